@@ -1,0 +1,106 @@
+"""Chips, systems and hosts as values: a source beside each number, a (low, nominal, high) band, no subclasses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Basis(str, Enum):
+    """Where a number comes from. The letters of the fact files map to these: M, S and V, D, G."""
+
+    MEASURED = "measured"
+    PUBLISHED = "published"
+    DERIVED = "derived"
+    GUESSED = "guessed"
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A physical number with its band in SI units (J, s, W, B, B/s, 1), its basis and its source."""
+
+    low: float
+    nominal: float
+    high: float
+    unit: str
+    basis: Basis
+    source: str
+
+    def scaled(self, factor: float) -> tuple[float, float, float]:
+        return (self.low * factor, self.nominal * factor, self.high * factor)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One budget: `value` is None where no limit is public (reported as unknown, never treated as zero)."""
+
+    value: int | None
+    basis: Basis
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class CoreBudget:
+    """What one core holds. Bytes are bytes; axons are table entries."""
+
+    neurons: Limit
+    synapse_bytes: Limit
+    in_axons: Limit
+    out_axons: Limit
+    state_bytes: Limit
+
+    def limits(self) -> dict[str, Limit]:
+        return {
+            "neurons": self.neurons,
+            "synapse_bytes": self.synapse_bytes,
+            "in_axons": self.in_axons,
+            "out_axons": self.out_axons,
+            "state_bytes": self.state_bytes,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ChipSpec:
+    """A chip: cores on a mesh of `mesh` = (columns, rows) routers with `cores_per_router` cores each.
+
+    `formats` are the integers that turn a network into budgets (bytes of a synapse row header, of a weight, of state a
+    neuron, of a message); `costs` are energies (J), times (s), powers (W) and bandwidths (B/s) by event name.
+    """
+
+    name: str
+    cores: int
+    mesh: tuple[int, int]
+    cores_per_router: int
+    budget: CoreBudget
+    formats: Mapping[str, int]
+    costs: Mapping[str, Quantity]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class SystemSpec:
+    """Chips on a board: `grid` = (columns, rows) of chips, `chips` of them."""
+
+    name: str
+    chip: ChipSpec
+    chips: int
+    grid: tuple[int, int]
+    source: str
+
+    @property
+    def cores(self) -> int:
+        return self.chips * self.chip.cores
+
+
+@dataclass(frozen=True, slots=True)
+class HostSpec:
+    """A host device as a roofline: time = max(flop / peak, bytes / bandwidth), energy = idle + active power over it."""
+
+    name: str
+    peak_flops: Quantity
+    bandwidth: Quantity
+    idle_power: Quantity
+    active_power: Quantity
+    source: str
+    measured: Mapping[str, str] = field(default_factory=dict)

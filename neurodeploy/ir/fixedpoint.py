@@ -1,0 +1,62 @@
+"""Every integer rule once. Arrays are int64 unless said otherwise; nothing here rounds through floating point.
+
+Sources: 24-bit state and messages, 8-bit weights and 16-bit payloads as in Meyer et al. (arXiv 2409.15022) and Abreu
+et al. (arXiv 2503.18002). The rules of Lava's own processes (wrap, sign-magnitude shifts) come with its neurons.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy.errors import InternalError
+
+Ints = NDArray[Any]
+
+STATE_BITS = 24
+STATE_MAX = 2 ** (STATE_BITS - 1) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Dyadic:
+    """A real number written in integers: ``mantissa * 2**exponent``. Scales are kept so: no float in a Program."""
+
+    mantissa: int
+    exponent: int
+
+    @property
+    def value(self) -> float:
+        """Exact as long as the mantissa has at most 53 bits."""
+        return math.ldexp(self.mantissa, self.exponent)
+
+    @classmethod
+    def nearest(cls, value: float, bits: int = 24) -> Dyadic:
+        """The nearest dyadic with a mantissa of at most `bits` bits (24: exactly a float32)."""
+        if not math.isfinite(value) or value <= 0.0:
+            raise InternalError("ND9002", "scale", f"{value} is not a positive finite number")
+        fraction, exponent = math.frexp(value)
+        mantissa = round(math.ldexp(fraction, bits))
+        return cls(mantissa, exponent - bits)
+
+
+def signed_max(bits: int) -> int:
+    """Largest magnitude of a symmetric signed field: ``2**(bits - 1) - 1``."""
+    return int(2 ** (bits - 1)) - 1
+
+
+def round_shift(x: Ints, shift: Ints | int) -> Ints:
+    """``floor((x + 2**(shift - 1)) / 2**shift)``: arithmetic right shift, half rounds up; shift 0 is the identity."""
+    shift = np.asarray(shift, dtype=np.int64)
+    half = np.where(shift > 0, np.int64(1) << np.maximum(shift - 1, 0), 0)
+    return (x + half) >> shift
+
+
+def saturate(x: Ints, bits: int) -> tuple[Ints, int]:
+    """Clip to the symmetric range of `bits` and count how many values changed."""
+    limit = signed_max(bits)
+    clipped = np.clip(x, -limit, limit)
+    return clipped, int(np.count_nonzero(clipped != x))

@@ -1,0 +1,89 @@
+"""What a run leaves behind: exact integers only. Energy and time are made from these later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy.ir.program import Island
+
+
+@dataclass(slots=True, eq=False)
+class IslandActivity:
+    """Counts of one island over all tokens that it ran. Exact, and enough for any split of it.
+
+    tokens : tokens (T = 1 steps) in which the island was called with at least one row of input
+    events : (columns,) non-zero payloads by axon
+    messages_out : (rows,) non-zero outputs by neuron
+    saturated_in, saturated_state, saturated_out : values clipped in the encoder, the state, the output payload
+    """
+
+    tokens: int
+    events: NDArray[np.int64]
+    messages_out: NDArray[np.int64]
+    saturated_in: int = 0
+    saturated_state: int = 0
+    saturated_out: int = 0
+
+    @classmethod
+    def zero(cls, island: Island) -> IslandActivity:
+        return cls(0, np.zeros(island.columns, np.int64), np.zeros(island.rows, np.int64))
+
+    def add(self, other: IslandActivity) -> None:
+        self.tokens += other.tokens
+        self.events += other.events
+        self.messages_out += other.messages_out
+        self.saturated_in += other.saturated_in
+        self.saturated_state += other.saturated_state
+        self.saturated_out += other.saturated_out
+
+    @property
+    def saturations(self) -> int:
+        return self.saturated_in + self.saturated_state + self.saturated_out
+
+
+@dataclass(slots=True, eq=False)
+class ActivityCounts:
+    """Counts by island, and the work that the host did between them."""
+
+    islands: dict[str, IslandActivity] = field(default_factory=dict)
+    tokens: int = 0
+    host_flops: int = 0
+    host_bytes: int = 0
+
+    def add(self, other: ActivityCounts) -> None:
+        for name, activity in other.islands.items():
+            if name in self.islands:
+                self.islands[name].add(activity)
+            else:
+                self.islands[name] = activity
+        self.tokens += other.tokens
+        self.host_flops += other.host_flops
+        self.host_bytes += other.host_bytes
+
+    @property
+    def saturations(self) -> int:
+        return sum(activity.saturations for activity in self.islands.values())
+
+
+@dataclass(frozen=True, slots=True)
+class ShardCounts:
+    """What one core did, derived from `ActivityCounts` and a mapping, or counted directly by a partitioned run."""
+
+    events: int
+    synops: int
+    neuron_updates: int
+    messages_out: int
+
+
+class Runner(Protocol):
+    """Runs one island on integer payloads: the same bits whoever implements it."""
+
+    name: str
+
+    def run(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
+        """`payload` (tokens, columns) int16 -> (tokens, rows) int32 and the counts of this call."""
+        ...
