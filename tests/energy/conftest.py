@@ -1,0 +1,83 @@
+"""A chip whose coefficients are small whole numbers, so that every figure can be worked out by hand and is exact."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from neurodeploy.energy.work import Sizes
+from neurodeploy.ir.chip import Basis, ChipSpec, CoreBudget, HostSpec, Limit, Quantity, SystemSpec
+from neurodeploy.ir.mapping import Mapping, Shard
+from neurodeploy.ir.result import ActivityCounts, IslandActivity
+
+
+def q(low: float, nominal: float, high: float, unit: str) -> Quantity:
+    return Quantity(low, nominal, high, unit, Basis.GUESSED, "toy")
+
+
+COSTS = {
+    "synop_fc_j": q(1, 2, 3, "J"),
+    "neuron_update_j": q(2, 4, 8, "J"),
+    "neuron_idle_j": q(1, 1, 2, "J"),
+    "microcode_factor": q(1, 2, 3, "1"),
+    "spike_out_message_j": q(1, 2, 4, "J"),
+    "hop_ew_j": q(1, 4, 5, "J"),
+    "hop_ns_j": q(2, 6, 7, "J"),
+    "core_step_j": q(10, 20, 30, "J"),
+    "interchip_bit_j": q(1, 2, 3, "J"),
+    "host_link_bit_j": q(1, 1, 2, "J"),
+    "t_synop_fc_s": q(1, 2, 3, "s"),
+    "t_neuron_s": q(1, 2, 4, "s"),
+    "t_neuron_idle_s": q(1, 1, 1, "s"),
+    "t_spike_out_s": q(2, 2, 2, "s"),
+    "t_step_floor_s": q(1, 3, 5, "s"),
+    "t_barrier_multichip_s": q(2, 4, 8, "s"),
+    "t_host_link_s": q(5, 10, 20, "s"),
+    "bw_link_b_per_s": q(2, 2, 4, "B/s"),
+    "bw_interchip_b_per_s": q(1, 2, 4, "B/s"),
+    "bw_host_link_b_per_s": q(1, 2, 4, "B/s"),
+    "p_static_w": q(1, 2, 3, "W"),
+    "p_infra_w": q(2, 4, 8, "W"),
+}
+NONE = Limit(None, Basis.GUESSED, "toy")
+CHIP = ChipSpec(
+    name="toy",
+    cores=4,
+    mesh=(2, 2),
+    cores_per_router=1,
+    budget=CoreBudget(NONE, NONE, NONE, NONE, NONE),
+    formats={"message_bytes": 4},
+    costs=COSTS,
+    source="toy",
+)
+SYSTEM = SystemSpec("toy-2", CHIP, 2, (2, 1), "toy")
+HOST = HostSpec("toy-host", q(1, 2, 4, "1/s"), q(1, 1, 2, "B/s"), q(1, 2, 3, "W"), q(4, 8, 16, "W"), "toy")
+
+
+def mapping(*shards: Shard, system: SystemSpec = SYSTEM) -> Mapping:
+    return Mapping(system.name, system.chips, system.chip.cores, shards, (), len(shards), "synapse_bytes", ())
+
+
+def activity(tokens: int, events: list[int], out: list[int]) -> IslandActivity:
+    return IslandActivity(tokens, np.array(events, np.int64), np.array(out, np.int64))
+
+
+def without(key: str) -> SystemSpec:
+    return replace(SYSTEM, chip=replace(CHIP, costs={name: cost for name, cost in COSTS.items() if name != key}))
+
+
+#: Island "a", 4 x 3, rows split over core 0 of chip 0 and core 3 of chip 1; 2 tokens; host work 8 flop and 6 bytes.
+ISLANDS = {"a": Sizes(4, 3, layer=0)}
+ROWS = mapping(Shard("a", "synapses", (0, 2), (0, 3), 0, 0), Shard("a", "synapses", (2, 4), (0, 3), 1, 3))
+
+
+def counts() -> ActivityCounts:
+    return ActivityCounts({"a": activity(2, [2, 1, 0], [2, 1, 0, 2])}, tokens=2, host_flops=8, host_bytes=6)
+
+
+@pytest.fixture(scope="session")
+def toy() -> SimpleNamespace:
+    return SimpleNamespace(**{name: value for name, value in globals().items() if not name.startswith("_")})

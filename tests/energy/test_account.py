@@ -1,0 +1,268 @@
+"""The account against figures worked out by hand, and what must hold for any mapping and any counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neurodeploy.energy.account import account
+from neurodeploy.energy.band import Band, total
+from neurodeploy.energy.ledger import BOUNDARIES, EnergyLedger
+from neurodeploy.energy.work import Sizes
+from neurodeploy.errors import InternalError, UserError
+from neurodeploy.ir.mapping import Shard
+from neurodeploy.ir.result import ActivityCounts, IslandActivity
+
+# Worked out by hand from the table in conftest. Over the run (2 tokens): each core gets 3 events for 2 rows, so 12
+# synops, 8 updates, 4 core-steps, 3 + 3 events delivered and 3 + 2 messages out; the core at router (1, 1) has 3 + 2
+# messages of one hop each way; 3 + 2 messages pass the link between the chips; 6 + 5 of 32 bits cross the border.
+BY_HAND = {
+    "synaptic operation": (6, Band(6, 12, 18)),
+    "neuron update, active": (4, Band(8, 32, 96)),  # (2, 4, 8) J x microcode (1, 2, 3)
+    "active core and step": (2, Band(20, 40, 60)),
+    "message delivered": (5.5, Band(5.5, 11, 22)),
+    "hop, east-west": (2.5, Band(2.5, 10, 12.5)),
+    "hop, north-south": (2.5, Band(5, 15, 17.5)),
+    "bit over a chip-to-chip link": (80, Band(0, 160, 240)),  # low: every chip has a host port of its own
+    "bit over the host link": (176, Band(176, 176, 352)),
+    "chip-seconds of 2 powered chips": (116, Band(56, 232, 690)),
+    "chip-seconds of x86, FPGA and I/O for 2 powered chips": (116, Band(112, 464, 1840)),
+    "seconds at idle power": (58, Band(28, 116, 345)),
+    "seconds of work, power above idle": (3, Band(6, 24, 64)),
+}
+
+
+def run(toy: SimpleNamespace, phase: str = "generate", **options: Any) -> EnergyLedger:
+    return account(toy.ROWS, toy.counts(), toy.ISLANDS, toy.SYSTEM, toy.HOST, phase, **options)
+
+
+def test_generation_equals_the_hand_calculation_to_the_last_digit(toy: SimpleNamespace) -> None:
+    ledger = run(toy)
+    found = {entry.event: (entry.count, entry.joules) for entry in ledger.entries}
+    supply_count, supply = found.pop("joules delivered, of which a fraction is lost")
+    assert found == BY_HAND
+    assert supply_count == 1292
+    assert supply == Band(0.05 * 425, 0.1 * 1292, 0.2 * 3757)
+    # cores 17 (6 + 8 + 3), floor 3, barrier 4, two crossings 20, 22 B at 2 B/s 11, host max(4/2, 3/1) = 3
+    assert ledger.seconds == Band(28, 58, 115)
+    assert ledger.time_split == {
+        "cores": 17,
+        "links": 0,
+        "step floor": 3,
+        "multi-chip barrier": 4,
+        "host link latency": 20,
+        "host link bytes": 11,
+        "host compute": 3,
+    }
+    assert ledger.bound_by == "host link latency (2 crossings a token)"
+    assert ledger.joules("rails") == Band(103, 352, 916)
+    assert ledger.joules("chip") == Band(103, 512, 1156)
+    assert ledger.joules("board") == Band(391, 1152, 3348)
+    assert ledger.edp("rails") == Band(103 * 28, 352 * 58, 916 * 115)
+    assert ledger.tokens_per_s == 1 / 58
+
+
+def test_counts_that_divide_stay_integers(toy: SimpleNamespace) -> None:
+    kinds = {entry.event: type(entry.count) for entry in run(toy).entries}
+    assert kinds["synaptic operation"] is int
+    assert kinds["message delivered"] is float
+
+
+def test_prefill_is_paced_by_the_slowest_stage_and_pays_the_latency_once(toy: SimpleNamespace) -> None:
+    ledger = run(toy, "prefill")
+    assert ledger.seconds == Band(16, 34, 69)  # max(17 + 3 + 4, 11, 3) + 2 crossings x 10 s / 2 tokens
+    assert ledger.first_token_seconds == Band(60, 126, 253)  # 2 tokens and one fall-through
+    assert ledger.bound_by.startswith("cores (pipeline: core 0 of chip 0 with 3 synops")
+    assert run(toy, "prefill", prompts=2).seconds.nominal == 44
+
+
+def test_a_border_of_none_leaves_out_the_link_and_its_latency(toy: SimpleNamespace) -> None:
+    ledger = run(toy, border="none")
+    assert ledger.seconds == Band(12.5, 27, 53)
+    assert "host link" not in ledger.by_component()
+
+
+def test_powered_system_charges_every_chip(toy: SimpleNamespace) -> None:
+    one = toy.mapping(Shard("a", "synapses", (0, 4), (0, 3), 0, 0))
+    used, system = (
+        account(one, toy.counts(), toy.ISLANDS, toy.SYSTEM, toy.HOST, "generate", powered=p) for p in ("used", "system")
+    )
+    assert (used.chips_powered, system.chips_powered) == (1, 2)
+    assert system.by_component()["static"].nominal == 2 * used.by_component()["static"].nominal
+    assert used.time_split["multi-chip barrier"] == 0
+
+
+def test_split_columns_send_partial_sums_to_a_reducer(toy: SimpleNamespace) -> None:
+    split = toy.mapping(
+        Shard("a", "synapses", (0, 4), (0, 2), 0, 0),
+        Shard("a", "synapses", (0, 4), (2, 3), 0, 1),
+        Shard("a", "reducer", (0, 4), (0, 2), 0, 3),
+    )
+    ledger = account(split, toy.counts(), toy.ISLANDS, toy.SYSTEM, toy.HOST, "generate")
+    count = {entry.event: entry.count for entry in ledger.entries}
+    assert count["synaptic operation"] == 6  # the same synops as unsplit
+    assert count["partial sum added by a reducer"] == 8  # 4 rows x 2 blocks
+    assert count["neuron update, active"] == 12
+    # core 1 holds column 2, which never fired: it is not active; core 0 and the reducer are, in both tokens
+    assert count["active core and step"] == 2
+    assert count["message delivered"] == 1.5 + 8 + 2.5
+    # core 0 -> 3: one hop each way, core 1 -> 3: one hop north; the reducer's 2.5 messages one hop each way
+    assert (count["hop, east-west"], count["hop, north-south"]) == (4 + 2.5, 8 + 2.5)
+    # two steps of all 12 resident neurons, 12 of them active
+    assert count["neuron update, idle"] == 12
+    assert ledger.time_split["step floor"] == 2 * 3
+
+
+def test_partial_sums_between_chips_pass_two_ports_and_a_link(toy: SimpleNamespace) -> None:
+    split = toy.mapping(
+        Shard("a", "synapses", (0, 4), (0, 3), 0, 0),
+        Shard("b", "synapses", (0, 2), (0, 1), 0, 1),
+        Shard("b", "synapses", (0, 2), (1, 2), 1, 3),
+        Shard("b", "reducer", (0, 2), (0, 2), 0, 2),
+    )
+    counts = ActivityCounts({"b": toy.activity(1, [1, 0], [0, 0])}, tokens=1)
+    ledger = account(split, counts, {**toy.ISLANDS, "b": Sizes(2, 2)}, toy.SYSTEM, toy.HOST, "generate")
+    entry = next(e for e in ledger.entries if e.component == "inter-chip")
+    assert entry.count == 2 * 32  # column 1 had no event; 2 partial sums come back over the link
+    assert entry.joules == Band(64, 128, 192)  # between cores there is no host port: the low end keeps them
+    hops = {e.event: e.count for e in ledger.entries if e.component == "mesh hops"}
+    # in 1 x (1, 0) to core 1; 2 partial sums 1 -> 2 (1, 1); 2 from core 3 to its port (1, 1), from the port to 2 (0, 1)
+    assert hops == {"hop, east-west": 1 + 2 + 2, "hop, north-south": 2 + 2 + 2}
+
+
+def test_an_expert_not_chosen_adds_no_event_and_keeps_its_chip_powered(toy: SimpleNamespace) -> None:
+    islands = {**toy.ISLANDS, "expert": Sizes(4, 3, layer=0)}
+    chosen = Shard("a", "synapses", (0, 4), (0, 3), 0, 0)
+    expert = Shard("expert", "synapses", (0, 4), (0, 3), 1, 0)
+    absent, zero = toy.counts(), toy.counts()
+    zero.islands["expert"] = toy.activity(0, [0, 0, 0], [0, 0, 0, 0])
+    alone = account(toy.mapping(chosen), absent, islands, toy.SYSTEM, toy.HOST, "generate")
+    events = {"synapses", "core steps", "messages", "mesh hops", "inter-chip", "host link"}
+    for counts in (absent, zero):
+        both = account(toy.mapping(chosen, expert), counts, islands, toy.SYSTEM, toy.HOST, "generate")
+        for component in events & set(alone.by_component()):
+            assert both.by_component()[component] == alone.by_component()[component]
+        assert "inter-chip" not in both.by_component()
+        static = next(e for e in both.entries if e.component == "static")
+        assert static.count == 2 * both.seconds.nominal
+        idle = next(e for e in both.entries if e.event == "neuron update, idle")
+        assert idle.count == 4  # its neurons are updated in the step of the others
+    fired = toy.counts()
+    fired.islands["expert"] = toy.activity(1, [1, 0, 0], [0, 0, 0, 0])
+    used = account(toy.mapping(chosen, expert), fired, islands, toy.SYSTEM, toy.HOST, "generate")
+    assert used.by_component()["synapses"].nominal > alone.by_component()["synapses"].nominal
+    assert used.time_split["step floor"] == 3 * 1.5  # every second token calls it
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"phase": "training"}, "ND3104"),
+        ({"powered": "none"}, "ND3104"),
+        ({"border": "open"}, "ND3104"),
+        ({"prompts": 3}, "ND3104"),
+        ({"prompts": 0}, "ND3104"),
+    ],
+)
+def test_options_that_do_not_exist(toy: SimpleNamespace, change: Mapping[str, Any], code: str) -> None:
+    with pytest.raises(UserError) as error:
+        run(toy, **change)
+    assert error.value.code == code
+
+
+def test_zero_tokens_another_system_and_a_missing_cost(toy: SimpleNamespace) -> None:
+    def code(mapping: Any, counts: ActivityCounts, system: Any) -> str:
+        with pytest.raises(UserError) as error:
+            account(mapping, counts, toy.ISLANDS, system, toy.HOST, "generate")
+        return error.value.code
+
+    assert code(toy.ROWS, ActivityCounts(), toy.SYSTEM) == "ND3102"
+    assert code(toy.mapping(), ActivityCounts(tokens=1), toy.SYSTEM) == "ND3102"
+    assert code(toy.ROWS, toy.counts(), toy.without("synop_fc_j")) == "ND3103"
+    assert code(toy.mapping(Shard("a", "synapses", (0, 4), (0, 3), 2, 0)), toy.counts(), toy.SYSTEM) == "ND3106"
+
+
+def test_inputs_that_contradict_one_another_are_our_bug(toy: SimpleNamespace) -> None:
+    split = toy.mapping(Shard("a", "synapses", (0, 4), (0, 2), 0, 0))
+    short = ActivityCounts({"a": toy.activity(1, [1], [1])}, tokens=1)
+    stranger = ActivityCounts({"z": toy.activity(1, [1], [1])}, tokens=1)
+    for mapping, counts in ((split, toy.counts()), (toy.ROWS, short), (toy.ROWS, stranger)):
+        with pytest.raises(InternalError, match="ND9031"):
+            account(mapping, counts, toy.ISLANDS, toy.SYSTEM, toy.HOST, "generate")
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[list[tuple[str, str, tuple[int, int], tuple[int, int], int, int]], ActivityCounts]:
+    """Two islands (4 x 3 unsplit, 2 x 4 split over columns) anywhere on the two toy chips, with any counts."""
+    place = st.tuples(st.integers(0, 1), st.integers(0, 3))
+    shards = [
+        ("a", "synapses", (0, 3), (0, 3), *draw(place)),
+        ("a", "synapses", (3, 4), (0, 3), *draw(place)),
+        ("b", "synapses", (0, 2), (0, 1), *draw(place)),
+        ("b", "synapses", (0, 2), (1, 4), *draw(place)),
+        ("b", "reducer", (0, 2), (0, 2), *draw(place)),
+    ]
+    tokens = draw(st.integers(1, 5))
+    counts = ActivityCounts(
+        tokens=tokens, host_flops=draw(st.integers(0, 99)) + 1, host_bytes=draw(st.integers(0, 99)) + 1
+    )
+    for name, rows, columns in (("a", 4, 3), ("b", 2, 4)):
+        ran = draw(st.integers(0, tokens))
+        numbers = st.integers(0, ran)
+        events = draw(st.lists(numbers, min_size=columns, max_size=columns))
+        out = draw(st.lists(numbers, min_size=rows, max_size=rows))
+        counts.islands[name] = IslandActivity(ran, np.array(events, np.int64), np.array(out, np.int64))
+    return shards, counts
+
+
+TWO = {"a": Sizes(4, 3, layer=0), "b": Sizes(2, 4, layer=1)}
+
+
+@settings(max_examples=80, deadline=None)
+@given(case=cases(), phase=st.sampled_from(["prefill", "generate"]), border=st.sampled_from(["calls", "none"]))
+def test_any_ledger_conserves_and_orders_its_joules(toy: SimpleNamespace, case: Any, phase: str, border: str) -> None:
+    shards, counts = case
+    mapping = toy.mapping(*(Shard(*shard) for shard in shards))
+    ledger = account(mapping, counts, TWO, toy.SYSTEM, toy.HOST, phase, border=border)
+    wall = ledger.joules("wall")
+    assert wall == total(entry.joules for entry in ledger.entries)
+    for groups in (ledger.by_component(), ledger.by_layer(), ledger.split()):
+        parts = total(groups.values())
+        for end in ("low", "nominal", "high"):
+            assert getattr(parts, end) == pytest.approx(getattr(wall, end), rel=1e-12)
+    assert sum(ledger.time_split.values()) == pytest.approx(ledger.seconds.nominal, rel=1e-12)
+    bands = [ledger.seconds, *(ledger.joules(name) for name in BOUNDARIES), *(e.joules for e in ledger.entries)]
+    assert all(0 <= band.low <= band.nominal <= band.high for band in bands)
+    for inner, outer in pairwise(BOUNDARIES):
+        assert ledger.joules(inner).nominal <= ledger.joules(outer).nominal
+
+
+@settings(max_examples=60, deadline=None)
+@given(case=cases(), phase=st.sampled_from(["prefill", "generate"]), column=st.integers(0, 2), more=st.integers(1, 9))
+def test_more_events_never_cost_less(toy: SimpleNamespace, case: Any, phase: str, column: int, more: int) -> None:
+    shards, counts = case
+    if counts.islands["a"].tokens == 0:
+        return
+    mapping = toy.mapping(*(Shard(*shard) for shard in shards))
+    before = account(mapping, counts, TWO, toy.SYSTEM, toy.HOST, phase)
+    counts.islands["a"].events[column] += more
+    after = account(mapping, counts, TWO, toy.SYSTEM, toy.HOST, phase)
+    assert after.by_component()["synapses"].nominal > before.by_component().get("synapses", Band(0, 0, 0)).nominal
+    for boundary in BOUNDARIES:
+        for end in ("low", "nominal", "high"):
+            assert getattr(after.joules(boundary), end) >= getattr(before.joules(boundary), end) * (1 - 1e-12)
+            assert getattr(after.seconds, end) >= getattr(before.seconds, end) * (1 - 1e-12)
+
+
+def test_a_longer_run_of_the_same_tokens_costs_the_same_a_token(toy: SimpleNamespace) -> None:
+    twice = toy.counts()
+    twice.add(toy.counts())
+    longer = account(toy.ROWS, twice, toy.ISLANDS, toy.SYSTEM, toy.HOST, "generate")
+    assert [entry.joules for entry in longer.entries] == [entry.joules for entry in run(toy).entries]

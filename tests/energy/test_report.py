@@ -1,0 +1,89 @@
+"""The JSON contract, the refusal to compare across boundaries, and the proxies that stay outside the ledger."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from neurodeploy.energy.account import account
+from neurodeploy.energy.band import Band
+from neurodeploy.energy.ledger import BOUNDARIES, EnergyLedger, Figure, compare, figure
+from neurodeploy.energy.proxies import metrics, proxies
+from neurodeploy.energy.report_json import report_json
+from neurodeploy.errors import UserError
+from neurodeploy.ir.result import ActivityCounts
+
+
+@pytest.fixture(scope="module")
+def ledgers(toy: SimpleNamespace) -> tuple[EnergyLedger, EnergyLedger]:
+    prefill, generate = (
+        account(toy.ROWS, toy.counts(), toy.ISLANDS, toy.SYSTEM, toy.HOST, phase) for phase in ("prefill", "generate")
+    )
+    return prefill, generate
+
+
+def test_the_json_keeps_its_contract(toy: SimpleNamespace, ledgers: tuple[EnergyLedger, EnergyLedger]) -> None:
+    data = json.loads(json.dumps(report_json(*ledgers, metrics(toy.counts(), toy.ISLANDS)), allow_nan=False))
+    for phase, ledger in zip(("prefill", "generate"), ledgers, strict=True):
+        part = data[phase]
+        assert set(part["joules_per_token"]) == set(BOUNDARIES)
+        for boundary in BOUNDARIES:
+            assert part["joules_per_token"][boundary] == ledger.joules(boundary).to_json()
+        assert set(part["seconds_per_token"]) == {"low", "nominal", "high"}
+        assert part["tokens_per_s"] == pytest.approx(1 / part["seconds_per_token"]["nominal"])
+        keys = {"device", "component", "event", "count", "basis", "boundary", "unit_cost", "joules", "source"}
+        assert all(keys <= set(entry) for entry in part["entries"])
+        total = sum(entry["joules"]["nominal"] for entry in part["entries"])
+        assert total == pytest.approx(part["joules_per_token"]["wall"]["nominal"], rel=1e-12)
+        extra = ("bound_by", "assumptions", "by_layer", "by_component", "static_dynamic_io_split", "not_modelled")
+        assert all(part[key] for key in extra)
+    assert data["assumptions"] and data["not_modelled"]
+    assert data["generate"]["first_token_seconds"] is None
+
+
+def test_a_phase_that_was_not_run_is_null(ledgers: tuple[EnergyLedger, EnergyLedger]) -> None:
+    data = report_json(None, ledgers[1])
+    assert data["prefill"] is None and data["proxies"] == []
+
+
+def test_figures_at_one_boundary_have_a_ratio_and_others_do_not(ledgers: tuple[EnergyLedger, EnergyLedger]) -> None:
+    ours = figure(ledgers[1], "board")
+    gpu = Figure("a GPU", "board", Band(3348, 11520, 39100))
+    assert compare(ours, gpu) == Band(3348 / 3348, 10.0, 39100 / 391)
+    with pytest.raises(UserError, match=r"ND3101.*wall boundary.*board boundary"):
+        compare(ours, Figure("a GPU", "wall", Band(1, 1, 1)))
+    for wrong in ("socket", ""):
+        with pytest.raises(UserError, match="ND3101"):
+            compare(ours, Figure("a GPU", wrong, Band(1, 1, 1)))
+        with pytest.raises(UserError, match="ND3101"):
+            ledgers[1].joules(wrong)
+    with pytest.raises(UserError, match="ND3105"):
+        compare(Figure("nothing", "board", Band(0, 0, 0)), ours)
+
+
+def test_metrics_are_counted_per_token(toy: SimpleNamespace) -> None:
+    counted = metrics(toy.counts(), toy.ISLANDS)
+    assert (counted.dense, counted.effective_macs, counted.effective_acs) == (12, 6, 0)
+    assert counted.activation_sparsity == 0.5  # 3 events of 2 tokens x 3 axons
+    assert counted.membrane_updates == 4
+    assert counted.footprint_bytes == 12 + 4 * 3 + 3
+    assert not counted.effective_is_exact
+    exact = metrics(toy.counts(), toy.ISLANDS, nonzeros={"a": np.array([4, 0, 3])}, weight_bits=4)
+    assert exact.effective_macs == 4 and exact.effective_is_exact  # 2 events x 4 weights + 1 x 0, over 2 tokens
+    assert exact.connection_sparsity == 1 - 7 / 12
+    assert exact.footprint_bytes == 6 + 15
+    with pytest.raises(UserError, match="ND3102"):
+        metrics(ActivityCounts(), toy.ISLANDS)
+
+
+def test_proxies_carry_their_name_and_never_enter_the_ledger(
+    toy: SimpleNamespace, ledgers: tuple[EnergyLedger, EnergyLedger]
+) -> None:
+    values = {proxy.name: proxy for proxy in proxies(metrics(toy.counts(), toy.ISLANDS))}
+    assert values["45 nm fp32, effective operations"].value == pytest.approx(6 * 4.6e-12)
+    assert values["45 nm fp32, dense operations"].value == pytest.approx(12 * 4.6e-12)
+    assert values["N-DNS power proxy"].value == 6 + 10 * 4
+    assert all("Horowitz" not in entry.unit_cost.source for ledger in ledgers for entry in ledger.entries)

@@ -1,0 +1,86 @@
+"""Derived counts against a run that is counted core by core and token by token."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from neurodeploy.energy.routes import chip_route, hops
+from neurodeploy.energy.work import Sizes, derive, shard_counts
+from neurodeploy.ir.chip import SystemSpec
+from neurodeploy.ir.mapping import Shard
+from neurodeploy.ir.result import ActivityCounts, IslandActivity
+
+
+def test_derived_counts_equal_a_direct_count(toy: SimpleNamespace) -> None:
+    rng = np.random.default_rng(7)
+    tokens, rows, columns = 23, 6, 9
+    payload = rng.integers(-3, 4, (tokens, columns)) * (rng.random((tokens, columns)) < 0.3)
+    payload[:4] = 0
+    weight = rng.integers(-2, 3, (rows, columns))
+    out = np.maximum(payload @ weight.T, 0)
+    activity = IslandActivity(tokens, (payload != 0).sum(0), (out != 0).sum(0))
+    island = Sizes(rows, columns)
+    places = [(0, 0), (0, 2), (1, 1)]
+    shards = [Shard("i", "synapses", (r, r + 2), (0, columns), *p) for r, p in zip((0, 2, 4), places, strict=True)]
+    for shard in shards:
+        (r0, r1), counted = shard.rows, shard_counts(shard, island, activity)
+        assert counted.events == np.count_nonzero(payload)
+        assert counted.synops == sum(np.count_nonzero(x) * 2 for x in payload)
+        assert counted.neuron_updates == 2 * tokens
+        assert counted.messages_out == np.count_nonzero(out[:, r0:r1])
+    (work,) = derive(toy.mapping(*shards), ActivityCounts({"i": activity}, tokens), {"i": island}, toy.SYSTEM)
+    assert work.synops == np.count_nonzero(payload) * rows
+    assert work.traffic.deliveries == 3 * np.count_nonzero(payload) + np.count_nonzero(out)
+    assert work.traffic.entering == 2 * np.count_nonzero(payload)  # once for each of the two chips
+    active = int((payload != 0).any(axis=1).sum())
+    assert all(active <= steps <= tokens for steps in work.stages[0].active)
+
+
+def test_two_shards_on_one_core_are_one_active_core(toy: SimpleNamespace) -> None:
+    shards = [Shard("a", "synapses", (r, r + 2), (0, 3), 0, 1) for r in (0, 2)]
+    (work,) = derive(toy.mapping(*shards), toy.counts(), toy.ISLANDS, toy.SYSTEM)
+    assert work.core_steps == 2
+    assert work.resident == {(0, 1): 4}
+    assert work.stages[0].loads.tolist() == [[12, 8, 5]]
+
+
+def test_columns_on_a_chip_are_sent_to_it_once(toy: SimpleNamespace) -> None:
+    shards = [
+        Shard("a", "synapses", (0, 4), (0, 2), 0, 0),
+        Shard("a", "synapses", (0, 4), (2, 3), 1, 1),
+        Shard("a", "reducer", (0, 2), (0, 2), 0, 2),
+        Shard("a", "reducer", (2, 4), (0, 2), 1, 3),
+    ]
+    counts = ActivityCounts({"a": toy.activity(3, [3, 2, 1], [1, 1, 1, 1])}, tokens=3)
+    (work,) = derive(toy.mapping(*shards), counts, toy.ISLANDS, toy.SYSTEM)
+    assert work.traffic.entering == 6  # 5 to chip 0, 1 to chip 1
+    # over 0 -> 1: one event, two rows of partial sums a token; back: two rows a token and 2 outputs
+    assert dict(work.traffic.links) == {(0, 1): 1 + 6, (1, 0): 6 + 2}
+    assert work.traffic.core_to_core_interchip == 12
+
+
+def test_without_a_border_messages_come_from_the_island_before(toy: SimpleNamespace) -> None:
+    islands = {"a": Sizes(4, 3), "b": Sizes(1, 4)}
+    shards = [Shard("a", "synapses", (0, 4), (0, 3), 1, 0), Shard("b", "synapses", (0, 1), (0, 4), 1, 1)]
+    counts = toy.counts()
+    counts.islands["b"] = toy.activity(2, [2, 1, 0, 2], [2])
+    first, second = derive(toy.mapping(*shards), counts, islands, toy.SYSTEM, "none")
+    assert dict(first.traffic.links) == {(0, 1): 3}
+    assert not second.traffic.links
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "expected"), [(0, 3, (1, 1)), (1, 2, (1, 1)), (0, 1, (1, 0)), (2, 2, (0, 0))]
+)
+def test_hops_on_the_mesh(toy: SimpleNamespace, source: int, target: int, expected: tuple[int, int]) -> None:
+    assert hops(toy.CHIP, source, target) == expected
+
+
+def test_chips_are_reached_along_the_row_first(toy: SimpleNamespace) -> None:
+    board = SystemSpec("board", toy.CHIP, 6, (3, 2), "toy")
+    assert chip_route(board, 0, 5) == [(0, 1), (1, 2), (2, 5)]
+    assert chip_route(board, 5, 0) == [(5, 4), (4, 3), (3, 0)]
+    assert chip_route(board, 4, 4) == []
