@@ -1,0 +1,47 @@
+"""Chips, systems and hosts as values: every number with its band, its basis and its source.
+
+A chip is one `ChipSpec` in one file (`loihi1.py`, `loihi2.py`); a system is a chip and how many of them (`systems.py`);
+a host is a roofline (`hosts.py`); a board is looked up in an explicit table (`registry.py`). A new chip is a new file.
+
+`ChipSpec.budget` limits one core. `ChipSpec.formats` are the integers that turn rows and columns into budgets:
+
+=============================  =====  ==========================================================================
+key                            unit   meaning
+=============================  =====  ==========================================================================
+`synapse_row_header_bytes`     B      header of the list of targets that each in-axon of a core owns
+`weight_bytes`                 B      a stored 8-bit weight; narrower weights are packed, rounded up per list
+`weight_bits`                  1      widest weight that one synapse stores
+`payload_bits`, `state_bits`   1      graded event, neuron state
+`neuron_state_bytes`           B      state of one neuron
+`axon_entry_bytes`             B      entry of an axon table; 0 where these tables have a memory of their own
+`message_bytes`                B      one message on the mesh and over the host link
+=============================  =====  ==========================================================================
+
+`ChipSpec.costs` holds a `Quantity` (low, nominal, high) by event. The suffix of a key is its unit: `_j` joule, `_s`
+second, `_w` watt, `_b` byte, `_b_per_s` byte per second, `_count`, `_bits`, `_steps`, `_factor` a pure number.
+
+===============================================  ====================================================================
+key                                              charged for
+===============================================  ====================================================================
+`synop_fc_j`, `synop_conv_j`, `synop_learning_j` one synaptic operation: dense or sparse list, convolution, with STDP
+`neuron_update_j`, `neuron_idle_j`               one neuron in one step, with and without a change of its state
+`microcode_factor`                               multiplies neuron energy and time where the model is microcode
+`spike_out_message_j`                            one message leaving a neuron: the spike and the message together
+`hop_ew_j`, `hop_ns_j`                           one 32-bit message over one router, east-west or north-south
+`core_step_j`                                    one active core in one step
+`interchip_bit_j`, `host_link_bit_j`             one bit between chips, one bit between host and board
+`t_synop_fc_s`, `t_synop_conv_s`                 one synaptic operation on its core
+`t_neuron_s`, `t_neuron_idle_s`, `t_spike_out_s` one neuron update (changed, unchanged), one message leaving
+`t_hop_ew_s`, `t_hop_ns_s`                       one message over one router
+`t_step_floor_s`, `t_barrier_multichip_s`        least time of a step on one chip; what several chips add to it
+`t_host_link_s`                                  latency of one exchange with the host
+`bw_link_b_per_s`, `bw_interchip_b_per_s`        core to router; all links of one chip
+`bw_host_link_b_per_s`                           host to board
+`p_static_w`, `p_infra_w`, `p_max_w`             for each powered chip: its rails, its share of the board, its ceiling
+===============================================  ====================================================================
+
+The remaining keys (`cores_per_chip_count`, `sram_per_core_b`, `synapse_memory_b`, ...) give the band and the source of
+the integers in `budget` and `formats`. Intel has published no energy per operation for Loihi 2: what stands under
+`loihi2` is derived or carried over from Loihi 1, says so in its source, and is no substitute for a measurement. Part of
+the papers was read in transcription; check a number against its paper before quoting it.
+"""

@@ -1,0 +1,141 @@
+"""Loihi 2 as a value. Basis: measured on silicon, published by the vendor or simulated, derived by arithmetic, guessed.
+
+The derivations named D1 to D6 in the sources:
+
+- D1, D2: MatMul-free LM on 24 chips (Abreu et al. 2025): generation 41.5 token/s x 405 mJ = 16.8 W with one chip busy,
+  prefill 6632 token/s x 3.7 mJ = 24.5 W with all busy, hence 0.69 W a chip static, 0.34 W a busy chip, 50.7 uJ a block
+  and token, and over 12.85 M weights a block 3.9 pJ a weight (5.9 pJ if a third of the ternary weights is zero).
+- D3, D4: Hala Point: 15 TOPS/W at 1 % effective operations gives 13.3 pJ all-in, 2600 W / 380e12 synapses/s 6.8 pJ.
+- D5: PilotNet (lava-dl notebook): 68.3 uJ a step less neurons and spikes over 1.14 M convolution synops gives 44 pJ.
+- D6: winner-take-all nets 4.7 nJ and Q-learning 4.3 nJ for each active core and step.
+"""
+
+from __future__ import annotations
+
+from neurodeploy.ir.chip import Basis, ChipSpec, CoreBudget, Limit, Quantity
+
+M, P, D, G = Basis.MEASURED, Basis.PUBLISHED, Basis.DERIVED, Basis.GUESSED
+
+_BRIEF = "Intel Loihi 2 technology brief 2021"
+_DAVIES = "Davies 2018 Table 2 (Loihi 1, 14 nm, pre-silicon)"
+_SANAFE = "SANA-FE loihi.yaml, fitted to a Nahuku board (Loihi 1, Boyle et al. 2025)"
+_HALA = "Hala Point totals (Intel newsroom 2024) / 140 544 cores"
+_ABREU = "Abreu et al. 2025, arXiv 2503.18002"
+_MEYER = "Meyer et al. 2024, arXiv 2409.15022"
+
+COSTS = {
+    # the shape of a chip, and the integers of `formats`
+    "cores_per_chip_count": Quantity(
+        118, 120, 128, "1", P, f"papers use 120 of 128 ({_BRIEF}); Hala Point averages 122"
+    ),
+    "neurons_per_core_count": Quantity(8192, 8192, 8192, "1", P, f"{_BRIEF}: maximum, not together with all synapses"),
+    "sram_per_core_b": Quantity(196608, 196608, 196608, "B", P, f"{_BRIEF}: 192 KB a core, flexible"),
+    "synapse_memory_b": Quantity(
+        48000, 131072, 131072, "B", P, f"{_BRIEF}: up to 128 KB; low: 12 000 words of SynMem in lava-dl notebook output"
+    ),
+    "neuron_state_b": Quantity(8, 16, 4096, "B", G, f"16 B assumed (Loihi 1 has 24); {_BRIEF}: 0 to 4096 by model"),
+    "synapse_row_header_b": Quantity(
+        2, 4, 8, "B", D, "SynMem rows printed in lava-dl notebooks: 32-bit words, about 2 B"
+    ),
+    "weight_b": Quantity(1, 1, 1, "B", D, "SynMem rows printed in lava-dl notebooks: 26 words for 100 8-bit weights"),
+    "axon_entry_b": Quantity(4, 8, 16, "B", G, "assumed; no table layout of Loihi 2 is public"),
+    "message_b": Quantity(4, 4, 4, "B", P, f"32-bit messages ({_ABREU}; {_BRIEF})"),
+    "weight_bits": Quantity(1, 8, 8, "1", P, f"{_MEYER}; {_ABREU}"),
+    "payload_bits": Quantity(8, 24, 32, "1", P, f"{_MEYER}: 24-bit messages; {_BRIEF}: up to 32"),
+    "state_bits": Quantity(8, 24, 64, "1", P, f"{_MEYER}: 24-bit state"),
+    "max_delay_steps": Quantity(62, 62, 62, "1", M, "arXiv 2510.13757, used on silicon"),
+    # energies
+    "synop_fc_j": Quantity(3e-12, 5e-12, 13e-12, "J", D, f"D2 ({_ABREU}), D3 and D4 (Hala Point)"),
+    "synop_conv_j": Quantity(20e-12, 40e-12, 50e-12, "J", D, f"D5 (lava-dl PilotNet notebook); low: {_SANAFE}, 24 pJ"),
+    "synop_learning_j": Quantity(120e-12, 120e-12, 120e-12, "J", P, f"{_DAVIES}; no band known for Loihi 2"),
+    "neuron_update_j": Quantity(50e-12, 81e-12, 245e-12, "J", P, f"{_DAVIES}; high: D5"),
+    "neuron_idle_j": Quantity(32e-12, 52e-12, 157e-12, "J", P, f"{_DAVIES}; band in the ratio of the active update's"),
+    "microcode_factor": Quantity(
+        1, 2, 4, "1", D, "step times of LIF and microcoded Izhikevich nets (OzU-CAST, Oheo Gulch)"
+    ),
+    "spike_out_message_j": Quantity(100e-12, 180e-12, 250e-12, "J", M, f"69.3 + 111 pJ, {_SANAFE}"),
+    "hop_ew_j": Quantity(3e-12, 3e-12, 3e-12, "J", P, f"{_DAVIES}; no band known for Loihi 2"),
+    "hop_ns_j": Quantity(4e-12, 4e-12, 4e-12, "J", P, f"{_DAVIES}; no band known for Loihi 2"),
+    "core_step_j": Quantity(3e-9, 4.5e-9, 20e-9, "J", D, "D6: two laboratories, two programs, Oheo Gulch"),
+    "interchip_bit_j": Quantity(1e-12, 5e-12, 10e-12, "J", G, "analogy with SerDes links (PCIe class 5.5 pJ/bit)"),
+    "host_link_bit_j": Quantity(10e-12, 20e-12, 40e-12, "J", G, "assumed, band of a factor 2 each way"),
+    # times
+    "t_synop_fc_s": Quantity(
+        0.37e-9, 0.76e-9, 1.4e-9, "s", D, f"{_SANAFE}, 3.8 ns / 5 ({_BRIEF}); low: {_HALA}; high: bound by PilotNet"
+    ),
+    "t_synop_conv_s": Quantity(
+        0.6e-9, 1.9e-9, 2.03e-9, "s", D, "bound by the busiest core of PilotNet (lava-dl notebook)"
+    ),
+    "t_neuron_s": Quantity(0.6e-9, 4.2e-9, 4.85e-9, "s", P, f"{_DAVIES}, 8.4 ns / 2 ({_BRIEF}); high: {_SANAFE} / 2"),
+    "t_neuron_idle_s": Quantity(
+        0.6e-9, 2.65e-9, 3.0e-9, "s", D, f"{_DAVIES}, 5.3 ns / 2 ({_BRIEF}); high: {_SANAFE} / 2"
+    ),
+    "t_spike_out_s": Quantity(3e-9, 3e-9, 3e-9, "s", P, f"{_SANAFE}, 30 ns / 10 ({_BRIEF})"),
+    "t_hop_ew_s": Quantity(4.1e-9, 4.1e-9, 4.1e-9, "s", P, f"{_DAVIES}; no factor for Loihi 2 is public"),
+    "t_hop_ns_s": Quantity(6.5e-9, 6.5e-9, 6.5e-9, "s", P, f"{_DAVIES}; no factor for Loihi 2 is public"),
+    "t_step_floor_s": Quantity(
+        0.2e-6, 1.8e-6, 6.5e-6, "s", M, f"1.77 us, OzU-CAST on Oheo Gulch; low: {_BRIEF}; high: Nesbit et al. 2026"
+    ),
+    "t_barrier_multichip_s": Quantity(
+        2e-6,
+        10e-6,
+        16e-6,
+        "s",
+        M,
+        "Frady 2020 (Loihi 1: 14.3 us on 256, 16.2 us on 768 chips); none public for Loihi 2",
+    ),
+    "t_host_link_s": Quantity(50e-6, 230e-6, 300e-6, "s", M, "Ethernet exchange on a board, about 230 us a sample"),
+    # bandwidths
+    "bw_link_b_per_s": Quantity(24.9e9, 24.9e9, 24.9e9, "B/s", D, f"3.5 PB/s, {_HALA}"),
+    "bw_interchip_b_per_s": Quantity(
+        0.6e9, 4.3e9, 4.3e9, "B/s", D, "Hala Point 5 TB/s / 1152 chips; low: host I/O rate"
+    ),
+    "bw_host_link_b_per_s": Quantity(
+        0.125e9, 0.64e9, 0.64e9, "B/s", P, f"160 M messages/s at most, {_ABREU}; low: gigabit Ethernet, assumed"
+    ),
+    # powers, each for one powered chip
+    "p_static_w": Quantity(
+        0.23, 0.25, 0.28, "W", M, "chip rails: lava-dl PilotNet notebooks 0.23, 0.28; Nesbit 2026 0.25"
+    ),
+    "p_infra_w": Quantity(
+        0.44,
+        0.75,
+        1.56,
+        "W",
+        D,
+        "board less rails: D1 0.69 W a chip in all; Nesbit 2026 1.56 W (x86); board reports 1.0 W",
+    ),
+    "p_max_w": Quantity(2.26, 2.26, 2.26, "W", D, "Hala Point 2600 W / 1152 chips"),
+}
+
+FORMATS = {
+    "synapse_row_header_bytes": int(COSTS["synapse_row_header_b"].nominal),
+    "weight_bytes": int(COSTS["weight_b"].nominal),
+    "weight_bits": int(COSTS["weight_bits"].nominal),
+    "payload_bits": int(COSTS["payload_bits"].nominal),
+    "state_bits": int(COSTS["state_bits"].nominal),
+    "neuron_state_bytes": int(COSTS["neuron_state_b"].nominal),
+    "axon_entry_bytes": int(COSTS["axon_entry_b"].nominal),
+    "message_bytes": int(COSTS["message_b"].nominal),
+}
+
+BUDGET = CoreBudget(
+    neurons=Limit(8192, P, f"{_BRIEF}: up to 8192 neurons a core"),
+    synapse_bytes=Limit(128 * 1024, P, f"{_BRIEF}: up to 128 KB of the 192 KB are synaptic memory"),
+    in_axons=Limit(4096, G, "Davies 2018 (Loihi 1: 4096) carried over; no cap of Loihi 2 is public"),
+    out_axons=Limit(None, G, "not public for Loihi 2 (Loihi 1: 4096); their table entries are charged to state_bytes"),
+    state_bytes=Limit(
+        64 * 1024, G, "assumed split: what 128 KB of synapses leave of 192 KB, for state and axon tables"
+    ),
+)
+
+LOIHI2 = ChipSpec(
+    name="loihi2",
+    cores=int(COSTS["cores_per_chip_count"].nominal),
+    mesh=(8, 4),  # 8 x 4 routers: Timcheck et al. 2026 (arXiv 2601.10035), Intel Loihi 2 brief
+    cores_per_router=4,
+    budget=BUDGET,
+    formats=FORMATS,
+    costs=COSTS,
+    source=f"{_BRIEF}; derived costs, not fitted to a board",
+)

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from neurodeploy.ir.mapping import Mapping, Shard
+from partitioner.usage import Cost, core_usage, partial_bits
+
+
+def test_bytes_of_a_synapse_shard(make: SimpleNamespace) -> None:
+    cost = Cost(make.chip(), 8)
+    # 10 rows, 100 columns, one message a row: lists of 4 + 10 B, state 16 B a neuron, 8 B for each of 110 axon entries
+    assert cost.synapses(10, 100, 1) == (10, 100 * 14, 100, 10, 10 * 16 + 8 * 110)
+    # partial sums of two messages: twice the out-axons
+    assert cost.synapses(10, 100, 2) == (10, 100 * 14, 100, 20, 10 * 16 + 8 * 120)
+
+
+def test_narrow_weights_are_packed_to_whole_bytes_per_list(make: SimpleNamespace) -> None:
+    assert Cost(make.chip(), 4).synapses(7, 100, 1)[1] == 100 * (4 + 4)
+    assert Cost(make.chip(), 3).synapses(8, 10, 1)[1] == 10 * (4 + 3)
+
+
+def test_bytes_of_a_reducer(make: SimpleNamespace) -> None:
+    # 5 rows that receive 6 messages each, over 30 axons of one weight
+    assert Cost(make.chip(), 8).reducer(5, 6, 1) == (5, 30 * 5, 30, 5, 5 * 16 + 8 * 35)
+
+
+@pytest.mark.parametrize(("abs_sum", "payload_bits"), [(0, 16), (1, 8), (127 * 256, 16), (127 * 256 << 8, 16), (3, 10)])
+def test_partial_bits_hold_the_largest_sum(make: SimpleNamespace, abs_sum: int, payload_bits: int) -> None:
+    item = make.island("a", [("up", 4, 0)], 1000, abs_sum=abs_sum, payload_bits=payload_bits)
+    for columns, blocks in (((0, 1000), 4), ((0, 256), 1), ((0, 257), 2), ((255, 257), 2), ((512, 768), 1)):
+        largest = abs_sum * blocks * item.payload_max
+        bits = partial_bits(item, columns)
+        assert -(2 ** (bits - 1)) <= -largest
+        assert largest <= 2 ** (bits - 1) - 1
+        assert bits == 1 or largest > 2 ** (bits - 2) - 1
+
+
+def test_a_true_partial_sum_never_exceeds_its_bound(make: SimpleNamespace) -> None:
+    """With real weights: the worst payload against every row stays inside `partial_bits`."""
+    rng = np.random.default_rng(7)
+    weight = rng.integers(-127, 128, (8, 700)).astype(np.int64)
+    shift = np.where(rng.random(700) < 0.1, 8, 0)
+    wide = np.abs(weight) << shift
+    sums = np.array([wide[:, start : start + 256].sum(axis=1).max() for start in range(0, 700, 256)])
+    item = make.island("a", [("up", 8, 0)], 700)
+    object.__setattr__(item.synapses, "block_abs_sum", sums)
+    for columns in ((0, 700), (0, 256), (256, 700), (100, 300)):
+        worst = int((wide[:, slice(*columns)].sum(axis=1) * item.payload_max).max())
+        assert worst <= 2 ** (partial_bits(item, columns) - 1) - 1
+
+
+def test_usage_of_a_shared_core_adds_up(make: SimpleNamespace) -> None:
+    a, b = make.island("a", [("router", 4, 0)], 10), make.island("b", [("router", 6, 0)], 20)
+    spec = make.chip(out_axons=None)
+    shards = (Shard("a", "synapses", (0, 4), (0, 10), 0, 3), Shard("b", "synapses", (0, 6), (0, 20), 0, 3))
+    mapping = Mapping("testboard", 1, 120, shards, (), 1, "neurons", ("out_axons",))
+    (usage,) = core_usage(mapping, make.of_islands([a, b]), make.system(spec, 1)).values()
+    found = {entry.resource: (entry.used, entry.limit) for entry in usage}
+    assert found == {
+        "neurons": (10, 8192),
+        "synapse_bytes": (10 * 8 + 20 * 10, 131072),
+        "in_axons": (30, 4096),
+        "out_axons": (10, None),
+        "state_bytes": (10 * 16 + 40 * 8, 65536),
+    }
+    assert all(entry.fits for entry in usage)

@@ -1,0 +1,206 @@
+"""The recount finds what is broken, and nothing in what is whole. Random programs on random budgets."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from neurodeploy.errors import DoesNotFit
+from neurodeploy.ir.chip import SystemSpec
+from neurodeploy.ir.mapping import Mapping, Shard
+from neurodeploy.ir.program import Program
+from partitioner import core_usage, map_program, mapping_from_json, mapping_to_json, summary, verify
+
+QUICK = settings(max_examples=100, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+PARTS = st.lists(
+    st.tuples(st.sampled_from(["q", "k", "v", "up", "router"]), st.integers(1, 96), st.integers(0, 4)),
+    min_size=1,
+    max_size=3,
+    unique_by=lambda part: part[0],
+)
+ISLANDS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "parts": PARTS,
+            "columns": st.integers(1, 900),
+            "layer": st.sampled_from([None, 0, 1]),
+            "expert": st.sampled_from([None, None, 0, 1]),
+            "bits": st.sampled_from([8, 4, 3]),
+            "payload_bits": st.sampled_from([8, 16]),
+            "abs_sum": st.sampled_from([0, 300, 127 * 256, 127 * 256 << 8]),
+        }
+    ),
+    min_size=1,
+    max_size=6,
+)
+BUDGETS = st.fixed_dictionaries(
+    {
+        "neurons": st.one_of(st.none(), st.integers(1, 128)),
+        "synapse_bytes": st.integers(8, 20000),
+        "in_axons": st.one_of(st.none(), st.integers(2, 1000)),
+        "out_axons": st.one_of(st.none(), st.integers(1, 200)),
+        "state_bytes": st.one_of(st.none(), st.integers(64, 20000)),
+        "cores": st.integers(1, 12),
+        "synapse_row_header_bytes": st.integers(0, 8),
+        "axon_entry_bytes": st.sampled_from([0, 8]),
+        "message_bytes": st.sampled_from([4, 8]),
+    }
+)
+
+
+def build(
+    make: SimpleNamespace, items: list[dict[str, Any]], budget: dict[str, int], chips: int
+) -> tuple[Program, SystemSpec]:
+    program = make.of_islands([make.island(f"i{n}", **item) for n, item in enumerate(items)])
+    return program, make.system(make.chip(**budget), chips)
+
+
+def try_map(program: Program, board: SystemSpec) -> Mapping | None:
+    try:
+        return map_program(program, board)
+    except DoesNotFit as error:
+        assert error.code in ("ND2001", "ND2002")
+        assert error.problem and error.fix
+        return None
+
+
+@QUICK
+@given(items=ISLANDS, budget=BUDGETS, chips=st.sampled_from([1, 4, 64, 4000]))
+def test_a_mapping_holds_or_does_not_fit(
+    make: SimpleNamespace, items: list[dict[str, Any]], budget: dict[str, int], chips: int
+) -> None:
+    program, board = build(make, items, budget, chips)
+    mapping = try_map(program, board)
+    if mapping is None:
+        return
+    assert verify(mapping, program, board) == []
+    for name, island in program.islands.items():
+        covered = np.zeros((island.rows, island.columns), np.int8)
+        for shard in mapping.by_island()[name]:
+            if shard.kind == "synapses":
+                covered[slice(*shard.rows), slice(*shard.cols)] += 1
+        assert (covered == 1).all()
+    assert mapping.lower_bound <= mapping.cores_used
+    assert all(entry.fits for usage in core_usage(mapping, program, board).values() for entry in usage)
+    again = mapping_from_json(mapping_to_json(mapping))
+    assert again.shards == mapping.shards
+    assert summary(again, program, board)["fits"]
+
+
+def change_one(shards: tuple[Shard, ...], index: int, **changes: Any) -> tuple[Shard, ...]:
+    return (*shards[:index], replace(shards[index], **changes), *shards[index + 1 :])
+
+
+@QUICK
+@given(items=ISLANDS, budget=BUDGETS, choice=st.randoms(use_true_random=False))
+def test_whatever_is_broken_is_reported(
+    make: SimpleNamespace, items: list[dict[str, Any]], budget: dict[str, int], choice: Any
+) -> None:
+    program, board = build(make, items, budget, 4000)
+    mapping = try_map(program, board)
+    assume(mapping is not None)
+    assert mapping is not None
+    shards, index = mapping.shards, choice.randrange(len(mapping.shards))
+    shard = shards[index]
+    broken = {
+        "dropped": (*shards[:index], *shards[index + 1 :]),
+        "doubled": (*shards, shard),
+        "chip out of range": change_one(shards, index, chip=mapping.chips_available),
+        "core out of range": change_one(shards, index, core=board.chip.cores),
+        "negative chip": change_one(shards, index, chip=-1),
+        "unknown island": change_one(shards, index, island="nowhere"),
+        "unknown kind": change_one(shards, index, kind="dendrite"),
+        "one row too many": change_one(shards, index, rows=(shard.rows[0], shard.rows[1] + 1)),
+        "one column too many": change_one(shards, index, cols=(shard.cols[0], shard.cols[1] + 1)),
+        "one column shifted": change_one(shards, index, cols=(shard.cols[0] + 1, shard.cols[1] + 1)),
+        "no rows": change_one(shards, index, rows=(shard.rows[0], shard.rows[0])),
+    }
+    if shard.row_count > 1:
+        broken["one row too few"] = change_one(shards, index, rows=(shard.rows[0] + 1, shard.rows[1]))
+    for what, changed in broken.items():
+        assert verify(replace(mapping, shards=changed), program, board), what
+
+
+def overloaded(make: SimpleNamespace) -> tuple[Program, SystemSpec, Mapping]:
+    program = make.of_islands([make.island("a", [("up", 120, 0)], 2048), make.island("b", [("down", 56, 0)], 8192)])
+    board = make.system(make.chip(out_axons=2000), 2)
+    return program, board, map_program(program, board)
+
+
+def test_a_shard_on_a_full_core_is_reported_with_used_and_limit(make: SimpleNamespace) -> None:
+    program, board, mapping = overloaded(make)
+    first, second = mapping.shards[:2]
+    assert (first.chip, first.core) != (second.chip, second.core)
+    changed = change_one(mapping.shards, 1, chip=first.chip, core=first.core)
+    found = verify(replace(mapping, shards=changed, lower_bound=0), program, board)
+    assert found == ["chip 0 core 0: synapse_bytes used 262144, limit 131072"]
+
+
+@pytest.mark.parametrize("resource", ["neurons", "synapse_bytes", "in_axons", "out_axons", "state_bytes"])
+def test_every_budget_is_recounted(make: SimpleNamespace, resource: str) -> None:
+    """Lowering a limit just under the largest use is found, at exactly that number; at the use itself it holds."""
+    program, board, mapping = overloaded(make)
+    usage = core_usage(mapping, program, board)
+    largest = max(entry.used for entries in usage.values() for entry in entries if entry.resource == resource)
+    limits = {name: limit.value for name, limit in board.chip.budget.limits().items()}
+    exact = make.system(make.chip(**{**limits, resource: largest}), 2)
+    assert verify(mapping, program, exact) == []
+    tight = make.system(make.chip(**{**limits, resource: largest - 1}), 2)
+    found = verify(mapping, program, tight)
+    assert found
+    assert all(text.endswith(f"{resource} used {largest}, limit {largest - 1}") for text in found)
+
+
+def test_reducers_are_followed(make: SimpleNamespace) -> None:
+    program, board, mapping = overloaded(make)
+    index = next(n for n, shard in enumerate(mapping.shards) if shard.kind == "reducer")
+    without = (*mapping.shards[:index], *mapping.shards[index + 1 :])
+    assert "b rows 0:28: 0 reducers, 2 column blocks need 1" in verify(replace(mapping, shards=without), program, board)
+    three = change_one(mapping.shards, index, cols=(0, 3))
+    assert "b rows 0:28: reducer expects 3 column blocks, there are 2" in verify(
+        replace(mapping, shards=three), program, board
+    )
+    surplus = (*mapping.shards, Shard("a", "reducer", (0, 60), (0, 1), 1, 5))
+    assert "a rows 0:60: 1 reducers, 1 column blocks need 0" in verify(replace(mapping, shards=surplus), program, board)
+
+
+def test_the_frame_is_checked(make: SimpleNamespace) -> None:
+    program, board, mapping = overloaded(make)
+
+    def found(**changes: Any) -> list[str]:
+        return verify(replace(mapping, **changes), program, board)
+
+    assert found() == []
+    assert found(system="other") == ["mapping: made for system other, checked against testboard"]
+    assert found(cores_per_chip=121) == ["mapping: cores_per_chip 121, limit 120 of testchip"]
+    assert found(chips_available=3) == ["mapping: chips_available 3, limit 2 of testboard"]
+    assert found(lower_bound=10**6)[0].startswith("mapping: cores used")
+    assert found(assignments=mapping.assignments[1:]) == ["x: step is not assigned to the host"]
+    assert found(assignments=mapping.assignments[::-1]) == ["mapping: assignments are not in the order of the steps"]
+    moved = (replace(mapping.assignments[0], device="chip"), *mapping.assignments[1:])
+    assert len(found(assignments=moved)) == 2
+
+
+def test_a_chip_too_narrow_is_reported(make: SimpleNamespace) -> None:
+    program, _, mapping = overloaded(make)
+    board = make.system(make.chip(out_axons=2000, payload_bits=16), 2)
+    assert verify(mapping, program, board)[0] == "a: payload_bits used 24, limit 16"
+
+
+def test_the_checker_shares_no_code_with_the_mapper() -> None:
+    import ast
+    from pathlib import Path
+
+    import partitioner
+
+    tree = ast.parse((Path(partitioner.__file__).parent / "verify.py").read_text())
+    modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert not any((node.level or 0) > 0 for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
+    assert not any((name or "").startswith("partitioner") for name in modules)
