@@ -14,12 +14,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from neurodeploy.energy import timing
-from neurodeploy.energy.band import Band, of, total
-from neurodeploy.energy.costs import SUPPLY_LOSS, cost, neuron_update
-from neurodeploy.energy.ledger import EnergyLedger, LedgerEntry
-from neurodeploy.energy.notes import NOT_MODELLED, assumptions
-from neurodeploy.energy.work import IslandSizes, IslandWork, derive
+from neurodeploy.accounting import timing
+from neurodeploy.accounting.band import Band, of, total
+from neurodeploy.accounting.costs import SUPPLY_LOSS, cost, neuron_update
+from neurodeploy.accounting.ledger import EnergyLedger, LedgerEntry
+from neurodeploy.accounting.notes import NOT_MODELLED, assumptions
+from neurodeploy.accounting.work import IslandSizes, IslandWork, derive
 from neurodeploy.errors import UserError
 from neurodeploy.ir.chip import ChipSpec, HostSpec, Quantity, SystemSpec
 from neurodeploy.ir.mapping import Mapping as Placement

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from neurodeploy.energy.band import ZERO, Band, total
+from neurodeploy.accounting.band import ZERO, Band, total
 from neurodeploy.errors import UserError
 from neurodeploy.ir.chip import Quantity
 

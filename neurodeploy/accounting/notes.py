@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from neurodeploy.energy.work import IslandWork
+from neurodeploy.accounting.work import IslandWork
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping as Placement
 

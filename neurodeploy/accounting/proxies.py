@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.energy.work import IslandSizes
+from neurodeploy.accounting.work import IslandSizes
 from neurodeploy.errors import InternalError, UserError
 from neurodeploy.ir.chip import Basis, Quantity
 from neurodeploy.ir.result import ActivityCounts

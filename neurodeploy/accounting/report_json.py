@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from neurodeploy.energy.ledger import EnergyLedger
-from neurodeploy.energy.proxies import Metrics, proxies
+from neurodeploy.accounting.ledger import EnergyLedger
+from neurodeploy.accounting.proxies import Metrics, proxies
 
 SCHEMA = "neurodeploy-energy/1"
 BOUNDARY_TEXT = {

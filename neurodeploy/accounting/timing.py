@@ -35,9 +35,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.energy.band import ZERO, Band, exactly, largest, of, total
-from neurodeploy.energy.costs import cost, neuron_time
-from neurodeploy.energy.work import IslandWork, Stage
+from neurodeploy.accounting.band import ZERO, Band, exactly, largest, of, total
+from neurodeploy.accounting.costs import cost, neuron_time
+from neurodeploy.accounting.work import IslandWork, Stage
 from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
 from neurodeploy.ir.result import ActivityCounts
 

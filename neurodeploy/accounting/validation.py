@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neurodeploy.energy.account import account
-from neurodeploy.energy.band import Band, exactly, of
-from neurodeploy.energy.costs import cost, neuron_update
-from neurodeploy.energy.ledger import EnergyLedger
-from neurodeploy.energy.timing import core_seconds
-from neurodeploy.energy.work import Sizes
+from neurodeploy.accounting.account import account
+from neurodeploy.accounting.band import Band, exactly, of
+from neurodeploy.accounting.costs import cost, neuron_update
+from neurodeploy.accounting.ledger import EnergyLedger
+from neurodeploy.accounting.timing import core_seconds
+from neurodeploy.accounting.work import Sizes
 from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
 from neurodeploy.ir.mapping import Mapping as Placement
 from neurodeploy.ir.mapping import Shard

@@ -21,7 +21,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.energy.routes import Traffic
+from neurodeploy.accounting.routes import Traffic
 from neurodeploy.errors import InternalError, UserError
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping as Placement

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurodeploy.energy.account import account
-from neurodeploy.energy.band import Band, total
-from neurodeploy.energy.ledger import BOUNDARIES, EnergyLedger
-from neurodeploy.energy.work import Sizes
+from neurodeploy.accounting.account import account
+from neurodeploy.accounting.band import Band, total
+from neurodeploy.accounting.ledger import BOUNDARIES, EnergyLedger
+from neurodeploy.accounting.work import Sizes
 from neurodeploy.errors import InternalError, UserError
 from neurodeploy.ir.mapping import Shard
 from neurodeploy.ir.result import ActivityCounts, IslandActivity

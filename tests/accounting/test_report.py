@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from neurodeploy.energy.account import account
-from neurodeploy.energy.band import Band
-from neurodeploy.energy.ledger import BOUNDARIES, EnergyLedger, Figure, compare, figure
-from neurodeploy.energy.proxies import metrics, proxies
-from neurodeploy.energy.report_json import report_json
+from neurodeploy.accounting.account import account
+from neurodeploy.accounting.band import Band
+from neurodeploy.accounting.ledger import BOUNDARIES, EnergyLedger, Figure, compare, figure
+from neurodeploy.accounting.proxies import metrics, proxies
+from neurodeploy.accounting.report_json import report_json
 from neurodeploy.errors import UserError
 from neurodeploy.ir.result import ActivityCounts
 

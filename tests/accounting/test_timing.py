@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from types import SimpleNamespace
 
-from neurodeploy.energy.account import account
-from neurodeploy.energy.band import Band
-from neurodeploy.energy.ledger import EnergyLedger
-from neurodeploy.energy.timing import host_seconds
-from neurodeploy.energy.work import Sizes
+from neurodeploy.accounting.account import account
+from neurodeploy.accounting.band import Band
+from neurodeploy.accounting.ledger import EnergyLedger
+from neurodeploy.accounting.timing import host_seconds
+from neurodeploy.accounting.work import Sizes
 from neurodeploy.ir.chip import Basis, Quantity
 from neurodeploy.ir.mapping import Shard
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from neurodeploy.energy.account import account
-from neurodeploy.energy.costs import USED
-from neurodeploy.energy.costs import table as coefficients
-from neurodeploy.energy.validation import NEEDED_SYSTEMS, Row, known_misses, matmul_free, table, validate
+from neurodeploy.accounting.account import account
+from neurodeploy.accounting.costs import USED
+from neurodeploy.accounting.costs import table as coefficients
+from neurodeploy.accounting.validation import NEEDED_SYSTEMS, Row, known_misses, matmul_free, table, validate
 from neurodeploy.errors import UserError
 from targets.hosts import HOSTS
 from targets.systems import SYSTEMS

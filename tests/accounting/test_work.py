@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from neurodeploy.energy.routes import chip_route, hops
-from neurodeploy.energy.work import Sizes, derive, shard_counts
+from neurodeploy.accounting.routes import chip_route, hops
+from neurodeploy.accounting.work import Sizes, derive, shard_counts
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Shard
 from neurodeploy.ir.result import ActivityCounts, IslandActivity

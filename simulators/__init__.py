@@ -1,0 +1,28 @@
+"""Runners of a `Program`. `reference` is the living definition; every other runner equals it bit for bit.
+
+| runner        | what it is for                                                                    |
+|---------------|-----------------------------------------------------------------------------------|
+| `reference`   | the meaning: plain int64 arithmetic, slow                                         |
+| `fast`        | evaluation and generation: exact int8 matrix products, one pass over the neurons  |
+| `partitioned` | executes a mapping shard by shard, with partial sums and reducers, on either one  |
+"""
+
+from __future__ import annotations
+
+from neurodeploy.errors import UserError
+from neurodeploy.ir.result import Runner
+
+RUNNERS = ("reference", "fast")
+
+
+def get_runner(name: str) -> Runner:
+    """The runner of that name, loaded only now; an unknown name is ND3001."""
+    if name == "reference":
+        from simulators.reference import ReferenceRunner
+
+        return ReferenceRunner()
+    if name == "fast":
+        from simulators.fast import FastRunner
+
+        return FastRunner()
+    raise UserError("ND3001", name, "is not a runner", f"choose one of {', '.join(RUNNERS)}")

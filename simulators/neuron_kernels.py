@@ -1,0 +1,91 @@
+"""The inner loops of the fast runner, compiled. Integers only; every loop has the order-free meaning of `reference`.
+
+Each kernel does part `part` of `parts` of the tokens, for `hostops.threads.split`; counts are kept by part.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+
+_jit = numba.njit(nogil=True, cache=True, boundscheck=False)
+
+
+@_jit  # type: ignore[untyped-decorator]
+def single_digit(part: int, parts: int, payload: Any, planes: Any, events: Any, limit: int, too_large: Any) -> None:
+    """Copy an int16 payload of at most 8 bits to int8; add events by axon, and how many payloads exceed `limit`."""
+    tokens, columns = payload.shape
+    beyond = 0
+    for t in range(tokens * part // parts, tokens * (part + 1) // parts):
+        for j in range(columns):
+            x = np.int32(payload[t, j])
+            planes[t, j] = np.int8(x)
+            events[part, j] += x != 0
+            beyond += (x > limit) | (x < -limit)
+    too_large[part] = beyond
+
+
+@_jit  # type: ignore[untyped-decorator]
+def two_digits(
+    part: int, parts: int, payload: Any, is_wide: Any, planes: Any, events: Any, limit: int, too_large: Any
+) -> None:
+    """Split into the digit planes of `simulators.fast`; add events by axon, and how many payloads exceed `limit`."""
+    tokens, columns = payload.shape
+    beyond = 0
+    for t in range(tokens * part // parts, tokens * (part + 1) // parts):
+        for j in range(columns):
+            x = np.int32(payload[t, j])
+            low = (x & 255) - 128
+            wide = is_wide[j]
+            planes[t, j] = np.int8(0 if wide else low)
+            planes[tokens + t, j] = np.int8(low if wide else x >> 8)
+            events[part, j] += x != 0
+            beyond += (x > limit) | (x < -limit)
+    too_large[part] = beyond
+
+
+@_jit  # type: ignore[untyped-decorator]
+def fire(
+    part: int, parts: int, sums: Any, high: Any, offset: Any, acc_shift: int, state_bits: int, multiplier: Any,
+    shift: Any, out_bits: int, out: Any, start: int, silent: Any, lost: Any,
+) -> None:  # fmt: skip
+    """Update neurons ``start:start + rows``: writes `out`, adds silent outputs by neuron and saturations by part.
+
+    `out` is the whole array with a start, and `sums` keeps one contiguous row a token: a strided view would keep the
+    compiler from vectorising the loop.
+    """
+    rows = offset.shape[0]
+    tokens = out.shape[0]
+    two = sums.shape[0] == 2 * tokens
+    three = high.shape[0] == tokens
+    acc_half = (np.int64(1) << acc_shift) >> 1
+    state_max = (np.int64(1) << (state_bits - 1)) - 1
+    out_max = (np.int64(1) << (out_bits - 1)) - 1
+    half = (np.int64(1) << shift) >> 1
+    upper = np.zeros(rows, np.int64)
+    lost_state = 0
+    lost_out = 0
+    for t in range(tokens * part // parts, tokens * (part + 1) // parts):
+        if two:
+            for i in range(rows):
+                upper[i] = np.int64(sums[tokens + t, i]) << 8
+        if three:  # only ever together with `two`
+            for i in range(rows):
+                upper[i] += np.int64(high[t, i]) << 16
+        zeros = 0
+        for i in range(rows):
+            a = (np.int64(sums[t, i]) + upper[i] + offset[i] + acc_half) >> acc_shift
+            state = min(max(a, -state_max), state_max)
+            lost_state += a != state
+            y = (state * multiplier[i] + half[i]) >> shift[i]
+            z = min(max(y, -out_max), out_max)
+            lost_out += y != z
+            zeros += z == 0
+            out[t, start + i] = np.int32(z)
+        if zeros:  # rare: most neurons answer every token, so the silent ones are counted, not the messages
+            for i in range(rows):
+                silent[part, start + i] += out[t, start + i] == 0
+    lost[part, 0] += lost_state
+    lost[part, 1] += lost_out

@@ -1,0 +1,133 @@
+"""All runners give the same bits and the same counts: no tolerance anywhere."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neurodeploy.errors import InternalError, UserError
+from neurodeploy.ir.program import Island
+from neurodeploy.ir.result import IslandActivity
+from simulators import get_runner
+from simulators.fast import FastRunner
+from simulators.reference import ReferenceRunner
+from tests.simulators.conftest import make_island, payload_for
+
+
+def same(a: tuple[np.ndarray, IslandActivity], b: tuple[np.ndarray, IslandActivity]) -> None:
+    assert a[0].dtype == b[0].dtype == np.int32
+    np.testing.assert_array_equal(a[0], b[0])
+    for name in ("tokens", "saturated_in", "saturated_state", "saturated_out"):
+        assert getattr(a[1], name) == getattr(b[1], name), name
+    np.testing.assert_array_equal(a[1].events, b[1].events)
+    np.testing.assert_array_equal(a[1].messages_out, b[1].messages_out)
+
+
+def by_hand(island: Island, x: list[int], row: int) -> int:
+    """One neuron in Python integers, from the formulas of `ir.program`."""
+    s, n = island.synapses, island.neurons
+    acc = int(n.bias[row]) if n.bias is not None else 0
+    for j, value in enumerate(x):
+        acc += int(s.weight[row, j]) * (value << int(s.axon_shift[j]))
+    half = (1 << n.acc_shift) >> 1
+    state = max(-(2**23 - 1), min(2**23 - 1, (acc + half) >> n.acc_shift))
+    shift = int(n.shift[row])
+    return max(-(2**23 - 1), min(2**23 - 1, (state * int(n.multiplier[row]) + ((1 << shift) >> 1)) >> shift))
+
+
+@pytest.mark.parametrize("wide", [0, 5])
+def test_reference_is_the_formula(wide: int) -> None:
+    island = make_island(7, 40, wide=wide, bias=True)
+    payload = payload_for(island, 6)
+    out, _ = ReferenceRunner().run(island, payload)
+    for token in range(6):
+        assert out[token].tolist() == [by_hand(island, payload[token].tolist(), row) for row in range(7)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.integers(1, 300), columns=st.integers(1, 300), tokens=st.integers(1, 9), bits=st.sampled_from([8, 10, 12, 14, 16]),
+    wide=st.floats(0, 0.5), bias=st.booleans(), acc_shift=st.integers(0, 12), extreme=st.booleans(), seed=st.integers(0, 999),
+)  # fmt: skip
+def test_fast_equals_reference(
+    rows: int, columns: int, tokens: int, bits: int, wide: float, bias: bool, acc_shift: int, extreme: bool, seed: int
+) -> None:
+    island = make_island(
+        rows, columns, bits=bits, wide=int(columns * wide), bias=bias, acc_shift=acc_shift, extreme=extreme, seed=seed
+    )
+    payload = payload_for(island, tokens, seed)
+    same(ReferenceRunner().run(island, payload), FastRunner().run(island, payload))
+
+
+def test_blocks_of_neurons_and_threads_do_not_change_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    island = make_island(1200, 70, wide=3, bias=True)
+    payload = payload_for(island, 33)
+    expected = ReferenceRunner().run(island, payload)
+    monkeypatch.setattr("simulators.fast.SUMS_PER_BLOCK", 1 << 12)
+    monkeypatch.setattr("neurodeploy.hostops.threads.GRAIN", 1)
+    torch.set_num_threads(3)
+    try:
+        same(expected, FastRunner().run(island, payload))
+    finally:
+        torch.set_num_threads(1)
+
+
+def test_token_by_token_equals_all_at_once() -> None:
+    island = make_island(50, 90, wide=4)
+    payload = payload_for(island, 12)
+    runner = FastRunner()
+    whole, counts = runner.run(island, payload)
+    total = IslandActivity.zero(island)
+    for token in range(12):
+        out, activity = runner.run(island, payload[token : token + 1])
+        np.testing.assert_array_equal(out[0], whole[token])
+        total.add(activity)
+    same((whole, counts), (whole, total))
+
+
+def test_saturation_is_exact_and_counted() -> None:
+    """A sum beyond 24 bits clips at 2**23 - 1 and counts once; one just inside does not."""
+    island = make_island(1, 4, acc_shift=0, shifts=(15, 16))
+    island.synapses.weight[:] = 127
+    island.neurons.multiplier[:] = 32767
+    for total, lost in ((8388607, 0), (8388609, 1)):
+        payload = np.zeros((1, 4), np.int16)
+        payload[0, :3] = [32767, 32767, (total - 127 * 65534) // 127]
+        assert 127 * int(payload.astype(np.int64).sum()) <= total
+        for runner in (ReferenceRunner(), FastRunner()):
+            _, activity = runner.run(island, payload)
+            exact = 127 * int(payload.astype(np.int64).sum())
+            assert activity.saturated_state == (exact > 8388607), (total, lost)
+    payload[0] = 32767
+    for runner in (ReferenceRunner(), FastRunner()):
+        out, activity = runner.run(island, payload)
+        assert activity.saturated_state == 1
+        assert out[0, 0] == (8388607 * 32767 + (1 << 14)) >> 15
+
+
+def test_float32_products_are_exact_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fall-back for processors without exact 8-bit products gives the same bits."""
+    island = make_island(30, 2500, wide=7, extreme=True, acc_shift=10)
+    payload = payload_for(island, 4)
+    expected = FastRunner().run(island, payload)
+    monkeypatch.setattr("simulators.int8_matmul.backend", lambda: "float32")
+    same(expected, FastRunner().run(island, payload))
+
+
+@pytest.mark.parametrize("name", ["reference", "fast"])
+def test_wrong_payloads_are_refused(name: str) -> None:
+    island, runner = make_island(3, 5, bits=12), get_runner(name)
+    with pytest.raises(InternalError, match="ND9005"):
+        runner.run(island, np.full((1, 5), 2048, np.int16))
+    with pytest.raises(UserError, match="ND3001"):
+        get_runner("faster")
+
+
+def test_no_token_is_no_work() -> None:
+    island = make_island(3, 5)
+    out, activity = FastRunner().run(island, np.zeros((0, 5), np.int16))
+    assert out.shape == (0, 3)
+    assert activity.tokens == 0 and not activity.events.any()
