@@ -62,6 +62,12 @@ class TargetUnavailable(NeurodeployError):
     exit_status = 4
 
 
+class Interrupted(NeurodeployError):
+    """The user (Ctrl-C) or the system (a request to terminate) ended the work (ND3008)."""
+
+    exit_status = 130
+
+
 class InternalError(NeurodeployError):
     """A broken promise of our own code (ND9xxx): please report it."""
 

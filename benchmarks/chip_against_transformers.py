@@ -1,0 +1,109 @@
+"""Tokens per second of the bit-accurate chip simulation against transformers' float32 forward on SmolLM2-135M.
+
+Both run in this process, on the same text, with the same threads, in windows of 512 tokens (batch 1), alternating window by
+window, all logits computed. The rival is `LlamaForCausalLM` of transformers with eager attention, built from the same
+weights. The figure is the ratio of the total times without each side's first window; the spread over windows is printed.
+
+    python benchmarks/chip_against_transformers.py [--threads N] [--windows N] [--text FILE] [--attention eager|sdpa]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def transformers_model(path: Path, attention: str) -> Any:
+    """`LlamaForCausalLM` in float32 with the weights of the GGUF, read by our own frontend."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from neurodeploy.frontends.families import read_graph
+    from neurodeploy.ir.graph import Projection
+
+    graph = read_graph(path)
+    info = graph.info
+    attend = next(op for op in graph.ops if getattr(op, "op", "") == "attention")
+    rope = next(op for op in graph.ops if getattr(op, "op", "") == "rope")
+    gate = next(op for op in graph.ops if isinstance(op, Projection) and op.role == "gate")
+    norm = next(op for op in graph.ops if getattr(op, "op", "") == "rmsnorm")
+    dim = int(attend.attrs["head_dim"])
+    theta = float(1.0 / np.asarray(rope.attrs["inv_freq"])[1]) ** (dim / 2)
+    config = LlamaConfig(
+        vocab_size=info.vocab_size, hidden_size=info.hidden_size, intermediate_size=gate.out_features,
+        num_hidden_layers=info.layers, num_attention_heads=attend.attrs["heads"],
+        num_key_value_heads=attend.attrs["kv_heads"], head_dim=dim, rms_norm_eps=norm.attrs["eps"],
+        rope_parameters={"rope_type": "default", "rope_theta": round(theta)}, tie_word_embeddings=True,
+        max_position_embeddings=info.max_positions, attn_implementation=attention,
+    )  # fmt: skip
+    model = LlamaForCausalLM(config).float().eval()
+    names = {}
+    for op in graph.ops:
+        if isinstance(op, Projection):
+            names["lm_head" if op.role == "lm_head" else f"model.{op.path}"] = op.weight
+        elif op.weights:
+            names["model.embed_tokens" if op.op == "embedding" else f"model.{op.path}"] = op.weights["weight"]
+    with torch.no_grad():
+        for key, tensor in model.state_dict().items():
+            tensor.copy_(torch.from_numpy(graph.weights.get(names[key.removesuffix(".weight")])))
+    return model
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--windows", type=int, default=8)
+    parser.add_argument("--text", type=Path)
+    parser.add_argument("--attention", choices=("eager", "sdpa"), default="eager")
+    parser.add_argument("--bundle", type=Path, help="a bundle of smollm2-135m, to save converting one")
+    options = parser.parse_args()
+
+    import torch
+
+    torch.set_num_threads(options.threads)
+    from neurodeploy.frontends.packaged import resolve, texts
+    from neurodeploy.pipeline import convert, session
+
+    path = resolve("smollm2-135m")
+    text = (options.text or texts()["britannica"]).read_text(encoding="utf-8")
+    with tempfile.TemporaryDirectory() as folder:
+        bundle_path = options.bundle or Path(folder) / "smollm2.nd"
+        if options.bundle is None:
+            convert("smollm2-135m", bundle_path, preset="quick")  # the preset changes the integers, not their number
+        bundle, tokenizer = session.open_model(bundle_path)
+        tokens = np.asarray(session.encode_text(tokenizer, text, 512 * options.windows))
+        chip, rival = session.hybrid(bundle), transformers_model(path, options.attention)
+        windows = [tokens[start : start + 512] for start in range(0, tokens.size - 511, 512)]
+        seconds: dict[str, list[float]] = {"chip": [], "transformers": []}
+        agree = []
+        with torch.no_grad():
+            for window in windows:
+                began = time.perf_counter()
+                ours = torch.cat([part for _, part in chip.logits_chunks(window, chunk=512)])
+                between = time.perf_counter()
+                theirs = rival(torch.from_numpy(window)[None]).logits[0]
+                seconds["chip"].append(between - began)
+                seconds["transformers"].append(time.perf_counter() - between)
+                agree.append(float((ours.argmax(1) == theirs.argmax(1)).float().mean()))
+                del ours, theirs
+    if len(windows) < 2:
+        sys.exit("the text is too short: two windows of 512 tokens are needed")
+    for name, times in seconds.items():
+        rates = [512 / t for t in times[1:]]
+        total = 512 * len(rates) / sum(times[1:])
+        print(f"{name:13s} {total:8.1f} tokens/s   windows {min(rates):.1f} .. {max(rates):.1f}")
+    ratios = [b / a for a, b in zip(seconds["chip"][1:], seconds["transformers"][1:], strict=True)]
+    total = sum(seconds["transformers"][1:]) / sum(seconds["chip"][1:])
+    print(f"ratio         {total:8.2f}            windows {min(ratios):.2f} .. {max(ratios):.2f}, median {statistics.median(ratios):.2f}")
+    print(f"threads {options.threads}, {len(windows) - 1} windows of 512, attention {options.attention}, same next token {np.mean(agree):.4f}")
+
+
+if __name__ == "__main__":
+    main()

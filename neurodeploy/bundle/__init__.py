@@ -1,0 +1,21 @@
+"""The bundle `NAME.nd/`: a converted model on disk, complete, verified when it is opened, read lazily.
+
+    manifest.json         format version, tool version, contract, source model, size and sha256 of every member
+    program.json          host program, island table (sizes, slices, scales as integers), numeric contract
+    conversion.json       what the conversion did, layer by layer
+    islands/NAME.nir      plain NIR: Input -> Linear (int8) or Affine -> Scale -> Output
+    islands/NAME.q.h5     the exact integers beside it: exponents, multipliers, shifts, bias, bounds
+    host.safetensors      embeddings and norms, each tensor in the narrowest type that holds it exactly
+    tokenizer.json        and tokenizer_settings.json, where the model has a tokenizer
+    vectors/golden.h5     payloads and outputs of some islands, made by the reference runner
+    mapping.json          written by `map`; carries its own digest, because it changes after conversion
+
+Nothing here is pickled. A bundle is written under a temporary name beside its final one and renamed.
+"""
+
+from __future__ import annotations
+
+from neurodeploy.bundle.reader import Bundle, open_bundle
+from neurodeploy.bundle.writer import BundleWriter
+
+__all__ = ["Bundle", "BundleWriter", "open_bundle"]

@@ -1,0 +1,105 @@
+"""`BundleWriter`: islands as they are converted, then the rest, then the manifest, then the rename."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from neurodeploy import __version__
+from neurodeploy.bundle import island_files as islands
+from neurodeploy.bundle.files import FORMAT, cannot_write, canonical, digest, folder_aside
+from neurodeploy.bundle.host_weights import write_host_weights
+from neurodeploy.bundle.program_json import program_to_json
+from neurodeploy.errors import InternalError
+from neurodeploy.ir.graph import Graph, HostOp
+from neurodeploy.ir.program import Island, Program
+
+#: Tokens of golden payloads by island, and how many islands carry them.
+GOLDEN_TOKENS, GOLDEN_ISLANDS = 4, 8
+
+
+class BundleWriter:
+    """Context manager: nothing of name `path` appears, and an older bundle of that name stays, unless all went well."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._stack = ExitStack()
+        self._rows: list[dict[str, Any]] = []
+
+    def __enter__(self) -> BundleWriter:
+        self._work = self._stack.enter_context(folder_aside(self.path))
+        (self._work / "islands").mkdir()
+        (self._work / "vectors").mkdir()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return self._stack.__exit__(kind, error, trace)
+
+    def add_island(self, island: Island) -> Island:
+        """Write both files of `island` and return it with its weights mapped from disk instead of held in memory."""
+        if "/" in island.name or island.name.startswith("."):
+            raise InternalError("ND9006", island.name, "cannot be a file name")
+        folder = self._work / "islands"
+        row = islands.describe(island)
+        try:
+            islands.write_nir(folder / f"{island.name}.nir", island, json.dumps({"island": island.name}))
+            islands.write_image(folder / f"{island.name}.q.h5", island)
+        except OSError as error:
+            raise cannot_write(self.path, error) from None
+        self._rows.append(row)
+        return islands.read_island(folder, row)
+
+    def finish(
+        self, program: Program, graph: Graph, source: dict[str, Any], save_tokenizer: Callable[[Path], None],
+        reference: Callable[[Island, Any], Any],
+    ) -> None:  # fmt: skip
+        """Everything but the islands. `reference` runs an island on payloads for the golden vectors."""
+        work = self._work
+        try:
+            names = sorted({name for s in program.steps if isinstance(s, HostOp) for name in s.weights.values()})
+            write_host_weights(work / "host.safetensors", graph.weights, names)
+            (work / "program.json").write_bytes(canonical(program_to_json(program, self._rows)))
+            (work / "conversion.json").write_text(json.dumps(program.conversion, indent=1))
+            save_tokenizer(work)
+            self._golden(program, reference)
+            members = {
+                str(file.relative_to(work)): {"size": file.stat().st_size, "sha256": digest(file)}
+                for file in sorted(work.rglob("*"))
+                if file.is_file()
+            }
+            manifest = {
+                "format": FORMAT,
+                "tool": __version__,
+                "contract": program.contract,
+                "source": source,
+                "members": members,
+            }
+            (work / "manifest.json").write_text(json.dumps(manifest, indent=1))
+        except OSError as error:
+            raise cannot_write(self.path, error) from None
+
+    def _golden(self, program: Program, reference: Callable[[Island, Any], Any]) -> None:
+        """Extreme and random payloads, with a seed made of the island's name: reproducible by anybody."""
+        import h5py
+
+        names = sorted(program.islands, key=lambda name: (program.islands[name].rows * program.islands[name].columns, name))
+        with h5py.File(self._work / "vectors" / "golden.h5", "w", libver="latest") as file:
+            for name in names[:GOLDEN_ISLANDS]:
+                island = program.islands[name]
+                seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
+                limit = island.payload_max
+                payload = np.random.default_rng(seed).integers(-limit, limit + 1, (GOLDEN_TOKENS, island.columns))
+                payload[0], payload[1] = limit, 0
+                payload = payload.astype(np.int16)
+                group = file.create_group(name)
+                group["payload"] = payload
+                group["output"] = reference(island, payload)

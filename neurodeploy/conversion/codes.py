@@ -1,0 +1,79 @@
+"""The code of an island's input: scale, wide axons and what the choice is expected to cost.
+
+An event's payload is ``x_j = clip(round(v_j / (s * 2**e_j)))`` with e_j in {0, 8}. Large language models have a few input
+channels whose range is a hundred times that of the rest (docs/conversion.md); with one scale for all, these few leave
+only a handful of levels to the others. A wide axon keeps its own 8 bits of extra range, at no further event.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy.conversion.presets import Preset
+from neurodeploy.ir.fixedpoint import Dyadic, signed_max
+
+WIDE = 8
+#: Range of a silent input: any scale is right, this one keeps the arithmetic in ordinary numbers.
+SILENT_RANGE = 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InputCode:
+    """Scale of the narrow axons, exponent of each axon, and the mean square error expected from rounding."""
+
+    scale: Dyadic
+    axon_shift: NDArray[np.uint8]
+    expected_mse: float
+
+    def steps(self) -> NDArray[np.float32]:
+        """Value of one payload unit on each axon."""
+        return np.ldexp(np.float32(self.scale.value), self.axon_shift.astype(np.int32)).astype(np.float32)
+
+
+def choose_code(channel_max: NDArray[np.float32], channel_power: NDArray[np.float64], preset: Preset) -> InputCode:
+    """Scale and wide axons that minimise the rounding error ``sum_j power-weighted step_j**2 / 12``.
+
+    `channel_max` (columns,) is the range that each channel must be able to carry; `channel_power` (columns,) weighs a
+    channel's rounding error by what the weights behind it make of it (mean square of its weight column).
+    """
+    limit = signed_max(preset.payload_bits)
+    wanted = np.maximum(channel_max.astype(np.float64) * preset.headroom, 0.0)
+    columns = wanted.size
+    order = np.argsort(-wanted, kind="stable")
+    sorted_range = wanted[order]
+    weight = channel_power[order]
+    total = float(weight.sum()) or 1.0
+    most_wide = int(columns * preset.wide_fraction)
+    prefix = np.concatenate([[0.0], np.cumsum(weight)])
+    best: tuple[float, int, float] | None = None
+    for wide in range(most_wide + 1):
+        narrow_range = sorted_range[wide] if wide < columns else 0.0
+        needed = max(narrow_range, sorted_range[0] / 2**WIDE if wide else 0.0)
+        step = max(needed, 0.0) / limit
+        cost = step * step / 12 * (prefix[-1] - prefix[wide] + prefix[wide] * 4**WIDE)
+        if best is None or cost < best[0]:
+            best = (cost, wide, needed)
+    assert best is not None
+    cost, wide, needed = best
+    scale = Dyadic.nearest((needed or SILENT_RANGE) / limit)
+    axon_shift = np.zeros(columns, np.uint8)
+    axon_shift[order[:wide]] = WIDE
+    return InputCode(scale, axon_shift, cost / total)
+
+
+def least_square_range(absolute: NDArray[np.float32], limit: int) -> float:
+    """The clipping range with the least square error of rounding and clipping, on a sample of magnitudes."""
+    peak = float(absolute.max(initial=0.0))
+    if peak == 0.0:
+        return SILENT_RANGE
+    best = (np.inf, peak)
+    for fraction in np.geomspace(1.0, 1 / 16, 33):
+        step = peak * fraction / limit
+        error = absolute - np.minimum(np.rint(absolute / step), limit) * step
+        mse = float(np.mean(error * error))
+        if mse < best[0]:
+            best = (mse, peak * float(fraction))
+    return best[1]

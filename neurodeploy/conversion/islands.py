@@ -1,0 +1,179 @@
+"""One island from its projections: integers whose real meaning is known exactly.
+
+The row scale is chosen first and snapped to what the neuron can realise, ``s_w = multiplier * 2**-shift * 2**acc_shift *
+output_scale / input_scale``-wise, so that multiply and shift add no error of their own; only then are weights rounded.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from neurodeploy.conversion.codes import InputCode, choose_code
+from neurodeploy.conversion.moments import InputMoments
+from neurodeploy.conversion.presets import Preset
+from neurodeploy.conversion.rounding import Block, compensation, round_compensated, round_nearest, row_scales
+from neurodeploy.ir.fixedpoint import STATE_MAX, Dyadic, signed_max
+from neurodeploy.ir.graph import Projection, WeightStore
+from neurodeploy.ir.program import BLOCK, GradedNeurons, Island, Slice, Synapses
+
+#: Rows converted at a time: bounds memory for vocabulary-sized projections.
+ROWS_AT_A_TIME = 8192
+#: A multiplier keeps 15 significant bits: half a unit is 2**-15 of a row scale, and that is snapped away.
+MULTIPLIER_BITS = 15
+SHIFT_MAX = 47
+
+
+@dataclass(frozen=True, slots=True)
+class SiteRecord:
+    """What the conversion of one projection did, for the metadata and the report."""
+
+    path: str
+    payload_bits: int
+    weight_bits: int
+    rounding: str
+    input_scale: float
+    wide_channels: int
+    calibration_tokens: int
+    weight_sqnr_db: float | None
+    output_sqnr_db: float | None
+
+
+def sqnr_db(signal: float, noise: float) -> float | None:
+    """Signal to quantisation noise in dB; None where either is zero."""
+    return 10 * math.log10(signal / noise) if signal > 0 and noise > 0 else None
+
+
+def _multiplier(ratio: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """``ratio = multiplier * 2**-shift`` with 15-bit multipliers, elementwise; rows that cannot matter get 0."""
+    fraction, exponent = np.frexp(ratio.double().numpy())
+    shift = MULTIPLIER_BITS - exponent
+    multiplier = np.rint(np.ldexp(fraction, MULTIPLIER_BITS)).astype(np.int64)
+    carried = multiplier == 1 << MULTIPLIER_BITS
+    multiplier[carried] >>= 1
+    shift = shift - carried
+    low = shift > SHIFT_MAX  # a row so weak that its output rounds to nothing
+    multiplier[low] >>= np.minimum(shift[low] - SHIFT_MAX, 62)
+    return multiplier.astype(np.int16), np.where(low, SHIFT_MAX, shift)
+
+
+class IslandBuilder:
+    """Converts the projections that read one population. `sample` is a float32 input of some tokens."""
+
+    def __init__(self, moments: InputMoments, sample: torch.Tensor, preset: Preset, weights: WeightStore) -> None:
+        self.moments, self.sample, self.preset, self.weights = moments, sample, preset, weights
+        self.limit = signed_max(preset.weight_bits)
+
+    def build(self, name: str, projections: Sequence[Projection]) -> tuple[Island, list[SiteRecord]]:
+        first = projections[0]
+        rows, columns = sum(p.out_features for p in projections), first.in_features
+        code = choose_code(self.moments.channel_range(self.preset), np.ones(columns), self.preset)
+        blocks = self._blocks()
+        peak, scales = self._ranges(projections)
+        output_scale, acc_shift = self._output(code, peak, scales)
+        ratio = scales * (code.scale.value * 2.0**acc_shift / output_scale.value)
+        multiplier, shift = _multiplier(ratio)
+        snapped = torch.from_numpy(np.ldexp(multiplier.astype(np.float64), -shift.astype(np.int64)))
+        row_scale = (snapped * (output_scale.value / (code.scale.value * 2.0**acc_shift))).float()
+        row_scale = torch.where(row_scale > 0, row_scale, scales)
+        weight = np.empty((rows, columns), np.int8)
+        bias = np.zeros(rows, np.int64)
+        slices, records, start = [], [], 0
+        for projection in projections:
+            stop = start + projection.out_features
+            records.append(self._round(projection, code, row_scale[start:stop], blocks, weight[start:stop]))
+            if projection.bias:
+                unit = row_scale[start:stop].double().numpy() * code.scale.value
+                bias[start:stop] = np.rint(self.weights.get(projection.bias).astype(np.float64) / unit)
+            slices.append(Slice(projection.path, projection.output, start, stop, projection.role, projection.heads))
+            start = stop
+        synapses = Synapses(weight, code.axon_shift, block_sums(weight, code.axon_shift), self.preset.weight_bits)
+        neurons = GradedNeurons(multiplier, shift.astype(np.uint8), acc_shift, bias if bias.any() else None)
+        bits = self.preset.payload_bits
+        island = Island(
+            name, rows, columns, tuple(slices), bits, code.scale, output_scale, synapses, neurons,
+            first.layer, first.expert,
+        )  # fmt: skip
+        island.check()
+        return island, records
+
+    def _blocks(self) -> list[Block]:
+        if self.preset.rounding == "nearest":
+            return []
+        return compensation(self.moments.blocks, self.moments.tokens, self.preset.damping)
+
+    def _ranges(self, projections: Sequence[Projection]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Largest output by row (rows,) over the sample, and row scales (rows,)."""
+        power = None
+        if self.preset.rounding != "nearest":
+            power = torch.cat([block.diagonal() for block in self.moments.blocks])
+            power = power if bool((power > 0).any()) else None
+        peaks, scales = [], []
+        for projection in projections:
+            bias = self.weights.get(projection.bias) if projection.bias else None
+            for start, stop in chunks(projection.out_features):
+                part = torch.from_numpy(self.weights.get(projection.weight, start, stop))
+                out = self.sample @ part.T
+                if bias is not None:
+                    out += torch.from_numpy(bias[start:stop])
+                peaks.append(out.abs().amax(dim=0) if out.shape[0] else torch.zeros(stop - start))
+                scales.append(row_scales(part, self.limit, power))
+        return torch.cat(peaks), torch.cat(scales)
+
+    def _output(self, code: InputCode, peak: torch.Tensor, scales: torch.Tensor) -> tuple[Dyadic, int]:
+        """Output scale and accumulator shift that leave the preset's headroom over the sample's peaks."""
+        headroom = self.preset.output_headroom
+        largest = float(peak.max()) if peak.numel() else 0.0
+        sums = float((peak / scales).max()) / code.scale.value * headroom if largest else 1.0
+        acc_shift = max(0, math.ceil(math.log2(max(sums, 1.0) / STATE_MAX)))
+        unit = float(scales.max()) * code.scale.value * 2.0**acc_shift  # of a state, in the row with the coarsest scale
+        return Dyadic.nearest(max((largest or 1.0) * headroom / STATE_MAX, unit / 2.0**MULTIPLIER_BITS)), acc_shift
+
+    def _round(
+        self, projection: Projection, code: InputCode, scale: torch.Tensor, blocks: list[Block], out: np.ndarray
+    ) -> SiteRecord:
+        """Round one projection's weights into `out` and measure what is lost, weights alone and with the input code."""
+        steps = torch.from_numpy(code.steps())
+        limit = signed_max(self.preset.payload_bits)
+        coded = (self.sample / steps).round_().clamp_(-limit, limit).mul_(steps)
+        totals = np.zeros(4)
+        for start, stop in chunks(projection.out_features):
+            part = torch.from_numpy(self.weights.get(projection.weight, start, stop))
+            rows = scale[start:stop]
+            integers = (
+                round_compensated(part, rows, self.limit, blocks) if blocks else round_nearest(part, rows, self.limit)
+            )
+            out[start:stop] = integers.numpy()
+            real = integers.float().mul_(rows[:, None])
+            wanted = self.sample @ part.T
+            totals += (
+                float(part.square().sum()),
+                float((real - part).square().sum()),
+                float(wanted.square().sum()),
+                float((coded @ real.T).sub_(wanted).square_().sum()),
+            )
+        return SiteRecord(
+            projection.path, self.preset.payload_bits, self.preset.weight_bits, self.preset.rounding,
+            code.scale.value, int(np.count_nonzero(code.axon_shift)), self.moments.tokens,
+            sqnr_db(totals[0], totals[1]), sqnr_db(totals[2], totals[3]),
+        )  # fmt: skip
+
+
+def chunks(rows: int) -> list[tuple[int, int]]:
+    return [(start, min(start + ROWS_AT_A_TIME, rows)) for start in range(0, rows, ROWS_AT_A_TIME)]
+
+
+def block_sums(weight: np.ndarray, axon_shift: np.ndarray) -> np.ndarray:
+    """(ceil(columns / 256),) int64: see `Synapses.block_abs_sum`. Row chunks keep the temporary small."""
+    columns = weight.shape[1]
+    edges = np.arange(0, columns, BLOCK)
+    best = np.zeros(edges.size, np.int64)
+    factor = (1 << axon_shift.astype(np.int32)).astype(np.int32)
+    for start, stop in chunks(weight.shape[0]):
+        magnitude = np.abs(weight[start:stop].astype(np.int32)) * factor
+        best = np.maximum(best, np.add.reduceat(magnitude, edges, axis=1, dtype=np.int64).max(axis=0))
+    return best

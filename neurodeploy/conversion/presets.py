@@ -1,0 +1,85 @@
+"""The choices of a conversion, by name. The default follows what we measured on real models (docs/conversion.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+
+from neurodeploy.errors import UserError
+
+PAYLOAD_BITS = (8, 12, 14, 16)
+ROUNDINGS = ("gptq", "nearest")
+RANGES = ("absmax", "percentile", "mse")
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """One graded event per non-zero activation, T = 1, static scale, weights with a scale per output row.
+
+    payload_bits : width of an event's payload, sign included
+    weight_bits : width of a stored weight, sign included (8, or fewer)
+    rounding : "gptq" compensates the error of each rounded column in the columns after it; "nearest" does not
+    input_range : how the range of an input is chosen: its largest magnitude ("absmax"), a percentile, or least square error
+    percentile : for input_range "percentile", in percent
+    headroom : the range is widened by this factor, for texts that calibration has not seen
+    wide_fraction : at most this share of an island's axons may carry the exponent 8 (0 turns wide axons off)
+    output_headroom : the 24-bit output range over the largest output that calibration saw
+    calibration_tokens, window : how much text is read, in windows of so many tokens
+    damping : share of the mean diagonal added to the second moment before it is inverted (gptq)
+    gptq_columns : second moments of wider inputs are taken block-diagonal in blocks of so many columns
+    """
+
+    name: str
+    payload_bits: int = 16
+    weight_bits: int = 8
+    rounding: str = "gptq"
+    input_range: str = "absmax"
+    percentile: float = 99.999
+    headroom: float = 1.25
+    wide_fraction: float = 1 / 16
+    output_headroom: float = 8.0
+    calibration_tokens: int = 4096
+    window: int = 512
+    damping: float = 0.01
+    gptq_columns: int = 2048
+
+    def __post_init__(self) -> None:
+        checks = [
+            ("payload_bits", self.payload_bits in PAYLOAD_BITS, f"choose one of {PAYLOAD_BITS}"),
+            ("weight_bits", 2 <= self.weight_bits <= 8, "choose 2 to 8"),
+            ("rounding", self.rounding in ROUNDINGS, f"choose one of {ROUNDINGS}"),
+            ("input_range", self.input_range in RANGES, f"choose one of {RANGES}"),
+            ("percentile", 50.0 < self.percentile <= 100.0, "choose a value in (50, 100]"),
+            ("headroom", 1.0 <= self.headroom <= 16.0, "choose a factor in [1, 16]"),
+            ("wide_fraction", 0.0 <= self.wide_fraction <= 0.5, "choose a share in [0, 0.5]"),
+            ("calibration_tokens", self.calibration_tokens >= 16, "give at least 16 tokens"),
+            ("window", self.window >= 8, "give at least 8 tokens"),
+        ]
+        for field, fine, fix in checks:
+            if not fine:
+                raise UserError("ND1101", f"preset {self.name}", f"{field} = {getattr(self, field)} is not possible", fix)
+
+    def to_json(self) -> dict[str, object]:
+        return asdict(self)
+
+
+#: The presets by name. `naive` is the trial of docs/conversion.md that the default has to beat.
+PRESETS: Mapping[str, Preset] = {
+    preset.name: preset
+    for preset in (
+        Preset("default"),
+        Preset("graded-14", payload_bits=14),
+        Preset("graded-12", payload_bits=12),
+        Preset("graded-8", payload_bits=8),
+        Preset("naive", rounding="nearest", headroom=1.0, wide_fraction=0.0),
+        Preset("quick", rounding="nearest", calibration_tokens=1024),
+    )
+}
+
+
+def get_preset(name: str, **changes: object) -> Preset:
+    """The preset of that name with the given fields changed; an unknown name is ND1101."""
+    if name not in PRESETS:
+        raise UserError("ND1101", name, "is not a preset", f"choose one of {', '.join(PRESETS)}")
+    given = {key: value for key, value in changes.items() if value is not None}
+    return replace(PRESETS[name], **given) if given else PRESETS[name]  # type: ignore[arg-type]

@@ -1,0 +1,207 @@
+"""`quantize`: Graph and calibration tokens -> Program, streamed layer by layer so that memory holds one layer at a time.
+
+Every operation is run over all calibration windows before the next one starts. Projections that read the same population
+become one island; their inputs are measured, their weights rounded, and the float outputs go on, so that each layer is
+calibrated on what the float model really feeds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from neurodeploy.conversion.islands import IslandBuilder, SiteRecord, chunks
+from neurodeploy.conversion.moments import InputMoments
+from neurodeploy.conversion.presets import Preset
+from neurodeploy.errors import ModelError, UserError
+from neurodeploy.hostops.executor import Executor, State
+from neurodeploy.hostops.memory import give_back
+from neurodeploy.ir.graph import Graph, HostOp, Projection
+from neurodeploy.ir.program import Island, IslandCall, Program, Step
+
+Progress = Callable[[str, int, int], None]
+
+#: An expert that fewer calibration tokens choose than this is shown others as well, so that its ranges mean something.
+EXPERT_TOKENS = 64
+#: Tokens on which output ranges and errors are measured.
+SAMPLE_TOKENS = 512
+
+
+@dataclass(slots=True, eq=False)
+class _Window:
+    """One calibration window in flight: its values, its KV cache, and how many rows of each expert input are real."""
+
+    values: dict[str, torch.Tensor]
+    state: State
+    chosen: dict[str, list[int]] = field(default_factory=dict)
+
+
+def island_name(projections: Sequence[Projection]) -> str:
+    """``layers.0.self_attn.q_k_v``: the common path, then what differs; dots and underscores only."""
+    if len(projections) == 1:
+        return projections[0].path
+    parts = [p.path.split(".") for p in projections]
+    depth = 0
+    while all(len(path) > depth + 1 and path[depth] == parts[0][depth] for path in parts):
+        depth += 1
+    tails = [path[-1].removesuffix("_proj") for path in parts]
+    return ".".join([*parts[0][:depth], "_".join(tails)])
+
+
+def group_projections(graph: Graph) -> list[HostOp | list[Projection]]:
+    """The operations in order, projections of one input population gathered at the place of the first of them."""
+    groups: dict[str, list[Projection]] = {}
+    order: list[HostOp | list[Projection]] = []
+    for op in graph.ops:
+        if isinstance(op, HostOp):
+            order.append(op)
+        elif op.input in groups:
+            groups[op.input].append(op)
+        else:
+            groups[op.input] = [op]
+            order.append(groups[op.input])
+    return order
+
+
+class _Calibration:
+    """Runs the float model over all windows, one operation at a time."""
+
+    def __init__(self, graph: Graph, tokens: NDArray[np.int64], preset: Preset) -> None:
+        sizes = {name: population.size for name, population in graph.populations.items()}
+        self.graph, self.preset = graph, preset
+        self.executor = Executor(graph.ops, graph.weights, sizes, keep_weights=False)
+        pieces = [tokens[start : start + preset.window] for start in range(0, tokens.size, preset.window)]
+        self.windows = [_Window({graph.input: torch.from_numpy(piece)}, State()) for piece in pieces]
+        self.borrowed: dict[str, int] = {}
+        last: dict[str, int] = {}
+        self.units = group_projections(graph)
+        for index, unit in enumerate(self.units):
+            for op in unit if isinstance(unit, list) else [unit]:
+                last.update({name: index for name in op.inputs})
+        self.last = last
+
+    def run_host(self, op: HostOp) -> None:
+        for window in self.windows:
+            if op.op == "moe_combine":
+                for name, count in zip(op.inputs[1:], window.chosen[op.inputs[0]], strict=True):
+                    window.values[name] = window.values[name][:count]
+            self.executor.run_op(op, window.values, window.state)
+        if op.op == "moe_dispatch":
+            self._lend_tokens(op)
+
+    def _lend_tokens(self, op: HostOp) -> None:
+        """Append further tokens, scaled by the expert's own score, to the input of experts that few tokens chose."""
+        source, routing = op.inputs
+        for window in self.windows:
+            window.chosen[routing] = [window.values[name].shape[0] for name in op.outputs]
+        for expert, name in enumerate(op.outputs):
+            chosen = sum(window.values[name].shape[0] for window in self.windows)
+            if chosen >= EXPERT_TOKENS:
+                continue
+            self.borrowed[name] = chosen
+            for window in self.windows:
+                x = window.values[source]
+                others = window.values[routing][:, expert] == 0
+                window.values[name] = torch.cat([window.values[name], x[others] * 0.5])
+
+    def inputs(self, name: str) -> list[torch.Tensor]:
+        return [window.values[name] for window in self.windows]
+
+    def run_projection(self, projection: Projection) -> None:
+        rows = projection.out_features
+        outputs = [torch.empty(x.shape[0], rows) for x in self.inputs(projection.input)]
+        bias = self.graph.weights.get(projection.bias) if projection.bias else None
+        for start, stop in chunks(rows):
+            weight = torch.from_numpy(self.graph.weights.get(projection.weight, start, stop))
+            for x, out in zip(self.inputs(projection.input), outputs, strict=True):
+                torch.mm(x, weight.T, out=out[:, start:stop]) if rows == stop - start else out[:, start:stop].copy_(
+                    x @ weight.T
+                )
+        for window, out in zip(self.windows, outputs, strict=True):
+            if bias is not None:
+                out += torch.from_numpy(bias)
+            window.values[projection.output] = out
+
+    def drop_dead(self, index: int) -> None:
+        for window in self.windows:
+            for name in [n for n in window.values if self.last.get(n, -1) <= index and n != self.graph.output]:
+                if name in self.last:
+                    del window.values[name]
+        self.graph.weights.release()
+        give_back()
+
+
+def quantize(
+    graph: Graph,
+    tokens: NDArray[np.int64],
+    preset: Preset,
+    progress: Progress | None = None,
+    sink: Callable[[Island], Island] | None = None,
+) -> Program:
+    """Convert every projection of `graph`; what was done stands in `Program.conversion`.
+
+    `tokens` is the calibration text; fewer than 16 tokens are ND1102. `sink` may store each finished island and return it
+    with its weights mapped from disk, so that memory never holds all of them.
+    """
+    tokens = np.asarray(tokens, dtype=np.int64)[: preset.calibration_tokens]
+    if tokens.size < 16:
+        raise UserError("ND1102", "calibration text", f"has {tokens.size} tokens, needs at least 16", "give a longer text")
+    run = _Calibration(graph, tokens, preset)
+    islands: dict[str, Island] = {}
+    steps: list[Step] = []
+    records: list[SiteRecord] = []
+    with torch.no_grad():
+        for index, unit in enumerate(run.units):
+            if progress:
+                progress("convert", index, len(run.units))
+            if isinstance(unit, HostOp):
+                run.run_host(unit)
+                steps.append(unit)
+            else:
+                island, sites = _convert_group(run, unit)
+                islands[island.name] = sink(island) if sink else island
+                records += sites
+                steps.append(_call(unit, island))
+                if unit[0].output != graph.output:  # nobody reads the logits of a calibration run
+                    for projection in unit:
+                        run.run_projection(projection)
+            run.drop_dead(index)
+    if progress:
+        progress("convert", len(run.units), len(run.units))
+    conversion: dict[str, Any] = {
+        "preset": preset.to_json(),
+        "calibration_tokens": int(tokens.size),
+        "borrowed_expert_inputs": run.borrowed,
+        "sites": [asdict(record) for record in records],
+    }
+    sizes = {name: population.size for name, population in graph.populations.items()}
+    program = Program(graph.info, tuple(steps), islands, sizes, graph.input, graph.output, conversion=conversion)
+    program.check()
+    return program
+
+
+def _call(projections: list[Projection], island: Island) -> IslandCall:
+    outputs = tuple(part.output for part in island.slices)
+    return IslandCall(island.name, island.name, projections[0].input, outputs, projections[0].layer)
+
+
+def _convert_group(run: _Calibration, projections: list[Projection]) -> tuple[Island, list[SiteRecord]]:
+    preset = run.preset
+    moments = InputMoments(projections[0].in_features, preset.gptq_columns)
+    inputs = run.inputs(projections[0].input)
+    for x in inputs:
+        if not bool(torch.isfinite(x).all()):
+            raise ModelError(
+                "ND1103", projections[0].path, "its input is not finite on the calibration text",
+                "the checkpoint overflows in float32: check it in its own framework",
+            )  # fmt: skip
+        moments.add(x, moments=preset.rounding == "gptq")
+    sample = torch.cat(inputs)
+    sample = sample[:: max(1, sample.shape[0] // SAMPLE_TOKENS)][:SAMPLE_TOKENS]
+    builder = IslandBuilder(moments, sample, preset, run.graph.weights)
+    return builder.build(island_name(projections), projections)

@@ -1,0 +1,29 @@
+"""Texts that users name: read as UTF-8, never empty, errors that say where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from neurodeploy.errors import UserError
+
+#: Larger files are more than any calibration or evaluation here reads.
+TEXT_LIMIT = 1 << 30
+
+
+def read_text(path: str | Path) -> str:
+    """The text of a file. ND1104 missing or unreadable, ND1105 empty, ND1106 not UTF-8."""
+    path = Path(path)
+    try:
+        if path.stat().st_size > TEXT_LIMIT:
+            raise UserError("ND1104", path, f"is larger than {TEXT_LIMIT} bytes", "give a part of it")
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise UserError("ND1104", path, "no such text file", "check the path") from None
+    except OSError as error:
+        raise UserError("ND1104", path, f"cannot be read: {error.strerror}", "give a text file") from None
+    if not data.strip():
+        raise UserError("ND1105", path, "holds no text", "give a text of at least a few sentences")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError("ND1106", path, f"is not UTF-8 text: byte {error.start} is {data[error.start]:#04x}", "save it as UTF-8") from None

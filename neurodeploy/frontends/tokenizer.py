@@ -1,0 +1,251 @@
+"""Tokenizers: from tokenizer.json, from GGUF metadata (`tokenizer_gguf`), or one token a byte where a folder has none.
+
+A tokenizer never guesses: a file that we cannot read exactly is an error (ND1009), and so is a text that it cannot
+represent (ND1010); a folder without any tokenizer gives a `ByteTokenizer` whose `kind` says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from neurodeploy.errors import ModelError
+from neurodeploy.frontends.files import cannot_open, read_json
+
+#: Largest tokenizer.json that is read; Gemma's 262 144 entries take 33 MB.
+TOKENIZER_LIMIT = 256_000_000
+BYTES_KIND = "bytes (no tokenizer file)"
+#: Tokenizer files of other formats: where one of them is there, single bytes would be wrong, so it is an error.
+OTHER_TOKENIZERS = ("tokenizer.model", "spiece.model", "vocab.json", "merges.txt", "vocab.txt", "tekken.json")
+
+T = TypeVar("T")
+
+
+class Tokenizer(Protocol):
+    """Text to token ids and back.
+
+    kind : what it was made from, for reports
+    vocab_size : size of the *model's* vocabulary; no id at or above it is ever produced
+    bos, eos : id that begins a text, ids that end one
+    adds_bos : the family expects `bos` at the start of a text: call ``encode(text, bos=tokenizer.adds_bos)``
+    """
+
+    kind: str
+    vocab_size: int
+    bos: int | None
+    eos: tuple[int, ...]
+    adds_bos: bool
+
+    def encode(self, text: str, bos: bool) -> list[int]:
+        """Token ids; with `bos` the first is `bos`. Raises ND1010."""
+        ...
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of the ids; control tokens give none, bytes that are no UTF-8 give U+FFFD."""
+        ...
+
+    def settings(self) -> dict[str, Any]:
+        """What tokenizer.json does not hold: kind, bos, eos, adds_bos. `open_tokenizer` takes it back."""
+        ...
+
+    def save(self, path: Path) -> None:
+        """Write a tokenizer.json that the library `tokenizers` reads."""
+        ...
+
+
+class LibraryTokenizer:
+    """`Tokenizer` over an object of the library `tokenizers`. Special tokens written out in a text are recognised."""
+
+    def __init__(
+        self, inner: Any, kind: str, vocab_size: int, bos: int | None, eos: Iterable[int], adds_bos: bool
+    ) -> None:
+        self.inner = inner
+        self.kind = kind
+        self.vocab_size = vocab_size
+        self.bos = bos
+        self.eos = tuple(eos)
+        self.adds_bos = adds_bos
+        for role, token in [("bos", bos), *(("eos", token) for token in self.eos)]:
+            if token is not None and not 0 <= token < vocab_size:
+                problem = f"{role} token {token} is not in the model's vocabulary of {vocab_size}"
+                raise ModelError("ND1009", kind, problem, "check the token ids in the model's configuration")
+
+    def encode(self, text: str, bos: bool) -> list[int]:
+        utf8(text)
+        ids: list[int] = list(guarded("ND1010", "text", lambda: self.inner.encode(text, add_special_tokens=False).ids))
+        if text and not ids:
+            raise ModelError("ND1010", f"text {text[:20]!r}", f"gives no token in {self.kind}", "use another text")
+        over = next((token for token in ids if token >= self.vocab_size), None)
+        if over is not None:
+            piece = self.inner.id_to_token(over)
+            problem = f"gives token {over} ({piece!r}), the model has {self.vocab_size}"
+            raise ModelError("ND1010", f"text {text[:20]!r}", problem, "use the tokenizer that belongs to the model")
+        if not bos:
+            return ids
+        if self.bos is None:
+            raise ModelError("ND1010", self.kind, "has no token for the start of a text", "encode with bos=False")
+        return [self.bos, *ids]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return str(self.inner.decode([int(token) for token in ids], skip_special_tokens=True))
+
+    def settings(self) -> dict[str, Any]:
+        return {"kind": self.kind, "bos": self.bos, "eos": list(self.eos), "adds_bos": self.adds_bos}
+
+    def save(self, path: Path) -> None:
+        path.write_text(self.inner.to_str(), encoding="utf-8")
+
+
+class ByteTokenizer:
+    """One token a byte of UTF-8: token = byte value. For models without a tokenizer; no control tokens.
+
+    A vocabulary below 256 takes only texts whose bytes fit in it (128: plain ASCII).
+    """
+
+    kind = BYTES_KIND
+    bos: int | None = None
+    eos: tuple[int, ...] = ()
+    adds_bos = False
+
+    def __init__(self, vocab_size: int) -> None:
+        self.vocab_size = vocab_size
+
+    def encode(self, text: str, bos: bool) -> list[int]:
+        if bos:
+            raise ModelError("ND1010", self.kind, "has no token for the start of a text", "encode with bos=False")
+        data = utf8(text)
+        if data and max(data) >= self.vocab_size:
+            at = next(i for i, byte in enumerate(data) if byte >= self.vocab_size)
+            problem = f"byte {data[at]} at position {at} does not fit a vocabulary of {self.vocab_size} byte tokens"
+            raise ModelError("ND1010", "text", problem, f"use only bytes below {self.vocab_size}")
+        return list(data)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        # An id above 255 is no byte; 0xFF is none in UTF-8 either, so both become U+FFFD.
+        return bytes(min(int(token), 255) for token in ids).decode("utf-8", errors="replace")
+
+    def settings(self) -> dict[str, Any]:
+        return {"kind": self.kind, "bos": None, "eos": [], "adds_bos": False}
+
+    def save(self, path: Path) -> None:
+        """A BPE without merges over ``<0x00>``, ``<0x01>`` ..: the library falls back to bytes for every character."""
+        from tokenizers import Tokenizer as Library
+        from tokenizers import decoders, models
+
+        vocab = {f"<0x{byte:02X}>": byte for byte in range(min(256, self.vocab_size))}
+        inner = Library(models.BPE(vocab, [], byte_fallback=True))
+        inner.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
+        path.write_text(inner.to_str(), encoding="utf-8")
+
+
+def read_tokenizer(path: str | Path, vocab_size: int, metadata: Mapping[str, Any] | None = None) -> Tokenizer:
+    """The tokenizer of a checkpoint: a Hugging Face folder or a .gguf file (`metadata` saves reading its keys again).
+
+    `vocab_size` is that of the model. Raises ND1004 (damaged), ND1009 (a kind that we do not read exactly).
+    """
+    path = Path(path)
+    if path.is_dir():
+        return _from_folder(path, vocab_size)
+    if metadata is None:
+        from neurodeploy.frontends.gguf_store import GgufStore
+
+        metadata = GgufStore(path).metadata
+    from neurodeploy.frontends.tokenizer_gguf import from_metadata
+
+    return from_metadata(metadata, vocab_size, path)
+
+
+def open_tokenizer(path: str | Path, vocab_size: int, settings: Mapping[str, Any]) -> Tokenizer:
+    """A tokenizer that `save` wrote, with what `settings` said of it."""
+    if settings.get("kind") == BYTES_KIND:
+        return ByteTokenizer(vocab_size)
+    kind, bos, eos, adds = (settings.get(key) for key in ("kind", "bos", "eos", "adds_bos"))
+    naturals = isinstance(eos, list) and all(type(token) is int for token in eos)
+    if not isinstance(kind, str) or not (bos is None or type(bos) is int) or not naturals or not isinstance(adds, bool):
+        raise ModelError("ND1009", path, f"tokenizer settings are damaged: {dict(settings)!r:.120}")
+    return LibraryTokenizer(_load(Path(path)), kind, vocab_size, bos, eos or [], adds)
+
+
+def _from_folder(folder: Path, vocab_size: int) -> Tokenizer:
+    file = folder / "tokenizer.json"
+    if not file.is_file():
+        other = [name for name in OTHER_TOKENIZERS if (folder / name).is_file()]
+        if other:
+            fix = "write it with transformers: AutoTokenizer.from_pretrained(folder).save_pretrained(folder)"
+            raise ModelError("ND1009", folder, f"has {', '.join(other)} but no tokenizer.json", fix)
+        return ByteTokenizer(vocab_size)
+    inner = _load(file)
+    config, generation, tokens = (
+        read_json(folder / name) if (folder / name).is_file() else {}
+        for name in ("config.json", "generation_config.json", "tokenizer_config.json")
+    )
+    text_config = config.get("text_config")
+    # A generation config is what the model's authors generate with; the tokenizer's own names come last.
+    sources = [generation, config, text_config if isinstance(text_config, dict) else {}]
+    bos = next((found[0] for found in (_ids(source, "bos_token_id") for source in sources) if found), None)
+    eos = next((found for found in (_ids(source, "eos_token_id") for source in sources) if found), ())
+    if bos is None:
+        bos = _named(inner, tokens.get("bos_token"))
+    if not eos:
+        named = _named(inner, tokens.get("eos_token"))
+        eos = () if named is None else (named,)
+    begins = guarded("ND1009", file, lambda: inner.encode("a", add_special_tokens=True).ids)[:1] == [bos]
+    wanted = tokens.get("add_bos_token")
+    adds = bos is not None and (wanted if isinstance(wanted, bool) else begins)
+    return LibraryTokenizer(inner, f"{_model_name(inner)} (tokenizer.json)", vocab_size, bos, eos, adds)
+
+
+def _load(file: Path) -> Any:
+    from tokenizers import Tokenizer as Library
+
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(TOKENIZER_LIMIT + 1)
+    except OSError as error:
+        raise cannot_open(file, error) from None
+    if len(data) > TOKENIZER_LIMIT:
+        raise ModelError("ND1004", file, f"is larger than {TOKENIZER_LIMIT} bytes, which no tokenizer is")
+    inner = guarded("ND1009", file, lambda: Library.from_str(data.decode("utf-8")))
+    # A file may carry the padding and truncation of its training: neither belongs into a generation.
+    inner.no_padding()
+    inner.no_truncation()
+    return inner
+
+
+def guarded(code: str, subject: object, action: Callable[[], T]) -> T:
+    """Run a call into the library: whatever it raises becomes `code`. Its panics derive from BaseException."""
+    try:
+        return action()
+    except (KeyboardInterrupt, SystemExit, MemoryError):
+        raise
+    except BaseException as error:
+        text = str(error).splitlines()[0] if str(error) else type(error).__name__
+        problem = f"the tokenizer library says: {text[:200]}"
+        raise ModelError(code, subject, problem, "check the file and the text") from None
+
+
+def utf8(text: str) -> bytes:
+    """The text's bytes; ND1010 where it holds a lone surrogate, which some versions of the library would drop."""
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        problem = f"character {error.start} is a lone surrogate, which UTF-8 cannot hold"
+        raise ModelError("ND1010", "text", problem, "repair the text") from None
+
+
+def _ids(source: Mapping[str, Any], key: str) -> tuple[int, ...]:
+    value = source.get(key)
+    values = value if isinstance(value, list) else [value]
+    return tuple(token for token in values if type(token) is int)
+
+
+def _named(inner: Any, token: Any) -> int | None:
+    """The id of a token that a configuration names, as text or as ``{"content": text}``."""
+    content = token.get("content") if isinstance(token, dict) else token
+    found: int | None = inner.token_to_id(content) if isinstance(content, str) else None
+    return found
+
+
+def _model_name(inner: Any) -> str:
+    return type(inner.model).__name__

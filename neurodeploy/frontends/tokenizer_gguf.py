@@ -1,0 +1,200 @@
+"""Tokenizers out of GGUF metadata: byte-level BPE (``gpt2``) and SentencePiece BPE (``llama``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neurodeploy.errors import ModelError
+from neurodeploy.frontends.files import first_repeated
+from neurodeploy.frontends.tokenizer import LibraryTokenizer, Tokenizer, guarded
+
+#: ``tokenizer.ggml.token_type`` (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md).
+NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
+
+AGAIN = "convert the model again with a newer llama.cpp"
+INSTEAD = "give the Hugging Face folder with its tokenizer.json"
+
+_CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+_TAIL = r"\s*[\r\n]+|\s+(?!\S)|\s+"
+_GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+_LLAMA3 = _CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|" + _TAIL
+_QWEN2 = _CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|" + _TAIL
+_UPPER, _LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+_LEAD = r"[^\r\n\p{L}\p{N}]?"
+_GPT4O = (
+    f"{_LEAD}{_UPPER}*{_LOWER}+{_CONTRACTIONS}?|{_LEAD}{_UPPER}+{_LOWER}*{_CONTRACTIONS}?"
+    r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|" + _TAIL
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PreTokenizer:
+    """How a text is cut before the merges: by each pattern in turn, matches and rests both kept."""
+
+    patterns: tuple[str, ...]
+    ignore_merges: bool = False
+    adds_bos: bool = False
+    nfc: bool = False
+
+
+_DIGITS_GPT2 = PreTokenizer((r"\p{N}", _GPT2))
+_LLAMA3_BPE = PreTokenizer((_LLAMA3,), ignore_merges=True, adds_bos=True)
+#: ``tokenizer.ggml.pre`` -> its cut. Source: llama.cpp, src/llama-vocab.cpp (patterns and flags); NFC for Qwen from its
+#: own tokenizer.json.
+PRE_TOKENIZERS: Mapping[str, PreTokenizer] = {
+    "gpt-2": PreTokenizer((_GPT2,)),
+    "phi-2": PreTokenizer((_GPT2,)),
+    "olmo": PreTokenizer((_GPT2,)),
+    "smollm": _DIGITS_GPT2,
+    "starcoder": _DIGITS_GPT2,
+    "refact": _DIGITS_GPT2,
+    "llama-bpe": _LLAMA3_BPE,
+    "llama3": _LLAMA3_BPE,
+    "llama-v3": _LLAMA3_BPE,
+    "falcon3": _LLAMA3_BPE,
+    "qwen2": PreTokenizer((_QWEN2,), nfc=True),
+    "deepseek-r1-qwen": PreTokenizer((_QWEN2,), nfc=True),
+    "gpt-4o": PreTokenizer((_GPT4O,)),
+    "llama4": PreTokenizer((_GPT4O,)),
+    "default": PreTokenizer((r"[\p{P}\$\+<=>\^~\|]+", _GPT2, r"\p{N}+", "[0-9][0-9][0-9]")),
+}
+
+
+def from_metadata(metadata: Mapping[str, Any], vocab_size: int, path: Path) -> Tokenizer:
+    """The tokenizer that the keys ``tokenizer.ggml.*`` describe. Raises ND1004 (contradictory), ND1009 (not read)."""
+    model = metadata.get("tokenizer.ggml.model")
+    if not isinstance(model, str) or model not in BUILDERS:
+        problem = f"has the tokenizer {model!r}; {', '.join(BUILDERS)} are read" if model else "has no tokenizer"
+        raise ModelError("ND1009", path, problem, INSTEAD)
+    tokens, types = _vocabulary(metadata, path)
+    inner, kind, adds_bos = BUILDERS[model](metadata, tokens, types, path)
+    bos = _token_id(metadata, "bos", path)
+    ends = [_token_id(metadata, role, path) for role in ("eos", "eot", "eom")]
+    wanted = metadata.get("tokenizer.ggml.add_bos_token", adds_bos)
+    adds = bool(wanted) and bos is not None
+    tokenizer = LibraryTokenizer(inner, kind, vocab_size, bos, dict.fromkeys(t for t in ends if t is not None), adds)
+    if adds and bos is not None and bos < len(tokens):
+        from tokenizers.processors import TemplateProcessing
+
+        # So that the saved tokenizer.json tells others, too, that a text begins with it.
+        template = [tokens[bos], "$A"]
+        inner.post_processor = TemplateProcessing(single=template, special_tokens=[(tokens[bos], bos)])
+    return tokenizer
+
+
+def _vocabulary(metadata: Mapping[str, Any], path: Path) -> tuple[list[str], Any]:
+    tokens = metadata.get("tokenizer.ggml.tokens")
+    if not isinstance(tokens, list) or not tokens:
+        raise ModelError("ND1009", path, "has no tokenizer.ggml.tokens", AGAIN)
+    types = metadata.get("tokenizer.ggml.token_type", np.full(len(tokens), NORMAL, np.int32))
+    if not isinstance(types, np.ndarray) or len(types) != len(tokens):
+        raise ModelError("ND1004", path, f"token_type does not match the {len(tokens)} tokens", AGAIN)
+    if len(set(tokens)) != len(tokens):
+        raise ModelError("ND1009", path, f"has the token {first_repeated(tokens)!r:.80} twice", INSTEAD)
+    return tokens, types
+
+
+def _token_id(metadata: Mapping[str, Any], role: str, path: Path) -> int | None:
+    value = metadata.get(f"tokenizer.ggml.{role}_token_id")
+    if value is None:
+        return None
+    if type(value) is not int:
+        raise ModelError("ND1004", path, f"{role}_token_id is {value!r:.40}, a whole number is needed")
+    return value
+
+
+def _byte_level(metadata: Mapping[str, Any], tokens: list[str], types: Any, path: Path) -> tuple[Any, str, bool]:
+    """GPT-2's kind: text is cut by `pre`, bytes are shown as printable characters, merges are listed in the file."""
+    from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers
+    from tokenizers import Tokenizer as Library
+
+    name = metadata.get("tokenizer.ggml.pre")
+    pre = PRE_TOKENIZERS.get(name) if isinstance(name, str) else None
+    if pre is None:
+        problem = f"has the pre-tokenizer {name!r}; {', '.join(PRE_TOKENIZERS)} are read"
+        raise ModelError("ND1009", path, problem, INSTEAD)
+    merges = metadata.get("tokenizer.ggml.merges")
+    if not isinstance(merges, list):
+        raise ModelError("ND1004", path, "has no tokenizer.ggml.merges", AGAIN)
+    pairs = []
+    for text in merges:
+        # A piece may itself begin with a space in files of some converters, hence the search from 1.
+        cut = text.find(" ", 1)
+        if cut < 0:
+            raise ModelError("ND1004", path, f"the merge {text!r:.60} is not a pair", AGAIN)
+        pairs.append((text[:cut], text[cut + 1 :]))
+    vocab = {token: index for index, token in enumerate(tokens)}
+    bpe = guarded("ND1004", path, lambda: models.BPE(vocab, pairs, ignore_merges=pre.ignore_merges))
+    inner = Library(bpe)
+    if pre.nfc:
+        inner.normalizer = normalizers.NFC()
+    cuts = [pre_tokenizers.Split(Regex(pattern), "isolated") for pattern in pre.patterns]
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    inner.pre_tokenizer = pre_tokenizers.Sequence([*cuts, byte_level])
+    inner.decoder = decoders.ByteLevel()
+    _add_special(inner, tokens, types)
+    return inner, f"byte-level BPE (GGUF, {name})", pre.adds_bos
+
+
+def _sentencepiece(metadata: Mapping[str, Any], tokens: list[str], types: Any, path: Path) -> tuple[Any, str, bool]:
+    """SentencePiece's BPE: join the neighbours whose joint piece has the best score, the leftmost first.
+
+    The file lists no merges. Every way to cut a piece into two others is one, and the score of the piece is its rank:
+    joining by these ranks is the same rule, because the scores of a vocabulary of this kind are all different.
+    """
+    from tokenizers import Tokenizer as Library
+    from tokenizers import decoders, models, normalizers
+
+    scores = metadata.get("tokenizer.ggml.scores")
+    if not isinstance(scores, np.ndarray) or len(scores) != len(tokens):
+        raise ModelError("ND1004", path, f"scores do not match the {len(tokens)} tokens", AGAIN)
+    vocab = {token: index for index, token in enumerate(tokens)}
+    missing = [byte for byte in range(256) if f"<0x{byte:02X}>" not in vocab]
+    if missing:
+        raise ModelError("ND1009", path, f"has no byte token <0x{missing[0]:02X}>", INSTEAD)
+    unknown = metadata.get("tokenizer.ggml.unknown_token_id")
+    unk = tokens[unknown] if type(unknown) is int and 0 <= unknown < len(tokens) else None
+    merges = spm_merges(tokens, scores, types)
+    bpe = guarded("ND1004", path, lambda: models.BPE(vocab, merges, unk_token=unk, fuse_unk=True, byte_fallback=True))
+    inner = Library(bpe)
+    spaces = normalizers.Replace(" ", "▁")
+    steps = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+    if metadata.get("tokenizer.ggml.add_space_prefix", True):
+        inner.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), spaces])
+        steps.append(decoders.Strip(" ", 1, 0))
+    else:
+        inner.normalizer = spaces
+    inner.decoder = decoders.Sequence(steps)
+    _add_special(inner, tokens, types)
+    return inner, "SentencePiece BPE (GGUF)", True
+
+
+def spm_merges(tokens: list[str], scores: Any, types: Any) -> list[tuple[str, str]]:
+    """All pairs of pieces whose join is a piece, best score first; only normal pieces take part."""
+    normal = {token for token, kind in zip(tokens, types.tolist(), strict=True) if kind == NORMAL}
+    merges: list[tuple[str, str]] = []
+    for index in np.argsort(-scores.astype(np.float64), kind="stable").tolist():
+        piece = tokens[index]
+        if piece in normal:
+            for cut in range(1, len(piece)):
+                left, right = piece[:cut], piece[cut:]
+                if left in normal and right in normal:
+                    merges.append((left, right))
+    return merges
+
+
+def _add_special(inner: Any, tokens: list[str], types: Any) -> None:
+    """Control tokens (no text of their own) and user-defined ones (never cut) are found before all else."""
+    from tokenizers import AddedToken
+
+    for kind, add in ((CONTROL, inner.add_special_tokens), (USER_DEFINED, inner.add_tokens)):
+        chosen = [tokens[index] for index in np.flatnonzero(types == kind).tolist()]
+        add([AddedToken(token, normalized=False, special=kind == CONTROL) for token in chosen if token])
+
+
+BUILDERS = {"gpt2": _byte_level, "llama": _sentencepiece}

@@ -1,0 +1,197 @@
+"""Stores over stores: `MappedStore` renames and transforms lazily, `ArrayStore` holds arrays in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy.errors import InternalError, ModelError
+from neurodeploy.frontends.files import check_finite, no_such_tensor, row_range
+from neurodeploy.ir.graph import WeightStore
+
+Range = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """How one tensor is made from a stored one. The steps apply in the order of the fields; each is optional.
+
+    name : tensor of the store below
+    index : entry of the first axis of a 3-D tensor (an expert); what follows sees the 2-D matrix
+    rows, columns : ranges of the first and second axis
+    transpose : swap the two axes
+    heads : undo llama.cpp's interleaving of q and k rows, see `gguf_store.unpermute_rows`; 0 means leave it
+    add : constant added to every value (1.0 where a family stores w and means 1 + w)
+    """
+
+    name: str
+    index: int | None = None
+    rows: Range | None = None
+    columns: Range | None = None
+    transpose: bool = False
+    heads: int = 0
+    add: float = 0.0
+
+
+class MappedStore:
+    """`WeightStore` whose tensors are named by `table` and read through another store, only the rows asked for.
+
+    ``table[name]`` is the stored tensor's name or a `Source`; `constants` are arrays of our own beside it. Shapes are
+    checked when the store is made (ND1006), so that a wrong checkpoint fails before anything is read.
+    """
+
+    def __init__(
+        self, store: WeightStore, table: Mapping[str, str | Source], constants: Mapping[str, NDArray[Any]] | None = None
+    ) -> None:
+        self.store = store
+        self._table = {key: Source(value) if isinstance(value, str) else value for key, value in table.items()}
+        self._constants = ArrayStore(constants or {})
+        twice = set(self._table) & set(self._constants.names())
+        if twice:
+            raise InternalError("ND9001", min(twice), "is both a mapped tensor and a constant")
+        self._shapes = {key: _shape(key, source, store) for key, source in self._table.items()}
+
+    def names(self) -> tuple[str, ...]:
+        return (*self._table, *self._constants.names())
+
+    def source(self, name: str) -> Source | None:
+        """Where a tensor comes from; None for a constant."""
+        return self._table.get(name)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        if name in self._shapes:
+            return self._shapes[name]
+        return self._constants.shape(name)
+
+    def get(self, name: str, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
+        source = self._table.get(name)
+        if source is None:
+            return self._constants.get(name, start, stop)
+        shape = self._shapes[name]
+        low, high = row_range(shape, start, stop)
+        if source.heads:
+            array = self._unpermuted(source, shape, low, high)
+        else:
+            array = self._rows(source, shape, low, high)
+        if source.add:
+            array += np.float32(source.add)
+        return array
+
+    def _rows(self, source: Source, shape: tuple[int, ...], low: int, high: int) -> NDArray[np.float32]:
+        """Rows ``low:high`` before `heads` and `add`."""
+        if source == Source(source.name, heads=source.heads, add=source.add):
+            return self.store.get(source.name, low, high)
+        if source.transpose:
+            first, second = source.rows or (0, shape[1]), source.columns or (0, shape[0])
+            second = (second[0] + low, second[0] + high)
+        else:
+            first = source.rows or (0, shape[0])
+            first = (first[0] + low, first[0] + high)
+            second = source.columns or (0, shape[1] if len(shape) > 1 else 0)
+        key: tuple[int | slice, ...] = (slice(*first),)
+        if source.columns is not None or source.transpose:
+            key = (*key, slice(*second))
+        if source.index is not None:
+            key = (source.index, *key)
+        array = read_block(self.store, source.name, key)
+        return np.ascontiguousarray(array.T) if source.transpose else array
+
+    def _unpermuted(self, source: Source, shape: tuple[int, ...], low: int, high: int) -> NDArray[np.float32]:
+        """The rows of one head are shuffled among themselves, so whole heads are read and cut afterwards."""
+        from neurodeploy.frontends.gguf_store import unpermute_rows
+
+        size = shape[0] // source.heads
+        first, last = low // size, -(-high // size)
+        array = self._rows(source, shape, first * size, last * size)
+        if last > first:
+            array = unpermute_rows(array, last - first)
+        return np.ascontiguousarray(array[low - first * size : high - first * size])
+
+    def release(self) -> None:
+        self.store.release()
+
+    def files(self) -> tuple[str, ...]:
+        return self.store.files()
+
+
+class ArrayStore:
+    """`WeightStore` over arrays in memory, for constants and tests."""
+
+    def __init__(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        self._arrays = {name: np.asarray(array, np.float32) for name, array in arrays.items()}
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._arrays)
+
+    def _array(self, name: str) -> NDArray[np.float32]:
+        try:
+            return self._arrays[name]
+        except KeyError:
+            raise no_such_tensor(name, self._arrays, "memory") from None
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return self._array(name).shape
+
+    def get(self, name: str, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
+        array = self._array(name)
+        low, high = row_range(array.shape, start, stop)
+        part = np.array(array[low:high] if array.ndim else array, np.float32, order="C")
+        check_finite(part, name, low)
+        return part
+
+    def block(self, name: str, key: tuple[int | slice, ...]) -> NDArray[np.float32]:
+        part = np.array(self._array(name)[key], np.float32, order="C")
+        check_finite(part, name)
+        return part
+
+    def release(self) -> None:
+        """Nothing is mapped."""
+
+    def files(self) -> tuple[str, ...]:
+        return ()
+
+
+def read_block(store: WeightStore, name: str, key: tuple[int | slice, ...]) -> NDArray[np.float32]:
+    """``tensor[key]`` as new float32: by the store's own `block`, or else from the rows that it touches."""
+    block = getattr(store, "block", None)
+    if block is not None:
+        found: NDArray[np.float32] = block(name, key)
+        return found
+    first, rest = key[0], key[1:]
+    if isinstance(first, int):
+        rows = store.get(name, first, first + 1)[0]
+        return np.ascontiguousarray(rows[rest])
+    low, high = row_range(store.shape(name), first.start or 0, first.stop)
+    rows = store.get(name, low, high)
+    key = (slice(None), *rest)
+    return np.ascontiguousarray(rows[key])
+
+
+def _shape(name: str, source: Source, store: WeightStore) -> tuple[int, ...]:
+    """The shape after all steps. Raises ND1006 where the stored tensor cannot be cut that way."""
+    shape = store.shape(source.name)
+
+    def fail(problem: str) -> ModelError:
+        return ModelError("ND1006", source.name, f"has shape {store.shape(source.name)}, {problem} (for {name})")
+
+    if source.index is not None:
+        if len(shape) != 3 or not 0 <= source.index < shape[0]:
+            raise fail(f"entry {source.index} of a 3-D tensor is needed")
+        shape = shape[1:]
+    for axis, part in enumerate((source.rows, source.columns)):
+        if part is None:
+            continue
+        if axis >= len(shape) or not 0 <= part[0] <= part[1] <= shape[axis]:
+            raise fail(f"range {part} of axis {axis} is needed")
+        shape = (*shape[:axis], part[1] - part[0], *shape[axis + 1 :])
+    if source.transpose:
+        if len(shape) != 2:
+            raise fail("a matrix is needed to transpose")
+        shape = (shape[1], shape[0])
+    if source.heads and (not shape or shape[0] % (2 * source.heads)):
+        raise fail(f"rows of {source.heads} heads of even size are needed")
+    return shape

@@ -1,0 +1,81 @@
+"""Text from a model: greedy or sampled with a seed, one token at a time with a KV cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from neurodeploy.errors import UserError
+from neurodeploy.hostops.kvcache import State
+from neurodeploy.hybrid import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """New tokens, the margin of each choice (largest logit minus the second), and why it stopped."""
+
+    tokens: tuple[int, ...]
+    margins: tuple[float, ...]
+    stopped: str
+
+
+def generate(
+    model: Model,
+    prompt: Sequence[int],
+    count: int,
+    *,
+    temperature: float = 0.0,
+    top_k: int = 0,
+    seed: int = 0,
+    end_tokens: Sequence[int] = (),
+    max_positions: int | None = None,
+    on_token: Callable[[int], None] | None = None,
+    after_prefill: Callable[[], None] | None = None,
+) -> Generated:
+    """Continue `prompt` by `count` tokens. Temperature 0 takes the most likely token (the lowest id of equals).
+
+    Errors: ND1107 empty prompt, ND3005 impossible count, temperature or top_k, ND3006 more positions than the model has.
+    `after_prefill` is called between the prompt and the first new token, for separate accounts.
+    """
+    if not prompt:
+        raise UserError("ND1107", "prompt", "has no tokens", "give a prompt of at least one character")
+    if count < 1 or temperature < 0 or not np.isfinite(temperature) or top_k < 0:
+        problem = f"tokens {count}, temperature {temperature}, top_k {top_k} are not possible"
+        raise UserError("ND3005", "generate", problem, "give tokens >= 1, temperature >= 0 and top_k >= 0")
+    if max_positions is not None and len(prompt) + count > max_positions:
+        problem = f"{len(prompt)} prompt tokens and {count} new ones exceed the model's {max_positions} positions"
+        raise UserError("ND3006", "generate", problem, f"ask for at most {max(0, max_positions - len(prompt))} tokens")
+    random = np.random.default_rng(seed)
+    state = State()
+    logits = model.forward(np.asarray(prompt, np.int64), state, last_only=True)[-1].numpy()
+    if after_prefill:
+        after_prefill()
+    tokens: list[int] = []
+    margins: list[float] = []
+    stopped = "length"
+    while True:
+        best = np.partition(logits, -2)[-2:] if logits.size > 1 else np.array([0.0, 0.0])
+        margins.append(float(best[1] - best[0]))
+        token = _choose(logits, temperature, top_k, random)
+        tokens.append(token)
+        if on_token:
+            on_token(token)
+        if token in end_tokens:
+            stopped = "end token"
+            break
+        if len(tokens) == count:
+            break
+        logits = model.forward(np.array([token]), state, last_only=True)[-1].numpy()
+    return Generated(tuple(tokens), tuple(margins), stopped)
+
+
+def _choose(logits: np.ndarray, temperature: float, top_k: int, random: np.random.Generator) -> int:
+    if temperature == 0:
+        return int(logits.argmax())
+    scaled = logits.astype(np.float64) / temperature
+    if 0 < top_k < scaled.size:
+        scaled = np.where(scaled >= np.partition(scaled, -top_k)[-top_k], scaled, -np.inf)
+    weights = np.exp(scaled - scaled.max())
+    return int(random.choice(scaled.size, p=weights / weights.sum()))

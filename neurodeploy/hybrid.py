@@ -1,0 +1,92 @@
+"""Hybrid execution: islands on a chip runner, host operations on the host, and every crossing of the border metered.
+
+Host operations are batch invariant and islands are integers, so prefill of a text and the same text token by token with a
+KV cache give the same bits, whichever runner or mapping computes the islands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from neurodeploy.hostops.border import decode, encode
+from neurodeploy.hostops.executor import Capture, Executor, Values
+from neurodeploy.hostops.kvcache import State
+from neurodeploy.ir.graph import WeightStore
+from neurodeploy.ir.program import Island, IslandCall, Program
+from neurodeploy.ir.result import ActivityCounts, IslandActivity, Runner
+
+
+class Model(Protocol):
+    """What evaluation and generation need: the float executor and the hybrid both have it."""
+
+    def forward(self, tokens: ArrayLike, state: State | None = None, last_only: bool = False) -> torch.Tensor: ...
+
+    def logits_chunks(
+        self, tokens: ArrayLike, state: State | None = None, chunk: int = 128
+    ) -> Iterator[tuple[int, torch.Tensor]]: ...
+
+
+def inverse_steps(island: Island) -> NDArray[np.float32]:
+    """(columns,) float32 ``1 / (input_scale * 2**axon_shift)``: what the encoder multiplies with."""
+    steps = np.ldexp(island.input_scale.value, island.synapses.axon_shift.astype(np.int64))
+    return (1.0 / steps).astype(np.float32)
+
+
+class Hybrid:
+    """A program on a runner. `counts` grows with every call; take it with `take_counts`.
+
+    Parameters
+    ----------
+    program : what runs.
+    host_weights : tensors of the host operations.
+    runner : computes islands; every runner gives the same bits.
+    """
+
+    def __init__(self, program: Program, host_weights: WeightStore, runner: Runner) -> None:
+        self.program, self.runner = program, runner
+        self._inverse = {name: inverse_steps(island) for name, island in program.islands.items()}
+        self._counts = ActivityCounts()
+        self._executor = Executor(
+            program.steps, host_weights, program.sizes, handlers={IslandCall: self._call},
+            input=program.input, output=program.output,
+        )  # fmt: skip
+
+    def forward(
+        self, tokens: ArrayLike, state: State | None = None, last_only: bool = False, capture: Capture | None = None
+    ) -> torch.Tensor:
+        """Logits (T, vocab), or (1, vocab) of the last token; see `Executor.forward`."""
+        with torch.no_grad():
+            self._counts.tokens += np.asarray(tokens).size
+            return self._executor.forward(tokens, state, last_only, capture)
+
+    def logits_chunks(
+        self, tokens: ArrayLike, state: State | None = None, chunk: int = 128
+    ) -> Iterator[tuple[int, torch.Tensor]]:
+        """All logits in chunks of tokens; see `Executor.logits_chunks`."""
+        with torch.no_grad():
+            self._counts.tokens += np.asarray(tokens).size
+            yield from self._executor.logits_chunks(tokens, state, chunk)
+
+    def take_counts(self) -> ActivityCounts:
+        """The counts since the last time, host work included; counting starts again from zero."""
+        counts, self._counts = self._counts, ActivityCounts()
+        counts.host_flops, counts.host_bytes = self._executor.work.flops, self._executor.work.bytes
+        self._executor.work = type(self._executor.work)()
+        return counts
+
+    def _call(self, step: IslandCall, values: Values) -> None:
+        island = self.program.islands[step.island]
+        payload, clipped = encode(values[step.input], self._inverse[step.island], island.payload_max, step.path)
+        if payload.shape[0]:
+            y, activity = self.runner.run(island, payload)
+        else:  # an expert that nobody chose: no event, no step
+            y, activity = np.empty((0, island.rows), np.int32), IslandActivity.zero(island)
+        activity.saturated_in = clipped
+        self._counts.add(ActivityCounts({step.island: activity}))
+        for part in island.slices:
+            values[part.output] = decode(y, part.start, part.stop, island.output_scale.value)

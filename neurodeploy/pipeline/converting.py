@@ -1,0 +1,125 @@
+"""`convert`: a checkpoint and a calibration text become a bundle."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neurodeploy.errors import ModelError
+from neurodeploy.pipeline.session import Progress, encode_text
+
+#: Ships with the package: see its own first lines for what it is made of.
+DEFAULT_CALIBRATION = Path(__file__).parent.parent / "conversion" / "calibration.txt"
+
+
+def convert(
+    model: str | Path,
+    out: str | Path,
+    calibration: str | Path | None = None,
+    preset: str = "default",
+    *,
+    payload_bits: int | None = None,
+    weight_bits: int | None = None,
+    rounding: str | None = None,
+    input_range: str | None = None,
+    calibration_tokens: int | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Convert a Hugging Face folder, a .gguf or a packaged model (by name) into the bundle `out`.
+
+    `calibration` is a text file (default: the embedded one); `preset` one of `conversion.presets.PRESETS`, the other
+    arguments change single fields of it. Returns what `convert --json` prints. Nothing of name `out` appears or changes
+    unless all went well.
+    """
+    from neurodeploy.bundle import BundleWriter
+    from neurodeploy.bundle.files import digest
+    from neurodeploy.conversion.presets import get_preset
+    from neurodeploy.conversion.quantize import quantize
+    from neurodeploy.frontends.families import read_graph
+    from neurodeploy.frontends.packaged import resolve
+    from neurodeploy.frontends.text import read_text
+    from neurodeploy.frontends.tokenizer import read_tokenizer
+    from simulators import get_runner
+
+    began = time.perf_counter()
+    chosen = get_preset(
+        preset, payload_bits=payload_bits, weight_bits=weight_bits, rounding=rounding, input_range=input_range,
+        calibration_tokens=calibration_tokens,
+    )  # fmt: skip
+    path, out = resolve(model), Path(out)
+    text_file = Path(calibration) if calibration else _default_calibration(str(model))
+    text = read_text(text_file)
+    graph = read_graph(path)
+    graph.check()
+    tokenizer = read_tokenizer(path, graph.info.vocab_size)
+    warnings = []
+    if tokenizer.kind.startswith("bytes"):
+        warnings.append(f"{path} has no tokenizer: texts are read as bytes, which only suits byte-level models")
+        text = _ascii(text, graph.info.vocab_size)
+    tokens = np.asarray(encode_text(tokenizer, text, chosen.calibration_tokens), np.int64)
+    chosen = replace(chosen, window=min(chosen.window, graph.info.max_positions))
+    with BundleWriter(out) as writer:
+        program = quantize(graph, tokens, chosen, progress, writer.add_island)
+        calibrated = {"text": text_file.name, "sha256": digest(text_file), "tokens": int(tokens.size)}
+        program = replace(
+            program,
+            conversion={
+                **program.conversion, "calibration": calibrated, "warnings": warnings, "tokenizer": tokenizer.kind
+            },
+        )  # fmt: skip
+        files = [Path(name) for name in graph.weights.files()]
+        source = {
+            "model": str(model),
+            "path": str(path.resolve()),
+            "files": [{"name": f.name, "size": f.stat().st_size, "sha256": digest(f)} for f in files],
+        }
+
+        def save_tokenizer(folder: Path) -> None:
+            tokenizer.save(folder / "tokenizer.json")
+            (folder / "tokenizer_settings.json").write_text(json.dumps(tokenizer.settings()))
+
+        reference = get_runner("reference")
+        writer.finish(program, graph, source, save_tokenizer, lambda island, payload: reference.run(island, payload)[0])
+    sites: Any = program.conversion["sites"]
+    return {
+        "bundle": str(out),
+        "model": graph.info.name,
+        "family": graph.info.family,
+        "preset": chosen.to_json(),
+        "islands": len(program.islands),
+        "projections": len(sites),
+        "weights_on_chip": sum(island.rows * island.columns for island in program.islands.values()),
+        "calibration": calibrated,
+        "wide_axons": sum(int((i.synapses.axon_shift > 0).sum()) for i in program.islands.values()),
+        "worst_sites": sorted(
+            ({"path": s["path"], "output_sqnr_db": s["output_sqnr_db"]} for s in sites if s["output_sqnr_db"] is not None),
+            key=lambda row: row["output_sqnr_db"],
+        )[:5],
+        "warnings": warnings,
+        "seconds": time.perf_counter() - began,
+    }
+
+
+def _default_calibration(model: str) -> Path:
+    from neurodeploy import embedded
+    from neurodeploy.frontends.packaged import DEMO
+
+    return embedded.CALIBRATION if model == DEMO else DEFAULT_CALIBRATION
+
+
+def _ascii(text: str, vocab_size: int) -> str:
+    """A model without a tokenizer reads bytes: keep the characters that its vocabulary has."""
+    if vocab_size >= 256:
+        return text
+    kept = "".join(c for c in text if ord(c) < min(vocab_size, 128))
+    if len(kept) < 16:
+        raise ModelError(
+            "ND1010", "calibration text", f"has {len(kept)} bytes below {vocab_size}, the size of the vocabulary",
+            "give a model with a tokenizer, or a text of its bytes",
+        )  # fmt: skip
+    return kept

@@ -1,0 +1,195 @@
+"""`report`: everything that is known of a bundle on one page, with its numbers as CSV and JSON beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from neurodeploy import __version__
+from neurodeploy.bundle import Bundle
+from neurodeploy.ir.chip import SystemSpec
+from neurodeploy.ir.mapping import Mapping
+from neurodeploy.ir.program import Program
+from neurodeploy.pipeline import pricing, running
+from neurodeploy.pipeline.session import Progress, encode_text, hybrid, open_model, read_mapping, summary_counts
+
+
+def report(
+    bundle: str | Path,
+    out: str | Path,
+    *,
+    text: str | Path | None = None,
+    max_tokens: int = 2048,
+    prompt_tokens: int = pricing.DEFAULT_PROMPT_TOKENS,
+    tokens: int = 32,
+    host: str = "cpu-generic",
+    measure_host: bool = False,
+    accuracy: dict[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Write ``out`` (HTML, self-contained) and the CSV and JSON files beside it; returns their paths and the data.
+
+    With `text` the accuracy on it is measured too (or taken from `accuracy`, what `eval` returned before).
+    """
+    from neurodeploy.reporting.files import render
+
+    def step(number: int) -> None:
+        if progress:
+            progress("report", number, 3)
+
+    opened, tokenizer = open_model(bundle)
+    step(0)
+    if accuracy is None and text is not None:
+        accuracy = running.eval(bundle, text, max_tokens=max_tokens, progress=progress)
+    step(1)
+    priced = pricing.energy(
+        bundle, text=text, prompt_tokens=prompt_tokens, tokens=tokens, host=host, measure_host=measure_host
+    )
+    step(2)
+    mapping, system = read_mapping(opened)
+    prompt = encode_text(tokenizer, pricing.default_text() if text is None else Path(text).read_text("utf-8"), prompt_tokens)
+    model = hybrid(opened)
+    model.forward(prompt, last_only=True)
+    counts = model.take_counts()
+    data = {
+        **sections(opened, mapping, system),
+        "accuracy": _accuracy(accuracy),
+        "energy": {phase: _phase(priced[phase]) for phase in ("prefill", "generate")},
+        "activity": summary_counts(opened, counts),
+        "experts": experts(opened.program, {name: a.tokens for name, a in counts.islands.items()}),
+        "sample": {"prompt": tokenizer.decode(prompt[-64:]), "text": priced["sample"]},
+    }
+    paths = render(data, out)
+    step(3)
+    return {"paths": [str(path) for path in paths], "data": data}
+
+
+def sections(opened: Bundle, mapping: Mapping, system: SystemSpec) -> dict[str, Any]:
+    """The parts of a report that need no run: model, conversion, map, explain, traffic, provenance."""
+    from partitioner.summary import explain
+
+    program, conversion = opened.program, opened.program.conversion
+    preset: Any = conversion["preset"]
+    calibration: Any = conversion["calibration"]
+    info = program.info
+    weights = sum(island.rows * island.columns for island in program.islands.values())
+    return {
+        "model": {
+            "name": info.name, "family": info.family, "source": opened.manifest["source"]["model"],
+            "licence": info.licence, "layers": info.layers, "hidden_size": info.hidden_size,
+            "vocab_size": info.vocab_size, "parameters_on_chip": weights,
+            "weight_bytes": weights * int(preset["weight_bits"]) // 8,
+        },
+        "conversion": {
+            "preset": preset["name"], "payload_bits": preset["payload_bits"], "weight_bits": preset["weight_bits"],
+            "calibration": {"name": calibration["text"], "tokens": calibration["tokens"]},
+            "sites": [
+                {key: site[key] for key in (
+                    "path", "payload_bits", "input_scale", "wide_channels", "weight_sqnr_db", "output_sqnr_db"
+                )}
+                for site in conversion["sites"]  # type: ignore[attr-defined]
+            ],
+        },
+        "map": map_section(program, mapping, system),
+        "explain": explain(mapping),
+        "traffic": _traffic(program, mapping, system),
+        "provenance": {
+            "tool_version": __version__, "created": None, "seed": 0, "bundle": opened.path.name,
+            "hashes": {"program.json": opened.digest},
+        },
+    }  # fmt: skip
+
+
+def map_section(program: Program, mapping: Mapping, system: SystemSpec) -> dict[str, Any]:
+    from partitioner.summary import summary
+    from partitioner.usage import RESOURCES, core_demands
+
+    found = summary(mapping, program, system)
+    limits = {name: limit.value for name, limit in system.chip.budget.limits().items()}
+    held: dict[tuple[int, int], list[Any]] = {}
+    for shard in mapping.shards:
+        held.setdefault((shard.chip, shard.core), []).append(shard)
+    columns: dict[str, Any] = {"chip": [], "core": [], "label": [], "layer": [], "used_fraction": []}
+    fractions: dict[str, list[float]] = {name: [] for name in RESOURCES if limits[name]}
+    for (chip, core), demand in core_demands(mapping, program, system).items():
+        shards = held[chip, core]
+        share = {n: used / limits[n] for n, used in zip(RESOURCES, demand, strict=True) if limits[n]}
+        columns["chip"].append(chip)
+        columns["core"].append(core)
+        columns["label"].append(", ".join(dict.fromkeys(shard.group or shard.island for shard in shards)))
+        columns["layer"].append(program.islands[shards[0].island].layer)
+        columns["used_fraction"].append(max(share.values()))
+        for name, values in fractions.items():
+            values.append(share[name])
+    utilisation = {}
+    for name, entry in found["utilisation"].items():
+        limit = entry["limit"]
+        if limit:
+            utilisation[name] = {"mean": entry["mean"] * limit, "max": entry["max_used"], "limit": limit}
+        else:
+            used = [d[RESOURCES.index(name)] for d in core_demands(mapping, program, system).values()]
+            utilisation[name] = {"mean": sum(used) / len(used), "max": max(used), "limit": None}
+    keys = ("fits", "chips_used", "chips_available", "cores_used", "cores_lower_bound", "binding_resource", "violations")
+    width, height = system.chip.mesh
+    return {
+        "system": system.name, "chip": system.chip.name, "cores_per_chip": system.chip.cores,
+        **{key: found[key] for key in keys},
+        "unknown_limits": found["unknown_limits"], "utilisation": utilisation,
+        "cores": {**columns, "resource_fractions": fractions},
+        "mesh": {"columns": width, "rows": height, "cores_per_router": system.chip.cores_per_router},
+    }  # fmt: skip
+
+
+def experts(program: Program, tokens: dict[str, int]) -> dict[str, list[int]] | None:
+    """Tokens by expert for each layer that has experts, from the islands that read an expert's input."""
+    seen: dict[str, dict[int, int]] = {}
+    for name, island in program.islands.items():
+        if island.expert is not None:
+            layer = seen.setdefault(str(island.layer), {})
+            layer[island.expert] = max(layer.get(island.expert, 0), tokens.get(name, 0))
+    return {layer: [found[e] for e in sorted(found)] for layer, found in seen.items()} or None
+
+
+def _traffic(program: Program, mapping: Mapping, system: SystemSpec) -> dict[str, float]:
+    from partitioner.traffic import traffic
+
+    found = {kind: entry["bytes"] for kind, entry in traffic(mapping, program, system).to_json().items()}
+    return {
+        "on_chip_bytes_per_token": found["events_to_cores"] + found["partials_between_cores"],
+        "inter_chip_bytes_per_token": found["events_between_chips"] + found["partials_between_chips"],
+        "host_in_bytes_per_token": found["host_out"],  # seen from the host: what the chip sends out comes in
+        "host_out_bytes_per_token": found["host_in"],
+        "crossings_per_token": 2.0 * sum(entry.device == "chip" for entry in mapping.assignments),
+    }
+
+
+def _accuracy(found: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The section of a report; without a float baseline there is nothing to compare, so there is no section."""
+    if found is None or found["float"] is None:
+        return None
+    keys = ("bits_per_byte", "perplexity", "tokens_per_s")
+    sides = {side: {key: found[side][key] for key in keys} for side in ("float", "chip")}
+    rest = {key: found[key] for key in ("text", "tokens", "top1_agreement", "saturations")}
+    return {**rest, **sides, "tokens_per_s": found["chip"]["tokens_per_s"]}
+
+
+def _phase(phase: dict[str, Any]) -> dict[str, Any]:
+    """The ledger's JSON in the report's form: tables by layer and component as lists, entries summed over layers."""
+    entries: dict[tuple[str, ...], dict[str, Any]] = {}
+    for entry in phase["entries"]:
+        key = (entry["device"], entry["component"], entry["event"], entry["boundary"], entry["basis"])
+        into = entries.setdefault(key, {**entry, "count": 0.0, "joules": dict.fromkeys(entry["joules"], 0.0)})
+        into["count"] += entry["count"]
+        for side in into["joules"]:
+            into["joules"][side] += entry["joules"][side]
+    wanted = ("device", "component", "event", "boundary", "count", "basis", "source", "unit_cost", "joules")
+    return {
+        **{key: phase[key] for key in (
+            "joules_per_token", "seconds_per_token", "tokens_per_s", "bound_by", "assumptions", "not_modelled"
+        )},
+        "entries": [{key: entry[key] for key in wanted} for entry in entries.values()],
+        "by_layer": [
+            {"layer": int(name) if name.isdigit() else name, "joules": band} for name, band in phase["by_layer"].items()
+        ],
+        "by_component": [{"component": name, "joules": band} for name, band in phase["by_component"].items()],
+    }  # fmt: skip

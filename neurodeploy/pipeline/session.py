@@ -1,0 +1,94 @@
+"""What several verbs need of a bundle: its tokenizer, its hybrid, its float baseline, its mapping."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from neurodeploy.bundle import Bundle, open_bundle
+from neurodeploy.bundle.files import digest, read_json
+from neurodeploy.errors import UserError
+from neurodeploy.frontends.tokenizer import Tokenizer, open_tokenizer
+from neurodeploy.hostops.executor import Executor
+from neurodeploy.hybrid import Hybrid
+from neurodeploy.ir.chip import SystemSpec
+from neurodeploy.ir.mapping import Mapping
+
+Progress = Callable[[str, int, int], None]
+
+#: Tokens of a window: attention of longer texts costs more than it tells.
+WINDOW = 512
+
+
+def open_model(path: str | Path) -> tuple[Bundle, Tokenizer]:
+    bundle = open_bundle(path)
+    folder = bundle.path
+    settings = read_json(folder / "tokenizer_settings.json")
+    return bundle, open_tokenizer(folder / "tokenizer.json", bundle.program.info.vocab_size, settings)
+
+
+def hybrid(bundle: Bundle, runner: str = "fast") -> Hybrid:
+    from simulators import get_runner
+
+    return Hybrid(bundle.program, bundle.host_weights, get_runner(runner))
+
+
+def float_model(bundle: Bundle, source: str | Path | None = None) -> Executor:
+    """The model as it was before conversion, read again from its source, whose files must be what was converted."""
+    from neurodeploy.frontends.families import read_graph
+
+    recorded = bundle.manifest["source"]
+    path = Path(source or recorded.get("path", ""))
+    fix = "give its new place with --source, or leave the comparison out with --no-float"
+    if not path.exists():
+        raise UserError("ND1108", path, "the converted model's source is no longer there", fix)
+    for entry in recorded.get("files", []):
+        file = path / entry["name"] if path.is_dir() else path
+        if not file.is_file() or file.stat().st_size != entry["size"] or digest(file) != entry["sha256"]:
+            raise UserError("ND1108", file, "is not the file that was converted", fix)
+    graph = read_graph(path)
+    sizes = {name: population.size for name, population in graph.populations.items()}
+    return Executor(graph.ops, graph.weights, sizes, input=graph.input, output=graph.output)
+
+
+def read_mapping(bundle: Bundle) -> tuple[Mapping, SystemSpec]:
+    from partitioner.json_form import mapping_from_json
+    from targets.systems import get_system
+
+    mapping = mapping_from_json(bundle.read_mapping())
+    return mapping, get_system(mapping.system)
+
+
+def encode_text(tokenizer: Tokenizer, text: str, most: int | None = None) -> list[int]:
+    """Token ids of a text as the family expects it to begin; at most `most` of them."""
+    if most is not None:  # no token is longer than a few dozen characters: do not tokenise a book for a page
+        text = text[: most * 64]
+    tokens = tokenizer.encode(text, bos=tokenizer.adds_bos)
+    return tokens if most is None else tokens[:most]
+
+
+def window_of(bundle: Bundle) -> int:
+    return min(WINDOW, bundle.program.info.max_positions)
+
+
+def byte_counter(tokenizer: Tokenizer) -> Callable[[Sequence[int]], int]:
+    return lambda tokens: max(1, len(tokenizer.decode(tokens).encode("utf-8")))
+
+
+def summary_counts(bundle: Bundle, counts: Any) -> dict[str, Any]:
+    """Activity by island in plain numbers: what `run --json` prints and the report shows."""
+    table = {}
+    for name, activity in counts.islands.items():
+        island = bundle.program.islands[name]
+        events = int(activity.events.sum())
+        table[name] = {
+            "tokens": activity.tokens,
+            "events": events,
+            "synops": events * island.rows,
+            "neuron_updates": activity.tokens * island.rows,
+            "messages_out": int(activity.messages_out.sum()),
+            "density": events / (activity.tokens * island.columns) if activity.tokens else 0.0,
+            "saturations": activity.saturations,
+        }
+    return table

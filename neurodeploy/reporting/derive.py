@@ -1,0 +1,206 @@
+"""What page and terminal both say: the verdict, operations grouped by layer pattern, the ledger by boundary."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from neurodeploy.reporting import units
+from neurodeploy.reporting.schema import (
+    BASES,
+    BOUNDARIES,
+    PHASES,
+    Accuracy,
+    Band,
+    Energy,
+    Explained,
+    LedgerEntry,
+    MapSection,
+    Phase,
+    ReportData,
+)
+
+#: Share of a boundary's energy that its ledger entries may miss before the page shows it as "not itemised".
+ITEMISED_TOLERANCE = 0.005
+#: The boundary that headlines use: the chips and all of their static power, and nothing that is not a chip.
+HEADLINE_BOUNDARY = "chip"
+PHASE_TEXT = {"generate": "generated token", "prefill": "prompt token"}
+
+
+# --- the sentence at the top -----------------------------------------------------------------------------------------
+
+
+def verdict(data: ReportData) -> list[str]:
+    """The clauses of the verdict in order: fit, energy, accuracy; only of what was run."""
+    clauses = []
+    section = data.get("map")
+    if section is not None:
+        clauses.append(fit_clause(section))
+    phase, name = headline_phase(data.get("energy"))
+    if phase is not None:
+        band = phase["joules_per_token"].get(HEADLINE_BOUNDARY)
+        if band is not None:
+            needs = "needs" if section is None or section["fits"] else "would need"
+            clauses.append(f"{needs} {units.si(band['nominal'], 'J')} per {PHASE_TEXT[name]} at the chip boundary")
+    accuracy = data.get("accuracy")
+    if accuracy is not None:
+        clauses.append(loss_clause(accuracy))
+    return clauses
+
+
+def fit_clause(section: MapSection) -> str:
+    used, available = section["chips_used"], section["chips_available"]
+    chips = "chip" if available == 1 else "chips"
+    if section["fits"] and used == available == 1:
+        return "fits on one chip"
+    if section["fits"]:
+        return f"fits on {units.count(used)} of {units.count(available)} {chips}"
+    if used > available:
+        return f"does not fit: {units.count(used)} chips are needed, {section['system']} has {units.count(available)}"
+    broken = len(section["violations"])
+    return f"does not fit: {broken} budget{'s are' if broken != 1 else ' is'} exceeded"
+
+
+def loss(accuracy: Accuracy) -> float:
+    """Relative change of bits per byte, chip against float; positive is worse."""
+    reference = accuracy["float"]["bits_per_byte"]
+    return (accuracy["chip"]["bits_per_byte"] - reference) / reference if reference else 0.0
+
+
+def loss_clause(accuracy: Accuracy) -> str:
+    change = loss(accuracy)
+    if change == 0:
+        return "gives the same bits per byte as in float"
+    return f"{'loses' if change > 0 else 'gains'} {units.percent(abs(change), 2)} in bits per byte"
+
+
+def headline_phase(energy: Energy | None) -> tuple[Phase | None, str]:
+    """The phase that headlines speak of: generation where it was priced, else the prompt."""
+    if energy is not None:
+        for name in PHASES:
+            phase = energy["generate"] if name == "generate" else energy["prefill"]
+            if phase is not None:
+                return phase, name
+    return None, PHASES[0]
+
+
+def rate_band(seconds: Band) -> Band:
+    """Tokens per second of a band of seconds per token: the slow end is the low one. Zero seconds give zero."""
+    low, nominal, high = (1 / seconds[key] if seconds[key] else 0.0 for key in ("high", "nominal", "low"))
+    return {"low": low, "nominal": nominal, "high": high}
+
+
+# --- the ledger ------------------------------------------------------------------------------------------------------
+
+
+def inside(entry: LedgerEntry, boundary: str) -> bool:
+    return BOUNDARIES.index(entry["boundary"]) <= BOUNDARIES.index(boundary)
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentRow:
+    """One component of a ledger: its joules, the boundary at which it first counts, and its shares by basis."""
+
+    name: str
+    device: str
+    boundary: str
+    joules: Band
+    basis: dict[str, float]
+
+
+def components(phase: Phase) -> list[ComponentRow]:
+    """The components of a phase, largest first; from the ledger, or as given where there is no ledger."""
+    if not phase["entries"]:
+        rows = [ComponentRow(row["component"], "", "", row["joules"], {}) for row in phase["by_component"]]
+        return sorted(rows, key=lambda row: -row.joules["nominal"])
+    groups: dict[tuple[str, str, str], list[LedgerEntry]] = {}
+    for entry in phase["entries"]:
+        groups.setdefault((entry["component"], entry["device"], entry["boundary"]), []).append(entry)
+    rows = [
+        ComponentRow(name, device, boundary, units.total(entry["joules"] for entry in found), basis_shares(found))
+        for (name, device, boundary), found in groups.items()
+    ]
+    return sorted(rows, key=lambda row: (-row.joules["nominal"], row.name, row.device, row.boundary))
+
+
+def basis_shares(entries: Iterable[LedgerEntry]) -> dict[str, float]:
+    """Share of the nominal joules by basis, best basis first; empty where there are none."""
+    sums = dict.fromkeys(BASES, 0.0)
+    for entry in entries:
+        sums[entry["basis"]] += entry["joules"]["nominal"]
+    whole = sum(sums.values())
+    return {basis: value / whole for basis, value in sums.items() if value > 0} if whole > 0 else {}
+
+
+def boundary_stack(phase: Phase, boundary: str) -> tuple[list[tuple[ComponentRow, float]], float]:
+    """The components inside a boundary, innermost first, with nominal joules; and what the figure has beyond them."""
+    stated = phase["joules_per_token"].get(boundary)
+    if stated is None:
+        return [], 0.0
+    within = BOUNDARIES[: BOUNDARIES.index(boundary) + 1]
+    rows = [row for row in components(phase) if row.boundary in within and row.joules["nominal"] > 0]
+    parts = [(row, row.joules["nominal"]) for row in sorted(rows, key=lambda row: within.index(row.boundary))]
+    rest = stated["nominal"] - sum(value for _, value in parts)
+    return parts, rest if rest > ITEMISED_TOLERANCE * stated["nominal"] else 0.0
+
+
+# --- operations and sites by layer pattern ---------------------------------------------------------------------------
+
+_NUMBER = re.compile(r"(?<![A-Za-z0-9_])\d+(?![A-Za-z0-9_])")
+
+
+def pattern(path: str) -> str:
+    """A path with each number between its dots as a star: ``layers.3.mlp.down_proj`` -> ``layers.*.mlp.down_proj``."""
+    return _NUMBER.sub("*", path)
+
+
+def number_ranges(paths: Sequence[str]) -> str:
+    """Which numbers the stars of a pattern stand for: "0–29", or "0–3 × 0–7" for two stars."""
+    found = [[int(number) for number in _NUMBER.findall(path)] for path in paths]
+    return " × ".join(units.ranges(column) for column in zip(*found, strict=False))
+
+
+@dataclass(frozen=True, slots=True)
+class OpGroup:
+    """Operations of one pattern, kind, device and rule. `wordings` counts the different reasons among them."""
+
+    pattern: str
+    layers: str
+    count: int
+    op: str
+    device: str
+    rule: str
+    reason: str
+    remedy: str
+    wordings: int
+    bytes_per_token: float
+
+
+def op_groups(ops: Sequence[Explained]) -> list[OpGroup]:
+    """Operations grouped so that thirty equal layers are one row, in order of first appearance."""
+    groups: dict[tuple[str, str, str, str], list[Explained]] = {}
+    for op in ops:
+        groups.setdefault((pattern(op["path"]), op["op"], op["device"], op["rule"]), []).append(op)
+    return [
+        OpGroup(
+            pattern=name,
+            layers=number_ranges([op["path"] for op in found]),
+            count=len(found),
+            op=kind,
+            device=device,
+            rule=rule,
+            reason=found[0]["reason"],
+            remedy=found[0]["remedy"],
+            wordings=len({op["reason"] for op in found}),
+            bytes_per_token=sum(op["bytes_per_token"] for op in found),
+        )
+        for (name, kind, device, rule), found in groups.items()
+    ]
+
+
+def middle(values: Iterable[float | None]) -> tuple[float | None, float | None]:
+    """Median and minimum of the values that are known."""
+    known = [value for value in values if value is not None]
+    return (median(known), min(known)) if known else (None, None)

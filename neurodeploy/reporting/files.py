@@ -1,0 +1,146 @@
+"""The files of a report: HTML, JSON and three CSV tables, all written aside and renamed together."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import secrets
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from neurodeploy.errors import BundleError
+from neurodeploy.reporting.check import check
+from neurodeploy.reporting.html import clean
+from neurodeploy.reporting.page import page
+from neurodeploy.reporting.schema import PHASES, ReportData
+
+#: What ends the name of each file, and what the page says of it.
+BESIDE = {
+    ".json": "everything on this page, as data",
+    "_ops.csv": "every operation with device and reason",
+    "_energy.csv": "every entry of the energy ledger",
+    "_cores.csv": "every core with the fill of each resource",
+}
+_BANDS = ("low", "nominal", "high")
+_ENTRY = ("device", "component", "event", "boundary", "count", "basis", "source")
+
+
+def render(data: Mapping[str, Any], out_html: str | os.PathLike[str]) -> list[Path]:
+    """Write OUT.html, OUT.json, OUT_ops.csv, OUT_energy.csv and OUT_cores.csv; returns their paths in this order.
+
+    `data` follows `neurodeploy.reporting.schema.ReportData`; sections that were not run give CSV files with a head only.
+    Every file is written under another name first and then renamed, so that a reader never sees half of one.
+    Raises `BundleError` ND5004 where a file cannot be written, `InternalError` ND9050 where the data break the schema.
+    """
+    checked = check(data)
+    target = Path(out_html)
+    base = target.with_suffix("") if target.suffix.lower() in (".html", ".htm") else target
+    beside = {suffix: base.with_name(base.name + suffix) for suffix in BESIDE}
+    texts = {
+        target: page(checked, {path.name: BESIDE[suffix] for suffix, path in beside.items()}),
+        beside[".json"]: to_json(checked),
+        beside["_ops.csv"]: ops_csv(checked),
+        beside["_energy.csv"]: energy_csv(checked),
+        beside["_cores.csv"]: cores_csv(checked),
+    }
+    write_all(texts)
+    return list(texts)
+
+
+def write_all(texts: Mapping[Path, str]) -> None:
+    """All files or none, as far as a file system allows: write each aside, then rename one after the other."""
+    written: list[tuple[Path, Path]] = []
+    path = Path()
+    try:
+        for path, content in texts.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_dir():
+                raise IsADirectoryError(21, "is a folder")
+            aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+            written.append((aside, path))
+            aside.write_text(content, encoding="utf-8", newline="")
+        for aside, path in written:
+            aside.replace(path)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise BundleError(
+            "ND5004",
+            path,
+            f"cannot be written: {reason}",
+            "name a folder that exists, has room and that you may write to",
+        ) from error
+    finally:
+        for aside, _ in written:
+            aside.unlink(missing_ok=True)
+
+
+def to_json(data: ReportData) -> str:
+    """The data as strict JSON, a section per line; a number that is not finite becomes null, for JSON has none."""
+    lines = [f"{json.dumps(key)}: {json.dumps(_finite(value), allow_nan=False)}" for key, value in data.items()]
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return value
+
+
+def _csv(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(_cell(name) for name in head)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    return out.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """Text that a spreadsheet would run as a formula is written with an apostrophe before it."""
+    if not isinstance(value, str):
+        return value
+    value = clean(value)
+    return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t") else value
+
+
+def ops_csv(data: ReportData) -> str:
+    columns = ("path", "op", "device", "rule", "reason", "remedy", "bytes_per_token")
+    ops: Iterable[Mapping[str, Any]] = data.get("explain") or []
+    return _csv(columns, ([op[column] for column in columns] for op in ops))
+
+
+def energy_csv(data: ReportData) -> str:
+    head = ["phase", *_ENTRY, *(f"unit_cost_{b}" for b in _BANDS), "unit", *(f"joules_per_token_{b}" for b in _BANDS)]
+    rows = []
+    energy: Mapping[str, Any] = data.get("energy") or {}
+    for phase in PHASES:
+        for entry in (energy.get(phase) or {"entries": []})["entries"]:
+            cost, joules = entry["unit_cost"], entry["joules"]
+            rows.append(
+                [
+                    phase,
+                    *(entry[key] for key in _ENTRY),
+                    *(cost[b] for b in _BANDS),
+                    cost["unit"],
+                    *(joules[b] for b in _BANDS),
+                ]
+            )
+    return _csv(head, rows)
+
+
+def cores_csv(data: ReportData) -> str:
+    section = data.get("map")
+    head = ["chip", "core", "label", "layer", "used_fraction"]
+    if section is None:
+        return _csv(head, [])
+    cores: Mapping[str, Any] = section["cores"]
+    resources: Mapping[str, list[float]] = section["cores"]["resource_fractions"]
+    columns = [*(cores[name] for name in head), *resources.values()]
+    return _csv([*head, *(f"{name}_fraction" for name in resources)], zip(*columns, strict=True))

@@ -1,0 +1,83 @@
+"""The page: the sections in the order of a reader's questions, in one HTML file that loads nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable
+from importlib.resources import files
+
+from neurodeploy.reporting.html import Html, el, join
+from neurodeploy.reporting.schema import ReportData
+from neurodeploy.reporting.sections.accuracy import accuracy
+from neurodeploy.reporting.sections.activity import activity
+from neurodeploy.reporting.sections.chips import chips
+from neurodeploy.reporting.sections.conversion import conversion
+from neurodeploy.reporting.sections.energy import energy
+from neurodeploy.reporting.sections.experts import experts
+from neurodeploy.reporting.sections.hero import hero, model_name
+from neurodeploy.reporting.sections.notes import not_run, provenance
+from neurodeploy.reporting.sections.ops import ops
+from neurodeploy.reporting.sections.traffic import traffic
+
+_Part = Callable[[ReportData], Html | None]
+
+#: key of the data, anchor on the page, title, maker
+_PARTS: tuple[tuple[str, str, str, _Part], ...] = (
+    ("map", "map", "Chip map", chips),
+    ("energy", "energy", "Energy", energy),
+    ("accuracy", "accuracy", "Accuracy", accuracy),
+    ("explain", "operations", "Operations", ops),
+    ("traffic", "traffic", "Traffic", traffic),
+    ("experts", "experts", "Experts", experts),
+    ("conversion", "conversion", "Conversion", conversion),
+    ("activity", "activity", "Activity", activity),
+)
+
+
+def page(data: ReportData, beside: dict[str, str]) -> str:
+    """The whole page as text. `beside`: name and content of each file written next to it.
+
+    Equal data give equal bytes. The content security policy forbids every request, and every script but our own.
+    """
+    style, script = (_asset(name) for name in ("style.css", "page.js"))
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    bodies, contents, missing = [], [], []
+    for key, anchor, title, part in _PARTS:
+        made = part(data)
+        if made is not None:
+            bodies.append(made)
+            contents.append((anchor, title))
+        elif key != "experts":  # a model without experts lacks nothing
+            missing.append((key, title))
+    if missing:
+        contents.append(("not-run", "Not run yet"))
+    contents.append(("provenance", "Provenance"))
+    nav = [el("a", title, href=f"#{anchor}") for anchor, title in contents]
+    head = [
+        el("meta", charset="utf-8"),
+        el("meta", http_equiv="Content-Security-Policy", content=policy),
+        el("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        el("meta", name="color-scheme", content="light dark"),
+        el("link", rel="icon", href="data:,"),
+        el("title", f"{model_name(data)} on {_where(data)}"),
+        Html(f"<style>{style}</style>"),
+    ]
+    body = [
+        hero(data),
+        el("nav", *nav, aria_label="Contents"),
+        el("main", *bodies, not_run(data, missing), provenance(data, beside)),
+        el("div", id="tip", role="status"),
+        Html(f"<script>{script}</script>"),
+    ]
+    return "<!doctype html>\n" + el("html", el("head", *head), "\n", el("body", join(body, "\n")), lang="en") + "\n"
+
+
+def _where(data: ReportData) -> str:
+    section = data.get("map")
+    return section["system"] if section is not None else "no system yet"
+
+
+def _asset(name: str) -> str:
+    return files("neurodeploy.reporting").joinpath(name).read_text(encoding="utf-8")

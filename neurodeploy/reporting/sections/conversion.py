@@ -1,0 +1,126 @@
+"""Conversion: the preset, and for each place where activations become integers the payload and the error."""
+
+from __future__ import annotations
+
+import re
+
+from neurodeploy.reporting import units
+from neurodeploy.reporting.charts import COLOURS, Dot, dot_chart
+from neurodeploy.reporting.derive import middle, number_ranges, pattern
+from neurodeploy.reporting.html import Child, Html, el, fact_list, join
+from neurodeploy.reporting.schema import Conversion, ReportData, Site
+from neurodeploy.reporting.sections.frame import MAX_ROWS, cell, number, section, table
+
+TITLE = "Conversion"
+
+
+def conversion(data: ReportData) -> Html | None:
+    found = data.get("conversion")
+    if found is None:
+        return None
+    groups: dict[str, list[Site]] = {}
+    for site in found["sites"]:
+        groups.setdefault(pattern(site["path"]), []).append(site)
+    colours = {name: f"k{min(i, COLOURS - 1)}" for i, name in enumerate(groups)}
+    calibration = found["calibration"]
+    text = f"{calibration['name']}, {units.count(calibration['tokens'])} tokens" if calibration is not None else "none"
+    facts = fact_list(
+        [
+            ("Preset", found["preset"]),
+            ("Weights", f"{found['weight_bits']} bits, a scale per output row"),
+            ("Payloads", f"{found['payload_bits']} bits"),
+            ("Calibrated on", text),
+            ("Sites", units.count(len(found["sites"]))),
+        ]
+    )
+    body: list[Child] = [facts, _by_pattern(groups, colours), _dots(found, colours)]
+    if any(len(sites) > 1 for sites in groups.values()):
+        body.append(el("details", el("summary", "Every site"), *_all_sites(found["sites"])))
+    return section("conversion", TITLE, _lead(found), *body)
+
+
+def _lead(found: Conversion) -> str | None:
+    known = [(site["output_sqnr_db"], site["path"]) for site in found["sites"] if site["output_sqnr_db"] is not None]
+    if not known:
+        return None
+    median, _ = middle(value for value, _ in known)
+    worst, path = min(known, key=lambda pair: pair[0] or 0.0)
+    return (
+        f"Half of the sites keep at least {median:.1f}{units.SPACE}dB between signal and rounding; "
+        f"the weakest, {path}, keeps {worst:.1f}{units.SPACE}dB."
+    )
+
+
+def _db(value: float | None) -> str:
+    return units.DASH if value is None else f"{value:.1f}{units.SPACE}dB"
+
+
+def _by_pattern(groups: dict[str, list[Site]], colours: dict[str, str]) -> Html:
+    heads = [
+        ("Site", ""),
+        ("Layers", ""),
+        ("Sites", "num"),
+        ("Payload", "num"),
+        ("Wide channels", "num"),
+        ("Weight SQNR, median", "num"),
+        ("least", "num"),
+        ("Output SQNR, median", "num"),
+        ("least", "num"),
+    ]
+    rows = []
+    for name, sites in groups.items():
+        weight = middle(site["weight_sqnr_db"] for site in sites)
+        output = middle(site["output_sqnr_db"] for site in sites)
+        bits = sorted({site["payload_bits"] for site in sites})
+        shown = units.ranges(bits) if len(bits) > 1 else f"{bits[0]}"
+        wide = sum(site["wide_channels"] for site in sites)
+        rows.append(
+            [
+                cell(join([el("i", class_=f"key {colours[name]}"), el("b", name)], " "), class_="path"),
+                cell(number_ranges([site["path"] for site in sites]), class_="layers"),
+                number(len(sites)),
+                cell(f"{shown}{units.SPACE}bit", float(bits[0])),
+                number(wide),
+                *(cell(_db(value), value if value is not None else -1.0) for value in (*weight, *output)),
+            ]
+        )
+    return table(heads, rows)
+
+
+def _dots(found: Conversion, colours: dict[str, str]) -> Html | None:
+    dots = []
+    for site in found["sites"]:
+        number_found = re.search(r"(?<!\w)\d+(?!\w)", site["path"])
+        if number_found is None or site["output_sqnr_db"] is None:
+            continue
+        tip = f"{site['path']}: {site['output_sqnr_db']:.1f} dB"
+        dots.append(Dot(int(number_found.group()), site["output_sqnr_db"], colours[pattern(site["path"])], tip))
+    if len(dots) < 3 or max(dot.x for dot in dots) > 4096:
+        return None
+    chart = dot_chart(dots, "layer", "dB; the axis does not start at zero", "output SQNR by layer")
+    return el("div", el("h3", "Output SQNR by layer"), chart, class_="chart")
+
+
+def _all_sites(sites: list[Site]) -> list[Child]:
+    heads = [
+        ("Site", ""),
+        ("Payload", "num"),
+        ("Input scale", "num"),
+        ("Wide channels", "num"),
+        ("Weight SQNR", "num"),
+        ("Output SQNR", "num"),
+    ]
+    rows = [
+        [
+            cell(site["path"], class_="path"),
+            cell(f"{site['payload_bits']} bit", float(site["payload_bits"])),
+            cell(f"{site['input_scale']:.4g}", site["input_scale"]),
+            number(site["wide_channels"]),
+            *(cell(_db(v), v if v is not None else -1.0) for v in (site["weight_sqnr_db"], site["output_sqnr_db"])),
+        ]
+        for site in sites[:MAX_ROWS]
+    ]
+    shown: list[Child] = [table(heads, rows)]
+    if len(sites) > MAX_ROWS:
+        shown.append(el("p", f"The first {MAX_ROWS} sites are shown; all are in the JSON file.", class_="hint"))
+    return shown

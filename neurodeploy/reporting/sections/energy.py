@@ -1,0 +1,141 @@
+"""Energy: each boundary apart, both phases on one scale, and what each is made of. Details are in `energy_details`."""
+
+from __future__ import annotations
+
+from neurodeploy.reporting import units
+from neurodeploy.reporting.charts import COLOURS, LogScale, Segment, band_plot, composition
+from neurodeploy.reporting.derive import (
+    HEADLINE_BOUNDARY,
+    PHASE_TEXT,
+    boundary_stack,
+    components,
+    headline_phase,
+)
+from neurodeploy.reporting.html import Child, Html, el, join
+from neurodeploy.reporting.schema import BOUNDARIES, BOUNDARY_TEXT, PHASES, Band, Phase, ReportData
+from neurodeploy.reporting.sections.energy_details import band_text, details
+from neurodeploy.reporting.sections.frame import missing_note, section
+
+TITLE = "Energy"
+_TABS = {"generate": "Generating", "prefill": "Reading the prompt"}
+#: Bands of boundaries have a colour that no component has.
+_BAND_COLOUR = "u5"
+
+
+def energy(data: ReportData) -> Html | None:
+    found = data.get("energy")
+    phases: dict[str, Phase] = {}
+    for name in PHASES:
+        phase = (found["generate"] if name == "generate" else found["prefill"]) if found is not None else None
+        if phase is not None:
+            phases[name] = phase
+    if not phases:
+        return None
+    colours = _colours(phases)
+    scale = LogScale.over(
+        band for phase in phases.values() for band in phase["joules_per_token"].values() if band is not None
+    )
+    tabs: list[Child] = []
+    for i, name in enumerate(phases):
+        tabs.append(el("input", type="radio", name="phase", id=f"tab-{name}", checked=i == 0))
+        tabs.append(el("label", _TABS[name], for_=f"tab-{name}"))
+    panels = [el("div", *details(phase, name, colours), class_=f"panel panel-{name}") for name, phase in phases.items()]
+    blocks = [_boundaries(name, phases.get(name), data, colours, scale) for name in PHASES]
+    return section(
+        "energy",
+        TITLE,
+        _lead(phases),
+        el("div", *blocks, class_="chart"),
+        _key(colours),
+        el("div", *tabs, *panels, class_="tabs"),
+    )
+
+
+def _colours(phases: dict[str, Phase]) -> dict[str, str]:
+    """A colour class per component, the same in every chart; the smallest share the grey one."""
+    sizes: dict[str, float] = {}
+    for phase in phases.values():
+        for row in components(phase):
+            sizes[row.name] = sizes.get(row.name, 0.0) + row.joules["nominal"]
+    ranked = sorted(sizes, key=lambda name: (-sizes[name], name))
+    return {name: f"k{min(i, COLOURS - 1)}" for i, name in enumerate(ranked)}
+
+
+def _lead(phases: dict[str, Phase]) -> str | None:
+    """Which component is the largest at the boundary of the headline."""
+    phase, name = headline_phase({"generate": phases.get("generate"), "prefill": phases.get("prefill")})
+    if phase is None:
+        return None
+    band = phase["joules_per_token"].get(HEADLINE_BOUNDARY)
+    parts, _ = boundary_stack(phase, HEADLINE_BOUNDARY)
+    sums: dict[str, float] = {}
+    for row, value in parts:
+        sums[row.name] = sums.get(row.name, 0.0) + value
+    if band is None or not sums or not band["nominal"]:
+        return None
+    top = max(sums, key=lambda key: sums[key])
+    share = units.share(sums[top] / band["nominal"])
+    return f"At the chip boundary, {units.words(top)} makes up {share} of what a {PHASE_TEXT[name]} costs."
+
+
+def _boundaries(name: str, phase: Phase | None, data: ReportData, colours: dict[str, str], scale: LogScale) -> Html:
+    title = f"One {PHASE_TEXT[name]}"
+    if phase is None:
+        return el("div", el("h3", title), missing_note(data, "energy"), class_="phase")
+    seconds = phase["seconds_per_token"]
+    time = (
+        f"{units.si(seconds['nominal'], 's')} ({units.span(seconds, 's')}), "
+        f"{units.si(phase['tokens_per_s'])} tokens/s, bound by {units.words(phase['bound_by'])}"
+    )
+    head = [el("h3", title), el("span"), el("span"), el("span", "made of")]
+    foot = [el("span"), scale.axis("J"), el("span"), el("span")]
+    return el(
+        "div",
+        el("div", *head, class_="boundary head"),
+        *(_boundary(boundary, phase, colours, scale) for boundary in BOUNDARIES),
+        el("div", *foot, class_="boundary"),
+        el("p", time, class_="hint"),
+        class_="phase",
+    )
+
+
+def _boundary(boundary: str, phase: Phase, colours: dict[str, str], scale: LogScale) -> Html:
+    """A row: name, band, figure, and the shares of its components."""
+    label = el("div", el("b", boundary), el("span", BOUNDARY_TEXT[boundary]), class_="bar-label")
+    band = phase["joules_per_token"].get(boundary)
+    if band is None:
+        unknown = el("div", el("span", "not known"), class_="bar-value")
+        return el(
+            "div", label, band_plot(None, scale, _BAND_COLOUR, "not known"), unknown, el("span"), class_="boundary"
+        )
+    tip = f"{boundary}: {units.si(band['nominal'], 'J')} per token, {units.span(band, 'J')}"
+    parts, rest = boundary_stack(phase, boundary)
+    segments = [
+        Segment(value, colours[row.name], _share_text(units.words(row.name), value, band)) for row, value in parts
+    ]
+    if rest and parts:
+        segments.append(Segment(rest, "rest", _share_text("not itemised", rest, band)))
+    shares = join([part.tip for part in segments], "; ")
+    return el(
+        "div",
+        label,
+        band_plot(band, scale, _BAND_COLOUR, tip),
+        el("div", band_text(band), class_="bar-value"),
+        composition(segments, shares) if segments else el("span"),
+        class_="boundary",
+    )
+
+
+def _share_text(name: str, value: float, band: Band) -> str:
+    share = units.share(value / band["nominal"]) if band["nominal"] else units.DASH
+    return f"{name}: {units.si(value, 'J')}, {share}"
+
+
+def _key(colours: dict[str, str]) -> Html:
+    """Which colour is which component; those that share the grey one are named together."""
+    groups: dict[str, list[str]] = {}
+    for name, colour in colours.items():
+        groups.setdefault(colour, []).append(units.words(name))
+    items = [el("span", el("i", class_=f"key {colour}"), ", ".join(names)) for colour, names in groups.items()]
+    note = "Bars run from low to high on a logarithmic scale, the mark is the nominal value."
+    return el("p", *items, el("span", note), class_="keys")

@@ -1,0 +1,124 @@
+"""One phase of the energy in detail: by component with its basis, by layer, and the ledger itself."""
+
+from __future__ import annotations
+
+from neurodeploy.reporting import units
+from neurodeploy.reporting.charts import Column, LogScale, Segment, axis, band_plot, bar_row, column_chart, ticks
+from neurodeploy.reporting.derive import PHASE_TEXT, components
+from neurodeploy.reporting.html import Child, Html, el, join
+from neurodeploy.reporting.schema import Band, LedgerEntry, Phase
+from neurodeploy.reporting.sections.frame import MAX_ROWS, basis_mark, bullets, cell, number, table
+
+#: The boundary that an entry names -> where it counts.
+_FROM = {
+    "rails": "at every boundary",
+    "chip": "from the chip boundary on",
+    "board": "from the board on",
+    "wall": "at the wall only",
+}
+
+
+def details(phase: Phase, name: str, colours: dict[str, str]) -> list[Child]:
+    parts: list[Child] = [
+        el("h3", f"What a {PHASE_TEXT[name]} is made of", class_="print-only"),
+        _by_component(phase, colours),
+        _by_layer(phase),
+    ]
+    if phase["entries"]:
+        count = units.count(len(phase["entries"]))
+        parts.append(el("details", el("summary", f"The ledger: {count} entries, each with its source"), _ledger(phase)))
+    assumed, left_out = phase["assumptions"], phase["not_modelled"]
+    if assumed or left_out:
+        notes = el("div", bullets(assumed, "Assumed"), bullets(left_out, "Not modelled"), class_="two")
+        said = f"What was assumed ({len(assumed)}) and what is not modelled ({len(left_out)})"
+        parts.append(el("details", el("summary", said), notes))
+    return parts
+
+
+def band_text(band: Band, share: str = "") -> Html:
+    """The nominal value, and under it the band and the share."""
+    nominal = el("b", units.si(band["nominal"], "J"))
+    return join([nominal, el("span", units.span(band, "J"), f", {share}" if share else None)], " ")
+
+
+def _by_component(phase: Phase, colours: dict[str, str]) -> Html:
+    rows = components(phase)
+    if not rows:
+        return el("p", "No components were listed.", class_="hint")
+    whole = sum(row.joules["nominal"] for row in rows)
+    scale = LogScale.over(row.joules for row in rows)
+    drawn = []
+    for row in rows:
+        basis = join([basis_mark(key) for key in row.basis], " ")
+        where = ", ".join(part for part in (row.device, _FROM.get(row.boundary)) if part)
+        tip = f"{units.words(row.name)}: {units.si(row.joules['nominal'], 'J')}, {units.span(row.joules, 'J')}"
+        share = units.share(row.joules["nominal"] / whole) if whole else ""
+        drawn.append(
+            el(
+                "div",
+                el("div", el("b", units.words(row.name), " ", basis), el("span", where), class_="bar-label"),
+                band_plot(row.joules, scale, colours[row.name], tip),
+                el("div", band_text(row.joules, share), class_="bar-value"),
+                class_="bar-row",
+            )
+        )
+    foot = el("div", el("span"), scale.axis("J"), el("span"), class_="bar-row")
+    return el("div", el("h3", "By component"), *drawn, foot, class_="chart components")
+
+
+def _by_layer(phase: Phase) -> Html | None:
+    numbered = [(row["layer"], row["joules"]) for row in phase["by_layer"] if isinstance(row["layer"], int)]
+    named = [row for row in phase["by_layer"] if not isinstance(row["layer"], int)]
+    parts: list[Child] = []
+    if numbered:
+        columns = [
+            Column(f"{layer}", j["nominal"], j, f"layer {layer}: {units.si(j['nominal'], 'J')}, {units.span(j, 'J')}")
+            for layer, j in sorted(numbered, key=lambda row: row[0])
+        ]
+        parts.append(column_chart(columns, "J", "layer", "energy per token by layer"))
+    if named:
+        marks = ticks(max(row["joules"]["high"] for row in named))
+        for row in named:
+            label = units.words(str(row["layer"])) if row["layer"] is not None else "no layer"
+            segment = Segment(row["joules"]["nominal"], "k0", f"{label}: {units.si(row['joules']['nominal'], 'J')}")
+            parts.append(bar_row(el("b", label), [segment], row["joules"], marks, band_text(row["joules"]), label))
+        parts.append(axis(marks, "J"))
+    return el("div", el("h3", "By layer"), *parts, class_="chart") if parts else None
+
+
+def _ledger(phase: Phase) -> Html:
+    heads = [
+        ("Component", ""),
+        ("Event", ""),
+        ("Device", ""),
+        ("Boundary", ""),
+        ("Per token", "num"),
+        ("Each", "num"),
+        ("Joules", "num"),
+        ("Low – high", "num"),
+        ("Basis", ""),
+        ("Source", ""),
+    ]
+    entries = sorted(phase["entries"], key=lambda entry: -entry["joules"]["nominal"])
+    body = table(heads, [_entry(entry) for entry in entries[:MAX_ROWS]], "sortable ledger")
+    if len(entries) <= MAX_ROWS:
+        return body
+    return join([body, el("p", f"The {MAX_ROWS} largest are shown; all are in the CSV file.", class_="hint")])
+
+
+def _entry(entry: LedgerEntry) -> list[Html]:
+    cost, joules = entry["unit_cost"], entry["joules"]
+    band: Band = {"low": cost["low"], "nominal": cost["nominal"], "high": cost["high"]}
+    each = join([units.si(cost["nominal"], cost["unit"]), el("small", units.span(band, cost["unit"]))], " ")
+    return [
+        cell(units.words(entry["component"])),
+        cell(units.words(entry["event"])),
+        cell(entry["device"]),
+        cell(entry["boundary"]),
+        number(entry["count"]),
+        cell(each, cost["nominal"]),
+        number(joules["nominal"], "J"),
+        cell(units.span(joules, "J"), joules["high"]),
+        cell(basis_mark(entry["basis"])),
+        cell(entry["source"], class_="source"),
+    ]

@@ -1,0 +1,69 @@
+"""What all sections share: the frame with title and first sentence, the note of a part that was not run, marks."""
+
+from __future__ import annotations
+
+from neurodeploy.reporting import units
+from neurodeploy.reporting.html import Child, Html, el, join
+from neurodeploy.reporting.missing import how_to
+from neurodeploy.reporting.schema import ReportData
+
+#: Rows that a table shows before it refers to the files beside the page.
+MAX_ROWS = 300
+
+
+def section(name: str, title: str, lead: Child, *body: Child) -> Html:
+    """A section: its title, one sentence that says what it found, and what shows it."""
+    return el("section", el("h2", title), el("p", lead, class_="lead") if lead else None, *body, id=name)
+
+
+def missing_note(data: ReportData, name: str) -> Html:
+    """Inside a section: one part of it was not run."""
+    what, command = how_to(data, name)
+    return el("p", f"Not run. {what}: ", el("code", command), class_="missing")
+
+
+def basis_mark(basis: str) -> Html:
+    """Where a number comes from, told by shape as well as by word."""
+    return el("span", basis, class_=f"basis basis-{basis}")
+
+
+def basis_text(shares: dict[str, float]) -> str:
+    """ "71 % derived, 29 % published"."""
+    return ", ".join(f"{units.share(part)} {name}" for name, part in shares.items())
+
+
+def device_mark(device: str) -> Html:
+    known = device if device in ("chip", "host") else "other"
+    return el("span", device, class_=f"device device-{known}")
+
+
+def table(
+    heads: list[tuple[str, str]], rows: list[list[Html]], class_: str = "sortable", name: str | None = None
+) -> Html:
+    """A table; a head is (text, kind) with kind "" or "num". Cells are made with `cell`, and sorted by the script."""
+    head = el("tr", *(el("th", text, class_=kind or None, scope="col") for text, kind in heads))
+    body = join(el("tr", *row) for row in rows)
+    return el(
+        "div",
+        el("table", el("thead", head), el("tbody", body), class_=class_, id=name),
+        class_="scroll",
+    )
+
+
+def cell(value: Child, key: float | None = None, class_: str = "") -> Html:
+    """A cell; with `key` it is a number: right-aligned, and sorted by the key."""
+    kind = f"num {class_}".strip() if key is not None else class_
+    return el("td", value, class_=kind or None, data_v=key)
+
+
+def number(value: float | None, unit: str = "") -> Html:
+    """A number in SI units; nothing at all is said softly."""
+    if not value:
+        return cell("0" if value == 0 else units.DASH, 0.0 if value == 0 else -1.0, "muted")
+    return cell(units.si(value, unit), value)
+
+
+def bullets(items: list[str], title: str) -> Html | None:
+    if not items:
+        return None
+    return el("div", el("h3", title), el("ul", *(el("li", item) for item in items)), class_="notes")

@@ -1,0 +1,201 @@
+"""The head of the page: the model, the verdict in one sentence, and six key figures with band, boundary and basis."""
+
+from __future__ import annotations
+
+from neurodeploy.reporting import units
+from neurodeploy.reporting.charts import band_strip
+from neurodeploy.reporting.derive import (
+    HEADLINE_BOUNDARY,
+    PHASE_TEXT,
+    basis_shares,
+    headline_phase,
+    inside,
+    loss,
+    rate_band,
+    verdict,
+)
+from neurodeploy.reporting.html import Child, Html, el, join
+from neurodeploy.reporting.missing import how_to
+from neurodeploy.reporting.schema import ReportData
+from neurodeploy.reporting.sections.frame import basis_text
+
+
+def model_name(data: ReportData) -> str:
+    model = data.get("model")
+    return model["name"] if model is not None else "Unnamed model"
+
+
+def hero(data: ReportData) -> Html:
+    clauses = verdict(data)
+    if clauses:
+        ends = ["," if i < len(clauses) - 1 else "" for i in range(len(clauses))]
+        if len(clauses) > 1:
+            ends[-2] = ", and" if len(clauses) > 2 else " and"
+        sentence = join(
+            (join([el("span", clause, class_="clause"), end]) for clause, end in zip(clauses, ends, strict=True)), " "
+        )
+    else:
+        sentence = join([el("span", "nothing has been mapped, priced or evaluated yet", class_="clause")])
+    section = data.get("map")
+    fails = section is not None and not section["fits"]
+    return el(
+        "header",
+        el("p", _over(data), class_="over"),
+        el(
+            "h1",
+            el("b", model_name(data)),
+            ": " if not clauses else " ",
+            sentence,
+            ".",
+            class_="fails" if fails else None,
+        ),
+        el("p", _model_line(data), class_="model"),
+        el("div", *(_card(data, name) for name in _CARDS), class_="cards"),
+        class_="hero",
+    )
+
+
+def _over(data: ReportData) -> Html:
+    section, provenance = data.get("map"), data.get("provenance")
+    parts: list[Child] = ["neurodeploy report"]
+    if section is not None:
+        parts.append(f"{section['system']} ({section['chip']})")
+    if provenance is not None and provenance["created"]:
+        parts.append(provenance["created"])
+    return join((el("span", part) for part in parts), " ")
+
+
+def _model_line(data: ReportData) -> Html | None:
+    model = data.get("model")
+    if model is None:
+        return None
+    parts = [
+        model["family"],
+        f"{units.count(model['layers'])} layers of {units.count(model['hidden_size'])}",
+        f"vocabulary {units.count(model['vocab_size'])}",
+        f"{units.si(model['parameters_on_chip'])} weights on the chip, {units.si(model['weight_bytes'], 'B')}",
+        f"licence {model['licence']}",
+        f"from {model['source']}",
+    ]
+    return join((el("span", part) for part in parts), " ")
+
+
+def _figure(title: str, value: Child, unit: Child, *lines: Child) -> Html:
+    return el(
+        "div",
+        el("h3", title),
+        el("p", value, el("small", units.SPACE, unit) if unit else None, class_="value"),
+        *(line if isinstance(line, Html) and line.startswith("<svg") else el("p", line) for line in lines if line),
+        class_="card",
+    )
+
+
+def _split(text: str) -> tuple[str, str]:
+    """ "4.61 mJ" -> ("4.61", "mJ")."""
+    head, _, tail = text.partition(units.SPACE)
+    return head, tail
+
+
+def _chips(data: ReportData) -> Html | None:
+    section = data.get("map")
+    if section is None:
+        return None
+    bound = section["cores_lower_bound"]
+    over = section["cores_used"] / bound - 1 if bound else 0.0
+    return _figure(
+        "Chips",
+        units.count(section["chips_used"]),
+        f"of {units.count(section['chips_available'])}",
+        f"{units.count(section['cores_used'])} cores, {units.percent(over, 2)} above the least possible",
+        f"bound by {units.words(section['binding_resource'])}",
+    )
+
+
+def _energy(data: ReportData) -> Html | None:
+    phase, name = headline_phase(data.get("energy"))
+    band = phase["joules_per_token"].get(HEADLINE_BOUNDARY) if phase is not None else None
+    if phase is None or band is None:
+        return None
+    shares = basis_shares(entry for entry in phase["entries"] if inside(entry, HEADLINE_BOUNDARY))
+    return _figure(
+        f"Energy per {PHASE_TEXT[name]}",
+        *_split(units.si(band["nominal"], "J")),
+        band_strip(band),
+        f"{units.span(band, 'J')} at the chip boundary, modelled",
+        f"unit costs {basis_text(shares)}" if shares else None,
+    )
+
+
+def _speed(data: ReportData) -> Html | None:
+    phase, name = headline_phase(data.get("energy"))
+    if phase is None:
+        return None
+    band = rate_band(phase["seconds_per_token"])
+    return _figure(
+        f"Speed, {PHASE_TEXT[name]}s",
+        units.si(phase["tokens_per_s"]),
+        "tokens/s",
+        band_strip(band),
+        f"{units.span(band, '')}{units.SPACE}tokens/s, modelled",
+        f"bound by {units.words(phase['bound_by'])}",
+    )
+
+
+def _accuracy(data: ReportData) -> Html | None:
+    accuracy = data.get("accuracy")
+    if accuracy is None:
+        return None
+    before, after = accuracy["float"]["bits_per_byte"], accuracy["chip"]["bits_per_byte"]
+    return _figure(
+        "Bits per byte, chip against float",
+        *_split(units.percent(loss(accuracy), 2, signed=True)),
+        f"{before:.4f} in float, {after:.4f} in integers",
+        f"same next token: {units.percent(accuracy['top1_agreement'])}",
+    )
+
+
+def _operations(data: ReportData) -> Html | None:
+    ops = data.get("explain")
+    if ops is None:
+        return None
+    chip = sum(op["device"] == "chip" for op in ops)
+    rules = len({op["rule"] for op in ops if op["device"] != "chip"})
+    return _figure(
+        "Operations on the chip",
+        units.count(chip),
+        f"of {units.count(len(ops))}",
+        f"{units.count(len(ops) - chip)} on the host, for {rules} reason{'s' if rules != 1 else ''}",
+    )
+
+
+def _border(data: ReportData) -> Html | None:
+    traffic = data.get("traffic")
+    if traffic is None:
+        return None
+    both = traffic["host_in_bytes_per_token"] + traffic["host_out_bytes_per_token"]
+    return _figure(
+        "Across the host border",
+        *_split(units.si(both, "B")),
+        f"per token, in {units.si(traffic['crossings_per_token'])} crossings",
+    )
+
+
+_CARDS = {
+    "map": ("Chips", _chips),
+    "energy": ("Energy per token", _energy),
+    "speed": ("Speed", _speed),
+    "accuracy": ("Accuracy", _accuracy),
+    "explain": ("Operations on the chip", _operations),
+    "traffic": ("Across the host border", _border),
+}
+
+
+def _card(data: ReportData, name: str) -> Html:
+    title, make = _CARDS[name]
+    made = make(data)
+    if made is not None:
+        return made
+    _, command = how_to(data, "energy" if name == "speed" else name)
+    return el(
+        "div", el("h3", title), el("p", "not run", class_="value"), el("p", el("code", command)), class_="card none"
+    )

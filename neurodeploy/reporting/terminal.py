@@ -1,0 +1,182 @@
+"""Summaries for the terminal, one function per verb: they take what the verb returns (what ``--json`` prints).
+
+Names come from strangers' files: they are printed as plain text, never as markup, and without control characters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+
+from neurodeploy.reporting import units
+from neurodeploy.reporting.derive import basis_shares, components, op_groups, rate_band
+from neurodeploy.reporting.schema import BOUNDARIES, BOUNDARY_TEXT, PHASES
+from neurodeploy.reporting.terminal_checks import print_demo, print_doctor, print_paths, print_run, print_verify
+from neurodeploy.reporting.terminal_table import open_console, say, show_table
+
+__all__ = [
+    "print_convert",
+    "print_demo",
+    "print_doctor",
+    "print_energy",
+    "print_eval",
+    "print_explain",
+    "print_map",
+    "print_paths",
+    "print_run",
+    "print_verify",
+]
+
+#: Lines of a list before it is cut; `--json` has all.
+_LINES = 10
+
+
+def print_convert(found: Mapping[str, Any], console: Console | None = None) -> None:
+    """The bundle, what went on the chip, the calibration and the weakest sites."""
+    console = open_console(console)
+    preset, calibration = found["preset"], found["calibration"]
+    say(console, f"{found['model']} ({found['family']}) -> {found['bundle']}", "bold")
+    say(
+        console,
+        f"{units.si(found['weights_on_chip'])} weights in {units.count(found['islands'])} islands, "
+        f"{preset['weight_bits']} bit; payloads {preset['payload_bits']} bit; preset {preset['name']}",
+    )
+    say(console, f"calibrated on {units.count(calibration['tokens'])} tokens of {calibration['text']}")
+    if found["wide_axons"]:
+        say(console, f"{units.count(found['wide_axons'])} axons carry the wide exponent")
+    rows = [[site["path"], f"{site['output_sqnr_db']:.1f} dB"] for site in found["worst_sites"]]
+    show_table(console, ["Weakest sites", "Output SQNR>"], rows)
+    for warning in found["warnings"]:
+        say(console, f"warning: {warning}", "yellow")
+    say(console, f"{found['seconds']:.1f} s", "dim")
+
+
+def print_map(found: Mapping[str, Any], console: Console | None = None) -> None:
+    """Fit, chips and cores against the lower bound, and how full each budget is. Takes a mapping's section too."""
+    console = open_console(console)
+    used, bound = found["cores_used"], found["cores_lower_bound"]
+    over = f", {units.percent(used / bound - 1, 2)} above the least possible {units.count(bound)}" if bound else ""
+    verdict = "fits" if found["fits"] else "does not fit"
+    chips = f"{units.count(found['chips_used'])} of {units.count(found['chips_available'])} chips"
+    say(console, f"{found['system']}: {verdict}, {chips}", "bold" if found["fits"] else "bold red")
+    say(console, f"{units.count(used)} cores{over}; bound by {units.words(found['binding_resource'])}")
+    rows = [_budget(name, entry) for name, entry in found["utilisation"].items()]
+    show_table(console, ["Budget of a core", "Mean>", "Fullest core>", "Limit>"], rows)
+    border = found.get("border_bytes_per_token")
+    if border is not None:
+        say(
+            console, f"{units.si(border, 'B')} per token over the host border, {len(found['host_ops'])} host operations"
+        )
+    _lines(console, found["violations"], "red")
+
+
+def _budget(name: str, entry: Mapping[str, Any]) -> list[str]:
+    """A row from fractions with `max_used` (a mapping's summary) or from amounts (a report's section)."""
+    unit = "B" if name.endswith("bytes") else ""
+    limit = entry["limit"]
+    if limit is None:
+        most = entry.get("max_used", entry["max"])
+        return [units.words(name), units.DASH, units.si(most, unit), "not public"]
+    scale = 1.0 if "max_used" in entry else limit
+    shares = (units.percent(entry[key] / scale) if scale else units.DASH for key in ("mean", "max"))
+    return [units.words(name), *shares, units.si(limit, unit)]
+
+
+def print_energy(found: Mapping[str, Any], console: Console | None = None) -> None:
+    """Joules per token at each boundary, then by component with basis; each phase apart."""
+    console = open_console(console)
+    texts: Mapping[str, str] = found.get("boundaries") or BOUNDARY_TEXT
+    for name in PHASES:
+        phase = found[name]
+        if phase is None:
+            continue
+        what = "Generated token" if name == "generate" else "Prompt token"
+        speed = f"{units.si(phase['tokens_per_s'])} tokens/s ({units.span(rate_band(phase['seconds_per_token']), '')})"
+        say(console, f"{what}: {speed}, bound by {units.words(phase['bound_by'])}", "bold")
+        rows = [
+            [boundary, units.si(band["nominal"], "J"), units.span(band, "J"), texts.get(boundary, "")]
+            for boundary in BOUNDARIES
+            if (band := phase["joules_per_token"].get(boundary)) is not None
+        ]
+        show_table(console, ["Boundary", "J per token>", "Low – high>", "What it holds"], rows)
+        parts = components(phase)
+        whole = sum(part.joules["nominal"] for part in parts)
+        rows = [
+            [
+                units.words(part.name),
+                part.boundary,
+                units.si(part.joules["nominal"], "J"),
+                units.span(part.joules, "J"),
+                units.share(part.joules["nominal"] / whole) if whole else units.DASH,
+                ", ".join(part.basis),
+            ]
+            for part in parts
+        ]
+        show_table(console, ["Component", "Counts from", "J per token>", "Low – high>", "Share>", "Basis"], rows)
+        shares = ", ".join(f"{units.share(part)} {basis}" for basis, part in basis_shares(phase["entries"]).items())
+        if shares:
+            say(console, f"basis of the wall figure, by joules: {shares}", "dim")
+    notes = [len(set(_sentences(found, key))) for key in ("assumptions", "not_modelled")]
+    say(
+        console,
+        f"{notes[0]} assumptions and {notes[1]} omissions stand beside these figures: see --json or report",
+        "dim",
+    )
+
+
+def _sentences(found: Mapping[str, Any], key: str) -> Iterable[str]:
+    return (text for name in PHASES if found[name] is not None for text in found[name][key])
+
+
+def print_eval(found: Mapping[str, Any], console: Console | None = None) -> None:
+    """Chip against float on one text; without the float model the chip's own figures."""
+    console = open_console(console)
+    say(console, f"{units.count(found['tokens'])} tokens of {found['text']}", "bold")
+    before, after = found["float"], found["chip"]
+    rows = []
+    for key, name in (
+        ("bits_per_byte", "bits per byte"),
+        ("perplexity", "perplexity"),
+        ("tokens_per_s", "simulated tokens/s"),
+    ):
+        old, new = before[key] if before is not None else None, after[key]
+        change = (
+            units.percent(new / old - 1, 2, signed=True) if old and new is not None and key != "tokens_per_s" else ""
+        )
+        rows.append([name, *(units.DASH if value is None else units.digits(value, 4) for value in (old, new)), change])
+    show_table(console, ["", "Float>", "Chip>", "Change>"], rows)
+    if found["top1_agreement"] is not None:
+        say(console, f"same next token: {units.percent(found['top1_agreement'])}")
+    say(console, f"clipped values: {units.count(found['saturations'])}")
+
+
+def print_explain(found: Sequence[Any], console: Console | None = None) -> None:
+    """Operations by layer pattern with device and bytes, then each rule once with its text and its remedy."""
+    console = open_console(console)
+    chip = sum(op["device"] == "chip" for op in found)
+    say(console, f"{units.count(chip)} of {units.count(len(found))} operations run on the chip", "bold")
+    rows = [
+        [
+            group.pattern,
+            group.layers,
+            units.count(group.count),
+            group.device,
+            group.rule,
+            units.si(group.bytes_per_token, "B"),
+        ]
+        for group in op_groups(found)
+    ]
+    show_table(console, ["Operation", "Layers", "Ops>", "Device", "Rule", "Bytes/token>"], rows)
+    for rule, op in {op["rule"]: op for op in reversed(found) if op["device"] != "chip"}.items():
+        say(console, f"{rule}: {op['reason']}")
+        if op["remedy"]:
+            say(console, f"  to put it on the chip: {op['remedy']}", "dim")
+
+
+def _lines(console: Console, lines: Sequence[str], style: str) -> None:
+    for line in lines[:_LINES]:
+        say(console, f"  {line}", style)
+    if len(lines) > _LINES:
+        say(console, f"  and {units.count(len(lines) - _LINES)} more: see --json", style)

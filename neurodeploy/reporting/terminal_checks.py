@@ -1,0 +1,101 @@
+"""Terminal summaries of the verbs that check or collect: run, verify, doctor, report, demo."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+
+from neurodeploy.reporting import units
+from neurodeploy.reporting.derive import number_ranges, pattern
+from neurodeploy.reporting.terminal_table import open_console, say, show_table
+
+
+def print_run(found: Mapping[str, Any], console: Console | None = None) -> None:
+    """Exact counts of a run, islands of one layer pattern in one row."""
+    console = open_console(console)
+    say(console, f"{units.count(found['tokens'])} tokens on {found['runner']}", "bold")
+    groups: dict[str, list[str]] = {}
+    for name in found["islands"]:
+        groups.setdefault(pattern(name), []).append(name)
+    rows = []
+    for name, names in groups.items():
+        members = [found["islands"][n] for n in names]
+        sums = [sum(counts[key] for counts in members) for key in ("events", "synops", "neuron_updates", "saturations")]
+        density = sum(counts["density"] for counts in members) / len(members)
+        rows.append(
+            [
+                name,
+                number_ranges(names),
+                *(units.si(value) for value in sums[:3]),
+                units.percent(density),
+                units.count(sums[3]),
+            ]
+        )
+    show_table(
+        console, ["Islands", "Layers", "Events>", "Synaptic ops>", "Neuron updates>", "Density>", "Clipped>"], rows
+    )
+    say(console, f"host: {units.si(found['host_flops'])} flop, {units.si(found['host_bytes'], 'B')} read and written")
+
+
+def print_verify(found: Mapping[str, Any], console: Console | None = None) -> None:
+    """What was checked, and what is wrong."""
+    console = open_console(console)
+    violations = found["violations"]
+    say(
+        console,
+        f"{found['bundle']}: {'sound' if not violations else 'the mapping exceeds its budgets'}",
+        "bold" if not violations else "bold red",
+    )
+    say(console, f"{units.count(found['members'])} members have the digests of the manifest")
+    say(console, f"{units.count(found['islands_read_by_nir'])} islands are read by nir and hold the same integers")
+    for runner, count in found["golden_vectors"].items():
+        say(console, f"{units.count(count)} golden vectors give the same bits on {runner}")
+    if not found["mapped"]:
+        say(console, "not mapped yet: neurodeploy map", "dim")
+    for line in violations[:10]:
+        say(console, f"  {line}", "red")
+    if len(violations) > 10:
+        say(console, f"  and {units.count(len(violations) - 10)} more: see --json", "red")
+
+
+def print_doctor(found: Mapping[str, Any], console: Console | None = None) -> None:
+    """The machine as name and value; nested values on lines of their own."""
+    console = open_console(console)
+    rows = []
+    for name, value in found.items():
+        if isinstance(value, Mapping):
+            rows += [[f"{units.words(name)}: {key}", _value(item)] for key, item in value.items()]
+        else:
+            rows.append([units.words(name), _value(value)])
+    show_table(console, ["This machine", ""], rows)
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "not installed"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(str(item) for item in value) if isinstance(value, (list, tuple)) else str(value)
+
+
+def print_paths(found: Sequence[Any], console: Console | None = None) -> None:
+    """The files that were written, one a line."""
+    console = open_console(console)
+    for path in found:
+        say(console, str(path))
+
+
+def print_demo(found: Mapping[str, Any], console: Console | None = None) -> None:
+    """Every step of the demo in order, each as its own verb prints it."""
+    from neurodeploy.reporting import terminal
+
+    console = open_console(console)
+    for name in ("convert", "map", "explain", "verify", "eval", "energy"):
+        console.rule(name, align="left", style="dim")
+        getattr(terminal, f"print_{name}")(found[name], console)
+    console.rule("generate", align="left", style="dim")
+    say(console, found["generate"]["prompt"] + found["generate"]["text"])
+    console.rule("report", align="left", style="dim")
+    print_paths(found["report"], console)

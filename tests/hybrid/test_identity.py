@@ -1,0 +1,137 @@
+"""Whole tiny models: reference = fast = token by token = partitioned over any number of chips. No tolerance."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from neurodeploy.accounting.work import shard_counts
+from neurodeploy.conversion.presets import get_preset
+from neurodeploy.conversion.quantize import quantize
+from neurodeploy.frontends.families import read_graph
+from neurodeploy.hostops.kvcache import State
+from neurodeploy.hybrid import Hybrid
+from neurodeploy.ir.chip import Limit
+from neurodeploy.ir.graph import Graph
+from neurodeploy.ir.mapping import Mapping
+from neurodeploy.ir.program import Program
+from partitioner.mapper import map_program
+from partitioner.verify import verify
+from simulators import get_runner
+from simulators.partitioned import PartitionedRunner, by_core
+from targets.systems import get_system
+from tests import models
+
+FAMILIES = ("llama", "gemma3", "llama4")
+TOKENS = np.random.default_rng(7).integers(3, 256, 70)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("models")
+
+
+@lru_cache(maxsize=8)
+def converted(folder: Path, family: str, payload_bits: int) -> tuple[Graph, Program]:
+    path = folder / f"{family}-{payload_bits}"
+    graph = read_graph(models.save(family, path))
+    text = np.random.default_rng(1).integers(3, 256, 300)
+    return graph, quantize(graph, text, get_preset("default", payload_bits=payload_bits, window=100))
+
+
+def logits(graph: Graph, program: Program, runner: str) -> torch.Tensor:
+    return Hybrid(program, graph.weights, get_runner(runner)).forward(TOKENS)
+
+
+@pytest.mark.parametrize("bits", [16, 12, 8])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_runners_and_token_by_token_agree(folder: Path, family: str, bits: int) -> None:
+    graph, program = converted(folder, family, bits)
+    expected = Hybrid(program, graph.weights, get_runner("reference"))
+    whole = expected.forward(TOKENS)
+    fast = Hybrid(program, graph.weights, get_runner("fast"))
+    assert torch.equal(whole, fast.forward(TOKENS))
+    at_once, state = fast.take_counts(), State()
+    single = torch.cat([fast.forward(TOKENS[i : i + 1], state) for i in range(TOKENS.size)])
+    assert torch.equal(whole, single)
+    one_by_one = fast.take_counts()
+    for counts in (expected.take_counts(), one_by_one):
+        assert counts.saturations == at_once.saturations
+        for name, activity in at_once.islands.items():
+            np.testing.assert_array_equal(activity.events, counts.islands[name].events)
+            np.testing.assert_array_equal(activity.messages_out, counts.islands[name].messages_out)
+
+
+def test_two_threads_give_the_bits_of_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    graph, program = converted(folder, "llama4", 16)
+    one = logits(graph, program, "fast")
+    monkeypatch.setattr("neurodeploy.hostops.threads.GRAIN", 1)
+    torch.set_num_threads(2)
+    try:
+        assert torch.equal(one, logits(graph, program, "fast"))
+    finally:
+        torch.set_num_threads(1)
+
+
+def small_system(name: str, chips: int, in_axons: int) -> object:
+    """A system whose cores are small enough that a tiny model spreads over many of them, columns split too."""
+    system = get_system(name)
+    budget = replace(
+        system.chip.budget,
+        synapse_bytes=Limit(2048, system.chip.budget.synapse_bytes.basis, "test"),
+        in_axons=Limit(in_axons, system.chip.budget.in_axons.basis, "test"),
+    )
+    cores = 12 if chips > 1 else 4096
+    return replace(system, chips=chips, chip=replace(system.chip, budget=budget, cores=cores))
+
+
+@pytest.mark.parametrize(("name", "chips"), [("oheo-gulch", 1), ("kapoho-point", 8), ("alia-point", 32)])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_any_mapping_gives_the_same_bits(folder: Path, family: str, name: str, chips: int) -> None:
+    graph, program = converted(folder, family, 16)
+    expected = logits(graph, program, "reference")
+    system = get_system(name)
+    for target in (system, small_system(name, chips if chips != 8 else 32, 4096 if chips == 8 else 40)):
+        mapping = map_program(program, target)  # type: ignore[arg-type]
+        assert verify(mapping, program, target) == []  # type: ignore[arg-type]
+        if target is not system and chips != 8:
+            assert any(shard.kind == "reducer" for shard in mapping.shards)
+        runner = PartitionedRunner(mapping)
+        hybrid = Hybrid(program, graph.weights, runner)
+        assert torch.equal(expected, hybrid.forward(TOKENS))
+        check_counts(runner, mapping, hybrid, program)
+
+
+def check_counts(runner: PartitionedRunner, mapping: Mapping, hybrid: Hybrid, program: Program) -> None:
+    """Counts taken shard by shard equal those that the ledger derives from the island's own counts."""
+    counts = hybrid.take_counts()
+    for shard in mapping.shards:
+        activity = counts.islands[shard.island]
+        direct = runner.shard_counts.get(shard)
+        if direct is None:  # an expert without tokens
+            assert activity.tokens == 0
+            continue
+        derived = shard_counts(shard, program.islands[shard.island], activity)
+        assert (direct.synops, direct.neuron_updates, direct.messages_out) == (
+            derived.synops, derived.neuron_updates, derived.messages_out,
+        )  # fmt: skip
+    assert sum(c.synops for c in by_core(runner.shard_counts).values()) == sum(
+        c.synops for c in runner.shard_counts.values()
+    )
+
+
+def test_experts_that_are_not_chosen_get_no_event(folder: Path) -> None:
+    graph, program = converted(folder, "llama4", 16)
+    hybrid = Hybrid(program, graph.weights, get_runner("fast"))
+    hybrid.forward(TOKENS[:1])
+    counts = hybrid.take_counts().islands
+    inputs = [name for name, island in program.islands.items() if island.expert is not None and "gate" in name]
+    assert len(inputs) == 4
+    chosen = [name for name in inputs if counts[name].tokens]
+    assert len(chosen) == 1
+    assert all(not counts[name].events.any() for name in inputs if name not in chosen)

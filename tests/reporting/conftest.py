@@ -1,0 +1,38 @@
+"""Synthetic report data, and the pages made of them once for all tests."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from neurodeploy.reporting import render
+
+
+@pytest.fixture(scope="session")
+def synthetic() -> ModuleType:
+    path = Path(__file__).parent / "synthetic.py"
+    spec = importlib.util.spec_from_file_location("report_synthetic", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def smollm(synthetic: ModuleType) -> dict[str, Any]:
+    """A fresh copy that a test may change."""
+    data: dict[str, Any] = synthetic.smollm()
+    return data
+
+
+@pytest.fixture(scope="session")
+def pages(synthetic: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Case -> its page, with the files beside it."""
+    folder = tmp_path_factory.mktemp("report")
+    cases: dict[str, Callable[[], dict[str, Any]]] = synthetic.CASES
+    return {name: render(make(), folder / f"{name}.html")[0] for name, make in cases.items()}
