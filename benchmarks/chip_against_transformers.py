@@ -101,8 +101,12 @@ def main() -> None:
         print(f"{name:13s} {total:8.1f} tokens/s   windows {min(rates):.1f} .. {max(rates):.1f}")
     ratios = [b / a for a, b in zip(seconds["chip"][1:], seconds["transformers"][1:], strict=True)]
     total = sum(seconds["transformers"][1:]) / sum(seconds["chip"][1:])
-    print(f"ratio         {total:8.2f}            windows {min(ratios):.2f} .. {max(ratios):.2f}, median {statistics.median(ratios):.2f}")
-    print(f"threads {options.threads}, {len(windows) - 1} windows of 512, attention {options.attention}, same next token {np.mean(agree):.4f}")
+    print(
+        f"ratio         {total:8.2f}            windows {min(ratios):.2f} .. {max(ratios):.2f}, median {statistics.median(ratios):.2f}"
+    )
+    print(
+        f"threads {options.threads}, {len(windows) - 1} windows of 512, attention {options.attention}, same next token {np.mean(agree):.4f}"
+    )
 
 
 if __name__ == "__main__":

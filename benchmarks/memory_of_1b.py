@@ -34,7 +34,10 @@ CONFIG = {
 
 
 def shapes() -> dict[str, tuple[int, ...]]:
-    table: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (VOCABULARY, HIDDEN), "model.norm.weight": (HIDDEN,)}
+    table: dict[str, tuple[int, ...]] = {
+        "model.embed_tokens.weight": (VOCABULARY, HIDDEN),
+        "model.norm.weight": (HIDDEN,),
+    }
     for layer in range(LAYERS):
         base = f"model.layers.{layer}"
         for name, rows, columns in (
@@ -63,7 +66,9 @@ def write_checkpoint(folder: Path) -> None:
         for shape in shapes().values():
             for start in range(0, shape[0], 4096):
                 rows = (min(4096, shape[0] - start), *shape[1:])
-                values = random.standard_normal(rows, np.float32) * 0.02 if len(shape) > 1 else np.ones(rows, np.float32)
+                values = (
+                    random.standard_normal(rows, np.float32) * 0.02 if len(shape) > 1 else np.ones(rows, np.float32)
+                )
                 file.write((values.astype(np.float32).view(np.uint32) >> 16).astype(np.uint16).tobytes())
     (folder / "config.json").write_text(json.dumps(CONFIG))
 
@@ -71,7 +76,9 @@ def write_checkpoint(folder: Path) -> None:
 def measured(arguments: list[str]) -> tuple[float, float, str]:
     """Peak resident MB, seconds and output of one verb in a process of its own."""
     began = time.perf_counter()
-    done = subprocess.run([sys.executable, __file__, "--child", *arguments], stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, __file__, "--child", *arguments], stdout=subprocess.PIPE, text=True, check=False
+    )
     lines = done.stdout.strip().splitlines()
     if done.returncode not in (0, 3) or not lines:
         sys.exit(f"{arguments} failed with {done.returncode}")

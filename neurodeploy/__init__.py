@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
         verify,
     )
 
+    _TYPED = (convert, demo, doctor, energy, eval, explain, generate, map, report, run, verify)
+
 
 def __getattr__(name: str) -> Any:
     if name in _VERBS:
-        from neurodeploy import pipeline
-
-        return getattr(pipeline, name)
+        return getattr(import_module("neurodeploy.pipeline"), name)
     raise AttributeError(f"module 'neurodeploy' has no attribute {name!r}")

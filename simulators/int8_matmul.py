@@ -4,8 +4,8 @@
 through saturating 16-bit sums, so the routine is tried once on the extreme values that would show it; if it fails,
 float32 products in slices of 1 024 columns take over (128 * 128 * 1024 = 2**24: every partial sum is exact).
 
-With a single column `torch._int_mm` (2.13.0, CPU) returns wrong sums for a transposed right side of two rows or more, so one
-column never goes there; the fuzz of `tests/simulators` found it and guards it.
+With a single column `torch._int_mm` (2.13.0, CPU) returns wrong sums for a transposed right side of two rows or more,
+so one column never goes there; the fuzz of `tests/simulators` found it and guards it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def _by_float32(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 @lru_cache(maxsize=1)
 def backend() -> str:
-    """"int_mm" if it is exact on extreme and on random values here, else "float32"."""
+    """Which routine to use: "int_mm" if it is exact on extreme and on random values here, else "float32"."""
     generator = torch.Generator().manual_seed(0)
     random = torch.randint(-128, 128, (3, 515), generator=generator, dtype=torch.int8)
     extremes = [(-128, -128), (127, -128), (-128, 127), (127, 127)]

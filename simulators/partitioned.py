@@ -18,7 +18,8 @@ from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.program import Island
 from neurodeploy.ir.result import IslandActivity, ShardCounts
-from simulators.reference import accumulate, check_payload, fire
+from neurodeploy.neurons.graded_affine import integer_step
+from simulators.reference import accumulate, check_payload
 
 
 class PartitionedRunner:
@@ -51,7 +52,7 @@ class PartitionedRunner:
         lost_state = lost_out = 0
         for shard in _homes(island, shards):
             rows = slice(*shard.rows)
-            out[:, rows], state, output = fire(island.neurons, sums[:, rows], rows)
+            out[:, rows], state, output = integer_step(island.neurons, sums[:, rows], rows)
             lost_state, lost_out = lost_state + state, lost_out + output
         events = np.count_nonzero(payload, axis=0).astype(np.int64)
         messages = np.count_nonzero(out, axis=0).astype(np.int64)

@@ -14,25 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import InternalError
-from neurodeploy.ir.fixedpoint import Ints, round_shift, saturate
-from neurodeploy.ir.program import GradedNeurons, Island, Synapses
+from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.program import Island, Synapses
 from neurodeploy.ir.result import IslandActivity
+from neurodeploy.neurons.graded_affine import integer_step
 
 
 def accumulate(synapses: Synapses, payload: NDArray[np.int16], rows: slice, columns: slice) -> Ints:
     """Partial sums (tokens, rows) int64 of the given rows over the given columns."""
     shifted = payload[:, columns].astype(np.int64) << synapses.axon_shift[columns].astype(np.int64)
-    return shifted @ synapses.weight[rows, columns].astype(np.int64).T
-
-
-def fire(neurons: GradedNeurons, acc: Ints, rows: slice) -> tuple[NDArray[np.int32], int, int]:
-    """Neuron update of complete sums: outputs (tokens, rows) int32, saturated states, saturated outputs."""
-    if neurons.bias is not None:
-        acc = acc + neurons.bias[rows]
-    state, lost_state = saturate(round_shift(acc, neurons.acc_shift), neurons.state_bits)
-    product = state * neurons.multiplier[rows].astype(np.int64)
-    out, lost_out = saturate(round_shift(product, neurons.shift[rows].astype(np.int64)), neurons.out_bits)
-    return out.astype(np.int32), lost_state, lost_out
+    sums: Ints = shifted @ synapses.weight[rows, columns].astype(np.int64).T
+    return sums
 
 
 def check_payload(island: Island, payload: NDArray[np.int16]) -> None:
@@ -54,7 +46,7 @@ class ReferenceRunner:
         check_payload(island, payload)
         everything = slice(None)
         acc = accumulate(island.synapses, payload, everything, everything)
-        out, lost_state, lost_out = fire(island.neurons, acc, everything)
+        out, lost_state, lost_out = integer_step(island.neurons, acc, everything)
         activity = IslandActivity(
             tokens=payload.shape[0],
             events=np.count_nonzero(payload, axis=0).astype(np.int64),

@@ -37,7 +37,9 @@ def canonical(value: object) -> bytes:
 
 def cannot_write(path: Path, error: Exception) -> BundleError:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return BundleError("ND5004", path, f"cannot be written: {reason:.200}", "choose another place, or make room in this one")
+    return BundleError(
+        "ND5004", path, f"cannot be written: {reason:.200}", "choose another place, or make room in this one"
+    )
 
 
 @contextmanager
@@ -71,7 +73,9 @@ def folder_aside(path: Path) -> Iterator[Path]:
     """
     with writing(path):
         if os.path.lexists(path) and not (path / "manifest.json").is_file():
-            raise BundleError("ND5004", path, "exists and is not a bundle", "choose another --out, or remove it yourself")
+            raise BundleError(
+                "ND5004", path, "exists and is not a bundle", "choose another --out, or remove it yourself"
+            )
         made = [folder for folder in path.parents if not folder.exists()]
     temporary = [path.parent / f".{path.name}.{secrets.token_hex(4)}.partial", *made]
     try:

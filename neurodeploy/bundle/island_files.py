@@ -8,6 +8,7 @@ layout (tests compare the two). Datasets are contiguous and uncompressed, so tha
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def write_nir(path: Path, island: Island, note: str) -> None:
         file["version"] = NIR_VERSION
         node = file.create_group("node")
         node["type"] = "NIRGraph"
-        edges = np.array(list(zip(chain[:-1], chain[1:], strict=True)), dtype=object)
+        edges = np.array(list(pairwise(chain)), dtype=object)
         node.create_dataset("edges", data=edges, dtype=h5py.string_dtype())
         node.create_group("metadata")["neurodeploy"] = note
         group = node.create_group("nodes")

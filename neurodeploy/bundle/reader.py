@@ -94,6 +94,9 @@ def open_bundle(path: Path | str) -> Bundle:
     check_members(path, manifest)
     conversion = read_json(path / "conversion.json")
     program = program_from_json(
-        read_json(path / "program.json"), path / "program.json", lambda row: read_island(path / "islands", row), conversion
+        read_json(path / "program.json"),
+        path / "program.json",
+        lambda row: read_island(path / "islands", row),
+        conversion,
     )
     return Bundle(path, manifest, program, SafetensorsStore(path / "host.safetensors"))

@@ -91,7 +91,9 @@ class BundleWriter:
         """Extreme and random payloads, with a seed made of the island's name: reproducible by anybody."""
         import h5py
 
-        names = sorted(program.islands, key=lambda name: (program.islands[name].rows * program.islands[name].columns, name))
+        names = sorted(
+            program.islands, key=lambda name: (program.islands[name].rows * program.islands[name].columns, name)
+        )
         with h5py.File(self._work / "vectors" / "golden.h5", "w", libver="latest") as file:
             for name in names[:GOLDEN_ISLANDS]:
                 island = program.islands[name]

@@ -30,7 +30,8 @@ class InputCode:
 
     def steps(self) -> NDArray[np.float32]:
         """Value of one payload unit on each axon."""
-        return np.ldexp(np.float32(self.scale.value), self.axon_shift.astype(np.int32)).astype(np.float32)
+        steps: NDArray[np.float32] = np.ldexp(np.float32(self.scale.value), self.axon_shift.astype(np.int32))
+        return steps
 
 
 def choose_code(channel_max: NDArray[np.float32], channel_power: NDArray[np.float64], preset: Preset) -> InputCode:

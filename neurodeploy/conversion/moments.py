@@ -54,7 +54,7 @@ class InputMoments:
 
     def channel_range(self, preset: Preset) -> NDArray[np.float32]:
         """(columns,) largest magnitude that each channel must carry, by the preset's rule."""
-        peak = self.peak.numpy()
+        peak: NDArray[np.float32] = self.peak.numpy()
         if preset.input_range == "absmax" or not self.sample:
             return peak
         magnitudes = torch.cat(self.sample).numpy()
@@ -62,4 +62,5 @@ class InputMoments:
             limit = float(np.percentile(magnitudes, preset.percentile))
         else:
             limit = least_square_range(magnitudes, signed_max(preset.payload_bits))
-        return np.minimum(peak, np.float32(limit))
+        clipped: NDArray[np.float32] = np.minimum(peak, np.float32(limit))
+        return clipped

@@ -57,7 +57,9 @@ class Preset:
         ]
         for field, fine, fix in checks:
             if not fine:
-                raise UserError("ND1101", f"preset {self.name}", f"{field} = {getattr(self, field)} is not possible", fix)
+                raise UserError(
+                    "ND1101", f"preset {self.name}", f"{field} = {getattr(self, field)} is not possible", fix
+                )
 
     def to_json(self) -> dict[str, object]:
         return asdict(self)

@@ -82,7 +82,7 @@ class _Calibration:
         self.units = group_projections(graph)
         for index, unit in enumerate(self.units):
             for op in unit if isinstance(unit, list) else [unit]:
-                last.update({name: index for name in op.inputs})
+                last.update(dict.fromkeys(op.inputs, index))
         self.last = last
 
     def run_host(self, op: HostOp) -> None:
@@ -150,7 +150,9 @@ def quantize(
     """
     tokens = np.asarray(tokens, dtype=np.int64)[: preset.calibration_tokens]
     if tokens.size < 16:
-        raise UserError("ND1102", "calibration text", f"has {tokens.size} tokens, needs at least 16", "give a longer text")
+        raise UserError(
+            "ND1102", "calibration text", f"has {tokens.size} tokens, needs at least 16", "give a longer text"
+        )
     run = _Calibration(graph, tokens, preset)
     islands: dict[str, Island] = {}
     steps: list[Step] = []

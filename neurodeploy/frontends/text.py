@@ -26,4 +26,5 @@ def read_text(path: str | Path) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UserError("ND1106", path, f"is not UTF-8 text: byte {error.start} is {data[error.start]:#04x}", "save it as UTF-8") from None
+        problem = f"is not UTF-8 text: byte {error.start} is {data[error.start]:#04x}"
+        raise UserError("ND1106", path, problem, "save it as UTF-8") from None

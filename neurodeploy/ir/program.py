@@ -99,8 +99,14 @@ class Island:
                 raise InternalError("ND9003", self.name, problem)
 
         s, n = self.synapses, self.neurons
-        need(s.weight.dtype == np.int8 and s.weight.shape == (self.rows, self.columns), "weight is not int8 (rows, columns)")
-        need(s.axon_shift.dtype == np.uint8 and s.axon_shift.shape == (self.columns,), "axon_shift is not uint8 (columns,)")
+        need(
+            s.weight.dtype == np.int8 and s.weight.shape == (self.rows, self.columns),
+            "weight is not int8 (rows, columns)",
+        )
+        need(
+            s.axon_shift.dtype == np.uint8 and s.axon_shift.shape == (self.columns,),
+            "axon_shift is not uint8 (columns,)",
+        )
         need(bool(np.isin(s.axon_shift, AXON_SHIFTS).all()), "axon_shift is neither 0 nor 8")
         need(n.multiplier.dtype == np.int16 and n.multiplier.shape == (self.rows,), "multiplier is not int16 (rows,)")
         need(n.shift.dtype == np.uint8 and n.shift.shape == (self.rows,) and bool((n.shift < 48).all()), "bad shift")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from neurodeploy.pipeline.checking import doctor, verify
 from neurodeploy.pipeline.converting import convert
-from neurodeploy.pipeline.demo import demo
 from neurodeploy.pipeline.mapping import explain, map
 from neurodeploy.pipeline.pricing import energy
 from neurodeploy.pipeline.reporting import report
 from neurodeploy.pipeline.running import eval, generate, run
+from neurodeploy.pipeline.whole_chain import demo
 
 __all__ = ["convert", "demo", "doctor", "energy", "eval", "explain", "generate", "map", "report", "run", "verify"]

@@ -101,7 +101,7 @@ def doctor() -> dict[str, Any]:
     from targets.power import rapl_domains
     from targets.registry import loihi2_board
 
-    versions = {}
+    versions: dict[str, str | None] = {}
     for name in PACKAGES:
         try:
             versions[name] = metadata.version(name)

@@ -97,7 +97,11 @@ def convert(
         "calibration": calibrated,
         "wide_axons": sum(int((i.synapses.axon_shift > 0).sum()) for i in program.islands.values()),
         "worst_sites": sorted(
-            ({"path": s["path"], "output_sqnr_db": s["output_sqnr_db"]} for s in sites if s["output_sqnr_db"] is not None),
+            (
+                {"path": s["path"], "output_sqnr_db": s["output_sqnr_db"]}
+                for s in sites
+                if s["output_sqnr_db"] is not None
+            ),
             key=lambda row: row["output_sqnr_db"],
         )[:5],
         "warnings": warnings,

@@ -30,9 +30,7 @@ def map(
     opened, target = open_bundle(bundle), get_system(system)
     if progress:
         progress("map", 0, 1)
-    mapping = map_program(
-        opened.program, target, chips=chips, max_rows=max_rows, alternatives=tuple(SYSTEMS.values())
-    )
+    mapping = map_program(opened.program, target, chips=chips, max_rows=max_rows, alternatives=tuple(SYSTEMS.values()))
     found = summary(mapping, opened.program, target)
     if not found["violations"]:
         opened.write_mapping(mapping_to_json(mapping))

@@ -47,7 +47,9 @@ def report(
     )
     step(2)
     mapping, system = read_mapping(opened)
-    prompt = encode_text(tokenizer, pricing.default_text() if text is None else Path(text).read_text("utf-8"), prompt_tokens)
+    prompt = encode_text(
+        tokenizer, pricing.default_text() if text is None else Path(text).read_text("utf-8"), prompt_tokens
+    )
     model = hybrid(opened)
     model.forward(prompt, last_only=True)
     counts = model.take_counts()
@@ -105,15 +107,15 @@ def map_section(program: Program, mapping: Mapping, system: SystemSpec) -> dict[
     from partitioner.usage import RESOURCES, core_demands
 
     found = summary(mapping, program, system)
-    limits = {name: limit.value for name, limit in system.chip.budget.limits().items()}
+    limits = {name: limit.value for name, limit in system.chip.budget.limits().items() if limit.value}
     held: dict[tuple[int, int], list[Any]] = {}
     for shard in mapping.shards:
         held.setdefault((shard.chip, shard.core), []).append(shard)
     columns: dict[str, Any] = {"chip": [], "core": [], "label": [], "layer": [], "used_fraction": []}
-    fractions: dict[str, list[float]] = {name: [] for name in RESOURCES if limits[name]}
+    fractions: dict[str, list[float]] = {name: [] for name in RESOURCES if name in limits}
     for (chip, core), demand in core_demands(mapping, program, system).items():
         shards = held[chip, core]
-        share = {n: used / limits[n] for n, used in zip(RESOURCES, demand, strict=True) if limits[n]}
+        share = {n: used / limits[n] for n, used in zip(RESOURCES, demand, strict=True) if n in limits}
         columns["chip"].append(chip)
         columns["core"].append(core)
         columns["label"].append(", ".join(dict.fromkeys(shard.group or shard.island for shard in shards)))
@@ -129,7 +131,15 @@ def map_section(program: Program, mapping: Mapping, system: SystemSpec) -> dict[
         else:
             used = [d[RESOURCES.index(name)] for d in core_demands(mapping, program, system).values()]
             utilisation[name] = {"mean": sum(used) / len(used), "max": max(used), "limit": None}
-    keys = ("fits", "chips_used", "chips_available", "cores_used", "cores_lower_bound", "binding_resource", "violations")
+    keys = (
+        "fits",
+        "chips_used",
+        "chips_available",
+        "cores_used",
+        "cores_lower_bound",
+        "binding_resource",
+        "violations",
+    )
     width, height = system.chip.mesh
     return {
         "system": system.name, "chip": system.chip.name, "cores_per_chip": system.chip.cores,

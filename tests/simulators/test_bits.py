@@ -49,8 +49,9 @@ def test_reference_is_the_formula(wide: int) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    rows=st.integers(1, 300), columns=st.integers(1, 300), tokens=st.integers(1, 9), bits=st.sampled_from([8, 10, 12, 14, 16]),
-    wide=st.floats(0, 0.5), bias=st.booleans(), acc_shift=st.integers(0, 12), extreme=st.booleans(), seed=st.integers(0, 999),
+    rows=st.integers(1, 300), columns=st.integers(1, 300), tokens=st.integers(1, 9),
+    bits=st.sampled_from([8, 10, 12, 14, 16]), wide=st.floats(0, 0.5), bias=st.booleans(), acc_shift=st.integers(0, 12),
+    extreme=st.booleans(), seed=st.integers(0, 999),
 )  # fmt: skip
 def test_fast_equals_reference(
     rows: int, columns: int, tokens: int, bits: int, wide: float, bias: bool, acc_shift: int, extreme: bool, seed: int

@@ -16,12 +16,14 @@ from neurodeploy.pipeline.session import Progress
 PROMPT = "ROMEO. "
 
 
-def demo(out: str | Path = "out", *, system: str = "oheo-gulch", seed: int = 0, progress: Progress | None = None) -> dict[str, Any]:
+def demo(
+    out: str | Path = "out", *, system: str = "oheo-gulch", seed: int = 0, progress: Progress | None = None
+) -> dict[str, Any]:
     """Convert, map, verify, evaluate, generate, price and report the embedded model; files go to the folder `out`."""
-    from neurodeploy.embedded import TEXT as heldout
+    from neurodeploy import embedded
     from neurodeploy.frontends.packaged import DEMO
 
-    folder = Path(out)
+    folder, heldout = Path(out), embedded.TEXT
     bundle = folder / "demo.nd"
     converted = convert(DEMO, bundle, progress=progress)
     mapped = map(bundle, system, progress=progress)
