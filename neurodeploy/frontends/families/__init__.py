@@ -1,0 +1,46 @@
+"""Families of language models: from a checkpoint to a `Graph`. One page each, found by name in the tables below."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from neurodeploy.ir.graph import Graph
+
+#: ``model_type`` of config.json -> module, and the field that holds the text model's settings inside a larger model.
+HUGGINGFACE: Mapping[str, tuple[str, str | None]] = {
+    "llama": ("llama", None),
+    "gemma3_text": ("gemma3", None),
+    "gemma3": ("gemma3", "text_config"),
+    "llama4_text": ("llama4", None),
+    "llama4": ("llama4", "text_config"),
+}
+#: First of ``architectures`` -> model_type, for configurations without one.
+ARCHITECTURES: Mapping[str, str] = {
+    "LlamaForCausalLM": "llama",
+    "Gemma3ForCausalLM": "gemma3_text",
+    "Gemma3ForConditionalGeneration": "gemma3",
+    "Llama4ForCausalLM": "llama4_text",
+    "Llama4ForConditionalGeneration": "llama4",
+}
+#: ``general.architecture`` of a .gguf file -> module.
+GGUF: Mapping[str, str] = {"llama": "llama", "gemma3": "gemma3"}
+
+
+def read_graph(path: str | Path) -> Graph:
+    """The network in a Hugging Face folder or .gguf file, checked; weights stay in the files until they are asked for.
+
+    Raises `ModelError`: those of `open_store`, ND1011 for an architecture that is not in the tables, ND1012 for a
+    setting that is not supported, ND1006 for a tensor that is missing, left over or of a wrong shape.
+    """
+    from neurodeploy.frontends import HUGGINGFACE as FOLDER
+    from neurodeploy.frontends import open_store
+    from neurodeploy.frontends.families.reading import from_gguf, from_huggingface
+
+    path = Path(path)
+    opened = open_store(path)
+    graph = from_huggingface(path, opened) if opened.kind == FOLDER else from_gguf(path, opened)
+    graph.check()
+    return graph

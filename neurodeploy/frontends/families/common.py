@@ -1,0 +1,95 @@
+"""What the families share: the interface of a family, settings without effect, and the names of a GGUF layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from neurodeploy.errors import ModelError
+from neurodeploy.frontends.families.decoder import Decoder
+from neurodeploy.frontends.families.fields import Fields
+from neurodeploy.frontends.wrapped import Source
+from neurodeploy.ir.graph import WeightStore
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """How a family's checkpoints are read.
+
+    huggingface : settings of config.json -> network; may raise ND1012
+    defaults : what transformers assumes for settings that config.json leaves out
+    huggingface_source : canonical tensor name, network -> `Source` without the file's prefix
+    gguf : settings of the file (keys without "ARCHITECTURE."), store -> network; None where GGUF is not read
+    gguf_source : canonical tensor name, network -> `Source` in a .gguf file
+    """
+
+    name: str
+    huggingface: Callable[[Fields], Decoder]
+    defaults: Mapping[str, Any]
+    huggingface_source: Callable[[str, Decoder], Source]
+    gguf: Callable[[Fields, WeightStore], Decoder] | None = None
+    gguf_source: Callable[[str, Decoder], Source] | None = None
+
+
+#: config.json: activations -> the `act` of a "glu".
+ACTIVATIONS = {"silu": "silu", "swish": "silu", "gelu_pytorch_tanh": "gelu_tanh"}
+
+#: Settings of config.json that do not change what the network computes when it is not trained.
+NO_EFFECT = frozenset(
+    {
+        "architectures", "model_type", "transformers_version", "dtype", "torch_dtype", "_name_or_path", "auto_map",
+        "bos_token_id", "eos_token_id", "pad_token_id", "sep_token_id", "unk_token_id", "decoder_start_token_id",
+        "initializer_range", "attention_dropout", "use_cache", "cache_implementation", "output_attentions",
+        "output_hidden_states", "return_dict", "return_dict_in_generate", "is_decoder", "is_encoder_decoder",
+        "is_llama_config", "_attn_implementation", "_attn_implementation_autoset", "attn_implementation",
+        "max_position_embeddings", "gradient_checkpointing", "problem_type", "id2label", "label2id",
+        "task_specific_params", "chunk_size_feed_forward", "transformers.js_config", "unsloth_version", "unsloth_fixed",
+        "model_name", "for_llm_compressor", "output_router_logits", "router_aux_loss_coef", "router_jitter_noise",
+        "finetuning_task",
+    }
+)  # fmt: skip
+
+#: canonical part of a layer -> GGUF part.
+GGUF_LAYER = {
+    "input_layernorm": "attn_norm",
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.o_proj": "attn_output",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down",
+}
+GGUF_TOP = {"embed_tokens": "token_embd", "norm": "output_norm", "lm_head": "output"}
+
+
+def gguf_name(name: str, layer: Mapping[str, str]) -> str:
+    """``layers.3.self_attn.q_proj.weight`` -> ``blk.3.attn_q.weight``."""
+    stem, suffix = name.rsplit(".", 1)
+    if stem in GGUF_TOP:
+        return f"{GGUF_TOP[stem]}.{suffix}"
+    _, index, part = stem.split(".", 2)
+    return f"blk.{index}.{layer[part]}.{suffix}"
+
+
+def gguf_vocabulary(store: WeightStore, subject: object) -> int:
+    """Rows of the embedding table."""
+    if "token_embd.weight" not in store.names():
+        raise ModelError("ND1006", "token_embd.weight", f"no such tensor in {subject}", "fetch the file again")
+    return store.shape("token_embd.weight")[0]
+
+
+def gguf_head_dim(fields: Fields, hidden: int, heads: int) -> int:
+    """Neurons of a head: key and value length must agree, as must the rotated part where it is given."""
+    dim = fields.natural("attention.key_length", hidden // heads)
+    for name in ("attention.value_length", "rope.dimension_count"):
+        if fields.natural(name, dim) != dim:
+            raise fields.refuse(name, f"heads have {dim} neurons, and all of them are needed here")
+    return dim
+
+
+def check_heads(fields: Fields, heads: int, kv_heads: int, name: str) -> None:
+    """Every key-value head serves the same number of query heads."""
+    if heads % kv_heads:
+        raise fields.refuse(name, f"{heads} attention heads cannot be shared out over it")

@@ -1,0 +1,120 @@
+"""`Fields`: settings of a foreign configuration, each read with its type, and nothing that is set left unread."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from typing import Any, TypeVar
+
+from neurodeploy.errors import ModelError
+
+_Value = TypeVar("_Value")
+
+#: Largest natural number that a size can be: far above any model, far below what breaks arithmetic.
+LARGEST = 1 << 40
+#: Largest number of layers, or of experts in a layer: what is built here grows with it.
+MOST_LAYERS = 4096
+#: What remains to be said of a model that is not supported.
+ANOTHER = "give a checkpoint of a supported kind"
+_MISSING: Any = object()
+
+
+class Fields:
+    """A table of settings; every access marks a name as read, `finish` refuses what was set and never read.
+
+    Parameters
+    ----------
+    values : the settings. None means "not set", as in transformers.
+    subject : the file, for error texts.
+    defaults : what transformers assumes where a setting is missing.
+
+    Raises `ModelError` ND1012 with the field's name and value where it is missing, of a wrong type or not supported.
+    """
+
+    def __init__(self, values: Mapping[str, Any], subject: object, defaults: Mapping[str, Any] | None = None) -> None:
+        self.values = {**(defaults or {}), **{name: value for name, value in values.items() if value is not None}}
+        self.subject = subject
+        self._given = {name for name, value in values.items() if value is not None}
+        self._read: set[str] = set()
+
+    def refuse(self, name: str, need: str, fix: str = ANOTHER) -> ModelError:
+        """The error for a value that is not supported."""
+        value = self.values.get(name)
+        return ModelError("ND1012", self.subject, f"{name} = {value!r:.200} is not supported: {need}", fix)
+
+    def get(self, name: str, default: Any = _MISSING) -> Any:
+        """A value of any type."""
+        self._read.add(name)
+        value = self.values.get(name, default)
+        if value is _MISSING:
+            raise ModelError("ND1012", self.subject, f"{name} is missing", "use the model's complete configuration")
+        return value
+
+    def natural(self, name: str, default: Any = _MISSING, least: int = 1, most: int = LARGEST) -> int:
+        value = self.get(name, default)
+        if type(value) is not int or not least <= value <= most:
+            raise self.refuse(name, f"a whole number from {least} to {most} is needed")
+        return value
+
+    def positive(self, name: str, default: Any = _MISSING) -> float:
+        value = self.get(name, default)
+        if type(value) not in (int, float) or not (math.isfinite(value) and value > 0):
+            raise self.refuse(name, "a positive number is needed")
+        return float(value)
+
+    def flag(self, name: str, default: Any = _MISSING) -> bool:
+        """True or False; old files write 0 or another number."""
+        value = self.get(name, default)
+        if not isinstance(value, (bool, int)):
+            raise self.refuse(name, "true or false is needed")
+        return bool(value)
+
+    def table(self, name: str) -> dict[str, Any]:
+        """An object, empty where it is not set."""
+        value = self.get(name, {})
+        if not isinstance(value, dict):
+            raise self.refuse(name, "an object is needed")
+        return value
+
+    def naturals(self, name: str, count: int, least: int = 0) -> list[int] | None:
+        """A list of whole numbers, at least `count` of them; None where it is not set or empty."""
+        value = self.get(name, None)
+        if value is None or value == []:
+            return None
+        if not isinstance(value, list) or not all(isinstance(item, int) and item >= least for item in value):
+            raise self.refuse(name, f"a list of whole numbers of at least {least} is needed")
+        if len(value) < count:
+            raise self.refuse(name, f"{count} entries are needed, it has {len(value)}")
+        return [int(item) for item in value]
+
+    def choice(self, name: str, table: Mapping[str, _Value], default: Any = _MISSING) -> _Value:
+        value = self.get(name, default)
+        if not isinstance(value, str) or value not in table:
+            raise self.refuse(name, f"one of {', '.join(map(repr, table))} is needed")
+        return table[value]
+
+    def layer_types(self, name: str, layers: int, known: Collection[str]) -> list[str] | None:
+        """A kind of attention for each layer; None where it is not set."""
+        value = self.get(name, None)
+        if value is None:
+            return None
+        if not isinstance(value, list) or len(value) < layers or not all(kind in known for kind in value):
+            raise self.refuse(name, f"a list of {layers} out of {', '.join(map(repr, known))} is needed")
+        return [str(kind) for kind in value]
+
+    def only(self, name: str, *allowed: Any) -> None:
+        """Not set, or one of the values that change nothing."""
+        value = self.get(name, None)
+        if value is not None and not any(type(value) is type(good) and value == good for good in allowed):
+            raise self.refuse(name, "only " + (" or ".join(map(repr, allowed)) or "null") + " is")
+
+    def ignore(self, names: Collection[str]) -> None:
+        """Settings that do not change what the network computes."""
+        self._read.update(names)
+
+    def finish(self) -> None:
+        """Refuse a setting that is on and that nobody has read: it might change the arithmetic."""
+        for name in sorted(self._given - self._read):
+            if self.values[name] not in (False, 0, "", [], {}):
+                fix = "remove the field if it does not change what the network computes"
+                raise self.refuse(name, "this setting is not known for this family", fix)

@@ -1,0 +1,145 @@
+"""Gemma 3, text: five layers with a sliding window and their own RoPE base, then one that sees everything.
+
+Authority: transformers' ``Gemma3ForCausalLM``. Embeddings times ``sqrt(hidden)``; norms before and after each block,
+all with the factor ``1 + w`` (a GGUF file already holds ``1 + w``); q and k normalised per head, with weights, before
+RoPE; scores times ``query_pre_attn_scalar ** -0.5``; ``gelu_tanh(gate) * up``.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from neurodeploy.frontends.families import common
+from neurodeploy.frontends.families.decoder import Decoder, Layer
+from neurodeploy.frontends.families.fields import MOST_LAYERS, Fields
+from neurodeploy.frontends.families.llama import ATTENTION_BIAS
+from neurodeploy.frontends.families.rope import inverse_frequencies
+from neurodeploy.frontends.wrapped import Source
+from neurodeploy.ir.graph import WeightStore
+
+SLIDING, FULL = "sliding_attention", "full_attention"
+#: Every `PATTERN`-th layer is a full one where nothing else is said.
+PATTERN = 6
+#: RoPE base of the layers with a window (transformers' default; llama.cpp has it in its code).
+LOCAL_THETA, GLOBAL_THETA = 10_000.0, 1_000_000.0
+#: Layers of the one size whose scores are scaled by hidden / heads instead of the head's own size (llama.cpp).
+LAYERS_27B = 62
+
+DEFAULTS: dict[str, Any] = {
+    "vocab_size": 262_208, "hidden_size": 2304, "intermediate_size": 9216, "num_hidden_layers": 26,
+    "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256, "hidden_activation": "gelu_pytorch_tanh",
+    "max_position_embeddings": 131_072, "rms_norm_eps": 1e-6, "tie_word_embeddings": True, "attention_bias": False,
+    "query_pre_attn_scalar": 256, "sliding_window": 4096,
+}  # fmt: skip
+
+GGUF_LAYER = {
+    **common.GGUF_LAYER,
+    "self_attn.q_norm": "attn_q_norm",
+    "self_attn.k_norm": "attn_k_norm",
+    "post_attention_layernorm": "post_attention_norm",
+    "pre_feedforward_layernorm": "ffn_norm",
+    "post_feedforward_layernorm": "post_ffw_norm",
+}
+
+
+def huggingface(fields: Fields) -> Decoder:
+    heads, kv_heads = fields.natural("num_attention_heads"), fields.natural("num_key_value_heads")
+    common.check_heads(fields, heads, kv_heads, "num_key_value_heads")
+    head_dim, positions = fields.natural("head_dim"), fields.natural("max_position_embeddings")
+    for name in ("attn_logit_softcapping", "final_logit_softcapping"):
+        fields.only(name)
+    fields.only("use_bidirectional_attention", False)
+    count = fields.natural("num_hidden_layers", most=MOST_LAYERS)
+    kinds = _layer_types(fields, count)
+    rope = fields.table("rope_parameters")
+    given = Fields(rope, f"{fields.subject}: rope_parameters")
+    # Old files scale the full layers only, and have one base beside the object for each kind of layer.
+    tables = {FULL: {**given.table(FULL), **fields.table("rope_scaling")}, SLIDING: given.table(SLIDING)}
+    given.finish()
+    thetas = {
+        FULL: fields.positive("rope_theta", GLOBAL_THETA), SLIDING: fields.positive("rope_local_base_freq", LOCAL_THETA)
+    }  # fmt: skip
+    inv_freq = {
+        kind: inverse_frequencies(tables[kind], head_dim, thetas[kind], positions, fields.subject) for kind in tables
+    }
+    window, ffn = fields.natural("sliding_window"), fields.natural("intermediate_size")
+    layers = {
+        FULL: Layer(ffn=ffn, inv_freq=inv_freq[FULL]),
+        SLIDING: Layer(ffn=ffn, inv_freq=inv_freq[SLIDING], window=window),
+    }
+    hidden = fields.natural("hidden_size")
+    return Decoder(
+        vocab=fields.natural("vocab_size"),
+        hidden=hidden,
+        heads=heads,
+        kv_heads=kv_heads,
+        head_dim=head_dim,
+        eps=fields.positive("rms_norm_eps"),
+        act=fields.choice("hidden_activation", common.ACTIVATIONS),
+        attention_scale=fields.positive("query_pre_attn_scalar") ** -0.5,
+        layers=tuple(layers[kind] for kind in kinds),
+        tied=fields.flag("tie_word_embeddings"),
+        embed_scale=math.sqrt(hidden),
+        weighted_qk_norm=True,
+        sandwich=True,
+        biases=ATTENTION_BIAS if fields.flag("attention_bias") else frozenset(),
+    )
+
+
+def _layer_types(fields: Fields, count: int) -> list[str]:
+    pattern = fields.natural("sliding_window_pattern", fields.natural("_sliding_window_pattern", PATTERN))
+    kinds = fields.layer_types("layer_types", count, (SLIDING, FULL))
+    return kinds[:count] if kinds else [FULL if (i + 1) % pattern == 0 else SLIDING for i in range(count)]
+
+
+def huggingface_source(name: str, net: Decoder) -> Source:
+    return Source(name, add=1.0 if "norm." in name else 0.0)
+
+
+def gguf(fields: Fields, store: WeightStore) -> Decoder:
+    hidden, heads = fields.natural("embedding_length"), fields.natural("attention.head_count")
+    kv_heads = fields.natural("attention.head_count_kv", heads)
+    common.check_heads(fields, heads, kv_heads, "attention.head_count_kv")
+    head_dim, positions = common.gguf_head_dim(fields, hidden, heads), fields.natural("context_length")
+    for name in ("attn_logit_softcapping", "final_logit_softcapping"):
+        fields.only(name)
+    kind = fields.get("rope.scaling.type", "none")
+    full: dict[str, Any] = {"rope_type": "default" if kind == "none" else kind}
+    if kind == "linear":
+        full["factor"] = fields.get("rope.scaling.factor")
+    ffn, subject = fields.natural("feed_forward_length"), fields.subject
+    theta, local = fields.positive("rope.freq_base", GLOBAL_THETA), fields.positive("rope.freq_base_swa", LOCAL_THETA)
+    layers = {
+        FULL: Layer(ffn=ffn, inv_freq=inverse_frequencies(full, head_dim, theta, positions, subject)),
+        SLIDING: Layer(
+            ffn=ffn,
+            inv_freq=inverse_frequencies({}, head_dim, local, positions, subject),
+            window=fields.natural("attention.sliding_window"),
+        ),
+    }
+    count = fields.natural("block_count", most=MOST_LAYERS)
+    fields.only("attention.sliding_window_pattern", PATTERN)
+    fields.ignore(("vocab_size",))
+    return Decoder(
+        vocab=common.gguf_vocabulary(store, subject),
+        hidden=hidden,
+        heads=heads,
+        kv_heads=kv_heads,
+        head_dim=head_dim,
+        eps=fields.positive("attention.layer_norm_rms_epsilon"),
+        act="gelu_tanh",
+        attention_scale=(hidden / heads if count == LAYERS_27B else head_dim) ** -0.5,
+        layers=tuple(layers[FULL if (i + 1) % PATTERN == 0 else SLIDING] for i in range(count)),
+        tied="output.weight" not in store.names(),
+        embed_scale=math.sqrt(hidden),
+        weighted_qk_norm=True,
+        sandwich=True,
+    )
+
+
+def gguf_source(name: str, net: Decoder) -> Source:
+    return Source(common.gguf_name(name, GGUF_LAYER))
+
+
+FAMILY = common.Family("gemma3", huggingface, DEFAULTS, huggingface_source, gguf, gguf_source)

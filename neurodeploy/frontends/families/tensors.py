@@ -1,0 +1,90 @@
+"""From the names of a file to the canonical names of `decoder`: nothing missing, nothing left over, every shape right.
+
+The canonical name is that of transformers without its prefix: ``layers.0.self_attn.q_proj.weight``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+
+import numpy as np
+
+from neurodeploy.errors import ModelError
+from neurodeploy.frontends.files import no_such_tensor
+from neurodeploy.frontends.wrapped import MappedStore, Source
+from neurodeploy.ir.graph import WeightStore
+
+#: Prefixes of the text model in Hugging Face files: plain, inside a multimodal model (old, new names), the bare model.
+PREFIXES = ("model.", "language_model.model.", "model.language_model.", "")
+#: Tensors of other parts of a multimodal model, which a text does not pass through.
+OTHER_PARTS = ("vision_tower.", "vision_model.", "multi_modal_projector.")
+#: Tensors that hold nothing that was learnt: tables that old versions of transformers saved.
+DERIVED = (".rotary_emb.inv_freq",)
+#: Rows that are compared at a time.
+ROWS = 4096
+
+
+def huggingface_prefix(store: WeightStore, subject: object) -> str:
+    """The prefix of the text model's tensors. Raises ND1006 where there is no embedding table under any known one."""
+    names = set(store.names())
+    for prefix in PREFIXES:
+        if f"{prefix}embed_tokens.weight" in names:
+            return prefix
+    raise no_such_tensor("model.embed_tokens.weight", names, subject)
+
+
+def huggingface_name(prefix: str, names: Collection[str]) -> Callable[[str], str]:
+    """Canonical name -> name in the file. The head stands beside the model, whatever the prefix of the model is."""
+    beside = "language_model.lm_head." if "language_model.lm_head.weight" in names else "lm_head."
+
+    def rename(name: str) -> str:
+        return beside + name.removeprefix("lm_head.") if name.startswith("lm_head.") else prefix + name
+
+    return rename
+
+
+def other_part(name: str) -> bool:
+    """Whether a tensor of a Hugging Face file is one that a text model leaves alone."""
+    bare = name.removeprefix("model.")
+    return bare.startswith(OTHER_PARTS) or name.endswith(DERIVED)
+
+
+def bind(
+    store: WeightStore,
+    sources: Mapping[str, Source],
+    shapes: Mapping[str, tuple[int, ...]],
+    subject: object,
+    ignored: Callable[[str], bool] = lambda name: False,
+) -> MappedStore:
+    """A store under canonical names. Raises ND1006 for a tensor that is missing, left over or of a wrong shape."""
+    present = set(store.names())
+    wanted = {source.name for source in sources.values()}
+    missing = sorted(wanted - present)
+    if missing:
+        error = no_such_tensor(missing[0], present, subject)
+        others = f" ({len(missing)} of {len(wanted)} are missing)" if len(missing) > 1 else ""
+        raise ModelError("ND1006", missing[0], error.problem + others, error.fix)
+    left = sorted(name for name in present - wanted if not ignored(name))
+    if left:
+        more = f" and {len(left) - 1} more" if len(left) > 1 else ""
+        problem = f"is in {subject}{more}, and the model that its configuration describes has no place for it"
+        raise ModelError("ND1006", left[0], problem, "check that the configuration belongs to the weights")
+    mapped = MappedStore(store, sources)
+    for name, shape in shapes.items():
+        if mapped.shape(name) != shape:
+            problem = f"gives {name} the shape {mapped.shape(name)}, the configuration says {shape}"
+            raise ModelError(
+                "ND1006", sources[name].name, problem, "check that the configuration belongs to the weights"
+            )
+    return mapped
+
+
+def same_tensor(store: WeightStore, first: str, second: str) -> bool:
+    """Whether two tensors hold the same numbers."""
+    if store.shape(first) != store.shape(second):
+        return False
+    rows = store.shape(first)[0]
+    return all(
+        np.array_equal(store.get(first, start, start + ROWS), store.get(second, start, start + ROWS))
+        for start in range(0, rows, ROWS)
+    )

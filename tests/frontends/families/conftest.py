@@ -1,0 +1,108 @@
+"""Tiny random models of each family, made by transformers, saved as people save them, and compared with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from neurodeploy.frontends.families import read_graph
+from neurodeploy.hostops.cpu import invariant_linear
+from neurodeploy.hostops.executor import Executor
+from neurodeploy.hostops.kvcache import State
+from neurodeploy.ir.graph import Graph
+
+#: What the tests' models have in common; each test says what differs.
+SMALL = {
+    "vocab_size": 97, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "max_position_embeddings": 128, "pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 1,
+}  # fmt: skip
+
+
+@pytest.fixture
+def small() -> dict[str, Any]:
+    return dict(SMALL)
+
+
+def _randomise(model: Any) -> None:
+    """Weights large enough that every part matters: a norm of ones or a bias of zeros would hide a mistake."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            noise = torch.randn(parameter.shape, generator=generator)
+            if "norm" in name:
+                parameter.add_(0.3 * noise)
+            elif parameter.ndim == 1:
+                parameter.copy_(0.3 * noise)
+            else:
+                parameter.copy_(1.5 * noise / parameter.shape[-1] ** 0.5)
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Callable[..., tuple[Path, Any]]:
+    """``saved(model_class, config, dtype) -> (folder, model in float32 with eager attention)``."""
+
+    def save(model_class: Any, config: Any, dtype: torch.dtype = torch.float32) -> tuple[Path, Any]:
+        config._attn_implementation = "eager"
+        model = model_class(config).eval()
+        _randomise(model)
+        folder = tmp_path / "model"
+        model.to(dtype).save_pretrained(folder)
+        # Eager again: transformers falls back to another attention when it reads a model.
+        return folder, model_class.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32).eval()
+
+    return save
+
+
+@pytest.fixture
+def edited() -> Callable[..., Path]:
+    """``edited(folder, **settings)``: the same checkpoint with other settings in its config.json."""
+
+    def edit(folder: Path, **settings: Any) -> Path:
+        path = folder / "config.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **settings}))
+        return folder
+
+    return edit
+
+
+@pytest.fixture
+def run() -> Callable[..., Executor]:
+    """``run(graph, **options) -> Executor``."""
+
+    def make(graph: Graph, **options: Any) -> Executor:
+        return Executor(graph.ops, graph.weights, {name: p.size for name, p in graph.populations.items()}, **options)
+
+    return make
+
+
+@pytest.fixture
+def agrees(run: Callable[..., Executor]) -> Callable[..., float]:
+    """``agrees(folder, model)``: logits as transformers has them, and the same bits whatever the size of the calls."""
+
+    def compare(folder: Path, model: Any, tokens: int = 50) -> float:
+        graph = read_graph(folder)
+        ids = np.random.default_rng(1).integers(0, graph.info.vocab_size, tokens)
+        with torch.no_grad():
+            expected = model(torch.from_numpy(ids)[None]).logits[0]
+        error = float((run(graph).forward(ids) - expected).abs().max())
+        print(f"max |logit - transformers| = {error:.2e}, logits up to {float(expected.abs().max()):.1f}")
+        assert float(expected.std()) > 0.1
+        assert error <= 1e-4
+
+        exact = run(graph, linear=invariant_linear)
+        whole = exact.forward(ids)
+        for sizes in ([1] * tokens, [7, 1, 4, 17, 2, tokens - 31]):
+            state, at, parts = State(), 0, []
+            for size in sizes:
+                parts.append(exact.forward(ids[at : at + size], state))
+                at += size
+            assert torch.equal(whole, torch.cat(parts))
+        return error
+
+    return compare
