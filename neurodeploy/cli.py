@@ -4,42 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
-from neurodeploy import __version__
-from neurodeploy.errors import DoesNotFit, InternalError, Interrupted, NeurodeployError, UserError
-
-#: What the command line library raises for a wrong call; the module that it lives in differs between versions of typer.
-_WrongCall: Any = typer.BadParameter.__mro__[2]
-
-
-class _ReaderLeftError(Exception):
-    """Whoever read our output has closed the pipe."""
-
-
-class _Verbs(TyperGroup):
-    """Turns interrupts and closed pipes into exceptions of ours, before the library gives them statuses of its own."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            fix = "run it again: nothing half-written is left behind"
-            raise Interrupted("ND3008", ctx.invoked_subcommand, "was interrupted", fix) from None
-        except BrokenPipeError:
-            raise _ReaderLeftError from None
-
+from neurodeploy import __version__, endings
+from neurodeploy.errors import DoesNotFit, NeurodeployError, UserError
 
 app = typer.Typer(
-    name="neurodeploy", cls=_Verbs, add_completion=False, pretty_exceptions_enable=False,
+    name="neurodeploy", cls=endings.Verbs, add_completion=False, pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Convert a model, map it to Loihi 2 cores, run it bit for bit, account for every joule.",
     epilog="To see all of it on a small embedded model: neurodeploy demo. Error codes: docs/errors.md.",
 )  # fmt: skip
@@ -58,7 +35,7 @@ Seed = Annotated[int, typer.Option(help="Seed of the sampling.")]
 Threads = Annotated[int | None, typer.Option(min=1, envvar="NEURODEPLOY_THREADS", help="Threads (default: all cores).")]
 
 
-def _execute(as_json: bool, show: str | None, work: Callable[[Any], Any]) -> None:
+def _execute(as_json: bool, show: str | None, work: Callable[[Any], Any]) -> Any:
     """Call `work(progress)`, print its result as JSON or through `report.terminal.<show>`."""
     from neurodeploy.reporting.progress import reporter
 
@@ -73,6 +50,7 @@ def _execute(as_json: bool, show: str | None, work: Callable[[Any], Any]) -> Non
             getattr(terminal, show)(found)
         except SystemExit:  # rich answers a closed pipe so
             raise BrokenPipeError from None
+    return found
 
 
 @app.callback(invoke_without_command=True)
@@ -87,6 +65,8 @@ def options(
     if ctx.invoked_subcommand is None:
         typer.echo(ctx.get_help())
         raise typer.Exit(UserError.exit_status)
+    # Threads that wait for a matrix product give their core to our own threads instead of spinning on it.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if threads:
         os.environ["OMP_NUM_THREADS"] = str(threads)  # read by torch when a verb loads it
 
@@ -159,7 +139,7 @@ def generate(
     pending = [prompt]  # shown with the first new text, so that an error is not glued to it
 
     def show(text: str) -> None:
-        typer.echo(_plain(pending.pop() + text if pending else text), nl=False)
+        typer.echo(endings.plain(pending.pop() + text if pending else text), nl=False)
 
     found = pipeline.generate(
         bundle, prompt, tokens, temperature=temperature, top_k=top_k, seed=seed, runner=runner,
@@ -198,7 +178,7 @@ def eval_(
 def energy(
     bundle: BundlePath,
     text: OptionalText = None,
-    prompt_tokens: Annotated[int, typer.Option(help="Tokens of the prompt.")] = 128,
+    prompt_tokens: Annotated[int | None, typer.Option(help="Tokens of the prompt (default: 128, or fewer).")] = None,
     tokens: Annotated[int, typer.Option(help="Tokens to generate.")] = 16,
     host: Host = "cpu-generic",
     measure_host: MeasureHost = False,
@@ -248,7 +228,9 @@ def verify(bundle: BundlePath, as_json: Json = False) -> None:
     """Check digests, NIR files, golden vectors on every runner, and the mapping's budgets."""
     from neurodeploy import pipeline
 
-    _execute(as_json, "print_verify", lambda progress: pipeline.verify(bundle, progress=progress))
+    found = _execute(as_json, "print_verify", lambda progress: pipeline.verify(bundle, progress=progress))
+    if found["violations"]:
+        raise typer.Exit(DoesNotFit.exit_status)
 
 
 @app.command()
@@ -280,77 +262,20 @@ def main(arguments: list[str] | None = None) -> None:
             stream.reconfigure(errors="backslashreplace")  # a character that a terminal lacks is no reason to stop
     status: object = 0
     try:
-        with _termination_interrupts():
+        with endings.termination_interrupts():
             status = app(arguments, prog_name="neurodeploy", standalone_mode=False)
         sys.stdout.flush()
-    except (_ReaderLeftError, BrokenPipeError):
-        _forget_stdout()  # not an error of ours, and there is nobody to tell
+    except (endings.ReaderLeftError, BrokenPipeError):
+        endings.forget_stdout()  # not an error of ours, and there is nobody to tell
     except NeurodeployError as error:
-        status = _tell(error, arguments)
-    except _WrongCall as error:
-        status = _tell(_wrong_call(error), arguments)
+        status = endings.tell(error, arguments)
+    except endings.WrongCall as error:
+        status = endings.tell(endings.wrong_call(error), arguments)
     except Exception as error:
         if os.environ.get("NEURODEPLOY_DEBUG"):
             raise
-        status = _tell(_unforeseen(error), arguments)
+        status = endings.tell(endings.unforeseen(error), arguments)
     raise SystemExit(status if isinstance(status, int) else 0)
-
-
-@contextmanager
-def _termination_interrupts() -> Iterator[None]:
-    """A request to end (SIGTERM) is an interrupt like Ctrl-C: what was begun is cleaned up."""
-
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    try:
-        before = signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:  # only the main thread may do this
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _forget_stdout() -> None:
-    """What is still buffered goes nowhere; otherwise the interpreter would complain about it at its end."""
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _wrong_call(error: Any) -> UserError:
-    """What the command line library says of a wrong call, with a code."""
-    context = getattr(error, "ctx", None)
-    command = context.command_path if context else "neurodeploy"
-    return UserError("ND1100", command, error.format_message().rstrip("."), f"see {command} --help")
-
-
-def _unforeseen(error: Exception) -> NeurodeployError:
-    """Memory and file systems fail anywhere; whatever else arrives here is a mistake of ours."""
-    if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):
-        return DoesNotFit("ND3007", "memory", "this machine ran out of it", "use a shorter text or a smaller model")
-    if isinstance(error, OSError) and error.strerror:
-        fix = "check the path, its permissions and the room on the disk"
-        return UserError("ND1109", error.filename or "a file", f"the system says: {error.strerror}", fix)
-    problem = f"{type(error).__name__}: {error}"
-    fix = "this is our bug, please report it; NEURODEPLOY_DEBUG=1 shows where"
-    return InternalError("ND9000", "neurodeploy", problem, fix)
-
-
-def _plain(text: str) -> str:
-    """Without control characters: models and files of strangers have no business with the terminal."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
-
-
-def _tell(error: NeurodeployError, arguments: list[str]) -> int:
-    """The error as one line on stderr, with ``--json`` as an object on stdout too."""
-    with suppress(BrokenPipeError):
-        if "--json" in arguments:
-            typer.echo(json.dumps({"error": error.to_json()}, indent=1))
-        typer.echo(f"error {_plain(str(error).replace(chr(10), ' '))}", err=True)
-    return error.exit_status
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from neurodeploy.errors import UserError
 from neurodeploy.hostops.memory import give_back
-from neurodeploy.hybrid import Model
+from neurodeploy.hybrid import Model, not_finite
 
 #: Values of logits held at a time: 64 MB of float32, whatever the vocabulary.
 LOGIT_VALUES = 1 << 24
@@ -66,7 +66,7 @@ def evaluate(
 ) -> dict[str, Score]:
     """Score all models on the same windows. `count_bytes` says how many bytes of text a run of tokens stands for.
 
-    Fewer than two tokens are ND1107.
+    Fewer than two tokens are ND1107, logits that are not finite ND3002.
     """
     ids = np.asarray(tokens, dtype=np.int64)
     if ids.size < 2:
@@ -100,7 +100,10 @@ def _window(model: Model, inputs: NDArray[np.int64], targets: torch.Tensor, scor
         for at in range(0, logits.shape[0], step):
             part = logits[at : at + step]
             nats = torch.logsumexp(part, dim=1) - part.gather(1, wanted[at : at + step, None])[:, 0]
-            score.nats += float(nats.double().sum())
+            total = float(nats.double().sum())
+            if not math.isfinite(total):
+                raise not_finite("logits")
+            score.nats += total
             score.choices.append(part.argmax(dim=1).numpy())
         began = time.perf_counter()
     score.tokens += inputs.size

@@ -9,7 +9,7 @@ import numpy as np
 
 from neurodeploy.errors import UserError
 from neurodeploy.hostops.kvcache import State
-from neurodeploy.hybrid import Model
+from neurodeploy.hybrid import Model, not_finite
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +36,15 @@ def generate(
 ) -> Generated:
     """Continue `prompt` by `count` tokens. Temperature 0 takes the most likely token (the lowest id of equals).
 
-    Errors: ND1107 empty prompt, ND3005 impossible count, temperature or top_k, ND3006 more positions than the model has.
+    Errors: ND1107 empty prompt, ND3002 logits that are not finite, ND3005 impossible count, temperature, top_k or seed,
+    ND3006 more positions than the model has.
     `after_prefill` is called between the prompt and the first new token, for separate accounts.
     """
     if not prompt:
         raise UserError("ND1107", "prompt", "has no tokens", "give a prompt of at least one character")
-    if count < 1 or temperature < 0 or not np.isfinite(temperature) or top_k < 0:
-        problem = f"tokens {count}, temperature {temperature}, top_k {top_k} are not possible"
-        raise UserError("ND3005", "generate", problem, "give tokens >= 1, temperature >= 0 and top_k >= 0")
+    if count < 1 or temperature < 0 or not np.isfinite(temperature) or top_k < 0 or seed < 0:
+        problem = f"tokens {count}, temperature {temperature}, top_k {top_k}, seed {seed} are not possible"
+        raise UserError("ND3005", "generate", problem, "give tokens >= 1, and temperature, top_k and seed >= 0")
     if max_positions is not None and len(prompt) + count > max_positions:
         problem = f"{len(prompt)} prompt tokens and {count} new ones exceed the model's {max_positions} positions"
         raise UserError("ND3006", "generate", problem, f"ask for at most {max(0, max_positions - len(prompt))} tokens")
@@ -56,6 +57,8 @@ def generate(
     margins: list[float] = []
     stopped = "length"
     while True:
+        if not np.isfinite(logits).all():
+            raise not_finite("the logits of the next token")
         best = np.partition(logits, -2)[-2:] if logits.size > 1 else np.array([0.0, 0.0])
         margins.append(float(best[1] - best[0]))
         token = _choose(logits, temperature, top_k, random)
@@ -74,8 +77,9 @@ def generate(
 def _choose(logits: np.ndarray, temperature: float, top_k: int, random: np.random.Generator) -> int:
     if temperature == 0:
         return int(logits.argmax())
-    scaled = logits.astype(np.float64) / temperature
+    with np.errstate(over="ignore"):  # a temperature near 0 leaves only the best token, and that is meant
+        scaled = (logits.astype(np.float64) - logits.max()) / temperature
     if 0 < top_k < scaled.size:
         scaled = np.where(scaled >= np.partition(scaled, -top_k)[-top_k], scaled, -np.inf)
-    weights = np.exp(scaled - scaled.max())
+    weights = np.exp(scaled)
     return int(random.choice(scaled.size, p=weights / weights.sum()))

@@ -7,12 +7,13 @@ KV cache give the same bits, whichever runner or mapping computes the islands.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from neurodeploy.errors import UserError
 from neurodeploy.hostops.border import decode, encode
 from neurodeploy.hostops.executor import Capture, Executor, Values
 from neurodeploy.hostops.kvcache import State
@@ -29,6 +30,20 @@ class Model(Protocol):
     def logits_chunks(
         self, tokens: ArrayLike, state: State | None = None, chunk: int = 128
     ) -> Iterator[tuple[int, torch.Tensor]]: ...
+
+
+@runtime_checkable
+class DecodingRunner(Protocol):
+    """A runner that gives decoded outputs by slice, bit for bit those of `run` and `decode`."""
+
+    def run_decoded(self, island: Island, payload: NDArray[np.int16]) -> tuple[list[torch.Tensor], IslandActivity]: ...
+
+
+def not_finite(subject: str) -> UserError:
+    """A float model that overflows; the chip's program cannot."""
+    return UserError(
+        "ND3002", subject, "are not finite", "the model overflows on this text: check it in its own framework"
+    )
 
 
 def inverse_steps(island: Island) -> NDArray[np.float32]:
@@ -82,11 +97,17 @@ class Hybrid:
     def _call(self, step: IslandCall, values: Values) -> None:
         island = self.program.islands[step.island]
         payload, clipped = encode(values[step.input], self._inverse[step.island], island.payload_max, step.path)
-        if payload.shape[0]:
-            y, activity = self.runner.run(island, payload)
-        else:  # an expert that nobody chose: no event, no step
-            y, activity = np.empty((0, island.rows), np.int32), IslandActivity.zero(island)
+        outputs, activity = self._island(island, payload)
         activity.saturated_in = clipped
         self._counts.add(ActivityCounts({step.island: activity}))
-        for part in island.slices:
-            values[part.output] = decode(y, part.start, part.stop, island.output_scale.value)
+        values.update(zip(step.outputs, outputs, strict=True))
+
+    def _island(self, island: Island, payload: NDArray[np.int16]) -> tuple[list[torch.Tensor], IslandActivity]:
+        """Decoded outputs by slice. A runner may decode in the same pass; the meaning is that of `decode`."""
+        if not payload.shape[0]:  # an expert that nobody chose: no event, no step
+            return [torch.empty(0, part.rows) for part in island.slices], IslandActivity.zero(island)
+        if isinstance(self.runner, DecodingRunner):
+            return self.runner.run_decoded(island, payload)
+        y, activity = self.runner.run(island, payload)
+        scale = island.output_scale.value
+        return [decode(y, part.start, part.stop, scale) for part in island.slices], activity

@@ -123,5 +123,5 @@ def _assignment(step: Step, amount: int) -> Assignment:
     if isinstance(step, IslandCall):
         return Assignment(step.path, "island", "chip", CHIP_REASON, amount)
     if step.op not in REASONS:
-        raise InternalError("ND9005", step.path, f"host operation {step.op!r} has no reason", "add one to REASONS")
+        raise InternalError("ND9008", step.path, f"host operation {step.op!r} has no reason", "add one to REASONS")
     return Assignment(step.path, step.op, "host", REASONS[step.op], amount)

@@ -95,7 +95,7 @@ def _check_arguments(system: SystemSpec, weight_bits: int | None, max_rows: int 
     ):
         if value is not None and not (value >= 1 and (most is None or value <= most)):
             reach = f"between 1 and {most}" if most else "at least 1"
-            raise UserError("ND2003", name, f"is {value}, {system.name} takes a value {reach}")
+            raise UserError("ND2003", name, f"is {value}, {system.name} takes a value {reach}", "give such a value")
     return system.chips if chips is None else chips
 
 

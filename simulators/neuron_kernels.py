@@ -49,12 +49,13 @@ def two_digits(
 @_jit  # type: ignore[untyped-decorator]
 def fire(
     part: int, parts: int, sums: Any, high: Any, offset: Any, acc_shift: int, state_bits: int, multiplier: Any,
-    shift: Any, out_bits: int, out: Any, start: int, silent: Any, lost: Any,
+    shift: Any, out_bits: int, scale: Any, out: Any, start: int, silent: Any, lost: Any,
 ) -> None:  # fmt: skip
-    """Update neurons ``start:start + rows``: writes `out`, adds silent outputs by neuron and saturations by part.
+    """Update the neurons of one block: writes ``out[:, start:]``, adds silent outputs by neuron and saturations by part.
 
-    `out` is the whole array with a start, and `sums` keeps one contiguous row a token: a strided view would keep the
-    compiler from vectorising the loop.
+    `out` is int32 with a float32 `scale` of 1 (exact: an output has 24 bits), or float32 with the scale of the decoder.
+    It is a whole array with a start, and `sums` keeps one contiguous row a token: a strided view would keep the compiler
+    from vectorising the loop.
     """
     rows = offset.shape[0]
     tokens = out.shape[0]
@@ -65,6 +66,7 @@ def fire(
     out_max = (np.int64(1) << (out_bits - 1)) - 1
     half = (np.int64(1) << shift) >> 1
     upper = np.zeros(rows, np.int64)
+    row = np.empty(rows, np.int32)
     lost_state = 0
     lost_out = 0
     for t in range(tokens * part // parts, tokens * (part + 1) // parts):
@@ -83,9 +85,11 @@ def fire(
             z = min(max(y, -out_max), out_max)
             lost_out += y != z
             zeros += z == 0
-            out[t, start + i] = np.int32(z)
+            row[i] = np.int32(z)
+        for i in range(rows):
+            out[t, start + i] = np.float32(row[i]) * scale
         if zeros:  # rare: most neurons answer every token, so the silent ones are counted, not the messages
             for i in range(rows):
-                silent[part, start + i] += out[t, start + i] == 0
+                silent[part, i] += row[i] == 0
     lost[part, 0] += lost_state
     lost[part, 1] += lost_out

@@ -87,9 +87,10 @@ def measure_host(
     Raises
     ------
     TargetUnavailable ND4004 : "cuda" where torch sees no card.
+    UserError ND4005 : a device that is neither "cpu" nor "cuda".
     """
     if device not in ("cpu", "cuda"):
-        raise UserError("ND4004", device, "is not a device to measure", "use cpu or cuda")
+        raise UserError("ND4005", device, "is not a device to measure", "use cpu or cuda")
     if base is None:
         base = CPU_GENERIC if device == "cpu" else H100
     idle_power, active_power, said = _power(base, device, seconds, rapl_root)

@@ -1,6 +1,6 @@
 """The bundle `NAME.nd/`: a converted model on disk, complete, verified when it is opened, read lazily.
 
-    manifest.json         format version, tool version, contract, source model, size and sha256 of every member
+    manifest.json         format version, tool version, contract, source model, size and sha256 of every member and of itself
     program.json          host program, island table (sizes, slices, scales as integers), numeric contract
     conversion.json       what the conversion did, layer by layer
     islands/NAME.nir      plain NIR: Input -> Linear (int8) or Affine -> Scale -> Output

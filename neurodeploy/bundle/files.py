@@ -35,19 +35,29 @@ def canonical(value: object) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
-def cannot_write(path: Path, error: Exception) -> BundleError:
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+def cannot_write(path: Path, error: OSError) -> BundleError:
+    reason = error.strerror or str(error)
     return BundleError(
         "ND5004", path, f"cannot be written: {reason:.200}", "choose another place, or make room in this one"
     )
 
 
+def readable(value: object) -> bytes:
+    """JSON for people, with a line for each entry."""
+    return json.dumps(value, indent=1, allow_nan=False).encode()
+
+
+def manifest_digest(manifest: dict[str, Any]) -> str:
+    """sha256 of a manifest without its own entry ``sha256``."""
+    return hashlib.sha256(canonical({key: value for key, value in manifest.items() if key != "sha256"})).hexdigest()
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Whatever goes wrong while `path` is written is ND5004. h5py says "disk full" in a RuntimeError when it closes."""
+    """Whatever the system says while `path` is written is ND5004."""
     try:
         yield
-    except (OSError, RuntimeError) as error:
+    except OSError as error:
         raise cannot_write(path, error) from None
 
 
@@ -65,11 +75,11 @@ def write_aside(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def folder_aside(path: Path) -> Iterator[Path]:
-    """A temporary folder beside `path` that takes its place on success and vanishes on any failure or interrupt.
+def folder_aside(path: Path, *inside: str) -> Iterator[Path]:
+    """A temporary folder that takes the place of `path` on success and vanishes on any failure or interrupt.
 
-    An existing bundle of that name is replaced only then; any other file or folder of that name is refused. Folders
-    above `path` that had to be made vanish with it.
+    The folders `inside` are made in it. An existing bundle of that name is replaced only at the end; any other file or
+    folder of that name is refused. Folders above `path` that had to be made vanish too.
     """
     with writing(path):
         if os.path.lexists(path) and not (path / "manifest.json").is_file():
@@ -81,7 +91,8 @@ def folder_aside(path: Path) -> Iterator[Path]:
     try:
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            temporary[0].mkdir()
+            for folder in (temporary[0], *(temporary[0] / name for name in inside)):
+                folder.mkdir()
         yield temporary[0]
         with writing(path):
             _take_place(temporary[0], path)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurodeploy.bundle.hdf5 import new_hdf5
 from neurodeploy.bundle.typed import Row, as_integer, as_text, index, integer, items, text
 from neurodeploy.errors import BundleError
 from neurodeploy.ir.fixedpoint import BIAS_MAX, SCALE_MAX, SCALE_MIN, STATE_BITS, Dyadic
@@ -48,7 +49,7 @@ def write_nir(path: Path, island: Island, note: str) -> None:
         "output": ("Output", {"shape": np.array([island.rows])}),
     }
     chain = list(nodes)
-    with h5py.File(path, "w", libver="latest") as file:
+    with new_hdf5(path) as file:
         file["version"] = NIR_VERSION
         node = file.create_group("node")
         node["type"] = "NIRGraph"
@@ -64,8 +65,6 @@ def write_nir(path: Path, island: Island, note: str) -> None:
 
 def write_image(path: Path, island: Island) -> None:
     """Write ``islands/NAME.q.h5``: what NIR has no field for."""
-    import h5py
-
     values = {
         "axon_shift": island.synapses.axon_shift,
         "block_abs_sum": island.synapses.block_abs_sum,
@@ -73,7 +72,7 @@ def write_image(path: Path, island: Island) -> None:
         "shift": island.neurons.shift,
         "bias": island.neurons.bias,
     }
-    with h5py.File(path, "w", libver="latest") as file:
+    with new_hdf5(path) as file:
         for name, value in values.items():
             if value is not None:
                 file.create_dataset(name, data=value)
@@ -104,7 +103,9 @@ def damaged(path: Path, problem: str) -> BundleError:
 
 def _check(dataset: Any, path: Path, name: str, dtype: Any, shape: tuple[int, ...]) -> int:
     """Type, shape and place of a dataset before anything is allocated; returns where it begins in the file."""
-    if getattr(dataset, "dtype", None) != dtype or dataset.shape != shape:
+    import h5py
+
+    if not isinstance(dataset, h5py.Dataset) or dataset.dtype != dtype or dataset.shape != shape:
         raise damaged(path, f"{name} is not {np.dtype(dtype)} of shape {shape}")
     offset = dataset.id.get_offset()
     if offset is None or offset + math.prod(shape) * np.dtype(dtype).itemsize > path.stat().st_size:
@@ -122,7 +123,7 @@ def map_dataset(path: Path, name: str, dtype: Any, shape: tuple[int, ...]) -> ND
     try:
         with h5py.File(path, "r") as file:
             offset = _check(file[name], path, name, dtype, shape)
-    except (OSError, KeyError, RuntimeError) as error:
+    except (OSError, KeyError, TypeError, RuntimeError) as error:
         raise damaged(path, f"cannot be read: {error!s:.200}") from None
     return np.memmap(path, dtype, "c", offset, shape)
 
@@ -139,11 +140,11 @@ def _read_image(path: Path, rows: int, columns: int) -> dict[str, NDArray[Any]]:
                 if name != "bias" or name in file:
                     _check(file[name], path, name, dtype, (sizes.get(name, rows),))
                     found[name] = np.asarray(file[name][()])
-    except (OSError, KeyError, RuntimeError) as error:
+    except (OSError, KeyError, TypeError, RuntimeError) as error:
         raise damaged(path, f"cannot be read: {error!s:.200}") from None
     if int(found["block_abs_sum"].min()) < 0 or int(found["block_abs_sum"].max()) > BLOCK << 15:
         raise damaged(path, "block_abs_sum is not what 8-bit weights can give")
-    if "bias" in found and int(np.abs(found["bias"]).max()) > BIAS_MAX:
+    if "bias" in found and not -BIAS_MAX <= int(found["bias"].min()) <= int(found["bias"].max()) <= BIAS_MAX:
         raise damaged(path, f"a bias exceeds {BIAS_MAX}")
     for array in found.values():
         array.setflags(write=False)

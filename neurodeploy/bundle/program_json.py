@@ -7,9 +7,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from neurodeploy.bundle.program_check import check_program
+from neurodeploy.bundle.typed import Row, as_integer, get, index, integer, items, table, text, texts
 from neurodeploy.errors import BundleError, InternalError
-from neurodeploy.ir.graph import HOST_OPS, HostOp, ModelInfo
+from neurodeploy.ir.graph import HOST_OPS, HostOp, ModelInfo, WeightStore
 from neurodeploy.ir.program import CONTRACT, Island, IslandCall, Program, Step
+
+#: Positions that a model may have: some configurations say 10 million.
+LONGEST = 1 << 40
 
 
 def step_to_json(step: Step) -> dict[str, Any]:
@@ -32,38 +37,61 @@ def program_to_json(program: Program, islands: list[dict[str, Any]]) -> dict[str
     }
 
 
-def _step(row: dict[str, Any]) -> Step:
-    inputs, outputs = tuple(map(str, row["inputs"])), tuple(map(str, row["outputs"]))
-    layer = None if row["layer"] is None else int(row["layer"])
+def _step(row: Row) -> Step:
+    path, inputs, outputs, layer = text(row, "path"), texts(row, "inputs"), texts(row, "outputs"), index(row, "layer")
     if "island" in row:
-        return IslandCall(str(row["path"]), str(row["island"]), inputs[0], outputs, layer)
-    if row["op"] not in HOST_OPS:
-        raise ValueError(f"{row['path']}: unknown host operation {row['op']!r}")
-    attrs = {key: tuple(value) if isinstance(value, list) else value for key, value in row["attrs"].items()}
-    missing = [key for key in HOST_OPS[row["op"]] if key not in attrs]
+        if len(inputs) != 1:
+            raise ValueError(f"{path}: an island has one input")
+        return IslandCall(path, text(row, "island"), inputs[0], outputs, layer)
+    op = text(row, "op")
+    if op not in HOST_OPS:
+        raise ValueError(f"{path}: unknown host operation {op!r:.40}")
+    attrs = {key: tuple(value) if isinstance(value, list) else value for key, value in table(row, "attrs").items()}
+    missing = [key for key in HOST_OPS[op] if key not in attrs]
     if missing:
-        raise ValueError(f"{row['path']}: host operation {row['op']!r} lacks {missing}")
-    return HostOp(str(row["path"]), row["op"], inputs, outputs, attrs, dict(row["weights"]), layer)
+        raise ValueError(f"{path}: host operation {op!r} lacks {missing}")
+    weights = table(row, "weights")
+    return HostOp(path, op, inputs, outputs, attrs, {role: text(weights, role) for role in weights}, layer)
+
+
+def _info(row: Row) -> ModelInfo:
+    vocabulary = integer(row, "vocab_size", 1)
+    tied, bos = get(row, "tied_embeddings"), get(row, "bos_token")
+    return ModelInfo(
+        name=text(row, "name"),
+        family=text(row, "family"),
+        vocab_size=vocabulary,
+        hidden_size=integer(row, "hidden_size", 1),
+        layers=integer(row, "layers"),
+        max_positions=integer(row, "max_positions", 1, LONGEST),
+        source=text(row, "source"),
+        licence=text(row, "licence"),
+        bos_token=None if bos is None else as_integer(bos, "bos_token"),
+        eos_tokens=tuple(as_integer(token, "eos_tokens") for token in items(row, "eos_tokens")),
+        tied_embeddings=bool(tied),
+    )
 
 
 def program_from_json(
-    value: dict[str, Any], path: Path, read: Callable[[dict[str, Any]], Island], conversion: dict[str, Any]
+    value: Row, path: Path, read: Callable[[Row], Island], conversion: dict[str, Any], weights: WeightStore
 ) -> Program:
-    """Build a Program; `read` turns a row of the island table into an Island. Anything odd is ND5006, naming it."""
+    """Build a Program; `read` turns a row of the island table into an Island, `weights` are the host's tensors.
+
+    Anything odd is ND5006, naming it.
+    """
     try:
-        if value["contract"] != CONTRACT:
-            raise ValueError(f"its numeric contract is {value['contract']!r}, this version runs {CONTRACT!r}")
-        info = dict(value["info"])
-        info["eos_tokens"] = tuple(info["eos_tokens"])
-        islands = {str(row["name"]): read(row) for row in value["islands"]}
+        contract = text(value, "contract")
+        if contract != CONTRACT:
+            raise ValueError(f"its numeric contract is {contract!r:.60}, this version runs {CONTRACT!r}")
+        sizes = table(value, "sizes")
+        islands = {text(row, "name"): read(row) for row in items(value, "islands")}
         program = Program(
-            ModelInfo(**info), tuple(_step(row) for row in value["steps"]), islands,
-            {str(name): int(size) for name, size in value["sizes"].items()},
-            str(value["input"]), str(value["output"]), value["contract"], conversion,
+            _info(table(value, "info")), tuple(_step(row) for row in items(value, "steps")), islands,
+            {name: integer(sizes, name, 1) for name in sizes},
+            text(value, "input"), text(value, "output"), contract, conversion,
         )  # fmt: skip
         program.check()
-    except BundleError:
-        raise
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, InternalError) as error:
+        check_program(program, weights)
+    except (TypeError, ValueError, InternalError) as error:
         raise BundleError("ND5006", path, f"is not a program: {error}", "convert the model again") from None
     return program

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from neurodeploy.bundle.files import FORMAT, canonical, digest, read_json, write_aside
-from neurodeploy.bundle.island_files import read_island
+from neurodeploy.bundle.files import FORMAT, canonical, digest, manifest_digest, read_json, write_aside
+from neurodeploy.bundle.island_files import file_names, read_island
 from neurodeploy.bundle.program_json import program_from_json
+from neurodeploy.bundle.typed import Row, integer, items, number, table, text
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.frontends.safetensors_store import SafetensorsStore
-from neurodeploy.ir.program import Program
+from neurodeploy.ir.program import Island, Program
 
 AGAIN = "convert the model again"
+#: Members that every bundle has; those of the islands stand in program.json.
+ALWAYS = (
+    "program.json", "conversion.json", "host.safetensors", "tokenizer.json", "tokenizer_settings.json",
+    "vectors/golden.h5",
+)  # fmt: skip
+_PLAIN = re.compile(r"[^/\\\x00-\x1f][^\\\x00-\x1f]*")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +40,7 @@ class Bundle:
         return str(self.manifest["members"]["program.json"]["sha256"])
 
     def read_mapping(self) -> dict[str, Any]:
-        """The JSON form of the mapping; ND2005 if there is none, ND5002 if it is damaged or of another conversion."""
+        """The JSON form of the mapping; ND2005 if there is none, ND5002 damaged, ND5010 of another conversion."""
         file = self.path / "mapping.json"
         if not file.exists():
             fix = f"run: neurodeploy map {self.path} --system NAME"
@@ -42,7 +50,7 @@ class Bundle:
         if not isinstance(body, dict) or value.get("sha256") != hashlib.sha256(canonical(body)).hexdigest():
             raise BundleError("ND5002", file, "does not match its own digest", "map the bundle again")
         if value.get("program_sha256") != self.digest:
-            raise BundleError("ND5002", file, "belongs to another conversion", "map the bundle again")
+            raise BundleError("ND5010", file, "belongs to another conversion", "map the bundle again")
         return body
 
     def write_mapping(self, body: dict[str, Any]) -> None:
@@ -53,37 +61,53 @@ class Bundle:
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
-    """The manifest, its format checked: ND5001 not a bundle, ND5005 written by a newer version."""
-    if not (path / "manifest.json").is_file():
+    """The manifest, checked: ND5001 not a bundle, ND5005 written by a newer version, ND5002 changed, ND5006 damaged."""
+    file = path / "manifest.json"
+    if not file.is_file():
         problem = "is not a bundle: it has no manifest.json" if path.exists() else "does not exist"
         raise BundleError("ND5001", path, problem, f"make one: neurodeploy convert MODEL --out {path}")
-    manifest = read_json(path / "manifest.json")
-    version = manifest.get("format")
-    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise BundleError("ND5006", path / "manifest.json", f"format is {version!r}", AGAIN)
-    if version > FORMAT:
-        fix = "update neurodeploy, or convert the model with this version"
-        raise BundleError("ND5005", path, f"has format {version}, this version reads up to {FORMAT}", fix)
-    members = manifest.get("members")
-    if not isinstance(members, dict) or "program.json" not in members or not isinstance(manifest.get("source"), dict):
-        raise BundleError("ND5006", path / "manifest.json", "lists no members or no source", AGAIN)
-    for name, entry in members.items():
-        parts = Path(name).parts
-        if Path(name).is_absolute() or ".." in parts or not isinstance(entry, dict):
-            raise BundleError("ND5006", path / "manifest.json", f"member {name!r} is not possible", AGAIN)
+    manifest = read_json(file)
+    try:
+        version = integer(manifest, "format", 1)
+        if version > FORMAT:
+            fix = "update neurodeploy, or convert the model with this version"
+            raise BundleError("ND5005", path, f"has format {version}, this version reads up to {FORMAT}", fix)
+        if text(manifest, "sha256") != manifest_digest(manifest):
+            raise BundleError("ND5002", file, "does not match its own digest", AGAIN)
+        source, members = table(manifest, "source"), table(manifest, "members")
+        for entry in (*items(source, "files"), *members.values()):
+            integer(entry, "size", 0, 1 << 50), text(entry, "sha256")
+        for key in ("model", "path"):
+            text(source, key)
+        for entry in items(source, "files"):
+            text(entry, "name")
+        for name in members:
+            if (
+                PurePosixPath(name).as_posix() != name
+                or not _PLAIN.fullmatch(name)
+                or name == "."
+                or ".." in name.split("/")
+            ):
+                raise ValueError(f"member {name!r:.80} is not a name inside the bundle")
+    except ValueError as error:
+        raise BundleError("ND5006", file, str(error), AGAIN) from None
     return manifest
 
 
 def check_members(path: Path, manifest: dict[str, Any]) -> None:
-    """ND5003 missing member, ND5007 wrong size (truncated), ND5002 wrong content (a flipped byte)."""
-    for name, entry in manifest["members"].items():
-        file = path / name
-        if not file.is_file():
-            raise BundleError("ND5003", file, "is missing from the bundle", AGAIN)
+    """ND5003 missing member, ND5006 a link, ND5007 wrong size (truncated), ND5002 wrong content (a flipped byte)."""
+    for name in (*ALWAYS, *manifest["members"]):
+        file, entry = path / name, manifest["members"].get(name)
+        if entry is None or not file.is_file():
+            where = "bundle" if entry else "manifest"
+            raise BundleError("ND5003", file, f"is missing from the {where}", AGAIN)
+        if any((path / part).is_symlink() for part in (name, *list(PurePosixPath(name).parents)[:-1])):
+            fix = "copy the bundle with its links followed (cp -rL), or convert the model again"
+            raise BundleError("ND5006", file, "is a link; a bundle holds plain files", fix)
         size = file.stat().st_size
-        if size != entry.get("size"):
-            raise BundleError("ND5007", file, f"has {size} bytes, the manifest says {entry.get('size')}", AGAIN)
-        if digest(file) != entry.get("sha256"):
+        if size != entry["size"]:
+            raise BundleError("ND5007", file, f"has {size} bytes, the manifest says {entry['size']}", AGAIN)
+        if digest(file) != entry["sha256"]:
             raise BundleError("ND5002", file, "is not what was written: its sha256 differs", AGAIN)
 
 
@@ -92,11 +116,31 @@ def open_bundle(path: Path | str) -> Bundle:
     path = Path(path)
     manifest = read_manifest(path)
     check_members(path, manifest)
-    conversion = read_json(path / "conversion.json")
-    program = program_from_json(
-        read_json(path / "program.json"),
-        path / "program.json",
-        lambda row: read_island(path / "islands", row),
-        conversion,
-    )
-    return Bundle(path, manifest, program, SafetensorsStore(path / "host.safetensors"))
+    weights = SafetensorsStore(path / "host.safetensors")
+
+    def read(row: Row) -> Island:
+        for name in file_names(text(row, "name")):
+            if f"islands/{name}" not in manifest["members"]:
+                raise BundleError("ND5003", path / "islands" / name, "is missing from the manifest", AGAIN)
+        return read_island(path / "islands", row)
+
+    conversion = _conversion(read_json(path / "conversion.json"), path / "conversion.json")
+    file = path / "program.json"
+    return Bundle(path, manifest, program_from_json(read_json(file), file, read, conversion, weights), weights)
+
+
+def _conversion(value: dict[str, Any], path: Path) -> dict[str, Any]:
+    """What reports read of the conversion's own account; ND5006 where it is not there."""
+    try:
+        preset, calibration = table(value, "preset"), table(value, "calibration")
+        text(preset, "name"), integer(preset, "payload_bits"), integer(preset, "weight_bits")
+        text(calibration, "text"), integer(calibration, "tokens")
+        for site in items(value, "sites"):
+            text(site, "path")
+            for key in ("payload_bits", "wide_channels"):
+                integer(site, key)
+            for key in ("input_scale", "weight_sqnr_db", "output_sqnr_db"):
+                number(site, key)
+    except ValueError as error:
+        raise BundleError("ND5006", path, str(error), AGAIN) from None
+    return value

@@ -29,6 +29,14 @@ def as_integer(value: object, key: str, least: int = 0, most: int = MOST) -> int
     return value
 
 
+def number(row: Row, key: str) -> float | None:
+    """A number, or None."""
+    value = get(row, key)
+    if value is not None and not (type(value) in (int, float) and abs(value) < 1e300):
+        raise ValueError(f"{key} is {value!r:.40}, a number is needed")
+    return None if value is None else float(value)
+
+
 def index(row: Row, key: str) -> int | None:
     """A number of a layer or an expert, or None."""
     return None if get(row, key) is None else integer(row, key)

@@ -14,7 +14,8 @@ import numpy as np
 
 from neurodeploy import __version__
 from neurodeploy.bundle import island_files as islands
-from neurodeploy.bundle.files import FORMAT, cannot_write, canonical, digest, folder_aside
+from neurodeploy.bundle.files import FORMAT, canonical, digest, folder_aside, manifest_digest, readable, writing
+from neurodeploy.bundle.hdf5 import new_hdf5
 from neurodeploy.bundle.host_weights import write_host_weights
 from neurodeploy.bundle.program_json import program_to_json
 from neurodeploy.errors import InternalError
@@ -34,9 +35,7 @@ class BundleWriter:
         self._rows: list[dict[str, Any]] = []
 
     def __enter__(self) -> BundleWriter:
-        self._work = self._stack.enter_context(folder_aside(self.path))
-        (self._work / "islands").mkdir()
-        (self._work / "vectors").mkdir()
+        self._work = self._stack.enter_context(folder_aside(self.path, "islands", "vectors"))
         return self
 
     def __exit__(
@@ -46,15 +45,14 @@ class BundleWriter:
 
     def add_island(self, island: Island) -> Island:
         """Write both files of `island` and return it with its weights mapped from disk instead of held in memory."""
-        if "/" in island.name or island.name.startswith("."):
-            raise InternalError("ND9006", island.name, "cannot be a file name")
+        if "/" in island.name or "\\" in island.name or island.name.startswith("."):
+            raise InternalError("ND9009", island.name, "cannot be a file name")
         folder = self._work / "islands"
         row = islands.describe(island)
-        try:
-            islands.write_nir(folder / f"{island.name}.nir", island, json.dumps({"island": island.name}))
-            islands.write_image(folder / f"{island.name}.q.h5", island)
-        except OSError as error:
-            raise cannot_write(self.path, error) from None
+        nir, image = (folder / name for name in islands.file_names(island.name))
+        with writing(self.path):
+            islands.write_nir(nir, island, json.dumps({"island": island.name}))
+            islands.write_image(image, island)
         self._rows.append(row)
         return islands.read_island(folder, row)
 
@@ -64,37 +62,34 @@ class BundleWriter:
     ) -> None:  # fmt: skip
         """Everything but the islands. `reference` runs an island on payloads for the golden vectors."""
         work = self._work
-        try:
-            names = sorted({name for s in program.steps if isinstance(s, HostOp) for name in s.weights.values()})
+        names = sorted({name for s in program.steps if isinstance(s, HostOp) for name in s.weights.values()})
+        with writing(self.path):
             write_host_weights(work / "host.safetensors", graph.weights, names)
             (work / "program.json").write_bytes(canonical(program_to_json(program, self._rows)))
-            (work / "conversion.json").write_text(json.dumps(program.conversion, indent=1))
+            (work / "conversion.json").write_bytes(readable(program.conversion))
             save_tokenizer(work)
             self._golden(program, reference)
             members = {
-                str(file.relative_to(work)): {"size": file.stat().st_size, "sha256": digest(file)}
+                file.relative_to(work).as_posix(): {"size": file.stat().st_size, "sha256": digest(file)}
                 for file in sorted(work.rglob("*"))
                 if file.is_file()
             }
-            manifest = {
+            manifest: dict[str, Any] = {
                 "format": FORMAT,
                 "tool": __version__,
                 "contract": program.contract,
                 "source": source,
                 "members": members,
             }
-            (work / "manifest.json").write_text(json.dumps(manifest, indent=1))
-        except OSError as error:
-            raise cannot_write(self.path, error) from None
+            manifest["sha256"] = manifest_digest(manifest)
+            (work / "manifest.json").write_bytes(readable(manifest))
 
     def _golden(self, program: Program, reference: Callable[[Island, Any], Any]) -> None:
         """Extreme and random payloads, with a seed made of the island's name: reproducible by anybody."""
-        import h5py
-
         names = sorted(
             program.islands, key=lambda name: (program.islands[name].rows * program.islands[name].columns, name)
         )
-        with h5py.File(self._work / "vectors" / "golden.h5", "w", libver="latest") as file:
+        with new_hdf5(self._work / "vectors" / "golden.h5") as file:
             for name in names[:GOLDEN_ISLANDS]:
                 island = program.islands[name]
                 seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")

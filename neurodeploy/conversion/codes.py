@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.conversion.presets import Preset
-from neurodeploy.ir.fixedpoint import Dyadic, signed_max
+from neurodeploy.ir.fixedpoint import SCALE_MIN, Dyadic, signed_max
 
 WIDE = 8
 #: Range of a silent input: any scale is right, this one keeps the arithmetic in ordinary numbers.
@@ -59,7 +59,7 @@ def choose_code(channel_max: NDArray[np.float32], channel_power: NDArray[np.floa
             best = (cost, wide, needed)
     assert best is not None
     cost, wide, needed = best
-    scale = Dyadic.nearest((needed or SILENT_RANGE) / limit)
+    scale = Dyadic.nearest(max((needed or SILENT_RANGE) / limit, SCALE_MIN))
     axon_shift = np.zeros(columns, np.uint8)
     axon_shift[order[:wide]] = WIDE
     return InputCode(scale, axon_shift, cost / total)

@@ -17,7 +17,8 @@ from neurodeploy.conversion.codes import InputCode, choose_code
 from neurodeploy.conversion.moments import InputMoments
 from neurodeploy.conversion.presets import Preset
 from neurodeploy.conversion.rounding import Block, compensation, round_compensated, round_nearest, row_scales
-from neurodeploy.ir.fixedpoint import STATE_MAX, Dyadic, signed_max
+from neurodeploy.errors import ModelError
+from neurodeploy.ir.fixedpoint import ACC_SHIFT_END, BIAS_MAX, SCALE_MIN, STATE_MAX, Dyadic, signed_max
 from neurodeploy.ir.graph import Projection, WeightStore
 from neurodeploy.ir.program import BLOCK, GradedNeurons, Island, Slice, Synapses
 
@@ -26,6 +27,8 @@ ROWS_AT_A_TIME = 8192
 #: A multiplier keeps 15 significant bits: half a unit is 2**-15 of a row scale, and that is snapped away.
 MULTIPLIER_BITS = 15
 SHIFT_MAX = 47
+#: Outputs above this are no sign of a model that works, and their scale leaves the range of `ir.fixedpoint`.
+LARGEST_OUTPUT = 2.0**100
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,18 @@ class SiteRecord:
 
 
 def sqnr_db(signal: float, noise: float) -> float | None:
-    """Signal to quantisation noise in dB; None where either is zero."""
-    return 10 * math.log10(signal / noise) if signal > 0 and noise > 0 else None
+    """Signal to quantisation noise in dB; None where either is zero or overflows."""
+    return 10 * math.log10(signal / noise) if 0 < signal < math.inf and 0 < noise < math.inf else None
+
+
+def check_range(x: torch.Tensor, path: str, what: str, limit: float) -> None:
+    """ND1103 where a value is not finite or too large for the arithmetic that follows."""
+    largest = float(x.abs().max()) if x.numel() else 0.0
+    if not largest <= limit:  # NaN is not
+        problem = f"its {what} reaches {largest:.3g} on the calibration text, at most {limit:.3g} can be converted"
+        raise ModelError(
+            "ND1103", path, problem, "check the checkpoint in its own framework: it overflows or nearly so"
+        )
 
 
 def _multiplier(ratio: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
@@ -74,7 +87,7 @@ class IslandBuilder:
         code = choose_code(self.moments.channel_range(self.preset), np.ones(columns), self.preset)
         blocks = self._blocks()
         peak, scales = self._ranges(projections)
-        output_scale, acc_shift = self._output(code, peak, scales)
+        output_scale, acc_shift = self._output(first.path, code, peak, scales)
         ratio = scales * (code.scale.value * 2.0**acc_shift / output_scale.value)
         multiplier, shift = _multiplier(ratio)
         snapped = torch.from_numpy(np.ldexp(multiplier.astype(np.float64), -shift.astype(np.int64)))
@@ -88,7 +101,9 @@ class IslandBuilder:
             records.append(self._round(projection, code, row_scale[start:stop], blocks, weight[start:stop]))
             if projection.bias:
                 unit = row_scale[start:stop].double().numpy() * code.scale.value
-                bias[start:stop] = np.rint(self.weights.get(projection.bias).astype(np.float64) / unit)
+                real = np.rint(self.weights.get(projection.bias).astype(np.float64) / unit)
+                check_range(torch.from_numpy(real), projection.path, "bias, in units of its weights,", BIAS_MAX)
+                bias[start:stop] = real
             slices.append(Slice(projection.path, projection.output, start, stop, projection.role, projection.heads))
             start = stop
         synapses = Synapses(weight, code.axon_shift, block_sums(weight, code.axon_shift), self.preset.weight_bits)
@@ -120,18 +135,23 @@ class IslandBuilder:
                 out = self.sample @ part.T
                 if bias is not None:
                     out += torch.from_numpy(bias[start:stop])
+                check_range(out, projection.path, "output", LARGEST_OUTPUT)
                 peaks.append(out.abs().amax(dim=0) if out.shape[0] else torch.zeros(stop - start))
                 scales.append(row_scales(part, self.limit, power))
         return torch.cat(peaks), torch.cat(scales)
 
-    def _output(self, code: InputCode, peak: torch.Tensor, scales: torch.Tensor) -> tuple[Dyadic, int]:
+    def _output(self, path: str, code: InputCode, peak: torch.Tensor, scales: torch.Tensor) -> tuple[Dyadic, int]:
         """Output scale and accumulator shift that leave the preset's headroom over the sample's peaks."""
         headroom = self.preset.output_headroom
         largest = float(peak.max()) if peak.numel() else 0.0
         sums = float((peak / scales).max()) / code.scale.value * headroom if largest else 1.0
         acc_shift = max(0, math.ceil(math.log2(max(sums, 1.0) / STATE_MAX)))
+        if acc_shift >= ACC_SHIFT_END:
+            problem = f"its bias needs {acc_shift} bits more than the state has, {ACC_SHIFT_END - 1} are possible"
+            raise ModelError("ND1103", path, problem, "check the checkpoint: its bias dwarfs its weights")
         unit = float(scales.max()) * code.scale.value * 2.0**acc_shift  # of a state, in the row with the coarsest scale
-        return Dyadic.nearest(max((largest or 1.0) * headroom / STATE_MAX, unit / 2.0**MULTIPLIER_BITS)), acc_shift
+        coarsest = unit / 2.0 ** (MULTIPLIER_BITS - 1)  # a multiplier needs a shift of at least 0
+        return Dyadic.nearest(max((largest or 1.0) * headroom / STATE_MAX, coarsest, SCALE_MIN)), acc_shift
 
     def _round(
         self, projection: Projection, code: InputCode, scale: torch.Tensor, blocks: list[Block], out: np.ndarray

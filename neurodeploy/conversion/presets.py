@@ -25,7 +25,7 @@ class Preset:
     wide_fraction : at most this share of an island's axons may carry the exponent 8 (0 turns wide axons off)
     output_headroom : the 24-bit output range over the largest output that calibration saw
     calibration_tokens, window : how much text is read, in windows of so many tokens
-    damping : share of the mean diagonal added to the second moment before it is inverted (gptq)
+    damping : share of itself that each diagonal element of the second moment grows by before the inversion (gptq)
     gptq_columns : second moments of wider inputs are taken block-diagonal in blocks of so many columns
     """
 

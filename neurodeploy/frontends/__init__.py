@@ -53,7 +53,7 @@ def open_store(path: str | Path) -> OpenedStore:
     if path.suffix == ".gguf":
         raise ModelError("ND1004", path, f"is not GGUF: it begins with {magic!r}", "fetch the file again")
     what, fix = OTHER_FILES.get(path.suffix.lower(), ("not a model file that we know", ""))
-    raise ModelError("ND1003", path, f"is {what}; {SUPPORTED} is read", fix)
+    raise ModelError("ND1003", path, f"is {what}; {SUPPORTED} is read", fix or "give one of these")
 
 
 def _open_folder(path: Path) -> OpenedStore:

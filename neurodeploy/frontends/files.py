@@ -88,7 +88,9 @@ def parse_json(text: bytes, subject: object) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise ModelError("ND1004", subject, f"is not readable JSON: {error}", "fetch the file again") from None
     if not isinstance(value, dict):
-        raise ModelError("ND1004", subject, f"holds a JSON {type(value).__name__}, an object is needed")
+        raise ModelError(
+            "ND1004", subject, f"holds a JSON {type(value).__name__}, an object is needed", "fetch it again"
+        )
     return value
 
 
@@ -100,7 +102,7 @@ def read_json(path: Path, limit: int = JSON_LIMIT) -> dict[str, Any]:
     except OSError as error:
         raise cannot_open(path, error) from None
     if len(text) > limit:
-        raise ModelError("ND1004", path, f"is larger than {limit} bytes, which no such file is")
+        raise ModelError("ND1004", path, f"is larger than {limit} bytes, which no such file is", "fetch it again")
     return parse_json(text, path)
 
 

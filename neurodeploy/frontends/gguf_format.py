@@ -195,7 +195,8 @@ def _read_tensor(cursor: Cursor, name: str, alignment: int) -> tuple[tuple[int, 
     try:
         block, stored = GGML_QUANT_SIZES[GGMLQuantizationType(kind)]
     except (ValueError, KeyError):
-        raise ModelError("ND1008", f"{cursor.file.path}: {name}", f"has the unknown type number {kind}") from None
+        problem = f"has the unknown type number {kind}"
+        raise ModelError("ND1008", f"{cursor.file.path}: {name}", problem, "update the package gguf") from None
     if sizes[0] % block:
         raise cursor.damaged(f"rows of {sizes[0]} values in tensor {name!r} are no multiple of its block of {block}")
     size = math.prod(sizes) // block * stored

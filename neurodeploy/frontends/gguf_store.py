@@ -31,7 +31,8 @@ def unpermute_rows(array: NDArray[Any], heads: int) -> NDArray[Any]:
     """
     rows = array.shape[0]
     if heads < 1 or rows % (2 * heads):
-        raise ModelError("ND1006", f"array of {rows} rows", f"cannot be split into {heads} heads of even size")
+        problem = f"cannot be split into {heads} heads of even size"
+        raise ModelError("ND1006", f"array of {rows} rows", problem, "convert the checkpoint to GGUF again")
     pairs = array.reshape(heads, rows // heads // 2, 2, *array.shape[1:])
     return np.ascontiguousarray(pairs.swapaxes(1, 2)).reshape(array.shape)
 

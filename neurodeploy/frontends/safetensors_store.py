@@ -173,7 +173,8 @@ def _weight_map(path: Path) -> dict[str, str]:
     for name, file in table.items():
         # A shard is a plain name in the same folder: an index must not lead anywhere else.
         if not isinstance(file, str) or Path(file).name != file or "\\" in file or file in ("", ".", ".."):
-            raise ModelError("ND1004", path, f"tensor {name!r} is said to be in {file!r}, which is not a file name")
+            problem = f"tensor {name!r} is said to be in {file!r}, which is not a file name"
+            raise ModelError("ND1004", path, problem, "fetch the file again")
     return table
 
 

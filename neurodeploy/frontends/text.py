@@ -21,10 +21,11 @@ def read_text(path: str | Path) -> str:
         raise UserError("ND1104", path, "no such text file", "check the path") from None
     except OSError as error:
         raise UserError("ND1104", path, f"cannot be read: {error.strerror}", "give a text file") from None
-    if not data.strip():
-        raise UserError("ND1105", path, "holds no text", "give a text of at least a few sentences")
     try:
-        return data.decode("utf-8-sig")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         problem = f"is not UTF-8 text: byte {error.start} is {data[error.start]:#04x}"
         raise UserError("ND1106", path, problem, "save it as UTF-8") from None
+    if not text.strip():
+        raise UserError("ND1105", path, "holds no text", "give a text of at least a few sentences")
+    return text

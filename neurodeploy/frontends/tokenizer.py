@@ -163,7 +163,8 @@ def open_tokenizer(path: str | Path, vocab_size: int, settings: Mapping[str, Any
     kind, bos, eos, adds = (settings.get(key) for key in ("kind", "bos", "eos", "adds_bos"))
     naturals = isinstance(eos, list) and all(type(token) is int for token in eos)
     if not isinstance(kind, str) or not (bos is None or type(bos) is int) or not naturals or not isinstance(adds, bool):
-        raise ModelError("ND1009", path, f"tokenizer settings are damaged: {dict(settings)!r:.120}")
+        problem = f"tokenizer settings are damaged: {dict(settings)!r:.120}"
+        raise ModelError("ND1009", path, problem, "convert the model again")
     return LibraryTokenizer(_load(Path(path)), kind, vocab_size, bos, eos or [], adds)
 
 
@@ -205,7 +206,9 @@ def _load(file: Path) -> Any:
     except OSError as error:
         raise cannot_open(file, error) from None
     if len(data) > TOKENIZER_LIMIT:
-        raise ModelError("ND1004", file, f"is larger than {TOKENIZER_LIMIT} bytes, which no tokenizer is")
+        raise ModelError(
+            "ND1004", file, f"is larger than {TOKENIZER_LIMIT} bytes, which no tokenizer is", "fetch it again"
+        )
     inner = guarded("ND1009", file, lambda: Library.from_str(data.decode("utf-8")))
     # A file may carry the padding and truncation of its training: neither belongs into a generation.
     inner.no_padding()

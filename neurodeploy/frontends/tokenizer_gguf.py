@@ -104,7 +104,7 @@ def _token_id(metadata: Mapping[str, Any], role: str, path: Path) -> int | None:
     if value is None:
         return None
     if type(value) is not int:
-        raise ModelError("ND1004", path, f"{role}_token_id is {value!r:.40}, a whole number is needed")
+        raise ModelError("ND1004", path, f"{role}_token_id is {value!r:.40}, a whole number is needed", AGAIN)
     return value
 
 

@@ -176,7 +176,8 @@ def _shape(name: str, source: Source, store: WeightStore) -> tuple[int, ...]:
     shape = store.shape(source.name)
 
     def fail(problem: str) -> ModelError:
-        return ModelError("ND1006", source.name, f"has shape {store.shape(source.name)}, {problem} (for {name})")
+        problem = f"has shape {store.shape(source.name)}, {problem} (for {name})"
+        return ModelError("ND1006", source.name, problem, "check that the configuration belongs to the weights")
 
     if source.index is not None:
         if len(shape) != 3 or not 0 <= source.index < shape[0]:

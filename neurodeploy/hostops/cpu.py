@@ -37,9 +37,9 @@ def rope(x: Tensor, position: int, inv_freq: tuple[float, ...], head_dim: int, s
     out = torch.empty_like(x)
     tokens = x.shape[0]
     cosine, sine = cos_sin(inv_freq, position, position + tokens, "cpu")
-    heads, rotated = x.view(tokens, -1, head_dim).numpy(), out.view(tokens, -1, head_dim).numpy()
+    shape = (tokens, x.shape[1] // head_dim, head_dim)
     kernel = kernels.rope_half if style == "half" else kernels.rope_interleaved
-    split(kernel, x.numel() * WORK_ROPE, heads, cosine.numpy(), sine.numpy(), rotated)
+    split(kernel, x.numel() * WORK_ROPE, x.view(shape).numpy(), cosine.numpy(), sine.numpy(), out.view(shape).numpy())
     return out
 
 

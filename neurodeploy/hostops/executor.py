@@ -60,7 +60,8 @@ class Executor:
 
     Attributes
     ----------
-    work : flops and bytes of all host operations since it was made (or since somebody set it to ``Work()``).
+    work : flops and bytes of all host operations and float projections since it was made, or since it was set to
+        ``Work()``; what handlers do is not in it.
     """
 
     def __init__(

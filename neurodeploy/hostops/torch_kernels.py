@@ -24,7 +24,7 @@ def embedding(rows: Tensor, scale: float) -> Tensor:
 
 
 def rmsnorm(x: Tensor, weight: Tensor | None, eps: float, group: int) -> Tensor:
-    rows = x.reshape(-1, group)
+    rows = x.reshape(x.numel() // group, group)
     out = rows * torch.rsqrt(rows.square().mean(-1, keepdim=True) + eps)
     return (out if weight is None else out * weight).view(x.shape)
 
@@ -32,10 +32,11 @@ def rmsnorm(x: Tensor, weight: Tensor | None, eps: float, group: int) -> Tensor:
 def rope(x: Tensor, position: int, inv_freq: tuple[float, ...], head_dim: int, style: str) -> Tensor:
     tokens = x.shape[0]
     cosine, sine = (part[:, None, :] for part in cos_sin(inv_freq, position, position + tokens, str(x.device)))
+    heads = x.shape[1] // head_dim
     if style == "half":
-        low, high = x.view(tokens, -1, 2, head_dim // 2).unbind(2)
+        low, high = x.reshape(tokens, heads, 2, head_dim // 2).unbind(2)
         return torch.stack((low * cosine - high * sine, high * cosine + low * sine), 2).view(x.shape)
-    low, high = x.view(tokens, -1, head_dim // 2, 2).unbind(3)
+    low, high = x.reshape(tokens, heads, head_dim // 2, 2).unbind(3)
     return torch.stack((low * cosine - high * sine, low * sine + high * cosine), 3).view(x.shape)
 
 

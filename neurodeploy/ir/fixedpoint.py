@@ -19,6 +19,12 @@ Ints = NDArray[Any]
 
 STATE_BITS = 24
 STATE_MAX = 2 ** (STATE_BITS - 1) - 1
+#: Scales whose inverse, and whose product with a weight exponent or a state, is an ordinary float32.
+SCALE_MIN, SCALE_MAX = 2.0**-100, 2.0**100
+#: Largest magnitude of a bias on a sum: the sum of any island stays far below the 63 bits that hold it.
+BIAS_MAX = 2**60
+#: An accumulator is shifted right by less than this.
+ACC_SHIFT_END = 40
 
 
 @dataclass(frozen=True, slots=True)

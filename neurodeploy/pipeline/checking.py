@@ -6,14 +6,18 @@ import importlib.util
 import os
 import platform
 import sys
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from neurodeploy.bundle import Bundle, open_bundle
 from neurodeploy.errors import BundleError, TargetUnavailable
-from neurodeploy.pipeline.session import Progress, read_mapping
+from neurodeploy.ir.program import Island
+from neurodeploy.pipeline.session import Progress, load_mapping
 
 PACKAGES = ("numpy", "torch", "numba", "h5py", "nir", "safetensors", "tokenizers", "gguf", "typer", "rich")
 
@@ -23,8 +27,6 @@ def verify(bundle: str | Path, *, progress: Progress | None = None) -> dict[str,
 
     Damage is raised as `BundleError`; a mapping that exceeds a budget is returned in `violations`.
     """
-    from neurodeploy.bundle import open_bundle
-    from partitioner.verify import verify as verify_mapping
     from simulators import RUNNERS
 
     opened = open_bundle(bundle)
@@ -43,8 +45,7 @@ def verify(bundle: str | Path, *, progress: Progress | None = None) -> dict[str,
         "violations": [],
     }
     if found["mapped"]:
-        mapping, system = read_mapping(opened)
-        found["violations"] = verify_mapping(mapping, opened.program, system)
+        found["violations"] = load_mapping(opened)[2]
     if progress:
         progress("verify", len(islands), len(islands))
     return found
@@ -60,36 +61,51 @@ def check_nir(path: Path, island: Any) -> None:
         graph = nir.read(path)
     except Exception as error:
         raise BundleError("ND5008", path, f"nir.read refuses it: {error!r:.200}", "convert the model again") from None
-    synapses, scale = graph.nodes["synapses"], graph.nodes["scale"]
-    same = (
-        synapses.weight.dtype == np.int8
-        and np.array_equal(synapses.weight, island.synapses.weight)
-        and np.array_equal(scale.scale, row_scales(island))
-    )
-    if not same:
+    weight = getattr(graph.nodes.get("synapses"), "weight", np.empty(0))
+    scale = getattr(graph.nodes.get("scale"), "scale", np.empty(0))
+    same = weight.dtype == np.int8 and np.array_equal(weight, island.synapses.weight)
+    if not (same and np.array_equal(scale, row_scales(island))):
         raise BundleError("ND5008", path, "differs from the integers beside it", "convert the model again")
 
 
-def _golden(opened: Any, runner_name: str) -> int:
+def _golden(opened: Bundle, runner_name: str) -> int:
     """How many golden vectors the runner reproduces; the first difference is ND5009."""
-    import h5py
-
     from simulators import get_runner
 
-    path, runner, count = opened.path / "vectors" / "golden.h5", get_runner(runner_name), 0
-    with h5py.File(path, "r") as file:
-        for name, group in file.items():
-            island = opened.program.islands[name]
-            out, _ = runner.run(island, np.asarray(group["payload"][()], np.int16))
-            wanted = np.asarray(group["output"][()], np.int32)
-            if not np.array_equal(out, wanted):
-                wrong = int(np.count_nonzero(out != wanted))
-                raise BundleError(
-                    "ND5009", f"{name} on {runner_name}", f"{wrong} of {wanted.size} golden outputs differ",
-                    "report it with the output of `neurodeploy doctor`",
-                )  # fmt: skip
-            count += wanted.shape[0]
+    runner, count = get_runner(runner_name), 0
+    for island, payload, wanted in _vectors(opened):
+        out, _ = runner.run(island, payload)
+        if not np.array_equal(out, wanted):
+            wrong = int(np.count_nonzero(out != wanted))
+            raise BundleError(
+                "ND5009", f"{island.name} on {runner_name}", f"{wrong} of {wanted.size} golden outputs differ",
+                "report it with the output of `neurodeploy doctor`",
+            )  # fmt: skip
+        count += wanted.shape[0]
     return count
+
+
+def _vectors(opened: Bundle) -> Iterator[tuple[Island, NDArray[np.int16], NDArray[np.int32]]]:
+    """Islands with their golden payloads and outputs; ND5006 for what no island could have been given."""
+    import h5py
+
+    from neurodeploy.bundle.island_files import damaged, map_dataset
+    from neurodeploy.bundle.writer import GOLDEN_TOKENS
+
+    path = opened.path / "vectors" / "golden.h5"
+    try:
+        with h5py.File(path, "r") as file:
+            names = list(file)
+    except (OSError, RuntimeError) as error:
+        raise damaged(path, f"cannot be read: {error!s:.200}") from None
+    for name in names:
+        island = opened.program.islands.get(name)
+        if island is None:
+            raise damaged(path, f"the program has no island {name!r:.80}")
+        payload = np.array(map_dataset(path, f"{name}/payload", np.int16, (GOLDEN_TOKENS, island.columns)))
+        if max(-int(payload.min()), int(payload.max())) > island.payload_max:
+            raise damaged(path, f"a payload of {name} exceeds {island.payload_bits} bits")
+        yield island, payload, map_dataset(path, f"{name}/output", np.int32, (GOLDEN_TOKENS, island.rows))
 
 
 def doctor() -> dict[str, Any]:

@@ -41,7 +41,7 @@ def convert(
     from neurodeploy.conversion.presets import get_preset
     from neurodeploy.conversion.quantize import quantize
     from neurodeploy.frontends.families import read_graph
-    from neurodeploy.frontends.packaged import resolve
+    from neurodeploy.frontends.packaged import DEMO, PACKAGED, resolve
     from neurodeploy.frontends.text import read_text
     from neurodeploy.frontends.tokenizer import read_tokenizer
     from simulators import get_runner
@@ -56,13 +56,15 @@ def convert(
     text = read_text(text_file)
     graph = read_graph(path)
     graph.check()
+    if str(model) == DEMO or str(model) in PACKAGED:  # the name that the user gave, not that of a folder or a file
+        graph = replace(graph, info=replace(graph.info, name=str(model)))
     tokenizer = read_tokenizer(path, graph.info.vocab_size)
     warnings = []
     if tokenizer.kind.startswith("bytes"):
         warnings.append(f"{path} has no tokenizer: texts are read as bytes, which only suits byte-level models")
         text = _ascii(text, graph.info.vocab_size)
-    tokens = np.asarray(encode_text(tokenizer, text, chosen.calibration_tokens), np.int64)
     chosen = replace(chosen, window=min(chosen.window, graph.info.max_positions))
+    tokens = np.asarray(encode_text(tokenizer, text, chosen.calibration_tokens), np.int64)
     with BundleWriter(out) as writer:
         program = quantize(graph, tokens, chosen, progress, writer.add_island)
         calibrated = {"text": text_file.name, "sha256": digest(text_file), "tokens": int(tokens.size)}
@@ -73,6 +75,7 @@ def convert(
             },
         )  # fmt: skip
         files = [Path(name) for name in graph.weights.files()]
+        files += [path / "config.json"] if path.is_dir() else []
         source = {
             "model": str(model),
             "path": str(path.resolve()),

@@ -14,6 +14,11 @@ from neurodeploy.pipeline.session import encode_text, hybrid, open_model, read_m
 DEFAULT_PROMPT_TOKENS = 128
 
 
+def default_prompt_tokens(bundle: Bundle, new_tokens: int) -> int:
+    """`DEFAULT_PROMPT_TOKENS`, or what a model of few positions has room for beside the new tokens."""
+    return max(1, min(DEFAULT_PROMPT_TOKENS, bundle.program.info.max_positions - new_tokens - 1))
+
+
 def default_text() -> str:
     from neurodeploy.pipeline.converting import DEFAULT_CALIBRATION
 
@@ -40,7 +45,7 @@ def energy(
     bundle: str | Path,
     *,
     text: str | Path | None = None,
-    prompt_tokens: int = DEFAULT_PROMPT_TOKENS,
+    prompt_tokens: int | None = None,
     tokens: int = 16,
     host: str = "cpu-generic",
     measure_host: bool = False,
@@ -49,7 +54,8 @@ def energy(
 ) -> dict[str, Any]:
     """Price prefill and generation of the mapped bundle; the dictionary is what ``energy --json`` prints.
 
-    `text` is the prompt (default: the embedded prose), `tokens` how many are generated; `host` a profile of
+    `text` is the prompt (default: the embedded prose), of which `prompt_tokens` are read (default: 128, or as many as the
+    model has positions for); `tokens` is how many are generated; `host` a profile of
     `targets.hosts`, `measure_host` measures this machine instead; `powered` "used" or "system".
     """
     from neurodeploy.accounting.account import account
@@ -59,9 +65,12 @@ def energy(
     from neurodeploy.frontends.text import read_text
     from targets import hosts
 
-    if prompt_tokens < 1 or tokens < 1:
-        raise UserError("ND3005", "energy", f"prompt {prompt_tokens}, tokens {tokens}", "give at least one of each")
+    if tokens < 1 or (prompt_tokens is not None and prompt_tokens < 1):
+        problem = f"{prompt_tokens} prompt tokens and {tokens} new ones are not possible"
+        raise UserError("ND3005", "energy", problem, "give at least one of each")
     opened, tokenizer = open_model(bundle)
+    if prompt_tokens is None:
+        prompt_tokens = default_prompt_tokens(opened, tokens)
     mapping, system = read_mapping(opened)
     profile = hosts.measure_host() if measure_host else hosts.get_host(host)
     prompt = read_text(text) if text else default_text()

@@ -7,6 +7,7 @@ from typing import Any
 
 from neurodeploy import __version__
 from neurodeploy.bundle import Bundle
+from neurodeploy.errors import BundleError
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.program import Program
@@ -20,7 +21,7 @@ def report(
     *,
     text: str | Path | None = None,
     max_tokens: int = 2048,
-    prompt_tokens: int = pricing.DEFAULT_PROMPT_TOKENS,
+    prompt_tokens: int | None = None,
     tokens: int = 32,
     host: str = "cpu-generic",
     measure_host: bool = False,
@@ -31,13 +32,20 @@ def report(
 
     With `text` the accuracy on it is measured too (or taken from `accuracy`, what `eval` returned before).
     """
+    from neurodeploy.frontends.text import read_text
     from neurodeploy.reporting.files import render
 
     def step(number: int) -> None:
         if progress:
             progress("report", number, 3)
 
+    out = Path(out)
+    if out.is_dir() or not out.name:
+        raise BundleError("ND5004", out, "is a folder, the report is a file", f"name one: {out / 'report.html'}")
+    words = pricing.default_text() if text is None else read_text(text)
     opened, tokenizer = open_model(bundle)
+    mapping, system = read_mapping(opened)
+    prompt = encode_text(tokenizer, words, prompt_tokens or pricing.default_prompt_tokens(opened, tokens))
     step(0)
     if accuracy is None and text is not None:
         accuracy = running.eval(bundle, text, max_tokens=max_tokens, progress=progress)
@@ -46,10 +54,6 @@ def report(
         bundle, text=text, prompt_tokens=prompt_tokens, tokens=tokens, host=host, measure_host=measure_host
     )
     step(2)
-    mapping, system = read_mapping(opened)
-    prompt = encode_text(
-        tokenizer, pricing.default_text() if text is None else Path(text).read_text("utf-8"), prompt_tokens
-    )
     model = hybrid(opened)
     model.forward(prompt, last_only=True)
     counts = model.take_counts()

@@ -8,7 +8,7 @@ from typing import Any
 
 from neurodeploy.bundle import Bundle, open_bundle
 from neurodeploy.bundle.files import digest, read_json
-from neurodeploy.errors import UserError
+from neurodeploy.errors import BundleError, UserError
 from neurodeploy.frontends.tokenizer import Tokenizer, open_tokenizer
 from neurodeploy.hostops.executor import Executor
 from neurodeploy.hybrid import Hybrid
@@ -52,16 +52,30 @@ def float_model(bundle: Bundle, source: str | Path | None = None) -> Executor:
     return Executor(graph.ops, graph.weights, sizes, input=graph.input, output=graph.output)
 
 
-def read_mapping(bundle: Bundle) -> tuple[Mapping, SystemSpec]:
+def load_mapping(bundle: Bundle) -> tuple[Mapping, SystemSpec, list[str]]:
+    """The bundle's mapping, its system, and what the verifier has against it: nothing, unless the file was changed."""
     from partitioner.json_form import mapping_from_json
+    from partitioner.verify import verify
     from targets.systems import get_system
 
     mapping = mapping_from_json(bundle.read_mapping())
-    return mapping, get_system(mapping.system)
+    system = get_system(mapping.system)
+    return mapping, system, verify(mapping, bundle.program, system)
+
+
+def read_mapping(bundle: Bundle) -> tuple[Mapping, SystemSpec]:
+    """The bundle's mapping and its system. ND5010 where the mapping does not hold for the program."""
+    mapping, system, problems = load_mapping(bundle)
+    if problems:
+        problem = f"breaks {len(problems)} rules of {system.name}, the first: {problems[0]}"
+        raise BundleError("ND5010", bundle.path / "mapping.json", problem, "map the bundle again")
+    return mapping, system
 
 
 def encode_text(tokenizer: Tokenizer, text: str, most: int | None = None) -> list[int]:
-    """Token ids of a text as the family expects it to begin; at most `most` of them."""
+    """Token ids of a text as the family expects it to begin; at most `most` of them. ND3005 where that is below 1."""
+    if most is not None and most < 1:
+        raise UserError("ND3005", "text", f"at most {most} tokens of it are not possible", "read at least one")
     if most is not None:  # no token is longer than a few dozen characters: do not tokenise a book for a page
         text = text[: most * 64]
     tokens = tokenizer.encode(text, bos=tokenizer.adds_bos)

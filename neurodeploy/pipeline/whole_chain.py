@@ -22,7 +22,9 @@ def demo(
     """Convert, map, verify, evaluate, generate, price and report the embedded model; files go to the folder `out`."""
     from neurodeploy import embedded
     from neurodeploy.frontends.packaged import DEMO
+    from targets.systems import get_system
 
+    get_system(system)  # a wrong name is told before the minutes of work
     folder, heldout = Path(out), embedded.TEXT
     bundle = folder / "demo.nd"
     converted = convert(DEMO, bundle, progress=progress)

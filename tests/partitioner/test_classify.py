@@ -79,5 +79,5 @@ def test_an_expert_counts_for_its_share_of_tokens(make: SimpleNamespace) -> None
 
 def test_an_operation_without_a_reason_is_our_bug(make: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("partitioner.classify.REASONS", {})
-    with pytest.raises(InternalError, match="ND9005"):
+    with pytest.raises(InternalError, match="ND9008"):
         assign(make.llama(1, 64, 32, 128, 100, 16), 4)

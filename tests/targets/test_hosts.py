@@ -65,7 +65,7 @@ def test_with_a_counter_idle_power_is_measured(tmp_path: Path, monkeypatch: pyte
 
 def test_a_device_that_is_not_there() -> None:
     torch = pytest.importorskip("torch")
-    with pytest.raises(UserError, match="ND4004"):
+    with pytest.raises(UserError, match="ND4005"):
         measure_host(device="tpu")
     if torch.cuda.is_available():
         pytest.skip("this machine has a card")

@@ -1,0 +1,258 @@
+"""What is written is what is read: arrays, program, plain NIR; the same input gives the same bytes; weights stay on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import h5py
+import nir
+import numpy as np
+import pytest
+
+from neurodeploy import pipeline
+from neurodeploy.bundle import open_bundle
+from neurodeploy.bundle.island_files import row_scales
+from neurodeploy.conversion.presets import get_preset
+from neurodeploy.conversion.quantize import quantize
+from neurodeploy.frontends.families import read_graph
+from neurodeploy.ir.graph import HostOp, WeightStore
+from neurodeploy.ir.program import Island, Program
+from tests.bundle.changes import rewrite, sign
+from tests.tiny import environment, snapshot
+
+FAMILIES = ("llama", "experts")
+
+
+@pytest.fixture(params=FAMILIES)
+def family(request: pytest.FixtureRequest) -> tuple[Path, Path]:
+    """A model and its bundle."""
+    return request.getfixturevalue(request.param), request.getfixturevalue(f"{request.param}_bundle")
+
+
+def in_memory(model: Path, bundle: Path) -> tuple[Program, WeightStore]:
+    """The program that the bundle was written from: converted again from the same bytes of text, never written."""
+    graph = read_graph(model)
+    text = (Path(pipeline.converting.__file__).parent.parent / "conversion" / "calibration.txt").read_bytes()
+    recorded = json.loads((bundle / "conversion.json").read_text())["calibration"]
+    assert hashlib.sha256(text).hexdigest() == recorded["sha256"]
+    kept = bytes(b for b in text.decode().encode() if b < min(graph.info.vocab_size, 256))
+    tokens = np.frombuffer(kept[: recorded["tokens"]], np.uint8).astype(np.int64)
+    window = min(get_preset("quick").window, graph.info.max_positions)
+    return quantize(graph, tokens, get_preset("quick", calibration_tokens=96, window=window)), graph.weights
+
+
+def assert_same(a: Any, b: Any, where: str) -> None:
+    """Equal dataclasses, arrays with their types, and plain values."""
+    if isinstance(a, np.ndarray):
+        assert a.dtype == b.dtype and np.array_equal(a, b), where
+    elif hasattr(a, "__dataclass_fields__"):
+        assert type(a) is type(b), where
+        for entry in fields(a):
+            assert_same(getattr(a, entry.name), getattr(b, entry.name), f"{where}.{entry.name}")
+    elif isinstance(a, Mapping):
+        assert set(a) == set(b), where
+        for key in a:
+            assert_same(a[key], b[key], f"{where}[{key}]")
+    elif isinstance(a, tuple):
+        assert len(a) == len(b), where
+        for index, pair in enumerate(zip(a, b, strict=True)):
+            assert_same(*pair, f"{where}[{index}]")
+    else:
+        assert a == b and type(a) is type(b), (where, a, b)
+
+
+def test_everything_comes_back(family: tuple[Path, Path]) -> None:
+    made, weights = in_memory(*family)
+    read = open_bundle(family[1])
+    assert list(made.islands) == list(read.program.islands)
+    assert_same(made.islands, read.program.islands, "islands")
+    assert_same(made.steps, read.program.steps, "steps")
+    for name in ("info", "sizes", "input", "output", "contract"):
+        assert_same(getattr(made, name), getattr(read.program, name), name)
+    used = {name for step in made.steps if isinstance(step, HostOp) for name in step.weights.values()}
+    assert set(read.host_weights.names()) == used
+    for name in used:
+        assert_same(weights.get(name), read.host_weights.get(name), name)
+
+
+def test_same_input_same_bytes(family: tuple[Path, Path], tmp_path: Path) -> None:
+    model, bundle = family
+    again = tmp_path / "again.nd"
+    pipeline.convert(model, again, preset="quick", calibration_tokens=96)
+    first, second = ({k[len(str(root)) :]: v for k, v in snapshot(root).items()} for root in (bundle, again))
+    first.pop("/mapping.json", None)
+    assert first == second
+
+
+def test_mapping_comes_back(llama_bundle: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.nd"
+    shutil.copytree(llama_bundle, copy)
+    body = open_bundle(copy).read_mapping()
+    opened = open_bundle(copy)
+    opened.write_mapping(body)
+    assert opened.read_mapping() == body
+    assert (copy / "mapping.json").read_bytes() == (llama_bundle / "mapping.json").read_bytes()
+
+
+# -- NIR ------------------------------------------------------------------------------------------------------------
+
+
+def nodes(graph: nir.NIRGraph) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Type, and arrays or values, of every node."""
+    found = {}
+    for name, node in graph.nodes.items():
+        values = {
+            key: value for key, value in vars(node).items() if key not in ("input_type", "output_type", "metadata")
+        }
+        found[name] = (type(node).__name__, values)
+    return found
+
+
+def same_graph(a: nir.NIRGraph, b: nir.NIRGraph) -> None:
+    assert sorted(a.edges) == sorted(b.edges)
+    left, right = nodes(a), nodes(b)
+    assert list(left) == list(right)
+    for name, (kind, values) in left.items():
+        assert kind == right[name][0]
+        assert list(values) == list(right[name][1])
+        for key, value in values.items():
+            other = right[name][1][key]
+            assert np.asarray(value).dtype == np.asarray(other).dtype, (name, key)
+            assert np.array_equal(value, other), (name, key)
+
+
+def layout(path: Path) -> dict[str, Any]:
+    """Every group and dataset of an HDF5 file, with types and contents."""
+    found: dict[str, Any] = {}
+
+    def visit(name: str, item: Any) -> None:
+        found[name] = (item.dtype.str, item.shape, item[()]) if isinstance(item, h5py.Dataset) else "group"
+
+    with h5py.File(path, "r") as file:
+        file.visititems(visit)
+    return found
+
+
+def biased(island: Island) -> Island:
+    """The same island with a bias, so that it becomes `nir.Affine`."""
+    bias = np.arange(island.rows, dtype=np.int64) * 1000 - 7
+    return replace(island, neurons=replace(island.neurons, bias=bias))
+
+
+def test_plain_nir_reads_and_writes_every_island(family: tuple[Path, Path], tmp_path: Path) -> None:
+    program = open_bundle(family[1]).program
+    for name, island in program.islands.items():
+        graph = nir.read(family[1] / "islands" / f"{name}.nir")
+        kinds = {key: type(node).__name__ for key, node in graph.nodes.items()}
+        assert kinds == {"input": "Input", "synapses": "Linear", "scale": "Scale", "output": "Output"}
+        assert sorted(graph.edges) == [("input", "synapses"), ("scale", "output"), ("synapses", "scale")]
+        weight = graph.nodes["synapses"].weight
+        assert weight.dtype == np.int8
+        assert np.array_equal(weight, island.synapses.weight)
+        assert np.array_equal(graph.nodes["scale"].scale, row_scales(island))
+        assert graph.nodes["input"].input_type["input"] == [island.columns]
+        assert graph.nodes["output"].output_type["output"] == [island.rows]
+        nir.write(tmp_path / "again.nir", graph)
+        same_graph(graph, nir.read(tmp_path / "again.nir"))
+
+
+@pytest.mark.parametrize("with_bias", [False, True])
+def test_layout_is_that_of_nir_write(llama_bundle: Path, tmp_path: Path, with_bias: bool) -> None:
+    """Group for group and type for type what `nir.write` makes of the same graph; only contents of strings may be ours."""
+    from neurodeploy.bundle.island_files import NIR_VERSION, write_nir
+
+    island = open_bundle(llama_bundle).program.islands["layers.0.self_attn.q_k_v"]
+    ours, theirs = tmp_path / "ours.nir", tmp_path / "theirs.nir"
+    write_nir(ours, biased(island) if with_bias else island, "a note")
+    graph = nir.read(ours)
+    assert type(graph.nodes["synapses"]).__name__ == ("Affine" if with_bias else "Linear")
+    nir.write(theirs, graph)
+    same_graph(graph, nir.read(theirs))
+    left, right = layout(ours), layout(theirs)
+    assert left["version"][2].decode() == NIR_VERSION
+    left.pop("version"), right.pop("version")
+    assert set(left) == set(right)
+    for name, entry in left.items():
+        other = right[name]
+        if entry == "group":
+            assert other == "group", name
+        else:
+            assert (entry[0], entry[1]) == (other[0], other[1]), name
+            assert np.array_equal(np.sort(entry[2], axis=0) if name.endswith("edges") else entry[2],
+                                  np.sort(other[2], axis=0) if name.endswith("edges") else other[2]), name  # fmt: skip
+
+
+def test_nir_means_what_runs(llama_bundle: Path) -> None:
+    """``scale * (W x)`` in floating point is the island's output, to the rounding of its state and multiplier."""
+    from simulators import get_runner
+
+    for name, island in open_bundle(llama_bundle).program.islands.items():
+        graph = nir.read(llama_bundle / "islands" / f"{name}.nir")
+        payload = np.random.default_rng(1).integers(-20_000, 20_001, (3, island.columns)).astype(np.int16)
+        values = payload * np.ldexp(island.input_scale.value, island.synapses.axon_shift.astype(np.int64))
+        real = (values @ graph.nodes["synapses"].weight.T.astype(np.float64)) * graph.nodes["scale"].scale
+        out = get_runner("reference").run(island, payload)[0] * island.output_scale.value
+        unit = row_scales(island).astype(np.float64) * island.input_scale.value * 2.0**island.neurons.acc_shift
+        bound = 0.5 * unit + 0.51 * island.output_scale.value + 1e-6 * np.abs(real)
+        assert (np.abs(out - real) <= bound).all(), name
+
+
+# -- laziness -------------------------------------------------------------------------------------------------------
+
+
+def test_weights_stay_on_disk(llama_bundle: Path) -> None:
+    opened = open_bundle(llama_bundle)
+    for island in opened.program.islands.values():
+        assert isinstance(island.synapses.weight, np.memmap)
+        assert Path(str(island.synapses.weight.filename)).parent == (llama_bundle / "islands").resolve()
+
+
+def test_opening_does_not_load_weights(llama_bundle: Path, tmp_path: Path) -> None:
+    """A bundle with an island of 128 MB more: opening it must not take that memory (digests read in pieces)."""
+    from neurodeploy.bundle.island_files import describe, write_image, write_nir
+
+    copy = tmp_path / "large.nd"
+    shutil.copytree(llama_bundle, copy)
+    island = open_bundle(copy).program.islands["lm_head"]
+    rows, columns = 1 << 15, 1 << 12
+    synapses = replace(
+        island.synapses, weight=np.ones((rows, columns), np.int8), axon_shift=np.zeros(columns, np.uint8),
+        block_abs_sum=np.full(16, 256, np.int64),
+    )  # fmt: skip
+    neurons = replace(island.neurons, multiplier=np.ones(rows, np.int16), shift=np.zeros(rows, np.uint8), bias=None)
+    part = replace(island.slices[0], path="large", output="large", stop=rows, heads=0)
+    large = replace(
+        island, name="large", rows=rows, columns=columns, slices=(part,), synapses=synapses, neurons=neurons
+    )
+    write_nir(copy / "islands" / "large.nir", large, "large")
+    write_image(copy / "islands" / "large.q.h5", large)
+    row = describe(large)
+    del large, synapses
+    rewrite(copy, lambda program: program["islands"].append(row))
+    sign(copy, "islands/large.nir", "islands/large.q.h5")
+    script = (
+        "import resource, sys\n"
+        "from neurodeploy.bundle import open_bundle\n"
+        "from neurodeploy.errors import BundleError\n"
+        "open_bundle(sys.argv[1])\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "try:\n    open_bundle(sys.argv[2])\n"
+        "except BundleError as error:\n    print(error)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(llama_bundle), str(copy)],
+        env=environment(), capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    *said, grown = done.stdout.split("\n")[:-1]
+    # The island was read (the program that has it is refused only afterwards, because nothing calls it).
+    assert len(said) == 1 and "an island is never called" in said[0]
+    assert int(grown) * (1 if sys.platform == "darwin" else 1024) < 16e6

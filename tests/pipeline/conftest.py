@@ -1,0 +1,3 @@
+from tests.tiny import _quiet, experts, experts_bundle, llama, llama_bundle
+
+__all__ = ["_quiet", "experts", "experts_bundle", "llama", "llama_bundle"]

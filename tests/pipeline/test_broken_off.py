@@ -1,0 +1,231 @@
+"""Work that ends in the middle: Ctrl-C, a request to terminate, a full disk, no memory, a bug, a reader that leaves.
+
+Whatever happens, no half-written bundle appears and an older one of that name is still there, byte for byte.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from neurodeploy.bundle import files, open_bundle
+from tests.tiny import call, environment, python, snapshot
+
+#: Where a conversion may be hit: module and function, and how often the function works before that.
+PLACES = {
+    "first island": ("neurodeploy.conversion.quantize._convert_group", 0),
+    "fifth island": ("neurodeploy.conversion.quantize._convert_group", 4),
+    "weights of an island": ("neurodeploy.bundle.island_files.write_nir", 2),
+    "image of an island": ("neurodeploy.bundle.island_files.write_image", 3),
+    "host weights": ("neurodeploy.bundle.writer.write_host_weights", 0),
+    "golden vectors": ("neurodeploy.bundle.writer.BundleWriter._golden", 0),
+    "digests": ("neurodeploy.bundle.writer.digest", 6),
+    "last rename": ("neurodeploy.bundle.files._take_place", 0),
+}
+FAILURES: dict[str, tuple[BaseException, int, str]] = {
+    "Ctrl-C": (KeyboardInterrupt(), 130, "ND3008 convert: was interrupted"),
+    "no memory": (MemoryError(), 3, "ND3007 memory: this machine ran out of it"),
+    "a bug": (ZeroDivisionError("division by zero"), 1, "ND9000 neurodeploy: ZeroDivisionError: division by zero"),
+}
+
+
+def failing(target: str, after: int, error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the function of that name work `after` times and raise `error` then, once."""
+    import importlib
+
+    holder, _, name = target.rpartition(".")
+    try:
+        owner: Any = importlib.import_module(holder)
+    except ModuleNotFoundError:
+        module, _, kind = holder.rpartition(".")
+        owner = getattr(importlib.import_module(module), kind)
+    real = getattr(owner, name)
+    calls = 0
+
+    def wrapper(*arguments: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == after + 1:
+            raise error
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(owner, name, wrapper)
+
+
+def convert(model: Path, out: Path) -> list[str]:
+    return ["convert", str(model), "--out", str(out), "--preset", "quick", "--calibration-tokens", "64"]
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+@pytest.mark.parametrize("place", PLACES)
+def test_conversion(
+    place: str, failure: str, tmp_path: Path, llama: Path, llama_bundle: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    older = tmp_path / "older.nd"
+    shutil.copytree(llama_bundle, older)
+    before = snapshot(tmp_path)
+    error, status, says = FAILURES[failure]
+    for out in (older, tmp_path / "new" / "folder" / "x.nd"):
+        with monkeypatch.context() as patch:
+            failing(*PLACES[place], error, patch)
+            found = call(convert(llama, out), capsys)
+        assert (found.status, found.out) == (status, "")
+        assert says in found.err and "Traceback" not in found.err
+        assert snapshot(tmp_path) == before
+    open_bundle(older)
+
+
+@pytest.mark.parametrize("step", [0, 1])
+def test_older_bundle_comes_back_when_it_cannot_be_replaced(
+    step: int, tmp_path: Path, llama: Path, llama_bundle: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """The older bundle steps aside, then the new one takes its place: either rename may fail."""
+    older = tmp_path / "older.nd"
+    shutil.copytree(llama_bundle, older)
+    before = snapshot(tmp_path)
+    real, calls = Path.replace, []
+
+    def replace(self: Path, target: Any) -> Path:
+        calls.append(target)
+        if len(calls) == step + 1:
+            raise OSError(errno.EACCES, "Permission denied")
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    found = call(convert(llama, older), capsys)
+    assert found.status == 2
+    assert found.err.startswith(f"error ND5004 {older}: cannot be written: Permission denied")
+    assert len(calls) == (1 if step == 0 else 3)
+    assert snapshot(tmp_path) == before
+
+
+def test_second_ctrl_c_while_cleaning_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, calls = shutil.rmtree, []
+
+    def rmtree(path: Path, **options: Any) -> None:
+        calls.append(path)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        real(path, **options)
+
+    monkeypatch.setattr(files.shutil, "rmtree", rmtree)
+    with pytest.raises(KeyboardInterrupt), files.folder_aside(tmp_path / "x.nd", "islands") as work:
+        (work / "islands" / "a.nir").write_bytes(b"half")
+        raise KeyboardInterrupt
+    assert len(calls) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """Every write beyond `size` bytes of a file fails, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("size", [0, 700, 2000, 9000, 16_000, 32_000])
+def test_disk_that_fills_up(
+    size: int, tmp_path: Path, llama: Path, llama_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Real failed writes, at each of the kinds of members in turn."""
+    older = tmp_path / "older.nd"
+    shutil.copytree(llama_bundle, older)
+    before = snapshot(tmp_path)
+    for arguments in (convert(llama, older), convert(llama, tmp_path / "new" / "x.nd")):
+        with files_of_at_most(size):
+            found = call(arguments, capsys)
+        assert found.status == 2, found.err
+        assert found.err.startswith(f"error ND5004 {arguments[3]}: cannot be written: ")
+        assert found.err.count("\n") == 1
+        assert snapshot(tmp_path) == before
+
+
+def test_disk_full_while_mapping(
+    tmp_path: Path, llama_bundle: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An older mapping stays when the new one cannot be written."""
+    bundle = tmp_path / "x.nd"
+    shutil.copytree(llama_bundle, bundle)
+    before = snapshot(tmp_path)
+    with files_of_at_most(100):
+        found = call(["map", str(bundle), "--system", "kapoho-point"], capsys)
+    assert (found.status, found.err.split()[:2]) == (2, ["error", "ND5004"])
+    assert snapshot(tmp_path) == before
+    assert call(["map", str(bundle), "--system", "kapoho-point"], capsys).status == 0
+
+
+def test_debugging_shows_where(
+    tmp_path: Path, llama: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from neurodeploy.cli import main
+
+    failing(*PLACES["first island"], ZeroDivisionError("division by zero"), monkeypatch)
+    monkeypatch.setenv("NEURODEPLOY_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        main(convert(llama, tmp_path / "x.nd"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_interrupt_as_json(
+    tmp_path: Path, llama: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failing(*PLACES["first island"], KeyboardInterrupt(), monkeypatch)
+    found = call([*convert(llama, tmp_path / "x.nd"), "--json"], capsys)
+    assert (found.status, json.loads(found.out)["error"]["code"]) == (130, "ND3008")
+
+
+def _wait(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    limit = time.monotonic() + 60
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_in_the_middle(number: signal.Signals, tmp_path: Path, llama_bundle: Path) -> None:
+    """A real process that converts the embedded model over an older bundle, hit when some islands are written."""
+    older = tmp_path / "older.nd"
+    shutil.copytree(llama_bundle, older)
+    before = snapshot(tmp_path)
+    command = python("convert", "demo", "--out", str(older), "--calibration-tokens", "40000")
+    process = subprocess.Popen(
+        command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+    )
+    _wait(lambda: len(list(tmp_path.glob(".older.nd.*.partial/islands/*.nir"))) >= 2, process)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert err == "error ND3008 convert: was interrupted; run it again: nothing half-written is left behind\n"
+    assert snapshot(tmp_path) == before
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_reader_that_leaves(options: list[str], tmp_path: Path, llama_bundle: Path) -> None:
+    """``neurodeploy explain X.nd | head -0``: not our error, and no complaint."""
+    read, write = os.pipe()
+    os.close(read)
+    command = python("explain", str(llama_bundle), *options)
+    try:
+        done = subprocess.run(command, env=environment(), stdout=write, stderr=subprocess.PIPE, text=True, timeout=60)
+    finally:
+        os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")
