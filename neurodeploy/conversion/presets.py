@@ -38,7 +38,7 @@ class Preset:
     headroom: float = 1.25
     wide_fraction: float = 1 / 16
     output_headroom: float = 8.0
-    calibration_tokens: int = 4096
+    calibration_tokens: int = 8192
     window: int = 512
     damping: float = 0.01
     gptq_columns: int = 2048
