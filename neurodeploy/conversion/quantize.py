@@ -76,7 +76,9 @@ class _Calibration:
     def __init__(self, graph: Graph, tokens: NDArray[np.int64], preset: Preset) -> None:
         sizes = {name: population.size for name, population in graph.populations.items()}
         self.graph, self.preset = graph, preset
-        self.executor = Executor(graph.ops, graph.weights, sizes, keep_weights=False)
+        self.executor = Executor(
+            graph.ops, graph.weights, sizes, keep_weights=False, input=graph.input, output=graph.output
+        )
         pieces = [tokens[start : start + preset.window] for start in range(0, tokens.size, preset.window)]
         self.windows = [_Window({graph.input: torch.from_numpy(piece)}, State()) for piece in pieces]
         self.borrowed: dict[str, int] = {}

@@ -92,6 +92,8 @@ class Executor:
         }  # fmt: skip
         self._head = self._find_head()
         self._dead = self._last_uses()
+        tables = [op.weights["weight"] for op in self.ops if isinstance(op, HostOp) and op.op == "embedding"]
+        self._vocabulary = weights.shape(tables[0])[0] if tables else None
 
     # -- whole sequences ------------------------------------------------------------------------------------------
 
@@ -254,7 +256,7 @@ class Executor:
                 "ND3003", "tokens", f"{ids.dtype} of shape {ids.shape} is not a row of token numbers",
                 "give a 1-D array of at least one integer",
             )  # fmt: skip
-        vocabulary = self.sizes.get(self.output)
+        vocabulary = self._vocabulary
         low, high = int(ids.min()), int(ids.max())
         if low < 0 or (vocabulary is not None and high >= vocabulary):
             wrong = low if low < 0 else high
