@@ -146,16 +146,20 @@ def _too_small(
 
     for narrow in (width for width in NARROWER if width < bits):
         needed = chips(narrow, max_rows)
+        if needed >= placed.chips:
+            continue
         remedies.append(f"{narrow}-bit weights need {needed} chip{'s' if needed > 1 else ''}")
         if needed <= available:
             break
     if max_rows is not None:
-        remedies.append(f"without the cap of {max_rows} neurons a core it needs {chips(weight_bits, None)}")
+        uncapped = chips(weight_bits, None)
+        if uncapped < placed.chips:
+            remedies.append(f"without the cap of {max_rows} neurons a core it needs {uncapped}")
     nowhere = alternatives and not larger and placed.chips > system.chips
     return DoesNotFit(
         "ND2001",
         program.info.name,
         f"needs {placed.chips} chips ({placed.cores} cores) at {bits}-bit weights, {system.name} offers {available} "
         f"({available * chip.cores} cores); {binding} binds",
-        (f"no known system has {placed.chips} chips of {chip.name}; " if nowhere else "") + ", or ".join(remedies),
+        (f"no known system has {placed.chips} chips of {chip.name}; " if nowhere else "") + (", or ".join(remedies) or "use a system with more chips"),
     )

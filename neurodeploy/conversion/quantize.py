@@ -203,7 +203,7 @@ def _convert_group(run: _Calibration, projections: list[Projection]) -> tuple[Is
     for x in inputs:
         check_range(x, projections[0].path, "input", LARGEST_INPUT)
         moments.add(x, moments=preset.rounding == "gptq")
-    sample = torch.cat(inputs)
-    sample = sample[:: max(1, sample.shape[0] // SAMPLE_TOKENS)][:SAMPLE_TOKENS]
+    step = max(1, sum(x.shape[0] for x in inputs) // SAMPLE_TOKENS)
+    sample = torch.cat([x[::step] for x in inputs])[:SAMPLE_TOKENS].clone()
     builder = IslandBuilder(moments, sample, preset, run.graph.weights)
     return builder.build(island_name(projections), projections)
