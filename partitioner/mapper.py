@@ -152,9 +152,7 @@ def _too_small(
         if needed <= available:
             break
     if max_rows is not None:
-        uncapped = chips(weight_bits, None)
-        if uncapped < placed.chips:
-            remedies.append(f"without the cap of {max_rows} neurons a core it needs {uncapped}")
+        remedies.append(f"without the cap of {max_rows} neurons a core it needs {chips(weight_bits, None)}")
     nowhere = alternatives and not larger and placed.chips > system.chips
     return DoesNotFit(
         "ND2001",
