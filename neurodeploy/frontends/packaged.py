@@ -103,16 +103,6 @@ def resolve(name_or_path: str | Path) -> Path:
     raise ModelError("ND1001", text, "no such file, folder or packaged model", _nearest(text, path))
 
 
-def demo_heldout() -> Path:
-    """40 kB of a play that the demo model never saw."""
-    return _demo("heldout.txt")
-
-
-def demo_calibration() -> Path:
-    """40 kB of the text that the demo model was trained on."""
-    return _demo("calibration.txt")
-
-
 def _demo(name: str) -> Path:
     path = DEMO_FOLDER / name
     if not path.exists():
