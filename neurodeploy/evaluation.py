@@ -26,13 +26,18 @@ LOGIT_VALUES = 1 << 24
 
 @dataclass(slots=True)
 class Score:
-    """Sums over the predicted tokens of one model; `seconds` is forward time without the first, warming window."""
+    """Sums over the predicted tokens of one model.
+
+    `seconds` is forward time without the first window, which reads weights and compiles kernels; a text of one window has
+    only that, in `first_seconds`.
+    """
 
     nats: float = 0.0
     tokens: int = 0
     bytes: int = 0
     seconds: float = 0.0
     timed_tokens: int = 0
+    first_seconds: float = 0.0
     choices: list[NDArray[np.int64]] = field(default_factory=list)
 
     @property
@@ -44,11 +49,11 @@ class Score:
         return math.exp(min(self.nats / self.tokens, 700.0))
 
     @property
-    def tokens_per_s(self) -> float | None:
-        """None for a text of a single window: there is nothing to time after warming up."""
-        return self.timed_tokens / self.seconds if self.seconds else None
+    def tokens_per_s(self) -> float:
+        """Tokens per second of forward time, after warming up where the text is longer than one window."""
+        return self.timed_tokens / self.seconds if self.seconds else self.tokens / self.first_seconds
 
-    def to_json(self) -> dict[str, float | None]:
+    def to_json(self) -> dict[str, float]:
         return {
             "bits_per_byte": self.bits_per_byte,
             "perplexity": self.perplexity,
@@ -93,8 +98,11 @@ def _window(model: Model, inputs: NDArray[np.int64], targets: torch.Tensor, scor
     began = time.perf_counter()
     chunk = 128
     for first, logits in model.logits_chunks(inputs, chunk=chunk):
+        elapsed = time.perf_counter() - began
         if timed:
-            score.seconds += time.perf_counter() - began
+            score.seconds += elapsed
+        else:
+            score.first_seconds += elapsed
         wanted = targets[first : first + logits.shape[0]]
         step = max(1, LOGIT_VALUES // logits.shape[1])
         for at in range(0, logits.shape[0], step):

@@ -159,5 +159,6 @@ def _too_small(
         program.info.name,
         f"needs {placed.chips} chips ({placed.cores} cores) at {bits}-bit weights, {system.name} offers {available} "
         f"({available * chip.cores} cores); {binding} binds",
-        (f"no known system has {placed.chips} chips of {chip.name}; " if nowhere else "") + (", or ".join(remedies) or "use a system with more chips"),
+        (f"no known system has {placed.chips} chips of {chip.name}; " if nowhere else "")
+        + (", or ".join(remedies) or "use a system with more chips"),
     )

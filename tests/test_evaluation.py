@@ -1,0 +1,86 @@
+"""Scores and generation on models whose answers are known by hand."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from neurodeploy.errors import UserError
+from neurodeploy.evaluation import agreement, evaluate
+from neurodeploy.generation import generate
+
+
+class Constant:
+    """Gives the same logits after every token; remembers what it was asked."""
+
+    def __init__(self, logits: list[float]) -> None:
+        self.logits, self.asked = torch.tensor(logits), list[list[int]]()
+
+    def forward(self, tokens: Any, state: Any = None, last_only: bool = False) -> torch.Tensor:
+        self.asked.append(np.asarray(tokens).tolist())
+        return self.logits.repeat(1 if last_only else len(self.asked[-1]), 1)
+
+    def logits_chunks(self, tokens: Any, state: Any = None, chunk: int = 128) -> Iterator[tuple[int, torch.Tensor]]:
+        whole = self.forward(tokens)
+        for start in range(0, whole.shape[0], 2):
+            yield start, whole[start : start + 2]
+
+
+def test_bits_per_byte_and_windows_by_hand() -> None:
+    """Probabilities 1/2, 1/4, 1/4; every token but the first is predicted once, whatever the window."""
+    probabilities = [0.5, 0.25, 0.25]
+    tokens = [1, 0, 0, 2, 1, 0, 2]
+    bits = sum(-math.log2(probabilities[t]) for t in tokens[1:])
+    for window in (2, 3, 100):
+        model = Constant([math.log(p) for p in probabilities])
+        found = evaluate({"m": model}, tokens, lambda ids: 3 * len(ids), window)["m"]
+        assert [t for asked in model.asked for t in asked] == tokens[:-1]
+        assert found.tokens == 6 and found.bytes == 18
+        assert found.bits_per_byte == pytest.approx(bits / 18)
+        assert found.perplexity == pytest.approx(2 ** (bits / 6))
+        assert found.tokens_per_s > 0
+
+
+def test_agreement_counts_equal_choices() -> None:
+    scores = evaluate({"a": Constant([0, 1, 2]), "b": Constant([2, 1, 0])}, [0, 1, 2], len)
+    assert agreement(scores["a"], scores["a"]) == 1.0
+    assert agreement(scores["a"], scores["b"]) == 0.0
+
+
+def test_one_token_is_no_text() -> None:
+    with pytest.raises(UserError, match="ND1107"):
+        evaluate({"a": Constant([0, 1])}, [0], len)
+
+
+def test_greedy_takes_the_best_and_says_the_margin() -> None:
+    done = generate(Constant([0.0, 3.0, 2.5]), [0], 4)
+    assert done.tokens == (1, 1, 1, 1)
+    assert done.margins == pytest.approx((0.5,) * 4)
+    assert done.stopped == "length"
+    assert generate(Constant([0.0, 3.0, 2.5]), [0], 4, end_tokens=[1]).stopped == "end token"
+
+
+def test_sampling_is_seeded_and_top_k_cuts() -> None:
+    model = Constant([1.0, 1.0, 1.0, -9.0])
+    first = generate(model, [0], 40, temperature=1.0, seed=3)
+    assert first.tokens == generate(model, [0], 40, temperature=1.0, seed=3).tokens
+    assert first.tokens != generate(model, [0], 40, temperature=1.0, seed=4).tokens
+    assert set(generate(Constant([5.0, 4.9, 0.0]), [0], 60, temperature=5.0, top_k=2).tokens) == {0, 1}
+
+
+@pytest.mark.parametrize(
+    ("code", "change"),
+    [
+        ("ND3005", {"count": 0}), ("ND3005", {"temperature": -1.0}), ("ND3005", {"temperature": math.nan}),
+        ("ND3006", {"max_positions": 3}), ("ND1107", {"prompt": []}),
+    ],
+)  # fmt: skip
+def test_impossible_requests(code: str, change: dict[str, Any]) -> None:
+    given: dict[str, Any] = {"prompt": [0], "count": 5, **change}
+    with pytest.raises(UserError, match=code):
+        generate(Constant([0.0, 1.0]), given.pop("prompt"), given.pop("count"), **given)
