@@ -96,7 +96,7 @@ def evaluate(
 
 def _window(model: Model, inputs: NDArray[np.int64], targets: torch.Tensor, score: Score, timed: bool) -> None:
     began = time.perf_counter()
-    chunk = 128
+    chunk = 64
     for first, logits in model.logits_chunks(inputs, chunk=chunk):
         elapsed = time.perf_counter() - began
         if timed:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from neurodeploy.hostops.memory import give_back
 from neurodeploy.ir.graph import WeightStore
 
 #: An embedding table up to this size is kept whole; of a larger one only the rows that were used.
 WHOLE_TABLE = 16 << 20
+#: Bytes of weights after whose reading memory is tidied.
+TIDY_AFTER = 64 << 20
 #: Rows of a larger table that are kept.
 ROWS_KEPT = 1 << 16
 
@@ -22,6 +25,7 @@ class WeightCache:
         self.keep = keep
         self._tensors: dict[str, Tensor] = {}
         self._rows: dict[str, dict[int, Tensor]] = {}
+        self._read = 0
 
     def get(self, name: str) -> Tensor:
         """A whole tensor."""
@@ -30,7 +34,16 @@ class WeightCache:
             found = torch.from_numpy(self.store.get(name)).to(self.device)
             if self.keep:
                 self._tensors[name] = found
+                self._tidy(found.nbytes)
         return found
+
+    def _tidy(self, read: int) -> None:
+        """Now and then return what reading leaves behind: mapped pages of the file, holes in the heap."""
+        self._read += read
+        if self._read > TIDY_AFTER:
+            self._read = 0
+            self.store.release()
+            give_back()
 
     def rows(self, name: str, index: Tensor) -> Tensor:
         """Rows of a table, one per entry of `index`. A large table is never read whole for this."""
