@@ -22,11 +22,10 @@ SILENT_RANGE = 1.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InputCode:
-    """Scale of the narrow axons, exponent of each axon, and the mean square error expected from rounding."""
+    """Scale of the narrow axons and exponent of each axon."""
 
     scale: Dyadic
     axon_shift: NDArray[np.uint8]
-    expected_mse: float
 
     def steps(self) -> NDArray[np.float32]:
         """Value of one payload unit on each axon."""
@@ -34,35 +33,30 @@ class InputCode:
         return steps
 
 
-def choose_code(channel_max: NDArray[np.float32], channel_power: NDArray[np.float64], preset: Preset) -> InputCode:
-    """Scale and wide axons that minimise the rounding error ``sum_j power-weighted step_j**2 / 12``.
+def choose_code(channel_max: NDArray[np.float32], preset: Preset) -> InputCode:
+    """Scale and wide axons that minimise the rounding error ``sum_j step_j**2``.
 
-    `channel_max` (columns,) is the range that each channel must be able to carry; `channel_power` (columns,) weighs a
-    channel's rounding error by what the weights behind it make of it (mean square of its weight column).
+    `channel_max` (columns,) is the range that each channel must be able to carry.
     """
     limit = signed_max(preset.payload_bits)
     wanted = np.maximum(channel_max.astype(np.float64) * preset.headroom, 0.0)
     columns = wanted.size
     order = np.argsort(-wanted, kind="stable")
     sorted_range = wanted[order]
-    weight = channel_power[order]
-    total = float(weight.sum()) or 1.0
-    most_wide = int(columns * preset.wide_fraction)
-    prefix = np.concatenate([[0.0], np.cumsum(weight)])
     best: tuple[float, int, float] | None = None
-    for wide in range(most_wide + 1):
+    for wide in range(int(columns * preset.wide_fraction) + 1):
         narrow_range = sorted_range[wide] if wide < columns else 0.0
         needed = max(narrow_range, sorted_range[0] / 2**WIDE if wide else 0.0)
-        step = max(needed, 0.0) / limit
-        cost = step * step / 12 * (prefix[-1] - prefix[wide] + prefix[wide] * 4**WIDE)
+        step = needed / limit
+        cost = step * step * (columns - wide + wide * 4**WIDE)
         if best is None or cost < best[0]:
             best = (cost, wide, needed)
     assert best is not None
-    cost, wide, needed = best
+    _, wide, needed = best
     scale = Dyadic.nearest(max((needed or SILENT_RANGE) / limit, SCALE_MIN))
     axon_shift = np.zeros(columns, np.uint8)
     axon_shift[order[:wide]] = WIDE
-    return InputCode(scale, axon_shift, cost / total)
+    return InputCode(scale, axon_shift)
 
 
 def least_square_range(absolute: NDArray[np.float32], limit: int) -> float:

@@ -84,7 +84,7 @@ class IslandBuilder:
     def build(self, name: str, projections: Sequence[Projection]) -> tuple[Island, list[SiteRecord]]:
         first = projections[0]
         rows, columns = sum(p.out_features for p in projections), first.in_features
-        code = choose_code(self.moments.channel_range(self.preset), np.ones(columns), self.preset)
+        code = choose_code(self.moments.channel_range(self.preset), self.preset)
         blocks = self._blocks()
         peak, scales = self._ranges(projections)
         output_scale, acc_shift = self._output(first.path, code, peak, scales)

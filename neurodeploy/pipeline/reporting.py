@@ -12,7 +12,7 @@ from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.program import Program
 from neurodeploy.pipeline import pricing, running
-from neurodeploy.pipeline.session import Progress, encode_text, hybrid, open_model, read_mapping, summary_counts
+from neurodeploy.pipeline.session import Progress, encode_text, open_model, read_mapping
 
 
 def report(
@@ -54,15 +54,13 @@ def report(
         bundle, text=text, prompt_tokens=prompt_tokens, tokens=tokens, host=host, measure_host=measure_host
     )
     step(2)
-    model = hybrid(opened)
-    model.forward(prompt, last_only=True)
-    counts = model.take_counts()
+    activity: dict[str, Any] = priced["activity"]
     data = {
         **sections(opened, mapping, system),
         "accuracy": _accuracy(accuracy),
         "energy": {phase: _phase(priced[phase]) for phase in ("prefill", "generate")},
-        "activity": summary_counts(opened, counts),
-        "experts": experts(opened.program, {name: a.tokens for name, a in counts.islands.items()}),
+        "activity": activity,
+        "experts": experts(opened.program, {name: row["tokens"] for name, row in activity.items()}),
         "sample": {"prompt": tokenizer.decode(prompt[-64:]), "text": priced["sample"]},
     }
     paths = render(data, out)

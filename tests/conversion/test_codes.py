@@ -8,11 +8,9 @@ from neurodeploy.conversion.moments import InputMoments
 from neurodeploy.conversion.presets import PRESETS, Preset, get_preset
 from neurodeploy.errors import UserError
 
-ONES = np.ones(64)
-
 
 def test_without_outliers_no_axon_is_wide() -> None:
-    code = choose_code(np.linspace(1, 2, 64, dtype=np.float32), ONES, Preset("t", headroom=1.0))
+    code = choose_code(np.linspace(1, 2, 64, dtype=np.float32), Preset("t", headroom=1.0))
     assert not code.axon_shift.any()
     assert code.scale.value == pytest.approx(2 / 32767)
 
@@ -20,7 +18,7 @@ def test_without_outliers_no_axon_is_wide() -> None:
 def test_outliers_become_wide_axons_and_free_the_rest() -> None:
     peaks = np.full(64, 1.0, np.float32)
     peaks[[5, 40]] = 200.0
-    code = choose_code(peaks, ONES, Preset("t", headroom=1.0))
+    code = choose_code(peaks, Preset("t", headroom=1.0))
     assert np.flatnonzero(code.axon_shift).tolist() == [5, 40]
     assert code.scale.value == pytest.approx(1 / 32767)
     assert code.steps()[5] == np.float32(256 * code.scale.value)
@@ -30,20 +28,20 @@ def test_a_range_beyond_the_exponent_is_still_carried() -> None:
     """With an outlier 1000 times the rest the narrow scale grows until 8 bits of exponent hold the outlier."""
     peaks = np.full(64, 1.0, np.float32)
     peaks[0] = 1000.0
-    code = choose_code(peaks, ONES, Preset("t", headroom=1.0))
+    code = choose_code(peaks, Preset("t", headroom=1.0))
     assert code.steps()[0] * 32767 >= 1000 * (1 - 1e-6)
 
 
 def test_wide_axons_can_be_turned_off() -> None:
     peaks = np.full(64, 1.0, np.float32)
     peaks[0] = 200.0
-    code = choose_code(peaks, ONES, PRESETS["naive"])
+    code = choose_code(peaks, PRESETS["naive"])
     assert not code.axon_shift.any()
     assert code.scale.value == pytest.approx(200 / 32767)
 
 
 def test_silence_has_a_scale() -> None:
-    code = choose_code(np.zeros(64, np.float32), ONES, Preset("t"))
+    code = choose_code(np.zeros(64, np.float32), Preset("t"))
     assert code.scale.value > 0 and not code.axon_shift.any()
 
 
