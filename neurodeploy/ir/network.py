@@ -1,0 +1,329 @@
+"""`Network`: a spiking network in time, in integers: populations, projections between them, and the rule of a time
+step.
+
+Time steps count from 1, as in Lava. In step t::
+
+    1. every projection delivers what is due: a[port] = wrap32(sum over projections of pending[.., 0])
+    2. populations update in an order in which `Direct` connections point forward; each sends one payload a neuron
+    3. every other projection reads the payload of its source in this step and adds to what is pending::
+
+           acc_i[k]     = wrap32(sum_j w_ij * x_j  over the synapses with delay k)     x_j = 0 or 1 unless `graded`
+           pending_i[k] = wrap32(pending_i[k] + wrap(shift(acc_i[k], weight_exp)))      k = 0 arrives in step t + 1
+
+`shift` is ``acc << exp`` for exp > 0 and the flooring ``acc >> -exp`` otherwise, after the whole sum of one delay
+slot, as in
+Lava's `Dense`, `Sparse` and `DelayDense` (lava 0.10 ``proc/dense/models.py``); `wrap` is to 32 bits, for `Conv` to 24
+bits
+(``proc/conv/utils.py: signed_clamp``). So a synapse takes one step, a delay of d takes 1 + d, and a `Direct`
+connection takes none.
+
+Weights here are *effective* integers: Lava's clipping to the sign mode and its truncation to the weight bits are done
+before
+(`neurodeploy.synapses.weights`). Shapes of populations with space are (x, y, channel), Lava's order; a neuron's index
+is the
+C-order index in that shape. No float anywhere; every array is checked when a network is built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy.errors import InternalError
+from neurodeploy.ir.fixedpoint import Dyadic, Ints
+
+#: Longest delay beyond the synapse's own step: 6 bits hold 0..63, lava-dl's netx stops at 62.
+DELAY_MAX = 62
+#: Name of the model of a population that is fed from outside.
+INPUT = "input"
+SIGN_MODES = ("mixed", "excitatory", "inhibitory")
+WEIGHT_TYPES = (np.dtype(np.int8), np.dtype(np.int16), np.dtype(np.int32))
+
+
+@dataclass(frozen=True, eq=False)
+class Dense:
+    """All-to-all synapses: `weight` (rows, columns) = (targets, sources) int8, int16 or int32.
+
+    Keep it Fortran-ordered (`np.asfortranarray`) where the matrix is large: then the row of targets of one axon is
+    contiguous
+    and no runner needs a copy.
+    """
+
+    weight: NDArray[np.signedinteger]
+
+    @property
+    def rows(self) -> int:
+        return int(self.weight.shape[0])
+
+    @property
+    def columns(self) -> int:
+        return int(self.weight.shape[1])
+
+
+@dataclass(frozen=True, eq=False)
+class Sparse:
+    """Synapses by axon: those of axon j are ``indptr[j]:indptr[j + 1]`` of `target` and `weight`, targets ascending.
+
+    `indptr` (columns + 1,) int64 or uint32, `target` (synapses,) uint16 where rows <= 65 536, else int32; `weight`
+    (synapses,)
+    int8, int16 or int32. No target twice under one axon.
+    """
+
+    rows: int
+    columns: int
+    indptr: NDArray[np.integer]
+    target: NDArray[np.integer]
+    weight: NDArray[np.signedinteger]
+
+
+@dataclass(frozen=True, eq=False)
+class Conv:
+    """A convolution with shared weights, as cross-correlation (torch's convention; Lava stores the kernel flipped)::
+
+        out[x, y, o] = sum_{i, j, c} weight[o, i, j, c] * in[x * stride - padding + i * dilation, .., c of the group of
+        o]
+
+    `weight` (out_channels, kx, ky, in_channels / groups) int8, int16 or int32; `input_shape` (x, y, in_channels).
+    `transposed`
+    exchanges the roles: input pixel (x, y) adds ``weight[o, i, j, c] * in`` to output pixel ``x * stride - padding + i
+    * dilation``
+    (weight (out_channels, kx, ky, in_channels / groups) as before), and the output has
+    ``(n - 1) * stride - 2 * padding + dilation * (k - 1) + 1 + output_padding`` pixels a side.
+    Pooling by summation is a convolution with groups = channels; unpooling its transpose.
+    """
+
+    weight: NDArray[np.signedinteger]
+    input_shape: tuple[int, int, int]
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] = (0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+    transposed: bool = False
+    output_padding: tuple[int, int] = (0, 0)
+
+    @property
+    def output_shape(self) -> tuple[int, int, int]:
+        sides = []
+        for axis in (0, 1):
+            n, k = self.input_shape[axis], self.weight.shape[1 + axis]
+            s, p, d = self.stride[axis], self.padding[axis], self.dilation[axis]
+            if self.transposed:
+                sides.append((n - 1) * s - 2 * p + d * (k - 1) + 1 + self.output_padding[axis])
+            else:
+                sides.append((n + 2 * p - d * (k - 1) - 1) // s + 1)
+        return sides[0], sides[1], int(self.weight.shape[0])
+
+    @property
+    def rows(self) -> int:
+        x, y, c = self.output_shape
+        return x * y * c
+
+    @property
+    def columns(self) -> int:
+        x, y, c = self.input_shape
+        return x * y * c
+
+
+@dataclass(frozen=True, eq=False)
+class Direct:
+    """Neuron i to neuron i in the *same* step, payload unchanged (a port connected to a port in Lava). Never in a
+    cycle.
+
+    `size` neurons on both sides. No synapse, no memory, no delay.
+    """
+
+    size: int
+
+    @property
+    def rows(self) -> int:
+        return self.size
+
+    @property
+    def columns(self) -> int:
+        return self.size
+
+
+Synapse = Dense | Sparse | Conv | Direct
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """Synapses from port `source_port` of `source` to port `target_port` of `target`.
+
+    graded : the payload multiplies the weight; otherwise any non-zero payload counts as one (Lava: num_message_bits =
+    0).
+    weight_exp : the shift of the module docstring.
+    delay : steps beyond the synapse's own, uint8 0..62: None, (columns,) for axonal delays, or one for each synapse in
+    the shape
+        of ``synapse.weight`` of a `Dense` or `Sparse`. An axonal delay means the same as that delay on all synapses of
+        the axon.
+    weight_bits, sign_mode : how the mantissas are stored: memory and Lava need it, the arithmetic does not.
+    """
+
+    name: str
+    source: str
+    target: str
+    synapse: Synapse
+    source_port: str = "s"
+    target_port: str = "a"
+    graded: bool = False
+    weight_exp: int = 0
+    delay: NDArray[np.uint8] | None = None
+    weight_bits: int = 8
+    sign_mode: str = "mixed"
+
+    @property
+    def depth(self) -> int:
+        """Delay slots: 1 + the largest delay. A direct connection has none."""
+        if isinstance(self.synapse, Direct):
+            return 0
+        return 1 if self.delay is None or not self.delay.size else 1 + int(self.delay.max())
+
+    @property
+    def wrap_bits(self) -> int:
+        return 24 if isinstance(self.synapse, Conv) else 32
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """Neurons of one model (`neurodeploy.neurons.registry.MODELS`), or the model "input": payloads come from outside.
+
+    params : by name an int for all neurons or an int64 array (size,) in index order; the model's table says names and
+    ranges.
+    initial : state variables that do not start at the model's own value, likewise.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    model: str
+    params: Mapping[str, int | Ints] = field(default_factory=dict)
+    initial: Mapping[str, int | Ints] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        total = 1
+        for side in self.shape:
+            total *= side
+        return total
+
+
+@dataclass(frozen=True, eq=False)  # no slots: runners keep what they prepare in a WeakKeyDictionary of networks
+class Network:
+    """Populations in order, projections, the populations whose payloads are the result, and the length of a time step.
+
+    `dt` in seconds (None: the source does not say). `provenance` is for people and reports: format, file, what was
+    repaired.
+    """
+
+    name: str
+    populations: Mapping[str, Population]
+    projections: tuple[Projection, ...]
+    outputs: tuple[str, ...]
+    dt: Dyadic | None = None
+    provenance: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return tuple(name for name, population in self.populations.items() if population.model == INPUT)
+
+    @property
+    def neurons(self) -> int:
+        return sum(p.size for p in self.populations.values() if p.model != INPUT)
+
+    def into(self, population: str) -> tuple[Projection, ...]:
+        """Projections to a population, in order: their columns one after another are its axons for the mapper."""
+        return tuple(p for p in self.projections if p.target == population)
+
+    def order(self) -> tuple[str, ...]:
+        """Populations so that every `Direct` connection points forward, otherwise as given. ND9012 where they form a
+        cycle."""
+        waiting: dict[str, set[str]] = {name: set() for name in self.populations}
+        for p in self.projections:
+            if isinstance(p.synapse, Direct):
+                waiting[p.target].add(p.source)
+        done: dict[str, None] = {}
+        while len(done) < len(waiting):
+            ready = [name for name, needs in waiting.items() if name not in done and needs <= done.keys()]
+            if not ready:
+                stuck = sorted(set(waiting) - set(done))
+                raise InternalError("ND9012", stuck[0], "direct connections form a cycle without a synapse")
+            done.update(dict.fromkeys(ready))
+        return tuple(done)
+
+    def check(self) -> None:
+        """Names, shapes, types and ranges of the structure (parameters: `neurons.registry.check_network`). Raises
+        ND9012.
+
+        Frontends turn what a user's file does wrong into their own errors before they build a network.
+        """
+
+        def need(condition: bool, where: str, problem: str) -> None:
+            if not condition:
+                raise InternalError("ND9012", where, problem)
+
+        need(bool(self.populations), self.name, "has no population")
+        for name, population in self.populations.items():
+            need(name == population.name and "/" not in name, name, "is not a usable name")
+            need(bool(population.shape) and all(side > 0 for side in population.shape), name, "has an empty shape")
+        need(bool(self.outputs) and set(self.outputs) <= set(self.populations), self.name, "has no or unknown outputs")
+        need(
+            len({p.name for p in self.projections}) == len(self.projections),
+            self.name,
+            "has two projections of one name",
+        )
+        for p in self.projections:
+            need(p.source in self.populations and p.target in self.populations, p.name, "joins unknown populations")
+            sizes = (self.populations[p.target].size, self.populations[p.source].size)
+            need(
+                (p.synapse.rows, p.synapse.columns) == sizes,
+                p.name,
+                f"has synapses for {(p.synapse.rows, p.synapse.columns)}, not {sizes}",
+            )
+            need(self.populations[p.target].model != INPUT, p.name, "leads into an input")
+            need(
+                p.sign_mode in SIGN_MODES and 1 <= p.weight_bits <= 32 and -31 <= p.weight_exp <= 31,
+                p.name,
+                "has a bad format",
+            )
+            _check_synapse(p, need)
+        self.order()
+
+
+def _check_synapse(p: Projection, need: Callable[[bool, str, str], None]) -> None:
+    s = p.synapse
+    if isinstance(s, Direct):
+        need(p.delay is None and p.weight_exp == 0, p.name, "is direct and has a delay or an exponent")
+        return
+    need(s.weight.dtype in WEIGHT_TYPES, p.name, f"has weights of type {s.weight.dtype}")
+    if isinstance(s, Dense):
+        need(s.weight.ndim == 2, p.name, "dense weights have two axes")
+    elif isinstance(s, Sparse):
+        need(
+            s.indptr.shape == (s.columns + 1,) and s.target.shape == s.weight.shape == (int(s.indptr[-1]),),
+            p.name,
+            "indptr, target and weight disagree",
+        )
+        need(
+            s.target.size == 0 or (int(s.target.min()) >= 0 and int(s.target.max()) < s.rows),
+            p.name,
+            "a target is out of range",
+        )
+        need(bool((np.diff(s.indptr.astype(np.int64)) >= 0).all()), p.name, "indptr descends")
+    else:
+        need(s.weight.ndim == 4 and s.weight.shape[0] % s.groups == 0, p.name, "kernel is not (out, x, y, in / groups)")
+        need(
+            s.weight.shape[3] * s.groups == s.input_shape[2] and min(s.output_shape) > 0,
+            p.name,
+            "kernel does not fit its input",
+        )
+    if p.delay is not None:
+        allowed = {(s.columns,)} | ({s.weight.shape} if isinstance(s, Dense | Sparse) else set())
+        need(
+            p.delay.dtype == np.uint8 and p.delay.shape in allowed,
+            p.name,
+            "delay is not uint8 for each axon or synapse",
+        )
+        need(p.delay.size == 0 or int(p.delay.max()) <= DELAY_MAX, p.name, f"a delay exceeds {DELAY_MAX}")

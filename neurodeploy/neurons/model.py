@@ -1,0 +1,90 @@
+"""What a neuron model is: names, parameters with ranges, state with bits, and its step in integers and in real numbers.
+
+One file a model states the equation, the source of each rule, and a `MODEL` made of these types; `registry.py` lists
+them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy.ir.fixedpoint import Ints
+
+Values = dict[str, Ints]
+FloatValues = dict[str, NDArray[np.float64]]
+
+
+class Stepped(NamedTuple):
+    """Payloads by output port, (samples, size) int64 in the range of int32; values that wrapped; values that were
+    clipped."""
+
+    outputs: Values
+    wrapped: int = 0
+    saturated: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """An integer parameter: its range, its meaning and unit, the value when none is given (None: it must be given)."""
+
+    low: int
+    high: int
+    meaning: str
+    default: int | None = None
+    per_neuron: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class StateVar:
+    """A state variable: its width on the chip, and how it starts: an integer or the name of a parameter."""
+
+    bits: int
+    meaning: str
+    initial: int | str = 0
+
+
+#: ``step(params, state, inputs, t) -> Stepped``. `params` name -> int64 array broadcastable to (samples, size);
+#: `state` is
+#: changed in place (entries replaced), `inputs` has every port, zeros where nothing arrives, int64 in the range of
+#: int32;
+#: t counts from 1.
+IntegerStep = Callable[[Mapping[str, Ints], Values, Mapping[str, Ints], int], Stepped]
+#: ``float_step(params, state, inputs, t) -> outputs``: the same equation in real numbers without rounding, wrapping or
+#: clipping.
+#: The parameters are those of the integer step, in its units: a decay of 12 bits is still divided by 4096.
+FloatStep = Callable[
+    [Mapping[str, NDArray[np.float64]], FloatValues, Mapping[str, NDArray[np.float64]], int], FloatValues
+]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NeuronModel:
+    """A neuron model.
+
+    lava : the process and ProcessModel whose arithmetic it is, None for a model of our own.
+    ports, outputs : input and output ports, the first is the default; `graded` says that payloads other than 0 and 1
+    are sent.
+    out_bits : width of a payload.
+    """
+
+    name: str
+    lava: str | None
+    params: Mapping[str, Param]
+    state: Mapping[str, StateVar]
+    step: IntegerStep
+    float_step: FloatStep
+    ports: tuple[str, ...] = ("a",)
+    outputs: tuple[str, ...] = ("s",)
+    graded: bool = False
+    out_bits: int = 1
+    sources: tuple[str, ...] = field(default=())
+
+    @property
+    def state_bits(self) -> int:
+        """Bits of state a neuron."""
+        return sum(variable.bits for variable in self.state.values())
