@@ -30,22 +30,34 @@ class Stepped(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """An integer parameter: its range, its meaning and unit, the value when none is given (None: it must be given)."""
+    """An integer parameter: its range, its meaning and unit, the value when none is given (None: it must be given).
+
+    chip : the range of the chip's register where that is narrower than what Lava computes with.
+    """
 
     low: int
     high: int
     meaning: str
     default: int | None = None
     per_neuron: bool = True
+    chip: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StateVar:
-    """A state variable: its width on the chip, and how it starts: an integer or the name of a parameter."""
+    """A state variable: its width on the chip, and how it starts: an integer or the name of a parameter.
+
+    bits : what the chip has (Lava's `precision`) and what memory is counted by. Lava computes in int32 arrays, so the
+        arithmetic of its models is the one that each model's file states, and a value can leave these bits.
+    shift : bits by which the initial value is shifted to the left (Lava's alignment of a threshold).
+    settable : False where the model itself says how it starts, so that a population cannot.
+    """
 
     bits: int
     meaning: str
     initial: int | str = 0
+    shift: int = 0
+    settable: bool = True
 
 
 #: ``step(params, state, inputs, t) -> Stepped``. `params` name -> int64 array broadcastable to (samples, size);
@@ -60,6 +72,13 @@ IntegerStep = Callable[[Mapping[str, Ints], Values, Mapping[str, Ints], int], St
 FloatStep = Callable[
     [Mapping[str, NDArray[np.float64]], FloatValues, Mapping[str, NDArray[np.float64]], int], FloatValues
 ]
+#: What is wrong with parameters taken together and what to do about it; None where nothing is.
+Consistent = Callable[[Mapping[str, Ints]], tuple[str, str] | None]
+
+
+def always_consistent(params: Mapping[str, Ints]) -> tuple[str, str] | None:
+    """Any values within the ranges go together."""
+    return None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,6 +89,7 @@ class NeuronModel:
     ports, outputs : input and output ports, the first is the default; `graded` says that payloads other than 0 and 1
     are sent.
     out_bits : width of a payload.
+    consistent : checks the parameters against one another, beyond their ranges.
     """
 
     name: str
@@ -83,6 +103,7 @@ class NeuronModel:
     graded: bool = False
     out_bits: int = 1
     sources: tuple[str, ...] = field(default=())
+    consistent: Consistent = always_consistent
 
     @property
     def state_bits(self) -> int:

@@ -1,0 +1,91 @@
+"""Leaky integrate-and-fire with adaptive threshold and refractoriness, Lava's `ATRLIF` in fixed point.
+
+Equation in integers, D(x, d) = ``x * (4096 - d) >> 12`` rounded towards zero, theta0 = theta_0 << 6::
+
+    i[t]     = wrap24(wrap32(D(i[t-1], delta_i + 1) + wrap32(a << 6)))
+    v[t]     = clip24(wrap32(D(v[t-1], delta_v) + i[t] + bias))           bias = bias_mant * 2**bias_exp
+    theta[t] = wrap32(D(wrap32(theta[t-1] - theta0), delta_theta) + theta0)      starts at theta0
+    r[t]     = D(r[t-1], delta_r)                                                starts at 0
+    s[t]     = wrap32(v[t] - r[t]) >= theta[t]
+    where s[t]:  r[t] = wrap32(r[t] + 2 theta[t]),  theta[t] = wrap32(theta[t] + (theta_step << 6))
+
+Not strict, and v is *not* reset: r holds the neuron back. theta and r are not clipped ("TODO" in Lava), they wrap.
+
+Deltas are integers of 1/4096; Lava's process takes the fraction ``delta / 4096.0``, exact in float64, and then
+computes ``int64(i * (4096 - (delta_i + 1)))`` through float64, exact below 2**53, which every int32 current is. A
+Python *int* as Lava's delta_i makes that an int32 product that wraps instead: give floats. Lava overwrites any initial
+theta with theta0 in its first step, so a population cannot set it. theta_0 and theta_step are the integers given to
+the process.
+
+Counted: `wrapped` each of i (either wrap), v, theta - theta0, theta, v - r, and after the spike r and theta, that is
+not the exact value; `saturated` the v that were clipped.
+Source: lava-nc 0.10.0 `lava/proc/atrlif/models.py`, `PyATRLIFModelFixed`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.neurons import leaky
+from neurodeploy.neurons.arithmetic import ALIGN_BITS, DECAY_ONE, wrap32
+from neurodeploy.neurons.leaky import Floats
+from neurodeploy.neurons.model import FloatValues, NeuronModel, Param, StateVar, Stepped, Values
+
+PARAMS = {
+    "delta_i": Param(0, 4096, "decay of the current a step, (delta_i + 1) / 4096"),
+    "delta_v": Param(0, 4096, "decay of the voltage a step, delta_v / 4096"),
+    "delta_theta": Param(0, 4096, "decay of the threshold towards theta_0 a step, delta_theta / 4096"),
+    "delta_r": Param(0, 4096, "decay of the refractory state a step, delta_r / 4096"),
+    "theta_0": Param(0, 2**17 - 1, "threshold at rest, in units of 64 of the voltage"),
+    "theta_step": Param(0, 2**17 - 1, "growth of the threshold by a spike, in units of 64 of the voltage"),
+    **leaky.BIAS,
+}
+STATE = {
+    "i": StateVar(24, "current of the synapses"),
+    "v": StateVar(24, "voltage of the membrane"),
+    "theta": StateVar(24, "threshold", "theta_0", shift=ALIGN_BITS, settable=False),
+    "r": StateVar(24, "refractory state"),
+}
+
+
+def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str, Ints], t: int) -> Stepped:
+    """One time step of the equation above."""
+    rest, growth = params["theta_0"] << ALIGN_BITS, params["theta_step"] << ALIGN_BITS
+    i, wrapped_i = leaky.current(state["i"], inputs["a"], params["delta_i"])
+    v, wrapped_v, saturated = leaky.voltage(state["v"], i, params["delta_v"], leaky.bias(params))
+    off_rest, wrapped_off = wrap32(state["theta"] - rest)
+    theta, wrapped_theta = wrap32(leaky.decayed(off_rest, params["delta_theta"]) + rest)
+    r = leaky.decayed(state["r"], params["delta_r"])
+    drive, wrapped_drive = wrap32(v - r)
+    s = drive >= theta
+    refractory, wrapped_r = wrap32(np.where(s, r + 2 * theta, r))
+    grown, wrapped_grown = wrap32(np.where(s, theta + growth, theta))
+    state.update(i=i, v=v, theta=grown, r=refractory)
+    wrapped = wrapped_i + wrapped_v + wrapped_off + wrapped_theta + wrapped_drive + wrapped_r + wrapped_grown
+    return Stepped({"s": s.astype(np.int64)}, wrapped, saturated)
+
+
+def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:
+    """The same in real numbers."""
+    rest, growth = (leaky.float_threshold(params[name]) for name in ("theta_0", "theta_step"))
+    i = state["i"] * (1.0 - (params["delta_i"] + 1.0) / DECAY_ONE) + inputs["a"] * 2.0**ALIGN_BITS
+    v = state["v"] * (1.0 - params["delta_v"] / DECAY_ONE) + i + leaky.float_bias(params)
+    theta = (state["theta"] - rest) * (1.0 - params["delta_theta"] / DECAY_ONE) + rest
+    r = state["r"] * (1.0 - params["delta_r"] / DECAY_ONE)
+    s = v - r >= theta
+    state.update(i=i, v=v, theta=np.where(s, theta + growth, theta), r=np.where(s, r + 2.0 * theta, r))
+    return {"s": s.astype(np.float64)}
+
+
+MODEL = NeuronModel(
+    name="atrlif",
+    lava="lava.proc.atrlif: ATRLIF, PyATRLIFModelFixed",
+    params=PARAMS,
+    state=STATE,
+    step=integer_step,
+    float_step=float_step,
+    sources=("lava-nc 0.10.0 lava/proc/atrlif/models.py", "lava-nc 0.10.0 lava/proc/atrlif/process.py"),
+)

@@ -1,0 +1,59 @@
+"""Vector to be normalised, Lava's `NormVecDelay`, faults included; `neurodeploy.neurons.norm` is the right one.
+
+Equation, products in int32 that wraps::
+
+    s2[t] = wrap32(a1[t] * a1[t])                                     for the sum of squares, in the same step
+    p     = wrap32(v[t-1] * a2[t]),    s[t] = p where |p| > vth else 0
+    v2[t] = v[t-1],  v[t] = a1[t]
+
+Faults that are Lava's and kept here: (1) the output multiplies the input of *one* step ago, while its docstring
+promises two and its own network (input, Dense, InvSqrt, Dense: two steps) needs two, so an input that changes each
+step is scaled by the norm of the step before it; (2) the square wraps from |a1| > 46340 on and may then be negative;
+(3) the product is not shifted, `exp` of Lava's process has no effect. v2 is never read; it is state because Lava's
+process has it.
+
+Outputs: s and s2 (Lava's s2_out). Counted in `wrapped`: each of s2 and p that 32 bits changed.
+Source: lava-nc 0.10.0 `lava/proc/graded/models.py`, `NormVecDelayModel`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.neurons import graded_vec
+from neurodeploy.neurons.arithmetic import abs32, wrap32
+from neurodeploy.neurons.leaky import Floats
+from neurodeploy.neurons.model import FloatValues, NeuronModel, StateVar, Stepped, Values
+
+
+def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str, Ints], t: int) -> Stepped:
+    """One time step of the equation above."""
+    square, wrapped_square = wrap32(inputs["a1"] * inputs["a1"])
+    p, wrapped = wrap32(state["v"] * inputs["a2"])
+    state["v2"], state["v"] = state["v"], inputs["a1"].copy()
+    return Stepped({"s": np.where(abs32(p) > params["vth"], p, 0), "s2": square}, wrapped + wrapped_square)
+
+
+def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:
+    """The same in real numbers."""
+    p = state["v"] * inputs["a2"]
+    state["v2"], state["v"] = state["v"], inputs["a1"].copy()
+    return {"s": np.where(np.abs(p) > params["vth"], p, 0.0), "s2": inputs["a1"] ** 2}
+
+
+MODEL = NeuronModel(
+    name="norm_vec",
+    lava="lava.proc.graded: NormVecDelay, NormVecDelayModel",
+    params=graded_vec.PARAMS,
+    state={"v": StateVar(24, "input of this step"), "v2": StateVar(24, "input of the step before")},
+    step=integer_step,
+    float_step=float_step,
+    ports=("a1", "a2"),
+    outputs=("s", "s2"),
+    graded=True,
+    out_bits=24,
+    sources=graded_vec.SOURCES,
+)

@@ -1,0 +1,216 @@
+"""Every neuron model by name, and the checks, preparation and sizes of a population's parameters.
+
+The model "input" (`neurodeploy.ir.network.INPUT`) is not in the table: a population whose payloads come from outside
+has no parameters and no state. All functions here accept it.
+
+Errors of a user are `UserError`s that name the population and the parameter: ND3240 unknown model, ND3241 unknown
+parameter
+or state variable, ND3242 a parameter is missing, ND3243 not an integer, ND3244 wrong shape, ND3245 out of range,
+ND3246 parameters that contradict one another, ND3247 unknown port.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy.errors import UserError
+from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.network import INPUT, Network, Population
+from neurodeploy.neurons import (
+    atrlif,
+    cuba,
+    delta,
+    graded_relu,
+    graded_vec,
+    inv_sqrt,
+    li,
+    lif,
+    lif_refractory,
+    lif_reset,
+    lif_subtract,
+    norm,
+    norm_vec,
+    product,
+    rf,
+    rf_iz,
+    rf_zero,
+    rsqrt,
+    s4d,
+    sigma,
+    sigma_delta,
+    sigma_delta_corrected,
+    spiker,
+    ternary_lif,
+    threshold,
+)
+from neurodeploy.neurons.model import NeuronModel, Param, StateVar, Values
+
+_FILES = (
+    lif, lif_reset, lif_refractory, lif_subtract, ternary_lif, atrlif, cuba, li, threshold, rf, rf_iz, rf_zero,
+    sigma, delta, sigma_delta, sigma_delta_corrected, graded_vec, graded_relu, product, norm_vec, inv_sqrt, norm, rsqrt,
+    spiker, s4d,
+)  # fmt: skip
+
+#: All models by name; "input" is none of them.
+MODELS: Mapping[str, NeuronModel] = MappingProxyType({file.MODEL.name: file.MODEL for file in _FILES})
+
+
+def get_model(name: str) -> NeuronModel:
+    """The model of a name. ND3240 where there is none (nor is there one of "input")."""
+    if name in MODELS:
+        return MODELS[name]
+    raise UserError("ND3240", name, "is not a neuron model", "use one of " + ", ".join(MODELS))
+
+
+def output_ports(population: Population) -> tuple[str, ...]:
+    """Output ports, the default first; an input has "s"."""
+    return ("s",) if population.model == INPUT else get_model(population.model).outputs
+
+
+def input_ports(population: Population) -> tuple[str, ...]:
+    """Input ports, the default first; an input, and a spiker, has none."""
+    return () if population.model == INPUT else get_model(population.model).ports
+
+
+def check_population(population: Population) -> None:
+    """Names, types, shapes, ranges and the agreement of all parameters and initial states.
+
+    Raises `UserError` ND3240..ND3246; says nothing where all is well.
+    """
+    params = prepared_params(population)
+    _initial_values(population, params)
+
+
+def check_network(network: Network) -> None:
+    """The structure (`Network.check`), every population's parameters, and the ports that projections name (ND3247)."""
+    for population in network.populations.values():
+        if population.model != INPUT:
+            get_model(population.model)
+    network.check()
+    for population in network.populations.values():
+        check_population(population)
+    for p in network.projections:
+        ends = (
+            ("source", p.source, p.source_port, output_ports(network.populations[p.source])),
+            ("target", p.target, p.target_port, input_ports(network.populations[p.target])),
+        )
+        for end, name, port, ports in ends:
+            if port not in ports:
+                problem = f'names the {end} port "{port}", which population {name} does not have'
+                raise UserError("ND3247", f"projection {p.name}", problem, f"use one of: {', '.join(ports) or 'none'}")
+
+
+def prepared_params(population: Population) -> Values:
+    """All parameters, defaults included: int64 arrays of shape (1,) or (size,), checked. Raises ND3240..ND3246."""
+    table: Mapping[str, Param] = {} if population.model == INPUT else get_model(population.model).params
+    where = f"population {population.name}"
+    _no_others(where, "parameter", population.params, table)
+    prepared: Values = {}
+    for name, param in table.items():
+        value = population.params.get(name, param.default)
+        if value is None:
+            fix = f"give {name}: {param.meaning}, {param.low}..{param.high}"
+            raise UserError("ND3242", where, f"lacks the parameter {name} of model {population.model}", fix)
+        size = population.size if param.per_neuron else 1
+        prepared[name] = _array(where, name, value, size, param.low, param.high)
+    contradiction = get_model(population.model).consistent(prepared) if table else None
+    if contradiction:
+        problem, fix = contradiction
+        raise UserError("ND3246", where, problem, fix)
+    return prepared
+
+
+def initial_state(population: Population, samples: int) -> Values:
+    """Every state variable at step 0: int64 (samples, size). Raises ND3240..ND3246."""
+    values = _initial_values(population, prepared_params(population))
+    shape = (samples, population.size)
+    return {name: np.broadcast_to(value, shape).astype(np.int64) for name, value in values.items()}
+
+
+def state_bytes(population: Population) -> int:
+    """Bytes that one neuron needs in the memory of a core: its state, and its own copy of each parameter that differs.
+
+    A parameter that is the same in all neurons is kept once for the core and costs a neuron nothing. Widths are those
+    of the model's tables (the chip's registers are narrower for some, see the meaning of each); the bits are added,
+    then rounded up to bytes. An input needs none.
+    """
+    if population.model == INPUT:
+        return 0
+    model = get_model(population.model)
+    bits = model.state_bits
+    for name, value in prepared_params(population).items():
+        if value.size > 1 and bool((value != value[0]).any()):
+            bits += param_bits(model.params[name])
+    return -(-bits // 8)
+
+
+def beyond_chip(population: Population) -> tuple[str, ...]:
+    """Parameters that Lava computes with but that the chip's registers cannot hold, one line each; for a report."""
+    if population.model == INPUT:
+        return ()
+    found = []
+    params = prepared_params(population)
+    for name, param in get_model(population.model).params.items():
+        low, high = param.chip or (param.low, param.high)
+        outside = (params[name] < low) | (params[name] > high)
+        if outside.any():
+            worst = int(params[name][outside][0])
+            found.append(
+                f"population {population.name}: {name} = {worst} is outside the chip's register of {low}..{high}"
+            )
+    return tuple(found)
+
+
+def param_bits(param: Param) -> int:
+    """Bits of a parameter's range, the sign included where it has one."""
+    if param.low >= 0:
+        return param.high.bit_length()
+    return max(param.high, -param.low - 1).bit_length() + 1
+
+
+def _initial_values(population: Population, params: Values) -> Values:
+    states: Mapping[str, StateVar] = {} if population.model == INPUT else get_model(population.model).state
+    where = f"population {population.name}"
+    settable = {name: variable for name, variable in states.items() if variable.settable}
+    _no_others(where, "initial state", population.initial, settable)
+    values: Values = {}
+    for name, variable in states.items():
+        if name in population.initial:
+            end = 2 ** (variable.bits - 1)
+            values[name] = _array(where, name, population.initial[name], population.size, -end, end)
+        elif isinstance(variable.initial, str):
+            values[name] = params[variable.initial] << variable.shift
+        else:
+            values[name] = np.full(1, variable.initial << variable.shift, dtype=np.int64)
+    return values
+
+
+def _no_others(where: str, kind: str, given: Mapping[str, object], table: Mapping[str, object]) -> None:
+    unknown = [name for name in given if name not in table]
+    if unknown:
+        fix = f"leave it out, or use: {', '.join(table)}" if table else "leave it out"
+        raise UserError("ND3241", where, f"has no {kind} {unknown[0]}", fix)
+
+
+def _array(where: str, name: str, value: int | Ints, size: int, low: int, high: int) -> NDArray[np.int64]:
+    """`value` as int64 of shape (1,) or (size,), in [low, high]."""
+    given: Ints = np.asarray(value)
+    if given.dtype.kind not in "iu":
+        if given.dtype == np.object_:  # Python integers beyond 64 bits
+            raise UserError(
+                "ND3245", where, f"{name} has values outside {low}..{high}", f"bring {name} into that range"
+            )
+        fix = f"round {name} and give it as int64"
+        raise UserError("ND3243", where, f"{name} is of type {given.dtype}, not of integers", fix)
+    if given.shape not in ((), (1,), (size,)):
+        fix = f"give {name} as one integer" + (f" or as an array of shape ({size},)" if size > 1 else "")
+        raise UserError("ND3244", where, f"{name} has the shape {given.shape}", fix)
+    smallest, largest = int(given.min()), int(given.max())
+    if smallest < low or largest > high:
+        worst = smallest if smallest < low else largest
+        raise UserError("ND3245", where, f"{name} = {worst} is outside {low}..{high}", f"bring {name} into that range")
+    return given.reshape(-1).astype(np.int64)

@@ -1,0 +1,78 @@
+"""Sigma-delta neuron, Lava's `SigmaDelta` in fixed point: sums graded changes, sends graded changes.
+
+Equation, every line in int32 that wraps (e = spike_exp + state_exp)::
+
+    sigma[t] = sigma[t-1] + a[t]
+    x        = sigma[t] + (bias << e),  then max(x, 0) where act_mode = 1 (relu)
+    d        = x - act[t-1] + residue[t-1]
+    cum_error = 1:  error = error + d;  m = d where |error| >= vth << e, else 0;  error = 0 where m != 0
+    cum_error = 0:                      m = d where |d|     >= vth << e, else 0
+    residue[t] = d - m,  act[t] = x,  s[t] = m >> state_exp  (floored; what is cut off is lost)
+
+Greater *or equal*, although the docstring of Lava's process says greater. numpy's |-2**31| is -2**31, below any
+threshold, and `abs32` keeps that. The input is not shifted by state_exp: the weights bring that scale.
+
+Counted in `wrapped`: each of sigma, x, d and error that 32 bits changed.
+Source: lava-nc 0.10.0 `lava/proc/sdn/models.py`, `PySigmaDeltaModelFixed`; the scaling of vth and bias in
+`lava/proc/sdn/process.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.neurons import delta
+from neurodeploy.neurons.arithmetic import wrap32
+from neurodeploy.neurons.leaky import Floats
+from neurodeploy.neurons.model import FloatValues, NeuronModel, Param, StateVar, Stepped, Values
+
+PARAMS = {
+    **delta.PARAMS,
+    "bias": Param(-(2**15), 2**15 - 1, "added to sigma, in units of 2**(spike_exp + state_exp)", 0),
+    "act_mode": Param(0, 1, "0 unit, 1 relu", 1, per_neuron=False),
+}
+STATE = {"sigma": StateVar(24, "sum of all inputs"), **delta.STATE}
+
+
+def activation(params: Mapping[str, Ints], state: Values, a: Ints) -> tuple[Ints, int]:
+    """Adds to sigma; returns x and how many values wrapped."""
+    state["sigma"], wrapped_sigma = wrap32(state["sigma"] + a)
+    x, wrapped_x = wrap32(state["sigma"] + (params["bias"] << delta.exponent(params)))
+    return np.where(params["act_mode"] == 1, np.maximum(x, 0), x), wrapped_sigma + wrapped_x
+
+
+def float_activation(params: Mapping[str, Floats], state: FloatValues, a: Floats) -> Floats:
+    """`activation` in real numbers."""
+    state["sigma"] = state["sigma"] + a
+    x = state["sigma"] + params["bias"] * np.exp2(params["spike_exp"] + params["state_exp"])
+    return np.where(params["act_mode"] == 1.0, np.maximum(x, 0.0), x)
+
+
+def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str, Ints], t: int) -> Stepped:
+    """One time step of the equation above."""
+    x, wrapped = activation(params, state, inputs["a"])
+    m, wrapped_delta = delta.encode(params, state, x)
+    return Stepped({"s": m >> params["state_exp"]}, wrapped + wrapped_delta)
+
+
+def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:
+    """The same in real numbers: nothing is cut off."""
+    x = float_activation(params, state, inputs["a"])
+    return {"s": delta.float_encode(params, state, x) * np.exp2(-params["state_exp"])}
+
+
+MODEL = NeuronModel(
+    name="sigma_delta",
+    lava="lava.proc.sdn: SigmaDelta, PySigmaDeltaModelFixed",
+    params=PARAMS,
+    state=STATE,
+    step=integer_step,
+    float_step=float_step,
+    graded=True,
+    out_bits=24,
+    sources=delta.SOURCES,
+    consistent=delta.consistent,
+)

@@ -1,0 +1,153 @@
+"""The real-number step is the integer step without its rounding: close where it rounds, equal where it cannot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neurodeploy.neurons.registry import MODELS
+from tests.neurons.stepping import Cells, population
+
+SIZE = 16
+LEAKY = {"du": (-1, 4095), "dv": (0, 4096), "bias_mant": (-4096, 4095), "bias_exp": (-4, 4)}
+SIGMA_DELTA = {"vth": (0, 30), "spike_exp": (0, 4), "state_exp": (0, 4)}
+RF = {
+    "sin_decay": (-4096, 4096),
+    "cos_decay": (-4096, 4096),
+    "vth": (-9, 300),
+    "state_exp": (0, 6),
+    "decay_bits": (12, 12),
+}
+#: Spans of parameters and states that neither wrap nor clip, and the bound of a step's rounding in units of the result:
+#: one for each shift that rounds (a bias floored or a second product adds one), times the gain behind it.
+TABLE: dict[str, tuple[dict[str, tuple[int, int]], float]] = {
+    "lif": ({**LEAKY, "vth": (-50, 2000)}, 3),
+    "lif_reset": ({**LEAKY, "vth": (-50, 2000), "reset_interval": (1, 3), "reset_offset": (0, 5)}, 3),
+    "lif_refractory": ({**LEAKY, "vth": (-50, 2000), "refractory_period": (0, 3)}, 3),
+    "lif_subtract": ({**LEAKY, "vth": (0, 2000)}, 3),
+    "ternary_lif": ({**LEAKY, "vth_hi": (10, 2000), "vth_lo": (-2000, 0)}, 3),
+    "atrlif": (
+        {f"delta_{name}": (0, 4096) for name in ("i", "v", "theta", "r")}
+        | {"theta_0": (0, 500), "theta_step": (0, 90), "bias_mant": (-4096, 4095), "bias_exp": (-4, 4)},
+        3,
+    ),
+    "cuba": ({**LEAKY, "du": (0, 4096), "vth": (0, 5000)}, 3),
+    "li": (LEAKY, 3),
+    "threshold": ({"vth": (-99, 99)}, 0),
+    "rf": (RF, 2),
+    "rf_iz": (RF, 2),
+    "rf_zero": ({"lst": (-(2**15), 2**15), "lct": (-(2**15), 2**15), "uth": (-9, 99)}, 2),
+    "sigma": ({}, 0),
+    "delta": ({**SIGMA_DELTA, "cum_error": (0, 1)}, 1),
+    "sigma_delta": ({**SIGMA_DELTA, "cum_error": (0, 1), "bias": (-99, 99), "act_mode": (0, 1)}, 1),
+    "sigma_delta_corrected": ({**SIGMA_DELTA, "bias": (-99, 99), "act_mode": (0, 1)}, 16),
+    "graded_vec": ({"vth": (0, 99)}, 0),
+    "graded_relu": ({"vth": (-99, 99)}, 0),
+    "product": ({"vth": (0, 99), "exp": (0, 9)}, 1),
+    "norm_vec": ({"vth": (0, 99)}, 0),
+    "norm": ({"vth": (0, 99), "exp": (8, 12), "square_exp": (0, 9)}, 0.5),
+    "rsqrt": ({"exp": (8, 18), "bias": (0, 99)}, 0.5),
+    "spiker": ({"rate": (0, 4), "payload": (-(2**31), 2**31 - 1)}, 0),
+    "s4d": (
+        {f"{m}_{part}": (-(2**14), 2**14) for m in "abc" for part in ("re", "im")}
+        | {"b_exp": (14, 14), "c_exp": (15, 15)},
+        4,
+    ),
+}  # fmt: skip
+
+
+def test_every_model_has_bounds() -> None:
+    """Lava's inverse root is an approximation, not a rounding: tests/neurons/test_roots_and_norms.py measures it."""
+    assert set(TABLE) == set(MODELS) - {"inv_sqrt"}
+
+
+@pytest.mark.parametrize("name", TABLE)
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_one_step_is_close(name: str, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    spans, bound = TABLE[name]
+    model = MODELS[name]
+    params: dict[str, Any] = {
+        key: rng.integers(low, high + 1, SIZE) if model.params[key].per_neuron else int(rng.integers(low, high + 1))
+        for key, (low, high) in spans.items()
+    }
+    small = {"counter": 5, "r": 3} if name != "atrlif" else {}
+    initial = {
+        key: rng.integers(0 if key in small else -8192, small.get(key, 8192), SIZE)
+        for key, variable in model.state.items()
+        if variable.settable
+    }
+    if "error" in initial and not params["cum_error"]:
+        initial["error"] *= 0
+    cells = Cells(population(name, SIZE, initial, **params))
+    inputs = {port: rng.integers(0 if name == "rsqrt" else -500, 500, SIZE) for port in model.ports}
+    stepped, floats = cells.step(**inputs), cells.float_step(**inputs)
+    assert stepped.wrapped == 0
+    if name not in ("rsqrt",):
+        assert stepped.saturated == 0
+    agree = np.ones((1, SIZE), bool)
+    for port in model.outputs:  # a value at a threshold may fall on either side: such neurons are left out
+        agree &= (stepped.outputs[port] != 0) == (floats[port] != 0)
+    assert agree.mean() > 0.4
+    scale = np.exp2(float(params.get("state_exp", 0)))
+    for key, value in cells.state.items():
+        gap = np.abs(value - cells.float_state[key])[agree & _same_reset(name, stepped, floats)]
+        assert (gap <= bound).all(), (key, gap.max())
+    for port in model.outputs:
+        gap = np.abs(stepped.outputs[port] - floats[port])[agree]
+        assert (gap <= max(bound, 1 if scale > 1 else 0)).all(), (port, gap.max())
+
+
+def _same_reset(name: str, stepped: Any, floats: Any) -> Any:
+    """Signed or graded outputs may round to another sign than the real number's: only equal signs reset alike."""
+    return np.sign(stepped.outputs["s"]) == np.sign(floats["s"])
+
+
+WHOLE = {
+    "lif": {"du": 4095, "dv": 0, "vth": 300, "bias_mant": 5, "bias_exp": 2},
+    "lif_reset": {"du": -1, "dv": 4096, "vth": 150, "reset_interval": 4, "reset_offset": 1},
+    "lif_refractory": {"du": 4095, "dv": 0, "vth": 300, "refractory_period": 2},
+    "lif_subtract": {"du": 4095, "dv": 0, "vth": 300},
+    "ternary_lif": {"du": 4095, "dv": 0, "vth_hi": 300, "vth_lo": -300},
+    "atrlif": {"delta_i": 4095, "delta_v": 0, "delta_theta": 4096, "delta_r": 0, "theta_0": 9, "theta_step": 2},
+    "cuba": {"du": 4096, "dv": 0, "vth": 300},
+    "li": {"du": 4095, "dv": 0},
+    "threshold": {"vth": 3},
+    "rf": {"sin_decay": 1, "cos_decay": 0, "vth": 20, "decay_bits": 0, "state_exp": 2},
+    "rf_iz": {"sin_decay": -1, "cos_decay": 0, "vth": 20, "decay_bits": 0, "state_exp": 2},
+    "rf_zero": {"lst": 2**15, "lct": 0, "uth": 3},
+    "sigma": {},
+    "delta": {"vth": 20, "spike_exp": 3, "state_exp": 0, "cum_error": 1},
+    "sigma_delta": {"vth": 20, "bias": 3, "act_mode": 1},
+    "sigma_delta_corrected": {"vth": 20, "bias": 3, "act_mode": 1},
+    "graded_vec": {"vth": 3},
+    "graded_relu": {"vth": 3},
+    "product": {"vth": 3},
+    "norm_vec": {"vth": 3},
+    "norm": {"vth": 3},
+    "spiker": {"rate": 3, "payload": -5},
+    "s4d": {"a_re": -(2**15), "b_re": 3, "b_im": -2, "c_re": 1, "c_im": 1},
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_equal_where_nothing_rounds(name: str) -> None:
+    """Decays of nothing or all and no fractions: 40 steps of both are the same numbers, state and payloads."""
+    rng = np.random.default_rng(3)
+    cells = Cells(population(name, SIZE, **WHOLE[name]), samples=2)
+    fired = 0
+    for _ in range(40):
+        inputs = {port: rng.integers(-60, 90, (2, SIZE)) for port in MODELS[name].ports}
+        stepped, floats = cells.step(**inputs), cells.float_step(**inputs)
+        assert (stepped.wrapped, stepped.saturated) == (0, 0)
+        for port in MODELS[name].outputs:
+            np.testing.assert_array_equal(stepped.outputs[port], floats[port])
+            fired += np.count_nonzero(floats[port])
+        for key, value in cells.state.items():
+            np.testing.assert_array_equal(value, cells.float_state[key], err_msg=key)
+    assert fired > 0
