@@ -183,6 +183,14 @@ class Projection:
         return 1 if self.delay is None or not self.delay.size else 1 + int(self.delay.max())
 
     @property
+    def delay_by(self) -> str:
+        """What `delay` has one value for: "none", "axon" or "synapse"."""
+        if self.delay is None:
+            return "none"
+        s = self.synapse
+        return "synapse" if isinstance(s, Dense | Sparse) and self.delay.shape == s.weight.shape else "axon"
+
+    @property
     def wrap_bits(self) -> int:
         return 24 if isinstance(self.synapse, Conv) else 32
 
@@ -311,8 +319,17 @@ def _check_synapse(p: Projection, need: Callable[[bool, str, str], None]) -> Non
             p.name,
             "a target is out of range",
         )
-        need(bool((np.diff(s.indptr.astype(np.int64)) >= 0).all()), p.name, "indptr descends")
+        indptr = s.indptr.astype(np.int64)
+        need(int(indptr[0]) == 0 and bool((np.diff(indptr) >= 0).all()), p.name, "indptr descends")
+        ascends = s.target[1:] > s.target[:-1]
+        ascends[indptr[(indptr > 0) & (indptr < s.target.size)] - 1] = True  # between the synapses of two axons
+        need(bool(ascends.all()), p.name, "targets of an axon do not ascend, or one is there twice")
     else:
+        need(
+            min(*s.input_shape, *s.stride, *s.dilation, s.groups) >= 1 and min(*s.padding, *s.output_padding) >= 0,
+            p.name,
+            "has a side, stride, dilation or group below 1 or a negative padding",
+        )
         need(s.weight.ndim == 4 and s.weight.shape[0] % s.groups == 0, p.name, "kernel is not (out, x, y, in / groups)")
         need(
             s.weight.shape[3] * s.groups == s.input_shape[2] and min(s.output_shape) > 0,

@@ -1,0 +1,164 @@
+"""`Dense`, `Sparse` and `Conv` from arrays, pooling and its inverse as convolutions, and the kernel layouts of others.
+
+A frontend checks a user's file first; what still does not fit here is ND9013.
+
+Layouts of a kernel (all with groups; spatial shapes are (x, y) here, (height, width) = (y, x) in torch)::
+
+    here            (out, kx, ky, in / groups)     cross-correlation
+    Lava            (out, kx, ky, in / groups)     true convolution: both spatial axes flipped (`from_lava_kernel`)
+    torch           (out, in / groups, ky, kx)     cross-correlation (`from_torch_kernel`)
+    torch, transp.  (in, out / groups, ky, kx)     input pixel * stride - padding + tap * dilation, as here
+
+Lava flips because it computes with `scipy.signal.convolve2d` (lava-nc 0.10.0 ``proc/conv/utils.py: conv_scipy``; its
+torch branch flips the kernel before `conv2d`). So netx and everybody who brings weights from torch flips them on the way
+in; a Lava kernel is flipped back here. Flipping twice is the identity, dilation and stride do not matter.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy.errors import InternalError
+from neurodeploy.ir.network import Conv, Dense, Sparse
+from neurodeploy.synapses.weights import smallest_type
+
+Pair = tuple[int, int]
+#: Sparse targets are uint16 up to this many rows.
+NARROW_ROWS = 65_536
+
+
+def integers(weight: NDArray[Any], name: str = "weight") -> NDArray[np.signedinteger]:
+    """`weight` in the narrowest of int8, int16, int32; ND9013 for real numbers or larger ones."""
+    given: NDArray[Any] = np.asarray(weight)
+    if given.dtype.kind not in "iub":
+        raise InternalError("ND9013", name, f"is of type {given.dtype}, not integers")
+    narrow: NDArray[np.signedinteger] = given.astype(smallest_type(given))
+    return narrow
+
+
+def dense(weight: NDArray[Any]) -> Dense:
+    """A `Dense` of (targets, sources), narrow and ordered by axon."""
+    if np.ndim(weight) != 2:
+        raise InternalError("ND9013", "dense weights", f"have {np.ndim(weight)} axes, not 2")
+    return Dense(np.asfortranarray(integers(weight)))
+
+
+def synapse_order(row: NDArray[Any], column: NDArray[Any]) -> NDArray[np.intp]:
+    """The order in which `sparse_from_coo` keeps synapses: give delays the same."""
+    return np.lexsort((row, column))
+
+
+def sparse_from_coo(rows: int, columns: int, row: NDArray[Any], column: NDArray[Any], weight: NDArray[Any]) -> Sparse:
+    """A `Sparse` of synapses ``column[n] -> row[n]``, sorted by axon and target; weights of zero are kept."""
+    row, column, weight = np.asarray(row), np.asarray(column), integers(weight)
+    if not row.shape == column.shape == weight.shape == (row.size,):
+        raise InternalError("ND9013", "synapses", f"have shapes {row.shape}, {column.shape}, {weight.shape}")
+    for name, index, end in (("target", row, rows), ("source", column, columns)):
+        if index.size and (index.dtype.kind not in "iu" or int(index.min()) < 0 or int(index.max()) >= end):
+            raise InternalError("ND9013", "synapses", f"have a {name} that is not in 0..{end - 1}")
+    order = synapse_order(row, column)
+    row, column = row[order], column[order]
+    if bool(((np.diff(row) == 0) & (np.diff(column) == 0)).any()):
+        raise InternalError("ND9013", "synapses", "name a target twice under one axon")
+    indptr = np.zeros(columns + 1, np.int64)
+    np.cumsum(np.bincount(column.astype(np.int64), minlength=columns), out=indptr[1:])
+    target = row.astype(np.uint16 if rows <= NARROW_ROWS else np.int32)
+    return Sparse(rows, columns, indptr, target, weight[order])
+
+
+def conv(
+    weight: NDArray[Any],
+    input_shape: tuple[int, int, int],
+    stride: Pair = (1, 1),
+    padding: Pair = (0, 0),
+    dilation: Pair = (1, 1),
+    groups: int = 1,
+    *,
+    transposed: bool = False,
+    output_padding: Pair = (0, 0),
+) -> Conv:
+    """A `Conv` of checked geometry: strides and dilations of at least 1, paddings of at least 0, some output."""
+    made = Conv(integers(weight), input_shape, stride, padding, dilation, groups, transposed, output_padding)
+
+    def need(condition: bool, problem: str) -> None:
+        if not condition:
+            raise InternalError("ND9013", "convolution", problem)
+
+    shape = made.weight.shape
+    need(made.weight.ndim == 4 and min(shape) > 0, f"kernel has the shape {shape}, not (out, kx, ky, in / groups)")
+    need(min(*input_shape, *stride, *dilation, groups) >= 1, "has a side, stride, dilation or group below 1")
+    need(min(*padding, *output_padding) >= 0, "has a padding below 0")
+    need(transposed or output_padding == (0, 0), "has output padding and is not transposed")
+    need(
+        shape[0] % groups == 0 and shape[3] * groups == input_shape[2],
+        f"kernel {shape} in {groups} groups does not fit {input_shape[2]} channels",
+    )
+    need(min(made.output_shape) > 0, f"has the empty output {made.output_shape}")
+    return made
+
+
+def transposed(
+    weight: NDArray[Any],
+    input_shape: tuple[int, int, int],
+    stride: Pair = (1, 1),
+    padding: Pair = (0, 0),
+    dilation: Pair = (1, 1),
+    groups: int = 1,
+    output_padding: Pair = (0, 0),
+) -> Conv:
+    """A transposed convolution; `weight` (out, kx, ky, in / groups), see `from_torch_transposed_kernel`."""
+    return conv(weight, input_shape, stride, padding, dilation, groups, transposed=True, output_padding=output_padding)
+
+
+def sum_pool(
+    input_shape: tuple[int, int, int],
+    kernel: Pair,
+    stride: Pair | None = None,
+    padding: Pair = (0, 0),
+    dilation: Pair = (1, 1),
+    weight: int = 1,
+) -> Conv:
+    """``out[X, Y, c] = weight * sum of in over the window``, channel by channel. `stride` None: that of the kernel."""
+    channels = input_shape[2]
+    ones = np.full((channels, *kernel, 1), weight)
+    return conv(ones, input_shape, stride or kernel, padding, dilation, channels)
+
+
+def unpool(
+    input_shape: tuple[int, int, int],
+    kernel: Pair,
+    stride: Pair | None = None,
+    padding: Pair = (0, 0),
+    dilation: Pair = (1, 1),
+    weight: int = 1,
+) -> Conv:
+    """Every input pixel, times `weight`, onto all pixels of its window: the transpose of `sum_pool`."""
+    channels = input_shape[2]
+    ones = np.full((channels, *kernel, 1), weight)
+    return transposed(ones, input_shape, stride or kernel, padding, dilation, channels)
+
+
+def from_lava_kernel(weight: NDArray[Any]) -> NDArray[Any]:
+    """Lava's kernel (out, kx, ky, in / groups), a true convolution, as the cross-correlation that `Conv` means."""
+    return np.ascontiguousarray(np.asarray(weight)[:, ::-1, ::-1, :])
+
+
+def to_lava_kernel(weight: NDArray[Any]) -> NDArray[Any]:
+    """The kernel of a `Conv` as Lava's `Conv` process takes it (int32)."""
+    return from_lava_kernel(weight).astype(np.int32)
+
+
+def from_torch_kernel(weight: NDArray[Any]) -> NDArray[Any]:
+    """torch's `conv2d` kernel (out, in / groups, ky, kx), also NIR's `Conv2d`, as (out, kx, ky, in / groups)."""
+    return np.ascontiguousarray(np.asarray(weight).transpose(0, 3, 2, 1))
+
+
+def from_torch_transposed_kernel(weight: NDArray[Any], groups: int = 1) -> NDArray[Any]:
+    """torch's `conv_transpose2d` kernel (in, out / groups, ky, kx) as (out, kx, ky, in / groups)."""
+    given = np.asarray(weight)
+    inputs, per_group, height, width = given.shape
+    split = given.reshape(groups, inputs // groups, per_group, height, width)
+    return np.ascontiguousarray(split.transpose(0, 2, 4, 3, 1).reshape(groups * per_group, width, height, -1))

@@ -1,0 +1,105 @@
+"""Messages between the shards of a mapped network: who sends to whom, how often, and how many synapses each drives.
+
+A neuron's payload travels as one message to each shard that holds synapses of it (no multicast), projection by
+projection; payloads of an input come from the host. Partial sums go from a shard with a part of the columns to the
+reducers of its rows. Shards are numbered as in ``mapping.shards``; `HOST` stands for outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Mapping as Table
+from typing import NamedTuple
+
+import numpy as np
+
+from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.mapping import Mapping, Shard
+from neurodeploy.ir.network import INPUT, Network, Projection
+from neurodeploy.synapses.tiles import touches
+
+#: The number of the host among the shards.
+HOST = -1
+
+
+class Flow(NamedTuple):
+    """Some of the (axon, shard) pairs of one projection, equal lengths: `messages` of the axon's neuron from the shard
+    `source` to the shard `target`, which drive `synops` synapses there."""
+
+    projection: Projection
+    axon: Ints
+    source: Ints
+    target: Ints
+    messages: Ints
+    synops: Ints
+
+
+class Homes:
+    """Where neurons live and synapses are stored, by number of shard."""
+
+    def __init__(self, network: Network, mapping: Mapping) -> None:
+        self.columns = {
+            name: max(1, sum(p.synapse.columns for p in network.into(name))) for name in network.populations
+        }
+        self.of: dict[str, Ints] = {
+            name: np.full(population.size, HOST, np.int64) for name, population in network.populations.items()
+        }
+        self.blocks: dict[str, dict[tuple[int, int], list[int]]] = {name: {} for name in network.populations}
+        for index, shard in sorted(enumerate(mapping.shards), key=lambda pair: pair[1].rows):
+            if shard.kind == "synapses":
+                self.blocks[shard.island].setdefault(shard.cols, []).append(index)
+            if self.whole(shard):
+                self.of[shard.island][slice(*shard.rows)] = index
+
+    def whole(self, shard: Shard) -> bool:
+        """Whether the neurons of the shard's rows live there: a reducer, or a shard of all columns."""
+        return shard.kind == "reducer" or shard.cols == (0, self.columns[shard.island])
+
+    def words(self, network: Network, shard: Shard) -> int:
+        """Messages a row and step that a shard with a part of the columns sends: one a projection and delay slot."""
+        found, start = 0, 0
+        for p in network.into(shard.island):
+            if start < shard.cols[1] and start + p.synapse.columns > shard.cols[0]:
+                found += max(1, p.depth)
+            start += p.synapse.columns
+        return found
+
+
+def flows(
+    network: Network, mapping: Mapping, sent: Table[str, Table[str, Ints]], homes: Homes | None = None
+) -> Iterator[Flow]:
+    """All messages of spikes, projection by projection. `sent`: population -> output port -> (size,) messages a neuron
+    (`NetworkActivity.fired`); what is missing sends nothing."""
+    homes = homes or Homes(network, mapping)
+    rows = np.array([shard.rows for shard in mapping.shards], np.int64).reshape(-1, 2)
+    for name, population in network.populations.items():
+        start = 0
+        for p in network.into(name) if population.model != INPUT else ():
+            fired = sent.get(p.source, {}).get(p.source_port)
+            first, start = start, start + p.synapse.columns
+            if fired is None or not fired.any():
+                continue
+            for (low, high), members in homes.blocks[name].items():
+                columns = (max(low - first, 0), min(high - first, p.synapse.columns))
+                index = np.array(members, np.int64)
+                for touch in touches(p.synapse, rows[index], columns):
+                    messages = fired[touch.axon]
+                    yield Flow(
+                        p, touch.axon, homes.of[p.source][touch.axon], index[touch.tile], messages, messages * touch.fan
+                    )
+
+
+def partial_sums(network: Network, mapping: Mapping, homes: Homes) -> Iterator[tuple[int, int, int]]:
+    """(shard, reducer, messages a step) of every shard with a part of the columns and every reducer of its rows."""
+    adders: dict[str, list[int]] = {}
+    for index, shard in enumerate(mapping.shards):
+        if shard.kind == "reducer":
+            adders.setdefault(shard.island, []).append(index)
+    for index, shard in enumerate(mapping.shards):
+        if not homes.whole(shard):
+            words = homes.words(network, shard)
+            for reducer in adders.get(shard.island, []):
+                other = mapping.shards[reducer].rows
+                rows = min(shard.rows[1], other[1]) - max(shard.rows[0], other[0])
+                if rows > 0:
+                    yield index, reducer, rows * words

@@ -1,0 +1,211 @@
+"""Executes a mapping of a network shard by shard, and counts what each core did.
+
+A shard holds the synapses of its rows and columns; its columns run over the axons of all projections into its population,
+one projection after another (`Network.into`). Where the columns of some rows are cut, each shard sends the exact sums of
+its part, before the shift, one message for each row, projection and delay slot; the reducer of the rows adds them and
+then does what a whole shard does: wrap, shift, wait, update the neurons. Integer addition does not care for order, so
+outputs, probes, states and counts equal those of `network_reference` bit for bit, whatever the cut.
+
+Counted for each shard, over samples and steps (`ShardCounts`):
+
+- events: payloads that are not zero on axons that have a synapse here; of a reducer the partial sums, every step.
+- synops: synapses that such an event drives, none of a direct connection; of a reducer one for each partial sum.
+- neuron_updates: neurons that live here, or the partial sums that leave, every step.
+- messages_out: payloads of its neurons that are not zero, on all output ports; or the partial sums.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping as Table
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from neurodeploy.errors import InternalError
+from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.mapping import Mapping, Shard
+from neurodeploy.ir.network import INPUT, Direct, Network, Projection
+from neurodeploy.ir.network_run import NetworkResult, NetworkState, Probe
+from neurodeploy.ir.result import ShardCounts
+from neurodeploy.neurons import registry
+from neurodeploy.neurons.model import Stepped, Values
+from neurodeploy.synapses.structure import delays, to_coo
+from simulators.network_reference import Machine, prepared, run_with
+
+
+class Part(NamedTuple):
+    """What a shard holds of a projection: its axons; axon, cell ``delay * rows + row`` and weight of each synapse."""
+
+    shard: Shard
+    axons: Ints
+    column: Ints
+    cell: Ints
+    weight: Ints
+
+
+class PartitionedNetworkRunner:
+    """`NetworkRunner` over the shards of a mapping. `shard_counts` grows with every run.
+
+    A mapping whose shards do not hold every synapse and every neuron exactly once is ND9015: the mapper's verifier says so
+    before anything runs.
+    """
+
+    name = "partitioned"
+
+    def __init__(self, mapping: Mapping) -> None:
+        self._shards = mapping.by_island()
+        self.shard_counts: dict[Shard, ShardCounts] = {}
+
+    def run(
+        self,
+        network: Network,
+        inputs: Table[str, Ints],
+        steps: int,
+        *,
+        state: NetworkState | None = None,
+        probes: Sequence[Probe] = (),
+    ) -> NetworkResult:
+        machine = _Cores(network, self._shards)
+        result = run_with(machine, network, inputs, steps, state, probes)
+        for shard, new in machine.counts(result.activity.samples * steps).items():
+            old = self.shard_counts.get(shard, ShardCounts(0, 0, 0, 0))
+            self.shard_counts[shard] = ShardCounts(
+                old.events + new.events,
+                old.synops + new.synops,
+                old.neuron_updates + new.neuron_updates,
+                old.messages_out + new.messages_out,
+            )
+        return result
+
+
+class _Cores(Machine):
+    """The shards of one network, and the events that they saw in one run."""
+
+    def __init__(self, network: Network, shards: Table[str, list[Shard]]) -> None:
+        self.parts: dict[str, list[Part]] = defaultdict(list)
+        self.homes: dict[str, list[Shard]] = {}
+        #: Messages that a shard that is not whole sends in a step; of a reducer those that it gets.
+        self.partial: dict[Shard, int] = {}
+        self.events: dict[Shard, int] = defaultdict(int)
+        self.synops: dict[Shard, int] = defaultdict(int)
+        self.sent: dict[Shard, int] = defaultdict(int)
+        for name, population in network.populations.items():
+            if population.model != INPUT:
+                self._place(network, name, shards.get(name, []))
+
+    def _place(self, network: Network, name: str, shards: list[Shard]) -> None:
+        size, into = network.populations[name].size, network.into(name)
+        starts = np.cumsum([0, *(p.synapse.columns for p in into)])
+        columns = max(1, int(starts[-1]))
+        holding = [shard for shard in shards if shard.kind == "synapses"]
+        _need_cover(name, holding, size, columns)
+        self.homes[name] = _homes(name, shards, size, columns)
+        for shard in holding:
+            slots = 0
+            for p, start in zip(into, starts, strict=False):
+                first, last = max(shard.cols[0] - start, 0), min(shard.cols[1] - start, p.synapse.columns)
+                if first < last:
+                    self.parts[p.name].append(_part(p, shard, int(first), int(last)))
+                    slots += max(1, p.depth)
+            if shard not in self.homes[name]:
+                self.partial[shard] = slots * shard.row_count
+                for home in self.homes[name]:
+                    shared = min(home.rows[1], shard.rows[1]) - max(home.rows[0], shard.rows[0])
+                    self.partial[home] = self.partial.get(home, 0) + slots * max(shared, 0)
+
+    def messages(self, p: Projection, x: Ints) -> None:
+        for part in self.parts[p.name]:
+            events = np.count_nonzero(x, axis=0)
+            self.events[part.shard] += int(events[part.axons].sum())
+            if not isinstance(p.synapse, Direct):
+                self.synops[part.shard] += int(events[part.column].sum())
+
+    def sums(self, p: Projection, x: Ints) -> Ints:
+        total = np.zeros((x.shape[0], p.depth, p.synapse.rows), np.int64)
+        for part in self.parts[p.name]:
+            rows = part.shard.row_count
+            own = np.zeros((x.shape[0], p.depth * rows), np.int64)
+            for sample, payload in zip(own, x, strict=True):
+                driven = np.flatnonzero((payload != 0)[part.column])
+                np.add.at(sample, part.cell[driven], part.weight[driven] * payload[part.column[driven]])
+            total[:, :, slice(*part.shard.rows)] += own.reshape(x.shape[0], p.depth, rows)
+        return total
+
+    def update(self, network: Network, name: str, state: Values, inputs: Values, t: int) -> Stepped:
+        population, params = network.populations[name], prepared(network)[name]
+        model = registry.get_model(population.model)
+        shape = next((array.shape for array in (*state.values(), *inputs.values())), (1, population.size))
+        outputs: Values = {port: np.zeros(shape, np.int64) for port in model.outputs}
+        after = {variable: np.zeros_like(array) for variable, array in state.items()}
+        wrapped = saturated = 0
+        for shard in self.homes[name]:
+            rows = slice(*shard.rows)
+            own = {variable: array[:, rows] for variable, array in state.items()}
+            arrived = {port: array[:, rows] for port, array in inputs.items()}
+            here = {key: value if value.size == 1 else value[rows] for key, value in params.items()}
+            stepped = model.step(here, own, arrived, t)
+            for variable, array in own.items():
+                after[variable][:, rows] = array
+            for port, payload in stepped.outputs.items():
+                outputs[port][:, rows] = payload
+                self.sent[shard] += int(np.count_nonzero(payload))
+            wrapped, saturated = wrapped + stepped.wrapped, saturated + stepped.saturated
+        state.update(after)
+        return Stepped(outputs, wrapped, saturated)
+
+    def counts(self, steps: int) -> dict[Shard, ShardCounts]:
+        """`steps`: of all samples together."""
+        found: dict[Shard, ShardCounts] = {}
+        homes = {shard for shards in self.homes.values() for shard in shards}
+        for shard in (*homes, *(s for s in self.partial if s not in homes)):
+            every, partial = steps * shard.row_count, steps * self.partial.get(shard, 0)
+            if shard.kind == "reducer":
+                found[shard] = ShardCounts(partial, partial, every, self.sent[shard])
+            elif shard in homes:
+                found[shard] = ShardCounts(self.events[shard], self.synops[shard], every, self.sent[shard])
+            else:
+                found[shard] = ShardCounts(self.events[shard], self.synops[shard], partial, partial)
+        return found
+
+
+def _part(p: Projection, shard: Shard, first: int, last: int) -> Part:
+    coo = to_coo(p.synapse, shard.rows)
+    slot = delays(p, coo)
+    mine = np.flatnonzero((first <= coo.column) & (coo.column < last))
+    cell = slot[mine] * shard.row_count + coo.row[mine] - shard.rows[0]
+    return Part(shard, np.unique(coo.column[mine]), coo.column[mine], cell, coo.weight[mine])
+
+
+def _need_cover(name: str, shards: list[Shard], rows: int, columns: int) -> None:
+    """Rectangles that lie within, do not overlap, and have the area of the whole."""
+    edges = np.array([(*s.rows, *s.cols) for s in shards], np.int64).reshape(-1, 4)
+    low_row, high_row, low_column, high_column = edges.T
+    inside = (low_row >= 0) & (low_row < high_row) & (high_row <= rows)
+    inside &= (low_column >= 0) & (low_column < high_column) & (high_column <= columns)
+    overlaps = 0
+    for i in range(len(shards)):
+        rows_meet = (low_row[i] < high_row[i + 1 :]) & (low_row[i + 1 :] < high_row[i])
+        columns_meet = (low_column[i] < high_column[i + 1 :]) & (low_column[i + 1 :] < high_column[i])
+        overlaps += int(np.count_nonzero(rows_meet & columns_meet))
+    area = int(((high_row - low_row) * (high_column - low_column)).sum())
+    if not inside.all() or overlaps or area != rows * columns:
+        raise InternalError("ND9015", name, "its shards do not hold every synapse exactly once")
+
+
+def _homes(name: str, shards: list[Shard], rows: int, columns: int) -> list[Shard]:
+    """Where the neurons live: on reducers, and on shards of all columns that no reducer follows."""
+    reducers = [shard for shard in shards if shard.kind == "reducer"]
+    homes = reducers + [
+        shard
+        for shard in shards
+        if shard.kind == "synapses"
+        and shard.cols == (0, columns)
+        and not any(r.rows[0] <= shard.rows[0] < r.rows[1] for r in reducers)
+    ]
+    homes.sort(key=lambda shard: shard.rows)
+    ends = [0, *(shard.rows[1] for shard in homes)]
+    if [shard.rows[0] for shard in homes] != ends[:-1] or ends[-1] != rows:
+        raise InternalError("ND9015", name, "its neurons do not live on exactly one core each")
+    return homes

@@ -1,0 +1,281 @@
+"""The living definition of a time step (`neurodeploy.ir.network`): plain, slow and legible int64, event by event.
+
+Every other runner equals it bit for bit, in outputs, probes, states and counts. What is counted, over all samples and
+steps:
+
+- `fired`: for every population and output port, inputs too, how often a neuron's payload was not zero.
+- `saturated`: for each population, the values that its model clipped.
+- `wrapped`, for each population: the values that its model wrapped, and the sums that arrived at a port (projections and
+  direct connections together, added exactly) and did not fit 32 bits. For each projection: the exact sums of a delay slot
+  that did not fit 32 bits, the shifted ones that did not fit 32 bits (24 of a `Conv`), the pending ones that did not.
+- A name without a count is not in `saturated` or `wrapped`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from neurodeploy.errors import InternalError
+from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.network import INPUT, Conv, Dense, Direct, Network, Projection, Sparse, Synapse
+from neurodeploy.ir.network_run import NetworkActivity, NetworkResult, NetworkState, Probe
+from neurodeploy.neurons import registry
+from neurodeploy.neurons.model import Stepped, Values
+from neurodeploy.synapses.structure import delays, largest_sum, to_coo
+from simulators.network_checks import prepare
+
+#: The largest magnitude of a payload or of a pending sum.
+PAYLOAD_END = 2**31
+Ports = dict[str, Values]
+
+
+class Machine:
+    """What executes the parts of a step: here all at once; `network_partitioned` does it core by core."""
+
+    def messages(self, p: Projection, x: Ints) -> None:
+        """Payloads (samples, columns) that leave for a projection in this step, direct ones too: for those who count."""
+
+    def sums(self, p: Projection, x: Ints) -> Ints:
+        """Exact sums (samples, delay slots, rows) int64 of payloads (samples, columns) int64."""
+        return reference_sums(p, x)
+
+    def update(self, network: Network, name: str, state: Values, inputs: Values, t: int) -> Stepped:
+        """One step of the neurons of a population; changes `state`."""
+        population = network.populations[name]
+        return registry.get_model(population.model).step(prepared(network)[name], state, inputs, t)
+
+
+def wrap(x: Ints, bits: int) -> tuple[Ints, int]:
+    """Two's complement of `bits`, and how many values did not fit."""
+    half = np.int64(1) << (bits - 1)
+    wrapped = ((x + half) & (2 * half - 1)) - half
+    return wrapped, int(np.count_nonzero(wrapped != x))
+
+
+def shift(x: Ints, exponent: int) -> Ints:
+    """``x << exponent``, or the flooring ``x >> -exponent``. Exact: 32 bits by at most 31."""
+    return x << exponent if exponent > 0 else x >> -exponent
+
+
+def wrapped_sums(p: Projection, x: Ints, sums: Callable[[Projection, Ints], Ints]) -> tuple[Ints, int]:
+    """``wrap32`` of exact sums. Where they could exceed int64, the upper and lower 16 bits of payloads are summed apart."""
+    if _bound(p) < 2**63:
+        return wrap(sums(p, x), 32)
+    if _bound(p) >> 15 >= 2**63:
+        raise InternalError("ND9014", p.name, "has sums beyond what is computed exactly")
+    high, low = sums(p, x >> 16), sums(p, x & 0xFFFF)
+    high += low >> 16
+    wrapped, _ = wrap((high << 16) + (low & 0xFFFF), 32)
+    return wrapped, int(np.count_nonzero(wrap(high, 16)[0] != high))
+
+
+_bounds: WeakKeyDictionary[Projection, int] = WeakKeyDictionary()
+
+
+def _bound(p: Projection) -> int:
+    """The largest sum that any payloads of 32 bits can make."""
+    if p not in _bounds:
+        _bounds[p] = largest_sum(p, PAYLOAD_END)
+    return _bounds[p]
+
+
+def step(
+    network: Network, state: NetworkState, inputs: Mapping[str, Ints], activity: NetworkActivity, machine: Machine
+) -> tuple[Ports, Ports]:
+    """One step of all samples: changes `state` and `activity`, returns what arrived and what was sent, by port.
+
+    inputs : population -> payloads (samples, size) of this step.
+    """
+    t = state.step + 1
+    samples = next(iter(inputs.values())).shape[0] if inputs else state.samples or 1
+    arrived: Ports = {
+        name: {port: np.zeros((samples, population.size), np.int64) for port in registry.input_ports(population)}
+        for name, population in network.populations.items()
+    }
+    for p in network.projections:
+        if not isinstance(p.synapse, Direct):
+            pending = state.pending[p.name]
+            arrived[p.target][p.target_port] += pending[:, 0]
+            pending[:, :-1], pending[:, -1] = pending[:, 1:].copy(), 0
+
+    sent: Ports = {}
+    for name in network.order():
+        population = network.populations[name]
+        for p in network.into(name):
+            if isinstance(p.synapse, Direct):
+                x = sent[p.source][p.source_port]
+                machine.messages(p, x)
+                arrived[name][p.target_port] += x
+        for port, total in arrived[name].items():
+            arrived[name][port], lost = wrap(total, 32)
+            _count(activity.wrapped, name, lost)
+        if population.model == INPUT:
+            sent[name] = {"s": inputs[name].astype(np.int64)}
+        else:
+            stepped = machine.update(network, name, state.neurons[name], arrived[name], t)
+            sent[name] = stepped.outputs
+            _count(activity.wrapped, name, stepped.wrapped)
+            _count(activity.saturated, name, stepped.saturated)
+        for port, payload in sent[name].items():
+            activity.fired[name][port] += np.count_nonzero(payload, axis=0)
+
+    for p in network.projections:
+        if not isinstance(p.synapse, Direct):
+            payload = sent[p.source][p.source_port]
+            x = payload if p.graded else (payload != 0).astype(np.int64)
+            machine.messages(p, x)
+            acc, lost_acc = wrapped_sums(p, x, machine.sums)
+            scaled, lost_shift = wrap(shift(acc, p.weight_exp), p.wrap_bits)
+            pending64, lost_pending = wrap(state.pending[p.name] + scaled, 32)
+            state.pending[p.name] = pending64.astype(np.int32)
+            _count(activity.wrapped, p.name, lost_acc + lost_shift + lost_pending)
+    state.step = t
+    return arrived, sent
+
+
+def _count(counts: dict[str, int], name: str, number: int) -> None:
+    if number:
+        counts[name] = counts.get(name, 0) + number
+
+
+def no_activity(network: Network, samples: int) -> NetworkActivity:
+    """Zeros for every output port."""
+    fired = {
+        name: {port: np.zeros(population.size, np.int64) for port in registry.output_ports(population)}
+        for name, population in network.populations.items()
+    }
+    return NetworkActivity(samples=samples, fired=fired)
+
+
+def run_with(
+    machine: Machine,
+    network: Network,
+    inputs: Mapping[str, Ints],
+    steps: int,
+    state: NetworkState | None,
+    probes: Sequence[Probe],
+) -> NetworkResult:
+    """`NetworkRunner.run` on the given machine."""
+    task = prepare(network, inputs, steps, state, probes)
+    samples, now = task.samples, task.state
+    activity = no_activity(network, samples)
+    activity.steps = steps
+    outputs = {name: np.zeros((samples, steps, network.populations[name].size), np.int32) for name in network.outputs}
+    neurons = {probe.name: probe.neurons for probe in probes}
+    recorded = {probe.name: np.zeros((samples, steps, _width(network, probe)), np.int64) for probe in probes}
+    for i in range(steps):
+        at = {name: np.asarray(array)[:, i] for name, array in task.inputs.items()}
+        arrived, sent = step(network, now, at, activity, machine)
+        for name, output in outputs.items():
+            output[:, i] = sent[name][registry.output_ports(network.populations[name])[0]]
+        for probe in probes:
+            found = {**arrived[probe.population], **sent[probe.population], **now.neurons.get(probe.population, {})}
+            chosen = neurons[probe.name]
+            values = found[probe.variable]
+            recorded[probe.name][:, i] = values if chosen is None else values[:, list(chosen)]
+    return NetworkResult(outputs, recorded, activity, now)
+
+
+def _width(network: Network, probe: Probe) -> int:
+    return network.populations[probe.population].size if probe.neurons is None else len(probe.neurons)
+
+
+_prepared: WeakKeyDictionary[Network, dict[str, Values]] = WeakKeyDictionary()
+
+
+def prepared(network: Network) -> dict[str, Values]:
+    """Checked parameters of all populations, made once for each network."""
+    if network not in _prepared:
+        _prepared[network] = {name: registry.prepared_params(p) for name, p in network.populations.items()}
+    return _prepared[network]
+
+
+def reference_sums(p: Projection, x: Ints) -> Ints:
+    """Exact sums of each delay slot: (samples, slots, rows)."""
+    if isinstance(p.synapse, Sparse) or p.delay_by == "synapse":
+        return _by_synapse(p, x)
+    slot = np.zeros(p.synapse.columns, np.int64) if p.delay is None else p.delay
+    out = np.zeros((x.shape[0], p.depth, p.synapse.rows), np.int64)
+    for k in range(p.depth):
+        of_slot = np.where(slot == k, x, 0)
+        out[:, k] = convolve(p.synapse, of_slot) if isinstance(p.synapse, Conv) else _dense(p.synapse, of_slot)
+    return out
+
+
+def _dense(synapse: Synapse, x: Ints) -> Ints:
+    """``sum_j w_ij * x_j`` over the axons with an event."""
+    assert isinstance(synapse, Dense)
+    events = np.flatnonzero(x.any(axis=0))
+    sums: Ints = x[:, events] @ synapse.weight[:, events].T.astype(np.int64)
+    return sums
+
+
+def _by_synapse(p: Projection, x: Ints) -> Ints:
+    """Every synapse of an axon with an event adds to the cell of its delay and its target."""
+    column, cell, weight = _cells(p)
+    out = np.zeros((x.shape[0], p.depth * p.synapse.rows), np.int64)
+    for sums, payload in zip(out, x, strict=True):
+        active = np.flatnonzero((payload != 0)[column])
+        np.add.at(sums, cell[active], weight[active] * payload[column[active]])
+    return out.reshape(x.shape[0], p.depth, p.synapse.rows)
+
+
+_laid_out: WeakKeyDictionary[Projection, tuple[Ints, Ints, Ints]] = WeakKeyDictionary()
+
+
+def _cells(p: Projection) -> tuple[Ints, Ints, Ints]:
+    """Axon, cell ``delay * rows + target`` and weight of every synapse, made once for each projection."""
+    if p not in _laid_out:
+        coo = to_coo(p.synapse)
+        _laid_out[p] = coo.column, delays(p, coo) * p.synapse.rows + coo.row, coo.weight
+    return _laid_out[p]
+
+
+def convolve(c: Conv, x: Ints) -> Ints:
+    """`Conv`'s equation, kernel tap by kernel tap: (samples, columns) -> (samples, rows)."""
+    samples, groups = x.shape[0], c.groups
+    width, height, channels = c.input_shape
+    padding = (0, 0) if c.transposed else c.padding
+    image = x.reshape(samples, width, height, groups, channels // groups)
+    image = np.pad(image, [(0, 0), *((side, side) for side in padding), (0, 0), (0, 0)])
+    out_width, out_height, out_channels = c.output_shape
+    # A transposed convolution writes also what its padding cuts off.
+    margin = c.padding if c.transposed else (0, 0)
+    out = np.zeros(
+        (samples, out_width + 2 * margin[0], out_height + 2 * margin[1], groups, out_channels // groups), np.int64
+    )
+    kernel = c.weight.astype(np.int64).reshape(groups, out_channels // groups, *c.weight.shape[1:])
+    for i in range(kernel.shape[2]):
+        for j in range(kernel.shape[3]):
+            tap = kernel[:, :, i, j]  # (groups, out, in)
+            sides = (width, height) if c.transposed else (out_width, out_height)
+            columns, lines = (
+                slice(n * d, n * d + (side - 1) * s + 1, s)
+                for n, d, side, s in zip((i, j), c.dilation, sides, c.stride, strict=True)
+            )
+            if c.transposed:
+                out[:, columns, lines] += np.einsum("nxygi,goi->nxygo", image, tap)
+            else:
+                out += np.einsum("nxygi,goi->nxygo", image[:, columns, lines], tap)
+    inner = out[:, margin[0] : margin[0] + out_width, margin[1] : margin[1] + out_height]
+    return inner.reshape(samples, -1)
+
+
+class ReferenceNetworkRunner:
+    """`NetworkRunner` by the formulas above."""
+
+    name = "reference"
+
+    def run(
+        self,
+        network: Network,
+        inputs: Mapping[str, Ints],
+        steps: int,
+        *,
+        state: NetworkState | None = None,
+        probes: Sequence[Probe] = (),
+    ) -> NetworkResult:
+        return run_with(Machine(), network, inputs, steps, state, probes)

@@ -1,0 +1,327 @@
+"""Random spiking programs: small networks over every neuron model, kind of synapse, delay, exponent, sign mode and width.
+
+`random_network(seed)` gives the same network, inputs and number of steps for a seed, so that a failure is one integer.
+Tests record a range of seeds. Values are drawn so that most neurons fire now and then; about one in ten parameters,
+weights, payloads and initial states is extreme, so that sums wrap and states saturate.
+
+With ``lava=True`` only what Lava 0.10 computes itself, with the numbers that it computes rightly:
+
+- models that have a fixed-point process there; InvSqrt with one neuron and sums that are not negative (a negative one
+  stops Lava's worker); ATRLIF with one theta_step;
+- Dense, Sparse and their delays with at most 8 bits of weights; convolutions that are not transposed, without exponent and
+  delay (Lava has none of these), and reading spikes or small inputs: Lava's convolution is computed in float64 and cast to
+  int32, undefined beyond 31 bits;
+- delays with negative exponents only on spikes or such inputs: Lava shifts an int64 sum of products that were wrapped one by
+  one;
+- one sample, since Lava has no batch; no empty sparse matrix; no second Direct connection between the same populations.
+
+Everything else (recurrence, several ports and projections, Direct connections, axonal delays by `DelayDense`, parameters for
+each neuron, initial states, graded payloads, wrapping, saturation) stays.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy.ir.network import (
+    INPUT,
+    Conv,
+    Dense,
+    Direct,
+    Network,
+    Population,
+    Projection,
+    Sparse,
+    Synapse,
+)
+from neurodeploy.ir.network_run import Probe
+from neurodeploy.neurons.registry import MODELS, input_ports, output_ports
+from neurodeploy.synapses import build
+from neurodeploy.synapses.weights import lava_weights
+
+Rng = np.random.Generator
+Arrays = dict[str, NDArray[Any]]
+
+#: Values with which a neuron lives: neither silent nor always firing. Clipped to the range of the model's table.
+LIVELY: dict[str, tuple[int, int]] = {
+    "vth": (0, 400), "vth_hi": (0, 200), "vth_lo": (-200, 0), "uth": (0, 300), "theta_0": (0, 40), "theta_step": (0, 20),
+    "bias_mant": (-50, 50), "bias_exp": (-3, 6), "bias": (-20, 60), "reset_interval": (1, 9), "reset_offset": (0, 12),
+    "refractory_period": (0, 6), "spike_exp": (0, 6), "state_exp": (0, 6), "decay_bits": (10, 13), "rate": (1, 8),
+    "payload": (-9, 9), "exp": (0, 12), "square_exp": (0, 6), "b_exp": (0, 6), "c_exp": (0, 12),
+}  # fmt: skip
+
+
+def lava_models() -> list[str]:
+    """Models that Lava 0.10 has in fixed point."""
+    return [m.name for m in MODELS.values() if m.lava is not None and "after 0.10.0" not in m.lava]
+
+
+def all_probes(network: Network) -> list[Probe]:
+    """Everything that can be probed."""
+    found = []
+    for name, population in network.populations.items():
+        states = () if population.model == INPUT else tuple(MODELS[population.model].state)
+        for variable in dict.fromkeys((*states, *output_ports(population), *input_ports(population))):
+            found.append(Probe(name, variable))
+    return found
+
+
+def random_network(seed: int, lava: bool = False) -> tuple[Network, Arrays, int]:
+    """A network, its inputs (samples, steps, size) by population, and the number of steps."""
+    return _Maker(seed, lava).make()
+
+
+class _Maker:
+    def __init__(self, seed: int, lava: bool) -> None:
+        self.seed, self.lava = seed, lava
+        self.rng: Rng = np.random.default_rng([seed, int(lava)])
+        self.populations: dict[str, Population] = {}
+        self.projections: list[Projection] = []
+        #: Inputs whose payloads are so small that no convolution here leaves 31 bits.
+        self.narrow: set[str] = set()
+
+    def make(self) -> tuple[Network, Arrays, int]:
+        steps = self.between(1, 24)
+        samples = 1 if self.lava else self.between(1, 3)
+        inputs: Arrays = {}
+        for i in range(self.between(1, 2)):
+            name = f"input{i}"
+            self.populations[name] = Population(name, self.shape(), INPUT)
+            inputs[name] = self.payloads(name, (samples, steps, self.populations[name].size))
+        names = lava_models() if self.lava else list(MODELS)
+        models = [names[self.seed % len(names)]]
+        models += [str(m) for m in self.rng.choice(names, self.between(0, 4))]
+        for i, model in enumerate(models):
+            self.add_population(f"{model}{i}", model)
+        for name, population in list(self.populations.items()):
+            for port in input_ports(population):
+                for _ in range(self.between(0, 2)):
+                    self.connect(str(self.rng.choice(list(self.populations))), name, port)
+        order = [str(name) for name in self.rng.permutation(list(self.populations))]
+        outputs = tuple(str(n) for n in self.rng.choice(order, self.between(1, min(3, len(order))), replace=False))
+        populations = {name: self.populations[name] for name in order}
+        shuffled = tuple(self.projections[i] for i in self.rng.permutation(len(self.projections)))
+        return Network(f"random{self.seed}", populations, shuffled, outputs), inputs, steps
+
+    # Draws
+
+    def between(self, low: int, high: int) -> int:
+        return int(self.rng.integers(low, high + 1))
+
+    def chance(self, probability: float) -> bool:
+        return bool(self.rng.random() < probability)
+
+    def pair(self, low: int, high: int) -> tuple[int, int]:
+        return self.between(low, high), self.between(low, high)
+
+    def shape(self) -> tuple[int, ...]:
+        if self.chance(0.5):
+            return (*self.pair(1, 5), self.between(1, 3))
+        return (self.between(1, 12),)
+
+    def payloads(self, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
+        quiet = self.rng.random(shape) < self.rng.random()
+        kind = self.rng.choice(["spikes", "small", "wide", "extreme"], p=[0.4, 0.3, 0.15, 0.15])
+        limit = {"spikes": 1, "small": 40, "wide": 2**15 - 1, "extreme": 2**31 - 1}[str(kind)]
+        if limit <= 40:
+            self.narrow.add(name)
+        if kind == "spikes":
+            spikes: NDArray[Any] = ~quiet
+            return spikes if self.chance(0.5) else spikes.astype(np.int8)
+        values = self.integers(limit, shape, low=-limit - (kind == "extreme"))
+        values = np.where(quiet, 0, values)
+        return values.astype(np.int32) if self.chance(0.5) else values
+
+    def integers(self, limit: int, shape: tuple[int, ...], low: int | None = None) -> NDArray[np.int64]:
+        """Integers in low..limit (low: -limit); one draw in three has many of the two ends, so that sums wrap far."""
+        low = -limit if low is None else low
+        values = self.rng.integers(low, limit + 1, shape)
+        if self.chance(0.33):
+            ends = np.where(self.rng.random(shape) < 0.7, low, limit)
+            values = np.where(self.rng.random(shape) < 0.6, ends, values)
+        return values
+
+    # Populations
+
+    def add_population(self, name: str, model: str) -> None:
+        """A population fed by at least one projection into each port, which may decide its shape."""
+        ports = MODELS[model].ports
+        shape: tuple[int, ...] | None = (1,) if self.lava and model == "inv_sqrt" else None
+        first: tuple[str, Synapse] | None = None
+        source = str(self.rng.choice(list(self.populations)))
+        from_shape = self.populations[source].shape
+        if ports and shape is None and len(from_shape) == 3 and self.chance(0.6):
+            synapse = self.convolution((from_shape[0], from_shape[1], from_shape[2]))
+            shape, first = synapse.output_shape, (source, synapse)
+        elif ports and shape is None and self.chance(0.25):
+            shape, first = from_shape, (source, Direct(self.populations[source].size))
+        shape = shape or self.shape()
+        size = int(np.prod(shape))
+        params, initial = self.params(model, size)
+        self.populations[name] = Population(name, shape, model, params, initial)
+        for port in ports:
+            if first is not None and port == ports[0]:
+                self.join(*first, name, port)
+            else:
+                self.connect(str(self.rng.choice(list(self.populations)[:-1])), name, port)
+
+    def params(self, model: str, size: int) -> tuple[dict[str, Any], dict[str, Any]]:
+        table = MODELS[model]
+        for attempt in range(50):
+            params: dict[str, Any] = {}
+            for name, param in table.params.items():
+                if param.default is not None and self.chance(0.3):
+                    continue
+                low, high = param.low, param.high
+                extreme = attempt < 40 and self.chance(0.1)
+                if not extreme and name in LIVELY:
+                    low, high = max(low, LIVELY[name][0]), min(high, LIVELY[name][1])
+                if extreme and self.chance(0.5):
+                    choices = np.array([low, high, max(low, 0)])
+                    value = choices[self.rng.integers(0, 3, size)]
+                else:
+                    value = self.rng.integers(low, high + 1, size)
+                each = param.per_neuron and not (self.lava and name == "theta_step")
+                params[name] = value if each and self.chance(0.4) else int(value[0])
+            arrays = {
+                name: np.atleast_1d(np.asarray(params.get(name, param.default), np.int64))
+                for name, param in table.params.items()
+            }
+            if not table.consistent(arrays):
+                break
+        initial: dict[str, Any] = {}
+        for name, variable in table.state.items():
+            if variable.settable and self.chance(0.15):
+                limit = 2 ** (variable.bits - 1) - 1 if self.chance(0.3) else 2000
+                limit = min(limit, 2 ** (variable.bits - 1) - 1)
+                value = self.rng.integers(-limit, limit + 1, size)
+                initial[name] = value if self.chance(0.5) else int(value[0])
+        return params, initial
+
+    # Projections
+
+    def connect(self, source: str, target: str, port: str) -> None:
+        a, b = self.populations[source], self.populations[target]
+        if b.model == INPUT:
+            return
+        kinds = ["dense", "sparse"]
+        names = list(self.populations)
+        if a.size == b.size and names.index(source) < names.index(target):
+            joined = any((p.source, p.target) == (source, target) for p in self.projections)
+            kinds += [] if self.lava and joined else ["direct"]
+        if len(a.shape) == 3 and a.shape[:2] == b.shape[:2]:
+            kinds += ["same", "same"]
+        kind = str(self.rng.choice(kinds))
+        if self.lava and b.model == "inv_sqrt":
+            kind = "dense"
+        if kind == "direct":
+            self.join(source, Direct(a.size), target, port)
+        elif kind == "same":
+            (kx, ky), (dx, dy) = ((2 * k + 1 for k in self.pair(0, 1)), self.pair(1, 2))
+            weight = self.rng.integers(-20, 21, (b.shape[2], kx, ky, a.shape[2]))
+            padding = (kx // 2 * dx, ky // 2 * dy)
+            self.join(source, build.conv(weight, (*a.shape[:2], a.shape[2]), (1, 1), padding, (dx, dy)), target, port)
+        else:
+            self.join(source, kind, target, port)
+
+    def join(self, source: str, synapse: Synapse | str, target: str, port: str) -> None:
+        """A projection; `synapse` "dense" or "sparse" is drawn here, with its format."""
+        a, b = self.populations[source], self.populations[target]
+        common = {
+            "name": f"p{len(self.projections)}",
+            "source": source,
+            "target": target,
+            "source_port": str(self.rng.choice(output_ports(a))),
+            "target_port": port,
+        }
+        if isinstance(synapse, Direct):
+            self.projections.append(Projection(**common, synapse=synapse))  # type: ignore[arg-type]
+            return
+        graded = self.chance(0.6)
+        root = self.lava and b.model == "inv_sqrt"
+        if root:
+            graded = False
+        if isinstance(synapse, Conv):
+            graded = graded and (not self.lava or source in self.narrow)
+            delay = None if self.lava else self.delay(synapse)
+            exponent = 0 if self.lava else self.exponent()
+            bits, mode = 8, "mixed"
+        else:
+            bits, mode, weights = self.weights((b.size, a.size), excitatory=root)
+            synapse = build.dense(weights) if synapse == "dense" else self.sparse(weights)
+            if isinstance(synapse, Dense) and self.chance(0.3):
+                synapse = Dense(np.ascontiguousarray(synapse.weight))
+            delay, exponent = self.delay(synapse), self.exponent()
+            if self.lava and delay is not None and graded and source not in self.narrow:
+                exponent = abs(exponent)
+            if root:
+                exponent = min(exponent, 8)
+        self.projections.append(
+            Projection(
+                **common,
+                synapse=synapse,
+                graded=graded,
+                weight_exp=exponent,
+                delay=delay,
+                weight_bits=bits,
+                sign_mode=mode,
+            )  # type: ignore[arg-type]
+        )
+
+    def weights(self, shape: tuple[int, int], excitatory: bool) -> tuple[int, str, NDArray[Any]]:
+        """Stored bits, sign mode and effective weights."""
+        if not self.lava and self.chance(0.25):
+            limit = int(self.rng.choice([2**15 - 1, 2**24, 2**31 - 1]))
+            return 16 if limit < 2**15 else 32, "mixed", self.integers(limit, shape, low=-limit - 1)
+        mode = "excitatory" if excitatory else str(self.rng.choice(["mixed", "mixed", "excitatory", "inhibitory"]))
+        bits = self.between(1, 8) if self.chance(0.5) else 8
+        limit = 300 if self.chance(0.2) else 120
+        weights = self.rng.integers(-limit, limit + 1, shape) * (self.rng.random(shape) < self.rng.random() + 0.3)
+        return bits, mode, lava_weights(weights, bits, mode)[0]
+
+    def sparse(self, weights: NDArray[Any]) -> Sparse:
+        row, column = np.nonzero(self.rng.random(weights.shape) < self.rng.random())
+        if self.lava and not row.size:
+            row, column = np.zeros(1, np.int64), np.zeros(1, np.int64)
+        return build.sparse_from_coo(*weights.shape, row, column, weights[row, column])
+
+    def convolution(self, shape: tuple[int, int, int]) -> Conv:
+        """Any convolution, pooling or unpooling with this input that has an output."""
+        channels = shape[2]
+        for _ in range(200):
+            kernel, stride, padding, dilation = self.pair(1, 3), self.pair(1, 3), self.pair(0, 2), self.pair(1, 2)
+            kind = str(self.rng.choice(["conv"] * 3 + ["pool"] + ([] if self.lava else ["transposed", "unpool"])))
+            groups = int(self.rng.choice([g for g in range(1, channels + 1) if channels % g == 0]))
+            limit = 20_000 if self.chance(0.1) else 60
+            weight = self.rng.integers(-limit, limit + 1, (groups * self.between(1, 2), *kernel, channels // groups))
+            spans = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
+            if kind in ("transposed", "unpool"):
+                sides = [(n - 1) * s - 2 * p + k for n, s, p, k in zip(shape, stride, padding, spans, strict=False)]
+            else:
+                sides = [(n + 2 * p - k) // s + 1 for n, s, p, k in zip(shape, stride, padding, spans, strict=False)]
+            if min(sides) < 1 or max(sides) > 8:
+                continue
+            if kind == "conv":
+                return build.conv(weight, shape, stride, padding, dilation, groups)
+            if kind == "pool":
+                return build.sum_pool(shape, kernel, stride, padding, dilation, weight=self.between(-2, 9))
+            if kind == "transposed":
+                extra = (self.between(0, stride[0] - 1), self.between(0, stride[1] - 1))
+                return build.transposed(weight, shape, stride, padding, dilation, groups, extra)
+            return build.unpool(shape, kernel, stride, padding, dilation, weight=self.between(-2, 9))
+        return build.conv(np.ones((1, 1, 1, channels), np.int64), shape)
+
+    def delay(self, synapse: Dense | Sparse | Conv) -> NDArray[np.uint8] | None:
+        if self.chance(0.5):
+            return None
+        by_synapse = not isinstance(synapse, Conv) and self.chance(0.6)
+        shape = synapse.weight.shape if by_synapse else (synapse.columns,)
+        return self.rng.integers(0, self.between(0, 62 if self.chance(0.1) else 6) + 1, shape).astype(np.uint8)
+
+    def exponent(self) -> int:
+        if self.chance(0.5):
+            return 0
+        return self.between(-31, 31) if self.chance(0.15) else self.between(-8, 8)

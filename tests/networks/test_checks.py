@@ -1,0 +1,154 @@
+"""What a user gives to a runner is refused with the population's name, a code and a fix."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from neurodeploy.errors import UserError
+from neurodeploy.ir.network import INPUT, Network, Population, Projection
+from neurodeploy.ir.network_run import NetworkState, Probe
+from neurodeploy.synapses.build import dense
+from simulators.network_reference import ReferenceNetworkRunner
+
+STEPS = 4
+LEAKY = {"du": 4095, "dv": 0, "vth": 10}
+
+
+def network(size: int = 3, second: str = "second") -> Network:
+    populations = {
+        "first": Population("first", (2,), INPUT),
+        second: Population(second, (2, 2, 1), INPUT),
+        "cells": Population("cells", (size,), "lif", LEAKY),
+    }
+    projections = (
+        Projection("a", "first", "cells", dense(np.ones((size, 2), np.int8))),
+        Projection("b", second, "cells", dense(np.ones((size, 4), np.int8)), delay=np.array([0, 1, 2, 1], np.uint8)),
+    )
+    return Network("two inputs", populations, projections, ("cells",))
+
+
+def good() -> dict[str, Any]:
+    return {"first": np.ones((2, STEPS, 2), np.int8), "second": np.zeros((2, STEPS, 4), bool)}
+
+
+def refused(code: str, subject: str, inputs: Any = None, steps: Any = STEPS, **more: Any) -> UserError:
+    with pytest.raises(UserError) as caught:
+        ReferenceNetworkRunner().run(network(), good() if inputs is None else inputs, steps, **more)
+    error = caught.value
+    assert (error.code, error.subject) == (code, subject)
+    assert error.fix
+    return error
+
+
+def with_first(array: Any) -> dict[str, Any]:
+    return {**good(), "first": array}
+
+
+@pytest.mark.parametrize("steps", [-1, 1.5, True, None])
+def test_steps(steps: Any) -> None:
+    refused("ND3200", "two inputs", steps=steps)
+
+
+def test_no_steps_are_possible() -> None:
+    empty = {name: x[:, :0] for name, x in good().items()}
+    result = ReferenceNetworkRunner().run(network(), empty, 0, probes=[Probe("cells", "v")])
+    assert result.outputs["cells"].shape == result.probes["cells.v"].shape == (2, 0, 3)
+    assert result.state.step == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "subject", "inputs"),
+    [
+        ("ND3201", "third", {**good(), "third": np.ones((2, STEPS, 2), np.int8)}),
+        ("ND3201", "cells", {**good(), "cells": np.ones((2, STEPS, 3), np.int8)}),
+        ("ND3202", "second", {"first": good()["first"]}),
+        ("ND3203", "first", with_first(np.ones((2, STEPS, 2)))),
+        ("ND3203", "first", with_first(np.full((2, STEPS, 2), 2**70, object))),
+        ("ND3204", "first", with_first(np.ones((2, STEPS, 3), np.int8))),
+        ("ND3204", "first", with_first(np.ones((2, STEPS + 1, 2), np.int8))),
+        ("ND3204", "first", with_first(np.ones((STEPS, 2), np.int8))),
+        ("ND3204", "first", with_first(np.ones((0, STEPS, 2), np.int8))),
+        ("ND3205", "first", with_first(np.full((2, STEPS, 2), 2**31, np.int64))),
+        ("ND3205", "first", with_first(np.full((2, STEPS, 2), 2**63, np.uint64))),
+        ("ND3205", "first", with_first(np.full((2, STEPS, 2), -(2**31) - 1, np.int64))),
+        ("ND3206", "second", with_first(np.ones((3, STEPS, 2), np.int8))),
+    ],
+)
+def test_inputs(code: str, subject: str, inputs: Any) -> None:
+    refused(code, subject, inputs)
+
+
+def test_the_ends_of_32_bits_are_inputs() -> None:
+    for value in (-(2**31), 2**31 - 1):
+        ReferenceNetworkRunner().run(network(), with_first(np.full((2, STEPS, 2), value, np.int64)), STEPS)
+
+
+@pytest.mark.parametrize(
+    ("code", "subject", "probes"),
+    [
+        ("ND3207", "nobody", [Probe("nobody", "v")]),
+        ("ND3207", "cells.w", [Probe("cells", "w")]),
+        ("ND3207", "first.v", [Probe("first", "v")]),
+        ("ND3207", "cells.v", [Probe("cells", "v", (0, 3))]),
+        ("ND3207", "cells.v", [Probe("cells", "v", (-1,))]),
+        ("ND3208", "cells.v", [Probe("cells", "v", (1,)), Probe("cells", "u"), Probe("cells", "v", (2,))]),
+    ],
+)
+def test_probes(code: str, subject: str, probes: Any) -> None:
+    refused(code, subject, probes=probes)
+
+
+def state() -> NetworkState:
+    return ReferenceNetworkRunner().run(network(), good(), STEPS).state
+
+
+def test_states_of_other_networks() -> None:
+    runner = ReferenceNetworkRunner()
+    other = runner.run(network(size=4), good(), STEPS).state
+    assert "4" in refused("ND3209", "cells.u", state=other).problem
+    renamed = {**good()}
+    renamed["else"] = renamed.pop("second")
+    runner.run(network(second="else"), renamed, STEPS, state=state())  # inputs have no state
+    fewer = state()
+    del fewer.pending["b"]
+    refused("ND3209", "b", state=fewer)
+    more = state()
+    more.neurons["others"] = {}
+    refused("ND3209", "others", state=more)
+    missing = state()
+    del missing.neurons["cells"]["v"]
+    refused("ND3209", "cells", state=missing)
+    longer = state()
+    longer.pending["b"] = np.zeros((2, 4, 3), np.int32)
+    refused("ND3209", "b", state=longer)
+    real = state()
+    real.neurons["cells"]["v"] = real.neurons["cells"]["v"].astype(np.float64)  # type: ignore[assignment]
+    refused("ND3209", "cells.v", state=real)
+    wide = state()
+    wide.neurons["cells"]["v"][0, 0] = 2**31
+    refused("ND3209", "cells.v", state=wide)
+    early = state()
+    early.step = -1
+    refused("ND3209", "two inputs", state=early)
+
+
+def test_samples_of_a_state() -> None:
+    one = ReferenceNetworkRunner().run(network(), {name: x[:1] for name, x in good().items()}, STEPS).state
+    refused("ND3210", "two inputs", state=one)
+
+
+def test_a_network_without_inputs_runs_one_sample_or_those_of_its_state() -> None:
+    cells = Population("cells", (2,), "lif", {**LEAKY, "bias_mant": 700})
+    alone = Network("alone", {"cells": cells}, (), ("cells",))
+    runner = ReferenceNetworkRunner()
+    first = runner.run(alone, {}, 3)
+    assert first.outputs["cells"].tolist() == [[[1, 1], [1, 1], [1, 1]]]
+    twice = NetworkState(
+        3, {"cells": {k: np.repeat(v, 2, axis=0) for k, v in first.state.neurons["cells"].items()}}, {}
+    )
+    second = runner.run(alone, {}, 2, state=twice)
+    assert second.outputs["cells"].shape == (2, 2, 2)
+    assert second.state.step == 5

@@ -1,0 +1,165 @@
+"""Any cut of a network into shards gives the bits, states and counts of the whole, and counts that add up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from neurodeploy.errors import InternalError
+from neurodeploy.ir.mapping import Mapping, Shard
+from neurodeploy.ir.network import INPUT, Network
+from neurodeploy.ir.result import ShardCounts
+from neurodeploy.neurons.registry import output_ports
+from neurodeploy.synapses.structure import axons, fan_out
+from simulators.network_partitioned import PartitionedNetworkRunner
+from simulators.network_reference import ReferenceNetworkRunner
+from tests.networks.equality import same_result
+from tests.networks.random_networks import all_probes, random_network
+
+SEEDS = range(80)
+
+
+def mapping_of(shards: list[Shard]) -> Mapping:
+    return Mapping("test", 1, 1, tuple(shards), (), 1, "none", ())
+
+
+def ranges(rng: np.random.Generator, size: int, most: int) -> list[tuple[int, int]]:
+    cuts = rng.integers(1, size, rng.integers(0, most)) if size > 1 else []
+    edges = sorted({0, size, *(int(c) for c in cuts)})
+    return list(pairwise(edges))
+
+
+def random_mapping(network: Network, seed: int) -> Mapping:
+    """Rows into ranges; for half of the populations columns into blocks, each with rows of its own, and reducers."""
+    rng = np.random.default_rng([seed, 7])
+    shards: list[Shard] = []
+    for name, population in network.populations.items():
+        if population.model == INPUT:
+            continue
+        columns = max(1, sum(p.synapse.columns for p in network.into(name)))
+        blocks = ranges(rng, columns, 4) if rng.random() < 0.5 else [(0, columns)]
+        kinds = [("synapses", rows, cols) for cols in blocks for rows in ranges(rng, population.size, 4)]
+        if len(blocks) > 1:
+            kinds += [("reducer", rows, (0, len(blocks))) for rows in ranges(rng, population.size, 3)]
+        for kind, rows, cols in kinds:
+            shards.append(Shard(name, kind, rows, cols, 0, len(shards)))
+    return mapping_of(shards)
+
+
+def expected_counts(network: Network, mapping: Mapping, result: object) -> dict[Shard, ShardCounts]:
+    """From the counts of the whole network and the structure of its synapses, without running a shard."""
+    activity = result.activity  # type: ignore[attr-defined]
+    ticks = activity.steps * activity.samples
+    found = {}
+    for shard in mapping.shards:
+        into = network.into(shard.island)
+        total = max(1, sum(p.synapse.columns for p in into))
+        reduced = any(s.kind == "reducer" for s in mapping.by_island()[shard.island])
+        events = synops = words = start = 0
+        for p in into:
+            columns = np.arange(p.synapse.columns) + start
+            here = (shard.cols[0] <= columns) & (columns < shard.cols[1])
+            fired = activity.fired[p.source][p.source_port][here]
+            events += int(fired[axons(p.synapse, shard.rows)[here]].sum())
+            synops += int((fired * fan_out(p.synapse, shard.rows)[here]).sum())
+            words += max(1, p.depth) if here.any() else 0
+            start += p.synapse.columns
+        ports = output_ports(network.populations[shard.island])
+        sent = sum(int(activity.fired[shard.island][port][slice(*shard.rows)].sum()) for port in ports)
+        every = ticks * shard.row_count
+        if shard.kind == "reducer":
+            blocks = {s.cols for s in mapping.by_island()[shard.island] if s.kind == "synapses"}
+            arrived = sum(
+                max(1, p.depth)
+                for low, high in blocks
+                for p, begin in zip(into, np.cumsum([0, *(q.synapse.columns for q in into)]), strict=False)
+                if low < begin + p.synapse.columns and begin < high
+            )
+            found[shard] = ShardCounts(every * arrived, every * arrived, every, sent)
+        elif reduced:
+            assert shard.cols != (0, total)
+            found[shard] = ShardCounts(events, synops, every * words, every * words)
+        else:
+            found[shard] = ShardCounts(events, synops, every, sent)
+    return found
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_any_cut_gives_the_same_bits_and_counts(seed: int) -> None:
+    network, inputs, steps = random_network(seed)
+    mapping = random_mapping(network, seed)
+    whole = ReferenceNetworkRunner().run(network, inputs, steps, probes=all_probes(network))
+    runner = PartitionedNetworkRunner(mapping)
+    same_result(runner.run(network, inputs, steps, probes=all_probes(network)), whole)
+    assert runner.shard_counts == expected_counts(network, mapping, whole)
+
+
+def test_cuts_are_of_every_kind() -> None:
+    seen: Counter[str] = Counter()
+    for seed in SEEDS:
+        network, _, _ = random_network(seed)
+        for name, shards in random_mapping(network, seed).by_island().items():
+            reducers = [s for s in shards if s.kind == "reducer"]
+            seen["columns cut"] += bool(reducers)
+            seen["rows cut"] += any(s.row_count < network.populations[name].size for s in shards)
+            delayed = any(p.depth > 1 and p.weight_exp < 0 for p in network.into(name))
+            seen["delays and a shift to the right, columns cut"] += delayed and bool(reducers)
+    assert min(seen.values()) >= 10, seen
+
+
+def test_counts_grow_with_every_run() -> None:
+    network, inputs, steps = random_network(3)
+    runner = PartitionedNetworkRunner(random_mapping(network, 3))
+    first = runner.run(network, inputs, steps)
+    once = dict(runner.shard_counts)
+    runner.run(network, inputs, steps, state=None)
+    assert {s: c.neuron_updates for s, c in runner.shard_counts.items()} == {
+        s: 2 * c.neuron_updates for s, c in once.items()
+    }
+    assert first.activity.steps == steps
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_rows_of_column_blocks_need_not_align(seed: int) -> None:
+    """The first block is whole in its rows, the second cut: still one sum each."""
+    network, inputs, steps = random_network(seed)
+    shards = []
+    for name, population in network.populations.items():
+        columns = sum(p.synapse.columns for p in network.into(name))
+        if population.model == INPUT:
+            continue
+        size = population.size
+        if columns < 2 or size < 2:
+            shards.append(Shard(name, "synapses", (0, size), (0, max(1, columns)), 0, len(shards)))
+            continue
+        middle, half = columns // 2, size // 2
+        for rows, cols in (((0, size), (0, middle)), ((0, half), (middle, columns)), ((half, size), (middle, columns))):
+            shards.append(Shard(name, "synapses", rows, cols, 0, len(shards)))
+        shards.append(Shard(name, "reducer", (0, size), (0, 2), 0, len(shards)))
+    runner = PartitionedNetworkRunner(mapping_of(shards))
+    same_result(runner.run(network, inputs, steps), ReferenceNetworkRunner().run(network, inputs, steps))
+
+
+def _broken(mapping: Mapping, how: str) -> list[Shard]:
+    shards = list(mapping.shards)
+    last = shards[-1]
+    if how == "missing":
+        return shards[:-1]
+    if how == "twice":
+        return [*shards, replace(last, core=99)]
+    if how == "too far":
+        return [*shards[:-1], replace(last, rows=(last.rows[0], last.rows[1] + 1))]
+    return [*shards, Shard(last.island, "reducer", (0, last.rows[1] + 1), (0, 2), 0, 98)]
+
+
+@pytest.mark.parametrize("how", ["missing", "twice", "too far", "reducer of other rows"])
+def test_a_wrong_mapping_is_refused(how: str) -> None:
+    network, inputs, steps = random_network(11)
+    runner = PartitionedNetworkRunner(mapping_of(_broken(random_mapping(network, 11), how)))
+    with pytest.raises(InternalError) as caught:
+        runner.run(network, inputs, steps)
+    assert caught.value.code == "ND9015"

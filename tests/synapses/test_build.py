@@ -1,0 +1,156 @@
+"""Builders against torch's convolutions, Lava's, and plain loops."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from neurodeploy.errors import InternalError
+from neurodeploy.ir.network import Conv, Network, Population, Projection, Synapse
+from neurodeploy.synapses import build
+from neurodeploy.synapses.structure import to_coo
+from simulators.network_reference import convolve
+
+FIXTURE = json.loads((Path(__file__).parent / "fixtures" / "lava_weights.json").read_text(encoding="utf-8"))
+SEEDS = range(60)
+
+
+def by_coo(synapse: Synapse, x: Any) -> Any:
+    coo = to_coo(synapse)
+    out = np.zeros((x.shape[0], synapse.rows), np.int64)
+    for row, column, weight, _ in zip(*coo, strict=True):
+        out[:, row] += weight * x[:, column]
+    return out
+
+
+def draw(seed: int, transposed: bool) -> tuple[Any, dict[str, Any], tuple[int, int, int]]:
+    """torch's kernel, its arguments in the order (y, x), the input's (x, y, channels)."""
+    rng = np.random.default_rng([seed, int(transposed)])
+    groups = int(rng.integers(1, 4))
+    inputs, outputs = groups * int(rng.integers(1, 3)), groups * int(rng.integers(1, 3))
+    ky, kx = rng.integers(1, 4, 2)
+    pairs = {name: tuple(int(v) for v in rng.integers(*span, 2)) for name, span in
+             {"stride": (1, 4), "padding": (0, 2), "dilation": (1, 3)}.items()}  # fmt: skip
+    if transposed:
+        pairs["output_padding"] = tuple(int(rng.integers(0, s)) for s in pairs["stride"])
+    shape = (inputs, outputs // groups) if transposed else (outputs, inputs // groups)
+    kernel = rng.integers(-9, 10, (*shape, ky, kx))
+    sides = rng.integers(5, 9, 2)
+    return kernel, {**pairs, "groups": groups}, (int(sides[0]), int(sides[1]), inputs)
+
+
+def in_torch(kernel: Any, arguments: dict[str, Any], x: Any, transposed: bool) -> Any:
+    function = torch.nn.functional.conv_transpose2d if transposed else torch.nn.functional.conv2d
+    image = torch.from_numpy(x.transpose(0, 3, 2, 1).astype(np.float64))
+    out = function(image, torch.from_numpy(kernel.astype(np.float64)), **arguments)
+    return out.numpy().transpose(0, 3, 2, 1).astype(np.int64)
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_equal_to_torch(seed: int, transposed: bool) -> None:
+    kernel, arguments, shape = draw(seed, transposed)
+    x = np.random.default_rng(seed).integers(-50, 50, (2, *shape))
+    expected = in_torch(kernel, arguments, x, transposed)
+    swapped = {name: value[::-1] if isinstance(value, tuple) else value for name, value in arguments.items()}
+    if transposed:
+        made = build.transposed(build.from_torch_transposed_kernel(kernel, arguments["groups"]), shape, **swapped)
+    else:
+        made = build.conv(build.from_torch_kernel(kernel), shape, **swapped)
+    assert made.output_shape == expected.shape[1:]
+    np.testing.assert_array_equal(convolve(made, x.reshape(2, -1)), expected.reshape(2, -1))
+    np.testing.assert_array_equal(by_coo(made, x.reshape(2, -1)), expected.reshape(2, -1))
+
+
+def test_equal_to_lava() -> None:
+    """Lava's kernel is flipped; the fixture holds outputs of its own arithmetic, wrapped to 24 bits."""
+    wrapped = 0
+    for row in FIXTURE["convolutions"]:
+        x = np.array(row["input"])
+        pairs = [tuple(row[name]) for name in ("stride", "padding", "dilation")]
+        made = build.conv(build.from_lava_kernel(np.array(row["weight"])), x.shape, *pairs, row["groups"])
+        out = convolve(made, x.reshape(1, -1)).reshape(made.output_shape)
+        turned = (out + 2**23) % 2**24 - 2**23
+        wrapped += int((turned != out).sum())
+        np.testing.assert_array_equal(turned, np.array(row["output"]))
+        np.testing.assert_array_equal(build.to_lava_kernel(made.weight), np.array(row["weight"]))
+    assert wrapped > 0
+
+
+def test_pooling_and_its_inverse() -> None:
+    image = np.arange(1, 25).reshape(4, 3, 2)
+    pool = build.sum_pool((4, 3, 2), (2, 3))
+    assert pool.output_shape == (2, 1, 2)
+    sums = convolve(pool, image.reshape(1, -1)).reshape(2, 1, 2)
+    np.testing.assert_array_equal(sums, image.reshape(2, 2, 1, 3, 2).sum(axis=(1, 3)))
+    back = build.unpool((2, 1, 2), (2, 3), weight=3)
+    assert back.output_shape == (4, 3, 2)
+    spread = convolve(back, sums.reshape(1, -1)).reshape(4, 3, 2)
+    np.testing.assert_array_equal(spread, 3 * np.repeat(np.repeat(sums, 2, axis=0), 3, axis=1))
+
+
+def test_pool_and_unpool_are_transposes() -> None:
+    pool, back = build.sum_pool((6, 5, 3), (2, 2), (2, 1)), build.unpool((3, 4, 3), (2, 2), (2, 1))
+    forward, backward = to_coo(pool), to_coo(back)
+    assert set(zip(forward.row, forward.column, strict=True)) == set(zip(backward.column, backward.row, strict=True))
+
+
+@pytest.mark.parametrize("rows", [5, 65_536, 65_537])
+def test_sparse(rows: int) -> None:
+    rng = np.random.default_rng(rows)
+    column, row = np.divmod(rng.permutation(20)[:9], 5)
+    weight = rng.integers(-300, 300, 9)
+    made = build.sparse_from_coo(rows, 4, row, column, weight)
+    assert made.target.dtype == (np.uint16 if rows <= 65_536 else np.int32)
+    matrix = np.zeros((5, 4), int)
+    matrix[row, column] = weight
+    coo = to_coo(made)
+    again = np.zeros((5, 4), int)
+    again[coo.row, coo.column] = coo.weight
+    np.testing.assert_array_equal(again, matrix)
+    order = build.synapse_order(row, column)
+    np.testing.assert_array_equal(made.weight, weight[order])
+    populations = {"a": Population("a", (4,), "input"), "b": Population("b", (rows,), "sigma")}
+    Network("n", populations, (Projection("p", "a", "b", made),), ("b",)).check()
+
+
+def test_dense_is_narrow_and_by_axon() -> None:
+    made = build.dense(np.array([[1, -2, 3], [4, 5, -129]]))
+    assert made.weight.dtype == np.int16
+    assert made.weight.flags.f_contiguous
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: build.dense(np.ones((2, 2))),
+        lambda: build.dense(np.ones(4, int)),
+        lambda: build.dense(np.full((1, 1), 2**31)),
+        lambda: build.sparse_from_coo(2, 2, np.array([0, 0]), np.array([1, 1]), np.array([1, 2])),
+        lambda: build.sparse_from_coo(2, 2, np.array([2]), np.array([0]), np.array([1])),
+        lambda: build.sparse_from_coo(2, 2, np.array([0]), np.array([-1]), np.array([1])),
+        lambda: build.sparse_from_coo(2, 2, np.array([0, 1]), np.array([0]), np.array([1])),
+        lambda: build.conv(np.ones((2, 3, 3, 2), int), (4, 4, 3)),
+        lambda: build.conv(np.ones((3, 3, 3, 1), int), (4, 4, 2), groups=2),
+        lambda: build.conv(np.ones((1, 3, 3, 1), int), (2, 4, 1)),
+        lambda: build.conv(np.ones((1, 1, 1, 1), int), (4, 4, 1), stride=(0, 1)),
+        lambda: build.conv(np.ones((1, 1, 1, 1), int), (4, 4, 1), padding=(0, -1)),
+        lambda: build.conv(np.ones((1, 1, 1, 1), int), (4, 4, 1), output_padding=(1, 0)),
+        lambda: build.conv(np.ones((1, 1, 1), int), (4, 4, 1)),
+    ],
+)
+def test_refused(make: Any) -> None:
+    with pytest.raises(InternalError, match="ND9013"):
+        make()
+
+
+def test_output_shape_of_lava_and_here() -> None:
+    for row in FIXTURE["convolutions"]:
+        weight, shape = np.array(row["weight"]), np.array(row["input"]).shape
+        made = Conv(weight, shape, *(tuple(row[k]) for k in ("stride", "padding", "dilation")), row["groups"])
+        assert made.output_shape == np.array(row["output"]).shape

@@ -1,0 +1,163 @@
+"""Counts by row range against the written-out synapses, and bounds that hold and are reached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from neurodeploy.ir.network import Conv, Dense, Direct, Projection, Sparse, Synapse
+from neurodeploy.synapses import build
+from neurodeploy.synapses.structure import (
+    axons,
+    boxes,
+    delays,
+    fan_out,
+    largest_sum,
+    stored_weights,
+    synapse_count,
+    to_coo,
+)
+from tests.networks.random_networks import random_network
+from tests.synapses.test_build import draw
+
+
+def synapses() -> Iterator[Synapse]:
+    for seed in range(40):
+        network, _, _ = random_network(seed)
+        yield from (p.synapse for p in network.projections)
+    for seed in range(20):
+        for transposed in (False, True):
+            kernel, arguments, shape = draw(seed, transposed)
+            turned = {name: value[::-1] if isinstance(value, tuple) else value for name, value in arguments.items()}
+            if transposed:
+                yield build.transposed(build.from_torch_transposed_kernel(kernel, turned["groups"]), shape, **turned)
+            else:
+                yield build.conv(build.from_torch_kernel(kernel), shape, **turned)
+
+
+def test_counts_by_rows_equal_the_written_out_synapses() -> None:
+    rng = np.random.default_rng(0)
+    kinds: set[str] = set()
+    for synapse in synapses():
+        kinds.add(type(synapse).__name__)
+        whole = to_coo(synapse)
+        edges = np.sort(rng.integers(0, synapse.rows + 1, 2))
+        for rows in ((0, synapse.rows), (int(edges[0]), int(edges[1])), (synapse.rows - 1, synapse.rows)):
+            within = (rows[0] <= whole.row) & (whole.row < rows[1])
+            expected = np.bincount(whole.column[within], minlength=synapse.columns)
+            np.testing.assert_array_equal(axons(synapse, rows), expected > 0)
+            for mine, all_ in zip(to_coo(synapse, rows), whole, strict=True):
+                np.testing.assert_array_equal(mine, all_[within])
+            if isinstance(synapse, Direct):
+                assert stored_weights(synapse, rows) == fan_out(synapse, rows).sum() == 0
+                continue
+            np.testing.assert_array_equal(fan_out(synapse, rows), expected)
+            if not isinstance(synapse, Conv):
+                assert stored_weights(synapse, rows) == expected.sum()
+        np.testing.assert_array_equal(fan_out(synapse), fan_out(synapse, (0, synapse.rows)))
+        assert synapse_count(synapse) == (0 if isinstance(synapse, Direct) else whole.row.size)
+    assert kinds == {"Dense", "Sparse", "Conv", "Direct"}
+
+
+def test_no_synapse_is_named_twice() -> None:
+    for synapse in synapses():
+        coo = to_coo(synapse)
+        pairs = coo.column * synapse.rows + coo.row
+        assert bool((np.diff(pairs) > 0).all())
+        if not isinstance(synapse, Direct):
+            np.testing.assert_array_equal(synapse.weight.reshape(-1)[coo.position], coo.weight)
+
+
+def test_boxes_are_the_neurons() -> None:
+    shape = (4, 3, 2)
+    for first in range(25):
+        for last in range(first, 25):
+            found = [
+                (x * 3 + y) * 2 + c
+                for xs, ys, cs in boxes(shape, first, last)
+                for x in range(*xs)
+                for y in range(*ys)
+                for c in range(*cs)
+            ]
+            assert found == list(range(first, last))
+            assert len(list(boxes(shape, first, last))) <= 5
+
+
+def test_a_kernel_is_stored_once() -> None:
+    pool = build.sum_pool((8, 8, 4), (2, 2))
+    assert (synapse_count(pool), stored_weights(pool)) == (8 * 8 * 4, 4 * 2 * 2)
+    assert stored_weights(pool, (0, 3)) == 3 * 2 * 2
+    assert stored_weights(pool, (0, 1000)) == stored_weights(pool, (2, 6)) == 4 * 2 * 2
+    assert stored_weights(build.dense(np.ones((5, 3), int)), (1, 3)) == 2 * 3
+
+
+def test_large_convolutions_are_counted_without_a_matrix() -> None:
+    """2.4 G synapses: a matrix would not fit."""
+    large = build.conv(np.ones((64, 3, 3, 64), np.int8), (256, 256, 64), padding=(1, 1))
+    counts = fan_out(large)
+    assert int(counts.sum()) == synapse_count(large) == 64 * 64 * (3 * 256 - 2) ** 2
+    half = large.rows // 2 + 17
+    np.testing.assert_array_equal(counts, fan_out(large, (0, half)) + fan_out(large, (half, large.rows)))
+
+
+def project(synapse: Synapse, graded: bool) -> Projection:
+    return Projection("p", "a", "b", synapse, graded=graded)
+
+
+@pytest.mark.parametrize("graded", [False, True])
+def test_no_sum_exceeds_the_bound_and_one_reaches_it(graded: bool) -> None:
+    payload_max = 300
+    rng = np.random.default_rng(1)
+    for synapse in synapses():
+        if isinstance(synapse, Direct):
+            assert largest_sum(project(synapse, graded), payload_max) == payload_max
+            continue
+        bound = largest_sum(project(synapse, graded), payload_max)
+        coo = to_coo(synapse)
+        matrix = np.zeros((synapse.rows, synapse.columns), object)
+        matrix[coo.row, coo.column] = [int(w) for w in coo.weight]
+        low, high = (-payload_max, payload_max) if graded else (0, 1)
+        for _ in range(3):
+            x = rng.integers(low, high + 1, synapse.columns)
+            assert max(abs(int(s)) for s in matrix @ x) <= bound
+        worst = [
+            int(np.where(row > 0, row * high, row * low).sum())
+            if sign
+            else -int(np.where(row > 0, row * low, row * high).sum())
+            for row in matrix
+            for sign in (True, False)
+        ]
+        assert max(worst) <= bound
+        if not isinstance(synapse, Conv):
+            assert max(worst) == bound
+
+
+def test_bound_of_a_convolution_is_reached_inside() -> None:
+    conv = build.conv(np.array([1, -2, 3]).reshape(1, 3, 1, 1), (5, 1, 1))
+    assert largest_sum(project(conv, True), 10) == 60
+    assert largest_sum(project(conv, False), 10) == 4
+
+
+def _delayed(synapse: Any, delay: Any) -> list[int]:
+    p = Projection("p", "a", "b", synapse, delay=None if delay is None else np.array(delay, np.uint8))
+    return delays(p, to_coo(synapse)).tolist()
+
+
+def test_delays_of_every_form() -> None:
+    dense = Dense(np.array([[1, 2], [3, 4], [5, 6]], np.int8))
+    assert _delayed(dense, None) == [0] * 6
+    assert _delayed(dense, [7, 8]) == [7, 7, 7, 8, 8, 8]
+    assert _delayed(dense, [[1, 2], [3, 4], [5, 6]]) == [1, 3, 5, 2, 4, 6]
+    sparse = build.sparse_from_coo(3, 2, np.array([2, 0, 1]), np.array([0, 1, 1]), np.array([9, 8, 7]))
+    assert _delayed(sparse, [4, 5]) == [4, 5, 5]
+    assert _delayed(sparse, [1, 2, 3]) == [1, 2, 3]
+    assert _delayed(build.sum_pool((2, 1, 1), (2, 1)), [3, 4]) == [3, 4]
+
+
+def test_one_delay_a_synapse_where_both_readings_have_the_same_shape() -> None:
+    sparse = build.sparse_from_coo(3, 2, np.array([2, 1]), np.array([1, 1]), np.array([9, 8]))
+    assert isinstance(sparse, Sparse)
+    assert _delayed(sparse, [1, 2]) == [1, 2]
