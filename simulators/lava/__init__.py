@@ -1,0 +1,9 @@
+"""Networks on a real Lava (lava-nc 0.10.0), in a subprocess that has its own interpreter: the oracle of our bits."""
+
+from __future__ import annotations
+
+from simulators.lava.discovery import LavaInstallation, describe, find_lava
+from simulators.lava.runner import LavaNetworkResult, LavaNetworkRunner
+from simulators.lava.scene import Program
+
+__all__ = ["LavaInstallation", "LavaNetworkResult", "LavaNetworkRunner", "Program", "describe", "find_lava"]

@@ -1,0 +1,170 @@
+"""Which Lava process a projection is, and its weights as that process wants them.
+
+Lava's own: `Dense`, `Sparse`, `DelayDense`, `DelaySparse`, `Conv`. They clip and cut weights in their first step
+(`neurodeploy.synapses.weights`); a `Network` holds weights to which that was done, so it must change nothing: ND4104
+where it would. What Lava has no process for (the reasons of `refused`) runs as our own synapse on its runtime.
+
+Source: lava-nc 0.10.0 `lava/proc/dense`, `sparse`, `conv`, `lava/utils/weightutils.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy.errors import UserError
+from neurodeploy.ir.network import Conv, Dense, Projection, Sparse
+from neurodeploy.synapses.structure import delays, to_coo
+from neurodeploy.synapses.weights import WEIGHT_BITS, lava_weights
+
+#: Lava's ProcessModel for ``select_tag="fixed_pt"``, by process.
+MODELS = {
+    "Dense": "PyDenseModelBitAcc",
+    "DelayDense": "PyDelayDenseModelBitAcc",
+    "Sparse": "PySparseModelBitAcc",
+    "DelaySparse": "PyDelaySparseModelBitAcc",
+    "Conv": "PyConvModelFixed",
+}
+#: Bits of a message of graded spikes; any number above 0 means the same to Lava's models on a CPU.
+MESSAGE_BITS = 24
+#: Lava's Conv keeps kernel size, stride, padding, dilation and groups as int8 and computes with them in int8.
+CONV_REACH = 127
+
+
+class Connection(NamedTuple):
+    """process : module and class, "own" for ours. arguments : of its constructor; numpy arrays are sent as they are.
+
+    buffer : the Var that holds what is pending. model : Lava's ProcessModel. reason : why it is ours, "" for Lava's.
+    """
+
+    process: str
+    arguments: dict[str, Any]
+    buffer: str
+    model: str
+    reason: str = ""
+
+
+class SparseMatrix(NamedTuple):
+    """A scipy csr matrix in three arrays."""
+
+    data: NDArray[Any]
+    indices: NDArray[Any]
+    indptr: NDArray[Any]
+    shape: tuple[int, int]
+
+
+def connection(p: Projection) -> Connection:
+    """The Lava process of a projection that is not direct. ND4104 where its format contradicts its weights."""
+    reason = refused(p)
+    if reason:
+        return _own(p, reason)
+    s = p.synapse
+    if isinstance(s, Conv):
+        arguments = {
+            "weight": np.ascontiguousarray(s.weight[:, ::-1, ::-1, :]).astype(np.int32),
+            "input_shape": list(s.input_shape),
+            "padding": list(s.padding),
+            "stride": list(s.stride),
+            "dilation": list(s.dilation),
+            "groups": s.groups,
+            "num_message_bits": MESSAGE_BITS if p.graded else 0,
+        }
+        return Connection("lava.proc.conv.process:Conv", arguments, "a_buf", MODELS["Conv"])
+    _check_format(p)
+    delayed = "Delay" if p.depth > 1 else ""
+    kind = delayed + ("Dense" if isinstance(s, Dense) else "Sparse")
+    arguments = {
+        "weight_exp": p.weight_exp,
+        "num_weight_bits": p.weight_bits,
+        "sign_mode": {"$member": f"lava.utils.weightutils:SignMode:{p.sign_mode.upper()}"},
+        "num_message_bits": MESSAGE_BITS if p.graded else 0,
+    }
+    if isinstance(s, Dense):
+        arguments["weights"] = np.ascontiguousarray(s.weight).astype(np.int32)
+        module = "dense"
+    else:
+        arguments["weights"] = _matrix(p, None)
+        module = "sparse"
+    if delayed:
+        arguments["max_delay"] = p.depth - 1
+        coo = to_coo(p.synapse)
+        slots = delays(p, coo)
+        if isinstance(s, Dense):
+            matrix = np.zeros((s.rows, s.columns), np.int64)
+            matrix[coo.row, coo.column] = slots
+            arguments["delays"] = matrix
+        else:
+            arguments["delays"] = _matrix(p, slots)
+    return Connection(f"lava.proc.{module}.process:{kind}", arguments, "a_buff", MODELS[kind])
+
+
+def refused(p: Projection) -> str:
+    """Why none of Lava's own processes computes this projection, "" where one does."""
+    s = p.synapse
+    if isinstance(s, Conv):
+        if s.transposed:
+            return "Lava has no transposed convolution"
+        if p.depth > 1:
+            return "Lava's Conv has no delays"
+        if p.weight_exp:
+            return "Lava's Conv ignores weight_exp on a CPU"
+        spans = [(k - 1) * d + 1 for k, d in zip(s.weight.shape[1:3], s.dilation, strict=True)]
+        numbers = (*s.stride, *spans, s.groups, *(2 * side for side in s.padding))
+        if max(numbers) > CONV_REACH:
+            return f"Lava's Conv computes its geometry in 8 bits, {max(numbers)} does not fit"
+        return ""
+    if p.weight_bits > WEIGHT_BITS:
+        return f"Lava stores weights in {WEIGHT_BITS} bits, these have {p.weight_bits}"
+    if isinstance(s, Sparse) and not s.weight.size:
+        return "Lava's Sparse takes no empty matrix"
+    return ""
+
+
+def _check_format(p: Projection) -> None:
+    assert isinstance(p.synapse, Dense | Sparse)
+    effective, _ = lava_weights(p.synapse.weight, p.weight_bits, p.sign_mode)
+    different = np.flatnonzero(effective.reshape(-1) != p.synapse.weight.reshape(-1))
+    if different.size:
+        first = int(different[0])
+        given, kept = (int(w.reshape(-1)[first]) for w in (p.synapse.weight, effective))
+        raise UserError(
+            "ND4104",
+            f"projection {p.name}",
+            f"{different.size} weights do not fit {p.weight_bits} bits of sign mode {p.sign_mode}: Lava makes {kept} of "
+            f"{given}",
+            "round the weights to that format (neurodeploy.synapses.weights.lava_weights), or declare one that holds them",
+        )
+
+
+def _matrix(p: Projection, slots: NDArray[np.int64] | None) -> SparseMatrix:
+    """The weights of a `Sparse`, or its delays, by row."""
+    coo = to_coo(p.synapse)
+    order = np.lexsort((coo.column, coo.row))
+    data = coo.weight.astype(np.int32) if slots is None else slots
+    counts = np.bincount(coo.row, minlength=p.synapse.rows)
+    indptr = np.concatenate(([0], np.cumsum(counts)))
+    shape = (p.synapse.rows, p.synapse.columns)
+    return SparseMatrix(data[order], coo.column[order].astype(np.int32), indptr.astype(np.int32), shape)
+
+
+def _own(p: Projection, reason: str) -> Connection:
+    coo = to_coo(p.synapse)
+    arguments = {
+        "kind": "synapse",
+        "inputs": {"s_in": [p.synapse.columns]},
+        "outputs": {"a_out": [p.synapse.rows]},
+        "variables": {"pending": np.zeros((p.depth, p.synapse.rows), np.int64)},
+        "rows": p.synapse.rows,
+        "columns": p.synapse.columns,
+        "depth": p.depth,
+        "graded": p.graded,
+        "weight_exp": p.weight_exp,
+        "wrap_bits": p.wrap_bits,
+        "target": coo.row,
+        "source": coo.column,
+        "weight": coo.weight,
+        "delay": delays(p, coo),
+    }
+    return Connection("own", arguments, "pending", "OwnSynapse", reason)

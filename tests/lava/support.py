@@ -1,0 +1,64 @@
+"""What the tests with a real Lava share: the installation or the reason to skip, and the comparison with the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from neurodeploy.ir.network_run import NetworkResult
+from simulators.lava import LavaNetworkResult, LavaNetworkRunner, Program, find_lava
+from simulators.network_reference import ReferenceNetworkRunner
+from tests.networks.random_networks import all_probes, random_network
+
+needs_lava = pytest.mark.skipif(
+    find_lava() is None, reason="no Lava: `make lava` installs it, NEURODEPLOY_LAVA_PYTHON names another interpreter"
+)
+
+
+def program(seed: int, lava: bool = True) -> Program:
+    """The random program of a seed, with everything probed."""
+    network, inputs, steps = random_network(seed, lava=lava)
+    return Program(network, inputs, steps, None, tuple(all_probes(network)))
+
+
+def differences(found: NetworkResult, expected: NetworkResult) -> list[str]:
+    """Names of everything that is not the same; types and shapes count."""
+    wrong = []
+
+    def compare(name: str, a: object, b: object) -> None:
+        if isinstance(b, dict):
+            assert isinstance(a, dict)
+            if a.keys() != b.keys():
+                wrong.append(f"{name}: {sorted(a)} is not {sorted(b)}")
+            for key in a.keys() & b.keys():
+                compare(f"{name} {key}", a[key], b[key])
+        elif isinstance(b, np.ndarray):
+            assert isinstance(a, np.ndarray)
+            if a.dtype != b.dtype or not np.array_equal(a, b):
+                wrong.append(name)
+        elif a != b:
+            wrong.append(f"{name}: {a} is not {b}")
+
+    compare("outputs", found.outputs, expected.outputs)
+    compare("probes", found.probes, expected.probes)
+    compare("states", found.state.neurons, expected.state.neurons)
+    compare("pending", found.state.pending, expected.state.pending)
+    compare("step", found.state.step, expected.state.step)
+    for field in ("steps", "samples", "fired", "saturated", "wrapped"):
+        compare(field, getattr(found.activity, field), getattr(expected.activity, field))
+    return wrong
+
+
+def compare_all(programs: Sequence[Program], timeout: float = 600.0) -> list[LavaNetworkResult]:
+    """Run all on Lava, side by side, and each on the reference; fails with the names of what differs."""
+    results = LavaNetworkRunner(timeout=timeout).run_many(programs)
+    wrong = {}
+    for one, found in zip(programs, results, strict=True):
+        expected = ReferenceNetworkRunner().run(one.network, one.inputs, one.steps, state=one.state, probes=one.probes)
+        different = differences(found, expected)
+        if different and not found.doubts:
+            wrong[one.network.name] = different
+    assert wrong == {}
+    return results
