@@ -45,7 +45,7 @@ def map_program(
     DoesNotFit ND2004 : the chip's messages or states are narrower than the program's.
     UserError ND2003 : an argument out of range.
     """
-    available = _check_arguments(system, weight_bits, max_rows, chips)
+    available = check_arguments(system, weight_bits, max_rows, chips)
     check_formats(program, system.chip)
     limits = core_limits(system.chip, max_rows)
     groups = _groups(program, system.chip, limits, weight_bits)
@@ -87,7 +87,7 @@ def check_formats(program: Program, chip: ChipSpec) -> None:
                 )
 
 
-def _check_arguments(system: SystemSpec, weight_bits: int | None, max_rows: int | None, chips: int | None) -> int:
+def check_arguments(system: SystemSpec, weight_bits: int | None, max_rows: int | None, chips: int | None) -> int:
     for name, value, most in (
         ("weight_bits", weight_bits, 8),
         ("max_rows", max_rows, None),

@@ -9,7 +9,7 @@ from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.program import Program
 
 from .traffic import traffic
-from .usage import RESOURCES, core_demands
+from .usage import RESOURCES, Demand, core_demands
 from .verify import verify
 
 
@@ -39,7 +39,9 @@ def summary(
         ],
         "border_bytes_per_token": sum(a.bytes_per_token for a in mapping.assignments if a.device == "chip"),
         "traffic_per_token": traffic(mapping, program, system).to_json(),
-        "utilisation": _utilisation(mapping, program, system, weight_bits),
+        "utilisation": utilisation(
+            list(core_demands(mapping, program, system, weight_bits=weight_bits).values()), system
+        ),
         "unknown_limits": list(mapping.unknown_limits),
     }
 
@@ -60,10 +62,8 @@ def explain(mapping: Mapping) -> list[dict[str, Any]]:
     ]
 
 
-def _utilisation(
-    mapping: Mapping, program: Program, system: SystemSpec, weight_bits: int | None
-) -> dict[str, dict[str, float | int | None]]:
-    demands = list(core_demands(mapping, program, system, weight_bits=weight_bits).values())
+def utilisation(demands: list[Demand], system: SystemSpec) -> dict[str, dict[str, float | int | None]]:
+    """For each resource the mean and the largest used / limit over cores with these demands, and the largest used."""
     limits = system.chip.budget.limits()
     found: dict[str, dict[str, float | int | None]] = {}
     for index, name in enumerate(RESOURCES):

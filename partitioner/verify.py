@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
+from collections.abc import Mapping as Table
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,20 @@ from numpy.typing import NDArray
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.program import BLOCK, Island, IslandCall, Program
+
+
+class Matrix(Protocol):
+    """What a recount of shards needs of an island, or of a population: its name and how many rows and columns it has."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def rows(self) -> int: ...
+
+    @property
+    def columns(self) -> int: ...
+
 
 COLUMNS = ("neurons", "synapse_bytes", "in_axons", "out_axons", "state_bytes")
 
@@ -30,7 +46,7 @@ def verify(mapping: Mapping, program: Program, system: SystemSpec, *, weight_bit
     shards: dict[str, list[Shard]] = defaultdict(list)
     sound: dict[str, list[Shard]] = defaultdict(list)
     for shard in mapping.shards:
-        problems = _shape(shard, program, mapping, system)
+        problems = shape(shard, program.islands, mapping, system)
         found.extend(problems)
         if shard.island in program.islands:
             shards[shard.island].append(shard)
@@ -38,8 +54,8 @@ def verify(mapping: Mapping, program: Program, system: SystemSpec, *, weight_bit
             sound[shard.island].append(shard)
     for name, island in program.islands.items():
         found.extend(_widths(island, system))
-        found.extend(_coverage(island, [shard for shard in shards[name] if shard.kind == "synapses"]))
-        found.extend(_reducers(island, shards[name]))
+        found.extend(coverage(island, [shard for shard in shards[name] if shard.kind == "synapses"]))
+        found.extend(reducers(island, shards[name]))
     found.extend(_budgets(sound, program, system, weight_bits))
     return found
 
@@ -73,7 +89,8 @@ def _label(shard: Shard) -> str:
     return f"{shard.island} {shard.kind} rows {shard.rows[0]}:{shard.rows[1]} columns {shard.cols[0]}:{shard.cols[1]}"
 
 
-def _shape(shard: Shard, program: Program, mapping: Mapping, system: SystemSpec) -> list[str]:
+def shape(shard: Shard, islands: Table[str, Matrix], mapping: Mapping, system: SystemSpec) -> list[str]:
+    """Whether a shard lies inside its island and on a core that there is."""
     found = []
     label = _label(shard)
     chips = min(mapping.chips_available, system.chips)
@@ -83,7 +100,7 @@ def _shape(shard: Shard, program: Program, mapping: Mapping, system: SystemSpec)
         found.append(f"{label}: core {shard.core} of chip {shard.chip}, limit {system.chip.cores} cores")
     if shard.kind not in ("synapses", "reducer"):
         found.append(f"{label}: unknown kind of shard")
-    island = program.islands.get(shard.island)
+    island = islands.get(shard.island)
     if island is None:
         found.append(f"{label}: the program has no such island")
         return found
@@ -109,7 +126,7 @@ def _widths(island: Island, system: SystemSpec) -> list[str]:
     return [f"{island.name}: {key} used {need}, limit {formats[key]}" for key, need in widths if need > formats[key]]
 
 
-def _coverage(island: Island, shards: list[Shard]) -> list[str]:
+def coverage(island: Matrix, shards: list[Shard]) -> list[str]:
     """Every weight exactly once: between two row boundaries the shards there must tile the columns."""
     found = []
     starts: dict[int, list[Shard]] = defaultdict(list)
@@ -135,11 +152,11 @@ def _coverage(island: Island, shards: list[Shard]) -> list[str]:
     return found
 
 
-def _reducers(island: Island, shards: list[Shard]) -> list[str]:
+def reducers(island: Matrix, shards: list[Shard]) -> list[str]:
     """Rows with more than one column block have exactly one reducer that expects as many blocks; other rows none."""
     synapses = [shard for shard in shards if shard.kind == "synapses"]
-    reducers = [shard for shard in shards if shard.kind == "reducer"]
-    if not reducers and all(shard.cols == (0, island.columns) for shard in synapses):
+    adders = [shard for shard in shards if shard.kind == "reducer"]
+    if not adders and all(shard.cols == (0, island.columns) for shard in synapses):
         return []
     found = []
     marks = sorted({0, island.rows} | {edge for shard in shards for edge in shard.rows if 0 <= edge <= island.rows})
@@ -161,7 +178,7 @@ def _reducers(island: Island, shards: list[Shard]) -> list[str]:
             found.append(f"{where}: {holders[row]} reducers, {blocks[row]} column blocks need {need}")
         elif need and expected[row] != blocks[row]:
             found.append(f"{where}: reducer expects {expected[row]} column blocks, there are {blocks[row]}")
-    found.extend(f"{_label(shard)}: a reducer's columns start at 0" for shard in reducers if shard.cols[0] != 0)
+    found.extend(f"{_label(shard)}: a reducer's columns start at 0" for shard in adders if shard.cols[0] != 0)
     return found
 
 

@@ -82,9 +82,9 @@ def account(
     entries = [
         *_events(works, counts.tokens, system.chip, border),
         *_standing(works, counts.tokens, system.chip, chips, time),
-        *_host(host, time),
+        *host_entries(host, time),
     ]
-    entries.append(_supply(entries))
+    entries.append(supply_entry(entries))
     return EnergyLedger(
         phase=phase,
         system=system.name,
@@ -228,7 +228,7 @@ def _standing(
     return entries
 
 
-def _host(host: HostSpec, time: timing.Timing) -> list[LedgerEntry]:
+def host_entries(host: HostSpec, time: timing.Timing) -> list[LedgerEntry]:
     """The host's idle power over the whole token and its active power above that over its own work."""
     spans = (
         ("seconds at idle power", host.idle_power, time.seconds),
@@ -240,7 +240,7 @@ def _host(host: HostSpec, time: timing.Timing) -> list[LedgerEntry]:
     ]
 
 
-def _supply(entries: list[LedgerEntry]) -> LedgerEntry:
+def supply_entry(entries: list[LedgerEntry]) -> LedgerEntry:
     """The loss of the power supply on everything behind it."""
     delivered = total(entry.joules for entry in entries)
     return LedgerEntry(

@@ -27,7 +27,7 @@ from neurodeploy.ir.result import ActivityCounts, IslandActivity
 #: Systems that the rows are computed on; the caller passes them, this package knows no target.
 NEEDED_SYSTEMS = ("oheo-gulch", "alia-point", "hala-point", "loihi1-nahuku")
 NOT_COMPUTED: Mapping[str, str] = {
-    "A1m": "a mapping of convolutions; the account takes mappings, it does not make them",
+    "A1m": "needs the network file of lava-dl and a mapping; benchmarks/pilotnet_energy.py computes it",
     "A2": "needs the network file and its frames; it is a count of activity, not of energy",
     "A9": "only ratios are public, and they need a model of the recurrent baseline on its GPU",
     "B3": "the raw points of the published sweep are not public",

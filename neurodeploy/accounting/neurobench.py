@@ -1,0 +1,191 @@
+"""NeuroBench's algorithm metrics of a run of a network, under its own names.
+
+Names and definitions are those of the package `neurobench` 2.3.0 (`metrics/static/*.py`, `metrics/workload/*.py`):
+
+- ``ConnectionSparsity``: zeros over all weights of connection layers. A `Sparse` counts as the matrix that it stands for,
+  a convolution by its kernel; a direct connection has no weight.
+- ``ParameterCount``: stored weights and the neurons' own parameters. ``Footprint``: bytes of parameters and buffers; here
+  weights and delays at their stored widths (a `Sparse` with int32 targets and int64 axon pointers), own parameters of
+  neurons at the widths of the model's table, state.
+- ``ActivationSparsity``: zero payloads over all payloads of neurons, all steps and samples (inputs are no activation).
+- ``SynapticOperations``, per sample: `Effective_ACs` where the payloads of a projection are -1, 0 or 1 by their model or
+  count as one, `Effective_MACs` where they are graded, both counting non-zero payloads times non-zero weights; `Dense`
+  counts every payload and every weight, zeros included.
+- ``MembraneUpdates``, per sample. NeuroBench counts neurons whose potential changed by the update, all in the first step.
+  The counts of a run do not say which changed; here every neuron is updated every step, an upper bound of NeuroBench's.
+
+The track for systems needs measured time and power, which these are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from neurodeploy.accounting.proxies import AC_45NM, MAC_45NM, Proxy
+from neurodeploy.errors import UserError
+from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.network import INPUT, Conv, Dense, Direct, Network, Population, Projection, Sparse
+from neurodeploy.ir.network_run import NetworkActivity
+from neurodeploy.neurons.registry import get_model, param_bits, prepared_params
+from neurodeploy.synapses.structure import fan_out
+
+VERSION = "neurobench 2.3.0"
+#: Synapses looked at in one piece.
+PIECE = 1 << 22
+#: Bytes of a delay of a synapse or axon.
+DELAY_BYTES = 1
+
+
+def metrics(network: Network, activity: NetworkActivity) -> dict[str, Any]:
+    """The metrics as a plain dictionary; `definitions` names the version whose names they are.
+
+    Raises
+    ------
+    UserError : ND3102, no step was run.
+    """
+    if activity.steps <= 0 or activity.samples <= 0:
+        raise UserError("ND3102", network.name, "no time step was run", "run at least one sample for one step")
+    weights = stored = nonzero = macs = acs = dense = 0
+    for p in network.projections:
+        if isinstance(p.synapse, Direct):
+            continue
+        weights += weight_count(p)
+        stored += p.synapse.weight.size
+        nonzero += int(np.count_nonzero(p.synapse.weight))
+        effective = int(activity.fired[p.source][p.source_port] @ nonzero_fan_out(p))
+        if _graded(network, p):
+            macs += effective
+        else:
+            acs += effective
+        dense += _dense(p) * activity.steps * activity.samples
+    neurons = {n: p for n, p in network.populations.items() if p.model != INPUT}
+    payloads = (
+        sum(p.size * len(get_model(p.model).outputs) for p in neurons.values()) * activity.steps * activity.samples
+    )
+    fired = sum(int(counts.sum()) for n in neurons for counts in activity.fired.get(n, {}).values())
+    updates = sum(p.size for p in neurons.values()) * activity.steps
+    return {
+        "Footprint": footprint(network),
+        "ParameterCount": stored + sum(_own(p)[0] for p in neurons.values()),
+        "ConnectionSparsity": 1 - nonzero / weights if weights else 0.0,
+        "ActivationSparsity": 1 - fired / payloads if payloads else 0.0,
+        "SynapticOperations": {
+            "Effective_MACs": macs / activity.samples,
+            "Effective_ACs": acs / activity.samples,
+            "Dense": dense / activity.samples,
+        },
+        "MembraneUpdates": float(updates),
+        "membrane_updates_are": "an upper bound: every neuron, every step",
+        "definitions": VERSION,
+        "per": "sample",
+    }
+
+
+def network_proxies(found: Mapping[str, Any]) -> tuple[Proxy, ...]:
+    """The proxies in use elsewhere from `metrics`, each with its rule. They leave out memory, messages, static power."""
+    operations = found["SynapticOperations"]
+    macs, acs = operations["Effective_MACs"], operations["Effective_ACs"]
+    return (
+        Proxy("45 nm fp32, effective operations", macs * MAC_45NM.nominal + acs * AC_45NM.nominal, "J",
+              f"{MAC_45NM.source}; {AC_45NM.source}"),
+        Proxy("45 nm fp32, dense operations", operations["Dense"] * MAC_45NM.nominal, "J", MAC_45NM.source),
+        Proxy("N-DNS power proxy", macs + acs + 10 * found["MembraneUpdates"], "operations",
+              "SynOPS + 10 NeuronOPS, Intel N-DNS challenge (arXiv 2303.09503), per sample instead of per second"),
+    )  # fmt: skip
+
+
+def weight_count(p: Projection) -> int:
+    """Weights of the layer, absent ones of a `Sparse` included."""
+    return p.synapse.rows * p.synapse.columns if isinstance(p.synapse, Sparse) else int(_weights(p).size)
+
+
+def nonzero_fan_out(p: Projection) -> Ints:
+    """Synapses of each axon whose weight is not zero: (columns,)."""
+    s = p.synapse
+    if isinstance(s, Dense):
+        return np.asarray(np.count_nonzero(s.weight, axis=0), np.int64)
+    if isinstance(s, Sparse):
+        return _sparse_nonzero(s)
+    if isinstance(s, Conv) and not np.count_nonzero(s.weight == 0):
+        return fan_out(s)
+    return _conv_nonzero(s) if isinstance(s, Conv) else fan_out(s)
+
+
+def _sparse_nonzero(s: Sparse) -> Ints:
+    """In pieces of bounded size."""
+    indptr, found, first = s.indptr.astype(np.int64), np.zeros(s.columns, np.int64), 0
+    while first < s.columns:
+        stop = int(np.searchsorted(indptr, indptr[first] + PIECE, side="right")) - 1
+        stop = min(max(stop, first + 1), s.columns)
+        total = np.concatenate(([0], np.cumsum(s.weight[indptr[first] : indptr[stop]] != 0)))
+        found[first:stop] = np.diff(total[indptr[first : stop + 1] - indptr[first]])
+        first = stop
+    return found
+
+
+def _conv_nonzero(s: Conv) -> Ints:
+    """For every tap and input channel, its non-zero weights onto each input pixel from which it reaches an output."""
+    (width, height, channels), each = s.input_shape, s.weight.shape[3]
+    counts = np.zeros((width, height, channels), np.int64)
+    per_group = np.count_nonzero(
+        s.weight.reshape(s.groups, -1, s.weight.shape[1], s.weight.shape[2], each), axis=1
+    )  # (groups, kx, ky, channels of a group)
+    for i in range(s.weight.shape[1]):
+        for j in range(s.weight.shape[2]):
+            mask = _reaches(s, 0, i)[:, None] & _reaches(s, 1, j)
+            counts += mask[:, :, None] * per_group[:, i, j, :].reshape(-1)
+    return counts.reshape(-1)
+
+
+def _reaches(s: Conv, axis: int, tap: int) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    """Input coordinates that `tap` connects to an output coordinate."""
+    at = np.arange(s.input_shape[axis])
+    stride, padding, dilation = s.stride[axis], s.padding[axis], s.dilation[axis]
+    if s.transposed:
+        out, whole = at * stride - padding + tap * dilation, np.ones(len(at), np.bool_)
+    else:
+        shifted = at + padding - tap * dilation
+        out, whole = shifted // stride, shifted % stride == 0
+    return np.asarray(whole & (out >= 0) & (out < s.output_shape[axis]))
+
+
+def footprint(network: Network) -> int:
+    """Bytes of weights, delays, own parameters and state at their stored widths."""
+    total = 0
+    for p in network.projections:
+        if isinstance(p.synapse, Direct):
+            continue
+        total += -(-p.synapse.weight.size * p.weight_bits // 8) + (0 if p.delay is None else DELAY_BYTES * p.delay.size)
+        if isinstance(p.synapse, Sparse):
+            total += 4 * p.synapse.target.size + 8 * p.synapse.indptr.size
+    for population in network.populations.values():
+        if population.model != INPUT:
+            total += _own(population)[1] + -(-population.size * get_model(population.model).state_bits // 8)
+    return total
+
+
+def _own(population: Population) -> tuple[int, int]:
+    """(how many, bytes) of a population's parameters: one where it is the same for all neurons."""
+    table, count, bits = get_model(population.model).params, 0, 0
+    for name, value in prepared_params(population).items():
+        count += value.size
+        bits += value.size * param_bits(table[name])
+    return count, -(-bits // 8)
+
+
+def _graded(network: Network, p: Projection) -> bool:
+    """Whether an event of the projection can be another number than 1 and -1."""
+    source = network.populations[p.source]
+    return p.graded and (source.model == INPUT or get_model(source.model).out_bits > 2)
+
+
+def _dense(p: Projection) -> int:
+    """Operations of one step where every axon has an event, absent synapses of a `Sparse` included."""
+    return p.synapse.rows * p.synapse.columns if isinstance(p.synapse, Sparse) else int(fan_out(p.synapse).sum())
+
+
+def _weights(p: Projection) -> Any:
+    return np.zeros(0) if isinstance(p.synapse, Direct) else p.synapse.weight

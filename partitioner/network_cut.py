@@ -1,0 +1,235 @@
+"""Cut one population of a network into tiles of at most one core. No weight is read, only which synapses exist.
+
+Rows in index order, each tile as long as its core allows; columns are cut only where one neuron exceeds a core, then
+reducers add the partial sums and hold the neurons. A convolution's tile is so a band of x, or a run of pixels.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from neurodeploy.errors import DoesNotFit
+from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.network import Network, Sparse
+
+from .network_cost import (
+    Format,
+    Range,
+    Segment,
+    Sends,
+    home_demand,
+    neuron_bytes,
+    one_tile,
+    partial_demand,
+    reducer_demand,
+    segments,
+    width,
+    words_of,
+)
+from .split import Limits
+from .usage import RESOURCES, Demand, fits
+
+if TYPE_CHECKING:
+    from .network_sweep import RowLists
+
+#: Populations of at most so many tiles are cut again into as many of equal length.
+LEVELLED = 256
+
+
+@dataclass(slots=True, eq=False)
+class Cut:
+    """How a population lies on cores: for each block of columns its row ranges, and the ranges of its reducers.
+
+    `stopped` says which budgets ended tiles, and how often.
+    """
+
+    blocks: dict[Range, Ints]
+    reducers: Ints = field(default_factory=lambda: np.zeros((0, 2), np.int64))
+    demands: dict[tuple[Range | None, Range], Demand] = field(default_factory=dict)
+    stopped: Counter[str] = field(default_factory=Counter)
+
+
+class TooLarge(Exception):
+    """One neuron does not fit: its row, what it needs, and whether that is its synapses or its reducer."""
+
+    def __init__(self, row: int, demand: Demand, what: str) -> None:
+        super().__init__(row)
+        self.row, self.demand, self.what = row, demand, what
+
+
+class Cutter:
+    """What stays the same about one population while it is cut."""
+
+    def __init__(self, network: Network, name: str, form: Format, limits: Limits) -> None:
+        self.name, self.form, self.limits = name, form, limits
+        self.size = network.populations[name].size
+        self.parts = segments(network, name)
+        self.columns = width(self.parts)
+        self.neuron = neuron_bytes(network, network.populations[name])
+        self.lists: list[RowLists | None] | None = None
+
+    def cut_with(self, sends: Sends, reserve: int) -> Cut:
+        """`cut` with `reserve` per cent of destinations on top, unless a neuron does not fit with them."""
+        try:
+            return self.cut(replace(sends, reserve=reserve))
+        except DoesNotFit:
+            if not reserve:
+                raise
+        return self.cut(sends)
+
+    def cut(self, sends: Sends) -> Cut:
+        """Whole rows where they fit, else the fewest blocks of columns (doubling) that do. ND2011 where none do."""
+        whole: Range = (0, self.columns)
+        found = Cut({})
+        try:
+            self._rows(found, whole, sends)
+            return found
+        except TooLarge as first:
+            problem = first
+        count = max(2, self._at_least(problem.demand))
+        while self.columns > 1:
+            block = max(1, -(-self.columns // count))
+            try:
+                return self._blocks(block, sends)
+            except TooLarge as larger:
+                problem = larger
+            if block == 1 or problem.what == "reducer":
+                break
+            count *= 2
+        raise _impossible(self, problem)
+
+    def _at_least(self, demand: Demand) -> int:
+        over = [-(-used // limit) for used, limit in zip(demand[1:3], self.limits[1:3], strict=True) if limit]
+        return min(max(over, default=2), self.columns)
+
+    def _blocks(self, block: int, sends: Sends) -> Cut:
+        """Blocks of `block` columns, and reducers; these first, because they soon say that there are too many blocks."""
+        found = Cut({})
+        columns = [(start, min(start + block, self.columns)) for start in range(0, self.columns, block)]
+        words = sum(words_of(self.parts, part) for part in columns)
+        ranges: list[Range] = []
+        row = 0
+        while row < self.size:
+
+            def demand(stop: int, row: int = row) -> Demand:
+                return reducer_demand(stop - row, words, sends.count((row, stop)), self.neuron, self.form)
+
+            stop = self._longest(found, row, self.size, demand, "reducer")
+            found.demands[None, (row, stop)] = demand(stop)
+            ranges.append((row, stop))
+            row = stop
+        found.reducers = np.array(ranges, np.int64).reshape(-1, 2)
+        for part in columns:
+            self._rows(found, part, sends)
+        return found
+
+    def level(self, cut: Cut, sends: Sends) -> Cut:
+        """The same number of tiles of about equal length, where that is possible: the busiest core sets the pace."""
+        whole: Range = (0, self.columns)
+        count = len(cut.blocks.get(whole, ()))
+        if not 1 < count <= LEVELLED:
+            return cut
+        found = Cut({}, stopped=cut.stopped.copy())
+        self._rows(found, whole, sends, -(-self.size // count))
+        found.stopped = cut.stopped
+        return found if len(found.blocks[whole]) == count else cut
+
+    def _rows(self, found: Cut, columns: Range, sends: Sends, cap: int | None = None) -> None:
+        """Cut all rows of one block of columns, at most `cap` a tile; tiles and their demands go into `found`."""
+        lists = self._row_lists(columns)
+        words, home = words_of(self.parts, columns), columns == (0, self.columns)
+        most = min(self.size, self.limits[0] or self.size, cap or self.size)
+        ranges: list[Range] = []
+        row, ahead = 0, min(most, 64)
+        while row < self.size:
+            end = min(self.size, row + ahead)
+            grown = [self._profile(part, known, row, end) for part, known in zip(self.parts, lists, strict=True)]
+
+            def demand(stop: int, row: int = row, grown: list[tuple[Ints, Ints] | None] = grown) -> Demand:
+                costs = [
+                    (int(known[0][stop - row]), int(known[1][stop - row]))
+                    if known is not None
+                    else one_tile(part, (row, stop), columns, self.form)
+                    for part, known in zip(self.parts, grown, strict=True)
+                ]
+                stored, axons = sum(c[0] for c in costs), sum(c[1] for c in costs)
+                if not home:
+                    return partial_demand(stop - row, stored, axons, words, self.form)
+                return home_demand(stop - row, stored, axons, sends.count((row, stop)), self.neuron, self.form)
+
+            if end < self.size and end - row < most and fits(demand(end), self.limits):
+                ahead = min(most, 2 * ahead)  # the tile goes on behind what was looked at
+                continue
+            stop = self._longest(found, row, end, demand, "synapses")
+            found.demands[columns, (row, stop)] = demand(stop)
+            ranges.append((row, stop))
+            ahead = min(most, 2 * (stop - row) + 1)
+            row = stop
+        found.blocks[columns] = np.array(ranges, np.int64).reshape(-1, 2)
+
+    def _row_lists(self, columns: Range) -> list[RowLists | None]:
+        """Those of all columns are kept: a population may be cut several times."""
+        if columns != (0, self.columns):
+            return [_row_lists(part, columns) for part in self.parts]
+        if self.lists is None:
+            self.lists = [_row_lists(part, columns) for part in self.parts]
+        return self.lists
+
+    def _profile(self, part: Segment, lists: RowLists | None, row: int, end: int) -> tuple[Ints, Ints] | None:
+        if lists is None:
+            return None
+        return lists.profile(row, end, self.form.header, self.form.bits(part.projection) + self.form.index_bits)
+
+    def _longest(self, found: Cut, row: int, end: int, demand: Callable[[int], Demand], what: str) -> int:
+        """The last stop in row + 1 .. end whose tile fits; demands grow with it."""
+        stop = row + bisect_right(range(row + 1, end + 1), False, key=lambda s: not fits(demand(s), self.limits))
+        if stop == row:
+            raise TooLarge(row, demand(row + 1), what)
+        if stop < self.size and stop < end:
+            found.stopped.update(over(demand(stop + 1), self.limits))
+        elif stop < self.size:
+            found.stopped["neurons"] += 1
+        return stop
+
+
+def over(demand: Demand, limits: Limits) -> list[str]:
+    return [
+        name for name, used, limit in zip(RESOURCES, demand, limits, strict=True) if limit is not None and used > limit
+    ]
+
+
+def _row_lists(part: Segment, columns: Range) -> RowLists | None:
+    synapse, (first, last) = part.projection.synapse, part.within(columns)
+    if not isinstance(synapse, Sparse) or first >= last:
+        return None
+    from .network_sweep import RowLists
+
+    return RowLists(synapse, (first, last))
+
+
+def needs(demand: Demand, limits: Limits) -> str:
+    return " and ".join(
+        f"{used} {name} (a core has {limit})"
+        for name, used, limit in zip(RESOURCES, demand, limits, strict=True)
+        if limit is not None and used > limit
+    )
+
+
+def _impossible(population: Cutter, problem: TooLarge) -> DoesNotFit:
+    whole = f"neuron {problem.row} with {population.columns} axons"
+    text = {
+        "synapses": f"{whole} needs {needs(problem.demand, population.limits)}, however its columns are cut",
+        "reducer": f"the reducer of {whole} needs {needs(problem.demand, population.limits)}",
+    }
+    return DoesNotFit(
+        "ND2011",
+        population.name,
+        text[problem.what],
+        "choose a chip with larger cores, or give the neuron fewer connections or shorter delays",
+    )

@@ -1,0 +1,80 @@
+"""A network's mapping in plain dictionaries, with the keys of `summary.summary` and what only a network has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from neurodeploy.ir.chip import SystemSpec
+from neurodeploy.ir.mapping import Mapping
+from neurodeploy.ir.network import INPUT, Network
+from neurodeploy.neurons.registry import state_bytes
+from neurodeploy.synapses.structure import stored_weights, synapse_count
+
+from .network_traffic import network_traffic
+from .network_usage import core_demands
+from .network_verify import verify_network
+from .summary import explain, utilisation
+
+
+def summary(
+    mapping: Mapping, network: Network, system: SystemSpec, *, weight_bits: int | None = None
+) -> dict[str, Any]:
+    """What the mapping takes, how far it is from the bound, and what crosses the host border.
+
+    The keys of `partitioner.summary.summary`, where "token" reads time step: `traffic_per_token` and
+    `border_bytes_per_token` are those of one step in which every neuron sends. `populations` has for each population its
+    model, size, cores, fullest core, axons and synapses.
+    """
+    violations = verify_network(mapping, network, system, weight_bits=weight_bits)
+    demands = core_demands(mapping, network, system, weight_bits=weight_bits)
+    traffic = network_traffic(mapping, network, system).to_json()
+    return {
+        "system": mapping.system,
+        "fits": not violations,
+        "chips_used": mapping.chips_used,
+        "chips_available": mapping.chips_available,
+        "cores_used": mapping.cores_used,
+        "cores_available": mapping.chips_available * mapping.cores_per_chip,
+        "cores_lower_bound": mapping.lower_bound,
+        "binding_resource": mapping.binding_resource,
+        "shards": len(mapping.shards),
+        "violations": violations,
+        "host_ops": [
+            {key: entry[key] for key in ("path", "op", "rule", "reason", "bytes_per_token")}
+            for entry in explain(mapping)
+            if entry["device"] == "host"
+        ],
+        "border_bytes_per_token": traffic["host_in"]["bytes"] + traffic["host_out"]["bytes"],
+        "traffic_per_token": traffic,
+        "utilisation": utilisation(list(demands.values()), system),
+        "unknown_limits": list(mapping.unknown_limits),
+        "unit": "time step",
+        "populations": populations(mapping, network),
+    }
+
+
+def populations(mapping: Mapping, network: Network) -> list[dict[str, Any]]:
+    """One entry for each population in order; an input has no cores."""
+    placed, found = mapping.by_island(), []
+    for name, population in network.populations.items():
+        shards, into = placed.get(name, []), network.into(name)
+        homes = [s for s in shards if s.kind == "reducer"] or shards
+        found.append(
+            {
+                "name": name,
+                "model": population.model,
+                "shape": list(population.shape),
+                "neurons": population.size,
+                "output": name in network.outputs,
+                "device": "host" if population.model == INPUT else "chip",
+                "cores": len({(shard.chip, shard.core) for shard in shards}),
+                "reducers": sum(shard.kind == "reducer" for shard in shards),
+                "neurons_on_fullest_core": max((shard.row_count for shard in homes), default=0),
+                "state_bytes_per_neuron": state_bytes(population),
+                "axons": sum(p.synapse.columns for p in into),
+                "synapses": sum(synapse_count(p.synapse) for p in into),
+                "stored_weights": sum(stored_weights(p.synapse) for p in into),
+                "delay_slots": max((p.depth for p in into), default=0),
+            }
+        )
+    return found

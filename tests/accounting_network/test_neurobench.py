@@ -1,0 +1,99 @@
+"""NeuroBench's metrics of a run against their definitions, evaluated one synapse at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from neurodeploy.accounting.neurobench import footprint, metrics, network_proxies, nonzero_fan_out
+from neurodeploy.errors import UserError
+from neurodeploy.ir.network import INPUT, Conv, Dense, Direct, Population, Sparse
+from neurodeploy.ir.network_run import NetworkActivity
+from neurodeploy.neurons.registry import MODELS
+from neurodeploy.synapses.structure import to_coo
+from simulators.network_reference import ReferenceNetworkRunner
+from tests.networks.random_networks import random_network
+from tests.partitioner_network.helpers import join, lif, network, source
+
+
+def test_nonzero_fan_out_of_random_synapses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neurodeploy.accounting.neurobench.PIECE", 5)
+    kinds = set()
+    for seed in range(40):
+        for p in random_network(seed)[0].projections:
+            if isinstance(p.synapse, Direct):
+                continue
+            coo = to_coo(p.synapse)
+            wanted = np.bincount(coo.column[coo.weight != 0], minlength=p.synapse.columns)
+            assert np.array_equal(nonzero_fan_out(p), wanted), (seed, p.name)
+            kinds.add((type(p.synapse), isinstance(p.synapse, Conv) and p.synapse.transposed))
+    assert kinds == {(Dense, False), (Sparse, False), (Conv, False), (Conv, True)}
+
+
+def test_operations_one_by_one() -> None:
+    """Every event of a run, every non-zero weight: exact for several samples."""
+    for seed in range(20):
+        net, inputs, steps = random_network(seed)
+        activity = ReferenceNetworkRunner().run(net, inputs, steps).activity
+        macs = acs = dense = 0
+        for p in net.projections:
+            if isinstance(p.synapse, Direct):
+                continue
+            coo = to_coo(p.synapse)
+            fired = activity.fired[p.source][p.source_port]
+            effective = int(fired[coo.column[coo.weight != 0]].sum())
+            origin = net.populations[p.source].model
+            graded = p.graded and (origin == INPUT or MODELS[origin].out_bits > 2)
+            macs, acs = (macs + effective, acs) if graded else (macs, acs + effective)
+            size = p.synapse.rows * p.synapse.columns if isinstance(p.synapse, Sparse) else len(coo.row)
+            dense += size * activity.steps * activity.samples
+        found = metrics(net, activity)
+        assert found["SynapticOperations"] == {
+            "Effective_MACs": macs / activity.samples,
+            "Effective_ACs": acs / activity.samples,
+            "Dense": dense / activity.samples,
+        }
+        assert found["MembraneUpdates"] == net.neurons * steps
+        assert 0 <= found["ActivationSparsity"] <= 1 and 0 <= found["ConnectionSparsity"] <= 1
+
+
+def test_sparsities_footprint_and_parameters_by_hand() -> None:
+    weight = np.array([[1, 0, 3], [0, 0, 2]], np.int8)
+    sparse = Sparse(2, 2, np.array([0, 1, 2]), np.array([0, 1], np.uint16), np.array([5, 0], np.int8))
+    net = network(
+        [source("i", 3), lif("p", 2, bias_mant=np.array([1, 2]))],
+        join("w", "i", "p", Dense(weight), weight_bits=4),
+        join("r", "p", "p", sparse),
+    )
+    activity = NetworkActivity(5, 2, {"i": {"s": np.array([4, 9, 2])}, "p": {"s": np.array([3, 0])}})
+    found = metrics(net, activity)
+    assert found["ConnectionSparsity"] == 1 - 4 / 10
+    assert found["ActivationSparsity"] == 1 - 3 / 20
+    assert found["SynapticOperations"] == {"Effective_MACs": 0.0, "Effective_ACs": (4 + 2 * 2 + 3) / 2, "Dense": 50.0}
+    # weights 3 + 2, targets and pointers 8 + 24, du dv vth bias_exp and two bias_mant, 2 neurons of 48 bits
+    assert footprint(net) == found["Footprint"] == 5 + 32 + -(-(13 + 13 + 19 + 2 * 16 + 5) // 8) + 12
+    assert found["ParameterCount"] == 6 + 2 + 6
+
+
+def test_graded_events_are_macs_and_ternary_ones_are_not() -> None:
+    one = np.ones((2, 2), np.int8)
+    fired = np.array([1, 1])
+    for model, params, key in (
+        ("sigma", {}, "Effective_MACs"),
+        ("ternary_lif", {"vth_hi": 5, "vth_lo": -5}, "Effective_ACs"),
+    ):
+        params = {"du": 0, "dv": 0, **params} if model == "ternary_lif" else params
+        net = network([Population("a", (2,), model, params), lif("p", 2)], join("w", "a", "p", Dense(one), graded=True))
+        found = metrics(net, NetworkActivity(1, 1, {"a": {"s": fired}}))["SynapticOperations"]
+        assert found[key] == 4 and sum(found[k] for k in ("Effective_MACs", "Effective_ACs")) == 4
+
+
+def test_proxies() -> None:
+    found = {"SynapticOperations": {"Effective_MACs": 10, "Effective_ACs": 5, "Dense": 100}, "MembraneUpdates": 7}
+    values = [proxy.value for proxy in network_proxies(found)]
+    assert values == [pytest.approx(10 * 4.6e-12 + 5 * 0.9e-12), pytest.approx(4.6e-10), 85]
+
+
+def test_nothing_was_run() -> None:
+    with pytest.raises(UserError, match="ND3102"):
+        metrics(network([lif("p", 2)]), NetworkActivity())

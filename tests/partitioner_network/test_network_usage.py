@@ -1,0 +1,132 @@
+"""Costs of shards, by hand: h = 4, a = 8, 8-bit weights, a LIF neuron with 6 bytes of state and one sum of 4 bytes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neurodeploy.ir.mapping import Shard
+from neurodeploy.ir.network import Direct, Sparse
+from partitioner.network_mapper import map_network
+from partitioner.network_usage import core_demands, core_usage, shard_demands
+from tests.partitioner_network.helpers import conv, dense, join, lif, network, source, tiny
+
+NEURON = 6 + 4
+
+
+def only(net, system=None, **options):
+    """The demand of the only core."""
+    system = system or tiny()
+    (demand,) = core_demands(map_network(net, system, **options), net, system, **options).values()
+    return demand
+
+
+def test_dense() -> None:
+    net = network([source("i", 10), lif("p", 7)], join("w", "i", "p", dense(7, 10)))
+    assert only(net) == (7, 10 * (4 + 7), 10, 7, 7 * NEURON + 8 * (10 + 7))
+
+
+def test_dense_in_narrow_weights_is_packed_to_bytes() -> None:
+    net = network([source("i", 10), lif("p", 7)], join("w", "i", "p", dense(7, 10)))
+    assert only(net, weight_bits=3)[1] == 10 * (4 + 3)
+
+
+def test_delays_by_synapse_cost_bits_and_slots() -> None:
+    delay = np.zeros((7, 10), np.uint8)
+    delay[2, 3] = 5
+    net = network([source("i", 10), lif("p", 7)], join("w", "i", "p", dense(7, 10), delay=delay))
+    assert only(net) == (7, 10 * (4 + 13), 10, 7, 7 * (6 + 6 * 4) + 8 * 17)
+
+
+def test_delays_by_axon_cost_slots_only() -> None:
+    net = network([source("i", 2), lif("p", 7)], join("w", "i", "p", dense(7, 2), delay=np.array([0, 3], np.uint8)))
+    assert only(net) == (7, 2 * (4 + 7), 2, 7, 7 * (6 + 4 * 4) + 8 * 9)
+
+
+def test_sparse_charges_touched_axons_and_the_index_of_each_synapse() -> None:
+    """21 bits a synapse: 8 of weight and 13 of index for 8192 neurons."""
+    synapse = Sparse(5, 4, np.array([0, 3, 3, 4, 4]), np.array([0, 1, 4, 2], np.uint16), np.ones(4, np.int8))
+    net = network([source("i", 4), lif("p", 5)], join("w", "i", "p", synapse))
+    assert only(net) == (5, (4 + 8) + (4 + 3), 2, 5, 5 * NEURON + 8 * (2 + 5))
+
+
+def test_a_kernel_is_stored_once_and_pixels_are_axons() -> None:
+    synapse = conv((6, 6, 3), 4)
+    net = network([source("i", 6, 6, 3), lif("p", 4, 4, 4)], join("w", "i", "p", synapse))
+    assert only(net) == (64, 9 * 3 * (4 + 4), 36, 64, 64 * NEURON + 8 * (36 + 64))
+
+
+def test_a_band_of_a_convolution_touches_its_pixels_only() -> None:
+    synapse = conv((6, 6, 3), 4)
+    net = network([source("i", 6, 6, 3), lif("p", 4, 4, 4)], join("w", "i", "p", synapse))
+    system = tiny(neurons=16)
+    mapping = map_network(net, system)
+    assert [shard.rows for shard in mapping.shards] == [(0, 16), (16, 32), (32, 48), (48, 64)]
+    assert set(core_demands(mapping, net, system).values()) == {(16, 9 * 3 * 8, 18, 16, 16 * NEURON + 8 * 34)}
+
+
+def test_an_out_axon_for_each_destination() -> None:
+    """Neurons of p reach all cores of q, pixels one or two bands."""
+    net = network(
+        [source("i", 2), lif("p", 6), lif("q", 12)], join("a", "i", "p", dense(6, 2)), join("b", "p", "q", dense(12, 6))
+    )
+    system = tiny(neurons=6)
+    mapping = map_network(net, system)
+    demands = {shard.island: d for shard, d in shard_demands(mapping, net, system.chip).items()}
+    assert (demands["p"][3], demands["q"][3]) == (6 * 2, 6)
+    assert demands["p"][4] == 6 * NEURON + 8 * (2 + 12)
+
+
+def test_pixels_share_out_axons() -> None:
+    net = network(
+        [source("i", 4), lif("p", 4, 4, 3), lif("q", 2, 2, 5)],
+        join("a", "i", "p", dense(48, 4)),
+        join("b", "p", "q", conv((4, 4, 3), 5)),
+    )
+    system = tiny(neurons=48)
+    demands = {shard.island: d for shard, d in shard_demands(map_network(net, system), net, system.chip).items()}
+    assert demands["p"][3] == 16
+    system = tiny(neurons=10)  # q is cut into its two columns of pixels, which read 12 pixels each
+    mapping = map_network(net, system)
+    assert sum(d[3] for s, d in shard_demands(mapping, net, system.chip).items() if s.island == "p") >= 24
+
+
+def test_direct_connections_take_entries_and_no_memory() -> None:
+    net = network([source("i", 5), lif("p", 5)], join("d", "i", "p", Direct(5)))
+    assert only(net) == (5, 0, 5, 5, 5 * NEURON + 8 * 10)
+
+
+def test_own_parameters_of_neurons_are_charged() -> None:
+    """A bias of 16 bits for each."""
+    net = network([source("i", 5), lif("p", 5, bias_mant=np.arange(5))], join("d", "i", "p", Direct(5)))
+    assert only(net)[4] == 5 * (NEURON + 2) + 80
+
+
+def test_columns_are_cut_where_a_neuron_exceeds_a_core() -> None:
+    delay = np.zeros((3, 40), np.uint8)
+    delay[0, 0] = 1
+    net = network([source("i", 40), lif("p", 3)], join("w", "i", "p", dense(3, 40), delay=delay))
+    system = tiny(in_axons=20)
+    mapping = map_network(net, system)
+    found = {(s.kind, s.rows, s.cols): d for s, d in shard_demands(mapping, net, system.chip).items()}
+    part = (3, 20 * (4 + 6), 20, 6, 6 * 4 + 8 * 26)
+    assert found == {
+        ("synapses", (0, 3), (0, 20)): part,
+        ("synapses", (0, 3), (20, 40)): part,
+        ("reducer", (0, 3), (0, 2)): (3, 12 * 5, 12, 3, 3 * (6 + 8) + 8 * 15),
+    }
+
+
+def test_usage_stands_beside_the_limits() -> None:
+    net = network([source("i", 10), lif("p", 7)], join("w", "i", "p", dense(7, 10)))
+    system = tiny()
+    (usage,) = core_usage(map_network(net, system), net, system).values()
+    assert [(u.resource, u.limit) for u in usage] == [
+        ("neurons", 8192), ("synapse_bytes", 131072), ("in_axons", 4096), ("out_axons", None), ("state_bytes", 65536)
+    ]  # fmt: skip
+    assert all(u.fits for u in usage)
+
+
+def test_a_population_without_axons_has_one_column() -> None:
+    net = network([lif("p", 3)])
+    mapping = map_network(net, tiny())
+    assert mapping.shards == (Shard("p", "synapses", (0, 3), (0, 1), 0, 0, "p"),)
