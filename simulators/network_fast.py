@@ -1,0 +1,217 @@
+"""`FastNetworkRunner`: the bits, states, probes and counts of `ReferenceNetworkRunner`, by compiled events and exact
+products.
+
+Populations run many steps before the next one does, wherever no cycle forbids it (`network_fast_plan`); events or a
+product are chosen for each projection and block of steps by what was sent (`network_fast_links`); neurons are
+compiled (`network_fast_neurons`). None of these choices changes a bit or a count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy.errors import UserError
+from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.network import INPUT, Direct, Network
+from neurodeploy.ir.network_run import NetworkActivity, NetworkResult, NetworkState, Probe
+from neurodeploy.neurons import registry
+from simulators.network_checks import Task, prepare
+from simulators.network_fast_links import Link
+from simulators.network_fast_neurons import Neurons, neurons
+from simulators.network_fast_plan import Part, parts
+from simulators.network_fast_ports import Port
+from simulators.network_fast_traffic import Traffic
+from simulators.network_fast_wire import wire
+from simulators.network_fast_wiring import Wiring
+
+PATHS = ("auto", "events", "gemm")
+#: Values of the widest population and of all populations that a block of steps holds, and steps of a block at most.
+WIDEST_VALUES, ALL_VALUES, BLOCK_STEPS = 1 << 20, 1 << 22, 256
+
+
+class FastNetworkRunner:
+    """`NetworkRunner`.
+
+    path : "auto" chooses for each projection and block; "events" takes every event by itself; "gemm" takes a product
+    wherever one exists (not for `Sparse`, nor for delays of single synapses). steps : of a block, None by size.
+    """
+
+    name = "fast"
+
+    def __init__(self, path: str = "auto", steps: int | None = None) -> None:
+        if path not in PATHS:
+            raise UserError("ND3220", path, "is no path of the fast runner", f"choose one of {', '.join(PATHS)}")
+        self.path, self.steps = path, steps
+        self._plans: WeakKeyDictionary[Network, tuple[tuple[Part, ...], dict[str, Wiring]]] = WeakKeyDictionary()
+
+    def run(
+        self,
+        network: Network,
+        inputs: Mapping[str, Ints],
+        steps: int,
+        *,
+        state: NetworkState | None = None,
+        probes: Sequence[Probe] = (),
+    ) -> NetworkResult:
+        """Advance by `steps`; see `NetworkRunner.run`."""
+        task = prepare(network, inputs, steps, state, probes)
+        if network not in self._plans:
+            wirings = {p.name: wire(p) for p in network.projections if not isinstance(p.synapse, Direct)}
+            self._plans[network] = parts(network), wirings
+        plan, wirings = self._plans[network]
+        block = min(self.steps or self._block(network, task.samples), max(1, steps))
+        return _Run(network, plan, wirings, task, steps, block, probes, self.path).result()
+
+    @staticmethod
+    def _block(network: Network, samples: int) -> int:
+        """Steps of a block: enough to use each weight several times, few enough that sums and payloads stay small."""
+        sizes = [samples * population.size for population in network.populations.values()]
+        return max(1, min(BLOCK_STEPS, WIDEST_VALUES // max(sizes), ALL_VALUES // sum(sizes)))
+
+
+class _Run:
+    """Buffers of one run, and the loop over blocks."""
+
+    def __init__(
+        self, network: Network, plan: tuple[Part, ...], wirings: Mapping[str, Wiring], task: Task, steps: int,
+        block: int, probes: Sequence[Probe], path: str,
+    ) -> None:  # fmt: skip
+        self.network, self.plan, self.task, self.steps, self.block = network, plan, task, steps, block
+        samples, state = task.samples, task.state
+        self.inputs = {name: np.asarray(array) for name, array in task.inputs.items()}
+        self.links = {name: Link(wiring, state.pending[name], block, path) for name, wiring in wirings.items()}
+        self.traffic: dict[str, dict[str, Traffic]] = {}
+        self.neurons: dict[str, Neurons] = {}
+        for name, population in network.populations.items():
+            spikes = self._sends_spikes(name)
+            self.traffic[name] = {
+                port: Traffic(samples, block, population.size, spikes) for port in registry.output_ports(population)
+            }
+            if population.model != INPUT:
+                self.neurons[name] = neurons(population, state.neurons[name])
+        self.payloads = {name: {port: t.payload for port, t in sent.items()} for name, sent in self.traffic.items()}
+        self.ports = {
+            name: {port: self._port(name, port) for port in registry.input_ports(population)}
+            for name, population in network.populations.items()
+        }
+        self.outputs = {
+            name: np.zeros((samples, steps, network.populations[name].size), np.int32) for name in network.outputs
+        }
+        self.probes = {probe.name: probe for probe in probes}
+        self.recorded = {name: np.zeros((samples, steps, self._width(p)), np.int64) for name, p in self.probes.items()}
+        self.state_probes: dict[str, list[Probe]] = {}
+        for probe in probes:
+            if probe.variable in state.neurons.get(probe.population, {}):
+                self.state_probes.setdefault(probe.population, []).append(probe)
+
+    def result(self) -> NetworkResult:
+        for done in range(0, self.steps, self.block):
+            steps = min(self.block, self.steps - done)
+            for part in self.plan:
+                self._advance(part, done, steps)
+            self._record(done, steps)
+            for link in self.links.values():
+                link.advance(steps)
+        state = NetworkState(
+            step=self.task.state.step + self.steps,
+            neurons={name: neurons.states() for name, neurons in self.neurons.items()},
+            pending={name: link.pending[:, : link.depth].copy() for name, link in self.links.items()},
+        )
+        return NetworkResult(self.outputs, self.recorded, self._activity(), state)
+
+    def _advance(self, part: Part, done: int, steps: int) -> None:
+        """All steps of the block for one part."""
+        many = steps > part.block
+        for start in range(0, steps, part.block):
+            stop = min(start + part.block, steps)
+            for name in part.populations:
+                self._send(name, start, stop, done)
+                for traffic in self.traffic[name].values():
+                    traffic.list(start, stop)
+                for p in part.inner:
+                    if p.source == name:
+                        self.links[p.name].deliver(self.traffic[name][p.source_port])
+        for name in part.populations:
+            leaving = [p for p in part.outer if p.source == name]
+            if many:
+                for port in {p.source_port for p in leaving}:
+                    self.traffic[name][port].list(0, steps, count=False)
+            for p in leaving:
+                self.links[p.name].deliver(self.traffic[name][p.source_port])
+
+    def _send(self, name: str, start: int, stop: int, done: int) -> None:
+        """Payloads of one population for steps start..stop of the block."""
+        traffic = self.traffic[name]
+        if name in self.inputs:
+            traffic["s"].payload[:, start:stop] = self.inputs[name][:, done + start : done + stop]
+            return
+        own, ports, outputs = self.neurons[name], self.ports[name], self.payloads[name]
+        for port in ports.values():
+            port.gather(start, stop)
+        first = self.task.state.step + done + 1
+        probes = self.state_probes.get(name)
+        if not probes:
+            own.advance(start, stop, first, ports, outputs)
+            return
+        for t in range(start, stop):
+            own.advance(t, t + 1, first, ports, outputs)
+            states = own.states()
+            for probe in probes:
+                self.recorded[probe.name][:, done + t] = self._chosen(probe, states[probe.variable])
+
+    def _record(self, done: int, steps: int) -> None:
+        """Outputs and the probes of ports."""
+        for name, output in self.outputs.items():
+            port = registry.output_ports(self.network.populations[name])[0]
+            output[:, done : done + steps] = self.traffic[name][port].payload[:, :steps]
+        for name, probe in self.probes.items():
+            if probe in self.state_probes.get(probe.population, ()):
+                continue
+            sent = self.traffic[probe.population].get(probe.variable)
+            array = sent.payload if sent is not None else self.ports[probe.population][probe.variable].arrived
+            self.recorded[name][:, done : done + steps] = self._chosen(probe, array[:, :steps])
+
+    def _activity(self) -> NetworkActivity:
+        wrapped = {name: link.lost for name, link in self.links.items()}
+        saturated = {}
+        for name, own in self.neurons.items():
+            lost, saturated[name] = own.counts()
+            wrapped[name] = wrapped.get(name, 0) + lost + sum(port.lost for port in self.ports[name].values())
+        return NetworkActivity(
+            steps=self.steps,
+            samples=self.task.samples,
+            fired={name: {port: t.fired for port, t in ports.items()} for name, ports in self.traffic.items()},
+            saturated={name: count for name, count in saturated.items() if count},
+            wrapped={name: count for name, count in wrapped.items() if count},
+        )
+
+    def _port(self, name: str, port: str) -> Port:
+        """Where the sums of an input port come from."""
+        links, direct = [], []
+        for p in self.network.into(name):
+            if p.target_port != port:
+                continue
+            if isinstance(p.synapse, Direct):
+                direct.append(self.traffic[p.source][p.source_port])
+            else:
+                links.append(self.links[p.name])
+        return Port(links, direct, (self.task.samples, self.block, self.network.populations[name].size))
+
+    def _sends_spikes(self, name: str) -> bool:
+        """Whether all payloads are 0 or 1."""
+        population = self.network.populations[name]
+        if population.model != INPUT:
+            return not registry.get_model(population.model).graded
+        given = self.inputs[name]
+        return given.dtype == np.bool_ or (int(given.max(initial=0)) <= 1 and int(given.min(initial=0)) >= 0)
+
+    def _width(self, probe: Probe) -> int:
+        return self.network.populations[probe.population].size if probe.neurons is None else len(probe.neurons)
+
+    @staticmethod
+    def _chosen(probe: Probe, values: NDArray[np.generic]) -> NDArray[np.generic]:
+        return values if probe.neurons is None else values[..., list(probe.neurons)]

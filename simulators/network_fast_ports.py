@@ -1,0 +1,47 @@
+"""What arrives at one input port: pending sums of projections and payloads of direct connections, added and wrapped
+to 32 bits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulators.network_fast_links import INT32_END, Link
+from simulators.network_fast_traffic import Traffic
+
+
+class Port:
+    """`arrived` (samples, steps or more, size) int32; a single projection's own `pending` where nothing is to be
+    added."""
+
+    def __init__(self, links: Sequence[Link], direct: Sequence[Traffic], shape: tuple[int, int, int]) -> None:
+        self.links, self.direct = links, direct
+        self.lost = 0
+        self._alone = len(links) == 1 and not direct
+        self.arrived: NDArray[np.int32] = links[0].pending if self._alone else np.zeros(shape, np.int32)
+
+    @property
+    def largest(self) -> int:
+        """Bound of the magnitudes: 2**31 if nothing better is proven."""
+        total = sum(link.largest for link in self.links) + sum(1 if t.spikes else INT32_END for t in self.direct)
+        return min(total, INT32_END)
+
+    def gather(self, start: int, stop: int) -> None:
+        """Add up what arrives in these steps."""
+        if self._alone or not (self.links or self.direct):
+            return
+        steps = slice(start, stop)
+        terms = [link.pending[:, steps] for link in self.links] + [t.payload[:, steps] for t in self.direct]
+        out = self.arrived[:, steps]
+        if self.largest < INT32_END:
+            out[...] = terms[0]
+            for term in terms[1:]:
+                out += term
+            return
+        exact = terms[0].astype(np.int64)
+        for term in terms[1:]:
+            exact += term
+        out[...] = ((exact + 2**31) & (2**32 - 1)) - 2**31
+        self.lost += int(np.count_nonzero(out != exact))

@@ -1,0 +1,186 @@
+"""The synapses of a projection in the layout that the kernels read, made once for each network.
+
+Three ways to add up a block of steps, all exact:
+
+- `clear`: events, where neither a delay nor a wrap is possible: straight into what is pending;
+- `checked`: events, with delays or where a sum might wrap: sums of each delay slot, then shift, wrap and count;
+- `product`: a matrix product over all payloads, zeros included.
+
+Memory beyond the network's own: none for a Fortran-ordered `Dense`, one copy of any other and of a kernel, index
+pointers of a `Sparse` as uint32.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy.hostops.threads import most_parts, split
+from neurodeploy.ir.network import Dense, Projection, Sparse
+from simulators.network_fast_products import exact_product, possible
+from simulators.network_fast_traffic import Traffic
+from simulators.network_kernels import dense, products, sparse
+
+#: Rows of a matrix that are updated at a time: their sums stay in the second-level cache, and the weights of an axon are
+#: read in stretches long enough for the processor to fetch them ahead (measured: 256 rows at a time are four times slower).
+TILE_ROWS = 1 << 15
+#: int16 holds the sum of so many int8 weights: 255 * 128 < 2**15.
+INT16_EVENTS = 255
+#: Nanoseconds of one synaptic event: spikes, graded, checked; of a multiply-add of a product.
+SPIKE_NS, GRADED_NS, CHECKED_NS, PRODUCT_NS = 0.017, 0.05, 0.15, 0.005
+#: A product pays from this many frames on; nanoseconds to place one sum, and to take one digit of a graded payload.
+PRODUCT_FRAMES, PLACE_NS, DIGIT_NS = 8, 0.5, 6.0
+
+
+class Wiring(ABC):
+    """Synapses of one projection."""
+
+    def __init__(self, projection: Projection) -> None:
+        self.projection = projection
+        self.exponent, self.bits = projection.weight_exp, projection.wrap_bits
+        weight: NDArray[Any] = projection.synapse.weight  # type: ignore[union-attr]
+        self.weight_max = max(-int(weight.min(initial=0)), int(weight.max(initial=0)))
+        self.by_synapse = projection.delay_by == "synapse"
+        slots = np.zeros(projection.synapse.columns, np.uint8)
+        self.slot: NDArray[np.uint8] = slots if projection.delay is None else projection.delay
+
+    @abstractmethod
+    def clear(self, traffic: Traffic, pending: NDArray[np.int32]) -> None:
+        """No delay and no wrap: writes the row after each frame."""
+
+    @abstractmethod
+    def checked(self, traffic: Traffic, acc: NDArray[Any], used: NDArray[np.bool_], pending: NDArray[np.int32]) -> int:
+        """Adds to `pending`; returns how many values wrapped."""
+
+    @property
+    def graded(self) -> bool:
+        return self.projection.graded
+
+
+class Multiplied(Wiring):
+    """Synapses that have a matrix product too."""
+
+    @abstractmethod
+    def has_product(self, bound: int) -> bool:
+        """Whether `sums` is exact while magnitudes of terms add up to at most `bound`."""
+
+    @abstractmethod
+    def sums(self, frames: NDArray[Any], bound: int) -> NDArray[Any]:
+        """Exact sums (frames, rows) of payloads (frames, columns) by a product, delays left aside."""
+
+    @abstractmethod
+    def cost(self, traffic: Traffic, wide: bool) -> tuple[float, float]:
+        """Estimated nanoseconds of events and of a product."""
+
+    def product(self, traffic: Traffic, bound: int, clear: bool, pending: NDArray[np.int32]) -> int:
+        """Adds to `pending` by products; returns how many values wrapped."""
+        matrix = traffic.matrix(self.graded)
+        start, stop, depth = traffic.start, traffic.stop, self.projection.depth
+        if depth == 1 and not clear:
+            pending[:, start + 1 : stop + 1] = 0
+        chunk = max(1, (1 << 22) // max(1, self.projection.synapse.rows))
+        lost = 0
+        for first in range(0, len(matrix), chunk):
+            frames = matrix[first : first + chunk]
+            if clear:
+                products.place(self.sums(frames, bound), first, self.exponent, start, stop, pending)
+                continue
+            for k in reversed(range(depth)):  # earlier steps first, as the counts of wraps want it
+                chosen = frames if depth == 1 else np.where(self.slot == k, frames, 0).astype(frames.dtype)
+                if chosen.any():
+                    sums = self.sums(chosen, bound)
+                    lost += products.place_checked(sums, first, k, self.exponent, self.bits, start, stop, pending)
+        return lost
+
+    def _events_ns(self, traffic: Traffic, wide: bool) -> float:
+        if wide or self.projection.depth > 1:
+            return CHECKED_NS
+        return GRADED_NS if self.graded and not traffic.spikes else SPIKE_NS
+
+    def _digits(self, traffic: Traffic) -> int:
+        return 1 + traffic.limits(self.graded)[1].bit_length() // 8
+
+
+class DenseWiring(Multiplied):
+    """Weights by axon, (columns, rows)."""
+
+    def __init__(self, projection: Projection) -> None:
+        super().__init__(projection)
+        synapse = projection.synapse
+        assert isinstance(synapse, Dense)
+        self.weight = np.ascontiguousarray(synapse.weight.T)
+        if self.by_synapse:
+            self.slot = np.ascontiguousarray(self.slot.T)
+        self.tile = min(self.weight.shape[1], TILE_ROWS)
+        narrow = self.weight.dtype == np.int8
+        self.chunk = INT16_EVENTS if narrow else 1 << 30
+        self.narrow = np.int16 if narrow else np.int32
+
+    def clear(self, traffic: Traffic, pending: NDArray[np.int32]) -> None:
+        t, work = traffic, traffic.events * self.weight.shape[1]
+        if self.graded and not t.spikes:
+            split(
+                dense.messages, work, t.start, t.stop, t.pointer, t.index, t.values(True), self.weight, self.tile,
+                self.exponent, pending,
+            )  # fmt: skip
+        else:
+            narrow = np.empty((most_parts(), self.tile), self.narrow)
+            split(
+                dense.spikes, work // 3, t.start, t.stop, t.pointer, t.index, self.weight, narrow, self.chunk,
+                self.tile, self.exponent, pending,
+            )  # fmt: skip
+
+    def checked(self, traffic: Traffic, acc: NDArray[Any], used: NDArray[np.bool_], pending: NDArray[np.int32]) -> int:
+        t, kernel = traffic, dense.delayed_by_synapse if self.by_synapse else dense.delayed
+        return kernel(
+            t.start, t.stop, t.pointer, t.index, t.values(self.graded), self.weight, self.slot, acc, used,
+            self.exponent, self.bits, pending,
+        )  # fmt: skip
+
+    def has_product(self, bound: int) -> bool:
+        return not self.by_synapse and possible(self.weight, bound)
+
+    def sums(self, frames: NDArray[Any], bound: int) -> NDArray[Any]:
+        return exact_product(frames, self.weight, bound)
+
+    def cost(self, traffic: Traffic, wide: bool) -> tuple[float, float]:
+        columns, rows = self.weight.shape
+        slow = 1 if self.weight.dtype == np.int8 else 8
+        events = traffic.events * rows * self._events_ns(traffic, wide)
+        depth = len(np.unique(self.slot)) if self.projection.depth > 1 else 1
+        digits = self._digits(traffic)
+        each = columns * digits * PRODUCT_NS * slow + PLACE_NS * (4 if wide else 1) * digits
+        split_ns = columns * digits * DIGIT_NS if digits > 1 else 0.0
+        return events, traffic.frames * depth * (rows * each + split_ns)
+
+
+class SparseWiring(Wiring):
+    """Synapses as they are stored."""
+
+    def __init__(self, projection: Projection) -> None:
+        super().__init__(projection)
+        synapse = projection.synapse
+        assert isinstance(synapse, Sparse)
+        small = synapse.indptr.dtype != np.uint32 and int(synapse.indptr[-1]) < 2**32
+        self.indptr = synapse.indptr.astype(np.uint32) if small else synapse.indptr
+        self.target = np.ascontiguousarray(synapse.target)
+        self.weight = np.ascontiguousarray(synapse.weight)
+
+    def clear(self, traffic: Traffic, pending: NDArray[np.int32]) -> None:
+        t = traffic
+        work = int(t.events * (self.weight.size / max(1, len(self.indptr) - 1)))
+        own = (self.indptr, self.target, self.weight, self.exponent, pending)
+        if self.graded and not t.spikes:
+            split(sparse.messages, work, t.start, t.stop, t.pointer, t.index, t.values(True), *own)
+        else:
+            split(sparse.spikes, work, t.start, t.stop, t.pointer, t.index, *own)
+
+    def checked(self, traffic: Traffic, acc: NDArray[Any], used: NDArray[np.bool_], pending: NDArray[np.int32]) -> int:
+        t, kernel = traffic, sparse.delayed_by_synapse if self.by_synapse else sparse.delayed
+        return kernel(
+            t.start, t.stop, t.pointer, t.index, t.values(self.graded), self.indptr, self.target, self.weight,
+            self.slot, acc, used, self.exponent, self.bits, pending,
+        )  # fmt: skip

@@ -1,0 +1,61 @@
+"""Random programs on the fast runner: outputs, probes, states and counts are those of the reference."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from simulators.network_fast import PATHS, FastNetworkRunner
+from simulators.network_reference import ReferenceNetworkRunner
+from tests.networks.random_networks import all_probes, random_network
+from tests.networks_fast.compare import assert_same, run_in_two
+
+#: Seeds of the quick run and of the long one. They differ from those of `tests/networks`, which test the reference.
+QUICK = range(10_000, 10_240)
+LONG = range(20_000, 22_400)
+BATCH = 40
+
+
+def check(seed: int, paths: tuple[str, ...]) -> None:
+    """The whole run with every probe; in blocks of 3 steps without probes of states, which take single steps."""
+    network, inputs, steps = random_network(seed)
+    probes = all_probes(network)
+    expected = ReferenceNetworkRunner().run(network, inputs, steps, probes=probes)
+    for path in paths:
+        assert_same(expected, FastNetworkRunner(path).run(network, inputs, steps, probes=probes), f"{seed} {path}")
+        found = FastNetworkRunner(path, steps=3).run(network, inputs, steps)
+        found.probes = expected.probes
+        assert_same(expected, found, f"{seed} {path} in blocks of 3")
+
+
+@pytest.mark.parametrize("first", QUICK[::BATCH])
+def test_random_programs(first: int) -> None:
+    for seed in range(first, first + BATCH):
+        check(seed, (PATHS[seed % len(PATHS)],))
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("first", LONG[::BATCH])
+def test_many_random_programs(first: int) -> None:
+    for seed in range(first, first + BATCH):
+        check(seed, PATHS)
+
+
+@pytest.mark.parametrize("seed", range(10_300, 10_330))
+def test_a_run_in_two_stretches_is_the_same_run(seed: int) -> None:
+    network, inputs, steps = random_network(seed)
+    runner = FastNetworkRunner(PATHS[seed % len(PATHS)])
+    expected = runner.run(network, inputs, steps)
+    assert_same(expected, run_in_two(runner, network, inputs, steps, steps // 2), str(seed))
+
+
+def test_a_state_given_is_left_alone() -> None:
+    network, inputs, steps = random_network(10_400)
+    runner = FastNetworkRunner()
+    state = runner.run(network, inputs, steps).state
+    before = {name: array.copy() for name, array in state.pending.items()}
+    neurons = {n: {v: a.copy() for v, a in values.items()} for n, values in state.neurons.items()}
+    runner.run(network, inputs, steps, state=state)
+    assert state.step == steps
+    assert all(np.array_equal(before[name], state.pending[name]) for name in before)
+    assert all(np.array_equal(a, state.neurons[n][v]) for n, values in neurons.items() for v, a in values.items())
