@@ -1,0 +1,306 @@
+"""HDF5 files from anywhere, read so that nothing in them can crash, hang or fill this process.
+
+Of 10 000 small files with one to four random bytes changed, libhdf5 2.0.0 never returns from 3 (measured by
+``tests/frontends_lavadl/fuzz_hdf5.py``), and on others it ends the process with a memory fault. So a program of its own
+(`hdf5_worker`) opens the file under limits of memory and time and sends plain numbers and texts; this module takes
+them, checks each once more, and offers them as a tree::
+
+    with open_untrusted(path) as root:
+        weight = read_array(root["layer/0/weight"], kinds="iuf", ndim=2)
+        kind = read_text(root["layer/0/type"])
+
+Codes: ND1001 not there, ND1280 not HDF5 or damaged, ND1281 larger than declared limits or than what the file stores,
+ND1282 contains what is not read (links, other files, other types), ND1283 an item is missing or of a wrong kind.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy.errors import ModelError
+from neurodeploy.frontends import hdf5_worker
+from neurodeploy.frontends.files import cannot_open
+
+#: All arrays and texts of one file together, as stored there. Synapses of a whole Loihi 2 chip are a tenth of it.
+MAX_BYTES = 1 << 30
+MAX_OBJECTS = 200_000
+#: Processor time of the worker, seconds, and how many bytes of the file buy another one; wall time of any.
+CPU_SECONDS, BYTES_A_SECOND, WALL_SECONDS = 15, 10_000_000, 300
+#: Longest line of the worker: the texts of one dataset in JSON.
+LINE_LIMIT = 1 << 26
+#: False reads in this process: only for files that this process has just written itself, and for measuring crashes.
+ISOLATE = True
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+AGAIN = "fetch or export the file again"
+
+
+def printable(name: str) -> str:
+    """A name from a file as one short line of plain characters."""
+    text = name.encode("utf-8", "backslashreplace").decode("utf-8")
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:200])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dataset:
+    """An array of numbers (`values`) or of texts (`texts`, C order) with its shape; () is a single value."""
+
+    name: str
+    shape: tuple[int, ...]
+    values: NDArray[Any] | None = None
+    texts: tuple[str, ...] = ()
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+    path: str = ""
+
+    @property
+    def subject(self) -> str:
+        return f"{self.path}:{printable(self.name)}"
+
+    def wrong(self, problem: str) -> ModelError:
+        return ModelError("ND1283", self.subject, problem, AGAIN)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """Groups and datasets by name, with the methods of `h5py.Group` that readers need; names may be paths ("a/b").
+
+    `attrs` : HDF5 attributes that are one number or one text; of others the name with None.
+    """
+
+    name: str
+    items: dict[str, Group | Dataset] = field(default_factory=dict)
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+    path: str = ""
+
+    @property
+    def subject(self) -> str:
+        return f"{self.path}:{printable(self.name)}"
+
+    def __contains__(self, name: str) -> bool:
+        return self.get(name) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, name: str) -> Group | Dataset:
+        """What stands at a path below. Raises ND1283."""
+        found = self.get(name)
+        if found is None:
+            raise ModelError("ND1283", self.subject, f"has no {printable(name)}", AGAIN)
+        return found
+
+    def get(self, name: str) -> Group | Dataset | None:
+        """What stands at a path below, such as ``"weight/real"``; None where nothing does."""
+        here: Group | Dataset | None = self
+        for part in name.split("/"):
+            here = here.items.get(part) if isinstance(here, Group) else None
+        return here
+
+    def dataset(self, name: str) -> Dataset:
+        """The dataset at a path below. Raises ND1283."""
+        found = self[name]
+        if isinstance(found, Group):
+            raise ModelError("ND1283", found.subject, "is a group, a dataset is needed", AGAIN)
+        return found
+
+    def group(self, name: str) -> Group:
+        """The group at a path below. Raises ND1283."""
+        found = self[name]
+        if isinstance(found, Dataset):
+            raise ModelError("ND1283", found.subject, "is a dataset, a group is needed", AGAIN)
+        return found
+
+
+def read_array(
+    data: Group | Dataset,
+    max_bytes: int | None = None,
+    kinds: str = "biuf",
+    ndim: int | tuple[int, ...] | None = None,
+) -> NDArray[Any]:
+    """The numbers of a dataset, its dtype being one of numpy's `kinds`. Raises ND1283; ND1281 above `max_bytes`.
+
+    The array is not copied: it belongs to the tree, little-endian, and may be written to by its only reader.
+    """
+    data = _dataset(data)
+    if data.values is None:
+        raise data.wrong("holds text, numbers are needed")
+    if data.values.dtype.kind not in kinds:
+        raise data.wrong(f"is of type {data.values.dtype}, one of kind {kinds!r} is needed")
+    if ndim is not None and data.values.ndim not in ((ndim,) if isinstance(ndim, int) else ndim):
+        raise data.wrong(f"has shape {data.shape}, {ndim} axes are needed")
+    if max_bytes is not None and data.values.nbytes > max_bytes:
+        raise ModelError("ND1281", data.subject, f"has {data.values.nbytes} bytes, at most {max_bytes} are read", AGAIN)
+    return data.values
+
+
+def _dataset(data: Group | Dataset) -> Dataset:
+    if isinstance(data, Group):
+        raise ModelError("ND1283", data.subject, "is a group, a dataset is needed", AGAIN)
+    return data
+
+
+def read_text(data: Group | Dataset) -> str:
+    """The text of a dataset of exactly one. Raises ND1283."""
+    data = _dataset(data)
+    if data.values is not None or len(data.texts) != 1:
+        raise data.wrong(f"should be one text, it has shape {data.shape}")
+    return data.texts[0]
+
+
+def read_int(data: Group | Dataset, low: int, high: int) -> int:
+    """One integer within a range; a float that is whole counts. Raises ND1283."""
+    data = _dataset(data)
+    array = read_array(data)
+    if array.size != 1:
+        raise data.wrong(f"should be one number, it has shape {data.shape}")
+    value = array.reshape(-1)[0].item()
+    if not math.isfinite(value) or value != int(value) or not low <= value <= high:
+        raise data.wrong(f"is {value}, an integer in {low}..{high} is needed")
+    return int(value)
+
+
+@contextmanager
+def open_untrusted(path: Path | str, *, max_bytes: int = MAX_BYTES, max_objects: int = MAX_OBJECTS) -> Iterator[Group]:
+    """The root group of an HDF5 file, all of it in memory. Raises ND1001, ND1280, ND1281, ND1282."""
+    yield read_tree(Path(path), max_bytes, max_objects)
+
+
+def read_tree(path: Path, max_bytes: int = MAX_BYTES, max_objects: int = MAX_OBJECTS) -> Group:
+    """`open_untrusted` without the block."""
+    size = _check_signature(path)
+    if not ISOLATE:
+        stream = io.BytesIO()
+        hdf5_worker.serve(str(path), stream, max_bytes, max_objects)
+        stream.seek(0)
+        return parse(stream, path, max_bytes, max_objects)
+    # -I would hide packages installed for the user alone; the worker removes its own folder from the path itself.
+    command = [sys.executable, hdf5_worker.__file__, str(path.absolute())]
+    limits = [str(max_bytes), str(max_objects), str(CPU_SECONDS + size // BYTES_A_SECOND)]
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "HDF5_PLUGIN_PRELOAD": "::"}
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(
+            command + limits, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, env=environment
+        ) as worker,
+    ):
+        assert worker.stdout is not None  # it was asked for above
+        overdue = threading.Timer(WALL_SECONDS, worker.kill)
+        overdue.daemon = True
+        overdue.start()
+        try:
+            return parse(worker.stdout, path, max_bytes, max_objects)
+        except (EOFError, ValueError, TypeError, AttributeError, KeyError):  # the worker's own last words, if any
+            status = worker.wait()
+            said.seek(0)
+            raise _worker_died(path, status, said.read(1 << 16)) from None
+        finally:
+            overdue.cancel()
+            worker.kill()
+
+
+def _check_signature(path: Path) -> int:
+    """Bytes of the file. ND1001 or ND1280 before any process is started.
+
+    The signature stands at 0, 512, 1024, 2048, ... (HDF5 file format specification, II.A).
+    """
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise ModelError("ND1280", path, "is not a regular file", "give a file")
+            place = 0
+            while place + len(SIGNATURE) <= status.st_size:
+                file.seek(place)
+                if file.read(len(SIGNATURE)) == SIGNATURE:
+                    return status.st_size
+                place = 2 * place or 512
+    except (OSError, ValueError) as error:
+        raise cannot_open(path, error) from None
+    raise ModelError("ND1280", path, f"is not an HDF5 file ({status.st_size} bytes)", AGAIN)
+
+
+def _worker_died(path: Path, status: int, said: bytes) -> ModelError:
+    """What the end of the worker means: a signal is libhdf5's, anything else a broken installation."""
+    last = said.decode("utf-8", "replace").strip().splitlines()[-1:] or [""]
+    if status > 0 and b"ModuleNotFoundError" in said:
+        return ModelError("ND1002", "h5py", f"cannot be loaded: {printable(last[0])}", "pip install h5py")
+    problem = f"is so damaged that libhdf5 does not survive reading it (status {status}) {printable(last[0])}"
+    return ModelError("ND1280", path, problem.rstrip(), AGAIN)
+
+
+def _refused(kind: str, where: str, problem: str) -> ModelError:
+    """The error of what a worker refused."""
+    if kind == "size":
+        return ModelError("ND1281", where, problem, AGAIN)
+    if kind == "kind":
+        return ModelError("ND1282", where, problem, "export it again without that")
+    return ModelError("ND1280", where, problem, AGAIN)
+
+
+def parse(stream: IO[bytes], path: Path, max_bytes: int, max_objects: int) -> Group:
+    """The tree of a worker's records. Raises what it refused; EOFError where the records end too early."""
+    root, left, objects = Group("/", path=str(path)), max_bytes, 2 * max_objects + 2
+    while True:
+        line = stream.readline(LINE_LIMIT)
+        if not line.endswith(b"\n"):
+            raise EOFError
+        record = json.loads(line)
+        objects -= 1
+        if "end" in record:
+            return root
+        if "refused" in record:
+            where = f"{path}:{printable(record['where'])}" if record["where"] else str(path)
+            raise _refused(record["refused"], where, printable(record["problem"]))
+        left -= int(record.get("bytes", 0))
+        if left < 0 or objects < 0:
+            raise ModelError("ND1281", path, f"holds more than {max_bytes} bytes", AGAIN)
+        if record.get("group") == "/":
+            root = Group("/", {}, record["attrs"], str(path))
+        else:
+            _place(root, record, stream, str(path))
+
+
+def _place(root: Group, record: dict[str, Any], stream: IO[bytes], path: str) -> None:
+    """Put a group or dataset where it belongs; its group came before it."""
+    attrs = record["attrs"]
+    item: Group | Dataset
+    if "group" in record:
+        name = record["group"]
+        item = Group(name, {}, attrs, path)
+    elif "text" in record:
+        name, texts = record["text"], tuple(record["values"])
+        item = Dataset(name, tuple(record["shape"]), None, texts, attrs, path)
+    else:
+        name, shape, size = record["array"], tuple(record["shape"]), record["bytes"]
+        values = np.empty(size, np.uint8)
+        view, filled = values.data, 0
+        while filled < size:
+            got = stream.readinto(view[filled:])  # type: ignore[attr-defined]  # both kinds of stream have it
+            if not got:
+                raise EOFError
+            filled += got
+        array = values.view(np.dtype(record["dtype"])).reshape(shape)
+        item = Dataset(name, shape, array, (), attrs, path)
+    above, _, own = name.rpartition("/")
+    parent = root.get(above[1:]) if above else root
+    if not isinstance(parent, Group):
+        raise EOFError
+    parent.items[own] = item

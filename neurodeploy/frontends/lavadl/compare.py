@@ -1,0 +1,96 @@
+"""Whether two networks mean the same: what `write_net` asks of the network that `read_net` makes of its file."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.network import Conv, Dense, Direct, Network, Population, Projection, Sparse
+from neurodeploy.neurons.registry import prepared_params
+from neurodeploy.synapses.structure import to_coo
+
+
+def difference(one: Network, other: Network) -> tuple[str, str] | None:
+    """(population, what differs), or None where every population, synapse and delay is the same.
+
+    The weights of a dense or sparse projection count with their exponent: 10 and 80 * 2**-3 are equal, as their sums are.
+    """
+    for name, population in one.populations.items():
+        if name not in other.populations:
+            return name, "is not in the file"
+        reason = _populations(population, other.populations[name])
+        if reason:
+            return name, reason
+    for name in other.populations:
+        if name not in one.populations:
+            return name, "is only in the file"
+    if one.outputs != other.outputs:
+        return one.outputs[0], f"is an output, those of the file are {', '.join(other.outputs)}"
+    if one.dt != other.dt:
+        return one.outputs[0], "has another time step in the file"
+    left = list(other.projections)
+    for p in one.projections:
+        match = next((q for q in left if _ends(q) == _ends(p) and _projections(p, q) == ""), None)
+        if match is None:
+            near = next((q for q in left if _ends(q) == _ends(p)), None)
+            return p.target, f"projection {p.name} " + (_projections(p, near) if near else "is not in the file")
+        left.remove(match)
+    return (left[0].target, f"projection {left[0].name} is only in the file") if left else None
+
+
+def _ends(p: Projection) -> tuple[str, str, str, str]:
+    return p.source, p.source_port, p.target, p.target_port
+
+
+def _populations(a: Population, b: Population) -> str:
+    if (a.shape, a.model) != (b.shape, b.model):
+        return f"is {a.model} {a.shape}, in the file {b.model} {b.shape}"
+    if a.initial:
+        return "starts from states of its own"
+    mine, its = prepared_params(a), prepared_params(b)
+    for key, value in mine.items():
+        if key == "bias_exp" and not mine["bias_mant"].any() and not its["bias_mant"].any():
+            continue
+        if bool((value != its[key]).any()):
+            return f"differs in {key}"
+    return ""
+
+
+def _scaled(p: Projection, weight: Ints, low: int) -> Ints:
+    return weight.astype(np.int64) << (p.weight_exp - low)
+
+
+def _delays(p: Projection) -> Ints:
+    """Delays as they act: one for each synapse of a `Dense` or `Sparse`, for each axon of the others."""
+    s = p.synapse
+    if p.delay is None:
+        return np.zeros(1, np.int64)
+    delay: Ints = p.delay.astype(np.int64)
+    if p.delay_by == "axon" and isinstance(s, Sparse):
+        delay = delay[to_coo(s).column]
+    return delay
+
+
+def _projections(a: Projection, b: Projection) -> str:
+    s, t = a.synapse, b.synapse
+    if type(s) is not type(t) or (s.rows, s.columns) != (t.rows, t.columns):
+        return "is of another kind in the file"
+    if a.graded != b.graded:
+        return "differs in whether payloads count"
+    if isinstance(s, Direct) or isinstance(t, Direct):
+        return ""
+    if isinstance(s, Conv) and isinstance(t, Conv):
+        fields = ("input_shape", "stride", "padding", "dilation", "groups", "transposed", "output_padding")
+        if any(getattr(s, name) != getattr(t, name) for name in fields) or a.weight_exp != b.weight_exp:
+            return "differs in its geometry"
+    if isinstance(s, Sparse) and isinstance(t, Sparse) and not (
+        np.array_equal(s.indptr, t.indptr) and np.array_equal(s.target, t.target)
+    ):  # fmt: skip
+        return "has other synapses"
+    low = min(a.weight_exp, b.weight_exp)
+    if s.weight.shape != t.weight.shape or not np.array_equal(_scaled(a, s.weight, low), _scaled(b, t.weight, low)):
+        return "has weights that change"
+    shape = s.weight.shape if isinstance(s, Dense | Sparse) else (s.columns,)
+    if not np.array_equal(np.broadcast_to(_delays(a), shape), np.broadcast_to(_delays(b), shape)):
+        return "has delays that change"
+    return ""

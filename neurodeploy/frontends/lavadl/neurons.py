@@ -1,0 +1,217 @@
+"""A `neuron` group of a `.net` file as a model of `neurodeploy.neurons`, with the integers of netx's `get_neuron_params`.
+
+========================  =============================  ==========================================================
+type in the file          model                          parameters
+========================  =============================  ==========================================================
+LOIHI, CUBA               lif, lif_reset                 vth = vThMant, du = iDecay - 1, dv = vDecay, bias_exp = 6
+SDNN                      delta (input), sigma           vth = vThMant, spike_exp, state_exp = 6; sigma has none
+                          (sigma_output), sigma_delta
+RF_PHASE, RF_IZHIKEVICH   rf, rf_iz                      sine and cosine through period and alpha and back, as netx
+ALIF                      atrlif                         delta_i = iDecay - 1, theta_0 = vThMant, theta_step = vThStep
+========================  =============================  ==========================================================
+
+netx knows no ALIF. slayer's (``slayer/neuron/alif.py``, ``dynamics/adaptive_threshold.py``) has the equation of Lava's
+ATRLIF: the same decays rounded towards zero, threshold and refractory state, comparison ``v - r >= theta``, no reset;
+only Lava's wrapping at 24 bits is added, which runs count. netx takes ADRF_PHASE and ADRF_IZHIKEVICH for plain resonators
+because their names contain "RF", and so loses their adaptive thresholds: ND1285 here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from neurodeploy.errors import ModelError
+from neurodeploy.frontends.lavadl.fields import Fields, Notes, per_neuron, plain
+from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.neurons.leaky import VTH
+from neurodeploy.neurons.registry import get_model
+
+BIAS_EXP = 6
+STATE_EXP = 6
+DECAY_BITS = 12
+SDNN_BITS = 16
+CUBA_TYPES = ("LOIHI", "CUBA")
+RF_TYPES = {"RF_PHASE": "rf", "RF_IZHIKEVICH": "rf_iz", "RF": "rf_iz", "RF_IZ": "rf_iz"}
+#: Only training reads these (the surrogate gradient); `theta` repeats ``vThMant * 64``.
+TRAINING = ("scaleRho", "tauRho", "theta")
+#: Fields that change the arithmetic when they are not this, in ways that no model here has: netx ignores them all.
+NEUTRAL = {"refDelay": 1, "wgtExp": 0, "weight_exp": 0}
+_NO_MODEL = "retrain with a neuron that Lava has (CUBA, SDNN, RF), or report it"
+
+
+@dataclass(frozen=True, slots=True)
+class Neuron:
+    """A model with its parameters (no bias yet).
+
+    bits : width of a message on its axons, 0 for a spike without payload. bias : the parameter that takes a bias, "" for
+    none.
+    """
+
+    model: str
+    params: Mapping[str, int | Ints]
+    bits: int
+    bias: str = ""
+
+    @property
+    def ports(self) -> tuple[str, ...]:
+        return get_model(self.model).ports
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options of `read_net` that reach neurons."""
+
+    reset_interval: int | None
+    spike_exp: int
+
+
+#: netx's neuron of a dense layer without one: ``1 << 18 - 1`` was meant as ``(1 << 18) - 1`` and is 131 072. It never
+#: fires: a clipped voltage stays below ``131072 << 6``.
+DEFAULT = Neuron("lif", {"du": -1, "dv": 4096, "vth": 1 << 17, "bias_exp": BIAS_EXP}, 0, "bias_mant")
+
+
+class _Reader:
+    """The fields of one neuron group."""
+
+    def __init__(self, fields: Fields, shape: tuple[int, ...], notes: Notes) -> None:
+        self.fields, self.shape, self.notes = fields, shape, notes
+
+    def value(self, name: str, low: int, high: int) -> int | Ints:
+        path = f"neuron/{name}"
+        return per_neuron(self.fields.ints(path, low, high), self.shape, self.fields.take(path))
+
+    def vth(self, name: str = "vThMant") -> int | Ints:
+        """A threshold of LIF: above 2**17 it never fires either way, and 2**17 is the largest that the model takes."""
+        value = self.value(name, VTH.low, 2**31 - 1)
+        if int(np.max(value)) > VTH.high:
+            self.notes.repairs.append(f"{self.fields.layer}: {name} {np.max(value)} -> {VTH.high}; neither ever fires")
+            return min(value, VTH.high) if isinstance(value, int) else np.minimum(value, VTH.high)
+        return value
+
+    def bits(self, default: int) -> int:
+        return self.fields.integer("neuron/messageBits", 0, 32) if self.fields.has("neuron/messageBits") else default
+
+
+def read_neuron(
+    fields: Fields, shape: tuple[int, ...], options: Options, offset: int, notes: Notes, *, is_input: bool = False
+) -> Neuron:
+    """The neuron of a layer; a layer without the group gets netx's default. Raises ND1283, ND1285, ND1288."""
+    if not fields.has("neuron"):
+        return _resettable(DEFAULT, options, offset)
+    read = _Reader(fields, shape, notes)
+    kind = fields.text("neuron/type")
+    _neutral(fields, notes)
+    if kind in CUBA_TYPES:
+        return _cuba(read, options, offset)
+    if kind == "SDNN":
+        return _unresettable(_sigma_delta(read, options, is_input), options, fields, notes)
+    if kind in RF_TYPES:
+        return _unresettable(_resonator(read, RF_TYPES[kind]), options, fields, notes)
+    if kind == "ALIF":
+        return _unresettable(_alif(read), options, fields, notes)
+    raise ModelError("ND1285", fields.where, f"has neurons of type {plain(kind)!r}, which no model here is", _NO_MODEL)
+
+
+def _neutral(fields: Fields, notes: Notes) -> None:
+    """Fields without effect are listed; those that should have one are ND1285."""
+    for name, neutral in NEUTRAL.items():
+        path = f"neuron/{name}"
+        if fields.has(path) and bool((fields.ints(path) != neutral).any()):
+            problem = f"has {name} = {plain(fields.ints(path))}, which netx ignores and no model here has"
+            raise ModelError("ND1285", fields.where, problem, _NO_MODEL)
+    for name in TRAINING:
+        if fields.has(f"neuron/{name}"):
+            fields.take(f"neuron/{name}")
+            notes.ignored.append(f"{fields.layer}: neuron/{name} (training only)")
+    if fields.flag("neuron/gradedSpike"):
+        problem = "sends graded spikes (gradedSpike), which neither netx nor Lava has for this neuron"
+        raise ModelError("ND1285", fields.where, problem, _NO_MODEL)
+
+
+def _resettable(neuron: Neuron, options: Options, offset: int) -> Neuron:
+    if options.reset_interval is None:
+        return neuron
+    params = {**neuron.params, "reset_interval": options.reset_interval, "reset_offset": offset}
+    return Neuron("lif_reset", params, neuron.bits, neuron.bias)
+
+
+def _unresettable(neuron: Neuron, options: Options, fields: Fields, notes: Notes) -> Neuron:
+    if options.reset_interval is not None:
+        notes.ignored.append(f"{fields.layer}: reset_interval has no effect on {neuron.model} neurons, as in netx")
+    return neuron
+
+
+def _cuba(read: _Reader, options: Options, offset: int) -> Neuron:
+    decay = read.value("iDecay", 0, 4096)
+    params = {"du": decay - 1, "dv": read.value("vDecay", 0, 4096), "vth": read.vth(), "bias_exp": BIAS_EXP}
+    return _resettable(Neuron("lif", params, read.bits(0), "bias_mant"), options, offset)
+
+
+def _sigma_delta(read: _Reader, options: Options, is_input: bool) -> Neuron:
+    fields, bits = read.fields, read.bits(SDNN_BITS)
+    if fields.has("neuron/activation"):
+        activation = fields.text("neuron/activation")
+        if activation != "relu":
+            problem = f"has the activation {plain(activation)!r}; netx would run relu"
+            raise ModelError("ND1285", fields.where, problem, _NO_MODEL)
+    if not is_input and fields.has("neuron/sigma_output"):
+        if not fields.flag("neuron/sigma_output"):
+            read.notes.repairs.append(f"{fields.layer}: sigma_output is false and taken as true, as in netx")
+        if fields.has("neuron/vThMant"):
+            fields.take("neuron/vThMant")
+            read.notes.ignored.append(f"{fields.layer}: neuron/vThMant (a sigma neuron has no threshold)")
+        return Neuron("sigma", {}, bits)
+    coded = {"vth": read.value("vThMant", 0, 2**24 - 1), "spike_exp": options.spike_exp, "state_exp": STATE_EXP}
+    if is_input:
+        return Neuron("delta", coded, bits)
+    return Neuron("sigma_delta", {**coded, "act_mode": 1}, bits, "bias")
+
+
+def _resonator(read: _Reader, model: str) -> Neuron:
+    given = {name: read.value(name, -(2**15), 2**15) for name in ("sinDecay", "cosDecay")}
+    sin, cos = through_period(given["sinDecay"], given["cosDecay"])
+    moved = int(np.count_nonzero((sin != given["sinDecay"]) | (cos != given["cosDecay"])))
+    if moved:
+        text = f"sine and cosine of {moved} resonators lose a unit on netx's way through period and alpha"
+        read.notes.repairs.append(f"{read.fields.layer}: {text}")
+    params = {
+        "sin_decay": sin,
+        "cos_decay": cos,
+        "vth": read.value("vThMant", -(2**24), 2**24),
+        "state_exp": STATE_EXP,
+        "decay_bits": DECAY_BITS,
+    }
+    return Neuron(model, params, 0)
+
+
+def through_period(sin: int | Ints, cos: int | Ints) -> tuple[int | Ints, int | Ints]:
+    """Integers of sine and cosine after netx made a period and a decay of them and Lava's process made integers again.
+
+    Both steps are floating point and the last one truncates, so a value may lose one. The operations are those of
+    ``slayer/neuron/rf.py: neuron_params`` and ``lava/proc/rf/process.py`` in their order.
+    """
+    one = float(1 << DECAY_BITS)
+    s, c = np.asarray(sin) / one, np.asarray(cos) / one
+    with np.errstate(divide="ignore"):
+        period = 1 / (np.arctan2(s, c) / 2 / np.pi)
+    alpha = 1 - np.sqrt(s**2 + c**2)
+    turn = np.pi * 2 * 1 / period
+    found = [((1 - alpha) * wave(turn) * one).astype(np.int64) for wave in (np.sin, np.cos)]
+    first, second = (int(v) if v.ndim == 0 else v for v in found)
+    return first, second
+
+
+def _alif(read: _Reader) -> Neuron:
+    params = {
+        "delta_i": read.value("iDecay", 1, 4096) - 1,
+        "delta_v": read.value("vDecay", 0, 4096),
+        "delta_theta": read.value("thDecay", 0, 4096),
+        "delta_r": read.value("refDecay", 0, 4096),
+        "theta_0": read.value("vThMant", 0, 2**17 - 1),
+        "theta_step": read.value("vThStep", 0, 2**17 - 1),
+        "bias_exp": BIAS_EXP,
+    }
+    return Neuron("atrlif", params, 0, "bias_mant")

@@ -1,0 +1,246 @@
+"""`read_net`: a lava-dl `.net` file as a `Network`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from neurodeploy.errors import ModelError, UserError
+from neurodeploy.frontends.hdf5_guard import AGAIN, Group, printable, read_tree
+from neurodeploy.frontends.lavadl import kernels, layers
+from neurodeploy.frontends.lavadl.fields import LAYER_LIMIT, Fields, Notes, per_neuron, plain
+from neurodeploy.frontends.lavadl.flow import EXTERNAL, Flow, Wire, delays
+from neurodeploy.frontends.lavadl.layers import SUM_BITS, Builder, Layer
+from neurodeploy.frontends.lavadl.neurons import Neuron, Options, read_neuron
+from neurodeploy.ir.fixedpoint import Dyadic, Ints
+from neurodeploy.ir.network import Network
+from neurodeploy.neurons.registry import check_network
+
+#: A layer's builder: adds to the network and returns what runs on to the next layer.
+BUILDERS: Mapping[str, Callable[[Builder, Layer], Flow]] = {
+    "input": layers.input_layer,
+    "flatten": layers.flatten,
+    "dense": layers.dense,
+    "dense_rec": layers.dense,
+    "dense_comp": layers.dense,
+    "conv": kernels.conv,
+    "convT": kernels.conv,
+    "pool": kernels.pool,
+    "unpool": kernels.pool,
+    "average": layers.average,
+    "concat": layers.concat,
+}
+PASSIVE = ("flatten", "concat")
+#: Layers whose neurons are always in a row.
+ROWS = ("dense", "dense_rec", "dense_comp", "average")
+NOTHING = Neuron("", {}, 0)
+#: HDF5 attributes in which `write_net` keeps names; other readers do not see them.
+NAME, INPUT_NAME = "neurodeploy_name", "neurodeploy_input"
+#: Likewise the length of a time step, ``mantissa * 2**exponent`` seconds.
+DT = ("neurodeploy_dt_mantissa", "neurodeploy_dt_exponent")
+NAME_LIMIT = 200
+
+
+def read_net(
+    path: Path | str,
+    *,
+    num_layers: int | None = None,
+    skip_layers: int = 0,
+    input_message_bits: int = 0,
+    input_shape: tuple[int, ...] | None = None,
+    reset_interval: int | None = None,
+    reset_offset: int = 0,
+    spike_exp: int = 6,
+    sparse_fc_layer: bool = False,
+) -> Network:
+    """A network with the populations "layer0", "layer1", ... of the layers of a file, and "input" for what comes in.
+
+    The options are those of netx's `Network`. Layers before `skip_layers` only say what shape and message bits arrive.
+    `input_shape` is (x, y, channels). With `reset_interval` LIF neurons forget every so many steps, each layer one step
+    after the one before, the first in steps ``t % reset_interval == (reset_offset + 1) % reset_interval``.
+
+    `provenance`: format, file, layers, options, "repairs" (values that were changed), "ignored" (fields without effect),
+    "host" (work that is left to the host). Raises ND1001, ND1280..ND1289, and the errors of `neurons.registry`.
+    """
+    options = _checked(
+        num_layers, skip_layers, input_message_bits, input_shape, reset_interval, reset_offset, spike_exp
+    )
+    given = {
+        "num_layers": num_layers,
+        "skip_layers": skip_layers,
+        "input_message_bits": input_message_bits,
+        "input_shape": input_shape and list(input_shape),
+        "reset_interval": reset_interval,
+        "reset_offset": reset_offset,
+        "spike_exp": spike_exp,
+        "sparse_fc_layer": sparse_fc_layer,
+    }
+    path, notes = Path(path), Notes()
+    root = read_tree(path)
+    notes.ignored += [f"/{printable(name)} (not used for network exchange)" for name in root if name != "layer"]
+    group = root.group("layer")
+    total = len(group)
+    if not total or set(group) != {str(i) for i in range(total)}:
+        raise ModelError("ND1286", group.subject, "does not number its layers from 0", AGAIN)
+    count = total if num_layers is None else min(total, num_layers)
+    if skip_layers >= count:
+        raise UserError("ND1289", path, f"has {count} layers and {skip_layers} are to be skipped", "skip fewer")
+
+    found: list[Layer] = []
+    offset = reset_offset + 1
+    for index in range(count):
+        layer = _describe(group, index, path, options, offset, notes)
+        found.append(layer)
+        offset += index >= skip_layers and bool(layer.neuron.model) and layer.kind != "average"
+    name = _name(group, INPUT_NAME, EXTERNAL)
+    _distinct_names(found, name, path)
+    builder = Builder(
+        found[:count], _start(found, skip_layers, input_shape, input_message_bits, name), sparse_fc_layer, notes
+    )
+    builder.external = name
+    for layer in found[skip_layers:]:
+        builder.flow = BUILDERS[layer.kind](builder, layer)
+    return _finished(builder, found[skip_layers:], path, given, notes, _dt(group))
+
+
+def _checked(
+    num_layers: int | None, skip_layers: int, bits: int, shape: tuple[int, ...] | None, interval: int | None, offset: int,
+    spike_exp: int,
+) -> Options:  # fmt: skip
+    def need(name: str, value: int | None, low: int, high: int) -> None:
+        if value is not None and not low <= value <= high:
+            raise UserError("ND1289", name, f"is {value}", f"give {low}..{high}")
+
+    need("num_layers", num_layers, 1, 1_000_000)
+    need("skip_layers", skip_layers, 0, 1_000_000)
+    need("input_message_bits", bits, 0, 32)
+    need("reset_interval", interval, 1, 2**31 - 1)
+    need("reset_offset", offset, 0, 2**30)
+    need("spike_exp", spike_exp, 0, 15)
+    if shape is not None:
+        need("number of sides in input_shape", len(shape), 1, 3)
+        size = 1
+        for side in shape:
+            need("side of input_shape", side, 1, LAYER_LIMIT)
+            size *= side
+        need("size of input_shape", size, 1, LAYER_LIMIT)
+    return Options(interval, spike_exp)
+
+
+def _describe(group: Group, index: int, path: Path, options: Options, offset: int, notes: Notes) -> Layer:
+    """What a layer is, before anything is connected."""
+    where = f"{path}:/layer/{index}"
+    fields = Fields(group.group(str(index)), where)
+    kind = fields.text("type")
+    if kind not in BUILDERS:
+        fix = f"layers can be {', '.join(BUILDERS)}"
+        raise ModelError("ND1284", where, f"is of the unknown type {plain(kind)!r}", fix)
+    if kind == "input" and index:
+        raise fields.wrong("is an input that does not come first")
+    name = _name(fields.group, NAME, f"layer{index}")
+    if kind in PASSIVE:
+        return Layer(index, kind, fields, name, NOTHING, Wire("", (1,), 0))
+    shape = fields.shape()
+    if kind in ROWS:
+        shape = (int(np.prod(shape)),)
+    if kind == "input" and not fields.has("neuron"):
+        return Layer(index, kind, fields, name, NOTHING, Wire("", shape, 0))
+    if kind == "average":
+        return Layer(index, kind, fields, name, Neuron("graded_vec", {"vth": 0}, SUM_BITS), Wire(name, shape, SUM_BITS))
+    if kind not in ROWS and kind != "input":
+        fields.group.group("neuron")  # netx's default is for dense layers alone
+    neuron = read_neuron(fields, shape, options, offset, notes, is_input=kind == "input")
+    return Layer(
+        index, kind, fields, name, neuron, Wire(name, shape, neuron.bits, _sent_late(fields, kind, shape, notes))
+    )
+
+
+def _sent_late(fields: Fields, kind: str, shape: tuple[int, ...], notes: Notes) -> Ints | None:
+    """Axonal delays of what a layer sends, (size,). Those of a dense layer are netx's and lie on its own synapses."""
+    if not fields.has("delay") or (kind == "dense" and "weight/imag" not in fields.group):
+        return None
+    values = per_neuron(delays(fields, notes), shape, fields.take("delay"))
+    if kind not in ("dense_rec", "dense_comp"):
+        notes.repairs.append(f"{fields.layer}: its axonal delays, which netx ignores here, are on what it sends")
+    return np.broadcast_to(np.asarray(values, np.int64), (int(np.prod(shape)),))
+
+
+def _name(group: Group, attribute: str, otherwise: str) -> str:
+    """The name that `write_net` kept for a population, if any."""
+    name = group.attrs.get(attribute, otherwise)
+    if not isinstance(name, str) or not name or "/" in name or len(name) > NAME_LIMIT or not name.isprintable():
+        raise ModelError("ND1286", group.subject, f"has an unusable {attribute}", AGAIN)
+    return name
+
+
+def _dt(group: Group) -> Dyadic | None:
+    """The time step that `write_net` kept, if any."""
+    mantissa, exponent = (group.attrs.get(name) for name in DT)
+    if not (isinstance(mantissa, int) and isinstance(exponent, int) and mantissa > 0 and abs(exponent) < 1000):
+        return None
+    return Dyadic(mantissa, exponent)
+
+
+def _distinct_names(found: list[Layer], external: str, path: Path) -> None:
+    names = [external, *(layer.name for layer in found if layer.neuron.model)]
+    if len(set(names)) < len(names):
+        raise ModelError("ND1286", path, "gives two populations the same name", AGAIN)
+
+
+def _start(found: list[Layer], skip: int, shape: tuple[int, ...] | None, bits: int, name: str) -> Flow:
+    """What arrives at the first layer that is built: as netx, what the last skipped layer with neurons sends."""
+    shape = shape or ()
+    flat = False
+    for layer in found[: max(skip, 1)]:
+        if layer.kind == "input" and (layer.neuron.model == "" or skip):
+            shape, flat = layer.wire.shape, False
+        elif layer.index < skip:
+            shape, flat = (layer.wire.shape if layer.neuron.model else shape), layer.kind == "flatten" or flat
+        if layer.index < skip and layer.neuron.model:
+            bits = layer.neuron.bits
+    return Flow((Wire(name, shape, bits),), flat, external=True)
+
+
+def _finished(
+    b: Builder, found: list[Layer], path: Path, given: Mapping[str, object], notes: Notes, dt: Dyadic | None
+) -> Network:
+    """The checked network: no field unread, some population there, outputs named."""
+    built = [layer for layer in found if layer.neuron.model]
+    if not built:
+        raise UserError("ND1289", path, "has no layer with neurons among those that are to be read", "read more layers")
+    for layer in found:
+        left = layer.fields.left()
+        if left:
+            names = ", ".join(printable(name) for name in left[:5])
+            raise ModelError(
+                "ND1287", layer.fields.where, f"has fields that nothing here knows: {names}", "remove them"
+            )
+        notes.ignored += [
+            f"{layer.fields.layer}: attribute {printable(a)}" for a in layer.fields.group.attrs if a != NAME
+        ]
+    last = built[-1]
+    if last.wire.delay is not None and last.wire.delay.any():
+        notes.host.append(
+            f"{last.fields.layer}: delay the payloads of {last.name}, by up to {int(last.wire.delay.max())}"
+        )
+    network = Network(
+        path.stem or "net",
+        b.populations,
+        tuple(b.projections),
+        (last.name,),
+        dt,
+        provenance={
+            "format": "lava-dl .net",
+            "file": os.fspath(path.name),
+            "layers": [f"{layer.index} {layer.kind} {layer.name if layer.neuron.model else '-'}" for layer in found],
+            "options": given,
+            "repairs": notes.repairs,
+            "ignored": notes.ignored,
+            "host": notes.host,
+        },
+    )
+    check_network(network)
+    return network

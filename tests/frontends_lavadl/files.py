@@ -1,0 +1,62 @@
+"""Small `.net` files in the layout of slayer's export."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+Fields = Mapping[str, Any]
+
+
+def cuba(**changed: Any) -> dict[str, Any]:
+    """The neuron group of a CUBA layer."""
+    given = {
+        "type": "CUBA",
+        "iDecay": 1024,
+        "vDecay": 128,
+        "vThMant": 80,
+        "refDelay": 1,
+        "gradedSpike": False,
+        **changed,
+    }
+    return {f"neuron/{name}": value for name, value in given.items() if value is not None}
+
+
+def sdnn(**changed: Any) -> dict[str, Any]:
+    given = {"type": "SDNN", "activation": "relu", "vThMant": 4, **changed}
+    return {f"neuron/{name}": value for name, value in given.items() if value is not None}
+
+
+def dense(weight: Any, **more: Any) -> dict[str, Any]:
+    weight = np.asarray(weight, np.float32)
+    shape = {"inFeatures": weight.shape[1], "outFeatures": weight.shape[0]}
+    return {"type": "dense", "shape": [weight.shape[0]], **shape, "weight": weight, **cuba(), **more}
+
+
+def conv(weight: Any, shape: Sequence[int], **more: Any) -> dict[str, Any]:
+    """`weight` (out, in / groups, ky, kx)."""
+    weight = np.asarray(weight, np.float32)
+    geometry = {"stride": [1, 1], "padding": [0, 0], "dilation": [1, 1], "groups": 1}
+    return {"type": "conv", "shape": list(shape), "weight": weight, **geometry, **cuba(), **more}
+
+
+def put(group: Any, fields: Fields) -> None:
+    for name, value in fields.items():
+        if value is None:
+            continue
+        if name == "type":
+            group.create_dataset("type", (1,), "S10", [value.encode("ascii")])
+        else:
+            group.create_dataset(name, data=value)
+
+
+def write(path: Path, layers: Sequence[Fields]) -> Path:
+    with h5py.File(path, "w") as file:
+        file["simulation/Ts"] = 1
+        for index, fields in enumerate(layers):
+            put(file.create_group(f"layer/{index}"), fields)
+    return path

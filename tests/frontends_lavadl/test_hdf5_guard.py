@@ -1,0 +1,199 @@
+"""HDF5 files that nobody should trust."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from neurodeploy.errors import ModelError
+from neurodeploy.frontends import hdf5_guard
+from neurodeploy.frontends.hdf5_guard import open_untrusted, read_array, read_int, read_text, read_tree
+
+
+def refused(code: str, path: Path, **limits: int) -> ModelError:
+    with pytest.raises(ModelError) as error:
+        read_tree(path, **limits)
+    assert error.value.code == code, error.value
+    assert error.value.fix
+    return error.value
+
+
+def sample(path: Path) -> Path:
+    with h5py.File(path, "w", userblock_size=512) as file:
+        file["a/w"] = np.arange(6, dtype=">f4").reshape(2, 3)
+        file["a/flag"] = True
+        file["a/empty"] = h5py.Empty("f8")
+        file["a/z"] = np.array([1 + 2j])
+        file.create_dataset("t", (1,), "S10", [b"dense"])
+        file["s"] = "text \u00fc"
+        file["many"] = np.array(["a", "bc"], dtype=h5py.string_dtype())
+        file["packed"] = file.create_dataset("big", data=np.zeros(10_000, np.int16), compression="gzip", shuffle=True)[
+            ()
+        ]
+        file["a"].attrs.update({"dt": 0.5, "kind": "graph", "list": [1, 2]})
+    return path
+
+
+@pytest.mark.parametrize("isolate", [True, False])
+def test_reads_numbers_texts_and_attributes(isolate: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hdf5_guard, "ISOLATE", isolate)
+    with open_untrusted(sample(tmp_path / "f.h5")) as root:
+        assert sorted(root) == ["a", "big", "many", "packed", "s", "t"]
+        weight = read_array(root["a/w"], 24, "f", 2)
+        assert weight.tolist() == [[0, 1, 2], [3, 4, 5]] and weight.dtype == np.dtype("<f4") and weight.flags.writeable
+        assert (read_text(root["t"]), read_text(root["s"])) == ("dense", "text \u00fc")
+        assert root.dataset("many").texts == ("a", "bc")
+        assert read_array(root["a/flag"]).item() is True and read_array(root["a/empty"]).size == 0
+        assert read_array(root["a/z"], kinds="c")[0] == 1 + 2j
+        assert read_array(root["big"]).sum() == 0
+        assert dict(root.group("a").attrs) == {"dt": 0.5, "kind": "graph", "list": None}
+        assert "a/w" in root and "a/nothing" not in root and root.get("a/w/x") is None
+
+
+def test_asks_for_what_is_not_there(tmp_path: Path) -> None:
+    root = read_tree(sample(tmp_path / "f.h5"))
+    for wrong in (
+        lambda: root["nothing"],
+        lambda: root.group("s"),
+        lambda: root.dataset("a"),
+        lambda: read_array(root["a"]),
+        lambda: read_array(root["s"]),
+        lambda: read_array(root["a/z"]),
+        lambda: read_array(root["a/w"], ndim=1),
+        lambda: read_text(root["many"]),
+        lambda: read_text(root["a/w"]),
+        lambda: read_int(root["a/w"], 0, 9),
+        lambda: read_int(root["a/flag"], 2, 9),
+    ):
+        with pytest.raises(ModelError) as error:
+            wrong()
+        assert error.value.code == "ND1283"
+    with pytest.raises(ModelError, match="ND1281"):
+        read_array(root["a/w"], 23)
+
+
+def test_links_are_not_followed(tmp_path: Path) -> None:
+    for name, link in (("soft", h5py.SoftLink("/x")), ("external", h5py.ExternalLink("/etc/passwd", "/x"))):
+        with h5py.File(tmp_path / name, "w") as file:
+            file["x"] = 1
+            file["y"] = link
+        assert "link" in refused("ND1282", tmp_path / name).problem
+    with h5py.File(tmp_path / "hard", "w") as file:
+        file["x"] = 1
+        file["y"] = file["x"]
+    assert "another name" in refused("ND1282", tmp_path / "hard").problem
+    with h5py.File(tmp_path / "cycle", "w") as file:
+        file["g/h/x"] = 1
+        file["g/h/up"] = file["g"]
+    refused("ND1282", tmp_path / "cycle")
+
+
+def test_values_from_other_files_and_of_other_types_are_not_read(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(bytes(64))
+    with h5py.File(tmp_path / "external", "w") as file:
+        file.create_dataset("x", (8,), "f8", external=[(str(secret), 0, 64)])
+    refused("ND1282", tmp_path / "external")
+    with h5py.File(tmp_path / "virtual", "w") as file:
+        layout = h5py.VirtualLayout((4,), "i4")
+        layout[:] = h5py.VirtualSource(str(tmp_path / "external"), "x", (4,))
+        file.create_virtual_dataset("v", layout)
+    refused("ND1282", tmp_path / "virtual")
+    for name, dtype in (("compound", [("a", "i4")]), ("opaque", "V8"), ("reference", h5py.ref_dtype), ("long", "f16")):
+        with h5py.File(tmp_path / name, "w") as file:
+            file.create_dataset("x", (2,), np.dtype(dtype))
+        refused("ND1282", tmp_path / name)
+    with h5py.File(tmp_path / "type", "w") as file:
+        file["t"] = np.dtype("f8")
+    refused("ND1282", tmp_path / "type")
+
+
+def test_sizes_are_bounded_before_anything_is_allocated(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "never_written", "w") as file:
+        file.create_dataset("x", (10**6,), "f4")
+    assert "stores 0" in refused("ND1281", tmp_path / "never_written").problem
+    with h5py.File(tmp_path / "huge", "w") as file:
+        file.create_dataset("x", (2**40, 2**40), "f8", chunks=(1, 1))
+    refused("ND1281", tmp_path / "huge")
+    with h5py.File(tmp_path / "bomb", "w") as file:
+        file.create_dataset("x", data=np.zeros(2_000_000), compression="gzip", compression_opts=9, chunks=(500_000,))
+    assert "left of the limit" in refused("ND1281", tmp_path / "bomb", max_bytes=1_000_000).problem
+    with h5py.File(tmp_path / "many", "w") as file:
+        for k in range(30):
+            file[f"g/{k}"] = k
+    refused("ND1281", tmp_path / "many", max_objects=20)
+    with h5py.File(tmp_path / "deep", "w") as file:
+        file["/".join("g" * 40) + "/x"] = 1
+    refused("ND1281", tmp_path / "deep")
+    with h5py.File(tmp_path / "axes", "w") as file:
+        file["x"] = np.zeros((1,) * 9)
+    refused("ND1281", tmp_path / "axes")
+    with h5py.File(tmp_path / "texts", "w") as file:
+        file["x"] = ["a" * 1000] * 100
+    refused("ND1281", tmp_path / "texts", max_bytes=50_000)
+
+
+def test_not_a_file_not_hdf5_cut_off(tmp_path: Path) -> None:
+    refused("ND1001", tmp_path / "missing")
+    refused("ND1001", tmp_path)
+    (tmp_path / "empty").write_bytes(b"")
+    refused("ND1280", tmp_path / "empty")
+    (tmp_path / "zip").write_bytes(gzip.compress(b"x" * 1000))
+    refused("ND1280", tmp_path / "zip")
+    whole = sample(tmp_path / "f.h5").read_bytes()
+    for length in (520, 600, 2000, len(whole) // 2, len(whole) - 1):
+        (tmp_path / "cut").write_bytes(whole[:length])
+        refused("ND1280", tmp_path / "cut")
+
+
+def test_names_cannot_break_a_line(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "f", "w") as file:
+        file["x\n\x1b[31m"] = h5py.SoftLink("/y")
+    assert str(refused("ND1282", tmp_path / "f")).isprintable()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX signals")
+def test_a_worker_that_dies_hangs_or_talks_nonsense(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """libhdf5 does all of it on damaged files; here a worker of our own that always does."""
+    monkeypatch.setattr(hdf5_guard, "ISOLATE", True)
+    path, script = sample(tmp_path / "f.h5"), tmp_path / "worker.py"
+    monkeypatch.setattr(hdf5_guard.hdf5_worker, "__file__", str(script))
+    script.write_text("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    assert "does not survive" in refused("ND1280", path).problem
+    script.write_text('print(\'{"group": "/", "attrs": {}}\', flush=True)\nimport time; time.sleep(60)')
+    monkeypatch.setattr(hdf5_guard, "WALL_SECONDS", 0.5)
+    refused("ND1280", path)
+    monkeypatch.setattr(hdf5_guard, "WALL_SECONDS", 60)
+    for nonsense in (
+        "[]",
+        "{",
+        "null",
+        '{"array": "/x", "dtype": "O", "shape": [1], "bytes": 8, "attrs": {}}',
+        "\\xff",
+    ):
+        script.write_text(f"print({nonsense!r})")
+        refused("ND1280", path)
+    script.write_text("raise ModuleNotFoundError('No module named h5py')")
+    assert refused("ND1002", path).subject == "h5py"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs address space limits")
+def test_memory_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A million references to one long text: nothing declares how much that is."""
+    monkeypatch.setattr(hdf5_guard, "ISOLATE", True)
+    with h5py.File(tmp_path / "f", "w") as file:
+        kind = h5py.string_dtype()
+        data = file.create_dataset("x", (20_000,), kind)
+        data[0] = "a" * 60_000
+        kept = data.id.get_offset()
+    raw = bytearray((tmp_path / "f").read_bytes())
+    one = raw[kept : kept + 16]
+    raw[kept : kept + 16 * 20_000] = bytes(one) * 20_000
+    (tmp_path / "f").write_bytes(raw)
+    refused("ND1281", tmp_path / "f", max_bytes=10_000_000)

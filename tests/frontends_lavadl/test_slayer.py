@@ -1,0 +1,121 @@
+"""What slayer's blocks exported and computed (`scripts/record_slayer_networks.py`), bit for bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from neurodeploy.frontends.lavadl import read_net, write_net
+from neurodeploy.frontends.lavadl.writer import reading_options
+from neurodeploy.ir.network import Network, Sparse
+from neurodeploy.ir.network_run import NetworkRunner, Probe
+from simulators.network_fast import FastNetworkRunner
+from simulators.network_reference import ReferenceNetworkRunner
+
+FIXTURES = Path(__file__).parent / "fixtures"
+RUNNERS = (ReferenceNetworkRunner, FastNetworkRunner)
+#: Options of `read_net` for each network. Before its input arrives a layer with a bias already runs here, as in netx: it
+#: forgets when slayer starts.
+OPTIONS: dict[str, dict[str, Any]] = {
+    "convt": {"reset_interval": 1000, "reset_offset": 1},
+    "pool": {},
+    "delayed": {},
+    "recurrent": {},
+    "alif": {},
+    "rf": {},
+    "sdnn": {"input_message_bits": 16},
+}
+
+
+def load(name: str, folder: Path, **options: Any) -> tuple[Network, dict[str, np.ndarray]]:
+    stored = dict(np.load(FIXTURES / f"slayer_{name}.npz"))
+    path = folder / f"{name}.net"
+    path.write_bytes(stored["net"].tobytes())
+    shape = stored["x"].shape[:-1][::-1]
+    return read_net(path, input_shape=shape, **OPTIONS[name], **options), stored
+
+
+def run(network: Network, x: np.ndarray, runner: NetworkRunner) -> dict[str, np.ndarray]:
+    """Payloads of every population in slayer's order, (.., step)."""
+    steps = x.shape[-1]
+    spatial = len(network.populations["input"].shape) == 3
+    order = x.transpose(3, 2, 1, 0) if spatial else np.moveaxis(x, -1, 0)
+    probes = [Probe(name, "s") for name in network.populations if name != "input"]
+    inputs = {"input": order.reshape(1, steps, -1).astype(np.int64)}
+    found = runner.run(network, inputs, steps, probes=probes)
+    assert not found.activity.wrapped and not found.activity.saturated
+    made = {}
+    for probe in probes:
+        shape = network.populations[probe.population].shape
+        values = found.probes[probe.name][0].reshape(steps, *shape)
+        made[probe.population] = values.transpose(3, 2, 1, 0) if len(shape) == 3 else values.T
+    return made
+
+
+def later(y: np.ndarray, delay: np.ndarray) -> np.ndarray:
+    """Each channel by its own delay."""
+    moved = np.zeros_like(y)
+    for channel, steps in enumerate(delay):
+        moved[channel, ..., steps:] = y[channel, ..., : y.shape[-1] - steps]
+    return moved
+
+
+@pytest.mark.parametrize("runner", RUNNERS)
+@pytest.mark.parametrize("name", OPTIONS)
+def test_every_block(name: str, runner: type[NetworkRunner], tmp_path: Path) -> None:
+    network, stored = load(name, tmp_path)
+    found = run(network, stored["x"], runner())
+    assert sum(int((stored[f"y{layer[5:]}"] != 0).sum()) for layer in found) > 20
+    with h5py.File(tmp_path / f"{name}.net") as file:
+        kinds = {f"layer{k}": group["type"][0] for k, group in file["layer"].items()}
+        delays = {f"layer{k}": group["delay"][()].astype(int) for k, group in file["layer"].items() if "delay" in group}
+    for layer, mine in found.items():
+        theirs = stored[f"y{layer[5:]}"]
+        if layer in delays and kinds[layer] != b"dense":  # there what a block sends, here the axons to the next block
+            mine = later(mine, delays[layer])
+        if name == "sdnn":  # there without the step of a synapse, once for each layer
+            lag = 1 + list(found).index(layer)
+            mine, theirs = mine[..., lag:], theirs[..., :-lag]
+        np.testing.assert_array_equal(mine, theirs, err_msg=layer)
+
+
+def test_delays_are_where_slayer_has_them(tmp_path: Path) -> None:
+    network, _ = load("delayed", tmp_path)
+    by = {p.name: p.delay_by for p in network.projections}
+    expected = {
+        "input->layer0": "none",
+        "layer0->layer1": "axon",
+        "layer1->layer3": "synapse",
+        "layer3->layer4": "none",
+    }
+    assert by == expected
+    assert any("layer 0: its axonal delays" in text for text in network.provenance["repairs"])
+
+
+@pytest.mark.parametrize("name", ["alif", "recurrent", "delayed", "convt", "rf", "sdnn"])
+def test_written_and_read_back(name: str, tmp_path: Path) -> None:
+    stored = np.load(FIXTURES / f"slayer_{name}.npz")
+    first = tmp_path / "first.net"
+    first.write_bytes(stored["net"].tobytes())
+    options = {"input_message_bits": 16} if name == "sdnn" else {}
+    network = read_net(first, input_shape=stored["x"].shape[:-1][::-1], **options)
+    write_net(network, tmp_path / "second.net")
+    sparse, bits = reading_options(network)
+    again = read_net(tmp_path / "second.net", sparse_fc_layer=sparse, input_message_bits=bits)
+    ours, its = (run(n, stored["x"], ReferenceNetworkRunner()) for n in (network, again))
+    for layer in ours:
+        np.testing.assert_array_equal(ours[layer], its[layer])
+
+
+@pytest.mark.parametrize("name", ["delayed", "recurrent", "rf"])
+def test_sparse_layers_compute_the_same(name: str, tmp_path: Path) -> None:
+    dense, stored = load(name, tmp_path)
+    sparse, _ = load(name, tmp_path, sparse_fc_layer=True)
+    assert sum(isinstance(p.synapse, Sparse) for p in sparse.projections) >= 2
+    ours, its = (run(n, stored["x"], ReferenceNetworkRunner()) for n in (dense, sparse))
+    for layer in ours:
+        np.testing.assert_array_equal(ours[layer], its[layer])
