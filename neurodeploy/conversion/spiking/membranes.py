@@ -1,0 +1,118 @@
+"""Every kind of neuron in the form that the chip has, still in real numbers (volts), all arrays (size,) in NIR's order::
+
+    u += -rate_u u + gain (W x)           v += -rate_v v + u + bias           spike where v > threshold
+
+so ``rate_u = 1`` is a current that lasts one step. Lava's neurons reset to 0: voltages are counted from `v_reset` ("shift"),
+which turns the leak into part of the bias. What linear nodes make of silence (their biases) is a constant input B: it goes
+into the bias with the gain; behind a synaptic filter it only rises to that value, so u starts that much below zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from neurodeploy.ir.float_network import FloatNode, Floats
+
+Rate = Callable[[Floats], Floats]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Membrane:
+    """model : of the integer neuron. u0, v0 : before the first step. threshold : None for what does not spike."""
+
+    node: FloatNode
+    model: str
+    rate_u: Floats
+    rate_v: Floats
+    gain: Floats
+    bias: Floats
+    threshold: Floats | None
+    shift: Floats
+    u0: Floats
+    v0: Floats
+
+    @property
+    def graded(self) -> bool:
+        return self.model == "li"
+
+
+def rates(scheme: str, dt: float) -> Rate:
+    """What a time constant loses in a step: ``dt / tau`` or ``1 - exp(-dt / tau)``."""
+    return (lambda tau: dt / tau) if scheme == "euler" else (lambda tau: -np.expm1(-dt / tau))
+
+
+def membrane(node: FloatNode, rest: Floats, rate: Rate, dt: float) -> Membrane:
+    """`rest` (size,): what reaches the node while all neurons are silent."""
+    flat = {key: value.reshape(-1) for key, value in node.params.items()}
+    return KINDS[node.kind](node, flat, rest, rate, dt)
+
+
+def _shift(node: FloatNode, p: Mapping[str, Floats], zero: Floats) -> tuple[str, Floats]:
+    if not node.spikes:
+        return "li", zero
+    return ("lif_subtract", zero) if node.reset == "subtract" else ("lif", p["v_reset"])
+
+
+def _integrator(node: FloatNode, p: Mapping[str, Floats], rest: Floats, rate: Rate, dt: float) -> Membrane:
+    zero, one = np.zeros(node.size), np.ones(node.size)
+    model, shift = _shift(node, p, zero)
+    gain = p["r"] * (1.0 if node.gain == "per-step" else dt)
+    threshold = p["v_threshold"] - shift if node.spikes else None
+    return Membrane(node, model, one, zero, gain, gain * rest, threshold, shift, zero, p.get("v_reset", zero) - shift)
+
+
+def _leaky(node: FloatNode, p: Mapping[str, Floats], rest: Floats, rate: Rate, dt: float) -> Membrane:
+    zero, one, slow = np.zeros(node.size), np.ones(node.size), rate(p["tau"])
+    model, shift = _shift(node, p, zero)
+    gain, start = slow * p["r"], p["v_leak"] - shift
+    threshold = p["v_threshold"] - shift if node.spikes else None
+    return Membrane(node, model, one, slow, gain, slow * start + gain * rest, threshold, shift, zero, start)
+
+
+def _cuba(node: FloatNode, p: Mapping[str, Floats], rest: Floats, rate: Rate, dt: float) -> Membrane:
+    zero, fast, slow = np.zeros(node.size), rate(p["tau_syn"]), rate(p["tau_mem"])
+    model, shift = _shift(node, p, zero)
+    start, constant = p["v_leak"] - shift, slow * p["r"] * p["w_in"] * rest
+    threshold = p["v_threshold"] - shift if node.spikes else None
+    gain = fast * p["w_in"] * slow * p["r"]
+    return Membrane(node, model, fast, slow, gain, slow * start + constant, threshold, shift, -constant, start)
+
+
+def _threshold(node: FloatNode, p: Mapping[str, Floats], rest: Floats, rate: Rate, dt: float) -> Membrane:
+    zero, one = np.zeros(node.size), np.ones(node.size)
+    return Membrane(node, "threshold", one, one, one, zero, p["threshold"] - rest, zero, zero, zero)
+
+
+def readout(node: FloatNode, p: Mapping[str, Floats], rest: Floats, rate: Rate, dt: float) -> Membrane:
+    """An output that linear nodes lead to: an integrator that forgets everything, and sends its voltage."""
+    zero, one = np.zeros(node.size), np.ones(node.size)
+    return Membrane(node, "li", one, one, one, rest.copy(), None, zero, zero, zero)
+
+
+KINDS: Mapping[str, Callable[[FloatNode, Mapping[str, Floats], Floats, Rate, float], Membrane]] = {
+    "i": _integrator,
+    "if": _integrator,
+    "li": _leaky,
+    "lif": _leaky,
+    "cubali": _cuba,
+    "cubalif": _cuba,
+    "threshold": _threshold,
+    "output": readout,
+}
+
+
+def rewind(m: Membrane, steps: int) -> tuple[Floats, Floats]:
+    """(u, v) from which a membrane without input comes to its start in `steps` steps.
+
+    A neuron on the chip computes from step 1 on; its first input comes as many steps later as there are synapses before it.
+    Where everything is lost within a step the start does not matter, and 0 is as good.
+    """
+    u, v = m.u0.copy(), m.v0.copy()
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        for _ in range(steps):
+            v = np.where(m.rate_v < 1, (v - u - m.bias) / (1 - m.rate_v), 0.0)
+            u = np.where(m.rate_u < 1, u / (1 - m.rate_u), 0.0)
+    return u, v

@@ -1,0 +1,140 @@
+"""What a conversion to integers did: scales, the largest error of every parameter, whatever was clipped, and the latency."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy.ir.fixedpoint import Dyadic
+from neurodeploy.ir.float_network import Floats, Note
+
+
+@dataclass(frozen=True, slots=True)
+class Worst:
+    """The largest deviation of one parameter: of neuron `index` (NIR's order), relative to the largest magnitude wanted."""
+
+    wanted: float
+    got: float
+    index: int
+    relative: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PopulationReport:
+    """scale : a voltage of 1 is ``64 * scale`` in integers, a weight of 1 is `scale`; `shift` is the voltage of integer 0
+    (its smallest and largest). errors : parameter -> worst error. saturated : parameter -> values clipped.
+
+    u_bound : largest current that weights (or `peaks`) allow, over what 24 bits hold: above 1 it may wrap. None: unknown.
+    """
+
+    name: str
+    model: str
+    neurons: int
+    scale: Dyadic
+    shift: tuple[float, float]
+    errors: Mapping[str, Worst]
+    saturated: Mapping[str, int]
+    u_bound: float | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProjectionReport:
+    """synapse : "dense", "sparse" or "conv". worst : of the weights, relative to the largest of them. zeroed : weights that
+    rounding made 0. clipped : that exceeded their bits. bits : of the largest mantissa. delay : steps (smallest, largest)
+    beyond the synapse's own. delay_error : seconds by which rounding changed a delay, at most. late : steps that the
+    projection takes more than in the float network, relative to others, where no delay can make up for it."""
+
+    name: str
+    source: str
+    target: str
+    synapse: str
+    synapses: int
+    weight_exp: int
+    sign_mode: str
+    bits: int
+    worst: Worst
+    zeroed: int
+    clipped: int
+    delay: tuple[int, int]
+    delay_error: float
+    late: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OutputReport:
+    """An output of the float network: `population` sends it `latency` steps later on the chip.
+
+    order : (size,) index in NIR's order of each neuron of the population. unit : value of a payload of 1 (1 for spikes).
+    graded : payloads are numbers, not spikes.
+    """
+
+    name: str
+    population: str
+    latency: int
+    order: NDArray[np.int64]
+    unit: float = 1.0
+    graded: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InputReport:
+    """An input: its population on the chip has its name; `order` as of outputs; `unit` is the value of a payload of 1."""
+
+    name: str
+    order: NDArray[np.int64]
+    unit: float = 1.0
+
+    def payloads(self, values: NDArray[Any]) -> NDArray[np.int64]:
+        """(.., size) values in NIR's order as payloads in the chip's, rounded half to even."""
+        found: NDArray[np.int64] = np.rint(np.asarray(values)[..., self.order] / self.unit).astype(np.int64)
+        return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class QuantizationReport:
+    """All of it; `latency` is the longest of the outputs, so a run needs that many steps more."""
+
+    network: str
+    inputs: Mapping[str, InputReport]
+    outputs: Mapping[str, OutputReport]
+    populations: tuple[PopulationReport, ...]
+    projections: tuple[ProjectionReport, ...]
+    notes: tuple[Note, ...] = field(default=())
+
+    @property
+    def latency(self) -> int:
+        return max((output.latency for output in self.outputs.values()), default=0)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers and texts."""
+        return {
+            "network": self.network,
+            "latency": self.latency,
+            "inputs": {name: {"unit": one.unit} for name, one in self.inputs.items()},
+            "outputs": {
+                name: {"population": o.population, "latency": o.latency, "unit": o.unit, "graded": o.graded}
+                for name, o in self.outputs.items()
+            },
+            "populations": [_plain(asdict(p)) for p in self.populations],
+            "projections": [_plain(asdict(p)) for p in self.projections],
+            "notes": [list(note) for note in self.notes],
+        }
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: [*value.values()] if key == "scale" else value for key, value in row.items()}
+
+
+def worst(wanted: Floats, got: Floats) -> Worst:
+    """The worst of a parameter."""
+    if not wanted.size:
+        return Worst(0.0, 0.0, 0, 0.0)
+    error = np.abs(got - wanted)
+    at = int(np.argmax(error))
+    largest = float(np.abs(wanted).max())
+    relative = float(error[at]) / largest if largest else (0.0 if not error[at] else float("inf"))
+    return Worst(float(wanted[at]), float(got[at]), at, relative)

@@ -1,0 +1,197 @@
+"""`read`: a NIR file as a `FloatNetwork`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from neurodeploy.errors import ModelError
+from neurodeploy.frontends.nir import gains
+from neurodeploy.frontends.nir.flatten import Flat, flatten
+from neurodeploy.frontends.nir.raw import Raw, RawNode, load
+from neurodeploy.frontends.nir.schema import MAX_DELAY_STEPS
+from neurodeploy.frontends.nir.shapes import Draft, draft, infer
+from neurodeploy.ir.float_network import (
+    KINDS,
+    RESETS,
+    FloatEdge,
+    FloatNetwork,
+    FloatNode,
+    Note,
+    size_of,
+    topological,
+)
+
+#: Metadata by which our own writer says what NIR has no field for.
+RESET_KEY = "neurodeploy_reset"
+GAIN_KEY = "neurodeploy_gain"
+
+
+def read(path: Path | str, dt: float | None, *, gain: str = "auto", reset: str | None = None) -> FloatNetwork:
+    """Read a NIR file for a time step of `dt` seconds.
+
+    gain : "physical", "per-step" or "auto", see `gains`. reset : "value" (NIR's) or "subtract" for all spiking neurons;
+    None: what a file of ours says, otherwise "value". Every repair and decision is in the network's `notes`.
+    Raises ND1200..ND1213 (see the package), each naming the node, and the codes of `hdf5_guard`.
+    """
+    path = Path(path)
+    if gain not in gains.GAINS or reset not in (None, *RESETS):
+        problem = f"gain {gain!r} or reset {reset!r} is not known"
+        raise ModelError("ND1212", path, problem, f"use a gain of {gains.GAINS} and a reset of {RESETS}")
+    raw = load(path)
+    flat = flatten(raw)
+    notes = raw.notes
+    drafts = {name: draft(node, name in flat.through, notes) for name, node in flat.nodes.items()}
+    if dt is None or not (isinstance(dt, float | int) and math.isfinite(dt) and dt > 0):
+        raise _no_step(path, dt, drafts)
+    _complete(raw, flat, drafts)
+    roots = [name for name, node in flat.nodes.items() if node.type == "Input"]
+    back = back_edges([*roots, *flat.nodes], flat.targets)
+    forward = [(s, t) for s in flat.targets for t in flat.targets[s] if (s, t) not in back]
+    order = topological(flat.nodes, forward)[0]
+    _refuse_linear_cycles(flat, drafts)
+    flattened = infer(flat, drafts, order, back, notes)
+    gains.check_step(drafts.values(), dt, notes)
+    nodes = {name: _node(drafts[name], dt, gain, reset, notes) for name in order}
+    edges: list[FloatEdge] = []
+    for source in order:
+        for target in flat.targets.get(source, ()):
+            edge = FloatEdge(source, target, (source, target) in back)
+            if edge.recurrent:
+                notes.append(Note(f"{path}:{target}", f"is reached again from {source}", "that edge takes one step"))
+            edges += _through_flatten(nodes, edge, flattened.get((source, target)))
+    provenance: dict[str, object] = {"format": "NIR", "file": path.name, "version": raw.version, "gain": gain}
+    if raw.graph.metadata:
+        provenance["metadata"] = dict(raw.graph.metadata)
+    network = FloatNetwork(path.stem, nodes, tuple(edges), float(dt), tuple(notes), provenance)
+    network.check()
+    return network
+
+
+def _no_step(path: Path, dt: object, drafts: dict[str, Draft]) -> ModelError:
+    meant = gains.steps_meant(drafts.values())
+    likely = max(meant, key=lambda key: len(meant[key]), default=None)
+    hint = f"; R and tau in it suggest {likely:.6g}" if likely else ""
+    problem = "NIR files do not say their time step" if dt is None else f"{dt!r} s is no time step"
+    return ModelError("ND1212", path, problem, f"give dt in seconds, such as 1e-3{hint}")
+
+
+def _complete(raw: Raw, flat: Flat, drafts: dict[str, Draft]) -> None:
+    """An Input before every node that nothing reaches, an Output behind every node that reaches nothing (as nir does)."""
+    for name in list(flat.nodes):
+        kind = drafts[name].kind
+        if kind == "input" and flat.sources.get(name):
+            problem = f"is an Input that {next(iter(flat.sources[name]))} leads into"
+            raise ModelError("ND1205", flat.nodes[name].where, problem, "remove the edge into the Input")
+        if kind == "output" and flat.targets.get(name):
+            problem = f"is an Output that leads into {next(iter(flat.targets[name]))}"
+            raise ModelError("ND1205", flat.nodes[name].where, problem, "start that edge at the node before the Output")
+        if kind == "input" or flat.sources.get(name):
+            continue
+        if kind == "output":
+            raw.notes.append(Note(flat.nodes[name].where, "is an Output that nothing reaches", "left out"))
+            del flat.nodes[name], drafts[name]
+            continue
+        _add_port(raw, flat, drafts, name, "Input")
+    for name in list(flat.nodes):
+        if drafts[name].kind not in ("output", "input") and not flat.targets.get(name):
+            _add_port(raw, flat, drafts, name, "Output")
+        elif drafts[name].kind == "input" and not flat.targets.get(name):
+            raw.notes.append(Note(flat.nodes[name].where, "is an Input that nothing reads", "kept without effect"))
+    if not any(made.kind == "output" for made in drafts.values()):
+        problem = f"has no output: {len(flat.nodes)} nodes, none of them leads out"
+        raise ModelError("ND1211", raw.path, problem, "give the graph an Output")
+
+
+def _add_port(raw: Raw, flat: Flat, drafts: dict[str, Draft], name: str, port: str) -> None:
+    own = f"{port.lower()}_{name}"
+    while own in flat.nodes:
+        own += "_"
+    found = "is reached by nothing" if port == "Input" else "reaches nothing"
+    raw.notes.append(Note(flat.nodes[name].where, found, f"joined with a new {port} {own}"))
+    flat.nodes[own] = RawNode(own, port, {}, flat.nodes[name].where)
+    drafts[own] = Draft(flat.nodes[own], port.lower())
+    flat.join(*((own, name) if port == "Input" else (name, own)))
+
+
+def back_edges(roots: Iterable[str], targets: Mapping[str, Iterable[str]]) -> set[tuple[str, str]]:
+    """Edges that close a cycle on a walk in depth from the roots in their order, along edges in their order.
+
+    The reader starts at the inputs, then at all nodes, both in the order of names (HDF5's).
+    """
+    back: set[tuple[str, str]] = set()
+    state: dict[str, int] = {}  # 1: on the way here, 2: done
+    for root in roots:
+        if root in state:
+            continue
+        state[root] = 1
+        stack = [(root, iter(targets.get(root, ())))]
+        while stack:
+            name, rest = stack[-1]
+            child = next(rest, None)
+            if child is None:
+                state[name] = 2
+                stack.pop()
+            elif state.get(child) == 1:
+                back.add((name, child))
+            elif child not in state:
+                state[child] = 1
+                stack.append((child, iter(targets.get(child, ()))))
+    return back
+
+
+def _refuse_linear_cycles(flat: Flat, drafts: dict[str, Draft]) -> None:
+    linear = {name for name, made in drafts.items() if KINDS[made.kind].role == "linear"}
+    edges = [(s, t) for s in linear for t in flat.targets.get(s, ()) if t in linear]
+    stuck = topological(linear, edges)[1]
+    if stuck:
+        among = set(stuck)  # what lies behind a cycle too, which seen from the other end is free
+        stuck = topological(stuck, [(t, s) for s, t in edges if s in among and t in among])[1]
+        name = min(stuck)
+        problem = f"lies on a cycle of {len(stuck)} linear nodes without a neuron or a delay"
+        raise ModelError("ND1209", flat.nodes[name].where, problem, "put a neuron or a delay into the cycle")
+
+
+def _node(made: Draft, dt: float, gain: str, reset: str | None, notes: list[Note]) -> FloatNode:
+    kind, metadata = KINDS[made.kind], made.raw.metadata
+    assert made.in_shape is not None and made.shape is not None  # `infer` has set them
+    if made.kind == "delay":
+        _check_delay(made, dt, notes)
+    for array in made.values.values():
+        array.setflags(write=False)
+    own = metadata.get(GAIN_KEY)
+    chosen = own if own in gains.GAINS[:2] and gain == "auto" else gain
+    chosen = gains.decide(made, dt, chosen, notes)
+    how = reset or metadata.get(RESET_KEY, "value") if kind.spikes and made.kind != "threshold" else "value"
+    if how not in RESETS:
+        raise ModelError("ND1204", made.raw.where, f"has the reset {how!r} in its metadata", f"use one of {RESETS}")
+    if how == "subtract":
+        notes.append(Note(made.raw.where, "reset", "by subtracting the threshold, which NIR has no field for"))
+    return FloatNode(made.raw.name, made.kind, made.in_shape, made.shape, made.values, made.options, how, chosen)
+
+
+def _check_delay(made: Draft, dt: float, notes: list[Note]) -> None:
+    steps = made.values["delay"] / dt
+    longest = float(steps.max())
+    if longest > MAX_DELAY_STEPS or longest * size_of(made.in_shape or ()) > 1 << 27:
+        problem = f"delays {size_of(made.in_shape or ())} values by up to {longest:.6g} steps"
+        raise ModelError("ND1210", made.raw.where, problem, "use a longer time step or shorter delays")
+    off = float(np.abs(steps - np.rint(steps)).max())
+    if off > 1e-6 * max(1.0, longest):
+        notes.append(Note(made.raw.where, f"delays are up to {off:.3g} steps off whole steps", "rounded when run"))
+
+
+def _through_flatten(nodes: dict[str, FloatNode], edge: FloatEdge, to: tuple[int, ...] | None) -> list[FloatEdge]:
+    """An edge, with a flatten in between where its target needs one."""
+    if to is None:
+        return [edge]
+    name = f"{edge.source}.flat.{edge.target}"
+    while name in nodes:
+        name += "_"
+    shape = nodes[edge.source].shape
+    options = {"start_dim": 0, "end_dim": len(shape) - 1}
+    nodes[name] = FloatNode(name, "flatten", shape, to, {}, options)
+    return [FloatEdge(edge.source, name), edge._replace(source=name)]

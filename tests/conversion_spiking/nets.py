@@ -1,0 +1,110 @@
+"""Float networks for tests, built by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy.conversion.spiking.report import QuantizationReport
+from neurodeploy.ir.float_linear import output_shape
+from neurodeploy.ir.float_network import FloatEdge, FloatNetwork, FloatNode, FloatResult
+from neurodeploy.ir.network import Network
+from neurodeploy.ir.network_run import NetworkResult, Probe
+from simulators.network_float import run
+from simulators.network_reference import ReferenceNetworkRunner
+
+DT = 1e-3
+CUBA = {"tau_syn": 0.005, "tau_mem": 0.02, "r": 1.0, "v_leak": 0.0, "w_in": 1.0}
+Edge = tuple[str, str] | tuple[str, str, bool]
+
+
+def neuron(
+    name: str, kind: str, shape: Sequence[int] | int, reset: str = "value", gain: str = "physical", **params: Any
+) -> FloatNode:
+    """A node with one value a neuron; numbers are spread, and what is not given is plain."""
+    whole = (shape,) if isinstance(shape, int) else tuple(shape)
+    plain = {
+        "if": {"r": 1 / DT, "v_threshold": 1.0, "v_reset": 0.0},
+        "i": {"r": 1 / DT},
+        "lif": {"tau": 0.02, "r": 1.0, "v_leak": 0.0, "v_threshold": 1.0, "v_reset": 0.0},
+        "li": {"tau": 0.02, "r": 1.0, "v_leak": 0.0},
+        "cubalif": {**CUBA, "v_threshold": 1.0, "v_reset": 0.0},
+        "cubali": CUBA,
+        "threshold": {"threshold": 1.0}, "delay": {"delay": DT}, "scale": {"scale": 1.0}, "input": {}, "output": {},
+    }[kind]  # fmt: skip
+    values = {k: np.broadcast_to(np.asarray(v, np.float64), whole).copy() for k, v in {**plain, **params}.items()}
+    return FloatNode(name, kind, whole, whole, values, {}, reset, gain)
+
+
+def affine(name: str, weight: NDArray[Any], bias: Any = None) -> FloatNode:
+    weight = np.asarray(weight, np.float64)
+    params = {"weight": weight} if bias is None else {"weight": weight, "bias": np.zeros(weight.shape[0]) + bias}
+    kind = "linear" if bias is None else "affine"
+    return FloatNode(name, kind, (weight.shape[1],), (weight.shape[0],), params)
+
+
+def window(
+    name: str, kind: str, in_shape: tuple[int, ...], weight: Any = None, bias: Any = None, **options: Any
+) -> FloatNode:
+    """A convolution or a pool. Options as integers or pairs; padding too."""
+    axes = 1 if kind == "conv1d" else 2
+    params: dict[str, NDArray[Any]] = {}
+    if weight is not None:
+        params = {"weight": np.asarray(weight, np.float64)}
+        params["bias"] = np.zeros(params["weight"].shape[0]) + (0.0 if bias is None else bias)
+    wide: dict[str, Any] = {"stride": 1, "padding": 0, **({"dilation": 1} if weight is not None else {}), **options}
+    wide = {k: (v,) * axes if isinstance(v, int) else tuple(v) for k, v in wide.items() if k != "groups"}
+    wide["padding"] = tuple(p if isinstance(p, tuple) else (p, p) for p in wide["padding"])
+    if weight is not None:
+        wide["groups"] = options.get("groups", 1)
+    return FloatNode(name, kind, in_shape, output_shape(kind, params, wide, in_shape), params, wide)
+
+
+def flatten(name: str, in_shape: tuple[int, ...]) -> FloatNode:
+    size = int(np.prod(in_shape))
+    return FloatNode(name, "flatten", in_shape, (size,), {}, {"start_dim": 0, "end_dim": len(in_shape) - 1})
+
+
+def network(nodes: Sequence[FloatNode], edges: Sequence[Edge] | None = None, dt: float = DT) -> FloatNetwork:
+    """With the edges given, or in a row."""
+    if edges is None:
+        edges = [(a.name, b.name) for a, b in pairwise(nodes)]
+    made = FloatNetwork("net", {node.name: node for node in nodes}, tuple(FloatEdge(*edge) for edge in edges), dt)
+    made.check()
+    return made
+
+
+def row(*nodes: FloatNode) -> FloatNetwork:
+    """Input, the nodes, Output."""
+    ends = neuron("input", "input", nodes[0].in_shape), neuron("output", "output", nodes[-1].shape)
+    return network([ends[0], *nodes, ends[1]])
+
+
+def spikes(
+    network: FloatNetwork, samples: int = 2, steps: int = 60, rate: float = 0.3, seed: int = 0
+) -> dict[str, NDArray[Any]]:
+    rng = np.random.default_rng(seed)
+    shapes = {name: (samples, steps, network.nodes[name].size) for name in network.inputs}
+    return {name: (rng.random(shape) < rate).astype(np.int64) for name, shape in shapes.items()}
+
+
+def both(
+    made: FloatNetwork,
+    chip: Network,
+    report: QuantizationReport,
+    inputs: Mapping[str, NDArray[Any]],
+    probes: Sequence[Probe] = (),
+    record: Sequence[str] = (),
+) -> tuple[FloatResult, NetworkResult]:
+    """The float run and the integer run, which goes on for the latency of its outputs."""
+    wanted = run(made, inputs, record=record)
+    steps = wanted.steps + report.latency
+    padded = {
+        name: np.pad(report.inputs[name].payloads(x), [(0, 0), (0, report.latency), (0, 0)])
+        for name, x in inputs.items()
+    }
+    return wanted, ReferenceNetworkRunner().run(chip, padded, steps, probes=probes)

@@ -1,0 +1,83 @@
+"""Files with changed bytes: read or refused with a code, never a crash, a hang or an endless allocation."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nir
+import numpy as np
+import pytest
+
+from neurodeploy.errors import ModelError
+from neurodeploy.frontends.nir.reader import read
+from tests.frontends_nir.files import DT, chain, cubalif, lif, ones, save
+from tests.frontends_nir.test_reader import CONV2D
+
+ROOT = Path(__file__).parents[2]
+POOL = nir.SumPool2d(np.array([2, 2]), np.array([2, 2]), np.array([0, 0]))
+
+
+def good_files(folder: Path) -> None:
+    """Small files with all that matters: nesting, recurrence, convolutions, compression."""
+    flat = nir.Flatten({"input": np.array([3, 4, 4])}, 0, -1)
+    image = chain(
+        CONV2D, nir.IF(*(ones(v, 3, 8, 8) for v in (1, 1, 0))), POOL, flat, nir.Linear(np.ones((2, 48))), lif(2)
+    )
+    save(folder, image, "good0.nir")
+    inner = nir.NIRGraph(
+        {
+            "input": nir.Input(np.array([3])),
+            "n": cubalif(3),
+            "w": nir.Linear(np.eye(3)),
+            "output": nir.Output(np.array([3])),
+        },
+        [("input", "n"), ("n", "w"), ("w", "n"), ("n", "output")],
+    )
+    outer = nir.NIRGraph(
+        {
+            "input": nir.Input(np.array([3])),
+            "sub": inner,
+            "d": nir.Delay(ones(0.003, 3)),
+            "output": nir.Output(np.array([3])),
+        },
+        [("input", "sub"), ("sub", "d"), ("d", "output")],
+    )
+    save(folder, outer, "good1.nir")
+    nir.write(folder / "good2.nir", chain(nir.Affine(np.ones((3, 2)), np.zeros(3)), lif(3)), compression=None)
+
+
+def fuzz(folder: Path, first: int, count: int) -> dict[str, object]:
+    good_files(folder)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "tests.frontends_nir.fuzz_nir", str(folder), str(first), str(count)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=3000)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def check(found: dict[str, object], count: int) -> None:
+    assert found["seeds"] == [], found
+    assert int(str(found.get("read", 0))) + int(str(found.get("refused", 0))) == count
+    assert int(str(found.get("refused", 0))) > count // 10, "the damage does not reach what is read"
+
+
+def test_five_hundred_damaged_files(tmp_path: Path) -> None:
+    check(fuzz(tmp_path, 0, 500), 500)
+
+
+@pytest.mark.real
+def test_ten_thousand_damaged_files(tmp_path: Path) -> None:
+    check(fuzz(tmp_path, 500, 9500), 9500)
+
+
+def test_a_file_is_read_in_a_process_of_its_own(tmp_path: Path, isolated: None) -> None:
+    path = save(tmp_path, chain(nir.Affine(np.ones((3, 2)), np.zeros(3)), lif(3)))
+    assert read(path, DT).neurons == 3
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(ModelError, match=r"ND128[013]"):
+        read(path, DT)
