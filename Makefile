@@ -7,7 +7,7 @@ LAVA_PYTHON ?= $(shell python3.10 -c "import ensurepip" 2>/dev/null && echo pyth
 # One thread unless asked otherwise: threads that share busy cores cost more than they give.
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 NEURODEPLOY_THREADS=1
 
-.PHONY: run test test-real test-lava lava lint bench clean
+.PHONY: run test test-real test-lava lava lint bench rivals interchange clean
 
 run: $(VENV)/ready  ## the whole chain on the embedded model
 	$(BIN)/neurodeploy demo --out out
@@ -31,6 +31,14 @@ lint: $(VENV)/ready-test
 
 bench: $(VENV)/ready-real
 	$(BIN)/python benchmarks/chip_against_transformers.py
+	$(BIN)/python benchmarks/spiking_speed.py
+
+rivals: $(VENV)/ready-test $(LAVA)/ready  ## our spiking runner against other simulators, each in an environment of its own
+	$(BIN)/python benchmarks/spiking_against_rivals.py --install
+
+interchange: $(VENV)/ready-test  ## record the files and spikes of four frameworks again, and the page that compares them
+	$(BIN)/python scripts/interchange/record.py
+	$(BIN)/python scripts/interchange/table.py
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -57,4 +65,4 @@ $(LAVA)/ready: constraints-lava.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(LAVA) out build dist
+	rm -rf $(VENV) $(LAVA) .venv-rivals .venv-interchange out build dist

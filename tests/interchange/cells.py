@@ -1,0 +1,217 @@
+"""The table of `docs/interchange.md`, computed: every recorded case of every framework against our reading of its file.
+
+A case is read twice: as the file says (`read`), and as its framework meant it (`as_meant_by`, with what the user would
+have to tell it where the file is silent: `TOLD`). Both run in real numbers, the second one as integers on the reference
+runner too. `differing` is the share of (step, neuron) bins whose spikes are not those that the framework itself recorded.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy.conversion.spiking.options import QuantizeOptions
+from neurodeploy.conversion.spiking.quantize import quantize
+from neurodeploy.errors import NeurodeployError
+from neurodeploy.frontends.nir.conventions import as_meant_by, check_stable
+from neurodeploy.frontends.nir.reader import read
+from neurodeploy.ir.float_network import FloatNetwork, FloatResult
+from simulators.network_float import run
+from simulators.network_reference import ReferenceNetworkRunner
+
+FIXTURES = Path(__file__).resolve().parent / "fixtures"
+FRAMEWORKS = ("snntorch", "norse", "spikingjelly", "sinabs")
+#: Membranes agree to this share of their largest value: the frameworks compute in float32.
+MEMBRANE = 1e-5
+
+#: What a user has to tell, since no file holds it: (framework, case) -> options of `as_meant_by`.
+TOLD: dict[tuple[str, str], dict[str, Any]] = {
+    ("snntorch", "lif_subtract"): {"reset": "subtract-next"},
+    ("norse", "lif_leak_reset"): {"v_reset": -0.5},
+    ("sinabs", "if_default"): {"reset": "subtract"},
+    ("sinabs", "lif_default"): {"reset": "subtract"},
+    ("sinabs", "lif_no_norm"): {"unit_gain": True},
+    ("sinabs", "li_default"): {"unit_gain": True},
+}
+#: Why a case differs even then: nothing else may.
+LIMITS: dict[tuple[str, str], str] = {
+    ("snntorch", "recurrent_cuba_delayed"): "no node of NIR loses its input in the step after a spike",
+    ("sinabs", "if_default"): "no node of NIR sends several spikes in a step",
+    ("sinabs", "lif_default"): "no node of NIR sends several spikes in a step",
+    ("sinabs", "if_floor"): "no node of NIR has a floor",
+    ("sinabs", "lif_tau_syn"): "the synapse is lost",
+}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One comparison: a coded error, or the share of differing bins and how far membranes are apart (of their largest)."""
+
+    error: str = ""
+    differing: float | None = None
+    membrane: float | None = None
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        if self.error:
+            return self.error.split()[0]
+        if self.differing is not None:
+            return "exact" if self.differing == 0 else f"within {100 * self.differing:.2f} %"
+        close = self.membrane is not None and self.membrane <= MEMBRANE
+        return f"v within {MEMBRANE:g}" if close else f"v within {self.membrane:.2g}"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One row of the table; `read` and `meant` are None where the framework's exporter fails. `network`: as it was read."""
+
+    framework: str
+    entry: dict[str, Any]
+    read: Reading | None = None
+    meant: Reading | None = None
+    integers: Reading | None = None
+    told: dict[str, Any] = field(default_factory=dict)
+    network: FloatNetwork | None = None
+
+    @property
+    def case(self) -> str:
+        return str(self.entry["case"])
+
+    @property
+    def limit(self) -> str:
+        return LIMITS.get((self.framework, self.case), "")
+
+
+def index(framework: str) -> dict[str, Any]:
+    """What the recording script wrote down."""
+    found: dict[str, Any] = json.loads((FIXTURES / framework / "index.json").read_text())
+    return found
+
+
+def cells(framework: str) -> list[Cell]:
+    """All rows of one framework."""
+    return [_cell(framework, entry) for entry in index(framework)["cases"]]
+
+
+def _cell(framework: str, entry: dict[str, Any]) -> Cell:
+    if "file" not in entry:
+        return Cell(framework, entry)
+    recorded = dict(np.load(FIXTURES / framework / f"{entry['case']}.npz"))
+    path = FIXTURES / framework / entry["file"]
+    told = TOLD.get((framework, entry["case"]), {})
+    try:
+        network = read(path, entry["dt_s"])
+    except NeurodeployError as error:
+        coded = Reading(error=_short(error))
+        return Cell(framework, entry, coded, coded, None, told)
+    try:
+        meant = as_meant_by(network, framework, **told)
+    except NeurodeployError as error:
+        plain = _in_float(network, entry, recorded)
+        return Cell(framework, entry, plain, Reading(error=_short(error)), None, told, network)
+    rows = _in_float(network, entry, recorded), _in_float(meant, entry, recorded), _in_integers(meant, entry, recorded)
+    return Cell(framework, entry, *rows, told, network)
+
+
+def _short(error: NeurodeployError) -> str:
+    return f"{error.code} {error.problem}; {error.fix}"
+
+
+def _in_float(network: FloatNetwork, entry: dict[str, Any], recorded: dict[str, NDArray[Any]]) -> Reading:
+    try:
+        check_stable(network)
+        result = _run(network, entry, recorded)
+    except NeurodeployError as error:
+        return Reading(error=_short(error))
+    wrong, bins, apart = 0, 0, 0.0
+    for layer, node in entry["nodes"].items():
+        trace = result.recorded[node]
+        if f"spikes.{layer}" in recorded:
+            theirs = recorded[f"spikes.{layer}"]
+            wrong, bins = wrong + int((trace["out"][0] != theirs).sum()), bins + theirs.size
+        apart = max(apart, _apart(trace["v"][0], recorded[f"v.{layer}"]))
+    spiking = _last(entry, recorded).startswith("spikes.")
+    notes = tuple(f"{note.found}: {note.done}" for note in network.notes)
+    return Reading(differing=wrong / bins if spiking else None, membrane=apart, notes=notes)
+
+
+def _run(network: FloatNetwork, entry: dict[str, Any], recorded: dict[str, NDArray[Any]]) -> FloatResult:
+    return run(network, {network.inputs[0]: recorded["input"]}, record=tuple(entry["nodes"].values()))
+
+
+def _apart(ours: NDArray[Any], theirs: NDArray[Any]) -> float:
+    """Largest difference of the membranes that were kept, as a share of the largest."""
+    kept = theirs.shape[1]
+    return float(np.abs(ours[:, :kept] - theirs).max() / max(1e-9, float(np.abs(theirs).max())))
+
+
+def _last(entry: dict[str, Any], recorded: dict[str, NDArray[Any]]) -> str:
+    """What the last layer gives: its spikes, or its membrane where it does not spike."""
+    layer = list(entry["nodes"])[-1]
+    return f"spikes.{layer}" if f"spikes.{layer}" in recorded else f"v.{layer}"
+
+
+def _in_integers(network: FloatNetwork, entry: dict[str, Any], recorded: dict[str, NDArray[Any]]) -> Reading:
+    """The last layer as the chip would run it, shifted by its latency."""
+    theirs = recorded[_last(entry, recorded)]
+    spikes = recorded["input"][None].astype(np.int64)
+    try:
+        check_stable(network)
+        options = QuantizeOptions(peaks=_run(network, entry, recorded).peaks)
+        chip, report = quantize(network, options)
+        (output,) = report.outputs.values()
+        (source,) = report.inputs.values()
+        steps = len(theirs) + output.latency
+        fed = np.zeros((1, steps, spikes.shape[2]), np.int64)
+        fed[:, : len(theirs)] = source.payloads(spikes)
+        result = ReferenceNetworkRunner().run(chip, {source.name: fed}, steps)
+    except NeurodeployError as error:
+        return Reading(error=_short(error))
+    got = np.empty((len(theirs), len(output.order)))
+    got[:, output.order] = result.outputs[output.population][0, output.latency :] * output.unit
+    notes = tuple(f"{note.found}: {note.done}" for note in report.notes)
+    if _last(entry, recorded).startswith("v."):
+        return Reading(membrane=_apart(got, theirs), notes=notes)
+    return Reading(differing=float((got != theirs).mean()), notes=notes)
+
+
+def table(rows: Iterable[Cell] | None = None) -> str:
+    """The generated part of `docs/interchange.md`."""
+    found = [cell for name in FRAMEWORKS for cell in cells(name)] if rows is None else list(rows)
+    lines: list[str] = []
+    for framework in FRAMEWORKS:
+        versions = index(framework)["versions"]
+        named = ", ".join(f"{name} {version}" for name, version in versions.items() if name != "python")
+        lines += ["", f"### {framework}", "", f"Recorded with {named}.", ""]
+        lines += ["| case | network | as the file says | as meant | told | integers | remark |", "|---" * 7 + "|"]
+        lines += [_line(cell) for cell in found if cell.framework == framework]
+    return "\n".join(lines[1:]) + "\n"
+
+
+def _line(cell: Cell) -> str:
+    entry = cell.entry
+    name, network = f"`{cell.case}`", entry["network"].replace("|", "/")
+    if cell.read is None:
+        return f"| {name} | {network} | - | - | - | - | its exporter: {_plain(entry['export_error'])} |"
+    told = ", ".join(f"{key}={value!r}" for key, value in cell.told.items()) or "-"
+    if str(cell.read) == "exact" == str(cell.meant):
+        told = "-"
+    remarks = [text for text in (cell.limit, entry["note"]) if text]
+    errors = [
+        reading.error for reading in (cell.read, cell.meant, cell.integers) if reading is not None and reading.error
+    ]
+    remarks += dict.fromkeys(errors)
+    if "nir_read_error" in entry:
+        remarks.append(f"nir's own reader: {entry['nir_read_error']}")
+    columns = (name, network, cell.read, cell.meant, told, cell.integers or "-", _plain("; ".join(remarks)))
+    return f"| {' | '.join(map(str, columns))} |"
+
+
+def _plain(text: str) -> str:
+    return text.replace("|", "/").replace("<", "(").replace(">", ")") if "<class" in text else text.replace("|", "/")
