@@ -12,11 +12,9 @@ from neurodeploy.ir.program import IslandCall, Program
 from .bounds import lower_bound
 from .classify import assign
 from .place import Group, Placement, place
+from .remedies import remedies
 from .split import Limits, Tile, group_of, split_island
 from .usage import Cost, core_limits, island_bits
-
-#: Narrower weights that an error message tries, in this order.
-NARROWER = (4, 2)
 
 
 def map_program(
@@ -132,33 +130,15 @@ def _too_small(
     """The error with what would help: chips of this system left out, a larger system, narrower weights."""
     chip = system.chip
     bits = max(island_bits(island, weight_bits) for island in program.islands.values())
-    larger = [s for s in alternatives if s.chip.name == chip.name and s.chips >= placed.chips]
-    remedies = []
-    if placed.chips <= system.chips:
-        remedies.append(f"allow {placed.chips} of the {system.chips} chips of {system.name}")
-    elif larger:
-        best = min(larger, key=lambda s: s.chips)
-        remedies.append(f"{best.name} ({best.chips} chips) holds it")
 
     def chips(width: int | None, most_rows: int | None) -> int:
         limits = core_limits(chip, most_rows)
         return place(_groups(program, chip, limits, width), limits, chip.cores, available).chips
 
-    for narrow in (width for width in NARROWER if width < bits):
-        needed = chips(narrow, max_rows)
-        if needed >= placed.chips:
-            continue
-        remedies.append(f"{narrow}-bit weights need {needed} chip{'s' if needed > 1 else ''}")
-        if needed <= available:
-            break
-    if max_rows is not None:
-        remedies.append(f"without the cap of {max_rows} neurons a core it needs {chips(weight_bits, None)}")
-    nowhere = alternatives and not larger and placed.chips > system.chips
     return DoesNotFit(
         "ND2001",
         program.info.name,
         f"needs {placed.chips} chips ({placed.cores} cores) at {bits}-bit weights, {system.name} offers {available} "
         f"({available * chip.cores} cores); {binding} binds",
-        (f"no known system has {placed.chips} chips of {chip.name}; " if nowhere else "")
-        + (", or ".join(remedies) or "use a system with more chips"),
+        remedies(system, placed, available, alternatives, bits, weight_bits, max_rows, chips),
     )

@@ -15,11 +15,12 @@ from neurodeploy.ir.network import INPUT, Direct, Network, Sparse
 from neurodeploy.neurons.registry import get_model
 from neurodeploy.synapses.structure import axons
 
-from .mapper import NARROWER, check_arguments
+from .mapper import check_arguments
 from .network_cost import Segment, Sends, format_of, home_demand, neuron_bytes, one_tile, segments, sends_of, width
 from .network_cut import Cut
 from .network_split import levelled, split_network, tiles_of
 from .place import Group, Placement, place
+from .remedies import remedies
 from .split import GAIN
 from .usage import RESOURCES, add, core_limits
 
@@ -194,32 +195,17 @@ def _too_small(
 ) -> DoesNotFit:
     """The error with what would help: chips of this system left out, a larger system, narrower weights, no cap."""
     chip = system.chip
-    larger = [s for s in alternatives if s.chip.name == chip.name and s.chips >= placed.chips]
-    remedies = []
-    if placed.chips <= system.chips:
-        remedies.append(f"allow {placed.chips} of the {system.chips} chips of {system.name}")
-    elif larger:
-        best = min(larger, key=lambda s: s.chips)
-        remedies.append(f"{best.name} ({best.chips} chips) holds it")
+    stored = [p.weight_bits for p in network.projections if not isinstance(p.synapse, Direct)]
+    now = weight_bits if weight_bits is not None else max(stored, default=0)
+    bits = now if binding == "synapse_bytes" else 0
 
     def chips(width: int | None, most_rows: int | None) -> int:
         return _placed(network, system, width, most_rows, available)[1].chips
 
-    stored = [p.weight_bits for p in network.projections if not isinstance(p.synapse, Direct)]
-    now = weight_bits if weight_bits is not None else max(stored, default=0)
-    for narrow in (bits for bits in NARROWER if bits < now and binding == "synapse_bytes"):
-        needed = chips(narrow, max_rows)
-        if needed < placed.chips:
-            remedies.append(f"{narrow}-bit weights need {needed} chip{'s' if needed > 1 else ''}")
-            break
-    if max_rows is not None:
-        remedies.append(f"without the cap of {max_rows} neurons a core it needs {chips(weight_bits, None)}")
-    nowhere = alternatives and not larger and placed.chips > system.chips
     return DoesNotFit(
         "ND2010",
         network.name,
         f"needs {placed.chips} chips ({placed.cores} cores), {system.name} offers {available} "
         f"({available * chip.cores} cores); {binding} binds",
-        (f"no known system has {placed.chips} chips of {chip.name}; " if nowhere else "")
-        + (", or ".join(remedies) or "use a system with more chips"),
+        remedies(system, placed, available, alternatives, bits, weight_bits, max_rows, chips),
     )
