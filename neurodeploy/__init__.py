@@ -8,25 +8,37 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 #: One function per verb, loaded when first used: `import neurodeploy` stays fast.
-_VERBS = ("convert", "map", "run", "generate", "eval", "energy", "explain", "report", "verify", "doctor", "demo")
+_VERBS = (
+    "convert", "map", "run", "generate", "eval", "energy", "explain", "report", "verify", "doctor", "demo",
+    "convert_network", "run_network", "eval_network", "energy_network", "report_network", "export_network",
+)  # fmt: skip
 __all__ = [*_VERBS, "__version__"]
 
 if TYPE_CHECKING:
     from neurodeploy.pipeline import (
         convert,
+        convert_network,
         demo,
         doctor,
         energy,
+        energy_network,
         eval,
+        eval_network,
         explain,
+        export_network,
         generate,
         map,
         report,
+        report_network,
         run,
+        run_network,
         verify,
     )
 
-    _TYPED = (convert, demo, doctor, energy, eval, explain, generate, map, report, run, verify)
+    _TYPED = (
+        convert, demo, doctor, energy, eval, explain, generate, map, report, run, verify,
+        convert_network, energy_network, eval_network, export_network, report_network, run_network,
+    )  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
 from neurodeploy import __version__, endings
+from neurodeploy import cli_options as given
 from neurodeploy.errors import DoesNotFit, NeurodeployError, UserError
 
 app = typer.Typer(
@@ -20,19 +21,6 @@ app = typer.Typer(
     help="Convert a model, map it to Loihi 2 cores, run it bit for bit, account for every joule.",
     epilog="To see all of it on a small embedded model: neurodeploy demo. Error codes: docs/errors.md.",
 )  # fmt: skip
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, nothing else.")]
-Model = Annotated[str, typer.Argument(help="A Hugging Face folder, a .gguf, or demo, smollm2-135m, gemma3-270m.")]
-BundlePath = Annotated[Path, typer.Argument(metavar="X.nd", help="A bundle made by convert.")]
-Text = Annotated[Path, typer.Option("--text", help="A UTF-8 text file.")]
-OptionalText = Annotated[Path | None, typer.Option("--text", help="A UTF-8 text file.")]
-MaxTokens = Annotated[int, typer.Option(min=2, help="Read at most so many tokens.")]
-System = Annotated[str, typer.Option(help="oheo-gulch, kapoho-point, alia-point, hala-point or loihi1-nahuku.")]
-RunnerName = Annotated[str, typer.Option(help="fast or reference: the same bits.")]
-Host = Annotated[str, typer.Option(help="Host profile: cpu-generic, jetson-orin-nano, h100.")]
-MeasureHost = Annotated[bool, typer.Option("--measure-host", help="Measure this machine instead of a profile.")]
-Seed = Annotated[int, typer.Option(help="Seed of the sampling.")]
-Threads = Annotated[int | None, typer.Option(min=1, envvar="NEURODEPLOY_THREADS", help="Threads (default: all cores).")]
 
 
 def _execute(as_json: bool, show: str | None, work: Callable[[Any], Any]) -> Any:
@@ -57,7 +45,7 @@ def _execute(as_json: bool, show: str | None, work: Callable[[Any], Any]) -> Any
 def options(
     ctx: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-    threads: Threads = None,
+    threads: given.Threads = None,
 ) -> None:
     if version:
         typer.echo(__version__)
@@ -73,33 +61,80 @@ def options(
 
 @app.command()
 def convert(
-    model: Model,
+    model: given.Model,
     out: Annotated[Path, typer.Option(help="Folder of the bundle to write, by custom NAME.nd.")],
-    calibration: Annotated[Path | None, typer.Option(help="Text to calibrate on (default: embedded prose).")] = None,
-    preset: Annotated[str, typer.Option(help="default, graded-14, graded-12, graded-8, naive or quick.")] = "default",
-    payload_bits: Annotated[int | None, typer.Option(help="Width of an event: 16, 14, 12 or 8.")] = None,
-    weight_bits: Annotated[int | None, typer.Option(help="Width of a weight: 2 to 8.")] = None,
-    rounding: Annotated[str | None, typer.Option(help="Of weights: gptq (compensated) or nearest.")] = None,
-    input_range: Annotated[str | None, typer.Option(help="Of events: absmax, percentile or mse.")] = None,
-    calibration_tokens: Annotated[int | None, typer.Option(help="Tokens read from the text, at least 16.")] = None,
-    as_json: Json = False,
+    calibration: given.Calibration = None,
+    weight_bits: given.WeightBits = None,
+    dt: given.Dt = None,
+    preset: given.Preset = None,
+    payload_bits: given.PayloadBits = None,
+    rounding: given.Rounding = None,
+    input_range: given.InputRange = None,
+    calibration_tokens: given.CalibrationTokens = None,
+    gain: given.Gain = None,
+    source: given.Source = None,
+    reset: given.Reset = None,
+    v_reset: given.VReset = None,
+    unit_gain: given.UnitGain = False,
+    scheme: given.Scheme = None,
+    compat: given.Compat = None,
+    num_layers: given.NumLayers = None,
+    skip_layers: given.SkipLayers = None,
+    input_message_bits: given.InputMessageBits = None,
+    input_shape: given.InputShape = None,
+    reset_interval: given.ResetInterval = None,
+    reset_offset: given.ResetOffset = None,
+    spike_exp: given.SpikeExp = None,
+    as_json: given.Json = False,
 ) -> None:
-    """Turn a checkpoint into a bundle of integers: NIR islands, exact image, host weights."""
+    """Turn a checkpoint or a spiking network into a bundle of integers."""
     from neurodeploy import pipeline
 
+    of_text: dict[str, Any] = {
+        "payload_bits": payload_bits, "rounding": rounding, "input_range": input_range,
+        "calibration_tokens": calibration_tokens,
+    }  # fmt: skip
+    of_networks: dict[str, Any] = {
+        "dt": dt, "gain": gain, "source": source, "reset": reset, "v_reset": v_reset, "unit_gain": unit_gain or None,
+        "scheme": scheme, "compat": compat, "num_layers": num_layers, "skip_layers": skip_layers,
+        "input_message_bits": input_message_bits, "input_shape": _sides(input_shape), "reset_interval": reset_interval,
+        "reset_offset": reset_offset, "spike_exp": spike_exp,
+    }  # fmt: skip
+    if pipeline.is_spiking_file(model):
+        _only_for("language models", {"preset": preset, **of_text})
+        wanted = {name: value for name, value in of_networks.items() if value is not None}
+        _execute(as_json, "print_convert_network", lambda progress: pipeline.convert_network(
+            model, out, weight_bits=weight_bits, calibration=calibration, progress=progress, **wanted
+        ))  # fmt: skip
+        return
+    _only_for("spiking networks", of_networks)
     _execute(as_json, "print_convert", lambda progress: pipeline.convert(
-        model, out, calibration, preset, payload_bits=payload_bits, weight_bits=weight_bits, rounding=rounding,
-        input_range=input_range, calibration_tokens=calibration_tokens, progress=progress,
+        model, out, calibration, preset or "default", weight_bits=weight_bits, progress=progress, **of_text
     ))  # fmt: skip
+
+
+def _sides(text: str | None) -> tuple[int, ...] | None:
+    """ "200,66,3" as integers."""
+    try:
+        return None if text is None else tuple(int(side) for side in text.split(","))
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no shape such as 200,66,3", param_hint="--input-shape") from None
+
+
+def _only_for(kind: str, options: Mapping[str, object]) -> None:
+    """ND3264 where an option was given that this kind of model does not have."""
+    for name, value in options.items():
+        if value is not None:
+            raise UserError("ND3264", f"--{name.replace('_', '-')}", f"is for {kind}", "leave it out")
 
 
 @app.command("map")
 def map_(
-    bundle: BundlePath,
-    system: System = "kapoho-point",
+    bundle: given.BundlePath,
+    system: given.System = "kapoho-point",
     chips: Annotated[int | None, typer.Option(help="Use at most so many chips.")] = None,
     max_rows: Annotated[int | None, typer.Option(help="At most so many neurons a core.")] = None,
-    as_json: Json = False,
+    as_json: given.Json = False,
 ) -> None:
     """Split the islands over cores and chips within every budget, and verify the result independently."""
     from neurodeploy import pipeline
@@ -111,27 +146,75 @@ def map_(
 
 @app.command()
 def run(
-    bundle: BundlePath, text: Text, max_tokens: MaxTokens = 512, runner: RunnerName = "fast", as_json: Json = False
+    bundle: given.BundlePath,
+    text: given.OptionalText = None,
+    input: given.Input = None,
+    max_tokens: given.MaxTokens = None,
+    steps: given.Steps = None,
+    probe: given.Probes = None,
+    out: Annotated[Path | None, typer.Option(help="Write outputs and probes to this .npz.")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="Keep the state here, while running and at the end.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Go on from this state.")] = None,
+    runner: given.RunnerName = "fast",
+    as_json: given.Json = False,
 ) -> None:
-    """Run a text through the program and count events, synaptic operations, updates and saturations."""
+    """Run a text, or the input of a spiking network, and count events, synaptic operations, updates, saturations."""
     from neurodeploy import pipeline
 
+    of_networks: dict[str, Any] = {
+        "steps": steps, "probe": probe, "out": out, "checkpoint": checkpoint, "resume": resume
+    }  # fmt: skip
+    stream = _stream(bundle, text, input, {"max_tokens": max_tokens}, of_networks)
+    if stream is not None:
+        _execute(as_json, "print_run_network", lambda progress: pipeline.run_network(
+            bundle, stream, steps=steps, runner=runner, probes=probe or (), out=out, checkpoint=checkpoint,
+            resume=resume, progress=progress,
+        ))  # fmt: skip
+        return
     _execute(as_json, "print_run", lambda progress: pipeline.run(
-        bundle, text, max_tokens=max_tokens, runner=runner, progress=progress
+        bundle, cast(Path, text), max_tokens=max_tokens or 512, runner=runner, progress=progress
     ))  # fmt: skip
+
+
+def _stream(
+    bundle: Path,
+    text: Path | None,
+    stream: Path | None,
+    of_text: Mapping[str, object],
+    of_networks: Mapping[str, object],
+    optional: bool = False,
+) -> Path | None:
+    """The input to run where the bundle holds a spiking network; None where it holds a language model.
+
+    ND3262 where the wrong one was given, or none and it is not `optional`; ND3264 for options of the other kind.
+    """
+    from neurodeploy import pipeline
+
+    network = pipeline.is_network(bundle)
+    what, needed, other = ("a spiking network", "input", "text") if network else ("a language model", "text", "input")
+    files = {"text": text, "input": stream}
+    if files[other] is not None:
+        raise UserError("ND3262", f"--{other}", f"does not suit {bundle}, {what}", f"give --{needed} FILE")
+    if network:
+        _only_for("language models", of_text)
+    else:
+        _only_for("spiking networks", of_networks)
+    if files[needed] is None and (network or not optional):
+        raise UserError("ND3262", bundle, f"is {what} and nothing was given to run", f"give --{needed} FILE")
+    return stream if network else None
 
 
 @app.command()
 def generate(
-    bundle: BundlePath,
+    bundle: given.BundlePath,
     prompt: Annotated[str, typer.Option(help="Text to continue.")],
     tokens: Annotated[int, typer.Option(help="New tokens.")] = 64,
     temperature: Annotated[float, typer.Option(help="0 takes the most likely token.")] = 0.0,
     top_k: Annotated[int, typer.Option(help="Sample among the k most likely (0: all).")] = 0,
-    seed: Seed = 0,
-    runner: RunnerName = "fast",
+    seed: given.Seed = 0,
+    runner: given.RunnerName = "fast",
     compare_float: Annotated[bool, typer.Option("--compare-float", help="Continue with the float model too.")] = False,
-    as_json: Json = False,
+    as_json: given.Json = False,
 ) -> None:
     """Continue a prompt, token by token, on the simulated chip and the host."""
     from neurodeploy import pipeline
@@ -158,83 +241,130 @@ def generate(
 
 @app.command("eval")
 def eval_(
-    bundle: BundlePath,
-    text: Text,
-    max_tokens: MaxTokens = 4096,
-    runner: RunnerName = "fast",
+    bundle: given.BundlePath,
+    text: given.OptionalText = None,
+    input: given.Input = None,
+    max_tokens: given.MaxTokens = None,
+    steps: given.Steps = None,
+    labels: given.Labels = None,
+    runner: given.RunnerName = "fast",
     source: Annotated[Path | None, typer.Option(help="The checkpoint, if it has moved.")] = None,
     no_float: Annotated[bool, typer.Option("--no-float", help="Do not run the float model.")] = False,
-    as_json: Json = False,
+    as_json: given.Json = False,
 ) -> None:
-    """Bits per byte, perplexity and agreement: chip against float on a text."""
+    """Chip against float: bits per byte and agreement on a text, spike trains of a spiking network."""
     from neurodeploy import pipeline
 
+    of_text = {"max_tokens": max_tokens, "source": source, "no_float": no_float or None}
+    stream = _stream(bundle, text, input, of_text, {"steps": steps, "labels": labels})
+    if stream is not None:
+        _execute(as_json, "print_eval_network", lambda progress: pipeline.eval_network(
+            bundle, stream, steps=steps, labels=labels, runner=runner, progress=progress
+        ))  # fmt: skip
+        return
     _execute(as_json, "print_eval", lambda progress: pipeline.eval(
-        bundle, text, max_tokens=max_tokens, runner=runner, source=source, with_float=not no_float, progress=progress
+        bundle, cast(Path, text), max_tokens=max_tokens or 4096, runner=runner, source=source, with_float=not no_float,
+        progress=progress,
     ))  # fmt: skip
 
 
 @app.command()
 def energy(
-    bundle: BundlePath,
-    text: OptionalText = None,
+    bundle: given.BundlePath,
+    text: given.OptionalText = None,
+    input: given.Input = None,
+    steps: given.Steps = None,
     prompt_tokens: Annotated[int | None, typer.Option(help="Tokens of the prompt (default: 128, or fewer).")] = None,
-    tokens: Annotated[int, typer.Option(help="Tokens to generate.")] = 16,
-    host: Host = "cpu-generic",
-    measure_host: MeasureHost = False,
+    tokens: Annotated[int | None, typer.Option(help="Tokens to generate (default: 16).")] = None,
+    host: given.Host = "cpu-generic",
+    measure_host: given.MeasureHost = False,
     powered: Annotated[str, typer.Option(help="Chips that draw power: used (they hold a shard) or system.")] = "used",
-    as_json: Json = False,
+    as_json: given.Json = False,
 ) -> None:
-    """Joules and seconds per token by boundary, with bands and the basis of every coefficient."""
+    """Joules and seconds by boundary, with bands: per token, or per time step and sample of a spiking network."""
     from neurodeploy import pipeline
 
+    of_text = {"prompt_tokens": prompt_tokens, "tokens": tokens}
+    stream = _stream(bundle, text, input, of_text, {"steps": steps}, optional=True)
+    if stream is not None:
+        _execute(as_json, "print_energy_network", lambda progress: pipeline.energy_network(
+            bundle, stream, steps=steps, host=host, measure_host=measure_host, powered=powered, progress=progress
+        ))  # fmt: skip
+        return
     _execute(as_json, "print_energy", lambda _: pipeline.energy(
-        bundle, text=text, prompt_tokens=prompt_tokens, tokens=tokens, host=host, measure_host=measure_host,
-        powered=powered,
+        bundle, text=text, prompt_tokens=prompt_tokens, tokens=16 if tokens is None else tokens, host=host,
+        measure_host=measure_host, powered=powered,
     ))  # fmt: skip
 
 
 @app.command()
-def explain(bundle: BundlePath, as_json: Json = False) -> None:
+def explain(bundle: given.BundlePath, as_json: given.Json = False) -> None:
     """Every operation: its device, the rule, the reason, what would put it on the chip."""
     from neurodeploy import pipeline
 
-    _execute(as_json, "print_explain", lambda _: pipeline.explain(bundle))
+    show = "print_explain_network" if pipeline.is_network(bundle) else "print_explain"
+    _execute(as_json, show, lambda _: pipeline.explain(bundle))
 
 
 @app.command()
 def report(
-    bundle: BundlePath,
+    bundle: given.BundlePath,
     out: Annotated[Path, typer.Option(help="The HTML file; CSV and JSON go beside it.")],
-    text: OptionalText = None,
-    max_tokens: MaxTokens = 2048,
-    host: Host = "cpu-generic",
-    measure_host: MeasureHost = False,
-    as_json: Json = False,
+    text: given.OptionalText = None,
+    input: given.Input = None,
+    steps: given.Steps = None,
+    probe: given.Probes = None,
+    max_tokens: given.MaxTokens = None,
+    host: given.Host = "cpu-generic",
+    measure_host: given.MeasureHost = False,
+    as_json: given.Json = False,
 ) -> None:
     """One self-contained HTML page with everything, CSV and JSON beside it. With --text, accuracy too."""
     from neurodeploy import pipeline
 
+    networks = {"steps": steps, "probe": probe}
+    stream = _stream(bundle, text, input, {"max_tokens": max_tokens}, networks, optional=True)
+
     def work(progress: Any) -> Any:
+        if stream is not None:
+            return pipeline.report_network(
+                bundle, stream, out, steps=steps, probes=probe or (), host=host, measure_host=measure_host,
+                progress=progress,
+            )["paths"]  # fmt: skip
         return pipeline.report(
-            bundle, out, text=text, max_tokens=max_tokens, host=host, measure_host=measure_host, progress=progress
-        )["paths"]
+            bundle, out, text=text, max_tokens=max_tokens or 2048, host=host, measure_host=measure_host,
+            progress=progress,
+        )["paths"]  # fmt: skip
 
     _execute(as_json, "print_paths", work)
 
 
 @app.command()
-def verify(bundle: BundlePath, as_json: Json = False) -> None:
+def export(
+    bundle: given.BundlePath,
+    out: Annotated[Path, typer.Option(metavar="F.nir|F.net", help="The file to write; its ending says the format.")],
+    dt: Annotated[float | None, typer.Option(help="Seconds of a time step, where the network has none.")] = None,
+    as_json: given.Json = False,
+) -> None:
+    """Write a spiking network for other tools: NIR, or a lava-dl .net."""
+    from neurodeploy import pipeline
+
+    _execute(as_json, "print_export_network", lambda _: pipeline.export_network(bundle, out, dt=dt))
+
+
+@app.command()
+def verify(bundle: given.BundlePath, as_json: given.Json = False) -> None:
     """Check digests, NIR files, golden vectors on every runner, and the mapping's budgets."""
     from neurodeploy import pipeline
 
-    found = _execute(as_json, "print_verify", lambda progress: pipeline.verify(bundle, progress=progress))
+    show = "print_verify_network" if pipeline.is_network(bundle) else "print_verify"
+    found = _execute(as_json, show, lambda progress: pipeline.verify(bundle, progress=progress))
     if found["violations"]:
         raise typer.Exit(DoesNotFit.exit_status)
 
 
 @app.command()
-def doctor(as_json: Json = False) -> None:
+def doctor(as_json: given.Json = False) -> None:
     """What this machine has: versions, exact integer products, boards, packaged models."""
     from neurodeploy import pipeline
 
@@ -244,9 +374,9 @@ def doctor(as_json: Json = False) -> None:
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the bundle and the report.")] = Path("out"),
-    system: System = "oheo-gulch",
-    seed: Seed = 0,
-    as_json: Json = False,
+    system: given.System = "oheo-gulch",
+    seed: given.Seed = 0,
+    as_json: given.Json = False,
 ) -> None:
     """The whole chain on the embedded mixture-of-experts model."""
     from neurodeploy import pipeline

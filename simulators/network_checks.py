@@ -146,7 +146,7 @@ def check_state(network: Network, state: NetworkState, samples: int | None = Non
         if not condition:
             raise UserError("ND3209", subject, problem, fix)
 
-    count = state.samples or 1
+    count = state.samples or samples or 1  # a network of stateless neurons without synapses keeps nothing to count
     if samples is not None and count != samples:
         raise UserError("ND3210", network.name, f"state has {count} samples, the input {samples}", fix)
     need(state.step >= 0, network.name, f"state is at step {state.step}")

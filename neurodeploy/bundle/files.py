@@ -74,6 +74,15 @@ def write_aside(path: Path, content: bytes) -> None:
             Path(name).unlink(missing_ok=True)
 
 
+def refuse_others(path: Path) -> None:
+    """ND5004 where a bundle may not take the place of what is there."""
+    with writing(path):
+        if os.path.lexists(path) and not (path / "manifest.json").is_file():
+            raise BundleError(
+                "ND5004", path, "exists and is not a bundle", "choose another --out, or remove it yourself"
+            )
+
+
 @contextmanager
 def folder_aside(path: Path, *inside: str) -> Iterator[Path]:
     """A temporary folder that takes the place of `path` on success and vanishes on any failure or interrupt.
@@ -81,11 +90,8 @@ def folder_aside(path: Path, *inside: str) -> Iterator[Path]:
     The folders `inside` are made in it. An existing bundle of that name is replaced only at the end; any other file or
     folder of that name is refused. Folders above `path` that had to be made vanish too.
     """
+    refuse_others(path)
     with writing(path):
-        if os.path.lexists(path) and not (path / "manifest.json").is_file():
-            raise BundleError(
-                "ND5004", path, "exists and is not a bundle", "choose another --out, or remove it yourself"
-            )
         made = [folder for folder in path.parents if not folder.exists()]
     temporary = [path.parent / f".{path.name}.{secrets.token_hex(4)}.partial", *made]
     try:

@@ -10,29 +10,38 @@ from typing import Any
 
 from neurodeploy.bundle.files import FORMAT, canonical, digest, manifest_digest, read_json, write_aside
 from neurodeploy.bundle.island_files import file_names, read_island
+from neurodeploy.bundle.network_conversion import network_conversion
+from neurodeploy.bundle.network_files import ARRAYS, network_from_json
 from neurodeploy.bundle.program_json import program_from_json
 from neurodeploy.bundle.typed import Row, integer, items, number, table, text
-from neurodeploy.errors import BundleError, UserError
+from neurodeploy.errors import BundleError, InternalError, UserError
 from neurodeploy.frontends.safetensors_store import SafetensorsStore
-from neurodeploy.ir.program import Island, Program
+from neurodeploy.ir.graph import ModelInfo
+from neurodeploy.ir.program import NETWORK_CONTRACT, Island, Program
 
 AGAIN = "convert the model again"
-#: Members that every bundle has; those of the islands stand in program.json.
-ALWAYS = (
-    "program.json", "conversion.json", "host.safetensors", "tokenizer.json", "tokenizer_settings.json",
-    "vectors/golden.h5",
-)  # fmt: skip
+#: Members that every bundle of a kind has; those of the islands stand in program.json.
+ALWAYS = {
+    "model": (
+        "program.json", "conversion.json", "host.safetensors", "tokenizer.json", "tokenizer_settings.json",
+        "vectors/golden.h5",
+    ),
+    "network": ("program.json", "conversion.json", ARRAYS, "vectors/golden.h5"),
+}  # fmt: skip
 _PLAIN = re.compile(r"[^/\\\x00-\x1f][^\\\x00-\x1f]*")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bundle:
-    """An opened bundle. `program` has its weights mapped; `host_weights` is a store of what stays on the host."""
+    """An opened bundle. `program` has its weights mapped; `host_weights` is a store of what stays on the host.
+
+    A spiking network leaves nothing to the host: then `host_weights` is None and `program.network` is not.
+    """
 
     path: Path
     manifest: dict[str, Any]
     program: Program
-    host_weights: SafetensorsStore
+    host_weights: SafetensorsStore | None
 
     @property
     def digest(self) -> str:
@@ -74,6 +83,8 @@ def read_manifest(path: Path) -> dict[str, Any]:
             raise BundleError("ND5005", path, f"has format {version}, this version reads up to {FORMAT}", fix)
         if text(manifest, "sha256") != manifest_digest(manifest):
             raise BundleError("ND5002", file, "does not match its own digest", AGAIN)
+        if text(manifest, "kind") not in ALWAYS:
+            raise ValueError(f"kind is {manifest['kind']!r:.40}, one of {sorted(ALWAYS)} is needed")
         source, members = table(manifest, "source"), table(manifest, "members")
         for entry in (*items(source, "files"), *members.values()):
             integer(entry, "size", 0, 1 << 50), text(entry, "sha256")
@@ -96,7 +107,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 def check_members(path: Path, manifest: dict[str, Any]) -> None:
     """ND5003 missing member, ND5006 a link, ND5007 wrong size (truncated), ND5002 wrong content (a flipped byte)."""
-    for name in (*ALWAYS, *manifest["members"]):
+    for name in (*ALWAYS[manifest["kind"]], *manifest["members"]):
         file, entry = path / name, manifest["members"].get(name)
         if entry is None or not file.is_file():
             where = "bundle" if entry else "manifest"
@@ -116,6 +127,8 @@ def open_bundle(path: Path | str) -> Bundle:
     path = Path(path)
     manifest = read_manifest(path)
     check_members(path, manifest)
+    if manifest["kind"] == "network":
+        return Bundle(path, manifest, _network_program(path), None)
     weights = SafetensorsStore(path / "host.safetensors")
 
     def read(row: Row) -> Island:
@@ -127,6 +140,35 @@ def open_bundle(path: Path | str) -> Bundle:
     conversion = _conversion(read_json(path / "conversion.json"), path / "conversion.json")
     file = path / "program.json"
     return Bundle(path, manifest, program_from_json(read_json(file), file, read, conversion, weights), weights)
+
+
+def _network_program(path: Path) -> Program:
+    """The program of a spiking network; ND5006 where it is none."""
+    file = path / "program.json"
+    value = read_json(file)
+    try:
+        if text(value, "contract") != NETWORK_CONTRACT:
+            raise ValueError(
+                f"its numeric contract is {value['contract']!r:.60}, this version runs {NETWORK_CONTRACT!r}"
+            )
+        network = network_from_json(table(value, "network"), path / ARRAYS)
+        row = table(value, "info")
+        info = ModelInfo(
+            text(row, "name"),
+            text(row, "family"),
+            0,
+            0,
+            integer(row, "layers"),
+            0,
+            text(row, "source"),
+            text(row, "licence"),
+        )
+    except BundleError:
+        raise
+    except (TypeError, ValueError, InternalError, UserError) as error:
+        raise BundleError("ND5006", file, f"is not a network: {error}", AGAIN) from None
+    conversion = network_conversion(read_json(path / "conversion.json"), network, path / "conversion.json")
+    return Program.of_network(info, network, conversion)
 
 
 def _conversion(value: dict[str, Any], path: Path) -> dict[str, Any]:

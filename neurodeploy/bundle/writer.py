@@ -26,6 +26,25 @@ from neurodeploy.ir.program import Island, Program
 GOLDEN_TOKENS, GOLDEN_ISLANDS = 4, 8
 
 
+def seal(work: Path, program: Program, source: dict[str, Any]) -> None:
+    """Write the manifest over all that stands in the folder: the last act before the rename."""
+    members = {
+        file.relative_to(work).as_posix(): {"size": file.stat().st_size, "sha256": digest(file)}
+        for file in sorted(work.rglob("*"))
+        if file.is_file()
+    }
+    manifest: dict[str, Any] = {
+        "format": FORMAT,
+        "tool": __version__,
+        "kind": "model" if program.network is None else "network",
+        "contract": program.contract,
+        "source": source,
+        "members": members,
+    }
+    manifest["sha256"] = manifest_digest(manifest)
+    (work / "manifest.json").write_bytes(readable(manifest))
+
+
 class BundleWriter:
     """Context manager: nothing of name `path` appears, and an older bundle of that name stays, unless all went well."""
 
@@ -69,20 +88,7 @@ class BundleWriter:
             (work / "conversion.json").write_bytes(readable(program.conversion))
             save_tokenizer(work)
             self._golden(program, reference)
-            members = {
-                file.relative_to(work).as_posix(): {"size": file.stat().st_size, "sha256": digest(file)}
-                for file in sorted(work.rglob("*"))
-                if file.is_file()
-            }
-            manifest: dict[str, Any] = {
-                "format": FORMAT,
-                "tool": __version__,
-                "contract": program.contract,
-                "source": source,
-                "members": members,
-            }
-            manifest["sha256"] = manifest_digest(manifest)
-            (work / "manifest.json").write_bytes(readable(manifest))
+            seal(work, program, source)
 
     def _golden(self, program: Program, reference: Callable[[Island, Any], Any]) -> None:
         """Extreme and random payloads, with a seed made of the island's name: reproducible by anybody."""

@@ -25,8 +25,11 @@ from numpy.typing import NDArray
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.fixedpoint import STATE_BITS, Dyadic, signed_max
 from neurodeploy.ir.graph import HostOp, ModelInfo
+from neurodeploy.ir.network import Network
 
 CONTRACT = "neurodeploy-graded-24/1"
+#: Of a program that is a spiking network: the rules of `ir.network`, Lava's arithmetic.
+NETWORK_CONTRACT = "neurodeploy-steps-32/1"
 #: Columns per entry of `Synapses.block_abs_sum`.
 BLOCK = 256
 #: The only axon exponents: narrow and wide.
@@ -141,7 +144,10 @@ Step = HostOp | IslandCall
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Program:
-    """Islands in integers, and the typed host program between them (`ir.graph.HOST_OPS` plus island calls)."""
+    """Islands in integers, and the typed host program between them (`ir.graph.HOST_OPS` plus island calls).
+
+    A program that lives in time is a `network` instead, and then has neither steps nor islands.
+    """
 
     info: ModelInfo
     steps: tuple[Step, ...]
@@ -151,9 +157,18 @@ class Program:
     output: str = "logits"
     contract: str = CONTRACT
     conversion: Mapping[str, object] = field(default_factory=dict)
+    network: Network | None = None
+
+    @classmethod
+    def of_network(cls, info: ModelInfo, network: Network, conversion: Mapping[str, object]) -> Program:
+        """A program that is one spiking network."""
+        return cls(info, (), {}, {}, "", "", NETWORK_CONTRACT, conversion, network)
 
     def check(self) -> None:
         """Every call names an island, every island is called once, values are defined before use."""
+        if self.network is not None:
+            self.network.check()
+            return
         defined, called = {self.input}, set()
         for step in self.steps:
             for name in step.inputs:

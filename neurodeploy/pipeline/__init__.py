@@ -8,6 +8,36 @@ from neurodeploy.pipeline.mapping import explain, map
 from neurodeploy.pipeline.pricing import energy
 from neurodeploy.pipeline.reporting import report
 from neurodeploy.pipeline.running import eval, generate, run
+from neurodeploy.pipeline.spiking import (
+    convert_network,
+    energy_network,
+    eval_network,
+    export_network,
+    is_network,
+    is_spiking_file,
+    report_network,
+    run_network,
+)
 from neurodeploy.pipeline.whole_chain import demo
 
-__all__ = ["convert", "demo", "doctor", "energy", "eval", "explain", "generate", "map", "report", "run", "verify"]
+__all__ = [
+    "convert",
+    "convert_network",
+    "demo",
+    "doctor",
+    "energy",
+    "energy_network",
+    "eval",
+    "eval_network",
+    "explain",
+    "export_network",
+    "generate",
+    "is_network",
+    "is_spiking_file",
+    "map",
+    "report",
+    "report_network",
+    "run",
+    "run_network",
+    "verify",
+]

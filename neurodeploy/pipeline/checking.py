@@ -30,6 +30,10 @@ def verify(bundle: str | Path, *, progress: Progress | None = None) -> dict[str,
     from simulators import RUNNERS
 
     opened = open_bundle(bundle)
+    if opened.program.network is not None:
+        from neurodeploy.pipeline.spiking.checking import verify_network_bundle
+
+        return verify_network_bundle(bundle, progress=progress)
     islands = opened.program.islands
     for done, name in enumerate(islands):
         if progress:
@@ -113,6 +117,7 @@ def doctor() -> dict[str, Any]:
     import torch
 
     from neurodeploy.frontends.packaged import PACKAGED
+    from simulators import lava
     from simulators.int8_matmul import backend
     from targets.power import rapl_domains
     from targets.registry import loihi2_board
@@ -140,6 +145,7 @@ def doctor() -> dict[str, Any]:
         "integer_products": f"exact by {backend()}",
         "power_counters": [domain.name for domain in domains] or why,
         "boards": {"loihi2": board},
+        "simulators": {"lava": lava.describe().removeprefix("lava: ")},
         "models": {
             name: "installed" if importlib.util.find_spec(entry.parts[0][0]) else f"not installed: {entry.install}"
             for name, entry in PACKAGED.items()

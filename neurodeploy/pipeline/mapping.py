@@ -24,14 +24,21 @@ def map(
     """
     from partitioner.json_form import mapping_to_json
     from partitioner.mapper import map_program
+    from partitioner.network_mapper import map_network
+    from partitioner.network_summary import summary as network_summary
     from partitioner.summary import summary
     from targets.systems import SYSTEMS, get_system
 
     opened, target = open_bundle(bundle), get_system(system)
     if progress:
         progress("map", 0, 1)
-    mapping = map_program(opened.program, target, chips=chips, max_rows=max_rows, alternatives=tuple(SYSTEMS.values()))
-    found = summary(mapping, opened.program, target)
+    network, known = opened.program.network, tuple(SYSTEMS.values())
+    if network is not None:
+        mapping = map_network(network, target, chips=chips, max_rows=max_rows, alternatives=known)
+        found = network_summary(mapping, network, target)
+    else:
+        mapping = map_program(opened.program, target, chips=chips, max_rows=max_rows, alternatives=known)
+        found = summary(mapping, opened.program, target)
     if not found["violations"]:
         opened.write_mapping(mapping_to_json(mapping))
     if progress:

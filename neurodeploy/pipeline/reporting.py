@@ -105,23 +105,32 @@ def sections(opened: Bundle, mapping: Mapping, system: SystemSpec) -> dict[str, 
 
 
 def map_section(program: Program, mapping: Mapping, system: SystemSpec) -> dict[str, Any]:
+    """Cores and budgets; of a spiking network every population is a layer."""
+    from partitioner.network_summary import summary as network_summary
+    from partitioner.network_usage import core_demands as network_demands
     from partitioner.summary import summary
     from partitioner.usage import RESOURCES, core_demands
 
-    found = summary(mapping, program, system)
+    network = program.network
+    if network is not None:
+        found, demands = network_summary(mapping, network, system), network_demands(mapping, network, system)
+        layers: dict[str, int | None] = {name: index for index, name in enumerate(network.populations)}
+    else:
+        found, demands = summary(mapping, program, system), core_demands(mapping, program, system)
+        layers = {name: island.layer for name, island in program.islands.items()}
     limits = {name: limit.value for name, limit in system.chip.budget.limits().items() if limit.value}
     held: dict[tuple[int, int], list[Any]] = {}
     for shard in mapping.shards:
         held.setdefault((shard.chip, shard.core), []).append(shard)
     columns: dict[str, Any] = {"chip": [], "core": [], "label": [], "layer": [], "used_fraction": []}
     fractions: dict[str, list[float]] = {name: [] for name in RESOURCES if name in limits}
-    for (chip, core), demand in core_demands(mapping, program, system).items():
+    for (chip, core), demand in demands.items():
         shards = held[chip, core]
         share = {n: used / limits[n] for n, used in zip(RESOURCES, demand, strict=True) if n in limits}
         columns["chip"].append(chip)
         columns["core"].append(core)
         columns["label"].append(", ".join(dict.fromkeys(shard.group or shard.island for shard in shards)))
-        columns["layer"].append(program.islands[shards[0].island].layer)
+        columns["layer"].append(layers[shards[0].island])
         columns["used_fraction"].append(max(share.values()))
         for name, values in fractions.items():
             values.append(share[name])
@@ -131,7 +140,7 @@ def map_section(program: Program, mapping: Mapping, system: SystemSpec) -> dict[
         if limit:
             utilisation[name] = {"mean": entry["mean"] * limit, "max": entry["max_used"], "limit": limit}
         else:
-            used = [d[RESOURCES.index(name)] for d in core_demands(mapping, program, system).values()]
+            used = [d[RESOURCES.index(name)] for d in demands.values()]
             utilisation[name] = {"mean": sum(used) / len(used), "max": max(used), "limit": None}
     keys = (
         "fits",

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from neurodeploy.hostops.kvcache import State
 from neurodeploy.pipeline.session import (
     Progress,
     byte_counter,
@@ -31,6 +30,7 @@ def run(
 ) -> dict[str, Any]:
     """Prefill a text file through the program and count what happened: events, synaptic operations, saturations."""
     from neurodeploy.frontends.text import read_text
+    from neurodeploy.hostops.kvcache import State
 
     opened, tokenizer = open_model(bundle)
     tokens = encode_text(tokenizer, read_text(text), max_tokens)

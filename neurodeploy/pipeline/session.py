@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from neurodeploy.bundle import Bundle, open_bundle
 from neurodeploy.bundle.files import digest, read_json
-from neurodeploy.errors import BundleError, UserError
+from neurodeploy.errors import BundleError, InternalError, UserError
 from neurodeploy.frontends.tokenizer import Tokenizer, open_tokenizer
-from neurodeploy.hostops.executor import Executor
-from neurodeploy.hybrid import Hybrid
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
+
+if TYPE_CHECKING:  # both load torch, which spiking networks do without
+    from neurodeploy.hostops.executor import Executor
+    from neurodeploy.hybrid import Hybrid
 
 Progress = Callable[[str, int, int], None]
 
@@ -23,20 +25,27 @@ WINDOW = 512
 
 def open_model(path: str | Path) -> tuple[Bundle, Tokenizer]:
     bundle = open_bundle(path)
+    if bundle.program.network is not None:
+        fix = f"give it a stream of input: neurodeploy run {path} --input FILE"
+        raise UserError("ND3260", path, "holds a spiking network, which reads no text", fix)
     folder = bundle.path
     settings = read_json(folder / "tokenizer_settings.json")
     return bundle, open_tokenizer(folder / "tokenizer.json", bundle.program.info.vocab_size, settings)
 
 
 def hybrid(bundle: Bundle, runner: str = "fast") -> Hybrid:
+    from neurodeploy.hybrid import Hybrid
     from simulators import get_runner
 
+    if bundle.host_weights is None:
+        raise InternalError("ND9011", bundle.path, "has no host weights")
     return Hybrid(bundle.program, bundle.host_weights, get_runner(runner))
 
 
 def float_model(bundle: Bundle, source: str | Path | None = None) -> Executor:
     """The model as it was before conversion, read again from its source, whose files must be what was converted."""
     from neurodeploy.frontends.families import read_graph
+    from neurodeploy.hostops.executor import Executor
 
     recorded = bundle.manifest["source"]
     path = Path(source or recorded.get("path", ""))
@@ -55,11 +64,14 @@ def float_model(bundle: Bundle, source: str | Path | None = None) -> Executor:
 def load_mapping(bundle: Bundle) -> tuple[Mapping, SystemSpec, list[str]]:
     """The bundle's mapping, its system, and what the verifier has against it: nothing, unless the file was changed."""
     from partitioner.json_form import mapping_from_json
+    from partitioner.network_verify import verify_network
     from partitioner.verify import verify
     from targets.systems import get_system
 
     mapping = mapping_from_json(bundle.read_mapping())
     system = get_system(mapping.system)
+    if bundle.program.network is not None:
+        return mapping, system, verify_network(mapping, bundle.program.network, system)
     return mapping, system, verify(mapping, bundle.program, system)
 
 

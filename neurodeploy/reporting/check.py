@@ -15,7 +15,7 @@ _SAMPLE = 64
 
 def check(data: Mapping[str, Any]) -> ReportData:
     """The same data, known to follow `schema`; raises `InternalError` ND9050 naming the place otherwise."""
-    _match(data, ReportData, "report")
+    match(data, ReportData, "report")
     section = data.get("map")
     if section is not None:
         cores = section["cores"]
@@ -44,7 +44,7 @@ def _one_of(value: str, allowed: tuple[str, ...], path: str) -> None:
         _fail(path, f"{value!r} is none of {', '.join(allowed)}")
 
 
-def _match(value: Any, hint: Any, path: str) -> None:
+def match(value: Any, hint: Any, path: str) -> None:
     """Match a value against a type made of TypedDict, list, dict, union and the JSON scalars."""
     origin, args = get_origin(hint), get_args(hint)
     if is_typeddict(hint):
@@ -56,7 +56,7 @@ def _match(value: Any, hint: Any, path: str) -> None:
                 _fail(f"{path}.{key}", "is missing")
         for key, item in value.items():
             if key in hints:
-                _match(item, hints[key], f"{path}.{key}")
+                match(item, hints[key], f"{path}.{key}")
             elif not hint.__required_keys__:  # where every key is optional, a misspelt one would be lost in silence
                 _fail(f"{path}.{key}", "is not a key of the schema")
     elif origin in (Union, types.UnionType):
@@ -64,19 +64,19 @@ def _match(value: Any, hint: Any, path: str) -> None:
             return
         options = [arg for arg in args if arg is not type(None)]
         if len(options) == 1:
-            _match(value, options[0], path)
+            match(value, options[0], path)
         elif not any(_is_scalar(value, option) for option in options):
             _fail(path, f"is {type(value).__name__}")
     elif origin is list:
         if not isinstance(value, list):
             _fail(path, f"is {type(value).__name__}, not a list")
         for index, item in enumerate(value[:_SAMPLE]):
-            _match(item, args[0], f"{path}[{index}]")
+            match(item, args[0], f"{path}[{index}]")
     elif origin is dict:
         if not isinstance(value, Mapping):
             _fail(path, f"is {type(value).__name__}, not a dictionary")
         for key, item in value.items():
-            _match(item, args[1], f"{path}.{key}")
+            match(item, args[1], f"{path}.{key}")
     elif not _is_scalar(value, hint):
         _fail(path, f"is {type(value).__name__}, not {hint.__name__}")
 

@@ -16,7 +16,7 @@ from neurodeploy.errors import BundleError
 from neurodeploy.reporting.check import check
 from neurodeploy.reporting.html import clean
 from neurodeploy.reporting.page import page
-from neurodeploy.reporting.schema import PHASES, ReportData
+from neurodeploy.reporting.schema import PHASES, MapSection, ReportData
 
 #: What ends the name of each file, and what the page says of it.
 BESIDE = {
@@ -45,7 +45,7 @@ def render(data: Mapping[str, Any], out_html: str | os.PathLike[str]) -> list[Pa
         beside[".json"]: to_json(checked),
         beside["_ops.csv"]: ops_csv(checked),
         beside["_energy.csv"]: energy_csv(checked),
-        beside["_cores.csv"]: cores_csv(checked),
+        beside["_cores.csv"]: cores_csv(checked.get("map")),
     }
     write_all(texts)
     return list(texts)
@@ -78,7 +78,7 @@ def write_all(texts: Mapping[Path, str]) -> None:
             aside.unlink(missing_ok=True)
 
 
-def to_json(data: ReportData) -> str:
+def to_json(data: Mapping[str, Any]) -> str:
     """The data as strict JSON, a section per line; a number that is not finite becomes null, for JSON has none."""
     lines = [f"{json.dumps(key)}: {json.dumps(_finite(value), allow_nan=False)}" for key, value in data.items()]
     return "{\n" + ",\n".join(lines) + "\n}\n"
@@ -94,7 +94,7 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def _csv(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+def csv_text(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(_cell(name) for name in head)
@@ -113,7 +113,7 @@ def _cell(value: Any) -> Any:
 def ops_csv(data: ReportData) -> str:
     columns = ("path", "op", "device", "rule", "reason", "remedy", "bytes_per_token")
     ops: Iterable[Mapping[str, Any]] = data.get("explain") or []
-    return _csv(columns, ([op[column] for column in columns] for op in ops))
+    return csv_text(columns, ([op[column] for column in columns] for op in ops))
 
 
 def energy_csv(data: ReportData) -> str:
@@ -132,15 +132,14 @@ def energy_csv(data: ReportData) -> str:
                     *(joules[b] for b in _BANDS),
                 ]
             )
-    return _csv(head, rows)
+    return csv_text(head, rows)
 
 
-def cores_csv(data: ReportData) -> str:
-    section = data.get("map")
+def cores_csv(section: MapSection | None) -> str:
     head = ["chip", "core", "label", "layer", "used_fraction"]
     if section is None:
-        return _csv(head, [])
+        return csv_text(head, [])
     cores: Mapping[str, Any] = section["cores"]
     resources: Mapping[str, list[float]] = section["cores"]["resource_fractions"]
     columns = [*(cores[name] for name in head), *resources.values()]
-    return _csv([*head, *(f"{name}_fraction" for name in resources)], zip(*columns, strict=True))
+    return csv_text([*head, *(f"{name}_fraction" for name in resources)], zip(*columns, strict=True))

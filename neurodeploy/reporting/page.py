@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 
 from neurodeploy.reporting.html import Html, el, join
@@ -40,9 +40,6 @@ def page(data: ReportData, beside: dict[str, str]) -> str:
 
     Equal data give equal bytes. The content security policy forbids every request, and every script but our own.
     """
-    style, script = (_asset(name) for name in ("style.css", "page.js"))
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
     bodies, contents, missing = [], [], []
     for key, anchor, title, part in _PARTS:
         made = part(data)
@@ -54,24 +51,32 @@ def page(data: ReportData, beside: dict[str, str]) -> str:
     if missing:
         contents.append(("not-run", "Not run yet"))
     contents.append(("provenance", "Provenance"))
-    nav = [el("a", title, href=f"#{anchor}") for anchor, title in contents]
-    head = [
+    sections = [*bodies, not_run(data, missing), provenance(data, beside)]
+    return document(f"{model_name(data)} on {_where(data)}", hero(data), contents, sections)
+
+
+def document(title: str, head: Html, contents: Sequence[tuple[str, str]], sections: Sequence[Html | None]) -> str:
+    """One HTML file of a head, a table of contents as (anchor, title), and sections; it loads nothing."""
+    style, script = (_asset(name) for name in ("style.css", "page.js"))
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    top = [
         el("meta", charset="utf-8"),
         el("meta", http_equiv="Content-Security-Policy", content=policy),
         el("meta", name="viewport", content="width=device-width, initial-scale=1"),
         el("meta", name="color-scheme", content="light dark"),
         el("link", rel="icon", href="data:,"),
-        el("title", f"{model_name(data)} on {_where(data)}"),
+        el("title", title),
         Html(f"<style>{style}</style>"),
     ]
     body = [
-        hero(data),
-        el("nav", *nav, aria_label="Contents"),
-        el("main", *bodies, not_run(data, missing), provenance(data, beside)),
+        head,
+        el("nav", *(el("a", name, href=f"#{anchor}") for anchor, name in contents), aria_label="Contents"),
+        el("main", *sections),
         el("div", id="tip", role="status"),
         Html(f"<script>{script}</script>"),
     ]
-    return "<!doctype html>\n" + el("html", el("head", *head), "\n", el("body", join(body, "\n")), lang="en") + "\n"
+    return "<!doctype html>\n" + el("html", el("head", *top), "\n", el("body", join(body, "\n")), lang="en") + "\n"
 
 
 def _where(data: ReportData) -> str:

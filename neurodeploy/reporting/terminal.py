@@ -14,19 +14,35 @@ from neurodeploy.reporting import units
 from neurodeploy.reporting.derive import basis_shares, components, op_groups, rate_band
 from neurodeploy.reporting.schema import BOUNDARIES, BOUNDARY_TEXT, PHASES
 from neurodeploy.reporting.terminal_checks import print_demo, print_doctor, print_paths, print_run, print_verify
+from neurodeploy.reporting.terminal_network import (
+    print_convert_network,
+    print_energy_network,
+    print_eval_network,
+    print_explain_network,
+    print_export_network,
+    print_run_network,
+    print_verify_network,
+)
 from neurodeploy.reporting.terminal_table import open_console, say, show_table
 
 __all__ = [
     "print_convert",
+    "print_convert_network",
     "print_demo",
     "print_doctor",
     "print_energy",
+    "print_energy_network",
     "print_eval",
+    "print_eval_network",
     "print_explain",
+    "print_explain_network",
+    "print_export_network",
     "print_map",
     "print_paths",
     "print_run",
+    "print_run_network",
     "print_verify",
+    "print_verify_network",
 ]
 
 #: Lines of a list before it is cut; `--json` has all.
@@ -67,7 +83,9 @@ def print_map(found: Mapping[str, Any], console: Console | None = None) -> None:
     border = found.get("border_bytes_per_token")
     if border is not None:
         say(
-            console, f"{units.si(border, 'B')} per token over the host border, {len(found['host_ops'])} host operations"
+            console,
+            f"{units.si(border, 'B')} per {found.get('unit', 'token')} over the host border"
+            + (f", {len(found['host_ops'])} host operations" if "unit" not in found else " if every neuron sends"),
         )
     _lines(console, found["violations"], "red")
 

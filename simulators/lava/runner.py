@@ -55,7 +55,7 @@ class LavaNetworkRunner:
         every recorded port costs Lava a channel and a message a step.
 
     Raises ND4100 without Lava, ND4102 at the time-out, ND4103 on an exception in Lava, ND4104 for weights whose format
-    Lava would change, and ND3200..ND3211 for inputs, probes and states as every runner does.
+    Lava would change, and ND3200..ND3210 for inputs, probes and states as every runner does.
     """
 
     timeout: float = SECONDS

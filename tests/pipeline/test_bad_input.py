@@ -201,7 +201,7 @@ CASES: dict[str, tuple[str, int, str, Callable[[World], list[str]]]] = {
     "misspelt packaged model": ("ND1001", USER, "'smollm2-135m'", lambda w: w.convert("smollm2-135")),
     "a text as model": ("ND1003", USER, "notes.txt", lambda w: w.convert(w.file("notes.txt"))),
     "a pickle as model": ("ND1003", USER, "model.pt", lambda w: w.convert(w.file("model.pt", b"\x80\x04x"))),
-    "a NIR graph as model": ("ND1003", USER, "net.nir", lambda w: w.convert(w.file("net.nir", b"\x89HDF\r\n\x1a\n"))),
+    "an HDF5 file as model": ("ND1003", USER, "net.h5", lambda w: w.convert(w.file("net.h5", b"\x89HDF\r\n\x1a\n"))),
     "a lone weight file": ("ND1003", USER, "config.json", lambda w: w.convert(w.llama / "model.safetensors")),
     "a folder without configuration": (
         "ND1003", USER, "config.json", lambda w: w.convert(_without(w.model(), "config.json"))

@@ -14,7 +14,20 @@ import neurodeploy
 from tests.bundle.changes import rewrite
 from tests.tiny import call, environment, snapshot
 
-VERBS = ("convert", "map", "run", "generate", "eval", "energy", "explain", "report", "verify", "doctor", "demo")
+VERBS = (
+    "convert",
+    "map",
+    "run",
+    "generate",
+    "eval",
+    "energy",
+    "explain",
+    "report",
+    "export",
+    "verify",
+    "doctor",
+    "demo",
+)
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from neurodeploy.reporting.html import Child, Html, clean, el, fact_list
 from neurodeploy.reporting.missing import how_to
-from neurodeploy.reporting.schema import ReportData
+from neurodeploy.reporting.schema import Provenance, ReportData
 from neurodeploy.reporting.sections.frame import section
 
 TITLE = "Provenance"
@@ -27,8 +27,11 @@ def not_run(data: ReportData, missing: list[tuple[str, str]]) -> Html | None:
 
 def provenance(data: ReportData, files: dict[str, str]) -> Html:
     """`files` maps the name of a file beside the page to what it holds."""
+    return provenance_of(data.get("provenance"), files)
+
+
+def provenance_of(found: Provenance | None, files: dict[str, str]) -> Html:
     beside = el("ul", *(el("li", el("a", name, href=_relative(name)), f" {what}") for name, what in files.items()))
-    found = data.get("provenance")
     if found is None:
         facts = el("p", "Not recorded: version, seed and hashes.", class_="hint")
     else:

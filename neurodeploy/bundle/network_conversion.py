@@ -1,0 +1,65 @@
+"""What verbs read of the conversion of a spiking network, conversion.json, checked before any of them relies on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from neurodeploy.bundle.typed import Row, as_integer, as_text, get, integer, items, number, table, text, texts
+from neurodeploy.errors import BundleError
+from neurodeploy.ir.float_network import size_of
+from neurodeploy.ir.network import Network
+
+#: Longest latency of an output in steps: far more synapses in a row than any network has.
+LATENCY_MAX = 1 << 16
+#: What stands for entries that a conversion without rounding does not have.
+_ABSENT: Mapping[str, Any] = {
+    "format": "", "shapes": {}, "inputs": {}, "outputs": {}, "graded": [], "warnings": [], "errors": [], "options": {},
+    "pure_nir": True,
+}  # fmt: skip
+
+
+def network_conversion(value: dict[str, Any], network: Network, path: Path) -> dict[str, Any]:
+    """The conversion with every entry there, of the type that it should have, for this network. ND5006 otherwise."""
+    found = {**_ABSENT, **value}
+    try:
+        texts(found, "warnings"), text(found, "format")
+        if type(get(found, "pure_nir")) is not bool:
+            raise ValueError("pure_nir is not true or false")
+        for row in items(found, "errors"):
+            text(row, "where"), text(row, "parameter"), number(row, "relative")
+            _positive(row, "absolute", zero=True)
+        if found["format"] == "NIR":
+            _from_nir(found, network)
+    except ValueError as error:
+        raise BundleError(
+            "ND5006", path, f"is not the conversion of this network: {error}", "convert the network again"
+        ) from None
+    return found
+
+
+def _from_nir(found: Row, network: Network) -> None:
+    names = set(network.inputs)
+    shapes, inputs, outputs = (table(found, key) for key in ("shapes", "inputs", "outputs"))
+    if set(shapes) != names or set(inputs) != names or not names.issuperset(texts(found, "graded")):
+        raise ValueError("its inputs are not those of the network")
+    for name in names:
+        sides = [as_integer(side, "shape", 1) for side in items(shapes, name)]
+        if not sides or size_of(sides) != network.populations[name].size:
+            raise ValueError(f"the shape of {name!r:.40} is {sides!s:.40}")
+        _positive(get(inputs, name), "unit")
+    for row in outputs.values():
+        if as_text(get(row, "population"), "population") not in network.outputs:
+            raise ValueError(f"{row['population']!r:.40} is no output of the network")
+        integer(row, "latency", 0, LATENCY_MAX)
+        _positive(row, "unit")
+    options = table(found, "options")
+    text(options, "scheme")
+    _positive(options, "dt")
+
+
+def _positive(row: Row, key: str, zero: bool = False) -> None:
+    value = number(row, key)
+    if value is None or value < 0 or (value == 0 and not zero):
+        raise ValueError(f"{key} is {value}, a positive number is needed")

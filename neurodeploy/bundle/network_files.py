@@ -1,0 +1,186 @@
+"""A spiking network on disk: its structure in program.json, its arrays in network.h5, each read by mapping the file.
+
+    program.json   contract, info, network: {name, dt, outputs, populations: [..], projections: [..], provenance}
+    network.h5     pI.NAME for an array parameter or initial state of population I; jI.weight, .indptr, .target, .delay of
+                   projection J. Dense weights are stored by axon, (columns, rows), so that one axon's targets lie together.
+
+An array is written in JSON as ``{"array": [type, shape]}``; a plain integer stands for all neurons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy.bundle.hdf5 import new_hdf5
+from neurodeploy.bundle.island_files import map_dataset
+from neurodeploy.bundle.typed import MOST, Row, as_integer, as_text, get, integer, items, table, text, texts
+from neurodeploy.ir.fixedpoint import Dyadic
+from neurodeploy.ir.network import Conv, Dense, Direct, Network, Population, Projection, Sparse, Synapse
+from neurodeploy.neurons.registry import check_network
+
+ARRAYS = "network.h5"
+#: Element types that an array of a network may have.
+TYPES = {str(np.dtype(t)): np.dtype(t) for t in (np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64)}
+_CONV_PAIRS = ("stride", "padding", "dilation", "output_padding")
+
+
+class _Arrays:
+    """The arrays of a network by their names in the file, collected while its structure is described."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, NDArray[Any]] = {}
+
+    def row(self, name: str, value: Any) -> Any:
+        """What stands in JSON for an integer or an array."""
+        if isinstance(value, int | np.integer):
+            return int(value)
+        array = np.asarray(value)
+        self.found[name] = array
+        return {"array": [str(array.dtype), list(array.shape)]}
+
+
+def network_to_json(network: Network) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """The structure, and the arrays that belong into `ARRAYS`."""
+    arrays = _Arrays()
+    populations = []
+    for i, population in enumerate(network.populations.values()):
+        tables = {
+            kind: {name: arrays.row(f"p{i}.{kind}.{name}", value) for name, value in values.items()}
+            for kind, values in (("params", population.params), ("initial", population.initial))
+        }
+        populations.append(
+            {"name": population.name, "shape": list(population.shape), "model": population.model, **tables}
+        )
+    projections = [_projection_row(f"j{j}", p, arrays) for j, p in enumerate(network.projections)]
+    structure = {
+        "name": network.name,
+        "dt": None if network.dt is None else [network.dt.mantissa, network.dt.exponent],
+        "outputs": list(network.outputs),
+        "populations": populations,
+        "projections": projections,
+        "provenance": dict(network.provenance),
+    }
+    return structure, arrays.found
+
+
+def _projection_row(prefix: str, p: Projection, arrays: _Arrays) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "name": p.name, "source": p.source, "target": p.target, "source_port": p.source_port, "target_port": p.target_port,
+        "graded": p.graded, "weight_exp": p.weight_exp, "weight_bits": p.weight_bits, "sign_mode": p.sign_mode,
+        "delay": None if p.delay is None else arrays.row(f"{prefix}.delay", p.delay),
+    }  # fmt: skip
+    return {**row, "synapse": _synapse_row(prefix, p.synapse, arrays)}
+
+
+def _synapse_row(prefix: str, s: Synapse, arrays: _Arrays) -> dict[str, Any]:
+    if isinstance(s, Dense):
+        return {"kind": "dense", "weight": arrays.row(f"{prefix}.weight", s.weight.T)}
+    if isinstance(s, Sparse):
+        parts = {key: arrays.row(f"{prefix}.{key}", getattr(s, key)) for key in ("indptr", "target", "weight")}
+        return {"kind": "sparse", "rows": s.rows, "columns": s.columns, **parts}
+    if isinstance(s, Conv):
+        pairs = {key: list(getattr(s, key)) for key in _CONV_PAIRS}
+        weight = arrays.row(f"{prefix}.weight", s.weight)
+        rest = {"input_shape": list(s.input_shape), "groups": s.groups, "transposed": s.transposed}
+        return {"kind": "conv", "weight": weight, **pairs, **rest}
+    return {"kind": "direct", "size": s.size}
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    with new_hdf5(path) as file:
+        for name, array in arrays.items():
+            file.create_dataset(name, data=np.ascontiguousarray(array))
+
+
+def network_from_json(row: Row, path: Path) -> Network:
+    """The network of a program.json row with its arrays mapped from `path`.
+
+    Raises `ValueError`, `InternalError` or `UserError` for what is no network, ND5006 for a damaged array file.
+    """
+
+    def value(entry: Any, name: str, least: int = -(1 << 62)) -> Any:
+        if isinstance(entry, dict):
+            kind, shape = items(entry, "array")
+            sides = tuple(as_integer(side, name, 0) for side in shape)
+            if kind not in TYPES:
+                raise ValueError(f"{name} is an array of {kind!r:.20}")
+            if 0 in sides:  # nothing to map, and no file has a place for it
+                return np.zeros(sides, TYPES[kind])
+            return map_dataset(path, name, TYPES[kind], sides)
+        return as_integer(entry, name, least, 1 << 62)
+
+    populations: dict[str, Population] = {}
+    for i, entry in enumerate(items(row, "populations")):
+        shape = tuple(as_integer(side, "shape", 1) for side in items(entry, "shape"))
+        params, initial = (
+            {name: value(v, f"p{i}.{kind}.{name}") for name, v in table(entry, kind).items()}
+            for kind in ("params", "initial")
+        )
+        found = Population(text(entry, "name"), shape, text(entry, "model"), params, initial)
+        if found.size > MOST:
+            raise ValueError(f"population {found.name!r:.40} has {found.size} neurons, at most {MOST} are possible")
+        populations[found.name] = found
+    projections = tuple(_projection(entry, f"j{j}", value) for j, entry in enumerate(items(row, "projections")))
+    dt = get(row, "dt")
+    network = Network(
+        text(row, "name"), populations, projections, texts(row, "outputs"), None if dt is None else _dyadic(dt),
+        table(row, "provenance"),
+    )  # fmt: skip
+    check_network(network)
+    return network
+
+
+def _dyadic(pair: Any) -> Dyadic:
+    if not isinstance(pair, list) or len(pair) != 2:
+        raise ValueError(f"dt is {pair!r:.40}, two integers are needed")
+    return Dyadic(as_integer(pair[0], "dt", 1, 1 << 53), as_integer(pair[1], "dt", -1000, 1000))
+
+
+def _pair(entry: Row, key: str, length: int = 2) -> tuple[int, ...]:
+    values = tuple(as_integer(value, key) for value in items(entry, key))
+    if len(values) != length:
+        raise ValueError(f"{key} is {values}, {length} integers are needed")
+    return values
+
+
+def _flag(entry: Row, key: str) -> bool:
+    value = get(entry, key)
+    if not isinstance(value, bool):
+        raise ValueError(f"{key} is {value!r:.40}, true or false is needed")
+    return value
+
+
+def _projection(entry: Row, prefix: str, value: Callable[[Any, str], Any]) -> Projection:
+    def array(row: Row, key: str) -> NDArray[Any]:
+        found = value(get(row, key), f"{prefix}.{key}")
+        if not isinstance(found, np.ndarray):
+            raise ValueError(f"{prefix}.{key} is not an array")
+        return found
+
+    names = {key: as_text(get(entry, key), key) for key in ("name", "source", "target", "source_port", "target_port")}
+    return Projection(
+        **names, synapse=_synapse(table(entry, "synapse"), array), graded=_flag(entry, "graded"),
+        weight_exp=integer(entry, "weight_exp", -31, 31), weight_bits=integer(entry, "weight_bits", 1, 32),
+        sign_mode=text(entry, "sign_mode"), delay=None if get(entry, "delay") is None else array(entry, "delay"),
+    )  # fmt: skip
+
+
+def _synapse(row: Row, array: Callable[[Row, str], NDArray[Any]]) -> Synapse:
+    kind = text(row, "kind")
+    if kind == "dense":
+        return Dense(array(row, "weight").T)
+    if kind == "sparse":
+        rows, columns = integer(row, "rows", 1), integer(row, "columns", 1)
+        return Sparse(rows, columns, array(row, "indptr"), array(row, "target"), array(row, "weight"))
+    if kind == "conv":
+        pairs = {key: _pair(row, key) for key in _CONV_PAIRS}
+        shape, groups = _pair(row, "input_shape", 3), integer(row, "groups", 1)
+        return Conv(array(row, "weight"), shape, groups=groups, transposed=_flag(row, "transposed"), **pairs)  # type: ignore[arg-type]
+    if kind == "direct":
+        return Direct(integer(row, "size", 1))
+    raise ValueError(f"unknown kind of synapses {kind!r:.40}")

@@ -1,0 +1,140 @@
+"""The state of a running network as one .npz file: resumed, it goes on with the same bits, whichever runner goes on.
+
+`header` is JSON: the digest of the program that it belongs to and the steps done. Arrays: ``n.POPULATION.VARIABLE``
+(samples,
+size) int64 and ``p.PROJECTION`` (samples, slots, rows) int32, as in `ir.network_run.NetworkState`. No pickle.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+import zlib
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy.bundle.files import write_aside
+from neurodeploy.errors import BundleError, UserError
+from neurodeploy.ir.float_network import size_of
+from neurodeploy.ir.network import INPUT, Direct, Network
+from neurodeploy.ir.network_run import NetworkState
+from neurodeploy.neurons.registry import get_model
+
+FORMAT = "neurodeploy-state/1"
+#: Parallel samples of one state.
+MOST_SAMPLES = 1 << 20
+#: Bytes of one variable.
+MOST_BYTES = 1 << 33
+_AGAIN = "run from the beginning, without --resume"
+
+
+def write_state(path: Path, state: NetworkState, program_sha256: str) -> None:
+    """Write under a temporary name and rename: an older state stays until the new one is complete."""
+    header = {"format": FORMAT, "program_sha256": program_sha256, "step": state.step}
+    arrays: dict[str, NDArray[Any]] = {
+        f"n.{population}.{variable}": array
+        for population, variables in state.neurons.items()
+        for variable, array in variables.items()
+    }
+    arrays |= {f"p.{name}": array for name, array in state.pending.items()}
+    buffer = io.BytesIO()
+    np.savez(buffer, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)  # type: ignore[arg-type]
+    write_aside(path, buffer.getvalue())
+
+
+def read_state(path: Path, network: Network, program_sha256: str) -> NetworkState:
+    """Read a state of this network.
+
+    Raises
+    ------
+    UserError : ND3256, no such file. BundleError : ND5011, not a state, damaged, or of another program.
+    """
+    if not path.is_file():
+        raise UserError("ND3256", path, "does not exist: there is no state to resume", "run with --checkpoint first")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            header = _header(archive)
+            if header.get("format") != FORMAT or header.get("program_sha256") != program_sha256:
+                raise BundleError("ND5011", path, "is the state of another program", _AGAIN)
+            step = header.get("step")
+            if type(step) is not int or not 0 <= step < 1 << 62:
+                raise ValueError(f"step is {step!r:.40}")
+            return _state(archive, network, step)
+    except (
+        ValueError,
+        KeyError,
+        OSError,
+        EOFError,
+        SyntaxError,
+        NotImplementedError,
+        RuntimeError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
+        raise BundleError("ND5011", path, f"is not a state: {error!s:.200}", _AGAIN) from None
+
+
+def _header(archive: zipfile.ZipFile) -> dict[str, Any]:
+    raw = _array(archive, "header", np.dtype(np.uint8), None)
+    value = json.loads(raw.tobytes().decode())
+    if not isinstance(value, dict):
+        raise ValueError("its header is no object")
+    return value
+
+
+def _state(archive: zipfile.ZipFile, network: Network, step: int) -> NetworkState:
+    sizes = {
+        (population.name, variable): population.size
+        for population in network.populations.values()
+        if population.model != INPUT
+        for variable in get_model(population.model).state
+    }
+    slots = {p.name: (p.depth, p.synapse.rows) for p in network.projections if not isinstance(p.synapse, Direct)}
+    names = {name.removesuffix(".npy") for name in archive.namelist()} - {"header"}
+    wanted = {f"n.{population}.{variable}" for population, variable in sizes} | {f"p.{name}" for name in slots}
+    if names != wanted:
+        raise ValueError(f"holds other variables than the network: {sorted(names ^ wanted)[:3]}")
+    neurons: dict[str, dict[str, NDArray[np.int64]]] = {
+        name: {} for name, population in network.populations.items() if population.model != INPUT
+    }
+    for (population, variable), size in sizes.items():
+        array = _array(archive, f"n.{population}.{variable}", np.dtype(np.int64), (size,))
+        neurons[population][variable] = array
+    pending = {name: _array(archive, f"p.{name}", np.dtype(np.int32), shape) for name, shape in slots.items()}
+    state = NetworkState(step, neurons, pending)
+    arrays = [a for table in (*neurons.values(), pending) for a in table.values()]
+    if len({a.shape[0] for a in arrays}) > 1:
+        raise ValueError("its variables have different numbers of samples")
+    return state
+
+
+def _array(archive: zipfile.ZipFile, name: str, dtype: np.dtype[Any], tail: tuple[int, ...] | None) -> NDArray[Any]:
+    """Type and shape are compared with what the network needs before anything is allocated."""
+    with archive.open(f"{name}.npy") as file:
+        shape, found = _npy_header(file)
+        expected = (
+            len(shape) == 1 and shape[0] < 1 << 20 if tail is None else shape[1:] == tail and shape[0] <= MOST_SAMPLES
+        )
+        if found != dtype or not expected:
+            raise ValueError(f"{name} is {found} {shape}")
+        size = dtype.itemsize * size_of(shape)
+        if size > MOST_BYTES:
+            raise ValueError(f"{name} has {size} bytes, at most {MOST_BYTES} are read")
+        data = file.read(size + 1)
+        if len(data) != size:
+            raise ValueError(f"{name} is truncated")
+        array: NDArray[Any] = np.frombuffer(data, dtype).reshape(shape).copy()
+        return array
+
+
+def _npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError("its format is not known")
+    shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    if fortran and len(shape) > 1:
+        raise ValueError("its arrays are in another order")
+    return shape, dtype

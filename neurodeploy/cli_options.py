@@ -1,0 +1,112 @@
+"""Arguments and options that verbs share, and those of `convert` by the kind of model that they are for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+TEXT_MODELS, NIR, NET = "Language models", "Spiking networks: NIR", "Spiking networks: lava-dl .net"
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, nothing else.")]
+Model = Annotated[
+    str,
+    typer.Argument(
+        help="A Hugging Face folder, a .gguf, demo, smollm2-135m, gemma3-270m; a spiking network as .nir or lava-dl .net."
+    ),
+]
+BundlePath = Annotated[Path, typer.Argument(metavar="X.nd", help="A bundle made by convert.")]
+Text = Annotated[Path, typer.Option("--text", help="A UTF-8 text file.")]
+Input = Annotated[
+    Path | None, typer.Option("--input", help="Input of a spiking network: .npy, .npz or NIRData (.h5, .nir).")
+]
+Steps = Annotated[int | None, typer.Option(min=1, help="Time steps of the input to run (default: all of it).")]
+Probes = Annotated[list[str] | None, typer.Option("--probe", help="POPULATION.VARIABLE to record; repeatable.")]
+Labels = Annotated[Path | None, typer.Option(help="Classes of the samples of a spiking network's input: .npy.")]
+OptionalText = Annotated[Path | None, typer.Option("--text", help="A UTF-8 text file.")]
+MaxTokens = Annotated[int | None, typer.Option(min=2, help="Read at most so many tokens of a text.")]
+System = Annotated[str, typer.Option(help="oheo-gulch, kapoho-point, alia-point, hala-point or loihi1-nahuku.")]
+RunnerName = Annotated[str, typer.Option(help="fast, reference, or lava (spiking networks): the same bits.")]
+Host = Annotated[str, typer.Option(help="Host profile: cpu-generic, jetson-orin-nano, h100.")]
+MeasureHost = Annotated[bool, typer.Option("--measure-host", help="Measure this machine instead of a profile.")]
+Seed = Annotated[int, typer.Option(help="Seed of the sampling.")]
+Threads = Annotated[int | None, typer.Option(min=1, envvar="NEURODEPLOY_THREADS", help="Threads (default: all cores).")]
+
+
+# --- of convert
+Calibration = Annotated[
+    Path | None,
+    typer.Option(help="Text to calibrate on (default: embedded prose); NIR: a typical input, which sets scales."),
+]
+WeightBits = Annotated[int | None, typer.Option(help="Width of a weight: 2 to 8 (NIR: 1 to 8).")]
+Dt = Annotated[float | None, typer.Option(help="Spiking networks: seconds of a time step. NIR needs it.")]
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        help="default, graded-14, graded-12, graded-8, naive or quick (default: default).",
+        rich_help_panel=TEXT_MODELS,
+        show_default="default",
+    ),
+]
+PayloadBits = Annotated[
+    int | None, typer.Option(help="Width of an event: 16, 14, 12 or 8.", rich_help_panel=TEXT_MODELS)
+]
+Rounding = Annotated[
+    str | None, typer.Option(help="Of weights: gptq (compensated) or nearest.", rich_help_panel=TEXT_MODELS)
+]
+InputRange = Annotated[
+    str | None, typer.Option(help="Of events: absmax, percentile or mse.", rich_help_panel=TEXT_MODELS)
+]
+CalibrationTokens = Annotated[
+    int | None, typer.Option(help="Tokens read from the text, at least 16.", rich_help_panel=TEXT_MODELS)
+]
+Gain = Annotated[
+    str | None,
+    typer.Option(
+        help="Meaning of r of a neuron without a leak: physical, per-step or auto (default).",
+        rich_help_panel=NIR,
+        show_default="auto",
+    ),
+]
+Source = Annotated[
+    str | None,
+    typer.Option(help="Framework that wrote the file: snntorch, norse, spikingjelly or sinabs.", rich_help_panel=NIR),
+]
+Reset = Annotated[
+    str | None,
+    typer.Option(
+        help="What a spike does: value (sets the voltage), subtract, or with --source subtract-next.",
+        rich_help_panel=NIR,
+    ),
+]
+VReset = Annotated[
+    float | None,
+    typer.Option(help="With --source: voltage after a spike, where the file lacks it.", rich_help_panel=NIR),
+]
+UnitGain = Annotated[
+    bool, typer.Option("--unit-gain", help="With --source: an input of 1 adds 1 to the voltage.", rich_help_panel=NIR)
+]
+Scheme = Annotated[
+    str | None, typer.Option(help="Decay in a step: euler (default) or exponential.", rich_help_panel=NIR)
+]
+Compat = Annotated[
+    str | None, typer.Option(help="Truncate as the published bridge from NIR: lava or lava-dl.", rich_help_panel=NIR)
+]
+NumLayers = Annotated[int | None, typer.Option(min=1, help="Read only the first layers.", rich_help_panel=NET)]
+SkipLayers = Annotated[int | None, typer.Option(min=0, help="Leave out the first layers.", rich_help_panel=NET)]
+InputMessageBits = Annotated[
+    int | None, typer.Option(min=0, max=32, help="Bits of an input's payload; 0: spikes.", rich_help_panel=NET)
+]
+InputShape = Annotated[
+    str | None, typer.Option(metavar="X,Y,C", help="Shape of the input, where no layer says it.", rich_help_panel=NET)
+]
+ResetInterval = Annotated[
+    int | None, typer.Option(min=1, help="Steps between resets of all LIF states.", rich_help_panel=NET)
+]
+ResetOffset = Annotated[int | None, typer.Option(min=0, help="Steps before the first reset.", rich_help_panel=NET)]
+SpikeExp = Annotated[
+    int | None,
+    typer.Option(min=0, max=15, help="Fractional bits of sigma-delta payloads (netx: 6).", rich_help_panel=NET),
+]

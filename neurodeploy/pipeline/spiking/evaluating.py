@@ -1,0 +1,178 @@
+"""`eval` of a spiking network: the float network of the bundle and its integers on the same input, spike by spike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy.bundle import Bundle
+from neurodeploy.bundle.network_writer import SOURCE_NIR
+from neurodeploy.errors import BundleError, UserError
+from neurodeploy.frontends.streams import Stream
+from neurodeploy.ir.float_network import FloatNetwork, FloatResult, chip_order
+from neurodeploy.ir.network_run import NetworkResult
+from neurodeploy.pipeline.session import Progress
+from neurodeploy.pipeline.spiking.opening import get_network_runner, lengthened, open_network, stream_of
+from neurodeploy.pipeline.spiking.running import advance
+
+
+def eval_network(
+    bundle: str | Path,
+    input: str | Path,
+    *,
+    steps: int | None = None,
+    labels: str | Path | None = None,
+    runner: str = "fast",
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Float against integers on an input, each output moved by its latency; the dictionary is what ``eval --json`` prints.
+
+    `labels` (.npy, an integer a sample): how many samples each of the two puts into the right class, which is the neuron of
+    an output with the largest sum of payloads. Raises ND3263 where the bundle holds no float network (a lava-dl .net has
+    integers only), ND3269 for labels that do not fit.
+    """
+    opened, network = open_network(bundle)
+    real = float_network(opened)
+    engine = get_network_runner(runner)
+    stream = stream_of(input, opened, network, steps)
+    classes = None if labels is None else read_labels(Path(labels), stream.samples)
+    result = advance(network, engine, lengthened(stream, longest_latency(opened)), progress=progress)
+    return {
+        "network": network.name,
+        "steps": stream.steps,
+        "samples": stream.samples,
+        "runner": runner,
+        "labels": None if labels is None else Path(labels).name,
+        "comparison": compare(opened, real, stream, result, classes),
+        "notes": stream.notes,
+    }
+
+
+def has_float(opened: Bundle) -> bool:
+    return SOURCE_NIR in opened.manifest["members"] and opened.program.conversion["format"] == "NIR"
+
+
+def longest_latency(opened: Bundle) -> int:
+    outputs: Mapping[str, Any] = opened.program.conversion["outputs"]  # type: ignore[assignment]
+    return max((int(row["latency"]) for row in outputs.values()), default=0)
+
+
+def float_network(opened: Bundle) -> FloatNetwork:
+    """The network before it was quantised, from the NIR file in the bundle.
+
+    ND3263 where there is none, ND5006 where it is not the network that the integers were made of.
+    """
+    from neurodeploy.frontends.nir.reader import read
+
+    conversion: Mapping[str, Any] = opened.program.conversion
+    network = opened.program.network
+    if not has_float(opened) or network is None:
+        problem = "holds no float network to compare with: its source has integers only"
+        raise UserError("ND3263", opened.path, problem, "use run, energy and report, which need none")
+    path = opened.path / SOURCE_NIR
+    real = read(path, float(conversion["options"]["dt"]))
+    ends = [(name, network.populations[name].size) for name in network.inputs]
+    ends += [(name, network.populations[row["population"]].size) for name, row in conversion["outputs"].items()]
+    if ends != [(name, real.nodes[name].size) for name, _ in ends if name in real.nodes]:
+        raise BundleError("ND5006", path, "is not the network that the integers were made of", "convert it again")
+    if {*real.inputs, *real.outputs} != {name for name, _ in ends}:
+        raise BundleError("ND5006", path, "has other inputs or outputs than the integers", "convert it again")
+    return real
+
+
+def read_labels(path: Path, samples: int) -> NDArray[np.int64]:
+    """(samples,) classes. ND3269 for anything else."""
+    fix = "give an .npy with one whole number for each sample"
+    try:
+        found = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError, SyntaxError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UserError("ND3269", path, f"cannot be read: {reason:.200}", fix) from None
+    if not isinstance(found, np.ndarray):
+        raise UserError("ND3269", path, "is an archive, one array is needed", fix)
+    if found.dtype.kind not in "iu" or found.shape != (samples,):
+        problem = f"has shape {found.shape} and type {found.dtype} for {samples} samples"
+        raise UserError("ND3269", path, problem, fix)
+    return found.astype(np.int64)
+
+
+def compare(
+    opened: Bundle,
+    real: FloatNetwork,
+    stream: Stream,
+    result: NetworkResult,
+    classes: NDArray[np.int64] | None = None,
+) -> list[dict[str, Any]]:
+    """One row an output; `result` should have run as many steps longer as its latency."""
+    from neurodeploy.conversion.spiking.compare import compare_spikes
+    from simulators import network_float
+
+    conversion: Mapping[str, Any] = opened.program.conversion
+    values = {
+        name: in_source_order(stream.inputs[name], real.nodes[name].shape) * float(conversion["inputs"][name]["unit"])
+        for name in real.inputs
+    }
+    before = network_float.run(real, values, scheme=str(conversion["options"]["scheme"]))
+    return [
+        {
+            "population": row.output,
+            "latency": row.latency,
+            "float_spikes": row.float_count,
+            "chip_spikes": row.integer_count,
+            "differing": row.differing,
+            "compared": row.bins,
+            "first_difference": None if row.first is None else row.first[1],
+            "graded": row.graded,
+            "worst": row.worst,
+            "rate_error": row.rate_error,
+            "early": row.early,
+            **_decisions(opened, real, row.output, before, result, classes),
+        }
+        for row in compare_spikes(before, result, report_of(opened, real))
+    ]
+
+
+def _decisions(
+    opened: Bundle,
+    real: FloatNetwork,
+    name: str,
+    before: FloatResult,
+    result: NetworkResult,
+    classes: NDArray[np.int64] | None,
+) -> dict[str, Any]:
+    """Samples in which both have the same neuron with the largest sum, and with labels those that are right."""
+    conversion: Mapping[str, Any] = opened.program.conversion
+    row = conversion["outputs"][name]
+    wanted = before.outputs[name]
+    late = int(row["latency"])
+    payloads = result.outputs[row["population"]][:, late : late + wanted.shape[1]]
+    sums = in_source_order(payloads.sum(axis=1, dtype=np.int64), real.nodes[name].shape)
+    in_float, on_chip = wanted.sum(axis=1).argmax(axis=1), sums.argmax(axis=1)
+    found: dict[str, Any] = {"same_decision": int(np.count_nonzero(in_float == on_chip))}
+    for key, decided in (("float_correct", in_float), ("chip_correct", on_chip)):
+        found[key] = None if classes is None else int(np.count_nonzero(decided == classes))
+    return found
+
+
+def report_of(opened: Bundle, real: FloatNetwork) -> Any:
+    """What the comparison needs of the conversion's report, from the bundle."""
+    from neurodeploy.conversion.spiking.report import OutputReport, QuantizationReport
+
+    outputs: Mapping[str, Any] = opened.program.conversion["outputs"]  # type: ignore[assignment]
+    table = {
+        name: OutputReport(
+            name, row["population"], int(row["latency"]), chip_order(real.nodes[name].shape), float(row["unit"]),
+            bool(row["graded"]),
+        )
+        for name, row in outputs.items()
+    }  # fmt: skip
+    return QuantizationReport(real.name, {}, table, (), ())
+
+
+def in_source_order(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """(.., size) in the order of the chip -> in that of the source."""
+    return np.asarray(array)[..., np.argsort(chip_order(shape))]

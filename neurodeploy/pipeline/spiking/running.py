@@ -1,0 +1,262 @@
+"""`run` of a spiking network: a stream of input, step by step in stretches, with probes, counts and checkpoints."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neurodeploy.bundle import Bundle
+from neurodeploy.bundle.files import write_aside
+from neurodeploy.bundle.state_files import read_state, write_state
+from neurodeploy.errors import BundleError, Interrupted, UserError
+from neurodeploy.frontends.streams import Stream
+from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.network import INPUT, Direct, Network, Population
+from neurodeploy.ir.network_run import NetworkActivity, NetworkResult, NetworkRunner, NetworkState, Probe
+from neurodeploy.neurons.registry import get_model
+from neurodeploy.pipeline.session import Progress
+from neurodeploy.pipeline.spiking.opening import (
+    check_place,
+    get_network_runner,
+    open_network,
+    probes_of,
+    source_order,
+    stream_of,
+)
+from neurodeploy.synapses.structure import fan_out
+
+#: Values of input, output and probes in one stretch, at most.
+STRETCH = 1 << 22
+#: Seconds that a stretch should take: between two of them progress is shown, and an interrupt is seen.
+STRETCH_S = 0.5
+#: Steps of the first stretch, and by how much a stretch may be longer than the one before.
+FIRST_STRETCH, GROWTH = 4, 8
+#: Neurons of an output whose last payloads are told.
+LAST = 16
+#: Seconds between two checkpoints.
+CHECKPOINT_S = 30.0
+
+
+def run_network(
+    bundle: str | Path,
+    input: str | Path,
+    *,
+    steps: int | None = None,
+    runner: str = "fast",
+    probes: Sequence[str] = (),
+    out: str | Path | None = None,
+    checkpoint: str | Path | None = None,
+    resume: str | Path | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Run a stream of input through the network and count what happened; the dictionary is what ``run --json`` prints.
+
+    `probes` are "POPULATION.VARIABLE"; `out` (.npz) takes outputs and probes, with neurons in the order of the source.
+    `checkpoint` takes the state every half minute and at the end, also of an interrupted run (ND3266); Lava keeps its state
+    to itself until it is done. `resume` is a state to go on from: the input is then read from that step on.
+    """
+    opened, network = open_network(bundle)
+    watched = probes_of(probes, network)
+    engine = get_network_runner(runner)
+    save = _Checkpoints(Path(checkpoint) if checkpoint else None, opened.digest)
+    _check_places(out, checkpoint)
+    state = read_state(Path(resume), network, opened.digest) if resume else None
+    stream = stream_of(input, opened, network, steps)
+    if state is not None:
+        _check_resumed(state, stream, resume)
+    first = state.step if state else 0
+    began = time.perf_counter()
+    try:
+        result = advance(network, engine, stream, state, watched, progress, save)
+    except KeyboardInterrupt:
+        if save.saved is None:
+            raise
+        problem = f"was interrupted after step {save.saved} of {stream.steps}; its state is kept"
+        raise Interrupted("ND3266", "run", problem, f"go on with --resume {checkpoint}") from None
+    seconds = time.perf_counter() - began
+    if out is not None:
+        save_result(Path(out), opened, network, result, first)
+    done = stream.steps - first
+    return {
+        "network": network.name,
+        "runner": runner,
+        "first_step": first + 1,
+        "steps": done,
+        "samples": stream.samples,
+        "dt_s": None if network.dt is None else network.dt.value,
+        "populations": population_counts(network, result.activity),
+        "projections": projection_counts(network, result.activity),
+        "outputs": {name: _output(opened, network.populations[name], array) for name, array in result.outputs.items()},
+        "saturations": sum(result.activity.saturated.values()),
+        "wraps": sum(result.activity.wrapped.values()),
+        "notes": stream.notes,
+        "seconds": seconds,
+        "steps_per_s": done * stream.samples / seconds if seconds else None,
+        "out": str(out) if out else None,
+        "checkpoint": str(checkpoint) if checkpoint else None,
+    }
+
+
+def _check_places(out: str | Path | None, checkpoint: str | Path | None) -> None:
+    """ND5004 before the work for a file that could not be written after it."""
+    places = [Path(place) for place in (out, checkpoint) if place is not None]
+    for place in places:
+        check_place(place)
+    if len(places) == 2 and places[0].absolute() == places[1].absolute():
+        raise BundleError("ND5004", places[0], "would hold both the outputs and the state", "name two files")
+
+
+def _check_resumed(state: NetworkState, stream: Stream, resume: object) -> None:
+    """ND3259 where state and input do not go together. A network without any state has no samples in it."""
+    kept = any(state.neurons.values()) or bool(state.pending)
+    if kept and state.samples != stream.samples:
+        problem = f"has {state.samples} samples, the input {stream.samples}"
+        raise UserError("ND3259", resume, problem, "resume with the input that the state was made with")
+    if state.step >= stream.steps:
+        problem = f"is at step {state.step}, the input ends after {stream.steps}"
+        raise UserError("ND3259", resume, problem, "give a longer input, or --steps above that")
+
+
+class _Checkpoints:
+    """Writes the state at most every `CHECKPOINT_S`, and whenever told. `saved`: the step of the last one, if any."""
+
+    def __init__(self, path: Path | None, digest: str) -> None:
+        self.path, self.digest, self._last = path, digest, time.monotonic()
+        self.saved: int | None = None
+
+    def __call__(self, state: NetworkState, now: bool) -> None:
+        if self.path is not None and (now or time.monotonic() - self._last >= CHECKPOINT_S):
+            write_state(self.path, state, self.digest)
+            self._last, self.saved = time.monotonic(), state.step
+
+
+def advance(
+    network: Network,
+    runner: NetworkRunner,
+    stream: Stream,
+    state: NetworkState | None = None,
+    probes: Sequence[Probe] = (),
+    progress: Progress | None = None,
+    save: _Checkpoints | None = None,
+) -> NetworkResult:
+    """Run the stream in stretches, so that progress is seen and an interrupt loses little; one result for all.
+
+    The bits do not depend on where stretches end: a state is all that a network carries from step to step.
+    """
+    width = sum(network.populations[name].size for name in (*network.inputs, *network.outputs))
+    width += sum(len(p.neurons or ()) or network.populations[p.population].size for p in probes)
+    most = max(1, STRETCH // max(1, width * stream.samples))
+    take = min(FIRST_STRETCH, most)
+    if runner.name == "lava":  # its processes are started anew by every call
+        take = most = stream.steps
+    first = at = state.step if state else 0
+    parts: list[NetworkResult] = []
+    try:
+        while at < stream.steps:
+            if progress:
+                progress("run", at - first, stream.steps - first)
+            take = min(take, stream.steps - at)
+            inputs: dict[str, Ints] = {name: array[:, at : at + take] for name, array in stream.inputs.items()}
+            began = time.monotonic()
+            part = runner.run(network, inputs, take, state=state, probes=probes)
+            parts.append(part)
+            state, at = part.state, at + take
+            if save:
+                save(state, at == stream.steps)
+            pace = (time.monotonic() - began) / take
+            take = max(1, min(most, GROWTH * take, int(STRETCH_S / max(pace, 1e-9))))
+    except KeyboardInterrupt:
+        if save and state is not None:
+            save(state, True)
+        raise
+    if progress:
+        progress("run", stream.steps - first, stream.steps - first)
+    return _joined(parts)
+
+
+def _joined(parts: list[NetworkResult]) -> NetworkResult:
+    if len(parts) == 1:
+        return parts[0]
+    activity = NetworkActivity()
+    for part in parts:
+        activity.add(part.activity)
+    return NetworkResult(
+        {name: np.concatenate([p.outputs[name] for p in parts], axis=1) for name in parts[0].outputs},
+        {name: np.concatenate([p.probes[name] for p in parts], axis=1) for name in parts[0].probes},
+        activity,
+        parts[-1].state,
+    )
+
+
+def save_result(path: Path, opened: Bundle, network: Network, result: NetworkResult, first: int) -> None:
+    """Outputs as ``out.POPULATION``, probes as ``probe.POPULATION.VARIABLE``, each (samples, steps, neurons), and
+    ``first_step``; neurons in the order of the source. Written aside and renamed."""
+    arrays = {f"out.{name}": _ordered(opened, network.populations[name], a) for name, a in result.outputs.items()}
+    for name, array in result.probes.items():
+        arrays[f"probe.{name}"] = _ordered(opened, network.populations[name.rpartition(".")[0]], array)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, first_step=np.int64(first + 1), **arrays)  # type: ignore[arg-type]
+    write_aside(path, buffer.getvalue())
+
+
+def _ordered(opened: Bundle, population: Population, array: Ints) -> Ints:
+    order = source_order(opened, population)
+    return array if order is None else array[..., order]
+
+
+def population_counts(network: Network, activity: NetworkActivity) -> dict[str, dict[str, Any]]:
+    """By population: neurons, messages, rate (messages a neuron, step and sample), updates, clipped and wrapped values."""
+    runs = activity.steps * activity.samples
+    table = {}
+    for name, population in network.populations.items():
+        fired = activity.fired.get(name, {})
+        messages = sum(int(counts.sum()) for counts in fired.values())
+        table[name] = {
+            "model": population.model,
+            "neurons": population.size,
+            "messages": messages,
+            "rate": messages / (population.size * runs) if runs else 0.0,
+            "updates": 0 if population.model == INPUT else population.size * runs,
+            "saturated": activity.saturated.get(name, 0),
+            "wrapped": activity.wrapped.get(name, 0),
+        }
+    return table
+
+
+def projection_counts(network: Network, activity: NetworkActivity) -> dict[str, dict[str, Any]]:
+    """By projection: events that arrived at its axons, synaptic operations they caused, sums that wrapped."""
+    table = {}
+    for p in network.projections:
+        fired = activity.fired[p.source][p.source_port]
+        direct = isinstance(p.synapse, Direct)
+        table[p.name] = {
+            "source": p.source,
+            "target": p.target,
+            "events": int(fired.sum()),
+            "synops": 0 if direct else int(fired @ fan_out(p.synapse, (0, p.synapse.rows))),
+            "wrapped": activity.wrapped.get(p.name, 0),
+        }
+    return table
+
+
+def _output(opened: Bundle, population: Population, array: Ints) -> dict[str, Any]:
+    """Of one output population, in the order of the source: messages by sample, its most active neuron (by the sum of
+    payloads where they have sizes), its last payloads; `latency` in steps and `unit` of a payload of 1 where known."""
+    conversion: Mapping[str, Any] = opened.program.conversion
+    rows = [row for row in conversion.get("outputs", {}).values() if row["population"] == population.name]
+    ordered = _ordered(opened, population, array)
+    graded = get_model(population.model).graded if population.model != INPUT else True
+    activity = ordered.sum(axis=1, dtype=np.int64) if graded else np.count_nonzero(ordered, axis=1)
+    return {
+        "messages": [int(count) for count in np.count_nonzero(ordered, axis=(1, 2))],
+        "most_active": [int(row.argmax()) for row in activity],
+        "last": ordered[:, -1, :LAST].tolist(),
+        "graded": graded,
+        "latency": int(rows[0]["latency"]) if rows else None,
+        "unit": float(rows[0]["unit"]) if rows else None,
+    }

@@ -1,0 +1,154 @@
+"""Bundles of spiking networks: written, read, damaged; states written and resumed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from neurodeploy.bundle import open_bundle
+from neurodeploy.bundle.network_writer import golden_steps, write_network_bundle
+from neurodeploy.bundle.state_files import read_state, write_state
+from neurodeploy.errors import BundleError, UserError
+from neurodeploy.ir.graph import ModelInfo
+from neurodeploy.ir.network import Network
+from neurodeploy.ir.program import Program
+from simulators.network_reference import ReferenceNetworkRunner
+from tests.networks.random_networks import random_network
+
+RUNNER = ReferenceNetworkRunner()
+
+
+def write(path: Path, network: Network) -> None:
+    info = ModelInfo(network.name, "test", 0, 0, len(network.populations), 0, "here")
+    program = Program.of_network(info, network, {"warnings": []})
+    write_network_bundle(path, program, {"model": "test", "path": "", "files": []}, RUNNER.run)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_round_trip_gives_the_same_bits(tmp_path: Path, seed: int) -> None:
+    network, inputs, steps = random_network(seed)
+    write(tmp_path / "n.nd", network)
+    read = open_bundle(tmp_path / "n.nd").program.network
+    assert read is not None
+    assert (read.name, read.outputs, read.dt) == (network.name, network.outputs, network.dt)
+    one, two = RUNNER.run(network, inputs, steps), RUNNER.run(read, inputs, steps)
+    for name, array in one.outputs.items():
+        np.testing.assert_array_equal(array, two.outputs[name])
+    for name, pending in one.state.pending.items():
+        np.testing.assert_array_equal(pending, two.state.pending[name])
+    for p, q in zip(network.projections, read.projections, strict=True):
+        assert (p.name, p.weight_bits, p.sign_mode, p.depth) == (q.name, q.weight_bits, q.sign_mode, q.depth)
+
+
+def test_same_network_same_bytes(tmp_path: Path) -> None:
+    network, _, _ = random_network(3)
+    for name in ("a.nd", "b.nd"):
+        write(tmp_path / name, network)
+    for file in sorted((tmp_path / "a.nd").rglob("*")):
+        if file.is_file():
+            assert file.read_bytes() == (tmp_path / "b.nd" / file.relative_to(tmp_path / "a.nd")).read_bytes(), file
+
+
+def test_damage_is_found(tmp_path: Path) -> None:
+    network, _, _ = random_network(5)
+    write(tmp_path / "n.nd", network)
+    for member in ("network.h5", "program.json", "vectors/golden.h5"):
+        file = tmp_path / "n.nd" / member
+        good = file.read_bytes()
+        file.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+        with pytest.raises(BundleError) as caught:
+            open_bundle(tmp_path / "n.nd")
+        assert caught.value.code == "ND5002"
+        file.write_bytes(good[:-1])
+        with pytest.raises(BundleError) as caught:
+            open_bundle(tmp_path / "n.nd")
+        assert caught.value.code == "ND5007"
+        file.write_bytes(good)
+    open_bundle(tmp_path / "n.nd")
+
+
+HOSTILE = {
+    "unknown model": lambda n: n["populations"][0].update(model="soma"),
+    "huge shape": lambda n: n["populations"][0].update(shape=[1 << 31, 1 << 31]),
+    "negative side": lambda n: n["populations"][0].update(shape=[-4]),
+    "text for a number": lambda n: n["projections"][0].update(weight_exp="x"),
+    "unknown kind": lambda n: n["projections"][0]["synapse"].update(kind="magic"),
+    "unknown population": lambda n: n["projections"][0].update(source="nowhere"),
+    "no outputs": lambda n: n.update(outputs=[]),
+    "populations is text": lambda n: n.update(populations="all"),
+    "bad dt": lambda n: n.update(dt=[0, 0, 0]),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_program(tmp_path: Path, name: str) -> None:
+    """Somebody edited program.json and made the digests agree."""
+    from neurodeploy.bundle.files import digest, manifest_digest
+
+    network, _, _ = random_network(5)
+    path = tmp_path / "n.nd"
+    write(path, network)
+    program = json.loads((path / "program.json").read_text())
+    HOSTILE[name](program["network"])
+    (path / "program.json").write_text(json.dumps(program))
+    manifest = json.loads((path / "manifest.json").read_text())
+    file = path / "program.json"
+    manifest["members"]["program.json"] = {"size": file.stat().st_size, "sha256": digest(file)}
+    manifest["sha256"] = manifest_digest(manifest)
+    (path / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(BundleError) as caught:
+        open_bundle(path)
+    assert caught.value.code == "ND5006"
+
+
+def test_large_networks_have_fewer_golden_steps() -> None:
+    from neurodeploy.ir.network import Dense, Population, Projection
+
+    def dense(side: int) -> Network:
+        populations = {
+            "i": Population("i", (side,), "input"), "o": Population("o", (side,), "lif", {"du": 0, "dv": 0, "vth": 1})
+        }  # fmt: skip
+        weight = np.broadcast_to(np.zeros(1, np.int8), (side, side))
+        return Network("n", populations, (Projection("p", "i", "o", Dense(weight)),), ("o",))
+
+    assert [golden_steps(dense(side)) for side in (10, 5000, 20000)] == [16, 4, 0]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_states_resume_with_the_same_bits(tmp_path: Path, seed: int) -> None:
+    network, inputs, steps = random_network(seed)
+    half = max(1, steps // 2)
+    first = RUNNER.run(network, {name: array[:, :half] for name, array in inputs.items()}, half)
+    write_state(tmp_path / "s.npz", first.state, "abc")
+    state = read_state(tmp_path / "s.npz", network, "abc")
+    assert state.step == half
+    if steps > half:
+        rest = {name: array[:, half:] for name, array in inputs.items()}
+        second = RUNNER.run(network, rest, steps - half, state=state)
+        whole = RUNNER.run(network, inputs, steps)
+        for name, array in whole.outputs.items():
+            np.testing.assert_array_equal(array[:, half:], second.outputs[name])
+
+
+def test_states_that_are_none(tmp_path: Path) -> None:
+    network, inputs, steps = random_network(1)
+    other, _, _ = random_network(2)
+    path = tmp_path / "s.npz"
+    with pytest.raises(UserError) as caught:
+        read_state(path, network, "abc")
+    assert caught.value.code == "ND3256"
+    write_state(path, RUNNER.run(network, inputs, steps).state, "abc")
+    good = path.read_bytes()
+    for content in (b"", b"junk", good[:-40], good[: len(good) // 2]):
+        path.write_bytes(content)
+        with pytest.raises(BundleError) as damaged:
+            read_state(path, network, "abc")
+        assert damaged.value.code == "ND5011"
+    path.write_bytes(good)
+    for wrong, digest in ((network, "abd"), (other, "abc")):
+        with pytest.raises(BundleError) as foreign:
+            read_state(path, wrong, digest)
+        assert foreign.value.code == "ND5011"

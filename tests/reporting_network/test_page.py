@@ -1,0 +1,190 @@
+"""The page of a spiking network as a browser reads it: well formed, loading nothing, escaping everything, its figures."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from neurodeploy.errors import BundleError, InternalError
+from neurodeploy.reporting.network.files import BESIDE, network_page, render_network
+from tests.reporting.test_page import FIXED, HOSTILE, Reader
+from tests.reporting_network.synthetic import CASES, bare, full, silent
+
+
+def read(data: Any) -> Reader:
+    return Reader(network_page(data, {"x.json": "everything"}))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_pages_are_well_formed_and_their_anchors_exist(case: str) -> None:
+    found = read(CASES[case]())
+    ids = [value for _, name, value in found.attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+    targets = {value[1:] for tag, name, value in found.attributes if (tag, name) == ("a", "href") and value[0] == "#"}
+    assert targets and targets <= set(ids)
+    assert found.tags["h1"] == 1
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_nothing_is_requested(case: str) -> None:
+    found = read(CASES[case]())
+    for tag, name, value in found.attributes:
+        assert not re.search(r"https?:|//", value), (tag, name, value)
+        assert not name.startswith("on") and name not in ("src", "srcset", "style", "action", "background")
+        if name == "href":
+            assert value.startswith(("#", "./")) or value == "data:,"
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_equal_data_give_equal_pages(case: str) -> None:
+    assert network_page(CASES[case](), {}) == network_page(copy.deepcopy(CASES[case]()), {})
+
+
+def poison(value: Any, key: str = "") -> Any:
+    """The same data with every free string hostile, names of populations, projections and metrics too."""
+    if isinstance(value, str):
+        return value if key in FIXED else f"{HOSTILE}{value}"
+    if isinstance(value, list):
+        return [poison(item, key) for item in value]
+    if isinstance(value, dict):
+        free = ("populations", "projections", "neurobench", "utilisation", "resource_fractions", "hashes")
+        return {f"{HOSTILE}{name}" if key in free else name: poison(item, name) for name, item in value.items()}
+    return value
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_hostile_names_stay_text(case: str) -> None:
+    text = network_page(poison(CASES[case]()), {"<b>&.json": "x"})
+    found, clean = Reader(text), read(CASES[case]())
+    assert found.tags.keys() == clean.tags.keys()
+    assert found.tags["script"] == clean.tags["script"] and found.tags["img"] == 0
+    assert {(tag, name) for tag, name, _ in found.attributes} == {(tag, name) for tag, name, _ in clean.attributes}
+    assert "<script>alert(1)</script>" in found.words
+    assert "\u0000" not in text
+    text.encode("utf-8")
+    assert "alert" not in found.blocks["script"]
+
+
+def test_figures() -> None:
+    words = read(full()).words
+    for figure in (
+        "digits", "fits on 2 cores of 1 chip", "needs 22.0 µJ a sample at the chip boundary (modelled)",
+        "differs from float in 0.21 % of the bins of output", "40 neurons in 2 populations", "1 600 synapses",
+        "time step 1.00 ms", "790 messages in 20 steps of 3 samples", "5 more marks are not drawn", "3 of 400",
+        "4 values were clipped and 1 234 567 wrapped", "28.0 k synaptic operations", "-10 to 10",
+        "2 of 3", "0.4 %", "in: silent from step 18 on", "unit gain", "bound by host link latency", "program.json",
+    ):  # fmt: skip
+        assert figure in words, figure
+
+
+def test_absent_sections_are_absent() -> None:
+    found = read(bare())
+    ids = {value for _, name, value in found.attributes if name == "id"}
+    assert {"counts", "conversion", "provenance"} <= ids
+    assert not ids & {"raster", "states", "map", "energy", "comparison", "neurobench"}
+    assert "time step not stated" in found.words and "The source holds integers" in found.words
+    assert "chip boundary" not in found.words
+
+
+def test_what_does_not_fit_is_said() -> None:
+    data = full()
+    data["map"]["fits"] = False
+    assert "does not fit" in read(data).words
+
+
+def test_a_raster_draws_each_message_once() -> None:
+    from neurodeploy.reporting.network.plots import raster
+
+    drawing = raster(full()["rasters"][0])
+    marks = re.findall(r"M(\S+) (\S+?)h", str(drawing))
+    assert [(float(x), float(y)) for x, y in marks] == [(0, 0), (0, 16), (6, 8), (19, 16)]
+    assert 'viewBox="0 0 20 24"' in str(drawing)
+
+
+def test_long_rasters_are_drawn_in_bins() -> None:
+    from neurodeploy.reporting.network.plots import RESOLUTION, raster
+
+    data = full()["rasters"][0] | {"length": 12_000, "steps": [1, 2, 12_000], "rows": [0, 0, 0], "neurons": [0]}
+    marks = re.findall(r"M(\S+) ", str(raster(data)))
+    assert marks == ["0", str(RESOLUTION - 1)]
+
+
+def test_long_traces_keep_their_extremes() -> None:
+    from neurodeploy.reporting.network.plots import RESOLUTION, TRACE, trace
+
+    values = [0] * 100_000
+    values[54_321], values[70_000] = 9, -3
+    drawing = str(trace(full()["traces"][0] | {"values": values}))
+    points = re.search(r'points="([^"]*)"', drawing)
+    assert points is not None
+    pairs = [point.split(",") for point in points.group(1).split()]
+    heights = {float(y) for _, y in pairs}
+    assert min(heights) == 0 and max(heights) == TRACE and len(pairs) <= 2 * RESOLUTION
+    assert {x: float(y) for x, y in pairs}["54321"] == 0
+
+
+def test_equal_values_are_a_flat_line() -> None:
+    from neurodeploy.reporting.network.plots import trace
+
+    assert "nan" not in str(trace(full()["traces"][0] | {"values": [7] * 9}))
+    assert "nan" not in str(trace(full()["traces"][0] | {"values": []}))
+
+
+# --- files
+
+
+def test_files_beside_the_page(tmp_path: Path) -> None:
+    paths = render_network(full(), tmp_path / "a" / "r.html")
+    assert [path.name for path in paths] == ["r.html", *(f"r{suffix}" for suffix in BESIDE)]
+    assert json.loads((tmp_path / "a" / "r.json").read_text()) == full()
+    for suffix, rows in (("_populations", 2), ("_projections", 1), ("_cores", 2)):
+        table = list(csv.reader(io.StringIO((tmp_path / "a" / f"r{suffix}.csv").read_text())))
+        assert len(table) == 1 + rows and len({len(row) for row in table}) == 1
+    page = Reader((tmp_path / "a" / "r.html").read_text())
+    assert {f"./r{suffix}" for suffix in BESIDE} <= {value for _, name, value in page.attributes if name == "href"}
+
+
+def test_names_cannot_become_formulas(tmp_path: Path) -> None:
+    """A spreadsheet runs what begins with =, +, - or @."""
+    data = full()
+    data["populations"] = {"=cmd()": data["populations"]["out"]}
+    render_network(data, tmp_path / "r.html")
+    assert "\n=cmd" not in (tmp_path / "r_populations.csv").read_text()
+
+
+def test_no_projection_at_all(tmp_path: Path) -> None:
+    data = full() | {"projections": {}}
+    render_network(data, tmp_path / "r.html")
+    assert (tmp_path / "r_projections.csv").read_text().startswith("projection")
+
+
+def test_data_of_another_form(tmp_path: Path) -> None:
+    data = full()
+    del data["rasters"][0]["size"]
+    with pytest.raises(InternalError) as found:
+        render_network(data, tmp_path / "r.html")
+    assert found.value.code == "ND9050" and "rasters[0].size" in str(found.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_all_files_or_none(tmp_path: Path) -> None:
+    """One name is taken by a folder: the others stay as they were."""
+    (tmp_path / "r.html").write_text("older")
+    (tmp_path / "r_cores.csv").mkdir()
+    with pytest.raises(BundleError) as found:
+        render_network(full(), tmp_path / "r.html")
+    assert found.value.code == "ND5004"
+    assert (tmp_path / "r.html").read_text() == "older"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["r.html", "r_cores.csv"]
+
+
+def test_silence_is_no_error() -> None:
+    words = read(silent()).words
+    assert not re.search(r"\bnan\b|\binf\b", words)
