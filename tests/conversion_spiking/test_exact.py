@@ -255,3 +255,39 @@ def test_random_networks(seed: int) -> None:
     assert not report.notes or all("24 bits" in note.found or "cannot start" in note.found for note in report.notes)
     if not any("cannot start" in note.found for note in report.notes):
         assert compare_spikes(wanted, got, report)[0].differing == 0
+
+
+@pytest.mark.parametrize("unit", [1.0, 0.375, 0.1])
+@pytest.mark.parametrize("threshold", [3, 7])
+@pytest.mark.parametrize("below", [False, True])
+def test_weights_on_a_grid_stay_exact(unit: float, threshold: int, below: bool) -> None:
+    """Multiples of any number: ties with the threshold are ties on the chip, for ``v > x`` and for ``v >= x``."""
+    weight = unit * rng.integers(-2, 4, (9, 6))
+    weight[0, :2] = 3 * unit, -2 * unit
+    hair = -1e-12 if below else 1e-12
+    exact(row(affine("a", weight), fires(9, threshold * unit + hair)))
+
+
+@pytest.mark.parametrize("below", [False, True])
+def test_leaky_neurons_on_a_grid(below: bool) -> None:
+    """Decays are rounded, weights and thresholds are not: a first sum that equals the threshold is a tie."""
+    leak = {"tau": 5 * DT, "r": 5.0, "v_threshold": 2 * (1 - 1e-12 if below else 1 + 1e-12)}
+    made = row(affine("a", np.array([[2.0, 1.0], [3.0, -1.0]])), neuron("n", "lif", 2, **leak))
+    chip, report = quantize(made)
+    (line,) = report.projections
+    mantissa, exponent = chip.provenance["scales"]["n"]  # type: ignore[index]
+    whole = 2 * mantissa * 2.0**exponent
+    assert line.worst.relative == 0 and whole.is_integer()
+    assert chip.populations["n"].params["vth"] == whole - below
+    x = np.zeros((1, 1, 2))
+    x[..., 0] = 1
+    wanted, got = both(made, chip, report, {"input": x})
+    assert wanted.outputs["output"].tolist() == [[[below, True]]]
+    assert got.outputs["n"][:, 1:].tolist() == [[[below, True]]]
+
+
+def test_a_grid_that_is_too_fine_changes_nothing() -> None:
+    """Weights of more levels than mantissas have: the largest weight stands at the end of its mantissa as ever."""
+    weight = np.array([[1000.0, 1.0, -7.0]])
+    chip, _ = quantize(row(affine("a", weight), fires(1, 1500.0)))
+    assert np.abs(chip.projections[0].synapse.weight).max() == 254  # type: ignore[union-attr]

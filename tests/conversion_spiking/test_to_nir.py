@@ -17,9 +17,13 @@ from neurodeploy.errors import UserError
 from neurodeploy.frontends import hdf5_guard
 from neurodeploy.frontends.nir.reader import read
 from neurodeploy.frontends.nir.writer import write
+from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.float_network import FloatNetwork
-from neurodeploy.ir.network import Direct, Network, Population, Projection
+from neurodeploy.ir.network import INPUT, Direct, Network, Population, Projection
+from neurodeploy.synapses import build
 from neurodeploy.synapses.structure import delays, to_coo
+from simulators.network_float import run
+from simulators.network_reference import ReferenceNetworkRunner
 from tests.conversion_spiking.nets import DT, affine, both, flatten, network, neuron, row, spikes, window
 
 rng = np.random.default_rng(31)
@@ -139,11 +143,63 @@ def test_what_nir_cannot_say(made: Network, what: str) -> None:
         to_float(made)
 
 
-def test_direct_connections_and_missing_time_steps() -> None:
+def test_missing_time_steps() -> None:
     made = lone("lif", du=4095, dv=100, vth=10)
     with pytest.raises(UserError, match=r"ND1250 .*time step"):
         to_float(replace(made, dt=None))
     assert to_float(replace(made, dt=None), DT).dt == DT
-    direct = replace(made, projections=(Projection("d", "input", "n", Direct(2)),))
-    with pytest.raises(UserError, match=r"ND1250 d: .*direct"):
-        to_float(direct)
+
+
+def behind_direct(first: str = "lif", loop: bool = False, **extra: int) -> Network:
+    """An input whose payloads reach a layer as they are, as lava-dl's input layers have it; whole numbers throughout."""
+    own = np.random.default_rng(5)
+    populations = {
+        "input": Population("input", (5,), INPUT),
+        "n": Population("n", (5,), first, {"du": 4095, "dv": 0, "vth": 64, **extra}),
+        "m": Population("m", (4,), "lif", {"du": 4095, "dv": 0, "vth": 128}),
+    }
+    projections = [
+        Projection("d", "input", "n", Direct(5), graded=True),
+        Projection("w", "n", "m", build.dense(2 * own.integers(-40, 100, (4, 5)))),
+    ]
+    if loop:
+        projections.append(Projection("r", "n", "n", build.dense(2 * own.integers(-20, 5, (5, 5)))))
+    return Network("net", populations, tuple(projections), ("n", "m"), Dyadic.nearest(DT, 53))
+
+
+@pytest.mark.parametrize("loop", [False, True])
+def test_direct_connections_from_an_input_are_a_scale(
+    loop: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No rounding on either side: spikes are the same in every step, a step later for the synapse behind it."""
+    monkeypatch.setattr(hdf5_guard, "ISOLATE", False)
+    chip = behind_direct(loop=loop)
+    back = to_float(chip)
+    assert [node.kind for node in back.nodes.values()].count("scale") == 1
+    write(back, tmp_path / "net.nir")
+    assert set(nir.read(tmp_path / "net.nir").nodes) == set(back.nodes)
+    x = np.random.default_rng(6).integers(0, 60, (2, 81, 5))
+    got = ReferenceNetworkRunner().run(chip, {"input": x}, 81)
+    for made in (back, read(tmp_path / "net.nir", DT)):
+        wanted = run(made, {"input": x[:, :80].astype(np.float64)})
+        for name, late in (("n", 0), ("m", 1)):
+            spiked = got.outputs[name][:, late : 80 + late]
+            assert spiked.sum() > 20 and not spiked.all()
+            np.testing.assert_array_equal(wanted.outputs[f"{name}.output"], spiked)
+
+
+def test_direct_connections_that_nir_cannot_say() -> None:
+    made = behind_direct()
+    beside = Projection("b", "input", "n", build.dense(np.eye(5, dtype=np.int64) * 2))
+    with pytest.raises(UserError, match=r"ND1250 d: comes without a step to n, and b with one"):
+        to_float(replace(made, projections=(*made.projections, beside)))
+    third = Population("k", (4,), "lif", {"du": 4095, "dv": 0, "vth": 1})
+    inner = replace(
+        made,
+        populations={**made.populations, "k": third},
+        projections=(*made.projections, Projection("e", "m", "k", Direct(4), graded=True)),
+    )
+    with pytest.raises(UserError, match=r"ND1250 e: leads from m without a step"):
+        to_float(inner)
+    with pytest.raises(UserError, match=r"ND1250 n: has currents that never decay"):
+        to_float(behind_direct(du=-1, dv=100))

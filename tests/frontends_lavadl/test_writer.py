@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from neurodeploy.frontends.lavadl.writer import reading_options
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.network import Direct, Network, Population, Projection
 from neurodeploy.synapses import build
+from tests.frontends_lavadl.files import cuba, dense, sdnn, write
 
 RNG = np.random.default_rng(4)
 LIF = {"du": 100, "dv": 20, "vth": 50}
@@ -169,6 +171,75 @@ def test_an_older_file_stays_where_writing_fails(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(NeurodeployError, match="ND1291"):
         write_net(image(), tmp_path / "folder")
+
+
+def test_a_folder_that_does_not_exist_is_not_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for folder in ("a/b", "file", "file/b"):
+        with pytest.raises(NeurodeployError, match="ND5004"):
+            write_net(image(), tmp_path / folder / "n.net")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+TRANSFORMS = [{}, {"weight": [36.0], "bias": [34.0]}, {"bias": -5}, {"weight": [2.0**31 - 1], "bias": [2.0**24 + 1]}]
+
+
+@pytest.mark.parametrize("neuron", [cuba(iDecay=4096), sdnn()])
+@pytest.mark.parametrize("given", TRANSFORMS)
+def test_the_input_transform_is_kept(given: dict[str, Any], neuron: dict[str, Any], tmp_path: Path) -> None:
+    layers = [{"type": "input", "shape": [4], **given, **neuron}, dense(even(3, 4))]
+    n = read_net(write(tmp_path / "1.net", layers))
+    whole = {key: int(np.ravel(given.get(key, default))[0]) for key, default in (("weight", 64), ("bias", 0))}
+    assert n.provenance["input_transform"] == {"layer0": whole}
+    n = replace(n, provenance=json.loads(json.dumps(n.provenance)))  # as bundles keep it
+    write_net(n, tmp_path / "2.net")
+    again = read_back(n, tmp_path / "2.net")
+    for key in ("input_transform", "host"):
+        assert again.provenance[key] == n.provenance[key]
+    with h5py.File(tmp_path / "2.net") as file:
+        stored = {key: file[f"layer/0/{key}"] for key in whole}
+        assert {key: (data.shape, data[0]) for key, data in stored.items()} == {k: ((1,), v) for k, v in whole.items()}
+
+
+def test_the_input_of_other_networks_is_what_arrives(tmp_path: Path) -> None:
+    n = network([population("x", (4,), "input"), population("a", (4,), **LIF | {"du": 4095})], [])
+    n = replace(n, projections=(Projection("p", "x", "a", Direct(4), graded=True),))
+    write_net(n, tmp_path / "n.net")
+    again = read_net(tmp_path / "n.net")
+    assert again.provenance["input_transform"] == {"a": {"weight": 1, "bias": 0}}
+    with pytest.raises(NeurodeployError, match=r"ND1290 population a: .*neurons have a bias"):
+        write_net(
+            changed(n, "a", params={**n.populations["a"].params, "bias_mant": 3, "bias_exp": 6}), tmp_path / "n.net"
+        )
+
+
+FORGOTTEN: dict[str, Any] = {
+    "not recorded": {},
+    "nothing": {"input_transform": {}},
+    "no table": {"input_transform": [36, 34]},
+    "another population": {"input_transform": {"b": {"weight": 36, "bias": 34}}},
+    "two": {"input_transform": {name: {"weight": 36, "bias": 34} for name in ("layer0", "b")}},
+    "half": {"input_transform": {"layer0": {"weight": 36}}},
+    "more": {"input_transform": {"layer0": {"weight": 36, "bias": 34, "exponent": 1}}},
+    "no integer": {"input_transform": {"layer0": {"weight": 36.5, "bias": 34}}},
+    "a truth value": {"input_transform": {"layer0": {"weight": True, "bias": 34}}},
+    "too large": {"input_transform": {"layer0": {"weight": 1 << 31, "bias": 34}}},
+}
+
+
+@pytest.mark.parametrize("name", FORGOTTEN)
+def test_an_input_transform_that_is_not_known(name: str, tmp_path: Path) -> None:
+    n = read_net(write(tmp_path / "1.net", [{"type": "input", "shape": [4], "weight": 36, **cuba(iDecay=4096)}]))
+    with pytest.raises(NeurodeployError, match="ND1290 population layer0"):
+        write_net(replace(n, provenance={"format": "lava-dl .net", **FORGOTTEN[name]}), tmp_path / "2.net")
+    assert not (tmp_path / "2.net").exists()
+
+
+def test_an_input_transform_without_an_input_layer(tmp_path: Path) -> None:
+    write_net(replace(network(*two()), provenance={"format": "lava-dl .net"}), tmp_path / "n.net")
+    recorded = {"input_transform": {"a": {"weight": 36, "bias": 34}}}
+    with pytest.raises(NeurodeployError, match="ND1290 population a"):
+        write_net(replace(network(*two()), provenance=recorded), tmp_path / "n.net")
 
 
 def test_differences_are_found() -> None:

@@ -38,6 +38,11 @@ class Membrane:
     def graded(self) -> bool:
         return self.model == "li"
 
+    @property
+    def whole(self) -> bool:
+        """Voltages are sums of weights: nothing decays, or (in a `threshold` neuron) nothing is kept."""
+        return self.model == "threshold" or (not self.rate_v.any() and bool((self.rate_u == 1).all()))
+
 
 def rates(scheme: str, dt: float) -> Rate:
     """What a time constant loses in a step: ``dt / tau`` or ``1 - exp(-dt / tau)``."""

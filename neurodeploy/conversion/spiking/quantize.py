@@ -6,7 +6,8 @@ population (`scales`) makes its integers::
     dv = round(4096 rate_v)     du = round(4096 rate_u) - 1     vth = round(s threshold)     bias = round(64 s bias)
     weights = round(s gain W / 2**weight_exp), even where signs are mixed
 
-(without any leak, voltages are sums of whole weights, and vth is rounded down: ``v > x`` is ``v > floor(x)`` then)
+(without any leak, voltages are sums of whole weights, and vth is rounded down: ``v > x`` is ``v > floor(x)`` then; weights
+that are multiples of one number get a scale that makes them and vth whole without rounding, where there is one)
 
 with rates, gains, thresholds and biases of `membranes`. In steps: a synapse takes one, so population P follows the float
 network by ``latency(P)`` steps, the number of synapses on the longest way to it; shorter ways get a delay. A loop through
@@ -32,7 +33,7 @@ from neurodeploy.conversion.spiking.report import (
     QuantizationReport,
 )
 from neurodeploy.conversion.spiking.rounding import population, projection
-from neurodeploy.conversion.spiking.scales import ALIGN, SCALE_BITS, STATE_MAX, Bounds, choose, span
+from neurodeploy.conversion.spiking.scales import ALIGN, SCALE_BITS, STATE_MAX, Bounds, choose, on_grid, span
 from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.float_linear import resting
@@ -132,9 +133,8 @@ class _Conversion:
     def _scale(self, name: str) -> None:
         m, bits = self.membranes[name], self.options.weight_bits
         known = [link for link in self.links[name] if not self._waits(link.source)]
-        spans = [
-            (span(link.operator.values * self._payload(link.source), bits), self._graded(link.source)) for link in known
-        ]
+        values = [link.operator.values * self._payload(link.source) for link in known]
+        spans = [(span(one, bits), self._graded(link.source)) for one, link in zip(values, known, strict=True)]
         current, voltage = self._current(m, name), self._voltage(m, name)
         if voltage is None and current is not None and bool((m.rate_v > 0).all()):
             voltage = (current + np.abs(m.bias)) / m.rate_v
@@ -142,6 +142,8 @@ class _Conversion:
         given = self.options.scales.get(name)
         read = any(link.source == name for found in self.links.values() for link in found)
         scale = Dyadic.nearest(given, SCALE_BITS) if given is not None else choose(m, spans, bounds, read)
+        if given is None and len(known) == len(self.links[name]):
+            scale = on_grid(m, scale, values, bits)
         self.scales[name] = scale
         self.bounds[name] = None
         if current is not None:

@@ -16,6 +16,7 @@ from neurodeploy.conversion.spiking.report import PopulationReport, ProjectionRe
 from neurodeploy.conversion.spiking.scales import (
     ALIGN,
     BIAS_MANT_MAX,
+    SAME,
     STATE_MAX,
     VTH_MAX,
     bias_exp,
@@ -45,10 +46,17 @@ class _Rounded:
     saturated: dict[str, int]
 
     def put(
-        self, name: str, wanted: Floats, low: int, high: int, label: str, offset: int = 0, down: bool = False
+        self,
+        name: str,
+        wanted: Floats,
+        low: int,
+        high: int,
+        label: str,
+        offset: int = 0,
+        down: bool | NDArray[np.bool_] = False,
     ) -> None:
-        """Round ``wanted - offset`` into a range, or `down`; the error is that of the value with its offset."""
-        rounded = (np.floor(wanted + np.abs(wanted) * NEARLY) if down else np.rint(wanted)) - offset
+        """Round ``wanted - offset`` into a range, `down` where so; the error is that of the value with its offset."""
+        rounded = np.where(down, np.floor(wanted + np.abs(wanted) * NEARLY), np.rint(wanted)) - offset
         clipped = np.clip(rounded, low, high)
         self.values[name] = clipped.astype(np.int64)
         self.errors[label] = worst(wanted, clipped + offset)
@@ -73,8 +81,7 @@ def population(
             if float(m.threshold.min()) < 0:
                 problem = f"has a threshold {-float(m.threshold.min()):.6g} below its reset: it would never stop firing"
                 raise UserError("ND1242", node.name, problem, "use a threshold of at least v_reset")
-            whole = not m.rate_v.any() and bool((m.rate_u == 1).all())
-            r.put("vth", m.threshold * scale.value, 0, VTH_MAX, "threshold", down=whole)
+            r.put("vth", m.threshold * scale.value, 0, VTH_MAX, "threshold", down=m.whole | _just_below(m, scale))
         if bool(m.bias.any()):
             exponent = bias_exp(m.bias * unit)
             r.put("bias_mant", m.bias * unit / 2**exponent, -BIAS_MANT_MAX - 1, BIAS_MANT_MAX, "bias")
@@ -85,6 +92,14 @@ def population(
     made = Population(node.name, chip_shape(node.shape), m.model, params, initial)
     shift = (float(m.shift.min()), float(m.shift.max()))
     return made, PopulationReport(node.name, m.model, node.size, scale, shift, r.errors, r.saturated, u_bound)
+
+
+def _just_below(m: Membrane, scale: Dyadic) -> NDArray[np.bool_]:
+    """Thresholds a hair below a whole number, as ``v >= x`` is written: a voltage of that number fires."""
+    assert m.threshold is not None
+    wanted = m.threshold * scale.value
+    below = np.rint(wanted) - wanted
+    return (below > 0) & (below <= SAME * wanted)
 
 
 def _plain(values: Longs, order: Longs) -> int | Longs:

@@ -24,6 +24,8 @@ VTH_FINE = 1024
 WEIGHT_EXP_MIN, WEIGHT_EXP_MAX = -8, 7
 #: Payloads of a population that others read: 16 bits, what a graded spike carries in one word.
 PAYLOAD_MAX = 2**15 - 1
+#: Multiples of one number up to this share of the largest: rounding of float64, far below half a step of any integer.
+SAME = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,55 @@ def choose(m: Membrane, spans: Sequence[tuple[float, bool]], bounds: Bounds, rea
     if exponent < WEIGHT_EXP_MIN:
         return Dyadic.nearest(limit, SCALE_BITS)
     return Dyadic.nearest(2.0**exponent / largest, SCALE_BITS)
+
+
+def common_step(values: Floats, most: int = 256) -> float | None:
+    """The largest number that all values are whole multiples of; None where one would be more than `most` times it.
+
+    Euclid's algorithm on all values at once: what is left of any of them is a multiple of the step that is looked for.
+    """
+    sizes = np.abs(values[values != 0])
+    if not sizes.size:
+        return None
+    largest = float(sizes.max())
+    step = float(sizes.min())
+    while step * most >= largest * (1 - SAME):
+        left = np.abs(sizes - np.rint(sizes / step) * step)
+        left = left[left > SAME * largest]
+        if not left.size:
+            return largest / float(np.rint(largest / step))
+        step = float(left.min())
+    return None
+
+
+def on_grid(m: Membrane, scale: Dyadic, values: Sequence[Floats], bits: int) -> Dyadic:
+    """The scale, or the next below it (down to its half) that makes the weights whole without rounding; ties stay ties.
+
+    values : of the weights of each projection, for a scale of 1, in volts. Only where these are whole multiples of one
+    number, and for leaky neurons only where the thresholds become whole with them: without a leak all voltages are sums
+    of weights, and any threshold can be rounded down.
+    """
+    step = common_step(np.concatenate([one.reshape(-1) for one in values])) if values else None
+    if step is None:
+        return scale
+    largest = max(span(one, bits) for one in values)
+    exponent = math.ceil(math.log2(scale.value * largest) - 1e-6)
+    if exponent < WEIGHT_EXP_MIN:
+        return scale
+    unit = max(grid(one, bits).step for one in values) * 2.0**exponent
+    most = math.floor(scale.value * step / unit * (1 + SAME))
+    for count in range(most, most // 2, -1):
+        made = count * unit / step
+        if (count * unit).is_integer() and (m.whole or _whole(m.threshold, made)):
+            return Dyadic.nearest(made, SCALE_BITS)
+    return scale
+
+
+def _whole(threshold: Floats | None, scale: float) -> bool:
+    if threshold is None:
+        return True
+    wanted = threshold * scale
+    return bool((np.abs(wanted - np.rint(wanted)) <= SAME * np.abs(wanted)).all())
 
 
 def _quotient(limit: float, values: Floats) -> float:

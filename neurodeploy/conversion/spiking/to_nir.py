@@ -6,6 +6,8 @@ Integers become real numbers with a time step dt and, for each population, a sca
     tau = 4096 dt / dv     tau_syn = 4096 dt / (du + 1)     R, w_in: unit gain     v_threshold = vth / s
     weights / s * 2**weight_exp     delays * dt     bias / (64 s): the bias of an Affine before it, or v_leak behind a filter
 
+A direct connection from an input, alone on its way to a population, is a node that scales by 1 / s.
+
 The result has no latency of synapses (as every `FloatNetwork`), no rounding, no 24 bits; its `notes` say what else differs.
 """
 
@@ -28,7 +30,7 @@ from neurodeploy.ir.float_network import (
     chip_order,
     topological,
 )
-from neurodeploy.ir.network import INPUT, Conv, Dense, Network, Population, Projection, Sparse
+from neurodeploy.ir.network import INPUT, Conv, Direct, Network, Population, Projection
 from neurodeploy.neurons.registry import prepared_params
 from neurodeploy.synapses.structure import delays, to_coo
 
@@ -83,10 +85,13 @@ class _Export:
         return made
 
     def _shape(self, p: Population) -> Shape:
-        """(C, H, W) where only convolutions lead to a population, otherwise flat in the chip's order: no node unflattens."""
+        """(C, H, W) where convolutions and direct connections lead to it, else flat in the chip's order: none unflattens."""
         whole = nir_shape(p.shape)
         into = self.network.into(p.name)
-        plain = all(isinstance(one.synapse, Conv) and not one.synapse.transposed for one in into)
+        plain = all(
+            isinstance(one.synapse, Direct) or (isinstance(one.synapse, Conv) and not one.synapse.transposed)
+            for one in into
+        )
         return whole if len(whole) == 3 and plain else (p.size,)
 
     def _free(self, name: str) -> str:
@@ -136,6 +141,8 @@ class _Export:
             raise UserError("ND1250", p.name, f"{problem}, which NIR 1.0.8 has no type for", FIX)
         params = {"r": one / dt} if not leaks else {"tau": 4096 * dt / v["dv"], "r": 4096 / v["dv"], "v_leak": zero}
         kind = "lif" if leaks else "if"
+        if bool((v["du"] < 0).any()):
+            raise UserError("ND1250", p.name, "has currents that never decay: no time constant says that", FIX)
         if filtered:
             tau_syn = 4096 * dt / (v["du"] + 1)
             kind = "cubalif"
@@ -167,8 +174,8 @@ class _Export:
         """Delay -> linear map -> target, once for each delay."""
         source, target = self.nodes[p.source], self.nodes[p.target]
         synapse = p.synapse
-        if not isinstance(synapse, Dense | Sparse | Conv):
-            raise UserError("ND1250", p.name, "is a direct connection without a step", FIX)
+        if isinstance(synapse, Direct):
+            self._check_direct(p)
         graded = self.network.populations[p.source].model not in (INPUT, "lif", "lif_subtract", "threshold")
         unit = 1.0 / (ALIGN * self.scale[p.source]) if p.source in self.scale and graded else 1.0
         if graded and not p.graded:
@@ -186,6 +193,11 @@ class _Export:
             if node is not None:
                 self._chain(p, source, [(node, 0 if p.delay is None else int(p.delay[0]))])
                 return
+        if isinstance(synapse, Direct) and source.shape == target.shape and not bias.any():
+            params = {"scale": np.full(source.shape, factor)}
+            name = self._free(f"{p.name}.scale")
+            self._chain(p, source, [(FloatNode(name, "scale", source.shape, source.shape, params), 0)])
+            return
         if target.size * source.size > MAX_MATRIX:
             problem = f"has {target.size} x {source.size} synapses that are no convolution"
             raise UserError("ND1250", p.name, problem, FIX)
@@ -203,6 +215,17 @@ class _Export:
                 (FloatNode(name, kind, (source.size,), (target.size,), {"weight": matrix, **extra}), int(steps))
             )
         self._chain(p, source, parts)
+
+    def _check_direct(self, p: Projection) -> None:
+        """Only from an input, alone but for loops: nothing else comes with a step where this comes without."""
+        place = {name: i for i, name in enumerate(self.network.populations)}
+        if self.network.populations[p.source].model != INPUT:
+            problem = f"leads from {p.source} without a step, where other synapses take one"
+            raise UserError("ND1250", p.name, problem, FIX)
+        for other in self.network.into(p.target):
+            if not isinstance(other.synapse, Direct) and place[other.source] < place[p.target]:
+                problem = f"comes without a step to {p.target}, and {other.name} with one"
+                raise UserError("ND1250", p.name, f"{problem}, which the exported network cannot tell apart", FIX)
 
     def _conv(self, p: Projection, s: Conv, factor: float, bias: Floats, target: FloatNode) -> FloatNode | None:
         x, y, channels = s.input_shape
@@ -224,7 +247,7 @@ class _Export:
         for node, steps in parts:
             self.nodes[node.name] = node
             chain = [source.name]
-            if node.kind != "conv2d" and len(source.shape) > 1:
+            if node.kind not in ("conv2d", "scale") and len(source.shape) > 1:
                 chain.append(self._flat(f"{p.name}.flatten", source.shape))
             if steps:
                 shape = self.nodes[chain[-1]].shape

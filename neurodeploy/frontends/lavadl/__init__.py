@@ -13,7 +13,8 @@ without a word (delays of convolutions, adaptive resonators, activations), the m
 
 Errors: ND1001, ND1280..ND1283 (`hdf5_guard`); ND1284 unknown layer type, ND1285 a neuron that has no exact model here,
 ND1286 fields that contradict one another, ND1287 unknown fields, ND1288 values that are not integers or that netx would
-turn into others, ND1289 options; writing: ND1290 a population that the format cannot express, ND1291 the system refuses.
+turn into others, ND1289 options; writing: ND1290 a population that the format cannot express, ND1291 the system refuses,
+ND5004 no such folder.
 """
 
 from neurodeploy.frontends.lavadl.reader import read_net

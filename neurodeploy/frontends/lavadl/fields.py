@@ -22,11 +22,15 @@ INT32_MAX = 2**31 - 1
 
 @dataclass(slots=True)
 class Notes:
-    """What people must know: `repairs` changed values, `ignored` fields without effect, `host` work that remains."""
+    """What people must know: `repairs` changed values, `ignored` fields without effect, `host` work that remains.
+
+    `transforms` has the part of `host` that `write_net` needs, in numbers: population -> {"weight": w, "bias": b}.
+    """
 
     repairs: list[str] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     host: list[str] = field(default_factory=list)
+    transforms: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 def whole(data: Dataset) -> Ints:

@@ -135,8 +135,9 @@ def input_layer(b: Builder, layer: Layer) -> Flow:
     fields, neuron = layer.fields, layer.neuron
     if not neuron.model:
         return b.flow
-    transform = {name: fields.integer(name, -(2**31), 2**31) for name in ("weight", "bias") if fields.has(name)}
-    weight, bias = transform.get("weight", 64), transform.get("bias", 0)
+    given = {name: fields.integer(name, -(2**31), 2**31) for name in ("weight", "bias") if fields.has(name)}
+    b.notes.transforms[layer.name] = {"weight": 64, "bias": 0} | given
+    weight, bias = b.notes.transforms[layer.name].values()
     b.notes.host.append(f"{fields.layer}: its input is int({weight} * x + {bias}) of the data x, in every step")
     params = dict(neuron.params)
     if neuron.model in ("lif", "lif_reset"):

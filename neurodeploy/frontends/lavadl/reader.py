@@ -42,6 +42,8 @@ NAME, INPUT_NAME = "neurodeploy_name", "neurodeploy_input"
 #: Likewise the length of a time step, ``mantissa * 2**exponent`` seconds.
 DT = ("neurodeploy_dt_mantissa", "neurodeploy_dt_exponent")
 NAME_LIMIT = 200
+#: Entries of `Network.provenance`: what the network came from, and what the host does to the data of an input layer.
+FORMAT, TRANSFORM = "lava-dl .net", "input_transform"
 
 
 def read_net(
@@ -63,7 +65,10 @@ def read_net(
     after the one before, the first in steps ``t % reset_interval == (reset_offset + 1) % reset_interval``.
 
     `provenance`: format, file, layers, options, "repairs" (values that were changed), "ignored" (fields without effect),
-    "host" (work that is left to the host). Raises ND1001, ND1280..ND1289, and the errors of `neurons.registry`.
+    "host" (work that is left to the host), "input_transform" (population -> {"weight": w, "bias": b}: of the data x the
+    host sends it int(w * x + b); `write_net` writes it back).
+
+    Raises ND1001, ND1280..ND1289, and the errors of `neurons.registry`.
     """
     options = _checked(
         num_layers, skip_layers, input_message_bits, input_shape, reset_interval, reset_offset, spike_exp
@@ -233,13 +238,14 @@ def _finished(
         (last.name,),
         dt,
         provenance={
-            "format": "lava-dl .net",
+            "format": FORMAT,
             "file": os.fspath(path.name),
             "layers": [f"{layer.index} {layer.kind} {layer.name if layer.neuron.model else '-'}" for layer in found],
             "options": given,
             "repairs": notes.repairs,
             "ignored": notes.ignored,
             "host": notes.host,
+            TRANSFORM: notes.transforms,
         },
     )
     check_network(network)

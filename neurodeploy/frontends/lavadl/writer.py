@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ from typing import Any
 import numpy as np
 
 from neurodeploy.errors import BundleError, NeurodeployError
+from neurodeploy.frontends.hdf5_guard import printable
 from neurodeploy.frontends.lavadl.compare import difference
 from neurodeploy.frontends.lavadl.encode import Fields, kernel, matrix, neuron_fields, refuse, whole_weights
-from neurodeploy.frontends.lavadl.reader import DT, INPUT_NAME, NAME, read_net
+from neurodeploy.frontends.lavadl.fields import INT32_MAX
+from neurodeploy.frontends.lavadl.reader import DT, FORMAT, INPUT_NAME, NAME, TRANSFORM, read_net
 from neurodeploy.frontends.packaged import written_aside
 from neurodeploy.ir.network import Conv, Direct, Network, Population, Projection, Sparse
 from neurodeploy.neurons.registry import check_network
@@ -25,15 +28,23 @@ def write_net(network: Network, path: Path | str) -> None:
     joined by dense, sparse or convolutional projections, recurrent ones of a population onto itself, and sums of groups.
     Resets belong to whoever reads a file. Names and the time step are kept as HDF5 attributes that netx does not look at.
 
+    Neurons that the input reaches without a synapse become slayer's input block, whose ``weight`` w and ``bias`` b make
+    netx send int(w * x + b) of the data x: the recorded ones of a network that came from a .net, otherwise 1 and 0, so that
+    the data are the payloads of the input, as in the network.
+
     The file is written beside its place, read back and compared, then renamed. Raises ND1290, naming the population, where
-    anything would be lost; ND1291 where the system refuses; the errors of `check_network`.
+    anything would be lost; ND5004 where the folder does not exist, ND1291 where the system refuses; the errors of
+    `check_network`.
     """
     path = Path(path)
     check_network(network)
     chain = _chain(network)
-    layers = _layers(network, chain)
+    transforms = _transforms(network, chain)
+    layers = _layers(network, chain, transforms)
     sparse, bits = reading_options(network)
     try:
+        if not path.parent.is_dir():
+            raise BundleError("ND5004", path, "cannot be written: its folder does not exist", "make the folder first")
         with written_aside(path) as aside:
             aside.write_bytes(_file(network, chain[0], layers))
             try:
@@ -41,6 +52,8 @@ def write_net(network: Network, path: Path | str) -> None:
             except NeurodeployError as error:
                 raise refuse(chain[-1].name, f"the file would be refused: {error}") from None
             found = difference(network, again)
+            if again.provenance[TRANSFORM] != transforms:
+                found = found or (chain[1].name, "has another transform of its input in the file")
             if found:
                 raise refuse(*found)
     except OSError as error:
@@ -79,7 +92,34 @@ def _chain(network: Network) -> list[Population]:
     return chain
 
 
-def _layers(network: Network, chain: list[Population]) -> list[Fields]:
+def _transforms(network: Network, chain: list[Population]) -> dict[str, dict[str, int]]:
+    """``weight`` and ``bias`` of the input block, by its population; empty without one. ND1290 where they are not known."""
+    first = chain[1].name
+    has_block = any(p.target == first and isinstance(p.synapse, Direct) for p in network.projections)
+    recorded = network.provenance.get(TRANSFORM)
+    if recorded is None and network.provenance.get("format") != FORMAT:
+        return {first: {"weight": 1, "bias": 0}} if has_block else {}
+    if not isinstance(recorded, Mapping):
+        if not has_block:
+            return {}
+        raise refuse(first, f"the transform of its input is not recorded ({TRANSFORM} in the provenance)")
+    if set(recorded) != ({first} if has_block else set()):
+        names = ", ".join(printable(str(name)) for name in list(recorded)[:5]) or "no population"
+        needed = "of its own input" if has_block else "of nothing, as a synapse comes before it"
+        raise refuse(first, f"the provenance records an input transform of {names}, it needs one {needed}")
+    return {str(name): _transform(str(name), values) for name, values in recorded.items()}
+
+
+def _transform(name: str, values: object) -> dict[str, int]:
+    """A recorded transform: two integers that `read_net` would read."""
+    if isinstance(values, Mapping) and set(values) == {"weight", "bias"}:
+        found = {key: values[key] for key in ("weight", "bias")}
+        if all(type(value) is int and abs(value) <= INT32_MAX for value in found.values()):
+            return found
+    raise refuse(name, "the recorded transform of its input is not an integer weight and an integer bias of 31 bits")
+
+
+def _layers(network: Network, chain: list[Population], transforms: Mapping[str, Mapping[str, int]]) -> list[Fields]:
     """The fields of every layer, by path."""
     layers: list[Fields] = []
     for source, population in pairwise(chain):
@@ -100,6 +140,10 @@ def _layers(network: Network, chain: list[Population]) -> list[Fields]:
             if p.source == population.name and isinstance(p.synapse, Conv) and p.delay is not None:
                 fields["delay"] = np.ascontiguousarray(p.delay.reshape(population.shape).transpose())
         fields |= {"shape": np.array(population.shape[::-1]), "name": population.name}
+        if fields["type"] == "input" and population.name in transforms:
+            if "bias" in fields:
+                raise refuse(population.name, "its neurons have a bias, and an input layer's is the bias of the data")
+            fields |= {key: np.array([value]) for key, value in transforms[population.name].items()}
         layers.append(fields)
     if layers[0]["type"] != "input":
         layers.insert(0, {"type": "input", "shape": np.array(chain[0].shape[::-1])})
@@ -166,7 +210,9 @@ def _file(network: Network, source: Population, layers: list[Fields]) -> bytes:
 
 
 def _stored(path: str, value: Any) -> Any:
-    """As slayer stores it: weights, biases and delays as float32, which holds them exactly."""
+    """As slayer stores it: weights, biases and delays as float32, or as float64 where only that holds them exactly."""
     if path.split("/")[0] in ("weight", "weight_rec", "bias", "delay"):
-        return np.asarray(value, np.float32)
+        single = np.asarray(value, np.float32)
+        exact = np.array_equal(single.astype(np.float64), np.asarray(value, np.float64))
+        return single if exact else np.asarray(value, np.float64)
     return value
