@@ -13,7 +13,7 @@ from neurodeploy.synapses.structure import stored_weights, synapse_count
 from .network_traffic import network_traffic
 from .network_usage import core_demands
 from .network_verify import verify_network
-from .summary import explain, utilisation
+from .summary import head, utilisation
 
 
 def summary(
@@ -29,25 +29,10 @@ def summary(
     demands = core_demands(mapping, network, system, weight_bits=weight_bits)
     traffic = network_traffic(mapping, network, system).to_json()
     return {
-        "system": mapping.system,
-        "fits": not violations,
-        "chips_used": mapping.chips_used,
-        "chips_available": mapping.chips_available,
-        "cores_used": mapping.cores_used,
-        "cores_available": mapping.chips_available * mapping.cores_per_chip,
-        "cores_lower_bound": mapping.lower_bound,
-        "binding_resource": mapping.binding_resource,
-        "shards": len(mapping.shards),
-        "violations": violations,
-        "host_ops": [
-            {key: entry[key] for key in ("path", "op", "rule", "reason", "bytes_per_token")}
-            for entry in explain(mapping)
-            if entry["device"] == "host"
-        ],
+        **head(mapping, violations),
         "border_bytes_per_token": traffic["host_in"]["bytes"] + traffic["host_out"]["bytes"],
         "traffic_per_token": traffic,
         "utilisation": utilisation(list(demands.values()), system),
-        "unknown_limits": list(mapping.unknown_limits),
         "unit": "time step",
         "populations": populations(mapping, network),
     }

@@ -22,7 +22,7 @@ from neurodeploy.ir.network import INPUT, Conv, Dense, Direct, Network, Populati
 from neurodeploy.neurons.registry import get_model, state_bytes
 from neurodeploy.synapses.structure import fan_out
 
-from .verify import COLUMNS, coverage, reducers, shape
+from .verify import COLUMNS, coverage, frame, reducers, shape
 
 #: Synapses that are sorted at once.
 PIECE = 1 << 21
@@ -82,17 +82,7 @@ def _layout(network: Network, name: str) -> list[_Column]:
 
 
 def _frame(mapping: Mapping, network: Network, system: SystemSpec) -> list[str]:
-    found = []
-    if mapping.system != system.name:
-        found.append(f"mapping: made for system {mapping.system}, checked against {system.name}")
-    if mapping.cores_per_chip != system.chip.cores:
-        found.append(
-            f"mapping: cores_per_chip {mapping.cores_per_chip}, limit {system.chip.cores} of {system.chip.name}"
-        )
-    if mapping.chips_available > system.chips:
-        found.append(f"mapping: chips_available {mapping.chips_available}, limit {system.chips} of {system.name}")
-    if mapping.cores_used < mapping.lower_bound:
-        found.append(f"mapping: cores used {mapping.cores_used} are fewer than the lower bound {mapping.lower_bound}")
+    found = frame(mapping, system)
     wanted = [(f"populations.{n}", "host" if p.model == INPUT else "chip") for n, p in network.populations.items()]
     if wanted != [(entry.path, entry.device) for entry in mapping.assignments]:
         found.append("mapping: assignments are not those of the populations in their order")

@@ -22,7 +22,18 @@ def summary(
     the limit is unknown. `border_bytes_per_token` is the sum over the chip steps (see `classify.py`).
     """
     violations = verify(mapping, program, system, weight_bits=weight_bits)
-    hosts = [entry for entry in explain(mapping) if entry["device"] == "host"]
+    return {
+        **head(mapping, violations),
+        "border_bytes_per_token": sum(a.bytes_per_token for a in mapping.assignments if a.device == "chip"),
+        "traffic_per_token": traffic(mapping, program, system).to_json(),
+        "utilisation": utilisation(
+            list(core_demands(mapping, program, system, weight_bits=weight_bits).values()), system
+        ),
+    }
+
+
+def head(mapping: Mapping, violations: list[str]) -> dict[str, Any]:
+    """What every mapping has to say of itself, whatever was mapped."""
     return {
         "system": mapping.system,
         "fits": not violations,
@@ -35,13 +46,10 @@ def summary(
         "shards": len(mapping.shards),
         "violations": violations,
         "host_ops": [
-            {key: entry[key] for key in ("path", "op", "rule", "reason", "bytes_per_token")} for entry in hosts
+            {key: entry[key] for key in ("path", "op", "rule", "reason", "bytes_per_token")}
+            for entry in explain(mapping)
+            if entry["device"] == "host"
         ],
-        "border_bytes_per_token": sum(a.bytes_per_token for a in mapping.assignments if a.device == "chip"),
-        "traffic_per_token": traffic(mapping, program, system).to_json(),
-        "utilisation": utilisation(
-            list(core_demands(mapping, program, system, weight_bits=weight_bits).values()), system
-        ),
         "unknown_limits": list(mapping.unknown_limits),
     }
 

@@ -60,8 +60,8 @@ def verify(mapping: Mapping, program: Program, system: SystemSpec, *, weight_bit
     return found
 
 
-def _frame(mapping: Mapping, program: Program, system: SystemSpec) -> list[str]:
-    """The mapping as a whole: its system, its steps, its bound."""
+def frame(mapping: Mapping, system: SystemSpec) -> list[str]:
+    """The mapping as a whole, whatever was mapped: its system, its chips, its bound."""
     found = []
     if mapping.system != system.name:
         found.append(f"mapping: made for system {mapping.system}, checked against {system.name}")
@@ -73,6 +73,12 @@ def _frame(mapping: Mapping, program: Program, system: SystemSpec) -> list[str]:
         found.append(f"mapping: chips_available {mapping.chips_available}, limit {system.chips} of {system.name}")
     if mapping.cores_used < mapping.lower_bound:
         found.append(f"mapping: cores used {mapping.cores_used} are fewer than the lower bound {mapping.lower_bound}")
+    return found
+
+
+def _frame(mapping: Mapping, program: Program, system: SystemSpec) -> list[str]:
+    """`frame`, and a device for every step in order."""
+    found = frame(mapping, system)
     wanted = [(step.path, "chip" if isinstance(step, IslandCall) else "host") for step in program.steps]
     given = [(entry.path, entry.device) for entry in mapping.assignments]
     if wanted != given:

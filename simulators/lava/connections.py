@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from neurodeploy.errors import UserError
 from neurodeploy.ir.network import Conv, Dense, Projection, Sparse
+from neurodeploy.synapses.build import to_lava_kernel
 from neurodeploy.synapses.structure import delays, to_coo
 from neurodeploy.synapses.weights import WEIGHT_BITS, lava_weights
 
@@ -63,7 +64,7 @@ def connection(p: Projection) -> Connection:
     s = p.synapse
     if isinstance(s, Conv):
         arguments = {
-            "weight": np.ascontiguousarray(s.weight[:, ::-1, ::-1, :]).astype(np.int32),
+            "weight": to_lava_kernel(s.weight),
             "input_shape": list(s.input_shape),
             "padding": list(s.padding),
             "stride": list(s.stride),

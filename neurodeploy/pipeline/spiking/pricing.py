@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from neurodeploy.bundle import Bundle
+from neurodeploy.ir.chip import SystemSpec
+from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.pipeline.session import Progress, read_mapping
@@ -31,24 +32,29 @@ def energy_network(
     from targets import hosts
 
     opened, network = open_network(bundle)
-    read_mapping(opened)  # before the run: what is not mapped cannot be priced
+    mapping, system = read_mapping(opened)  # before the run: what is not mapped cannot be priced
     if not measure_host:
         hosts.get_host(host)
     stream = stream_of(input, opened, network, steps)
     result = advance(network, get_network_runner(runner), stream, progress=progress)
-    found = price(opened, network, result.activity, host, measure_host, powered)
+    found = price(network, mapping, system, result.activity, host, measure_host, powered)
     return {**found, "input": Path(input).name, "notes": stream.notes}
 
 
 def price(
-    opened: Bundle, network: Network, activity: NetworkActivity, host: str, measure_host: bool, powered: str
+    network: Network,
+    mapping: Mapping,
+    system: SystemSpec,
+    activity: NetworkActivity,
+    host: str,
+    measure_host: bool,
+    powered: str,
 ) -> dict[str, Any]:
-    """The account of counts on the bundle's mapping; each phase has `joules` by boundary and `seconds`."""
+    """The account of counts on a mapping that was read and verified; each phase has `joules` by boundary and `seconds`."""
     from neurodeploy.accounting.network_account import account_network
     from neurodeploy.accounting.neurobench import metrics
     from targets import hosts
 
-    mapping, system = read_mapping(opened)
     profile = hosts.measure_host() if measure_host else hosts.get_host(host)
     account = account_network(network, mapping, activity, system, profile, powered=powered)
     found: dict[str, Any] = dict(account.to_json(metrics(network, activity)))

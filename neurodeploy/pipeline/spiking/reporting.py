@@ -183,7 +183,7 @@ def _mapped(opened: Bundle, network: Network, result: NetworkResult, host: str, 
         return {"map": None, "energy": None, "neurobench": bench}
     from neurodeploy.pipeline.reporting import map_section
 
-    priced = price(opened, network, result.activity, host, measure_host, "used")
+    priced = price(network, mapping, system, result.activity, host, measure_host, "used")
     keys = ("device", "component", "event", "boundary", "count", "basis", "source", "unit_cost", "joules")
     entries = [{key: entry[key] for key in keys} for entry in priced["step"]["entries"]]
     return {
