@@ -12,8 +12,8 @@ import resource
 import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -192,12 +192,22 @@ def test_interrupt_as_json(
     assert (found.status, json.loads(found.out)["error"]["code"]) == (130, "ND3008")
 
 
-def _wait(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    limit = time.monotonic() + 60
-    while not condition():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < limit
-        time.sleep(0.01)
+#: Runs the command line and, when the second island has been written, sends its own process the signal sys.argv[1]: a
+#: poll from outside would race with a fast conversion.
+HIT_AT_SECOND_ISLAND = """
+import os, sys
+from neurodeploy.bundle import island_files
+from neurodeploy.cli import main
+write, written = island_files.write_nir, []
+def hit(*arguments, **options):
+    found = write(*arguments, **options)
+    written.append(found)
+    if len(written) == 2:
+        os.kill(os.getpid(), int(sys.argv[1]))
+    return found
+island_files.write_nir = hit
+main(sys.argv[2:])
+"""
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -206,15 +216,11 @@ def test_signal_in_the_middle(number: signal.Signals, tmp_path: Path, llama_bund
     older = tmp_path / "older.nd"
     shutil.copytree(llama_bundle, older)
     before = snapshot(tmp_path)
-    command = python("convert", "demo", "--out", str(older), "--calibration-tokens", "40000")
-    process = subprocess.Popen(
-        command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
-    )
-    _wait(lambda: len(list(tmp_path.glob(".older.nd.*.partial/islands/*.nir"))) >= 2, process)
-    process.send_signal(number)
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, out) == (130, "")
-    assert err == "error ND3008 convert: was interrupted; run it again: nothing half-written is left behind\n"
+    arguments = ["convert", "demo", "--out", str(older), "--calibration-tokens", "2000"]
+    command = [sys.executable, "-c", HIT_AT_SECOND_ISLAND, str(int(number)), *arguments]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, cwd=tmp_path, timeout=120)
+    assert (done.returncode, done.stdout) == (130, ""), done.stderr
+    assert done.stderr == "error ND3008 convert: was interrupted; run it again: nothing half-written is left behind\n"
     assert snapshot(tmp_path) == before
 
 
