@@ -10,10 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
+import numpy as np
+
 from neurodeploy.errors import BundleError
+from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Assignment, Mapping, Reason, Shard
 
-FORMAT = "neurodeploy-mapping/1"
+FORMAT = "neurodeploy-mapping/2"
+#: Without orders, objective, seed and notes.
+OLDER = "neurodeploy-mapping/1"
 KINDS = ("synapses", "reducer")
 DEVICES = ("chip", "host")
 #: No number of a mapping is larger: a bound for whoever multiplies them later.
@@ -47,6 +52,10 @@ def mapping_to_json(mapping: Mapping) -> dict[str, Any]:
         "lower_bound": mapping.lower_bound,
         "binding_resource": mapping.binding_resource,
         "unknown_limits": list(mapping.unknown_limits),
+        "objective": mapping.objective,
+        "seed": mapping.seed,
+        "notes": list(mapping.notes),
+        "orders": {name: order.tolist() for name, order in mapping.orders.items()},
         "islands": list(islands),
         "groups": list(groups),
         "shards": {name: [row[index] for row in rows] for index, name in enumerate(_COLUMNS)},
@@ -72,8 +81,11 @@ def mapping_from_json(data: object) -> Mapping:
     BundleError ND5006 : a missing key, a wrong type, a number out of range, an index that points nowhere.
     """
     top = _object(data, "mapping")
-    if _text(top, "format") != FORMAT:
-        _fail("format", f"is {top['format']!r}, this version reads {FORMAT!r}")
+    form = _text(top, "format")
+    if form not in (FORMAT, OLDER):
+        _fail("format", f"is {form!r}, this version reads {FORMAT!r}")
+    if form == OLDER:
+        top = {"objective": "cores", "seed": 0, "notes": [], "orders": {}} | top
     chips, cores = _number(top, "chips_available"), _number(top, "cores_per_chip")
     return Mapping(
         system=_text(top, "system"),
@@ -84,6 +96,10 @@ def mapping_from_json(data: object) -> Mapping:
         lower_bound=_number(top, "lower_bound"),
         binding_resource=_text(top, "binding_resource"),
         unknown_limits=_texts(top, "unknown_limits"),
+        orders=_orders(top),
+        objective=_text(top, "objective"),
+        seed=_number(top, "seed"),
+        notes=_texts(top, "notes"),
     )
 
 
@@ -115,6 +131,16 @@ def _shards(top: dict[str, Any], chips: int, cores: int) -> tuple[Shard, ...]:
         rows, cols = (row_start, row_stop), (col_start, col_stop)
         found.append(Shard(islands[island], KINDS[kind], rows, cols, chip, core, groups[group]))
     return tuple(found)
+
+
+def _orders(top: dict[str, Any]) -> dict[str, Ints]:
+    found = {}
+    for name in _object(_get(top, "orders"), "orders"):
+        order = _list(top["orders"], name)
+        if any(type(value) is not int for value in order) or sorted(order) != list(range(len(order))):
+            _fail(f"orders.{name}", f"is no order of {len(order)} neurons")
+        found[name] = np.array(order, np.int64)
+    return found
 
 
 def _assignments(top: dict[str, Any]) -> tuple[Assignment, ...]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping as Table
+from dataclasses import dataclass, field
+
+from neurodeploy.ir.fixedpoint import Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,13 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mapping:
-    """A complete plan for one system. `lower_bound` is the least number of cores any mapper could use."""
+    """A complete plan for one system. `lower_bound` is the least number of cores any mapper could use.
+
+    orders : of a population whose neurons do not lie on cores in index order: int64 (size,), the neuron at each row. Rows
+        of its shards, and columns of the projections that it sends, count in that order (`ir.arrange.arranged`).
+    objective, seed : what was asked of the mapper.
+    notes : what a reader must know of how it came about: a library that is missing, a search that was cut short.
+    """
 
     system: str
     chips_available: int
@@ -76,6 +85,10 @@ class Mapping:
     lower_bound: int
     binding_resource: str
     unknown_limits: tuple[str, ...]
+    orders: Table[str, Ints] = field(default_factory=dict)
+    objective: str = "cores"
+    seed: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def chips_used(self) -> int:
