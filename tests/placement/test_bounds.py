@@ -1,0 +1,97 @@
+"""Bounds stay below the cost of the best placement, found by trying all; some are known."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from partitioner.placement import make_problem
+from partitioner.placement.bounds import (
+    bisection_bound,
+    gilmore_lawler,
+    least_assignment,
+    net_bound,
+    ring_bound,
+    ring_distances,
+    spectral_bound,
+)
+
+from .instances import grid, nugent
+from .strategies import Arguments, problems
+
+
+@settings(max_examples=60, deadline=None)
+@given(problems(most=5))
+def test_bounds_hold_for_the_best_placement(case: Arguments) -> None:
+    sites = case["sites"] = case["sites"][:7]
+    case["anchors"] = case["anchors"][: len(sites)]
+    n = len(case["anchors"])
+    keep = [i for i, pair in enumerate(zip(*case["pairs"], strict=True)) if max(pair[:2]) < n]
+    case["pairs"] = tuple(part[keep] for part in case["pairs"])
+    problem = make_problem(**case)
+    best = min(problem.cost(np.array(site, np.int64)) for site in itertools.permutations(range(len(sites)), n))
+    for bound in (ring_bound, gilmore_lawler, spectral_bound):
+        assert 0 <= bound(problem) <= best, bound.__name__
+
+
+def test_gilmore_lawler_of_nugent_is_the_published_bound() -> None:
+    """QAPLIB lists 493 for nug12 and 4539 for nug30 as Gilmore-Lawler bounds."""
+    for name, bound in (("nug12", 493), ("nug30", 4539)):
+        pairs, sites, n = nugent(name)
+        assert gilmore_lawler(make_problem(pairs, sites, np.zeros((n, 0), np.int64))) == bound
+
+
+def test_gilmore_lawler_refuses_large_problems() -> None:
+    none = np.zeros(0, np.int64)
+    with pytest.raises(ValueError, match="101 items"):
+        gilmore_lawler(make_problem((none, none, none), grid(101, 1), np.zeros((101, 0), np.int64)))
+
+
+def test_rings() -> None:
+    assert ring_distances(12, (1, 1), 1).tolist() == [1] * 4 + [2] * 8
+    assert ring_distances(12, (1, 1), 4).tolist() == [0] * 3 + [1] * 9  # the first ring is the router itself
+    assert ring_distances(6, (2, 5), 1).tolist() == [2, 2, 4, 4, 5, 5]
+
+
+def test_a_star_that_fills_its_rings_meets_the_bound() -> None:
+    """A source with 12 targets in the middle of a mesh: 4 at one hop, 8 at two. Each pair counts half from either end."""
+    sites = grid(5, 5)
+    away = np.abs(sites - 2).sum(1)
+    near = np.flatnonzero((away > 0) & (away <= 2))
+    centre = int(np.flatnonzero(away == 0)[0])
+    pairs = (np.zeros(12, np.int64), np.arange(1, 13), np.ones(12, np.int64))
+    problem = make_problem(pairs, sites, np.zeros((13, 0), np.int64))
+    assert problem.cost(np.concatenate(([centre], near))) == 20
+    assert ring_bound(problem) == (20 + 12) // 2
+
+
+def test_net_bound_counts_routers() -> None:
+    indptr, pins = np.array([0, 3, 5, 6]), np.array([0, 1, 2, 4, 4, 3])
+    weight = np.array([10, 7, 5])
+    assert net_bound(indptr, pins, weight) == 20
+    assert net_bound(indptr, pins, weight, (3, 2), capacity=2) == 20
+    assert net_bound(indptr, pins, weight, capacity=3) == 0
+
+
+def test_least_assignment_against_all_assignments() -> None:
+    random = np.random.default_rng(0)
+    for n, m in ((1, 1), (3, 3), (4, 6), (5, 5)):
+        cost = random.integers(-50, 50, (n, m))
+        best = min(int(cost[np.arange(n), list(c)].sum()) for c in itertools.permutations(range(m), n))
+        assert least_assignment(cost) == best
+
+
+def test_bisection_bound_against_all_halves() -> None:
+    random = np.random.default_rng(1)
+    for n in (4, 5, 7):
+        source, target = np.triu_indices(n, 1)
+        weight = random.integers(0, 20, len(source))
+        problem = make_problem((source, target, weight), grid(n, 1), np.zeros((n, 0), np.int64))
+        cuts = [
+            sum(int(w) for s, t, w in zip(source, target, weight, strict=True) if (s in half) != (t in half))
+            for half in itertools.combinations(range(n), n // 2)
+        ]
+        assert 0 < bisection_bound(problem) <= min(cuts)
