@@ -9,12 +9,13 @@ repeats after one warm-up; compiling is in no figure. The wall clock of the best
 
 `peers` is the kind of network that `spiking_against_rivals.py` gives to other simulators, here with more samples and
 with a loop too. `growth` runs one dense layer with 1e5 to 1e9 synapses and sparse ones to 1e8, each in a process of
-its own, whose resident memory is read before the network is built, after, and after the run.
+its own, whose resident memory is read before the network is built and after; a run adds what the fullest moment holds.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import os
 import subprocess
@@ -29,7 +30,9 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(Path(__file__).parent))
 Row = dict[str, Any]
-GROWTH = [("dense", 10**n) for n in range(5, 10)] + [("sparse", 10**n) for n in range(5, 9)]
+#: (kind, synapses, fan-out of the sparse ones).
+GROWTH = [("dense", 10**n, 0) for n in range(5, 10)] + [("sparse", 10**n, 100) for n in range(5, 9)]
+GROWTH += [("large", 10**8, 100), ("large", 2 * 10**8, 200)]
 
 
 def measure(network: Any, inputs: dict[str, Any], steps: int, repeats: int, path: str = "auto") -> Row:
@@ -42,13 +45,15 @@ def measure(network: Any, inputs: dict[str, Any], steps: int, repeats: int, path
     result = runner.run(network, inputs, steps)
     times = []
     for _ in range(repeats):
+        del result  # one result at a time, as whoever runs a large network keeps it
         wall, cpu = time.perf_counter(), time.process_time()
         result = runner.run(network, inputs, steps)
         times.append((time.process_time() - cpu, time.perf_counter() - wall))
-    fired = result.activity.fired
+    most, fired = peak(), result.activity.fired
     links = [p for p in network.projections if not isinstance(p.synapse, Direct)]
     events = sum(int((fired[p.source][p.source_port] * fan_out(p.synapse)).sum()) for p in links)
     samples = result.activity.samples
+    del result
     rates = [float(f["s"].mean()) / (steps * samples) for f in fired.values()]
     best, worst = min(times), max(times)
     return {
@@ -57,49 +62,66 @@ def measure(network: Any, inputs: dict[str, Any], steps: int, repeats: int, path
         "events_per_second": events / best[0], "worst_events_per_second": events / worst[0],
         "steps_per_second": samples * steps / best[0], "worst_steps_per_second": samples * steps / worst[0],
         "wall_steps_per_second": samples * steps / best[1], "rates": [round(r, 4) for r in rates],
+        "peak": most,
     }  # fmt: skip
 
 
 def resident() -> int:
-    """Resident bytes of this process."""
+    """Resident bytes of this process without what is free; from now on `peak` is counted anew."""
+    ctypes.CDLL(None).malloc_trim(0)  # glibc keeps what a process has freed for its next arrays
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def grown(kind: str, synapses: int, repeats: int) -> Row:
-    """One layer of this many synapses, in this process: speed, and bytes a synapse of the network and of all that a
-    run adds."""
+def peak() -> int:
+    """Most resident bytes of this process since the last `resident`."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024
+
+
+def grown(kind: str, synapses: int, fan_out: int, repeats: int) -> Row:
+    """One layer of this many synapses, in this process: speed, and bytes a synapse of the network and of what a run adds
+    at most. "large" is one sparse population; the sparse ones have at most 62 500 neurons each."""
     import spiking_networks as nets
 
+    from neurodeploy.synapses import build
     from simulators.network_fast import FastNetworkRunner
 
     rng = np.random.default_rng(1)
-    small = nets.layered(16, 1) if kind == "dense" else nets.sparse_ring(64, 8, 2)
+    smallest = build.PACKED_SYNAPSES
+    build.PACKED_SYNAPSES = 1 if synapses >= smallest else smallest
+    rows = 64 if kind != "large" else build.NARROW_ROWS + 1
+    small = nets.layered(16, 1) if kind == "dense" else nets.sparse_ring(2 * rows, 8, 2)
+    build.PACKED_SYNAPSES = smallest
     warm = np.ones((1, 4, small.populations["input"].size), np.bool_)
     FastNetworkRunner().run(small, {"input": warm}, 4)  # loads and compiles
+    del small
     before = resident()
     if kind == "dense":
         network = nets.layered(round(synapses**0.5), 1, threshold=int(70 * (0.05 * synapses**0.5) ** 0.5 * 2))
         steps = 50
         inputs = nets.spikes(rng, 1, steps, network.populations["input"].size, 0.05)
     else:
-        network = nets.sparse_ring(synapses // 100, 100, -(-synapses // 6_250_000))
+        populations = 1 if kind == "large" else -(-synapses // 6_250_000)
+        network = nets.sparse_ring(synapses // fan_out, fan_out, populations)
         steps = 100
         inputs = np.zeros((1, steps, 1), np.bool_)
     built = resident()
     row = measure(network, {"input": inputs}, steps, repeats)
     row["network_bytes_per_synapse"] = (built - before) / row["synapses"]
-    row["bytes_per_synapse"] = (resident() - before) / row["synapses"]
+    row["bytes_per_synapse"] = (row["peak"] - before) / row["synapses"]
     return row
 
 
 def growth(repeats: int, largest: int) -> list[Row]:
     """`grown` in a process of its own for each size."""
     rows = []
-    for kind, synapses in GROWTH:
+    for kind, synapses, fan_out in GROWTH:
         if synapses > largest:
             continue
-        command = [sys.executable, __file__, "--one", kind, str(synapses), "--repeats", str(repeats)]
+        one = [kind, str(synapses), str(fan_out)]
+        command = [sys.executable, __file__, "--one", *one, "--repeats", str(repeats)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         rows.append(json.loads(done.stdout))
     return rows
@@ -161,14 +183,15 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--largest", type=float, default=1e9, help="most synapses of `growth`")
     parser.add_argument("--json", type=Path, help="write all rows here")
-    parser.add_argument("--one", nargs=2, metavar=("KIND", "SYNAPSES"), help=argparse.SUPPRESS)
+    parser.add_argument("--one", nargs=3, metavar=("KIND", "SYNAPSES", "FAN_OUT"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(options.threads)
     import torch
 
     torch.set_num_threads(options.threads)
     if options.one:
-        print(json.dumps(grown(options.one[0], int(options.one[1]), options.repeats)))
+        kind, synapses, fan_out = options.one
+        print(json.dumps(grown(kind, int(synapses), int(fan_out), options.repeats)))
         return
     chosen = options.only or ["peers", "shapes", "million", "growth"]
     found: dict[str, list[Row]] = {}

@@ -31,6 +31,8 @@ from simulators.network_fast_wiring import Wiring
 PATHS = ("auto", "events", "gemm")
 #: Values of the widest population and of all populations that a block of steps holds, and steps of a block at most.
 WIDEST_VALUES, ALL_VALUES, BLOCK_STEPS = 1 << 20, 1 << 22, 256
+#: A network is large, and its buffers are worth saving, from so many neurons times samples on.
+LARGE_VALUES = 1 << 15
 
 
 class FastNetworkRunner:
@@ -63,14 +65,20 @@ class FastNetworkRunner:
             wirings = {p.name: wire(p) for p in network.projections if not isinstance(p.synapse, Direct)}
             self._plans[network] = parts(network), wirings
         plan, wirings = self._plans[network]
-        block = min(self.steps or self._block(network, task.samples), max(1, steps))
+        block = min(self.steps or self._block(network, plan, task.samples), max(1, steps))
         return _Run(network, plan, wirings, task, steps, block, probes, self.path).result()
 
     @staticmethod
-    def _block(network: Network, samples: int) -> int:
-        """Steps of a block: enough to use each weight several times, few enough that sums and payloads stay small."""
-        sizes = [samples * population.size for population in network.populations.values()]
-        return max(1, min(BLOCK_STEPS, WIDEST_VALUES // max(sizes), ALL_VALUES // sum(sizes)))
+    def _block(network: Network, plan: tuple[Part, ...], samples: int) -> int:
+        """Steps of a block: enough to use each weight several times, few enough that sums and payloads stay small.
+
+        Most of a large network in one cycle gains nothing from a block longer than the turns that the cycle takes.
+        """
+        sizes = {name: samples * population.size for name, population in network.populations.items()}
+        total = sum(sizes.values())
+        turns = [part.block for part in plan if 2 * sum(sizes[name] for name in part.populations) > total]
+        most = min(turns, default=BLOCK_STEPS) if total > LARGE_VALUES else BLOCK_STEPS
+        return max(1, min(most, BLOCK_STEPS, WIDEST_VALUES // max(sizes.values()), ALL_VALUES // total))
 
 
 class _Run:
@@ -80,19 +88,26 @@ class _Run:
         self, network: Network, plan: tuple[Part, ...], wirings: Mapping[str, Wiring], task: Task, steps: int,
         block: int, probes: Sequence[Probe], path: str,
     ) -> None:  # fmt: skip
-        self.network, self.plan, self.task, self.steps, self.block = network, plan, task, steps, block
-        samples, state = task.samples, task.state
+        self.network, self.plan, self.samples, self.steps, self.block = network, plan, task.samples, steps, block
+        samples, state, self.first = task.samples, task.state, task.state.step + 1
         self.inputs = {name: np.asarray(array) for name, array in task.inputs.items()}
-        self.links = {name: Link(wiring, state.pending[name], block, path) for name, wiring in wirings.items()}
+        self.state_probes: dict[str, list[Probe]] = {}
+        for probe in probes:
+            if probe.variable in state.neurons.get(probe.population, {}):
+                self.state_probes.setdefault(probe.population, []).append(probe)
         self.traffic: dict[str, dict[str, Traffic]] = {}
         self.neurons: dict[str, Neurons] = {}
+        # Each array of the state goes as soon as the run has its own: of a large network both are not there at once.
+        for name, population in network.populations.items():
+            if population.model != INPUT:
+                self.neurons[name] = neurons(population, state.neurons.pop(name))
+        self.links = {name: Link(wiring, state.pending.pop(name), block, path) for name, wiring in wirings.items()}
         for name, population in network.populations.items():
             spikes = self._sends_spikes(name)
             self.traffic[name] = {
-                port: Traffic(samples, block, population.size, spikes) for port in registry.output_ports(population)
+                port: Traffic(samples, block, population.size, spikes, samples * steps)
+                for port in registry.output_ports(population)
             }
-            if population.model != INPUT:
-                self.neurons[name] = neurons(population, state.neurons[name])
         self.payloads = {name: {port: t.payload for port, t in sent.items()} for name, sent in self.traffic.items()}
         self.ports = {
             name: {port: self._port(name, port) for port in registry.input_ports(population)}
@@ -103,10 +118,6 @@ class _Run:
         }
         self.probes = {probe.name: probe for probe in probes}
         self.recorded = {name: np.zeros((samples, steps, self._width(p)), np.int64) for name, p in self.probes.items()}
-        self.state_probes: dict[str, list[Probe]] = {}
-        for probe in probes:
-            if probe.variable in state.neurons.get(probe.population, {}):
-                self.state_probes.setdefault(probe.population, []).append(probe)
 
     def result(self) -> NetworkResult:
         for done in range(0, self.steps, self.block):
@@ -114,14 +125,22 @@ class _Run:
             for part in self.plan:
                 self._advance(part, done, steps)
             self._record(done, steps)
-            for link in self.links.values():
-                link.advance(steps)
-        state = NetworkState(
-            step=self.task.state.step + self.steps,
-            neurons={name: neurons.states() for name, neurons in self.neurons.items()},
-            pending={name: link.pending[:, : link.depth].copy() for name, link in self.links.items()},
-        )
-        return NetworkResult(self.outputs, self.recorded, self._activity(), state)
+            self._turn(steps)
+        return self._result()
+
+    def _result(self) -> NetworkResult:
+        """What the run leaves: its own buffers go one by one as the results come, large ones first."""
+        activity = NetworkActivity(self.steps, self.samples, {}, *self._counts())
+        state = NetworkState(self.first - 1 + self.steps, {}, {})
+        self.ports.clear()
+        self.payloads.clear()
+        for name in list(self.links):
+            state.pending[name] = self.links.pop(name).left()
+        for name in list(self.traffic):
+            activity.fired[name] = {port: t.fired.astype(np.int64) for port, t in self.traffic.pop(name).items()}
+        for name in list(self.neurons):
+            state.neurons[name] = self.neurons.pop(name).states(last=True)
+        return NetworkResult(self.outputs, self.recorded, activity, state)
 
     def _advance(self, part: Part, done: int, steps: int) -> None:
         """All steps of the block for one part."""
@@ -152,7 +171,7 @@ class _Run:
         own, ports, outputs = self.neurons[name], self.ports[name], self.payloads[name]
         for port in ports.values():
             port.gather(start, stop)
-        first = self.task.state.step + done + 1
+        first = self.first + done
         probes = self.state_probes.get(name)
         if not probes:
             own.advance(start, stop, first, ports, outputs)
@@ -175,19 +194,19 @@ class _Run:
             array = sent.payload if sent is not None else self.ports[probe.population][probe.variable].arrived
             self.recorded[name][:, done : done + steps] = self._chosen(probe, array[:, :steps])
 
-    def _activity(self) -> NetworkActivity:
+    def _turn(self, steps: int) -> None:
+        for link in self.links.values():
+            link.advance(steps)
+
+    def _counts(self) -> tuple[dict[str, int], dict[str, int]]:
+        """`saturated` and `wrapped` of the activity."""
         wrapped = {name: link.lost for name, link in self.links.items()}
         saturated = {}
         for name, own in self.neurons.items():
             lost, saturated[name] = own.counts()
             wrapped[name] = wrapped.get(name, 0) + lost + sum(port.lost for port in self.ports[name].values())
-        return NetworkActivity(
-            steps=self.steps,
-            samples=self.task.samples,
-            fired={name: {port: t.fired for port, t in ports.items()} for name, ports in self.traffic.items()},
-            saturated={name: count for name, count in saturated.items() if count},
-            wrapped={name: count for name, count in wrapped.items() if count},
-        )
+        counts = ({name: count for name, count in found.items() if count} for found in (saturated, wrapped))
+        return next(counts), next(counts)
 
     def _port(self, name: str, port: str) -> Port:
         """Where the sums of an input port come from."""
@@ -199,7 +218,7 @@ class _Run:
                 direct.append(self.traffic[p.source][p.source_port])
             else:
                 links.append(self.links[p.name])
-        return Port(links, direct, (self.task.samples, self.block, self.network.populations[name].size))
+        return Port(links, direct, (self.samples, self.block, self.network.populations[name].size))
 
     def _sends_spikes(self, name: str) -> bool:
         """Whether all payloads are 0 or 1."""

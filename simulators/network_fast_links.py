@@ -31,7 +31,7 @@ class Link:
         self.pending = np.zeros((samples, steps + self.depth, rows), np.int32)
         self.pending[:, : self.depth] = pending
         self.lost = 0
-        self._start = int(np.abs(pending.astype(np.int64)).max(initial=0))
+        self._start = max(int(pending.max(initial=0)), -int(pending.min(initial=0)))
         self._peak = 0
         self._row_sum: int | None = None
         self._acc: dict[type, NDArray[np.int32] | NDArray[np.int64]] = {}
@@ -63,9 +63,14 @@ class Link:
 
     def advance(self, steps: int) -> None:
         """Begin the next block: what is pending after so many steps comes first."""
-        self.pending[:, : self.depth] = self.pending[:, steps : steps + self.depth].copy()
+        self.pending[:, : self.depth] = self.pending[:, steps : steps + self.depth]
         if self.depth > 1:
             self.pending[:, self.depth :] = 0
+
+    def left(self) -> NDArray[np.int32]:
+        """What is pending, (samples, depth, rows)."""
+        left: NDArray[np.int32] = self.pending[:, : self.depth].copy()
+        return left
 
     def _bound(self, traffic: Traffic) -> int:
         total, top = traffic.limits(self.wiring.graded)

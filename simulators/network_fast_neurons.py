@@ -61,8 +61,8 @@ class Neurons:
         """Values of the run that wrapped, and that were clipped."""
         return self.wrapped, self.saturated
 
-    def states(self) -> Values:
-        """Every state variable as int64 (samples, size)."""
+    def states(self, last: bool = False) -> Values:
+        """Every state variable as int64 (samples, size). `last`: the run has ended, nothing narrower is kept."""
         return self.state
 
     def wide(self, values: Ints) -> NDArray[np.int64]:
@@ -109,7 +109,8 @@ class Leaky(Neurons):
         self.mode = LEAKY_MODES[population.model]
         self.period = int(p["reset_interval"].item()) if "reset_interval" in p else 0
         self.offset = int(p["reset_offset"].item()) if self.period else 0
-        self.u, self.v = self.state["u"], self.state["v"]
+        self.u, self.v = self.state.pop("u"), self.state.pop("v")
+        self._narrowed()
         self.lost = np.zeros((most_parts(), 2), np.int64)
 
     def advance(self, start: int, stop: int, first: int, ports: Ports, outputs: Arrays) -> None:
@@ -132,15 +133,26 @@ class Leaky(Neurons):
             block = port.arrived[:, start:stop]
             largest = max(int(block.max(initial=0)), -int(block.min(initial=0)))
         narrow = largest <= NARROW_INPUT
-        if narrow and self.u.dtype == np.int64:
-            narrow = all(int(np.abs(x).max(initial=0)) <= NARROW_STATE for x in (self.u, self.v))
-        kind = np.int32 if narrow else np.int64
-        if self.u.dtype != kind:
-            self.u, self.v = self.u.astype(kind), self.v.astype(kind)
-        return self.prepared.narrow if narrow else self.prepared.wide
+        if narrow and self._narrowed():
+            return self.prepared.narrow
+        if self.u.dtype != np.int64:
+            self.u, self.v = self.u.astype(np.int64), self.v.astype(np.int64)
+        return self.prepared.wide
 
-    def states(self) -> Values:
-        return {"u": self.u.astype(np.int64), "v": self.v.astype(np.int64)}
+    def _narrowed(self) -> bool:
+        """Whether the states are int32 now: all that fit are, which also halves their memory."""
+        if self.u.dtype == np.int64:
+            if any(max(int(x.max(initial=0)), -int(x.min(initial=0))) > NARROW_STATE for x in (self.u, self.v)):
+                return False
+            self.u = self.u.astype(np.int32)  # one after another: the first makes room for the second
+            self.v = self.v.astype(np.int32)
+        return True
+
+    def states(self, last: bool = False) -> Values:
+        found = {"u": self.u.astype(np.int64)}
+        if last:
+            self.u = found["u"]
+        return {**found, "v": self.v.astype(np.int64)}
 
 
 class Compiled(Neurons):

@@ -13,14 +13,13 @@ from simulators.network_fast_traffic import Traffic
 
 
 class Port:
-    """`arrived` (samples, steps or more, size) int32; a single projection's own `pending` where nothing is to be
-    added."""
+    """`arrived` (samples, steps or more, size) int32: the `pending` of the first projection, to which the others are
+    added, since nobody else reads what has arrived; an array of its own where there is no projection."""
 
     def __init__(self, links: Sequence[Link], direct: Sequence[Traffic], shape: tuple[int, int, int]) -> None:
         self.links, self.direct = links, direct
         self.lost = 0
-        self._alone = len(links) == 1 and not direct
-        self.arrived: NDArray[np.int32] = links[0].pending if self._alone else np.zeros(shape, np.int32)
+        self.arrived: NDArray[np.int32] = links[0].pending if links else np.zeros(shape, np.int32)
 
     @property
     def largest(self) -> int:
@@ -30,18 +29,20 @@ class Port:
 
     def gather(self, start: int, stop: int) -> None:
         """Add up what arrives in these steps."""
-        if self._alone or not (self.links or self.direct):
-            return
         steps = slice(start, stop)
         terms = [link.pending[:, steps] for link in self.links] + [t.payload[:, steps] for t in self.direct]
+        if len(terms) <= len(self.links[:1]):
+            return  # one projection, or nothing
         out = self.arrived[:, steps]
+        if not self.links:
+            out[...] = 0
+        added = terms[len(self.links[:1]) :]
         if self.largest < INT32_END:
-            out[...] = terms[0]
-            for term in terms[1:]:
+            for term in added:
                 out += term
             return
-        exact = terms[0].astype(np.int64)
-        for term in terms[1:]:
+        exact = out.astype(np.int64)
+        for term in added:
             exact += term
         out[...] = ((exact + 2**31) & (2**32 - 1)) - 2**31
         self.lost += int(np.count_nonzero(out != exact))

@@ -14,19 +14,18 @@ class Traffic:
     """Payloads (samples, steps, size), int8 for spikes of 0 and 1, else int32; events of the steps last listed.
 
     Frame f of a list is (sample, step) in C order, its events are ``index[pointer[f]:pointer[f + 1]]``. `fired`
-    counts events by neuron.
+    counts events by neuron, at most `most`.
     """
 
-    def __init__(self, samples: int, steps: int, size: int, spikes: bool) -> None:
+    def __init__(self, samples: int, steps: int, size: int, spikes: bool, most: int) -> None:
         self.spikes = spikes
         self.payload: NDArray[Any] = np.zeros((samples, steps, size), np.int8 if spikes else np.int32)
-        self.fired = np.zeros(size, np.int64)
+        self.fired: NDArray[Any] = np.zeros(size, np.int32 if most < 2**31 else np.int64)
         self.start, self.stop = 0, 0
         self.events = 0
         self._pointers = np.zeros(samples * steps + 1, np.int64)
         self.pointer = self._pointers
-        self.index = np.empty(self.payload.size + 1, np.int32)
-        self._value = np.empty(0 if spikes else self.index.size, np.int32)
+        self.index, self._value = np.empty(0, np.int32), np.empty(0, np.int32)
         self._ones: NDArray[np.int32] | None = None
         self._limits: dict[bool, tuple[int, int]] = {}
 
@@ -38,6 +37,12 @@ class Traffic:
         """List the events of these steps; `count` them unless they have been counted before."""
         self.start, self.stop = start, stop
         self.pointer = self._pointers[: self.frames + 1]
+        block = self.payload[:, start:stop]
+        events = int(np.count_nonzero(block.view(np.bool_) if self.spikes else block))
+        if events >= self.index.size:
+            self.index = np.empty(min(events + events // 4, self.payload.size) + 1, np.int32)
+            self._value = np.empty(0 if self.spikes else self.index.size, np.int32)
+            self._ones = None
         if self.spikes:
             kernels.list_spikes(self.payload, start, stop, self.pointer, self.index)
         else:

@@ -13,6 +13,7 @@ pointers of a `Sparse` as uint32.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,11 @@ from numpy.typing import NDArray
 
 from neurodeploy.hostops.threads import most_parts, split
 from neurodeploy.ir.network import Dense, Projection, Sparse
+from neurodeploy.ir.packed import NARROW_ROWS, PackedTargets
 from simulators.network_fast_products import exact_product, possible
 from simulators.network_fast_traffic import Traffic
 from simulators.network_kernels import dense, products, sparse
+from simulators.network_kernels.targets import Targets
 
 #: Rows of a matrix that are updated at a time: their sums stay in the second-level cache, and the weights of an axon are
 #: read in stretches long enough for the processor to fetch them ahead (measured: 256 rows at a time are four times slower).
@@ -44,8 +47,12 @@ class Wiring(ABC):
         weight: NDArray[Any] = projection.synapse.weight  # type: ignore[union-attr]
         self.weight_max = max(-int(weight.min(initial=0)), int(weight.max(initial=0)))
         self.by_synapse = projection.delay_by == "synapse"
-        slots = np.zeros(projection.synapse.columns, np.uint8)
-        self.slot: NDArray[np.uint8] = slots if projection.delay is None else projection.delay
+
+    @cached_property
+    def slot(self) -> NDArray[np.uint8]:
+        """Delays; made when they are asked for, since most projections have none and ask for none."""
+        delay = self.projection.delay
+        return np.zeros(self.projection.synapse.columns, np.uint8) if delay is None else delay
 
     @abstractmethod
     def clear(self, traffic: Traffic, pending: NDArray[np.int32]) -> None:
@@ -112,8 +119,6 @@ class DenseWiring(Multiplied):
         synapse = projection.synapse
         assert isinstance(synapse, Dense)
         self.weight = np.ascontiguousarray(synapse.weight.T)
-        if self.by_synapse:
-            self.slot = np.ascontiguousarray(self.slot.T)
         self.tile = min(self.weight.shape[1], TILE_ROWS)
         narrow = self.weight.dtype == np.int8
         self.chunk = INT16_EVENTS if narrow else 1 << 30
@@ -156,6 +161,11 @@ class DenseWiring(Multiplied):
         split_ns = columns * digits * DIGIT_NS if digits > 1 else 0.0
         return events, traffic.frames * depth * (rows * each + split_ns)
 
+    @cached_property
+    def slot(self) -> NDArray[np.uint8]:
+        """By axon too."""
+        return np.ascontiguousarray(super().slot.T) if self.by_synapse else super().slot
+
 
 class SparseWiring(Wiring):
     """Synapses as they are stored."""
@@ -165,14 +175,20 @@ class SparseWiring(Wiring):
         synapse = projection.synapse
         assert isinstance(synapse, Sparse)
         small = synapse.indptr.dtype != np.uint32 and int(synapse.indptr[-1]) < 2**32
-        self.indptr = synapse.indptr.astype(np.uint32) if small else synapse.indptr
-        self.target = np.ascontiguousarray(synapse.target)
+        indptr = synapse.indptr.astype(np.uint32) if small else synapse.indptr
         self.weight = np.ascontiguousarray(synapse.weight)
+        none, kept, widest = np.zeros(0, np.uint8), synapse.target, synapse.widest()
+        if isinstance(kept, PackedTargets):
+            empty = np.zeros(0, np.uint16 if kept.rows <= NARROW_ROWS else np.int32)
+            code = (np.ascontiguousarray(kept.low), np.ascontiguousarray(kept.high), kept.bits, kept.stretch)
+            self.targets = Targets(indptr, empty, *code, widest)
+        else:
+            self.targets = Targets(indptr, np.ascontiguousarray(kept), none, none, 0, 0, widest)
 
     def clear(self, traffic: Traffic, pending: NDArray[np.int32]) -> None:
         t = traffic
-        work = int(t.events * (self.weight.size / max(1, len(self.indptr) - 1)))
-        own = (self.indptr, self.target, self.weight, self.exponent, pending)
+        work = int(t.events * (self.weight.size / max(1, self.projection.synapse.columns)))
+        own = (self.targets, self.weight, self.exponent, pending)
         if self.graded and not t.spikes:
             split(sparse.messages, work, t.start, t.stop, t.pointer, t.index, t.values(True), *own)
         else:
@@ -181,6 +197,6 @@ class SparseWiring(Wiring):
     def checked(self, traffic: Traffic, acc: NDArray[Any], used: NDArray[np.bool_], pending: NDArray[np.int32]) -> int:
         t, kernel = traffic, sparse.delayed_by_synapse if self.by_synapse else sparse.delayed
         return kernel(
-            t.start, t.stop, t.pointer, t.index, t.values(self.graded), self.indptr, self.target, self.weight,
-            self.slot, acc, used, self.exponent, self.bits, pending,
+            t.start, t.stop, t.pointer, t.index, t.values(self.graded), self.targets, self.weight, self.slot,
+            acc, used, self.exponent, self.bits, pending,
         )  # fmt: skip

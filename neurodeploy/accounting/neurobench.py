@@ -160,7 +160,7 @@ def footprint(network: Network) -> int:
             continue
         total += -(-p.synapse.weight.size * p.weight_bits // 8) + (0 if p.delay is None else DELAY_BYTES * p.delay.size)
         if isinstance(p.synapse, Sparse):
-            total += 4 * p.synapse.target.size + 8 * p.synapse.indptr.size
+            total += 4 * p.synapse.weight.size + 8 * p.synapse.indptr.size
     for population in network.populations.values():
         if population.model != INPUT:
             total += _own(population)[1] + -(-population.size * get_model(population.model).state_bits // 8)

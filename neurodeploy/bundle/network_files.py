@@ -2,7 +2,8 @@
 
     program.json   contract, info, network: {name, dt, outputs, populations: [..], projections: [..], provenance}
     network.h5     pI.NAME for an array parameter or initial state of population I; jI.weight, .indptr, .target, .delay of
-                   projection J. Dense weights are stored by axon, (columns, rows), so that one axon's targets lie together.
+                   projection J, packed targets as .low and .high. Dense weights are stored by axon, (columns, rows), so
+                   that one axon's targets lie together.
 
 An array is written in JSON as ``{"array": [type, shape]}``; a plain integer stands for all neurons.
 """
@@ -21,6 +22,7 @@ from neurodeploy.bundle.island_files import map_dataset
 from neurodeploy.bundle.typed import MOST, Row, as_integer, as_text, get, integer, items, table, text, texts
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.network import Conv, Dense, Direct, Network, Population, Projection, Sparse, Synapse
+from neurodeploy.ir.packed import PackedTargets
 from neurodeploy.neurons.registry import check_network
 
 ARRAYS = "network.h5"
@@ -81,8 +83,13 @@ def _synapse_row(prefix: str, s: Synapse, arrays: _Arrays) -> dict[str, Any]:
     if isinstance(s, Dense):
         return {"kind": "dense", "weight": arrays.row(f"{prefix}.weight", s.weight.T)}
     if isinstance(s, Sparse):
-        parts = {key: arrays.row(f"{prefix}.{key}", getattr(s, key)) for key in ("indptr", "target", "weight")}
-        return {"kind": "sparse", "rows": s.rows, "columns": s.columns, **parts}
+        parts: dict[str, Any] = {"indptr": s.indptr, "weight": s.weight}
+        row: dict[str, Any] = {"kind": "sparse", "rows": s.rows, "columns": s.columns}
+        if isinstance(s.target, PackedTargets):
+            row["bits"], parts["low"], parts["high"] = s.target.bits, s.target.low, s.target.high
+        else:
+            parts["target"] = s.target
+        return {**row, **{key: arrays.row(f"{prefix}.{key}", value) for key, value in parts.items()}}
     if isinstance(s, Conv):
         pairs = {key: list(getattr(s, key)) for key in _CONV_PAIRS}
         weight = arrays.row(f"{prefix}.weight", s.weight)
@@ -176,7 +183,12 @@ def _synapse(row: Row, array: Callable[[Row, str], NDArray[Any]]) -> Synapse:
         return Dense(array(row, "weight").T)
     if kind == "sparse":
         rows, columns = integer(row, "rows", 1), integer(row, "columns", 1)
-        return Sparse(rows, columns, array(row, "indptr"), array(row, "target"), array(row, "weight"))
+        target: NDArray[Any] | PackedTargets
+        if "bits" in row:
+            target = PackedTargets(rows, integer(row, "bits", 0, 30), array(row, "low"), array(row, "high"))
+        else:
+            target = array(row, "target")
+        return Sparse(rows, columns, array(row, "indptr"), target, array(row, "weight"))
     if kind == "conv":
         pairs = {key: _pair(row, key) for key in _CONV_PAIRS}
         shape, groups = _pair(row, "input_shape", 3), integer(row, "groups", 1)

@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.fixedpoint import Dyadic, Ints
+from neurodeploy.ir.sparse import Sparse as Sparse
 
 #: Longest delay beyond the synapse's own step: 6 bits hold 0..63, lava-dl's netx stops at 62.
 DELAY_MAX = 62
@@ -61,22 +62,6 @@ class Dense:
     @property
     def columns(self) -> int:
         return int(self.weight.shape[1])
-
-
-@dataclass(frozen=True, eq=False)
-class Sparse:
-    """Synapses by axon: those of axon j are ``indptr[j]:indptr[j + 1]`` of `target` and `weight`, targets ascending.
-
-    `indptr` (columns + 1,) int64 or uint32, `target` (synapses,) uint16 where rows <= 65 536, else int32; `weight`
-    (synapses,)
-    int8, int16 or int32. No target twice under one axon.
-    """
-
-    rows: int
-    columns: int
-    indptr: NDArray[np.integer]
-    target: NDArray[np.integer]
-    weight: NDArray[np.signedinteger]
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,7 +184,7 @@ class Projection:
 class Population:
     """Neurons of one model (`neurodeploy.neurons.registry.MODELS`), or the model "input": payloads come from outside.
 
-    params : by name an int for all neurons or an int64 array (size,) in index order; the model's table says names and
+    params : by name an int for all neurons or an integer array (size,) in index order; the model's table says names and
     ranges.
     initial : state variables that do not start at the model's own value, likewise.
     """
@@ -309,21 +294,8 @@ def _check_synapse(p: Projection, need: Callable[[bool, str, str], None]) -> Non
     if isinstance(s, Dense):
         need(s.weight.ndim == 2, p.name, "dense weights have two axes")
     elif isinstance(s, Sparse):
-        need(
-            s.indptr.shape == (s.columns + 1,) and s.target.shape == s.weight.shape == (int(s.indptr[-1]),),
-            p.name,
-            "indptr, target and weight disagree",
-        )
-        need(
-            s.target.size == 0 or (int(s.target.min()) >= 0 and int(s.target.max()) < s.rows),
-            p.name,
-            "a target is out of range",
-        )
-        indptr = s.indptr.astype(np.int64)
-        need(int(indptr[0]) == 0 and bool((np.diff(indptr) >= 0).all()), p.name, "indptr descends")
-        ascends = s.target[1:] > s.target[:-1]
-        ascends[indptr[(indptr > 0) & (indptr < s.target.size)] - 1] = True  # between the synapses of two axons
-        need(bool(ascends.all()), p.name, "targets of an axon do not ascend, or one is there twice")
+        problem = s.problem()
+        need(not problem, p.name, problem)
     else:
         need(
             min(*s.input_shape, *s.stride, *s.dilation, s.groups) >= 1 and min(*s.padding, *s.output_padding) >= 0,

@@ -23,11 +23,12 @@ from numpy.typing import NDArray
 
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.network import Conv, Dense, Sparse
+from neurodeploy.ir.packed import NARROW_ROWS, pack
 from neurodeploy.synapses.weights import smallest_type
 
 Pair = tuple[int, int]
-#: Sparse targets are uint16 up to this many rows.
-NARROW_ROWS = 65_536
+#: Targets of so many synapses and more are packed. What is smaller stays in the processor's caches, where arrays are faster.
+PACKED_SYNAPSES = 1 << 20
 
 
 def integers(weight: NDArray[Any], name: str = "weight") -> NDArray[np.signedinteger]:
@@ -65,8 +66,16 @@ def sparse_from_coo(rows: int, columns: int, row: NDArray[Any], column: NDArray[
         raise InternalError("ND9013", "synapses", "name a target twice under one axon")
     indptr = np.zeros(columns + 1, np.int64)
     np.cumsum(np.bincount(column.astype(np.int64), minlength=columns), out=indptr[1:])
-    target = row.astype(np.uint16 if rows <= NARROW_ROWS else np.int32)
-    return Sparse(rows, columns, indptr, target, weight[order])
+    return sparse(rows, indptr, row, weight[order])
+
+
+def sparse(rows: int, indptr: NDArray[Any], target: NDArray[Any], weight: NDArray[Any]) -> Sparse:
+    """A `Sparse` of synapses by axon, targets ascending (not looked at here); many targets are packed."""
+    columns, narrow = len(indptr) - 1, integers(weight)
+    if narrow.size < PACKED_SYNAPSES:
+        return Sparse(rows, columns, indptr, target.astype(np.uint16 if rows <= NARROW_ROWS else np.int32), narrow)
+    short = np.asarray(indptr, np.uint32 if narrow.size < 2**32 else np.int64)
+    return Sparse(rows, columns, short, pack(rows, short, target), narrow)
 
 
 def conv(

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from neurodeploy.ir.arrange import ArrangedConv
 from neurodeploy.ir.network import Conv, Dense, Direct, Projection, Sparse, Synapse
 
 Range = tuple[int, int]
@@ -57,8 +58,9 @@ def fan_out(synapse: Synapse, rows: Range | None = None) -> Index:
     if isinstance(synapse, Direct):
         return np.zeros(synapse.columns, np.int64)
     if isinstance(synapse, Sparse):
-        begin, end = _within_axons(synapse, first), _within_axons(synapse, last)
-        return end - begin
+        return synapse.lengths() if (first, last) == (0, synapse.rows) else _within_axons(synapse, first, last)
+    if isinstance(synapse, ArrangedConv):
+        return _arranged_fan_out(synapse, first, last)
     width, height, channels = synapse.input_shape
     counts = np.zeros((width, height, channels), np.int64)
     for (x0, x1), (y0, y1), (o0, o1) in boxes(synapse.output_shape, first, last):
@@ -87,10 +89,11 @@ def largest_sum(projection: Projection, payload_max: int) -> int:
     if isinstance(s, Direct):
         return payload_max
     if isinstance(s, Sparse):
-        target = s.target.astype(np.int64)
         positive, negative = np.zeros(s.rows, np.int64), np.zeros(s.rows, np.int64)
-        np.add.at(positive, target, np.maximum(s.weight, 0).astype(np.int64))
-        np.add.at(negative, target, np.minimum(s.weight, 0).astype(np.int64))
+        for piece in s.pieces():
+            weight = s.weight[piece.start : piece.start + len(piece.target)].astype(np.int64)
+            np.add.at(positive, piece.target, np.maximum(weight, 0))
+            np.add.at(negative, piece.target, np.minimum(weight, 0))
     else:
         flat = s.weight if s.weight.ndim == 2 else s.weight.reshape(s.weight.shape[0], -1)
         positive = np.maximum(flat, 0).sum(axis=1, dtype=np.int64)
@@ -110,15 +113,48 @@ def to_coo(synapse: Synapse, rows: Range | None = None) -> Coo:
         column, row = (a.reshape(-1) for a in np.mgrid[0 : synapse.columns, first:last])
         return _coo(synapse.weight, row, column, row * synapse.columns + column)
     if isinstance(synapse, Sparse):
-        lengths = (synapse.indptr[1:] - synapse.indptr[:-1]).astype(np.int64)
-        column = np.repeat(np.arange(synapse.columns), lengths)
-        row = synapse.target.astype(np.int64)
+        column = np.repeat(np.arange(synapse.columns), synapse.lengths())
+        row = synapse.targets().astype(np.int64)
         index = np.flatnonzero((first <= row) & (row < last))
         return _coo(synapse.weight, row[index], column[index], index)
+    if isinstance(synapse, ArrangedConv):
+        return _arranged_coo(synapse, first, last)
     parts = [_box_coo(synapse, *box) for box in boxes(synapse.output_shape, first, last)]
     row, column, index = (np.concatenate([part[i] for part in parts] or [np.zeros(0, np.int64)]) for i in range(3))
     order = np.lexsort((row, column))
     return _coo(synapse.weight, row[order], column[order], index[order])
+
+
+def plain(conv: ArrangedConv) -> Conv:
+    """The convolution in the order of its shapes."""
+    return Conv(**{name: getattr(conv, name) for name in Conv.__dataclass_fields__})
+
+
+def stretches(conv: ArrangedConv, first: int, last: int) -> Iterator[Range]:
+    """The neurons at the rows ``first:last`` as ranges of the output shape, as few as follow one another."""
+    if conv.row_order is None:
+        yield first, last
+        return
+    neurons = conv.row_order[first:last]
+    starts = np.flatnonzero(np.diff(neurons, prepend=-2) != 1)
+    for start, stop in zip(starts.tolist(), [*starts[1:].tolist(), len(neurons)], strict=True):
+        yield int(neurons[start]), int(neurons[stop - 1]) + 1
+
+
+def _arranged_fan_out(conv: ArrangedConv, first: int, last: int) -> Index:
+    base = plain(conv)
+    counts = sum((fan_out(base, part) for part in stretches(conv, first, last)), start=np.zeros(conv.columns, np.int64))
+    return counts if conv.column_order is None else counts[conv.column_order]
+
+
+def _arranged_coo(conv: ArrangedConv, first: int, last: int) -> Coo:
+    base = plain(conv)
+    parts = [to_coo(base, part) for part in stretches(conv, first, last)] if first < last else []
+    row, column, weight, position = (np.concatenate([p[i] for p in parts] or [np.zeros(0, np.int64)]) for i in range(4))
+    row = row if conv.row_place is None else conv.row_place[row]
+    column = column if conv.column_place is None else conv.column_place[column]
+    order = np.lexsort((row, column))
+    return Coo(row[order], column[order], weight[order], position[order])
 
 
 def delays(projection: Projection, coo: Coo) -> Index:
@@ -198,14 +234,11 @@ def _coo(weight: NDArray[Any], row: Index, column: Index, index: Index) -> Coo:
     return Coo(row, column, weight.reshape(-1)[index].astype(np.int64), index)
 
 
-def _within_axons(synapse: Sparse, row: int) -> Index:
-    """For each axon the position of its first target that is not below `row`: a binary search over all axons at once."""
-    low, high = synapse.indptr[:-1].astype(np.int64), synapse.indptr[1:].astype(np.int64)
-    while True:
-        open_ = np.flatnonzero(low < high)
-        if not open_.size:
-            return low
-        middle = (low[open_] + high[open_]) // 2
-        below = synapse.target[middle] < row
-        low[open_] = np.where(below, middle + 1, low[open_])
-        high[open_] = np.where(below, high[open_], middle)
+def _within_axons(synapse: Sparse, first: int, last: int) -> Index:
+    """For each axon how many of its targets are in ``first:last``."""
+    found = np.zeros(synapse.columns, np.int64)
+    for piece in synapse.pieces():
+        inside = np.cumsum((first <= piece.target) & (piece.target < last))
+        ends = synapse.indptr[piece.first : piece.stop + 1].astype(np.int64) - piece.start
+        found[piece.first : piece.stop] = np.diff(np.concatenate(([0], inside))[ends])
+    return found

@@ -4,6 +4,7 @@
 |---|---|
 | `events` | payloads of a block of steps to lists of events; counts of events |
 | `dense`, `sparse`, `conv` | events through synapses of one kind into sums |
+| `targets`, `bits` | the targets of an axon, packed or not, and the instructions that decode them |
 | `finish` | sums to what is pending: shift, wrap, count |
 | `products` | digits, patches and their inverse around an exact matrix product |
 | `leaky`, `graded`, `resonators` | neurons |

@@ -1,6 +1,7 @@
 """Random spiking programs: small networks over every neuron model, kind of synapse, delay, exponent, sign mode and width.
 
 `random_network(seed)` gives the same network, inputs and number of steps for a seed, so that a failure is one integer.
+Every second sparse projection has packed targets, as large ones have.
 Tests record a range of seeds. Values are drawn so that most neurons fire now and then; about one in ten parameters,
 weights, payloads and initial states is extreme, so that sums wrap and states saturate.
 
@@ -38,6 +39,7 @@ from neurodeploy.ir.network import (
     Synapse,
 )
 from neurodeploy.ir.network_run import Probe
+from neurodeploy.ir.packed import pack
 from neurodeploy.neurons.registry import MODELS, input_ports, output_ports
 from neurodeploy.synapses import build
 from neurodeploy.synapses.weights import lava_weights
@@ -286,7 +288,11 @@ class _Maker:
         row, column = np.nonzero(self.rng.random(weights.shape) < self.rng.random())
         if self.lava and not row.size:
             row, column = np.zeros(1, np.int64), np.zeros(1, np.int64)
-        return build.sparse_from_coo(*weights.shape, row, column, weights[row, column])
+        made = build.sparse_from_coo(*weights.shape, row, column, weights[row, column])
+        if (self.seed + len(self.projections)) % 2:  # no draw: a seed gives the network that it always gave
+            return made
+        short = made.indptr.astype(np.uint32)
+        return Sparse(made.rows, made.columns, short, pack(made.rows, short, made.targets()), made.weight)
 
     def convolution(self, shape: tuple[int, int, int]) -> Conv:
         """Any convolution, pooling or unpooling with this input that has an output."""

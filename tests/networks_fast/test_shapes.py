@@ -165,8 +165,8 @@ def test_memory_of_sparse_synapses() -> None:
     made = build.sparse_from_coo(50, 40, row, column, rng.integers(-128, 128, row.size))
     assert isinstance(made, Sparse)
     wiring = network_fast_wiring.SparseWiring(network(made).projections[0])
-    assert np.shares_memory(wiring.target, made.target) and np.shares_memory(wiring.weight, made.weight)
-    assert wiring.indptr.dtype == np.uint32 and wiring.target.dtype == np.uint16
+    assert np.shares_memory(wiring.targets.target, made.target) and np.shares_memory(wiring.weight, made.weight)
+    assert wiring.targets.indptr.dtype == np.uint32 and wiring.targets.target.dtype == np.uint16
 
 
 def test_an_unknown_path() -> None:

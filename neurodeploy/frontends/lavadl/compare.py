@@ -84,7 +84,7 @@ def _projections(a: Projection, b: Projection) -> str:
         if any(getattr(s, name) != getattr(t, name) for name in fields) or a.weight_exp != b.weight_exp:
             return "differs in its geometry"
     if isinstance(s, Sparse) and isinstance(t, Sparse) and not (
-        np.array_equal(s.indptr, t.indptr) and np.array_equal(s.target, t.target)
+        np.array_equal(s.indptr, t.indptr) and np.array_equal(s.targets(), t.targets())
     ):  # fmt: skip
         return "has other synapses"
     low = min(a.weight_exp, b.weight_exp)
