@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 _VERBS = (
     "convert", "map", "run", "generate", "eval", "energy", "explain", "report", "verify", "doctor", "demo",
     "convert_network", "run_network", "eval_network", "energy_network", "report_network", "export_network",
+    "fit",
 )  # fmt: skip
 __all__ = [*_VERBS, "__version__"]
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         eval_network,
         explain,
         export_network,
+        fit,
         generate,
         map,
         report,
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     )
 
     _TYPED = (
-        convert, demo, doctor, energy, eval, explain, generate, map, report, run, verify,
+        convert, demo, doctor, energy, eval, explain, fit, generate, map, report, run, verify,
         convert_network, energy_network, eval_network, export_network, report_network, run_network,
     )  # fmt: skip
 

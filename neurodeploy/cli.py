@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -128,20 +128,85 @@ def _only_for(kind: str, options: Mapping[str, object]) -> None:
             raise UserError("ND3264", f"--{name.replace('_', '-')}", f"is for {kind}", "leave it out")
 
 
+@app.command()
+def fit(
+    model: given.FitModel = None,
+    list_: Annotated[bool, typer.Option("--list", help="Print the models that need no file.")] = False,
+    system: given.FitSystem = None,
+    bits: Annotated[
+        list[int] | None, typer.Option(help="Width of a weight, 1 to 8; repeatable (default: 8, 4, 2).")
+    ] = None,
+    chips: Annotated[int | None, typer.Option(help="Use at most so many chips.")] = None,
+    context: Annotated[int | None, typer.Option(help="Tokens before the one that is priced (default: 1024).")] = None,
+    activity: Annotated[float | None, typer.Option(help="Fraction of activations that are not zero.")] = None,
+    host: given.Host = "cpu-generic",
+    memory_kib: Annotated[
+        list[int] | None, typer.Option(help="Try so many KiB of synaptic memory a core too; repeatable.")
+    ] = None,
+    head: Annotated[str, typer.Option(help="The vocabulary projection: on the chip, the host, or auto.")] = "auto",
+    dt: given.Dt = None,
+    generic: Annotated[bool, typer.Option("--generic", help="Take an unknown family for Llama's.")] = False,
+    as_json: given.Json = False,
+) -> None:
+    """Would it fit, on which system, at what price: from a configuration alone, no weights. Exit 3 where it does not."""
+    from neurodeploy import pipeline
+
+    if list_:
+        _execute(as_json, "print_fit_models", lambda _: pipeline.fit_models())
+        return
+    if model is None:
+        raise typer.BadParameter("give a file, a folder, or a name of --list", param_hint="MODEL")
+    found = _execute(as_json, "print_fit", lambda progress: pipeline.fit(
+        model, system, bits=bits or (8, 4, 2), chips=chips, context=context, activity=activity, host=host,
+        memory_kib=memory_kib or (), head=head, dt=dt, generic=generic, progress=progress,
+    ))  # fmt: skip
+    if not found["fits"]:
+        raise typer.Exit(DoesNotFit.exit_status)
+
+
 @app.command("map")
 def map_(
     bundle: given.BundlePath,
     system: given.System = "kapoho-point",
-    chips: Annotated[int | None, typer.Option(help="Use at most so many chips.")] = None,
-    max_rows: Annotated[int | None, typer.Option(help="At most so many neurons a core.")] = None,
+    chips: given.Chips = None,
+    no_offload: given.NoOffload = False,
+    plan: given.Plan = None,
+    write_plan: given.WritePlan = None,
+    pin: given.Pins = None,
+    objective: given.Objective = "cores",
+    seed: given.Seed = 0,
+    time_limit: given.TimeLimit = None,
+    max_rows: given.MaxRows = None,
+    cap: given.Caps = None,
+    spread: given.Spread = False,
+    no_place: given.NoPlace = False,
+    work: given.Work = None,
+    host: given.Host = "cpu-generic",
     as_json: given.Json = False,
 ) -> None:
-    """Split the islands over cores and chips within every budget, and verify the result independently."""
+    """Split the islands over cores and chips within every budget, and verify the result independently.
+
+    With --chips, islands of a language model that do not fit so many chips are left to the host.
+    """
     from neurodeploy import pipeline
 
     _execute(as_json, "print_map", lambda progress: pipeline.map(
-        bundle, system, chips=chips, max_rows=max_rows, progress=progress
+        bundle, system, chips=chips, offload=not no_offload, plan=plan, write_plan=write_plan, pins=pin or (),
+        max_rows=max_rows, caps=_caps(cap or ()), spread=spread, objective=objective, seed=seed, time_limit=time_limit,
+        place=not no_place, work=work, host=host, progress=progress,
     ))  # fmt: skip
+
+
+def _caps(texts: Sequence[str]) -> dict[str, int]:
+    """ "in_axons=80" as a percentage; whether there is such a budget is for the mapper to say."""
+    found: dict[str, int] = {}
+    for text in texts:
+        name, _, percent = text.partition("=")
+        if not (percent.isascii() and percent.isdigit() and len(percent) < 4) or name in found:
+            problem = f"{text[:80]!r} is no cap, or the second of this budget"
+            raise UserError("ND2070", "--cap", problem, "write RESOURCE=PERCENT, once for each: --cap synapse_bytes=90")
+        found[name] = int(percent)
+    return found
 
 
 @app.command()
@@ -342,14 +407,22 @@ def report(
 @app.command()
 def export(
     bundle: given.BundlePath,
-    out: Annotated[Path, typer.Option(metavar="F.nir|F.net", help="The file to write; its ending says the format.")],
+    out: Annotated[
+        Path,
+        typer.Option(metavar="F.nir|F.net|DIR", help="The file to write, its ending says the format; or a folder."),
+    ],
     dt: Annotated[float | None, typer.Option(help="Seconds of a time step, where the network has none.")] = None,
+    format: Annotated[str | None, typer.Option(help="sanafe: a mapped network for SANA-FE, into a folder.")] = None,
+    input: given.Input = None,
+    steps: given.Steps = None,
     as_json: given.Json = False,
 ) -> None:
-    """Write a spiking network for other tools: NIR, or a lava-dl .net."""
+    """Write a spiking network for other tools: NIR, a lava-dl .net, or with its mapping for SANA-FE."""
     from neurodeploy import pipeline
 
-    _execute(as_json, "print_export_network", lambda _: pipeline.export_network(bundle, out, dt=dt))
+    _execute(as_json, "print_export_network", lambda _: pipeline.export_network(
+        bundle, out, dt=dt, format=format, input=input, steps=steps
+    ))  # fmt: skip
 
 
 @app.command()

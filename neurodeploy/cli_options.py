@@ -17,6 +17,19 @@ Model = Annotated[
         help="A Hugging Face folder, a .gguf, demo, smollm2-135m, gemma3-270m; a spiking network as .nir or lava-dl .net."
     ),
 ]
+FitModel = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="MODEL",
+        help="A Hugging Face folder or its config.json, a .gguf, .nir or .net file, a bundle, or a name (see --list).",
+    ),
+]
+FitSystem = Annotated[
+    str | None,
+    typer.Option(
+        "--system", help="oheo-gulch, kapoho-point, alia-point, hala-point or loihi1-nahuku.", show_default="all"
+    ),
+]
 BundlePath = Annotated[Path, typer.Argument(metavar="X.nd", help="A bundle made by convert.")]
 Text = Annotated[Path, typer.Option("--text", help="A UTF-8 text file.")]
 Input = Annotated[
@@ -31,8 +44,53 @@ System = Annotated[str, typer.Option(help="oheo-gulch, kapoho-point, alia-point,
 RunnerName = Annotated[str, typer.Option(help="fast, reference, or lava (spiking networks): the same bits.")]
 Host = Annotated[str, typer.Option(help="Host profile: cpu-generic, jetson-orin-nano, h100.")]
 MeasureHost = Annotated[bool, typer.Option("--measure-host", help="Measure this machine instead of a profile.")]
-Seed = Annotated[int, typer.Option(help="Seed of the sampling.")]
+Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
 Threads = Annotated[int | None, typer.Option(min=1, envvar="NEURODEPLOY_THREADS", help="Threads (default: all cores).")]
+
+
+# --- of map
+BUDGETS, SEARCH = "Budgets of a core", "Search"
+Chips = Annotated[
+    int | None,
+    typer.Option(help="Use at most so many chips; islands of a language model that do not fit them run on the host."),
+]
+NoOffload = Annotated[
+    bool, typer.Option("--no-offload", help="With --chips: an error where the model does not fit, nothing on the host.")
+]
+Plan = Annotated[
+    Path | None, typer.Option(metavar="F.csv", help="Follow this table: device, rows, blocks, chip by name.")
+]
+WritePlan = Annotated[Path | None, typer.Option(metavar="F.csv", help="Write the plan that was made, to be edited.")]
+Pins = Annotated[
+    list[str] | None,
+    typer.Option("--pin", metavar="NAME=HINT", help="A hint: NAME=rows:64,blocks:1,chip:2,device:host; repeatable."),
+]
+MaxRows = Annotated[int | None, typer.Option(help="At most so many neurons a core.", rich_help_panel=BUDGETS)]
+Caps = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--cap", metavar="NAME=PERCENT", help="Fill a budget only so far: in_axons=80; repeatable.",
+        rich_help_panel=BUDGETS,
+    ),
+]  # fmt: skip
+Spread = Annotated[
+    bool, typer.Option("--spread", help="Use every core of the chips that are needed.", rich_help_panel=BUDGETS)
+]
+Objective = Annotated[
+    str, typer.Option(help="What is made small first: cores, traffic, latency or energy.", rich_help_panel=SEARCH)
+]
+TimeLimit = Annotated[
+    float | None, typer.Option(help="Seconds for the search; the best so far is kept.", rich_help_panel=SEARCH)
+]
+NoPlace = Annotated[
+    bool, typer.Option("--no-place", help="Leave cores in the order they were filled.", rich_help_panel=SEARCH)
+]
+Work = Annotated[
+    Path | None,
+    typer.Option(
+        "--work", help="Keep what stages found here; a call broken off goes on from it.", rich_help_panel=SEARCH
+    ),
+]
 
 
 # --- of convert

@@ -6,7 +6,7 @@ KV cache give the same bits, whichever runner or mapping computes the islands.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -15,11 +15,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from neurodeploy.errors import UserError
 from neurodeploy.hostops.border import decode, encode
+from neurodeploy.hostops.cost import island_work
 from neurodeploy.hostops.executor import Capture, Executor, Values
 from neurodeploy.hostops.kvcache import State
 from neurodeploy.ir.graph import WeightStore
 from neurodeploy.ir.program import Island, IslandCall, Program
-from neurodeploy.ir.result import ActivityCounts, IslandActivity, Runner
+from neurodeploy.ir.result import ActivityCounts, HostIsland, IslandActivity, Runner
 
 
 class Model(Protocol):
@@ -60,10 +61,21 @@ class Hybrid:
     program : what runs.
     host_weights : tensors of the host operations.
     runner : computes islands; every runner gives the same bits.
+    on_host : names of islands that the host computes (`ir.devices.host_islands`): the same integers from `host_runner`,
+        counted as work of the host and not as events of a chip. Without a `host_runner`, `runner` computes them.
     """
 
-    def __init__(self, program: Program, host_weights: WeightStore, runner: Runner) -> None:
+    def __init__(
+        self,
+        program: Program,
+        host_weights: WeightStore,
+        runner: Runner,
+        *,
+        on_host: Collection[str] = (),
+        host_runner: Runner | None = None,
+    ) -> None:
         self.program, self.runner = program, runner
+        self._on_host, self._host_runner = frozenset(on_host), host_runner or runner
         self._inverse = {name: inverse_steps(island) for name, island in program.islands.items()}
         self._counts = ActivityCounts()
         self._executor = Executor(
@@ -97,17 +109,27 @@ class Hybrid:
     def _call(self, step: IslandCall, values: Values) -> None:
         island = self.program.islands[step.island]
         payload, clipped = encode(values[step.input], self._inverse[step.island], island.payload_max, step.path)
-        outputs, activity = self._island(island, payload)
+        runner = self._host_runner if step.island in self._on_host else self.runner
+        outputs, activity = self._island(runner, island, payload)
         activity.saturated_in = clipped
-        self._counts.add(ActivityCounts({step.island: activity}))
+        if step.island in self._on_host:
+            tokens = payload.shape[0]
+            work = island_work(island.rows, island.columns, tokens)
+            done = HostIsland(activity, int(tokens > 0), work.flops, work.bytes)
+            self._counts.add(ActivityCounts(host_islands={step.island: done}))
+        else:
+            self._counts.add(ActivityCounts({step.island: activity}))
         values.update(zip(step.outputs, outputs, strict=True))
 
-    def _island(self, island: Island, payload: NDArray[np.int16]) -> tuple[list[torch.Tensor], IslandActivity]:
+    @staticmethod
+    def _island(
+        runner: Runner, island: Island, payload: NDArray[np.int16]
+    ) -> tuple[list[torch.Tensor], IslandActivity]:
         """Decoded outputs by slice. A runner may decode in the same pass; the meaning is that of `decode`."""
         if not payload.shape[0]:  # an expert that nobody chose: no event, no step
             return [torch.empty(0, part.rows) for part in island.slices], IslandActivity.zero(island)
-        if isinstance(self.runner, DecodingRunner):
-            return self.runner.run_decoded(island, payload)
-        y, activity = self.runner.run(island, payload)
+        if isinstance(runner, DecodingRunner):
+            return runner.run_decoded(island, payload)
+        y, activity = runner.run(island, payload)
         scale = island.output_scale.value
         return [decode(y, part.start, part.stop, scale) for part in island.slices], activity

@@ -1,25 +1,216 @@
-"""A lower bound on cores that holds for any mapper with the same formats: total demand over budget, by resource.
+"""A lower bound on cores that holds for any mapper with the formats of `usage.py`, and the naive one to compare with.
 
-However an island is split, it keeps its rows (one neuron each at least), its weights, one list header and one in-axon
-for each column, and one out-axon for each row. So ``cores >= max over resources of ceil(total / limit)``.
+What is proven. Take any mapping of O x I islands: rectangles of weights on cores, each row either whole in one rectangle
+or in k > 1 column blocks with a reducer, nothing shared between rectangles. With `Limits` known as L_x (x a resource) and
+any weights u_x >= 0 with sum 1, every core has ``sum_x u_x used_x / L_x <= 1``. So::
+
+    cores >= sum over islands, rows i of  U(i),      U(i) = least sum_x u_x used_x(i) / L_x  of one row's part
+
+and the part of a row is bounded from below through the rows R(c) that a core can hold at most of a rectangle of c
+columns (memory, in-axons, neurons, out-axons and state all limit it). A rectangle of r <= R(c) rows and c columns gives
+each of its rows, with h, b, s, a as in `usage.py` and m the messages of a value of a row there::
+
+    neurons 1    synapse_bytes c (h + ceil(r b / 8)) / r    in_axons c / r    out_axons m    state s + a (c / r + m)
+
+Memory and axons fall with r, so they are at least what r = 1 .. R(c) allows: ``c phi(R(c))`` with ``phi(R) = min over r
+<= R of (h + ceil(r b / 8)) / r``, and ``c / R(c)``. This is the header cost that total demand over budget misses: with
+about ``Amax`` weights in a full core ``phi = b/8 + h c / Amax``. The row's cost is the smaller of
+
+* uncut: one rectangle of I columns;
+* cut: blocks of c_1 + ... + c_k = I columns. Each adds m(c_j) messages to the reducer: as many in-axons, ``m (h + ceil(b
+  / 8))`` bytes and ``a m`` state there; the reducer has a neuron, its state and its outputs. With f(c) the cost of a
+  block of c columns, reducer's share included, ``sum f(c_j) >= I min_c f(c) / c`` and ``>= k_min min_c f(c)``. In the
+  limit of fine cuts ``f(c) / c = b/8 + h c / Amax + g m / c``, least at ``c = sqrt(g m Amax / h)``: 2 sqrt(g h m / Amax)
+  above the naive bound.
+
+m(c) is the least number of messages of a partial sum over *any* c columns, from the sums of the fewest consecutive
+blocks of `Synapses.block_abs_sum` that c columns can touch; a block of more than `MAX_WORDS` messages does not exist.
+
+The bound is the largest over u: each resource alone, and every pair of resources in eighths. There is no term for items
+that are larger than half a core (Martello and Toth's L2), because no item is given: any island can be cut into other
+rectangles. `pack.lower_bound` has L2 for the tiles of one split. All sums are integers, rounded down until the last
+division.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
 from neurodeploy.ir.chip import ChipSpec
-from neurodeploy.ir.program import Program
+from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.program import BLOCK, Island, Program
 
-from .usage import RESOURCES, Cost, add, core_limits, island_bits
+from .usage import MAX_WORDS, RESOURCES, Cost, Limits, core_limits, island_bits
+
+#: Costs of a row count in 2**-20 of a byte, an axon or a neuron, parts of a core in 2**-14 of that.
+FINE = 1 << 20
+PART = 1 << 14
+ONE_CORE = FINE * PART
+#: Pairs of resources are weighed in parts of this.
+EIGHTH = 8
+#: Stands for a limit that is unknown.
+_OPEN = 1 << 40
 
 
-def lower_bound(program: Program, chip: ChipSpec, *, weight_bits: int | None = None) -> tuple[int, str]:
-    """The least number of cores, and the resource that asks for them ("none" where the program has no island)."""
-    total = (0, 0, 0, 0, 0)
-    for island in program.islands.values():
+def lower_bound(
+    program: Program, chip: ChipSpec, *, weight_bits: int | None = None, islands: Sequence[Island] | None = None
+) -> tuple[int, str]:
+    """The least number of cores of these islands (all of the program unless given), and the resource that asks for
+    them: the one with the largest part in the bound ("none" where there is no island or no limit)."""
+    chosen = program.islands.values() if islands is None else islands
+    return bound_of([(island, 1) for island in chosen], chip, weight_bits=weight_bits)
+
+
+def bound_of(
+    classes: Iterable[tuple[Island, int]], chip: ChipSpec, *, weight_bits: int | None = None
+) -> tuple[int, str]:
+    """`lower_bound` of `count` equal islands each: an island of the class stands for all of them."""
+    limits = core_limits(chip)
+    mixtures = _mixtures([index for index, limit in enumerate(limits) if limit])
+    total, parts = [0] * len(mixtures), [[0] * len(RESOURCES) for _ in mixtures]
+    solved: dict[tuple[object, ...], tuple[list[int], list[list[int]]]] = {}
+    for island, count in classes:
         cost = Cost(chip, island_bits(island, weight_bits))
-        total = add(total, cost.synapses(island.rows, island.columns, cost.words(island.neurons.out_bits)))
+        words = least_words(island, cost)
+        key = (island.rows, island.columns, cost.bits, island.neurons.out_bits, words.tobytes())
+        if key not in solved:
+            least, taken = _row_costs(_Shape(island, cost, limits, words), limits, mixtures)
+            solved[key] = least.tolist(), taken.tolist()
+        for index, (least_here, taken_here) in enumerate(zip(*solved[key], strict=True)):
+            total[index] += count * island.rows * least_here
+            for resource, part in enumerate(taken_here):
+                parts[index][resource] += count * island.rows * part
     best, binding = 0, "none"
-    for name, used, limit in zip(RESOURCES, total, core_limits(chip), strict=True):
-        if limit and -(-used // limit) > best:
-            best, binding = -(-used // limit), name
+    for weights, whole, shares in zip(mixtures, total, parts, strict=True):
+        cores = -(-whole // (ONE_CORE * int(weights.sum())))
+        if cores > best:
+            best, binding = cores, RESOURCES[max(range(len(shares)), key=shares.__getitem__)]
     return best, binding
+
+
+def naive_bound(program: Program, chip: ChipSpec, *, weight_bits: int | None = None) -> int:
+    """Weights over memory: ``ceil(sum of rows * columns * bits / 8 / synapse_bytes)``, 0 where the limit is unknown."""
+    limit = chip.budget.synapse_bytes.value
+    bits = sum(item.rows * item.columns * island_bits(item, weight_bits) for item in program.islands.values())
+    return -(-bits // (8 * limit)) if limit else 0
+
+
+def least_words(island: Island, cost: Cost) -> Ints:
+    """The least messages of a partial sum over columns that touch 1, 2, ... blocks of `BLOCK` columns, wherever they lie."""
+    sums = [0]
+    for value in island.synapses.block_abs_sum.tolist():
+        sums.append(sums[-1] + int(value))
+    found = []
+    for touched in range(1, len(sums)):
+        least = min(high - low for low, high in zip(sums, sums[touched:], strict=False))
+        found.append(cost.words((island.payload_max * least).bit_length() + 1))
+    return np.array(found, np.int64)
+
+
+def _mixtures(known: Sequence[int]) -> Ints:
+    """(mixtures, resources): each known resource alone, then pairs of them in parts of `EIGHTH`."""
+    rows = [[int(i == index) for i in range(len(RESOURCES))] for index in known]
+    for a, b in combinations(known, 2):
+        for part in range(1, EIGHTH):
+            rows.append([part if i == a else EIGHTH - part if i == b else 0 for i in range(len(RESOURCES))])
+    return np.array(rows, np.int64).reshape(-1, len(RESOURCES))
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """What one island's rows cost at least, by the columns of a rectangle. Costs are in 1 / `FINE`, (5, rectangles)."""
+
+    island: Island
+    cost: Cost
+    limits: Limits
+    words: Ints
+
+    def uncut(self) -> Ints | None:
+        """Cost of a row in one rectangle (5,), None where not even one fits."""
+        columns = np.array([self.island.columns])
+        messages = np.array([self.cost.words(self.island.neurons.out_bits)])
+        rows = self._rows(columns, messages)
+        return None if rows[0] < 1 else self._cost(columns, messages, rows)[:, 0]
+
+    def blocks(self) -> tuple[Ints, Ints]:
+        """Widths of column blocks that can be (n,) and their cost for each row, with what they add to the reducer (5, n)."""
+        columns = np.arange(1, self.island.columns)
+        messages = self.words[-(-columns // BLOCK) - 1]
+        rows = self._rows(columns, messages)
+        can = (rows >= 1) & (messages <= MAX_WORDS)
+        columns, messages = columns[can], messages[can]
+        found = self._cost(columns, messages, rows[can])
+        header, _, axon = self.cost.formats
+        found[1] += FINE * messages * (header + -(-self.cost.bits // 8))
+        found[2] += FINE * messages
+        found[4] += FINE * messages * axon
+        return columns, found
+
+    def home(self) -> Ints:
+        """What the reducer of a row takes whatever arrives (5,): its neuron, its outputs, their state."""
+        _, state, axon = self.cost.formats
+        sent = self.cost.words(self.island.neurons.out_bits)
+        return FINE * np.array([1, 0, 0, sent, state + axon * sent], np.int64)
+
+    def _rows(self, columns: Ints, messages: Ints) -> Ints:
+        """R(c): the most rows of a rectangle, at most the island's own."""
+        header, state, axon = self.cost.formats
+        neurons, memory, axons, sent, states = (_OPEN if limit is None else limit for limit in self.limits)
+        rows = np.full(len(columns), min(neurons, self.island.rows), np.int64)
+        rows = np.minimum(rows, np.maximum(memory // columns - header, 0) * 8 // self.cost.bits)
+        rows = np.minimum(rows, sent // messages)
+        each = state + axon * messages
+        left = states - axon * columns
+        rows = np.minimum(rows, np.where(left < 0, 0, np.where(each > 0, left // np.maximum(each, 1), _OPEN)))
+        return np.where(columns > axons, 0, rows)
+
+    def _cost(self, columns: Ints, messages: Ints, rows: Ints) -> Ints:
+        header, state, axon = self.cost.formats
+        each = np.arange(1, int(rows.max(initial=1)) + 1)
+        least = np.minimum.accumulate(FINE * (header + -(-each * self.cost.bits // 8)) // each)
+        axons = FINE * columns // rows
+        return np.stack(
+            [
+                np.full(len(columns), FINE),
+                columns * least[rows - 1],
+                axons,
+                FINE * messages,
+                FINE * (state + axon * messages) + axon * axons,
+            ]
+        )
+
+
+def _row_costs(shape: _Shape, limits: Limits, mixtures: Ints) -> tuple[Ints, Ints]:
+    """For each mixture the least cost of a row, and by resource what that consists of, in parts of `ONE_CORE`."""
+    scale = np.array([[limit or 0] for limit in limits], np.int64)
+
+    def priced(costs: Ints) -> Ints:
+        """(mixtures, resources, n) weighed parts of a core."""
+        parts = np.where(scale > 0, costs.reshape(len(scale), -1) * PART // np.maximum(scale, 1), 0)
+        return np.asarray(mixtures[:, :, None] * parts)
+
+    columns, blocks = shape.blocks()
+    found: list[tuple[Ints, Ints]] = []
+    whole = shape.uncut()
+    if whole is not None:
+        parts = priced(whole)[:, :, 0]
+        found.append((parts.sum(axis=1), parts))
+    if len(columns):
+        parts, home, width = priced(blocks), priced(shape.home())[:, :, 0], shape.island.columns
+        costs = parts.sum(axis=1)
+        even = costs * width // columns
+        at = even.argmin(axis=1)[:, None]
+        fewest = -(-width // int(columns.max())) * costs.min(axis=1)
+        least = np.maximum(np.take_along_axis(even, at, 1)[:, 0], fewest) + home.sum(axis=1)
+        taken = np.take_along_axis(parts, at[:, :, None], 2)[:, :, 0] * width // columns[at]
+        found.append((least, taken + home))
+    if not found:  # no mapper can: the split says so
+        return np.zeros(len(mixtures), np.int64), np.zeros(mixtures.shape, np.int64)
+    if len(found) == 1:
+        return found[0]
+    first = (found[0][0] <= found[1][0])[:, None]
+    return np.minimum(found[0][0], found[1][0]), np.where(first, found[0][1], found[1][1])

@@ -17,7 +17,7 @@ from fractions import Fraction
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.graph import HostOp
 from neurodeploy.ir.mapping import Assignment, Reason
-from neurodeploy.ir.program import IslandCall, Program, Step
+from neurodeploy.ir.program import Island, IslandCall, Program, Step
 
 CHIP_REASON = Reason("static-projection", "static weights and one sum a neuron: synapses and neurons of one island", "")
 
@@ -76,6 +76,15 @@ REASONS: Mapping[str, Reason] = {
 }
 
 
+def group_of(island: Island) -> str:
+    """What the mapper keeps on one chip where it can: an expert, the projections of an attention layer, an island."""
+    if island.expert is not None:
+        return f"layers.{island.layer}.experts.{island.expert}"
+    if island.layer is not None and {part.role for part in island.slices} & {"q", "k", "v", "o"}:
+        return f"layers.{island.layer}.attention"
+    return island.name
+
+
 def activity_of(program: Program) -> dict[str, Fraction]:
     """Expected fraction of tokens that each island sees: top_k / E for an expert, otherwise 1.
 
@@ -97,8 +106,12 @@ def activity_of(program: Program) -> dict[str, Fraction]:
     return found
 
 
-def assign(program: Program, message_bytes: int) -> tuple[Assignment, ...]:
-    """One `Assignment` for every step, in order. Fractions of a byte are rounded up."""
+def assign(program: Program, message_bytes: int, on_host: Mapping[str, Reason] | None = None) -> tuple[Assignment, ...]:
+    """One `Assignment` for every step, in order. Fractions of a byte are rounded up.
+
+    on_host : islands that the host computes, with the reason; nothing of them crosses the border.
+    """
+    on_host = on_host or {}
     activity = activity_of(program)
     hosts = [step for step in program.steps if isinstance(step, HostOp)]
     maker = {name: step.path for step in hosts for name in step.outputs}
@@ -110,16 +123,18 @@ def assign(program: Program, message_bytes: int) -> tuple[Assignment, ...]:
             crossing[path] = crossing.get(path, Fraction(0)) + amount
 
     for step in program.steps:
-        if isinstance(step, IslandCall):
+        if isinstance(step, IslandCall) and step.island not in on_host:
             island, share = program.islands[step.island], activity[step.island] * message_bytes
             charge(step.path, share * (island.columns + island.rows))
             charge(maker.get(step.input), share * island.columns)
             for name, part in zip(step.outputs, island.slices, strict=True):
                 charge(reader.get(name), share * part.rows)
-    return tuple(_assignment(step, math.ceil(crossing.get(step.path, 0))) for step in program.steps)
+    return tuple(_assignment(step, math.ceil(crossing.get(step.path, 0)), on_host) for step in program.steps)
 
 
-def _assignment(step: Step, amount: int) -> Assignment:
+def _assignment(step: Step, amount: int, on_host: Mapping[str, Reason]) -> Assignment:
+    if isinstance(step, IslandCall) and step.island in on_host:
+        return Assignment(step.path, "island", "host", on_host[step.island], 0)
     if isinstance(step, IslandCall):
         return Assignment(step.path, "island", "chip", CHIP_REASON, amount)
     if step.op not in REASONS:

@@ -1,67 +1,94 @@
-"""`map_program`: classify, split, place, and a plan that says how far it is from the bound. Never reads a weight."""
+"""`map_program`: classify, split, pack, place, and a plan that says how far it is from the bound. Never reads a weight."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
-from neurodeploy.errors import DoesNotFit, UserError
+from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.chip import ChipSpec, SystemSpec
-from neurodeploy.ir.mapping import Mapping, Shard
-from neurodeploy.ir.program import IslandCall, Program
+from neurodeploy.ir.mapping import Mapping, Reason, Shard
+from neurodeploy.ir.program import Island, IslandCall, Program
 
 from .bounds import lower_bound
-from .classify import assign
-from .place import Group, Placement, place
+from .classify import assign, group_of
+from .options import Options
+from .pins import pins_of_islands
+from .program_nets import nets_of_tiles
 from .remedies import remedies
-from .split import Limits, Tile, group_of, split_island
-from .usage import Cost, core_limits, island_bits
+from .split import Split, split_islands
+from .stages import Places, finish
+from .usage import core_limits, island_bits
+
+_DEFAULT = Options()
+PINNED = Reason("pinned-to-host", "the user asked for it", "take the pin away")
 
 
 def map_program(
     program: Program,
     system: SystemSpec,
+    options: Options = _DEFAULT,
     *,
-    weight_bits: int | None = None,
-    max_rows: int | None = None,
-    chips: int | None = None,
     alternatives: Sequence[SystemSpec] = (),
+    work: Path | None = None,
 ) -> Mapping:
     """Map a program to the cores of a system.
 
+    Islands whose pin says `device="host"` get no shards and are assigned to the host. `Mapping.lower_bound` is that of
+    the islands on the chip and of the chip's own limits: `max_rows`, `caps` and pins do not raise it. With
+    `Options.weight_bits` narrower than the program's own the mapping answers "what if": to run on it the program must be
+    converted with that width.
+
     Parameters
     ----------
-    weight_bits : plan as if every weight took this many bits (1 to 8). Narrower than the program's own it answers "what
-        if"; to run on such a plan the program must be converted with that width.
-    max_rows : at most this many neurons a core: more cores, shorter steps.
-    chips : use at most this many of the system's chips.
     alternatives : systems that the error may name where this one is too small.
+    work : a folder where the stages keep what they found, to be resumed.
 
     Raises
     ------
     DoesNotFit ND2001 : more chips are needed than there are.
-    DoesNotFit ND2002 : one neuron exceeds a core, however it is split.
+    DoesNotFit ND2002 : one neuron exceeds a core, however it is split, or a pin asks for more than a core holds.
     DoesNotFit ND2004 : the chip's messages or states are narrower than the program's.
-    UserError ND2003 : an argument out of range.
+    UserError ND2003 : an option out of range. ND2063 to ND2066 : a pin that names nothing, or contradicts another.
     """
-    available = check_arguments(system, weight_bits, max_rows, chips)
+    available = options.check(system)
     check_formats(program, system.chip)
-    limits = core_limits(system.chip, max_rows)
-    groups = _groups(program, system.chip, limits, weight_bits)
-    placed = place(groups, limits, system.chip.cores, available)
-    bound, binding = lower_bound(program, system.chip, weight_bits=weight_bits)
+    islands = on_chip(program, options)
+    bound, binding = lower_bound(program, system.chip, weight_bits=options.weight_bits, islands=islands)
+    split = split_islands(program, islands, system, options, available)
+    placed = _finish(program, split, system, options, available, work)
     if placed.chips > available:
-        raise _too_small(program, system, placed, available, binding, weight_bits, max_rows, alternatives)
-    tiles = [tile for group in groups for tile in group.tiles]
+        raise _too_small(program, islands, system, placed, available, binding, options, alternatives)
+    on_host = dict.fromkeys(program.islands.keys() - {island.name for island in islands}, PINNED)
     return Mapping(
         system=system.name,
         chips_available=available,
         cores_per_chip=system.chip.cores,
-        shards=tuple(_shard(tile, spot) for tile, spot in zip(tiles, placed.places, strict=True)),
-        assignments=assign(program, system.chip.formats["message_bytes"]),
+        shards=tuple(
+            Shard(tile.island, tile.kind, tile.rows, tile.cols, chip, core, tile.group)
+            for tile, chip, core in zip(split.tiles, placed.chip.tolist(), placed.core.tolist(), strict=True)
+        ),
+        assignments=assign(program, system.chip.formats["message_bytes"], on_host),
         lower_bound=bound,
         binding_resource=binding,
         unknown_limits=tuple(name for name, limit in system.chip.budget.limits().items() if limit.value is None),
+        objective=options.objective,
+        seed=options.seed,
+        notes=placed.notes,
     )
+
+
+def on_chip(program: Program, options: Options) -> list[Island]:
+    """The islands that get cores: in the order of their calls, those of one group side by side where the first stands."""
+    pins = pins_of_islands(program, options.pins)
+    groups: dict[str, list[Island]] = {}
+    for step in program.steps:
+        if isinstance(step, IslandCall):
+            island = program.islands[step.island]
+            if island.name not in pins or pins[island.name].device != "host":
+                groups.setdefault(group_of(island), []).append(island)
+    return [island for members in groups.values() for island in members]
 
 
 def check_formats(program: Program, chip: ChipSpec) -> None:
@@ -85,60 +112,37 @@ def check_formats(program: Program, chip: ChipSpec) -> None:
                 )
 
 
-def check_arguments(system: SystemSpec, weight_bits: int | None, max_rows: int | None, chips: int | None) -> int:
-    for name, value, most in (
-        ("weight_bits", weight_bits, 8),
-        ("max_rows", max_rows, None),
-        ("chips", chips, system.chips),
-    ):
-        if value is not None and not (value >= 1 and (most is None or value <= most)):
-            reach = f"between 1 and {most}" if most else "at least 1"
-            raise UserError("ND2003", name, f"is {value}, {system.name} takes a value {reach}", "give such a value")
-    return system.chips if chips is None else chips
-
-
-def _groups(program: Program, chip: ChipSpec, limits: Limits, weight_bits: int | None) -> list[Group]:
-    """Islands in the order of their calls, those of one group side by side where the first of them stands."""
-    found: dict[str, list[Tile]] = {}
-    kept: dict[str, bool] = {}
-    costs: dict[int, Cost] = {}
-    for step in program.steps:
-        if not isinstance(step, IslandCall):
-            continue
-        island = program.islands[step.island]
-        bits = island_bits(island, weight_bits)
-        name = group_of(island)
-        found.setdefault(name, []).extend(split_island(island, costs.setdefault(bits, Cost(chip, bits)), limits))
-        kept[name] = name != island.name
-    return [Group(name, tuple(tiles), kept[name]) for name, tiles in found.items()]
-
-
-def _shard(tile: Tile, spot: tuple[int, int]) -> Shard:
-    return Shard(tile.island, tile.kind, tile.rows, tile.cols, spot[0], spot[1], tile.group)
+def _finish(
+    program: Program, split: Split, system: SystemSpec, options: Options, available: int, work: Path | None = None
+) -> Places:
+    limits, nets = core_limits(system.chip, options.max_rows, options.caps), nets_of_tiles(program, split.tiles, system)
+    return finish(split.tiles, nets, limits, system, available, options, compatible=split.apart, work=work)
 
 
 def _too_small(
     program: Program,
+    islands: Sequence[Island],
     system: SystemSpec,
-    placed: Placement,
+    placed: Places,
     available: int,
     binding: str,
-    weight_bits: int | None,
-    max_rows: int | None,
+    options: Options,
     alternatives: Sequence[SystemSpec],
 ) -> DoesNotFit:
     """The error with what would help: chips of this system left out, a larger system, narrower weights."""
     chip = system.chip
-    bits = max(island_bits(island, weight_bits) for island in program.islands.values())
+    bits = max(island_bits(island, options.weight_bits) for island in islands)
 
     def chips(width: int | None, most_rows: int | None) -> int:
-        limits = core_limits(chip, most_rows)
-        return place(_groups(program, chip, limits, width), limits, chip.cores, available).chips
+        asked = replace(options, weight_bits=width, max_rows=most_rows, place=False)
+        return _finish(
+            program, split_islands(program, islands, system, asked, available), system, asked, available
+        ).chips
 
     return DoesNotFit(
         "ND2001",
         program.info.name,
         f"needs {placed.chips} chips ({placed.cores} cores) at {bits}-bit weights, {system.name} offers {available} "
         f"({available * chip.cores} cores); {binding} binds",
-        remedies(system, placed, available, alternatives, bits, weight_bits, max_rows, chips),
+        remedies(system, placed, available, alternatives, bits, options.weight_bits, options.max_rows, chips),
     )

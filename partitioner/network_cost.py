@@ -13,7 +13,7 @@ source) where delays are by synapse, else 0. A shard of rows R and columns C cos
 The kernel of a convolution is stored once a core, a list for each tap and input channel, whatever pixels use it: so does
 Intel's compiler in the table that lava-dl prints for PilotNet (`pilotnet_snn/benchmark.ipynb`: SynMem 81, 864, 1620, 2160
 and 2880 words a core are 27, 216, 324, 432 and 576 lists of 3 to 5 words). A unit of columns is one axon, or the
-channels of one input pixel (`neurodeploy.synapses.tiles.unit`). Further::
+channels of one input pixel (`neurodeploy.synapses.tiles.units`). Further::
 
     neurons     = |R|
     out_axons   = one for each unit of a neuron's columns and shard that it reaches, and one where it is read by the host
@@ -28,17 +28,24 @@ on a core add up: nothing is shared between them, so that the count never unders
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from neurodeploy.ir.arrange import ArrangedConv
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Conv, Dense, Network, Population, Projection, Sparse
 from neurodeploy.neurons.registry import get_model, state_bytes
-from neurodeploy.synapses.tiles import conv_fan, touches, unit
+from neurodeploy.synapses.tiles import Units, touched_units, touches, units
 
 from .usage import Demand
+
+if TYPE_CHECKING:
+    from .network_cut import Cut
 
 #: Bits of the delay of a synapse: 0..62 steps.
 DELAY_BITS = 6
@@ -85,8 +92,8 @@ class Segment:
         return self.start + self.projection.synapse.columns
 
     @property
-    def unit(self) -> int:
-        return unit(self.projection.synapse, self.projection.delay is not None)
+    def units(self) -> Units:
+        return units(self.projection.synapse, self.projection.delay is not None)
 
     @property
     def slots(self) -> int:
@@ -128,17 +135,20 @@ def one_tile(part: Segment, rows: Range, columns: Range, form: Format) -> tuple[
 def conv_bytes(synapse: Conv, rows: Range, columns: Range, form: Format, bits: int) -> int:
     """The kernel lists of the input channels in `columns` for the output channels in `rows`."""
     outputs, each, inputs = synapse.weight.shape[0], synapse.weight.shape[3], synapse.input_shape[2]
-    per_group = _channels(rows, outputs).reshape(synapse.groups, -1).sum(axis=1)
-    lists = _channels(columns, inputs).reshape(synapse.groups, each).sum(axis=1)
+    laid = (synapse.row_order, synapse.column_order) if isinstance(synapse, ArrangedConv) else (None, None)
+    per_group = _channels(rows, outputs, laid[0]).reshape(synapse.groups, -1).sum(axis=1)
+    lists = _channels(columns, inputs, laid[1]).reshape(synapse.groups, each).sum(axis=1)
     taps = int(synapse.weight.shape[1] * synapse.weight.shape[2])
     used = per_group > 0
     return taps * int((lists[used] * (form.header + -(-per_group[used] * bits // 8))).sum())
 
 
-def _channels(span: Range, channels: int) -> Ints:
-    """1 for each channel that occurs among these neurons of a population with space."""
+def _channels(span: Range, channels: int, order: Ints | None) -> Ints:
+    """1 for each channel that occurs among these rows (or columns) of a population with space, in this order."""
     found = np.zeros(channels, np.int64)
-    if span[1] - span[0] >= channels:
+    if order is not None and span != (0, len(order)):
+        found[order[slice(*span)] % channels] = 1
+    elif span[1] - span[0] >= channels:
         found[:] = 1
     else:
         found[np.arange(*span) % channels] = 1
@@ -150,11 +160,19 @@ def conv_units(part: Segment, rows: Range, columns: Range) -> int:
     synapse = part.projection.synapse
     if not isinstance(synapse, Conv):
         raise TypeError("only convolutions have pixels")
-    if columns == (0, synapse.columns) and (part.unit > 1 or synapse.input_shape[2] == 1):
-        pixels, _ = conv_fan(synapse, *rows)
-        return len(pixels)
+    seen = _units_seen(part, rows, columns)
+    if seen is not None:
+        return int(np.count_nonzero(seen))
     touched = np.concatenate([t.axon for t in touches(synapse, np.array([rows], np.int64), columns)])
-    return len(np.unique(touched // part.unit))
+    return len(np.unique(part.units.of(touched)))
+
+
+def _units_seen(part: Segment, rows: Range, columns: Range) -> NDArray[np.bool_] | None:
+    """Which units of a convolution reach these rows, where there is a short way to tell."""
+    synapse = part.projection.synapse
+    if isinstance(synapse, Conv) and part.projection.delay is None and columns == (0, synapse.columns):
+        return touched_units(synapse, *rows)
+    return None
 
 
 def many_tiles(part: Segment, rows: Ints, columns: Range, form: Format) -> tuple[Ints, Ints]:
@@ -176,18 +194,36 @@ def many_tiles(part: Segment, rows: Ints, columns: Range, form: Format) -> tuple
 def destinations(part: Segment, rows: Ints, columns: Range) -> Ints:
     """How many of the disjoint row ranges each unit of the projection's columns reaches: int64 (units,)."""
     synapse, (first, last) = part.projection.synapse, part.within(columns)
-    found = np.zeros(synapse.columns // part.unit, np.int64)
+    own = part.units
+    found = np.zeros(own.count, np.int64)
     if first >= last:
         return found
     if isinstance(synapse, Dense):
         found[first:last] = len(rows)
         return found
+    if isinstance(synapse, Conv):
+        for start, stop in rows.tolist():
+            seen = _units_seen(part, (start, stop), (first, last))
+            if seen is None:
+                break
+            found += seen
+        else:
+            return found
+        found[:] = 0
     for touch in touches(synapse, rows, (first, last)):
-        if part.unit == 1:
+        if own.size == 1 and own.starts is None:
             found += np.bincount(touch.axon, minlength=len(found))
         else:  # a convolution: one tile at a time
-            found[np.unique(touch.axon // part.unit)] += 1
+            found[np.unique(own.of(touch.axon))] += 1
     return found
+
+
+def delay_bytes(network: Network, population: Population) -> int:
+    """The part of `neuron_bytes` that holds sums of later steps: 0 where no projection has a delay."""
+    depths = dict.fromkeys(get_model(population.model).ports, 1)
+    for projection in network.into(population.name):
+        depths[projection.target_port] = max(depths.get(projection.target_port, 1), projection.depth)
+    return SUM_BYTES * sum(depth - 1 for depth in depths.values())
 
 
 def neuron_bytes(network: Network, population: Population) -> int:
@@ -206,14 +242,15 @@ class Sends:
     """
 
     always: int
-    sums: tuple[tuple[int, Ints], ...]
+    sums: tuple[tuple[Units, Ints], ...]
     reserve: int = 0
 
     def count(self, rows: Range) -> int:
         """Entries of the neurons `rows`: a unit that is cut by the range has its entry on both cores."""
         found = 0
-        for size, total in self.sums:
-            found += int(total[-(-rows[1] // size)] - total[rows[0] // size])
+        for own, total in self.sums:
+            first, last = own.span(*rows)
+            found += int(total[last] - total[first])
         return self.always * (rows[1] - rows[0]) + found + -(-found * self.reserve // 100)
 
 
@@ -222,9 +259,21 @@ def sends_of(network: Network, population: str, reached: dict[str, Ints]) -> Sen
     sums = []
     for projection in network.projections:
         if projection.source == population:
-            size = unit(projection.synapse, projection.delay is not None)
-            sums.append((size, np.concatenate(([0], np.cumsum(reached[projection.name])))))
+            own = units(projection.synapse, projection.delay is not None)
+            sums.append((own, np.concatenate(([0], np.cumsum(reached[projection.name])))))
     return Sends(int(population in network.outputs), tuple(sums))
+
+
+def unit_sends(network: Network, population: str, cuts: Mapping[str, Cut]) -> Ints:
+    """Out-axons of each neuron of a population by what these cuts reach, (size,); not where a convolution reads it."""
+    found = np.full(network.populations[population].size, int(population in network.outputs), np.int64)
+    for name, cut in cuts.items():
+        for part in segments(network, name):
+            if part.projection.source == population:
+                for columns, rows in cut.blocks.items():
+                    own = part.units
+                    found[:: own.size] += destinations(part, rows, columns)
+    return found
 
 
 def words_of(parts: list[Segment], columns: Range) -> int:

@@ -1,7 +1,8 @@
 """Cut one population of a network into tiles of at most one core. No weight is read, only which synapses exist.
 
-Rows in index order, each tile as long as its core allows; columns are cut only where one neuron exceeds a core, then
-reducers add the partial sums and hold the neurons. A convolution's tile is so a band of x, or a run of pixels.
+Rows in order, each tile as long as its core allows, or up to the last of the places where the order says that a tile
+should end (`Rule.stops`: the edges of blocks of channels, of parts of a hypergraph). Columns are cut only where one neuron
+exceeds a core, or where somebody asks for it (`Rule.blocks`); then reducers add the partial sums and hold the neurons.
 """
 
 from __future__ import annotations
@@ -55,6 +56,21 @@ class Cut:
     stopped: Counter[str] = field(default_factory=Counter)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Rule:
+    """How one population shall be cut.
+
+    limits : of its cores. rows : at most so many neurons a tile. blocks : so many blocks of columns, None: as few as fit.
+    most_blocks : not more than these. stops : rows where tiles should end, ascending.
+    """
+
+    limits: Limits
+    rows: int | None = None
+    blocks: int | None = None
+    most_blocks: int | None = None
+    stops: Ints | None = None
+
+
 class TooLarge(Exception):
     """One neuron does not fit: its row, what it needs, and whether that is its synapses or its reducer."""
 
@@ -66,8 +82,8 @@ class TooLarge(Exception):
 class Cutter:
     """What stays the same about one population while it is cut."""
 
-    def __init__(self, network: Network, name: str, form: Format, limits: Limits) -> None:
-        self.name, self.form, self.limits = name, form, limits
+    def __init__(self, network: Network, name: str, form: Format, rule: Rule) -> None:
+        self.name, self.form, self.rule, self.limits = name, form, rule, rule.limits
         self.size = network.populations[name].size
         self.parts = segments(network, name)
         self.columns = width(self.parts)
@@ -86,14 +102,16 @@ class Cutter:
     def cut(self, sends: Sends) -> Cut:
         """Whole rows where they fit, else the fewest blocks of columns (doubling) that do. ND2011 where none do."""
         whole: Range = (0, self.columns)
-        found = Cut({})
-        try:
-            self._rows(found, whole, sends)
-            return found
-        except TooLarge as first:
-            problem = first
-        count = max(2, self._at_least(problem.demand))
-        while self.columns > 1:
+        found, count = Cut({}), min(self.rule.blocks or 1, self.columns)
+        problem: TooLarge | None = None
+        if count == 1:
+            try:
+                self._rows(found, whole, sends, self.rule.rows)
+                return found
+            except TooLarge as first:
+                problem = first
+            count = max(2, self._at_least(problem.demand))
+        while count <= min(self.columns, self.rule.most_blocks or self.columns):
             block = max(1, -(-self.columns // count))
             try:
                 return self._blocks(block, sends)
@@ -102,7 +120,21 @@ class Cutter:
             if block == 1 or problem.what == "reducer":
                 break
             count *= 2
+        if problem is None or (self.rule.most_blocks and count > self.rule.most_blocks):
+            raise _not_so(self, problem)
         raise _impossible(self, problem)
+
+    def longest(self, row: int, end: int) -> int:
+        """How many rows from `row` on fit a core if they send nothing; not for sparse synapses."""
+        whole: Range = (0, self.columns)
+
+        def demand(stop: int) -> Demand:
+            costs = [one_tile(part, (row, stop), whole, self.form) for part in self.parts]
+            stored, axons = sum(c[0] for c in costs), sum(c[1] for c in costs)
+            return home_demand(stop - row, stored, axons, 0, self.neuron, self.form)
+
+        most = min(end, row + (self.limits[0] or end), row + (self.rule.rows or end))
+        return bisect_right(range(row + 1, most + 1), False, key=lambda s: not fits(demand(s), self.limits))
 
     def _at_least(self, demand: Demand) -> int:
         over = [-(-used // limit) for used, limit in zip(demand[1:3], self.limits[1:3], strict=True) if limit]
@@ -126,7 +158,7 @@ class Cutter:
             row = stop
         found.reducers = np.array(ranges, np.int64).reshape(-1, 2)
         for part in columns:
-            self._rows(found, part, sends)
+            self._rows(found, part, sends, self.rule.rows)
         return found
 
     def level(self, cut: Cut, sends: Sends) -> Cut:
@@ -136,7 +168,7 @@ class Cutter:
         if not 1 < count <= LEVELLED:
             return cut
         found = Cut({}, stopped=cut.stopped.copy())
-        self._rows(found, whole, sends, -(-self.size // count))
+        self._rows(found, whole, sends, min(-(-self.size // count), self.rule.rows or self.size))
         found.stopped = cut.stopped
         return found if len(found.blocks[whole]) == count else cut
 
@@ -146,7 +178,7 @@ class Cutter:
         words, home = words_of(self.parts, columns), columns == (0, self.columns)
         most = min(self.size, self.limits[0] or self.size, cap or self.size)
         ranges: list[Range] = []
-        row, ahead = 0, min(most, 64)
+        row, ahead, last = 0, min(most, 64), 0
         while row < self.size:
             end = min(self.size, row + ahead)
             grown = [self._profile(part, known, row, end) for part, known in zip(self.parts, lists, strict=True)]
@@ -166,7 +198,8 @@ class Cutter:
             if end < self.size and end - row < most and fits(demand(end), self.limits):
                 ahead = min(most, 2 * ahead)  # the tile goes on behind what was looked at
                 continue
-            stop = self._longest(found, row, end, demand, "synapses")
+            stop = self._longest(found, row, end, demand, "synapses", last)
+            last, stop = stop - row, self._stop(row, stop)
             found.demands[columns, (row, stop)] = demand(stop)
             ranges.append((row, stop))
             ahead = min(most, 2 * (stop - row) + 1)
@@ -186,9 +219,18 @@ class Cutter:
             return None
         return lists.profile(row, end, self.form.header, self.form.bits(part.projection) + self.form.index_bits)
 
-    def _longest(self, found: Cut, row: int, end: int, demand: Callable[[int], Demand], what: str) -> int:
-        """The last stop in row + 1 .. end whose tile fits; demands grow with it."""
-        stop = row + bisect_right(range(row + 1, end + 1), False, key=lambda s: not fits(demand(s), self.limits))
+    def _longest(
+        self, found: Cut, row: int, end: int, demand: Callable[[int], Demand], what: str, likely: int = 0
+    ) -> int:
+        """The last stop in row + 1 .. end whose tile fits; demands grow with it. Tiles of one population are mostly as long
+        as the `likely` one before."""
+        low, high, guess = row, end + 1, row + likely
+        if row < guess < end and fits(demand(guess), self.limits):
+            low, high = guess, high if fits(demand(guess + 1), self.limits) else guess + 1
+        if low < high - 1 and fits(demand(high - 1), self.limits):
+            low = high - 1
+        stops = range(low + 1, high - 1)
+        stop = low + bisect_right(stops, False, key=lambda s: not fits(demand(s), self.limits))
         if stop == row:
             raise TooLarge(row, demand(row + 1), what)
         if stop < self.size and stop < end:
@@ -196,6 +238,14 @@ class Cutter:
         elif stop < self.size:
             found.stopped["neurons"] += 1
         return stop
+
+    def _stop(self, row: int, stop: int) -> int:
+        """The last place where a tile should end, of those that this one reaches."""
+        stops = self.rule.stops
+        if stops is None or stop == self.size:
+            return stop
+        index = int(np.searchsorted(stops, stop, side="right"))
+        return int(stops[index - 1]) if index and int(stops[index - 1]) > row else stop
 
 
 def over(demand: Demand, limits: Limits) -> list[str]:
@@ -218,6 +268,21 @@ def needs(demand: Demand, limits: Limits) -> str:
         f"{used} {name} (a core has {limit})"
         for name, used, limit in zip(RESOURCES, demand, limits, strict=True)
         if limit is not None and used > limit
+    )
+
+
+def _not_so(population: Cutter, problem: TooLarge | None) -> DoesNotFit:
+    """The number of column blocks that was asked for cannot be kept."""
+    rule = population.rule
+    asked = rule.blocks if problem is None else rule.most_blocks
+    why = f"it has {population.columns} axons"
+    if problem is not None:
+        why = f"neuron {problem.row} needs {needs(problem.demand, population.limits)}"
+    return DoesNotFit(
+        "ND2015",
+        population.name,
+        f"cannot be cut into {asked} blocks of columns: {why}",
+        "pin another number of blocks, or leave it to the mapper",
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import time
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,17 +14,21 @@ from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.chip import ChipSpec, SystemSpec
 from neurodeploy.ir.mapping import Assignment, Mapping, Reason, Shard
 from neurodeploy.ir.network import INPUT, Direct, Network, Sparse
+from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.neurons.registry import get_model
 from neurodeploy.synapses.structure import axons
 
-from .mapper import check_arguments
 from .network_cost import Segment, Sends, format_of, home_demand, neuron_bytes, one_tile, segments, sends_of, width
-from .network_cut import Cut
-from .network_split import levelled, split_network, tiles_of
-from .place import Group, Placement, place
+from .network_orders import best_plan
+from .network_plan import Task, place_plan
+from .network_rules import rules_of
+from .options import Options
 from .remedies import remedies
-from .split import GAIN
+from .stages import Places
 from .usage import RESOURCES, add, core_limits
+
+#: Part of `Options.time_limit` after which no further order of neurons is tried.
+ORDERS_UNTIL = 0.3
 
 CHIP = Reason("neurons", "its neurons and the synapses into them live on cores", "")
 HOST = Reason("outside", "its payloads come from outside and enter over the host border", "")
@@ -31,24 +37,26 @@ HOST = Reason("outside", "its payloads come from outside and enter over the host
 def map_network(
     network: Network,
     system: SystemSpec,
+    options: Options = Options(),  # noqa: B008 (frozen)
     *,
-    max_rows: int | None = None,
-    chips: int | None = None,
     alternatives: Sequence[SystemSpec] = (),
-    weight_bits: int | None = None,
+    rates: NetworkActivity | None = None,
+    work: Path | None = None,
 ) -> Mapping:
     """Map a network to the cores of a system: a shard's `island` is its population, its columns run over the axons of all
     projections into it one after another (`Network.into`). Inputs are not placed.
 
     Parameters
     ----------
-    max_rows : at most this many neurons a core: more cores, shorter steps.
-    chips : use at most this many of the system's chips.
+    options : what is asked beyond "make it fit", see `Options`. `weight_bits` plans as if every weight took these bits.
     alternatives : systems that the error may name where this one is too small.
-    weight_bits : plan as if every weight took this many bits (1 to 8): "what if".
+    rates : the counts of a run. The messages that are kept short are then those of this run; otherwise every neuron sends
+        once a step.
+    work : a folder where the stages that pack and place keep what they found, to be resumed.
 
-    `Mapping.binding_resource` is the budget that ended most tiles, or where every population fits one core the one that
-    asks for most cores ("none" where there are no neurons).
+    `Mapping.orders` has the populations whose neurons lie in another order (`network_orders.py`): taken only where that
+    lowers what `options.objective` names first. `Mapping.binding_resource` is the budget that ended most tiles, or where
+    every population fits one core the one that asks for most cores ("none" where there are no neurons).
 
     Raises
     ------
@@ -56,29 +64,37 @@ def map_network(
     DoesNotFit ND2011 : one neuron exceeds a core, however its columns are cut.
     DoesNotFit ND2012 : the chip's weights or messages are narrower than the network's.
     DoesNotFit ND2013 : the tables of destinations exceed the cores.
-    UserError ND2003 : an argument out of range.
+    DoesNotFit ND2015 : a pinned number of column blocks cannot be kept.
+    UserError ND2003 : an option out of range. UserError ND2014 : a pin that does not belong to the network or the system.
     """
-    available = check_arguments(system, weight_bits, max_rows, chips)
-    check_widths(network, system.chip, weight_bits)
-    cuts, placed, groups = _placed(network, system, weight_bits, max_rows, available)
-    bound, asks = lower_bound(network, system.chip, weight_bits)
-    stopped: Counter[str] = sum((cut.stopped for cut in cuts.values()), start=Counter())
-    binding = stopped.most_common(1)[0][0] if stopped else asks
-    if placed.chips > available:
-        raise _too_small(network, system, placed, available, binding, weight_bits, max_rows, alternatives)
-    tiles = [tile for group in groups for tile in group.tiles]
+    available = options.check(system)
+    check_widths(network, system.chip, options.weight_bits)
+    sent, per = (None, 1) if rates is None else (rates.fired, max(1, rates.steps * rates.samples))
+    rules = rules_of(network, system, options, available)
+    deadline = None if options.time_limit is None else time.monotonic() + ORDERS_UNTIL * options.time_limit
+    task = Task(network, system, options, available, rules, sent, per, deadline)
+    plan = best_plan(task)
+    bound, asks = lower_bound(network, system.chip, options.weight_bits)
+    binding = plan.stopped.most_common(1)[0][0] if plan.stopped else asks
+    places, notes = place_plan(task, plan, work)
+    if places.chips > available:
+        raise _too_small(task, places, binding, alternatives)
     return Mapping(
         system=system.name,
         chips_available=available,
         cores_per_chip=system.chip.cores,
         shards=tuple(
             Shard(tile.island, tile.kind, tile.rows, tile.cols, chip, core, tile.group)
-            for tile, (chip, core) in zip(tiles, placed.places, strict=True)
+            for tile, chip, core in zip(plan.tiles, places.chip.tolist(), places.core.tolist(), strict=True)
         ),
         assignments=_assignments(network, system.chip),
         lower_bound=bound,
         binding_resource=binding,
         unknown_limits=tuple(name for name, limit in system.chip.budget.limits().items() if limit.value is None),
+        orders=plan.orders,
+        objective=options.objective,
+        seed=options.seed,
+        notes=notes,
     )
 
 
@@ -130,7 +146,7 @@ def lower_bound(network: Network, chip: ChipSpec, weight_bits: int | None = None
         costs = []
         for part in parts:
             if isinstance(part.projection.synapse, Sparse):
-                fan = np.diff(part.projection.synapse.indptr.astype(np.int64))
+                fan = part.projection.synapse.lengths()
                 lists = form.header + -(-fan * (form.bits(part.projection) + form.index_bits) // 8)
                 costs.append((int(lists[fan > 0].sum()), int((fan > 0).sum())))
             else:
@@ -148,28 +164,10 @@ def lower_bound(network: Network, chip: ChipSpec, weight_bits: int | None = None
 def _units_touched(part: Segment) -> NDArray[np.bool_]:
     synapse = part.projection.synapse
     if isinstance(synapse, Sparse):
-        return np.diff(synapse.indptr.astype(np.int64)) > 0
+        return synapse.lengths() > 0
     if isinstance(synapse, Direct):
         return np.ones(synapse.columns, np.bool_)
-    return np.asarray(axons(synapse).reshape(-1, part.unit).any(axis=1))
-
-
-def _placed(
-    network: Network, system: SystemSpec, weight_bits: int | None, max_rows: int | None, available: int
-) -> tuple[dict[str, Cut], Placement, list[Group]]:
-    """Tiles of equal length, unless they take `GAIN` more cores, or a chip more, than tiles as long as they can be."""
-    limits = core_limits(system.chip, max_rows)
-    cuts = split_network(network, system.chip, limits, weight_bits)
-    groups = [Group(name, tuple(tiles_of(name, cut)), kept=False) for name, cut in cuts.items()]
-    placed = place(groups, limits, system.chip.cores, available)
-    even = levelled(network, system.chip, limits, cuts, weight_bits)
-    if even is None:
-        return cuts, placed, groups
-    even_groups = [Group(name, tuple(tiles_of(name, cut)), kept=False) for name, cut in even.items()]
-    even_placed = place(even_groups, limits, system.chip.cores, available)
-    if even_placed.cores > (1.0 + GAIN) * placed.cores or even_placed.chips > placed.chips:
-        return cuts, placed, groups
-    return even, even_placed, even_groups
+    return np.asarray(axons(synapse).reshape(-1, part.units.size).any(axis=1))
 
 
 def _assignments(network: Network, chip: ChipSpec) -> tuple[Assignment, ...]:
@@ -183,29 +181,25 @@ def _assignments(network: Network, chip: ChipSpec) -> tuple[Assignment, ...]:
     return tuple(found)
 
 
-def _too_small(
-    network: Network,
-    system: SystemSpec,
-    placed: Placement,
-    available: int,
-    binding: str,
-    weight_bits: int | None,
-    max_rows: int | None,
-    alternatives: Sequence[SystemSpec],
-) -> DoesNotFit:
-    """The error with what would help: chips of this system left out, a larger system, narrower weights, no cap."""
-    chip = system.chip
+def _too_small(task: Task, placed: Places, binding: str, alternatives: Sequence[SystemSpec]) -> DoesNotFit:
+    """The error with what would help: chips of this system left out, a larger system, narrower weights, no caps."""
+    network, system, options = task.network, task.system, task.options
     stored = [p.weight_bits for p in network.projections if not isinstance(p.synapse, Direct)]
-    now = weight_bits if weight_bits is not None else max(stored, default=0)
+    now = options.weight_bits if options.weight_bits is not None else max(stored, default=0)
     bits = now if binding == "synapse_bytes" else 0
 
     def chips(width: int | None, most_rows: int | None) -> int:
-        return _placed(network, system, width, most_rows, available)[1].chips
+        other = replace(options, weight_bits=width, max_rows=most_rows, spread=False)
+        rules = rules_of(network, system, other, task.available)
+        return best_plan(replace(task, options=other, rules=rules)).chips
 
+    fix = remedies(system, placed, task.available, alternatives, bits, options.weight_bits, options.max_rows, chips)
+    if options.caps:
+        fix += f", or lift the cap{'s' if len(options.caps) > 1 else ''} on {', '.join(options.caps)}"
     return DoesNotFit(
         "ND2010",
         network.name,
-        f"needs {placed.chips} chips ({placed.cores} cores), {system.name} offers {available} "
-        f"({available * chip.cores} cores); {binding} binds",
-        remedies(system, placed, available, alternatives, bits, weight_bits, max_rows, chips),
+        f"needs {placed.chips} chips ({placed.cores} cores), {system.name} offers {task.available} "
+        f"({task.available * system.chip.cores} cores); {binding} binds",
+        fix,
     )

@@ -6,6 +6,7 @@ the destinations known so far, and those whose tiles turn out too large are cut 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -16,8 +17,8 @@ from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import INPUT, Network
 
 from .network_cost import Sends, destinations, format_of, sends_of
-from .network_cut import LEVELLED, Cut, Cutter, TooLarge, needs
-from .split import Limits, Tile
+from .network_cut import LEVELLED, Cut, Cutter, Rule, TooLarge, needs
+from .split import Tile
 from .usage import fits
 
 #: How often a population is cut again because its destinations have become more.
@@ -27,8 +28,11 @@ ROUNDS = 24
 RESERVE = 2
 
 
-def split_network(network: Network, chip: ChipSpec, limits: Limits, weight_bits: int | None = None) -> dict[str, Cut]:
-    """How every population but the inputs is cut.
+Rules = Mapping[str, Rule]
+
+
+def split_network(network: Network, chip: ChipSpec, rules: Rules, weight_bits: int | None = None) -> dict[str, Cut]:
+    """How every population but the inputs is cut; `rules` has one for each of them.
 
     Raises
     ------
@@ -37,12 +41,12 @@ def split_network(network: Network, chip: ChipSpec, limits: Limits, weight_bits:
     """
     form = format_of(chip, weight_bits)
     sizes = {
-        name: Cutter(network, name, form, limits)
+        name: Cutter(network, name, form, rules[name])
         for name, population in network.populations.items()
         if population.model != INPUT
     }
     reached = {
-        part.projection.name: np.ones(part.projection.synapse.columns // part.unit, np.int64)
+        part.projection.name: np.ones(part.units.count, np.int64)
         for population in sizes.values()
         for part in population.parts
     }
@@ -61,13 +65,13 @@ def split_network(network: Network, chip: ChipSpec, limits: Limits, weight_bits:
 
 
 def levelled(
-    network: Network, chip: ChipSpec, limits: Limits, cuts: dict[str, Cut], weight_bits: int | None = None
+    network: Network, chip: ChipSpec, rules: Rules, cuts: dict[str, Cut], weight_bits: int | None = None
 ) -> dict[str, Cut] | None:
     """The same cuts with tiles of equal length; None where they would not fit."""
     if not any(1 < len(rows) <= LEVELLED for cut in cuts.values() for rows in cut.blocks.values()):
         return None
     form = format_of(chip, weight_bits)
-    sizes = {name: Cutter(network, name, form, limits) for name in cuts}
+    sizes = {name: Cutter(network, name, form, rules[name]) for name in cuts}
     reached: dict[str, Ints] = {}
     for name, population in sizes.items():
         reached |= _reached(population, cuts[name])
@@ -88,7 +92,7 @@ def _reached(population: Cutter, cut: Cut) -> dict[str, Ints]:
     """Destinations of each unit of every projection into a population."""
     found = {}
     for part in population.parts:
-        none = np.zeros(part.projection.synapse.columns // part.unit, np.int64)
+        none = np.zeros(part.units.count, np.int64)
         blocks = cut.blocks.items()
         found[part.projection.name] = sum((destinations(part, rows, columns) for columns, rows in blocks), start=none)
     return found

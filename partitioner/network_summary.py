@@ -10,6 +10,7 @@ from neurodeploy.ir.network import INPUT, Network
 from neurodeploy.neurons.registry import state_bytes
 from neurodeploy.synapses.structure import stored_weights, synapse_count
 
+from .judge import network_metrics
 from .network_traffic import network_traffic
 from .network_usage import core_demands
 from .network_verify import verify_network
@@ -17,13 +18,14 @@ from .summary import head, utilisation
 
 
 def summary(
-    mapping: Mapping, network: Network, system: SystemSpec, *, weight_bits: int | None = None
+    mapping: Mapping, network: Network, system: SystemSpec, *, weight_bits: int | None = None, judge: bool = True
 ) -> dict[str, Any]:
     """What the mapping takes, how far it is from the bound, and what crosses the host border.
 
     The keys of `partitioner.summary.summary`, where "token" reads time step: `traffic_per_token` and
     `border_bytes_per_token` are those of one step in which every neuron sends. `populations` has for each population its
-    model, size, cores, fullest core, axons and synapses.
+    model, size, cores, fullest core, axons and synapses; `metrics` is what `judge.network_metrics` finds, None without
+    `judge`.
     """
     violations = verify_network(mapping, network, system, weight_bits=weight_bits)
     demands = core_demands(mapping, network, system, weight_bits=weight_bits)
@@ -35,6 +37,7 @@ def summary(
         "utilisation": utilisation(list(demands.values()), system),
         "unit": "time step",
         "populations": populations(mapping, network),
+        "metrics": network_metrics(mapping, network, system, weight_bits=weight_bits) if judge else None,
     }
 
 

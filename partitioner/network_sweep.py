@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Sparse
 
+#: Synapses that are looked at in one piece.
+PIECE = 1 << 18
 _jit = numba.njit(nogil=True, cache=True, boundscheck=False)
 
 
@@ -20,11 +22,15 @@ class RowLists:
 
     def __init__(self, synapse: Sparse, columns: tuple[int, int]) -> None:
         first, last = max(0, columns[0]), min(columns[1], synapse.columns)
-        indptr = synapse.indptr.astype(np.int64)
-        begin, end = int(indptr[first]), int(indptr[last])
         self.starts: Ints = np.zeros(synapse.rows + 1, np.int64)
-        self.axons: NDArray[np.int32] = np.empty(end - begin, np.int32)
-        _by_row(indptr[first : last + 1] - begin, synapse.target[begin:end], self.starts, self.axons)
+        for piece in synapse.pieces(first, last, PIECE):
+            _count(piece.target, self.starts)
+        np.cumsum(self.starts, out=self.starts)
+        self.axons: NDArray[np.int32] = np.empty(int(self.starts[-1]), np.int32)
+        place = self.starts[:-1].copy()
+        for piece in synapse.pieces(first, last, PIECE):
+            ends = np.cumsum(synapse.lengths(piece.first, piece.stop))
+            _by_row(ends, piece.target, piece.first - first, place, self.axons)
         self._fan: NDArray[np.int32] = np.zeros(max(1, last - first), np.int32)
         self._stamp: Ints = np.full(max(1, last - first), -1, np.int64)
         self._turn = 0
@@ -38,18 +44,20 @@ class RowLists:
 
 
 @_jit
-def _by_row(indptr, target, starts, axons):  # type: ignore[no-untyped-def]
-    rows = len(starts) - 1
+def _count(target, starts):  # type: ignore[no-untyped-def]
     for k in range(len(target)):
         starts[target[k] + 1] += 1
-    for row in range(rows):
-        starts[row + 1] += starts[row]
-    place = starts[:-1].copy()
-    for axon in range(len(indptr) - 1):
-        for k in range(indptr[axon], indptr[axon + 1]):
+
+
+@_jit
+def _by_row(ends, target, first, place, axons):  # type: ignore[no-untyped-def]
+    k = 0
+    for n in range(len(ends)):
+        while k < ends[n]:
             row = target[k]
-            axons[place[row]] = axon
+            axons[place[row]] = first + n
             place[row] += 1
+            k += 1
 
 
 @_jit

@@ -10,32 +10,35 @@ from __future__ import annotations
 
 import numpy as np
 
+from neurodeploy.ir.arrange import arranged
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import INPUT, Network
 from neurodeploy.neurons.registry import output_ports
-from neurodeploy.synapses.flows import HOST, Homes, flows, partial_sums
+from neurodeploy.synapses.flows import HOST, Entries, Homes, flows, partial_sums
 
 from .traffic import Traffic
 
 
 def network_traffic(mapping: Mapping, network: Network, system: SystemSpec) -> Traffic:
     """Sum over all projections; `partials_*` are messages between different cores only, `events_*` all deliveries."""
+    network = arranged(network, mapping.orders)
     homes = Homes(network, mapping)
     once = {
         name: {port: np.ones(population.size, np.int64) for port in output_ports(population)}
         for name, population in network.populations.items()
     }
     chip = np.array([shard.chip for shard in mapping.shards], np.int64)
+    entries = Entries(system.chips)
     entering = delivered = between = 0
     for flow in flows(network, mapping, once, homes):
         delivered += len(flow.axon)
         outside = flow.source == HOST
         between += int((chip[flow.source] != chip[flow.target])[~outside].sum())
-        if outside.any():
-            pairs = np.unique(flow.axon[outside] * system.chips + chip[flow.target[outside]])
-            axons = len(np.unique(pairs // system.chips))
-            entering, between = entering + axons, between + len(pairs) - axons
+        entries.fresh(flow.projection.name, flow.axon[outside], chip[flow.target[outside]])
+    for pairs in entries.known.values():
+        axons = len(np.unique(pairs // system.chips))
+        entering, between = entering + axons, between + len(pairs) - axons
     near = far = 0
     for source, target, messages in partial_sums(network, mapping, homes):
         a, b = mapping.shards[source], mapping.shards[target]

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from neurodeploy.ir.arrange import arranged
 from neurodeploy.ir.chip import ChipSpec, SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard, Usage
@@ -43,11 +44,12 @@ def row_ranges(shards: list[Shard]) -> Ints:
 
 def reached_units(mapping: Mapping, network: Network) -> dict[str, Ints]:
     """Projection -> how many shards each unit of its columns reaches."""
+    network = arranged(network, mapping.orders)
     placed, reached = mapping.by_island(), dict[str, Ints]()
     for name in network.populations:
         blocks = by_columns(placed.get(name, []))
         for part in segments(network, name):
-            reached[part.projection.name] = np.zeros(part.projection.synapse.columns // part.unit, np.int64)
+            reached[part.projection.name] = np.zeros(part.units.count, np.int64)
             for columns, shards in blocks.items():
                 reached[part.projection.name] += destinations(part, row_ranges(shards), columns)
     return reached
@@ -57,6 +59,7 @@ def shard_demands(
     mapping: Mapping, network: Network, chip: ChipSpec, weight_bits: int | None = None
 ) -> dict[Shard, Demand]:
     """What every shard costs."""
+    network = arranged(network, mapping.orders)
     form, reached = format_of(chip, weight_bits), reached_units(mapping, network)
     found: dict[Shard, Demand] = {}
     for name, shards in mapping.by_island().items():

@@ -2,8 +2,9 @@
 
 Nothing is shared with the code that made the mapping (`network_cost.py`, `network_cut.py`, `network_split.py`,
 `network_sweep.py`, `place.py`, `neurodeploy.synapses.tiles`): sparse synapses are counted by sorting (shard, axon) keys,
-convolutions by the box arithmetic of `neurodeploy.synapses.structure`, out-axons source by source. The rules are those
-of the docstring of `network_cost.py`.
+convolutions by the box arithmetic of `neurodeploy.synapses.structure`, out-axons source by source; where neurons lie in
+another order, through `network_verify_columns.py` (the network itself is not rearranged). The rules are those of the
+docstring of `network_cost.py`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator
+from collections.abc import Mapping as Table
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -20,8 +23,8 @@ from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import INPUT, Conv, Dense, Direct, Network, Population, Projection, Sparse
 from neurodeploy.neurons.registry import get_model, state_bytes
-from neurodeploy.synapses.structure import fan_out
 
+from .network_verify_columns import Column, entries, kernel_bytes, meets, order_violations
 from .verify import COLUMNS, coverage, frame, reducers, shape
 
 #: Synapses that are sorted at once.
@@ -34,20 +37,15 @@ class _Matrix(NamedTuple):
     columns: int
 
 
-class _Column(NamedTuple):
-    """A projection and its first column among the axons of its target."""
-
-    projection: Projection
-    start: int
-
-
 def verify_network(
     mapping: Mapping, network: Network, system: SystemSpec, *, weight_bits: int | None = None
 ) -> list[str]:
     """Every violation in words, with object, resource, used and limit; an empty list where the mapping holds."""
     matrices = _matrices(network)
     found = _frame(mapping, network, system)
-    sound = True
+    problems = order_violations(mapping, network)
+    found.extend(problems)
+    sound = not problems
     shards: dict[str, list[Shard]] = defaultdict(list)
     for shard in mapping.shards:
         problems = shape(shard, matrices, mapping, system)
@@ -72,11 +70,11 @@ def _matrices(network: Network) -> dict[str, _Matrix]:
     }
 
 
-def _layout(network: Network, name: str) -> list[_Column]:
+def _layout(network: Network, name: str, orders: Table[str, Ints] = MappingProxyType({})) -> list[Column]:
     found, start = [], 0
     for projection in network.projections:
         if projection.target == name:
-            found.append(_Column(projection, start))
+            found.append(Column(projection, start, orders.get(name), orders.get(projection.source)))
             start += projection.synapse.columns
     return found
 
@@ -112,13 +110,15 @@ def recount(
     used = np.zeros((len(members), len(COLUMNS)), np.int64)
     matrices = _matrices(network)
     for name, matrix in matrices.items():
-        layout = _layout(network, name)
+        layout = _layout(network, name, mapping.orders)
         own = [shard for shard in shards[name] if shard.kind == "synapses"]
         words = _words(own, layout)
         for column in layout:
             if isinstance(column.projection.synapse, Conv):
                 for shard in own:
-                    used[number[shard], 1] += _kernel(column, shard, formats["synapse_row_header_bytes"], weight_bits)
+                    used[number[shard], 1] += kernel_bytes(
+                        column, shard, formats["synapse_row_header_bytes"], weight_bits
+                    )
             _tables(column, own, shards[column.projection.source], matrices, number, used, system, weight_bits)
         for shard in shards[name]:
             _place(shard, matrix, words, network, system, used[number[shard]])
@@ -149,14 +149,8 @@ class _Reach(NamedTuple):
     size: Ints
 
 
-def _share(projection: Projection) -> int:
-    """Columns that share an entry: the channels of a pixel of a convolution without delays."""
-    s = projection.synapse
-    return s.input_shape[2] if isinstance(s, Conv) and projection.delay is None else 1
-
-
 def _reach(
-    column: _Column, own: list[Shard], number: dict[Shard, int], system: SystemSpec, weight_bits: int | None
+    column: Column, own: list[Shard], number: dict[Shard, int], system: SystemSpec, weight_bits: int | None
 ) -> Iterator[_Reach]:
     p, formats = column.projection, system.chip.formats
     header = formats["synapse_row_header_bytes"]
@@ -164,8 +158,9 @@ def _reach(
     if isinstance(p.synapse, Sparse):
         neurons = system.chip.budget.neurons.value
         index = math.ceil(math.log2(neurons)) if neurons else 16
-        yield from _sorted(p.synapse, column.start, own, number, header, bits + index)
+        yield from _sorted(p.synapse, column, own, number, header, bits + index)
         return
+    entry = entries(column)
     for shard in own:
         low, high = max(shard.cols[0] - column.start, 0), min(shard.cols[1] - column.start, p.synapse.columns)
         axons = np.arange(low, max(low, high), dtype=np.int64)
@@ -175,7 +170,7 @@ def _reach(
         elif isinstance(p.synapse, Direct):
             axons = axons[(axons >= shard.rows[0]) & (axons < shard.rows[1])]
         else:
-            axons = np.unique(axons[fan_out(p.synapse, shard.rows)[axons] > 0] // _share(p))
+            axons = np.unique(entry[axons[meets(column, shard)[column.sources(low, high)]]])
         yield _Reach(np.full(len(axons), number[shard]), axons, np.full(len(axons), size))
 
 
@@ -185,50 +180,31 @@ def _delay_each(p: Projection) -> bool:
 
 
 def _sorted(
-    s: Sparse, start: int, own: list[Shard], number: dict[Shard, int], header: int, bits: int
+    s: Sparse, column: Column, own: list[Shard], number: dict[Shard, int], header: int, bits: int
 ) -> Iterator[_Reach]:
     """Sparse synapses: sort the keys (axon, shard) of all synapses and count each."""
     blocks: dict[tuple[int, int], list[Shard]] = defaultdict(list)
     for shard in own:
         blocks[shard.cols].append(shard)
-    indptr = s.indptr.astype(np.int64)
+    place = None if column.columns is None else column.place()
     for (low, high), members in blocks.items():
         holder = np.full(s.rows, -1, np.int64)
         for shard in members:
-            holder[shard.rows[0] : shard.rows[1]] = number[shard]
-        axon, end = max(0, low - start), min(high - start, s.columns)
-        while axon < end:
-            stop = max(axon + 1, min(end, int(np.searchsorted(indptr, indptr[axon] + PIECE))))
-            source = np.repeat(np.arange(axon, stop), np.diff(indptr[axon : stop + 1]))
-            keys = source * len(number) + holder[s.target[indptr[axon] : indptr[stop]]]
+            holder[column.targets(shard.rows)] = number[shard]
+        low, high = max(0, low - column.start), min(high - column.start, s.columns)
+        for piece in s.pieces(*((low, high) if place is None else (0, s.columns)), PIECE):
+            axon = np.arange(piece.first, piece.stop)
+            source = np.repeat(axon if place is None else place[axon], s.lengths(piece.first, piece.stop))
+            keys = source * len(number) + holder[piece.target]
+            if place is not None:
+                keys = keys[(source >= low) & (source < high)]
             keys.sort(kind="stable")  # all but sorted where shards are numbered in the order of their rows
             first = np.flatnonzero(np.diff(keys, prepend=-1))
             counts, keys = np.diff(first, append=len(keys)), keys[first]
             yield _Reach(keys % len(number), keys // len(number), header + -(-counts * bits // 8))
-            axon = stop
 
 
-def _kernel(column: _Column, shard: Shard, header: int, weight_bits: int | None) -> int:
-    """A list for each tap and input channel that the shard's columns have, with its group's outputs among the rows."""
-    p = column.projection
-    if not isinstance(p.synapse, Conv):
-        return 0
-    out, kx, ky, each = p.synapse.weight.shape
-    low, high = max(shard.cols[0] - column.start, 0), min(shard.cols[1] - column.start, p.synapse.columns)
-    if low >= high:
-        return 0
-    inputs = {axon % p.synapse.input_shape[2] for axon in range(low, min(high, low + p.synapse.input_shape[2]))}
-    outputs = {row % out for row in range(shard.rows[0], min(shard.rows[1], shard.rows[0] + out))}
-    bits = p.weight_bits if weight_bits is None else weight_bits
-    total = 0
-    for group in range(p.synapse.groups):
-        held = sum(o // (out // p.synapse.groups) == group for o in outputs)
-        read = sum(c // each == group for c in inputs)
-        total += kx * ky * read * (header + math.ceil(held * bits / 8)) if held else 0
-    return total
-
-
-def _words(own: list[Shard], layout: list[_Column]) -> dict[tuple[int, int], int]:
+def _words(own: list[Shard], layout: list[Column]) -> dict[tuple[int, int], int]:
     """Messages of the partial sums of a row, by block of columns: one a delay slot of each projection in it."""
     found = {}
     for low, high in {shard.cols for shard in own}:
@@ -238,7 +214,7 @@ def _words(own: list[Shard], layout: list[_Column]) -> dict[tuple[int, int], int
 
 
 def _tables(
-    column: _Column,
+    column: Column,
     own: list[Shard],
     sources: list[Shard],
     matrices: dict[str, _Matrix],
@@ -248,16 +224,16 @@ def _tables(
     weight_bits: int | None,
 ) -> None:
     """Lists and in-axons of the targets, and out-axons of the homes of the sources: one for each entry that they feed."""
-    name, share = column.projection.source, _share(column.projection)
-    entries = np.zeros(column.projection.synapse.columns // share, np.int64)
+    name, entry = column.projection.source, entries(column)
+    fed = np.zeros(int(entry[-1]) + 1, np.int64)
     for reach in _reach(column, own, number, system, weight_bits):
         if not isinstance(column.projection.synapse, Conv):
             used[:, 1] += np.bincount(reach.shard, weights=reach.size, minlength=len(used)).astype(np.int64)
         used[:, 2] += np.bincount(reach.shard, minlength=len(used))
-        entries += np.bincount(reach.unit, minlength=len(entries))
+        fed += np.bincount(reach.unit, minlength=len(fed))
     for shard in sources if name in matrices else ():
         if shard.kind == "reducer" or shard.cols == (0, matrices[name].columns):
-            used[number[shard], 3] += entries[shard.rows[0] // share : math.ceil(shard.rows[1] / share)].sum()
+            used[number[shard], 3] += fed[entry[shard.rows[0]] : entry[shard.rows[1] - 1] + 1].sum()
 
 
 def _place(

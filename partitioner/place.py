@@ -1,121 +1,200 @@
-"""Put tiles on cores and chips: layers over chips in order, cores filled in order, small tiles share a core.
+"""Place: chips on the grid of the system, cores on the mesh of each chip. Which cores share a chip is settled.
 
-A tile goes to the first core of its chip that still has room, else to a new core, else to the next chip. A group that
-must stay together (an expert, an attention layer) starts on a new chip where the rest of the present one is too short
-for it; tiles of other groups that follow fill that rest. Keeping groups together never takes more chips than ignoring
-them: where the cores left empty would cost a chip, groups are torn once no core is left to waste.
+A message between cores of a chip goes straight across its mesh; a message to another chip or the host goes to the port, at
+router (0, 0), and from port to port over the grid, where the host is at chip 0. Routes are dimension-ordered, so that a
+message costs its hops, east-west and north-south weighed apart::
+
+    chips: sum of messages between chips * hops on the grid, the host's messages included
+    cores: sum of messages within a chip * hops on its mesh + messages through the port * hops to the port
+
+Where the cores of a chip (or the chips) exchange nothing among themselves, the second term is all there is: a sum of
+products, least where the largest traffic meets the shortest way (rearrangement inequality). That is exact, and what most
+language models need, whose layers exchange everything with the host. Otherwise `placement.place_cores` searches. Chips with
+the same traffic are solved once. Nothing is ever placed worse than in the order in which cores were filled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
 from dataclasses import dataclass
+from math import gcd
 
-from neurodeploy.errors import InternalError
+import numpy as np
 
-from .split import Limits, Tile
-from .usage import Demand
+from neurodeploy.ir.chip import ChipSpec, SystemSpec
+from neurodeploy.ir.fixedpoint import Ints
 
-#: Stands for a limit that is not known.
-_OPEN = 2**62
+from .nets import HOST, Nets, merge_pairs
 
-Place = tuple[int, int]
+Pairs = tuple[Ints, Ints, Ints]
 
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Tiles in order; `kept` says that they should share a chip."""
-
-    name: str
-    tiles: tuple[Tile, ...]
-    kept: bool
+#: Exchanges proposed for each core, and at most for all cores of all chips together.
+MOVES_A_CORE, MOVES_IN_ALL = 3000, 120_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """(chip, core) for every tile in the order of the groups, the chips and the cores that took."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Traffic:
+    """Messages by who exchanges them: cores of a chip, a core and its port, two chips, a chip and the host."""
 
-    places: tuple[Place, ...]
-    chips: int
-    cores: int
-
-
-def place(groups: Sequence[Group], limits: Limits, cores_per_chip: int, chips: int) -> Placement:
-    """Place all tiles on as many chips as it takes; where that is more than `chips`, groups are not looked at."""
-    torn = _walk(groups, limits, cores_per_chip, slack=0)
-    if torn.chips > chips or not any(group.kept for group in groups):
-        return torn
-    for slack in (_OPEN, torn.chips * cores_per_chip - torn.cores):
-        kept = _walk(groups, limits, cores_per_chip, slack)
-        if kept.chips <= torn.chips:
-            return kept
-    return torn
+    local: Pairs
+    port: Ints
+    between: Pairs
+    host: Ints
 
 
-def _walk(groups: Sequence[Group], limits: Limits, cores_per_chip: int, slack: int) -> Placement:
-    """Fill chip after chip; kept groups may leave at most `slack` cores empty in all to start on a new chip."""
-    chips = [_Chip(limits, cores_per_chip)]
-    rest: int | None = None  # the chip before, if a kept group left cores empty there
-    places: list[Place] = []
-    for group in groups:
-        left = cores_per_chip - len(chips[-1].free)
-        if group.kept and left < cores_per_chip and left <= slack and not chips[-1].copy().holds(group):
-            fresh = _Chip(limits, cores_per_chip)
-            if fresh.copy().holds(group):
-                slack, rest = slack - left, len(chips) - 1
-                chips.append(fresh)
-        for tile in group.tiles:
-            core = chips[rest].put(tile.demand) if rest is not None and not group.kept else None
-            if rest is not None and core is not None:
-                places.append((rest, core))
-                continue
-            core = chips[-1].put(tile.demand)
-            if core is None:
-                chips.append(_Chip(limits, cores_per_chip))
-                core = chips[-1].put(tile.demand)
-                if core is None:
-                    raise InternalError("ND9006", tile.island, f"rows {tile.rows} columns {tile.cols} exceed a core")
-            places.append((len(chips) - 1, core))
-    cores = sum(len(chip.free) for chip in chips)
-    return Placement(tuple(places), len(chips) if places else 0, cores)
+def split_traffic(nets: Nets, part: Ints, chips: int) -> Traffic:
+    """`part` is the chip of each core. A message of the host enters a chip once, and is delivered to each of its cores."""
+    source, target, weight = nets.pairs()
+    inner = (source != HOST) & (target != HOST)
+    port = np.zeros(nets.cores, np.int64)
+    host = np.zeros(chips, np.int64)
+    for own in (source[~inner], target[~inner]):
+        core = own != HOST
+        np.add.at(port, own[core], weight[~inner][core])
+    leaving = target == HOST
+    np.add.at(host, part[source[leaving]], weight[leaving])
+    net = np.repeat(np.arange(len(nets.source)), np.diff(nets.indptr))
+    entering = nets.source[net] == HOST
+    once = np.unique(net[entering] * chips + part[nets.pins[entering]])
+    np.add.at(host, once % chips, nets.weight[once // chips])
+    source, target, weight = source[inner], target[inner], weight[inner]
+    far = part[source] != part[target]
+    for own in (source[far], target[far]):
+        np.add.at(port, own, weight[far])
+    between = merge_pairs(part[source[far]], part[target[far]], weight[far], chips)
+    return Traffic((source[~far], target[~far], weight[~far]), port, between, host)
 
 
-class _Chip:
-    """The cores of one chip while it is filled, by what each has left.
+def hop_cost(chip: ChipSpec, objective: str) -> tuple[int, int]:
+    """(east-west, north-south): 1 and 1, or for "energy" and "latency" the chip's joules or seconds, as small integers."""
+    names = {"energy": ("hop_ew_j", "hop_ns_j"), "latency": ("t_hop_ew_s", "t_hop_ns_s")}.get(objective)
+    if names is None or any(name not in chip.costs for name in names):
+        return 1, 1
+    units = 1e15 if objective == "energy" else 1e12  # femtojoules, picoseconds
+    east_west, north_south = (max(1, round(chip.costs[name].nominal * units)) for name in names)
+    common = gcd(east_west, north_south)
+    return east_west // common, north_south // common
 
-    A core never regains room, so a core that refused a demand once refuses it for good: `tried` remembers, for each
-    distinct demand, how many cores have refused it. That makes first fit linear in tiles.
+
+def core_sites(chip: ChipSpec) -> Ints:
+    """(cores, 2): the router (column, row) of every core."""
+    router = np.arange(chip.cores, dtype=np.int64) // chip.cores_per_router
+    return np.stack((router % chip.mesh[0], router // chip.mesh[0]), axis=1)
+
+
+def chip_sites(system: SystemSpec, chips: int) -> Ints:
+    """(chips, 2): column and row of the first chips on the grid."""
+    number = np.arange(chips, dtype=np.int64)
+    return np.stack((number % system.grid[0], number // system.grid[0]), axis=1)
+
+
+def place_chips(traffic: Traffic, pinned: Ints, system: SystemSpec, available: int, search: Search) -> Ints:
+    """(chips,): the chip of the system that each becomes. pinned : (chips,) where that is given, else -1."""
+    sites = chip_sites(system, available)
+    fixed, free = np.flatnonzero(pinned >= 0), np.flatnonzero(pinned < 0)
+    open_sites = np.setdiff1d(np.arange(available), pinned[fixed])
+    number: Ints = pinned.copy()
+    number[free] = open_sites[: len(free)]
+    if not search.wanted or not len(free):
+        return number
+    index = np.full(len(pinned), -1, np.int64)
+    index[free] = np.arange(len(free))
+    source, target, weight = traffic.between
+    inner = (index[source] >= 0) & (index[target] >= 0)
+    anchors = np.zeros((len(free), 1 + len(fixed)), np.int64)
+    anchors[:, 0] = traffic.host[free]
+    slot = np.zeros(len(pinned), np.int64)
+    slot[fixed] = 1 + np.arange(len(fixed))
+    for a, b in ((source, target), (target, source)):
+        one = (index[a] >= 0) & (index[b] < 0)
+        np.add.at(anchors, (index[a[one]], slot[b[one]]), weight[one])
+    points = np.concatenate((sites[:1], sites[pinned[fixed]]))
+    pairs = (index[source[inner]], index[target[inner]], weight[inner])
+    number[free] = open_sites[search.best(pairs, sites[open_sites], anchors, points, (1, 1))]
+    return number
+
+
+def place_cores_of_chips(
+    traffic: Traffic, part: Ints, chips: int, chip: ChipSpec, objective: str, search: Search
+) -> Ints:
+    """(cores,): the core of its chip that each becomes; in filling order where nothing is gained by another."""
+    sites, hops = core_sites(chip), hop_cost(chip, objective)
+    order = np.argsort(part, kind="stable")
+    bounds = np.searchsorted(part[order], np.arange(chips + 1))
+    local: Ints = np.empty(len(part), np.int64)
+    local[order] = np.arange(len(part)) - bounds[part[order]]
+    if not search.wanted:
+        return local
+    source, target, weight = traffic.local
+    by = np.argsort(part[source], kind="stable")
+    source, target, weight = source[by], target[by], weight[by]
+    ends = np.searchsorted(part[source], np.arange(chips + 1))
+    jobs: dict[bytes, list[int]] = {}
+    for k in range(chips):
+        own, inside = order[bounds[k] : bounds[k + 1]], slice(ends[k], ends[k + 1])
+        head = np.array([len(own), ends[k + 1] - ends[k]], np.int64)
+        parts = (head, traffic.port[own], local[source[inside]], local[target[inside]], weight[inside])
+        jobs.setdefault(np.concatenate(parts).tobytes(), []).append(k)
+    search.share(sum(int(bounds[same[0] + 1] - bounds[same[0]]) for same in jobs.values()))
+    core: Ints = local.copy()
+    for same in jobs.values():
+        k = same[0]
+        own, inside = order[bounds[k] : bounds[k + 1]], slice(ends[k], ends[k + 1])
+        pairs = (local[source[inside]], local[target[inside]], weight[inside])
+        found = search.best(pairs, sites, traffic.port[own][:, None], np.zeros((1, 2), np.int64), hops)
+        for twin in same:
+            core[order[bounds[twin] : bounds[twin + 1]]] = found
+    return core
+
+
+class Search:
+    """The best of filling order, the order by traffic through the port (or with the host), and `place_cores`.
+
+    `late` counts the placements that the deadline ended.
     """
 
-    def __init__(self, limits: Limits, size: int) -> None:
-        self.limits = tuple(_OPEN if limit is None else limit for limit in limits)
-        self.size = size
-        self.free: list[list[int]] = []
-        self.tried: dict[Demand, int] = {}
+    def __init__(self, wanted: bool, seed: int, deadline: float | None) -> None:
+        self.wanted, self.seed, self.deadline = wanted, seed, deadline
+        self.moves_a_core = MOVES_A_CORE
+        self.late = 0
 
-    def copy(self) -> _Chip:
-        twin = _Chip(self.limits, self.size)
-        twin.free, twin.tried = [list(row) for row in self.free], dict(self.tried)
-        return twin
+    def share(self, cores: int) -> None:
+        """Divide the moves among so many cores."""
+        self.moves_a_core = min(MOVES_A_CORE, MOVES_IN_ALL // max(1, cores))
 
-    def holds(self, group: Group) -> bool:
-        """Put the whole group here; False where a tile found no room."""
-        return all(self.put(tile.demand) is not None for tile in group.tiles)
+    def best(self, pairs: Pairs, sites: Ints, anchors: Ints, points: Ints, hops: tuple[int, int]) -> Ints:
+        """(items,): a site for each."""
+        count = len(anchors)
+        ways = np.abs(sites[:, None, :] - points[None, :, :]) @ np.array(hops, np.int64)
+        by_traffic = np.empty(count, np.int64)
+        by_traffic[np.argsort(-anchors[:, 0], kind="stable")] = np.argsort(ways[:, 0], kind="stable")[:count]
+        found = [np.arange(count), by_traffic]
+        if len(pairs[2]) or anchors.shape[1] > 1:  # else `by_traffic` is best
+            if self.deadline is not None and time.monotonic() > self.deadline:
+                self.late += 1
+            else:
+                found.append(self._searched(pairs, sites, anchors, points, hops))
+        costs = [self._cost(site, pairs, sites, anchors, ways, hops) for site in found]
+        return found[costs.index(min(costs))]
 
-    def put(self, demand: Demand) -> int | None:
-        """The core that took the demand, None where the chip is full."""
-        a, b, c, d, e = demand
-        for core in range(self.tried.get(demand, 0), len(self.free)):
-            free = self.free[core]
-            if a <= free[0] and b <= free[1] and c <= free[2] and d <= free[3] and e <= free[4]:
-                break
-        else:
-            core = len(self.free)
-            if core == self.size or any(n > h for n, h in zip(demand, self.limits, strict=True)):
-                return None
-            free = list(self.limits)
-            self.free.append(free)
-        self.tried[demand] = core
-        for index, need in enumerate(demand):
-            free[index] -= need
-        return core
+    def _searched(self, pairs: Pairs, sites: Ints, anchors: Ints, points: Ints, hops: tuple[int, int]) -> Ints:
+        from .placement import place_cores
+
+        placed = place_cores(
+            pairs,
+            sites,
+            anchors,
+            anchor_sites=points,
+            hop_cost=hops,
+            seed=self.seed,
+            moves=self.moves_a_core * len(anchors),
+            deadline=self.deadline,
+        )
+        self.late += not placed.complete
+        return placed.site
+
+    @staticmethod
+    def _cost(site: Ints, pairs: Pairs, sites: Ints, anchors: Ints, ways: Ints, hops: tuple[int, int]) -> int:
+        source, target, weight = pairs
+        away = np.abs(sites[site[source]] - sites[site[target]]) @ np.array(hops, np.int64)
+        return int((weight * away).sum()) + int((anchors * ways[site]).sum())

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from neurodeploy.ir.chip import SystemSpec
-
-from .place import Placement
 
 #: Narrower weights that an error message tries, in this order.
 NARROWER = (4, 2)
 
 
+class Needs(Protocol):
+    """What a mapping would take."""
+
+    @property
+    def chips(self) -> int: ...
+
+    @property
+    def cores(self) -> int: ...
+
+
 def remedies(
     system: SystemSpec,
-    placed: Placement,
+    placed: Needs,
     available: int,
     alternatives: Sequence[SystemSpec],
     bits: int,

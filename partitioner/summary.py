@@ -8,18 +8,20 @@ from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.program import Program
 
+from .judge import program_metrics
 from .traffic import traffic
 from .usage import RESOURCES, Demand, core_demands
 from .verify import verify
 
 
 def summary(
-    mapping: Mapping, program: Program, system: SystemSpec, *, weight_bits: int | None = None
+    mapping: Mapping, program: Program, system: SystemSpec, *, weight_bits: int | None = None, judge: bool = True
 ) -> dict[str, Any]:
     """What the mapping takes, how far it is from the bound, what stays on the host and what crosses the border.
 
     `utilisation` is, for each resource, the mean and the largest used / limit over the cores that are used, None where
-    the limit is unknown. `border_bytes_per_token` is the sum over the chip steps (see `classify.py`).
+    the limit is unknown. `border_bytes_per_token` is the sum over the chip steps (see `classify.py`). `metrics` is what
+    `judge.program_metrics` finds; `judge` False leaves it None.
     """
     violations = verify(mapping, program, system, weight_bits=weight_bits)
     return {
@@ -29,6 +31,7 @@ def summary(
         "utilisation": utilisation(
             list(core_demands(mapping, program, system, weight_bits=weight_bits).values()), system
         ),
+        "metrics": program_metrics(mapping, program, system, weight_bits=weight_bits) if judge else None,
     }
 
 

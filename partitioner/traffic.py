@@ -1,29 +1,40 @@
-"""Messages a token at full activity: over the host border, between the cores of a chip, between chips.
+"""Messages a token at full activity: over the host border, between the cores of a chip, between chips, and their hops.
 
 In this strategy the host encodes the input of every island. One message for each column (each event, at most) crosses
 the border to the first chip that needs it, is passed on to every further chip that needs it, and is delivered once to
 every core that holds its column. One message for each row returns to the host. Partial sums go from the core that made
 them to the core of the row's reducer, unless that is the same core. An expert counts for the fraction of tokens that it
-is expected to see. Where on the board the host's port is, and hops on the mesh, are not modelled here.
+is expected to see.
+
+Hops are those of `link_loads`, one copy of a message for each destination core (Loihi has no multicast on its mesh):
+X-Y routes on the mesh of a chip from its port or from core to core, with ports at router (0, 0); and X-Y routes over the
+grid of chips from the host's chip 0, one message for each destination chip.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
+import numpy as np
+
 from neurodeploy.ir.chip import SystemSpec
-from neurodeploy.ir.mapping import Mapping, Shard
-from neurodeploy.ir.program import Island, Program
+from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.mapping import Mapping
+from neurodeploy.ir.program import Program
 
 from .classify import activity_of
-from .usage import Cost, block_words, island_bits
+from .link_loads import route
+from .nets import HOST, Nets
+from .program_nets import mapping_nets
 
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Expected messages for one token, each of `message_bytes` bytes."""
+    """Expected messages for one token, each of `message_bytes` bytes.
+
+    spike_hops : messages times links on the meshes of the chips. interchip_hops : messages times links between chips; its
+    bytes are what these links carry.
+    """
 
     message_bytes: int
     host_in: float = 0.0
@@ -32,6 +43,8 @@ class Traffic:
     events_between_chips: float = 0.0
     partials_between_cores: float = 0.0
     partials_between_chips: float = 0.0
+    spike_hops: float = 0.0
+    interchip_hops: float = 0.0
 
     def to_json(self) -> dict[str, dict[str, float]]:
         """``{kind: {"messages": messages a token, "bytes": bytes a token}}``"""
@@ -41,36 +54,33 @@ class Traffic:
 
 
 def traffic(mapping: Mapping, program: Program, system: SystemSpec) -> Traffic:
-    """Sum over all islands."""
-    total: dict[str, float] = defaultdict(float)
+    """Sum over all islands that are on chips."""
+    nets, chip, core = mapping_nets(mapping, program, system)
     activity = activity_of(program)
-    for name, shards in mapping.by_island().items():
-        island, share = program.islands[name], float(activity[name])
-        cost = Cost(system.chip, island_bits(island, None))
-        total["host_in"] += share * island.columns
-        total["host_out"] += share * island.rows * cost.words(island.neurons.out_bits)
-        for kind, count in [*_events(shards), *_partials(island, shards, cost)]:
-            total[kind] += share * count
-    return Traffic(system.chip.formats["message_bytes"], **total)
+    placed = {shard.island for shard in mapping.shards}
+    fan = np.diff(nets.indptr)
+    source, weight = np.repeat(nets.source, fan), np.repeat(nets.weight, fan)
+    events, inside = source == HOST, (source != HOST) & (nets.pins != HOST)
+    same = inside & (chip[source] == chip[nets.pins])
+    routed = route(nets, chip, core, system)
+    counts = {
+        "host_out": int(weight[nets.pins == HOST].sum()),
+        "events_to_cores": int(weight[events].sum()),
+        "events_between_chips": _further_chips(nets, chip),
+        "partials_between_cores": int(weight[same].sum()),
+        "partials_between_chips": int(weight[inside & ~same].sum()),
+        "spike_hops": routed.mesh.hops_ew + routed.mesh.hops_ns,
+        "interchip_hops": routed.packets,
+    }
+    host_in = sum(activity[name] * program.islands[name].columns for name in placed)
+    parts = {kind: count / nets.per for kind, count in counts.items()}
+    return Traffic(system.chip.formats["message_bytes"], host_in=float(host_in), **parts)
 
 
-def _events(shards: list[Shard]) -> Iterator[tuple[str, int]]:
-    cores: dict[tuple[int, int], set[tuple[int, int]]] = defaultdict(set)
-    for shard in shards:
-        if shard.kind == "synapses":
-            cores[shard.cols].add((shard.chip, shard.core))
-    for (start, stop), places in cores.items():
-        yield "events_to_cores", (stop - start) * len(places)
-        yield "events_between_chips", (stop - start) * (len({chip for chip, _ in places}) - 1)
-
-
-def _partials(island: Island, shards: list[Shard], cost: Cost) -> Iterator[tuple[str, int]]:
-    words = block_words(island, shards, cost)
-    reducers = [shard for shard in shards if shard.kind == "reducer"]
-    for shard in shards if words else ():
-        for target in reducers if shard.kind == "synapses" and shard.cols in words else ():
-            rows = min(shard.rows[1], target.rows[1]) - max(shard.rows[0], target.rows[0])
-            if rows > 0 and shard.chip != target.chip:
-                yield "partials_between_chips", rows * words[shard.cols]
-            elif rows > 0 and shard.core != target.core:
-                yield "partials_between_cores", rows * words[shard.cols]
+def _further_chips(nets: Nets, chip: Ints) -> int:
+    """What the host sends, once for each destination chip but the first."""
+    total = 0
+    for index in np.flatnonzero(nets.source == HOST).tolist():
+        pins = nets.pins[nets.indptr[index] : nets.indptr[index + 1]]
+        total += int(nets.weight[index]) * (len(np.unique(chip[pins])) - 1)
+    return total

@@ -21,10 +21,12 @@ magnitude; with its sign that makes its bits, and its bits make whole messages.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Callable, Iterable
 from collections.abc import Mapping as Table
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 
 from neurodeploy.ir.chip import ChipSpec, SystemSpec
 from neurodeploy.ir.mapping import Mapping, Shard, Usage
@@ -36,6 +38,9 @@ RESOURCES = ("neurons", "synapse_bytes", "in_axons", "out_axons", "state_bytes")
 MAX_WORDS = 2
 
 Demand = tuple[int, int, int, int, int]
+Limits = tuple[int | None, ...]
+#: First and last + 1.
+Range = tuple[int, int]
 Core = tuple[int, int]
 
 
@@ -47,7 +52,8 @@ class Cost:
     bits: int
 
     @cached_property
-    def _formats(self) -> tuple[int, int, int]:
+    def formats(self) -> tuple[int, int, int]:
+        """Bytes of a list header, of a neuron's state and of an axon entry."""
         formats = self.chip.formats
         return formats["synapse_row_header_bytes"], formats["neuron_state_bytes"], formats["axon_entry_bytes"]
 
@@ -60,13 +66,13 @@ class Cost:
         return -(-bits // self.word_bits)
 
     def synapses(self, rows: int, columns: int, messages: int) -> Demand:
-        header, state, axon = self._formats
+        header, state, axon = self.formats
         sent = rows * messages
         lists = columns * (header + -(-rows * self.bits // 8))
         return rows, lists, columns, sent, state * rows + axon * (columns + sent)
 
     def reducer(self, rows: int, received: int, messages: int) -> Demand:
-        header, state, axon = self._formats
+        header, state, axon = self.formats
         sent, axons = rows * messages, rows * received
         return rows, axons * (header + -(-self.bits // 8)), axons, sent, state * rows + axon * (axons + sent)
 
@@ -124,10 +130,13 @@ def core_usage(
     }
 
 
-def core_limits(chip: ChipSpec, max_rows: int | None = None) -> tuple[int | None, ...]:
-    """The limits in the order of `RESOURCES`; `max_rows` lowers the number of neurons a core may take."""
+def core_limits(
+    chip: ChipSpec, max_rows: int | None = None, caps: Table[str, int] = MappingProxyType({})
+) -> tuple[int | None, ...]:
+    """The limits in the order of `RESOURCES`. `max_rows` lowers the number of neurons a core may take, `caps` a limit to
+    that many per cent of it; a cap on a limit that is unknown changes nothing."""
     limits: Table[str, int | None] = {name: limit.value for name, limit in chip.budget.limits().items()}
-    values = [limits[name] for name in RESOURCES]
+    values = [None if (v := limits[name]) is None else v * caps.get(name, 100) // 100 for name in RESOURCES]
     if max_rows is not None:
         values[0] = max_rows if values[0] is None else min(values[0], max_rows)
     return tuple(values)
@@ -137,5 +146,15 @@ def add(a: Demand, b: Demand) -> Demand:
     return a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3], a[4] + b[4]
 
 
+def times(demand: Demand, count: int) -> Demand:
+    a, b, c, d, e = demand
+    return a * count, b * count, c * count, d * count, e * count
+
+
 def fits(demand: Demand, limits: tuple[int | None, ...]) -> bool:
     return all(limit is None or used <= limit for used, limit in zip(demand, limits, strict=True))
+
+
+def most_rows(demand: Callable[[int], Demand], most: int, limits: Limits) -> int:
+    """The largest n in 0..most whose demand fits; demands grow with n."""
+    return bisect_right(range(1, most + 1), False, key=lambda n: not fits(demand(n), limits))

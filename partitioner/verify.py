@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.ir.chip import SystemSpec
+from neurodeploy.ir.devices import host_islands
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.program import BLOCK, Island, IslandCall, Program
 
@@ -43,6 +44,7 @@ def verify(mapping: Mapping, program: Program, system: SystemSpec, *, weight_bit
     `weight_bits` is the width that the mapping was planned with, where that is not the program's own.
     """
     found = _frame(mapping, program, system)
+    hosted = host_islands(program, mapping.assignments)
     shards: dict[str, list[Shard]] = defaultdict(list)
     sound: dict[str, list[Shard]] = defaultdict(list)
     for shard in mapping.shards:
@@ -53,6 +55,9 @@ def verify(mapping: Mapping, program: Program, system: SystemSpec, *, weight_bit
         if not problems:
             sound[shard.island].append(shard)
     for name, island in program.islands.items():
+        if name in hosted:
+            found.extend(f"{_label(shard)}: on a core, but the host computes this island" for shard in shards[name])
+            continue
         found.extend(_widths(island, system))
         found.extend(coverage(island, [shard for shard in shards[name] if shard.kind == "synapses"]))
         found.extend(reducers(island, shards[name]))
@@ -77,9 +82,14 @@ def frame(mapping: Mapping, system: SystemSpec) -> list[str]:
 
 
 def _frame(mapping: Mapping, program: Program, system: SystemSpec) -> list[str]:
-    """`frame`, and a device for every step in order."""
+    """`frame`, and a device for every step in order; an island's may be the host, then it has no shard."""
     found = frame(mapping, system)
-    wanted = [(step.path, "chip" if isinstance(step, IslandCall) else "host") for step in program.steps]
+    found += [f"{name}: has an order of neurons, rows of an island keep theirs" for name in mapping.orders]
+    hosted = host_islands(program, mapping.assignments)
+    wanted = [
+        (step.path, "chip" if isinstance(step, IslandCall) and step.island not in hosted else "host")
+        for step in program.steps
+    ]
     given = [(entry.path, entry.device) for entry in mapping.assignments]
     if wanted != given:
         for path, device in sorted((Counter(wanted) - Counter(given)).keys()):

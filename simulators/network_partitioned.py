@@ -4,7 +4,8 @@ A shard holds the synapses of its rows and columns; its columns run over the axo
 one projection after another (`Network.into`). Where the columns of some rows are cut, each shard sends the exact sums of
 its part, before the shift, one message for each row, projection and delay slot; the reducer of the rows adds them and
 then does what a whole shard does: wrap, shift, wait, update the neurons. Integer addition does not care for order, so
-outputs, probes, states and counts equal those of `network_reference` bit for bit, whatever the cut.
+outputs, probes, states and counts equal those of `network_reference` bit for bit, whatever the cut. Where the mapping has
+orders, the arranged network runs, and what it leaves is put back into the order of the network.
 
 Counted for each shard, over samples and steps (`ShardCounts`):
 
@@ -24,6 +25,7 @@ from typing import NamedTuple
 import numpy as np
 
 from neurodeploy.errors import InternalError
+from neurodeploy.ir.arrange import arranged, probes_there, result_back, state_there
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import INPUT, Direct, Network, Projection
@@ -32,6 +34,7 @@ from neurodeploy.ir.result import ShardCounts
 from neurodeploy.neurons import registry
 from neurodeploy.neurons.model import Stepped, Values
 from neurodeploy.synapses.structure import delays, to_coo
+from simulators.network_checks import check_probes, check_state
 from simulators.network_reference import Machine, prepared, run_with
 
 
@@ -55,7 +58,7 @@ class PartitionedNetworkRunner:
     name = "partitioned"
 
     def __init__(self, mapping: Mapping) -> None:
-        self._shards = mapping.by_island()
+        self._shards, self._orders = mapping.by_island(), mapping.orders
         self.shard_counts: dict[Shard, ShardCounts] = {}
 
     def run(
@@ -67,8 +70,13 @@ class PartitionedNetworkRunner:
         state: NetworkState | None = None,
         probes: Sequence[Probe] = (),
     ) -> NetworkResult:
-        machine = _Cores(network, self._shards)
-        result = run_with(machine, network, inputs, steps, state, probes)
+        check_probes(network, probes)
+        if state is not None and self._orders:
+            check_state(network, state)
+            state = state_there(state, network, self._orders)
+        laid = arranged(network, self._orders)
+        machine = _Cores(laid, self._shards)
+        result = run_with(machine, laid, inputs, steps, state, probes_there(probes, self._orders))
         for shard, new in machine.counts(result.activity.samples * steps).items():
             old = self.shard_counts.get(shard, ShardCounts(0, 0, 0, 0))
             self.shard_counts[shard] = ShardCounts(
@@ -77,7 +85,7 @@ class PartitionedNetworkRunner:
                 old.neuron_updates + new.neuron_updates,
                 old.messages_out + new.messages_out,
             )
-        return result
+        return result_back(result, network, probes, self._orders) if self._orders else result
 
 
 class _Cores(Machine):

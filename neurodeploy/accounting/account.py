@@ -47,7 +47,8 @@ def account(
     Parameters
     ----------
     mapping : which core of `system` holds which shard.
-    counts : exact counts of a run of that phase; `host_flops` and `host_bytes` are the host's work in it.
+    counts : exact counts of a run of that phase; `host_flops` and `host_bytes` are the host's own work in it,
+        `host_islands` what it computed in place of the chip.
     islands : sizes of every island in the mapping (`ir.program.Island`, or `work.Sizes`).
     phase : "prefill" (pipelined over the tokens of a prompt) or "generate" (fall-through, token after token).
     powered : "used" charges the static power of the chips that hold a shard, "system" that of all chips of the system.
@@ -72,9 +73,9 @@ def account(
         )
     chips = system.chips if powered == "system" else mapping.chips_used
     if phase == "generate":
-        time = timing.generate(works, counts, system, host, border, mapping.chips_used)
+        time = timing.generate(works, counts, system, host, border, mapping.chips_used, islands)
     else:
-        time = timing.prefill(works, counts, system, host, border, mapping.chips_used, prompts)
+        time = timing.prefill(works, counts, system, host, border, mapping.chips_used, islands, prompts)
     if time.seconds.low <= 0:
         raise UserError(
             "ND3102", "energy", "nothing was computed in this run", "run at least one token through the model"
@@ -98,7 +99,7 @@ def account(
         chips_powered=chips,
         chips_used=mapping.chips_used,
         cores_used=mapping.cores_used,
-        assumptions=assumptions(phase, powered, border, system, mapping, works),
+        assumptions=assumptions(phase, powered, border, system, mapping, works, len(counts.host_islands)),
         not_modelled=NOT_MODELLED,
     )
 
@@ -229,14 +230,18 @@ def _standing(
 
 
 def host_entries(host: HostSpec, time: timing.Timing) -> list[LedgerEntry]:
-    """The host's idle power over the whole token and its active power above that over its own work."""
-    spans = (
-        ("seconds at idle power", host.idle_power, time.seconds),
-        ("seconds of work, power above idle", host.active_power, time.host_busy),
-    )
+    """The host's idle power over the whole token and its active power above that over its own work; islands by layer."""
+    spans = [
+        ("host compute", "seconds at idle power", host.idle_power, time.seconds, None),
+        ("host compute", "seconds of work, power above idle", host.active_power, time.host_busy, None),
+        *(
+            ("host islands", "seconds of islands' integer sums, power above idle", host.active_power, span, layer)
+            for layer, span in time.host_islands.items()
+        ),
+    ]
     return [
-        LedgerEntry(host.name, "host compute", text, "wall", span.nominal, watts, of(watts) * span, "modelled")
-        for text, watts, span in spans
+        LedgerEntry(host.name, part, text, "wall", span.nominal, watts, of(watts) * span, "modelled", layer)
+        for part, text, watts, span, layer in spans
     ]
 
 

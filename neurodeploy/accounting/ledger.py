@@ -34,6 +34,7 @@ KINDS: Mapping[str, str] = {
     "inter-chip": "io",
     "host link": "io",
     "host compute": "host",
+    "host islands": "host",
     "power supply": "supply",
 }
 

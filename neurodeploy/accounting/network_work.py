@@ -20,6 +20,7 @@ import numpy as np
 
 from neurodeploy.accounting.routes import router
 from neurodeploy.errors import InternalError, UserError
+from neurodeploy.ir.arrange import activity_there, arranged
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
@@ -27,7 +28,7 @@ from neurodeploy.ir.network import INPUT, Conv, Network
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.ir.result import ShardCounts
 from neurodeploy.neurons.registry import output_ports
-from neurodeploy.synapses.flows import HOST, Flow, Homes, flows, partial_sums
+from neurodeploy.synapses.flows import HOST, Entries, Flow, Homes, flows, partial_sums
 
 #: Models whose update costs as much as the chip's own integrate-and-fire neuron: leaky integration and a comparison.
 #: All others are charged as microcode.
@@ -148,6 +149,7 @@ def derive(network: Network, mapping: Mapping, activity: NetworkActivity, system
         problem = f"the mapping is for {mapping.system} and the energy was asked of {system.name}"
         raise UserError("ND3106", network.name, problem, "map the network to that system first")
     _agree(network, mapping, activity)
+    network, activity = arranged(network, mapping.orders), activity_there(activity, mapping.orders)
     homes = Homes(network, mapping)
     work = Work(
         activity.steps,
@@ -159,8 +161,9 @@ def derive(network: Network, mapping: Mapping, activity: NetworkActivity, system
         1 + (1 if any(shard.kind == "reducer" for shard in mapping.shards) else 0) + _direct_depth(network),
         homes,
     )
+    entries = Entries(system.chips)
     for flow in flows(network, mapping, activity.fired, homes):
-        _spikes(work, flow)
+        _spikes(work, flow, entries)
     every = activity.steps * activity.samples
     for source, target, messages in partial_sums(network, mapping, homes):
         _partials(work, source, target, messages * every)
@@ -202,7 +205,7 @@ def _direct_depth(network: Network) -> int:
     return max(depth.values(), default=0)
 
 
-def _spikes(work: Work, flow: Flow) -> None:
+def _spikes(work: Work, flow: Flow, entries: Entries) -> None:
     counts, routes = work.populations[flow.projection.target], work.routes
     conv = isinstance(flow.projection.synapse, Conv)
     np.add.at(work.loads[:, CONV_SYNOPS if conv else SYNOPS], flow.target, flow.synops)
@@ -223,7 +226,7 @@ def _spikes(work: Work, flow: Flow) -> None:
         target, messages = flow.target[outside], flow.messages[outside]
         counts.hop(routes.port_to_core(target, messages))
         chips = routes.chip[target]
-        _, first = np.unique(flow.axon[outside] * routes.system.chips + chips, return_index=True)
+        first = entries.fresh(flow.projection.name, flow.axon[outside], chips)
         routes.to_chips(chips[first], messages[first])
         counts.entering += int(messages[first].sum())
 

@@ -20,7 +20,13 @@ NOT_MODELLED = (
 
 
 def assumptions(
-    phase: str, powered: str, border: str, system: SystemSpec, mapping: Placement, works: Iterable[IslandWork]
+    phase: str,
+    powered: str,
+    border: str,
+    system: SystemSpec,
+    mapping: Placement,
+    works: Iterable[IslandWork],
+    on_host: int = 0,
 ) -> tuple[str, ...]:
     """What holds for this account; only sentences that apply to it."""
     works = list(works)
@@ -45,6 +51,11 @@ def assumptions(
         "board powers are left out (powered='system' adds them).",
         "The power supply loses 10 % (5 to 20 %) of what it delivers: a guess.",
     ]
+    if on_host:
+        said.append(
+            f"{on_host} islands are computed by the host with the same integers: two operations a weight and token, each "
+            "weight read once a call as one byte, at the host's rate for float32; they cross no border."
+        )
     if mapping.chips_used > 1:
         said.append(
             "Messages between host and chips enter and leave at chip 0 and travel along the chip grid, one copy for "

@@ -79,6 +79,7 @@ def metrics(
 
     ``Dense = sum of rows * columns * tokens``, ``Effective_MACs = sum_j events_j * nonzeros_j``, ``ActivationSparsity =
     1 - events / (columns * tokens)`` over all islands that ran, ``MembraneUpdates = sum of rows * tokens``.
+    They describe the algorithm: an island counts the same whether a chip or the host computed it.
 
     Parameters
     ----------
@@ -91,7 +92,7 @@ def metrics(
     if counts.tokens <= 0:
         raise UserError("ND3102", "energy", "no token was run, and metrics are per token", "run at least one token")
     dense = effective = updates = events = axons = 0
-    for name, activity in counts.islands.items():
+    for name, activity in counts.everywhere().items():
         if name not in islands:
             raise InternalError("ND9031", name, "was run and has no sizes")
         island, fired = islands[name], int(activity.events.sum())

@@ -8,7 +8,7 @@ One time step takes (max-affine bound; Timcheck et al., arXiv 2601.10035, Yik et
 
 *generate* is fall-through: one token at a time, nothing overlaps::
 
-    T_token = sum over island calls (steps T + 2 t_host_link + border bytes / bw_host_link) + host compute
+    T_token = sum over island calls (steps T + 2 t_host_link + border bytes / bw_host_link) + host compute + host islands
 
 An island takes one step, or two where a reducer adds partial sums. Its call crosses the border in and out; without a
 border (`border="none"`: the islands feed one another on the chip) the border's terms are zero. An expert counts with
@@ -22,32 +22,38 @@ border's latency is paid once per prompt::
     T_first_token = tokens / prompts * T_token + T_token(generate)
 
 The time to fill the pipeline is not in `T_token` of prefill; it is the second term of `T_first_token`. Host compute is
-a roofline, ``max(flops / peak_flops, bytes / bandwidth)``. Counts are sums over tokens, so a core's load is its mean:
+a roofline, ``max(flops / peak_flops, bytes / bandwidth)``; each island that the host computes is one of its own, after
+the others, and in prefill they add to host compute. Counts are sums over tokens, so a core's load is its mean:
 for tokens that differ, the largest mean load is a lower bound of the mean of the largest load.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.accounting.band import ZERO, Band, exactly, largest, of, total
 from neurodeploy.accounting.costs import cost, neuron_time
-from neurodeploy.accounting.work import IslandWork, Stage
+from neurodeploy.accounting.work import IslandSizes, IslandWork, Stage
 from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
 from neurodeploy.ir.result import ActivityCounts
 
 #: The parts of a token's time, in the order of the report.
 PARTS = ("cores", "links", "step floor", "multi-chip barrier", "host link latency", "host link bytes", "host compute")
+#: One more, where the host computes islands.
+ISLANDS = "host islands"
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Seconds per token with what they consist of (`parts`, nominal seconds, their sum is the whole) and what binds."""
+    """Seconds per token with what they consist of (`parts`, nominal seconds, their sum is the whole) and what binds.
+
+    `host_busy` is the host's work on its own operations, `host_islands` by layer that on islands of the program.
+    """
 
     seconds: Band
     parts: dict[str, float]
@@ -55,6 +61,7 @@ class Timing:
     host_busy: Band
     steps_per_token: float
     first_token: Band | None = None
+    host_islands: dict[int | None, Band] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +148,19 @@ def host_seconds(host: HostSpec, flops: float, bytes_moved: float) -> Band:
     return largest((exactly(flops).over(of(host.peak_flops)), exactly(bytes_moved).over(of(host.bandwidth))))
 
 
+def island_seconds(
+    host: HostSpec, counts: ActivityCounts, islands: Mapping[str, IslandSizes]
+) -> dict[int | None, Band]:
+    """Seconds a token of the islands that the host computed, by layer: a roofline for each."""
+    found: dict[int | None, Band] = {}
+    for name, work in counts.host_islands.items():
+        if work.activity.tokens:
+            time = host_seconds(host, work.flops / counts.tokens, work.bytes / counts.tokens)
+            layer = islands[name].layer
+            found[layer] = found.get(layer, ZERO) + time
+    return found
+
+
 def generate(
     works: Sequence[IslandWork],
     counts: ActivityCounts,
@@ -148,6 +168,7 @@ def generate(
     host: HostSpec,
     border: str,
     chips_used: int,
+    islands: Mapping[str, IslandSizes],
 ) -> Timing:
     """Fall-through: the sum over islands in order, the border and the host's own work (module docstring)."""
     chip, parts, steps, idle = system.chip, dict.fromkeys(PARTS, ZERO), 0.0, _resident(works)
@@ -170,6 +191,9 @@ def generate(
         parts["host link latency"] = of(cost(chip, "t_host_link_s")) * crossings
         parts["host link bytes"] = _border_bytes(works, counts, chip)
     parts["host compute"] = host_seconds(host, counts.host_flops / counts.tokens, counts.host_bytes / counts.tokens)
+    on_host = island_seconds(host, counts, islands)
+    if on_host:
+        parts[ISLANDS] = total(on_host.values())
     nominal = {part: time.nominal for part, time in parts.items()}
     binding = max(nominal, key=lambda part: nominal[part])
     text = (
@@ -177,7 +201,9 @@ def generate(
         if binding == "host link latency"
         else largest_step.get(binding, (0.0, ""))[1]
     )
-    return Timing(total(parts.values()), nominal, _say(binding, text), parts["host compute"], steps)
+    return Timing(
+        total(parts.values()), nominal, _say(binding, text), parts["host compute"], steps, host_islands=on_host
+    )
 
 
 def prefill(
@@ -187,6 +213,7 @@ def prefill(
     host: HostSpec,
     border: str,
     chips_used: int,
+    islands: Mapping[str, IslandSizes],
     prompts: int,
 ) -> Timing:
     """Pipelined: the slowest stage sets the pace (module docstring); `parts` holds that stage and the latency."""
@@ -201,7 +228,8 @@ def prefill(
         )
     pipeline = step.seconds + total(overhead.values()) if running else ZERO
     busy = host_seconds(host, counts.host_flops / tokens, counts.host_bytes / tokens)
-    stages = {step.part: pipeline, "host compute": busy}
+    on_host = island_seconds(host, counts, islands)
+    stages = {step.part: pipeline, "host compute": busy + total(on_host.values())}
     latency = ZERO
     if border == "calls":
         stages["host link bytes"] = _border_bytes(works, counts, chip)
@@ -209,14 +237,16 @@ def prefill(
     slowest = max(stages, key=lambda part: stages[part].nominal)
     pace = largest(stages.values())
     parts = dict.fromkeys(PARTS, 0.0) | {slowest: pace.nominal, "host link latency": latency.nominal}
+    if slowest == "host compute" and on_host:
+        parts |= {"host compute": busy.nominal, ISLANDS: total(on_host.values()).nominal}
     if slowest == step.part and running:
         parts |= {part: time.nominal for part, time in overhead.items()} | {slowest: step.seconds.nominal}
     binding = max(parts, key=lambda part: parts[part])
     seconds = pace + latency
-    fall = generate(works, counts, system, host, border, chips_used)
+    fall = generate(works, counts, system, host, border, chips_used, islands)
     first = seconds * (tokens / prompts) + fall.seconds
     said = _say(binding, step.text if binding == step.part else "")
-    return Timing(seconds, parts, said, busy, 1.0 if running else 0.0, first)
+    return Timing(seconds, parts, said, busy, 1.0 if running else 0.0, first, on_host)
 
 
 def _merged(stages: Iterable[Stage]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -7,6 +7,8 @@ Counts are of axons and neurons, so any mapping of the same run can be priced wi
     updates      = rows * tokens
     messages out = sum of IslandActivity.messages_out[r0:r1]               rows * tokens where partial sums are sent
 
+Islands that the host computed have no shard and are in none of this: their work is in `ActivityCounts.host_islands`.
+
 A shard whose columns are a part of the island sends a partial sum per row and token to its reducer, zeros included (an
 upper bound: the counts do not say which partial sums vanish). A reducer spends one synop per partial sum that arrives.
 """
@@ -133,6 +135,9 @@ def derive(
     for name in (*counts.islands, *placed):
         if name not in placed or name not in islands:
             raise InternalError("ND9031", name, "is not in the mapping, or has no sizes")
+    for name in counts.host_islands:
+        if name in placed or name not in islands:
+            raise InternalError("ND9031", name, "ran on the host and has shards on a chip, or has no sizes")
     works: list[IslandWork] = []
     before = 0
     for name, shards in placed.items():

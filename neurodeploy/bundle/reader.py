@@ -48,6 +48,10 @@ class Bundle:
         """sha256 of program.json: identifies the conversion."""
         return str(self.manifest["members"]["program.json"]["sha256"])
 
+    @property
+    def is_mapped(self) -> bool:
+        return (self.path / "mapping.json").exists()
+
     def read_mapping(self) -> dict[str, Any]:
         """The JSON form of the mapping; ND2005 if there is none, ND5002 damaged, ND5010 of another conversion."""
         file = self.path / "mapping.json"

@@ -23,7 +23,7 @@ moe_combine     n rows                                         12 n rows + 4 T E
 
 ``keys(T)`` is the number of distinct keys that the T queries see: they are read once a call, so a long prefill is
 charged less per token than decoding, as on a real host. A float `Projection` is 2 T in out flops and its weights,
-inputs and outputs in float32.
+inputs and outputs in float32. An island that the host computes has a rule of its own (`island_work`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from neurodeploy.errors import InternalError
-from neurodeploy.hostops.kvcache import oldest_visible
+from neurodeploy.hostops.visible import oldest_visible
 from neurodeploy.ir.graph import Attr, HostOp, Projection
 
 #: clip 2, scale and shift 3, reduction 4, polynomial 13, exponent 2: the operations in `kernels.exp32`.
@@ -92,6 +92,24 @@ def routed_work(op: HostOp, size: int, tokens: int, experts: int, rows: int) -> 
     """`work` of moe_dispatch or moe_combine whose experts got `rows` tokens together."""
     passes = 2 if op.op == "moe_dispatch" else 3
     return Work(size * rows, passes * FLOAT * size * rows + FLOAT * tokens * experts)
+
+
+#: Of a value that an island encodes: multiply, round, two comparisons. Of one that it returns: add the bias, round and
+#: shift the sum, saturate, multiply, round and shift, saturate, scale to a real number.
+ENCODE, NEURON = 4, 10
+
+
+def island_work(rows: int, columns: int, tokens: int) -> Work:
+    """An island of (rows, columns) that the host computes for `tokens` tokens in one call.
+
+    ``flops = T (2 rows columns + ENCODE columns + NEURON rows)``: a multiply and an add of integers are charged as two
+    floating-point operations. ``bytes = rows columns + 3 rows + columns + T (4 columns + 4 rows)``: each weight (one
+    byte, whatever its width), multiplier, shift and exponent once a call, float32 values read and written once.
+    """
+    if not tokens:
+        return Work()
+    flops = tokens * (2 * rows * columns + ENCODE * columns + NEURON * rows)
+    return Work(flops, rows * columns + 3 * rows + columns + tokens * FLOAT * (columns + rows))
 
 
 def visible_pairs(tokens: int, context: int, window: int | None, chunk: int | None) -> int:

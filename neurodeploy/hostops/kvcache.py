@@ -7,19 +7,10 @@ from dataclasses import dataclass, field
 import torch
 
 from neurodeploy.errors import InternalError
+from neurodeploy.hostops.visible import oldest_visible as oldest_visible
 
 #: Columns that a growing cache adds at least, so that decoding does not copy it at every token.
 GROWTH = 64
-
-
-def oldest_visible(position: int, window: int | None, chunk: int | None) -> int:
-    """First key that the query at `position` may see: all of them, the last `window`, or those of its own chunk."""
-    first = 0
-    if window:
-        first = max(first, position - window + 1)
-    if chunk:
-        first = max(first, position - position % chunk)
-    return first
 
 
 class KVCache:

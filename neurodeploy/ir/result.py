@@ -46,13 +46,39 @@ class IslandActivity:
 
 
 @dataclass(slots=True, eq=False)
+class HostIsland:
+    """An island that the host computed, with the same integers: what it saw, and what that took of the host.
+
+    activity : as if it had run on the chip; none of it is an event of a chip
+    calls : calls with at least one token; each reads all weights once
+    flops, bytes : work of these calls (`hostops.cost.island_work`)
+    """
+
+    activity: IslandActivity
+    calls: int = 0
+    flops: int = 0
+    bytes: int = 0
+
+    def add(self, other: HostIsland) -> None:
+        self.activity.add(other.activity)
+        self.calls += other.calls
+        self.flops += other.flops
+        self.bytes += other.bytes
+
+
+@dataclass(slots=True, eq=False)
 class ActivityCounts:
-    """Counts by island, and the work that the host did between them."""
+    """Counts by island, and the work that the host did between them.
+
+    `islands` ran on the chip, `host_islands` on the host; their work is not in `host_flops` and `host_bytes`, which are
+    those of the host's own operations.
+    """
 
     islands: dict[str, IslandActivity] = field(default_factory=dict)
     tokens: int = 0
     host_flops: int = 0
     host_bytes: int = 0
+    host_islands: dict[str, HostIsland] = field(default_factory=dict)
 
     def add(self, other: ActivityCounts) -> None:
         for name, activity in other.islands.items():
@@ -60,13 +86,22 @@ class ActivityCounts:
                 self.islands[name].add(activity)
             else:
                 self.islands[name] = activity
+        for name, work in other.host_islands.items():
+            if name in self.host_islands:
+                self.host_islands[name].add(work)
+            else:
+                self.host_islands[name] = work
         self.tokens += other.tokens
         self.host_flops += other.host_flops
         self.host_bytes += other.host_bytes
 
+    def everywhere(self) -> dict[str, IslandActivity]:
+        """The activity of every island that was called, whichever device computed it."""
+        return self.islands | {name: work.activity for name, work in self.host_islands.items()}
+
     @property
     def saturations(self) -> int:
-        return sum(activity.saturations for activity in self.islands.values())
+        return sum(activity.saturations for activity in self.everywhere().values())
 
 
 @dataclass(frozen=True, slots=True)

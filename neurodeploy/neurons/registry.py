@@ -128,7 +128,12 @@ def initial_state(population: Population, samples: int) -> Values:
     """Every state variable at step 0: int64 (samples, size). Raises ND3240..ND3246."""
     values = _initial_values(population, prepared_params(population))
     shape = (samples, population.size)
-    return {name: np.broadcast_to(value, shape).astype(np.int64) for name, value in values.items()}
+
+    def whole(value: NDArray[np.int64]) -> NDArray[np.int64]:
+        """What has the size already is an array of its own: no second one."""
+        return value.reshape(shape) if value.size == shape[0] * shape[1] else np.array(np.broadcast_to(value, shape))
+
+    return {name: whole(value) for name, value in values.items()}
 
 
 def state_bytes(population: Population) -> int:

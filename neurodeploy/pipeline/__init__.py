@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from neurodeploy.pipeline.checking import doctor, verify
 from neurodeploy.pipeline.converting import convert
+from neurodeploy.pipeline.fitting import fit, fit_models
 from neurodeploy.pipeline.mapping import explain, map
 from neurodeploy.pipeline.pricing import energy
 from neurodeploy.pipeline.reporting import report
@@ -31,6 +32,8 @@ __all__ = [
     "eval_network",
     "explain",
     "export_network",
+    "fit",
+    "fit_models",
     "generate",
     "is_network",
     "is_spiking_file",

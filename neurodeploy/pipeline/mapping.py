@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping as Table
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from neurodeploy.bundle import open_bundle
+from neurodeploy.bundle import Bundle, open_bundle
+from neurodeploy.bundle.files import write_aside
+from neurodeploy.errors import DoesNotFit, UserError
+from neurodeploy.ir.chip import HostSpec, SystemSpec
+from neurodeploy.ir.mapping import Mapping
+from neurodeploy.pipeline.judging import Stopwatch
 from neurodeploy.pipeline.session import Progress, read_mapping
+
+if TYPE_CHECKING:
+    from neurodeploy.ir.network import Network
+    from partitioner.options import Options, Pin
 
 
 def map(
@@ -14,36 +26,143 @@ def map(
     system: str = "kapoho-point",
     *,
     chips: int | None = None,
+    offload: bool = True,
+    plan: str | Path | None = None,
+    write_plan: str | Path | None = None,
+    pins: Sequence[str] = (),
     max_rows: int | None = None,
+    caps: Table[str, int] | None = None,
+    spread: bool = False,
+    objective: str = "cores",
+    seed: int = 0,
+    time_limit: float | None = None,
+    place: bool = True,
+    work: str | Path | None = None,
+    host: str = "cpu-generic",
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Map a bundle to a system and store the mapping in it; the dictionary is what ``map --json`` prints.
 
-    `chips` uses only so many chips of the system, `max_rows` caps the neurons of a core. Raises `DoesNotFit` (ND2001) with
-    what the model needs and what would help; an older mapping then stays.
+    Parameters
+    ----------
+    chips : use only so many chips of the system. Islands of a language model that do not fit them are left to the host,
+        and the dictionary has their figures under "offload"; without `chips` a model that does not fit is an error.
+    offload : False: an error with `chips` too. A spiking network is never left to the host.
+    plan, write_plan : a table op -> device to follow, and where to write the one that was made (`partitioner.plan_table`).
+    pins : hints such as ``"layers.0.attention=rows:64,chip:2"`` beside the table.
+    max_rows, caps, spread, objective, seed, time_limit, place : see `partitioner.options.Options`.
+    work : a folder where stages keep what they found; a call that was interrupted goes on from there.
+    host : profile that prices what is left to the host.
+
+    Raises
+    ------
+    DoesNotFit ND2001, ND2010 and others : what the model needs and what would help. UserError ND2060 to ND2070 : the
+    plan or a pin is wrong. Whatever is raised, an older mapping stays.
     """
     from partitioner.json_form import mapping_to_json
-    from partitioner.mapper import map_program
-    from partitioner.network_mapper import map_network
-    from partitioner.network_summary import summary as network_summary
-    from partitioner.summary import summary
-    from targets.systems import SYSTEMS, get_system
+    from partitioner.options import Options
+    from targets.hosts import get_host
+    from targets.systems import get_system
 
-    opened, target = open_bundle(bundle), get_system(system)
+    opened, target, profile = open_bundle(bundle), get_system(system), get_host(host)
     if progress:
         progress("map", 0, 1)
-    network, known = opened.program.network, tuple(SYSTEMS.values())
+    options = Options(
+        max_rows=max_rows, caps=dict(caps or {}), spread=spread, chips=chips, objective=objective, seed=seed,
+        time_limit=time_limit, place=place, pins=_pins(opened, plan, pins, chips or target.chips),
+    )  # fmt: skip
+    folder = None if work is None else Path(work)
+    network = opened.program.network
     if network is not None:
-        mapping = map_network(network, target, chips=chips, max_rows=max_rows, alternatives=known)
-        found = network_summary(mapping, network, target)
+        mapping, found = _map_network(network, target, options, folder)
     else:
-        mapping = map_program(opened.program, target, chips=chips, max_rows=max_rows, alternatives=known)
-        found = summary(mapping, opened.program, target)
+        mapping, found = _map_program(opened, target, options, folder, profile, offload)
     if not found["violations"]:
+        if write_plan is not None:
+            write_aside(Path(write_plan), _table(opened, mapping, target, profile, options).encode())
+            found["plan"] = str(write_plan)
         opened.write_mapping(mapping_to_json(mapping))
     if progress:
         progress("map", 1, 1)
     return found
+
+
+def _pins(opened: Bundle, plan: str | Path | None, hints: Sequence[str], chips: int) -> dict[str, Pin]:
+    """Of the table and of the hints beside it, checked against the model."""
+    from partitioner.plan_table import all_pins, parse_pin, pins_of_populations, pins_of_program, read_plan
+
+    if plan is None and not hints:
+        return {}
+    given = all_pins({} if plan is None else read_plan(plan), [parse_pin(text) for text in hints])
+    network = opened.program.network
+    if network is None:
+        return pins_of_program(opened.program, given, chips)
+    from neurodeploy.ir.network import INPUT
+
+    inputs = [name for name, population in network.populations.items() if population.model == INPUT]
+    sizes = {
+        name: (population.size, max(1, sum(p.synapse.columns for p in network.into(name))))
+        for name, population in network.populations.items()
+        if name not in inputs
+    }
+    return pins_of_populations(sizes, inputs, given, chips)
+
+
+def _map_program(
+    opened: Bundle, target: SystemSpec, options: Options, work: Path | None, host: HostSpec, offload: bool
+) -> tuple[Mapping, dict[str, Any]]:
+    from partitioner.offload import map_offloaded, offer
+    from partitioner.summary import summary
+    from targets.systems import SYSTEMS
+
+    automatic = offload and options.chips is not None
+    hosted = [name for name, pin in options.pins.items() if pin.device == "host"]
+    if hosted and not offload:
+        problem = f"is asked for, and the plan puts {hosted[0]} on the host"
+        raise UserError("ND2069", "--no-offload", problem, "leave one of them out")
+    clock = Stopwatch()
+    try:
+        mapping, figures = map_offloaded(
+            opened.program, target, options, host, automatic=automatic, alternatives=tuple(SYSTEMS.values()), work=work
+        )
+    except DoesNotFit as error:
+        if error.code != "ND2001" or automatic:
+            raise
+        fix = f"{error.fix}; or {offer(opened.program, target, options, host)}"
+        raise DoesNotFit(error.code, error.subject, error.problem, fix) from None
+    clock.stop()
+    return mapping, clock.into({**summary(mapping, opened.program, target), "offload": figures})
+
+
+def _map_network(
+    network: Network, target: SystemSpec, options: Options, work: Path | None
+) -> tuple[Mapping, dict[str, Any]]:
+    from partitioner.network_mapper import map_network
+    from partitioner.network_summary import summary
+    from targets.systems import SYSTEMS
+
+    clock = Stopwatch()
+    mapping = map_network(network, target, options, alternatives=tuple(SYSTEMS.values()), work=work)
+    clock.stop()
+    return mapping, clock.into(summary(mapping, network, target))
+
+
+def _table(opened: Bundle, mapping: Mapping, target: SystemSpec, host: HostSpec, options: Options) -> str:
+    """The plan of a mapping as a table, with the hints that were in force."""
+    from neurodeploy.ir.program import IslandCall
+    from partitioner.offload import joules_of
+    from partitioner.pins import pins_of_islands
+    from partitioner.plan_table import write_plan
+    from partitioner.split import group_of
+
+    program = opened.program
+    if program.network is not None:
+        populations = {f"populations.{name}": name for name in program.network.populations}
+        return write_plan(mapping, populations, {}, {}, options.pins)
+    names = {step.path: step.island for step in program.steps if isinstance(step, IslandCall)}
+    pins = {name: replace(pin, device=None) for name, pin in pins_of_islands(program, options.pins).items()}
+    groups = {name: group_of(island) for name, island in program.islands.items()}
+    return write_plan(mapping, names, groups, joules_of(program, target, mapping, host), pins)
 
 
 def explain(bundle: str | Path) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 from neurodeploy.bundle import Bundle
 from neurodeploy.frontends.tokenizer import Tokenizer
 from neurodeploy.ir.result import ActivityCounts
-from neurodeploy.pipeline.session import encode_text, hybrid, open_model, read_mapping, summary_counts
+from neurodeploy.pipeline.session import encode_text, hybrid, open_model, read_mapping, summary_counts, summary_host
 
 #: Priced where the user names no text: enough to be typical, short enough to take a second.
 DEFAULT_PROMPT_TOKENS = 128
@@ -89,5 +89,6 @@ def energy(
         "prefill_tokens": prefill.tokens,
         "generated_tokens": generated.tokens,
         "activity": summary_counts(opened, prefill),
+        "host_islands": summary_host(prefill),
         "sample": sample,
     }

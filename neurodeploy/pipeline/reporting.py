@@ -9,7 +9,9 @@ from neurodeploy import __version__
 from neurodeploy.bundle import Bundle
 from neurodeploy.errors import BundleError
 from neurodeploy.ir.chip import SystemSpec
+from neurodeploy.ir.devices import host_islands
 from neurodeploy.ir.mapping import Mapping
+from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.ir.program import Program
 from neurodeploy.pipeline import pricing, running
 from neurodeploy.pipeline.session import Progress, encode_text, open_model, read_mapping
@@ -60,7 +62,9 @@ def report(
         "accuracy": _accuracy(accuracy),
         "energy": {phase: _phase(priced[phase]) for phase in ("prefill", "generate")},
         "activity": activity,
-        "experts": experts(opened.program, {name: row["tokens"] for name, row in activity.items()}),
+        "experts": experts(
+            opened.program, {name: row["tokens"] for name, row in (activity | priced["host_islands"]).items()}
+        ),
         "sample": {"prompt": tokenizer.decode(prompt[-64:]), "text": priced["sample"]},
     }
     paths = render(data, out)
@@ -104,8 +108,12 @@ def sections(opened: Bundle, mapping: Mapping, system: SystemSpec) -> dict[str, 
     }  # fmt: skip
 
 
-def map_section(program: Program, mapping: Mapping, system: SystemSpec) -> dict[str, Any]:
-    """Cores and budgets; of a spiking network every population is a layer."""
+def map_section(
+    program: Program, mapping: Mapping, system: SystemSpec, activity: NetworkActivity | None = None
+) -> dict[str, Any]:
+    """Cores and budgets, metrics and loads of links; of a spiking network every population is a layer, and a run that was
+    counted gives the rates."""
+    from neurodeploy.pipeline.judging import judged
     from partitioner.network_summary import summary as network_summary
     from partitioner.network_usage import core_demands as network_demands
     from partitioner.summary import summary
@@ -113,10 +121,11 @@ def map_section(program: Program, mapping: Mapping, system: SystemSpec) -> dict[
 
     network = program.network
     if network is not None:
-        found, demands = network_summary(mapping, network, system), network_demands(mapping, network, system)
+        found = network_summary(mapping, network, system, judge=False)
+        demands = network_demands(mapping, network, system)
         layers: dict[str, int | None] = {name: index for index, name in enumerate(network.populations)}
     else:
-        found, demands = summary(mapping, program, system), core_demands(mapping, program, system)
+        found, demands = summary(mapping, program, system, judge=False), core_demands(mapping, program, system)
         layers = {name: island.layer for name, island in program.islands.items()}
     limits = {name: limit.value for name, limit in system.chip.budget.limits().items() if limit.value}
     held: dict[tuple[int, int], list[Any]] = {}
@@ -141,7 +150,8 @@ def map_section(program: Program, mapping: Mapping, system: SystemSpec) -> dict[
             utilisation[name] = {"mean": entry["mean"] * limit, "max": entry["max_used"], "limit": limit}
         else:
             used = [d[RESOURCES.index(name)] for d in demands.values()]
-            utilisation[name] = {"mean": sum(used) / len(used), "max": max(used), "limit": None}
+            mean = sum(used) / len(used) if used else 0.0
+            utilisation[name] = {"mean": mean, "max": max(used, default=0), "limit": None}
     keys = (
         "fits",
         "chips_used",
@@ -157,7 +167,9 @@ def map_section(program: Program, mapping: Mapping, system: SystemSpec) -> dict[
         **{key: found[key] for key in keys},
         "unknown_limits": found["unknown_limits"], "utilisation": utilisation,
         "cores": {**columns, "resource_fractions": fractions},
+        "host_islands": len(host_islands(program, mapping.assignments)),
         "mesh": {"columns": width, "rows": height, "cores_per_router": system.chip.cores_per_router},
+        **judged(program, mapping, system, activity),
     }  # fmt: skip
 
 

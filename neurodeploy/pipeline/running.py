@@ -16,6 +16,7 @@ from neurodeploy.pipeline.session import (
     hybrid,
     open_model,
     summary_counts,
+    summary_host,
     window_of,
 )
 
@@ -49,6 +50,7 @@ def run(
         "host_flops": counts.host_flops,
         "host_bytes": counts.host_bytes,
         "islands": summary_counts(opened, counts),
+        "host_islands": summary_host(counts),
     }
 
 

@@ -34,12 +34,24 @@ def open_model(path: str | Path) -> tuple[Bundle, Tokenizer]:
 
 
 def hybrid(bundle: Bundle, runner: str = "fast") -> Hybrid:
+    """The program on a runner. Islands that the bundle's mapping leaves to the host run there; unmapped, none does."""
     from neurodeploy.hybrid import Hybrid
     from simulators import get_runner
 
     if bundle.host_weights is None:
         raise InternalError("ND9011", bundle.path, "has no host weights")
-    return Hybrid(bundle.program, bundle.host_weights, get_runner(runner))
+    left = left_to_host(bundle)
+    return Hybrid(bundle.program, bundle.host_weights, get_runner(runner), on_host=left, host_runner=get_runner("fast"))
+
+
+def left_to_host(bundle: Bundle) -> frozenset[str]:
+    """Islands that the mapping assigns to the host; none where the bundle is not mapped."""
+    from neurodeploy.ir.devices import host_islands
+    from partitioner.json_form import mapping_from_json
+
+    if not bundle.is_mapped:
+        return frozenset()
+    return host_islands(bundle.program, mapping_from_json(bundle.read_mapping()).assignments)
 
 
 def float_model(bundle: Bundle, source: str | Path | None = None) -> Executor:
@@ -103,7 +115,7 @@ def byte_counter(tokenizer: Tokenizer) -> Callable[[Sequence[int]], int]:
 
 
 def summary_counts(bundle: Bundle, counts: Any) -> dict[str, Any]:
-    """Activity by island in plain numbers: what `run --json` prints and the report shows."""
+    """Activity by island of the chip in plain numbers: what `run --json` prints and the report shows."""
     table = {}
     for name, activity in counts.islands.items():
         island = bundle.program.islands[name]
@@ -118,3 +130,17 @@ def summary_counts(bundle: Bundle, counts: Any) -> dict[str, Any]:
             "saturations": activity.saturations,
         }
     return table
+
+
+def summary_host(counts: Any) -> dict[str, Any]:
+    """What the host computed in place of the chip, by island; empty where all islands are on the chip."""
+    return {
+        name: {
+            "tokens": work.activity.tokens,
+            "calls": work.calls,
+            "flops": work.flops,
+            "bytes": work.bytes,
+            "saturations": work.activity.saturations,
+        }
+        for name, work in counts.host_islands.items()
+    }

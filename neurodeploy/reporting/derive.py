@@ -53,10 +53,12 @@ def verdict(data: ReportData) -> list[str]:
 def fit_clause(section: MapSection) -> str:
     used, available = section["chips_used"], section["chips_available"]
     chips = "chip" if available == 1 else "chips"
+    left = section.get("host_islands", 0)
+    but = f" with {units.count(left)} islands left to the host" if left else ""
     if section["fits"] and used == available == 1:
-        return "fits on one chip"
+        return f"fits on one chip{but}"
     if section["fits"]:
-        return f"fits on {units.count(used)} of {units.count(available)} {chips}"
+        return f"fits on {units.count(used)} of {units.count(available)} {chips}{but}"
     if used > available:
         return f"does not fit: {units.count(used)} chips are needed, {section['system']} has {units.count(available)}"
     broken = len(section["violations"])

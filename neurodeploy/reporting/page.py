@@ -18,6 +18,7 @@ from neurodeploy.reporting.sections.experts import experts
 from neurodeploy.reporting.sections.hero import hero, model_name
 from neurodeploy.reporting.sections.notes import not_run, provenance
 from neurodeploy.reporting.sections.ops import ops
+from neurodeploy.reporting.sections.quality import quality
 from neurodeploy.reporting.sections.traffic import traffic
 
 _Part = Callable[[ReportData], Html | None]
@@ -25,6 +26,7 @@ _Part = Callable[[ReportData], Html | None]
 #: key of the data, anchor on the page, title, maker
 _PARTS: tuple[tuple[str, str, str, _Part], ...] = (
     ("map", "map", "Chip map", chips),
+    ("map", "quality", "Mapping quality", quality),
     ("energy", "energy", "Energy", energy),
     ("accuracy", "accuracy", "Accuracy", accuracy),
     ("explain", "operations", "Operations", ops),
@@ -46,7 +48,7 @@ def page(data: ReportData, beside: dict[str, str]) -> str:
         if made is not None:
             bodies.append(made)
             contents.append((anchor, title))
-        elif key != "experts":  # a model without experts lacks nothing
+        elif anchor not in ("experts", "quality"):  # a model without experts lacks nothing, nor does an older mapping
             missing.append((key, title))
     if missing:
         contents.append(("not-run", "Not run yet"))

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TypedDict
 
+from neurodeploy.reporting.schema_metrics import Metrics, Picture
+
 #: Boundaries of an energy figure from the inside out; each contains the ones before it. An entry of the ledger names
 #: the innermost boundary that contains it: the figure of a boundary is the sum of the entries up to it.
 BOUNDARIES = ("rails", "chip", "board", "wall")
@@ -88,7 +90,16 @@ class Cores(TypedDict):
     resource_fractions: dict[str, list[float]]
 
 
-class MapSection(TypedDict):
+class Offload(TypedDict, total=False):
+    """`host_islands`: how many islands were not resident on the chips and are computed by the host. `metrics` and
+    `picture` judge the mapping."""
+
+    host_islands: int
+    metrics: Metrics | None
+    picture: Picture | None
+
+
+class MapSection(Offload):
     """What a mapping uses. `cores_lower_bound` is the least number of cores that any mapper could use."""
 
     system: str

@@ -14,6 +14,8 @@ from neurodeploy.reporting import units
 from neurodeploy.reporting.derive import basis_shares, components, op_groups, rate_band
 from neurodeploy.reporting.schema import BOUNDARIES, BOUNDARY_TEXT, PHASES
 from neurodeploy.reporting.terminal_checks import print_demo, print_doctor, print_paths, print_run, print_verify
+from neurodeploy.reporting.terminal_fit import print_fit, print_fit_models
+from neurodeploy.reporting.terminal_metrics import print_metrics
 from neurodeploy.reporting.terminal_network import (
     print_convert_network,
     print_energy_network,
@@ -23,6 +25,7 @@ from neurodeploy.reporting.terminal_network import (
     print_run_network,
     print_verify_network,
 )
+from neurodeploy.reporting.terminal_offload import print_offload
 from neurodeploy.reporting.terminal_table import open_console, say, show_table
 
 __all__ = [
@@ -37,6 +40,8 @@ __all__ = [
     "print_explain",
     "print_explain_network",
     "print_export_network",
+    "print_fit",
+    "print_fit_models",
     "print_map",
     "print_paths",
     "print_run",
@@ -82,12 +87,16 @@ def print_map(found: Mapping[str, Any], console: Console | None = None) -> None:
     show_table(console, ["Budget of a core", "Mean>", "Fullest core>", "Limit>"], rows)
     border = found.get("border_bytes_per_token")
     if border is not None:
-        say(
-            console,
-            f"{units.si(border, 'B')} per {found.get('unit', 'token')} over the host border"
-            + (f", {len(found['host_ops'])} host operations" if "unit" not in found else " if every neuron sends"),
-        )
+        own = len(found["host_ops"]) - len((found.get("offload") or {}).get("on_host", ()))
+        rest = f", {own} host operations" if "unit" not in found else " if every neuron sends"
+        say(console, f"{units.si(border, 'B')} per {found.get('unit', 'token')} over the host border{rest}")
     _lines(console, found["violations"], "red")
+    if found.get("offload"):
+        print_offload(found["offload"], console)
+    if found.get("metrics"):
+        print_metrics(found["metrics"], console)
+    if found.get("plan"):
+        say(console, f"plan written to {found['plan']}")
 
 
 def _budget(name: str, entry: Mapping[str, Any]) -> list[str]:

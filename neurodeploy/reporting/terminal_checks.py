@@ -37,6 +37,11 @@ def print_run(found: Mapping[str, Any], console: Console | None = None) -> None:
         console, ["Islands", "Layers", "Events>", "Synaptic ops>", "Neuron updates>", "Density>", "Clipped>"], rows
     )
     say(console, f"host: {units.si(found['host_flops'])} flop, {units.si(found['host_bytes'], 'B')} read and written")
+    left = found.get("host_islands")
+    if left:
+        flops, size = (sum(work[key] for work in left.values()) for key in ("flops", "bytes"))
+        text = f"{units.count(len(left))} islands on the host beside: {units.si(flops)} flop, {units.si(size, 'B')}"
+        say(console, text, "bold yellow")
 
 
 def print_verify(found: Mapping[str, Any], console: Console | None = None) -> None:

@@ -7,19 +7,43 @@ reducers of its rows. Shards are numbered as in ``mapping.shards``; `HOST` stand
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as Table
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import INPUT, Network, Projection
 from neurodeploy.synapses.tiles import touches
 
 #: The number of the host among the shards.
 HOST = -1
+#: Neighbouring axons that a sample takes at a time.
+STRETCH = 256
+
+
+class Piece(Protocol):
+    """What flows need of a shard, or of a tile that has no place yet."""
+
+    @property
+    def island(self) -> str: ...
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def rows(self) -> tuple[int, int]: ...
+
+    @property
+    def cols(self) -> tuple[int, int]: ...
+
+
+class Pieces(Protocol):
+    """A mapping, or anything else with its shards."""
+
+    @property
+    def shards(self) -> Sequence[Piece]: ...
 
 
 class Flow(NamedTuple):
@@ -37,7 +61,7 @@ class Flow(NamedTuple):
 class Homes:
     """Where neurons live and synapses are stored, by number of shard."""
 
-    def __init__(self, network: Network, mapping: Mapping) -> None:
+    def __init__(self, network: Network, mapping: Pieces) -> None:
         self.columns = {
             name: max(1, sum(p.synapse.columns for p in network.into(name))) for name in network.populations
         }
@@ -51,11 +75,11 @@ class Homes:
             if self.whole(shard):
                 self.of[shard.island][slice(*shard.rows)] = index
 
-    def whole(self, shard: Shard) -> bool:
+    def whole(self, shard: Piece) -> bool:
         """Whether the neurons of the shard's rows live there: a reducer, or a shard of all columns."""
         return shard.kind == "reducer" or shard.cols == (0, self.columns[shard.island])
 
-    def words(self, network: Network, shard: Shard) -> int:
+    def words(self, network: Network, shard: Piece) -> int:
         """Messages a row and step that a shard with a part of the columns sends: one a projection and delay slot."""
         found, start = 0, 0
         for p in network.into(shard.island):
@@ -66,10 +90,16 @@ class Homes:
 
 
 def flows(
-    network: Network, mapping: Mapping, sent: Table[str, Table[str, Ints]], homes: Homes | None = None
+    network: Network,
+    mapping: Pieces,
+    sent: Table[str, Table[str, Ints]],
+    homes: Homes | None = None,
+    every: Table[str, int] | None = None,
 ) -> Iterator[Flow]:
     """All messages of spikes, projection by projection. `sent`: population -> output port -> (size,) messages a neuron
-    (`NetworkActivity.fired`); what is missing sends nothing."""
+    (`NetworkActivity.fired`); what is missing sends nothing. `network` in the order of the mapping
+    (`neurodeploy.ir.arrange.arranged`), `sent` too. every : projection -> k: a sample, of every k-th stretch of `STRETCH`
+    axons; projections that it does not name are taken whole."""
     homes = homes or Homes(network, mapping)
     rows = np.array([shard.rows for shard in mapping.shards], np.int64).reshape(-1, 2)
     for name, population in network.populations.items():
@@ -82,14 +112,40 @@ def flows(
             for (low, high), members in homes.blocks[name].items():
                 columns = (max(low - first, 0), min(high - first, p.synapse.columns))
                 index = np.array(members, np.int64)
-                for touch in touches(p.synapse, rows[index], columns):
-                    messages = fired[touch.axon]
-                    yield Flow(
-                        p, touch.axon, homes.of[p.source][touch.axon], index[touch.tile], messages, messages * touch.fan
-                    )
+                step = (every or {}).get(p.name, 1)
+                for part in _stretches(*columns, step):
+                    for touch in touches(p.synapse, rows[index], part):
+                        messages = fired[touch.axon]
+                        home = homes.of[p.source][touch.axon]
+                        yield Flow(p, touch.axon, home, index[touch.tile], messages, messages * touch.fan)
 
 
-def partial_sums(network: Network, mapping: Mapping, homes: Homes) -> Iterator[tuple[int, int, int]]:
+def _stretches(first: int, last: int, every: int) -> Iterator[tuple[int, int]]:
+    if every == 1:
+        yield first, last
+        return
+    for start in range(first, last, STRETCH * every):
+        yield start, min(start + STRETCH, last)
+
+
+class Entries:
+    """Which (axon, chip) pairs of a projection have had their message from the host: one a chip, however many of its tiles
+    read the axon and in however many flows they come."""
+
+    def __init__(self, chips: int) -> None:
+        self.chips = chips
+        self.known: dict[str, Ints] = {}
+
+    def fresh(self, projection: str, axon: Ints, chip: Ints) -> Ints:
+        """The places in `axon` and `chip` (equal lengths) where a pair stands for the first time; they are known then."""
+        before = self.known.get(projection, np.zeros(0, np.int64))
+        keys, first = np.unique(axon * self.chips + chip, return_index=True)
+        new = ~np.isin(keys, before, assume_unique=True)
+        self.known[projection] = np.concatenate((before, keys[new]))
+        return np.asarray(first[new])
+
+
+def partial_sums(network: Network, mapping: Pieces, homes: Homes) -> Iterator[tuple[int, int, int]]:
     """(shard, reducer, messages a step) of every shard with a part of the columns and every reducer of its rows."""
     adders: dict[str, list[int]] = {}
     for index, shard in enumerate(mapping.shards):

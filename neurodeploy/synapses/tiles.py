@@ -9,11 +9,13 @@ connection reaches its neuron's tile and has no synapse there: fan 0.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from neurodeploy.ir.arrange import ArrangedConv
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Conv, Dense, Sparse, Synapse
 
@@ -67,14 +69,9 @@ def _sparse(synapse: Sparse, rows: Ints, first: int, last: int) -> Iterator[Touc
     tile_of = np.full(synapse.rows, -1, np.int32)
     for index, (start, stop) in enumerate(rows):
         tile_of[start:stop] = index
-    indptr = synapse.indptr.astype(np.int64)
-    while first < last:
-        stop = int(np.searchsorted(indptr, indptr[first] + PIECE, side="right")) - 1
-        stop = min(max(stop, first + 1), last)
-        low, high = int(indptr[first]), int(indptr[stop])
-        tile = tile_of[synapse.target[low:high]]
-        axon = np.repeat(np.arange(first, stop, dtype=np.int64), np.diff(indptr[first : stop + 1]))
-        first = stop
+    for piece in synapse.pieces(first, last, PIECE):
+        tile = tile_of[piece.target]
+        axon = np.repeat(np.arange(piece.first, piece.stop, dtype=np.int64), synapse.lengths(piece.first, piece.stop))
         new = np.empty(len(tile), np.bool_)
         new[:1] = True
         new[1:] = (tile[1:] != tile[:-1]) | (axon[1:] != axon[:-1])
@@ -87,39 +84,78 @@ def _sparse(synapse: Sparse, rows: Ints, first: int, last: int) -> Iterator[Touc
 def _conv(synapse: Conv, rows: Ints, first: int, last: int) -> Iterator[Touch]:
     channels = synapse.input_shape[2]
     each = channels // synapse.groups
+    place = synapse.column_place if isinstance(synapse, ArrangedConv) else None
     for index, (start, stop) in enumerate(rows):
         pixels, fan = conv_fan(synapse, int(start), int(stop))
         axon = (pixels[:, None] * channels + np.arange(channels, dtype=np.int64)).reshape(-1)
+        if place is not None:
+            axon = place[axon]
         count = np.repeat(fan, each, axis=1).reshape(-1)
         kept = (count > 0) & (axon >= first) & (axon < last)
         yield Touch(axon[kept], np.full(int(kept.sum()), index, np.int64), count[kept])
 
 
 def conv_fan(synapse: Conv, start: int, stop: int) -> tuple[Ints, Ints]:
-    """The input pixels that reach output neurons ``start:stop``, ascending, and (pixels, groups) synapses of each axon.
+    """The input pixels that reach the rows ``start:stop``, ascending, and (pixels, groups) synapses of each axon.
 
     All channels of a group have equally many synapses from a pixel: every kernel position holds all of them.
     """
-    (_, height, out), groups = synapse.output_shape, synapse.groups
-    low, high = start // out, -(-stop // out)
-    pixel = np.arange(low, high, dtype=np.int64)
-    counts = _present(low, high, start, stop, out, groups)
-    found, sums = [], []
-    x, y = pixel // height, pixel % height
+    pixel, counts = output_pixels(synapse, start, stop)
+    reached = list(_reached(synapse, pixel))
+    seen = np.zeros(synapse.input_shape[0] * synapse.input_shape[1], np.bool_)
+    for places, _ in reached:
+        seen[places] = True
+    found = np.flatnonzero(seen)
+    index = np.cumsum(seen) - 1
+    fan = np.zeros((len(found), synapse.groups), np.int64)
+    for places, valid in reached:
+        fan[index[places]] += counts[valid]  # one kernel position meets an input pixel once at most
+    return found, fan
+
+
+def touched_units(synapse: Conv, start: int, stop: int) -> NDArray[np.bool_] | None:
+    """Which units of all columns (`units`, without delays) reach the rows ``start:stop``; None where it takes `touches` to
+    say: channels in groups whose pixels are torn."""
+    runs = synapse.runs if isinstance(synapse, ArrangedConv) else None
+    if runs is not None and synapse.groups > 1:
+        return None
+    seen = np.zeros(synapse.input_shape[0] * synapse.input_shape[1], np.bool_)
+    for places, _ in _reached(synapse, _pixels(synapse, start, stop)):
+        seen[places] = True
+    return seen[synapse.pixel_of_run] if isinstance(synapse, ArrangedConv) and runs is not None else seen
+
+
+def _pixels(synapse: Conv, start: int, stop: int) -> Ints:
+    """The output pixels of the rows ``start:stop``, ascending."""
+    width, height, out = synapse.output_shape
+    if not isinstance(synapse, ArrangedConv) or synapse.row_order is None:
+        return np.arange(start // out, -(-stop // out), dtype=np.int64)
+    here = np.zeros(width * height, np.bool_)
+    here[synapse.row_order[start:stop] // out] = True
+    return np.flatnonzero(here)
+
+
+def _reached(synapse: Conv, pixel: Ints) -> Iterator[tuple[Ints, NDArray[np.bool_]]]:
+    """For each kernel position the input pixels of these output pixels, and which of them have one."""
+    x, y = np.divmod(pixel, synapse.output_shape[1])
+    lines = [_input(synapse, 1, y, j) for j in range(synapse.weight.shape[2])]
     for i in range(synapse.weight.shape[1]):
-        for j in range(synapse.weight.shape[2]):
-            a, valid_a = _input(synapse, 0, x, i)
-            b, valid_b = _input(synapse, 1, y, j)
+        a, valid_a = _input(synapse, 0, x, i)
+        for b, valid_b in lines:
             valid = valid_a & valid_b
-            found.append((a * synapse.input_shape[1] + b)[valid])
-            sums.append(counts[valid])
-    places, index = np.unique(np.concatenate(found), return_inverse=True)
-    fan = np.zeros((len(places), groups), np.int64)
-    position = 0
-    for part in sums:  # one kernel position meets an input pixel once at most
-        fan[index.reshape(-1)[position : position + len(part)]] += part
-        position += len(part)
-    return places, fan
+            yield (a * synapse.input_shape[1] + b)[valid], valid
+
+
+def output_pixels(synapse: Conv, start: int, stop: int) -> tuple[Ints, Ints]:
+    """The output pixels of the rows ``start:stop``, ascending, and (pixels, groups) how many of their channels are among
+    these rows."""
+    out, groups = synapse.output_shape[2], synapse.groups
+    pixel = _pixels(synapse, start, stop)
+    if isinstance(synapse, ArrangedConv) and synapse.row_order is not None:
+        neurons = synapse.row_order[start:stop]
+        key = np.searchsorted(pixel, neurons // out) * groups + neurons % out // (out // groups)
+        return pixel, np.bincount(key, minlength=len(pixel) * groups).reshape(-1, groups).astype(np.int64)
+    return pixel, _present(start // out, -(-stop // out), start, stop, out, groups)
 
 
 def _present(low: int, high: int, start: int, stop: int, out: int, groups: int) -> Ints:
@@ -142,12 +178,44 @@ def _input(synapse: Conv, axis: int, position: Ints, kernel: int) -> tuple[Ints,
     return found, valid & (found >= 0) & (found < synapse.input_shape[axis])
 
 
-def unit(synapse: Synapse, delayed: bool) -> int:
-    """Neighbouring columns that share one entry of the axon tables.
+@dataclass(frozen=True, slots=True, eq=False)
+class Units:
+    """Neighbouring columns that share one entry of the axon tables: `size` each, or those from ``starts[k]`` on."""
+
+    count: int
+    size: int
+    starts: Ints | None = None
+
+    def of(self, columns: Ints) -> Ints:
+        """The unit of each column."""
+        return columns // self.size if self.starts is None else np.searchsorted(self.starts, columns, side="right") - 1
+
+    def span(self, first: int, last: int) -> tuple[int, int]:
+        """The first unit that has a column in ``first:last`` (not empty), and the one after the last."""
+        if self.starts is None:
+            return first // self.size, -(-last // self.size)
+        low, high = np.searchsorted(self.starts, (first, last - 1), side="right").tolist()
+        return low - 1, high
+
+    def sums(self, values: Ints) -> Ints:
+        """Values of the columns added up by unit."""
+        if self.starts is None:
+            return np.asarray(values.reshape(-1, self.size).sum(axis=1))
+        return np.asarray(np.add.reduceat(values, self.starts))
+
+
+def units(synapse: Synapse, delayed: bool) -> Units:
+    """Which columns of a projection share an entry.
 
     The channels of an input pixel of a convolution share one, and the channel travels in the message (population
     spikes, Davies et al. 2018). The table that lava-dl prints for PilotNet on Loihi 2 (`pilotnet_snn/benchmark.ipynb`)
     counts so: 253, 113, 112 and 29 entries a core are the pixels of a core times its destination cores. Delays belong
-    to an entry, so axons with delays have one each.
+    to an entry, so axons with delays have one each. Where the source is arranged so that the channels of a pixel lie apart,
+    those that stay together share one.
     """
-    return synapse.input_shape[2] if isinstance(synapse, Conv) and not delayed else 1
+    columns = synapse.columns
+    if not isinstance(synapse, Conv) or delayed:
+        return Units(columns, 1)
+    if isinstance(synapse, ArrangedConv) and synapse.runs is not None:
+        return Units(len(synapse.runs), 1, synapse.runs)
+    return Units(columns // synapse.input_shape[2], synapse.input_shape[2])

@@ -17,6 +17,7 @@ from neurodeploy.errors import UserError
 from neurodeploy.ir.network import Population
 from neurodeploy.ir.network_run import NetworkActivity
 from partitioner.network_mapper import map_network
+from partitioner.options import Options
 from simulators.network_reference import ReferenceNetworkRunner
 from targets.hosts import get_host
 from targets.systems import get_system
@@ -32,7 +33,7 @@ def small(synapse=None, model: Population | None = None, system=ONE, **options):
     populations = [source("i", 10), model or lif("p", 8)]
     net = network(populations, join("w", "i", "p", synapse or dense(8, 10)))
     fired = {"i": {"s": np.full(10, STEPS * SAMPLES)}, "p": {"s": np.full(8, SAMPLES)}}
-    mapping = map_network(net, system, **options)
+    mapping = map_network(net, system, Options(**options))
     return net, mapping, NetworkActivity(STEPS, SAMPLES, fired)
 
 
@@ -71,7 +72,9 @@ def test_entries_sum_to_the_wall_and_boundaries_are_nested() -> None:
         net, inputs, steps = random_network(seed)
         activity = ReferenceNetworkRunner().run(net, inputs, steps).activity
         system = get_system("kapoho-point")
-        found = account_network(net, map_network(net, system, weight_bits=8, max_rows=1), activity, system, HOST)
+        found = account_network(
+            net, map_network(net, system, Options(weight_bits=8, max_rows=1)), activity, system, HOST
+        )
         for ledger in (found.step, found.sample):
             wall = ledger.joules("wall")
             assert wall.nominal == pytest.approx(sum(e.joules.nominal for e in ledger.entries))

@@ -22,6 +22,7 @@ from neurodeploy.errors import DoesNotFit, InternalError, UserError
 from neurodeploy.ir.network import Direct
 from neurodeploy.ir.network_run import NetworkActivity
 from partitioner.network_mapper import map_network
+from partitioner.options import Options
 from simulators.network_partitioned import PartitionedNetworkRunner
 from simulators.network_reference import ReferenceNetworkRunner
 from targets.systems import get_system
@@ -38,7 +39,7 @@ def test_counts_equal_those_of_the_partitioned_runner(start: int) -> None:
         net, inputs, steps = random_network(seed)
         system = shrunken(seed)
         try:
-            mapping = map_network(net, system, weight_bits=8)
+            mapping = map_network(net, system, Options(weight_bits=8))
         except DoesNotFit:
             continue
         runner = PartitionedNetworkRunner(mapping)
@@ -57,7 +58,7 @@ def test_totals_do_not_depend_on_the_mapping() -> None:
         found = []
         for system in (ONE, shrunken(seed), shrunken(seed + 500)):
             try:
-                mapping = map_network(net, system, weight_bits=8)
+                mapping = map_network(net, system, Options(weight_bits=8))
             except DoesNotFit:
                 continue
             work = derive(net, mapping, activity, system)
@@ -87,7 +88,7 @@ def test_by_hand_on_four_chips() -> None:
         join("r", "q", "q", dense(6, 6)),
     )
     system = tiny(neurons=4, cores=1)
-    mapping = map_network(net, system)
+    mapping = map_network(net, system, Options(place=False))
     fired = {"i": np.arange(10), "p": np.array([1, 0, 2, 0, 5, 0, 0, 1]), "q": np.array([3, 0, 0, 1, 1, 0])}
     activity = NetworkActivity(4, 2, {name: {"s": counts.astype(np.int64)} for name, counts in fired.items()})
     work = derive(net, mapping, activity, system)
@@ -126,7 +127,7 @@ def _anything(system):
 
 def test_hops_on_the_mesh() -> None:
     net = network([source("i", 1), lif("p", 50)], join("a", "i", "p", dense(50, 1)), join("r", "p", "p", dense(50, 50)))
-    mapping = map_network(net, ONE, max_rows=1)
+    mapping = map_network(net, ONE, Options(max_rows=1, place=False))
     fired = np.zeros(50, np.int64)
     fired[7], fired[49] = 3, 2
     activity = NetworkActivity(5, 1, {"i": {"s": np.array([4])}, "p": {"s": fired}})

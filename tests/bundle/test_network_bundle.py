@@ -13,12 +13,17 @@ from neurodeploy.bundle.network_writer import golden_steps, write_network_bundle
 from neurodeploy.bundle.state_files import read_state, write_state
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.ir.graph import ModelInfo
-from neurodeploy.ir.network import Network
+from neurodeploy.ir.network import Network, Projection, Sparse
+from neurodeploy.ir.packed import PackedTargets
 from neurodeploy.ir.program import Program
 from simulators.network_reference import ReferenceNetworkRunner
 from tests.networks.random_networks import random_network
 
 RUNNER = ReferenceNetworkRunner()
+
+
+def is_packed(p: Projection) -> bool:
+    return isinstance(p.synapse, Sparse) and isinstance(p.synapse.target, PackedTargets)
 
 
 def write(path: Path, network: Network) -> None:
@@ -41,6 +46,7 @@ def test_round_trip_gives_the_same_bits(tmp_path: Path, seed: int) -> None:
         np.testing.assert_array_equal(pending, two.state.pending[name])
     for p, q in zip(network.projections, read.projections, strict=True):
         assert (p.name, p.weight_bits, p.sign_mode, p.depth) == (q.name, q.weight_bits, q.sign_mode, q.depth)
+        assert is_packed(p) == is_packed(q)
 
 
 def test_same_network_same_bytes(tmp_path: Path) -> None:

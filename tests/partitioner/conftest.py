@@ -12,6 +12,7 @@ from neurodeploy.ir.chip import Basis, ChipSpec, CoreBudget, Limit, SystemSpec
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.graph import HOST_OPS, HostOp, ModelInfo
 from neurodeploy.ir.program import BLOCK, GradedNeurons, Island, IslandCall, Program, Slice, Step, Synapses
+from partitioner.mapper import map_program
 
 ONE = Dyadic(1, 0)
 
@@ -176,4 +177,5 @@ def make() -> SimpleNamespace:
         llama=llama,
         chip=chip,
         system=system,
+        mapped=map_program,
     )

@@ -1,21 +1,35 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import lru_cache
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from partitioner import lower_bound
+from neurodeploy.errors import DoesNotFit
+from neurodeploy.ir.program import Island
+from partitioner import lower_bound, map_program
+from partitioner.bounds import bound_of, naive_bound
+from partitioner.options import Options, Pin
+from partitioner.usage import Cost, Demand, Limits, add, core_limits, fits, partial_bits
+
+QUICK = settings(max_examples=40, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.mark.parametrize(
     ("budget", "bound", "resource"),
     [
         ({"neurons": 10}, 10, "neurons"),
-        # 64 columns: header 4 B and 100 weights each
-        ({"synapse_bytes": 64 * 104 // 13}, 13, "synapse_bytes"),
-        ({"in_axons": 16}, 4, "in_axons"),
+        # Tiles of 20 columns x 21 rows: 1 + 4 / 21 bytes a weight, and 5 / 20 for its reducer: 9216 B.
+        ({"synapse_bytes": 512}, 18, "synapse_bytes"),
+        # Four blocks of 16 columns, all 100 rows: 64 in-axons and 400 of partial sums.
+        ({"in_axons": 16}, 29, "in_axons"),
         ({"out_axons": 25}, 4, "out_axons"),
-        ({"state_bytes": 1000}, 3, "state_bytes"),  # 1600 + 8 * 164 = 2912
+        # At most 20 rows of 64 columns: 100 (16 + 8) and 5 * 64 * 8 of axons.
+        ({"state_bytes": 1000}, 5, "state_bytes"),
     ],
 )
 def test_the_scarcest_resource_binds(make: SimpleNamespace, budget: dict[str, int], bound: int, resource: str) -> None:
@@ -27,9 +41,140 @@ def test_unknown_limits_bind_nothing(make: SimpleNamespace) -> None:
     program = make.of_islands([make.island("a", [("up", 100, 0)], 64)])
     free = make.chip(neurons=None, synapse_bytes=None, in_axons=None, out_axons=None, state_bytes=None)
     assert lower_bound(program, free) == (0, "none")
+    assert naive_bound(program, free) == 0
 
 
 def test_narrow_weights_lower_the_bound(make: SimpleNamespace) -> None:
     program = make.llama(2)
     chip = make.chip()
     assert lower_bound(program, chip, weight_bits=4)[0] < 0.51 * lower_bound(program, chip)[0]
+
+
+def test_headers_raise_it_above_the_naive_bound(make: SimpleNamespace) -> None:
+    """768 columns in 131072 B: 166 rows, 4 bytes of header for each 166 of weights, a fortieth more."""
+    item = make.island("a", [("up", 16600, 0)], 768)
+    program, chip = make.of_islands([item]), make.chip()
+    assert naive_bound(program, chip) == -(-16600 * 768 // 131072) == 98
+    assert lower_bound(program, chip) == (100, "synapse_bytes")
+    assert bound_of([(item, 3)], chip)[0] in (299, 300)
+
+
+def test_two_scarce_resources_bind_together(make: SimpleNamespace) -> None:
+    """Narrow blocks spare headers and take in-axons: alone each allows less than what both allow together."""
+    items = [make.island("a", [("up", 3000, 0)], 768)]
+    program = make.of_islands(items)
+    together = lower_bound(program, make.chip(in_axons=600))[0]
+    single = max(
+        lower_bound(program, make.chip(in_axons=600, synapse_bytes=None, state_bytes=None))[0],
+        lower_bound(program, make.chip(in_axons=None, state_bytes=None))[0],
+    )
+    assert together > single
+
+
+# Brute force: every tiling of a tiny island by rectangles, every packing.
+
+
+@lru_cache(maxsize=8)
+def tilings(rows: int, columns: int) -> tuple[tuple[tuple[int, int, int, int], ...], ...]:
+    """Every way to cover the grid by rectangles (row, stop, column, stop)."""
+
+    def cover(free: frozenset[tuple[int, int]]) -> Iterator[tuple[tuple[int, int, int, int], ...]]:
+        if not free:
+            yield ()
+            return
+        row, column = min(free)
+        for stop in range(row + 1, rows + 1):
+            for end in range(column + 1, columns + 1):
+                cells = {(r, c) for r in range(row, stop) for c in range(column, end)}
+                if not cells <= free:
+                    break
+                for rest in cover(free - cells):
+                    yield ((row, stop, column, end), *rest)
+
+    return tuple(cover(frozenset((r, c) for r in range(rows) for c in range(columns))))
+
+
+def pieces(island: Island, cost: Cost, tiling: tuple[tuple[int, int, int, int], ...]) -> list[Demand]:
+    """What the rectangles cost, and a reducer for each row that is cut."""
+    output = cost.words(island.neurons.out_bits)
+    received = [0] * island.rows
+    found = []
+    for row, stop, column, end in tiling:
+        whole = end - column == island.columns
+        words = output if whole else cost.words(partial_bits(island, (column, end)))
+        if words > 2:
+            return []
+        found.append(cost.synapses(stop - row, end - column, words))
+        for r in range(row, stop) if not whole else ():
+            received[r] += words
+    return found + [cost.reducer(1, words, output) for words in received if words]
+
+
+def packs(items: list[Demand], cores: int, limits: Limits) -> bool:
+    """Whether these fit so many cores, by trying all ways."""
+
+    def put(index: int, bins: tuple[Demand, ...]) -> bool:
+        if index == len(items):
+            return True
+        for position, used in enumerate(bins):
+            more = add(used, items[index])
+            if fits(more, limits) and put(index + 1, (*bins[:position], more, *bins[position + 1 :])):
+                return True
+        return len(bins) < cores and fits(items[index], limits) and put(index + 1, (*bins, items[index]))
+
+    items.sort(reverse=True)
+    total: Demand = (0, 0, 0, 0, 0)
+    for item in items:
+        total = add(total, item)
+    if any(limit is not None and used > cores * limit for used, limit in zip(total, limits, strict=True)):
+        return False
+    return put(0, ())
+
+
+@QUICK
+@given(
+    shape=st.sampled_from([(1, 4), (2, 3), (3, 2), (3, 3), (2, 4)]),
+    bits=st.sampled_from([8, 3]),
+    abs_sum=st.sampled_from([10, 1 << 20]),
+    budget=st.fixed_dictionaries(
+        {
+            "neurons": st.one_of(st.none(), st.integers(1, 4)),
+            "synapse_bytes": st.integers(8, 40),
+            "in_axons": st.one_of(st.none(), st.integers(2, 6)),
+            "out_axons": st.one_of(st.none(), st.integers(1, 4)),
+            "state_bytes": st.one_of(st.none(), st.integers(40, 160)),
+            "synapse_row_header_bytes": st.integers(0, 5),
+        }
+    ),
+)
+def test_no_mapping_of_a_tiny_island_takes_fewer_cores(
+    make: SimpleNamespace, shape: tuple[int, int], bits: int, abs_sum: int, budget: dict[str, int]
+) -> None:
+    island = make.island("a", [("up", shape[0], 0)], shape[1], bits=bits, abs_sum=abs_sum)
+    chip = make.chip(**budget)
+    bound, limits, cost = lower_bound(make.of_islands([island]), chip)[0], core_limits(chip), Cost(chip, bits)
+    for tiling in tilings(*shape) if bound > 1 else ():
+        items = pieces(island, cost, tiling)
+        assert not items or not packs(items, bound - 1, limits), tiling
+
+
+@QUICK
+@given(
+    sizes=st.lists(st.tuples(st.integers(1, 300), st.integers(1, 900)), min_size=1, max_size=4),
+    options=st.sampled_from(
+        [{}, {"objective": "traffic"}, {"pins": {"i0": Pin(blocks=2)}}, {"pins": {"i0": Pin(rows=3)}}]
+    ),
+    memory=st.integers(200, 20000),
+    axons=st.one_of(st.none(), st.integers(20, 900)),
+)
+def test_no_mapper_takes_fewer_cores(
+    make: SimpleNamespace, sizes: list[tuple[int, int]], options: dict[str, Any], memory: int, axons: int | None
+) -> None:
+    program = make.of_islands([make.island(f"i{n}", [("up", r, 0)], c) for n, (r, c) in enumerate(sizes)])
+    board = make.system(make.chip(synapse_bytes=memory, in_axons=axons), 4000)
+    try:
+        mapping = map_program(program, board, Options(place=False, **options))
+    except DoesNotFit:
+        return
+    assert mapping.lower_bound <= mapping.cores_used
+    assert naive_bound(program, board.chip) <= mapping.lower_bound

@@ -1,18 +1,33 @@
 from __future__ import annotations
 
+from fractions import Fraction
+from itertools import pairwise
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from neurodeploy.errors import DoesNotFit
-from partitioner.split import row_cuts, split_island
-from partitioner.usage import Cost, core_limits, fits
+from neurodeploy.errors import DoesNotFit, UserError
+from neurodeploy.ir.chip import ChipSpec
+from neurodeploy.ir.program import Island
+from partitioner.cut_choice import figures_of, prices_of, value_of
+from partitioner.cuts import Cutter
+from partitioner.options import Options, Pin
+from partitioner.split import Tile, heads_whole, split_island, split_islands
+from partitioner.usage import Cost, add, core_limits, fits
+from targets.systems import get_system
+
+
+def split(make: SimpleNamespace, spec: ChipSpec, item: Island, **options: Any) -> list[Tile]:
+    """The tiles of one island as a program of its own."""
+    program = make.of_islands([item])
+    return split_islands(program, [item], make.system(spec, 100), Options(**options), 100)[0]
 
 
 def test_rows_fill_the_synaptic_memory(make: SimpleNamespace) -> None:
-    """2048 columns of 4 + r bytes in 131072 B: 60 rows a core."""
+    """2048 columns of 4 + r bytes in 131072 B: 60 rows a core. Cut into blocks it would take as many cores."""
     spec = make.chip()
-    tiles = split_island(make.island("a", [("up", 150, 0)], 2048), Cost(spec, 8), core_limits(spec))
+    tiles = split_island(make.island("a", [("up", 150, 0)], 2048), Cost(spec, 8), core_limits(spec), Pin(blocks=1))
     assert [tile.rows for tile in tiles] == [(0, 60), (60, 120), (120, 150)]
     assert {tile.cols for tile in tiles} == {(0, 2048)}
     assert tiles[0].demand[1] == 131072
@@ -20,53 +35,155 @@ def test_rows_fill_the_synaptic_memory(make: SimpleNamespace) -> None:
 
 def test_four_bits_hold_about_twice_the_rows(make: SimpleNamespace) -> None:
     spec = make.chip()
-    tiles = split_island(make.island("a", [("up", 240, 0)], 2048), Cost(spec, 4), core_limits(spec))
+    tiles = split_island(make.island("a", [("up", 240, 0)], 2048), Cost(spec, 4), core_limits(spec), Pin(blocks=1))
     assert [tile.rows for tile in tiles] == [(0, 120), (120, 240)]
 
 
 def test_columns_beyond_the_in_axons_get_blocks_and_reducers(make: SimpleNamespace) -> None:
     spec = make.chip()
     item = make.island("down", [("down", 56, 0)], 8192)
-    tiles = split_island(item, Cost(spec, 8), core_limits(spec))
+    tiles = split_island(item, Cost(spec, 8), core_limits(spec), Pin(blocks=2))
     synapses = [tile for tile in tiles if tile.kind == "synapses"]
-    assert [(tile.rows, tile.cols) for tile in synapses] == [
-        ((0, 28), (0, 4096)),
-        ((0, 28), (4096, 8192)),
-        ((28, 56), (0, 4096)),
-        ((28, 56), (4096, 8192)),
-    ]
-    (reducer,) = [tile for tile in tiles if tile.kind == "reducer"]
-    assert (reducer.rows, reducer.cols) == ((0, 56), (0, 2))
+    assert {tile.cols for tile in synapses} == {(0, 4096), (4096, 8192)}
+    assert sum(tile.rows[1] - tile.rows[0] for tile in synapses) == 2 * 56
+    reducers = [tile for tile in tiles if tile.kind == "reducer"]
+    assert sum(tile.rows[1] - tile.rows[0] for tile in reducers) == 56
+    assert {tile.cols for tile in reducers} == {(0, 2)}
     # sums of 127 * 4096 * 32767 need 36 bits: two messages for each of two blocks
-    assert reducer.demand[2] == 56 * 4
+    assert all(tile.demand[2] == 4 * (tile.rows[1] - tile.rows[0]) for tile in reducers)
 
 
 def test_small_sums_travel_in_one_message(make: SimpleNamespace) -> None:
     spec = make.chip()
     item = make.island("down", [("down", 56, 0)], 8192, abs_sum=1000)
+    tiles = split_island(item, Cost(spec, 8), core_limits(spec), Pin(blocks=2))
+    reducers = [tile for tile in tiles if tile.kind == "reducer"]
+    assert sum(tile.demand[2] for tile in reducers) == 56 * 2
+
+
+def test_blocks_are_taken_where_headers_would_fill_the_core(make: SimpleNamespace) -> None:
+    """3072 columns leave room for 38 rows, 4 bytes of header for each 38 of weights: blocks of 512 save a tenth."""
+    spec = make.chip()
+    item = make.island("a", [("down", 768, 0)], 3072)
     tiles = split_island(item, Cost(spec, 8), core_limits(spec))
-    assert next(tile for tile in tiles if tile.kind == "reducer").demand[2] == 56 * 2
+    assert {tile.cols[1] - tile.cols[0] for tile in tiles if tile.kind == "synapses"} <= set(range(256, 513))
+    whole = split_island(item, Cost(spec, 8), core_limits(spec), Pin(blocks=1))
+    assert sum(tile.demand[1] for tile in tiles) < 0.94 * sum(tile.demand[1] for tile in whole)
 
 
-def test_more_blocks_are_taken_where_headers_would_fill_the_core(make: SimpleNamespace) -> None:
-    """Without a limit on axons 16384 columns fit 4 rows a core, half of it headers; narrow blocks save cores."""
-    spec = make.chip(in_axons=None, state_bytes=None)
-    tiles = split_island(make.island("a", [("down", 512, 0)], 16384), Cost(spec, 8), core_limits(spec))
-    assert len(tiles) < 0.9 * 512 / 4
-    assert any(tile.kind == "reducer" for tile in tiles)
+def test_reducers_ride_with_tiles_that_leave_room(make: SimpleNamespace) -> None:
+    """18944 columns in 37 blocks: a row's reducer takes 37 in-axons, 110 rows would fill a core's. Carried, they cost
+    memory only: each stands after a tile that it fits beside."""
+    spec = make.chip()
+    limits = core_limits(spec)
+    tiles = split_island(make.island("down", [("down", 3584, 0)], 18944), Cost(spec, 8), limits)
+    riding = [(a, b) for a, b in pairwise(tiles) if b.kind == "reducer" and a.kind == "synapses"]
+    assert sum(b.rows[1] - b.rows[0] for _, b in riding) == 3584
+    assert all(fits(add(a.demand, b.demand), limits) for a, b in riding)
+    full = sum(tile.demand[1] for tile in tiles) / 131072
+    assert len(tiles) - len(riding) < full + 37  # a short last band
+
+
+def test_last_bands_are_cut_to_fill_cores(make: SimpleNamespace) -> None:
+    """Three islands that leave 0.6 of a core each: two cores hold what is left, because the rows of one are cut."""
+    spec = make.chip()
+    items = [make.island(f"i{n}", [("up", 100, 0)], 768) for n in range(3)]
+    program = make.of_islands(items)
+    tiles, _ = split_islands(program, items, make.system(spec, 9), Options(), 9)
+    assert [tile.rows for tile in tiles if tile.island == "i1"] == [(0, 62), (62, 100)]
+    assert make.mapped(program, make.system(spec, 9)).cores_used == 2
 
 
 def test_heads_stay_whole_where_it_is_free(make: SimpleNamespace) -> None:
     item = make.island("qkv", [("q", 256, 4), ("k", 64, 1), ("v", 64, 1)], 512)
-    assert row_cuts(item, 200) == [(0, 192), (192, 384)]
-    assert row_cuts(item, 129) == [(0, 128), (128, 256), (256, 384)]
+    assert heads_whole(item, 200) == [(0, 192), (192, 384)]
+    assert heads_whole(item, 129) == [(0, 128), (128, 256), (256, 384)]
 
 
 def test_heads_are_cut_where_it_would_cost_a_core(make: SimpleNamespace) -> None:
     item = make.island("qkv", [("q", 256, 4), ("k", 64, 1), ("v", 64, 1)], 512)
-    assert row_cuts(item, 100) == [(0, 100), (100, 200), (200, 300), (300, 384)]
-    assert row_cuts(item, 60)[0] == (0, 60)
-    assert row_cuts(make.island("up", [("up", 90, 0)], 8), 60) == [(0, 60), (60, 90)]
+    assert heads_whole(item, 100) == []  # four ranges of 64 to 128 rows instead of 100, 100, 100, 84
+    assert heads_whole(item, 60) == []
+    assert heads_whole(item, 300) == []  # 84 of 300 rows are left: they share a core instead
+    assert heads_whole(make.island("up", [("up", 90, 0)], 8), 60) == []
+
+
+def test_equal_shapes_are_cut_alike_and_pins_make_a_difference(make: SimpleNamespace) -> None:
+    items = [make.island(f"i{n}", [("up", 512, 0)], 2048) for n in range(3)]
+    pins = {"i1": Pin(rows=32), "i2": Pin(blocks=3)}
+    tiles, _ = split_islands(
+        make.of_islands(items), items, make.system(make.chip(), 9), Options(objective="traffic", pins=pins), 9
+    )
+    by = {n: [t for t in tiles if t.island == f"i{n}" and t.kind == "synapses"] for n in range(3)}
+    assert {t.rows[1] - t.rows[0] for t in by[1]} == {32}
+    assert len({t.cols for t in by[2]}) == 3
+    assert len({t.cols for t in by[0]}) != 3
+
+
+@pytest.mark.parametrize("pin", [Pin(rows=4000), Pin(blocks=1, rows=61), Pin(blocks=5000)])
+def test_a_pin_that_no_core_holds_is_refused(make: SimpleNamespace, pin: Pin) -> None:
+    spec = make.chip()
+    with pytest.raises(DoesNotFit, match="pinned") as caught:
+        split_island(make.island("a", [("up", 4096, 0)], 2048), Cost(spec, 8), core_limits(spec), pin)
+    assert caught.value.code == "ND2002"
+    assert "pin" in caught.value.fix
+
+
+def test_caps_lower_what_a_tile_takes(make: SimpleNamespace) -> None:
+    item = make.island("a", [("up", 600, 0)], 1024)
+    tiles = split(make, make.chip(), item, caps={"synapse_bytes": 50})
+    assert max(tile.demand[1] for tile in tiles) <= 65536
+
+
+@pytest.mark.parametrize("objective", ["traffic", "latency", "energy"])
+def test_each_objective_is_best_by_its_own_figure(make: SimpleNamespace, objective: str) -> None:
+    """What an objective makes small is smaller than with any other objective."""
+    system, share = get_system("kapoho-point"), Fraction(1)
+    item = make.island("a", [("up", 3072, 0)], 1536)
+    program, prices = make.of_islands([item]), prices_of(system)
+
+    def figure(chosen: str) -> int:
+        cutter = Cutter(item, Cost(system.chip, 8), core_limits(system.chip))
+        tiles = split_islands(program, [item], system, Options(objective=chosen), system.chips).tiles
+        blocks = tuple(sorted({t.cols for t in tiles if t.kind == "synapses"}))
+        rows = max(t.rows[1] - t.rows[0] for t in tiles if t.kind == "synapses")
+        tall = cutter.tallest(blocks)
+        assert tall is not None
+        cut = tall if rows == tall.most_rows else cutter.level(tall, rows)
+        return value_of(figures_of(cutter, cut, share, prices), objective, cut, 10**8, 1, prices)
+
+    assert all(figure(objective) <= figure(other) for other in ("cores", "traffic", "latency"))
+    if objective == "latency":
+        assert figure("latency") < figure("cores") / 2
+
+
+def test_spread_uses_the_cores_of_the_chips_that_are_needed(make: SimpleNamespace) -> None:
+    system = get_system("kapoho-point")
+    items = [make.island(f"i{n}", [("up", 1000 + 300 * n, 0)], 700) for n in range(3)]
+    program = make.of_islands(items)
+    packed, _ = split_islands(program, items, system, Options(), 8)
+    spread, _ = split_islands(program, items, system, Options(spread=True), 8)
+    assert len(packed) < 30
+    assert 100 <= len(spread) <= 120
+    most = max(tile.demand[1] for tile in spread)
+    assert most < 0.3 * max(tile.demand[1] for tile in packed)
+
+
+def test_objectives_need_costs(make: SimpleNamespace) -> None:
+    with pytest.raises(UserError, match="t_synop_fc_s") as caught:
+        split(make, make.chip(), make.island("a", [("up", 10, 0)], 10), objective="energy")
+    assert caught.value.code == "ND2003"
+
+
+def test_too_many_cores_for_an_objective_give_way_to_fewer(make: SimpleNamespace) -> None:
+    """Latency takes every core there is and no more: two chips are not exceeded, eight give shorter steps."""
+    system = get_system("kapoho-point")
+    items = [make.island(f"i{n}", [("up", 4096, 0)], 1024) for n in range(4)]
+    counts = []
+    for chips in (2, 8):
+        tiles, _ = split_islands(make.of_islands(items), items, system, Options(objective="latency"), chips)
+        counts.append(len(tiles))
+    assert counts[0] <= 240 < counts[1] <= 960
 
 
 @pytest.mark.parametrize("budget", ["neurons", "in_axons", "out_axons", "state_bytes"])

@@ -14,6 +14,7 @@ from neurodeploy.ir.network import Dense, Direct, Population, Projection, Sparse
 from partitioner.json_form import mapping_from_json, mapping_to_json
 from partitioner.network_mapper import lower_bound, map_network
 from partitioner.network_verify import verify_network
+from partitioner.options import Options, Pin
 from targets.systems import SYSTEMS, get_system
 from tests.partitioner_network.helpers import conv, dense, join, lif, network, source, tiny
 
@@ -56,8 +57,8 @@ def test_tiles_are_of_equal_length() -> None:
 
 def test_a_cap_on_neurons_spreads() -> None:
     net, system = two_layers(), get_system("oheo-gulch")
-    assert map_network(net, system, max_rows=10).cores_used == 5
-    assert not verify_network(map_network(net, system, max_rows=10), net, system)
+    assert map_network(net, system, Options(max_rows=10)).cores_used == 5
+    assert not verify_network(map_network(net, system, Options(max_rows=10)), net, system)
 
 
 def test_convolutions_are_cut_along_x() -> None:
@@ -102,7 +103,7 @@ def test_fan_in_beyond_a_core_gets_reducers() -> None:
 
 def test_weights_at_another_width() -> None:
     net, system = two_layers(400), tiny(synapse_bytes=2000)
-    wide, narrow = map_network(net, system), map_network(net, system, weight_bits=2)
+    wide, narrow = map_network(net, system), map_network(net, system, Options(weight_bits=2))
     assert narrow.cores_used < wide.cores_used
     assert not verify_network(narrow, net, system, weight_bits=2)
     assert verify_network(narrow, net, system)
@@ -111,25 +112,26 @@ def test_weights_at_another_width() -> None:
 @pytest.mark.parametrize("options", [{"max_rows": 0}, {"chips": 0}, {"chips": 9999}, {"weight_bits": 9}])
 def test_arguments_out_of_range(options) -> None:
     with pytest.raises(UserError, match="ND2003"):
-        map_network(two_layers(), get_system("kapoho-point"), **options)
+        map_network(two_layers(), get_system("kapoho-point"), Options(**options))
 
 
 def test_more_chips_than_there_are() -> None:
-    net = network([lif("p", 10000)], join("r", "p", "p", random_sparse(10000, 100)))
+    net = network([lif("p", 2000)], join("r", "p", "p", random_sparse(2000, 50)))
     with pytest.raises(DoesNotFit) as caught:
-        map_network(net, get_system("oheo-gulch"), alternatives=tuple(SYSTEMS.values()))
+        map_network(net, tiny(in_axons=600, cores=8, system="oheo-gulch"), alternatives=tuple(SYSTEMS.values()))
     error = caught.value
     assert error.code == "ND2010" and error.subject == "net"
     need = int(re.findall(r"needs (\d+) chips \((\d+) cores\)", error.problem)[0][1])
-    assert need > 120 and "oheo-gulch offers 1 (120 cores); state_bytes binds" in error.problem
-    assert error.fix == "kapoho-point (8 chips) holds it"
-    assert map_network(net, get_system("kapoho-point")).cores_used == need
+    assert need > 8 and "oheo-gulch offers 1 (8 cores); in_axons binds" in error.problem
+    assert re.search(r"^(kapoho-point \(8|alia-point \(32) chips\) holds it$", error.fix)
+    other = tiny(in_axons=600, cores=8, system="hala-point")
+    assert map_network(net, other, Options(place=False)).cores_used == need
 
 
 def test_remedies_within_the_system_and_without_the_cap() -> None:
     net = two_layers(400)
     with pytest.raises(DoesNotFit, match=r"allow 2 of the 8 chips.*without the cap of 3 neurons a core it needs 1"):
-        map_network(net, get_system("kapoho-point"), chips=1, max_rows=3)
+        map_network(net, get_system("kapoho-point"), Options(chips=1, max_rows=3))
 
 
 def test_narrower_weights_are_proposed_where_synapses_bind() -> None:
@@ -172,7 +174,9 @@ def test_cuts_that_do_not_come_to_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("partitioner.network_split.ROUNDS", 1)
     net = network([lif("p", 10000)], join("r", "p", "p", random_sparse(10000, 100)))
     with pytest.raises(DoesNotFit, match=r"ND2013 p: its 10000 neurons .* needs \d+ state_bytes \(a core has 65536\)"):
-        map_network(net, get_system("alia-point"))
+        map_network(net, get_system("alia-point"), Options(pins={"p": Pin(blocks=1)}))
+    mapping = map_network(net, get_system("alia-point"))
+    assert any(shard.kind == "reducer" for shard in mapping.shards)  # columns are cut instead
 
 
 def test_wide_weights_and_payloads_are_refused() -> None:

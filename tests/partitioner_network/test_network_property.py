@@ -1,53 +1,107 @@
-"""Random networks on random small cores: no violation, two recounts that agree, or an error with numbers."""
+"""Random networks on random small cores: no violation, two recounts that agree, the same bits, or an error with numbers."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 
+import numpy as np
 import pytest
 
 from neurodeploy.errors import DoesNotFit
+from neurodeploy.ir.chip import SystemSpec
+from neurodeploy.ir.mapping import Mapping
+from neurodeploy.ir.network import Network
 from partitioner.json_form import mapping_from_json, mapping_to_json
 from partitioner.network_mapper import map_network
 from partitioner.network_summary import summary
 from partitioner.network_usage import core_demands
 from partitioner.network_verify import recount, verify_network
+from partitioner.options import OBJECTIVES, Options
 from partitioner.usage import RESOURCES
-from tests.networks.random_networks import random_network
+from simulators.network_partitioned import PartitionedNetworkRunner
+from simulators.network_reference import ReferenceNetworkRunner
+from tests.networks.equality import same_result
+from tests.networks.random_networks import all_probes, random_network
 from tests.partitioner_network.helpers import shrunken
 
-SEEDS = 240
+QUICK, ALL = 60, 500
 OVER = rf"(\d+) (?:{'|'.join(RESOURCES)}) \(a core has (\d+)\)"
 
 
-@pytest.mark.parametrize("start", range(0, SEEDS, 20))
+def random_options(seed: int) -> Options:
+    """Any objective; sometimes a cap, tiles of few rows, all cores of the chips."""
+    rng = np.random.default_rng([seed, 5])
+    return Options(
+        weight_bits=8,
+        chips=1 if rng.random() < 0.3 else None,
+        objective=OBJECTIVES[int(rng.integers(len(OBJECTIVES)))],
+        max_rows=int(rng.integers(1, 12)) if rng.random() < 0.2 else None,
+        caps={"state_bytes": 80} if rng.random() < 0.2 else {},
+        spread=bool(rng.random() < 0.15),
+        place=bool(rng.random() < 0.8),
+        seed=seed,
+    )
+
+
+def mapped_or_refused(seed: int) -> tuple[Network, SystemSpec, Mapping] | str:
+    """The mapping, or the code of an error that says what was needed."""
+    net, system = random_network(seed)[0], shrunken(seed)
+    try:
+        return net, system, map_network(net, system, random_options(seed))
+    except DoesNotFit as error:
+        assert error.code in ("ND2010", "ND2011", "ND2013"), seed
+        assert error.fix and re.search(r"\d", error.problem), seed
+        if error.code != "ND2010":
+            assert error.subject in net.populations, seed
+        if error.code == "ND2011":
+            used, limit = re.findall(OVER, error.problem)[0]
+            assert int(used) > int(limit), seed
+        return error.code
+
+
+def check(seed: int, seen: Counter[str]) -> None:
+    found = mapped_or_refused(seed)
+    if isinstance(found, str):
+        seen[found] += 1
+        return
+    net, system, mapping = found
+    seen["mapped"] += 1
+    seen["reducers"] += any(shard.kind == "reducer" for shard in mapping.shards)
+    seen["orders"] += bool(mapping.orders)
+    places = Counter((shard.chip, shard.core) for shard in mapping.shards)
+    seen["shared cores"] += max(places.values()) > 1
+    assert verify_network(mapping, net, system, weight_bits=8) == [], seed
+    assert recount(mapping, net, system, weight_bits=8) == core_demands(mapping, net, system, weight_bits=8), seed
+    again = mapping_from_json(mapping_to_json(mapping))
+    assert again.shards == mapping.shards and mapping_to_json(again) == mapping_to_json(mapping), seed
+    _, inputs, steps = random_network(seed)
+    probes = all_probes(net)
+    wanted = ReferenceNetworkRunner().run(net, inputs, steps, probes=probes)
+    same_result(PartitionedNetworkRunner(mapping).run(net, inputs, steps, probes=probes), wanted)
+
+
+@pytest.mark.parametrize("start", range(0, QUICK, 20))
 def test_mapped_or_refused(start: int) -> None:
-    mapped = split = 0
+    seen: Counter[str] = Counter()
     for seed in range(start, start + 20):
-        net, system = random_network(seed)[0], shrunken(seed)
-        try:
-            mapping = map_network(net, system, weight_bits=8)
-        except DoesNotFit as error:
-            assert error.code in ("ND2010", "ND2011", "ND2013"), seed
-            assert error.fix and re.search(r"\d", error.problem), seed
-            if error.code == "ND2011":
-                assert error.subject in net.populations, seed
-                used, limit = re.findall(OVER, error.problem)[0]
-                assert int(used) > int(limit), seed
-            continue
-        mapped += 1
-        split += any(shard.kind == "reducer" for shard in mapping.shards)
-        assert verify_network(mapping, net, system, weight_bits=8) == [], seed
-        assert recount(mapping, net, system, weight_bits=8) == core_demands(mapping, net, system, weight_bits=8), seed
-        assert mapping_from_json(mapping_to_json(mapping)).shards == mapping.shards, seed
-    assert mapped >= 5 and split >= 1
+        check(seed, seen)
+    assert seen["mapped"] >= 5 and seen["reducers"] >= 1
+
+
+@pytest.mark.real
+def test_five_hundred_networks() -> None:
+    seen: Counter[str] = Counter()
+    for seed in range(ALL):
+        check(seed, seen)
+    assert min(seen[kind] for kind in ("mapped", "reducers", "orders", "shared cores", "ND2010", "ND2011")) >= 10, seen
 
 
 def test_reports_of_random_networks() -> None:
     for seed in range(15):
         net, system = random_network(seed)[0], shrunken(1000 + seed)
         try:
-            mapping = map_network(net, system, weight_bits=8)
+            mapping = map_network(net, system, Options(weight_bits=8))
         except DoesNotFit:
             continue
         found = summary(mapping, net, system, weight_bits=8)

@@ -10,6 +10,7 @@ from neurodeploy.ir.program import Program
 from partitioner.network_mapper import map_network
 from partitioner.network_summary import summary
 from partitioner.network_traffic import network_traffic
+from partitioner.options import Options
 from partitioner.summary import summary as program_summary
 from targets.systems import get_system
 from tests.partitioner_network.helpers import conv, dense, join, lif, network, source, tiny
@@ -32,7 +33,7 @@ def test_on_one_core_everything_is_delivered_once() -> None:
 def test_each_destination_gets_its_own_message_and_chips_pass_inputs_on() -> None:
     """p on chips 0 and 1, q on chips 2 and 3: one core a chip."""
     system = tiny(neurons=4, cores=1)
-    mapping = map_network(NET, system)
+    mapping = map_network(NET, system, Options(place=False))
     assert [(s.island, s.rows, s.chip) for s in mapping.shards] == [
         ("p", (0, 4), 0), ("p", (4, 8), 1), ("q", (0, 3), 2), ("q", (3, 6), 3)
     ]  # fmt: skip

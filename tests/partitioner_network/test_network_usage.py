@@ -8,6 +8,8 @@ from neurodeploy.ir.mapping import Shard
 from neurodeploy.ir.network import Direct, Sparse
 from partitioner.network_mapper import map_network
 from partitioner.network_usage import core_demands, core_usage, shard_demands
+from partitioner.network_verify import verify_network
+from partitioner.options import Options
 from tests.partitioner_network.helpers import conv, dense, join, lif, network, source, tiny
 
 NEURON = 6 + 4
@@ -16,7 +18,7 @@ NEURON = 6 + 4
 def only(net, system=None, **options):
     """The demand of the only core."""
     system = system or tiny()
-    (demand,) = core_demands(map_network(net, system, **options), net, system, **options).values()
+    (demand,) = core_demands(map_network(net, system, Options(**options)), net, system, **options).values()
     return demand
 
 
@@ -58,10 +60,20 @@ def test_a_kernel_is_stored_once_and_pixels_are_axons() -> None:
 def test_a_band_of_a_convolution_touches_its_pixels_only() -> None:
     synapse = conv((6, 6, 3), 4)
     net = network([source("i", 6, 6, 3), lif("p", 4, 4, 4)], join("w", "i", "p", synapse))
+    system = tiny(neurons=32)
+    mapping = map_network(net, system)
+    assert [shard.rows for shard in mapping.shards] == [(0, 32), (32, 64)]
+    assert set(core_demands(mapping, net, system).values()) == {(32, 9 * 3 * 8, 24, 32, 32 * NEURON + 8 * 56)}
+
+
+def test_blocks_of_pixels_touch_fewer_pixels_than_bands() -> None:
+    net = network([source("i", 6, 6, 3), lif("p", 4, 4, 4)], join("w", "i", "p", conv((6, 6, 3), 4)))
     system = tiny(neurons=16)
     mapping = map_network(net, system)
-    assert [shard.rows for shard in mapping.shards] == [(0, 16), (16, 32), (32, 48), (48, 64)]
-    assert set(core_demands(mapping, net, system).values()) == {(16, 9 * 3 * 8, 18, 16, 16 * NEURON + 8 * 34)}
+    assert mapping.orders["p"][:16].tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23]
+    assert sorted(shard.rows for shard in mapping.shards) == [(0, 16), (16, 32), (32, 48), (48, 64)]
+    assert set(core_demands(mapping, net, system).values()) == {(16, 9 * 3 * 8, 16, 16, 16 * NEURON + 8 * 32)}
+    assert verify_network(mapping, net, system) == []
 
 
 def test_an_out_axon_for_each_destination() -> None:

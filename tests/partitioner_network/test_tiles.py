@@ -7,7 +7,7 @@ import pytest
 
 from neurodeploy.ir.network import Direct, Sparse
 from neurodeploy.synapses.structure import fan_out, to_coo
-from neurodeploy.synapses.tiles import conv_fan, touches, unit
+from neurodeploy.synapses.tiles import conv_fan, touches, units
 from tests.networks.random_networks import random_network
 from tests.partitioner_network.helpers import conv
 
@@ -60,5 +60,5 @@ def test_conv_fan_sums_to_the_fan_out(transposed: bool) -> None:
 
 def test_channels_of_a_pixel_share_an_entry_unless_delayed() -> None:
     synapse = conv((4, 4, 3), 2)
-    assert (unit(synapse, False), unit(synapse, True)) == (3, 1)
-    assert unit(Direct(3), False) == 1
+    assert (units(synapse, False).size, units(synapse, True).size) == (3, 1)
+    assert units(Direct(3), False).size == 1

@@ -11,13 +11,23 @@ from neurodeploy.bundle.network_writer import SOURCE_NIR
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.ir.network import Network
 from neurodeploy.pipeline.spiking.evaluating import has_float
+from neurodeploy.pipeline.spiking.exporting_sanafe import export_sanafe
 from neurodeploy.pipeline.spiking.opening import check_place, open_network
 
 FORMATS = (".nir", ".net")
 
 
-def export_network(bundle: str | Path, out: str | Path, *, dt: float | None = None) -> dict[str, Any]:
-    """Write the network as ``F.nir`` or ``F.net``; the dictionary is what ``export --json`` prints.
+def export_network(
+    bundle: str | Path,
+    out: str | Path,
+    *,
+    dt: float | None = None,
+    format: str | None = None,
+    input: str | Path | None = None,
+    steps: int | None = None,
+) -> dict[str, Any]:
+    """Write the network as ``F.nir`` or ``F.net``, or with `format` "sanafe" and its mapping into a folder
+    (`exporting_sanafe`, which alone takes `input` and `steps`); the dictionary is what ``export --json`` prints.
 
     .nir : of a bundle made of a NIR file the float network that was quantised; of one made of a .net the integers as real
         numbers with a time step of `dt` seconds, where NIR has its neurons (ND1250 names what it does not have).
@@ -25,6 +35,17 @@ def export_network(bundle: str | Path, out: str | Path, *, dt: float | None = No
 
     Raises ND5012 for another format, ND3261 for a `dt` that would have no effect, ND5004 where the file cannot be written.
     """
+    if format == "sanafe":
+        if dt is not None:
+            raise UserError("ND3261", "--dt", "has no effect on SANA-FE's files", "leave it out")
+        return export_sanafe(bundle, out, input=input, steps=steps)
+    if format is not None:
+        raise BundleError(
+            "ND5012", f"--format {format!r:.40}", "is no format to export to", "give sanafe, or leave it out"
+        )
+    for name, value in (("--input", input), ("--steps", steps)):
+        if value is not None:
+            raise UserError("ND3261", name, "has an effect only with --format sanafe", "leave it out")
     target = Path(out)
     kind = target.suffix.lower()
     if kind not in FORMATS:

@@ -187,7 +187,7 @@ def _mapped(opened: Bundle, network: Network, result: NetworkResult, host: str, 
     keys = ("device", "component", "event", "boundary", "count", "basis", "source", "unit_cost", "joules")
     entries = [{key: entry[key] for key in keys} for entry in priced["step"]["entries"]]
     return {
-        "map": map_section(opened.program, mapping, system),
+        "map": map_section(opened.program, mapping, system, result.activity),
         "energy": {
             **{unit: {key: priced[unit][key] for key in ("joules", "seconds")} for unit in ("step", "sample")},
             "bound_by": priced["bound_by"], "entries": entries,

@@ -16,6 +16,7 @@ from neurodeploy.reporting.page import document
 from neurodeploy.reporting.schema import ReportData
 from neurodeploy.reporting.sections.chips import chips
 from neurodeploy.reporting.sections.notes import provenance_of
+from neurodeploy.reporting.sections.quality import quality_of
 
 BESIDE = {
     ".json": "everything on this page, as data",
@@ -29,6 +30,10 @@ def _map(data: NetworkReport) -> Html | None:
     return chips(cast(ReportData, {"map": data["map"]}))
 
 
+def _quality(data: NetworkReport) -> Html | None:
+    return None if data["map"] is None else quality_of(data["map"])
+
+
 #: anchor, title, maker
 _PARTS: tuple[tuple[str, str, Callable[[NetworkReport], Html | None]], ...] = (
     ("raster", "Activity in time", sections.rasters),
@@ -36,6 +41,7 @@ _PARTS: tuple[tuple[str, str, Callable[[NetworkReport], Html | None]], ...] = (
     ("counts", "Counts", sections.counts),
     ("comparison", "Float against integers", sections.comparison),
     ("map", "Chip map", _map),
+    ("quality", "Mapping quality", _quality),
     ("energy", "Energy", sections.energy),
     ("conversion", "Conversion", sections.conversion),
     ("neurobench", "NeuroBench metrics", sections.neurobench),

@@ -1,0 +1,146 @@
+"""The outline of a .gguf file from its metadata and its table of tensors: any architecture, no weight is read.
+
+Every matrix of a layer is a projection; which of them read one population is known by llama.cpp's names. Rank 3 is a
+stack of experts (experts, rows, columns).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import cast
+
+from neurodeploy.errors import ModelError
+from neurodeploy.frontends.families.decoder import Built
+from neurodeploy.frontends.families.fields import MOST_LAYERS, Fields
+from neurodeploy.frontends.gguf_store import GgufStore
+from neurodeploy.frontends.outlines.draw import Sketch, activation, outline
+from neurodeploy.ir.graph import Attr, Population
+from neurodeploy.ir.outline import Outline
+
+#: Tensor of a layer -> (population that it reads, role). Matrices that are not here read a population of their own.
+ROLES: Mapping[str, tuple[str, str]] = {
+    "attn_q": ("attn", "q"), "attn_k": ("attn", "k"), "attn_v": ("attn", "v"), "attn_qkv": ("attn", "q"),
+    "attn_output": ("context", "o"), "ffn_gate_inp": ("ffn", "router"), "ffn_gate": ("ffn", "gate"),
+    "ffn_up": ("ffn", "up"), "ffn_down": ("product", "down"), "ffn_gate_shexp": ("ffn", "gate"),
+    "ffn_up_shexp": ("ffn", "up"), "ffn_down_shexp": ("shared product", "down"), "ffn_gate_exps": ("expert", "gate"),
+    "ffn_up_exps": ("expert", "up"), "ffn_gate_up_exps": ("expert", "gate"), "ffn_down_exps": ("expert product", "down"),
+}  # fmt: skip
+#: Matrices that are no projections: kernels of convolutions and tables.
+NO_PROJECTION = ("conv1d", "rope_freqs", "rope_factors", "ssm_a", "ssm_d", "rel_b")
+_NAME = re.compile(r"blk\.(\d{1,6})\.(.+)\.weight")
+
+#: A layer: (name, shape) of its matrices in the order of the file, the number of its norms.
+Kind = tuple[tuple[tuple[str, tuple[int, ...]], ...], int]
+
+
+def gguf_outline(path: Path, context: int) -> Outline:
+    """Raises what the reader of the format raises, ND1006 without an embedding table, ND1012 for settings."""
+    store = GgufStore(path)
+    metadata = store.metadata
+    architecture = str(metadata.get("general.architecture", "unknown"))
+    stem = f"{architecture}."
+    fields = Fields({key.removeprefix(stem): metadata[key] for key in metadata if key.startswith(stem)}, path)
+    names = set(store.names())
+    if "token_embd.weight" not in names:
+        raise ModelError("ND1006", "token_embd.weight", f"no such tensor in {path}", "give a language model's file")
+    vocab, hidden = store.shape("token_embd.weight")[:2]
+    kinds = _kinds(store, path)
+    experts = {kind: stack for kind in set(kinds) if (stack := _experts(kind, fields)) is not None}
+    sketch = Sketch(
+        hidden, vocab, "output.weight" not in names, fields.natural("context_length", 2048), kinds,
+        lambda g, kind, x: _draw(g, cast(Kind, kind), fields, hidden), {}, experts,
+        positions=store.shape("position_embd.weight")[0] if "position_embd.weight" in names else 0,
+    )  # fmt: skip
+    name = str(metadata.get("general.name") or path.stem)
+    return outline(sketch, name, architecture, f"{path.name}: tensor shapes", min(context, sketch.max_positions))
+
+
+def _kinds(store: GgufStore, path: Path) -> tuple[Hashable, ...]:
+    layers: dict[int, list[tuple[str, tuple[int, ...]]]] = {}
+    norms: Counter[int] = Counter()
+    for name in store.names():
+        found = _NAME.fullmatch(name)
+        if found is None:
+            continue
+        index, part, shape = int(found[1]), found[2], store.shape(name)
+        layers.setdefault(index, [])
+        if len(shape) == 1:
+            norms[index] += part.endswith("norm")
+        elif not any(part.startswith(other) or part.endswith(other) for other in NO_PROJECTION):
+            layers[index].append((part, shape))
+    if not layers or max(layers) >= MOST_LAYERS or len(layers) != max(layers) + 1:
+        problem = f"has {len(layers)} layers of tensors, numbered up to {max(layers, default=-1)}"
+        raise ModelError("ND1006", path, problem, f"give a model of 1 to {MOST_LAYERS} layers with none missing")
+    return tuple((tuple(sorted(layers[index])), norms[index]) for index in range(len(layers)))
+
+
+def _experts(kind: Hashable, fields: Fields) -> tuple[int, int] | None:
+    stacks = {shape[0] for name, shape in cast(Kind, kind)[0] if len(shape) == 3}
+    if not stacks:
+        return None
+    count = max(stacks)
+    return count, fields.natural("expert_used_count", 1, most=count)
+
+
+def _draw(g: Built, kind: Kind, fields: Fields, hidden: int) -> str:
+    """The projections of one layer, and the host operations that its tensors and the metadata imply."""
+    matrices, norms = kind
+    found = {name for name, _ in matrices}
+    for index in range(norms):
+        g.norm(f"layers.0.norm_{index}", "h", 1e-6, hidden, 0)
+    widths: dict[str, int] = {}
+    for name, shape in matrices:
+        reads, role = ROLES.get(name, (name, "projection"))
+        rows, columns = shape[-2], shape[-1]
+        g.populations.setdefault(reads, Population(reads, columns))
+        if g.populations[reads].size != columns:
+            reads = name
+            g.populations[reads] = Population(reads, columns)
+        expert = 0 if len(shape) == 3 else None
+        path = f"layers.0.experts.0.{name}" if len(shape) == 3 else f"layers.0.{name}"
+        g.projection(path, reads, rows, role, 0, expert)
+        widths[name] = rows
+    if "attn_q" in found or "attn_qkv" in found:
+        _attention(g, fields, widths, hidden)
+    for gate, up in (("ffn_gate", "ffn_up"), ("ffn_gate_shexp", "ffn_up_shexp"), ("ffn_gate_exps", "ffn_up_exps")):
+        prefix = "layers.0.experts.0." if gate.endswith("exps") else "layers.0."
+        if gate in found and up in found:
+            g.host(
+                f"{prefix}{gate}_glu", "glu", (f"{prefix}{gate}", f"{prefix}{up}"), widths[up], {"act": "silu"}, layer=0
+            )
+        elif up in found:
+            activation(g, f"{prefix}{up}_act", f"{prefix}{up}")
+    if "ffn_gate_inp" in found:
+        g.host("layers.0.route", "moe_route", ("layers.0.ffn_gate_inp",), widths["ffn_gate_inp"], {"top_k": 1}, layer=0)
+        g.host("layers.0.dispatch", "moe_dispatch", ("h",), hidden, layer=0)
+        g.host("layers.0.combine", "moe_combine", ("h",), hidden, layer=0)
+    for index in range(2):
+        g.host(f"layers.0.residual_{index}", "add", ("h", "h"), hidden, layer=0)
+    return "h"
+
+
+def _attention(g: Built, fields: Fields, widths: Mapping[str, int], hidden: int) -> None:
+    """Softmax attention with the number of heads that the metadata says; per-layer lists count by their first entry."""
+    heads = _first(fields, "attention.head_count", 1)
+    kv_heads = _first(fields, "attention.head_count_kv", heads) or heads
+    dim = fields.natural("attention.key_length", max(1, hidden // heads))
+    window = fields.natural("attention.sliding_window", 0, least=0) or None
+    attrs: dict[str, Attr] = {
+        "heads": heads, "kv_heads": kv_heads, "head_dim": dim, "scale": 1.0, "window": window, "chunk": None
+    }  # fmt: skip
+    if "rope.freq_base" in fields.values or "rope.dimension_count" in fields.values:
+        for role, count in (("q", heads), ("k", kv_heads)):
+            rope: dict[str, Attr] = {"head_dim": dim, "inv_freq": (), "style": "half"}
+            g.host(f"layers.0.{role}_rope", "rope", ("h",), count * dim, rope, layer=0)
+    g.host("layers.0.attention", "attention", ("h",), heads * dim, attrs, layer=0)
+
+
+def _first(fields: Fields, name: str, default: int) -> int:
+    value = fields.values.get(name, default)
+    values = [int(item) for item in value[:MOST_LAYERS]] if hasattr(value, "__len__") else None
+    if values is None:
+        return fields.natural(name, default, most=1 << 16)
+    return max([default if not values else 0, *(item for item in values if 0 < item <= 1 << 16)])

@@ -1,0 +1,208 @@
+"""The words and tables of `fit`: one line that answers, a row for each system and width, what binds and what helps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from neurodeploy.errors import DoesNotFit
+from neurodeploy.ir.chip import SystemSpec
+from neurodeploy.ir.outline import Outline
+
+if TYPE_CHECKING:
+    from neurodeploy.pipeline.fitting import Asked
+    from partitioner.fit import Fit
+
+Row = dict[str, Any]
+
+
+def model_json(outline: Outline) -> dict[str, Any]:
+    """What was read: sizes, classes of layers, what no text passes through."""
+    info = outline.info
+    return {
+        "name": info.name,
+        "family": info.family,
+        "source": info.source,
+        "layers": info.layers,
+        "weights": {
+            "body": outline.body, "active": outline.active, "embedding": outline.table,
+            "head": outline.head.weights if outline.head is not None else 0, "tied": info.tied_embeddings,
+            "total": outline.total,
+        },
+        "classes": [
+            {
+                "block": block.name, "layers": list(block.layers), "name": matrix.name, "rows": matrix.rows,
+                "columns": matrix.columns, "experts": matrix.experts, "chosen": matrix.chosen,
+            }
+            for block, matrix in outline.matrices()
+        ],
+        "left_out": list(outline.left_out),
+    }  # fmt: skip
+
+
+def notes(outline: Outline) -> list[str]:
+    """What holds for every plan of an outline."""
+    said = ["the embedding table stays on the host, which reads one row of it a token"]
+    if outline.left_out:
+        said.append(f"left out, no text passes through it: {', '.join(outline.left_out)}")
+    if any(matrix.experts > 1 for _, matrix in outline.matrices()):
+        said.append(
+            "which experts of neighbouring layers follow one another is not in a configuration: no affinity is used"
+        )
+    guessed = sorted({w.op for block in outline.blocks for w in block.host if not w.known})
+    if guessed:
+        said.append(f"estimated work of the host, without a kernel here: {', '.join(guessed)}")
+    return said
+
+
+def plan_json(made: Fit | DoesNotFit, chip: str, bits: int, memory: int | None) -> dict[str, Any]:
+    """Cores and chips of one width beside their bounds."""
+    start = {"chip": chip, "bits": bits, "memory_kib": memory}
+    if isinstance(made, DoesNotFit):
+        return {**start, "error": made.to_json()}
+    return {
+        **start,
+        "cores": made.cores,
+        "cores_lower_bound": made.bound,
+        "cores_naive_bound": made.naive,
+        "binding_resource": made.binding,
+        "head_cores": made.head_cores,
+        "cores_lower_bound_with_head": made.bound_all,
+        "chips": made.chips,
+        "chips_with_head": made.chips_all,
+        "fill": made.fill,
+        "units": [
+            {
+                "name": unit.name, "layers": len(unit.layers), "copies": unit.copies, "share": float(unit.share),
+                "cores": unit.cores, "cores_of_all": unit.all_cores, "weights": unit.weights,
+            }
+            for unit in made.units
+        ],
+    }  # fmt: skip
+
+
+def row(made: Fit | DoesNotFit, system: SystemSpec, asked: Asked, bits: int, memory: int | None) -> Row:
+    """One system at one width."""
+    available = asked.available(system)
+    start: Row = {
+        "system": system.name, "chip": system.chip.name, "bits": bits, "memory_kib": memory,
+        "chips_available": available, "system_chips": system.chips,
+    }  # fmt: skip
+    if isinstance(made, DoesNotFit):
+        return {**start, "fits": False, "chips": None, "error": made.to_json(), "head": None}
+    on_chip = made.head is not None and asked.head != "host"
+    if asked.head == "auto" and made.chips_all > available:
+        on_chip = False
+    chips = made.chips_all if on_chip else made.chips
+    return {
+        **start,
+        "fits": chips <= available,
+        "chips": chips,
+        "chips_of_body": made.chips,
+        "cores": made.cores + (made.head_cores if on_chip else 0),
+        "cores_lower_bound": made.bound_all if on_chip else made.bound,
+        "cores_of_body": made.cores,
+        "head_cores": made.head_cores,
+        "head": None if made.head is None else "chip" if on_chip else "host",
+        "binding_resource": made.binding,
+        "widest": made.largest()[1].name,
+    }
+
+
+def add_problems(rows: Sequence[Row]) -> None:
+    """Of each row that does not fit: layer, resource, need, limit, remedy."""
+    for entry in rows:
+        if entry["fits"]:
+            continue
+        if entry["chips"] is None:
+            error = entry["error"]
+            entry["problem"] = {
+                "layer": error["subject"],
+                "resource": "number format" if error["code"] == "ND2044" else "one core",
+                "need": error["problem"],
+                "limit": entry["chip"],
+                "remedy": error["fix"],
+            }
+            continue
+        entry["problem"] = {
+            "layer": entry["widest"],
+            "resource": entry["binding_resource"],
+            "need": f"{entry['chips']} chips ({entry['cores']} cores)",
+            "limit": f"{entry['chips_available']} chips of {entry['system']}",
+            "remedy": _remedy(entry, rows),
+        }
+
+
+def _remedy(entry: Row, rows: Sequence[Row]) -> str:
+    from targets.systems import SYSTEMS
+
+    same = [r for r in rows if r["system"] == entry["system"] and r["memory_kib"] == entry["memory_kib"]]
+    narrower = [r for r in same if r["bits"] < entry["bits"] and r["chips"] is not None]
+    found = [f"{r['bits']}-bit weights fit ({r['chips']} chips)" for r in narrower if r["fits"]][:1]
+    larger = [s for s in SYSTEMS.values() if s.chip.name == entry["chip"] and s.chips >= entry["chips"]]
+    if entry["chips"] <= entry["system_chips"]:
+        found.append(f"allow {entry['chips']} chips of {entry['system']}")
+    elif larger:
+        best = min(larger, key=lambda s: s.chips)
+        found.append(f"{best.name} ({best.chips} chips) holds it")
+    else:
+        boards = -(-entry["chips"] // entry["system_chips"])
+        found.append(f"it would take {boards} of {entry['system']}")
+    if entry["head"] == "chip" and entry["chips_of_body"] <= entry["chips_available"]:
+        found.append("the head on the host (--head host) leaves room")
+    found.append(f"map --chips {entry['chips_available']} leaves to the host what does not fit")
+    return "; or ".join(found)
+
+
+def best(rows: Sequence[Row]) -> Row | None:
+    """The row to name where it fits: the widest weights, then the smallest system."""
+    fitting = [r for r in rows if r["fits"]]
+    return min(fitting, key=lambda r: (-r["bits"], r["system_chips"], r["system"])) if fitting else None
+
+
+def nearest(rows: Sequence[Row]) -> Row | None:
+    """The row to talk about where nothing fits: the largest system, the widest weights."""
+    known = [r for r in rows if r["chips"] is not None]
+    return max(known, key=lambda r: (r["system_chips"], r["bits"])) if known else None
+
+
+def answer(outline: Outline, rows: Sequence[Row], found: Row | None, fallback: Row | None, asked: Asked) -> str:
+    """One line."""
+    name = outline.info.name
+    if found is not None:
+        cores, bound = found["cores"], found["cores_lower_bound"]
+        over = f"{100 * (cores / bound - 1):.1f} % above the least possible {bound}" if bound else "no bound"
+        head = {
+            "chip": "head included",
+            "host": f"head on the host ({found['head_cores']} cores more)",
+            None: "no head",
+        }
+        said = (
+            f"{name} fits on {found['system']}: {found['chips']} of {found['chips_available']} chips at {found['bits']} "
+            f"bits, {cores} cores, {over}, {head[found['head']]}"
+        )
+        wider = [r for r in rows if r["system"] == found["system"] and r["bits"] > found["bits"]]
+        refused = [f"{r['chips']} at {r['bits']}" for r in wider if r["chips"] is not None]
+        if refused:
+            said += f"; it would need {', '.join(refused)} bits"
+        generate = found.get("generate")
+        if generate:
+            joules, seconds = generate["joules_per_token"]["board"], generate["seconds_per_token"]
+            said += (
+                f"; {joules['nominal']:.3g} J ({joules['low']:.2g} to {joules['high']:.2g}) and {seconds['nominal']:.3g} s "
+                "a generated token at the board, modelled"
+            )
+        return said
+    where = nearest(rows)
+    if where is None:
+        error = rows[0]["error"]
+        return f"{name} does not fit {rows[0]['chip']}: {error['subject']}: {error['problem']}; {error['fix']}"
+    needs = [f"{r['chips']} chips at {r['bits']} bits" for r in rows if r["system"] == where["system"] and r["chips"]]
+    system = where["system"] if asked.alone else f"any system, the largest being {where['system']}"
+    said = (
+        f"{name} does not fit on {system}: needs {', '.join(needs)}, it has {where['chips_available']}; "
+        f"{where['binding_resource']} binds, most of it in {where['widest']}"
+    )
+    if fallback:
+        said += f"; {fallback['text']}"
+    return said

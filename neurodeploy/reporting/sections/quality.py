@@ -1,0 +1,105 @@
+"""The quality of a mapping: its metrics beside their bounds, the null models, and where the messages travel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from neurodeploy.reporting import meshpicture, units
+from neurodeploy.reporting.html import Html, el
+from neurodeploy.reporting.judged import metric_rows, null_rows
+from neurodeploy.reporting.schema import MapSection, ReportData
+from neurodeploy.reporting.schema_metrics import Metrics
+from neurodeploy.reporting.sections.frame import MAX_ROWS, bullets, cell, number, section, table
+
+TITLE = "Mapping quality"
+
+
+def quality(data: ReportData) -> Html | None:
+    found = data.get("map")
+    return quality_of(found) if found is not None else None
+
+
+def quality_of(found: MapSection) -> Html | None:
+    """The section of a mapping that was judged; None where it was not."""
+    metrics = found.get("metrics")
+    if metrics is None:
+        return None
+    heads = [("Metric", ""), ("Value", ""), ("Least possible", ""), ("Of it", "num")]
+    rows = [
+        [
+            cell(row.name),
+            cell(row.value),
+            cell(row.bound or units.DASH),
+            cell(f"{row.ratio:.2f}" if row.ratio else units.DASH, row.ratio or 0.0),
+        ]
+        for row in metric_rows(metrics)
+    ]
+    mapper = metrics["mapper"]
+    nulls = metrics["nulls"]
+    return section(
+        "quality", TITLE, _lead(metrics), table(heads, rows, ""), *_nulls(metrics), *_layers(metrics),
+        *_pictures(found), bullets([*mapper["notes"], *(nulls["notes"] if nulls else [])], "Notes"),
+    )  # fmt: skip
+
+
+def _lead(found: Metrics) -> str:
+    hops = found["hops"]["unicast"]["total"]
+    text = f"Counts of one {found['unit']}, {found['rates']}: {units.si(hops)} messages times hops"
+    nulls = found["nulls"]
+    if nulls and nulls["ratio_to_best"]:
+        text += f"; transport is {nulls['ratio_to_best']:.2f} of the best null model, {nulls['best']}"
+    return text + "."
+
+
+def _nulls(found: Metrics) -> Iterator[Html]:
+    nulls = found["nulls"]
+    if nulls is None or not nulls["models"]:
+        return
+    heads = [
+        ("Placement of the same cores", ""), ("Transport", "num"), ("Messages times hops", "num"),
+        ("Packets between chips", "num"), ("Busiest link", "num"), ("Ours over it", "num"),
+    ]  # fmt: skip
+    rows = [
+        [
+            cell(row.name),
+            cell(row.transport, row.key),
+            *(number(value) for value in (row.hops, row.packets, row.link)),
+            cell(f"{row.ratio:.2f}" if row.ratio is not None else units.DASH, row.ratio or 0.0),
+        ]
+        for row in null_rows(found)
+    ]
+    yield el("h3", "Null models")
+    yield table(heads, rows)
+
+
+def _layers(found: Metrics) -> Iterator[Html]:
+    layers = found["cores"]["by_layer"]
+    if len(layers) < 2:
+        return
+    rows = [
+        [
+            cell(row["layer"]), number(row["cores"]), number(row["lower_bound"]),
+            cell(f"{row['ratio']:.3f}" if row["ratio"] else units.DASH, row["ratio"] or 0.0),
+            cell(units.words(row["binding_resource"])),
+        ]
+        for row in layers[:MAX_ROWS]
+    ]  # fmt: skip
+    heads = [("Layer", ""), ("Cores", "num"), ("Least possible", "num"), ("Of it", "num"), ("Bound by", "")]
+    yield el("details", el("summary", f"Cores of {units.count(len(layers))} layers"), table(heads, rows))
+
+
+def _pictures(found: MapSection) -> Iterator[Html]:
+    picture = found.get("picture")
+    if picture is None or not any(any(map(any, chip)) for chip in picture["links"]):
+        return
+    yield el("h3", "Load of the links")
+    over = meshpicture.grid(picture)
+    if over is not None:
+        yield over
+    drawn = meshpicture.meshes(found, picture)
+    yield el("div", *drawn, class_="chips w12")
+    left = len(picture["chips"]) - len(drawn)
+    hint = "A line has the colour of its busier direction, in tenths of the largest load; a square that of its cores in use."
+    if left:
+        hint += f" {units.count(left)} chips with lighter loads are not drawn one by one."
+    yield el("p", hint, class_="hint")

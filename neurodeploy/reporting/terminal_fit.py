@@ -1,0 +1,188 @@
+"""`fit` for the terminal: one line that answers, a table of systems and widths, what does not fit and what then."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+
+from neurodeploy.reporting import units
+from neurodeploy.reporting.terminal_table import open_console, say, show_table
+
+#: Groups of the fallback, problems and notes that are shown; `--json` has all.
+_LINES = 6
+
+
+def print_fit(found: Mapping[str, Any], console: Console | None = None) -> None:
+    """Answer, model, rows, problems, chip plan, fallback, what it all rests on."""
+    console = open_console(console)
+    say(console, found["answer"], "bold" if found["fits"] else "bold red")
+    if found["kind"] == "spiking network":
+        say(console, f"{units.count(found['neurons'])} neurons, {units.count(found['synapses'])} synapses")
+    else:
+        _model(console, found)
+        _plans(console, found["plans"])
+    _systems(console, found["rows"])
+    _problems(console, found["rows"])
+    if found.get("chip_plan"):
+        _chips(console, found["chip_plan"])
+    if found.get("fallback"):
+        _fallback(console, found["fallback"])
+    if found.get("assumed"):
+        given = found["assumed"]
+        say(
+            console,
+            f"assumed: {given['activity']:g} of activations non-zero ({given['activity_source']}); context "
+            f"{units.count(given['context'])} tokens; host {found['host']}",
+            "dim",
+        )
+    for note in found["notes"]:
+        say(console, f"note: {note}", "dim")
+
+
+def print_fit_models(found: Mapping[str, str], console: Console | None = None) -> None:
+    """Names that need no file."""
+    show_table(
+        open_console(console), ["Name", "Model and source of its configuration"], [[*row] for row in found.items()]
+    )
+
+
+def _model(console: Console, found: Mapping[str, Any]) -> None:
+    weights = found["weights"]
+    active = f", {units.si(weights['active'])} of them met by a token" if weights["active"] != weights["body"] else ""
+    tied = "tied to the head" if weights["tied"] else f"head {units.si(weights['head'])}"
+    say(
+        console,
+        f"{found['family']}, {found['layers']} layers: {units.si(weights['body'])} weights in projections{active}; "
+        f"embedding {units.si(weights['embedding'])}, {tied}",
+    )
+
+
+def _plans(console: Console, plans: Sequence[Mapping[str, Any]]) -> None:
+    """Cores of the body at each width beside the least possible and beside weights over memory."""
+    memory = any(plan["memory_kib"] is not None for plan in plans)
+    table = []
+    for plan in (p for p in plans if "cores" in p):
+        bound = plan["cores_lower_bound"]
+        over = units.percent(plan["cores"] / bound - 1, 2) if bound else units.DASH
+        line = [str(plan["bits"]), *([str(plan["memory_kib"] or "own")] if memory else []), units.count(plan["cores"])]
+        line += [
+            units.count(bound),
+            over,
+            units.count(plan["cores_naive_bound"]),
+            units.words(plan["binding_resource"]),
+        ]
+        table.append(
+            [*line, units.count(plan["chips"]), units.count(plan["head_cores"]), units.count(plan["chips_with_head"])]
+        )
+    heads = ["Bits>", *(["KiB>"] if memory else []), "Cores>", "least>", "above>", "naive>", "Binds", "Chips>"]
+    show_table(console, [*heads, "Head cores>", "Chips with it>"], table)
+
+
+def _systems(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
+    """A line for each system (and memory), a column for each width: chips, and joules of a generated token."""
+    widths = list(dict.fromkeys(row["bits"] for row in rows))
+    lines: dict[tuple[str, int | None], list[str]] = {}
+    for row in rows:
+        key = (row["system"], row["memory_kib"])
+        line = lines.setdefault(key, [_called(*key), units.count(row["chips_available"])])
+        line.append(_cell(row))
+    heads = ["System", "Chips>", *(f"{width} bits>" for width in widths)]
+    show_table(console, heads, list(lines.values()))
+
+
+def _called(system: str, memory: int | None) -> str:
+    return system if memory is None else f"{system}, {memory} KiB"
+
+
+def _cell(row: Mapping[str, Any]) -> str:
+    if not row["fits"]:
+        return f"no, {units.count(row['chips'])}" if row["chips"] is not None else "no"
+    if "generate" not in row:
+        return f"fits, {units.count(row['chips'])}"
+    joules = row["generate"]["joules_per_token"]["board"]["nominal"]
+    seconds = row["generate"]["seconds_per_token"]["nominal"]
+    return f"fits, {units.count(row['chips'])}; {units.si(joules, 'J')}, {units.si(seconds, 's')}"
+
+
+def _problems(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Layer, resource, need, limit, remedy: for each system the widest weights that do not fit it."""
+    seen: set[tuple[str, int | None]] = set()
+    table = []
+    for row in rows:
+        key = (row["system"], row["memory_kib"])
+        if row["fits"] or key in seen:
+            continue
+        seen.add(key)
+        problem = row["problem"]
+        what = f"{problem['layer']}: {units.words(problem['resource'])}"
+        table.append(
+            [f"{_called(*key)}, {row['bits']} bits", what, problem["need"], problem["limit"], problem["remedy"]]
+        )
+    show_table(console, ["Does not fit", "Layer: resource", "Needs", "Limit", "Remedy"], table[:_LINES])
+
+
+def _chips(console: Console, plan: Mapping[str, Any]) -> None:
+    boards = f" of {units.count(plan['boards'])} boards" if plan["boards"] > 1 else ""
+    awake = plan["awake_chips_per_token"]
+    line = f"chip plan, {plan['bits']} bits on {plan['system']}: {units.count(plan['chips'])} chips{boards}"
+    if awake["of_chosen_experts"]:
+        kept = "on whole chips" if plan["experts_on_whole_chips"] else "across chips"
+        line += (
+            f", experts {kept}; a token wakes {units.count(awake['always'])} and "
+            f"{awake['of_chosen_experts']:.0f} of the chosen experts, {units.share(plan['idle_share'])} idle"
+        )
+    say(console, line)
+    moved = [f"{units.si(amount, 'B')} over the {device}" for device, amount in plan["bytes_per_token"].items()]
+    if moved:
+        say(console, f"a generated token moves {', '.join(moved)}")
+
+
+def _fallback(console: Console, found: Mapping[str, Any]) -> None:
+    on_chips, gone = found["on_chips"], found["on_host"]
+    say(
+        console,
+        f"fallback on {found['system']} at {found['bits']} bits: {units.count(found['chips'])} chips used",
+        "bold",
+    )
+    kept = [[u["unit"], units.ranges(u["layers"]), units.count(u["copies"]), units.count(u["cores"])] for u in on_chips]
+    show_table(console, ["On chips", "Layers", "Copies>", "Cores>"], kept[:_LINES])
+    left = [
+        [
+            g["group"],
+            units.ranges(g["layers"]),
+            f"{units.count(g['copies'])} of {units.count(g['of'])}",
+            units.si(g["weights"]),
+        ]
+        for g in gone
+    ]
+    show_table(console, [f"On the host ({found['host']})", "Layers", "Copies>", "Weights>"], left[:_LINES])
+    crossings, streaming = found["crossings_per_token"], found["streaming"]
+    rows = []
+    for name, way in (("this plan", found["plan"]), ("host alone", found["host_alone"])):
+        generate, prefill = way["generate"], way["prefill"]
+        joules = generate["joules_per_token"]["wall"]
+        rows.append(
+            [
+                name,
+                units.si(generate["seconds_per_token"]["nominal"], "s"),
+                f"{units.si(joules['nominal'], 'J')} ({units.span(joules, 'J')})",
+                units.si(prefill["seconds_per_token"]["nominal"], "s"),
+                units.si(prefill["joules_per_token"]["wall"]["nominal"], "J"),
+            ]
+        )
+    heads = ["A token, at the wall", "Generate s>", "Generate J>", "Prefill s>", "Prefill J>"]
+    show_table(console, heads, rows)
+    seconds, held = streaming["seconds_per_token"], found["host_bytes"]
+    say(
+        console,
+        f"the host must hold {units.si(held['plan'], 'B')} of weights, alone {units.si(held['alone'], 'B')} "
+        "(a byte a weight, whatever its width): whether it can is not checked",
+    )
+    say(
+        console,
+        f"{crossings['plan']:.4g} border crossings a token, {crossings['resident']:.4g} if all were resident; streaming "
+        f"what left would move {units.si(streaming['bytes_per_token'], 'B')} a token, {units.span(seconds, 's')}: "
+        f"{streaming['said']}",
+    )

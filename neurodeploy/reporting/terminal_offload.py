@@ -1,0 +1,47 @@
+"""What `map` says of islands that are not on the chips: which, why, and what a token costs that way and two others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+
+from neurodeploy.reporting import units
+from neurodeploy.reporting.derive import number_ranges, pattern
+from neurodeploy.reporting.terminal_table import say, show_table
+
+
+def print_offload(found: Mapping[str, Any], console: Console) -> None:
+    """Which islands are on the host and why, and what a token costs beside all on chips and beside streamed weights."""
+    left, every = len(found["on_host"]), found["islands"]
+    text = f"{units.count(left)} of {units.count(every)} islands are not on the chips: the host ({found['host']}) runs them"
+    say(console, text, "bold yellow")
+    patterns: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for group in found["groups"]:
+        patterns.setdefault((pattern(group["group"]), group["rule"]), []).append(group)
+    rows = [
+        [name, number_ranges([g["group"] for g in groups]), units.count(sum(len(g["islands"]) for g in groups)), rule]
+        for (name, rule), groups in patterns.items()
+    ]
+    show_table(console, ["On the host", "Layers", "Islands>", "Rule"], rows)
+    for rule, group in {(rule, groups[0]["remedy"]): groups[0] for (_, rule), groups in patterns.items()}.items():
+        say(console, f"{rule[0]}: {group['reason']}")
+        say(console, f"  to put it on the chip: {group['remedy']}", "dim")
+    whole = found["chips_resident"]
+    ways = {"plan": "as mapped", "resident": f"all on {whole} chips", "streaming": "weights streamed in"}
+    rows = []
+    for way, name in ways.items():
+        joules = found["joules_per_token"][way]
+        if joules is not None:
+            cross, size = (found[key].get(way) for key in ("crossings_per_token", "border_bytes_per_token"))
+            if way == "streaming":
+                cross, size = found["crossings_per_token"]["resident"], None
+            rows.append([
+                name, units.si(joules, "J"), units.si(found["seconds_per_token"][way], "s"), f"{cross:g}",
+                units.DASH if size is None else units.si(size, "B"),
+            ])  # fmt: skip
+    show_table(console, ["A token, islands and border", "Energy>", "Time>", "Crossings>", "Border bytes>"], rows)
+    if found["streaming_is_cheaper"]:
+        say(console, "streaming would take less energy by this estimate, but nothing here executes it", "yellow")
+    say(console, "estimates of a generated token at full activity; neurodeploy energy counts what happens", "dim")

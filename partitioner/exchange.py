@@ -1,0 +1,128 @@
+"""Close the gap between a packing and its bound: empty the lightest cores into the room that others have left."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy.ir.fixedpoint import Ints
+
+#: Stands for a limit that is not known.
+OPEN = 2**62
+#: Shares are counted in 2**-20.
+ONE = 1 << 20
+#: Cores with more tiles than this are not emptied, and as many smaller tiles are tried to swap with.
+MOVES = 12
+#: Comparisons of a tile with a core or another tile, in all: what bounds the time.
+EFFORT = 60_000_000
+
+
+def empty_cores(
+    demand: Ints,
+    room: Ints,
+    keys: Ints,
+    size: Ints,
+    core: Ints,
+    most: int,
+    deadline: float | None,
+    kinds: Ints | None = None,
+    loose: NDArray[np.bool_] | None = None,
+) -> tuple[Ints, bool]:
+    """A packing with up to `most` fewer cores, and whether the deadline ended the search. Emptied numbers are left out.
+
+    A core is emptied tile by tile, largest first: into the core that it fills best, else in place of a smaller tile that
+    finds room elsewhere. Where one tile finds none, the core stays as it was. Tiles share cores with those of their key;
+    `loose` tiles may go to any core whose tiles have their kind.
+    """
+    state = _State(demand, room, keys, size, core.copy(), keys if kinds is None else kinds, loose)
+    load = np.bincount(core, minlength=state.cores)
+    weight = np.zeros(state.cores, np.int64)
+    np.add.at(weight, core, size)
+    light = np.flatnonzero(load <= MOVES)
+    light = light[np.argsort(weight[light], kind="stable")]
+    emptied, effort = 0, 0
+    for index in light.tolist():
+        if emptied == most or effort > EFFORT:
+            break
+        if deadline is not None and time.monotonic() > deadline:
+            return state.core, True
+        effort += (1 + MOVES) * len(demand)
+        emptied += state.empty(index)
+    return np.unique(state.core, return_inverse=True)[1].astype(np.int64), False
+
+
+class _State:
+    def __init__(
+        self,
+        demand: Ints,
+        room: Ints,
+        keys: Ints,
+        size: Ints,
+        core: Ints,
+        kinds: Ints,
+        loose: NDArray[np.bool_] | None,
+    ) -> None:
+        self.demand, self.keys, self.size, self.core, self.kinds = demand, keys, size, core, kinds
+        self.loose = np.zeros(len(core), np.bool_) if loose is None else loose
+        self.cores = int(core.max()) + 1
+        self.free = np.tile(room, (self.cores, 1))
+        self.known = room < OPEN
+        self.scale = np.maximum(room[self.known], 1)
+        np.subtract.at(self.free, core, demand)
+        self.key = np.zeros(self.cores, np.int64)
+        self.key[core] = keys
+        self.kind = np.zeros(self.cores, np.int64)
+        self.kind[core] = kinds
+        self.open = np.ones(self.cores, np.bool_)
+
+    def empty(self, index: int) -> bool:
+        """Give all tiles of this core to others; True where that worked."""
+        tiles = np.flatnonzero(self.core == index)
+        tiles = tiles[np.argsort(-self.size[tiles], kind="stable")]
+        self.open[index] = False
+        moved: list[tuple[int, int]] = []
+        for tile in tiles.tolist():
+            if not self._place(tile, moved):
+                for back, home in reversed(moved):
+                    self._move(back, home)
+                self.open[index] = True
+                return False
+        return True
+
+    def _place(self, tile: int, moved: list[tuple[int, int]]) -> bool:
+        target = self._fits(tile)
+        if target >= 0:
+            moved.append((tile, int(self.core[tile])))
+            self._move(tile, target)
+            return True
+        need = self.demand[tile]
+        others = (self.size < self.size[tile]) & (self.keys == self.keys[tile]) & self.open[self.core]
+        others &= (self.free[self.core] + self.demand >= need).all(axis=1)
+        near = np.flatnonzero(others)
+        for other in near[np.argsort(self.size[near], kind="stable")][:MOVES].tolist():
+            target = self._fits(other)
+            if target >= 0:
+                home = int(self.core[other])
+                moved += [(other, home), (tile, int(self.core[tile]))]
+                self._move(other, target)
+                self._move(tile, home)
+                return True
+        return False
+
+    def _fits(self, tile: int) -> int:
+        """The open core that has the least left after this tile, by its scarcest resource; -1 where none takes it."""
+        need = self.demand[tile]
+        alike = self.kind == self.kinds[tile] if self.loose[tile] else self.key == self.keys[tile]
+        fit = np.flatnonzero(self.open & alike & (self.free >= need).all(axis=1))
+        fit = fit[fit != self.core[tile]]
+        if not len(fit):
+            return -1
+        left = ((self.free[fit] - need)[:, self.known] * ONE // self.scale).min(axis=1)
+        return int(fit[left.argmin()])
+
+    def _move(self, tile: int, target: int) -> None:
+        self.free[self.core[tile]] += self.demand[tile]
+        self.free[target] -= self.demand[tile]
+        self.core[tile] = target

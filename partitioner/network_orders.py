@@ -1,0 +1,169 @@
+"""The best plan of a network: the given order of its neurons against orders that may lower cores or traffic.
+
+Every candidate is cut as a whole, and the better one by `Options.objective` is kept::
+
+    cores     chips, cores, messages          latency   busiest core, cores, messages
+    traffic   chips, messages, cores          energy    joules of a step, cores
+
+Messages count every neuron's (or those of `rates`) times the shards that they reach. An order is dropped where it gains
+nothing, so that `Mapping.orders` names only what pays. Where the entries for their destinations end the tiles of senders,
+the receivers' columns are tried in more blocks likewise: larger tiles in the other direction, with reducers.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from neurodeploy.errors import DoesNotFit
+from neurodeploy.ir.arrange import arranged
+from neurodeploy.ir.network import Conv, Dense, Projection, Sparse
+
+from .network_cost import format_of
+from .network_cut import Rule
+from .network_order_conv import conv_orders
+from .network_order_sparse import Order, sparse_orders
+from .network_plan import Plan, Task, busiest, deliveries, joules, make_plan
+from .network_rules import with_stops
+
+Orders = dict[str, Order]
+#: How many times as many blocks of columns are tried, for how many populations, and how often in all.
+FACTORS, TRIED, SWEEPS = (2, 4, 8, 16), 6, 2
+#: Per cent of list headers in the synapses from which on that is worth it; sparse synapses up to which it is tried.
+HEADERS, SYNAPSES = 3, 2_000_000
+
+
+def best_plan(task: Task) -> Plan:
+    """Raises `DoesNotFit` where the given order does not fit: no order makes room for one neuron."""
+    given, rules = _given(task)
+    if all(len(rows) < 2 for cut in given.cuts.values() for rows in cut.blocks.values()):
+        return given
+    search = _Search(task, given, rules)
+    kinds = {type(p.synapse) for p in task.network.projections}
+    for tried, kind in ((_sparse, Sparse), (_sparse, Sparse), (_channels, Conv), (_pixels, Conv)):
+        if kind in kinds and not search.late():
+            found, said = tried(task, search.plan if kind is Sparse else given)
+            search.notes += said
+            if not (found and search.better(search.orders | found, search.rules)) and kind is Sparse:
+                kinds.discard(Sparse)
+    for _ in range(SWEEPS):
+        before = search.score
+        for name in wide(task, search.plan):
+            first = len(search.plan.cuts[name].blocks)
+            for factor in FACTORS:
+                if not search.late():
+                    search.better(
+                        search.orders, search.rules | {name: replace(search.rules[name], blocks=first * factor)}
+                    )
+        if search.score == before:
+            break
+    return search.result()
+
+
+def _given(task: Task) -> tuple[Plan, dict[str, Rule]]:
+    """The plan in the given order, and its rules: columns of the receivers are cut where senders reach too many tiles."""
+    try:
+        return make_plan(task, task.network, {}, task.rules), task.rules
+    except DoesNotFit as error:
+        if error.code != "ND2013":
+            raise
+        problem = error
+    targets = {p.target for p in task.network.projections if p.source == problem.subject}
+    for factor in FACTORS:
+        wider = {
+            name: replace(task.rules[name], blocks=factor) for name in targets if task.rules[name].most_blocks is None
+        }
+        try:
+            return make_plan(task, task.network, {}, task.rules | wider), task.rules | wider
+        except DoesNotFit:
+            continue
+    raise problem
+
+
+class _Search:
+    """The best plan so far, its orders and rules."""
+
+    def __init__(self, task: Task, plan: Plan, rules: dict[str, Rule]) -> None:
+        self.task, self.plan, self.rules = task, plan, rules
+        self.orders: Orders = {}
+        self.notes: list[str] = []
+        self.score: tuple[int, ...] | None = None
+
+    def late(self) -> bool:
+        over = self.task.deadline is not None and time.monotonic() > self.task.deadline
+        if over:
+            self.notes.append("the search for better orders of neurons was cut short")
+        return over
+
+    def better(self, orders: Orders, rules: dict[str, Rule]) -> bool:
+        """Cut with these orders and rules, and keep the plan where it is better than the best so far."""
+        chosen = {name: order.order for name, order in orders.items()}
+        stops = with_stops(rules, {name: order.stops for name, order in orders.items()})
+        try:
+            plan = make_plan(self.task, arranged(self.task.network, chosen), chosen, stops)
+        except DoesNotFit:
+            return False
+        if self.score is None:
+            self.score = _score(self.task, self.plan)
+        score = _score(self.task, plan)
+        if score >= self.score:
+            return False
+        self.plan, self.score, self.orders, self.rules = plan, score, orders, rules
+        return True
+
+    def result(self) -> Plan:
+        told = [f"{name}: neurons in another order ({order.how})" for name, order in self.orders.items()]
+        return replace(self.plan, notes=(*told, *dict.fromkeys(self.notes), *self.plan.notes))
+
+
+def wide(task: Task, plan: Plan) -> list[str]:
+    """Populations whose columns may be worth cutting though a core holds them, those in most tiles first: their tiles are so
+    short that list headers take more than `HEADERS` per cent of the synapses, or so many that the entries for them end the
+    tiles of their senders. Tiles of fewer columns have more rows, so there are fewer for a sender to reach."""
+    form = format_of(task.system.chip, task.options.weight_bits)
+    crowded = set()
+    for name, cut in plan.cuts.items():
+        out = max((form.axon * demand[3] * 4 - demand[4] for demand in cut.demands.values()), default=-1)
+        if cut.stopped["out_axons"] or (cut.stopped["state_bytes"] and out > 0):
+            crowded.add(name)
+    found: dict[str, int] = {}
+    for name, cut in plan.cuts.items():
+        into = task.network.into(name)
+        if name in plan.orders or task.rules[name].most_blocks is not None or not _few_synapses(into):
+            continue
+        tiles = max(len(rows) for rows in cut.blocks.values())
+        rows = task.network.populations[name].size // tiles
+        short = cut.stopped["synapse_bytes"] and any(
+            isinstance(p.synapse, Dense) and form.header * 800 > HEADERS * rows * form.bits(p) for p in into
+        )
+        if tiles > 2 and (short or any(p.source in crowded for p in into)):
+            found[name] = tiles
+    return sorted(found, key=lambda name: (-found[name], name))[:TRIED]
+
+
+def _few_synapses(into: tuple[Projection, ...]) -> bool:
+    """Populations that are cut again quickly."""
+    synapses = [p.synapse for p in into]
+    return not any(isinstance(s, Conv) or (isinstance(s, Sparse) and s.weight.size > SYNAPSES) for s in synapses)
+
+
+def _sparse(task: Task, plan: Plan) -> tuple[Orders, tuple[str, ...]]:
+    return sparse_orders(task, plan)
+
+
+def _channels(task: Task, plan: Plan) -> tuple[Orders, tuple[str, ...]]:
+    return conv_orders(task, plan, pixels=False), ()
+
+
+def _pixels(task: Task, plan: Plan) -> tuple[Orders, tuple[str, ...]]:
+    return conv_orders(task, plan, pixels=True), ()
+
+
+def _score(task: Task, plan: Plan) -> tuple[int, ...]:
+    sent = deliveries(task, plan)
+    return {
+        "cores": (plan.chips, plan.cores, sent),
+        "traffic": (plan.chips, sent, plan.cores),
+        "latency": (busiest(task, plan), plan.cores, sent),
+        "energy": (joules(task, plan, sent), plan.cores),
+    }[task.options.objective]

@@ -1,0 +1,216 @@
+"""A plan: how the populations are cut for one order of their neurons, and what that takes. The mapper compares plans."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from neurodeploy.errors import DoesNotFit
+from neurodeploy.ir.arrange import counts_there
+from neurodeploy.ir.chip import SystemSpec
+from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.network import Network
+from neurodeploy.synapses.structure import synapse_count
+
+from .nets import Nets
+from .network_cost import destinations, segments, words_of
+from .network_cut import Cut, Rule
+from .network_nets import Sent, TileNets, nets_of_tiles
+from .network_rules import core_limits_of, with_rows
+from .network_split import levelled, split_network, tiles_of
+from .options import Options
+from .split import GAIN, Limits, Tile
+from .stages import Places, finish
+
+#: How often `spread` lengthens its tiles until they fit the cores.
+TRIES = 24
+#: Cores that first fit looks back at while it counts.
+WINDOW = 96
+#: Pairs of an axon and a shard that are looked at for placing; figures of a finished mapping look at more.
+PAIRS = 1 << 18
+#: Stands for a limit that is not known.
+_OPEN = 2**62
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Task:
+    """What is the same for all plans of a network.
+
+    sent : as in `nets_of_tiles`, in the order of the network. deadline : of `time.monotonic`, after which no
+    further order is tried.
+    """
+
+    network: Network
+    system: SystemSpec
+    options: Options
+    available: int
+    rules: dict[str, Rule]
+    sent: Sent | None = None
+    per: int = 1
+    deadline: float | None = None
+
+    @property
+    def limits(self) -> Limits:
+        return core_limits_of(self.system.chip, self.options)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """Cuts of `laid`, the network in the order `orders`; the tiles; cores and chips as first fit counts them."""
+
+    laid: Network
+    orders: Mapping[str, Ints]
+    cuts: dict[str, Cut]
+    tiles: tuple[Tile, ...]
+    cores: int
+    chips: int
+    notes: tuple[str, ...] = ()
+    stopped: Counter[str] = field(default_factory=Counter)
+
+
+def make_plan(task: Task, laid: Network, orders: Mapping[str, Ints], rules: dict[str, Rule]) -> Plan:
+    """Cut and count. Tiles of equal length, unless they take `GAIN` more cores, or a chip more, than tiles as long as they
+    can be; with `spread`, or for latency, as many tiles as the chips that are needed have cores."""
+    bits, chip = task.options.weight_bits, task.system.chip
+    cuts = split_network(laid, chip, rules, bits)
+    plan = _plan(task, laid, orders, cuts)
+    even = levelled(laid, chip, rules, cuts, bits)
+    if even is not None:
+        level = _plan(task, laid, orders, even)
+        if level.cores <= (1.0 + GAIN) * plan.cores and level.chips <= plan.chips:
+            plan = level
+    if task.options.spread or task.options.objective == "latency":
+        plan = _spread(task, plan, rules)
+    return plan
+
+
+def place_plan(task: Task, plan: Plan, work: Path | None = None) -> tuple[Places, tuple[str, ...]]:
+    """Chip and core of every tile, by the tail that programs and networks share; and what a reader must know."""
+    made: list[TileNets] = []
+
+    def nets(core: Ints) -> Nets:
+        if not made:
+            there = None if task.sent is None else counts_there(task.sent, plan.orders)
+            made.append(nets_of_tiles(plan.laid, plan.tiles, sent=there, per=task.per, pairs=PAIRS))
+        return made[0](core)
+
+    options = task.options
+    if options.objective == "latency":
+        options = replace(options, spread=True)
+    places = finish(plan.tiles, nets, task.limits, task.system, task.available, options, work=work)
+    return places, (*plan.notes, *(note for found in made for note in found.notes), *places.notes)
+
+
+def deliveries(task: Task, plan: Plan) -> int:
+    """Messages to shards in `per` steps: every neuron's, times the shards that hold synapses of it, and partial sums."""
+    sent = None if task.sent is None else counts_there(task.sent, plan.orders)
+    total = 0
+    for name, cut in plan.cuts.items():
+        parts = segments(plan.laid, name)
+        if len(cut.reducers):
+            words = sum(words_of(parts, columns) for columns in cut.blocks)
+            total += words * plan.laid.populations[name].size * task.per
+        for part in parts:
+            p = part.projection
+            if sent is None:
+                messages = np.full(p.synapse.columns, task.per, np.int64)
+            else:
+                messages = sent.get(p.source, {}).get(p.source_port, np.zeros(p.synapse.columns, np.int64))
+            by_unit = part.units.sums(messages)
+            for columns, rows in cut.blocks.items():
+                total += int((destinations(part, rows, columns) * by_unit).sum())
+    return total
+
+
+def busiest(task: Task, plan: Plan) -> int:
+    """Picoseconds of the tile with most work in a step in which every neuron sends."""
+    work = _work(task)
+    return max((tile.rows[1] - tile.rows[0]) * work[tile.island] // plan.laid.populations[tile.island].size
+               for tile in plan.tiles if tile.kind == "synapses") if plan.tiles else 0  # fmt: skip
+
+
+def joules(task: Task, plan: Plan, sent: int) -> int:
+    """What of a step's energy a plan decides, in femtojoules: steps of cores, messages, static power of the chips over the
+    work of the busiest core. Hops come on top, whatever the plan."""
+    costs = task.system.chip.costs
+
+    def unit(name: str, scale: float) -> int:
+        return max(1, round(costs[name].nominal * scale)) if name in costs else 1
+
+    static = plan.chips * unit("p_static_w", 1e3) * busiest(task, plan)  # mW * ps = fJ
+    return plan.cores * unit("core_step_j", 1e15) + sent * unit("spike_out_message_j", 1e15) // task.per + static
+
+
+def _plan(task: Task, laid: Network, orders: Mapping[str, Ints], cuts: dict[str, Cut]) -> Plan:
+    tiles = tuple(tile for name, cut in cuts.items() for tile in tiles_of(name, cut))
+    stopped: Counter[str] = sum((cut.stopped for cut in cuts.values()), start=Counter())
+    cores = first_fit(tiles, task.limits)
+    return Plan(laid, orders, cuts, tiles, cores, -(-cores // task.system.chip.cores), stopped=stopped)
+
+
+def first_fit(tiles: tuple[Tile, ...], limits: Limits) -> int:
+    """Cores that first fit takes, looking at the last `WINDOW` of them: a quick count, the tail packs better."""
+    room = np.array([_OPEN if limit is None else limit for limit in limits], np.int64)
+    free = np.zeros((WINDOW, len(room)), np.int64)
+    cores = 0
+    for tile in tiles:
+        demand = np.array(tile.demand, np.int64)
+        fit = np.asarray((free >= demand).all(axis=1))
+        at = int(fit.argmax())
+        if not fit[at]:
+            at = cores % WINDOW
+            free[at] = room
+            cores += 1
+        free[at] -= demand
+    return cores
+
+
+def _spread(task: Task, plan: Plan, rules: dict[str, Rule]) -> Plan:
+    """More and shorter tiles, each with about the same work, as many as the chips of `plan` have cores."""
+    cores = plan.chips * task.system.chip.cores
+    work = _work(task)
+    sizes = {name: plan.laid.populations[name].size for name in plan.cuts}
+    fixed = sum(len(cut.reducers) + sum(len(rows) for rows in cut.blocks.values()) for cut in plan.cuts.values()
+                if len(cut.blocks) > 1)  # fmt: skip
+    cuttable = [name for name, cut in plan.cuts.items() if len(cut.blocks) == 1]
+
+    def rows(pace: int) -> dict[str, int]:
+        return {name: max(1, pace * sizes[name] // work[name]) for name in cuttable}
+
+    low, high = 1, max(work.values(), default=1)
+    while low < high:
+        pace = (low + high) // 2
+        tiles = sum(-(-sizes[name] // most) for name, most in rows(pace).items())
+        low, high = (low, pace) if tiles + fixed <= cores else (pace + 1, high)
+    pace = high
+    for _ in range(TRIES):
+        try:
+            cuts = split_network(plan.laid, task.system.chip, with_rows(rules, rows(pace)), task.options.weight_bits)
+        except DoesNotFit:
+            cuts = {}
+        if cuts:
+            wide = _plan(task, plan.laid, plan.orders, cuts)
+            if len(wide.tiles) <= cores:
+                note = f"spread: {len(wide.tiles)} tiles over the {cores} cores of {plan.chips} chips"
+                return replace(wide, chips=plan.chips, notes=(*plan.notes, note))
+        pace += max(1, pace // 12)
+    return replace(plan, notes=(*plan.notes, "spread: no shorter tiles fit, they have too many destinations"))
+
+
+def _work(task: Task) -> dict[str, int]:
+    """Picoseconds of a population's step on one core if every neuron sends: updates and synaptic operations."""
+    costs = task.system.chip.costs
+
+    def picoseconds(name: str) -> int:
+        return max(1, round(costs[name].nominal * 1e12)) if name in costs else 1
+
+    update, synop = picoseconds("t_neuron_s"), picoseconds("t_synop_fc_s")
+    found = {}
+    for name in task.rules:
+        synops = sum(synapse_count(p.synapse) for p in task.network.into(name))
+        found[name] = task.network.populations[name].size * update + synops * synop
+    return found

@@ -1,0 +1,77 @@
+"""Pins by island: what the user fixes by the name of an island or of its group, resolved and checked."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from collections.abc import Mapping as Table
+from dataclasses import fields
+
+from neurodeploy.errors import UserError
+from neurodeploy.ir.program import Program
+
+from .classify import group_of
+from .options import Pin
+
+DEVICES = ("chip", "host")
+
+
+def pins_of_islands(program: Program, pins: Table[str, Pin]) -> dict[str, Pin]:
+    """One pin for every island that is pinned, by itself or through its group; what both say must agree.
+
+    Raises
+    ------
+    UserError ND2063 : a name that is neither an island nor a group. ND2066 : an island and its group contradict.
+    """
+    if not pins:
+        return {}
+    groups: dict[str, list[str]] = {}
+    for name, island in program.islands.items():
+        groups.setdefault(group_of(island), []).append(name)
+    found: dict[str, Pin] = {}
+    for name, pin in pins.items():
+        members = [name] if name in program.islands else groups.get(name)
+        if members is None:
+            raise unknown(name, [*program.islands, *groups])
+        for member in members:
+            found[member] = merged(member, found.get(member, Pin()), pin)
+    for name, pin in found.items():
+        check(name, pin)
+    return {name: found[name] for name in program.islands if name in found}
+
+
+def unknown(name: str, known: Iterable[str]) -> UserError:
+    near = difflib.get_close_matches(name, list(known), n=1)
+    hint = f"did you mean {near[0]}?" if near else "map with --write-plan FILE.csv to see the names"
+    return UserError("ND2063", name[:200], "is no operation of this model, and no group of them", hint)
+
+
+def merged(name: str, one: Pin, other: Pin) -> Pin:
+    """Both together. Raises ND2066 where they fix the same thing differently."""
+    values = {}
+    for entry in fields(Pin):
+        a, b = getattr(one, entry.name), getattr(other, entry.name)
+        if a is not None and b is not None and a != b:
+            problem = f"is pinned to {entry.name} {a} and to {entry.name} {b}"
+            raise UserError("ND2066", name, problem, "leave one of them out")
+        values[entry.name] = b if a is None else a
+    return Pin(**values)
+
+
+def check(name: str, pin: Pin) -> None:
+    """Values on their own: a device that there is, counts of at least one, nothing of a core for the host.
+
+    Raises
+    ------
+    UserError ND2064 : an unknown device. ND2065 : a number out of range. ND2066 : cores for something on the host.
+    """
+    if pin.device is not None and pin.device not in DEVICES:
+        raise UserError("ND2064", name, f"has the device {pin.device[:40]!r}", "give chip or host")
+    for what, value, least in (("rows", pin.rows, 1), ("blocks", pin.blocks, 1), ("chip", pin.chip, 0)):
+        if value is not None and value < least:
+            raise UserError(
+                "ND2065", name, f"has {what} {value}, the least is {least}", "give a whole number from there"
+            )
+        if value is not None and pin.device == "host":
+            problem = f"is on the host and has {what} {value}"
+            raise UserError("ND2066", name, problem, f"empty its {what}, or set its device to chip")

@@ -1,0 +1,212 @@
+"""Configurations of strangers: every bad one is an error with a code and a fix, quickly, and nothing large is made of it."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from gguf import GGUFWriter
+
+import neurodeploy as nd
+from neurodeploy.errors import NeurodeployError
+from tests.fit.test_outlines import CONFIGS, config
+from tests.tiny import call
+
+LLAMA = {"model_type": "llama", **CONFIGS["llama"]}
+
+
+def changed(**fields: Any) -> str:
+    return json.dumps({**LLAMA, **fields})
+
+
+#: Name -> (content of config.json, code, what the error says).
+CASES: dict[str, tuple[str, str, str]] = {
+    "empty": ("", "ND1004", "JSON"),
+    "truncated": (json.dumps(LLAMA)[:60], "ND1004", "JSON"),
+    "no object": ("[1, 2]", "ND1004", "list"),
+    "twice": ('{"model_type": "llama", "model_type": "gpt2"}', "ND1004", "twice"),
+    "nested": ("[" * 100_000, "ND1004", "JSON"),
+    "not a number": (changed(hidden_size="NaN"), "ND1012", "hidden_size"),
+    "endless number": ('{"model_type": "llama", "hidden_size": ' + "9" * 400 + "}", "ND1004", "400 digits"),
+    "huge hidden": (changed(hidden_size=10**12), "ND2041", "hidden_size"),
+    "huge as a float": (changed(hidden_size=1e300), "ND2041", "hidden_size"),
+    "infinite": ('{"model_type": "llama", "hidden_size": Infinity}', "ND2041", "hidden_size"),
+    "huge head": (changed(head_dim=2**40), "ND2041", "head_dim"),
+    "huge vocabulary": (changed(vocab_size=10**10), "ND2041", "vocab_size"),
+    "many layers": (changed(num_hidden_layers=10**9), "ND1012", "num_hidden_layers"),
+    "no layer": (changed(num_hidden_layers=0), "ND1012", "num_hidden_layers"),
+    "negative": (changed(intermediate_size=-96), "ND1012", "intermediate_size"),
+    "text": (changed(num_attention_heads="four"), "ND1012", "num_attention_heads"),
+    "fraction": (changed(hidden_size=64.5), "ND1012", "hidden_size"),
+    "a list": (changed(vocab_size=[1, 2]), "ND1012", "vocab_size"),
+    "an object": (changed(hidden_size={"a": 1}), "ND1012", "hidden_size"),
+    "true": (changed(hidden_size=True), "ND1012", "hidden_size"),
+    "heads that do not divide": (changed(num_attention_heads=5, num_key_value_heads=2), "ND1012", "num_key_value_heads"),
+    "more heads than neurons": (changed(num_attention_heads=128, num_key_value_heads=128), "ND1012", "head_dim"),
+    "no model type": (json.dumps({k: v for k, v in LLAMA.items() if k != "model_type"}), "ND2040", "none"),
+    "model type a number": (changed(model_type=7), "ND2040", "none"),
+    "unknown": (changed(model_type="brand_new"), "ND2040", "brand_new"),
+    "long unknown": (changed(model_type="x" * 10**6), "ND2040", "xxx"),
+    "an encoder": (json.dumps({"model_type": "bert", "hidden_size": 64}), "ND2040", "are missing"),
+    "text part a string": (json.dumps({"model_type": "gemma3", "text_config": "here"}), "ND1012", "text_config"),
+    "text part within": (
+        json.dumps({"model_type": "gemma3", "text_config": {"text_config": LLAMA, "model_type": "gemma3_text"},
+                    "vision_config": "?"}), "", ""),
+    "more chosen than experts": (
+        json.dumps(config("mixtral") | {"num_experts_per_tok": 9}), "ND1012", "num_experts_per_tok"),
+    "many experts": (json.dumps(config("mixtral") | {"num_local_experts": 10**7}), "ND1012", "num_local_experts"),
+    "most layers and experts": (
+        json.dumps(config("llama4_text") | {"num_hidden_layers": 4096, "num_local_experts": 4096,
+                   "interleave_moe_layer_step": 1}), "ND2041", "experts in all layers"),
+    "many kinds of layers": (
+        json.dumps(config("gemma3_text") | {"num_hidden_layers": 1024,
+                   "layer_types": ["sliding_attention", "full_attention"] * 512}), "", ""),
+    "list of layers too short": (
+        json.dumps(config("gemma3_text") | {"layer_types": ["full_attention"]}), "ND1012", "layer_types"),
+    "gpt2 that cannot be split": (json.dumps(config("gpt2") | {"n_head": 5}), "ND1012", "n_embd"),
+    "state of a giant": (json.dumps(config("mamba") | {"state_size": 2**60}), "ND2041", "state_size"),
+    "rank in words": (json.dumps(config("mamba") | {"time_step_rank": "many"}), "ND1012", "time_step_rank"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_bad_configurations(name: str, tmp_path: Path) -> None:
+    content, code, said = CASES[name]
+    file = tmp_path / "config.json"
+    file.write_text(content)
+    began = time.process_time()
+    if not code:
+        found = nd.fit(file, "hala-point", bits=(8,))
+        assert found["fits"] in (True, False)
+        assert found["answer"]
+    else:
+        with pytest.raises(NeurodeployError) as caught:
+            nd.fit(file, "hala-point", bits=(8,))
+        assert caught.value.code == code
+        assert said in str(caught.value)
+        assert caught.value.fix
+        assert len(str(caught.value)) < 1500
+    assert time.process_time() - began < 12.0
+
+
+OPTIONS: dict[str, tuple[dict[str, Any], str, str]] = {
+    "no width": ({"bits": ()}, "ND2045", "bits"),
+    "width 0": ({"bits": (0,)}, "ND2045", "bits"),
+    "width 9": ({"bits": (8, 9)}, "ND2045", "bits"),
+    "width in words": ({"bits": ("8",)}, "ND2045", "bits"),
+    "no chip": ({"chips": 0}, "ND2045", "chips"),
+    "more chips than there are": ({"chips": 9, "system": "kapoho-point"}, "ND2045", "chips"),
+    "no context": ({"context": 0}, "ND2045", "context"),
+    "endless context": ({"context": 10**9}, "ND2045", "context"),
+    "no activity": ({"activity": 0.0}, "ND2045", "activity"),
+    "more than all": ({"activity": 1.5}, "ND2045", "activity"),
+    "no number": ({"activity": float("nan")}, "ND2045", "activity"),
+    "memory 0": ({"memory_kib": (0,)}, "ND2045", "memory_kib"),
+    "head elsewhere": ({"head": "moon"}, "ND2045", "head"),
+    "system": ({"system": "kapoho"}, "ND4001", "kapoho"),
+    "host": ({"host": "abacus"}, "ND4003", "abacus"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(OPTIONS))
+def test_bad_options(name: str) -> None:
+    given, code, said = OPTIONS[name]
+    with pytest.raises(NeurodeployError) as caught:
+        nd.fit("gpt2", **given)
+    assert caught.value.code == code
+    assert said in str(caught.value)
+    assert caught.value.fix
+
+
+def test_files_that_are_no_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A wrong file, a wrong name, an empty folder, damaged GGUF: one line with a code, exit 2."""
+    (tmp_path / "a.txt").write_text("text")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "short.gguf").write_bytes(b"GGUF\x03\x00\x00\x00")
+    (tmp_path / "other.gguf").write_bytes(b"PK\x03\x04 and more")
+    (tmp_path / "broken.nir").write_bytes(b"no hdf5")
+    for name, code in (
+        ("a.txt", "ND1003"), ("empty", "ND1003"), ("short.gguf", "ND1004"), ("other.gguf", "ND1003"), ("gone", "ND2042"),
+        ("broken.nir", "ND"),
+    ):  # fmt: skip
+        answer = call(["fit", str(tmp_path / name)], capsys)
+        assert answer.status == 2
+        assert answer.err.startswith(f"error {code}")
+        assert answer.err.count("\n") == 1
+
+
+def test_a_name_that_is_nearly_right(capsys: pytest.CaptureFixture[str]) -> None:
+    answer = call(["fit", "gpt-2"], capsys)
+    assert (answer.status, answer.out) == (2, "")
+    assert "ND2042 gpt-2" in answer.err
+    assert "did you mean gpt2?" in answer.err
+    assert call(["fit"], capsys).status == 2
+
+
+def gguf(path: Path, tensors: dict[str, tuple[int, ...]], **settings: int) -> Path:
+    writer = GGUFWriter(path, "new")
+    for name, value in {"context_length": 128, "attention.head_count": 4, **settings}.items():
+        writer.add_uint32(f"new.{name}", value)
+    for name, shape in tensors.items():
+        writer.add_tensor(name, np.zeros(shape, np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+LAYER = {"attn_q": (64, 64), "attn_k": (32, 64), "attn_v": (32, 64), "attn_output": (64, 64), "attn_norm": (64,)}
+DENSE = {"ffn_gate": (96, 64), "ffn_up": (96, 64), "ffn_down": (64, 96)}
+SPARSE = {
+    "ffn_gate_inp": (4, 64),
+    "ffn_gate_exps": (4, 32, 64),
+    "ffn_up_exps": (4, 32, 64),
+    "ffn_down_exps": (4, 64, 32),
+}
+
+
+def tensors(*layers: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+    found: dict[str, tuple[int, ...]] = {"token_embd.weight": (256, 64)}
+    for index, layer in enumerate(layers):
+        found |= {f"blk.{index}.{name}.weight": shape for name, shape in layer.items()}
+    return found
+
+
+def test_gguf_of_any_architecture(tmp_path: Path) -> None:
+    """Shapes come from the table of tensors; what reads one population is one class; rank 3 is experts."""
+    from neurodeploy.frontends.outlines import read_outline
+
+    file = gguf(
+        tmp_path / "m.gguf", tensors({**LAYER, **DENSE}, {**LAYER, **SPARSE}), **{"expert_used_count": 2, "head_kv": 2}
+    )
+    found = read_outline(file)
+    dense, sparse = found.blocks
+    assert [(m.name, m.rows, m.columns) for m in dense.matrices] == [
+        ("attn_k_attn_q_attn_v", 128, 64), ("attn_output", 64, 64), ("ffn_down", 64, 96), ("ffn_gate_ffn_up", 192, 64),
+    ]  # fmt: skip
+    assert {(m.rows, m.columns, m.experts, m.chosen) for m in sparse.matrices if m.experts > 1} == {
+        (64, 64, 4, 2), (64, 32, 4, 2)
+    }  # fmt: skip
+    assert found.info.tied_embeddings
+    assert found.body == 2 * (128 * 64 + 64 * 64) + 3 * 96 * 64 + 4 * 64 + 4 * 3 * 32 * 64
+
+
+def test_gguf_with_what_it_should_not_have(tmp_path: Path) -> None:
+    cases: list[tuple[dict[str, tuple[int, ...]], dict[str, int], str]] = [
+        ({"blk.0.ffn_up.weight": (96, 64)}, {}, "ND1006"),
+        ({"token_embd.weight": (256, 64)}, {}, "ND1006"),
+        (tensors(DENSE) | {"blk.5.ffn_up.weight": (96, 64)}, {}, "ND1006"),
+        (tensors(LAYER), {"attention.head_count": 10**9 % 2**31}, "ND1012"),
+        (tensors({**LAYER, **SPARSE}), {"expert_used_count": 9}, "ND1012"),
+        (tensors(LAYER), {"context_length": 0}, "ND1012"),
+    ]
+    for number, (content, settings, code) in enumerate(cases):
+        file = gguf(tmp_path / f"{number}.gguf", content, **settings)
+        with pytest.raises(NeurodeployError) as caught:
+            nd.fit(file, "hala-point", bits=(8,))
+        assert caught.value.code == code, number

@@ -1,0 +1,180 @@
+"""The plan of an outline agrees with the mapper, keeps every budget, and never undercuts a bound."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from itertools import combinations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neurodeploy.errors import DoesNotFit
+from neurodeploy.frontends.outlines import config_outline, read_outline
+from neurodeploy.ir.outline import Block, Matrix, Outline, Part
+from partitioner.bounds import bound_of, lower_bound
+from partitioner.fit import Fit, plan
+from partitioner.fit_chips import layout, place
+from partitioner.fit_cut import hollow
+from partitioner.fit_pack import assign, cores, pack
+from partitioner.mapper import map_program
+from partitioner.options import Options
+from partitioner.usage import Demand, Limits, core_limits
+from targets.loihi2 import LOIHI2
+from targets.systems import get_system
+from tests.fit.hollow import program_of
+from tests.fit.test_outlines import config
+
+HALA = get_system("hala-point")
+
+
+@pytest.mark.parametrize(("name", "bits"), [("gpt2", 8), ("gpt2", 4), ("gpt2", 2), ("gemma3-270m", 8)])
+def test_agrees_with_the_mapper(name: str, bits: int) -> None:
+    """Cores within 1 % of `map_program`'s, the same bound, the same chips."""
+    outline = read_outline(name)
+    program = program_of(outline, bits)
+    mapping = map_program(program, HALA, Options(place=False))
+    found = plan(outline, LOIHI2, bits)
+    assert found.bound == mapping.lower_bound
+    assert found.binding == mapping.binding_resource
+    assert found.cores == pytest.approx(mapping.cores_used, rel=0.01)
+    assert found.chips == mapping.chips_used
+
+
+@pytest.mark.parametrize(
+    "name", ["gpt2", "gemma3-270m", "gemma3-1b", "matmulfree-370m", "spikingbrain-7b", "gemma3-4b"]
+)
+def test_close_to_the_bound(name: str) -> None:
+    """Within 3 % of the least possible at 8 bits, and the naive bound below that."""
+    found = plan(read_outline(name), LOIHI2, 8)
+    assert found.naive <= found.bound <= found.cores <= 1.03 * found.bound
+
+
+@pytest.mark.parametrize(("bits", "most"), [(8, 7000), (4, 3550), (2, 1850)])
+def test_scout_does_not_fit(bits: int, most: int) -> None:
+    """The negative case: thousands of chips at every width. Without list headers: 6752, 3392, 1712."""
+    found = plan(read_outline("llama4-scout"), LOIHI2, bits)
+    assert HALA.chips < found.chips < most
+    assert found.cores <= 1.03 * found.bound
+
+
+def test_less_memory_takes_more() -> None:
+    outline = read_outline("gpt2")
+    sizes = [plan(outline, LOIHI2, 8, kib) for kib in (None, 96, 64)]
+    assert [found.memory_kib for found in sizes] == [128, 96, 64]
+    assert sizes[0].cores < sizes[1].cores < sizes[2].cores
+    assert all(found.bound <= found.cores <= 1.03 * found.bound for found in sizes)
+
+
+@pytest.mark.parametrize("kind", ["llama4_text", "qwen2_moe", "mixtral", "mamba", "gla_swa"])
+def test_units_cover_the_outline(kind: str) -> None:
+    """Every weight of the body is in exactly one tile of one copy, and no core of a unit exceeds a limit."""
+    outline = config_outline(config(kind), "config.json", "small", "test")
+    found = plan(outline, LOIHI2, 8)
+    held = 0
+    for unit in found.units:
+        held += unit.copies * sum(
+            (t.rows[1] - t.rows[0]) * (t.cols[1] - t.cols[0]) for t in unit.tiles if t.kind == "synapses"
+        )
+        used: dict[int, list[int]] = {}
+        for tile, core in zip(unit.tiles, unit.core_of, strict=True):
+            used[core] = [a + b for a, b in zip(used.get(core, [0] * 5), tile.demand, strict=True)]
+        assert sorted(used) == list(range(unit.cores))
+        for total in used.values():
+            assert all(limit is None or n <= limit for n, limit in zip(total, core_limits(LOIHI2), strict=True))
+    assert held == outline.body
+
+
+def test_the_bound_is_the_mappers() -> None:
+    """One class with a count, or so many islands: the same number."""
+    outline = read_outline("gemma3-270m")
+    body = [(hollow(matrix, 8), len(block.layers)) for block, matrix in outline.matrices()]
+    assert bound_of(body, LOIHI2) == lower_bound(program_of(outline), LOIHI2)
+
+
+def test_no_core_holds_one_neuron() -> None:
+    """Not even one column of one row fits: the error names the class of islands."""
+    tiny = replace(LOIHI2, budget=replace(LOIHI2.budget, in_axons=replace(LOIHI2.budget.in_axons, value=0)))
+    with pytest.raises(DoesNotFit, match=r"ND2002 .*attn"):
+        plan(read_outline("gpt2"), tiny, 8)
+
+
+def test_loihi1_has_no_such_events() -> None:
+    with pytest.raises(DoesNotFit, match=r"ND2044 GPT-2 small: outputs of 24 bits, loihi1 has"):
+        plan(read_outline("gpt2"), get_system("loihi1-nahuku").chip, 8)
+
+
+DEMANDS = st.tuples(*[st.integers(0, 40)] * 5).filter(any)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(DEMANDS, min_size=1, max_size=30), st.tuples(*[st.integers(40, 60) | st.none()] * 5).filter(any))
+def test_packing_by_the_number(demands: list[Demand], limits: Limits) -> None:
+    """Fillings hold every tile within every limit; `assign` gives the same cores, tile by tile."""
+    found = pack(Counter(demands), limits)
+    held: Counter[Demand] = Counter()
+    for filling in found:
+        used = [0] * 5
+        for demand, count in filling.tiles.items():
+            held[demand] += count * filling.times
+            used = [a + count * b for a, b in zip(used, demand, strict=True)]
+        assert all(limit is None or n <= limit for n, limit in zip(used, limits, strict=True))
+    assert held == Counter(demands)
+    core_of = assign(demands, limits)
+    assert len(set(core_of)) == cores(found) == max(core_of) + 1
+    for core in set(core_of):
+        together = [sum(d[i] for d, c in zip(demands, core_of, strict=True) if c == core) for i in range(5)]
+        assert all(limit is None or n <= limit for n, limit in zip(together, limits, strict=True))
+
+
+def experts_model(experts: int, chosen: int, layers: int, width: int) -> Outline:
+    base = read_outline("gpt2")
+    always = Matrix("attention", 512, (Part("q", 512),))
+    expert = Matrix("expert.gate_up", 512, (Part("gate", width),), experts, chosen)
+    return replace(base, blocks=(Block("layers", tuple(range(layers)), (always, expert)),), head=None)
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(2, 9), st.integers(1, 3), st.integers(1, 4), st.integers(200, 60_000))
+def test_experts_on_whole_chips(experts: int, chosen: int, layers: int, width: int) -> None:
+    """No core is given twice, no expert shares a chip with what every token meets, every copy has its cores."""
+    found = plan(experts_model(experts, min(chosen, experts), layers, width), LOIHI2, 8)
+    whole = place(found.units, LOIHI2.cores, 10**6)
+    assert whole.whole
+    taken: Counter[int] = Counter()
+    always: set[int] = set()
+    for spot in whole.spots:
+        held = list(range(spot.start, spot.start + spot.cores))
+        held += list(range(spot.tail[0], spot.tail[0] + spot.tail[1])) if spot.tail else []
+        if found.units[spot.unit].expert:
+            assert len(held) == found.units[spot.unit].cores
+            taken.update(held)
+        else:
+            always.update(core // LOIHI2.cores for core in held)
+    assert max(taken.values()) == 1
+    assert not always & {core // LOIHI2.cores for core in taken}
+    assert max(taken) // LOIHI2.cores < whole.chips
+    kept, chosen_chips = whole.awake(found.units)
+    assert kept == len(always)
+    assert kept + chosen_chips <= whole.chips
+    # by brute force over all choices of one layer, layers being alike
+    spots = [set(s.chips(LOIHI2.cores)) for s in whole.spots if found.units[s.unit].expert and s.layer == 0]
+    choices = list(combinations(spots, min(chosen, experts)))
+    mean = sum(len(set().union(*choice)) for choice in choices) / len(choices)
+    assert chosen_chips == pytest.approx(layers * mean)
+
+
+def test_chips_are_filled_where_there_is_no_room_for_whole_ones() -> None:
+    found = plan(experts_model(7, 1, 3, 60_000), LOIHI2, 8)
+    filled = layout(found, HALA, found.chips, head=False)
+    whole = layout(found, HALA, 10**6, head=False)
+    assert (filled.whole, filled.chips) == (False, found.chips)
+    assert (whole.whole, whole.chips > filled.chips) == (True, True)
+    assert whole.awake(found.units)[1] < filled.awake(found.units)[1]
+
+
+def test_same_plan_twice() -> None:
+    first, second = (plan(read_outline("gemma3-270m"), LOIHI2, 4) for _ in range(2))
+    assert isinstance(first, Fit)
+    assert first == second

@@ -1,0 +1,100 @@
+"""Prices of plans without weights: as `account` prices a mapping of the same shapes, with the right trends."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from neurodeploy.accounting.account import account
+from neurodeploy.accounting.outline_board import Board
+from neurodeploy.accounting.routes import chip_route
+from neurodeploy.frontends.outlines import read_outline
+from neurodeploy.pipeline.fit_pricing import Assumed, OnHost, host_load, price
+from partitioner.fit import plan
+from partitioner.fit_chips import layout
+from partitioner.mapper import map_program
+from partitioner.options import Options
+from targets.hosts import get_host
+from targets.systems import get_system
+from tests.fit.hollow import counts_of, program_of
+
+HOST, ALIA = get_host("cpu-generic"), get_system("alia-point")
+
+
+@pytest.mark.parametrize(("name", "activity"), [("gpt2", 1.0), ("gemma3-270m", 0.5)])
+def test_agrees_with_the_account_of_a_mapping(name: str, activity: float) -> None:
+    """Generation within 3 % at every boundary and in seconds; a prefill within a quarter: there the border binds, and a
+    mapping spreads islands over more chips than a layout layer by layer."""
+    outline = read_outline(name)
+    program = program_of(outline)
+    mapping = map_program(program, ALIA, Options(place=False))
+    found = plan(outline, ALIA.chip, 8)
+    own, tokens = host_load(outline, [], outline.context), 1000
+    made = price(
+        outline, found.units, layout(found, ALIA, ALIA.chips, head=False), [], ALIA, HOST,
+        Assumed(activity, "test", tokens), found.cores,
+    )  # fmt: skip
+    for ledger, (flops, moved), within in zip(made, (own.prefill, own.generate), (0.25, 0.03), strict=True):
+        counts = counts_of(program, activity, tokens, flops, moved)
+        truth = account(mapping, counts, program.islands, ALIA, HOST, ledger.phase)
+        for boundary in ("rails", "chip", "board", "wall"):
+            for end in ("low", "nominal", "high"):
+                ours, theirs = (getattr(x.joules(boundary), end) for x in (ledger, truth))
+                assert ours == pytest.approx(theirs, rel=within), (ledger.phase, boundary, end)
+        assert ledger.seconds.nominal == pytest.approx(truth.seconds.nominal, rel=within)
+        assert ledger.chips_used == truth.chips_used
+        dynamic = [{k: v.nominal for k, v in x.by_component().items()} for x in (ledger, truth)]
+        assert dynamic[0]["synapses"] == pytest.approx(dynamic[1]["synapses"], rel=0.01)
+
+
+def test_half_the_activity_halves_the_synapses() -> None:
+    outline = read_outline("gpt2")
+    found = plan(outline, ALIA.chip, 8)
+    where = layout(found, ALIA, 32, head=False)
+    full, half = (
+        price(outline, found.units, where, [], ALIA, HOST, Assumed(a, "test", 100), found.cores)[1].by_component()
+        for a in (1.0, 0.5)
+    )
+    assert half["synapses"].nominal == pytest.approx(full["synapses"].nominal / 2, rel=0.01)
+    assert half["host link"].nominal < full["host link"].nominal
+
+
+def test_host_alone() -> None:
+    """Nothing on chips: no chip energy, the roofline of all weights, a byte each."""
+    outline = read_outline("gpt2")
+    every = [OnHost(matrix, len(block.layers), 1.0) for block, matrix in outline.matrices()]
+    prefill, generate = price(outline, (), None, every, ALIA, HOST, Assumed(1.0, "test", 64), 0)
+    assert generate.joules("board").nominal == 0.0 < generate.joules("wall").nominal
+    assert generate.chips_used == 0
+    weights = outline.body / HOST.bandwidth.nominal
+    assert generate.time_split["host islands"] == pytest.approx(weights, rel=0.02)
+    assert prefill.seconds.nominal < generate.seconds.nominal  # a prompt reads the weights once
+
+
+def test_experts_cost_what_they_are_chosen_for() -> None:
+    """A token of Scout on the host reads the weights that it meets, not all of them."""
+    outline = read_outline("llama4-scout")
+    every = [
+        OnHost(matrix, len(block.layers) * matrix.experts, float(matrix.share)) for block, matrix in outline.matrices()
+    ]
+    generate = price(outline, (), None, every, ALIA, HOST, Assumed(1.0, "test", 64), 0)[1]
+    assert generate.time_split["host islands"] == pytest.approx(outline.active / HOST.bandwidth.nominal, rel=0.02)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_busiest_link_by_brute_force(seed: int) -> None:
+    """Every message walked along its route, link by link."""
+    rng = np.random.default_rng(seed)
+    chips = np.unique(rng.integers(0, 2 * ALIA.chips, 12))
+    entering, leaving = (rng.integers(0, 50, len(chips)).astype(float) for _ in range(2))
+    links: dict[tuple[int, int, int], float] = {}
+    for chip, into, out in zip(chips.tolist(), entering, leaving, strict=True):
+        board, inside = divmod(chip, ALIA.chips)
+        for amount, route in ((into, chip_route(ALIA, 0, inside)), (out, chip_route(ALIA, inside, 0))):
+            for link in route:
+                key = (board, link[0], link[1])
+                links[key] = links.get(key, 0.0) + amount
+    board = Board(ALIA)
+    assert board.busiest(chips, entering, leaving) == pytest.approx(max(links.values()))
+    lengths = [len(chip_route(ALIA, 0, chip % ALIA.chips)) for chip in chips.tolist()]
+    assert board.hops(chips).tolist() == lengths

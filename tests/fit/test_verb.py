@@ -1,0 +1,173 @@
+"""The verb: what it says, in which order, with which exit status, of every kind of model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import neurodeploy as nd
+from neurodeploy.errors import DoesNotFit
+from tests.fit.test_outlines import config
+from tests.pipeline_spiking.networks import DT, Files
+from tests.tiny import call
+
+
+def test_a_model_that_fits(capsys: pytest.CaptureFixture[str]) -> None:
+    """One line first: the system, chips, cores beside the bound, joules and seconds with the boundary."""
+    answer = call(["fit", "gpt2", "--system", "kapoho-point"], capsys)
+    assert answer.status == 0
+    first = answer.out.splitlines()[0]
+    assert first.startswith("GPT-2 small fits on kapoho-point: 6 of 8 chips at 8 bits, ")
+    assert "above the least possible" in first
+    assert "a generated token at the board, modelled" in first
+
+
+def test_a_model_that_does_not_fit(capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit 3 with the table all the same: layer, resource, need, limit, remedy, and a plan for the host."""
+    answer = call(["fit", "llama4-scout", "--system", "hala-point", "--json"], capsys)
+    assert answer.status == DoesNotFit.exit_status == 3
+    found = json.loads(answer.out)
+    assert not found["fits"]
+    assert found["answer"].startswith("Llama 4 Scout does not fit on hala-point: needs 69")
+    assert [row["bits"] for row in found["rows"]] == [8, 4, 2]
+    for row in found["rows"]:
+        assert row["chips"] > row["chips_available"] == 1152
+        assert row["cores"] >= row["cores_lower_bound"]
+        problem = row["problem"]
+        assert problem["layer"] == "feed_forward.experts.gate_up"
+        assert problem["resource"] == "synapse_bytes"
+        assert str(row["chips"]) in problem["need"]
+        assert "1152" in problem["limit"]
+        assert "it would take" in problem["remedy"]
+    plan = found["chip_plan"]
+    assert plan["boards"] == 7
+    assert plan["experts_on_whole_chips"]
+    assert plan["idle_share"] > 0.8
+    assert len(plan["groups"]) == 2 * 48
+    assert [len(group["experts"]) for group in plan["groups"] if "experts" in group] == [16] * 48
+    spare = found["fallback"]
+    assert spare["chips"] <= 1152
+    assert {entry["group"].split(": ")[1] for entry in spare["on_host"]} == {"expert"}
+    kept = sum(unit["copies"] for unit in spare["on_chips"] if unit["unit"].endswith("expert"))
+    assert kept + sum(entry["copies"] for entry in spare["on_host"]) == 48 * 16
+    assert spare["crossings_per_token"]["plan"] < spare["crossings_per_token"]["resident"]
+    seconds = {way: spare[way]["generate"]["seconds_per_token"]["nominal"] for way in ("plan", "host_alone")}
+    assert seconds["plan"] < seconds["host_alone"]
+    assert spare["streaming"]["seconds_per_token"]["nominal"] > 1.0
+
+
+def test_every_system_and_width() -> None:
+    found = nd.fit("gemma3-270m")
+    assert {(row["system"], row["bits"]) for row in found["rows"]} == {
+        (system, bits)
+        for system in ("oheo-gulch", "kapoho-point", "alia-point", "hala-point", "loihi1-nahuku")
+        for bits in (8, 4, 2)
+    }
+    for row in found["rows"]:
+        assert row["fits"] == ("generate" in row)
+        assert row["fits"] != ("problem" in row)
+        if row["fits"]:
+            assert row["cores_lower_bound"] <= row["cores"]
+            for phase in ("prefill", "generate"):
+                joules = row[phase]["joules_per_token"]
+                assert list(joules) == ["rails", "chip", "board", "wall"]
+                assert all(band["low"] <= band["nominal"] <= band["high"] for band in joules.values())
+                assert sum(row[phase]["basis"].values()) == pytest.approx(1.0)
+    assert any("assumed activity" in text for text in found["assumptions"])
+    assert found["assumed"]["context"] == 1024
+
+
+def test_narrower_weights_where_wide_ones_do_not_fit() -> None:
+    """One chip holds GPT-2's body at no width; with two allowed, at 2 bits, and the answer says what 8 bits need."""
+    assert not nd.fit("gpt2", "oheo-gulch")["fits"]
+    found = nd.fit("gpt2", "kapoho-point", chips=3, head="host")
+    assert found["fits"]
+    assert "3 of 3 chips at 4 bits" in found["answer"]
+    assert "it would need 6 at 8 bits" in found["answer"]
+    assert "4-bit weights fit (3 chips)" in found["rows"][0]["problem"]["remedy"]
+
+
+def test_the_head_goes_where_it_is_told() -> None:
+    chip, host, auto = (
+        nd.fit("gpt2", "alia-point", bits=(8,), head=head)["rows"][0] for head in ("chip", "host", "auto")
+    )
+    assert (chip["head"], host["head"], auto["head"]) == ("chip", "host", "chip")
+    assert chip["cores"] == host["cores"] + chip["head_cores"] == auto["cores"]
+    assert not nd.fit("gpt2", "kapoho-point", bits=(8,), head="chip")["fits"]
+
+
+def test_further_memories() -> None:
+    found = nd.fit("gpt2", "kapoho-point", bits=(8,), memory_kib=(96, 64))
+    assert [row["memory_kib"] for row in found["rows"]] == [None, 96, 64]
+    cores = [plan["cores"] for plan in found["plans"]]
+    assert cores == sorted(cores)
+    assert found["fits"]
+
+
+def test_activity_and_context_change_the_price() -> None:
+    def joules(**options: float | int) -> float:
+        row = nd.fit("gpt2", "alia-point", bits=(8,), **options)["rows"][0]  # type: ignore[arg-type]
+        return float(row["generate"]["joules_per_token"]["wall"]["nominal"])
+
+    assert joules(activity=0.2) < joules() < joules(context=1024, activity=1.0) * 1.0001
+    assert joules(context=64) < joules(context=1024)
+
+
+def test_what_is_left_out_and_what_is_estimated() -> None:
+    said = " ".join(nd.fit("gemma3-4b", "hala-point", bits=(8,))["notes"])
+    assert "the vision tower" in said
+    said = " ".join(nd.fit("spikingbrain-7b", "hala-point", bits=(8,))["notes"])
+    assert "output gate" in said
+    assert "recurrence" in said
+
+
+def test_a_folder_a_file_and_a_bundle(llama: Path, llama_bundle: Path) -> None:
+    """The same model, without and with weights: the same cores."""
+    one, two, three = (nd.fit(path, "oheo-gulch", bits=(8,)) for path in (llama, llama / "config.json", llama_bundle))
+    for found in (one, two, three):
+        assert found["fits"]
+        assert found["rows"][0]["cores"] == one["rows"][0]["cores"]
+        assert found["weights"]["body"] == one["weights"]["body"]
+
+
+def test_weights_need_not_be_there(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(config("qwen3_moe")))
+    found = nd.fit(tmp_path, "kapoho-point", bits=(8,))
+    assert found["fits"]
+    assert found["name"] == tmp_path.name
+
+
+def test_an_unknown_family_only_when_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(config("llama") | {"model_type": "brand_new"}))
+    assert call(["fit", str(tmp_path)], capsys).status == 2
+    answer = call(["fit", str(tmp_path), "--generic"], capsys)
+    assert answer.status == 0
+    assert "taken for" in answer.out
+
+
+def test_the_list(capsys: pytest.CaptureFixture[str]) -> None:
+    answer = call(["fit", "--list"], capsys)
+    assert answer.status == 0
+    assert "llama4-scout" in answer.out
+    assert json.loads(call(["fit", "--list", "--json"], capsys).out)["gpt2"].startswith("GPT-2 small: ")
+
+
+def test_spiking_networks(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
+    """A NIR file, a .net and a bundle through the mapper itself."""
+    for arguments in ([str(files.plain), "--dt", str(DT)], [str(files.net)], [str(files.plain_nd)]):
+        answer = call(["fit", *arguments, "--json"], capsys)
+        assert answer.status == 0, answer.err
+        found = json.loads(answer.out)
+        assert found["kind"] == "spiking network"
+        assert found["fits"]
+        assert all(row["cores"] >= row["cores_lower_bound"] >= 1 for row in found["rows"] if row["fits"])
+        assert "energy" in found["notes"][0]
+    shown = call(["fit", str(files.plain), "--dt", str(DT)], capsys).out
+    assert " fits on " in shown.splitlines()[0]
+
+
+def test_in_python_and_the_same_twice() -> None:
+    first, second = (nd.fit("matmulfree-370m", "hala-point") for _ in range(2))
+    assert json.dumps(first) == json.dumps(second)

@@ -1,0 +1,94 @@
+"""Random islands with random weights, cut by random options onto random small cores: the same integers as unmapped."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from neurodeploy.accounting.work import shard_counts
+from neurodeploy.errors import DoesNotFit
+from neurodeploy.ir.chip import Basis, Limit
+from neurodeploy.ir.fixedpoint import Dyadic
+from neurodeploy.ir.graph import ModelInfo
+from neurodeploy.ir.program import BLOCK, GradedNeurons, Island, IslandCall, Program, Slice, Synapses
+from partitioner.mapper import map_program
+from partitioner.options import OBJECTIVES, Options, Pin
+from partitioner.verify import verify
+from simulators.partitioned import PartitionedRunner
+from simulators.reference import ReferenceRunner
+from targets.systems import get_system
+
+INFO = ModelInfo("random", "test", 10, 10, 1, 10, "made by a test")
+OPTIONS = st.builds(
+    Options,
+    objective=st.sampled_from(OBJECTIVES),
+    max_rows=st.one_of(st.none(), st.integers(1, 40)),
+    spread=st.booleans(),
+    pins=st.sampled_from([{}, {}, {"i0": Pin(rows=5)}, {"i0": Pin(blocks=2)}]),
+    seed=st.integers(0, 3),
+)
+
+
+def island(name: str, rows: int, columns: int, payload_bits: int, draw: np.random.Generator) -> Island:
+    weight = draw.integers(-128, 128, (rows, columns)).astype(np.int8)
+    shift = draw.choice(np.array([0, 8], np.uint8), columns, p=[0.95, 0.05])
+    size = np.abs(weight.astype(np.int64)) << shift.astype(np.int64)
+    sums = np.array([size[:, at : at + BLOCK].sum(axis=1).max() for at in range(0, columns, BLOCK)], np.int64)
+    neurons = GradedNeurons(
+        draw.integers(-3000, 3000, rows).astype(np.int16),
+        draw.integers(0, 20, rows).astype(np.uint8),
+        int(draw.integers(0, 12)),
+        draw.integers(-(1 << 30), 1 << 30, rows) if draw.integers(2) else None,
+    )
+    one = Dyadic(1, 0)
+    parts = (Slice(name, name, 0, rows),)
+    found = Island(name, rows, columns, parts, payload_bits, one, one, Synapses(weight, shift, sums), neurons)
+    found.check()
+    return found
+
+
+@settings(max_examples=40, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    sizes=st.lists(st.tuples(st.integers(1, 90), st.integers(1, 700)), min_size=1, max_size=4),
+    payload_bits=st.sampled_from([8, 16]),
+    memory=st.integers(300, 8000),
+    axons=st.one_of(st.none(), st.integers(20, 400)),
+    options=OPTIONS,
+    seed=st.integers(0, 99),
+)
+def test_any_cut_gives_the_same_integers(
+    sizes: list[tuple[int, int]], payload_bits: int, memory: int, axons: int | None, options: Options, seed: int
+) -> None:
+    draw = np.random.default_rng(seed)
+    islands = {f"i{n}": island(f"i{n}", *size, payload_bits, draw) for n, size in enumerate(sizes)}
+    calls = tuple(IslandCall(name, name, "x", (name,)) for name in islands)
+    program = Program(INFO, calls, islands, {})
+    system = get_system("kapoho-point")
+    budget = replace(
+        system.chip.budget,
+        synapse_bytes=Limit(memory, Basis.GUESSED, "test"),
+        in_axons=Limit(axons, Basis.GUESSED, "test"),
+    )
+    system = replace(system, chip=replace(system.chip, budget=budget, cores=60))
+    try:
+        mapping = map_program(program, system, options)
+    except DoesNotFit:
+        return
+    assert verify(mapping, program, system) == []
+    runner, reference = PartitionedRunner(mapping), ReferenceRunner()
+    for name, item in islands.items():
+        most = item.payload_max
+        payload = (draw.integers(-most, most + 1, (3, item.columns)) * draw.integers(0, 2, (3, item.columns))).astype(
+            np.int16
+        )
+        wanted, activity = reference.run(item, payload)
+        got, counted = runner.run(item, payload)
+        np.testing.assert_array_equal(got, wanted)
+        np.testing.assert_array_equal(counted.messages_out, activity.messages_out)
+        for shard in mapping.by_island()[name]:
+            derived = shard_counts(shard, item, activity)
+            assert runner.shard_counts[shard].synops == derived.synops
+            assert runner.shard_counts[shard].messages_out == derived.messages_out

@@ -1,0 +1,197 @@
+"""A model with islands on the host: the same bits, complete counts, and work of the host in place of events."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from neurodeploy import pipeline
+from neurodeploy.accounting.account import account
+from neurodeploy.bundle import open_bundle
+from neurodeploy.errors import InternalError
+from neurodeploy.hostops.kvcache import State
+from neurodeploy.ir.result import ActivityCounts
+from neurodeploy.pipeline.session import hybrid, left_to_host, read_mapping
+from simulators.partitioned import PartitionedRunner
+from targets.hosts import get_host
+from tests.offload.conftest import Pair
+from tests.tiny import call
+
+TOKENS = np.random.default_rng(3).integers(3, 128, 40)
+PROSE = "It was a bright cold day in April, and the clocks were striking thirteen. " * 3
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("text") / "prose.txt"
+    path.write_text(PROSE)
+    return path
+
+
+def counted(path: Path, runner: str = "fast") -> tuple[torch.Tensor, ActivityCounts]:
+    model = hybrid(open_bundle(path), runner)
+    return model.forward(TOKENS), model.take_counts()
+
+
+def test_the_fixture_is_mixed(pair: Pair) -> None:
+    bundle = open_bundle(pair.offloaded)
+    left = left_to_host(bundle)
+    assert 0 < len(left) < len(bundle.program.islands)
+    assert {bundle.program.islands[name].expert is None for name in left} == {True, False}
+    assert left_to_host(open_bundle(pair.resident)) == frozenset()
+
+
+@pytest.mark.parametrize("runner", ["fast", "reference"])
+def test_same_bits_and_complete_counts(pair: Pair, runner: str) -> None:
+    wanted, everything = counted(pair.resident)
+    found, counts = counted(pair.offloaded, runner)
+    assert torch.equal(wanted, found)
+    left = left_to_host(open_bundle(pair.offloaded))
+    assert set(counts.host_islands) == left
+    assert set(counts.islands) == set(everything.islands) - left
+    assert (counts.tokens, counts.saturations) == (everything.tokens, everything.saturations)
+    assert (counts.host_flops, counts.host_bytes) == (everything.host_flops, everything.host_bytes)
+    for name, activity in counts.everywhere().items():
+        assert activity.tokens == everything.islands[name].tokens
+        np.testing.assert_array_equal(activity.events, everything.islands[name].events)
+        np.testing.assert_array_equal(activity.messages_out, everything.islands[name].messages_out)
+
+
+def test_the_partitioned_runner_needs_no_shard_for_them(pair: Pair) -> None:
+    bundle = open_bundle(pair.offloaded)
+    from neurodeploy.hybrid import Hybrid
+    from simulators import get_runner
+
+    mapping, _ = read_mapping(bundle)
+    model = Hybrid(
+        bundle.program, bundle.host_weights, PartitionedRunner(mapping), on_host=left_to_host(bundle),
+        host_runner=get_runner("fast"),
+    )  # fmt: skip
+    assert torch.equal(model.forward(TOKENS), counted(pair.resident)[0])
+
+
+def test_weights_are_read_once_a_call(pair: Pair) -> None:
+    """40 tokens at once, then one by one: the same operations, but 40 times the weights."""
+    _, at_once = counted(pair.offloaded)
+    model, state = hybrid(open_bundle(pair.offloaded)), State()
+    for token in TOKENS:
+        model.forward(token[None], state)
+    single = model.take_counts()
+    program = open_bundle(pair.offloaded).program
+    for name, work in at_once.host_islands.items():
+        island, other = program.islands[name], single.host_islands[name]
+        tokens = work.activity.tokens
+        assert other.activity.tokens == tokens
+        assert other.calls == tokens
+        assert work.calls == (1 if tokens else 0)
+        assert (
+            work.flops
+            == other.flops
+            == tokens * (2 * island.rows * island.columns + 4 * island.columns + 10 * island.rows)
+        )
+        once = island.rows * island.columns + 3 * island.rows + island.columns
+        assert work.bytes == work.calls * once + tokens * 4 * (island.rows + island.columns)
+        assert other.bytes - work.bytes == (other.calls - work.calls) * once
+
+
+def test_the_ledger_moves_their_work_to_the_host(pair: Pair) -> None:
+    cpu = get_host("cpu-generic")
+    ledgers = {}
+    for path in pair:
+        bundle = open_bundle(path)
+        mapping, system = read_mapping(bundle)
+        counts = counted(path)[1]
+        ledgers[path.stem] = account(mapping, counts, bundle.program.islands, system, cpu, "generate"), counts
+    (whole, everything), (mixed, counts) = ledgers["resident"], ledgers["offloaded"]
+
+    def of(ledger: Any, event: str) -> float:
+        return sum(entry.count for entry in ledger.entries if entry.event == event)
+
+    islands = open_bundle(pair.offloaded).program.islands
+    gone = sum(int(everything.islands[n].events.sum()) * islands[n].rows for n in counts.host_islands)
+    total = of(whole, "synaptic operation") * counts.tokens
+    assert of(mixed, "synaptic operation") * counts.tokens == pytest.approx(total - gone)
+    layers = {islands[name].layer for name, work in counts.host_islands.items() if work.activity.tokens}
+    entries = [entry for entry in mixed.entries if entry.component == "host islands"]
+    assert {entry.layer for entry in entries} == layers
+    seconds = sum(
+        max(work.flops / cpu.peak_flops.nominal, work.bytes / cpu.bandwidth.nominal)
+        for work in counts.host_islands.values()
+    )
+    assert sum(entry.count for entry in entries) == pytest.approx(seconds / counts.tokens)
+    assert sum(e.joules.nominal for e in entries) == pytest.approx(cpu.active_power.nominal * seconds / counts.tokens)
+    assert mixed.time_split["host islands"] == pytest.approx(seconds / counts.tokens)
+    assert sum(mixed.time_split.values()) == pytest.approx(mixed.seconds.nominal)
+    assert "host islands" not in whole.by_component()
+    assert mixed.by_component()["host link"].nominal < whole.by_component()["host link"].nominal
+    assert any("islands are computed by the host" in sentence for sentence in mixed.assumptions)
+
+
+def test_prefill_adds_them_to_the_host(pair: Pair) -> None:
+    bundle = open_bundle(pair.offloaded)
+    mapping, system = read_mapping(bundle)
+    counts = counted(pair.offloaded)[1]
+    slow = replace(get_host("cpu-generic"), bandwidth=replace(get_host("cpu-generic").bandwidth, nominal=1e6))
+    ledger = account(mapping, counts, bundle.program.islands, system, slow, "prefill")
+    assert ledger.bound_by.startswith("host")
+    assert ledger.time_split["host islands"] > 0
+    assert sum(ledger.time_split.values()) == pytest.approx(ledger.seconds.nominal)
+
+
+def test_counts_of_another_mapping_are_not_priced(pair: Pair) -> None:
+    bundle = open_bundle(pair.resident)
+    mapping, system = read_mapping(bundle)
+    counts = counted(pair.offloaded)[1]
+    with pytest.raises(InternalError, match="ND9031"):
+        account(mapping, counts, bundle.program.islands, system, get_host("cpu-generic"), "generate")
+
+
+def test_every_verb_works(pair: Pair, text: Path, tmp_path: Path) -> None:
+    results = [pipeline.generate(path, "hello", 6) for path in pair]
+    assert results[0]["tokens"] == results[1]["tokens"]
+    assert results[0]["margins"] == results[1]["margins"]
+    scores = [pipeline.eval(path, text, with_float=False)["chip"]["nats"] for path in pair]
+    assert scores[0] == scores[1]
+    ran = [pipeline.run(path, text) for path in pair]
+    assert set(ran[1]["islands"]) | set(ran[1]["host_islands"]) == set(ran[0]["islands"])
+    assert ran[0]["host_islands"] == {}
+    priced = pipeline.energy(pair.offloaded, text=text, prompt_tokens=16, tokens=4)
+    assert priced["generate"]["by_component"]["host islands"]["nominal"] > 0
+    every = pipeline.energy(pair.resident, text=text, prompt_tokens=16, tokens=4)
+    assert priced["metrics"] == every["metrics"], "metrics of the algorithm do not depend on devices"
+    assert pipeline.verify(pair.offloaded)["violations"] == []
+    explained = pipeline.explain(pair.offloaded)
+    assert sum(entry["op"] == "island" and entry["device"] == "host" for entry in explained) == len(
+        ran[1]["host_islands"]
+    )
+    page = tmp_path / "page.html"
+    data = pipeline.report(pair.offloaded, page, prompt_tokens=16, tokens=4)["data"]
+    assert data["map"]["host_islands"] == len(ran[1]["host_islands"])
+    assert f"with {data['map']['host_islands']} islands left to the host" in page.read_text()
+    assert "not-resident" in page.read_text()
+
+
+def test_the_terminal_says_so(pair: Pair, text: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = call(["run", str(pair.offloaded), "--text", str(text)], capsys).out
+    assert "islands on the host beside" in said
+    assert "islands on the host beside" not in call(["run", str(pair.resident), "--text", str(text)], capsys).out
+
+
+def test_all_islands_on_the_host(copy: Path, text: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A baseline that people ask for: no chip is used, none is powered, everything still works."""
+    names = list(open_bundle(copy).program.islands)
+    expected = counted(copy)[0]
+    found = pipeline.map(copy, pins=[f"{name}=device:host" for name in names])
+    assert (found["chips_used"], found["cores_used"], found["violations"]) == (0, 0, [])
+    assert torch.equal(counted(copy)[0], expected)
+    priced = json.loads(call(["energy", str(copy), "--text", str(text), "--tokens", "4", "--json"], capsys).out)
+    assert priced["generate"]["joules_per_token"]["board"]["nominal"] == 0
+    assert priced["generate"]["joules_per_token"]["wall"]["nominal"] > 0
+    assert call(["report", str(copy), "--out", str(tmp_path / "r.html")], capsys).status == 0
+    assert call(["explain", str(copy)], capsys).status == 0

@@ -1,0 +1,112 @@
+"""The nets of a program, against messages counted one by one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from neurodeploy.ir.mapping import Mapping, Shard
+from partitioner import map_program, traffic
+from partitioner.nets import HOST, make_nets
+from partitioner.options import Options, Pin
+from partitioner.program_nets import mapping_nets, nets_of_tiles
+from partitioner.usage import Cost, partial_bits
+
+
+def pairs_of(nets: object) -> dict[tuple[int, int], int]:
+    source, target, weight = nets.pairs()  # type: ignore[attr-defined]
+    return dict(zip(zip(source.tolist(), target.tolist(), strict=True), weight.tolist(), strict=True))
+
+
+def test_three_kinds_of_nets(make: SimpleNamespace) -> None:
+    """Two blocks of 300 columns for 10 rows; the first block's rows on two cores, the reducer beside the second block."""
+    program = make.of_islands([make.island("a", [("down", 10, 0)], 600, abs_sum=10)])
+    shards = [
+        Shard("a", "synapses", (0, 4), (0, 300), 0, 0),
+        Shard("a", "synapses", (4, 10), (0, 300), 0, 1),
+        Shard("a", "synapses", (0, 10), (300, 600), 0, 2),
+        Shard("a", "reducer", (0, 10), (0, 2), 0, 2),
+    ]
+    nets = nets_of_tiles(program, shards, make.system(make.chip(), 1))(np.array([0, 1, 2, 2]))
+    found = {
+        (int(nets.source[n]), tuple(nets.pins[nets.indptr[n] : nets.indptr[n + 1]].tolist())): int(nets.weight[n])
+        for n in range(len(nets.source))
+    }
+    assert found == {(HOST, (0, 1)): 300, (HOST, (2,)): 300, (0, (2,)): 4, (1, (2,)): 6, (2, (HOST,)): 10}
+    assert nets.per == 1
+
+
+def test_blocks_with_the_same_readers_are_one_net(make: SimpleNamespace) -> None:
+    program = make.of_islands([make.island(f"r{n}", [("router", 8, 0)], 100) for n in range(3)])
+    shards = [Shard(f"r{n}", "synapses", (0, 8), (0, 100), 0, 0) for n in range(3)]
+    nets = nets_of_tiles(program, shards, make.system(make.chip(), 1))(np.zeros(3, np.int64))
+    assert pairs_of(nets) == {(HOST, 0): 300, (0, HOST): 24}
+    assert len(nets.source) == 2
+
+
+def test_experts_count_for_their_share(make: SimpleNamespace) -> None:
+    """Two of eight experts see a token: in four tokens each is met once, the rest of the layer four times."""
+    program = make.llama(1, 64, 16, 128, 50, 16, experts=8, top_k=2)
+    nets, _, _ = mapping_nets(map_program(program, make.system(make.chip(), 4)), program, make.system(make.chip(), 4))
+    assert nets.per == 4
+    columns = sum((1 if i.expert is not None else 4) * i.columns for i in program.islands.values())
+    assert sum(int(w) for s, w in zip(nets.source, nets.weight, strict=True) if s == HOST) == columns
+
+
+@pytest.mark.parametrize("axons", [4096, 40])
+def test_every_message_of_a_mapping_is_counted(make: SimpleNamespace, axons: int) -> None:
+    """The same as one entry for each axon and destination through `make_nets`."""
+    program = make.llama(2, 96, 32, 200, 300, 32)
+    board = make.system(make.chip(synapse_bytes=3000, in_axons=axons), 50)
+    mapping = map_program(program, board, Options(place=False, pins={"layers.0.qkv": Pin(rows=7)}))
+    nets, chip, core = mapping_nets(mapping, program, board)
+    where = {(int(c), int(k)): index for index, (c, k) in enumerate(zip(chip, core, strict=True))}
+    entries: list[tuple[int, int, int, int]] = []
+    axon: Counter[str] = Counter()
+
+    def send(source: int, targets: list[int], messages: int) -> None:
+        axon["next"] += 1
+        entries.extend((source, target, axon["next"], messages) for target in sorted(set(targets)))
+
+    cost = Cost(board.chip, 8)
+    for name, shards in mapping.by_island().items():
+        island = program.islands[name]
+        at = {shard: where[shard.chip, shard.core] for shard in shards}
+        for column in range(island.columns):
+            readers = [s for s in shards if s.kind == "synapses" and s.cols[0] <= column < s.cols[1]]
+            send(HOST, [at[s] for s in readers], 1)
+        for shard in shards:
+            whole = shard.kind == "reducer" or shard.cols == (0, island.columns)
+            words = 1 if whole else cost.words(partial_bits(island, shard.cols))
+            for row in range(*shard.rows):
+                homes = [s for s in shards if s.kind == "reducer" and s.rows[0] <= row < s.rows[1]]
+                send(at[shard], [HOST] if whole else [at[s] for s in homes], words)
+    source, target, number, weight = np.array(entries, np.int64).T
+    wanted = make_nets(len(where), source, target, number, weight)
+    assert pairs_of(nets) == pairs_of(wanted)
+    assert len(nets.source) == len(wanted.source)
+    found = traffic(mapping, program, board)
+    counted = pairs_of(nets)
+    assert found.events_to_cores == sum(n for (s, _), n in counted.items() if s == HOST)
+    assert found.host_out == sum(n for (_, t), n in counted.items() if t == HOST)
+
+
+def test_hops_of_a_mapping_by_hand(make: SimpleNamespace) -> None:
+    """Core 4 k is on router k of an 8 x 4 mesh: 2 hops from the port to router 9, 2 to router 2."""
+    program = make.of_islands([make.island("a", [("down", 10, 0)], 600, abs_sum=10)])
+    shards = (
+        Shard("a", "synapses", (0, 10), (0, 300), 0, 4 * 9),
+        Shard("a", "synapses", (0, 10), (300, 600), 0, 4 * 2),
+        Shard("a", "reducer", (0, 10), (0, 2), 0, 4 * 2 + 1),
+    )
+    board = make.system(make.chip(), 3)
+    found = traffic(Mapping("testboard", 3, 120, shards, (), 1, "neurons", ()), program, board)
+    assert found.spike_hops == 300 * 2 + 300 * 2 + 10 * 2 + 10 * 2
+    assert found.interchip_hops == 0
+    far = tuple(Shard(s.island, s.kind, s.rows, s.cols, 2, s.core) for s in shards)
+    found = traffic(Mapping("testboard", 3, 120, far, (), 1, "neurons", ()), program, board)
+    assert found.interchip_hops == 2 * 600 + 2 * 10
+    assert found.to_json()["interchip_hops"]["bytes"] == 4 * 1220

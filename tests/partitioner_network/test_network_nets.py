@@ -1,0 +1,100 @@
+"""Nets between the cores of a network: the messages that `network_traffic` and the energy account count."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neurodeploy.accounting.network_work import derive
+from neurodeploy.errors import DoesNotFit
+from neurodeploy.ir.arrange import activity_there, arranged
+from neurodeploy.ir.network_run import NetworkActivity
+from neurodeploy.neurons.registry import output_ports
+from neurodeploy.synapses.build import sparse_from_coo
+from neurodeploy.synapses.flows import flows
+from partitioner.nets import HOST
+from partitioner.network_mapper import map_network
+from partitioner.network_nets import mapping_nets, nets_of_tiles
+from partitioner.network_traffic import network_traffic
+from partitioner.options import Options
+from simulators.network_reference import ReferenceNetworkRunner
+from targets.systems import get_system
+from tests.networks.random_networks import random_network
+from tests.partitioner_network.helpers import dense, join, lif, network, shrunken, source, tiny
+
+
+def messages(nets) -> int:
+    return int((nets.weight * np.diff(nets.indptr)).sum())
+
+
+def test_by_hand() -> None:
+    net = network(
+        [source("i", 10), lif("p", 8), lif("q", 6)],
+        join("a", "i", "p", dense(8, 10)),
+        join("b", "p", "q", dense(6, 8)),
+        join("r", "q", "q", dense(6, 6)),
+    )
+    mapping = map_network(net, tiny(neurons=4, cores=4), Options(place=False))
+    nets, chip, core = mapping_nets(mapping, net)
+    assert chip.tolist() == [0, 0, 0, 0] and core.tolist() == [0, 1, 2, 3] and nets.cores == 4
+    pins = [tuple(nets.pins[a:b].tolist()) for a, b in zip(nets.indptr[:-1], nets.indptr[1:], strict=True)]
+    found = dict(zip(zip(nets.source.tolist(), pins, strict=True), nets.weight.tolist(), strict=True))
+    assert found == {
+        (HOST, (0, 1)): 10, (0, (2, 3)): 4, (1, (2, 3)): 4, (2, (3,)): 3, (3, (2,)): 3, (2, (HOST,)): 3, (3, (HOST,)): 3
+    }  # fmt: skip
+
+
+def test_the_messages_of_a_run_are_those_of_the_account() -> None:
+    """Every delivery is in a net, but for those that stay on their core."""
+    checked = 0
+    for seed in range(36):
+        net, inputs, steps = random_network(seed)
+        system = shrunken(seed)
+        try:
+            mapping = map_network(net, system, Options(weight_bits=8, seed=seed))
+        except DoesNotFit:
+            continue
+        activity = ReferenceNetworkRunner().run(net, inputs, steps).activity
+        nets, _, _ = mapping_nets(mapping, net, sent=activity.fired, per=steps * activity.samples)
+        work = derive(net, mapping, activity, system)
+        total = sum(counts.deliveries for counts in work.populations.values())
+        assert nets.per == steps * activity.samples and messages(nets) <= total, seed
+        if len({(s.chip, s.core) for s in mapping.shards}) == len(mapping.shards):
+            own = _within(net, mapping, activity)
+            assert messages(nets) == total - own, seed
+            checked += 1
+    assert checked >= 4
+
+
+def _within(net, mapping, activity: NetworkActivity) -> int:
+    """Messages of a shard to itself."""
+    fired = activity_there(activity, mapping.orders).fired
+    return sum(
+        int(flow.messages[flow.source == flow.target].sum())
+        for flow in flows(arranged(net, mapping.orders), mapping, fired)
+    )
+
+
+def test_two_shards_of_a_core_get_a_message_each() -> None:
+    net = network([source("i", 5), lif("p", 6)], join("a", "i", "p", dense(6, 5)))
+    mapping = map_network(net, tiny(neurons=3), Options(place=False))
+    made = nets_of_tiles(net, mapping.shards)
+    apart, together = made(np.array([0, 1])), made(np.array([0, 0]))
+    assert messages(apart) == messages(together) == 5 * 2 + 6
+    assert together.cores == 1 and set(together.pins.tolist()) == {0, HOST}
+
+
+def test_a_sample_of_axons_stands_for_all() -> None:
+    rng = np.random.default_rng(0)
+    key = np.unique(rng.integers(0, 4000 * 4000, 60_000))  # one of 267 pairs
+    net = network(
+        [lif("p", 4000)], join("r", "p", "p", sparse_from_coo(4000, 4000, key % 4000, key // 4000, key % 3 + 1))
+    )
+    system = get_system("hala-point")
+    mapping = map_network(net, system, Options(max_rows=200, place=False))
+    laid = arranged(net, mapping.orders)
+    whole, part = (nets_of_tiles(laid, mapping.shards, pairs=n) for n in (1 << 21, 1 << 14))
+    assert not whole.notes and "one in 3 of its axons stands for all" in part.notes[0]
+    core = np.arange(len(mapping.shards))
+    assert abs(messages(part(core)) / messages(whole(core)) - 1) < 0.2
+    assert messages(whole(core)) <= network_traffic(mapping, net, system).events_to_cores + 4000
+    assert output_ports(net.populations["p"]) == ("s",)

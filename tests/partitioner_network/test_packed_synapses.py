@@ -1,0 +1,41 @@
+"""A network with packed targets is mapped and verified as the same network with an array of targets."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from neurodeploy.ir.network import Network
+from neurodeploy.ir.packed import PackedTargets, pack
+from partitioner.network_mapper import map_network
+from partitioner.network_verify import verify_network
+from partitioner.options import Options
+from tests.partitioner_network.helpers import join, lif, network, source, tiny
+from tests.partitioner_network.test_network_mapper import random_sparse
+
+
+def packed(net: Network) -> Network:
+    made = []
+    for p in net.projections:
+        s = p.synapse
+        made.append(replace(p, synapse=replace(s, target=pack(s.rows, s.indptr, s.targets()))))  # type: ignore[union-attr]
+    return replace(net, projections=tuple(made))
+
+
+@pytest.mark.parametrize(("neurons", "fan"), [(600, 20), (2000, 40)])
+def test_the_same_mapping(neurons: int, fan: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("partitioner.network_sweep", "partitioner.network_verify", "neurodeploy.synapses.tiles"):
+        monkeypatch.setattr(f"{module}.PIECE", 700)  # many pieces
+    plain = network(
+        [source("i", neurons), lif("p", neurons)],
+        join("w", "i", "p", random_sparse(neurons, fan)),
+        join("r", "p", "p", random_sparse(neurons, fan, 1)),
+    )
+    other = packed(plain)
+    assert all(isinstance(p.synapse.target, PackedTargets) for p in other.projections)  # type: ignore[union-attr]
+    system = tiny(neurons=200, synapse_bytes=9000, in_axons=500)
+    one, two = (map_network(net, system, Options(place=False)) for net in (plain, other))
+    assert len(one.shards) > 10
+    assert one.shards == two.shards
+    assert verify_network(one, other, system) == verify_network(two, plain, system) == []
