@@ -35,6 +35,8 @@ CYCLES = 4
 #: Up to so many pins a hypergraph is also cut from nothing; up to the second only where the user asks for little traffic, or
 #: where V-cycles improve the best run by a quarter: then cores come in no good order.
 FEW_PINS, MOST_PINS = 120_000, 1_000_000
+#: Beyond so many Mt-KaHyPar is left out: its V-cycles alone take minutes.
+TOO_MANY_PINS = 3_000_000
 #: Seconds that Mt-KaHyPar takes a pin, measured at 13 to 17 microseconds on an idle core, doubled.
 SECONDS_A_PIN = 35e-6
 #: More cores than this are not refined by moves and swaps of single cores.
@@ -119,6 +121,8 @@ def divide(
         return best, tuple(notes)
     if not hypergraph.library():
         notes.append(hypergraph.NO_LIBRARY)
+    elif full.pin_count > TOO_MANY_PINS:
+        notes.append(f"the hypergraph of {full.pin_count} pins was left alone: more than {TOO_MANY_PINS} take minutes")
     else:
         pins, before = full.pin_count, best.cut
 

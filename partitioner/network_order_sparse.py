@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from neurodeploy.ir.arrange import fixed_populations, inverse
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Conv, Dense, Network, Sparse
+from neurodeploy.synapses.structure import synapse_count
 
 from . import hypergraph
 from .network_cost import Segment, format_of, neuron_bytes, segments, unit_sends
@@ -40,8 +41,11 @@ SMALL, STRUCTURED = 5_000, 1.5
 BLOCKS = 512
 #: Steps that moving rows may take in one round: rows * synapses of a row * tiles.
 STEPS = 2_000_000_000
-#: Rows that `fill` may look at in all.
+#: Rows that `fill` may look at, for all populations together.
 MOST_WORK = 600_000_000
+#: Synapses of all these populations together beyond which none is looked at: rows by axon and axons by row alone would take
+#: longer than all the rest of the mapping.
+MOST_SYNAPSES = 30_000_000
 #: Tiles that `fill` makes before it is compared with the given order, and by how much it must be better.
 FIRST, BETTER = 12, 1.03
 #: Parts of the fewest tiles so far that a partition into blocks is asked for.
@@ -61,9 +65,13 @@ def sparse_orders(task: Task, plan: Plan) -> tuple[dict[str, Order], tuple[str, 
     """Orders for the populations of `plan` that may gain by one, and notes."""
     found: dict[str, Order] = {}
     notes: list[str] = []
-    for name, parts in _eligible(task.network, plan):
+    eligible = list(_eligible(task.network, plan))
+    total = sum(synapse_count(part.projection.synapse) for _, parts in eligible for part in parts)
+    if total > MOST_SYNAPSES:
+        return {}, (f"neurons keep their order: {total} synapses are too many to gather them by shared axons",)
+    for name, parts in eligible:
         tiles = len(plan.cuts[name].blocks[0, max(1, parts[-1].stop)])
-        made, note = _order(task, plan, name, parts, tiles)
+        made, note = _order(task, plan, name, parts, tiles, MOST_WORK // len(eligible))
         notes += [note] if note else []
         if made is not None:
             found[name] = made
@@ -82,24 +90,24 @@ def _eligible(network: Network, plan: Plan) -> Iterator[tuple[str, list[Segment]
             yield name, parts
 
 
-def _order(task: Task, plan: Plan, name: str, parts: list[Segment], tiles: int) -> tuple[Order | None, str]:
+def _order(task: Task, plan: Plan, name: str, parts: list[Segment], tiles: int, work: int) -> tuple[Order | None, str]:
     from .network_greedy import fill, mend, reaches
 
     rows = _rows(task, plan, name, parts)
     pins = len(rows.axons)
     if not pins:
         return None, ""
-    first, filled, left = fill(rows, FIRST, MOST_WORK)
+    first, filled, left = fill(rows, FIRST, work)
     covered = max(1, int(np.count_nonzero(first >= 0)))
     gains = filled < FIRST or covered >= BETTER * FIRST * rows.count / tiles
-    if gains and (MOST_WORK - left) * rows.count > MOST_WORK * covered:
+    if gains and (work - left) * rows.count > work * covered:
         return None, f"{name}: its neurons keep their order, gathering them by shared axons would take too long"
     if not gains and pins > PINS and not _few(rows, tiles):
         return None, ""
     best, how, note = _own_tiles(plan, name), "given", ""
     fewest, floor = (tiles, reaches(rows, best)), _floor(rows)
     if gains:
-        tile_of, filled, left = fill(rows, rows.count, MOST_WORK)
+        tile_of, filled, left = fill(rows, rows.count, work)
         if left <= 0:
             note = f"{name}: gathering rows by shared axons was cut short"
         rest = np.flatnonzero(tile_of < 0)

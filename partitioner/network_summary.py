@@ -11,6 +11,7 @@ from neurodeploy.neurons.registry import state_bytes
 from neurodeploy.synapses.structure import stored_weights, synapse_count
 
 from .judge import network_metrics
+from .network_cost import delay_bytes
 from .network_traffic import network_traffic
 from .network_usage import core_demands
 from .network_verify import verify_network
@@ -56,6 +57,7 @@ def populations(mapping: Mapping, network: Network) -> list[dict[str, Any]]:
                 "output": name in network.outputs,
                 "device": "host" if population.model == INPUT else "chip",
                 "cores": len({(shard.chip, shard.core) for shard in shards}),
+                "delay_bytes": 0 if population.model == INPUT else population.size * delay_bytes(network, population),
                 "reducers": sum(shard.kind == "reducer" for shard in shards),
                 "neurons_on_fullest_core": max((shard.row_count for shard in homes), default=0),
                 "state_bytes_per_neuron": state_bytes(population),
