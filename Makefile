@@ -32,9 +32,12 @@ lint: $(VENV)/ready-test
 bench: $(VENV)/ready-real
 	$(BIN)/python benchmarks/chip_against_transformers.py
 	$(BIN)/python benchmarks/spiking_speed.py
+	$(BIN)/python benchmarks/placement_cases.py
+	$(BIN)/python benchmarks/mapper_models.py
 
-rivals: $(VENV)/ready-test $(LAVA)/ready  ## our spiking runner against other simulators, each in an environment of its own
+rivals: $(VENV)/ready-test $(LAVA)/ready  ## our spiking runner and mapper against others, each in an environment of its own
 	$(BIN)/python benchmarks/spiking_against_rivals.py --install
+	$(BIN)/python benchmarks/mapping_against_rivals.py --install
 
 interchange: $(VENV)/ready-test  ## record the files and spikes of four frameworks again, and the page that compares them
 	$(BIN)/python scripts/interchange/record.py
