@@ -68,6 +68,21 @@ def exchange(place, occupant, px, py, i, j, b):  # type: ignore[no-untyped-def]
 
 
 @jit
+def site_near(state, spot, reach, span, own, width, height, cell_start, cell_site):  # type: ignore[no-untyped-def]
+    """A random site whose cell is among the `span` ones from `reach` before `spot` on, both ways; -1 outside the mesh, in an
+    empty cell and in the cell `own`."""
+    x = spot % width + ((draw(state) * span) >> 32) - reach
+    y = spot // width + ((draw(state) * span) >> 32) - reach
+    if x < 0 or y < 0 or x >= width or y >= height:
+        return -1
+    goal = y * width + x
+    room = cell_start[goal + 1] - cell_start[goal]
+    if room == 0 or goal == own:
+        return -1
+    return cell_site[cell_start[goal] + (((draw(state) * room) >> 32) if room > 1 else 0)]
+
+
+@jit
 def anneal_stage(  # type: ignore[no-untyped-def]
     indptr,
     index,
@@ -110,15 +125,9 @@ def anneal_stage(  # type: ignore[no-untyped-def]
                 here, reach = k, 1
         span = 2 * reach + 1 if reach != window else side
         spot = cell[place[here]]
-        x = spot % width + ((draw(state) * span) >> 32) - reach
-        y = spot // width + ((draw(state) * span) >> 32) - reach
-        if x < 0 or y < 0 or x >= width or y >= height:
+        b = site_near(state, spot, reach, span, cell[place[i]], width, height, cell_start, cell_site)
+        if b < 0:
             continue
-        goal = y * width + x
-        room = cell_start[goal + 1] - cell_start[goal]
-        if room == 0 or goal == cell[place[i]]:
-            continue
-        b = cell_site[cell_start[goal] + (((draw(state) * room) >> 32) if room > 1 else 0)]
         j = occupant[b]
         delta = move_delta(indptr, index, weight, px, py, i, j, scaled[b, 0], scaled[b, 1])
         if delta > 0 and delta > (level * table[draw(state) & 4095]) >> shift:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .kernels import draw, exchange, jit
+from .kernels import draw, exchange, jit, site_near
 
 
 @jit
@@ -52,15 +52,9 @@ def net_stage(  # type: ignore[no-untyped-def]
             here = pins[indptr[net] + ((draw(state) * (indptr[net + 1] - indptr[net])) >> 32)]
             reach = 1 if here != i else window
         spot, span = cell[place[here]], 2 * reach + 1
-        x = spot % width + ((draw(state) * span) >> 32) - reach
-        y = spot // width + ((draw(state) * span) >> 32) - reach
-        if x < 0 or y < 0 or x >= width or y >= height:
+        b = site_near(state, spot, reach, span, cell[place[i]], width, height, cell_start, cell_site)
+        if b < 0:
             continue
-        goal = y * width + x
-        room = cell_start[goal + 1] - cell_start[goal]
-        if room == 0 or goal == cell[place[i]]:
-            continue
-        b = cell_site[cell_start[goal] + (((draw(state) * room) >> 32) if room > 1 else 0)]
         a, j = place[i], occupant[b]
         stamp += 1
         before = _boxes(i, j, indptr, pins, weight, first, incident, px, py, mark, stamp)
