@@ -10,7 +10,9 @@ message costs its hops, east-west and north-south weighed apart::
 Where the cores of a chip (or the chips) exchange nothing among themselves, the second term is all there is: a sum of
 products, least where the largest traffic meets the shortest way (rearrangement inequality). That is exact, and what most
 language models need, whose layers exchange everything with the host. Otherwise `placement.place_cores` searches. Chips with
-the same traffic are solved once. Nothing is ever placed worse than in the order in which cores were filled.
+the same traffic are solved once. Nothing is ever placed worse than in the order in which cores were filled. What a search
+placed then gets a second objective, a less loaded busiest link (`placement.links.relieve`), for at most `SLACK` more hops
+where the first is cores or latency.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ Pairs = tuple[Ints, Ints, Ints]
 
 #: Exchanges proposed for each core, and at most for all cores of all chips together.
 MOVES_A_CORE, MOVES_IN_ALL = 3000, 120_000_000
+#: Objectives whose busiest link may be relieved for this part more hops; the others count hops first.
+RELIEVING, SLACK = ("cores", "latency"), (1, 50)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,8 +157,9 @@ class Search:
     `late` counts the placements that the deadline ended.
     """
 
-    def __init__(self, wanted: bool, seed: int, deadline: float | None) -> None:
+    def __init__(self, wanted: bool, seed: int, deadline: float | None, objective: str = "traffic") -> None:
         self.wanted, self.seed, self.deadline = wanted, seed, deadline
+        self.relieves = objective in RELIEVING
         self.moves_a_core = MOVES_A_CORE
         self.late = 0
 
@@ -175,7 +180,39 @@ class Search:
             else:
                 found.append(self._searched(pairs, sites, anchors, points, hops))
         costs = [self._cost(site, pairs, sites, anchors, ways, hops) for site in found]
-        return found[costs.index(min(costs))]
+        best = found[costs.index(min(costs))]
+        if not self.relieves or len(found) < 3:
+            return best
+        moved = self._relieved(best, pairs, sites, anchors, points, hops)
+        return moved if self._cost(moved, pairs, sites, anchors, ways, hops) <= costs[0] else best
+
+    def _relieved(
+        self, site: Ints, pairs: Pairs, sites: Ints, anchors: Ints, points: Ints, hops: tuple[int, int]
+    ) -> Ints:
+        """A less loaded busiest link for at most `SLACK` of the cost, where pairs make up most of its load."""
+        from .placement import make_problem
+        from .placement.links import link_loads, relieve
+        from .placement.small import SMALL
+
+        if len(site) <= SMALL:  # the placer needs no compiler for so few, nor do they
+            return site
+        item, point = np.nonzero(anchors)
+        weight = np.concatenate((pairs[2], anchors[item, point]))
+        columns, rows = (np.concatenate((sites, points)).max(0) + 1).tolist()
+
+        def busiest(places: Ints, count: int) -> int:
+            begin = np.concatenate((sites[places[pairs[0]]], sites[places[item]]))[:count]
+            end = np.concatenate((sites[places[pairs[1]]], points[point]))[:count]
+            return link_loads(begin, end, weight[:count], (columns, rows)).most
+
+        before = busiest(site, len(weight))
+        if 2 * busiest(site, len(pairs[2])) <= before:
+            return site
+        problem = make_problem(pairs, sites, anchors, points, hops)
+        moved, _, _ = relieve(
+            problem, site, pairs[2], share=SLACK, seed=self.seed, tries=self.moves_a_core * len(site) // 10
+        )
+        return moved if busiest(moved, len(weight)) < before else site
 
     def _searched(self, pairs: Pairs, sites: Ints, anchors: Ints, points: Ints, hops: tuple[int, int]) -> Ints:
         from .placement import place_cores

@@ -256,7 +256,7 @@ class _Run:
 
         def compute() -> Result:
             traffic = split_traffic(nets, self.part, chips)
-            search = Search(self.options.place, self.options.seed, self._deadline(1.0))
+            search = Search(self.options.place, self.options.seed, self._deadline(1.0), self.options.objective)
             number = place_chips(traffic, self.bins, self.system, self.available, search)
             core = place_cores_of_chips(traffic, self.part, chips, self.system.chip, self.options.objective, search)
             notes = [f"placement was cut short on {search.late} meshes"] if search.late else []

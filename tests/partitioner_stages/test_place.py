@@ -9,6 +9,7 @@ from neurodeploy.ir.fixedpoint import Ints
 from partitioner.nets import HOST, make_nets
 from partitioner.place import (
     Search,
+    Traffic,
     chip_sites,
     core_sites,
     hop_cost,
@@ -16,6 +17,8 @@ from partitioner.place import (
     place_cores_of_chips,
     split_traffic,
 )
+from partitioner.placement.links import link_loads
+from targets.loihi2 import LOIHI2
 from tests.partitioner_stages.helpers import small_system
 
 #: Cores 0 1 on chip 0, cores 2 3 on chip 1. Host -> all: 10 each; 0 -> 1: 3; 1 -> 2: 4; 3 -> host: 5.
@@ -139,3 +142,27 @@ def test_a_deadline_that_has_passed_leaves_filling_order_and_is_counted() -> Non
     core = place_cores_of_chips(split_traffic(NETS, PART, 2), PART, 2, small_system(4, 2).chip, "cores", late)
     assert core.tolist()[:2] == [0, 1]
     assert late.late == 1
+
+
+@pytest.mark.parametrize("objective", ["cores", "latency", "traffic", "energy"])
+def test_the_busiest_link_is_the_second_objective(objective: str) -> None:
+    """Three layers of 40 cores: less load on the busiest link for at most a fiftieth of the hops, or the same placement."""
+    layer = np.arange(40)
+    source, target = (part.ravel() for part in np.meshgrid(layer, layer + 40))
+    source, target = np.concatenate((source, source + 40)), np.concatenate((target, target + 40))
+    weight = np.random.default_rng(0).integers(1, 20, len(source))
+    nothing = (np.zeros(0, np.int64),) * 3
+    traffic = Traffic((source, target, weight), np.zeros(120, np.int64), nothing, np.zeros(1, np.int64))
+    sites = core_sites(LOIHI2)
+
+    def placed(objective: str) -> tuple[int, int]:
+        search = Search(True, 0, None, objective)
+        core = place_cores_of_chips(traffic, np.zeros(120, np.int64), 1, LOIHI2, "traffic", search)
+        begin, end = sites[core[source]], sites[core[target]]
+        return int(weight @ np.abs(begin - end).sum(1)), link_loads(begin, end, weight, LOIHI2.mesh).most
+
+    (hops, load), (other_hops, other_load) = placed("traffic"), placed(objective)
+    if objective in ("cores", "latency"):
+        assert other_load < load and other_hops <= hops + hops // 50
+    else:
+        assert (other_hops, other_load) == (hops, load)
