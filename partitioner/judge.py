@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from neurodeploy.ir.arrange import arranged, counts_there
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import INPUT, Network, Population
@@ -34,10 +35,16 @@ from .usage import Cost, block_words, island_bits
 
 
 def program_metrics(
-    mapping: Mapping, program: Program, system: SystemSpec, *, weight_bits: int | None = None, nulls: bool = True
+    mapping: Mapping,
+    program: Program,
+    system: SystemSpec,
+    *,
+    weight_bits: int | None = None,
+    nulls: bool = True,
+    traffic: tuple[Places, Nets] | None = None,
 ) -> dict[str, Any]:
-    """The metrics of a language model's mapping, a token."""
-    places, nets = program_traffic_of(mapping, program, system)
+    """The metrics of a language model's mapping, a token. `traffic`: of `program_traffic_of`, where it is known."""
+    places, nets = traffic or program_traffic_of(mapping, program, system)
 
     def layer(island: str) -> str:
         number = program.islands[island].layer
@@ -64,7 +71,6 @@ def program_work(
     """What each core does for `per` tokens: every event drives its column's weights, every neuron is microcoded."""
     activity = activity_of(program)
     synops, microcoded = np.zeros(places.cores), np.zeros(places.cores)
-    index = 0
     words: dict[str, int] = {}
     for name, shards in mapping.by_island().items():
         cost = Cost(system.chip, island_bits(program.islands[name], weight_bits))
@@ -89,9 +95,13 @@ def network_metrics(
     sent: Sent | None = None,
     per: int = 1,
     nulls: bool = True,
+    traffic: tuple[Places, Nets, list[str]] | None = None,
 ) -> dict[str, Any]:
-    """The metrics of a spiking network's mapping, a time step; `sent` and `per` as in `network_nets.nets_of_tiles`."""
-    places, nets, notes = network_traffic_of(mapping, network, sent, per)
+    """The metrics of a spiking network's mapping, a time step; `sent` and `per` as in `network_nets.nets_of_tiles`.
+
+    `traffic`: of `network_traffic_of`, where it is known.
+    """
+    places, nets, notes = traffic or network_traffic_of(mapping, network, sent, per)
 
     def bound(name: str) -> tuple[int, str]:
         return network_mapper.lower_bound(alone(network, name), system.chip, weight_bits)
@@ -108,8 +118,6 @@ def network_traffic_of(
     mapping: Mapping, network: Network, sent: Sent | None = None, per: int = 1
 ) -> tuple[Places, Nets, list[str]]:
     """Logical cores of a network's mapping and the messages between them; what is a sample is said."""
-    from neurodeploy.ir.arrange import arranged, counts_there
-
     places = places_of(mapping)
     there = None if sent is None else counts_there(sent, mapping.orders)
     made = network_nets.nets_of_tiles(arranged(network, mapping.orders), mapping.shards, sent=there, per=per)

@@ -21,11 +21,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.ir.arrange import arranged, counts_there
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import Conv, Network, Projection, Sparse
-from neurodeploy.neurons.registry import output_ports
+from neurodeploy.neurons.registry import every_neuron, output_ports
 from neurodeploy.synapses.flows import Homes, Piece, flows, partial_sums
 
 from .nets import HOST, Nets
@@ -84,13 +82,8 @@ def nets_of_tiles(
     """
     laid = _Laid(pieces)
     homes = Homes(network, laid)
-    if sent is None:
-        sent = {
-            name: {port: np.full(population.size, per, np.int64) for port in output_ports(population)}
-            for name, population in network.populations.items()
-        }
-    every = {p.name: _every(p, pieces, pairs) for p in network.projections}
-    every = {name: step for name, step in every.items() if step > 1}
+    sent = every_neuron(network, per) if sent is None else sent
+    every = samples(network, pieces, pairs)
     groups: list[tuple[Ints, Ints, Ints, Ints]] = []
     current: Projection | None = None
     held: list[tuple[Ints, Ints, Ints, Ints]] = []
@@ -116,20 +109,10 @@ def nets_of_tiles(
     return TileNets(*found, per, notes)
 
 
-def mapping_nets(
-    mapping: Mapping, network: Network, *, sent: Sent | None = None, per: int = 1
-) -> tuple[Nets, Ints, Ints]:
-    """The nets of a mapping, and the chip and the core of each logical core, in the order of (chip, core).
-
-    sent : population -> output port -> (size,) messages of each neuron in `per` steps, as `NetworkActivity.fired`.
-    """
-    places = sorted({(shard.chip, shard.core) for shard in mapping.shards})
-    number = {place: index for index, place in enumerate(places)}
-    core = np.array([number[shard.chip, shard.core] for shard in mapping.shards], np.int64)
-    where = np.array(places, np.int64).reshape(-1, 2)
-    there = None if sent is None else counts_there(sent, mapping.orders)
-    made = nets_of_tiles(arranged(network, mapping.orders), mapping.shards, sent=there, per=per)
-    return made(core), where[:, 0], where[:, 1]
+def samples(network: Network, pieces: Sequence[Piece], pairs: int = PAIRS) -> dict[str, int]:
+    """Projections of which one axon in so many stands for all: those with more than `pairs` of an axon and a tile."""
+    every = {p.name: _every(p, pieces, pairs) for p in network.projections}
+    return {name: step for name, step in every.items() if step > 1}
 
 
 def _every(p: Projection, pieces: Sequence[Piece], most: int) -> int:

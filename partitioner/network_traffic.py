@@ -14,7 +14,7 @@ from neurodeploy.ir.arrange import arranged
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import INPUT, Network
-from neurodeploy.neurons.registry import output_ports
+from neurodeploy.neurons.registry import every_neuron
 from neurodeploy.synapses.flows import HOST, Entries, Homes, flows, partial_sums
 
 from .traffic import Traffic
@@ -24,10 +24,7 @@ def network_traffic(mapping: Mapping, network: Network, system: SystemSpec) -> T
     """Sum over all projections; `partials_*` are messages between different cores only, `events_*` all deliveries."""
     network = arranged(network, mapping.orders)
     homes = Homes(network, mapping)
-    once = {
-        name: {port: np.ones(population.size, np.int64) for port in output_ports(population)}
-        for name, population in network.populations.items()
-    }
+    once = every_neuron(network)
     chip = np.array([shard.chip for shard in mapping.shards], np.int64)
     entries = Entries(system.chips)
     entering = delivered = between = 0

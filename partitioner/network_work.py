@@ -11,15 +11,11 @@ import numpy as np
 from neurodeploy.ir.arrange import arranged, counts_there
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import Conv, Network
-from neurodeploy.neurons.registry import output_ports
+from neurodeploy.neurons.registry import FIXED, every_neuron
 from neurodeploy.synapses.flows import Homes, flows, partial_sums
 
 from .metrics import Places, Work
-from .network_nets import PAIRS, Sent
-
-#: Models whose update costs as much as the chip's own integrate-and-fire neuron; all others are charged as microcode
-#: (the same list as in `neurodeploy.accounting.network_work`).
-FIXED = ("lif", "lif_reset", "lif_refractory", "lif_subtract", "cuba", "threshold")
+from .network_nets import Sent, samples
 
 
 def network_work(network: Network, mapping: Mapping, places: Places, sent: Sent | None = None, per: int = 1) -> Work:
@@ -31,20 +27,10 @@ def network_work(network: Network, mapping: Mapping, places: Places, sent: Sent 
     """
     laid = arranged(network, mapping.orders)
     homes = Homes(laid, mapping)
-    there = None if sent is None else counts_there(sent, mapping.orders)
-    if there is None:
-        there = {
-            name: {port: np.full(population.size, per, np.int64) for port in output_ports(population)}
-            for name, population in laid.populations.items()
-        }
+    there = every_neuron(laid, per) if sent is None else counts_there(sent, mapping.orders)
     core = places.of_shard
     synops, conv_synops, updates, microcoded = (np.zeros(places.cores) for _ in range(4))
-    counts = mapping.by_island()
-    every = {
-        p.name: step
-        for p in laid.projections
-        if not isinstance(p.synapse, Conv) and (step := p.synapse.columns * len(counts.get(p.target, ())) // PAIRS) > 1
-    }
+    every = samples(laid, mapping.shards)
     for flow in flows(laid, mapping, there, homes, every):
         into = conv_synops if isinstance(flow.projection.synapse, Conv) else synops
         np.add.at(into, core[flow.target], flow.synops * every.get(flow.projection.name, 1))

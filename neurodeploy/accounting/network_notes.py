@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from neurodeploy.accounting.network_work import FIXED, Work
+from neurodeploy.accounting.network_work import Work
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import INPUT, Network
+from neurodeploy.neurons.registry import FIXED
 
 NOT_MODELLED = (
     "The time of a hop: routes take below 0.1 us a step and are inside the measured step floor.",

@@ -27,12 +27,9 @@ from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import INPUT, Conv, Network
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.ir.result import ShardCounts
-from neurodeploy.neurons.registry import output_ports
+from neurodeploy.neurons.registry import FIXED, output_ports
 from neurodeploy.synapses.flows import HOST, Entries, Flow, Homes, flows, partial_sums
 
-#: Models whose update costs as much as the chip's own integrate-and-fire neuron: leaky integration and a comparison.
-#: All others are charged as microcode.
-FIXED = ("lif", "lif_reset", "lif_refractory", "lif_subtract", "cuba", "threshold")
 #: Columns of `Work.loads`.
 SYNOPS, CONV_SYNOPS, PARTIALS, FIXED_UPDATES, UPDATES, SENT, EVENTS, SPIKES = range(8)
 

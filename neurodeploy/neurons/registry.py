@@ -59,6 +59,11 @@ _FILES = (
 MODELS: Mapping[str, NeuronModel] = MappingProxyType({file.MODEL.name: file.MODEL for file in _FILES})
 
 
+#: Models whose update costs as much as the chip's own integrate-and-fire neuron: leaky integration and a comparison.
+#: All others are charged as microcode.
+FIXED = ("lif", "lif_reset", "lif_refractory", "lif_subtract", "cuba", "threshold")
+
+
 def get_model(name: str) -> NeuronModel:
     """The model of a name. ND3240 where there is none (nor is there one of "input")."""
     if name in MODELS:
@@ -69,6 +74,14 @@ def get_model(name: str) -> NeuronModel:
 def output_ports(population: Population) -> tuple[str, ...]:
     """Output ports, the default first; an input has "s"."""
     return ("s",) if population.model == INPUT else get_model(population.model).outputs
+
+
+def every_neuron(network: Network, times: int = 1) -> dict[str, dict[str, Ints]]:
+    """Messages by population and output port where every neuron sends `times` messages."""
+    return {
+        name: {port: np.full(population.size, times, np.int64) for port in output_ports(population)}
+        for name, population in network.populations.items()
+    }
 
 
 def input_ports(population: Population) -> tuple[str, ...]:

@@ -57,10 +57,11 @@ def judged(
     if not mapping.shards:
         return {"metrics": None, "picture": None}
     if network is None:
-        places, nets = program_traffic_of(mapping, program, system)
-        return {"metrics": program_metrics(mapping, program, system), "picture": picture(nets, places, system)}
+        traffic = program_traffic_of(mapping, program, system)
+        metrics = program_metrics(mapping, program, system, traffic=traffic)
+        return {"metrics": metrics, "picture": picture(traffic[1], traffic[0], system)}
     counted = activity is not None and activity.steps * activity.samples > 0
     sent, per = (activity.fired, activity.steps * activity.samples) if activity and counted else (None, 1)
-    places, nets, _ = network_traffic_of(mapping, network, sent, per)
-    metrics = network_metrics(mapping, network, system, sent=sent, per=per)
+    places, nets, notes = network_traffic_of(mapping, network, sent, per)
+    metrics = network_metrics(mapping, network, system, sent=sent, per=per, traffic=(places, nets, notes))
     return {"metrics": metrics, "picture": picture(nets, places, system)}

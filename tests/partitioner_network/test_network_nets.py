@@ -11,9 +11,10 @@ from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.neurons.registry import output_ports
 from neurodeploy.synapses.build import sparse_from_coo
 from neurodeploy.synapses.flows import flows
+from partitioner.judge import network_traffic_of
 from partitioner.nets import HOST
 from partitioner.network_mapper import map_network
-from partitioner.network_nets import mapping_nets, nets_of_tiles
+from partitioner.network_nets import nets_of_tiles
 from partitioner.network_traffic import network_traffic
 from partitioner.options import Options
 from simulators.network_reference import ReferenceNetworkRunner
@@ -34,8 +35,8 @@ def test_by_hand() -> None:
         join("r", "q", "q", dense(6, 6)),
     )
     mapping = map_network(net, tiny(neurons=4, cores=4), Options(place=False))
-    nets, chip, core = mapping_nets(mapping, net)
-    assert chip.tolist() == [0, 0, 0, 0] and core.tolist() == [0, 1, 2, 3] and nets.cores == 4
+    places, nets, _ = network_traffic_of(mapping, net)
+    assert places.chip.tolist() == [0, 0, 0, 0] and places.core.tolist() == [0, 1, 2, 3] and nets.cores == 4
     pins = [tuple(nets.pins[a:b].tolist()) for a, b in zip(nets.indptr[:-1], nets.indptr[1:], strict=True)]
     found = dict(zip(zip(nets.source.tolist(), pins, strict=True), nets.weight.tolist(), strict=True))
     assert found == {
@@ -54,7 +55,7 @@ def test_the_messages_of_a_run_are_those_of_the_account() -> None:
         except DoesNotFit:
             continue
         activity = ReferenceNetworkRunner().run(net, inputs, steps).activity
-        nets, _, _ = mapping_nets(mapping, net, sent=activity.fired, per=steps * activity.samples)
+        _, nets, _ = network_traffic_of(mapping, net, activity.fired, steps * activity.samples)
         work = derive(net, mapping, activity, system)
         total = sum(counts.deliveries for counts in work.populations.values())
         assert nets.per == steps * activity.samples and messages(nets) <= total, seed
