@@ -17,6 +17,7 @@ from neurodeploy.errors import DoesNotFit, NeurodeployError, UserError
 
 app = typer.Typer(
     name="neurodeploy", cls=endings.Verbs, add_completion=False, pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # the formatted help takes longer to load than all the rest of the command line
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Convert a model, map it to Loihi 2 cores, run it bit for bit, account for every joule.",
     epilog="To see all of it on a small embedded model: neurodeploy demo. Error codes: docs/errors.md.",

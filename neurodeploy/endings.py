@@ -24,7 +24,15 @@ class ReaderLeftError(Exception):
 
 
 class Verbs(TyperGroup):
-    """Turns interrupts and closed pipes into exceptions of ours, before the library gives them statuses of its own."""
+    """Turns interrupts and closed pipes into exceptions of ours, before the library gives them statuses of its own, and
+    lists every verb with its whole sentence."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        verbs = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Verbs"):
+            formatter.write_dl(
+                [(name, verb.get_short_help_str(limit=1000)) for name, verb in verbs if verb is not None]
+            )
 
     def invoke(self, ctx: Any) -> Any:
         try:

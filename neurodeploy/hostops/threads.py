@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-
-import torch
 
 #: Least work of a call (multiply-adds, or weighted elements) that is worth waking a second thread: 0.1 ms.
 GRAIN = 2_000_000
@@ -35,18 +34,31 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
 
 
+def thread_count() -> int:
+    """Threads of a call: torch's number where torch is loaded, else what it would take (OMP_NUM_THREADS, or all cores).
+
+    A spiking network runs without torch, and loading it costs more than a small network.
+    """
+    if "torch" in sys.modules:
+        return max(1, int(sys.modules["torch"].get_num_threads()))
+    asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    if asked.isdigit() and int(asked) > 0:
+        return int(asked)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def most_parts() -> int:
     """How many parts a call has at most: the length of counters that a kernel keeps by part."""
-    return PARTS * max(1, torch.get_num_threads())
+    return PARTS * thread_count()
 
 
 def split(kernel: Callable[..., Any], work: int, *args: Any) -> None:
-    """Call ``kernel(part, parts, *args)`` once for every part, on at most `torch.get_num_threads()` threads.
+    """Call ``kernel(part, parts, *args)`` once for every part, on at most `thread_count()` threads.
 
     The kernel must release the GIL. `work` below `GRAIN` stays on the caller's thread, as one part.
     """
     global _pool, _pool_size
-    helpers = min(torch.get_num_threads() - 1, work // GRAIN)
+    helpers = min(thread_count() - 1, work // GRAIN)
     if helpers < 1:
         kernel(0, 1, *args)
         return

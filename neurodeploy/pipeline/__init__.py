@@ -1,46 +1,52 @@
-"""One function per verb, each a few calls in a row. The command line and `import neurodeploy as nd` call the same."""
+"""One function per verb, each a few calls in a row. The command line and `import neurodeploy as nd` call the same.
+
+A verb's file is loaded when the verb is first used: a spiking network needs nothing of what a language model does.
+"""
 
 from __future__ import annotations
 
-from neurodeploy.pipeline.checking import doctor, verify
-from neurodeploy.pipeline.converting import convert
-from neurodeploy.pipeline.fitting import fit, fit_models
-from neurodeploy.pipeline.mapping import explain, map
-from neurodeploy.pipeline.pricing import energy
-from neurodeploy.pipeline.reporting import report
-from neurodeploy.pipeline.running import eval, generate, run
-from neurodeploy.pipeline.spiking import (
-    convert_network,
-    energy_network,
-    eval_network,
-    export_network,
-    is_network,
-    is_spiking_file,
-    report_network,
-    run_network,
-)
-from neurodeploy.pipeline.whole_chain import demo
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = [
-    "convert",
-    "convert_network",
-    "demo",
-    "doctor",
-    "energy",
-    "energy_network",
-    "eval",
-    "eval_network",
-    "explain",
-    "export_network",
-    "fit",
-    "fit_models",
-    "generate",
-    "is_network",
-    "is_spiking_file",
-    "map",
-    "report",
-    "report_network",
-    "run",
-    "run_network",
-    "verify",
-]
+if TYPE_CHECKING:
+    from neurodeploy.pipeline.checking import doctor as doctor
+    from neurodeploy.pipeline.checking import verify as verify
+    from neurodeploy.pipeline.converting import convert as convert
+    from neurodeploy.pipeline.fitting import fit as fit
+    from neurodeploy.pipeline.fitting import fit_models as fit_models
+    from neurodeploy.pipeline.mapping import explain as explain
+    from neurodeploy.pipeline.mapping import map as map
+    from neurodeploy.pipeline.pricing import energy as energy
+    from neurodeploy.pipeline.reporting import report as report
+    from neurodeploy.pipeline.running import eval as eval
+    from neurodeploy.pipeline.running import generate as generate
+    from neurodeploy.pipeline.running import run as run
+    from neurodeploy.pipeline.spiking.converting import convert_network as convert_network
+    from neurodeploy.pipeline.spiking.converting import is_spiking_file as is_spiking_file
+    from neurodeploy.pipeline.spiking.evaluating import eval_network as eval_network
+    from neurodeploy.pipeline.spiking.exporting import export_network as export_network
+    from neurodeploy.pipeline.spiking.opening import is_network as is_network
+    from neurodeploy.pipeline.spiking.pricing import energy_network as energy_network
+    from neurodeploy.pipeline.spiking.reporting import report_network as report_network
+    from neurodeploy.pipeline.spiking.running import run_network as run_network
+    from neurodeploy.pipeline.whole_chain import demo as demo
+
+#: The file of each verb, below this package.
+_FILES = {
+    "convert": "converting", "map": "mapping", "explain": "mapping", "run": "running", "generate": "running",
+    "eval": "running", "energy": "pricing", "report": "reporting", "verify": "checking", "doctor": "checking",
+    "fit": "fitting", "fit_models": "fitting", "demo": "whole_chain",
+    "is_network": "spiking.opening", "is_spiking_file": "spiking.converting",
+    "convert_network": "spiking.converting", "run_network": "spiking.running", "eval_network": "spiking.evaluating",
+    "energy_network": "spiking.pricing", "report_network": "spiking.reporting", "export_network": "spiking.exporting",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name in _FILES:
+        return getattr(import_module(f"{__name__}.{_FILES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(_FILES)
