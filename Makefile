@@ -5,6 +5,8 @@ LAVA := .venv-lava
 # Lava 0.10 was made for Python 3.10; an import shim lets it run on 3.11 to 3.13 (simulators/lava/worker/shim.py).
 LAVA_PYTHON ?= $(shell python3.10 -c "import ensurepip" 2>/dev/null && echo python3.10 || echo $(PYTHON))
 # One thread unless asked otherwise: threads that share busy cores cost more than they give.
+# Files are shared among as many processes as there are cores, up to four.
+SHARED := -n auto --maxprocesses 4 --dist loadgroup
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 NEURODEPLOY_THREADS=1
 
 .PHONY: run test test-real test-lava lava lint bench rivals interchange clean
@@ -13,10 +15,10 @@ run: $(VENV)/ready  ## the whole chain on the embedded model
 	$(BIN)/neurodeploy demo --out out
 
 test: $(VENV)/ready-test $(LAVA)/ready
-	$(TEST_ENV) $(BIN)/python -m pytest -q
+	$(TEST_ENV) $(BIN)/python -m pytest -q $(SHARED)
 
 test-real: $(VENV)/ready-real $(LAVA)/ready  ## real models and recordings, minutes
-	$(TEST_ENV) $(BIN)/python -m pytest -q -m "not lava"
+	$(TEST_ENV) $(BIN)/python -m pytest -q $(SHARED) -m "not lava"
 
 lava: $(LAVA)/ready  ## real Lava for --runner lava
 

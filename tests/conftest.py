@@ -1,17 +1,38 @@
-"""One thread everywhere: tests share their machine, and contended threads cost more than they give."""
+"""One thread everywhere, and nothing that depends on how fast the machine is.
+
+Tests share their machine, and contended threads cost more than they give. Generated examples have no deadline, and no
+progress is reported meanwhile, however long a call takes.
+"""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")
+    os.environ[_name] = "1"
 
 import pytest  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
+
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
+
+#: Folders whose files share what takes long to make, or look at the processes of the machine: one process runs them all.
+TOGETHER = ("lava", "offload", "pipeline", "pipeline_spiking", "reporting", "interchange")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _one_torch_thread() -> None:
-    import torch
+def _no_progress() -> None:
+    from neurodeploy.reporting import progress
 
-    torch.set_num_threads(1)
+    progress.INTERVAL_S = float("inf")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several processes share the tests, a file stays in one of them."""
+    root = Path(__file__).parent
+    for item in items:
+        place = item.path.relative_to(root)
+        group = place.parts[0] if place.parts[0] in TOGETHER else str(place)
+        item.add_marker(pytest.mark.xdist_group(group))

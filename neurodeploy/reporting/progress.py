@@ -78,17 +78,20 @@ def _bars(stream: TextIO) -> Iterator[Progress]:
 
 
 class Lines:
-    """``quantize 12/30 (40 %), 25 s left``: a line in `INTERVAL_S` at most, and one when a stage ends that had any."""
+    """``quantize 12/30 (40 %), 25 s left``: a line in `INTERVAL_S` at most, and one when a stage ends that had any.
+
+    The time left follows from the pace after the first step, which may have had kernels to compile.
+    """
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream, self._clock = stream, clock
         self._last = clock()
-        self._began: dict[str, tuple[float, int]] = {}
+        self._began: dict[str, list[tuple[float, int]]] = {}
         self._spoken: set[str] = set()
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         now = self._clock()
-        began, first = self._began.setdefault(stage, (now, done))
+        began, first = self._pace_from(stage, now, done)
         ended = total > 0 and done >= total
         if now - self._last < INTERVAL_S and not (ended and stage in self._spoken):
             return
@@ -100,6 +103,14 @@ class Lines:
             self._spoken.discard(stage)
         else:
             self._spoken.add(stage)
+
+    def _pace_from(self, stage: str, now: float, done: int) -> tuple[float, int]:
+        """Since when, and from which step on, the pace of a stage is measured at this report."""
+        known = self._began.setdefault(stage, [(now, done)])
+        if len(known) == 1 and done > known[0][1]:
+            known.append((now, done))
+            return known[0]  # one step is all there is to go by
+        return known[-1]
 
     @staticmethod
     def _left(passed: float, steps: int, missing: int) -> str:

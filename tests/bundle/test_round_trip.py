@@ -250,7 +250,7 @@ def test_opening_does_not_load_weights(llama_bundle: Path, tmp_path: Path) -> No
     )
     done = subprocess.run(
         [sys.executable, "-c", script, str(llama_bundle), str(copy)],
-        env=environment(), capture_output=True, text=True, check=True, timeout=120,
+        env=environment(), capture_output=True, text=True, check=True,
     )  # fmt: skip
     *said, grown = done.stdout.split("\n")[:-1]
     # The island was read (the program that has it is refused only afterwards, because nothing calls it).

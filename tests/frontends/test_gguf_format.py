@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import time
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 
 from neurodeploy.errors import ModelError, NeurodeployError
 from neurodeploy.frontends.gguf_store import GgufStore
+from tests import effort
 
 U8, BOOL, STRING, ARRAY, U32, U64, F32 = 0, 7, 8, 9, 4, 10, 6
 
@@ -129,9 +129,8 @@ def test_damaged_file(tmp_path, what):
 def test_large_vocabulary_is_read_fast(tmp_path):
     words = [f"piece{i}" for i in range(262_144)]
     blob = gguf([key("t", ARRAY, struct.pack("<IQ", STRING, len(words)) + b"".join(string(word) for word in words))])
-    begin = time.process_time()
-    assert opened(tmp_path, blob).metadata["t"] == words
-    assert time.process_time() - begin < 2.0
+    with effort.at_most(400):
+        assert opened(tmp_path, blob).metadata["t"] == words
 
 
 @settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -143,11 +142,10 @@ def test_flipped_bytes_never_crash(tmp_path, data):
     for _ in range(data.draw(st.integers(1, 4))):
         blob[data.draw(st.integers(0, len(blob) - 1))] = data.draw(st.integers(0, 255))
     del blob[data.draw(st.integers(len(blob) // 2, len(blob))) :]
-    begin = time.process_time()
-    try:
-        store = opened(tmp_path, bytes(blob))
-        for name in store.names():
-            assert np.isfinite(store.get(name)).all()
-    except NeurodeployError as error:
-        assert error.code in {"ND1003", "ND1004", "ND1005", "ND1007", "ND1008"}
-    assert time.process_time() - begin < 1.0
+    with effort.at_most(200):
+        try:
+            store = opened(tmp_path, bytes(blob))
+            for name in store.names():
+                assert np.isfinite(store.get(name)).all()
+        except NeurodeployError as error:
+            assert error.code in {"ND1003", "ND1004", "ND1005", "ND1007", "ND1008"}

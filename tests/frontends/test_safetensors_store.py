@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from safetensors.numpy import save_file
 from neurodeploy.errors import ModelError, NeurodeployError
 from neurodeploy.frontends.safetensors_store import SafetensorsStore
 from neurodeploy.ir.graph import WeightStore
+from tests import effort
 
 
 def written(path: Path, header: object, data: bytes = b"", length: int | None = None) -> Path:
@@ -245,12 +245,11 @@ def test_flipped_bytes_never_crash(tmp_path, data):
     del blob[data.draw(st.integers(len(blob) // 2, len(blob))) :]
     damaged = tmp_path / f"{os.urandom(4).hex()}.safetensors"
     damaged.write_bytes(blob)
-    begin = time.process_time()
-    try:
-        store = SafetensorsStore(damaged)
-        for name in store.names():
-            assert np.isfinite(store.get(name)).all()
-    except NeurodeployError as error:
-        assert error.code in {"ND1004", "ND1006", "ND1007"}
-    damaged.unlink()
-    assert time.process_time() - begin < 1.0
+    with effort.at_most(200):
+        try:
+            store = SafetensorsStore(damaged)
+            for name in store.names():
+                assert np.isfinite(store.get(name)).all()
+        except NeurodeployError as error:
+            assert error.code in {"ND1004", "ND1006", "ND1007"}
+        damaged.unlink()

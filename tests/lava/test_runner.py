@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 
 import numpy as np
 import pytest
@@ -162,10 +161,8 @@ def _left_over() -> list[str]:
 def test_a_time_out_ends_every_process() -> None:
     before = set(_left_over())
     network = small()
-    begun = time.monotonic()
     with pytest.raises(TargetUnavailable, match="ND4102") as caught:
         LavaNetworkRunner(timeout=4.0).run(network, spikes(1, 200_000), 200_000)
-    assert time.monotonic() - begun < 30.0
     assert "4 s" in caught.value.problem
     assert set(_left_over()) <= before
 
@@ -179,7 +176,5 @@ def test_an_exception_in_lava_names_the_population() -> None:
         (Projection("p", "in", "root", weights, sign_mode="inhibitory"),),
         ("root",),
     )
-    begun = time.monotonic()
     with pytest.raises(TargetUnavailable, match=r"ND4103 .*roots\[0\]/root: raised ValueError"):
         LavaNetworkRunner().run(network, {"in": np.ones((1, 4, 1), np.int64)}, 4)
-    assert time.monotonic() - begun < 60.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 
 import numpy as np
@@ -17,6 +16,7 @@ from partitioner.network_usage import core_demands
 from partitioner.network_verify import verify_network
 from partitioner.options import OBJECTIVES, Options, Pin
 from targets.systems import get_system
+from tests import effort
 from tests.partitioner_network.helpers import conv, dense, join, lif, network, source, tiny
 
 
@@ -147,6 +147,5 @@ def test_delay_buffers_are_told_apart() -> None:
 def test_a_small_cnn_is_mapped_at_once() -> None:
     net, system = cnn(), get_system("oheo-gulch")
     map_network(net, system)
-    begun = time.process_time()
-    map_network(net, system)
-    assert time.process_time() - begun < 0.2
+    with effort.at_most(60):
+        map_network(net, system)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import io
 
+import pytest
+
+from neurodeploy.reporting import progress as module
 from neurodeploy.reporting.progress import reporter
+
+
+@pytest.fixture(autouse=True)
+def _ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "INTERVAL_S", 10.0)
 
 
 class Clock:
@@ -64,6 +72,24 @@ def test_the_pace_is_that_of_this_run_when_work_is_resumed() -> None:
         clock.now += 20
         progress("convert", 60, 100)
     assert out.getvalue() == "convert 60/100 (60 %), 1 min 20 s left\n"
+
+
+def test_the_first_step_is_no_measure_of_the_pace() -> None:
+    """It may compile kernels: 40 s for one step of ten, then a second each."""
+    out, clock = io.StringIO(), Clock()
+    with reporter(False, out, clock) as progress:
+        progress("run", 0, 10)
+        clock.now += 40
+        progress("run", 1, 10)
+        for done in range(2, 8):
+            clock.now += 1
+            progress("run", done, 10)
+        clock.now += 5
+        progress("run", 8, 10)
+    assert out.getvalue().splitlines() == [
+        "run 1/10 (10 %), 6 min 0 s left",  # nothing better is known yet
+        "run 8/10 (80 %), 3 s left",  # 11 s for seven steps
+    ]
 
 
 def test_an_unknown_total_has_neither_share_nor_time_left() -> None:
