@@ -16,7 +16,7 @@ from neurodeploy.frontends.streams import Stream
 from neurodeploy.ir.float_network import FloatNetwork, FloatResult, chip_order
 from neurodeploy.ir.network_run import NetworkResult
 from neurodeploy.pipeline.session import Progress
-from neurodeploy.pipeline.spiking.opening import get_network_runner, lengthened, open_network, stream_of
+from neurodeploy.pipeline.spiking.opening import lengthened, open_network, runner_for, stream_of
 from neurodeploy.pipeline.spiking.running import advance
 
 
@@ -37,15 +37,15 @@ def eval_network(
     """
     opened, network = open_network(bundle)
     real = float_network(opened)
-    engine = get_network_runner(runner)
     stream = stream_of(input, opened, network, steps)
+    engine = runner_for(runner, network, stream.steps, stream.samples)
     classes = None if labels is None else read_labels(Path(labels), stream.samples)
     result = advance(network, engine, lengthened(stream, longest_latency(opened)), progress=progress)
     return {
         "network": network.name,
         "steps": stream.steps,
         "samples": stream.samples,
-        "runner": runner,
+        "runner": engine.name,
         "labels": None if labels is None else Path(labels).name,
         "comparison": compare(opened, real, stream, result, classes),
         "notes": stream.notes,

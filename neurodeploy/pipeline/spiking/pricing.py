@@ -10,7 +10,7 @@ from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.pipeline.session import Progress, read_mapping
-from neurodeploy.pipeline.spiking.opening import get_network_runner, open_network, stream_of
+from neurodeploy.pipeline.spiking.opening import open_network, runner_for, stream_of
 from neurodeploy.pipeline.spiking.running import advance
 
 
@@ -36,7 +36,8 @@ def energy_network(
     if not measure_host:
         hosts.get_host(host)
     stream = stream_of(input, opened, network, steps)
-    result = advance(network, get_network_runner(runner), stream, progress=progress)
+    engine = runner_for(runner, network, stream.steps, stream.samples)
+    result = advance(network, engine, stream, progress=progress)
     found = price(network, mapping, system, result.activity, host, measure_host, powered)
     return {**found, "input": Path(input).name, "notes": stream.notes}
 

@@ -20,10 +20,10 @@ from neurodeploy.pipeline.session import Progress, read_mapping
 from neurodeploy.pipeline.spiking.converting import synapses
 from neurodeploy.pipeline.spiking.evaluating import compare, float_network, has_float, longest_latency
 from neurodeploy.pipeline.spiking.opening import (
-    get_network_runner,
     lengthened,
     open_network,
     probe_of,
+    runner_for,
     source_order,
     stream_of,
 )
@@ -65,8 +65,8 @@ def report_network(
     shown = {probe.name: probe for probe in watched}
     traced = [probe_of(text, network, TRACE_NEURONS) for text in probes] or _default_traces(network)
     traced = [shown.get(probe.name, probe) for probe in traced]
-    engine = get_network_runner(runner)
     stream = stream_of(input, opened, network, steps)
+    engine = runner_for(runner, network, stream.steps, stream.samples)
     result = advance(network, engine, stream, progress=progress)
     seen = advance(
         network, engine, _beginning(stream), None, [*shown.values(), *(t for t in traced if t.name not in shown)]
@@ -74,7 +74,7 @@ def report_network(
     data = {
         "network": about(opened, network),
         "run": {
-            "input": Path(input).name, "runner": runner, "steps": stream.steps, "samples": stream.samples,
+            "input": Path(input).name, "runner": engine.name, "steps": stream.steps, "samples": stream.samples,
             "saturations": sum(result.activity.saturated.values()), "wraps": sum(result.activity.wrapped.values()),
             "notes": stream.notes,
         },

@@ -22,9 +22,9 @@ from neurodeploy.neurons.registry import get_model
 from neurodeploy.pipeline.session import Progress
 from neurodeploy.pipeline.spiking.opening import (
     check_place,
-    get_network_runner,
     open_network,
     probes_of,
+    runner_for,
     source_order,
     stream_of,
 )
@@ -62,11 +62,11 @@ def run_network(
     """
     opened, network = open_network(bundle)
     watched = probes_of(probes, network)
-    engine = get_network_runner(runner)
     save = _Checkpoints(Path(checkpoint) if checkpoint else None, opened.digest)
     _check_places(out, checkpoint)
     state = read_state(Path(resume), network, opened.digest) if resume else None
     stream = stream_of(input, opened, network, steps)
+    engine = runner_for(runner, network, stream.steps, stream.samples)
     if state is not None:
         _check_resumed(state, stream, resume)
     first = state.step if state else 0
@@ -84,7 +84,7 @@ def run_network(
     done = stream.steps - first
     return {
         "network": network.name,
-        "runner": runner,
+        "runner": engine.name,
         "first_step": first + 1,
         "steps": done,
         "samples": stream.samples,
