@@ -21,6 +21,7 @@ import numpy as np
 from neurodeploy.ir.arrange import arranged, counts_there
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
+from neurodeploy.ir.messages import island_words
 from neurodeploy.ir.network import INPUT, Network, Population
 from neurodeploy.ir.program import Program
 
@@ -31,7 +32,6 @@ from .nets import Nets
 from .network_nets import Sent
 from .network_work import network_work
 from .nulls import null_models
-from .usage import Cost, block_words, island_bits
 
 
 def program_metrics(
@@ -73,8 +73,7 @@ def program_work(
     synops, microcoded = np.zeros(places.cores), np.zeros(places.cores)
     words: dict[str, int] = {}
     for name, shards in mapping.by_island().items():
-        cost = Cost(system.chip, island_bits(program.islands[name], weight_bits))
-        words[name] = sum(block_words(program.islands[name], shards, cost).values())
+        words[name] = island_words(program.islands[name], shards, system.chip).received
     for index, shard in enumerate(mapping.shards):
         island, core = program.islands[shard.island], places.of_shard[index]
         tokens = float(activity[shard.island] * per)

@@ -37,7 +37,7 @@ def figures(
     joules, "streaming_is_cheaper" says so.
     """
     shares, placed, whole = activity_of(program), mapping.by_island(), resident.by_island()
-    plan, everywhere, streaming = Price(), Price(), Price()
+    plan = everywhere = streaming = Price(0.0, 0.0, 0.0)
     streamed = 0.0
     for name, island in program.islands.items():
         known: list[Prices] = []

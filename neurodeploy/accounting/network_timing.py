@@ -78,7 +78,7 @@ def network_timing(work: Work, system: SystemSpec, chips_used: int, border: str)
         "cores": f"cores ({_words(work, chip)})",
         "links": f"links ({int(work.routes.ports.max(initial=0)) / every:,.0f} messages a step at the busiest port)",
     }
-    return Timing(total(parts.values()), nominal, text.get(binding, binding), ZERO, float(work.steps))
+    return Timing(total(parts.values()), nominal, text.get(binding, binding), ZERO, float(work.steps), None, {})
 
 
 def _words(work: Work, chip: ChipSpec) -> str:

@@ -115,7 +115,7 @@ def _generate(
     said = f"{binding} ({2 * calls:,.0f} crossings a token)" if binding == "host link latency" else binding
     return timing.Timing(
         total(parts.values()), nominal, said, parts["host compute"], steps,
-        host_islands=_islands(islands),
+        None, _islands(islands),
     )  # fmt: skip
 
 
@@ -167,7 +167,7 @@ def _prefill(
     seconds = pace + latency
     first = seconds * prompt + fall.seconds
     binding = max(parts, key=lambda name: parts[name])
-    return timing.Timing(seconds, parts, binding, busy, 1.0 if loads else 0.0, first, host_islands=_islands(islands))
+    return timing.Timing(seconds, parts, binding, busy, 1.0 if loads else 0.0, first, _islands(islands))
 
 
 def _merged(chip: ChipSpec, loads: Sequence[ClassLoad], group: Sequence[int]) -> Band:

@@ -31,15 +31,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.accounting.band import ZERO, Band, exactly, largest, of, total
 from neurodeploy.accounting.costs import cost, neuron_time
-from neurodeploy.accounting.work import IslandSizes, IslandWork, Stage
+from neurodeploy.accounting.work import IslandWork, Stage
 from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
+from neurodeploy.ir.program import Island
 from neurodeploy.ir.result import ActivityCounts
 
 #: The parts of a token's time, in the order of the report.
@@ -60,8 +61,8 @@ class Timing:
     bound_by: str
     host_busy: Band
     steps_per_token: float
-    first_token: Band | None = None
-    host_islands: dict[int | None, Band] = field(default_factory=dict)
+    first_token: Band | None
+    host_islands: dict[int | None, Band]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +149,7 @@ def host_seconds(host: HostSpec, flops: float, bytes_moved: float) -> Band:
     return largest((exactly(flops).over(of(host.peak_flops)), exactly(bytes_moved).over(of(host.bandwidth))))
 
 
-def island_seconds(
-    host: HostSpec, counts: ActivityCounts, islands: Mapping[str, IslandSizes]
-) -> dict[int | None, Band]:
+def island_seconds(host: HostSpec, counts: ActivityCounts, islands: Mapping[str, Island]) -> dict[int | None, Band]:
     """Seconds a token of the islands that the host computed, by layer: a roofline for each."""
     found: dict[int | None, Band] = {}
     for name, work in counts.host_islands.items():
@@ -168,7 +167,7 @@ def generate(
     host: HostSpec,
     border: str,
     chips_used: int,
-    islands: Mapping[str, IslandSizes],
+    islands: Mapping[str, Island],
 ) -> Timing:
     """Fall-through: the sum over islands in order, the border and the host's own work (module docstring)."""
     chip, parts, steps, idle = system.chip, dict.fromkeys(PARTS, ZERO), 0.0, _resident(works)
@@ -201,9 +200,7 @@ def generate(
         if binding == "host link latency"
         else largest_step.get(binding, (0.0, ""))[1]
     )
-    return Timing(
-        total(parts.values()), nominal, _say(binding, text), parts["host compute"], steps, host_islands=on_host
-    )
+    return Timing(total(parts.values()), nominal, _say(binding, text), parts["host compute"], steps, None, on_host)
 
 
 def prefill(
@@ -213,7 +210,7 @@ def prefill(
     host: HostSpec,
     border: str,
     chips_used: int,
-    islands: Mapping[str, IslandSizes],
+    islands: Mapping[str, Island],
     prompts: int,
 ) -> Timing:
     """Pipelined: the slowest stage sets the pace (module docstring); `parts` holds that stage and the latency."""

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from neurodeploy.accounting.account import account
 from neurodeploy.accounting.band import Band, total
 from neurodeploy.accounting.ledger import BOUNDARIES, EnergyLedger
-from neurodeploy.accounting.work import Sizes
 from neurodeploy.errors import InternalError, UserError
+from neurodeploy.ir.hollow import hollow_island
 from neurodeploy.ir.mapping import Shard
 from neurodeploy.ir.result import ActivityCounts, IslandActivity
 
@@ -127,8 +127,8 @@ def test_partial_sums_between_chips_pass_two_ports_and_a_link(toy: SimpleNamespa
         Shard("b", "synapses", (0, 2), (1, 2), 1, 3),
         Shard("b", "reducer", (0, 2), (0, 2), 0, 2),
     )
-    counts = ActivityCounts({"b": toy.activity(1, [1, 0], [0, 0])}, tokens=1)
-    ledger = account(split, counts, {**toy.ISLANDS, "b": Sizes(2, 2)}, toy.SYSTEM, toy.HOST, "generate")
+    counts = ActivityCounts({"b": toy.activity(1, [1, 0], [0, 0])}, 1, 0, 0, {})
+    ledger = account(split, counts, {**toy.ISLANDS, "b": hollow_island("b", 2, 2)}, toy.SYSTEM, toy.HOST, "generate")
     entry = next(e for e in ledger.entries if e.component == "inter-chip")
     assert entry.count == 2 * 32  # column 1 had no event; 2 partial sums come back over the link
     assert entry.joules == Band(64, 128, 192)  # between cores there is no host port: the low end keeps them
@@ -138,7 +138,7 @@ def test_partial_sums_between_chips_pass_two_ports_and_a_link(toy: SimpleNamespa
 
 
 def test_an_expert_not_chosen_adds_no_event_and_keeps_its_chip_powered(toy: SimpleNamespace) -> None:
-    islands = {**toy.ISLANDS, "expert": Sizes(4, 3, layer=0)}
+    islands = {**toy.ISLANDS, "expert": hollow_island("expert", 4, 3, layer=0)}
     chosen = Shard("a", "synapses", (0, 4), (0, 3), 0, 0)
     expert = Shard("expert", "synapses", (0, 4), (0, 3), 1, 0)
     absent, zero = toy.counts(), toy.counts()
@@ -183,16 +183,16 @@ def test_zero_tokens_another_system_and_a_missing_cost(toy: SimpleNamespace) -> 
             account(mapping, counts, toy.ISLANDS, system, toy.HOST, "generate")
         return error.value.code
 
-    assert code(toy.ROWS, ActivityCounts(), toy.SYSTEM) == "ND3102"
-    assert code(toy.mapping(), ActivityCounts(tokens=1), toy.SYSTEM) == "ND3102"
+    assert code(toy.ROWS, ActivityCounts.zero(), toy.SYSTEM) == "ND3102"
+    assert code(toy.mapping(), ActivityCounts({}, 1, 0, 0, {}), toy.SYSTEM) == "ND3102"
     assert code(toy.ROWS, toy.counts(), toy.without("synop_fc_j")) == "ND3103"
     assert code(toy.mapping(Shard("a", "synapses", (0, 4), (0, 3), 2, 0)), toy.counts(), toy.SYSTEM) == "ND3106"
 
 
 def test_inputs_that_contradict_one_another_are_our_bug(toy: SimpleNamespace) -> None:
     split = toy.mapping(Shard("a", "synapses", (0, 4), (0, 2), 0, 0))
-    short = ActivityCounts({"a": toy.activity(1, [1], [1])}, tokens=1)
-    stranger = ActivityCounts({"z": toy.activity(1, [1], [1])}, tokens=1)
+    short = ActivityCounts({"a": toy.activity(1, [1], [1])}, 1, 0, 0, {})
+    stranger = ActivityCounts({"z": toy.activity(1, [1], [1])}, 1, 0, 0, {})
     for mapping, counts in ((split, toy.counts()), (toy.ROWS, short), (toy.ROWS, stranger)):
         with pytest.raises(InternalError, match="ND9031"):
             account(mapping, counts, toy.ISLANDS, toy.SYSTEM, toy.HOST, "generate")
@@ -211,18 +211,18 @@ def cases(draw: st.DrawFn) -> tuple[list[tuple[str, str, tuple[int, int], tuple[
     ]
     tokens = draw(st.integers(1, 5))
     counts = ActivityCounts(
-        tokens=tokens, host_flops=draw(st.integers(0, 99)) + 1, host_bytes=draw(st.integers(0, 99)) + 1
+        {}, tokens, host_flops=draw(st.integers(0, 99)) + 1, host_bytes=draw(st.integers(0, 99)) + 1, host_islands={}
     )
     for name, rows, columns in (("a", 4, 3), ("b", 2, 4)):
         ran = draw(st.integers(0, tokens))
         numbers = st.integers(0, ran)
         events = draw(st.lists(numbers, min_size=columns, max_size=columns))
         out = draw(st.lists(numbers, min_size=rows, max_size=rows))
-        counts.islands[name] = IslandActivity(ran, np.array(events, np.int64), np.array(out, np.int64))
+        counts.islands[name] = IslandActivity(ran, np.array(events, np.int64), np.array(out, np.int64), 0, 0, 0)
     return shards, counts
 
 
-TWO = {"a": Sizes(4, 3, layer=0), "b": Sizes(2, 4, layer=1)}
+TWO = {"a": hollow_island("a", 4, 3, layer=0), "b": hollow_island("b", 2, 4, layer=1)}
 
 
 @settings(max_examples=80, deadline=None)

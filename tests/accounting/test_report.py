@@ -76,7 +76,7 @@ def test_metrics_are_counted_per_token(toy: SimpleNamespace) -> None:
     assert exact.connection_sparsity == 1 - 7 / 12
     assert exact.footprint_bytes == 6 + 15
     with pytest.raises(UserError, match="ND3102"):
-        metrics(ActivityCounts(), toy.ISLANDS)
+        metrics(ActivityCounts.zero(), toy.ISLANDS)
 
 
 def test_proxies_carry_their_name_and_never_enter_the_ledger(

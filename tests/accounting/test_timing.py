@@ -9,8 +9,8 @@ from neurodeploy.accounting.account import account
 from neurodeploy.accounting.band import Band
 from neurodeploy.accounting.ledger import EnergyLedger
 from neurodeploy.accounting.timing import host_seconds
-from neurodeploy.accounting.work import Sizes
 from neurodeploy.ir.chip import Basis, Quantity
+from neurodeploy.ir.hollow import hollow_island
 from neurodeploy.ir.mapping import Shard
 
 
@@ -40,7 +40,7 @@ def test_a_slow_chip_port_binds(toy: SimpleNamespace) -> None:
 
 def test_idle_neurons_of_the_fullest_core_bind(toy: SimpleNamespace) -> None:
     shards = (*toy.ROWS.shards, Shard("b", "synapses", (0, 90), (0, 1), 1, 3))
-    islands = {**toy.ISLANDS, "b": Sizes(90, 1)}
+    islands = {**toy.ISLANDS, "b": hollow_island("b", 90, 1)}
     ledger = account(toy.mapping(*shards), toy.counts(), islands, toy.SYSTEM, toy.HOST, "generate")
     assert ledger.seconds == Band(28 - 8 + 92, 58 - 17 + 92, 115 - 36 + 92)  # 90 of b and 2 of a
     assert ledger.bound_by == "cores (the 92 resident neurons of the fullest core)"
@@ -49,7 +49,7 @@ def test_idle_neurons_of_the_fullest_core_bind(toy: SimpleNamespace) -> None:
 def test_islands_on_one_core_add_up_in_a_pipeline_and_follow_one_another_in_generation(toy: SimpleNamespace) -> None:
     counts = toy.counts()
     counts.islands["b"] = toy.activity(2, [2, 1, 0], [2, 1, 0, 2])
-    islands = {**toy.ISLANDS, "b": Sizes(4, 3)}
+    islands = {**toy.ISLANDS, "b": hollow_island("b", 4, 3)}
     shards = [Shard(name, "synapses", (0, 4), (0, 3), 0, 0) for name in ("a", "b")]
     # each: 6 synops, 4 updates, 2.5 messages a token on core 0: 12 + 16 + 5 = 33 s
     generate, prefill = (
