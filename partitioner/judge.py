@@ -26,7 +26,7 @@ from neurodeploy.ir.network import INPUT, Network, Population
 from neurodeploy.ir.program import Program
 
 from . import bounds, network_mapper, network_nets, program_nets
-from .classify import activity_of
+from .classify import activity_of, crossings
 from .metrics import NOT_PRICED, Places, Work, fallback, layers_of, makespan, places_of, traffic_metrics
 from .nets import Nets
 from .network_nets import Sent
@@ -56,7 +56,8 @@ def program_metrics(
 
     resident = set(mapping.by_island())
     work = program_work(mapping, program, system, places, nets.per, weight_bits)
-    return _all(mapping, system, places, nets, work, layers_of(mapping, layer, bound), "token", "full activity", nulls)
+    layers, border = layers_of(mapping, layer, bound), crossings(program, mapping.assignments)
+    return _all(mapping, system, places, nets, work, layers, "token", "full activity", border, nulls)
 
 
 def program_traffic_of(mapping: Mapping, program: Program, system: SystemSpec) -> tuple[Places, Nets]:
@@ -108,7 +109,8 @@ def network_metrics(
     work = network_work(network, mapping, places, sent, per)
     rates = "every neuron sends" if sent is None else "as counted in a run"
     layers = layers_of(mapping, lambda name: name, bound)
-    found = _all(mapping, system, places, nets, work, layers, "time step", rates, nulls)
+    border = float(any(p.model == INPUT for p in network.populations.values()) + bool(network.outputs))
+    found = _all(mapping, system, places, nets, work, layers, "time step", rates, border, nulls)
     found["mapper"]["notes"] += notes
     return found
 
@@ -145,6 +147,7 @@ def _all(
     layers: list[dict[str, Any]],
     unit: str,
     rates: str,
+    crossings: float,
     nulls: bool,
 ) -> dict[str, Any]:
     traffic = traffic_metrics(nets, places, system)
@@ -165,6 +168,6 @@ def _all(
             "objective": mapping.objective, "seed": mapping.seed, "notes": list(mapping.notes), "seconds": None,
             "cpu_seconds": None, "peak_bytes": None,
         },
-        "fallback": fallback(mapping),
+        "fallback": fallback(mapping, crossings),
         "nulls": null_models(nets, places, system, mapping.seed) if nulls else None,
     }  # fmt: skip

@@ -8,11 +8,10 @@ from typing import Any
 
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.chip import HostSpec, SystemSpec
-from neurodeploy.ir.devices import host_islands
 from neurodeploy.ir.mapping import Assignment, Mapping, Reason
-from neurodeploy.ir.program import IslandCall, Program
+from neurodeploy.ir.program import Program
 
-from .classify import activity_of, assign
+from .classify import activity_of, assign, crossings
 from .offload_price import Price, Prices, on_host, price_island, standing_watts
 from .split import group_of
 
@@ -83,13 +82,6 @@ def figures(
         "streaming_is_cheaper": not impossible and streaming.whole(streaming_watts) < plan.whole(watts),
         "host": host.name,
     }
-
-
-def crossings(program: Program, assignments: tuple[Assignment, ...]) -> float:
-    """Border crossings a token: in and out for each island on the chips, an expert's for the tokens that it sees."""
-    hosted, shares = host_islands(program, assignments), activity_of(program)
-    calls = (step.island for step in program.steps if isinstance(step, IslandCall))
-    return float(2 * sum(shares[name] for name in calls if name not in hosted))
 
 
 def alternations(assignments: tuple[Assignment, ...]) -> int:

@@ -6,7 +6,7 @@ are compared at one boundary. While one island is computed everything else waits
 island of r rows and c columns, seen by the fraction a of all tokens, with m-byte messages::
 
     chip    J = a (r c synop + r update + deliveries message + cores core_step + 8 m (chips c + r) host_link_bit + W s)
-            s = steps (step_floor + barrier + busiest core) + 2 t_host_link + m (chips c + r) / bw_host_link
+            s = steps (step_floor + barrier + busiest core) + t_host_link + m (chips c + r) / bw_host_link
     host    J = a (W + active power) s             s = max(flops / peak_flops, bytes / bandwidth)   (`cost.island_work`)
     stream  J = chip J + a (8 B host_link_bit + W B / bw_host_link),   B = bytes of its weights and list headers
 
@@ -107,7 +107,7 @@ def price_island(
             + len({(s.chip, s.core) for s in shards}) * costs["core_step_j"]
             + 8 * message * crossing * costs["host_link_bit_j"]
         ),
-        share * (steps * (costs["t_step_floor_s"] + barrier) + busiest + 2 * costs["t_host_link_s"] + link),
+        share * (steps * (costs["t_step_floor_s"] + barrier) + busiest + costs["t_host_link_s"] + link),
         share * message * (island.columns + island.rows),
     )  # fmt: skip
     weights = sum(shard_demand(s, words, cost)[1] for s in sources)

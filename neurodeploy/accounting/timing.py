@@ -8,17 +8,18 @@ One time step takes (max-affine bound; Timcheck et al., arXiv 2601.10035, Yik et
 
 *generate* is fall-through: one token at a time, nothing overlaps::
 
-    T_token = sum over island calls (steps T + 2 t_host_link + border bytes / bw_host_link) + host compute + host islands
+    T_token = sum over island calls (steps T + t_host_link + border bytes / bw_host_link) + host compute + host islands
 
-An island takes one step, or two where a reducer adds partial sums. Its call crosses the border in and out; without a
-border (`border="none"`: the islands feed one another on the chip) the border's terms are zero. An expert counts with
-the share of tokens that chose it.
+An island takes one step, or two where a reducer adds partial sums. Its call is one exchange with the host: it crosses the
+border twice, events in and outputs back, and waits for the link once, since the published latency is that of a whole
+exchange. Without a border (`border="none"`: the islands feed one another on the chip) the border's terms are zero. An
+expert counts with the share of tokens that chose it.
 
 *prefill* is pipelined: all islands work at once, each on another token, so the slowest stage sets the pace and the
 border's latency is paid once per prompt::
 
     T_token = max( T of a step in which every core does its mean work per token,  border bytes / bw_host_link,
-                   host compute )  +  prompts * 2 t_host_link * islands / tokens
+                   host compute )  +  prompts * t_host_link * islands / tokens
     T_first_token = tokens / prompts * T_token + T_token(generate)
 
 The time to fill the pipeline is not in `T_token` of prefill; it is the second term of `T_first_token`. Host compute is
@@ -185,9 +186,9 @@ def generate(
             for part, time in _overhead(chip, chips_used).items():
                 parts[part] += time * share
             steps += share
-    crossings = 2 * sum(work.tokens for work in works) / counts.tokens
+    exchanges = sum(work.tokens for work in works) / counts.tokens
     if border == "calls":
-        parts["host link latency"] = of(cost(chip, "t_host_link_s")) * crossings
+        parts["host link latency"] = of(cost(chip, "t_host_link_s")) * exchanges
         parts["host link bytes"] = _border_bytes(works, counts, chip)
     parts["host compute"] = host_seconds(host, counts.host_flops / counts.tokens, counts.host_bytes / counts.tokens)
     on_host = island_seconds(host, counts, islands)
@@ -195,11 +196,7 @@ def generate(
         parts[ISLANDS] = total(on_host.values())
     nominal = {part: time.nominal for part, time in parts.items()}
     binding = max(nominal, key=lambda part: nominal[part])
-    text = (
-        f"{crossings:g} crossings a token"
-        if binding == "host link latency"
-        else largest_step.get(binding, (0.0, ""))[1]
-    )
+    text = waiting(exchanges) if binding == "host link latency" else largest_step.get(binding, (0.0, ""))[1]
     return Timing(total(parts.values()), nominal, _say(binding, text), parts["host compute"], steps, None, on_host)
 
 
@@ -230,7 +227,7 @@ def prefill(
     latency = ZERO
     if border == "calls":
         stages["host link bytes"] = _border_bytes(works, counts, chip)
-        latency = of(cost(chip, "t_host_link_s")) * (2 * len(running) * prompts / tokens)
+        latency = of(cost(chip, "t_host_link_s")) * (len(running) * prompts / tokens)
     slowest = max(stages, key=lambda part: stages[part].nominal)
     pace = largest(stages.values())
     parts = dict.fromkeys(PARTS, 0.0) | {slowest: pace.nominal, "host link latency": latency.nominal}
@@ -261,6 +258,11 @@ def _border_bytes(works: Sequence[IslandWork], counts: ActivityCounts, chip: Chi
     messages = sum(work.traffic.entering + work.traffic.leaving for work in works)
     size = messages * chip.formats["message_bytes"] / counts.tokens
     return exactly(size).over(of(cost(chip, "bw_host_link_b_per_s")))
+
+
+def waiting(exchanges: float) -> str:
+    """What the latency of the host link consists of."""
+    return f"{2 * exchanges:,.4g} crossings of the border a token, two an exchange"
 
 
 def _say(part: str, text: str) -> str:

@@ -184,6 +184,7 @@ def experts(program: Program, tokens: dict[str, int]) -> dict[str, list[int]] | 
 
 
 def _traffic(program: Program, mapping: Mapping, system: SystemSpec) -> dict[str, float]:
+    from partitioner.classify import crossings
     from partitioner.traffic import traffic
 
     found = {kind: entry["bytes"] for kind, entry in traffic(mapping, program, system).to_json().items()}
@@ -192,7 +193,7 @@ def _traffic(program: Program, mapping: Mapping, system: SystemSpec) -> dict[str
         "inter_chip_bytes_per_token": found["events_between_chips"] + found["partials_between_chips"],
         "host_in_bytes_per_token": found["host_out"],  # seen from the host: what the chip sends out comes in
         "host_out_bytes_per_token": found["host_in"],
-        "crossings_per_token": 2.0 * sum(entry.device == "chip" for entry in mapping.assignments),
+        "crossings_per_token": crossings(program, mapping.assignments),
     }
 
 

@@ -176,7 +176,7 @@ def _border(data: ReportData) -> Html | None:
     return _figure(
         "Across the host border",
         *_split(units.si(both, "B")),
-        f"per token, in {units.si(traffic['crossings_per_token'])} crossings",
+        f"per token, in {traffic['crossings_per_token']:g} crossings",
     )
 
 
