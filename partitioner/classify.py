@@ -22,6 +22,8 @@ from neurodeploy.ir.program import Island, IslandCall, Program, Step
 
 CHIP_REASON = Reason("static-projection", "static weights and one sum a neuron: synapses and neurons of one island", "")
 
+#: An island that the user put on the host.
+PINNED = Reason("pinned-to-host", "the plan puts it on the host", "set its device to chip in the plan")
 #: Why each operation of `HOST_OPS` runs on the host: rule, text, what would put it on the chip.
 REASONS: Mapping[str, Reason] = {
     "embedding": Reason(

@@ -9,7 +9,6 @@ from neurodeploy import __version__
 from neurodeploy.bundle import Bundle
 from neurodeploy.errors import BundleError
 from neurodeploy.ir.chip import SystemSpec
-from neurodeploy.ir.devices import host_islands
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.ir.program import Program
@@ -154,6 +153,7 @@ def map_section(
             utilisation[name] = {"mean": mean, "max": max(used, default=0), "limit": None}
     keys = (
         "fits",
+        "host_islands",
         "chips_used",
         "chips_available",
         "cores_used",
@@ -167,7 +167,6 @@ def map_section(
         **{key: found[key] for key in keys},
         "unknown_limits": found["unknown_limits"], "utilisation": utilisation,
         "cores": {**columns, "resource_fractions": fractions},
-        "host_islands": len(host_islands(program, mapping.assignments)),
         "mesh": {"columns": width, "rows": height, "cores_per_router": system.chip.cores_per_router},
         **judged(program, mapping, system, activity),
     }  # fmt: skip
