@@ -56,7 +56,7 @@ def print_offload(found: Mapping[str, Any], console: Console) -> None:
     if found["unasked"]:
         say(
             console,
-            "exit status 3: the model fits these chips only partly; --offload says that this is meant (0)",
+            "without --offload this is exit status 3: the model fits these chips only partly",
             "dim",
         )
     if found["streaming_is_cheaper"]:
