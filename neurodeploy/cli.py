@@ -170,7 +170,7 @@ def map_(
     bundle: given.BundlePath,
     system: given.System = "kapoho-point",
     chips: given.Chips = None,
-    no_offload: given.NoOffload = False,
+    offload: given.Offload = None,
     plan: given.Plan = None,
     write_plan: given.WritePlan = None,
     pin: given.Pins = None,
@@ -187,15 +187,19 @@ def map_(
 ) -> None:
     """Split the islands over cores and chips within every budget, and verify the result independently.
 
-    With --chips, islands of a language model that do not fit so many chips are left to the host.
+    With --chips, islands of a language model that do not fit so many chips are left to the host: it fits partly, exit 3
+    unless --offload or a plan asked for it.
     """
     from neurodeploy import pipeline
 
-    _execute(as_json, "print_map", lambda progress: pipeline.map(
-        bundle, system, chips=chips, offload=not no_offload, plan=plan, write_plan=write_plan, pins=pin or (),
+    found = _execute(as_json, "print_map", lambda progress: pipeline.map(
+        bundle, system, chips=chips, offload=offload is not False, plan=plan, write_plan=write_plan, pins=pin or (),
         max_rows=max_rows, caps=_caps(cap or ()), spread=spread, objective=objective, seed=seed, time_limit=time_limit,
         place=not no_place, work=work, host=host, progress=progress,
     ))  # fmt: skip
+    unasked = bool((found.get("offload") or {}).get("unasked")) and not offload
+    if found["violations"] or unasked:
+        raise typer.Exit(DoesNotFit.exit_status)
 
 
 def _caps(texts: Sequence[str]) -> dict[str, int]:

@@ -54,8 +54,13 @@ Chips = Annotated[
     int | None,
     typer.Option(help="Use at most so many chips; islands of a language model that do not fit them run on the host."),
 ]
-NoOffload = Annotated[
-    bool, typer.Option("--no-offload", help="With --chips: an error where the model does not fit, nothing on the host.")
+Offload = Annotated[
+    bool | None,
+    typer.Option(
+        "--offload/--no-offload",
+        help="With --chips, where the model does not fit: what goes to the host is meant to, status 0 (default: the same "
+        "mapping, status 3); or an error and nothing on the host.",
+    ),
 ]
 Plan = Annotated[
     Path | None, typer.Option(metavar="F.csv", help="Follow this table: device, rows, blocks, chip by name.")

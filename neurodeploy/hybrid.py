@@ -77,7 +77,7 @@ class Hybrid:
         self.program, self.runner = program, runner
         self._on_host, self._host_runner = frozenset(on_host), host_runner or runner
         self._inverse = {name: inverse_steps(island) for name, island in program.islands.items()}
-        self._counts = ActivityCounts()
+        self._counts = ActivityCounts.zero()
         self._executor = Executor(
             program.steps, host_weights, program.sizes, handlers={IslandCall: self._call},
             input=program.input, output=program.output,
@@ -101,9 +101,9 @@ class Hybrid:
 
     def take_counts(self) -> ActivityCounts:
         """The counts since the last time, host work included; counting starts again from zero."""
-        counts, self._counts = self._counts, ActivityCounts()
+        counts, self._counts = self._counts, ActivityCounts.zero()
         counts.host_flops, counts.host_bytes = self._executor.work.flops, self._executor.work.bytes
-        self._executor.work = type(self._executor.work)()
+        self._executor.work = type(self._executor.work)(0, 0)
         return counts
 
     def _call(self, step: IslandCall, values: Values) -> None:
@@ -116,9 +116,9 @@ class Hybrid:
             tokens = payload.shape[0]
             work = island_work(island.rows, island.columns, tokens)
             done = HostIsland(activity, int(tokens > 0), work.flops, work.bytes)
-            self._counts.add(ActivityCounts(host_islands={step.island: done}))
+            self._counts.add_host_island(step.island, done)
         else:
-            self._counts.add(ActivityCounts({step.island: activity}))
+            self._counts.add_island(step.island, activity)
         values.update(zip(step.outputs, outputs, strict=True))
 
     @staticmethod

@@ -42,6 +42,7 @@ import numpy as np
 
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.messages import bound_bits, messages_of, output_words
 from neurodeploy.ir.program import BLOCK, Island, Program
 
 from .usage import MAX_WORDS, RESOURCES, Cost, Limits, core_limits, island_bits
@@ -107,7 +108,7 @@ def least_words(island: Island, cost: Cost) -> Ints:
     found = []
     for touched in range(1, len(sums)):
         least = min(high - low for low, high in zip(sums, sums[touched:], strict=False))
-        found.append(cost.words((island.payload_max * least).bit_length() + 1))
+        found.append(messages_of(bound_bits(island, least), cost.chip))
     return np.array(found, np.int64)
 
 
@@ -132,7 +133,7 @@ class _Shape:
     def uncut(self) -> Ints | None:
         """Cost of a row in one rectangle (5,), None where not even one fits."""
         columns = np.array([self.island.columns])
-        messages = np.array([self.cost.words(self.island.neurons.out_bits)])
+        messages = np.array([output_words(self.island, self.cost.chip)])
         rows = self._rows(columns, messages)
         return None if rows[0] < 1 else self._cost(columns, messages, rows)[:, 0]
 
@@ -153,7 +154,7 @@ class _Shape:
     def home(self) -> Ints:
         """What the reducer of a row takes whatever arrives (5,): its neuron, its outputs, their state."""
         _, state, axon = self.cost.formats
-        sent = self.cost.words(self.island.neurons.out_bits)
+        sent = output_words(self.island, self.cost.chip)
         return FINE * np.array([1, 0, 0, sent, state + axon * sent], np.int64)
 
     def _rows(self, columns: Ints, messages: Ints) -> Ints:

@@ -4,23 +4,26 @@ Bytes a token. A chip step is charged with all that crosses for it: one message 
 its events can be, and one for each row; an expert's only for the tokens that are routed to it, on average the fraction
 top_k / E. *The sum over the chip steps is the traffic of the border.* A host operation shows the part of these same
 bytes for which it stands at the other end: it made the value that an island encodes, or it is the first operation of
-the host to read a value that an island returned. Each crossing is shown by one host operation at most, so neither
+the host to read a value that an island returned. Each byte is shown by one host operation at most, so neither
 column counts a byte twice; they are two views of the same bytes and must not be added.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from neurodeploy.errors import InternalError
+from neurodeploy.ir.devices import host_islands
 from neurodeploy.ir.graph import HostOp
 from neurodeploy.ir.mapping import Assignment, Reason
 from neurodeploy.ir.program import Island, IslandCall, Program, Step
 
 CHIP_REASON = Reason("static-projection", "static weights and one sum a neuron: synapses and neurons of one island", "")
 
+#: An island that the user put on the host.
+PINNED = Reason("pinned-to-host", "the plan puts it on the host", "set its device to chip in the plan")
 #: Why each operation of `HOST_OPS` runs on the host: rule, text, what would put it on the chip.
 REASONS: Mapping[str, Reason] = {
     "embedding": Reason(
@@ -104,6 +107,14 @@ def activity_of(program: Program) -> dict[str, Fraction]:
         fraction = Fraction(top_k[island.layer], experts[island.layer]) if known else Fraction(1)
         found[name] = min(fraction, Fraction(1))
     return found
+
+
+def crossings(program: Program, assignments: Sequence[Assignment]) -> float:
+    """Crossings of the host border a token: two, in and out, for each call of an island on the chips, which is one exchange;
+    an expert's for the tokens that it sees. What a run counts is the same number where every token has its `top_k`."""
+    hosted, shares = host_islands(program, assignments), activity_of(program)
+    calls = (step.island for step in program.steps if isinstance(step, IslandCall))
+    return float(2 * sum(shares[name] for name in calls if name not in hosted))
 
 
 def assign(program: Program, message_bytes: int, on_host: Mapping[str, Reason] | None = None) -> tuple[Assignment, ...]:

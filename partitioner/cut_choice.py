@@ -27,6 +27,7 @@ from functools import lru_cache
 
 from neurodeploy.errors import UserError
 from neurodeploy.ir.chip import SystemSpec
+from neurodeploy.ir.messages import output_words
 
 from .cuts import Cut, Cutter
 from .usage import Demand, Limits, add, times
@@ -119,7 +120,7 @@ def prices_of(system: SystemSpec) -> Prices:
 def figures_of(cutter: Cutter, cut: Cut, share: Fraction, prices: Prices | None) -> Figures:
     """What one way to cut an island costs; without `prices` neither time nor joules."""
     island, cost, limits = cutter.island, cutter.cost, cutter.limits
-    output, received = cost.words(island.neurons.out_bits), sum(cut.words) if cut.reduced else 0
+    output, received = output_words(island, cost.chip), sum(cut.words) if cut.reduced else 0
     shapes: dict[tuple[int, int], int] = {}
     for (start, stop), words in zip(cut.blocks, cut.words, strict=True):
         shapes[stop - start, words] = shapes.get((stop - start, words), 0) + 1

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from neurodeploy.errors import DoesNotFit
+from neurodeploy.ir.messages import Range, messages_of, output_words, partial_bits
 from neurodeploy.ir.program import BLOCK, Island
 
 from .options import Pin
-from .usage import MAX_WORDS, RESOURCES, Cost, Demand, Limits, Range, most_rows, partial_bits
+from .usage import MAX_WORDS, RESOURCES, Cost, Demand, Limits, most_rows
 
 #: Where a way has been found, blocks of less than sqrt(memory / NARROW) columns are not tried: the header of a list and the
 #: reducer's part in a partial sum cost the same at about sqrt(memory), and this is far below.
@@ -163,7 +164,7 @@ class Cutter:
         return most_rows(partial(self._reducer, words), self.island.rows, tuple(left))
 
     def _reducer(self, words: tuple[int, ...], rows: int) -> Demand:
-        return self.cost.reducer(rows, sum(words), self.cost.words(self.island.neurons.out_bits))
+        return self.cost.reducer(rows, sum(words), output_words(self.island, self.cost.chip))
 
     def _piece(self, words: tuple[int, ...]) -> int:
         part = tuple(None if limit is None else limit // PIECE for limit in self.limits)
@@ -184,12 +185,12 @@ class Cutter:
 
     def _words(self, blocks: tuple[Range, ...]) -> tuple[int, ...] | None:
         if len(blocks) == 1:
-            return (self.cost.words(self.island.neurons.out_bits),)
+            return (output_words(self.island, self.cost.chip),)
         found = []
         for start, stop in blocks:
             touched = start // BLOCK, -(-stop // BLOCK)
             if touched not in self._known:
-                self._known[touched] = self.cost.words(partial_bits(self.island, (start, stop)))
+                self._known[touched] = messages_of(partial_bits(self.island, (start, stop)), self.cost.chip)
             found.append(self._known[touched])
             if found[-1] > MAX_WORDS:
                 return None
@@ -233,7 +234,7 @@ class Cutter:
         """Say which budget one neuron exceeds: its synapses, its partial sums or the reducer of these; or which pin."""
         width = max(1, self._widest())
         blocks = next(_blockings(self.island.columns, -(-self.island.columns // width), width))
-        words = [self.cost.words(partial_bits(self.island, block)) for block in blocks]
+        words = [messages_of(partial_bits(self.island, block), self.cost.chip) for block in blocks]
         tried = [
             ("one column of row 0", self.cost.synapses(1, 1, 1)),
             (f"row 0 over {width} columns, as a partial sum,", self.cost.synapses(1, width, max(words))),

@@ -34,12 +34,14 @@ LAYERS = 256
 class Unit:
     """Islands that stand together, `copies` equal ones: `per_layer` in each of `layers`.
 
+    bits : of a weight, for which it was cut.
     tiles, core_of : the tiles of one copy and the core of each, counted from the copy's first.
     cores : cores of one copy alone; all_cores : of all copies, with the rests shared.
     share : fraction of tokens that one copy sees. expert : whether it is one of several that tokens are routed to.
     """
 
     name: str
+    bits: int
     layers: tuple[int, ...]
     per_layer: int
     share: Fraction
@@ -171,7 +173,7 @@ def make_unit(name: str, layers: tuple[int, ...], per_layer: int, matrices: Sequ
     core_of = tuple(assign([tile.demand for tile in tiles], core_limits(cuts.chip)))
     alone = max(core_of) + 1
     return Unit(
-        name, layers, per_layer, matrices[0].share, tuple(matrices), tiles, core_of, alone,
+        name, cuts.bits, layers, per_layer, matrices[0].share, tuple(matrices), tiles, core_of, alone,
         alone * len(layers) * per_layer,
     )  # fmt: skip
 

@@ -12,10 +12,10 @@ import numpy as np
 
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import STATE_BITS, Ints
+from neurodeploy.ir.messages import messages_of
 
 from .fit import Unit
 from .fit_chips import Spot
-from .usage import Cost
 
 
 class Flow(NamedTuple):
@@ -32,7 +32,7 @@ class Flows:
 
     def __init__(self, units: list[Unit], chip: ChipSpec) -> None:
         self.units, self.chip = units, chip
-        self.words = Cost(chip, 8).words(STATE_BITS)
+        self.words = messages_of(STATE_BITS, chip)
         self._known: dict[tuple[int, int, int], list[Flow]] = {}
 
     def of(self, spot: Spot) -> list[Flow]:

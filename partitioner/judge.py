@@ -21,17 +21,17 @@ import numpy as np
 from neurodeploy.ir.arrange import arranged, counts_there
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
+from neurodeploy.ir.messages import island_words
 from neurodeploy.ir.network import INPUT, Network, Population
 from neurodeploy.ir.program import Program
 
 from . import bounds, network_mapper, network_nets, program_nets
-from .classify import activity_of
+from .classify import activity_of, crossings
 from .metrics import NOT_PRICED, Places, Work, fallback, layers_of, makespan, places_of, traffic_metrics
 from .nets import Nets
 from .network_nets import Sent
 from .network_work import network_work
 from .nulls import null_models
-from .usage import Cost, block_words, island_bits
 
 
 def program_metrics(
@@ -56,7 +56,8 @@ def program_metrics(
 
     resident = set(mapping.by_island())
     work = program_work(mapping, program, system, places, nets.per, weight_bits)
-    return _all(mapping, system, places, nets, work, layers_of(mapping, layer, bound), "token", "full activity", nulls)
+    layers, border = layers_of(mapping, layer, bound), crossings(program, mapping.assignments)
+    return _all(mapping, system, places, nets, work, layers, "token", "full activity", border, nulls)
 
 
 def program_traffic_of(mapping: Mapping, program: Program, system: SystemSpec) -> tuple[Places, Nets]:
@@ -73,8 +74,7 @@ def program_work(
     synops, microcoded = np.zeros(places.cores), np.zeros(places.cores)
     words: dict[str, int] = {}
     for name, shards in mapping.by_island().items():
-        cost = Cost(system.chip, island_bits(program.islands[name], weight_bits))
-        words[name] = sum(block_words(program.islands[name], shards, cost).values())
+        words[name] = island_words(program.islands[name], shards, system.chip).received
     for index, shard in enumerate(mapping.shards):
         island, core = program.islands[shard.island], places.of_shard[index]
         tokens = float(activity[shard.island] * per)
@@ -109,7 +109,8 @@ def network_metrics(
     work = network_work(network, mapping, places, sent, per)
     rates = "every neuron sends" if sent is None else "as counted in a run"
     layers = layers_of(mapping, lambda name: name, bound)
-    found = _all(mapping, system, places, nets, work, layers, "time step", rates, nulls)
+    border = float(any(p.model == INPUT for p in network.populations.values()) + bool(network.outputs))
+    found = _all(mapping, system, places, nets, work, layers, "time step", rates, border, nulls)
     found["mapper"]["notes"] += notes
     return found
 
@@ -146,6 +147,7 @@ def _all(
     layers: list[dict[str, Any]],
     unit: str,
     rates: str,
+    crossings: float,
     nulls: bool,
 ) -> dict[str, Any]:
     traffic = traffic_metrics(nets, places, system)
@@ -166,6 +168,6 @@ def _all(
             "objective": mapping.objective, "seed": mapping.seed, "notes": list(mapping.notes), "seconds": None,
             "cpu_seconds": None, "peak_bytes": None,
         },
-        "fallback": fallback(mapping),
+        "fallback": fallback(mapping, crossings),
         "nulls": null_models(nets, places, system, mapping.seed) if nulls else None,
     }  # fmt: skip

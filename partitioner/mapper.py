@@ -8,11 +8,11 @@ from pathlib import Path
 
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.chip import ChipSpec, SystemSpec
-from neurodeploy.ir.mapping import Mapping, Reason, Shard
+from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.program import Island, IslandCall, Program
 
 from .bounds import lower_bound
-from .classify import assign, group_of
+from .classify import PINNED, assign, group_of
 from .options import Options
 from .pins import pins_of_islands
 from .program_nets import nets_of_tiles
@@ -22,7 +22,6 @@ from .stages import Places, finish
 from .usage import core_limits, island_bits
 
 _DEFAULT = Options()
-PINNED = Reason("pinned-to-host", "the user asked for it", "take the pin away")
 
 
 def map_program(

@@ -40,6 +40,7 @@ from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Conv, Dense, Network, Population, Projection, Sparse
 from neurodeploy.neurons.registry import get_model, state_bytes
+from neurodeploy.synapses.flows import sum_messages
 from neurodeploy.synapses.tiles import Units, touched_units, touches, units
 
 from .usage import Demand
@@ -94,11 +95,6 @@ class Segment:
     @property
     def units(self) -> Units:
         return units(self.projection.synapse, self.projection.delay is not None)
-
-    @property
-    def slots(self) -> int:
-        """Delay slots, one for a direct connection: messages of a partial sum, and sums to keep."""
-        return max(1, self.projection.depth)
 
     def within(self, columns: Range) -> Range:
         """The columns of the population that are this projection's, as its own columns; empty ranges have low >= high."""
@@ -278,7 +274,7 @@ def unit_sends(network: Network, population: str, cuts: Mapping[str, Cut]) -> In
 
 def words_of(parts: list[Segment], columns: Range) -> int:
     """Messages a row and step of a shard with a part of the columns."""
-    return sum(part.slots for part in parts if part.within(columns)[0] < part.within(columns)[1])
+    return sum_messages((part.projection for part in parts), columns)
 
 
 def home_demand(rows: int, stored: int, axons: int, out: int, neuron: int, form: Format) -> Demand:

@@ -32,7 +32,7 @@ def summary(
     demands = core_demands(mapping, network, system, weight_bits=weight_bits)
     traffic = network_traffic(mapping, network, system).to_json()
     return {
-        **head(mapping, violations),
+        **head(mapping, violations, 0),
         "border_bytes_per_token": traffic["host_in"]["bytes"] + traffic["host_out"]["bytes"],
         "traffic_per_token": traffic,
         "utilisation": utilisation(list(demands.values()), system),

@@ -23,7 +23,7 @@ from neurodeploy.ir.mapping import Mapping, Reason
 from neurodeploy.ir.program import Program
 
 from .bounds import lower_bound
-from .classify import activity_of, assign
+from .classify import PINNED, activity_of, assign
 from .offload_figures import figures
 from .offload_price import on_host, price_island, standing_watts
 from .offload_search import Resident, Task, map_rest, resident_of, settled
@@ -31,8 +31,6 @@ from .options import Options
 
 #: Larger programs get no offer beside the error that they do not fit: it takes a mapping of the whole.
 OFFER_CORES = 100_000
-
-PINNED = Reason("pinned-to-host", "the plan puts it on the host", "set its device to chip in the plan")
 
 
 def map_offloaded(
@@ -106,6 +104,7 @@ def _finished(
         resident.impossible,
         task.host,
         task.options.weight_bits,
+        task.options.objective,
     )
     note = f"{len(gone)} of {len(task.program.islands)} islands run on the host: they have no cores"
     return replace(done, notes=(note, *done.notes)), found

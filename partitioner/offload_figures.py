@@ -8,13 +8,15 @@ from typing import Any
 
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.chip import HostSpec, SystemSpec
-from neurodeploy.ir.devices import host_islands
 from neurodeploy.ir.mapping import Assignment, Mapping, Reason
-from neurodeploy.ir.program import IslandCall, Program
+from neurodeploy.ir.program import Program
 
-from .classify import activity_of, assign
+from .classify import PINNED, activity_of, assign, crossings
 from .offload_price import Price, Prices, on_host, price_island, standing_watts
 from .split import group_of
+
+#: Objective of a mapping -> what the choice of islands makes least, of a generated token; energy with all others.
+OPTIMISED = {"latency": "time", "traffic": "border bytes"}
 
 
 def figures(
@@ -26,6 +28,7 @@ def figures(
     impossible: Table[str, DoesNotFit],
     host: HostSpec,
     weight_bits: int | None,
+    objective: str,
 ) -> dict[str, Any]:
     """What ``map --json`` prints under the key "offload".
 
@@ -33,11 +36,13 @@ def figures(
     alone (the host's own operations are the same in all ways): "plan" as mapped; "resident" with every island on as many
     chips as that takes; "streaming" with the islands that left run on the chips of the plan, their weights written anew
     for each call. Where an island fits no core however it is split, "resident" and "streaming" are None.
+    "unasked" are the islands that left because they had no room, not because a plan or a pin said so; "optimised" is
+    what the choice of them made least.
     Streaming is priced, never mapped: no fast way to rewrite the weights of a chip is published. Where it would take fewer
     joules, "streaming_is_cheaper" says so.
     """
     shares, placed, whole = activity_of(program), mapping.by_island(), resident.by_island()
-    plan, everywhere, streaming = Price(), Price(), Price()
+    plan = everywhere = streaming = Price(0.0, 0.0, 0.0)
     streamed = 0.0
     for name, island in program.islands.items():
         known: list[Prices] = []
@@ -68,6 +73,7 @@ def figures(
     return {
         "islands": len(program.islands),
         "on_host": list(gone),
+        "unasked": [name for name, reason in gone.items() if reason.rule != PINNED.rule],
         "groups": _groups(program, gone),
         "chips": mapping.chips_used,
         "chips_resident": None if impossible else resident.chips_used,
@@ -81,15 +87,9 @@ def figures(
         "seconds_per_token": {k: None if way is None else way[0].seconds for k, way in ways.items()},
         "streamed_bytes_per_token": None if impossible else streamed,
         "streaming_is_cheaper": not impossible and streaming.whole(streaming_watts) < plan.whole(watts),
+        "optimised": OPTIMISED.get(objective, "energy"),
         "host": host.name,
     }
-
-
-def crossings(program: Program, assignments: tuple[Assignment, ...]) -> float:
-    """Border crossings a token: in and out for each island on the chips, an expert's for the tokens that it sees."""
-    hosted, shares = host_islands(program, assignments), activity_of(program)
-    calls = (step.island for step in program.steps if isinstance(step, IslandCall))
-    return float(2 * sum(shares[name] for name in calls if name not in hosted))
 
 
 def alternations(assignments: tuple[Assignment, ...]) -> int:

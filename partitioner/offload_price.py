@@ -6,7 +6,7 @@ are compared at one boundary. While one island is computed everything else waits
 island of r rows and c columns, seen by the fraction a of all tokens, with m-byte messages::
 
     chip    J = a (r c synop + r update + deliveries message + cores core_step + 8 m (chips c + r) host_link_bit + W s)
-            s = steps (step_floor + barrier + busiest core) + 2 t_host_link + m (chips c + r) / bw_host_link
+            s = steps (step_floor + barrier + busiest core) + t_host_link + m (chips c + r) / bw_host_link
     host    J = a (W + active power) s             s = max(flops / peak_flops, bytes / bandwidth)   (`cost.island_work`)
     stream  J = chip J + a (8 B host_link_bit + W B / bw_host_link),   B = bytes of its weights and list headers
 
@@ -23,9 +23,10 @@ from neurodeploy.errors import UserError
 from neurodeploy.hostops.cost import island_work
 from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
 from neurodeploy.ir.mapping import Shard
+from neurodeploy.ir.messages import island_words
 from neurodeploy.ir.program import Island
 
-from .usage import Cost, block_words, island_bits, shard_demand
+from .usage import Cost, island_bits, shard_demand
 
 #: The chip's costs that a price is made of.
 NEEDED = (
@@ -39,9 +40,9 @@ NEEDED = (
 class Price:
     """One way to run one island, or a sum of them, for a token: what flows beside the clock, seconds, border bytes."""
 
-    joules: float = 0.0
-    seconds: float = 0.0
-    bytes: float = 0.0
+    joules: float
+    seconds: float
+    bytes: float
 
     def __add__(self, other: Price) -> Price:
         return Price(self.joules + other.joules, self.seconds + other.seconds, self.bytes + other.bytes)
@@ -83,32 +84,33 @@ def price_island(
     costs, message = chip_costs(system.chip), system.chip.formats["message_bytes"]
     update = costs["microcode_factor"]
     cost = Cost(system.chip, island_bits(island, weight_bits))
-    words = block_words(island, shards, cost)
-    synops = sum(s.row_count * s.col_count for s in shards)
+    words = island_words(island, shards, system.chip)
+    arriving = {s: words.received if s.kind == "reducer" else s.col_count for s in shards}
+    synops = sum(s.row_count * each for s, each in arriving.items())
     rows = sum(s.row_count for s in shards)
     sources = [s for s in shards if s.kind == "synapses"]
-    received = sum(s.col_count for s in sources) + sum(s.row_count * s.col_count for s in shards if s.kind == "reducer")
+    received = sum(each * (s.row_count if s.kind == "reducer" else 1) for s, each in arriving.items())
     busiest = max(
-        s.row_count * s.col_count * costs["t_synop_fc_s"]
-        + s.row_count * (update * costs["t_neuron_s"] + costs["t_spike_out_s"])
-        for s in shards
+        s.row_count
+        * (each * costs["t_synop_fc_s"] + update * costs["t_neuron_s"] + words.sent(s) * costs["t_spike_out_s"])
+        for s, each in arriving.items()
     )
     steps = 2 if len(sources) < len(shards) else 1
-    crossing = len({s.chip for s in sources}) * island.columns + island.rows
+    crossing = len({s.chip for s in sources}) * island.columns + island.rows * words.output
     link = message * crossing / costs["bw_host_link_b_per_s"]
     barrier = costs["t_barrier_multichip_s"] if chips > 1 else 0.0
     chip = Price(
         share * (
             synops * costs["synop_fc_j"]
             + rows * update * costs["neuron_update_j"]
-            + (received + island.rows) * costs["spike_out_message_j"]
+            + (received + island.rows * words.output) * costs["spike_out_message_j"]
             + len({(s.chip, s.core) for s in shards}) * costs["core_step_j"]
             + 8 * message * crossing * costs["host_link_bit_j"]
         ),
-        share * (steps * (costs["t_step_floor_s"] + barrier) + busiest + 2 * costs["t_host_link_s"] + link),
+        share * (steps * (costs["t_step_floor_s"] + barrier) + busiest + costs["t_host_link_s"] + link),
         share * message * (island.columns + island.rows),
     )  # fmt: skip
-    weights = sum(shard_demand(s, island, words, cost)[1] for s in sources)
+    weights = sum(shard_demand(s, words, cost)[1] for s in sources)
     stream = chip + Price(
         share * 8 * weights * costs["host_link_bit_j"],
         share * weights / costs["bw_host_link_b_per_s"],
@@ -134,8 +136,8 @@ def core_parts(
 ) -> int:
     """What an island fills of cores, in parts of ``1 / scale``, by the budget that each of its shards fills most."""
     cost = Cost(system.chip, island_bits(island, weight_bits))
-    words = block_words(island, shards, cost)
-    demands = (shard_demand(shard, island, words, cost) for shard in shards)
+    words = island_words(island, shards, system.chip)
+    demands = (shard_demand(shard, words, cost) for shard in shards)
     return sum(
         max((-(-used * scale // limit) for used, limit in zip(demand, limits, strict=True) if limit), default=1)
         for demand in demands

@@ -20,14 +20,14 @@ from typing import Protocol
 
 import numpy as np
 
-from neurodeploy.ir.chip import SystemSpec
+from neurodeploy.ir.chip import ChipSpec, SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping
+from neurodeploy.ir.messages import Range, island_words
 from neurodeploy.ir.program import Island, Program
 
 from .classify import activity_of
 from .nets import HOST, Nets, merge_pairs
-from .usage import Cost, Range, partial_bits
 
 
 class Piece(Protocol):
@@ -50,7 +50,6 @@ def nets_of_tiles(program: Program, pieces: Sequence[Piece], system: SystemSpec)
     """A function from the logical core of every piece (pieces,) to the nets between these cores."""
     activity = activity_of(program)
     per = lcm(*(share.denominator for share in activity.values())) if activity else 1
-    cost = Cost(system.chip, 8)  # of its formats only those of messages matter here
     blocks: dict[tuple[str, Range], int] = {}
     widths: list[int] = []
     readers, read, sources, targets, sent = [], [], [], [], []
@@ -65,7 +64,7 @@ def nets_of_tiles(program: Program, pieces: Sequence[Piece], system: SystemSpec)
                 widths.append((piece.cols[1] - piece.cols[0]) * share)
             readers.append(index)
             read.append(number)
-        for source, target, messages in _sends(island, pieces, members, cost):
+        for source, target, messages in _sends(island, pieces, members, system.chip):
             sources.append(source)
             targets.append(target)
             sent.append(messages * share)
@@ -106,26 +105,25 @@ def _by_island(pieces: Iterable[Piece]) -> dict[str, list[int]]:
     return found
 
 
-def _sends(island: Island, pieces: Sequence[Piece], members: list[int], cost: Cost) -> Iterable[tuple[int, int, int]]:
+def _sends(
+    island: Island, pieces: Sequence[Piece], members: list[int], chip: ChipSpec
+) -> Iterable[tuple[int, int, int]]:
     """(sender, receiver or -1 for the host, messages a token) of every piece of an island."""
-    output = cost.words(island.neurons.out_bits)
     reducers = sorted((i for i in members if pieces[i].kind == "reducer"), key=lambda i: pieces[i].rows)
     starts = [pieces[i].rows[0] for i in reducers]
-    words: dict[Range, int] = {}
+    words = island_words(island, [pieces[i] for i in members], chip)
     for index in members:
         piece = pieces[index]
         low, high = piece.rows
         if piece.kind == "reducer" or piece.cols == (0, island.columns):
-            yield index, -1, (high - low) * output
+            yield index, -1, (high - low) * words.output
             continue
-        if piece.cols not in words:
-            words[piece.cols] = cost.words(partial_bits(island, piece.cols))
         for reducer in reducers[max(0, bisect_right(starts, low) - 1) :]:
             first, last = pieces[reducer].rows
             if first >= high:
                 break
             if last > low:
-                yield index, reducer, (min(high, last) - max(low, first)) * words[piece.cols]
+                yield index, reducer, (min(high, last) - max(low, first)) * words.partial[piece.cols]
 
 
 def _broadcasts(block: Ints, core: Ints, width: Ints, cores: int) -> dict[tuple[int, ...], int]:

@@ -22,9 +22,9 @@ from .options import Options, Pin
 from .pins import pins_of_islands
 from .pour import Pour
 from .stamp import Stamp, Tile, heads_whole
-from .usage import Cost, Limits, Range, core_limits, island_bits
+from .usage import Cost, Limits, core_limits, island_bits
 
-__all__ = ["GAIN", "Limits", "Range", "Split", "Tile", "group_of", "heads_whole", "split_island", "split_islands"]
+__all__ = ["GAIN", "Limits", "Split", "Tile", "group_of", "heads_whole", "split_island", "split_islands"]
 
 #: Networks: a split into more column blocks must save this part of the cores to be taken.
 GAIN = 0.1

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
+from neurodeploy.ir.messages import Range, output_words
 from neurodeploy.ir.program import Island
 
 from .classify import group_of
 from .cuts import Cut
 from .pour import Pour
-from .usage import Cost, Demand, Range
+from .usage import Cost, Demand
 
 #: A piece that is cut off to fill a core has so many bytes of weights for each byte of list headers, at least.
 HEADERS = 7
@@ -33,7 +34,7 @@ class Stamp:
 
     def __init__(self, island: Island, cost: Cost, cut: Cut) -> None:
         self._island, self._cost, self._cut = island, cost, cut
-        self._group, self._output = group_of(island), cost.words(island.neurons.out_bits)
+        self._group, self._output = group_of(island), output_words(island, cost.chip)
         self._demands: dict[tuple[int, int, int], Demand] = {}
 
     def tiles(self, pour: Pour | None) -> Iterator[Tile]:

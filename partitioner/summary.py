@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from neurodeploy.ir.chip import SystemSpec
+from neurodeploy.ir.devices import host_islands
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.program import Program
 
@@ -25,7 +26,8 @@ def summary(
     """
     violations = verify(mapping, program, system, weight_bits=weight_bits)
     return {
-        **head(mapping, violations),
+        **head(mapping, violations, len(host_islands(program, mapping.assignments))),
+        "islands": len(program.islands),
         "border_bytes_per_token": sum(a.bytes_per_token for a in mapping.assignments if a.device == "chip"),
         "traffic_per_token": traffic(mapping, program, system).to_json(),
         "utilisation": utilisation(
@@ -35,11 +37,18 @@ def summary(
     }
 
 
-def head(mapping: Mapping, violations: list[str]) -> dict[str, Any]:
-    """What every mapping has to say of itself, whatever was mapped."""
+def head(mapping: Mapping, violations: list[str], hosted: int) -> dict[str, Any]:
+    """What every mapping has to say of itself, whatever was mapped; `hosted` islands are left to the host.
+
+    `verdict` is "fits" (everything that can be is on the chips), "partly" (the mapping holds, and the host computes what has
+    no room) or "does not fit" (budgets are exceeded); `fits` is true for the first alone.
+    """
+    verdict = "does not fit" if violations else "partly" if hosted else "fits"
     return {
         "system": mapping.system,
-        "fits": not violations,
+        "fits": verdict == "fits",
+        "verdict": verdict,
+        "host_islands": hosted,
         "chips_used": mapping.chips_used,
         "chips_available": mapping.chips_available,
         "cores_used": mapping.cores_used,

@@ -37,14 +37,14 @@ class Traffic:
     """
 
     message_bytes: int
-    host_in: float = 0.0
-    host_out: float = 0.0
-    events_to_cores: float = 0.0
-    events_between_chips: float = 0.0
-    partials_between_cores: float = 0.0
-    partials_between_chips: float = 0.0
-    spike_hops: float = 0.0
-    interchip_hops: float = 0.0
+    host_in: float
+    host_out: float
+    events_to_cores: float
+    events_between_chips: float
+    partials_between_cores: float
+    partials_between_chips: float
+    spike_hops: float
+    interchip_hops: float
 
     def to_json(self) -> dict[str, dict[str, float]]:
         """``{kind: {"messages": messages a token, "bytes": bytes a token}}``"""

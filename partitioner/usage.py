@@ -10,19 +10,16 @@ a = axon_entry_bytes and b bits a weight::
     out_axons     = r * messages          one destination: the host border, or the reducer of the row
     state_bytes   = s * r + a * (in_axons + out_axons)
 
-`messages` is the number of messages that carry one value of a neuron: 1 for an output, 1 or 2 for a partial sum. A
+`messages` is the number of messages that carry one value of a neuron (`ir.messages`): 1 or 2 for a partial sum. A
 reducer of r rows receives p messages a row (the words of all column blocks together), each over an axon of its own with
 one weight: in_axons = r * p, synapse_bytes = r * p * (h + ceil(b / 8)). Several shards on a core add up: nothing is
 shared between them, so that the count never understates.
-
-A partial sum over some columns is at most ``payload_max * (sum of Synapses.block_abs_sum of the blocks it touches)`` in
-magnitude; with its sign that makes its bits, and its bits make whole messages.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from collections.abc import Mapping as Table
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,7 +27,8 @@ from types import MappingProxyType
 
 from neurodeploy.ir.chip import ChipSpec, SystemSpec
 from neurodeploy.ir.mapping import Mapping, Shard, Usage
-from neurodeploy.ir.program import BLOCK, Island, Program
+from neurodeploy.ir.messages import Words, island_words
+from neurodeploy.ir.program import Island, Program
 
 #: The budgets of a core in the order of a `Demand`.
 RESOURCES = ("neurons", "synapse_bytes", "in_axons", "out_axons", "state_bytes")
@@ -39,8 +37,6 @@ MAX_WORDS = 2
 
 Demand = tuple[int, int, int, int, int]
 Limits = tuple[int | None, ...]
-#: First and last + 1.
-Range = tuple[int, int]
 Core = tuple[int, int]
 
 
@@ -56,14 +52,6 @@ class Cost:
         """Bytes of a list header, of a neuron's state and of an axon entry."""
         formats = self.chip.formats
         return formats["synapse_row_header_bytes"], formats["neuron_state_bytes"], formats["axon_entry_bytes"]
-
-    @cached_property
-    def word_bits(self) -> int:
-        return 8 * self.chip.formats["message_bytes"]
-
-    def words(self, bits: int) -> int:
-        """Messages that carry a value of `bits` bits."""
-        return -(-bits // self.word_bits)
 
     def synapses(self, rows: int, columns: int, messages: int) -> Demand:
         header, state, axon = self.formats
@@ -82,24 +70,11 @@ def island_bits(island: Island, weight_bits: int | None) -> int:
     return island.synapses.weight_bits if weight_bits is None else weight_bits
 
 
-def partial_bits(island: Island, columns: tuple[int, int]) -> int:
-    """Bits of a partial sum over these columns, sign included, proven from `block_abs_sum`."""
-    blocks = island.synapses.block_abs_sum[columns[0] // BLOCK : -(-columns[1] // BLOCK)]
-    return (island.payload_max * sum(int(value) for value in blocks)).bit_length() + 1
-
-
-def block_words(island: Island, shards: Iterable[Shard], cost: Cost) -> dict[tuple[int, int], int]:
-    """Messages of a partial sum by column block of the synapse shards; empty where no shard has fewer columns."""
-    ranges = sorted({shard.cols for shard in shards if shard.kind == "synapses"} - {(0, island.columns)})
-    return {columns: cost.words(partial_bits(island, columns)) for columns in ranges}
-
-
-def shard_demand(shard: Shard, island: Island, words: Table[tuple[int, int], int], cost: Cost) -> Demand:
-    """`words` are the messages of the island's partial sums (`block_words`)."""
-    output = cost.words(island.neurons.out_bits)
+def shard_demand(shard: Shard, words: Words, cost: Cost) -> Demand:
+    """`words` of the island that it is of (`ir.messages.island_words`)."""
     if shard.kind == "reducer":
-        return cost.reducer(shard.row_count, sum(words.values()), output)
-    return cost.synapses(shard.row_count, shard.col_count, words.get(shard.cols, output))
+        return cost.reducer(shard.row_count, words.received, words.output)
+    return cost.synapses(shard.row_count, shard.col_count, words.sent(shard))
 
 
 def core_demands(
@@ -112,10 +87,10 @@ def core_demands(
         island = program.islands[name]
         bits = island_bits(island, weight_bits)
         cost = costs.setdefault(bits, Cost(system.chip, bits))
-        words = block_words(island, shards, cost)
+        words = island_words(island, shards, system.chip)
         for shard in shards:
             key = (shard.chip, shard.core)
-            found[key] = add(found.get(key, (0, 0, 0, 0, 0)), shard_demand(shard, island, words, cost))
+            found[key] = add(found.get(key, (0, 0, 0, 0, 0)), shard_demand(shard, words, cost))
     return dict(sorted(found.items()))
 
 

@@ -120,7 +120,7 @@ class FastRunner:
                 )  # fmt: skip
                 messages[rows] -= silent.sum(axis=0)
         lost_state, lost_out = (int(count) for count in lost.sum(axis=0))
-        return IslandActivity(tokens, events, messages, saturated_state=lost_state, saturated_out=lost_out)
+        return IslandActivity(tokens, events, messages, 0, lost_state, lost_out)
 
     @staticmethod
     def _planes(

@@ -33,6 +33,7 @@ from neurodeploy.ir.network_run import NetworkResult, NetworkState, Probe
 from neurodeploy.ir.result import ShardCounts
 from neurodeploy.neurons import registry
 from neurodeploy.neurons.model import Stepped, Values
+from neurodeploy.synapses.flows import sum_messages
 from neurodeploy.synapses.structure import delays, to_coo
 from simulators.network_checks import check_probes, check_state
 from simulators.network_reference import Machine, prepared, run_with
@@ -111,13 +112,12 @@ class _Cores(Machine):
         _need_cover(name, holding, size, columns)
         self.homes[name] = _homes(name, shards, size, columns)
         for shard in holding:
-            slots = 0
             for p, start in zip(into, starts, strict=False):
                 first, last = max(shard.cols[0] - start, 0), min(shard.cols[1] - start, p.synapse.columns)
                 if first < last:
                     self.parts[p.name].append(_part(p, shard, int(first), int(last)))
-                    slots += max(1, p.depth)
             if shard not in self.homes[name]:
+                slots = sum_messages(into, shard.cols)
                 self.partial[shard] = slots * shard.row_count
                 for home in self.homes[name]:
                     shared = min(home.rows[1], shard.rows[1]) - max(home.rows[0], shard.rows[0])

@@ -147,7 +147,7 @@ def no_activity(network: Network, samples: int) -> NetworkActivity:
         name: {port: np.zeros(population.size, np.int64) for port in registry.output_ports(population)}
         for name, population in network.populations.items()
     }
-    return NetworkActivity(samples=samples, fired=fired)
+    return NetworkActivity(0, samples, fired, {}, {})
 
 
 def run_with(

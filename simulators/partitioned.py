@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import InternalError
+from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
+from neurodeploy.ir.messages import island_words
 from neurodeploy.ir.program import Island
 from neurodeploy.ir.result import IslandActivity, ShardCounts
 from neurodeploy.neurons.graded_affine import integer_step
@@ -23,7 +25,9 @@ from simulators.reference import accumulate, check_payload
 
 
 class PartitionedRunner:
-    """`Runner` over the shards of a mapping. `shard_counts` grows with every call.
+    """`Runner` over the shards of a mapping, on cores of `chip`. `shard_counts` grows with every call.
+
+    A value that leaves a core is as many messages as `ir.messages` says, and each of them is an event where it arrives.
 
     An island whose shards do not cover every row and column exactly once is ND9007: the mapper's verifier reports that
     before anything runs.
@@ -31,8 +35,8 @@ class PartitionedRunner:
 
     name = "partitioned"
 
-    def __init__(self, mapping: Mapping) -> None:
-        self._shards = mapping.by_island()
+    def __init__(self, mapping: Mapping, chip: ChipSpec) -> None:
+        self._shards, self._chip = mapping.by_island(), chip
         self.shard_counts: dict[Shard, ShardCounts] = defaultdict(lambda: ShardCounts(0, 0, 0, 0))
 
     def run(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
@@ -57,21 +61,23 @@ class PartitionedRunner:
         events = np.count_nonzero(payload, axis=0).astype(np.int64)
         messages = np.count_nonzero(out, axis=0).astype(np.int64)
         self._count(island, shards, tokens, events, messages)
-        return out, IslandActivity(tokens, events, messages, saturated_state=lost_state, saturated_out=lost_out)
+        return out, IslandActivity(tokens, events, messages, 0, lost_state, lost_out)
 
     def _count(
         self, island: Island, shards: list[Shard], tokens: int, events: NDArray[np.int64], messages: NDArray[np.int64]
     ) -> None:
-        blocks = {shard.cols for shard in shards if shard.kind == "synapses"}
+        words = island_words(island, shards, self._chip)
         for shard in shards:
             old = self.shard_counts[shard]
             if shard.kind == "reducer":
-                arrived = tokens * shard.row_count * len(blocks)
-                new = (arrived, arrived, tokens * shard.row_count, int(messages[slice(*shard.rows)].sum()))
+                arrived = tokens * shard.row_count * words.received
+                sent = int(messages[slice(*shard.rows)].sum()) * words.sent(shard)
+                new = (arrived, arrived, tokens * shard.row_count, sent)
             else:
                 fired = int(events[slice(*shard.cols)].sum())
                 partial = shard.col_count < island.columns
-                sent = tokens * shard.row_count if partial else int(messages[slice(*shard.rows)].sum())
+                values = tokens * shard.row_count if partial else int(messages[slice(*shard.rows)].sum())
+                sent = values * words.sent(shard)
                 new = (fired, fired * shard.row_count, tokens * shard.row_count, sent)
             self.shard_counts[shard] = ShardCounts(
                 old.events + new[0], old.synops + new[1], old.neuron_updates + new[2], old.messages_out + new[3]

@@ -51,6 +51,7 @@ class ReferenceRunner:
             tokens=payload.shape[0],
             events=np.count_nonzero(payload, axis=0).astype(np.int64),
             messages_out=np.count_nonzero(out, axis=0).astype(np.int64),
+            saturated_in=0,
             saturated_state=lost_state,
             saturated_out=lost_out,
         )

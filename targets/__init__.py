@@ -34,7 +34,7 @@ key                                              charged for
 `t_neuron_s`, `t_neuron_idle_s`, `t_spike_out_s` one neuron update (changed, unchanged), one message leaving
 `t_hop_ew_s`, `t_hop_ns_s`                       one message over one router
 `t_step_floor_s`, `t_barrier_multichip_s`        least time of a step on one chip; what several chips add to it
-`t_host_link_s`                                  latency of one exchange with the host
+`t_host_link_s`                                  latency of one exchange with the host: events in, outputs back
 `bw_link_b_per_s`, `bw_interchip_b_per_s`        core to router; all links of one chip
 `bw_host_link_b_per_s`                           host to board
 `p_static_w`, `p_infra_w`, `p_max_w`             for each powered chip: its rails, its share of the board, its ceiling

@@ -84,7 +84,9 @@ COSTS = {
         M,
         "Frady 2020 (Loihi 1: 14.3 us on 256, 16.2 us on 768 chips); none public for Loihi 2",
     ),
-    "t_host_link_s": Quantity(50e-6, 230e-6, 300e-6, "s", M, "Ethernet exchange on a board, about 230 us a sample"),
+    "t_host_link_s": Quantity(
+        50e-6, 230e-6, 300e-6, "s", M, "about 230 us a sample, in and out, over Ethernet (board report)"
+    ),
     # bandwidths
     "bw_link_b_per_s": Quantity(24.9e9, 24.9e9, 24.9e9, "B/s", D, f"3.5 PB/s, {_HALA}"),
     "bw_interchip_b_per_s": Quantity(

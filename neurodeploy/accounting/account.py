@@ -19,10 +19,11 @@ from neurodeploy.accounting.band import Band, of, total
 from neurodeploy.accounting.costs import SUPPLY_LOSS, cost, neuron_update
 from neurodeploy.accounting.ledger import EnergyLedger, LedgerEntry
 from neurodeploy.accounting.notes import NOT_MODELLED, assumptions
-from neurodeploy.accounting.work import IslandSizes, IslandWork, derive
+from neurodeploy.accounting.work import IslandWork, derive
 from neurodeploy.errors import UserError
 from neurodeploy.ir.chip import ChipSpec, HostSpec, Quantity, SystemSpec
 from neurodeploy.ir.mapping import Mapping as Placement
+from neurodeploy.ir.program import Island
 from neurodeploy.ir.result import ActivityCounts
 
 PHASES = ("prefill", "generate")
@@ -33,7 +34,7 @@ BORDERS = ("calls", "none")
 def account(
     mapping: Placement,
     counts: ActivityCounts,
-    islands: Mapping[str, IslandSizes],
+    islands: Mapping[str, Island],
     system: SystemSpec,
     host: HostSpec,
     phase: str,
@@ -49,7 +50,7 @@ def account(
     mapping : which core of `system` holds which shard.
     counts : exact counts of a run of that phase; `host_flops` and `host_bytes` are the host's own work in it,
         `host_islands` what it computed in place of the chip.
-    islands : sizes of every island in the mapping (`ir.program.Island`, or `work.Sizes`).
+    islands : every island in the mapping; their weights are not read, so that they may be hollow (`ir.hollow`).
     phase : "prefill" (pipelined over the tokens of a prompt) or "generate" (fall-through, token after token).
     powered : "used" charges the static power of the chips that hold a shard, "system" that of all chips of the system.
     border : "calls", each island call crosses the host border in and out; "none", the islands feed one another.

@@ -30,7 +30,7 @@ USED: Mapping[str, str] = {
     "t_spike_out_s": "its messages out",
     "t_step_floor_s": "steps",
     "t_barrier_multichip_s": "steps on several chips",
-    "t_host_link_s": "border crossings",
+    "t_host_link_s": "exchanges with the host, in and out together",
     "bw_link_b_per_s": "bytes through the busiest chip port",
     "bw_interchip_b_per_s": "bytes over the busiest chip-to-chip link",
     "bw_host_link_b_per_s": "bytes over the host border",

@@ -7,7 +7,7 @@
     T = steps * ( max( max over cores (synops t_synop_fc + conv synops t_synop_conv + updates t_neuron
                                        + messages t_spike_out),
                        max over links (bytes / bandwidth) ) + phases * (t_step_floor + t_barrier_multichip) )
-        + exchanges with the host * 2 t_host_link + bytes / bw_host_link
+        + exchanges with the host * t_host_link + bytes / bw_host_link
 
 Convolutions are priced with the chip's convolution coefficients, all other synapses with those of fully connected ones.
 All neurons are updated in every step. Loads are means over the steps of the run, so the busiest core's time is a lower
@@ -95,8 +95,8 @@ def account_network(
     ----------
     activity : exact counts of the run (`NetworkResult.activity`), of any runner.
     powered : "used" charges the static power of the chips that hold a shard, "system" that of all chips.
-    border : "sample", events of a sample cross the host link in one exchange and its outputs in another; "step", every
-        step waits for both; "none", no exchange: the input is on the chip and nobody reads the output.
+    border : "sample", one exchange with the host a sample: all its events in, then its outputs back; "step", one exchange
+        a step; "none", no exchange: the input is on the chip and nobody reads the output.
 
     Raises
     ------

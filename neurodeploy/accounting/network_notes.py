@@ -19,8 +19,8 @@ NOT_MODELLED = (
 )
 
 _BORDERS = {
-    "sample": "Events of a sample cross the host link in one exchange, its outputs in another; nothing overlaps.",
-    "step": "Every time step waits for the host link twice, in and out, and overlaps with nothing.",
+    "sample": "A sample is one exchange with the host, all events in, then outputs back, which waits for the link once.",
+    "step": "Every time step is one exchange with the host, in and out, which waits for the link once.",
     "none": "No exchange with the host: the input is on the chip, the output is not read.",
 }
 

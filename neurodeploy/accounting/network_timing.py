@@ -68,9 +68,9 @@ def network_timing(work: Work, system: SystemSpec, chips_used: int, border: str)
         "multi-chip barrier": barrier * (work.phases * work.steps),
     }
     if border != "none":
-        crossings = 2 * (work.steps if border == "step" else 1)
+        exchanges = work.steps if border == "step" else 1
         messages = sum(counts.entering + counts.leaving for counts in work.populations.values())
-        parts["host link latency"] = of(cost(chip, "t_host_link_s")) * crossings
+        parts["host link latency"] = of(cost(chip, "t_host_link_s")) * exchanges
         parts["host link bytes"] = exactly(messages * size / work.samples).over(of(cost(chip, "bw_host_link_b_per_s")))
     nominal = {name: band.nominal for name, band in parts.items()}
     binding = max(nominal, key=lambda name: nominal[name])
@@ -78,7 +78,7 @@ def network_timing(work: Work, system: SystemSpec, chips_used: int, border: str)
         "cores": f"cores ({_words(work, chip)})",
         "links": f"links ({int(work.routes.ports.max(initial=0)) / every:,.0f} messages a step at the busiest port)",
     }
-    return Timing(total(parts.values()), nominal, text.get(binding, binding), ZERO, float(work.steps))
+    return Timing(total(parts.values()), nominal, text.get(binding, binding), ZERO, float(work.steps), None, {})
 
 
 def _words(work: Work, chip: ChipSpec) -> str:

@@ -14,7 +14,7 @@ over shards that hold neurons are those of the network whatever the mapping; del
 from __future__ import annotations
 
 from collections.abc import Mapping as Table
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -90,16 +90,20 @@ class Routes:
 class Counts:
     """Totals of one population over the run: what arrives at it, what it computes, what it returns to the host."""
 
-    synops: int = 0
-    conv_synops: int = 0
-    partials: int = 0
-    fixed_updates: int = 0
-    updates: int = 0
-    deliveries: int = 0
-    hops_ew: int = 0
-    hops_ns: int = 0
-    entering: int = 0
-    leaving: int = 0
+    synops: int
+    conv_synops: int
+    partials: int
+    fixed_updates: int
+    updates: int
+    deliveries: int
+    hops_ew: int
+    hops_ns: int
+    entering: int
+    leaving: int
+
+    @classmethod
+    def zero(cls) -> Counts:
+        return cls(*(0 for _ in fields(cls)))
 
     def hop(self, steps: Ints) -> None:
         self.hops_ew, self.hops_ns = self.hops_ew + int(steps[0]), self.hops_ns + int(steps[1])
@@ -153,7 +157,7 @@ def derive(network: Network, mapping: Mapping, activity: NetworkActivity, system
         activity.samples,
         mapping.shards,
         np.zeros((len(mapping.shards), 8), np.int64),
-        {name: Counts() for name in network.populations},
+        {name: Counts.zero() for name in network.populations},
         Routes(system, mapping),
         1 + (1 if any(shard.kind == "reducer" for shard in mapping.shards) else 0) + _direct_depth(network),
         homes,

@@ -8,6 +8,11 @@ from neurodeploy.accounting.work import IslandWork
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping as Placement
 
+#: Of generation.
+EXCHANGE = (
+    "Each island call is one exchange with the host, events in and outputs back: it waits once for the latency of the link, "
+    "which was published for a whole sample, and overlaps with nothing."
+)
 NOT_MODELLED = (
     "The time of a hop: routes take below 0.1 us a step and are inside the measured step floor.",
     "Passing through the mesh of a chip on the way to another one, and congestion beyond the busiest link.",
@@ -70,9 +75,9 @@ def assumptions(
     if border == "none":
         said.append("The host border is left out: islands feed one another on the chip.")
     elif phase == "generate":
-        said.append("Each island call waits for the host link twice, in and out, and overlaps with nothing.")
+        said.append(EXCHANGE)
     else:
-        said.append("The latency of the host link is paid once a prompt, in and out for each island.")
+        said.append("The latency of the host link is paid once a prompt for each island: one exchange, in and out.")
         said.append("Tokens of the prompt follow one another through all islands, one token a step and island.")
         said.append("Filling the pipeline is in the time to the first token and not in the time per token.")
     return tuple(said)

@@ -17,7 +17,7 @@ from neurodeploy.accounting.account import host_entries, supply_entry
 from neurodeploy.accounting.band import ZERO, Band, exactly, largest, of, total
 from neurodeploy.accounting.costs import cost, neuron_update
 from neurodeploy.accounting.ledger import EnergyLedger, LedgerEntry
-from neurodeploy.accounting.notes import NOT_MODELLED
+from neurodeploy.accounting.notes import EXCHANGE, NOT_MODELLED
 from neurodeploy.accounting.outline_board import Board
 from neurodeploy.accounting.outline_loads import ClassLoad, CopyFlow, HostLoad, border, by_chip
 from neurodeploy.ir.chip import ChipSpec, HostSpec, Quantity, SystemSpec
@@ -104,7 +104,7 @@ def _generate(
             parts["multi-chip barrier"] += barrier * load.calls
             steps += load.calls
     calls = sum(load.calls for load in loads)
-    parts["host link latency"] = of(cost(chip, "t_host_link_s")) * (2 * calls)
+    parts["host link latency"] = of(cost(chip, "t_host_link_s")) * calls
     parts["host link bytes"] = _over(border(loads, activity), chip, "bw_host_link_b_per_s")
     parts["host compute"] = timing.host_seconds(host, *host_load.generate)
     islands = timing.host_seconds(host, *host_load.islands_generate)
@@ -112,10 +112,10 @@ def _generate(
         parts[timing.ISLANDS] = islands
     nominal = {part: band.nominal for part, band in parts.items()}
     binding = max(nominal, key=lambda part: nominal[part])
-    said = f"{binding} ({2 * calls:,.0f} crossings a token)" if binding == "host link latency" else binding
+    said = f"{binding} ({timing.waiting(calls)})" if binding == "host link latency" else binding
     return timing.Timing(
         total(parts.values()), nominal, said, parts["host compute"], steps,
-        host_islands=_islands(islands),
+        None, _islands(islands),
     )  # fmt: skip
 
 
@@ -156,7 +156,7 @@ def _prefill(
         stages = {part: step + total(overhead.values()), **stages}
         stages["host link bytes"] = _over(border(loads, activity), chip, "bw_host_link_b_per_s")
         calls = sum(len(load.flows) * (1.0 - (1.0 - load.share) ** prompt) for load in loads)
-    latency = of(cost(chip, "t_host_link_s")) * (2 * calls / prompt)
+    latency = of(cost(chip, "t_host_link_s")) * (calls / prompt)
     slowest = max(stages, key=lambda name: stages[name].nominal)
     pace = largest(stages.values())
     parts = dict.fromkeys(timing.PARTS, 0.0) | {slowest: pace.nominal, "host link latency": latency.nominal}
@@ -167,7 +167,7 @@ def _prefill(
     seconds = pace + latency
     first = seconds * prompt + fall.seconds
     binding = max(parts, key=lambda name: parts[name])
-    return timing.Timing(seconds, parts, binding, busy, 1.0 if loads else 0.0, first, host_islands=_islands(islands))
+    return timing.Timing(seconds, parts, binding, busy, 1.0 if loads else 0.0, first, _islands(islands))
 
 
 def _merged(chip: ChipSpec, loads: Sequence[ClassLoad], group: Sequence[int]) -> Band:
@@ -261,7 +261,7 @@ def _assumptions(phase: str, system: SystemSpec, activity: float, source: str, c
         "The power supply loses 10 % (5 to 20 %) of what it delivers: a guess.",
     ]
     if phase == "generate":
-        said.append("Each island call waits for the host link twice, in and out, and overlaps with nothing.")
+        said.append(EXCHANGE)
     else:
         said.append("Tokens of the prompt follow one another through all islands, one token a step and island.")
     return tuple(said)

@@ -47,8 +47,8 @@ class HostLoad:
 
     generate: tuple[float, float]
     prefill: tuple[float, float]
-    islands_generate: tuple[float, float] = (0.0, 0.0)
-    islands_prefill: tuple[float, float] = (0.0, 0.0)
+    islands_generate: tuple[float, float]
+    islands_prefill: tuple[float, float]
 
 
 def by_chip(loads: Sequence[ClassLoad], activity: float) -> tuple[Array, Floats, Floats, Floats]:

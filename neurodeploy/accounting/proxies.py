@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.accounting.work import IslandSizes
 from neurodeploy.errors import InternalError, UserError
 from neurodeploy.ir.chip import Basis, Quantity
+from neurodeploy.ir.program import Island
 from neurodeploy.ir.result import ActivityCounts
 
 _HOROWITZ = "Horowitz, ISSCC 2014, 45 nm, 0.9 V, fp32; re-read in PMC8934428 Table 3"
@@ -70,7 +70,7 @@ class Metrics:
 
 def metrics(
     counts: ActivityCounts,
-    islands: Mapping[str, IslandSizes],
+    islands: Mapping[str, Island],
     *,
     nonzeros: Mapping[str, NDArray[np.int64]] | None = None,
     weight_bits: int = 8,

@@ -8,17 +8,18 @@ One time step takes (max-affine bound; Timcheck et al., arXiv 2601.10035, Yik et
 
 *generate* is fall-through: one token at a time, nothing overlaps::
 
-    T_token = sum over island calls (steps T + 2 t_host_link + border bytes / bw_host_link) + host compute + host islands
+    T_token = sum over island calls (steps T + t_host_link + border bytes / bw_host_link) + host compute + host islands
 
-An island takes one step, or two where a reducer adds partial sums. Its call crosses the border in and out; without a
-border (`border="none"`: the islands feed one another on the chip) the border's terms are zero. An expert counts with
-the share of tokens that chose it.
+An island takes one step, or two where a reducer adds partial sums. Its call is one exchange with the host: it crosses the
+border twice, events in and outputs back, and waits for the link once, since the published latency is that of a whole
+exchange. Without a border (`border="none"`: the islands feed one another on the chip) the border's terms are zero. An
+expert counts with the share of tokens that chose it.
 
 *prefill* is pipelined: all islands work at once, each on another token, so the slowest stage sets the pace and the
 border's latency is paid once per prompt::
 
     T_token = max( T of a step in which every core does its mean work per token,  border bytes / bw_host_link,
-                   host compute )  +  prompts * 2 t_host_link * islands / tokens
+                   host compute )  +  prompts * t_host_link * islands / tokens
     T_first_token = tokens / prompts * T_token + T_token(generate)
 
 The time to fill the pipeline is not in `T_token` of prefill; it is the second term of `T_first_token`. Host compute is
@@ -31,15 +32,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.accounting.band import ZERO, Band, exactly, largest, of, total
 from neurodeploy.accounting.costs import cost, neuron_time
-from neurodeploy.accounting.work import IslandSizes, IslandWork, Stage
+from neurodeploy.accounting.work import IslandWork, Stage
 from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
+from neurodeploy.ir.program import Island
 from neurodeploy.ir.result import ActivityCounts
 
 #: The parts of a token's time, in the order of the report.
@@ -60,8 +62,8 @@ class Timing:
     bound_by: str
     host_busy: Band
     steps_per_token: float
-    first_token: Band | None = None
-    host_islands: dict[int | None, Band] = field(default_factory=dict)
+    first_token: Band | None
+    host_islands: dict[int | None, Band]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +150,7 @@ def host_seconds(host: HostSpec, flops: float, bytes_moved: float) -> Band:
     return largest((exactly(flops).over(of(host.peak_flops)), exactly(bytes_moved).over(of(host.bandwidth))))
 
 
-def island_seconds(
-    host: HostSpec, counts: ActivityCounts, islands: Mapping[str, IslandSizes]
-) -> dict[int | None, Band]:
+def island_seconds(host: HostSpec, counts: ActivityCounts, islands: Mapping[str, Island]) -> dict[int | None, Band]:
     """Seconds a token of the islands that the host computed, by layer: a roofline for each."""
     found: dict[int | None, Band] = {}
     for name, work in counts.host_islands.items():
@@ -168,7 +168,7 @@ def generate(
     host: HostSpec,
     border: str,
     chips_used: int,
-    islands: Mapping[str, IslandSizes],
+    islands: Mapping[str, Island],
 ) -> Timing:
     """Fall-through: the sum over islands in order, the border and the host's own work (module docstring)."""
     chip, parts, steps, idle = system.chip, dict.fromkeys(PARTS, ZERO), 0.0, _resident(works)
@@ -186,9 +186,9 @@ def generate(
             for part, time in _overhead(chip, chips_used).items():
                 parts[part] += time * share
             steps += share
-    crossings = 2 * sum(work.tokens for work in works) / counts.tokens
+    exchanges = sum(work.tokens for work in works) / counts.tokens
     if border == "calls":
-        parts["host link latency"] = of(cost(chip, "t_host_link_s")) * crossings
+        parts["host link latency"] = of(cost(chip, "t_host_link_s")) * exchanges
         parts["host link bytes"] = _border_bytes(works, counts, chip)
     parts["host compute"] = host_seconds(host, counts.host_flops / counts.tokens, counts.host_bytes / counts.tokens)
     on_host = island_seconds(host, counts, islands)
@@ -196,14 +196,8 @@ def generate(
         parts[ISLANDS] = total(on_host.values())
     nominal = {part: time.nominal for part, time in parts.items()}
     binding = max(nominal, key=lambda part: nominal[part])
-    text = (
-        f"{crossings:g} crossings a token"
-        if binding == "host link latency"
-        else largest_step.get(binding, (0.0, ""))[1]
-    )
-    return Timing(
-        total(parts.values()), nominal, _say(binding, text), parts["host compute"], steps, host_islands=on_host
-    )
+    text = waiting(exchanges) if binding == "host link latency" else largest_step.get(binding, (0.0, ""))[1]
+    return Timing(total(parts.values()), nominal, _say(binding, text), parts["host compute"], steps, None, on_host)
 
 
 def prefill(
@@ -213,7 +207,7 @@ def prefill(
     host: HostSpec,
     border: str,
     chips_used: int,
-    islands: Mapping[str, IslandSizes],
+    islands: Mapping[str, Island],
     prompts: int,
 ) -> Timing:
     """Pipelined: the slowest stage sets the pace (module docstring); `parts` holds that stage and the latency."""
@@ -233,7 +227,7 @@ def prefill(
     latency = ZERO
     if border == "calls":
         stages["host link bytes"] = _border_bytes(works, counts, chip)
-        latency = of(cost(chip, "t_host_link_s")) * (2 * len(running) * prompts / tokens)
+        latency = of(cost(chip, "t_host_link_s")) * (len(running) * prompts / tokens)
     slowest = max(stages, key=lambda part: stages[part].nominal)
     pace = largest(stages.values())
     parts = dict.fromkeys(PARTS, 0.0) | {slowest: pace.nominal, "host link latency": latency.nominal}
@@ -264,6 +258,11 @@ def _border_bytes(works: Sequence[IslandWork], counts: ActivityCounts, chip: Chi
     messages = sum(work.traffic.entering + work.traffic.leaving for work in works)
     size = messages * chip.formats["message_bytes"] / counts.tokens
     return exactly(size).over(of(cost(chip, "bw_host_link_b_per_s")))
+
+
+def waiting(exchanges: float) -> str:
+    """What the latency of the host link consists of."""
+    return f"{2 * exchanges:,.4g} crossings of the border a token, two an exchange"
 
 
 def _say(part: str, text: str) -> str:

@@ -18,10 +18,11 @@ from neurodeploy.accounting.band import Band, exactly, of
 from neurodeploy.accounting.costs import cost, neuron_update
 from neurodeploy.accounting.ledger import EnergyLedger
 from neurodeploy.accounting.timing import core_seconds
-from neurodeploy.accounting.work import Sizes
 from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
+from neurodeploy.ir.hollow import hollow_island
 from neurodeploy.ir.mapping import Mapping as Placement
 from neurodeploy.ir.mapping import Shard
+from neurodeploy.ir.program import Island
 from neurodeploy.ir.result import ActivityCounts, IslandActivity
 
 #: Systems that the rows are computed on; the caller passes them, this package knows no target.
@@ -124,18 +125,18 @@ BLOCK = (("fcg", 3072, 1024), ("o", 1024, 1024), ("up", 5632, 1024), ("down", 10
 CHIPS = 24
 
 
-def matmul_free(system: SystemSpec, tokens: int) -> tuple[Placement, ActivityCounts, dict[str, Sizes]]:
+def matmul_free(system: SystemSpec, tokens: int) -> tuple[Placement, ActivityCounts, dict[str, Island]]:
     """R3 as counts and a mapping: a block a chip, rows split by synaptic memory, every activation non-zero."""
-    chip, islands, shards = system.chip, dict[str, Sizes](), list[Shard]()
+    chip, islands, shards = system.chip, dict[str, Island](), list[Shard]()
     memory = chip.budget.synapse_bytes.value or 128 * 1024
-    counts = ActivityCounts(tokens=tokens)
+    counts = ActivityCounts({}, tokens, 0, 0, {})
     for block in range(CHIPS):
         core = 0
         for part, rows, columns in BLOCK:
             name = f"block.{block}.{part}"
-            islands[name] = Sizes(rows, columns, block)
+            islands[name] = hollow_island(name, rows, columns, layer=block)
             counts.islands[name] = IslandActivity(
-                tokens, np.full(columns, tokens, np.int64), np.full(rows, tokens, np.int64)
+                tokens, np.full(columns, tokens, np.int64), np.full(rows, tokens, np.int64), 0, 0, 0
             )
             row_bytes = columns * chip.formats["weight_bytes"] + chip.formats["synapse_row_header_bytes"]
             held = memory // row_bytes

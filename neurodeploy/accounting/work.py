@@ -5,12 +5,13 @@ Counts are of axons and neurons, so any mapping of the same run can be priced wi
     events       = sum of IslandActivity.events[c0:c1]                     per shard
     synops       = events * rows     (dense format: a stored zero weight is read and counted like any other)
     updates      = rows * tokens
-    messages out = sum of IslandActivity.messages_out[r0:r1]               rows * tokens where partial sums are sent
+    messages out = sum of IslandActivity.messages_out[r0:r1] * words       rows * tokens * words of partial sums
 
 Islands that the host computed have no shard and are in none of this: their work is in `ActivityCounts.host_islands`.
 
-A shard whose columns are a part of the island sends a partial sum per row and token to its reducer, zeros included (an
-upper bound: the counts do not say which partial sums vanish). A reducer spends one synop per partial sum that arrives.
+with `words` the messages that carry one value (`ir.messages`). A shard whose columns are a part of the island sends a
+partial sum per row and token to its reducer, zeros included (an upper bound: the counts do not say which partial sums
+vanish). A reducer spends one synop per message that arrives.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,29 +28,9 @@ from neurodeploy.errors import InternalError, UserError
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping as Placement
 from neurodeploy.ir.mapping import Shard
+from neurodeploy.ir.messages import Words, island_words
+from neurodeploy.ir.program import Island
 from neurodeploy.ir.result import ActivityCounts, IslandActivity, ShardCounts
-
-
-class IslandSizes(Protocol):
-    """What the model needs of an island: an `ir.program.Island`, or `Sizes`."""
-
-    @property
-    def rows(self) -> int: ...
-
-    @property
-    def columns(self) -> int: ...
-
-    @property
-    def layer(self) -> int | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Sizes:
-    """An island without its weights: for estimates and for the published rows of `validation`."""
-
-    rows: int
-    columns: int
-    layer: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,22 +78,25 @@ class IslandWork:
         return sum(self.resident.values())
 
 
-def shard_counts(shard: Shard, island: IslandSizes, activity: IslandActivity) -> ShardCounts:
-    """What the core of `shard` did over the run: exact, but for partial sums sent and added, which are upper bounds."""
+def shard_counts(shard: Shard, words: Words, activity: IslandActivity) -> ShardCounts:
+    """What the core of `shard` did over the run: exact, but for partial sums sent and added, which are upper bounds.
+
+    `words` of the shard's island (`ir.messages.island_words`).
+    """
     rows, tokens = shard.row_count, activity.tokens
-    sent = int(activity.messages_out[shard.rows[0] : shard.rows[1]].sum())
+    outputs = int(activity.messages_out[shard.rows[0] : shard.rows[1]].sum())
     if shard.kind == "reducer":
-        arrived = rows * shard.col_count * tokens
-        return ShardCounts(arrived, arrived, rows * tokens, sent)
+        arrived = rows * words.received * tokens
+        return ShardCounts(arrived, arrived, rows * tokens, outputs * words.output)
     events = int(activity.events[shard.cols[0] : shard.cols[1]].sum())
-    split = shard.cols != (0, island.columns)
-    return ShardCounts(events, events * rows, rows * tokens, rows * tokens if split else sent)
+    values = rows * tokens if shard.cols in words.partial else outputs
+    return ShardCounts(events, events * rows, rows * tokens, values * words.sent(shard))
 
 
 def derive(
     mapping: Placement,
     counts: ActivityCounts,
-    islands: Mapping[str, IslandSizes],
+    islands: Mapping[str, Island],
     system: SystemSpec,
     border: str = "calls",
 ) -> list[IslandWork]:
@@ -148,7 +131,7 @@ def derive(
 
 
 def _island(
-    name: str, shards: list[Shard], island: IslandSizes, activity: IslandActivity | None, traffic: Traffic
+    name: str, shards: list[Shard], island: Island, activity: IslandActivity | None, traffic: Traffic
 ) -> IslandWork:
     resident: dict[tuple[int, int], int] = {}
     for shard in shards:
@@ -157,7 +140,8 @@ def _island(
         return IslandWork(name, island.layer, 0, resident, (), traffic)
     if activity.events.shape != (island.columns,) or activity.messages_out.shape != (island.rows,):
         raise InternalError("ND9031", name, f"counts are not of {island.rows} rows and {island.columns} columns")
-    counted = [(shard, shard_counts(shard, island, activity)) for shard in shards]
+    words = island_words(island, shards, traffic.system.chip)
+    counted = [(shard, shard_counts(shard, words, activity)) for shard in shards]
     sources = [pair for pair in counted if pair[0].kind != "reducer"]
     reducers = [pair for pair in counted if pair[0].kind == "reducer"]
     for chip, spans in _columns_by_chip(shard for shard, _ in sources).items():
@@ -165,12 +149,12 @@ def _island(
     by_rows = sorted((shard for shard, _ in reducers), key=lambda reducer: reducer.rows)
     for shard, work in sources:
         traffic.port_to_core(shard.chip, shard.core, work.events)
-        if shard.cols == (0, island.columns):
+        if shard.cols not in words.partial:
             traffic.leave(shard.chip, shard.core, work.messages_out)
             continue
         for reducer, rows in _reached(name, shard, by_rows):
             target = (reducer.chip, reducer.core)
-            traffic.core_to_core((shard.chip, shard.core), target, rows * activity.tokens)
+            traffic.core_to_core((shard.chip, shard.core), target, rows * words.sent(shard) * activity.tokens)
     for shard, work in reducers:
         traffic.leave(shard.chip, shard.core, work.messages_out)
     stages = (

@@ -44,8 +44,8 @@ FLOAT = 4
 class Work:
     """Floating-point operations and bytes of memory traffic."""
 
-    flops: int = 0
-    bytes: int = 0
+    flops: int
+    bytes: int
 
     def __add__(self, other: Work) -> Work:
         return Work(self.flops + other.flops, self.bytes + other.bytes)
@@ -107,7 +107,7 @@ def island_work(rows: int, columns: int, tokens: int) -> Work:
     byte, whatever its width), multiplier, shift and exponent once a call, float32 values read and written once.
     """
     if not tokens:
-        return Work()
+        return Work(0, 0)
     flops = tokens * (2 * rows * columns + ENCODE * columns + NEURON * rows)
     return Work(flops, rows * columns + 3 * rows + columns + tokens * FLOAT * (columns + rows))
 

@@ -61,7 +61,7 @@ class Executor:
     Attributes
     ----------
     work : flops and bytes of all host operations and float projections since it was made, or since it was set to
-        ``Work()``; what handlers do is not in it.
+        ``Work(0, 0)``; what handlers do is not in it.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Executor:
         self.device = device
         self.input, self.output = input, output
         self.weights = WeightCache(weights, device, keep_weights)
-        self.work = Work()
+        self.work = Work(0, 0)
         self._linear: Linear = linear or torch.nn.functional.linear
         self._handlers: dict[type, Handler] = {Projection: self._project, **(handlers or {})}
         self._kernels = _kernels(device)

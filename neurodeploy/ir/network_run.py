@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -62,11 +62,15 @@ class NetworkActivity:
     not fit and wrapped (Lava's arithmetic), sums of synapses included.
     """
 
-    steps: int = 0
-    samples: int = 0
-    fired: dict[str, dict[str, NDArray[np.int64]]] = field(default_factory=dict)
-    saturated: dict[str, int] = field(default_factory=dict)
-    wrapped: dict[str, int] = field(default_factory=dict)
+    steps: int
+    samples: int
+    fired: dict[str, dict[str, NDArray[np.int64]]]
+    saturated: dict[str, int]
+    wrapped: dict[str, int]
+
+    @classmethod
+    def zero(cls) -> NetworkActivity:
+        return cls(0, 0, {}, {}, {})
 
     def add(self, other: NetworkActivity) -> None:
         """Join the counts of a later stretch of the same samples."""

@@ -1,8 +1,11 @@
-"""What a run leaves behind: exact integers only. Energy and time are made from these later."""
+"""What a run leaves behind: exact integers only. Energy and time are made from these later.
+
+No count has a default: what is forgotten must be an error, never a silent 0.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -24,13 +27,13 @@ class IslandActivity:
     tokens: int
     events: NDArray[np.int64]
     messages_out: NDArray[np.int64]
-    saturated_in: int = 0
-    saturated_state: int = 0
-    saturated_out: int = 0
+    saturated_in: int
+    saturated_state: int
+    saturated_out: int
 
     @classmethod
     def zero(cls, island: Island) -> IslandActivity:
-        return cls(0, np.zeros(island.columns, np.int64), np.zeros(island.rows, np.int64))
+        return cls(0, np.zeros(island.columns, np.int64), np.zeros(island.rows, np.int64), 0, 0, 0)
 
     def add(self, other: IslandActivity) -> None:
         self.tokens += other.tokens
@@ -55,9 +58,9 @@ class HostIsland:
     """
 
     activity: IslandActivity
-    calls: int = 0
-    flops: int = 0
-    bytes: int = 0
+    calls: int
+    flops: int
+    bytes: int
 
     def add(self, other: HostIsland) -> None:
         self.activity.add(other.activity)
@@ -74,23 +77,35 @@ class ActivityCounts:
     those of the host's own operations.
     """
 
-    islands: dict[str, IslandActivity] = field(default_factory=dict)
-    tokens: int = 0
-    host_flops: int = 0
-    host_bytes: int = 0
-    host_islands: dict[str, HostIsland] = field(default_factory=dict)
+    islands: dict[str, IslandActivity]
+    tokens: int
+    host_flops: int
+    host_bytes: int
+    host_islands: dict[str, HostIsland]
+
+    @classmethod
+    def zero(cls) -> ActivityCounts:
+        return cls({}, 0, 0, 0, {})
+
+    def add_island(self, name: str, activity: IslandActivity) -> None:
+        """Counts of one more call of an island on the chip."""
+        if name in self.islands:
+            self.islands[name].add(activity)
+        else:
+            self.islands[name] = activity
+
+    def add_host_island(self, name: str, work: HostIsland) -> None:
+        """Counts of one more call of an island on the host."""
+        if name in self.host_islands:
+            self.host_islands[name].add(work)
+        else:
+            self.host_islands[name] = work
 
     def add(self, other: ActivityCounts) -> None:
         for name, activity in other.islands.items():
-            if name in self.islands:
-                self.islands[name].add(activity)
-            else:
-                self.islands[name] = activity
+            self.add_island(name, activity)
         for name, work in other.host_islands.items():
-            if name in self.host_islands:
-                self.host_islands[name].add(work)
-            else:
-                self.host_islands[name] = work
+            self.add_host_island(name, work)
         self.tokens += other.tokens
         self.host_flops += other.host_flops
         self.host_bytes += other.host_bytes

@@ -24,8 +24,8 @@ class Stepped(NamedTuple):
     clipped."""
 
     outputs: Values
-    wrapped: int = 0
-    saturated: int = 0
+    wrapped: int
+    saturated: int
 
 
 @dataclass(frozen=True, slots=True)

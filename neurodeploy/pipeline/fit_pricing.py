@@ -11,7 +11,7 @@ import numpy as np
 from neurodeploy.accounting.ledger import EnergyLedger
 from neurodeploy.accounting.outline_account import account_outline
 from neurodeploy.accounting.outline_loads import ClassLoad, CopyFlow, HostLoad
-from neurodeploy.accounting.work import Sizes, derive
+from neurodeploy.accounting.work import derive
 from neurodeploy.hostops.cost import island_work
 from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.mapping import Mapping, Shard
@@ -111,6 +111,8 @@ def _loads(
 
 def _derived(unit: Unit, system: SystemSpec, activity: float) -> Any:
     """The work of each island of one copy, alone on as many chips as it takes."""
+    from partitioner.fit_cut import hollow
+
     per_chip = system.chip.cores
     shards = tuple(
         Shard(tile.island, tile.kind, tile.rows, tile.cols, *divmod(core, per_chip))
@@ -123,11 +125,14 @@ def _derived(unit: Unit, system: SystemSpec, activity: float) -> Any:
     counts = ActivityCounts(
         {
             matrix.name: IslandActivity(
-                TOKENS, np.full(matrix.columns, events, np.int64), np.full(matrix.rows, TOKENS, np.int64)
+                TOKENS, np.full(matrix.columns, events, np.int64), np.full(matrix.rows, TOKENS, np.int64), 0, 0, 0
             )
             for matrix in unit.matrices
         },
         TOKENS,
+        0,
+        0,
+        {},
     )
-    sizes = {matrix.name: Sizes(matrix.rows, matrix.columns) for matrix in unit.matrices}
-    return derive(mapping, counts, sizes, alone)
+    islands = {matrix.name: hollow(matrix, unit.bits) for matrix in unit.matrices}
+    return derive(mapping, counts, islands, alone)

@@ -9,7 +9,6 @@ from neurodeploy import __version__
 from neurodeploy.bundle import Bundle
 from neurodeploy.errors import BundleError
 from neurodeploy.ir.chip import SystemSpec
-from neurodeploy.ir.devices import host_islands
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.ir.program import Program
@@ -154,6 +153,7 @@ def map_section(
             utilisation[name] = {"mean": mean, "max": max(used, default=0), "limit": None}
     keys = (
         "fits",
+        "host_islands",
         "chips_used",
         "chips_available",
         "cores_used",
@@ -167,7 +167,6 @@ def map_section(
         **{key: found[key] for key in keys},
         "unknown_limits": found["unknown_limits"], "utilisation": utilisation,
         "cores": {**columns, "resource_fractions": fractions},
-        "host_islands": len(host_islands(program, mapping.assignments)),
         "mesh": {"columns": width, "rows": height, "cores_per_router": system.chip.cores_per_router},
         **judged(program, mapping, system, activity),
     }  # fmt: skip
@@ -184,6 +183,7 @@ def experts(program: Program, tokens: dict[str, int]) -> dict[str, list[int]] | 
 
 
 def _traffic(program: Program, mapping: Mapping, system: SystemSpec) -> dict[str, float]:
+    from partitioner.classify import crossings
     from partitioner.traffic import traffic
 
     found = {kind: entry["bytes"] for kind, entry in traffic(mapping, program, system).to_json().items()}
@@ -192,7 +192,7 @@ def _traffic(program: Program, mapping: Mapping, system: SystemSpec) -> dict[str
         "inter_chip_bytes_per_token": found["events_between_chips"] + found["partials_between_chips"],
         "host_in_bytes_per_token": found["host_out"],  # seen from the host: what the chip sends out comes in
         "host_out_bytes_per_token": found["host_in"],
-        "crossings_per_token": 2.0 * sum(entry.device == "chip" for entry in mapping.assignments),
+        "crossings_per_token": crossings(program, mapping.assignments),
     }
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 from neurodeploy.reporting import units
 from neurodeploy.reporting.schema import (
@@ -26,6 +27,8 @@ from neurodeploy.reporting.schema import (
 ITEMISED_TOLERANCE = 0.005
 #: The boundary that headlines use: the chips and all of their static power, and nothing that is not a chip.
 HEADLINE_BOUNDARY = "chip"
+#: The verdicts of `map --json`.
+FITS, PARTLY, NOT_FIT = "fits", "partly", "does not fit"
 PHASE_TEXT = {"generate": "generated token", "prefill": "prompt token"}
 
 
@@ -42,7 +45,7 @@ def verdict(data: ReportData) -> list[str]:
     if phase is not None:
         band = phase["joules_per_token"].get(HEADLINE_BOUNDARY)
         if band is not None:
-            needs = "needs" if section is None or section["fits"] else "would need"
+            needs = "would need" if section is not None and fit_of(section) == NOT_FIT else "needs"
             clauses.append(f"{needs} {units.si(band['nominal'], 'J')} per {PHASE_TEXT[name]} at the chip boundary")
     accuracy = data.get("accuracy")
     if accuracy is not None:
@@ -50,15 +53,24 @@ def verdict(data: ReportData) -> list[str]:
     return clauses
 
 
+def fit_of(section: Mapping[str, Any]) -> str:
+    """Of a mapping, or of its section in a report: whether all, a part or nothing of it holds on the chips."""
+    if section["fits"]:
+        return FITS
+    return PARTLY if section["host_islands"] and not section["violations"] else NOT_FIT
+
+
 def fit_clause(section: MapSection) -> str:
     used, available = section["chips_used"], section["chips_available"]
     chips = "chip" if available == 1 else "chips"
-    left = section.get("host_islands", 0)
-    but = f" with {units.count(left)} islands left to the host" if left else ""
+    if fit_of(section) == PARTLY:
+        left = section["host_islands"]
+        host = f"{units.count(left)} island{'s' if left != 1 else ''} run{'s' if left == 1 else ''} on the host"
+        return f"fits only partly on {units.count(used)} of {units.count(available)} {chips}: {host}"
     if section["fits"] and used == available == 1:
-        return f"fits on one chip{but}"
+        return "fits on one chip"
     if section["fits"]:
-        return f"fits on {units.count(used)} of {units.count(available)} {chips}{but}"
+        return f"fits on {units.count(used)} of {units.count(available)} {chips}"
     if used > available:
         return f"does not fit: {units.count(used)} chips are needed, {section['system']} has {units.count(available)}"
     broken = len(section["violations"])
@@ -75,7 +87,9 @@ def loss_clause(accuracy: Accuracy) -> str:
     change = loss(accuracy)
     if change == 0:
         return "gives the same bits per byte as in float"
-    return f"{'loses' if change > 0 else 'gains'} {units.percent(abs(change), 2)} in bits per byte"
+    if change < 0:  # rounding improves no model: what it moves this way is the chance of one text
+        return f"loses nothing in bits per byte ({units.percent(change, 2)} on this text)"
+    return f"loses {units.percent(change, 2)} in bits per byte"
 
 
 def headline_phase(energy: Energy | None) -> tuple[Phase | None, str]:
@@ -134,6 +148,12 @@ def basis_shares(entries: Iterable[LedgerEntry]) -> dict[str, float]:
         sums[entry["basis"]] += entry["joules"]["nominal"]
     whole = sum(sums.values())
     return {basis: value / whole for basis, value in sums.items() if value > 0} if whole > 0 else {}
+
+
+def basis_sentence(shares: dict[str, float]) -> str:
+    """What a reader may conclude from `basis_shares`: they are of prices, and no product is better than its amount."""
+    parts = ", ".join(f"{units.share(part)} {name}" for name, part in shares.items())
+    return f"no joule is measured: amounts are counted or modelled, and their unit costs, by joules, are {parts}"
 
 
 def boundary_stack(phase: Phase, boundary: str) -> tuple[list[tuple[ComponentRow, float]], float]:

@@ -61,7 +61,7 @@ def metric_rows(found: Metrics) -> Iterator[MetricRow]:
             "step, all cores at work", f"{text}barrier {si(time['barrier_s'], 's')}; {time['bound_by']} bind"
         )
     host = found["fallback"]
-    text = f"{units.count(host['crossings'])} crossings, {si(host['bytes'], 'B')}"
+    text = f"{host['crossings']:g} crossings, {si(host['bytes'], 'B')}"
     yield MetricRow("host border", text)
     mapper = found["mapper"]
     spent = f", {si(mapper['seconds'], 's')}" if mapper["seconds"] is not None else ""

@@ -90,21 +90,21 @@ class Cores(TypedDict):
     resource_fractions: dict[str, list[float]]
 
 
-class Offload(TypedDict, total=False):
-    """`host_islands`: how many islands were not resident on the chips and are computed by the host. `metrics` and
-    `picture` judge the mapping."""
+class Judged(TypedDict, total=False):
+    """What judges the mapping."""
 
-    host_islands: int
     metrics: Metrics | None
     picture: Picture | None
 
 
-class MapSection(Offload):
-    """What a mapping uses. `cores_lower_bound` is the least number of cores that any mapper could use."""
+class MapSection(Judged):
+    """What a mapping uses. `cores_lower_bound` is the least number of cores that any mapper could use; `host_islands` have
+    no room on the chips, or were put on the host: the host computes them, and the model fits partly."""
 
     system: str
     chip: str
     fits: bool
+    host_islands: int
     chips_used: int
     chips_available: int
     cores_used: int

@@ -139,7 +139,7 @@ class Mapper(TypedDict):
 
 
 class Fallback(TypedDict):
-    crossings: int
+    crossings: float
     host_operations: int
     chip_operations: int
     bytes: int

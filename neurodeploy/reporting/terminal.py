@@ -11,7 +11,16 @@ from typing import Any
 from rich.console import Console
 
 from neurodeploy.reporting import units
-from neurodeploy.reporting.derive import basis_shares, components, op_groups, rate_band
+from neurodeploy.reporting.derive import (
+    NOT_FIT,
+    PARTLY,
+    basis_sentence,
+    basis_shares,
+    components,
+    fit_of,
+    op_groups,
+    rate_band,
+)
 from neurodeploy.reporting.schema import BOUNDARIES, BOUNDARY_TEXT, PHASES
 from neurodeploy.reporting.terminal_checks import print_demo, print_doctor, print_paths, print_run, print_verify
 from neurodeploy.reporting.terminal_fit import print_fit, print_fit_models
@@ -79,9 +88,10 @@ def print_map(found: Mapping[str, Any], console: Console | None = None) -> None:
     console = open_console(console)
     used, bound = found["cores_used"], found["cores_lower_bound"]
     over = f", {units.percent(used / bound - 1, 2)} above the least possible {units.count(bound)}" if bound else ""
-    verdict = "fits" if found["fits"] else "does not fit"
+    verdict, left = fit_of(found), units.count(found["host_islands"])
     chips = f"{units.count(found['chips_used'])} of {units.count(found['chips_available'])} chips"
-    say(console, f"{found['system']}: {verdict}, {chips}", "bold" if found["fits"] else "bold red")
+    said = f"fits partly, {left} islands on the host, {chips}" if verdict == PARTLY else f"{verdict}, {chips}"
+    say(console, f"{found['system']}: {said}", {PARTLY: "bold yellow", NOT_FIT: "bold red"}.get(verdict, "bold"))
     say(console, f"{units.count(used)} cores{over}; bound by {units.words(found['binding_resource'])}")
     rows = [_budget(name, entry) for name, entry in found["utilisation"].items()]
     show_table(console, ["Budget of a core", "Mean>", "Fullest core>", "Limit>"], rows)
@@ -141,10 +151,11 @@ def print_energy(found: Mapping[str, Any], console: Console | None = None) -> No
             ]
             for part in parts
         ]
-        show_table(console, ["Component", "Counts from", "J per token>", "Low – high>", "Share>", "Basis"], rows)
-        shares = ", ".join(f"{units.share(part)} {basis}" for basis, part in basis_shares(phase["entries"]).items())
+        heads = ["Component", "Counts from", "J per token>", "Low – high>", "Share>", "Basis of unit cost"]
+        show_table(console, heads, rows)
+        shares = basis_shares(phase["entries"])
         if shares:
-            say(console, f"basis of the wall figure, by joules: {shares}", "dim")
+            say(console, f"at the wall {basis_sentence(shares)}", "dim")
     notes = [len(set(_sentences(found, key))) for key in ("assumptions", "not_modelled")]
     say(
         console,

@@ -12,6 +12,11 @@ from neurodeploy.reporting.derive import number_ranges, pattern
 from neurodeploy.reporting.terminal_table import say, show_table
 
 
+def beside(energy: float, time: float, other: str) -> str:
+    """What one way to run a token costs beside another: both ratios, whichever of them was optimised."""
+    return f"{units.digits(energy, 2)} times the energy and {units.digits(time, 2)} times the time of {other}"
+
+
 def print_offload(found: Mapping[str, Any], console: Console) -> None:
     """Which islands are on the host and why, and what a token costs beside all on chips and beside streamed weights."""
     left, every = len(found["on_host"]), found["islands"]
@@ -42,6 +47,18 @@ def print_offload(found: Mapping[str, Any], console: Console) -> None:
                 units.DASH if size is None else units.si(size, "B"),
             ])  # fmt: skip
     show_table(console, ["A token, islands and border", "Energy>", "Time>", "Crossings>", "Border bytes>"], rows)
+    joules, seconds = found["joules_per_token"], found["seconds_per_token"]
+    if joules["resident"] is not None:
+        ratio = beside(
+            joules["plan"] / joules["resident"], seconds["plan"] / seconds["resident"], f"all on {whole} chips"
+        )
+        say(console, f"as mapped: {ratio}; what left was chosen for the least {found['optimised']}")
+    if found["unasked"]:
+        say(
+            console,
+            "without --offload this is exit status 3: the model fits these chips only partly",
+            "dim",
+        )
     if found["streaming_is_cheaper"]:
         say(console, "streaming would take less energy by this estimate, but nothing here executes it", "yellow")
     say(console, "estimates of a generated token at full activity; neurodeploy energy counts what happens", "dim")

@@ -7,7 +7,7 @@ reducers of its rows. Shards are numbered as in ``mapping.shards``; `HOST` stand
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as Table
 from typing import NamedTuple, Protocol
 
@@ -79,15 +79,6 @@ class Homes:
         """Whether the neurons of the shard's rows live there: a reducer, or a shard of all columns."""
         return shard.kind == "reducer" or shard.cols == (0, self.columns[shard.island])
 
-    def words(self, network: Network, shard: Piece) -> int:
-        """Messages a row and step that a shard with a part of the columns sends: one a projection and delay slot."""
-        found, start = 0, 0
-        for p in network.into(shard.island):
-            if start < shard.cols[1] and start + p.synapse.columns > shard.cols[0]:
-                found += max(1, p.depth)
-            start += p.synapse.columns
-        return found
-
 
 def flows(
     network: Network,
@@ -145,6 +136,17 @@ class Entries:
         return np.asarray(first[new])
 
 
+def sum_messages(projections: Iterable[Projection], columns: tuple[int, int]) -> int:
+    """Messages a row and step of a shard with a part of the columns of these projections, one after the other: one for each
+    projection that it touches and each of its delay slots, since a sum of synapses has 32 bits and so has a message."""
+    found, start = 0, 0
+    for p in projections:
+        if start < columns[1] and start + p.synapse.columns > columns[0]:
+            found += max(1, p.depth)
+        start += p.synapse.columns
+    return found
+
+
 def partial_sums(network: Network, mapping: Pieces, homes: Homes) -> Iterator[tuple[int, int, int]]:
     """(shard, reducer, messages a step) of every shard with a part of the columns and every reducer of its rows."""
     adders: dict[str, list[int]] = {}
@@ -153,7 +155,7 @@ def partial_sums(network: Network, mapping: Pieces, homes: Homes) -> Iterator[tu
             adders.setdefault(shard.island, []).append(index)
     for index, shard in enumerate(mapping.shards):
         if not homes.whole(shard):
-            words = homes.words(network, shard)
+            words = sum_messages(network.into(shard.island), shard.cols)
             for reducer in adders.get(shard.island, []):
                 other = mapping.shards[reducer].rows
                 rows = min(shard.rows[1], other[1]) - max(shard.rows[0], other[0])

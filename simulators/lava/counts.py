@@ -34,7 +34,7 @@ def activity(
         name: {port: np.count_nonzero(payload, axis=(0, 1)).astype(np.int64) for port, payload in ports.items()}
         for name, ports in sent.items()
     }
-    counted = NetworkActivity(steps=steps, samples=begin.samples, fired=fired)
+    counted = NetworkActivity(steps, begin.samples, fired, {}, {})
     doubts: list[tuple[str, str]] = []
     for name, population in network.populations.items():
         if population.model != INPUT:

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from neurodeploy.accounting.work import Sizes
 from neurodeploy.ir.chip import Basis, ChipSpec, CoreBudget, HostSpec, Limit, Quantity, SystemSpec
+from neurodeploy.ir.hollow import hollow_island
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.result import ActivityCounts, IslandActivity
 
@@ -62,7 +62,7 @@ def mapping(*shards: Shard, system: SystemSpec = SYSTEM) -> Mapping:
 
 
 def activity(tokens: int, events: list[int], out: list[int]) -> IslandActivity:
-    return IslandActivity(tokens, np.array(events, np.int64), np.array(out, np.int64))
+    return IslandActivity(tokens, np.array(events, np.int64), np.array(out, np.int64), 0, 0, 0)
 
 
 def without(key: str) -> SystemSpec:
@@ -70,12 +70,14 @@ def without(key: str) -> SystemSpec:
 
 
 #: Island "a", 4 x 3, rows split over core 0 of chip 0 and core 3 of chip 1; 2 tokens; host work 8 flop and 6 bytes.
-ISLANDS = {"a": Sizes(4, 3, layer=0)}
+ISLANDS = {"a": hollow_island("a", 4, 3, layer=0)}
 ROWS = mapping(Shard("a", "synapses", (0, 2), (0, 3), 0, 0), Shard("a", "synapses", (2, 4), (0, 3), 1, 3))
 
 
 def counts() -> ActivityCounts:
-    return ActivityCounts({"a": activity(2, [2, 1, 0], [2, 1, 0, 2])}, tokens=2, host_flops=8, host_bytes=6)
+    return ActivityCounts(
+        {"a": activity(2, [2, 1, 0], [2, 1, 0, 2])}, tokens=2, host_flops=8, host_bytes=6, host_islands={}
+    )
 
 
 @pytest.fixture(scope="session")

@@ -51,8 +51,8 @@ def test_a_phase_that_was_not_run_is_null(ledgers: tuple[EnergyLedger, EnergyLed
 
 def test_figures_at_one_boundary_have_a_ratio_and_others_do_not(ledgers: tuple[EnergyLedger, EnergyLedger]) -> None:
     ours = figure(ledgers[1], "board")
-    gpu = Figure("a GPU", "board", Band(3348, 11520, 39100))
-    assert compare(ours, gpu) == Band(3348 / 3348, 10.0, 39100 / 391)
+    gpu = Figure("a GPU", "board", Band(2908, 10320, 36100))
+    assert compare(ours, gpu) == Band(2908 / 2908, 10.0, 36100 / 361)
     with pytest.raises(UserError, match=r"ND3101.*wall boundary.*board boundary"):
         compare(ours, Figure("a GPU", "wall", Band(1, 1, 1)))
     for wrong in ("socket", ""):
@@ -76,7 +76,7 @@ def test_metrics_are_counted_per_token(toy: SimpleNamespace) -> None:
     assert exact.connection_sparsity == 1 - 7 / 12
     assert exact.footprint_bytes == 6 + 15
     with pytest.raises(UserError, match="ND3102"):
-        metrics(ActivityCounts(), toy.ISLANDS)
+        metrics(ActivityCounts.zero(), toy.ISLANDS)
 
 
 def test_proxies_carry_their_name_and_never_enter_the_ledger(

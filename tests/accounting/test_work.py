@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from neurodeploy.accounting.routes import chip_route, hops
-from neurodeploy.accounting.work import Sizes, derive, shard_counts
+from neurodeploy.accounting.work import derive, shard_counts
 from neurodeploy.ir.chip import SystemSpec
+from neurodeploy.ir.hollow import hollow_island
 from neurodeploy.ir.mapping import Shard
+from neurodeploy.ir.messages import island_words
 from neurodeploy.ir.result import ActivityCounts, IslandActivity
 
 
@@ -21,17 +23,18 @@ def test_derived_counts_equal_a_direct_count(toy: SimpleNamespace) -> None:
     payload[:4] = 0
     weight = rng.integers(-2, 3, (rows, columns))
     out = np.maximum(payload @ weight.T, 0)
-    activity = IslandActivity(tokens, (payload != 0).sum(0), (out != 0).sum(0))
-    island = Sizes(rows, columns)
+    activity = IslandActivity(tokens, (payload != 0).sum(0), (out != 0).sum(0), 0, 0, 0)
+    island = hollow_island("i", rows, columns)
     places = [(0, 0), (0, 2), (1, 1)]
     shards = [Shard("i", "synapses", (r, r + 2), (0, columns), *p) for r, p in zip((0, 2, 4), places, strict=True)]
+    words = island_words(island, shards, toy.CHIP)
     for shard in shards:
-        (r0, r1), counted = shard.rows, shard_counts(shard, island, activity)
+        (r0, r1), counted = shard.rows, shard_counts(shard, words, activity)
         assert counted.events == np.count_nonzero(payload)
         assert counted.synops == sum(np.count_nonzero(x) * 2 for x in payload)
         assert counted.neuron_updates == 2 * tokens
         assert counted.messages_out == np.count_nonzero(out[:, r0:r1])
-    (work,) = derive(toy.mapping(*shards), ActivityCounts({"i": activity}, tokens), {"i": island}, toy.SYSTEM)
+    (work,) = derive(toy.mapping(*shards), ActivityCounts({"i": activity}, tokens, 0, 0, {}), {"i": island}, toy.SYSTEM)
     assert work.synops == np.count_nonzero(payload) * rows
     assert work.traffic.deliveries == 3 * np.count_nonzero(payload) + np.count_nonzero(out)
     assert work.traffic.entering == 2 * np.count_nonzero(payload)  # once for each of the two chips
@@ -54,7 +57,7 @@ def test_columns_on_a_chip_are_sent_to_it_once(toy: SimpleNamespace) -> None:
         Shard("a", "reducer", (0, 2), (0, 2), 0, 2),
         Shard("a", "reducer", (2, 4), (0, 2), 1, 3),
     ]
-    counts = ActivityCounts({"a": toy.activity(3, [3, 2, 1], [1, 1, 1, 1])}, tokens=3)
+    counts = ActivityCounts({"a": toy.activity(3, [3, 2, 1], [1, 1, 1, 1])}, 3, 0, 0, {})
     (work,) = derive(toy.mapping(*shards), counts, toy.ISLANDS, toy.SYSTEM)
     assert work.traffic.entering == 6  # 5 to chip 0, 1 to chip 1
     # over 0 -> 1: one event, two rows of partial sums a token; back: two rows a token and 2 outputs
@@ -63,7 +66,7 @@ def test_columns_on_a_chip_are_sent_to_it_once(toy: SimpleNamespace) -> None:
 
 
 def test_without_a_border_messages_come_from_the_island_before(toy: SimpleNamespace) -> None:
-    islands = {"a": Sizes(4, 3), "b": Sizes(1, 4)}
+    islands = {"a": hollow_island("a", 4, 3), "b": hollow_island("b", 1, 4)}
     shards = [Shard("a", "synapses", (0, 4), (0, 3), 1, 0), Shard("b", "synapses", (0, 1), (0, 4), 1, 1)]
     counts = toy.counts()
     counts.islands["b"] = toy.activity(2, [2, 1, 0, 2], [2])

@@ -90,7 +90,7 @@ def test_by_hand_on_four_chips() -> None:
     system = tiny(neurons=4, cores=1)
     mapping = map_network(net, system, Options(place=False))
     fired = {"i": np.arange(10), "p": np.array([1, 0, 2, 0, 5, 0, 0, 1]), "q": np.array([3, 0, 0, 1, 1, 0])}
-    activity = NetworkActivity(4, 2, {name: {"s": counts.astype(np.int64)} for name, counts in fired.items()})
+    activity = NetworkActivity(4, 2, {name: {"s": counts.astype(np.int64)} for name, counts in fired.items()}, {}, {})
     work = derive(net, mapping, activity, system)
     p, q = work.populations["p"], work.populations["q"]
     assert (p.synops, p.deliveries, p.entering, p.fixed_updates) == (45 * 8, 45 * 2, 45 * 2, 8 * 8)
@@ -122,7 +122,7 @@ def test_links_are_those_of_the_route() -> None:
 def _anything(system):
     net = network([lif("p", 3)])
     fired = {"p": {"s": np.zeros(3, np.int64)}}
-    return net, map_network(net, system), NetworkActivity(1, 1, fired)
+    return net, map_network(net, system), NetworkActivity(1, 1, fired, {}, {})
 
 
 def test_hops_on_the_mesh() -> None:
@@ -130,7 +130,7 @@ def test_hops_on_the_mesh() -> None:
     mapping = map_network(net, ONE, Options(max_rows=1, place=False))
     fired = np.zeros(50, np.int64)
     fired[7], fired[49] = 3, 2
-    activity = NetworkActivity(5, 1, {"i": {"s": np.array([4])}, "p": {"s": fired}})
+    activity = NetworkActivity(5, 1, {"i": {"s": np.array([4])}, "p": {"s": fired}}, {}, {})
     counts = derive(net, mapping, activity, ONE).populations["p"]
     ew = ns = 0
     for core in range(50):
@@ -146,7 +146,7 @@ def test_phases_of_a_step() -> None:
     chain = network(
         [source("i", 4), lif("p", 4), lif("q", 4)], join("a", "i", "p", Direct(4)), join("b", "p", "q", Direct(4))
     )
-    activity = NetworkActivity(1, 1, {})
+    activity = NetworkActivity(1, 1, {}, {}, {})
     assert derive(chain, map_network(chain, ONE), activity, ONE).phases == 3
     wide = network([source("i", 40), lif("p", 3)], join("w", "i", "p", dense(3, 40)))
     system = tiny(in_axons=20)
@@ -159,17 +159,17 @@ def test_convolutions_are_counted_apart() -> None:
     net = network([source("i", 4, 4, 2), lif("p", 2, 2, 3)], join("w", "i", "p", conv((4, 4, 2), 3)))
     fired = np.zeros((4, 4, 2), np.int64)
     fired[1, 1, 0], fired[0, 0, 1] = 2, 5
-    work = derive(net, map_network(net, ONE), NetworkActivity(9, 1, {"i": {"s": fired.reshape(-1)}}), ONE)
+    work = derive(net, map_network(net, ONE), NetworkActivity(9, 1, {"i": {"s": fired.reshape(-1)}}, {}, {}), ONE)
     assert work.loads[0, CONV_SYNOPS] == 2 * 4 * 3 + 5 * 3 and work.loads[0, SYNOPS] == 0
 
 
 def test_what_does_not_go_together() -> None:
     net, mapping, activity = _anything(ONE)
     with pytest.raises(UserError, match="ND3102"):
-        derive(net, mapping, NetworkActivity(0, 1), ONE)
+        derive(net, mapping, NetworkActivity(0, 1, {}, {}, {}), ONE)
     with pytest.raises(UserError, match="ND3106"):
         derive(net, mapping, activity, get_system("kapoho-point"))
     with pytest.raises(InternalError, match="ND9031"):
         derive(network([lif("other", 3)]), mapping, activity, ONE)
     with pytest.raises(InternalError, match="ND9031"):
-        derive(net, mapping, NetworkActivity(1, 1, {"p": {"s": np.zeros(4, np.int64)}}), ONE)
+        derive(net, mapping, NetworkActivity(1, 1, {"p": {"s": np.zeros(4, np.int64)}}, {}, {}), ONE)

@@ -17,7 +17,7 @@ from neurodeploy.ir.network_run import NetworkActivity, NetworkResult, NetworkSt
 def pair(wanted, got, latency=1, order=(0, 1), **output):
     real = FloatResult(1e-3, len(wanted), {"out": np.array([wanted], float)}, {}, {}, {})
     payload = np.array([got], np.int32)
-    chip = NetworkResult({"n": payload}, {}, NetworkActivity(), NetworkState(len(got), {}, {}))
+    chip = NetworkResult({"n": payload}, {}, NetworkActivity.zero(), NetworkState(len(got), {}, {}))
     report = OutputReport("out", "n", latency, np.array(order), **output)
     return real, chip, QuantizationReport("net", {}, {"out": report}, (), ())
 

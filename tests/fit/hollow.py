@@ -32,7 +32,7 @@ def counts_of(program: Program, activity: float, tokens: int, flops: float, move
     """As if every island had seen `tokens` tokens at this activity."""
     events = round(activity * tokens)
     islands = {
-        name: IslandActivity(tokens, np.full(i.columns, events, np.int64), np.full(i.rows, tokens, np.int64))
+        name: IslandActivity(tokens, np.full(i.columns, events, np.int64), np.full(i.rows, tokens, np.int64), 0, 0, 0)
         for name, i in program.islands.items()
     }
-    return ActivityCounts(islands, tokens, round(flops * tokens), round(moved * tokens))
+    return ActivityCounts(islands, tokens, round(flops * tokens), round(moved * tokens), {})

@@ -204,7 +204,7 @@ def test_work_is_counted(net):
     counted = executor.work
     assert whole.shape[0] == 11
     assert counted.flops > 0
-    executor.work = Work()
+    executor.work = Work(0, 0)
     state = State()
     for i in range(11):
         executor.forward(IDS[i : i + 1], state)

@@ -16,9 +16,10 @@ from neurodeploy.conversion.quantize import quantize
 from neurodeploy.frontends.families import read_graph
 from neurodeploy.hostops.kvcache import State
 from neurodeploy.hybrid import Hybrid
-from neurodeploy.ir.chip import Limit
+from neurodeploy.ir.chip import ChipSpec, Limit
 from neurodeploy.ir.graph import Graph
 from neurodeploy.ir.mapping import Mapping
+from neurodeploy.ir.messages import island_words
 from neurodeploy.ir.program import Program
 from partitioner.mapper import map_program
 from partitioner.verify import verify
@@ -101,22 +102,23 @@ def test_any_mapping_gives_the_same_bits(folder: Path, family: str, name: str, c
         assert verify(mapping, program, target) == []  # type: ignore[arg-type]
         if target is not system and chips != 8:
             assert any(shard.kind == "reducer" for shard in mapping.shards)
-        runner = PartitionedRunner(mapping)
+        runner = PartitionedRunner(mapping, target.chip)  # type: ignore[attr-defined]
         hybrid = Hybrid(program, graph.weights, runner)
         assert torch.equal(expected, hybrid.forward(TOKENS))
-        check_counts(runner, mapping, hybrid, program)
+        check_counts(runner, mapping, hybrid, program, target.chip)  # type: ignore[attr-defined]
 
 
-def check_counts(runner: PartitionedRunner, mapping: Mapping, hybrid: Hybrid, program: Program) -> None:
+def check_counts(runner: PartitionedRunner, mapping: Mapping, hybrid: Hybrid, program: Program, chip: ChipSpec) -> None:
     """Counts taken shard by shard equal those that the ledger derives from the island's own counts."""
     counts = hybrid.take_counts()
+    words = {name: island_words(program.islands[name], found, chip) for name, found in mapping.by_island().items()}
     for shard in mapping.shards:
         activity = counts.islands[shard.island]
         direct = runner.shard_counts.get(shard)
         if direct is None:  # an expert without tokens
             assert activity.tokens == 0
             continue
-        derived = shard_counts(shard, program.islands[shard.island], activity)
+        derived = shard_counts(shard, words[shard.island], activity)
         assert (direct.synops, direct.neuron_updates, direct.messages_out) == (
             derived.synops, derived.neuron_updates, derived.messages_out,
         )  # fmt: skip

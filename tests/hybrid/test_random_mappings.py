@@ -13,6 +13,7 @@ from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.chip import Basis, Limit
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.graph import ModelInfo
+from neurodeploy.ir.messages import island_words
 from neurodeploy.ir.program import BLOCK, GradedNeurons, Island, IslandCall, Program, Slice, Synapses
 from partitioner.mapper import map_program
 from partitioner.options import OBJECTIVES, Options, Pin
@@ -78,7 +79,7 @@ def test_any_cut_gives_the_same_integers(
     except DoesNotFit:
         return
     assert verify(mapping, program, system) == []
-    runner, reference = PartitionedRunner(mapping), ReferenceRunner()
+    runner, reference = PartitionedRunner(mapping, system.chip), ReferenceRunner()
     for name, item in islands.items():
         most = item.payload_max
         payload = (draw.integers(-most, most + 1, (3, item.columns)) * draw.integers(0, 2, (3, item.columns))).astype(
@@ -88,7 +89,8 @@ def test_any_cut_gives_the_same_integers(
         got, counted = runner.run(item, payload)
         np.testing.assert_array_equal(got, wanted)
         np.testing.assert_array_equal(counted.messages_out, activity.messages_out)
+        words = island_words(item, mapping.by_island()[name], system.chip)
         for shard in mapping.by_island()[name]:
-            derived = shard_counts(shard, item, activity)
+            derived = shard_counts(shard, words, activity)
             assert runner.shard_counts[shard].synops == derived.synops
             assert runner.shard_counts[shard].messages_out == derived.messages_out

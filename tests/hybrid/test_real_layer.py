@@ -51,5 +51,5 @@ def test_bits_of_real_layers() -> None:
         mapping = map_program(program, spread)
         assert verify(mapping, program, spread) == []
         assert mapping.chips_used > chips // 2
-        runner = PartitionedRunner(mapping)
+        runner = PartitionedRunner(mapping, spread.chip)
         assert torch.equal(expected, Hybrid(program, graph.weights, runner).forward(text))

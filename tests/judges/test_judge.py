@@ -203,12 +203,13 @@ def test_a_chip_without_prices_leaves_them_out() -> None:
     assert found["bounds"]["ratio"] is None and found["nulls"]["unit"] == "weighted hops"
 
 
-def test_crossings_are_changes_of_device() -> None:
+def test_crossings_are_two_a_call_of_the_chips_however_the_devices_alternate() -> None:
+    """Three islands one after the other change the device nowhere between them, and still cross in and out each."""
     reason = Reason("r", "t", "")
-    devices = ["host", "chip", "host", "host", "chip", "chip", "host"]
-    assignments = tuple(Assignment(f"s{i}", "x", d, reason, 10) for i, d in enumerate(devices))
-    islands = [hollow_island("a", 10, 10)]
+    islands = [hollow_island(name, 10, 10) for name in "abcd"]
     program, system = hollow_program(ModelInfo("x", "x", 1, 1, 1, 1, "x"), islands), get_system("oheo-gulch")
+    devices = {"a": "chip", "b": "chip", "c": "chip", "d": "host"}
+    assignments = tuple(Assignment(name, "island", device, reason, 10) for name, device in devices.items())
     mapping = replace(map_program(program, system), assignments=assignments)
     found = program_metrics(mapping, program, system)["fallback"]
-    assert found["crossings"] == 4 and found["bytes"] == 30 and found["host_operations"] == 4
+    assert found["crossings"] == 6 and found["bytes"] == 30 and found["host_operations"] == 1

@@ -42,7 +42,7 @@ def same_result(one: NetworkResult, other: NetworkResult) -> None:
 
 def joined(first: NetworkResult, second: NetworkResult) -> NetworkResult:
     """Two stretches of the same samples as one run."""
-    activity = NetworkActivity()
+    activity = NetworkActivity.zero()
     activity.add(first.activity)
     activity.add(second.activity)
     return NetworkResult(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,12 +37,47 @@ def write(path: Path, rows: list[dict[str, str]]) -> None:
 
 def test_the_budget_leaves_islands_to_the_host_and_says_so(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     answer = call(["map", str(copy), *BUDGET], capsys)
-    assert answer.status == 0
     left = left_to_host(open_bundle(copy))
+    assert answer.out.splitlines()[0] == f"kapoho-point: fits partly, {len(left)} islands on the host, 1 of 1 chips"
     assert f"{len(left)} of 17 islands are not on the chips: the host (cpu-generic) runs them" in answer.out
     assert "not-resident" in answer.out
     assert "keeps every island on the chips" in answer.out
     assert "weights streamed in" in answer.out
+
+
+def test_what_fits_partly_is_not_status_0_unless_it_was_asked_for(
+    copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The mapping is the same in all cases and is stored; only an offload that nobody asked for is status 3."""
+    before = snapshot(copy)
+    unasked = call(["map", str(copy), *BUDGET, "--write-plan", str(tmp_path / "plan.csv"), "--json"], capsys)
+    found = json.loads(unasked.out)
+    assert (unasked.status, found["fits"], found["verdict"]) == (3, False, "partly")
+    assert found["host_islands"] == len(found["offload"]["on_host"]) == len(found["offload"]["unasked"]) > 0
+    stored = snapshot(copy)
+    assert stored != before
+    meant = call(["map", str(copy), *BUDGET, "--offload", "--json"], capsys)
+    assert (meant.status, json.loads(meant.out)["verdict"]) == (0, "partly")
+    planned = call(["map", str(copy), *BUDGET, "--plan", str(tmp_path / "plan.csv"), "--json"], capsys)
+    assert (planned.status, json.loads(planned.out)["offload"]["unasked"]) == (0, [])
+    whole = call(["map", str(copy), "--chips", "1", "--no-place", "--json"], capsys)
+    assert (whole.status, json.loads(whole.out)["verdict"], json.loads(whole.out)["fits"]) == (0, "fits", True)
+
+
+@pytest.mark.parametrize(
+    ("objective", "least"), [("cores", "energy"), ("latency", "time"), ("traffic", "border bytes")]
+)
+def test_both_ratios_stand_beside_what_was_optimised(
+    objective: str, least: str, copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = [*BUDGET, "--objective", objective, "--offload"]
+    found = json.loads(call(["map", str(copy), *options, "--json"], capsys).out)["offload"]
+    ratios = [found[key]["plan"] / found[key]["resident"] for key in ("joules_per_token", "seconds_per_token")]
+    said = call(["map", str(copy), *options], capsys).out
+    line = next(line for line in said.splitlines() if line.startswith("as mapped: "))
+    energy, time = (float(text) for text in re.findall(r"([\d.]+) times the", line))
+    assert [energy, time] == pytest.approx(ratios, rel=0.1)
+    assert line.endswith(f"chosen for the least {least}")
 
 
 def test_the_json_has_every_figure(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,10 +13,10 @@ from neurodeploy.ir.graph import HostOp, ModelInfo
 from neurodeploy.ir.hollow import hollow_island, hollow_program
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.program import Program
+from partitioner.classify import crossings
 from partitioner.json_form import mapping_from_json, mapping_to_json
 from partitioner.mapper import map_program
 from partitioner.offload import joules_of, map_offloaded, offer
-from partitioner.offload_figures import crossings
 from partitioner.options import Options, Pin
 from partitioner.verify import verify
 from targets.hosts import get_host

@@ -20,6 +20,7 @@ from neurodeploy.ir.result import ActivityCounts
 from neurodeploy.pipeline.session import hybrid, left_to_host, read_mapping
 from simulators.partitioned import PartitionedRunner
 from targets.hosts import get_host
+from targets.systems import get_system
 from tests.offload.conftest import Pair
 from tests.tiny import call
 
@@ -70,8 +71,8 @@ def test_the_partitioned_runner_needs_no_shard_for_them(pair: Pair) -> None:
 
     mapping, _ = read_mapping(bundle)
     model = Hybrid(
-        bundle.program, bundle.host_weights, PartitionedRunner(mapping), on_host=left_to_host(bundle),
-        host_runner=get_runner("fast"),
+        bundle.program, bundle.host_weights, PartitionedRunner(mapping, get_system(mapping.system).chip),
+        on_host=left_to_host(bundle), host_runner=get_runner("fast"),
     )  # fmt: skip
     assert torch.equal(model.forward(TOKENS), counted(pair.resident)[0])
 
@@ -173,7 +174,7 @@ def test_every_verb_works(pair: Pair, text: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     data = pipeline.report(pair.offloaded, page, prompt_tokens=16, tokens=4)["data"]
     assert data["map"]["host_islands"] == len(ran[1]["host_islands"])
-    assert f"with {data['map']['host_islands']} islands left to the host" in page.read_text()
+    assert f"fits only partly on 1 of 1 chip: {data['map']['host_islands']} islands run on the host" in page.read_text()
     assert "not-resident" in page.read_text()
 
 

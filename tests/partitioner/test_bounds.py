@@ -10,11 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from neurodeploy.errors import DoesNotFit
+from neurodeploy.ir.messages import messages_of, output_words, partial_bits
 from neurodeploy.ir.program import Island
 from partitioner import lower_bound, map_program
 from partitioner.bounds import bound_of, naive_bound
 from partitioner.options import Options, Pin
-from partitioner.usage import Cost, Demand, Limits, add, core_limits, fits, partial_bits
+from partitioner.usage import Cost, Demand, Limits, add, core_limits, fits
 
 QUICK = settings(max_examples=40, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -96,12 +97,12 @@ def tilings(rows: int, columns: int) -> tuple[tuple[tuple[int, int, int, int], .
 
 def pieces(island: Island, cost: Cost, tiling: tuple[tuple[int, int, int, int], ...]) -> list[Demand]:
     """What the rectangles cost, and a reducer for each row that is cut."""
-    output = cost.words(island.neurons.out_bits)
+    output = output_words(island, cost.chip)
     received = [0] * island.rows
     found = []
     for row, stop, column, end in tiling:
         whole = end - column == island.columns
-        words = output if whole else cost.words(partial_bits(island, (column, end)))
+        words = output if whole else messages_of(partial_bits(island, (column, end)), cost.chip)
         if words > 2:
             return []
         found.append(cost.synapses(stop - row, end - column, words))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from types import SimpleNamespace
 
@@ -9,11 +10,11 @@ import numpy as np
 import pytest
 
 from neurodeploy.ir.mapping import Mapping, Shard
+from neurodeploy.ir.program import BLOCK
 from partitioner import map_program, traffic
 from partitioner.nets import HOST, make_nets
 from partitioner.options import Options, Pin
 from partitioner.program_nets import mapping_nets, nets_of_tiles
-from partitioner.usage import Cost, partial_bits
 
 
 def pairs_of(nets: object) -> dict[tuple[int, int], int]:
@@ -71,7 +72,6 @@ def test_every_message_of_a_mapping_is_counted(make: SimpleNamespace, axons: int
         axon["next"] += 1
         entries.extend((source, target, axon["next"], messages) for target in sorted(set(targets)))
 
-    cost = Cost(board.chip, 8)
     for name, shards in mapping.by_island().items():
         island = program.islands[name]
         at = {shard: where[shard.chip, shard.core] for shard in shards}
@@ -80,7 +80,9 @@ def test_every_message_of_a_mapping_is_counted(make: SimpleNamespace, axons: int
             send(HOST, [at[s] for s in readers], 1)
         for shard in shards:
             whole = shard.kind == "reducer" or shard.cols == (0, island.columns)
-            words = 1 if whole else cost.words(partial_bits(island, shard.cols))
+            blocks = island.synapses.block_abs_sum[shard.cols[0] // BLOCK : math.ceil(shard.cols[1] / BLOCK)]
+            most = island.payload_max * int(blocks.sum())  # a word holds -2^31 to 2^31 - 1
+            words = 1 if whole or most < 2**31 else 2
             for row in range(*shard.rows):
                 homes = [s for s in shards if s.kind == "reducer" and s.rows[0] <= row < s.rows[1]]
                 send(at[shard], [HOST] if whole else [at[s] for s in homes], words)

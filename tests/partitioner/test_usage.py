@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from neurodeploy.ir.mapping import Mapping, Shard
-from partitioner.usage import Cost, core_usage, partial_bits
+from neurodeploy.ir.messages import partial_bits
+from partitioner.usage import Cost, core_usage
 
 
 def test_bytes_of_a_synapse_shard(make: SimpleNamespace) -> None:

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 
+from neurodeploy.accounting.network_work import derive
+from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.graph import ModelInfo
-from neurodeploy.ir.mapping import Mapping
+from neurodeploy.ir.mapping import Mapping, Shard
+from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.ir.program import Program
+from neurodeploy.neurons.registry import every_neuron
+from partitioner.judge import network_metrics
 from partitioner.network_mapper import map_network
 from partitioner.network_summary import summary
 from partitioner.network_traffic import network_traffic
 from partitioner.options import Options
 from partitioner.summary import summary as program_summary
+from partitioner.traffic import Traffic
 from targets.systems import get_system
-from tests.partitioner_network.helpers import conv, dense, join, lif, network, source, tiny
+from tests.networks.random_networks import random_network
+from tests.partitioner_network.helpers import conv, dense, join, lif, network, shrunken, source, tiny
 
 NET = network(
     [source("i", 10), lif("p", 8), lif("q", 6)],
@@ -41,6 +48,50 @@ def test_each_destination_gets_its_own_message_and_chips_pass_inputs_on() -> Non
     assert traffic.host_in == 10
     assert traffic.events_to_cores == 2 * (10 + 8 + 6)
     assert traffic.events_between_chips == 10 + 2 * 8 + 6  # of q's own spikes half stay on their chip
+    # every core is at its chip's port; inputs to chip 1, p to chips 2 and 3, q between them, outputs back to chip 0
+    assert traffic.spike_hops == 0
+    assert traffic.interchip_hops == 10 * 1 + 4 * (2 + 3) + 4 * (1 + 2) + 3 * 1 + 3 * 1 + 3 * 2 + 3 * 3
+
+
+def test_hops_of_a_mapping_by_hand() -> None:
+    """Core 36 is on router (1, 1) of an 8 x 4 mesh, core 8 on router (2, 0); the host's messages pass router (0, 0)."""
+    system = get_system("kapoho-point")
+    shards = [("p", (0, 8), 10, 36), ("q", (0, 6), 14, 8)]
+
+    def traffic(*chips: int) -> Traffic:
+        found = tuple(
+            Shard(name, "synapses", rows, (0, columns), chip, core)
+            for (name, rows, columns, core), chip in zip(shards, chips, strict=True)
+        )
+        return network_traffic(Mapping(system.name, 8, 120, found, (), 2, "neurons", ()), NET, system)
+
+    # 10 inputs over 2 hops, 8 spikes of p over 1 + 1, 6 of q to its own core, 6 outputs over 2 hops
+    assert (traffic(0, 0).spike_hops, traffic(0, 0).interchip_hops) == (10 * 2 + 8 * 2 + 6 * 2, 0)
+    # q on chip 1: p's spikes take 2 hops to their port and 2 from the other, and each spike and output one link
+    assert (traffic(0, 1).spike_hops, traffic(0, 1).interchip_hops) == (10 * 2 + 8 * 4 + 6 * 2, 8 + 6)
+
+
+def test_hops_are_those_of_the_nets_and_of_the_account() -> None:
+    """Three counts of one thing: `network_traffic`, the nets that the judge draws, and the energy of such a step."""
+    checked = split = far = 0
+    for seed in range(60):
+        net, _, _ = random_network(seed)
+        system = shrunken(seed)
+        try:
+            mapping = map_network(net, system, Options(weight_bits=8, seed=seed))
+        except DoesNotFit:
+            continue
+        found = network_traffic(mapping, net, system)
+        work = derive(net, mapping, NetworkActivity(1, 1, every_neuron(net), {}, {}), system)
+        counts = work.populations.values()
+        assert found.spike_hops == sum(n.hops_ew + n.hops_ns for n in counts), seed
+        assert found.interchip_hops == int(work.routes.links(work.routes.between + work.routes.from_host).sum()), seed
+        judged = network_metrics(mapping, net, system, nulls=False)
+        assert found.spike_hops == judged["hops"]["unicast"]["total"], seed
+        assert found.interchip_hops == judged["interchip"]["packets"], seed
+        checked, far = checked + (found.spike_hops > 0), far + (found.interchip_hops > 0)
+        split += any(shard.kind == "reducer" for shard in mapping.shards)
+    assert checked > 10 and split > 3 and far > 3
 
 
 def test_partial_sums() -> None:

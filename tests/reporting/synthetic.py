@@ -106,6 +106,7 @@ def make_map(system: str, chips: int, available: int, cores: int, layers: int, s
         "system": system,
         "chip": "loihi2",
         "fits": chips <= available,
+        "host_islands": 0,
         "chips_used": chips,
         "chips_available": available,
         "cores_used": cores,

@@ -29,6 +29,23 @@ def test_verdict_of_what_does_not_fit(smollm: dict[str, Any]) -> None:
     assert derive.verdict(smollm)[0] == "does not fit: 1 budget is exceeded"  # type: ignore[arg-type]
 
 
+def test_what_fits_partly_is_neither_a_fit_nor_a_failure(smollm: dict[str, Any]) -> None:
+    smollm["map"] |= {"fits": False, "host_islands": 28, "chips_used": 8, "chips_available": 8}
+    clauses = derive.verdict(smollm)  # type: ignore[arg-type]
+    assert clauses[0] == "fits only partly on 8 of 8 chips: 28 islands run on the host"
+    assert clauses[1].startswith("needs ")
+    smollm["map"] |= {"host_islands": 1}
+    assert derive.verdict(smollm)[0].endswith(": 1 island runs on the host")  # type: ignore[arg-type]
+
+
+def test_a_measured_unit_cost_makes_no_measured_joule() -> None:
+    said = derive.basis_sentence({"measured": 0.997, "guessed": 0.003})
+    assert said.startswith(
+        "no joule is measured: amounts are counted or modelled, and their unit costs, by joules, are "
+    )
+    assert said.endswith(f">\u202f99{SPACE}% measured, <\u202f1{SPACE}% guessed")
+
+
 def test_verdict_says_nothing_of_what_was_not_run(smollm: dict[str, Any]) -> None:
     assert derive.verdict({"model": smollm["model"]}) == []
     smollm["energy"]["generate"] = None
@@ -39,7 +56,12 @@ def test_verdict_says_nothing_of_what_was_not_run(smollm: dict[str, Any]) -> Non
 
 @pytest.mark.parametrize(
     ("bits", "clause"),
-    [(0.9884, "gives the same bits per byte as in float"), (0.9784, f"gains 1{SPACE}% in bits per byte")],
+    [
+        (0.9884, "gives the same bits per byte as in float"),
+        (0.9784, f"loses nothing in bits per byte (\u22121{SPACE}% on this text)"),
+        (0.9884 * (1 - 3.5e-5), f"loses nothing in bits per byte (\u22120.0035{SPACE}% on this text)"),
+        (0.9884 * (1 + 3.5e-5), f"loses 0.0035{SPACE}% in bits per byte"),
+    ],
 )
 def test_loss_clause(smollm: dict[str, Any], bits: float, clause: str) -> None:
     smollm["accuracy"]["chip"]["bits_per_byte"] = bits

@@ -26,7 +26,8 @@ def full() -> dict[str, Any]:
             "notes": ["in: silent from step 18 on"],
         },
         "map": {
-            "system": "oheo-gulch", "chip": "loihi2", "cores_per_chip": 120, "fits": True, "chips_used": 1,
+            "system": "oheo-gulch", "chip": "loihi2", "cores_per_chip": 120, "fits": True,
+            "host_islands": 0, "chips_used": 1,
             "chips_available": 1, "cores_used": 2, "cores_lower_bound": 1, "binding_resource": "neurons", "violations": [],
             "unknown_limits": [],
             "utilisation": {"neurons": {"mean": 20.0, "max": 30.0, "limit": 8192.0}},

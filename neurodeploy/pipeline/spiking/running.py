@@ -182,7 +182,7 @@ def advance(
 def _joined(parts: list[NetworkResult]) -> NetworkResult:
     if len(parts) == 1:
         return parts[0]
-    activity = NetworkActivity()
+    activity = NetworkActivity.zero()
     for part in parts:
         activity.add(part.activity)
     return NetworkResult(

@@ -139,7 +139,7 @@ def energy(data: NetworkReport) -> Html | None:
     ]
     heads = [
         ("Component", ""), ("Event", ""), ("Counts from", ""), ("A step", "num"), ("Each", "num"),
-        ("Joules a step", "num"), ("Low to high", ""), ("Basis", ""), ("Source", ""),
+        ("Joules a step", "num"), ("Low to high", ""), ("Basis of each", ""), ("Source", ""),
     ]  # fmt: skip
     ledger = el("details", el("summary", f"All {len(rows)} entries"), table(heads, rows, "sortable ledger"))
     lead = (

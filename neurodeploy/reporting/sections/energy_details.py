@@ -63,7 +63,8 @@ def _by_component(phase: Phase, colours: dict[str, str]) -> Html:
             )
         )
     foot = el("div", el("span"), scale.axis("J"), el("span"), class_="bar-row")
-    return el("div", el("h3", "By component"), *drawn, foot, class_="chart components")
+    hint = "A mark is the basis of the unit cost. Amounts are counted or modelled, so that no joule is measured."
+    return el("div", el("h3", "By component"), *drawn, foot, el("p", hint, class_="hint"), class_="chart components")
 
 
 def _by_layer(phase: Phase) -> Html | None:
@@ -96,7 +97,7 @@ def _ledger(phase: Phase) -> Html:
         ("Each", "num"),
         ("Joules", "num"),
         ("Low – high", "num"),
-        ("Basis", ""),
+        ("Basis of each", ""),
         ("Source", ""),
     ]
     entries = sorted(phase["entries"], key=lambda entry: -entry["joules"]["nominal"])

@@ -27,11 +27,6 @@ def basis_mark(basis: str) -> Html:
     return el("span", basis, class_=f"basis basis-{basis}")
 
 
-def basis_text(shares: dict[str, float]) -> str:
-    """ "71 % derived, 29 % published"."""
-    return ", ".join(f"{units.share(part)} {name}" for name, part in shares.items())
-
-
 def device_mark(device: str) -> Html:
     known = device if device in ("chip", "host") else "other"
     return el("span", device, class_=f"device device-{known}")

@@ -6,8 +6,11 @@ from neurodeploy.reporting import units
 from neurodeploy.reporting.charts import band_strip
 from neurodeploy.reporting.derive import (
     HEADLINE_BOUNDARY,
+    NOT_FIT,
     PHASE_TEXT,
+    basis_sentence,
     basis_shares,
+    fit_of,
     headline_phase,
     inside,
     loss,
@@ -17,7 +20,6 @@ from neurodeploy.reporting.derive import (
 from neurodeploy.reporting.html import Child, Html, el, join
 from neurodeploy.reporting.missing import how_to
 from neurodeploy.reporting.schema import ReportData
-from neurodeploy.reporting.sections.frame import basis_text
 
 
 def model_name(data: ReportData) -> str:
@@ -37,7 +39,7 @@ def hero(data: ReportData) -> Html:
     else:
         sentence = join([el("span", "nothing has been mapped, priced or evaluated yet", class_="clause")])
     section = data.get("map")
-    fails = section is not None and not section["fits"]
+    fails = section is not None and fit_of(section) == NOT_FIT
     return el(
         "header",
         el("p", _over(data), class_="over"),
@@ -122,7 +124,7 @@ def _energy(data: ReportData) -> Html | None:
         *_split(units.si(band["nominal"], "J")),
         band_strip(band),
         f"{units.span(band, 'J')} at the chip boundary, modelled",
-        f"unit costs {basis_text(shares)}" if shares else None,
+        basis_sentence(shares) if shares else None,
     )
 
 
@@ -176,7 +178,7 @@ def _border(data: ReportData) -> Html | None:
     return _figure(
         "Across the host border",
         *_split(units.si(both, "B")),
-        f"per token, in {units.si(traffic['crossings_per_token'])} crossings",
+        f"per token, in {traffic['crossings_per_token']:g} crossings",
     )
 
 

@@ -34,7 +34,7 @@ def traffic(data: ReportData) -> Html | None:
         "div",
         _flow("host to chips", to_chip, most, "out"),
         _flow("chips to host", to_host, most, "in", back=True),
-        el("span", f"{units.si(found['crossings_per_token'])} crossings per token", class_="hint"),
+        el("span", f"{found['crossings_per_token']:g} crossings per token", class_="hint"),
         class_="border",
     )
     kinds = _host_kinds(data)

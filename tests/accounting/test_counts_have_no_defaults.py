@@ -1,0 +1,38 @@
+"""A count that is forgotten is an error: nothing that holds counts fills one in with a silent 0."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, fields, is_dataclass
+
+import pytest
+
+from neurodeploy.accounting.network_work import Counts
+from neurodeploy.accounting.network_work import Work as NetworkWork
+from neurodeploy.accounting.outline_loads import ClassLoad, CopyFlow, HostLoad
+from neurodeploy.accounting.timing import Timing
+from neurodeploy.accounting.work import IslandWork, Stage
+from neurodeploy.hostops.cost import Work as HostWork
+from neurodeploy.ir.mapping import Usage
+from neurodeploy.ir.network_run import NetworkActivity
+from neurodeploy.ir.result import ActivityCounts, HostIsland, IslandActivity, ShardCounts
+from neurodeploy.neurons.model import Stepped
+from partitioner.link_loads import Loads, Routed
+from partitioner.metrics import Work as JudgedWork
+from partitioner.offload_price import Price
+from partitioner.traffic import Traffic
+
+COUNTS = (
+    ActivityCounts, ClassLoad, CopyFlow, Counts, HostIsland, HostLoad, HostWork, IslandActivity, IslandWork, JudgedWork,
+    Loads, NetworkActivity, NetworkWork, Price, Routed, ShardCounts, Stage, Timing, Traffic, Usage,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", COUNTS, ids=lambda kind: f"{kind.__module__}.{kind.__name__}")
+def test_no_field_has_a_default(kind: type) -> None:
+    assert is_dataclass(kind)
+    given = [f.name for f in fields(kind) if f.default is not MISSING or f.default_factory is not MISSING]
+    assert not given
+
+
+def test_what_a_step_of_neurons_loses_is_said_by_every_neuron() -> None:
+    assert not Stepped._field_defaults

@@ -1,0 +1,111 @@
+"""Partial sums of several messages, counted three ways (nets of the mapper, account, partitioned run) and by hand.
+
+An island of 10 rows and 2200 columns, every weight 127 or -127, payloads of 16 bits. A sum over c narrow columns is at most
+c * 127 * 32767, a wide axon counts for 256 narrow ones, and a message carries -2^31 to 2^31 - 1::
+
+    columns    0 - 1024   4.26e9                                   two messages
+    columns 1024 - 2048   the same                                 two
+    columns 2048 - 2200   152 of them, three wide: 3.8e9           two with wide axons, one without (6.3e8)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from neurodeploy.accounting.account import account
+from neurodeploy.accounting.work import derive
+from neurodeploy.ir.fixedpoint import Dyadic
+from neurodeploy.ir.graph import ModelInfo
+from neurodeploy.ir.mapping import Mapping, Shard
+from neurodeploy.ir.program import BLOCK, GradedNeurons, Island, IslandCall, Program, Slice, Synapses
+from neurodeploy.ir.result import ActivityCounts
+from partitioner.judge import program_work
+from partitioner.metrics import places_of
+from partitioner.nets import HOST
+from partitioner.offload_price import price_island
+from partitioner.program_nets import mapping_nets
+from partitioner.usage import core_demands
+from simulators.partitioned import PartitionedRunner
+from simulators.reference import ReferenceRunner
+from targets.hosts import get_host
+from targets.systems import get_system
+
+ROWS, COLUMNS, TOKENS = 10, 2200, 3
+BLOCKS = ((0, 1024), (1024, 2048), (2048, 2200))
+SYSTEM = get_system("kapoho-point")
+
+
+def program(wide: int) -> Program:
+    """One island; `wide` axons of the last block have the exponent 8."""
+    draw = np.random.default_rng(5)
+    weight = (127 * draw.choice([-1, 1], (ROWS, COLUMNS))).astype(np.int8)
+    shift = np.zeros(COLUMNS, np.uint8)
+    shift[2050 : 2050 + wide] = 8
+    size = np.abs(weight.astype(np.int64)) << shift.astype(np.int64)
+    sums = np.array([size[:, at : at + BLOCK].sum(axis=1).max() for at in range(0, COLUMNS, BLOCK)], np.int64)
+    neurons = GradedNeurons(np.full(ROWS, 1000, np.int16), np.full(ROWS, 10, np.uint8), 11)
+    one = Dyadic(1, 0)
+    island = Island(
+        "a", ROWS, COLUMNS, (Slice("a", "a", 0, ROWS),), 16, one, one, Synapses(weight, shift, sums), neurons
+    )
+    island.check()
+    info = ModelInfo("random", "test", 10, 10, 1, 10, "made by a test")
+    return Program(info, (IslandCall("a", "a", "x", ("a",)),), {"a": island}, {})
+
+
+def mapping() -> Mapping:
+    """Three blocks of columns and two reducers, of 4 and 6 rows, each on a core of its own; the last on another chip."""
+    shards = [Shard("a", "synapses", (0, ROWS), block, 0, 4 * k) for k, block in enumerate(BLOCKS)]
+    shards += [Shard("a", "reducer", (0, 4), (0, 3), 0, 20), Shard("a", "reducer", (4, ROWS), (0, 3), 1, 0)]
+    return Mapping(SYSTEM.name, SYSTEM.chips, SYSTEM.chip.cores, tuple(shards), (), 1, "none", ())
+
+
+@pytest.mark.parametrize(("wide", "words"), [(0, (2, 2, 1)), (3, (2, 2, 2))])
+def test_words_of_partial_sums_agree_three_ways_and_with_a_hand_count(wide: int, words: tuple[int, ...]) -> None:
+    item, plan, received = program(wide), mapping(), sum(words)
+    island = item.islands["a"]
+    sources, reducers = plan.shards[:3], plan.shards[3:]
+
+    nets, _, _ = mapping_nets(plan, item, SYSTEM)
+    source, target, weight = nets.pairs()
+    between = (source != HOST) & (target != HOST)
+    assert nets.per == 1 and int(weight[between].sum()) == ROWS * received
+
+    payload = np.random.default_rng(1).integers(-9, 10, (TOKENS, COLUMNS)).astype(np.int16)
+    runner = PartitionedRunner(plan, SYSTEM.chip)
+    got, activity = runner.run(island, payload)
+    np.testing.assert_array_equal(got, ReferenceRunner().run(island, payload)[0])
+    assert [runner.shard_counts[s].messages_out for s in sources] == [TOKENS * ROWS * n for n in words]
+    assert [runner.shard_counts[s].synops for s in reducers] == [TOKENS * rows * received for rows in (4, 6)]
+    assert [runner.shard_counts[s].events for s in reducers] == [TOKENS * rows * received for rows in (4, 6)]
+
+    counts = ActivityCounts({"a": activity}, TOKENS, 0, 0, {})
+    (work,) = derive(plan, counts, item.islands, SYSTEM)
+    events, outputs = np.count_nonzero(payload), np.count_nonzero(got)
+    assert work.traffic.deliveries == events + outputs + TOKENS * ROWS * received
+    assert work.traffic.core_to_core_interchip == TOKENS * 6 * received
+    assert work.synops == events * ROWS + TOKENS * ROWS * received
+    host = get_host("cpu-generic")
+    ledger = account(plan, counts, item.islands, SYSTEM, host, "generate")
+    added = next(entry for entry in ledger.entries if entry.event == "partial sum added by a reducer")
+    assert added.count == ROWS * received
+
+    places = places_of(plan)
+    judged = program_work(plan, item, SYSTEM, places, 1)
+    assert sorted(judged.synops[places.of_shard[3:]].tolist()) == [4 * received, 6 * received]
+    demands = core_demands(plan, item, SYSTEM)
+    assert [demands[s.chip, s.core][3] for s in sources] == [ROWS * n for n in words]  # out-axons
+    assert [demands[s.chip, s.core][2] for s in reducers] == [4 * received, 6 * received]  # in-axons
+
+    costs = {key: quantity.nominal for key, quantity in SYSTEM.chip.costs.items()}
+    sent = COLUMNS + ROWS * received + ROWS
+    wanted = (
+        ROWS * (COLUMNS + received) * costs["synop_fc_j"]
+        + 4 * ROWS * costs["microcode_factor"] * costs["neuron_update_j"]
+        + sent * costs["spike_out_message_j"]
+        + 5 * costs["core_step_j"]
+        + 32 * (COLUMNS + ROWS) * costs["host_link_bit_j"]
+    )
+    price = price_island(island, plan.shards, SYSTEM, host, 1.0, 2)
+    assert price.chip.joules == pytest.approx(wanted, rel=1e-12)

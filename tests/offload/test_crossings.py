@@ -1,0 +1,85 @@
+"""One number of border crossings wherever one is printed, and the host link charged once for both of a call's.
+
+The tiny model with experts has a router that gives each token one of its experts, so that the calls that reach the chips
+can be counted at the runner; what the mapper expects and what the ledger counts must be the same.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from neurodeploy import pipeline
+from neurodeploy.bundle import open_bundle
+from neurodeploy.hybrid import Hybrid
+from neurodeploy.ir.program import Island
+from neurodeploy.ir.result import IslandActivity
+from neurodeploy.pipeline.reporting import sections
+from neurodeploy.pipeline.session import left_to_host, read_mapping
+from partitioner.classify import crossings
+from partitioner.judge import program_metrics
+from simulators import get_runner
+from targets.systems import get_system
+from tests.offload.conftest import ROWS, Pair
+
+TOKENS = np.random.default_rng(5).integers(3, 128, 24)
+
+
+class Counting:
+    """A runner that counts the tokens that it is given."""
+
+    name = "counting"
+
+    def __init__(self) -> None:
+        self.inner, self.tokens = get_runner("fast"), 0
+
+    def run(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
+        self.tokens += payload.shape[0]
+        return self.inner.run(island, payload)
+
+
+def exchanges(path: Path) -> float:
+    """Calls of the chips a token, counted where they arrive."""
+    bundle, runner = open_bundle(path), Counting()
+    model = Hybrid(
+        bundle.program, bundle.host_weights, runner, on_host=left_to_host(bundle), host_runner=get_runner("fast")
+    )
+    model.forward(TOKENS)
+    return runner.tokens / len(TOKENS)
+
+
+def test_every_report_has_the_same_number(pair: Pair) -> None:
+    bundle = open_bundle(pair.resident)
+    program, (mapping, system) = bundle.program, read_mapping(bundle)
+    wanted = 2 * exchanges(pair.resident)
+    assert wanted < 2 * len(program.islands)  # an expert is not called by every token
+    assert crossings(program, mapping.assignments) == wanted
+    assert program_metrics(mapping, program, system, nulls=False)["fallback"]["crossings"] == wanted
+    assert sections(bundle, mapping, system)["traffic"]["crossings_per_token"] == wanted
+    said = pipeline.energy(pair.resident, prompt_tokens=8, tokens=4)["generate"]["bound_by"]
+    assert re.findall(r"([\d.]+) crossings", said) == [f"{wanted:g}"]
+
+
+@pytest.mark.parametrize("which", ["resident", "offloaded"])
+def test_the_ledger_waits_once_an_exchange(pair: Pair, which: str) -> None:
+    """A generated token waits 230 us for each call of the chips; a prompt waits that once for each island that ran."""
+    path: Path = getattr(pair, which)
+    found = pipeline.energy(path, prompt_tokens=8, tokens=6)
+    latency = get_system("kapoho-point").chip.costs["t_host_link_s"].nominal
+    assert latency == 230e-6
+    ran = sum(1 for row in found["activity"].values() if row["tokens"])
+    assert found["prefill"]["seconds_split"]["host link latency"] == pytest.approx(ran * latency / 8)
+    if which == "resident":  # offloaded, the experts that stay are chosen as it happens
+        split = found["generate"]["seconds_split"]["host link latency"]
+        assert split == pytest.approx(exchanges(path) * latency)
+
+
+def test_figures_of_an_offload_count_what_stays(pair: Pair, copy: Path) -> None:
+    found = pipeline.map(copy, chips=1, max_rows=ROWS, place=False)
+    every = found["offload"]["crossings_per_token"]
+    assert every["plan"] == found["metrics"]["fallback"]["crossings"]
+    assert every["resident"] == 2 * exchanges(pair.resident)
