@@ -15,7 +15,7 @@ from neurodeploy.frontends.families.common import NO_EFFECT, Family
 from neurodeploy.frontends.families.decoder import Decoder, build
 from neurodeploy.frontends.families.fields import ANOTHER, Fields
 from neurodeploy.frontends.families.info import gguf_info, huggingface_info
-from neurodeploy.frontends.families.llama import ROPE_DIVISORS
+from neurodeploy.frontends.families.rope import DIVISORS, LONG, SHORT
 from neurodeploy.frontends.families.tensors import (
     bind,
     huggingface_name,
@@ -72,22 +72,22 @@ def from_huggingface(path: Path, opened: OpenedStore) -> Graph:
     net = family.huggingface(fields)
     fields.finish()
 
-    rename = huggingface_name(huggingface_prefix(store, path), store.names())
-    ignored: Callable[[str], bool] = other_part
-    head, table = rename("lm_head.weight"), rename("embed_tokens.weight")
-    if net.tied and head in store.names():
-        # Some files hold the shared matrix twice. Where the two differ it is not clear which one counts.
-        if not same_tensor(store, head, table):
-            raise fields.refuse("tie_word_embeddings", f"{head} is in the file and differs from {table}")
+    rename = huggingface_name(huggingface_prefix(store, path, family.table, family.prefixes), store.names())
+    head, table = rename("lm_head.weight"), rename(family.table)
+    # Some files hold the shared matrix twice. Where the two differ it is not clear which one counts.
+    twice = net.tied and head in store.names()
+    if twice and not same_tensor(store, head, table):
+        raise fields.refuse("tie_word_embeddings", f"{head} is in the file and differs from {table}")
 
-        def ignored(name: str) -> bool:
-            return name == head or other_part(name)
+    def ignored(name: str) -> bool:
+        return (twice and name == head) or other_part(name, family.derived)
 
     def source(name: str) -> Source:
         made = family.huggingface_source(name, net)
         return replace(made, name=rename(made.name))
 
-    info = huggingface_info(path, family.name, net, text, fields.natural("max_position_embeddings"))
+    positions = net.positions or fields.natural("max_position_embeddings")
+    info = huggingface_info(path, family.name, net, text, positions)
     return _graph(net, info, store, source, path, ignored)
 
 
@@ -103,9 +103,9 @@ def from_gguf(path: Path, opened: OpenedStore) -> Graph:
     fields = Fields(settings, path)
     net = family.gguf(fields, store)
     fields.finish()
-    info = gguf_info(path, family.name, net, metadata, fields.natural("context_length"))
-    make = family.gguf_source
-    return _graph(net, info, store, lambda name: make(name, net), path, lambda name: name == ROPE_DIVISORS)
+    info = gguf_info(path, family.name, net, metadata, net.positions or fields.natural("context_length"))
+    make, tables = family.gguf_source, (DIVISORS, SHORT, LONG)
+    return _graph(net, info, store, lambda name: make(name, net), path, lambda name: name in tables)
 
 
 def _graph(

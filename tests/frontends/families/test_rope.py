@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neurodeploy.frontends.families.rope import inverse_frequencies
+from neurodeploy.frontends.families.rope import rotary
 
 transformers = pytest.importorskip("transformers")
 
@@ -29,6 +29,6 @@ def test_equals_transformers(parameters, head_dim):
         hidden_size=2 * head_dim, num_attention_heads=2, head_dim=head_dim, rope_parameters=dict(parameters)
     )
     expected = transformers.models.llama.modeling_llama.LlamaRotaryEmbedding(config).inv_freq.numpy()
-    found = np.asarray(inverse_frequencies(parameters, head_dim, 1e4, 2048, "test"))
+    found = np.asarray(rotary(parameters, head_dim, 1e4, 2048, "test").inv_freq)
     assert found.shape == expected.shape
     np.testing.assert_allclose(found, expected, rtol=5e-7)
