@@ -7,11 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
-from neurodeploy.errors import ModelError
 from neurodeploy.frontends.families import read_graph
-from neurodeploy.ir.graph import HostOp
 from tests import gguf_files
 
 transformers = pytest.importorskip("transformers")
@@ -55,9 +52,9 @@ FAMILIES: dict[str, tuple[str, dict[str, Any], dict[str, dict[str, Any]]]] = {
         "shared keys, window of 9, tied": {"sliding_window": 9, "tie_word_embeddings": True},
         "longrope": {"rope_parameters": LONGROPE},
         "three quarters rotated": {"rope_parameters": PARTIAL},
-        "three quarters rotated, longrope": {
-            "rope_parameters": {**LONGROPE, "partial_rotary_factor": 0.75, "short_factor": [1.5] * 6, "long_factor": [3.0] * 6},
-        },
+        "three quarters rotated, longrope": {"rope_parameters": {
+            **LONGROPE, "partial_rotary_factor": 0.75, "short_factor": [1.5] * 6, "long_factor": [3.0] * 6,
+        }},
     }),
     "smollm3": ("SmolLM3", {"num_hidden_layers": 5}, {
         "every fourth layer without rope": {},
