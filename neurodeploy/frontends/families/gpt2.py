@@ -99,6 +99,7 @@ def gguf(fields: Fields, store: WeightStore) -> Decoder:
     if hidden % heads or fields.natural("attention.head_count_kv", heads) != heads:
         raise fields.refuse("attention.head_count", f"{hidden} neurons of q, k and v are shared out over it")
     fields.ignore(("vocab_size",))
+    layer = Layer(ffn=_width(fields, store))
     return Decoder(
         vocab=common.gguf_vocabulary(store, fields.subject),
         hidden=hidden,
@@ -108,7 +109,7 @@ def gguf(fields: Fields, store: WeightStore) -> Decoder:
         eps=fields.positive("attention.layer_norm_epsilon"),
         act="gelu_tanh",
         attention_scale=(hidden // heads) ** -0.5,
-        layers=(Layer(ffn=fields.natural("feed_forward_length")),) * fields.natural("block_count", most=MOST_LAYERS),
+        layers=(layer,) * fields.natural("block_count", most=MOST_LAYERS),
         tied="output.weight" not in store.names(),
         biases=BIASES,
         norm="layernorm",
@@ -116,6 +117,12 @@ def gguf(fields: Fields, store: WeightStore) -> Decoder:
         positions=fields.natural("context_length"),
         learnt_positions=True,
     )
+
+
+def _width(fields: Fields, store: WeightStore) -> int:
+    """Neurons of the feed-forward part: the converter writes four times the hidden size, whatever the matrix has."""
+    said, matrix = fields.natural("feed_forward_length"), "blk.0.ffn_up.weight"
+    return store.shape(matrix)[0] if matrix in store.names() else said
 
 
 def gguf_source(name: str, net: Decoder) -> Source:

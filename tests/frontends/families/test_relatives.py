@@ -77,7 +77,7 @@ UNSAID = {
     "qwen2": ("windows in the last layers", "windows where they are listed"),
     "qwen3": ("windows in all layers",),
     "smollm3": ("where they are listed", "every second", "windows"),
-    "gpt2": ("narrow", "silu, plain scores", "falling scores"),
+    "gpt2": ("silu, plain scores", "falling scores"),
 }
 CASES = [(family, case) for family, (_, _, cases) in FAMILIES.items() for case in cases]
 
