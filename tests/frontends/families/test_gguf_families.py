@@ -149,7 +149,16 @@ def test_gemma3(saved, small, write, agrees):
     ("settings", "field"),
     [
         ({"expert_count": 8}, "expert_count"),
-        ({"rope.scaling.type": "yarn"}, "rope_type"),
+        ({"rope.scaling.type": "yarn"}, "rope.scaling.factor"),
+        (
+            {"rope.scaling.type": "yarn", "rope.scaling.factor": 4.0, "rope.scaling.yarn_attn_factor": 2.0},
+            "yarn_attn_factor",
+        ),
+        (
+            {"rope.scaling.type": "yarn", "rope.scaling.factor": 4.0, "rope.scaling.yarn_ext_factor": 0.5},
+            "yarn_ext_factor",
+        ),
+        ({"rope.scaling.type": "dynamo"}, "rope_type"),
         ({"rope.dimension_count": 8}, "rope.dimension_count"),
         ({"attention.scale": 0.5}, "attention.scale"),
         ({"attention.head_count_kv": 3}, "attention.head_count_kv"),
@@ -166,11 +175,12 @@ def test_refuses_settings(llama, write, settings, field):
 
 def test_refuses_other_architectures(llama, write):
     model = llama()
-    path = write(model, "qwen2", {})
+    path = write(model, "falcon", {})
     with pytest.raises(ModelError) as caught:
         read_graph(path)
     assert caught.value.code == "ND1011"
-    assert "'qwen2'" in caught.value.problem
+    assert "'falcon'" in caught.value.problem
+    assert "llama, qwen2, qwen3, phi3, smollm3, gpt2, gemma3 are" in caught.value.problem
 
 
 def test_refuses_a_tensor_left_over(llama, write):
