@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from neurodeploy.ir.graph import HOST_OPS, HostOp, ModelInfo, WeightStore
+from neurodeploy.ir.graph import HOST_OPS, OPTIONAL_ATTRS, HostOp, ModelInfo, WeightStore
 from neurodeploy.ir.program import IslandCall, Program
 
 Attrs = Mapping[str, Any]
@@ -38,7 +38,7 @@ ATTRS: Mapping[str, Callable[[Any], bool]] = {
     "scale": _number, "eps": _positive, "floor_scale": _positive, "group": _natural, "head_dim": _natural,
     "heads": _natural, "kv_heads": _natural, "top_k": _natural, "window": _optional, "chunk": _optional,
     "inv_freq": lambda value: isinstance(value, tuple) and all(map(_number, value)),
-    "style": lambda value: value in ("half", "interleaved"), "factor": _positive,
+    "style": lambda value: value in ("half", "interleaved"), "factor": _positive, "rotated": _natural,
     "act": lambda value: value in ("silu", "gelu_tanh"),
 }  # fmt: skip
 
@@ -49,7 +49,10 @@ FITS: Mapping[str, Callable[[Any, Sizes, Sizes], bool]] = {
     "rmsnorm": lambda a, i, o: len(i) == 1 and i == o and i[0] % a["group"] == 0,
     "layernorm": lambda a, i, o: len(i) == 1 and i == o and i[0] % a["group"] == 0,
     "rope": lambda a, i, o: (
-        len(i) == 1 and i == o and i[0] % a["head_dim"] == 0 and 2 * len(a["inv_freq"]) <= a["head_dim"]
+        len(i) == 1
+        and i == o
+        and i[0] % a["head_dim"] == 0
+        and 2 * len(a["inv_freq"]) == a.get("rotated", a["head_dim"]) <= a["head_dim"]
     ),
     "temperature": lambda a, i, o: len(i) == 1 and i == o,
     "attention": lambda a, i, o: (
@@ -102,7 +105,8 @@ def check_program(program: Program, weights: WeightStore) -> None:
 
 
 def _check_attrs(op: HostOp) -> None:
-    for key in (*HOST_OPS[op.op], *({"factor"} & set(op.attrs))):
+    optional = (key for key in OPTIONAL_ATTRS.get(op.op, ()) if key in op.attrs)
+    for key in (*HOST_OPS[op.op], *optional):
         if not ATTRS[key](op.attrs[key]):
             raise ValueError(f"{op.path}: {key} = {op.attrs[key]!r:.60} is not possible")
 

@@ -13,7 +13,7 @@ embedding       T n (0 where scale = 1)                        8 T n  (table row
 position_emb.   T n                                            12 T n
 rmsnorm         T n (3, 4 with weight) + 3 T n / group         8 T n + 4 group with weight
 layernorm       7 T n + 4 T n / group                          8 T n + 8 group
-rope            3 T n                                          8 T n + 4 T head_dim  (cosine and sine)
+rope            3 T n R / head_dim  (R neurons are rotated)    8 T n + 4 T R  (cosine and sine)
 temperature     T n                                            8 T n + 4 T
 attention       P heads (4 D + EXP + 4) + T heads D            8 T heads D + 8 T kv D (append) + 8 kv D keys(T)
 glu             T n (EXP + 4); gelu_tanh T n (EXP + 9)         12 T n
@@ -24,10 +24,9 @@ moe_dispatch    n rows                                         8 n rows + 4 T E 
 moe_combine     n rows                                         12 n rows + 4 T E
 ==============  =============================================  ====================================================
 
-Neurons of a head that rope lets pass are charged like those that it rotates. ``keys(T)`` is the number of distinct keys
-that the T queries see: they are read once a call, so a long prefill is charged less per token than decoding, as on a real
-host. A float `Projection` is 2 T in out flops and its weights, inputs and outputs in float32. An island that the host
-computes has a rule of its own (`island_work`).
+``keys(T)`` is the number of distinct keys that the T queries see: they are read once a call, so a long prefill is
+charged less per token than decoding, as on a real host. A float `Projection` is 2 T in out flops and its weights,
+inputs and outputs in float32. An island that the host computes has a rule of its own (`island_work`).
 """
 
 from __future__ import annotations
@@ -76,7 +75,9 @@ def work(op: HostOp | Projection, sizes: Mapping[str, int], tokens: int, context
     if op.op == "layernorm":
         return Work(7 * elements + 4 * elements // _int(attrs, "group"), 2 * FLOAT * (elements + _int(attrs, "group")))
     if op.op == "rope":
-        return Work(3 * elements, 2 * FLOAT * elements + FLOAT * tokens * _int(attrs, "head_dim"))
+        dim = _int(attrs, "head_dim")
+        rotated = _int(attrs, "rotated") if "rotated" in attrs else dim
+        return Work(3 * elements * rotated // dim, 2 * FLOAT * elements + FLOAT * tokens * rotated)
     if op.op == "temperature":
         return Work(elements, 2 * FLOAT * elements + FLOAT * tokens)
     if op.op == "attention":

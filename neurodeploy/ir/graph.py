@@ -34,9 +34,9 @@ HOST_OPS: Mapping[str, tuple[str, ...]] = {
     # x -> (x - mean(x)) * rsqrt(mean((x - mean(x))^2) + eps) * weight + bias over each group of `group` neurons
     #                                                                     weights: weight[group], bias[group]
     "layernorm": ("eps", "group"),
-    # x[T, heads * head_dim] -> rotated by position; inv_freq: tuple of R / 2 <= head_dim / 2 radians per token: the first
-    # R neurons of a head are rotated, the others pass; style "half" pairs (i, i + R / 2), "interleaved" pairs
-    # (2 i, 2 i + 1). Cosine and sine are multiplied by the attribute `factor` where it is there (YaRN, LongRoPE).
+    # x[T, heads * head_dim] -> rotated by position; inv_freq: tuple of R / 2 radians per token; style "half" pairs
+    # (i, i + R / 2), "interleaved" pairs (2 i, 2 i + 1). R is `rotated`, or else head_dim: the first R neurons of a head
+    # are rotated, the others pass. Cosine and sine are multiplied by `factor` where it is there (YaRN, LongRoPE).
     "rope": ("head_dim", "inv_freq", "style"),
     # x -> x * (1 + scale * log1p(floor((position + 1) / floor_scale)))           Llama 4, layers without RoPE
     "temperature": ("scale", "floor_scale"),
@@ -57,6 +57,10 @@ HOST_OPS: Mapping[str, tuple[str, ...]] = {
     # routing, y_0 .. y_{E-1} -> sum of the experts' outputs at the tokens that they were given
     "moe_combine": (),
 }
+
+
+#: Attributes that an operation may carry beside those.
+OPTIONAL_ATTRS: Mapping[str, tuple[str, ...]] = {"rope": ("rotated", "factor")}
 
 
 @runtime_checkable

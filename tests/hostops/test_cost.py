@@ -57,6 +57,11 @@ def test_every_operation_has_a_case():
     assert set(CASES) == set(HOST_OPS)
 
 
+def test_work_of_a_part_that_is_rotated():
+    found = work(op("rope", head_dim=16, inv_freq=(1.0,) * 6, style="half", rotated=12, factor=1.2), SIZES, 3, 5)
+    assert found == Work(3 * 3 * 48, 8 * 3 * 64 + 4 * 3 * 12)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_work(name):
     operation, expected = CASES[name]

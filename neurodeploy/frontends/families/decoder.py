@@ -52,6 +52,7 @@ class Decoder:
     """The whole network. `biases` are the roles whose projections have one; `ffn_name` is "mlp" or "feed_forward".
 
     norm : "rmsnorm" or "layernorm"; gated : the feed-forward part has a gate
+    rotated : neurons of a head that RoPE turns, None for all of them
     positions : the longest text for which its positions are right, where that is not what the configuration says
     learnt_positions : a table of `positions` rows is added to the embeddings
     """
@@ -74,6 +75,7 @@ class Decoder:
     ffn_name: str = "mlp"
     norm: str = "rmsnorm"
     gated: bool = True
+    rotated: int | None = None
     positions: int | None = None
     learnt_positions: bool = False
 
@@ -168,6 +170,8 @@ def _attention(g: Built, net: Decoder, layer: Layer, index: int, x: str) -> str:
             wire = g.norm(f"{path}.{role}_norm", wire, net.eps, net.head_dim, index)
         if layer.inv_freq is not None:
             attrs: dict[str, Attr] = {"head_dim": net.head_dim, "inv_freq": layer.inv_freq, "style": net.rope_style}
+            if net.rotated is not None:
+                attrs["rotated"] = net.rotated
             if layer.rope_factor != 1.0:
                 attrs["factor"] = layer.rope_factor
             wire = g.host(f"{path}.{role}_rope", "rope", (wire,), size, attrs, layer=index)

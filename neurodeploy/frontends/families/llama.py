@@ -66,6 +66,7 @@ def decoder(
         layers=(layer,) * fields.natural("num_hidden_layers", most=MOST_LAYERS),
         tied=fields.flag("tie_word_embeddings"),
         biases=biases,
+        rotated=turned.part_of(head_dim),
         positions=turned.positions,
     )
 
@@ -111,6 +112,7 @@ def gguf_decoder(fields: Fields, store: WeightStore, theta: float = THETA, parti
         layers=(layer,) * fields.natural("block_count", most=MOST_LAYERS),
         tied="output.weight" not in names,
         biases=frozenset(biases),
+        rotated=turned.part_of(head_dim),
         positions=turned.positions,
     )
 

@@ -43,6 +43,11 @@ class Rotary(NamedTuple):
     factor: float = 1.0
     positions: int | None = None
 
+    def part_of(self, head_dim: int) -> int | None:
+        """How many of a head's neurons are rotated; None where all are."""
+        rotated = 2 * len(self.inv_freq)
+        return None if rotated == head_dim else rotated
+
 
 class _Plain(NamedTuple):
     """What every rule starts from: unscaled frequencies, their base, and the positions of the model."""

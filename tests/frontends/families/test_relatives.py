@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from neurodeploy.errors import ModelError
 from neurodeploy.frontends.families import read_graph
+from neurodeploy.ir.graph import HostOp
 from tests import gguf_files
 
 transformers = pytest.importorskip("transformers")
@@ -120,3 +124,94 @@ def test_gguf_equals_transformers(family, case, made, agrees, tmp_path):
     info = read_graph(path).info
     assert (info.family, info.vocab_size) == ("llama" if family == "mistral" else family, 97)
     assert (info.bos_token, info.eos_tokens) == (2, (1,))
+
+
+@pytest.mark.parametrize("family", ["qwen2", "qwen3", "mistral", "phi3", "gpt2"])
+def test_old_names_of_settings(family, made, edited, agrees):
+    """Files from before transformers 5: rope_theta beside rope_scaling, no layer_types; GPT-2 with the common names."""
+    case = {"qwen2": "yarn", "qwen3": "yarn", "mistral": "linear", "phi3": "longrope", "gpt2": "four heads"}[family]
+    folder, model = made(family, case)
+    if family == "gpt2":
+        edited(folder, n_layer=None, num_hidden_layers=2, n_embd=None, hidden_size=64, n_ctx=64)
+    else:
+        table = model.config.rope_parameters
+        scaling = {key: value for key, value in table.items() if key not in ("rope_theta", "rope_type")}
+        kind = {"longrope": "su"}.get(table["rope_type"], table["rope_type"])
+        if family == "phi3":  # the length stands beside the table, the share is left out
+            scaling = {key: scaling[key] for key in ("short_factor", "long_factor")}
+        edited(folder, rope_parameters=None, rope_theta=1e4, rope_scaling={"type": kind, **scaling}, layer_types=None)
+    agrees(folder, model)
+
+
+@pytest.mark.parametrize("prefix", ["transformer.", ""])
+def test_gpt2_of_old_files(prefix, made, agrees):
+    """Without the prefix, and with the masks that were saved once."""
+    safetensors = pytest.importorskip("safetensors.torch")
+    folder, model = made("gpt2", "four heads")
+    file = folder / "model.safetensors"
+    tensors = {prefix + name.removeprefix("transformer."): value for name, value in safetensors.load_file(file).items()}
+    for layer in range(2):
+        tensors[f"{prefix}h.{layer}.attn.bias"] = torch.ones(1, 1, 64, 64)
+        tensors[f"{prefix}h.{layer}.attn.masked_bias"] = torch.tensor(-1e4)
+    safetensors.save_file(tensors, file)
+    agrees(folder, model)
+
+
+def test_a_null_window_is_none_and_a_missing_one_is_the_default(made, edited):
+    folder, _ = made("mistral", "no window, tied")
+
+    def windows() -> set[object]:
+        return {op.attrs["window"] for op in read_graph(folder).ops if isinstance(op, HostOp) and op.op == "attention"}
+
+    assert windows() == {None}
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    del config["sliding_window"]
+    path.write_text(json.dumps(config))
+    assert windows() == {4096} == {transformers.MistralConfig().sliding_window}
+
+
+@pytest.mark.parametrize(
+    ("family", "settings", "field"),
+    [
+        ("qwen2", {"layer_types": ["sliding_attention", "full_attention"]}, "layer_types"),
+        ("qwen2", {"use_sliding_window": True, "sliding_window": 0}, "sliding_window"),
+        ("qwen2", {"hidden_act": "relu"}, "hidden_act"),
+        ("qwen3", {"rope_scaling": {"rope_type": "default", "partial_rotary_factor": 0.5}}, "partial_rotary_factor"),
+        ("mistral", {"sliding_window": -1}, "sliding_window"),
+        ("phi3", {"partial_rotary_factor": 1.5, "rope_parameters": {}}, "partial_rotary_factor"),
+        ("phi3", {"rope_scaling": {"type": "su", "short_factor": [1.0], "long_factor": [1.0]}}, "short_factor"),
+        ("smollm3", {"no_rope_layers": [1]}, "no_rope_layers"),
+        ("smollm3", {"layer_types": ["sliding_attention"] * 5}, "layer_types"),
+        ("gpt2", {"activation_function": "gelu"}, "activation_function"),
+        ("gpt2", {"add_cross_attention": True}, "add_cross_attention"),
+        ("gpt2", {"n_head": 5}, "n_head"),
+        ("gpt2", {"num_hidden_layers": 3}, "num_hidden_layers"),
+    ],
+)
+def test_refuses_by_name(family, settings, field, made, edited):
+    folder, _ = made(family, next(iter(FAMILIES[family][2])))
+    with pytest.raises(ModelError) as caught:
+        read_graph(edited(folder, **settings))
+    assert caught.value.code == "ND1012"
+    assert field in caught.value.problem
+
+
+def test_longrope_bounds_the_positions(made):
+    """64 positions of 128: beyond them transformers would turn all keys by another table."""
+    assert read_graph(made("phi3", "longrope")[0]).info.max_positions == 64
+    assert read_graph(made("phi3", "all heads have keys")[0]).info.max_positions == 128
+
+
+def test_fused_matrices_are_read_in_slices(made):
+    """One head's rows of k touch one part of the fused matrix, not the whole of it."""
+    folder, model = made("phi3", "all heads have keys")
+    store = read_graph(folder).weights
+    asked: list[tuple[object, ...]] = []
+    below = store.store
+    whole = below.block
+    below.block = lambda name, key: asked.append((name, key)) or whole(name, key)
+    rows = store.get("layers.1.self_attn.k_proj.weight", 16, 32)
+    expected = model.model.layers[1].self_attn.qkv_proj.weight[64 + 16 : 64 + 32].detach().numpy()
+    assert (rows == expected).all()
+    assert asked == [("model.layers.1.self_attn.qkv_proj.weight", (slice(80, 96),))]
