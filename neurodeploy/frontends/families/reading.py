@@ -86,9 +86,9 @@ def from_huggingface(path: Path, opened: OpenedStore) -> Graph:
         made = family.huggingface_source(name, net)
         return replace(made, name=rename(made.name))
 
-    positions = net.positions or fields.natural("max_position_embeddings")
-    info = huggingface_info(path, family.name, net, text, positions)
-    return _graph(net, info, store, source, path, ignored)
+    positions = fields.natural("max_position_embeddings", net.positions)
+    info = huggingface_info(path, family.name, net, text, net.positions or positions)
+    return _graph(net, info, positions, store, source, path, ignored)
 
 
 def from_gguf(path: Path, opened: OpenedStore) -> Graph:
@@ -103,14 +103,16 @@ def from_gguf(path: Path, opened: OpenedStore) -> Graph:
     fields = Fields(settings, path)
     net = family.gguf(fields, store)
     fields.finish()
-    info = gguf_info(path, family.name, net, metadata, net.positions or fields.natural("context_length"))
+    positions = fields.natural("context_length")
+    info = gguf_info(path, family.name, net, metadata, net.positions or positions)
     make, tables = family.gguf_source, (DIVISORS, SHORT, LONG)
-    return _graph(net, info, store, lambda name: make(name, net), path, lambda name: name in tables)
+    return _graph(net, info, positions, store, lambda name: make(name, net), path, lambda name: name in tables)
 
 
 def _graph(
     net: Decoder,
     info: ModelInfo,
+    positions: int,
     store: WeightStore,
     source: Callable[[str], Source],
     path: Path,
@@ -118,4 +120,10 @@ def _graph(
 ) -> Graph:
     built = build(net)
     weights = bind(store, {name: source(name) for name in built.tensors}, built.tensors, path, ignored)
-    return Graph(info, built.populations, tuple(built.ops), weights)
+    notes: tuple[str, ...] = ()
+    if info.max_positions < positions:
+        notes = (
+            f"{path} takes texts of up to {info.max_positions} tokens here, not {positions}: longer ones would need other"
+            " rotary frequencies for all of their tokens",
+        )
+    return Graph(info, built.populations, tuple(built.ops), weights, notes=notes)
