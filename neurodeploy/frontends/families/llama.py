@@ -78,14 +78,17 @@ def huggingface_source(name: str, net: Decoder) -> Source:
 def gguf(fields: Fields, store: WeightStore) -> Decoder:
     for name in ("expert_count", "expert_used_count"):
         fields.only(name, 0)
-    return gguf_decoder(fields, store)
+    return with_gguf_window(fields, gguf_decoder(fields, store))
+
+
+def with_gguf_window(fields: Fields, net: Decoder) -> Decoder:
+    """The network with the window of all its layers, where the file has one: Phi-3's do, Mistral's may."""
+    window = fields.natural("attention.sliding_window", 0, least=0) or None
+    return common.with_windows(net, [window] * len(net.layers))
 
 
 def gguf_decoder(fields: Fields, store: WeightStore, theta: float = THETA, partial: bool = False) -> Decoder:
-    """A decoder of equal layers whose biases are those that the file holds. A window, where one is set, is every layer's.
-
-    The converter leaves out Mistral's window; where a file has one it is meant.
-    """
+    """A decoder of equal layers whose biases are those that the file holds."""
     hidden, heads = fields.natural("embedding_length"), fields.natural("attention.head_count")
     kv_heads = fields.natural("attention.head_count_kv", heads)
     common.check_heads(fields, heads, kv_heads, "attention.head_count_kv")
@@ -95,10 +98,7 @@ def gguf_decoder(fields: Fields, store: WeightStore, theta: float = THETA, parti
     biased = {part.split(".")[1][0]: gguf for part, gguf in common.GGUF_LAYER.items() if part.startswith("self_attn")}
     biases = {role for role, part in biased.items() if f"blk.0.{part}.bias" in names}
     biases |= {role for role in MLP_BIAS if f"blk.0.ffn_{role}.bias" in names}
-    layer = Layer(
-        ffn=fields.natural("feed_forward_length"), inv_freq=turned.inv_freq, rope_factor=turned.factor,
-        window=fields.natural("attention.sliding_window", 0, least=0) or None,
-    )  # fmt: skip
+    layer = Layer(ffn=fields.natural("feed_forward_length"), inv_freq=turned.inv_freq, rope_factor=turned.factor)
     fields.ignore(("vocab_size",))
     return Decoder(
         vocab=common.gguf_vocabulary(store, fields.subject),

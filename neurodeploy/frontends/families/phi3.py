@@ -61,7 +61,7 @@ def huggingface_source(name: str, net: Decoder) -> Source:
 
 
 def gguf(fields: Fields, store: WeightStore) -> Decoder:
-    return llama.gguf_decoder(fields, store, partial=True)
+    return llama.with_gguf_window(fields, llama.gguf_decoder(fields, store, partial=True))
 
 
 def gguf_source(name: str, net: Decoder) -> Source:

@@ -197,6 +197,15 @@ def test_refuses_by_name(family, settings, field, made, edited):
     assert field in caught.value.problem
 
 
+@pytest.mark.parametrize("family", ["qwen2", "qwen3", "smollm3", "gpt2"])
+def test_gguf_keys_that_a_family_does_not_have(family, made, tmp_path):
+    """A window of one of these would be of some layers only, and the file does not say which."""
+    model = made(family, next(iter(FAMILIES[family][2])))[1]
+    path = gguf_files.save(tmp_path / "model.gguf", model, settings={"attention.sliding_window": 8})
+    with pytest.raises(ModelError, match=r"ND1012 .*attention\.sliding_window"):
+        read_graph(path)
+
+
 def test_longrope_bounds_the_positions(made):
     """64 positions of 128: beyond them transformers would turn all keys by another table."""
     bounded, whole = (read_graph(made("phi3", case)[0]) for case in ("longrope", "all heads have keys"))
