@@ -35,7 +35,16 @@ class Fields:
         self.values = {**(defaults or {}), **{name: value for name, value in values.items() if value is not None}}
         self.subject = subject
         self._given = {name for name, value in values.items() if value is not None}
+        self._null = set(values) - self._given
         self._read: set[str] = set()
+
+    def alias(self, own: str, usual: str) -> None:
+        """One setting that may stand under either name. It is read as `own`; ND1012 where the two differ."""
+        self._read.add(usual)
+        if usual in self._given:
+            if own in self._given and self.values[own] != self.values[usual]:
+                raise self.refuse(usual, f"{own} is {self.values[own]!r:.40}, and both mean the same")
+            self.values[own] = self.values[usual]
 
     def refuse(self, name: str, need: str, fix: str = ANOTHER) -> ModelError:
         """The error for a value that is not supported."""
@@ -61,6 +70,21 @@ class Fields:
         if type(value) not in (int, float) or not (math.isfinite(value) and value > 0):
             raise self.refuse(name, "a positive number is needed")
         return float(value)
+
+    def natural_or_null(self, name: str) -> int | None:
+        """A whole number; None where the file says null, which goes before a default, or where nobody says anything."""
+        if name in self._null or name not in self.values:
+            self._read.add(name)
+            return None
+        return self.natural(name)
+
+    def positives(self, name: str, count: int) -> list[float]:
+        """A list of `count` positive numbers."""
+        value = self.get(name)
+        numbers = isinstance(value, list) and all(type(item) in (int, float) for item in value)
+        if not numbers or len(value) != count or not all(math.isfinite(item) and item > 0 for item in value):
+            raise self.refuse(name, f"a list of {count} positive numbers is needed")
+        return [float(item) for item in value]
 
     def flag(self, name: str, default: Any = _MISSING) -> bool:
         """True or False; old files write 0 or another number."""

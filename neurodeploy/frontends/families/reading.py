@@ -15,7 +15,7 @@ from neurodeploy.frontends.families.common import NO_EFFECT, Family
 from neurodeploy.frontends.families.decoder import Decoder, build
 from neurodeploy.frontends.families.fields import ANOTHER, Fields
 from neurodeploy.frontends.families.info import gguf_info, huggingface_info
-from neurodeploy.frontends.families.llama import ROPE_DIVISORS
+from neurodeploy.frontends.families.rope import DIVISORS, LONG, SHORT
 from neurodeploy.frontends.families.tensors import (
     bind,
     huggingface_name,
@@ -72,23 +72,23 @@ def from_huggingface(path: Path, opened: OpenedStore) -> Graph:
     net = family.huggingface(fields)
     fields.finish()
 
-    rename = huggingface_name(huggingface_prefix(store, path), store.names())
-    ignored: Callable[[str], bool] = other_part
-    head, table = rename("lm_head.weight"), rename("embed_tokens.weight")
-    if net.tied and head in store.names():
-        # Some files hold the shared matrix twice. Where the two differ it is not clear which one counts.
-        if not same_tensor(store, head, table):
-            raise fields.refuse("tie_word_embeddings", f"{head} is in the file and differs from {table}")
+    rename = huggingface_name(huggingface_prefix(store, path, family.table, family.prefixes), store.names())
+    head, table = rename("lm_head.weight"), rename(family.table)
+    # Some files hold the shared matrix twice. Where the two differ it is not clear which one counts.
+    twice = net.tied and head in store.names()
+    if twice and not same_tensor(store, head, table):
+        raise fields.refuse("tie_word_embeddings", f"{head} is in the file and differs from {table}")
 
-        def ignored(name: str) -> bool:
-            return name == head or other_part(name)
+    def ignored(name: str) -> bool:
+        return (twice and name == head) or other_part(name, family.derived)
 
     def source(name: str) -> Source:
         made = family.huggingface_source(name, net)
         return replace(made, name=rename(made.name))
 
-    info = huggingface_info(path, family.name, net, text, fields.natural("max_position_embeddings"))
-    return _graph(net, info, store, source, path, ignored)
+    positions = fields.natural("max_position_embeddings", net.positions)
+    info = huggingface_info(path, family.name, net, text, net.positions or positions)
+    return _graph(net, info, positions, store, source, path, ignored)
 
 
 def from_gguf(path: Path, opened: OpenedStore) -> Graph:
@@ -103,14 +103,16 @@ def from_gguf(path: Path, opened: OpenedStore) -> Graph:
     fields = Fields(settings, path)
     net = family.gguf(fields, store)
     fields.finish()
-    info = gguf_info(path, family.name, net, metadata, fields.natural("context_length"))
-    make = family.gguf_source
-    return _graph(net, info, store, lambda name: make(name, net), path, lambda name: name == ROPE_DIVISORS)
+    positions = fields.natural("context_length")
+    info = gguf_info(path, family.name, net, metadata, net.positions or positions)
+    make, tables = family.gguf_source, (DIVISORS, SHORT, LONG)
+    return _graph(net, info, positions, store, lambda name: make(name, net), path, lambda name: name in tables)
 
 
 def _graph(
     net: Decoder,
     info: ModelInfo,
+    positions: int,
     store: WeightStore,
     source: Callable[[str], Source],
     path: Path,
@@ -118,4 +120,10 @@ def _graph(
 ) -> Graph:
     built = build(net)
     weights = bind(store, {name: source(name) for name in built.tensors}, built.tensors, path, ignored)
-    return Graph(info, built.populations, tuple(built.ops), weights)
+    notes: tuple[str, ...] = ()
+    if info.max_positions < positions:
+        notes = (
+            f"{path} takes texts of up to {info.max_positions} tokens here, not {positions}: longer ones would need other"
+            " rotary frequencies for all of their tokens",
+        )
+    return Graph(info, built.populations, tuple(built.ops), weights, notes=notes)
