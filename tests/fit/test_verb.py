@@ -9,7 +9,7 @@ import pytest
 
 import neurodeploy as nd
 from neurodeploy.errors import DoesNotFit
-from tests.fit.test_outlines import config
+from tests.fit.configs import config
 from tests.pipeline_spiking.networks import DT, Files
 from tests.tiny import call
 

@@ -1,7 +1,7 @@
 """Outlines: from a configuration, a table of tensors or a name to shapes, without weights.
 
 `read_outline` takes a Hugging Face folder or its bare config.json, a .gguf file, or a name of `known`. A new family is a
-function from `Fields` to a `Sketch` and one line of `FAMILIES`.
+row of `rows.ROWS`, or a function from `Settings` to a `Sketch` and one line of `FAMILIES`.
 """
 
 from __future__ import annotations
@@ -9,17 +9,18 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.families import ARCHITECTURES, HUGGINGFACE
-from neurodeploy.frontends.families.fields import Fields
 from neurodeploy.frontends.files import cannot_open, read_json
-from neurodeploy.frontends.outlines import decoders, plain, recurrent
+from neurodeploy.frontends.outlines import decoders, gemma3n, original_mamba, recurrent
 from neurodeploy.frontends.outlines.draw import Sketch, outline
-from neurodeploy.frontends.outlines.settings import fields_of, text_part
+from neurodeploy.frontends.outlines.rows import GENERIC, NEEDED, ROWS, Row
+from neurodeploy.frontends.outlines.settings import Settings, check_unread, fields_of, text_part
 from neurodeploy.ir.outline import Outline
 
 #: Largest config.json that is read.
@@ -28,31 +29,40 @@ CONFIG_LIMIT = 16_000_000
 CONTEXT = 1024
 _MODELS = Path(__file__).parent / "models"
 
-_Family = tuple[Callable[[Fields], Sketch], Callable[[], Mapping[str, Any]]]
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """How a ``model_type`` is read: settings -> `Sketch`, what transformers assumes for missing ones, other names."""
+
+    read: Callable[[Settings], Sketch]
+    defaults: Callable[[], Mapping[str, Any]] = dict
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
 
-def _own(module: str) -> _Family:
-    return partial(decoders.of_family, module), partial(decoders.family_defaults, module)
+def _own(module: str) -> Reader:
+    return Reader(partial(decoders.of_family, module), partial(decoders.family_defaults, module))
 
 
-def _relative(kind: str) -> _Family:
-    return partial(decoders.relative, kind), lambda: {**decoders.LLAMA, **decoders.RELATIVES[kind].defaults}
+def _row(row: Row) -> Reader:
+    return Reader(partial(decoders.decoder, row), lambda: row.defaults, row.aliases)
 
 
-def _plain(kind: str) -> _Family:
-    return partial(plain.plain, kind), lambda: plain.TABLE[kind].defaults
-
-
-#: ``model_type`` of config.json -> how its settings become a `Sketch`, and what transformers assumes for missing ones.
-FAMILIES: Mapping[str, _Family] = {
+#: Names of the original checkpoints, which transformers' own conversions keep beside its names.
+MAMBA = {"d_model": "hidden_size", "n_layer": "num_hidden_layers", "d_inner": "intermediate_size"}
+#: ``model_type`` of config.json -> its reader.
+FAMILIES: Mapping[str, Reader] = {
     **{kind: _own(module) for kind, (module, _) in HUGGINGFACE.items()},
-    **{kind: _relative(kind) for kind in decoders.RELATIVES},
-    **{kind: _plain(kind) for kind in plain.TABLE},
-    "hgrn_bit": (recurrent.hgrn_bit, dict),
-    "gla_swa": (recurrent.gla_swa, dict),
-    "mamba": (recurrent.mamba, dict),
-    "mamba2": (recurrent.mamba2, dict),
+    **{kind: _row(row) for kind, row in ROWS.items()},
+    "hgrn_bit": Reader(recurrent.hgrn_bit),
+    "gla_swa": Reader(recurrent.gla_swa),
+    "mamba": Reader(recurrent.mamba, aliases=MAMBA),
+    "falcon_mamba": Reader(recurrent.mamba, aliases=MAMBA),
+    "mamba2": Reader(recurrent.mamba2, aliases=MAMBA),
+    "gemma3n_text": Reader(gemma3n.gemma3n, lambda: gemma3n.DEFAULTS),
+    "gemma3n": Reader(gemma3n.gemma3n, lambda: gemma3n.DEFAULTS),
+    "rwkv": Reader(recurrent.rwkv, aliases={"context_length": "max_position_embeddings"}),
 }
+_GENERIC = _row(GENERIC)
 
 
 def known() -> dict[str, str]:
@@ -116,19 +126,17 @@ def config_outline(
 ) -> Outline:
     """The outline of a config.json object; `context` is cut to the model's positions."""
     settings, left = text_part(config, subject)
+    settings = original_mamba.translated(settings, subject) or settings
     kind = _kind(config, settings, subject, generic)
-    read, defaults = FAMILIES[kind] if kind in FAMILIES else FAMILIES["llama"]
-    fields, notes = fields_of(settings, subject, defaults())
-    sketch = read(fields)
+    reader = FAMILIES.get(kind, _GENERIC)
+    fields, notes = fields_of(settings, subject, reader.defaults(), reader.aliases)
+    sketch = reader.read(fields)
     family = kind if kind in FAMILIES else f"{kind}, taken for a decoder like llama"
+    notes += check_unread(fields, family)
     if kind not in FAMILIES:
-        notes.append(f"model_type {kind!r:.60} is not known: its layers are taken for Llama's, which may be wrong")
+        notes.insert(0, f"model_type {kind!r:.60} is not known: its layers are taken for Llama's, which may be wrong")
     made = outline(sketch, name, family, source, min(context, sketch.max_positions), left)
-    if not notes:
-        return made
-    from dataclasses import replace
-
-    return replace(made, notes=(*made.notes, *notes))
+    return replace(made, notes=(*notes, *made.notes)) if notes else made
 
 
 def _kind(config: Mapping[str, Any], settings: Mapping[str, Any], subject: object, generic: bool) -> str:
@@ -141,7 +149,8 @@ def _kind(config: Mapping[str, Any], settings: Mapping[str, Any], subject: objec
         if kind in FAMILIES:
             return kind
     kind = kinds[0] if kinds else str(first or "none")
-    lacking = [name for name in decoders.GENERIC if not isinstance(settings.get(name), int)]
+    have = {GENERIC.aliases.get(name, name) for name, value in settings.items() if isinstance(value, (int, list))}
+    lacking = [name for name in NEEDED if name not in have]
     if generic and not lacking:
         return kind
     fix = (

@@ -6,6 +6,7 @@ they become shapes. Experts are drawn once and counted.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -21,6 +22,8 @@ DENSE = (
     1.0,
     "every activation is taken as non-zero, the most there can be; real text gave 94 to 99 % at 12 to 16 bits",
 )
+#: Part of a path that stands for each expert of a layer: drawn once.
+EXPERTS = ".experts."
 #: Experts of all layers together: four times what the largest published model has.
 MOST_EXPERTS = 1 << 17
 
@@ -32,6 +35,8 @@ class Sketch:
     kinds : for each layer what tells it from layers of another kind.
     draw : (operations so far, kind, residual stream) -> residual stream, drawing one layer; experts drawn once.
     experts : kind -> (experts, chosen), where the kind has any.
+    positions : rows of a learnt table of positions. embedding_width : columns of the embedding table, 0 for `hidden`.
+    outside : parameters beside layers, tables and head: the last norm, the head's bias and the like.
     """
 
     hidden: int
@@ -44,6 +49,7 @@ class Sketch:
     experts: Mapping[Hashable, tuple[int, int]] = field(default_factory=dict)
     positions: int = 0
     embedding_width: int = 0
+    outside: int = 0
     activity: tuple[float, str] = DENSE
     notes: tuple[str, ...] = ()
 
@@ -57,7 +63,7 @@ def outline(sketch: Sketch, name: str, family: str, source: str, context: int, l
     layers: dict[Hashable, list[int]] = {}
     for index, kind in enumerate(sketch.kinds):
         layers.setdefault(kind, []).append(index)
-    blocks = []
+    blocks, small = [], sketch.outside
     for number, (kind, where) in enumerate(layers.items()):
         built = Built()
         built.populations["h"] = Population("h", sketch.hidden)
@@ -65,16 +71,27 @@ def outline(sketch: Sketch, name: str, family: str, source: str, context: int, l
         called = sketch.names.get(kind) or ("layers" if len(layers) == 1 else f"kind {number}")
         experts = sketch.experts.get(kind, (1, 1))
         blocks.append(Block(called, tuple(where), _matrices(built, *experts), _host(built, context, *experts)))
+        small += len(where) * _small(built, experts[0])
     info = ModelInfo(
         name=name, family=family, vocab_size=sketch.vocab, hidden_size=sketch.hidden, layers=len(sketch.kinds),
         max_positions=sketch.max_positions, source=source, tied_embeddings=sketch.tied,
     )  # fmt: skip
-    head = Matrix("lm_head", sketch.hidden, (Part("lm_head", sketch.vocab),))
     width = sketch.embedding_width or sketch.hidden
+    head = Matrix("lm_head", width, (Part("lm_head", sketch.vocab),))
     return Outline(
-        info, tuple(blocks), head, (sketch.vocab, width), sketch.positions, context, _around(sketch), sketch.activity[0],
-        sketch.activity[1], sketch.notes, tuple(left_out),
+        info, tuple(blocks), head, (sketch.vocab, width), sketch.positions, small, context, _around(sketch),
+        sketch.activity[0], sketch.activity[1], sketch.notes, tuple(left_out),
     )  # fmt: skip
+
+
+def _small(built: Built, experts: int) -> int:
+    """Parameters of a layer that are no weight of a projection: norms, biases, kernels of convolutions."""
+    weights = {op.weight for op in built.ops if isinstance(op, Projection)}
+    return sum(
+        math.prod(shape) * (experts if EXPERTS in name else 1)
+        for name, shape in built.tensors.items()
+        if name not in weights
+    )
 
 
 def _matrices(built: Built, experts: int, chosen: int) -> tuple[Matrix, ...]:
@@ -108,7 +125,7 @@ def _host(built: Built, context: int, experts: int, chosen: int) -> tuple[HostWo
     for op in built.ops:
         if isinstance(op, HostOp):
             entry = host_work(op, sizes, context, experts, chosen)
-            if ".experts." in op.path:  # drawn once, met by the token as often as it has experts
+            if EXPERTS in op.path:  # drawn once, met by the token as often as it has experts
                 entry = _times(entry, min(chosen, experts))
             found[op.op] = entry if op.op not in found else _added(found[op.op], entry)
     return tuple(found.values())
@@ -153,16 +170,19 @@ def _around(sketch: Sketch) -> tuple[HostWork, ...]:
 
 
 def extra(
-    g: Built, path: str, op: str, inputs: Sequence[str], size: int, flops: int, moved: int, layer: int = 0
-) -> str:
+    g: Built, path: str, op: str, inputs: Sequence[str], size: int, flops: int, moved: int, layer: int = 0,
+    parameters: int = 0,
+) -> str:  # fmt: skip
     """A host operation that has no kernel here: its flops and bytes a token are estimates given by the family."""
+    if parameters:
+        g.tensors[f"{path}.weight"] = (parameters,)
     return g.host(path, op, tuple(inputs), size, {"flops": flops, "bytes": moved}, layer=layer)
 
 
-def layernorm(g: Built, path: str, x: str) -> str:
+def layernorm(g: Built, path: str, x: str, parameters: int) -> str:
     """Mean, variance, scale and shift: about 8 flops a value; read and written once."""
     size = g.populations[x].size
-    return extra(g, path, "layernorm", (x,), size, 8 * size, 8 * size)
+    return extra(g, path, "layernorm", (x,), size, 8 * size, 8 * size, parameters=parameters)
 
 
 def activation(g: Built, path: str, x: str) -> str:
