@@ -45,9 +45,9 @@ class Asked:
 
 def fit_models() -> dict[str, str]:
     """Names that `fit` knows without a file, with what they are and where their configuration is from."""
-    from neurodeploy.frontends.outlines import known
+    from neurodeploy.frontends.names import known
 
-    return known()
+    return {name: f"{entry.title}: {entry.source}" for name, entry in known().items()}
 
 
 def fit(

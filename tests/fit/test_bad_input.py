@@ -140,9 +140,9 @@ def test_files_that_are_no_models(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 def test_a_name_that_is_nearly_right(capsys: pytest.CaptureFixture[str]) -> None:
-    answer = call(["fit", "gpt-2"], capsys)
+    answer = call(["fit", "gpt22"], capsys)
     assert (answer.status, answer.out) == (2, "")
-    assert "ND2042 gpt-2" in answer.err
+    assert "ND2042 gpt22" in answer.err
     assert "did you mean gpt2?" in answer.err
     assert call(["fit"], capsys).status == 2
 

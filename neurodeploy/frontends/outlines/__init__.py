@@ -1,13 +1,11 @@
 """Outlines: from a configuration, a table of tensors or a name to shapes, without weights.
 
-`read_outline` takes a Hugging Face folder or its bare config.json, a .gguf file, or a name of `known`. A new family is a
-row of `rows.ROWS`, or a function from `Settings` to a `Sketch` and one line of `FAMILIES`.
+`read_outline` takes a Hugging Face folder or its bare config.json, a .gguf file, or a name of `frontends.names`. A new
+family is a row of `rows.ROWS`, or a function from `Settings` to a `Sketch` and one line of `FAMILIES`.
 """
 
 from __future__ import annotations
 
-import difflib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -15,19 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from neurodeploy.errors import ModelError
+from neurodeploy.frontends import names
 from neurodeploy.frontends.families import ARCHITECTURES, HUGGINGFACE
 from neurodeploy.frontends.files import cannot_open, read_json
 from neurodeploy.frontends.outlines import decoders, gemma3n, original_mamba, recurrent
 from neurodeploy.frontends.outlines.draw import Sketch, outline
 from neurodeploy.frontends.outlines.rows import GENERIC, NEEDED, ROWS, Row
 from neurodeploy.frontends.outlines.settings import Settings, check_unread, fields_of, text_part
+from neurodeploy.frontends.packaged import DEMO, PACKAGED, resolve
 from neurodeploy.ir.outline import Outline
 
 #: Largest config.json that is read.
 CONFIG_LIMIT = 16_000_000
 #: Tokens before the one that is priced, where nothing is asked.
 CONTEXT = 1024
-_MODELS = Path(__file__).parent / "models"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,38 +64,38 @@ FAMILIES: Mapping[str, Reader] = {
 _GENERIC = _row(GENERIC)
 
 
-def known() -> dict[str, str]:
-    """Models whose configurations come with the package: name -> what it is and where its configuration is from."""
-    found = {}
-    for path in sorted(_MODELS.glob("*.json")):
-        entry = json.loads(path.read_text(encoding="utf-8"))
-        found[path.stem] = f"{entry['name']}: {entry['source']}"
-    return found
-
-
 def read_outline(model: str | Path, context: int = CONTEXT, *, generic: bool = False) -> Outline:
-    """The outline of a folder with config.json, a config.json, a .gguf file, or a name of `known`.
+    """The outline of a folder with config.json, a config.json, a .gguf file, a name or hub id of `names`, or "demo".
 
     generic : take a ``model_type`` that is not known for a decoder like Llama's.
 
-    Raises `ModelError`: ND1001 and ND1004 of files, ND1012 for settings, ND2040 for a family that is not known, ND2041 for
-    a size beyond any model's, ND2042 where there is neither such a file nor such a name.
+    Raises `ModelError`: ND1001 and ND1004 of files, ND1012 for settings, ND1013 for sizes that are not read, ND1014 for a
+    closed model, ND2040 for a family that is not known, ND2041 for a size beyond any model's, ND2042 where there is neither
+    such a file nor such a name.
     """
-    path = Path(model)
-    name = str(model).lower()
-    if not path.exists() and name in known():
-        entry = read_json(_MODELS / f"{name}.json")
-        return config_outline(entry["config"], entry["name"], entry["name"], entry["source"], context, generic)
+    path = Path(model).expanduser()
+    if str(model) == DEMO:
+        path = resolve(DEMO)
+    elif str(model) in PACKAGED or not path.exists():
+        entry = names.find(str(model))
+        if entry is not None:
+            made = config_outline(entry.config, entry.title, entry.title, entry.source, context, generic)
+            taken = names.taken_for(str(model), entry)
+            return replace(made, notes=(taken, *made.notes)) if taken else made
+        cached = names.in_cache(str(model), "config.json")
+        if cached is None:
+            raise _nowhere(model)
+        return config_outline(
+            read_json(cached / "config.json", CONFIG_LIMIT), model, str(model), "the hub's cache", context, generic
+        )
     if path.is_dir():
         inside = sorted(path.glob("*.gguf"))
         if not (path / "config.json").is_file() and len(inside) == 1:
             return read_outline(inside[0], context)
         if not (path / "config.json").is_file():
             raise ModelError("ND1003", path, "has no config.json", "give the model's own folder, or a .gguf file")
-        path, title = path / "config.json", path.resolve().name
+        path, title = path / "config.json", DEMO if str(model) == DEMO else path.resolve().name
     else:
-        if not path.exists():
-            raise _nowhere(model)
         try:
             with path.open("rb") as file:
                 magic = file.read(4)
@@ -114,11 +113,13 @@ def read_outline(model: str | Path, context: int = CONTEXT, *, generic: bool = F
 
 
 def _nowhere(model: str | Path) -> ModelError:
-    names = list(known())
-    near = difflib.get_close_matches(str(model).lower(), names, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    problem = "is no file, no folder and no model that comes with the package"
-    return ModelError("ND2042", model, problem, f"{hint}names: {', '.join(names)}")
+    names.check_open(str(model))
+    problem = "is no file, no folder and no model that is known by name"
+    if names.HUB_ID.fullmatch(str(model)):
+        fix = f"if it is a model of the hub, {names.fetch_command(None, str(model), 'config.json')} is enough"
+    else:
+        fix = names.nearest(str(model), (DEMO,))
+    return ModelError("ND2042", model, problem, fix)
 
 
 def config_outline(
