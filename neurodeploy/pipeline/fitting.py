@@ -18,7 +18,7 @@ from neurodeploy.pipeline.session import Progress
 if TYPE_CHECKING:
     from partitioner.fit import Fit
 
-SCHEMA = "neurodeploy-fit/1"
+SCHEMA = "neurodeploy-fit/2"
 #: Widths of weights that are tried where none are asked for.
 BITS = (8, 4, 2)
 HEADS = ("auto", "chip", "host")

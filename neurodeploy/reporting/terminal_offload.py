@@ -12,6 +12,11 @@ from neurodeploy.reporting.derive import number_ranges, pattern
 from neurodeploy.reporting.terminal_table import say, show_table
 
 
+def beside(energy: float, time: float, other: str) -> str:
+    """What one way to run a token costs beside another: both ratios, whichever of them was optimised."""
+    return f"{units.digits(energy, 2)} times the energy and {units.digits(time, 2)} times the time of {other}"
+
+
 def print_offload(found: Mapping[str, Any], console: Console) -> None:
     """Which islands are on the host and why, and what a token costs beside all on chips and beside streamed weights."""
     left, every = len(found["on_host"]), found["islands"]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.families.decoder import Built
 from neurodeploy.hostops.cost import routed_work, work
-from neurodeploy.ir.graph import HOST_OPS, HostOp, ModelInfo, Population, Projection
+from neurodeploy.ir.graph import HostOp, ModelInfo, Population, Projection
 from neurodeploy.ir.outline import Block, HostWork, Matrix, Outline, Part
 
 #: Where nothing else is known: every input is an event. On real text SmolLM2-135M and Gemma 3 270M have 94 to 99 % of
@@ -22,6 +22,8 @@ DENSE = (
     1.0,
     "every activation is taken as non-zero, the most there can be; real text gave 94 to 99 % at 12 to 16 bits",
 )
+#: Attribute of an operation whose work is an estimate of the family: see `extra`.
+ESTIMATED = "flops"
 #: Part of a path that stands for each expert of a layer: drawn once.
 EXPERTS = ".experts."
 #: Experts of all layers together: four times what the largest published model has.
@@ -145,7 +147,7 @@ def host_work(op: HostOp, sizes: Mapping[str, int], context: int, experts: int =
     tokens = max(1, context)
     per: list[tuple[int, int]] = []
     for count, before in ((1, context), (tokens, 0)):
-        if op.op not in HOST_OPS:
+        if ESTIMATED in op.attrs:
             flops, moved = (int(str(op.attrs[key])) * count for key in ("flops", "bytes"))
         elif op.op in ("moe_dispatch", "moe_combine"):
             cost = routed_work(op, sizes[op.outputs[0]], count, experts, count * chosen)
@@ -156,7 +158,7 @@ def host_work(op: HostOp, sizes: Mapping[str, int], context: int, experts: int =
             cost = work(op, sizes, count, before)
             flops, moved = cost.flops, cost.bytes
         per.append((-(-flops // count), -(-moved // count)))
-    return HostWork(op.op, per[0], per[1], op.op in HOST_OPS)
+    return HostWork(op.op, per[0], per[1], ESTIMATED not in op.attrs)
 
 
 def _around(sketch: Sketch) -> tuple[HostWork, ...]:
@@ -176,7 +178,7 @@ def extra(
     """A host operation that has no kernel here: its flops and bytes a token are estimates given by the family."""
     if parameters:
         g.tensors[f"{path}.weight"] = (parameters,)
-    return g.host(path, op, tuple(inputs), size, {"flops": flops, "bytes": moved}, layer=layer)
+    return g.host(path, op, tuple(inputs), size, {ESTIMATED: flops, "bytes": moved}, layer=layer)
 
 
 def layernorm(g: Built, path: str, x: str, parameters: int) -> str:

@@ -149,6 +149,16 @@ class Settings(Fields):
         self._seen.add(name)
         return super().get(name) if default is _MISSING else super().get(name, default)
 
+    def only(self, name: str, *allowed: Any) -> None:
+        """Not set, or one of the values that change nothing: refused at once."""
+        value = self.get(name, None)
+        if value is not None and not any(type(value) is type(good) and value == good for good in allowed):
+            raise self.refuse(name, "only " + (" or ".join(map(repr, allowed)) or "null") + " is")
+
+    def ignore(self, names: Collection[str]) -> None:
+        self.spare(names)
+        super().ignore(names)
+
     def natural(self, name: str, default: Any = _MISSING, least: int = 1, most: int = LARGEST) -> int:
         """A whole number; a list of equal ones is one. Layers that differ are refused here, see `for_layers`."""
         value = self.values.get(name)
@@ -174,13 +184,13 @@ class Settings(Fields):
         return tuple(found)
 
     def spare(self, names: Collection[str]) -> None:
-        """Sizes that a family has and does not use here."""
+        """Settings that a family has and does not use here."""
         self._seen.update(names)
 
     def unread(self) -> tuple[list[str], list[str]]:
         """Settings that nobody has read, by the file's names: those that may change a size, and the others."""
         left = sorted(
-            self.called(name) for name in self._given - self._seen
+            self.called(name) for name in set(self._given) - self._seen
             if name not in NEUTRAL and self.called(name) not in NEUTRAL and self.values[name] not in (False, 0, "", [], {})
         )  # fmt: skip
         sized = [name for name in left if self._sized(name)]
