@@ -71,7 +71,7 @@ class Fit:
 
     units : the body; head : the vocabulary projection, None where the model has none.
     bound, binding : the least cores for the body, and the resource that asks for them; with the head `bound_all`.
-    naive : the body's weights over the synaptic memory of a core, headers forgotten.
+    naive : weights over the synaptic memory of a core, headers forgotten, and with the head `naive_all`.
     fill : part of each known budget that the body's cores use, by resource.
     """
 
@@ -84,12 +84,17 @@ class Fit:
     binding: str
     bound_all: int
     naive: int
+    naive_all: int
     fill: dict[str, float]
 
     @property
     def cores(self) -> int:
         """Cores of the body."""
         return sum(unit.all_cores for unit in self.units)
+
+    @property
+    def cores_all(self) -> int:
+        return self.cores + self.head_cores
 
     @property
     def head_cores(self) -> int:
@@ -102,7 +107,7 @@ class Fit:
 
     @property
     def chips_all(self) -> int:
-        return -(-(self.cores + self.head_cores) // self.cores_per_chip)
+        return -(-self.cores_all // self.cores_per_chip)
 
     def largest(self) -> tuple[Unit, Matrix]:
         """The class of islands that takes most weights: where a remedy must begin."""
@@ -137,9 +142,14 @@ def plan(outline: Outline, chip: ChipSpec, bits: int, memory_kib: int | None = N
         bound=bound,
         binding=binding,
         bound_all=bound_of(everything, chip, weight_bits=bits)[0],
-        naive=-(-outline.body * bits // (8 * memory)),
+        naive=_naive(outline.body, bits, memory),
+        naive_all=_naive(outline.body + (outline.head.weights if outline.head is not None else 0), bits, memory),
         fill=_fill(units, limits),
     )
+
+
+def _naive(weights: int, bits: int, memory: int) -> int:
+    return -(-weights * bits // (8 * memory))
 
 
 def check_formats(name: str, chip: ChipSpec, bits: int) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neurodeploy.errors import ModelError
+from neurodeploy.frontends import names
 
 DEMO = "demo"
 DEMO_FOLDER = Path(__file__).resolve().parent.parent / "embedded"
@@ -88,9 +89,12 @@ def cache_folder() -> Path:
 
 
 def resolve(name_or_path: str | Path) -> Path:
-    """The path of a model: a name of `PACKAGED`, "demo", or a path that exists. Names come first: write ``./demo``.
+    """The path of a model: a name of `PACKAGED`, "demo", a path that exists, or a hub id or known name in the hub's cache.
 
-    Raises ND1001 (nothing there; with the nearest name), ND1002 (package missing), ND1004 (a part is damaged).
+    Names of `PACKAGED` and "demo" come before paths: write ``./demo``.
+
+    Raises ND1001 (nothing there; with the nearest name), ND1002 (package or weights to be fetched; with the command), ND1004
+    (a part is damaged), ND1011 (a known model of a family that is not converted), ND1014 (a closed model).
     """
     text = str(name_or_path)
     if text in PACKAGED:
@@ -100,7 +104,12 @@ def resolve(name_or_path: str | Path) -> Path:
     path = Path(name_or_path).expanduser()
     if path.exists():
         return path
-    raise ModelError("ND1001", text, "no such file, folder or packaged model", _nearest(text, path))
+    cached = names.in_cache(text, "*.safetensors")
+    if cached is not None:
+        return cached
+    raise names.to_fetch(text) or ModelError(
+        "ND1001", text, "no such file, folder or known model", _nearest(text, path)
+    )
 
 
 def _demo(name: str) -> Path:
@@ -111,12 +120,16 @@ def _demo(name: str) -> Path:
 
 
 def _nearest(text: str, path: Path) -> str:
-    names = [*PACKAGED, DEMO]
-    close = difflib.get_close_matches(text, names, n=1, cutoff=0.5)
+    local = [*PACKAGED, DEMO]
+    close = difflib.get_close_matches(text, local, n=1, cutoff=0.5) or difflib.get_close_matches(
+        text, names.known(), n=1
+    )
+    if names.HUB_ID.fullmatch(text) and not path.parent.is_dir():
+        return f"if it is a model of the hub: {names.fetch_command(None, text)}, then the same command again"
     if not close and path.parent.is_dir():
         beside = [entry.name for entry in path.parent.iterdir()]
         close = [str(path.parent / name) for name in difflib.get_close_matches(path.name, beside, n=1, cutoff=0.5)]
-    return f"did you mean {close[0]!r}?" if close else f"give a path, or one of {', '.join(names)}"
+    return f"did you mean {close[0]!r}?" if close else f"give a path, or one of {', '.join(local)}"
 
 
 def _packaged(model: Packaged) -> Path:

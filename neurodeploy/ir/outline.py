@@ -86,7 +86,8 @@ class Outline:
     """A language model without weights.
 
     head : the vocabulary projection, None where there is none. embedding : (rows, columns) of the table that the host keeps,
-    positions : rows of a learnt table of positions. context : tokens before the one that is priced.
+    positions : rows of a learnt table of positions. small : parameters that are no matrix: norms, biases and the like.
+    context : tokens before the one that is priced.
     around : host work outside of layers (embedding, last norm, sampling).
     activity : assumed fraction of non-zero activations, with its source.
     notes : what a reader must know; left_out : parts of the model that no text passes through.
@@ -97,6 +98,7 @@ class Outline:
     head: Matrix | None
     embedding: tuple[int, int]
     positions: int
+    small: int
     context: int
     around: tuple[HostWork, ...]
     activity: float
@@ -129,6 +131,7 @@ class Outline:
 
     @property
     def total(self) -> int:
-        """Body, embedding and positions, and the head where it is not the embedding again. Norms and biases are left out."""
+        """Every parameter of the text model: body, embedding, positions, what is `small`, and the head where it is not the
+        embedding again."""
         head = self.head.weights if self.head is not None and not self.info.tied_embeddings else 0
-        return self.body + self.table + self.positions * self.embedding[1] + head
+        return self.body + self.table + self.positions * self.info.hidden_size + head + self.small

@@ -27,7 +27,7 @@ def model_json(outline: Outline) -> dict[str, Any]:
         "weights": {
             "body": outline.body, "active": outline.active, "embedding": outline.table,
             "head": outline.head.weights if outline.head is not None else 0, "tied": info.tied_embeddings,
-            "total": outline.total,
+            "small": outline.small, "total": outline.total,
         },
         "classes": [
             {
@@ -56,20 +56,21 @@ def notes(outline: Outline) -> list[str]:
 
 
 def plan_json(made: Fit | DoesNotFit, chip: str, bits: int, memory: int | None) -> dict[str, Any]:
-    """Cores and chips of one width beside their bounds."""
+    """Cores and chips of one width beside their bounds: of the whole model, head included, and without the head."""
     start = {"chip": chip, "bits": bits, "memory_kib": memory}
     if isinstance(made, DoesNotFit):
         return {**start, "error": made.to_json()}
     return {
         **start,
-        "cores": made.cores,
-        "cores_lower_bound": made.bound,
-        "cores_naive_bound": made.naive,
-        "binding_resource": made.binding,
+        "cores": made.cores_all,
+        "cores_lower_bound": made.bound_all,
+        "cores_naive_bound": made.naive_all,
+        "chips": made.chips_all,
         "head_cores": made.head_cores,
-        "cores_lower_bound_with_head": made.bound_all,
-        "chips": made.chips,
-        "chips_with_head": made.chips_all,
+        "cores_without_head": made.cores,
+        "cores_lower_bound_without_head": made.bound,
+        "chips_without_head": made.chips,
+        "binding_resource": made.binding,
         "fill": made.fill,
         "units": [
             {
@@ -82,7 +83,11 @@ def plan_json(made: Fit | DoesNotFit, chip: str, bits: int, memory: int | None) 
 
 
 def row(made: Fit | DoesNotFit, system: SystemSpec, asked: Asked, bits: int, memory: int | None) -> Row:
-    """One system at one width."""
+    """One system at one width.
+
+    "chips" and "cores" are those of the whole model, the vocabulary head included; without the head they are under
+    "..._without_head". "chips_used" and "cores_used" are those of the plan, whose "head" is on the "chip" or the "host".
+    """
     available = asked.available(system)
     start: Row = {
         "system": system.name, "chip": system.chip.name, "bits": bits, "memory_kib": memory,
@@ -90,23 +95,40 @@ def row(made: Fit | DoesNotFit, system: SystemSpec, asked: Asked, bits: int, mem
     }  # fmt: skip
     if isinstance(made, DoesNotFit):
         return {**start, "fits": False, "chips": None, "error": made.to_json(), "head": None}
-    on_chip = made.head is not None and asked.head != "host"
-    if asked.head == "auto" and made.chips_all > available:
-        on_chip = False
-    chips = made.chips_all if on_chip else made.chips
+    to_host = asked.head == "host" or (asked.head == "auto" and made.chips <= available < made.chips_all)
+    used, cores = (made.chips, made.cores) if to_host else (made.chips_all, made.cores_all)
     return {
         **start,
-        "fits": chips <= available,
-        "chips": chips,
-        "chips_of_body": made.chips,
-        "cores": made.cores + (made.head_cores if on_chip else 0),
-        "cores_lower_bound": made.bound_all if on_chip else made.bound,
-        "cores_of_body": made.cores,
+        "fits": used <= available,
+        "chips": made.chips_all,
+        "chips_without_head": made.chips,
+        "chips_used": used,
+        "cores": made.cores_all,
+        "cores_without_head": made.cores,
+        "cores_used": cores,
+        "cores_lower_bound": made.bound_all,
+        "cores_lower_bound_without_head": made.bound,
         "head_cores": made.head_cores,
-        "head": None if made.head is None else "chip" if on_chip else "host",
+        "head": None if made.head is None else "host" if to_host else "chip",
         "binding_resource": made.binding,
         "widest": made.largest()[1].name,
     }
+
+
+def offered(entry: Row) -> str:
+    """The chips that a row may use: all of the system, or those that were asked for, with both numbers."""
+    available, whole = entry["chips_available"], entry["system_chips"]
+    return (
+        f"{whole} chips of {entry['system']}"
+        if available == whole
+        else f"{available} asked for, of {whole} of {entry['system']}"
+    )
+
+
+def _need(entry: Row) -> str:
+    """Chips of the whole model, and without its head where it has one."""
+    apart = f" ({entry['chips_without_head']} without the head)" if entry["head_cores"] else ""
+    return f"{entry['chips']} chips{apart}"
 
 
 def add_problems(rows: Sequence[Row]) -> None:
@@ -127,8 +149,8 @@ def add_problems(rows: Sequence[Row]) -> None:
         entry["problem"] = {
             "layer": entry["widest"],
             "resource": entry["binding_resource"],
-            "need": f"{entry['chips']} chips ({entry['cores']} cores)",
-            "limit": f"{entry['chips_available']} chips of {entry['system']}",
+            "need": f"{_need(entry)}, {entry['cores']} cores",
+            "limit": offered(entry),
             "remedy": _remedy(entry, rows),
         }
 
@@ -138,17 +160,17 @@ def _remedy(entry: Row, rows: Sequence[Row]) -> str:
 
     same = [r for r in rows if r["system"] == entry["system"] and r["memory_kib"] == entry["memory_kib"]]
     narrower = [r for r in same if r["bits"] < entry["bits"] and r["chips"] is not None]
-    found = [f"{r['bits']}-bit weights fit ({r['chips']} chips)" for r in narrower if r["fits"]][:1]
-    larger = [s for s in SYSTEMS.values() if s.chip.name == entry["chip"] and s.chips >= entry["chips"]]
-    if entry["chips"] <= entry["system_chips"]:
-        found.append(f"allow {entry['chips']} chips of {entry['system']}")
+    found = [f"{r['bits']}-bit weights fit ({r['chips_used']} chips)" for r in narrower if r["fits"]][:1]
+    larger = [s for s in SYSTEMS.values() if s.chip.name == entry["chip"] and s.chips >= entry["chips_used"]]
+    if entry["chips_used"] <= entry["system_chips"]:
+        found.append(f"allow {entry['chips_used']} chips of {entry['system']}")
     elif larger:
         best = min(larger, key=lambda s: s.chips)
         found.append(f"{best.name} ({best.chips} chips) holds it")
     else:
-        boards = -(-entry["chips"] // entry["system_chips"])
+        boards = -(-entry["chips_used"] // entry["system_chips"])
         found.append(f"it would take {boards} of {entry['system']}")
-    if entry["head"] == "chip" and entry["chips_of_body"] <= entry["chips_available"]:
+    if entry["head"] == "chip" and entry["chips_without_head"] <= entry["chips_available"]:
         found.append("the head on the host (--head host) leaves room")
     found.append(f"map --chips {entry['chips_available']} leaves to the host what does not fit")
     return "; or ".join(found)
@@ -170,19 +192,22 @@ def answer(outline: Outline, rows: Sequence[Row], found: Row | None, fallback: R
     """One line."""
     name = outline.info.name
     if found is not None:
-        cores, bound = found["cores"], found["cores_lower_bound"]
+        on_host = found["head"] == "host"
+        cores = found["cores_used"]
+        bound = found["cores_lower_bound_without_head" if on_host else "cores_lower_bound"]
         over = f"{100 * (cores / bound - 1):.1f} % above the least possible {bound}" if bound else "no bound"
         head = {
             "chip": "head included",
-            "host": f"head on the host ({found['head_cores']} cores more)",
+            "host": f"head on the host ({found['head_cores']} cores more, {found['chips']} chips with it)",
             None: "no head",
         }
-        said = (
-            f"{name} fits on {found['system']}: {found['chips']} of {found['chips_available']} chips at {found['bits']} "
-            f"bits, {cores} cores, {over}, {head[found['head']]}"
-        )
+        chips = f"{found['chips_used']} of {found['chips_available']} chips"
+        if found["chips_available"] < found["system_chips"]:
+            chips += f" asked for (it has {found['system_chips']})"
+        said = f"{name} fits on {found['system']}: {chips} at {found['bits']} bits, {cores} cores, {over}"
+        said += f", {head[found['head']]}"
         wider = [r for r in rows if r["system"] == found["system"] and r["bits"] > found["bits"]]
-        refused = [f"{r['chips']} at {r['bits']}" for r in wider if r["chips"] is not None]
+        refused = [f"{r['chips_used']} at {r['bits']}" for r in wider if r["chips"] is not None]
         if refused:
             said += f"; it would need {', '.join(refused)} bits"
         generate = found.get("generate")
@@ -197,10 +222,12 @@ def answer(outline: Outline, rows: Sequence[Row], found: Row | None, fallback: R
     if where is None:
         error = rows[0]["error"]
         return f"{name} does not fit {rows[0]['chip']}: {error['subject']}: {error['problem']}; {error['fix']}"
-    needs = [f"{r['chips']} chips at {r['bits']} bits" for r in rows if r["system"] == where["system"] and r["chips"]]
+    needs = [f"{_need(r)} at {r['bits']} bits" for r in rows if r["system"] == where["system"] and r["chips"]]
     system = where["system"] if asked.alone else f"any system, the largest being {where['system']}"
+    available, whole = where["chips_available"], where["system_chips"]
+    has = f"it has {whole}" if available == whole else f"at most {available} of its {whole} were asked for"
     said = (
-        f"{name} does not fit on {system}: needs {', '.join(needs)}, it has {where['chips_available']}; "
+        f"{name} does not fit on {system}: needs {', '.join(needs)}; {has}; "
         f"{where['binding_resource']} binds, most of it in {where['widest']}"
     )
     if fallback:

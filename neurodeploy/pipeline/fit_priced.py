@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +89,7 @@ def chip_plan(outline: Outline, made: Fit, asked: Asked, given: Assumed, entry: 
 
     system = next(s for s in asked.systems if s.name == entry["system"])
     with_head = entry["head"] == "chip"
-    where = layout(made, system, max(entry["chips_available"], entry["chips"]), head=with_head)
+    where = layout(made, system, max(entry["chips_available"], entry["chips_used"]), head=with_head)
     units = [*made.units, *([made.head] if with_head and made.head is not None else [])]
     always, sometimes = where.awake(units)
     found: dict[str, Any] = {
@@ -170,6 +170,8 @@ def fallback(outline: Outline, asked: Asked, given: Assumed, rows: Sequence[Row]
         "crossings_per_token": {"plan": plan.crossings[0], "resident": plan.crossings[1]},
         "plan": hybrid,
         "host_alone": alone,
+        "beside_host_alone": _ratios(hybrid["generate"], alone["generate"]),
+        "optimised": "energy",
         "streaming": {
             "bytes_per_token": plan.streamed, "seconds_per_token": moved.to_json(), "joules_of_link": joules.to_json(),
             "basis": link.basis.value, "source": link.source,
@@ -181,12 +183,23 @@ def fallback(outline: Outline, asked: Asked, given: Assumed, rows: Sequence[Row]
     return found
 
 
+def _ratios(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, float]:
+    """Energy at the wall and time of a token, over those of another way."""
+    joules, seconds = ([way[key] for way in (one, other)] for key in ("joules_per_token", "seconds_per_token"))
+    return {
+        "energy": joules[0]["wall"]["nominal"] / joules[1]["wall"]["nominal"],
+        "time": seconds[0]["nominal"] / seconds[1]["nominal"],
+    }
+
+
 def _weights(entries: Sequence[OnHost]) -> int:
     return sum(entry.copies * entry.matrix.weights for entry in entries)
 
 
 def _said(found: dict[str, Any]) -> str:
-    """The plan in a clause: what stays, at what price, beside the host alone and streaming."""
+    """The plan in a clause: what stays, at what price, both ratios to the host alone, what was optimised, streaming."""
+    from neurodeploy.reporting.terminal_offload import beside
+
     plan, alone = found["plan"]["generate"], found["host_alone"]["generate"]
     seconds, joules = plan["seconds_per_token"]["nominal"], plan["joules_per_token"]["wall"]["nominal"]
     host_seconds, host_joules = alone["seconds_per_token"]["nominal"], alone["joules_per_token"]["wall"]["nominal"]
@@ -195,10 +208,12 @@ def _said(found: dict[str, Any]) -> str:
         total = counts.setdefault(entry["group"].split(": ")[-1], [0, 0])
         total[0], total[1] = total[0] + entry["copies"], total[1] + entry["of"]
     gone = ", ".join(f"{n} of {of} {name}{'s' if of > 1 else ''}" for name, (n, of) in list(counts.items())[:3])
-    faster = "faster" if seconds < host_seconds else "slower"
+    ratio = found["beside_host_alone"]
+    cheaper = "" if ratio["energy"] <= 1 else ", though the host alone takes less"
     return (
         f"fallback at {found['bits']} bits: {gone} to the host {found['host']}, the rest on {found['chips']} chips: "
-        f"{seconds:.3g} s and {joules:.3g} J a generated token at the wall, {faster} than the host alone "
-        f"({host_seconds:.3g} s, {host_joules:.3g} J); streaming those weights in would take "
+        f"{seconds:.3g} s and {joules:.3g} J a generated token at the wall, "
+        f"{beside(ratio['energy'], ratio['time'], 'the host alone')} ({host_seconds:.3g} s, {host_joules:.3g} J); of what "
+        f"leaves room, the set with the least {found['optimised']} leaves{cheaper}; streaming those weights in would take "
         f"{found['streaming']['seconds_per_token']['nominal']:.3g} s"
     )

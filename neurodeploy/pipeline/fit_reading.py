@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from neurodeploy.bundle import open_bundle
 from neurodeploy.frontends.outlines import CONTEXT, read_outline
 from neurodeploy.frontends.outlines.draw import DENSE, class_name, host_work
@@ -66,9 +68,22 @@ def program_outline(program: Program, context: int) -> Outline:
         for number, ((matrices, work), where) in enumerate(classes.items())
     )
     return Outline(
-        info, blocks, head, (info.vocab_size, info.hidden_size), 0, context, tuple(host.get(None, ())), *DENSE,
+        info, blocks, head, (info.vocab_size, info.hidden_size), 0, _small(program), context,
+        tuple(host.get(None, ())), *DENSE,
         notes=("read from a bundle: widths other than the converted one ask what another conversion would need",),
     )  # fmt: skip
+
+
+def _small(program: Program) -> int:
+    """Weights of norms, and biases of the projections that have any."""
+    norms = sum(len(step.weights) * int(str(step.attrs["group"])) for step in _hosts(program) if "group" in step.attrs)
+    biases = sum(
+        part.rows
+        for island in program.islands.values()
+        for part in island.slices
+        if (bias := island.neurons.bias) is not None and np.any(bias[part.start : part.stop])
+    )
+    return norms + biases
 
 
 def _hosts(program: Program) -> Sequence[HostOp]:

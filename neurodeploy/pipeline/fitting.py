@@ -18,7 +18,7 @@ from neurodeploy.pipeline.session import Progress
 if TYPE_CHECKING:
     from partitioner.fit import Fit
 
-SCHEMA = "neurodeploy-fit/1"
+SCHEMA = "neurodeploy-fit/2"
 #: Widths of weights that are tried where none are asked for.
 BITS = (8, 4, 2)
 HEADS = ("auto", "chip", "host")
@@ -45,9 +45,9 @@ class Asked:
 
 def fit_models() -> dict[str, str]:
     """Names that `fit` knows without a file, with what they are and where their configuration is from."""
-    from neurodeploy.frontends.outlines import known
+    from neurodeploy.frontends.names import known
 
-    return known()
+    return {name: f"{entry.title}: {entry.source}" for name, entry in known().items()}
 
 
 def fit(

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from neurodeploy.reporting import units
+from neurodeploy.reporting.terminal_offload import beside
 from neurodeploy.reporting.terminal_table import open_console, say, show_table
 
 #: Groups of the fallback, problems and notes that are shown; `--json` has all.
@@ -54,13 +55,14 @@ def _model(console: Console, found: Mapping[str, Any]) -> None:
     tied = "tied to the head" if weights["tied"] else f"head {units.si(weights['head'])}"
     say(
         console,
-        f"{found['family']}, {found['layers']} layers: {units.si(weights['body'])} weights in projections{active}; "
-        f"embedding {units.si(weights['embedding'])}, {tied}",
+        f"{found['family']}, {found['layers']} layers, {units.si(weights['total'])} parameters: {units.si(weights['body'])} "
+        f"weights in projections{active}; embedding {units.si(weights['embedding'])}, {tied}; norms, biases and the like "
+        f"{units.si(weights['small'])}",
     )
 
 
 def _plans(console: Console, plans: Sequence[Mapping[str, Any]]) -> None:
-    """Cores of the body at each width beside the least possible and beside weights over memory."""
+    """Cores at each width, head included, beside the least possible and beside weights over memory; and without the head."""
     memory = any(plan["memory_kib"] is not None for plan in plans)
     table = []
     for plan in (p for p in plans if "cores" in p):
@@ -73,11 +75,10 @@ def _plans(console: Console, plans: Sequence[Mapping[str, Any]]) -> None:
             units.count(plan["cores_naive_bound"]),
             units.words(plan["binding_resource"]),
         ]
-        table.append(
-            [*line, units.count(plan["chips"]), units.count(plan["head_cores"]), units.count(plan["chips_with_head"])]
-        )
+        apart = (plan["head_cores"], plan["cores_without_head"], plan["chips_without_head"])
+        table.append([*line, units.count(plan["chips"]), *map(units.count, apart)])
     heads = ["Bits>", *(["KiB>"] if memory else []), "Cores>", "least>", "above>", "naive>", "Binds", "Chips>"]
-    show_table(console, [*heads, "Head cores>", "Chips with it>"], table)
+    show_table(console, [*heads, "Head cores>", "Without it: cores>", "chips>"], table)
 
 
 def _systems(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -97,13 +98,16 @@ def _called(system: str, memory: int | None) -> str:
 
 
 def _cell(row: Mapping[str, Any]) -> str:
+    if row["chips"] is None:
+        return "no"
     if not row["fits"]:
-        return f"no, {units.count(row['chips'])}" if row["chips"] is not None else "no"
+        return f"no, {units.count(row.get('chips_used', row['chips']))}"
     if "generate" not in row:
         return f"fits, {units.count(row['chips'])}"
     joules = row["generate"]["joules_per_token"]["board"]["nominal"]
     seconds = row["generate"]["seconds_per_token"]["nominal"]
-    return f"fits, {units.count(row['chips'])}; {units.si(joules, 'J')}, {units.si(seconds, 's')}"
+    head = " + head on host" if row["head"] == "host" else ""
+    return f"fits, {units.count(row['chips_used'])}{head}; {units.si(joules, 'J')}, {units.si(seconds, 's')}"
 
 
 def _problems(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -174,6 +178,12 @@ def _fallback(console: Console, found: Mapping[str, Any]) -> None:
         )
     heads = ["A token, at the wall", "Generate s>", "Generate J>", "Prefill s>", "Prefill J>"]
     show_table(console, heads, rows)
+    ratio = found["beside_host_alone"]
+    say(
+        console,
+        f"this plan takes {beside(ratio['energy'], ratio['time'], 'the host alone')}; what leaves was chosen for the least "
+        f"{found['optimised']} of all sets that leave enough room",
+    )
     seconds, held = streaming["seconds_per_token"], found["host_bytes"]
     say(
         console,

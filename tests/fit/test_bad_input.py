@@ -13,7 +13,7 @@ from gguf import GGUFWriter
 import neurodeploy as nd
 from neurodeploy.errors import NeurodeployError
 from tests import effort
-from tests.fit.test_outlines import CONFIGS, config
+from tests.fit.configs import CONFIGS, config
 from tests.tiny import call
 
 LLAMA = {"model_type": "llama", **CONFIGS["llama"]}
@@ -55,7 +55,7 @@ CASES: dict[str, tuple[str, str, str]] = {
     "text part a string": (json.dumps({"model_type": "gemma3", "text_config": "here"}), "ND1012", "text_config"),
     "text part within": (
         json.dumps({"model_type": "gemma3", "text_config": {"text_config": LLAMA, "model_type": "gemma3_text"},
-                    "vision_config": "?"}), "", ""),
+                    "vision_config": "?"}), "ND1013", "text_config"),
     "more chosen than experts": (
         json.dumps(config("mixtral") | {"num_experts_per_tok": 9}), "ND1012", "num_experts_per_tok"),
     "many experts": (json.dumps(config("mixtral") | {"num_local_experts": 10**7}), "ND1012", "num_local_experts"),
@@ -139,9 +139,9 @@ def test_files_that_are_no_models(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 def test_a_name_that_is_nearly_right(capsys: pytest.CaptureFixture[str]) -> None:
-    answer = call(["fit", "gpt-2"], capsys)
+    answer = call(["fit", "gpt22"], capsys)
     assert (answer.status, answer.out) == (2, "")
-    assert "ND2042 gpt-2" in answer.err
+    assert "ND2042 gpt22" in answer.err
     assert "did you mean gpt2?" in answer.err
     assert call(["fit"], capsys).status == 2
 

@@ -23,8 +23,8 @@ from partitioner.options import Options
 from partitioner.usage import Demand, Limits, core_limits
 from targets.loihi2 import LOIHI2
 from targets.systems import get_system
+from tests.fit.configs import config
 from tests.fit.hollow import program_of
-from tests.fit.test_outlines import config
 
 HALA = get_system("hala-point")
 

@@ -9,7 +9,7 @@ import pytest
 
 import neurodeploy as nd
 from neurodeploy.errors import DoesNotFit
-from tests.fit.test_outlines import config
+from tests.fit.configs import config
 from tests.pipeline_spiking.networks import DT, Files
 from tests.tiny import call
 
@@ -45,7 +45,7 @@ def test_a_model_that_does_not_fit(capsys: pytest.CaptureFixture[str]) -> None:
     assert plan["boards"] == 7
     assert plan["experts_on_whole_chips"]
     assert plan["idle_share"] > 0.8
-    assert len(plan["groups"]) == 2 * 48
+    assert len(plan["groups"]) == 2 * 48 + 1  # of each layer what every token meets and its experts, and the head
     assert [len(group["experts"]) for group in plan["groups"] if "experts" in group] == [16] * 48
     spare = found["fallback"]
     assert spare["chips"] <= 1152
@@ -84,7 +84,7 @@ def test_narrower_weights_where_wide_ones_do_not_fit() -> None:
     assert not nd.fit("gpt2", "oheo-gulch")["fits"]
     found = nd.fit("gpt2", "kapoho-point", chips=3, head="host")
     assert found["fits"]
-    assert "3 of 3 chips at 4 bits" in found["answer"]
+    assert "3 of 3 chips asked for (it has 8) at 4 bits" in found["answer"]
     assert "it would need 6 at 8 bits" in found["answer"]
     assert "4-bit weights fit (3 chips)" in found["rows"][0]["problem"]["remedy"]
 
@@ -94,8 +94,54 @@ def test_the_head_goes_where_it_is_told() -> None:
         nd.fit("gpt2", "alia-point", bits=(8,), head=head)["rows"][0] for head in ("chip", "host", "auto")
     )
     assert (chip["head"], host["head"], auto["head"]) == ("chip", "host", "chip")
-    assert chip["cores"] == host["cores"] + chip["head_cores"] == auto["cores"]
+    assert chip["cores_used"] == host["cores_used"] + chip["head_cores"] == auto["cores_used"]
+    for row in (chip, host, auto):  # one convention, wherever the head is
+        assert (row["chips"], row["chips_without_head"]) == (chip["chips_used"], host["chips_used"]) == (9, 6)
+        assert (row["cores"], row["cores_without_head"]) == (chip["cores_used"], host["cores_used"])
     assert not nd.fit("gpt2", "kapoho-point", bits=(8,), head="chip")["fits"]
+
+
+def test_one_convention_with_the_head(capsys: pytest.CaptureFixture[str]) -> None:
+    """Gemma 3 1B: chips with the head everywhere, without it in columns of their own; never one for the other."""
+    found = nd.fit("gemma3-1b", bits=(8,))
+    assert "66 of 1152 chips" in found["answer"] and "head included" in found["answer"]
+    plan = next(plan for plan in found["plans"] if "chips" in plan)
+    assert (plan["chips"], plan["chips_without_head"]) == (66, 46)
+    assert plan["cores"] == plan["cores_without_head"] + plan["head_cores"] == 7844
+    assert plan["cores_naive_bound"] <= plan["cores_lower_bound"] <= plan["cores"]
+    for row in (row for row in found["rows"] if row["chips"] is not None):
+        assert (row["chips"], row["chips_without_head"]) == (66, 46)
+        assert row["fits"] or "66 chips (46 without the head)" in row["problem"]["need"]
+    shown = call(["fit", "gemma3-1b", "--bits", "8"], capsys).out
+    assert shown.count("no, 66") == 3 and "no, 46" not in shown
+
+
+def test_chips_that_were_asked_for_and_chips_that_are_there() -> None:
+    """--chips 8 of Hala Point's 1152: both numbers, in the answer, the limit and the remedy."""
+    found = nd.fit("gemma3-1b", "hala-point", bits=(8,), chips=8)
+    assert "needs 66 chips (46 without the head) at 8 bits; at most 8 of its 1152 were asked for" in found["answer"]
+    row = found["rows"][0]
+    assert (row["chips_available"], row["system_chips"]) == (8, 1152)
+    assert row["problem"]["limit"] == "8 asked for, of 1152 of hala-point"
+    assert "allow 66 chips of hala-point" in row["problem"]["remedy"]
+    assert "it has 1152;" in nd.fit("llama3-70b", "hala-point", bits=(8,))["answer"]
+
+
+def test_both_ratios_of_a_fallback_and_what_was_optimised(capsys: pytest.CaptureFixture[str]) -> None:
+    """A plan that is a little faster than the host alone for many times its energy is not called faster."""
+    found = nd.fit("gpt-oss-20b", "hala-point", bits=(8,))
+    spare = found["fallback"]
+    ways = [spare[way]["generate"] for way in ("plan", "host_alone")]
+    energy = ways[0]["joules_per_token"]["wall"]["nominal"] / ways[1]["joules_per_token"]["wall"]["nominal"]
+    time = ways[0]["seconds_per_token"]["nominal"] / ways[1]["seconds_per_token"]["nominal"]
+    assert time < 1 < 10 < energy
+    assert spare["beside_host_alone"] == {"energy": pytest.approx(energy), "time": pytest.approx(time)}
+    assert spare["optimised"] == "energy"
+    said = f"{energy:.0f} times the energy and {time:.2f} times the time of the host alone"
+    assert said in found["answer"] and "though the host alone takes less" in found["answer"]
+    assert "faster" not in found["answer"]
+    shown = call(["fit", "gpt-oss-20b", "--system", "hala-point", "--bits", "8"], capsys).out.replace("\n", " ")
+    assert f"this plan takes {said}" in shown
 
 
 def test_further_memories() -> None:

@@ -1,92 +1,101 @@
 """Outlines: from a configuration, a table of tensors or a name to shapes, without weights.
 
-`read_outline` takes a Hugging Face folder or its bare config.json, a .gguf file, or a name of `known`. A new family is a
-function from `Fields` to a `Sketch` and one line of `FAMILIES`.
+`read_outline` takes a Hugging Face folder or its bare config.json, a .gguf file, or a name of `frontends.names`. A new
+family is a row of `rows.ROWS`, or a function from `Settings` to a `Sketch` and one line of `FAMILIES`.
 """
 
 from __future__ import annotations
 
-import difflib
-import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from neurodeploy.errors import ModelError
+from neurodeploy.frontends import names
 from neurodeploy.frontends.families import ARCHITECTURES, HUGGINGFACE
-from neurodeploy.frontends.families.fields import Fields
 from neurodeploy.frontends.files import cannot_open, read_json
-from neurodeploy.frontends.outlines import decoders, plain, recurrent
+from neurodeploy.frontends.outlines import decoders, gemma3n, original_mamba, recurrent
 from neurodeploy.frontends.outlines.draw import Sketch, outline
-from neurodeploy.frontends.outlines.settings import fields_of, text_part
+from neurodeploy.frontends.outlines.rows import GENERIC, NEEDED, ROWS, Row
+from neurodeploy.frontends.outlines.settings import Settings, check_unread, fields_of, text_part
+from neurodeploy.frontends.packaged import DEMO, PACKAGED, resolve
 from neurodeploy.ir.outline import Outline
 
 #: Largest config.json that is read.
 CONFIG_LIMIT = 16_000_000
 #: Tokens before the one that is priced, where nothing is asked.
 CONTEXT = 1024
-_MODELS = Path(__file__).parent / "models"
-
-_Family = tuple[Callable[[Fields], Sketch], Callable[[], Mapping[str, Any]]]
 
 
-def _own(module: str) -> _Family:
-    return partial(decoders.of_family, module), partial(decoders.family_defaults, module)
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """How a ``model_type`` is read: settings -> `Sketch`, what transformers assumes for missing ones, other names."""
+
+    read: Callable[[Settings], Sketch]
+    defaults: Callable[[], Mapping[str, Any]] = dict
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
 
-def _relative(kind: str) -> _Family:
-    return partial(decoders.relative, kind), lambda: {**decoders.LLAMA, **decoders.RELATIVES[kind].defaults}
+def _own(module: str) -> Reader:
+    return Reader(partial(decoders.of_family, module), partial(decoders.family_defaults, module))
 
 
-def _plain(kind: str) -> _Family:
-    return partial(plain.plain, kind), lambda: plain.TABLE[kind].defaults
+def _row(row: Row) -> Reader:
+    return Reader(partial(decoders.decoder, row), lambda: row.defaults, row.aliases)
 
 
-#: ``model_type`` of config.json -> how its settings become a `Sketch`, and what transformers assumes for missing ones.
-FAMILIES: Mapping[str, _Family] = {
+#: Names of the original checkpoints, which transformers' own conversions keep beside its names.
+MAMBA = {"d_model": "hidden_size", "n_layer": "num_hidden_layers", "d_inner": "intermediate_size"}
+#: ``model_type`` of config.json -> its reader.
+FAMILIES: Mapping[str, Reader] = {
     **{kind: _own(module) for kind, (module, _) in HUGGINGFACE.items()},
-    **{kind: _relative(kind) for kind in decoders.RELATIVES},
-    **{kind: _plain(kind) for kind in plain.TABLE},
-    "hgrn_bit": (recurrent.hgrn_bit, dict),
-    "gla_swa": (recurrent.gla_swa, dict),
-    "mamba": (recurrent.mamba, dict),
-    "mamba2": (recurrent.mamba2, dict),
+    **{kind: _row(row) for kind, row in ROWS.items()},
+    "hgrn_bit": Reader(recurrent.hgrn_bit),
+    "gla_swa": Reader(recurrent.gla_swa),
+    "mamba": Reader(recurrent.mamba, aliases=MAMBA),
+    "falcon_mamba": Reader(recurrent.mamba, aliases=MAMBA),
+    "mamba2": Reader(recurrent.mamba2, aliases=MAMBA),
+    "gemma3n_text": Reader(gemma3n.gemma3n, lambda: gemma3n.DEFAULTS),
+    "gemma3n": Reader(gemma3n.gemma3n, lambda: gemma3n.DEFAULTS),
+    "rwkv": Reader(recurrent.rwkv, aliases={"context_length": "max_position_embeddings"}),
 }
-
-
-def known() -> dict[str, str]:
-    """Models whose configurations come with the package: name -> what it is and where its configuration is from."""
-    found = {}
-    for path in sorted(_MODELS.glob("*.json")):
-        entry = json.loads(path.read_text(encoding="utf-8"))
-        found[path.stem] = f"{entry['name']}: {entry['source']}"
-    return found
+_GENERIC = _row(GENERIC)
 
 
 def read_outline(model: str | Path, context: int = CONTEXT, *, generic: bool = False) -> Outline:
-    """The outline of a folder with config.json, a config.json, a .gguf file, or a name of `known`.
+    """The outline of a folder with config.json, a config.json, a .gguf file, a name or hub id of `names`, or "demo".
 
     generic : take a ``model_type`` that is not known for a decoder like Llama's.
 
-    Raises `ModelError`: ND1001 and ND1004 of files, ND1012 for settings, ND2040 for a family that is not known, ND2041 for
-    a size beyond any model's, ND2042 where there is neither such a file nor such a name.
+    Raises `ModelError`: ND1001 and ND1004 of files, ND1012 for settings, ND1013 for sizes that are not read, ND1014 for a
+    closed model, ND2040 for a family that is not known, ND2041 for a size beyond any model's, ND2042 where there is neither
+    such a file nor such a name.
     """
-    path = Path(model)
-    name = str(model).lower()
-    if not path.exists() and name in known():
-        entry = read_json(_MODELS / f"{name}.json")
-        return config_outline(entry["config"], entry["name"], entry["name"], entry["source"], context, generic)
+    path = Path(model).expanduser()
+    if str(model) == DEMO:
+        path = resolve(DEMO)
+    elif str(model) in PACKAGED or not path.exists():
+        entry = names.find(str(model))
+        if entry is not None:
+            made = config_outline(entry.config, entry.title, entry.title, entry.source, context, generic)
+            taken = names.taken_for(str(model), entry)
+            return replace(made, notes=(taken, *made.notes)) if taken else made
+        cached = names.in_cache(str(model), "config.json")
+        if cached is None:
+            raise _nowhere(model)
+        return config_outline(
+            read_json(cached / "config.json", CONFIG_LIMIT), model, str(model), "the hub's cache", context, generic
+        )
     if path.is_dir():
         inside = sorted(path.glob("*.gguf"))
         if not (path / "config.json").is_file() and len(inside) == 1:
             return read_outline(inside[0], context)
         if not (path / "config.json").is_file():
             raise ModelError("ND1003", path, "has no config.json", "give the model's own folder, or a .gguf file")
-        path, title = path / "config.json", path.resolve().name
+        path, title = path / "config.json", DEMO if str(model) == DEMO else path.resolve().name
     else:
-        if not path.exists():
-            raise _nowhere(model)
         try:
             with path.open("rb") as file:
                 magic = file.read(4)
@@ -104,11 +113,13 @@ def read_outline(model: str | Path, context: int = CONTEXT, *, generic: bool = F
 
 
 def _nowhere(model: str | Path) -> ModelError:
-    names = list(known())
-    near = difflib.get_close_matches(str(model).lower(), names, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    problem = "is no file, no folder and no model that comes with the package"
-    return ModelError("ND2042", model, problem, f"{hint}names: {', '.join(names)}")
+    names.check_open(str(model))
+    problem = "is no file, no folder and no model that is known by name"
+    if names.HUB_ID.fullmatch(str(model)):
+        fix = f"if it is a model of the hub, {names.fetch_command(None, str(model), 'config.json')} is enough"
+    else:
+        fix = names.nearest(str(model), (DEMO,))
+    return ModelError("ND2042", model, problem, fix)
 
 
 def config_outline(
@@ -116,19 +127,17 @@ def config_outline(
 ) -> Outline:
     """The outline of a config.json object; `context` is cut to the model's positions."""
     settings, left = text_part(config, subject)
+    settings = original_mamba.translated(settings, subject) or settings
     kind = _kind(config, settings, subject, generic)
-    read, defaults = FAMILIES[kind] if kind in FAMILIES else FAMILIES["llama"]
-    fields, notes = fields_of(settings, subject, defaults())
-    sketch = read(fields)
+    reader = FAMILIES.get(kind, _GENERIC)
+    fields, notes = fields_of(settings, subject, reader.defaults(), reader.aliases)
+    sketch = reader.read(fields)
     family = kind if kind in FAMILIES else f"{kind}, taken for a decoder like llama"
+    notes += check_unread(fields, family)
     if kind not in FAMILIES:
-        notes.append(f"model_type {kind!r:.60} is not known: its layers are taken for Llama's, which may be wrong")
+        notes.insert(0, f"model_type {kind!r:.60} is not known: its layers are taken for Llama's, which may be wrong")
     made = outline(sketch, name, family, source, min(context, sketch.max_positions), left)
-    if not notes:
-        return made
-    from dataclasses import replace
-
-    return replace(made, notes=(*made.notes, *notes))
+    return replace(made, notes=(*notes, *made.notes)) if notes else made
 
 
 def _kind(config: Mapping[str, Any], settings: Mapping[str, Any], subject: object, generic: bool) -> str:
@@ -141,7 +150,8 @@ def _kind(config: Mapping[str, Any], settings: Mapping[str, Any], subject: objec
         if kind in FAMILIES:
             return kind
     kind = kinds[0] if kinds else str(first or "none")
-    lacking = [name for name in decoders.GENERIC if not isinstance(settings.get(name), int)]
+    have = {GENERIC.aliases.get(name, name) for name, value in settings.items() if isinstance(value, (int, list))}
+    lacking = [name for name in NEEDED if name not in have]
     if generic and not lacking:
         return kind
     fix = (

@@ -1,84 +1,27 @@
-"""Decoders with gated feed-forward parts: the families of the converter through its own `Decoder`, and their relatives.
-
-Relatives share Llama's layer; a row of `RELATIVES` says what differs. Shapes only: what changes arithmetic and no shape
-(rotary scaling, biases, soft caps) does not matter here.
-"""
+"""Decoders from their settings: a row of `rows.ROWS` read into a `Stack`, the converter's families through `Decoder`."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, cast
 
 from neurodeploy.frontends.families import common
 from neurodeploy.frontends.families.decoder import Built, Decoder, Layer, build
 from neurodeploy.frontends.families.fields import MOST_LAYERS, Fields
 from neurodeploy.frontends.outlines.draw import Sketch
-from neurodeploy.ir.graph import HostOp, Population, Projection
+from neurodeploy.frontends.outlines.layers import NORMS, Attention, Feed, Latent, LayerShape, Stack, sketch
+from neurodeploy.frontends.outlines.rows import ALWAYS, ALWAYS_BIAS, GENERIC, Row
+from neurodeploy.frontends.outlines.settings import Settings
 
-LLAMA: dict[str, Any] = {
-    "hidden_act": "silu", "max_position_embeddings": 2048, "rms_norm_eps": 1e-6, "tie_word_embeddings": False,
-}  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Relative:
-    """How a family differs from Llama.
-
-    defaults : settings that its config.json may leave out (transformers' defaults of that family).
-    experts, chosen, width : names of the settings of its experts; "" without any.
-    shared : name of the setting of the shared expert's width, "" without one.
-    every : name of "every so many layers have experts", dense : of the list of layers that do not.
-    """
-
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-    qk_norm: bool = False
-    sandwich: bool = False
-    experts: str = ""
-    chosen: str = ""
-    width: str = "intermediate_size"
-    shared: str = ""
-    every: str = ""
-    dense: str = ""
-
-
-#: ``model_type`` -> what differs from Llama's layer.
-RELATIVES: Mapping[str, Relative] = {
-    "mistral": Relative({"num_key_value_heads": 8}),
-    "qwen2": Relative(),
-    "qwen3": Relative({"head_dim": 128}, qk_norm=True),
-    "phi3": Relative(),
-    "smollm3": Relative({"tie_word_embeddings": True, "num_key_value_heads": 4}),
-    "granite": Relative(),
-    "olmo2": Relative(qk_norm=True, sandwich=True),
-    "gemma": Relative({"head_dim": 256, "tie_word_embeddings": True, "hidden_act": "gelu_pytorch_tanh"}),
-    "gemma2": Relative(
-        {"head_dim": 256, "tie_word_embeddings": True, "hidden_act": "gelu_pytorch_tanh"}, sandwich=True
-    ),
-    "mixtral": Relative(
-        {"num_key_value_heads": 8, "num_local_experts": 8, "num_experts_per_tok": 2},
-        experts="num_local_experts", chosen="num_experts_per_tok",
-    ),
-    "qwen2_moe": Relative(
-        {"num_experts": 60, "num_experts_per_tok": 4, "decoder_sparse_step": 1},
-        experts="num_experts", chosen="num_experts_per_tok", width="moe_intermediate_size",
-        shared="shared_expert_intermediate_size", every="decoder_sparse_step", dense="mlp_only_layers",
-    ),
-    "qwen3_moe": Relative(
-        {"head_dim": 128, "num_experts": 128, "num_experts_per_tok": 8, "decoder_sparse_step": 1}, qk_norm=True,
-        experts="num_experts", chosen="num_experts_per_tok", width="moe_intermediate_size", every="decoder_sparse_step",
-        dense="mlp_only_layers",
-    ),
-}  # fmt: skip
-#: What newer files call the number of experts, whatever the family called it.
-LOCAL = "num_local_experts"
-#: Settings that a configuration must have to be taken for a relative of Llama without being known.
-GENERIC = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size")
+#: Kinds of attention, by transformers' names and by GPT-Neo's.
+SLIDING, FULL = "sliding_attention", "full_attention"
+WINDOWED, OPEN = (SLIDING, "local"), (FULL, "global")
 
 
 def of_family(module: str, fields: Fields) -> Sketch:
-    """A family of the converter, through its own reading of the settings; unread settings change no shape."""
+    """A family of the converter, through its own reading of the settings."""
     family: common.Family = importlib.import_module(f"neurodeploy.frontends.families.{module}").FAMILY
     net = family.huggingface(fields)
     return of_decoder(net, fields.natural("max_position_embeddings"))
@@ -94,16 +37,23 @@ def of_decoder(net: Decoder, max_positions: int) -> Sketch:
 
     def draw(g: Built, kind: Hashable, x: str) -> str:
         layer = cast(Layer, kind)
-        one = replace(layer, experts=1, top_k=1) if layer.experts else layer
-        drawn = build(replace(net, layers=(one,)))
+        drawn = build(replace(net, layers=(_one_expert(layer),)))
         g.populations.update(drawn.populations)
         g.ops.extend(op for op in drawn.ops if op.layer == 0)
+        g.tensors.update((name, shape) for name, shape in drawn.tensors.items() if name.startswith("layers.0."))
         return x
 
     kinds = tuple(dict.fromkeys(net.layers))
     names: dict[Hashable, str] = {kind: _name(kind) for kind in kinds} if len(kinds) > 1 else {}
     experts: dict[Hashable, tuple[int, int]] = {kind: (kind.experts, kind.top_k) for kind in kinds if kind.experts}
-    return Sketch(net.hidden, net.vocab, net.tied, max_positions, net.layers, draw, names, experts)
+    top = build(replace(net, layers=(_one_expert(net.layers[0]),)))
+    tables = ("embed_tokens.", "lm_head.weight", "layers.")
+    outside = sum(shape[0] for name, shape in top.tensors.items() if not name.startswith(tables) and len(shape) == 1)
+    return Sketch(net.hidden, net.vocab, net.tied, max_positions, net.layers, draw, names, experts, outside=outside)
+
+
+def _one_expert(layer: Layer) -> Layer:
+    return replace(layer, experts=1, top_k=1) if layer.experts else layer
 
 
 def _name(layer: Layer) -> str:
@@ -111,69 +61,125 @@ def _name(layer: Layer) -> str:
     return f"{seen}, {layer.experts} experts" if layer.experts else seen
 
 
-def relative(kind: str, fields: Fields) -> Sketch:
-    """A relative of Llama: the same `Decoder`; experts without a shared one lose it again."""
-    row = RELATIVES[kind]
-    hidden, heads = fields.natural("hidden_size"), fields.natural("num_attention_heads")
-    kv_heads = fields.natural("num_key_value_heads", heads)
-    common.check_heads(fields, heads, kv_heads, "num_key_value_heads")
-    count = fields.natural("num_hidden_layers", most=MOST_LAYERS)
-    dense, head_dim = fields.natural("intermediate_size"), fields.natural("head_dim", hidden // heads)
-    layers = _layers(fields, row, count, dense)
-    shared = fields.natural(row.shared, least=0) if row.shared else 0
-    net = Decoder(
-        vocab=fields.natural("vocab_size"), hidden=hidden, heads=heads, kv_heads=kv_heads, head_dim=head_dim, eps=1e-6,
-        act=fields.choice("hidden_act", common.ACTIVATIONS), attention_scale=1.0, layers=layers,
-        tied=fields.flag("tie_word_embeddings"), weighted_qk_norm=row.qk_norm, sandwich=row.sandwich,
-    )  # fmt: skip
-    sketch = of_decoder(net, fields.natural("max_position_embeddings"))
-    return replace(sketch, draw=_shared(sketch, shared)) if row.experts else sketch
+def decoder(row: Row, fields: Settings) -> Sketch:
+    """The sketch of a configuration by its family's row."""
+    return sketch(stack(row, fields))
 
 
-def _layers(fields: Fields, row: Relative, count: int, dense: int) -> tuple[Layer, ...]:
-    """Windows and experts of each layer."""
-    window = fields.natural("sliding_window", 0, least=0) if _windowed(fields) else 0
-    kinds = fields.layer_types("layer_types", count, ("sliding_attention", "full_attention"))
-    windows = [window if kinds is None or kinds[i] == "sliding_attention" else 0 for i in range(count)]
-    named = LOCAL if fields.values.get(LOCAL) is not None else row.experts
-    experts = fields.natural(named, least=0, most=MOST_LAYERS) if row.experts else 0
-    if not experts:
-        return tuple(Layer(ffn=dense, inv_freq=(1.0,), window=width or None) for width in windows)
-    chosen = fields.natural(row.chosen)
-    if chosen > experts:
-        raise fields.refuse(row.chosen, f"there are {experts} experts")
-    every = fields.natural(row.every) if row.every else 1
-    without = set(fields.naturals(row.dense, 0) or []) if row.dense else set()
-    width = fields.natural(row.width)
-    sparse = Layer(ffn=width, inv_freq=(1.0,), experts=experts, top_k=chosen)
-    plain = Layer(ffn=dense, inv_freq=(1.0,))
-    return tuple(
-        replace(sparse if (i + 1) % every == 0 and i not in without else plain, window=windows[i] or None)
-        for i in range(count)
+def stack(row: Row, fields: Settings) -> Stack:
+    """Read every size that a row names."""
+    hidden, vocab = fields.natural("hidden_size"), fields.natural("vocab_size")
+    count, positions = fields.natural("num_hidden_layers", most=MOST_LAYERS), fields.natural("max_position_embeddings")
+    for name, value in row.only.items():
+        fields.only(name, value)
+    biases = frozenset().union(
+        *(roles for flag, roles in row.biases.items() if flag == ALWAYS or fields.flag(flag, False))
     )
+    mixers = _mixers(row, fields, hidden, count, biases)
+    feeds = _feeds(row, fields, hidden, count, biases)
+    norms = row.norms if isinstance(row.norms, str) else row.norms(fields)
+    norm, final = _norm(row, fields)
+    width = fields.natural("word_embed_proj_dim", hidden) if "ffn_dim" in row.aliases else hidden
+    outside = (final + row.embedding_norm) * NORMS[norm] * hidden + (2 * hidden * width if width != hidden else 0)
+    if row.head_bias and (row.head_bias == ALWAYS_BIAS or fields.flag(row.head_bias, False)):
+        outside += vocab
+    notes = [f"left out: {what}" for name, what in row.left_out.items() if fields.natural(name, 0, least=0)]
+    if width != hidden:
+        notes.append(f"the projections between embeddings of {width} and {hidden} are counted and left on the host")
+    if any(isinstance(mixer, Latent) for mixer in mixers):
+        notes.append("latent attention: the host's work and cache are those of keys and values made from the latent")
+    return Stack(
+        hidden, vocab, fields.flag("tie_word_embeddings"), positions,
+        tuple(LayerShape(mixer, feed) for mixer, feed in zip(mixers, feeds, strict=True)), norm, norms,
+        positions + row.offset if row.offset is not None else 0, width, outside, tuple(notes),
+    )  # fmt: skip
 
 
-def _windowed(fields: Fields) -> bool:
-    return bool(fields.values.get("sliding_window")) and fields.values.get("use_sliding_window") is not False
+def _norm(row: Row, fields: Settings) -> tuple[str, bool]:
+    """The kind of norm, and whether one stands after the last layer; OPT has two flags for it."""
+    if "ffn_dim" not in row.aliases:
+        return row.norm, True
+    norm = row.norm if fields.flag("layer_norm_elementwise_affine", True) else "bare"
+    return norm, fields.flag("do_layer_norm_before", True) and not fields.flag("_remove_final_layer_norm", False)
 
 
-def _shared(sketch: Sketch, width: int) -> Any:
-    """Draw as the converter does, then give the shared expert its own width, or take it away where there is none."""
+def _mixers(row: Row, fields: Settings, hidden: int, count: int, biases: frozenset[str]) -> list[Attention | Latent]:
+    """The attention of each layer."""
+    heads = fields.for_layers("num_attention_heads", count)
+    latent = row.latent if row.latent is not None else fields.values.get("kv_lora_rank") is not None
+    if latent:
+        return list(_latent(fields, heads, biases))
+    keys = heads
+    if row.kv:
+        keys = tuple(row.kv(fields, n) for n in heads)
+    elif fields.values.get("num_key_value_heads") is not None:
+        keys = fields.for_layers("num_key_value_heads", count)
+    kind = _qk_norm(row, fields)
+    found: list[Attention | Latent] = []
+    for n, k, window in zip(heads, keys, _windows(row, fields, count), strict=True):
+        common.check_heads(fields, n, k, "num_key_value_heads")
+        if not row.head_dim and hidden % n:
+            raise fields.refuse("hidden_size", f"{n} heads cannot be shared out over it")
+        dim = fields.natural("head_dim", hidden // n) if row.head_dim else hidden // n
+        found.append(Attention(n, k, dim, window, row.rotary, kind, biases & frozenset("qkvo"), row.sinks))
+    return found
 
-    def draw(g: Built, kind: Hashable, x: str) -> str:
-        done = sketch.draw(g, kind, x)
-        ops: list[Projection | HostOp] = []
-        for op in g.ops:
-            if ".shared_expert" in op.path or op.path.endswith("experts_sum"):
-                if not width:
-                    continue
-                if isinstance(op, Projection):
-                    rows, columns = (op.out_features, width) if op.role == "down" else (width, op.in_features)
-                    op = replace(op, out_features=rows, in_features=columns)
-                elif op.op == "glu":
-                    g.populations[op.path] = Population(op.path, width)
-            ops.append(op)
-        g.ops[:] = ops
-        return done
 
-    return draw
+def _qk_norm(row: Row, fields: Settings) -> str:
+    flag, asked, kind = row.qk_norm.partition("?")
+    return flag if not asked else kind if fields.flag(flag, False) else ""
+
+
+def _latent(fields: Settings, heads: tuple[int, ...], biases: frozenset[str]) -> list[Latent]:
+    nope, rope = fields.natural("qk_nope_head_dim"), fields.natural("qk_rope_head_dim")
+    rank = fields.natural("q_lora_rank", 0, least=0)
+    fields.only("qk_head_dim", nope + rope)
+    fields.spare(("head_dim", "num_key_value_heads"))  # neither is read by its attention
+    kv, value = fields.natural("kv_lora_rank"), fields.natural("v_head_dim")
+    return [Latent(n, rank, kv, nope, rope, value, biases) for n in heads]
+
+
+def _windows(row: Row, fields: Settings, count: int) -> list[int | None]:
+    """The window of each layer, None where it sees everything."""
+    window = fields.natural("sliding_window", 0, least=0)
+    if fields.values.get("use_sliding_window") is False or not window:
+        return [None] * count
+    kinds = fields.layer_types("layer_types", count, WINDOWED + OPEN)
+    pattern = fields.natural(
+        "sliding_window_pattern", fields.natural("_sliding_window_pattern", row.pattern, least=0), least=0
+    )
+    if kinds is None:
+        kinds = [FULL if pattern and (i + 1) % pattern == 0 else SLIDING for i in range(count)]
+    return [window if kind in WINDOWED else None for kind in kinds[:count]]
+
+
+def _feeds(row: Row, fields: Settings, hidden: int, count: int, biases: frozenset[str]) -> list[Feed]:
+    """The feed-forward part of each layer."""
+    inside = biases & frozenset({"gate", "up", "down"})
+    default = (4 * hidden,) if not row.gated else ()
+    names, experts = row.experts, 0
+    if names is not None:
+        experts = fields.natural(names.count, 0, least=0, most=MOST_LAYERS)
+    if names is None or not experts:
+        return [
+            Feed(width, row.gated, biases=inside) for width in fields.for_layers("intermediate_size", count, *default)
+        ]
+    chosen = fields.natural(names.chosen)
+    if chosen > experts:
+        raise fields.refuse(names.chosen, f"there are {experts} experts")
+    width = names.width if row is not GENERIC or fields.values.get(names.width) is not None else "intermediate_size"
+    size, shared = fields.natural(width), 0
+    if names.shared:
+        shared = fields.natural(names.shared, 0, least=0)
+    if names.shared_count:
+        shared = shared or fields.natural(names.shared_count, 0, least=0) * size
+    every = fields.natural(names.every, 1) if names.every else 1
+    without = set(fields.naturals(names.dense, 0) or []) if names.dense else set()
+    first = fields.natural(names.first, 0, least=0) if names.first else 0
+    sparse = Feed(size, row.gated, experts, chosen, shared, names.gate and shared > 0, names.biases, inside)
+    with_experts = [i >= first and (i + 1) % every == 0 and i not in without for i in range(count)]
+    if all(with_experts):
+        fields.spare(("intermediate_size",))
+        return [sparse] * count
+    dense = fields.for_layers("intermediate_size", count)
+    return [sparse if on else Feed(n, row.gated, biases=inside) for on, n in zip(with_experts, dense, strict=True)]

@@ -6,13 +6,14 @@ they become shapes. Experts are drawn once and counted.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.families.decoder import Built
 from neurodeploy.hostops.cost import routed_work, work
-from neurodeploy.ir.graph import HOST_OPS, HostOp, ModelInfo, Population, Projection
+from neurodeploy.ir.graph import HostOp, ModelInfo, Population, Projection
 from neurodeploy.ir.outline import Block, HostWork, Matrix, Outline, Part
 
 #: Where nothing else is known: every input is an event. On real text SmolLM2-135M and Gemma 3 270M have 94 to 99 % of
@@ -21,6 +22,10 @@ DENSE = (
     1.0,
     "every activation is taken as non-zero, the most there can be; real text gave 94 to 99 % at 12 to 16 bits",
 )
+#: Attribute of an operation whose work is an estimate of the family: see `extra`.
+ESTIMATED = "flops"
+#: Part of a path that stands for each expert of a layer: drawn once.
+EXPERTS = ".experts."
 #: Experts of all layers together: four times what the largest published model has.
 MOST_EXPERTS = 1 << 17
 
@@ -32,6 +37,8 @@ class Sketch:
     kinds : for each layer what tells it from layers of another kind.
     draw : (operations so far, kind, residual stream) -> residual stream, drawing one layer; experts drawn once.
     experts : kind -> (experts, chosen), where the kind has any.
+    positions : rows of a learnt table of positions. embedding_width : columns of the embedding table, 0 for `hidden`.
+    outside : parameters beside layers, tables and head: the last norm, the head's bias and the like.
     """
 
     hidden: int
@@ -44,6 +51,7 @@ class Sketch:
     experts: Mapping[Hashable, tuple[int, int]] = field(default_factory=dict)
     positions: int = 0
     embedding_width: int = 0
+    outside: int = 0
     activity: tuple[float, str] = DENSE
     notes: tuple[str, ...] = ()
 
@@ -57,7 +65,7 @@ def outline(sketch: Sketch, name: str, family: str, source: str, context: int, l
     layers: dict[Hashable, list[int]] = {}
     for index, kind in enumerate(sketch.kinds):
         layers.setdefault(kind, []).append(index)
-    blocks = []
+    blocks, small = [], sketch.outside
     for number, (kind, where) in enumerate(layers.items()):
         built = Built()
         built.populations["h"] = Population("h", sketch.hidden)
@@ -65,16 +73,27 @@ def outline(sketch: Sketch, name: str, family: str, source: str, context: int, l
         called = sketch.names.get(kind) or ("layers" if len(layers) == 1 else f"kind {number}")
         experts = sketch.experts.get(kind, (1, 1))
         blocks.append(Block(called, tuple(where), _matrices(built, *experts), _host(built, context, *experts)))
+        small += len(where) * _small(built, experts[0])
     info = ModelInfo(
         name=name, family=family, vocab_size=sketch.vocab, hidden_size=sketch.hidden, layers=len(sketch.kinds),
         max_positions=sketch.max_positions, source=source, tied_embeddings=sketch.tied,
     )  # fmt: skip
-    head = Matrix("lm_head", sketch.hidden, (Part("lm_head", sketch.vocab),))
     width = sketch.embedding_width or sketch.hidden
+    head = Matrix("lm_head", width, (Part("lm_head", sketch.vocab),))
     return Outline(
-        info, tuple(blocks), head, (sketch.vocab, width), sketch.positions, context, _around(sketch), sketch.activity[0],
-        sketch.activity[1], sketch.notes, tuple(left_out),
+        info, tuple(blocks), head, (sketch.vocab, width), sketch.positions, small, context, _around(sketch),
+        sketch.activity[0], sketch.activity[1], sketch.notes, tuple(left_out),
     )  # fmt: skip
+
+
+def _small(built: Built, experts: int) -> int:
+    """Parameters of a layer that are no weight of a projection: norms, biases, kernels of convolutions."""
+    weights = {op.weight for op in built.ops if isinstance(op, Projection)}
+    return sum(
+        math.prod(shape) * (experts if EXPERTS in name else 1)
+        for name, shape in built.tensors.items()
+        if name not in weights
+    )
 
 
 def _matrices(built: Built, experts: int, chosen: int) -> tuple[Matrix, ...]:
@@ -108,7 +127,7 @@ def _host(built: Built, context: int, experts: int, chosen: int) -> tuple[HostWo
     for op in built.ops:
         if isinstance(op, HostOp):
             entry = host_work(op, sizes, context, experts, chosen)
-            if ".experts." in op.path:  # drawn once, met by the token as often as it has experts
+            if EXPERTS in op.path:  # drawn once, met by the token as often as it has experts
                 entry = _times(entry, min(chosen, experts))
             found[op.op] = entry if op.op not in found else _added(found[op.op], entry)
     return tuple(found.values())
@@ -128,7 +147,7 @@ def host_work(op: HostOp, sizes: Mapping[str, int], context: int, experts: int =
     tokens = max(1, context)
     per: list[tuple[int, int]] = []
     for count, before in ((1, context), (tokens, 0)):
-        if op.op not in HOST_OPS:
+        if ESTIMATED in op.attrs:
             flops, moved = (int(str(op.attrs[key])) * count for key in ("flops", "bytes"))
         elif op.op in ("moe_dispatch", "moe_combine"):
             cost = routed_work(op, sizes[op.outputs[0]], count, experts, count * chosen)
@@ -139,7 +158,7 @@ def host_work(op: HostOp, sizes: Mapping[str, int], context: int, experts: int =
             cost = work(op, sizes, count, before)
             flops, moved = cost.flops, cost.bytes
         per.append((-(-flops // count), -(-moved // count)))
-    return HostWork(op.op, per[0], per[1], op.op in HOST_OPS)
+    return HostWork(op.op, per[0], per[1], ESTIMATED not in op.attrs)
 
 
 def _around(sketch: Sketch) -> tuple[HostWork, ...]:
@@ -153,14 +172,21 @@ def _around(sketch: Sketch) -> tuple[HostWork, ...]:
 
 
 def extra(
-    g: Built, path: str, op: str, inputs: Sequence[str], size: int, flops: int, moved: int, layer: int = 0
-) -> str:
+    g: Built, path: str, op: str, inputs: Sequence[str], size: int, flops: int, moved: int, layer: int = 0,
+    parameters: int = 0,
+) -> str:  # fmt: skip
     """A host operation that has no kernel here: its flops and bytes a token are estimates given by the family."""
-    return g.host(path, op, tuple(inputs), size, {"flops": flops, "bytes": moved}, layer=layer)
+    if parameters:
+        g.tensors[f"{path}.weight"] = (parameters,)
+    return g.host(path, op, tuple(inputs), size, {ESTIMATED: flops, "bytes": moved}, layer=layer)
 
 
-def layernorm(g: Built, path: str, x: str) -> str:
-    return g.norm(path, x, 1e-5, g.populations[x].size, 0, op="layernorm")
+def layernorm(g: Built, path: str, x: str, parameters: int) -> str:
+    """`parameters` in all: some families have no shift, or a scale for each head."""
+    found = g.norm(path, x, 1e-5, g.populations[x].size, 0, op="layernorm")
+    del g.tensors[f"{path}.bias"]
+    g.tensors[f"{path}.weight"] = (parameters,)
+    return found
 
 
 def activation(g: Built, path: str, x: str) -> str:

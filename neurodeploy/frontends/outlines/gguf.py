@@ -6,9 +6,11 @@ stack of experts (experts, rows, columns).
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Hashable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -30,6 +32,8 @@ ROLES: Mapping[str, tuple[str, str]] = {
 }  # fmt: skip
 #: Matrices that are no projections: kernels of convolutions and tables.
 NO_PROJECTION = ("conv1d", "rope_freqs", "rope_factors", "ssm_a", "ssm_d", "rel_b")
+#: Tensors that are no parameters: factors of rotary positions.
+CONSTANTS = ("rope_freqs", "rope_factors")
 _NAME = re.compile(r"blk\.(\d{1,6})\.(.+)\.weight")
 
 #: A layer: (name, shape) of its matrices in the order of the file, the number of its norms.
@@ -55,7 +59,9 @@ def gguf_outline(path: Path, context: int) -> Outline:
         positions=store.shape("position_embd.weight")[0] if "position_embd.weight" in names else 0,
     )  # fmt: skip
     name = str(metadata.get("general.name") or path.stem)
-    return outline(sketch, name, architecture, f"{path.name}: tensor shapes", min(context, sketch.max_positions))
+    made = outline(sketch, name, architecture, f"{path.name}: tensor shapes", min(context, sketch.max_positions))
+    stored = sum(math.prod(store.shape(each)) for each in names if not each.startswith(CONSTANTS))
+    return replace(made, small=made.small + stored - made.total)
 
 
 def _kinds(store: GgufStore, path: Path) -> tuple[Hashable, ...]:

@@ -1,4 +1,4 @@
-"""Settings of a foreign configuration for an outline: sizes bounded before anything is made of them.
+"""Settings of a foreign configuration for an outline: bounded sizes, aliases, and no size that is set and left unread.
 
 What does not change a shape (rotary scaling, soft caps, activations) is dropped and, where it is set, said in a note: a
 plan needs shapes only, and the converter is the one to refuse arithmetic that it does not know.
@@ -6,25 +6,28 @@ plan needs shapes only, and the converter is the one to refuse arithmetic that i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from neurodeploy.errors import ModelError
-from neurodeploy.frontends.families.common import ACTIVATIONS, NO_EFFECT
-from neurodeploy.frontends.families.fields import Fields
+from neurodeploy.frontends.families.common import ACTIVATIONS
+from neurodeploy.frontends.families.fields import LARGEST, Fields
 
 #: Largest value of a size by what its name ends in or is: ten times what any published model has.
 WIDEST, MOST_WORDS, MOST = 1 << 20, 1 << 24, 1 << 31
 BOUNDS: Mapping[str, int] = {
-    "hidden_size": WIDEST, "n_embd": WIDEST, "d_model": WIDEST, "head_dim": 1 << 16, "num_attention_heads": 1 << 16,
-    "num_key_value_heads": 1 << 16, "n_head": 1 << 16, "intermediate_size": 1 << 22, "intermediate_size_mlp": 1 << 22,
-    "moe_intermediate_size": 1 << 22, "n_inner": 1 << 22, "ffn_dim": 1 << 22, "vocab_size": MOST_WORDS,
-    "state_size": 1 << 16, "time_step_rank": 1 << 16, "expand": 64, "conv_kernel": 1 << 10, "num_heads": 1 << 16,
-    "n_groups": 1 << 16, "hidden_ratio": 64, "expand_ratio": 64, "gate_low_rank_dim": 1 << 16,
-    "word_embed_proj_dim": WIDEST, "max_position_embeddings": MOST, "n_positions": MOST,
-    "shared_expert_intermediate_size": 1 << 22,
+    "hidden_size": WIDEST, "head_dim": 1 << 16, "num_attention_heads": 1 << 16, "num_key_value_heads": 1 << 16,
+    "intermediate_size": 1 << 22, "intermediate_size_mlp": 1 << 22, "moe_intermediate_size": 1 << 22,
+    "vocab_size": MOST_WORDS, "state_size": 1 << 16, "time_step_rank": 1 << 16, "expand": 64, "conv_kernel": 1 << 10,
+    "num_heads": 1 << 16, "n_groups": 1 << 16, "hidden_ratio": 64, "expand_ratio": 64, "gate_low_rank_dim": 1 << 16,
+    "word_embed_proj_dim": WIDEST, "max_position_embeddings": MOST, "shared_expert_intermediate_size": 1 << 22,
+    "shared_intermediate_size": 1 << 22, "q_lora_rank": WIDEST, "kv_lora_rank": WIDEST, "qk_nope_head_dim": 1 << 16,
+    "qk_rope_head_dim": 1 << 16, "v_head_dim": 1 << 16, "attention_hidden_size": WIDEST, "n_shared_experts": 1 << 12,
+    "vocab_size_per_layer_input": MOST_WORDS, "hidden_size_per_layer_input": WIDEST, "laurel_rank": WIDEST,
+    "altup_num_inputs": 64,
 }  # fmt: skip
-#: Settings that change arithmetic and no shape: dropped.
+#: Settings that change arithmetic and no shape: dropped before a family reads.
 SHAPELESS = frozenset(
     {
         "rope_scaling", "rope_parameters", "rope_theta", "rope_local_base_freq", "attn_logit_softcapping",
@@ -32,11 +35,64 @@ SHAPELESS = frozenset(
         "rope_interleaved",
     }
 )  # fmt: skip
+#: Settings with a size-like name, or a list or object, that change neither a shape nor the work of a plan.
+NEUTRAL = SHAPELESS | frozenset(
+    {
+        # of every configuration of transformers, of generation, of training
+        "architectures", "model_type", "transformers_version", "dtype", "torch_dtype", "_name_or_path", "auto_map",
+        "bos_token_id", "eos_token_id", "pad_token_id", "sep_token_id", "unk_token_id", "decoder_start_token_id",
+        "id2label", "label2id", "task_specific_params", "chunk_size_feed_forward", "problem_type", "num_labels",
+        "num_beams", "num_beam_groups", "num_return_sequences", "no_repeat_ngram_size",
+        "encoder_no_repeat_ngram_size", "bad_words_ids", "pruned_heads", "suppress_tokens", "begin_suppress_tokens",
+        "exponential_decay_length_penalty", "forced_bos_token_id", "forced_eos_token_id", "top_k",
+        "keys_to_ignore_at_inference",
+        "generation_config", "quantization_config", "quantization", "compression_config", "transformers.js_config",
+        "tokenizer_class", "num_logits_to_keep", "output_attentions", "output_hidden_states", "hidden_dropout",
+        "hidden_dropout_prob", "attention_probs_dropout_prob", "layerdrop", "attention_dropout", "embedding_dropout",
+        "resid_dropout", "mlp_dropout", "hidden_act", "hidden_activation", "activation_function", "activation",
+        "initializer_range", "router_aux_loss_coef", "router_z_loss_coef", "router_jitter_noise", "output_router_logits",
+        "gradient_checkpointing", "layer_norm_eps", "layer_norm_epsilon", "rms_norm_eps", "norm_eps", "norm_epsilon", "eps",
+        "max_position_embeddings", "neuron", "ep_size", "unsloth_version", "use_sliding_window",
+        # rotary positions, and what multiplies
+        "rotary_dim", "rotary_emb_base", "rotary_pct", "rope_dim", "original_max_position_embeddings", "rope_interleave",
+        "use_mrope", "mrope_section", "no_rope_layers", "no_rope_layer_interval", "no_rope_layer_indices",
+        "attention_multiplier", "embedding_multiplier", "residual_multiplier", "logits_multiplier", "logits_scaling",
+        "query_pre_attn_scalar", "routed_scaling_factor", "num_experts_per_tok_scale", "attn_scale", "floor_scale",
+        "activation_sparsity_pattern", "altup_active_idx", "altup_coef_clip", "altup_correct_scale",
+        "attn_temperature_tuning", "scale_attn_weights", "scale_attn_by_inverse_layer_idx",
+        "rescale_every", "use_attention_scale", "swiglu_alpha", "swiglu_limit",
+        # windows beyond what is asked of the layers, limits, choice of experts
+        "max_window_layers", "sliding_window", "sliding_window_pattern", "_sliding_window_pattern", "layer_types",
+        "attention_chunk_size",
+        "initial_context_length", "n_ctx", "seq_length", "max_seq_len", "context_length", "window_size",
+        "n_group", "topk_group", "topk_method", "scoring_func", "norm_topk_prob", "seq_aux", "aux_loss_alpha", "moe_layers",
+        "experts_per_token", "num_kv_shared_layers",
+        # state space models
+        "time_step_limit", "time_step_min", "time_step_max", "time_step_scale", "time_step_floor", "time_step_init_scheme",
+        "chunk_size", "residual_in_fp32", "mixer_rms_eps", "ssm_cfg", "fuse_norm", "fuse_cross_entropy", "attn_mode",
+        # what old families have
+        "attention_types", "reorder_and_upcast_attn", "apply_residual_connection_post_layernorm",
+        # of GPT-2's other heads
+        "summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels", "summary_first_dropout",
+    }
+)  # fmt: skip
+#: Words in the name of a setting that may change a size or what is computed: a closed list.
+SIZE_WORDS = frozenset(
+    {
+        "adapter", "attn", "block", "blocks", "channels", "conv", "dense", "depth", "dim", "dims", "divisor", "embd",
+        "embed", "every", "expand", "expansion", "expert", "experts", "factor", "feedforward", "ffn", "freq", "group",
+        "groups", "head", "heads", "hidden", "inner", "intermediate", "interval", "kernel", "latent", "layer", "layers",
+        "linear", "lora", "mamba", "mlp", "moe", "mtp", "multiplier", "multipliers", "n", "num", "offset", "period",
+        "rank", "ratio", "recurrent", "router", "shared", "size", "sizes", "ssm", "state", "step", "vocab", "width",
+        "cross", "bias", "norm", "layernorm",
+    }
+)  # fmt: skip
 #: Objects of a multimodal configuration that are left out, and what they are.
 OTHER_PARTS: Mapping[str, str] = {
     "vision_config": "the vision tower", "audio_config": "the audio tower", "speech_config": "the speech tower",
     "video_config": "the video tower",
 }  # fmt: skip
+_MISSING: Any = object()
 
 
 def text_part(config: Mapping[str, Any], subject: object) -> tuple[dict[str, Any], list[str]]:
@@ -44,7 +100,7 @@ def text_part(config: Mapping[str, Any], subject: object) -> tuple[dict[str, Any
     left = [what for key, what in OTHER_PARTS.items() if config.get(key)]
     inner = config.get("text_config")
     if inner is None:
-        return dict(config), left
+        return {key: value for key, value in config.items() if key not in OTHER_PARTS}, left
     if not isinstance(inner, dict):
         problem = f"text_config is a {type(inner).__name__}, an object is needed"
         raise ModelError("ND1012", subject, problem, "use the model's complete configuration")
@@ -52,16 +108,121 @@ def text_part(config: Mapping[str, Any], subject: object) -> tuple[dict[str, Any
     return {**shared, **inner}, left
 
 
-def fields_of(settings: Mapping[str, Any], subject: object, defaults: Mapping[str, Any]) -> tuple[Fields, list[str]]:
-    """`Fields` of a text model's settings, bounded, and notes on what was dropped.
+class Settings(Fields):
+    """`Fields` by the names of transformers' configurations, whatever the file calls them; lists for layers; what is unread.
 
-    Raises ND2041 where a size is larger than any model's.
+    aliases : name in a file -> the name that a family reads. Two names of one setting must agree (ND1012).
     """
-    for name, most in BOUNDS.items():
-        value = settings.get(name)
-        if isinstance(value, (int, float)) and value > most:
+
+    def __init__(
+        self, values: Mapping[str, Any], subject: object, defaults: Mapping[str, Any], aliases: Mapping[str, str]
+    ) -> None:
+        renamed: dict[str, Any] = {}
+        self._called: dict[str, str] = {}
+        for given, value in values.items():
+            name = aliases.get(given, given)
+            if value is None:
+                continue
+            if renamed.get(name, value) != value:
+                problem = (
+                    f"{self._called[name]} = {renamed[name]!r:.60} and {given} = {value!r:.60} are the same setting"
+                )
+                raise ModelError("ND1012", subject, problem, "remove the one that is wrong")
+            renamed[name] = value
+            self._called.setdefault(name, given)
+        # null is a value: transformers takes it for "none of that", not for its default
+        self.nulls = {aliases.get(given, given) for given, value in values.items() if value is None} - set(renamed)
+        kept = {name: value for name, value in defaults.items() if name not in self.nulls or not _is_size(name, value)}
+        super().__init__(renamed, subject, kept)
+        self._seen: set[str] = set()
+
+    def called(self, name: str) -> str:
+        """The name that the file has for a setting."""
+        return self._called.get(name, name)
+
+    def refuse(self, name: str, need: str, fix: str = "") -> ModelError:
+        self.values.setdefault(self.called(name), self.values.get(name))
+        error = super().refuse(self.called(name), need)
+        return ModelError(error.code, error.subject, error.problem, fix) if fix else error
+
+    def get(self, name: str, default: Any = _MISSING) -> Any:
+        self._seen.add(name)
+        return super().get(name) if default is _MISSING else super().get(name, default)
+
+    def only(self, name: str, *allowed: Any) -> None:
+        """Not set, or one of the values that change nothing: refused at once."""
+        value = self.get(name, None)
+        if value is not None and not any(type(value) is type(good) and value == good for good in allowed):
+            raise self.refuse(name, "only " + (" or ".join(map(repr, allowed)) or "null") + " is")
+
+    def ignore(self, names: Collection[str]) -> None:
+        self.spare(names)
+        super().ignore(names)
+
+    def natural(self, name: str, default: Any = _MISSING, least: int = 1, most: int = LARGEST) -> int:
+        """A whole number; a list of equal ones is one. Layers that differ are refused here, see `for_layers`."""
+        value = self.values.get(name)
+        if isinstance(value, list) and value and all(type(item) is int for item in value):
+            if len(set(value)) > 1:
+                raise self.refuse(name, "one value for all layers is needed here")
+            self.values[name] = value[0]
+        self._seen.add(name)
+        return (
+            super().natural(name, least=least, most=most)
+            if default is _MISSING
+            else super().natural(name, default, least, most)
+        )
+
+    def for_layers(self, name: str, count: int, default: Any = _MISSING) -> tuple[int, ...]:
+        """A whole number for each layer: from a list of `count`, or one for all."""
+        value = self.values.get(name)
+        if not isinstance(value, list) or len(set(map(repr, value))) < 2:
+            return (self.natural(name, default),) * count
+        found = self.naturals(name, count, least=1) or []
+        if len(found) != count:
+            raise self.refuse(name, f"{count} entries are needed, it has {len(found)}")
+        return tuple(found)
+
+    def spare(self, names: Collection[str]) -> None:
+        """Settings that a family has and does not use here."""
+        self._seen.update(names)
+
+    def unread(self) -> tuple[list[str], list[str]]:
+        """Settings that nobody has read, by the file's names: those that may change a size, and the others."""
+        left = sorted(
+            self.called(name) for name in set(self._given) - self._seen
+            if name not in NEUTRAL and self.called(name) not in NEUTRAL and self.values[name] not in (False, 0, "", [], {})
+        )  # fmt: skip
+        sized = [name for name in left if self._sized(name)]
+        return sized, [name for name in left if name not in sized]
+
+    def _sized(self, called: str) -> bool:
+        value = next(value for name, value in self.values.items() if self.called(name) == called)
+        words = set(re.split(r"[^a-z]+", re.sub(r"([a-z])([A-Z])", r"\1_\2", called).lower()))
+        if called.endswith(("pdrop", "dropout", "dropout_prob", "_eps", "_epsilon")):
+            return False
+        return isinstance(value, (dict, list)) or (not isinstance(value, str) and bool(words & SIZE_WORDS))
+
+
+def _is_size(name: str, default: Any) -> bool:
+    return type(default) is int and name != "max_position_embeddings"
+
+
+def fields_of(
+    settings: Mapping[str, Any], subject: object, defaults: Mapping[str, Any], aliases: Mapping[str, str]
+) -> tuple[Settings, list[str]]:
+    """`Settings` of a text model, bounded, and notes on what was dropped.
+
+    Raises ND2041 where a size is larger than any model's, ND1012 where two names of one setting disagree.
+    """
+    for given, value in settings.items():
+        most = BOUNDS.get(aliases.get(given, given))
+        largest = (
+            max((v for v in value if isinstance(v, (int, float))), default=0) if isinstance(value, list) else value
+        )
+        if most is not None and isinstance(largest, (int, float)) and largest > most:
             fix = "check config.json: no published model comes near"
-            raise ModelError("ND2041", subject, f"{name} = {value!r:.40} is above {most}, the most that is read", fix)
+            raise ModelError("ND2041", subject, f"{given} = {value!r:.40} is above {most}, the most that is read", fix)
     kept = {key: value for key, value in settings.items() if key not in SHAPELESS}
     notes = []
     for key in ("hidden_act", "hidden_activation"):
@@ -71,6 +232,28 @@ def fields_of(settings: Mapping[str, Any], subject: object, defaults: Mapping[st
     capped = [key for key in ("attn_logit_softcapping", "final_logit_softcapping") if settings.get(key)]
     if capped:
         notes.append(f"{' and '.join(capped)} changes no shape and is left out of the host's work")
-    fields = Fields(kept, subject, defaults)
-    fields.ignore(NO_EFFECT)
-    return fields, notes
+    return Settings(kept, subject, defaults, aliases), notes
+
+
+def check_unread(fields: Settings, family: str) -> list[str]:
+    """A note on settings that were not read and change no size that is known.
+
+    Raises ND1013 where a setting that may change a size was not read: the figures would be those of another model.
+    """
+    sized, others = fields.unread()
+    if sized:
+        shown = ", ".join(f"{name} = {_value(fields, name)!r:.40}" for name in sized[:12])
+        more = f" and {len(sized) - 12} more" if len(sized) > 12 else ""
+        problem = f"sets what may change a size and is not read for {family}: {shown}{more}"
+        fix = "give the model's .gguf, whose tensors tell every shape, or remove what the model has not"
+        raise ModelError("ND1013", fields.subject, problem, fix)
+    if not others:
+        return []
+    shown = ", ".join(f"{name:.40}" for name in others[:12]) + (
+        f" and {len(others) - 12} more" if len(others) > 12 else ""
+    )
+    return [f"not read, taken to change no shape: {shown}"]
+
+
+def _value(fields: Settings, called: str) -> Any:
+    return next((value for name, value in fields.values.items() if fields.called(name) == called), None)

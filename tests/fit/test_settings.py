@@ -1,0 +1,165 @@
+"""Settings under other names, in lists, in unknown families: counted, or refused by name, all at once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import neurodeploy as nd
+from neurodeploy.errors import ModelError
+from neurodeploy.frontends.outlines import config_outline
+from tests.fit.configs import CONFIGS, LLAMA, config
+from tests.fit.test_counts import truth
+from tests.tiny import call
+
+
+def total(settings: dict[str, Any], generic: bool = False) -> int:
+    return config_outline(settings, "config.json", "small", "test", generic=generic).total
+
+
+@pytest.mark.parametrize(
+    "kind", ["gpt2", "gptj", "gpt_bigcode", "bloom", "gpt_neo", "falcon", "mixtral", "olmoe", "deepseek_v3"]
+)
+def test_transformers_own_aliases(kind: str) -> None:
+    """Every name of transformers' attribute_map instead of the family's own: the same model."""
+    import transformers
+
+    names = {own: alias for alias, own in transformers.AutoConfig.for_model(kind).attribute_map.items()}
+    renamed = {names.get(key, key): value for key, value in CONFIGS[kind].items()}
+    assert total({"model_type": kind, **renamed}) == truth(kind, CONFIGS[kind])[1]
+
+
+def test_a_gpt2_of_four_layers_by_other_names() -> None:
+    """55.0 M parameters by hand: tables, four layers of attention, feed-forward part of 1000, norms and biases."""
+    given = {
+        "model_type": "gpt2",
+        "hidden_size": 768,
+        "num_attention_heads": 12,
+        "num_hidden_layers": 4,
+        "n_inner": 1000,
+    }
+    layer = 768 * 2304 + 2304 + 768 * 768 + 768 + 768 * 1000 + 1000 + 1000 * 768 + 768 + 4 * 768
+    assert total({**given, "vocab_size": 50257}) == 50257 * 768 + 1024 * 768 + 4 * layer + 2 * 768 == 54_998_176
+
+
+def test_two_names_that_disagree() -> None:
+    with pytest.raises(ModelError, match=r"ND1012 .*n_embd = 64 and hidden_size = 768 are the same setting"):
+        total({**config("gpt2"), "hidden_size": 768})
+    assert total({**config("gpt2"), "hidden_size": 64}) == total(config("gpt2"))
+
+
+def test_lists_of_layers() -> None:
+    """Equal values are one; widths and heads that differ are read; a size that has to be one is refused by name."""
+    plain = total(config("llama"))
+    assert total(config("llama") | {"intermediate_size": [96] * 3, "num_key_value_heads": [2, 2, 2]}) == plain
+    assert total(config("qwen2") | {"intermediate_size": [96, 96, 128]}) == total(config("qwen2")) + 3 * 32 * 64
+    assert total(config("qwen2") | {"num_key_value_heads": [2, 1, 2]}) == total(config("qwen2")) - 2 * (16 * 64 + 16)
+    for wrong in ({"hidden_size": [64, 32, 64]}, {"intermediate_size": [96, 128]}):
+        with pytest.raises(ModelError, match=rf"ND1012 .*{next(iter(wrong))}"):
+            total(config("qwen2") | wrong)
+
+
+def test_per_layer_widths_as_transformers_has_them() -> None:
+    saved, count = truth("gemma3n_text", CONFIGS["gemma3n_text"])
+    assert saved["intermediate_size"] == [96, 96, 128, 128]
+    assert total(saved) == total({"model_type": "gemma3n", "text_config": saved}) == count
+
+
+EXPERTS = {"n_routed_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 32, "n_shared_experts": 1}
+
+
+def test_an_unknown_family_with_experts_is_counted() -> None:
+    """By other names, as DeepSeek's: shared experts, dense layers first, latent attention."""
+    new = {**LLAMA, "model_type": "brand_new"}
+    dense, experts = 3 * 96 * 64, 8 * 64 + 9 * 3 * 32 * 64
+    assert total({**new, **EXPERTS}, generic=True) == total(new, generic=True) + 3 * (experts - dense)
+    assert (
+        total({**new, **EXPERTS, "first_k_dense_replace": 2}, generic=True)
+        == total(new, generic=True) + experts - dense
+    )
+    latent = {**CONFIGS["deepseek_v2"], "model_type": "brand_new"}
+    assert total(latent, generic=True) == truth("deepseek_v2", CONFIGS["deepseek_v2"])[1]
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"num_experts_of_mine": 8}, {"moe": {"experts": 4}}, {"ffn_multipliers": [0.5, 1.0, 2.0]}, {"laurel_rank": 64},
+        {"ssm_state_size": 16}, {"attn_layer_period": 8}, {"hidden_size_per_layer_input": 256}, {"use_qk_norm": True},
+    ],
+)  # fmt: skip
+def test_a_size_that_is_not_read_is_refused_by_name(field: dict[str, Any]) -> None:
+    for kind in ("brand_new", "qwen2"):
+        with pytest.raises(ModelError, match=rf"ND1013 .*{next(iter(field))}"):
+            total({**LLAMA, "model_type": kind, **field}, generic=True)
+
+
+def test_all_at_once_and_what_is_neutral() -> None:
+    new = {**LLAMA, "model_type": "brand_new"}
+    with pytest.raises(ModelError, match=r"ND1013 .*expert_groups = 4, mamba_rank = 8, num_streams = 2"):
+        total({**new, "num_streams": 2, "expert_groups": 4, "mamba_rank": 8, "mood": "good"}, generic=True)
+    found = config_outline({**new, "mood": "good", "temper": 0.5, "num_labels": 2}, "c", "n", "s", generic=True)
+    assert "not read, taken to change no shape: mood, temper" in found.notes
+    assert found.total == total(new, generic=True)
+    assert total({**config("llama"), "num_experts_of_mine": 0, "moe": {}, "ffn_multipliers": None}) == total(
+        config("llama")
+    )
+
+
+def test_what_the_issue_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """gpt-oss-20b and DeepSeek-V2-Lite, read past their experts once: 20.9 G and 16.2 G, --generic or not."""
+    gpt_oss = {
+        "model_type": "gpt_oss", "hidden_size": 2880, "intermediate_size": 2880, "num_hidden_layers": 24,
+        "num_attention_heads": 64, "num_key_value_heads": 8, "head_dim": 64, "num_local_experts": 32,
+        "num_experts_per_tok": 4, "vocab_size": 201088, "sliding_window": 128,
+    }  # fmt: skip
+    deepseek = {
+        "model_type": "deepseek_v2", "hidden_size": 2048, "intermediate_size": 10944, "moe_intermediate_size": 1408,
+        "num_hidden_layers": 27, "num_attention_heads": 16, "num_key_value_heads": 16, "n_routed_experts": 64,
+        "n_shared_experts": 2, "num_experts_per_tok": 6, "kv_lora_rank": 512, "q_lora_rank": None,
+        "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128, "vocab_size": 102400,
+    }  # fmt: skip
+    assert total(gpt_oss) == 20_914_757_184
+    assert total(deepseek) == truth("deepseek_v2", {k: v for k, v in deepseek.items() if k != "model_type"})[1]
+    (tmp_path / "config.json").write_text(json.dumps(gpt_oss))
+    for arguments in ([], ["--generic"]):
+        answer = call(["fit", str(tmp_path), "--bits", "8", "--system", "hala-point", "--json", *arguments], capsys)
+        assert answer.status == 3
+        found = json.loads(answer.out)
+        assert found["weights"]["total"] == 20_914_757_184
+        assert (found["rows"][0]["chips_without_head"], found["rows"][0]["chips"]) == (1322, 1360)
+
+
+ORIGINAL: dict[str, Any] = {
+    "d_model": 64, "d_intermediate": 0, "n_layer": 3, "vocab_size": 250, "ssm_cfg": {"layer": "Mamba2"},
+    "attn_layer_idx": [], "attn_cfg": {}, "rms_norm": True, "residual_in_fp32": True, "fused_add_norm": True,
+    "pad_vocab_size_multiple": 16, "tie_embeddings": True,
+}  # fmt: skip
+
+
+def test_original_mamba_checkpoints(tmp_path: Path) -> None:
+    """No model_type: ssm_cfg.layer names the layer; as transformers counts the converted model."""
+    second = {
+        "hidden_size": 64,
+        "num_hidden_layers": 3,
+        "vocab_size": 256,
+        "num_heads": 2,
+        "n_groups": 1,
+        "head_dim": 64,
+    }
+    assert total(ORIGINAL) == truth("mamba2", {**second, "tie_word_embeddings": True})[1]
+    first = {key: value for key, value in second.items() if key not in ("num_heads", "n_groups", "head_dim")}
+    assert total({**ORIGINAL, "ssm_cfg": {}}) == truth("mamba", first)[1]
+    for wrong in (
+        {"attn_layer_idx": [1]},
+        {"d_intermediate": 96},
+        {"ssm_cfg": {"layer": "Mamba9"}},
+        {"ssm_cfg": {"lanes": 2}},
+    ):
+        with pytest.raises(ModelError, match=r"ND1013"):
+            total({**ORIGINAL, **wrong})
+    (tmp_path / "config.json").write_text(json.dumps(ORIGINAL))
+    assert nd.fit(tmp_path, "kapoho-point", bits=(8,))["fits"]

@@ -1,0 +1,173 @@
+"""Names of models: one table for `fit` and `convert`, hub ids, the hub's cache, closed models."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import neurodeploy as nd
+from neurodeploy.errors import ModelError
+from neurodeploy.frontends import names
+from neurodeploy.frontends.families import HUGGINGFACE
+from neurodeploy.frontends.outlines import read_outline
+from neurodeploy.frontends.packaged import DEMO, PACKAGED, resolve
+from tests.tiny import call
+
+
+@pytest.fixture(autouse=True)
+def _no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever this machine has fetched does not matter."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Qwen/Qwen3-0.6B", "qwen3-0.6b"), ("qwen/qwen3-0.6b-base", "qwen3-0.6b"), ("qwen3:0.6b", "qwen3-0.6b"),
+        ("Qwen3 0.6B", "qwen3-0.6b"), ("meta-llama/Llama-3.2-1B", "llama3.2-1b"), ("Llama-3.2-1B-Instruct", "llama3.2-1b"),
+        ("meta-llama/Meta-Llama-3.1-8B-Instruct", "llama3.1-8b"), ("unsloth/gemma-3-1b-it", "gemma3-1b"),
+        ("openai/gpt-oss-20b", "gpt-oss-20b"), ("GPT-2", "gpt2"), ("openai-community/gpt2", "gpt2"), ("gpt-3", "gpt3"),
+        ("mistralai/Mistral-7B-Instruct-v0.1", "mistral-7b-v0.1"), ("deepseek-ai/DeepSeek-R1", "deepseek-v3"),
+        ("nobody/of-that-name", None), ("qwen9-1b", None), ("", None), ("/", None),
+    ],
+)  # fmt: skip
+def test_what_a_name_stands_for(text: str, name: str | None) -> None:
+    found = names.find(text)
+    assert (found.name if found else None) == name
+
+
+def test_no_hub_id_stands_for_two_models() -> None:
+    ids = [hub.lower() for entry in names.known().values() for hub in entry.hub]
+    assert len(ids) == len(set(ids))
+    for entry in names.known().values():
+        assert names.find(entry.name) is entry
+        assert all(names.find(hub) is entry for hub in entry.hub)
+        assert all(names.HUB_ID.fullmatch(hub) for hub in entry.hub if "/" in hub)
+
+
+def test_fit_and_convert_know_the_same_names() -> None:
+    """Of every name fit has the shape; convert has the model, or says why not and what to do."""
+    assert set(PACKAGED) <= set(names.known())
+    for name in names.known():
+        if name in PACKAGED:
+            continue
+        with pytest.raises(ModelError) as caught:
+            resolve(name)
+        assert caught.value.code in ("ND1002", "ND1011", "ND1014"), name
+        assert "hf download" in caught.value.fix or f"fit {name}" in caught.value.fix
+    assert read_outline(DEMO).info.name == DEMO
+
+
+def test_convert_answers_with_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """A command that huggingface_hub's own program takes, with the id that was asked for."""
+    answer = call(["convert", "meta-llama/Llama-3.2-1B-Instruct", "--out", "x.nd"], capsys)
+    assert answer.status == 2
+    assert answer.err.startswith("error ND1002 meta-llama/Llama-3.2-1B-Instruct: ")
+    assert "huggingface.co/meta-llama/Llama-3.2-1B-Instruct and `hf auth login` first" in answer.err
+    words = shlex.split(answer.err.split("`")[1])
+    assert words[:3] == ["hf", "download", "meta-llama/Llama-3.2-1B-Instruct"]
+    program = [sys.executable, "-c", "from huggingface_hub.cli.hf import main; main()"]
+    for more, status in (([], 0), (["--no-such-option"], 2)):
+        done = subprocess.run([*program, *words[1:], *more, "--help"], capture_output=True, check=False)
+        assert done.returncode == status, done.stderr
+
+
+def test_a_family_that_is_not_converted_is_not_fetched() -> None:
+    assert "deepseek_v3" not in HUGGINGFACE
+    with pytest.raises(
+        ModelError, match=r"ND1011 .*DeepSeek-V3.* family deepseek_v3, .*; `neurodeploy fit deepseek-v3`"
+    ):
+        resolve("deepseek-ai/DeepSeek-V3")
+
+
+def test_an_id_that_is_not_known() -> None:
+    with pytest.raises(ModelError, match=r"ND1001 some/thing: .*`hf download some/thing`"):
+        resolve("some/thing")
+    with pytest.raises(ModelError, match=r"ND2042 some/thing: .*`hf download some/thing config.json`"):
+        read_outline("some/thing")
+
+
+CLOSED = [
+    "gpt-4", "GPT-4o", "gpt 4", "gpt4-turbo", "chatgpt", "gpt-3.5-turbo", "openai/gpt-5", "o1", "o3-mini", "claude",
+    "anthropic/claude-3-5-sonnet", "gemini-1.5-pro", "google/gemini-2.5-flash", "grok-4", "mistral-medium", "qwen-max",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", CLOSED)
+def test_closed_models(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["fit", text], ["convert", text, "--out", "x.nd"]):
+        answer = call(arguments, capsys)
+        assert answer.status == 2
+        assert answer.err.startswith(f"error ND1014 {text}: is a closed model of ")
+        assert "did you mean" not in answer.err
+
+
+@pytest.mark.parametrize(
+    "text", ["gpt-j-6b", "gpt-neo-125m", "gpt-oss-120b", "gemma-2b", "grok-1", "o", "opt-125m", "gpt3"]
+)
+def test_open_names_that_look_like_closed_ones(text: str) -> None:
+    if names.find(text) is None:
+        names.check_open(text)
+
+
+def test_a_public_shape_without_weights() -> None:
+    """GPT-3: 175 billion parameters by its paper; its weights are nobody's to fetch."""
+    assert read_outline("gpt3").total / 1e9 == pytest.approx(175, abs=0.5)
+    with pytest.raises(ModelError, match=r"ND1014 gpt3: its shape is public .*OpenAI"):
+        resolve("gpt3")
+
+
+def fetched(folder: Path, repository: str, config: dict[str, object], *files: str) -> Path:
+    """What `hf download` leaves: a reference to a snapshot, and the snapshot."""
+    home = folder / f"models--{repository.replace('/', '--')}"
+    snapshot = home / "snapshots" / ("a" * 40)
+    snapshot.mkdir(parents=True)
+    (home / "refs").mkdir()
+    (home / "refs" / "main").write_text("a" * 40)
+    (snapshot / "config.json").write_text(json.dumps(config))
+    for name in files:
+        (snapshot / name).write_bytes(b"")
+    return snapshot
+
+
+def test_what_was_fetched_is_found(tmp_path: Path) -> None:
+    """A hub id, and a name that stands for one; a configuration alone is enough for fit and not for convert."""
+    small = {
+        "model_type": "llama",
+        "hidden_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 96,
+    }
+    whole = fetched(tmp_path / "hub", "HuggingFaceTB/SmolLM2-360M", small, "model.safetensors")
+    assert resolve("HuggingFaceTB/SmolLM2-360M") == resolve("smollm2-360m") == whole
+    fetched(tmp_path / "hub", "some/thing", small)
+    assert nd.fit("some/thing", "kapoho-point", bits=(8,))["layers"] == 2
+    with pytest.raises(ModelError, match="ND1001"):
+        resolve("some/thing")
+
+
+def test_a_folder_of_that_name_comes_first(tmp_path: Path) -> None:
+    small = {
+        "model_type": "llama",
+        "hidden_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 96,
+    }
+    folder = tmp_path / "Qwen" / "Qwen3-0.6B"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(small))
+    assert read_outline("Qwen/Qwen3-0.6B").info.layers == 2
+    assert resolve("Qwen/Qwen3-0.6B") == Path("Qwen/Qwen3-0.6B")
+    assert (
+        read_outline("unsloth/Qwen3-0.6B")
+        .notes[0]
+        .startswith("unsloth/Qwen3-0.6B is taken for the shape of Qwen/Qwen3-0.6B")
+    )
