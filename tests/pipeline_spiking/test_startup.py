@@ -41,7 +41,8 @@ def test_the_help_loads_nothing() -> None:
 @pytest.mark.parametrize("verb", ["run", "energy", "map", "explain", "fit"])
 def test_a_small_network_loads_neither_torch_nor_kernels(verb: str, files: Files, tmp_path: Path) -> None:
     arguments = {
-        "fit": ["gemma3-1b", "--bits", "8"], "map": [str(copied(files.plain_nd, tmp_path))], "explain": [str(files.plain_nd)],
+        "fit": ["gemma3-1b", "--bits", "8"], "map": [str(copied(files.plain_nd, tmp_path))],
+        "explain": [str(files.plain_nd)],
         "run": [str(files.plain_nd), "--input", str(files.spikes)],
         "energy": [str(files.plain_nd), "--input", str(files.spikes)],
     }  # fmt: skip
