@@ -49,6 +49,11 @@ class Header:
     def nbytes(self) -> int:
         return self.values * self.dtype.itemsize
 
+    def shaped(self, data: NDArray[np.uint8]) -> NDArray[Any]:
+        """Bytes as the values that they are, in their shape."""
+        values: NDArray[Any] = data.view(self.dtype)
+        return values.reshape(self.shape, order="F" if self.fortran else "C")
+
 
 @contextmanager
 def _told() -> Iterator[None]:
@@ -94,9 +99,7 @@ def mapped(path: Path, header: Header) -> NDArray[Any]:
     """The values of an .npy file, mapped and not yet read."""
     if not header.values:
         return np.zeros(header.shape, header.dtype)
-    values: NDArray[Any] = np.memmap(path, np.uint8, "r", header.start, (header.nbytes,)).view(header.dtype)
-    found: NDArray[Any] = values.reshape(header.shape, order="F" if header.fortran else "C")
-    return found
+    return header.shaped(np.memmap(path, np.uint8, "r", header.start, (header.nbytes,)))
 
 
 def from_bytes(data: bytes) -> NDArray[Any]:
@@ -105,8 +108,7 @@ def from_bytes(data: bytes) -> NDArray[Any]:
     header = read_header(file)
     if header.start + header.nbytes != len(data):
         raise ValueError(f"it declares {header.nbytes} bytes and holds {len(data) - header.start}")
-    values = np.frombuffer(data, header.dtype, header.values, header.start)
-    return values.reshape(header.shape, order="F" if header.fortran else "C").copy()
+    return header.shaped(np.frombuffer(data, np.uint8, header.nbytes, header.start)).copy()
 
 
 class Archive:
@@ -128,16 +130,15 @@ class Archive:
         info = self._members[name]
         try:
             with self._zip.open(info) as file:
-                header = read_header(file)
+                return read_header(file)
         except ValueError as error:
             raise ValueError(f"{name:.80}: {error}") from None
-        if header.start + header.nbytes != info.file_size:
-            raise ValueError(f"{name:.80} declares {header.nbytes} bytes and has {info.file_size - header.start}")
-        return header
 
     def read(self, name: str) -> NDArray[Any]:
         """The values of one array, checked against the checksum of the archive."""
-        header = self.headers[name]
+        header, size = self.headers[name], self._members[name].file_size
+        if header.start + header.nbytes != size:
+            raise ValueError(f"{name:.80} declares {header.nbytes} bytes and has {size - header.start}")
         data = np.empty(header.nbytes, np.uint8)
         with _told(), self._zip.open(self._members[name]) as file:
             file.read(header.start)
@@ -147,7 +148,7 @@ class Archive:
                     raise ValueError(f"{name:.80} is truncated")
                 data[begin : begin + len(piece)] = np.frombuffer(piece, np.uint8)
             file.read(1)  # the checksum is compared at the end
-        return data.view(header.dtype).reshape(header.shape, order="F" if header.fortran else "C")
+        return header.shaped(data)
 
 
 def _check_member(name: str, info: zipfile.ZipInfo) -> None:
