@@ -51,8 +51,8 @@ class Header:
 
     def shaped(self, data: NDArray[np.uint8]) -> NDArray[Any]:
         """Bytes as the values that they are, in their shape."""
-        values: NDArray[Any] = data.view(self.dtype)
-        return values.reshape(self.shape, order="F" if self.fortran else "C")
+        values: NDArray[Any] = data.view(self.dtype).reshape(self.shape, order="F" if self.fortran else "C")
+        return values
 
 
 @contextmanager
