@@ -108,7 +108,7 @@ def from_bytes(data: bytes) -> NDArray[Any]:
     header = read_header(file)
     if header.start + header.nbytes != len(data):
         raise ValueError(f"it declares {header.nbytes} bytes and holds {len(data) - header.start}")
-    return header.shaped(np.frombuffer(data, np.uint8, header.nbytes, header.start)).copy()
+    return header.shaped(np.frombuffer(data, np.uint8, header.nbytes, header.start).copy())
 
 
 class Archive:
