@@ -11,6 +11,7 @@ Reading never deadlocks: a worker is killed before it is waited for, unless it h
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -18,14 +19,14 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-#: What the libraries of a worker read when they are loaded: one thread each.
-ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "RAYON_NUM_THREADS": "1"}
+#: What the libraries of a worker read when they are loaded: one thread each, and last words of one line.
+ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "RAYON_NUM_THREADS": "1", "RUST_BACKTRACE": "0"}
 #: Bytes of a worker's last words that are looked at.
 LAST_WORDS = 1 << 16
 
@@ -80,12 +81,10 @@ class Confined:
         self.process = subprocess.Popen(
             command(module, limits, arguments),
             stdin=subprocess.PIPE if talks else subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._said,
-            env={**os.environ, **ONE_THREAD, **(environment or {})},
+            env={**os.environ, **ENVIRONMENT, **(environment or {})},
         )  # fmt: skip
-        if self.process.stdout is None:
-            raise OSError("no pipe")  # cannot be: it was asked for
-        self.out: IO[bytes] = self.process.stdout
-        self.into: IO[bytes] | None = self.process.stdin
+        self.out: IO[bytes] = self.process.stdout or io.BytesIO()
+        self.into: IO[bytes] = self.process.stdin or io.BytesIO()
 
     @contextmanager
     def request(self) -> Iterator[None]:
@@ -118,11 +117,8 @@ class Confined:
         self.process.kill()
         self.process.wait()
         for stream in (self.into, self.out, self._said):
-            try:
-                if stream is not None:
-                    stream.close()
-            except OSError:  # what was still to be written has no reader
-                pass
+            with suppress(OSError):  # what was still to be written has no reader
+                stream.close()
 
     def __enter__(self) -> Confined:
         return self
