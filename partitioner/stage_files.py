@@ -19,13 +19,9 @@ import numpy as np
 
 from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.storage.numpy_files import from_bytes
-from neurodeploy.storage.opening import read_bounded
 
 #: Goes up whenever a stage would compute something else from the same inputs.
 FORMAT = "neurodeploy-stage/1"
-#: Larger files hold no result of a stage: an order of all neurons of a system is a tenth of it.
-MOST_BYTES = 1 << 30
 
 Result = tuple[Ints, dict[str, Any]]
 
@@ -67,14 +63,12 @@ class StageFiles:
         if not path.exists():
             return None
         try:
-            text, data = (read_bounded(file, MOST_BYTES) for file in (path, path.with_suffix(".npy")))
-            if text is None or data is None:
-                raise ValueError("size")
-            facts = json.loads(text)
+            facts = json.loads(path.read_text(encoding="utf-8"))
+            data = path.with_suffix(".npy").read_bytes()
             if facts["sha256"] != digest(data, _canonical(facts["facts"])):
                 raise ValueError("digest")
-            return from_bytes(data), facts["facts"]
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return np.load(BytesIO(data), allow_pickle=False), facts["facts"]
+        except (OSError, ValueError, KeyError, TypeError):
             self.notes.append(f"the stage file {name} was damaged and was computed again")
             return None
 
