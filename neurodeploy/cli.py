@@ -35,10 +35,7 @@ def _execute(as_json: bool, show: str | None, work: Callable[[Any], Any]) -> Any
     elif show:
         from neurodeploy.reporting import terminal
 
-        try:
-            getattr(terminal, show)(found)
-        except SystemExit:  # rich answers a closed pipe so
-            raise BrokenPipeError from None
+        getattr(terminal, show)(found)
     return found
 
 
@@ -465,25 +462,29 @@ def demo(
 def main(arguments: list[str] | None = None) -> None:
     """Entry point. Exit status: 0 done, 1 our bug, 2 user error, 3 does not fit, 4 unavailable, 130 interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # a character that a terminal lacks is no reason to stop
-    status: object = 0
+    with endings.standard_streams():
+        status = _ended(arguments)
+    raise SystemExit(status if isinstance(status, int) else 0)
+
+
+def _ended(arguments: list[str]) -> object:
+    """The exit status of a call; whatever there is to say of its end has been said."""
     try:
         with endings.termination_interrupts():
-            status = app(arguments, prog_name="neurodeploy", standalone_mode=False)
+            status: object = app(arguments, prog_name="neurodeploy", standalone_mode=False)
         sys.stdout.flush()
+        return status
     except (endings.ReaderLeftError, BrokenPipeError):
-        endings.forget_stdout()  # not an error of ours, and there is nobody to tell
+        endings.forget(sys.stdout)  # not an error of ours, and there is nobody to tell
+        return 0
     except NeurodeployError as error:
-        status = endings.tell(error, arguments)
+        return endings.tell(error, arguments)
     except endings.WrongCall as error:
-        status = endings.tell(endings.wrong_call(error), arguments)
+        return endings.tell(endings.wrong_call(error), arguments)
     except Exception as error:
         if os.environ.get("NEURODEPLOY_DEBUG"):
             raise
-        status = endings.tell(endings.unforeseen(error), arguments)
-    raise SystemExit(status if isinstance(status, int) else 0)
+        return endings.tell(endings.unforeseen(error), arguments)
 
 
 if __name__ == "__main__":

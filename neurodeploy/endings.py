@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TextIO
 
 import typer
 from typer.core import TyperGroup
 
-from neurodeploy.errors import DoesNotFit, InternalError, Interrupted, NeurodeployError, UserError
+from neurodeploy.errors import BundleError, DoesNotFit, InternalError, Interrupted, NeurodeployError, UserError
 
 #: What the command line library raises for a wrong call; the module that it lives in differs between versions of typer.
 WrongCall: Any = typer.BadParameter.__mro__[2]
@@ -62,10 +63,67 @@ def termination_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def forget_stdout() -> None:
+class Stdout(io.TextIOWrapper):
+    """stdout whose failures say what they are: `ReaderLeftError` where the reader has left, otherwise ND5004."""
+
+    def write(self, text: str) -> int:
+        with self._told():
+            return super().write(text)
+
+    def flush(self) -> None:
+        with self._told():
+            super().flush()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            forget(self)
+            raise ReaderLeftError from None
+        except OSError as error:
+            forget(self)
+            problem = f"cannot be written: {error.strerror or error}"
+            fix = "give it a file or a pipe with room; what the verb writes elsewhere is complete"
+            raise BundleError("ND5004", "standard output", problem, fix) from None
+
+
+@contextmanager
+def standard_streams() -> Iterator[None]:
+    """stdout as `Stdout` for the time of a ``with``. No file that is opened later gets the number of a closed stream.
+
+    A closed stdout is one to which every write fails.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY if number == 1 else os.O_RDWR)  # takes the lowest number that is free
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115 - as long as we run
+        if hasattr(getattr(sys, name), "reconfigure"):
+            # A character that a terminal lacks is no reason to stop.
+            getattr(sys, name).reconfigure(errors="backslashreplace")
+    before = sys.stdout
+    if not isinstance(before, io.TextIOWrapper):  # a caller in Python has its own, without a file below it
+        yield
+        return
+    before.flush()
+    sys.stdout = Stdout(before.buffer, before.encoding, "backslashreplace", line_buffering=before.line_buffering)
+    try:
+        yield
+    finally:
+        with suppress(ReaderLeftError, BundleError):
+            sys.stdout.flush()
+        sys.stdout.detach()
+        sys.stdout = before
+
+
+def forget(stream: TextIO) -> None:
     """What is still buffered goes nowhere; otherwise the interpreter would complain about it at its end."""
     with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def wrong_call(error: Any) -> UserError:
@@ -94,9 +152,17 @@ def plain(text: str) -> str:
 
 def tell(error: NeurodeployError, arguments: list[str]) -> int:
     """The error as one line on stderr, with ``--json`` as an object on stdout too."""
-    with suppress(BrokenPipeError):
-        if "--json" in arguments:
-            verdict = {"fits": False} if error.code == "ND2001" else {}  # `map --json` answers its question either way
-            typer.echo(json.dumps({**verdict, "error": error.to_json()}, indent=1))
-        typer.echo(f"error {plain(str(error).replace(chr(10), ' '))}", err=True)
+    if "--json" in arguments:
+        verdict = {"fits": False} if error.code == "ND2001" else {}  # `map --json` answers its question either way
+        _say(json.dumps({**verdict, "error": error.to_json()}, indent=1), sys.stdout)
+    _say(f"error {plain(str(error).replace(chr(10), ' '))}", sys.stderr)
     return error.exit_status
+
+
+def _say(text: str, stream: TextIO) -> None:
+    """A line, as far as there is anybody to read it: the error that it is about comes first."""
+    with suppress(ReaderLeftError, BundleError):
+        try:
+            typer.echo(text, file=stream)
+        except OSError:
+            forget(stream)

@@ -67,6 +67,8 @@ class Options:
             raise UserError("ND2003", "objective", f"is {self.objective!r}", f"give one of {', '.join(OBJECTIVES)}")
         if self.time_limit is not None and not self.time_limit > 0:
             raise UserError("ND2003", "time_limit", f"is {self.time_limit}", "give seconds above 0")
+        if self.seed < 0:
+            raise UserError("ND2003", "seed", f"is {self.seed}", "give a whole number from 0 on")
         known = system.chip.budget.limits()
         for name, percent in self.caps.items():
             if name not in known or not 1 <= percent <= 100:

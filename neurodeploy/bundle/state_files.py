@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
-import zlib
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.bundle.files import write_aside
 from neurodeploy.errors import BundleError, UserError
-from neurodeploy.ir.float_network import size_of
 from neurodeploy.ir.network import INPUT, Direct, Network
 from neurodeploy.ir.network_run import NetworkState
 from neurodeploy.neurons.registry import get_model
+from neurodeploy.storage.numpy_files import Archive, open_archive
 
 FORMAT = "neurodeploy-state/1"
 #: Parallel samples of one state.
@@ -53,10 +51,10 @@ def read_state(path: Path, network: Network, program_sha256: str) -> NetworkStat
     ------
     UserError : ND3256, no such file. BundleError : ND5011, not a state, damaged, or of another program.
     """
-    if not path.is_file():
+    if not path.exists():
         raise UserError("ND3256", path, "does not exist: there is no state to resume", "run with --checkpoint first")
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_archive(path) as archive:
             header = _header(archive)
             if header.get("format") != FORMAT or header.get("program_sha256") != program_sha256:
                 raise BundleError("ND5011", path, "is the state of another program", _AGAIN)
@@ -64,21 +62,12 @@ def read_state(path: Path, network: Network, program_sha256: str) -> NetworkStat
             if type(step) is not int or not 0 <= step < 1 << 62:
                 raise ValueError(f"step is {step!r:.40}")
             return _state(archive, network, step)
-    except (
-        ValueError,
-        KeyError,
-        OSError,
-        EOFError,
-        SyntaxError,
-        NotImplementedError,
-        RuntimeError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
-        raise BundleError("ND5011", path, f"is not a state: {error!s:.200}", _AGAIN) from None
+    except (ValueError, OSError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise BundleError("ND5011", path, f"is not a state: {reason:.200}", _AGAIN) from None
 
 
-def _header(archive: zipfile.ZipFile) -> dict[str, Any]:
+def _header(archive: Archive) -> dict[str, Any]:
     raw = _array(archive, "header", np.dtype(np.uint8), None)
     value = json.loads(raw.tobytes().decode())
     if not isinstance(value, dict):
@@ -86,7 +75,7 @@ def _header(archive: zipfile.ZipFile) -> dict[str, Any]:
     return value
 
 
-def _state(archive: zipfile.ZipFile, network: Network, step: int) -> NetworkState:
+def _state(archive: Archive, network: Network, step: int) -> NetworkState:
     sizes = {
         (population.name, variable): population.size
         for population in network.populations.values()
@@ -94,7 +83,7 @@ def _state(archive: zipfile.ZipFile, network: Network, step: int) -> NetworkStat
         for variable in get_model(population.model).state
     }
     slots = {p.name: (p.depth, p.synapse.rows) for p in network.projections if not isinstance(p.synapse, Direct)}
-    names = {name.removesuffix(".npy") for name in archive.namelist()} - {"header"}
+    names = set(archive.headers) - {"header"}
     wanted = {f"n.{population}.{variable}" for population, variable in sizes} | {f"p.{name}" for name in slots}
     if names != wanted:
         raise ValueError(f"holds other variables than the network: {sorted(names ^ wanted)[:3]}")
@@ -112,29 +101,17 @@ def _state(archive: zipfile.ZipFile, network: Network, step: int) -> NetworkStat
     return state
 
 
-def _array(archive: zipfile.ZipFile, name: str, dtype: np.dtype[Any], tail: tuple[int, ...] | None) -> NDArray[Any]:
+def _array(archive: Archive, name: str, dtype: np.dtype[Any], tail: tuple[int, ...] | None) -> NDArray[Any]:
     """Type and shape are compared with what the network needs before anything is allocated."""
-    with archive.open(f"{name}.npy") as file:
-        shape, found = _npy_header(file)
-        expected = (
-            len(shape) == 1 and shape[0] < 1 << 20 if tail is None else shape[1:] == tail and shape[0] <= MOST_SAMPLES
-        )
-        if found != dtype or not expected:
-            raise ValueError(f"{name} is {found} {shape}")
-        size = dtype.itemsize * size_of(shape)
-        if size > MOST_BYTES:
-            raise ValueError(f"{name} has {size} bytes, at most {MOST_BYTES} are read")
-        data = file.read(size + 1)
-        if len(data) != size:
-            raise ValueError(f"{name} is truncated")
-        array: NDArray[Any] = np.frombuffer(data, dtype).reshape(shape).copy()
-        return array
-
-
-def _npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    if np.lib.format.read_magic(file) != (1, 0):
-        raise ValueError("its format is not known")
-    shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-    if fortran and len(shape) > 1:
-        raise ValueError("its arrays are in another order")
-    return shape, dtype
+    header = archive.headers.get(name)
+    if header is None:
+        raise ValueError(f"it lacks {name}")
+    shape = header.shape
+    expected = (
+        len(shape) == 1 and shape[0] < 1 << 20 if tail is None else shape[1:] == tail and shape[0] <= MOST_SAMPLES
+    )
+    if header.dtype != dtype or not expected or (header.fortran and len(shape) > 1):
+        raise ValueError(f"{name} is {header.dtype} {shape}" + (" in another order" if header.fortran else ""))
+    if header.nbytes > MOST_BYTES:
+        raise ValueError(f"{name} has {header.nbytes} bytes, at most {MOST_BYTES} are read")
+    return archive.read(name)

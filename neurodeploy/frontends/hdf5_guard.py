@@ -18,12 +18,6 @@ from __future__ import annotations
 import io
 import json
 import math
-import os
-import stat
-import subprocess
-import sys
-import tempfile
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -36,14 +30,21 @@ from numpy.typing import NDArray
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends import hdf5_worker
 from neurodeploy.frontends.files import cannot_open
+from neurodeploy.frontends.hdf5_worker import EVERYTHING, Wanted
+from neurodeploy.storage.confined import Confined, End, Limits
+from neurodeploy.storage.opening import open_regular
 
 #: All arrays and texts of one file together, as stored there. Synapses of a whole Loihi 2 chip are a tenth of it.
 MAX_BYTES = 1 << 30
 MAX_OBJECTS = 200_000
 #: Processor time of the worker, seconds, and how many bytes of the file buy another one; wall time of any.
 CPU_SECONDS, BYTES_A_SECOND, WALL_SECONDS = 15, 10_000_000, 300
-#: Longest line of the worker: the texts of one dataset in JSON.
+#: Longest line of the worker: a name and its attributes, each of them bounded by what the file stores.
 LINE_LIMIT = 1 << 26
+#: Address space of the worker beside what the file may become, bytes.
+BASE_MEMORY = 2 << 30
+#: The module that reads files in a process of its own.
+WORKER = hdf5_worker.__name__
 #: False reads in this process: only for files that this process has just written itself, and for measuring crashes.
 ISOLATE = True
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -178,42 +179,33 @@ def read_int(data: Group | Dataset, low: int, high: int) -> int:
 
 
 @contextmanager
-def open_untrusted(path: Path | str, *, max_bytes: int = MAX_BYTES, max_objects: int = MAX_OBJECTS) -> Iterator[Group]:
-    """The root group of an HDF5 file, all of it in memory. Raises ND1001, ND1280, ND1281, ND1282."""
-    yield read_tree(Path(path), max_bytes, max_objects)
+def open_untrusted(
+    path: Path | str, *, max_bytes: int = MAX_BYTES, max_objects: int = MAX_OBJECTS, wanted: Wanted = EVERYTHING
+) -> Iterator[Group]:
+    """The root group of an HDF5 file, all that is `wanted` of it in memory. Raises ND1001, ND1280, ND1281, ND1282."""
+    yield read_tree(Path(path), max_bytes, max_objects, wanted)
 
 
-def read_tree(path: Path, max_bytes: int = MAX_BYTES, max_objects: int = MAX_OBJECTS) -> Group:
+def read_tree(
+    path: Path, max_bytes: int = MAX_BYTES, max_objects: int = MAX_OBJECTS, wanted: Wanted = EVERYTHING
+) -> Group:
     """`open_untrusted` without the block."""
     size = _check_signature(path)
     if not ISOLATE:
         stream = io.BytesIO()
-        hdf5_worker.serve(str(path), stream, max_bytes, max_objects)
+        hdf5_worker.serve(str(path), stream, max_bytes, max_objects, wanted)
         stream.seek(0)
         return parse(stream, path, max_bytes, max_objects)
-    # -I would hide packages installed for the user alone; the worker removes its own folder from the path itself.
-    command = [sys.executable, hdf5_worker.__file__, str(path.absolute())]
-    limits = [str(max_bytes), str(max_objects), str(CPU_SECONDS + size // BYTES_A_SECOND)]
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "HDF5_PLUGIN_PRELOAD": "::"}
-    with (
-        tempfile.TemporaryFile() as said,
-        subprocess.Popen(
-            command + limits, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, env=environment
-        ) as worker,
-    ):
-        assert worker.stdout is not None  # it was asked for above
-        overdue = threading.Timer(WALL_SECONDS, worker.kill)
-        overdue.daemon = True
-        overdue.start()
+    memory = BASE_MEMORY + 3 * min(max_bytes, hdf5_worker.EXPANSION * size)
+    limits = Limits(CPU_SECONDS + size // BYTES_A_SECOND, memory, WALL_SECONDS)
+    arguments = [str(path.absolute()), str(max_bytes), str(max_objects), wanted.to_json()]
+    with Confined(WORKER, arguments, limits, {"HDF5_PLUGIN_PRELOAD": "::"}) as worker, worker.request():
         try:
-            return parse(worker.stdout, path, max_bytes, max_objects)
-        except (EOFError, ValueError, TypeError, AttributeError, KeyError):  # the worker's own last words, if any
-            status = worker.wait()
-            said.seek(0)
-            raise _worker_died(path, status, said.read(1 << 16)) from None
-        finally:
-            overdue.cancel()
-            worker.kill()
+            return parse(worker.out, path, max_bytes, max_objects)
+        except EOFError:
+            raise _worker_died(path, worker.ended()) from None
+        except (ValueError, TypeError, AttributeError, KeyError):  # no words of the worker
+            raise _worker_died(path, worker.ended(by_itself=False)) from None
 
 
 def _check_signature(path: Path) -> int:
@@ -222,28 +214,24 @@ def _check_signature(path: Path) -> int:
     The signature stands at 0, 512, 1024, 2048, ... (HDF5 file format specification, II.A).
     """
     try:
-        with path.open("rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise ModelError("ND1280", path, "is not a regular file", "give a file")
-            place = 0
-            while place + len(SIGNATURE) <= status.st_size:
+        with open_regular(path) as file:
+            size, place = file.seek(0, 2), 0
+            while place + len(SIGNATURE) <= size:
                 file.seek(place)
                 if file.read(len(SIGNATURE)) == SIGNATURE:
-                    return status.st_size
+                    return size
                 place = 2 * place or 512
     except (OSError, ValueError) as error:
         raise cannot_open(path, error) from None
-    raise ModelError("ND1280", path, f"is not an HDF5 file ({status.st_size} bytes)", AGAIN)
+    raise ModelError("ND1280", path, f"is not an HDF5 file ({size} bytes)", AGAIN)
 
 
-def _worker_died(path: Path, status: int, said: bytes) -> ModelError:
+def _worker_died(path: Path, end: End) -> ModelError:
     """What the end of the worker means: a signal is libhdf5's, anything else a broken installation."""
-    last = said.decode("utf-8", "replace").strip().splitlines()[-1:] or [""]
-    if status > 0 and b"ModuleNotFoundError" in said:
-        return ModelError("ND1002", "h5py", f"cannot be loaded: {printable(last[0])}", "pip install h5py")
-    problem = f"is so damaged that libhdf5 does not survive reading it (status {status}) {printable(last[0])}"
-    return ModelError("ND1280", path, problem.rstrip(), AGAIN)
+    if end.status > 0 and "ModuleNotFoundError" in end.said:
+        return ModelError("ND1002", "h5py", f"cannot be loaded: {printable(end.said)}", "pip install h5py")
+    problem = f"is so damaged that libhdf5 does not survive reading it: it {printable(str(end))}"
+    return ModelError("ND1280", path, problem, AGAIN)
 
 
 def _refused(kind: str, where: str, problem: str) -> ModelError:
@@ -261,6 +249,8 @@ def parse(stream: IO[bytes], path: Path, max_bytes: int, max_objects: int) -> Gr
     while True:
         line = stream.readline(LINE_LIMIT)
         if not line.endswith(b"\n"):
+            if len(line) == LINE_LIMIT:
+                raise ModelError("ND1281", path, f"has names or attributes of more than {LINE_LIMIT} bytes", AGAIN)
             raise EOFError
         record = json.loads(line)
         objects -= 1
@@ -285,22 +275,29 @@ def _place(root: Group, record: dict[str, Any], stream: IO[bytes], path: str) ->
     if "group" in record:
         name = record["group"]
         item = Group(name, {}, attrs, path)
+    elif "unread" in record:
+        name = record["unread"]
+        item = Dataset(name, tuple(record["shape"]), None, (), attrs, path)
     elif "text" in record:
-        name, texts = record["text"], tuple(record["values"])
-        item = Dataset(name, tuple(record["shape"]), None, texts, attrs, path)
+        name, texts = record["text"], json.loads(_payload(stream, record["bytes"]).tobytes())
+        item = Dataset(name, tuple(record["shape"]), None, tuple(map(str, texts)), attrs, path)
     else:
-        name, shape, size = record["array"], tuple(record["shape"]), record["bytes"]
-        values = np.empty(size, np.uint8)
-        view, filled = values.data, 0
-        while filled < size:
-            got = stream.readinto(view[filled:])  # type: ignore[attr-defined]  # both kinds of stream have it
-            if not got:
-                raise EOFError
-            filled += got
-        array = values.view(np.dtype(record["dtype"])).reshape(shape)
+        name, shape = record["array"], tuple(record["shape"])
+        array = _payload(stream, record["bytes"]).view(np.dtype(record["dtype"])).reshape(shape)
         item = Dataset(name, shape, array, (), attrs, path)
     above, _, own = name.rpartition("/")
     parent = root.get(above[1:]) if above else root
     if not isinstance(parent, Group):
         raise EOFError
     parent.items[own] = item
+
+
+def _payload(stream: IO[bytes], size: int) -> NDArray[np.uint8]:
+    values = np.empty(size, np.uint8)
+    view, filled = values.data, 0
+    while filled < size:
+        got = stream.readinto(view[filled:])  # type: ignore[attr-defined]  # both kinds of stream have it
+        if not got:
+            raise EOFError
+        filled += got
+    return values

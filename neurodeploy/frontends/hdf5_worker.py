@@ -1,28 +1,26 @@
-"""Reads one untrusted HDF5 file and writes what it holds to stdout in a plain form. Run as a program, never imported
-from user code: `hdf5_guard` starts it, because libhdf5 ends the process or runs for ever on some damaged files.
+"""Reads one untrusted HDF5 file and writes what it holds to stdout in a plain form: `hdf5_guard` runs it in a process with
+limits, because libhdf5 ends the process or runs for ever on some damaged files.
 
 Output: records, each a line of ASCII JSON, followed by as many raw bytes as its `bytes` says::
 
     {"group": "/layer", "attrs": {"dt": 0.001}}
     {"array": "/layer/0/weight", "dtype": "<f4", "shape": [8, 4], "bytes": 128, "attrs": {}}   + 128 bytes
-    {"text": "/layer/0/type", "shape": [1], "values": ["dense"], "attrs": {}}
+    {"text": "/layer/0/type", "shape": [1], "bytes": 9, "attrs": {}}                           + ["dense"] in JSON
+    {"unread": "/layer/0/else", "shape": [8, 4], "attrs": {}}
     {"end": true}      or      {"refused": "damaged" | "size" | "kind", "where": "/layer", "problem": "..."}
 
-Sizes are compared with limits and with the bytes that the file really stores before anything is allocated. Refused
-outright: soft and external links, an object under two names, virtual datasets, data in other files, filters other
-than HDF5's own and LZF, and every type that is not a number, a boolean or text.
+Only what is wanted is read: of the objects at the top those of some names, of datasets those of some names and small
+ones; of the rest the name is told. Sizes are compared with limits and with the bytes that the file really stores before
+anything is allocated. Refused outright: soft and external links, an object under two names, virtual datasets, data in
+other files, filters other than HDF5's own and LZF, and every type that is not a number, a boolean or text.
 """
 
-import sys
-from pathlib import Path
-
-if __name__ == "__main__":
-    # This folder has modules named as others (text, files): they must not be found in their place.
-    sys.path[:] = [entry for entry in sys.path if entry != str(Path(__file__).absolute().parent)]
+from __future__ import annotations
 
 import json
 import os
-from typing import Any, BinaryIO
+import sys
+from typing import IO, Any, NamedTuple
 
 #: Deflate cannot expand more than 1032-fold (zlib, "technical details"); LZF and the rest expand less.
 EXPANSION = 1032
@@ -31,8 +29,8 @@ EXPANSION = 1032
 UNSTORED_LIMIT = 1 << 16
 #: deflate, shuffle, fletcher32, szip, nbit, scaleoffset, LZF: https://support.hdfgroup.org, "registered filters".
 FILTERS = frozenset({1, 2, 3, 4, 5, 6, 32000})
-#: Bytes of text that are read at a time, at most, were each string as long as the file.
-TEXT_PIECE = 1 << 26
+#: Bytes of text that are read at a time, at most, were each string as long as the file; and of all texts together.
+TEXT_PIECE, MAX_TEXT = 1 << 26, 1 << 25
 RANK_LIMIT = 8
 DEPTH_LIMIT = 32
 NAME_LIMIT = 256
@@ -65,15 +63,18 @@ def _shape_and_bytes(data: Any, where: str, left: int) -> tuple[tuple[int, ...],
     return shape, size
 
 
-def _texts(data: Any, where: str, left: int) -> tuple[list[str], int]:
+def _texts(data: Any, where: str, declared: int, left: int) -> tuple[list[str], int]:
     """Every string of a dataset of text, in C order, and their length.
 
-    Many strings may be one place in the file, so no size says what they take: they are read piece by piece.
+    Strings of a fixed length declare how long they are. Of others, many may be one place in the file, so no size says what
+    they take: they are read piece by piece.
     """
     import numpy as np
 
     if data.shape is None:
         return [], 0
+    if data.dtype.kind == "S" and declared > left:
+        raise Refused("size", where, f"declares {declared} bytes of text, {left} are left of the limit")
     first, rest = (data.shape[0], data.shape[1:]) if data.shape else (1, ())
     piece = max(1, TEXT_PIECE // (data.file.id.get_filesize() * max(1, int(np.prod(rest)))))
     texts: list[str] = []
@@ -104,11 +105,30 @@ def _scalar(attrs: Any, name: str) -> Any:
     return value.item() if isinstance(value, np.generic) else value if isinstance(value, str) else None
 
 
+class Wanted(NamedTuple):
+    """`roots`: names at the top of a file that are read; `fields`: names of datasets that are, whatever their size. Empty:
+    all of them."""
+
+    roots: frozenset[str] = frozenset()
+    fields: frozenset[str] = frozenset()
+
+    def to_json(self) -> str:
+        return json.dumps([sorted(self.roots), sorted(self.fields)])
+
+    @staticmethod
+    def from_json(text: str) -> Wanted:
+        return Wanted(*map(frozenset, json.loads(text)))
+
+
+EVERYTHING = Wanted()
+
+
 class Walk:
     """One pass over a file. `send` takes a record and its bytes."""
 
-    def __init__(self, out: BinaryIO, max_bytes: int, max_objects: int) -> None:
-        self.out, self.left, self.objects = out, max_bytes, max_objects
+    def __init__(self, out: IO[bytes], max_bytes: int, max_objects: int, wanted: Wanted) -> None:
+        self.out, self.left, self.objects, self.wanted = out, max_bytes, max_objects, wanted
+        self.text_left = min(max_bytes, MAX_TEXT)
         self.seen: set[Any] = set()
 
     def send(self, record: dict[str, Any], data: bytes | memoryview = b"") -> None:
@@ -127,6 +147,9 @@ class Walk:
             self.objects -= 1
             if self.objects < 0 or len(name) > NAME_LIMIT or "/" in name:
                 raise Refused("size", path, "holds too many objects or a name that cannot be")
+            if not path and self.wanted.roots and name not in self.wanted.roots:
+                self.send({"group": where, "attrs": {}})
+                continue
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
                 raise Refused("kind", where, "is a link to another place or file, which is not followed")
             item = group[name]
@@ -159,10 +182,15 @@ class Walk:
 
         shape, size = _shape_and_bytes(data, where, self.left)
         kind, attributes = data.dtype.kind, self.attributes(data)
-        if kind == "S" or h5py.check_string_dtype(data.dtype) is not None:
-            texts, length = _texts(data, where, self.left)
+        name = where.rpartition("/")[2]
+        if self.wanted.fields and name not in self.wanted.fields and size > UNSTORED_LIMIT:
+            self.send({"unread": where, "shape": shape, "attrs": attributes})
+        elif kind == "S" or h5py.check_string_dtype(data.dtype) is not None:
+            texts, length = _texts(data, where, size, min(self.left, self.text_left))
             self.left -= length + size
-            self.send({"text": where, "shape": shape, "values": texts, "attrs": attributes})
+            self.text_left -= length
+            values = json.dumps(texts, ensure_ascii=False).encode("utf-8", "backslashreplace")
+            self.send({"text": where, "shape": shape, "bytes": len(values), "attrs": attributes}, values)
         elif kind in "biufc" and data.dtype.subdtype is None and data.dtype.itemsize <= (16 if kind == "c" else 8):
             array = np.ascontiguousarray(data[()] if data.shape is not None else np.zeros(0, data.dtype))
             array = array.astype(array.dtype.newbyteorder("<"), copy=False)
@@ -173,11 +201,11 @@ class Walk:
             raise Refused("kind", where, f"is of type {data.dtype}, numbers and text are read")
 
 
-def serve(path: str, out: BinaryIO, max_bytes: int, max_objects: int) -> None:
+def serve(path: str, out: IO[bytes], max_bytes: int, max_objects: int, wanted: Wanted = EVERYTHING) -> None:
     """Write the records of a file."""
     import h5py
 
-    walk = Walk(out, max_bytes, max_objects)
+    walk = Walk(out, max_bytes, max_objects, wanted)
     try:
         with h5py.File(path, "r", rdcc_nbytes=1 << 20) as file:
             walk.visit(file, "", 0)
@@ -191,29 +219,12 @@ def serve(path: str, out: BinaryIO, max_bytes: int, max_objects: int) -> None:
         walk.send({"refused": "damaged", "where": "", "problem": f"{type(error).__name__}: {error}"[:500]})
 
 
-def confine(path: str, max_bytes: int, seconds: int) -> None:
-    """Bound this process: memory, processor time, no core file. Where the system has no such limits, none."""
+def main(arguments: list[str]) -> None:
+    """PATH, most bytes, most objects, what is wanted."""
+    path, max_bytes, max_objects, wanted = arguments
     os.environ["HDF5_PLUGIN_PRELOAD"] = "::"  # HDF5's way to say: load no filter from anywhere
     try:
-        import resource
-    except ImportError:
-        return
-    memory = (2 << 30) + 3 * min(max_bytes, EXPANSION * Path(path).stat().st_size)
-    for limit, value in ((resource.RLIMIT_CPU, seconds), (resource.RLIMIT_AS, memory), (resource.RLIMIT_CORE, 0)):
-        hard = resource.getrlimit(limit)[1]
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(limit, (value, hard))
-
-
-def main() -> None:
-    path, max_bytes, max_objects, seconds = sys.argv[1], *map(int, sys.argv[2:5])
-    confine(path, max_bytes, seconds)
-    try:
-        serve(path, sys.stdout.buffer, max_bytes, max_objects)
+        serve(path, sys.stdout.buffer, int(max_bytes), int(max_objects), Wanted.from_json(wanted))
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         os._exit(1)
-
-
-if __name__ == "__main__":
-    main()

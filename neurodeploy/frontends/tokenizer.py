@@ -12,6 +12,8 @@ from typing import Any, Protocol, TypeVar
 
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.files import cannot_open, read_json
+from neurodeploy.frontends.tokenizer_library import FIX, Library
+from neurodeploy.storage.opening import read_bounded
 
 #: Largest tokenizer.json that is read; Gemma's 262 144 entries take 33 MB.
 TOKENIZER_LIMIT = 256_000_000
@@ -55,10 +57,10 @@ class Tokenizer(Protocol):
 
 
 class LibraryTokenizer:
-    """`Tokenizer` over an object of the library `tokenizers`. Special tokens written out in a text are recognised."""
+    """`Tokenizer` over the library `tokenizers`. Special tokens written out in a text are recognised."""
 
     def __init__(
-        self, inner: Any, kind: str, vocab_size: int, bos: int | None, eos: Iterable[int], adds_bos: bool
+        self, inner: Library, kind: str, vocab_size: int, bos: int | None, eos: Iterable[int], adds_bos: bool
     ) -> None:
         self.inner = inner
         self.kind = kind
@@ -73,7 +75,7 @@ class LibraryTokenizer:
 
     def encode(self, text: str, bos: bool) -> list[int]:
         utf8(text)
-        ids: list[int] = list(guarded("ND1010", "text", lambda: self.inner.encode(text, add_special_tokens=False).ids))
+        ids = self.inner.encode(text, code="ND1010", subject="text")
         if text and not ids:
             raise ModelError("ND1010", f"text {text[:20]!r}", f"gives no token in {self.kind}", "use another text")
         over = next((token for token in ids if token >= self.vocab_size), None)
@@ -88,13 +90,13 @@ class LibraryTokenizer:
         return [self.bos, *ids]
 
     def decode(self, ids: Sequence[int]) -> str:
-        return str(self.inner.decode([int(token) for token in ids], skip_special_tokens=True))
+        return self.inner.decode(ids)
 
     def settings(self) -> dict[str, Any]:
         return {"kind": self.kind, "bos": self.bos, "eos": list(self.eos), "adds_bos": self.adds_bos}
 
     def save(self, path: Path) -> None:
-        path.write_text(self.inner.to_str(), encoding="utf-8")
+        path.write_bytes(self.inner.to_json())
 
 
 class ByteTokenizer:
@@ -191,29 +193,22 @@ def _from_folder(folder: Path, vocab_size: int) -> Tokenizer:
     if not eos:
         named = _named(inner, tokens.get("eos_token"))
         eos = () if named is None else (named,)
-    begins = guarded("ND1009", file, lambda: inner.encode("a", add_special_tokens=True).ids)[:1] == [bos]
+    begins = inner.encode("a", special=True)[:1] == [bos]
     wanted = tokens.get("add_bos_token")
     adds = bos is not None and (wanted if isinstance(wanted, bool) else begins)
-    return LibraryTokenizer(inner, f"{_model_name(inner)} (tokenizer.json)", vocab_size, bos, eos, adds)
+    return LibraryTokenizer(inner, f"{inner.model} (tokenizer.json)", vocab_size, bos, eos, adds)
 
 
-def _load(file: Path) -> Any:
-    from tokenizers import Tokenizer as Library
-
+def _load(file: Path) -> Library:
     try:
-        with file.open("rb") as stream:
-            data = stream.read(TOKENIZER_LIMIT + 1)
+        data = read_bounded(file, TOKENIZER_LIMIT)
     except OSError as error:
         raise cannot_open(file, error) from None
-    if len(data) > TOKENIZER_LIMIT:
+    if data is None:
         raise ModelError(
             "ND1004", file, f"is larger than {TOKENIZER_LIMIT} bytes, which no tokenizer is", "fetch it again"
         )
-    inner = guarded("ND1009", file, lambda: Library.from_str(data.decode("utf-8")))
-    # A file may carry the padding and truncation of its training: neither belongs into a generation.
-    inner.no_padding()
-    inner.no_truncation()
-    return inner
+    return Library(data, file)
 
 
 def guarded(code: str, subject: object, action: Callable[[], T]) -> T:
@@ -225,7 +220,7 @@ def guarded(code: str, subject: object, action: Callable[[], T]) -> T:
     except BaseException as error:
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
         problem = f"the tokenizer library says: {text[:200]}"
-        raise ModelError(code, subject, problem, "check the file and the text") from None
+        raise ModelError(code, subject, problem, FIX) from None
 
 
 def utf8(text: str) -> bytes:
@@ -243,12 +238,7 @@ def _ids(source: Mapping[str, Any], key: str) -> tuple[int, ...]:
     return tuple(token for token in values if type(token) is int)
 
 
-def _named(inner: Any, token: Any) -> int | None:
+def _named(inner: Library, token: Any) -> int | None:
     """The id of a token that a configuration names, as text or as ``{"content": text}``."""
     content = token.get("content") if isinstance(token, dict) else token
-    found: int | None = inner.token_to_id(content) if isinstance(content, str) else None
-    return found
-
-
-def _model_name(inner: Any) -> str:
-    return type(inner.model).__name__
+    return inner.token_to_id(content) if isinstance(content, str) else None

@@ -12,6 +12,7 @@ import numpy as np
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.files import first_repeated
 from neurodeploy.frontends.tokenizer import LibraryTokenizer, Tokenizer, guarded
+from neurodeploy.frontends.tokenizer_library import Library
 
 #: ``tokenizer.ggml.token_type`` (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md).
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
@@ -87,14 +88,14 @@ def from_metadata(metadata: Mapping[str, Any], vocab_size: int, path: Path) -> T
     ends = [_token_id(metadata, role, path) for role in ("eos", "eot", "eom")]
     wanted = metadata.get("tokenizer.ggml.add_bos_token", adds_bos)
     adds = bool(wanted) and bos is not None
-    tokenizer = LibraryTokenizer(inner, kind, vocab_size, bos, dict.fromkeys(t for t in ends if t is not None), adds)
     if adds and bos is not None and bos < len(tokens):
         from tokenizers.processors import TemplateProcessing
 
         # So that the saved tokenizer.json tells others, too, that a text begins with it.
         template = [tokens[bos], "$A"]
         inner.post_processor = TemplateProcessing(single=template, special_tokens=[(tokens[bos], bos)])
-    return tokenizer
+    library = Library(inner.to_str().encode("utf-8"), path)
+    return LibraryTokenizer(library, kind, vocab_size, bos, dict.fromkeys(t for t in ends if t is not None), adds)
 
 
 def _vocabulary(metadata: Mapping[str, Any], path: Path) -> tuple[list[str], Any]:

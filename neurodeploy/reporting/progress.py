@@ -97,8 +97,13 @@ class Lines:
             return
         self._last = now
         share = f"/{total} ({100 * done // total} %)" if total > 0 else ""
-        self._stream.write(f"{clean(stage)} {done}{share}{self._left(now - began, done - first, total - done)}\n")
-        self._stream.flush()
+        try:
+            self._stream.write(f"{clean(stage)} {done}{share}{self._left(now - began, done - first, total - done)}\n")
+            self._stream.flush()
+        except BrokenPipeError:  # whoever read us has left
+            raise
+        except OSError:  # a full disk, a closed file: no reason to end the work
+            pass
         if ended:
             self._spoken.discard(stage)
         else:

@@ -62,7 +62,7 @@ def one(path: Path, say: int) -> str:
     tree = hdf5_guard.parse(stream, path, hdf5_guard.MAX_BYTES, hdf5_guard.MAX_OBJECTS)
     from neurodeploy.frontends.lavadl import reader
 
-    reader.read_tree = lambda _: tree  # type: ignore[attr-defined]
+    reader.read_tree = lambda *_, **__: tree  # type: ignore[attr-defined]
     read_net(path, reset_interval=16)
     return "read"
 

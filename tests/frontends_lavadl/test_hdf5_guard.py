@@ -14,6 +14,8 @@ import pytest
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends import hdf5_guard
 from neurodeploy.frontends.hdf5_guard import open_untrusted, read_array, read_int, read_text, read_tree
+from neurodeploy.frontends.hdf5_worker import Wanted
+from neurodeploy.storage import confined
 
 
 def refused(code: str, path: Path, **limits: int) -> ModelError:
@@ -163,13 +165,13 @@ def test_a_worker_that_dies_hangs_or_talks_nonsense(tmp_path: Path, monkeypatch:
     """libhdf5 does all of it on damaged files; here a worker of our own that always does."""
     monkeypatch.setattr(hdf5_guard, "ISOLATE", True)
     path, script = sample(tmp_path / "f.h5"), tmp_path / "worker.py"
-    monkeypatch.setattr(hdf5_guard.hdf5_worker, "__file__", str(script))
+    monkeypatch.setattr(confined, "command", lambda *_: [sys.executable, str(script)])
     script.write_text("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
     assert "does not survive" in refused("ND1280", path).problem
     script.write_text('print(\'{"group": "/", "attrs": {}}\', flush=True)\nimport time; time.sleep(60)')
     monkeypatch.setattr(hdf5_guard, "WALL_SECONDS", 0.5)
     refused("ND1280", path)
-    monkeypatch.setattr(hdf5_guard, "WALL_SECONDS", 60)
+    monkeypatch.setattr(hdf5_guard, "WALL_SECONDS", 300)
     for nonsense in (
         "[]",
         "{",
@@ -197,3 +199,39 @@ def test_memory_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     raw[kept : kept + 16 * 20_000] = bytes(one) * 20_000
     (tmp_path / "f").write_bytes(raw)
     refused("ND1281", tmp_path / "f", max_bytes=10_000_000)
+
+
+def bulky(path: Path, *places: str) -> Path:
+    """80 MB of text, which deflate to 80 kB, at each place beside a small group."""
+    with h5py.File(path, "w") as file:
+        file["a/w"] = np.arange(3)
+        for place in places:
+            file.create_dataset(place, data=np.full(40_000, b"x" * 2000, "S2000"), compression="gzip", chunks=(4000,))
+    return path
+
+
+@pytest.mark.parametrize("isolate", [True, False])
+def test_more_text_than_is_read(isolate: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker stood with a full pipe while it was waited for, for 304 s, and libhdf5 was blamed."""
+    monkeypatch.setattr(hdf5_guard, "ISOLATE", isolate)
+    error = refused("ND1281", bulky(tmp_path / "f", "a/t"))
+    assert "80000000 bytes of text" in error.problem and error.subject.endswith("/a/t")
+
+
+def test_what_is_not_wanted_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither beside the roots nor under other names; it is there by name all the same."""
+    monkeypatch.setattr(hdf5_guard, "ISOLATE", True)
+    path = bulky(tmp_path / "f", "other/t", "top", "a/t")
+    root = read_tree(path, wanted=Wanted(frozenset({"a"}), frozenset({"w"})))
+    assert sorted(root) == ["a", "other", "top"] and len(root.group("other")) == 0
+    assert read_array(root["a/w"]).tolist() == [0, 1, 2]
+    assert root.dataset("a/t").shape == (40_000,) and not root.dataset("a/t").texts
+
+
+def test_a_worker_that_talks_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its pipe is full when its first word is refused: waiting for it before it is killed would take the whole time."""
+    monkeypatch.setattr(hdf5_guard, "ISOLATE", True)
+    script = tmp_path / "worker.py"
+    monkeypatch.setattr(confined, "command", lambda *_: [sys.executable, str(script)])
+    script.write_text("import sys\nwhile True: sys.stdout.write('null\\n' * 1000)")
+    assert "SIGKILL" in refused("ND1280", sample(tmp_path / "f.h5")).problem

@@ -217,3 +217,21 @@ def test_deep_nesting_and_many_ports_end_soon(tmp_path: Path) -> None:
 
 def test_every_refusal_is_a_user_error(tmp_path: Path) -> None:
     assert issubclass(ModelError, UserError) and ModelError.exit_status == 2
+
+
+def test_text_beside_the_graph_is_not_read(tmp_path: Path, isolated: None) -> None:
+    """80 MB of it, in 80 kB of the file, stopped the reader for five minutes; a large field that NIR lacks is named."""
+    path = save(tmp_path, chain(nir.Input({"input": np.array([3])}), lif(3), nir.Output({"output": np.array([3])})))
+    alone = read(path, DT)
+    text = {"data": np.full(40_000, b"x" * 2000, "S2000"), "compression": "gzip", "chunks": (4000,)}
+    with h5py.File(path, "a") as file:
+        file.create_dataset("notes", **text)
+    found = read(path, DT)
+    assert list(found.nodes) == list(alone.nodes) and any(
+        "beside the graph: notes" in str(note) for note in found.notes
+    )
+    with h5py.File(path, "a") as file:
+        next(iter(file["node/nodes"].values())).create_dataset("comment", **text)
+    with pytest.raises(ModelError) as caught:
+        read(path, DT)
+    assert caught.value.code == "ND1202" and "comment" in caught.value.problem

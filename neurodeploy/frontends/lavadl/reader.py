@@ -10,6 +10,7 @@ import numpy as np
 
 from neurodeploy.errors import ModelError, UserError
 from neurodeploy.frontends.hdf5_guard import AGAIN, Group, printable, read_tree
+from neurodeploy.frontends.hdf5_worker import Wanted
 from neurodeploy.frontends.lavadl import kernels, layers
 from neurodeploy.frontends.lavadl.fields import LAYER_LIMIT, Fields, Notes, per_neuron, plain
 from neurodeploy.frontends.lavadl.flow import EXTERNAL, Flow, Wire, delays
@@ -84,7 +85,7 @@ def read_net(
         "sparse_fc_layer": sparse_fc_layer,
     }
     path, notes = Path(path), Notes()
-    root = read_tree(path)
+    root = read_tree(path, wanted=Wanted(frozenset({"layer"})))
     notes.ignored += [f"/{printable(name)} (not used for network exchange)" for name in root if name != "layer"]
     group = root.group("layer")
     total = len(group)

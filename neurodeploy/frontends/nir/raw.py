@@ -8,10 +8,15 @@ from pathlib import Path
 
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.hdf5_guard import Dataset, Group, printable, read_tree
+from neurodeploy.frontends.hdf5_worker import Wanted
 from neurodeploy.frontends.nir.schema import FIELDS, GRAPH, MAX_EDGES, MAX_NODES, MAX_VALUES
 from neurodeploy.ir.float_network import Note, size_of
 
 AGAIN = "export the file again"
+#: The graph and no more, and of it the fields of NIR; whatever else is large is known by its name alone.
+WANTED = Wanted(
+    frozenset({"node", "version"}), frozenset({"type", "edges", "version"}).union(*map(frozenset, FIELDS.values()))
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +53,7 @@ class Raw:
 
 def load(path: Path) -> Raw:
     """Read a file. Raises ND1200..ND1203, ND1205, ND1210, ND1213 and the codes of `hdf5_guard`."""
-    root = read_tree(path)
+    root = read_tree(path, wanted=WANTED)
     node = root.items.get("node")
     if not isinstance(node, Group):
         raise ModelError("ND1200", path, "is HDF5 without a group /node: not a NIR file", "give a file that nir wrote")

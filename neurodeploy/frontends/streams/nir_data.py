@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.hdf5_guard import Dataset, Group, open_untrusted, read_array
+from neurodeploy.frontends.hdf5_worker import Wanted
 from neurodeploy.frontends.streams.values import check_size
 
 _FIX = "write it with nir.write_data"
@@ -35,7 +36,7 @@ def read_nir_data(
     path: Path, label: str, names: tuple[str, ...], dt: float | None, notes: list[str]
 ) -> dict[str, NDArray[Any]]:
     """The observable of each input node: "input" or "spikes" where it has several, else its only one."""
-    with open_untrusted(path) as file:
+    with open_untrusted(path, wanted=Wanted(frozenset({"nodes"}))) as file:
         if "nodes" not in file:
             raise UserError("ND3251", path, "is neither a NumPy file nor NIRData", "give .npy, .npz or NIRData")
         found: dict[str, NDArray[Any]] = {}

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import UserError
-from neurodeploy.frontends.streams.values import read_values
+from neurodeploy.frontends.streams.values import check_size, read_values
 from neurodeploy.ir.float_network import chip_order
 from neurodeploy.ir.network import Network
 
@@ -80,6 +80,7 @@ def _aligned(path: Path, inputs: Mapping[str, NDArray[np.int32]], steps: int | N
     found = {}
     for name, array in inputs.items():
         have = array.shape[1]
+        check_size(path, name, (array.shape[0], length, array.shape[2]))
         if have > length:
             notes.append(f"{name}: {have - length} of {have} steps are not run")
         if have < length:

@@ -18,6 +18,7 @@ from neurodeploy.ir.network_run import NetworkResult
 from neurodeploy.pipeline.session import Progress
 from neurodeploy.pipeline.spiking.opening import lengthened, open_network, runner_for, stream_of
 from neurodeploy.pipeline.spiking.running import advance
+from neurodeploy.storage.numpy_files import header_of, mapped
 
 
 def eval_network(
@@ -88,16 +89,14 @@ def read_labels(path: Path, samples: int) -> NDArray[np.int64]:
     """(samples,) classes. ND3269 for anything else."""
     fix = "give an .npy with one whole number for each sample"
     try:
-        found = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError, SyntaxError) as error:
+        header = header_of(path)
+        if header.dtype.kind not in "iu" or header.shape != (samples,):
+            problem = f"has shape {header.shape} and type {header.dtype} for {samples} samples"
+            raise UserError("ND3269", path, problem, fix)
+        return mapped(path, header).astype(np.int64)
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UserError("ND3269", path, f"cannot be read: {reason:.200}", fix) from None
-    if not isinstance(found, np.ndarray):
-        raise UserError("ND3269", path, "is an archive, one array is needed", fix)
-    if found.dtype.kind not in "iu" or found.shape != (samples,):
-        problem = f"has shape {found.shape} and type {found.dtype} for {samples} samples"
-        raise UserError("ND3269", path, problem, fix)
-    return found.astype(np.int64)
 
 
 def compare(
