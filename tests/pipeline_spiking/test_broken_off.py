@@ -26,7 +26,7 @@ PLACES = {
     "the float network": "neurodeploy.frontends.nir.writer.write",
     "golden vectors": "neurodeploy.bundle.network_writer._golden",
     "digests": "neurodeploy.bundle.writer.digest",
-    "last rename": "neurodeploy.bundle.files._take_place",
+    "last rename": "neurodeploy.bundle.folders.take_place",
 }
 
 
