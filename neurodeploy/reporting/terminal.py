@@ -182,6 +182,11 @@ def print_eval(found: Mapping[str, Any], console: Console | None = None) -> None
     if found["top1_agreement"] is not None:
         say(console, f"same next token: {units.percent(found['top1_agreement'])}")
     say(console, f"clipped values: {units.count(found['saturations'])}")
+    if found.get("windows_resumed"):
+        say(
+            console,
+            f"{units.count(found['windows_resumed'])} windows were finished by an earlier run that was broken off",
+        )
 
 
 def print_explain(found: Sequence[Any], console: Console | None = None) -> None:
