@@ -20,10 +20,10 @@ import numpy as np
 from neurodeploy.bundle import Bundle
 from neurodeploy.bundle.files import write_aside
 from neurodeploy.bundle.state_files import read_kept, write_state
-from neurodeploy.errors import UserError
+from neurodeploy.errors import BundleError, UserError
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network, Population
-from neurodeploy.ir.network_run import NetworkResult, NetworkState, Probe
+from neurodeploy.ir.network_run import NetworkActivity, NetworkResult, NetworkState, Probe
 from neurodeploy.pipeline.spiking.opening import source_order
 from neurodeploy.storage.stage_files import digest
 
@@ -47,14 +47,17 @@ class Keeper:
     out : .npz of ``out.POPULATION`` and ``probe.POPULATION.VARIABLE``, each (samples, steps, neurons), and ``first_step``.
     checkpoint : the state; without one, outputs are written at the end only.
     order : of the neurons in the file; that of the source, if none is given.
+    asked : whether a user asked for these files. Otherwise they are written only when it is time or on an interrupt, and
+        nothing is kept where they cannot be written.
 
     `saved` is the step of the last state, if any; `seconds` the time spent on writing.
     """
 
     def __init__(
-        self, opened: Bundle, network: Network, out: Path | None, checkpoint: Path | None, order: Order | None = None
-    ) -> None:
-        self.opened, self.network, self.out, self.checkpoint = opened, network, out, checkpoint
+        self, opened: Bundle, network: Network, out: Path | None, checkpoint: Path | None, order: Order | None = None,
+        asked: bool = True,
+    ) -> None:  # fmt: skip
+        self.opened, self.network, self.out, self.checkpoint, self.asked = opened, network, out, checkpoint, asked
         self.order = order or (lambda population, array: ordered(opened, population, array))
         self.saved: int | None = None
         self.seconds = 0.0
@@ -79,8 +82,31 @@ class Keeper:
             self.first, self._before = first, before
         return state
 
+    def continued(self) -> NetworkState | None:
+        """`resumed` from the files that an earlier call of the same work left, where both are whole; None otherwise."""
+        if self.checkpoint is None or not self.checkpoint.is_file():
+            return None
+        try:
+            state = self.resumed(self.checkpoint)
+        except UserError:
+            state = None
+        if state is None or not self._before:
+            self.first, self._record, self._before = 1, None, {}
+            return None
+        self.saved = state.step
+        return state
+
+    def whole(self, parts: Sequence[NetworkResult], state: NetworkState) -> NetworkResult:
+        """Outputs from step `first` on, in the order that `order` gives; counts of `parts` alone."""
+        activity = NetworkActivity()
+        for part in parts:
+            activity.add(part.activity)
+        arrays = self.arrays(parts) if parts else self._before
+        outputs = {name.removeprefix("out."): array for name, array in arrays.items() if name.startswith("out.")}
+        return NetworkResult(outputs, {}, activity, state)
+
     def __call__(self, state: NetworkState, parts: Sequence[NetworkResult], last: bool) -> None:
-        if last or (self.checkpoint is not None and time.monotonic() >= self._next):
+        if (last and self.asked) or (self.checkpoint is not None and time.monotonic() >= self._next):
             self.keep(state, parts)
 
     def interrupted(self, state: NetworkState | None, parts: Sequence[NetworkResult]) -> None:
@@ -89,6 +115,14 @@ class Keeper:
             self.keep(state, parts)
 
     def keep(self, state: NetworkState, parts: Sequence[NetworkResult]) -> None:
+        try:
+            self._keep(state, parts)
+        except BundleError:
+            if self.asked:
+                raise
+            self.out = self.checkpoint = self.saved = None
+
+    def _keep(self, state: NetworkState, parts: Sequence[NetworkResult]) -> None:
         began = time.monotonic()
         if self.out is not None and parts:
             arrays = self.arrays(parts)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
+from neurodeploy import __version__
 from neurodeploy.bundle import Bundle
 from neurodeploy.errors import BundleError, Interrupted, UserError
 from neurodeploy.frontends.streams import Stream
@@ -16,6 +17,7 @@ from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import INPUT, Direct, Network, Population
 from neurodeploy.ir.network_run import NetworkActivity, NetworkResult, NetworkRunner, NetworkState, Probe
 from neurodeploy.neurons.registry import get_model
+from neurodeploy.pipeline.kept import interrupted, kept_folder
 from neurodeploy.pipeline.session import Progress
 from neurodeploy.pipeline.spiking.keeping import Keeper, ordered
 from neurodeploy.pipeline.spiking.opening import (
@@ -25,7 +27,10 @@ from neurodeploy.pipeline.spiking.opening import (
     probes_of,
     stream_of,
 )
+from neurodeploy.storage.stage_files import digest
 from neurodeploy.synapses.structure import fan_out
+
+T = TypeVar("T")
 
 #: Values of input, output and probes in one stretch, at most.
 STRETCH = 1 << 22
@@ -161,6 +166,39 @@ def advance(
     if progress:
         progress("run", stream.steps - first, stream.steps - first)
     return _joined(parts)
+
+
+def run_kept(
+    opened: Bundle,
+    network: Network,
+    runner: NetworkRunner,
+    stream: Stream,
+    then: Callable[[NetworkResult], T],
+    progress: Progress | None = None,
+) -> T:
+    """`advance`, and `then` with the outputs of all steps (its counts are those of this call).
+
+    State and outputs are kept in the cache folder when any of it is interrupted (ND3009), and every half minute: the same
+    call goes on from there.
+    """
+    words = f"{__version__} {opened.manifest['sha256']} {runner.name} {stream.steps} {sorted(stream.inputs)}"
+    arrays = [stream.inputs[name] for name in sorted(stream.inputs)]
+    with kept_folder(digest(words, *(f"{a.dtype} {a.shape}" for a in arrays), *arrays)) as folder:
+        out, checkpoint = (None, None) if folder is None else (folder / "outputs.npz", folder / "state")
+        save = Keeper(opened, network, out, checkpoint, lambda population, array: array, asked=False)
+        state = save.continued()
+        parts: list[NetworkResult] = []
+        try:
+            if state is None or state.step < stream.steps:
+                parts.append(advance(network, runner, stream, state, progress=progress, save=save))
+                state = parts[-1].state
+            return then(save.whole(parts, state))
+        except KeyboardInterrupt:
+            if parts:
+                save.interrupted(state, parts)
+            if save.saved is None or folder is None:
+                raise
+            raise interrupted(f"step {save.saved} of {stream.steps}", folder) from None
 
 
 def _joined(parts: list[NetworkResult]) -> NetworkResult:
