@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from neurodeploy.errors import BundleError
-from neurodeploy.storage.temporary import replace_file
+from neurodeploy.storage.temporary import refuse_others, replace_file
 
 FORMAT = 1
 JSON_LIMIT = 1 << 28
@@ -63,6 +64,18 @@ def write_aside(path: Path, content: bytes) -> None:
     be written, or where a folder, a link or a device is in its place."""
     with writing(path):
         replace_file(path, content)
+
+
+def check_place(path: Path, parents: bool = False) -> None:
+    """ND5004 where no file of that name can be written: said before the work, not after it. With `parents` the folders above
+    it will be made."""
+    if path.is_dir() or not path.name:
+        raise BundleError("ND5004", path, "is a folder, a file is needed", f"name one: {path / 'name.ending'}")
+    with writing(path):
+        refuse_others(path)
+        if path.parent.exists() or not parents:
+            with tempfile.TemporaryFile(dir=path.parent):
+                pass
 
 
 def _number(digits: str) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 
 from neurodeploy import __version__
 from neurodeploy.bundle import Bundle
-from neurodeploy.errors import BundleError
+from neurodeploy.bundle.files import check_place
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.devices import host_islands
 from neurodeploy.ir.mapping import Mapping
@@ -42,8 +42,7 @@ def report(
             progress("report", number, 3)
 
     out = Path(out)
-    if out.is_dir() or not out.name:
-        raise BundleError("ND5004", out, "is a folder, the report is a file", f"name one: {out / 'report.html'}")
+    check_place(out, parents=True)
     words = pricing.default_text() if text is None else read_text(text)
     opened, tokenizer = open_model(bundle)
     mapping, system = read_mapping(opened)

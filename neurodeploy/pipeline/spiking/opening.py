@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.bundle import Bundle, open_bundle
-from neurodeploy.bundle.files import writing
-from neurodeploy.errors import BundleError, UserError
+from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Direct, Network, Population
 from neurodeploy.ir.network_run import NetworkRunner, Probe
@@ -59,14 +57,6 @@ def get_network_runner(name: str) -> NetworkRunner:
 
         return LavaNetworkRunner()
     raise UserError("ND3257", name, "is not a runner of spiking networks", f"choose one of {', '.join(RUNNERS)}")
-
-
-def check_place(path: Path) -> None:
-    """ND5004 where no file of that name can be written: said before the work, not after it."""
-    if path.is_dir() or not path.name:
-        raise BundleError("ND5004", path, "is a folder, a file is needed", f"name one: {path / 'name.ending'}")
-    with writing(path), tempfile.TemporaryFile(dir=path.parent):
-        pass
 
 
 def seconds_per_step(network: Network) -> float | None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from neurodeploy import __version__
 from neurodeploy.bundle import Bundle
+from neurodeploy.bundle.files import check_place
 from neurodeploy.errors import BundleError, Interrupted, UserError
 from neurodeploy.frontends.streams import Stream
 from neurodeploy.ir.fixedpoint import Ints
@@ -21,7 +22,6 @@ from neurodeploy.pipeline.kept import interrupted, kept_folder
 from neurodeploy.pipeline.session import Progress
 from neurodeploy.pipeline.spiking.keeping import Keeper, ordered
 from neurodeploy.pipeline.spiking.opening import (
-    check_place,
     get_network_runner,
     open_network,
     probes_of,
