@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 import typer
 from typer.core import TyperGroup
@@ -45,22 +45,42 @@ class Verbs(TyperGroup):
             raise ReaderLeftError from None
 
 
+#: Requests to end: Ctrl-C, of the system or another program, of a terminal that is closed (which Windows does not send).
+ENDS = ("SIGINT", "SIGTERM", "SIGHUP")
+
+
 @contextmanager
 def termination_interrupts() -> Iterator[None]:
-    """A request to end (SIGTERM) is an interrupt like Ctrl-C: what was begun is cleaned up."""
+    """Every request to end is an interrupt like Ctrl-C: what was begun is cleaned up. A second one ends the process at once.
+
+    Requests that whoever started us told us to ignore (nohup does) stay ignored.
+    """
+    seen: list[int] = []
 
     def interrupt(number: int, frame: object) -> None:
+        seen.append(number)
+        if len(seen) > 1:
+            end_at_once()
         raise KeyboardInterrupt
 
-    try:
-        before = signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:  # only the main thread may do this
-        yield
-        return
+    before = {}
+    for number in (getattr(signal, name) for name in ENDS if hasattr(signal, name)):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            with suppress(ValueError):  # only the main thread may do this
+                before[number] = signal.signal(number, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        if not seen:  # otherwise the process is about to end, and the second request still ends it at once
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def end_at_once() -> NoReturn:
+    """Without cleaning up: the next run removes what is left. The terminal gets back the cursor that a bar has hidden."""
+    with suppress(OSError):
+        os.write(2, b"\x1b[?25h\n" if os.isatty(2) else b"")
+    os._exit(Interrupted.exit_status)
 
 
 class Stdout(io.TextIOWrapper):

@@ -10,7 +10,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +21,7 @@ from numpy.typing import NDArray
 from neurodeploy.errors import UserError
 from neurodeploy.hostops.memory import give_back
 from neurodeploy.hybrid import Model, not_finite
+from neurodeploy.storage.stage_files import Result, StageFiles, digest
 
 #: Values of logits held at a time: 64 MB of float32, whatever the vocabulary.
 LOGIT_VALUES = 1 << 24
@@ -28,8 +31,8 @@ LOGIT_VALUES = 1 << 24
 class Score:
     """Sums over the predicted tokens of one model.
 
-    `seconds` is forward time without the first window, which reads weights and compiles kernels; a text of one window has
-    only that, in `first_seconds`.
+    `seconds` is forward time without the first window of a process, which reads weights and compiles kernels; a text of one
+    window has only that, in `first_seconds`. `saturations` is what `evaluate` was told to count.
     """
 
     nats: float = 0.0
@@ -38,6 +41,7 @@ class Score:
     seconds: float = 0.0
     timed_tokens: int = 0
     first_seconds: float = 0.0
+    saturations: int = 0
     choices: list[NDArray[np.int64]] = field(default_factory=list)
 
     @property
@@ -61,6 +65,19 @@ class Score:
             "nats": self.nats,
         }
 
+    def sums(self) -> dict[str, Any]:
+        """What has been added up so far: all but `bytes` and `choices`."""
+        return {name: getattr(self, name) for name in _SUMS}
+
+    def take(self, sums: Mapping[str, Any], choices: NDArray[np.int64]) -> None:
+        """Be as an earlier call was after a window: its sums so far, and the choices of that window."""
+        for name in _SUMS:
+            setattr(self, name, sums[name])
+        self.choices.append(choices)
+
+
+_SUMS = ("nats", "tokens", "seconds", "timed_tokens", "first_seconds", "saturations")
+
 
 def evaluate(
     models: Mapping[str, Model],
@@ -68,8 +85,16 @@ def evaluate(
     count_bytes: Callable[[Sequence[int]], int],
     window: int = 512,
     progress: Callable[[str, int, int], None] | None = None,
+    *,
+    saturations: Mapping[str, Callable[[], int]] | None = None,
+    stages: StageFiles | None = None,
+    key: str = "",
 ) -> dict[str, Score]:
     """Score all models on the same windows. `count_bytes` says how many bytes of text a run of tokens stands for.
+
+    saturations : model -> its saturations since the last call, asked after every window.
+    stages, key : where finished windows are kept, and the digest of all that they depend on: windows of an earlier call are
+        not run again, and the scores come out with the same bits.
 
     Fewer than two tokens are ND1107, logits that are not finite ND3002.
     """
@@ -77,21 +102,47 @@ def evaluate(
     if ids.size < 2:
         raise UserError("ND1107", "text", f"has {ids.size} tokens, needs at least 2", "give a longer text")
     scores = {name: Score() for name in models}
+    stages = stages or StageFiles(None)
+    run = _Windows(models, saturations or {}, scores)
     predicted_bytes = count_bytes(ids[1:].tolist())
     for start in range(0, ids.size - 1, window):
         if progress:
             progress("evaluate", start, ids.size - 1)
         stop = min(start + window, ids.size - 1)
-        inputs, targets = ids[start:stop], torch.from_numpy(ids[start + 1 : stop + 1])
-        for name, model in models.items():
-            _window(model, inputs, targets, scores[name], timed=start > 0)
-            if start == 0:  # weights have been read: their temporaries are no longer needed
-                give_back()
+        name = partial(digest, key, str(start))
+        choices, facts = stages.run("window", name, partial(run.window, ids[start:stop], ids[start + 1 : stop + 1]))
+        for chosen, (model, score) in zip(choices, scores.items(), strict=True):
+            score.take(facts[model], chosen)
     for score in scores.values():
         score.bytes = predicted_bytes
     if progress:
         progress("evaluate", ids.size - 1, ids.size - 1)
     return scores
+
+
+class _Windows:
+    """Runs the models over one window after another."""
+
+    def __init__(
+        self, models: Mapping[str, Model], saturations: Mapping[str, Callable[[], int]], scores: Mapping[str, Score]
+    ) -> None:
+        self.models, self.saturations, self.scores = models, saturations, scores
+        self.warm = False
+
+    def window(self, inputs: NDArray[np.int64], targets: NDArray[np.int64]) -> Result:
+        """(models, tokens) choices of each model, and its sums up to here by its name."""
+        chosen, facts = [], {}
+        for name, model in self.models.items():
+            score = replace(self.scores[name], choices=[])
+            _window(model, inputs, torch.from_numpy(targets), score, timed=self.warm)
+            if name in self.saturations:
+                score.saturations += self.saturations[name]()
+            chosen.append(np.concatenate(score.choices))
+            facts[name] = score.sums()
+            if not self.warm:  # weights have been read: their temporaries are no longer needed
+                give_back()
+        self.warm = True
+        return np.stack(chosen), facts
 
 
 def _window(model: Model, inputs: NDArray[np.int64], targets: torch.Tensor, score: Score, timed: bool) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.storage.stage_files import Result, StageFiles, digest
 
 from . import hypergraph
 from .chip_pins import chips_needed, pinned_chips
@@ -27,7 +28,6 @@ from .pack import Packing, limits_of, pack, spread
 from .pack_bound import lower_bound
 from .place import Search, place_chips, place_cores_of_chips, split_traffic
 from .split import Tile
-from .stage_files import Result, StageFiles, digest
 from .usage import Limits
 
 #: Parts of `Options.time_limit` after which packing and the division over chips have ended.

@@ -18,7 +18,8 @@ import tempfile
 import zipfile
 from pathlib import Path, PurePosixPath
 
-from neurodeploy.frontends.packaged import cache_folder, written_aside
+from neurodeploy.frontends.packaged import cache_folder
+from neurodeploy.storage.temporary import written_aside
 
 REQUIREMENT = "lava-dl==0.6.0"
 WHEEL = "lava_dl-0.6.0-py3-none-any.whl"
@@ -50,7 +51,7 @@ def extract(wheel: Path, folder: Path) -> tuple[int, int]:
             if not entry.filename.startswith(FOLDER) or inner.suffix not in KINDS or ".." in inner.parts:
                 continue
             path = folder / inner
-            with written_aside(path) as aside, archive.open(entry) as source, aside.open("wb") as target:
+            with written_aside(path, parents=True) as aside, archive.open(entry) as source, aside.open("wb") as target:
                 while piece := source.read(PIECE):
                     target.write(piece)
             files, size = files + 1, size + entry.file_size

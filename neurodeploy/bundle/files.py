@@ -5,16 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
-import secrets
-import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from neurodeploy.errors import BundleError
+from neurodeploy.storage.temporary import refuse_others, replace_file
 
 FORMAT = 1
 JSON_LIMIT = 1 << 28
@@ -62,78 +60,22 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def write_aside(path: Path, content: bytes) -> None:
-    """Replace `path` by `content` in one step: a reader sees the old file or the new one, never half."""
+    """Replace `path` by `content` in one step: a reader sees the old file or the new one, never half. ND5004 where it cannot
+    be written, or where a folder, a link or a device is in its place."""
     with writing(path):
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-            Path(name).chmod(0o644)
-            Path(name).replace(path)
-        finally:
-            Path(name).unlink(missing_ok=True)
+        replace_file(path, content)
 
 
-def refuse_others(path: Path) -> None:
-    """ND5004 where a bundle may not take the place of what is there."""
+def check_place(path: Path, parents: bool = False, example: str = "name.ending") -> None:
+    """ND5004 where no file of that name can be written: said before the work, not after it. With `parents` the folders above
+    it will be made."""
+    if path.is_dir() or not path.name:
+        raise BundleError("ND5004", path, "is a folder, a file is needed", f"name one: {path / example}")
     with writing(path):
-        if os.path.lexists(path) and not (path / "manifest.json").is_file():
-            raise BundleError(
-                "ND5004", path, "exists and is not a bundle", "choose another --out, or remove it yourself"
-            )
-
-
-@contextmanager
-def folder_aside(path: Path, *inside: str) -> Iterator[Path]:
-    """A temporary folder that takes the place of `path` on success and vanishes on any failure or interrupt.
-
-    The folders `inside` are made in it. An existing bundle of that name is replaced only at the end; any other file or
-    folder of that name is refused. Folders above `path` that had to be made vanish too.
-    """
-    refuse_others(path)
-    with writing(path):
-        made = [folder for folder in path.parents if not folder.exists()]
-    temporary = [path.parent / f".{path.name}.{secrets.token_hex(4)}.partial", *made]
-    try:
-        with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            for folder in (temporary[0], *(temporary[0] / name for name in inside)):
-                folder.mkdir()
-        yield temporary[0]
-        with writing(path):
-            _take_place(temporary[0], path)
-    except BaseException:
-        try:
-            _remove(temporary)
-        except KeyboardInterrupt:  # people press Ctrl-C twice
-            _remove(temporary)
-        raise
-
-
-def _remove(folders: list[Path]) -> None:
-    """The first with all that is in it, the others where they are empty."""
-    shutil.rmtree(folders[0], ignore_errors=True)
-    for folder in folders[1:]:
-        with suppress(OSError):
-            folder.rmdir()
-
-
-def _take_place(work: Path, path: Path) -> None:
-    """Rename `work` to `path`. An older bundle there steps aside first and comes back if that fails."""
-    if not path.exists():
-        work.replace(path)
-        return
-    aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old", dir=path.parent))
-    try:
-        path.replace(aside / "bundle")
-        work.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            if not path.exists():
-                (aside / "bundle").replace(path)
-            shutil.rmtree(aside)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
+        refuse_others(path)
+        if path.parent.exists() or not parents:
+            with tempfile.TemporaryFile(dir=path.parent):
+                pass
 
 
 def _number(digits: str) -> float:

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from neurodeploy.bundle.files import canonical, folder_aside, readable, writing
+from neurodeploy.bundle.files import canonical, readable, writing
+from neurodeploy.bundle.folders import folder_aside
 from neurodeploy.bundle.hdf5 import new_hdf5
 from neurodeploy.bundle.network_files import ARRAYS, network_to_json, write_arrays
 from neurodeploy.bundle.writer import seal

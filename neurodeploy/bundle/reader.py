@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -18,8 +20,11 @@ from neurodeploy.errors import BundleError, InternalError, UserError
 from neurodeploy.frontends.safetensors_store import SafetensorsStore
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.program import NETWORK_CONTRACT, Island, Program
+from neurodeploy.storage.temporary import OLD, leftovers
 
 AGAIN = "convert the model again"
+#: The member that `map` adds later: it carries its own digest.
+MAPPING = "mapping.json"
 #: Members that every bundle of a kind has; those of the islands stand in program.json.
 ALWAYS = {
     "model": (
@@ -50,11 +55,11 @@ class Bundle:
 
     @property
     def is_mapped(self) -> bool:
-        return (self.path / "mapping.json").exists()
+        return (self.path / MAPPING).exists()
 
     def read_mapping(self) -> dict[str, Any]:
         """The JSON form of the mapping; ND2005 if there is none, ND5002 damaged, ND5010 of another conversion."""
-        file = self.path / "mapping.json"
+        file = self.path / MAPPING
         if not file.exists():
             fix = f"run: neurodeploy map {self.path} --system NAME"
             raise UserError("ND2005", self.path, "has not been mapped", fix)
@@ -68,9 +73,7 @@ class Bundle:
 
     def write_mapping(self, body: dict[str, Any]) -> None:
         sha = hashlib.sha256(canonical(body)).hexdigest()
-        write_aside(
-            self.path / "mapping.json", canonical({"sha256": sha, "program_sha256": self.digest, "mapping": body})
-        )
+        write_aside(self.path / MAPPING, canonical({"sha256": sha, "program_sha256": self.digest, "mapping": body}))
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
@@ -78,7 +81,12 @@ def read_manifest(path: Path) -> dict[str, Any]:
     file = path / "manifest.json"
     if not file.is_file():
         problem = "is not a bundle: it has no manifest.json" if path.exists() else "does not exist"
-        raise BundleError("ND5001", path, problem, f"make one: neurodeploy convert MODEL --out {path}")
+        fix = f"make one: neurodeploy convert MODEL --out {path}"
+        for aside in [] if os.path.lexists(path) else leftovers(path):
+            if aside.kind == OLD:
+                problem = f"does not exist: a run that was killed while it replaced it has left it as {aside.path.name}"
+                fix = f"take it back: mv {shlex.quote(str(aside.path))} {shlex.quote(str(path))}"
+        raise BundleError("ND5001", path, problem, fix)
     manifest = read_json(file)
     try:
         version = integer(manifest, "format", 1)

@@ -1,6 +1,7 @@
 """The state of a running network as one .npz file: resumed, it goes on with the same bits, whichever runner goes on.
 
-`header` is JSON: the digest of the program that it belongs to and the steps done. Arrays: ``n.POPULATION.VARIABLE``
+`header` is JSON: the digest of the program that it belongs to, the steps done, and the digest of the outputs before them
+where a file of outputs was kept beside it. Arrays: ``n.POPULATION.VARIABLE``
 (samples,
 size) int64 and ``p.PROJECTION`` (samples, slots, rows) int32, as in `ir.network_run.NetworkState`. No pickle.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +32,12 @@ MOST_BYTES = 1 << 33
 _AGAIN = "run from the beginning, without --resume"
 
 
-def write_state(path: Path, state: NetworkState, program_sha256: str) -> None:
-    """Write under a temporary name and rename: an older state stays until the new one is complete."""
-    header = {"format": FORMAT, "program_sha256": program_sha256, "step": state.step}
+def write_state(path: Path, state: NetworkState, program_sha256: str, outputs: Mapping[str, Any] | None = None) -> None:
+    """Write under a temporary name and rename: an older state stays until the new one is complete. `outputs` is what is to
+    be known of the outputs up to there."""
+    header: dict[str, Any] = {"format": FORMAT, "program_sha256": program_sha256, "step": state.step}
+    if outputs is not None:
+        header["outputs"] = dict(outputs)
     arrays: dict[str, NDArray[Any]] = {
         f"n.{population}.{variable}": array
         for population, variables in state.neurons.items()
@@ -45,7 +50,12 @@ def write_state(path: Path, state: NetworkState, program_sha256: str) -> None:
 
 
 def read_state(path: Path, network: Network, program_sha256: str) -> NetworkState:
-    """Read a state of this network.
+    """`read_kept` without what is known of the outputs."""
+    return read_kept(path, network, program_sha256)[0]
+
+
+def read_kept(path: Path, network: Network, program_sha256: str) -> tuple[NetworkState, dict[str, Any] | None]:
+    """Read a state of this network, and what is known of the outputs before it, if anything.
 
     Raises
     ------
@@ -61,7 +71,8 @@ def read_state(path: Path, network: Network, program_sha256: str) -> NetworkStat
             step = header.get("step")
             if type(step) is not int or not 0 <= step < 1 << 62:
                 raise ValueError(f"step is {step!r:.40}")
-            return _state(archive, network, step)
+            outputs = header.get("outputs")
+            return _state(archive, network, step), outputs if isinstance(outputs, dict) else None
     except (ValueError, OSError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise BundleError("ND5011", path, f"is not a state: {reason:.200}", _AGAIN) from None

@@ -14,16 +14,22 @@ import numpy as np
 
 from neurodeploy import __version__
 from neurodeploy.bundle import island_files as islands
-from neurodeploy.bundle.files import FORMAT, canonical, digest, folder_aside, manifest_digest, readable, writing
+from neurodeploy.bundle.files import FORMAT, canonical, digest, manifest_digest, readable, writing
+from neurodeploy.bundle.folders import folder_aside
 from neurodeploy.bundle.hdf5 import new_hdf5
 from neurodeploy.bundle.host_weights import write_host_weights
 from neurodeploy.bundle.program_json import program_to_json
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.graph import Graph, HostOp
 from neurodeploy.ir.program import Island, Program
+from neurodeploy.storage.stage_files import Result, StageFiles
+from neurodeploy.storage.stage_files import digest as stage_digest
+from neurodeploy.storage.temporary import remove
 
 #: Tokens of golden payloads by island, and how many islands carry them.
 GOLDEN_TOKENS, GOLDEN_ISLANDS = 4, 8
+#: Folder of what is known of finished islands, while there are others to come: no member.
+PROGRESS = "progress"
 
 
 def seal(work: Path, program: Program, source: dict[str, Any]) -> None:
@@ -31,7 +37,7 @@ def seal(work: Path, program: Program, source: dict[str, Any]) -> None:
     members = {
         file.relative_to(work).as_posix(): {"size": file.stat().st_size, "sha256": digest(file)}
         for file in sorted(work.rglob("*"))
-        if file.is_file()
+        if file.is_file() and PROGRESS not in file.relative_to(work).parts
     }
     manifest: dict[str, Any] = {
         "format": FORMAT,
@@ -45,35 +51,76 @@ def seal(work: Path, program: Program, source: dict[str, Any]) -> None:
     (work / "manifest.json").write_bytes(readable(manifest))
 
 
-class BundleWriter:
-    """Context manager: nothing of name `path` appears, and an older bundle of that name stays, unless all went well."""
+#: What the conversion of an island has to say beside it: a JSON object a projection.
+Sites = list[dict[str, Any]]
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+
+class BundleWriter:
+    """Context manager: nothing of name `path` appears, and an older bundle of that name stays, unless all went well.
+
+    With a `key`, the digest of all that islands depend on, those that were finished when the work was interrupted are kept
+    beside `path` (`kept`, `finished` of them), and the next call of that key goes on with them (`resumed` of them).
+    """
+
+    def __init__(self, path: Path, key: str | None = None) -> None:
+        self.path, self.key = path, key
+        self.kept: Path | None = None
+        self.finished = 0
         self._stack = ExitStack()
         self._rows: list[dict[str, Any]] = []
 
     def __enter__(self) -> BundleWriter:
-        self._work = self._stack.enter_context(folder_aside(self.path, "islands", "vectors"))
+        keep = self._keep if self.key else None
+        aside = folder_aside(self.path, "islands", "vectors", key=self.key, keep=keep)
+        self._work = self._stack.enter_context(aside)
+        self._stages = StageFiles(self._work / PROGRESS if self.key else None, asked=False)
         return self
+
+    @property
+    def resumed(self) -> int:
+        """Islands that an earlier call had finished."""
+        return self._stages.reused
+
+    def _keep(self, work: Path) -> bool:
+        """Leave finished islands and what is known of them; the rest of a bundle is soon made again."""
+        self.finished = len(list((work / PROGRESS).glob("island-*.json")))
+        if not self.finished:
+            return False
+        for entry in work.iterdir():
+            if entry.name not in ("islands", PROGRESS):
+                remove(entry)
+        self.kept = work
+        return True
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
         return self._stack.__exit__(kind, error, trace)
 
-    def add_island(self, island: Island) -> Island:
-        """Write both files of `island` and return it with its weights mapped from disk instead of held in memory."""
-        if "/" in island.name or "\\" in island.name or island.name.startswith("."):
-            raise InternalError("ND9009", island.name, "cannot be a file name")
+    def add_island(self, name: str, build: Callable[[], tuple[Island, Sites]]) -> tuple[Island, Sites]:
+        """Write both files of the island `name` that `build` makes, or find those of an interrupted call; returns it with
+        its weights mapped from disk instead of held in memory."""
+        if "/" in name or "\\" in name or name.startswith("."):
+            raise InternalError("ND9009", name, "cannot be a file name")
         folder = self._work / "islands"
-        row = islands.describe(island)
-        nir, image = (folder / name for name in islands.file_names(island.name))
-        with writing(self.path):
-            islands.write_nir(nir, island, json.dumps({"island": island.name}))
-            islands.write_image(image, island)
-        self._rows.append(row)
-        return islands.read_island(folder, row)
+        files = [folder / file for file in islands.file_names(name)]
+
+        def compute() -> Result:
+            island, sites = build()
+            with writing(self.path):
+                islands.write_nir(files[0], island, json.dumps({"island": name}))
+                islands.write_image(files[1], island)
+                facts = {"row": islands.describe(island), "sites": sites}
+                if self.key:
+                    facts["sha256"] = [digest(file) for file in files]
+            return np.zeros(0, np.int64), facts
+
+        def whole(facts: dict[str, Any]) -> bool:
+            return all(file.is_file() for file in files) and facts["sha256"] == [digest(file) for file in files]
+
+        facts = self._stages.run("island", lambda: stage_digest(self.key or "", name), compute, whole)[1]
+        self._rows.append(facts["row"])
+        return islands.read_island(folder, facts["row"]), facts["sites"]
 
     def finish(
         self, program: Program, graph: Graph, source: dict[str, Any], save_tokenizer: Callable[[Path], None],
@@ -89,6 +136,7 @@ class BundleWriter:
             save_tokenizer(work)
             self._golden(program, reference)
             seal(work, program, source)
+            remove(work / PROGRESS)
 
     def _golden(self, program: Program, reference: Callable[[Island, Any], Any]) -> None:
         """Extreme and random payloads, with a seed made of the island's name: reproducible by anybody."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from neurodeploy.conversion.islands import IslandBuilder, SiteRecord, check_range, chunks
+from neurodeploy.conversion.islands import IslandBuilder, check_range, chunks
 from neurodeploy.conversion.moments import InputMoments
 from neurodeploy.conversion.presets import Preset
 from neurodeploy.errors import UserError
@@ -25,6 +26,10 @@ from neurodeploy.ir.graph import Graph, HostOp, Projection
 from neurodeploy.ir.program import Island, IslandCall, Program, Step
 
 Progress = Callable[[str, int, int], None]
+#: Makes an island, with a JSON object for each of its projections: what its conversion did (`SiteRecord`).
+Build = Callable[[], tuple[Island, list[dict[str, Any]]]]
+#: Takes the name of an island and what makes it; may store it, or know it already.
+Store = Callable[[str, Build], tuple[Island, list[dict[str, Any]]]]
 
 #: An expert that fewer calibration tokens choose than this is shown others as well, so that its ranges mean something.
 EXPERT_TOKENS = 64
@@ -145,12 +150,13 @@ def quantize(
     tokens: NDArray[np.int64],
     preset: Preset,
     progress: Progress | None = None,
-    sink: Callable[[Island], Island] | None = None,
+    store: Store = lambda _, build: build(),
 ) -> Program:
     """Convert every projection of `graph`; what was done stands in `Program.conversion`.
 
-    `tokens` is the calibration text; fewer than 16 tokens are ND1102. `sink` may store each finished island and return it
-    with its weights mapped from disk, so that memory never holds all of them.
+    `tokens` is the calibration text; fewer than 16 tokens are ND1102. `store` may put each finished island on
+    the disk and return it with its weights mapped, so that memory never holds all of them; one that it knows from an earlier
+    call with the same graph, tokens, preset and `arithmetic` is not made again, and the rest comes out with the same bits.
     """
     tokens = np.asarray(tokens, dtype=np.int64)[: preset.calibration_tokens]
     if tokens.size < 16:
@@ -160,7 +166,7 @@ def quantize(
     run = _Calibration(graph, tokens, preset)
     islands: dict[str, Island] = {}
     steps: list[Step] = []
-    records: list[SiteRecord] = []
+    records: list[dict[str, Any]] = []
     with torch.no_grad():
         for index, unit in enumerate(run.units):
             if progress:
@@ -169,8 +175,8 @@ def quantize(
                 run.run_host(unit)
                 steps.append(unit)
             else:
-                island, sites = _convert_group(run, unit)
-                islands[island.name] = sink(island) if sink else island
+                island, sites = store(island_name(unit), partial(_convert_group, run, unit))
+                islands[island.name] = island
                 records += sites
                 steps.append(_call(unit, island))
                 if unit[0].output != graph.output:  # nobody reads the logits of a calibration run
@@ -183,7 +189,7 @@ def quantize(
         "preset": preset.to_json(),
         "calibration_tokens": int(tokens.size),
         "borrowed_expert_inputs": run.borrowed,
-        "sites": [asdict(record) for record in records],
+        "sites": records,
     }
     sizes = {name: population.size for name, population in graph.populations.items()}
     program = Program(graph.info, tuple(steps), islands, sizes, graph.input, graph.output, conversion=conversion)
@@ -196,7 +202,7 @@ def _call(projections: list[Projection], island: Island) -> IslandCall:
     return IslandCall(island.name, island.name, projections[0].input, outputs, projections[0].layer)
 
 
-def _convert_group(run: _Calibration, projections: list[Projection]) -> tuple[Island, list[SiteRecord]]:
+def _convert_group(run: _Calibration, projections: list[Projection]) -> tuple[Island, list[dict[str, Any]]]:
     preset = run.preset
     moments = InputMoments(projections[0].in_features, preset.gptq_columns)
     inputs = run.inputs(projections[0].input)
@@ -206,4 +212,5 @@ def _convert_group(run: _Calibration, projections: list[Projection]) -> tuple[Is
     step = max(1, sum(x.shape[0] for x in inputs) // SAMPLE_TOKENS)
     sample = torch.cat([x[::step] for x in inputs])[:SAMPLE_TOKENS].clone()
     builder = IslandBuilder(moments, sample, preset, run.graph.weights)
-    return builder.build(island_name(projections), projections)
+    island, sites = builder.build(island_name(projections), projections)
+    return island, [asdict(site) for site in sites]

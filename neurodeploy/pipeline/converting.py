@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neurodeploy.errors import ModelError
+from neurodeploy import __version__
+from neurodeploy.errors import Interrupted, ModelError
 from neurodeploy.pipeline.session import Progress, encode_text
+
+if TYPE_CHECKING:
+    from neurodeploy.bundle import BundleWriter
 
 #: Ships with the package: see its own first lines for what it is made of.
 DEFAULT_CALIBRATION = Path(__file__).parent.parent / "conversion" / "calibration.txt"
@@ -35,15 +41,21 @@ def convert(
     `calibration` is a text file (default: the embedded one); `preset` one of `conversion.presets.PRESETS`, the other
     arguments change single fields of it. Returns what `convert --json` prints. Nothing of name `out` appears or changes
     unless all went well.
+
+    Interrupted (ND3009), it leaves finished islands in a hidden folder beside `out`. The same call goes on with them and
+    writes the same bytes as one that was not interrupted: a digest of model, text, options and versions names the folder.
     """
     from neurodeploy.bundle import BundleWriter
-    from neurodeploy.bundle.files import digest
+    from neurodeploy.bundle.files import canonical, digest
+    from neurodeploy.bundle.folders import refuse_others
     from neurodeploy.conversion.presets import get_preset
-    from neurodeploy.conversion.quantize import quantize
+    from neurodeploy.conversion.quantize import group_projections, quantize
     from neurodeploy.frontends.families import read_graph
     from neurodeploy.frontends.packaged import DEMO, PACKAGED, resolve
     from neurodeploy.frontends.text import read_text
     from neurodeploy.frontends.tokenizer import read_tokenizer
+    from neurodeploy.hostops.arithmetic import arithmetic
+    from neurodeploy.storage.stage_files import digest as stage_digest
     from simulators import get_runner
 
     began = time.perf_counter()
@@ -52,6 +64,7 @@ def convert(
         calibration_tokens=calibration_tokens,
     )  # fmt: skip
     path, out = resolve(model), Path(out)
+    refuse_others(out)
     text_file = Path(calibration) if calibration else _default_calibration(str(model))
     text = read_text(text_file)
     graph = read_graph(path)
@@ -65,7 +78,12 @@ def convert(
         text = _ascii(text, graph.info.vocab_size)
     chosen = replace(chosen, window=min(chosen.window, graph.info.max_positions))
     tokens = np.asarray(encode_text(tokenizer, text, chosen.calibration_tokens), np.int64)
-    with BundleWriter(out) as writer:
+    files = [Path(name) for name in graph.weights.files()]
+    files += [path / "config.json"] if path.is_dir() else []
+    read = [{"name": f.name, "size": f.stat().st_size, "sha256": digest(f)} for f in files]
+    key = stage_digest(__version__, canonical(chosen.to_json()), canonical(read), tokens, arithmetic())
+    of = sum(isinstance(unit, list) for unit in group_projections(graph))
+    with _interrupted(writer := BundleWriter(out, key), of), writer:
         program = quantize(graph, tokens, chosen, progress, writer.add_island)
         calibrated = {"text": text_file.name, "sha256": digest(text_file), "tokens": int(tokens.size)}
         program = replace(
@@ -74,13 +92,7 @@ def convert(
                 **program.conversion, "calibration": calibrated, "warnings": warnings, "tokenizer": tokenizer.kind
             },
         )  # fmt: skip
-        files = [Path(name) for name in graph.weights.files()]
-        files += [path / "config.json"] if path.is_dir() else []
-        source = {
-            "model": str(model),
-            "path": str(path.resolve()),
-            "files": [{"name": f.name, "size": f.stat().st_size, "sha256": digest(f)} for f in files],
-        }
+        source = {"model": str(model), "path": str(path.resolve()), "files": read}
 
         def save_tokenizer(folder: Path) -> None:
             tokenizer.save(folder / "tokenizer.json")
@@ -95,6 +107,7 @@ def convert(
         "family": graph.info.family,
         "preset": chosen.to_json(),
         "islands": len(program.islands),
+        "islands_resumed": writer.resumed,
         "projections": len(sites),
         "weights_on_chip": sum(island.rows * island.columns for island in program.islands.values()),
         "calibration": calibrated,
@@ -110,6 +123,19 @@ def convert(
         "warnings": warnings,
         "seconds": time.perf_counter() - began,
     }
+
+
+@contextmanager
+def _interrupted(writer: BundleWriter, of: int) -> Iterator[None]:
+    """An interrupt after which some `of` the islands are kept says where, and how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if writer.kept is None:
+            raise
+        problem = f"was interrupted with {writer.finished} of {of} islands finished"
+        fix = f"run the same command again to go on from there: what is finished is kept in {writer.kept}"
+        raise Interrupted("ND3009", "convert", problem, fix) from None
 
 
 def _default_calibration(model: str) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurodeploy.bundle import Bundle, open_bundle
-from neurodeploy.bundle.files import write_aside
+from neurodeploy.bundle.files import check_place, write_aside
 from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.mapping import Mapping
@@ -65,6 +65,8 @@ def map(
     from targets.systems import get_system
 
     opened, target, profile = open_bundle(bundle), get_system(system), get_host(host)
+    if write_plan is not None:
+        check_place(Path(write_plan))
     if progress:
         progress("map", 0, 1)
     options = Options(

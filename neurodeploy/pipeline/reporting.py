@@ -7,7 +7,7 @@ from typing import Any
 
 from neurodeploy import __version__
 from neurodeploy.bundle import Bundle
-from neurodeploy.errors import BundleError
+from neurodeploy.bundle.files import check_place
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network_run import NetworkActivity
@@ -41,8 +41,7 @@ def report(
             progress("report", number, 3)
 
     out = Path(out)
-    if out.is_dir() or not out.name:
-        raise BundleError("ND5004", out, "is a folder, the report is a file", f"name one: {out / 'report.html'}")
+    check_place(out, parents=True, example="report.html")
     words = pricing.default_text() if text is None else read_text(text)
     opened, tokenizer = open_model(bundle)
     mapping, system = read_mapping(opened)

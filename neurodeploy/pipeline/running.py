@@ -128,9 +128,16 @@ def eval(
 
     The dictionary is what ``eval --json`` prints. `source` is the checkpoint, if it has moved since conversion;
     `with_float` False leaves the float model out (its fields are None).
+
+    Interrupted (ND3009), it keeps finished windows in the cache folder (`kept.kept_folder`). The same call goes on with them
+    and finds the same, but for the tokens per second.
     """
+    from neurodeploy import __version__
     from neurodeploy.evaluation import agreement, evaluate
     from neurodeploy.frontends.text import read_text
+    from neurodeploy.hostops.arithmetic import arithmetic
+    from neurodeploy.pipeline.kept import interrupted, kept_folder
+    from neurodeploy.storage.stage_files import StageFiles, digest
 
     opened, tokenizer = open_model(bundle)
     tokens = encode_text(tokenizer, read_text(text), max_tokens)
@@ -138,8 +145,19 @@ def eval(
     models: dict[str, Any] = {"float": float_model(opened, source)} if with_float else {}
     models["chip"] = chip
     window = window_of(opened)
-    scores = evaluate(models, tokens, byte_counter(tokenizer), window, progress)
-    counts = chip.take_counts()
+    words = f"{__version__} {opened.manifest['sha256']} {list(models)} {runner} {window} {arithmetic()}"
+    key = digest(words, np.asarray(tokens, np.int64))
+    with kept_folder(key) as folder:
+        stages = StageFiles(folder, asked=False)
+        try:
+            scores = evaluate(
+                models, tokens, byte_counter(tokenizer), window, progress, stages=stages, key=key,
+                saturations={"chip": lambda: chip.take_counts().saturations},
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            if not stages.kept or stages.folder is None:
+                raise
+            raise interrupted(f"{stages.kept * window} of {len(tokens)} tokens", stages.folder) from None
     baseline = scores.get("float")
     return {
         "text": Path(text).name,
@@ -150,6 +168,7 @@ def eval(
         "chip": scores["chip"].to_json(),
         "bits_per_byte_change": scores["chip"].bits_per_byte / baseline.bits_per_byte - 1 if baseline else None,
         "top1_agreement": agreement(baseline, scores["chip"]) if baseline else None,
-        "saturations": counts.saturations,
+        "saturations": scores["chip"].saturations,
+        "windows_resumed": stages.reused,
         "runner": runner,
     }

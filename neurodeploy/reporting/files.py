@@ -7,8 +7,8 @@ import io
 import json
 import math
 import os
-import secrets
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from neurodeploy.reporting.check import check
 from neurodeploy.reporting.html import clean
 from neurodeploy.reporting.page import page
 from neurodeploy.reporting.schema import PHASES, MapSection, ReportData
+from neurodeploy.storage.temporary import written_aside
 
 #: What ends the name of each file, and what the page says of it.
 BESIDE = {
@@ -47,24 +48,26 @@ def render(data: Mapping[str, Any], out_html: str | os.PathLike[str]) -> list[Pa
         beside["_energy.csv"]: energy_csv(checked),
         beside["_cores.csv"]: cores_csv(checked.get("map")),
     }
-    write_all(texts)
+    write_all(texts, target)
     return list(texts)
 
 
-def write_all(texts: Mapping[Path, str]) -> None:
-    """All files or none, as far as a file system allows: write each aside, then rename one after the other."""
-    written: list[tuple[Path, Path]] = []
+def write_all(texts: Mapping[Path, str], named: Path | None = None) -> None:
+    """All files or none, as far as a file system allows: write each aside, then rename one after the other.
+
+    `named` is the file that the user named. The names of the others follow from it, so that an older file there is replaced
+    only where it begins as ours do. ND5004 names the file that is in the way, or that the system refuses.
+    """
     path = Path()
     try:
         for path, content in texts.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if path.is_dir():
-                raise IsADirectoryError(21, "is a folder")
-            aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-            written.append((aside, path))
-            aside.write_text(content, encoding="utf-8", newline="")
-        for aside, path in written:
-            aside.replace(path)
+            if path != named and not _may_replace(path, content):
+                fix = "choose another --out, or move that file away yourself"
+                raise BundleError("ND5004", path, "exists and was not written by a verb like this one", fix)
+        with ExitStack() as stack:
+            for path, content in texts.items():
+                aside = stack.enter_context(written_aside(path, parents=True))
+                aside.write_text(content, encoding="utf-8", newline="")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise BundleError(
@@ -73,9 +76,23 @@ def write_all(texts: Mapping[Path, str]) -> None:
             f"cannot be written: {reason}",
             "name a folder that exists, has room and that you may write to",
         ) from error
-    finally:
-        for aside, _ in written:
-            aside.unlink(missing_ok=True)
+
+
+def _may_replace(path: Path, content: str) -> bool:
+    if not path.is_file():
+        return True  # nothing there, or nothing that is ever replaced
+    with path.open(encoding="utf-8", errors="replace", newline="") as file:
+        before = file.read(4096)
+    return not before or _beginning(before) == _beginning(content)
+
+
+def _beginning(text: str) -> str:
+    """What tells our files from others: a key at the very begin of the second line of JSON, the first two columns of a
+    table, the first line of YAML that is no comment."""
+    if text.startswith("{"):
+        return text[:3]
+    line = next((line for line in text.splitlines() if not line.startswith("#")), "")
+    return ",".join(line.split(",")[:2])
 
 
 def to_json(data: Mapping[str, Any]) -> str:

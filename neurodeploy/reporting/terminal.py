@@ -74,6 +74,11 @@ def print_convert(found: Mapping[str, Any], console: Console | None = None) -> N
         f"{preset['weight_bits']} bit; payloads {preset['payload_bits']} bit; preset {preset['name']}",
     )
     say(console, f"calibrated on {units.count(calibration['tokens'])} tokens of {calibration['text']}")
+    if found["islands_resumed"]:
+        say(
+            console,
+            f"{units.count(found['islands_resumed'])} islands were finished by an earlier run that was broken off",
+        )
     if found["wide_axons"]:
         say(console, f"{units.count(found['wide_axons'])} axons carry the wide exponent")
     rows = [[site["path"], f"{site['output_sqnr_db']:.1f} dB"] for site in found["worst_sites"]]
@@ -188,6 +193,11 @@ def print_eval(found: Mapping[str, Any], console: Console | None = None) -> None
     if found["top1_agreement"] is not None:
         say(console, f"same next token: {units.percent(found['top1_agreement'])}")
     say(console, f"clipped values: {units.count(found['saturations'])}")
+    if found.get("windows_resumed"):
+        say(
+            console,
+            f"{units.count(found['windows_resumed'])} windows were finished by an earlier run that was broken off",
+        )
 
 
 def print_explain(found: Sequence[Any], console: Console | None = None) -> None:

@@ -92,10 +92,13 @@ def test_projections_of_one_population_share_an_island(graphs: dict[str, Graph])
     assert all(isinstance(p, Projection) for unit in groups for p in unit)
 
 
-def test_a_sink_sees_every_island(graphs: dict[str, Graph], tmp_path: Path) -> None:
+def test_a_store_sees_every_island(graphs: dict[str, Graph], tmp_path: Path) -> None:
     seen = []
     program = quantize(
-        graphs["gemma3"], TEXT[:64], get_preset("quick", window=32), sink=lambda i: seen.append(i.name) or i
+        graphs["gemma3"],
+        TEXT[:64],
+        get_preset("quick", window=32),
+        store=lambda name, build: seen.append(name) or build(),
     )
     assert seen == list(program.islands)
 

@@ -10,7 +10,8 @@ import pytest
 
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends import packaged
-from neurodeploy.frontends.packaged import PACKAGED, Packaged, heldout_text, resolve, texts, written_aside
+from neurodeploy.frontends.packaged import PACKAGED, Packaged, heldout_text, resolve, texts
+from neurodeploy.storage.temporary import written_aside
 
 BLOCKS = (b"GGUF" + bytes(3000), b"second part")
 MODEL = Packaged(
@@ -129,7 +130,7 @@ def test_cache_folder(monkeypatch):
 
 def test_a_failed_write_keeps_the_old_file(tmp_path):
     target = tmp_path / "a" / "file"
-    with written_aside(target) as aside:
+    with written_aside(target, parents=True) as aside:
         aside.write_text("old")
     with pytest.raises(RuntimeError), written_aside(target) as aside:
         aside.write_text("new")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +14,7 @@ import pytest
 from neurodeploy.bundle import open_bundle
 from neurodeploy.frontends import hdf5_guard
 from tests.pipeline.test_broken_off import FAILURES, failing, files_of_at_most
-from tests.pipeline_spiking.networks import INPUTS, Files
+from tests.pipeline_spiking.networks import Files
 from tests.tiny import call, environment, snapshot
 
 #: Where a conversion may be hit: module and function.
@@ -26,7 +24,7 @@ PLACES = {
     "the float network": "neurodeploy.frontends.nir.writer.write",
     "golden vectors": "neurodeploy.bundle.network_writer._golden",
     "digests": "neurodeploy.bundle.writer.digest",
-    "last rename": "neurodeploy.bundle.files._take_place",
+    "last rename": "neurodeploy.bundle.folders.take_place",
 }
 
 
@@ -93,11 +91,10 @@ def test_disk_full_while_writing_results(
     bundle = tmp_path / "x.nd"
     shutil.copytree(files.plain_nd, bundle)
     names = {"SPIKES": str(files.spikes), "KEPT": str(tmp_path / "kept"), "KEPT.nir": str(tmp_path / "kept.nir")}
-    for name in ("kept", "kept.nir", "kept.json", "kept_cores.csv"):
-        (tmp_path / name).write_text("older")
     call([arguments[0], str(bundle), *(names.get(a, a) for a in arguments[1:])], capsys)  # what must be made is made
     for name in ("kept", "kept.nir", "kept.json", "kept_cores.csv"):
-        (tmp_path / name).write_text("older")
+        with (tmp_path / name).open("a") as file:
+            file.write("older")
     before = snapshot(tmp_path)
     with files_of_at_most(100):
         found = call([arguments[0], str(bundle), *(names.get(a, a) for a in arguments[1:])], capsys)
@@ -123,37 +120,38 @@ def test_state_that_cannot_be_written_at_the_end(
     assert (found.status, found.err.split()[1]) == (2, "ND5004")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+#: Runs the command line, a state after every step, and sends its own process the signal sys.argv[1] when the state of step
+#: 17 has been kept.
+HIT_AFTER_A_STATE = """
+import os, sys
+from neurodeploy.cli import main
+from neurodeploy.pipeline.spiking import keeping, running
+keeping.CHECKPOINT_S = keeping.PAUSE = 0.0
+running.STRETCH = 1
+write = keeping.write_state
+def hit(path, state, *known):
+    write(path, state, *known)
+    if state.step == 17:
+        keeping.write_state = write
+        os.kill(os.getpid(), int(sys.argv[1]))
+keeping.write_state = hit
+main(sys.argv[2:])
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signal_in_the_middle(
     number: signal.Signals, tmp_path: Path, files: Files, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A real process, hit when it has kept its first state: what it leaves is the state of a run that ended there."""
-    long = np.random.default_rng(5).random((3_000_000, INPUTS), dtype=np.float32) < 0.3
-    np.save(tmp_path / "long.npy", long)
+    """A real process, hit when it has kept a state: what it leaves is the state of a run that ended there."""
     state = tmp_path / "state"
-    arguments = ["run", str(files.plain_nd), "--input", str(tmp_path / "long.npy"), "--checkpoint"]
-    script = (
-        "import sys\nfrom neurodeploy.cli import main\nfrom neurodeploy.pipeline.spiking import running\n"
-        "running.CHECKPOINT_S = 0.0\nmain(sys.argv[1:])"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", script, *arguments, str(state)],
-        env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    limit = time.monotonic() + 60
-    while not state.exists():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < limit
-        time.sleep(0.01)
-    process.send_signal(number)
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, out) == (130, ""), err
-    line = err.splitlines()[-1]
-    assert line.startswith("error ND3266 run: was interrupted after step ") and f"--resume {state}" in line
-    with np.load(state) as kept:
-        step = json.loads(kept["header"].tobytes())["step"]
-    assert f"after step {step} of 3000000;" in line
-    whole = call([*arguments, str(tmp_path / "whole"), "--steps", str(step)], capsys)
+    arguments = ["run", str(files.plain_nd), "--input", str(files.spikes), "--checkpoint"]
+    command = [sys.executable, "-c", HIT_AFTER_A_STATE, str(int(number)), *arguments, str(state)]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=600)
+    assert (done.returncode, done.stdout) == (130, ""), done.stderr
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith("error ND3266 run: was interrupted after step 17 of 40;") and f"--resume {state}" in line
+    whole = call([*arguments, str(tmp_path / "whole"), "--steps", "17"], capsys)
     assert whole.status == 0
     assert (tmp_path / "whole").read_bytes() == state.read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["long.npy", "state", "whole"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["state", "whole"]

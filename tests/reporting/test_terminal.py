@@ -82,6 +82,7 @@ CONVERTED: dict[str, Any] = {
     "projections": 20,
     "weights_on_chip": 1_250_000,
     "calibration": {"text": "prose.txt", "tokens": 4096},
+    "islands_resumed": 0,
     "wide_axons": 3,
     "worst_sites": [{"path": "layers.0.down", "output_sqnr_db": 28.61}],
     "warnings": ["no tokenizer"],

@@ -10,7 +10,6 @@ height for both sides): a kernel is filled up with zeros where that is exact, ot
 from __future__ import annotations
 
 import io
-import secrets
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from neurodeploy.frontends.nir.reader import GAIN_KEY, RESET_KEY, back_edges
 from neurodeploy.frontends.nir.schema import NIR_VERSION
 from neurodeploy.ir.float_linear import integer, padding, sides
 from neurodeploy.ir.float_network import KINDS, FloatNetwork, FloatNode, Note
+from neurodeploy.storage.temporary import replace_file
 
 Value = NDArray[Any] | int | str
 
@@ -64,16 +64,8 @@ def _file(network: FloatNetwork, nodes: dict[str, dict[str, Value]]) -> bytes:
 
 
 def _save(path: Path, content: bytes) -> None:
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir():
-            raise IsADirectoryError(21, "is a folder")
-        try:
-            aside.write_bytes(content)
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
+        replace_file(path, content, parents=True)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         fix = "name a folder that exists, has room and that you may write to"

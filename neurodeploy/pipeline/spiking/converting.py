@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from neurodeploy.bundle.files import digest, refuse_others
+from neurodeploy.bundle.files import digest
+from neurodeploy.bundle.folders import refuse_others
 from neurodeploy.errors import UserError
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.network import Network

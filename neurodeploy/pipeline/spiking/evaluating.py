@@ -17,7 +17,7 @@ from neurodeploy.ir.float_network import FloatNetwork, FloatResult, chip_order
 from neurodeploy.ir.network_run import NetworkResult
 from neurodeploy.pipeline.session import Progress
 from neurodeploy.pipeline.spiking.opening import lengthened, open_network, runner_for, stream_of
-from neurodeploy.pipeline.spiking.running import advance
+from neurodeploy.pipeline.spiking.running import run_kept
 from neurodeploy.storage.numpy_files import header_of, mapped
 
 
@@ -34,21 +34,24 @@ def eval_network(
 
     `labels` (.npy, an integer a sample): how many samples each of the two puts into the right class, which is the neuron of
     an output with the largest sum of payloads. Raises ND3263 where the bundle holds no float network (a lava-dl .net has
-    integers only), ND3269 for labels that do not fit.
+    integers only), ND3269 for labels that do not fit. Interrupted (ND3009), the same call goes on with what was finished.
     """
     opened, network = open_network(bundle)
     real = float_network(opened)
     stream = stream_of(input, opened, network, steps)
     engine = runner_for(runner, network, stream.steps, stream.samples)
     classes = None if labels is None else read_labels(Path(labels), stream.samples)
-    result = advance(network, engine, lengthened(stream, longest_latency(opened)), progress=progress)
+    rows = run_kept(
+        opened, network, engine, lengthened(stream, longest_latency(opened)),
+        lambda result: compare(opened, real, stream, result, classes), progress,
+    )  # fmt: skip
     return {
         "network": network.name,
         "steps": stream.steps,
         "samples": stream.samples,
-        "runner": engine.name,
+        "runner": runner,
         "labels": None if labels is None else Path(labels).name,
-        "comparison": compare(opened, real, stream, result, classes),
+        "comparison": rows,
         "notes": stream.notes,
     }
 

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from neurodeploy.bundle import Bundle
-from neurodeploy.bundle.files import write_aside
+from neurodeploy.bundle.files import check_place, write_aside
 from neurodeploy.bundle.network_writer import SOURCE_NIR
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.ir.network import Network
 from neurodeploy.pipeline.spiking.evaluating import has_float
 from neurodeploy.pipeline.spiking.exporting_sanafe import export_sanafe
-from neurodeploy.pipeline.spiking.opening import check_place, open_network
+from neurodeploy.pipeline.spiking.opening import open_network
 
 FORMATS = (".nir", ".net")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.bundle import Bundle, open_bundle
-from neurodeploy.bundle.files import writing
-from neurodeploy.errors import BundleError, UserError
+from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Direct, Network, Population
 from neurodeploy.ir.network_run import NetworkRunner, Probe
@@ -68,7 +66,7 @@ def get_network_runner(name: str) -> NetworkRunner:
 
 def runner_for(name: str, network: Network, steps: int, samples: int) -> NetworkRunner:
     """The runner of that name for so much work. Where the reference is done before the compiled kernels of "fast" are
-    loaded, it runs in their place: the bits are the same, and the result bears the name of who ran."""
+    loaded, it runs in their place, with the same bits."""
     if name == "fast" and "simulators.network_fast" not in sys.modules:
         items = sum(p.size for p in network.populations.values())
         items += sum(synapse_count(p.synapse) for p in network.projections)
@@ -76,14 +74,6 @@ def runner_for(name: str, network: Network, steps: int, samples: int) -> Network
         if steps * (parts * PART_S + samples * items * ITEM_S) < LOAD_S:
             name = "reference"
     return get_network_runner(name)
-
-
-def check_place(path: Path) -> None:
-    """ND5004 where no file of that name can be written: said before the work, not after it."""
-    if path.is_dir() or not path.name:
-        raise BundleError("ND5004", path, "is a folder, a file is needed", f"name one: {path / 'name.ending'}")
-    with writing(path), tempfile.TemporaryFile(dir=path.parent):
-        pass
 
 
 def seconds_per_step(network: Network) -> float | None:

@@ -11,7 +11,8 @@ import numpy as np
 
 from neurodeploy import __version__
 from neurodeploy.bundle import Bundle
-from neurodeploy.errors import BundleError, UserError
+from neurodeploy.bundle.files import check_place
+from neurodeploy.errors import UserError
 from neurodeploy.frontends.streams import Stream
 from neurodeploy.ir.network import INPUT, Network, Population
 from neurodeploy.ir.network_run import NetworkResult, NetworkRunner, Probe
@@ -58,8 +59,7 @@ def report_network(
     from neurodeploy.reporting.network.files import render_network
 
     out = Path(out)
-    if out.is_dir() or not out.name:
-        raise BundleError("ND5004", out, "is a folder, the report is a file", f"name one: {out / 'report.html'}")
+    check_place(out, parents=True, example="report.html")
     opened, network = open_network(bundle)
     watched = [_raster_probe(network, name) for name in network.populations]
     shown = {probe.name: probe for probe in watched}
@@ -74,7 +74,7 @@ def report_network(
     data = {
         "network": about(opened, network),
         "run": {
-            "input": Path(input).name, "runner": engine.name, "steps": stream.steps, "samples": stream.samples,
+            "input": Path(input).name, "runner": runner, "steps": stream.steps, "samples": stream.samples,
             "saturations": sum(result.activity.saturated.values()), "wraps": sum(result.activity.wrapped.values()),
             "notes": stream.notes,
         },

@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
-import io
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
+from neurodeploy import __version__
 from neurodeploy.bundle import Bundle
-from neurodeploy.bundle.files import write_aside
-from neurodeploy.bundle.state_files import read_state, write_state
+from neurodeploy.bundle.files import check_place
 from neurodeploy.errors import BundleError, Interrupted, UserError
 from neurodeploy.frontends.streams import Stream
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import INPUT, Direct, Network, Population
 from neurodeploy.ir.network_run import NetworkActivity, NetworkResult, NetworkRunner, NetworkState, Probe
 from neurodeploy.neurons.registry import get_model
+from neurodeploy.pipeline.kept import interrupted, kept_folder
 from neurodeploy.pipeline.session import Progress
+from neurodeploy.pipeline.spiking.keeping import Keeper, ordered
 from neurodeploy.pipeline.spiking.opening import (
-    check_place,
     open_network,
     probes_of,
     runner_for,
-    source_order,
     stream_of,
 )
+from neurodeploy.storage.stage_files import digest
 from neurodeploy.synapses.structure import fan_out
+
+T = TypeVar("T")
 
 #: Values of input, output and probes in one stretch, at most.
 STRETCH = 1 << 22
@@ -38,8 +40,6 @@ STRETCH_S = 0.5
 FIRST_STRETCH, GROWTH = 4, 8
 #: Neurons of an output whose last payloads are told.
 LAST = 16
-#: Seconds between two checkpoints.
-CHECKPOINT_S = 30.0
 
 
 def run_network(
@@ -57,14 +57,15 @@ def run_network(
     """Run a stream of input through the network and count what happened; the dictionary is what ``run --json`` prints.
 
     `probes` are "POPULATION.VARIABLE"; `out` (.npz) takes outputs and probes, with neurons in the order of the source.
-    `checkpoint` takes the state every half minute and at the end, also of an interrupted run (ND3266); Lava keeps its state
-    to itself until it is done. `resume` is a state to go on from: the input is then read from that step on.
+    `checkpoint` takes the state every half minute and at the end, also of an interrupted run (ND3266), each time after `out`
+    has taken the outputs so far; Lava keeps its state to itself until it is done. `resume` is a state to go on from: the
+    input is then read from that step on, and an `out` that holds the steps before is continued.
     """
     opened, network = open_network(bundle)
     watched = probes_of(probes, network)
-    save = _Checkpoints(Path(checkpoint) if checkpoint else None, opened.digest)
     _check_places(out, checkpoint)
-    state = read_state(Path(resume), network, opened.digest) if resume else None
+    save = Keeper(opened, network, Path(out) if out else None, Path(checkpoint) if checkpoint else None)
+    state = save.resumed(Path(resume), watched) if resume else None
     stream = stream_of(input, opened, network, steps)
     engine = runner_for(runner, network, stream.steps, stream.samples)
     if state is not None:
@@ -77,14 +78,15 @@ def run_network(
         if save.saved is None:
             raise
         problem = f"was interrupted after step {save.saved} of {stream.steps}; its state is kept"
-        raise Interrupted("ND3266", "run", problem, f"go on with --resume {checkpoint}") from None
-    seconds = time.perf_counter() - began
-    if out is not None:
-        save_result(Path(out), opened, network, result, first)
+        same = f" and the same --out, which holds the outputs from step {save.first} on" if out else ""
+        raise Interrupted("ND3266", "run", problem, f"go on with --resume {checkpoint}{same}") from None
+    seconds = time.perf_counter() - began - save.seconds
+    if out and save.first <= first:
+        stream.notes.append(f"{out} holds the steps from {save.first} on")
     done = stream.steps - first
     return {
         "network": network.name,
-        "runner": engine.name,
+        "runner": runner,
         "first_step": first + 1,
         "steps": done,
         "samples": stream.samples,
@@ -122,19 +124,6 @@ def _check_resumed(state: NetworkState, stream: Stream, resume: object) -> None:
         raise UserError("ND3259", resume, problem, "give a longer input, or --steps above that")
 
 
-class _Checkpoints:
-    """Writes the state at most every `CHECKPOINT_S`, and whenever told. `saved`: the step of the last one, if any."""
-
-    def __init__(self, path: Path | None, digest: str) -> None:
-        self.path, self.digest, self._last = path, digest, time.monotonic()
-        self.saved: int | None = None
-
-    def __call__(self, state: NetworkState, now: bool) -> None:
-        if self.path is not None and (now or time.monotonic() - self._last >= CHECKPOINT_S):
-            write_state(self.path, state, self.digest)
-            self._last, self.saved = time.monotonic(), state.step
-
-
 def advance(
     network: Network,
     runner: NetworkRunner,
@@ -142,7 +131,7 @@ def advance(
     state: NetworkState | None = None,
     probes: Sequence[Probe] = (),
     progress: Progress | None = None,
-    save: _Checkpoints | None = None,
+    save: Keeper | None = None,
 ) -> NetworkResult:
     """Run the stream in stretches, so that progress is seen and an interrupt loses little; one result for all.
 
@@ -167,16 +156,49 @@ def advance(
             parts.append(part)
             state, at = part.state, at + take
             if save:
-                save(state, at == stream.steps)
+                save(state, parts, at == stream.steps)
             pace = (time.monotonic() - began) / take
             take = max(1, min(most, GROWTH * take, int(STRETCH_S / max(pace, 1e-9))))
     except KeyboardInterrupt:
-        if save and state is not None:
-            save(state, True)
+        if save:
+            save.interrupted(state, parts)
         raise
     if progress:
         progress("run", stream.steps - first, stream.steps - first)
     return _joined(parts)
+
+
+def run_kept(
+    opened: Bundle,
+    network: Network,
+    runner: NetworkRunner,
+    stream: Stream,
+    then: Callable[[NetworkResult], T],
+    progress: Progress | None = None,
+) -> T:
+    """`advance`, and `then` with the outputs of all steps (its counts are those of this call).
+
+    State and outputs are kept in the cache folder when any of it is interrupted (ND3009), and every half minute: the same
+    call goes on from there.
+    """
+    words = f"{__version__} {opened.manifest['sha256']} {runner.name} {stream.steps} {sorted(stream.inputs)}"
+    arrays = [stream.inputs[name] for name in sorted(stream.inputs)]
+    with kept_folder(digest(words, *(f"{a.dtype} {a.shape}" for a in arrays), *arrays)) as folder:
+        out, checkpoint = (None, None) if folder is None else (folder / "outputs.npz", folder / "state")
+        save = Keeper(opened, network, out, checkpoint, lambda population, array: array, asked=False)
+        state = save.continued()
+        parts: list[NetworkResult] = []
+        try:
+            if state is None or state.step < stream.steps:
+                parts.append(advance(network, runner, stream, state, progress=progress, save=save))
+                state = parts[-1].state
+            return then(save.whole(parts, state))
+        except KeyboardInterrupt:
+            if parts:
+                save.interrupted(state, parts)
+            if save.saved is None or folder is None:
+                raise
+            raise interrupted(f"step {save.saved} of {stream.steps}", folder) from None
 
 
 def _joined(parts: list[NetworkResult]) -> NetworkResult:
@@ -191,22 +213,6 @@ def _joined(parts: list[NetworkResult]) -> NetworkResult:
         activity,
         parts[-1].state,
     )
-
-
-def save_result(path: Path, opened: Bundle, network: Network, result: NetworkResult, first: int) -> None:
-    """Outputs as ``out.POPULATION``, probes as ``probe.POPULATION.VARIABLE``, each (samples, steps, neurons), and
-    ``first_step``; neurons in the order of the source. Written aside and renamed."""
-    arrays = {f"out.{name}": _ordered(opened, network.populations[name], a) for name, a in result.outputs.items()}
-    for name, array in result.probes.items():
-        arrays[f"probe.{name}"] = _ordered(opened, network.populations[name.rpartition(".")[0]], array)
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, first_step=np.int64(first + 1), **arrays)  # type: ignore[arg-type]
-    write_aside(path, buffer.getvalue())
-
-
-def _ordered(opened: Bundle, population: Population, array: Ints) -> Ints:
-    order = source_order(opened, population)
-    return array if order is None else array[..., order]
 
 
 def population_counts(network: Network, activity: NetworkActivity) -> dict[str, dict[str, Any]]:
@@ -249,13 +255,13 @@ def _output(opened: Bundle, population: Population, array: Ints) -> dict[str, An
     payloads where they have sizes), its last payloads; `latency` in steps and `unit` of a payload of 1 where known."""
     conversion: Mapping[str, Any] = opened.program.conversion
     rows = [row for row in conversion.get("outputs", {}).values() if row["population"] == population.name]
-    ordered = _ordered(opened, population, array)
+    array = ordered(opened, population, array)
     graded = get_model(population.model).graded if population.model != INPUT else True
-    activity = ordered.sum(axis=1, dtype=np.int64) if graded else np.count_nonzero(ordered, axis=1)
+    activity = array.sum(axis=1, dtype=np.int64) if graded else np.count_nonzero(array, axis=1)
     return {
-        "messages": [int(count) for count in np.count_nonzero(ordered, axis=(1, 2))],
+        "messages": [int(count) for count in np.count_nonzero(array, axis=(1, 2))],
         "most_active": [int(row.argmax()) for row in activity],
-        "last": ordered[:, -1, :LAST].tolist(),
+        "last": array[:, -1, :LAST].tolist(),
         "graded": graded,
         "latency": int(rows[0]["latency"]) if rows else None,
         "unit": float(rows[0]["unit"]) if rows else None,

@@ -75,7 +75,7 @@ def render_network(data: Mapping[str, Any], out_html: str | os.PathLike[str]) ->
         beside["_projections.csv"]: _rows_csv("projection", data["projections"]),
         beside["_cores.csv"]: cores_csv(checked["map"]),
     }
-    write_all(texts)
+    write_all(texts, target)
     return list(texts)
 
 

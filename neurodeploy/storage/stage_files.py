@@ -1,6 +1,7 @@
-"""Results of finished stages in a folder, so that a mapping that was interrupted goes on where it stopped.
+"""Results of finished stages in a folder, so that work that was interrupted goes on where it stopped: stages of a mapping,
+islands of a conversion, windows of an evaluation.
 
-A stage's result is integers and a few words: ``STAGE-DIGEST.npy`` and ``STAGE-DIGEST.json``, the latter with the digest of
+A stage's result is an array and a few words: ``STAGE-DIGEST.npy`` and ``STAGE-DIGEST.json``, the latter with the digest of
 the former. DIGEST is that of everything the result depends on. Files are written aside and renamed, the JSON last, so that
 there is either a whole result or none; one that is damaged all the same is computed again, with a note.
 """
@@ -9,24 +10,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from neurodeploy.errors import UserError
-from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.storage.temporary import replace_file
 
 #: Goes up whenever a stage would compute something else from the same inputs.
 FORMAT = "neurodeploy-stage/1"
 
-Result = tuple[Ints, dict[str, Any]]
+Result = tuple[NDArray[Any], dict[str, Any]]
 
 
-def digest(*parts: bytes | str | Ints) -> str:
+def digest(*parts: bytes | str | NDArray[Any]) -> str:
     """sha256 over the parts, each with its length."""
     state = hashlib.sha256(FORMAT.encode())
     for part in parts:
@@ -40,21 +41,40 @@ def _canonical(value: object) -> str:
 
 
 class StageFiles:
-    """`run` a stage, or read what an earlier run of it has left. Without a folder it only runs."""
+    """`run` a stage, or read what an earlier run of it has left. Without a folder it only runs.
 
-    def __init__(self, folder: Path | None) -> None:
-        self.folder = folder
+    folder : where results are kept; made when the first one is written.
+    asked : whether a user asked for it: then a folder that cannot be written is an error, otherwise nothing is kept.
+
+    `reused` and `kept` count the results that were read and those that are in the folder now, `notes` says what went wrong.
+    """
+
+    def __init__(self, folder: Path | None, asked: bool = True) -> None:
+        self.folder, self.asked = folder, asked
         self.notes: list[str] = []
+        self.reused = self.kept = 0
 
-    def run(self, stage: str, inputs: Callable[[], str], compute: Callable[[], Result]) -> Result:
-        """The result of `compute`: (array of integers, JSON object). `inputs` is the digest that names it."""
+    def run(
+        self,
+        stage: str,
+        inputs: Callable[[], str],
+        compute: Callable[[], Result],
+        whole: Callable[[dict[str, Any]], bool] = lambda _: True,
+    ) -> Result:
+        """The result of `compute`: (array, JSON object). `inputs` is the digest that names it.
+
+        `whole` says of the JSON object of an earlier run whether what it speaks of is still there.
+        """
         if self.folder is None:
             return compute()
         name = f"{stage}-{inputs()[:32]}"
         found = self._read(name)
-        if found is None:
+        if found is not None and whole(found[1]):
+            self.reused += 1
+        else:
             found = compute()
             self._write(name, found)
+        self.kept += self.folder is not None
         return found
 
     def _read(self, name: str) -> Result | None:
@@ -76,14 +96,16 @@ class StageFiles:
         buffer = BytesIO()
         np.save(buffer, result[0], allow_pickle=False)
         sha256 = digest(buffer.getvalue(), _canonical(result[1]))
-        text = _canonical({"format": FORMAT, "sha256": sha256, "facts": result[1]})
+        # Keys in their own order: whoever writes them on cannot tell whether they were read or computed.
+        text = json.dumps({"format": FORMAT, "sha256": sha256, "facts": result[1]}, separators=(",", ":"))
         assert self.folder is not None
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             for suffix, data in (("npy", buffer.getvalue()), ("json", text.encode())):
-                aside = self.folder / f".{name}.{suffix}.{os.getpid()}"
-                aside.write_bytes(data)
-                aside.replace(self.folder / f"{name}.{suffix}")
+                replace_file(self.folder / f"{name}.{suffix}", data)
         except OSError as error:
             problem = f"cannot be written: {error.strerror or error}"
-            raise UserError("ND2022", self.folder, problem, "name another folder, or map without one") from error
+            if self.asked:
+                raise UserError("ND2022", self.folder, problem, "name another folder, or map without one") from error
+            self.notes.append(f"{self.folder} {problem}: nothing is kept of a run that is broken off")
+            self.folder, self.kept = None, 0
