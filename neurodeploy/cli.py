@@ -75,7 +75,7 @@ def convert(
     source: given.Source = None,
     reset: given.Reset = None,
     v_reset: given.VReset = None,
-    unit_gain: given.UnitGain = False,
+    unit_gain: given.UnitGain = None,
     scheme: given.Scheme = None,
     compat: given.Compat = None,
     num_layers: given.NumLayers = None,
@@ -95,7 +95,7 @@ def convert(
         "calibration_tokens": calibration_tokens,
     }  # fmt: skip
     of_networks: dict[str, Any] = {
-        "dt": dt, "gain": gain, "source": source, "reset": reset, "v_reset": v_reset, "unit_gain": unit_gain or None,
+        "dt": dt, "gain": gain, "source": source, "reset": reset, "v_reset": v_reset, "unit_gain": unit_gain,
         "scheme": scheme, "compat": compat, "num_layers": num_layers, "skip_layers": skip_layers,
         "input_message_bits": input_message_bits, "input_shape": _sides(input_shape), "reset_interval": reset_interval,
         "reset_offset": reset_offset, "spike_exp": spike_exp,

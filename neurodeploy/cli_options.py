@@ -99,7 +99,7 @@ Calibration = Annotated[
     typer.Option(help="Text to calibrate on (default: embedded prose); NIR: a typical input, which sets scales."),
 ]
 WeightBits = Annotated[int | None, typer.Option(help="Width of a weight: 2 to 8 (NIR: 1 to 8).")]
-Dt = Annotated[float | None, typer.Option(help="Spiking networks: seconds of a time step. NIR needs it.")]
+Dt = Annotated[float | None, typer.Option(help="Spiking networks: seconds of a time step. NIR needs it or --source.")]
 Preset = Annotated[
     str | None,
     typer.Option(
@@ -130,7 +130,10 @@ Gain = Annotated[
 ]
 Source = Annotated[
     str | None,
-    typer.Option(help="Framework that wrote the file: snntorch, norse, spikingjelly or sinabs.", rich_help_panel=NIR),
+    typer.Option(
+        help="Framework that wrote the file, for its step and defaults: snntorch, norse, spikingjelly or sinabs.",
+        rich_help_panel=NIR,
+    ),
 ]
 Reset = Annotated[
     str | None,
@@ -144,7 +147,12 @@ VReset = Annotated[
     typer.Option(help="With --source: voltage after a spike, where the file lacks it.", rich_help_panel=NIR),
 ]
 UnitGain = Annotated[
-    bool, typer.Option("--unit-gain", help="With --source: an input of 1 adds 1 to the voltage.", rich_help_panel=NIR)
+    bool | None,
+    typer.Option(
+        "--unit-gain/--no-unit-gain",
+        help="With --source: an input of 1 adds 1 to the voltage (default: the framework's).",
+        rich_help_panel=NIR,
+    ),
 ]
 Scheme = Annotated[
     str | None, typer.Option(help="Decay in a step: euler (default) or exponential.", rich_help_panel=NIR)

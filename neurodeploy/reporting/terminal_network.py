@@ -18,8 +18,9 @@ _PLACES = 3
 
 
 def print_convert_network(found: Mapping[str, Any], console: Console | None = None) -> None:
-    """The bundle, what the network holds and takes, the worst rounding of each parameter, every repair."""
+    """What is open, the bundle, what the network holds and takes, the worst rounding of each parameter, every repair."""
     console = open_console(console)
+    _open(console, found)
     say(console, f"{found['network']} ({found['family']}) -> {found['bundle']}", "bold")
     step = f"time step {units.si(found['dt_s'], 's')}" if found["dt_s"] else "no time step stated"
     say(
@@ -232,6 +233,14 @@ def print_energy_network(found: Mapping[str, Any], console: Console | None = Non
         f"{counts[0]} assumptions and {counts[1]} omissions stand beside these figures: see --json or report",
         "dim",
     )
+
+
+def _open(console: Console, found: Mapping[str, Any]) -> None:
+    """What a user must know before any figure: every line, in colour."""
+    for line in gathered(found.get("open_questions", ())):
+        say(console, f"open question: {line}", "bold yellow")
+    if found.get("command_as_meant"):
+        say(console, f"type: {found['command_as_meant']}", "bold yellow")
 
 
 def _notes(console: Console, notes: Iterable[str], style: str = "yellow") -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Dyadic
-from neurodeploy.ir.float_network import FloatNetwork, Note
+from neurodeploy.ir.float_network import FloatNetwork, Note, Question
 from neurodeploy.ir.network import Network
 from neurodeploy.pipeline.spiking.opening import GRADED_PAYLOAD
 
@@ -26,18 +26,21 @@ BRIDGES = ("lava", "lava-dl")
 
 @dataclass(frozen=True, slots=True)
 class NirOptions:
-    """What NIR files do not say, and how they become integers; see `convert_network`."""
+    """What NIR files do not say, and how they become integers; see `convert_network`. verb, kept : the call so far, which an
+    error completes."""
 
     dt: float | None = None
     gain: str = "auto"
     source: str | None = None
     reset: str | None = None
     v_reset: float | None = None
-    unit_gain: bool = False
+    unit_gain: bool | None = None
     scheme: str | None = None
     weight_bits: int | None = None
     calibration: str | Path | None = None
     compat: str | None = None
+    verb: str = "convert"
+    kept: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +59,15 @@ class NetOptions:
 
 @dataclass(slots=True, eq=False)
 class Read:
-    """A network in integers with what is known of its origin. `save_nir` writes the float network, where there is one."""
+    """A network in integers with what is known of its origin. `questions`: what its source leaves open, before all other
+    warnings; `command`: that which reads it as the framework that it looks like. `save_nir` writes the float network,
+    where there is one."""
 
     network: Network
     family: str
     conversion: dict[str, Any]
+    command: str | None = None
+    questions: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     errors: list[dict[str, Any]] = field(default_factory=list)
     save_nir: Callable[[Path], None] | None = None
@@ -82,7 +89,7 @@ def read_net_file(path: Path, options: NetOptions) -> Read:
     notes = network.provenance
     warnings = [str(line) for key in ("host", "repairs", "ignored") for line in _lines(notes.get(key))]
     conversion = {"format": "lava-dl .net", "shapes": {}, "inputs": {}, "outputs": {}, "graded": []}
-    return Read(network, "lava-dl", conversion, [without_folder(line, path) for line in warnings])
+    return Read(network, "lava-dl", conversion, warnings=[without_folder(line, path) for line in warnings])
 
 
 def _lines(value: object) -> list[object]:
@@ -114,8 +121,9 @@ def read_nir_file(path: Path, given: NirOptions) -> Read:
         "options": _recorded(given, real.dt, options.scheme),
         **found,
     }
-    read = Read(network, "NIR", conversion, errors=_errors(found))
-    read.warnings += [_line(note, path) for note in (*real.notes, *report.notes)]
+    read = Read(network, "NIR", conversion, errors=_errors(found), command=_better(path, given, real))
+    for note in (*real.notes, *report.notes):
+        (read.questions if isinstance(note, Question) else read.warnings).append(_line(note, path))
     read.save_nir = lambda target: _save_nir(real, target, path, read)
     return read
 
@@ -131,7 +139,7 @@ def _check_together(given: NirOptions) -> None:
     if given.source is not None:
         reasons.append((f"has no effect with --source {given.source}, which implies it", {"--scheme": given.scheme}))
     else:
-        only = {"--v-reset": given.v_reset, "--unit-gain": given.unit_gain or None}
+        only = {"--v-reset": given.v_reset, "--unit-gain": given.unit_gain}
         reasons.append(("is a repair of a framework's files", only))
     for reason, options in reasons:
         for name, value in options.items():
@@ -142,21 +150,21 @@ def _check_together(given: NirOptions) -> None:
 
 def _float_network(path: Path, given: NirOptions) -> FloatNetwork:
     """The network as the file says, or as the framework that wrote it means."""
-    from neurodeploy.frontends.nir.conventions import CONVENTIONS, as_meant_by, check_stable
-    from neurodeploy.frontends.nir.reader import read
+    from neurodeploy.frontends.nir.conventions import read_as
+    from neurodeploy.frontends.nir.writers import Call
 
-    if given.source is None:
-        real = read(path, given.dt, gain=given.gain, reset=given.reset)
-    else:
-        known = CONVENTIONS.get(given.source)
-        dt = known.step if given.dt is None and known is not None else given.dt
-        real = read(path, dt, gain=given.gain)
-        real = as_meant_by(
-            real, given.source, reset=given.reset, v_reset=given.v_reset, unit_gain=given.unit_gain
-        )  # fmt: skip
-    if given.scheme in (None, "euler"):
-        check_stable(real)
-    return real
+    return read_as(
+        path, given.dt, given.source, gain=given.gain, reset=given.reset, v_reset=given.v_reset,
+        unit_gain=given.unit_gain, scheme=given.scheme or "euler", call=Call(given.verb, given.kept),
+    )  # fmt: skip
+
+
+def _better(path: Path, given: NirOptions, real: FloatNetwork) -> str | None:
+    """The command with the source that a file looks like, where none was given."""
+    from neurodeploy.frontends.nir.writers import Call
+
+    source = real.provenance.get("looks_like")
+    return None if source is None else Call(given.verb, given.kept).line(path, {"--source": source})
 
 
 def _integers(real: FloatNetwork, options: QuantizeOptions, compat: str | None) -> tuple[Network, QuantizationReport]:
