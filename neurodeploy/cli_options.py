@@ -36,8 +36,19 @@ Input = Annotated[
     Path | None, typer.Option("--input", help="Input of a spiking network: .npy, .npz or NIRData (.h5, .nir).")
 ]
 Steps = Annotated[int | None, typer.Option(min=1, help="Time steps of the input to run (default: all of it).")]
+Layout = Annotated[
+    str | None,
+    typer.Option(
+        help="Axes of the input: sample-first (samples, steps, neurons) or time-first (steps, samples, neurons).",
+        show_default="sample-first",
+    ),
+]
 Probes = Annotated[list[str] | None, typer.Option("--probe", help="POPULATION.VARIABLE to record; repeatable.")]
 Labels = Annotated[Path | None, typer.Option(help="Classes of the samples of a spiking network's input: .npy.")]
+Reference = Annotated[
+    Path | None,
+    typer.Option(help="What the framework itself computed from that input: an array for each output (.npy, .npz)."),
+]
 OptionalText = Annotated[Path | None, typer.Option("--text", help="A UTF-8 text file.")]
 MaxTokens = Annotated[int | None, typer.Option(min=2, help="Read at most so many tokens of a text.")]
 System = Annotated[str, typer.Option(help="oheo-gulch, kapoho-point, alia-point, hala-point or loihi1-nahuku.")]

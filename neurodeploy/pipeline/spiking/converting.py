@@ -38,6 +38,7 @@ def convert_network(
     scheme: str | None = None,
     weight_bits: int | None = None,
     calibration: str | Path | None = None,
+    layout: str | None = None,
     compat: str | None = None,
     num_layers: int | None = None,
     skip_layers: int | None = None,
@@ -56,8 +57,9 @@ def convert_network(
     Of NIR: `gain` the meaning of r ("physical", "per-step", "auto"); `source` the framework whose conventions and
     defaults the file follows, with `v_reset` and `unit_gain` for what its exporter leaves out; `reset` "value",
     "subtract", with a source also "subtract-next"; `scheme` "euler" or "exponential"; `weight_bits` 1..8; `calibration`
-    a typical input, whose largest currents choose the scales; `compat` "lava" or "lava-dl": the truncations of the
-    published bridge. What stays open is in "open_questions", the first entry of the result.
+    a typical input, whose largest currents choose the scales, `layout` the order of its axes (see `run_network`);
+    `compat` "lava" or "lava-dl": the truncations of the published bridge. What stays open is in "open_questions", the
+    first entry of the result.
 
     Of .net, as netx's `Network`: `num_layers`, `skip_layers`, `input_message_bits`, `input_shape` (x, y, channels),
     `reset_interval` and `reset_offset` in steps, `spike_exp`.
@@ -69,7 +71,7 @@ def convert_network(
     nir_only: dict[str, object] = {
         "--gain": None if gain == "auto" else gain, "--source": source, "--reset": reset, "--v-reset": v_reset,
         "--unit-gain": unit_gain, "--scheme": scheme, "--weight-bits": weight_bits,
-        "--calibration": calibration, "--compat": compat,
+        "--calibration": calibration, "--layout": layout, "--compat": compat,
     }  # fmt: skip
     net_only: dict[str, object] = {
         "--num-layers": num_layers, "--skip-layers": skip_layers, "--input-message-bits": input_message_bits,
@@ -88,7 +90,7 @@ def convert_network(
         ))  # fmt: skip
     else:
         read = read_nir_file(path, NirOptions(
-            dt, gain, source, reset, v_reset, unit_gain, scheme, weight_bits, calibration, compat,
+            dt, gain, source, reset, v_reset, unit_gain, scheme, weight_bits, calibration, layout, compat,
             kept=_kept(nir_only, out),
         ))  # fmt: skip
     network, shapes = read.network, read.conversion["shapes"]

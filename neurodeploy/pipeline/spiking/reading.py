@@ -38,6 +38,7 @@ class NirOptions:
     scheme: str | None = None
     weight_bits: int | None = None
     calibration: str | Path | None = None
+    layout: str | None = None
     compat: str | None = None
     verb: str = "convert"
     kept: tuple[str, ...] = ()
@@ -66,8 +67,8 @@ class Read:
     network: Network
     family: str
     conversion: dict[str, Any]
-    command: str | None = None
     questions: list[str] = field(default_factory=list)
+    command: str | None = None
     warnings: list[str] = field(default_factory=list)
     errors: list[dict[str, Any]] = field(default_factory=list)
     save_nir: Callable[[Path], None] | None = None
@@ -111,7 +112,7 @@ def read_nir_file(path: Path, given: NirOptions) -> Read:
         scheme=given.scheme or "euler", weight_bits=8 if given.weight_bits is None else given.weight_bits
     )
     options.check(real)
-    peaks, units = _calibrate(real, given.calibration, options.scheme)
+    peaks, units, asked = _calibrate(real, given, options.scheme)
     network, report = _integers(real, replace(options, peaks=peaks, graded_inputs=units), given.compat)
     found = report.to_json()
     conversion = {
@@ -121,7 +122,7 @@ def read_nir_file(path: Path, given: NirOptions) -> Read:
         "options": _recorded(given, real.dt, options.scheme),
         **found,
     }
-    read = Read(network, "NIR", conversion, errors=_errors(found), command=_better(path, given, real))
+    read = Read(network, "NIR", conversion, asked, errors=_errors(found), command=_better(path, given, real))
     for note in (*real.notes, *report.notes):
         (read.questions if isinstance(note, Question) else read.warnings).append(_line(note, path))
     read.save_nir = lambda target: _save_nir(real, target, path, read)
@@ -141,6 +142,8 @@ def _check_together(given: NirOptions) -> None:
     else:
         only = {"--v-reset": given.v_reset, "--unit-gain": given.unit_gain}
         reasons.append(("is a repair of a framework's files", only))
+    if given.calibration is None:
+        reasons.append(("has no effect without --calibration, whose axes it orders", {"--layout": given.layout}))
     for reason, options in reasons:
         for name, value in options.items():
             if value is not None:
@@ -234,23 +237,24 @@ def _errors(report: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _calibrate(real: FloatNetwork, calibration: str | Path | None, scheme: str) -> tuple[Any, dict[str, float]]:
-    """Largest currents and voltages of the float network on a typical input, and units of inputs that are no spikes.
+def _calibrate(real: FloatNetwork, given: NirOptions, scheme: str) -> tuple[Any, dict[str, float], list[str]]:
+    """Largest currents and voltages of the float network on a typical input, units of inputs that are no spikes, and what
+    that input may mean otherwise.
 
     The unit of an input of whole numbers is a power of two that leaves them whole: nothing of them is rounded.
     """
-    if calibration is None:
-        return None, {}
+    if given.calibration is None:
+        return None, {}, []
     from neurodeploy.frontends.streams.values import read_values
     from simulators import network_float
 
     sizes = {name: real.nodes[name].shape for name in real.inputs}
-    values, _ = read_values(calibration, real.name, sizes, real.dt)
+    values = read_values(given.calibration, real.name, sizes, real.dt, given.layout)
     limit = float(GRADED_PAYLOAD)
     units = {}
-    for name, array in values.items():
+    for name, array in values.arrays.items():
         if ((array != 0) & (array != 1)).any():
             largest = float(np.abs(array).max())
             whole = largest <= limit and bool((array == np.trunc(array)).all())
             units[name] = 2.0 ** -math.floor(math.log2(limit / largest)) if whole else largest / limit
-    return network_float.run(real, values, scheme=scheme).peaks, units
+    return network_float.run(real, values.arrays, scheme=scheme).peaks, units, values.questions

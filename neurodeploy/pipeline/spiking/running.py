@@ -47,6 +47,7 @@ def run_network(
     input: str | Path,
     *,
     steps: int | None = None,
+    layout: str | None = None,
     runner: str = "fast",
     probes: Sequence[str] = (),
     out: str | Path | None = None,
@@ -55,6 +56,9 @@ def run_network(
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Run a stream of input through the network and count what happened; the dictionary is what ``run --json`` prints.
+
+    `layout`: "sample-first" or "time-first", the order of the axes of `input`; None is the first, with a question in
+    "open_questions" where that makes samples of one step.
 
     `probes` are "POPULATION.VARIABLE"; `out` (.npz) takes outputs and probes, with neurons in the order of the source.
     `checkpoint` takes the state every half minute and at the end, also of an interrupted run (ND3266); Lava keeps its state
@@ -66,7 +70,7 @@ def run_network(
     save = _Checkpoints(Path(checkpoint) if checkpoint else None, opened.digest)
     _check_places(out, checkpoint)
     state = read_state(Path(resume), network, opened.digest) if resume else None
-    stream = stream_of(input, opened, network, steps)
+    stream = stream_of(input, opened, network, steps, layout)
     if state is not None:
         _check_resumed(state, stream, resume)
     first = state.step if state else 0
@@ -83,6 +87,7 @@ def run_network(
         save_result(Path(out), opened, network, result, first)
     done = stream.steps - first
     return {
+        "open_questions": stream.questions,
         "network": network.name,
         "runner": runner,
         "first_step": first + 1,
