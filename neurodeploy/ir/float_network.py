@@ -135,6 +135,12 @@ class Question(Note):
     __slots__ = ()
 
 
+class Loss(Note):
+    """What integers cannot hold of a source at all, and what would help."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, eq=False)
 class FloatNetwork:
     """Nodes and edges, and the time step `dt` in s. `notes`: repairs, decisions, questions; `provenance` is for people."""

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from neurodeploy.conversion.spiking import losses
 from neurodeploy.conversion.spiking.links import Link, links
 from neurodeploy.conversion.spiking.membranes import Membrane, membrane, rates
 from neurodeploy.conversion.spiking.options import QuantizeOptions
@@ -43,7 +44,7 @@ from neurodeploy.neurons.registry import check_network
 
 
 def quantize(network: FloatNetwork, options: QuantizeOptions | None = None) -> tuple[Network, QuantizationReport]:
-    """Convert. Raises ND1240..ND1246, each naming the node or projection."""
+    """Convert. Raises ND1240..ND1246 and ND1274, each naming the node or projection."""
     options = options or QuantizeOptions()
     options.check(network)
     network.check()
@@ -77,9 +78,10 @@ class _Conversion:
             for link in found:
                 factor = self.scales[name].value * self._payload(link.source)
                 nodes = network.nodes[link.source], network.nodes[name]
-                one, line = projection(link, *nodes, factor, self._graded(link.source), options)
+                one, line = projection(link, *nodes, factor, self._graded(link.source), options, self.notes)
                 projections.append(one)
                 link_reports.append(line)
+            self._refuse_silence(name, found, projections[len(projections) - len(found) :])
         outputs = {name: self._output(name, direct) for name in network.outputs}
         inputs = {
             name: InputReport(name, chip_order(network.nodes[name].shape), options.graded_inputs.get(name, 1.0))
@@ -108,6 +110,8 @@ class _Conversion:
             node = network.nodes[name]
             if node.kind == "input":
                 self.latency[name] = 0
+            if node.kind == "delay":
+                self.notes += losses.of_delays(node, network.dt)
             if node.role not in ("neuron", "output"):
                 continue
             paths = paths_into(network, node)
@@ -148,6 +152,13 @@ class _Conversion:
         self.bounds[name] = None
         if current is not None:
             self.bounds[name] = float(np.abs(current).max()) * scale.value * ALIGN / STATE_MAX
+
+    def _refuse_silence(self, name: str, found: list[Link], made: list[Projection]) -> None:
+        """ND1274 where no weight into a population is left."""
+        if losses.nothing_left(found, [int(np.count_nonzero(p.synapse.weight)) for p in made]):  # type: ignore[union-attr]
+            problem = "loses every weight of its inputs: all are below half a step of what its other parameters allow"
+            fix = "check the time step, R and time constants, and a threshold, bias or weight that is out of scale"
+            raise UserError("ND1274", name, problem, fix)
 
     def _current(self, m: Membrane, name: str) -> Floats | None:
         """(size,) the largest magnitude of u in volts: seen (`peaks`), or proven for inputs that are spikes."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from neurodeploy.conversion.spiking import losses
 from neurodeploy.conversion.spiking.links import Link
 from neurodeploy.conversion.spiking.membranes import Membrane, rewind
 from neurodeploy.conversion.spiking.operators import Convolution, Matrix, Operator
@@ -86,6 +87,7 @@ def population(
             exponent = bias_exp(m.bias * unit)
             r.put("bias_mant", m.bias * unit / 2**exponent, -BIAS_MANT_MAX - 1, BIAS_MANT_MAX, "bias")
             r.values["bias_exp"] = np.full(1, exponent, np.int64)
+    notes += losses.of_population(m, r.values)
     order = chip_order(node.shape)
     params = {name: _plain(value, order) for name, value in r.values.items()}
     initial = {} if m.model == "threshold" else _initial(m, unit, latency if options.align else 0, order, notes)
@@ -131,7 +133,13 @@ def _reachable(m: Membrane, u: Floats, v: Floats, unit: float) -> bool:
 
 
 def projection(
-    link: Link, source: FloatNode, target: FloatNode, factor: float, graded: bool, options: QuantizeOptions
+    link: Link,
+    source: FloatNode,
+    target: FloatNode,
+    factor: float,
+    graded: bool,
+    options: QuantizeOptions,
+    notes: list[Note],
 ) -> tuple[Projection, ProjectionReport]:
     """Round the weights of a link times `factor` (units of the target for one unit of payload). Raises ND1243."""
     wanted = link.operator.values * factor
@@ -146,11 +154,13 @@ def projection(
         link.name, link.source, link.target, synapse, graded=graded, weight_exp=exponent, delay=delays,
         weight_bits=options.weight_bits, sign_mode=g.mode,
     )  # fmt: skip
+    flat, got = exact.reshape(-1), mantissa.reshape(-1).astype(np.float64)
+    notes += losses.of_projection(link, flat, got)
     span_of_delay = (0, 0) if delays is None or not delays.size else (int(delays.min()), int(delays.max()))
     ends = (int(mantissa.max()), -int(mantissa.min()) - 1) if mantissa.size else (0, 0)
     report = ProjectionReport(
         link.name, link.source, link.target, type(synapse).__name__.lower(), _stored(synapse), exponent, g.mode,
-        max(*ends, 0).bit_length(), worst(exact.reshape(-1), mantissa.reshape(-1).astype(np.float64)),
+        max(*ends, 0).bit_length(), worst(flat, got, link.operator.row_of_values),
         int(np.count_nonzero((mantissa == 0) & (exact != 0))), int(np.count_nonzero(mantissa != rounded)),
         span_of_delay, link.delay_error, late,
     )  # fmt: skip

@@ -59,7 +59,7 @@ def convert_network(
     "subtract", with a source also "subtract-next"; `scheme` "euler" or "exponential"; `weight_bits` 1..8; `calibration`
     a typical input, whose largest currents choose the scales, `layout` the order of its axes (see `run_network`);
     `compat` "lava" or "lava-dl": the truncations of the published bridge. What stays open is in "open_questions", the
-    first entry of the result.
+    first entry of the result, what rounding lost entirely in "losses".
 
     Of .net, as netx's `Network`: `num_layers`, `skip_layers`, `input_message_bits`, `input_shape` (x, y, channels),
     `reset_interval` and `reset_offset` in steps, `spike_exp`.
@@ -102,6 +102,7 @@ def convert_network(
         progress("convert", 3, 3)
     return {
         "open_questions": read.questions,
+        "losses": read.losses,
         "command_as_meant": read.command,
         "bundle": str(out),
         "network": network.name,
@@ -127,7 +128,9 @@ def _write(path: Path, out: Path, read: Read) -> None:
     network = read.network
     info = ModelInfo(network.name, read.family, 0, 0, len(network.populations), 0, path.name)
     # The lists, not copies: writing the float network may add to them before they are written themselves.
-    read.conversion |= {"open_questions": read.questions, "warnings": read.warnings, "errors": read.errors}
+    read.conversion |= {
+        "open_questions": read.questions, "losses": read.losses, "warnings": read.warnings, "errors": read.errors
+    }  # fmt: skip
     file = {"name": path.name, "size": path.stat().st_size, "sha256": digest(path)}
     origin = {"model": path.name, "path": "", "files": [file]}
     program = Program.of_network(info, network, read.conversion)

@@ -67,10 +67,11 @@ def eval_network(
     rows = None
     if theirs is not None:
         rows = against(theirs, outputs, result, None if before is None else before.outputs, classes)
-    asked: Any = opened.program.conversion.get("open_questions", [])
+    conversion: Any = opened.program.conversion
     return {
         "against": SHARED if reference is None else f"{Path(reference).name}: what the framework itself computed",
-        "open_questions": [*misread(rows or []), *stream.questions, *asked],
+        "open_questions": [*misread(rows or []), *stream.questions, *conversion.get("open_questions", [])],
+        "losses": conversion.get("losses", []),
         "network": network.name,
         "steps": stream.steps,
         "samples": stream.samples,

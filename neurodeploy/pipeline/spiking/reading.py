@@ -12,7 +12,7 @@ import numpy as np
 
 from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Dyadic
-from neurodeploy.ir.float_network import FloatNetwork, Note, Question
+from neurodeploy.ir.float_network import FloatNetwork, Loss, Note, Question
 from neurodeploy.ir.network import Network
 from neurodeploy.pipeline.spiking.opening import GRADED_PAYLOAD
 
@@ -60,14 +60,15 @@ class NetOptions:
 
 @dataclass(slots=True, eq=False)
 class Read:
-    """A network in integers with what is known of its origin. `questions`: what its source leaves open, before all other
-    warnings; `command`: that which reads it as the framework that it looks like. `save_nir` writes the float network,
-    where there is one."""
+    """A network in integers with what is known of its origin. `questions`: what its source leaves open, `losses`: what
+    integers cannot hold at all, both before all other warnings; `command`: that which reads it as the framework that it
+    looks like. `save_nir` writes the float network, where there is one."""
 
     network: Network
     family: str
     conversion: dict[str, Any]
     questions: list[str] = field(default_factory=list)
+    losses: list[str] = field(default_factory=list)
     command: str | None = None
     warnings: list[str] = field(default_factory=list)
     errors: list[dict[str, Any]] = field(default_factory=list)
@@ -124,9 +125,15 @@ def read_nir_file(path: Path, given: NirOptions) -> Read:
     }
     read = Read(network, "NIR", conversion, asked, errors=_errors(found), command=_better(path, given, real))
     for note in (*real.notes, *report.notes):
-        (read.questions if isinstance(note, Question) else read.warnings).append(_line(note, path))
+        _lines_for(note, read).append(_line(note, path))
     read.save_nir = lambda target: _save_nir(real, target, path, read)
     return read
+
+
+def _lines_for(note: Note, read: Read) -> list[str]:
+    if isinstance(note, Question):
+        return read.questions
+    return read.losses if isinstance(note, Loss) else read.warnings
 
 
 def _check_together(given: NirOptions) -> None:
@@ -219,7 +226,7 @@ def _save_nir(real: FloatNetwork, target: Path, path: Path, read: Read) -> None:
 
 
 def _errors(report: dict[str, Any]) -> list[dict[str, Any]]:
-    """The worst rounding of every parameter of populations and weight of projections."""
+    """The worst rounding of every parameter of populations and weight of projections, relative to its own row."""
     rows = [
         (entry["name"], parameter, worst)
         for entry in report["populations"]
@@ -231,7 +238,7 @@ def _errors(report: dict[str, Any]) -> list[dict[str, Any]]:
             "where": where,
             "parameter": parameter,
             "absolute": abs(worst["got"] - worst["wanted"]),
-            "relative": worst["relative"] if np.isfinite(worst["relative"]) else None,
+            "relative": worst["by_row"] if np.isfinite(worst["by_row"]) else None,
         }
         for where, parameter, worst in rows
     ]

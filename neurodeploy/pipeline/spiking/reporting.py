@@ -210,5 +210,5 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
 
 def _conversion(opened: Bundle) -> dict[str, Any]:
     found: Mapping[str, Any] = opened.program.conversion
-    warnings = [*found.get("open_questions", []), *found.get("warnings", [])]
+    warnings = [line for key in ("open_questions", "losses", "warnings") for line in found.get(key, [])]
     return {"warnings": warnings, "errors": list(found.get("errors", []))}
