@@ -120,25 +120,25 @@ def print_eval_network(found: Mapping[str, Any], console: Console | None = None)
     console = open_console(console)
     size = f"{_some(found['samples'], 'sample')} of {_some(found['steps'], 'step')}"
     against = found.get("against", "float")
-    reference = found.get("reference")
-    head = f"{found['network']}: {size}, chip against {against}"
-    say(console, head + (_measured(reference) if reference else ""), "bold")
+    rows = found.get("reference") or found["comparison"]
+    say(console, f"{found['network']}: {size}, {_measured(rows)}chip against {against}", "bold")
     _open(console, found)
-    for rows, who in ((reference or (), "reference"), (found["comparison"], "float")):
+    for rows, who in ((found.get("reference") or (), "reference"), (found["comparison"], "float")):
         _compared(console, rows, who, found["samples"])
     _notes(console, found["notes"])
 
 
 def _measured(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The share of bins that differ from a reference, of the chip and of the float network that it was made of."""
+    """The share of bins that differ, with a reference also before rounding, and the rates, which may be equal even so."""
     spiking = [row for row in rows if not row["graded"]]
     bins = sum(row["compared"] for row in spiking)
     if not bins:
         return ""
-    text = f"; {units.percent(sum(row['differing'] for row in spiking) / bins, 2)} of bins differ"
-    if all(row["float_differing"] is not None for row in spiking):
-        text += f", {units.percent(sum(row['float_differing'] for row in spiking) / bins, 2)} before rounding"
-    return text
+    text = f"{units.percent(sum(row['differing'] for row in spiking) / bins, 2)} of bins differ"
+    before = [row["float_differing"] for row in spiking if row.get("float_differing") is not None]
+    if before:
+        text += f" ({units.percent(sum(before) / bins, 2)} before rounding)"
+    return f"{text}, rates by at most {max(row['rate_error'] for row in spiking):.3g} a step: "
 
 
 def _compared(console: Console, found: Sequence[Mapping[str, Any]], who: str, samples: int) -> None:

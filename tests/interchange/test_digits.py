@@ -96,7 +96,7 @@ def test_the_first_line_says_what_the_chip_was_compared_with(
     first = found.out.splitlines()[0]
     assert ("spikes.npz: what the framework itself computed" in first) == reference
     assert ("both sides share one reading of the file" in first) != reference
-    assert ("0 % before rounding" in first.replace("\u202f", " ").replace("\u00a0", " ")) == reference
+    assert ("(0 % before rounding)" in first.replace("\u202f", " ").replace("\u00a0", " ")) == reference
 
 
 def test_open_questions_are_the_first_of_an_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

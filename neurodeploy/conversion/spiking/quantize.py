@@ -35,6 +35,7 @@ from neurodeploy.conversion.spiking.report import (
 )
 from neurodeploy.conversion.spiking.rounding import population, projection
 from neurodeploy.conversion.spiking.scales import ALIGN, SCALE_BITS, STATE_MAX, Bounds, choose, on_grid, span
+from neurodeploy.conversion.spiking.starts import reach
 from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.float_linear import resting
@@ -142,7 +143,8 @@ class _Conversion:
         current, voltage = self._current(m, name), self._voltage(m, name)
         if voltage is None and current is not None and bool((m.rate_v > 0).all()):
             voltage = (current + np.abs(m.bias)) / m.rate_v
-        bounds = Bounds(current, voltage, name in (self.options.peaks or {}))
+        start = reach(m, self.latency[name]) if self.options.align and m.model != "threshold" else 0.0
+        bounds = Bounds(current, voltage, name in (self.options.peaks or {}), start)
         given = self.options.scales.get(name)
         read = any(link.source == name for found in self.links.values() for link in found)
         scale = Dyadic.nearest(given, SCALE_BITS) if given is not None else choose(m, spans, bounds, read)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.conversion.spiking import losses
+from neurodeploy.conversion.spiking import losses, starts
 from neurodeploy.conversion.spiking.links import Link
-from neurodeploy.conversion.spiking.membranes import Membrane, rewind
+from neurodeploy.conversion.spiking.membranes import Membrane
 from neurodeploy.conversion.spiking.operators import Convolution, Matrix, Operator
 from neurodeploy.conversion.spiking.options import QuantizeOptions
 from neurodeploy.conversion.spiking.report import PopulationReport, ProjectionReport, Worst, worst
@@ -18,7 +18,6 @@ from neurodeploy.conversion.spiking.scales import (
     ALIGN,
     BIAS_MANT_MAX,
     SAME,
-    STATE_MAX,
     VTH_MAX,
     bias_exp,
     grid,
@@ -113,23 +112,10 @@ def _initial(m: Membrane, unit: float, steps: int, order: Longs, notes: list[Not
     """States at step 0, so that they are those of the float network when the first input can arrive."""
     if not (m.bias.any() or m.u0.any() or m.v0.any()):
         return {}
-    u, v = rewind(m, steps)
-    if not _reachable(m, u, v, unit):
-        found = f"cannot start {steps} steps before its first input: its state then would not fit, or it would fire"
-        notes.append(Note(m.node.name, found, "starts with the state of the float network; its first steps differ"))
-        u, v = m.u0, m.v0
-    found_states = {"u": np.rint(u * unit), "v": np.rint(v * unit)}
-    return {
-        name: _plain(np.clip(value, -STATE_MAX, STATE_MAX).astype(np.int64), order)
-        for name, value in found_states.items()
-        if value.any()
-    }
-
-
-def _reachable(m: Membrane, u: Floats, v: Floats, unit: float) -> bool:
-    largest = max(float(np.abs(u).max()), float(np.abs(v).max())) * unit
-    quiet = m.threshold is None or bool((v <= np.maximum(m.threshold, m.v0)).all())
-    return bool(np.isfinite(largest)) and largest <= STATE_MAX and quiet
+    found = starts.start(m, unit, steps)
+    line = starts.told(m, found, steps)
+    notes += [] if line is None else [line]
+    return {name: _plain(value, order) for name, value in (("u", found.u), ("v", found.v)) if value.any()}
 
 
 def projection(

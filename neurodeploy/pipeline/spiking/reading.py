@@ -15,6 +15,7 @@ from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.float_network import FloatNetwork, Loss, Note, Question
 from neurodeploy.ir.network import Network
 from neurodeploy.pipeline.spiking.opening import GRADED_PAYLOAD
+from neurodeploy.pipeline.spiking.silence import out_of_phase
 
 if TYPE_CHECKING:
     from neurodeploy.conversion.spiking.options import QuantizeOptions
@@ -124,6 +125,8 @@ def read_nir_file(path: Path, given: NirOptions) -> Read:
         **found,
     }
     read = Read(network, "NIR", conversion, asked, errors=_errors(found), command=_better(path, given, real))
+    if given.compat is None:
+        read.losses += out_of_phase(real, network, report, options.scheme)
     for note in (*real.notes, *report.notes):
         _lines_for(note, read).append(_line(note, path))
     read.save_nir = lambda target: _save_nir(real, target, path, read)
