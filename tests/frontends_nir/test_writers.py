@@ -76,6 +76,7 @@ def test_the_gain_of_an_integrator_speaks_of_a_step(tmp_path: Path, kind: type) 
         (0.02, 1.0, 1e-3),  # says nothing of a step
         (0.02, 0.5, 1e-3),  # a step beyond tau is none that was meant
         (0.02, 19.0, 1e-3),  # near enough: the gain is 0.95
+        (0.02, 1e30, 1e-3),  # a step that nobody means
         (0.0025, 24.0197, 1e-4),  # Rockpool: tau / dt exp(-dt / tau)
         (2e-3, 2 * np.exp(-0.5), 1e-3),  # the same, where the decay is large
     ],

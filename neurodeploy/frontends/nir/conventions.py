@@ -185,7 +185,8 @@ def check_stable(network: FloatNetwork, better: str = "") -> None:
         for key in TAUS:
             if key in node.params and bool((node.params[key] < network.dt * (1 - 1e-6)).any()):
                 shortest = float(node.params[key].min())
-                fix = "give a shorter time step; for a file of Norse, which writes dt * tau, say source='norse'"
+                fix = "give a shorter time step, such as the 1e-4 s of snnTorch and SpikingJelly; "
+                fix += "for a file of Norse, which writes dt * tau, say source='norse'"
                 raise ModelError(
                     "ND1271",
                     name,

@@ -21,6 +21,8 @@ GAINS = ("physical", "per-step", "auto")
 _PAIRS = (("tau", "r"), ("tau_mem", "r"), ("tau_syn", "w_in"))
 #: From this R on, that of an integrator is taken for ``1 / dt``: a step of at most 0.1 s.
 IMPULSE = 10.0
+#: Seconds that anybody means by a time step; sinabs counts in steps of 1 s.
+STEPS = (1e-7, 10.0)
 #: A step this near to the one that a file speaks of changes a gain by as little.
 NEAR = 0.1
 
@@ -83,13 +85,16 @@ def _common(values: Floats) -> float | None:
 
 
 def step_meant(drafts: Iterable[Draft]) -> Spoken | None:
-    """The one time step that all R of a file speak of; None where they speak of none, of several, or of one beyond a tau."""
+    """The one time step that all R of a file speak of; None where they speak of none, of several, or of one beyond a tau or
+    beyond `STEPS`."""
     drafts = list(drafts)
     taus = [float(made.values[key].min()) for made in drafts for key in TAUS if key in made.values]
     spoken = steps_meant(drafts)
     if not spoken or max(one.step for one in spoken) > min(taus, default=np.inf) * (1 + 1e-3):
         return None
     first = spoken[0]
+    if not STEPS[0] <= first.step <= STEPS[1]:
+        return None
     return first if all(abs(one.step - first.step) <= 2e-3 * first.step for one in spoken) else None
 
 
