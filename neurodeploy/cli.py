@@ -73,8 +73,9 @@ def convert(
     source: given.Source = None,
     reset: given.Reset = None,
     v_reset: given.VReset = None,
-    unit_gain: given.UnitGain = False,
+    unit_gain: given.UnitGain = None,
     scheme: given.Scheme = None,
+    layout: given.Layout = None,
     compat: given.Compat = None,
     num_layers: given.NumLayers = None,
     skip_layers: given.SkipLayers = None,
@@ -93,8 +94,8 @@ def convert(
         "calibration_tokens": calibration_tokens,
     }  # fmt: skip
     of_networks: dict[str, Any] = {
-        "dt": dt, "gain": gain, "source": source, "reset": reset, "v_reset": v_reset, "unit_gain": unit_gain or None,
-        "scheme": scheme, "compat": compat, "num_layers": num_layers, "skip_layers": skip_layers,
+        "dt": dt, "gain": gain, "source": source, "reset": reset, "v_reset": v_reset, "unit_gain": unit_gain,
+        "scheme": scheme, "layout": layout, "compat": compat, "num_layers": num_layers, "skip_layers": skip_layers,
         "input_message_bits": input_message_bits, "input_shape": _sides(input_shape), "reset_interval": reset_interval,
         "reset_offset": reset_offset, "spike_exp": spike_exp,
     }  # fmt: skip
@@ -218,6 +219,7 @@ def run(
     input: given.Input = None,
     max_tokens: given.MaxTokens = None,
     steps: given.Steps = None,
+    layout: given.Layout = None,
     probe: given.Probes = None,
     out: Annotated[Path | None, typer.Option(help="Write outputs and probes to this .npz.")] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Keep the state here, while running and at the end.")] = None,
@@ -229,12 +231,12 @@ def run(
     from neurodeploy import pipeline
 
     of_networks: dict[str, Any] = {
-        "steps": steps, "probe": probe, "out": out, "checkpoint": checkpoint, "resume": resume
+        "steps": steps, "layout": layout, "probe": probe, "out": out, "checkpoint": checkpoint, "resume": resume
     }  # fmt: skip
     stream = _stream(bundle, text, input, {"max_tokens": max_tokens}, of_networks)
     if stream is not None:
         _execute(as_json, "print_run_network", lambda progress: pipeline.run_network(
-            bundle, stream, steps=steps, runner=runner, probes=probe or (), out=out, checkpoint=checkpoint,
+            bundle, stream, steps=steps, layout=layout, runner=runner, probes=probe or (), out=out, checkpoint=checkpoint,
             resume=resume, progress=progress,
         ))  # fmt: skip
         return
@@ -313,7 +315,9 @@ def eval_(
     input: given.Input = None,
     max_tokens: given.MaxTokens = None,
     steps: given.Steps = None,
+    layout: given.Layout = None,
     labels: given.Labels = None,
+    reference: given.Reference = None,
     runner: given.RunnerName = "fast",
     source: Annotated[Path | None, typer.Option(help="The checkpoint, if it has moved.")] = None,
     no_float: Annotated[bool, typer.Option("--no-float", help="Do not run the float model.")] = False,
@@ -323,10 +327,13 @@ def eval_(
     from neurodeploy import pipeline
 
     of_text = {"max_tokens": max_tokens, "source": source, "no_float": no_float or None}
-    stream = _stream(bundle, text, input, of_text, {"steps": steps, "labels": labels})
+    stream = _stream(bundle, text, input, of_text, {
+        "steps": steps, "layout": layout, "labels": labels, "reference": reference
+    })  # fmt: skip
     if stream is not None:
         _execute(as_json, "print_eval_network", lambda progress: pipeline.eval_network(
-            bundle, stream, steps=steps, labels=labels, runner=runner, progress=progress
+            bundle, stream, steps=steps, layout=layout, labels=labels, reference=reference, runner=runner,
+            progress=progress,
         ))  # fmt: skip
         return
     _execute(as_json, "print_eval", lambda progress: pipeline.eval(
@@ -341,6 +348,7 @@ def energy(
     text: given.OptionalText = None,
     input: given.Input = None,
     steps: given.Steps = None,
+    layout: given.Layout = None,
     prompt_tokens: Annotated[int | None, typer.Option(help="Tokens of the prompt (default: 128, or fewer).")] = None,
     tokens: Annotated[int | None, typer.Option(help="Tokens to generate (default: 16).")] = None,
     host: given.Host = "cpu-generic",
@@ -352,10 +360,11 @@ def energy(
     from neurodeploy import pipeline
 
     of_text = {"prompt_tokens": prompt_tokens, "tokens": tokens}
-    stream = _stream(bundle, text, input, of_text, {"steps": steps}, optional=True)
+    stream = _stream(bundle, text, input, of_text, {"steps": steps, "layout": layout}, optional=True)
     if stream is not None:
         _execute(as_json, "print_energy_network", lambda progress: pipeline.energy_network(
-            bundle, stream, steps=steps, host=host, measure_host=measure_host, powered=powered, progress=progress
+            bundle, stream, steps=steps, layout=layout, host=host, measure_host=measure_host, powered=powered,
+            progress=progress,
         ))  # fmt: skip
         return
     _execute(as_json, "print_energy", lambda _: pipeline.energy(
@@ -380,6 +389,7 @@ def report(
     text: given.OptionalText = None,
     input: given.Input = None,
     steps: given.Steps = None,
+    layout: given.Layout = None,
     probe: given.Probes = None,
     max_tokens: given.MaxTokens = None,
     host: given.Host = "cpu-generic",
@@ -389,13 +399,13 @@ def report(
     """One self-contained HTML page with everything, CSV and JSON beside it. With --text, accuracy too."""
     from neurodeploy import pipeline
 
-    networks = {"steps": steps, "probe": probe}
+    networks = {"steps": steps, "layout": layout, "probe": probe}
     stream = _stream(bundle, text, input, {"max_tokens": max_tokens}, networks, optional=True)
 
     def work(progress: Any) -> Any:
         if stream is not None:
             return pipeline.report_network(
-                bundle, stream, out, steps=steps, probes=probe or (), host=host, measure_host=measure_host,
+                bundle, stream, out, steps=steps, layout=layout, probes=probe or (), host=host, measure_host=measure_host,
                 progress=progress,
             )["paths"]  # fmt: skip
         return pipeline.report(
@@ -417,13 +427,14 @@ def export(
     format: Annotated[str | None, typer.Option(help="sanafe: a mapped network for SANA-FE, into a folder.")] = None,
     input: given.Input = None,
     steps: given.Steps = None,
+    layout: given.Layout = None,
     as_json: given.Json = False,
 ) -> None:
     """Write a spiking network for other tools: NIR, a lava-dl .net, or with its mapping for SANA-FE."""
     from neurodeploy import pipeline
 
     _execute(as_json, "print_export_network", lambda _: pipeline.export_network(
-        bundle, out, dt=dt, format=format, input=input, steps=steps
+        bundle, out, dt=dt, format=format, input=input, steps=steps, layout=layout
     ))  # fmt: skip
 
 

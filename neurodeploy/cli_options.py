@@ -36,8 +36,19 @@ Input = Annotated[
     Path | None, typer.Option("--input", help="Input of a spiking network: .npy, .npz or NIRData (.h5, .nir).")
 ]
 Steps = Annotated[int | None, typer.Option(min=1, help="Time steps of the input to run (default: all of it).")]
+Layout = Annotated[
+    str | None,
+    typer.Option(
+        help="Axes of the input: sample-first (samples, steps, neurons) or time-first (steps, samples, neurons).",
+        show_default="sample-first",
+    ),
+]
 Probes = Annotated[list[str] | None, typer.Option("--probe", help="POPULATION.VARIABLE to record; repeatable.")]
 Labels = Annotated[Path | None, typer.Option(help="Classes of the samples of a spiking network's input: .npy.")]
+Reference = Annotated[
+    Path | None,
+    typer.Option(help="What the framework itself computed from that input: an array for each output (.npy, .npz)."),
+]
 OptionalText = Annotated[Path | None, typer.Option("--text", help="A UTF-8 text file.")]
 MaxTokens = Annotated[int | None, typer.Option(min=2, help="Read at most so many tokens of a text.")]
 System = Annotated[str, typer.Option(help="oheo-gulch, kapoho-point, alia-point, hala-point or loihi1-nahuku.")]
@@ -104,7 +115,7 @@ Calibration = Annotated[
     typer.Option(help="Text to calibrate on (default: embedded prose); NIR: a typical input, which sets scales."),
 ]
 WeightBits = Annotated[int | None, typer.Option(help="Width of a weight: 2 to 8 (NIR: 1 to 8).")]
-Dt = Annotated[float | None, typer.Option(help="Spiking networks: seconds of a time step. NIR needs it.")]
+Dt = Annotated[float | None, typer.Option(help="Spiking networks: seconds of a time step. NIR needs it or --source.")]
 Preset = Annotated[
     str | None,
     typer.Option(
@@ -135,7 +146,10 @@ Gain = Annotated[
 ]
 Source = Annotated[
     str | None,
-    typer.Option(help="Framework that wrote the file: snntorch, norse, spikingjelly or sinabs.", rich_help_panel=NIR),
+    typer.Option(
+        help="Framework that wrote the file, for its step and defaults: snntorch, norse, spikingjelly or sinabs.",
+        rich_help_panel=NIR,
+    ),
 ]
 Reset = Annotated[
     str | None,
@@ -149,7 +163,12 @@ VReset = Annotated[
     typer.Option(help="With --source: voltage after a spike, where the file lacks it.", rich_help_panel=NIR),
 ]
 UnitGain = Annotated[
-    bool, typer.Option("--unit-gain", help="With --source: an input of 1 adds 1 to the voltage.", rich_help_panel=NIR)
+    bool | None,
+    typer.Option(
+        "--unit-gain/--no-unit-gain",
+        help="With --source: an input of 1 adds 1 to the voltage (default: the framework's).",
+        rich_help_panel=NIR,
+    ),
 ]
 Scheme = Annotated[
     str | None, typer.Option(help="Decay in a step: euler (default) or exponential.", rich_help_panel=NIR)

@@ -16,7 +16,7 @@ LATENCY_MAX = 1 << 16
 #: What stands for entries that a conversion without rounding does not have.
 _ABSENT: Mapping[str, Any] = {
     "format": "", "shapes": {}, "inputs": {}, "outputs": {}, "graded": [], "warnings": [], "errors": [], "options": {},
-    "pure_nir": True,
+    "pure_nir": True, "open_questions": [], "losses": [],
 }  # fmt: skip
 
 
@@ -24,7 +24,7 @@ def network_conversion(value: dict[str, Any], network: Network, path: Path) -> d
     """The conversion with every entry there, of the type that it should have, for this network. ND5006 otherwise."""
     found = {**_ABSENT, **value}
     try:
-        texts(found, "warnings"), text(found, "format")
+        [texts(found, key) for key in ("open_questions", "losses", "warnings")], text(found, "format")
         if type(get(found, "pure_nir")) is not bool:
             raise ValueError("pure_nir is not true or false")
         for row in items(found, "errors"):

@@ -129,9 +129,21 @@ class Note(NamedTuple):
     done: str
 
 
+class Question(Note):
+    """What a source leaves open, to be answered by the user: `done` is how it was taken and what says otherwise."""
+
+    __slots__ = ()
+
+
+class Loss(Note):
+    """What integers cannot hold of a source at all, and what would help."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, eq=False)
 class FloatNetwork:
-    """Nodes and edges, and the time step `dt` in seconds. `notes`: repairs and decisions; `provenance` is for people."""
+    """Nodes and edges, and the time step `dt` in s. `notes`: repairs, decisions, questions; `provenance` is for people."""
 
     name: str
     nodes: Mapping[str, FloatNode]

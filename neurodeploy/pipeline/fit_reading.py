@@ -35,7 +35,7 @@ def _network(path: Path, dt: float | None) -> Network:
 
     if path.suffix.lower() == ".net":
         return read_net_file(path, NetOptions(dt, None, 0, 0, None, None, 0, 6)).network
-    options = NirOptions(dt, "auto", None, None, None, False, None, None, None, None)
+    options = NirOptions(dt, verb="fit")
     return read_nir_file(path, options).network
 
 

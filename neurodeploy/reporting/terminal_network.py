@@ -18,8 +18,9 @@ _PLACES = 3
 
 
 def print_convert_network(found: Mapping[str, Any], console: Console | None = None) -> None:
-    """The bundle, what the network holds and takes, the worst rounding of each parameter, every repair."""
+    """What is open, the bundle, what the network holds and takes, the worst rounding of each parameter, every repair."""
     console = open_console(console)
+    _open(console, found)
     say(console, f"{found['network']} ({found['family']}) -> {found['bundle']}", "bold")
     step = f"time step {units.si(found['dt_s'], 's')}" if found["dt_s"] else "no time step stated"
     say(
@@ -69,8 +70,9 @@ def _percent(value: float | None) -> str:
 
 
 def print_run_network(found: Mapping[str, Any], console: Console | None = None) -> None:
-    """Counts by population and projection, what was clipped or wrapped, the speed of the simulation."""
+    """What is open, counts by population and projection, what was clipped or wrapped, the speed of the simulation."""
     console = open_console(console)
+    _open(console, found)
     samples = f" of {units.count(found['samples'])} samples" if found["samples"] > 1 else ""
     say(
         console,
@@ -114,48 +116,73 @@ def _outcome(name: str, row: Mapping[str, Any]) -> str:
 
 
 def print_eval_network(found: Mapping[str, Any], console: Console | None = None) -> None:
-    """Spike trains of the float network against those of the integers, output by output."""
+    """What was compared with what, what is open, then output by output: against a reference, float against integers."""
     console = open_console(console)
-    say(
-        console,
-        f"{found['network']}: {_some(found['samples'], 'sample')} of {_some(found['steps'], 'step')}, float against chip",
-        "bold",
-    )
+    size = f"{_some(found['samples'], 'sample')} of {_some(found['steps'], 'step')}"
+    against = found.get("against", "float")
+    rows = found.get("reference") or found["comparison"]
+    say(console, f"{found['network']}: {size}, {_measured(rows)}chip against {against}", "bold")
+    _open(console, found)
+    for rows, who in ((found.get("reference") or (), "reference"), (found["comparison"], "float")):
+        _compared(console, rows, who, found["samples"])
+    _notes(console, found["notes"])
+
+
+def _measured(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The share of bins that differ, with a reference also before rounding, and the rates, which may be equal even so."""
+    spiking = [row for row in rows if not row["graded"]]
+    bins = sum(row["compared"] for row in spiking)
+    if not bins:
+        return ""
+    text = f"{units.percent(sum(row['differing'] for row in spiking) / bins, 2)} of bins differ"
+    before = [row["float_differing"] for row in spiking if row.get("float_differing") is not None]
+    if before:
+        text += f" ({units.percent(sum(before) / bins, 2)} before rounding)"
+    return f"{text}, rates by at most {max(row['rate_error'] for row in spiking):.3g} a step: "
+
+
+def _compared(console: Console, found: Sequence[Mapping[str, Any]], who: str, samples: int) -> None:
+    """One table of spikes of `who` against the chip's; values, decisions and labels as lines."""
     rows = [
         [
             row["population"],
-            *(units.count(row[key]) for key in ("latency", "float_spikes", "chip_spikes", "differing", "compared")),
+            *(units.count(row[key]) for key in ("latency", f"{who}_spikes", "chip_spikes", "differing", "compared")),
             units.percent(row["differing"] / row["compared"], 2) if row["compared"] else units.DASH,
             units.DASH if row["first_difference"] is None else units.count(row["first_difference"]),
         ]
-        for row in found["comparison"]
+        for row in found
         if not row["graded"]
     ]
-    heads = ["Output", "Latency>", "Float>", "Chip>", "Differing bins>", "of>", "Share>", "First at step>"]
+    heads = [
+        "Output",
+        "Latency>",
+        f"{who.capitalize()}>",
+        "Chip>",
+        "Differing bins>",
+        "of>",
+        "Share>",
+        "First at step>",
+    ]
     if rows:
         show_table(console, heads, rows)
-    for row in found["comparison"]:
+    for row in found:
         if row["graded"]:
             late = _some(row["latency"], "step")
             worst = f"at most {units.percent(row['worst'], 2)} of the largest value"
             say(console, f"{row['population']}: values, {late} later, differ by {worst}")
-        _decision(console, row, found["samples"])
-    _notes(console, found["notes"])
+        _decision(console, row, who, samples)
 
 
-def _decision(console: Console, row: Mapping[str, Any], samples: int) -> None:
+def _decision(console: Console, row: Mapping[str, Any], who: str, samples: int) -> None:
     share = units.percent(row["same_decision"] / samples)
     say(
         console,
         f"{row['population']}: same most active neuron in {row['same_decision']} of {samples} samples ({share})",
     )
     if row["chip_correct"] is not None:
-        right = (
-            f"{side} {units.percent(row[key] / samples)}"
-            for side, key in (("float", "float_correct"), ("chip", "chip_correct"))
-        )
+        right = (f"{side} {units.percent(row[f'{side}_correct'] / samples)}" for side in (who, "chip"))
         say(console, f"{row['population']}: right class {', '.join(right)}")
-    if row["early"]:
+    if row.get("early"):
         say(console, f"{row['population']}: {_some(row['early'], 'message')} before the latency was over", "yellow")
 
 
@@ -212,8 +239,9 @@ def print_export_network(found: Mapping[str, Any], console: Console | None = Non
 
 
 def print_energy_network(found: Mapping[str, Any], console: Console | None = None) -> None:
-    """Joules and seconds of a time step and of a sample at each boundary."""
+    """What is open, joules and seconds of a time step and of a sample at each boundary."""
     console = open_console(console)
+    _open(console, found)
     for unit in ("step", "sample"):
         phase = found[unit]
         seconds = phase["seconds"]
@@ -232,6 +260,16 @@ def print_energy_network(found: Mapping[str, Any], console: Console | None = Non
         f"{counts[0]} assumptions and {counts[1]} omissions stand beside these figures: see --json or report",
         "dim",
     )
+
+
+def _open(console: Console, found: Mapping[str, Any]) -> None:
+    """What a user must know before any figure: every line, in colour."""
+    for line in gathered(found.get("open_questions", ())):
+        say(console, f"open question: {line}", "bold yellow")
+    for line in gathered(found.get("losses", ())):
+        say(console, f"lost: {line}", "bold red")
+    if found.get("command_as_meant"):
+        say(console, f"type: {found['command_as_meant']}", "bold yellow")
 
 
 def _notes(console: Console, notes: Iterable[str], style: str = "yellow") -> None:

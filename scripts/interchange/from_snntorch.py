@@ -162,6 +162,20 @@ CASES = [
         ),
     ),
     case(
+        "cuba_subtract",
+        "Linear, Synaptic with its default reset",
+        reset="subtract the threshold, next step",
+        build=lambda: Seq(
+            linear(15, CELLS, INPUTS),
+            snn.Synaptic(
+                alpha=graded(CELLS, 0.4, 0.8),
+                beta=graded(CELLS, 0.7, 0.9),
+                threshold=full(CELLS, 4.0),
+                init_hidden=True,
+            ),
+        ),
+    ),
+    case(
         "conv",
         "Conv2d, Leaky, AvgPool2d(2), Flatten, Linear, Leaky",
         build_conv,
@@ -176,6 +190,19 @@ CASES = [
             recurrent(
                 snn.RLeaky(
                     beta=graded(CELLS, 0.8, 0.95), linear_features=CELLS, threshold=full(CELLS, 1.5), **IMMEDIATE
+                )
+            ),
+        ),
+    ),
+    case(
+        "recurrent_subtract",
+        "Linear, RLeaky(all to all) with its default reset",
+        reset="subtract the threshold, next step",
+        build=lambda: Seq(
+            linear(16, CELLS, INPUTS),
+            recurrent(
+                snn.RLeaky(
+                    beta=graded(CELLS, 0.8, 0.95), linear_features=CELLS, threshold=full(CELLS, 1.5), init_hidden=True
                 )
             ),
         ),

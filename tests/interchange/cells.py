@@ -30,15 +30,21 @@ FRAMEWORKS = ("snntorch", "norse", "spikingjelly", "sinabs")
 #: Membranes agree to this share of their largest value: the frameworks compute in float32.
 MEMBRANE = 1e-5
 
-#: What a user has to tell, since no file holds it: (framework, case) -> options of `as_meant_by`.
+_ZERO: dict[str, Any] = {"reset": "value"}
+#: What a user has to tell where a network was not made with its framework's defaults, since no file holds it:
+#: (framework, case) -> options of `as_meant_by`.
 TOLD: dict[tuple[str, str], dict[str, Any]] = {
-    ("snntorch", "lif_subtract"): {"reset": "subtract-next"},
+    **{("snntorch", case): _ZERO for case in (
+        "lif", "lif_two_layers", "lif_zero_delayed", "lif_ties", "cuba", "conv", "recurrent", "recurrent_one_to_one",
+        "recurrent_cuba_delayed",
+    )},
+    **{("sinabs", case): _ZERO for case in (
+        "if", "if_floor", "if_ties", "lif", "lif_scalar", "lif_tau_syn", "lif_two_layers", "li_default", "conv_inferred",
+    )},
     ("norse", "lif_leak_reset"): {"v_reset": -0.5},
-    ("sinabs", "if_default"): {"reset": "subtract"},
-    ("sinabs", "lif_default"): {"reset": "subtract"},
-    ("sinabs", "lif_no_norm"): {"unit_gain": True},
-    ("sinabs", "li_default"): {"unit_gain": True},
-}
+    ("sinabs", "lif_no_norm"): {**_ZERO, "unit_gain": True},
+    ("sinabs", "li"): {**_ZERO, "unit_gain": False},
+}  # fmt: skip
 #: Why a case differs even then: nothing else may.
 LIMITS: dict[tuple[str, str], str] = {
     ("snntorch", "recurrent_cuba_delayed"): "no node of NIR loses its input in the step after a spike",
@@ -200,8 +206,6 @@ def _line(cell: Cell) -> str:
     if cell.read is None:
         return f"| {name} | {network} | - | - | - | - | its exporter: {_plain(entry['export_error'])} |"
     told = ", ".join(f"{key}={value!r}" for key, value in cell.told.items()) or "-"
-    if str(cell.read) == "exact" == str(cell.meant):
-        told = "-"
     remarks = [text for text in (cell.limit, entry["note"]) if text]
     errors = [
         reading.error for reading in (cell.read, cell.meant, cell.integers) if reading is not None and reading.error

@@ -97,13 +97,6 @@ def test_an_unknown_source_or_reset_is_refused() -> None:
         assert error.value.code == "ND1270"
 
 
-def test_subtraction_in_the_next_step_needs_a_neuron_without_a_current() -> None:
-    network = read(FIXTURES / "snntorch" / "cuba.nir", 1e-4)
-    with pytest.raises(ModelError) as error:
-        as_meant_by(network, "snntorch", reset="subtract-next")
-    assert error.value.code == "ND1270" and "cubalif" in error.value.problem
-
-
 def test_a_time_constant_shorter_than_the_step_is_refused() -> None:
     with pytest.raises(ModelError) as error:
         read_as(FIXTURES / "norse" / "lif.nir", 1e-3)

@@ -65,7 +65,7 @@ def test_convert_says_what_the_network_takes(files: Files, tmp_path: Path, capsy
 
 #: option: source, arguments. Each must change what is written: an option that does nothing is a bug.
 EFFECTIVE: dict[str, tuple[str, list[str]]] = {
-    "dt": ("plain", ["--dt", "2e-3"]),
+    "dt": ("plain", ["--dt", "2e-3", "--gain", "physical"]),
     "source": ("plain", ["--source", "spikingjelly"]),
     "reset": ("plain", ["--reset", "subtract"]),
     "reset with a source": ("plain", ["--source", "snntorch", "--reset", "subtract-next"]),

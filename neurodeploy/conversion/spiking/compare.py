@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -39,12 +40,19 @@ class Comparison:
 
 
 def compare_spikes(
-    in_float: FloatResult, in_integers: NetworkResult, report: QuantizationReport, latency: int | None = None
+    wanted: FloatResult | Mapping[str, NDArray[Any]],
+    in_integers: NetworkResult,
+    report: QuantizationReport,
+    latency: int | None = None,
 ) -> tuple[Comparison, ...]:
     """One row an output, each shifted by its latency (or by `latency` steps for all). The integer run needs that many steps
-    more to be compared to its end; what it lacks is left out. ND1240 where the runs do not belong together."""
+    more to be compared to its end; what it lacks is left out. ND1240 where the runs do not belong together.
+
+    wanted : the run in real numbers, or output -> (samples, steps, size) of whoever computed it, in NIR's order.
+    """
+    outputs = wanted.outputs if isinstance(wanted, FloatResult) else wanted
     return tuple(
-        _compare(output, in_float.outputs[name], in_integers, output.latency if latency is None else latency)
+        _compare(output, outputs[name], in_integers, output.latency if latency is None else latency)
         for name, output in report.outputs.items()
     )
 

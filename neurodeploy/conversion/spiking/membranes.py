@@ -107,17 +107,3 @@ KINDS: Mapping[str, Callable[[FloatNode, Mapping[str, Floats], Floats, Rate, flo
     "threshold": _threshold,
     "output": readout,
 }
-
-
-def rewind(m: Membrane, steps: int) -> tuple[Floats, Floats]:
-    """(u, v) from which a membrane without input comes to its start in `steps` steps.
-
-    A neuron on the chip computes from step 1 on; its first input comes as many steps later as there are synapses before it.
-    Where everything is lost within a step the start does not matter, and 0 is as good.
-    """
-    u, v = m.u0.copy(), m.v0.copy()
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        for _ in range(steps):
-            v = np.where(m.rate_v < 1, (v - u - m.bias) / (1 - m.rate_v), 0.0)
-            u = np.where(m.rate_u < 1, u / (1 - m.rate_u), 0.0)
-    return u, v

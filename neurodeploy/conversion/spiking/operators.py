@@ -58,6 +58,16 @@ class Convolution:
     def values(self) -> Floats:
         return self.kernel
 
+    @property
+    def rows_of_values(self) -> int:
+        """Channels: all targets of one share their weights."""
+        return int(self.kernel.shape[0])
+
+    @property
+    def row_of_values(self) -> NDArray[np.int64]:
+        """(weights,) the channel of each."""
+        return np.repeat(np.arange(self.kernel.shape[0], dtype=np.int64), self.kernel[0].size)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Matrix:
@@ -69,6 +79,14 @@ class Matrix:
     column: NDArray[np.int64]
     values: Floats
     lag: NDArray[np.int64] | None = None
+
+    @property
+    def rows_of_values(self) -> int:
+        return self.rows
+
+    @property
+    def row_of_values(self) -> NDArray[np.int64]:
+        return self.row
 
     def scaled(self, gain: Floats) -> Matrix:
         return replace(self, values=self.values * gain.reshape(-1)[self.row])

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from neurodeploy.conversion.spiking import losses
 from neurodeploy.conversion.spiking.links import Link, links
 from neurodeploy.conversion.spiking.membranes import Membrane, membrane, rates
 from neurodeploy.conversion.spiking.options import QuantizeOptions
@@ -34,6 +35,7 @@ from neurodeploy.conversion.spiking.report import (
 )
 from neurodeploy.conversion.spiking.rounding import population, projection
 from neurodeploy.conversion.spiking.scales import ALIGN, SCALE_BITS, STATE_MAX, Bounds, choose, on_grid, span
+from neurodeploy.conversion.spiking.starts import reach
 from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.float_linear import resting
@@ -43,7 +45,7 @@ from neurodeploy.neurons.registry import check_network
 
 
 def quantize(network: FloatNetwork, options: QuantizeOptions | None = None) -> tuple[Network, QuantizationReport]:
-    """Convert. Raises ND1240..ND1246, each naming the node or projection."""
+    """Convert. Raises ND1240..ND1246 and ND1274, each naming the node or projection."""
     options = options or QuantizeOptions()
     options.check(network)
     network.check()
@@ -77,9 +79,10 @@ class _Conversion:
             for link in found:
                 factor = self.scales[name].value * self._payload(link.source)
                 nodes = network.nodes[link.source], network.nodes[name]
-                one, line = projection(link, *nodes, factor, self._graded(link.source), options)
+                one, line = projection(link, *nodes, factor, self._graded(link.source), options, self.notes)
                 projections.append(one)
                 link_reports.append(line)
+            self._refuse_silence(name, found, projections[len(projections) - len(found) :])
         outputs = {name: self._output(name, direct) for name in network.outputs}
         inputs = {
             name: InputReport(name, chip_order(network.nodes[name].shape), options.graded_inputs.get(name, 1.0))
@@ -108,6 +111,8 @@ class _Conversion:
             node = network.nodes[name]
             if node.kind == "input":
                 self.latency[name] = 0
+            if node.kind == "delay":
+                self.notes += losses.of_delays(node, network.dt)
             if node.role not in ("neuron", "output"):
                 continue
             paths = paths_into(network, node)
@@ -138,7 +143,8 @@ class _Conversion:
         current, voltage = self._current(m, name), self._voltage(m, name)
         if voltage is None and current is not None and bool((m.rate_v > 0).all()):
             voltage = (current + np.abs(m.bias)) / m.rate_v
-        bounds = Bounds(current, voltage, name in (self.options.peaks or {}))
+        start = reach(m, self.latency[name]) if self.options.align and m.model != "threshold" else 0.0
+        bounds = Bounds(current, voltage, name in (self.options.peaks or {}), start)
         given = self.options.scales.get(name)
         read = any(link.source == name for found in self.links.values() for link in found)
         scale = Dyadic.nearest(given, SCALE_BITS) if given is not None else choose(m, spans, bounds, read)
@@ -148,6 +154,13 @@ class _Conversion:
         self.bounds[name] = None
         if current is not None:
             self.bounds[name] = float(np.abs(current).max()) * scale.value * ALIGN / STATE_MAX
+
+    def _refuse_silence(self, name: str, found: list[Link], made: list[Projection]) -> None:
+        """ND1274 where no weight into a population is left."""
+        if losses.nothing_left(found, [int(np.count_nonzero(p.synapse.weight)) for p in made]):  # type: ignore[union-attr]
+            problem = "loses every weight of its inputs: all are below half a step of what its other parameters allow"
+            fix = "check the time step, R and time constants, and a threshold, bias or weight that is out of scale"
+            raise UserError("ND1274", name, problem, fix)
 
     def _current(self, m: Membrane, name: str) -> Floats | None:
         """(size,) the largest magnitude of u in volts: seen (`peaks`), or proven for inputs that are spikes."""

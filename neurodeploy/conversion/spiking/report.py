@@ -15,12 +15,17 @@ from neurodeploy.ir.float_network import Floats, Note
 
 @dataclass(frozen=True, slots=True)
 class Worst:
-    """The largest deviation of one parameter: of neuron `index` (NIR's order), relative to the largest magnitude wanted."""
+    """The largest deviation of one parameter: of neuron `index` (NIR's order), relative to the largest magnitude wanted.
+
+    by_row : the largest deviation of a row (a neuron, a target's weights) relative to the largest magnitude of that row: 1
+    where a row is lost, however small beside others.
+    """
 
     wanted: float
     got: float
     index: int
     relative: float
+    by_row: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,12 +134,23 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
     return {key: [*value.values()] if key == "scale" else value for key, value in row.items()}
 
 
-def worst(wanted: Floats, got: Floats) -> Worst:
-    """The worst of a parameter."""
+def worst(wanted: Floats, got: Floats, row: NDArray[np.int64] | None = None) -> Worst:
+    """The worst of a parameter; `row` (values,): which belong together, None: each is one of its own."""
     if not wanted.size:
-        return Worst(0.0, 0.0, 0, 0.0)
+        return Worst(0.0, 0.0, 0, 0.0, 0.0)
     error = np.abs(got - wanted)
     at = int(np.argmax(error))
     largest = float(np.abs(wanted).max())
     relative = float(error[at]) / largest if largest else (0.0 if not error[at] else float("inf"))
-    return Worst(float(wanted[at]), float(got[at]), at, relative)
+    return Worst(float(wanted[at]), float(got[at]), at, relative, _by_row(error, np.abs(wanted), row))
+
+
+def _by_row(error: Floats, size: Floats, row: NDArray[np.int64] | None) -> float:
+    if row is not None:
+        tops = np.zeros((2, int(row.max()) + 1))
+        np.maximum.at(tops[0], row, error)
+        np.maximum.at(tops[1], row, size)
+        error, size = tops
+    off = error > 0
+    with np.errstate(divide="ignore", over="ignore"):
+        return float((error[off] / size[off]).max(initial=0.0))

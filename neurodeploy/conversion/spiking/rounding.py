@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from neurodeploy.conversion.spiking import losses, starts
 from neurodeploy.conversion.spiking.links import Link
-from neurodeploy.conversion.spiking.membranes import Membrane, rewind
+from neurodeploy.conversion.spiking.membranes import Membrane
 from neurodeploy.conversion.spiking.operators import Convolution, Matrix, Operator
 from neurodeploy.conversion.spiking.options import QuantizeOptions
 from neurodeploy.conversion.spiking.report import PopulationReport, ProjectionReport, Worst, worst
@@ -17,7 +18,6 @@ from neurodeploy.conversion.spiking.scales import (
     ALIGN,
     BIAS_MANT_MAX,
     SAME,
-    STATE_MAX,
     VTH_MAX,
     bias_exp,
     grid,
@@ -86,6 +86,7 @@ def population(
             exponent = bias_exp(m.bias * unit)
             r.put("bias_mant", m.bias * unit / 2**exponent, -BIAS_MANT_MAX - 1, BIAS_MANT_MAX, "bias")
             r.values["bias_exp"] = np.full(1, exponent, np.int64)
+    notes += losses.of_population(m, r.values)
     order = chip_order(node.shape)
     params = {name: _plain(value, order) for name, value in r.values.items()}
     initial = {} if m.model == "threshold" else _initial(m, unit, latency if options.align else 0, order, notes)
@@ -111,27 +112,20 @@ def _initial(m: Membrane, unit: float, steps: int, order: Longs, notes: list[Not
     """States at step 0, so that they are those of the float network when the first input can arrive."""
     if not (m.bias.any() or m.u0.any() or m.v0.any()):
         return {}
-    u, v = rewind(m, steps)
-    if not _reachable(m, u, v, unit):
-        found = f"cannot start {steps} steps before its first input: its state then would not fit, or it would fire"
-        notes.append(Note(m.node.name, found, "starts with the state of the float network; its first steps differ"))
-        u, v = m.u0, m.v0
-    found_states = {"u": np.rint(u * unit), "v": np.rint(v * unit)}
-    return {
-        name: _plain(np.clip(value, -STATE_MAX, STATE_MAX).astype(np.int64), order)
-        for name, value in found_states.items()
-        if value.any()
-    }
-
-
-def _reachable(m: Membrane, u: Floats, v: Floats, unit: float) -> bool:
-    largest = max(float(np.abs(u).max()), float(np.abs(v).max())) * unit
-    quiet = m.threshold is None or bool((v <= np.maximum(m.threshold, m.v0)).all())
-    return bool(np.isfinite(largest)) and largest <= STATE_MAX and quiet
+    found = starts.start(m, unit, steps)
+    line = starts.told(m, found, steps)
+    notes += [] if line is None else [line]
+    return {name: _plain(value, order) for name, value in (("u", found.u), ("v", found.v)) if value.any()}
 
 
 def projection(
-    link: Link, source: FloatNode, target: FloatNode, factor: float, graded: bool, options: QuantizeOptions
+    link: Link,
+    source: FloatNode,
+    target: FloatNode,
+    factor: float,
+    graded: bool,
+    options: QuantizeOptions,
+    notes: list[Note],
 ) -> tuple[Projection, ProjectionReport]:
     """Round the weights of a link times `factor` (units of the target for one unit of payload). Raises ND1243."""
     wanted = link.operator.values * factor
@@ -146,11 +140,13 @@ def projection(
         link.name, link.source, link.target, synapse, graded=graded, weight_exp=exponent, delay=delays,
         weight_bits=options.weight_bits, sign_mode=g.mode,
     )  # fmt: skip
+    flat, got = exact.reshape(-1), mantissa.reshape(-1).astype(np.float64)
+    notes += losses.of_projection(link, flat, got)
     span_of_delay = (0, 0) if delays is None or not delays.size else (int(delays.min()), int(delays.max()))
     ends = (int(mantissa.max()), -int(mantissa.min()) - 1) if mantissa.size else (0, 0)
     report = ProjectionReport(
         link.name, link.source, link.target, type(synapse).__name__.lower(), _stored(synapse), exponent, g.mode,
-        max(*ends, 0).bit_length(), worst(exact.reshape(-1), mantissa.reshape(-1).astype(np.float64)),
+        max(*ends, 0).bit_length(), worst(flat, got, link.operator.row_of_values),
         int(np.count_nonzero((mantissa == 0) & (exact != 0))), int(np.count_nonzero(mantissa != rounded)),
         span_of_delay, link.delay_error, late,
     )  # fmt: skip

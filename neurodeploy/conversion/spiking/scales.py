@@ -60,11 +60,12 @@ def span(values: Floats, bits: int) -> float:
 
 class Bounds(NamedTuple):
     """current, voltage : (size,) largest u and v in volts, None where nothing bounds them. seen : they were seen in a run,
-    not proven from the weights."""
+    not proven from the weights. start : the largest state in volts that a start in phase wants (`starts.reach`)."""
 
     current: Floats | None
     voltage: Floats | None
     seen: bool
+    start: float = 0.0
 
 
 def choose(m: Membrane, spans: Sequence[tuple[float, bool]], bounds: Bounds, read: bool) -> Dyadic:
@@ -75,9 +76,9 @@ def choose(m: Membrane, spans: Sequence[tuple[float, bool]], bounds: Bounds, rea
     As large as registers allow, with the largest weight exactly at the end of its mantissa. Currents and voltages that were
     seen stay below 24 bits. Proven bounds (all inputs at once) do so too as long as the weights keep all their bits: with an
     exponent of at least 0, or -8 where payloads are large; for voltages the threshold must keep `VTH_FINE` steps besides (a
-    voltage that nothing bounds, as an integrator's, gets all the room that is left then).
+    voltage that nothing bounds, as an integrator's, gets all the room that is left then), and the same goes for a start.
     """
-    current, voltage, seen = bounds
+    current, voltage, seen, start = bounds
     hard = [math.inf]
     vth = 2**22 if m.model == "threshold" else VTH_MAX
     if m.threshold is not None:
@@ -99,6 +100,8 @@ def choose(m: Membrane, spans: Sequence[tuple[float, bool]], bounds: Bounds, rea
         fine = 0.0 if m.threshold is None else min(_quotient(VTH_FINE, m.threshold), 2.0**64)
         room = 0.0 if voltage is None else _quotient(STATE_MAX / ALIGN, voltage)
         limit = min(limit, room if seen else max(room, all_bits, fine))
+        if start:
+            limit = min(limit, max(STATE_MAX / ALIGN / start, all_bits, fine))
     if not largest:
         return Dyadic.nearest(min(limit, 2.0**16), SCALE_BITS)
     limit = min(limit, 2.0**WEIGHT_EXP_MAX / largest)

@@ -8,30 +8,23 @@ Membranes that stand exactly on the threshold, as they do with whole-number weig
 threshold is moved by 2**-40 of itself, down for >= and up for >, so that rounding in float64 decides nothing; and a gain
 ``R dt / tau`` that is 1 but for the float32 of the file is made 1.
 
-==============  ========  ===========  =======  =====================================================================
-source          step      scheme       fires    what its exporter gets wrong or leaves out
-==============  ========  ===========  =======  =====================================================================
-snntorch        1e-4 s    Euler        v > th   kind and delay of the reset; tau = r = inf for beta = 1
-norse           any       Euler        v > th   tau = dt * tau unless it was told dt = 1; w_in of a `CubaLIF`; v_reset
-spikingjelly    any       Euler        v >= th  -
-sinabs          1 s       exponential  v >= th  several spikes a step, subtraction, min_v_mem, norm_input, tau_syn
-==============  ========  ===========  =======  =====================================================================
-
-(snntorch 1.0.0 ``export_nir.py``, norse 1.1.0 ``torch/utils/export_nir.py``, spikingjelly 2.0.0 ``nir_exchange/to_nir.py``,
-sinabs 3.1.3 ``nir.py``, and the neurons of each.)
+`frameworks` has what each of them does. With a source that is all; what its exporter leaves out is taken as its default.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from neurodeploy.errors import ModelError
-from neurodeploy.frontends.nir.reader import read
-from neurodeploy.ir.float_network import FloatEdge, FloatNetwork, FloatNode, Floats, Note
+from neurodeploy.frontends.nir import gains
+from neurodeploy.frontends.nir.frameworks import CONVENTIONS, Convention
+from neurodeploy.frontends.nir.reader import Opened, build, open_file
+from neurodeploy.frontends.nir.resets import subtract_later
+from neurodeploy.frontends.nir.writers import TAUS, Call
+from neurodeploy.ir.float_network import FloatNetwork, FloatNode, Note, Question
 
 #: How far a threshold is moved, as a share of itself: far beyond the rounding of float64, far below that of float32.
 NUDGE = 2.0**-40
@@ -39,48 +32,6 @@ NUDGE = 2.0**-40
 UNIT = 1e-6
 #: "subtract-next": the threshold is taken off one step later, before the leak (snnTorch's default).
 RESETS = ("value", "subtract", "subtract-next")
-_TAUS = ("tau", "tau_syn", "tau_mem")
-
-
-@dataclass(frozen=True, slots=True)
-class Convention:
-    """step : the time step of its files in seconds, None: what the exporter was told. silent : what no file of it says."""
-
-    step: float | None
-    exponential: bool
-    at_threshold: bool
-    silent: str
-    repair: Callable[[FloatNode, float, list[Note]], FloatNode] | None = None
-
-
-def _norse(node: FloatNode, dt: float, notes: list[Note]) -> FloatNode:
-    """tau in the file is dt / tau_inv = dt * tau (norse#411): repaired where it is shorter than a step."""
-    p = dict(node.params)
-    short = [key for key in _TAUS if key in p and bool((p[key] < dt).all())]
-    for key in short:
-        p[key] = p[key] / dt
-    if short:
-        found = f"{' and '.join(short)} shorter than a step of {dt:.6g} s"
-        notes.append(Note(node.name, found, "divided by dt: Norse exports dt * tau"))
-    if node.kind == "cubalif" and bool((p["w_in"] == 1).all()):
-        p["w_in"] = p["tau_syn"] / dt
-        notes.append(Note(node.name, "w_in = 1", "tau_syn / dt: Norse adds the whole weight to the current"))
-    return replace(node, params=p)
-
-
-CONVENTIONS = {
-    "snntorch": Convention(
-        1e-4, False, False, "whether a reset is to zero or a subtraction, at once or in the next step"
-    ),
-    "norse": Convention(None, False, False, "v_reset: it is 0 in its files whatever it was", _norse),
-    "spikingjelly": Convention(None, False, True, ""),
-    "sinabs": Convention(
-        1.0,
-        True,
-        True,
-        "several spikes in one step, reset by subtraction (both are its defaults), min_v_mem, norm_input=False and tau_syn",
-    ),
-}
 
 
 #: The note of a file whose source is not known.
@@ -96,26 +47,83 @@ def read_as(
     gain: str = "auto",
     reset: str | None = None,
     v_reset: float | None = None,
-    unit_gain: bool = False,
+    unit_gain: bool | None = None,
+    scheme: str = "euler",
+    call: Call | None = None,
 ) -> FloatNetwork:
-    """Read a NIR file (`reader.read`) as `source` meant it; `reset`, `v_reset`, `unit_gain` are those of `as_meant_by`.
+    """Read a NIR file as `source` meant it; `reset`, `v_reset`, `unit_gain` are those of `as_meant_by`.
 
-    Without a source the file is taken at its word, and a note says what that is; of the options only ``reset="value"`` and
-    ``"subtract"`` make sense then. Either way a time constant that is shorter than the time step is refused: ND1271.
-    Other errors are those of `read` and of `as_meant_by`.
+    With a source, `dt` may be None: its files' own step. Without one the file is taken at its word: `dt` must then not
+    contradict R and tau unless `gain` is given (ND1214), a `Question` in the notes says how the file was taken and which
+    framework it looks like, and of the options only ``reset="value"`` and ``"subtract"`` make sense. Either way a time
+    constant that is shorter than the time step is refused where the network is run by `scheme` "euler": ND1271. call :
+    the command that errors complete. Other errors are those of `read` and of `as_meant_by`.
     """
-    if source is not None:
-        meant = read(path, dt, gain=gain)
-        network = as_meant_by(meant, source, reset=reset, v_reset=v_reset, unit_gain=unit_gain)
-    elif reset == "subtract-next" or v_reset is not None or unit_gain:
-        problem = "reset='subtract-next', v_reset and unit_gain repair what a framework left out, and none is named"
-        raise ModelError("ND1270", path, problem, f"give a source of {', '.join(CONVENTIONS)}")
+    opened, call = open_file(path), call or Call()
+    if source is None:
+        if reset == "subtract-next" or v_reset is not None or unit_gain is not None:
+            problem = "reset='subtract-next', v_reset and unit_gain repair what a framework left out, and none is named"
+            raise ModelError("ND1270", path, problem, f"give a source of {', '.join(CONVENTIONS)}")
+        network = _with_unsaid(opened, build(opened, dt, gain=gain, reset=reset, call=call), reset)
     else:
-        network = read(path, dt, gain=gain, reset=reset)
-        if any(node.spikes for node in network.nodes.values()):
-            network = replace(network, notes=(*network.notes, Note(Path(path).name, UNSAID, TAKEN)))
-    check_stable(network)
+        step, notes = _step(opened, dt, source)
+        network = build(opened, step, gain=gain, call=call)
+        network = replace(network, notes=(*network.notes, *notes))
+        network = as_meant_by(network, source, reset=reset, v_reset=v_reset, unit_gain=unit_gain)
+    if scheme == "euler":
+        check_stable(network, _better(opened, call) if source is None else "")
+    if source is None and gain == "auto":
+        _check_step(opened, network.dt, call)
     return network
+
+
+def _check_step(opened: Opened, dt: float, call: Call) -> None:
+    """ND1214 where the step contradicts what R and the time constants say."""
+    meant = opened.spoken
+    if meant is None or not gains.contradicts(meant, opened.drafts.values(), dt):
+        return
+    first, more = meant.where[0].removeprefix(f"{opened.raw.path}:"), len(meant.where) - 1
+    what = f"{meant.why} in {first}" + (f" and {more} more" if more else "")
+    looks = f"; it looks written by {opened.writer.source} ({opened.writer.marks})" if opened.writer else ""
+    problem = f"{what} speaks of a time step of {meant.step:.6g} s: with dt = {dt:.6g} s it would be another network"
+    fix = f"type: {_better(opened, call)}"
+    if call.verb == "convert":
+        at_its_word = call.line(opened.raw.path, {"--dt": dt, "--gain": "physical"})
+        fix += f"; to have it with {dt:.6g} s all the same: {at_its_word}"
+    raise ModelError("ND1214", opened.raw.path, problem + looks, fix)
+
+
+def _better(opened: Opened, call: Call) -> str:
+    """The command that reads a file as it seems to be meant; "" where nothing speaks for one."""
+    if opened.writer and call.verb == "convert":
+        return call.line(opened.raw.path, {"--source": opened.writer.source})
+    return call.line(opened.raw.path, {"--dt": opened.spoken.step}) if opened.spoken else ""
+
+
+def _with_unsaid(opened: Opened, network: FloatNetwork, reset: str | None) -> FloatNetwork:
+    """How a file without a source was taken: a question, unless it was answered or the file is ours."""
+    if opened.own or not any(node.spikes for node in network.nodes.values()):
+        return network
+    found, name, writer = UNSAID, opened.raw.path.name, opened.writer
+    if writer:
+        found += f"; it looks written by {writer.source} ({writer.marks}): then read it with --source {writer.source}"
+    note = (Question if reset is None or writer else Note)(name, found, TAKEN)
+    provenance = {**network.provenance, **({"looks_like": writer.source} if writer else {})}
+    return replace(network, notes=(*network.notes, note), provenance=provenance)
+
+
+def _step(opened: Opened, dt: float | None, source: str) -> tuple[float | None, list[Note]]:
+    """The time step of a file of `source`: as given, what the file speaks of, or the framework's own."""
+    convention, name = CONVENTIONS.get(source), opened.raw.path.name
+    if dt is not None or convention is None:
+        return dt, []
+    if not convention.told:
+        return convention.step, []
+    if opened.spoken:
+        found = f"{opened.spoken.why} for dt = {opened.spoken.step:.6g} s"
+        return opened.spoken.step, [Note(name, found, "taken as its time step")]
+    found = f"does not say the time step that {source} was told"
+    return convention.step, [Question(name, found, f"taken as {source}'s default, {convention.step:g} s; else --dt")]
 
 
 def as_meant_by(
@@ -124,49 +132,66 @@ def as_meant_by(
     *,
     reset: str | None = None,
     v_reset: float | None = None,
-    unit_gain: bool = False,
+    unit_gain: bool | None = None,
 ) -> FloatNetwork:
     """The network that `source` ran, given the one that its file says. Notes are added for every change and every gap.
 
-    source : a key of `CONVENTIONS`. reset : of `RESETS` for all spiking neurons, None leaves what was read. v_reset : the
-    value after a spike, for files that do not hold it. unit_gain : an input of 1 adds 1 to a leaky membrane (``norm_input=
-    False`` of sinabs). Raises ND1270 for what is not known.
+    source : a key of `CONVENTIONS`. reset : of `RESETS` for all spiking neurons. v_reset : the value after a spike, for
+    files that do not hold it. unit_gain : whether an input of 1 adds 1 to a leaky membrane (``norm_input=False`` of
+    sinabs). None takes the framework's default, and a `Question` says so. Raises ND1270 for what is not known.
     """
     if source not in CONVENTIONS or reset not in (None, *RESETS):
         wrong = repr(source) if source not in CONVENTIONS else f"reset {reset!r}"
         fix = f"use a source of {', '.join(CONVENTIONS)} and a reset of {', '.join(RESETS)}"
         raise ModelError("ND1270", network.name, f"{wrong} is not known", fix)
     convention, notes = CONVENTIONS[source], list(network.notes)
-    if convention.step is not None and abs(network.dt - convention.step) > 1e-9 * convention.step:
-        told = f"files of {source} are written for {convention.step:g} s"
-        notes.append(Note(network.name, f"time step {network.dt:g} s", told))
+    if not convention.told and abs(network.dt - convention.step) > 1e-9 * convention.step:
+        told = f"files of {source} are written for {convention.step:g} s; with this one gains differ: leave --dt out"
+        notes.append(Question(network.name, f"time step {network.dt:g} s", told))
     if convention.silent:
-        notes.append(Note(network.name, f"written by {source}", f"its files do not say {convention.silent}"))
+        notes.append(_gap(network.name, source, reset, answered=(reset, v_reset, unit_gain) != (None, None, None)))
+    how = reset or convention.reset
     nodes, edges = dict(network.nodes), list(network.edges)
     for name, node in network.nodes.items():
         if node.role == "neuron":
-            nodes[name] = _neuron(node, convention, network.dt, unit_gain, notes)
+            unit = node.kind in convention.unit_gain if unit_gain is None else unit_gain
+            nodes[name] = _neuron(node, convention, network.dt, unit, notes)
             if node.spikes and node.kind != "threshold":
-                nodes[name] = _reset(nodes[name], reset, v_reset, notes)
-                if reset == "subtract-next":
-                    _subtract_later(nodes, edges, name, network.dt)
-    provenance = {**network.provenance, "source": source, **({"reset": reset} if reset else {})}
+                nodes[name] = _reset(nodes[name], how, v_reset, notes)
+                if how == "subtract-next":
+                    subtract_later(nodes, edges, name, network.dt)
+    provenance = {**network.provenance, "source": source, **({"reset": how} if how else {})}
     made = replace(network, nodes=nodes, edges=tuple(edges), notes=tuple(notes), provenance=provenance)
     made.check()
     return made
 
 
-def check_stable(network: FloatNetwork) -> None:
-    """ND1271 where a time constant is shorter than the time step: forward Euler overshoots, beyond twice it diverges."""
+def _gap(name: str, source: str, reset: str | None, *, answered: bool) -> Note:
+    """What no file of a framework says, and how it was taken."""
+    convention = CONVENTIONS[source]
+    done = f"its files do not say {convention.silent}"
+    if reset is None and convention.reset:
+        done += f"; taken as its default, reset {convention.reset}"
+    kind = Note if answered else Question
+    return kind(name, f"written by {source}", f"{done}; otherwise add {convention.ask}")
+
+
+def check_stable(network: FloatNetwork, better: str = "") -> None:
+    """ND1271 where a time constant is shorter than the time step: forward Euler overshoots, beyond twice it diverges.
+
+    better : the command that reads the file as its marks say.
+    """
     for name, node in network.nodes.items():
-        for key in _TAUS:
+        for key in TAUS:
             if key in node.params and bool((node.params[key] < network.dt * (1 - 1e-6)).any()):
                 shortest = float(node.params[key].min())
+                fix = "give a shorter time step, such as the 1e-4 s of snnTorch and SpikingJelly; "
+                fix += "for a file of Norse, which writes dt * tau, say source='norse'"
                 raise ModelError(
                     "ND1271",
                     name,
                     f"{key} = {shortest:.6g} s is shorter than the time step of {network.dt:.6g} s",
-                    "give a shorter time step; for a file of Norse, which writes dt * tau, say source='norse'",
+                    fix + (f"; this one looks meant as: {better}" if better else ""),
                 )
 
 
@@ -174,7 +199,7 @@ def _neuron(node: FloatNode, convention: Convention, dt: float, unit_gain: bool,
     if convention.repair is not None:
         node = convention.repair(node, dt, notes)
     p = dict(node.params)
-    taus = [key for key in _TAUS if key in p]
+    taus = [key for key in TAUS if key in p]
     if convention.exponential and taus:
         for key in taus:  # Euler with this one loses 1 - exp(-dt / tau) in a step
             p[key] = dt / -np.expm1(-dt / p[key])
@@ -184,7 +209,7 @@ def _neuron(node: FloatNode, convention: Convention, dt: float, unit_gain: bool,
             unit = p[tau] / dt
             if unit_gain and gain == "r":
                 p[gain] = unit
-                notes.append(Note(node.name, "gain", "1, as told"))
+                notes.append(Note(node.name, "gain", "1"))
             p[gain] = np.where(np.abs(p[gain] - unit) < UNIT * unit, unit, p[gain])
     for key in ("v_threshold", "threshold"):
         if key in p:
@@ -204,32 +229,5 @@ def _reset(node: FloatNode, reset: str | None, v_reset: float | None, notes: lis
         notes.append(Note(node.name, "v_reset", f"{v_reset:g}, as told"))
     if reset is None:
         return node
-    notes.append(Note(node.name, "reset", f"{reset}, as told"))
+    notes.append(Note(node.name, "reset", reset))
     return replace(node, reset="value" if reset == "value" else "subtract")
-
-
-def _subtract_later(nodes: dict[str, FloatNode], edges: list[FloatEdge], name: str, dt: float) -> None:
-    """Take ``(1 - keep) threshold`` off in the step after a spike: with the subtraction at once, ``keep v + x - threshold``.
-
-    keep is what the leak leaves of v in one step; a synapse of a neuron on itself does it, through the gain of its input.
-    """
-    node = nodes[name]
-    lost, gain = _leak_and_gain(node, dt)
-    weight = -lost * node.params["v_threshold"] / gain
-    weight.setflags(write=False)
-    own = f"{name}.later"
-    while own in nodes:
-        own += "_"
-    nodes[own] = FloatNode(own, "scale", node.shape, node.shape, {"scale": weight})
-    edges += [FloatEdge(name, own), FloatEdge(own, name, recurrent=True)]
-
-
-def _leak_and_gain(node: FloatNode, dt: float) -> tuple[Floats, Floats]:
-    """What a membrane loses of itself in a step, and what it takes of a current of one step."""
-    p = node.params
-    if node.kind == "if":
-        return np.zeros(node.shape), p["r"] * (1.0 if node.gain == "per-step" else dt)
-    if node.kind == "lif":
-        return dt / p["tau"], p["r"] * dt / p["tau"]
-    fix = "use reset='subtract', or a network whose neurons have no synaptic current"
-    raise ModelError("ND1270", node.name, f"reset 'subtract-next' is not known for {node.kind}", fix)

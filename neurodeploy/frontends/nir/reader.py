@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from neurodeploy.frontends.nir.flatten import Flat, flatten
 from neurodeploy.frontends.nir.raw import Raw, RawNode, load
 from neurodeploy.frontends.nir.schema import MAX_DELAY_STEPS
 from neurodeploy.frontends.nir.shapes import Draft, draft, infer
+from neurodeploy.frontends.nir.writers import Call, Writer, recognise
 from neurodeploy.ir.float_network import (
     KINDS,
     RESETS,
@@ -28,25 +30,65 @@ from neurodeploy.ir.float_network import (
 #: Metadata by which our own writer says what NIR has no field for.
 RESET_KEY = "neurodeploy_reset"
 GAIN_KEY = "neurodeploy_gain"
+DT_KEY = "neurodeploy_dt"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opened:
+    """A file before its time step is known; `build` consumes it. writer : the framework that it looks like. spoken : the
+    time step that its R and time constants speak of with one voice."""
+
+    raw: Raw
+    flat: Flat
+    drafts: dict[str, Draft]
+    writer: Writer | None
+    spoken: gains.Spoken | None
+
+    @property
+    def own(self) -> bool:
+        """Written by `writer.write`: what NIR leaves open is in its metadata."""
+        return DT_KEY in self.raw.graph.metadata
 
 
 def read(path: Path | str, dt: float | None, *, gain: str = "auto", reset: str | None = None) -> FloatNetwork:
-    """Read a NIR file for a time step of `dt` seconds.
+    """Read a NIR file at its word, for a time step of `dt` seconds.
 
     gain : "physical", "per-step" or "auto", see `gains`. reset : "value" (NIR's) or "subtract" for all spiking neurons;
     None: what a file of ours says, otherwise "value". Every repair and decision is in the network's `notes`.
     Raises ND1200..ND1213 (see the package), each naming the node, and the codes of `hdf5_guard`.
     """
-    path = Path(path)
+    return build(open_file(path), dt, gain=gain, reset=reset)
+
+
+def open_file(path: Path | str) -> Opened:
+    """The nodes of a file with their numbers. Errors are those of `read`, without ND1212."""
+    raw = load(Path(path))
+    flat = flatten(raw)
+    drafts = {name: draft(node, name in flat.through, raw.notes) for name, node in flat.nodes.items()}
+    spoken = _own_step(raw) or gains.step_meant(drafts.values())
+    return Opened(raw, flat, drafts, recognise(drafts, spoken.step if spoken else None), spoken)
+
+
+def _own_step(raw: Raw) -> gains.Spoken | None:
+    """The time step in the metadata of a file of ours."""
+    try:
+        step = float(raw.graph.metadata.get(DT_KEY, "").removesuffix(" s"))
+    except ValueError:
+        return None
+    return gains.Spoken(step, DT_KEY, [raw.graph.where]) if math.isfinite(step) and step > 0 else None
+
+
+def build(
+    opened: Opened, dt: float | None, *, gain: str = "auto", reset: str | None = None, call: Call | None = None
+) -> FloatNetwork:
+    """The network of an opened file, as `read`. call : the command that ND1212 completes where `dt` is missing."""
+    raw, flat, drafts = opened.raw, opened.flat, opened.drafts
+    path, notes = raw.path, raw.notes
     if gain not in gains.GAINS or reset not in (None, *RESETS):
         problem = f"gain {gain!r} or reset {reset!r} is not known"
         raise ModelError("ND1212", path, problem, f"use a gain of {gains.GAINS} and a reset of {RESETS}")
-    raw = load(path)
-    flat = flatten(raw)
-    notes = raw.notes
-    drafts = {name: draft(node, name in flat.through, notes) for name, node in flat.nodes.items()}
     if dt is None or not (isinstance(dt, float | int) and math.isfinite(dt) and dt > 0):
-        raise _no_step(path, dt, drafts)
+        raise _no_step(opened, dt, call or Call())
     _complete(raw, flat, drafts)
     roots = [name for name, node in flat.nodes.items() if node.type == "Input"]
     back = back_edges([*roots, *flat.nodes], flat.targets)
@@ -71,12 +113,20 @@ def read(path: Path | str, dt: float | None, *, gain: str = "auto", reset: str |
     return network
 
 
-def _no_step(path: Path, dt: object, drafts: dict[str, Draft]) -> ModelError:
-    meant = gains.steps_meant(drafts.values())
-    likely = max(meant, key=lambda key: len(meant[key]), default=None)
-    hint = f"; R and tau in it suggest {likely:.6g}" if likely else ""
+def _no_step(opened: Opened, dt: object, call: Call) -> ModelError:
+    """ND1212 with the whole command: of the framework that the file looks like, the step that it speaks of, or a pattern."""
+    writer, spoken, path = opened.writer, opened.spoken, opened.raw.path
     problem = "NIR files do not say their time step" if dt is None else f"{dt!r} s is no time step"
-    return ModelError("ND1212", path, problem, f"give dt in seconds, such as 1e-3{hint}")
+    said = f"{spoken.why} in it suggests {spoken.step:.6g} s; " if spoken else ""
+    if writer and call.verb == "convert":
+        said += f"it looks written by {writer.source} ({writer.marks}); "
+        line = call.line(path, {"--source": writer.source})
+    elif spoken:
+        line = call.line(path, {"--dt": spoken.step})
+    else:
+        said = "give dt, the seconds that one step of its training stood for; for 1 ms "
+        line = call.line(path, {"--dt": 1e-3})
+    return ModelError("ND1212", path, problem, f"{said}type: {line}")
 
 
 def _complete(raw: Raw, flat: Flat, drafts: dict[str, Draft]) -> None:

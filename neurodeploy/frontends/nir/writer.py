@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import BundleError, UserError
-from neurodeploy.frontends.nir.reader import GAIN_KEY, RESET_KEY, back_edges
+from neurodeploy.frontends.nir.reader import DT_KEY, GAIN_KEY, RESET_KEY, back_edges
 from neurodeploy.frontends.nir.schema import NIR_VERSION
 from neurodeploy.ir.float_linear import integer, padding, sides
 from neurodeploy.ir.float_network import KINDS, FloatNetwork, FloatNode, Note
@@ -51,7 +51,7 @@ def _file(network: FloatNetwork, nodes: dict[str, dict[str, Value]]) -> bytes:
         graph.create_dataset("type", data="NIRGraph", dtype=text)
         pairs = np.array([[edge.source, edge.target] for edge in network.edges], dtype=object).reshape(-1, 2)
         graph.create_dataset("edges", data=pairs, dtype=text)
-        graph.create_group("metadata").create_dataset("neurodeploy_dt", data=f"{network.dt!r} s", dtype=text)
+        graph.create_group("metadata").create_dataset(DT_KEY, data=f"{network.dt!r} s", dtype=text)
         folder = graph.create_group("nodes")
         for name, fields in nodes.items():
             node = folder.create_group(name)

@@ -20,7 +20,7 @@ def read_npy(
 ) -> dict[str, NDArray[Any]]:
     """One array for the only input of the network."""
     if len(names) != 1:
-        problem = f"is one array, {label} has the inputs {list(names)}"
+        problem = f"is one array, {label} needs {list(names)}"
         raise UserError("ND3252", path, problem, "give an .npz with an array for each")
     try:
         header = header_of(path, lambda header: _bounded(path, names[0], header))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import UserError
-from neurodeploy.frontends.streams.values import check_size, read_values
+from neurodeploy.frontends.streams.values import Values, check_size, read_values
 from neurodeploy.ir.float_network import chip_order
 from neurodeploy.ir.network import Network
 
@@ -20,12 +20,14 @@ INT32 = np.iinfo(np.int32)
 
 @dataclass(slots=True, eq=False)
 class Stream:
-    """`inputs`: input population -> (samples, steps, size) int32. `notes`: what was changed on the way, for the user."""
+    """`inputs`: input population -> (samples, steps, size) int32. For the user, `notes`: what was changed on the way,
+    `questions`: what the file may mean otherwise."""
 
     inputs: dict[str, NDArray[np.int32]]
     steps: int
     samples: int
     notes: list[str] = field(default_factory=list)
+    questions: list[str] = field(default_factory=list)
 
 
 def read_stream(
@@ -35,23 +37,25 @@ def read_stream(
     dt: float | None = None,
     shapes: Mapping[str, tuple[int, ...]] | None = None,
     units: Mapping[str, float] | None = None,
+    layout: str | None = None,
 ) -> Stream:
     """Read the input of `network`; `steps` cuts it or pads it with silence, `dt` (s) places events in time.
 
     shapes : of inputs in the source of the network, where they differ from the chip's: NIR's (channel, height, width). The
         file follows the source, its neurons are put into the order of the chip (x, y, channel).
     units : value of a payload of 1 of inputs that carry real numbers; these are rounded, half to even.
+    layout : the order of the axes, see `read_values`.
 
     Raises the errors of `read_values`; ND3253 for values that are not integers of 32 bits.
     """
     shapes, units = shapes or {}, units or {}
     wanted = {name: shapes.get(name, network.populations[name].shape) for name in network.inputs}
-    values, notes = read_values(path, network.name, wanted, dt)
+    values = read_values(path, network.name, wanted, dt, layout)
     inputs = {}
-    for name, array in values.items():
-        rows = _integers(f"{path}: {name}", name, array, units.get(name), notes)
+    for name, array in values.arrays.items():
+        rows = _integers(f"{path}: {name}", name, array, units.get(name), values.notes)
         inputs[name] = rows[..., chip_order(wanted[name])] if name in shapes else rows
-    return _aligned(Path(path), inputs, steps, notes)
+    return _aligned(Path(path), inputs, steps, values)
 
 
 def _integers(where: str, name: str, rows: NDArray[Any], unit: float | None, notes: list[str]) -> NDArray[np.int32]:
@@ -71,8 +75,9 @@ def _integers(where: str, name: str, rows: NDArray[Any], unit: float | None, not
     return np.ascontiguousarray(rows, dtype=np.int32)
 
 
-def _aligned(path: Path, inputs: Mapping[str, NDArray[np.int32]], steps: int | None, notes: list[str]) -> Stream:
+def _aligned(path: Path, inputs: Mapping[str, NDArray[np.int32]], steps: int | None, values: Values) -> Stream:
     """All inputs cut or padded with silence to the same number of steps."""
+    notes = values.notes
     longest = max((array.shape[1] for array in inputs.values()), default=0)
     length = longest if steps is None else steps
     if length < 1:
@@ -86,7 +91,8 @@ def _aligned(path: Path, inputs: Mapping[str, NDArray[np.int32]], steps: int | N
         if have < length:
             notes.append(f"{name}: silent from step {have + 1} on")
         found[name] = padded(array, length)
-    return Stream(found, length, next((array.shape[0] for array in found.values()), 1), notes)
+    samples = next((array.shape[0] for array in found.values()), 1)
+    return Stream(found, length, samples, notes, values.questions)
 
 
 def padded(array: NDArray[np.int32], length: int) -> NDArray[np.int32]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,11 @@ def convert_network(
     source: str | None = None,
     reset: str | None = None,
     v_reset: float | None = None,
-    unit_gain: bool = False,
+    unit_gain: bool | None = None,
     scheme: str | None = None,
     weight_bits: int | None = None,
     calibration: str | Path | None = None,
+    layout: str | None = None,
     compat: str | None = None,
     num_layers: int | None = None,
     skip_layers: int | None = None,
@@ -50,12 +52,15 @@ def convert_network(
 ) -> dict[str, Any]:
     """Convert a .nir or .net file into the bundle `out`; the dictionary is what ``convert --json`` prints.
 
-    dt : seconds of a time step. NIR needs it (some `source`s imply it); a .net runs without.
+    dt : seconds of a time step. NIR needs it, or a `source`, which implies it; a .net runs without. Where R and the time
+    constants of a NIR file speak of another one it is refused (ND1214) unless `gain` or `source` is given.
 
-    Of NIR: `gain` the meaning of r ("physical", "per-step", "auto"); `source` the framework whose conventions the file
-    follows, with `v_reset` and `unit_gain` for what its exporter leaves out; `reset` "value", "subtract", with a source also
-    "subtract-next"; `scheme` "euler" or "exponential"; `weight_bits` 1..8; `calibration` a typical input, whose largest
-    currents choose the scales; `compat` "lava" or "lava-dl": the truncations of the published bridge.
+    Of NIR: `gain` the meaning of r ("physical", "per-step", "auto"); `source` the framework whose conventions and
+    defaults the file follows, with `v_reset` and `unit_gain` for what its exporter leaves out; `reset` "value",
+    "subtract", with a source also "subtract-next"; `scheme` "euler" or "exponential"; `weight_bits` 1..8; `calibration`
+    a typical input, whose largest currents choose the scales, `layout` the order of its axes (see `run_network`);
+    `compat` "lava" or "lava-dl": the truncations of the published bridge. What stays open is in "open_questions", the
+    first entry of the result, what rounding lost entirely in "losses".
 
     Of .net, as netx's `Network`: `num_layers`, `skip_layers`, `input_message_bits`, `input_shape` (x, y, channels),
     `reset_interval` and `reset_offset` in steps, `spike_exp`.
@@ -66,8 +71,8 @@ def convert_network(
     path = Path(model)
     nir_only: dict[str, object] = {
         "--gain": None if gain == "auto" else gain, "--source": source, "--reset": reset, "--v-reset": v_reset,
-        "--unit-gain": unit_gain or None, "--scheme": scheme, "--weight-bits": weight_bits,
-        "--calibration": calibration, "--compat": compat,
+        "--unit-gain": unit_gain, "--scheme": scheme, "--weight-bits": weight_bits,
+        "--calibration": calibration, "--layout": layout, "--compat": compat,
     }  # fmt: skip
     net_only: dict[str, object] = {
         "--num-layers": num_layers, "--skip-layers": skip_layers, "--input-message-bits": input_message_bits,
@@ -86,7 +91,8 @@ def convert_network(
         ))  # fmt: skip
     else:
         read = read_nir_file(path, NirOptions(
-            dt, gain, source, reset, v_reset, unit_gain, scheme, weight_bits, calibration, compat
+            dt, gain, source, reset, v_reset, unit_gain, scheme, weight_bits, calibration, layout, compat,
+            kept=_kept(nir_only, out),
         ))  # fmt: skip
     network, shapes = read.network, read.conversion["shapes"]
     read.warnings[:0] = [line for p in network.populations.values() for line in beyond_chip(p)]
@@ -96,6 +102,9 @@ def convert_network(
     if progress:
         progress("convert", 3, 3)
     return {
+        "open_questions": read.questions,
+        "losses": read.losses,
+        "command_as_meant": read.command,
         "bundle": str(out),
         "network": network.name,
         "family": read.family,
@@ -120,7 +129,9 @@ def _write(path: Path, out: Path, read: Read) -> None:
     network = read.network
     info = ModelInfo(network.name, read.family, 0, 0, len(network.populations), 0, path.name)
     # The lists, not copies: writing the float network may add to them before they are written themselves.
-    read.conversion |= {"warnings": read.warnings, "errors": read.errors}
+    read.conversion |= {
+        "open_questions": read.questions, "losses": read.losses, "warnings": read.warnings, "errors": read.errors
+    }  # fmt: skip
     file = {"name": path.name, "size": path.stat().st_size, "sha256": digest(path)}
     origin = {"model": path.name, "path": "", "files": [file]}
     program = Program.of_network(info, network, read.conversion)
@@ -130,6 +141,21 @@ def _write(path: Path, out: Path, read: Read) -> None:
 def synapses(network: Network) -> int:
     """All connections, those of shared kernels counted one by one."""
     return sum(synapse_count(p.synapse) for p in network.projections)
+
+
+def _kept(options: Mapping[str, object], out: str | Path) -> tuple[str, ...]:
+    """The options of a call that an error repeats: all but those that it is about, the gain and the source."""
+    repeated = {name: value for name, value in options.items() if name not in ("--gain", "--source")}
+    words = [word for name, value in repeated.items() for word in _words(name, value)]
+    return (*words, "--out", str(out))
+
+
+def _words(name: str, value: object) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if isinstance(value, bool):
+        return (name if value else name.replace("--", "--no-", 1),)
+    return (name, str(value))
 
 
 def _refuse(path: Path, options: dict[str, object]) -> None:

@@ -11,14 +11,23 @@ from numpy.typing import NDArray
 
 from neurodeploy.bundle import Bundle
 from neurodeploy.bundle.network_writer import SOURCE_NIR
+from neurodeploy.conversion.spiking.compare import compare_spikes
+from neurodeploy.conversion.spiking.report import OutputReport, QuantizationReport
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.frontends.streams import Stream
+from neurodeploy.frontends.streams.values import LAYOUTS
 from neurodeploy.ir.float_network import FloatNetwork, FloatResult, chip_order
+from neurodeploy.ir.network import INPUT
 from neurodeploy.ir.network_run import NetworkResult
+from neurodeploy.neurons.registry import get_model
 from neurodeploy.pipeline.session import Progress
 from neurodeploy.pipeline.spiking.opening import lengthened, open_network, runner_for, stream_of
+from neurodeploy.pipeline.spiking.reference import against, misread, read_reference
 from neurodeploy.pipeline.spiking.running import run_kept
 from neurodeploy.storage.numpy_files import header_of, mapped
+
+#: What both sides of a comparison without a reference have in common, for the first line of an answer.
+SHARED = "the float network of the bundle: both sides share one reading of the file, --reference FILE checks that too"
 
 
 def eval_network(
@@ -26,32 +35,56 @@ def eval_network(
     input: str | Path,
     *,
     steps: int | None = None,
+    layout: str | None = None,
     labels: str | Path | None = None,
+    reference: str | Path | None = None,
     runner: str = "fast",
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Float against integers on an input, each output moved by its latency; the dictionary is what ``eval --json`` prints.
 
-    `labels` (.npy, an integer a sample): how many samples each of the two puts into the right class, which is the neuron of
-    an output with the largest sum of payloads. Raises ND3263 where the bundle holds no float network (a lava-dl .net has
-    integers only), ND3269 for labels that do not fit. Interrupted (ND3009), the same call goes on with what was finished.
+    `layout` is that of `run_network`, for all files. `labels` (.npy, an integer a sample): how many samples each side puts
+    into the right class, which is the neuron of an output with the largest sum of payloads. `reference` (.npy, .npz: an
+    array for each output): what the framework itself computed from this input. Without one both sides share one reading
+    of the file, right or wrong; "against" says which of the two it is.
+
+    Raises ND3263 where the bundle holds no float network (a lava-dl .net has integers only) and no reference is given,
+    ND3269 for labels and ND1273 for a reference that do not fit. Interrupted (ND3009), the same call goes on with what was
+    finished.
     """
     opened, network = open_network(bundle)
-    real = float_network(opened)
-    stream = stream_of(input, opened, network, steps)
+    real = float_network(opened) if has_float(opened) or reference is None else None
+    stream = stream_of(input, opened, network, steps, layout)
     engine = runner_for(runner, network, stream.steps, stream.samples)
-    classes = None if labels is None else read_labels(Path(labels), stream.samples)
-    rows = run_kept(
-        opened, network, engine, lengthened(stream, longest_latency(opened)),
-        lambda result: compare(opened, real, stream, result, classes), progress,
-    )  # fmt: skip
+    classes = None if labels is None else read_labels(Path(labels), stream)
+    outputs = outputs_of(opened, real)
+    shapes = {name: network.populations[row.population].shape for name, row in outputs.items()}
+    shapes |= {name: node.shape for name, node in real.nodes.items() if name in shapes} if real else {}
+    theirs = None
+    if reference is not None:
+        theirs = read_reference(reference, outputs, shapes, stream, layout, cut=steps is not None)
+    late = max((row.latency for row in outputs.values()), default=0)
+
+    def both_sides(result: NetworkResult) -> tuple[list[dict[str, Any]] | None, list[dict[str, Any]]]:
+        before = None if real is None else run_float(opened, real, stream)
+        own = [] if real is None or before is None else compare(opened, real, before, result, classes)
+        if theirs is None:
+            return None, own
+        return against(theirs, outputs, result, None if before is None else before.outputs, classes), own
+
+    rows, comparison = run_kept(opened, network, engine, lengthened(stream, late), both_sides, progress)
+    conversion: Any = opened.program.conversion
     return {
+        "against": SHARED if reference is None else f"{Path(reference).name}: what the framework itself computed",
+        "open_questions": [*misread(rows or []), *stream.questions, *conversion.get("open_questions", [])],
+        "losses": conversion.get("losses", []),
         "network": network.name,
         "steps": stream.steps,
         "samples": stream.samples,
         "runner": runner,
         "labels": None if labels is None else Path(labels).name,
-        "comparison": rows,
+        "reference": rows,
+        "comparison": comparison,
         "notes": stream.notes,
     }
 
@@ -88,13 +121,16 @@ def float_network(opened: Bundle) -> FloatNetwork:
     return real
 
 
-def read_labels(path: Path, samples: int) -> NDArray[np.int64]:
+def read_labels(path: Path, stream: Stream) -> NDArray[np.int64]:
     """(samples,) classes. ND3269 for anything else."""
-    fix = "give an .npy with one whole number for each sample"
+    samples, fix = stream.samples, "give an .npy with one whole number for each sample"
     try:
         header = header_of(path)
         if header.dtype.kind not in "iu" or header.shape != (samples,):
             problem = f"has shape {header.shape} and type {header.dtype} for {samples} samples"
+            if header.shape == (stream.steps,):
+                problem += f" of {stream.steps} steps"
+                fix = f"if the first axis of the input is time, add --layout {LAYOUTS[1]}"
             raise UserError("ND3269", path, problem, fix)
         return mapped(path, header).astype(np.int64)
     except (OSError, ValueError) as error:
@@ -102,15 +138,8 @@ def read_labels(path: Path, samples: int) -> NDArray[np.int64]:
         raise UserError("ND3269", path, f"cannot be read: {reason:.200}", fix) from None
 
 
-def compare(
-    opened: Bundle,
-    real: FloatNetwork,
-    stream: Stream,
-    result: NetworkResult,
-    classes: NDArray[np.int64] | None = None,
-) -> list[dict[str, Any]]:
-    """One row an output; `result` should have run as many steps longer as its latency."""
-    from neurodeploy.conversion.spiking.compare import compare_spikes
+def run_float(opened: Bundle, real: FloatNetwork, stream: Stream) -> FloatResult:
+    """The float network on the input of the chip."""
     from simulators import network_float
 
     conversion: Mapping[str, Any] = opened.program.conversion
@@ -118,7 +147,18 @@ def compare(
         name: in_source_order(stream.inputs[name], real.nodes[name].shape) * float(conversion["inputs"][name]["unit"])
         for name in real.inputs
     }
-    before = network_float.run(real, values, scheme=str(conversion["options"]["scheme"]))
+    return network_float.run(real, values, scheme=str(conversion["options"]["scheme"]))
+
+
+def compare(
+    opened: Bundle,
+    real: FloatNetwork,
+    before: FloatResult,
+    result: NetworkResult,
+    classes: NDArray[np.int64] | None = None,
+) -> list[dict[str, Any]]:
+    """One row an output; `result` should have run as many steps longer as its latency."""
+    report = QuantizationReport(real.name, {}, outputs_of(opened, real), (), ())
     return [
         {
             "population": row.output,
@@ -134,7 +174,7 @@ def compare(
             "early": row.early,
             **_decisions(opened, real, row.output, before, result, classes),
         }
-        for row in compare_spikes(before, result, report_of(opened, real))
+        for row in compare_spikes(before, result, report)
     ]
 
 
@@ -160,19 +200,26 @@ def _decisions(
     return found
 
 
-def report_of(opened: Bundle, real: FloatNetwork) -> Any:
-    """What the comparison needs of the conversion's report, from the bundle."""
-    from neurodeploy.conversion.spiking.report import OutputReport, QuantizationReport
-
-    outputs: Mapping[str, Any] = opened.program.conversion["outputs"]  # type: ignore[assignment]
-    table = {
+def outputs_of(opened: Bundle, real: FloatNetwork | None) -> dict[str, OutputReport]:
+    """What a comparison needs of the conversion's report, from the bundle. A .net has the order and steps of the chip."""
+    network = opened.program.network
+    assert network is not None  # `open_network` has seen it
+    if real is None:
+        populations = [network.populations[name] for name in network.outputs]
+        return {
+            p.name: OutputReport(
+                p.name, p.name, 0, np.arange(p.size), 1.0, p.model == INPUT or get_model(p.model).graded
+            )
+            for p in populations
+        }
+    rows: Mapping[str, Any] = opened.program.conversion["outputs"]  # type: ignore[assignment]
+    return {
         name: OutputReport(
             name, row["population"], int(row["latency"]), chip_order(real.nodes[name].shape), float(row["unit"]),
             bool(row["graded"]),
         )
-        for name, row in outputs.items()
+        for name, row in rows.items()
     }  # fmt: skip
-    return QuantizationReport(real.name, {}, table, (), ())
 
 
 def in_source_order(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:

@@ -25,9 +25,10 @@ def export_network(
     format: str | None = None,
     input: str | Path | None = None,
     steps: int | None = None,
+    layout: str | None = None,
 ) -> dict[str, Any]:
     """Write the network as ``F.nir`` or ``F.net``, or with `format` "sanafe" and its mapping into a folder
-    (`exporting_sanafe`, which alone takes `input` and `steps`); the dictionary is what ``export --json`` prints.
+    (`exporting_sanafe`, which alone takes `input`, `steps` and `layout`); the dictionary is what ``export --json`` prints.
 
     .nir : of a bundle made of a NIR file the float network that was quantised; of one made of a .net the integers as real
         numbers with a time step of `dt` seconds, where NIR has its neurons (ND1250 names what it does not have).
@@ -38,12 +39,12 @@ def export_network(
     if format == "sanafe":
         if dt is not None:
             raise UserError("ND3261", "--dt", "has no effect on SANA-FE's files", "leave it out")
-        return export_sanafe(bundle, out, input=input, steps=steps)
+        return export_sanafe(bundle, out, input=input, steps=steps, layout=layout)
     if format is not None:
         raise BundleError(
             "ND5012", f"--format {format!r:.40}", "is no format to export to", "give sanafe, or leave it out"
         )
-    for name, value in (("--input", input), ("--steps", steps)):
+    for name, value in (("--input", input), ("--steps", steps), ("--layout", layout)):
         if value is not None:
             raise UserError("ND3261", name, "has an effect only with --format sanafe", "leave it out")
     target = Path(out)

@@ -14,7 +14,12 @@ from neurodeploy.reporting.files import write_all
 
 
 def export_sanafe(
-    bundle: str | Path, out: str | Path, *, input: str | Path | None = None, steps: int | None = None
+    bundle: str | Path,
+    out: str | Path,
+    *,
+    input: str | Path | None = None,
+    steps: int | None = None,
+    layout: str | None = None,
 ) -> dict[str, Any]:
     """Write ``arch.yaml`` and ``network.yaml`` into the folder `out`; the dictionary is what ``export --json`` prints.
 
@@ -32,9 +37,9 @@ def export_sanafe(
     mapping, system = read_mapping(opened)
     spikes, notes = {}, list[str]()
     if input is not None:
-        stream = stream_of(input, opened, network, steps)
+        stream = stream_of(input, opened, network, steps, layout)
         spikes = {name: np.asarray(array[0], np.int64) for name, array in stream.inputs.items()}
-        notes += stream.notes
+        notes += [*stream.questions, *stream.notes]
         if stream.samples > 1:
             notes.append(f"the first of {stream.samples} samples is played")
     else:

@@ -80,7 +80,9 @@ def seconds_per_step(network: Network) -> float | None:
     return None if network.dt is None else network.dt.value
 
 
-def stream_of(path: str | Path, bundle: Bundle, network: Network, steps: int | None) -> Stream:
+def stream_of(
+    path: str | Path, bundle: Bundle, network: Network, steps: int | None, layout: str | None = None
+) -> Stream:
     """The input file as the conversion of this bundle takes it: shapes of the source, units of real-valued inputs.
 
     ND3268 where an input that was converted for spikes holds other payloads: the float network would read their size.
@@ -91,7 +93,7 @@ def stream_of(path: str | Path, bundle: Bundle, network: Network, steps: int | N
     shapes = {name: tuple(shape) for name, shape in conversion.get("shapes", {}).items()}
     graded = [name for name in conversion.get("graded", ()) if name in network.inputs]
     units = {name: float(conversion["inputs"][name]["unit"]) for name in graded}
-    stream = read_stream(path, network, steps, seconds_per_step(network), shapes, units)
+    stream = read_stream(path, network, steps, seconds_per_step(network), shapes, units, layout)
     for name, array in stream.inputs.items():
         if name in graded:
             _tell_larger(name, array, stream)

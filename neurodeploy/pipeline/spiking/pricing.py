@@ -19,6 +19,7 @@ def energy_network(
     input: str | Path,
     *,
     steps: int | None = None,
+    layout: str | None = None,
     host: str = "cpu-generic",
     measure_host: bool = False,
     powered: str = "used",
@@ -27,7 +28,8 @@ def energy_network(
 ) -> dict[str, Any]:
     """Price a run of the mapped bundle on an input; the dictionary is what ``energy --json`` prints.
 
-    `host` is a profile of `targets.hosts`, `measure_host` measures this machine instead; `powered` "used" or "system".
+    `layout` is that of `run_network`. `host` is a profile of `targets.hosts`, `measure_host` measures this machine
+    instead; `powered` "used" or "system".
     """
     from targets import hosts
 
@@ -35,11 +37,11 @@ def energy_network(
     mapping, system = read_mapping(opened)  # before the run: what is not mapped cannot be priced
     if not measure_host:
         hosts.get_host(host)
-    stream = stream_of(input, opened, network, steps)
+    stream = stream_of(input, opened, network, steps, layout)
     engine = runner_for(runner, network, stream.steps, stream.samples)
     result = advance(network, engine, stream, progress=progress)
     found = price(network, mapping, system, result.activity, host, measure_host, powered)
-    return {**found, "input": Path(input).name, "notes": stream.notes}
+    return {"open_questions": stream.questions, **found, "input": Path(input).name, "notes": stream.notes}
 
 
 def price(

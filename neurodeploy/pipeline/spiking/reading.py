@@ -12,9 +12,10 @@ import numpy as np
 
 from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Dyadic
-from neurodeploy.ir.float_network import FloatNetwork, Note
+from neurodeploy.ir.float_network import FloatNetwork, Loss, Note, Question
 from neurodeploy.ir.network import Network
 from neurodeploy.pipeline.spiking.opening import GRADED_PAYLOAD
+from neurodeploy.pipeline.spiking.silence import out_of_phase
 
 if TYPE_CHECKING:
     from neurodeploy.conversion.spiking.options import QuantizeOptions
@@ -26,18 +27,22 @@ BRIDGES = ("lava", "lava-dl")
 
 @dataclass(frozen=True, slots=True)
 class NirOptions:
-    """What NIR files do not say, and how they become integers; see `convert_network`."""
+    """What NIR files do not say, and how they become integers; see `convert_network`. verb, kept : the call so far, which an
+    error completes."""
 
     dt: float | None = None
     gain: str = "auto"
     source: str | None = None
     reset: str | None = None
     v_reset: float | None = None
-    unit_gain: bool = False
+    unit_gain: bool | None = None
     scheme: str | None = None
     weight_bits: int | None = None
     calibration: str | Path | None = None
+    layout: str | None = None
     compat: str | None = None
+    verb: str = "convert"
+    kept: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +61,16 @@ class NetOptions:
 
 @dataclass(slots=True, eq=False)
 class Read:
-    """A network in integers with what is known of its origin. `save_nir` writes the float network, where there is one."""
+    """A network in integers with what is known of its origin. `questions`: what its source leaves open, `losses`: what
+    integers cannot hold at all, both before all other warnings; `command`: that which reads it as the framework that it
+    looks like. `save_nir` writes the float network, where there is one."""
 
     network: Network
     family: str
     conversion: dict[str, Any]
+    questions: list[str] = field(default_factory=list)
+    losses: list[str] = field(default_factory=list)
+    command: str | None = None
     warnings: list[str] = field(default_factory=list)
     errors: list[dict[str, Any]] = field(default_factory=list)
     save_nir: Callable[[Path], None] | None = None
@@ -82,7 +92,7 @@ def read_net_file(path: Path, options: NetOptions) -> Read:
     notes = network.provenance
     warnings = [str(line) for key in ("host", "repairs", "ignored") for line in _lines(notes.get(key))]
     conversion = {"format": "lava-dl .net", "shapes": {}, "inputs": {}, "outputs": {}, "graded": []}
-    return Read(network, "lava-dl", conversion, [without_folder(line, path) for line in warnings])
+    return Read(network, "lava-dl", conversion, warnings=[without_folder(line, path) for line in warnings])
 
 
 def _lines(value: object) -> list[object]:
@@ -104,7 +114,7 @@ def read_nir_file(path: Path, given: NirOptions) -> Read:
         scheme=given.scheme or "euler", weight_bits=8 if given.weight_bits is None else given.weight_bits
     )
     options.check(real)
-    peaks, units = _calibrate(real, given.calibration, options.scheme)
+    peaks, units, asked = _calibrate(real, given, options.scheme)
     network, report = _integers(real, replace(options, peaks=peaks, graded_inputs=units), given.compat)
     found = report.to_json()
     conversion = {
@@ -114,10 +124,19 @@ def read_nir_file(path: Path, given: NirOptions) -> Read:
         "options": _recorded(given, real.dt, options.scheme),
         **found,
     }
-    read = Read(network, "NIR", conversion, errors=_errors(found))
-    read.warnings += [_line(note, path) for note in (*real.notes, *report.notes)]
+    read = Read(network, "NIR", conversion, asked, errors=_errors(found), command=_better(path, given, real))
+    if given.compat is None:
+        read.losses += out_of_phase(real, network, report, options.scheme)
+    for note in (*real.notes, *report.notes):
+        _lines_for(note, read).append(_line(note, path))
     read.save_nir = lambda target: _save_nir(real, target, path, read)
     return read
+
+
+def _lines_for(note: Note, read: Read) -> list[str]:
+    if isinstance(note, Question):
+        return read.questions
+    return read.losses if isinstance(note, Loss) else read.warnings
 
 
 def _check_together(given: NirOptions) -> None:
@@ -131,8 +150,10 @@ def _check_together(given: NirOptions) -> None:
     if given.source is not None:
         reasons.append((f"has no effect with --source {given.source}, which implies it", {"--scheme": given.scheme}))
     else:
-        only = {"--v-reset": given.v_reset, "--unit-gain": given.unit_gain or None}
+        only = {"--v-reset": given.v_reset, "--unit-gain": given.unit_gain}
         reasons.append(("is a repair of a framework's files", only))
+    if given.calibration is None:
+        reasons.append(("has no effect without --calibration, whose axes it orders", {"--layout": given.layout}))
     for reason, options in reasons:
         for name, value in options.items():
             if value is not None:
@@ -142,21 +163,21 @@ def _check_together(given: NirOptions) -> None:
 
 def _float_network(path: Path, given: NirOptions) -> FloatNetwork:
     """The network as the file says, or as the framework that wrote it means."""
-    from neurodeploy.frontends.nir.conventions import CONVENTIONS, as_meant_by, check_stable
-    from neurodeploy.frontends.nir.reader import read
+    from neurodeploy.frontends.nir.conventions import read_as
+    from neurodeploy.frontends.nir.writers import Call
 
-    if given.source is None:
-        real = read(path, given.dt, gain=given.gain, reset=given.reset)
-    else:
-        known = CONVENTIONS.get(given.source)
-        dt = known.step if given.dt is None and known is not None else given.dt
-        real = read(path, dt, gain=given.gain)
-        real = as_meant_by(
-            real, given.source, reset=given.reset, v_reset=given.v_reset, unit_gain=given.unit_gain
-        )  # fmt: skip
-    if given.scheme in (None, "euler"):
-        check_stable(real)
-    return real
+    return read_as(
+        path, given.dt, given.source, gain=given.gain, reset=given.reset, v_reset=given.v_reset,
+        unit_gain=given.unit_gain, scheme=given.scheme or "euler", call=Call(given.verb, given.kept),
+    )  # fmt: skip
+
+
+def _better(path: Path, given: NirOptions, real: FloatNetwork) -> str | None:
+    """The command with the source that a file looks like, where none was given."""
+    from neurodeploy.frontends.nir.writers import Call
+
+    source = real.provenance.get("looks_like")
+    return None if source is None else Call(given.verb, given.kept).line(path, {"--source": source})
 
 
 def _integers(real: FloatNetwork, options: QuantizeOptions, compat: str | None) -> tuple[Network, QuantizationReport]:
@@ -208,7 +229,7 @@ def _save_nir(real: FloatNetwork, target: Path, path: Path, read: Read) -> None:
 
 
 def _errors(report: dict[str, Any]) -> list[dict[str, Any]]:
-    """The worst rounding of every parameter of populations and weight of projections."""
+    """The worst rounding of every parameter of populations and weight of projections, relative to its own row."""
     rows = [
         (entry["name"], parameter, worst)
         for entry in report["populations"]
@@ -220,29 +241,30 @@ def _errors(report: dict[str, Any]) -> list[dict[str, Any]]:
             "where": where,
             "parameter": parameter,
             "absolute": abs(worst["got"] - worst["wanted"]),
-            "relative": worst["relative"] if np.isfinite(worst["relative"]) else None,
+            "relative": worst["by_row"] if np.isfinite(worst["by_row"]) else None,
         }
         for where, parameter, worst in rows
     ]
 
 
-def _calibrate(real: FloatNetwork, calibration: str | Path | None, scheme: str) -> tuple[Any, dict[str, float]]:
-    """Largest currents and voltages of the float network on a typical input, and units of inputs that are no spikes.
+def _calibrate(real: FloatNetwork, given: NirOptions, scheme: str) -> tuple[Any, dict[str, float], list[str]]:
+    """Largest currents and voltages of the float network on a typical input, units of inputs that are no spikes, and what
+    that input may mean otherwise.
 
     The unit of an input of whole numbers is a power of two that leaves them whole: nothing of them is rounded.
     """
-    if calibration is None:
-        return None, {}
+    if given.calibration is None:
+        return None, {}, []
     from neurodeploy.frontends.streams.values import read_values
     from simulators import network_float
 
     sizes = {name: real.nodes[name].shape for name in real.inputs}
-    values, _ = read_values(calibration, real.name, sizes, real.dt)
+    values = read_values(given.calibration, real.name, sizes, real.dt, given.layout)
     limit = float(GRADED_PAYLOAD)
     units = {}
-    for name, array in values.items():
+    for name, array in values.arrays.items():
         if ((array != 0) & (array != 1)).any():
             largest = float(np.abs(array).max())
             whole = largest <= limit and bool((array == np.trunc(array)).all())
             units[name] = 2.0 ** -math.floor(math.log2(limit / largest)) if whole else largest / limit
-    return network_float.run(real, values, scheme=scheme).peaks, units
+    return network_float.run(real, values.arrays, scheme=scheme).peaks, units, values.questions

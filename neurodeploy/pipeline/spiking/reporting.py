@@ -19,7 +19,7 @@ from neurodeploy.ir.network_run import NetworkResult, NetworkRunner, Probe
 from neurodeploy.neurons.registry import get_model, output_ports
 from neurodeploy.pipeline.session import Progress, read_mapping
 from neurodeploy.pipeline.spiking.converting import synapses
-from neurodeploy.pipeline.spiking.evaluating import compare, float_network, has_float, longest_latency
+from neurodeploy.pipeline.spiking.evaluating import compare, float_network, has_float, longest_latency, run_float
 from neurodeploy.pipeline.spiking.opening import (
     lengthened,
     open_network,
@@ -45,6 +45,7 @@ def report_network(
     out: str | Path,
     *,
     steps: int | None = None,
+    layout: str | None = None,
     probes: Sequence[str] = (),
     host: str = "cpu-generic",
     measure_host: bool = False,
@@ -53,7 +54,8 @@ def report_network(
 ) -> dict[str, Any]:
     """Write ``out`` (HTML) and its JSON and CSV files; returns their paths and the data.
 
-    `probes` are the states to draw ("POPULATION.VARIABLE"), three neurons each; by default those of the last populations.
+    `layout` is that of `run_network`. `probes` are the states to draw ("POPULATION.VARIABLE"), three neurons each; by
+    default those of the last populations.
     Rasters and states show the first sample. All else is of all samples.
     """
     from neurodeploy.reporting.network.files import render_network
@@ -65,7 +67,7 @@ def report_network(
     shown = {probe.name: probe for probe in watched}
     traced = [probe_of(text, network, TRACE_NEURONS) for text in probes] or _default_traces(network)
     traced = [shown.get(probe.name, probe) for probe in traced]
-    stream = stream_of(input, opened, network, steps)
+    stream = stream_of(input, opened, network, steps, layout)
     engine = runner_for(runner, network, stream.steps, stream.samples)
     result = advance(network, engine, stream, progress=progress)
     seen = advance(
@@ -76,7 +78,7 @@ def report_network(
         "run": {
             "input": Path(input).name, "runner": runner, "steps": stream.steps, "samples": stream.samples,
             "saturations": sum(result.activity.saturated.values()), "wraps": sum(result.activity.wrapped.values()),
-            "notes": stream.notes,
+            "notes": [*stream.questions, *stream.notes],
         },
         **_mapped(opened, network, result, host, measure_host),
         "populations": population_counts(network, result.activity),
@@ -113,7 +115,8 @@ def _comparison(
         tail = advance(network, engine, late, result.state)
         outputs = {name: np.concatenate([a, tail.outputs[name]], axis=1) for name, a in result.outputs.items()}
         result = replace(result, outputs=outputs)
-    return compare(opened, float_network(opened), stream, result)
+    real = float_network(opened)
+    return compare(opened, real, run_float(opened, real, stream), result)
 
 
 def about(opened: Bundle, network: Network) -> dict[str, Any]:
@@ -207,4 +210,5 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
 
 def _conversion(opened: Bundle) -> dict[str, Any]:
     found: Mapping[str, Any] = opened.program.conversion
-    return {"warnings": list(found.get("warnings", [])), "errors": list(found.get("errors", []))}
+    warnings = [line for key in ("open_questions", "losses", "warnings") for line in found.get(key, [])]
+    return {"warnings": warnings, "errors": list(found.get("errors", []))}

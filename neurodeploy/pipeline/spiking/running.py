@@ -47,6 +47,7 @@ def run_network(
     input: str | Path,
     *,
     steps: int | None = None,
+    layout: str | None = None,
     runner: str = "fast",
     probes: Sequence[str] = (),
     out: str | Path | None = None,
@@ -55,6 +56,9 @@ def run_network(
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Run a stream of input through the network and count what happened; the dictionary is what ``run --json`` prints.
+
+    `layout`: "sample-first" or "time-first", the order of the axes of `input`; None is the first, with a question in
+    "open_questions" where that makes samples of one step.
 
     `probes` are "POPULATION.VARIABLE"; `out` (.npz) takes outputs and probes, with neurons in the order of the source.
     `checkpoint` takes the state every half minute and at the end, also of an interrupted run (ND3266), each time after `out`
@@ -66,7 +70,7 @@ def run_network(
     _check_places(out, checkpoint)
     save = Keeper(opened, network, Path(out) if out else None, Path(checkpoint) if checkpoint else None)
     state = save.resumed(Path(resume), watched) if resume else None
-    stream = stream_of(input, opened, network, steps)
+    stream = stream_of(input, opened, network, steps, layout)
     engine = runner_for(runner, network, stream.steps, stream.samples)
     if state is not None:
         _check_resumed(state, stream, resume)
@@ -85,6 +89,7 @@ def run_network(
         stream.notes.append(f"{out} holds the steps from {save.first} on")
     done = stream.steps - first
     return {
+        "open_questions": stream.questions,
         "network": network.name,
         "runner": runner,
         "first_step": first + 1,

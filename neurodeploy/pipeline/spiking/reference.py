@@ -1,0 +1,115 @@
+"""What a framework itself computed, as the measure of the chip: it cannot share a wrong reading of the file with us."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy.conversion.spiking.compare import Comparison, compare_spikes
+from neurodeploy.conversion.spiking.report import OutputReport, QuantizationReport
+from neurodeploy.errors import UserError
+from neurodeploy.frontends.streams import Stream
+from neurodeploy.frontends.streams.values import LAYOUTS, read_values
+from neurodeploy.ir.network_run import NetworkResult
+
+#: Share of bins in which float32 and float64 may differ, where a membrane stands on its threshold.
+EXACT = 1e-3
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def read_reference(
+    path: str | Path,
+    outputs: Mapping[str, OutputReport],
+    shapes: Mapping[str, tuple[int, ...]],
+    stream: Stream,
+    layout: str | None,
+    cut: bool,
+) -> dict[str, NDArray[Any]]:
+    """(samples, steps, size) of each output in the order of the source, for the samples and steps of `stream`.
+
+    An .npz has one array for each output under its name; a single array serves a single output. `cut`: more steps than the
+    stream has are left out. Raises ND1273 where shape, samples, steps or values are not those of the outputs.
+    """
+    path = Path(path)
+    try:
+        # The layout that the input has, said aloud: it must not be asked again for an input of one step.
+        found = read_values(path, "the reference", shapes, None, layout or LAYOUTS[0]).arrays
+    except UserError as error:
+        if error.code not in ("ND3251", "ND3252", "ND3253"):
+            raise
+        raise UserError("ND1273", error.subject, error.problem, error.fix) from None
+    return {name: _checked(f"{path}: {name}", array, outputs[name], stream, cut) for name, array in found.items()}
+
+
+def _checked(where: str, array: NDArray[Any], output: OutputReport, stream: Stream, cut: bool) -> NDArray[Any]:
+    samples, steps = array.shape[:2]
+    enough = steps >= stream.steps if cut else steps == stream.steps
+    if samples != stream.samples or not enough:
+        problem = f"has {samples} samples of {steps} steps, the input {stream.samples} of {stream.steps}"
+        other = next(one for one in reversed(LAYOUTS))
+        fix = f"record it from that input; both are read in one order of axes, see --layout {other}"
+        raise UserError("ND1273", where, problem, fix)
+    if not output.graded and not bool(((array == 0) | (array == 1)).all()):
+        odd = int(np.count_nonzero((array != 0) & (array != 1)))
+        problem = f"has {odd} values other than 0 and 1, and the output {output.name} spikes"
+        raise UserError("ND1273", where, problem, "give spikes, one at most in a step, not membranes or sums")
+    return array[:, : stream.steps].astype(np.float64)
+
+
+def against(
+    reference: Arrays,
+    outputs: Mapping[str, OutputReport],
+    result: NetworkResult,
+    in_float: Arrays | None,
+    classes: NDArray[np.int64] | None,
+) -> list[dict[str, Any]]:
+    """One row an output: the chip against the reference and, where there is a float network, that against it too."""
+    rows = compare_spikes(reference, result, QuantizationReport("", {}, outputs, (), ()))
+    return [_row(row, reference[row.output], outputs[row.output], result, in_float, classes) for row in rows]
+
+
+def misread(rows: list[dict[str, Any]]) -> list[str]:
+    """Outputs whose float network is not what the framework ran: no rounding has happened there yet."""
+    return [
+        f"{row['population']}: {row['float_differing']} of {row['compared']} bins differ before any rounding; the file was "
+        "not read as the framework meant it (--source, --reset, --dt of convert), or axes are in another order (--layout)"
+        for row in rows
+        if not row["graded"] and (row["float_differing"] or 0) > EXACT * row["compared"]
+    ]
+
+
+def _row(
+    row: Comparison,
+    wanted: NDArray[Any],
+    output: OutputReport,
+    result: NetworkResult,
+    in_float: Arrays | None,
+    classes: NDArray[np.int64] | None,
+) -> dict[str, Any]:
+    late = result.outputs[output.population][:, row.latency : row.latency + wanted.shape[1]]
+    sums = late.sum(axis=1, dtype=np.int64)[..., np.argsort(output.order)]
+    theirs, on_chip = wanted.sum(axis=1).argmax(axis=1), sums.argmax(axis=1)
+    right = None if classes is None else int(np.count_nonzero(theirs == classes))
+    apart = None if in_float is None else np.abs(in_float[row.output] - wanted)
+    largest = max(float(np.abs(wanted).max(initial=0.0)), 1e-300)
+    return {
+        "population": row.output,
+        "latency": row.latency,
+        "reference_spikes": row.float_count,
+        "chip_spikes": row.integer_count,
+        "differing": row.differing,
+        "compared": row.bins,
+        "first_difference": None if row.first is None else row.first[1],
+        "graded": row.graded,
+        "worst": row.worst,
+        "rate_error": row.rate_error,
+        "float_differing": None if apart is None else int(np.count_nonzero(apart)),
+        "float_worst": None if apart is None else float(apart.max(initial=0.0)) / largest,
+        "same_decision": int(np.count_nonzero(theirs == on_chip)),
+        "reference_correct": right,
+        "chip_correct": None if classes is None else int(np.count_nonzero(on_chip == classes)),
+    }
