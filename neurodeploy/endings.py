@@ -88,7 +88,8 @@ def tell(error: NeurodeployError, arguments: list[str]) -> int:
     """The error as one line on stderr, with ``--json`` as an object on stdout too."""
     with suppress(BrokenPipeError):
         if "--json" in arguments:
-            verdict = {"fits": False} if error.code == "ND2001" else {}  # `map --json` answers its question either way
+            # `map --json` answers its question either way
+            verdict = {"fits": False, "verdict": "does not fit"} if error.code == "ND2001" else {}
             typer.echo(json.dumps({**verdict, "error": error.to_json()}, indent=1))
         typer.echo(f"error {plain(str(error).replace(chr(10), ' '))}", err=True)
     return error.exit_status
