@@ -173,7 +173,8 @@ def plain(text: str) -> str:
 def tell(error: NeurodeployError, arguments: list[str]) -> int:
     """The error as one line on stderr, with ``--json`` as an object on stdout too."""
     if "--json" in arguments:
-        verdict = {"fits": False} if error.code == "ND2001" else {}  # `map --json` answers its question either way
+        # `map --json` answers its question either way
+        verdict = {"fits": False, "verdict": "does not fit"} if error.code == "ND2001" else {}
         _say(json.dumps({**verdict, "error": error.to_json()}, indent=1), sys.stdout)
     _say(f"error {plain(str(error).replace(chr(10), ' '))}", sys.stderr)
     return error.exit_status

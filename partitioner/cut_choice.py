@@ -49,12 +49,12 @@ NEEDED = (
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a way to cut an island costs."""
+    """What a way to cut an island costs; time and joules are 0 where no prices were given to count them."""
 
     cores: int
     messages: int
-    time: int = 0
-    joules: int = 0
+    time: int
+    joules: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ def figures_of(cutter: Cutter, cut: Cut, share: Fraction, prices: Prices | None)
     partials = island.rows * received
     messages = int(share * (deliveries + partials))
     if prices is None:
-        return Figures(cores, messages)
+        return Figures(cores, messages, 0, 0)
     time, joules = _priced(cutter, cut, prices, cut.tiles, deliveries, partials, output)
     return Figures(cores, messages, int(share * time), int(share * joules))
 

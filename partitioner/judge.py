@@ -33,6 +33,12 @@ from .network_nets import Sent
 from .network_work import network_work
 from .nulls import null_models
 
+#: What a crossing of the border is, by what is judged.
+CROSSINGS = {
+    "token": "in and out for each call of an island on the chips: two crossings, one exchange; the bytes that they carry",
+    "time step": "in and out, where host and chips exchange every step; the energy of a sample has one exchange in all",
+}
+
 
 def program_metrics(
     mapping: Mapping,
@@ -168,6 +174,6 @@ def _all(
             "objective": mapping.objective, "seed": mapping.seed, "notes": list(mapping.notes), "seconds": None,
             "cpu_seconds": None, "peak_bytes": None,
         },
-        "fallback": fallback(mapping, crossings),
+        "fallback": fallback(mapping, crossings, CROSSINGS[unit]),
         "nulls": null_models(nets, places, system, mapping.seed) if nulls else None,
     }  # fmt: skip

@@ -232,7 +232,7 @@ def layers_of(
     return found
 
 
-def fallback(mapping: Mapping, crossings: float) -> dict[str, Any]:
+def fallback(mapping: Mapping, crossings: float, text: str) -> dict[str, Any]:
     """Metric 10: how often a token (step) crosses the border between chips and host, and the bytes that cross."""
     devices = [entry.device for entry in mapping.assignments]
     return {
@@ -240,7 +240,7 @@ def fallback(mapping: Mapping, crossings: float) -> dict[str, Any]:
         "host_operations": devices.count("host"),
         "chip_operations": devices.count("chip"),
         "bytes": sum(entry.bytes_per_token for entry in mapping.assignments if entry.device == "chip"),
-        "text": "in and out for each call of the chips, so that two crossings are one exchange; bytes that they carry",
+        "text": text,
     }
 
 

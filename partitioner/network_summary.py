@@ -33,6 +33,7 @@ def summary(
     traffic = network_traffic(mapping, network, system).to_json()
     return {
         **head(mapping, violations, 0),
+        "islands": sum(population.model != INPUT for population in network.populations.values()),
         "border_bytes_per_token": traffic["host_in"]["bytes"] + traffic["host_out"]["bytes"],
         "traffic_per_token": traffic,
         "utilisation": utilisation(list(demands.values()), system),

@@ -43,18 +43,19 @@ class Places:
     chip, core : (tiles,) int64. chips, cores : how many it takes. notes : what a reader must know of how it came about.
     bound : no packing of these tiles takes fewer cores. torn : chips that kept groups touch beyond the least. cut : messages
     between chips, but for the host's to the first chip of each. strategy, division : which packing and which division won.
+    None and "" where tiles were packed and not divided, since the system is too small.
     """
 
     chip: Ints
     core: Ints
     chips: int
     cores: int
-    notes: tuple[str, ...] = ()
-    bound: int = 0
-    torn: int = 0
-    cut: int = 0
-    strategy: str = ""
-    division: str = ""
+    notes: tuple[str, ...]
+    bound: int
+    torn: int | None
+    cut: int | None
+    strategy: str
+    division: str
 
 
 def finish(
@@ -91,7 +92,7 @@ def finish(
     """
     if not tiles:
         none = np.zeros(0, np.int64)
-        return Places(none, none, 0, 0)
+        return Places(none, none, 0, 0, (), 0, 0, 0, "", "")
     run = _Run(tiles, nets_of, limits_of(system.chip, options, limits), system, available, options, work)
     run.pack(compatible)
     if run.needed > available:
@@ -206,7 +207,8 @@ class _Run:
     def unplaced(self) -> Places:
         """Filling order, for a system that is too small."""
         chip, core = np.divmod(self.core_of_tile, self.system.chip.cores)
-        return Places(chip, core, self.needed, self.cores, tuple(self.notes), int(self.packing["bound"]))
+        bound, strategy = int(self.packing["bound"]), str(self.packing["strategy"])
+        return Places(chip, core, self.needed, self.cores, tuple(self.notes), bound, None, None, strategy, "")
 
     def divide(self, affinity: Sequence[tuple[str, str, int]]) -> None:
         self.nets = self.nets_of(self.core_of_tile)

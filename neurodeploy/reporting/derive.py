@@ -66,7 +66,7 @@ def fit_clause(section: MapSection) -> str:
     if fit_of(section) == PARTLY:
         left = section["host_islands"]
         host = f"{units.count(left)} island{'s' if left != 1 else ''} run{'s' if left == 1 else ''} on the host"
-        return f"fits only partly on {units.count(used)} of {units.count(available)} {chips}: {host}"
+        return f"fits only partly ({host}, the rest on {units.count(used)} of {units.count(available)} {chips})"
     if section["fits"] and used == available == 1:
         return "fits on one chip"
     if section["fits"]:

@@ -16,14 +16,16 @@ from neurodeploy.ir.mapping import Usage
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.ir.result import ActivityCounts, HostIsland, IslandActivity, ShardCounts
 from neurodeploy.neurons.model import Stepped
+from partitioner.cut_choice import Figures
 from partitioner.link_loads import Loads, Routed
 from partitioner.metrics import Work as JudgedWork
 from partitioner.offload_price import Price
+from partitioner.stages import Places
 from partitioner.traffic import Traffic
 
 COUNTS = (
-    ActivityCounts, ClassLoad, CopyFlow, Counts, HostIsland, HostLoad, HostWork, IslandActivity, IslandWork, JudgedWork,
-    Loads, NetworkActivity, NetworkWork, Price, Routed, ShardCounts, Stage, Timing, Traffic, Usage,
+    ActivityCounts, ClassLoad, CopyFlow, Counts, Figures, HostIsland, HostLoad, HostWork, IslandActivity, IslandWork,
+    JudgedWork, Loads, NetworkActivity, NetworkWork, Places, Price, Routed, ShardCounts, Stage, Timing, Traffic, Usage,
 )  # fmt: skip
 
 

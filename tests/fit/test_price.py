@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -9,11 +11,13 @@ from neurodeploy.accounting.account import account
 from neurodeploy.accounting.outline_board import Board
 from neurodeploy.accounting.routes import chip_route
 from neurodeploy.frontends.outlines import read_outline
-from neurodeploy.pipeline.fit_pricing import Assumed, OnHost, host_load, price
-from partitioner.fit import plan
+from neurodeploy.ir.outline import Matrix, Part
+from neurodeploy.pipeline.fit_pricing import Assumed, OnHost, _derived, host_load, price
+from partitioner.fit import Unit, plan
 from partitioner.fit_chips import layout
 from partitioner.mapper import map_program
 from partitioner.options import Options
+from partitioner.split import Tile
 from targets.hosts import get_host
 from targets.systems import get_system
 from tests.fit.hollow import counts_of, program_of
@@ -45,6 +49,23 @@ def test_agrees_with_the_account_of_a_mapping(name: str, activity: float) -> Non
         assert ledger.chips_used == truth.chips_used
         dynamic = [{k: v.nominal for k, v in x.by_component().items()} for x in (ledger, truth)]
         assert dynamic[0]["synapses"] == pytest.approx(dynamic[1]["synapses"], rel=0.01)
+
+
+def test_partial_sums_of_a_plan_are_counted_in_messages() -> None:
+    """Without weights a sum over c columns is bounded by c * 127 * 32767: 1024 columns make 2^32 and take two messages of
+    32 bits a row, 512 take one; at 4 bits 1024 * 7 * 32767 takes one."""
+    nothing = (0, 0, 0, 0, 0)
+    matrix = Matrix("down", 1536, (Part("down", 10),))
+    tiles = tuple(
+        Tile("down", kind, (0, 10), columns, "down", nothing)
+        for kind, columns in (("synapses", (0, 1024)), ("synapses", (1024, 1536)), ("reducer", (0, 2)))
+    )
+    for bits, words in ((8, 2 + 1), (4, 1 + 1)):
+        unit = Unit("down", bits, (0, 1), 1, Fraction(1), (matrix,), tiles, (0, 1, 2), 3, 6)
+        (work,) = _derived(unit, ALIA, 1.0)
+        tokens = work.tokens
+        assert work.synops == tokens * (10 * 1536 + 10 * words)
+        assert work.traffic.deliveries == tokens * (1536 + 10 * words + 10)
 
 
 def test_half_the_activity_halves_the_synapses() -> None:

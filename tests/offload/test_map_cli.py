@@ -98,6 +98,8 @@ def test_without_the_budget_or_strictly_it_is_an_error(copy: Path, capsys: pytes
     strict = call(["map", str(copy), *BUDGET, "--no-offload"], capsys)
     assert (strict.status, strict.err.split()[1]) == (3, "ND2001")
     assert "islands on the host" in strict.err
+    answered = json.loads(call(["map", str(copy), *BUDGET, "--no-offload", "--json"], capsys).out)
+    assert (answered["fits"], answered["verdict"]) == (False, "does not fit")
     plain = call(["map", str(copy), "--system", "oheo-gulch", "--max-rows", str(ROWS), "--no-place"], capsys)
     assert (plain.status, plain.err.split()[1]) == (3, "ND2001")
     assert "kapoho-point (8 chips) holds it" in plain.err

@@ -32,10 +32,10 @@ def test_verdict_of_what_does_not_fit(smollm: dict[str, Any]) -> None:
 def test_what_fits_partly_is_neither_a_fit_nor_a_failure(smollm: dict[str, Any]) -> None:
     smollm["map"] |= {"fits": False, "host_islands": 28, "chips_used": 8, "chips_available": 8}
     clauses = derive.verdict(smollm)  # type: ignore[arg-type]
-    assert clauses[0] == "fits only partly on 8 of 8 chips: 28 islands run on the host"
+    assert clauses[0] == "fits only partly (28 islands run on the host, the rest on 8 of 8 chips)"
     assert clauses[1].startswith("needs ")
     smollm["map"] |= {"host_islands": 1}
-    assert derive.verdict(smollm)[0].endswith(": 1 island runs on the host")  # type: ignore[arg-type]
+    assert derive.verdict(smollm)[0].startswith("fits only partly (1 island runs on the host, ")  # type: ignore[arg-type]
 
 
 def test_a_measured_unit_cost_makes_no_measured_joule() -> None:
