@@ -41,7 +41,7 @@ def eval_network(
     stream = stream_of(input, opened, network, steps)
     classes = None if labels is None else read_labels(Path(labels), stream.samples)
     rows = run_kept(
-        opened, network, engine, lengthened(stream, longest_latency(opened)),
+        opened, network, engine, lengthened(stream, longest_latency(opened)), runner,
         lambda result: compare(opened, real, stream, result, classes), progress,
     )  # fmt: skip
     return {
