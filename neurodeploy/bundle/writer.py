@@ -81,6 +81,11 @@ class BundleWriter:
         """Islands that an earlier call had finished."""
         return self._stages.reused
 
+    @property
+    def notes(self) -> list[str]:
+        """What went wrong with results that were kept, or were to be kept."""
+        return self._stages.notes
+
     def _keep(self, work: Path) -> bool:
         """Leave finished islands and what is known of them; the rest of a bundle is soon made again."""
         self.finished = len(list((work / PROGRESS).glob("island-*.json")))

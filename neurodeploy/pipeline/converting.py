@@ -120,7 +120,7 @@ def convert(
             ),
             key=lambda row: row["output_sqnr_db"],
         )[:5],
-        "warnings": warnings,
+        "warnings": [*warnings, *writer.notes],
         "seconds": time.perf_counter() - began,
     }
 

@@ -170,5 +170,6 @@ def eval(
         "top1_agreement": agreement(baseline, scores["chip"]) if baseline else None,
         "saturations": scores["chip"].saturations,
         "windows_resumed": stages.reused,
+        "notes": stages.notes,
         "runner": runner,
     }

@@ -198,6 +198,8 @@ def print_eval(found: Mapping[str, Any], console: Console | None = None) -> None
             console,
             f"{units.count(found['windows_resumed'])} windows were finished by an earlier run that was broken off",
         )
+    for note in found.get("notes", ()):
+        say(console, f"note: {note}", "yellow")
 
 
 def print_explain(found: Sequence[Any], console: Console | None = None) -> None:

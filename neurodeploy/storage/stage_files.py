@@ -68,8 +68,8 @@ class StageFiles:
         if self.folder is None:
             return compute()
         name = f"{stage}-{inputs()[:32]}"
-        found = self._read(name)
-        if found is not None and whole(found[1]):
+        found = self._read(name, whole)
+        if found is not None:
             self.reused += 1
         else:
             found = compute()
@@ -77,7 +77,7 @@ class StageFiles:
         self.kept += self.folder is not None
         return found
 
-    def _read(self, name: str) -> Result | None:
+    def _read(self, name: str, whole: Callable[[dict[str, Any]], bool]) -> Result | None:
         assert self.folder is not None
         path = self.folder / f"{name}.json"
         if not path.exists():
@@ -85,7 +85,7 @@ class StageFiles:
         try:
             facts = json.loads(path.read_text(encoding="utf-8"))
             data = path.with_suffix(".npy").read_bytes()
-            if facts["sha256"] != digest(data, _canonical(facts["facts"])):
+            if facts["sha256"] != digest(data, _canonical(facts["facts"])) or not whole(facts["facts"]):
                 raise ValueError("digest")
             return np.load(BytesIO(data), allow_pickle=False), facts["facts"]
         except (OSError, ValueError, KeyError, TypeError):

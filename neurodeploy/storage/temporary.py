@@ -138,7 +138,8 @@ def refuse_others(path: Path) -> None:
     if stat.S_ISLNK(mode):
         raise OSError(errno.EINVAL, f"is a link to {path.readlink()}: name that itself", str(path))
     if not stat.S_ISREG(mode):
-        raise OSError(errno.EINVAL, "is a device or a pipe, a file is needed", str(path))
+        kind = "a named pipe" if stat.S_ISFIFO(mode) else "a socket" if stat.S_ISSOCK(mode) else "a device"
+        raise OSError(errno.EINVAL, f"is {kind}, not a regular file", str(path))
 
 
 @contextmanager

@@ -172,7 +172,8 @@ def test_a_damaged_island_is_made_again(
     else:
         file.write_bytes(content[:-1] + (b"" if damage == "cut" else bytes([content[-1] ^ 1])))
     made.clear()
-    assert call(convert(llama, out), capsys).status == 0
+    found = call(convert(llama, out), capsys)
+    assert found.status == 0 and "was damaged and was computed again" in found.out
     assert len(made) == 1 and members(out) == wanted
 
 

@@ -140,8 +140,9 @@ def test_a_cache_that_vanishes_or_fills_up(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(stage_files, "replace_file", full)
-    assert measured(llama_bundle, tmp_path, capsys)["windows_resumed"] == 0
-    assert len(ran) == WINDOWS
+    found = measured(llama_bundle, tmp_path, capsys)
+    assert found["windows_resumed"] == 0 and len(ran) == WINDOWS
+    assert any("nothing is kept of a run that is broken off" in note for note in found["notes"])
 
 
 def test_little_is_kept(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,7 +44,7 @@ THERE: dict[str, tuple[Callable[[Path], None], str]] = {
     "a link": (_link, "is a link to mine"),
     "a link to nothing": (_loose_link, "is a link to nowhere"),
     "a folder": (_folder, "is a folder"),
-    "a pipe": (_pipe, "is a device or a pipe"),
+    "a pipe": (_pipe, "is a named pipe"),
 }
 
 
@@ -78,8 +78,17 @@ def test_only_files_are_replaced(
     assert snapshot(tmp_path) == before
 
 
-@pytest.mark.parametrize("name", ["r.json", "r_cores.csv", "r_populations.csv", "r_projections.csv"])
-@pytest.mark.parametrize("content", ['{"mine": 1}', '{\n  "mine": 1\n}', "chip;core\n1;2\n", "mine"])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("r.json", '{"mine": 1}'),
+        ("r.json", '{\n  "mine": 1\n}'),
+        ("r.json", "mine"),
+        ("r_cores.csv", "chip;core\n1;2\n"),
+        ("r_populations.csv", "projection,source\n"),
+        ("r_projections.csv", "mine"),
+    ],
+)
 def test_a_report_replaces_no_file_of_others_beside_it(
     name: str, content: str, bundle: Path, files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

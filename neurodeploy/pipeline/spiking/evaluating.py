@@ -72,7 +72,7 @@ def eval_network(
             return None, own
         return against(theirs, outputs, result, None if before is None else before.outputs, classes), own
 
-    rows, comparison = run_kept(opened, network, engine, lengthened(stream, late), both_sides, progress)
+    rows, comparison = run_kept(opened, network, engine, lengthened(stream, late), runner, both_sides, progress)
     conversion: Any = opened.program.conversion
     return {
         "against": SHARED if reference is None else f"{Path(reference).name}: what the framework itself computed",

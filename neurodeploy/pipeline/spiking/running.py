@@ -178,15 +178,17 @@ def run_kept(
     network: Network,
     runner: NetworkRunner,
     stream: Stream,
+    asked: str,
     then: Callable[[NetworkResult], T],
     progress: Progress | None = None,
 ) -> T:
     """`advance`, and `then` with the outputs of all steps (its counts are those of this call).
 
+    `asked` is the runner that was asked for: results of one that was to be checked are not taken for those of another.
     State and outputs are kept in the cache folder when any of it is interrupted (ND3009), and every half minute: the same
     call goes on from there.
     """
-    words = f"{__version__} {opened.manifest['sha256']} {runner.name} {stream.steps} {sorted(stream.inputs)}"
+    words = f"{__version__} {opened.manifest['sha256']} {asked} {stream.steps} {sorted(stream.inputs)}"
     arrays = [stream.inputs[name] for name in sorted(stream.inputs)]
     with kept_folder(digest(words, *(f"{a.dtype} {a.shape}" for a in arrays), *arrays)) as folder:
         out, checkpoint = (None, None) if folder is None else (folder / "outputs.npz", folder / "state")
