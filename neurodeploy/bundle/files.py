@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from neurodeploy.errors import BundleError
+from neurodeploy.storage.opening import open_regular
 
 FORMAT = 1
 JSON_LIMIT = 1 << 28
@@ -24,7 +25,7 @@ _PIECE = 1 << 20
 def digest(path: Path) -> str:
     """sha256 of a file, read in pieces."""
     state = hashlib.sha256()
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while piece := file.read(_PIECE):
             state.update(piece)
     return state.hexdigest()

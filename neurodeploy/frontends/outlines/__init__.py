@@ -21,6 +21,7 @@ from neurodeploy.frontends.outlines import decoders, plain, recurrent
 from neurodeploy.frontends.outlines.draw import Sketch, outline
 from neurodeploy.frontends.outlines.settings import fields_of, text_part
 from neurodeploy.ir.outline import Outline
+from neurodeploy.storage.opening import open_regular
 
 #: Largest config.json that is read.
 CONFIG_LIMIT = 16_000_000
@@ -88,7 +89,7 @@ def read_outline(model: str | Path, context: int = CONTEXT, *, generic: bool = F
         if not path.exists():
             raise _nowhere(model)
         try:
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 magic = file.read(4)
         except OSError as error:
             raise cannot_open(path, error) from None

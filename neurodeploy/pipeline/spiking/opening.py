@@ -18,6 +18,7 @@ from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Direct, Network, Population
 from neurodeploy.ir.network_run import NetworkRunner, Probe
 from neurodeploy.neurons.registry import get_model
+from neurodeploy.storage.opening import refuse_strange
 
 if TYPE_CHECKING:
     from neurodeploy.frontends.streams import Stream
@@ -65,8 +66,10 @@ def check_place(path: Path) -> None:
     """ND5004 where no file of that name can be written: said before the work, not after it."""
     if path.is_dir() or not path.name:
         raise BundleError("ND5004", path, "is a folder, a file is needed", f"name one: {path / 'name.ending'}")
-    with writing(path), tempfile.TemporaryFile(dir=path.parent):
-        pass
+    with writing(path):
+        refuse_strange(path)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
 
 
 def seconds_per_step(network: Network) -> float | None:
