@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ def convert_network(
     else:
         read = read_nir_file(path, NirOptions(
             dt, gain, source, reset, v_reset, unit_gain, scheme, weight_bits, calibration, compat
-        ))  # fmt: skip
+        ), progress and partial(progress, "join linear nodes"))  # fmt: skip
     network, shapes = read.network, read.conversion["shapes"]
     read.warnings[:0] = [line for p in network.populations.values() for line in beyond_chip(p)]
     if progress:
