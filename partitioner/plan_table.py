@@ -10,7 +10,8 @@ kind, group, on_chips, cores, joules_per_token, bytes_per_token, reason    writt
 ========  =============================================================================================================
 
 Only `name` and one column to change are needed. A line that names a group holds for all its islands. Separated by commas,
-or by semicolons as some spreadsheets write; UTF-8. Everything is checked: nothing of a table with an error is used.
+or by semicolons as some spreadsheets write; UTF-8. A name that a spreadsheet would run as a formula has an apostrophe
+before it, which is taken away when it is read. Everything is checked: nothing of a table with an error is used.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from pathlib import Path
 from neurodeploy.errors import UserError
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.program import IslandCall, Program
+from neurodeploy.storage.opening import read_bounded
+from neurodeploy.storage.tables import csv_text, marked
 
 from .classify import REASONS
 from .options import Pin
@@ -146,20 +149,18 @@ def write_plan(
     mapping: Mapping, names: Table[str, str], groups: Table[str, str], joules: Table[str, float], pins: Table[str, Pin]
 ) -> str:
     """The table of a mapping. `names`: the island of a call; `groups`, `joules` and `pins` (hints that stay) by island."""
-    out = io.StringIO()
-    table = csv.writer(out, lineterminator="\n")
-    table.writerow(["name", *EDITED, *READ])
+    rows = []
     placed = mapping.by_island()
     for entry in mapping.assignments:
         name = names.get(entry.path, entry.path)
         shards, pin = placed.get(name, []), pins.get(name, Pin())
         hints = ["" if value is None else value for value in (pin.rows, pin.blocks, pin.chip)]
         price = f"{joules[name]:.4g}" if name in joules else ""
-        table.writerow([
+        rows.append([
             name, entry.device, *hints, entry.op, groups.get(name, ""), _chips(shards),
             len({(shard.chip, shard.core) for shard in shards}) or "", price, entry.bytes_per_token, entry.reason.text,
         ])  # fmt: skip
-    return out.getvalue()
+    return csv_text(["name", *EDITED, *READ], rows)
 
 
 def _chips(shards: Iterable[Shard]) -> str:
@@ -197,13 +198,11 @@ def _pin(where: str, name: str, values: Table[str, str]) -> Pin:
 
 def _text(path: Path) -> str:
     try:
-        if path.is_file() and path.stat().st_size > MOST_BYTES:
-            raise UserError(
-                "ND2061", path, f"is larger than {MOST_BYTES} bytes: no plan is", "give a table of operations"
-            )
-        data = path.read_bytes()
+        data = read_bounded(path, MOST_BYTES)
     except OSError as error:
         raise UserError("ND2061", path, f"cannot be read: {error.strerror}", "check the path") from None
+    if data is None:
+        raise UserError("ND2061", path, f"is larger than {MOST_BYTES} bytes: no plan is", "give a table of operations")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -229,7 +228,7 @@ def _rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
                 raise _bad(
                     path, reader.line_num, f"has {len(row)} fields, the header {len(header)}", "quote its commas"
                 )
-            yield reader.line_num, dict(zip(header, row, strict=False))
+            yield reader.line_num, dict(zip(header, map(marked, row), strict=False))
     except csv.Error as error:
         raise _bad(path, reader.line_num, f"is no line of a table: {error}", "save it as CSV") from None
     if not header:

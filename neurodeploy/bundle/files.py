@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from neurodeploy.errors import BundleError
-from neurodeploy.storage.temporary import refuse_others, replace_file
+from neurodeploy.storage.opening import open_regular
+from neurodeploy.storage.temporary import refuse_all_but_files, replace_file
 
 FORMAT = 1
 JSON_LIMIT = 1 << 28
@@ -22,7 +23,7 @@ _PIECE = 1 << 20
 def digest(path: Path) -> str:
     """sha256 of a file, read in pieces."""
     state = hashlib.sha256()
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while piece := file.read(_PIECE):
             state.update(piece)
     return state.hexdigest()
@@ -72,7 +73,7 @@ def check_place(path: Path, parents: bool = False, example: str = "name.ending")
     if path.is_dir() or not path.name:
         raise BundleError("ND5004", path, "is a folder, a file is needed", f"name one: {path / example}")
     with writing(path):
-        refuse_others(path)
+        refuse_all_but_files(path)
         if path.parent.exists() or not parents:
             with tempfile.TemporaryFile(dir=path.parent):
                 pass

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from neurodeploy.errors import ModelError
+from neurodeploy.storage.opening import open_regular
 
 if TYPE_CHECKING:
     from neurodeploy.ir.graph import WeightStore
@@ -39,7 +40,7 @@ def open_store(path: str | Path) -> OpenedStore:
     if path.is_dir():
         return _open_folder(path)
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             magic = file.read(4)
     except OSError as error:
         from neurodeploy.frontends.files import cannot_open

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import ModelError
+from neurodeploy.storage.opening import open_regular, read_bounded
 
 #: Largest JSON side file (config.json, the shard index, tokenizer_config.json) that is read; real ones are below 20 MB.
 JSON_LIMIT = 100_000_000
@@ -39,7 +40,7 @@ class MappedFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 self.size = file.seek(0, 2)
                 if self.size == 0:
                     raise ModelError("ND1004", path, "the file is empty", "fetch the file again")
@@ -99,11 +100,10 @@ def parse_json(text: bytes, subject: object) -> dict[str, Any]:
 def read_json(path: Path, limit: int = JSON_LIMIT) -> dict[str, Any]:
     """The object in a JSON file of at most `limit` bytes. Raises ND1001 or ND1004."""
     try:
-        with path.open("rb") as file:
-            text = file.read(limit + 1)
+        text = read_bounded(path, limit)
     except OSError as error:
         raise cannot_open(path, error) from None
-    if len(text) > limit:
+    if text is None:
         raise ModelError("ND1004", path, f"is larger than {limit} bytes, which no such file is", "fetch it again")
     return parse_json(text, path)
 

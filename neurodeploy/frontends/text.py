@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from neurodeploy.errors import UserError
+from neurodeploy.storage.opening import read_bounded
 
 #: Larger files are more than any calibration or evaluation here reads.
 TEXT_LIMIT = 1 << 30
@@ -14,13 +15,13 @@ def read_text(path: str | Path) -> str:
     """The text of a file. ND1104 missing or unreadable, ND1105 empty, ND1106 not UTF-8."""
     path = Path(path)
     try:
-        if path.stat().st_size > TEXT_LIMIT:
-            raise UserError("ND1104", path, f"is larger than {TEXT_LIMIT} bytes", "give a part of it")
-        data = path.read_bytes()
+        data = read_bounded(path, TEXT_LIMIT)
     except FileNotFoundError:
         raise UserError("ND1104", path, "no such text file", "check the path") from None
     except OSError as error:
         raise UserError("ND1104", path, f"cannot be read: {error.strerror}", "give a text file") from None
+    if data is None:
+        raise UserError("ND1104", path, f"is larger than {TEXT_LIMIT} bytes", "give a part of it")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

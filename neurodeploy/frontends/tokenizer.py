@@ -172,15 +172,15 @@ def open_tokenizer(path: str | Path, vocab_size: int, settings: Mapping[str, Any
 
 def _from_folder(folder: Path, vocab_size: int) -> Tokenizer:
     file = folder / "tokenizer.json"
-    if not file.is_file():
-        other = [name for name in OTHER_TOKENIZERS if (folder / name).is_file()]
+    if not file.exists():
+        other = [name for name in OTHER_TOKENIZERS if (folder / name).exists()]
         if other:
             fix = "write it with transformers: AutoTokenizer.from_pretrained(folder).save_pretrained(folder)"
             raise ModelError("ND1009", folder, f"has {', '.join(other)} but no tokenizer.json", fix)
         return ByteTokenizer(vocab_size)
     inner = _load(file)
     config, generation, tokens = (
-        read_json(folder / name) if (folder / name).is_file() else {}
+        read_json(folder / name) if (folder / name).exists() else {}
         for name in ("config.json", "generation_config.json", "tokenizer_config.json")
     )
     text_config = config.get("text_config")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 import os
@@ -14,9 +12,9 @@ from typing import Any
 
 from neurodeploy.errors import BundleError
 from neurodeploy.reporting.check import check
-from neurodeploy.reporting.html import clean
 from neurodeploy.reporting.page import page
 from neurodeploy.reporting.schema import PHASES, MapSection, ReportData
+from neurodeploy.storage.tables import csv_text
 from neurodeploy.storage.temporary import written_aside
 
 #: What ends the name of each file, and what the page says of it.
@@ -109,22 +107,6 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list):
         return [_finite(item) for item in value]
     return value
-
-
-def csv_text(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(_cell(name) for name in head)
-    writer.writerows([_cell(value) for value in row] for row in rows)
-    return out.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    """Text that a spreadsheet would run as a formula is written with an apostrophe before it."""
-    if not isinstance(value, str):
-        return value
-    value = clean(value)
-    return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t") else value
 
 
 def ops_csv(data: ReportData) -> str:

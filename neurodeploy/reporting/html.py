@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from neurodeploy.storage.tables import clean
+
 
 class Html(str):
     """Markup that is safe to insert as it stands. Made by the functions of this file only."""
@@ -19,12 +21,6 @@ Attr = str | int | float | bool | None
 
 _VOID = frozenset({"meta", "input", "br", "rect", "line", "path", "circle", "link"})
 _HTML_VOID = frozenset({"meta", "input", "br", "link"})
-
-
-def clean(text: str) -> str:
-    """Text without characters that no page, CSV or terminal should get: control characters and lone surrogates."""
-    text = text.encode("utf-8", "replace").decode("utf-8")
-    return "".join("\ufffd" if (ord(c) < 32 and c not in "\n\t") or 127 <= ord(c) < 160 else c for c in text)
 
 
 def text(value: Child) -> Html:

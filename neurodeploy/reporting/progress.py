@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol, TextIO
 
-from neurodeploy.reporting.html import clean
+from neurodeploy.storage.tables import clean
 
 #: Seconds between two lines where there is no terminal.
 INTERVAL_S = 10.0

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from neurodeploy.reporting import units
-from neurodeploy.reporting.html import clean
+from neurodeploy.storage.tables import clean
 
 #: Where no width is known (a pipe, a file) lines may be so long.
 _WIDTH = 120

@@ -124,7 +124,7 @@ def remove(path: Path) -> None:
             path.unlink()
 
 
-def refuse_others(path: Path) -> None:
+def refuse_all_but_files(path: Path) -> None:
     """`OSError` EINVAL or EISDIR where a file may not take the place of what is there: a folder, a link, a device, a pipe.
 
     Renamed onto, a link would be lost and what it leads to be left as it was; a device would become a file.
@@ -148,7 +148,7 @@ def written_aside(path: Path, parents: bool = False) -> Iterator[Path]:
 
     A reader sees the old file or the new one, never half of one. With `parents` the folders above it are made.
     """
-    refuse_others(path)
+    refuse_all_but_files(path)
     if parents:
         path.parent.mkdir(parents=True, exist_ok=True)
     sweep(path)

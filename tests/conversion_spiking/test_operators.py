@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -130,3 +132,57 @@ def test_chains_beyond_reason_are_refused() -> None:
     huge = [FloatNode("s", "scale", big, big, {"scale": np.broadcast_to(np.ones(()), big)}), nodes[1]]
     with pytest.raises(UserError, match="ND1244 f: "):
         matrix(huge, size_of(big), big, size_of(big))
+
+
+@pytest.mark.parametrize("first", ["matrix", "flatten, matrix", "scale, matrix"])
+def test_the_first_matrix_is_taken_as_it_is(first: str) -> None:
+    """Its columns are the answers to unit inputs, to the last bit, whatever follows."""
+    own = np.random.default_rng(3)
+    nodes = [affine("w", own.normal(size=(6, 8)), 1.0), affine("v", own.normal(size=(5, 6)), 1.0)]
+    shape: tuple[int, ...] = (8,)
+    if first.startswith("flatten"):
+        shape = (2, 2, 2)
+        nodes.insert(0, flatten("f", shape))
+    if first.startswith("scale"):
+        nodes.insert(0, neuron("s", "scale", (8,), scale=np.ones(8)))
+    x = np.eye(8).reshape(8, *shape)
+    for node in nodes:
+        x = apply(node, x, bias=False)
+    np.testing.assert_array_equal(as_matrix(compose(nodes, shape, (5,))), x.T)
+
+
+def test_nothing_is_multiplied_where_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three matrices of zeros, 4096 x 4096 each and 179 kB of a file, took a minute."""
+    from neurodeploy.conversion.spiking import operators
+
+    monkeypatch.setattr(operators, "apply", lambda *_, **__: pytest.fail("a product with zeros"))
+    zeros = [affine(name, np.zeros((300, 300)), 1.0) for name in "abc"]
+    told: list[tuple[int, int]] = []
+    found = compose(zeros, (300,), (300,), lambda done, total: told.append((done, total)))
+    assert isinstance(found, Matrix) and found.values.size == 0 and found.rows == found.columns == 300
+    assert told[-1] == (300, 300)
+
+
+def test_long_work_is_told_as_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By columns: a minute of products without a word looks like a program that stands."""
+    import nir
+
+    from neurodeploy import pipeline
+    from neurodeploy.conversion.spiking import operators
+
+    monkeypatch.setattr(operators, "BATCH", 1000)
+
+    weight = np.random.default_rng(0).normal(size=(3, 90, 90))
+    nodes = {
+        "in": nir.Input(np.array([90])),
+        **{f"w{k}": nir.Linear(weight[k]) for k in range(3)},
+        "n": nir.IF(*(np.full(90, value) for value in (1.0, 1.0, 0.0))),
+        "out": nir.Output(np.array([90])),
+    }
+    nir.write(tmp_path / "x.nir", nir.NIRGraph(nodes, list(zip(nodes, list(nodes)[1:], strict=False))))
+    told: list[tuple[str, int, int]] = []
+    pipeline.convert_network(
+        tmp_path / "x.nir", tmp_path / "x.nd", dt=1e-3, gain="per-step", progress=lambda *row: told.append(row)
+    )
+    done = [row[1] for row in told if row[0] == "join linear nodes"]
+    assert len(done) > 1 and done == sorted(done) and done[-1] == 90

@@ -63,6 +63,13 @@ def spm(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
+def long_pieces() -> dict[str, Any]:
+    """A piece of a megabyte would be cut a million times, half a megabyte copied each time."""
+    found = spm()
+    found["tokenizer.ggml.tokens"] = [*found["tokenizer.ggml.tokens"][:-1], "a" * 1_000_000]
+    return found
+
+
 def joined(text: str, tokens: list[str]) -> list[int]:
     """SentencePiece's rule, as slow as it reads: join the best pair, the leftmost of equals, until none is left."""
     score = {piece: -i for i, piece in enumerate(PIECES + CHARACTERS)}
@@ -196,6 +203,7 @@ def test_default_start_of_a_text_is_that_of_the_pre_tokenizer():
         (bpe(eos_token_id="end"), "ND1004", "eos_token_id"),
         (bpe(eos_token_id=5000), "ND1009", "5000 is not in the model's vocabulary"),
         (spm(scores=None), "ND1004", "scores"),
+        (long_pieces(), "ND1009", "pieces of up to 1000000 characters"),
         (spm(scores=np.zeros(3, np.float32)), "ND1004", "scores"),
         (keys(model="llama", tokens=["a"], scores=np.zeros(1, np.float32)), "ND1009", "<0x00>"),
     ],

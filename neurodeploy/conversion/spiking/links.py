@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.conversion.spiking.operators import Matrix, Operator, compose, matrix
+from neurodeploy.conversion.spiking.operators import Matrix, Operator, Tick, compose, matrix
 from neurodeploy.conversion.spiking.paths import Path
 from neurodeploy.errors import UserError
 from neurodeploy.ir.float_network import FloatNode, Floats
@@ -31,13 +31,20 @@ class Link:
     delay_error: float
 
 
-def links(paths: Sequence[Path], gain: Floats, dt: float, latency: Mapping[str, int], taken: set[str]) -> list[Link]:
-    """The projections into one population; `taken` are names in use. Raises ND1244."""
+def links(
+    paths: Sequence[Path],
+    gain: Floats,
+    dt: float,
+    latency: Mapping[str, int],
+    taken: set[str],
+    tick: Tick | None = None,
+) -> list[Link]:
+    """The projections into one population; `taken` are names in use, `tick` is told of long work. Raises ND1244."""
     found: list[Link] = []
     for path in paths:
         error = max((_rounding(node, dt) for node in path.nodes if node.kind == "delay"), default=0.0)
         extra = latency[path.target.name] - latency[path.source.name] - 1 + path.recurrent
-        for operator, lag in _operators(path, gain, dt):
+        for operator, lag in _operators(path, gain, dt, tick):
             name = base = f"{path.source.name}->{path.target.name}"
             number = 1
             while name in taken:
@@ -57,7 +64,7 @@ def _rounding(node: FloatNode, dt: float) -> float:
     return float(np.abs(_steps(node, dt) * dt - node.params["delay"]).max())
 
 
-def _operators(path: Path, gain: Floats, dt: float) -> list[tuple[Operator, int]]:
+def _operators(path: Path, gain: Floats, dt: float, tick: Tick | None) -> list[tuple[Operator, int]]:
     """The chain as linear maps with one delay each; different delays within it are joined where no synapse is in two."""
     nodes: list[FloatNode] = []
     constant = 0
@@ -73,7 +80,7 @@ def _operators(path: Path, gain: Floats, dt: float) -> list[tuple[Operator, int]
             varied.append((len(nodes), steps))
             nodes.append(node)
     if not varied:
-        return [(_scaled(path, nodes, gain), constant)]
+        return [(_scaled(path, nodes, gain, tick), constant)]
     choices = [np.unique(steps) for _, steps in varied]
     if np.prod([len(values) for values in choices]) > MAX_VARIANTS:
         problem = f"has more than {MAX_VARIANTS} combinations of different delays on the way to it"
@@ -85,7 +92,7 @@ def _operators(path: Path, gain: Floats, dt: float) -> list[tuple[Operator, int]
             node = nodes[place]
             mask = {"scale": (steps == value).astype(np.float64)}
             masked[place] = FloatNode(node.name, "scale", node.shape, node.shape, mask)
-        part = matrix(masked, path.source.size, path.source.shape, path.target.size).scaled(gain)
+        part = matrix(masked, path.source.size, path.source.shape, path.target.size, tick).scaled(gain)
         if part.values.size:
             parts.append((part, constant + int(sum(values))))
     return _merged(parts)
@@ -107,9 +114,9 @@ def _merged(parts: list[tuple[Matrix, int]]) -> list[tuple[Operator, int]]:
     return [(replace(first, row=row, column=column, values=values, lag=lag - least), least)]
 
 
-def _scaled(path: Path, nodes: Sequence[FloatNode], gain: Floats) -> Operator:
+def _scaled(path: Path, nodes: Sequence[FloatNode], gain: Floats, tick: Tick | None) -> Operator:
     """The chain times the gain of each target."""
-    scaled = compose(nodes, path.source.shape, path.target.shape).scaled(gain)
+    scaled = compose(nodes, path.source.shape, path.target.shape, tick).scaled(gain)
     if scaled is not None:
         return scaled
-    return matrix(nodes, path.source.size, path.source.shape, path.target.size).scaled(gain)
+    return matrix(nodes, path.source.size, path.source.shape, path.target.size, tick).scaled(gain)

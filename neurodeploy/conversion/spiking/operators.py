@@ -11,7 +11,7 @@ Everything else is read off column by column from the answers to unit inputs. Al
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -100,13 +100,21 @@ class Matrix:
 Operator = Convolution | Matrix
 
 
-def compose(nodes: Sequence[FloatNode], in_shape: tuple[int, ...], shape: tuple[int, ...]) -> Operator:
+#: Told how many of all columns of a matrix are known.
+Tick = Callable[[int, int], None]
+
+
+def compose(
+    nodes: Sequence[FloatNode], in_shape: tuple[int, ...], shape: tuple[int, ...], tick: Tick | None = None
+) -> Operator:
     """The linear part of a chain; an empty chain is the identity. Raises ND1244."""
     whole = _convolution(nodes, in_shape, shape)
-    return whole if whole is not None else matrix(nodes, size_of(in_shape), in_shape, size_of(shape))
+    return whole if whole is not None else matrix(nodes, size_of(in_shape), in_shape, size_of(shape), tick)
 
 
-def matrix(nodes: Sequence[FloatNode], columns: int, in_shape: tuple[int, ...], rows: int) -> Matrix:
+def matrix(
+    nodes: Sequence[FloatNode], columns: int, in_shape: tuple[int, ...], rows: int, tick: Tick | None = None
+) -> Matrix:
     """The matrix of a chain. Raises ND1244."""
     useful = [node for node in nodes if node.kind != "flatten"]
     if not useful:
@@ -124,14 +132,12 @@ def matrix(nodes: Sequence[FloatNode], columns: int, in_shape: tuple[int, ...], 
     found, step = 0, max(1, BATCH // widest)
     for begin in range(0, columns, step):
         count = min(step, columns - begin)
-        x = np.zeros((count, columns))
-        x[np.arange(count), begin + np.arange(count)] = 1.0
-        x = x.reshape(count, *in_shape)
-        for node in nodes:
-            x = apply(node, x, bias=False)
+        x = _answers(nodes, in_shape, begin, count)
         column, row = np.nonzero(x.reshape(count, rows))
         parts.append((row.astype(np.int64), column.astype(np.int64) + begin, x.reshape(count, rows)[column, row]))
         found += row.size
+        if tick is not None:
+            tick(begin + count, columns)
         if found > MAX_SYNAPSES:
             problem = f"gives more than {MAX_SYNAPSES} synapses when its linear nodes are joined"
             raise UserError(
@@ -139,6 +145,23 @@ def matrix(nodes: Sequence[FloatNode], columns: int, in_shape: tuple[int, ...], 
             )
     row, column, values = (np.concatenate(part) for part in zip(*parts, strict=True))
     return Matrix(rows, columns, row, column, values)
+
+
+def _answers(nodes: Sequence[FloatNode], in_shape: tuple[int, ...], begin: int, count: int) -> Floats:
+    """(count, *shape) of the last node for unit inputs from number `begin` on; zeros as soon as nothing is left of them."""
+    first = next((place for place, node in enumerate(nodes) if node.kind != "flatten"), 0)
+    if nodes[first].kind in ("linear", "affine"):  # the answers to unit inputs are its columns, without a product
+        x: Floats = np.ascontiguousarray(nodes[first].params["weight"].T[begin : begin + count])
+        nodes = nodes[first + 1 :]
+    else:
+        x = np.zeros((count, size_of(in_shape)))
+        x[np.arange(count), begin + np.arange(count)] = 1.0
+        x = x.reshape(count, *in_shape)
+    for node in nodes:
+        if not x.any():
+            return np.zeros((count, *nodes[-1].shape))
+        x = apply(node, x, bias=False)
+    return x
 
 
 def _convolution(nodes: Sequence[FloatNode], in_shape: tuple[int, ...], shape: tuple[int, ...]) -> Convolution | None:

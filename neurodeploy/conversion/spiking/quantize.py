@@ -24,6 +24,7 @@ import numpy as np
 from neurodeploy.conversion.spiking import losses
 from neurodeploy.conversion.spiking.links import Link, links
 from neurodeploy.conversion.spiking.membranes import Membrane, membrane, rates
+from neurodeploy.conversion.spiking.operators import Tick
 from neurodeploy.conversion.spiking.options import QuantizeOptions
 from neurodeploy.conversion.spiking.paths import Path, paths_into
 from neurodeploy.conversion.spiking.report import (
@@ -44,18 +45,22 @@ from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.neurons.registry import check_network
 
 
-def quantize(network: FloatNetwork, options: QuantizeOptions | None = None) -> tuple[Network, QuantizationReport]:
-    """Convert. Raises ND1240..ND1246 and ND1274, each naming the node or projection."""
+def quantize(
+    network: FloatNetwork, options: QuantizeOptions | None = None, tick: Tick | None = None
+) -> tuple[Network, QuantizationReport]:
+    """Convert; `tick` is told how many of all columns are known where long chains of linear nodes are joined. Raises
+    ND1240..ND1246 and ND1274, each naming the node or projection."""
     options = options or QuantizeOptions()
     options.check(network)
     network.check()
-    return _Conversion(network, options).run()
+    return _Conversion(network, options, tick).run()
 
 
 @dataclass(slots=True, eq=False)
 class _Conversion:
     network: FloatNetwork
     options: QuantizeOptions
+    tick: Tick | None = None
     notes: list[Note] = field(default_factory=list)
     paths: dict[str, list[Path]] = field(default_factory=dict)
     latency: dict[str, int] = field(default_factory=dict)
@@ -132,7 +137,7 @@ class _Conversion:
                 silent = silent + rest[edge.source]
             self.membranes[name] = membrane(node, silent.reshape(-1), rate, network.dt)
         for name, paths in self.paths.items():
-            self.links[name] = links(paths, self.membranes[name].gain, network.dt, self.latency, taken)
+            self.links[name] = links(paths, self.membranes[name].gain, network.dt, self.latency, taken, self.tick)
         return direct
 
     def _scale(self, name: str) -> None:

@@ -22,6 +22,7 @@ from neurodeploy.frontends.outlines.rows import GENERIC, NEEDED, ROWS, Row
 from neurodeploy.frontends.outlines.settings import Settings, check_unread, fields_of, text_part
 from neurodeploy.frontends.packaged import DEMO, PACKAGED, resolve
 from neurodeploy.ir.outline import Outline
+from neurodeploy.storage.opening import open_regular
 
 #: Largest config.json that is read.
 CONFIG_LIMIT = 16_000_000
@@ -97,7 +98,7 @@ def read_outline(model: str | Path, context: int = CONTEXT, *, generic: bool = F
         path, title = path / "config.json", DEMO if str(model) == DEMO else path.resolve().name
     else:
         try:
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 magic = file.read(4)
         except OSError as error:
             raise cannot_open(path, error) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ def convert_network(
         read = read_nir_file(path, NirOptions(
             dt, gain, source, reset, v_reset, unit_gain, scheme, weight_bits, calibration, layout, compat,
             kept=_kept(nir_only, out),
-        ))  # fmt: skip
+        ), progress and partial(progress, "join linear nodes"))  # fmt: skip
     network, shapes = read.network, read.conversion["shapes"]
     read.warnings[:0] = [line for p in network.populations.values() for line in beyond_chip(p)]
     if progress:

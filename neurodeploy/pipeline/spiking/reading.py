@@ -104,8 +104,10 @@ def without_folder(line: str, path: Path) -> str:
     return line.replace(str(path), path.name)
 
 
-def read_nir_file(path: Path, given: NirOptions) -> Read:
-    """Raises ND3261 for options without effect beside others, ND3265, and what `frontends.nir`, `conversion.spiking` do."""
+def read_nir_file(path: Path, given: NirOptions, tick: Callable[[int, int], None] | None = None) -> Read:
+    """`tick` as of `quantize`. Raises ND3261 for options without effect beside others, ND3265, and what `frontends.nir` and
+    `conversion.spiking` do.
+    """
     from neurodeploy.conversion.spiking.options import QuantizeOptions
 
     _check_together(given)
@@ -115,7 +117,7 @@ def read_nir_file(path: Path, given: NirOptions) -> Read:
     )
     options.check(real)
     peaks, units, asked = _calibrate(real, given, options.scheme)
-    network, report = _integers(real, replace(options, peaks=peaks, graded_inputs=units), given.compat)
+    network, report = _integers(real, replace(options, peaks=peaks, graded_inputs=units), given.compat, tick)
     found = report.to_json()
     conversion = {
         "format": "NIR",
@@ -180,12 +182,14 @@ def _better(path: Path, given: NirOptions, real: FloatNetwork) -> str | None:
     return None if source is None else Call(given.verb, given.kept).line(path, {"--source": source})
 
 
-def _integers(real: FloatNetwork, options: QuantizeOptions, compat: str | None) -> tuple[Network, QuantizationReport]:
+def _integers(
+    real: FloatNetwork, options: QuantizeOptions, compat: str | None, tick: Callable[[int, int], None] | None
+) -> tuple[Network, QuantizationReport]:
     from neurodeploy.conversion.spiking.compat import quantize_as_published
     from neurodeploy.conversion.spiking.quantize import quantize
 
     if compat is None:
-        return quantize(real, options)
+        return quantize(real, options, tick)
     kinds = sorted({node.kind for node in real.nodes.values() if node.role == "neuron"})
     meant = BRIDGES[0] if kinds == ["lif"] else BRIDGES[1]
     if compat not in BRIDGES:

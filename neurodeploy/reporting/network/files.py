@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from neurodeploy.reporting.check import match
-from neurodeploy.reporting.files import cores_csv, csv_text, to_json, write_all
+from neurodeploy.reporting.files import cores_csv, to_json, write_all
 from neurodeploy.reporting.html import Html
 from neurodeploy.reporting.network import sections
 from neurodeploy.reporting.network.schema import NetworkReport
@@ -17,6 +17,7 @@ from neurodeploy.reporting.schema import ReportData
 from neurodeploy.reporting.sections.chips import chips
 from neurodeploy.reporting.sections.notes import provenance_of
 from neurodeploy.reporting.sections.quality import quality_of
+from neurodeploy.storage.tables import csv_text
 
 BESIDE = {
     ".json": "everything on this page, as data",

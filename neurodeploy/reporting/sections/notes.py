@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from neurodeploy.reporting.html import Child, Html, clean, el, fact_list
+from neurodeploy.reporting.html import Child, Html, el, fact_list
 from neurodeploy.reporting.missing import how_to
 from neurodeploy.reporting.schema import Provenance, ReportData
 from neurodeploy.reporting.sections.frame import section
+from neurodeploy.storage.tables import clean
 
 TITLE = "Provenance"
 
