@@ -11,7 +11,7 @@ import pytest
 
 from neurodeploy.bundle.state_files import read_state, write_state
 from neurodeploy.errors import BundleError, UserError
-from neurodeploy.frontends.streams import read_stream
+from neurodeploy.frontends.streams import Stream, read_stream
 from neurodeploy.ir.network import Dense, Network, Population, Projection
 from neurodeploy.ir.network_run import NetworkState
 from neurodeploy.pipeline.spiking.evaluating import read_labels
@@ -118,7 +118,7 @@ def test_headers_that_do_not_parse(tmp_path: Path, text: str) -> None:
             read_stream(path, network())
         assert caught.value.code in ("ND3251", "ND3253") and caught.value.problem
     with pytest.raises(UserError) as caught:
-        read_labels(tmp_path / "x.npy", 2)
+        read_labels(tmp_path / "x.npy", Stream({}, 3, 2))
     assert caught.value.code == "ND3269"
     with pytest.raises(BundleError) as damaged:
         read_state(zipped(tmp_path / "s", zipfile.ZIP_STORED, header=raw), network(), "digest")
