@@ -47,7 +47,7 @@ def generate(
         raise UserError("ND3005", "generate", problem, "give tokens >= 1, and temperature, top_k and seed >= 0")
     if max_positions is not None and len(prompt) + count > max_positions:
         problem = f"{len(prompt)} prompt tokens and {count} new ones exceed the model's {max_positions} positions"
-        raise UserError("ND3006", "generate", problem, f"ask for at most {max(0, max_positions - len(prompt))} tokens")
+        raise UserError("ND3006", "generate", problem, _shorter(len(prompt), count, max_positions))
     random = np.random.default_rng(seed)
     state = State()
     logits = model.forward(np.asarray(prompt, np.int64), state, last_only=True)[-1].numpy()
@@ -72,6 +72,15 @@ def generate(
             break
         logits = model.forward(np.array([token]), state, last_only=True)[-1].numpy()
     return Generated(tuple(tokens), tuple(margins), stopped)
+
+
+def _shorter(prompt: int, count: int, positions: int) -> str:
+    """What makes a prompt and its continuation fit: a shorter prompt, fewer tokens, or both."""
+    if count >= positions:
+        least = f"shorten the prompt to 1 to {positions - 1} tokens and " if prompt >= positions else ""
+        return f"{least}ask for at most {positions - (1 if least else prompt)} tokens"
+    shorten = f"shorten the prompt to at most {positions - count} tokens"
+    return shorten if prompt >= positions else f"{shorten}, or ask for at most {positions - prompt} new ones"
 
 
 def _choose(logits: np.ndarray, temperature: float, top_k: int, random: np.random.Generator) -> int:

@@ -1,4 +1,4 @@
-"""`Fields`: settings of a foreign configuration, each read with its type, and nothing that is set left unread."""
+"""`Fields`: settings of a foreign configuration, each read with its type; what matters and was not read is refused."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
 from neurodeploy.errors import ModelError
+from neurodeploy.frontends.families.changing import CONFIG, Listed
+from neurodeploy.frontends.families.neutral import Settings
 
 _Value = TypeVar("_Value")
 
@@ -16,11 +18,13 @@ LARGEST = 1 << 40
 MOST_LAYERS = 4096
 #: What remains to be said of a model that is not supported.
 ANOTHER = "give a checkpoint of a supported kind"
+#: What helps against settings that layers of a family do not have.
+WITHOUT = "give a checkpoint without, or remove what the model's own code does not read"
 _MISSING: Any = object()
 
 
 class Fields:
-    """A table of settings; every access marks a name as read, `finish` refuses what was set and never read.
+    """A table of settings; every access marks a name as read, `finish` refuses what matters and was never read.
 
     Parameters
     ----------
@@ -34,8 +38,11 @@ class Fields:
     def __init__(self, values: Mapping[str, Any], subject: object, defaults: Mapping[str, Any] | None = None) -> None:
         self.values = {**(defaults or {}), **{name: value for name, value in values.items() if value is not None}}
         self.subject = subject
-        self._given = {name for name, value in values.items() if value is not None}
-        self._read: set[str] = set()
+        self._given = {name: value for name, value in values.items() if value is not None}
+        self._read: dict[str, Any] = {}
+        self._ignored: set[str] = set()
+        self._refused: dict[str, str] = {}
+        self._also: list[str] = []
 
     def refuse(self, name: str, need: str, fix: str = ANOTHER) -> ModelError:
         """The error for a value that is not supported."""
@@ -44,8 +51,7 @@ class Fields:
 
     def get(self, name: str, default: Any = _MISSING) -> Any:
         """A value of any type."""
-        self._read.add(name)
-        value = self.values.get(name, default)
+        value = self._read[name] = self.values.get(name, default)
         if value is _MISSING:
             raise ModelError("ND1012", self.subject, f"{name} is missing", "use the model's complete configuration")
         return value
@@ -53,7 +59,8 @@ class Fields:
     def natural(self, name: str, default: Any = _MISSING, least: int = 1, most: int = LARGEST) -> int:
         value = self.get(name, default)
         if type(value) is not int or not least <= value <= most:
-            raise self.refuse(name, f"a whole number from {least} to {most} is needed")
+            every = ", the same for every layer," if isinstance(value, list) else ""
+            raise self.refuse(name, f"a whole number from {least} to {most}{every} is needed")
         return value
 
     def positive(self, name: str, default: Any = _MISSING) -> float:
@@ -103,18 +110,29 @@ class Fields:
         return [str(kind) for kind in value]
 
     def only(self, name: str, *allowed: Any) -> None:
-        """Not set, or one of the values that change nothing."""
+        """Not set, or one of the values that change nothing; `finish` refuses another."""
         value = self.get(name, None)
         if value is not None and not any(type(value) is type(good) and value == good for good in allowed):
-            raise self.refuse(name, "only " + (" or ".join(map(repr, allowed)) or "null") + " is")
+            self._refused[name] = " or ".join(map(repr, allowed)) or "null"
 
     def ignore(self, names: Collection[str]) -> None:
-        """Settings that do not change what the network computes."""
-        self._read.update(names)
+        """Settings that do not change what the network computes, whatever their values."""
+        self._ignored.update(names)
 
-    def finish(self) -> None:
-        """Refuse a setting that is on and that nobody has read: it might change the arithmetic."""
-        for name in sorted(self._given - self._read):
-            if self.values[name] not in (False, 0, "", [], {}):
-                fix = "remove the field if it does not change what the network computes"
-                raise self.refuse(name, "this setting is not known for this family", fix)
+    def unsupported(self, listed: Listed = CONFIG) -> list[str]:
+        """What `finish` refuses, each as "name = value (neutral: ...)"."""
+        left = {name: self._given[name] for name in self._given.keys() - self._read.keys() - self._ignored}
+        found = {**self._refused, **listed.changing(left, Settings(self._given, self._read))}
+        return [f"{name:.80} = {self.values[name]!r:.80} (neutral: {need})" for name, need in sorted(found.items())]
+
+    def also(self, found: Collection[str]) -> None:
+        """What `finish` refuses as well: the `unsupported` of an object inside or around this one."""
+        self._also.extend(found)
+
+    def finish(self, listed: Listed = CONFIG) -> None:
+        """Refuse, all in one error, what changes the arithmetic and nobody has read: see `changing`."""
+        found = [*self._also, *self.unsupported(listed)]
+        if found:
+            change = "changes what is computed and is" if len(found) == 1 else "change what is computed and are"
+            head = "" if len(found) == 1 else f"{len(found)} settings: "
+            raise ModelError("ND1012", self.subject, f"{head}{', '.join(found)} {change} not supported", WITHOUT)

@@ -11,6 +11,7 @@ import math
 from typing import Any
 
 from neurodeploy.frontends.families import common
+from neurodeploy.frontends.families.changing import ROPE
 from neurodeploy.frontends.families.decoder import Decoder, Layer
 from neurodeploy.frontends.families.fields import MOST_LAYERS, Fields
 from neurodeploy.frontends.families.llama import ATTENTION_BIAS
@@ -47,21 +48,19 @@ def huggingface(fields: Fields) -> Decoder:
     heads, kv_heads = fields.natural("num_attention_heads"), fields.natural("num_key_value_heads")
     common.check_heads(fields, heads, kv_heads, "num_key_value_heads")
     head_dim, positions = fields.natural("head_dim"), fields.natural("max_position_embeddings")
-    for name in ("attn_logit_softcapping", "final_logit_softcapping"):
-        fields.only(name)
-    fields.only("use_bidirectional_attention", False)
     count = fields.natural("num_hidden_layers", most=MOST_LAYERS)
     kinds = _layer_types(fields, count)
     rope = fields.table("rope_parameters")
     given = Fields(rope, f"{fields.subject}: rope_parameters")
     # Old files scale the full layers only, and have one base beside the object for each kind of layer.
     tables = {FULL: {**given.table(FULL), **fields.table("rope_scaling")}, SLIDING: given.table(SLIDING)}
-    given.finish()
+    fields.also([f"rope_parameters.{found}" for found in given.unsupported(ROPE)])
     thetas = {
         FULL: fields.positive("rope_theta", GLOBAL_THETA), SLIDING: fields.positive("rope_local_base_freq", LOCAL_THETA)
     }  # fmt: skip
     inv_freq = {
-        kind: inverse_frequencies(tables[kind], head_dim, thetas[kind], positions, fields.subject) for kind in tables
+        kind: inverse_frequencies(tables[kind], head_dim, thetas[kind], positions, fields.subject, fields)
+        for kind in tables
     }
     window, ffn = fields.natural("sliding_window"), fields.natural("intermediate_size")
     layers = {
@@ -90,7 +89,21 @@ def huggingface(fields: Fields) -> Decoder:
 def _layer_types(fields: Fields, count: int) -> list[str]:
     pattern = fields.natural("sliding_window_pattern", fields.natural("_sliding_window_pattern", PATTERN))
     kinds = fields.layer_types("layer_types", count, (SLIDING, FULL))
-    return kinds[:count] if kinds else [FULL if (i + 1) % pattern == 0 else SLIDING for i in range(count)]
+    return kinds[:count] if kinds else _every(pattern, count)
+
+
+def _every(pattern: int, count: int) -> list[str]:
+    return [FULL if (i + 1) % pattern == 0 else SLIDING for i in range(count)]
+
+
+def _gguf_layer_types(fields: Fields, count: int) -> list[str]:
+    """Which layers have a window: llama.cpp reads a period, or a flag for each layer."""
+    name = "attention.sliding_window_pattern"
+    value = fields.get(name, PATTERN)
+    flags = [value] * count if isinstance(value, bool) else value
+    if isinstance(flags, list) and len(flags) == count and all(isinstance(flag, bool) for flag in flags):
+        return [SLIDING if flag else FULL for flag in flags]
+    return _every(fields.natural(name, PATTERN), count)
 
 
 def huggingface_source(name: str, net: Decoder) -> Source:
@@ -102,16 +115,11 @@ def gguf(fields: Fields, store: WeightStore) -> Decoder:
     kv_heads = fields.natural("attention.head_count_kv", heads)
     common.check_heads(fields, heads, kv_heads, "attention.head_count_kv")
     head_dim, positions = common.gguf_head_dim(fields, hidden, heads), fields.natural("context_length")
-    for name in ("attn_logit_softcapping", "final_logit_softcapping"):
-        fields.only(name)
-    kind = fields.get("rope.scaling.type", "none")
-    full: dict[str, Any] = {"rope_type": "default" if kind == "none" else kind}
-    if kind == "linear":
-        full["factor"] = fields.get("rope.scaling.factor")
+    full = common.gguf_scaling(fields)
     ffn, subject = fields.natural("feed_forward_length"), fields.subject
     theta, local = fields.positive("rope.freq_base", GLOBAL_THETA), fields.positive("rope.freq_base_swa", LOCAL_THETA)
     layers = {
-        FULL: Layer(ffn=ffn, inv_freq=inverse_frequencies(full, head_dim, theta, positions, subject)),
+        FULL: Layer(ffn=ffn, inv_freq=inverse_frequencies(full, head_dim, theta, positions, subject, fields)),
         SLIDING: Layer(
             ffn=ffn,
             inv_freq=inverse_frequencies({}, head_dim, local, positions, subject),
@@ -119,7 +127,7 @@ def gguf(fields: Fields, store: WeightStore) -> Decoder:
         ),
     }
     count = fields.natural("block_count", most=MOST_LAYERS)
-    fields.only("attention.sliding_window_pattern", PATTERN)
+    kinds = _gguf_layer_types(fields, count)
     fields.ignore(("vocab_size",))
     return Decoder(
         vocab=common.gguf_vocabulary(store, subject),
@@ -130,7 +138,7 @@ def gguf(fields: Fields, store: WeightStore) -> Decoder:
         eps=fields.positive("attention.layer_norm_rms_epsilon"),
         act="gelu_tanh",
         attention_scale=(hidden / heads if count == LAYERS_27B else head_dim) ** -0.5,
-        layers=tuple(layers[FULL if (i + 1) % PATTERN == 0 else SLIDING] for i in range(count)),
+        layers=tuple(layers[kind] for kind in kinds),
         tied="output.weight" not in store.names(),
         embed_scale=math.sqrt(hidden),
         weighted_qk_norm=True,

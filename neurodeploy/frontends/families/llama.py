@@ -36,10 +36,8 @@ def huggingface(fields: Fields) -> Decoder:
     head_dim = fields.natural("head_dim", hidden // heads)
     theta, positions = fields.positive("rope_theta"), fields.natural("max_position_embeddings")
     rope = fields.table("rope_scaling") or fields.table("rope_parameters")
-    inv_freq = inverse_frequencies(rope, head_dim, theta, positions, fields.subject)
+    inv_freq = inverse_frequencies(rope, head_dim, theta, positions, fields.subject, fields)
     fields.ignore(("rope_parameters",))
-    fields.only("pretraining_tp", 1)
-    fields.only("rope_interleaved", False)
     attention, mlp = fields.flag("attention_bias"), fields.flag("mlp_bias")
     layer = Layer(ffn=fields.natural("intermediate_size"), inv_freq=inv_freq)
     return Decoder(
@@ -67,8 +65,6 @@ def gguf(fields: Fields, store: WeightStore) -> Decoder:
     common.check_heads(fields, heads, kv_heads, "attention.head_count_kv")
     head_dim = common.gguf_head_dim(fields, hidden, heads)
     positions = fields.natural("context_length")
-    for name in ("expert_count", "expert_used_count"):
-        fields.only(name, 0)
     inv_freq = _gguf_frequencies(fields, store, head_dim, positions)
     names = set(store.names())
     biased = {part.split(".")[1][0]: gguf for part, gguf in common.GGUF_LAYER.items() if part.startswith("self_attn")}
@@ -92,13 +88,9 @@ def gguf(fields: Fields, store: WeightStore) -> Decoder:
 
 
 def _gguf_frequencies(fields: Fields, store: WeightStore, head_dim: int, positions: int) -> tuple[float, ...]:
-    theta = fields.positive("rope.freq_base", 10000.0)
-    kind = fields.get("rope.scaling.type", "none")
     # Of the llama3 rule llama.cpp keeps the resulting divisors only, under the type "none".
-    parameters: dict[str, Any] = {"rope_type": "default" if kind == "none" else kind}
-    if kind == "linear":
-        parameters["factor"] = fields.get("rope.scaling.factor")
-    inv_freq = inverse_frequencies(parameters, head_dim, theta, positions, fields.subject)
+    theta = fields.positive("rope.freq_base", 10000.0)
+    inv_freq = inverse_frequencies(common.gguf_scaling(fields), head_dim, theta, positions, fields.subject, fields)
     if ROPE_DIVISORS not in store.names():
         return inv_freq
     divisors = store.get(ROPE_DIVISORS).astype(np.float64)

@@ -54,7 +54,7 @@ def huggingface(fields: Fields) -> Decoder:
 def _layers(fields: Fields, count: int, head_dim: int) -> tuple[Layer, ...]:
     theta, positions = fields.positive("rope_theta"), fields.natural("max_position_embeddings")
     rope = fields.table("rope_scaling") or fields.table("rope_parameters")
-    inv_freq = inverse_frequencies(rope, head_dim, theta, positions, fields.subject)
+    inv_freq = inverse_frequencies(rope, head_dim, theta, positions, fields.subject, fields)
     fields.ignore(("rope_parameters",))
     interval = fields.natural("no_rope_layer_interval")
     with_rope = fields.naturals("no_rope_layers", count) or [int((i + 1) % interval != 0) for i in range(count)]

@@ -11,28 +11,24 @@ from typing import Any
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends import OpenedStore
 from neurodeploy.frontends.families import ARCHITECTURES, GGUF, HUGGINGFACE
-from neurodeploy.frontends.families.common import NO_EFFECT, Family
+from neurodeploy.frontends.families.changing import GGUF as GGUF_KEYS
+from neurodeploy.frontends.families.common import Family, gguf_settings
 from neurodeploy.frontends.families.decoder import Decoder, build
 from neurodeploy.frontends.families.fields import ANOTHER, Fields
 from neurodeploy.frontends.families.info import gguf_info, huggingface_info
 from neurodeploy.frontends.families.llama import ROPE_DIVISORS
 from neurodeploy.frontends.families.tensors import (
     bind,
+    check_head,
     huggingface_name,
     huggingface_prefix,
     other_part,
-    same_tensor,
 )
 from neurodeploy.frontends.wrapped import Source
 from neurodeploy.ir.graph import Graph, ModelInfo, WeightStore
 
-#: Settings of a multimodal model beside its text model that text does not depend on.
-AROUND = frozenset(
-    {
-        "text_config", "vision_config", "mm_tokens_per_image", "boi_token_index", "eoi_token_index",
-        "image_token_index", "image_token_id", "boi_token_id", "eoi_token_id", "tie_word_embeddings",
-    }
-)  # fmt: skip
+#: What a multimodal model says in its own settings for its text model.
+SHARED = ("tie_word_embeddings", "eos_token_id", "bos_token_id")
 
 
 def _family(module: str) -> Family:
@@ -44,16 +40,18 @@ def _unknown(path: Path, what: str, name: object, known: Mapping[str, Any]) -> M
     return ModelError("ND1011", path, f"{what} {name!r:.80} is not known; {', '.join(known)} are", ANOTHER)
 
 
-def _text_settings(config: Mapping[str, Any], inner: str | None, subject: Path) -> dict[str, Any]:
+def _text_fields(config: Mapping[str, Any], inner: str | None, subject: Path, family: Family) -> Fields:
     """The settings of the text model: the object itself, or the one inside a multimodal model's."""
     if inner is None:
-        return dict(config)
+        return Fields(config, subject, family.defaults)
     outer = Fields(config, subject)
-    outer.ignore(AROUND | NO_EFFECT)
-    outer.finish()
-    shared = ("tie_word_embeddings", "eos_token_id", "bos_token_id")
-    inherited = {key: config[key] for key in shared if key in config}
-    return {**inherited, **{key: value for key, value in outer.table(inner).items() if value is not None}}
+    text = {key: value for key, value in outer.table(inner).items() if value is not None}
+    # What the larger model says of itself is the text model's where that is silent.
+    text = {**{key: config[key] for key in SHARED if key in config}, **text}
+    outer.ignore([*SHARED, *(name for name, value in config.items() if value == text.get(name))])
+    fields = Fields(text, subject, family.defaults)
+    fields.also([f"{found} beside {inner}" for found in outer.unsupported()])
+    return fields
 
 
 def from_huggingface(path: Path, opened: OpenedStore) -> Graph:
@@ -66,28 +64,25 @@ def from_huggingface(path: Path, opened: OpenedStore) -> Graph:
         raise _unknown(path, "model_type", kind or first, HUGGINGFACE)
     module, inner = HUGGINGFACE[kind]
     family = _family(module)
-    text = _text_settings(config, inner, path / "config.json")
-    fields = Fields(text, path / "config.json", family.defaults)
-    fields.ignore(NO_EFFECT)
+    fields = _text_fields(config, inner, path / "config.json", family)
     net = family.huggingface(fields)
+    positions = fields.natural("max_position_embeddings")
     fields.finish()
 
     rename = huggingface_name(huggingface_prefix(store, path), store.names())
-    ignored: Callable[[str], bool] = other_part
-    head, table = rename("lm_head.weight"), rename("embed_tokens.weight")
-    if net.tied and head in store.names():
-        # Some files hold the shared matrix twice. Where the two differ it is not clear which one counts.
-        if not same_tensor(store, head, table):
-            raise fields.refuse("tie_word_embeddings", f"{head} is in the file and differs from {table}")
+    head = rename("lm_head.weight")
+    check_head(
+        net.tied, store, head, rename("embed_tokens.weight"), f"{'' if inner is None else f'{inner} of '}config.json"
+    )
 
-        def ignored(name: str) -> bool:
-            return name == head or other_part(name)
+    def ignored(name: str) -> bool:
+        return (net.tied and name == head) or other_part(name)
 
     def source(name: str) -> Source:
         made = family.huggingface_source(name, net)
         return replace(made, name=rename(made.name))
 
-    info = huggingface_info(path, family.name, net, text, fields.natural("max_position_embeddings"))
+    info = huggingface_info(path, family.name, net, fields.values, positions)
     return _graph(net, info, store, source, path, ignored)
 
 
@@ -98,12 +93,11 @@ def from_gguf(path: Path, opened: OpenedStore) -> Graph:
     family = _family(GGUF[architecture]) if isinstance(architecture, str) and architecture in GGUF else None
     if family is None or family.gguf is None or family.gguf_source is None:
         raise _unknown(path, "general.architecture", architecture, GGUF)
-    stem = f"{architecture}."
-    settings = {key.removeprefix(stem): value for key, value in metadata.items() if key.startswith(stem)}
-    fields = Fields(settings, path)
+    fields = Fields(gguf_settings(metadata, str(architecture)), path)
     net = family.gguf(fields, store)
-    fields.finish()
-    info = gguf_info(path, family.name, net, metadata, fields.natural("context_length"))
+    positions = fields.natural("context_length")
+    fields.finish(GGUF_KEYS)
+    info = gguf_info(path, family.name, net, metadata, positions)
     make = family.gguf_source
     return _graph(net, info, store, lambda name: make(name, net), path, lambda name: name == ROPE_DIVISORS)
 

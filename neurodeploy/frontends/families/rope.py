@@ -4,6 +4,7 @@ default  ``f_i = theta**(-2 i / D)``                                            
 linear   ``f_i / factor``                                             (position interpolation, arXiv 2306.15595)
 llama3   by wavelength ``w = 2 pi / f``: kept where ``w < L / high``, divided by `factor` where ``w > L / low``, and
          between them ``(1 - s) f / factor + s f``, ``s = (L / w - low) / (high - low)``      (Llama 3.1 reference code)
+dynamic  ``f_i`` up to the model's positions, which is as far as a text may go here     (NTK by length, transformers)
 """
 
 from __future__ import annotations
@@ -15,26 +16,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import ModelError
+from neurodeploy.frontends.families.changing import ROPE
 from neurodeploy.frontends.families.fields import ANOTHER, Fields
 
 Frequencies = NDArray[np.float64]
 
 
 def inverse_frequencies(
-    parameters: Mapping[str, Any], head_dim: int, theta: float, max_positions: int, subject: object
+    parameters: Mapping[str, Any],
+    head_dim: int,
+    theta: float,
+    max_positions: int,
+    subject: object,
+    around: Fields | None = None,
 ) -> tuple[float, ...]:
     """The D / 2 frequencies of a ``rope_parameters`` (or ``rope_scaling``) object.
 
     `theta` and `max_positions` are used where the object has no ``rope_theta`` or ``original_max_position_embeddings``.
-    Raises ND1012 for an unknown type or field.
+    Raises ND1012 for an unknown type, or a field that matters and is not read; with `around` its `finish` says the latter.
     """
     fields = Fields(parameters, f"{subject}: rotary parameters")
     kind = fields.get("rope_type", None) or fields.get("type", "default")
-    fields.ignore(("type", "rope_type"))
     if not isinstance(kind, str) or kind not in SCALINGS:
         known = ", ".join(map(repr, SCALINGS))
         raise ModelError("ND1012", subject, f"rope_type = {kind!r:.80} is not supported: {known} are", ANOTHER)
-    fields.only("partial_rotary_factor", 1, 1.0)
     theta = fields.positive("rope_theta", theta)
     if head_dim % 2:
         raise ModelError(
@@ -42,11 +47,19 @@ def inverse_frequencies(
         )
     plain = theta ** -(np.arange(0, head_dim, 2, dtype=np.float64) / head_dim)
     scaled = SCALINGS[kind](plain, fields, max_positions)
-    fields.finish()
+    if around is None:
+        fields.finish(ROPE)
+    else:
+        around.also([f"rotary {found}" for found in fields.unsupported(ROPE)])
     return tuple(float(frequency) for frequency in scaled)
 
 
 def _default(plain: Frequencies, fields: Fields, max_positions: int) -> Frequencies:
+    return plain
+
+
+def _dynamic(plain: Frequencies, fields: Fields, max_positions: int) -> Frequencies:
+    fields.positive("factor")
     return plain
 
 
@@ -67,6 +80,7 @@ def _llama3(plain: Frequencies, fields: Fields, max_positions: int) -> Frequenci
 
 SCALINGS: Mapping[str, Callable[[Frequencies, Fields, int], Frequencies]] = {
     "default": _default,
+    "dynamic": _dynamic,
     "linear": _linear,
     "llama3": _llama3,
 }

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from neurodeploy.errors import ModelError
-from neurodeploy.frontends.families.common import ACTIVATIONS, NO_EFFECT
+from neurodeploy.frontends.families.common import ACTIVATIONS
 from neurodeploy.frontends.families.fields import Fields
 
 #: Largest value of a size by what its name ends in or is: ten times what any published model has.
@@ -71,6 +71,4 @@ def fields_of(settings: Mapping[str, Any], subject: object, defaults: Mapping[st
     capped = [key for key in ("attn_logit_softcapping", "final_logit_softcapping") if settings.get(key)]
     if capped:
         notes.append(f"{' and '.join(capped)} changes no shape and is left out of the host's work")
-    fields = Fields(kept, subject, defaults)
-    fields.ignore(NO_EFFECT)
-    return fields, notes
+    return Fields(kept, subject, defaults), notes

@@ -46,7 +46,10 @@ def write(tmp_path: Path) -> Callable[..., Path]:
         writer.add_bos_token_id(2)
         writer.add_eos_token_id(1)
         for key, value in settings.items():
-            add = {int: writer.add_uint32, float: writer.add_float32, str: writer.add_string}[type(value)]
+            add = {
+                int: writer.add_uint32, float: writer.add_float32, str: writer.add_string, bool: writer.add_bool,
+                list: writer.add_array,
+            }[type(value)]  # fmt: skip
             add(f"{architecture}.{key}", value)
         names = GEMMA if architecture == "gemma3" else LLAMA
         for name, tensor in model.state_dict().items():
@@ -145,9 +148,73 @@ def test_gemma3(saved, small, write, agrees):
     assert windows == [8, 8, 8, 8, 8, None, 8]
 
 
+NEUTRAL = {
+    "one value for each layer": {
+        "attention.head_count_kv": [2, 2], "feed_forward_length": [96, 96], "attention.head_count": [4, 4],
+        "attention.sliding_window_pattern": [False, False],
+    },
+    "files of 2023": {"tensor_data_layout": "Meta AI original pth", "rope.scale_linear": 1.0},
+    "neutral factors": {
+        "rope.scaling.type": "linear", "rope.scaling.factor": 1.0, "rope.scaling.attn_factor": 1.0, "residual_scale": 1.0,
+        "logit_scale": 1.0, "attention.scale": 0.25, "final_logit_softcapping": 0.0,
+    },
+    "yarn by 1": {"rope.scaling.type": "yarn", "rope.scaling.factor": 1.0, "rope.scaling.original_context_length": 64},
+    "what is off": {
+        "use_parallel_residual": False, "attention.causal": True, "expert_count": 0, "expert_used_count": 0,
+        "rope.scaling.finetuned": False, "attention.sliding_window": 128, "attention.max_alibi_bias": 0.0,
+    },
+    "nothing known": {"quantized_by_label": "someone", "comment": "x", "list.of.things": [1, 2, 3]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", NEUTRAL)
+def test_neutral_keys(kind, llama, write, agrees):
+    model = llama()
+    agrees(write(model, "llama", {**llama_settings(model.config), **NEUTRAL[kind]}), model)
+
+
+def test_a_factor_without_a_type_is_linear(llama, write, agrees):
+    """As llama.cpp takes files of 2023."""
+    model = llama(rope_parameters={"rope_type": "linear", "factor": 4.0, "rope_theta": 10000.0})
+    for key in ("rope.scaling.factor", "rope.scale_linear"):
+        agrees(write(model, "llama", {**llama_settings(model.config), key: 4.0}), model)
+
+
+def test_gemma3_says_which_layers_have_windows(saved, small, write, agrees):
+    kinds = ["full_attention", "sliding_attention", "sliding_attention"]
+    config = transformers.Gemma3TextConfig(
+        **{**small, "num_hidden_layers": 3}, head_dim=16, sliding_window=8, query_pre_attn_scalar=16, layer_types=kinds
+    )
+    _, model = saved(transformers.Gemma3ForCausalLM, config)
+    settings = {
+        "block_count": 3, "context_length": 128, "embedding_length": 64, "feed_forward_length": 96,
+        "attention.head_count": 4, "attention.head_count_kv": [2, 2, 2], "attention.layer_norm_rms_epsilon": 1e-6,
+        "attention.key_length": 16, "attention.value_length": 16, "attention.sliding_window": 8, "rope.freq_base": 1e6,
+        "attention.sliding_window_pattern": [False, True, True],
+    }  # fmt: skip
+    agrees(write(model, "gemma3", settings), model)
+
+
+def test_all_keys_that_change_are_named_at_once(llama, write):
+    model = llama()
+    unknown = {
+        "attention.sliding_window_pattern": [True, False], "rope.dimension_sections": [8, 8, 0, 0], "expert_count": 8,
+        "attention.clamp_kqv": 8.0, "rope.scaling.attn_factor": 0.5, "some.norm_types": ["a", "b"], "ssm.state_size": 16,
+        "mixture.gate_scale": 0.5, "attention.causal": False,
+    }  # fmt: skip
+    with pytest.raises(ModelError) as caught:
+        read_graph(write(model, "llama", {**llama_settings(model.config), **unknown}))
+    assert (caught.value.code, caught.value.problem.split(": ")[0]) == ("ND1012", "9 settings")
+    assert all(f"{key} = " in caught.value.problem for key in unknown)
+
+
 @pytest.mark.parametrize(
     ("settings", "field"),
     [
+        ({"attention.head_count_kv": [2, 1]}, "the same for every layer"),
+        ({"feed_forward_length": [96]}, "feed_forward_length"),
+        ({"attention.head_count_kv": [2, 2, 2]}, "attention.head_count_kv"),
+        ({"rope.scaling.factor": 8.0, "rope.scaling.type": "yarn"}, "rope_type"),
         ({"expert_count": 8}, "expert_count"),
         ({"rope.scaling.type": "yarn"}, "rope_type"),
         ({"rope.dimension_count": 8}, "rope.dimension_count"),

@@ -33,7 +33,6 @@ def refused(folder: Path) -> ModelError:
         ("hidden_act", "relu"),
         ("hidden_act", "gelu"),
         ("hidden_act", 3),
-        ("pretraining_tp", 2),
         ("quantization_config", {"quant_method": "gptq"}),
         ("rope_parameters", {"rope_type": "yarn", "factor": 4.0, "rope_theta": 1e4}),
         ("rope_parameters", {"rope_type": ["default"]}),
@@ -55,7 +54,7 @@ def refused(folder: Path) -> ModelError:
         ("attention_bias", {}),
         ("residual_multiplier", 0.22),
         ("rope_interleaved", True),
-        ("sliding_window", 128),
+        ("sliding_window", 127),
     ],
 )
 def test_settings(llama, edited, field, value):
