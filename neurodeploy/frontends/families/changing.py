@@ -45,12 +45,14 @@ class Listed:
     """`rules` of the names that matter, the `neutral` names, and the rule for a name that is in neither.
 
     every : each unknown name counts as one that matters; otherwise its words decide.
+    fix : what helps against a setting that is not supported.
     """
 
     rules: Mapping[str, Rule]
     neutral: frozenset[str]
     unknown: Rule = is_.OFF_OR_ONE
     every: bool = False
+    fix: str = "give a checkpoint without, or remove what the model's own code does not read"
 
     def rule(self, name: str) -> Rule | None:
         """The rule for a setting; None where its value does not matter."""
@@ -267,4 +269,5 @@ GGUF = Listed(
         context_length vocab_size tensor_data_layout pooling_type decoder_start_token_id nextn_predict_layers
         n_deepstack_layers features_length classifier.output_labels rope.scaling.finetuned rope.scaling.type
         """),
+    fix="give a file without, or remove what nothing reads with gguf's `gguf-new-metadata --remove-metadata KEY FILE NEW`",
 )  # fmt: skip

@@ -18,8 +18,6 @@ LARGEST = 1 << 40
 MOST_LAYERS = 4096
 #: What remains to be said of a model that is not supported.
 ANOTHER = "give a checkpoint of a supported kind"
-#: What helps against settings that layers of a family do not have.
-WITHOUT = "give a checkpoint without, or remove what the model's own code does not read"
 _MISSING: Any = object()
 
 
@@ -31,11 +29,15 @@ class Fields:
     values : the settings. None means "not set", as in transformers.
     subject : the file, for error texts.
     defaults : what transformers assumes where a setting is missing.
+    prefix : what stands before each name in the file, for error texts.
 
     Raises `ModelError` ND1012 with the field's name and value where it is missing, of a wrong type or not supported.
     """
 
-    def __init__(self, values: Mapping[str, Any], subject: object, defaults: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, values: Mapping[str, Any], subject: object, defaults: Mapping[str, Any] | None = None, prefix: str = ""
+    ) -> None:
+        self.prefix = prefix
         self.values = {**(defaults or {}), **{name: value for name, value in values.items() if value is not None}}
         self.subject = subject
         self._given = {name: value for name, value in values.items() if value is not None}
@@ -47,13 +49,15 @@ class Fields:
     def refuse(self, name: str, need: str, fix: str = ANOTHER) -> ModelError:
         """The error for a value that is not supported."""
         value = self.values.get(name)
-        return ModelError("ND1012", self.subject, f"{name} = {value!r:.200} is not supported: {need}", fix)
+        problem = f"{self.prefix}{name} = {value!r:.200} is not supported: {need}"
+        return ModelError("ND1012", self.subject, problem, fix)
 
     def get(self, name: str, default: Any = _MISSING) -> Any:
         """A value of any type."""
         value = self._read[name] = self.values.get(name, default)
         if value is _MISSING:
-            raise ModelError("ND1012", self.subject, f"{name} is missing", "use the model's complete configuration")
+            problem = f"{self.prefix}{name} is missing"
+            raise ModelError("ND1012", self.subject, problem, "use the model's complete configuration")
         return value
 
     def natural(self, name: str, default: Any = _MISSING, least: int = 1, most: int = LARGEST) -> int:
@@ -123,7 +127,10 @@ class Fields:
         """What `finish` refuses, each as "name = value (neutral: ...)"."""
         left = {name: self._given[name] for name in self._given.keys() - self._read.keys() - self._ignored}
         found = {**self._refused, **listed.changing(left, Settings(self._given, self._read))}
-        return [f"{name:.80} = {self.values[name]!r:.80} (neutral: {need})" for name, need in sorted(found.items())]
+        return [
+            f"{self.prefix}{name:.80} = {self.values[name]!r:.80} (neutral: {need})"
+            for name, need in sorted(found.items())
+        ]
 
     def also(self, found: Collection[str]) -> None:
         """What `finish` refuses as well: the `unsupported` of an object inside or around this one."""
@@ -135,4 +142,4 @@ class Fields:
         if found:
             change = "changes what is computed and is" if len(found) == 1 else "change what is computed and are"
             head = "" if len(found) == 1 else f"{len(found)} settings: "
-            raise ModelError("ND1012", self.subject, f"{head}{', '.join(found)} {change} not supported", WITHOUT)
+            raise ModelError("ND1012", self.subject, f"{head}{', '.join(found)} {change} not supported", listed.fix)

@@ -146,7 +146,7 @@ def same(name: str) -> Rule:
             known.append(size)
         return off(value) or any((number(value), value) == (number(own), own) for own in known)
 
-    return Rule(f"off, or what {GROUP[name][0]} says", holds)
+    return Rule("off, or the model's own", holds)
 
 
 OFF = Rule("off", lambda value, settings: off(value))

@@ -20,6 +20,7 @@ from neurodeploy.frontends.families.llama import ROPE_DIVISORS
 from neurodeploy.frontends.families.tensors import (
     bind,
     check_head,
+    check_size,
     huggingface_name,
     huggingface_prefix,
     other_part,
@@ -93,7 +94,7 @@ def from_gguf(path: Path, opened: OpenedStore) -> Graph:
     family = _family(GGUF[architecture]) if isinstance(architecture, str) and architecture in GGUF else None
     if family is None or family.gguf is None or family.gguf_source is None:
         raise _unknown(path, "general.architecture", architecture, GGUF)
-    fields = Fields(gguf_settings(metadata, str(architecture)), path)
+    fields = Fields(gguf_settings(metadata, str(architecture)), path, prefix=f"{architecture}.")
     net = family.gguf(fields, store)
     positions = fields.natural("context_length")
     fields.finish(GGUF_KEYS)
@@ -110,6 +111,7 @@ def _graph(
     path: Path,
     ignored: Callable[[str], bool],
 ) -> Graph:
+    check_size(net, store, path)
     built = build(net)
     weights = bind(store, {name: source(name) for name in built.tensors}, built.tensors, path, ignored)
     return Graph(info, built.populations, tuple(built.ops), weights)

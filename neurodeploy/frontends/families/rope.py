@@ -19,6 +19,9 @@ from neurodeploy.errors import ModelError
 from neurodeploy.frontends.families.changing import ROPE
 from neurodeploy.frontends.families.fields import ANOTHER, Fields
 
+#: Most neurons of a head: far above any model's, and its frequencies are made at once.
+MOST_HEAD_DIM = 1 << 16
+
 Frequencies = NDArray[np.float64]
 
 
@@ -41,10 +44,9 @@ def inverse_frequencies(
         known = ", ".join(map(repr, SCALINGS))
         raise ModelError("ND1012", subject, f"rope_type = {kind!r:.80} is not supported: {known} are", ANOTHER)
     theta = fields.positive("rope_theta", theta)
-    if head_dim % 2:
-        raise ModelError(
-            "ND1012", subject, f"head_dim = {head_dim} is not supported with RoPE: it must be even", ANOTHER
-        )
+    if head_dim % 2 or head_dim > MOST_HEAD_DIM:
+        problem = f"head_dim = {head_dim} is not supported with RoPE: it must be even and at most {MOST_HEAD_DIM}"
+        raise ModelError("ND1012", subject, problem, ANOTHER)
     plain = theta ** -(np.arange(0, head_dim, 2, dtype=np.float64) / head_dim)
     scaled = SCALINGS[kind](plain, fields, max_positions)
     if around is None:

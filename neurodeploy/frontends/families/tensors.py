@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 import numpy as np
 
 from neurodeploy.errors import ModelError
+from neurodeploy.frontends.families.decoder import Decoder
 from neurodeploy.frontends.files import no_such_tensor
 from neurodeploy.frontends.wrapped import MappedStore, Source
 from neurodeploy.ir.graph import WeightStore
@@ -78,6 +79,16 @@ def bind(
             problem = f"gives {name} the shape {mapped.shape(name)}, the configuration says {shape}"
             raise ModelError("ND1006", sources[name].name, problem, BELONG)
     return mapped
+
+
+def check_size(net: Decoder, store: WeightStore, subject: object) -> None:
+    """ND1006 for more layers and experts than there are tensors, before operations are made for each of them."""
+    shapes = [store.shape(name) for name in store.names()]
+    held = len(shapes) + sum(shape[0] for shape in shapes if len(shape) == 3)
+    needed = len(net.layers) + sum(layer.experts for layer in net.layers)
+    if needed > held:
+        problem = f"has tensors for at most {held} layers and experts, the configuration says {needed}"
+        raise ModelError("ND1006", subject, problem, BELONG)
 
 
 def check_head(tied: bool, store: WeightStore, head: str, table: str, settings: str) -> None:
