@@ -164,7 +164,7 @@ NEUTRAL = _names("""
     auto_map dtype id2label is_decoder is_encoder_decoder is_llama_config label2id languages lang_id model_name model_type
     problem_type return_dict return_dict_in_generate return_last_states torch_dtype torchscript transformers.js_config
     transformers_version unsloth_fixed unsloth_version use_bfloat16 use_cache finetuning_task for_llm_compressor
-    task_specific_params tokenizer_class gradient_checkpointing _flash_attn_2_enabled
+    task_specific_params tokenizer_class gradient_checkpointing _flash_attn_2_enabled ffn_dim_multiplier multiple_of
 
     begin_suppress_tokens boa_token_id boi_token_id boi_token_index bos_index bos_token_id cls_token_id
     decoder_start_token_id default_language eoa_token_id eoa_token_index eod_token_id eoi_token_id eoi_token_index eos_index

@@ -18,6 +18,8 @@ LARGEST = 1 << 40
 MOST_LAYERS = 4096
 #: What remains to be said of a model that is not supported.
 ANOTHER = "give a checkpoint of a supported kind"
+#: What helps against a value that none of this name can have.
+CORRECT = "correct it, or fetch the model's configuration again"
 _MISSING: Any = object()
 
 
@@ -63,28 +65,28 @@ class Fields:
     def natural(self, name: str, default: Any = _MISSING, least: int = 1, most: int = LARGEST) -> int:
         value = self.get(name, default)
         if type(value) is not int or not least <= value <= most:
-            every = ", the same for every layer," if isinstance(value, list) else ""
-            raise self.refuse(name, f"a whole number from {least} to {most}{every} is needed")
+            every, fix = (", the same for every layer,", ANOTHER) if isinstance(value, list) else ("", CORRECT)
+            raise self.refuse(name, f"a whole number from {least} to {most}{every} is needed", fix)
         return value
 
     def positive(self, name: str, default: Any = _MISSING) -> float:
         value = self.get(name, default)
         if type(value) not in (int, float) or not (math.isfinite(value) and value > 0):
-            raise self.refuse(name, "a positive number is needed")
+            raise self.refuse(name, "a positive number is needed", CORRECT)
         return float(value)
 
     def flag(self, name: str, default: Any = _MISSING) -> bool:
         """True or False; old files write 0 or another number."""
         value = self.get(name, default)
         if not isinstance(value, (bool, int)):
-            raise self.refuse(name, "true or false is needed")
+            raise self.refuse(name, "true or false is needed", CORRECT)
         return bool(value)
 
     def table(self, name: str) -> dict[str, Any]:
         """An object, empty where it is not set."""
         value = self.get(name, {})
         if not isinstance(value, dict):
-            raise self.refuse(name, "an object is needed")
+            raise self.refuse(name, "an object is needed", CORRECT)
         return value
 
     def naturals(self, name: str, count: int, least: int = 0) -> list[int] | None:
@@ -93,9 +95,9 @@ class Fields:
         if value is None or value == []:
             return None
         if not isinstance(value, list) or not all(isinstance(item, int) and item >= least for item in value):
-            raise self.refuse(name, f"a list of whole numbers of at least {least} is needed")
+            raise self.refuse(name, f"a list of whole numbers of at least {least} is needed", CORRECT)
         if len(value) < count:
-            raise self.refuse(name, f"{count} entries are needed, it has {len(value)}")
+            raise self.refuse(name, f"{count} entries are needed, it has {len(value)}", CORRECT)
         return [int(item) for item in value]
 
     def choice(self, name: str, table: Mapping[str, _Value], default: Any = _MISSING) -> _Value:

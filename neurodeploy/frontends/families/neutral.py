@@ -61,6 +61,8 @@ SAME: tuple[tuple[str, ...], ...] = (
      "rope.freq_base", "rope.freq_base_swa"),
     EXPERTS,
 )  # fmt: skip
+#: Other names of an activation; a gate is what these layers have.
+SYNONYMS = {"swish": "silu", "swiglu": "silu", "gelu_new": "gelu_pytorch_tanh"}
 #: A name of a size -> all its names.
 GROUP: Mapping[str, tuple[str, ...]] = {name: group for group in SAME for name in group}
 
@@ -74,6 +76,10 @@ def off(value: Any) -> bool:
 
 def number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _canonical(value: Any) -> tuple[bool, Any]:
+    return number(value), SYNONYMS.get(value, value) if isinstance(value, str) else value
 
 
 def _one(value: Any, settings: Settings) -> bool:
@@ -144,7 +150,7 @@ def same(name: str) -> Rule:
         known = [settings.read[other] for other in GROUP[name] if other in settings.read]
         if name in HEAD_DIM and (size := head_dim(settings)) is not None:
             known.append(size)
-        return off(value) or any((number(value), value) == (number(own), own) for own in known)
+        return off(value) or any(_canonical(value) == _canonical(own) for own in known)
 
     return Rule("off, or the model's own", holds)
 

@@ -38,8 +38,8 @@ NEUTRAL: dict[str, dict[str, Any]] = {
     "bounds that nothing reaches": {"final_logit_softcapping": float("inf"), "sliding_window": 128, "clip_qkv": 0},
     "a window that is switched off": {"sliding_window": 8, "use_sliding_window": False, "max_window_layers": 1},
     "the same under another name": {"d_model": 64, "n_layer": 2, "n_head": 4, "layer_norm_eps": 1e-6, "rotary_dim": 16,
-                                    "attention_head_size": 16, "hidden_activation": "silu", "attention_multiplier": 0.25,
-                                    "query_pre_attn_scalar": 16},
+                                    "attention_head_size": 16, "hidden_activation": "silu", "activation": "swiglu",
+                                    "attention_multiplier": 0.25, "query_pre_attn_scalar": 16},
     "experts of a model that has none": {"norm_topk_prob": True, "routed_scaling_factor": 2.5, "num_experts_per_tok": 2},
     "layers that are alike": {"layer_types": ["full_attention", "full_attention"], "mlp_layer_types": ["dense", "dense"],
                               "no_rope_layers": [1, 1]},
@@ -178,6 +178,79 @@ def test_shards_without_an_index(files, llama, agrees):
     if files > 1:
         with pytest.raises(ModelError, match=r"ND1005 .*1 of 2 shards .*no model.safetensors.index.json; fetch"):
             read_graph(folder)
+
+
+@pytest.mark.parametrize(
+    ("present", "fix"),
+    [
+        (["pytorch_model-00001-of-00002.safetensors", "pytorch_model-00002-of-00002.safetensors"], ""),
+        (["weights.safetensors"], "name weights.safetensors model.safetensors"),
+        (["a.safetensors", "b.safetensors"], "fetch model.safetensors, or model.safetensors.index.json with its shards"),
+        (["m-00001-of-00003.safetensors", "m-00003-of-00003.safetensors"], "fetch the missing shards"),
+        (["m-00001-of-00001.safetensors", "n-00001-of-00001.safetensors"], "model.safetensors.index.json with its shards"),
+        (["m-00000-of-00001.safetensors"], "fetch the missing shards"),
+        (["adapter_config.json"], "merge it into its base model"),
+    ],
+)  # fmt: skip
+def test_what_a_folder_without_an_index_is_told(present, fix, llama, agrees):
+    """Complete shards are read under any name; otherwise the remedy names the file to fetch, to rename or to make."""
+    folder, model = llama
+    safetensors = pytest.importorskip("safetensors.torch")
+    tensors = safetensors.load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    if "adapter_config.json" in present:
+        (folder / "config.json").unlink()
+    for index, name in enumerate(present):
+        chosen = {tensor: tensors[tensor] for tensor in sorted(tensors)[index :: len(present)]}
+        safetensors.save_file(chosen, folder / name)
+    if not fix:
+        agrees(folder, model)
+        return
+    with pytest.raises(ModelError) as caught:
+        read_graph(folder)
+    assert fix in caught.value.fix
+
+
+def test_a_tensor_in_two_shards(llama):
+    folder = llama[0]
+    raw = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").unlink()
+    for part in (1, 2):
+        (folder / f"model-{part:05d}-of-00002.safetensors").write_bytes(raw)
+    with pytest.raises(ModelError, match="ND1004") as caught:
+        read_graph(folder)
+    assert "model-00001-of-00002.safetensors and again in model-00002" in caught.value.problem
+
+
+@pytest.fixture
+def nothing_is_made(monkeypatch):
+    """No operation and no array of a hostile size: what is made of a size comes after it was compared with the file."""
+    from neurodeploy.frontends.families import reading, rope
+
+    def forbidden(*arguments: Any, **named: Any) -> Any:
+        raise AssertionError("made before its size was checked")
+
+    monkeypatch.setattr(reading, "build", forbidden)
+    arange = np.arange
+    monkeypatch.setattr(rope.np, "arange", lambda start, stop, *more, **named: (
+        forbidden() if stop > 1 << 16 else arange(start, stop, *more, **named)))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "settings", [{"num_hidden_layers": 4096}, {"head_dim": 1 << 33}, {"head_dim": 1 << 17}, {"hidden_size": 1 << 39}]
+)
+def test_sizes_beyond_the_file(settings, llama, edited, nothing_is_made):
+    with pytest.raises(ModelError) as caught:
+        read_graph(edited(llama[0], **settings, **({"head_dim": None} if "hidden_size" in settings else {})))
+    assert caught.value.code in ("ND1006", "ND1012")
+
+
+def test_experts_beyond_the_file(saved, small, edited, nothing_is_made):
+    config = transformers.Llama4TextConfig(**small, head_dim=16, num_local_experts=4)
+    folder, _ = saved(transformers.Llama4ForCausalLM, config)
+    many = {"num_hidden_layers": 4000, "num_local_experts": 4000, "no_rope_layers": None, "layer_types": None}
+    with pytest.raises(ModelError, match=r"ND1006 .*layers and experts"):
+        read_graph(edited(folder, **many, moe_layers=None))
 
 
 # ------------------------------------------------------------------------------------------------ the lists themselves
