@@ -28,10 +28,20 @@ REASONS: Mapping[str, Reason] = {
         "one row of a table is read by token id: no sum over synapses, and the table would fill cores that idle",
         "a one-hot event into vocabulary x hidden synapses would do it at the price of the table's memory in cores",
     ),
+    "position_embedding": Reason(
+        "position-lookup",
+        "one row of a table is read by the number of the token in the text: no sum over synapses",
+        "a one-hot event into positions x hidden synapses would do it at the price of the table's memory in cores",
+    ),
     "rmsnorm": Reason(
         "needs-reciprocal-root",
         "a mean of squares over all neurons and a reciprocal square root: the integer contract has no such neuron",
         "a reducing neuron with an integer reciprocal root, then a broadcast: two more time steps a norm",
+    ),
+    "layernorm": Reason(
+        "needs-reciprocal-root",
+        "a mean, a mean of squares and a reciprocal square root over all neurons: the integer contract has no such neuron",
+        "the mean folds into the projection before it; then what an RMS norm needs",
     ),
     "rope": Reason(
         "position-dependent",
@@ -52,6 +62,11 @@ REASONS: Mapping[str, Reason] = {
         "product-of-two-values",
         "a product of two values that both change: the integer contract has neurons of one input sum",
         "a microcoded neuron with two input compartments beside the gate and up rows",
+    ),
+    "activation": Reason(
+        "curved-function",
+        "a curved function of one value: the integer contract has neurons that multiply, shift and saturate",
+        "a microcoded neuron with a table of the function, or line segments of it",
     ),
     "add": Reason(
         "residual-on-host",

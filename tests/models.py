@@ -11,43 +11,66 @@ COMMON: dict[str, Any] = {
 }  # fmt: skip
 
 
-def save(family: str, folder: Path, seed: int = 0, **changes: Any) -> Path:
-    """Save a random model of `family` ("llama", "gemma3", "llama4") in bfloat16 and return its folder."""
-    import torch
-    from transformers import (
-        Gemma3ForCausalLM,
-        Gemma3TextConfig,
-        Llama4ForCausalLM,
-        Llama4TextConfig,
-        LlamaConfig,
-        LlamaForCausalLM,
-    )
+#: family -> beginning of the names of its classes in transformers, and what its tiny model has beside `COMMON`
+FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
+    "llama": ("Llama", {"tie_word_embeddings": True}),
+    "gemma3": ("Gemma3", {
+        "head_dim": 16, "sliding_window": 24, "query_pre_attn_scalar": 16,
+        "layer_types": ["sliding_attention", "full_attention"],
+        "rope_parameters": {
+            "full_attention": {"rope_type": "default", "rope_theta": 1e6},
+            "sliding_attention": {"rope_type": "default", "rope_theta": 1e4},
+        },
+    }),
+    "llama4": ("Llama4", {
+        "head_dim": 16, "intermediate_size_mlp": 96, "num_local_experts": 4, "num_experts_per_tok": 1,
+        "interleave_moe_layer_step": 2, "no_rope_layers": [1, 0], "attention_chunk_size": 32,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 5e5},
+    }),
+    "qwen2": ("Qwen2", {
+        "use_sliding_window": True, "sliding_window": 24, "max_window_layers": 1, "rope_parameters": {
+            "rope_type": "yarn", "rope_theta": 1e4, "factor": 4.0, "original_max_position_embeddings": 64,
+        },
+    }),
+    "qwen3": ("Qwen3", {"head_dim": 24, "tie_word_embeddings": True}),
+    "mistral": ("Mistral", {"sliding_window": 24}),
+    "phi3": ("Phi3", {
+        "original_max_position_embeddings": 128, "rope_parameters": {
+            "rope_type": "longrope", "rope_theta": 1e4, "partial_rotary_factor": 0.75,
+            "short_factor": [1.0, 1.1, 1.2, 1.3, 1.4, 1.5], "long_factor": [2.0] * 6,
+        },
+    }),
+    "smollm3": ("SmolLM3", {"num_hidden_layers": 4}),
+    "gpt2": ("GPT2", {
+        "n_embd": 64, "n_inner": 96, "n_layer": 2, "n_head": 4, "n_positions": 256, "tie_word_embeddings": True,
+    }),
+}  # fmt: skip
 
+
+def make(family: str, seed: int = 0, **changes: Any) -> Any:
+    """A random model of `family`, of transformers' own class."""
+    import torch
+    import transformers
+
+    name, own = FAMILIES[family]
+    text = "Text" if family in ("gemma3", "llama4") else ""
+    kind = "LMHeadModel" if family == "gpt2" else "ForCausalLM"
+    usual = {key: COMMON[key] for key in ("vocab_size", "bos_token_id", "eos_token_id")} if family == "gpt2" else COMMON
     torch.manual_seed(seed)
-    if family == "llama":
-        model: Any = LlamaForCausalLM(LlamaConfig(**{**COMMON, "tie_word_embeddings": True, **changes}))
-    elif family == "gemma3":
-        own = {
-            "head_dim": 16, "sliding_window": 24, "query_pre_attn_scalar": 16,
-            "layer_types": ["sliding_attention", "full_attention"],
-            "rope_parameters": {
-                "full_attention": {"rope_type": "default", "rope_theta": 1e6},
-                "sliding_attention": {"rope_type": "default", "rope_theta": 1e4},
-            },
-        }  # fmt: skip
-        model = Gemma3ForCausalLM(Gemma3TextConfig(**{**COMMON, **own, **changes}))
-    else:
-        own = {
-            "head_dim": 16, "intermediate_size_mlp": 96, "num_local_experts": 4, "num_experts_per_tok": 1,
-            "interleave_moe_layer_step": 2, "no_rope_layers": [1, 0], "attention_chunk_size": 32,
-            "rope_parameters": {"rope_type": "default", "rope_theta": 5e5},
-        }  # fmt: skip
-        model = Llama4ForCausalLM(Llama4TextConfig(**{**COMMON, **own, **changes}))
+    config = getattr(transformers, f"{name}{text}Config")(**{**usual, **own, **changes})
+    model = getattr(transformers, f"{name}{kind}")(config)
     with torch.no_grad():  # random norms and larger weights: activations then spread like a trained model's
-        for name, tensor in model.named_parameters():
-            if "norm" in name:
+        for key, tensor in model.named_parameters():
+            if "norm" in key or ".ln_" in key:
                 tensor.add_(torch.randn_like(tensor) * 0.2)
             elif tensor.dim() > 1:
                 tensor.mul_(3)
-    model.to(torch.bfloat16).save_pretrained(folder)
+            elif key.endswith(".bias"):
+                tensor.normal_(0.0, 0.1)
+    return model.to(torch.bfloat16)
+
+
+def save(family: str, folder: Path, seed: int = 0, **changes: Any) -> Path:
+    """Save a random model of `family` in bfloat16 and return its folder."""
+    make(family, seed, **changes).save_pretrained(folder)
     return folder

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from neurodeploy.ir.graph import HOST_OPS, HostOp, WeightStore
+from neurodeploy.ir.graph import HOST_OPS, OPTIONAL_ATTRS, HostOp, ModelInfo, WeightStore
 from neurodeploy.ir.program import IslandCall, Program
 
 Attrs = Mapping[str, Any]
@@ -38,16 +38,21 @@ ATTRS: Mapping[str, Callable[[Any], bool]] = {
     "scale": _number, "eps": _positive, "floor_scale": _positive, "group": _natural, "head_dim": _natural,
     "heads": _natural, "kv_heads": _natural, "top_k": _natural, "window": _optional, "chunk": _optional,
     "inv_freq": lambda value: isinstance(value, tuple) and all(map(_number, value)),
-    "style": lambda value: value in ("half", "interleaved"),
+    "style": lambda value: value in ("half", "interleaved"), "factor": _positive, "rotated": _natural,
     "act": lambda value: value in ("silu", "gelu_tanh"),
 }  # fmt: skip
 
 #: The sizes of inputs and outputs that fit together: (attributes, inputs, outputs) -> do they.
 FITS: Mapping[str, Callable[[Any, Sizes, Sizes], bool]] = {
     "embedding": lambda a, i, o: len(i) == len(o) == 1,
+    "position_embedding": lambda a, i, o: len(i) == 1 and i == o,
     "rmsnorm": lambda a, i, o: len(i) == 1 and i == o and i[0] % a["group"] == 0,
+    "layernorm": lambda a, i, o: len(i) == 1 and i == o and i[0] % a["group"] == 0,
     "rope": lambda a, i, o: (
-        len(i) == 1 and i == o and i[0] % a["head_dim"] == 0 and 2 * len(a["inv_freq"]) == a["head_dim"]
+        len(i) == 1
+        and i == o
+        and i[0] % a["head_dim"] == 0
+        and 2 * len(a["inv_freq"]) == a.get("rotated", a["head_dim"]) <= a["head_dim"]
     ),
     "temperature": lambda a, i, o: len(i) == 1 and i == o,
     "attention": lambda a, i, o: (
@@ -56,6 +61,7 @@ FITS: Mapping[str, Callable[[Any, Sizes, Sizes], bool]] = {
         and o == i[:1]
     ),
     "glu": lambda a, i, o: len(i) == 2 and i == o * 2,
+    "activation": lambda a, i, o: len(i) == 1 and i == o,
     "add": lambda a, i, o: len(i) == 2 and i == o * 2,
     "moe_route": lambda a, i, o: len(i) == 1 and i == o and a["top_k"] <= i[0],
     "moe_dispatch": lambda a, i, o: len(i) == 2 and o == [i[0]] * i[1],
@@ -86,7 +92,7 @@ def check_program(program: Program, weights: WeightStore) -> None:
             fits = inputs == [island.columns] and outputs == [part.rows for part in island.slices]
         else:
             _check_attrs(step)
-            _check_weights(step, outputs, program.info.vocab_size, weights)
+            _check_weights(step, outputs, program.info, weights)
             fits = FITS[step.op](step.attrs, inputs, outputs)
         need(fits, f"inputs of {inputs} and outputs of {outputs} neurons do not fit together")
         op = step.op if isinstance(step, HostOp) else "island"
@@ -99,19 +105,28 @@ def check_program(program: Program, weights: WeightStore) -> None:
 
 
 def _check_attrs(op: HostOp) -> None:
-    for key in HOST_OPS[op.op]:
+    optional = (key for key in OPTIONAL_ATTRS.get(op.op, ()) if key in op.attrs)
+    for key in (*HOST_OPS[op.op], *optional):
         if not ATTRS[key](op.attrs[key]):
             raise ValueError(f"{op.path}: {key} = {op.attrs[key]!r:.60} is not possible")
 
 
-def _check_weights(op: HostOp, outputs: Sizes, vocabulary: int, weights: WeightStore) -> None:
-    wanted = {"embedding": (vocabulary, *outputs), "rmsnorm": (op.attrs.get("group"),)}.get(op.op)
-    if set(op.weights) - ({"weight"} if wanted else set()) or (op.op == "embedding" and not op.weights):
+def _check_weights(op: HostOp, outputs: Sizes, info: ModelInfo, weights: WeightStore) -> None:
+    group = (op.attrs.get("group"),)
+    tensors: Mapping[str, dict[str, tuple[Any, ...]]] = {
+        "embedding": {"weight": (info.vocab_size, *outputs)},
+        "position_embedding": {"weight": (info.max_positions, *outputs)},
+        "rmsnorm": {"weight": group},
+        "layernorm": {"weight": group, "bias": group},
+    }
+    wanted = tensors.get(op.op, {})
+    # Only the factors of an rmsnorm may be left out.
+    if set(op.weights) != set(wanted) and (op.op != "rmsnorm" or op.weights):
         raise ValueError(f"{op.path}: its tensors are {sorted(op.weights)}")
-    for name in op.weights.values():
+    for role, name in op.weights.items():
         shape = weights.shape(name) if name in weights.names() else None
-        if shape != wanted:
-            raise ValueError(f"{op.path}: tensor {name!r:.80} has the shape {shape}, not {wanted}")
+        if shape != wanted[role]:
+            raise ValueError(f"{op.path}: tensor {name!r:.80} has the shape {shape}, not {wanted[role]}")
 
 
 def _rows(

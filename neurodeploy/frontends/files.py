@@ -22,6 +22,8 @@ from neurodeploy.errors import ModelError
 
 #: Largest JSON side file (config.json, the shard index, tokenizer_config.json) that is read; real ones are below 20 MB.
 JSON_LIMIT = 100_000_000
+#: Digits of an integer in such a file: transformers writes "no limit" of a text's length as 10**30, 31 digits.
+DIGITS_LIMIT = 40
 #: Largest tensor rank that is read; GGUF itself stops at 4.
 RANK_LIMIT = 8
 #: Elements that are checked or converted at a time: 4 MiB of float32.
@@ -73,7 +75,7 @@ def parse_json(text: bytes, subject: object) -> dict[str, Any]:
         return found
 
     def integer(digits: str) -> int:
-        if len(digits) > 20:
+        if len(digits) > DIGITS_LIMIT:
             raise ValueError(f"an integer of {len(digits)} digits")
         return int(digits)
 

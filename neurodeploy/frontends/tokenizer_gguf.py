@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ _GPT4O = (
     f"{_LEAD}{_UPPER}*{_LOWER}+{_CONTRACTIONS}?|{_LEAD}{_UPPER}+{_LOWER}*{_CONTRACTIONS}?"
     r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|" + _TAIL
 )
+_TEKKEN = f"{_LEAD}{_UPPER}*{_LOWER}+|{_LEAD}{_UPPER}+{_LOWER}*" + r"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|" + _TAIL
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,9 @@ class PreTokenizer:
 
 _DIGITS_GPT2 = PreTokenizer((r"\p{N}", _GPT2))
 _LLAMA3_BPE = PreTokenizer((_LLAMA3,), ignore_merges=True, adds_bos=True)
-#: ``tokenizer.ggml.pre`` -> its cut. Source: llama.cpp, src/llama-vocab.cpp (patterns and flags); NFC for Qwen from its
-#: own tokenizer.json.
+#: ``tokenizer.ggml.pre`` -> its cut. Source: llama.cpp, src/llama-vocab.cpp (patterns and flags); from the models' own
+#: tokenizer.json are NFC for Qwen, and whole words before merges for "smaug-bpe": Llama 3's vocabulary without a start of
+#: the text, which is how the converter calls SmolLM3's.
 PRE_TOKENIZERS: Mapping[str, PreTokenizer] = {
     "gpt-2": PreTokenizer((_GPT2,)),
     "phi-2": PreTokenizer((_GPT2,)),
@@ -59,12 +61,20 @@ PRE_TOKENIZERS: Mapping[str, PreTokenizer] = {
     "llama3": _LLAMA3_BPE,
     "llama-v3": _LLAMA3_BPE,
     "falcon3": _LLAMA3_BPE,
+    "smaug-bpe": PreTokenizer((_LLAMA3,), ignore_merges=True),
+    "dbrx": PreTokenizer((_LLAMA3,)),
+    "tekken": PreTokenizer((_TEKKEN,), ignore_merges=True, adds_bos=True),
     "qwen2": PreTokenizer((_QWEN2,), nfc=True),
     "deepseek-r1-qwen": PreTokenizer((_QWEN2,), nfc=True),
     "gpt-4o": PreTokenizer((_GPT4O,)),
     "llama4": PreTokenizer((_GPT4O,)),
     "default": PreTokenizer((r"[\p{P}\$\+<=>\^~\|]+", _GPT2, r"\p{N}+", "[0-9][0-9][0-9]")),
 }
+
+
+#: The added tokens of Phi-3 that leave the space after them alone; all others take it. A .gguf file does not say so:
+#: llama.cpp has it in its code (src/llama-vocab.cpp), tokenizer.json as ``rstrip``.
+PHI3_KEEPS = frozenset({"<unk>", "<s>", "<|endoftext|>"})
 
 
 def from_metadata(metadata: Mapping[str, Any], vocab_size: int, path: Path) -> Tokenizer:
@@ -179,7 +189,8 @@ def _sentencepiece(metadata: Mapping[str, Any], tokens: list[str], types: Any, p
     else:
         inner.normalizer = spaces
     inner.decoder = decoders.Sequence(steps)
-    _add_special(inner, tokens, types)
+    phi3 = metadata.get("general.architecture") == "phi3"
+    _add_special(inner, tokens, types, lambda token: phi3 and token not in PHI3_KEEPS)
     return inner, "SentencePiece BPE (GGUF)", True
 
 
@@ -197,13 +208,19 @@ def spm_merges(tokens: list[str], scores: Any, types: Any) -> list[tuple[str, st
     return merges
 
 
-def _add_special(inner: Any, tokens: list[str], types: Any) -> None:
-    """Control tokens (no text of their own) and user-defined ones (never cut) are found before all else."""
+def _add_special(
+    inner: Any, tokens: list[str], types: Any, strips: Callable[[str], bool] = lambda token: False
+) -> None:
+    """Control tokens (no text of their own) and user-defined ones (never cut) are found before all else.
+
+    strips : whether a token takes the space after it.
+    """
     from tokenizers import AddedToken
 
     for kind, add in ((CONTROL, inner.add_special_tokens), (USER_DEFINED, inner.add_tokens)):
         chosen = [tokens[index] for index in np.flatnonzero(types == kind).tolist()]
-        add([AddedToken(token, normalized=False, special=kind == CONTROL) for token in chosen if token])
+        special = kind == CONTROL
+        add([AddedToken(token, normalized=False, special=special, rstrip=strips(token)) for token in chosen if token])
 
 
 BUILDERS = {"gpt2": _byte_level, "llama": _sentencepiece}

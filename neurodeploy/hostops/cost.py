@@ -10,11 +10,14 @@ between two passes over the same data is not counted twice. With T tokens (rows)
 operation       flops                                          bytes
 ==============  =============================================  ====================================================
 embedding       T n (0 where scale = 1)                        8 T n  (table rows read, activations written)
+position_emb.   T n                                            12 T n
 rmsnorm         T n (3, 4 with weight) + 3 T n / group         8 T n + 4 group with weight
-rope            3 T n                                          8 T n + 4 T head_dim  (cosine and sine)
+layernorm       7 T n + 4 T n / group                          8 T n + 8 group
+rope            3 T n R / head_dim  (R neurons are rotated)    8 T n + 4 T R  (cosine and sine)
 temperature     T n                                            8 T n + 4 T
 attention       P heads (4 D + EXP + 4) + T heads D            8 T heads D + 8 T kv D (append) + 8 kv D keys(T)
 glu             T n (EXP + 4); gelu_tanh T n (EXP + 9)         12 T n
+activation      T n (EXP + 3); gelu_tanh T n (EXP + 8)         8 T n
 add             T n                                            12 T n
 moe_route       T (E top_k + top_k (EXP + 2))                  8 T E
 moe_dispatch    n rows                                         8 n rows + 4 T E      (rows: all experts' tokens)
@@ -69,15 +72,21 @@ def work(op: HostOp | Projection, sizes: Mapping[str, int], tokens: int, context
         group, weighted = _int(attrs, "group"), bool(op.weights)
         flops = elements * (4 if weighted else 3) + 3 * elements // group
         return Work(flops, 2 * FLOAT * elements + (FLOAT * group if weighted else 0))
+    if op.op == "layernorm":
+        return Work(7 * elements + 4 * elements // _int(attrs, "group"), 2 * FLOAT * (elements + _int(attrs, "group")))
     if op.op == "rope":
-        return Work(3 * elements, 2 * FLOAT * elements + FLOAT * tokens * _int(attrs, "head_dim"))
+        dim = _int(attrs, "head_dim")
+        rotated = _int(attrs, "rotated") if "rotated" in attrs else dim
+        return Work(3 * elements * rotated // dim, 2 * FLOAT * elements + FLOAT * tokens * rotated)
     if op.op == "temperature":
         return Work(elements, 2 * FLOAT * elements + FLOAT * tokens)
     if op.op == "attention":
         return _attention(attrs, tokens, context)
     if op.op == "glu":
         return Work(elements * (EXP + (4 if attrs["act"] == "silu" else 9)), 3 * FLOAT * elements)
-    if op.op == "add":
+    if op.op == "activation":
+        return Work(elements * (EXP + (3 if attrs["act"] == "silu" else 8)), 2 * FLOAT * elements)
+    if op.op in ("add", "position_embedding"):
         return Work(elements, 3 * FLOAT * elements)
     if op.op == "moe_route":
         top_k = _int(attrs, "top_k")

@@ -32,11 +32,21 @@ def rmsnorm(x: Tensor, weight: Tensor | None, eps: float, group: int) -> Tensor:
     return out
 
 
-def rope(x: Tensor, position: int, inv_freq: tuple[float, ...], head_dim: int, style: str) -> Tensor:
+def layernorm(x: Tensor, weight: Tensor, bias: Tensor, eps: float, group: int) -> Tensor:
+    x = x.contiguous()
+    out = torch.empty_like(x)
+    rows, target = x.view(-1, group).numpy(), out.view(-1, group).numpy()
+    split(kernels.layernorm, x.numel() * WORK_NORM, rows, weight.numpy(), bias.numpy(), eps, target)
+    return out
+
+
+def rope(
+    x: Tensor, position: int, inv_freq: tuple[float, ...], head_dim: int, style: str, factor: float = 1.0
+) -> Tensor:
     x = x.contiguous()
     out = torch.empty_like(x)
     tokens = x.shape[0]
-    cosine, sine = cos_sin(inv_freq, position, position + tokens, "cpu")
+    cosine, sine = cos_sin(inv_freq, position, position + tokens, "cpu", factor)
     shape = (tokens, x.shape[1] // head_dim, head_dim)
     kernel = kernels.rope_half if style == "half" else kernels.rope_interleaved
     split(kernel, x.numel() * WORK_ROPE, x.view(shape).numpy(), cosine.numpy(), sine.numpy(), out.view(shape).numpy())
@@ -79,6 +89,14 @@ def glu(gate: Tensor, up: Tensor, act: str) -> Tensor:
     return out
 
 
+def activation(x: Tensor, act: str) -> Tensor:
+    x = x.contiguous()
+    out = torch.empty_like(x)
+    kernel = kernels.silu if act == "silu" else kernels.gelu_tanh
+    split(kernel, x.numel() * WORK_GLU, x.view(-1).numpy(), out.view(-1).numpy())
+    return out
+
+
 def moe_route(logits: Tensor, top_k: int) -> Tensor:
     logits = logits.contiguous()
     out = torch.empty_like(logits)
@@ -101,6 +119,6 @@ def invariant_linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 __all__ = [
-    "add", "attention", "embedding", "glu", "invariant_linear", "moe_combine", "moe_dispatch", "moe_route", "rmsnorm",
-    "rope", "temperature",
+    "activation", "add", "attention", "embedding", "glu", "invariant_linear", "layernorm", "moe_combine",
+    "moe_dispatch", "moe_route", "rmsnorm", "rope", "temperature",
 ]  # fmt: skip

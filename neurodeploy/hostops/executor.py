@@ -86,8 +86,9 @@ class Executor:
         self._handlers: dict[type, Handler] = {Projection: self._project, **(handlers or {})}
         self._kernels = _kernels(device)
         self._run: dict[str, Callable[[HostOp, Values, State], None]] = {
-            "embedding": self._embedding, "rmsnorm": self._rmsnorm, "rope": self._rope,
-            "temperature": self._temperature, "attention": self._attention, "glu": self._glu, "add": self._add,
+            "embedding": self._embedding, "position_embedding": self._position_embedding, "rmsnorm": self._rmsnorm,
+            "layernorm": self._layernorm, "rope": self._rope, "temperature": self._temperature,
+            "attention": self._attention, "glu": self._glu, "activation": self._activation, "add": self._add,
             "moe_route": self._moe_route, "moe_dispatch": self._moe_dispatch, "moe_combine": self._moe_combine,
         }  # fmt: skip
         self._head = self._find_head()
@@ -188,14 +189,29 @@ class Executor:
         rows = self.weights.rows(op.weights["weight"], values[op.inputs[0]])
         values[op.outputs[0]] = self._kernels.embedding(rows, op.attrs["scale"])
 
+    def _position_embedding(self, op: HostOp, values: Values, state: State) -> None:
+        x, name = values[op.inputs[0]], op.weights["weight"]
+        known, stop = self.weights.store.shape(name)[0], state.position + x.shape[0]
+        if stop > known:
+            problem = f"a text of {stop} tokens exceeds the {known} positions that the model has learnt"
+            raise UserError("ND3006", "tokens", problem, f"give at most {known} tokens")
+        rows = self.weights.rows(name, torch.arange(state.position, stop, device=x.device))
+        values[op.outputs[0]] = self._kernels.add(x, rows)
+
     def _rmsnorm(self, op: HostOp, values: Values, state: State) -> None:
         weight = self.weights.get(op.weights["weight"]) if "weight" in op.weights else None
         x = values[op.inputs[0]]
         values[op.outputs[0]] = self._kernels.rmsnorm(x, weight, op.attrs["eps"], op.attrs["group"])
 
+    def _layernorm(self, op: HostOp, values: Values, state: State) -> None:
+        weight, bias = (self.weights.get(op.weights[role]) for role in ("weight", "bias"))
+        x = values[op.inputs[0]]
+        values[op.outputs[0]] = self._kernels.layernorm(x, weight, bias, op.attrs["eps"], op.attrs["group"])
+
     def _rope(self, op: HostOp, values: Values, state: State) -> None:
         inv_freq, dim, style = op.attrs["inv_freq"], op.attrs["head_dim"], op.attrs["style"]
-        values[op.outputs[0]] = self._kernels.rope(values[op.inputs[0]], state.position, inv_freq, dim, style)
+        x, factor = values[op.inputs[0]], op.attrs.get("factor", 1.0)
+        values[op.outputs[0]] = self._kernels.rope(x, state.position, inv_freq, dim, style, factor)
 
     def _temperature(self, op: HostOp, values: Values, state: State) -> None:
         scale, floor = op.attrs["scale"], op.attrs["floor_scale"]
@@ -212,6 +228,9 @@ class Executor:
     def _glu(self, op: HostOp, values: Values, state: State) -> None:
         gate, up = (values[name] for name in op.inputs)
         values[op.outputs[0]] = self._kernels.glu(gate, up, op.attrs["act"])
+
+    def _activation(self, op: HostOp, values: Values, state: State) -> None:
+        values[op.outputs[0]] = self._kernels.activation(values[op.inputs[0]], op.attrs["act"])
 
     def _add(self, op: HostOp, values: Values, state: State) -> None:
         a, b = (values[name] for name in op.inputs)

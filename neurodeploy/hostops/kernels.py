@@ -113,32 +113,54 @@ def rmsnorm(part, parts, x, weight, eps, out):  # type: ignore[no-untyped-def]
 
 
 @jit
+def layernorm(part, parts, x, weight, bias, eps, out):  # type: ignore[no-untyped-def]
+    """``out = (x - m) / sqrt(mean((x - m)^2) + eps) * weight + bias``, m = mean(x), by row of x (rows, group)."""
+    rows, group = x.shape
+    buffer = np.empty(group + 1, np.float32)
+    squares = np.empty(group, np.float32)
+    for row in range(rows * part // parts, rows * (part + 1) // parts):
+        source, target = x[row], out[row]
+        mean = fold_sum(source, buffer) / F(group)
+        for i in range(group):
+            target[i] = source[i] - mean
+            squares[i] = target[i] * target[i]
+        factor = F(1.0) / np.sqrt(fold_sum(squares, buffer) / F(group) + F(eps))
+        for i in range(group):
+            target[i] = target[i] * factor * weight[i] + bias[i]
+
+
+@jit
 def rope_half(part, parts, x, cosine, sine, out):  # type: ignore[no-untyped-def]
-    """Rotate pairs (i, i + D/2) of x (T, heads, D) by the angles of cosine, sine (T, D/2)."""
+    """Rotate pairs (i, i + R/2) of x (T, heads, D) by the angles of cosine, sine (T, R/2); neurons from R on pass."""
     tokens, heads, dim = x.shape
-    half = dim // 2
+    half = cosine.shape[1]
     for t in range(tokens * part // parts, tokens * (part + 1) // parts):
         c, s = cosine[t], sine[t]
         for h in range(heads):
-            low, high = x[t, h, :half], x[t, h, half:]
-            out_low, out_high = out[t, h, :half], out[t, h, half:]
+            low, high = x[t, h, :half], x[t, h, half : 2 * half]
+            out_low, out_high = out[t, h, :half], out[t, h, half : 2 * half]
             for i in range(half):
                 out_low[i] = low[i] * c[i] - high[i] * s[i]
                 out_high[i] = high[i] * c[i] + low[i] * s[i]
+            for i in range(2 * half, dim):
+                out[t, h, i] = x[t, h, i]
 
 
 @jit
 def rope_interleaved(part, parts, x, cosine, sine, out):  # type: ignore[no-untyped-def]
-    """Rotate pairs (2i, 2i + 1) of x (T, heads, D) by the angles of cosine, sine (T, D/2)."""
+    """Rotate pairs (2i, 2i + 1) of x (T, heads, D) by the angles of cosine, sine (T, R/2); neurons from R on pass."""
     tokens, heads, dim = x.shape
+    half = cosine.shape[1]
     for t in range(tokens * part // parts, tokens * (part + 1) // parts):
         c, s = cosine[t], sine[t]
         for h in range(heads):
             source, target = x[t, h], out[t, h]
-            for i in range(dim // 2):
+            for i in range(half):
                 real, imaginary = source[2 * i], source[2 * i + 1]
                 target[2 * i] = real * c[i] - imaginary * s[i]
                 target[2 * i + 1] = real * s[i] + imaginary * c[i]
+            for i in range(2 * half, dim):
+                target[i] = source[i]
 
 
 @jit
@@ -152,24 +174,56 @@ def add(part, parts, a, b, out):  # type: ignore[no-untyped-def]
 
 
 @jit
+def silu32(x):  # type: ignore[no-untyped-def]
+    """``x / (1 + e**-x)``."""
+    return x / (F(1.0) + exp32(-x))
+
+
+@jit
+def gelu_tanh32(x):  # type: ignore[no-untyped-def]
+    """``0.5 x (1 + tanh z) = x / (1 + e**(-2 z))`` with ``z = sqrt(2/pi) (x + 0.044715 x^3)``."""
+    z = F(-2.0 * 0.7978845608028654) * (x + F(0.044715) * (x * x * x))
+    return x / (F(1.0) + exp32(z))
+
+
+@jit
 def glu_silu(part, parts, gate, up, out):  # type: ignore[no-untyped-def]
-    """``out = gate / (1 + e**-gate) * up``; flat arrays."""
+    """``out = silu(gate) * up``; flat arrays."""
     n = gate.size
     a, b = n * part // parts, n * (part + 1) // parts
     g, u, o = gate[a:b], up[a:b], out[a:b]
     for i in range(b - a):
-        o[i] = g[i] / (F(1.0) + exp32(-g[i])) * u[i]
+        o[i] = silu32(g[i]) * u[i]
 
 
 @jit
 def glu_gelu_tanh(part, parts, gate, up, out):  # type: ignore[no-untyped-def]
-    """``out = 0.5 g (1 + tanh z) * up = g / (1 + e**(-2 z)) * up`` with ``z = sqrt(2/pi) (g + 0.044715 g^3)``; flat."""
+    """``out = gelu_tanh(gate) * up``; flat arrays."""
     n = gate.size
     a, b = n * part // parts, n * (part + 1) // parts
     g, u, o = gate[a:b], up[a:b], out[a:b]
     for i in range(b - a):
-        z = F(-2.0 * 0.7978845608028654) * (g[i] + F(0.044715) * (g[i] * g[i] * g[i]))
-        o[i] = g[i] / (F(1.0) + exp32(z)) * u[i]
+        o[i] = gelu_tanh32(g[i]) * u[i]
+
+
+@jit
+def silu(part, parts, x, out):  # type: ignore[no-untyped-def]
+    """``out = silu(x)``; flat arrays."""
+    n = x.size
+    a, b = n * part // parts, n * (part + 1) // parts
+    source, target = x[a:b], out[a:b]
+    for i in range(b - a):
+        target[i] = silu32(source[i])
+
+
+@jit
+def gelu_tanh(part, parts, x, out):  # type: ignore[no-untyped-def]
+    """``out = gelu_tanh(x)``; flat arrays."""
+    n = x.size
+    a, b = n * part // parts, n * (part + 1) // parts
+    source, target = x[a:b], out[a:b]
+    for i in range(b - a):
+        target[i] = gelu_tanh32(source[i])
 
 
 @jit

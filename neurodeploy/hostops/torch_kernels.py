@@ -29,15 +29,23 @@ def rmsnorm(x: Tensor, weight: Tensor | None, eps: float, group: int) -> Tensor:
     return (out if weight is None else out * weight).view(x.shape)
 
 
-def rope(x: Tensor, position: int, inv_freq: tuple[float, ...], head_dim: int, style: str) -> Tensor:
-    tokens = x.shape[0]
-    cosine, sine = (part[:, None, :] for part in cos_sin(inv_freq, position, position + tokens, str(x.device)))
-    heads = x.shape[1] // head_dim
-    if style == "half":
-        low, high = x.reshape(tokens, heads, 2, head_dim // 2).unbind(2)
-        return torch.stack((low * cosine - high * sine, high * cosine + low * sine), 2).view(x.shape)
-    low, high = x.reshape(tokens, heads, head_dim // 2, 2).unbind(3)
-    return torch.stack((low * cosine - high * sine, low * sine + high * cosine), 3).view(x.shape)
+def layernorm(x: Tensor, weight: Tensor, bias: Tensor, eps: float, group: int) -> Tensor:
+    return functional.layer_norm(x.reshape(x.numel() // group, group), (group,), weight, bias, eps).view(x.shape)
+
+
+def rope(
+    x: Tensor, position: int, inv_freq: tuple[float, ...], head_dim: int, style: str, factor: float = 1.0
+) -> Tensor:
+    """The first ``2 len(inv_freq)`` neurons of each head are rotated, the others pass."""
+    tokens, half = x.shape[0], len(inv_freq)
+    angles = cos_sin(inv_freq, position, position + tokens, str(x.device), factor)
+    cosine, sine = (part[:, None, :] for part in angles)
+    rows = x.reshape(tokens, x.shape[1] // head_dim, head_dim)
+    turned, passing = rows[..., : 2 * half], rows[..., 2 * half :]
+    axis, shape = (2, (2, half)) if style == "half" else (3, (half, 2))
+    low, high = turned.reshape(tokens, rows.shape[1], *shape).unbind(axis)
+    pairs = torch.stack((low * cosine - high * sine, high * cosine + low * sine), axis)
+    return torch.cat((pairs.reshape(turned.shape), passing), 2).view(x.shape)
 
 
 def temperature(x: Tensor, position: int, scale: float, floor_scale: float) -> Tensor:
@@ -70,7 +78,11 @@ def attention(q: Tensor, cache: KVCache, heads: int, scale: float) -> Tensor:
 
 
 def glu(gate: Tensor, up: Tensor, act: str) -> Tensor:
-    return (functional.silu(gate) if act == "silu" else functional.gelu(gate, approximate="tanh")) * up
+    return activation(gate, act) * up
+
+
+def activation(x: Tensor, act: str) -> Tensor:
+    return functional.silu(x) if act == "silu" else functional.gelu(x, approximate="tanh")
 
 
 def add(a: Tensor, b: Tensor) -> Tensor:
@@ -103,6 +115,6 @@ def moe_combine(routing: Tensor, parts: list[Tensor]) -> Tensor:
 
 
 __all__ = [
-    "add", "attention", "embedding", "glu", "moe_combine", "moe_dispatch", "moe_route", "rmsnorm",
-    "rope", "temperature",
+    "activation", "add", "attention", "embedding", "glu", "layernorm", "moe_combine", "moe_dispatch", "moe_route",
+    "rmsnorm", "rope", "temperature",
 ]  # fmt: skip

@@ -26,11 +26,17 @@ Attr = Scalar | tuple[float, ...] | tuple[int, ...]
 HOST_OPS: Mapping[str, tuple[str, ...]] = {
     # tokens -> x[T, d] = weight[token] * scale                                 weights: weight[vocab, d]
     "embedding": ("scale",),
+    # x -> x + weight[position]: positions that were learnt as a table             weights: weight[positions, d]
+    "position_embedding": (),
     # x -> x * rsqrt(mean(x^2) + eps) * weight over each group of `group` neurons  weights: weight[group] or none.
     # `weight` is the whole factor: where a family stores w and means 1 + w, the frontend adds the 1.
     "rmsnorm": ("eps", "group"),
-    # x[T, heads * head_dim] -> rotated by position; inv_freq: tuple of head_dim / 2 radians per token;
-    # style "half" pairs (i, i + head_dim / 2), "interleaved" pairs (2 i, 2 i + 1)
+    # x -> (x - mean(x)) * rsqrt(mean((x - mean(x))^2) + eps) * weight + bias over each group of `group` neurons
+    #                                                                     weights: weight[group], bias[group]
+    "layernorm": ("eps", "group"),
+    # x[T, heads * head_dim] -> rotated by position; inv_freq: tuple of R / 2 radians per token; style "half" pairs
+    # (i, i + R / 2), "interleaved" pairs (2 i, 2 i + 1). R is `rotated`, or else head_dim: the first R neurons of a head
+    # are rotated, the others pass. Cosine and sine are multiplied by `factor` where it is there (YaRN, LongRoPE).
     "rope": ("head_dim", "inv_freq", "style"),
     # x -> x * (1 + scale * log1p(floor((position + 1) / floor_scale)))           Llama 4, layers without RoPE
     "temperature": ("scale", "floor_scale"),
@@ -39,6 +45,8 @@ HOST_OPS: Mapping[str, tuple[str, ...]] = {
     "attention": ("heads", "kv_heads", "head_dim", "scale", "window", "chunk"),
     # gate, up -> act(gate) * up; act is "silu" or "gelu_tanh"
     "glu": ("act",),
+    # x -> act(x), the same functions
+    "activation": ("act",),
     # a, b -> a + b
     "add": (),
     # logits[T, E] -> routing[T, E]: sigmoid(logit) where the logit is among the top_k, 0 elsewhere
@@ -49,6 +57,10 @@ HOST_OPS: Mapping[str, tuple[str, ...]] = {
     # routing, y_0 .. y_{E-1} -> sum of the experts' outputs at the tokens that they were given
     "moe_combine": (),
 }
+
+
+#: Attributes that an operation may carry beside those.
+OPTIONAL_ATTRS: Mapping[str, tuple[str, ...]] = {"rope": ("rotated", "factor")}
 
 
 @runtime_checkable
@@ -144,7 +156,10 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Graph:
-    """A network in floating point. `input` is the population of token ids, `output` that of the logits."""
+    """A network in floating point. `input` is the population of token ids, `output` that of the logits.
+
+    `notes` are sentences for whoever converts it: what of the model is not as its file says.
+    """
 
     info: ModelInfo
     populations: Mapping[str, Population]
@@ -152,6 +167,7 @@ class Graph:
     weights: WeightStore
     input: str = "tokens"
     output: str = "logits"
+    notes: tuple[str, ...] = ()
 
     def projections(self) -> tuple[Projection, ...]:
         return tuple(op for op in self.ops if isinstance(op, Projection))

@@ -30,7 +30,13 @@ def test_visible_pairs(window, chunk, context):
 ATTENTION = {"heads": 4, "kv_heads": 2, "head_dim": 16, "scale": 0.25, "window": None, "chunk": None}
 CASES = {
     "embedding": (op("embedding", scale=2.0), Work(3 * 64, 8 * 3 * 64)),
+    "position_embedding": (op("position_embedding", weights={"weight": "w"}), Work(3 * 64, 12 * 3 * 64)),
     "rmsnorm": (op("rmsnorm", weights={"weight": "w"}, eps=1e-6, group=16), Work(3 * 64 * 4 + 3 * 12, 8 * 3 * 64 + 64)),
+    # mean: 63 + 1; deviations 64; squares 64, their mean 63 + 1; epsilon, root, reciprocal; three passes of one flop each
+    "layernorm": (
+        op("layernorm", weights={"weight": "w", "bias": "b"}, eps=1e-5, group=64),
+        Work(3 * (7 * 64 + 4), 8 * 3 * 64 + 8 * 64),
+    ),
     "rope": (op("rope", head_dim=16, inv_freq=(), style="half"), Work(3 * 3 * 64, 8 * 3 * 64 + 4 * 3 * 16)),
     "temperature": (op("temperature", scale=0.1, floor_scale=8.0), Work(3 * 64, 8 * 3 * 64 + 12)),
     # 3 queries after 5 tokens see 6 + 7 + 8 keys of 8 distinct ones.
@@ -39,6 +45,7 @@ CASES = {
         Work(21 * 4 * (64 + EXP + 4) + 3 * 64, 8 * 3 * 64 + 8 * 3 * 32 + 8 * 2 * 16 * 8),
     ),
     "glu": (op("glu", ("g",), act="silu"), Work(3 * 96 * (EXP + 4), 12 * 3 * 96)),
+    "activation": (op("activation", act="gelu_tanh"), Work(3 * 64 * (EXP + 8), 8 * 3 * 64)),
     "add": (op("add"), Work(3 * 64, 12 * 3 * 64)),
     "moe_route": (op("moe_route", ("e",), top_k=1), Work(3 * (4 + EXP + 2), 8 * 3 * 4)),
     "moe_dispatch": (op("moe_dispatch", ("x", "x"), ("x", "e")), Work(3 * 64, 8 * 3 * 64 + 4 * 3 * 2)),
@@ -48,6 +55,11 @@ CASES = {
 
 def test_every_operation_has_a_case():
     assert set(CASES) == set(HOST_OPS)
+
+
+def test_work_of_a_part_that_is_rotated():
+    found = work(op("rope", head_dim=16, inv_freq=(1.0,) * 6, style="half", rotated=12, factor=1.2), SIZES, 3, 5)
+    assert found == Work(3 * 3 * 48, 8 * 3 * 64 + 4 * 3 * 12)
 
 
 @pytest.mark.parametrize("name", CASES)

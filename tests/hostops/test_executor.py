@@ -11,7 +11,7 @@ import torch
 
 from neurodeploy.errors import InternalError, UserError
 from neurodeploy.frontends.families.decoder import Decoder, Layer, build
-from neurodeploy.hostops.cost import Work
+from neurodeploy.hostops.cost import Work, work
 from neurodeploy.hostops.cpu import invariant_linear
 from neurodeploy.hostops.executor import Executor
 from neurodeploy.hostops.kvcache import State
@@ -71,6 +71,44 @@ def net() -> Net:
     return Net(built.ops, sizes, CountingStore(built.tensors))
 
 
+@pytest.fixture
+def learnt() -> Net:
+    """GPT-2's kind: layer norms, learnt positions, no gate."""
+    layers = (Layer(ffn=24), Layer(ffn=12, score_factor=0.5))
+    built = build(
+        Decoder(
+            11, 16, 2, 2, 8, 1e-5, "gelu_tanh", 0.35, layers, True, biases=frozenset("qkvo"), norm="layernorm",
+            gated=False, positions=12, learnt_positions=True,
+        )
+    )  # fmt: skip
+    sizes = {name: population.size for name, population in built.populations.items()}
+    return Net(built.ops, sizes, CountingStore(built.tensors))
+
+
+def test_learnt_positions_go_on_with_the_state(learnt):
+    executor, state = learnt.executor(), State()
+    whole = executor.forward(IDS)
+    parts = [executor.forward(IDS[:6], state), executor.forward(IDS[6:], state)]
+    assert torch.equal(torch.cat(parts), whole)
+    assert not torch.equal(executor.forward(IDS[6:]), parts[1])
+
+
+def test_more_tokens_than_learnt_positions(learnt):
+    state = State()
+    learnt.executor().forward(IDS, state)
+    with pytest.raises(UserError, match=r"ND3006 .*a text of 13 tokens exceeds the 12 positions .*at most 12 tokens"):
+        learnt.executor().forward(IDS[:2], state)
+
+
+def test_the_work_of_a_layer_without_a_gate(learnt):
+    executor = learnt.executor()
+    executor.forward(IDS[:3])
+    expected = Work()
+    for op in learnt.ops:
+        expected += work(op, learnt.sizes, 3, 0)
+    assert executor.work == expected
+
+
 def test_last_only_is_the_last_row(net):
     executor = net.executor()
     whole = executor.forward(IDS)
@@ -105,14 +143,15 @@ def test_threads_do_not_change_the_bits(net, threads):
     assert torch.equal(net.executor().forward(IDS), expected)
 
 
-def test_a_gpu_would_compute_the_same_to_rounding(net, monkeypatch):
+def test_a_gpu_would_compute_the_same_to_rounding(net, learnt, monkeypatch):
     """The torch kernels, on the CPU: the same code that a GPU runs."""
     from neurodeploy.hostops import executor as module
     from neurodeploy.hostops import torch_kernels
 
-    expected = net.executor().forward(IDS)
+    expected = [some.executor().forward(IDS) for some in (net, learnt)]
     monkeypatch.setattr(module, "_kernels", lambda device: torch_kernels)
-    torch.testing.assert_close(net.executor().forward(IDS), expected, rtol=1e-5, atol=1e-5)
+    for some, wanted in zip((net, learnt), expected, strict=True):
+        torch.testing.assert_close(some.executor().forward(IDS), wanted, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")

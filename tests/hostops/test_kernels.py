@@ -16,11 +16,17 @@ OPERATIONS = {
     "rmsnorm": ([72], lambda k, p, w, x: k.rmsnorm(x, w[:72], 1e-6, 72)),
     "rmsnorm by heads": ([72], lambda k, p, w, x: k.rmsnorm(x, w[:24], 1e-5, 24)),
     "rmsnorm without weights": ([7], lambda k, p, w, x: k.rmsnorm(x, None, 1e-6, 7)),
+    "layernorm": ([72], lambda k, p, w, x: k.layernorm(x, w[:72], w[:72].flip(0), 1e-5, 72)),
+    "layernorm by groups": ([72], lambda k, p, w, x: k.layernorm(x + 7, w[:8], w[8:16], 1e-5, 8)),
+    "rope of a part": ([72], lambda k, p, w, x: k.rope(x, p, INV_FREQ[:7], 24, "half", 1.25)),
+    "rope of a part, interleaved": ([72], lambda k, p, w, x: k.rope(x, p, INV_FREQ[:7], 24, "interleaved", 1.25)),
     "rope half": ([72], lambda k, p, w, x: k.rope(x, p, INV_FREQ, 24, "half")),
     "rope interleaved": ([72], lambda k, p, w, x: k.rope(x, p, INV_FREQ, 24, "interleaved")),
     "temperature": ([72], lambda k, p, w, x: k.temperature(x, p, 0.1, 8)),
     "silu": ([101, 101], lambda k, p, w, x, y: k.glu(x, y, "silu")),
     "gelu_tanh": ([101, 101], lambda k, p, w, x, y: k.glu(x, y, "gelu_tanh")),
+    "activation silu": ([101], lambda k, p, w, x: k.activation(x, "silu")),
+    "activation gelu_tanh": ([101], lambda k, p, w, x: k.activation(x, "gelu_tanh")),
     "add": ([101, 101], lambda k, p, w, x, y: k.add(x, y)),
     "route": ([5], lambda k, p, w, x: k.moe_route(x, 2)),
 }
@@ -59,6 +65,28 @@ def test_columns_of_a_larger_matrix(noise):
         assert torch.equal(cpu.glu(x, x, "silu"), cpu.glu(x.contiguous(), x.contiguous(), "silu"))
         rotated = cpu.rope(x, 0, INV_FREQ, 24, "half")
         assert torch.equal(rotated, cpu.rope(x.contiguous(), 0, INV_FREQ, 24, "half"))
+
+
+def test_layernorm_by_hand():
+    """Rows whose mean is large: the deviations are taken before they are squared."""
+    x = torch.tensor([[1.0, 2.0, 3.0, 6.0], [1001.0, 1002.0, 1003.0, 1006.0]])
+    weight, bias = torch.tensor([1.0, 2.0, 1.0, -1.0]), torch.tensor([0.0, 0.0, 0.5, 0.0])
+    # mean 3 (1003), deviations -2 -1 0 3, mean square 3.5
+    root = 3.5**0.5
+    expected = torch.tensor([-2 / root, -2 / root, 0.5, -3 / root]).expand(2, 4)
+    for module in (cpu, torch_kernels):
+        torch.testing.assert_close(module.layernorm(x, weight, bias, 1e-12, 4), expected, rtol=1e-6, atol=1e-6)
+
+
+def test_neurons_that_rope_lets_pass():
+    x = torch.arange(48.0).reshape(2, 24)
+    for module in (cpu, torch_kernels):
+        for style in ("half", "interleaved"):
+            out = module.rope(x, 5, (0.5, 0.1), 12, style).reshape(2, 2, 12)
+            assert torch.equal(out[..., 4:], x.reshape(2, 2, 12)[..., 4:])
+            assert not torch.equal(out[..., :4], x.reshape(2, 2, 12)[..., :4])
+            lengths = out[..., :4].square().sum(-1)
+            torch.testing.assert_close(lengths, x.reshape(2, 2, 12)[..., :4].square().sum(-1))
 
 
 def exponential(x: np.ndarray) -> np.ndarray:

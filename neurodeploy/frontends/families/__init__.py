@@ -12,6 +12,12 @@ if TYPE_CHECKING:
 #: ``model_type`` of config.json -> module, and the field that holds the text model's settings inside a larger model.
 HUGGINGFACE: Mapping[str, tuple[str, str | None]] = {
     "llama": ("llama", None),
+    "mistral": ("mistral", None),
+    "qwen2": ("qwen2", None),
+    "qwen3": ("qwen3", None),
+    "phi3": ("phi3", None),
+    "smollm3": ("smollm3", None),
+    "gpt2": ("gpt2", None),
     "gemma3_text": ("gemma3", None),
     "gemma3": ("gemma3", "text_config"),
     "llama4_text": ("llama4", None),
@@ -20,13 +26,21 @@ HUGGINGFACE: Mapping[str, tuple[str, str | None]] = {
 #: First of ``architectures`` -> model_type, for configurations without one.
 ARCHITECTURES: Mapping[str, str] = {
     "LlamaForCausalLM": "llama",
+    "MistralForCausalLM": "mistral",
+    "Qwen2ForCausalLM": "qwen2",
+    "Qwen3ForCausalLM": "qwen3",
+    "Phi3ForCausalLM": "phi3",
+    "SmolLM3ForCausalLM": "smollm3",
+    "GPT2LMHeadModel": "gpt2",
     "Gemma3ForCausalLM": "gemma3_text",
     "Gemma3ForConditionalGeneration": "gemma3",
     "Llama4ForCausalLM": "llama4_text",
     "Llama4ForConditionalGeneration": "llama4",
 }
-#: ``general.architecture`` of a .gguf file -> module.
-GGUF: Mapping[str, str] = {"llama": "llama", "gemma3": "gemma3"}
+#: ``general.architecture`` of a .gguf file -> module. Mistral's files say "llama".
+GGUF: Mapping[str, str] = {
+    name: name for name in ("llama", "qwen2", "qwen3", "phi3", "smollm3", "gpt2", "gemma3")
+}  # fmt: skip
 
 
 def read_graph(path: str | Path) -> Graph:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.families.decoder import Decoder
 from neurodeploy.frontends.families.fields import Fields
-from neurodeploy.frontends.families.neutral import number
+from neurodeploy.frontends.families.tensors import DERIVED, PREFIXES
 from neurodeploy.frontends.wrapped import Source
 from neurodeploy.ir.graph import WeightStore
 
@@ -25,6 +25,8 @@ class Family:
     huggingface_source : canonical tensor name, network -> `Source` without the file's prefix
     gguf : settings of the file (keys without "ARCHITECTURE."), store -> network; None where GGUF is not read
     gguf_source : canonical tensor name, network -> `Source` in a .gguf file
+    table, prefixes : name of the embedding table in a Hugging Face file, and what may stand before it and all others
+    derived : ends of names of tensors that hold nothing that was learnt
     """
 
     name: str
@@ -33,6 +35,9 @@ class Family:
     huggingface_source: Callable[[str, Decoder], Source]
     gguf: Callable[[Fields, WeightStore], Decoder] | None = None
     gguf_source: Callable[[str, Decoder], Source] | None = None
+    table: str = "embed_tokens.weight"
+    prefixes: tuple[str, ...] = PREFIXES
+    derived: tuple[str, ...] = DERIVED
 
 
 #: config.json: activations -> the `act` of a "glu".
@@ -80,26 +85,21 @@ def gguf_settings(metadata: Mapping[str, Any], architecture: str) -> dict[str, A
     return settings
 
 
-def gguf_scaling(fields: Fields) -> dict[str, Any]:
-    """The rotary scaling as the object that `rope.inverse_frequencies` reads.
-
-    As llama.cpp has it: a factor without a type is linear, of the type "none" it is not applied, and a factor of 1
-    leaves the frequencies as they are, whatever the type.
-    """
-    factor = fields.get("rope.scaling.factor", None) or fields.get("rope.scale_linear", None)
-    kind = fields.get("rope.scaling.type", "linear" if factor else "none")
-    if kind == "none" or (kind in ("linear", "yarn") and number(factor) and factor == 1):
-        return {"rope_type": "default"}
-    return {"rope_type": kind, "factor": factor}
-
-
-def gguf_head_dim(fields: Fields, hidden: int, heads: int) -> int:
-    """Neurons of a head: key and value length must agree, as must the rotated part where it is given."""
+def gguf_head_dims(fields: Fields, hidden: int, heads: int, partial: bool = False) -> tuple[int, int]:
+    """Neurons of a head, and how many of them are rotated: all, unless `partial`. Key and value length must agree."""
     dim = fields.natural("attention.key_length", hidden // heads)
-    for name in ("attention.value_length", "rope.dimension_count"):
-        if fields.natural(name, dim) != dim:
+    rotated = fields.natural("rope.dimension_count", dim, most=dim)
+    for name, length in (("attention.value_length", fields.natural("attention.value_length", dim)),
+                         ("rope.dimension_count", dim if partial else rotated)):  # fmt: skip
+        if length != dim:
             raise fields.refuse(name, f"heads have {dim} neurons, and all of them are needed here")
-    return dim
+    return dim, rotated
+
+
+def with_windows(net: Decoder, windows: Sequence[int | None]) -> Decoder:
+    """The network whose layers see as many tokens as `windows` says, one entry a layer; None is all of them."""
+    layers = zip(net.layers, windows, strict=True)
+    return replace(net, layers=tuple(replace(layer, window=window) for layer, window in layers))
 
 
 def check_heads(fields: Fields, heads: int, kv_heads: int, name: str) -> None:

@@ -43,10 +43,19 @@ class Fields:
         self.values = {**(defaults or {}), **{name: value for name, value in values.items() if value is not None}}
         self.subject = subject
         self._given = {name: value for name, value in values.items() if value is not None}
+        self._null = values.keys() - self._given.keys()
         self._read: dict[str, Any] = {}
         self._ignored: set[str] = set()
         self._refused: dict[str, str] = {}
         self._also: list[str] = []
+
+    def alias(self, own: str, usual: str) -> None:
+        """One setting that may stand under either name. It is read as `own`; ND1012 where the two differ."""
+        self._ignored.add(usual)
+        if usual in self._given:
+            if own in self._given and self.values[own] != self.values[usual]:
+                raise self.refuse(usual, f"{own} is {self.values[own]!r:.40}, and both mean the same", CORRECT)
+            self.values[own] = self.values[usual]
 
     def refuse(self, name: str, need: str, fix: str = ANOTHER) -> ModelError:
         """The error for a value that is not supported."""
@@ -74,6 +83,21 @@ class Fields:
         if type(value) not in (int, float) or not (math.isfinite(value) and value > 0):
             raise self.refuse(name, "a positive number is needed", CORRECT)
         return float(value)
+
+    def natural_or_null(self, name: str) -> int | None:
+        """A whole number; None where the file says null, which goes before a default, or where nobody says anything."""
+        if name in self._null or name not in self.values:
+            self._read[name] = None
+            return None
+        return self.natural(name)
+
+    def positives(self, name: str, count: int) -> list[float]:
+        """A list of `count` positive numbers."""
+        value = self.get(name)
+        numbers = isinstance(value, list) and all(type(item) in (int, float) for item in value)
+        if not numbers or len(value) != count or not all(math.isfinite(item) and item > 0 for item in value):
+            raise self.refuse(name, f"a list of {count} positive numbers is needed", CORRECT)
+        return [float(item) for item in value]
 
     def flag(self, name: str, default: Any = _MISSING) -> bool:
         """True or False; old files write 0 or another number."""

@@ -15,7 +15,7 @@ from neurodeploy.frontends.families.changing import ROPE
 from neurodeploy.frontends.families.decoder import Decoder, Layer
 from neurodeploy.frontends.families.fields import MOST_LAYERS, Fields
 from neurodeploy.frontends.families.llama import ATTENTION_BIAS
-from neurodeploy.frontends.families.rope import inverse_frequencies
+from neurodeploy.frontends.families.rope import of_gguf, rotary
 from neurodeploy.frontends.wrapped import Source
 from neurodeploy.ir.graph import WeightStore
 
@@ -58,15 +58,15 @@ def huggingface(fields: Fields) -> Decoder:
     thetas = {
         FULL: fields.positive("rope_theta", GLOBAL_THETA), SLIDING: fields.positive("rope_local_base_freq", LOCAL_THETA)
     }  # fmt: skip
-    inv_freq = {
-        kind: inverse_frequencies(tables[kind], head_dim, thetas[kind], positions, fields.subject, fields)
-        for kind in tables
-    }
+    turned = {kind: rotary(tables[kind], head_dim, thetas[kind], positions, fields) for kind in tables}
     window, ffn = fields.natural("sliding_window"), fields.natural("intermediate_size")
     layers = {
-        FULL: Layer(ffn=ffn, inv_freq=inv_freq[FULL]),
-        SLIDING: Layer(ffn=ffn, inv_freq=inv_freq[SLIDING], window=window),
+        kind: Layer(
+            ffn=ffn, inv_freq=found.inv_freq, rope_factor=found.factor, window=window if kind == SLIDING else None
+        )
+        for kind, found in turned.items()
     }
+    limits = [found.positions for found in turned.values() if found.positions]
     hidden = fields.natural("hidden_size")
     return Decoder(
         vocab=fields.natural("vocab_size"),
@@ -83,6 +83,7 @@ def huggingface(fields: Fields) -> Decoder:
         weighted_qk_norm=True,
         sandwich=True,
         biases=ATTENTION_BIAS if fields.flag("attention_bias") else frozenset(),
+        positions=min(limits, default=None),
     )
 
 
@@ -114,15 +115,14 @@ def gguf(fields: Fields, store: WeightStore) -> Decoder:
     hidden, heads = fields.natural("embedding_length"), fields.natural("attention.head_count")
     kv_heads = fields.natural("attention.head_count_kv", heads)
     common.check_heads(fields, heads, kv_heads, "attention.head_count_kv")
-    head_dim, positions = common.gguf_head_dim(fields, hidden, heads), fields.natural("context_length")
-    full = common.gguf_scaling(fields)
+    head_dim, _ = common.gguf_head_dims(fields, hidden, heads)
     ffn, subject = fields.natural("feed_forward_length"), fields.subject
-    theta, local = fields.positive("rope.freq_base", GLOBAL_THETA), fields.positive("rope.freq_base_swa", LOCAL_THETA)
+    full, local = of_gguf(fields, store, head_dim, GLOBAL_THETA), fields.positive("rope.freq_base_swa", LOCAL_THETA)
     layers = {
-        FULL: Layer(ffn=ffn, inv_freq=inverse_frequencies(full, head_dim, theta, positions, subject, fields)),
+        FULL: Layer(ffn=ffn, inv_freq=full.inv_freq, rope_factor=full.factor),
         SLIDING: Layer(
             ffn=ffn,
-            inv_freq=inverse_frequencies({}, head_dim, local, positions, subject),
+            inv_freq=rotary({}, head_dim, local, fields.natural("context_length"), fields).inv_freq,
             window=fields.natural("attention.sliding_window"),
         ),
     }
@@ -143,6 +143,7 @@ def gguf(fields: Fields, store: WeightStore) -> Decoder:
         embed_scale=math.sqrt(hidden),
         weighted_qk_norm=True,
         sandwich=True,
+        positions=full.positions,
     )
 
 

@@ -15,7 +15,7 @@ from neurodeploy.frontends.families import common
 from neurodeploy.frontends.families.decoder import Decoder, Layer
 from neurodeploy.frontends.families.fields import MOST_LAYERS, Fields
 from neurodeploy.frontends.families.llama import ATTENTION_BIAS
-from neurodeploy.frontends.families.rope import inverse_frequencies
+from neurodeploy.frontends.families.rope import Rotary, of_config
 from neurodeploy.frontends.wrapped import Source
 
 CHUNKED, FULL = "chunked_attention", "full_attention"
@@ -34,6 +34,7 @@ def huggingface(fields: Fields) -> Decoder:
     heads, kv_heads = fields.natural("num_attention_heads"), fields.natural("num_key_value_heads")
     common.check_heads(fields, heads, kv_heads, "num_key_value_heads")
     head_dim, count = fields.natural("head_dim"), fields.natural("num_hidden_layers", most=MOST_LAYERS)
+    turned = of_config(fields, head_dim)
     return Decoder(
         vocab=fields.natural("vocab_size"),
         hidden=fields.natural("hidden_size"),
@@ -43,19 +44,16 @@ def huggingface(fields: Fields) -> Decoder:
         eps=fields.positive("rms_norm_eps"),
         act=fields.choice("hidden_act", common.ACTIVATIONS),
         attention_scale=head_dim**-0.5,
-        layers=_layers(fields, count, head_dim),
+        layers=_layers(fields, count, turned),
         tied=fields.flag("tie_word_embeddings"),
         rope_style="interleaved",
         biases=ATTENTION_BIAS if fields.flag("attention_bias") else frozenset(),
         ffn_name="feed_forward",
+        positions=turned.positions,
     )
 
 
-def _layers(fields: Fields, count: int, head_dim: int) -> tuple[Layer, ...]:
-    theta, positions = fields.positive("rope_theta"), fields.natural("max_position_embeddings")
-    rope = fields.table("rope_scaling") or fields.table("rope_parameters")
-    inv_freq = inverse_frequencies(rope, head_dim, theta, positions, fields.subject, fields)
-    fields.ignore(("rope_parameters",))
+def _layers(fields: Fields, count: int, turned: Rotary) -> tuple[Layer, ...]:
     interval = fields.natural("no_rope_layer_interval")
     with_rope = fields.naturals("no_rope_layers", count) or [int((i + 1) % interval != 0) for i in range(count)]
     kinds = fields.layer_types("layer_types", count, (CHUNKED, FULL))
@@ -76,7 +74,8 @@ def _layers(fields: Fields, count: int, head_dim: int) -> tuple[Layer, ...]:
     return tuple(
         Layer(
             ffn=expert_ffn if i in sparse else dense_ffn,
-            inv_freq=inv_freq if with_rope[i] else None,
+            inv_freq=turned.inv_freq if with_rope[i] else None,
+            rope_factor=turned.factor,
             chunk=chunk if kinds[i] == CHUNKED else None,
             norm_after_rope=normed and bool(with_rope[i]),
             temperature=None if with_rope[i] else temperature,

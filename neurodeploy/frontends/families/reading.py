@@ -16,7 +16,7 @@ from neurodeploy.frontends.families.common import Family, gguf_settings
 from neurodeploy.frontends.families.decoder import Decoder, build
 from neurodeploy.frontends.families.fields import ANOTHER, Fields
 from neurodeploy.frontends.families.info import gguf_info, huggingface_info
-from neurodeploy.frontends.families.llama import ROPE_DIVISORS
+from neurodeploy.frontends.families.rope import DIVISORS, LONG, SHORT
 from neurodeploy.frontends.families.tensors import (
     bind,
     check_head,
@@ -67,24 +67,22 @@ def from_huggingface(path: Path, opened: OpenedStore) -> Graph:
     family = _family(module)
     fields = _text_fields(config, inner, path / "config.json", family)
     net = family.huggingface(fields)
-    positions = fields.natural("max_position_embeddings")
+    positions = fields.natural("max_position_embeddings", net.positions)
     fields.finish()
 
-    rename = huggingface_name(huggingface_prefix(store, path), store.names())
-    head = rename("lm_head.weight")
-    check_head(
-        net.tied, store, head, rename("embed_tokens.weight"), f"{'' if inner is None else f'{inner} of '}config.json"
-    )
+    rename = huggingface_name(huggingface_prefix(store, path, family.table, family.prefixes), store.names())
+    head, settings = rename("lm_head.weight"), f"{'' if inner is None else f'{inner} of '}config.json"
+    check_head(net.tied, store, head, rename(family.table), settings)
 
     def ignored(name: str) -> bool:
-        return (net.tied and name == head) or other_part(name)
+        return (net.tied and name == head) or other_part(name, family.derived)
 
     def source(name: str) -> Source:
         made = family.huggingface_source(name, net)
         return replace(made, name=rename(made.name))
 
-    info = huggingface_info(path, family.name, net, fields.values, positions)
-    return _graph(net, info, store, source, path, ignored)
+    info = huggingface_info(path, family.name, net, fields.values, net.positions or positions)
+    return _graph(net, info, positions, store, source, path, ignored)
 
 
 def from_gguf(path: Path, opened: OpenedStore) -> Graph:
@@ -98,14 +96,15 @@ def from_gguf(path: Path, opened: OpenedStore) -> Graph:
     net = family.gguf(fields, store)
     positions = fields.natural("context_length")
     fields.finish(GGUF_KEYS)
-    info = gguf_info(path, family.name, net, metadata, positions)
-    make = family.gguf_source
-    return _graph(net, info, store, lambda name: make(name, net), path, lambda name: name == ROPE_DIVISORS)
+    info = gguf_info(path, family.name, net, metadata, net.positions or positions)
+    make, tables = family.gguf_source, (DIVISORS, SHORT, LONG)
+    return _graph(net, info, positions, store, lambda name: make(name, net), path, lambda name: name in tables)
 
 
 def _graph(
     net: Decoder,
     info: ModelInfo,
+    positions: int,
     store: WeightStore,
     source: Callable[[str], Source],
     path: Path,
@@ -114,4 +113,10 @@ def _graph(
     check_size(net, store, path)
     built = build(net)
     weights = bind(store, {name: source(name) for name in built.tensors}, built.tensors, path, ignored)
-    return Graph(info, built.populations, tuple(built.ops), weights)
+    notes: tuple[str, ...] = ()
+    if info.max_positions < positions:
+        notes = (
+            f"{path} takes texts of up to {info.max_positions} tokens here, not {positions}: longer ones would need other"
+            " rotary frequencies for all of their tokens",
+        )
+    return Graph(info, built.populations, tuple(built.ops), weights, notes=notes)

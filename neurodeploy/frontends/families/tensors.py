@@ -5,7 +5,7 @@ The canonical name is that of transformers without its prefix: ``layers.0.self_a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -27,13 +27,13 @@ BELONG = "check that the configuration belongs to the weights"
 ROWS = 4096
 
 
-def huggingface_prefix(store: WeightStore, subject: object) -> str:
-    """The prefix of the text model's tensors. Raises ND1006 where there is no embedding table under any known one."""
+def huggingface_prefix(store: WeightStore, subject: object, table: str, prefixes: Sequence[str]) -> str:
+    """The prefix of the text model's tensors. Raises ND1006 where its embedding table is under none of `prefixes`."""
     names = set(store.names())
-    for prefix in PREFIXES:
-        if f"{prefix}embed_tokens.weight" in names:
+    for prefix in prefixes:
+        if prefix + table in names:
             return prefix
-    raise no_such_tensor("model.embed_tokens.weight", names, subject)
+    raise no_such_tensor(prefixes[0] + table, names, subject)
 
 
 def huggingface_name(prefix: str, names: Collection[str]) -> Callable[[str], str]:
@@ -46,10 +46,10 @@ def huggingface_name(prefix: str, names: Collection[str]) -> Callable[[str], str
     return rename
 
 
-def other_part(name: str) -> bool:
+def other_part(name: str, derived: tuple[str, ...] = DERIVED) -> bool:
     """Whether a tensor of a Hugging Face file is one that a text model leaves alone."""
     bare = name.removeprefix("model.")
-    return bare.startswith(OTHER_PARTS) or name.endswith(DERIVED)
+    return bare.startswith(OTHER_PARTS) or name.endswith(derived)
 
 
 def bind(

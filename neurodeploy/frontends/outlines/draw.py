@@ -160,12 +160,8 @@ def extra(
 
 
 def layernorm(g: Built, path: str, x: str) -> str:
-    """Mean, variance, scale and shift: about 8 flops a value; read and written once."""
-    size = g.populations[x].size
-    return extra(g, path, "layernorm", (x,), size, 8 * size, 8 * size)
+    return g.norm(path, x, 1e-5, g.populations[x].size, 0, op="layernorm")
 
 
 def activation(g: Built, path: str, x: str) -> str:
-    """An elementwise function of one value: as many flops as the gate of a gated unit."""
-    size = g.populations[x].size
-    return extra(g, path, "activation", (x,), size, 33 * size, 8 * size)
+    return g.host(path, "activation", (x,), g.populations[x].size, {"act": "gelu_tanh"}, layer=0)

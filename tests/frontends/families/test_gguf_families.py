@@ -13,80 +13,24 @@ import torch
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.families import read_graph
 from neurodeploy.ir.graph import HostOp
+from tests import gguf_files
 
 transformers = pytest.importorskip("transformers")
 gguf = pytest.importorskip("gguf")
 
-LLAMA = {
-    "input_layernorm": "attn_norm", "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k",
-    "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output", "post_attention_layernorm": "ffn_norm",
-    "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down",
-}  # fmt: skip
-GEMMA = {
-    **LLAMA, "self_attn.q_norm": "attn_q_norm", "self_attn.k_norm": "attn_k_norm",
-    "post_attention_layernorm": "post_attention_norm", "pre_feedforward_layernorm": "ffn_norm",
-    "post_feedforward_layernorm": "post_ffw_norm",
-}  # fmt: skip
-TOP = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
-
-
-def interleave(rows: np.ndarray, heads: int) -> np.ndarray:
-    """What the converter does to q and k: row (h, s, i) goes to (h, i, s)."""
-    return rows.reshape(heads, 2, rows.shape[0] // heads // 2, *rows.shape[1:]).swapaxes(1, 2).reshape(rows.shape)
-
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[..., Path]:
-    def make(model: Any, architecture: str, settings: dict[str, Any], extra: dict[str, Any] | None = None) -> Path:
-        config = model.config
-        path = tmp_path / "model.gguf"
-        writer = gguf.GGUFWriter(path, architecture)
-        writer.add_name("A tiny model")
-        writer.add_license("mit")
-        writer.add_bos_token_id(2)
-        writer.add_eos_token_id(1)
-        for key, value in settings.items():
-            add = {
-                int: writer.add_uint32, float: writer.add_float32, str: writer.add_string, bool: writer.add_bool,
-                list: writer.add_array,
-            }[type(value)]  # fmt: skip
-            add(f"{architecture}.{key}", value)
-        names = GEMMA if architecture == "gemma3" else LLAMA
-        for name, tensor in model.state_dict().items():
-            if name == "lm_head.weight" and config.tie_word_embeddings:
-                continue
-            stem, suffix = name.rsplit(".", 1)
-            array = tensor.float().numpy()
-            if stem in TOP:
-                stored = f"{TOP[stem]}.{suffix}"
-            else:
-                _, _, layer, part = stem.split(".", 3)
-                stored = f"blk.{layer}.{names[part]}.{suffix}"
-                if architecture == "llama" and part[-6:] in ("q_proj", "k_proj"):
-                    heads = config.num_attention_heads if part.endswith("q_proj") else config.num_key_value_heads
-                    array = interleave(array, heads)
-            if architecture == "gemma3" and "norm" in stored:
-                array = array + 1.0
-            writer.add_tensor(stored, np.ascontiguousarray(array))
-        for name, array in (extra or {}).items():
-            writer.add_tensor(name, array)
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.write_tensors_to_file()
-        writer.close()
-        return path
+    """``write(model, settings beside the converter's own, tensors beside the model's)``."""
+
+    def make(model: Any, settings: dict[str, Any] | None = None, extra: dict[str, Any] | None = None) -> Path:
+        keys = {**gguf_files.settings_of(model.config), **(settings or {})}
+        tensors = {**gguf_files.tensors_of(model), **(extra or {})}
+        return gguf_files.write(
+            tmp_path / "model.gguf", gguf_files.architecture_of(model.config), keys, tensors, gguf_files.ENDS
+        )
 
     return make
-
-
-def llama_settings(config: Any, **more: Any) -> dict[str, Any]:
-    return {
-        "block_count": config.num_hidden_layers, "context_length": config.max_position_embeddings,
-        "embedding_length": config.hidden_size, "feed_forward_length": config.intermediate_size,
-        "attention.head_count": config.num_attention_heads, "attention.head_count_kv": config.num_key_value_heads,
-        "attention.layer_norm_rms_epsilon": config.rms_norm_eps, "rope.freq_base": 10000.0,
-        "rope.dimension_count": config.head_dim, "vocab_size": config.vocab_size, **more,
-    }  # fmt: skip
 
 
 @pytest.fixture
@@ -104,7 +48,7 @@ def llama(saved, small) -> Callable[..., Any]:
 )
 def test_llama(llama, write, agrees, changes):
     model = llama(**changes)
-    path = write(model, "llama", llama_settings(model.config))
+    path = write(model)
     agrees(path, model)
     info = read_graph(path).info
     assert (info.name, info.source, info.licence) == ("A tiny model", "model.gguf", "mit")
@@ -119,13 +63,12 @@ def test_llama3_frequencies_are_stored_as_divisors(llama, write, agrees):
     divisors = (plain / model.model.rotary_emb.inv_freq.numpy()).astype(np.float32)
     assert divisors.min() == 1.0
     assert divisors.max() > 7.9
-    agrees(write(model, "llama", llama_settings(model.config), {"rope_freqs.weight": divisors}), model)
+    agrees(write(model, extra={"rope_freqs.weight": divisors}), model)
 
 
 def test_llama_linear_scaling(llama, write, agrees):
     model = llama(rope_parameters={"rope_type": "linear", "factor": 4.0, "rope_theta": 10000.0})
-    settings = llama_settings(model.config, **{"rope.scaling.type": "linear", "rope.scaling.factor": 4.0})
-    agrees(write(model, "llama", settings), model)
+    agrees(write(model), model)
 
 
 def test_gemma3(saved, small, write, agrees):
@@ -136,13 +79,7 @@ def test_gemma3(saved, small, write, agrees):
         rope_parameters={"full_attention": full, "sliding_attention": local},
     )  # fmt: skip
     _, model = saved(transformers.Gemma3ForCausalLM, config)
-    settings = {
-        "block_count": 7, "context_length": 128, "embedding_length": 64, "feed_forward_length": 96,
-        "attention.head_count": 4, "attention.head_count_kv": 2, "attention.layer_norm_rms_epsilon": 1e-6,
-        "attention.key_length": 32, "attention.value_length": 32, "attention.sliding_window": 8,
-        "rope.freq_base": 1e6, "rope.scaling.type": "linear", "rope.scaling.factor": 8.0,
-    }  # fmt: skip
-    path = write(model, "gemma3", settings)
+    path = write(model)
     agrees(path, model)
     windows = [op.attrs["window"] for op in read_graph(path).ops if isinstance(op, HostOp) and op.op == "attention"]
     assert windows == [8, 8, 8, 8, 8, None, 8]
@@ -170,14 +107,16 @@ NEUTRAL = {
 @pytest.mark.parametrize("kind", NEUTRAL)
 def test_neutral_keys(kind, llama, write, agrees):
     model = llama()
-    agrees(write(model, "llama", {**llama_settings(model.config), **NEUTRAL[kind]}), model)
+    agrees(write(model, NEUTRAL[kind]), model)
 
 
-def test_a_factor_without_a_type_is_linear(llama, write, agrees):
+def test_a_factor_without_a_type_is_linear(llama, tmp_path, agrees):
     """As llama.cpp takes files of 2023."""
     model = llama(rope_parameters={"rope_type": "linear", "factor": 4.0, "rope_theta": 10000.0})
+    keys = {key: value for key, value in gguf_files.settings_of(model.config).items() if "scaling" not in key}
     for key in ("rope.scaling.factor", "rope.scale_linear"):
-        agrees(write(model, "llama", {**llama_settings(model.config), key: 4.0}), model)
+        path = gguf_files.write(tmp_path / "old.gguf", "llama", {**keys, key: 4.0}, gguf_files.tensors_of(model))
+        agrees(path, model)
 
 
 def test_gemma3_says_which_layers_have_windows(saved, small, write, agrees):
@@ -186,25 +125,20 @@ def test_gemma3_says_which_layers_have_windows(saved, small, write, agrees):
         **{**small, "num_hidden_layers": 3}, head_dim=16, sliding_window=8, query_pre_attn_scalar=16, layer_types=kinds
     )
     _, model = saved(transformers.Gemma3ForCausalLM, config)
-    settings = {
-        "block_count": 3, "context_length": 128, "embedding_length": 64, "feed_forward_length": 96,
-        "attention.head_count": 4, "attention.head_count_kv": [2, 2, 2], "attention.layer_norm_rms_epsilon": 1e-6,
-        "attention.key_length": 16, "attention.value_length": 16, "attention.sliding_window": 8, "rope.freq_base": 1e6,
-        "attention.sliding_window_pattern": [False, True, True],
-    }  # fmt: skip
-    agrees(write(model, "gemma3", settings), model)
+    keys = {"attention.head_count_kv": [2, 2, 2], "attention.sliding_window_pattern": [False, True, True]}
+    agrees(write(model, keys), model)
 
 
 def test_all_keys_that_change_are_named_at_once(llama, write):
     model = llama()
     unknown = {
         "attention.sliding_window_pattern": [True, False], "rope.dimension_sections": [8, 8, 0, 0], "expert_count": 8,
-        "attention.clamp_kqv": 8.0, "rope.scaling.attn_factor": 0.5, "some.norm_types": ["a", "b"], "ssm.state_size": 16,
+        "attention.clamp_kqv": 8.0, "some.norm_types": ["a", "b"], "ssm.state_size": 16,
         "mixture.gate_scale": 0.5, "attention.causal": False,
     }  # fmt: skip
     with pytest.raises(ModelError) as caught:
-        read_graph(write(model, "llama", {**llama_settings(model.config), **unknown}))
-    assert (caught.value.code, caught.value.problem.split(": ")[0]) == ("ND1012", "9 settings")
+        read_graph(write(model, unknown))
+    assert (caught.value.code, caught.value.problem.split(": ")[0]) == ("ND1012", "8 settings")
     assert all(f"{key} = " in caught.value.problem for key in unknown)
 
 
@@ -214,9 +148,17 @@ def test_all_keys_that_change_are_named_at_once(llama, write):
         ({"attention.head_count_kv": [2, 1]}, "the same for every layer"),
         ({"feed_forward_length": [96]}, "feed_forward_length"),
         ({"attention.head_count_kv": [2, 2, 2]}, "attention.head_count_kv"),
-        ({"rope.scaling.factor": 8.0, "rope.scaling.type": "yarn"}, "rope_type"),
         ({"expert_count": 8}, "expert_count"),
-        ({"rope.scaling.type": "yarn"}, "rope_type"),
+        ({"rope.scaling.type": "yarn"}, "rope.scaling.factor"),
+        (
+            {"rope.scaling.type": "yarn", "rope.scaling.factor": 4.0, "rope.scaling.yarn_attn_factor": 2.0},
+            "yarn_attn_factor",
+        ),
+        (
+            {"rope.scaling.type": "yarn", "rope.scaling.factor": 4.0, "rope.scaling.yarn_ext_factor": 0.5},
+            "yarn_ext_factor",
+        ),
+        ({"rope.scaling.type": "dynamo"}, "rope_type"),
         ({"rope.dimension_count": 8}, "rope.dimension_count"),
         ({"attention.scale": 0.5}, "attention.scale"),
         ({"attention.head_count_kv": 3}, "attention.head_count_kv"),
@@ -224,31 +166,33 @@ def test_all_keys_that_change_are_named_at_once(llama, write):
 )
 def test_refuses_settings(llama, write, settings, field):
     model = llama()
-    path = write(model, "llama", {**llama_settings(model.config), **settings})
+    path = write(model, settings)
     with pytest.raises(ModelError) as caught:
         read_graph(path)
     assert caught.value.code == "ND1012"
     assert field in caught.value.problem
 
 
-def test_refuses_other_architectures(llama, write):
+def test_refuses_other_architectures(llama, tmp_path):
     model = llama()
-    path = write(model, "qwen2", {})
+    tensors = gguf_files.tensors_of(model)
+    path = gguf_files.write(tmp_path / "falcon.gguf", "falcon", {}, tensors)
     with pytest.raises(ModelError) as caught:
         read_graph(path)
     assert caught.value.code == "ND1011"
-    assert "'qwen2'" in caught.value.problem
+    assert "'falcon'" in caught.value.problem
+    assert "llama, qwen2, qwen3, phi3, smollm3, gpt2, gemma3 are" in caught.value.problem
 
 
 def test_refuses_a_tensor_left_over(llama, write):
     model = llama()
     extra = {"blk.0.attn_sinks.weight": np.ones(4, np.float32)}
     with pytest.raises(ModelError) as caught:
-        read_graph(write(model, "llama", llama_settings(model.config), extra))
+        read_graph(write(model, extra=extra))
     assert (caught.value.code, caught.value.subject) == ("ND1006", "blk.0.attn_sinks.weight")
 
 
 def test_the_rows_are_interleaved_as_the_format_says():
     """Row (s, i) of a head of 4 goes to (i, s)."""
-    assert interleave(np.arange(8), 2).tolist() == [0, 2, 1, 3, 4, 6, 5, 7]
+    assert gguf_files.interleave(np.arange(8), 2).tolist() == [0, 2, 1, 3, 4, 6, 5, 7]
     assert torch.arange(8).view(2, 2, 2).transpose(1, 2).reshape(8).tolist() == [0, 2, 1, 3, 4, 6, 5, 7]

@@ -34,7 +34,11 @@ def refused(folder: Path) -> ModelError:
         ("hidden_act", "gelu"),
         ("hidden_act", 3),
         ("quantization_config", {"quant_method": "gptq"}),
-        ("rope_parameters", {"rope_type": "yarn", "factor": 4.0, "rope_theta": 1e4}),
+        ("rope_parameters", {"rope_type": "proportional", "factor": 4.0, "rope_theta": 1e4}),
+        ("rope_parameters", {"rope_type": "yarn", "rope_theta": 1e4}),
+        ("rope_parameters", {"rope_type": "yarn", "rope_theta": 1.0, "factor": 4.0}),
+        ("rope_parameters", {"rope_type": "longrope", "short_factor": [1.0] * 7, "long_factor": [1.0] * 8}),
+        ("rope_parameters", {"rope_type": "longrope", "short_factor": [1.0] * 8, "long_factor": [1.0] * 7 + [0.0]}),
         ("rope_parameters", {"rope_type": ["default"]}),
         ("rope_parameters", {"rope_type": "default", "partial_rotary_factor": 0.5}),
         ("rope_parameters", {"rope_type": "linear", "rope_theta": 1e4}),
@@ -60,7 +64,7 @@ def refused(folder: Path) -> ModelError:
 def test_settings(llama, edited, field, value):
     error = refused(edited(llama, **{field: value}))
     assert error.code == "ND1012"
-    nested = {"rope_type", "partial_rotary_factor", "factor", "attention_factor"}
+    nested = {"rope_type", "partial_rotary_factor", "factor", "attention_factor", "rope_theta"}
     assert field in str(error) or any(name in str(error) for name in nested)
     assert "config.json" in error.subject
 
@@ -112,11 +116,11 @@ def test_a_setting_that_is_off_changes_nothing(llama, edited):
     assert read_graph(llama).info.layers == 2
 
 
-@pytest.mark.parametrize("kind", ["qwen2", None, 7])
+@pytest.mark.parametrize("kind", ["falcon", None, 7])
 def test_other_architectures(llama, edited, kind):
-    error = refused(edited(llama, model_type=kind, architectures=["Qwen2ForCausalLM"]))
+    error = refused(edited(llama, model_type=kind, architectures=["FalconForCausalLM"]))
     assert error.code == "ND1011"
-    assert "llama" in error.problem
+    assert all(name in error.problem for name in ("llama", "qwen2", "qwen3", "mistral", "phi3", "smollm3", "gpt2"))
 
 
 def test_architectures_stand_in_for_a_missing_model_type(llama, edited):

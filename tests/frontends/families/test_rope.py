@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neurodeploy.frontends.families.rope import inverse_frequencies
+from neurodeploy.errors import ModelError
+from neurodeploy.frontends.families.fields import Fields
+from neurodeploy.frontends.families.rope import rotary
 
 transformers = pytest.importorskip("transformers")
 
@@ -29,6 +31,66 @@ def test_equals_transformers(parameters, head_dim):
         hidden_size=2 * head_dim, num_attention_heads=2, head_dim=head_dim, rope_parameters=dict(parameters)
     )
     expected = transformers.models.llama.modeling_llama.LlamaRotaryEmbedding(config).inv_freq.numpy()
-    found = np.asarray(inverse_frequencies(parameters, head_dim, 1e4, 2048, "test"))
+    found = np.asarray(rotary(parameters, head_dim, 1e4, 2048, Fields({}, "test")).inv_freq)
     assert found.shape == expected.shape
     np.testing.assert_allclose(found, expected, rtol=5e-7)
+
+
+YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768, "rope_theta": 1e6}
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        YARN,
+        {**YARN, "factor": 1.0},
+        {**YARN, "attention_factor": 1.0},
+        {**YARN, "beta_fast": 16.0, "beta_slow": 2.0, "truncate": False},
+        {**YARN, "mscale": 0.7, "mscale_all_dim": 1.2},
+        {**YARN, "original_max_position_embeddings": 64},
+        {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 1e4},
+        {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4, "partial_rotary_factor": 0.5},
+    ],
+    ids=["Qwen2.5 1M", "no stretch", "plain", "turns", "mscale", "short", "dynamic", "half of a head"],
+)
+def test_rules_with_a_factor_equal_transformers(parameters):
+    """Frequencies and the factor of cosine and sine, from the functions that transformers' models call."""
+    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+    config = transformers.LlamaConfig(
+        hidden_size=256, num_attention_heads=2, head_dim=128, max_position_embeddings=131_072,
+        rope_parameters=dict(parameters),
+    )  # fmt: skip
+    expected, factor = ROPE_INIT_FUNCTIONS[parameters["rope_type"]](config, None)
+    found = rotary(parameters, 128, 1e4, 131_072, Fields({}, "test"), partial=True)
+    np.testing.assert_allclose(found.inv_freq, expected.numpy(), rtol=2e-6)
+    assert found.factor == pytest.approx(factor, rel=1e-6)
+    assert found.positions == (131_072 if parameters["rope_type"] == "dynamic" else None)
+
+
+@pytest.mark.parametrize(("length", "own"), [(4096, {}), (4096, {"attention_factor": 1.5}), (131_072, {})])
+def test_longrope_is_read_for_texts_that_its_short_table_is_for(length, own):
+    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+    parameters = {
+        "rope_type": "longrope", "short_factor": [1.0 + i / 48 for i in range(48)], "long_factor": [30.0] * 48,
+        "rope_theta": 1e4, "original_max_position_embeddings": length, **own,
+    }  # fmt: skip
+    config = transformers.Phi3Config(
+        max_position_embeddings=131_072, original_max_position_embeddings=length, rope_parameters=dict(parameters)
+    )
+    expected, factor = ROPE_INIT_FUNCTIONS["longrope"](config, None)
+    found = rotary(parameters, 96, 1e4, 131_072, Fields({}, "test"))
+    np.testing.assert_allclose(found.inv_freq, expected.numpy(), rtol=2e-6)
+    assert found.factor == pytest.approx(factor, rel=1e-6)
+    assert found.positions == (None if length == 131_072 else length)
+
+
+def test_a_part_of_a_head_is_rotated_only_where_the_family_says_so():
+    parameters = {"rope_type": "default", "partial_rotary_factor": 0.75}
+    assert len(rotary(parameters, 96, 1e4, 2048, Fields({}, "test"), partial=True).inv_freq) == 36
+    for share, partial in [(0.75, False), (1.5, True), (0.0, True)]:
+        with pytest.raises(ModelError, match=r"ND1012 .*partial_rotary_factor"):
+            rotary({**parameters, "partial_rotary_factor": share}, 96, 1e4, 2048, Fields({}, "test"), partial=partial)
+    with pytest.raises(ModelError, match=r"ND1012 .*rotated part of head_dim = 3 .*even"):
+        rotary({**parameters, "partial_rotary_factor": 0.5}, 6, 1e4, 2048, Fields({}, "test"), partial=True)

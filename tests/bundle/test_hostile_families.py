@@ -1,0 +1,65 @@
+"""Bundles of GPT-2 and Phi-3 that lie about what only these families have; see `test_hostile`."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from neurodeploy import pipeline
+from neurodeploy.bundle import open_bundle
+from tests import models
+from tests.bundle.changes import refused, rewrite
+from tests.bundle.test_hostile import Change, step
+
+
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A converted GPT-2: layer norms, learnt positions, no gate."""
+    folder = tmp_path_factory.mktemp("learnt")
+    out = folder / "gpt2.nd"
+    model = models.save("gpt2", folder / "gpt2", n_layer=1, eos_token_id=None, bos_token_id=None)
+    pipeline.convert(model, out, preset="quick", calibration_tokens=64)
+    return out
+
+
+@pytest.fixture(scope="module")
+def partial(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A converted Phi-3 of which a part of each head is rotated."""
+    folder = tmp_path_factory.mktemp("partial")
+    out = folder / "phi3.nd"
+    model = models.save("phi3", folder / "phi3", num_hidden_layers=1, eos_token_id=None, bos_token_id=None)
+    pipeline.convert(model, out, preset="quick", calibration_tokens=64)
+    return out
+
+
+RELATIVES: dict[str, tuple[str, Change]] = {
+    "fewer positions than the table": ("learnt", lambda p: p["info"].update(max_positions=255)),
+    "more positions than the table": ("learnt", lambda p: p["info"].update(max_positions=257)),
+    "no table of positions": ("learnt", lambda p: step(p, "position_embedding").update(weights={})),
+    "positions of the token ids": ("learnt", lambda p: step(p, "position_embedding").update(inputs=["tokens"])),
+    "a norm without a bias": ("learnt", lambda p: step(p, "layernorm")["weights"].pop("bias")),
+    "a bias of another shape": ("learnt", lambda p: step(p, "layernorm")["weights"].update(bias="embed_tokens.weight")),
+    "a third tensor": ("learnt", lambda p: step(p, "layernorm")["weights"].update(mean="norm.weight")),
+    "an unknown function": ("learnt", lambda p: step(p, "activation")["attrs"].update(act="gelu")),
+    "another group": ("learnt", lambda p: step(p, "layernorm")["attrs"].update(group=32)),
+    "more rotated than there is": (
+        "partial",
+        lambda p: step(p, "rope")["attrs"].update(rotated=32, inv_freq=[1.0] * 16),
+    ),
+    "fewer frequencies than rotated": ("partial", lambda p: step(p, "rope")["attrs"].update(inv_freq=[1.0] * 5)),
+    "rotated is all": ("partial", lambda p: step(p, "rope")["attrs"].pop("rotated")),
+    "a factor of no number": ("partial", lambda p: step(p, "rope")["attrs"].update(factor="1")),
+    "a negative factor": ("partial", lambda p: step(p, "rope")["attrs"].update(factor=-1.0)),
+}
+
+
+@pytest.mark.parametrize("name", RELATIVES)
+def test_programs_of_other_families(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    kind, change = RELATIVES[name]
+    copy = tmp_path / "x.nd"
+    shutil.copytree(request.getfixturevalue(kind), copy)
+    open_bundle(copy)
+    rewrite(copy, change)
+    refused(copy, "ND5006")
