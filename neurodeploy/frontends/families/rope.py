@@ -30,6 +30,8 @@ from neurodeploy.ir.graph import WeightStore
 
 Frequencies = NDArray[np.float64]
 
+#: Most neurons of a head that are rotated: a hundred times what the largest heads have, and a small table.
+MOST_ROTATED = 1 << 16
 #: Turns in L tokens between which YaRN mixes, where nothing is said (its paper; so transformers and llama.cpp).
 YARN_TURNS = {"beta_fast": 32.0, "beta_slow": 1.0}
 #: Tensors of a .gguf file: llama3's divisors of the frequencies, and those of LongRoPE for short and long texts.
@@ -85,12 +87,15 @@ def rotary(
         raise fields.refuse("partial_rotary_factor", "at most 1 is" if partial else "only 1 is, for this family")
     dim = int(head_dim * share)
     theta = fields.positive("rope_theta", theta)
-    if dim % 2 or dim == 0:
+    if dim % 2 or not 0 < dim <= MOST_ROTATED:
         what = "head_dim" if dim == head_dim else "the rotated part of head_dim"
-        raise ModelError("ND1012", subject, f"{what} = {dim} is not supported with RoPE: it must be even", ANOTHER)
+        need = f"it must be even, and at most {MOST_ROTATED}"
+        raise ModelError("ND1012", subject, f"{what} = {dim} is not supported with RoPE: {need}", ANOTHER)
     plain = theta ** -(np.arange(0, dim, 2, dtype=np.float64) / dim)
     scaled, factor, positions = SCALINGS[kind](_Plain(plain, theta, max_positions), fields)
     fields.finish()
+    if not (np.isfinite(scaled).all() and math.isfinite(factor)):
+        raise fields.refuse("factor", "it gives frequencies that are not finite")
     return Rotary(tuple(float(frequency) for frequency in scaled), factor, positions)
 
 
