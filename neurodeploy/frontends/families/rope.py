@@ -92,7 +92,8 @@ def rotary(
         need = f"it must be even, and at most {MOST_ROTATED}"
         raise ModelError("ND1012", subject, f"{what} = {dim} is not supported with RoPE: {need}", ANOTHER)
     plain = theta ** -(np.arange(0, dim, 2, dtype=np.float64) / dim)
-    scaled, factor, positions = SCALINGS[kind](_Plain(plain, theta, max_positions), fields)
+    with np.errstate(all="ignore"):  # what becomes of an absurd factor is checked below
+        scaled, factor, positions = SCALINGS[kind](_Plain(plain, theta, max_positions), fields)
     fields.finish()
     if not (np.isfinite(scaled).all() and math.isfinite(factor)):
         raise fields.refuse("factor", "it gives frequencies that are not finite")
