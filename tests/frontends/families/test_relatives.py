@@ -164,7 +164,7 @@ PUBLISHED = {
     "mistral": {"sliding_window": None, "rope_theta": 1e4},
     "phi3": {"full_attn_mod": 1, "interpolate_factor": 1, "lm_head_bias": False, "mlp_bias": False, "sliding_window": 128},
     "smollm3": {"max_window_layers": 28, "pretraining_tp": 2, "sliding_window": None},
-    "gpt2": {"n_ctx": 64, "task_specific_params": {"text-generation": {"do_sample": True}}, "reorder_and_upcast_attn": False},
+    "gpt2": {"n_ctx": 64, "task_specific_params": {"text": {"do_sample": True}}, "reorder_and_upcast_attn": False},
 }  # fmt: skip
 
 
