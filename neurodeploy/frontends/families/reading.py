@@ -86,7 +86,7 @@ def from_huggingface(path: Path, opened: OpenedStore) -> Graph:
         made = family.huggingface_source(name, net)
         return replace(made, name=rename(made.name))
 
-    positions = fields.natural("max_position_embeddings", net.positions)
+    positions = fields.natural("max_position_embeddings")
     info = huggingface_info(path, family.name, net, text, net.positions or positions)
     return _graph(net, info, positions, store, source, path, ignored)
 
