@@ -88,7 +88,7 @@ def from_huggingface(path: Path, opened: OpenedStore) -> Graph:
 
     positions = fields.natural("max_position_embeddings")
     info = huggingface_info(path, family.name, net, text, net.positions or positions)
-    return _graph(net, info, positions, store, source, path, ignored)
+    return _graph(net, info, store, source, path, ignored, _fewer_positions(net, positions, path))
 
 
 def from_gguf(path: Path, opened: OpenedStore) -> Graph:
@@ -106,24 +106,29 @@ def from_gguf(path: Path, opened: OpenedStore) -> Graph:
     positions = fields.natural("context_length")
     info = gguf_info(path, family.name, net, metadata, net.positions or positions)
     make, tables = family.gguf_source, (DIVISORS, SHORT, LONG)
-    return _graph(net, info, positions, store, lambda name: make(name, net), path, lambda name: name in tables)
+    notes = _fewer_positions(net, positions, path)
+    return _graph(net, info, store, lambda name: make(name, net), path, lambda name: name in tables, notes)
 
 
 def _graph(
     net: Decoder,
     info: ModelInfo,
-    positions: int,
     store: WeightStore,
     source: Callable[[str], Source],
     path: Path,
     ignored: Callable[[str], bool],
+    notes: tuple[str, ...],
 ) -> Graph:
     built = build(net)
     weights = bind(store, {name: source(name) for name in built.tensors}, built.tensors, path, ignored)
-    notes: tuple[str, ...] = ()
-    if info.max_positions < positions:
-        notes = (
-            f"{path} takes texts of up to {info.max_positions} tokens here, not {positions}: longer ones would need other"
-            " rotary frequencies for all of their tokens",
-        )
     return Graph(info, built.populations, tuple(built.ops), weights, notes=notes)
+
+
+def _fewer_positions(net: Decoder, said: int, path: Path) -> tuple[str, ...]:
+    """A note for whoever converts, where the model's positions are right for fewer tokens than it says."""
+    if net.positions is None or net.positions >= said:
+        return ()
+    return (
+        f"{path} takes texts of up to {net.positions} tokens here, not {said}: longer ones would need other rotary"
+        " frequencies for all of their tokens",
+    )
