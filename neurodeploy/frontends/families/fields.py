@@ -50,12 +50,14 @@ class Fields:
         self._also: list[str] = []
 
     def alias(self, own: str, usual: str) -> None:
-        """One setting that may stand under either name. It is read as `own`; ND1012 where the two differ."""
+        """One setting that may stand under either name, and can be read under both; ND1012 where the two differ."""
         self._ignored.add(usual)
         if usual in self._given:
             if own in self._given and self.values[own] != self.values[usual]:
                 raise self.refuse(usual, f"{own} is {self.values[own]!r:.40}, and both mean the same", CORRECT)
             self.values[own] = self.values[usual]
+        elif own in self.values:
+            self.values[usual] = self.values[own]
 
     def refuse(self, name: str, need: str, fix: str = ANOTHER) -> ModelError:
         """The error for a value that is not supported."""

@@ -82,7 +82,7 @@ def from_huggingface(path: Path, opened: OpenedStore) -> Graph:
         return replace(made, name=rename(made.name))
 
     info = huggingface_info(path, family.name, net, fields.values, net.positions or positions)
-    return _graph(net, info, positions, store, source, path, ignored)
+    return _graph(net, info, store, source, path, ignored, _fewer_positions(net, positions, path))
 
 
 def from_gguf(path: Path, opened: OpenedStore) -> Graph:
@@ -98,25 +98,30 @@ def from_gguf(path: Path, opened: OpenedStore) -> Graph:
     fields.finish(GGUF_KEYS)
     info = gguf_info(path, family.name, net, metadata, net.positions or positions)
     make, tables = family.gguf_source, (DIVISORS, SHORT, LONG)
-    return _graph(net, info, positions, store, lambda name: make(name, net), path, lambda name: name in tables)
+    notes = _fewer_positions(net, positions, path)
+    return _graph(net, info, store, lambda name: make(name, net), path, lambda name: name in tables, notes)
 
 
 def _graph(
     net: Decoder,
     info: ModelInfo,
-    positions: int,
     store: WeightStore,
     source: Callable[[str], Source],
     path: Path,
     ignored: Callable[[str], bool],
+    notes: tuple[str, ...],
 ) -> Graph:
     check_size(net, store, path)
     built = build(net)
     weights = bind(store, {name: source(name) for name in built.tensors}, built.tensors, path, ignored)
-    notes: tuple[str, ...] = ()
-    if info.max_positions < positions:
-        notes = (
-            f"{path} takes texts of up to {info.max_positions} tokens here, not {positions}: longer ones would need other"
-            " rotary frequencies for all of their tokens",
-        )
     return Graph(info, built.populations, tuple(built.ops), weights, notes=notes)
+
+
+def _fewer_positions(net: Decoder, said: int, path: Path) -> tuple[str, ...]:
+    """A note for whoever converts, where the model's positions are right for fewer tokens than it says."""
+    if net.positions is None or net.positions >= said:
+        return ()
+    return (
+        f"{path} takes texts of up to {net.positions} tokens here, not {said}: longer ones would need other rotary"
+        " frequencies for all of their tokens",
+    )

@@ -30,11 +30,10 @@ from neurodeploy.frontends.families.fields import ANOTHER, Fields
 from neurodeploy.frontends.families.neutral import number
 from neurodeploy.ir.graph import WeightStore
 
-#: Most neurons of a head: far above any model's, and its frequencies are made at once.
-MOST_HEAD_DIM = 1 << 16
-
 Frequencies = NDArray[np.float64]
 
+#: Most neurons of a head that are rotated: a hundred times what the largest heads have, and a small table.
+MOST_ROTATED = 1 << 16
 #: Turns in L tokens between which YaRN mixes, where nothing is said (its paper; so transformers and llama.cpp).
 YARN_TURNS = {"beta_fast": 32.0, "beta_slow": 1.0}
 #: Tensors of a .gguf file: llama3's divisors of the frequencies, and those of LongRoPE for short and long texts.
@@ -94,17 +93,16 @@ def rotary(
         raise fields.refuse("partial_rotary_factor", "at most 1 is" if partial else "only 1 is, for this family")
     dim = int(head_dim * share)
     theta = fields.positive("rope_theta", theta)
-    if dim % 2 or not 0 < dim <= MOST_HEAD_DIM:
+    if dim % 2 or not 0 < dim <= MOST_ROTATED:
         what = "head_dim" if dim == head_dim else "the rotated part of head_dim"
-        raise ModelError(
-            "ND1012",
-            subject,
-            f"{what} = {dim} is not supported with RoPE: it must be even and at most {MOST_HEAD_DIM}",
-            ANOTHER,
-        )
+        need = f"it must be even, and at most {MOST_ROTATED}"
+        raise ModelError("ND1012", subject, f"{what} = {dim} is not supported with RoPE: {need}", ANOTHER)
     plain = theta ** -(np.arange(0, dim, 2, dtype=np.float64) / dim)
-    scaled, factor, positions = SCALINGS[kind](_Plain(plain, theta, max_positions), fields)
+    with np.errstate(all="ignore"):  # what becomes of an absurd factor is checked below
+        scaled, factor, positions = SCALINGS[kind](_Plain(plain, theta, max_positions), fields)
     around.also([f"rotary {found}" for found in fields.unsupported(ROPE)])
+    if not (np.isfinite(scaled).all() and math.isfinite(factor)):
+        raise fields.refuse("factor", "it gives frequencies that are not finite")
     return Rotary(tuple(float(frequency) for frequency in scaled), factor, positions)
 
 

@@ -21,16 +21,17 @@ gguf = pytest.importorskip("gguf")
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[..., Path]:
-    """``write(model, settings beside the converter's own, tensors beside the model's)``."""
+    """``write(model, architecture, settings, tensors beside the model's)``."""
 
-    def make(model: Any, settings: dict[str, Any] | None = None, extra: dict[str, Any] | None = None) -> Path:
-        keys = {**gguf_files.settings_of(model.config), **(settings or {})}
+    def make(model: Any, architecture: str, settings: dict[str, Any], extra: dict[str, Any] | None = None) -> Path:
         tensors = {**gguf_files.tensors_of(model), **(extra or {})}
-        return gguf_files.write(
-            tmp_path / "model.gguf", gguf_files.architecture_of(model.config), keys, tensors, gguf_files.ENDS
-        )
+        return gguf_files.write(tmp_path / "model.gguf", architecture, settings, tensors, gguf_files.ENDS)
 
     return make
+
+
+def llama_settings(config: Any, **more: Any) -> dict[str, Any]:
+    return {**gguf_files.settings_of(config), **more}
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def llama(saved, small) -> Callable[..., Any]:
 )
 def test_llama(llama, write, agrees, changes):
     model = llama(**changes)
-    path = write(model)
+    path = write(model, "llama", llama_settings(model.config))
     agrees(path, model)
     info = read_graph(path).info
     assert (info.name, info.source, info.licence) == ("A tiny model", "model.gguf", "mit")
@@ -63,12 +64,12 @@ def test_llama3_frequencies_are_stored_as_divisors(llama, write, agrees):
     divisors = (plain / model.model.rotary_emb.inv_freq.numpy()).astype(np.float32)
     assert divisors.min() == 1.0
     assert divisors.max() > 7.9
-    agrees(write(model, extra={"rope_freqs.weight": divisors}), model)
+    agrees(write(model, "llama", llama_settings(model.config), {"rope_freqs.weight": divisors}), model)
 
 
 def test_llama_linear_scaling(llama, write, agrees):
     model = llama(rope_parameters={"rope_type": "linear", "factor": 4.0, "rope_theta": 10000.0})
-    agrees(write(model), model)
+    agrees(write(model, "llama", llama_settings(model.config)), model)
 
 
 def test_gemma3(saved, small, write, agrees):
@@ -79,7 +80,7 @@ def test_gemma3(saved, small, write, agrees):
         rope_parameters={"full_attention": full, "sliding_attention": local},
     )  # fmt: skip
     _, model = saved(transformers.Gemma3ForCausalLM, config)
-    path = write(model)
+    path = write(model, "gemma3", gguf_files.settings_of(model.config))
     agrees(path, model)
     windows = [op.attrs["window"] for op in read_graph(path).ops if isinstance(op, HostOp) and op.op == "attention"]
     assert windows == [8, 8, 8, 8, 8, None, 8]
@@ -166,17 +167,16 @@ def test_all_keys_that_change_are_named_at_once(llama, write):
 )
 def test_refuses_settings(llama, write, settings, field):
     model = llama()
-    path = write(model, settings)
+    path = write(model, "llama", {**llama_settings(model.config), **settings})
     with pytest.raises(ModelError) as caught:
         read_graph(path)
     assert caught.value.code == "ND1012"
     assert field in caught.value.problem
 
 
-def test_refuses_other_architectures(llama, tmp_path):
+def test_refuses_other_architectures(llama, write):
     model = llama()
-    tensors = gguf_files.tensors_of(model)
-    path = gguf_files.write(tmp_path / "falcon.gguf", "falcon", {}, tensors)
+    path = write(model, "falcon", {})
     with pytest.raises(ModelError) as caught:
         read_graph(path)
     assert caught.value.code == "ND1011"
@@ -188,7 +188,7 @@ def test_refuses_a_tensor_left_over(llama, write):
     model = llama()
     extra = {"blk.0.attn_sinks.weight": np.ones(4, np.float32)}
     with pytest.raises(ModelError) as caught:
-        read_graph(write(model, extra=extra))
+        read_graph(write(model, "llama", llama_settings(model.config), extra))
     assert (caught.value.code, caught.value.subject) == ("ND1006", "blk.0.attn_sinks.weight")
 
 

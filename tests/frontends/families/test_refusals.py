@@ -43,6 +43,7 @@ def refused(folder: Path) -> ModelError:
         ("rope_parameters", {"rope_type": "default", "partial_rotary_factor": 0.5}),
         ("rope_parameters", {"rope_type": "linear", "rope_theta": 1e4}),
         ("rope_parameters", {"rope_type": "linear", "factor": -1.0}),
+        ("rope_parameters", {"rope_type": "linear", "factor": 1e-320, "rope_theta": 1e4}),
         ("rope_parameters", {"rope_type": "default", "attention_factor": 0.7}),
         ("rope_parameters", [1]),
         ("num_hidden_layers", 0),

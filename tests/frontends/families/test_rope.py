@@ -92,5 +92,7 @@ def test_a_part_of_a_head_is_rotated_only_where_the_family_says_so():
     for share, partial in [(0.75, False), (1.5, True), (0.0, True)]:
         with pytest.raises(ModelError, match=r"ND1012 .*partial_rotary_factor"):
             rotary({**parameters, "partial_rotary_factor": share}, 96, 1e4, 2048, Fields({}, "test"), partial=partial)
+    with pytest.raises(ModelError, match=r"ND1012 .*head_dim = 1099511627776 .*at most 65536"):
+        rotary({}, 1 << 40, 1e4, 2048, Fields({}, "test"))
     with pytest.raises(ModelError, match=r"ND1012 .*rotated part of head_dim = 3 .*even"):
         rotary({**parameters, "partial_rotary_factor": 0.5}, 6, 1e4, 2048, Fields({}, "test"), partial=True)
