@@ -144,7 +144,10 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Graph:
-    """A network in floating point. `input` is the population of token ids, `output` that of the logits."""
+    """A network in floating point. `input` is the population of token ids, `output` that of the logits.
+
+    `notes` are sentences for whoever converts it: what of the model is not as its file says.
+    """
 
     info: ModelInfo
     populations: Mapping[str, Population]
@@ -152,6 +155,7 @@ class Graph:
     weights: WeightStore
     input: str = "tokens"
     output: str = "logits"
+    notes: tuple[str, ...] = ()
 
     def projections(self) -> tuple[Projection, ...]:
         return tuple(op for op in self.ops if isinstance(op, Projection))

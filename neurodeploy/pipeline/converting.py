@@ -59,7 +59,7 @@ def convert(
     if str(model) == DEMO or str(model) in PACKAGED:  # the name that the user gave, not that of a folder or a file
         graph = replace(graph, info=replace(graph.info, name=str(model)))
     tokenizer = read_tokenizer(path, graph.info.vocab_size)
-    warnings = []
+    warnings = list(graph.notes)
     if tokenizer.kind.startswith("bytes"):
         warnings.append(f"{path} has no tokenizer: texts are read as bytes, which only suits byte-level models")
         text = _ascii(text, graph.info.vocab_size)
