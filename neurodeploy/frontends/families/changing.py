@@ -12,7 +12,7 @@ in `WORDS` and none in `INERT`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +59,10 @@ class Listed:
         if name in self.neutral:
             return None
         return self.rules.get(name) or (self.unknown if self.every or matters(name) else None)
+
+    def unknown_to(self, names: Collection[str]) -> list[str]:
+        """Those of the names that are in neither list."""
+        return sorted(name for name in names if name not in self.rules and name not in self.neutral)
 
     def changing(self, left: Mapping[str, Any], settings: Settings) -> dict[str, str]:
         """Of the settings that nobody has read those that change what is computed -> what would change nothing."""

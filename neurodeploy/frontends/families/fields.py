@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.families.changing import CONFIG, Listed
-from neurodeploy.frontends.families.neutral import Settings
+from neurodeploy.frontends.families.neutral import Settings, off
 
 _Value = TypeVar("_Value")
 
@@ -153,12 +153,19 @@ class Fields:
 
     def unsupported(self, listed: Listed = CONFIG) -> list[str]:
         """What `finish` refuses, each as "name = value (neutral: ...)"."""
-        left = {name: self._given[name] for name in self._given.keys() - self._read.keys() - self._ignored}
+        left = self._left()
         found = {**self._refused, **listed.changing(left, Settings(self._given, self._read))}
         return [
             f"{self.prefix}{name:.80} = {self.values[name]!r:.80} (neutral: {need})"
             for name, need in sorted(found.items())
         ]
+
+    def _left(self) -> dict[str, Any]:
+        return {name: self._given[name] for name in self._given.keys() - self._read.keys() - self._ignored}
+
+    def unknown(self, listed: Listed = CONFIG) -> list[str]:
+        """Names that are set, that nobody has read and that no list has: `finish` takes them to change nothing."""
+        return [f"{self.prefix}{name:.80}" for name in listed.unknown_to(self._left()) if not off(self._given[name])]
 
     def also(self, found: Collection[str]) -> None:
         """What `finish` refuses as well: the `unsupported` of an object inside or around this one."""

@@ -30,6 +30,8 @@ from neurodeploy.ir.graph import Graph, ModelInfo, WeightStore
 
 #: What a multimodal model says in its own settings for its text model.
 SHARED = ("tie_word_embeddings", "eos_token_id", "bos_token_id")
+#: Names of unknown settings that a note lists.
+MOST_NAMES = 8
 
 
 def _family(module: str) -> Family:
@@ -41,10 +43,12 @@ def _unknown(path: Path, what: str, name: object, known: Mapping[str, Any]) -> M
     return ModelError("ND1011", path, f"{what} {name!r:.80} is not known; {', '.join(known)} are", ANOTHER)
 
 
-def _text_fields(config: Mapping[str, Any], inner: str | None, subject: Path, family: Family) -> Fields:
-    """The settings of the text model: the object itself, or the one inside a multimodal model's."""
+def _text_fields(
+    config: Mapping[str, Any], inner: str | None, subject: Path, family: Family
+) -> tuple[Fields, list[str]]:
+    """The settings of the text model: the object itself, or the one inside a multimodal model's; unknown names around it."""
     if inner is None:
-        return Fields(config, subject, family.defaults)
+        return Fields(config, subject, family.defaults), []
     outer = Fields(config, subject)
     text = {key: value for key, value in outer.table(inner).items() if value is not None}
     # What the larger model says of itself is the text model's where that is silent.
@@ -52,7 +56,7 @@ def _text_fields(config: Mapping[str, Any], inner: str | None, subject: Path, fa
     outer.ignore([*SHARED, *(name for name, value in config.items() if value == text.get(name))])
     fields = Fields(text, subject, family.defaults)
     fields.also([f"{found} beside {inner}" for found in outer.unsupported()])
-    return fields
+    return fields, outer.unknown()
 
 
 def from_huggingface(path: Path, opened: OpenedStore) -> Graph:
@@ -65,10 +69,11 @@ def from_huggingface(path: Path, opened: OpenedStore) -> Graph:
         raise _unknown(path, "model_type", kind or first, HUGGINGFACE)
     module, inner = HUGGINGFACE[kind]
     family = _family(module)
-    fields = _text_fields(config, inner, path / "config.json", family)
+    fields, around = _text_fields(config, inner, path / "config.json", family)
     net = family.huggingface(fields)
     positions = fields.natural("max_position_embeddings", net.positions)
     fields.finish()
+    notes = _unknown_settings([*fields.unknown(), *around], path)
 
     rename = huggingface_name(huggingface_prefix(store, path, family.table, family.prefixes), store.names())
     head, settings = rename("lm_head.weight"), f"{'' if inner is None else f'{inner} of '}config.json"
@@ -82,7 +87,7 @@ def from_huggingface(path: Path, opened: OpenedStore) -> Graph:
         return replace(made, name=rename(made.name))
 
     info = huggingface_info(path, family.name, net, fields.values, net.positions or positions)
-    return _graph(net, info, store, source, path, ignored, _fewer_positions(net, positions, path))
+    return _graph(net, info, store, source, path, ignored, _fewer_positions(net, positions, path) + notes)
 
 
 def from_gguf(path: Path, opened: OpenedStore) -> Graph:
@@ -98,7 +103,7 @@ def from_gguf(path: Path, opened: OpenedStore) -> Graph:
     fields.finish(GGUF_KEYS)
     info = gguf_info(path, family.name, net, metadata, net.positions or positions)
     make, tables = family.gguf_source, (DIVISORS, SHORT, LONG)
-    notes = _fewer_positions(net, positions, path)
+    notes = _fewer_positions(net, positions, path) + _unknown_settings(fields.unknown(GGUF_KEYS), path)
     return _graph(net, info, store, lambda name: make(name, net), path, lambda name: name in tables, notes)
 
 
@@ -124,4 +129,14 @@ def _fewer_positions(net: Decoder, said: int, path: Path) -> tuple[str, ...]:
     return (
         f"{path} takes texts of up to {net.positions} tokens here, not {said}: longer ones would need other rotary"
         " frequencies for all of their tokens",
+    )
+
+
+def _unknown_settings(names: list[str], path: Path) -> tuple[str, ...]:
+    """A note for whoever converts: settings that no list of `changing` has and that are taken to change nothing."""
+    if not names:
+        return ()
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return (
+        f"{path}: settings that nothing here knows are taken to change nothing: {', '.join(names[:MOST_NAMES])}{more}",
     )

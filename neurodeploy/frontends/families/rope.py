@@ -126,7 +126,8 @@ def of_gguf(fields: Fields, store: WeightStore, rotated: int, theta: float) -> R
     A factor without a type is linear; one of 1 leaves the frequencies as they are.
     """
     positions, names = fields.natural("context_length"), set(store.names())
-    scale = fields.get("rope.scaling.factor", None) or fields.get("rope.scale_linear", None)
+    now, once = (fields.get(key, None) for key in ("rope.scaling.factor", "rope.scale_linear"))
+    scale = now or once
     kind = fields.get("rope.scaling.type", "linear" if scale else "none")
     if kind in ("linear", "yarn") and number(scale) and scale == 1:
         kind = "none"

@@ -108,16 +108,14 @@ NEUTRAL = {
 @pytest.mark.parametrize("kind", NEUTRAL)
 def test_neutral_keys(kind, llama, write, agrees):
     model = llama()
-    agrees(write(model, NEUTRAL[kind]), model)
+    agrees(write(model, "llama", {**llama_settings(model.config), **NEUTRAL[kind]}), model)
 
 
-def test_a_factor_without_a_type_is_linear(llama, tmp_path, agrees):
+def test_a_factor_without_a_type_is_linear(llama, write, agrees):
     """As llama.cpp takes files of 2023."""
     model = llama(rope_parameters={"rope_type": "linear", "factor": 4.0, "rope_theta": 10000.0})
-    keys = {key: value for key, value in gguf_files.settings_of(model.config).items() if "scaling" not in key}
     for key in ("rope.scaling.factor", "rope.scale_linear"):
-        path = gguf_files.write(tmp_path / "old.gguf", "llama", {**keys, key: 4.0}, gguf_files.tensors_of(model))
-        agrees(path, model)
+        agrees(write(model, "llama", {**llama_settings(model.config), key: 4.0}), model)
 
 
 def test_gemma3_says_which_layers_have_windows(saved, small, write, agrees):
@@ -126,8 +124,13 @@ def test_gemma3_says_which_layers_have_windows(saved, small, write, agrees):
         **{**small, "num_hidden_layers": 3}, head_dim=16, sliding_window=8, query_pre_attn_scalar=16, layer_types=kinds
     )
     _, model = saved(transformers.Gemma3ForCausalLM, config)
-    keys = {"attention.head_count_kv": [2, 2, 2], "attention.sliding_window_pattern": [False, True, True]}
-    agrees(write(model, keys), model)
+    settings = {
+        "block_count": 3, "context_length": 128, "embedding_length": 64, "feed_forward_length": 96,
+        "attention.head_count": 4, "attention.head_count_kv": [2, 2, 2], "attention.layer_norm_rms_epsilon": 1e-6,
+        "attention.key_length": 16, "attention.value_length": 16, "attention.sliding_window": 8, "rope.freq_base": 1e6,
+        "attention.sliding_window_pattern": [False, True, True],
+    }  # fmt: skip
+    agrees(write(model, "gemma3", settings), model)
 
 
 def test_all_keys_that_change_are_named_at_once(llama, write):
@@ -138,7 +141,7 @@ def test_all_keys_that_change_are_named_at_once(llama, write):
         "mixture.gate_scale": 0.5, "attention.causal": False,
     }  # fmt: skip
     with pytest.raises(ModelError) as caught:
-        read_graph(write(model, unknown))
+        read_graph(write(model, "llama", {**llama_settings(model.config), **unknown}))
     assert (caught.value.code, caught.value.problem.split(": ")[0]) == ("ND1012", "8 settings")
     assert all(f"{key} = " in caught.value.problem for key in unknown)
 

@@ -97,6 +97,16 @@ def test_each_that_changes_is_refused(name):
     assert found.startswith(f"{name} = ")
 
 
+def test_what_no_list_knows_is_reported(llama, edited):
+    """It is taken to change nothing, and whoever converts is told so; a setting that a list has is no news."""
+    unknown = {f"remark_{index}": index for index in range(1, 12)}
+    (note,) = read_graph(edited(llama[0], trick="x", seed=3, max_length=5, empty=[], **unknown)).notes
+    assert "remark_1, remark_10, remark_11, remark_2, " in note
+    assert note.endswith(" and 4 more")
+    assert "seed" not in note
+    assert read_graph(edited(llama[0], trick=None, **dict.fromkeys(unknown))).notes == ()
+
+
 LLAMA = {
     "hidden_size": 64, "num_attention_heads": 4, "head_dim": 16, "num_hidden_layers": 2, "intermediate_size": 96,
     "max_position_embeddings": 128, "rms_norm_eps": 1e-6, "hidden_act": "silu", "rope_theta": 10000.0,
@@ -109,6 +119,41 @@ def test_a_family_with_experts_has_its_expert_settings_judged(saved, small, edit
     assert read_graph(edited(folder, routed_scaling_factor=1.0, num_experts=4, norm_topk_prob=False)).info.layers == 2
     with pytest.raises(ModelError, match=r"2 settings: norm_topk_prob = True .*routed_scaling_factor = 2.5"):
         read_graph(edited(folder, routed_scaling_factor=2.5, norm_topk_prob=True))
+
+
+#: Settings of published files, with what their tools left in them: none of it may be in the way.
+SEVEN_B: dict[str, Any] = {
+    "architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": 32000, "hidden_size": 4096,
+    "intermediate_size": 11008, "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 32,
+    "hidden_act": "silu", "max_position_embeddings": 4096, "rms_norm_eps": 1e-5, "tie_word_embeddings": False,
+    "torch_dtype": "float16", "transformers_version": "4.31.0", "use_cache": True, "bos_token_id": 1, "eos_token_id": 2,
+}  # fmt: skip
+PUBLISHED: dict[str, dict[str, Any]] = {
+    "Llama 2 13B": {**SEVEN_B, "pretraining_tp": 2, "rope_scaling": None, "_name_or_path": "x"},
+    "Vicuna": {**SEVEN_B, "max_sequence_length": 2048, "do_sample": True, "temperature": 0.9, "top_p": 0.6},
+    "Falcon 3": {**SEVEN_B, "activation": "swiglu", "head_dim": 256, "attention_bias": False, "mlp_bias": False},
+    "SmolLM2": {**SEVEN_B, "is_llama_config": True, "rope_interleaved": False, "pretraining_tp": 1,
+                "transformers.js_config": {"kv_cache_dtype": {"q4f16": "float16"}}},
+    "DeepSeek Coder": {**SEVEN_B, "rope_scaling": {"factor": 4.0, "type": "linear"}},
+    "Gemma 3 4B": {
+        "architectures": ["Gemma3ForConditionalGeneration"], "model_type": "gemma3", "boi_token_index": 255999,
+        "eoi_token_index": 256000, "eos_token_id": [1, 106], "image_token_index": 262144, "mm_tokens_per_image": 256,
+        "text_config": {"hidden_size": 2560, "intermediate_size": 10240, "model_type": "gemma3_text", "sliding_window": 1024,
+                        "num_hidden_layers": 34, "rope_scaling": {"factor": 8.0, "rope_type": "linear"}},
+        "vision_config": {"hidden_size": 1152, "model_type": "siglip_vision_model", "vision_use_head": False},
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_settings_are_read(name):
+    """Up to the tensors, which an empty folder does not have."""
+    from neurodeploy.frontends import HUGGINGFACE, OpenedStore
+    from neurodeploy.frontends.families.reading import from_huggingface
+    from neurodeploy.frontends.wrapped import ArrayStore
+
+    with pytest.raises(ModelError, match=r"ND1006 .*embed_tokens.weight"):
+        from_huggingface(Path(name), OpenedStore(ArrayStore({}), PUBLISHED[name], HUGGINGFACE))
 
 
 GENERATION = {
@@ -126,9 +171,11 @@ def test_the_text_model_of_a_larger_one(saved, small, edited, agrees):
     around = {
         "architectures": ["Gemma3ForConditionalGeneration"], "model_type": "gemma3", "text_config": text, "hidden_size": 64,
         "vision_config": {"hidden_size": 16}, "mm_tokens_per_image": 4, "projector_hidden_act": "gelu", "top_p": 0.9,
+        "caption": "a cat",
     }  # fmt: skip
     (folder / "config.json").write_text(json.dumps(around))
     agrees(folder, model)
+    assert [note.rsplit(": ", 1)[1] for note in read_graph(folder).notes] == ["caption"]
     (folder / "config.json").write_text(
         json.dumps({**around, "text_config": {**text, "final_logit_softcapping": 30.0}})
     )
