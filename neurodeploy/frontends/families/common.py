@@ -86,7 +86,8 @@ def gguf_scaling(fields: Fields) -> dict[str, Any]:
     As llama.cpp has it: a factor without a type is linear, of the type "none" it is not applied, and a factor of 1
     leaves the frequencies as they are, whatever the type.
     """
-    factor = fields.get("rope.scaling.factor", None) or fields.get("rope.scale_linear", None)
+    now, once = (fields.get(key, None) for key in ("rope.scaling.factor", "rope.scale_linear"))
+    factor = now or once
     kind = fields.get("rope.scaling.type", "linear" if factor else "none")
     if kind == "none" or (kind in ("linear", "yarn") and number(factor) and factor == 1):
         return {"rope_type": "default"}
