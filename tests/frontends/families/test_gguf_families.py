@@ -116,6 +116,11 @@ def test_a_factor_without_a_type_is_linear(llama, write, agrees):
     model = llama(rope_parameters={"rope_type": "linear", "factor": 4.0, "rope_theta": 10000.0})
     for key in ("rope.scaling.factor", "rope.scale_linear"):
         agrees(write(model, "llama", {**llama_settings(model.config), key: 4.0}), model)
+    both = {
+        "rope.scaling.factor": 4.0,
+        "rope.scale_linear": 8.0,
+    }  # llama.cpp reads the older key where the newer is not set
+    agrees(write(model, "llama", {**llama_settings(model.config), **both}), model)
 
 
 def test_gemma3_says_which_layers_have_windows(saved, small, write, agrees):
