@@ -4,7 +4,7 @@ A page of a family reads what its layers have. Of the rest, a setting on the lis
 that is off, a factor of 1, a window as long as the model's positions); one that is not on it is neutral whatever its value.
 
 `CONFIG` and `NEUTRAL` together name every field of the configuration classes of transformers 5.23's causal language
-models once, and of its generation settings; `ROPE` those of its rotary parameters; `GGUF` and `GGUF_NEUTRAL` the keys of a
+models once, and of its generation settings; `ROPE` those of its rotary parameters; `GGUF` the keys of a
 model of the package gguf 0.19. A name in none of them is judged by its words: it counts as one of the list where a word is
 in `WORDS` and none in `INERT`.
 """
