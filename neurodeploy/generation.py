@@ -45,9 +45,8 @@ def generate(
     if count < 1 or temperature < 0 or not np.isfinite(temperature) or top_k < 0 or seed < 0:
         problem = f"tokens {count}, temperature {temperature}, top_k {top_k}, seed {seed} are not possible"
         raise UserError("ND3005", "generate", problem, "give tokens >= 1, and temperature, top_k and seed >= 0")
-    if max_positions is not None and len(prompt) + count > max_positions:
-        problem = f"{len(prompt)} prompt tokens and {count} new ones exceed the model's {max_positions} positions"
-        raise UserError("ND3006", "generate", problem, f"ask for at most {max(0, max_positions - len(prompt))} tokens")
+    if max_positions is not None:
+        check_positions("generate", len(prompt), count, max_positions)
     random = np.random.default_rng(seed)
     state = State()
     logits = model.forward(np.asarray(prompt, np.int64), state, last_only=True)[-1].numpy()
@@ -72,6 +71,20 @@ def generate(
             break
         logits = model.forward(np.array([token]), state, last_only=True)[-1].numpy()
     return Generated(tuple(tokens), tuple(margins), stopped)
+
+
+def check_positions(verb: str, prompt: int, count: int, positions: int) -> None:
+    """Raise ND3006 where `prompt` tokens and `count` new ones do not fit; the message says which numbers of each do."""
+    if prompt + count <= positions:
+        return
+    fix = f"shorten the prompt to at most {positions - count} tokens"
+    if count >= positions:
+        least = f"shorten the prompt to 1 to {positions - 1} tokens and " if prompt >= positions else ""
+        fix = f"{least}ask for at most {positions - (1 if least else prompt)} tokens"
+    elif prompt < positions:
+        fix = f"{fix}, or ask for at most {positions - prompt} new ones"
+    problem = f"{prompt} prompt tokens and {count} new ones exceed the model's {positions} positions"
+    raise UserError("ND3006", verb, problem, fix)
 
 
 def _choose(logits: np.ndarray, temperature: float, top_k: int, random: np.random.Generator) -> int:

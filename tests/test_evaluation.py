@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -84,3 +85,22 @@ def test_impossible_requests(code: str, change: dict[str, Any]) -> None:
     given: dict[str, Any] = {"prompt": [0], "count": 5, **change}
     with pytest.raises(UserError, match=code):
         generate(Constant([0.0, 1.0]), given.pop("prompt"), given.pop("count"), **given)
+
+
+@pytest.mark.parametrize(
+    ("length", "count", "followed"),
+    [
+        (60_001, 4, (508, 4)),  # the prompt alone is too long: no number of tokens helps
+        (512, 4, (508, 4)), (510, 4, (508, 4)), (510, 4, (510, 2)), (1, 512, (1, 511)), (9, 9000, (9, 503)),
+        (600, 600, (511, 1)),
+    ],
+)  # fmt: skip
+def test_the_remedy_for_too_many_positions_can_be_followed(length: int, count: int, followed: tuple[int, int]) -> None:
+    """The message names the numbers of `followed`, and a call with them runs."""
+    model = Constant([0.0, 1.0])
+    with pytest.raises(UserError, match="ND3006") as caught:
+        generate(model, [0] * length, count, max_positions=512)
+    said = {int(number) for number in re.findall(r"[0-9]+", caught.value.fix)}
+    assert {new for new, old in zip(followed, (length, count), strict=True) if new != old} <= said
+    assert 0 not in said
+    assert len(generate(model, [0] * followed[0], followed[1], max_positions=512).tokens) == followed[1]

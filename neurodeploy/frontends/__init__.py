@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 #: What `open_store` reads, for its error texts.
 SUPPORTED = "a Hugging Face folder (config.json and safetensors) or a .gguf file"
+#: What a folder holds that has the differences to a model, not the model (LoRA and its like).
+ADAPTER = "adapter_config.json"
 HUGGINGFACE, GGUF = "huggingface", "gguf"
 #: Files that people have and that are something else: suffix -> what it is and what to do.
 OTHER_FILES = {
@@ -63,6 +65,9 @@ def _open_folder(path: Path) -> OpenedStore:
 
     if (path / "config.json").is_file():
         return OpenedStore(SafetensorsStore(path), read_json(path / "config.json"), HUGGINGFACE)
+    if (path / ADAPTER).is_file():
+        fix = "merge it into its base model with peft's merge_and_unload(), save that with save_pretrained, and give it"
+        raise ModelError("ND1003", path, f"is an adapter ({ADAPTER}) without its base model", fix)
     inside = sorted(file.name for file in path.glob("*.gguf"))
     if inside:
         raise ModelError("ND1003", path, f"is a folder with {len(inside)} .gguf", f"give the file: {path / inside[0]}")

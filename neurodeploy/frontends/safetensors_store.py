@@ -2,12 +2,14 @@
 
 Format (https://github.com/huggingface/safetensors#format): 8 bytes little-endian header length N, N bytes of JSON
 ``{name: {"dtype", "shape", "data_offsets": [begin, end]}, "__metadata__": {str: str}}``, then the data, without holes.
-A large model is split over shards, listed by ``model.safetensors.index.json`` as ``{"weight_map": {name: file}}``.
+A large model is split over shards, listed by ``model.safetensors.index.json`` as ``{"weight_map": {name: file}}``; shards
+that are numbered, complete and hold each tensor once are read without it.
 """
 
 from __future__ import annotations
 
 import math
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +43,8 @@ READABLE = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth")
 SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+#: A numbered shard: stem, number, count.
+SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.safetensors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +93,7 @@ class SafetensorsStore:
                 problem = f"{len(missing)} of {len(shards)} shards are missing, the first is {missing[0]}"
                 raise ModelError("ND1005", self.path, problem, "fetch the missing files into the folder")
             return [self.path / name for name in shards]
-        present = sorted(file.name for file in self.path.iterdir() if file.suffix in WEIGHT_SUFFIXES)
-        if present and not any(name.endswith(".safetensors") for name in present):
-            fix = "save the model with save_pretrained(..., safe_serialization=True)"
-            problem = "holds pickled weights, which can run code and are never read"
-            raise ModelError("ND1003", self.path / present[0], problem, fix)
-        found = f", but {', '.join(present[:3])}" if present else ""
-        raise ModelError("ND1001", self.path, f"has neither {SINGLE} nor {INDEX}{found}", f"name the file {SINGLE}")
+        return [self.path / name for name in _without_index(self.path)]
 
     def _add(self, path: Path) -> None:
         file = MappedFile(path)
@@ -103,7 +101,7 @@ class SafetensorsStore:
         twice = next((name for name in entries if name in self._entries), None)
         if twice is not None:
             other = self._entries[twice].file.path.name
-            raise ModelError("ND1004", twice, f"is in {other} and again in {path.name}", "remove the wrong shard")
+            raise ModelError("ND1004", twice, f"is in {other} and again in {path.name}", "fetch both files again")
         self._entries.update(entries)
         self.metadata.update(metadata)
         self._files.append(file)
@@ -164,6 +162,31 @@ class SafetensorsStore:
 
     def files(self) -> tuple[str, ...]:
         return tuple(str(file.path) for file in self._files)
+
+
+def _without_index(folder: Path) -> list[str]:
+    """The files of a model whose index is not there: the shards 1 to N of N under one name. Else what to do instead."""
+    present = sorted(file.name for file in folder.iterdir() if file.suffix in WEIGHT_SUFFIXES)
+    tensors = [name for name in present if name.endswith(".safetensors")]
+    if present and not tensors:
+        fix = "save the model with save_pretrained(..., safe_serialization=True)"
+        problem = "holds pickled weights, which can run code and are never read"
+        raise ModelError("ND1003", folder / present[0], problem, fix)
+    shards: dict[tuple[str, int], dict[int, str]] = {}
+    for name in tensors:
+        if parts := SHARD.fullmatch(name):
+            shards.setdefault((parts[1], int(parts[3])), {})[int(parts[2])] = name
+    if len(shards) == 1:
+        (stem, count), numbered = next(iter(shards.items()))
+        if count == len(numbered) and set(numbered) == set(range(1, count + 1)):
+            return list(numbered.values())
+        problem = f"has {len(numbered)} of {count} shards {stem}-...-of-{count:05d}.safetensors, and no {INDEX}"
+        raise ModelError("ND1005", folder, problem, f"fetch the missing shards into the folder, and {INDEX}")
+    found = f", but {', '.join(tensors[:3])}{' and more' if len(tensors) > 3 else ''}" if tensors else ""
+    fix = f"fetch {SINGLE}, or {INDEX} with its shards, from where the model is from"
+    if len(tensors) == 1:
+        fix = f"name {tensors[0]} {SINGLE} if it holds the whole model"
+    raise ModelError("ND1001", folder, f"has neither {SINGLE} nor {INDEX}{found}", fix)
 
 
 def _weight_map(path: Path) -> dict[str, str]:

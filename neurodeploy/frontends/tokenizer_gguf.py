@@ -11,7 +11,7 @@ import numpy as np
 
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.files import first_repeated
-from neurodeploy.frontends.tokenizer import LibraryTokenizer, Tokenizer, guarded
+from neurodeploy.frontends.tokenizer import ByteTokenizer, LibraryTokenizer, Tokenizer, guarded
 from neurodeploy.frontends.tokenizer_library import Library
 
 #: ``tokenizer.ggml.token_type`` (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md).
@@ -19,6 +19,8 @@ NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
 
 #: Characters that are copied to find how pieces are joined: Gemma's 262 144 pieces take 11 million.
 MOST_CUTS = 1 << 31
+#: What llama.cpp's converter writes for a model without a vocabulary.
+NO_TOKENIZER = ("none", "no_vocab")
 AGAIN = "convert the model again with a newer llama.cpp"
 INSTEAD = "give the Hugging Face folder with its tokenizer.json"
 
@@ -79,10 +81,17 @@ PHI3_KEEPS = frozenset({"<unk>", "<s>", "<|endoftext|>"})
 
 
 def from_metadata(metadata: Mapping[str, Any], vocab_size: int, path: Path) -> Tokenizer:
-    """The tokenizer that the keys ``tokenizer.ggml.*`` describe. Raises ND1004 (contradictory), ND1009 (not read)."""
+    """The tokenizer that the keys ``tokenizer.ggml.*`` describe; without one a token is a byte, as in a bare folder.
+
+    Raises ND1004 (contradictory), ND1009 (not read).
+    """
     model = metadata.get("tokenizer.ggml.model")
+    if (not model or model in NO_TOKENIZER) and "tokenizer.ggml.tokens" not in metadata:
+        return ByteTokenizer(vocab_size)
     if not isinstance(model, str) or model not in BUILDERS:
-        problem = f"has the tokenizer {model!r}; {', '.join(BUILDERS)} are read" if model else "has no tokenizer"
+        problem = (
+            f"has the tokenizer {model!r}; {', '.join(BUILDERS)} are read" if model else "has no tokenizer.ggml.model"
+        )
         raise ModelError("ND1009", path, problem, INSTEAD)
     tokens, types = _vocabulary(metadata, path)
     inner, kind, adds_bos = BUILDERS[model](metadata, tokens, types, path)

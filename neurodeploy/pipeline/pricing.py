@@ -29,15 +29,14 @@ def count_phases(
     bundle: Bundle, tokenizer: Tokenizer, text: str, prompt_tokens: int, new_tokens: int, runner: str = "fast"
 ) -> tuple[ActivityCounts, ActivityCounts, str]:
     """Exact counts of a prefill and of the generation after it, and the text that was generated (greedy)."""
-    from neurodeploy.generation import generate
+    from neurodeploy.generation import check_positions, generate
 
     prompt = encode_text(tokenizer, text, prompt_tokens)
+    check_positions("energy", len(prompt), new_tokens, bundle.program.info.max_positions)
     model = hybrid(bundle, runner)
     taken: list[ActivityCounts] = []
-    done = generate(
-        model, prompt, new_tokens + 1, max_positions=bundle.program.info.max_positions,
-        after_prefill=lambda: taken.append(model.take_counts()),
-    )  # fmt: skip
+    # The last token is chosen and not fed back: `new_tokens` are.
+    done = generate(model, prompt, new_tokens + 1, after_prefill=lambda: taken.append(model.take_counts()))
     return taken[0], model.take_counts(), tokenizer.decode(list(done.tokens))
 
 

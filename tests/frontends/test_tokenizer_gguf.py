@@ -189,7 +189,7 @@ def test_default_start_of_a_text_is_that_of_the_pre_tokenizer():
 @pytest.mark.parametrize(
     ("metadata", "code", "text"),
     [
-        ({}, "ND1009", "has no tokenizer"),
+        (keys(model=None, tokens=["a"]), "ND1009", "has no tokenizer.ggml.model"),
         (keys(model="bert"), "ND1009", "'bert'; gpt2, llama are read"),
         (keys(model=["gpt2"]), "ND1009", "are read"),
         (bpe("tekken-9"), "ND1009", "pre-tokenizer 'tekken-9'"),
@@ -212,6 +212,11 @@ def test_metadata_that_is_not_read(metadata, code, text):
     with pytest.raises(ModelError, match=text) as caught:
         from_metadata(metadata, 1000, HERE)
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize("metadata", [{}, {"tokenizer.ggml.model": "none"}, {"tokenizer.ggml.model": "no_vocab"}])
+def test_without_a_tokenizer_a_token_is_a_byte(metadata):
+    assert from_metadata(metadata, 256, HERE).encode("aé", bos=False) == list("aé".encode())
 
 
 # ------------------------------------------------------------------------------------------------ real models

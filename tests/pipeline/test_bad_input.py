@@ -216,7 +216,7 @@ CASES: dict[str, tuple[str, int, str, Callable[[World], list[str]]]] = {
     ),
     "unknown architecture": ("ND1011", USER, "'mamba'", lambda w: w.convert(w.model(model_type="mamba"))),
     "unsupported activation": ("ND1012", USER, "hidden_act", lambda w: w.convert(w.model(hidden_act="relu2"))),
-    "unknown setting": ("ND1012", USER, "new_trick", lambda w: w.convert(w.model(new_trick=True))),
+    "unknown setting": ("ND1012", USER, "norm_trick", lambda w: w.convert(w.model(norm_trick=True))),
     "absurd number of layers": (
         "ND1012", USER, "num_hidden_layers", lambda w: w.convert(w.model(num_hidden_layers=10**12))
     ),

@@ -110,6 +110,9 @@ def test_default_energy_and_report_of_a_model_with_few_positions(
     assert call(["report", str(bundle), "--out", str(tmp_path / "r.html")], capsys).status == 0
     refused = call(["energy", str(bundle), "--prompt-tokens", "90"], capsys)
     assert (refused.status, refused.err.split()[1]) == (2, "ND3006")
+    assert "shorten the prompt to at most 84 tokens, or ask for at most 10 new ones" in refused.err
+    for followed in (["--prompt-tokens", "84"], ["--prompt-tokens", "90", "--tokens", "10"]):
+        assert call(["energy", str(bundle), *followed], capsys).status == 0
 
 
 def test_a_bundle_is_left_alone_by_reading_verbs(llama_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:

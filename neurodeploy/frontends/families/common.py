@@ -1,10 +1,12 @@
-"""What the families share: the interface of a family, settings without effect, and the names of a GGUF layer."""
+"""What the families share: the interface of a family, and the settings and names of a GGUF file."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.families.decoder import Decoder
@@ -41,21 +43,6 @@ class Family:
 #: config.json: activations -> the `act` of a "glu".
 ACTIVATIONS = {"silu": "silu", "swish": "silu", "gelu_pytorch_tanh": "gelu_tanh"}
 
-#: Settings of config.json that do not change what the network computes when it is not trained.
-NO_EFFECT = frozenset(
-    {
-        "architectures", "model_type", "transformers_version", "dtype", "torch_dtype", "_name_or_path", "auto_map",
-        "bos_token_id", "eos_token_id", "pad_token_id", "sep_token_id", "unk_token_id", "decoder_start_token_id",
-        "initializer_range", "attention_dropout", "use_cache", "cache_implementation", "output_attentions",
-        "output_hidden_states", "return_dict", "return_dict_in_generate", "is_decoder", "is_encoder_decoder",
-        "is_llama_config", "_attn_implementation", "_attn_implementation_autoset", "attn_implementation",
-        "max_position_embeddings", "gradient_checkpointing", "problem_type", "id2label", "label2id",
-        "task_specific_params", "chunk_size_feed_forward", "transformers.js_config", "unsloth_version", "unsloth_fixed",
-        "model_name", "for_llm_compressor", "output_router_logits", "router_aux_loss_coef", "router_jitter_noise",
-        "finetuning_task",
-    }
-)  # fmt: skip
-
 #: canonical part of a layer -> GGUF part.
 GGUF_LAYER = {
     "input_layernorm": "attn_norm",
@@ -84,6 +71,18 @@ def gguf_vocabulary(store: WeightStore, subject: object) -> int:
     if "token_embd.weight" not in store.names():
         raise ModelError("ND1006", "token_embd.weight", f"no such tensor in {subject}", "fetch the file again")
     return store.shape("token_embd.weight")[0]
+
+
+def gguf_settings(metadata: Mapping[str, Any], architecture: str) -> dict[str, Any]:
+    """The keys below "ARCHITECTURE.", arrays as lists; one value for every layer, as the format allows, is that value."""
+    stem = f"{architecture}."
+    found = {key.removeprefix(stem): value for key, value in metadata.items() if key.startswith(stem)}
+    settings = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in found.items()}
+    layers = settings.get("block_count")
+    for key, value in settings.items():
+        if isinstance(value, list) and value and len(value) == layers and value.count(value[0]) == layers:
+            settings[key] = value[0]
+    return settings
 
 
 def gguf_head_dims(fields: Fields, hidden: int, heads: int, partial: bool = False) -> tuple[int, int]:

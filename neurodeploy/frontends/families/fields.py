@@ -1,4 +1,4 @@
-"""`Fields`: settings of a foreign configuration, each read with its type, and nothing that is set left unread."""
+"""`Fields`: settings of a foreign configuration, each read with its type; what matters and was not read is refused."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
 from neurodeploy.errors import ModelError
+from neurodeploy.frontends.families.changing import CONFIG, Listed
+from neurodeploy.frontends.families.neutral import Settings, off
 
 _Value = TypeVar("_Value")
 
@@ -16,65 +18,78 @@ LARGEST = 1 << 40
 MOST_LAYERS = 4096
 #: What remains to be said of a model that is not supported.
 ANOTHER = "give a checkpoint of a supported kind"
+#: What helps against a value that none of this name can have.
+CORRECT = "correct it, or fetch the model's configuration again"
 _MISSING: Any = object()
 
 
 class Fields:
-    """A table of settings; every access marks a name as read, `finish` refuses what was set and never read.
+    """A table of settings; every access marks a name as read, `finish` refuses what matters and was never read.
 
     Parameters
     ----------
     values : the settings. None means "not set", as in transformers.
     subject : the file, for error texts.
     defaults : what transformers assumes where a setting is missing.
+    prefix : what stands before each name in the file, for error texts.
 
     Raises `ModelError` ND1012 with the field's name and value where it is missing, of a wrong type or not supported.
     """
 
-    def __init__(self, values: Mapping[str, Any], subject: object, defaults: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, values: Mapping[str, Any], subject: object, defaults: Mapping[str, Any] | None = None, prefix: str = ""
+    ) -> None:
+        self.prefix = prefix
         self.values = {**(defaults or {}), **{name: value for name, value in values.items() if value is not None}}
         self.subject = subject
-        self._given = {name for name, value in values.items() if value is not None}
-        self._null = set(values) - self._given
-        self._read: set[str] = set()
+        self._given = {name: value for name, value in values.items() if value is not None}
+        self._null = values.keys() - self._given.keys()
+        self._read: dict[str, Any] = {}
+        self._ignored: set[str] = set()
+        self._refused: dict[str, str] = {}
+        self._also: list[str] = []
 
     def alias(self, own: str, usual: str) -> None:
-        """One setting that may stand under either name. It is read as `own`; ND1012 where the two differ."""
-        self._read.add(usual)
+        """One setting that may stand under either name, and can be read under both; ND1012 where the two differ."""
+        self._ignored.add(usual)
         if usual in self._given:
             if own in self._given and self.values[own] != self.values[usual]:
-                raise self.refuse(usual, f"{own} is {self.values[own]!r:.40}, and both mean the same")
+                raise self.refuse(usual, f"{own} is {self.values[own]!r:.40}, and both mean the same", CORRECT)
             self.values[own] = self.values[usual]
+        elif own in self.values:
+            self.values[usual] = self.values[own]
 
     def refuse(self, name: str, need: str, fix: str = ANOTHER) -> ModelError:
         """The error for a value that is not supported."""
         value = self.values.get(name)
-        return ModelError("ND1012", self.subject, f"{name} = {value!r:.200} is not supported: {need}", fix)
+        problem = f"{self.prefix}{name} = {value!r:.200} is not supported: {need}"
+        return ModelError("ND1012", self.subject, problem, fix)
 
     def get(self, name: str, default: Any = _MISSING) -> Any:
         """A value of any type."""
-        self._read.add(name)
-        value = self.values.get(name, default)
+        value = self._read[name] = self.values.get(name, default)
         if value is _MISSING:
-            raise ModelError("ND1012", self.subject, f"{name} is missing", "use the model's complete configuration")
+            problem = f"{self.prefix}{name} is missing"
+            raise ModelError("ND1012", self.subject, problem, "use the model's complete configuration")
         return value
 
     def natural(self, name: str, default: Any = _MISSING, least: int = 1, most: int = LARGEST) -> int:
         value = self.get(name, default)
         if type(value) is not int or not least <= value <= most:
-            raise self.refuse(name, f"a whole number from {least} to {most} is needed")
+            every, fix = (", the same for every layer,", ANOTHER) if isinstance(value, list) else ("", CORRECT)
+            raise self.refuse(name, f"a whole number from {least} to {most}{every} is needed", fix)
         return value
 
     def positive(self, name: str, default: Any = _MISSING) -> float:
         value = self.get(name, default)
         if type(value) not in (int, float) or not (math.isfinite(value) and value > 0):
-            raise self.refuse(name, "a positive number is needed")
+            raise self.refuse(name, "a positive number is needed", CORRECT)
         return float(value)
 
     def natural_or_null(self, name: str) -> int | None:
         """A whole number; None where the file says null, which goes before a default, or where nobody says anything."""
         if name in self._null or name not in self.values:
-            self._read.add(name)
+            self._read[name] = None
             return None
         return self.natural(name)
 
@@ -83,21 +98,21 @@ class Fields:
         value = self.get(name)
         numbers = isinstance(value, list) and all(type(item) in (int, float) for item in value)
         if not numbers or len(value) != count or not all(math.isfinite(item) and item > 0 for item in value):
-            raise self.refuse(name, f"a list of {count} positive numbers is needed")
+            raise self.refuse(name, f"a list of {count} positive numbers is needed", CORRECT)
         return [float(item) for item in value]
 
     def flag(self, name: str, default: Any = _MISSING) -> bool:
         """True or False; old files write 0 or another number."""
         value = self.get(name, default)
         if not isinstance(value, (bool, int)):
-            raise self.refuse(name, "true or false is needed")
+            raise self.refuse(name, "true or false is needed", CORRECT)
         return bool(value)
 
     def table(self, name: str) -> dict[str, Any]:
         """An object, empty where it is not set."""
         value = self.get(name, {})
         if not isinstance(value, dict):
-            raise self.refuse(name, "an object is needed")
+            raise self.refuse(name, "an object is needed", CORRECT)
         return value
 
     def naturals(self, name: str, count: int, least: int = 0) -> list[int] | None:
@@ -106,9 +121,9 @@ class Fields:
         if value is None or value == []:
             return None
         if not isinstance(value, list) or not all(isinstance(item, int) and item >= least for item in value):
-            raise self.refuse(name, f"a list of whole numbers of at least {least} is needed")
+            raise self.refuse(name, f"a list of whole numbers of at least {least} is needed", CORRECT)
         if len(value) < count:
-            raise self.refuse(name, f"{count} entries are needed, it has {len(value)}")
+            raise self.refuse(name, f"{count} entries are needed, it has {len(value)}", CORRECT)
         return [int(item) for item in value]
 
     def choice(self, name: str, table: Mapping[str, _Value], default: Any = _MISSING) -> _Value:
@@ -127,18 +142,39 @@ class Fields:
         return [str(kind) for kind in value]
 
     def only(self, name: str, *allowed: Any) -> None:
-        """Not set, or one of the values that change nothing."""
+        """Not set, or one of the values that change nothing; `finish` refuses another."""
         value = self.get(name, None)
         if value is not None and not any(type(value) is type(good) and value == good for good in allowed):
-            raise self.refuse(name, "only " + (" or ".join(map(repr, allowed)) or "null") + " is")
+            self._refused[name] = " or ".join(map(repr, allowed)) or "null"
 
     def ignore(self, names: Collection[str]) -> None:
-        """Settings that do not change what the network computes."""
-        self._read.update(names)
+        """Settings that do not change what the network computes, whatever their values."""
+        self._ignored.update(names)
 
-    def finish(self) -> None:
-        """Refuse a setting that is on and that nobody has read: it might change the arithmetic."""
-        for name in sorted(self._given - self._read):
-            if self.values[name] not in (False, 0, "", [], {}):
-                fix = "remove the field if it does not change what the network computes"
-                raise self.refuse(name, "this setting is not known for this family", fix)
+    def unsupported(self, listed: Listed = CONFIG) -> list[str]:
+        """What `finish` refuses, each as "name = value (neutral: ...)"."""
+        left = self._left()
+        found = {**self._refused, **listed.changing(left, Settings(self._given, self._read))}
+        return [
+            f"{self.prefix}{name:.80} = {self.values[name]!r:.80} (neutral: {need})"
+            for name, need in sorted(found.items())
+        ]
+
+    def _left(self) -> dict[str, Any]:
+        return {name: self._given[name] for name in self._given.keys() - self._read.keys() - self._ignored}
+
+    def unknown(self, listed: Listed = CONFIG) -> list[str]:
+        """Names that are set, that nobody has read and that no list has: `finish` takes them to change nothing."""
+        return [f"{self.prefix}{name:.80}" for name in listed.unknown_to(self._left()) if not off(self._given[name])]
+
+    def also(self, found: Collection[str]) -> None:
+        """What `finish` refuses as well: the `unsupported` of an object inside or around this one."""
+        self._also.extend(found)
+
+    def finish(self, listed: Listed = CONFIG) -> None:
+        """Refuse, all in one error, what changes the arithmetic and nobody has read: see `changing`."""
+        found = [*self._also, *self.unsupported(listed)]
+        if found:
+            change = "changes what is computed and is" if len(found) == 1 else "change what is computed and are"
+            head = "" if len(found) == 1 else f"{len(found)} settings: "
+            raise ModelError("ND1012", self.subject, f"{head}{', '.join(found)} {change} not supported", listed.fix)

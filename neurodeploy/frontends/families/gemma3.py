@@ -11,6 +11,7 @@ import math
 from typing import Any
 
 from neurodeploy.frontends.families import common
+from neurodeploy.frontends.families.changing import ROPE
 from neurodeploy.frontends.families.decoder import Decoder, Layer
 from neurodeploy.frontends.families.fields import MOST_LAYERS, Fields
 from neurodeploy.frontends.families.llama import ATTENTION_BIAS
@@ -47,20 +48,17 @@ def huggingface(fields: Fields) -> Decoder:
     heads, kv_heads = fields.natural("num_attention_heads"), fields.natural("num_key_value_heads")
     common.check_heads(fields, heads, kv_heads, "num_key_value_heads")
     head_dim, positions = fields.natural("head_dim"), fields.natural("max_position_embeddings")
-    for name in ("attn_logit_softcapping", "final_logit_softcapping"):
-        fields.only(name)
-    fields.only("use_bidirectional_attention", False)
     count = fields.natural("num_hidden_layers", most=MOST_LAYERS)
     kinds = _layer_types(fields, count)
     rope = fields.table("rope_parameters")
     given = Fields(rope, f"{fields.subject}: rope_parameters")
     # Old files scale the full layers only, and have one base beside the object for each kind of layer.
     tables = {FULL: {**given.table(FULL), **fields.table("rope_scaling")}, SLIDING: given.table(SLIDING)}
-    given.finish()
+    fields.also([f"rope_parameters.{found}" for found in given.unsupported(ROPE)])
     thetas = {
         FULL: fields.positive("rope_theta", GLOBAL_THETA), SLIDING: fields.positive("rope_local_base_freq", LOCAL_THETA)
     }  # fmt: skip
-    turned = {kind: rotary(tables[kind], head_dim, thetas[kind], positions, fields.subject) for kind in tables}
+    turned = {kind: rotary(tables[kind], head_dim, thetas[kind], positions, fields) for kind in tables}
     window, ffn = fields.natural("sliding_window"), fields.natural("intermediate_size")
     layers = {
         kind: Layer(
@@ -92,7 +90,21 @@ def huggingface(fields: Fields) -> Decoder:
 def _layer_types(fields: Fields, count: int) -> list[str]:
     pattern = fields.natural("sliding_window_pattern", fields.natural("_sliding_window_pattern", PATTERN))
     kinds = fields.layer_types("layer_types", count, (SLIDING, FULL))
-    return kinds[:count] if kinds else [FULL if (i + 1) % pattern == 0 else SLIDING for i in range(count)]
+    return kinds[:count] if kinds else _every(pattern, count)
+
+
+def _every(pattern: int, count: int) -> list[str]:
+    return [FULL if (i + 1) % pattern == 0 else SLIDING for i in range(count)]
+
+
+def _gguf_layer_types(fields: Fields, count: int) -> list[str]:
+    """Which layers have a window: llama.cpp reads a period, or a flag for each layer."""
+    name = "attention.sliding_window_pattern"
+    value = fields.get(name, PATTERN)
+    flags = [value] * count if isinstance(value, bool) else value
+    if isinstance(flags, list) and len(flags) == count and all(isinstance(flag, bool) for flag in flags):
+        return [SLIDING if flag else FULL for flag in flags]
+    return _every(fields.natural(name, PATTERN), count)
 
 
 def huggingface_source(name: str, net: Decoder) -> Source:
@@ -104,20 +116,18 @@ def gguf(fields: Fields, store: WeightStore) -> Decoder:
     kv_heads = fields.natural("attention.head_count_kv", heads)
     common.check_heads(fields, heads, kv_heads, "attention.head_count_kv")
     head_dim, _ = common.gguf_head_dims(fields, hidden, heads)
-    for name in ("attn_logit_softcapping", "final_logit_softcapping"):
-        fields.only(name)
     ffn, subject = fields.natural("feed_forward_length"), fields.subject
     full, local = of_gguf(fields, store, head_dim, GLOBAL_THETA), fields.positive("rope.freq_base_swa", LOCAL_THETA)
     layers = {
         FULL: Layer(ffn=ffn, inv_freq=full.inv_freq, rope_factor=full.factor),
         SLIDING: Layer(
             ffn=ffn,
-            inv_freq=rotary({}, head_dim, local, fields.natural("context_length"), subject).inv_freq,
+            inv_freq=rotary({}, head_dim, local, fields.natural("context_length"), fields).inv_freq,
             window=fields.natural("attention.sliding_window"),
         ),
     }
     count = fields.natural("block_count", most=MOST_LAYERS)
-    fields.only("attention.sliding_window_pattern", PATTERN)
+    kinds = _gguf_layer_types(fields, count)
     fields.ignore(("vocab_size",))
     return Decoder(
         vocab=common.gguf_vocabulary(store, subject),
@@ -128,7 +138,7 @@ def gguf(fields: Fields, store: WeightStore) -> Decoder:
         eps=fields.positive("attention.layer_norm_rms_epsilon"),
         act="gelu_tanh",
         attention_scale=(hidden / heads if count == LAYERS_27B else head_dim) ** -0.5,
-        layers=tuple(layers[FULL if (i + 1) % PATTERN == 0 else SLIDING] for i in range(count)),
+        layers=tuple(layers[kind] for kind in kinds),
         tied="output.weight" not in store.names(),
         embed_scale=math.sqrt(hidden),
         weighted_qk_norm=True,

@@ -31,8 +31,6 @@ DEFAULTS: dict[str, Any] = {
 
 
 def huggingface(fields: Fields) -> Decoder:
-    fields.only("pretraining_tp", 1)
-    fields.only("rope_interleaved", False)
     return decoder(fields, switched_biases(fields))
 
 
@@ -76,8 +74,6 @@ def huggingface_source(name: str, net: Decoder) -> Source:
 
 
 def gguf(fields: Fields, store: WeightStore) -> Decoder:
-    for name in ("expert_count", "expert_used_count"):
-        fields.only(name, 0)
     return with_gguf_window(fields, gguf_decoder(fields, store))
 
 

@@ -32,6 +32,8 @@ GGUF_LAYER = {**llama.GGUF_LAYER, "self_attn.qkv_proj": "attn_qkv", "mlp.gate_up
 
 def huggingface(fields: Fields) -> Decoder:
     fields.ignore(("embd_pdrop", "resid_pdrop"))
+    for name in ("full_attn_mod", "interpolate_factor"):  # Phi-4-mini's files have them, transformers does not
+        fields.only(name, 1)
     net = llama.decoder(fields, rotary=_rotary)
     return common.with_windows(net, [fields.natural_or_null("sliding_window")] * len(net.layers))
 
@@ -46,7 +48,7 @@ def _rotary(fields: Fields, head_dim: int) -> rope.Rotary:
     if kind in LONGROPE:
         table.update(rope_type="longrope", original_max_position_embeddings=original)
     theta, positions = fields.positive("rope_theta"), fields.natural("max_position_embeddings")
-    return rope.rotary(table, head_dim, theta, positions, fields.subject, partial=True)
+    return rope.rotary(table, head_dim, theta, positions, fields, partial=True)
 
 
 def huggingface_source(name: str, net: Decoder) -> Source:

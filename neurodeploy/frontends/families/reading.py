@@ -11,28 +11,27 @@ from typing import Any
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends import OpenedStore
 from neurodeploy.frontends.families import ARCHITECTURES, GGUF, HUGGINGFACE
-from neurodeploy.frontends.families.common import NO_EFFECT, Family
+from neurodeploy.frontends.families.changing import GGUF as GGUF_KEYS
+from neurodeploy.frontends.families.common import Family, gguf_settings
 from neurodeploy.frontends.families.decoder import Decoder, build
 from neurodeploy.frontends.families.fields import ANOTHER, Fields
 from neurodeploy.frontends.families.info import gguf_info, huggingface_info
 from neurodeploy.frontends.families.rope import DIVISORS, LONG, SHORT
 from neurodeploy.frontends.families.tensors import (
     bind,
+    check_head,
+    check_size,
     huggingface_name,
     huggingface_prefix,
     other_part,
-    same_tensor,
 )
 from neurodeploy.frontends.wrapped import Source
 from neurodeploy.ir.graph import Graph, ModelInfo, WeightStore
 
-#: Settings of a multimodal model beside its text model that text does not depend on.
-AROUND = frozenset(
-    {
-        "text_config", "vision_config", "mm_tokens_per_image", "boi_token_index", "eoi_token_index",
-        "image_token_index", "image_token_id", "boi_token_id", "eoi_token_id", "tie_word_embeddings",
-    }
-)  # fmt: skip
+#: What a multimodal model says in its own settings for its text model.
+SHARED = ("tie_word_embeddings", "eos_token_id", "bos_token_id")
+#: Names of unknown settings that a note lists.
+MOST_NAMES = 8
 
 
 def _family(module: str) -> Family:
@@ -44,16 +43,20 @@ def _unknown(path: Path, what: str, name: object, known: Mapping[str, Any]) -> M
     return ModelError("ND1011", path, f"{what} {name!r:.80} is not known; {', '.join(known)} are", ANOTHER)
 
 
-def _text_settings(config: Mapping[str, Any], inner: str | None, subject: Path) -> dict[str, Any]:
-    """The settings of the text model: the object itself, or the one inside a multimodal model's."""
+def _text_fields(
+    config: Mapping[str, Any], inner: str | None, subject: Path, family: Family
+) -> tuple[Fields, list[str]]:
+    """The settings of the text model: the object itself, or the one inside a multimodal model's; unknown names around it."""
     if inner is None:
-        return dict(config)
+        return Fields(config, subject, family.defaults), []
     outer = Fields(config, subject)
-    outer.ignore(AROUND | NO_EFFECT)
-    outer.finish()
-    shared = ("tie_word_embeddings", "eos_token_id", "bos_token_id")
-    inherited = {key: config[key] for key in shared if key in config}
-    return {**inherited, **{key: value for key, value in outer.table(inner).items() if value is not None}}
+    text = {key: value for key, value in outer.table(inner).items() if value is not None}
+    # What the larger model says of itself is the text model's where that is silent.
+    text = {**{key: config[key] for key in SHARED if key in config}, **text}
+    outer.ignore([*SHARED, *(name for name, value in config.items() if value == text.get(name))])
+    fields = Fields(text, subject, family.defaults)
+    fields.also([f"{found} beside {inner}" for found in outer.unsupported()])
+    return fields, outer.unknown()
 
 
 def from_huggingface(path: Path, opened: OpenedStore) -> Graph:
@@ -66,29 +69,25 @@ def from_huggingface(path: Path, opened: OpenedStore) -> Graph:
         raise _unknown(path, "model_type", kind or first, HUGGINGFACE)
     module, inner = HUGGINGFACE[kind]
     family = _family(module)
-    text = _text_settings(config, inner, path / "config.json")
-    fields = Fields(text, path / "config.json", family.defaults)
-    fields.ignore(NO_EFFECT)
+    fields, around = _text_fields(config, inner, path / "config.json", family)
     net = family.huggingface(fields)
+    positions = fields.natural("max_position_embeddings", net.positions)
     fields.finish()
+    notes = _unknown_settings([*fields.unknown(), *around], path)
 
     rename = huggingface_name(huggingface_prefix(store, path, family.table, family.prefixes), store.names())
-    head, table = rename("lm_head.weight"), rename(family.table)
-    # Some files hold the shared matrix twice. Where the two differ it is not clear which one counts.
-    twice = net.tied and head in store.names()
-    if twice and not same_tensor(store, head, table):
-        raise fields.refuse("tie_word_embeddings", f"{head} is in the file and differs from {table}")
+    head, settings = rename("lm_head.weight"), f"{'' if inner is None else f'{inner} of '}config.json"
+    check_head(net.tied, store, head, rename(family.table), settings)
 
     def ignored(name: str) -> bool:
-        return (twice and name == head) or other_part(name, family.derived)
+        return (net.tied and name == head) or other_part(name, family.derived)
 
     def source(name: str) -> Source:
         made = family.huggingface_source(name, net)
         return replace(made, name=rename(made.name))
 
-    positions = fields.natural("max_position_embeddings", net.positions)
-    info = huggingface_info(path, family.name, net, text, net.positions or positions)
-    return _graph(net, info, positions, store, source, path, ignored)
+    info = huggingface_info(path, family.name, net, fields.values, net.positions or positions)
+    return _graph(net, info, store, source, path, ignored, _fewer_positions(net, positions, path) + notes)
 
 
 def from_gguf(path: Path, opened: OpenedStore) -> Graph:
@@ -98,32 +97,46 @@ def from_gguf(path: Path, opened: OpenedStore) -> Graph:
     family = _family(GGUF[architecture]) if isinstance(architecture, str) and architecture in GGUF else None
     if family is None or family.gguf is None or family.gguf_source is None:
         raise _unknown(path, "general.architecture", architecture, GGUF)
-    stem = f"{architecture}."
-    settings = {key.removeprefix(stem): value for key, value in metadata.items() if key.startswith(stem)}
-    fields = Fields(settings, path)
+    fields = Fields(gguf_settings(metadata, str(architecture)), path, prefix=f"{architecture}.")
     net = family.gguf(fields, store)
-    fields.finish()
     positions = fields.natural("context_length")
+    fields.finish(GGUF_KEYS)
     info = gguf_info(path, family.name, net, metadata, net.positions or positions)
     make, tables = family.gguf_source, (DIVISORS, SHORT, LONG)
-    return _graph(net, info, positions, store, lambda name: make(name, net), path, lambda name: name in tables)
+    notes = _fewer_positions(net, positions, path) + _unknown_settings(fields.unknown(GGUF_KEYS), path)
+    return _graph(net, info, store, lambda name: make(name, net), path, lambda name: name in tables, notes)
 
 
 def _graph(
     net: Decoder,
     info: ModelInfo,
-    positions: int,
     store: WeightStore,
     source: Callable[[str], Source],
     path: Path,
     ignored: Callable[[str], bool],
+    notes: tuple[str, ...],
 ) -> Graph:
+    check_size(net, store, path)
     built = build(net)
     weights = bind(store, {name: source(name) for name in built.tensors}, built.tensors, path, ignored)
-    notes: tuple[str, ...] = ()
-    if info.max_positions < positions:
-        notes = (
-            f"{path} takes texts of up to {info.max_positions} tokens here, not {positions}: longer ones would need other"
-            " rotary frequencies for all of their tokens",
-        )
     return Graph(info, built.populations, tuple(built.ops), weights, notes=notes)
+
+
+def _fewer_positions(net: Decoder, said: int, path: Path) -> tuple[str, ...]:
+    """A note for whoever converts, where the model's positions are right for fewer tokens than it says."""
+    if net.positions is None or net.positions >= said:
+        return ()
+    return (
+        f"{path} takes texts of up to {net.positions} tokens here, not {said}: longer ones would need other rotary"
+        " frequencies for all of their tokens",
+    )
+
+
+def _unknown_settings(names: list[str], path: Path) -> tuple[str, ...]:
+    """A note for whoever converts: settings that no list of `changing` has and that are taken to change nothing."""
+    if not names:
+        return ()
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return (
+        f"{path}: settings that nothing here knows are taken to change nothing: {', '.join(names[:MOST_NAMES])}{more}",
+    )

@@ -25,11 +25,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import ModelError
+from neurodeploy.frontends.families.changing import ROPE
 from neurodeploy.frontends.families.fields import ANOTHER, Fields
+from neurodeploy.frontends.families.neutral import number
 from neurodeploy.ir.graph import WeightStore
 
 Frequencies = NDArray[np.float64]
 
+#: Most neurons of a head that are rotated: a hundred times what the largest heads have, and a small table.
+MOST_ROTATED = 1 << 16
 #: Turns in L tokens between which YaRN mixes, where nothing is said (its paper; so transformers and llama.cpp).
 YARN_TURNS = {"beta_fast": 32.0, "beta_slow": 1.0}
 #: Tensors of a .gguf file: llama3's divisors of the frequencies, and those of LongRoPE for short and long texts.
@@ -65,18 +69,22 @@ _Scaled = tuple[Frequencies, float, "int | None"]
 
 
 def rotary(
-    parameters: Mapping[str, Any], head_dim: int, theta: float, max_positions: int, subject: object,
+    parameters: Mapping[str, Any],
+    head_dim: int,
+    theta: float,
+    max_positions: int,
+    around: Fields,
     partial: bool = False,
-) -> Rotary:  # fmt: skip
+) -> Rotary:
     """The frequencies of a ``rope_parameters`` (or ``rope_scaling``) object.
 
     `theta` and `max_positions` are used where the object has no ``rope_theta`` or ``original_max_position_embeddings``;
     `partial` allows a ``partial_rotary_factor``: the share of a head's neurons that are rotated. Raises ND1012 for an
-    unknown type or field.
+    unknown type; what else is not supported `around` is told, the settings that the object is part of.
     """
+    subject = around.subject
     fields = Fields(parameters, f"{subject}: rotary parameters")
     kind = fields.get("rope_type", None) or fields.get("type", "default")
-    fields.ignore(("type", "rope_type"))
     if not isinstance(kind, str) or kind not in SCALINGS:
         known = ", ".join(map(repr, SCALINGS))
         raise ModelError("ND1012", subject, f"rope_type = {kind!r:.80} is not supported: {known} are", ANOTHER)
@@ -85,19 +93,23 @@ def rotary(
         raise fields.refuse("partial_rotary_factor", "at most 1 is" if partial else "only 1 is, for this family")
     dim = int(head_dim * share)
     theta = fields.positive("rope_theta", theta)
-    if dim % 2 or dim == 0:
+    if dim % 2 or not 0 < dim <= MOST_ROTATED:
         what = "head_dim" if dim == head_dim else "the rotated part of head_dim"
-        raise ModelError("ND1012", subject, f"{what} = {dim} is not supported with RoPE: it must be even", ANOTHER)
+        need = f"it must be even, and at most {MOST_ROTATED}"
+        raise ModelError("ND1012", subject, f"{what} = {dim} is not supported with RoPE: {need}", ANOTHER)
     plain = theta ** -(np.arange(0, dim, 2, dtype=np.float64) / dim)
-    scaled, factor, positions = SCALINGS[kind](_Plain(plain, theta, max_positions), fields)
-    fields.finish()
+    with np.errstate(all="ignore"):  # what becomes of an absurd factor is checked below
+        scaled, factor, positions = SCALINGS[kind](_Plain(plain, theta, max_positions), fields)
+    around.also([f"rotary {found}" for found in fields.unsupported(ROPE)])
+    if not (np.isfinite(scaled).all() and math.isfinite(factor)):
+        raise fields.refuse("factor", "it gives frequencies that are not finite")
     return Rotary(tuple(float(frequency) for frequency in scaled), factor, positions)
 
 
 def of_config(fields: Fields, head_dim: int) -> Rotary:
     """The rotary part of a config.json."""
     theta, positions = fields.positive("rope_theta"), fields.natural("max_position_embeddings")
-    return rotary(table_of(fields), head_dim, theta, positions, fields.subject)
+    return rotary(table_of(fields), head_dim, theta, positions, fields)
 
 
 def table_of(fields: Fields) -> dict[str, Any]:
@@ -111,9 +123,14 @@ def of_gguf(fields: Fields, store: WeightStore, rotated: int, theta: float) -> R
     """The rotary part of a .gguf file's settings, for `rotated` neurons of a head; `theta` where the file has none.
 
     Of the llama3 rule llama.cpp keeps the resulting divisors only, and of LongRoPE the two tables, both without a type.
+    A factor without a type is linear; one of 1 leaves the frequencies as they are.
     """
     positions, names = fields.natural("context_length"), set(store.names())
-    kind = fields.get("rope.scaling.type", "none")
+    now, once = (fields.get(key, None) for key in ("rope.scaling.factor", "rope.scale_linear"))
+    scale = now or once
+    kind = fields.get("rope.scaling.type", "linear" if scale else "none")
+    if kind in ("linear", "yarn") and number(scale) and scale == 1:
+        kind = "none"
     original = fields.natural("rope.scaling.original_context_length", positions)
     parameters: dict[str, Any] = {"rope_type": "default" if kind == "none" else kind}
     if SHORT in names or kind == "longrope":
@@ -122,15 +139,15 @@ def of_gguf(fields: Fields, store: WeightStore, rotated: int, theta: float) -> R
             "long_factor": _divisors(store, LONG, rotated), "original_max_position_embeddings": original,
         }  # fmt: skip
     elif kind == "linear":
-        parameters["factor"] = fields.get("rope.scaling.factor")
+        parameters["factor"] = scale or fields.get("rope.scaling.factor")
     elif kind == "yarn":
-        parameters.update(factor=fields.get("rope.scaling.factor"), original_max_position_embeddings=original)
+        parameters.update(factor=scale or fields.get("rope.scaling.factor"), original_max_position_embeddings=original)
         for key in ("beta_fast", "beta_slow"):
             parameters[key] = fields.positive(f"rope.scaling.yarn_{key}", YARN_TURNS[key])
         # llama.cpp overwrites the first with what the factor gives; transformers would take it as it is.
         for key, neutral in (("attn_factor", ()), ("ext_factor", (1.0,)), ("log_multiplier", (0.0,))):
             fields.only(f"rope.scaling.yarn_{key}", *neutral)
-    found = rotary(parameters, rotated, fields.positive("rope.freq_base", theta), positions, fields.subject)
+    found = rotary(parameters, rotated, fields.positive("rope.freq_base", theta), positions, fields)
     factor = found.factor * fields.positive("rope.scaling.attn_factor", 1.0)
     frequencies = np.asarray(found.inv_freq)
     if DIVISORS in names:

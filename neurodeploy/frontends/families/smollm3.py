@@ -28,6 +28,7 @@ DEFAULTS: dict[str, Any] = {
 
 
 def huggingface(fields: Fields) -> Decoder:
+    fields.ignore(("max_window_layers", "pretraining_tp"))  # its files have them, no code reads them
     net = llama.decoder(fields, llama.switched_biases(fields))
     count, interval = len(net.layers), fields.natural("no_rope_layer_interval")
     turned = fields.naturals("no_rope_layers", count) or _every(interval, count)

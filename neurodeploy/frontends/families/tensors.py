@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import numpy as np
 
 from neurodeploy.errors import ModelError
+from neurodeploy.frontends.families.decoder import Decoder
 from neurodeploy.frontends.files import no_such_tensor
 from neurodeploy.frontends.wrapped import MappedStore, Source
 from neurodeploy.ir.graph import WeightStore
@@ -20,6 +21,8 @@ PREFIXES = ("model.", "language_model.model.", "model.language_model.", "")
 OTHER_PARTS = ("vision_tower.", "vision_model.", "multi_modal_projector.")
 #: Tensors that hold nothing that was learnt: tables that old versions of transformers saved.
 DERIVED = (".rotary_emb.inv_freq",)
+#: What helps where a configuration and tensors do not fit together.
+BELONG = "check that the configuration belongs to the weights"
 #: Rows that are compared at a time.
 ROWS = 4096
 
@@ -63,20 +66,46 @@ def bind(
     if missing:
         error = no_such_tensor(missing[0], present, subject)
         others = f" ({len(missing)} of {len(wanted)} are missing)" if len(missing) > 1 else ""
-        raise ModelError("ND1006", missing[0], error.problem + others, error.fix)
+        near = f" ({error.fix})" if error.fix else ""
+        raise ModelError("ND1006", missing[0], error.problem + others, f"fetch the weights again, or {BELONG}{near}")
     left = sorted(name for name in present - wanted if not ignored(name))
     if left:
         more = f" and {len(left) - 1} more" if len(left) > 1 else ""
         problem = f"is in {subject}{more}, and the model that its configuration describes has no place for it"
-        raise ModelError("ND1006", left[0], problem, "check that the configuration belongs to the weights")
+        raise ModelError("ND1006", left[0], problem, BELONG)
     mapped = MappedStore(store, sources)
     for name, shape in shapes.items():
         if mapped.shape(name) != shape:
             problem = f"gives {name} the shape {mapped.shape(name)}, the configuration says {shape}"
-            raise ModelError(
-                "ND1006", sources[name].name, problem, "check that the configuration belongs to the weights"
-            )
+            raise ModelError("ND1006", sources[name].name, problem, BELONG)
     return mapped
+
+
+def check_size(net: Decoder, store: WeightStore, subject: object) -> None:
+    """ND1006 for more layers and experts than there are tensors, before operations are made for each of them."""
+    shapes = [store.shape(name) for name in store.names()]
+    held = len(shapes) + sum(shape[0] for shape in shapes if len(shape) == 3)
+    needed = len(net.layers) + sum(layer.experts for layer in net.layers)
+    if needed > held:
+        problem = f"has tensors for at most {held} layers and experts, the configuration says {needed}"
+        raise ModelError("ND1006", subject, problem, BELONG)
+
+
+def check_head(tied: bool, store: WeightStore, head: str, table: str, settings: str) -> None:
+    """Whether a Hugging Face file has the head that its configuration says: its own, or the embedding table `table`.
+
+    Some files hold a tied matrix twice: where the two differ it is not clear which one counts (ND1012). An untied model
+    needs a head (ND1006). `settings` is where the setting stands, for the error texts.
+    """
+    stored = head in store.names()
+    if not tied and not stored:
+        problem = f"no such tensor, and tie_word_embeddings is false or not set in {settings}"
+        fix = f"set tie_word_embeddings to true in {settings} if the embedding table is the head, or fetch the weights again"
+        raise ModelError("ND1006", head, problem, fix)
+    if tied and stored and not same_tensor(store, head, table):
+        problem = f"differs from {table}, and tie_word_embeddings = True in {settings} says that they are one"
+        fix = f"set tie_word_embeddings to false in {settings} to use both, or remove {head} from the file"
+        raise ModelError("ND1012", head, problem, fix)
 
 
 def same_tensor(store: WeightStore, first: str, second: str) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import cast
 
 from neurodeploy.errors import ModelError
+from neurodeploy.frontends.families.common import gguf_settings
 from neurodeploy.frontends.families.decoder import Built
 from neurodeploy.frontends.families.fields import MOST_LAYERS, Fields
 from neurodeploy.frontends.gguf_store import GgufStore
@@ -34,6 +35,8 @@ ROLES: Mapping[str, tuple[str, str]] = {
 NO_PROJECTION = ("conv1d", "rope_freqs", "rope_factors", "ssm_a", "ssm_d", "rel_b")
 #: Tensors that are no parameters: factors of rotary positions.
 CONSTANTS = ("rope_freqs", "rope_factors")
+#: Most heads that a layer may have.
+MOST_HEADS = 1 << 16
 _NAME = re.compile(r"blk\.(\d{1,6})\.(.+)\.weight")
 
 #: A layer: (name, shape) of its matrices in the order of the file, the number of its norms.
@@ -45,8 +48,7 @@ def gguf_outline(path: Path, context: int) -> Outline:
     store = GgufStore(path)
     metadata = store.metadata
     architecture = str(metadata.get("general.architecture", "unknown"))
-    stem = f"{architecture}."
-    fields = Fields({key.removeprefix(stem): metadata[key] for key in metadata if key.startswith(stem)}, path)
+    fields = Fields(gguf_settings(metadata, architecture), path, prefix=f"{architecture}.")
     names = set(store.names())
     if "token_embd.weight" not in names:
         raise ModelError("ND1006", "token_embd.weight", f"no such tensor in {path}", "give a language model's file")
@@ -129,9 +131,9 @@ def _draw(g: Built, kind: Kind, fields: Fields, hidden: int) -> str:
 
 
 def _attention(g: Built, fields: Fields, widths: Mapping[str, int], hidden: int) -> None:
-    """Softmax attention with the number of heads that the metadata says; per-layer lists count by their first entry."""
-    heads = _first(fields, "attention.head_count", 1)
-    kv_heads = _first(fields, "attention.head_count_kv", heads) or heads
+    """Softmax attention with the number of heads that the metadata says; lists by layer count by their largest entry."""
+    heads = _most(fields, "attention.head_count", 1)
+    kv_heads = _most(fields, "attention.head_count_kv", heads)
     dim = fields.natural("attention.key_length", max(1, hidden // heads))
     window = fields.natural("attention.sliding_window", 0, least=0) or None
     attrs: dict[str, Attr] = {
@@ -144,9 +146,11 @@ def _attention(g: Built, fields: Fields, widths: Mapping[str, int], hidden: int)
     g.host("layers.0.attention", "attention", ("h",), heads * dim, attrs, layer=0)
 
 
-def _first(fields: Fields, name: str, default: int) -> int:
+def _most(fields: Fields, name: str, default: int) -> int:
     value = fields.values.get(name, default)
-    values = [int(item) for item in value[:MOST_LAYERS]] if hasattr(value, "__len__") else None
-    if values is None:
-        return fields.natural(name, default, most=1 << 16)
-    return max([default if not values else 0, *(item for item in values if 0 < item <= 1 << 16)])
+    if not isinstance(value, list):
+        return fields.natural(name, default, most=MOST_HEADS)
+    heads = [item for item in value if type(item) is int and 0 < item <= MOST_HEADS]
+    if not heads:
+        raise fields.refuse(name, f"whole numbers from 1 to {MOST_HEADS} are needed")
+    return max(heads)

@@ -21,16 +21,17 @@ gguf = pytest.importorskip("gguf")
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[..., Path]:
-    """``write(model, settings beside the converter's own, tensors beside the model's)``."""
+    """``write(model, architecture, settings, tensors beside the model's)``."""
 
-    def make(model: Any, settings: dict[str, Any] | None = None, extra: dict[str, Any] | None = None) -> Path:
-        keys = {**gguf_files.settings_of(model.config), **(settings or {})}
+    def make(model: Any, architecture: str, settings: dict[str, Any], extra: dict[str, Any] | None = None) -> Path:
         tensors = {**gguf_files.tensors_of(model), **(extra or {})}
-        return gguf_files.write(
-            tmp_path / "model.gguf", gguf_files.architecture_of(model.config), keys, tensors, gguf_files.ENDS
-        )
+        return gguf_files.write(tmp_path / "model.gguf", architecture, settings, tensors, gguf_files.ENDS)
 
     return make
+
+
+def llama_settings(config: Any, **more: Any) -> dict[str, Any]:
+    return {**gguf_files.settings_of(config), **more}
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def llama(saved, small) -> Callable[..., Any]:
 )
 def test_llama(llama, write, agrees, changes):
     model = llama(**changes)
-    path = write(model)
+    path = write(model, "llama", llama_settings(model.config))
     agrees(path, model)
     info = read_graph(path).info
     assert (info.name, info.source, info.licence) == ("A tiny model", "model.gguf", "mit")
@@ -63,12 +64,12 @@ def test_llama3_frequencies_are_stored_as_divisors(llama, write, agrees):
     divisors = (plain / model.model.rotary_emb.inv_freq.numpy()).astype(np.float32)
     assert divisors.min() == 1.0
     assert divisors.max() > 7.9
-    agrees(write(model, extra={"rope_freqs.weight": divisors}), model)
+    agrees(write(model, "llama", llama_settings(model.config), {"rope_freqs.weight": divisors}), model)
 
 
 def test_llama_linear_scaling(llama, write, agrees):
     model = llama(rope_parameters={"rope_type": "linear", "factor": 4.0, "rope_theta": 10000.0})
-    agrees(write(model), model)
+    agrees(write(model, "llama", llama_settings(model.config)), model)
 
 
 def test_gemma3(saved, small, write, agrees):
@@ -79,15 +80,83 @@ def test_gemma3(saved, small, write, agrees):
         rope_parameters={"full_attention": full, "sliding_attention": local},
     )  # fmt: skip
     _, model = saved(transformers.Gemma3ForCausalLM, config)
-    path = write(model)
+    path = write(model, "gemma3", gguf_files.settings_of(model.config))
     agrees(path, model)
     windows = [op.attrs["window"] for op in read_graph(path).ops if isinstance(op, HostOp) and op.op == "attention"]
     assert windows == [8, 8, 8, 8, 8, None, 8]
 
 
+NEUTRAL = {
+    "one value for each layer": {
+        "attention.head_count_kv": [2, 2], "feed_forward_length": [96, 96], "attention.head_count": [4, 4],
+        "attention.sliding_window_pattern": [False, False],
+    },
+    "files of 2023": {"tensor_data_layout": "Meta AI original pth", "rope.scale_linear": 1.0},
+    "neutral factors": {
+        "rope.scaling.type": "linear", "rope.scaling.factor": 1.0, "rope.scaling.attn_factor": 1.0, "residual_scale": 1.0,
+        "logit_scale": 1.0, "attention.scale": 0.25, "final_logit_softcapping": 0.0,
+    },
+    "yarn by 1": {"rope.scaling.type": "yarn", "rope.scaling.factor": 1.0, "rope.scaling.original_context_length": 64},
+    "what is off": {
+        "use_parallel_residual": False, "attention.causal": True, "expert_count": 0, "expert_used_count": 0,
+        "rope.scaling.finetuned": False, "attention.sliding_window": 128, "attention.max_alibi_bias": 0.0,
+    },
+    "nothing known": {"quantized_by_label": "someone", "comment": "x", "list.of.things": [1, 2, 3]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", NEUTRAL)
+def test_neutral_keys(kind, llama, write, agrees):
+    model = llama()
+    agrees(write(model, "llama", {**llama_settings(model.config), **NEUTRAL[kind]}), model)
+
+
+def test_a_factor_without_a_type_is_linear(llama, write, agrees):
+    """As llama.cpp takes files of 2023."""
+    model = llama(rope_parameters={"rope_type": "linear", "factor": 4.0, "rope_theta": 10000.0})
+    for key in ("rope.scaling.factor", "rope.scale_linear"):
+        agrees(write(model, "llama", {**llama_settings(model.config), key: 4.0}), model)
+    both = {
+        "rope.scaling.factor": 4.0,
+        "rope.scale_linear": 8.0,
+    }  # llama.cpp reads the older key where the newer is not set
+    agrees(write(model, "llama", {**llama_settings(model.config), **both}), model)
+
+
+def test_gemma3_says_which_layers_have_windows(saved, small, write, agrees):
+    kinds = ["full_attention", "sliding_attention", "sliding_attention"]
+    config = transformers.Gemma3TextConfig(
+        **{**small, "num_hidden_layers": 3}, head_dim=16, sliding_window=8, query_pre_attn_scalar=16, layer_types=kinds
+    )
+    _, model = saved(transformers.Gemma3ForCausalLM, config)
+    settings = {
+        "block_count": 3, "context_length": 128, "embedding_length": 64, "feed_forward_length": 96,
+        "attention.head_count": 4, "attention.head_count_kv": [2, 2, 2], "attention.layer_norm_rms_epsilon": 1e-6,
+        "attention.key_length": 16, "attention.value_length": 16, "attention.sliding_window": 8, "rope.freq_base": 1e6,
+        "attention.sliding_window_pattern": [False, True, True],
+    }  # fmt: skip
+    agrees(write(model, "gemma3", settings), model)
+
+
+def test_all_keys_that_change_are_named_at_once(llama, write):
+    model = llama()
+    unknown = {
+        "attention.sliding_window_pattern": [True, False], "rope.dimension_sections": [8, 8, 0, 0], "expert_count": 8,
+        "attention.clamp_kqv": 8.0, "some.norm_types": ["a", "b"], "ssm.state_size": 16,
+        "mixture.gate_scale": 0.5, "attention.causal": False,
+    }  # fmt: skip
+    with pytest.raises(ModelError) as caught:
+        read_graph(write(model, "llama", {**llama_settings(model.config), **unknown}))
+    assert (caught.value.code, caught.value.problem.split(": ")[0]) == ("ND1012", "8 settings")
+    assert all(f"{key} = " in caught.value.problem for key in unknown)
+
+
 @pytest.mark.parametrize(
     ("settings", "field"),
     [
+        ({"attention.head_count_kv": [2, 1]}, "the same for every layer"),
+        ({"feed_forward_length": [96]}, "feed_forward_length"),
+        ({"attention.head_count_kv": [2, 2, 2]}, "attention.head_count_kv"),
         ({"expert_count": 8}, "expert_count"),
         ({"rope.scaling.type": "yarn"}, "rope.scaling.factor"),
         (
@@ -106,17 +175,16 @@ def test_gemma3(saved, small, write, agrees):
 )
 def test_refuses_settings(llama, write, settings, field):
     model = llama()
-    path = write(model, settings)
+    path = write(model, "llama", {**llama_settings(model.config), **settings})
     with pytest.raises(ModelError) as caught:
         read_graph(path)
     assert caught.value.code == "ND1012"
     assert field in caught.value.problem
 
 
-def test_refuses_other_architectures(llama, tmp_path):
+def test_refuses_other_architectures(llama, write):
     model = llama()
-    tensors = gguf_files.tensors_of(model)
-    path = gguf_files.write(tmp_path / "falcon.gguf", "falcon", {}, tensors)
+    path = write(model, "falcon", {})
     with pytest.raises(ModelError) as caught:
         read_graph(path)
     assert caught.value.code == "ND1011"
@@ -128,7 +196,7 @@ def test_refuses_a_tensor_left_over(llama, write):
     model = llama()
     extra = {"blk.0.attn_sinks.weight": np.ones(4, np.float32)}
     with pytest.raises(ModelError) as caught:
-        read_graph(write(model, extra=extra))
+        read_graph(write(model, "llama", llama_settings(model.config), extra))
     assert (caught.value.code, caught.value.subject) == ("ND1006", "blk.0.attn_sinks.weight")
 
 

@@ -33,7 +33,6 @@ def refused(folder: Path) -> ModelError:
         ("hidden_act", "relu"),
         ("hidden_act", "gelu"),
         ("hidden_act", 3),
-        ("pretraining_tp", 2),
         ("quantization_config", {"quant_method": "gptq"}),
         ("rope_parameters", {"rope_type": "proportional", "factor": 4.0, "rope_theta": 1e4}),
         ("rope_parameters", {"rope_type": "yarn", "rope_theta": 1e4}),
@@ -44,6 +43,7 @@ def refused(folder: Path) -> ModelError:
         ("rope_parameters", {"rope_type": "default", "partial_rotary_factor": 0.5}),
         ("rope_parameters", {"rope_type": "linear", "rope_theta": 1e4}),
         ("rope_parameters", {"rope_type": "linear", "factor": -1.0}),
+        ("rope_parameters", {"rope_type": "linear", "factor": 1e-320, "rope_theta": 1e4}),
         ("rope_parameters", {"rope_type": "default", "attention_factor": 0.7}),
         ("rope_parameters", [1]),
         ("num_hidden_layers", 0),
@@ -59,7 +59,7 @@ def refused(folder: Path) -> ModelError:
         ("attention_bias", {}),
         ("residual_multiplier", 0.22),
         ("rope_interleaved", True),
-        ("sliding_window", 128),
+        ("sliding_window", 127),
     ],
 )
 def test_settings(llama, edited, field, value):

@@ -157,6 +157,24 @@ def test_gpt2_of_old_files(prefix, made, agrees):
     agrees(folder, model)
 
 
+#: Settings of published files, from memory of them, that transformers' own classes do not have or do not use.
+PUBLISHED = {
+    "qwen2": {"max_window_layers": 21, "sliding_window": 32768, "use_mrope": False, "rope_scaling": None},
+    "qwen3": {"max_window_layers": 28, "sliding_window": None, "rope_scaling": None},
+    "mistral": {"sliding_window": None, "rope_theta": 1e4},
+    "phi3": {"full_attn_mod": 1, "interpolate_factor": 1, "lm_head_bias": False, "mlp_bias": False, "sliding_window": 128},
+    "smollm3": {"max_window_layers": 28, "pretraining_tp": 2, "sliding_window": None},
+    "gpt2": {"n_ctx": 64, "task_specific_params": {"text": {"do_sample": True}}, "reorder_and_upcast_attn": False},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_settings_of_published_files(family, made, edited, agrees):
+    case = {"mistral": "no window, tied"}.get(family, next(iter(FAMILIES[family][2])))
+    folder, model = made(family, case)
+    agrees(edited(folder, **PUBLISHED[family]), model)
+
+
 def test_a_null_window_is_none_and_a_missing_one_is_the_default(made, edited):
     folder, _ = made("mistral", "no window, tied")
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from neurodeploy.errors import ModelError
+from neurodeploy.frontends.families.fields import Fields
 from neurodeploy.frontends.families.rope import rotary
 
 transformers = pytest.importorskip("transformers")
@@ -30,7 +31,7 @@ def test_equals_transformers(parameters, head_dim):
         hidden_size=2 * head_dim, num_attention_heads=2, head_dim=head_dim, rope_parameters=dict(parameters)
     )
     expected = transformers.models.llama.modeling_llama.LlamaRotaryEmbedding(config).inv_freq.numpy()
-    found = np.asarray(rotary(parameters, head_dim, 1e4, 2048, "test").inv_freq)
+    found = np.asarray(rotary(parameters, head_dim, 1e4, 2048, Fields({}, "test")).inv_freq)
     assert found.shape == expected.shape
     np.testing.assert_allclose(found, expected, rtol=5e-7)
 
@@ -61,7 +62,7 @@ def test_rules_with_a_factor_equal_transformers(parameters):
         rope_parameters=dict(parameters),
     )  # fmt: skip
     expected, factor = ROPE_INIT_FUNCTIONS[parameters["rope_type"]](config, None)
-    found = rotary(parameters, 128, 1e4, 131_072, "test", partial=True)
+    found = rotary(parameters, 128, 1e4, 131_072, Fields({}, "test"), partial=True)
     np.testing.assert_allclose(found.inv_freq, expected.numpy(), rtol=2e-6)
     assert found.factor == pytest.approx(factor, rel=1e-6)
     assert found.positions == (131_072 if parameters["rope_type"] == "dynamic" else None)
@@ -79,7 +80,7 @@ def test_longrope_is_read_for_texts_that_its_short_table_is_for(length, own):
         max_position_embeddings=131_072, original_max_position_embeddings=length, rope_parameters=dict(parameters)
     )
     expected, factor = ROPE_INIT_FUNCTIONS["longrope"](config, None)
-    found = rotary(parameters, 96, 1e4, 131_072, "test")
+    found = rotary(parameters, 96, 1e4, 131_072, Fields({}, "test"))
     np.testing.assert_allclose(found.inv_freq, expected.numpy(), rtol=2e-6)
     assert found.factor == pytest.approx(factor, rel=1e-6)
     assert found.positions == (None if length == 131_072 else length)
@@ -87,9 +88,11 @@ def test_longrope_is_read_for_texts_that_its_short_table_is_for(length, own):
 
 def test_a_part_of_a_head_is_rotated_only_where_the_family_says_so():
     parameters = {"rope_type": "default", "partial_rotary_factor": 0.75}
-    assert len(rotary(parameters, 96, 1e4, 2048, "test", partial=True).inv_freq) == 36
+    assert len(rotary(parameters, 96, 1e4, 2048, Fields({}, "test"), partial=True).inv_freq) == 36
     for share, partial in [(0.75, False), (1.5, True), (0.0, True)]:
         with pytest.raises(ModelError, match=r"ND1012 .*partial_rotary_factor"):
-            rotary({**parameters, "partial_rotary_factor": share}, 96, 1e4, 2048, "test", partial=partial)
+            rotary({**parameters, "partial_rotary_factor": share}, 96, 1e4, 2048, Fields({}, "test"), partial=partial)
+    with pytest.raises(ModelError, match=r"ND1012 .*head_dim = 1099511627776 .*at most 65536"):
+        rotary({}, 1 << 40, 1e4, 2048, Fields({}, "test"))
     with pytest.raises(ModelError, match=r"ND1012 .*rotated part of head_dim = 3 .*even"):
-        rotary({**parameters, "partial_rotary_factor": 0.5}, 6, 1e4, 2048, "test", partial=True)
+        rotary({**parameters, "partial_rotary_factor": 0.5}, 6, 1e4, 2048, Fields({}, "test"), partial=True)
