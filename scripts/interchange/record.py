@@ -16,7 +16,7 @@ from pathlib import Path
 TORCH = "torch==2.13.0"
 #: framework -> what is installed on top of torch.
 FRAMEWORKS = {
-    "snntorch": ("snntorch==1.0.0", "nir==1.0.8", "nirtorch==2.6"),
+    "snntorch": ("snntorch==1.0.0", "nir==1.0.8", "nirtorch==2.6", "scikit-learn==1.9.1"),
     "norse": ("norse==1.1.0", "nir==1.0.8", "nirtorch==2.6"),
     "spikingjelly": ("spikingjelly[nir]==2.0.0", "nir==1.0.8", "nirtorch==2.6"),
     "sinabs": ("sinabs==3.1.3", "nir==1.0.4", "nirtorch==2.0.2"),
@@ -49,6 +49,9 @@ def main() -> None:
             python = environment(arguments.envs / f"env_{name}", packages)
             script = [str(python), "-W", "ignore", str(HERE / f"from_{name}.py"), "--out", str(arguments.out)]
             subprocess.run(script, check=True)
+            if name == "snntorch":  # a trained network of it, which `tests/interchange/test_digits.py` reads
+                trained = [str(python), "-W", "ignore", str(HERE / "digits_snntorch.py")]
+                subprocess.run([*trained, "--out", str(arguments.out.parent / "digits")], check=True)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from neurodeploy.conversion.spiking.compat import quantize_as_published
 from neurodeploy.conversion.spiking.options import QuantizeOptions
 from neurodeploy.conversion.spiking.quantize import quantize
 from neurodeploy.errors import UserError
@@ -143,3 +144,14 @@ def test_a_time_step_that_leaves_nothing_is_refused(tmp_path: Path, capsys: pyte
     ]
     found = call(arguments, capsys)
     assert found.status == 2 and found.err.startswith("error ND1274 n: ")
+
+
+def test_the_published_bridge_tells_what_it_cuts_off() -> None:
+    """``int(dt / tau * 256)`` is 0 from a tau of 256 steps on, and no input gets through it."""
+    one = layer("lif", np.ones((1, 1)), 0.0, tau=300 * DT)
+    notes = quantize_as_published(one)[1].notes
+    assert any(isinstance(note, Loss) and "loses every weight" in note.found for note in notes)
+    weak = layer("cubalif", np.array([[1.0, 2.0], [1e-7, 1e-7]]), tau_mem=10_000 * DT, r=10_000.0)
+    found = [f"{note.where}: {note.found}" for note in quantize_as_published(weak)[1].notes if isinstance(note, Loss)]
+    assert any("n: loses its decay of v" in line for line in found)
+    assert any("all of the weights of 1 of 2 rows (1)" in line for line in found)

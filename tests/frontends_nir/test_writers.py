@@ -148,3 +148,15 @@ def test_a_missing_step_of_an_unknown_file_gives_a_whole_command_too(tmp_path: P
     with pytest.raises(ModelError) as error:
         read_as(path, None)
     assert error.value.fix.endswith(f"neurodeploy convert {path} --dt 0.001 --out net.nd")
+
+
+@pytest.mark.parametrize(("framework", "file"), WRITTEN)
+@pytest.mark.parametrize("dt", [1e-3, 1e-4, 1.0])
+def test_no_file_of_a_framework_is_silently_another_network(framework: str, file: str, dt: float) -> None:
+    """Read with whatever step: refused with the command that reads it, or a question that names its source."""
+    try:
+        network = read_as(FIXTURES / framework / file, dt)
+    except ModelError as error:
+        assert error.code in ("ND1214", "ND1271") and f"--source {framework}" in error.fix
+        return
+    assert any(f"--source {framework}" in note.found for note in network.notes if isinstance(note, Question))

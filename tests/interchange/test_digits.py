@@ -127,7 +127,8 @@ def refused(bundles: Path, capsys: pytest.CaptureFixture[str], *more: str) -> An
         (lambda a: a[:, :, :9], "(25, 150, 9)"),
         (lambda a: a[:, :149], "149 samples of 25 steps, the input 150 of 25"),
         (lambda a: a.swapaxes(0, 1), "25 samples of 150 steps, the input 150 of 25"),
-        (lambda a: a * 0.5, "values other than 0 and 1"),
+        (lambda a: a * 0.5, "values that are no counts"),
+        (lambda a: -a.astype(np.int8), "values that are no counts"),
         (lambda a: a.astype(str), "<U"),
         (lambda a: {"out": a, "other": a}, "['other', 'out']"),
     ],
@@ -140,6 +141,19 @@ def test_a_reference_that_does_not_fit_is_refused(
     np.savez(tmp_path / "r.npz", **arrays)
     found = refused(bundles, capsys, "--layout", "time-first", "--reference", str(tmp_path / "r.npz"))
     assert found.err.startswith("error ND1273 ") and told in found.err
+
+
+def test_several_spikes_in_a_step_are_counts_that_no_chip_sends(bundles: Path, tmp_path: Path) -> None:
+    """sinabs sends them by default: such a reference is compared, and said to be one."""
+    given: dict[str, Any] = {"layout": "time-first"}
+    plain = pipeline.eval_network(bundles / "meant.nd", FOLDER / "input.npz", reference=FOLDER / "spikes.npz", **given)
+    spikes = recorded()[1].astype(np.int64)
+    spikes[spikes > 0] += np.arange(np.count_nonzero(spikes)) % 2  # every second one is two
+    np.savez(tmp_path / "r.npz", output=spikes)
+    found = pipeline.eval_network(bundles / "meant.nd", FOLDER / "input.npz", reference=tmp_path / "r.npz", **given)
+    several = int((spikes > 1).sum())
+    assert any(f"{several} bins of the reference hold several spikes" in line for line in found["open_questions"])
+    assert found["reference"][0]["differing"] > plain["reference"][0]["differing"] + 0.9 * several
 
 
 def test_labels_of_another_order_name_the_layout(bundles: Path, capsys: pytest.CaptureFixture[str]) -> None:

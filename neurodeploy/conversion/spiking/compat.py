@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from neurodeploy.conversion.spiking import losses
 from neurodeploy.conversion.spiking.links import Link, links
 from neurodeploy.conversion.spiking.operators import Convolution
 from neurodeploy.conversion.spiking.paths import Path, paths_into
@@ -33,13 +34,14 @@ from neurodeploy.conversion.spiking.report import (
     PopulationReport,
     ProjectionReport,
     QuantizationReport,
+    Worst,
     worst,
 )
 from neurodeploy.conversion.spiking.rounding import synapses_of
 from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.float_linear import resting
-from neurodeploy.ir.float_network import FloatNetwork, FloatNode, Floats, Note, chip_order, chip_shape
+from neurodeploy.ir.float_network import FloatNetwork, FloatNode, Floats, Loss, Note, chip_order, chip_shape
 from neurodeploy.ir.network import INPUT, Direct, Network, Population, Projection
 from neurodeploy.neurons.registry import check_network
 from neurodeploy.synapses import build
@@ -65,6 +67,10 @@ def quantize_as_published(network: FloatNetwork) -> tuple[Network, QuantizationR
 
 def _refused(where: str, problem: str) -> UserError:
     return UserError("ND1245", where, f"{problem} (published bridge)", "convert without the rules of the bridge")
+
+
+#: What would help where the bridge loses something.
+CUT = "the bridge cuts it off; convert without its rules"
 
 
 @dataclass(slots=True, eq=False)
@@ -98,6 +104,9 @@ class _Bridge:
 
     def add(self, made: Projection, exact: Floats, got: NDArray[np.int64], steps: int = 0, late: int = 0) -> None:
         """A projection and its line of the report; `exact`: what its weights `got` should be."""
+        if exact.any() and not got.any():
+            found = f"loses every weight: they are at most {np.abs(exact).max():.3g} in integers"
+            self.notes.append(Loss(made.name, found, CUT))
         self.projections.append(made)
         ends = (int(got.max()), -int(got.min()) - 1) if got.size else (0, 0)
         stored = 0 if isinstance(made.synapse, Direct) else int(made.synapse.weight.size)
@@ -108,6 +117,14 @@ class _Bridge:
                 int(np.count_nonzero((got == 0) & (exact != 0))), 0, (steps, steps), 0.0, late,
             )
         )  # fmt: skip
+
+    def _errors(self, name: str, wanted: Mapping[str, tuple[float, float]]) -> dict[str, Worst]:
+        """Of (what a parameter should be, what it is); one that is gone is told."""
+        for key, (want, got) in wanted.items():
+            if want and not got:
+                found = f"loses its {key}: {want:.3g} in integers"
+                self.notes.append(Loss(name, found, CUT))
+        return {key: worst(np.array([want]), np.array([float(got)])) for key, (want, got) in wanted.items()}
 
 
 class _Lava(_Bridge):
@@ -138,7 +155,7 @@ class _Lava(_Bridge):
             "decay of v": (share * 4096, values["dv"]),
             "threshold": (p["v_threshold"] * LAVA_SCALE, values["vth"]),
         }
-        errors = {key: worst(np.array([want]), np.array([float(got)])) for key, (want, got) in wanted.items()}
+        errors = self._errors(node.name, wanted)
         scale = Dyadic.nearest(float(LAVA_SCALE))
         self.reports.append(PopulationReport(node.name, "lif", 1, scale, (0.0, 0.0), errors, {}, None))
         relay = f"{node.name}.sum"
@@ -243,7 +260,7 @@ class _Slayer(_Bridge):
             "decay of v": (dv, round(dv)),
             "threshold": (top * scale * finer, vth),
         }
-        errors = {key: worst(np.array([want]), np.array([got])) for key, (want, got) in wanted.items()}
+        errors = self._errors(node.name, wanted)
         nominal = Dyadic.nearest(float(scale * finer))
         self.reports.append(PopulationReport(node.name, "cuba", node.size, nominal, (0.0, 0.0), errors, {}, None))
 
@@ -254,6 +271,7 @@ class _Slayer(_Bridge):
         rounded = np.rint(exact).astype(np.int64)
         if rounded.size and int(np.abs(rounded).max()) >= 2**31:
             raise _refused(link.name, "has weights beyond 32 bits at the scale of the bridge")
+        self.notes += losses.of_projection(link, exact.reshape(-1), rounded.reshape(-1).astype(np.float64))
         steps = max(link.extra, 0)
         synapse, delays = synapses_of(link.operator, rounded, self.network.nodes[link.source], node, steps)
         mode = "mixed" if exact.size and exact.min() < 0 < exact.max() else "excitatory"

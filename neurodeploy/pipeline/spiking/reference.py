@@ -53,10 +53,15 @@ def _checked(where: str, array: NDArray[Any], output: OutputReport, stream: Stre
         other = next(one for one in reversed(LAYOUTS))
         fix = f"record it from that input; both are read in one order of axes, see --layout {other}"
         raise UserError("ND1273", where, problem, fix)
-    if not output.graded and not bool(((array == 0) | (array == 1)).all()):
-        odd = int(np.count_nonzero((array != 0) & (array != 1)))
-        problem = f"has {odd} values other than 0 and 1, and the output {output.name} spikes"
-        raise UserError("ND1273", where, problem, "give spikes, one at most in a step, not membranes or sums")
+    counts = (array >= 0) & (array == np.trunc(array))
+    if not output.graded and not bool(counts.all()):
+        problem = f"has {int(np.count_nonzero(~counts))} values that are no counts, and the output {output.name} spikes"
+        raise UserError("ND1273", where, problem, "give the spikes of each step, not membranes or rates")
+    several = 0 if output.graded else int(np.count_nonzero(array > 1))
+    if several:
+        stream.questions.append(
+            f"{output.name}: {several} bins of the reference hold several spikes, and the chip sends one at most in a step"
+        )
     return array[:, : stream.steps].astype(np.float64)
 
 
