@@ -15,8 +15,11 @@ import time
 from pathlib import Path
 
 from neurodeploy.bundle import open_bundle
-from partitioner import map_program, mapping_from_json, mapping_to_json, traffic, verify
+from partitioner.json_form import mapping_from_json, mapping_to_json
+from partitioner.mapper import map_program
 from partitioner.options import OBJECTIVES, Options
+from partitioner.traffic import traffic
+from partitioner.verify import verify
 from targets.systems import get_system
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.messages import messages_of, output_words, partial_bits
 from neurodeploy.ir.program import Island
-from partitioner import lower_bound, map_program
-from partitioner.bounds import bound_of, naive_bound
+from partitioner.bounds import bound_of, lower_bound, naive_bound
+from partitioner.mapper import map_program
 from partitioner.options import Options, Pin
 from partitioner.usage import Cost, Demand, Limits, add, core_limits, fits
 

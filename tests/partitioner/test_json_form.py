@@ -10,7 +10,8 @@ import pytest
 
 from neurodeploy.errors import BundleError
 from neurodeploy.ir.mapping import Mapping
-from partitioner import map_program, mapping_from_json, mapping_to_json
+from partitioner.json_form import mapping_from_json, mapping_to_json
+from partitioner.mapper import map_program
 
 FIELDS = (
     "system",

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from neurodeploy.errors import DoesNotFit, UserError
-from partitioner import explain, map_program, mapping_to_json, summary, verify
+from partitioner.json_form import mapping_to_json
+from partitioner.mapper import map_program
 from partitioner.options import Options
+from partitioner.summary import explain, summary
+from partitioner.verify import verify
 
 QUICK = Options(place=False)
 

@@ -11,10 +11,11 @@ import pytest
 
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.program import BLOCK
-from partitioner import map_program, traffic
+from partitioner.mapper import map_program
 from partitioner.nets import HOST, make_nets
 from partitioner.options import Options, Pin
 from partitioner.program_nets import mapping_nets, nets_of_tiles
+from partitioner.traffic import traffic
 
 
 def pairs_of(nets: object) -> dict[tuple[int, int], int]:

@@ -5,7 +5,9 @@ from types import SimpleNamespace
 import pytest
 
 from neurodeploy.ir.mapping import Mapping, Shard
-from partitioner import map_program, summary, traffic
+from partitioner.mapper import map_program
+from partitioner.summary import summary
+from partitioner.traffic import traffic
 
 
 def mapping_of(*shards: Shard) -> Mapping:

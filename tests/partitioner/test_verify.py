@@ -16,9 +16,12 @@ from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.program import Program
-from partitioner import core_usage, map_program, mapping_from_json, mapping_to_json, summary, verify
+from partitioner.json_form import mapping_from_json, mapping_to_json
+from partitioner.mapper import map_program
 from partitioner.options import OBJECTIVES, Options, Pin
-from partitioner.usage import core_demands, core_limits, fits
+from partitioner.summary import summary
+from partitioner.usage import core_demands, core_limits, core_usage, fits
+from partitioner.verify import verify
 from targets.loihi2 import LOIHI2
 
 QUICK = settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from neurodeploy.errors import BundleError
-from neurodeploy.reporting import files, render
+from neurodeploy.reporting import files
+from neurodeploy.reporting.files import render
 
 NAMES = ["x.html", "x.json", "x_ops.csv", "x_energy.csv", "x_cores.csv"]
 
