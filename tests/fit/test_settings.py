@@ -11,9 +11,10 @@ import pytest
 import neurodeploy as nd
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.outlines import config_outline
+from partitioner.fit import Fit, plan
+from targets.loihi2 import LOIHI2
 from tests.fit.configs import CONFIGS, LLAMA, config
 from tests.fit.test_counts import truth
-from tests.tiny import call
 
 
 def total(settings: dict[str, Any], generic: bool = False) -> int:
@@ -109,8 +110,8 @@ def test_all_at_once_and_what_is_neutral() -> None:
     )
 
 
-def test_what_the_issue_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """gpt-oss-20b and DeepSeek-V2-Lite, read past their experts once: 20.9 G and 16.2 G, --generic or not."""
+def test_what_was_read_past_its_experts() -> None:
+    """gpt-oss-20b and DeepSeek-V2-Lite: 20.9 G and 16.2 G, --generic or not, and more chips than Hala Point has."""
     gpt_oss = {
         "model_type": "gpt_oss", "hidden_size": 2880, "intermediate_size": 2880, "num_hidden_layers": 24,
         "num_attention_heads": 64, "num_key_value_heads": 8, "head_dim": 64, "num_local_experts": 32,
@@ -122,15 +123,13 @@ def test_what_the_issue_measured(tmp_path: Path, capsys: pytest.CaptureFixture[s
         "n_shared_experts": 2, "num_experts_per_tok": 6, "kv_lora_rank": 512, "q_lora_rank": None,
         "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128, "vocab_size": 102400,
     }  # fmt: skip
-    assert total(gpt_oss) == 20_914_757_184
-    assert total(deepseek) == truth("deepseek_v2", {k: v for k, v in deepseek.items() if k != "model_type"})[1]
-    (tmp_path / "config.json").write_text(json.dumps(gpt_oss))
-    for arguments in ([], ["--generic"]):
-        answer = call(["fit", str(tmp_path), "--bits", "8", "--system", "hala-point", "--json", *arguments], capsys)
-        assert answer.status == 3
-        found = json.loads(answer.out)
-        assert found["weights"]["total"] == 20_914_757_184
-        assert (found["rows"][0]["chips_without_head"], found["rows"][0]["chips"]) == (1322, 1360)
+    for generic in (False, True):
+        assert total(gpt_oss, generic) == 20_914_757_184
+        assert total(deepseek, generic) == 16_210_324_992
+    assert truth("deepseek_v2", {k: v for k, v in deepseek.items() if k != "model_type"})[1] == 16_210_324_992
+    found = plan(config_outline(gpt_oss, "config.json", "gpt-oss", "test"), LOIHI2, 8)
+    assert isinstance(found, Fit)
+    assert (found.chips, found.chips_all) == (1322, 1360)
 
 
 ORIGINAL: dict[str, Any] = {
