@@ -181,10 +181,10 @@ def extra(
     return g.host(path, op, tuple(inputs), size, {ESTIMATED: flops, "bytes": moved}, layer=layer)
 
 
-def layernorm(g: Built, path: str, x: str, parameters: int) -> str:
+def layernorm(g: Built, path: str, x: str) -> str:
     """Mean, variance, scale and shift: about 8 flops a value; read and written once."""
     size = g.populations[x].size
-    return extra(g, path, "layernorm", (x,), size, 8 * size, 8 * size, parameters=parameters)
+    return extra(g, path, "layernorm", (x,), size, 8 * size, 8 * size)
 
 
 def activation(g: Built, path: str, x: str) -> str:
