@@ -123,7 +123,7 @@ class Settings(Fields):
             name = aliases.get(given, given)
             if value is None:
                 continue
-            if renamed.get(name, value) != value:
+            if name in renamed and renamed[name] != value:
                 problem = (
                     f"{self._called[name]} = {renamed[name]!r:.60} and {given} = {value!r:.60} are the same setting"
                 )
