@@ -89,13 +89,60 @@ def test_an_unknown_family_with_experts_is_counted() -> None:
     "field",
     [
         {"num_experts_of_mine": 8}, {"moe": {"experts": 4}}, {"ffn_multipliers": [0.5, 1.0, 2.0]}, {"laurel_rank": 64},
-        {"ssm_state_size": 16}, {"attn_layer_period": 8}, {"hidden_size_per_layer_input": 256}, {"use_qk_norm": True},
+        {"ssm_state_size": 16}, {"attn_layer_period": 8}, {"hidden_size_per_layer_input": 256},
     ],
 )  # fmt: skip
 def test_a_size_that_is_not_read_is_refused_by_name(field: dict[str, Any]) -> None:
+    """Of an unknown family and of a known one, which may be a descendant with code of its own."""
     for kind in ("brand_new", "qwen2"):
         with pytest.raises(ModelError, match=rf"ND1013 .*{next(iter(field))}"):
             total({**LLAMA, "model_type": kind, **field}, generic=True)
+
+
+@pytest.mark.parametrize("field", [{"use_qk_norm": True}, {"num_streams": 2}, {"cross_bias": True}])
+def test_an_unknown_family_is_trusted_with_less(field: dict[str, Any]) -> None:
+    """A flag may add weights in a family that nobody knows; where the family is known transformers has no such flag."""
+    with pytest.raises(ModelError, match=rf"ND1013 .*{next(iter(field))}"):
+        total({**LLAMA, "model_type": "brand_new", **field}, generic=True)
+    assert total({**LLAMA, "model_type": "qwen2", **field}) == total(config("qwen2"))
+
+
+#: What files of the hub set beside sizes, by family.
+BESIDE: dict[str, dict[str, Any]] = {
+    "llama": {
+        "is_llama_config": True, "pretraining_tp": 1, "rope_interleaved": False, "rope_scaling": {"factor": 32.0},
+        "transformers.js_config": {"kv_cache_dtype": {"q4f16": "float16"}}, "eos_token_id": [1, 2],
+        "torch_dtype": "bfloat16", "languages": ["de", "en"],
+    },
+    "qwen2": {"max_window_layers": 24, "sliding_window": 32768, "use_sliding_window": False, "use_mrope": False},
+    "deepseek_v3": {
+        "auto_map": {"AutoConfig": "configuration.Config"}, "aux_loss_alpha": 0.001, "ep_size": 1, "moe_layer_freq": 1,
+        "norm_topk_prob": True, "quantization_config": {"weight_block_size": [128, 128]}, "scoring_func": "sigmoid",
+        "num_nextn_predict_layers": 1, "routed_scaling_factor": 2.5, "seq_aux": True, "topk_method": "noaux_tc",
+    },
+    "gpt_oss": {
+        "experts_per_token": 4, "initial_context_length": 4096, "router_aux_loss_coef": 0.9, "swiglu_limit": 7.0,
+        "quantization_config": {"modules_to_not_convert": ["lm_head"]},
+    },
+    "phi3": {"full_attn_mod": 1, "interpolate_factor": 1, "lm_head_bias": False, "original_max_position_embeddings": 4096},
+    "phi": {"embd_pdrop": 0.1, "resid_pdrop": 0.1, "qk_layernorm": False, "partial_rotary_factor": 0.4},
+    "gemma2": {"cache_implementation": "hybrid", "query_pre_attn_scalar": 256, "final_logit_softcapping": 30.0},
+    "mamba": {
+        "d_inner": 128, "d_model": 64, "n_layer": 3, "fused_add_norm": True, "rms_norm": True, "ssm_cfg": {},
+        "pad_vocab_size_multiple": 8, "residual_in_fp32": True, "time_step_floor": 1e-4, "time_step_scale": 1.0,
+    },
+    "granitemoe": {"attention_multiplier": 0.0156, "embedding_multiplier": 12.0, "logits_scaling": 6.0},
+    "gpt2": {"n_ctx": 128, "task_specific_params": {"text-generation": {"max_length": 50}}, "attn_pdrop": 0.1},
+    "bloom": {"offset_alibi": 100, "skip_bias_add": True, "bias_dropout_fusion": True, "seq_length": 2048, "n_inner": None},
+    "gptj": {"rotary": True, "rotary_dim": 64, "summary_type": "cls_index", "tokenizer_class": "GPT2Tokenizer"},
+    "falcon": {"alibi": False, "apply_residual_connection_post_layernorm": False, "parallel_attn": True},
+    "opt": {"_remove_final_layer_norm": False, "init_std": 0.02, "layerdrop": 0.1, "prefix": "</s>"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", sorted(BESIDE))
+def test_what_files_of_the_hub_have_beside_sizes(kind: str) -> None:
+    assert total({**config(kind), **BESIDE[kind]}) == total(config(kind))
 
 
 def test_all_at_once_and_what_is_neutral() -> None:

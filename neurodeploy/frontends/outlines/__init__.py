@@ -133,7 +133,7 @@ def config_outline(
     fields, notes = fields_of(settings, subject, reader.defaults(), reader.aliases)
     sketch = reader.read(fields)
     family = kind if kind in FAMILIES else f"{kind}, taken for a decoder like llama"
-    notes += check_unread(fields, family)
+    notes += check_unread(fields, family, kind in FAMILIES)
     if kind not in FAMILIES:
         notes.insert(0, f"model_type {kind!r:.60} is not known: its layers are taken for Llama's, which may be wrong")
     made = outline(sketch, name, family, source, min(context, sketch.max_positions), left)
