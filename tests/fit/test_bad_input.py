@@ -194,6 +194,8 @@ def test_gguf_of_any_architecture(tmp_path: Path) -> None:
     }  # fmt: skip
     assert found.info.tied_embeddings
     assert found.body == 2 * (128 * 64 + 64 * 64) + 3 * 96 * 64 + 4 * 64 + 4 * 3 * 32 * 64
+    assert found.small == 2 * 64
+    assert found.total == found.body + 256 * 64 + 2 * 64  # every tensor of the file
 
 
 def test_gguf_with_what_it_should_not_have(tmp_path: Path) -> None:

@@ -69,6 +69,21 @@ def test_per_layer_widths_as_transformers_has_them() -> None:
     assert total(saved) == total({"model_type": "gemma3n", "text_config": saved}) == count
 
 
+def test_heads_and_widths_of_every_layer() -> None:
+    """OpenELM 270M: the 271 527 168 parameters that its authors publish; a list of another length is refused by name."""
+    given = {
+        "model_type": "openelm", "model_dim": 1280, "num_transformer_layers": 16, "head_dim": 64, "vocab_size": 32000,
+        "num_query_heads": [12] * 5 + [16] * 7 + [20] * 4, "num_kv_heads": [3] * 5 + [4] * 7 + [5] * 4,
+        "ffn_multipliers": [0.5, 0.73, 0.97, 1.2, 1.43, 1.67, 1.9, 2.13, 2.37, 2.6, 2.83, 3.07, 3.3, 3.53, 3.77, 4.0],
+        "ffn_dim_divisor": 256, "ffn_with_glu": True, "normalize_qk_projections": True, "num_gqa_groups": 4,
+        "share_input_output_layers": True, "qkv_multipliers": [0.5, 1.0], "max_context_length": 2048,
+    }  # fmt: skip
+    assert total(given) == 271_527_168
+    for name, wrong in (("num_query_heads", [12, 16]), ("ffn_multipliers", [1.0] * 15), ("ffn_multipliers", "wide")):
+        with pytest.raises(ModelError, match=rf"ND1012 .*{name}"):
+            total({**given, name: wrong})
+
+
 EXPERTS = {"n_routed_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 32, "n_shared_experts": 1}
 
 

@@ -179,7 +179,8 @@ def test_a_folder_a_file_and_a_bundle(llama: Path, llama_bundle: Path) -> None:
     for found in (one, two, three):
         assert found["fits"]
         assert found["rows"][0]["cores"] == one["rows"][0]["cores"]
-        assert found["weights"]["body"] == one["weights"]["body"]
+        for part in ("body", "small", "total"):
+            assert found["weights"][part] == one["weights"][part]
 
 
 def test_weights_need_not_be_there(tmp_path: Path) -> None:
