@@ -1,7 +1,7 @@
 """OpenELM (apple/OpenELM, class OpenELMConfig): every layer has its own number of heads and its own feed-forward width.
 
-The width of layer i is ``divisible(ffn_multipliers[i] model_dim, ffn_dim_divisor)``: the nearest multiple of the divisor, the
-next one where that lost more than a tenth.
+The width of layer i is ``divisible(ffn_multipliers[i] model_dim, ffn_dim_divisor)``: the nearest multiple of the divisor,
+the next one where that lost more than a tenth.
 """
 
 from __future__ import annotations
