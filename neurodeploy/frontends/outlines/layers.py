@@ -231,7 +231,6 @@ def add(g: Built, path: str, a: str, b: str) -> str:
 def gated(g: Built, path: str, x: str, feed: Feed, expert: int | None = None) -> str:
     """Gate and up read one population, their product feeds down; without a gate, up and an activation."""
     hidden, width = g.populations["h"].size, feed.width
-    up = gate = ""
     if feed.gated:
         gate = g.projection(f"{path}.gate_proj", x, width, "gate", 0, expert, bias="gate" in feed.biases)
     up = g.projection(f"{path}.up_proj", x, width, "up", 0, expert, bias="up" in feed.biases)
