@@ -1,6 +1,6 @@
 """The table of `fit` in docs/mapping.md: cores and chips of known models, the vocabulary head included, and without it.
 
-    python scripts/fit_table.py
+python scripts/fit_table.py
 """
 
 from __future__ import annotations
@@ -30,7 +30,18 @@ def row(name: str) -> str:
 
 
 def main() -> None:
-    heads = ("model", "parameters, M", "naive", "least", "cores, 8 bits", "above", "chips", "96 KiB", "64 KiB", "4 bits")
+    heads = (
+        "model",
+        "parameters, M",
+        "naive",
+        "least",
+        "cores, 8 bits",
+        "above",
+        "chips",
+        "96 KiB",
+        "64 KiB",
+        "4 bits",
+    )
     heads = (*heads, "2 bits", "head cores", "chips without head")
     print("| " + " | ".join(heads) + " |")
     print("|" + "---|" * len(heads))
