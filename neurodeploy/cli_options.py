@@ -14,14 +14,14 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, nothin
 Model = Annotated[
     str,
     typer.Argument(
-        help="A Hugging Face folder, a .gguf, demo, smollm2-135m, gemma3-270m; a spiking network as .nir or lava-dl .net."
+        help="A Hugging Face folder, a .gguf, a hub id, a name (see fit --list) or demo; a spiking network as .nir or .net."
     ),
 ]
 FitModel = Annotated[
     str | None,
     typer.Argument(
         metavar="MODEL",
-        help="A Hugging Face folder or its config.json, a .gguf, .nir or .net file, a bundle, or a name (see --list).",
+        help="A Hugging Face folder or its config.json, a .gguf, .nir or .net, a bundle, a hub id or a name (see --list).",
     ),
 ]
 FitSystem = Annotated[

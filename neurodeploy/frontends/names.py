@@ -67,12 +67,17 @@ def _merged(common: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]
 #: Words at the end of a name that say how a model was trained on, not what shape it has.
 TRAINED = ("instruct", "it", "chat", "base", "hf", "pt")
 #: A name that may be an id of the hub: owner and repository.
-HUB_ID = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
+HUB_ID = re.compile(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}")
 
 
 def find(text: str) -> Known | None:
     """The entry of a name, a hub id, or either written a little differently: ``llama3.2:1b``, ``gpt-2``."""
-    return _index().get(text.lower()) or _index().get(_plain(text))
+    return _index().get(text.lower()) or (None if _is_path(text) else _index().get(_plain(text)))
+
+
+def _is_path(text: str) -> bool:
+    """Whether a text is meant as a path: it is written like one, or the folder that it would be in is there."""
+    return ("/" in text or text[:1] in ".~") and (not HUB_ID.fullmatch(text) or Path(text).parent.is_dir())
 
 
 @lru_cache(maxsize=1)
@@ -118,6 +123,8 @@ CLOSED: tuple[tuple[str, str], ...] = (
 
 def check_open(text: str) -> None:
     """Raises ND1014 where a name is that of a model whose weights and shape its maker keeps."""
+    if _is_path(text):
+        return
     last = re.sub(r"[_\s]+", "-", text.lower().rsplit("/", 1)[-1])
     for pattern, maker in CLOSED:
         if re.fullmatch(pattern, last):

@@ -36,7 +36,7 @@ def convert(
     calibration_tokens: int | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Convert a Hugging Face folder, a .gguf or a packaged model (by name) into the bundle `out`.
+    """Convert a Hugging Face folder, a .gguf, a hub id or another name (`frontends.names`) into the bundle `out`.
 
     `calibration` is a text file (default: the embedded one); `preset` one of `conversion.presets.PRESETS`, the other
     arguments change single fields of it. Returns what `convert --json` prints. Nothing of name `out` appears or changes

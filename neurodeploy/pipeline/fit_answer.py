@@ -125,6 +125,12 @@ def offered(entry: Row) -> str:
     )
 
 
+def of_chips(entry: Row, used: int) -> str:
+    """Chips that are used, of those that may be: where fewer were asked for than there are, both numbers."""
+    available, whole = entry["chips_available"], entry["system_chips"]
+    return f"{used} of {available} chips" + (f" asked for (it has {whole})" if available < whole else "")
+
+
 def _need(entry: Row) -> str:
     """Chips of the whole model, and without its head where it has one."""
     apart = f" ({entry['chips_without_head']} without the head)" if entry["head_cores"] else ""
@@ -201,9 +207,7 @@ def answer(outline: Outline, rows: Sequence[Row], found: Row | None, fallback: R
             "host": f"head on the host ({found['head_cores']} cores more, {found['chips']} chips with it)",
             None: "no head",
         }
-        chips = f"{found['chips_used']} of {found['chips_available']} chips"
-        if found["chips_available"] < found["system_chips"]:
-            chips += f" asked for (it has {found['system_chips']})"
+        chips = of_chips(found, found["chips_used"])
         said = f"{name} fits on {found['system']}: {chips} at {found['bits']} bits, {cores} cores, {over}"
         said += f", {head[found['head']]}"
         wider = [r for r in rows if r["system"] == found["system"] and r["bits"] > found["bits"]]

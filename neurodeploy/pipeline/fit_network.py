@@ -71,10 +71,12 @@ def _row(network: Network, system: SystemSpec, asked: Asked, bits: int, memory: 
 
 
 def _answer(network: Network, rows: list[Row], best: Row | None, asked: Asked) -> str:
+    from neurodeploy.pipeline.fit_answer import of_chips
+
     if best is not None:
         bound = best["cores_lower_bound"]
         return (
-            f"{network.name} fits on {best['system']}: {best['chips']} of {best['chips_available']} chips at {best['bits']} "
+            f"{network.name} fits on {best['system']}: {of_chips(best, best['chips'])} at {best['bits']} "
             f"bits, {best['cores']} cores, the least possible {bound}; {best['binding_resource']} binds"
         )
     worst = max(rows, key=lambda r: (r["system_chips"], r["bits"]))["problem"]

@@ -69,7 +69,7 @@ def fit(
 
     Parameters
     ----------
-    model : a Hugging Face folder or its config.json, a .gguf, a .nir or .net, a bundle, or a name of `fit_models`.
+    model : a Hugging Face folder or its config.json, a .gguf, a .nir or .net, a bundle, a hub id or a name of `fit_models`.
     system : the system that is asked about; None tries all.
     bits : widths of weights to try, 1 to 8. chips : use at most so many chips.
     context : tokens before the one that is priced, and of the prompt (default 1024, or the model's positions).

@@ -62,6 +62,10 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "gpt_neox": SIZES, "falcon": {key: value for key, value in SIZES.items() if key != "intermediate_size"},
     "hgrn_bit": {"hidden_size": 64, "num_hidden_layers": 3, "vocab_size": 256},
     "mamba": MAMBA, "falcon_mamba": MAMBA, "mamba2": {**MAMBA, "num_heads": 8, "head_dim": 16, "n_groups": 2},
+    "openelm": {
+        "model_dim": 64, "num_transformer_layers": 3, "head_dim": 16, "num_query_heads": [2, 4, 4],
+        "num_kv_heads": [1, 2, 2], "ffn_multipliers": [0.5, 1.0, 2.0], "ffn_dim_divisor": 16, "vocab_size": 256,
+    },
     "rwkv": {"hidden_size": 64, "num_hidden_layers": 3, "vocab_size": 256, "intermediate_size": 96},
 }  # fmt: skip
 #: Multimodal families -> the family of their text model.

@@ -12,7 +12,7 @@ from neurodeploy.frontends.outlines import FAMILIES, config_outline
 from tests.fit.configs import CONFIGS, config
 
 #: Families that transformers has no class of.
-OWN = {"hgrn_bit", "gla_swa"}
+OWN = {"hgrn_bit", "gla_swa", "openelm"}
 KINDS = sorted(set(CONFIGS) - OWN)
 #: Settings whose change is no change of size, or that name tokens.
 NAMES = {

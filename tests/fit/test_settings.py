@@ -11,9 +11,10 @@ import pytest
 import neurodeploy as nd
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.outlines import config_outline
+from partitioner.fit import Fit, plan
+from targets.loihi2 import LOIHI2
 from tests.fit.configs import CONFIGS, LLAMA, config
 from tests.fit.test_counts import truth
-from tests.tiny import call
 
 
 def total(settings: dict[str, Any], generic: bool = False) -> int:
@@ -68,6 +69,21 @@ def test_per_layer_widths_as_transformers_has_them() -> None:
     assert total(saved) == total({"model_type": "gemma3n", "text_config": saved}) == count
 
 
+def test_heads_and_widths_of_every_layer() -> None:
+    """OpenELM 270M: the 271 527 168 parameters that its authors publish; a list of another length is refused by name."""
+    given = {
+        "model_type": "openelm", "model_dim": 1280, "num_transformer_layers": 16, "head_dim": 64, "vocab_size": 32000,
+        "num_query_heads": [12] * 5 + [16] * 7 + [20] * 4, "num_kv_heads": [3] * 5 + [4] * 7 + [5] * 4,
+        "ffn_multipliers": [0.5, 0.73, 0.97, 1.2, 1.43, 1.67, 1.9, 2.13, 2.37, 2.6, 2.83, 3.07, 3.3, 3.53, 3.77, 4.0],
+        "ffn_dim_divisor": 256, "ffn_with_glu": True, "normalize_qk_projections": True, "num_gqa_groups": 4,
+        "share_input_output_layers": True, "qkv_multipliers": [0.5, 1.0], "max_context_length": 2048,
+    }  # fmt: skip
+    assert total(given) == 271_527_168
+    for name, wrong in (("num_query_heads", [12, 16]), ("ffn_multipliers", [1.0] * 15), ("ffn_multipliers", "wide")):
+        with pytest.raises(ModelError, match=rf"ND1012 .*{name}"):
+            total({**given, name: wrong})
+
+
 EXPERTS = {"n_routed_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 32, "n_shared_experts": 1}
 
 
@@ -88,13 +104,60 @@ def test_an_unknown_family_with_experts_is_counted() -> None:
     "field",
     [
         {"num_experts_of_mine": 8}, {"moe": {"experts": 4}}, {"ffn_multipliers": [0.5, 1.0, 2.0]}, {"laurel_rank": 64},
-        {"ssm_state_size": 16}, {"attn_layer_period": 8}, {"hidden_size_per_layer_input": 256}, {"use_qk_norm": True},
+        {"ssm_state_size": 16}, {"attn_layer_period": 8}, {"hidden_size_per_layer_input": 256},
     ],
 )  # fmt: skip
 def test_a_size_that_is_not_read_is_refused_by_name(field: dict[str, Any]) -> None:
+    """Of an unknown family and of a known one, which may be a descendant with code of its own."""
     for kind in ("brand_new", "qwen2"):
         with pytest.raises(ModelError, match=rf"ND1013 .*{next(iter(field))}"):
             total({**LLAMA, "model_type": kind, **field}, generic=True)
+
+
+@pytest.mark.parametrize("field", [{"use_qk_norm": True}, {"num_streams": 2}, {"cross_bias": True}])
+def test_an_unknown_family_is_trusted_with_less(field: dict[str, Any]) -> None:
+    """A flag may add weights in a family that nobody knows; where the family is known transformers has no such flag."""
+    with pytest.raises(ModelError, match=rf"ND1013 .*{next(iter(field))}"):
+        total({**LLAMA, "model_type": "brand_new", **field}, generic=True)
+    assert total({**LLAMA, "model_type": "qwen2", **field}) == total(config("qwen2"))
+
+
+#: What files of the hub set beside sizes, by family.
+BESIDE: dict[str, dict[str, Any]] = {
+    "llama": {
+        "is_llama_config": True, "pretraining_tp": 1, "rope_interleaved": False, "rope_scaling": {"factor": 32.0},
+        "transformers.js_config": {"kv_cache_dtype": {"q4f16": "float16"}}, "eos_token_id": [1, 2],
+        "torch_dtype": "bfloat16", "languages": ["de", "en"],
+    },
+    "qwen2": {"max_window_layers": 24, "sliding_window": 32768, "use_sliding_window": False, "use_mrope": False},
+    "deepseek_v3": {
+        "auto_map": {"AutoConfig": "configuration.Config"}, "aux_loss_alpha": 0.001, "ep_size": 1, "moe_layer_freq": 1,
+        "norm_topk_prob": True, "quantization_config": {"weight_block_size": [128, 128]}, "scoring_func": "sigmoid",
+        "num_nextn_predict_layers": 1, "routed_scaling_factor": 2.5, "seq_aux": True, "topk_method": "noaux_tc",
+    },
+    "gpt_oss": {
+        "experts_per_token": 4, "initial_context_length": 4096, "router_aux_loss_coef": 0.9, "swiglu_limit": 7.0,
+        "quantization_config": {"modules_to_not_convert": ["lm_head"]},
+    },
+    "phi3": {"full_attn_mod": 1, "interpolate_factor": 1, "lm_head_bias": False, "original_max_position_embeddings": 4096},
+    "phi": {"embd_pdrop": 0.1, "resid_pdrop": 0.1, "qk_layernorm": False, "partial_rotary_factor": 0.4},
+    "gemma2": {"cache_implementation": "hybrid", "query_pre_attn_scalar": 256, "final_logit_softcapping": 30.0},
+    "mamba": {
+        "d_inner": 128, "d_model": 64, "n_layer": 3, "fused_add_norm": True, "rms_norm": True, "ssm_cfg": {},
+        "pad_vocab_size_multiple": 8, "residual_in_fp32": True, "time_step_floor": 1e-4, "time_step_scale": 1.0,
+    },
+    "granitemoe": {"attention_multiplier": 0.0156, "embedding_multiplier": 12.0, "logits_scaling": 6.0},
+    "gpt2": {"n_ctx": 128, "task_specific_params": {"text-generation": {"max_length": 50}}, "attn_pdrop": 0.1},
+    "bloom": {"offset_alibi": 100, "skip_bias_add": True, "bias_dropout_fusion": True, "seq_length": 2048, "n_inner": None},
+    "gptj": {"rotary": True, "rotary_dim": 64, "summary_type": "cls_index", "tokenizer_class": "GPT2Tokenizer"},
+    "falcon": {"alibi": False, "apply_residual_connection_post_layernorm": False, "parallel_attn": True},
+    "opt": {"_remove_final_layer_norm": False, "init_std": 0.02, "layerdrop": 0.1, "prefix": "</s>"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", sorted(BESIDE))
+def test_what_files_of_the_hub_have_beside_sizes(kind: str) -> None:
+    assert total({**config(kind), **BESIDE[kind]}) == total(config(kind))
 
 
 def test_all_at_once_and_what_is_neutral() -> None:
@@ -109,8 +172,8 @@ def test_all_at_once_and_what_is_neutral() -> None:
     )
 
 
-def test_what_the_issue_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """gpt-oss-20b and DeepSeek-V2-Lite, read past their experts once: 20.9 G and 16.2 G, --generic or not."""
+def test_what_was_read_past_its_experts() -> None:
+    """gpt-oss-20b and DeepSeek-V2-Lite: 20.9 G and 16.2 G, --generic or not, and more chips than Hala Point has."""
     gpt_oss = {
         "model_type": "gpt_oss", "hidden_size": 2880, "intermediate_size": 2880, "num_hidden_layers": 24,
         "num_attention_heads": 64, "num_key_value_heads": 8, "head_dim": 64, "num_local_experts": 32,
@@ -122,15 +185,13 @@ def test_what_the_issue_measured(tmp_path: Path, capsys: pytest.CaptureFixture[s
         "n_shared_experts": 2, "num_experts_per_tok": 6, "kv_lora_rank": 512, "q_lora_rank": None,
         "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128, "vocab_size": 102400,
     }  # fmt: skip
-    assert total(gpt_oss) == 20_914_757_184
-    assert total(deepseek) == truth("deepseek_v2", {k: v for k, v in deepseek.items() if k != "model_type"})[1]
-    (tmp_path / "config.json").write_text(json.dumps(gpt_oss))
-    for arguments in ([], ["--generic"]):
-        answer = call(["fit", str(tmp_path), "--bits", "8", "--system", "hala-point", "--json", *arguments], capsys)
-        assert answer.status == 3
-        found = json.loads(answer.out)
-        assert found["weights"]["total"] == 20_914_757_184
-        assert (found["rows"][0]["chips_without_head"], found["rows"][0]["chips"]) == (1322, 1360)
+    for generic in (False, True):
+        assert total(gpt_oss, generic) == 20_914_757_184
+        assert total(deepseek, generic) == 16_210_324_992
+    assert truth("deepseek_v2", {k: v for k, v in deepseek.items() if k != "model_type"})[1] == 16_210_324_992
+    found = plan(config_outline(gpt_oss, "config.json", "gpt-oss", "test"), LOIHI2, 8)
+    assert isinstance(found, Fit)
+    assert (found.chips, found.chips_all) == (1322, 1360)
 
 
 ORIGINAL: dict[str, Any] = {

@@ -42,6 +42,19 @@ def test_what_a_name_stands_for(text: str, name: str | None) -> None:
     assert (found.name if found else None) == name
 
 
+@pytest.mark.parametrize(
+    "text", ["./gpt2", "../qwen3-0.6b", "/no/such/gpt2", "~/gpt2", "models/gpt2", "a/b/gpt2", "./gpt-4"]
+)
+def test_a_path_is_no_name(text: str, tmp_path: Path) -> None:
+    """A path that is not there is not taken for a model that happens to be called so."""
+    (tmp_path / "models").mkdir()
+    assert names.find(text) is None
+    with pytest.raises(ModelError, match="ND1001"):
+        resolve(text)
+    with pytest.raises(ModelError, match="ND2042"):
+        read_outline(text)
+
+
 def test_no_hub_id_stands_for_two_models() -> None:
     ids = [hub.lower() for entry in names.known().values() for hub in entry.hub]
     assert len(ids) == len(set(ids))

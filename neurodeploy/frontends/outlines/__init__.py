@@ -16,7 +16,7 @@ from neurodeploy.errors import ModelError
 from neurodeploy.frontends import names
 from neurodeploy.frontends.families import ARCHITECTURES, HUGGINGFACE
 from neurodeploy.frontends.files import cannot_open, read_json
-from neurodeploy.frontends.outlines import decoders, gemma3n, original_mamba, recurrent
+from neurodeploy.frontends.outlines import decoders, gemma3n, openelm, original_mamba, recurrent
 from neurodeploy.frontends.outlines.draw import Sketch, outline
 from neurodeploy.frontends.outlines.rows import GENERIC, NEEDED, ROWS, Row
 from neurodeploy.frontends.outlines.settings import Settings, check_unread, fields_of, text_part
@@ -60,6 +60,7 @@ FAMILIES: Mapping[str, Reader] = {
     "mamba2": Reader(recurrent.mamba2, aliases=MAMBA),
     "gemma3n_text": Reader(gemma3n.gemma3n, lambda: gemma3n.DEFAULTS),
     "gemma3n": Reader(gemma3n.gemma3n, lambda: gemma3n.DEFAULTS),
+    "openelm": Reader(openelm.openelm, lambda: openelm.DEFAULTS, openelm.ALIASES),
     "rwkv": Reader(recurrent.rwkv, aliases={"context_length": "max_position_embeddings"}),
 }
 _GENERIC = _row(GENERIC)
@@ -134,7 +135,7 @@ def config_outline(
     fields, notes = fields_of(settings, subject, reader.defaults(), reader.aliases)
     sketch = reader.read(fields)
     family = kind if kind in FAMILIES else f"{kind}, taken for a decoder like llama"
-    notes += check_unread(fields, family)
+    notes += check_unread(fields, family, kind in FAMILIES)
     if kind not in FAMILIES:
         notes.insert(0, f"model_type {kind!r:.60} is not known: its layers are taken for Llama's, which may be wrong")
     made = outline(sketch, name, family, source, min(context, sketch.max_positions), left)

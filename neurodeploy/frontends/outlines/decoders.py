@@ -12,7 +12,7 @@ from neurodeploy.frontends.families.decoder import Built, Decoder, Layer, build
 from neurodeploy.frontends.families.fields import MOST_LAYERS, Fields
 from neurodeploy.frontends.outlines.draw import Sketch
 from neurodeploy.frontends.outlines.layers import NORMS, Attention, Feed, Latent, LayerShape, Stack, sketch
-from neurodeploy.frontends.outlines.rows import ALWAYS, ALWAYS_BIAS, GENERIC, Row
+from neurodeploy.frontends.outlines.rows import ALWAYS, ALWAYS_BIAS, Row
 from neurodeploy.frontends.outlines.settings import Settings
 
 #: Kinds of attention, by transformers' names and by GPT-Neo's.
@@ -79,7 +79,7 @@ def stack(row: Row, fields: Settings) -> Stack:
     feeds = _feeds(row, fields, hidden, count, biases)
     norms = row.norms if isinstance(row.norms, str) else row.norms(fields)
     norm, final = _norm(row, fields)
-    width = fields.natural("word_embed_proj_dim", hidden) if "ffn_dim" in row.aliases else hidden
+    width = fields.natural(row.table_width, hidden) if row.table_width else hidden
     outside = (final + row.embedding_norm) * NORMS[norm] * hidden + (2 * hidden * width if width != hidden else 0)
     if row.head_bias and (row.head_bias == ALWAYS_BIAS or fields.flag(row.head_bias, False)):
         outside += vocab
@@ -96,11 +96,10 @@ def stack(row: Row, fields: Settings) -> Stack:
 
 
 def _norm(row: Row, fields: Settings) -> tuple[str, bool]:
-    """The kind of norm, and whether one stands after the last layer; OPT has two flags for it."""
-    if "ffn_dim" not in row.aliases:
-        return row.norm, True
-    norm = row.norm if fields.flag("layer_norm_elementwise_affine", True) else "bare"
-    return norm, fields.flag("do_layer_norm_before", True) and not fields.flag("_remove_final_layer_norm", False)
+    """The kind of norm, and whether one stands after the last layer."""
+    affine = not row.affine or fields.flag(row.affine, True)
+    final = [fields.flag(name, value) is value for name, value in row.final.items()]
+    return row.norm if affine else "bare", all(final)
 
 
 def _mixers(row: Row, fields: Settings, hidden: int, count: int, biases: frozenset[str]) -> list[Attention | Latent]:
@@ -167,7 +166,7 @@ def _feeds(row: Row, fields: Settings, hidden: int, count: int, biases: frozense
     chosen = fields.natural(names.chosen)
     if chosen > experts:
         raise fields.refuse(names.chosen, f"there are {experts} experts")
-    width = names.width if row is not GENERIC or fields.values.get(names.width) is not None else "intermediate_size"
+    width = names.width if fields.values.get(names.width) is not None else "intermediate_size"
     size, shared = fields.natural(width), 0
     if names.shared:
         shared = fields.natural(names.shared, 0, least=0)

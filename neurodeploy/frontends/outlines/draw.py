@@ -181,12 +181,8 @@ def extra(
     return g.host(path, op, tuple(inputs), size, {ESTIMATED: flops, "bytes": moved}, layer=layer)
 
 
-def layernorm(g: Built, path: str, x: str, parameters: int) -> str:
-    """`parameters` in all: some families have no shift, or a scale for each head."""
-    found = g.norm(path, x, 1e-5, g.populations[x].size, 0, op="layernorm")
-    del g.tensors[f"{path}.bias"]
-    g.tensors[f"{path}.weight"] = (parameters,)
-    return found
+def layernorm(g: Built, path: str, x: str) -> str:
+    return g.norm(path, x, 1e-5, g.populations[x].size, 0, op="layernorm")
 
 
 def activation(g: Built, path: str, x: str) -> str:

@@ -144,7 +144,16 @@ def norm(g: Built, style: str, path: str, x: str, group: int = 0) -> str:
     group = group or g.populations[x].size
     if style == "rms":
         return g.norm(path, x, 1e-6, group, 0)
-    return layernorm(g, path, x, NORMS[style] * group)
+    return centred(g, path, x, NORMS[style] * group)
+
+
+def centred(g: Built, path: str, x: str, parameters: int) -> str:
+    """A layer norm with so many parameters, whatever an ordinary one has."""
+    done = layernorm(g, path, x)
+    for name in [name for name in g.tensors if name.startswith(f"{path}.")]:
+        del g.tensors[name]
+    g.tensors[f"{path}.weight"] = (parameters,)
+    return done
 
 
 def _mix(g: Built, style: str, attention: Attention | Latent, x: str) -> str:
@@ -179,7 +188,7 @@ def attend(g: Built, path: str, x: str, a: Attention, style: str = "rms", takes:
 
 def _qk_norm(g: Built, path: str, x: str, a: Attention, heads: int, style: str) -> str:
     if a.qk_norm == "each":  # one norm of its own for every head
-        return layernorm(g, path, x, heads * a.dim)
+        return centred(g, path, x, heads * a.dim)
     return norm(g, style, path, x, a.dim if a.qk_norm == "head" else 0)
 
 
@@ -222,7 +231,6 @@ def add(g: Built, path: str, a: str, b: str) -> str:
 def gated(g: Built, path: str, x: str, feed: Feed, expert: int | None = None) -> str:
     """Gate and up read one population, their product feeds down; without a gate, up and an activation."""
     hidden, width = g.populations["h"].size, feed.width
-    up = gate = ""
     if feed.gated:
         gate = g.projection(f"{path}.gate_proj", x, width, "gate", 0, expert, bias="gate" in feed.biases)
     up = g.projection(f"{path}.up_proj", x, width, "up", 0, expert, bias="up" in feed.biases)

@@ -10,8 +10,8 @@ from collections.abc import Callable, Hashable
 
 from neurodeploy.frontends.families.decoder import Built
 from neurodeploy.frontends.families.fields import MOST_LAYERS
-from neurodeploy.frontends.outlines.draw import DENSE, Sketch, activation, extra, layernorm
-from neurodeploy.frontends.outlines.layers import Attention, Feed, add, attend, gated
+from neurodeploy.frontends.outlines.draw import DENSE, Sketch, activation, extra
+from neurodeploy.frontends.outlines.layers import Attention, Feed, add, attend, centred, gated
 from neurodeploy.frontends.outlines.settings import Settings
 from neurodeploy.hostops.cost import EXP
 
@@ -171,7 +171,7 @@ def rwkv(fields: Settings) -> Sketch:
 
     def draw(g: Built, kind: Hashable, x: str) -> str:
         path = "layers.0.attention"
-        y = layernorm(g, "layers.0.ln1", x, 2 * hidden)
+        y = centred(g, "layers.0.ln1", x, 2 * hidden)
         wires = [
             g.projection(f"{path}.{name}_proj", wire, inner, role, 0)
             for (name, role), wire in zip(
@@ -182,7 +182,7 @@ def rwkv(fields: Settings) -> Sketch:
         mixed = extra(g, f"{path}.recurrence", "recurrence", wires, inner, flops, moved, parameters=2 * inner)
         h = add(g, "layers.0.attention_residual", x, g.projection(f"{path}.output_proj", mixed, hidden, "o", 0))
         path = "layers.0.feed_forward"
-        y = layernorm(g, "layers.0.ln2", h, 2 * hidden)
+        y = centred(g, "layers.0.ln2", h, 2 * hidden)
         keys, gates = shifted(g, path, y, 2)
         up = activation(g, f"{path}.act", g.projection(f"{path}.key_proj", keys, ffn, "up", 0))
         gate = g.projection(f"{path}.receptance_proj", gates, hidden, "gate", 0)

@@ -54,6 +54,9 @@ class Row:
     offset : rows of the learnt table of positions beyond the number of positions, None without such a table.
     latent : DeepSeek's attention; None where the settings decide.
     head_bias : "" none, `ALWAYS_BIAS`, or the flag that decides.
+    embedding_norm : a norm before the first layer. table_width : setting of the embedding table's own width.
+    affine : flag of norms with weights. final : flags that must have these values for a norm after the last layer.
+    only : settings that are read with this value alone.
     left_out : settings of layers that no text passes through in ordinary use -> what they are.
     """
 
@@ -74,6 +77,9 @@ class Row:
     sinks: bool = False
     head_bias: str = ""
     embedding_norm: bool = False
+    table_width: str = ""
+    affine: str = ""
+    final: Mapping[str, bool] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
     only: Mapping[str, Any] = field(default_factory=dict)
 
@@ -235,6 +241,8 @@ ROWS: Mapping[str, Row] = {
     "opt": Row(
         {**TIED, "vocab_size": 50272, "enable_bias": True}, {"ffn_dim": "intermediate_size"}, head_dim=False, kv=_no_kv,
         gated=False, norm="layer", biases={"enable_bias": LINEAR}, rotary=False, offset=2,
+        table_width="word_embed_proj_dim", affine="layer_norm_elementwise_affine",
+        final={"do_layer_norm_before": True, "_remove_final_layer_norm": False},
     ),
     "bloom": Row(
         TIED, {"n_layer": "num_hidden_layers", "n_head": "num_attention_heads", "n_embed": "hidden_size",

@@ -52,7 +52,11 @@ NEUTRAL = SHAPELESS | frozenset(
         "resid_dropout", "mlp_dropout", "hidden_act", "hidden_activation", "activation_function", "activation",
         "initializer_range", "router_aux_loss_coef", "router_z_loss_coef", "router_jitter_noise", "output_router_logits",
         "gradient_checkpointing", "layer_norm_eps", "layer_norm_epsilon", "rms_norm_eps", "norm_eps", "norm_epsilon", "eps",
-        "max_position_embeddings", "neuron", "ep_size", "unsloth_version", "use_sliding_window",
+        "max_position_embeddings", "neuron", "ep_size", "unsloth_version", "unsloth_fixed", "use_sliding_window",
+        "use_cache",
+        "cache_implementation", "attn_implementation", "_attn_implementation", "_attn_implementation_autoset",
+        "is_decoder", "is_encoder_decoder", "return_dict", "return_dict_in_generate", "is_llama_config", "prefix",
+        "finetuning_task", "tokenizer_type", "model_max_length", "pad_vocab_size_multiple", "fused_add_norm", "model_name",
         # rotary positions, and what multiplies
         "rotary_dim", "rotary_emb_base", "rotary_pct", "rope_dim", "original_max_position_embeddings", "rope_interleave",
         "use_mrope", "mrope_section", "no_rope_layers", "no_rope_layer_interval", "no_rope_layer_indices",
@@ -76,22 +80,31 @@ NEUTRAL = SHAPELESS | frozenset(
         "summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels", "summary_first_dropout",
     }
 )  # fmt: skip
-#: Words in the name of a setting that may change a size or what is computed: a closed list.
+#: Words in the name of a setting that is a size, or counts parts of a model: a closed list.
 SIZE_WORDS = frozenset(
     {
-        "adapter", "attn", "block", "blocks", "channels", "conv", "dense", "depth", "dim", "dims", "divisor", "embd",
-        "embed", "every", "expand", "expansion", "expert", "experts", "factor", "feedforward", "ffn", "freq", "group",
-        "groups", "head", "heads", "hidden", "inner", "intermediate", "interval", "kernel", "latent", "layer", "layers",
-        "linear", "lora", "mamba", "mlp", "moe", "mtp", "multiplier", "multipliers", "n", "num", "offset", "period",
-        "rank", "ratio", "recurrent", "router", "shared", "size", "sizes", "ssm", "state", "step", "vocab", "width",
-        "cross", "bias", "norm", "layernorm",
+        "adapter", "block", "blocks", "channels", "conv", "depth", "dim", "dims", "embd", "embed", "expand", "expansion",
+        "expert", "experts", "feedforward", "ffn", "head", "heads", "hidden", "inner", "intermediate", "kernel", "latent",
+        "layer", "layers", "lora", "mamba", "mlp", "moe", "mtp", "multipliers", "rank", "ratio", "recurrent", "router",
+        "shared", "size", "sizes", "ssm", "state", "width",
     }
 )  # fmt: skip
+#: Further words that may say so in a family that nobody knows, where a flag may add weights, too.
+MORE_WORDS = frozenset(
+    {
+        "attn", "bias", "cross", "dense", "divisor", "every", "factor", "freq", "group", "groups", "interval", "layernorm",
+        "linear", "multiplier", "n", "norm", "num", "offset", "period", "step", "vocab",
+    }
+)  # fmt: skip
+#: Ends of names of settings that matter in training, or that are no sizes.
+NO_SIZES = ("pdrop", "dropout", "dropout_prob", "_eps", "_epsilon", "_token_id", "_std", "_coef", "_scale")
 #: Objects of a multimodal configuration that are left out, and what they are.
 OTHER_PARTS: Mapping[str, str] = {
     "vision_config": "the vision tower", "audio_config": "the audio tower", "speech_config": "the speech tower",
     "video_config": "the video tower",
 }  # fmt: skip
+#: Values of a part that a model has not.
+OFF: tuple[Any, ...] = (False, 0, "", [], {})
 _MISSING: Any = object()
 
 
@@ -123,7 +136,7 @@ class Settings(Fields):
             name = aliases.get(given, given)
             if value is None:
                 continue
-            if renamed.get(name, value) != value:
+            if name in renamed and renamed[name] != value:
                 problem = (
                     f"{self._called[name]} = {renamed[name]!r:.60} and {given} = {value!r:.60} are the same setting"
                 )
@@ -187,21 +200,31 @@ class Settings(Fields):
         """Settings that a family has and does not use here."""
         self._seen.update(names)
 
-    def unread(self) -> tuple[list[str], list[str]]:
-        """Settings that nobody has read, by the file's names: those that may change a size, and the others."""
+    def unread(self, known: bool) -> tuple[list[str], list[str]]:
+        """Settings that nobody has read, by the file's names: those that may change a size, and the others.
+
+        known : the family is known, and what transformers has for it is read; only what counts or measures is left to fear.
+        """
         left = sorted(
             self.called(name) for name in set(self._given) - self._seen
-            if name not in NEUTRAL and self.called(name) not in NEUTRAL and self.values[name] not in (False, 0, "", [], {})
+            if not ({name, self.called(name)} & NEUTRAL or name.endswith(NO_SIZES)) and self.values[name] not in OFF
         )  # fmt: skip
-        sized = [name for name in left if self._sized(name)]
-        return sized, [name for name in left if name not in sized]
+        sized = [called for called in left if _sized(called, self.value(called), known)]
+        return sized, [called for called in left if called not in sized]
 
-    def _sized(self, called: str) -> bool:
-        value = next(value for name, value in self.values.items() if self.called(name) == called)
-        words = set(re.split(r"[^a-z]+", re.sub(r"([a-z])([A-Z])", r"\1_\2", called).lower()))
-        if called.endswith(("pdrop", "dropout", "dropout_prob", "_eps", "_epsilon")):
-            return False
-        return isinstance(value, (dict, list)) or (not isinstance(value, str) and bool(words & SIZE_WORDS))
+    def value(self, called: str) -> Any:
+        """The value of a setting by the file's name."""
+        return next((value for name, value in self.values.items() if self.called(name) == called), None)
+
+
+def _sized(called: str, value: Any, known: bool) -> bool:
+    """Whether a setting may change a size, by its name; a list of words, such as languages, does not."""
+    words = set(re.split(r"[^a-z]+", re.sub(r"([a-z])([A-Z])", r"\1_\2", called).lower()))
+    if isinstance(value, str) or (isinstance(value, list) and all(isinstance(item, str) for item in value)):
+        return False
+    if known:
+        return not isinstance(value, bool) and bool(words & SIZE_WORDS)
+    return isinstance(value, (dict, list)) or bool(words & (SIZE_WORDS | MORE_WORDS))
 
 
 def _is_size(name: str, default: Any) -> bool:
@@ -235,14 +258,14 @@ def fields_of(
     return Settings(kept, subject, defaults, aliases), notes
 
 
-def check_unread(fields: Settings, family: str) -> list[str]:
+def check_unread(fields: Settings, family: str, known: bool) -> list[str]:
     """A note on settings that were not read and change no size that is known.
 
     Raises ND1013 where a setting that may change a size was not read: the figures would be those of another model.
     """
-    sized, others = fields.unread()
+    sized, others = fields.unread(known)
     if sized:
-        shown = ", ".join(f"{name} = {_value(fields, name)!r:.40}" for name in sized[:12])
+        shown = ", ".join(f"{name:.40} = {fields.value(name)!r:.40}" for name in sized[:12])
         more = f" and {len(sized) - 12} more" if len(sized) > 12 else ""
         problem = f"sets what may change a size and is not read for {family}: {shown}{more}"
         fix = "give the model's .gguf, whose tensors tell every shape, or remove what the model has not"
@@ -253,7 +276,3 @@ def check_unread(fields: Settings, family: str) -> list[str]:
         f" and {len(others) - 12} more" if len(others) > 12 else ""
     )
     return [f"not read, taken to change no shape: {shown}"]
-
-
-def _value(fields: Settings, called: str) -> Any:
-    return next((value for name, value in fields.values.items() if fields.called(name) == called), None)
