@@ -103,7 +103,7 @@ def test_more_tokens_than_learnt_positions(learnt):
 def test_the_work_of_a_layer_without_a_gate(learnt):
     executor = learnt.executor()
     executor.forward(IDS[:3])
-    expected = Work()
+    expected = Work(0, 0)
     for op in learnt.ops:
         expected += work(op, learnt.sizes, 3, 0)
     assert executor.work == expected
