@@ -66,11 +66,11 @@ def write_aside(path: Path, content: bytes) -> None:
         replace_file(path, content)
 
 
-def check_place(path: Path, parents: bool = False) -> None:
+def check_place(path: Path, example: str = "name.ending", parents: bool = False) -> None:
     """ND5004 where no file of that name can be written: said before the work, not after it. With `parents` the folders above
     it will be made."""
     if path.is_dir() or not path.name:
-        raise BundleError("ND5004", path, "is a folder, a file is needed", f"name one: {path / 'name.ending'}")
+        raise BundleError("ND5004", path, "is a folder, a file is needed", f"name one: {path / example}")
     with writing(path):
         refuse_others(path)
         if path.parent.exists() or not parents:

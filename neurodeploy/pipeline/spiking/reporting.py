@@ -59,7 +59,7 @@ def report_network(
     from neurodeploy.reporting.network.files import render_network
 
     out = Path(out)
-    check_place(out, parents=True)
+    check_place(out, "report.html", parents=True)
     opened, network = open_network(bundle)
     watched = [_raster_probe(network, name) for name in network.populations]
     shown = {probe.name: probe for probe in watched}
