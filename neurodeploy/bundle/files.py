@@ -67,7 +67,7 @@ def write_aside(path: Path, content: bytes) -> None:
         replace_file(path, content)
 
 
-def check_place(path: Path, parents: bool = False, example: str = "name.ending") -> None:
+def check_place(path: Path, example: str = "name.ending", parents: bool = False) -> None:
     """ND5004 where no file of that name can be written: said before the work, not after it. With `parents` the folders above
     it will be made."""
     if path.is_dir() or not path.name:

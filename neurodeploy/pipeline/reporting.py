@@ -41,7 +41,7 @@ def report(
             progress("report", number, 3)
 
     out = Path(out)
-    check_place(out, parents=True, example="report.html")
+    check_place(out, "report.html", parents=True)
     words = pricing.default_text() if text is None else read_text(text)
     opened, tokenizer = open_model(bundle)
     mapping, system = read_mapping(opened)

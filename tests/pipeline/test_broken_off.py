@@ -273,7 +273,7 @@ def test_reader_that_leaves(options: list[str], tmp_path: Path, llama_bundle: Pa
     os.close(read)
     command = python("explain", str(llama_bundle), *options)
     try:
-        done = subprocess.run(command, env=environment(), stdout=write, stderr=subprocess.PIPE, text=True, timeout=60)
+        done = subprocess.run(command, env=environment(), stdout=write, stderr=subprocess.PIPE, text=True, timeout=600)
     finally:
         os.close(write)
     assert (done.returncode, done.stderr) == (0, "")

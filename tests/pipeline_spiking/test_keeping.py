@@ -117,3 +117,15 @@ def test_three_runs_in_a_row_make_one_file(files: Files, tmp_path: Path) -> None
     run(files, tmp_path, "part", steps=23, resume=tmp_path / "part.state")
     run(files, tmp_path, "part", resume=tmp_path / "part.state")
     assert (tmp_path / "part.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes()
+
+
+def test_checkpoints_while_running(files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One a stretch where the clock says so, and only the last one stays."""
+    steps: list[int] = []
+    real = keeping.write_state
+    monkeypatch.setattr(
+        keeping, "write_state", lambda path, state, *known: (steps.append(state.step), real(path, state, *known))
+    )
+    pipeline.run_network(files.plain_nd, files.spikes, checkpoint=tmp_path / "state", steps=9)
+    assert steps == list(range(1, 10))
+    assert [path.name for path in tmp_path.iterdir()] == ["state"]

@@ -11,7 +11,7 @@ import pytest
 
 from neurodeploy import pipeline
 from neurodeploy.bundle import open_bundle
-from neurodeploy.pipeline.spiking import keeping, opening, running
+from neurodeploy.pipeline.spiking import opening, running
 from simulators import network_float
 from simulators.network_reference import ReferenceNetworkRunner
 from tests.pipeline_spiking.networks import DT, SAMPLES, STEPS, Files
@@ -178,21 +178,6 @@ def test_interrupted_before_the_first_step(
     arguments = ["run", str(files.plain_nd), "--input", str(files.spikes), "--checkpoint", str(tmp_path / "state")]
     assert call([*arguments, "--json"], capsys).status == 130
     assert snapshot(tmp_path) == before
-
-
-def test_checkpoints_while_running(files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One a stretch where the clock says so, and only the last one stays."""
-    monkeypatch.setattr(running, "STRETCH", 1)
-    monkeypatch.setattr(keeping, "CHECKPOINT_S", 0.0)
-    monkeypatch.setattr(keeping, "PAUSE", 0.0)
-    steps: list[int] = []
-    real = keeping.write_state
-    monkeypatch.setattr(
-        keeping, "write_state", lambda path, state, *known: (steps.append(state.step), real(path, state, *known))
-    )
-    pipeline.run_network(files.plain_nd, files.spikes, checkpoint=tmp_path / "state", steps=9)
-    assert steps == list(range(1, 10))
-    assert [path.name for path in tmp_path.iterdir()] == ["state"]
 
 
 def test_progress_is_told(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:

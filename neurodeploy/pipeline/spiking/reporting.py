@@ -61,7 +61,7 @@ def report_network(
     from neurodeploy.reporting.network.files import render_network
 
     out = Path(out)
-    check_place(out, parents=True, example="report.html")
+    check_place(out, "report.html", parents=True)
     opened, network = open_network(bundle)
     watched = [_raster_probe(network, name) for name in network.populations]
     shown = {probe.name: probe for probe in watched}
