@@ -235,7 +235,6 @@ def _worker_died(path: Path, end: End) -> ModelError:
 
 
 def _refused(kind: str, where: str, problem: str) -> ModelError:
-    """The error of what a worker refused."""
     codes = {"size": ("ND1281", AGAIN), "kind": ("ND1282", "export it again without that")}
     code, fix = codes.get(kind, ("ND1280", AGAIN))
     return ModelError(code, where, problem, fix)
