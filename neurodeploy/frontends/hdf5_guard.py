@@ -235,9 +235,9 @@ def _worker_died(path: Path, end: End) -> ModelError:
 
 
 def _refused(kind: str, where: str, problem: str) -> ModelError:
-    codes = {"size": ("ND1281", AGAIN), "kind": ("ND1282", "export it again without that")}
-    code, fix = codes.get(kind, ("ND1280", AGAIN))
-    return ModelError(code, where, problem, fix)
+    if kind == "kind":
+        return ModelError("ND1282", where, problem, "export it again without that")
+    return ModelError("ND1281" if kind == "size" else "ND1280", where, problem, AGAIN)
 
 
 def parse(stream: IO[bytes], path: Path, max_bytes: int, max_objects: int) -> Group:
