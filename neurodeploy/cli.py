@@ -473,7 +473,7 @@ def demo(
 def main(arguments: list[str] | None = None) -> None:
     """Entry point. Exit status: 0 done, 1 our bug, 2 user error, 3 does not fit, 4 unavailable, 130 interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    with endings.standard_streams():
+    with endings.standard_streams(), endings.no_remarks():
         status = _ended(arguments)
     raise SystemExit(status if isinstance(status, int) else 0)
 

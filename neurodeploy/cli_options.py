@@ -56,7 +56,9 @@ RunnerName = Annotated[str, typer.Option(help="fast, reference, or lava (spiking
 Host = Annotated[str, typer.Option(help="Host profile: cpu-generic, jetson-orin-nano, h100.")]
 MeasureHost = Annotated[bool, typer.Option("--measure-host", help="Measure this machine instead of a profile.")]
 Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
-Threads = Annotated[int | None, typer.Option(min=1, envvar="NEURODEPLOY_THREADS", help="Threads (default: all cores).")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, max=4096, envvar="NEURODEPLOY_THREADS", help="Threads (default: all cores).")
+]
 
 
 # --- of map

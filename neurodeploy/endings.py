@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn, TextIO
@@ -138,6 +139,16 @@ def standard_streams() -> Iterator[None]:
             sys.stdout.flush()
         sys.stdout.detach()
         sys.stdout = before
+
+
+@contextmanager
+def no_remarks() -> Iterator[None]:
+    """No lines of Python for people who call the command line: what numpy remarks of values that overflow or are not numbers
+    is looked at where the values are checked. To see them: ``python -W default -m neurodeploy``, or NEURODEPLOY_DEBUG=1."""
+    with warnings.catch_warnings():
+        if not sys.warnoptions and not os.environ.get("NEURODEPLOY_DEBUG"):
+            warnings.simplefilter("ignore", RuntimeWarning)
+        yield
 
 
 def forget(stream: TextIO) -> None:

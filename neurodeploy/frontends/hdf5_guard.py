@@ -235,12 +235,9 @@ def _worker_died(path: Path, end: End) -> ModelError:
 
 
 def _refused(kind: str, where: str, problem: str) -> ModelError:
-    """The error of what a worker refused."""
-    if kind == "size":
-        return ModelError("ND1281", where, problem, AGAIN)
     if kind == "kind":
         return ModelError("ND1282", where, problem, "export it again without that")
-    return ModelError("ND1280", where, problem, AGAIN)
+    return ModelError("ND1281" if kind == "size" else "ND1280", where, problem, AGAIN)
 
 
 def parse(stream: IO[bytes], path: Path, max_bytes: int, max_objects: int) -> Group:

@@ -97,6 +97,9 @@ class Library:
         except (OSError, EOFError, ValueError, KeyError, TypeError):  # its last words, or none
             self._worker = worker.ended(by_itself)
             raise self._died(self._worker) from None
+        except BaseException:  # an interrupt: the next answer would be that of this request
+            self._worker = worker.ended(by_itself=False)
+            raise
 
     def _died(self, end: End) -> ModelError:
         problem = f"is a tokenizer that the library does not survive: its process {end}"

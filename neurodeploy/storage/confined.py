@@ -77,7 +77,7 @@ class Confined:
         talks: bool = False,
     ) -> None:
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `close`
-        self._limits, self._overdue = limits, False
+        self._limits, self._overdue, self._owner = limits, False, os.getpid()
         self.process = subprocess.Popen(
             command(module, limits, arguments),
             stdin=subprocess.PIPE if talks else subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._said,
@@ -113,7 +113,9 @@ class Confined:
         return End(status, _telling(lines), self._overdue)
 
     def close(self) -> None:
-        """Kill it where it still runs; forget it."""
+        """Kill it where it still runs; forget it. A fork of the process that started it leaves it alone."""
+        if os.getpid() != self._owner:
+            return
         self.process.kill()
         self.process.wait()
         for stream in (self.into, self.out, self._said):

@@ -8,6 +8,7 @@ Whatever is wrong with a file is a `ValueError` whose text can be shown, or an `
 
 from __future__ import annotations
 
+import io
 import math
 import warnings
 import zipfile
@@ -99,6 +100,14 @@ def mapped(path: Path, header: Header) -> NDArray[Any]:
     if not header.values:
         return np.zeros(header.shape, header.dtype)
     return header.shaped(np.memmap(path, np.uint8, "r", header.start, (header.nbytes,)))
+
+
+def from_bytes(data: bytes) -> NDArray[Any]:
+    """The array of an .npy file that is in memory."""
+    header = read_header(io.BytesIO(data))
+    if header.start + header.nbytes != len(data):
+        raise ValueError(f"it declares {header.nbytes} bytes and holds {len(data) - header.start}")
+    return header.shaped(np.frombuffer(data, np.uint8, header.nbytes, header.start).copy())
 
 
 class Archive:

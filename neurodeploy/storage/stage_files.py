@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import UserError
+from neurodeploy.storage.numpy_files import from_bytes
 from neurodeploy.storage.temporary import replace_file
 
 #: Goes up whenever a stage would compute something else from the same inputs.
@@ -87,7 +88,7 @@ class StageFiles:
             data = path.with_suffix(".npy").read_bytes()
             if facts["sha256"] != digest(data, _canonical(facts["facts"])) or not whole(facts["facts"]):
                 raise ValueError("digest")
-            return np.load(BytesIO(data), allow_pickle=False), facts["facts"]
+            return from_bytes(data), facts["facts"]
         except (OSError, ValueError, KeyError, TypeError):
             self.notes.append(f"the stage file {name} was damaged and was computed again")
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -120,3 +121,28 @@ def test_the_process_ends_with_its_user() -> None:
     assert process.poll() is None
     del library
     assert process.poll() is not None
+
+
+def test_an_interrupted_request_leaves_no_answer_for_the_next() -> None:
+    library = Library(sound().to_str().encode(), "here")
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    out = library._worker.out
+    library._worker.out = type("Interrupted", (), {"readline": interrupted, "close": out.close})()
+    with pytest.raises(KeyboardInterrupt):
+        library.encode("ab")
+    with pytest.raises(ModelError, match="SIGKILL"):
+        library.encode("cd")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="has no fork")
+def test_a_fork_leaves_the_worker_alone() -> None:
+    library = Library(sound().to_str().encode(), "here")
+    child = os.fork()
+    if child == 0:
+        library._worker.close()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert library.encode("abc") == sound().encode("abc").ids

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from partitioner.stage_files import digest
 
 from neurodeploy.errors import DoesNotFit, UserError
 from partitioner import stages
@@ -225,6 +226,20 @@ def test_a_damaged_stage_file_is_computed_again_and_noted(damage: str, tmp_path:
     assert same(again, whole)
     assert any("was damaged and was computed again" in note for note in again.notes)
     assert (chips.read_bytes(), facts.read_bytes()) == good
+
+
+def test_a_forged_stage_file_is_computed_again(tmp_path: Path) -> None:
+    """Its digest is right and its header does not tokenise, which numpy says by an exception of another library."""
+    whole = run(tmp_path)
+    chips = next(tmp_path.glob("chips-*.npy"))
+    head = b"{'descr': '<i8', 'fortran_order': False, 'shape': (2,\n"
+    raw = b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head
+    facts = json.loads(chips.with_suffix(".json").read_text())
+    text = json.dumps(facts["facts"], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    chips.write_bytes(raw)
+    chips.with_suffix(".json").write_text(json.dumps(facts | {"sha256": digest(raw, text)}))
+    again = run(tmp_path)
+    assert same(again, whole) and any("was damaged and was computed again" in note for note in again.notes)
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:

@@ -77,6 +77,23 @@ def test_a_number_that_nobody_expects(
         )
 
 
+def test_numpy_remarks_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
+) -> None:
+    """Delays over a time step of 1e-320 s overflow: the error says it, without two lines of Python before it."""
+    import nir
+    import numpy as np
+
+    nodes = {
+        "in": nir.Input(np.array([2])), "d": nir.Delay(np.array([0.001, 0.002])), "w": nir.Linear(np.ones((2, 2))),
+        "n": nir.IF(*(np.full(2, value) for value in (1.0, 1.0, 0.0))), "out": nir.Output(np.array([2])),
+    }  # fmt: skip
+    nir.write(tmp_path / "x.nir", nir.NIRGraph(nodes, list(zip(nodes, list(nodes)[1:], strict=False))))
+    found = call(["convert", str(tmp_path / "x.nir"), "--dt", "1e-320", "--out", str(tmp_path / "x.nd")], capsys)
+    assert found.status == 2 and found.err.startswith("error ND1210")
+    assert [str(w.message) for w in recwarn if issubclass(w.category, RuntimeWarning)] == []
+
+
 def test_the_numbers_are_found() -> None:
     found = {(verb, option) for verb, option, _ in numbers()}
     assert {("map", "--seed"), ("run", "--steps"), ("convert", "--dt"), ("fit", "--memory-kib")} <= found
