@@ -266,10 +266,10 @@ def _open(console: Console, found: Mapping[str, Any]) -> None:
     """What a user must know before any figure: every line, in colour."""
     for line in gathered(found.get("open_questions", ())):
         say(console, f"open question: {line}", "bold yellow")
-    for line in gathered(found.get("losses", ())):
-        say(console, f"lost: {line}", "bold red")
     if found.get("command_as_meant"):
         say(console, f"type: {found['command_as_meant']}", "bold yellow")
+    for line in gathered(found.get("losses", ())):
+        say(console, f"lost: {line}", "bold red")
 
 
 def _notes(console: Console, notes: Iterable[str], style: str = "yellow") -> None:

@@ -65,8 +65,10 @@ def open_file(path: Path | str) -> Opened:
     raw = load(Path(path))
     flat = flatten(raw)
     drafts = {name: draft(node, name in flat.through, raw.notes) for name, node in flat.nodes.items()}
-    spoken = _own_step(raw) or gains.step_meant(drafts.values())
-    return Opened(raw, flat, drafts, recognise(drafts, spoken.step if spoken else None), spoken)
+    spoken = gains.step_meant(drafts.values())
+    writer = recognise(drafts, spoken.step if spoken else None)
+    own = _own_step(raw)  # such a file says itself what it means, whatever it was converted from
+    return Opened(raw, flat, drafts, None if own else writer, own or spoken)
 
 
 def _own_step(raw: Raw) -> gains.Spoken | None:
