@@ -99,7 +99,8 @@ def build(
     _refuse_linear_cycles(flat, drafts)
     flattened = infer(flat, drafts, order, back, notes)
     gains.check_step(drafts.values(), dt, notes)
-    nodes = {name: _node(drafts[name], dt, gain, reset, notes) for name in order}
+    unsaid = "physical" if opened.own and gain == "auto" else gain  # our writer says where a gain is per step
+    nodes = {name: _node(drafts[name], dt, gain, unsaid, reset, notes) for name in order}
     edges: list[FloatEdge] = []
     for source in order:
         for target in flat.targets.get(source, ()):
@@ -207,7 +208,8 @@ def _refuse_linear_cycles(flat: Flat, drafts: dict[str, Draft]) -> None:
         raise ModelError("ND1209", flat.nodes[name].where, problem, "put a neuron or a delay into the cycle")
 
 
-def _node(made: Draft, dt: float, gain: str, reset: str | None, notes: list[Note]) -> FloatNode:
+def _node(made: Draft, dt: float, gain: str, unsaid: str, reset: str | None, notes: list[Note]) -> FloatNode:
+    """unsaid : the gain where the node's metadata has none, or `gain` was told."""
     kind, metadata = KINDS[made.kind], made.raw.metadata
     assert made.in_shape is not None and made.shape is not None  # `infer` has set them
     if made.kind == "delay":
@@ -215,7 +217,7 @@ def _node(made: Draft, dt: float, gain: str, reset: str | None, notes: list[Note
     for array in made.values.values():
         array.setflags(write=False)
     own = metadata.get(GAIN_KEY)
-    chosen = own if own in gains.GAINS[:2] and gain == "auto" else gain
+    chosen = own if own in gains.GAINS[:2] and gain == "auto" else unsaid
     chosen = gains.decide(made, dt, chosen, notes)
     how = reset or metadata.get(RESET_KEY, "value") if kind.spikes and made.kind != "threshold" else "value"
     if how not in RESETS:

@@ -62,23 +62,31 @@ def eval_network(
     if reference is not None:
         theirs = read_reference(reference, outputs, shapes, stream, layout, cut=steps is not None)
     late = max((row.latency for row in outputs.values()), default=0)
-    result = advance(network, engine, lengthened(stream, late), progress=progress)
-    before = None if real is None else run_float(opened, real, stream)
-    rows = None
-    if theirs is not None:
-        rows = against(theirs, outputs, result, None if before is None else before.outputs, classes)
+
+    def judged(result: NetworkResult) -> dict[str, Any]:
+        before = None if real is None else run_float(opened, real, stream)
+        in_float = None if before is None else before.outputs
+        return {
+            "reference": None if theirs is None else against(theirs, outputs, result, in_float, classes),
+            "comparison": [] if real is None or before is None else compare(opened, real, before, result, classes),
+        }
+
+    found = judged(advance(network, engine, lengthened(stream, late), progress=progress))
     conversion: Any = opened.program.conversion
     return {
         "against": SHARED if reference is None else f"{Path(reference).name}: what the framework itself computed",
-        "open_questions": [*misread(rows or []), *stream.questions, *conversion.get("open_questions", [])],
+        "open_questions": [
+            *misread(found["reference"] or []),
+            *stream.questions,
+            *conversion.get("open_questions", []),
+        ],
         "losses": conversion.get("losses", []),
         "network": network.name,
         "steps": stream.steps,
         "samples": stream.samples,
         "runner": runner,
         "labels": None if labels is None else Path(labels).name,
-        "reference": rows,
-        "comparison": [] if real is None or before is None else compare(opened, real, before, result, classes),
+        **found,
         "notes": stream.notes,
     }
 
