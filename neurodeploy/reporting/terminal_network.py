@@ -166,24 +166,22 @@ def _compared(console: Console, found: Sequence[Mapping[str, Any]], who: str, sa
     if rows:
         show_table(console, heads, rows)
     for row in found:
+        name = f"{row['population']} against the reference" if who == "reference" else row["population"]
         if row["graded"]:
             late = _some(row["latency"], "step")
             worst = f"at most {units.percent(row['worst'], 2)} of the largest value"
-            say(console, f"{row['population']}: values, {late} later, differ by {worst}")
-        _decision(console, row, who, samples)
+            say(console, f"{name}: values, {late} later, differ by {worst}")
+        _decision(console, name, row, who, samples)
 
 
-def _decision(console: Console, row: Mapping[str, Any], who: str, samples: int) -> None:
-    share = units.percent(row["same_decision"] / samples)
-    say(
-        console,
-        f"{row['population']}: same most active neuron in {row['same_decision']} of {samples} samples ({share})",
-    )
+def _decision(console: Console, name: str, row: Mapping[str, Any], who: str, samples: int) -> None:
+    same = f"{row['same_decision']} of {samples} samples ({units.percent(row['same_decision'] / samples)})"
+    say(console, f"{name}: same most active neuron in {same}")
     if row["chip_correct"] is not None:
         right = (f"{side} {units.percent(row[f'{side}_correct'] / samples)}" for side in (who, "chip"))
-        say(console, f"{row['population']}: right class {', '.join(right)}")
+        say(console, f"{name}: right class {', '.join(right)}")
     if row.get("early"):
-        say(console, f"{row['population']}: {_some(row['early'], 'message')} before the latency was over", "yellow")
+        say(console, f"{name}: {_some(row['early'], 'message')} before the latency was over", "yellow")
 
 
 def print_verify_network(found: Mapping[str, Any], console: Console | None = None) -> None:
@@ -266,10 +264,10 @@ def _open(console: Console, found: Mapping[str, Any]) -> None:
     """What a user must know before any figure: every line, in colour."""
     for line in gathered(found.get("open_questions", ())):
         say(console, f"open question: {line}", "bold yellow")
-    for line in gathered(found.get("losses", ())):
-        say(console, f"lost: {line}", "bold red")
     if found.get("command_as_meant"):
         say(console, f"type: {found['command_as_meant']}", "bold yellow")
+    for line in gathered(found.get("losses", ())):
+        say(console, f"lost: {line}", "bold red")
 
 
 def _notes(console: Console, notes: Iterable[str], style: str = "yellow") -> None:

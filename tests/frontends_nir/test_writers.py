@@ -99,6 +99,26 @@ def test_a_file_of_ours_keeps_its_step_and_asks_nothing(tmp_path: Path) -> None:
         read_as(tmp_path / "own.nir", 2e-3)
 
 
+@pytest.mark.parametrize("gain", ["physical", "per-step"])
+def test_a_file_of_ours_keeps_the_gain_that_was_told(gain: str, tmp_path: Path) -> None:
+    """R = 1 of an IF would be taken per step: `eval` reads the float network back and must have what was converted."""
+    network = read(save(tmp_path, chain(nir.IF(ones(1, 2), ones(0.01, 2)))), 1e-3, gain=gain)
+    write(network, tmp_path / "own.nir")
+    again = read(tmp_path / "own.nir", 1e-3)
+    assert [node.gain for node in again.nodes.values() if node.kind == "if"] == [gain]
+
+
+def test_a_file_of_ours_is_no_frameworks_whatever_it_came_from(tmp_path: Path) -> None:
+    """Its reset one step later is in it as nodes: to read it as snnTorch's would add them again."""
+    meant = read_as(FIXTURES / "snntorch" / "lif_subtract.nir", None, "snntorch")
+    write(meant, tmp_path / "own.nir")
+    assert open_file(tmp_path / "own.nir").writer is None
+    again = read_as(tmp_path / "own.nir", 1e-4)
+    assert set(again.nodes) == set(meant.nodes) and again.nodes["1"].reset == "subtract"
+    with pytest.raises(ModelError, match="ND1270"):
+        read_as(tmp_path / "own.nir", 1e-4, "snntorch")
+
+
 def test_a_tau_shorter_than_the_step_names_the_command_too() -> None:
     with pytest.raises(ModelError) as error:
         read_as(FIXTURES / "spikingjelly" / "lif.nir", 1e-3)

@@ -11,6 +11,7 @@ import pytest
 
 from neurodeploy import pipeline
 from neurodeploy.errors import UserError
+from tests.interchange.cells import FIXTURES
 from tests.pipeline_spiking.networks import DT, OUTPUTS, SAMPLES, STEPS, Files
 from tests.tiny import call
 
@@ -98,3 +99,23 @@ def test_layouts_that_say_nothing(files: Files, tmp_path: Path, capsys: pytest.C
     assert found.status == 2 and found.err.startswith("error ND3261 --layout")
     found = call(["export", str(files.plain_nd), "--layout", "time-first", "--out", str(tmp_path / "x.nir")], capsys)
     assert found.status == 2 and found.err.startswith("error ND3261 --layout")
+
+
+def test_membranes_are_a_reference_of_an_output_without_spikes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Norse's own readout: the float network is it but for float32, the chip but for its integers."""
+    recorded = dict(np.load(FIXTURES / "norse" / "li.npz"))
+    np.save(tmp_path / "in.npy", recorded["input"])
+    pipeline.convert_network(
+        FIXTURES / "norse" / "li.nir", tmp_path / "li.nd", source="norse", calibration=tmp_path / "in.npy"
+    )
+    for name, factor in (("right", 1.0), ("wrong", 1.1)):
+        np.save(tmp_path / f"{name}.npy", factor * recorded["v.3"])
+        given = {"input": tmp_path / "in.npy", "reference": tmp_path / f"{name}.npy"}
+        found = pipeline.eval_network(tmp_path / "li.nd", **given)
+        (row,) = found["reference"]
+        assert (row["worst"] < 0.01) == (row["float_worst"] < 1e-5) == (name == "right")
+        assert any("before any rounding" in line for line in found["open_questions"]) == (name == "wrong")
+    arguments = ["--input", str(tmp_path / "in.npy"), "--reference", str(tmp_path / "right.npy")]
+    assert "output against the reference: values" in call(["eval", str(tmp_path / "li.nd"), *arguments], capsys).out

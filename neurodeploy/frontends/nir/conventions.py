@@ -65,6 +65,11 @@ def read_as(
             problem = "reset='subtract-next', v_reset and unit_gain repair what a framework left out, and none is named"
             raise ModelError("ND1270", path, problem, f"give a source of {', '.join(CONVENTIONS)}")
         network = _with_unsaid(opened, build(opened, dt, gain=gain, reset=reset, call=call), reset)
+    elif opened.own:
+        problem = (
+            "was written by neurodeploy, with all that NIR leaves open: a framework's conventions would come twice"
+        )
+        raise ModelError("ND1270", path, problem, "leave the source out")
     else:
         step, notes = _step(opened, dt, source)
         network = build(opened, step, gain=gain, call=call)

@@ -65,8 +65,10 @@ def open_file(path: Path | str) -> Opened:
     raw = load(Path(path))
     flat = flatten(raw)
     drafts = {name: draft(node, name in flat.through, raw.notes) for name, node in flat.nodes.items()}
-    spoken = _own_step(raw) or gains.step_meant(drafts.values())
-    return Opened(raw, flat, drafts, recognise(drafts, spoken.step if spoken else None), spoken)
+    spoken = gains.step_meant(drafts.values())
+    writer = recognise(drafts, spoken.step if spoken else None)
+    own = _own_step(raw)  # such a file says itself what it means, whatever it was converted from
+    return Opened(raw, flat, drafts, None if own else writer, own or spoken)
 
 
 def _own_step(raw: Raw) -> gains.Spoken | None:
@@ -97,7 +99,8 @@ def build(
     _refuse_linear_cycles(flat, drafts)
     flattened = infer(flat, drafts, order, back, notes)
     gains.check_step(drafts.values(), dt, notes)
-    nodes = {name: _node(drafts[name], dt, gain, reset, notes) for name in order}
+    unsaid = "physical" if opened.own and gain == "auto" else gain  # our writer says where a gain is per step
+    nodes = {name: _node(drafts[name], dt, gain, unsaid, reset, notes) for name in order}
     edges: list[FloatEdge] = []
     for source in order:
         for target in flat.targets.get(source, ()):
@@ -205,7 +208,8 @@ def _refuse_linear_cycles(flat: Flat, drafts: dict[str, Draft]) -> None:
         raise ModelError("ND1209", flat.nodes[name].where, problem, "put a neuron or a delay into the cycle")
 
 
-def _node(made: Draft, dt: float, gain: str, reset: str | None, notes: list[Note]) -> FloatNode:
+def _node(made: Draft, dt: float, gain: str, unsaid: str, reset: str | None, notes: list[Note]) -> FloatNode:
+    """unsaid : the gain where the node's metadata has none, or `gain` was told."""
     kind, metadata = KINDS[made.kind], made.raw.metadata
     assert made.in_shape is not None and made.shape is not None  # `infer` has set them
     if made.kind == "delay":
@@ -213,7 +217,7 @@ def _node(made: Draft, dt: float, gain: str, reset: str | None, notes: list[Note
     for array in made.values.values():
         array.setflags(write=False)
     own = metadata.get(GAIN_KEY)
-    chosen = own if own in gains.GAINS[:2] and gain == "auto" else gain
+    chosen = own if own in gains.GAINS[:2] and gain == "auto" else unsaid
     chosen = gains.decide(made, dt, chosen, notes)
     how = reset or metadata.get(RESET_KEY, "value") if kind.spikes and made.kind != "threshold" else "value"
     if how not in RESETS:

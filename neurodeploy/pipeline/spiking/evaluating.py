@@ -65,26 +65,30 @@ def eval_network(
         theirs = read_reference(reference, outputs, shapes, stream, layout, cut=steps is not None)
     late = max((row.latency for row in outputs.values()), default=0)
 
-    def both_sides(result: NetworkResult) -> tuple[list[dict[str, Any]] | None, list[dict[str, Any]]]:
+    def judged(result: NetworkResult) -> dict[str, Any]:
         before = None if real is None else run_float(opened, real, stream)
-        own = [] if real is None or before is None else compare(opened, real, before, result, classes)
-        if theirs is None:
-            return None, own
-        return against(theirs, outputs, result, None if before is None else before.outputs, classes), own
+        in_float = None if before is None else before.outputs
+        return {
+            "reference": None if theirs is None else against(theirs, outputs, result, in_float, classes),
+            "comparison": [] if real is None or before is None else compare(opened, real, before, result, classes),
+        }
 
-    rows, comparison = run_kept(opened, network, engine, lengthened(stream, late), runner, both_sides, progress)
+    found = run_kept(opened, network, engine, lengthened(stream, late), runner, judged, progress)
     conversion: Any = opened.program.conversion
     return {
         "against": SHARED if reference is None else f"{Path(reference).name}: what the framework itself computed",
-        "open_questions": [*misread(rows or []), *stream.questions, *conversion.get("open_questions", [])],
+        "open_questions": [
+            *misread(found["reference"] or []),
+            *stream.questions,
+            *conversion.get("open_questions", []),
+        ],
         "losses": conversion.get("losses", []),
         "network": network.name,
         "steps": stream.steps,
         "samples": stream.samples,
         "runner": runner,
         "labels": None if labels is None else Path(labels).name,
-        "reference": rows,
-        "comparison": comparison,
+        **found,
         "notes": stream.notes,
     }
 
