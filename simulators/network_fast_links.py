@@ -105,7 +105,7 @@ class Link:
             return wiring
         if traffic.frames < PRODUCT_FRAMES:
             return None
-        events, product = wiring.cost(traffic, not clear)
+        events, product = wiring.cost(traffic, bound, not clear)
         return wiring if product < events else None
 
     def _sums(self, kind: type) -> tuple[NDArray[np.int32] | NDArray[np.int64], NDArray[np.bool_]]:

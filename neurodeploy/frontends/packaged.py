@@ -1,6 +1,6 @@
 """Models and texts by name: GGUF files inside installed Python packages, the embedded demo, texts in the cache folder.
 
-The cache folder is ``$NEURODEPLOY_CACHE``, or ``~/.cache/neurodeploy``. Nothing is fetched here: a package that is
+The cache folder is that of `neurodeploy.cache`. Nothing is fetched here: a package that is
 missing is an error (ND1002) with the command that installs it.
 """
 
@@ -9,12 +9,11 @@ from __future__ import annotations
 import difflib
 import hashlib
 import importlib.util
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from neurodeploy.cache import cache_folder, written_aside
 from neurodeploy.errors import ModelError
 
 DEMO = "demo"
@@ -79,12 +78,6 @@ TEXTS: Mapping[str, str] = {
     "britannica": "the article Shakespeare of the Encyclopaedia Britannica of 1911, proofread pages (public domain)",
     "milton": "poems and Areopagitica (Project Gutenberg texts, public domain)",
 }
-
-
-def cache_folder() -> Path:
-    """Where assembled models and texts are kept; not made here."""
-    chosen = os.environ.get("NEURODEPLOY_CACHE")
-    return Path(chosen) if chosen else Path.home() / ".cache" / "neurodeploy"
 
 
 def resolve(name_or_path: str | Path) -> Path:
@@ -167,18 +160,6 @@ def _join(model: Packaged, parts: list[Path], target: Path) -> None:
         if digest.hexdigest() != model.sha256:
             problem = f"its parts give sha256 {digest.hexdigest()}, {model.sha256} is right"
             raise ModelError("ND1004", model.name, problem, f"{model.install} --force-reinstall")
-
-
-@contextmanager
-def written_aside(target: Path) -> Iterator[Path]:
-    """A temporary name beside `target`, renamed to it at the end: nobody ever sees half a file."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    aside = target.parent / f".{target.name}.{os.getpid()}.part"
-    try:
-        yield aside
-        aside.replace(target)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def texts() -> dict[str, Path]:

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from neurodeploy.cache import cache_folder
 from neurodeploy.frontends.lavadl import read_net, write_net
-from neurodeploy.frontends.packaged import cache_folder
 from neurodeploy.ir.network import Network, Population, Projection
 from neurodeploy.ir.network_run import NetworkResult, NetworkRunner, Probe
 from neurodeploy.synapses import build

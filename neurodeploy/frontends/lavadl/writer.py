@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from neurodeploy.cache import written_aside
 from neurodeploy.errors import BundleError, NeurodeployError
 from neurodeploy.frontends.hdf5_guard import printable
 from neurodeploy.frontends.lavadl.compare import difference
 from neurodeploy.frontends.lavadl.encode import Fields, kernel, matrix, neuron_fields, refuse, whole_weights
 from neurodeploy.frontends.lavadl.fields import INT32_MAX
 from neurodeploy.frontends.lavadl.reader import DT, FORMAT, INPUT_NAME, NAME, TRANSFORM, read_net
-from neurodeploy.frontends.packaged import written_aside
 from neurodeploy.ir.network import Conv, Direct, Network, Population, Projection, Sparse
 from neurodeploy.neurons.registry import check_network
 

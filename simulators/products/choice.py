@@ -1,0 +1,187 @@
+"""Which exact product is the fastest here: each is tried on extreme values and timed, once for each processor.
+
+A *shape class* is (few or many rows of payloads, bits of a payload): few rows are bound by memory, many by arithmetic,
+and a product that takes 8 bits at a time needs two passes for 16. Times are processor time of one thread, so that a busy
+machine changes them little; they are kept in the cache folder under a key of the processor, its instructions as they are
+limited, and the versions of the libraries. A file that cannot be read or written costs a measurement, nothing else: times
+choose among products that have been tried for exactness in this process, so no file can change a bit of a result.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy import instructions
+from simulators.products import kept, libraries, pairs
+from simulators.products.kept import Speeds
+
+#: (rows, neurons, columns) of the two samples: a megabyte of weights read once; arithmetic that stays in the caches.
+SAMPLES: Mapping[str, tuple[int, int, int]] = {"few": (1, 1024, 1024), "many": (64, 256, 512)}
+#: Runs of a sample of which the fastest counts; a product this many times slower than the best is not run again.
+RUNS, HOPELESS = 4, 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A way to multiply: ``multiply(x, weight, bound)`` as `pairs.multiply`, x of type `digit`, weights of int8."""
+
+    name: str
+    digit: type[np.int8] | type[np.int16]
+    multiply: Callable[[NDArray[Any], NDArray[Any], int], NDArray[Any]]
+    needs_torch: bool = False
+    what: str = ""
+
+    @property
+    def passes(self) -> int:
+        """How often it runs for 16-bit payloads."""
+        return 2 // np.dtype(self.digit).itemsize
+
+    def usable(self) -> bool:
+        """Exact on extreme and on random values in this process."""
+        return not (self.needs_torch and not libraries.torch_loaded()) and _is_exact(self)
+
+
+PRODUCTS: tuple[Product, ...] = (
+    Product("int16", np.int16, pairs.multiply, what="16-bit pairs, own kernel"),
+    Product("int_mm", np.int8, libraries.int_mm, needs_torch=True, what="8-bit digits, torch._int_mm"),
+    Product("float32", np.int8, libraries.float32, what="8-bit digits, float32 in proven slices"),
+    Product("float64", np.int16, libraries.float64, what="16 bits, float64"),
+)
+
+
+@lru_cache
+def _is_exact(product: Product) -> bool:
+    top, columns = np.iinfo(product.digit), 515
+    random = np.random.default_rng(0)
+    cases: list[tuple[NDArray[Any], NDArray[Any]]] = [
+        (np.full((3, columns), x, product.digit), np.full((37, columns), weight, np.int8))
+        for x in (top.min, top.max)
+        for weight in (-128, 127)
+    ]
+    mixed = random.integers(top.min, top.max + 1, (9, columns)).astype(product.digit)
+    cases.append((mixed, random.integers(-128, 128, (37, columns)).astype(np.int8)))
+    bound = columns * 128 * -int(top.min)
+    with suppress(RuntimeError):
+        return all(
+            np.array_equal(product.multiply(x, weight, bound), x.astype(np.int64) @ weight.T.astype(np.int64))
+            for x, weight in cases
+        )
+    return False
+
+
+def shape_class(rows: int, bits: int) -> str:
+    """ "few-8", "few-16", "many-8" or "many-16"."""
+    return f"{'few' if rows < pairs.FEW else 'many'}-{8 if bits <= 8 else 16}"
+
+
+def choose(rows: int, bits: int) -> Product:
+    """The fastest exact product for so many rows of payloads of so many bits."""
+    return _fastest(shape_class(rows, bits), libraries.torch_loaded())
+
+
+@lru_cache
+def _fastest(kind: str, with_torch: bool) -> Product:
+    times = speeds()[kind]
+    return min((p for p in PRODUCTS if p.name in times), key=lambda p: times[p.name])
+
+
+def nanoseconds(rows: int, bits: int, product: Product | None = None) -> float:
+    """Of one multiply-add of payloads of so many bits, on one thread, by the product that is chosen or by another."""
+    name = (product or choose(rows, bits)).name
+    return speeds()[shape_class(rows, bits)][name]
+
+
+def speeds() -> Speeds:
+    """Nanoseconds of a multiply-add by shape class and product, of all that are exact here."""
+    return _speeds(libraries.torch_loaded())
+
+
+@lru_cache
+def _speeds(with_torch: bool) -> Speeds:
+    instructions.chosen()
+    key = kept.processor()
+    usable = [p for p in PRODUCTS if p.usable()]
+    known = kept.speeds(key)
+    if all(p.name in known.get(kind, {}) for kind in _classes() for p in usable):
+        return {kind: {p.name: known[kind][p.name] for p in usable} for kind in _classes()}
+    found = {kind: _measure(kind, usable) for kind in _classes()}
+    kept.keep(key, found)
+    return found
+
+
+def _classes() -> list[str]:
+    return [f"{size}-{bits}" for size in SAMPLES for bits in (8, 16)]
+
+
+def _measure(kind: str, products: list[Product]) -> dict[str, float]:
+    size, bits = kind.split("-")
+    rows, neurons, columns = SAMPLES[size]
+    random = np.random.default_rng(0)
+    weight = random.integers(-127, 128, (neurons, columns)).astype(np.int8)
+    work = rows * neurons * columns
+    found: dict[str, float] = {}
+    with _one_thread():
+        for product in products:
+            passes = product.passes if bits == "16" else 1
+            x = random.integers(-127, 128, (passes * rows, columns)).astype(product.digit)
+            bound = work << int(bits)
+            best = math.inf
+            for _ in range(RUNS):
+                best = min(best, _thread_ns(product, x, weight, bound) / work)
+                if best > HOPELESS * min(found.values(), default=math.inf):
+                    break
+            found[product.name] = max(best, 1e-6)
+    return found
+
+
+def _thread_ns(product: Product, x: NDArray[Any], weight: NDArray[Any], bound: int) -> float:
+    fine = time.get_clock_info("thread_time").resolution <= 1e-6
+    clock = time.thread_time_ns if fine else time.perf_counter_ns
+    began = clock()
+    product.multiply(x, weight, bound)
+    return float(clock() - began)
+
+
+@contextmanager
+def _one_thread() -> Any:
+    if not libraries.torch_loaded():
+        yield
+        return
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def report() -> dict[str, Any]:
+    """What `doctor` shows: instructions, each product with 10^9 multiply-adds a second of one thread, the choice."""
+    found = speeds()
+    return {
+        "instructions": instructions.chosen() or "all of the processor",
+        "integer_products": {
+            product.name: {
+                "is": product.what,
+                "exact": product.usable(),
+                **{
+                    f"{kind} GMAC/s": round(1 / times[product.name], 1)
+                    for kind, times in found.items()
+                    if product.name in times
+                },
+            }
+            for product in PRODUCTS
+        },
+        "fastest_product": {kind: min(times, key=times.__getitem__) for kind, times in found.items()},
+    }

@@ -1,0 +1,73 @@
+"""Measured speeds on disk, ``products.json`` in the cache folder: by processor, shape class and product."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import sys
+from contextlib import suppress
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from neurodeploy import instructions
+from neurodeploy.cache import cache_folder, written_aside
+
+Speeds = dict[str, dict[str, float]]
+
+#: Processors of which the file keeps times, and bytes of a file that is one of ours.
+KEPT, LARGEST = 32, 1 << 20
+_LIMITS = [name for limit in instructions.LIMITS.values() for name in limit.libraries]
+
+
+def processor() -> str:
+    """The processor, the instructions that we and the libraries may use, and the versions that multiply."""
+    from numba.core.registry import cpu_target
+
+    triple, name, features = (str(part) for part in cpu_target.target_context.codegen().magic_tuple())
+    on = [feature for feature in features.split(",") if feature.startswith("+")]
+    libraries = [f"{name} {metadata.version(name)}" for name in ("numpy", "numba", "torch") if name in sys.modules]
+    limits = [f"{name}={os.environ[name]}" for name in sorted(set(_LIMITS)) if name in os.environ]
+    return "; ".join([_model(), triple, name, ",".join(on), *libraries, *limits])
+
+
+def _model() -> str:
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return platform.processor() or platform.machine()
+
+
+def speeds(key: str) -> Speeds:
+    """What is kept of this processor; empty where nothing is, or nothing that `keep` would have written."""
+    return _read().get(key, {})
+
+
+def keep(key: str, found: Speeds) -> None:
+    """Keep the speeds of this processor and of those kept last; a folder that cannot be written is left alone."""
+    others = {name: value for name, value in _read().items() if name != key}
+    text = json.dumps(dict(list(others.items())[-KEPT + 1 :]) | {key: found}, indent=1)
+    with suppress(OSError, RuntimeError), written_aside(_file()) as aside:
+        aside.write_text(text, encoding="utf-8")
+
+
+def _file() -> Path:
+    return cache_folder() / "products.json"
+
+
+def _read() -> dict[str, Speeds]:
+    with suppress(OSError, ValueError, RecursionError, RuntimeError):  # RuntimeError: no home folder
+        path = _file()
+        if path.is_file() and path.stat().st_size <= LARGEST:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            return {key: value for key, value in found.items() if _sound(value)} if isinstance(found, dict) else {}
+    return {}
+
+
+def _sound(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(times, dict) and all(isinstance(ns, float) and 0 < ns < math.inf for ns in times.values())
+        for times in value.values()
+    )
