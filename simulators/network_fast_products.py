@@ -24,9 +24,11 @@ def exact_product(x: NDArray[Any], weight: NDArray[Any], bound: int) -> NDArray[
     product = _product(len(x), 8 if x.dtype == np.int8 else 16, weight, bound)
     if product is None:
         kind = np.float32 if bound < libraries.FLOAT32_END else np.float64
-        return libraries.by_floats(x, weight, kind, max(1, weight.shape[1]), np.zeros((len(x), len(weight)), np.int64))
+        out = np.empty((len(x), len(weight)), np.int64)
+        libraries.by_floats(x, weight, kind, max(1, weight.shape[1]), out)
+        return out
     # No digit exceeds its payload, so the bound holds for each plane of digits too.
-    planes = [product.multiply(digit, weight, bound) for digit in digits(x, product.digit)]
+    planes = [product(digit, weight, bound) for digit in digits(x, product.digit)]
     if len(planes) == 1:
         return planes[0]
     total = planes[0].astype(np.int64)

@@ -32,11 +32,11 @@ RUNS, HOPELESS = 4, 3.0
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """A way to multiply: ``multiply(x, weight, bound)`` as `pairs.multiply`, x of type `digit`, weights of int8."""
+    """A way to multiply: ``multiply(x, weight, out)`` as `pairs.multiply`, x of type `digit`, weights of int8."""
 
     name: str
     digit: type[np.int8] | type[np.int16]
-    multiply: Callable[[NDArray[Any], NDArray[Any], int], NDArray[Any]]
+    multiply: Callable[[NDArray[Any], NDArray[Any], NDArray[Any]], None]
     needs_torch: bool = False
     what: str = ""
 
@@ -44,6 +44,18 @@ class Product:
     def passes(self) -> int:
         """How often it runs for 16-bit payloads."""
         return 2 // np.dtype(self.digit).itemsize
+
+    def sums(self, bound: int) -> type[np.int32] | type[np.int64]:
+        """What holds sums of which no terms' magnitudes add up to more than `bound`; of 8 bits by 8, fewer than 2**17."""
+        return np.int32 if bound < 2**31 or self.digit is np.int8 else np.int64
+
+    def __call__(self, x: NDArray[Any], weight: NDArray[Any], bound: int) -> NDArray[Any]:
+        """The product in an array of its own."""
+        kind = np.dtype(self.sums(bound))
+        flat = pairs.room(x.shape[0] * weight.shape[0] * kind.itemsize, pairs.SUMS_PAST)
+        out = flat.view(kind).reshape(x.shape[0], weight.shape[0])
+        self.multiply(x, weight, out)
+        return out
 
     def usable(self) -> bool:
         """Exact on extreme and on random values in this process."""
@@ -72,7 +84,7 @@ def _is_exact(product: Product) -> bool:
     bound = columns * 128 * -int(top.min)
     with suppress(RuntimeError):
         return all(
-            np.array_equal(product.multiply(x, weight, bound), x.astype(np.int64) @ weight.T.astype(np.int64))
+            np.array_equal(product(x, weight, bound), x.astype(np.int64) @ weight.T.astype(np.int64))
             for x, weight in cases
         )
     return False
@@ -133,21 +145,21 @@ def _measure(kind: str, products: list[Product]) -> dict[str, float]:
         for product in products:
             passes = product.passes if bits == "16" else 1
             x = random.integers(-127, 128, (passes * rows, columns)).astype(product.digit)
-            bound = work << int(bits)
+            out = pairs.room(4 * len(x) * neurons, pairs.SUMS_PAST).view(np.int32).reshape(len(x), neurons)
             best = math.inf
             for _ in range(RUNS):
-                best = min(best, _thread_ns(product, x, weight, bound) / work)
+                best = min(best, _thread_ns(product, x, weight, out) / work)
                 if best > HOPELESS * min(found.values(), default=math.inf):
                     break
             found[product.name] = max(best, 1e-6)
     return found
 
 
-def _thread_ns(product: Product, x: NDArray[Any], weight: NDArray[Any], bound: int) -> float:
+def _thread_ns(product: Product, x: NDArray[Any], weight: NDArray[Any], out: NDArray[Any]) -> float:
     fine = time.get_clock_info("thread_time").resolution <= 1e-6
     clock = time.thread_time_ns if fine else time.perf_counter_ns
     began = clock()
-    product.multiply(x, weight, bound)
+    product.multiply(x, weight, out)
     return float(clock() - began)
 
 

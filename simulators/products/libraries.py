@@ -34,30 +34,29 @@ def _floats(x: NDArray[Any], weight: NDArray[Any], kind: Any) -> NDArray[Any]:
     return np.asarray(x.astype(kind) @ weight.astype(kind).T)
 
 
-def by_floats(x: NDArray[Any], weight: NDArray[Any], kind: Any, columns: int, out: NDArray[Any]) -> NDArray[Any]:
-    """Adds to `out` (m, n) the product of x (m, k) with the transpose of weight (n, k), `columns` at a time in that type."""
+def by_floats(x: NDArray[Any], weight: NDArray[Any], kind: Any, columns: int, out: NDArray[Any]) -> None:
+    """out (m, n) = x (m, k) times the transpose of weight (n, k), so many columns at a time in that type."""
     height = max(1, TILE // max(1, min(columns, weight.shape[1])))
+    out[:] = 0
     for begin in range(0, weight.shape[1], columns):
         left = np.ascontiguousarray(x[:, begin : min(begin + columns, weight.shape[1])])
         for row in range(0, weight.shape[0], height):
             part = weight[row : row + height, begin : begin + columns]
             out[:, row : row + height] += _floats(left, part, kind).astype(out.dtype)
-    return out
 
 
-def float32(x: NDArray[np.int8], weight: NDArray[np.int8], bound: int) -> NDArray[Any]:
-    """x (m, k) times the transpose of weight (n, k), both int8, k < 2**17: in slices of 1 024 columns."""
-    return by_floats(x, weight, np.float32, FLOAT32_COLUMNS, np.zeros((len(x), len(weight)), np.int32))
+def float32(x: NDArray[np.int8], weight: NDArray[np.int8], out: NDArray[Any]) -> None:
+    """As `pairs.multiply` for int8 alone: in slices of 1 024 columns."""
+    by_floats(x, weight, np.float32, FLOAT32_COLUMNS, out)
 
 
-def float64(x: NDArray[Any], weight: NDArray[Any], bound: int) -> NDArray[Any]:
-    """x (m, k) times the transpose of weight (n, k) where no sum of magnitudes exceeds `bound`, which is below 2**53."""
-    out = np.zeros((len(x), len(weight)), np.int32 if bound < 2**31 else np.int64)
-    return by_floats(x, weight, np.float64, max(1, weight.shape[1]), out)
+def float64(x: NDArray[Any], weight: NDArray[Any], out: NDArray[Any]) -> None:
+    """As `pairs.multiply`; below 2**30 columns no sum reaches 2**53."""
+    by_floats(x, weight, np.float64, max(1, weight.shape[1]), out)
 
 
-def int_mm(x: NDArray[np.int8], weight: NDArray[np.int8], bound: int) -> NDArray[Any]:
-    """x (m, k) times the transpose of weight (n, k), both int8, k < 2**17, by `torch._int_mm`.
+def int_mm(x: NDArray[np.int8], weight: NDArray[np.int8], out: NDArray[Any]) -> None:
+    """As `pairs.multiply` for int8 alone, k < 2**17, by `torch._int_mm`.
 
     It runs on the 8-bit dot-product units where the processor has them; without them some libraries pass through saturating
     16-bit sums. With a single column `torch._int_mm` (2.13.0, CPU) returns wrong sums for a transposed right side of two
@@ -65,7 +64,10 @@ def int_mm(x: NDArray[np.int8], weight: NDArray[np.int8], bound: int) -> NDArray
     """
     import torch
 
+    left, right = torch.from_numpy(x), torch.from_numpy(weight).t()
     if weight.shape[1] <= 1:
-        return float32(x, weight, bound)
-    found: NDArray[Any] = torch._int_mm(torch.from_numpy(x), torch.from_numpy(weight).t()).numpy()
-    return found
+        float32(x, weight, out)
+    elif out.dtype == np.int32:
+        torch._int_mm(left, right, out=torch.from_numpy(out))
+    else:
+        out[:] = torch._int_mm(left, right).numpy()

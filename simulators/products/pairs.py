@@ -20,6 +20,11 @@ GROUP = 2 * PANEL
 #: Columns at a time: widened weights of a group stay in the first-level cache. No 32-bit lane of a tile can overflow, as a
 #: lane has at most a fourth of the columns: 160 * 2**15 * 2**7 < 2**31.
 CUT = 640
+#: Payloads at a time: so many rows of `CUT` columns stay in the second-level cache, and widening weights is a hundredth.
+TALL = 128
+#: Bytes of a cache line, and where sums best begin in one: stores at the places of aligned vectors, modulo 4 KiB, are taken
+#: for those vectors by some processors' load units, which costs up to a third (measured on Zen 4).
+LINE, SUMS_PAST = 64, 16
 #: Fewer rows of payloads than this take the weights as they are.
 FEW = 8
 
@@ -40,13 +45,14 @@ def _widen(weight: Any, first: int, last: int, begin: int, end: int, columns: in
 
 @jit
 def _panels(
-    x: Any, column: int, b: Any, row: int, kb: int, steps: int, fresh: bool, out: Any, to: int, stop: int, edge: Any
-) -> None:
-    """Two panels of `b` from `row` on times all payloads, to columns ``to:stop`` of `out`."""
+    x: Any, top: int, bottom: int, column: int, b: Any, row: int, kb: int, steps: int, fresh: bool, out: Any, to: int,
+    stop: int, edge: Any,
+) -> None:  # fmt: skip
+    """Two panels of `b` from `row` on times payloads ``top:bottom``, to columns ``to:stop`` of `out`."""
     paired = width() == WIDEST  # the longest vectors come with 32 registers, enough for two payloads at a time
-    i = 0
-    while i < x.shape[0]:
-        both = paired and i + 2 <= x.shape[0]
+    i = top
+    while i < bottom:
+        both = paired and i + 2 <= bottom
         for n in range(0, GROUP, PANEL):
             y = to + n
             if y + PANEL <= stop:
@@ -68,45 +74,53 @@ def _multiply(part: int, parts: int, x: Any, weight: Any, out: Any) -> None:
     step = width()
     groups = (rows + GROUP - 1) // GROUP
     first, last = groups * part // parts * GROUP, min(groups * (part + 1) // parts * GROUP, rows)
-    buffer, edge = np.empty((GROUP, CUT), np.int16), np.zeros((1, PANEL), out.dtype)
+    room, edge = np.empty(GROUP * CUT + WIDEST, np.int16), np.zeros((1, PANEL), out.dtype)
+    aligned = -room.ctypes.data % (2 * WIDEST) // 2  # vectors that cross cache lines cost a third of the speed
+    buffer = room[aligned : aligned + GROUP * CUT].reshape(GROUP, CUT)
     direct = x.shape[0] < FEW and weight.strides[1] == weight.itemsize
-    for begin in range(0, columns, CUT):
-        end = min(begin + CUT, columns)
-        for to in range(first, last, GROUP):
-            stop = min(to + GROUP, last)
-            fresh, left = begin == 0, begin
-            if direct and stop - to == GROUP and end - begin >= step:
-                steps = (end - begin) // step
-                _panels(x, begin, weight, to, begin, steps, fresh, out, to, stop, edge)
-                fresh, left = False, begin + steps * step
-            if left < end:
-                steps = (end - left + step - 1) // step
-                _widen(weight, to, stop, left, end, steps * step, buffer)
-                _panels(x, left, buffer, 0, 0, steps, fresh, out, to, stop, edge)
+    for top in range(0, x.shape[0], TALL):
+        bottom = min(top + TALL, x.shape[0])
+        for begin in range(0, columns, CUT):
+            end = min(begin + CUT, columns)
+            for to in range(first, last, GROUP):
+                stop = min(to + GROUP, last)
+                fresh, left = begin == 0, begin
+                if direct and stop - to == GROUP and end - begin >= step:
+                    steps = (end - begin) // step
+                    _panels(x, top, bottom, begin, weight, to, begin, steps, fresh, out, to, stop, edge)
+                    fresh, left = False, begin + steps * step
+                if left < end:
+                    steps = (end - left + step - 1) // step
+                    _widen(weight, to, stop, left, end, steps * step, buffer)
+                    _panels(x, top, bottom, left, buffer, 0, 0, steps, fresh, out, to, stop, edge)
+
+
+def room(size: int, past: int = 0) -> NDArray[np.uint8]:
+    """So many bytes, `past` bytes after the beginning of a cache line; nothing is known of what is in them."""
+    found = np.empty(size + 2 * LINE, np.uint8)
+    begin = -found.ctypes.data % LINE + past
+    return found[begin : begin + size]
 
 
 def padded(shape: tuple[int, int]) -> NDArray[np.int16]:
     """Room for payloads (n, columns): the zeroed columns behind them complete the last vector, and the first is aligned."""
     n, columns = shape[0], -(-shape[1] // WIDEST) * WIDEST
-    room = np.empty(n * columns + WIDEST, np.int16)
-    begin = -room.ctypes.data % (2 * WIDEST) // 2
-    found = room[begin : begin + n * columns].reshape(n, columns)
+    found = room(2 * n * columns).view(np.int16).reshape(n, columns)
     found[:, shape[1] :] = 0
     return found
 
 
-def multiply(x: NDArray[Any], weight: NDArray[Any], bound: int) -> NDArray[Any]:
-    """x (m, k) int8 or int16 times the transpose of weight (n, k) int8 -> (m, n), int32 where `bound` allows, else int64.
+def multiply(x: NDArray[Any], weight: NDArray[Any], out: NDArray[Any]) -> None:
+    """out (m, n) = x (m, k) int8 or int16 times the transpose of weight (n, k) int8.
 
-    `bound` : no sum of the magnitudes of the terms exceeds it. Weights of int16 need one below 2**31. `x` may come with the
-    columns that `padded` adds.
+    `out` : int64, or int32 where no sum can leave it. Weights of int16 go into int32 alone. `x` may come with the columns
+    that `padded` adds.
     """
-    columns = weight.shape[1]
+    if not weight.shape[1]:
+        out[:] = 0
+        return
     if x.dtype != np.int16 or x.shape[1] % WIDEST or not x.flags.c_contiguous:
-        whole = padded((x.shape[0], columns))
+        whole = padded((x.shape[0], weight.shape[1]))
         whole[:, : x.shape[1]] = x
         x = whole
-    make = np.empty if columns else np.zeros
-    out = make((x.shape[0], weight.shape[0]), np.int32 if bound < 2**31 else np.int64)
     split(_multiply, x.shape[0] * weight.size // 8, x, weight, out)
-    return out

@@ -170,10 +170,16 @@ def _tile(rows: int) -> Any:
             to, kind = at(8, rows), ir.IntType(kinds[8].dtype.bitwidth)
             is_fresh = context.cast(builder, arguments[7], kinds[7], types.boolean)
             for row in range(rows):
-                for n, total in enumerate(_totals(builder, sums[row], kind)):
-                    pointer = to.pointer(row, _I64(4 * n), total.type)
-                    before = builder.load(pointer, align=to.item)
-                    builder.store(builder.select(is_fresh, total, builder.add(before, total)), pointer, align=to.item)
+                totals = _totals(builder, sums[row], kind)
+                pointers = [to.pointer(row, _I64(4 * n), total.type) for n, total in enumerate(totals)]
+                with builder.if_else(is_fresh) as (first, later):
+                    with first:  # nothing is read of what is in no cache yet
+                        for total, pointer in zip(totals, pointers, strict=True):
+                            builder.store(total, pointer, align=to.item)
+                    with later:
+                        for total, pointer in zip(totals, pointers, strict=True):
+                            before = builder.load(pointer, align=to.item)
+                            builder.store(builder.add(before, total), pointer, align=to.item)
             return context.get_dummy_value()
 
         return types.void(a, i, ka, b, j, kb, steps, fresh, out, x, y), generate

@@ -27,6 +27,7 @@ from tests.simulators.test_bits import same
 #: One that is not exact on this processor has no bits to compare; our own and the floats are on every processor.
 HERE = [pytest.param(p, id=p.name) for p in PRODUCTS if p.usable()]
 #: (payloads, neurons, columns): single ones, the edges of vectors (8, 16, 32), of panels and groups, of columns at a time.
+PAIRS = PRODUCTS[0]
 SHAPES = [
     (1, 1, 1), (3, 2, 1), (1, 17, 7), (2, 8, 16), (7, 16, 31), (8, 15, 32), (9, 33, 33), (5, 40, 639), (8, 40, 640),
     (11, 24, 641), (1, 50, 1300), (20, 9, 2049), (64, 1, 64), (33, 100, 3),
@@ -65,7 +66,7 @@ def test_shapes_and_extremes(product: Product, shape: tuple[int, int, int]) -> N
             wanted = exact(x, weight)
             for stored in (weight, np.asfortranarray(weight)):
                 for bound in (largest(x, weight), 1 << 45):
-                    found = product.multiply(x, stored, bound)
+                    found = product(x, stored, bound)
                     assert found.dtype in (np.int32, np.int64)
                     assert np.array_equal(found, wanted), (payload, value, bound)
 
@@ -84,9 +85,7 @@ def test_pairs_on_random_shapes(
     x = random.integers(-100, 101, (rows, columns)).astype(payloads)
     stored = random.integers(-most, most + 1, (neurons + 5, columns)).astype(weights)
     if largest(x, stored) < 2**31:
-        assert np.array_equal(
-            pairs.multiply(x, stored[3 : 3 + neurons], largest(x, stored)), exact(x, stored[3 : 3 + neurons])
-        )
+        assert np.array_equal(PAIRS(x, stored[3 : 3 + neurons], largest(x, stored)), exact(x, stored[3 : 3 + neurons]))
 
 
 def test_parts_of_threads_do_not_change_bits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,7 +95,7 @@ def test_parts_of_threads_do_not_change_bits(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("neurodeploy.hostops.threads.GRAIN", 1)
     torch.set_num_threads(3)
     try:
-        assert np.array_equal(pairs.multiply(x, weight, 1 << 40), exact(x, weight))
+        assert np.array_equal(PAIRS(x, weight, 1 << 40), exact(x, weight))
     finally:
         torch.set_num_threads(1)
 
@@ -131,7 +130,8 @@ def test_spiking_networks_with_each_product(monkeypatch: pytest.MonkeyPatch, pro
 
 LIMITED = """
 import sys
-from simulators.products import pairs, tiles
+from simulators.products import tiles
+from simulators.products.choice import PRODUCTS
 if sys.argv[1] == "none":
     tiles._pair_instruction = lambda codegen: (4, "")
 import numpy as np
@@ -141,7 +141,7 @@ for shape in ((3, 37, 515), (1, 20, 64), (9, 16, 700)):
         a = random.integers(-32768, 32768, (shape[0], shape[2])) if x is None else np.full((shape[0], shape[2]), x)
         b = random.integers(-128, 128, shape[1:]) if x is None else np.full(shape[1:], -128)
         a, b = a.astype(np.int16), b.astype(np.int8)
-        assert np.array_equal(pairs.multiply(a, b, 1 << 40), a.astype(np.int64) @ b.T.astype(np.int64)), (shape, x)
+        assert np.array_equal(PRODUCTS[0](a, b, 1 << 40), a.astype(np.int64) @ b.T.astype(np.int64)), (shape, x)
 print(tiles.lanes())
 """
 
