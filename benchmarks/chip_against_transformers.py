@@ -132,15 +132,18 @@ def main() -> None:
         chip, rival = session.hybrid(bundle), transformers_model(path, options.attention)
         windows = [tokens[start : start + 512] for start in range(0, tokens.size - 511, 512)]
         seconds: dict[str, list[float]] = {"chip": [], "transformers": []}
+        processor: dict[str, list[float]] = {"chip": [], "transformers": []}
         agree = []
         with torch.no_grad():
             for window in windows:
-                began = time.perf_counter()
+                began, used = time.perf_counter(), time.process_time()
                 ours = torch.cat([part for _, part in chip.logits_chunks(window, chunk=512)])
-                between = time.perf_counter()
+                between, used_between = time.perf_counter(), time.process_time()
                 theirs = rival(torch.from_numpy(window)[None]).logits[0]
                 seconds["chip"].append(between - began)
                 seconds["transformers"].append(time.perf_counter() - between)
+                processor["chip"].append(used_between - used)
+                processor["transformers"].append(time.process_time() - used_between)
                 agree.append(float((ours.argmax(1) == theirs.argmax(1)).float().mean()))
                 del ours, theirs
     if len(windows) < 2:
@@ -153,6 +156,8 @@ def main() -> None:
     total = sum(seconds["transformers"][1:]) / sum(seconds["chip"][1:])
     spread = f"windows {min(ratios):.2f} .. {max(ratios):.2f}, median {statistics.median(ratios):.2f}"
     print(f"ratio         {total:8.2f}            {spread}")
+    used = sum(processor["transformers"][1:]) / sum(processor["chip"][1:])
+    print(f"processor     {used:8.2f}            ratio of processor time, which other work on the machine changes less")
     print(f"instructions  {instructions.chosen() or 'all'} (torch {torch.backends.cpu.get_cpu_capability()}), product "
           f"{choose(512, 16).name}, float32 {float32_speed():.1f} GMAC/s a thread")  # fmt: skip
     setting = f"threads {options.threads}, {len(windows) - 1} windows of 512"

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from neurodeploy.hostops.threads import split
 from neurodeploy.ir.network import Conv, Projection
+from simulators.network_fast_costs import slowdown
 from simulators.network_fast_products import exact_product, passes, possible
 from simulators.network_fast_traffic import Traffic
 from simulators.network_fast_wiring import DIGIT_NS, Multiplied
@@ -138,18 +139,22 @@ class ConvWiring(Multiplied):
             products.unpatch(spread, group, self.shape, self.taps, out)
         return out
 
+    def synaptic_events(self, traffic: Traffic) -> float:
+        stride_x, stride_y = (1, 1) if self.synapse.transposed else self.synapse.stride
+        return float(traffic.events * self.taps[0] / stride_x * self.taps[1] / stride_y * self.kernel.shape[3])
+
     def cost(self, traffic: Traffic, bound: int, wide: bool) -> tuple[float, float]:
         c = self.synapse
         stride_x, stride_y = (1, 1) if c.transposed else c.stride
         taps_x, taps_y = self.taps[0] / stride_x, self.taps[1] / stride_y
         stretches = taps_x * (1 if self.packed is not None and not wide else taps_y)
         slow = 4 if wide or self.projection.depth > 1 else 1
-        weights = taps_x * taps_y * self.kernel.shape[3]
-        events = traffic.events * slow * (stretches * STRETCH_NS + weights * WEIGHT_NS)
+        stretches_ns = traffic.events * stretches * STRETCH_NS
+        events = slow * (stretches_ns + self.synaptic_events(traffic) * WEIGHT_NS) * slowdown(True)
         pixels = c.input_shape if c.transposed else c.output_shape
         groups, width, depth = self.matrices.shape
         top = traffic.limits(self.graded)[1]
-        digits, multiply_ns = passes(top, self.matrices[0], bound, pixels[0] * pixels[1])
+        digits, multiply_ns = passes(top, self.matrices[0], bound, traffic.frames * pixels[0] * pixels[1])
         multiply = NARROW_PRODUCT * multiply_ns * digits
         element = PATCH_NS + (digits * DIGIT_NS if digits > 1 else 0.0) + width * multiply
         product = pixels[0] * pixels[1] * groups * depth * element + c.rows * SUM_NS * slow * digits

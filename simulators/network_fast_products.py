@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from simulators.products import libraries
 from simulators.products.choice import PRODUCTS, Product, choose, nanoseconds
 
+#: Nanoseconds to split a payload into two digits.
+DIGITS_NS = 12.0
 #: A product of 8-bit digits adds in 32 bits below this many columns.
 INT8_COLUMNS = 2**17
 
@@ -50,16 +52,17 @@ def passes(top: int, weight: NDArray[Any], bound: int, rows: int) -> tuple[int, 
 def _product(rows: int, bits: int, weight: NDArray[Any], bound: int) -> Product | None:
     """The product for these weights, None for floats in one piece."""
     if weight.dtype == np.int8 and weight.shape[1] < INT8_COLUMNS:
-        return choose(rows, bits)
+        return choose(rows, bits, DIGITS_NS / max(1, weight.shape[0]))
     own = PRODUCTS[0]
     return own if weight.dtype == np.int16 and bound < 2**31 else None
 
 
 def digits(x: NDArray[Any], kind: type[np.signedinteger[Any]]) -> list[NDArray[Any]]:
-    """``x = sum_d digits[d] * 2**(d * bits of kind)``: one for x of at most as many bits."""
+    """``x = sum_d digits[d] * 2**(d * bits of kind)``: one where x fits."""
     info = np.iinfo(kind)
-    if x.dtype.itemsize <= info.bits // 8:
-        return [x.astype(kind, copy=False)]
+    one = x.astype(kind, copy=False)
+    if x.dtype.itemsize <= info.bits // 8 or np.array_equal(one, x):
+        return [one]
     half, mask = 1 << (info.bits - 1), (1 << info.bits) - 1
     found: list[NDArray[Any]] = []
     rest = x.astype(np.int64)

@@ -9,12 +9,10 @@ choose among products that have been tried for exactness in this process, so no 
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -28,6 +26,8 @@ from simulators.products.kept import Speeds
 SAMPLES: Mapping[str, tuple[int, int, int]] = {"few": (1, 1024, 1024), "many": (64, 256, 512)}
 #: Runs of a sample of which the fastest counts; a product this many times slower than the best is not run again.
 RUNS, HOPELESS = 4, 3.0
+#: The time of a product that is not exact, longer than any. It is tried again before it is ever taken.
+NEVER = 1e12
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +95,15 @@ def shape_class(rows: int, bits: int) -> str:
     return f"{'few' if rows < pairs.FEW else 'many'}-{8 if bits <= 8 else 16}"
 
 
-def choose(rows: int, bits: int) -> Product:
-    """The fastest exact product for so many rows of payloads of so many bits."""
-    return _fastest(shape_class(rows, bits), libraries.torch_loaded())
+def choose(rows: int, bits: int, digits_ns: float = 0.0) -> Product:
+    """The fastest exact product for so many rows of payloads of so many bits.
 
-
-@lru_cache
-def _fastest(kind: str, with_torch: bool) -> Product:
-    times = speeds()[kind]
-    return min((p for p in PRODUCTS if p.name in times), key=lambda p: times[p.name])
+    digits_ns : what it takes to split a payload into 8-bit digits, for each multiply-add that follows.
+    """
+    times = speeds()[shape_class(rows, bits)]
+    here = [product for product in PRODUCTS if product.name in times]
+    here.sort(key=lambda p: times[p.name] + (digits_ns if bits > 8 and p.passes > 1 else 0.0))
+    return next(product for product in here if product.usable())
 
 
 def nanoseconds(rows: int, bits: int, product: Product | None = None) -> float:
@@ -113,21 +113,15 @@ def nanoseconds(rows: int, bits: int, product: Product | None = None) -> float:
 
 
 def speeds() -> Speeds:
-    """Nanoseconds of a multiply-add by shape class and product, of all that are exact here."""
+    """Nanoseconds of a multiply-add by shape class and product; `NEVER` for one that is not exact here."""
     return _speeds(libraries.torch_loaded())
 
 
 @lru_cache
 def _speeds(with_torch: bool) -> Speeds:
     instructions.chosen()
-    key = kept.processor()
-    usable = [p for p in PRODUCTS if p.usable()]
-    known = kept.speeds(key)
-    if all(p.name in known.get(kind, {}) for kind in _classes() for p in usable):
-        return {kind: {p.name: known[kind][p.name] for p in usable} for kind in _classes()}
-    found = {kind: _measure(kind, usable) for kind in _classes()}
-    kept.keep(key, found)
-    return found
+    here = [p for p in PRODUCTS if with_torch or not p.needs_torch]
+    return {kind: kept.measured(kind, [p.name for p in here], partial(_measure, kind, here)) for kind in _classes()}
 
 
 def _classes() -> list[str]:
@@ -146,21 +140,13 @@ def _measure(kind: str, products: list[Product]) -> dict[str, float]:
             passes = product.passes if bits == "16" else 1
             x = random.integers(-127, 128, (passes * rows, columns)).astype(product.digit)
             out = pairs.room(4 * len(x) * neurons, pairs.SUMS_PAST).view(np.int32).reshape(len(x), neurons)
-            best = math.inf
-            for _ in range(RUNS):
-                best = min(best, _thread_ns(product, x, weight, out) / work)
-                if best > HOPELESS * min(found.values(), default=math.inf):
+            best = NEVER
+            for _ in range(RUNS if product.usable() else 0):
+                best = min(best, kept.thread_ns(partial(product.multiply, x, weight, out)) / work)
+                if best > HOPELESS * min(found.values(), default=NEVER):
                     break
-            found[product.name] = max(best, 1e-6)
+            found[product.name] = best
     return found
-
-
-def _thread_ns(product: Product, x: NDArray[Any], weight: NDArray[Any], out: NDArray[Any]) -> float:
-    fine = time.get_clock_info("thread_time").resolution <= 1e-6
-    clock = time.thread_time_ns if fine else time.perf_counter_ns
-    began = clock()
-    product.multiply(x, weight, out)
-    return float(clock() - began)
 
 
 @contextmanager
@@ -183,17 +169,16 @@ def report() -> dict[str, Any]:
     found = speeds()
     return {
         "instructions": instructions.chosen() or "all of the processor",
-        "integer_products": {
-            product.name: {
-                "is": product.what,
-                "exact": product.usable(),
-                **{
-                    f"{kind} GMAC/s": round(1 / times[product.name], 1)
-                    for kind, times in found.items()
-                    if product.name in times
-                },
-            }
-            for product in PRODUCTS
-        },
-        "fastest_product": {kind: min(times, key=times.__getitem__) for kind, times in found.items()},
+        "integer_products": {p.name: {"is": p.what, "exact": p.usable(), **_rates(p, found)} for p in PRODUCTS},
+        "fastest_product": {kind: _of_class(kind).name for kind in found},
     }
+
+
+def _rates(product: Product, found: Speeds) -> dict[str, float]:
+    times = {kind: ns[product.name] for kind, ns in found.items() if ns.get(product.name, NEVER) < NEVER}
+    return {f"{kind} GMAC/s": round(1 / ns, 1) for kind, ns in times.items()}
+
+
+def _of_class(kind: str) -> Product:
+    size, bits = kind.split("-")
+    return choose(SAMPLES[size][0], int(bits))

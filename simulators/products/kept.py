@@ -1,4 +1,4 @@
-"""Measured speeds on disk, ``products.json`` in the cache folder: by processor, shape class and product."""
+"""Measured speeds on disk, ``products.json`` in the cache folder: by processor and what was measured; names and numbers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import math
 import os
 import platform
 import sys
+import time
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
@@ -19,6 +21,8 @@ Speeds = dict[str, dict[str, float]]
 
 #: Processors of which the file keeps times, and bytes of a file that is one of ours.
 KEPT, LARGEST = 32, 1 << 20
+#: A clock that did not move has measured this.
+SMALLEST = 1e-6
 _LIMITS = [name for limit in instructions.LIMITS.values() for name in limit.libraries]
 
 
@@ -43,6 +47,26 @@ def _model() -> str:
 def speeds(key: str) -> Speeds:
     """What is kept of this processor; empty where nothing is, or nothing that `keep` would have written."""
     return _read().get(key, {})
+
+
+def measured(kind: str, names: Iterable[str], measure: Callable[[], dict[str, float]]) -> dict[str, float]:
+    """The kept numbers of those names on this processor; if one is missing, all are measured and kept."""
+    key, wanted = processor(), tuple(names)
+    known = speeds(key)
+    if all(name in known.get(kind, {}) for name in wanted):
+        return {name: known[kind][name] for name in wanted}
+    found = {name: max(value, SMALLEST) for name, value in measure().items()}
+    keep(key, known | {kind: found})
+    return found
+
+
+def thread_ns(call: Callable[[], None]) -> float:
+    """Nanoseconds of this thread's processor time, or of the clock where the system counts threads too coarsely."""
+    fine = time.get_clock_info("thread_time").resolution <= 1e-6
+    clock = time.thread_time_ns if fine else time.perf_counter_ns
+    began = clock()
+    call()
+    return float(clock() - began)
 
 
 def keep(key: str, found: Speeds) -> None:

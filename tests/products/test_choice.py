@@ -16,21 +16,23 @@ import torch  # noqa: F401  (all products can be tried)
 
 from neurodeploy import instructions
 from neurodeploy.errors import UserError
+from neurodeploy.ir.network import Dense, Projection
+from simulators import network_fast_costs, network_fast_wiring
+from simulators.network_fast import FastNetworkRunner
+from simulators.network_fast_traffic import Traffic
+from simulators.network_fast_wiring import DenseWiring
 from simulators.products import choice, kept, libraries
 from simulators.products.choice import PRODUCTS, Product
-
-CACHES = (choice._speeds, choice._fastest)
+from tests.networks.random_networks import random_network
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty cache folder, and a process that has not measured yet."""
     monkeypatch.setenv("NEURODEPLOY_CACHE", str(tmp_path / "cache"))
-    for cached in CACHES:
-        cached.cache_clear()
+    choice._speeds.cache_clear()
     yield tmp_path / "cache"
-    for cached in CACHES:
-        cached.cache_clear()
+    choice._speeds.cache_clear()
 
 
 def timed(**ns: float) -> dict[str, dict[str, float]]:
@@ -43,6 +45,8 @@ def test_the_fastest_is_chosen_by_shape(monkeypatch: pytest.MonkeyPatch) -> None
     assert choice.choose(64, 8).name == "float32"
     assert choice.choose(64, 16).name == choice.choose(1, 8).name == "int16"
     assert choice.nanoseconds(64, 8) == 0.01
+    monkeypatch.setattr(choice, "speeds", lambda: timed(int16=0.02, float32=0.01))
+    assert choice.choose(64, 16).name == "float32" and choice.choose(64, 16, 12.0 / 500).name == "int16"
 
 
 def test_an_exact_but_slow_product_of_the_library_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +72,7 @@ def test_a_product_that_rounds_or_saturates_is_never_measured(monkeypatch: pytes
 
 def test_speeds_are_measured_once_for_a_processor(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     first = choice.speeds()
-    assert all(0 < ns < 1e6 for times in first.values() for ns in times.values())
+    assert all((0 < ns < 1e6) or ns == choice.NEVER for times in first.values() for ns in times.values())
     assert json.loads((folder / "products.json").read_text())[kept.processor()] == first
     choice._speeds.cache_clear()
     monkeypatch.setattr(choice, "_measure", lambda *_: pytest.fail("measured again"))
@@ -89,7 +93,8 @@ def test_a_damaged_file_is_measured_anew(text: str, folder: Path) -> None:
     path = folder / "products.json"
     path.write_text(text.replace('"K"', json.dumps(kept.processor())), encoding="latin-1")
     found = choice.speeds()
-    assert set(found["many-16"]) == {p.name for p in PRODUCTS if p.usable()}
+    exact = {name for name, ns in found["many-16"].items() if ns < choice.NEVER}
+    assert exact == {p.name for p in PRODUCTS if p.usable()}
     assert json.loads(path.read_text())[kept.processor()] == found
 
 
@@ -152,3 +157,41 @@ def test_a_limited_processor_uses_no_more_and_takes_no_slower_product(monkeypatc
     monkeypatch.setenv("NEURODEPLOY_ISA", "avx2")
     done = subprocess.run([sys.executable, "-c", LIMITED], capture_output=True, text=True)
     assert done.stdout == "done\n", done.stderr
+
+
+def test_events_are_measured_too_and_a_small_network_measures_nothing(
+    monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    network_fast_costs._slowdowns.cache_clear()
+    try:
+        assert 0 < network_fast_costs.slowdown(False) < 1e4 and 0 < network_fast_costs.slowdown(True) < 1e4
+        assert set(json.loads((folder / "products.json").read_text())[kept.processor()]["events"]) == {
+            "spikes",
+            "graded",
+        }
+    finally:
+        network_fast_costs._slowdowns.cache_clear()
+    monkeypatch.setattr(kept, "measured", lambda *_: pytest.fail("measured"))
+    network, inputs, steps = random_network(10_600)
+    FastNetworkRunner().run(network, inputs, steps)
+
+
+def dense_wiring(rows: int, columns: int) -> DenseWiring:
+    weight = np.random.default_rng(0).integers(-100, 101, (rows, columns)).astype(np.int8)
+    return DenseWiring(Projection("p", "a", "b", Dense(weight), graded=True))
+
+
+@pytest.mark.parametrize(
+    ("product_ns", "events", "by_product"), [(0.005, 1.0, True), (0.9, 1.0, False), (0.005, 30.0, True)]
+)
+def test_the_choice_between_events_and_a_product_follows_what_was_measured(
+    product_ns: float, events: float, by_product: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of the neurons send: with VNNI a product is faster; where it takes 0.9 ns (no VNNI), events are."""
+    monkeypatch.setattr(choice, "speeds", lambda: timed(int16=product_ns))
+    monkeypatch.setattr(network_fast_wiring, "slowdown", lambda graded: events)
+    traffic = Traffic(1, 64, 512, True, 1000)
+    traffic.payload[:, :, ::2] = 1
+    traffic.list(0, 64)
+    by_events, by_product_ns = dense_wiring(2048, 512).cost(traffic, 1 << 20, False)
+    assert (by_product_ns < by_events) is by_product

@@ -110,7 +110,7 @@ def test_no_lane_can_overflow() -> None:
 def test_the_whole_runner_with_each_product(
     monkeypatch: pytest.MonkeyPatch, product: Product, bits: int, wide: int
 ) -> None:
-    monkeypatch.setattr(fast, "choose", lambda rows, bits: product)
+    monkeypatch.setattr(fast, "choose", lambda *_: product)
     for extreme in (False, True):
         island = make_island(30, 2500, bits=bits, wide=wide, bias=True, acc_shift=10, extreme=extreme)
         for tokens in (1, 9):
@@ -120,7 +120,7 @@ def test_the_whole_runner_with_each_product(
 
 @pytest.mark.parametrize("product", HERE)
 def test_spiking_networks_with_each_product(monkeypatch: pytest.MonkeyPatch, product: Product) -> None:
-    monkeypatch.setattr(network_fast_products, "choose", lambda rows, bits: product)
+    monkeypatch.setattr(network_fast_products, "choose", lambda *_: product)
     for seed in range(10_500, 10_515):
         network, inputs, steps = random_network(seed)
         probes = all_probes(network)
