@@ -1,13 +1,14 @@
 """A limit on the processor's instructions: with ``NEURODEPLOY_ISA=avx2`` it computes as one without AVX-512 and VNNI.
 
 The limit holds for the code that we compile and for the libraries below us, each of which has a variable of its own; what is
-set already is left alone. They read it when they are loaded or first used, so the variable is set before Python starts (the
-command line) or before `neurodeploy` is imported, and that before torch and numba.
+set already is left alone. They read it when they are loaded or first used: the variable is set before Python starts, and
+`neurodeploy` is imported before anything is computed by torch or compiled by numba.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -74,3 +75,7 @@ def apply() -> None:
     if here.get(limit.features[-1]):  # a limit takes away, it gives no processor what it lacks
         os.environ.setdefault("NUMBA_CPU_NAME", limit.processor)
         os.environ.setdefault("NUMBA_CPU_FEATURES", ",".join(f"+{name}" for name in limit.features if here.get(name)))
+    if "numba" in sys.modules:  # it has read its variables, and has compiled nothing yet unless someone uses it already
+        import numba
+
+        numba.core.config.reload_config()

@@ -9,6 +9,8 @@ for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUM
 
 import pytest  # noqa: E402
 
+import neurodeploy  # noqa: E402, F401  (first of all: it passes a limit on the instructions on to torch and numba)
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_torch_thread() -> None:

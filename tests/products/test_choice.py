@@ -136,7 +136,7 @@ def test_without_torch_none_is_loaded_and_the_floats_are_numpys(monkeypatch: pyt
 
 
 LIMITED = """
-import neurodeploy, torch
+import numba, torch, neurodeploy  # in the worst order
 from simulators.products import choice, kept
 report = choice.report()
 assert report["instructions"] == "avx2", report
