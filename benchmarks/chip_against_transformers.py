@@ -5,6 +5,8 @@ window, all logits computed. The rival is `LlamaForCausalLM` of transformers wit
 weights. The figure is the ratio of the total times without each side's first window; the spread over windows is printed.
 
     python benchmarks/chip_against_transformers.py [--threads N] [--windows N] [--text FILE] [--attention eager|sdpa]
+    python benchmarks/chip_against_transformers.py --isa avx2         both programs as on a processor without VNNI
+    python benchmarks/chip_against_transformers.py --isa all avx2     one after the other, and the ratio of the two ratios
 
 OpenMP's wait policy decides how torch's second thread waits: `passive` (what the command line sets) lets our own threads
 have its core, `active` (OpenMP's default) spins and suits torch alone. Both sides run under the same policy; try both.
@@ -15,6 +17,7 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -22,6 +25,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from neurodeploy import instructions  # before torch: limits are passed on to it
 
 
 def transformers_model(path: Path, attention: str) -> Any:
@@ -60,6 +65,38 @@ def transformers_model(path: Path, attention: str) -> Any:
     return model
 
 
+def float32_speed() -> float:
+    """10^9 multiply-adds a second of the rival's matrix product: 512 tokens through its largest projection, one thread."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    left, right = torch.ones(512, 576), torch.ones(1536, 576)
+    times = []
+    for _ in range(5):
+        began = time.thread_time()
+        torch.nn.functional.linear(left, right)
+        times.append(time.thread_time() - began)
+    torch.set_num_threads(before)
+    return left.numel() * right.shape[0] / min(times) / 1e9
+
+
+def one_by_one(limits: list[str]) -> None:
+    """This script under each limit of the instructions, and how the ratios compare with the first one's."""
+    first = sys.argv.index("--isa")
+    arguments = [*sys.argv[1:first], *sys.argv[first + 1 + len(limits) :]]
+    ratios = []
+    for limit in limits:
+        variables = {name: value for name, value in os.environ.items() if name != instructions.VARIABLE}
+        variables |= {} if limit == "all" else {instructions.VARIABLE: limit}
+        command = [sys.executable, __file__, *arguments]
+        printed = subprocess.run(command, env=variables, stdout=subprocess.PIPE, text=True, check=True).stdout
+        print(printed, flush=True)
+        ratios.append(float(next(line for line in printed.splitlines() if line.startswith("ratio")).split()[1]))
+        if len(ratios) > 1:
+            print(f"ratio with {limit} / with {limits[0]}: {ratios[-1] / ratios[0]:.2f}\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=2)
@@ -68,7 +105,13 @@ def main() -> None:
     parser.add_argument("--attention", choices=("eager", "sdpa"), default="eager")
     parser.add_argument("--bundle", type=Path, help="a bundle of smollm2-135m, to save converting one")
     parser.add_argument("--wait", choices=("passive", "active"), default="passive", help="OpenMP's wait policy")
+    parser.add_argument(
+        "--isa", nargs="+", choices=("all", *instructions.LIMITS), help="limits, each in its own process"
+    )
     options = parser.parse_args()
+    if options.isa:
+        one_by_one(options.isa)
+        return
     os.environ["OMP_WAIT_POLICY"] = options.wait  # before torch is loaded
 
     import torch
@@ -76,6 +119,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     from neurodeploy.frontends.packaged import resolve, texts
     from neurodeploy.pipeline import convert, session
+    from simulators.products.choice import choose
 
     path = resolve("smollm2-135m")
     text = (options.text or texts()["britannica"]).read_text(encoding="utf-8")
@@ -88,15 +132,18 @@ def main() -> None:
         chip, rival = session.hybrid(bundle), transformers_model(path, options.attention)
         windows = [tokens[start : start + 512] for start in range(0, tokens.size - 511, 512)]
         seconds: dict[str, list[float]] = {"chip": [], "transformers": []}
+        processor: dict[str, list[float]] = {"chip": [], "transformers": []}
         agree = []
         with torch.no_grad():
             for window in windows:
-                began = time.perf_counter()
+                began, used = time.perf_counter(), time.process_time()
                 ours = torch.cat([part for _, part in chip.logits_chunks(window, chunk=512)])
-                between = time.perf_counter()
+                between, used_between = time.perf_counter(), time.process_time()
                 theirs = rival(torch.from_numpy(window)[None]).logits[0]
                 seconds["chip"].append(between - began)
                 seconds["transformers"].append(time.perf_counter() - between)
+                processor["chip"].append(used_between - used)
+                processor["transformers"].append(time.process_time() - used_between)
                 agree.append(float((ours.argmax(1) == theirs.argmax(1)).float().mean()))
                 del ours, theirs
     if len(windows) < 2:
@@ -109,6 +156,10 @@ def main() -> None:
     total = sum(seconds["transformers"][1:]) / sum(seconds["chip"][1:])
     spread = f"windows {min(ratios):.2f} .. {max(ratios):.2f}, median {statistics.median(ratios):.2f}"
     print(f"ratio         {total:8.2f}            {spread}")
+    used = sum(processor["transformers"][1:]) / sum(processor["chip"][1:])
+    print(f"processor     {used:8.2f}            ratio of processor time, which other work on the machine changes less")
+    print(f"instructions  {instructions.chosen() or 'all'} (torch {torch.backends.cpu.get_cpu_capability()}), product "
+          f"{choose(512, 16).name}, float32 {float32_speed():.1f} GMAC/s a thread")  # fmt: skip
     setting = f"threads {options.threads}, {len(windows) - 1} windows of 512"
     print(f"{setting}, attention {options.attention}, wait {options.wait}, same next token {np.mean(agree):.4f}")
 

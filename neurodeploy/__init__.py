@@ -5,7 +5,11 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from neurodeploy import instructions
+
 __version__ = "0.1.0"
+
+instructions.apply()
 
 #: One function per verb, loaded when first used: `import neurodeploy` stays fast.
 _VERBS = (

@@ -11,7 +11,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from neurodeploy import __version__, endings
+from neurodeploy import __version__, endings, instructions
 from neurodeploy import cli_options as given
 from neurodeploy.errors import DoesNotFit, NeurodeployError, UserError
 
@@ -481,6 +481,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _ended(arguments: list[str]) -> object:
     """The exit status of a call; whatever there is to say of its end has been said."""
     try:
+        instructions.chosen()
         with endings.termination_interrupts():
             status: object = app(arguments, prog_name="neurodeploy", standalone_mode=False)
         sys.stdout.flush()

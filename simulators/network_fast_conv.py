@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from neurodeploy.hostops.threads import split
 from neurodeploy.ir.network import Conv, Projection
-from simulators.network_fast_products import exact_product, possible
+from simulators.network_fast_costs import slowdown
+from simulators.network_fast_products import exact_product, passes, possible
 from simulators.network_fast_traffic import Traffic
-from simulators.network_fast_wiring import DIGIT_NS, PRODUCT_NS, Multiplied
+from simulators.network_fast_wiring import DIGIT_NS, Multiplied
 from simulators.network_kernels import conv, products
 
 #: Nanoseconds that an event costs for each stretch of weights that it adds, and for each of the weights; to clear a sum.
@@ -90,9 +91,10 @@ class ConvWiring(Multiplied):
         self.shape = (
             c.input_shape[1], c.input_shape[2], *c.output_shape, c.groups, *c.stride, *c.padding, *c.dilation
         )  # fmt: skip
-        order = (0, 4, 2, 3, 1) if c.transposed else (0, 2, 3, 4, 1)
+        # (groups, sums of a product, terms of a sum): views of the kernel unless it is transposed
+        order = (0, 2, 3, 1, 4) if c.transposed else (0, 1, 2, 3, 4)
         depth = wide if c.transposed else kx * ky * wide
-        self.matrices = np.ascontiguousarray(grouped.transpose(order)).reshape(c.groups, depth, -1)
+        self.matrices = np.ascontiguousarray(grouped.transpose(order)).reshape(c.groups, -1, depth)
 
     def clear(self, traffic: Traffic, pending: NDArray[np.int32]) -> None:
         t = traffic
@@ -121,7 +123,7 @@ class ConvWiring(Multiplied):
             return self._transposed(images, bound).reshape(n, -1)
         found = []
         for group, matrix in enumerate(self.matrices):
-            patches = np.empty((n * c.output_shape[0] * c.output_shape[1], len(matrix)), frames.dtype)
+            patches = np.empty((n * c.output_shape[0] * c.output_shape[1], matrix.shape[1]), frames.dtype)
             products.patches(images, group, self.shape, self.taps, patches)
             found.append(exact_product(patches, matrix, bound))
         return (found[0] if c.groups == 1 else np.concatenate(found, axis=1)).reshape(n, -1)
@@ -137,18 +139,23 @@ class ConvWiring(Multiplied):
             products.unpatch(spread, group, self.shape, self.taps, out)
         return out
 
-    def cost(self, traffic: Traffic, wide: bool) -> tuple[float, float]:
+    def synaptic_events(self, traffic: Traffic) -> float:
+        stride_x, stride_y = (1, 1) if self.synapse.transposed else self.synapse.stride
+        return float(traffic.events * self.taps[0] / stride_x * self.taps[1] / stride_y * self.kernel.shape[3])
+
+    def cost(self, traffic: Traffic, bound: int, wide: bool) -> tuple[float, float]:
         c = self.synapse
         stride_x, stride_y = (1, 1) if c.transposed else c.stride
         taps_x, taps_y = self.taps[0] / stride_x, self.taps[1] / stride_y
         stretches = taps_x * (1 if self.packed is not None and not wide else taps_y)
         slow = 4 if wide or self.projection.depth > 1 else 1
-        weights = taps_x * taps_y * self.kernel.shape[3]
-        events = traffic.events * slow * (stretches * STRETCH_NS + weights * WEIGHT_NS)
+        stretches_ns = traffic.events * stretches * STRETCH_NS
+        events = slow * (stretches_ns + self.synaptic_events(traffic) * WEIGHT_NS) * slowdown(True)
         pixels = c.input_shape if c.transposed else c.output_shape
-        groups, depth, width = self.matrices.shape
-        digits = self._digits(traffic)
-        multiply = NARROW_PRODUCT * PRODUCT_NS * digits * (1 if self.kernel.dtype == np.int8 else 8)
+        groups, width, depth = self.matrices.shape
+        top = traffic.limits(self.graded)[1]
+        digits, multiply_ns = passes(top, self.matrices[0], bound, traffic.frames * pixels[0] * pixels[1])
+        multiply = NARROW_PRODUCT * multiply_ns * digits
         element = PATCH_NS + (digits * DIGIT_NS if digits > 1 else 0.0) + width * multiply
         product = pixels[0] * pixels[1] * groups * depth * element + c.rows * SUM_NS * slow * digits
         return events + traffic.frames * c.rows * CLEAR_NS, traffic.frames * product

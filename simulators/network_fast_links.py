@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from neurodeploy.synapses.structure import largest_sum
 from simulators.network_fast_traffic import Traffic
-from simulators.network_fast_wiring import PRODUCT_FRAMES, Multiplied, Wiring
+from simulators.network_fast_wiring import PRODUCT_EVENTS, PRODUCT_FRAMES, Multiplied, Wiring
 from simulators.network_reference import reference_sums, shift, wrap, wrapped_sums
 
 INT32_END, INT64_END = 2**31, 2**63
@@ -103,9 +103,9 @@ class Link:
             return None
         if self.path == "gemm":
             return wiring
-        if traffic.frames < PRODUCT_FRAMES:
+        if traffic.frames < PRODUCT_FRAMES or wiring.synaptic_events(traffic) < PRODUCT_EVENTS:
             return None
-        events, product = wiring.cost(traffic, not clear)
+        events, product = wiring.cost(traffic, bound, not clear)
         return wiring if product < events else None
 
     def _sums(self, kind: type) -> tuple[NDArray[np.int32] | NDArray[np.int64], NDArray[np.bool_]]:

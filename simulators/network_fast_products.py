@@ -1,57 +1,73 @@
-"""Exact products of integer matrices, by the fastest way that is proven not to round: int8 digits, float32, float64."""
+"""Exact products of integer matrices, by the fastest way that is proven not to round (`simulators.products`)."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from simulators.int8_matmul import int8_matmul
+from simulators.products import libraries
+from simulators.products.choice import PRODUCTS, Product, choose, nanoseconds
 
-#: `int8_matmul` is exact below this many columns.
+#: Nanoseconds to split a payload into two digits.
+DIGITS_NS = 12.0
+#: A product of 8-bit digits adds in 32 bits below this many columns.
 INT8_COLUMNS = 2**17
-#: Integers up to here have no gaps in float32 and float64.
-FLOAT32_END, FLOAT64_END = 2**24, 2**53
-#: Elements of a weight matrix that are converted to a float type at a time.
-TILE = 1 << 22
 
 
 def possible(weight: NDArray[Any], bound: int) -> bool:
     """Whether `exact_product` has a way for sums whose magnitudes of terms add up to at most `bound`."""
-    return (weight.dtype == np.int8 and weight.shape[0] < INT8_COLUMNS) or bound < FLOAT64_END
+    return (weight.dtype == np.int8 and weight.shape[1] < INT8_COLUMNS) or bound < libraries.FLOAT64_END
 
 
 def exact_product(x: NDArray[Any], weight: NDArray[Any], bound: int) -> NDArray[Any]:
-    """x (n, k) int8 or int32 times weight (k, m) -> (n, m), int32 or int64, without wrapping; see `possible`."""
-    if weight.dtype == np.int8 and weight.shape[0] < INT8_COLUMNS:
-        right = torch.from_numpy(weight)
-        planes = [int8_matmul(torch.from_numpy(digit), right).numpy() for digit in digits(x)]
-        if len(planes) == 1:
-            return planes[0]
-        total = planes[0].astype(np.int64)
-        for place, plane in enumerate(planes[1:], 1):
-            total += plane.astype(np.int64) << (8 * place)
-        return total
-    kind = torch.float32 if bound < FLOAT32_END else torch.float64
-    left = torch.from_numpy(x).to(kind)
-    out = np.empty((x.shape[0], weight.shape[1]), np.int64)
-    width = max(1, TILE // max(1, weight.shape[0]))
-    for start in range(0, out.shape[1], width):
-        part = torch.from_numpy(np.ascontiguousarray(weight[:, start : start + width])).to(kind)
-        out[:, start : start + width] = (left @ part).to(torch.int64).numpy()
-    return out
+    """x (n, k) int8 or int32 times the transpose of weight (m, k) -> (n, m), int32 or int64, without wrapping."""
+    product = _product(len(x), 8 if x.dtype == np.int8 else 16, weight, bound)
+    if product is None:
+        kind = np.float32 if bound < libraries.FLOAT32_END else np.float64
+        out = np.empty((len(x), len(weight)), np.int64)
+        libraries.by_floats(x, weight, kind, max(1, weight.shape[1]), out)
+        return out
+    # No digit exceeds its payload, so the bound holds for each plane of digits too.
+    planes = [product(digit, weight, bound) for digit in digits(x, product.digit)]
+    if len(planes) == 1:
+        return planes[0]
+    total = planes[0].astype(np.int64)
+    for place, plane in enumerate(planes[1:], 1):
+        total += plane.astype(np.int64) << (8 * np.dtype(product.digit).itemsize * place)
+    return total
 
 
-def digits(x: NDArray[Any]) -> list[NDArray[np.int8]]:
-    """``x = sum_d digits[d] * 256**d`` with digits in -128..127: one for int8, up to five for int32."""
-    if x.dtype == np.int8:
-        return [x]
-    found: list[NDArray[np.int8]] = []
+def passes(top: int, weight: NDArray[Any], bound: int, rows: int) -> tuple[int, float]:
+    """(products that payloads up to `top` in magnitude take, nanoseconds of a multiply-add in each), measured here."""
+    bits = 8 if top < 128 else 16
+    product = _product(rows, bits, weight, bound)
+    if product is None:
+        return 1, nanoseconds(rows, 16, PRODUCTS[-1])
+    count = 1 + top.bit_length() // (8 * np.dtype(product.digit).itemsize)
+    return count, nanoseconds(rows, bits, product) / (product.passes if bits > 8 else 1)
+
+
+def _product(rows: int, bits: int, weight: NDArray[Any], bound: int) -> Product | None:
+    """The product for these weights, None for floats in one piece."""
+    if weight.dtype == np.int8 and weight.shape[1] < INT8_COLUMNS:
+        return choose(rows, bits, DIGITS_NS / max(1, weight.shape[0]))
+    own = PRODUCTS[0]
+    return own if weight.dtype == np.int16 and bound < 2**31 else None
+
+
+def digits(x: NDArray[Any], kind: type[np.signedinteger[Any]]) -> list[NDArray[Any]]:
+    """``x = sum_d digits[d] * 2**(d * bits of kind)``: one where x fits."""
+    info = np.iinfo(kind)
+    one = x.astype(kind, copy=False)
+    if x.dtype.itemsize <= info.bits // 8 or np.array_equal(one, x):
+        return [one]
+    half, mask = 1 << (info.bits - 1), (1 << info.bits) - 1
+    found: list[NDArray[Any]] = []
     rest = x.astype(np.int64)
     while not found or rest.any():
-        low = ((rest + 128) & 255) - 128
-        found.append(low.astype(np.int8))
-        rest = (rest - low) >> 8
+        low = ((rest + half) & mask) - half
+        found.append(low.astype(kind))
+        rest = (rest - low) >> info.bits
     return found

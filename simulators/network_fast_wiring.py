@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from neurodeploy.hostops.threads import most_parts, split
 from neurodeploy.ir.network import Dense, Projection, Sparse
 from neurodeploy.ir.packed import NARROW_ROWS, PackedTargets
-from simulators.network_fast_products import exact_product, possible
+from simulators.network_fast_costs import slowdown
+from simulators.network_fast_products import DIGITS_NS, exact_product, passes, possible
 from simulators.network_fast_traffic import Traffic
 from simulators.network_kernels import dense, products, sparse
 from simulators.network_kernels.targets import Targets
@@ -32,10 +33,12 @@ from simulators.network_kernels.targets import Targets
 TILE_ROWS = 1 << 15
 #: int16 holds the sum of so many int8 weights: 255 * 128 < 2**15.
 INT16_EVENTS = 255
-#: Nanoseconds of one synaptic event: spikes, graded, checked; of a multiply-add of a product.
-SPIKE_NS, GRADED_NS, CHECKED_NS, PRODUCT_NS = 0.017, 0.05, 0.15, 0.005
-#: A product pays from this many frames on; nanoseconds to place one sum, and to take one digit of a graded payload.
-PRODUCT_FRAMES, PLACE_NS, DIGIT_NS = 8, 0.5, 6.0
+#: Nanoseconds of one synaptic event: spikes, graded, checked, times the `slowdown` of this processor. Those of a product are
+#: measured (`network_fast_products`).
+SPIKE_NS, GRADED_NS, CHECKED_NS = 0.017, 0.05, 0.15
+#: A product, and the choice, pay from this many frames and synaptic events on; nanoseconds to place one sum, and to take one
+#: digit of a graded payload.
+PRODUCT_FRAMES, PRODUCT_EVENTS, PLACE_NS, DIGIT_NS = 8, 1 << 20, 0.5, DIGITS_NS / 2
 
 
 class Wiring(ABC):
@@ -79,7 +82,11 @@ class Multiplied(Wiring):
         """Exact sums (frames, rows) of payloads (frames, columns) by a product, delays left aside."""
 
     @abstractmethod
-    def cost(self, traffic: Traffic, wide: bool) -> tuple[float, float]:
+    def synaptic_events(self, traffic: Traffic) -> float:
+        """Synapses that the listed events drive."""
+
+    @abstractmethod
+    def cost(self, traffic: Traffic, bound: int, wide: bool) -> tuple[float, float]:
         """Estimated nanoseconds of events and of a product."""
 
     def product(self, traffic: Traffic, bound: int, clear: bool, pending: NDArray[np.int32]) -> int:
@@ -88,7 +95,7 @@ class Multiplied(Wiring):
         start, stop, depth = traffic.start, traffic.stop, self.projection.depth
         if depth == 1 and not clear:
             pending[:, start + 1 : stop + 1] = 0
-        chunk = max(1, (1 << 22) // max(1, self.projection.synapse.rows))
+        chunk = self._chunk()
         lost = 0
         for first in range(0, len(matrix), chunk):
             frames = matrix[first : first + chunk]
@@ -104,20 +111,23 @@ class Multiplied(Wiring):
 
     def _events_ns(self, traffic: Traffic, wide: bool) -> float:
         if wide or self.projection.depth > 1:
-            return CHECKED_NS
-        return GRADED_NS if self.graded and not traffic.spikes else SPIKE_NS
+            return CHECKED_NS * slowdown(True)
+        graded = self.graded and not traffic.spikes
+        return GRADED_NS * slowdown(True) if graded else SPIKE_NS * slowdown(False)
 
-    def _digits(self, traffic: Traffic) -> int:
-        return 1 + traffic.limits(self.graded)[1].bit_length() // 8
+    def _chunk(self) -> int:
+        """Frames of one product: their sums are 16 MB."""
+        return max(1, (1 << 22) // max(1, self.projection.synapse.rows))
 
 
 class DenseWiring(Multiplied):
-    """Weights by axon, (columns, rows)."""
+    """Weights by axon, (columns, rows), for events; as they are, (rows, columns), for products."""
 
     def __init__(self, projection: Projection) -> None:
         super().__init__(projection)
         synapse = projection.synapse
         assert isinstance(synapse, Dense)
+        self._by_row = synapse.weight
         self.weight = np.ascontiguousarray(synapse.weight.T)
         self.tile = min(self.weight.shape[1], TILE_ROWS)
         narrow = self.weight.dtype == np.int8
@@ -146,18 +156,21 @@ class DenseWiring(Multiplied):
         )  # fmt: skip
 
     def has_product(self, bound: int) -> bool:
-        return not self.by_synapse and possible(self.weight, bound)
+        return not self.by_synapse and possible(self._by_row, bound)
 
     def sums(self, frames: NDArray[Any], bound: int) -> NDArray[Any]:
-        return exact_product(frames, self.weight, bound)
+        return exact_product(frames, self._by_row, bound)
 
-    def cost(self, traffic: Traffic, wide: bool) -> tuple[float, float]:
+    def synaptic_events(self, traffic: Traffic) -> float:
+        return float(traffic.events * self.weight.shape[1])
+
+    def cost(self, traffic: Traffic, bound: int, wide: bool) -> tuple[float, float]:
         columns, rows = self.weight.shape
-        slow = 1 if self.weight.dtype == np.int8 else 8
-        events = traffic.events * rows * self._events_ns(traffic, wide)
+        events = self.synaptic_events(traffic) * self._events_ns(traffic, wide)
         depth = len(np.unique(self.slot)) if self.projection.depth > 1 else 1
-        digits = self._digits(traffic)
-        each = columns * digits * PRODUCT_NS * slow + PLACE_NS * (4 if wide else 1) * digits
+        top = traffic.limits(self.graded)[1]
+        digits, multiply_ns = passes(top, self._by_row, bound, min(traffic.frames, self._chunk()))
+        each = columns * digits * multiply_ns + PLACE_NS * (4 if wide else 1) * digits
         split_ns = columns * digits * DIGIT_NS if digits > 1 else 0.0
         return events, traffic.frames * depth * (rows * each + split_ns)
 

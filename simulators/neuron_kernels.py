@@ -14,14 +14,33 @@ _jit = numba.njit(nogil=True, cache=True, boundscheck=False)
 
 
 @_jit  # type: ignore[untyped-decorator]
-def single_digit(part: int, parts: int, payload: Any, planes: Any, events: Any, limit: int, too_large: Any) -> None:
-    """Copy an int16 payload of at most 8 bits to int8; add events by axon, and how many payloads exceed `limit`."""
+def weight_sums(weight: Any, is_wide: Any, sums: Any) -> int:
+    """Write each row's sum over narrow and over wide axons, (2, rows); return the largest sum of magnitudes of a row."""
+    largest = 0
+    for i in range(weight.shape[0]):
+        total, wide, magnitudes = 0, 0, 0
+        for j in range(weight.shape[1]):
+            w = np.int64(weight[i, j])
+            total += w
+            wide += w * is_wide[j]
+            magnitudes += abs(w)
+        sums[0, i] = total - wide
+        sums[1, i] = wide
+        largest = max(largest, magnitudes)
+    return largest
+
+
+@_jit  # type: ignore[untyped-decorator]
+def whole(
+    part: int, parts: int, payload: Any, is_wide: Any, planes: Any, events: Any, limit: int, too_large: Any
+) -> None:
+    """Copy an int16 payload, wide axons as zeros; add events by axon, and how many payloads exceed `limit`."""
     tokens, columns = payload.shape
     beyond = 0
     for t in range(tokens * part // parts, tokens * (part + 1) // parts):
         for j in range(columns):
             x = np.int32(payload[t, j])
-            planes[t, j] = np.int8(x)
+            planes[t, j] = planes.dtype.type(0 if is_wide[j] else x)
             events[part, j] += x != 0
             beyond += (x > limit) | (x < -limit)
     too_large[part] = beyond
@@ -48,11 +67,12 @@ def two_digits(
 
 @_jit  # type: ignore[untyped-decorator]
 def fire(
-    part: int, parts: int, sums: Any, high: Any, offset: Any, acc_shift: int, state_bits: int, multiplier: Any,
-    shift: Any, out_bits: int, scale: Any, out: Any, start: int, silent: Any, lost: Any,
+    part: int, parts: int, sums: Any, high: Any, high_place: int, offset: Any, acc_shift: int, state_bits: int,
+    multiplier: Any, shift: Any, out_bits: int, scale: Any, out: Any, start: int, silent: Any, lost: Any,
 ) -> None:  # fmt: skip
     """Update the neurons of one block: writes ``out[:, start:]``, adds silent outputs by neuron and saturations by part.
 
+    `sums` are one plane, or two of which the second counts 2**8-fold; `high`, if any, counts ``2**high_place``-fold.
     `out` is int32 with a float32 `scale` of 1 (exact: an output has 24 bits), or float32 with the scale of the decoder.
     It is a whole array with a start, and `sums` keeps one contiguous row a token: a strided view would keep the compiler
     from vectorising the loop.
@@ -60,7 +80,7 @@ def fire(
     rows = offset.shape[0]
     tokens = out.shape[0]
     two = sums.shape[0] == 2 * tokens
-    three = high.shape[0] == tokens
+    more = high.shape[0] == tokens
     acc_half = (np.int64(1) << acc_shift) >> 1
     state_max = (np.int64(1) << (state_bits - 1)) - 1
     out_max = (np.int64(1) << (out_bits - 1)) - 1
@@ -73,9 +93,9 @@ def fire(
         if two:
             for i in range(rows):
                 upper[i] = np.int64(sums[tokens + t, i]) << 8
-        if three:  # only ever together with `two`
+        if more:
             for i in range(rows):
-                upper[i] += np.int64(high[t, i]) << 16
+                upper[i] = (upper[i] if two else 0) + (np.int64(high[t, i]) << high_place)
         zeros = 0
         for i in range(rows):
             a = (np.int64(sums[t, i]) + upper[i] + offset[i] + acc_half) >> acc_shift

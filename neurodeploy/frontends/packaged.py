@@ -1,6 +1,6 @@
 """Models and texts by name: GGUF files inside installed Python packages, the embedded demo, texts in the cache folder.
 
-The cache folder is ``$NEURODEPLOY_CACHE``, or ``~/.cache/neurodeploy``. Nothing is fetched here: a package that is
+The cache folder is that of `neurodeploy.storage.cache`. Nothing is fetched here: a package that is
 missing is an error (ND1002) with the command that installs it.
 """
 
@@ -9,13 +9,13 @@ from __future__ import annotations
 import difflib
 import hashlib
 import importlib.util
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends import names
+from neurodeploy.storage.cache import cache_folder
 from neurodeploy.storage.temporary import written_aside
 
 DEMO = "demo"
@@ -80,12 +80,6 @@ TEXTS: Mapping[str, str] = {
     "britannica": "the article Shakespeare of the Encyclopaedia Britannica of 1911, proofread pages (public domain)",
     "milton": "poems and Areopagitica (Project Gutenberg texts, public domain)",
 }
-
-
-def cache_folder() -> Path:
-    """Where assembled models and texts are kept; not made here."""
-    chosen = os.environ.get("NEURODEPLOY_CACHE")
-    return Path(chosen) if chosen else Path.home() / ".cache" / "neurodeploy"
 
 
 def resolve(name_or_path: str | Path) -> Path:

@@ -118,7 +118,7 @@ def doctor() -> dict[str, Any]:
 
     from neurodeploy.frontends.packaged import PACKAGED
     from simulators import lava
-    from simulators.int8_matmul import backend
+    from simulators.products import choice
     from targets.power import rapl_domains
     from targets.registry import loihi2_board
 
@@ -142,7 +142,7 @@ def doctor() -> dict[str, Any]:
         "torch_threads": torch.get_num_threads(),
         "cuda": torch.cuda.is_available(),
         "versions": versions,
-        "integer_products": f"exact by {backend()}",
+        **choice.report(),
         "power_counters": [domain.name for domain in domains] or why,
         "boards": {"loihi2": board},
         "simulators": {"lava": lava.describe().removeprefix("lava: ")},

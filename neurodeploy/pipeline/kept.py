@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from neurodeploy.errors import Interrupted
-from neurodeploy.frontends.packaged import cache_folder
+from neurodeploy.storage.cache import cache_folder
 from neurodeploy.storage.temporary import remove
 
 #: Evaluations that are kept, and bytes of all of them: where a new one begins, the oldest make room.

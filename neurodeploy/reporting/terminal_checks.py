@@ -82,6 +82,8 @@ def _value(value: Any) -> str:
         return "not installed"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_value(item)}" for key, item in value.items())
     return ", ".join(str(item) for item in value) if isinstance(value, (list, tuple)) else str(value)
 
 

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from neurodeploy.frontends.lavadl import read_net, write_net
-from neurodeploy.frontends.packaged import cache_folder
 from neurodeploy.ir.network import Network, Population, Projection
 from neurodeploy.ir.network_run import NetworkResult, NetworkRunner, Probe
+from neurodeploy.storage.cache import cache_folder
 from neurodeploy.synapses import build
 from simulators.network_fast import FastNetworkRunner
 from simulators.network_reference import ReferenceNetworkRunner

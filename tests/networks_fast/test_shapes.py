@@ -144,6 +144,10 @@ def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_dense_traffic_takes_a_product_and_sparse_traffic_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        network_fast_wiring, "passes", lambda *_: (1, 0.005)
+    )  # as measured with VNNI, whatever runs this
+    monkeypatch.setattr(network_fast_wiring, "slowdown", lambda _: 1.0)
     rng = np.random.default_rng(6)
     made = network(Dense(rng.integers(-128, 128, (512, 512), dtype=np.int8)))
     taken: list[str] = []

@@ -109,15 +109,6 @@ def test_saturation_is_exact_and_counted() -> None:
         assert out[0, 0] == (8388607 * 32767 + (1 << 14)) >> 15
 
 
-def test_float32_products_are_exact_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fall-back for processors without exact 8-bit products gives the same bits."""
-    island = make_island(30, 2500, wide=7, extreme=True, acc_shift=10)
-    payload = payload_for(island, 4)
-    expected = FastRunner().run(island, payload)
-    monkeypatch.setattr("simulators.int8_matmul.backend", lambda: "float32")
-    same(expected, FastRunner().run(island, payload))
-
-
 @pytest.mark.parametrize("name", ["reference", "fast"])
 def test_wrong_payloads_are_refused(name: str) -> None:
     island, runner = make_island(3, 5, bits=12), get_runner(name)
