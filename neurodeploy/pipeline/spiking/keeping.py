@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import io
 import time
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network, Population
 from neurodeploy.ir.network_run import NetworkActivity, NetworkResult, NetworkState, Probe
 from neurodeploy.pipeline.spiking.opening import source_order
+from neurodeploy.storage.numpy_files import open_archive
 from neurodeploy.storage.stage_files import digest
 
 #: Seconds between two checkpoints, at least; and how many times longer the run goes on than a checkpoint takes.
@@ -169,14 +168,11 @@ def _before(path: Path | None, state: NetworkState, record: Mapping[str, Any] | 
     if path is None or record is None or not path.is_file():
         return 0, {}
     try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            arrays: Arrays = {name: file[name] for name in file.files}
+        with open_archive(path) as file:
+            arrays: Arrays = {name: file.read(name) for name in file.headers}
         first = int(arrays.pop(FIRST))
         arrays = _cut(arrays, state.step - first + 1)
         same = first == record[FIRST] <= state.step and _digest(arrays) == record["sha256"]
-    except (
-        OSError, ValueError, TypeError, KeyError, IndexError, EOFError, SyntaxError, NotImplementedError, RuntimeError,
-        AttributeError, zipfile.BadZipFile, zlib.error,
-    ):  # fmt: skip
+    except (OSError, ValueError, TypeError, KeyError, IndexError):
         return 0, {}
     return (first, arrays) if same else (0, {})
