@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,8 @@ _LIMITS = [name for limit in instructions.LIMITS.values() for name in limit.libr
 
 def processor() -> str:
     """The processor, the instructions that we and the libraries may use, and the versions that multiply."""
+    from importlib import metadata
+
     from numba.core.registry import cpu_target
 
     triple, name, features = (str(part) for part in cpu_target.target_context.codegen().magic_tuple())

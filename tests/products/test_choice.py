@@ -15,6 +15,7 @@ import pytest
 import torch  # noqa: F401  (all products can be tried)
 
 from neurodeploy import instructions
+from neurodeploy.cli import main
 from neurodeploy.errors import UserError
 from neurodeploy.ir.network import Dense, Projection
 from simulators import network_fast_costs, network_fast_wiring
@@ -121,6 +122,13 @@ def test_a_limit_that_does_not_exist_is_refused(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("NEURODEPLOY_ISA", "avx3")
     with pytest.raises(UserError, match=r"ND1100 NEURODEPLOY_ISA: 'avx3' is not a limit; set one of avx2, sse2"):
         choice.speeds()
+
+
+def test_every_verb_refuses_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("NEURODEPLOY_ISA", "avx3")
+    with pytest.raises(SystemExit, match="2"):
+        main(["fit", "gpt2"])
+    assert capsys.readouterr().err.startswith("error ND1100 NEURODEPLOY_ISA: 'avx3' is not a limit")
 
 
 def test_without_torch_none_is_loaded_and_the_floats_are_numpys(monkeypatch: pytest.MonkeyPatch) -> None:
