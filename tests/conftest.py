@@ -11,6 +11,7 @@ from pathlib import Path
 
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ[_name] = "1"
+os.environ["COLUMNS"] = "400"  # no message is broken into lines, whatever the terminal
 
 import pytest  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402

@@ -91,6 +91,15 @@ def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NEURODEPLOY_DEBUG", raising=False)
 
 
+#: The beginning of a program that sends itself the signal sys.argv[1], which whoever started the tests may have ignored.
+HEEDING = """
+import signal, sys
+if sys.argv[1] != str(int(signal.SIGKILL)):
+    interrupt = sys.argv[1] == str(int(signal.SIGINT))
+    signal.signal(int(sys.argv[1]), signal.default_int_handler if interrupt else signal.SIG_DFL)
+"""
+
+
 def python(*arguments: str) -> list[str]:
     """The command of a subprocess that runs the command line from this checkout."""
     import sys

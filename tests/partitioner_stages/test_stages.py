@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from partitioner.stage_files import digest
 
 from neurodeploy.errors import DoesNotFit, UserError
+from neurodeploy.storage.stage_files import digest
 from partitioner import stages
 from partitioner.nets import HOST
 from partitioner.options import Options, Pin

@@ -23,7 +23,7 @@ import pytest
 
 from neurodeploy.bundle import folders, open_bundle
 from neurodeploy.storage import temporary
-from tests.tiny import call, environment, python, snapshot
+from tests.tiny import HEEDING, call, environment, python, snapshot
 
 #: Of the Llama: every one is digested when it is finished, and again with all members at the end.
 ISLANDS = 9
@@ -233,7 +233,9 @@ def test_interrupt_as_json(
 
 #: Runs the command line and, when the third island is being written, sends its own process the signal sys.argv[1]: a
 #: poll from outside would race with a fast conversion.
-HIT_AT_THIRD_ISLAND = """
+HIT_AT_THIRD_ISLAND = (
+    HEEDING
+    + """
 import os, sys
 from neurodeploy.bundle import island_files
 from neurodeploy.cli import main
@@ -247,6 +249,7 @@ def hit(*arguments, **options):
 island_files.write_nir = hit
 main(sys.argv[2:])
 """
+)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

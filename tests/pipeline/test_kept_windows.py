@@ -14,7 +14,7 @@ import pytest
 from neurodeploy import evaluation, pipeline
 from neurodeploy.pipeline import kept
 from tests.pipeline.test_broken_off import failing
-from tests.tiny import call, environment, snapshot
+from tests.tiny import HEEDING, call, environment, snapshot
 
 #: The window of the Llama is 256 positions: 1100 bytes are five windows, the last of 75 predictions.
 TEXT = "".join(chr(32 + (i * i + 3 * i) % 95) for i in range(1100))
@@ -165,7 +165,9 @@ def test_little_is_kept(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 #: Runs the command line and sends its own process the signal sys.argv[1] when the third window begins.
-HIT_AT_THIRD_WINDOW = """
+HIT_AT_THIRD_WINDOW = (
+    HEEDING
+    + """
 import os, sys
 from neurodeploy import evaluation
 from neurodeploy.cli import main
@@ -178,6 +180,7 @@ def hit(*arguments):
 evaluation._Windows.window = hit
 main(sys.argv[2:])
 """
+)
 
 
 @pytest.mark.parametrize("number", [2, 9])

@@ -15,7 +15,7 @@ from neurodeploy.bundle import open_bundle
 from neurodeploy.frontends import hdf5_guard
 from tests.pipeline.test_broken_off import FAILURES, failing, files_of_at_most
 from tests.pipeline_spiking.networks import Files
-from tests.tiny import call, environment, snapshot
+from tests.tiny import HEEDING, call, environment, snapshot
 
 #: Where a conversion may be hit: module and function.
 PLACES = {
@@ -122,7 +122,9 @@ def test_state_that_cannot_be_written_at_the_end(
 
 #: Runs the command line, a state after every step, and sends its own process the signal sys.argv[1] when the state of step
 #: 17 has been kept.
-HIT_AFTER_A_STATE = """
+HIT_AFTER_A_STATE = (
+    HEEDING
+    + """
 import os, sys
 from neurodeploy.cli import main
 from neurodeploy.pipeline.spiking import keeping, running
@@ -137,6 +139,7 @@ def hit(path, state, *known):
 keeping.write_state = hit
 main(sys.argv[2:])
 """
+)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
