@@ -34,7 +34,7 @@ def test_differences_are_located() -> None:
     (line,) = compare_spikes(*pair(wanted, [[1, 0], [0, 1], [1, 0], [1, 0], [1, 0]]))
     assert (line.differing, line.early, line.first) == (2, 1, (0, 3, 0))
     assert line.rate_error == 0.25 and line.worst == 1.0
-    json.dumps(line.to_json())
+    json.dumps(line.to_json("float"))
 
 
 def test_the_order_of_neurons() -> None:

@@ -149,34 +149,25 @@ def fetched(folder: Path, repository: str, config: dict[str, object], *files: st
     return snapshot
 
 
+SMALL = {
+    "model_type": "llama", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 96,
+}  # fmt: skip
+
+
 def test_what_was_fetched_is_found(tmp_path: Path) -> None:
     """A hub id, and a name that stands for one; a configuration alone is enough for fit and not for convert."""
-    small = {
-        "model_type": "llama",
-        "hidden_size": 64,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "intermediate_size": 96,
-    }
-    whole = fetched(tmp_path / "hub", "HuggingFaceTB/SmolLM2-360M", small, "model.safetensors")
+    whole = fetched(tmp_path / "hub", "HuggingFaceTB/SmolLM2-360M", SMALL, "model.safetensors")
     assert resolve("HuggingFaceTB/SmolLM2-360M") == resolve("smollm2-360m") == whole
-    fetched(tmp_path / "hub", "some/thing", small)
+    fetched(tmp_path / "hub", "some/thing", SMALL)
     assert nd.fit("some/thing", "kapoho-point", bits=(8,))["layers"] == 2
     with pytest.raises(ModelError, match="ND1001"):
         resolve("some/thing")
 
 
 def test_a_folder_of_that_name_comes_first(tmp_path: Path) -> None:
-    small = {
-        "model_type": "llama",
-        "hidden_size": 64,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "intermediate_size": 96,
-    }
     folder = tmp_path / "Qwen" / "Qwen3-0.6B"
     folder.mkdir(parents=True)
-    (folder / "config.json").write_text(json.dumps(small))
+    (folder / "config.json").write_text(json.dumps(SMALL))
     assert read_outline("Qwen/Qwen3-0.6B").info.layers == 2
     assert resolve("Qwen/Qwen3-0.6B") == Path("Qwen/Qwen3-0.6B")
     assert (

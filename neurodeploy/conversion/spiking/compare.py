@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,9 +34,20 @@ class Comparison:
     worst: float
     early: int
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain numbers."""
-        return asdict(self)
+    def to_json(self, side: str) -> dict[str, Any]:
+        """Plain numbers; `side` names whose run the chip's is compared with."""
+        return {
+            "population": self.output,
+            "latency": self.latency,
+            f"{side}_spikes": self.float_count,
+            "chip_spikes": self.integer_count,
+            "differing": self.differing,
+            "compared": self.bins,
+            "first_difference": None if self.first is None else self.first[1],
+            "graded": self.graded,
+            "worst": self.worst,
+            "rate_error": self.rate_error,
+        }
 
 
 def compare_spikes(

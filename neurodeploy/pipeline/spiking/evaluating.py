@@ -165,16 +165,7 @@ def compare(
     report = QuantizationReport(real.name, {}, outputs_of(opened, real), (), ())
     return [
         {
-            "population": row.output,
-            "latency": row.latency,
-            "float_spikes": row.float_count,
-            "chip_spikes": row.integer_count,
-            "differing": row.differing,
-            "compared": row.bins,
-            "first_difference": None if row.first is None else row.first[1],
-            "graded": row.graded,
-            "worst": row.worst,
-            "rate_error": row.rate_error,
+            **row.to_json("float"),
             "early": row.early,
             **_decisions(opened, real, row.output, before, result, classes),
         }

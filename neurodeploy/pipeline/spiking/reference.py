@@ -112,16 +112,7 @@ def _row(
     apart = None if in_float is None else np.abs(in_float[row.output] - wanted)
     largest = max(float(np.abs(wanted).max(initial=0.0)), 1e-300)
     return {
-        "population": row.output,
-        "latency": row.latency,
-        "reference_spikes": row.float_count,
-        "chip_spikes": row.integer_count,
-        "differing": row.differing,
-        "compared": row.bins,
-        "first_difference": None if row.first is None else row.first[1],
-        "graded": row.graded,
-        "worst": row.worst,
-        "rate_error": row.rate_error,
+        **row.to_json("reference"),
         "float_differing": None if apart is None else int(np.count_nonzero(apart)),
         "float_worst": None if apart is None else float(apart.max(initial=0.0)) / largest,
         "same_decision": int(np.count_nonzero(theirs == on_chip)),
