@@ -39,15 +39,13 @@ def language(folder: Path, model: str) -> None:
     mapped = pipeline.map(bundle, "alia-point")
     print(
         f"  cores {mapped['cores_used']} (least {mapped['cores_lower_bound']}), "
-        f"chips {mapped['chips_used']} of {mapped['chips_available']}"
+        f"chips {mapped['chips_used']} of {mapped['chips_available']}, "
+        f"{mapped['metrics']['fallback']['crossings']:.0f} crossings of the host border a token"
     )
     priced = pipeline.energy(bundle)
     for phase in ("generate", "prefill"):
         joules, seconds = priced[phase]["joules_per_token"], priced[phase]["seconds_per_token"]
-        print(
-            f"  {phase}: chip {band(joules['chip'])} mJ, wall {band(joules['wall'])} mJ, {band(seconds)} ms a token, "
-            f"{priced[phase].get('crossings_per_token', '?')} crossings"
-        )
+        print(f"  {phase}: chip {band(joules['chip'])} mJ, wall {band(joules['wall'])} mJ, {band(seconds)} ms a token")
     said = pipeline.generate(bundle, "The capital of France is", 20)
     print(f"  generate: {said['text']!r}")
 
@@ -55,7 +53,7 @@ def language(folder: Path, model: str) -> None:
 def spiking(folder: Path) -> None:
     """The six commands of the digits."""
     bundle = folder / "digits.nd"
-    pipeline.convert_network(DIGITS / "digits.nir", bundle, dt=1e-3)
+    pipeline.convert_network(DIGITS / "digits.nir", bundle, dt=1e-3, reset="value")
     mapped = pipeline.map(bundle, "oheo-gulch")
     print(f"digits: {mapped['cores_used']} cores on {mapped['chips_used']} chips")
     found = pipeline.eval_network(bundle, DIGITS / "input.npz", labels=DIGITS / "labels.npy")
