@@ -67,10 +67,12 @@ def apply() -> None:
     limit = LIMITS.get(os.environ.get(VARIABLE, ""))
     if limit is None:
         return
-    import llvmlite.binding as llvm  # type: ignore[import-untyped]
-
     for name, value in limit.libraries.items():
         os.environ.setdefault(name, value)
+    try:
+        import llvmlite.binding as llvm  # type: ignore[import-untyped]
+    except ImportError:  # an environment of another program, such as Lava's: nothing of ours is compiled there
+        return
     here = llvm.get_host_cpu_features()
     if here.get(limit.features[-1]):  # a limit takes away, it gives no processor what it lacks
         os.environ.setdefault("NUMBA_CPU_NAME", limit.processor)
