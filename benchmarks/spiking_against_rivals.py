@@ -35,7 +35,7 @@ RIVALS: dict[str, tuple[tuple[str, ...], int]] = {
     "lava": (("lava-nc==0.10.0",), 300),
     "brian2": (("brian2==2.9.0", "numpy<2.4"), 1000),
     "nest": (("nest-simulator==3.10.0",), 1000),
-    "snntorch": (("torch==2.13.0", "snntorch==1.0.0"), 300),
+    "snntorch": (("torch==2.13.0", "snntorch==1.0.0", "numpy"), 300),
     "norse": (("torch==2.13.0", "norse==1.1.0"), 300),
     "sinabs": (("torch==2.13.0", "sinabs==3.1.3"), 1000),
     "torch": (("torch==2.13.0",), 1000),

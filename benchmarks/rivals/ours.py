@@ -39,7 +39,7 @@ def measure(work: shared.Problem, runner_name: str) -> shared.Measured:
     runner = getattr(import_module(module), cls)()
     net = network(work)
     inputs = {"input": work.spikes[None].astype(np.int32)}
-    result = runner.run(net, {"input": inputs["input"][:, :5]}, 5)  # compiles and prepares
+    result = runner.run(net, inputs, work.steps)  # compiles, prepares, and chooses the product of this processor
     activity = {}
 
     def run() -> list[int]:
