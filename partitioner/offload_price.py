@@ -20,10 +20,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from neurodeploy.errors import UserError
+from neurodeploy.flow.words import island_words
 from neurodeploy.hostops.cost import island_work
 from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
 from neurodeploy.ir.mapping import Shard
-from neurodeploy.ir.messages import island_words
 from neurodeploy.ir.program import Island
 
 from .usage import Cost, island_bits, shard_demand
