@@ -21,10 +21,10 @@ from dataclasses import dataclass
 
 from neurodeploy.errors import UserError
 from neurodeploy.flow.words import island_words
-from neurodeploy.hostops.cost import island_work
 from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
 from neurodeploy.ir.mapping import Shard
 from neurodeploy.ir.program import Island
+from neurodeploy.ops.host.cost import island_work
 
 from .usage import Cost, island_bits, shard_demand
 
