@@ -58,7 +58,8 @@ def energy(
     `targets.hosts`, `measure_host` measures this machine instead; `powered` "used" or "system".
     """
     from neurodeploy.accounting.account import account
-    from neurodeploy.accounting.proxies import metrics
+    from neurodeploy.accounting.islands import island_loads
+    from neurodeploy.accounting.neurobench import island_metrics
     from neurodeploy.accounting.report_json import report_json
     from neurodeploy.errors import UserError
     from neurodeploy.frontends.text import read_text
@@ -76,10 +77,10 @@ def energy(
     prefill, generated, sample = count_phases(opened, tokenizer, prompt, prompt_tokens, tokens, runner)
     islands = opened.program.islands
     ledgers = [
-        account(mapping, counts, islands, system, profile, phase, powered=powered)
+        account(island_loads(mapping, counts, islands, system), system, profile, phase, powered=powered)
         for phase, counts in (("prefill", prefill), ("generate", generated))
     ]
-    found = report_json(ledgers[0], ledgers[1], metrics(generated, islands))
+    found = report_json(ledgers[0], ledgers[1], island_metrics(generated, islands))
     return {
         **found,
         "system": system.name,

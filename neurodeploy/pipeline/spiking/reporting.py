@@ -175,9 +175,11 @@ def _traces(opened: Bundle, population: Population, probe: Probe, seen: NetworkR
 
 def _mapped(opened: Bundle, network: Network, result: NetworkResult, host: str, measure_host: bool) -> dict[str, Any]:
     """Map, energy and NeuroBench metrics; None for those that need a mapping where there is none."""
-    from neurodeploy.accounting.neurobench import metrics
+    from neurodeploy.accounting.neurobench import network_metrics
 
-    bench = {name: value for name, value in _flat(metrics(network, result.activity)) if not isinstance(value, str)}
+    bench = {
+        name: value for name, value in _flat(network_metrics(network, result.activity)) if not isinstance(value, str)
+    }
     try:
         mapping, system = read_mapping(opened)
     except UserError as error:
