@@ -17,7 +17,8 @@ import numpy as np
 
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Network, Sparse
+from neurodeploy.ir.network import Network
+from neurodeploy.synapses import Sparse
 
 from .network_cost import (
     Format,

@@ -8,17 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.chip import ChipSpec, SystemSpec
 from neurodeploy.ir.mapping import Assignment, Mapping, Reason, Shard
-from neurodeploy.ir.network import INPUT, Direct, Network, Sparse
+from neurodeploy.ir.network import INPUT, Network
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.neurons.registry import get_model
-from neurodeploy.synapses.structure import axons
+from neurodeploy.synapses import Direct
 
-from .network_cost import Segment, Sends, format_of, home_demand, neuron_bytes, one_tile, segments, sends_of, width
+from .network_cost import Sends, format_of, home_demand, neuron_bytes, one_tile, segments, sends_of, width
 from .network_orders import best_plan
 from .network_plan import Task, place_plan
 from .network_rules import rules_of
@@ -133,7 +132,7 @@ def lower_bound(network: Network, chip: ChipSpec, weight_bits: int | None = None
     """
     form, total = format_of(chip, weight_bits), (0, 0, 0, 0, 0)
     ones = {
-        part.projection.name: np.where(_units_touched(part), 1, 0)
+        part.projection.name: np.minimum(part.units.sums(part.projection.synapse.axons().astype(np.int64)), 1)
         for name in network.populations
         for part in segments(network, name)
     }
@@ -143,14 +142,7 @@ def lower_bound(network: Network, chip: ChipSpec, weight_bits: int | None = None
         parts = segments(network, name)
         sends: Sends = sends_of(network, name, ones)
         rows = (0, population.size)
-        costs = []
-        for part in parts:
-            if isinstance(part.projection.synapse, Sparse):
-                fan = part.projection.synapse.lengths()
-                lists = form.header + -(-fan * (form.bits(part.projection) + form.index_bits) // 8)
-                costs.append((int(lists[fan > 0].sum()), int((fan > 0).sum())))
-            else:
-                costs.append(one_tile(part, rows, (0, width(parts)), form))
+        costs = [one_tile(part, rows, (0, width(parts)), form) for part in parts]
         stored, axons = sum(c[0] for c in costs), sum(c[1] for c in costs)
         neuron = neuron_bytes(network, population)
         total = add(total, home_demand(population.size, stored, axons, sends.count(rows), neuron, form))
@@ -159,15 +151,6 @@ def lower_bound(network: Network, chip: ChipSpec, weight_bits: int | None = None
         if limit and -(-used // limit) > best:
             best, binding = -(-used // limit), name
     return best, binding
-
-
-def _units_touched(part: Segment) -> NDArray[np.bool_]:
-    synapse = part.projection.synapse
-    if isinstance(synapse, Sparse):
-        return synapse.lengths() > 0
-    if isinstance(synapse, Direct):
-        return np.ones(synapse.columns, np.bool_)
-    return np.asarray(axons(synapse).reshape(-1, part.units.size).any(axis=1))
 
 
 def _assignments(network: Network, chip: ChipSpec) -> tuple[Assignment, ...]:

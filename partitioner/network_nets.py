@@ -22,8 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Conv, Network, Projection, Sparse
+from neurodeploy.ir.network import Network, Projection
 from neurodeploy.neurons.registry import every_neuron, output_ports
+from neurodeploy.synapses import Conv, Sparse
 from neurodeploy.synapses.flows import Homes, Piece, flows, partial_sums
 
 from .nets import HOST, Nets

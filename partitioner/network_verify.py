@@ -1,10 +1,10 @@
 """Independent recount of a network's mapping: from its shards, the synapses and the formats of the chip alone.
 
 Nothing is shared with the code that made the mapping (`network_cost.py`, `network_cut.py`, `network_split.py`,
-`network_sweep.py`, `place.py`, `neurodeploy.synapses.tiles`): sparse synapses are counted by sorting (shard, axon) keys,
-convolutions by the box arithmetic of `neurodeploy.synapses.structure`, out-axons source by source; where neurons lie in
+`network_sweep.py`, `place.py`, `Synapse.cost`): sparse synapses are counted by sorting (shard, axon) keys,
+convolutions by the box arithmetic of `Conv.fan_out`, out-axons source by source; where neurons lie in
 another order, through `network_verify_columns.py` (the network itself is not rearranged). The rules are those of the
-docstring of `network_cost.py`.
+docstrings of `network_cost.py` and of the kinds of synapses.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ import numpy as np
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
-from neurodeploy.ir.network import INPUT, Conv, Dense, Direct, Network, Population, Projection, Sparse
+from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.neurons.registry import get_model, state_bytes
+from neurodeploy.synapses import Conv, Dense, Direct, Sparse
 
 from .network_verify_columns import Column, entries, kernel_bytes, meets, order_violations
 from .verify import COLUMNS, coverage, frame, reducers, shape

@@ -10,8 +10,9 @@ import numpy as np
 
 from neurodeploy.ir.arrange import arranged, counts_there
 from neurodeploy.ir.mapping import Mapping
-from neurodeploy.ir.network import Conv, Network
+from neurodeploy.ir.network import Network
 from neurodeploy.neurons.registry import FIXED, every_neuron
+from neurodeploy.synapses import Conv
 from neurodeploy.synapses.flows import Homes, flows, partial_sums
 
 from .metrics import Places, Work

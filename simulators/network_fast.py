@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import INPUT, Direct, Network
+from neurodeploy.ir.network import INPUT, Network
 from neurodeploy.ir.network_run import NetworkActivity, NetworkResult, NetworkState, Probe
 from neurodeploy.neurons import registry
+from neurodeploy.synapses import Direct
 from simulators.network_checks import Task, prepare
 from simulators.network_fast_links import Link
 from simulators.network_fast_neurons import Neurons, neurons

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.hostops.threads import split
-from neurodeploy.ir.network import Conv, Projection
+from neurodeploy.ir.network import Projection
+from neurodeploy.synapses import Conv
 from simulators.network_fast_costs import slowdown
 from simulators.network_fast_products import exact_product, passes, possible
 from simulators.network_fast_traffic import Traffic

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from neurodeploy.ir.network import Conv, Dense, Projection, Sparse
+from neurodeploy.ir.network import Projection
+from neurodeploy.synapses import Conv, Dense, Sparse
 from simulators.network_fast_conv import ConvWiring
 from simulators.network_fast_wiring import DenseWiring, SparseWiring, Wiring
 

@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.hostops.threads import most_parts, split
-from neurodeploy.ir.network import Dense, Projection, Sparse
+from neurodeploy.ir.network import Projection
 from neurodeploy.ir.packed import NARROW_ROWS, PackedTargets
+from neurodeploy.synapses import Dense, Sparse
 from simulators.network_fast_costs import slowdown
 from simulators.network_fast_products import DIGITS_NS, exact_product, passes, possible
 from simulators.network_fast_traffic import Traffic

@@ -24,10 +24,11 @@ from neurodeploy.ir.arrange import activity_there, arranged
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
-from neurodeploy.ir.network import INPUT, Conv, Network
+from neurodeploy.ir.network import INPUT, Network
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.ir.result import ShardCounts
 from neurodeploy.neurons.registry import FIXED, output_ports
+from neurodeploy.synapses import Conv
 from neurodeploy.synapses.flows import HOST, Entries, Flow, Homes, flows, partial_sums
 
 #: Columns of `Work.loads`.

@@ -15,7 +15,6 @@ import numpy as np
 
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import INPUT, Network, Projection
-from neurodeploy.synapses.tiles import touches
 
 #: The number of the host among the shards.
 HOST = -1
@@ -105,7 +104,7 @@ def flows(
                 index = np.array(members, np.int64)
                 step = (every or {}).get(p.name, 1)
                 for part in _stretches(*columns, step):
-                    for touch in touches(p.synapse, rows[index], part):
+                    for touch in p.synapse.touches(rows[index], part):
                         messages = fired[touch.axon]
                         home = homes.of[p.source][touch.axon]
                         yield Flow(p, touch.axon, home, index[touch.tile], messages, messages * touch.fan)

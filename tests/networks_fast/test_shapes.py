@@ -11,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from neurodeploy.errors import UserError
-from neurodeploy.ir.network import INPUT, Conv, Dense, Network, Population, Projection, Sparse, Synapse
-from neurodeploy.synapses import build
+from neurodeploy.ir.network import INPUT, Network, Population, Projection
+from neurodeploy.ir.synapse import Synapse
+from neurodeploy.synapses import Conv, Dense, Sparse, build
 from simulators import network_fast_links, network_fast_wiring
 from simulators.network_fast import PATHS, FastNetworkRunner
 from simulators.network_fast_conv import pack

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from neurodeploy.bundle import Bundle, open_bundle
 from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Direct, Network, Population
+from neurodeploy.ir.network import Network, Population
 from neurodeploy.ir.network_run import NetworkRunner, Probe
 from neurodeploy.neurons.registry import get_model
-from neurodeploy.synapses.structure import synapse_count
+from neurodeploy.synapses import Direct
 
 if TYPE_CHECKING:
     from neurodeploy.frontends.streams import Stream
@@ -69,7 +69,7 @@ def runner_for(name: str, network: Network, steps: int, samples: int) -> Network
     loaded, it runs in their place, with the same bits."""
     if name == "fast" and "simulators.network_fast" not in sys.modules:
         items = sum(p.size for p in network.populations.values())
-        items += sum(synapse_count(p.synapse) for p in network.projections)
+        items += sum(p.synapse.count() for p in network.projections)
         parts = len(network.populations) + len(network.projections)
         if steps * (parts * PART_S + samples * items * ITEM_S) < LOAD_S:
             name = "reference"
