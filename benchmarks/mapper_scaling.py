@@ -29,11 +29,11 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from neurodeploy.ir.fixedpoint import Ints
+from partitioner.budget import Demand, core_limits
 from partitioner.nets import HOST, Nets, make_nets
 from partitioner.options import Options
-from partitioner.split import Tile
 from partitioner.stages import finish
-from partitioner.usage import Demand, core_limits
+from partitioner.stamp import Tile
 from targets.systems import get_system
 
 WIDTH = 16
