@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.hostops.threads import split
 from neurodeploy.ir.network import Conv, Projection
+from neurodeploy.ops.host.threads import split
 from simulators.network_fast_costs import slowdown
 from simulators.network_fast_products import exact_product, passes, possible
 from simulators.network_fast_traffic import Traffic

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.hostops.threads import most_parts, split
 from neurodeploy.ir.network import Dense, Projection, Sparse
 from neurodeploy.ir.packed import NARROW_ROWS, PackedTargets
+from neurodeploy.ops.host.threads import most_parts, split
 from simulators.network_fast_costs import slowdown
 from simulators.network_fast_products import DIGITS_NS, exact_product, passes, possible
 from simulators.network_fast_traffic import Traffic

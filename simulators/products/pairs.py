@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.hostops.threads import split
+from neurodeploy.ops.host.threads import split
 from simulators.network_kernels.jit import jit
 from simulators.products.tiles import PANEL, WIDEST, one_row, two_rows, width
 

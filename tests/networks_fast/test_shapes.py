@@ -127,7 +127,7 @@ def test_convolutions(name: str) -> None:
 
 
 def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    from neurodeploy.hostops import threads
+    from neurodeploy.ops.host import threads
 
     rng = np.random.default_rng(5)
     weight = rng.integers(-128, 128, (300, 200), dtype=np.int8)

@@ -16,8 +16,8 @@ from neurodeploy.accounting.account import account
 from neurodeploy.bundle import open_bundle
 from neurodeploy.bundle.writer import GOLDEN_TOKENS
 from neurodeploy.errors import BundleError, InternalError
-from neurodeploy.hostops.kvcache import State
 from neurodeploy.ir.result import ActivityCounts
+from neurodeploy.ops.host.kvcache import State
 from neurodeploy.pipeline.session import hybrid, left_to_host, read_mapping
 from targets.hosts import get_host
 from tests.offload.conftest import Pair
