@@ -78,7 +78,7 @@ def _golden(opened: Bundle, runner_name: str) -> int:
 
     runner, count = get_runner(runner_name), 0
     for island, payload, wanted in _vectors(opened):
-        out, _ = runner.run(island, payload)
+        out, _ = runner.run_island(island, payload)
         if not np.array_equal(out, wanted):
             wrong = int(np.count_nonzero(out != wanted))
             raise BundleError(

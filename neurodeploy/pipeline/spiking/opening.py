@@ -54,9 +54,9 @@ def get_network_runner(name: str) -> NetworkRunner:
 
         return ReferenceNetworkRunner()
     if name == "fast":
-        from simulators.network_fast import FastNetworkRunner
+        from simulators.fast.runner import FastRunner
 
-        return FastNetworkRunner()
+        return FastRunner()
     if name == "lava":
         from simulators.lava import LavaNetworkRunner
 
@@ -67,7 +67,7 @@ def get_network_runner(name: str) -> NetworkRunner:
 def runner_for(name: str, network: Network, steps: int, samples: int) -> NetworkRunner:
     """The runner of that name for so much work. Where the reference is done before the compiled kernels of "fast" are
     loaded, it runs in their place, with the same bits."""
-    if name == "fast" and "simulators.network_fast" not in sys.modules:
+    if name == "fast" and "simulators.fast.runner" not in sys.modules:
         items = sum(p.size for p in network.populations.values())
         items += sum(synapse_count(p.synapse) for p in network.projections)
         parts = len(network.populations) + len(network.projections)
