@@ -127,7 +127,8 @@ class DenseWiring(Multiplied):
         super().__init__(projection)
         synapse = projection.synapse
         assert isinstance(synapse, Dense)
-        self._by_row = synapse.weight
+        backwards = min(synapse.weight.strides) < 0  # torch takes no such view
+        self._by_row = np.ascontiguousarray(synapse.weight) if backwards else synapse.weight
         self.weight = np.ascontiguousarray(synapse.weight.T)
         self.tile = min(self.weight.shape[1], TILE_ROWS)
         narrow = self.weight.dtype == np.int8

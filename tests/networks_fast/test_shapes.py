@@ -3,6 +3,7 @@ shapes."""
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,8 @@ def test_more_events_than_a_narrow_sum_holds(kind: type, graded: bool) -> None:
 
 
 def test_memory_orders_of_dense_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    """C order, Fortran order and a slice give the same; only Fortran order is used without a copy."""
+    """C order, Fortran order and a slice give the same, to torch's products too; only Fortran order is used without a copy."""
+    importlib.import_module("torch")
     rng = np.random.default_rng(2)
     large = rng.integers(-128, 128, (80, 120), dtype=np.int8)
     payload = rng.random((1, 6, 60)) < 0.3
