@@ -14,13 +14,13 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from neurodeploy.errors import UserError
-from neurodeploy.hostops.border import decode, encode
-from neurodeploy.hostops.cost import island_work
-from neurodeploy.hostops.executor import Capture, Executor, Values
-from neurodeploy.hostops.kvcache import State
 from neurodeploy.ir.graph import WeightStore
 from neurodeploy.ir.program import Island, IslandCall, Program
 from neurodeploy.ir.result import ActivityCounts, HostIsland, IslandActivity, IslandRunner
+from neurodeploy.ops.host.border import decode, encode
+from neurodeploy.ops.host.cost import island_work
+from neurodeploy.ops.host.executor import Capture, Executor, Values
+from neurodeploy.ops.host.kvcache import State
 
 
 class Model(Protocol):

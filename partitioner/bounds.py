@@ -40,9 +40,9 @@ from itertools import combinations
 
 import numpy as np
 
+from neurodeploy.flow.words import bound_bits, messages_of, output_words
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.messages import bound_bits, messages_of, output_words
 from neurodeploy.ir.program import BLOCK, Island, Program
 
 from .usage import MAX_WORDS, RESOURCES, Cost, Limits, core_limits, island_bits

@@ -26,8 +26,8 @@ from fractions import Fraction
 from functools import lru_cache
 
 from neurodeploy.errors import UserError
+from neurodeploy.flow.words import output_words
 from neurodeploy.ir.chip import SystemSpec
-from neurodeploy.ir.messages import output_words
 
 from .cuts import Cut, Cutter
 from .usage import Demand, Limits, add, times

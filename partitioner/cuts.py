@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from neurodeploy.errors import DoesNotFit
-from neurodeploy.ir.messages import Range, messages_of, output_words, partial_bits
+from neurodeploy.flow.words import Range, messages_of, output_words, partial_bits
 from neurodeploy.ir.program import BLOCK, Island
 
 from .options import Pin

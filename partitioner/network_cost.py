@@ -35,12 +35,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from neurodeploy.flow.flows import sum_messages
 from neurodeploy.ir.arrange import ArrangedConv
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Conv, Dense, Network, Population, Projection, Sparse
 from neurodeploy.neurons.registry import get_model, state_bytes
-from neurodeploy.synapses.flows import sum_messages
 from neurodeploy.synapses.tiles import Units, touched_units, touches, units
 
 from .usage import Demand

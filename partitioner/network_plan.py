@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from neurodeploy.errors import DoesNotFit
+from neurodeploy.flow.nets import Nets
 from neurodeploy.ir.arrange import counts_there
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network
 from neurodeploy.synapses.structure import synapse_count
 
-from .nets import Nets
 from .network_cost import destinations, segments, words_of
 from .network_cut import Cut, Rule
 from .network_nets import Sent, TileNets, nets_of_tiles

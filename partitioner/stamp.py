@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
-from neurodeploy.ir.messages import Range, output_words
+from neurodeploy.flow.words import Range, output_words
 from neurodeploy.ir.program import Island
 
 from .classify import group_of

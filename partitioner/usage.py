@@ -10,7 +10,7 @@ a = axon_entry_bytes and b bits a weight::
     out_axons     = r * messages          one destination: the host border, or the reducer of the row
     state_bytes   = s * r + a * (in_axons + out_axons)
 
-`messages` is the number of messages that carry one value of a neuron (`ir.messages`): 1 or 2 for a partial sum. A
+`messages` is the number of messages that carry one value of a neuron (`flow.words`): 1 or 2 for a partial sum. A
 reducer of r rows receives p messages a row (the words of all column blocks together), each over an axon of its own with
 one weight: in_axons = r * p, synapse_bytes = r * p * (h + ceil(b / 8)). Several shards on a core add up: nothing is
 shared between them, so that the count never understates.
@@ -25,9 +25,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 
+from neurodeploy.flow.words import Words, island_words
 from neurodeploy.ir.chip import ChipSpec, SystemSpec
 from neurodeploy.ir.mapping import Mapping, Shard, Usage
-from neurodeploy.ir.messages import Words, island_words
 from neurodeploy.ir.program import Island, Program
 
 #: The budgets of a core in the order of a `Demand`.
@@ -71,7 +71,7 @@ def island_bits(island: Island, weight_bits: int | None) -> int:
 
 
 def shard_demand(shard: Shard, words: Words, cost: Cost) -> Demand:
-    """`words` of the island that it is of (`ir.messages.island_words`)."""
+    """`words` of the island that it is of (`flow.words.island_words`)."""
     if shard.kind == "reducer":
         return cost.reducer(shard.row_count, words.received, words.output)
     return cost.synapses(shard.row_count, shard.col_count, words.sent(shard))

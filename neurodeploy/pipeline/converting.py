@@ -54,7 +54,7 @@ def convert(
     from neurodeploy.frontends.packaged import DEMO, PACKAGED, resolve
     from neurodeploy.frontends.text import read_text
     from neurodeploy.frontends.tokenizer import read_tokenizer
-    from neurodeploy.hostops.arithmetic import arithmetic
+    from neurodeploy.ops.host.arithmetic import arithmetic
     from neurodeploy.storage.stage_files import digest as stage_digest
     from simulators import get_runner
 

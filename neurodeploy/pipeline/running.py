@@ -31,7 +31,7 @@ def run(
 ) -> dict[str, Any]:
     """Prefill a text file through the program and count what happened: events, synaptic operations, saturations."""
     from neurodeploy.frontends.text import read_text
-    from neurodeploy.hostops.kvcache import State
+    from neurodeploy.ops.host.kvcache import State
 
     opened, tokenizer = open_model(bundle)
     tokens = encode_text(tokenizer, read_text(text), max_tokens)
@@ -135,7 +135,7 @@ def eval(
     from neurodeploy import __version__
     from neurodeploy.evaluation import agreement, evaluate
     from neurodeploy.frontends.text import read_text
-    from neurodeploy.hostops.arithmetic import arithmetic
+    from neurodeploy.ops.host.arithmetic import arithmetic
     from neurodeploy.pipeline.kept import interrupted, kept_folder
     from neurodeploy.storage.stage_files import StageFiles, digest
 

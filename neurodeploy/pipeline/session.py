@@ -14,8 +14,8 @@ from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
 
 if TYPE_CHECKING:  # both load torch, which spiking networks do without
-    from neurodeploy.hostops.executor import Executor
     from neurodeploy.hybrid import Hybrid
+    from neurodeploy.ops.host.executor import Executor
 
 Progress = Callable[[str, int, int], None]
 
@@ -57,7 +57,7 @@ def left_to_host(bundle: Bundle) -> frozenset[str]:
 def float_model(bundle: Bundle, source: str | Path | None = None) -> Executor:
     """The model as it was before conversion, read again from its source, whose files must be what was converted."""
     from neurodeploy.frontends.families import read_graph
-    from neurodeploy.hostops.executor import Executor
+    from neurodeploy.ops.host.executor import Executor
 
     recorded = bundle.manifest["source"]
     path = Path(source or recorded.get("path", ""))

@@ -27,16 +27,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import InternalError
-from neurodeploy.hostops.threads import most_parts, split
 from neurodeploy.ir.program import Island
 from neurodeploy.ir.result import IslandActivity
+from neurodeploy.ops.host.threads import most_parts, split
 from simulators.fast.kernels import lane as kernels
 from simulators.products.choice import Product, choose
 from simulators.products.pairs import SUMS_PAST, padded, room
 
 #: Sums held at a time: enough rows that the product is efficient, few enough to stay in the last-level cache.
 SUMS_PER_BLOCK = 1 << 21
-#: Work of one element in units of a multiply-add of `hostops.threads`: what a second thread is worth.
+#: Work of one element in units of a multiply-add of `ops.host.threads`: what a second thread is worth.
 WORK_FIRE, WORK_DIGITS = 5, 6
 
 
@@ -117,7 +117,7 @@ class Lane:
     def run_decoded(
         self, island: Island, payload: NDArray[np.int16]
     ) -> tuple[list[NDArray[np.float32]], IslandActivity]:
-        """The same integers, each multiplied by the output scale as `hostops.border.decode` does, one array a slice.
+        """The same integers, each multiplied by the output scale as `ops.host.border.decode` does, one array a slice.
 
         One pass over memory instead of two: the largest outputs, those of a vocabulary, do not stay in any cache.
         """

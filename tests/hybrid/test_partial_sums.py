@@ -15,6 +15,7 @@ import pytest
 
 from neurodeploy.accounting.account import account
 from neurodeploy.accounting.work import derive
+from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.mapping import Mapping, Shard
@@ -22,7 +23,6 @@ from neurodeploy.ir.program import BLOCK, GradedNeurons, Island, IslandCall, Pro
 from neurodeploy.ir.result import ActivityCounts
 from partitioner.judge import program_work
 from partitioner.metrics import places_of
-from partitioner.nets import HOST
 from partitioner.offload_price import price_island
 from partitioner.program_nets import mapping_nets
 from partitioner.usage import core_demands

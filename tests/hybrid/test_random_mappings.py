@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from neurodeploy.accounting.work import shard_counts
 from neurodeploy.errors import DoesNotFit
+from neurodeploy.flow.words import island_words
 from neurodeploy.ir.chip import Basis, Limit
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.graph import ModelInfo
-from neurodeploy.ir.messages import island_words
 from neurodeploy.ir.program import BLOCK, GradedNeurons, Island, IslandCall, Program, Slice, Synapses
 from partitioner.mapper import map_program
 from partitioner.options import OBJECTIVES, Options, Pin

@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 
 from neurodeploy.accounting.network_work import derive
+from neurodeploy.flow.links import route
+from neurodeploy.flow.nets import Nets
+from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.hollow import hollow_island, hollow_program
 from neurodeploy.ir.mapping import Assignment, Mapping, Reason, Shard
 from neurodeploy.ir.network import INPUT, Conv, Dense, Network, Population, Projection
 from partitioner.judge import network_metrics, program_metrics
-from partitioner.link_loads import route
 from partitioner.mapper import map_program
 from partitioner.metrics import places_of, traffic_metrics
-from partitioner.nets import HOST, Nets
 from partitioner.network_mapper import map_network
 from partitioner.traffic_bounds import HopCost, traffic_bounds
 from simulators.fast.runner import FastRunner

@@ -66,7 +66,7 @@ def test_more_events_than_a_narrow_sum_holds(kind: type, graded: bool) -> None:
 
 
 def test_memory_orders_of_dense_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    """C order, Fortran order and a slice give the same, to torch's products too; only Fortran order is used without a copy."""
+    """C order, Fortran order and a slice give the same, by torch too; only Fortran order is used without a copy."""
     importlib.import_module("torch")
     rng = np.random.default_rng(2)
     large = rng.integers(-128, 128, (80, 120), dtype=np.int8)
@@ -130,7 +130,7 @@ def test_convolutions(name: str) -> None:
 
 
 def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    from neurodeploy.hostops import threads
+    from neurodeploy.ops.host import threads
 
     rng = np.random.default_rng(5)
     weight = rng.integers(-128, 128, (300, 200), dtype=np.int8)

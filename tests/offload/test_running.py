@@ -15,8 +15,8 @@ from neurodeploy import pipeline
 from neurodeploy.accounting.account import account
 from neurodeploy.bundle import open_bundle
 from neurodeploy.errors import InternalError
-from neurodeploy.hostops.kvcache import State
 from neurodeploy.ir.result import ActivityCounts
+from neurodeploy.ops.host.kvcache import State
 from neurodeploy.pipeline.session import hybrid, left_to_host, read_mapping
 from simulators.partitioned import PartitionedRunner
 from targets.hosts import get_host

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from neurodeploy.errors import DoesNotFit
-from neurodeploy.ir.messages import messages_of, output_words, partial_bits
+from neurodeploy.flow.words import messages_of, output_words, partial_bits
 from neurodeploy.ir.program import Island
 from partitioner.bounds import bound_of, lower_bound, naive_bound
 from partitioner.mapper import map_program

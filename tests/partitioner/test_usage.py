@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from neurodeploy.flow.words import partial_bits
 from neurodeploy.ir.mapping import Mapping, Shard
-from neurodeploy.ir.messages import partial_bits
 from partitioner.usage import Cost, core_usage
 
 

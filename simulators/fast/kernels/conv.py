@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from simulators.fast.kernels.finish import add_pending, shift_row
-from simulators.fast.kernels.jit import jit
+from simulators.jit import jit
 
 
 @jit

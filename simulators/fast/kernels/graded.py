@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from simulators.fast.kernels.jit import jit
+from simulators.jit import jit
 
 INT32_MIN = -(2**31)
 

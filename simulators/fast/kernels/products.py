@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from simulators.fast.kernels.conv import _pixel
-from simulators.fast.kernels.jit import jit
+from simulators.jit import jit
 
 
 @jit

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from simulators.fast.kernels.finish import add_pending, shift_row
-from simulators.fast.kernels.jit import jit
 from simulators.fast.kernels.targets import add_events, decode
+from simulators.jit import jit
 
 
 @jit

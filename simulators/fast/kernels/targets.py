@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulators.fast.kernels.bits import load64, ones, prefetch, zeros_below
-from simulators.fast.kernels.jit import jit
+from simulators.jit import jit
 
 #: Events to look ahead; elements of a cache line at 1 and 2 bytes each (of wider ones, every second line is enough of a
 #: hint). Constants, because a division by an array's itemsize would cost more than the loads.

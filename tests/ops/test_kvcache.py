@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from neurodeploy.errors import InternalError
-from neurodeploy.hostops.kvcache import KVCache, State, oldest_visible
+from neurodeploy.ops.host.kvcache import KVCache, State, oldest_visible
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,6 @@ import numpy as np
 
 from neurodeploy.ir.fixedpoint import Ints
 
-#: The number of the host among the cores.
-HOST = -1
-
 
 @dataclass(frozen=True, eq=False)
 class Nets:

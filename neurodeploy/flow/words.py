@@ -29,7 +29,13 @@ class Piece(Protocol):
     """What is asked of a shard, or of a tile that has no place yet."""
 
     @property
+    def island(self) -> str: ...
+
+    @property
     def kind(self) -> str: ...
+
+    @property
+    def rows(self) -> Range: ...
 
     @property
     def cols(self) -> Range: ...

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurodeploy.hostops.kernels import F, dot_1, dot_4, exp32, fold_max, fold_sum, jit
+from neurodeploy.ops.host.kernels import F, dot_1, dot_4, exp32, fold_max, fold_sum, jit
 
 #: Queries per block of work: the unit that threads share out.
 BLOCK = 32

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from neurodeploy.hostops.kvcache import KVCache
-from neurodeploy.hostops.rotary import cos_sin
+from neurodeploy.ops.host.kvcache import KVCache
+from neurodeploy.ops.host.rotary import cos_sin
 
 #: Score elements that exist at a time: 256 MiB of float32 over all heads.
 SCORES = 1 << 26

@@ -35,8 +35,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from neurodeploy.errors import InternalError
-from neurodeploy.hostops.visible import oldest_visible
 from neurodeploy.ir.graph import Attr, HostOp, Projection
+from neurodeploy.ops.host.visible import oldest_visible
 
 #: clip 2, scale and shift 3, reduction 4, polynomial 13, exponent 2: the operations in `kernels.exp32`.
 EXP = 24

@@ -15,9 +15,9 @@ import torch
 from numpy.typing import NDArray
 
 from neurodeploy.errors import UserError
-from neurodeploy.hostops.threads import most_parts, split
+from neurodeploy.ops.host.threads import most_parts, split
 
-#: Work of one element, in units of a multiply-add of the attention kernel (see `hostops.cpu`).
+#: Work of one element, in units of a multiply-add of the attention kernel (see `ops.host.cpu`).
 WORK_BORDER = 6
 
 _jit = numba.njit(nogil=True, cache=True, boundscheck=False)

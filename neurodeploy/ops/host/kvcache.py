@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 
 from neurodeploy.errors import InternalError
-from neurodeploy.hostops.visible import oldest_visible as oldest_visible
+from neurodeploy.ops.host.visible import oldest_visible as oldest_visible
 
 #: Columns that a growing cache adds at least, so that decoding does not copy it at every token.
 GROWTH = 64
@@ -47,7 +47,7 @@ class KVCache:
         end = self.length + tokens
         key, value = key.reshape(tokens, heads, dim), value.reshape(tokens, heads, dim)
         if self.key.device.type == "cpu":
-            from neurodeploy.hostops.attention import store
+            from neurodeploy.ops.host.attention import store
 
             store(key.numpy(), value.numpy(), self.length, self.key.numpy(), self.value.numpy())
         else:

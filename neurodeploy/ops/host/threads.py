@@ -63,7 +63,7 @@ def split(kernel: Callable[..., Any], work: int, *args: Any) -> None:
         kernel(0, 1, *args)
         return
     if _pool is None or _pool_size < helpers:
-        _pool, _pool_size = ThreadPoolExecutor(helpers, thread_name_prefix="hostops"), helpers
+        _pool, _pool_size = ThreadPoolExecutor(helpers, thread_name_prefix="host"), helpers
     parts = PARTS * (helpers + 1)
     counter = itertools.count()
 

@@ -16,10 +16,10 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from neurodeploy.errors import InternalError, UserError
-from neurodeploy.hostops.cost import Work, routed_work, work
-from neurodeploy.hostops.kvcache import KVCache, State
-from neurodeploy.hostops.weights import WeightCache
 from neurodeploy.ir.graph import HostOp, Projection, WeightStore
+from neurodeploy.ops.host.cost import Work, routed_work, work
+from neurodeploy.ops.host.kvcache import KVCache, State
+from neurodeploy.ops.host.weights import WeightCache
 
 __all__ = ["Capture", "Executor", "Handler", "KVCache", "Linear", "State", "Step", "Values", "Work"]
 
@@ -287,9 +287,9 @@ class Executor:
 
 def _kernels(device: str) -> Any:
     if device == "cpu":
-        from neurodeploy.hostops import cpu
+        from neurodeploy.ops.host import cpu
 
         return cpu
-    from neurodeploy.hostops import torch_kernels
+    from neurodeploy.ops.host import torch_kernels
 
     return torch_kernels

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from neurodeploy.hostops import cpu, kernels, torch_kernels
+from neurodeploy.ops.host import cpu, kernels, torch_kernels
 
 #: Rotary frequencies of a head of 24: three whole vectors are not enough for a wide machine, and there is a tail.
 INV_FREQ = tuple(float(f) for f in 500.0 ** -(np.arange(0, 24, 2) / 24))

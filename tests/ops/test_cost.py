@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from neurodeploy.errors import InternalError
-from neurodeploy.hostops.cost import EXP, Work, visible_pairs, work
 from neurodeploy.ir.graph import HOST_OPS, HostOp, Projection
+from neurodeploy.ops.host.cost import EXP, Work, visible_pairs, work
 
 SIZES = {"x": 64, "g": 96, "e": 4}
 

@@ -13,30 +13,14 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from neurodeploy.flow.routes import HOST
+from neurodeploy.flow.words import Piece
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import INPUT, Network, Projection
 from neurodeploy.synapses.tiles import touches
 
-#: The number of the host among the shards.
-HOST = -1
 #: Neighbouring axons that a sample takes at a time.
 STRETCH = 256
-
-
-class Piece(Protocol):
-    """What flows need of a shard, or of a tile that has no place yet."""
-
-    @property
-    def island(self) -> str: ...
-
-    @property
-    def kind(self) -> str: ...
-
-    @property
-    def rows(self) -> tuple[int, int]: ...
-
-    @property
-    def cols(self) -> tuple[int, int]: ...
 
 
 class Pieces(Protocol):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from neurodeploy.hostops import cpu, torch_kernels
-from neurodeploy.hostops.kvcache import KVCache
+from neurodeploy.ops.host import cpu, torch_kernels
+from neurodeploy.ops.host.kvcache import KVCache
 
 TOKENS = 75
 #: heads, kv_heads, head_dim: the last two have a tail beyond the 32 lanes and beyond the 4 rows of the kernel.

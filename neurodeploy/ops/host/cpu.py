@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurodeploy.hostops import attention as attention_kernel
-from neurodeploy.hostops import kernels
-from neurodeploy.hostops.kvcache import KVCache
-from neurodeploy.hostops.rotary import cos_sin
-from neurodeploy.hostops.threads import split
-from neurodeploy.hostops.torch_kernels import embedding, moe_combine, moe_dispatch, temperature
+from neurodeploy.ops.host import attention as attention_kernel
+from neurodeploy.ops.host import kernels
+from neurodeploy.ops.host.kvcache import KVCache
+from neurodeploy.ops.host.rotary import cos_sin
+from neurodeploy.ops.host.threads import split
+from neurodeploy.ops.host.torch_kernels import embedding, moe_combine, moe_dispatch, temperature
 
 #: Work of one element in units of a multiply-add of the attention kernel, measured on one core: what a thread is worth.
 WORK_NORM, WORK_ROPE, WORK_GLU = 12, 8, 12

@@ -9,7 +9,7 @@ import time
 import pytest
 import torch
 
-from neurodeploy.hostops import kernels, threads
+from neurodeploy.ops.host import kernels, threads
 
 
 @pytest.fixture

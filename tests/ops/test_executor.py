@@ -11,11 +11,11 @@ import torch
 
 from neurodeploy.errors import InternalError, UserError
 from neurodeploy.frontends.families.decoder import Decoder, Layer, build
-from neurodeploy.hostops.cost import Work, work
-from neurodeploy.hostops.cpu import invariant_linear
-from neurodeploy.hostops.executor import Executor
-from neurodeploy.hostops.kvcache import State
 from neurodeploy.ir.graph import HostOp, Projection
+from neurodeploy.ops.host.cost import Work, work
+from neurodeploy.ops.host.cpu import invariant_linear
+from neurodeploy.ops.host.executor import Executor
+from neurodeploy.ops.host.kvcache import State
 
 IDS = np.array([3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5])
 
@@ -145,8 +145,8 @@ def test_threads_do_not_change_the_bits(net, threads):
 
 def test_a_gpu_would_compute_the_same_to_rounding(net, learnt, monkeypatch):
     """The torch kernels, on the CPU: the same code that a GPU runs."""
-    from neurodeploy.hostops import executor as module
-    from neurodeploy.hostops import torch_kernels
+    from neurodeploy.ops.host import executor as module
+    from neurodeploy.ops.host import torch_kernels
 
     expected = [some.executor().forward(IDS) for some in (net, learnt)]
     monkeypatch.setattr(module, "_kernels", lambda device: torch_kernels)
@@ -188,7 +188,7 @@ def test_weights_are_read_once_or_never_kept(net):
 
 
 def test_a_large_table_is_read_by_rows(net, monkeypatch):
-    from neurodeploy.hostops import weights
+    from neurodeploy.ops.host import weights
 
     expected = net.executor().forward(IDS)
     monkeypatch.setattr(weights, "WHOLE_TABLE", 100)

@@ -1,9 +1,6 @@
 """Where the messages of a placed mapping travel: hops and the load of every link, with and without multicast.
 
-The model is that of `neurodeploy.accounting.routes`: X-Y routes (first along the row, then along the column) on the mesh
-of a chip and on the grid of chips; router of core k at ``k // cores_per_router``, column ``router % columns``, row
-``router // columns``; a chip's port at router (0, 0), a corner, because no source says where it is; the host at the port
-of chip 0. A message to another chip goes to the port, over the grid, and from the port there to its core.
+Routes are those of `flow.routes`: first along the row, then along the column.
 
 *Unicast*: one copy for each destination core, the whole way; what the host sends is copied in the port of each
 destination chip. *Multicast*: one copy for each link of the X-Y tree, on the mesh of each chip and on the grid. Loihi
@@ -17,13 +14,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from neurodeploy.flow.nets import Nets
+from neurodeploy.flow.routes import HOST, HOST_CHIP, nodes, routers
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
-
-from .nets import HOST, Nets
-
-#: The chip whose port the host is connected to.
-HOST_CHIP = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,17 +94,11 @@ class Routed:
         return self.grid.hops_ew + self.grid.hops_ns
 
 
-def routers(core: Ints, system: SystemSpec) -> tuple[Ints, Ints]:
-    """(column, row) of the router of each core."""
-    router = np.asarray(core, np.int64) // system.chip.cores_per_router
-    return router % system.chip.mesh[0], router // system.chip.mesh[0]
-
-
 def route(nets: Nets, chip: Ints, core: Ints, system: SystemSpec, *, multicast: bool = False) -> Routed:
     """The loads of `nets` where logical core i lies on core ``core[i]`` of chip ``chip[i]``."""
     chips, place = np.unique(np.concatenate([chip, [HOST_CHIP]]), return_inverse=True)
     place = place.reshape(-1).astype(np.int64)  # of the host too: the last entry, which HOST = -1 finds
-    x, y = routers(np.concatenate([core, [0]]), system)
+    x, y = routers(system.chip, np.append(core, 0)).T
     net = np.repeat(np.arange(len(nets.source), dtype=np.int64), np.diff(nets.indptr))
     ends = _Ends(nets.source[net], nets.pins, net, nets.weight[net])
     count = len(chips)
@@ -131,12 +119,11 @@ def route(nets: Nets, chip: Ints, core: Ints, system: SystemSpec, *, multicast: 
         chosen = np.unique(pairs.net * count + at, return_index=True)[1] if multicast else slice(None)
         np.add.at(ports, at[chosen], pairs.weight[chosen])
     moved = ends.of(_once(ends, place, count, multicast))
-    columns, rows = system.grid
-    a, b = chips[place[moved.source]], chips[place[moved.target]]
+    a, b = (nodes(system, chips[place[side]]).T for side in (moved.source, moved.target))
     tree = moved.net if multicast else np.arange(len(moved.net), dtype=np.int64)
-    grid = Legs(tree, np.zeros_like(a), a % columns, a // columns, b % columns, b // columns, moved.weight)
+    grid = Legs(tree, np.zeros_like(tree), a[0], a[1], b[0], b[1], moved.weight)
     return Routed(
-        chips, _loads(mesh, count, system.chip.mesh, multicast), _loads(grid, 1, (columns, rows), multicast), ports
+        chips, _loads(mesh, count, system.chip.mesh, multicast), _loads(grid, 1, system.grid, multicast), ports
     )
 
 
