@@ -25,4 +25,4 @@ def get_runner(name: str) -> IslandRunner:
         from simulators.fast.runner import FastRunner
 
         return FastRunner()
-    raise UserError("ND3001", name, "is not a runner", f"choose one of {', '.join(RUNNERS)}")
+    raise UserError("ND3001", name, "is not a runner", f"choose one of {', '.join(RUNNERS)}, partitioned")

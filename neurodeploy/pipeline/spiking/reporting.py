@@ -68,7 +68,7 @@ def report_network(
     traced = [probe_of(text, network, TRACE_NEURONS) for text in probes] or _default_traces(network)
     traced = [shown.get(probe.name, probe) for probe in traced]
     stream = stream_of(input, opened, network, steps, layout)
-    engine = runner_for(runner, network, stream.steps, stream.samples)
+    engine = runner_for(runner, opened, network, stream.steps, stream.samples)
     result = advance(network, engine, stream, progress=progress)
     seen = advance(
         network, engine, _beginning(stream), None, [*shown.values(), *(t for t in traced if t.name not in shown)]
