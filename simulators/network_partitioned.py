@@ -35,7 +35,7 @@ from neurodeploy.ir.result import ShardCounts
 from neurodeploy.neurons import registry
 from neurodeploy.neurons.model import Stepped, Values
 from neurodeploy.synapses.structure import delays, to_coo
-from simulators.network_checks import check_probes, check_state
+from simulators.checks import check_probes, check_state
 from simulators.network_reference import Machine, prepared, run_with
 
 

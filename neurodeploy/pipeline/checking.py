@@ -18,7 +18,7 @@ from neurodeploy.bundle import Bundle, open_bundle
 from neurodeploy.bundle.writer import GOLDEN_TOKENS, golden_names, golden_payload
 from neurodeploy.errors import BundleError, TargetUnavailable
 from neurodeploy.ir.program import Island
-from neurodeploy.ir.result import Runner
+from neurodeploy.ir.result import IslandRunner
 from neurodeploy.pipeline.session import PARTITIONED, Progress, extent, left_to_host, load_mapping
 
 PACKAGES = ("numpy", "torch", "numba", "h5py", "nir", "safetensors", "tokenizers", "gguf", "typer", "rich")
@@ -81,7 +81,7 @@ def check_nir(path: Path, island: Any) -> None:
         raise BundleError("ND5008", path, "differs from the integers beside it", "convert the model again")
 
 
-def _golden(opened: Bundle, runner: Runner, names: Collection[str] | None = None) -> int:
+def _golden(opened: Bundle, runner: IslandRunner, names: Collection[str] | None = None) -> int:
     """How many golden vectors, of the islands `names` alone, the runner reproduces."""
     given = [row for row in _vectors(opened) if names is None or row[0].name in names]
     for island, payload, wanted in given:
@@ -89,7 +89,7 @@ def _golden(opened: Bundle, runner: Runner, names: Collection[str] | None = None
     return sum(wanted.shape[0] for *_, wanted in given)
 
 
-def _execute(opened: Bundle, runner: Runner) -> int:
+def _execute(opened: Bundle, runner: IslandRunner) -> int:
     """How many vectors give the same bits on the cores of the mapping: the golden ones, and of every other island on the
     chip as many against the fast runner, which has just reproduced those of the reference."""
     from simulators import get_runner
@@ -99,14 +99,14 @@ def _execute(opened: Bundle, runner: Runner) -> int:
     count, fast = _golden(opened, runner, on_chip), get_runner("fast")
     for name in sorted(on_chip - set(golden_names(islands))):
         payload = golden_payload(islands[name])
-        _same(runner, islands[name], payload, fast.run(islands[name], payload)[0])
+        _same(runner, islands[name], payload, fast.run_island(islands[name], payload)[0])
         count += payload.shape[0]
     return count
 
 
-def _same(runner: Runner, island: Island, payload: NDArray[np.int16], wanted: NDArray[np.int32]) -> None:
+def _same(runner: IslandRunner, island: Island, payload: NDArray[np.int16], wanted: NDArray[np.int32]) -> None:
     """ND5009 where the island's outputs on the runner are others."""
-    wrong = int(np.count_nonzero(runner.run(island, payload)[0] != wanted))
+    wrong = int(np.count_nonzero(runner.run_island(island, payload)[0] != wanted))
     if wrong:
         raise BundleError(
             "ND5009", f"{island.name} on {runner.name}", f"{wrong} of {wanted.size} golden outputs differ",

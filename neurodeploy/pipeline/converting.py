@@ -99,7 +99,9 @@ def convert(
             (folder / "tokenizer_settings.json").write_text(json.dumps(tokenizer.settings()))
 
         reference = get_runner("reference")
-        writer.finish(program, graph, source, save_tokenizer, lambda island, payload: reference.run(island, payload)[0])
+        writer.finish(
+            program, graph, source, save_tokenizer, lambda island, payload: reference.run_island(island, payload)[0]
+        )
     sites: Any = program.conversion["sites"]
     return {
         "bundle": str(out),

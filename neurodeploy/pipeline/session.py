@@ -12,7 +12,7 @@ from neurodeploy.errors import BundleError, InternalError, UserError
 from neurodeploy.frontends.tokenizer import Tokenizer, open_tokenizer
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
-from neurodeploy.ir.result import Runner
+from neurodeploy.ir.result import IslandRunner
 
 if TYPE_CHECKING:  # both load torch, which spiking networks do without
     from neurodeploy.hybrid import Hybrid
@@ -47,7 +47,7 @@ def hybrid(bundle: Bundle, runner: str = "fast") -> Hybrid:
     return Hybrid(bundle.program, bundle.host_weights, chosen, on_host=left, host_runner=get_runner("fast"))
 
 
-def island_runner(bundle: Bundle, name: str) -> Runner:
+def island_runner(bundle: Bundle, name: str) -> IslandRunner:
     """The runner of that name, ND3001 for an unknown one; "partitioned" executes the bundle's mapping (`read_mapping`)."""
     from simulators import get_runner
 

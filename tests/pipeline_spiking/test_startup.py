@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from neurodeploy.pipeline.spiking import opening
-from simulators.network_fast import FastNetworkRunner
+from simulators.fast.runner import FastRunner
 from tests.pipeline_spiking.networks import Files, copied
 from tests.tiny import environment
 
@@ -60,9 +60,9 @@ def test_the_reference_runs_what_is_done_before_kernels_are_loaded(
     assert (
         opening.runner_for("fast", opened, network, stream.steps, stream.samples).name == "fast"
     )  # this file loaded them
-    monkeypatch.delitem(sys.modules, "simulators.network_fast")
+    monkeypatch.delitem(sys.modules, "simulators.fast.runner")
     small = opening.runner_for("fast", opened, network, stream.steps, stream.samples)
     assert small.name == "reference"
     assert opening.runner_for("fast", opened, network, 1_000_000, stream.samples).name == "fast"
-    a, b = (runner.run(network, stream.inputs, stream.steps) for runner in (small, FastNetworkRunner()))
+    a, b = (runner.run(network, stream.inputs, stream.steps) for runner in (small, FastRunner()))
     assert all(np.array_equal(a.outputs[name], b.outputs[name]) for name in b.outputs) and b.outputs

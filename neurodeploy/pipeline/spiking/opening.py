@@ -56,9 +56,9 @@ def get_network_runner(name: str) -> NetworkRunner:
 
         return ReferenceNetworkRunner()
     if name == "fast":
-        from simulators.network_fast import FastNetworkRunner
+        from simulators.fast.runner import FastRunner
 
-        return FastNetworkRunner()
+        return FastRunner()
     if name == "lava":
         from simulators.lava import LavaNetworkRunner
 
@@ -71,7 +71,7 @@ def runner_for(name: str, bundle: Bundle, network: Network, steps: int, samples:
     loaded, it runs in their place, with the same bits. "partitioned" executes the bundle's mapping (`read_mapping`)."""
     if name == PARTITIONED:
         return mapped_runner(read_mapping(bundle)[0])
-    if name == "fast" and "simulators.network_fast" not in sys.modules:
+    if name == "fast" and "simulators.fast.runner" not in sys.modules:
         items = sum(p.size for p in network.populations.values())
         items += sum(synapse_count(p.synapse) for p in network.projections)
         parts = len(network.populations) + len(network.projections)

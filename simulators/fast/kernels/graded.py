@@ -2,7 +2,7 @@
 
 All have the signature ``kernel(start, stop, inputs, state, params, out, lost)``: tuples of int32 (samples, steps..,
 size) inputs, int64 (samples, size) states and int64 (size,) parameters in the order of the tables in
-`simulators.network_fast_neurons`; `lost` += (wrapped, saturated). The equations are those of the module of the same
+`simulators.fast.neurons`; `lost` += (wrapped, saturated). The equations are those of the module of the same
 name in `neurodeploy.neurons`.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from simulators.network_kernels.jit import jit
+from simulators.jit import jit
 
 INT32_MIN = -(2**31)
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from simulators.network_kernels.conv import _pixel
-from simulators.network_kernels.jit import jit
+from simulators.fast.kernels.conv import _pixel
+from simulators.jit import jit
 
 
 @jit

@@ -21,9 +21,9 @@ from neurodeploy.neurons.arithmetic import ALIGN_BITS, DECAY_ONE
 from neurodeploy.neurons.delta import exponent
 from neurodeploy.neurons.model import Values
 from neurodeploy.ops.host.threads import most_parts, split
-from simulators.network_fast_ports import Port
-from simulators.network_kernels import graded, resonators
-from simulators.network_kernels import leaky as leaky_kernels
+from simulators.fast.kernels import graded, resonators
+from simulators.fast.kernels import leaky as leaky_kernels
+from simulators.fast.ports import Port
 
 #: Inputs and states up to here keep every exact sum of `neurons.leaky` within 32 bits: |u| stays below 2**24, since a
 #: larger current is turned back by 2**24, and the bias is below 2**30.
@@ -71,7 +71,7 @@ class Neurons:
 
 
 class LeakyParams(NamedTuple):
-    """Arguments of the kernel in both widths; see `network_kernels.leaky.leaky`."""
+    """Arguments of the kernel in both widths; see `kernels.leaky.leaky`."""
 
     alike: bool
     narrow: tuple[NDArray[np.int32], ...]

@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 from neurodeploy.ir.network import Dense, Projection, Sparse
 from neurodeploy.ir.packed import NARROW_ROWS, PackedTargets
 from neurodeploy.ops.host.threads import most_parts, split
-from simulators.network_fast_costs import slowdown
-from simulators.network_fast_products import DIGITS_NS, exact_product, passes, possible
-from simulators.network_fast_traffic import Traffic
-from simulators.network_kernels import dense, products, sparse
-from simulators.network_kernels.targets import Targets
+from simulators.fast.costs import slowdown
+from simulators.fast.kernels import dense, products, sparse
+from simulators.fast.kernels.targets import Targets
+from simulators.fast.products import DIGITS_NS, exact_product, passes, possible
+from simulators.fast.traffic import Traffic
 
 #: Rows of a matrix that are updated at a time: their sums stay in the second-level cache, and the weights of an axon are
 #: read in stretches long enough for the processor to fetch them ahead (measured: 256 rows at a time are four times slower).
@@ -34,7 +34,7 @@ TILE_ROWS = 1 << 15
 #: int16 holds the sum of so many int8 weights: 255 * 128 < 2**15.
 INT16_EVENTS = 255
 #: Nanoseconds of one synaptic event: spikes, graded, checked, times the `slowdown` of this processor. Those of a product are
-#: measured (`network_fast_products`).
+#: measured (`simulators.fast.products`).
 SPIKE_NS, GRADED_NS, CHECKED_NS = 0.017, 0.05, 0.15
 #: A product, and the choice, pay from this many frames and synaptic events on; nanoseconds to place one sum, and to take one
 #: digit of a graded payload.
@@ -127,7 +127,8 @@ class DenseWiring(Multiplied):
         super().__init__(projection)
         synapse = projection.synapse
         assert isinstance(synapse, Dense)
-        self._by_row = synapse.weight
+        backwards = min(synapse.weight.strides) < 0  # torch takes no such view
+        self._by_row = np.ascontiguousarray(synapse.weight) if backwards else synapse.weight
         self.weight = np.ascontiguousarray(synapse.weight.T)
         self.tile = min(self.weight.shape[1], TILE_ROWS)
         narrow = self.weight.dtype == np.int8

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from simulators.network_kernels.finish import add_pending, shift_row
-from simulators.network_kernels.jit import jit
-from simulators.network_kernels.targets import add_events, decode
+from simulators.fast.kernels.finish import add_pending, shift_row
+from simulators.fast.kernels.targets import add_events, decode
+from simulators.jit import jit
 
 
 @jit

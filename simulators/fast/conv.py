@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from neurodeploy.ir.network import Conv, Projection
 from neurodeploy.ops.host.threads import split
-from simulators.network_fast_costs import slowdown
-from simulators.network_fast_products import exact_product, passes, possible
-from simulators.network_fast_traffic import Traffic
-from simulators.network_fast_wiring import DIGIT_NS, Multiplied
-from simulators.network_kernels import conv, products
+from simulators.fast.costs import slowdown
+from simulators.fast.kernels import conv, products
+from simulators.fast.products import exact_product, passes, possible
+from simulators.fast.traffic import Traffic
+from simulators.fast.wiring import DIGIT_NS, Multiplied
 
 #: Nanoseconds that an event costs for each stretch of weights that it adds, and for each of the weights; to clear a sum.
 STRETCH_NS, WEIGHT_NS, CLEAR_NS = 12.0, 0.17, 0.3
@@ -22,7 +22,7 @@ PATCH_NS, SUM_NS, NARROW_PRODUCT = 1.5, 1.5, 2.0
 
 
 class Packed(NamedTuple):
-    """Arguments of `network_kernels.conv.runs`."""
+    """Arguments of `kernels.conv.runs`."""
 
     kernel: NDArray[np.signedinteger]
     sides: tuple[int, int]

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.network_fast_links import INT32_END, Link
-from simulators.network_fast_traffic import Traffic
+from simulators.fast.links import INT32_END, Link
+from simulators.fast.traffic import Traffic
 
 
 class Port:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from simulators.network_kernels.jit import jit
+from simulators.jit import jit
 
 
 @jit

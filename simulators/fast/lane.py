@@ -24,14 +24,13 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.program import Island
 from neurodeploy.ir.result import IslandActivity
 from neurodeploy.ops.host.threads import most_parts, split
-from simulators import neuron_kernels as kernels
+from simulators.fast.kernels import lane as kernels
 from simulators.products.choice import Product, choose
 from simulators.products.pairs import SUMS_PAST, padded, room
 
@@ -104,27 +103,27 @@ class _Room(threading.local):
         return self._kept[:size].view(kind).reshape(shape)
 
 
-class FastRunner:
-    """`Runner` by exact integer products; prepared islands are kept as long as the islands live."""
-
-    name = "fast"
+class Lane:
+    """Runs islands by exact integer products; prepared islands are kept as long as the islands live."""
 
     def __init__(self) -> None:
         self._prepared: WeakKeyDictionary[Island, _Prepared] = WeakKeyDictionary()
         self._room = _Room()
 
-    def run(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
+    def run_island(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
         out = np.empty((payload.shape[0], island.rows), np.int32)
         return out, self._into(island, payload, [(0, out)], 1.0)
 
-    def run_decoded(self, island: Island, payload: NDArray[np.int16]) -> tuple[list[torch.Tensor], IslandActivity]:
+    def run_decoded(
+        self, island: Island, payload: NDArray[np.int16]
+    ) -> tuple[list[NDArray[np.float32]], IslandActivity]:
         """The same integers, each multiplied by the output scale as `ops.host.border.decode` does, one array a slice.
 
         One pass over memory instead of two: the largest outputs, those of a vocabulary, do not stay in any cache.
         """
         parts = [(part.start, np.empty((payload.shape[0], part.rows), np.float32)) for part in island.slices]
         activity = self._into(island, payload, parts, island.output_scale.value)
-        return [torch.from_numpy(array) for _, array in parts], activity
+        return [array for _, array in parts], activity
 
     def _into(
         self, island: Island, payload: NDArray[np.int16], outputs: list[tuple[int, NDArray[Any]]], scale: float

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulators.network_kernels.finish import add_pending, shift_row
-from simulators.network_kernels.jit import jit
+from simulators.fast.kernels.finish import add_pending, shift_row
+from simulators.jit import jit
 
 
 @jit
@@ -72,7 +72,7 @@ def runs(
 ) -> None:  # fmt: skip
     """As `messages` where the taps along y reach neighbouring pixels: all their weights are added in one stretch.
 
-    packed (phases, kx, in_channels, taps, out_channels), see `simulators.network_fast_conv.pack`; sides = (input y,
+    packed (phases, kx, in_channels, taps, out_channels), see `simulators.fast.conv.pack`; sides = (input y,
     output y); lines (input x, kx, 2): (tap, output x) for each x, -1 where there is none; stretches (input y, 4):
     (phase, first tap, taps, first output y) for each y.
     """

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 
-_jit = numba.njit(nogil=True, cache=True, boundscheck=False)
+from simulators.jit import jit
 
 
-@_jit  # type: ignore[untyped-decorator]
+@jit
 def weight_sums(weight: Any, is_wide: Any, sums: Any) -> int:
     """Write each row's sum over narrow and over wide axons, (2, rows); return the largest sum of magnitudes of a row."""
     largest = 0
@@ -30,7 +29,7 @@ def weight_sums(weight: Any, is_wide: Any, sums: Any) -> int:
     return largest
 
 
-@_jit  # type: ignore[untyped-decorator]
+@jit
 def whole(
     part: int, parts: int, payload: Any, is_wide: Any, planes: Any, events: Any, limit: int, too_large: Any
 ) -> None:
@@ -46,11 +45,11 @@ def whole(
     too_large[part] = beyond
 
 
-@_jit  # type: ignore[untyped-decorator]
+@jit
 def two_digits(
     part: int, parts: int, payload: Any, is_wide: Any, planes: Any, events: Any, limit: int, too_large: Any
 ) -> None:
-    """Split into the digit planes of `simulators.fast`; add events by axon, and how many payloads exceed `limit`."""
+    """Split into the digit planes of `simulators.fast.lane`; add events by axon, and how many payloads exceed `limit`."""
     tokens, columns = payload.shape
     beyond = 0
     for t in range(tokens * part // parts, tokens * (part + 1) // parts):
@@ -65,7 +64,7 @@ def two_digits(
     too_large[part] = beyond
 
 
-@_jit  # type: ignore[untyped-decorator]
+@jit
 def fire(
     part: int, parts: int, sums: Any, high: Any, high_place: int, offset: Any, acc_shift: int, state_bits: int,
     multiplier: Any, shift: Any, out_bits: int, scale: Any, out: Any, start: int, silent: Any, lost: Any,

@@ -1,4 +1,4 @@
-"""Compiled inner loops of `simulators.network_fast`: integers only, one file for each kind of work.
+"""Compiled inner loops of `simulators.fast`: integers only, one file for each kind of work.
 
 | file | work |
 |---|---|
@@ -8,6 +8,7 @@
 | `finish` | sums to what is pending: shift, wrap, count |
 | `products` | digits, patches and their inverse around an exact matrix product |
 | `leaky`, `graded`, `resonators` | neurons |
+| `lane` | payloads to digits, and sums to graded outputs, of one population after one `Dense` |
 
 Every loop adds exact integers, so the order of additions never matters. A *frame* is one step of one sample; frames
 are in the order (sample, step). `pending` is always (samples, steps + depth, rows) int32: position t is what arrives

@@ -1,7 +1,7 @@
 """The LIF family of `neurodeploy.neurons.leaky`: current, voltage and what is sent, for all steps of a block.
 
 One source for two widths: int32 states and parameters where the caller has proven that no exact sum leaves 32 bits
-(`simulators.network_fast_neurons.Leaky`), otherwise int64. A product with a decay of 12 bits is taken in two parts,
+(`simulators.fast.neurons.Leaky`), otherwise int64. A product with a decay of 12 bits is taken in two parts,
 the upper and the lower 12 bits of the magnitude, so that it fits 32 bits: ``|x| * f >> 12 = (|x| >> 12) * f + ((|x| &
 4095) * f >> 12)``.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from simulators.network_kernels.jit import jit
+from simulators.jit import jit
 
 #: What is sent and what it does to the voltage. `SPIKE` sends 1 above `high` and -1 below `low` and clears the voltage;
 #: `SUBTRACT` subtracts `high` instead; `VOLTAGE` sends the voltage, for thresholds out of reach.

@@ -1,9 +1,9 @@
-"""`FastNetworkRunner`: the bits, states, probes and counts of `ReferenceNetworkRunner`, by compiled events and exact
+"""`FastRunner`: the bits, states, probes and counts of `ReferenceNetworkRunner`, by compiled events and exact
 products.
 
-Populations run many steps before the next one does, wherever no cycle forbids it (`network_fast_plan`); events or a
-product are chosen for each projection and block of steps by what was sent (`network_fast_links`); neurons are
-compiled (`network_fast_neurons`). None of these choices changes a bit or a count.
+Populations run many steps before the next one does, wherever no cycle forbids it (`simulators.fast.plan`); events or a
+product are chosen for each projection and block of steps by what was sent (`simulators.fast.links`); neurons are
+compiled (`simulators.fast.neurons`). None of these choices changes a bit or a count.
 """
 
 from __future__ import annotations
@@ -16,18 +16,22 @@ from numpy.typing import NDArray
 
 from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import INPUT, Direct, Network
+from neurodeploy.ir.network import INPUT, Conv, Dense, Direct, Network, Sparse
 from neurodeploy.ir.network_run import NetworkActivity, NetworkResult, NetworkState, Probe
+from neurodeploy.ir.program import Island
+from neurodeploy.ir.result import IslandActivity
 from neurodeploy.neurons import registry
-from simulators.network_checks import Task, prepare
-from simulators.network_fast_links import Link
-from simulators.network_fast_neurons import Neurons, neurons
-from simulators.network_fast_plan import Part, parts
-from simulators.network_fast_ports import Port
-from simulators.network_fast_traffic import Traffic
-from simulators.network_fast_wire import wire
-from simulators.network_fast_wiring import Wiring
+from simulators.checks import Task, prepare
+from simulators.fast.conv import ConvWiring
+from simulators.fast.lane import Lane
+from simulators.fast.links import Link
+from simulators.fast.neurons import Neurons, neurons
+from simulators.fast.plan import Part, parts
+from simulators.fast.ports import Port
+from simulators.fast.traffic import Traffic
+from simulators.fast.wiring import DenseWiring, SparseWiring, Wiring
 
+KINDS: Mapping[type, type[Wiring]] = {Dense: DenseWiring, Sparse: SparseWiring, Conv: ConvWiring}
 PATHS = ("auto", "events", "gemm")
 #: Values of the widest population and of all populations that a block of steps holds, and steps of a block at most.
 WIDEST_VALUES, ALL_VALUES, BLOCK_STEPS = 1 << 20, 1 << 22, 256
@@ -35,8 +39,8 @@ WIDEST_VALUES, ALL_VALUES, BLOCK_STEPS = 1 << 20, 1 << 22, 256
 LARGE_VALUES = 1 << 15
 
 
-class FastNetworkRunner:
-    """`NetworkRunner`.
+class FastRunner:
+    """`NetworkRunner` and `IslandRunner`.
 
     path : "auto" chooses for each projection and block; "events" takes every event by itself; "gemm" takes a product
     wherever one exists (not for `Sparse`, nor for delays of single synapses). steps : of a block, None by size.
@@ -48,6 +52,7 @@ class FastNetworkRunner:
         if path not in PATHS:
             raise UserError("ND3220", path, "is no path of the fast runner", f"choose one of {', '.join(PATHS)}")
         self.path, self.steps = path, steps
+        self.lane = Lane()
         self._plans: WeakKeyDictionary[Network, tuple[tuple[Part, ...], dict[str, Wiring]]] = WeakKeyDictionary()
 
     def run(
@@ -62,11 +67,21 @@ class FastNetworkRunner:
         """Advance by `steps`; see `NetworkRunner.run`."""
         task = prepare(network, inputs, steps, state, probes)
         if network not in self._plans:
-            wirings = {p.name: wire(p) for p in network.projections if not isinstance(p.synapse, Direct)}
+            wirings = {
+                p.name: KINDS[type(p.synapse)](p) for p in network.projections if not isinstance(p.synapse, Direct)
+            }
             self._plans[network] = parts(network), wirings
         plan, wirings = self._plans[network]
         block = min(self.steps or self._block(network, plan, task.samples), max(1, steps))
         return _Run(network, plan, wirings, task, steps, block, probes, self.path).result()
+
+    def run_island(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
+        return self.lane.run_island(island, payload)
+
+    def run_decoded(
+        self, island: Island, payload: NDArray[np.int16]
+    ) -> tuple[list[NDArray[np.float32]], IslandActivity]:
+        return self.lane.run_decoded(island, payload)
 
     @staticmethod
     def _block(network: Network, plan: tuple[Part, ...], samples: int) -> int:

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.synapses.structure import largest_sum
-from simulators.network_fast_traffic import Traffic
-from simulators.network_fast_wiring import PRODUCT_EVENTS, PRODUCT_FRAMES, Multiplied, Wiring
+from simulators.fast.traffic import Traffic
+from simulators.fast.wiring import PRODUCT_EVENTS, PRODUCT_FRAMES, Multiplied, Wiring
 from simulators.network_reference import reference_sums, shift, wrap, wrapped_sums
 
 INT32_END, INT64_END = 2**31, 2**63

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from simulators.network_kernels import dense
+from simulators.fast.kernels import dense
 from simulators.products import kept
 
 #: Rows, axons, frames and events of a frame of the sample.

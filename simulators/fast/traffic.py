@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.network_kernels import events as kernels
+from simulators.fast.kernels import events as kernels
 
 
 class Traffic:
