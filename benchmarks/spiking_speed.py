@@ -39,9 +39,9 @@ def measure(network: Any, inputs: dict[str, Any], steps: int, repeats: int, path
     """Best and worst of `repeats` runs after a warm-up."""
     from neurodeploy.ir.network import Direct
     from neurodeploy.synapses.structure import fan_out, synapse_count
-    from simulators.network_fast import FastNetworkRunner
+    from simulators.fast.runner import FastRunner
 
-    runner = FastNetworkRunner(path)
+    runner = FastRunner(path)
     result = runner.run(network, inputs, steps)
     times = []
     for _ in range(repeats):
@@ -86,7 +86,7 @@ def grown(kind: str, synapses: int, fan_out: int, repeats: int) -> Row:
     import spiking_networks as nets
 
     from neurodeploy.synapses import build
-    from simulators.network_fast import FastNetworkRunner
+    from simulators.fast.runner import FastRunner
 
     rng = np.random.default_rng(1)
     smallest = build.PACKED_SYNAPSES
@@ -95,7 +95,7 @@ def grown(kind: str, synapses: int, fan_out: int, repeats: int) -> Row:
     small = nets.layered(16, 1) if kind == "dense" else nets.sparse_ring(2 * rows, 8, 2)
     build.PACKED_SYNAPSES = smallest
     warm = np.ones((1, 4, small.populations["input"].size), np.bool_)
-    FastNetworkRunner().run(small, {"input": warm}, 4)  # loads and compiles
+    FastRunner().run(small, {"input": warm}, 4)  # loads and compiles
     del small
     before = resident()
     if kind == "dense":

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from neurodeploy.errors import DoesNotFit
-from neurodeploy.ir.messages import Range
+from neurodeploy.flow.words import Range
 from neurodeploy.ir.program import BLOCK
 
 from .budget import Demand, Limits, most_rows, needs

@@ -18,17 +18,17 @@ from typing import Any
 
 import numpy as np
 
+from neurodeploy.flow.nets import Nets
+from neurodeploy.flow.words import island_words
 from neurodeploy.ir.arrange import arranged, counts_there
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
-from neurodeploy.ir.messages import island_words
 from neurodeploy.ir.network import INPUT, Network, Population
 from neurodeploy.ir.program import Program
 
 from . import bounds, network_mapper, network_nets, program_nets
 from .classify import activity_of, crossings
 from .metrics import NOT_PRICED, Places, Work, fallback, layers_of, makespan, places_of, traffic_metrics
-from .nets import Nets
 from .network_nets import Sent
 from .network_work import network_work
 from .nulls import null_models

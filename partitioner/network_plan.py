@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from neurodeploy.errors import DoesNotFit
+from neurodeploy.flow.nets import Nets
 from neurodeploy.ir.arrange import counts_there
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
@@ -18,7 +19,6 @@ from neurodeploy.synapses.structure import synapse_count
 
 from .budget import Limits
 from .cost import destinations
-from .nets import Nets
 from .network_cut import Cut, Rule
 from .network_nets import Sent, TileNets, nets_of_tiles
 from .network_rules import core_limits_of, with_rows

@@ -20,11 +20,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from neurodeploy.errors import UserError
-from neurodeploy.hostops.cost import island_work
+from neurodeploy.flow.words import island_words
 from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
 from neurodeploy.ir.mapping import Shard
-from neurodeploy.ir.messages import island_words
 from neurodeploy.ir.program import Island
+from neurodeploy.ops.host.cost import island_work
 
 from .population import view_of
 from .usage import demands_of

@@ -24,14 +24,14 @@ from typing import Protocol
 
 import numpy as np
 
+from neurodeploy.flow.flows import sum_messages
+from neurodeploy.flow.words import bound_bits, messages_of, output_words, partial_bits
 from neurodeploy.ir.arrange import arranged
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.messages import bound_bits, messages_of, output_words, partial_bits
 from neurodeploy.ir.network import INPUT, Dense, Network, Projection
 from neurodeploy.ir.program import BLOCK, Island, Program, Slice
 from neurodeploy.neurons.registry import FIXED, get_model, state_bytes
-from neurodeploy.synapses.flows import sum_messages
 from neurodeploy.synapses.tiles import Units, units
 
 from .budget import Demand

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from neurodeploy.ir.messages import Range
+from neurodeploy.flow.words import Range
 
 from .budget import Demand, Limits, most_rows
 

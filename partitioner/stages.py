@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from neurodeploy.flow.nets import Nets
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.storage.stage_files import Result, StageFiles, digest
@@ -23,7 +24,6 @@ from . import hypergraph
 from .budget import Limits
 from .chip_pins import chips_needed, pinned_chips
 from .chips import Task, divide, filled
-from .nets import Nets
 from .options import Options
 from .pack import Packing, limits_of, pack, spread
 from .pack_bound import lower_bound

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
-from neurodeploy.ir.messages import Range
+from neurodeploy.flow.words import Range
 
 from .budget import Demand
 from .cuts import Cut

@@ -14,7 +14,7 @@ from neurodeploy import __version__
 from neurodeploy.ir.network import Dense, Network, Population, Projection
 
 RUNNERS = {
-    "fast": ("simulators.network_fast", "FastNetworkRunner"),
+    "fast": ("simulators.fast.runner", "FastRunner"),
     "reference": ("simulators.network_reference", "ReferenceNetworkRunner"),
 }
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from neurodeploy import __version__
 from neurodeploy.bundle import Bundle
 from neurodeploy.bundle.files import check_place
 from neurodeploy.ir.chip import SystemSpec
@@ -14,6 +13,7 @@ from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.ir.program import Program
 from neurodeploy.pipeline import pricing, running
 from neurodeploy.pipeline.session import Progress, encode_text, open_model, read_mapping
+from neurodeploy.version import __version__
 
 
 def report(

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from neurodeploy.flow.words import partial_bits
 from neurodeploy.ir.mapping import Mapping, Shard
-from neurodeploy.ir.messages import partial_bits
 from partitioner.population import view_of
 from partitioner.usage import core_usage
 

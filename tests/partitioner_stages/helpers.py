@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from neurodeploy.flow.nets import Nets, make_nets
+from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
-from partitioner.nets import HOST, Nets, make_nets
 from partitioner.stamp import Tile
 from targets.systems import get_system
 

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurodeploy.errors import DoesNotFit, UserError
+from neurodeploy.flow.routes import HOST
 from neurodeploy.storage.stage_files import digest
 from partitioner import stages
-from partitioner.nets import HOST
 from partitioner.options import Options, Pin
 from partitioner.stages import Places, finish
 from partitioner.stamp import Tile
