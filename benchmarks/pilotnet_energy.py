@@ -34,7 +34,7 @@ from neurodeploy.ir.network import INPUT, Network  # noqa: E402
 from partitioner.network_mapper import map_network  # noqa: E402
 from partitioner.network_summary import populations  # noqa: E402
 from partitioner.network_verify import verify_network  # noqa: E402
-from simulators.network_fast import FastNetworkRunner  # noqa: E402
+from simulators.fast.runner import FastRunner  # noqa: E402
 from targets.hosts import get_host  # noqa: E402
 from targets.systems import get_system  # noqa: E402
 
@@ -126,7 +126,7 @@ def lif(folder: Path) -> Network:
         )
     print(f"{'all':10}{'':14}{len(theirs.shards):17}{'':11}{ours.cores_used:11}", end="")
     print(f"   {ours.binding_resource} binds, lower bound {ours.lower_bound}")
-    runner = FastNetworkRunner()
+    runner = FastRunner()
     state = runner.run(network, {}, WARM).state
     activity = runner.run(network, {}, STEPS, state=state).activity
     priced = [account_network(network, m, activity, system, host, border="none") for m in (theirs, ours)]

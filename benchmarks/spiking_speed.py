@@ -38,9 +38,9 @@ GROWTH += [("large", 10**8, 100), ("large", 2 * 10**8, 200)]
 def measure(network: Any, inputs: dict[str, Any], steps: int, repeats: int, path: str = "auto") -> Row:
     """Best and worst of `repeats` runs after a warm-up."""
     from neurodeploy.synapses import Direct
-    from simulators.network_fast import FastNetworkRunner
+    from simulators.fast.runner import FastRunner
 
-    runner = FastNetworkRunner(path)
+    runner = FastRunner(path)
     result = runner.run(network, inputs, steps)
     times = []
     for _ in range(repeats):
@@ -85,7 +85,7 @@ def grown(kind: str, synapses: int, fan_out: int, repeats: int) -> Row:
     import spiking_networks as nets
 
     from neurodeploy.synapses import build
-    from simulators.network_fast import FastNetworkRunner
+    from simulators.fast.runner import FastRunner
 
     rng = np.random.default_rng(1)
     smallest = build.PACKED_SYNAPSES
@@ -94,7 +94,7 @@ def grown(kind: str, synapses: int, fan_out: int, repeats: int) -> Row:
     small = nets.layered(16, 1) if kind == "dense" else nets.sparse_ring(2 * rows, 8, 2)
     build.PACKED_SYNAPSES = smallest
     warm = np.ones((1, 4, small.populations["input"].size), np.bool_)
-    FastNetworkRunner().run(small, {"input": warm}, 4)  # loads and compiles
+    FastRunner().run(small, {"input": warm}, 4)  # loads and compiles
     del small
     before = resident()
     if kind == "dense":

@@ -25,6 +25,7 @@ from typing import NamedTuple
 import numpy as np
 
 from neurodeploy.errors import InternalError
+from neurodeploy.flow.flows import sum_messages
 from neurodeploy.ir.arrange import arranged, probes_there, result_back, state_there
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
@@ -34,8 +35,7 @@ from neurodeploy.ir.result import ShardCounts
 from neurodeploy.neurons import registry
 from neurodeploy.neurons.model import Stepped, Values
 from neurodeploy.synapses import Direct
-from neurodeploy.synapses.flows import sum_messages
-from simulators.network_checks import check_probes, check_state
+from simulators.checks import check_probes, check_state
 from simulators.network_reference import Machine, prepared, run_with
 
 

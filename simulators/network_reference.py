@@ -25,7 +25,7 @@ from neurodeploy.ir.network_run import NetworkActivity, NetworkResult, NetworkSt
 from neurodeploy.neurons import registry
 from neurodeploy.neurons.model import Stepped, Values
 from neurodeploy.synapses import Direct, Sparse
-from simulators.network_checks import prepare
+from simulators.checks import prepare
 
 #: The largest magnitude of a payload or of a pending sum.
 PAYLOAD_END = 2**31

@@ -12,7 +12,7 @@ from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.synapses import Conv, Dense
 from neurodeploy.synapses.build import sparse_from_coo
-from simulators.network_fast import FastNetworkRunner
+from simulators.fast.runner import FastRunner
 
 STEPS, SEED, INPUT_RATE = 20, 11, 0.1
 
@@ -36,7 +36,7 @@ def _case(name: str, sizes: dict[str, tuple[int, ...]], links: list[tuple[str, s
     network.check()
     rng = np.random.default_rng(SEED)
     spikes = {key: (rng.random((STEPS, populations[key].size)) < INPUT_RATE).astype(np.int64) for key in network.inputs}
-    result = FastNetworkRunner().run(network, {k: v[None].astype(np.int32) for k, v in spikes.items()}, STEPS)
+    result = FastRunner().run(network, {k: v[None].astype(np.int32) for k, v in spikes.items()}, STEPS)
     return Case(network, spikes, result.activity)
 
 

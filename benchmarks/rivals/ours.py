@@ -15,7 +15,7 @@ from neurodeploy.ir.network import Network, Population, Projection
 from neurodeploy.synapses import Dense
 
 RUNNERS = {
-    "fast": ("simulators.network_fast", "FastNetworkRunner"),
+    "fast": ("simulators.fast.runner", "FastRunner"),
     "reference": ("simulators.network_reference", "ReferenceNetworkRunner"),
 }
 

@@ -45,6 +45,7 @@ def write_state(path: Path, state: NetworkState, program_sha256: str, outputs: M
         for variable, array in variables.items()
     }
     arrays |= {f"p.{name}": array for name, array in state.pending.items()}
+    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}  # the one order that is read
     buffer = io.BytesIO()
     np.savez(buffer, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)  # type: ignore[arg-type]
     write_aside(path, buffer.getvalue())

@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.fixedpoint import Dyadic, Ints
-from neurodeploy.ir.synapse import WEIGHT_TYPES, Coo, Synapse
+from neurodeploy.ir.synapse import WEIGHT_TYPES, Coo, Synapse, Units
 
 #: Longest delay beyond the synapse's own step: 6 bits hold 0..63, lava-dl's netx stops at 62.
 DELAY_MAX = 62
@@ -92,6 +92,11 @@ class Projection:
     @property
     def wrap_bits(self) -> int:
         return self.synapse.wrap_bits
+
+    @property
+    def units(self) -> Units:
+        """Which columns share an entry of the axon tables."""
+        return self.synapse.units(self.delay is not None)
 
     def delays_of(self, coo: Coo) -> Ints:
         """Delay of each of these synapses: one array for the forms "none", "by axon" and "by synapse"."""

@@ -51,6 +51,10 @@ class ListFormat(NamedTuple):
     bits: int
     index_bits: int
 
+    def naming(self, fan: Ints) -> Ints:
+        """Bytes of lists that name their targets: ``header + ceil(fan (bits + index_bits) / 8)``."""
+        return self.header + -(-fan * (self.bits + self.index_bits) // 8)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Units:
@@ -196,7 +200,7 @@ class Synapse(ABC):
 
     def cost(self, rows: Range, columns: Range, form: ListFormat, delayed: bool) -> tuple[int, int]:
         """(bytes of synapses, entries of axons) of a core with these rows and columns, none of them empty: by default a
-        list ``header + ceil(fan (bits + index_bits) / 8)`` for each touched axon."""
+        list that names its targets for each touched axon."""
         stored, axons = self._lists(np.array([rows], np.int64), columns, form)
         return int(stored[0]), int(axons[0])
 
@@ -209,8 +213,8 @@ class Synapse(ABC):
     def _lists(self, rows: Ints, columns: Range, form: ListFormat) -> tuple[Ints, Ints]:
         stored, axons = np.zeros(len(rows), np.int64), np.zeros(len(rows), np.int64)
         for touch in self.touches(rows, columns):
-            lists = form.header + -(-touch.fan * (form.bits + form.index_bits) // 8)
-            stored += np.bincount(touch.tile, weights=lists, minlength=len(rows)).astype(np.int64)
+            lists = np.bincount(touch.tile, weights=form.naming(touch.fan), minlength=len(rows))
+            stored += lists.astype(np.int64)
             axons += np.bincount(touch.tile, minlength=len(rows))
         return stored, axons
 

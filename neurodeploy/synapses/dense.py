@@ -79,6 +79,11 @@ class Dense(Synapse):
         axons = columns[1] - columns[0]
         return axons * (form.header + -(-(rows[1] - rows[0]) * form.bits // 8)), axons
 
+    def costs(self, rows: Ints, columns: Range, form: ListFormat, delayed: bool) -> tuple[Ints, Ints]:
+        width, count = columns[1] - columns[0], rows[:, 1] - rows[:, 0]
+        stored = width * (form.header + -(-count * form.bits // 8))
+        return np.where(count > 0, stored, 0), np.where(count > 0, width, 0)
+
     def destinations(self, rows: Ints, columns: Range, delayed: bool) -> Ints:
         found = np.zeros(self.columns, np.int64)
         found[slice(*columns)] = len(rows)

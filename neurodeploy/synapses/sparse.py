@@ -177,6 +177,14 @@ class Sparse(Synapse):
             kept = tile[starts] >= 0
             yield Touch(axon[starts][kept], tile[starts][kept].astype(np.int64), fan[kept].astype(np.int64))
 
+    def cost(self, rows: Range, columns: Range, form: ListFormat, delayed: bool) -> tuple[int, int]:
+        """Of all rows without a look at targets."""
+        if rows != (0, self.rows):
+            return super().cost(rows, columns, form, delayed)
+        fan = self.lengths(*columns)
+        fan = fan[fan > 0]
+        return int(form.naming(fan).sum()), len(fan)
+
     def costs(self, rows: Ints, columns: Range, form: ListFormat, delayed: bool) -> tuple[Ints, Ints]:
         return self._lists(rows, columns, form)
 
