@@ -11,10 +11,10 @@ from neurodeploy.neurons.registry import state_bytes
 
 from .judge import network_metrics
 from .network_traffic import network_traffic
-from .network_verify import verify_network
 from .population import SUM_BYTES, slots
 from .summary import head, utilisation
 from .usage import core_demands
+from .verify import verify
 
 
 def summary(
@@ -27,7 +27,7 @@ def summary(
     model, size, cores, fullest core, axons and synapses; `metrics` is what `judge.network_metrics` finds, None without
     `judge`.
     """
-    violations = verify_network(mapping, network, system, weight_bits=weight_bits)
+    violations = verify(mapping, network, system, weight_bits=weight_bits)
     demands = core_demands(mapping, network, system, weight_bits=weight_bits)
     traffic = network_traffic(mapping, network, system).to_json()
     return {

@@ -19,9 +19,10 @@ from partitioner import hypergraph
 from partitioner.network_mapper import map_network
 from partitioner.network_order_conv import block_order
 from partitioner.network_traffic import network_traffic
-from partitioner.network_verify import recount, verify_network
 from partitioner.options import Options
+from partitioner.recount import recount
 from partitioner.usage import core_demands
+from partitioner.verify import verify
 from simulators.network_partitioned import PartitionedNetworkRunner
 from simulators.network_reference import ReferenceNetworkRunner
 from targets.systems import get_system
@@ -124,7 +125,7 @@ def test_blocks_of_channels_where_the_kernel_exceeds_a_core() -> None:
     mapping = map_network(net, system)
     assert set(mapping.orders) == {"p", "q"} and mapping.cores_used == 2 + 4
     assert any("another order (blocks of 6 x 6 x 8)" in note for note in mapping.notes)
-    assert verify_network(mapping, net, system) == []
+    assert verify(mapping, net, system) == []
     spikes = {"i": (np.random.default_rng(0).random((1, 3, 576)) < 0.2).astype(np.int64)}
     same_result(PartitionedNetworkRunner(mapping).run(net, spikes, 3), ReferenceNetworkRunner().run(net, spikes, 3))
 
@@ -153,7 +154,7 @@ def test_hidden_neighbours_are_found(library: bool, monkeypatch: pytest.MonkeyPa
     if not library:
         monkeypatch.setattr(hypergraph, "library", lambda: None)
     mapping = map_network(net, system)
-    assert verify_network(mapping, net, system) == [] and list(mapping.orders) == ["p"]
+    assert verify(mapping, net, system) == [] and list(mapping.orders) == ["p"]
     assert any("mtkahypar is not installed" in note for note in mapping.notes) != library
     sent, before = (network_traffic(m, net, system).events_to_cores for m in (mapping, given))
     assert mapping.cores_used < given.cores_used and sent < before / 3
@@ -178,7 +179,7 @@ def test_orders_are_not_kept_where_they_gain_nothing() -> None:
 def test_wrong_orders_are_violations(orders: dict[str, Ints], words: str) -> None:
     net = network([source("i", 6), lif("p", 4)], join("w", "i", "p", dense(4, 6)))
     mapping = replace(map_network(net, SYSTEM), orders=orders)
-    found = verify_network(mapping, net, SYSTEM)
+    found = verify(mapping, net, SYSTEM)
     assert len(found) == 1 and np.any([part in found[0] for part in (words, words.replace("\\", ""))])
     with pytest.raises(InternalError, match="ND9075"):
         arranged(net, orders)
