@@ -19,8 +19,8 @@ import torch
 from numpy.typing import NDArray
 
 from neurodeploy.errors import UserError
-from neurodeploy.hostops.memory import give_back
 from neurodeploy.hybrid import Model, not_finite
+from neurodeploy.ops.host.memory import give_back
 from neurodeploy.storage.stage_files import Result, StageFiles, digest
 
 #: Values of logits held at a time: 64 MB of float32, whatever the vocabulary.

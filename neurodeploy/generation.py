@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from neurodeploy.errors import UserError
-from neurodeploy.hostops.kvcache import State
 from neurodeploy.hybrid import Model, not_finite
+from neurodeploy.ops.host.kvcache import State
 
 
 @dataclass(frozen=True, slots=True)

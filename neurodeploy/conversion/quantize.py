@@ -20,10 +20,10 @@ from neurodeploy.conversion.islands import IslandBuilder, check_range, chunks
 from neurodeploy.conversion.moments import InputMoments
 from neurodeploy.conversion.presets import Preset
 from neurodeploy.errors import UserError
-from neurodeploy.hostops.executor import Executor, State
-from neurodeploy.hostops.memory import give_back
 from neurodeploy.ir.graph import Graph, HostOp, Projection
 from neurodeploy.ir.program import Island, IslandCall, Program, Step
+from neurodeploy.ops.host.executor import Executor, State
+from neurodeploy.ops.host.memory import give_back
 
 Progress = Callable[[str, int, int], None]
 #: Makes an island, with a JSON object for each of its projections: what its conversion did (`SiteRecord`).

@@ -12,11 +12,11 @@ from neurodeploy.accounting.ledger import EnergyLedger
 from neurodeploy.accounting.outline_account import account_outline
 from neurodeploy.accounting.outline_loads import ClassLoad, CopyFlow, HostLoad
 from neurodeploy.accounting.work import derive
-from neurodeploy.hostops.cost import island_work
 from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.outline import Matrix, Outline
 from neurodeploy.ir.result import ActivityCounts, IslandActivity
+from neurodeploy.ops.host.cost import island_work
 
 if TYPE_CHECKING:
     from partitioner.fit import Unit

@@ -10,9 +10,9 @@ from neurodeploy.conversion.presets import get_preset
 from neurodeploy.conversion.quantize import group_projections, island_name, quantize
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.families import read_graph
-from neurodeploy.hostops.executor import Executor
 from neurodeploy.hybrid import Hybrid
 from neurodeploy.ir.graph import Graph, Projection
+from neurodeploy.ops.host.executor import Executor
 from simulators import get_runner
 from tests import models
 

@@ -13,14 +13,14 @@ import torch
 from neurodeploy.accounting.work import shard_counts
 from neurodeploy.conversion.presets import get_preset
 from neurodeploy.conversion.quantize import quantize
+from neurodeploy.flow.words import island_words
 from neurodeploy.frontends.families import read_graph
-from neurodeploy.hostops.kvcache import State
 from neurodeploy.hybrid import Hybrid
 from neurodeploy.ir.chip import ChipSpec, Limit
 from neurodeploy.ir.graph import Graph
 from neurodeploy.ir.mapping import Mapping
-from neurodeploy.ir.messages import island_words
 from neurodeploy.ir.program import Program
+from neurodeploy.ops.host.kvcache import State
 from partitioner.mapper import map_program
 from partitioner.verify import verify
 from simulators import get_runner
@@ -73,7 +73,7 @@ def test_runners_and_token_by_token_agree(folder: Path, family: str, bits: int) 
 def test_two_threads_give_the_bits_of_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     graph, program = converted(folder, "llama4", 16)
     one = logits(graph, program, "fast")
-    monkeypatch.setattr("neurodeploy.hostops.threads.GRAIN", 1)
+    monkeypatch.setattr("neurodeploy.ops.host.threads.GRAIN", 1)
     torch.set_num_threads(2)
     try:
         assert torch.equal(one, logits(graph, program, "fast"))

@@ -16,7 +16,7 @@ from neurodeploy.bundle.island_files import row_scales
 from neurodeploy.errors import UserError
 from neurodeploy.evaluation import evaluate
 from neurodeploy.generation import generate
-from neurodeploy.hostops.kvcache import State
+from neurodeploy.ops.host.kvcache import State
 from tests import models
 
 

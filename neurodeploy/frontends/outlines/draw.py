@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.families.decoder import Built
-from neurodeploy.hostops.cost import routed_work, work
 from neurodeploy.ir.graph import HostOp, ModelInfo, Population, Projection
 from neurodeploy.ir.outline import Block, HostWork, Matrix, Outline, Part
+from neurodeploy.ops.host.cost import routed_work, work
 
 #: Where nothing else is known: every input is an event. On real text SmolLM2-135M and Gemma 3 270M have 94 to 99 % of
 #: their activations different from zero at payloads of 12 to 16 bits.

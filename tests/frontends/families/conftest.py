@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from neurodeploy.frontends.families import read_graph
-from neurodeploy.hostops.cpu import invariant_linear
-from neurodeploy.hostops.executor import Executor
-from neurodeploy.hostops.kvcache import State
 from neurodeploy.ir.graph import Graph
+from neurodeploy.ops.host.cpu import invariant_linear
+from neurodeploy.ops.host.executor import Executor
+from neurodeploy.ops.host.kvcache import State
 
 #: What the tests' models have in common; each test says what differs.
 SMALL = {

@@ -1,0 +1,295 @@
+"""`Executor`: runs the operations of a graph, or the steps of a program, for one sequence, in float32.
+
+Host operations run from a table, projections as ``y = W x + b`` with weights from the store, everything else through
+`handlers` (an `IslandCall` of a program is one). A value is a tensor (rows, neurons): rows are tokens, or, for an
+expert, the tokens that it was given; a projection of 0 rows costs nothing and reads no weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from neurodeploy.errors import InternalError, UserError
+from neurodeploy.ir.graph import HostOp, Projection, WeightStore
+from neurodeploy.ops.host.cost import Work, routed_work, work
+from neurodeploy.ops.host.kvcache import KVCache, State
+from neurodeploy.ops.host.weights import WeightCache
+
+__all__ = ["Capture", "Executor", "Handler", "KVCache", "Linear", "State", "Step", "Values", "Work"]
+
+
+class Step(Protocol):
+    """What every operation of a graph or program has."""
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def inputs(self) -> tuple[str, ...]: ...
+    @property
+    def outputs(self) -> tuple[str, ...]: ...
+
+
+Values = MutableMapping[str, Tensor]
+Handler = Callable[[Any, Values], None]
+Linear = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
+#: Called after every operation with its inputs and outputs still in `values`.
+Capture = Callable[[Any, Mapping[str, Tensor]], None]
+
+
+class Executor:
+    """Runs `ops` in order; see `forward`, `forward_hidden`, `logits_chunks` and, one operation at a time, `run_op`.
+
+    Parameters
+    ----------
+    ops : the operations of a `Graph` or the steps of a `Program`.
+    weights : where tensors come from, as float32.
+    sizes : neurons by population name.
+    device : "cpu" (numba kernels, batch invariant) or a torch device (`torch_kernels`).
+    linear : ``f(x, weight, bias)`` for projections; default `torch.nn.functional.linear`, which is fast and not batch
+        invariant; `cpu.invariant_linear` is.
+    keep_weights : keep fetched weights for the next call.
+    handlers : type of a step -> ``handler(step, values)``, which puts its outputs into `values`. Goes before the
+        built-in treatment, so that a calibrator can replace projections.
+    input, output : populations of the token ids and of the logits.
+
+    Attributes
+    ----------
+    work : flops and bytes of all host operations and float projections since it was made, or since it was set to
+        ``Work(0, 0)``; what handlers do is not in it.
+    """
+
+    def __init__(
+        self,
+        ops: Sequence[Step],
+        weights: WeightStore,
+        sizes: Mapping[str, int],
+        device: str = "cpu",
+        linear: Linear | None = None,
+        keep_weights: bool = True,
+        handlers: Mapping[type, Handler] | None = None,
+        input: str = "tokens",
+        output: str = "logits",
+    ) -> None:
+        self.ops = tuple(ops)
+        self.sizes = dict(sizes)
+        self.device = device
+        self.input, self.output = input, output
+        self.weights = WeightCache(weights, device, keep_weights)
+        self.work = Work(0, 0)
+        self._linear: Linear = linear or torch.nn.functional.linear
+        self._handlers: dict[type, Handler] = {Projection: self._project, **(handlers or {})}
+        self._kernels = _kernels(device)
+        self._run: dict[str, Callable[[HostOp, Values, State], None]] = {
+            "embedding": self._embedding, "position_embedding": self._position_embedding, "rmsnorm": self._rmsnorm,
+            "layernorm": self._layernorm, "rope": self._rope, "temperature": self._temperature,
+            "attention": self._attention, "glu": self._glu, "activation": self._activation, "add": self._add,
+            "moe_route": self._moe_route, "moe_dispatch": self._moe_dispatch, "moe_combine": self._moe_combine,
+        }  # fmt: skip
+        self._head = self._find_head()
+        self._dead = self._last_uses()
+        tables = [op.weights["weight"] for op in self.ops if isinstance(op, HostOp) and op.op == "embedding"]
+        self._vocabulary = weights.shape(tables[0])[0] if tables else None
+
+    # -- whole sequences ------------------------------------------------------------------------------------------
+
+    def forward(
+        self, tokens: ArrayLike, state: State | None = None, last_only: bool = False, capture: Capture | None = None
+    ) -> Tensor:
+        """Logits (T, vocab) of T new tokens, or (1, vocab) of the last one, after those that `state` has seen.
+
+        `state` moves on by T tokens; None is a new sequence. With `last_only` the head runs on the last token only.
+        """
+        values: dict[str, Tensor] = {self.head_input: self.forward_hidden(tokens, state, capture)}
+        if last_only:
+            values[self.head_input] = values[self.head_input][-1:]
+        return self.head(values[self.head_input], capture)
+
+    def forward_hidden(self, tokens: ArrayLike, state: State | None = None, capture: Capture | None = None) -> Tensor:
+        """The input (T, hidden) of the operation that computes the logits: everything before the head."""
+        state = State() if state is None else state
+        ids = self._token_ids(tokens)
+        values: dict[str, Tensor] = {self.input: ids}
+        for index, op in enumerate(self.ops):
+            if index == self._head:
+                continue
+            self.run_op(op, values, state)
+            if capture is not None:
+                capture(op, values)
+            for name in self._dead[index]:
+                values.pop(name, None)
+        state.position += len(ids)
+        return values[self.head_input]
+
+    def head(self, hidden: Tensor, capture: Capture | None = None) -> Tensor:
+        """Logits (rows, vocab) of rows of `forward_hidden`."""
+        values: dict[str, Tensor] = {self.head_input: hidden}
+        op = self.ops[self._head]
+        self.run_op(op, values, State())
+        if capture is not None:
+            capture(op, values)
+        return values[self.output]
+
+    def logits_chunks(
+        self, tokens: ArrayLike, state: State | None = None, chunk: int = 128, capture: Capture | None = None
+    ) -> Iterator[tuple[int, Tensor]]:
+        """All logits, `chunk` tokens at a time, as (index of the first token in this call, logits): bounds memory."""
+        hidden = self.forward_hidden(tokens, state, capture)
+        for start in range(0, hidden.shape[0], chunk):
+            yield start, self.head(hidden[start : start + chunk], capture)
+
+    @property
+    def head_input(self) -> str:
+        """The population that the head reads."""
+        return self.ops[self._head].inputs[0]
+
+    # -- one operation ----------------------------------------------------------------------------------------------
+
+    def run_op(self, op: Step, values: Values, state: State | None = None) -> None:
+        """Run one operation on `values` (name -> tensor) and put its outputs there. The caller moves `state.position`.
+
+        Without a state the rows are a whole sequence from position 0 and no cache is kept.
+        """
+        handler = self._handlers.get(type(op))
+        if handler is not None:
+            handler(op, values)
+            return
+        if not isinstance(op, HostOp) or op.op not in self._run:
+            kind = op.op if isinstance(op, HostOp) else type(op).__name__
+            raise InternalError("ND9103", op.path, f"no kernel and no handler for {kind!r}")
+        state = State() if state is None else state
+        self._run[op.op](op, values, state)
+        self._count(op, values, state)
+
+    def _count(self, op: HostOp, values: Values, state: State) -> None:
+        if op.op in ("moe_dispatch", "moe_combine"):
+            dispatch = op.op == "moe_dispatch"
+            parts = [values[name] for name in (op.outputs if dispatch else op.inputs[1:])]
+            routing = values[op.inputs[1 if dispatch else 0]]
+            rows = sum(part.shape[0] for part in parts)
+            self.work += routed_work(op, parts[0].shape[1], routing.shape[0], len(parts), rows)
+        else:
+            self.work += work(op, self.sizes, values[op.outputs[0]].shape[0], state.position)
+
+    def _project(self, op: Projection, values: Values) -> None:
+        x = values[op.input]
+        if x.shape[0] == 0:
+            values[op.output] = x.new_empty((0, op.out_features))
+            return
+        bias = None if op.bias is None else self.weights.get(op.bias)
+        values[op.output] = self._linear(x, self.weights.get(op.weight), bias)
+        self.work += work(op, self.sizes, x.shape[0])
+
+    def _embedding(self, op: HostOp, values: Values, state: State) -> None:
+        rows = self.weights.rows(op.weights["weight"], values[op.inputs[0]])
+        values[op.outputs[0]] = self._kernels.embedding(rows, op.attrs["scale"])
+
+    def _position_embedding(self, op: HostOp, values: Values, state: State) -> None:
+        x, name = values[op.inputs[0]], op.weights["weight"]
+        known, stop = self.weights.store.shape(name)[0], state.position + x.shape[0]
+        if stop > known:
+            problem = f"a text of {stop} tokens exceeds the {known} positions that the model has learnt"
+            raise UserError("ND3006", "tokens", problem, f"give at most {known} tokens")
+        rows = self.weights.rows(name, torch.arange(state.position, stop, device=x.device))
+        values[op.outputs[0]] = self._kernels.add(x, rows)
+
+    def _rmsnorm(self, op: HostOp, values: Values, state: State) -> None:
+        weight = self.weights.get(op.weights["weight"]) if "weight" in op.weights else None
+        x = values[op.inputs[0]]
+        values[op.outputs[0]] = self._kernels.rmsnorm(x, weight, op.attrs["eps"], op.attrs["group"])
+
+    def _layernorm(self, op: HostOp, values: Values, state: State) -> None:
+        weight, bias = (self.weights.get(op.weights[role]) for role in ("weight", "bias"))
+        x = values[op.inputs[0]]
+        values[op.outputs[0]] = self._kernels.layernorm(x, weight, bias, op.attrs["eps"], op.attrs["group"])
+
+    def _rope(self, op: HostOp, values: Values, state: State) -> None:
+        inv_freq, dim, style = op.attrs["inv_freq"], op.attrs["head_dim"], op.attrs["style"]
+        x, factor = values[op.inputs[0]], op.attrs.get("factor", 1.0)
+        values[op.outputs[0]] = self._kernels.rope(x, state.position, inv_freq, dim, style, factor)
+
+    def _temperature(self, op: HostOp, values: Values, state: State) -> None:
+        scale, floor = op.attrs["scale"], op.attrs["floor_scale"]
+        values[op.outputs[0]] = self._kernels.temperature(values[op.inputs[0]], state.position, scale, floor)
+
+    def _attention(self, op: HostOp, values: Values, state: State) -> None:
+        q, k, v = (values[name] for name in op.inputs)
+        attrs: Any = op.attrs
+        shape = (attrs["kv_heads"], attrs["head_dim"], attrs["window"], attrs["chunk"])
+        cache: KVCache = state.cache(op.path, *shape, self.device)
+        cache.append(k, v)
+        values[op.outputs[0]] = self._kernels.attention(q, cache, attrs["heads"], attrs["scale"])
+
+    def _glu(self, op: HostOp, values: Values, state: State) -> None:
+        gate, up = (values[name] for name in op.inputs)
+        values[op.outputs[0]] = self._kernels.glu(gate, up, op.attrs["act"])
+
+    def _activation(self, op: HostOp, values: Values, state: State) -> None:
+        values[op.outputs[0]] = self._kernels.activation(values[op.inputs[0]], op.attrs["act"])
+
+    def _add(self, op: HostOp, values: Values, state: State) -> None:
+        a, b = (values[name] for name in op.inputs)
+        values[op.outputs[0]] = self._kernels.add(a, b)
+
+    def _moe_route(self, op: HostOp, values: Values, state: State) -> None:
+        values[op.outputs[0]] = self._kernels.moe_route(values[op.inputs[0]], op.attrs["top_k"])
+
+    def _moe_dispatch(self, op: HostOp, values: Values, state: State) -> None:
+        x, routing = (values[name] for name in op.inputs)
+        values.update(zip(op.outputs, self._kernels.moe_dispatch(x, routing), strict=True))
+
+    def _moe_combine(self, op: HostOp, values: Values, state: State) -> None:
+        routing, *parts = (values[name] for name in op.inputs)
+        values[op.outputs[0]] = self._kernels.moe_combine(routing, parts)
+
+    # -- preparation ------------------------------------------------------------------------------------------------
+
+    def _find_head(self) -> int:
+        for index, op in enumerate(self.ops):
+            if self.output in op.outputs:
+                if len(op.inputs) != 1 or index != len(self.ops) - 1:
+                    raise InternalError("ND9104", op.path, "the head must be the last operation and have one input")
+                return index
+        raise InternalError("ND9104", self.output, "is never computed")
+
+    def _last_uses(self) -> tuple[tuple[str, ...], ...]:
+        """For each operation the values that nobody reads after it: dropped at once, so that memory stays low."""
+        last: dict[str, int] = {}
+        for index, op in enumerate(self.ops):
+            for name in (*op.inputs, *op.outputs):
+                last[name] = index
+        return tuple(
+            tuple(name for name in dict.fromkeys((*op.inputs, *op.outputs)) if last[name] == index)
+            for index, op in enumerate(self.ops)
+        )
+
+    def _token_ids(self, tokens: ArrayLike) -> Tensor:
+        ids = np.asarray(tokens)
+        if ids.ndim != 1 or ids.size == 0 or ids.dtype.kind not in "iu":
+            raise UserError(
+                "ND3003", "tokens", f"{ids.dtype} of shape {ids.shape} is not a row of token numbers",
+                "give a 1-D array of at least one integer",
+            )  # fmt: skip
+        vocabulary = self._vocabulary
+        low, high = int(ids.min()), int(ids.max())
+        if low < 0 or (vocabulary is not None and high >= vocabulary):
+            wrong = low if low < 0 else high
+            raise UserError(
+                "ND3004", f"token {wrong}", f"the vocabulary has {vocabulary} tokens", "check the tokenizer"
+            )
+        return torch.from_numpy(ids.astype(np.int64)).to(self.device)
+
+
+def _kernels(device: str) -> Any:
+    if device == "cpu":
+        from neurodeploy.ops.host import cpu
+
+        return cpu
+    from neurodeploy.ops.host import torch_kernels
+
+    return torch_kernels

@@ -1,0 +1,278 @@
+"""The executor on a small network of its own: order, memory, weights, errors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from neurodeploy.errors import InternalError, UserError
+from neurodeploy.frontends.families.decoder import Decoder, Layer, build
+from neurodeploy.ir.graph import HostOp, Projection
+from neurodeploy.ops.host.cost import Work, work
+from neurodeploy.ops.host.cpu import invariant_linear
+from neurodeploy.ops.host.executor import Executor
+from neurodeploy.ops.host.kvcache import State
+
+IDS = np.array([3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5])
+
+
+class CountingStore:
+    """Random tensors, and how often each was read."""
+
+    def __init__(self, shapes: dict[str, tuple[int, ...]]) -> None:
+        rng = np.random.default_rng(0)
+        self.arrays = {
+            name: (rng.standard_normal(shape) / max(shape[-1], 1) ** 0.5).astype(np.float32)
+            for name, shape in shapes.items()
+        }
+        self.reads: list[tuple[str, int, int | None]] = []
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.arrays)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return self.arrays[name].shape
+
+    def get(self, name: str, start: int = 0, stop: int | None = None) -> Any:
+        self.reads.append((name, start, stop))
+        return self.arrays[name][start:stop].copy()
+
+    def release(self) -> None: ...
+
+    def files(self) -> tuple[str, ...]:
+        return ()
+
+
+@dataclass
+class Net:
+    ops: list[Any]
+    sizes: dict[str, int]
+    store: CountingStore
+
+    def executor(self, **options: Any) -> Executor:
+        options.setdefault("linear", invariant_linear)
+        return Executor(self.ops, self.store, self.sizes, **options)
+
+
+@pytest.fixture
+def net() -> Net:
+    inv_freq = (1.0, 0.1, 0.01, 0.001)
+    layers = (
+        Layer(ffn=24, inv_freq=inv_freq, window=4),
+        Layer(ffn=12, experts=3, top_k=1, temperature=(0.1, 4.0)),
+        Layer(ffn=24, inv_freq=inv_freq, chunk=4, norm_after_rope=True),
+    )
+    built = build(Decoder(11, 16, 2, 1, 8, 1e-6, "silu", 0.35, layers, False, rope_style="interleaved"))
+    sizes = {name: population.size for name, population in built.populations.items()}
+    return Net(built.ops, sizes, CountingStore(built.tensors))
+
+
+@pytest.fixture
+def learnt() -> Net:
+    """GPT-2's kind: layer norms, learnt positions, no gate."""
+    layers = (Layer(ffn=24), Layer(ffn=12, score_factor=0.5))
+    built = build(
+        Decoder(
+            11, 16, 2, 2, 8, 1e-5, "gelu_tanh", 0.35, layers, True, biases=frozenset("qkvo"), norm="layernorm",
+            gated=False, positions=12, learnt_positions=True,
+        )
+    )  # fmt: skip
+    sizes = {name: population.size for name, population in built.populations.items()}
+    return Net(built.ops, sizes, CountingStore(built.tensors))
+
+
+def test_learnt_positions_go_on_with_the_state(learnt):
+    executor, state = learnt.executor(), State()
+    whole = executor.forward(IDS)
+    parts = [executor.forward(IDS[:6], state), executor.forward(IDS[6:], state)]
+    assert torch.equal(torch.cat(parts), whole)
+    assert not torch.equal(executor.forward(IDS[6:]), parts[1])
+
+
+def test_more_tokens_than_learnt_positions(learnt):
+    state = State()
+    learnt.executor().forward(IDS, state)
+    with pytest.raises(UserError, match=r"ND3006 .*a text of 13 tokens exceeds the 12 positions .*at most 12 tokens"):
+        learnt.executor().forward(IDS[:2], state)
+
+
+def test_the_work_of_a_layer_without_a_gate(learnt):
+    executor = learnt.executor()
+    executor.forward(IDS[:3])
+    expected = Work(0, 0)
+    for op in learnt.ops:
+        expected += work(op, learnt.sizes, 3, 0)
+    assert executor.work == expected
+
+
+def test_last_only_is_the_last_row(net):
+    executor = net.executor()
+    whole = executor.forward(IDS)
+    assert whole.shape == (11, 11)
+    assert torch.equal(executor.forward(IDS, last_only=True), whole[-1:])
+
+
+def test_chunks_are_the_whole(net):
+    executor = net.executor()
+    whole = executor.forward(IDS)
+    chunks = list(executor.logits_chunks(IDS, chunk=4))
+    assert [start for start, _ in chunks] == [0, 4, 8]
+    assert torch.equal(torch.cat([part for _, part in chunks]), whole)
+    hidden = executor.forward_hidden(IDS)
+    assert hidden.shape == (11, 16)
+    assert torch.equal(executor.head(hidden[3:5]), whole[3:5])
+
+
+def test_state_goes_on(net):
+    executor, state = net.executor(), State()
+    whole = executor.forward(IDS)
+    first = executor.forward(IDS[:6], state)
+    assert (state.position, len(state.caches)) == (6, 3)
+    assert torch.equal(torch.cat([first, executor.forward(IDS[6:], state)]), whole)
+    assert state.position == 11
+    assert state.nbytes > 0
+
+
+def test_threads_do_not_change_the_bits(net, threads):
+    expected = net.executor().forward(IDS)
+    torch.set_num_threads(1)
+    assert torch.equal(net.executor().forward(IDS), expected)
+
+
+def test_a_gpu_would_compute_the_same_to_rounding(net, learnt, monkeypatch):
+    """The torch kernels, on the CPU: the same code that a GPU runs."""
+    from neurodeploy.ops.host import executor as module
+    from neurodeploy.ops.host import torch_kernels
+
+    expected = [some.executor().forward(IDS) for some in (net, learnt)]
+    monkeypatch.setattr(module, "_kernels", lambda device: torch_kernels)
+    for some, wanted in zip((net, learnt), expected, strict=True):
+        torch.testing.assert_close(some.executor().forward(IDS), wanted, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_on_a_gpu(net):
+    expected = net.executor().forward(IDS)
+    state = State()
+    gpu = net.executor(device="cuda", linear=None)
+    found = torch.cat([gpu.forward(IDS[:6], state), gpu.forward(IDS[6:], state)]).cpu()
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_values_are_dropped_after_their_last_use(net):
+    alive: list[int] = []
+    net.executor().forward(IDS, capture=lambda op, values: alive.append(len(values)))
+    assert len(alive) == len(net.ops)
+    assert max(alive) <= 10
+
+
+def test_weights_are_read_once_or_never_kept(net):
+    executor = net.executor()
+    executor.forward(IDS)
+    names = [name for name, _, _ in net.store.reads]
+    assert len(names) == len(set(names))
+    executor.forward(IDS)
+    assert len(net.store.reads) == len(names)
+    assert executor.weights.nbytes == sum(net.store.arrays[name].nbytes for name in names)
+    executor.weights.drop()
+    assert executor.weights.nbytes == 0
+
+    net.store.reads.clear()
+    thrifty = net.executor(keep_weights=False)
+    assert torch.equal(thrifty.forward(IDS), executor.forward(IDS))
+    assert thrifty.weights.nbytes == 0
+
+
+def test_a_large_table_is_read_by_rows(net, monkeypatch):
+    from neurodeploy.ops.host import weights
+
+    expected = net.executor().forward(IDS)
+    monkeypatch.setattr(weights, "WHOLE_TABLE", 100)
+    net.store.reads.clear()
+    executor = net.executor()
+    assert torch.equal(executor.forward(IDS), expected)
+    executor.forward(IDS)
+    rows = [(start, stop) for name, start, stop in net.store.reads if name == "embed_tokens.weight"]
+    assert sorted(rows) == [(i, i + 1) for i in sorted(set(IDS.tolist()))]
+
+
+def test_one_operation_at_a_time(net):
+    """What a calibrator does: every window through one operation, then the next."""
+    executor = net.executor()
+    expected = executor.forward(IDS)
+    values: dict[str, torch.Tensor] = {"tokens": torch.from_numpy(IDS)}
+    for op in net.ops:
+        executor.run_op(op, values)
+    assert torch.equal(values["logits"], expected)
+
+
+def test_handlers_go_first(net):
+    seen = []
+
+    def handler(op, values):
+        seen.append(op.path)
+        values[op.output] = torch.zeros(values[op.input].shape[0], op.out_features)
+
+    logits = net.executor(handlers={Projection: handler}).forward(IDS)
+    assert len(seen) == sum(isinstance(op, Projection) for op in net.ops)
+    assert not logits.any()
+
+
+def test_an_idle_expert_costs_nothing(net):
+    rows: dict[str, int] = {}
+
+    def capture(op, values):
+        if isinstance(op, Projection) and op.expert is not None:
+            rows[op.path] = values[op.output].shape[0]
+
+    executor = net.executor()
+    executor.forward(IDS[:1], capture=capture)
+    idle = {path for path, count in rows.items() if count == 0}
+    assert len(idle) == 6
+    assert not {f"{path}.weight" for path in idle} & {name for name, _, _ in net.store.reads}
+
+
+def test_work_is_counted(net):
+    executor = net.executor(handlers={Projection: lambda op, v: v.__setitem__(
+        op.output, torch.ones(v[op.input].shape[0], op.out_features))})  # fmt: skip
+    whole = executor.forward(IDS)
+    counted = executor.work
+    assert whole.shape[0] == 11
+    assert counted.flops > 0
+    executor.work = Work(0, 0)
+    state = State()
+    for i in range(11):
+        executor.forward(IDS[i : i + 1], state)
+    assert executor.work.flops == counted.flops
+    assert executor.work.bytes > counted.bytes  # decoding reads weights and keys once a token
+
+
+@pytest.mark.parametrize(
+    ("tokens", "code"),
+    [([], "ND3003"), ([[1, 2]], "ND3003"), ([1.5], "ND3003"), (["a"], "ND3003"), ([1, 11], "ND3004"), ([-1], "ND3004")],
+)
+def test_wrong_tokens(net, tokens, code):
+    with pytest.raises(UserError) as caught:
+        net.executor().forward(tokens)
+    assert caught.value.code == code
+
+
+def test_a_state_that_was_used_elsewhere(net):
+    with pytest.raises(InternalError, match="ND9101"):
+        net.executor().forward(IDS, State(position=4))
+
+
+def test_an_operation_that_nobody_knows(net):
+    ops = [*net.ops[:-1], HostOp("odd", "fft", ("norm",), ("logits",))]
+    with pytest.raises(InternalError, match="ND9103"):
+        Executor(ops, net.store, net.sizes).forward(IDS)
+
+
+@pytest.mark.parametrize("ops", [[], [HostOp("a", "add", ("x", "y"), ("logits",))]])
+def test_a_network_without_a_head(net, ops):
+    with pytest.raises(InternalError, match="ND9104"):
+        Executor(ops, net.store, net.sizes)

@@ -1,0 +1,186 @@
+"""CPU kernels: right, the same as the torch kernels to rounding, and the same bits for any number of tokens and threads."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from neurodeploy.ops.host import cpu, kernels, torch_kernels
+
+#: Rotary frequencies of a head of 24: three whole vectors are not enough for a wide machine, and there is a tail.
+INV_FREQ = tuple(float(f) for f in 500.0 ** -(np.arange(0, 24, 2) / 24))
+
+#: name -> (inputs with one row a token, the operation on them from position p on)
+OPERATIONS = {
+    "rmsnorm": ([72], lambda k, p, w, x: k.rmsnorm(x, w[:72], 1e-6, 72)),
+    "rmsnorm by heads": ([72], lambda k, p, w, x: k.rmsnorm(x, w[:24], 1e-5, 24)),
+    "rmsnorm without weights": ([7], lambda k, p, w, x: k.rmsnorm(x, None, 1e-6, 7)),
+    "layernorm": ([72], lambda k, p, w, x: k.layernorm(x, w[:72], w[:72].flip(0), 1e-5, 72)),
+    "layernorm by groups": ([72], lambda k, p, w, x: k.layernorm(x + 7, w[:8], w[8:16], 1e-5, 8)),
+    "rope of a part": ([72], lambda k, p, w, x: k.rope(x, p, INV_FREQ[:7], 24, "half", 1.25)),
+    "rope of a part, interleaved": ([72], lambda k, p, w, x: k.rope(x, p, INV_FREQ[:7], 24, "interleaved", 1.25)),
+    "rope half": ([72], lambda k, p, w, x: k.rope(x, p, INV_FREQ, 24, "half")),
+    "rope interleaved": ([72], lambda k, p, w, x: k.rope(x, p, INV_FREQ, 24, "interleaved")),
+    "temperature": ([72], lambda k, p, w, x: k.temperature(x, p, 0.1, 8)),
+    "silu": ([101, 101], lambda k, p, w, x, y: k.glu(x, y, "silu")),
+    "gelu_tanh": ([101, 101], lambda k, p, w, x, y: k.glu(x, y, "gelu_tanh")),
+    "activation silu": ([101], lambda k, p, w, x: k.activation(x, "silu")),
+    "activation gelu_tanh": ([101], lambda k, p, w, x: k.activation(x, "gelu_tanh")),
+    "add": ([101, 101], lambda k, p, w, x, y: k.add(x, y)),
+    "route": ([5], lambda k, p, w, x: k.moe_route(x, 2)),
+}
+TOKENS = 37
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_equals_torch(name, noise, threads):
+    sizes, operation = OPERATIONS[name]
+    weight = noise(72)
+    inputs = [noise(TOKENS, size, scale=4.0) for size in sizes]
+    found, expected = (operation(k, 3, weight, *inputs) for k in (cpu, torch_kernels))
+    torch.testing.assert_close(found, expected, rtol=3e-6, atol=2e-6)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_token_does_not_feel_the_others(name, noise, threads):
+    sizes, operation = OPERATIONS[name]
+    weight = noise(72)
+    inputs = [noise(TOKENS, size, scale=4.0) for size in sizes]
+    whole = operation(cpu, 3, weight, *inputs)
+    at = 0
+    for size in (1, 2, 3, 5, 11, 15):
+        part = operation(cpu, 3 + at, weight, *(x[at : at + size] for x in inputs))
+        assert torch.equal(part, whole[at : at + size])
+        at += size
+    assert at == TOKENS
+    assert operation(cpu, 3, weight, *(x[:0] for x in inputs)).shape == (0, whole.shape[1])
+
+
+def test_columns_of_a_larger_matrix(noise):
+    """Values may be views: the head of a program is decoded into slices of one array."""
+    wide = noise(9, 48)
+    for x in (wide[:, 3:27], wide.t().contiguous().t()[:, :24]):
+        assert torch.equal(cpu.rmsnorm(x, None, 1e-6, 24), cpu.rmsnorm(x.contiguous(), None, 1e-6, 24))
+        assert torch.equal(cpu.glu(x, x, "silu"), cpu.glu(x.contiguous(), x.contiguous(), "silu"))
+        rotated = cpu.rope(x, 0, INV_FREQ, 24, "half")
+        assert torch.equal(rotated, cpu.rope(x.contiguous(), 0, INV_FREQ, 24, "half"))
+
+
+def test_layernorm_by_hand():
+    """Rows whose mean is large: the deviations are taken before they are squared."""
+    x = torch.tensor([[1.0, 2.0, 3.0, 6.0], [1001.0, 1002.0, 1003.0, 1006.0]])
+    weight, bias = torch.tensor([1.0, 2.0, 1.0, -1.0]), torch.tensor([0.0, 0.0, 0.5, 0.0])
+    # mean 3 (1003), deviations -2 -1 0 3, mean square 3.5
+    root = 3.5**0.5
+    expected = torch.tensor([-2 / root, -2 / root, 0.5, -3 / root]).expand(2, 4)
+    for module in (cpu, torch_kernels):
+        torch.testing.assert_close(module.layernorm(x, weight, bias, 1e-12, 4), expected, rtol=1e-6, atol=1e-6)
+
+
+def test_neurons_that_rope_lets_pass():
+    x = torch.arange(48.0).reshape(2, 24)
+    for module in (cpu, torch_kernels):
+        for style in ("half", "interleaved"):
+            out = module.rope(x, 5, (0.5, 0.1), 12, style).reshape(2, 2, 12)
+            assert torch.equal(out[..., 4:], x.reshape(2, 2, 12)[..., 4:])
+            assert not torch.equal(out[..., :4], x.reshape(2, 2, 12)[..., :4])
+            lengths = out[..., :4].square().sum(-1)
+            torch.testing.assert_close(lengths, x.reshape(2, 2, 12)[..., :4].square().sum(-1))
+
+
+def exponential(x: np.ndarray) -> np.ndarray:
+    """`exp32` of each number."""
+    return np.array([kernels.exp32(np.float32(value)) for value in x], np.float32)
+
+
+def test_exponential_is_good_to_one_unit():
+    x = np.concatenate([np.linspace(-87, 88, 20001), np.linspace(-1, 1, 2001)]).astype(np.float32)
+    found, exact = exponential(x), np.exp(x.astype(np.float64))
+    units = np.abs(found - exact) / np.spacing(exact.astype(np.float32))
+    assert units.max() < 1.0
+
+
+def test_exponential_beyond_its_range():
+    tiny, huge = exponential(np.array([-1e4, -np.inf, -87.0])), exponential(np.array([1e4, np.inf, 88.0]))
+    assert (tiny == tiny[2]).all()
+    assert (huge == huge[2]).all()
+    assert np.isfinite(huge).all()
+    assert np.isnan(exponential(np.array([np.nan]))[0])
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 7, 64, 577])
+def test_folds(n, noise):
+    x = noise(n).numpy()
+    buffer = np.empty(n + 1, np.float32)
+    assert kernels.fold_sum(x, buffer) == pytest.approx(x.astype(np.float64).sum(), abs=1e-5)
+    assert kernels.fold_max(x, buffer) == x.max()
+    assert kernels.fold_max(-np.abs(x), buffer) == -np.abs(x).min()
+
+
+def test_activations_far_out():
+    gate = torch.tensor([-1e30, -200.0, -90.0, 0.0, 90.0, 200.0, 1e30])
+    for act in ("silu", "gelu_tanh"):
+        out = cpu.glu(gate[None], torch.ones(1, 7), act)[0]
+        assert torch.equal(out[3:], gate[3:])
+        assert float(out[:3].abs().max()) < 1e-7
+
+
+def test_route_takes_the_first_of_equals():
+    logits = torch.tensor([[1.0, 3.0, 3.0, 3.0], [2.0, 2.0, 2.0, 2.0]])
+    for module in (cpu, torch_kernels):
+        assert (module.moe_route(logits, 2) != 0).tolist() == [[False, True, True, False], [True, True, False, False]]
+    torch.testing.assert_close(cpu.moe_route(logits, 1)[0, 1], torch.sigmoid(torch.tensor(3.0)))
+
+
+def test_dispatch_and_combine(noise):
+    x, routing = noise(6, 4), torch.zeros(6, 3)
+    routing[0, 0], routing[2, 0], routing[2, 2], routing[5, 2] = 0.5, 0.25, 0.75, 1.0
+    parts = cpu.moe_dispatch(x, routing)
+    assert [len(part) for part in parts] == [2, 0, 2]
+    assert torch.equal(parts[0], torch.stack((x[0] * 0.5, x[2] * 0.25)))
+    out = cpu.moe_combine(routing, [part + 1.0 for part in parts])
+    expected = torch.zeros(6, 4)
+    expected[0] = x[0] * 0.5 + 1
+    expected[2] = (x[2] * 0.25 + 1) + (x[2] * 0.75 + 1)
+    expected[5] = x[5] + 1
+    assert torch.equal(out, expected)
+
+
+def test_temperature_is_one_until_the_first_step():
+    x = torch.ones(10, 2)
+    found = cpu.temperature(x, 0, 0.1, 8)
+    assert torch.equal(found[:7], x[:7])
+    assert float(found[7, 0]) == np.float32(1 + 0.1 * np.log(2))
+
+
+@pytest.mark.parametrize("shape", [(1, 5, 3), (9, 64, 40), (4, 33, 700)])
+def test_invariant_linear(shape, noise, threads):
+    tokens, n, out = shape
+    x, weight, bias = noise(tokens, n), noise(out, n), noise(out)
+    for offset in (None, bias):
+        whole = cpu.invariant_linear(x, weight, offset)
+        torch.testing.assert_close(whole, torch.nn.functional.linear(x, weight, offset), rtol=1e-5, atol=1e-5)
+        rows = torch.cat([cpu.invariant_linear(row[None], weight, offset) for row in x])
+        assert torch.equal(whole, rows)
+
+
+def test_no_multiply_add_is_fused():
+    """A contracted multiply-add could round a vector body and a scalar tail differently."""
+    a, c = np.float32(1 + 2**-12), np.float32(-1.0)
+    x, transposed, bias = np.full((1, 1), a), np.full((1, 40), a), np.full(40, c)
+    out = np.empty((1, 40), np.float32)
+    kernels.linear(0, 1, x, transposed, bias, out)
+    # a * a = 1 + 2^-11 + 2^-24 is rounded to 1 + 2^-11 (half to even) before -1 is added; fused, 2^-24 would be left.
+    assert (out == np.float32(2**-11)).all()
+
+
+def test_no_sum_is_reordered(noise):
+    """An attention score is the sum over the head's dimensions one after the other, at every position of a vector."""
+    q, key = noise(4, 30).numpy(), noise(30, 45).numpy()
+    found = np.empty((4, 45), np.float32)
+    kernels.dot_4(q, key, 0, 45, np.float32(1.0), found)
+    expected = np.zeros((4, 45), np.float32)
+    for d in range(30):
+        expected += q[:, d : d + 1] * key[d]
+    assert (found == expected).all()
