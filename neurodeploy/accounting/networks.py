@@ -43,9 +43,10 @@ from neurodeploy.ir.arrange import activity_there, arranged
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping
-from neurodeploy.ir.network import INPUT, Conv, Network
+from neurodeploy.ir.network import INPUT, Network
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.neurons.registry import FIXED, output_ports
+from neurodeploy.synapses import Conv
 
 #: When chips and host exchange messages: once a sample (its events beforehand, its result afterwards), every step, never.
 BORDERS = ("sample", "step", "none")

@@ -9,8 +9,8 @@ from neurodeploy.accounting.loads import CONV_SYNOPS, EVENTS, FIXED_UPDATES, PAR
 from neurodeploy.accounting.networks import derive, network_loads
 from neurodeploy.errors import DoesNotFit, InternalError, UserError
 from neurodeploy.flow.routes import routers
-from neurodeploy.ir.network import Direct
 from neurodeploy.ir.network_run import NetworkActivity
+from neurodeploy.synapses import Direct
 from partitioner.network_mapper import map_network
 from partitioner.options import Options
 from simulators.network_partitioned import PartitionedNetworkRunner

@@ -74,8 +74,8 @@ def test_words_of_partial_sums_agree_three_ways_and_with_a_hand_count(wide: int,
 
     payload = np.random.default_rng(1).integers(-9, 10, (TOKENS, COLUMNS)).astype(np.int16)
     runner = PartitionedRunner(plan, SYSTEM.chip)
-    got, activity = runner.run(island, payload)
-    np.testing.assert_array_equal(got, ReferenceRunner().run(island, payload)[0])
+    got, activity = runner.run_island(island, payload)
+    np.testing.assert_array_equal(got, ReferenceRunner().run_island(island, payload)[0])
     assert [runner.shard_counts[s].messages_out for s in sources] == [TOKENS * ROWS * n for n in words]
     assert [runner.shard_counts[s].synops for s in reducers] == [TOKENS * rows * received for rows in (4, 6)]
     assert [runner.shard_counts[s].events for s in reducers] == [TOKENS * rows * received for rows in (4, 6)]
