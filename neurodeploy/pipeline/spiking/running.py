@@ -27,7 +27,6 @@ from neurodeploy.pipeline.spiking.opening import (
     stream_of,
 )
 from neurodeploy.storage.stage_files import digest
-from neurodeploy.synapses import Direct
 from neurodeploy.version import __version__
 
 T = TypeVar("T")
@@ -247,12 +246,11 @@ def projection_counts(network: Network, activity: NetworkActivity) -> dict[str, 
     table = {}
     for p in network.projections:
         fired = activity.fired[p.source][p.source_port]
-        direct = isinstance(p.synapse, Direct)
         table[p.name] = {
             "source": p.source,
             "target": p.target,
             "events": int(fired.sum()),
-            "synops": 0 if direct else int(fired @ p.synapse.fan_out((0, p.synapse.rows))),
+            "synops": int(fired @ p.synapse.fan_out()),
             "wrapped": activity.wrapped.get(p.name, 0),
         }
     return table
