@@ -18,7 +18,8 @@ from neurodeploy.bundle.writer import GOLDEN_TOKENS
 from neurodeploy.errors import BundleError, InternalError
 from neurodeploy.ir.result import ActivityCounts
 from neurodeploy.ops.host.kvcache import State
-from neurodeploy.pipeline.session import hybrid, left_to_host, read_mapping
+from neurodeploy.pipeline.session import read_mapping
+from neurodeploy.pipeline.texts import hybrid, left_to_host
 from targets.hosts import get_host
 from tests.offload.conftest import Pair
 from tests.tiny import call
