@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from neurodeploy.ir.network import INPUT, Direct, Network
+from neurodeploy.ir.network import INPUT, Network
 from neurodeploy.ir.network_run import NetworkActivity
-from neurodeploy.synapses.structure import fan_out, synapse_count
+from neurodeploy.synapses import Direct
 
 
 def population_counts(network: Network, activity: NetworkActivity) -> dict[str, dict[str, Any]]:
@@ -38,7 +38,7 @@ def projection_counts(network: Network, activity: NetworkActivity) -> dict[str, 
             "source": p.source,
             "target": p.target,
             "events": int(fired.sum()),
-            "synops": 0 if direct else int(fired @ fan_out(p.synapse, (0, p.synapse.rows))),
+            "synops": 0 if direct else int(fired @ p.synapse.fan_out((0, p.synapse.rows))),
             "wrapped": activity.wrapped.get(p.name, 0),
         }
     return table
@@ -46,4 +46,4 @@ def projection_counts(network: Network, activity: NetworkActivity) -> dict[str, 
 
 def synapses(network: Network) -> int:
     """All connections, those of shared kernels counted one by one."""
-    return sum(synapse_count(p.synapse) for p in network.projections)
+    return sum(p.synapse.count() for p in network.projections)
