@@ -176,7 +176,7 @@ def test_the_mapping_is_executed_by_users(
 def test_verify_sees_a_core_that_computes_something_else(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     from simulators.partitioned import PartitionedRunner
 
-    real = PartitionedRunner.run
+    real = PartitionedRunner.run_island
     name = max(read_mapping(open_bundle(pair.offloaded))[0].by_island())
 
     def run(self: Any, island: Any, payload: Any) -> Any:
@@ -184,7 +184,7 @@ def test_verify_sees_a_core_that_computes_something_else(pair: Pair, monkeypatch
         out[-1, 0] += island.name == name
         return out, activity
 
-    monkeypatch.setattr(PartitionedRunner, "run", run)
+    monkeypatch.setattr(PartitionedRunner, "run_island", run)
     with pytest.raises(BundleError, match=f"ND5009 {name} on partitioned"):
         pipeline.verify(pair.offloaded)
 
