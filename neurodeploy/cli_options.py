@@ -52,7 +52,13 @@ Reference = Annotated[
 OptionalText = Annotated[Path | None, typer.Option("--text", help="A UTF-8 text file.")]
 MaxTokens = Annotated[int | None, typer.Option(min=2, help="Read at most so many tokens of a text.")]
 System = Annotated[str, typer.Option(help="oheo-gulch, kapoho-point, alia-point, hala-point or loihi1-nahuku.")]
-RunnerName = Annotated[str, typer.Option(help="fast, reference, or lava (spiking networks): the same bits.")]
+RunnerName = Annotated[
+    str,
+    typer.Option(
+        help="fast, reference, partitioned (executes the bundle's mapping core by core), or lava (spiking networks): "
+        "the same bits."
+    ),
+]
 Host = Annotated[str, typer.Option(help="Host profile: cpu-generic, jetson-orin-nano, h100.")]
 MeasureHost = Annotated[bool, typer.Option("--measure-host", help="Measure this machine instead of a profile.")]
 Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from neurodeploy.errors import UserError
 from neurodeploy.ir.graph import WeightStore
 from neurodeploy.ir.program import Island, IslandCall, Program
-from neurodeploy.ir.result import ActivityCounts, HostIsland, IslandActivity, Runner
+from neurodeploy.ir.result import ActivityCounts, HostIsland, IslandActivity, IslandRunner
 from neurodeploy.ops.host.border import decode, encode
 from neurodeploy.ops.host.executor import Capture, Executor, Values
 from neurodeploy.ops.host.kvcache import State
@@ -35,9 +35,11 @@ class Model(Protocol):
 
 @runtime_checkable
 class DecodingRunner(Protocol):
-    """A runner that gives decoded outputs by slice, bit for bit those of `run` and `decode`."""
+    """A runner that gives decoded outputs by slice, bit for bit those of `run_island` and `decode`."""
 
-    def run_decoded(self, island: Island, payload: NDArray[np.int16]) -> tuple[list[torch.Tensor], IslandActivity]: ...
+    def run_decoded(
+        self, island: Island, payload: NDArray[np.int16]
+    ) -> tuple[list[NDArray[np.float32]], IslandActivity]: ...
 
 
 def not_finite(subject: str) -> UserError:
@@ -69,10 +71,10 @@ class Hybrid:
         self,
         program: Program,
         host_weights: WeightStore,
-        runner: Runner,
+        runner: IslandRunner,
         *,
         on_host: Collection[str] = (),
-        host_runner: Runner | None = None,
+        host_runner: IslandRunner | None = None,
     ) -> None:
         self.program, self.runner = program, runner
         self._on_host, self._host_runner = frozenset(on_host), host_runner or runner
@@ -123,13 +125,14 @@ class Hybrid:
 
     @staticmethod
     def _island(
-        runner: Runner, island: Island, payload: NDArray[np.int16]
+        runner: IslandRunner, island: Island, payload: NDArray[np.int16]
     ) -> tuple[list[torch.Tensor], IslandActivity]:
         """Decoded outputs by slice. A runner may decode in the same pass; the meaning is that of `decode`."""
         if not payload.shape[0]:  # an expert that nobody chose: no event, no step
             return [torch.empty(0, part.rows) for part in island.slices], IslandActivity.zero(island)
         if isinstance(runner, DecodingRunner):
-            return runner.run_decoded(island, payload)
-        y, activity = runner.run(island, payload)
+            decoded, activity = runner.run_decoded(island, payload)
+            return [torch.from_numpy(array) for array in decoded], activity
+        y, activity = runner.run_island(island, payload)
         scale = island.output_scale.value
         return [decode(y, part.start, part.stop, scale) for part in island.slices], activity

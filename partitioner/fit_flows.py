@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from neurodeploy.flow.words import messages_of
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import STATE_BITS, Ints
-from neurodeploy.ir.messages import messages_of
 
 from .fit import Unit
 from .fit_chips import Spot

@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 
+from neurodeploy.flow.nets import Nets, merge_pairs
+from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.fixedpoint import Ints
-
-from .nets import HOST, Nets, merge_pairs
 
 #: Mt-KaHyPar's weights are 32-bit: the weights of all pins together stay below this.
 _MOST = 2**30

@@ -18,20 +18,21 @@ from typing import Any
 
 import numpy as np
 
+from neurodeploy.flow.nets import Nets
+from neurodeploy.flow.words import island_words
 from neurodeploy.ir.arrange import arranged, counts_there
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
-from neurodeploy.ir.messages import island_words
 from neurodeploy.ir.network import INPUT, Network, Population
 from neurodeploy.ir.program import Program
 
 from . import bounds, network_mapper, network_nets, program_nets
 from .classify import activity_of, crossings
 from .metrics import NOT_PRICED, Places, Work, fallback, layers_of, makespan, places_of, traffic_metrics
-from .nets import Nets
 from .network_nets import Sent
 from .network_work import network_work
 from .nulls import null_models
+from .population import views_of
 
 #: What a crossing of the border is, by what is judged.
 CROSSINGS = {
@@ -52,17 +53,14 @@ def program_metrics(
     """The metrics of a language model's mapping, a token. `traffic`: of `program_traffic_of`, where it is known."""
     places, nets = traffic or program_traffic_of(mapping, program, system)
 
-    def layer(island: str) -> str:
-        number = program.islands[island].layer
-        return island if number is None else f"layers.{number}"
+    views = views_of(program, system.chip, weight_bits)
 
     def bound(name: str) -> tuple[int, str]:
-        part = {key: island for key, island in program.islands.items() if key in resident and layer(key) == name}
-        return bounds.lower_bound(replace(program, islands=part), system.chip, weight_bits=weight_bits)
+        return bounds.lower_bound((v for v in views.values() if v.name in resident and v.layer == name), system.chip)
 
     resident = set(mapping.by_island())
     work = program_work(mapping, program, system, places, nets.per, weight_bits)
-    layers, border = layers_of(mapping, layer, bound), crossings(program, mapping.assignments)
+    layers, border = layers_of(mapping, lambda name: views[name].layer, bound), crossings(program, mapping.assignments)
     return _all(mapping, system, places, nets, work, layers, "token", "full activity", border, nulls)
 
 

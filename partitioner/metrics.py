@@ -2,7 +2,7 @@
 
 All of it follows from three things: the mapping, the messages between its cores (`Nets`), and the system. Counts are
 messages a step (a token of a language model) at the rates of the nets. The routes and their two counts (unicast, as the
-chip does it, and multicast) are those of `link_loads`; energies and times are the nominal values of the chip's table,
+chip does it, and multicast) are those of `flow.links`; energies and times are the nominal values of the chip's table,
 modelled, never measured. A figure whose cost the chip's table lacks is None.
 """
 
@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurodeploy.flow.links import Loads, Routed, route
+from neurodeploy.flow.nets import Nets
+from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.chip import ChipSpec, SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping
 
-from .link_loads import Loads, Routed, route
-from .nets import HOST, Nets
 from .traffic_bounds import HopCost, traffic_bounds
 
 NOT_PRICED = "not priced: export the mapping and run SANA-FE on it (neurodeploy export --format sanafe)"

@@ -8,24 +8,24 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.chip import ChipSpec, SystemSpec
 from neurodeploy.ir.mapping import Assignment, Mapping, Reason, Shard
-from neurodeploy.ir.network import INPUT, Direct, Network, Sparse
+from neurodeploy.ir.network import INPUT, Network
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.neurons.registry import get_model
-from neurodeploy.synapses.structure import axons
+from neurodeploy.synapses import Direct
 
-from .network_cost import Segment, Sends, format_of, home_demand, neuron_bytes, one_tile, segments, sends_of, width
+from .budget import NOTHING, RESOURCES, add, core_limits
+from .cost import one_tile
 from .network_orders import best_plan
 from .network_plan import Task, place_plan
 from .network_rules import rules_of
 from .options import Options
+from .population import views_of
 from .remedies import remedies
 from .stages import Places
-from .usage import RESOURCES, add, core_limits
 
 #: Part of `Options.time_limit` after which no further order of neurons is tried.
 ORDERS_UNTIL = 0.3
@@ -131,43 +131,18 @@ def lower_bound(network: Network, chip: ChipSpec, weight_bits: int | None = None
 
     Every population as one shard without limits: further cuts repeat lists, headers and entries and save nothing.
     """
-    form, total = format_of(chip, weight_bits), (0, 0, 0, 0, 0)
-    ones = {
-        part.projection.name: np.where(_units_touched(part), 1, 0)
-        for name in network.populations
-        for part in segments(network, name)
-    }
-    for name, population in network.populations.items():
-        if population.model == INPUT:
-            continue
-        parts = segments(network, name)
-        sends: Sends = sends_of(network, name, ones)
-        rows = (0, population.size)
-        costs = []
-        for part in parts:
-            if isinstance(part.projection.synapse, Sparse):
-                fan = part.projection.synapse.lengths()
-                lists = form.header + -(-fan * (form.bits(part.projection) + form.index_bits) // 8)
-                costs.append((int(lists[fan > 0].sum()), int((fan > 0).sum())))
-            else:
-                costs.append(one_tile(part, rows, (0, width(parts)), form))
+    views, total = views_of(network, chip, weight_bits), NOTHING
+    ones = {p.name: np.minimum(p.units.sums(p.synapse.axons().astype(np.int64)), 1) for p in network.projections}
+    for view in views.values():
+        rows = (0, view.rows)
+        costs = [one_tile(part, rows, view.whole, view.form) for part in view.segments]
         stored, axons = sum(c[0] for c in costs), sum(c[1] for c in costs)
-        neuron = neuron_bytes(network, population)
-        total = add(total, home_demand(population.size, stored, axons, sends.count(rows), neuron, form))
+        total = add(total, view.home(view.rows, stored, axons, view.sends(ones).count(rows)))
     best, binding = 0, "none"
     for name, used, limit in zip(RESOURCES, total, core_limits(chip), strict=True):
         if limit and -(-used // limit) > best:
             best, binding = -(-used // limit), name
     return best, binding
-
-
-def _units_touched(part: Segment) -> NDArray[np.bool_]:
-    synapse = part.projection.synapse
-    if isinstance(synapse, Sparse):
-        return synapse.lengths() > 0
-    if isinstance(synapse, Direct):
-        return np.ones(synapse.columns, np.bool_)
-    return np.asarray(axons(synapse).reshape(-1, part.units.size).any(axis=1))
 
 
 def _assignments(network: Network, chip: ChipSpec) -> tuple[Assignment, ...]:

@@ -3,7 +3,7 @@
 An input's message crosses the border to the first chip that needs it, is passed on to every further chip that does, and
 is delivered to each shard that holds synapses of its axon. A spike of a neuron goes to each such shard by itself, from
 the core where the neuron lives. Outputs return to the host, one message a neuron. A real step has the part of this that
-fires; `neurodeploy.accounting.network_work` prices what a run has counted. Hops follow the routes of `link_loads`, one copy
+fires; `neurodeploy.accounting.network_work` prices what a run has counted. Hops follow the routes of `flow.links`, one copy
 of a message for each shard that it is delivered to, and from the host one for each chip.
 """
 
@@ -11,15 +11,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from neurodeploy.flow.flows import Entries, Homes, flows, partial_sums
+from neurodeploy.flow.routes import HOST, Routes
 from neurodeploy.ir.arrange import arranged
 from neurodeploy.ir.chip import SystemSpec
-from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import Network
 from neurodeploy.neurons.registry import every_neuron
-from neurodeploy.synapses.flows import HOST, Entries, Homes, flows, partial_sums
 
-from .link_loads import HOST_CHIP, routers
 from .traffic import Traffic
 
 
@@ -29,65 +28,43 @@ def network_traffic(mapping: Mapping, network: Network, system: SystemSpec) -> T
     homes = Homes(network, mapping)
     once = every_neuron(network)
     chip = np.array([shard.chip for shard in mapping.shards], np.int64)
-    entries, ways = Entries(system.chips), Ways(mapping, system)
-    entering = delivered = between = 0
+    routes = Routes(system, chip, np.array([shard.core for shard in mapping.shards], np.int64))
+    entries = Entries(system.chips)
+    entering = delivered = between = spike_hops = interchip_hops = 0
     for flow in flows(network, mapping, once, homes):
         delivered += len(flow.axon)
         outside = flow.source == HOST
-        between += int((chip[flow.source] != chip[flow.target])[~outside].sum())
-        ways.pass_mesh(flow.source, flow.target, 1)
-        ways.pass_links(flow.source[~outside], flow.target[~outside], 1)
-        read = flow.target[outside]
+        source, target, read = flow.source[~outside], flow.target[~outside], flow.target[outside]
+        between += int((chip[source] != chip[target]).sum())
+        spike_hops += int(routes.mesh(flow.source, flow.target).sum())
         first = read[entries.fresh(flow.projection.name, flow.axon[outside], chip[read])]
-        ways.pass_links(np.full(len(first), HOST), first, 1)
+        interchip_hops += int(routes.grid(source, target).sum() + routes.grid(np.full_like(first, HOST), first).sum())
     for pairs in entries.known.values():
         axons = len(np.unique(pairs // system.chips))
         entering, between = entering + axons, between + len(pairs) - axons
-    near = far = 0
-    for source, target, messages in partial_sums(network, mapping, homes):
-        a, b = mapping.shards[source], mapping.shards[target]
-        far += messages if a.chip != b.chip else 0
-        near += messages if a.chip == b.chip and a.core != b.core else 0
-        ways.send(source, target, messages)
-    leaving = 0
-    for index, shard in enumerate(mapping.shards):
-        if shard.island in network.outputs and homes.whole(shard):
-            leaving += shard.row_count
-            ways.send(index, HOST, shard.row_count)
+    partial = np.array([*partial_sums(network, mapping, homes)], np.int64).reshape(-1, 3)
+    leaving = np.array(
+        [
+            (index, HOST, shard.row_count)
+            for index, shard in enumerate(mapping.shards)
+            if shard.island in network.outputs and homes.whole(shard)
+        ],
+        np.int64,
+    ).reshape(-1, 3)
+    for source, target, messages in (partial.T, leaving.T):
+        spike_hops += int(messages @ routes.mesh(source, target).sum(axis=1))
+        interchip_hops += int(messages @ routes.grid(source, target))
+    source, target, messages = partial.T
+    far = chip[source] != chip[target]
+    near = ~far & (routes.core[source] != routes.core[target])
     return Traffic(
         message_bytes=system.chip.formats["message_bytes"],
         host_in=entering,
-        host_out=leaving,
+        host_out=int(leaving[:, 2].sum()),
         events_to_cores=delivered,
         events_between_chips=between,
-        partials_between_cores=near,
-        partials_between_chips=far,
-        spike_hops=ways.spike_hops,
-        interchip_hops=ways.interchip_hops,
+        partials_between_cores=int(messages[near].sum()),
+        partials_between_chips=int(messages[far].sum()),
+        spike_hops=spike_hops,
+        interchip_hops=interchip_hops,
     )
-
-
-class Ways:
-    """Hops of messages between shards, `HOST` at its chip's port: summed over meshes, and over the grid of chips."""
-
-    def __init__(self, mapping: Mapping, system: SystemSpec) -> None:
-        self._chip: Ints = np.array([*(shard.chip for shard in mapping.shards), HOST_CHIP], np.int64)  # HOST: the last
-        core = np.array([*(shard.core for shard in mapping.shards), 0], np.int64)
-        self._router, self._node = np.stack(routers(core, system)), np.stack(divmod(self._chip, system.grid[0]))
-        self.spike_hops = self.interchip_hops = 0
-
-    def pass_mesh(self, source: Ints, target: Ints, messages: int) -> None:
-        """Straight across one mesh, or over the ports of two."""
-        a, b = self._router[:, source], self._router[:, target]
-        same = self._chip[source] == self._chip[target]
-        self.spike_hops += messages * int(np.where(same, np.abs(a - b), a + b).sum())
-
-    def pass_links(self, source: Ints, target: Ints, messages: int) -> None:
-        """From chip to chip."""
-        self.interchip_hops += messages * int(np.abs(self._node[:, source] - self._node[:, target]).sum())
-
-    def send(self, source: int, target: int, messages: int) -> None:
-        """From one shard to another or to the host."""
-        ends = np.array([source]), np.array([target])
-        self.pass_mesh(*ends, messages)
-        self.pass_links(*ends, messages)

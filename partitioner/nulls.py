@@ -17,12 +17,13 @@ from typing import Any
 
 import numpy as np
 
+from neurodeploy.flow.links import Routed, route
+from neurodeploy.flow.nets import Nets
+from neurodeploy.flow.routes import HOST, nodes, routers
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 
-from .link_loads import Routed, route, routers
 from .metrics import Places, transport
-from .nets import HOST, Nets
 from .placement.curves import hilbert, strips
 from .traffic_bounds import HopCost
 
@@ -119,9 +120,8 @@ def curve_sites(cores: int, system: SystemSpec, curve: Callable[[Ints], Ints] | 
     size, chips = system.chip.cores, np.arange(system.chips, dtype=np.int64)
     inner = np.arange(size, dtype=np.int64)
     if curve is not None:
-        columns = system.grid[0]
-        chips = chips[curve(np.stack([chips % columns, chips // columns], axis=1))]
-        inner = inner[curve(np.stack(routers(inner, system), axis=1))]
+        chips = chips[curve(nodes(system, chips))]
+        inner = inner[curve(routers(system.chip, inner))]
     count = chips_needed(cores, system)
     return np.repeat(chips[:count], size)[:cores], np.tile(inner, count)[:cores]
 
@@ -136,9 +136,7 @@ def metis_sites(nets: Nets, cores: int, system: SystemSpec) -> Sites | None:
     keep = (source != HOST) & (target != HOST)
     graph = _Graph(source[keep], target[keep], weight[keep], cores)
     chip, core = _compact(cores, system)
-    x, y = routers(core, system)
-    columns = system.grid[0]
-    axes = np.stack([chip % columns, chip // columns, x, y], axis=1)
+    axes = np.concatenate([nodes(system, chip), routers(system.chip, core)], axis=1)
     site_of = np.zeros(cores, np.int64)
     waiting = [(np.arange(cores, dtype=np.int64), np.arange(cores, dtype=np.int64))]
     while waiting:
@@ -155,7 +153,7 @@ def metis_sites(nets: Nets, cores: int, system: SystemSpec) -> Sites | None:
 def _compact(cores: int, system: SystemSpec) -> Sites:
     """Whole chips in index order; on the last one the routers around its port, in growing squares."""
     size = system.chip.cores
-    x, y = routers(np.arange(size, dtype=np.int64), system)
+    x, y = routers(system.chip, np.arange(size, dtype=np.int64)).T
     near = np.lexsort((np.arange(size), y, x, np.maximum(x, y)))
     chip = np.arange(cores, dtype=np.int64) // size
     core = np.arange(cores, dtype=np.int64) % size

@@ -23,10 +23,10 @@ from math import gcd
 
 import numpy as np
 
+from neurodeploy.flow.nets import Nets, merge_pairs
+from neurodeploy.flow.routes import HOST, nodes, routers
 from neurodeploy.ir.chip import ChipSpec, SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
-
-from .nets import HOST, Nets, merge_pairs
 
 Pairs = tuple[Ints, Ints, Ints]
 
@@ -82,14 +82,12 @@ def hop_cost(chip: ChipSpec, objective: str) -> tuple[int, int]:
 
 def core_sites(chip: ChipSpec) -> Ints:
     """(cores, 2): the router (column, row) of every core."""
-    router = np.arange(chip.cores, dtype=np.int64) // chip.cores_per_router
-    return np.stack((router % chip.mesh[0], router // chip.mesh[0]), axis=1)
+    return routers(chip, np.arange(chip.cores, dtype=np.int64))
 
 
 def chip_sites(system: SystemSpec, chips: int) -> Ints:
     """(chips, 2): column and row of the first chips on the grid."""
-    number = np.arange(chips, dtype=np.int64)
-    return np.stack((number % system.grid[0], number // system.grid[0]), axis=1)
+    return nodes(system, np.arange(chips, dtype=np.int64))
 
 
 def place_chips(traffic: Traffic, pinned: Ints, system: SystemSpec, available: int, search: Search) -> Ints:

@@ -29,9 +29,9 @@ from neurodeploy.ops import lookup
 from neurodeploy.storage.opening import read_bounded
 from neurodeploy.storage.tables import csv_text, marked
 
+from .classify import group_of
 from .options import Pin
 from .pins import check, merged, pins_of_islands, unknown
-from .split import group_of
 
 #: What a user may change, and what is there to be read.
 EDITED = ("device", "rows", "blocks", "chip")

@@ -16,34 +16,18 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from math import lcm
-from typing import Protocol
 
 import numpy as np
 
+from neurodeploy.flow.nets import Nets, merge_pairs
+from neurodeploy.flow.routes import HOST
+from neurodeploy.flow.words import Piece, Range, island_words
 from neurodeploy.ir.chip import ChipSpec, SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping
-from neurodeploy.ir.messages import Range, island_words
 from neurodeploy.ir.program import Island, Program
 
 from .classify import activity_of
-from .nets import HOST, Nets, merge_pairs
-
-
-class Piece(Protocol):
-    """What nets need of a tile or a shard."""
-
-    @property
-    def island(self) -> str: ...
-
-    @property
-    def kind(self) -> str: ...
-
-    @property
-    def rows(self) -> Range: ...
-
-    @property
-    def cols(self) -> Range: ...
 
 
 def nets_of_tiles(program: Program, pieces: Sequence[Piece], system: SystemSpec) -> Callable[[Ints], Nets]:

@@ -6,7 +6,7 @@ every core that holds its column. One message for each row returns to the host. 
 them to the core of the row's reducer, unless that is the same core. An expert counts for the fraction of tokens that it
 is expected to see.
 
-Hops are those of `link_loads`, one copy of a message for each destination core (Loihi has no multicast on its mesh):
+Hops are those of `flow.links`, one copy of a message for each destination core (Loihi has no multicast on its mesh):
 X-Y routes on the mesh of a chip from its port or from core to core, with ports at router (0, 0); and X-Y routes over the
 grid of chips from the host's chip 0, one message for each destination chip.
 """
@@ -17,14 +17,15 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from neurodeploy.flow.links import route
+from neurodeploy.flow.nets import Nets
+from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.program import Program
 
 from .classify import activity_of
-from .link_loads import route
-from .nets import HOST, Nets
 from .program_nets import mapping_nets
 
 

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from neurodeploy.flow.nets import Nets
+from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.chip import ChipSpec, SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
-
-from .nets import HOST, Nets
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import InternalError
+from neurodeploy.flow.words import island_words
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
-from neurodeploy.ir.messages import island_words
 from neurodeploy.ir.program import Island
 from neurodeploy.ir.result import IslandActivity, ShardCounts
 from neurodeploy.neurons.graded_affine import integer_step
@@ -25,9 +25,9 @@ from simulators.reference import accumulate, check_payload
 
 
 class PartitionedRunner:
-    """`Runner` over the shards of a mapping, on cores of `chip`. `shard_counts` grows with every call.
+    """`IslandRunner` over the shards of a mapping, on cores of `chip`. `shard_counts` grows with every call.
 
-    A value that leaves a core is as many messages as `ir.messages` says, and each of them is an event where it arrives.
+    A value that leaves a core is as many messages as `flow.words` says, and each of them is an event where it arrives.
 
     An island whose shards do not cover every row and column exactly once is ND9007: the mapper's verifier reports that
     before anything runs.
@@ -39,7 +39,7 @@ class PartitionedRunner:
         self._shards, self._chip = mapping.by_island(), chip
         self.shard_counts: dict[Shard, ShardCounts] = defaultdict(lambda: ShardCounts(0, 0, 0, 0))
 
-    def run(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
+    def run_island(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
         check_payload(island, payload)
         shards = self._shards.get(island.name, [])
         tokens = payload.shape[0]

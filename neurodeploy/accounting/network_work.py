@@ -1,7 +1,7 @@
 """From the exact counts of a run and a mapping to the work of each core, port and chip-to-chip link.
 
 Counts are of neurons, so any mapping of the same run is priced without running it again. A neuron that fired f times sent
-f messages to every shard that holds synapses of its axon (`neurodeploy.synapses.flows`), and in that shard::
+f messages to every shard that holds synapses of its axon (`neurodeploy.flow.flows`), and in that shard::
 
     events   = sum over touched axons of f                    synops = sum over touched axons of f * fan
     updates  = neurons * steps * samples                      partial sums = rows * words * steps * samples
@@ -20,15 +20,17 @@ import numpy as np
 
 from neurodeploy.accounting.routes import router
 from neurodeploy.errors import InternalError, UserError
+from neurodeploy.flow.flows import Entries, Flow, Homes, flows, partial_sums
+from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.arrange import activity_there, arranged
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
-from neurodeploy.ir.network import INPUT, Conv, Network
+from neurodeploy.ir.network import INPUT, Network
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.ir.result import ShardCounts
 from neurodeploy.neurons.registry import FIXED, output_ports
-from neurodeploy.synapses.flows import HOST, Entries, Flow, Homes, flows, partial_sums
+from neurodeploy.synapses import Conv
 
 #: Columns of `Work.loads`.
 SYNOPS, CONV_SYNOPS, PARTIALS, FIXED_UPDATES, UPDATES, SENT, EVENTS, SPIKES = range(8)

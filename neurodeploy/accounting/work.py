@@ -9,7 +9,7 @@ Counts are of axons and neurons, so any mapping of the same run can be priced wi
 
 Islands that the host computed have no shard and are in none of this: their work is in `ActivityCounts.host_islands`.
 
-with `words` the messages that carry one value (`ir.messages`). A shard whose columns are a part of the island sends a
+with `words` the messages that carry one value (`flow.words`). A shard whose columns are a part of the island sends a
 partial sum per row and token to its reducer, zeros included (an upper bound: the counts do not say which partial sums
 vanish). A reducer spends one synop per message that arrives.
 """
@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 
 from neurodeploy.accounting.routes import Traffic
 from neurodeploy.errors import InternalError, UserError
+from neurodeploy.flow.words import Words, island_words
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping as Placement
 from neurodeploy.ir.mapping import Shard
-from neurodeploy.ir.messages import Words, island_words
 from neurodeploy.ir.program import Island
 from neurodeploy.ir.result import ActivityCounts, IslandActivity, ShardCounts
 
@@ -81,7 +81,7 @@ class IslandWork:
 def shard_counts(shard: Shard, words: Words, activity: IslandActivity) -> ShardCounts:
     """What the core of `shard` did over the run: exact, but for partial sums sent and added, which are upper bounds.
 
-    `words` of the shard's island (`ir.messages.island_words`).
+    `words` of the shard's island (`flow.words.island_words`).
     """
     rows, tokens = shard.row_count, activity.tokens
     outputs = int(activity.messages_out[shard.rows[0] : shard.rows[1]].sum())

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from neurodeploy.bundle.files import write_aside
 from neurodeploy.errors import BundleError, UserError
-from neurodeploy.ir.network import INPUT, Direct, Network
+from neurodeploy.ir.network import INPUT, Network
 from neurodeploy.ir.network_run import NetworkState
 from neurodeploy.neurons.registry import get_model
 from neurodeploy.storage.numpy_files import Archive, open_archive
+from neurodeploy.synapses import Direct
 
 FORMAT = "neurodeploy-state/1"
 #: Parallel samples of one state.
@@ -44,6 +45,7 @@ def write_state(path: Path, state: NetworkState, program_sha256: str, outputs: M
         for variable, array in variables.items()
     }
     arrays |= {f"p.{name}": array for name, array in state.pending.items()}
+    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}  # the one order that is read
     buffer = io.BytesIO()
     np.savez(buffer, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)  # type: ignore[arg-type]
     write_aside(path, buffer.getvalue())

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from neurodeploy import __version__
 from neurodeploy.bundle import island_files as islands
 from neurodeploy.bundle.files import FORMAT, canonical, digest, manifest_digest, readable, writing
 from neurodeploy.bundle.folders import folder_aside
@@ -25,6 +25,7 @@ from neurodeploy.ir.program import Island, Program
 from neurodeploy.storage.stage_files import Result, StageFiles
 from neurodeploy.storage.stage_files import digest as stage_digest
 from neurodeploy.storage.temporary import remove
+from neurodeploy.version import __version__
 
 #: Tokens of golden payloads by island, and how many islands carry them.
 GOLDEN_TOKENS, GOLDEN_ISLANDS = 4, 8
@@ -144,18 +145,24 @@ class BundleWriter:
             remove(work / PROGRESS)
 
     def _golden(self, program: Program, reference: Callable[[Island, Any], Any]) -> None:
-        """Extreme and random payloads, with a seed made of the island's name: reproducible by anybody."""
-        names = sorted(
-            program.islands, key=lambda name: (program.islands[name].rows * program.islands[name].columns, name)
-        )
         with new_hdf5(self._work / "vectors" / "golden.h5") as file:
-            for name in names[:GOLDEN_ISLANDS]:
-                island = program.islands[name]
-                seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
-                limit = island.payload_max
-                payload = np.random.default_rng(seed).integers(-limit, limit + 1, (GOLDEN_TOKENS, island.columns))
-                payload[0], payload[1] = limit, 0
-                payload = payload.astype(np.int16)
+            for name in golden_names(program.islands):
+                payload = golden_payload(program.islands[name])
                 group = file.create_group(name)
                 group["payload"] = payload
-                group["output"] = reference(island, payload)
+                group["output"] = reference(program.islands[name], payload)
+
+
+def golden_names(islands: Mapping[str, Island]) -> list[str]:
+    """The islands that carry golden vectors: the smallest."""
+    return sorted(islands, key=lambda name: (islands[name].rows * islands[name].columns, name))[:GOLDEN_ISLANDS]
+
+
+def golden_payload(island: Island) -> NDArray[np.int16]:
+    """(GOLDEN_TOKENS, columns) extreme and random payloads, with a seed made of the island's name: reproducible by
+    anybody."""
+    seed = int.from_bytes(hashlib.sha256(island.name.encode()).digest()[:8], "little")
+    limit = island.payload_max
+    payload = np.random.default_rng(seed).integers(-limit, limit + 1, (GOLDEN_TOKENS, island.columns))
+    payload[0], payload[1] = limit, 0
+    return payload.astype(np.int16)

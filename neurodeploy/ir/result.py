@@ -129,11 +129,11 @@ class ShardCounts:
     messages_out: int
 
 
-class Runner(Protocol):
+class IslandRunner(Protocol):
     """Runs one island on integer payloads: the same bits whoever implements it."""
 
     name: str
 
-    def run(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
+    def run_island(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
         """`payload` (tokens, columns) int16 -> (tokens, rows) int32 and the counts of this call."""
         ...

@@ -6,7 +6,7 @@ import importlib.util
 import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.bundle import Bundle, open_bundle
+from neurodeploy.bundle.writer import GOLDEN_TOKENS, golden_names, golden_payload
 from neurodeploy.errors import BundleError, TargetUnavailable
 from neurodeploy.ir.program import Island
-from neurodeploy.pipeline.session import Progress, load_mapping
+from neurodeploy.ir.result import IslandRunner
+from neurodeploy.pipeline.session import PARTITIONED, Progress, extent, left_to_host, load_mapping
 
 PACKAGES = ("numpy", "torch", "numba", "h5py", "nir", "safetensors", "tokenizers", "gguf", "typer", "rich")
 
@@ -25,9 +27,12 @@ PACKAGES = ("numpy", "torch", "numba", "h5py", "nir", "safetensors", "tokenizers
 def verify(bundle: str | Path, *, progress: Progress | None = None) -> dict[str, Any]:
     """Check a bundle from end to end: digests, NIR files by `nir.read`, golden vectors on both runners, the mapping.
 
-    Damage is raised as `BundleError`; a mapping that exceeds a budget is returned in `violations`.
+    A mapping is executed, core by core: golden vectors where an island has them, payloads of the same sort where it has
+    none. Damage and differences are raised as `BundleError`; a mapping that exceeds a budget is not executed, and returned
+    in `violations`.
     """
-    from simulators import RUNNERS
+    from simulators import RUNNERS, get_runner
+    from simulators.partitioned import PartitionedRunner
 
     opened = open_bundle(bundle)
     if opened.program.network is not None:
@@ -39,17 +44,21 @@ def verify(bundle: str | Path, *, progress: Progress | None = None) -> dict[str,
         if progress:
             progress("verify", done, len(islands))
         check_nir(opened.path / "islands" / f"{name}.nir", islands[name])
-    vectors = {runner: _golden(opened, runner) for runner in RUNNERS}
+    vectors = {name: _golden(opened, get_runner(name)) for name in RUNNERS}
     found: dict[str, Any] = {
         "bundle": str(opened.path),
         "members": len(opened.manifest["members"]),
         "islands_read_by_nir": len(islands),
         "golden_vectors": vectors,
-        "mapped": (opened.path / "mapping.json").exists(),
+        "mapped": opened.is_mapped,
+        "executed": None,
         "violations": [],
     }
-    if found["mapped"]:
-        found["violations"] = load_mapping(opened)[2]
+    if opened.is_mapped:
+        mapping, system, found["violations"] = load_mapping(opened)
+        if not found["violations"]:
+            vectors[PARTITIONED] = _execute(opened, PartitionedRunner(mapping, system.chip))
+            found["executed"] = extent(mapping)
     if progress:
         progress("verify", len(islands), len(islands))
     return found
@@ -72,21 +81,37 @@ def check_nir(path: Path, island: Any) -> None:
         raise BundleError("ND5008", path, "differs from the integers beside it", "convert the model again")
 
 
-def _golden(opened: Bundle, runner_name: str) -> int:
-    """How many golden vectors the runner reproduces; the first difference is ND5009."""
+def _golden(opened: Bundle, runner: IslandRunner, names: Collection[str] | None = None) -> int:
+    """How many golden vectors, of the islands `names` alone, the runner reproduces."""
+    given = [row for row in _vectors(opened) if names is None or row[0].name in names]
+    for island, payload, wanted in given:
+        _same(runner, island, payload, wanted)
+    return sum(wanted.shape[0] for *_, wanted in given)
+
+
+def _execute(opened: Bundle, runner: IslandRunner) -> int:
+    """How many vectors give the same bits on the cores of the mapping: the golden ones, and of every other island on the
+    chip as many against the fast runner, which has just reproduced those of the reference."""
     from simulators import get_runner
 
-    runner, count = get_runner(runner_name), 0
-    for island, payload, wanted in _vectors(opened):
-        out, _ = runner.run(island, payload)
-        if not np.array_equal(out, wanted):
-            wrong = int(np.count_nonzero(out != wanted))
-            raise BundleError(
-                "ND5009", f"{island.name} on {runner_name}", f"{wrong} of {wanted.size} golden outputs differ",
-                "report it with the output of `neurodeploy doctor`",
-            )  # fmt: skip
-        count += wanted.shape[0]
+    islands = opened.program.islands
+    on_chip = islands.keys() - left_to_host(opened)
+    count, fast = _golden(opened, runner, on_chip), get_runner("fast")
+    for name in sorted(on_chip - set(golden_names(islands))):
+        payload = golden_payload(islands[name])
+        _same(runner, islands[name], payload, fast.run_island(islands[name], payload)[0])
+        count += payload.shape[0]
     return count
+
+
+def _same(runner: IslandRunner, island: Island, payload: NDArray[np.int16], wanted: NDArray[np.int32]) -> None:
+    """ND5009 where the island's outputs on the runner are others."""
+    wrong = int(np.count_nonzero(runner.run_island(island, payload)[0] != wanted))
+    if wrong:
+        raise BundleError(
+            "ND5009", f"{island.name} on {runner.name}", f"{wrong} of {wanted.size} golden outputs differ",
+            "report it with the output of `neurodeploy doctor`",
+        )  # fmt: skip
 
 
 def _vectors(opened: Bundle) -> Iterator[tuple[Island, NDArray[np.int16], NDArray[np.int32]]]:
@@ -94,7 +119,6 @@ def _vectors(opened: Bundle) -> Iterator[tuple[Island, NDArray[np.int16], NDArra
     import h5py
 
     from neurodeploy.bundle.island_files import damaged, map_dataset
-    from neurodeploy.bundle.writer import GOLDEN_TOKENS
 
     path = opened.path / "vectors" / "golden.h5"
     try:

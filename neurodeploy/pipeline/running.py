@@ -12,8 +12,10 @@ from neurodeploy.pipeline.session import (
     Progress,
     byte_counter,
     encode_text,
+    executed,
     float_model,
     hybrid,
+    kept_as,
     open_model,
     summary_counts,
     summary_host,
@@ -46,6 +48,7 @@ def run(
     return {
         "tokens": counts.tokens,
         "runner": runner,
+        **executed(opened, runner),
         "saturations": counts.saturations,
         "host_flops": counts.host_flops,
         "host_bytes": counts.host_bytes,
@@ -99,6 +102,7 @@ def generate(
         "margins": list(done.margins),
         "stopped": done.stopped,
         "seed": seed,
+        **executed(opened, runner),
         "saturations": model.take_counts().saturations,
     }
     if compare_float:
@@ -132,12 +136,12 @@ def eval(
     Interrupted (ND3009), it keeps finished windows in the cache folder (`kept.kept_folder`). The same call goes on with them
     and finds the same, but for the tokens per second.
     """
-    from neurodeploy import __version__
     from neurodeploy.evaluation import agreement, evaluate
     from neurodeploy.frontends.text import read_text
     from neurodeploy.ops.host.arithmetic import arithmetic
     from neurodeploy.pipeline.kept import interrupted, kept_folder
     from neurodeploy.storage.stage_files import StageFiles, digest
+    from neurodeploy.version import __version__
 
     opened, tokenizer = open_model(bundle)
     tokens = encode_text(tokenizer, read_text(text), max_tokens)
@@ -145,7 +149,9 @@ def eval(
     models: dict[str, Any] = {"float": float_model(opened, source)} if with_float else {}
     models["chip"] = chip
     window = window_of(opened)
-    words = f"{__version__} {opened.manifest['sha256']} {list(models)} {runner} {window} {arithmetic()}"
+    words = (
+        f"{__version__} {opened.manifest['sha256']} {list(models)} {kept_as(opened, runner)} {window} {arithmetic()}"
+    )
     key = digest(words, np.asarray(tokens, np.int64))
     with kept_folder(key) as folder:
         stages = StageFiles(folder, asked=False)
@@ -172,4 +178,5 @@ def eval(
         "windows_resumed": stages.reused,
         "notes": stages.notes,
         "runner": runner,
+        **executed(opened, runner),
     }

@@ -12,6 +12,7 @@ from neurodeploy.errors import BundleError, InternalError, UserError
 from neurodeploy.frontends.tokenizer import Tokenizer, open_tokenizer
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
+from neurodeploy.ir.result import IslandRunner
 
 if TYPE_CHECKING:  # both load torch, which spiking networks do without
     from neurodeploy.hybrid import Hybrid
@@ -19,6 +20,8 @@ if TYPE_CHECKING:  # both load torch, which spiking networks do without
 
 Progress = Callable[[str, int, int], None]
 
+#: The runner that executes the mapping of a bundle, whatever the bundle holds.
+PARTITIONED = "partitioned"
 #: Tokens of a window: attention of longer texts costs more than it tells.
 WINDOW = 512
 
@@ -40,8 +43,38 @@ def hybrid(bundle: Bundle, runner: str = "fast") -> Hybrid:
 
     if bundle.host_weights is None:
         raise InternalError("ND9011", bundle.path, "has no host weights")
-    left = left_to_host(bundle)
-    return Hybrid(bundle.program, bundle.host_weights, get_runner(runner), on_host=left, host_runner=get_runner("fast"))
+    chosen, left = island_runner(bundle, runner), left_to_host(bundle)
+    return Hybrid(bundle.program, bundle.host_weights, chosen, on_host=left, host_runner=get_runner("fast"))
+
+
+def island_runner(bundle: Bundle, name: str) -> IslandRunner:
+    """The runner of that name, ND3001 for an unknown one; "partitioned" executes the bundle's mapping (`read_mapping`)."""
+    from simulators import get_runner
+
+    if name == PARTITIONED:
+        from simulators.partitioned import PartitionedRunner
+
+        mapping, system = read_mapping(bundle)
+        return PartitionedRunner(mapping, system.chip)
+    return get_runner(name)
+
+
+def executed(bundle: Bundle, runner: str) -> dict[str, Any]:
+    """Entry "executed" of a run on the partitioned runner: what of the mapping it is; no entry for another runner."""
+    from partitioner.json_form import mapping_from_json
+
+    return {"executed": extent(mapping_from_json(bundle.read_mapping()))} if runner == PARTITIONED else {}
+
+
+def extent(mapping: Mapping) -> dict[str, Any]:
+    """System, and how many shards, cores and chips."""
+    shards, cores, chips = len(mapping.shards), mapping.cores_used, mapping.chips_used
+    return {"system": mapping.system, "shards": shards, "cores": cores, "chips": chips}
+
+
+def kept_as(bundle: Bundle, runner: str) -> str:
+    """The runner's name in the digest of what is kept of a run; a mapping that is executed belongs to it."""
+    return f"{runner} {bundle.read_mapping()}" if runner == PARTITIONED else runner
 
 
 def left_to_host(bundle: Bundle) -> frozenset[str]:
@@ -76,14 +109,11 @@ def float_model(bundle: Bundle, source: str | Path | None = None) -> Executor:
 def load_mapping(bundle: Bundle) -> tuple[Mapping, SystemSpec, list[str]]:
     """The bundle's mapping, its system, and what the verifier has against it: nothing, unless the file was changed."""
     from partitioner.json_form import mapping_from_json
-    from partitioner.network_verify import verify_network
     from partitioner.verify import verify
     from targets.systems import get_system
 
     mapping = mapping_from_json(bundle.read_mapping())
     system = get_system(mapping.system)
-    if bundle.program.network is not None:
-        return mapping, system, verify_network(mapping, bundle.program.network, system)
     return mapping, system, verify(mapping, bundle.program, system)
 
 

@@ -9,13 +9,14 @@ from rich.console import Console
 
 from neurodeploy.reporting import units
 from neurodeploy.reporting.derive import number_ranges, pattern
-from neurodeploy.reporting.terminal_table import open_console, say, show_table
+from neurodeploy.reporting.terminal_table import extent, open_console, say, show_table, soundness
 
 
 def print_run(found: Mapping[str, Any], console: Console | None = None) -> None:
     """Exact counts of a run, islands of one layer pattern in one row."""
     console = open_console(console)
-    say(console, f"{units.count(found['tokens'])} tokens on {found['runner']}", "bold")
+    done = f", {extent(found['executed'])}" if "executed" in found else ""
+    say(console, f"{units.count(found['tokens'])} tokens on {found['runner']}{done}", "bold")
     groups: dict[str, list[str]] = {}
     for name in found["islands"]:
         groups.setdefault(pattern(name), []).append(name)
@@ -48,11 +49,7 @@ def print_verify(found: Mapping[str, Any], console: Console | None = None) -> No
     """What was checked, and what is wrong."""
     console = open_console(console)
     violations = found["violations"]
-    say(
-        console,
-        f"{found['bundle']}: {'sound' if not violations else 'the mapping exceeds its budgets'}",
-        "bold" if not violations else "bold red",
-    )
+    say(console, soundness(found), "bold red" if violations else "bold")
     say(console, f"{units.count(found['members'])} members have the digests of the manifest")
     say(console, f"{units.count(found['islands_read_by_nir'])} islands are read by nir and hold the same integers")
     for runner, count in found["golden_vectors"].items():
@@ -92,17 +89,3 @@ def print_paths(found: Sequence[Any], console: Console | None = None) -> None:
     console = open_console(console)
     for path in found:
         say(console, str(path))
-
-
-def print_demo(found: Mapping[str, Any], console: Console | None = None) -> None:
-    """Every step of the demo in order, each as its own verb prints it."""
-    from neurodeploy.reporting import terminal
-
-    console = open_console(console)
-    for name in ("convert", "map", "explain", "verify", "eval", "energy"):
-        console.rule(name, align="left", style="dim")
-        getattr(terminal, f"print_{name}")(found[name], console)
-    console.rule("generate", align="left", style="dim")
-    say(console, found["generate"]["prompt"] + found["generate"]["text"])
-    console.rule("report", align="left", style="dim")
-    print_paths(found["report"], console)

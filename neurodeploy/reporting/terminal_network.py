@@ -9,7 +9,7 @@ from rich.console import Console
 
 from neurodeploy.reporting import units
 from neurodeploy.reporting.schema import BOUNDARIES, BOUNDARY_TEXT
-from neurodeploy.reporting.terminal_table import open_console, say, show_table
+from neurodeploy.reporting.terminal_table import extent, open_console, say, show_table, soundness
 
 #: Notes before the list is cut; `--json` has all.
 _LINES = 10
@@ -74,9 +74,10 @@ def print_run_network(found: Mapping[str, Any], console: Console | None = None) 
     console = open_console(console)
     _open(console, found)
     samples = f" of {units.count(found['samples'])} samples" if found["samples"] > 1 else ""
+    done = f", {extent(found['executed'])}" if "executed" in found else ""
     say(
         console,
-        f"{found['network']}: {units.count(found['steps'])} steps{samples} from step {found['first_step']}",
+        f"{found['network']}: {units.count(found['steps'])} steps{samples} from step {found['first_step']}{done}",
         "bold",
     )
     rows = [
@@ -188,12 +189,7 @@ def print_verify_network(found: Mapping[str, Any], console: Console | None = Non
     """What was checked, and what is wrong."""
     console = open_console(console)
     violations = found["violations"]
-    bad = bool(violations)
-    say(
-        console,
-        f"{found['bundle']}: {'the mapping exceeds its budgets' if bad else 'sound'}",
-        "bold red" if bad else "bold",
-    )
+    say(console, soundness(found), "bold red" if violations else "bold")
     say(console, f"{_some(found['members'], 'member')} with the digests of the manifest")
     source = {
         None: "no float network: the source holds integers",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -56,3 +57,16 @@ def show_table(console: Console, heads: Sequence[str], rows: Sequence[Sequence[s
         table.add_row(*(plain(console, value) for value in row))
     console.print(table)
     console.print()
+
+
+def extent(done: Mapping[str, Any]) -> str:
+    """What of a mapping was executed (entry "executed" of a verb)."""
+    return f"{units.count(done['shards'])} shards on {units.count(done['cores'])} cores of {done['system']}"
+
+
+def soundness(found: Mapping[str, Any]) -> str:
+    """First line of `verify`: the verdict, and what was executed of the mapping."""
+    if found["violations"]:
+        return f"{found['bundle']}: the mapping exceeds its budgets, and was not executed"
+    done = found["executed"]
+    return f"{found['bundle']}: sound" + (f"; its mapping was executed, {extent(done)}: the same bits" if done else "")

@@ -10,14 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Direct, Network
+from neurodeploy.ir.network import Network
 from neurodeploy.ir.network_run import NetworkResult, NetworkState, Probe
 from neurodeploy.neurons.registry import output_ports
+from neurodeploy.synapses import Direct
+from simulators.checks import Task, prepare
 from simulators.lava.counts import activity
 from simulators.lava.discovery import LavaInstallation, require_lava
 from simulators.lava.scene import Kept, Program, Scene, pending_of
 from simulators.lava.subprocess_run import run_worker
-from simulators.network_checks import Task, prepare
 from simulators.network_reference import no_activity
 
 #: Lava processes of one run, beyond which another run is made. Bounds memory and open files; the time of many programs

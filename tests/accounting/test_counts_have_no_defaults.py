@@ -11,13 +11,13 @@ from neurodeploy.accounting.network_work import Work as NetworkWork
 from neurodeploy.accounting.outline_loads import ClassLoad, CopyFlow, HostLoad
 from neurodeploy.accounting.timing import Timing
 from neurodeploy.accounting.work import IslandWork, Stage
+from neurodeploy.flow.links import Loads, Routed
 from neurodeploy.ir.mapping import Usage
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.ir.result import ActivityCounts, HostIsland, IslandActivity, ShardCounts
 from neurodeploy.neurons.model import Stepped
 from neurodeploy.ops.host.operation import Work as HostWork
 from partitioner.cut_choice import Figures
-from partitioner.link_loads import Loads, Routed
 from partitioner.metrics import Work as JudgedWork
 from partitioner.offload_price import Price
 from partitioner.stages import Places

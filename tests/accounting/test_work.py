@@ -9,10 +9,10 @@ import pytest
 
 from neurodeploy.accounting.routes import chip_route, hops
 from neurodeploy.accounting.work import derive, shard_counts
+from neurodeploy.flow.words import island_words
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.hollow import hollow_island
 from neurodeploy.ir.mapping import Shard
-from neurodeploy.ir.messages import island_words
 from neurodeploy.ir.result import ActivityCounts, IslandActivity
 
 

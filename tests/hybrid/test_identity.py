@@ -13,12 +13,12 @@ import torch
 from neurodeploy.accounting.work import shard_counts
 from neurodeploy.conversion.presets import get_preset
 from neurodeploy.conversion.quantize import quantize
+from neurodeploy.flow.words import island_words
 from neurodeploy.frontends.families import read_graph
 from neurodeploy.hybrid import Hybrid
 from neurodeploy.ir.chip import ChipSpec, Limit
 from neurodeploy.ir.graph import Graph
 from neurodeploy.ir.mapping import Mapping
-from neurodeploy.ir.messages import island_words
 from neurodeploy.ir.program import Program
 from neurodeploy.ops.host.kvcache import State
 from partitioner.mapper import map_program

@@ -15,6 +15,7 @@ import pytest
 
 from neurodeploy.accounting.account import account
 from neurodeploy.accounting.work import derive
+from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.mapping import Mapping, Shard
@@ -22,7 +23,6 @@ from neurodeploy.ir.program import BLOCK, GradedNeurons, Island, IslandCall, Pro
 from neurodeploy.ir.result import ActivityCounts
 from partitioner.judge import program_work
 from partitioner.metrics import places_of
-from partitioner.nets import HOST
 from partitioner.offload_price import price_island
 from partitioner.program_nets import mapping_nets
 from partitioner.usage import core_demands
@@ -74,8 +74,8 @@ def test_words_of_partial_sums_agree_three_ways_and_with_a_hand_count(wide: int,
 
     payload = np.random.default_rng(1).integers(-9, 10, (TOKENS, COLUMNS)).astype(np.int16)
     runner = PartitionedRunner(plan, SYSTEM.chip)
-    got, activity = runner.run(island, payload)
-    np.testing.assert_array_equal(got, ReferenceRunner().run(island, payload)[0])
+    got, activity = runner.run_island(island, payload)
+    np.testing.assert_array_equal(got, ReferenceRunner().run_island(island, payload)[0])
     assert [runner.shard_counts[s].messages_out for s in sources] == [TOKENS * ROWS * n for n in words]
     assert [runner.shard_counts[s].synops for s in reducers] == [TOKENS * rows * received for rows in (4, 6)]
     assert [runner.shard_counts[s].events for s in reducers] == [TOKENS * rows * received for rows in (4, 6)]

@@ -10,18 +10,20 @@ import numpy as np
 import pytest
 
 from neurodeploy.accounting.network_work import derive
+from neurodeploy.flow.links import route
+from neurodeploy.flow.nets import Nets
+from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.hollow import hollow_island, hollow_program
 from neurodeploy.ir.mapping import Assignment, Mapping, Reason, Shard
-from neurodeploy.ir.network import INPUT, Conv, Dense, Network, Population, Projection
+from neurodeploy.ir.network import INPUT, Network, Population, Projection
+from neurodeploy.synapses import Conv, Dense
 from partitioner.judge import network_metrics, program_metrics
-from partitioner.link_loads import route
 from partitioner.mapper import map_program
 from partitioner.metrics import places_of, traffic_metrics
-from partitioner.nets import HOST, Nets
 from partitioner.network_mapper import map_network
 from partitioner.traffic_bounds import HopCost, traffic_bounds
-from simulators.network_fast import FastNetworkRunner
+from simulators.fast.runner import FastRunner
 from targets.systems import get_system
 
 from .test_link_loads import small
@@ -64,7 +66,7 @@ def test_hops_of_a_run_are_those_of_the_energy_account(kind: str, cores: int) ->
     system = replace(base, chip=replace(base.chip, cores=cores, budget=budget))
     mapping = map_network(network, system)
     spikes = np.random.default_rng(1).random((2, 9, *[network.populations["in"].size])) < 0.2
-    result = FastNetworkRunner().run(network, {"in": spikes.astype(np.int32)}, 9)
+    result = FastRunner().run(network, {"in": spikes.astype(np.int32)}, 9)
     work = derive(network, mapping, result.activity, system)
     found = network_metrics(mapping, network, system, sent=result.activity.fired, per=18, nulls=False)
     assert work.populations and sum(c.hops_ew for c in work.populations.values()) > 0

@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from neurodeploy.flow.links import Routed, route
+from neurodeploy.flow.nets import Nets, make_nets
+from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.chip import SystemSpec
-from partitioner.link_loads import Routed, route
-from partitioner.nets import HOST, Nets, make_nets
 from targets.loihi2 import LOIHI2
 
 

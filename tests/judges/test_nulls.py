@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from neurodeploy.flow.nets import Nets, make_nets
 from neurodeploy.ir.fixedpoint import Ints
 from partitioner.metrics import Places
-from partitioner.nets import Nets, make_nets
 from partitioner.nulls import curve_sites, metis_sites, null_models, random_sites
 from partitioner.placement.curves import hilbert, strips
 

@@ -37,9 +37,9 @@ class Counting:
     def __init__(self) -> None:
         self.inner, self.tokens = get_runner("fast"), 0
 
-    def run(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
+    def run_island(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
         self.tokens += payload.shape[0]
-        return self.inner.run(island, payload)
+        return self.inner.run_island(island, payload)
 
 
 def exchanges(path: Path) -> float:

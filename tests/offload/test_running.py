@@ -14,13 +14,12 @@ import torch
 from neurodeploy import pipeline
 from neurodeploy.accounting.account import account
 from neurodeploy.bundle import open_bundle
-from neurodeploy.errors import InternalError
+from neurodeploy.bundle.writer import GOLDEN_TOKENS
+from neurodeploy.errors import BundleError, InternalError
 from neurodeploy.ir.result import ActivityCounts
 from neurodeploy.ops.host.kvcache import State
 from neurodeploy.pipeline.session import hybrid, left_to_host, read_mapping
-from simulators.partitioned import PartitionedRunner
 from targets.hosts import get_host
-from targets.systems import get_system
 from tests.offload.conftest import Pair
 from tests.tiny import call
 
@@ -48,7 +47,7 @@ def test_the_fixture_is_mixed(pair: Pair) -> None:
     assert left_to_host(open_bundle(pair.resident)) == frozenset()
 
 
-@pytest.mark.parametrize("runner", ["fast", "reference"])
+@pytest.mark.parametrize("runner", ["fast", "reference", "partitioned"])
 def test_same_bits_and_complete_counts(pair: Pair, runner: str) -> None:
     wanted, everything = counted(pair.resident)
     found, counts = counted(pair.offloaded, runner)
@@ -62,19 +61,6 @@ def test_same_bits_and_complete_counts(pair: Pair, runner: str) -> None:
         assert activity.tokens == everything.islands[name].tokens
         np.testing.assert_array_equal(activity.events, everything.islands[name].events)
         np.testing.assert_array_equal(activity.messages_out, everything.islands[name].messages_out)
-
-
-def test_the_partitioned_runner_needs_no_shard_for_them(pair: Pair) -> None:
-    bundle = open_bundle(pair.offloaded)
-    from neurodeploy.hybrid import Hybrid
-    from simulators import get_runner
-
-    mapping, _ = read_mapping(bundle)
-    model = Hybrid(
-        bundle.program, bundle.host_weights, PartitionedRunner(mapping, get_system(mapping.system).chip),
-        on_host=left_to_host(bundle), host_runner=get_runner("fast"),
-    )  # fmt: skip
-    assert torch.equal(model.forward(TOKENS), counted(pair.resident)[0])
 
 
 def test_weights_are_read_once_a_call(pair: Pair) -> None:
@@ -151,6 +137,55 @@ def test_counts_of_another_mapping_are_not_priced(pair: Pair) -> None:
     counts = counted(pair.offloaded)[1]
     with pytest.raises(InternalError, match="ND9031"):
         account(mapping, counts, bundle.program.islands, system, get_host("cpu-generic"), "generate")
+
+
+def test_the_mapping_is_executed_by_users(
+    pair: Pair, text: Path, experts_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Core by core, on the chip's islands; the host's run beside. Same tokens, same score, same counts."""
+    mapping, _ = read_mapping(open_bundle(pair.offloaded))
+    done = {
+        "system": mapping.system, "shards": len(mapping.shards), "cores": mapping.cores_used, "chips": mapping.chips_used
+    }  # fmt: skip
+    results: dict[str, list[dict[str, Any]]] = {
+        runner: [
+            pipeline.run(pair.offloaded, text, max_tokens=40, runner=runner),
+            pipeline.generate(pair.offloaded, "hello", 4, runner=runner),
+            pipeline.eval(pair.offloaded, text, max_tokens=40, with_float=False, runner=runner),
+        ]
+        for runner in ("partitioned", "fast")
+    }
+    for found, wanted in zip(*results.values(), strict=True):
+        assert found.pop("executed") == done
+        for one in (found, wanted):
+            one.get("chip", {}).pop("tokens_per_s", None)
+        assert found | {"runner": "fast"} == wanted | {"runner": "fast"}
+    extent = f"{len(mapping.shards)} shards on {mapping.cores_used} cores of {mapping.system}"
+    asked = ["run", str(pair.offloaded), "--text", str(text), "--max-tokens", "9", "--runner", "partitioned"]
+    assert call(asked, capsys).out.startswith(f"9 tokens on partitioned, {extent}\n")
+    first = f"{pair.offloaded}: sound; its mapping was executed, {extent}: the same bits\n"
+    assert call(["verify", str(pair.offloaded)], capsys).out.startswith(first)
+    vectors = pipeline.verify(pair.offloaded)
+    on_chip = len(mapping.by_island())
+    assert vectors["executed"] == done and vectors["golden_vectors"]["partitioned"] == GOLDEN_TOKENS * on_chip
+    unmapped = call(["run", str(experts_bundle), "--text", str(text), "--runner", "partitioned"], capsys)
+    assert unmapped.status == 2 and "ND2005" in unmapped.err and "neurodeploy map" in unmapped.err
+
+
+def test_verify_sees_a_core_that_computes_something_else(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    from simulators.partitioned import PartitionedRunner
+
+    real = PartitionedRunner.run
+    name = max(read_mapping(open_bundle(pair.offloaded))[0].by_island())
+
+    def run(self: Any, island: Any, payload: Any) -> Any:
+        out, activity = real(self, island, payload)
+        out[-1, 0] += island.name == name
+        return out, activity
+
+    monkeypatch.setattr(PartitionedRunner, "run", run)
+    with pytest.raises(BundleError, match=f"ND5009 {name} on partitioned"):
+        pipeline.verify(pair.offloaded)
 
 
 def test_every_verb_works(pair: Pair, text: Path, tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from neurodeploy.flow.nets import make_nets
+from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.program import BLOCK
 from partitioner.mapper import map_program
-from partitioner.nets import HOST, make_nets
 from partitioner.options import Options, Pin
 from partitioner.program_nets import mapping_nets, nets_of_tiles
 from partitioner.traffic import traffic

@@ -6,13 +6,13 @@ import numpy as np
 
 from neurodeploy.accounting.network_work import derive
 from neurodeploy.errors import DoesNotFit
+from neurodeploy.flow.flows import flows
+from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.arrange import activity_there, arranged
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.neurons.registry import output_ports
 from neurodeploy.synapses.build import sparse_from_coo
-from neurodeploy.synapses.flows import flows
 from partitioner.judge import network_traffic_of
-from partitioner.nets import HOST
 from partitioner.network_mapper import map_network
 from partitioner.network_nets import nets_of_tiles
 from partitioner.network_traffic import network_traffic

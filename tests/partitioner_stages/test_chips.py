@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from neurodeploy.flow.nets import make_nets
+from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.fixedpoint import Ints
 from partitioner import hypergraph
 from partitioner.chips import Division, Task, divide, filled
 from partitioner.hypergraph import Hyper, make_hyper, of_nets
-from partitioner.nets import HOST, make_nets
 from partitioner.refine import refine, repair
 from partitioner.runs import best_runs, listeners, receivers
 

@@ -5,8 +5,9 @@ from itertools import permutations
 import numpy as np
 import pytest
 
+from neurodeploy.flow.nets import make_nets
+from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.fixedpoint import Ints
-from partitioner.nets import HOST, make_nets
 from partitioner.place import (
     Search,
     Traffic,

@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurodeploy.errors import DoesNotFit, UserError
+from neurodeploy.flow.routes import HOST
 from neurodeploy.storage.stage_files import digest
 from partitioner import stages
-from partitioner.nets import HOST
 from partitioner.options import Options, Pin
-from partitioner.split import Tile
 from partitioner.stages import Places, finish
+from partitioner.stamp import Tile
 from tests.partitioner_stages.helpers import (
     LIMITS,
     first_fit_chips,

@@ -14,7 +14,7 @@ from neurodeploy.bundle import open_bundle
 from neurodeploy.pipeline.spiking import opening, running
 from simulators import network_float
 from simulators.network_reference import ReferenceNetworkRunner
-from tests.pipeline_spiking.networks import DT, SAMPLES, STEPS, Files
+from tests.pipeline_spiking.networks import DT, SAMPLES, STEPS, Files, copied
 from tests.tiny import call, snapshot
 
 Arrays = dict[str, Any]
@@ -98,15 +98,37 @@ def test_stretches_do_not_matter(
 
 
 @pytest.mark.parametrize("kind", ["plain", "graded", "image", "net"])
-def test_both_runners_give_the_same_files(kind: str, files: Files, tmp_path: Path) -> None:
+def test_every_runner_gives_the_same_files(kind: str, files: Files, tmp_path: Path) -> None:
+    """The mapping that "partitioned" executes has no more than two neurons a core."""
     source = {"plain": files.spikes, "graded": files.real, "image": files.pixels, "net": files.spikes}[kind]
-    for runner in ("reference", "fast"):
-        pipeline.run_network(
-            getattr(files, f"{kind}_nd"), source, runner=runner, out=tmp_path / f"{runner}.npz",
-            checkpoint=tmp_path / f"{runner}.state",
-        )  # fmt: skip
-    for ending in ("npz", "state"):
-        assert (tmp_path / f"fast.{ending}").read_bytes() == (tmp_path / f"reference.{ending}").read_bytes()
+    bundle = copied(getattr(files, f"{kind}_nd"), tmp_path)
+    pipeline.map(bundle, max_rows=2)
+    found = {
+        runner: pipeline.run_network(
+            bundle, source, runner=runner, out=tmp_path / f"{runner}.npz", checkpoint=tmp_path / f"{runner}.state"
+        )
+        for runner in ("reference", "fast", "partitioned")
+    }
+    for runner in ("fast", "partitioned"):
+        for key in ("populations", "projections", "outputs", "saturations", "wraps"):
+            assert found[runner][key] == found["reference"][key]
+        for ending in ("npz", "state"):
+            assert (tmp_path / f"{runner}.{ending}").read_bytes() == (tmp_path / f"reference.{ending}").read_bytes()
+    assert found["partitioned"]["executed"]["cores"] > 2 and "executed" not in found["fast"]
+    checked = pipeline.verify(bundle)
+    assert checked["executed"] == found["partitioned"]["executed"]
+    assert checked["golden_vectors"] == dict.fromkeys(("reference", "fast", "partitioned"), 1)
+
+
+def test_a_mapping_that_is_not_there_is_not_executed(
+    files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = copied(files.plain_nd, tmp_path)
+    (bundle / "mapping.json").unlink(missing_ok=True)
+    for verb in ("run", "eval"):
+        said = call([verb, str(bundle), "--input", str(files.spikes), "--runner", "partitioned"], capsys)
+        assert said.status == 2 and "ND2005" in said.err and "neurodeploy map" in said.err
+    assert pipeline.verify(bundle)["executed"] is None
 
 
 def interrupting(at: int, monkeypatch: pytest.MonkeyPatch, runner: str = "fast") -> None:
@@ -230,8 +252,9 @@ def test_stateless_networks_resume(tmp_path: Path) -> None:
     """A state without a single variable: its samples cannot be counted, and it goes on all the same."""
     from neurodeploy.bundle.network_writer import write_network_bundle
     from neurodeploy.ir.graph import ModelInfo
-    from neurodeploy.ir.network import Direct, Network, Population, Projection
+    from neurodeploy.ir.network import Network, Population, Projection
     from neurodeploy.ir.program import Program
+    from neurodeploy.synapses import Direct
 
     populations = {
         "input": Population("input", (2,), "input"),

@@ -78,11 +78,17 @@ def test_eval() -> None:
 def test_verify() -> None:
     found = {
         "bundle": "x.nd", "members": 5, "golden_vectors": {"reference": 1, "fast": 1}, "golden_steps": 16,
-        "source_read_by_nir": True, "mapped": False, "violations": [],
+        "source_read_by_nir": True, "mapped": False, "executed": None,
+        "violations": [],
     }  # fmt: skip
     text = shown(terminal.print_verify_network, found)
     assert "x.nd: sound" in text and "1 output over 16 golden steps: the same bits on reference and fast" in text
     assert "not mapped yet" in text
+    done = {"system": "kapoho-point", "shards": 9, "cores": 4, "chips": 1}
+    text = shown(terminal.print_verify_network, found | {"mapped": True, "executed": done})
+    assert text.startswith(
+        "x.nd: sound; its mapping was executed, 9 shards on 4 cores of kapoho-point: the same bits\n"
+    )
     bad = shown(terminal.print_verify_network, found | {"violations": ["core 3: too full"], "golden_steps": 0})
     assert "exceeds its budgets" in bad and "core 3: too full" in bad and "no golden vectors" in bad
 

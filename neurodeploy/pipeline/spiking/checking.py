@@ -10,43 +10,47 @@ import numpy as np
 from neurodeploy.bundle import Bundle
 from neurodeploy.bundle.network_files import TYPES
 from neurodeploy.bundle.network_writer import GOLDEN_STEPS, SOURCE_NIR
-from neurodeploy.errors import BundleError, UserError
+from neurodeploy.errors import BundleError
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network
-from neurodeploy.pipeline.session import Progress, load_mapping
+from neurodeploy.ir.network_run import NetworkRunner
+from neurodeploy.pipeline.session import PARTITIONED, Progress, extent, load_mapping
 from neurodeploy.pipeline.spiking.evaluating import has_float
-from neurodeploy.pipeline.spiking.opening import get_network_runner, open_network
+from neurodeploy.pipeline.spiking.opening import get_network_runner, mapped_runner, open_network
 
 AGAIN = "convert the network again"
 CHECKED = ("reference", "fast")
 
 
 def verify_network_bundle(bundle: str | Path, *, progress: Progress | None = None) -> dict[str, Any]:
-    """Digests (checked on opening), the golden vectors bit by bit, `nir.read` of the float network, the mapping."""
+    """Digests (checked on opening), the golden vectors bit by bit, `nir.read` of the float network, the mapping, which is
+    executed too."""
     opened, network = open_network(bundle)
     golden, steps = _golden(opened, network)
     vectors = {}
     for i, name in enumerate(CHECKED):
         if progress:
             progress("verify", i, len(CHECKED))
-        vectors[name] = _compare(opened, network, name, golden, steps)
+        vectors[name] = _compare(opened, get_network_runner(name), golden, steps)
     pure = opened.program.conversion.get("pure_nir", True)
     read = has_float(opened) and bool(pure)
     if read:
         _check_nir(opened.path / SOURCE_NIR)
-    try:
-        violations, mapped = load_mapping(opened)[2], True
-    except UserError as error:
-        if error.code != "ND2005":
-            raise
-        violations, mapped = [], False
+    violations: list[str] = []
+    done: dict[str, Any] | None = None
+    if opened.is_mapped:
+        mapping, _, violations = load_mapping(opened)
+        if steps and not violations:
+            vectors[PARTITIONED] = _compare(opened, mapped_runner(mapping), golden, steps)
+            done = extent(mapping)
     return {
         "bundle": str(bundle),
         "members": len(opened.manifest["members"]),
         "golden_vectors": vectors,
         "golden_steps": steps,
         "source_read_by_nir": read if has_float(opened) else None,
-        "mapped": mapped,
+        "mapped": opened.is_mapped,
+        "executed": done,
         "violations": violations,
     }
 
@@ -73,15 +77,16 @@ def _golden(opened: Bundle, network: Network) -> tuple[dict[str, dict[str, Ints]
     return found, steps
 
 
-def _compare(opened: Bundle, network: Network, name: str, golden: dict[str, dict[str, Ints]], steps: int) -> int:
+def _compare(opened: Bundle, runner: NetworkRunner, golden: dict[str, dict[str, Ints]], steps: int) -> int:
     """How many output populations agree; all, or ND5009."""
-    if not steps:
+    network = opened.program.network
+    if not steps or network is None:
         return 0
-    result = get_network_runner(name).run(network, golden["inputs"], steps)
+    result = runner.run(network, golden["inputs"], steps)
     for population, expected in golden["outputs"].items():
         differ = int(np.count_nonzero(result.outputs[population] != expected))
         if differ:
-            problem = f"{differ} of {expected.size} golden values differ on {name}"
+            problem = f"{differ} of {expected.size} golden values differ on {runner.name}"
             raise BundleError("ND5009", f"{opened.path}: {population}", problem, "report it with `neurodeploy doctor`")
     return len(golden["outputs"])
 

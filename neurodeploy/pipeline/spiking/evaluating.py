@@ -20,7 +20,7 @@ from neurodeploy.ir.float_network import FloatNetwork, FloatResult, chip_order
 from neurodeploy.ir.network import INPUT
 from neurodeploy.ir.network_run import NetworkResult
 from neurodeploy.neurons.registry import get_model
-from neurodeploy.pipeline.session import Progress
+from neurodeploy.pipeline.session import Progress, executed
 from neurodeploy.pipeline.spiking.opening import lengthened, open_network, runner_for, stream_of
 from neurodeploy.pipeline.spiking.reference import against, misread, read_reference
 from neurodeploy.pipeline.spiking.running import run_kept
@@ -55,7 +55,7 @@ def eval_network(
     opened, network = open_network(bundle)
     real = float_network(opened) if has_float(opened) or reference is None else None
     stream = stream_of(input, opened, network, steps, layout)
-    engine = runner_for(runner, network, stream.steps, stream.samples)
+    engine = runner_for(runner, opened, network, stream.steps, stream.samples)
     classes = None if labels is None else read_labels(Path(labels), stream)
     outputs = outputs_of(opened, real)
     shapes = {name: network.populations[row.population].shape for name, row in outputs.items()}
@@ -87,6 +87,7 @@ def eval_network(
         "steps": stream.steps,
         "samples": stream.samples,
         "runner": runner,
+        **executed(opened, runner),
         "labels": None if labels is None else Path(labels).name,
         **found,
         "notes": stream.notes,

@@ -14,17 +14,19 @@ from numpy.typing import NDArray
 from neurodeploy.bundle import Bundle, open_bundle
 from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Direct, Network, Population
+from neurodeploy.ir.mapping import Mapping as Mapped
+from neurodeploy.ir.network import Network, Population
 from neurodeploy.ir.network_run import NetworkRunner, Probe
 from neurodeploy.neurons.registry import get_model
-from neurodeploy.synapses.structure import synapse_count
+from neurodeploy.pipeline.session import PARTITIONED, read_mapping
+from neurodeploy.synapses import Direct
 
 if TYPE_CHECKING:
     from neurodeploy.frontends.streams import Stream
 
 #: Largest payload of the calibration of an input that is no spike: 16 bits with a sign.
 GRADED_PAYLOAD = (1 << 15) - 1
-RUNNERS = ("fast", "reference", "lava")
+RUNNERS = ("fast", "reference", "lava", PARTITIONED)
 #: Seconds of the reference runner for a population or projection in a step, and for a synapse or neuron in a step of a
 #: sample; what the compiled kernels take to load in the same seconds. All three scale with the processor.
 PART_S, ITEM_S, LOAD_S = 50e-6, 10e-9, 0.3
@@ -48,15 +50,15 @@ def open_network(path: str | Path) -> tuple[Bundle, Network]:
 
 
 def get_network_runner(name: str) -> NetworkRunner:
-    """The runner of that name, loaded only now; ND3257 for an unknown name."""
+    """The runner of that name, loaded only now; ND3257 for an unknown name, or one that needs a mapping."""
     if name == "reference":
         from simulators.network_reference import ReferenceNetworkRunner
 
         return ReferenceNetworkRunner()
     if name == "fast":
-        from simulators.network_fast import FastNetworkRunner
+        from simulators.fast.runner import FastRunner
 
-        return FastNetworkRunner()
+        return FastRunner()
     if name == "lava":
         from simulators.lava import LavaNetworkRunner
 
@@ -64,16 +66,24 @@ def get_network_runner(name: str) -> NetworkRunner:
     raise UserError("ND3257", name, "is not a runner of spiking networks", f"choose one of {', '.join(RUNNERS)}")
 
 
-def runner_for(name: str, network: Network, steps: int, samples: int) -> NetworkRunner:
+def runner_for(name: str, bundle: Bundle, network: Network, steps: int, samples: int) -> NetworkRunner:
     """The runner of that name for so much work. Where the reference is done before the compiled kernels of "fast" are
-    loaded, it runs in their place, with the same bits."""
-    if name == "fast" and "simulators.network_fast" not in sys.modules:
+    loaded, it runs in their place, with the same bits. "partitioned" executes the bundle's mapping (`read_mapping`)."""
+    if name == PARTITIONED:
+        return mapped_runner(read_mapping(bundle)[0])
+    if name == "fast" and "simulators.fast.runner" not in sys.modules:
         items = sum(p.size for p in network.populations.values())
-        items += sum(synapse_count(p.synapse) for p in network.projections)
+        items += sum(p.synapse.count() for p in network.projections)
         parts = len(network.populations) + len(network.projections)
         if steps * (parts * PART_S + samples * items * ITEM_S) < LOAD_S:
             name = "reference"
     return get_network_runner(name)
+
+
+def mapped_runner(mapping: Mapped) -> NetworkRunner:
+    from simulators.network_partitioned import PartitionedNetworkRunner
+
+    return PartitionedNetworkRunner(mapping)
 
 
 def seconds_per_step(network: Network) -> float | None:

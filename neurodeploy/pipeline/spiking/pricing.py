@@ -38,7 +38,7 @@ def energy_network(
     if not measure_host:
         hosts.get_host(host)
     stream = stream_of(input, opened, network, steps, layout)
-    engine = runner_for(runner, network, stream.steps, stream.samples)
+    engine = runner_for(runner, opened, network, stream.steps, stream.samples)
     result = advance(network, engine, stream, progress=progress)
     found = price(network, mapping, system, result.activity, host, measure_host, powered)
     return {"open_questions": stream.questions, **found, "input": Path(input).name, "notes": stream.notes}

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from neurodeploy import __version__
 from neurodeploy.bundle import Bundle
 from neurodeploy.bundle.files import check_place
 from neurodeploy.errors import UserError
@@ -30,6 +29,7 @@ from neurodeploy.pipeline.spiking.opening import (
 )
 from neurodeploy.pipeline.spiking.pricing import price
 from neurodeploy.pipeline.spiking.running import advance, population_counts, projection_counts
+from neurodeploy.version import __version__
 
 #: Neurons of a population in its raster, neurons of a trace, marks of a raster.
 RASTER_NEURONS, TRACE_NEURONS, RASTER_MARKS = 96, 3, 40_000
@@ -68,7 +68,7 @@ def report_network(
     traced = [probe_of(text, network, TRACE_NEURONS) for text in probes] or _default_traces(network)
     traced = [shown.get(probe.name, probe) for probe in traced]
     stream = stream_of(input, opened, network, steps, layout)
-    engine = runner_for(runner, network, stream.steps, stream.samples)
+    engine = runner_for(runner, opened, network, stream.steps, stream.samples)
     result = advance(network, engine, stream, progress=progress)
     seen = advance(
         network, engine, _beginning(stream), None, [*shown.values(), *(t for t in traced if t.name not in shown)]

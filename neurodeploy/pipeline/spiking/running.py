@@ -9,17 +9,16 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from neurodeploy import __version__
 from neurodeploy.bundle import Bundle
 from neurodeploy.bundle.files import check_place
 from neurodeploy.errors import BundleError, Interrupted, UserError
 from neurodeploy.frontends.streams import Stream
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import INPUT, Direct, Network, Population
+from neurodeploy.ir.network import INPUT, Network, Population
 from neurodeploy.ir.network_run import NetworkActivity, NetworkResult, NetworkRunner, NetworkState, Probe
 from neurodeploy.neurons.registry import get_model
 from neurodeploy.pipeline.kept import interrupted, kept_folder
-from neurodeploy.pipeline.session import Progress
+from neurodeploy.pipeline.session import Progress, executed, kept_as
 from neurodeploy.pipeline.spiking.keeping import Keeper, ordered
 from neurodeploy.pipeline.spiking.opening import (
     open_network,
@@ -28,7 +27,8 @@ from neurodeploy.pipeline.spiking.opening import (
     stream_of,
 )
 from neurodeploy.storage.stage_files import digest
-from neurodeploy.synapses.structure import fan_out
+from neurodeploy.synapses import Direct
+from neurodeploy.version import __version__
 
 T = TypeVar("T")
 
@@ -71,7 +71,7 @@ def run_network(
     save = Keeper(opened, network, Path(out) if out else None, Path(checkpoint) if checkpoint else None)
     state = save.resumed(Path(resume), watched) if resume else None
     stream = stream_of(input, opened, network, steps, layout)
-    engine = runner_for(runner, network, stream.steps, stream.samples)
+    engine = runner_for(runner, opened, network, stream.steps, stream.samples)
     if state is not None:
         _check_resumed(state, stream, resume)
     first = state.step if state else 0
@@ -92,6 +92,7 @@ def run_network(
         "open_questions": stream.questions,
         "network": network.name,
         "runner": runner,
+        **executed(opened, runner),
         "first_step": first + 1,
         "steps": done,
         "samples": stream.samples,
@@ -188,7 +189,7 @@ def run_kept(
     State and outputs are kept in the cache folder when any of it is interrupted (ND3009), and every half minute: the same
     call goes on from there.
     """
-    words = f"{__version__} {opened.manifest['sha256']} {asked} {stream.steps} {sorted(stream.inputs)}"
+    words = f"{__version__} {opened.manifest['sha256']} {kept_as(opened, asked)} {stream.steps} {sorted(stream.inputs)}"
     arrays = [stream.inputs[name] for name in sorted(stream.inputs)]
     with kept_folder(digest(words, *(f"{a.dtype} {a.shape}" for a in arrays), *arrays)) as folder:
         out, checkpoint = (None, None) if folder is None else (folder / "outputs.npz", folder / "state")
@@ -251,7 +252,7 @@ def projection_counts(network: Network, activity: NetworkActivity) -> dict[str, 
             "source": p.source,
             "target": p.target,
             "events": int(fired.sum()),
-            "synops": 0 if direct else int(fired @ fan_out(p.synapse, (0, p.synapse.rows))),
+            "synops": 0 if direct else int(fired @ p.synapse.fan_out((0, p.synapse.rows))),
             "wrapped": activity.wrapped.get(p.name, 0),
         }
     return table
