@@ -203,7 +203,7 @@ def print_eval(found: Mapping[str, Any], console: Console | None = None) -> None
 
 
 def print_explain(found: Sequence[Any], console: Console | None = None) -> None:
-    """Operations by layer pattern with device and bytes, then each reason once with its rule and its remedy."""
+    """Operations by layer pattern with device and bytes, then each rule once with its text and its remedy."""
     console = open_console(console)
     chip = sum(op["device"] == "chip" for op in found)
     say(console, f"{units.count(chip)} of {units.count(len(found))} operations run on the chip", "bold")
@@ -219,8 +219,9 @@ def print_explain(found: Sequence[Any], console: Console | None = None) -> None:
         for group in op_groups(found)
     ]
     show_table(console, ["Operation", "Layers", "Ops>", "Device", "Rule", "Bytes/token>"], rows)
-    for op in {(op["rule"], op["reason"]): op for op in reversed(found) if op["device"] != "chip"}.values():
-        say(console, f"{op['rule']}: {op['reason']}")
+    for rule, op in {op["rule"]: op for op in reversed(found) if op["device"] != "chip"}.items():
+        wordings = len({other["reason"] for other in found if other["rule"] == rule})
+        say(console, f"{rule}: {op['reason']}" + (f" (one of {wordings} wordings)" if wordings > 1 else ""))
         if op["remedy"]:
             say(console, f"  to put it on the chip: {op['remedy']}", "dim")
 
