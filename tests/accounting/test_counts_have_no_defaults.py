@@ -17,7 +17,7 @@ from neurodeploy.ir.mapping import Usage
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.ir.result import ActivityCounts, HostIsland, IslandActivity, ShardCounts
 from neurodeploy.neurons.model import Stepped
-from neurodeploy.ops.host.cost import Work as OperationWork
+from neurodeploy.ops.host.operation import Work as OperationWork
 from partitioner.cut_choice import Figures
 from partitioner.metrics import Work as JudgedWork
 from partitioner.offload_price import Price
