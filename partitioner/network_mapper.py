@@ -7,19 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.chip import ChipSpec, SystemSpec
 from neurodeploy.ir.mapping import Assignment, Mapping, Reason, Shard
-from neurodeploy.ir.network import INPUT, Direct, Network, Sparse
+from neurodeploy.ir.network import INPUT, Direct, Network
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.neurons.registry import get_model
-from neurodeploy.synapses.structure import axons
 
-from .budget import NOTHING, RESOURCES, add, core_limits
-from .cost import Segment, one_tile
+from .bounds import lower_bound
 from .network_orders import best_plan
 from .network_plan import Task, place_plan
 from .network_rules import rules_of
@@ -75,7 +70,7 @@ def map_network(
     deadline = None if options.time_limit is None else time.monotonic() + ORDERS_UNTIL * options.time_limit
     task = Task(network, system, options, available, rules, sent, per, deadline)
     plan = best_plan(task)
-    bound, asks = lower_bound(network, system.chip, options.weight_bits)
+    bound, asks = lower_bound(views_of(network, system.chip, options.weight_bits).values(), system.chip)
     binding = plan.stopped.most_common(1)[0][0] if plan.stopped else asks
     places, notes = place_plan(task, plan, work)
     if places.chips > available:
@@ -125,41 +120,6 @@ def check_widths(network: Network, chip: ChipSpec, weight_bits: int | None = Non
                 f"sends payloads of {bits} bits, a message of {chip.name} has {message}",
                 "scale them down",
             )
-
-
-def lower_bound(network: Network, chip: ChipSpec, weight_bits: int | None = None) -> tuple[int, str]:
-    """The least number of cores of any cut into shards by these formats, and the resource that asks for them.
-
-    Every population as one shard without limits: further cuts repeat lists, headers and entries and save nothing.
-    """
-    views, total = views_of(network, chip, weight_bits), NOTHING
-    ones = {p.name: np.where(_units_touched(Segment(p, 0)), 1, 0) for p in network.projections}
-    for view in views.values():
-        rows, form = (0, view.rows), view.form
-        costs = []
-        for part in view.segments:
-            if isinstance(part.projection.synapse, Sparse):
-                fan = part.projection.synapse.lengths()
-                lists = form.header + -(-fan * (form.bits(part.projection) + form.index_bits) // 8)
-                costs.append((int(lists[fan > 0].sum()), int((fan > 0).sum())))
-            else:
-                costs.append(one_tile(part, rows, view.whole, form))
-        stored, axons = sum(c[0] for c in costs), sum(c[1] for c in costs)
-        total = add(total, view.home(view.rows, stored, axons, view.sends(ones).count(rows)))
-    best, binding = 0, "none"
-    for name, used, limit in zip(RESOURCES, total, core_limits(chip), strict=True):
-        if limit and -(-used // limit) > best:
-            best, binding = -(-used // limit), name
-    return best, binding
-
-
-def _units_touched(part: Segment) -> NDArray[np.bool_]:
-    synapse = part.projection.synapse
-    if isinstance(synapse, Sparse):
-        return synapse.lengths() > 0
-    if isinstance(synapse, Direct):
-        return np.ones(synapse.columns, np.bool_)
-    return np.asarray(axons(synapse).reshape(-1, part.units.size).any(axis=1))
 
 
 def _assignments(network: Network, chip: ChipSpec) -> tuple[Assignment, ...]:
