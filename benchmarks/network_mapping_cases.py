@@ -18,7 +18,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from neurodeploy.ir.network import INPUT, Conv, Dense, Network, Population, Projection, Sparse
+from neurodeploy.ir.network import INPUT, Network, Population, Projection
+from neurodeploy.synapses import Conv, Dense, Sparse
 from neurodeploy.synapses.build import sparse_from_coo
 from partitioner.network_mapper import map_network
 from partitioner.network_plan import Task, deliveries, make_plan

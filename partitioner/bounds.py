@@ -42,10 +42,7 @@ import numpy as np
 
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Projection, Sparse
 from neurodeploy.ir.program import BLOCK, Program
-from neurodeploy.synapses.structure import axons
-from neurodeploy.synapses.tiles import units
 
 from .budget import NOTHING, RESOURCES, Demand, Limits, add, core_limits, times
 from .cost import one_tile
@@ -100,22 +97,10 @@ def bound_of(classes: Iterable[tuple[View, int]], chip: ChipSpec) -> tuple[int, 
 def least_demand(view: View) -> Demand:
     """What a population takes of all budgets at least: one shard without limits that sends to one shard of each reader.
     Further cuts repeat lists, headers and entries and save nothing."""
-    rows, form, costs = (0, view.rows), view.form, []
-    for part in view.segments:
-        if isinstance(part.projection.synapse, Sparse):
-            fan = part.projection.synapse.lengths()
-            lists = form.header + -(-fan * (form.bits(part.projection) + form.index_bits) // 8)
-            costs.append((int(lists[fan > 0].sum()), int((fan > 0).sum())))
-        else:
-            costs.append(one_tile(part, rows, view.whole, form))
-    sends = view.sends({p.name: _units_read(p) for p in view.outgoing})
-    return view.home(view.rows, sum(c[0] for c in costs), sum(c[1] for c in costs), sends.count(rows))
-
-
-def _units_read(p: Projection) -> Ints:
-    """1 for each unit of the columns of a projection that has a synapse."""
-    own = units(p.synapse, p.delay is not None)
-    return np.minimum(own.sums(axons(p.synapse).astype(np.int64)), 1)
+    rows = (0, view.rows)
+    costs = [one_tile(part, rows, view.whole, view.form) for part in view.segments]
+    read = {p.name: np.minimum(p.units.sums(p.synapse.axons().astype(np.int64)), 1) for p in view.outgoing}
+    return view.home(view.rows, sum(c[0] for c in costs), sum(c[1] for c in costs), view.sends(read).count(rows))
 
 
 def naive_bound(program: Program, chip: ChipSpec, *, weight_bits: int | None = None) -> int:

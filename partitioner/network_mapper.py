@@ -10,9 +10,10 @@ from pathlib import Path
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.chip import ChipSpec, SystemSpec
 from neurodeploy.ir.mapping import Assignment, Mapping, Reason, Shard
-from neurodeploy.ir.network import INPUT, Direct, Network
+from neurodeploy.ir.network import INPUT, Network
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.neurons.registry import get_model
+from neurodeploy.synapses import Direct
 
 from .bounds import lower_bound
 from .network_orders import best_plan

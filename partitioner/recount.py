@@ -1,8 +1,8 @@
 """Independent recount of what the cores of a mapping hold: from its shards, the synapses and the formats of the chip alone.
 
 Nothing is shared with the code that made the mapping (`population.py`, `cost.py`, `usage.py`, the cutters,
-`neurodeploy.synapses.tiles`), and the counting goes another way round: sparse synapses are counted by sorting (shard, axon)
-keys, convolutions by the box arithmetic of `neurodeploy.synapses.structure`, partial sums row by row through their reducer,
+`Synapse.cost`), and the counting goes another way round: sparse synapses are counted by sorting (shard, axon)
+keys, convolutions by the box arithmetic of `Conv.fan_out`, partial sums row by row through their reducer,
 out-axons source by source; where neurons lie in another order, through `recount_columns.py` (the network itself is not
 rearranged). The rules are those of the docstrings of `cost.py` and `population.py`.
 """
@@ -21,9 +21,10 @@ import numpy as np
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
-from neurodeploy.ir.network import INPUT, Conv, Dense, Direct, Network, Population, Projection, Sparse
+from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.ir.program import BLOCK, Island, Program
 from neurodeploy.neurons.registry import get_model, state_bytes
+from neurodeploy.synapses import Conv, Dense, Direct, Sparse
 
 from .recount_columns import Column, entries, kernel_bytes, meets
 

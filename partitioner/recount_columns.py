@@ -1,6 +1,6 @@
 """What `recount` needs of a projection whose neurons may lie on cores in another order: convolutions, the orders.
 
-Independent of `neurodeploy.ir.arrange` and `neurodeploy.synapses.tiles`, which the mapper uses: a convolution is followed
+Independent of `neurodeploy.ir.arrange` and `Synapse.touches`, which the mapper uses: a convolution is followed
 through masks of pixels, tap by tap, and runs of neurons are found by their ends.
 """
 
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Shard
-from neurodeploy.ir.network import Conv, Projection
-from neurodeploy.synapses.structure import fan_out
+from neurodeploy.ir.network import Projection
+from neurodeploy.synapses import Conv
 
 
 class Column(NamedTuple):
@@ -69,7 +69,7 @@ def meets(column: Column, shard: Shard) -> NDArray[np.bool_]:
     s = column.projection.synapse
     if column.rows is not None and isinstance(s, Conv):
         return _touched(s, column.targets(shard.rows))
-    return fan_out(s, shard.rows) > 0
+    return s.fan_out(shard.rows) > 0
 
 
 def kernel_bytes(column: Column, shard: Shard, header: int, weight_bits: int | None) -> int:

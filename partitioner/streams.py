@@ -33,7 +33,7 @@ from neurodeploy.flow.words import Piece
 from neurodeploy.ir.arrange import arranged, counts_there
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Conv, Network, Projection, Sparse
+from neurodeploy.ir.network import Network, Projection
 from neurodeploy.neurons.registry import every_neuron, output_ports
 
 from .population import Model, View, unwrapped, views_of
@@ -160,7 +160,7 @@ class _Unicasts(Streams):
             self._network, self, self._sent, Homes(self._network, self), self._every
         ):
             step = self._every.get(p.name, 1)
-            yield Stream(p.name, axon, source, target, messages * step, synops * step, isinstance(p.synapse, Conv))
+            yield Stream(p.name, axon, source, target, messages * step, synops * step, p.synapse.shared)
 
     def _fired(self, piece: Piece) -> int:
         port = output_ports(self._network.populations[piece.island])[0]
@@ -195,10 +195,7 @@ def streams_of(
 
 def _every(p: Projection, pieces: Sequence[Piece], most: int | None) -> int:
     """One axon in so many stands for all where more than `most` pairs of an axon and a tile are in a projection."""
-    if most is None or isinstance(p.synapse, Conv):
+    if most is None or p.synapse.shared:
         return 1
     tiles = sum(piece.island == p.target and piece.kind == "synapses" for piece in pieces)
-    pairs = p.synapse.columns * tiles
-    if isinstance(p.synapse, Sparse):
-        pairs = min(pairs, int(p.synapse.indptr[-1]))
-    return max(1, pairs // most)
+    return max(1, min(p.synapse.columns * tiles, p.synapse.count()) // most)

@@ -9,7 +9,6 @@ from neurodeploy.ir.devices import host_islands
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import INPUT, Network
 from neurodeploy.neurons.registry import state_bytes
-from neurodeploy.synapses.structure import stored_weights, synapse_count
 
 from .budget import RESOURCES, Demand
 from .judge import metrics
@@ -134,8 +133,8 @@ def populations(mapping: Mapping, network: Network) -> list[dict[str, Any]]:
                 "neurons_on_fullest_core": max((shard.row_count for shard in homes), default=0),
                 "state_bytes_per_neuron": state_bytes(population),
                 "axons": sum(p.synapse.columns for p in into),
-                "synapses": sum(synapse_count(p.synapse) for p in into),
-                "stored_weights": sum(stored_weights(p.synapse) for p in into),
+                "synapses": sum(p.synapse.count() for p in into),
+                "stored_weights": sum(p.synapse.stored_weights() for p in into),
                 "delay_slots": max((p.depth for p in into), default=0),
             }
         )

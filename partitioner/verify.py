@@ -15,9 +15,10 @@ import numpy as np
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.devices import host_islands
 from neurodeploy.ir.mapping import Mapping, Shard
-from neurodeploy.ir.network import INPUT, Direct, Network
+from neurodeploy.ir.network import INPUT, Network
 from neurodeploy.ir.program import IslandCall, Program
 from neurodeploy.neurons.registry import get_model
+from neurodeploy.synapses import Direct
 
 from .recount import COLUMNS, Matrix, matrices_of, recount
 

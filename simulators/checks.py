@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import INPUT, Direct, Network
+from neurodeploy.ir.network import INPUT, Network
 from neurodeploy.ir.network_run import NetworkState, Probe
 from neurodeploy.neurons import registry
+from neurodeploy.synapses import Direct
 
 INT32 = np.iinfo(np.int32)
 _checked: WeakSet[Network] = WeakSet()

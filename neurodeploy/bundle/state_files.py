@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from neurodeploy.bundle.files import write_aside
 from neurodeploy.errors import BundleError, UserError
-from neurodeploy.ir.network import INPUT, Direct, Network
+from neurodeploy.ir.network import INPUT, Network
 from neurodeploy.ir.network_run import NetworkState
 from neurodeploy.neurons.registry import get_model
 from neurodeploy.storage.numpy_files import Archive, open_archive
+from neurodeploy.synapses import Direct
 
 FORMAT = "neurodeploy-state/1"
 #: Parallel samples of one state.

@@ -14,12 +14,11 @@ from neurodeploy.ir.graph import HostOp
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.outline import Block, HostWork, Matrix, Outline, Part
 from neurodeploy.ir.program import Island, IslandCall, Program
+from neurodeploy.pipeline.spiking_file import is_spiking_file
 
 
 def read_model(model: str | Path, context: int | None, dt: float | None, generic: bool) -> Outline | Network:
     """The outline or the network. Raises what the reader of that kind of file raises."""
-    from neurodeploy.pipeline.spiking.converting import is_spiking_file
-
     path = Path(model)
     if path.is_dir() and (path / "manifest.json").is_file():
         program = open_bundle(path).program
@@ -31,7 +30,7 @@ def read_model(model: str | Path, context: int | None, dt: float | None, generic
 
 def _network(path: Path, dt: float | None) -> Network:
     """A .nir or .net as `convert` reads it with its usual options."""
-    from neurodeploy.pipeline.spiking.reading import NetOptions, NirOptions, read_net_file, read_nir_file
+    from neurodeploy.pipeline.reading import NetOptions, NirOptions, read_net_file, read_nir_file
 
     if path.suffix.lower() == ".net":
         return read_net_file(path, NetOptions(dt, None, 0, 0, None, None, 0, 6)).network

@@ -11,7 +11,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.synapses.structure import largest_sum
 from simulators.fast.traffic import Traffic
 from simulators.fast.wiring import PRODUCT_EVENTS, PRODUCT_FRAMES, Multiplied, Wiring
 from simulators.network_reference import reference_sums, shift, wrap, wrapped_sums
@@ -80,7 +79,7 @@ class Link:
         if self._row_sum is None:
             projection = self.wiring.projection
             small = projection.synapse.weight.size <= SCANNED  # type: ignore[union-attr]
-            self._row_sum = largest_sum(projection, 1) if small else INT64_END
+            self._row_sum = projection.largest_sum(1) if small else INT64_END
         return min(bound, top * self._row_sum)
 
     def _shifted(self, bound: int) -> int:

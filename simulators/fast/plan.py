@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from neurodeploy.ir.network import Direct, Network, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.synapses import Direct
 
 #: Steps that a part without a cycle may run at once, before the limit of memory.
 ANY = 1 << 30

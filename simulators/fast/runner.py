@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import INPUT, Conv, Dense, Direct, Network, Sparse
+from neurodeploy.ir.network import INPUT, Network
 from neurodeploy.ir.network_run import NetworkActivity, NetworkResult, NetworkState, Probe
 from neurodeploy.ir.program import Island
 from neurodeploy.ir.result import IslandActivity
 from neurodeploy.neurons import registry
+from neurodeploy.synapses import Conv, Dense, Direct, Sparse
 from simulators.checks import Task, prepare
 from simulators.fast.conv import ConvWiring
 from simulators.fast.lane import Lane

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from neurodeploy.errors import DoesNotFit, UserError
-from neurodeploy.ir.network import Dense, Direct, Population, Projection, Sparse
+from neurodeploy.ir.network import Population, Projection
+from neurodeploy.synapses import Dense, Direct, Sparse
 from partitioner.bounds import lower_bound
 from partitioner.json_form import mapping_from_json, mapping_to_json
 from partitioner.network_mapper import map_network

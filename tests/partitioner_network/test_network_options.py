@@ -12,6 +12,7 @@ from neurodeploy.ir.network import Network
 from partitioner.network_mapper import map_network
 from partitioner.options import OBJECTIVES, Options, Pin
 from partitioner.summary import delay_bytes
+from partitioner.traffic import traffic
 from partitioner.usage import core_demands
 from partitioner.verify import verify
 from targets.systems import get_system

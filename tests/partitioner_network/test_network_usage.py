@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from neurodeploy.ir.mapping import Shard
-from neurodeploy.ir.network import Direct, Sparse
+from neurodeploy.synapses import Direct, Sparse
 from partitioner.network_mapper import map_network
 from partitioner.options import Options
 from partitioner.usage import core_demands, core_usage, shard_demands

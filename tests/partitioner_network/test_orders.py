@@ -9,13 +9,12 @@ import pytest
 
 from neurodeploy.accounting.network_work import derive, shard_counts
 from neurodeploy.errors import InternalError
-from neurodeploy.ir.arrange import ArrangedConv, arranged, fixed_populations, inverse
+from neurodeploy.ir.arrange import arranged, fixed_populations, inverse
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Conv, Network
+from neurodeploy.ir.network import Network
 from neurodeploy.ir.network_run import Probe
+from neurodeploy.synapses import Conv
 from neurodeploy.synapses.build import sparse_from_coo
-from neurodeploy.synapses.structure import fan_out, to_coo
-from neurodeploy.synapses.tiles import touches, units
 from partitioner import hypergraph
 from partitioner.network_mapper import map_network
 from partitioner.network_order_conv import block_order
@@ -58,7 +57,7 @@ def test_any_order_gives_the_same_bits_counts_and_budgets(start: int) -> None:
         ordered += bool(orders)
         mapping = replace(random_mapping(net, seed), orders=orders, system=SYSTEM.name)
         laid = arranged(net, orders)
-        convolutions += any(isinstance(p.synapse, ArrangedConv) for p in laid.projections)
+        convolutions += any(isinstance(p.synapse, Conv) and p not in net.projections for p in laid.projections)
         runner, probes = PartitionedNetworkRunner(mapping), all_probes(net)
         result = runner.run(net, inputs, steps, probes=probes)
         same_result(result, ReferenceNetworkRunner().run(net, inputs, steps, probes=probes))
@@ -99,21 +98,19 @@ def test_an_arranged_convolution_is_the_permuted_matrix() -> None:
     for groups, options in ((1, {}), (2, {"stride": (2, 1)}), (4, {"padding": (1, 1), "dilation": (1, 2)})):
         plain = conv((6, 7, 4), 8, groups=groups, **options)
         rows, columns = rng.permutation(plain.rows), block_order((6, 7, 4), 3, 2, 2).order
-        laid = ArrangedConv(
-            **{name: getattr(plain, name) for name in Conv.__dataclass_fields__}, row_order=rows, column_order=columns
-        )
+        laid, _ = plain.arranged(rows, columns)
         whole, own = np.zeros((2, plain.rows, plain.columns), np.int64)
         for matrix, synapse in ((whole, plain), (own, laid)):
-            coo = to_coo(synapse)
+            coo = synapse.coo()
             matrix[coo.row, coo.column] = coo.weight
         assert np.array_equal(own, whole[np.ix_(rows, columns)])
         part = (5, 30)
-        assert np.array_equal(fan_out(laid, part), np.count_nonzero(own[slice(*part)], axis=0))
-        (touch,) = touches(laid, np.array([part]))
+        assert np.array_equal(laid.fan_out(part), np.count_nonzero(own[slice(*part)], axis=0))
+        (touch,) = laid.touches(np.array([part]))
         found = np.zeros(plain.columns, np.int64)
         found[touch.axon] = touch.fan
-        assert np.array_equal(found, fan_out(laid, part))
-        shared = units(laid, delayed=False)
+        assert np.array_equal(found, laid.fan_out(part))
+        shared = laid.units(delayed=False)
         assert shared.count == plain.columns // 2 and shared.span(3, 5) == (1, 3)
 
 

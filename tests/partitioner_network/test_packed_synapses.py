@@ -25,7 +25,7 @@ def packed(net: Network) -> Network:
 
 @pytest.mark.parametrize(("neurons", "fan"), [(600, 20), (2000, 40)])
 def test_the_same_mapping(neurons: int, fan: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("partitioner.network_sweep", "partitioner.recount", "neurodeploy.synapses.tiles"):
+    for module in ("partitioner.network_sweep", "partitioner.recount", "neurodeploy.ir.synapse"):
         monkeypatch.setattr(f"{module}.PIECE", 700)  # many pieces
     plain = network(
         [source("i", neurons), lif("p", neurons)],

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from neurodeploy.errors import DoesNotFit
-from neurodeploy.ir.network import Dense, Network, Population, Projection
+from neurodeploy.ir.network import Network, Population, Projection
+from neurodeploy.synapses import Dense
 from partitioner.network_mapper import map_network
 from partitioner.options import Options, Pin
 from partitioner.verify import verify

@@ -15,11 +15,11 @@ from neurodeploy.bundle import Bundle, open_bundle
 from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping as Mapped
-from neurodeploy.ir.network import Direct, Network, Population
+from neurodeploy.ir.network import Network, Population
 from neurodeploy.ir.network_run import NetworkRunner, Probe
 from neurodeploy.neurons.registry import get_model
 from neurodeploy.pipeline.session import PARTITIONED, read_mapping
-from neurodeploy.synapses.structure import synapse_count
+from neurodeploy.synapses import Direct
 
 if TYPE_CHECKING:
     from neurodeploy.frontends.streams import Stream
@@ -32,21 +32,19 @@ RUNNERS = ("fast", "reference", "lava", PARTITIONED)
 PART_S, ITEM_S, LOAD_S = 50e-6, 10e-9, 0.3
 
 
-def is_network(path: str | Path) -> bool:
-    """Whether a bundle holds a spiking network. Raises what `read_manifest` does where it is no bundle."""
-    from neurodeploy.bundle.reader import read_manifest
-
-    return bool(read_manifest(Path(path))["kind"] == "network")
-
-
 def open_network(path: str | Path) -> tuple[Bundle, Network]:
     """ND3250 where the bundle holds a language model."""
     bundle = open_bundle(path)
+    return bundle, network_of(bundle)
+
+
+def network_of(bundle: Bundle) -> Network:
+    """ND3250 where the bundle holds a language model."""
     network = bundle.program.network
     if network is None:
         fix = "give a bundle that was converted from a .nir or .net file"
-        raise UserError("ND3250", path, "holds a language model, not a spiking network", fix)
-    return bundle, network
+        raise UserError("ND3250", bundle.path, "holds a language model, not a spiking network", fix)
+    return network
 
 
 def get_network_runner(name: str) -> NetworkRunner:
@@ -73,7 +71,7 @@ def runner_for(name: str, bundle: Bundle, network: Network, steps: int, samples:
         return mapped_runner(read_mapping(bundle)[0])
     if name == "fast" and "simulators.fast.runner" not in sys.modules:
         items = sum(p.size for p in network.populations.values())
-        items += sum(synapse_count(p.synapse) for p in network.projections)
+        items += sum(p.synapse.count() for p in network.projections)
         parts = len(network.populations) + len(network.projections)
         if steps * (parts * PART_S + samples * items * ITEM_S) < LOAD_S:
             name = "reference"
