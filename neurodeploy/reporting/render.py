@@ -15,7 +15,7 @@ from neurodeploy.reporting.page import page
 
 
 class Form(NamedTuple):
-    """A kind of report: what checks its data, its page, and its tables: by the end of a name what it holds, and who makes it."""
+    """A kind of report: the check of its data, its page, and for the end of each table's name what it holds and its maker."""
 
     check: Callable[[Any], object]
     page: Callable[[Any, dict[str, str]], str]
