@@ -15,7 +15,7 @@ from neurodeploy.reporting.page import page
 
 
 class Form(NamedTuple):
-    """A kind of report: the check of its data, its page, and for the end of each table's name what it holds and its maker."""
+    """A kind of report: check of its data, page, and for the end of a table's name what it holds and its maker."""
 
     check: Callable[[Any], object]
     page: Callable[[Any, dict[str, str]], str]
