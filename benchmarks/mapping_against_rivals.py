@@ -33,7 +33,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "rivals"))
 import mapped
 import spiking_against_rivals as others
 
-from neurodeploy.accounting.network_account import account_network
+from neurodeploy.accounting.account import account
+from neurodeploy.accounting.networks import network_loads
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import INPUT, Network
@@ -286,9 +287,9 @@ def spearman(a: list[float], b: list[float]) -> float:
 def dynamic_joules(case: mapped.Case, mapping: Mapping) -> float:
     """Our account of the run: what synapses, neurons, messages and hops cost, without power that flows anyway."""
     host = get_host("cpu-generic")
-    energy = account_network(case.network, mapping, case.activity, SYSTEM, host, border="none")
+    energy = account(network_loads(case.network, mapping, case.activity, SYSTEM, "none"), SYSTEM, host, "sample")
     kinds = ("synapses", "neurons", "messages", "mesh hops")
-    return sum(entry.joules.nominal for entry in energy.sample.entries if entry.component in kinds)
+    return sum(entry.joules.nominal for entry in energy.entries if entry.component in kinds)
 
 
 def against_sanafe(cases: list[mapped.Case], python: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The messages between the cores of a spiking network, as `Nets`.
 
 A neuron's payload goes to every shard that holds synapses of it, projection by projection (unicast, as
-`neurodeploy.accounting.network_work` counts it): one net for all neurons of a core that reach the same cores. Where two
+`neurodeploy.accounting.networks` counts it): one net for all neurons of a core that reach the same cores. Where two
 shards of one core both need it, it is sent twice: a further net with that core alone. Inputs come from the host, outputs
 return there, partial sums go from core to core::
 

@@ -3,7 +3,7 @@
 An input's message crosses the border to the first chip that needs it, is passed on to every further chip that does, and
 is delivered to each shard that holds synapses of its axon. A spike of a neuron goes to each such shard by itself, from
 the core where the neuron lives. Outputs return to the host, one message a neuron. A real step has the part of this that
-fires; `neurodeploy.accounting.network_work` prices what a run has counted. Hops follow the routes of `flow.links`, one copy
+fires; `neurodeploy.accounting.networks` prices what a run has counted. Hops follow the routes of `flow.links`, one copy
 of a message for each shard that it is delivered to, and from the host one for each chip.
 """
 

@@ -1,6 +1,6 @@
 """What each core of a mapped network does in a step, for its metrics: operations on synapses and updates of neurons.
 
-Counted as `neurodeploy.accounting.network_work` does, shard by shard: a message that reaches a shard drives the axon's
+Counted as `neurodeploy.accounting.networks` does, shard by shard: a message that reaches a shard drives the axon's
 stored synapses in its rows; all neurons are updated in every step; a partial sum costs its reducer one operation.
 """
 

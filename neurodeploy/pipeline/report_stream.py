@@ -90,9 +90,11 @@ def about(opened: Bundle, network: Network) -> dict[str, Any]:
 
 def _mapped(opened: Bundle, network: Network, result: NetworkResult, host: str, measure_host: bool) -> dict[str, Any]:
     """Map, energy and NeuroBench metrics; None for those that need a mapping where there is none."""
-    from neurodeploy.accounting.neurobench import metrics
+    from neurodeploy.accounting.neurobench import network_metrics
 
-    bench = {name: value for name, value in _flat(metrics(network, result.activity)) if not isinstance(value, str)}
+    bench = {
+        name: value for name, value in _flat(network_metrics(network, result.activity)) if not isinstance(value, str)
+    }
     if not opened.is_mapped:
         return {"map": None, "energy": None, "neurobench": bench}
     mapping, system = read_mapping(opened)

@@ -13,8 +13,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neurodeploy.accounting.account import account
-from neurodeploy.accounting.work import derive
+from neurodeploy.accounting.islands import derive
 from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.graph import ModelInfo
@@ -30,6 +29,7 @@ from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner
 from targets.hosts import get_host
 from targets.systems import get_system
+from tests.prices import token_ledger
 
 ROWS, COLUMNS, TOKENS = 10, 2200, 3
 BLOCKS = ((0, 1024), (1024, 2048), (2048, 2200))
@@ -81,13 +81,14 @@ def test_words_of_partial_sums_agree_three_ways_and_with_a_hand_count(wide: int,
     assert [runner.shard_counts[s].events for s in reducers] == [TOKENS * rows * received for rows in (4, 6)]
 
     counts = ActivityCounts({"a": activity}, TOKENS, 0, 0, {})
-    (work,) = derive(plan, counts, item.islands, SYSTEM)
+    (work,) = derive(plan, counts, item.islands, SYSTEM, "calls")
     events, outputs = np.count_nonzero(payload), np.count_nonzero(got)
     assert work.traffic.deliveries == events + outputs + TOKENS * ROWS * received
-    assert work.traffic.core_to_core_interchip == TOKENS * 6 * received
-    assert work.synops == events * ROWS + TOKENS * ROWS * received
+    assert work.traffic.interchip_least == TOKENS * 6 * received
+    assert work.part.counts.synops == events * ROWS
+    assert work.part.counts.partial_sums == TOKENS * ROWS * received
     host = get_host("cpu-generic")
-    ledger = account(plan, counts, item.islands, SYSTEM, host, "generate")
+    ledger = token_ledger(plan, counts, item.islands, SYSTEM, host, "generate")
     added = next(entry for entry in ledger.entries if entry.event == "partial sum added by a reducer")
     assert added.count == ROWS * received
 

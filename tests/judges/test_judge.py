@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neurodeploy.accounting.network_work import derive
+from neurodeploy.accounting.loads import busiest
+from neurodeploy.accounting.networks import derive
 from neurodeploy.flow.links import route
 from neurodeploy.flow.nets import Nets
 from neurodeploy.flow.routes import HOST
@@ -69,16 +70,17 @@ def test_hops_of_a_run_are_those_of_the_energy_account(kind: str, cores: int) ->
     result = FastRunner().run(network, {"in": spikes.astype(np.int32)}, 9)
     work = derive(network, mapping, result.activity, system)
     found = network_metrics(mapping, network, system, sent=result.activity.fired, per=18, nulls=False)
-    assert work.populations and sum(c.hops_ew for c in work.populations.values()) > 0
-    assert found["hops"]["unicast"]["east_west"] == sum(c.hops_ew for c in work.populations.values()) / 18
-    assert found["hops"]["unicast"]["north_south"] == sum(c.hops_ns for c in work.populations.values()) / 18
-    links = work.routes.links(work.routes.between + work.routes.from_host)
+    traffic = list(work.traffic.values())
+    assert sum(part.hops_ew for part in traffic) > 0
+    assert found["hops"]["unicast"]["east_west"] == sum(part.hops_ew for part in traffic) / 18
+    assert found["hops"]["unicast"]["north_south"] == sum(part.hops_ns for part in traffic) / 18
+    ways, packets = busiest(traffic, system, 18), sum(part.interchip for part in traffic) / 18
     if kind == "dense":
-        assert found["interchip"]["packets"] == links.sum() / 18
-        assert (found["interchip"]["busiest"] or {"messages": 0})["messages"] == links.max(initial=0) / 18
+        assert found["interchip"]["packets"] == packets
+        assert (found["interchip"]["busiest"] or {"messages": 0})["messages"] == ways.link_messages
     else:  # the account meets a convolution's tiles one by one, and so an event once a tile
-        assert found["interchip"]["packets"] <= links.sum() / 18
-    assert found["links"]["busiest_port"]["messages"] == work.routes.ports.max() / 18
+        assert found["interchip"]["packets"] <= packets
+    assert found["links"]["busiest_port"]["messages"] == ways.port_messages
     assert found["rates"] == "as counted in a run"
 
 

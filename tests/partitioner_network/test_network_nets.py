@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurodeploy.accounting.network_work import derive
+from neurodeploy.accounting.networks import derive
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.flow.flows import flows
 from neurodeploy.flow.routes import HOST
@@ -57,7 +57,7 @@ def test_the_messages_of_a_run_are_those_of_the_account() -> None:
         activity = ReferenceNetworkRunner().run(net, inputs, steps).activity
         _, nets, _ = network_traffic_of(mapping, net, activity.fired, steps * activity.samples)
         work = derive(net, mapping, activity, system)
-        total = sum(counts.deliveries for counts in work.populations.values())
+        total = sum(traffic.deliveries for traffic in work.traffic.values())
         assert nets.per == steps * activity.samples and messages(nets) <= total, seed
         if len({(s.chip, s.core) for s in mapping.shards}) == len(mapping.shards):
             own = _within(net, mapping, activity)

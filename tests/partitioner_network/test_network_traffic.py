@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from neurodeploy.accounting.network_work import derive
+from neurodeploy.accounting.networks import derive
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.mapping import Mapping, Shard
@@ -83,9 +83,9 @@ def test_hops_are_those_of_the_nets_and_of_the_account() -> None:
             continue
         found = network_traffic(mapping, net, system)
         work = derive(net, mapping, NetworkActivity(1, 1, every_neuron(net), {}, {}), system)
-        counts = work.populations.values()
-        assert found.spike_hops == sum(n.hops_ew + n.hops_ns for n in counts), seed
-        assert found.interchip_hops == int(work.routes.links(work.routes.between + work.routes.from_host).sum()), seed
+        parts = work.traffic.values()
+        assert found.spike_hops == sum(part.hops_ew + part.hops_ns for part in parts), seed
+        assert found.interchip_hops == sum(part.interchip for part in parts), seed
         judged = network_metrics(mapping, net, system, nulls=False)
         assert found.spike_hops == judged["hops"]["unicast"]["total"], seed
         assert found.interchip_hops == judged["interchip"]["packets"], seed

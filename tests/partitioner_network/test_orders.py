@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from neurodeploy.accounting.network_work import derive, shard_counts
+from neurodeploy.accounting.networks import derive
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.arrange import arranged, fixed_populations, inverse
 from neurodeploy.ir.fixedpoint import Ints
@@ -30,6 +30,7 @@ from tests.networks.equality import joined, same_result
 from tests.networks.random_networks import all_probes, random_network
 from tests.networks.test_partitioned import random_mapping
 from tests.partitioner_network.helpers import conv, dense, join, lif, network, source, tiny
+from tests.prices import network_shards
 
 SEEDS = range(60)
 SYSTEM = tiny(None, None, None, None, None)
@@ -63,7 +64,7 @@ def test_any_order_gives_the_same_bits_counts_and_budgets(start: int) -> None:
         same_result(result, ReferenceNetworkRunner().run(net, inputs, steps, probes=probes))
         assert recount(mapping, net, SYSTEM) == core_demands(mapping, net, SYSTEM), seed
         assert arranged(laid, orders) is laid and arranged(net, orders) is laid
-        counted = shard_counts(derive(net, mapping, result.activity, SYSTEM))
+        counted = network_shards(derive(net, mapping, result.activity, SYSTEM), mapping)
         for shard in mapping.shards:
             assert counted[shard] == runner.shard_counts[shard], (seed, shard)
     assert ordered >= 10 and convolutions >= 3
