@@ -6,7 +6,6 @@ from typing import Any
 
 from neurodeploy.ir.network import INPUT, Network
 from neurodeploy.ir.network_run import NetworkActivity
-from neurodeploy.synapses import Direct
 
 
 def population_counts(network: Network, activity: NetworkActivity) -> dict[str, dict[str, Any]]:
@@ -33,12 +32,11 @@ def projection_counts(network: Network, activity: NetworkActivity) -> dict[str, 
     table = {}
     for p in network.projections:
         fired = activity.fired[p.source][p.source_port]
-        direct = isinstance(p.synapse, Direct)
         table[p.name] = {
             "source": p.source,
             "target": p.target,
             "events": int(fired.sum()),
-            "synops": 0 if direct else int(fired @ p.synapse.fan_out((0, p.synapse.rows))),
+            "synops": int(fired @ p.synapse.fan_out()),
             "wrapped": activity.wrapped.get(p.name, 0),
         }
     return table

@@ -19,7 +19,6 @@ from neurodeploy.ir.network import Network, Population
 from neurodeploy.ir.network_run import NetworkRunner, Probe
 from neurodeploy.neurons.registry import get_model
 from neurodeploy.pipeline.session import PARTITIONED, read_mapping
-from neurodeploy.synapses import Direct
 
 if TYPE_CHECKING:
     from neurodeploy.frontends.streams import Stream
@@ -105,7 +104,7 @@ def stream_of(
     for name, array in stream.inputs.items():
         if name in graded:
             _tell_larger(name, array, stream)
-        elif not any(p.graded or isinstance(p.synapse, Direct) for p in network.projections if p.source == name):
+        elif not any(p.valued for p in network.projections if p.source == name):
             _check_spikes(f"{path}: {name}", name, array, stream, conversion)
     return stream
 
