@@ -2,7 +2,7 @@
 
 The arithmetic is that of `reference`; only the order of additions differs, and integer addition does not care. So the
 outputs equal those of the unmapped island bit for bit, and the counts, taken shard by shard, must equal what
-`accounting.work` derives from the counts of the whole island.
+`accounting.islands` derives from the counts of the whole island.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from neurodeploy.ir.graph import HostOp
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.outline import Block, HostWork, Matrix, Outline, Part
 from neurodeploy.ir.program import Island, IslandCall, Program
+from neurodeploy.ops import experts_of
 from neurodeploy.pipeline.spiking_file import is_spiking_file
 
 
@@ -42,8 +43,7 @@ def program_outline(program: Program, context: int) -> Outline:
     """The outline of a converted program: its islands by layer, equal layers together; no weight is read."""
     info = program.info
     context = min(context, info.max_positions)
-    experts = {step.layer: len(step.outputs) for step in _hosts(program) if step.op == "moe_dispatch"}
-    chosen = {step.layer: int(str(step.attrs["top_k"])) for step in _hosts(program) if step.op == "moe_route"}
+    experts, chosen = experts_of(program.steps)
     layers: dict[int, list[Matrix]] = {}
     head = None
     for island in program.islands.values():
@@ -57,7 +57,7 @@ def program_outline(program: Program, context: int) -> Outline:
             )
     host: dict[int | None, list[HostWork]] = {}
     for step in _hosts(program):
-        work = host_work(step, program.sizes, context, experts.get(step.layer, 1), chosen.get(step.layer, 1))
+        work = host_work(step, program.sizes, context, chosen.get(step.layer, 1))
         host.setdefault(step.layer, []).append(work)
     classes: dict[tuple[tuple[Matrix, ...], tuple[HostWork, ...]], list[int]] = {}
     for layer in sorted(layers):

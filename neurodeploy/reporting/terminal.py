@@ -198,7 +198,8 @@ def print_explain(found: Sequence[Any], console: Console | None = None) -> None:
     ]
     show_table(console, ["Operation", "Layers", "Ops>", "Device", "Rule", "Bytes/token>"], rows)
     for rule, op in {op["rule"]: op for op in reversed(found) if op["device"] != "chip"}.items():
-        say(console, f"{rule}: {op['reason']}")
+        wordings = len({other["reason"] for other in found if other["rule"] == rule})
+        say(console, f"{rule}: {op['reason']}" + (f" (one of {wordings} wordings)" if wordings > 1 else ""))
         if op["remedy"]:
             say(console, f"  to put it on the chip: {op['remedy']}", "dim")
 
