@@ -42,7 +42,7 @@ from neurodeploy.frontends.lavadl import read_net  # noqa: E402
 from neurodeploy.ir.mapping import Mapping, Shard  # noqa: E402
 from neurodeploy.ir.network import INPUT, Network  # noqa: E402
 from partitioner.network_mapper import map_network  # noqa: E402
-from partitioner.network_summary import populations  # noqa: E402
+from partitioner.summary import populations  # noqa: E402
 from partitioner.verify import verify  # noqa: E402
 from simulators.fast.runner import FastRunner  # noqa: E402
 from targets.hosts import get_host  # noqa: E402

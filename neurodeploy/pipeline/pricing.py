@@ -56,17 +56,9 @@ def energy(
 
 
 def _text(
-    bundle: str | Path,
-    text: str | Path | None,
-    *,
-    host: str,
-    measure_host: bool,
-    powered: str,
-    runner: str,
-    progress: Progress | None,
-    prompt_tokens: int | None = None,
-    tokens: int = 16,
-) -> dict[str, Any]:
+    bundle: str | Path, text: str | Path | None, *, host: str, measure_host: bool, powered: str, runner: str,
+    progress: Progress | None, prompt_tokens: int | None = None, tokens: int = 16,
+) -> dict[str, Any]:  # fmt: skip
     from neurodeploy.accounting.account import account
     from neurodeploy.accounting.islands import island_loads
     from neurodeploy.accounting.neurobench import island_metrics
@@ -105,17 +97,9 @@ def _text(
 
 
 def _stream(
-    bundle: str | Path,
-    input: str | Path,
-    *,
-    host: str,
-    measure_host: bool,
-    powered: str,
-    runner: str,
-    progress: Progress | None,
-    steps: int | None = None,
-    layout: str | None = None,
-) -> dict[str, Any]:
+    bundle: str | Path, input: str | Path, *, host: str, measure_host: bool, powered: str, runner: str,
+    progress: Progress | None, steps: int | None = None, layout: str | None = None,
+) -> dict[str, Any]:  # fmt: skip
     from targets import hosts
 
     opened, network = open_network(bundle)
@@ -130,14 +114,9 @@ def _stream(
 
 
 def price(
-    network: Network,
-    mapping: Mapping,
-    system: SystemSpec,
-    activity: NetworkActivity,
-    host: str,
-    measure_host: bool,
+    network: Network, mapping: Mapping, system: SystemSpec, activity: NetworkActivity, host: str, measure_host: bool,
     powered: str,
-) -> dict[str, Any]:
+) -> dict[str, Any]:  # fmt: skip
     """The account of counts on a mapping that was read and verified; each phase has `joules` by boundary and `seconds`."""
     from neurodeploy.accounting.account import account
     from neurodeploy.accounting.networks import network_loads

@@ -19,7 +19,7 @@ from neurodeploy.ir.result import ActivityCounts, HostIsland, IslandActivity, Sh
 from neurodeploy.neurons.model import Stepped
 from neurodeploy.ops.host.operation import Work as OperationWork
 from partitioner.cut_choice import Figures
-from partitioner.metrics import Work as JudgedWork
+from partitioner.metrics import CoreWork as JudgedWork
 from partitioner.offload_price import Price
 from partitioner.stages import Places
 from partitioner.traffic import Traffic

@@ -18,9 +18,9 @@ from neurodeploy.synapses.build import sparse_from_coo
 from partitioner import hypergraph
 from partitioner.network_mapper import map_network
 from partitioner.network_order_conv import block_order
-from partitioner.network_traffic import network_traffic
 from partitioner.options import Options
 from partitioner.recount import recount
+from partitioner.traffic import traffic
 from partitioner.usage import core_demands
 from partitioner.verify import verify
 from simulators.network_partitioned import PartitionedNetworkRunner
@@ -157,7 +157,7 @@ def test_hidden_neighbours_are_found(library: bool, monkeypatch: pytest.MonkeyPa
     mapping = map_network(net, system)
     assert verify(mapping, net, system) == [] and list(mapping.orders) == ["p"]
     assert any("mtkahypar is not installed" in note for note in mapping.notes) != library
-    sent, before = (network_traffic(m, net, system).events_to_cores for m in (mapping, given))
+    sent, before = (traffic(m, net, system).events_to_cores for m in (mapping, given))
     assert mapping.cores_used < given.cores_used and sent < before / 3
     assert np.array_equal(map_network(net, system).orders["p"], mapping.orders["p"])
     same_result(PartitionedNetworkRunner(mapping).run(net, {}, 2), ReferenceNetworkRunner().run(net, {}, 2))
