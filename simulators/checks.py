@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import INPUT, Direct, Network
+from neurodeploy.ir.network import INPUT, Network
 from neurodeploy.ir.network_run import NetworkState, Probe
 from neurodeploy.neurons import registry
 
@@ -64,9 +64,7 @@ def initial_state(network: Network, samples: int) -> NetworkState:
             if population.model != INPUT
         },
         pending={
-            p.name: np.zeros((samples, p.depth, p.synapse.rows), np.int32)
-            for p in network.projections
-            if not isinstance(p.synapse, Direct)
+            p.name: np.zeros((samples, p.depth, p.synapse.rows), np.int32) for p in network.projections if p.latency
         },
     )
 
@@ -101,9 +99,10 @@ def _check_inputs(network: Network, inputs: Mapping[str, Ints], steps: int) -> i
         if given.ndim != 3 or given.shape[1:] != (steps, size) or given.shape[0] < 1:
             problem = f"input has the shape {given.shape}, needs (samples, {steps}, {size})"
             raise UserError("ND3204", name, problem, f"give {steps} steps of {size} payloads for each sample")
-        if given.size and (int(given.min()) < INT32.min or int(given.max()) > INT32.max):
-            problem = f"input reaches from {given.min()} to {given.max()}, beyond 32 bits"
-            raise UserError("ND3205", name, problem, f"keep payloads within {INT32.min}..{INT32.max}")
+        end = registry.largest_payload(network.populations[name])
+        if given.size and (int(given.min()) < -end or int(given.max()) >= end):
+            problem = f"input reaches from {given.min()} to {given.max()}, beyond {end.bit_length()} bits"
+            raise UserError("ND3205", name, problem, f"keep payloads within {-end}..{end - 1}")
         if samples is not None and given.shape[0] != samples:
             problem = f"input has {given.shape[0]} samples, that of {network.inputs[0]} has {samples}"
             raise UserError("ND3206", name, problem, "give every input population the same number of samples")

@@ -147,7 +147,7 @@ class _Cores(Machine):
         shape = next((array.shape for array in (*state.values(), *inputs.values())), (1, population.size))
         outputs: Values = {port: np.zeros(shape, np.int64) for port in model.outputs}
         after = {variable: np.zeros_like(array) for variable, array in state.items()}
-        wrapped = saturated = 0
+        lost = np.zeros(3, np.int64)
         for shard in self.homes[name]:
             rows = slice(*shard.rows)
             own = {variable: array[:, rows] for variable, array in state.items()}
@@ -159,9 +159,9 @@ class _Cores(Machine):
             for port, payload in stepped.outputs.items():
                 outputs[port][:, rows] = payload
                 self.sent[shard] += int(np.count_nonzero(payload))
-            wrapped, saturated = wrapped + stepped.wrapped, saturated + stepped.saturated
+            lost += stepped[1:]
         state.update(after)
-        return Stepped(outputs, wrapped, saturated)
+        return Stepped(outputs, *(int(count) for count in lost))
 
     def counts(self, steps: int) -> dict[Shard, ShardCounts]:
         """`steps`: of all samples together."""

@@ -4,10 +4,11 @@ Every other runner equals it bit for bit, in outputs, probes, states and counts.
 steps:
 
 - `fired`: for every population and output port, inputs too, how often a neuron's payload was not zero.
-- `saturated`: for each population, the values that its model clipped.
-- `wrapped`, for each population: the values that its model wrapped, and the sums that arrived at a port (projections and
-  direct connections together, added exactly) and did not fit 32 bits. For each projection: the exact sums of a delay slot
-  that did not fit 32 bits, the shifted ones that did not fit 32 bits (24 of a `Conv`), the pending ones that did not.
+- `saturated`, for each population: the values of its state that its model clipped; for each ``population.port``: the
+  payloads that it clipped.
+- `wrapped`, for each population: the values that its model wrapped, and the sums that arrived at a port (of all projections,
+  added exactly) and did not fit 32 bits. For each projection: the exact sums of a delay slot that did not fit 32 bits, the
+  shifted ones that did not fit 32 bits (24 of a `Conv`), the pending ones that did not. At an exact port nothing wraps.
 - A name without a count is not in `saturated` or `wrapped`.
 """
 
@@ -76,10 +77,26 @@ _bounds: WeakKeyDictionary[Projection, int] = WeakKeyDictionary()
 
 
 def _bound(p: Projection) -> int:
-    """The largest sum that any payloads of 32 bits can make."""
+    """The largest sum that any payloads of 32 bits, and exponents of axons, can make."""
     if p not in _bounds:
-        _bounds[p] = largest_sum(p, PAYLOAD_END)
+        _bounds[p] = largest_sum(p, PAYLOAD_END) << (0 if p.axon_exp is None else int(p.axon_exp.max(initial=0)))
     return _bounds[p]
+
+
+def contribution(p: Projection, exact: bool, payload: Ints, machine: Machine) -> tuple[Ints, int]:
+    """What a projection adds, (samples, slots, rows) int64, for payloads (samples, columns); values that wrapped."""
+    if isinstance(p.synapse, Direct):
+        machine.messages(p, payload)
+        return payload[:, None], 0
+    x = payload if p.graded else (payload != 0).astype(np.int64)
+    if p.axon_exp is not None:
+        x = x << p.axon_exp.astype(np.int64)
+    machine.messages(p, x)
+    if exact:
+        return shift(machine.sums(p, x), p.weight_exp), 0
+    acc, lost_acc = wrapped_sums(p, x, machine.sums)
+    scaled, lost_shift = wrap(shift(acc, p.weight_exp), p.wrap_bits)
+    return scaled, lost_acc + lost_shift
 
 
 def step(
@@ -96,7 +113,7 @@ def step(
         for name, population in network.populations.items()
     }
     for p in network.projections:
-        if not isinstance(p.synapse, Direct):
+        if p.latency:
             pending = state.pending[p.name]
             arrived[p.target][p.target_port] += pending[:, 0]
             pending[:, :-1], pending[:, -1] = pending[:, 1:].copy(), 0
@@ -105,12 +122,12 @@ def step(
     for name in network.order():
         population = network.populations[name]
         for p in network.into(name):
-            if isinstance(p.synapse, Direct):
-                x = sent[p.source][p.source_port]
-                machine.messages(p, x)
-                arrived[name][p.target_port] += x
-        for port, total in arrived[name].items():
-            arrived[name][port], lost = wrap(total, 32)
+            if not p.latency:
+                added, lost = contribution(p, registry.is_exact(network, p), sent[p.source][p.source_port], machine)
+                arrived[name][p.target_port] += added[:, 0]
+                _count(activity.wrapped, p.name, lost)
+        for port in registry.wrapping_ports(population):
+            arrived[name][port], lost = wrap(arrived[name][port], 32)
             _count(activity.wrapped, name, lost)
         if population.model == INPUT:
             sent[name] = {"s": inputs[name].astype(np.int64)}
@@ -119,19 +136,16 @@ def step(
             sent[name] = stepped.outputs
             _count(activity.wrapped, name, stepped.wrapped)
             _count(activity.saturated, name, stepped.saturated)
+            _count(activity.saturated, registry.sent_name(population), stepped.saturated_out)
         for port, payload in sent[name].items():
             activity.fired[name][port] += np.count_nonzero(payload, axis=0)
 
     for p in network.projections:
-        if not isinstance(p.synapse, Direct):
-            payload = sent[p.source][p.source_port]
-            x = payload if p.graded else (payload != 0).astype(np.int64)
-            machine.messages(p, x)
-            acc, lost_acc = wrapped_sums(p, x, machine.sums)
-            scaled, lost_shift = wrap(shift(acc, p.weight_exp), p.wrap_bits)
-            pending64, lost_pending = wrap(state.pending[p.name] + scaled, 32)
+        if p.latency:
+            added, lost = contribution(p, False, sent[p.source][p.source_port], machine)
+            pending64, lost_pending = wrap(state.pending[p.name] + added, 32)
             state.pending[p.name] = pending64.astype(np.int32)
-            _count(activity.wrapped, p.name, lost_acc + lost_shift + lost_pending)
+            _count(activity.wrapped, p.name, lost + lost_pending)
     state.step = t
     return arrived, sent
 

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from neurodeploy.ir.network import INPUT, Dense, Direct, Network, Population, Projection
+from neurodeploy.ir.network import INPUT, Dense, Network, Population, Projection
 from neurodeploy.neurons.registry import MODELS
 from simulators.network_reference import ReferenceNetworkRunner
 from tests.networks.brute_force import BruteForce
@@ -15,12 +15,13 @@ from tests.networks.equality import joined, same_arrays, same_result, same_state
 from tests.networks.random_networks import all_probes, lava_models, random_network
 
 RUNNER = ReferenceNetworkRunner()
-QUICK = [(seed, False) for seed in range(100)] + [(seed, True) for seed in range(40)]
-SLOW = [(seed, False) for seed in range(100, 1000)] + [(seed, True) for seed in range(40, 500)]
+KINDS = ({}, {"lava": True}, {"instant": True})
+QUICK = [(seed, kind) for kind, count in zip(KINDS, (100, 40, 100), strict=True) for seed in range(count)]
+SLOW = [(seed, kind) for kind, count in zip(KINDS, (900, 460, 900), strict=True) for seed in range(100, 100 + count)]
 
 
-def against_brute_force(seed: int, lava: bool) -> None:
-    network, inputs, steps = random_network(seed, lava)
+def against_brute_force(seed: int, kind: dict[str, bool]) -> None:
+    network, inputs, steps = random_network(seed, **kind)
     result = RUNNER.run(network, inputs, steps, probes=all_probes(network))
     wrapped: Counter[str] = Counter()
     saturated: Counter[str] = Counter()
@@ -32,7 +33,7 @@ def against_brute_force(seed: int, lava: bool) -> None:
             found = result.probes[f"{name}.{variable}"][sample]
             np.testing.assert_array_equal(found, np.array(rows), err_msg=f"{name}.{variable} of sample {sample}")
         for p in network.projections:
-            if not isinstance(p.synapse, Direct):
+            if p.latency:
                 pending = np.zeros((p.depth, p.synapse.rows), np.int64)
                 for due, values in plain.due[p.name].items():
                     pending[due - steps - 1] = values
@@ -41,9 +42,9 @@ def against_brute_force(seed: int, lava: bool) -> None:
     assert result.activity.saturated == {name: n for name, n in saturated.items() if n}
 
 
-@pytest.mark.parametrize(("seed", "lava"), QUICK)
-def test_equals_brute_force(seed: int, lava: bool) -> None:
-    against_brute_force(seed, lava)
+@pytest.mark.parametrize(("seed", "kind"), QUICK)
+def test_equals_brute_force(seed: int, kind: dict[str, bool]) -> None:
+    against_brute_force(seed, kind)
 
 
 def test_sums_beyond_64_bits_are_counted() -> None:
@@ -58,9 +59,9 @@ def test_sums_beyond_64_bits_are_counted() -> None:
 
 
 @pytest.mark.real
-@pytest.mark.parametrize(("seed", "lava"), SLOW)
-def test_equals_brute_force_long(seed: int, lava: bool) -> None:
-    against_brute_force(seed, lava)
+@pytest.mark.parametrize(("seed", "kind"), SLOW)
+def test_equals_brute_force_long(seed: int, kind: dict[str, bool]) -> None:
+    against_brute_force(seed, kind)
 
 
 def test_counts_equal_what_was_sent() -> None:
