@@ -6,8 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from neurodeploy import instructions
-
-__version__ = "0.1.0"
+from neurodeploy.version import __version__
 
 instructions.apply()
 

@@ -11,9 +11,10 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from neurodeploy import __version__, endings, instructions
 from neurodeploy import cli_options as given
+from neurodeploy import endings, instructions
 from neurodeploy.errors import DoesNotFit, NeurodeployError, UserError
+from neurodeploy.version import __version__
 
 app = typer.Typer(
     name="neurodeploy", cls=endings.Verbs, add_completion=False, pretty_exceptions_enable=False,

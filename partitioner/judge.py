@@ -32,6 +32,7 @@ from .metrics import NOT_PRICED, Places, Work, fallback, layers_of, makespan, pl
 from .network_nets import Sent
 from .network_work import network_work
 from .nulls import null_models
+from .population import views_of
 
 #: What a crossing of the border is, by what is judged.
 CROSSINGS = {
@@ -52,17 +53,14 @@ def program_metrics(
     """The metrics of a language model's mapping, a token. `traffic`: of `program_traffic_of`, where it is known."""
     places, nets = traffic or program_traffic_of(mapping, program, system)
 
-    def layer(island: str) -> str:
-        number = program.islands[island].layer
-        return island if number is None else f"layers.{number}"
+    views = views_of(program, system.chip, weight_bits)
 
     def bound(name: str) -> tuple[int, str]:
-        part = {key: island for key, island in program.islands.items() if key in resident and layer(key) == name}
-        return bounds.lower_bound(replace(program, islands=part), system.chip, weight_bits=weight_bits)
+        return bounds.lower_bound((v for v in views.values() if v.name in resident and v.layer == name), system.chip)
 
     resident = set(mapping.by_island())
     work = program_work(mapping, program, system, places, nets.per, weight_bits)
-    layers, border = layers_of(mapping, layer, bound), crossings(program, mapping.assignments)
+    layers, border = layers_of(mapping, lambda name: views[name].layer, bound), crossings(program, mapping.assignments)
     return _all(mapping, system, places, nets, work, layers, "token", "full activity", border, nulls)
 
 

@@ -18,14 +18,15 @@ from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.neurons.registry import get_model
 from neurodeploy.synapses.structure import axons
 
-from .network_cost import Segment, Sends, format_of, home_demand, neuron_bytes, one_tile, segments, sends_of, width
+from .budget import NOTHING, RESOURCES, add, core_limits
+from .cost import Segment, one_tile
 from .network_orders import best_plan
 from .network_plan import Task, place_plan
 from .network_rules import rules_of
 from .options import Options
+from .population import views_of
 from .remedies import remedies
 from .stages import Places
-from .usage import RESOURCES, add, core_limits
 
 #: Part of `Options.time_limit` after which no further order of neurons is tried.
 ORDERS_UNTIL = 0.3
@@ -131,29 +132,20 @@ def lower_bound(network: Network, chip: ChipSpec, weight_bits: int | None = None
 
     Every population as one shard without limits: further cuts repeat lists, headers and entries and save nothing.
     """
-    form, total = format_of(chip, weight_bits), (0, 0, 0, 0, 0)
-    ones = {
-        part.projection.name: np.where(_units_touched(part), 1, 0)
-        for name in network.populations
-        for part in segments(network, name)
-    }
-    for name, population in network.populations.items():
-        if population.model == INPUT:
-            continue
-        parts = segments(network, name)
-        sends: Sends = sends_of(network, name, ones)
-        rows = (0, population.size)
+    views, total = views_of(network, chip, weight_bits), NOTHING
+    ones = {p.name: np.where(_units_touched(Segment(p, 0)), 1, 0) for p in network.projections}
+    for view in views.values():
+        rows, form = (0, view.rows), view.form
         costs = []
-        for part in parts:
+        for part in view.segments:
             if isinstance(part.projection.synapse, Sparse):
                 fan = part.projection.synapse.lengths()
                 lists = form.header + -(-fan * (form.bits(part.projection) + form.index_bits) // 8)
                 costs.append((int(lists[fan > 0].sum()), int((fan > 0).sum())))
             else:
-                costs.append(one_tile(part, rows, (0, width(parts)), form))
+                costs.append(one_tile(part, rows, view.whole, form))
         stored, axons = sum(c[0] for c in costs), sum(c[1] for c in costs)
-        neuron = neuron_bytes(network, population)
-        total = add(total, home_demand(population.size, stored, axons, sends.count(rows), neuron, form))
+        total = add(total, view.home(view.rows, stored, axons, view.sends(ones).count(rows)))
     best, binding = 0, "none"
     for name, used, limit in zip(RESOURCES, total, core_limits(chip), strict=True):
         if limit and -(-used // limit) > best:

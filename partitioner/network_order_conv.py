@@ -23,10 +23,11 @@ from neurodeploy.ir.arrange import arranged, fixed_populations
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Conv, Network
 
-from .network_cost import Format, conv_bytes, format_of
+from .cost import Format, conv_bytes, format_of
 from .network_cut import Cutter, Rule
 from .network_order_sparse import Order
 from .network_plan import Plan, Task
+from .population import views_of
 
 #: Populations of so many tiles and more get blocks of pixels.
 TILES = 4
@@ -72,7 +73,7 @@ def _channels(task: Task, name: str, shape: tuple[int, int, int], tiles: int, ro
     pixels = shape[0] * shape[1]
     for block in _widths(task.network, name, form, rule, shape[2]):
         part = _alone(task.network, name, block_order(shape, shape[0], shape[1], block).order)
-        cutter = Cutter(part, name, form, rule)
+        cutter = Cutter(views_of(part, task.system.chip, task.options.weight_bits)[name], rule)
         begin = (pixels // 3) * block  # not at the edge, where a pixel has fewer neighbours
         length = min(cutter.longest(begin, min(cutter.size, begin + pixels * block)), pixels * block)
         if length:

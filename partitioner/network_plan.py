@@ -17,14 +17,17 @@ from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network
 from neurodeploy.synapses.structure import synapse_count
 
-from .network_cost import destinations, segments, words_of
+from .budget import Limits
+from .cost import destinations
 from .network_cut import Cut, Rule
 from .network_nets import Sent, TileNets, nets_of_tiles
 from .network_rules import core_limits_of, with_rows
 from .network_split import levelled, split_network, tiles_of
 from .options import Options
-from .split import GAIN, Limits, Tile
+from .population import View, views_of
+from .split import GAIN
 from .stages import Places, finish
+from .stamp import Tile
 
 #: How often `spread` lengthens its tiles until they fit the cores.
 TRIES = 24
@@ -63,6 +66,7 @@ class Plan:
     """Cuts of `laid`, the network in the order `orders`; the tiles; cores and chips as first fit counts them."""
 
     laid: Network
+    views: Mapping[str, View]
     orders: Mapping[str, Ints]
     cuts: dict[str, Cut]
     tiles: tuple[Tile, ...]
@@ -75,12 +79,12 @@ class Plan:
 def make_plan(task: Task, laid: Network, orders: Mapping[str, Ints], rules: dict[str, Rule]) -> Plan:
     """Cut and count. Tiles of equal length, unless they take `GAIN` more cores, or a chip more, than tiles as long as they
     can be; with `spread`, or for latency, as many tiles as the chips that are needed have cores."""
-    bits, chip = task.options.weight_bits, task.system.chip
-    cuts = split_network(laid, chip, rules, bits)
-    plan = _plan(task, laid, orders, cuts)
-    even = levelled(laid, chip, rules, cuts, bits)
+    views = views_of(laid, task.system.chip, task.options.weight_bits)
+    cuts = split_network(views, rules)
+    plan = _plan(task, laid, views, orders, cuts)
+    even = levelled(views, rules, cuts)
     if even is not None:
-        level = _plan(task, laid, orders, even)
+        level = _plan(task, laid, views, orders, even)
         if level.cores <= (1.0 + GAIN) * plan.cores and level.chips <= plan.chips:
             plan = level
     if task.options.spread or task.options.objective == "latency":
@@ -110,11 +114,10 @@ def deliveries(task: Task, plan: Plan) -> int:
     sent = None if task.sent is None else counts_there(task.sent, plan.orders)
     total = 0
     for name, cut in plan.cuts.items():
-        parts = segments(plan.laid, name)
+        view = plan.views[name]
         if len(cut.reducers):
-            words = sum(words_of(parts, columns) for columns in cut.blocks)
-            total += words * plan.laid.populations[name].size * task.per
-        for part in parts:
+            total += sum(view.sums.words(columns) for columns in cut.blocks) * view.rows * task.per
+        for part in view.segments:
             p = part.projection
             if sent is None:
                 messages = np.full(p.synapse.columns, task.per, np.int64)
@@ -145,11 +148,13 @@ def joules(task: Task, plan: Plan, sent: int) -> int:
     return plan.cores * unit("core_step_j", 1e15) + sent * unit("spike_out_message_j", 1e15) // task.per + static
 
 
-def _plan(task: Task, laid: Network, orders: Mapping[str, Ints], cuts: dict[str, Cut]) -> Plan:
+def _plan(
+    task: Task, laid: Network, views: Mapping[str, View], orders: Mapping[str, Ints], cuts: dict[str, Cut]
+) -> Plan:
     tiles = tuple(tile for name, cut in cuts.items() for tile in tiles_of(name, cut))
     stopped: Counter[str] = sum((cut.stopped for cut in cuts.values()), start=Counter())
     cores = first_fit(tiles, task.limits)
-    return Plan(laid, orders, cuts, tiles, cores, -(-cores // task.system.chip.cores), stopped=stopped)
+    return Plan(laid, views, orders, cuts, tiles, cores, -(-cores // task.system.chip.cores), stopped=stopped)
 
 
 def first_fit(tiles: tuple[Tile, ...], limits: Limits) -> int:
@@ -189,11 +194,11 @@ def _spread(task: Task, plan: Plan, rules: dict[str, Rule]) -> Plan:
     pace = high
     for _ in range(TRIES):
         try:
-            cuts = split_network(plan.laid, task.system.chip, with_rows(rules, rows(pace)), task.options.weight_bits)
+            cuts = split_network(plan.views, with_rows(rules, rows(pace)))
         except DoesNotFit:
             cuts = {}
         if cuts:
-            wide = _plan(task, plan.laid, plan.orders, cuts)
+            wide = _plan(task, plan.laid, plan.views, plan.orders, cuts)
             if len(wide.tiles) <= cores:
                 note = f"spread: {len(wide.tiles)} tiles over the {cores} cores of {plan.chips} chips"
                 return replace(wide, chips=plan.chips, notes=(*plan.notes, note))

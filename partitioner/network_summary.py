@@ -11,11 +11,11 @@ from neurodeploy.neurons.registry import state_bytes
 from neurodeploy.synapses.structure import stored_weights, synapse_count
 
 from .judge import network_metrics
-from .network_cost import delay_bytes
 from .network_traffic import network_traffic
-from .network_usage import core_demands
 from .network_verify import verify_network
+from .population import SUM_BYTES, slots
 from .summary import head, utilisation
+from .usage import core_demands
 
 
 def summary(
@@ -58,7 +58,7 @@ def populations(mapping: Mapping, network: Network) -> list[dict[str, Any]]:
                 "output": name in network.outputs,
                 "device": "host" if population.model == INPUT else "chip",
                 "cores": len({(shard.chip, shard.core) for shard in shards}),
-                "delay_bytes": 0 if population.model == INPUT else population.size * delay_bytes(network, population),
+                "delay_bytes": population.size * delay_bytes(network, name),
                 "reducers": sum(shard.kind == "reducer" for shard in shards),
                 "neurons_on_fullest_core": max((shard.row_count for shard in homes), default=0),
                 "state_bytes_per_neuron": state_bytes(population),
@@ -69,3 +69,10 @@ def populations(mapping: Mapping, network: Network) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def delay_bytes(network: Network, name: str) -> int:
+    """Bytes of a neuron that hold sums of later steps: 0 where no projection has a delay, and of an input."""
+    if network.populations[name].model == INPUT:
+        return 0
+    return SUM_BYTES * sum(depth - 1 for depth in slots(network, name).values())

@@ -1,10 +1,10 @@
 """Independent recount of a network's mapping: from its shards, the synapses and the formats of the chip alone.
 
-Nothing is shared with the code that made the mapping (`network_cost.py`, `network_cut.py`, `network_split.py`,
+Nothing is shared with the code that made the mapping (`cost.py`, `network_cut.py`, `network_split.py`,
 `network_sweep.py`, `place.py`, `neurodeploy.synapses.tiles`): sparse synapses are counted by sorting (shard, axon) keys,
 convolutions by the box arithmetic of `neurodeploy.synapses.structure`, out-axons source by source; where neurons lie in
 another order, through `network_verify_columns.py` (the network itself is not rearranged). The rules are those of the
-docstring of `network_cost.py`.
+docstring of `cost.py`.
 """
 
 from __future__ import annotations

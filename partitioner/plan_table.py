@@ -28,10 +28,9 @@ from neurodeploy.ir.program import IslandCall, Program
 from neurodeploy.storage.opening import read_bounded
 from neurodeploy.storage.tables import csv_text, marked
 
-from .classify import REASONS
+from .classify import REASONS, group_of
 from .options import Pin
 from .pins import check, merged, pins_of_islands, unknown
-from .split import group_of
 
 #: What a user may change, and what is there to be read.
 EDITED = ("device", "rows", "blocks", "chip")

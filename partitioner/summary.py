@@ -9,9 +9,10 @@ from neurodeploy.ir.devices import host_islands
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.program import Program
 
+from .budget import RESOURCES, Demand
 from .judge import program_metrics
 from .traffic import traffic
-from .usage import RESOURCES, Demand, core_demands
+from .usage import core_demands
 from .verify import verify
 
 

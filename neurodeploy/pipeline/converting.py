@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neurodeploy import __version__
 from neurodeploy.errors import Interrupted, ModelError
 from neurodeploy.pipeline.session import Progress, encode_text
+from neurodeploy.version import __version__
 
 if TYPE_CHECKING:
     from neurodeploy.bundle import BundleWriter
@@ -53,7 +53,7 @@ def convert(
     from neurodeploy.frontends.families import read_graph
     from neurodeploy.frontends.packaged import DEMO, PACKAGED, resolve
     from neurodeploy.frontends.text import read_text
-    from neurodeploy.frontends.tokenizer import read_tokenizer
+    from neurodeploy.frontends.tokenizer_choice import read_tokenizer
     from neurodeploy.ops.host.arithmetic import arithmetic
     from neurodeploy.storage.stage_files import digest as stage_digest
     from simulators import get_runner

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.network import Network
-
-if TYPE_CHECKING:
-    from neurodeploy.pipeline.fitting import Asked
+from neurodeploy.pipeline.fit_asked import Asked
 
 Row = dict[str, Any]
 

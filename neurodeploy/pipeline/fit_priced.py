@@ -11,10 +11,10 @@ from neurodeploy.accounting.costs import cost
 from neurodeploy.accounting.ledger import BOUNDARIES, EnergyLedger
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.outline import Outline
+from neurodeploy.pipeline.fit_asked import Asked
 from neurodeploy.pipeline.fit_pricing import Assumed, OnHost, price
 
 if TYPE_CHECKING:
-    from neurodeploy.pipeline.fitting import Asked
     from partitioner.fit import Fit
     from partitioner.fit_chips import Layout
 

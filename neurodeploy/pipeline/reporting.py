@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from neurodeploy import __version__
 from neurodeploy.bundle import Bundle
 from neurodeploy.bundle.files import check_place
 from neurodeploy.ir.chip import SystemSpec
@@ -14,6 +13,7 @@ from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.ir.program import Program
 from neurodeploy.pipeline import pricing, running
 from neurodeploy.pipeline.session import Progress, encode_text, open_model, read_mapping
+from neurodeploy.version import __version__
 
 
 def report(
@@ -112,19 +112,19 @@ def map_section(
     """Cores and budgets, metrics and loads of links; of a spiking network every population is a layer, and a run that was
     counted gives the rates."""
     from neurodeploy.pipeline.judging import judged
+    from partitioner.budget import RESOURCES
     from partitioner.network_summary import summary as network_summary
-    from partitioner.network_usage import core_demands as network_demands
     from partitioner.summary import summary
-    from partitioner.usage import RESOURCES, core_demands
+    from partitioner.usage import core_demands
 
     network = program.network
     if network is not None:
         found = network_summary(mapping, network, system, judge=False)
-        demands = network_demands(mapping, network, system)
         layers: dict[str, int | None] = {name: index for index, name in enumerate(network.populations)}
     else:
-        found, demands = summary(mapping, program, system, judge=False), core_demands(mapping, program, system)
+        found = summary(mapping, program, system, judge=False)
         layers = {name: island.layer for name, island in program.islands.items()}
+    demands = core_demands(mapping, program, system)
     limits = {name: limit.value for name, limit in system.chip.budget.limits().items() if limit.value}
     held: dict[tuple[int, int], list[Any]] = {}
     for shard in mapping.shards:

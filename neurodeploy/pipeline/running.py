@@ -136,12 +136,12 @@ def eval(
     Interrupted (ND3009), it keeps finished windows in the cache folder (`kept.kept_folder`). The same call goes on with them
     and finds the same, but for the tokens per second.
     """
-    from neurodeploy import __version__
     from neurodeploy.evaluation import agreement, evaluate
     from neurodeploy.frontends.text import read_text
     from neurodeploy.ops.host.arithmetic import arithmetic
     from neurodeploy.pipeline.kept import interrupted, kept_folder
     from neurodeploy.storage.stage_files import StageFiles, digest
+    from neurodeploy.version import __version__
 
     opened, tokenizer = open_model(bundle)
     tokens = encode_text(tokenizer, read_text(text), max_tokens)

@@ -5,7 +5,7 @@ Names come from strangers' files: they are printed as plain text, never as marku
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -22,7 +22,7 @@ from neurodeploy.reporting.derive import (
     rate_band,
 )
 from neurodeploy.reporting.schema import BOUNDARIES, BOUNDARY_TEXT, PHASES
-from neurodeploy.reporting.terminal_checks import print_demo, print_doctor, print_paths, print_run, print_verify
+from neurodeploy.reporting.terminal_checks import print_doctor, print_paths, print_run, print_verify
 from neurodeploy.reporting.terminal_fit import print_fit, print_fit_models
 from neurodeploy.reporting.terminal_metrics import print_metrics
 from neurodeploy.reporting.terminal_network import (
@@ -223,6 +223,22 @@ def print_explain(found: Sequence[Any], console: Console | None = None) -> None:
         say(console, f"{rule}: {op['reason']}")
         if op["remedy"]:
             say(console, f"  to put it on the chip: {op['remedy']}", "dim")
+
+
+def print_demo(found: Mapping[str, Any], console: Console | None = None) -> None:
+    """Every step of the demo in order, each as its own verb prints it."""
+    console = open_console(console)
+    steps: dict[str, Callable[[Any, Console], None]] = {
+        "convert": print_convert, "map": print_map, "explain": print_explain, "verify": print_verify,
+        "eval": print_eval, "energy": print_energy,
+    }  # fmt: skip
+    for name, show in steps.items():
+        console.rule(name, align="left", style="dim")
+        show(found[name], console)
+    console.rule("generate", align="left", style="dim")
+    say(console, found["generate"]["prompt"] + found["generate"]["text"])
+    console.rule("report", align="left", style="dim")
+    print_paths(found["report"], console)
 
 
 def _lines(console: Console, lines: Sequence[str], style: str) -> None:

@@ -17,7 +17,7 @@ from partitioner.fit import Unit, plan
 from partitioner.fit_chips import layout
 from partitioner.mapper import map_program
 from partitioner.options import Options
-from partitioner.split import Tile
+from partitioner.stamp import Tile
 from targets.hosts import get_host
 from targets.systems import get_system
 from tests.fit.hollow import counts_of, program_of

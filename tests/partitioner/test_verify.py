@@ -16,11 +16,12 @@ from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.program import Program
+from partitioner.budget import core_limits, fits
 from partitioner.json_form import mapping_from_json, mapping_to_json
 from partitioner.mapper import map_program
 from partitioner.options import OBJECTIVES, Options, Pin
 from partitioner.summary import summary
-from partitioner.usage import core_demands, core_limits, core_usage, fits
+from partitioner.usage import core_demands, core_usage
 from partitioner.verify import verify
 from targets.loihi2 import LOIHI2
 

@@ -9,12 +9,12 @@ import pytest
 
 from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.ir.network import Network
-from partitioner.network_cost import delay_bytes
 from partitioner.network_mapper import map_network
+from partitioner.network_summary import delay_bytes
 from partitioner.network_traffic import network_traffic
-from partitioner.network_usage import core_demands
 from partitioner.network_verify import verify_network
 from partitioner.options import OBJECTIVES, Options, Pin
+from partitioner.usage import core_demands
 from targets.systems import get_system
 from tests import effort
 from tests.partitioner_network.helpers import conv, dense, join, lif, network, source, tiny
@@ -141,7 +141,7 @@ def test_a_time_limit_ends_the_search_with_a_note() -> None:
 def test_delay_buffers_are_told_apart() -> None:
     delay = np.array([0, 3, 5], np.uint8)
     net = network([source("i", 3), lif("p", 4)], join("w", "i", "p", dense(4, 3), delay=delay))
-    assert delay_bytes(net, net.populations["p"]) == 4 * 5
+    assert delay_bytes(net, "p") == 4 * 5
 
 
 def test_a_small_cnn_is_mapped_at_once() -> None:

@@ -12,13 +12,13 @@ from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import Network
+from partitioner.budget import RESOURCES
 from partitioner.json_form import mapping_from_json, mapping_to_json
 from partitioner.network_mapper import map_network
 from partitioner.network_summary import summary
-from partitioner.network_usage import core_demands
 from partitioner.network_verify import recount, verify_network
 from partitioner.options import OBJECTIVES, Options
-from partitioner.usage import RESOURCES
+from partitioner.usage import core_demands
 from simulators.network_partitioned import PartitionedNetworkRunner
 from simulators.network_reference import ReferenceNetworkRunner
 from tests.networks.equality import same_result

@@ -20,9 +20,9 @@ from partitioner import hypergraph
 from partitioner.network_mapper import map_network
 from partitioner.network_order_conv import block_order
 from partitioner.network_traffic import network_traffic
-from partitioner.network_usage import core_demands
 from partitioner.network_verify import recount, verify_network
 from partitioner.options import Options
+from partitioner.usage import core_demands
 from simulators.network_partitioned import PartitionedNetworkRunner
 from simulators.network_reference import ReferenceNetworkRunner
 from targets.systems import get_system

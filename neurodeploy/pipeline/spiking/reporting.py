@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from neurodeploy import __version__
 from neurodeploy.bundle import Bundle
 from neurodeploy.bundle.files import check_place
 from neurodeploy.errors import UserError
@@ -30,6 +29,7 @@ from neurodeploy.pipeline.spiking.opening import (
 )
 from neurodeploy.pipeline.spiking.pricing import price
 from neurodeploy.pipeline.spiking.running import advance, population_counts, projection_counts
+from neurodeploy.version import __version__
 
 #: Neurons of a population in its raster, neurons of a trace, marks of a raster.
 RASTER_NEURONS, TRACE_NEURONS, RASTER_MARKS = 96, 3, 40_000

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from neurodeploy import __version__
 from neurodeploy.bundle import Bundle
 from neurodeploy.bundle.files import check_place
 from neurodeploy.errors import BundleError, Interrupted, UserError
@@ -29,6 +28,7 @@ from neurodeploy.pipeline.spiking.opening import (
 )
 from neurodeploy.storage.stage_files import digest
 from neurodeploy.synapses.structure import fan_out
+from neurodeploy.version import __version__
 
 T = TypeVar("T")
 

@@ -1,8 +1,9 @@
-"""What a shard of a spiking network costs of each budget. `network_verify.py` recounts it and does not import this.
+"""What a shard costs of each budget, whatever it is cut from. `verify.py` recounts it and does not import this.
 
 Formats: h = synapse_row_header_bytes, a = axon_entry_bytes, w = bits a weight, x = bits that address a neuron of a core
 (13 for 8192: the sparse format names its targets, Davies et al. 2018), d = 6 bits for the delay of a synapse (same
-source) where delays are by synapse, else 0. A shard of rows R and columns C costs, for each projection in C::
+source) where delays are by synapse, else 0. A shard of rows R and columns C costs, for each projection in C (an island has
+one, `Dense`)::
 
     Dense   synapse_bytes = |C| (h + ceil(|R| (w + d) / 8))                   one list an axon, zeros stored
     Sparse  synapse_bytes = sum over touched axons (h + ceil(fan (w + x + d) / 8))
@@ -13,56 +14,45 @@ source) where delays are by synapse, else 0. A shard of rows R and columns C cos
 The kernel of a convolution is stored once a core, a list for each tap and input channel, whatever pixels use it: so does
 Intel's compiler in the table that lava-dl prints for PilotNet (`pilotnet_snn/benchmark.ipynb`: SynMem 81, 864, 1620, 2160
 and 2880 words a core are 27, 216, 324, 432 and 576 lists of 3 to 5 words). A unit of columns is one axon, or the
-channels of one input pixel (`neurodeploy.synapses.tiles.units`). Further::
+channels of one input pixel (`neurodeploy.synapses.tiles.units`). Further, n the bytes of a neuron (`population.View`)::
 
     neurons     = |R|
-    out_axons   = one for each unit of a neuron's columns and shard that it reaches, and one where it is read by the host
-    state_bytes = |R| (state and own parameters of a neuron + 4 * sum over ports of delay slots) + a (in_axons + out_axons)
+    out_axons   = one for each unit of a neuron's columns and shard that it reaches, and one for each message of an output
+                  that the host reads
+    state_bytes = |R| n + a (in_axons + out_axons)
 
-Where one neuron's fan-in exceeds a core the columns are cut too. Such a shard keeps 4 bytes for each row and delay slot
-of its projections and sends as many messages a row and step to the row's reducer (sums of 32 bits, before the shift, one
-for each slot: a shift to the right would round them otherwise). A reducer of r rows that receives m messages a row has
-in_axons = r m, synapse_bytes = r m (h + ceil(w / 8)) at the chip's own width, and the state of its neurons. Several shards
-on a core add up: nothing is shared between them, so that the count never understates.
+Where a shard has a part of the columns only, it sends partial sums of m messages a row to the row's reducer and keeps some
+bytes of each row for them (`population.Sums`): out_axons = |R| m. A reducer of r rows that receives m messages a row, each
+over an axon of its own with one weight of v bits, has in_axons = r m, synapse_bytes = r m (h + ceil(v / 8)), and the state
+of its neurons. Several shards on a core add up: nothing is shared between them, so that the count never understates.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.flow.flows import sum_messages
 from neurodeploy.ir.arrange import ArrangedConv
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Conv, Dense, Network, Population, Projection, Sparse
-from neurodeploy.neurons.registry import get_model, state_bytes
+from neurodeploy.ir.network import Conv, Dense, Projection, Sparse
 from neurodeploy.synapses.tiles import Units, touched_units, touches, units
-
-from .usage import Demand
-
-if TYPE_CHECKING:
-    from .network_cut import Cut
 
 #: Bits of the delay of a synapse: 0..62 steps.
 DELAY_BITS = 6
-#: Bytes of one sum of synapses: 32 bits.
-SUM_BYTES = 4
 
 Range = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """The integers of a chip that turn a network into bytes; `weight_bits` plans with another width than the network's."""
+    """The integers of a chip that turn synapses into bytes; `weight_bits` plans with another width than their own."""
 
+    chip: str
     header: int
     axon: int
-    word_bits: int
     index_bits: int
     weight_bits: int | None
 
@@ -76,9 +66,7 @@ def format_of(chip: ChipSpec, weight_bits: int | None = None) -> Format:
     neurons = chip.budget.neurons.value
     index = (neurons - 1).bit_length() if neurons else 16
     formats = chip.formats
-    return Format(
-        formats["synapse_row_header_bytes"], formats["axon_entry_bytes"], formats["weight_bits"], index, weight_bits
-    )
+    return Format(chip.name, formats["synapse_row_header_bytes"], formats["axon_entry_bytes"], index, weight_bits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,19 +87,6 @@ class Segment:
     def within(self, columns: Range) -> Range:
         """The columns of the population that are this projection's, as its own columns; empty ranges have low >= high."""
         return max(columns[0], self.start) - self.start, min(columns[1], self.stop) - self.start
-
-
-def segments(network: Network, population: str) -> list[Segment]:
-    found, start = [], 0
-    for projection in network.into(population):
-        found.append(Segment(projection, start))
-        start = found[-1].stop
-    return found
-
-
-def width(parts: list[Segment]) -> int:
-    """Axons of a population; one where it has none, so that a shard has a range of columns."""
-    return max(1, parts[-1].stop if parts else 0)
 
 
 def one_tile(part: Segment, rows: Range, columns: Range, form: Format) -> tuple[int, int]:
@@ -174,6 +149,10 @@ def _units_seen(part: Segment, rows: Range, columns: Range) -> NDArray[np.bool_]
 def many_tiles(part: Segment, rows: Ints, columns: Range, form: Format) -> tuple[Ints, Ints]:
     """`one_tile` of disjoint, ascending row ranges (n, 2): (n,) bytes and (n,) axons."""
     synapse, (first, last) = part.projection.synapse, part.within(columns)
+    if isinstance(synapse, Dense):
+        width, count = max(0, last - first), rows[:, 1] - rows[:, 0]
+        lists = form.header + -(-count * form.bits(part.projection) // 8)
+        return np.where(count > 0, width * lists, 0), np.where(count > 0, width, 0)
     stored, axons = np.zeros(len(rows), np.int64), np.zeros(len(rows), np.int64)
     if not isinstance(synapse, Sparse):
         for index, (start, stop) in enumerate(rows):
@@ -212,81 +191,3 @@ def destinations(part: Segment, rows: Ints, columns: Range) -> Ints:
         else:  # a convolution: one tile at a time
             found[np.unique(own.of(touch.axon))] += 1
     return found
-
-
-def delay_bytes(network: Network, population: Population) -> int:
-    """The part of `neuron_bytes` that holds sums of later steps: 0 where no projection has a delay."""
-    depths = dict.fromkeys(get_model(population.model).ports, 1)
-    for projection in network.into(population.name):
-        depths[projection.target_port] = max(depths.get(projection.target_port, 1), projection.depth)
-    return SUM_BYTES * sum(depth - 1 for depth in depths.values())
-
-
-def neuron_bytes(network: Network, population: Population) -> int:
-    """State, own parameters and the sums of all ports of one neuron."""
-    ports = dict.fromkeys(get_model(population.model).ports, 1)
-    for projection in network.into(population.name):
-        ports[projection.target_port] = max(ports.get(projection.target_port, 1), projection.depth)
-    return state_bytes(population) + SUM_BYTES * sum(ports.values())
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Sends:
-    """The out-axons of a population: `always` a neuron, and for each projection its entries summed up unit by unit.
-
-    `reserve` per cent are counted on top while targets are not cut for good.
-    """
-
-    always: int
-    sums: tuple[tuple[Units, Ints], ...]
-    reserve: int = 0
-
-    def count(self, rows: Range) -> int:
-        """Entries of the neurons `rows`: a unit that is cut by the range has its entry on both cores."""
-        found = 0
-        for own, total in self.sums:
-            first, last = own.span(*rows)
-            found += int(total[last] - total[first])
-        return self.always * (rows[1] - rows[0]) + found + -(-found * self.reserve // 100)
-
-
-def sends_of(network: Network, population: str, reached: dict[str, Ints]) -> Sends:
-    """`reached`: projection -> destinations of each unit (`destinations` over all column blocks)."""
-    sums = []
-    for projection in network.projections:
-        if projection.source == population:
-            own = units(projection.synapse, projection.delay is not None)
-            sums.append((own, np.concatenate(([0], np.cumsum(reached[projection.name])))))
-    return Sends(int(population in network.outputs), tuple(sums))
-
-
-def unit_sends(network: Network, population: str, cuts: Mapping[str, Cut]) -> Ints:
-    """Out-axons of each neuron of a population by what these cuts reach, (size,); not where a convolution reads it."""
-    found = np.full(network.populations[population].size, int(population in network.outputs), np.int64)
-    for name, cut in cuts.items():
-        for part in segments(network, name):
-            if part.projection.source == population:
-                for columns, rows in cut.blocks.items():
-                    own = part.units
-                    found[:: own.size] += destinations(part, rows, columns)
-    return found
-
-
-def words_of(parts: list[Segment], columns: Range) -> int:
-    """Messages a row and step of a shard with a part of the columns."""
-    return sum_messages((part.projection for part in parts), columns)
-
-
-def home_demand(rows: int, stored: int, axons: int, out: int, neuron: int, form: Format) -> Demand:
-    return rows, stored, axons, out, rows * neuron + form.axon * (axons + out)
-
-
-def partial_demand(rows: int, stored: int, axons: int, words: int, form: Format) -> Demand:
-    out = rows * words
-    return rows, stored, axons, out, out * SUM_BYTES + form.axon * (axons + out)
-
-
-def reducer_demand(rows: int, words: int, out: int, neuron: int, form: Format) -> Demand:
-    axons = rows * words
-    stored = axons * (form.header + -(-form.word_bits // 8))
-    return home_demand(rows, stored, axons, out, neuron, form)
