@@ -83,14 +83,18 @@ def _bound(p: Projection) -> int:
     return _bounds[p]
 
 
+def raised(p: Projection, payload: Ints) -> Ints:
+    """x of `ir.network`: payloads (.., columns), or ones, in int64 and times two to the exponent of the axon."""
+    x = (payload if p.graded else payload != 0).astype(np.int64)
+    return x if p.axon_exp is None else x << p.axon_exp.astype(np.int64)
+
+
 def contribution(p: Projection, exact: bool, payload: Ints, machine: Machine) -> tuple[Ints, int]:
     """What a projection adds, (samples, slots, rows) int64, for payloads (samples, columns); values that wrapped."""
     if isinstance(p.synapse, Direct):
         machine.messages(p, payload)
         return payload[:, None], 0
-    x = payload if p.graded else (payload != 0).astype(np.int64)
-    if p.axon_exp is not None:
-        x = x << p.axon_exp.astype(np.int64)
+    x = raised(p, payload)
     machine.messages(p, x)
     if exact:
         return shift(machine.sums(p, x), p.weight_exp), 0
