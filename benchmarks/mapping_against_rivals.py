@@ -41,10 +41,10 @@ from partitioner import nulls, sanafe
 from partitioner.judge import network_metrics, network_traffic_of
 from partitioner.metrics import places_of
 from partitioner.network_mapper import map_network
-from partitioner.network_verify import verify_network
 from partitioner.options import OBJECTIVES, Options
 from partitioner.placement.curves import hilbert, strips
 from partitioner.traffic_bounds import HopCost
+from partitioner.verify import verify
 from targets.hosts import get_host
 from targets.systems import get_system
 
@@ -103,7 +103,7 @@ def ask(python: str, script: str, *arguments: str) -> dict[str, Any]:
 
 def ours(case: mapped.Case, options: Options) -> Mapping:
     mapping = map_network(case.network, SYSTEM, options, rates=case.activity)
-    problems = verify_network(mapping, case.network, SYSTEM)
+    problems = verify(mapping, case.network, SYSTEM)
     if problems:
         raise SystemExit(f"{case.network.name}: {problems[0]}")
     return mapping

@@ -33,7 +33,7 @@ from neurodeploy.ir.mapping import Mapping, Shard  # noqa: E402
 from neurodeploy.ir.network import INPUT, Network  # noqa: E402
 from partitioner.network_mapper import map_network  # noqa: E402
 from partitioner.network_summary import populations  # noqa: E402
-from partitioner.network_verify import verify_network  # noqa: E402
+from partitioner.verify import verify  # noqa: E402
 from simulators.fast.runner import FastRunner  # noqa: E402
 from targets.hosts import get_host  # noqa: E402
 from targets.systems import get_system  # noqa: E402
@@ -112,9 +112,7 @@ def lif(folder: Path) -> Network:
     network = on_chip(read_net(folder / "pilotnet_lif" / "network.net", reset_interval=RESET, reset_offset=3), image)
     begin = time.perf_counter()
     ours = map_network(network, system)
-    print(
-        f"PilotNet LIF: mapped in {time.perf_counter() - begin:.2f} s, violations {verify_network(ours, network, system)}"
-    )
+    print(f"PilotNet LIF: mapped in {time.perf_counter() - begin:.2f} s, violations {verify(ours, network, system)}")
     theirs = published_mapping(network, ours)
     print(f"{'':10}{'shape':>14}{'published cores':>17}{'x neurons':>11}{'our cores':>11}{'x neurons':>11}")
     for entry in populations(ours, network):
@@ -157,7 +155,7 @@ def sdnn(lif_network: Network) -> None:
     print(
         f"\nPilotNet SDNN: published 61 cores, ours {ours.cores_used} ({rows}); {ours.binding_resource} binds,", end=" "
     )
-    print(f"violations {verify_network(ours, network, system)}")
+    print(f"violations {verify(ours, network, system)}")
     print(
         "Its energy: 0.276 W total and 0.282 W static were measured, so that its dynamic part is below what was resolved."
     )

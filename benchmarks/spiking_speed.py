@@ -37,8 +37,7 @@ GROWTH += [("large", 10**8, 100), ("large", 2 * 10**8, 200)]
 
 def measure(network: Any, inputs: dict[str, Any], steps: int, repeats: int, path: str = "auto") -> Row:
     """Best and worst of `repeats` runs after a warm-up."""
-    from neurodeploy.ir.network import Direct
-    from neurodeploy.synapses.structure import fan_out, synapse_count
+    from neurodeploy.synapses import Direct
     from simulators.fast.runner import FastRunner
 
     runner = FastRunner(path)
@@ -51,14 +50,14 @@ def measure(network: Any, inputs: dict[str, Any], steps: int, repeats: int, path
         times.append((time.process_time() - cpu, time.perf_counter() - wall))
     most, fired = peak(), result.activity.fired
     links = [p for p in network.projections if not isinstance(p.synapse, Direct)]
-    events = sum(int((fired[p.source][p.source_port] * fan_out(p.synapse)).sum()) for p in links)
+    events = sum(int((fired[p.source][p.source_port] * p.synapse.fan_out()).sum()) for p in links)
     samples = result.activity.samples
     del result
     rates = [float(f["s"].mean()) / (steps * samples) for f in fired.values()]
     best, worst = min(times), max(times)
     return {
         "network": network.name, "samples": samples, "steps": steps, "neurons": network.neurons,
-        "synapses": sum(synapse_count(p.synapse) for p in links), "events": events,
+        "synapses": sum(p.synapse.count() for p in links), "events": events,
         "events_per_second": events / best[0], "worst_events_per_second": events / worst[0],
         "steps_per_second": samples * steps / best[0], "worst_steps_per_second": samples * steps / worst[0],
         "wall_steps_per_second": samples * steps / best[1], "rates": [round(r, 4) for r in rates],

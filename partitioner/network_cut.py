@@ -17,7 +17,7 @@ import numpy as np
 
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Sparse
+from neurodeploy.synapses import Sparse
 
 from .budget import Demand, Limits, fits, needs, over
 from .cost import Range, Segment, one_tile

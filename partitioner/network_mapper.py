@@ -8,18 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.chip import ChipSpec, SystemSpec
 from neurodeploy.ir.mapping import Assignment, Mapping, Reason, Shard
-from neurodeploy.ir.network import INPUT, Direct, Network, Sparse
+from neurodeploy.ir.network import INPUT, Network
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.neurons.registry import get_model
-from neurodeploy.synapses.structure import axons
+from neurodeploy.synapses import Direct
 
 from .budget import NOTHING, RESOURCES, add, core_limits
-from .cost import Segment, one_tile
+from .cost import one_tile
 from .network_orders import best_plan
 from .network_plan import Task, place_plan
 from .network_rules import rules_of
@@ -133,17 +132,10 @@ def lower_bound(network: Network, chip: ChipSpec, weight_bits: int | None = None
     Every population as one shard without limits: further cuts repeat lists, headers and entries and save nothing.
     """
     views, total = views_of(network, chip, weight_bits), NOTHING
-    ones = {p.name: np.where(_units_touched(Segment(p, 0)), 1, 0) for p in network.projections}
+    ones = {p.name: np.minimum(p.units.sums(p.synapse.axons().astype(np.int64)), 1) for p in network.projections}
     for view in views.values():
-        rows, form = (0, view.rows), view.form
-        costs = []
-        for part in view.segments:
-            if isinstance(part.projection.synapse, Sparse):
-                fan = part.projection.synapse.lengths()
-                lists = form.header + -(-fan * (form.bits(part.projection) + form.index_bits) // 8)
-                costs.append((int(lists[fan > 0].sum()), int((fan > 0).sum())))
-            else:
-                costs.append(one_tile(part, rows, view.whole, form))
+        rows = (0, view.rows)
+        costs = [one_tile(part, rows, view.whole, view.form) for part in view.segments]
         stored, axons = sum(c[0] for c in costs), sum(c[1] for c in costs)
         total = add(total, view.home(view.rows, stored, axons, view.sends(ones).count(rows)))
     best, binding = 0, "none"
@@ -151,15 +143,6 @@ def lower_bound(network: Network, chip: ChipSpec, weight_bits: int | None = None
         if limit and -(-used // limit) > best:
             best, binding = -(-used // limit), name
     return best, binding
-
-
-def _units_touched(part: Segment) -> NDArray[np.bool_]:
-    synapse = part.projection.synapse
-    if isinstance(synapse, Sparse):
-        return synapse.lengths() > 0
-    if isinstance(synapse, Direct):
-        return np.ones(synapse.columns, np.bool_)
-    return np.asarray(axons(synapse).reshape(-1, part.units.size).any(axis=1))
 
 
 def _assignments(network: Network, chip: ChipSpec) -> tuple[Assignment, ...]:

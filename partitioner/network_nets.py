@@ -26,8 +26,9 @@ from neurodeploy.flow.nets import Nets
 from neurodeploy.flow.routes import HOST
 from neurodeploy.flow.words import Piece
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Conv, Network, Projection, Sparse
+from neurodeploy.ir.network import Network, Projection
 from neurodeploy.neurons.registry import every_neuron, output_ports
+from neurodeploy.synapses import Conv, Sparse
 
 #: Pairs of an axon and a shard in a projection from which on a sample stands for it.
 PAIRS = 1 << 21

@@ -21,9 +21,10 @@ import numpy as np
 
 from neurodeploy.ir.arrange import arranged, fixed_populations
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Conv, Network
+from neurodeploy.ir.network import Network
+from neurodeploy.synapses import Conv
 
-from .cost import Format, conv_bytes, format_of
+from .cost import Format, format_of
 from .network_cut import Cutter, Rule
 from .network_order_sparse import Order
 from .network_plan import Plan, Task
@@ -89,8 +90,11 @@ def _widths(network: Network, name: str, form: Format, rule: Rule, channels: int
     convs = [p for p in network.into(name) if isinstance(p.synapse, Conv)]
 
     def kernels(width: int) -> int:
-        whole = [(p.synapse, (0, width), (0, p.synapse.columns), form.bits(p)) for p in convs]
-        return sum(conv_bytes(s, rows, cols, form, bits) for s, rows, cols, bits in whole if isinstance(s, Conv))
+        return sum(
+            p.synapse.kernel_bytes((0, width), (0, p.synapse.columns), form.lists(p))
+            for p in convs
+            if isinstance(p.synapse, Conv)
+        )
 
     most = channels - 1
     if limit is not None:

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from neurodeploy.ir.arrange import fixed_populations, inverse
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Conv, Dense, Network, Sparse
-from neurodeploy.synapses.structure import synapse_count
+from neurodeploy.ir.network import Network
+from neurodeploy.synapses import Conv, Dense, Sparse
 
 from . import hypergraph
 from .cost import Segment
@@ -68,7 +68,7 @@ def sparse_orders(task: Task, plan: Plan) -> tuple[dict[str, Order], tuple[str, 
     found: dict[str, Order] = {}
     notes: list[str] = []
     eligible = list(_eligible(task.network, plan))
-    total = sum(synapse_count(part.projection.synapse) for _, parts in eligible for part in parts)
+    total = sum(part.projection.synapse.count() for _, parts in eligible for part in parts)
     if total > MOST_SYNAPSES:
         return {}, (f"neurons keep their order: {total} synapses are too many to gather them by shared axons",)
     for name, parts in eligible:

@@ -17,7 +17,8 @@ from dataclasses import replace
 
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.arrange import arranged
-from neurodeploy.ir.network import Conv, Dense, Projection, Sparse
+from neurodeploy.ir.network import Projection
+from neurodeploy.synapses import Conv, Dense, Sparse
 
 from .cost import format_of
 from .network_cut import Rule

@@ -15,7 +15,6 @@ from neurodeploy.ir.arrange import counts_there
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network
-from neurodeploy.synapses.structure import synapse_count
 
 from .budget import Limits
 from .cost import destinations
@@ -216,6 +215,6 @@ def _work(task: Task) -> dict[str, int]:
     update, synop = picoseconds("t_neuron_s"), picoseconds("t_synop_fc_s")
     found = {}
     for name in task.rules:
-        synops = sum(synapse_count(p.synapse) for p in task.network.into(name))
+        synops = sum(p.synapse.count() for p in task.network.into(name))
         found[name] = task.network.populations[name].size * update + synops * synop
     return found

@@ -8,14 +8,13 @@ from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import INPUT, Network
 from neurodeploy.neurons.registry import state_bytes
-from neurodeploy.synapses.structure import stored_weights, synapse_count
 
 from .judge import network_metrics
 from .network_traffic import network_traffic
-from .network_verify import verify_network
 from .population import SUM_BYTES, slots
 from .summary import head, utilisation
 from .usage import core_demands
+from .verify import verify
 
 
 def summary(
@@ -28,7 +27,7 @@ def summary(
     model, size, cores, fullest core, axons and synapses; `metrics` is what `judge.network_metrics` finds, None without
     `judge`.
     """
-    violations = verify_network(mapping, network, system, weight_bits=weight_bits)
+    violations = verify(mapping, network, system, weight_bits=weight_bits)
     demands = core_demands(mapping, network, system, weight_bits=weight_bits)
     traffic = network_traffic(mapping, network, system).to_json()
     return {
@@ -63,8 +62,8 @@ def populations(mapping: Mapping, network: Network) -> list[dict[str, Any]]:
                 "neurons_on_fullest_core": max((shard.row_count for shard in homes), default=0),
                 "state_bytes_per_neuron": state_bytes(population),
                 "axons": sum(p.synapse.columns for p in into),
-                "synapses": sum(synapse_count(p.synapse) for p in into),
-                "stored_weights": sum(stored_weights(p.synapse) for p in into),
+                "synapses": sum(p.synapse.count() for p in into),
+                "stored_weights": sum(p.synapse.stored_weights() for p in into),
                 "delay_slots": max((p.depth for p in into), default=0),
             }
         )

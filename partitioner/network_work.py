@@ -11,8 +11,9 @@ import numpy as np
 from neurodeploy.flow.flows import Homes, flows, partial_sums
 from neurodeploy.ir.arrange import arranged, counts_there
 from neurodeploy.ir.mapping import Mapping
-from neurodeploy.ir.network import Conv, Network
+from neurodeploy.ir.network import Network
 from neurodeploy.neurons.registry import FIXED, every_neuron
+from neurodeploy.synapses import Conv
 
 from .metrics import Places, Work
 from .network_nets import Sent, samples

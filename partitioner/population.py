@@ -29,10 +29,11 @@ from neurodeploy.flow.words import bound_bits, messages_of, output_words, partia
 from neurodeploy.ir.arrange import arranged
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import INPUT, Dense, Network, Projection
+from neurodeploy.ir.network import INPUT, Network, Projection
 from neurodeploy.ir.program import BLOCK, Island, Program, Slice
+from neurodeploy.ir.synapse import Units
 from neurodeploy.neurons.registry import FIXED, get_model, state_bytes
-from neurodeploy.synapses.tiles import Units, units
+from neurodeploy.synapses import Dense
 
 from .budget import Demand
 from .classify import activity_of, group_of
@@ -175,10 +176,7 @@ class View:
 
     def sends(self, reached: Table[str, Ints]) -> Sends:
         """`reached`: projection -> destinations of each unit (`cost.destinations` over all column blocks)."""
-        sums = [
-            (units(p.synapse, p.delay is not None), np.concatenate(([0], np.cumsum(reached[p.name]))))
-            for p in self.outgoing
-        ]
+        sums = [(p.units, np.concatenate(([0], np.cumsum(reached[p.name])))) for p in self.outgoing]
         return Sends(self.outputs, tuple(sums))
 
     def tile(self, rows: int, columns: int, words: int) -> Demand:

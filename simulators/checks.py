@@ -100,9 +100,10 @@ def _check_inputs(network: Network, inputs: Mapping[str, Ints], steps: int) -> i
             problem = f"input has the shape {given.shape}, needs (samples, {steps}, {size})"
             raise UserError("ND3204", name, problem, f"give {steps} steps of {size} payloads for each sample")
         end = registry.largest_payload(network.populations[name])
-        if given.size and (int(given.min()) < -end or int(given.max()) >= end):
-            problem = f"input reaches from {given.min()} to {given.max()}, beyond {end.bit_length()} bits"
-            raise UserError("ND3205", name, problem, f"keep payloads within {-end}..{end - 1}")
+        most = min(end, INT32.max)
+        if given.size and (int(given.min()) < -end or int(given.max()) > most):
+            problem = f"input reaches from {given.min()} to {given.max()}, beyond {most.bit_length() + 1} bits"
+            raise UserError("ND3205", name, problem, f"keep payloads within {-end}..{most}")
         if samples is not None and given.shape[0] != samples:
             problem = f"input has {given.shape[0]} samples, that of {network.inputs[0]} has {samples}"
             raise UserError("ND3206", name, problem, "give every input population the same number of samples")

@@ -7,8 +7,6 @@ Each token is a sample of one step. Nothing is carried from step to step, so tok
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -16,10 +14,11 @@ from numpy.typing import NDArray
 
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import INPUT, Dense, Network, Population, Projection
-from neurodeploy.ir.network_run import NetworkResult, NetworkRunner
+from neurodeploy.ir.network import INPUT, Network, Population, Projection
+from neurodeploy.ir.network_run import NetworkResult
 from neurodeploy.ir.program import Island
 from neurodeploy.ir.result import IslandActivity
+from neurodeploy.synapses import Dense
 
 _networks: WeakKeyDictionary[Island, Network] = WeakKeyDictionary()
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import INPUT, Conv, Dense, Network, Population, Projection
+from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.ir.network_run import NetworkActivity
+from neurodeploy.synapses import Conv, Dense
 from neurodeploy.synapses.build import sparse_from_coo
 from simulators.fast.runner import FastRunner
 
@@ -112,9 +113,7 @@ def write(case: Case, path: Path) -> None:
     for k, p in enumerate(network.projections):
         kind = type(p.synapse).__name__.lower()
         if kind == "sparse":
-            from neurodeploy.synapses.structure import to_coo
-
-            row, column, weight = to_coo(p.synapse)[:3]
+            row, column, weight = p.synapse.coo()[:3]
             arrays[f"weight_{k}"] = np.stack([row, column, np.asarray(weight, np.int64)])
         else:
             arrays[f"weight_{k}"] = np.asarray(p.synapse.weight)  # type: ignore[union-attr]

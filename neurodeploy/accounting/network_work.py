@@ -26,10 +26,11 @@ from neurodeploy.ir.arrange import activity_there, arranged
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
-from neurodeploy.ir.network import INPUT, Conv, Network
+from neurodeploy.ir.network import INPUT, Network
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.ir.result import ShardCounts
 from neurodeploy.neurons.registry import FIXED, output_ports
+from neurodeploy.synapses import Conv
 
 #: Columns of `Work.loads`.
 SYNOPS, CONV_SYNOPS, PARTIALS, FIXED_UPDATES, UPDATES, SENT, EVENTS, SPIKES = range(8)

@@ -27,10 +27,10 @@ import numpy as np
 from neurodeploy.accounting.proxies import AC_45NM, MAC_45NM, Proxy
 from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import INPUT, Conv, Dense, Direct, Network, Population, Projection, Sparse
+from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.neurons.registry import get_model, param_bits, prepared_params
-from neurodeploy.synapses.structure import fan_out
+from neurodeploy.synapses import Conv, Dense, Direct, Sparse
 
 VERSION = "neurobench 2.3.0"
 #: Synapses looked at in one piece.
@@ -110,8 +110,8 @@ def nonzero_fan_out(p: Projection) -> Ints:
     if isinstance(s, Sparse):
         return _sparse_nonzero(s)
     if isinstance(s, Conv) and not np.count_nonzero(s.weight == 0):
-        return fan_out(s)
-    return _conv_nonzero(s) if isinstance(s, Conv) else fan_out(s)
+        return s.fan_out()
+    return _conv_nonzero(s) if isinstance(s, Conv) else s.fan_out()
 
 
 def _sparse_nonzero(s: Sparse) -> Ints:
@@ -184,7 +184,7 @@ def _graded(network: Network, p: Projection) -> bool:
 
 def _dense(p: Projection) -> int:
     """Operations of one step where every axon has an event, absent synapses of a `Sparse` included."""
-    return p.synapse.rows * p.synapse.columns if isinstance(p.synapse, Sparse) else int(fan_out(p.synapse).sum())
+    return p.synapse.rows * p.synapse.columns if isinstance(p.synapse, Sparse) else int(p.synapse.fan_out().sum())
 
 
 def _weights(p: Projection) -> Any:

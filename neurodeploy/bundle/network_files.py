@@ -21,9 +21,11 @@ from neurodeploy.bundle.hdf5 import new_hdf5
 from neurodeploy.bundle.island_files import map_dataset
 from neurodeploy.bundle.typed import MOST, Row, as_integer, as_text, get, integer, items, table, text, texts
 from neurodeploy.ir.fixedpoint import Dyadic
-from neurodeploy.ir.network import Conv, Dense, Direct, Network, Population, Projection, Sparse, Synapse
+from neurodeploy.ir.network import Network, Population, Projection
 from neurodeploy.ir.packed import PackedTargets
+from neurodeploy.ir.synapse import Synapse
 from neurodeploy.neurons.registry import check_network
+from neurodeploy.synapses import Conv, Dense, Direct, Sparse
 
 ARRAYS = "network.h5"
 #: Element types that an array of a network may have.
@@ -76,26 +78,11 @@ def _projection_row(prefix: str, p: Projection, arrays: _Arrays) -> dict[str, An
         "graded": p.graded, "weight_exp": p.weight_exp, "weight_bits": p.weight_bits, "sign_mode": p.sign_mode,
         "delay": None if p.delay is None else arrays.row(f"{prefix}.delay", p.delay),
     }  # fmt: skip
-    return {**row, "synapse": _synapse_row(prefix, p.synapse, arrays)}
-
-
-def _synapse_row(prefix: str, s: Synapse, arrays: _Arrays) -> dict[str, Any]:
-    if isinstance(s, Dense):
-        return {"kind": "dense", "weight": arrays.row(f"{prefix}.weight", s.weight.T)}
-    if isinstance(s, Sparse):
-        parts: dict[str, Any] = {"indptr": s.indptr, "weight": s.weight}
-        row: dict[str, Any] = {"kind": "sparse", "rows": s.rows, "columns": s.columns}
-        if isinstance(s.target, PackedTargets):
-            row["bits"], parts["low"], parts["high"] = s.target.bits, s.target.low, s.target.high
-        else:
-            parts["target"] = s.target
-        return {**row, **{key: arrays.row(f"{prefix}.{key}", value) for key, value in parts.items()}}
-    if isinstance(s, Conv):
-        pairs = {key: list(getattr(s, key)) for key in _CONV_PAIRS}
-        weight = arrays.row(f"{prefix}.weight", s.weight)
-        rest = {"input_shape": list(s.input_shape), "groups": s.groups, "transposed": s.transposed}
-        return {"kind": "conv", "weight": weight, **pairs, **rest}
-    return {"kind": "direct", "size": s.size}
+    fields = {
+        key: arrays.row(f"{prefix}.{key}", value) if isinstance(value, np.ndarray) else value
+        for key, value in p.synapse.record().items()
+    }
+    return {**row, "synapse": {"kind": p.synapse.kind, **fields}}
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -16,9 +16,10 @@ from neurodeploy.bundle.network_files import ARRAYS, network_to_json, write_arra
 from neurodeploy.bundle.writer import seal
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Conv, Direct, Network
+from neurodeploy.ir.network import Network
 from neurodeploy.ir.network_run import NetworkResult
 from neurodeploy.ir.program import Program
+from neurodeploy.synapses import Conv, Direct
 
 #: Steps of the golden vectors, and the synaptic work (synapses x steps) above which fewer or none are recorded.
 GOLDEN_STEPS, GOLDEN_WORK = 16, 10**8

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import InternalError, UserError
-from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import INPUT, Direct, Network, Population, Projection
+from neurodeploy.ir.fixedpoint import Ints, signed_max
+from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.neurons import (
     atrlif,
     cuba,
@@ -52,8 +52,8 @@ from neurodeploy.neurons.model import EXACT_END, NeuronModel, Param, StateVar, V
 
 _FILES = (
     lif, lif_reset, lif_refractory, lif_subtract, ternary_lif, atrlif, cuba, li, threshold, rf, rf_iz, rf_zero,
-    sigma, delta, sigma_delta, sigma_delta_corrected, graded_affine, graded_vec, graded_relu, product, norm_vec, inv_sqrt, norm, rsqrt,
-    spiker, s4d,
+    sigma, delta, sigma_delta, sigma_delta_corrected, graded_affine, graded_vec, graded_relu, product, norm_vec, inv_sqrt,
+    norm, rsqrt, spiker, s4d,
 )  # fmt: skip
 
 #: All models by name; "input" is none of them.
@@ -62,7 +62,7 @@ MODELS: Mapping[str, NeuronModel] = MappingProxyType({file.MODEL.name: file.MODE
 
 #: Parameters of a population that is fed from outside.
 INPUT_PARAMS: Mapping[str, Param] = MappingProxyType(
-    {"bits": Param(1, 32, "width of a payload, sign included", 32, per_neuron=False)}
+    {"bits": Param(2, 32, "width of a payload, sign included: symmetric below 32", 32, per_neuron=False)}
 )
 
 #: Models whose update costs as much as the chip's own integrate-and-fire neuron: leaky integration and a comparison.
@@ -117,8 +117,8 @@ def largest_payload(population: Population) -> int:
     if population.model != INPUT and not get_model(population.model).graded:
         return 1
     params = prepared_params(population)
-    name = "bits" if population.model == INPUT else "out_bits"
-    return 2 ** (int(params[name].item()) - 1) if name in params else 2**31
+    bits = params.get("bits" if population.model == INPUT else "out_bits")
+    return 2**31 if bits is None or bits == 32 else signed_max(int(bits.item()))
 
 
 def check_population(population: Population) -> None:
@@ -153,20 +153,11 @@ def check_network(network: Network) -> None:
         if is_exact(network, p):
             if p.latency:
                 raise InternalError("ND9040", p.name, "leads into an exact port and is not instant")
-            end = (p.target, p.target_port)
-            sums[end] = sums.get(end, 0) + largest_contribution(network, p)
-            if sums[end] >= EXACT_END:
-                raise InternalError("ND9041", p.name, f"can bring the sum at an exact port to {sums[end]}")
-
-
-def largest_contribution(network: Network, p: Projection) -> int:
-    """A bound of what an instant projection adds at a port without wraps; from the largest weight alone."""
-    payload = largest_payload(network.populations[p.source])
-    if isinstance(p.synapse, Direct):
-        return payload
-    weight = max(int(p.synapse.weight.max(initial=0)), -int(p.synapse.weight.min(initial=0)))
-    exponent = max(p.weight_exp, 0) + (0 if p.axon_exp is None else int(p.axon_exp.max(initial=0)))
-    return p.synapse.columns * weight * (payload if p.graded else 1) << exponent
+            at = (p.target, p.target_port)
+            payload = largest_payload(network.populations[p.source])
+            sums[at] = sums.get(at, 0) + (p.largest_sum(payload) << max(p.weight_exp, 0))
+            if sums[at] >= EXACT_END:
+                raise InternalError("ND9041", p.name, f"can bring the sum at an exact port to {sums[at]}")
 
 
 def prepared_params(population: Population) -> Values:

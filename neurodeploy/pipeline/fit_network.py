@@ -14,7 +14,6 @@ Row = dict[str, Any]
 
 def fit_network(network: Network, asked: Asked) -> dict[str, Any]:
     """Rows as for a language model, from real maps without a search for good places. No price: it needs the input."""
-    from neurodeploy.synapses.structure import synapse_count
 
     rows = [
         _row(network, s, asked, bits, memory) for memory in asked.memory for bits in asked.bits for s in asked.systems
@@ -28,7 +27,7 @@ def fit_network(network: Network, asked: Asked) -> dict[str, Any]:
         "answer": _answer(network, own, best, asked),
         "name": network.name,
         "neurons": network.neurons,
-        "synapses": sum(synapse_count(p.synapse) for p in network.projections),
+        "synapses": sum(p.synapse.count() for p in network.projections),
         "rows": rows,
         "notes": [
             "energy and time depend on the input: convert the network, then `neurodeploy energy X.nd --input FILE`"

@@ -109,14 +109,11 @@ def float_model(bundle: Bundle, source: str | Path | None = None) -> Executor:
 def load_mapping(bundle: Bundle) -> tuple[Mapping, SystemSpec, list[str]]:
     """The bundle's mapping, its system, and what the verifier has against it: nothing, unless the file was changed."""
     from partitioner.json_form import mapping_from_json
-    from partitioner.network_verify import verify_network
     from partitioner.verify import verify
     from targets.systems import get_system
 
     mapping = mapping_from_json(bundle.read_mapping())
     system = get_system(mapping.system)
-    if bundle.program.network is not None:
-        return mapping, system, verify_network(mapping, bundle.program.network, system)
     return mapping, system, verify(mapping, bundle.program, system)
 
 

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.ir.network import Conv, Projection
+from neurodeploy.ir.network import Projection
 from neurodeploy.ops.host.threads import split
+from neurodeploy.synapses import Conv
 from simulators.fast.costs import slowdown
 from simulators.fast.kernels import conv, products
 from simulators.fast.products import exact_product, passes, possible

@@ -11,7 +11,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.synapses.structure import largest_sum
 from neurodeploy.ir.network import Projection
 from simulators.fast.traffic import Traffic
 from simulators.fast.wiring import PRODUCT_EVENTS, PRODUCT_FRAMES, Multiplied, Wiring
@@ -35,7 +34,9 @@ class Link:
     ) -> None:
         samples, self.depth, rows = (int(n) for n in pending.shape)
         self.projection, self.wiring, self.path = projection, wiring, path
-        self._raised = None if projection.axon_exp is None else Traffic(samples, steps, projection.synapse.columns, False, 0)
+        self._raised = (
+            None if projection.axon_exp is None else Traffic(samples, steps, projection.synapse.columns, False, 0)
+        )
         self.pending = np.zeros((samples, steps + self.depth, rows), np.int32)
         self.pending[:, : self.depth] = pending
         self.lost = 0
@@ -99,7 +100,7 @@ class Link:
         if self._row_sum is None:
             projection = self.wiring.projection
             small = projection.synapse.weight.size <= SCANNED  # type: ignore[union-attr]
-            self._row_sum = largest_sum(projection, 1) if small else INT64_END
+            self._row_sum = projection.largest_sum(1) if small else INT64_END
         return min(bound, top * self._row_sum)
 
     def _shifted(self, bound: int) -> int:

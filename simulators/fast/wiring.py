@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.ir.network import Dense, Projection, Sparse
+from neurodeploy.ir.network import Projection
 from neurodeploy.ir.packed import NARROW_ROWS, PackedTargets
 from neurodeploy.ops.host.threads import most_parts, split
+from neurodeploy.synapses import Dense, Sparse
 from simulators.fast.costs import slowdown
 from simulators.fast.kernels import dense, products, sparse
 from simulators.fast.kernels.targets import Targets

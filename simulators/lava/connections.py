@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import UserError
-from neurodeploy.ir.network import Conv, Dense, Projection, Sparse
+from neurodeploy.ir.network import Projection
+from neurodeploy.synapses import Conv, Dense, Sparse
 from neurodeploy.synapses.build import to_lava_kernel
-from neurodeploy.synapses.structure import delays, to_coo
 from neurodeploy.synapses.weights import WEIGHT_BITS, lava_weights
 
 #: Lava's ProcessModel for ``select_tag="fixed_pt"``, by process.
@@ -90,8 +90,8 @@ def connection(p: Projection) -> Connection:
         module = "sparse"
     if delayed:
         arguments["max_delay"] = p.depth - 1
-        coo = to_coo(p.synapse)
-        slots = delays(p, coo)
+        coo = p.synapse.coo()
+        slots = p.delays_of(coo)
         if isinstance(s, Dense):
             matrix = np.zeros((s.rows, s.columns), np.int64)
             matrix[coo.row, coo.column] = slots
@@ -141,7 +141,7 @@ def _check_format(p: Projection) -> None:
 
 def _matrix(p: Projection, slots: NDArray[np.int64] | None) -> SparseMatrix:
     """The weights of a `Sparse`, or its delays, by row."""
-    coo = to_coo(p.synapse)
+    coo = p.synapse.coo()
     order = np.lexsort((coo.column, coo.row))
     data = coo.weight.astype(np.int32) if slots is None else slots
     counts = np.bincount(coo.row, minlength=p.synapse.rows)
@@ -151,7 +151,7 @@ def _matrix(p: Projection, slots: NDArray[np.int64] | None) -> SparseMatrix:
 
 
 def _own(p: Projection, reason: str) -> Connection:
-    coo = to_coo(p.synapse)
+    coo = p.synapse.coo()
     arguments = {
         "kind": "synapse",
         "inputs": {"s_in": [p.synapse.columns]},
@@ -166,6 +166,6 @@ def _own(p: Projection, reason: str) -> Connection:
         "target": coo.row,
         "source": coo.column,
         "weight": coo.weight,
-        "delay": delays(p, coo),
+        "delay": p.delays_of(coo),
     }
     return Connection("own", arguments, "pending", "OwnSynapse", reason)

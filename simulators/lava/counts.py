@@ -12,9 +12,10 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.ir.network import INPUT, Conv, Direct, Network, Population, Projection
+from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.ir.network_run import NetworkActivity, NetworkState
 from neurodeploy.neurons.registry import get_model, prepared_params
+from neurodeploy.synapses import Conv, Direct
 from simulators.network_reference import reference_sums, shift, wrap, wrapped_sums
 
 #: Population -> port -> (samples, steps, size) int64.

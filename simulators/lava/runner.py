@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Direct, Network
+from neurodeploy.ir.network import Network
 from neurodeploy.ir.network_run import NetworkResult, NetworkState, Probe
 from neurodeploy.neurons.registry import output_ports
+from neurodeploy.synapses import Direct
 from simulators.checks import Task, prepare
 from simulators.lava.counts import activity
 from simulators.lava.discovery import LavaInstallation, require_lava

@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import INPUT, Conv, Direct, Network, Population, Projection
+from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.ir.network_run import NetworkState, Probe
 from neurodeploy.neurons.registry import get_model, initial_state, output_ports, prepared_params
+from neurodeploy.synapses import Conv, Direct
 from simulators.lava.connections import SparseMatrix, connection
 from simulators.lava.models import LAVA
 

@@ -19,8 +19,8 @@ from neurodeploy.accounting.network_work import (
 )
 from neurodeploy.accounting.routes import chip_route, hops, router
 from neurodeploy.errors import DoesNotFit, InternalError, UserError
-from neurodeploy.ir.network import Direct
 from neurodeploy.ir.network_run import NetworkActivity
+from neurodeploy.synapses import Direct
 from partitioner.network_mapper import map_network
 from partitioner.options import Options
 from simulators.network_partitioned import PartitionedNetworkRunner

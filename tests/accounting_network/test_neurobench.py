@@ -7,10 +7,10 @@ import pytest
 
 from neurodeploy.accounting.neurobench import footprint, metrics, network_proxies, nonzero_fan_out
 from neurodeploy.errors import UserError
-from neurodeploy.ir.network import INPUT, Conv, Dense, Direct, Population, Sparse
+from neurodeploy.ir.network import INPUT, Population
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.neurons.registry import MODELS
-from neurodeploy.synapses.structure import to_coo
+from neurodeploy.synapses import Conv, Dense, Direct, Sparse
 from simulators.network_reference import ReferenceNetworkRunner
 from tests.networks.random_networks import random_network
 from tests.partitioner_network.helpers import join, lif, network, source
@@ -23,7 +23,7 @@ def test_nonzero_fan_out_of_random_synapses(monkeypatch: pytest.MonkeyPatch) -> 
         for p in random_network(seed)[0].projections:
             if isinstance(p.synapse, Direct):
                 continue
-            coo = to_coo(p.synapse)
+            coo = p.synapse.coo()
             wanted = np.bincount(coo.column[coo.weight != 0], minlength=p.synapse.columns)
             assert np.array_equal(nonzero_fan_out(p), wanted), (seed, p.name)
             kinds.add((type(p.synapse), isinstance(p.synapse, Conv) and p.synapse.transposed))
@@ -39,7 +39,7 @@ def test_operations_one_by_one() -> None:
         for p in net.projections:
             if isinstance(p.synapse, Direct):
                 continue
-            coo = to_coo(p.synapse)
+            coo = p.synapse.coo()
             fired = activity.fired[p.source][p.source_port]
             effective = int(fired[coo.column[coo.weight != 0]].sum())
             origin = net.populations[p.source].model

@@ -11,8 +11,9 @@ import pytest
 
 from neurodeploy.frontends.lavadl import read_net, write_net
 from neurodeploy.frontends.lavadl.writer import reading_options
-from neurodeploy.ir.network import Network, Sparse
+from neurodeploy.ir.network import Network
 from neurodeploy.ir.network_run import NetworkRunner, Probe
+from neurodeploy.synapses import Sparse
 from simulators.fast.runner import FastRunner
 from simulators.network_reference import ReferenceNetworkRunner
 

@@ -16,7 +16,8 @@ from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.hollow import hollow_island, hollow_program
 from neurodeploy.ir.mapping import Assignment, Mapping, Reason, Shard
-from neurodeploy.ir.network import INPUT, Conv, Dense, Network, Population, Projection
+from neurodeploy.ir.network import INPUT, Network, Population, Projection
+from neurodeploy.synapses import Conv, Dense
 from partitioner.judge import network_metrics, program_metrics
 from partitioner.mapper import map_program
 from partitioner.metrics import places_of, traffic_metrics

@@ -31,22 +31,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.ir.network import (
-    INPUT,
-    Conv,
-    Dense,
-    Direct,
-    Network,
-    Population,
-    Projection,
-    Sparse,
-    Synapse,
-)
+from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.ir.network_run import Probe
 from neurodeploy.ir.packed import pack
+from neurodeploy.ir.synapse import Synapse
 from neurodeploy.neurons.model import EXACT_END
-from neurodeploy.neurons.registry import MODELS, input_ports, largest_contribution, output_ports
-from neurodeploy.synapses import build
+from neurodeploy.neurons.registry import MODELS, input_ports, largest_payload, output_ports
+from neurodeploy.synapses import Conv, Dense, Direct, Sparse, build
 from neurodeploy.synapses.weights import lava_weights
 
 Rng = np.random.Generator
@@ -255,9 +246,8 @@ class _Maker:
         drawn = self.rng.integers(0, 16, p.synapse.columns) if self.chance(0.5) else 8
         exponents = np.where(self.rng.random(p.synapse.columns) < 0.3, drawn, 0).astype(np.uint8)
         wide = p if self.chance(0.6) else replace(p, axon_exp=exponents)
-        network = Network("", self.populations, (), ())
         for q in (wide, p, replace(p, graded=False, weight_exp=min(p.weight_exp, 0))):
-            bound = largest_contribution(network, q)
+            bound = q.largest_sum(largest_payload(self.populations[q.source])) << max(q.weight_exp, 0)
             if not exact and bound < 2**76:
                 return q
             if exact and self.sums.get(p.target, 0) + bound < EXACT_END:

@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from neurodeploy.errors import UserError
-from neurodeploy.ir.network import INPUT, Conv, Dense, Network, Population, Projection, Sparse, Synapse
-from neurodeploy.synapses import build
+from neurodeploy.ir.network import INPUT, Network, Population, Projection
+from neurodeploy.ir.synapse import Synapse
+from neurodeploy.synapses import Conv, Dense, Sparse, build
 from simulators.fast import links
 from simulators.fast import wiring as wirings
 from simulators.fast.conv import pack

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from neurodeploy.ir.mapping import Shard
-from neurodeploy.ir.network import Direct, Sparse
+from neurodeploy.synapses import Direct, Sparse
 from partitioner.network_mapper import map_network
-from partitioner.network_verify import verify_network
 from partitioner.options import Options
 from partitioner.usage import core_demands, core_usage, shard_demands
+from partitioner.verify import verify
 from tests.partitioner_network.helpers import conv, dense, join, lif, network, source, tiny
 
 NEURON = 6 + 4
@@ -73,7 +73,7 @@ def test_blocks_of_pixels_touch_fewer_pixels_than_bands() -> None:
     assert mapping.orders["p"][:16].tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23]
     assert sorted(shard.rows for shard in mapping.shards) == [(0, 16), (16, 32), (32, 48), (48, 64)]
     assert set(core_demands(mapping, net, system).values()) == {(16, 9 * 3 * 8, 16, 16, 16 * NEURON + 8 * 32)}
-    assert verify_network(mapping, net, system) == []
+    assert verify(mapping, net, system) == []
 
 
 def test_an_out_axon_for_each_destination() -> None:

@@ -252,8 +252,9 @@ def test_stateless_networks_resume(tmp_path: Path) -> None:
     """A state without a single variable: its samples cannot be counted, and it goes on all the same."""
     from neurodeploy.bundle.network_writer import write_network_bundle
     from neurodeploy.ir.graph import ModelInfo
-    from neurodeploy.ir.network import Direct, Network, Population, Projection
+    from neurodeploy.ir.network import Network, Population, Projection
     from neurodeploy.ir.program import Program
+    from neurodeploy.synapses import Direct
 
     populations = {
         "input": Population("input", (2,), "input"),

@@ -108,7 +108,8 @@ def test_every_option_has_an_effect(
 def test_spike_exponent_of_sigma_delta(tmp_path: Path) -> None:
     """An option that only networks of sigma-delta neurons have a use for."""
     from neurodeploy.frontends.lavadl.writer import write_net
-    from neurodeploy.ir.network import Dense, Network, Population, Projection
+    from neurodeploy.ir.network import Network, Population, Projection
+    from neurodeploy.synapses import Dense
 
     populations = {
         "input": Population("input", (2,), "input"),

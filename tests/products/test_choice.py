@@ -17,7 +17,8 @@ import torch  # noqa: F401  (all products can be tried)
 from neurodeploy import instructions
 from neurodeploy.cli import main
 from neurodeploy.errors import UserError
-from neurodeploy.ir.network import Dense, Projection
+from neurodeploy.ir.network import Projection
+from neurodeploy.synapses import Dense
 from simulators.fast import costs as fast_costs
 from simulators.fast import wiring as fast_wiring
 from simulators.fast.runner import FastRunner

@@ -42,9 +42,9 @@ from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.float_linear import resting
 from neurodeploy.ir.float_network import FloatNetwork, FloatNode, Floats, Loss, Note, chip_order, chip_shape
-from neurodeploy.ir.network import INPUT, Direct, Network, Population, Projection
+from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.neurons.registry import check_network
-from neurodeploy.synapses import build
+from neurodeploy.synapses import Direct, build
 from neurodeploy.synapses.weights import lava_weights
 
 #: The scale that both conversions of the Lava way amount to: W * 256 and thr * 131071 / 512.

@@ -27,8 +27,8 @@ from neurodeploy.conversion.spiking.scales import (
 from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.float_network import FloatNode, Floats, Note, chip_order, chip_shape
-from neurodeploy.ir.network import DELAY_MAX, Conv, Dense, Population, Projection, Sparse
-from neurodeploy.synapses import build
+from neurodeploy.ir.network import DELAY_MAX, Population, Projection
+from neurodeploy.synapses import Conv, Dense, Sparse, build
 
 #: From this share of its entries on a matrix is kept whole: a sparse synapse takes three bytes, a dense one.
 DENSE_SHARE = 1 / 3

@@ -30,9 +30,9 @@ from neurodeploy.ir.float_network import (
     chip_order,
     topological,
 )
-from neurodeploy.ir.network import INPUT, Conv, Direct, Network, Population, Projection
+from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.neurons.registry import prepared_params
-from neurodeploy.synapses.structure import delays, to_coo
+from neurodeploy.synapses import Conv, Direct
 
 ALIGN = 64
 #: Entries of a matrix that is written out for synapses that are no convolution: half a gigabyte.
@@ -201,8 +201,8 @@ class _Export:
         if target.size * source.size > MAX_MATRIX:
             problem = f"has {target.size} x {source.size} synapses that are no convolution"
             raise UserError("ND1250", p.name, problem, FIX)
-        coo = to_coo(synapse)
-        row, column, lag = chip_order(target.shape)[coo.row], chip_order(source.shape)[coo.column], delays(p, coo)
+        coo = synapse.coo()
+        row, column, lag = chip_order(target.shape)[coo.row], chip_order(source.shape)[coo.column], p.delays_of(coo)
         parts: list[tuple[FloatNode, int]] = []
         for number, steps in enumerate(np.unique(lag) if lag.size else [0]):
             matrix = np.zeros((target.size, source.size))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Conv, Dense, Direct, Network, Population, Projection, Sparse
+from neurodeploy.ir.network import Network, Population, Projection
 from neurodeploy.neurons.registry import prepared_params
-from neurodeploy.synapses.structure import to_coo
+from neurodeploy.synapses import Conv, Dense, Direct, Sparse
 
 
 def difference(one: Network, other: Network) -> tuple[str, str] | None:
@@ -67,7 +67,7 @@ def _delays(p: Projection) -> Ints:
         return np.zeros(1, np.int64)
     delay: Ints = p.delay.astype(np.int64)
     if p.delay_by == "axon" and isinstance(s, Sparse):
-        delay = delay[to_coo(s).column]
+        delay = delay[s.coo().column]
     return delay
 
 

@@ -14,9 +14,9 @@ import numpy as np
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.lavadl.neurons import SDNN_BITS, through_period
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Conv, Dense, Population, Projection, Sparse
+from neurodeploy.ir.network import Population, Projection
 from neurodeploy.neurons.registry import prepared_params
-from neurodeploy.synapses.structure import to_coo
+from neurodeploy.synapses import Conv, Dense, Sparse
 
 #: Fields of a layer: paths to integers, arrays, flags and texts.
 Fields = dict[str, Any]
@@ -133,7 +133,7 @@ def matrix(p: Projection, source: tuple[int, ...]) -> tuple[Ints, Ints | None]:
         full = whole_weights(p, s.weight)
         delay = delay if p.delay is None else delay + p.delay
     elif isinstance(s, Sparse):
-        coo = to_coo(s)
+        coo = s.coo()
         full[coo.row, coo.column] = whole_weights(p, coo.weight)
         if p.delay is not None:
             delay[coo.row, coo.column] = p.delay if p.delay_by == "synapse" else p.delay[coo.column]

@@ -19,8 +19,9 @@ from neurodeploy.frontends.lavadl.flow import EXTERNAL, Flow, Wire, delay_of, de
 from neurodeploy.frontends.lavadl.neurons import Neuron
 from neurodeploy.frontends.lavadl.weights import Stored, stored
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import INPUT, Direct, Population, Projection, Synapse
-from neurodeploy.synapses import build
+from neurodeploy.ir.network import INPUT, Population, Projection
+from neurodeploy.ir.synapse import Synapse
+from neurodeploy.synapses import Direct, build
 
 #: Message bits of a sum that an `average` layer sends.
 SUM_BITS = 24

@@ -16,9 +16,10 @@ from neurodeploy.frontends.lavadl.compare import difference
 from neurodeploy.frontends.lavadl.encode import Fields, kernel, matrix, neuron_fields, refuse, whole_weights
 from neurodeploy.frontends.lavadl.fields import INT32_MAX
 from neurodeploy.frontends.lavadl.reader import DT, FORMAT, INPUT_NAME, NAME, TRANSFORM, read_net
-from neurodeploy.ir.network import Conv, Direct, Network, Population, Projection, Sparse
+from neurodeploy.ir.network import Network, Population, Projection
 from neurodeploy.neurons.registry import check_network
 from neurodeploy.storage.temporary import written_aside
+from neurodeploy.synapses import Conv, Direct, Sparse
 
 
 def write_net(network: Network, path: Path | str) -> None:

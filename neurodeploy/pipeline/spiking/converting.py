@@ -17,7 +17,6 @@ from neurodeploy.ir.program import Program
 from neurodeploy.neurons.registry import beyond_chip
 from neurodeploy.pipeline.session import Progress
 from neurodeploy.pipeline.spiking.reading import NetOptions, NirOptions, Read, read_net_file, read_nir_file
-from neurodeploy.synapses.structure import synapse_count
 
 SUFFIXES = (".nir", ".net")
 
@@ -141,7 +140,7 @@ def _write(path: Path, out: Path, read: Read) -> None:
 
 def synapses(network: Network) -> int:
     """All connections, those of shared kernels counted one by one."""
-    return sum(synapse_count(p.synapse) for p in network.projections)
+    return sum(p.synapse.count() for p in network.projections)
 
 
 def _kept(options: Mapping[str, object], out: str | Path) -> tuple[str, ...]:

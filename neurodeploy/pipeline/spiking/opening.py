@@ -15,11 +15,11 @@ from neurodeploy.bundle import Bundle, open_bundle
 from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping as Mapped
-from neurodeploy.ir.network import Direct, Network, Population
+from neurodeploy.ir.network import Network, Population
 from neurodeploy.ir.network_run import NetworkRunner, Probe
 from neurodeploy.neurons.registry import get_model
 from neurodeploy.pipeline.session import PARTITIONED, read_mapping
-from neurodeploy.synapses.structure import synapse_count
+from neurodeploy.synapses import Direct
 
 if TYPE_CHECKING:
     from neurodeploy.frontends.streams import Stream
@@ -73,7 +73,7 @@ def runner_for(name: str, bundle: Bundle, network: Network, steps: int, samples:
         return mapped_runner(read_mapping(bundle)[0])
     if name == "fast" and "simulators.fast.runner" not in sys.modules:
         items = sum(p.size for p in network.populations.values())
-        items += sum(synapse_count(p.synapse) for p in network.projections)
+        items += sum(p.synapse.count() for p in network.projections)
         parts = len(network.populations) + len(network.projections)
         if steps * (parts * PART_S + samples * items * ITEM_S) < LOAD_S:
             name = "reference"

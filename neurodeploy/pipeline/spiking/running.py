@@ -14,7 +14,7 @@ from neurodeploy.bundle.files import check_place
 from neurodeploy.errors import BundleError, Interrupted, UserError
 from neurodeploy.frontends.streams import Stream
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import INPUT, Direct, Network, Population
+from neurodeploy.ir.network import INPUT, Network, Population
 from neurodeploy.ir.network_run import NetworkActivity, NetworkResult, NetworkRunner, NetworkState, Probe
 from neurodeploy.neurons.registry import get_model
 from neurodeploy.pipeline.kept import interrupted, kept_folder
@@ -27,7 +27,7 @@ from neurodeploy.pipeline.spiking.opening import (
     stream_of,
 )
 from neurodeploy.storage.stage_files import digest
-from neurodeploy.synapses.structure import fan_out
+from neurodeploy.synapses import Direct
 from neurodeploy.version import __version__
 
 T = TypeVar("T")
@@ -252,7 +252,7 @@ def projection_counts(network: Network, activity: NetworkActivity) -> dict[str, 
             "source": p.source,
             "target": p.target,
             "events": int(fired.sum()),
-            "synops": 0 if direct else int(fired @ fan_out(p.synapse, (0, p.synapse.rows))),
+            "synops": 0 if direct else int(fired @ p.synapse.fan_out((0, p.synapse.rows))),
             "wrapped": activity.wrapped.get(p.name, 0),
         }
     return table

@@ -9,7 +9,6 @@ from neurodeploy.conversion.spiking.report import QuantizationReport
 from neurodeploy.conversion.spiking.starts import LATE
 from neurodeploy.ir.float_network import FloatNetwork, Loss
 from neurodeploy.ir.network import Network
-from neurodeploy.synapses.structure import synapse_count
 
 #: Steps of silence, and synapses and neurons times steps that are a matter of seconds.
 STEPS, MOST = 100, 1 << 26
@@ -21,7 +20,7 @@ def out_of_phase(real: FloatNetwork, network: Network, report: QuantizationRepor
     from simulators.network_reference import ReferenceNetworkRunner
 
     late = [note for note in report.notes if isinstance(note, Loss) and note.found.startswith(LATE)]
-    size = network.neurons + sum(synapse_count(p.synapse) for p in network.projections)
+    size = network.neurons + sum(p.synapse.count() for p in network.projections)
     if not late or size * STEPS > MOST:
         return []
     steps = STEPS + report.latency

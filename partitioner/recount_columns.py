@@ -1,6 +1,6 @@
-"""What `network_verify` needs of a projection whose neurons may lie on cores in another order: convolutions, the orders.
+"""What `recount` needs of a projection whose neurons may lie on cores in another order: convolutions, the orders.
 
-Independent of `neurodeploy.ir.arrange` and `neurodeploy.synapses.tiles`, which the mapper uses: a convolution is followed
+Independent of `neurodeploy.ir.arrange` and `Synapse.touches`, which the mapper uses: a convolution is followed
 through masks of pixels, tap by tap, and runs of neurons are found by their ends.
 """
 
@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.mapping import Mapping, Shard
-from neurodeploy.ir.network import INPUT, Conv, Direct, Network, Projection
-from neurodeploy.synapses.structure import fan_out
+from neurodeploy.ir.mapping import Shard
+from neurodeploy.ir.network import Projection
+from neurodeploy.synapses import Conv
 
 
 class Column(NamedTuple):
@@ -26,6 +26,11 @@ class Column(NamedTuple):
     start: int
     rows: Ints | None = None
     columns: Ints | None = None
+
+    def within(self, shard: Shard) -> tuple[int, int]:
+        """The shard's columns that are of this projection, as its own; (n, n) where there are none."""
+        low = max(shard.cols[0] - self.start, 0)
+        return low, max(low, min(shard.cols[1] - self.start, self.projection.synapse.columns))
 
     def targets(self, rows: tuple[int, int]) -> Ints:
         """The neurons at these rows."""
@@ -47,27 +52,6 @@ class Column(NamedTuple):
         return found
 
 
-def order_violations(mapping: Mapping, network: Network) -> list[str]:
-    """An order names a population with neurons on the chip, each of its neurons once, and no direct connection knows it."""
-    found = []
-    for name, order in mapping.orders.items():
-        population = network.populations.get(name)
-        if population is None:
-            found.append(f"orders: {name} is no population")
-        elif population.model == INPUT:
-            found.append(f"{name}: is an input and has an order")
-        elif any(isinstance(p.synapse, Direct) and name in (p.source, p.target) for p in network.projections):
-            found.append(f"{name}: has an order and a direct connection")
-        elif order.dtype != np.int64 or order.shape != (population.size,):
-            found.append(f"{name}: its order is of {order.dtype} {order.shape}, not int64 ({population.size},)")
-        else:
-            inside = (order >= 0) & (order < population.size)
-            seen = np.bincount(order[inside], minlength=population.size)
-            if not inside.all() or (seen != 1).any():
-                found.append(f"{name}: its order does not hold each of its neurons once")
-    return found
-
-
 def entries(column: Column) -> Ints:
     """The entry of each column (columns,), from 0 on: one for the channels of a pixel of a convolution without delays, where
     they follow one another; else one for each column."""
@@ -85,7 +69,7 @@ def meets(column: Column, shard: Shard) -> NDArray[np.bool_]:
     s = column.projection.synapse
     if column.rows is not None and isinstance(s, Conv):
         return _touched(s, column.targets(shard.rows))
-    return fan_out(s, shard.rows) > 0
+    return s.fan_out(shard.rows) > 0
 
 
 def kernel_bytes(column: Column, shard: Shard, header: int, weight_bits: int | None) -> int:
@@ -94,8 +78,8 @@ def kernel_bytes(column: Column, shard: Shard, header: int, weight_bits: int | N
     if not isinstance(p.synapse, Conv):
         return 0
     out, kx, ky, each = p.synapse.weight.shape
-    low, high = max(shard.cols[0] - column.start, 0), min(shard.cols[1] - column.start, p.synapse.columns)
-    if low >= high:
+    low, high = column.within(shard)
+    if low == high:
         return 0
     inputs = np.unique(column.sources(low, high) % p.synapse.input_shape[2])
     outputs = np.unique(column.targets(shard.rows) % out)
