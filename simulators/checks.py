@@ -1,4 +1,4 @@
-"""What every `NetworkRunner` does before the first step: check what it was given, and make the state that it starts from.
+"""What every `Runner` does before the first step: check what it was given, and make the state that it starts from.
 
 Inputs and states come from users: what is wrong with them is a `UserError` ND3200..ND3210 that names the population.
 """

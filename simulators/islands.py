@@ -7,6 +7,7 @@ Each token is a sample of one step. Nothing is carried from step to step, so tok
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -20,6 +21,8 @@ from neurodeploy.ir.program import Island
 from neurodeploy.ir.result import IslandActivity
 from neurodeploy.synapses import Dense
 
+#: Inputs by population and a number of steps.
+Run = Callable[[Network, Mapping[str, Ints], int], NetworkResult]
 _networks: WeakKeyDictionary[Island, Network] = WeakKeyDictionary()
 
 
@@ -60,27 +63,16 @@ def check_payload(island: Island, payload: NDArray[np.int16]) -> None:
         raise InternalError("ND9005", island.name, f"a payload exceeds {island.payload_bits} bits")
 
 
-class RunsIslands:
-    """`IslandRunner` by `Runner`."""
-
-    def run_island(
-        self: Runner, island: Island, payload: NDArray[np.int16]
-    ) -> tuple[NDArray[np.int32], IslandActivity]:
-        check_payload(island, payload)
-        if not payload.shape[0]:
-            return np.zeros((0, island.rows), np.int32), IslandActivity.zero(island)
-        result = self.run(network_of(island), {source_of(island): payload[:, None]}, 1)
-        return result.outputs[island.name][:, 0], island_activity(island, result)
-
-
-def island_activity(island: Island, result: NetworkResult) -> IslandActivity:
-    """The counts of a run of `network_of`; nothing is clipped on the way in."""
-    activity = result.activity
-    return IslandActivity(
-        tokens=activity.samples * activity.steps,
-        events=activity.fired[source_of(island)]["s"],
-        messages_out=activity.fired[island.name]["s"],
-        saturated_in=0,
-        saturated_state=activity.saturated.get(island.name, 0),
-        saturated_out=activity.saturated.get(f"{island.name}.s", 0),
-    )
+def run_island(run: Run, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
+    """`IslandRunner.run_island` by a run of `network_of`; nothing is clipped on the way in."""
+    check_payload(island, payload)
+    if not payload.shape[0]:
+        return np.zeros((0, island.rows), np.int32), IslandActivity.zero(island)
+    source, name = source_of(island), island.name
+    result = run(network_of(island), {source: payload[:, None]}, 1)
+    fired, saturated = result.activity.fired, result.activity.saturated
+    activity = IslandActivity(
+        tokens=len(payload), events=fired[source]["s"], messages_out=fired[name]["s"], saturated_in=0,
+        saturated_state=saturated.get(name, 0), saturated_out=saturated.get(f"{name}.s", 0),
+    )  # fmt: skip
+    return result.outputs[name][:, 0], activity

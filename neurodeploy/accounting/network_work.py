@@ -176,7 +176,7 @@ def derive(network: Network, mapping: Mapping, activity: NetworkActivity, system
 
 
 def shard_counts(work: Work) -> dict[Shard, ShardCounts]:
-    """What each shard did, in the terms of `simulators.network_partitioned`: there a partial sum that leaves counts as an
+    """What each shard did, in the terms of `simulators.partitioned`: there a partial sum that leaves counts as an
     update, and one that arrives as an event and an operation."""
     found = {}
     for shard, load in zip(work.shards, work.loads.tolist(), strict=True):

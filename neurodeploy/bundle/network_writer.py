@@ -19,6 +19,7 @@ from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.network_run import NetworkResult
 from neurodeploy.ir.program import Program
+from neurodeploy.neurons.registry import largest_payload
 from neurodeploy.synapses import Conv, Direct
 
 #: Steps of the golden vectors, and the synaptic work (synapses x steps) above which fewer or none are recorded.
@@ -74,7 +75,12 @@ def _golden(path: Path, network: Network, run: Run) -> None:
         for name in network.inputs:
             graded = any(p.graded or isinstance(p.synapse, Direct) for p in network.projections if p.source == name)
             size = network.populations[name].size
-            drawn = rng.integers(-128, 128, (1, steps, size)) if graded else np.ones((1, steps, size), np.int64)
+            end = min(largest_payload(network.populations[name]), 128)
+            drawn = (
+                rng.integers(-end, min(end + 1, 128), (1, steps, size))
+                if graded
+                else np.ones((1, steps, size), np.int64)
+            )
             inputs[name] = (drawn * (rng.random((1, steps, size)) < 0.1)).astype(np.int32)
         found = run(network, inputs, steps)
         for kind, table in (("inputs", inputs), ("outputs", found.outputs)):

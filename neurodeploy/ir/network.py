@@ -20,7 +20,7 @@ A contribution c is one sum for each delay slot k, of the synapses with that del
 
 `shift` is ``acc << exp`` for exp > 0 and the flooring ``acc >> -exp`` otherwise, after the whole sum of one delay slot, as
 in Lava's `Dense`, `Sparse` and `DelayDense` (lava 0.10 ``proc/dense/models.py``). How numbers wrap belongs to the port that
-they reach (`neurons.model.Port`): a port of Lava's kind wraps every `wrap` above to 32 bits, but the contribution of a `Conv`
+they reach (`neurons.model.Port`): a port of Lava's kind wraps each `wrap` above to 32 bits, but the contribution of a `Conv`
 to 24 (``proc/conv/utils.py: signed_clamp``); an *exact* port has no wrap at all: its sum is proven to fit before anything
 runs, and only instant projections lead there.
 
@@ -230,10 +230,11 @@ class Network:
 
 def _check_synapse(p: Projection, need: Callable[[bool, str, str], None]) -> None:
     s = p.synapse
-    need(p.latency == 1 or p.delay is None, p.name, "is direct or instant and has a delay")
     if s.wire:
-        need(p.weight_exp == 0 and p.axon_exp is None, p.name, "is direct and has an exponent")
+        plain = p.delay is None and p.weight_exp == 0 and p.axon_exp is None
+        need(plain, p.name, "is direct and has a delay or an exponent")
         return
+    need(not p.instant or p.delay is None, p.name, "is instant and has a delay")
     need(s.weight.dtype in WEIGHT_TYPES, p.name, f"has weights of type {s.weight.dtype}")
     problem = s.problem()
     need(not problem, p.name, problem)

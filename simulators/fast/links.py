@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from neurodeploy.ir.network import Projection
 from simulators.fast.traffic import Traffic
 from simulators.fast.wiring import PRODUCT_EVENTS, PRODUCT_FRAMES, Multiplied, Wiring
-from simulators.network_reference import Machine, contribution, raised, reference_sums, shift, wrap
+from simulators.reference import Machine, contribution, raised, reference_sums, shift, wrap
 
 INT32_END, INT64_END = 2**31, 2**63
 MACHINE = Machine()

@@ -138,7 +138,7 @@ class Leaky(Neurons):
         wrapped, saturated = self.lost.sum(axis=0)
         return int(wrapped), int(saturated), 0
 
-    def _width(self, port: Port, start: int, stop: int) -> tuple[NDArray[Any], ...]:
+    def _width(self, port: Port | ExactPort, start: int, stop: int) -> tuple[NDArray[Any], ...]:
         """Parameters of the width that this block needs, after bringing the states to it."""
         largest = port.largest
         if largest > NARROW_INPUT:

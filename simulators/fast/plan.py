@@ -36,7 +36,7 @@ class Part(NamedTuple):
 
 
 class Plan:
-    """What the runs of a network share: its parts, its lanes, and synapses in the layout of the kernels, made when asked for."""
+    """What the runs of a network share: parts, lanes, and synapses in the layout of the kernels, made when asked for."""
 
     def __init__(self, network: Network, room: Room) -> None:
         self.parts = parts(network)

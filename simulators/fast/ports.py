@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from neurodeploy.neurons.model import EXACT_END
 from simulators.fast.links import INT32_END, ExactLink, Link
 from simulators.fast.traffic import Traffic
 
@@ -53,7 +54,7 @@ class Port:
 class ExactPort:
     """As `Port` without any wrap: `arrived` int64."""
 
-    lost = 0
+    lost, largest = 0, EXACT_END
 
     def __init__(self, links: Sequence[ExactLink], direct: Sequence[Traffic], shape: tuple[int, int, int]) -> None:
         self.links, self.direct = links, direct

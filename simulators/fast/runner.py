@@ -1,4 +1,4 @@
-"""`FastRunner`: the bits, states, probes and counts of `ReferenceNetworkRunner`, by compiled events and exact
+"""`FastRunner`: the bits, states, probes and counts of `ReferenceRunner`, by compiled events and exact
 products.
 
 Populations run many steps before the next one does, wherever no cycle forbids it (`simulators.fast.plan`); events or a
@@ -39,7 +39,7 @@ LARGE_VALUES = 1 << 15
 
 
 class FastRunner:
-    """`NetworkRunner` and `IslandRunner`.
+    """`Runner` and `IslandRunner`.
 
     path : "auto" chooses for each projection and block; "events" takes every event by itself; "gemm" takes a product
     wherever one exists (not for `Sparse`, nor for delays of single synapses). steps : of a block, None by size.
@@ -64,7 +64,7 @@ class FastRunner:
         state: NetworkState | None = None,
         probes: Sequence[Probe] = (),
     ) -> NetworkResult:
-        """Advance by `steps`; see `NetworkRunner.run`."""
+        """Advance by `steps`; see `Runner.run`."""
         task = prepare(network, inputs, steps, state, probes)
         if network not in self._plans:
             self._plans[network] = Plan(network, self._room)
@@ -176,7 +176,7 @@ class _Run:
         self.payloads.clear()
         for name in list(self.links):
             link = self.links.pop(name)
-            if link.projection.latency:
+            if isinstance(link, Link) and link.projection.latency:
                 state.pending[name] = link.left()
         for name in list(self.traffic):
             activity.fired[name] = {port: t.fired.astype(np.int64) for port, t in self.traffic.pop(name).items()}

@@ -1,6 +1,6 @@
 """The synapses of `neurodeploy.ir.network` once more, in Python's own unbounded integers and plain loops.
 
-Nothing is shared with `simulators.network_reference` but the neuron models, whose steps have tests of their own: what is
+Nothing is shared with `simulators.reference` but the neuron models, whose steps have tests of their own: what is
 pending is kept by the step in which it is due, not in slots that move; sums are Python integers, so a count of values that
 wrapped cannot itself be wrong by a wrap.
 """

@@ -17,7 +17,7 @@ from partitioner.network_mapper import map_network
 from partitioner.network_nets import nets_of_tiles
 from partitioner.network_traffic import network_traffic
 from partitioner.options import Options
-from simulators.network_reference import ReferenceNetworkRunner
+from simulators.reference import ReferenceRunner
 from targets.systems import get_system
 from tests.networks.random_networks import random_network
 from tests.partitioner_network.helpers import dense, join, lif, network, shrunken, source, tiny
@@ -54,7 +54,7 @@ def test_the_messages_of_a_run_are_those_of_the_account() -> None:
             mapping = map_network(net, system, Options(weight_bits=8, seed=seed))
         except DoesNotFit:
             continue
-        activity = ReferenceNetworkRunner().run(net, inputs, steps).activity
+        activity = ReferenceRunner().run(net, inputs, steps).activity
         _, nets, _ = network_traffic_of(mapping, net, activity.fired, steps * activity.samples)
         work = derive(net, mapping, activity, system)
         total = sum(counts.deliveries for counts in work.populations.values())

@@ -13,7 +13,7 @@ from neurodeploy.bundle.network_writer import GOLDEN_STEPS, SOURCE_NIR
 from neurodeploy.errors import BundleError
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network
-from neurodeploy.ir.network_run import NetworkRunner
+from neurodeploy.ir.network_run import Runner
 from neurodeploy.pipeline.session import PARTITIONED, Progress, extent, load_mapping
 from neurodeploy.pipeline.spiking.evaluating import has_float
 from neurodeploy.pipeline.spiking.opening import get_network_runner, mapped_runner, open_network
@@ -39,9 +39,9 @@ def verify_network_bundle(bundle: str | Path, *, progress: Progress | None = Non
     violations: list[str] = []
     done: dict[str, Any] | None = None
     if opened.is_mapped:
-        mapping, _, violations = load_mapping(opened)
+        mapping, system, violations = load_mapping(opened)
         if steps and not violations:
-            vectors[PARTITIONED] = _compare(opened, mapped_runner(mapping), golden, steps)
+            vectors[PARTITIONED] = _compare(opened, mapped_runner(mapping, system), golden, steps)
             done = extent(mapping)
     return {
         "bundle": str(bundle),
@@ -77,7 +77,7 @@ def _golden(opened: Bundle, network: Network) -> tuple[dict[str, dict[str, Ints]
     return found, steps
 
 
-def _compare(opened: Bundle, runner: NetworkRunner, golden: dict[str, dict[str, Ints]], steps: int) -> int:
+def _compare(opened: Bundle, runner: Runner, golden: dict[str, dict[str, Ints]], steps: int) -> int:
     """How many output populations agree; all, or ND5009."""
     network = opened.program.network
     if not steps or network is None:

@@ -14,7 +14,7 @@ from neurodeploy.bundle.files import check_place
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.streams import Stream
 from neurodeploy.ir.network import INPUT, Network, Population
-from neurodeploy.ir.network_run import NetworkResult, NetworkRunner, Probe
+from neurodeploy.ir.network_run import NetworkResult, Probe, Runner
 from neurodeploy.neurons.registry import get_model, output_ports
 from neurodeploy.pipeline.session import Progress, read_mapping
 from neurodeploy.pipeline.spiking.converting import synapses
@@ -105,7 +105,7 @@ def _beginning(stream: Stream) -> Stream:
 
 
 def _comparison(
-    opened: Bundle, network: Network, engine: NetworkRunner, stream: Stream, result: NetworkResult
+    opened: Bundle, network: Network, engine: Runner, stream: Stream, result: NetworkResult
 ) -> list[dict[str, Any]] | None:
     """Float against integers, which run on for their latency; counts and energy are those of the input's steps alone."""
     if not has_float(opened):

@@ -15,7 +15,7 @@ from neurodeploy.errors import BundleError, Interrupted, UserError
 from neurodeploy.frontends.streams import Stream
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import INPUT, Network, Population
-from neurodeploy.ir.network_run import NetworkActivity, NetworkResult, NetworkRunner, NetworkState, Probe
+from neurodeploy.ir.network_run import NetworkActivity, NetworkResult, NetworkState, Probe, Runner
 from neurodeploy.neurons.registry import get_model
 from neurodeploy.pipeline.kept import interrupted, kept_folder
 from neurodeploy.pipeline.session import Progress, executed, kept_as
@@ -132,7 +132,7 @@ def _check_resumed(state: NetworkState, stream: Stream, resume: object) -> None:
 
 def advance(
     network: Network,
-    runner: NetworkRunner,
+    runner: Runner,
     stream: Stream,
     state: NetworkState | None = None,
     probes: Sequence[Probe] = (),
@@ -177,7 +177,7 @@ def advance(
 def run_kept(
     opened: Bundle,
     network: Network,
-    runner: NetworkRunner,
+    runner: Runner,
     stream: Stream,
     asked: str,
     then: Callable[[NetworkResult], T],

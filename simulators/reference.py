@@ -1,4 +1,5 @@
-"""The living definition of a time step (`neurodeploy.ir.network`): plain, slow and legible int64, event by event.
+"""The living definition of a time step (`neurodeploy.ir.network`): plain, slow and legible int64, event by event. An island
+is a network of one step (`simulators.islands`).
 
 Every other runner equals it bit for bit, in outputs, probes, states and counts. What is counted, over all samples and
 steps:
@@ -18,15 +19,18 @@ from collections.abc import Callable, Mapping, Sequence
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from numpy.typing import NDArray
 
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import INPUT, Network, Projection
 from neurodeploy.ir.network_run import NetworkActivity, NetworkResult, NetworkState, Probe
+from neurodeploy.ir.program import Island
+from neurodeploy.ir.result import IslandActivity
 from neurodeploy.neurons import registry
 from neurodeploy.neurons.model import Stepped, Values
-from neurodeploy.synapses import Direct, Sparse
 from simulators.checks import prepare
+from simulators.islands import run_island
 
 #: The largest magnitude of a payload or of a pending sum.
 PAYLOAD_END = 2**31
@@ -34,7 +38,7 @@ Ports = dict[str, Values]
 
 
 class Machine:
-    """What executes the parts of a step: here all at once; `network_partitioned` does it core by core."""
+    """What executes the parts of a step: here all at once; `partitioned` does it core by core."""
 
     def messages(self, p: Projection, x: Ints) -> None:
         """Payloads (samples, columns) that leave for a projection in this step, direct ones too: for those who count."""
@@ -91,7 +95,7 @@ def raised(p: Projection, payload: Ints) -> Ints:
 
 def contribution(p: Projection, exact: bool, payload: Ints, machine: Machine) -> tuple[Ints, int]:
     """What a projection adds, (samples, slots, rows) int64, for payloads (samples, columns); values that wrapped."""
-    if isinstance(p.synapse, Direct):
+    if p.synapse.wire:
         machine.messages(p, payload)
         return payload[:, None], 0
     x = raised(p, payload)
@@ -176,7 +180,7 @@ def run_with(
     state: NetworkState | None,
     probes: Sequence[Probe],
 ) -> NetworkResult:
-    """`NetworkRunner.run` on the given machine."""
+    """`Runner.run` on the given machine."""
     task = prepare(network, inputs, steps, state, probes)
     samples, now = task.samples, task.state
     activity = no_activity(network, samples)
@@ -213,12 +217,14 @@ def prepared(network: Network) -> dict[str, Values]:
 
 def reference_sums(p: Projection, x: Ints) -> Ints:
     """Exact sums of each delay slot: (samples, slots, rows)."""
-    if isinstance(p.synapse, Sparse) or p.delay_by == "synapse":
+    if p.delay_by == "synapse":
         return _by_synapse(p, x)
     slot = np.zeros(p.synapse.columns, np.int64) if p.delay is None else p.delay
     out = np.zeros((x.shape[0], p.depth, p.synapse.rows), np.int64)
     for k in range(p.depth):
-        out[:, k] = p.synapse.sums(np.where(slot == k, x, 0))
+        due = np.where(slot == k, x, 0)
+        if due.any():
+            out[:, k] = p.synapse.sums(due)
     return out
 
 
@@ -243,8 +249,8 @@ def _cells(p: Projection) -> tuple[Ints, Ints, Ints]:
     return _laid_out[p]
 
 
-class ReferenceNetworkRunner:
-    """`NetworkRunner` by the formulas above."""
+class ReferenceRunner:
+    """`Runner` and `IslandRunner` by the formulas above."""
 
     name = "reference"
 
@@ -258,3 +264,6 @@ class ReferenceNetworkRunner:
         probes: Sequence[Probe] = (),
     ) -> NetworkResult:
         return run_with(Machine(), network, inputs, steps, state, probes)
+
+    def run_island(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
+        return run_island(self.run, island, payload)
