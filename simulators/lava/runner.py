@@ -15,6 +15,7 @@ from neurodeploy.ir.network_run import NetworkResult, NetworkState, Probe
 from neurodeploy.neurons.registry import output_ports
 from neurodeploy.synapses import Direct
 from simulators.checks import Task, prepare
+from simulators.lava.connections import check_foreign
 from simulators.lava.counts import activity
 from simulators.lava.discovery import LavaInstallation, require_lava
 from simulators.lava.scene import Kept, Program, Scene, pending_of
@@ -80,6 +81,8 @@ class LavaNetworkRunner:
     def run_many(self, programs: Sequence[Program]) -> list[LavaNetworkResult]:
         """Every program, side by side in as few Lava runs as `processes` allows; results in order."""
         tasks = [prepare(p.network, p.inputs, p.steps, p.state, p.probes) for p in programs]
+        for program in programs:
+            check_foreign(program.network)
         ready = [
             Program(p.network, task.inputs, p.steps, task.state, p.probes)
             for p, task in zip(programs, tasks, strict=True)

@@ -248,7 +248,7 @@ class _Maker:
         wide = p if self.chance(0.6) else replace(p, axon_exp=exponents)
         for q in (wide, p, replace(p, graded=False, weight_exp=min(p.weight_exp, 0))):
             bound = q.largest_sum(largest_payload(self.populations[q.source])) << max(q.weight_exp, 0)
-            if not exact and bound < 2**76:
+            if not exact and q.largest_sum(2**31) < 2**76:
                 return q
             if exact and self.sums.get(p.target, 0) + bound < EXACT_END:
                 self.sums[p.target] = self.sums.get(p.target, 0) + bound

@@ -96,8 +96,8 @@ def test_sums_beyond_int64(monkeypatch: pytest.MonkeyPatch) -> None:
     weight = np.full((3, 8), 2**31 - 1, np.int32)
     made = network(Dense(weight), "graded_vec", delay=np.array([0, 1, 2, 0, 1, 2, 0, 1], np.uint8))
     calls = []
-    slow = links.wrapped_sums
-    monkeypatch.setattr(links, "wrapped_sums", lambda *args: calls.append(1) or slow(*args))
+    slow = links.contribution
+    monkeypatch.setattr(links, "contribution", lambda *args: calls.append(1) or slow(*args))
     check(made, -(2**31) + np.arange(40).reshape(1, 5, 8) ** 3)
     assert calls
 
