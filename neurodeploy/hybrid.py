@@ -18,9 +18,9 @@ from neurodeploy.ir.graph import WeightStore
 from neurodeploy.ir.program import Island, IslandCall, Program
 from neurodeploy.ir.result import ActivityCounts, HostIsland, IslandActivity, IslandRunner
 from neurodeploy.ops.host.border import decode, encode
-from neurodeploy.ops.host.cost import island_work
 from neurodeploy.ops.host.executor import Capture, Executor, Values
 from neurodeploy.ops.host.kvcache import State
+from neurodeploy.ops.host.linear import island_work
 
 
 class Model(Protocol):

@@ -24,7 +24,7 @@ from neurodeploy.flow.words import island_words
 from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
 from neurodeploy.ir.mapping import Shard
 from neurodeploy.ir.program import Island
-from neurodeploy.ops.host.cost import island_work
+from neurodeploy.ops.host.linear import island_work
 
 from .population import view_of
 from .usage import demands_of

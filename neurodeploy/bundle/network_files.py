@@ -22,15 +22,12 @@ from neurodeploy.bundle.island_files import map_dataset
 from neurodeploy.bundle.typed import MOST, Row, as_integer, as_text, get, integer, items, table, text, texts
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.network import Network, Population, Projection
-from neurodeploy.ir.packed import PackedTargets
-from neurodeploy.ir.synapse import Synapse
 from neurodeploy.neurons.registry import check_network
-from neurodeploy.synapses import Conv, Dense, Direct, Sparse
+from neurodeploy.synapses import KINDS
 
 ARRAYS = "network.h5"
 #: Element types that an array of a network may have.
 TYPES = {str(np.dtype(t)): np.dtype(t) for t in (np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64)}
-_CONV_PAIRS = ("stride", "padding", "dilation", "output_padding")
 
 
 class _Arrays:
@@ -140,18 +137,32 @@ def _dyadic(pair: Any) -> Dyadic:
     return Dyadic(as_integer(pair[0], "dt", 1, 1 << 53), as_integer(pair[1], "dt", -1000, 1000))
 
 
-def _pair(entry: Row, key: str, length: int = 2) -> tuple[int, ...]:
-    values = tuple(as_integer(value, key) for value in items(entry, key))
-    if len(values) != length:
-        raise ValueError(f"{key} is {values}, {length} integers are needed")
-    return values
+class _Fields:
+    """What program.json says of some synapses: `neurodeploy.ir.synapse.Fields`."""
 
+    def __init__(self, row: Row, array: Callable[[Row, str], NDArray[Any]]) -> None:
+        self.row, self._array = row, array
 
-def _flag(entry: Row, key: str) -> bool:
-    value = get(entry, key)
-    if not isinstance(value, bool):
-        raise ValueError(f"{key} is {value!r:.40}, true or false is needed")
-    return value
+    def __contains__(self, key: object) -> bool:
+        return key in self.row
+
+    def array(self, key: str) -> NDArray[Any]:
+        return self._array(self.row, key)
+
+    def integer(self, key: str, least: int, most: int = MOST) -> int:
+        return integer(self.row, key, least, most)
+
+    def integers(self, key: str, count: int) -> tuple[int, ...]:
+        values = tuple(as_integer(value, key) for value in items(self.row, key))
+        if len(values) != count:
+            raise ValueError(f"{key} is {values}, {count} integers are needed")
+        return values
+
+    def flag(self, key: str) -> bool:
+        value = get(self.row, key)
+        if not isinstance(value, bool):
+            raise ValueError(f"{key} is {value!r:.40}, true or false is needed")
+        return value
 
 
 def _projection(entry: Row, prefix: str, value: Callable[[Any, str], Any]) -> Projection:
@@ -163,31 +174,14 @@ def _projection(entry: Row, prefix: str, value: Callable[[Any, str], Any]) -> Pr
 
     keys = ("name", "source", "target", "source_port", "target_port")
     name, source, target, source_port, target_port = (as_text(get(entry, key), key) for key in keys)
+    synapse, own = _Fields(table(entry, "synapse"), array), _Fields(entry, array)
+    kind = text(synapse.row, "kind")
+    if kind not in KINDS:
+        raise ValueError(f"unknown kind of synapses {kind!r:.40}")
     return Projection(
-        name, source, target, _synapse(table(entry, "synapse"), array), source_port, target_port, _flag(entry, "graded"),
+        name, source, target, KINDS[kind].from_record(synapse), source_port, target_port, own.flag("graded"),
         weight_exp=integer(entry, "weight_exp", -31, 31), weight_bits=integer(entry, "weight_bits", 1, 32),
         sign_mode=text(entry, "sign_mode"), delay=None if get(entry, "delay") is None else array(entry, "delay"),
-        instant="instant" in entry and _flag(entry, "instant"),
+        instant="instant" in entry and own.flag("instant"),
         axon_exp=array(entry, "axon_exp") if "axon_exp" in entry else None,
     )  # fmt: skip
-
-
-def _synapse(row: Row, array: Callable[[Row, str], NDArray[Any]]) -> Synapse:
-    kind = text(row, "kind")
-    if kind == "dense":
-        return Dense(array(row, "weight").T)
-    if kind == "sparse":
-        rows, columns = integer(row, "rows", 1), integer(row, "columns", 1)
-        target: NDArray[Any] | PackedTargets
-        if "bits" in row:
-            target = PackedTargets(rows, integer(row, "bits", 0, 30), array(row, "low"), array(row, "high"))
-        else:
-            target = array(row, "target")
-        return Sparse(rows, columns, array(row, "indptr"), target, array(row, "weight"))
-    if kind == "conv":
-        pairs = {key: _pair(row, key) for key in _CONV_PAIRS}
-        shape, groups = _pair(row, "input_shape", 3), integer(row, "groups", 1)
-        return Conv(array(row, "weight"), shape, groups=groups, transposed=_flag(row, "transposed"), **pairs)  # type: ignore[arg-type]
-    if kind == "direct":
-        return Direct(integer(row, "size", 1))
-    raise ValueError(f"unknown kind of synapses {kind!r:.40}")

@@ -20,7 +20,6 @@ from neurodeploy.ir.network import Network
 from neurodeploy.ir.network_run import NetworkResult
 from neurodeploy.ir.program import Program
 from neurodeploy.neurons.registry import largest_payload
-from neurodeploy.synapses import Conv, Direct
 
 #: Steps of the golden vectors, and the synaptic work (synapses x steps) above which fewer or none are recorded.
 GOLDEN_STEPS, GOLDEN_WORK = 16, 10**8
@@ -55,12 +54,8 @@ def write_network_bundle(
 
 def golden_steps(network: Network) -> int:
     """`GOLDEN_STEPS`, fewer for a large network, 0 for one whose single step is more than `GOLDEN_WORK`."""
-    synapses = sum(
-        p.synapse.rows * p.synapse.weight[0].size if isinstance(p.synapse, Conv) else p.synapse.weight.size
-        for p in network.projections
-        if not isinstance(p.synapse, Direct)
-    )
-    return min(GOLDEN_STEPS, GOLDEN_WORK // max(1, int(synapses)))
+    work = sum(p.synapse.work for p in network.projections)
+    return min(GOLDEN_STEPS, GOLDEN_WORK // max(1, work))
 
 
 def _golden(path: Path, network: Network, run: Run) -> None:
@@ -73,15 +68,11 @@ def _golden(path: Path, network: Network, run: Run) -> None:
         rng = np.random.default_rng(0)
         inputs = {}
         for name in network.inputs:
-            graded = any(p.graded or isinstance(p.synapse, Direct) for p in network.projections if p.source == name)
-            size = network.populations[name].size
-            end = min(largest_payload(network.populations[name]), 128)
-            drawn = (
-                rng.integers(-end, min(end + 1, 128), (1, steps, size))
-                if graded
-                else np.ones((1, steps, size), np.int64)
-            )
-            inputs[name] = (drawn * (rng.random((1, steps, size)) < 0.1)).astype(np.int32)
+            graded = any(p.valued for p in network.projections if p.source == name)
+            population = network.populations[name]
+            shape, end = (1, steps, population.size), min(largest_payload(population), 128)
+            drawn = rng.integers(-end, min(end + 1, 128), shape) if graded else np.ones(shape, np.int64)
+            inputs[name] = (drawn * (rng.random(shape) < 0.1)).astype(np.int32)
         found = run(network, inputs, steps)
         for kind, table in (("inputs", inputs), ("outputs", found.outputs)):
             group = file.create_group(kind)

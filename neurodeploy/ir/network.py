@@ -86,6 +86,11 @@ class Projection:
         return 0 if self.instant or self.synapse.wire else 1
 
     @property
+    def valued(self) -> bool:
+        """Whether the value of a payload counts, not only that it is not zero."""
+        return self.graded or self.synapse.wire
+
+    @property
     def depth(self) -> int:
         """Delay slots: 1 + the largest delay. A direct connection has none."""
         if self.synapse.wire:

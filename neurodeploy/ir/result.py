@@ -54,7 +54,7 @@ class HostIsland:
 
     activity : as if it had run on the chip; none of it is an event of a chip
     calls : calls with at least one token; each reads all weights once
-    flops, bytes : work of these calls (`ops.host.cost.island_work`)
+    flops, bytes : work of these calls (`ops.host.linear.island_work`)
     """
 
     activity: IslandActivity

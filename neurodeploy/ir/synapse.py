@@ -11,11 +11,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from neurodeploy.errors import InternalError
 from neurodeploy.ir.fixedpoint import Ints
 
 Range = tuple[int, int]
@@ -82,6 +83,20 @@ class Units:
         return np.asarray(np.add.reduceat(values, self.starts))
 
 
+class Fields(Protocol):
+    """What a file says of a kind (`Synapse.record`), every value checked: a `ValueError` names the key that is wrong."""
+
+    def __contains__(self, key: object) -> bool: ...
+
+    def array(self, key: str) -> NDArray[Any]: ...
+
+    def integer(self, key: str, least: int, most: int = ...) -> int: ...
+
+    def integers(self, key: str, count: int) -> tuple[int, ...]: ...
+
+    def flag(self, key: str) -> bool: ...
+
+
 class Synapse(ABC):
     """A kind of synapses. `rows`: a range of targets (first, last), None for all; sizes are in neurons.
 
@@ -124,7 +139,22 @@ class Synapse(ABC):
 
     def record(self) -> dict[str, Any]:
         """Its fields for a file: arrays, integers, lists of integers, flags."""
-        raise NotImplementedError(f"{self.kind} has no form on disk")
+        raise InternalError("ND9012", self.kind, "synapses have no form on disk")
+
+    @classmethod
+    def from_record(cls, fields: Fields) -> Synapse:
+        """The inverse of `record`."""
+        raise ValueError(f"{cls.kind} synapses have no form on disk")
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """The shape of its sums."""
+        return (self.rows,)
+
+    @property
+    def work(self) -> int:
+        """Multiply-adds of `sums` where no payload is zero, at most."""
+        return int(self.weight.size)
 
     def sums(self, x: Ints) -> Ints:
         """``sum_j w_ij * x_j`` (samples, rows), exact in int64, of payloads (samples, columns) int64."""
@@ -228,7 +258,7 @@ class Synapse(ABC):
     def arranged(self, rows: Ints | None, columns: Ints | None) -> tuple[Synapse, Any]:
         """``w[rows[r], columns[c]]``: the synapses between populations in these orders (None: as they are), and the index
         that moves delays of single synapses likewise."""
-        raise NotImplementedError(f"neurons of {self.kind} synapses keep their order")
+        raise InternalError("ND9075", self.kind, "synapses between neurons in another order are not known")
 
 
 def within(rows: Range | None, synapse: Synapse) -> Range:

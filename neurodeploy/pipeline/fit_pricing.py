@@ -16,7 +16,7 @@ from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.outline import Matrix, Outline
 from neurodeploy.ir.result import ActivityCounts, IslandActivity
-from neurodeploy.ops.host.cost import island_work
+from neurodeploy.ops.host.linear import island_work
 
 if TYPE_CHECKING:
     from partitioner.fit import Unit

@@ -19,8 +19,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.synapse import Coo, ListFormat, Range, Synapse, Touch, Units, within
+from neurodeploy.ir.synapse import Coo, Fields, ListFormat, Range, Synapse, Touch, Units, within
 from neurodeploy.synapses.window import Valid, Window, boxes
+
+#: The fields that have a number for each side.
+PAIRS = ("stride", "padding", "dilation", "output_padding")
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,9 +58,22 @@ class Conv(Window, Synapse):
         return "" if fits else "kernel does not fit its input"
 
     def record(self) -> dict[str, Any]:
-        names = ("input_shape", "stride", "padding", "dilation", "output_padding")
-        pairs = {name: list(getattr(self, name)) for name in names}
-        return {"weight": self.weight, "groups": self.groups, "transposed": self.transposed, **pairs}
+        lists = {name: list(getattr(self, name)) for name in ("input_shape", *PAIRS)}
+        return {"weight": self.weight, "groups": self.groups, "transposed": self.transposed, **lists}
+
+    @classmethod
+    def from_record(cls, fields: Fields) -> Conv:
+        pairs: dict[str, Any] = {name: fields.integers(name, 2) for name in PAIRS}
+        x, y, channels = fields.integers("input_shape", 3)
+        groups = fields.integer("groups", 1)
+        return cls(
+            fields.array("weight"), (x, y, channels), groups=groups, transposed=fields.flag("transposed"), **pairs
+        )
+
+    @property
+    def work(self) -> int:
+        """As if no tap fell outside."""
+        return self.rows * int(self.weight[0].size)
 
     def sums(self, x: Ints) -> Ints:
         """Kernel tap by kernel tap."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from neurodeploy.ir import synapse
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.synapse import Coo, ListFormat, Range, Synapse, Touch, within
+from neurodeploy.ir.synapse import Coo, Fields, ListFormat, Range, Synapse, Touch, within
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +45,10 @@ class Dense(Synapse):
     def record(self) -> dict[str, Any]:
         """By axon."""
         return {"weight": self.weight.T}
+
+    @classmethod
+    def from_record(cls, fields: Fields) -> Dense:
+        return cls(fields.array("weight").T)
 
     def sums(self, x: Ints) -> Ints:
         """Over the axons with an event."""

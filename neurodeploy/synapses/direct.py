@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.synapse import Coo, ListFormat, Range, Synapse, Touch, within
+from neurodeploy.ir.synapse import Coo, Fields, ListFormat, Range, Synapse, Touch, within
 
 _NO_WEIGHT: NDArray[np.int8] = np.zeros(0, np.int8)
 
@@ -43,6 +43,10 @@ class Direct(Synapse):
 
     def record(self) -> dict[str, Any]:
         return {"size": self.size}
+
+    @classmethod
+    def from_record(cls, fields: Fields) -> Direct:
+        return cls(fields.integer("size", 1))
 
     def sums(self, x: Ints) -> Ints:
         return np.array(x, np.int64)

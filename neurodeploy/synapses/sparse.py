@@ -16,7 +16,7 @@ from neurodeploy.ir import synapse
 from neurodeploy.ir.arrange import inverse
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.packed import NARROW_ROWS, PackedTargets, sizes
-from neurodeploy.ir.synapse import Coo, ListFormat, Range, Synapse, Touch, both_sides, within
+from neurodeploy.ir.synapse import Coo, Fields, ListFormat, Range, Synapse, Touch, both_sides, within
 
 #: Synapses of a piece unless another number is asked for: few, so that what is computed from them needs little memory.
 PIECE = 1 << 14
@@ -126,6 +126,16 @@ class Sparse(Synapse):
         if isinstance(self.target, PackedTargets):
             return {**kept, "bits": self.target.bits, "low": self.target.low, "high": self.target.high}
         return {**kept, "target": self.target}
+
+    @classmethod
+    def from_record(cls, fields: Fields) -> Sparse:
+        rows, columns = fields.integer("rows", 1), fields.integer("columns", 1)
+        target: NDArray[Any] | PackedTargets
+        if "bits" in fields:
+            target = PackedTargets(rows, fields.integer("bits", 0, 30), fields.array("low"), fields.array("high"))
+        else:
+            target = fields.array("target")
+        return cls(rows, columns, fields.array("indptr"), target, fields.array("weight"))
 
     def coo(self, rows: Range | None = None) -> Coo:
         first, last = within(rows, self)

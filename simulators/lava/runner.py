@@ -13,7 +13,6 @@ from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.network_run import NetworkResult, NetworkState, Probe
 from neurodeploy.neurons.registry import output_ports
-from neurodeploy.synapses import Direct
 from simulators.checks import Task, prepare
 from simulators.lava.connections import check_foreign
 from simulators.lava.counts import activity
@@ -117,7 +116,7 @@ class LavaNetworkRunner:
         made = 0
         for steps, number, sample in sorted(units):
             network = programs[number].network
-            coming = len(network.populations) + sum(not isinstance(p.synapse, Direct) for p in network.projections)
+            coming = len(network.populations) + sum(not p.synapse.wire for p in network.projections)
             if scene is not None and (scene.steps != steps or len(scene.processes) + coming > self.processes):
                 yield scene
                 scene = None

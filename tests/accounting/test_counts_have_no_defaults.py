@@ -16,7 +16,7 @@ from neurodeploy.ir.mapping import Usage
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.ir.result import ActivityCounts, HostIsland, IslandActivity, ShardCounts
 from neurodeploy.neurons.model import Stepped
-from neurodeploy.ops.host.cost import Work as HostWork
+from neurodeploy.ops.host.operation import Work as HostWork
 from partitioner.cut_choice import Figures
 from partitioner.metrics import Work as JudgedWork
 from partitioner.offload_price import Price

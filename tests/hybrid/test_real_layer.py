@@ -15,7 +15,7 @@ from neurodeploy.frontends.packaged import resolve
 from neurodeploy.frontends.tokenizer_choice import read_tokenizer
 from neurodeploy.hybrid import Hybrid
 from neurodeploy.ops.host.kvcache import State
-from neurodeploy.pipeline.converting import DEFAULT_CALIBRATION
+from neurodeploy.pipeline.checkpoint import DEFAULT_CALIBRATION
 from partitioner.mapper import map_program
 from partitioner.verify import verify
 from simulators import get_runner

@@ -15,7 +15,7 @@ from neurodeploy import cli, pipeline
 from neurodeploy.frontends.lavadl.writer import write_net
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.hollow import hollow_island, hollow_program
-from neurodeploy.pipeline.reporting import map_section
+from neurodeploy.pipeline.map_section import map_section
 from neurodeploy.reporting.check import match
 from neurodeploy.reporting.schema import MapSection
 from neurodeploy.reporting.sections.quality import quality_of
@@ -31,7 +31,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("judges")
     write_net(chain(), folder / "net.net")
     np.save(folder / "spikes.npy", np.random.default_rng(0).random((2, 30, 8)) < 0.3)
-    pipeline.convert_network(folder / "net.net", folder / "net.nd")
+    pipeline.convert(folder / "net.net", folder / "net.nd")
     return folder / "net.nd"
 
 
@@ -58,7 +58,7 @@ def test_map_export_and_report_of_a_network(bundle: Path, capsys: pytest.Capture
     assert code == 0 and "2 files for SANA-FE" in said and "the first of 2 samples is played" in said
     assert {path.name for path in (here / "out").iterdir()} == {"arch.yaml", "network.yaml"}
     assert "layer1.0..5" in (here / "out" / "network.yaml").read_text()
-    found = pipeline.report_network(bundle, spikes, here / "page.html")
+    found = pipeline.report(bundle, here / "page.html", input=spikes)
     assert found["data"]["map"]["metrics"]["rates"] == "as counted in a run"
     page = (here / "page.html").read_text(encoding="utf-8")
     assert 'id="quality"' in page and "Null models" in page and "METIS" in page

@@ -18,8 +18,9 @@ from neurodeploy.bundle import open_bundle
 from neurodeploy.hybrid import Hybrid
 from neurodeploy.ir.program import Island
 from neurodeploy.ir.result import IslandActivity
-from neurodeploy.pipeline.reporting import sections
-from neurodeploy.pipeline.session import left_to_host, read_mapping
+from neurodeploy.pipeline.report_text import sections
+from neurodeploy.pipeline.session import read_mapping
+from neurodeploy.pipeline.texts import left_to_host
 from partitioner.classify import crossings
 from partitioner.judge import program_metrics
 from simulators import get_runner

@@ -18,7 +18,8 @@ from neurodeploy.bundle.writer import GOLDEN_TOKENS
 from neurodeploy.errors import BundleError, InternalError
 from neurodeploy.ir.result import ActivityCounts
 from neurodeploy.ops.host.kvcache import State
-from neurodeploy.pipeline.session import hybrid, left_to_host, read_mapping
+from neurodeploy.pipeline.session import read_mapping
+from neurodeploy.pipeline.texts import hybrid, left_to_host
 from targets.hosts import get_host
 from tests.offload.conftest import Pair
 from tests.tiny import call
@@ -175,7 +176,7 @@ def test_the_mapping_is_executed_by_users(
 def test_verify_sees_a_core_that_computes_something_else(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     from simulators.partitioned import PartitionedRunner
 
-    real = PartitionedRunner.run
+    real = PartitionedRunner.run_island
     name = max(read_mapping(open_bundle(pair.offloaded))[0].by_island())
 
     def run(self: Any, island: Any, payload: Any) -> Any:
@@ -183,7 +184,7 @@ def test_verify_sees_a_core_that_computes_something_else(pair: Pair, monkeypatch
         out[-1, 0] += island.name == name
         return out, activity
 
-    monkeypatch.setattr(PartitionedRunner, "run", run)
+    monkeypatch.setattr(PartitionedRunner, "run_island", run)
     with pytest.raises(BundleError, match=f"ND5009 {name} on partitioned"):
         pipeline.verify(pair.offloaded)
 

@@ -12,10 +12,11 @@ import torch
 from neurodeploy.errors import InternalError, UserError
 from neurodeploy.frontends.families.decoder import Decoder, Layer, build
 from neurodeploy.ir.graph import HostOp, Projection
-from neurodeploy.ops.host.cost import Work, work
-from neurodeploy.ops.host.cpu import invariant_linear
+from neurodeploy.ops import lookup
 from neurodeploy.ops.host.executor import Executor
 from neurodeploy.ops.host.kvcache import State
+from neurodeploy.ops.host.linear import invariant_linear, projection_work
+from neurodeploy.ops.host.operation import Load, Operation, Work
 
 IDS = np.array([3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5])
 
@@ -105,7 +106,7 @@ def test_the_work_of_a_layer_without_a_gate(learnt):
     executor.forward(IDS[:3])
     expected = Work(0, 0)
     for op in learnt.ops:
-        expected += work(op, learnt.sizes, 3, 0)
+        expected += lookup(op).work(Load(op, learnt.sizes, 3)) if isinstance(op, HostOp) else projection_work(op, 3)
     assert executor.work == expected
 
 
@@ -145,11 +146,8 @@ def test_threads_do_not_change_the_bits(net, threads):
 
 def test_a_gpu_would_compute_the_same_to_rounding(net, learnt, monkeypatch):
     """The torch kernels, on the CPU: the same code that a GPU runs."""
-    from neurodeploy.ops.host import executor as module
-    from neurodeploy.ops.host import torch_kernels
-
     expected = [some.executor().forward(IDS) for some in (net, learnt)]
-    monkeypatch.setattr(module, "_kernels", lambda device: torch_kernels)
+    monkeypatch.setattr(Operation, "kernel", lambda self, device: self.on_torch)
     for some, wanted in zip((net, learnt), expected, strict=True):
         torch.testing.assert_close(some.executor().forward(IDS), wanted, rtol=1e-5, atol=1e-5)
 

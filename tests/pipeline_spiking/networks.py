@@ -118,7 +118,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
         if name == "graded":
             options["calibration"] = inputs["real"]
         bundles[f"{name}_nd"] = folder / f"{name}.nd"
-        pipeline.convert_network(source, bundles[f"{name}_nd"], **options)
+        pipeline.convert(source, bundles[f"{name}_nd"], **options)
     pipeline.map(bundles["plain_nd"], "oheo-gulch")
     return Files(**sources, **inputs, **bundles)
 

@@ -14,7 +14,7 @@ from neurodeploy.errors import BundleError, UserError
 from neurodeploy.frontends.streams import Stream, read_stream
 from neurodeploy.ir.network import Network, Population, Projection
 from neurodeploy.ir.network_run import NetworkState
-from neurodeploy.pipeline.spiking.evaluating import read_labels
+from neurodeploy.pipeline.evaluating import read_labels
 from neurodeploy.synapses import Dense
 
 FOREIGN = [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]

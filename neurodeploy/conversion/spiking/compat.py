@@ -109,10 +109,9 @@ class _Bridge:
             self.notes.append(Loss(made.name, found, CUT))
         self.projections.append(made)
         ends = (int(got.max()), -int(got.min()) - 1) if got.size else (0, 0)
-        stored = 0 if isinstance(made.synapse, Direct) else int(made.synapse.weight.size)
         self.lines.append(
             ProjectionReport(
-                made.name, made.source, made.target, type(made.synapse).__name__.lower(), stored, made.weight_exp,
+                made.name, made.source, made.target, made.synapse.kind, made.synapse.weight.size, made.weight_exp,
                 made.sign_mode, max(*ends, 0).bit_length(), worst(exact.reshape(-1), got.reshape(-1).astype(np.float64)),
                 int(np.count_nonzero((got == 0) & (exact != 0))), 0, (steps, steps), 0.0, late,
             )

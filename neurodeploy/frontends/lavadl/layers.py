@@ -75,7 +75,7 @@ class Builder:
         kept: Stored | None = None,
     ) -> None:
         """Add a projection from a wire. `order` is the order of a `Sparse`'s synapses in (rows, columns)."""
-        delay = None if isinstance(synapse, Direct) else delay_of(wire, own_delay, layer.fields, self.notes)
+        delay = None if synapse.wire else delay_of(wire, own_delay, layer.fields, self.notes)
         if delay is not None and delay.ndim == 2 and order is not None:
             delay = delay[order[0], order[1]]
         name = f"{wire.population}->{layer.name}" + ("" if port == "a" else f".{port}")
@@ -87,7 +87,7 @@ class Builder:
                 layer.name,
                 synapse,
                 target_port=port,
-                graded=wire.bits > 0 or isinstance(synapse, Direct),
+                graded=wire.bits > 0 or synapse.wire,
                 weight_exp=kept.exponent if kept else 0,
                 delay=delay,
                 weight_bits=kept.bits if kept else 8,

@@ -22,7 +22,7 @@ from neurodeploy.errors import BundleError, UserError
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network, Population
 from neurodeploy.ir.network_run import NetworkActivity, NetworkResult, NetworkState, Probe
-from neurodeploy.pipeline.spiking.opening import source_order
+from neurodeploy.pipeline.streams import source_order
 from neurodeploy.storage.numpy_files import open_archive
 from neurodeploy.storage.stage_files import digest
 

@@ -14,8 +14,8 @@ from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.float_network import FloatNetwork, Loss, Note, Question
 from neurodeploy.ir.network import Network
-from neurodeploy.pipeline.spiking.opening import GRADED_PAYLOAD
-from neurodeploy.pipeline.spiking.silence import out_of_phase
+from neurodeploy.pipeline.silence import out_of_phase
+from neurodeploy.pipeline.streams import GRADED_PAYLOAD
 
 if TYPE_CHECKING:
     from neurodeploy.conversion.spiking.options import QuantizeOptions

@@ -9,7 +9,7 @@ import numpy as np
 
 from neurodeploy.errors import BundleError
 from neurodeploy.pipeline.session import read_mapping
-from neurodeploy.pipeline.spiking.opening import open_network, stream_of
+from neurodeploy.pipeline.streams import open_network, stream_of
 from neurodeploy.reporting.files import write_all
 
 

@@ -10,14 +10,14 @@ from neurodeploy.bundle.files import check_place, write_aside
 from neurodeploy.bundle.network_writer import SOURCE_NIR
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.ir.network import Network
-from neurodeploy.pipeline.spiking.evaluating import has_float
-from neurodeploy.pipeline.spiking.exporting_sanafe import export_sanafe
-from neurodeploy.pipeline.spiking.opening import open_network
+from neurodeploy.pipeline.comparing import has_float
+from neurodeploy.pipeline.exporting_sanafe import export_sanafe
+from neurodeploy.pipeline.streams import open_network
 
 FORMATS = (".nir", ".net")
 
 
-def export_network(
+def export(
     bundle: str | Path,
     out: str | Path,
     *,

@@ -1,47 +1,42 @@
-"""Causal softmax attention over a KV cache (numba, float32), batch invariant (see `kernels`).
+"""Causal softmax attention over a KV cache that grows: q, k, v -> context (Vaswani et al. 2017, arXiv 1706.03762).
 
-Keys are stored transposed, (kv_head, head_dim, position): a score row is then ``scores[j] += q[d] * key[d][j]``, one
-head dimension after the other, vectorised over positions j. Values are (kv_head, position, head_dim): the context is
-``out[d] += p[j] * value[j][d]``, one key after the other, vectorised over d. Four queries share the loads; what a query
-gets is the same sequence of multiplications and additions with or without its three neighbours.
+::
+
+    context_i = sum_j p_ij v_j,      p_i = softmax_j(scale q_i . k_j)
+
+`heads` query heads share `kv_heads` of keys and values (Ainslie et al. 2023, arXiv 2305.13245). Key j is visible to
+query i if j <= i and (`window` is None or i - j < window) and (`chunk` is None or i // chunk == j // chunk).
+
+On the CPU (numba, float32) it is batch invariant (see `host.kernels`). Keys are stored transposed, (kv_head, head_dim,
+position): a score row is then ``scores[j] += q[d] * key[d][j]``, one head dimension after the other, vectorised over
+positions j. Values are (kv_head, position, head_dim): the context is ``out[d] += p[j] * value[j][d]``, one key after the
+other, vectorised over d. Four queries share the loads; what a query gets is the same sequence of multiplications and
+additions with or without its three neighbours.
+
+Work, with P visible (query, key) pairs: ``P heads (4 D + EXP + 4) + T heads D`` flops; bytes of q and context, of new
+keys and values, and of the distinct keys and values that the T queries see, which are read once a call: a long prefill
+is charged less a token than decoding, as on a real host.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from neurodeploy.ops.host.kernels import F, dot_1, dot_4, exp32, fold_max, fold_sum, jit
+from neurodeploy.ir.mapping import Reason
+from neurodeploy.ops.host import checks
+from neurodeploy.ops.host.checks import Attrs, Sizes
+from neurodeploy.ops.host.jit import jit
+from neurodeploy.ops.host.kernels import EXP, F, dot_1, dot_4, exp32, fold_max, fold_sum
+from neurodeploy.ops.host.kvcache import KVCache, oldest_visible
+from neurodeploy.ops.host.operation import FLOAT, TOKENS, Call, Load, Operation, Tensor, Work
+from neurodeploy.ops.host.threads import split
 
 #: Queries per block of work: the unit that threads share out.
 BLOCK = 32
+#: Score elements that exist at a time on a torch device: 256 MiB of float32 over all heads.
+SCORES = 1 << 26
 #: Head dimensions that `context_4` holds in registers for 4 queries.
 LANES = 32
-
-
-@jit
-def store(key, value, start, keys, values):  # type: ignore[no-untyped-def]
-    """Write key, value (T, kv_heads, D) into the cache arrays from column `start` on. One thread: it is only a copy."""
-    tokens, heads, dim = key.shape
-    for h in range(heads):
-        for t in range(tokens):
-            source, target = value[t, h], values[h, start + t]
-            for d in range(dim):
-                target[d] = source[d]
-        for d in range(dim):
-            row = keys[h, d, start : start + tokens]
-            for t in range(tokens):
-                row[t] = key[t, h, d]
-
-
-@jit
-def first_visible(position, window, chunk):  # type: ignore[no-untyped-def]
-    """The oldest key that a query may see; window or chunk 0 means none."""
-    first = 0
-    if window > 0 and position - window + 1 > first:
-        first = position - window + 1
-    if chunk > 0 and position - position % chunk > first:
-        first = position - position % chunk
-    return first
 
 
 @jit
@@ -120,7 +115,7 @@ def attention(part, parts, q, key, value, position, base, scale, window, chunk, 
     group = heads // key.shape[0]
     blocks = (tokens + BLOCK - 1) // BLOCK
     scale = F(scale)
-    longest = position + tokens - first_visible(position, window, chunk)
+    longest = position + tokens - oldest_visible(position, window, chunk)
     s = np.empty((4, longest + 1), np.float32)
     buffer = np.empty(longest + 1, np.float32)
     queries = np.empty((4, dim), np.float32)
@@ -138,7 +133,7 @@ def attention(part, parts, q, key, value, position, base, scale, window, chunk, 
         while t < stop:
             count = 4 if t + 4 <= stop else 1
             for r in range(count):
-                low[r] = first_visible(position + t + r, window, chunk)
+                low[r] = oldest_visible(position + t + r, window, chunk)
                 queries[r, :] = q[t + r, head]
                 rows[r, :] = F(0.0)
             origin = low[0]
@@ -169,3 +164,95 @@ def attention(part, parts, q, key, value, position, base, scale, window, chunk, 
                 for d in range(dim):
                     target[d] = source[d] / divisor
             t += count
+
+
+def attend(call: Call) -> tuple[Tensor, KVCache]:
+    """The queries, and the cache with the keys and values of the call."""
+    q, k, v = call.inputs
+    kv_heads, dim, window, chunk = (call.attrs[key] for key in ("kv_heads", "head_dim", "window", "chunk"))
+    cache = call.state.cache(call.op.path, kv_heads, dim, window, chunk, call.device)
+    cache.append(k, v)
+    return q, cache
+
+
+def on_cpu(call: Call) -> Tensor:
+    q, cache = attend(call)
+    q = q.contiguous()
+    out, tokens = q.new_empty(q.shape), q.shape[0]
+    shape = (tokens, call.attrs["heads"], cache.key.shape[1])
+    split(
+        attention,
+        tokens * q.shape[1] * (2 * cache.length - tokens),  # 2 multiply-adds a key, half of the new keys visible
+        q.view(shape).numpy(),
+        cache.key.numpy(),
+        cache.value.numpy(),
+        cache.position - tokens,
+        cache.base,
+        call.attrs["scale"],
+        cache.window or 0,
+        cache.chunk or 0,
+        out.view(shape).numpy(),
+    )
+    return out
+
+
+def on_torch(call: Call) -> Tensor:
+    import torch
+
+    q, cache = attend(call)
+    tokens, heads = q.shape[0], call.attrs["heads"]
+    kv_heads, dim, _ = cache.key.shape
+    key, value = cache.key[:, :, : cache.length], cache.value[:, : cache.length]
+    queries = q.view(tokens, kv_heads, heads // kv_heads, dim).permute(1, 2, 0, 3)
+    out = torch.empty_like(queries)
+    step = max(1, SCORES // (heads * cache.length))
+    for begin in range(0, tokens, step):
+        part = queries[:, :, begin : begin + step]
+        position = torch.arange(part.shape[2], device=q.device)[:, None] + (cache.position - tokens + begin)
+        column = torch.arange(cache.length, device=q.device)[None, :] + cache.base
+        visible = column <= position
+        if cache.window:
+            visible &= position - column < cache.window
+        if cache.chunk:
+            visible &= position // cache.chunk == column // cache.chunk
+        scores = (part @ key[:, None]) * call.attrs["scale"]
+        out[:, :, begin : begin + step] = scores.masked_fill(~visible, -torch.inf).softmax(-1) @ value[:, None]
+    return out.permute(2, 0, 1, 3).reshape(q.shape)
+
+
+def visible_pairs(tokens: int, context: int, window: int | None, chunk: int | None) -> int:
+    """(query, key) pairs of `tokens` queries after `context` tokens."""
+    if not window and not chunk:
+        return tokens * context + tokens * (tokens + 1) // 2
+    return sum(i + 1 - oldest_visible.python(i, window, chunk) for i in range(context, context + tokens))
+
+
+def work(load: Load) -> Work:
+    tokens, context = load.tokens, load.context
+    heads, kv_heads, dim = (load.attrs[key] for key in ("heads", "kv_heads", "head_dim"))
+    window, chunk = load.attrs["window"], load.attrs["chunk"]
+    pairs = visible_pairs(tokens, context, window, chunk)
+    keys = context + tokens - oldest_visible.python(context, window, chunk)
+    flops = pairs * heads * (4 * dim + EXP + 4) + tokens * heads * dim
+    return Work(flops, 2 * FLOAT * dim * (tokens * (heads + kv_heads) + kv_heads * keys))
+
+
+def fits(attrs: Attrs, inputs: Sizes, outputs: Sizes) -> bool:
+    heads, kv_heads, dim = attrs["heads"], attrs["kv_heads"], attrs["head_dim"]
+    wanted = [heads * dim, kv_heads * dim, kv_heads * dim]
+    return heads % kv_heads == 0 and inputs == wanted and outputs == wanted[:1]
+
+
+OPERATION = Operation(
+    on_cpu, on_torch, work,
+    Reason(
+        "dynamic-operands",
+        "both operands of q k and p v change with every token and the cache grows; synapses are not rewritten so fast",
+        "linear attention or a recurrence with elementwise state; a short window with keys and values as neuron state",
+    ),
+    attrs={
+        **dict.fromkeys(("heads", "kv_heads", "head_dim"), checks.natural), "scale": checks.number,
+        **dict.fromkeys(("window", "chunk"), checks.natural_or_none),
+    },
+    fits=fits, rows=lambda path, inputs, outputs: ([TOKENS] * 3, [TOKENS]),
+)  # fmt: skip

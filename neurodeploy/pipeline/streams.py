@@ -20,7 +20,6 @@ from neurodeploy.ir.network import Network, Population
 from neurodeploy.ir.network_run import Probe, Runner
 from neurodeploy.neurons.registry import get_model
 from neurodeploy.pipeline.session import PARTITIONED, read_mapping
-from neurodeploy.synapses import Direct
 
 if TYPE_CHECKING:
     from neurodeploy.frontends.streams import Stream
@@ -33,21 +32,19 @@ RUNNERS = ("fast", "reference", "lava", PARTITIONED)
 PART_S, ITEM_S, LOAD_S = 50e-6, 10e-9, 0.3
 
 
-def is_network(path: str | Path) -> bool:
-    """Whether a bundle holds a spiking network. Raises what `read_manifest` does where it is no bundle."""
-    from neurodeploy.bundle.reader import read_manifest
-
-    return bool(read_manifest(Path(path))["kind"] == "network")
-
-
 def open_network(path: str | Path) -> tuple[Bundle, Network]:
     """ND3250 where the bundle holds a language model."""
     bundle = open_bundle(path)
+    return bundle, network_of(bundle)
+
+
+def network_of(bundle: Bundle) -> Network:
+    """ND3250 where the bundle holds a language model."""
     network = bundle.program.network
     if network is None:
         fix = "give a bundle that was converted from a .nir or .net file"
-        raise UserError("ND3250", path, "holds a language model, not a spiking network", fix)
-    return bundle, network
+        raise UserError("ND3250", bundle.path, "holds a language model, not a spiking network", fix)
+    return network
 
 
 def get_network_runner(name: str) -> Runner:
@@ -108,7 +105,7 @@ def stream_of(
     for name, array in stream.inputs.items():
         if name in graded:
             _tell_larger(name, array, stream)
-        elif not any(p.graded or isinstance(p.synapse, Direct) for p in network.projections if p.source == name):
+        elif not any(p.valued for p in network.projections if p.source == name):
             _check_spikes(f"{path}: {name}", name, array, stream, conversion)
     return stream
 
