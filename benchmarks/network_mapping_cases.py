@@ -130,9 +130,9 @@ def show(name: str, net: Network, system_name: str) -> None:
     begun = time.process_time()
     mapping = map_network(net, system, options)
     spent = time.process_time() - begun
-    from partitioner.network_traffic import network_traffic
+    from partitioner.traffic import traffic
 
-    traffic = network_traffic(mapping, net, system)
+    traffic = traffic(mapping, net, system)
     sent = int(traffic.events_to_cores + traffic.partials_between_cores)
     blocks = sum(len({s.cols for s in shards if s.kind == "synapses"}) > 1 for shards in mapping.by_island().values())
     done = f"{len(mapping.orders)} orders, columns cut in {blocks}"

@@ -21,6 +21,7 @@ from neurodeploy.ops.host.border import decode, encode
 from neurodeploy.ops.host.executor import Capture, Executor, Values
 from neurodeploy.ops.host.kvcache import State
 from neurodeploy.ops.host.linear import island_work
+from neurodeploy.ops.host.operation import Work
 
 
 class Model(Protocol):
@@ -55,8 +56,8 @@ def inverse_steps(island: Island) -> NDArray[np.float32]:
     return (1.0 / steps).astype(np.float32)
 
 
-class Hybrid:
-    """A program on a runner. `counts` grows with every call; take it with `take_counts`.
+class Hybrid(Executor):
+    """An executor of a program whose islands are computed by a runner. It counts what they do: see `take_counts`.
 
     Parameters
     ----------
@@ -80,32 +81,22 @@ class Hybrid:
         self._on_host, self._host_runner = frozenset(on_host), host_runner or runner
         self._inverse = {name: inverse_steps(island) for name, island in program.islands.items()}
         self._counts = ActivityCounts.zero()
-        self._executor = Executor(
+        super().__init__(
             program.steps, host_weights, program.sizes, handlers={IslandCall: self._call},
             input=program.input, output=program.output,
         )  # fmt: skip
 
-    def forward(
-        self, tokens: ArrayLike, state: State | None = None, last_only: bool = False, capture: Capture | None = None
+    def forward_hidden(
+        self, tokens: ArrayLike, state: State | None = None, capture: Capture | None = None
     ) -> torch.Tensor:
-        """Logits (T, vocab), or (1, vocab) of the last token; see `Executor.forward`."""
-        with torch.no_grad():
-            self._counts.tokens += np.asarray(tokens).size
-            return self._executor.forward(tokens, state, last_only, capture)
-
-    def logits_chunks(
-        self, tokens: ArrayLike, state: State | None = None, chunk: int = 128
-    ) -> Iterator[tuple[int, torch.Tensor]]:
-        """All logits in chunks of tokens; see `Executor.logits_chunks`."""
-        with torch.no_grad():
-            self._counts.tokens += np.asarray(tokens).size
-            yield from self._executor.logits_chunks(tokens, state, chunk)
+        self._counts.tokens += np.asarray(tokens).size
+        return super().forward_hidden(tokens, state, capture)
 
     def take_counts(self) -> ActivityCounts:
         """The counts since the last time, host work included; counting starts again from zero."""
         counts, self._counts = self._counts, ActivityCounts.zero()
-        counts.host_flops, counts.host_bytes = self._executor.work.flops, self._executor.work.bytes
-        self._executor.work = type(self._executor.work)(0, 0)
+        counts.host_flops, counts.host_bytes = self.work.flops, self.work.bytes
+        self.work = Work(0, 0)
         return counts
 
     def _call(self, step: IslandCall, values: Values) -> None:

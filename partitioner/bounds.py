@@ -44,7 +44,8 @@ from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.program import BLOCK, Program
 
-from .budget import RESOURCES, Limits, core_limits
+from .budget import NOTHING, RESOURCES, Demand, Limits, add, core_limits, times
+from .cost import one_tile
 from .population import MAX_WORDS, View, views_of
 
 #: Costs of a row count in 2**-20 of a byte, an axon or a neuron, parts of a core in 2**-14 of that.
@@ -58,23 +59,26 @@ _OPEN = 1 << 40
 
 
 def lower_bound(views: Iterable[View], chip: ChipSpec) -> tuple[int, str]:
-    """The least number of cores of these islands, and the resource that asks for them: the one with the largest part in
-    the bound ("none" where there is no island or no limit)."""
+    """The least number of cores of these populations, and the resource that asks for them: the one with the largest part
+    in the bound ("none" where there is no population or no limit)."""
     return bound_of([(view, 1) for view in views], chip)
 
 
 def bound_of(classes: Iterable[tuple[View, int]], chip: ChipSpec) -> tuple[int, str]:
-    """`lower_bound` of `count` equal islands each: an island of the class stands for all of them."""
-    limits = core_limits(chip)
+    """`lower_bound` of `count` equal populations each: one of the class stands for all of them."""
+    limits, least = core_limits(chip), NOTHING
     mixtures = _mixtures([index for index, limit in enumerate(limits) if limit])
     total, parts = [0] * len(mixtures), [[0] * len(RESOURCES) for _ in mixtures]
     solved: dict[tuple[object, ...], tuple[list[int], list[list[int]]]] = {}
     for view, count in classes:
+        least = add(least, times(least_demand(view), count))
+        if view.sums.most is None:
+            continue
         words = view.sums.least_words()
         key = (view.rows, view.columns, view.sums.bits, view.outputs, words.tobytes())
         if key not in solved:
-            least, taken = _row_costs(_Shape(view, limits, words), limits, mixtures)
-            solved[key] = least.tolist(), taken.tolist()
+            costs, taken = _row_costs(_Shape(view, limits, words), limits, mixtures)
+            solved[key] = costs.tolist(), taken.tolist()
         for index, (least_here, taken_here) in enumerate(zip(*solved[key], strict=True)):
             total[index] += count * view.rows * least_here
             for resource, part in enumerate(taken_here):
@@ -84,7 +88,19 @@ def bound_of(classes: Iterable[tuple[View, int]], chip: ChipSpec) -> tuple[int, 
         cores = -(-whole // (ONE_CORE * int(weights.sum())))
         if cores > best:
             best, binding = cores, RESOURCES[max(range(len(shares)), key=shares.__getitem__)]
+    for name, used, limit in zip(RESOURCES, least, limits, strict=True):
+        if limit and -(-used // limit) > best:
+            best, binding = -(-used // limit), name
     return best, binding
+
+
+def least_demand(view: View) -> Demand:
+    """What a population takes of all budgets at least: one shard without limits that sends to one shard of each reader.
+    Further cuts repeat lists, headers and entries and save nothing."""
+    rows = (0, view.rows)
+    costs = [one_tile(part, rows, view.whole, view.form) for part in view.segments]
+    read = {p.name: np.minimum(p.units.sums(p.synapse.axons().astype(np.int64)), 1) for p in view.outgoing}
+    return view.home(view.rows, sum(c[0] for c in costs), sum(c[1] for c in costs), view.sends(read).count(rows))
 
 
 def naive_bound(program: Program, chip: ChipSpec, *, weight_bits: int | None = None) -> int:

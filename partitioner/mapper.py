@@ -17,10 +17,11 @@ from .classify import PINNED, assign
 from .options import Options
 from .pins import pins_of_islands
 from .population import View, views_of
-from .program_nets import nets_of_tiles
 from .remedies import remedies
 from .split import Split, split_islands
 from .stages import Places, finish
+from .streams import streams_of
+from .tile_nets import nets_of_tiles
 
 _DEFAULT = Options()
 
@@ -116,7 +117,10 @@ def check_formats(program: Program, chip: ChipSpec) -> None:
 def _finish(
     program: Program, split: Split, system: SystemSpec, options: Options, available: int, work: Path | None = None
 ) -> Places:
-    limits, nets = core_limits(system.chip, options.max_rows, options.caps), nets_of_tiles(program, split.tiles, system)
+    limits, nets = (
+        core_limits(system.chip, options.max_rows, options.caps),
+        nets_of_tiles(streams_of(program, split.tiles, system.chip)),
+    )
     return finish(split.tiles, nets, limits, system, available, options, compatible=split.apart, work=work)
 
 

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.chip import ChipSpec, SystemSpec
 from neurodeploy.ir.mapping import Assignment, Mapping, Reason, Shard
@@ -17,8 +15,7 @@ from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.neurons.registry import get_model
 from neurodeploy.synapses import Direct
 
-from .budget import NOTHING, RESOURCES, add, core_limits
-from .cost import one_tile
+from .bounds import lower_bound
 from .network_orders import best_plan
 from .network_plan import Task, place_plan
 from .network_rules import rules_of
@@ -74,7 +71,7 @@ def map_network(
     deadline = None if options.time_limit is None else time.monotonic() + ORDERS_UNTIL * options.time_limit
     task = Task(network, system, options, available, rules, sent, per, deadline)
     plan = best_plan(task)
-    bound, asks = lower_bound(network, system.chip, options.weight_bits)
+    bound, asks = lower_bound(views_of(network, system.chip, options.weight_bits).values(), system.chip)
     binding = plan.stopped.most_common(1)[0][0] if plan.stopped else asks
     places, notes = place_plan(task, plan, work)
     if places.chips > available:
@@ -124,25 +121,6 @@ def check_widths(network: Network, chip: ChipSpec, weight_bits: int | None = Non
                 f"sends payloads of {bits} bits, a message of {chip.name} has {message}",
                 "scale them down",
             )
-
-
-def lower_bound(network: Network, chip: ChipSpec, weight_bits: int | None = None) -> tuple[int, str]:
-    """The least number of cores of any cut into shards by these formats, and the resource that asks for them.
-
-    Every population as one shard without limits: further cuts repeat lists, headers and entries and save nothing.
-    """
-    views, total = views_of(network, chip, weight_bits), NOTHING
-    ones = {p.name: np.minimum(p.units.sums(p.synapse.axons().astype(np.int64)), 1) for p in network.projections}
-    for view in views.values():
-        rows = (0, view.rows)
-        costs = [one_tile(part, rows, view.whole, view.form) for part in view.segments]
-        stored, axons = sum(c[0] for c in costs), sum(c[1] for c in costs)
-        total = add(total, view.home(view.rows, stored, axons, view.sends(ones).count(rows)))
-    best, binding = 0, "none"
-    for name, used, limit in zip(RESOURCES, total, core_limits(chip), strict=True):
-        if limit and -(-used // limit) > best:
-            best, binding = -(-used // limit), name
-    return best, binding
 
 
 def _assignments(network: Network, chip: ChipSpec) -> tuple[Assignment, ...]:

@@ -19,7 +19,6 @@ from neurodeploy.ir.network import Network
 from .budget import Limits
 from .cost import destinations
 from .network_cut import Cut, Rule
-from .network_nets import Sent, TileNets, nets_of_tiles
 from .network_rules import core_limits_of, with_rows
 from .network_split import levelled, split_network, tiles_of
 from .options import Options
@@ -27,6 +26,8 @@ from .population import View, views_of
 from .split import GAIN
 from .stages import Places, finish
 from .stamp import Tile
+from .streams import Sent, streams_of
+from .tile_nets import TileNets, nets_of_tiles
 
 #: How often `spread` lengthens its tiles until they fit the cores.
 TRIES = 24
@@ -93,19 +94,21 @@ def make_plan(task: Task, laid: Network, orders: Mapping[str, Ints], rules: dict
 
 def place_plan(task: Task, plan: Plan, work: Path | None = None) -> tuple[Places, tuple[str, ...]]:
     """Chip and core of every tile, by the tail that programs and networks share; and what a reader must know."""
+    streams = streams_of(
+        task.network, plan.tiles, task.system.chip, orders=plan.orders, sent=task.sent, per=task.per, pairs=PAIRS
+    )
     made: list[TileNets] = []
 
     def nets(core: Ints) -> Nets:
         if not made:
-            there = None if task.sent is None else counts_there(task.sent, plan.orders)
-            made.append(nets_of_tiles(plan.laid, plan.tiles, sent=there, per=task.per, pairs=PAIRS))
+            made.append(nets_of_tiles(streams))
         return made[0](core)
 
     options = task.options
     if options.objective == "latency":
         options = replace(options, spread=True)
     places = finish(plan.tiles, nets, task.limits, task.system, task.available, options, work=work)
-    return places, (*plan.notes, *(note for found in made for note in found.notes), *places.notes)
+    return places, (*plan.notes, *streams.notes, *places.notes)
 
 
 def deliveries(task: Task, plan: Plan) -> int:

@@ -55,6 +55,10 @@ class Sums(Protocol):
     def bits(self) -> int: ...
 
     @property
+    def most(self) -> int | None:
+        """The most messages that one may need."""
+
+    @property
     def key(self) -> object:
         """Equal where all sums are alike."""
 
@@ -74,6 +78,7 @@ class SlotSums:
 
     projections: tuple[Projection, ...]
     bits: int
+    most: int | None = None
 
     @property
     def key(self) -> object:
@@ -98,6 +103,7 @@ class ProvenSums:
     chip: ChipSpec
     bits: int
     neuron: int
+    most: int | None = MAX_WORDS
 
     @property
     def key(self) -> object:
@@ -199,6 +205,11 @@ class View:
         return self.home(rows, axons * (self.form.header + -(-self.sums.bits // 8)), axons, out)
 
 
+def unwrapped(model: Model) -> Model:
+    """The network of a program that is one, else the model itself."""
+    return model.network if isinstance(model, Program) and model.network is not None else model
+
+
 def view_of(island: Island, chip: ChipSpec, weight_bits: int | None = None, share: Fraction = Fraction(1)) -> View:
     """An island of a language model."""
     bits = island.synapses.weight_bits if weight_bits is None else weight_bits
@@ -225,12 +236,11 @@ def views_of(
     model: Model, chip: ChipSpec, weight_bits: int | None = None, orders: Table[str, Ints] = MappingProxyType({})
 ) -> dict[str, View]:
     """All populations that can live on cores, in their order, neurons in the order of the mapping."""
-    if isinstance(model, Program):
-        if model.network is None:
-            shares = activity_of(model)
-            return {name: view_of(island, chip, weight_bits, shares[name]) for name, island in model.islands.items()}
-        model = model.network
-    return _of_network(arranged(model, orders), chip, weight_bits)
+    model = unwrapped(model)
+    if isinstance(model, Network):
+        return _of_network(arranged(model, orders), chip, weight_bits)
+    shares = activity_of(model)
+    return {name: view_of(island, chip, weight_bits, shares[name]) for name, island in model.islands.items()}
 
 
 def _of_network(network: Network, chip: ChipSpec, weight_bits: int | None) -> dict[str, View]:

@@ -31,13 +31,12 @@ def verify(
     `weight_bits` is the width that the mapping was planned with, where that is not the model's own. What cores hold is
     counted where every shard is in its place.
     """
-    network = model.network if isinstance(model, Program) else model
-    hosted: frozenset[str] = frozenset()
-    if isinstance(model, Program) and network is None:
-        hosted = host_islands(model, mapping.assignments)
+    if isinstance(model, Program) and model.network is not None:
+        model = model.network
+    hosted = frozenset() if isinstance(model, Network) else host_islands(model, mapping.assignments)
     matrices = matrices_of(model, system, weight_bits)
     found = _whole(mapping, system) + _devices(mapping, model, hosted)
-    problems = _orders(mapping, network)
+    problems = _orders(mapping, model)
     shards: dict[str, list[Shard]] = defaultdict(list)
     for shard in mapping.shards:
         problems += _shape(shard, matrices, mapping, system)
@@ -72,11 +71,10 @@ def _whole(mapping: Mapping, system: SystemSpec) -> list[str]:
 
 def _devices(mapping: Mapping, model: Program | Network, hosted: frozenset[str]) -> list[str]:
     """A device for every step, or every population, in order; an island's may be the host, then it has no shard."""
-    network = model.network if isinstance(model, Program) else model
-    if network is not None:
+    if isinstance(model, Network):
         what = "population"
-        wanted = [(f"populations.{n}", "host" if p.model == INPUT else "chip") for n, p in network.populations.items()]
-    elif isinstance(model, Program):
+        wanted = [(f"populations.{n}", "host" if p.model == INPUT else "chip") for n, p in model.populations.items()]
+    else:
         what = "step"
         wanted = [
             (step.path, "chip" if isinstance(step, IslandCall) and step.island not in hosted else "host")
@@ -96,18 +94,18 @@ def _devices(mapping: Mapping, model: Program | Network, hosted: frozenset[str])
     return found
 
 
-def _orders(mapping: Mapping, network: Network | None) -> list[str]:
+def _orders(mapping: Mapping, model: Program | Network) -> list[str]:
     """An order names a population with neurons on the chip, each of its neurons once, and no direct connection knows it."""
-    if network is None:
+    if isinstance(model, Program):
         return [f"{name}: has an order of neurons, rows of an island keep theirs" for name in mapping.orders]
     found = []
     for name, order in mapping.orders.items():
-        population = network.populations.get(name)
+        population = model.populations.get(name)
         if population is None:
             found.append(f"orders: {name} is no population")
         elif population.model == INPUT:
             found.append(f"{name}: is an input and has an order")
-        elif any(isinstance(p.synapse, Direct) and name in (p.source, p.target) for p in network.projections):
+        elif any(isinstance(p.synapse, Direct) and name in (p.source, p.target) for p in model.projections):
             found.append(f"{name}: has an order and a direct connection")
         elif order.dtype != np.int64 or order.shape != (population.size,):
             found.append(f"{name}: its order is of {order.dtype} {order.shape}, not int64 ({population.size},)")
@@ -154,19 +152,18 @@ def _widths(
 ) -> Iterator[tuple[str, str, int, int]]:
     """(object, what, bits that it needs, bits of the chip) of messages, states and weights."""
     formats = system.chip.formats
-    network = model.network if isinstance(model, Program) else model
-    if network is None and isinstance(model, Program):
+    if isinstance(model, Program):
         for name, island in model.islands.items():
             payload = max(island.payload_bits, island.neurons.out_bits)
             yield name, "payload_bits", payload, formats["payload_bits"]
             yield name, "state_bits", island.neurons.state_bits, formats["state_bits"]
             yield name, "weight_bits", island.synapses.weight_bits, formats["weight_bits"]
-    elif network is not None:
-        for p in network.projections:
+    else:
+        for p in model.projections:
             if not isinstance(p.synapse, Direct):
                 need = p.weight_bits if weight_bits is None else weight_bits
                 yield p.name, "weight_bits", need, formats["weight_bits"]
-        for name, population in network.populations.items():
+        for name, population in model.populations.items():
             need = 0 if population.model == INPUT else get_model(population.model).out_bits
             yield name, "payload bits", need, 8 * formats["message_bytes"]
 

@@ -25,13 +25,9 @@ DEFAULT_CALIBRATION = Path(__file__).parent.parent / "conversion" / "calibration
 
 
 def convert_checkpoint(
-    model: str | Path,
-    out: Path,
-    progress: Progress | None,
-    calibration: str | Path | None = None,
-    preset: str = "default",
-    **fields: Any,
-) -> dict[str, Any]:
+    model: str | Path, out: Path, progress: Progress | None, calibration: str | Path | None = None,
+    preset: str = "default", **fields: Any
+) -> dict[str, Any]:  # fmt: skip
     """See `convert`; `fields` of the preset that are changed."""
     from neurodeploy.bundle import BundleWriter
     from neurodeploy.bundle.files import canonical, digest

@@ -66,15 +66,9 @@ def eval(
 
 
 def _text(
-    bundle: str | Path,
-    text: str | Path,
-    *,
-    runner: str,
-    progress: Progress | None,
-    max_tokens: int = 4096,
-    source: str | Path | None = None,
-    with_float: bool = True,
-) -> dict[str, Any]:
+    bundle: str | Path, text: str | Path, *, runner: str, progress: Progress | None, max_tokens: int = 4096,
+    source: str | Path | None = None, with_float: bool = True,
+) -> dict[str, Any]:  # fmt: skip
     from neurodeploy.evaluation import agreement, evaluate
     from neurodeploy.frontends.text import read_text
     from neurodeploy.ops.host.arithmetic import arithmetic
@@ -119,16 +113,9 @@ def _text(
 
 
 def _stream(
-    bundle: str | Path,
-    input: str | Path,
-    *,
-    runner: str,
-    progress: Progress | None,
-    steps: int | None = None,
-    layout: str | None = None,
-    labels: str | Path | None = None,
-    reference: str | Path | None = None,
-) -> dict[str, Any]:
+    bundle: str | Path, input: str | Path, *, runner: str, progress: Progress | None, steps: int | None = None,
+    layout: str | None = None, labels: str | Path | None = None, reference: str | Path | None = None,
+) -> dict[str, Any]:  # fmt: skip
     opened, network = open_network(bundle)
     real = float_network(opened) if has_float(opened) or reference is None else None
     stream = stream_of(input, opened, network, steps, layout)

@@ -17,18 +17,15 @@ def map_section(
     counted gives the rates."""
     from neurodeploy.pipeline.judging import judged
     from partitioner.budget import RESOURCES
-    from partitioner.network_summary import summary as network_summary
     from partitioner.summary import summary
     from partitioner.usage import core_demands
 
     network = program.network
     if network is not None:
-        found = network_summary(mapping, network, system, judge=False)
         layers: dict[str, int | None] = {name: index for index, name in enumerate(network.populations)}
     else:
-        found = summary(mapping, program, system, judge=False)
         layers = {name: island.layer for name, island in program.islands.items()}
-    demands = core_demands(mapping, program, system)
+    found, demands = summary(mapping, program, system, judge=False), core_demands(mapping, program, system)
     limits = {name: limit.value for name, limit in system.chip.budget.limits().items() if limit.value}
     held: dict[tuple[int, int], list[Any]] = {}
     for shard in mapping.shards:

@@ -140,7 +140,7 @@ def _map_network(
     network: Network, target: SystemSpec, options: Options, work: Path | None
 ) -> tuple[Mapping, dict[str, Any]]:
     from partitioner.network_mapper import map_network
-    from partitioner.network_summary import summary
+    from partitioner.summary import summary
     from targets.systems import SYSTEMS
 
     clock = Stopwatch()

@@ -56,19 +56,12 @@ def energy(
 
 
 def _text(
-    bundle: str | Path,
-    text: str | Path | None,
-    *,
-    host: str,
-    measure_host: bool,
-    powered: str,
-    runner: str,
-    progress: Progress | None,
-    prompt_tokens: int | None = None,
-    tokens: int = 16,
-) -> dict[str, Any]:
+    bundle: str | Path, text: str | Path | None, *, host: str, measure_host: bool, powered: str, runner: str,
+    progress: Progress | None, prompt_tokens: int | None = None, tokens: int = 16,
+) -> dict[str, Any]:  # fmt: skip
     from neurodeploy.accounting.account import account
-    from neurodeploy.accounting.proxies import metrics
+    from neurodeploy.accounting.islands import island_loads
+    from neurodeploy.accounting.neurobench import island_metrics
     from neurodeploy.accounting.report_json import report_json
     from neurodeploy.errors import UserError
     from neurodeploy.frontends.text import read_text
@@ -86,10 +79,10 @@ def _text(
     prefill, generated, sample = count_phases(opened, tokenizer, prompt, prompt_tokens, tokens, runner)
     islands = opened.program.islands
     ledgers = [
-        account(mapping, counts, islands, system, profile, phase, powered=powered)
+        account(island_loads(mapping, counts, islands, system), system, profile, phase, powered=powered)
         for phase, counts in (("prefill", prefill), ("generate", generated))
     ]
-    found = report_json(ledgers[0], ledgers[1], metrics(generated, islands))
+    found = report_json(ledgers[0], ledgers[1], island_metrics(generated, islands))
     return {
         **found,
         "system": system.name,
@@ -104,17 +97,9 @@ def _text(
 
 
 def _stream(
-    bundle: str | Path,
-    input: str | Path,
-    *,
-    host: str,
-    measure_host: bool,
-    powered: str,
-    runner: str,
-    progress: Progress | None,
-    steps: int | None = None,
-    layout: str | None = None,
-) -> dict[str, Any]:
+    bundle: str | Path, input: str | Path, *, host: str, measure_host: bool, powered: str, runner: str,
+    progress: Progress | None, steps: int | None = None, layout: str | None = None,
+) -> dict[str, Any]:  # fmt: skip
     from targets import hosts
 
     opened, network = open_network(bundle)
@@ -129,22 +114,20 @@ def _stream(
 
 
 def price(
-    network: Network,
-    mapping: Mapping,
-    system: SystemSpec,
-    activity: NetworkActivity,
-    host: str,
-    measure_host: bool,
+    network: Network, mapping: Mapping, system: SystemSpec, activity: NetworkActivity, host: str, measure_host: bool,
     powered: str,
-) -> dict[str, Any]:
+) -> dict[str, Any]:  # fmt: skip
     """The account of counts on a mapping that was read and verified; each phase has `joules` by boundary and `seconds`."""
-    from neurodeploy.accounting.network_account import account_network
-    from neurodeploy.accounting.neurobench import metrics
+    from neurodeploy.accounting.account import account
+    from neurodeploy.accounting.networks import network_loads
+    from neurodeploy.accounting.neurobench import network_metrics
+    from neurodeploy.accounting.report_json import network_json
     from targets import hosts
 
     profile = hosts.measure_host() if measure_host else hosts.get_host(host)
-    account = account_network(network, mapping, activity, system, profile, powered=powered)
-    found: dict[str, Any] = dict(account.to_json(metrics(network, activity)))
+    loads = network_loads(network, mapping, activity, system)
+    sample = account(loads, system, profile, "sample", powered=powered)
+    found: dict[str, Any] = network_json(sample, loads, system.chip, network_metrics(network, activity))
     for unit in ("step", "sample"):
         phase = found[unit]
         found[unit] = {**phase, "joules": phase["joules_per_token"], "seconds": phase["seconds_per_token"]}

@@ -24,28 +24,17 @@ from neurodeploy.pipeline.streams import lengthened, open_network, runner_for, s
 
 
 def of_stream(
-    bundle: str | Path,
-    input: str | Path,
-    out: Path,
-    *,
-    host: str,
-    measure_host: bool,
-    runner: str,
-    progress: Progress | None,
-    steps: int | None = None,
-    layout: str | None = None,
-    probes: Sequence[str] = (),
-) -> dict[str, Any]:
+    bundle: str | Path, input: str | Path, *, host: str, measure_host: bool, runner: str,
+    progress: Progress | None, steps: int | None = None, layout: str | None = None, probes: Sequence[str] = (),
+) -> dict[str, Any]:  # fmt: skip
     """See `report`."""
-    from neurodeploy.reporting.network.files import render_network
-
     opened, network = open_network(bundle)
     pictures = Pictures(opened, network, probes)
     stream = stream_of(input, opened, network, steps, layout)
     engine = runner_for(runner, opened, network, stream.steps, stream.samples)
     result = advance(network, engine, stream, progress=progress)
     seen = advance(network, engine, beginning(stream), None, pictures.probes)
-    data = {
+    return {
         "network": about(opened, network),
         "run": {
             "input": Path(input).name, "runner": runner, "steps": stream.steps, "samples": stream.samples,
@@ -60,8 +49,6 @@ def of_stream(
         "conversion": _conversion(opened),
         "provenance": provenance(opened, None),
     }  # fmt: skip
-    paths = render_network(data, out)
-    return {"paths": [str(path) for path in paths], "data": data}
 
 
 def _comparison(
@@ -90,9 +77,11 @@ def about(opened: Bundle, network: Network) -> dict[str, Any]:
 
 def _mapped(opened: Bundle, network: Network, result: NetworkResult, host: str, measure_host: bool) -> dict[str, Any]:
     """Map, energy and NeuroBench metrics; None for those that need a mapping where there is none."""
-    from neurodeploy.accounting.neurobench import metrics
+    from neurodeploy.accounting.neurobench import network_metrics
 
-    bench = {name: value for name, value in _flat(metrics(network, result.activity)) if not isinstance(value, str)}
+    bench = {
+        name: value for name, value in _flat(network_metrics(network, result.activity)) if not isinstance(value, str)
+    }
     if not opened.is_mapped:
         return {"map": None, "energy": None, "neurobench": bench}
     mapping, system = read_mapping(opened)

@@ -16,22 +16,12 @@ from neurodeploy.pipeline.texts import encode_text, open_model
 
 
 def of_text(
-    bundle: str | Path,
-    text: str | Path | None,
-    out: Path,
-    *,
-    host: str,
-    measure_host: bool,
-    runner: str,
-    progress: Progress | None,
-    max_tokens: int = 2048,
-    prompt_tokens: int | None = None,
-    tokens: int = 32,
+    bundle: str | Path, text: str | Path | None, *, host: str, measure_host: bool, runner: str,
+    progress: Progress | None, max_tokens: int = 2048, prompt_tokens: int | None = None, tokens: int = 32,
     accuracy: dict[str, Any] | None = None,
-) -> dict[str, Any]:
+) -> dict[str, Any]:  # fmt: skip
     """See `report`."""
     from neurodeploy.frontends.text import read_text
-    from neurodeploy.reporting.files import render
 
     def step(number: int) -> None:
         if progress:
@@ -56,7 +46,7 @@ def of_text(
     )
     step(2)
     activity: dict[str, Any] = priced["activity"]
-    data = {
+    return {
         **sections(opened, mapping, system),
         "accuracy": _accuracy(accuracy),
         "energy": {phase: _phase(priced[phase]) for phase in ("prefill", "generate")},
@@ -66,9 +56,6 @@ def of_text(
         ),
         "sample": {"prompt": tokenizer.decode(prompt[-64:]), "text": priced["sample"]},
     }
-    paths = render(data, out)
-    step(3)
-    return {"paths": [str(path) for path in paths], "data": data}
 
 
 def sections(opened: Bundle, mapping: Mapping, system: SystemSpec) -> dict[str, Any]:

@@ -41,6 +41,8 @@ def report(
     ("POPULATION.VARIABLE"), three neurons each; by default those of the last populations. Rasters and states show the
     first sample, all else is of all samples.
     """
+    from neurodeploy.reporting.render import render
+
     out = Path(out)
     kind, data, own = suited(bundle, text, input, {
         MODEL: {"max_tokens": max_tokens, "prompt_tokens": prompt_tokens, "tokens": tokens, "accuracy": accuracy},
@@ -48,4 +50,5 @@ def report(
     }, optional=True)  # fmt: skip
     check_place(out, "report.html", parents=True)
     rest: dict[str, Any] = {"host": host, "measure_host": measure_host, "runner": runner}
-    return _REPORT[kind](bundle, data, out, **rest, progress=progress, **own)
+    found = _REPORT[kind](bundle, data, **rest, progress=progress, **own)
+    return {"paths": [str(path) for path in render(found, out, kind)], "data": found}

@@ -97,18 +97,10 @@ def _text(
 
 
 def _stream(
-    bundle: str | Path,
-    input: str | Path,
-    *,
-    runner: str,
-    progress: Progress | None,
-    steps: int | None = None,
-    layout: str | None = None,
-    probes: Sequence[str] = (),
-    out: str | Path | None = None,
-    checkpoint: str | Path | None = None,
-    resume: str | Path | None = None,
-) -> dict[str, Any]:
+    bundle: str | Path, input: str | Path, *, runner: str, progress: Progress | None, steps: int | None = None,
+    layout: str | None = None, probes: Sequence[str] = (), out: str | Path | None = None,
+    checkpoint: str | Path | None = None, resume: str | Path | None = None,
+) -> dict[str, Any]:  # fmt: skip
     opened, network = open_network(bundle)
     watched = probes_of(probes, network)
     _check_places(out, checkpoint)

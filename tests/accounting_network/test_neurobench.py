@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neurodeploy.accounting.neurobench import footprint, metrics, network_proxies, nonzero_fan_out
+from neurodeploy.accounting.neurobench import footprint, network_metrics, nonzero_fan_out
+from neurodeploy.accounting.proxies import proxies
 from neurodeploy.errors import UserError
 from neurodeploy.ir.network import INPUT, Population
 from neurodeploy.ir.network_run import NetworkActivity
@@ -47,7 +48,7 @@ def test_operations_one_by_one() -> None:
             macs, acs = (macs + effective, acs) if graded else (macs, acs + effective)
             size = p.synapse.rows * p.synapse.columns if isinstance(p.synapse, Sparse) else len(coo.row)
             dense += size * activity.steps * activity.samples
-        found = metrics(net, activity)
+        found = network_metrics(net, activity)
         assert found["SynapticOperations"] == {
             "Effective_MACs": macs / activity.samples,
             "Effective_ACs": acs / activity.samples,
@@ -66,7 +67,7 @@ def test_sparsities_footprint_and_parameters_by_hand() -> None:
         join("r", "p", "p", sparse),
     )
     activity = NetworkActivity(5, 2, {"i": {"s": np.array([4, 9, 2])}, "p": {"s": np.array([3, 0])}}, {}, {})
-    found = metrics(net, activity)
+    found = network_metrics(net, activity)
     assert found["ConnectionSparsity"] == 1 - 4 / 10
     assert found["ActivationSparsity"] == 1 - 3 / 20
     assert found["SynapticOperations"] == {"Effective_MACs": 0.0, "Effective_ACs": (4 + 2 * 2 + 3) / 2, "Dense": 50.0}
@@ -84,16 +85,16 @@ def test_graded_events_are_macs_and_ternary_ones_are_not() -> None:
     ):
         params = {"du": 0, "dv": 0, **params} if model == "ternary_lif" else params
         net = network([Population("a", (2,), model, params), lif("p", 2)], join("w", "a", "p", Dense(one), graded=True))
-        found = metrics(net, NetworkActivity(1, 1, {"a": {"s": fired}}, {}, {}))["SynapticOperations"]
+        found = network_metrics(net, NetworkActivity(1, 1, {"a": {"s": fired}}, {}, {}))["SynapticOperations"]
         assert found[key] == 4 and sum(found[k] for k in ("Effective_MACs", "Effective_ACs")) == 4
 
 
 def test_proxies() -> None:
     found = {"SynapticOperations": {"Effective_MACs": 10, "Effective_ACs": 5, "Dense": 100}, "MembraneUpdates": 7}
-    values = [proxy.value for proxy in network_proxies(found)]
+    values = [proxy.value for proxy in proxies(found, "sample")]
     assert values == [pytest.approx(10 * 4.6e-12 + 5 * 0.9e-12), pytest.approx(4.6e-10), 85]
 
 
 def test_nothing_was_run() -> None:
     with pytest.raises(UserError, match="ND3102"):
-        metrics(network([lif("p", 2)]), NetworkActivity.zero())
+        network_metrics(network([lif("p", 2)]), NetworkActivity.zero())

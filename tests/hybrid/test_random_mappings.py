@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from neurodeploy.accounting.work import shard_counts
+from neurodeploy.accounting.islands import shard_counts
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.flow.words import island_words
 from neurodeploy.ir.chip import Basis, Limit

@@ -18,7 +18,7 @@ from neurodeploy.ir.hollow import hollow_island, hollow_program
 from neurodeploy.pipeline.map_section import map_section
 from neurodeploy.reporting.check import match
 from neurodeploy.reporting.schema import MapSection
-from neurodeploy.reporting.sections.quality import quality_of
+from neurodeploy.reporting.sections.quality import quality
 from neurodeploy.reporting.terminal import print_map
 from partitioner.mapper import map_program
 from partitioner.summary import summary
@@ -82,7 +82,7 @@ def test_the_page_of_a_large_program_draws_chips_and_links_in_few_bytes() -> Non
     mapping = map_program(program, system)
     section = map_section(program, mapping, system)
     match(section, MapSection, "map")
-    page = quality_of(section)  # type: ignore[arg-type]
+    page = quality(section)  # type: ignore[arg-type]
     assert page is not None and "Cores of 12 layers" in page and page.count("<figure") >= mapping.chips_used + 1
     assert "messages there" in page and "<title>" in page and len(page) < 60_000
     json.dumps(section["picture"])
@@ -90,7 +90,7 @@ def test_the_page_of_a_large_program_draws_chips_and_links_in_few_bytes() -> Non
     found = summary(mapping, program, system)
     print_map(found, Console(file=text, width=140))
     assert "transport energy" in text.getvalue() and "packets between chips" in text.getvalue()
-    assert quality_of({**section, "metrics": None}) is None  # type: ignore[typeddict-item]
+    assert quality({**section, "metrics": None}) is None  # type: ignore[typeddict-item]
 
 
 def test_a_program_on_the_host_has_nothing_to_judge() -> None:

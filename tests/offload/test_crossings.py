@@ -22,7 +22,7 @@ from neurodeploy.pipeline.report_text import sections
 from neurodeploy.pipeline.session import read_mapping
 from neurodeploy.pipeline.texts import left_to_host
 from partitioner.classify import crossings
-from partitioner.judge import program_metrics
+from partitioner.judge import metrics
 from simulators import get_runner
 from targets.systems import get_system
 from tests.offload.conftest import ROWS, Pair
@@ -59,7 +59,7 @@ def test_every_report_has_the_same_number(pair: Pair) -> None:
     wanted = 2 * exchanges(pair.resident)
     assert wanted < 2 * len(program.islands)  # an expert is not called by every token
     assert crossings(program, mapping.assignments) == wanted
-    assert program_metrics(mapping, program, system, nulls=False)["fallback"]["crossings"] == wanted
+    assert metrics(mapping, program, system, nulls=False)["fallback"]["crossings"] == wanted
     assert sections(bundle, mapping, system)["traffic"]["crossings_per_token"] == wanted
     said = pipeline.energy(pair.resident, prompt_tokens=8, tokens=4)["generate"]["bound_by"]
     assert re.findall(r"([\d.]+) crossings", said) == [f"{wanted:g}"]

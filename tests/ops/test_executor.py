@@ -135,7 +135,6 @@ def test_state_goes_on(net):
     assert (state.position, len(state.caches)) == (6, 3)
     assert torch.equal(torch.cat([first, executor.forward(IDS[6:], state)]), whole)
     assert state.position == 11
-    assert state.nbytes > 0
 
 
 def test_threads_do_not_change_the_bits(net, threads):
@@ -175,14 +174,13 @@ def test_weights_are_read_once_or_never_kept(net):
     assert len(names) == len(set(names))
     executor.forward(IDS)
     assert len(net.store.reads) == len(names)
-    assert executor.weights.nbytes == sum(net.store.arrays[name].nbytes for name in names)
-    executor.weights.drop()
-    assert executor.weights.nbytes == 0
 
     net.store.reads.clear()
     thrifty = net.executor(keep_weights=False)
     assert torch.equal(thrifty.forward(IDS), executor.forward(IDS))
-    assert thrifty.weights.nbytes == 0
+    once = len(net.store.reads)
+    thrifty.forward(IDS)
+    assert len(net.store.reads) == 2 * once
 
 
 def test_a_large_table_is_read_by_rows(net, monkeypatch):

@@ -12,9 +12,11 @@ import pytest
 from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.ir.network import Population, Projection
 from neurodeploy.synapses import Dense, Direct, Sparse
+from partitioner.bounds import lower_bound
 from partitioner.json_form import mapping_from_json, mapping_to_json
-from partitioner.network_mapper import lower_bound, map_network
+from partitioner.network_mapper import map_network
 from partitioner.options import Options, Pin
+from partitioner.population import views_of
 from partitioner.verify import verify
 from targets.systems import SYSTEMS, get_system
 from tests.partitioner_network.helpers import conv, dense, join, lif, network, source, tiny
@@ -90,7 +92,7 @@ def test_recurrent_cuts_come_to_rest() -> None:
     system = get_system("alia-point")
     mapping = map_network(net, system)
     assert not verify(mapping, net, system)
-    assert lower_bound(net, system.chip)[0] == mapping.lower_bound <= mapping.cores_used
+    assert lower_bound(views_of(net, system.chip).values(), system.chip)[0] == mapping.lower_bound <= mapping.cores_used
 
 
 def test_fan_in_beyond_a_core_gets_reducers() -> None:

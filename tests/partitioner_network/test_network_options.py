@@ -10,9 +10,9 @@ import pytest
 from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.ir.network import Network
 from partitioner.network_mapper import map_network
-from partitioner.network_summary import delay_bytes
-from partitioner.network_traffic import network_traffic
 from partitioner.options import OBJECTIVES, Options, Pin
+from partitioner.summary import delay_bytes
+from partitioner.traffic import traffic
 from partitioner.usage import core_demands
 from partitioner.verify import verify
 from targets.systems import get_system
@@ -106,10 +106,10 @@ def test_objectives(objective: str) -> None:
 
 def test_traffic_is_not_given_for_cores() -> None:
     net, system = layers(300, 300, 200, 10), tiny(synapse_bytes=6000, in_axons=400)
-    cores, traffic = (map_network(net, system, Options(objective=o)) for o in ("cores", "traffic"))
-    sums = [network_traffic(m, net, system) for m in (cores, traffic)]
+    cores, sparing = (map_network(net, system, Options(objective=o)) for o in ("cores", "traffic"))
+    sums = [traffic(m, net, system) for m in (cores, sparing)]
     spent = [t.events_to_cores + t.partials_between_cores for t in sums]
-    assert cores.cores_used <= traffic.cores_used and spent[1] <= spent[0]
+    assert cores.cores_used <= sparing.cores_used and spent[1] <= spent[0]
 
 
 def test_columns_are_cut_where_senders_reach_too_many_tiles() -> None:

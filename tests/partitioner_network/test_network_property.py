@@ -15,9 +15,9 @@ from neurodeploy.ir.network import Network
 from partitioner.budget import RESOURCES
 from partitioner.json_form import mapping_from_json, mapping_to_json
 from partitioner.network_mapper import map_network
-from partitioner.network_summary import summary
 from partitioner.options import OBJECTIVES, Options
 from partitioner.recount import recount
+from partitioner.summary import summary
 from partitioner.usage import core_demands
 from partitioner.verify import verify
 from simulators.partitioned import PartitionedRunner

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from neurodeploy.accounting.network_work import derive, shard_counts
+from neurodeploy.accounting.networks import derive
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.arrange import arranged, fixed_populations, inverse
 from neurodeploy.ir.fixedpoint import Ints
@@ -18,9 +18,9 @@ from neurodeploy.synapses.build import sparse_from_coo
 from partitioner import hypergraph
 from partitioner.network_mapper import map_network
 from partitioner.network_order_conv import block_order
-from partitioner.network_traffic import network_traffic
 from partitioner.options import Options
 from partitioner.recount import recount
+from partitioner.traffic import traffic
 from partitioner.usage import core_demands
 from partitioner.verify import verify
 from simulators.partitioned import PartitionedRunner
@@ -30,6 +30,7 @@ from tests.networks.equality import joined, same_result
 from tests.networks.random_networks import all_probes, random_network
 from tests.networks.test_partitioned import random_mapping
 from tests.partitioner_network.helpers import conv, dense, join, lif, network, source, tiny
+from tests.prices import network_shards
 
 SEEDS = range(60)
 SYSTEM = tiny(None, None, None, None, None)
@@ -63,7 +64,7 @@ def test_any_order_gives_the_same_bits_counts_and_budgets(start: int) -> None:
         same_result(result, ReferenceRunner().run(net, inputs, steps, probes=probes))
         assert recount(mapping, net, SYSTEM) == core_demands(mapping, net, SYSTEM), seed
         assert arranged(laid, orders) is laid and arranged(net, orders) is laid
-        counted = shard_counts(derive(net, mapping, result.activity, SYSTEM))
+        counted = network_shards(derive(net, mapping, result.activity, SYSTEM), mapping)
         for shard in mapping.shards:
             assert counted[shard] == runner.shard_counts[shard], (seed, shard)
     assert ordered >= 10 and convolutions >= 3
@@ -156,7 +157,7 @@ def test_hidden_neighbours_are_found(library: bool, monkeypatch: pytest.MonkeyPa
     mapping = map_network(net, system)
     assert verify(mapping, net, system) == [] and list(mapping.orders) == ["p"]
     assert any("mtkahypar is not installed" in note for note in mapping.notes) != library
-    sent, before = (network_traffic(m, net, system).events_to_cores for m in (mapping, given))
+    sent, before = (traffic(m, net, system).events_to_cores for m in (mapping, given))
     assert mapping.cores_used < given.cores_used and sent < before / 3
     assert np.array_equal(map_network(net, system).orders["p"], mapping.orders["p"])
     same_result(PartitionedRunner(mapping, SYSTEM.chip).run(net, {}, 2), ReferenceRunner().run(net, {}, 2))

@@ -67,11 +67,6 @@ class KVCache:
         """The position that comes next."""
         return self.base + self.length
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes that are allocated, used or not."""
-        return self.key.nbytes + self.value.nbytes
-
     def append(self, key: Tensor, value: Tensor) -> None:
         """Add the keys and values of T tokens, each (T, kv_heads * head_dim)."""
         tokens = key.shape[0]
@@ -113,11 +108,6 @@ class State:
 
     position: int = 0
     caches: dict[str, KVCache] = field(default_factory=dict)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all caches."""
-        return sum(cache.nbytes for cache in self.caches.values())
 
     def cache(
         self, path: str, kv_heads: int, head_dim: int, window: int | None, chunk: int | None, device: str

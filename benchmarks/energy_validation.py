@@ -3,20 +3,28 @@
 Most of these rows set the coefficients (`fit`): agreement with them proves nothing, and they are printed as what they
 are. A row outside its acceptable error is a known miss and stays in the table with its error; no coefficient is moved
 to hide it. Rows that need more than the model's formulas (a network file, a table that is not public) are in
-`NOT_COMPUTED`.
+`NOT_COMPUTED`. Prints both tables of docs/energy.md:
+
+    python benchmarks/energy_validation.py
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from neurodeploy.accounting.account import account
 from neurodeploy.accounting.band import Band, exactly, of
-from neurodeploy.accounting.costs import cost, neuron_update
+from neurodeploy.accounting.costs import MICROCODED_J, cost
+from neurodeploy.accounting.islands import island_loads
 from neurodeploy.accounting.ledger import EnergyLedger
+from neurodeploy.accounting.loads import COLUMNS, CONV_SYNOPS, FIXED_UPDATES, SENT, SYNOPS, UPDATES
 from neurodeploy.accounting.timing import core_seconds
 from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
 from neurodeploy.ir.hollow import hollow_island
@@ -24,9 +32,38 @@ from neurodeploy.ir.mapping import Mapping as Placement
 from neurodeploy.ir.mapping import Shard
 from neurodeploy.ir.program import Island
 from neurodeploy.ir.result import ActivityCounts, IslandActivity
+from targets.hosts import HOSTS
+from targets.systems import SYSTEMS
 
-#: Systems that the rows are computed on; the caller passes them, this package knows no target.
+#: Systems that the rows are computed on.
 NEEDED_SYSTEMS = ("oheo-gulch", "alia-point", "hala-point", "loihi1-nahuku")
+#: Every coefficient that the account takes from a chip's table, and what it multiplies.
+USED: Mapping[str, str] = {
+    "synop_fc_j": "synaptic operations, partial sums added",
+    "synop_conv_j": "synaptic operations of convolutions",
+    "neuron_update_j": "neuron updates, active (times `microcode_factor`)",
+    "neuron_idle_j": "neuron updates, idle",
+    "microcode_factor": "a graded, microcoded neuron over a fixed one",
+    "core_step_j": "active cores and steps",
+    "spike_out_message_j": "messages delivered",
+    "hop_ew_j": "hops, east-west",
+    "hop_ns_j": "hops, north-south",
+    "interchip_bit_j": "bits over a chip-to-chip link",
+    "host_link_bit_j": "bits over the host link",
+    "p_static_w": "powered chips times seconds, rails",
+    "p_infra_w": "powered chips times seconds, board",
+    "t_synop_fc_s": "synaptic operations of the busiest core",
+    "t_synop_conv_s": "its synaptic operations of convolutions",
+    "t_neuron_s": "its neuron updates (times `microcode_factor`)",
+    "t_neuron_idle_s": "resident neurons of the fullest core",
+    "t_spike_out_s": "its messages out",
+    "t_step_floor_s": "steps",
+    "t_barrier_multichip_s": "steps on several chips",
+    "t_host_link_s": "exchanges with the host, in and out together",
+    "bw_link_b_per_s": "bytes through the busiest chip port",
+    "bw_interchip_b_per_s": "bytes over the busiest chip-to-chip link",
+    "bw_host_link_b_per_s": "bytes over the host border",
+}
 NOT_COMPUTED: Mapping[str, str] = {
     "A1m": "needs the network file of lava-dl and a mapping; benchmarks/pilotnet_energy.py computes it",
     "A2": "needs the network file and its frames; it is a count of activity, not of energy",
@@ -92,9 +129,11 @@ def _of(chip: ChipSpec, key: str) -> Band:
     return of(cost(chip, key))
 
 
-def _busiest(chip: ChipSpec, load: tuple[float, float, float], synop: str, microcoded: bool) -> Band:
-    """Seconds of one core with (synops, updates, messages) in a step."""
-    return Band(*(float(x) for x in core_seconds(chip, np.array([load]), synop, microcoded)[0]))
+def _busiest(chip: ChipSpec, work: Mapping[int, float]) -> Band:
+    """Seconds of one core that does this in a step, by column of a table of loads."""
+    load = np.zeros((1, COLUMNS))
+    load[0, list(work)] = list(work.values())
+    return Band(*(float(x) for x in core_seconds(chip, load)[0]))
 
 
 def _pilotnet(chip: ChipSpec) -> list[Row]:
@@ -106,7 +145,7 @@ def _pilotnet(chip: ChipSpec) -> list[Row]:
         + _of(chip, "spike_out_message_j") * spikes
         + _of(chip, "core_step_j") * cores
     )
-    busiest = _busiest(chip, (75.4e3, 3.2e3, spikes / cores), "t_synop_conv_s", microcoded=False)
+    busiest = _busiest(chip, {CONV_SYNOPS: 75.4e3, FIXED_UPDATES: 3.2e3, SENT: spikes / cores})
     seconds = busiest + _of(chip, "t_step_floor_s")
     static = _of(chip, "p_static_w")
     sample = (dynamic + static * seconds) * steps
@@ -151,7 +190,7 @@ def _matmul_free(system: SystemSpec, host: HostSpec) -> list[Row]:
     """R3: MatMul-free LM on 24 chips. Its norms and gates, which run on the chip there, are not among our islands."""
 
     def run(phase: str, tokens: int) -> EnergyLedger:
-        return account(*matmul_free(system, tokens), system, host, phase, border="none")
+        return account(island_loads(*matmul_free(system, tokens), system, "none"), system, host, phase)
 
     prefill, short, generate = run("prefill", 16384), run("prefill", 500), run("generate", 500)
     first = short.seconds * 500 + generate.seconds
@@ -206,11 +245,11 @@ def _hala_point_mlp(system: SystemSpec) -> list[Row]:
     chip, layers, width, kept, active, all_cores = system.chip, 14784, 2048, 0.1, 0.1, 140544
     cores = all_cores / layers
     synops, messages = width * width * kept * active, width * active * cores
-    work = _busiest(chip, (synops / cores, width / cores, width * active), "t_synop_fc_s", microcoded=True)
+    work = _busiest(chip, {SYNOPS: synops / cores, UPDATES: width / cores, SENT: width * active})
     seconds = work + _of(chip, "t_step_floor_s") + _of(chip, "t_barrier_multichip_s")
     layer = (
         _of(chip, "synop_fc_j") * synops
-        + of(neuron_update(chip)) * width
+        + _of(chip, MICROCODED_J) * width
         + _of(chip, "spike_out_message_j") * messages
         + _of(chip, "core_step_j") * cores
     )
@@ -231,7 +270,7 @@ def _sanafe(chip: ChipSpec) -> list[Row]:
         + _of(chip, "neuron_idle_j") * (accesses - updates)
         + (_of(chip, "spike_out_message_j") + _of(chip, "hop_ns_j")) * packets
     )
-    firing = _busiest(chip, (synops / 5, 100, 0), "t_synop_fc_s", microcoded=False)
+    firing = _busiest(chip, {SYNOPS: synops / 5, FIXED_UPDATES: 100})
     quiet = _of(chip, "t_neuron_s") * 100
     seconds = (firing + quiet) * (steps / 2) + _of(chip, "t_step_floor_s") * steps
     band, note = _percent(10), "the same coefficients: a test of the formulas, not of the numbers"
@@ -269,3 +308,18 @@ def table(rows: list[Row]) -> str:
         )
         lines.append(f"| {' | '.join(cells)} |".replace("|  |", "| |"))
     return "\n".join(lines)
+
+
+def coefficients(chip: ChipSpec) -> str:
+    """The coefficients of `chip` that the account uses, as the first table of ``docs/energy.md``."""
+    lines = ["| Coefficient | Low | Nominal | High | Unit | Basis | Multiplies | Source |", "|---" * 8 + "|"]
+    for key, what in USED.items():
+        q = cost(chip, key)
+        ends = " | ".join(f"{end:.4g}" for end in (q.low, q.nominal, q.high))
+        lines.append(f"| `{key}` | {ends} | {q.unit} | {q.basis.value} | {what} | {q.source} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(coefficients(SYSTEMS["alia-point"].chip), "\n")
+    print(table(validate(SYSTEMS, HOSTS["cpu-generic"])))

@@ -1,46 +1,21 @@
-"""The messages between the cores of a spiking network, as `Nets`.
+"""The messages between the cores that tiles lie on, as `Nets`: one net for all axons of a core that reach the same cores.
 
-A neuron's payload goes to every shard that holds synapses of it, projection by projection (unicast, as
-`neurodeploy.accounting.network_work` counts it): one net for all neurons of a core that reach the same cores. Where two
-shards of one core both need it, it is sent twice: a further net with that core alone. Inputs come from the host, outputs
-return there, partial sums go from core to core::
-
-    weight of a spike's net   = sum over its neurons of their messages in `per` steps
-    weight of a partial sum   = rows * messages a row and step * per
-
-By default every neuron sends once a step. With `PAIRS` or more pairs of an axon and a shard in one projection only some of
-its axons are looked at, and theirs stand for all: `TileNets.notes` says so.
+Where events go to each tile by itself (`Streams.once` is not set) and two tiles of one core both need one, it is sent
+twice: a further net with that core alone. A message within a core is in no net.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping as Table
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.flow.flows import Homes, flows, partial_sums
 from neurodeploy.flow.nets import Nets
 from neurodeploy.flow.routes import HOST
-from neurodeploy.flow.words import Piece
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Network, Projection
-from neurodeploy.neurons.registry import every_neuron, output_ports
-from neurodeploy.synapses import Conv, Sparse
 
-#: Pairs of an axon and a shard in a projection from which on a sample stands for it.
-PAIRS = 1 << 21
-
-Sent = Table[str, Table[str, Ints]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Laid:
-    """Tiles in the place of a mapping's shards."""
-
-    shards: Sequence[Piece]
+from .streams import Stream, Streams
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +27,7 @@ class TileNets:
     pins: Ints
     weight: Ints
     per: int
-    notes: tuple[str, ...]
+    once: bool
 
     def __call__(self, core: Ints) -> Nets:
         cores = int(core.max(initial=-1)) + 1
@@ -63,7 +38,8 @@ class TileNets:
         keep = pin != source[net]
         key, copies = np.unique(net[keep] * (cores + 1) + pin[keep] + 1, return_counts=True)
         net, pin = key // (cores + 1), key % (cores + 1) - 1
-        twice = np.repeat(np.flatnonzero(copies > 1), copies[copies > 1] - 1)
+        again = np.zeros_like(copies) if self.once else copies - 1
+        twice = np.repeat(np.arange(len(copies)), again)
         sizes = np.concatenate((np.bincount(net, minlength=len(self.source)), np.ones(len(twice), np.int64)))
         found = _merged(
             np.concatenate((source, source[net[twice]])),
@@ -74,62 +50,29 @@ class TileNets:
         return Nets(cores, *found, self.per)
 
 
-def nets_of_tiles(
-    network: Network, pieces: Sequence[Piece], *, sent: Sent | None = None, per: int = 1, pairs: int = PAIRS
-) -> TileNets:
-    """The nets of tiles, or of a mapping's shards, of an arranged network.
-
-    sent : population -> output port -> (size,) messages of each row in `per` steps; None: each sends `per`.
-    pairs : of an axon and a shard in one projection, from which on a sample stands for it.
-    """
-    laid = _Laid(pieces)
-    homes = Homes(network, laid)
-    sent = every_neuron(network, per) if sent is None else sent
-    every = samples(network, pieces, pairs)
+def nets_of_tiles(streams: Streams) -> TileNets:
+    """The nets of tiles, or of a mapping's shards."""
     groups: list[tuple[Ints, Ints, Ints, Ints]] = []
-    current: Projection | None = None
-    held: list[tuple[Ints, Ints, Ints, Ints]] = []
-    for flow in flows(network, laid, sent, homes, every):
-        if flow.projection is not current and held:
+    current: str | None = None
+    held: list[Stream] = []
+    for stream in streams.events():
+        if stream.name != current and held:
             groups.append(_grouped(held))
             held = []
-        current = flow.projection
-        messages = flow.messages * every.get(current.name, 1)
-        held.append((flow.axon, flow.source, flow.target, messages))
+        current = stream.name
+        held.append(stream)
     if held:
         groups.append(_grouped(held))
-    single = [(s, t, m * per) for s, t, m in partial_sums(network, laid, homes)]
-    for index, piece in enumerate(pieces):
-        if piece.island in network.outputs and homes.whole(piece):
-            port = output_ports(network.populations[piece.island])[0]
-            fired = sent.get(piece.island, {}).get(port)
-            single.append((index, HOST, 0 if fired is None else int(fired[slice(*piece.rows)].sum())))
-    lone = np.array(single, np.int64).reshape(-1, 3)
+    lone = np.concatenate((streams.partial_sums(), streams.outputs()))
     groups.append((lone[:, 0], np.ones(len(lone), np.int64), lone[:, 1], lone[:, 2]))
     found = _merged(*(np.concatenate([group[i] for group in groups]) for i in range(4)))
-    notes = tuple(f"{name}: one in {step} of its axons stands for all in the traffic" for name, step in every.items())
-    return TileNets(*found, per, notes)
+    return TileNets(*found, streams.per, streams.once)
 
 
-def samples(network: Network, pieces: Sequence[Piece], pairs: int = PAIRS) -> dict[str, int]:
-    """Projections of which one axon in so many stands for all: those with more than `pairs` of an axon and a tile."""
-    every = {p.name: _every(p, pieces, pairs) for p in network.projections}
-    return {name: step for name, step in every.items() if step > 1}
-
-
-def _every(p: Projection, pieces: Sequence[Piece], most: int) -> int:
-    if isinstance(p.synapse, Conv):
-        return 1
-    tiles = sum(piece.island == p.target and piece.kind == "synapses" for piece in pieces)
-    pairs = p.synapse.columns * tiles
-    if isinstance(p.synapse, Sparse):
-        pairs = min(pairs, int(p.synapse.indptr[-1]))
-    return max(1, pairs // most)
-
-
-def _grouped(held: list[tuple[Ints, Ints, Ints, Ints]]) -> tuple[Ints, Ints, Ints, Ints]:
+def _grouped(held: list[Stream]) -> tuple[Ints, Ints, Ints, Ints]:
     """(source, pins of each net, pins, weight): the axons of one projection, each a net of its own."""
-    axon, source, target, messages = (np.concatenate([part[i] for part in held]) for i in range(4))
+    parts = [(s.axon, s.source, s.target, s.messages) for s in held]
+    axon, source, target, messages = (np.concatenate([part[i] for part in parts]) for i in range(4))
     keep = messages > 0
     order = np.lexsort((target[keep], axon[keep]))
     axon, source, target, messages = (a[keep][order] for a in (axon, source, target, messages))
