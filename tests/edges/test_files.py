@@ -86,7 +86,7 @@ USE = """
 import sys
 from pathlib import Path
 from neurodeploy.errors import ModelError
-from neurodeploy.frontends.tokenizer import read_tokenizer
+from neurodeploy.frontends.tokenizer_choice import read_tokenizer
 try:
     tokenizer = read_tokenizer(Path(sys.argv[1]), 300)
     tokenizer.encode("aa bb", bos=False)
@@ -157,12 +157,12 @@ HIT = (
     HEEDING
     + """
 import os, shutil, time
-from neurodeploy.bundle import network_writer
+from neurodeploy.bundle import golden
 from neurodeploy.cli import main
 def hit(*_):
     os.kill(os.getpid(), int(sys.argv[1]))
     time.sleep(600)
-network_writer._golden = hit
+golden.write_steps = hit
 AGAIN
 main(sys.argv[2:])
 """
