@@ -156,6 +156,16 @@ class Synapse(ABC):
         """Multiply-adds of `sums` where no payload is zero, at most."""
         return int(self.weight.size)
 
+    @property
+    def absent(self) -> int:
+        """Entries of the matrix that have no synapse, of a kind that stands for a matrix with holes."""
+        return 0
+
+    @property
+    def index_bytes(self) -> int:
+        """Bytes in memory of what says where synapses are."""
+        return 0
+
     def sums(self, x: Ints) -> Ints:
         """``sum_j w_ij * x_j`` (samples, rows), exact in int64, of payloads (samples, columns) int64."""
         row, column, weight, _ = self._all
