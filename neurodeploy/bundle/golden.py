@@ -90,9 +90,10 @@ def write_steps(folder: Path, network: Network, run: Run) -> None:
         inputs = {}
         for name in network.inputs:
             graded = any(p.valued for p in network.projections if p.source == name)
-            size = network.populations[name].size
-            drawn = rng.integers(-128, 128, (1, steps, size)) if graded else np.ones((1, steps, size), np.int64)
-            inputs[name] = (drawn * (rng.random((1, steps, size)) < 0.1)).astype(np.int32)
+            population = network.populations[name]
+            shape, end = (1, steps, population.size), min(largest_payload(population), 128)
+            drawn = rng.integers(-end, min(end + 1, 128), shape) if graded else np.ones(shape, np.int64)
+            inputs[name] = (drawn * (rng.random(shape) < 0.1)).astype(np.int32)
         found = run(network, inputs, steps)
         for kind, table in (("inputs", inputs), ("outputs", found.outputs)):
             group = file.create_group(kind)

@@ -13,7 +13,7 @@ from neurodeploy.bundle.network_files import SOURCE_NIR
 from neurodeploy.errors import BundleError
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
-from neurodeploy.ir.network_run import NetworkRunner
+from neurodeploy.ir.network_run import Runner
 from neurodeploy.pipeline.comparing import has_float
 from neurodeploy.pipeline.session import Progress
 from neurodeploy.pipeline.streams import get_network_runner, mapped_runner, network_of
@@ -38,9 +38,9 @@ class StepChecks:
         return self._compare(get_network_runner(runner)) if self.steps else 0
 
     def executed(self, mapping: Mapping, system: SystemSpec) -> int | None:
-        return self._compare(mapped_runner(mapping)) if self.steps else None
+        return self._compare(mapped_runner(mapping, system)) if self.steps else None
 
-    def _compare(self, runner: NetworkRunner) -> int:
+    def _compare(self, runner: Runner) -> int:
         """How many output populations agree; all, or ND5009."""
         result = runner.run(self.network, self.golden["inputs"], self.steps)
         for population, expected in self.golden["outputs"].items():

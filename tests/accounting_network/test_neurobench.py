@@ -12,7 +12,7 @@ from neurodeploy.ir.network import INPUT, Population
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.neurons.registry import MODELS
 from neurodeploy.synapses import Dense, Direct, Sparse
-from simulators.network_reference import ReferenceNetworkRunner
+from simulators.reference import ReferenceRunner
 from tests.networks.random_networks import random_network
 from tests.partitioner_network.helpers import join, lif, network, source
 
@@ -21,7 +21,7 @@ def test_operations_one_by_one() -> None:
     """Every event of a run, every non-zero weight: exact for several samples."""
     for seed in range(20):
         net, inputs, steps = random_network(seed)
-        activity = ReferenceNetworkRunner().run(net, inputs, steps).activity
+        activity = ReferenceRunner().run(net, inputs, steps).activity
         macs = acs = dense = 0
         for p in net.projections:
             if isinstance(p.synapse, Direct):
