@@ -18,6 +18,7 @@ from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.network_run import NetworkResult
 from neurodeploy.ir.program import Island, Program
+from neurodeploy.neurons.registry import largest_payload
 
 GOLDEN = "vectors/golden.h5"
 #: Tokens of golden payloads by island, and how many islands carry them.
