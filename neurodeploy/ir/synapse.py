@@ -8,7 +8,7 @@ where it has a shorter way. A synapse that is stored counts, a weight of zero to
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
@@ -276,7 +276,7 @@ def within(rows: Range | None, synapse: Synapse) -> Range:
     return (0, synapse.rows) if rows is None else rows
 
 
-def both_sides(rows: int, parts: Any) -> tuple[Ints, Ints]:
+def both_sides(rows: int, parts: Iterable[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
     """Sums of the positive and of the negative weights by row, of pairs (row, weight)."""
     positive, negative = np.zeros(rows, np.int64), np.zeros(rows, np.int64)
     for row, weight in parts:
