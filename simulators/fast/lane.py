@@ -29,14 +29,14 @@ from numpy.typing import NDArray
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.program import Island
 from neurodeploy.ir.result import IslandActivity
-from neurodeploy.ops.host.threads import most_parts, split
+from neurodeploy.machine.threads import most_parts, split
 from simulators.fast.kernels import lane as kernels
 from simulators.products.choice import Product, choose
 from simulators.products.pairs import SUMS_PAST, padded, room
 
 #: Sums held at a time: enough rows that the product is efficient, few enough to stay in the last-level cache.
 SUMS_PER_BLOCK = 1 << 21
-#: Work of one element in units of a multiply-add of `ops.host.threads`: what a second thread is worth.
+#: Work of one element in units of a multiply-add of `machine.threads`: what a second thread is worth.
 WORK_FIRE, WORK_DIGITS = 5, 6
 
 
