@@ -13,8 +13,9 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from collections.abc import Mapping as Table
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.ir.program import BLOCK, Island, Program
+from neurodeploy.ir.synapse import Synapse
 from neurodeploy.neurons.registry import get_model, state_bytes
 from neurodeploy.synapses import Conv, Dense, Direct, Sparse
 
@@ -111,19 +113,13 @@ def recount(
     mapping: Mapping, model: Program | Network, system: SystemSpec, *, weight_bits: int | None = None
 ) -> dict[tuple[int, int], tuple[int, ...]]:
     """What each core takes of each resource in `COLUMNS`, by (chip, core). The shards must cover what they are of."""
-    formats = system.chip.formats
-    members = list(mapping.shards)
+    formats, members = system.chip.formats, list(mapping.shards)
     number, shards = {shard: index for index, shard in enumerate(members)}, defaultdict(list, mapping.by_island())
     used = np.zeros((len(members), len(COLUMNS)), np.int64)
     matrices = matrices_of(model, system, weight_bits, mapping.orders)
     for name, matrix in matrices.items():
         own = [shard for shard in shards[name] if shard.kind == "synapses"]
         for column in matrix.layout:
-            if isinstance(column.projection.synapse, Conv):
-                for shard in own:
-                    used[number[shard], 1] += kernel_bytes(
-                        column, shard, formats["synapse_row_header_bytes"], weight_bits
-                    )
             _tables(column, own, shards[column.projection.source], matrices, number, used, system, weight_bits)
         _places(matrix, shards[name], number, used, formats["synapse_row_header_bytes"])
     used[:, 4] += formats["axon_entry_bytes"] * (used[:, 2] + used[:, 3])
@@ -133,45 +129,72 @@ def recount(
     return {place: tuple(int(x) for x in row) for place, row in sorted(total.items())}
 
 
-class _Reach(NamedTuple):
-    """Some of the table entries of a projection: the shard's number, the unit of columns, the bytes of the list."""
+@dataclass(slots=True, eq=False)
+class _Counts:
+    """What a projection's lists add to: resources by shard, and how many shards each unit of columns feeds."""
 
-    shard: Ints
-    unit: Ints
-    size: Ints
+    number: dict[Shard, int]
+    used: Ints
+    fed: Ints
+    header: int
+    bits: int
+    index_bits: int
+
+    def add(self, shard: Ints, unit: Ints, size: Ints | None = None) -> None:
+        """Entries of units in shards, with lists of so many bytes."""
+        if size is not None:
+            self.used[:, 1] += np.bincount(shard, weights=size, minlength=len(self.used)).astype(np.int64)
+        self.used[:, 2] += np.bincount(shard, minlength=len(self.used))
+        self.fed += np.bincount(unit, minlength=len(self.fed))
 
 
-def _reach(
-    column: Column, own: list[Shard], number: dict[Shard, int], system: SystemSpec, weight_bits: int | None
-) -> Iterator[_Reach]:
-    p, formats = column.projection, system.chip.formats
-    header = formats["synapse_row_header_bytes"]
-    bits = (p.weight_bits if weight_bits is None else weight_bits) + (6 if _delay_each(p) else 0)
-    if isinstance(p.synapse, Sparse):
-        neurons = system.chip.budget.neurons.value
-        index = math.ceil(math.log2(neurons)) if neurons else 16
-        yield from _sorted(p.synapse, column, own, number, header, bits + index)
-        return
+def _full(column: Column, own: list[Shard], counts: _Counts) -> None:
+    """All-to-all synapses: every column of a shard is a list over all its rows."""
+    for shard in own:
+        low, high = column.within(shard)
+        row = counts.used[counts.number[shard]]
+        row[1] += (high - low) * (counts.header + math.ceil(shard.row_count * counts.bits / 8))
+        row[2] += high - low
+        counts.fed[low:high] += 1
+
+
+def _same(column: Column, own: list[Shard], counts: _Counts) -> None:
+    """Neuron to neuron, without a list."""
+    for shard in own:
+        low, high = column.within(shard)
+        neurons = np.arange(max(low, shard.rows[0]), min(high, shard.rows[1]), dtype=np.int64)
+        counts.add(np.full(len(neurons), counts.number[shard]), neurons)
+
+
+def _pixels(column: Column, own: list[Shard], counts: _Counts) -> None:
+    """The units whose pixels reach a shard, and its kernel."""
     entry = entries(column)
     for shard in own:
         low, high = column.within(shard)
         axons = np.arange(low, high, dtype=np.int64)
-        if isinstance(p.synapse, Direct):
-            axons = axons[(axons >= shard.rows[0]) & (axons < shard.rows[1])]
-        else:
-            axons = np.unique(entry[axons[meets(column, shard)[column.sources(low, high)]]])
-        yield _Reach(np.full(len(axons), number[shard]), axons, np.zeros(len(axons), np.int64))
+        units = np.unique(entry[axons[meets(column, shard)[column.sources(low, high)]]])
+        counts.add(np.full(len(units), counts.number[shard]), units)
+        counts.used[counts.number[shard], 1] += kernel_bytes(column, shard, counts.header, counts.bits)
 
 
-def _delay_each(p: Projection) -> bool:
-    s = p.synapse
-    return p.delay is not None and isinstance(s, Dense | Sparse) and p.delay.shape == s.weight.shape
+def _stored(s: Any, low: int, high: int) -> Iterator[tuple[Ints, Ints]]:
+    """(axon, target) of synapses that are stored by axon."""
+    for piece in s.pieces(low, high, PIECE):
+        axon = np.arange(piece.first, piece.stop)
+        yield np.repeat(axon, s.lengths(piece.first, piece.stop)), piece.target
 
 
-def _sorted(
-    s: Sparse, column: Column, own: list[Shard], number: dict[Shard, int], header: int, bits: int
-) -> Iterator[_Reach]:
-    """Sparse synapses: sort the keys (axon, shard) of all synapses and count each."""
+def _named(s: Synapse, low: int, high: int) -> Iterator[tuple[Ints, Ints]]:
+    """(axon, target) of synapses of any kind."""
+    row, axon, _, _ = s.coo()
+    kept = (low <= axon) & (axon < high)
+    yield axon[kept], row[kept]
+
+
+def _sorted(column: Column, own: list[Shard], counts: _Counts) -> None:
+    """Lists that name their targets: sort the keys (axon, shard) of all synapses and count each."""
+    s, number = column.projection.synapse, counts.number
+    pairs = _stored if type(s) is Sparse else _named
     blocks: dict[tuple[int, int], list[Shard]] = defaultdict(list)
     for shard in own:
         blocks[shard.cols].append(shard)
@@ -181,16 +204,22 @@ def _sorted(
         for shard in members:
             holder[column.targets(shard.rows)] = number[shard]
         low, high = max(0, low - column.start), min(high - column.start, s.columns)
-        for piece in s.pieces(*((low, high) if place is None else (0, s.columns)), PIECE):
-            axon = np.arange(piece.first, piece.stop)
-            source = np.repeat(axon if place is None else place[axon], s.lengths(piece.first, piece.stop))
-            keys = source * len(number) + holder[piece.target]
+        for axon, target in pairs(s, *((low, high) if place is None else (0, s.columns))):
+            source = axon if place is None else place[axon]
+            keys = source * len(number) + holder[target]
             if place is not None:
                 keys = keys[(source >= low) & (source < high)]
             keys.sort(kind="stable")  # all but sorted where shards are numbered in the order of their rows
             first = np.flatnonzero(np.diff(keys, prepend=-1))
-            counts, keys = np.diff(first, append=len(keys)), keys[first]
-            yield _Reach(keys % len(number), keys // len(number), header + -(-counts * bits // 8))
+            fan, keys = np.diff(first, append=len(keys)), keys[first]
+            size = counts.header + -(-fan * (counts.bits + counts.index_bits) // 8)
+            counts.add(keys % len(number), keys // len(number), size)
+
+
+#: How the lists of a kind are counted; those of any other are sorted.
+WAYS: Table[type[Synapse], Callable[[Column, list[Shard], _Counts], None]] = {
+    Dense: _full, Direct: _same, Conv: _pixels,
+}  # fmt: skip
 
 
 def _tables(
@@ -204,38 +233,14 @@ def _tables(
     weight_bits: int | None,
 ) -> None:
     """Lists and in-axons of the targets, and out-axons of the homes of the sources: one for each entry that they feed."""
-    name, entry = column.projection.source, entries(column)
+    p, entry, neurons = column.projection, entries(column), system.chip.budget.neurons.value
     fed = np.zeros(int(entry[-1]) + 1, np.int64)
-    if isinstance(column.projection.synapse, Dense):
-        _full_lists(column, own, number, used, fed, system, weight_bits)
-        own = []
-    for reach in _reach(column, own, number, system, weight_bits):
-        if not isinstance(column.projection.synapse, Conv):
-            used[:, 1] += np.bincount(reach.shard, weights=reach.size, minlength=len(used)).astype(np.int64)
-        used[:, 2] += np.bincount(reach.shard, minlength=len(used))
-        fed += np.bincount(reach.unit, minlength=len(fed))
-    for shard in sources if name in matrices else ():
-        if shard.kind == "reducer" or shard.cols == (0, matrices[name].columns):
+    bits = (p.weight_bits if weight_bits is None else weight_bits) + (6 if p.delay_by == "synapse" else 0)
+    header, index = system.chip.formats["synapse_row_header_bytes"], math.ceil(math.log2(neurons)) if neurons else 16
+    WAYS.get(type(p.synapse), _sorted)(column, own, _Counts(number, used, fed, header, bits, index))
+    for shard in sources if p.source in matrices else ():
+        if shard.kind == "reducer" or shard.cols == (0, matrices[p.source].columns):
             used[number[shard], 3] += fed[entry[shard.rows[0]] : entry[shard.rows[1] - 1] + 1].sum()
-
-
-def _full_lists(
-    column: Column,
-    own: list[Shard],
-    number: dict[Shard, int],
-    used: Ints,
-    fed: Ints,
-    system: SystemSpec,
-    weight_bits: int | None,
-) -> None:
-    """All-to-all synapses: every column of a shard is a list over all its rows."""
-    p, header = column.projection, system.chip.formats["synapse_row_header_bytes"]
-    bits = (p.weight_bits if weight_bits is None else weight_bits) + (6 if _delay_each(p) else 0)
-    for shard in own:
-        low, high = column.within(shard)
-        used[number[shard], 1] += (high - low) * (header + math.ceil(shard.row_count * bits / 8))
-        used[number[shard], 2] += high - low
-        fed[low:high] += 1
 
 
 def _places(matrix: Matrix, shards: list[Shard], number: dict[Shard, int], used: Ints, header: int) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,25 +66,20 @@ def entries(column: Column) -> Ints:
 
 def meets(column: Column, shard: Shard) -> NDArray[np.bool_]:
     """Which neurons of the source of a convolution reach the shard's."""
-    s = column.projection.synapse
-    if column.rows is not None and isinstance(s, Conv):
-        return _touched(s, column.targets(shard.rows))
-    return s.fan_out(shard.rows) > 0
+    s: Any = column.projection.synapse
+    return s.fan_out(shard.rows) > 0 if column.rows is None else _touched(s, column.targets(shard.rows))
 
 
-def kernel_bytes(column: Column, shard: Shard, header: int, weight_bits: int | None) -> int:
+def kernel_bytes(column: Column, shard: Shard, header: int, bits: int) -> int:
     """A list for each tap and input channel that the shard's columns have, with its group's outputs among the rows."""
-    p = column.projection
-    if not isinstance(p.synapse, Conv):
-        return 0
-    out, kx, ky, each = p.synapse.weight.shape
+    s: Any = column.projection.synapse
+    out, kx, ky, each = s.weight.shape
     low, high = column.within(shard)
     if low == high:
         return 0
-    inputs = np.unique(column.sources(low, high) % p.synapse.input_shape[2])
+    inputs = np.unique(column.sources(low, high) % s.input_shape[2])
     outputs = np.unique(column.targets(shard.rows) % out)
-    bits = p.weight_bits if weight_bits is None else weight_bits
-    held = Counter((outputs // (out // p.synapse.groups)).tolist())
+    held = Counter((outputs // (out // s.groups)).tolist())
     read = Counter((inputs // each).tolist())
     return sum(kx * ky * read[group] * (header + math.ceil(count * bits / 8)) for group, count in held.items())
 

@@ -81,14 +81,15 @@ BOMBS: dict[str, dict[str, Any]] = {
 MOST_KIB = 8 << 20
 
 
-#: What a conversion does with the tokenizer in the folder sys.argv[1]; prints the code of its error.
+#: What every verb does with the tokenizer of a bundle, here in the folder sys.argv[1]; prints the code of its error.
 USE = """
 import sys
 from pathlib import Path
 from neurodeploy.errors import ModelError
-from neurodeploy.frontends.tokenizer import read_tokenizer
+from neurodeploy.frontends.tokenizer import open_tokenizer
 try:
-    tokenizer = read_tokenizer(Path(sys.argv[1]), 300)
+    settings = {"kind": "BPE", "bos": None, "eos": [], "adds_bos": False}
+    tokenizer = open_tokenizer(Path(sys.argv[1], "tokenizer.json"), 300, settings)
     tokenizer.encode("aa bb", bos=False)
     tokenizer.save(Path(sys.argv[1], "written.json"))
 except ModelError as error:

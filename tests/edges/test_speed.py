@@ -15,7 +15,7 @@ import time
 import numpy as np
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.program import GradedNeurons, Island, Slice, Synapses
-from simulators.fast import FastRunner
+from simulators import get_runner
 draw, size = np.random.default_rng(0), 1024
 weight = draw.integers(-127, 128, (size, size)).astype(np.int8)
 neurons = GradedNeurons(np.full(size, 1000, np.int16), np.full(size, 10, np.uint8), 11)
@@ -23,13 +23,15 @@ sums = np.array([np.abs(weight.astype(np.int64)).sum(axis=1).max()])
 island = Island("a", size, size, (Slice("a", "a", 0, size),), 16, Dyadic(1, 0), Dyadic(1, 0),
                 Synapses(weight, np.zeros(size, np.uint8), sums), neurons)
 payload = draw.integers(-32000, 32000, (256, size)).astype(np.int16)
-runner, x, w = FastRunner(), payload.astype(np.float64), weight.T.astype(np.float64)
-def seconds(work):
-    begun = time.process_time()
-    work()
-    return time.process_time() - begun
-runner.run(island, payload)
-print(min(seconds(lambda: runner.run(island, payload)) for _ in range(3)) / min(seconds(lambda: x @ w) for _ in range(3)))
+runner, x, w = get_runner("fast"), payload.astype(np.float64), weight.T.astype(np.float64)
+def least(work):
+    seconds = []
+    for _ in range(4):
+        begun = time.process_time()
+        work()
+        seconds.append(time.process_time() - begun)
+    return min(seconds[1:])
+print(least(lambda: runner.run_island(island, payload)) / least(lambda: x @ w))
 """
 #: No instructions beyond AVX2, in the libraries' words and in ours.
 AVX2 = {

@@ -16,15 +16,15 @@ from neurodeploy.ir.network_run import Probe
 from neurodeploy.synapses import Conv
 from neurodeploy.synapses.build import sparse_from_coo
 from partitioner import hypergraph
-from partitioner.network_mapper import map_network
+from partitioner.mapper import map_model
 from partitioner.network_order_conv import block_order
 from partitioner.options import Options
 from partitioner.recount import recount
 from partitioner.traffic import traffic
 from partitioner.usage import core_demands
 from partitioner.verify import verify
-from simulators.network_partitioned import PartitionedNetworkRunner
-from simulators.network_reference import ReferenceNetworkRunner
+from simulators.partitioned import PartitionedRunner
+from simulators.reference import ReferenceRunner
 from targets.systems import get_system
 from tests.networks.equality import joined, same_result
 from tests.networks.random_networks import all_probes, random_network
@@ -59,9 +59,9 @@ def test_any_order_gives_the_same_bits_counts_and_budgets(start: int) -> None:
         mapping = replace(random_mapping(net, seed), orders=orders, system=SYSTEM.name)
         laid = arranged(net, orders)
         convolutions += any(isinstance(p.synapse, Conv) and p not in net.projections for p in laid.projections)
-        runner, probes = PartitionedNetworkRunner(mapping), all_probes(net)
+        runner, probes = PartitionedRunner(mapping, SYSTEM.chip), all_probes(net)
         result = runner.run(net, inputs, steps, probes=probes)
-        same_result(result, ReferenceNetworkRunner().run(net, inputs, steps, probes=probes))
+        same_result(result, ReferenceRunner().run(net, inputs, steps, probes=probes))
         assert recount(mapping, net, SYSTEM) == core_demands(mapping, net, SYSTEM), seed
         assert arranged(laid, orders) is laid and arranged(net, orders) is laid
         counted = network_shards(derive(net, mapping, result.activity, SYSTEM), mapping)
@@ -80,9 +80,9 @@ def test_a_state_continues_in_any_order() -> None:
             {name: array[:, part] for name, array in inputs.items()} for part in (slice(half), slice(half, None))
         )
         mapping = replace(random_mapping(net, seed), orders=random_orders(net, seed))
-        first = ReferenceNetworkRunner().run(net, early, half)
-        second = PartitionedNetworkRunner(mapping).run(net, late, steps - half, state=first.state)
-        same_result(joined(first, second), ReferenceNetworkRunner().run(net, inputs, steps))
+        first = ReferenceRunner().run(net, early, half)
+        second = PartitionedRunner(mapping, SYSTEM.chip).run(net, late, steps - half, state=first.state)
+        same_result(joined(first, second), ReferenceRunner().run(net, inputs, steps))
 
 
 def test_probes_of_some_neurons() -> None:
@@ -90,8 +90,8 @@ def test_probes_of_some_neurons() -> None:
     mapping = replace(random_mapping(net, 1), orders={"p": np.array([3, 1, 4, 0, 5, 2, 7, 6])})
     inputs = {"i": np.ones((2, 5, 6), np.int64)}
     probes = [Probe("p", "v", (6, 2, 2))]
-    wanted = ReferenceNetworkRunner().run(net, inputs, 5, probes=probes)
-    same_result(PartitionedNetworkRunner(mapping).run(net, inputs, 5, probes=probes), wanted)
+    wanted = ReferenceRunner().run(net, inputs, 5, probes=probes)
+    same_result(PartitionedRunner(mapping, SYSTEM.chip).run(net, inputs, 5, probes=probes), wanted)
 
 
 def test_an_arranged_convolution_is_the_permuted_matrix() -> None:
@@ -123,12 +123,12 @@ def test_blocks_of_channels_where_the_kernel_exceeds_a_core() -> None:
         join("b", "p", "q", conv((6, 6, 32), 32, padding=(1, 1))),
     )
     system = tiny(synapse_bytes=9 * 32 * (4 + 8))
-    mapping = map_network(net, system)
+    mapping = map_model(net, system)
     assert set(mapping.orders) == {"p", "q"} and mapping.cores_used == 2 + 4
     assert any("another order (blocks of 6 x 6 x 8)" in note for note in mapping.notes)
     assert verify(mapping, net, system) == []
     spikes = {"i": (np.random.default_rng(0).random((1, 3, 576)) < 0.2).astype(np.int64)}
-    same_result(PartitionedNetworkRunner(mapping).run(net, spikes, 3), ReferenceNetworkRunner().run(net, spikes, 3))
+    same_result(PartitionedRunner(mapping, SYSTEM.chip).run(net, spikes, 3), ReferenceRunner().run(net, spikes, 3))
 
 
 def hidden_ring(neurons: int, fan: int, reach: int, seed: int = 0) -> Network:
@@ -150,21 +150,21 @@ def test_hidden_neighbours_are_found(library: bool, monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(hypergraph, "library", lambda: None)
     net, system = hidden_ring(1200, 20, 25), tiny(neurons=200, synapse_bytes=8000, state_bytes=None)
     monkeypatch.setattr("partitioner.network_orders._sparse", lambda task, plan: ({}, ()))
-    given = map_network(net, system)
+    given = map_model(net, system)
     monkeypatch.undo()
     if not library:
         monkeypatch.setattr(hypergraph, "library", lambda: None)
-    mapping = map_network(net, system)
+    mapping = map_model(net, system)
     assert verify(mapping, net, system) == [] and list(mapping.orders) == ["p"]
     assert any("mtkahypar is not installed" in note for note in mapping.notes) != library
     sent, before = (traffic(m, net, system).events_to_cores for m in (mapping, given))
     assert mapping.cores_used < given.cores_used and sent < before / 3
-    assert np.array_equal(map_network(net, system).orders["p"], mapping.orders["p"])
-    same_result(PartitionedNetworkRunner(mapping).run(net, {}, 2), ReferenceNetworkRunner().run(net, {}, 2))
+    assert np.array_equal(map_model(net, system).orders["p"], mapping.orders["p"])
+    same_result(PartitionedRunner(mapping, SYSTEM.chip).run(net, {}, 2), ReferenceRunner().run(net, {}, 2))
 
 
 def test_orders_are_not_kept_where_they_gain_nothing() -> None:
-    assert map_network(hidden_ring(100, 5, 5), get_system("oheo-gulch")).orders == {}
+    assert map_model(hidden_ring(100, 5, 5), get_system("oheo-gulch")).orders == {}
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_orders_are_not_kept_where_they_gain_nothing() -> None:
 )
 def test_wrong_orders_are_violations(orders: dict[str, Ints], words: str) -> None:
     net = network([source("i", 6), lif("p", 4)], join("w", "i", "p", dense(4, 6)))
-    mapping = replace(map_network(net, SYSTEM), orders=orders)
+    mapping = replace(map_model(net, SYSTEM), orders=orders)
     found = verify(mapping, net, SYSTEM)
     assert len(found) == 1 and np.any([part in found[0] for part in (words, words.replace("\\", ""))])
     with pytest.raises(InternalError, match="ND9075"):
@@ -190,5 +190,5 @@ def test_inverse_and_options() -> None:
     order = np.array([2, 0, 1])
     assert inverse(order)[order].tolist() == [0, 1, 2]
     net, system = hidden_ring(400, 10, 10), tiny(neurons=50)
-    first, second = (map_network(net, system, Options(objective="traffic", seed=3)) for _ in range(2))
+    first, second = (map_model(net, system, Options(objective="traffic", seed=3)) for _ in range(2))
     assert first.shards == second.shards and first.objective == "traffic" and first.seed == 3
