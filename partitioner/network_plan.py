@@ -11,6 +11,7 @@ import numpy as np
 
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.flow.nets import Nets
+from neurodeploy.flow.streams import Sent
 from neurodeploy.ir.arrange import counts_there
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
@@ -26,7 +27,7 @@ from .population import View, views_of
 from .split import GAIN
 from .stages import Places, finish
 from .stamp import Tile
-from .streams import Sent, streams_of
+from .streams import streams_of
 from .tile_nets import TileNets, nets_of_tiles
 
 #: How often `spread` lengthens its tiles until they fit the cores.

@@ -25,7 +25,7 @@ from typing import NamedTuple
 import numpy as np
 
 from neurodeploy.errors import InternalError
-from neurodeploy.flow.flows import sum_messages
+from neurodeploy.flow.words import sum_messages
 from neurodeploy.ir.arrange import arranged, probes_there, result_back, state_there
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
