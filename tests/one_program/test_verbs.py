@@ -1,7 +1,7 @@
 """All verbs over a language model, a spiking network, both with a part on the host, and a model without weights.
 
-The steps of a kind follow one another as a user types them, and each test looks at what all kinds have in common. What a kind
-lacks today is a strict xfail that says so: whoever adds it takes the line out of `LACKS`.
+The steps of a kind follow one another as a user types them, and each test looks at what all kinds have in common. What a
+kind lacks today is a strict xfail that says so: whoever adds it takes the line out of `LACKS`.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def test_convert(kind: str, session: Session, capsys: Capture) -> None:
 def test_map(kind: str, session: Session, capsys: Capture) -> None:
     session.step(capsys, "convert", kind)
     found = session.step(capsys, "map", kind)
-    assert found["violations"] == [] and found["fits"]
+    assert found["violations"] == [] and found["fits"] == (not session.world[kind].on_host)
     assert 1 <= found["cores_lower_bound"] <= found["cores_used"]
     assert found["system"] == "oheo-gulch"
 
@@ -155,9 +155,7 @@ def test_run_counts_the_same_on_every_runner(kind: str, session: Session, capsys
         found = session.ask(capsys, "run", kind, *given, "--runner", runner)
         assert found.pop("runner") == runner
         assert ("executed" in found) == (runner == "partitioned")
-        counts.append(
-            {key: value for key, value in found.items() if key not in ("executed", "seconds", "steps_per_second")}
-        )
+        counts.append({key: value for key, value in found.items() if key not in ("executed", "steps_per_s")})
     assert counts[0] == counts[1] == counts[2]
 
 
@@ -170,8 +168,11 @@ def test_generate(kind: str, session: Session, capsys: Capture) -> None:
 @kinds("eval")
 def test_eval_compares_with_the_float_model(kind: str, session: Session, capsys: Capture) -> None:
     found = session.ask(capsys, "eval", kind, *session.world[kind].given)
-    assert found["saturations"] == 0
-    share = found["top1_agreement"] if "top1_agreement" in found else found["comparison"][0]["agreement"]
+    if "comparison" in found:
+        (row,) = found["comparison"]
+        share = 1 - row["differing"] / row["compared"]
+    else:
+        share = found["top1_agreement"]
     assert 0.5 < share <= 1
 
 
@@ -179,11 +180,10 @@ def test_eval_compares_with_the_float_model(kind: str, session: Session, capsys:
 def test_energy_grows_with_the_boundary(kind: str, session: Session, capsys: Capture) -> None:
     given = session.world[kind]
     found = session.ask(capsys, "energy", kind, *given.given, *given.energy)
-    phases = [found[name] for name in ("prefill", "generate", "step", "sample") if name in found]
-    assert len(phases) == 2
-    for phase in phases:
+    for name in ("step", "sample") if "step" in found else ("prefill", "generate"):
+        phase = found[name]
         joules = [phase["joules_per_token"][name]["nominal"] for name in ("rails", "chip", "board", "wall")]
-        assert 0 < joules[0] and joules == sorted(joules)
+        assert joules[0] > 0 and joules == sorted(joules)
         assert phase["seconds_per_token"]["nominal"] > 0 and phase["entries"]
 
 
