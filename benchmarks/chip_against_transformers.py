@@ -118,7 +118,8 @@ def main() -> None:
 
     torch.set_num_threads(options.threads)
     from neurodeploy.frontends.packaged import resolve, texts
-    from neurodeploy.pipeline import convert, session
+    from neurodeploy.pipeline import convert
+    from neurodeploy.pipeline import texts as opening
     from simulators.products.choice import choose
 
     path = resolve("smollm2-135m")
@@ -127,9 +128,9 @@ def main() -> None:
         bundle_path = options.bundle or Path(folder) / "smollm2.nd"
         if options.bundle is None:
             convert("smollm2-135m", bundle_path, preset="quick")  # the preset changes the integers, not their number
-        bundle, tokenizer = session.open_model(bundle_path)
-        tokens = np.asarray(session.encode_text(tokenizer, text, 512 * options.windows))
-        chip, rival = session.hybrid(bundle), transformers_model(path, options.attention)
+        bundle, tokenizer = opening.open_model(bundle_path)
+        tokens = np.asarray(opening.encode_text(tokenizer, text, 512 * options.windows))
+        chip, rival = opening.hybrid(bundle), transformers_model(path, options.attention)
         windows = [tokens[start : start + 512] for start in range(0, tokens.size - 511, 512)]
         seconds: dict[str, list[float]] = {"chip": [], "transformers": []}
         processor: dict[str, list[float]] = {"chip": [], "transformers": []}

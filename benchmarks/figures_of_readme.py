@@ -53,13 +53,13 @@ def language(folder: Path, model: str) -> None:
 def spiking(folder: Path) -> None:
     """The six commands of the digits."""
     bundle = folder / "digits.nd"
-    pipeline.convert_network(DIGITS / "digits.nir", bundle, dt=1e-3, reset="value")
+    pipeline.convert(DIGITS / "digits.nir", bundle, dt=1e-3, reset="value")
     mapped = pipeline.map(bundle, "oheo-gulch")
     print(f"digits: {mapped['cores_used']} cores on {mapped['chips_used']} chips")
-    found = pipeline.eval_network(bundle, DIGITS / "input.npz", labels=DIGITS / "labels.npy")
+    found = pipeline.eval(bundle, input=DIGITS / "input.npz", labels=DIGITS / "labels.npy")
     for output in found["comparison"]:
         print(f"  {output}")
-    priced = pipeline.energy_network(bundle, DIGITS / "input.npz")
+    priced = pipeline.energy(bundle, input=DIGITS / "input.npz")
     for unit in ("step", "sample"):
         print(
             f"  a {unit}: chip {band(priced[unit]['joules']['chip'], 1e6)} uJ, {band(priced[unit]['seconds'], 1e6)} us"

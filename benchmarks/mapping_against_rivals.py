@@ -33,18 +33,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "rivals"))
 import mapped
 import spiking_against_rivals as others
 
-from neurodeploy.accounting.network_account import account_network
+from neurodeploy.accounting.account import account
+from neurodeploy.accounting.networks import network_loads
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import INPUT, Network
 from partitioner import nulls, sanafe
-from partitioner.judge import network_metrics, network_traffic_of
+from partitioner.judge import metrics, traffic_of
 from partitioner.metrics import places_of
 from partitioner.network_mapper import map_network
-from partitioner.network_verify import verify_network
 from partitioner.options import OBJECTIVES, Options
 from partitioner.placement.curves import hilbert, strips
 from partitioner.traffic_bounds import HopCost
+from partitioner.verify import verify
 from targets.hosts import get_host
 from targets.systems import get_system
 
@@ -103,7 +104,7 @@ def ask(python: str, script: str, *arguments: str) -> dict[str, Any]:
 
 def ours(case: mapped.Case, options: Options) -> Mapping:
     mapping = map_network(case.network, SYSTEM, options, rates=case.activity)
-    problems = verify_network(mapping, case.network, SYSTEM)
+    problems = verify(mapping, case.network, SYSTEM)
     if problems:
         raise SystemExit(f"{case.network.name}: {problems[0]}")
     return mapping
@@ -111,7 +112,7 @@ def ours(case: mapped.Case, options: Options) -> Mapping:
 
 def judge(case: mapped.Case, mapping: Mapping) -> dict[str, Any]:
     per = case.activity.steps * case.activity.samples
-    return network_metrics(mapping, case.network, SYSTEM, sent=case.activity.fired, per=per)
+    return metrics(mapping, case.network, SYSTEM, sent=case.activity.fired, per=per)
 
 
 def row(found: dict[str, Any], mapping: Mapping) -> dict[str, Any]:
@@ -260,7 +261,7 @@ def variants(case: mapped.Case) -> dict[str, Mapping]:
         found[f"ours, {rows} rows at most"] = ours(case, Options(objective="traffic", max_rows=rows))
     base = found["ours, traffic"]
     per = case.activity.steps
-    places, nets, _ = network_traffic_of(base, case.network, case.activity.fired, per)
+    places, nets, _ = traffic_of(base, case.network, SYSTEM, case.activity.fired, per)
     cores = places.cores
     sites: dict[str, tuple[Ints, Ints] | None] = {
         f"random {seed}": nulls.random_sites(cores, SYSTEM, seed) for seed in range(3)
@@ -286,9 +287,9 @@ def spearman(a: list[float], b: list[float]) -> float:
 def dynamic_joules(case: mapped.Case, mapping: Mapping) -> float:
     """Our account of the run: what synapses, neurons, messages and hops cost, without power that flows anyway."""
     host = get_host("cpu-generic")
-    energy = account_network(case.network, mapping, case.activity, SYSTEM, host, border="none")
+    energy = account(network_loads(case.network, mapping, case.activity, SYSTEM, "none"), SYSTEM, host, "sample")
     kinds = ("synapses", "neurons", "messages", "mesh hops")
-    return sum(entry.joules.nominal for entry in energy.sample.entries if entry.component in kinds)
+    return sum(entry.joules.nominal for entry in energy.entries if entry.component in kinds)
 
 
 def against_sanafe(cases: list[mapped.Case], python: str) -> dict[str, Any]:
@@ -322,9 +323,7 @@ def against_sanafe(cases: list[mapped.Case], python: str) -> dict[str, Any]:
 
 
 def judge_hops(case: mapped.Case, mapping: Mapping) -> float:
-    found = network_metrics(
-        mapping, case.network, SYSTEM, sent=case.activity.fired, per=case.activity.steps, nulls=False
-    )
+    found = metrics(mapping, case.network, SYSTEM, sent=case.activity.fired, per=case.activity.steps, nulls=False)
     return float(found["hops"]["unicast"]["hop_energy_j"])
 
 

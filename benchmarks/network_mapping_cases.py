@@ -18,13 +18,14 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from neurodeploy.ir.network import INPUT, Conv, Dense, Network, Population, Projection, Sparse
+from neurodeploy.ir.network import INPUT, Network, Population, Projection
+from neurodeploy.synapses import Conv, Dense, Sparse
 from neurodeploy.synapses.build import sparse_from_coo
 from partitioner.network_mapper import map_network
 from partitioner.network_plan import Task, deliveries, make_plan
 from partitioner.network_rules import rules_of
-from partitioner.network_verify import verify_network
 from partitioner.options import Options
+from partitioner.verify import verify
 from targets.systems import get_system
 
 LIF = {"du": 0, "dv": 0, "vth": 10}
@@ -129,14 +130,14 @@ def show(name: str, net: Network, system_name: str) -> None:
     begun = time.process_time()
     mapping = map_network(net, system, options)
     spent = time.process_time() - begun
-    from partitioner.network_traffic import network_traffic
+    from partitioner.traffic import traffic
 
-    traffic = network_traffic(mapping, net, system)
+    traffic = traffic(mapping, net, system)
     sent = int(traffic.events_to_cores + traffic.partials_between_cores)
     blocks = sum(len({s.cols for s in shards if s.kind == "synapses"}) > 1 for shards in mapping.by_island().values())
     done = f"{len(mapping.orders)} orders, columns cut in {blocks}"
     numbers = (given.cores, mapping.cores_used, mapping.lower_bound, sent, deliveries(task, given), f"{spent:.2f}")
-    found = len(verify_network(mapping, net, system))
+    found = len(verify(mapping, net, system))
     print(("{:34}" + "{:>9}" * 7 + "  {}").format(name, *numbers, found, done), flush=True)
 
 

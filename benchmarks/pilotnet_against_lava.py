@@ -34,8 +34,8 @@ from neurodeploy.errors import NeurodeployError  # noqa: E402
 from neurodeploy.frontends.lavadl import read_net  # noqa: E402
 from neurodeploy.ir.network import Network  # noqa: E402
 from neurodeploy.ir.network_run import NetworkResult  # noqa: E402
+from simulators.fast.runner import FastRunner  # noqa: E402
 from simulators.lava import LavaNetworkRunner  # noqa: E402
-from simulators.network_fast import FastNetworkRunner  # noqa: E402
 
 VARIABLE = "NEURODEPLOY_LAVA_DL_NETS"
 SHORT, LONG, OURS = 10, 60, 200
@@ -76,7 +76,7 @@ def same(ours: NetworkResult, theirs: NetworkResult) -> bool:
 
 def compare(net: Network, frames: Callable[[int], NDArray[np.int64]], rounds: int) -> dict[str, Any]:
     """Milliseconds a step of both, and whether they leave the same."""
-    fast, lava = FastNetworkRunner(), LavaNetworkRunner(counts=False)
+    fast, lava = FastRunner(), LavaNetworkRunner(counts=False)
 
     def run(runner: Any, steps: int) -> tuple[NetworkResult, NDArray[np.float64]]:
         inputs = {"input": frames(steps)}

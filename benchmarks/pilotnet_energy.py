@@ -26,15 +26,25 @@ sys.path.insert(0, str(ROOT))
 for _name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
+from neurodeploy.accounting.account import account  # noqa: E402
 from neurodeploy.accounting.band import Band, exactly  # noqa: E402
-from neurodeploy.accounting.network_account import NetworkEnergy, account_network  # noqa: E402
+from neurodeploy.accounting.ledger import EnergyLedger  # noqa: E402
+from neurodeploy.accounting.loads import (  # noqa: E402
+    CONV_SYNOPS,
+    FIXED_UPDATES,
+    SPIKES,
+    SYNOPS,
+    UPDATES,
+    Loads,
+)
+from neurodeploy.accounting.networks import network_loads  # noqa: E402
 from neurodeploy.frontends.lavadl import read_net  # noqa: E402
 from neurodeploy.ir.mapping import Mapping, Shard  # noqa: E402
 from neurodeploy.ir.network import INPUT, Network  # noqa: E402
 from partitioner.network_mapper import map_network  # noqa: E402
-from partitioner.network_summary import populations  # noqa: E402
-from partitioner.network_verify import verify_network  # noqa: E402
-from simulators.network_fast import FastNetworkRunner  # noqa: E402
+from partitioner.summary import populations  # noqa: E402
+from partitioner.verify import verify  # noqa: E402
+from simulators.fast.runner import FastRunner  # noqa: E402
 from targets.hosts import get_host  # noqa: E402
 from targets.systems import get_system  # noqa: E402
 
@@ -78,21 +88,21 @@ def published_mapping(network: Network, ours: Mapping) -> Mapping:
     return replace(ours, shards=tuple(shards))
 
 
-def figures(found: NetworkEnergy) -> dict[str, Band]:
+def figures(run: Loads, sample: EnergyLedger) -> dict[str, Band]:
     """Low, nominal and high of each of `MEASURED`, at the boundary of the chip's supplies."""
-    step, work = found.step, found.work
-    every = work.steps * work.samples
-    loads = work.loads.sum(axis=0) / every
-    busiest = float(work.cores()[1][:, :2].sum(axis=1).max()) / every
-    first = work.populations["layer1"]
+    step, synops = sample.part("step", STEPS), run.steps[0].loads[:, [SYNOPS, CONV_SYNOPS]].sum(axis=1)
+    loads = run.steps[0].loads.sum(axis=0)
+    (first,) = [part.counts for part in run.parts if part.name == "layer1"]
     chip, static = step.joules("chip"), step.by_component()["static"]
     dynamic = Band(chip.low - static.low, chip.nominal - static.nominal, chip.high - static.high)
     return {
-        "synops a step": exactly(float(loads[0] + loads[1])),
-        "synops without layer1": exactly(float(loads[0] + loads[1]) - (first.synops + first.conv_synops) / every),
-        "neuron updates a step": exactly(float(loads[3] + loads[4])),
-        "spikes a step": exactly(float(loads[7])),
-        "synops of the busiest core": exactly(busiest),
+        "synops a step": exactly(float(synops.sum())),
+        "synops without layer1": exactly(
+            float(synops.sum()) - (first.synops + first.conv_synops) / (STEPS * run.units)
+        ),
+        "neuron updates a step": exactly(float(loads[FIXED_UPDATES] + loads[UPDATES])),
+        "spikes a step": exactly(float(loads[SPIKES])),
+        "synops of the busiest core": exactly(float(synops.max())),
         "step, us": step.seconds * 1e6,
         "dynamic energy a step, uJ": dynamic * 1e6,
         "total energy a step, uJ": chip * 1e6,
@@ -112,9 +122,7 @@ def lif(folder: Path) -> Network:
     network = on_chip(read_net(folder / "pilotnet_lif" / "network.net", reset_interval=RESET, reset_offset=3), image)
     begin = time.perf_counter()
     ours = map_network(network, system)
-    print(
-        f"PilotNet LIF: mapped in {time.perf_counter() - begin:.2f} s, violations {verify_network(ours, network, system)}"
-    )
+    print(f"PilotNet LIF: mapped in {time.perf_counter() - begin:.2f} s, violations {verify(ours, network, system)}")
     theirs = published_mapping(network, ours)
     print(f"{'':10}{'shape':>14}{'published cores':>17}{'x neurons':>11}{'our cores':>11}{'x neurons':>11}")
     for entry in populations(ours, network):
@@ -126,15 +134,16 @@ def lif(folder: Path) -> Network:
         )
     print(f"{'all':10}{'':14}{len(theirs.shards):17}{'':11}{ours.cores_used:11}", end="")
     print(f"   {ours.binding_resource} binds, lower bound {ours.lower_bound}")
-    runner = FastNetworkRunner()
+    runner = FastRunner()
     state = runner.run(network, {}, WARM).state
     activity = runner.run(network, {}, STEPS, state=state).activity
-    priced = [account_network(network, m, activity, system, host, border="none") for m in (theirs, ours)]
+    runs = [network_loads(network, m, activity, system, "none") for m in (theirs, ours)]
+    priced = [account(run, system, host, "sample") for run in runs]
     print(f"\n{'':27}{'published':>10}{'published cut (low to high)':>44}{'our cut (low to high)':>44}")
-    found = [figures(energy) for energy in priced]
+    found = [figures(run, ledger) for run, ledger in zip(runs, priced, strict=True)]
     for name, value in MEASURED.items():
         print(f"{name:27}{value:10,.4g}{''.join(f'{_cell(f[name], value):>44}' for f in found)}")
-    part = priced[0].step.by_component()
+    part = priced[0].part("step", STEPS).by_component()
     rest = MEASURED["dynamic energy a step, uJ"] - (
         found[0]["dynamic energy a step, uJ"].nominal - part["synapses"].nominal * 1e6
     )
@@ -157,7 +166,7 @@ def sdnn(lif_network: Network) -> None:
     print(
         f"\nPilotNet SDNN: published 61 cores, ours {ours.cores_used} ({rows}); {ours.binding_resource} binds,", end=" "
     )
-    print(f"violations {verify_network(ours, network, system)}")
+    print(f"violations {verify(ours, network, system)}")
     print(
         "Its energy: 0.276 W total and 0.282 W static were measured, so that its dynamic part is below what was resolved."
     )

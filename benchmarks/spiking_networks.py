@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.ir.network import INPUT, Dense, Network, Population, Projection, Sparse
-from neurodeploy.synapses import build
+from neurodeploy.ir.network import INPUT, Network, Population, Projection
+from neurodeploy.synapses import Dense, Sparse, build
 
 #: du of 4095 forgets the current at once, dv of 410 keeps 0.9 of the voltage.
 LIF = {"du": 4095, "dv": 410}

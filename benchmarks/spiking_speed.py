@@ -37,11 +37,10 @@ GROWTH += [("large", 10**8, 100), ("large", 2 * 10**8, 200)]
 
 def measure(network: Any, inputs: dict[str, Any], steps: int, repeats: int, path: str = "auto") -> Row:
     """Best and worst of `repeats` runs after a warm-up."""
-    from neurodeploy.ir.network import Direct
-    from neurodeploy.synapses.structure import fan_out, synapse_count
-    from simulators.network_fast import FastNetworkRunner
+    from neurodeploy.synapses import Direct
+    from simulators.fast.runner import FastRunner
 
-    runner = FastNetworkRunner(path)
+    runner = FastRunner(path)
     result = runner.run(network, inputs, steps)
     times = []
     for _ in range(repeats):
@@ -51,14 +50,14 @@ def measure(network: Any, inputs: dict[str, Any], steps: int, repeats: int, path
         times.append((time.process_time() - cpu, time.perf_counter() - wall))
     most, fired = peak(), result.activity.fired
     links = [p for p in network.projections if not isinstance(p.synapse, Direct)]
-    events = sum(int((fired[p.source][p.source_port] * fan_out(p.synapse)).sum()) for p in links)
+    events = sum(int((fired[p.source][p.source_port] * p.synapse.fan_out()).sum()) for p in links)
     samples = result.activity.samples
     del result
     rates = [float(f["s"].mean()) / (steps * samples) for f in fired.values()]
     best, worst = min(times), max(times)
     return {
         "network": network.name, "samples": samples, "steps": steps, "neurons": network.neurons,
-        "synapses": sum(synapse_count(p.synapse) for p in links), "events": events,
+        "synapses": sum(p.synapse.count() for p in links), "events": events,
         "events_per_second": events / best[0], "worst_events_per_second": events / worst[0],
         "steps_per_second": samples * steps / best[0], "worst_steps_per_second": samples * steps / worst[0],
         "wall_steps_per_second": samples * steps / best[1], "rates": [round(r, 4) for r in rates],
@@ -86,7 +85,7 @@ def grown(kind: str, synapses: int, fan_out: int, repeats: int) -> Row:
     import spiking_networks as nets
 
     from neurodeploy.synapses import build
-    from simulators.network_fast import FastNetworkRunner
+    from simulators.fast.runner import FastRunner
 
     rng = np.random.default_rng(1)
     smallest = build.PACKED_SYNAPSES
@@ -95,7 +94,7 @@ def grown(kind: str, synapses: int, fan_out: int, repeats: int) -> Row:
     small = nets.layered(16, 1) if kind == "dense" else nets.sparse_ring(2 * rows, 8, 2)
     build.PACKED_SYNAPSES = smallest
     warm = np.ones((1, 4, small.populations["input"].size), np.bool_)
-    FastNetworkRunner().run(small, {"input": warm}, 4)  # loads and compiles
+    FastRunner().run(small, {"input": warm}, 4)  # loads and compiles
     del small
     before = resident()
     if kind == "dense":

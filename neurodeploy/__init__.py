@@ -6,45 +6,34 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from neurodeploy import instructions
-
-__version__ = "0.1.0"
+from neurodeploy.version import __version__
 
 instructions.apply()
 
 #: One function per verb, loaded when first used: `import neurodeploy` stays fast.
 _VERBS = (
-    "convert", "map", "run", "generate", "eval", "energy", "explain", "report", "verify", "doctor", "demo",
-    "convert_network", "run_network", "eval_network", "energy_network", "report_network", "export_network",
-    "fit",
+    "convert", "fit", "map", "explain", "run", "generate", "eval", "energy", "report", "verify", "export", "doctor", "demo",
 )  # fmt: skip
 __all__ = [*_VERBS, "__version__"]
 
 if TYPE_CHECKING:
     from neurodeploy.pipeline import (
         convert,
-        convert_network,
         demo,
         doctor,
         energy,
-        energy_network,
         eval,
-        eval_network,
         explain,
-        export_network,
+        export,
         fit,
         generate,
         map,
         report,
-        report_network,
         run,
-        run_network,
         verify,
     )
 
-    _TYPED = (
-        convert, demo, doctor, energy, eval, explain, fit, generate, map, report, run, verify,
-        convert_network, energy_network, eval_network, export_network, report_network, run_network,
-    )  # fmt: skip
+    _TYPED = (convert, demo, doctor, energy, eval, explain, export, fit, generate, map, report, run, verify)
 
 
 def __getattr__(name: str) -> Any:

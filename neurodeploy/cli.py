@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 
-from neurodeploy import __version__, endings, instructions
 from neurodeploy import cli_options as given
+from neurodeploy import endings, instructions
 from neurodeploy.errors import DoesNotFit, NeurodeployError, UserError
+from neurodeploy.version import __version__
 
 app = typer.Typer(
     name="neurodeploy", cls=endings.Verbs, add_completion=False, pretty_exceptions_enable=False,
@@ -24,18 +25,19 @@ app = typer.Typer(
 )  # fmt: skip
 
 
-def _execute(as_json: bool, show: str | None, work: Callable[[Any], Any]) -> Any:
-    """Call `work(progress)`, print its result as JSON or through `report.terminal.<show>`."""
+def _execute(as_json: bool, verb: str, work: Callable[[Any], Any], bundle: Path | None = None) -> Any:
+    """Call `work(progress)`, print its result as JSON, or in words, which depend on what `bundle` holds."""
     from neurodeploy.reporting.progress import reporter
 
     with reporter(quiet=as_json) as progress:
         found = work(progress)
     if as_json:
         typer.echo(json.dumps(found, indent=1, default=str))
-    elif show:
+    else:
+        from neurodeploy import pipeline
         from neurodeploy.reporting import terminal
 
-        getattr(terminal, show)(found)
+        terminal.show(verb, "" if bundle is None else pipeline.kind_of(bundle), found)
     return found
 
 
@@ -89,27 +91,14 @@ def convert(
     """Turn a checkpoint or a spiking network into a bundle of integers."""
     from neurodeploy import pipeline
 
-    of_text: dict[str, Any] = {
-        "payload_bits": payload_bits, "rounding": rounding, "input_range": input_range,
-        "calibration_tokens": calibration_tokens,
-    }  # fmt: skip
-    of_networks: dict[str, Any] = {
-        "dt": dt, "gain": gain, "source": source, "reset": reset, "v_reset": v_reset, "unit_gain": unit_gain,
-        "scheme": scheme, "layout": layout, "compat": compat, "num_layers": num_layers, "skip_layers": skip_layers,
-        "input_message_bits": input_message_bits, "input_shape": _sides(input_shape), "reset_interval": reset_interval,
-        "reset_offset": reset_offset, "spike_exp": spike_exp,
-    }  # fmt: skip
-    if pipeline.is_spiking_file(model):
-        _only_for("language models", {"preset": preset, **of_text})
-        wanted = {name: value for name, value in of_networks.items() if value is not None}
-        _execute(as_json, "print_convert_network", lambda progress: pipeline.convert_network(
-            model, out, weight_bits=weight_bits, calibration=calibration, progress=progress, **wanted
-        ))  # fmt: skip
-        return
-    _only_for("spiking networks", of_networks)
-    _execute(as_json, "print_convert", lambda progress: pipeline.convert(
-        model, out, calibration, preset or "default", weight_bits=weight_bits, progress=progress, **of_text
-    ))  # fmt: skip
+    _execute(as_json, "convert", lambda progress: pipeline.convert(
+        model, out, calibration=calibration, weight_bits=weight_bits, dt=dt, preset=preset, payload_bits=payload_bits,
+        rounding=rounding, input_range=input_range, calibration_tokens=calibration_tokens, gain=gain, source=source,
+        reset=reset, v_reset=v_reset, unit_gain=unit_gain, scheme=scheme, layout=layout, compat=compat,
+        num_layers=num_layers, skip_layers=skip_layers, input_message_bits=input_message_bits,
+        input_shape=_sides(input_shape), reset_interval=reset_interval, reset_offset=reset_offset, spike_exp=spike_exp,
+        progress=progress,
+    ), out)  # fmt: skip
 
 
 def _sides(text: str | None) -> tuple[int, ...] | None:
@@ -118,13 +107,6 @@ def _sides(text: str | None) -> tuple[int, ...] | None:
         return None if text is None else tuple(int(side) for side in text.split(","))
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no shape such as 200,66,3", param_hint="--input-shape") from None
-
-
-def _only_for(kind: str, options: Mapping[str, object]) -> None:
-    """ND3264 where an option was given that this kind of model does not have."""
-    for name, value in options.items():
-        if value is not None:
-            raise UserError("ND3264", f"--{name.replace('_', '-')}", f"is for {kind}", "leave it out")
 
 
 @app.command()
@@ -151,11 +133,11 @@ def fit(
     from neurodeploy import pipeline
 
     if list_:
-        _execute(as_json, "print_fit_models", lambda _: pipeline.fit_models())
+        _execute(as_json, "fit_models", lambda _: pipeline.fit_models())
         return
     if model is None:
         raise typer.BadParameter("give a file, a folder, or a name of --list", param_hint="MODEL")
-    found = _execute(as_json, "print_fit", lambda progress: pipeline.fit(
+    found = _execute(as_json, "fit", lambda progress: pipeline.fit(
         model, system, bits=bits or (8, 4, 2), chips=chips, context=context, activity=activity, host=host,
         memory_kib=memory_kib or (), head=head, dt=dt, generic=generic, progress=progress,
     ))  # fmt: skip
@@ -190,7 +172,7 @@ def map_(
     """
     from neurodeploy import pipeline
 
-    found = _execute(as_json, "print_map", lambda progress: pipeline.map(
+    found = _execute(as_json, "map", lambda progress: pipeline.map(
         bundle, system, chips=chips, offload=offload is not False, plan=plan, write_plan=write_plan, pins=pin or (),
         max_rows=max_rows, caps=_caps(cap or ()), spread=spread, objective=objective, seed=seed, time_limit=time_limit,
         place=not no_place, work=work, host=host, progress=progress,
@@ -230,47 +212,10 @@ def run(
     """Run a text, or the input of a spiking network, and count events, synaptic operations, updates, saturations."""
     from neurodeploy import pipeline
 
-    of_networks: dict[str, Any] = {
-        "steps": steps, "layout": layout, "probe": probe, "out": out, "checkpoint": checkpoint, "resume": resume
-    }  # fmt: skip
-    stream = _stream(bundle, text, input, {"max_tokens": max_tokens}, of_networks)
-    if stream is not None:
-        _execute(as_json, "print_run_network", lambda progress: pipeline.run_network(
-            bundle, stream, steps=steps, layout=layout, runner=runner, probes=probe or (), out=out, checkpoint=checkpoint,
-            resume=resume, progress=progress,
-        ))  # fmt: skip
-        return
-    _execute(as_json, "print_run", lambda progress: pipeline.run(
-        bundle, cast(Path, text), max_tokens=max_tokens or 512, runner=runner, progress=progress
-    ))  # fmt: skip
-
-
-def _stream(
-    bundle: Path,
-    text: Path | None,
-    stream: Path | None,
-    of_text: Mapping[str, object],
-    of_networks: Mapping[str, object],
-    optional: bool = False,
-) -> Path | None:
-    """The input to run where the bundle holds a spiking network; None where it holds a language model.
-
-    ND3262 where the wrong one was given, or none and it is not `optional`; ND3264 for options of the other kind.
-    """
-    from neurodeploy import pipeline
-
-    network = pipeline.is_network(bundle)
-    what, needed, other = ("a spiking network", "input", "text") if network else ("a language model", "text", "input")
-    files = {"text": text, "input": stream}
-    if files[other] is not None:
-        raise UserError("ND3262", f"--{other}", f"does not suit {bundle}, {what}", f"give --{needed} FILE")
-    if network:
-        _only_for("language models", of_text)
-    else:
-        _only_for("spiking networks", of_networks)
-    if files[needed] is None and (network or not optional):
-        raise UserError("ND3262", bundle, f"is {what} and nothing was given to run", f"give --{needed} FILE")
-    return stream if network else None
+    _execute(as_json, "run", lambda progress: pipeline.run(
+        bundle, text, input=input, max_tokens=max_tokens, steps=steps, layout=layout, runner=runner, probes=probe or (),
+        out=out, checkpoint=checkpoint, resume=resume, progress=progress,
+    ), bundle)  # fmt: skip
 
 
 @app.command()
@@ -326,20 +271,10 @@ def eval_(
     """Chip against float: bits per byte and agreement on a text, spike trains of a spiking network."""
     from neurodeploy import pipeline
 
-    of_text = {"max_tokens": max_tokens, "source": source, "no_float": no_float or None}
-    stream = _stream(bundle, text, input, of_text, {
-        "steps": steps, "layout": layout, "labels": labels, "reference": reference
-    })  # fmt: skip
-    if stream is not None:
-        _execute(as_json, "print_eval_network", lambda progress: pipeline.eval_network(
-            bundle, stream, steps=steps, layout=layout, labels=labels, reference=reference, runner=runner,
-            progress=progress,
-        ))  # fmt: skip
-        return
-    _execute(as_json, "print_eval", lambda progress: pipeline.eval(
-        bundle, cast(Path, text), max_tokens=max_tokens or 4096, runner=runner, source=source, with_float=not no_float,
-        progress=progress,
-    ))  # fmt: skip
+    _execute(as_json, "eval", lambda progress: pipeline.eval(
+        bundle, text, input=input, max_tokens=max_tokens, source=source, with_float=not no_float, steps=steps,
+        layout=layout, labels=labels, reference=reference, runner=runner, progress=progress,
+    ), bundle)  # fmt: skip
 
 
 @app.command()
@@ -359,18 +294,10 @@ def energy(
     """Joules and seconds by boundary, with bands: per token, or per time step and sample of a spiking network."""
     from neurodeploy import pipeline
 
-    of_text = {"prompt_tokens": prompt_tokens, "tokens": tokens}
-    stream = _stream(bundle, text, input, of_text, {"steps": steps, "layout": layout}, optional=True)
-    if stream is not None:
-        _execute(as_json, "print_energy_network", lambda progress: pipeline.energy_network(
-            bundle, stream, steps=steps, layout=layout, host=host, measure_host=measure_host, powered=powered,
-            progress=progress,
-        ))  # fmt: skip
-        return
-    _execute(as_json, "print_energy", lambda _: pipeline.energy(
-        bundle, text=text, prompt_tokens=prompt_tokens, tokens=16 if tokens is None else tokens, host=host,
-        measure_host=measure_host, powered=powered,
-    ))  # fmt: skip
+    _execute(as_json, "energy", lambda progress: pipeline.energy(
+        bundle, text=text, input=input, prompt_tokens=prompt_tokens, tokens=tokens, steps=steps, layout=layout, host=host,
+        measure_host=measure_host, powered=powered, progress=progress,
+    ), bundle)  # fmt: skip
 
 
 @app.command()
@@ -378,8 +305,7 @@ def explain(bundle: given.BundlePath, as_json: given.Json = False) -> None:
     """Every operation: its device, the rule, the reason, what would put it on the chip."""
     from neurodeploy import pipeline
 
-    show = "print_explain_network" if pipeline.is_network(bundle) else "print_explain"
-    _execute(as_json, show, lambda _: pipeline.explain(bundle))
+    _execute(as_json, "explain", lambda _: pipeline.explain(bundle), bundle)
 
 
 @app.command()
@@ -399,21 +325,10 @@ def report(
     """One self-contained HTML page with everything, CSV and JSON beside it. With --text, accuracy too."""
     from neurodeploy import pipeline
 
-    networks = {"steps": steps, "layout": layout, "probe": probe}
-    stream = _stream(bundle, text, input, {"max_tokens": max_tokens}, networks, optional=True)
-
-    def work(progress: Any) -> Any:
-        if stream is not None:
-            return pipeline.report_network(
-                bundle, stream, out, steps=steps, layout=layout, probes=probe or (), host=host, measure_host=measure_host,
-                progress=progress,
-            )["paths"]  # fmt: skip
-        return pipeline.report(
-            bundle, out, text=text, max_tokens=max_tokens or 2048, host=host, measure_host=measure_host,
-            progress=progress,
-        )["paths"]  # fmt: skip
-
-    _execute(as_json, "print_paths", work)
+    _execute(as_json, "report", lambda progress: pipeline.report(
+        bundle, out, text=text, input=input, max_tokens=max_tokens, steps=steps, layout=layout, probes=probe or (),
+        host=host, measure_host=measure_host, progress=progress,
+    )["paths"])  # fmt: skip
 
 
 @app.command()
@@ -433,7 +348,7 @@ def export(
     """Write a spiking network for other tools: NIR, a lava-dl .net, or with its mapping for SANA-FE."""
     from neurodeploy import pipeline
 
-    _execute(as_json, "print_export_network", lambda _: pipeline.export_network(
+    _execute(as_json, "export", lambda _: pipeline.export(
         bundle, out, dt=dt, format=format, input=input, steps=steps, layout=layout
     ))  # fmt: skip
 
@@ -443,8 +358,7 @@ def verify(bundle: given.BundlePath, as_json: given.Json = False) -> None:
     """Check digests, NIR files, golden vectors on every runner, and the mapping's budgets."""
     from neurodeploy import pipeline
 
-    show = "print_verify_network" if pipeline.is_network(bundle) else "print_verify"
-    found = _execute(as_json, show, lambda progress: pipeline.verify(bundle, progress=progress))
+    found = _execute(as_json, "verify", lambda progress: pipeline.verify(bundle, progress=progress), bundle)
     if found["violations"]:
         raise typer.Exit(DoesNotFit.exit_status)
 
@@ -454,7 +368,7 @@ def doctor(as_json: given.Json = False) -> None:
     """What this machine has: versions, exact integer products, boards, packaged models."""
     from neurodeploy import pipeline
 
-    _execute(as_json, "print_doctor", lambda _: pipeline.doctor())
+    _execute(as_json, "doctor", lambda _: pipeline.doctor())
 
 
 @app.command()
@@ -467,7 +381,7 @@ def demo(
     """The whole chain on the embedded mixture-of-experts model."""
     from neurodeploy import pipeline
 
-    _execute(as_json, "print_demo", lambda progress: pipeline.demo(out, system=system, seed=seed, progress=progress))
+    _execute(as_json, "demo", lambda progress: pipeline.demo(out, system=system, seed=seed, progress=progress))
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -16,11 +16,12 @@ from numpy.typing import ArrayLike, NDArray
 from neurodeploy.errors import UserError
 from neurodeploy.ir.graph import WeightStore
 from neurodeploy.ir.program import Island, IslandCall, Program
-from neurodeploy.ir.result import ActivityCounts, HostIsland, IslandActivity, Runner
+from neurodeploy.ir.result import ActivityCounts, HostIsland, IslandActivity, IslandRunner
 from neurodeploy.ops.host.border import decode, encode
-from neurodeploy.ops.host.cost import island_work
 from neurodeploy.ops.host.executor import Capture, Executor, Values
 from neurodeploy.ops.host.kvcache import State
+from neurodeploy.ops.host.linear import island_work
+from neurodeploy.ops.host.operation import Work
 
 
 class Model(Protocol):
@@ -35,9 +36,11 @@ class Model(Protocol):
 
 @runtime_checkable
 class DecodingRunner(Protocol):
-    """A runner that gives decoded outputs by slice, bit for bit those of `run` and `decode`."""
+    """A runner that gives decoded outputs by slice, bit for bit those of `run_island` and `decode`."""
 
-    def run_decoded(self, island: Island, payload: NDArray[np.int16]) -> tuple[list[torch.Tensor], IslandActivity]: ...
+    def run_decoded(
+        self, island: Island, payload: NDArray[np.int16]
+    ) -> tuple[list[NDArray[np.float32]], IslandActivity]: ...
 
 
 def not_finite(subject: str) -> UserError:
@@ -53,8 +56,8 @@ def inverse_steps(island: Island) -> NDArray[np.float32]:
     return (1.0 / steps).astype(np.float32)
 
 
-class Hybrid:
-    """A program on a runner. `counts` grows with every call; take it with `take_counts`.
+class Hybrid(Executor):
+    """An executor of a program whose islands are computed by a runner. It counts what they do: see `take_counts`.
 
     Parameters
     ----------
@@ -69,41 +72,31 @@ class Hybrid:
         self,
         program: Program,
         host_weights: WeightStore,
-        runner: Runner,
+        runner: IslandRunner,
         *,
         on_host: Collection[str] = (),
-        host_runner: Runner | None = None,
+        host_runner: IslandRunner | None = None,
     ) -> None:
         self.program, self.runner = program, runner
         self._on_host, self._host_runner = frozenset(on_host), host_runner or runner
         self._inverse = {name: inverse_steps(island) for name, island in program.islands.items()}
         self._counts = ActivityCounts.zero()
-        self._executor = Executor(
+        super().__init__(
             program.steps, host_weights, program.sizes, handlers={IslandCall: self._call},
             input=program.input, output=program.output,
         )  # fmt: skip
 
-    def forward(
-        self, tokens: ArrayLike, state: State | None = None, last_only: bool = False, capture: Capture | None = None
+    def forward_hidden(
+        self, tokens: ArrayLike, state: State | None = None, capture: Capture | None = None
     ) -> torch.Tensor:
-        """Logits (T, vocab), or (1, vocab) of the last token; see `Executor.forward`."""
-        with torch.no_grad():
-            self._counts.tokens += np.asarray(tokens).size
-            return self._executor.forward(tokens, state, last_only, capture)
-
-    def logits_chunks(
-        self, tokens: ArrayLike, state: State | None = None, chunk: int = 128
-    ) -> Iterator[tuple[int, torch.Tensor]]:
-        """All logits in chunks of tokens; see `Executor.logits_chunks`."""
-        with torch.no_grad():
-            self._counts.tokens += np.asarray(tokens).size
-            yield from self._executor.logits_chunks(tokens, state, chunk)
+        self._counts.tokens += np.asarray(tokens).size
+        return super().forward_hidden(tokens, state, capture)
 
     def take_counts(self) -> ActivityCounts:
         """The counts since the last time, host work included; counting starts again from zero."""
         counts, self._counts = self._counts, ActivityCounts.zero()
-        counts.host_flops, counts.host_bytes = self._executor.work.flops, self._executor.work.bytes
-        self._executor.work = type(self._executor.work)(0, 0)
+        counts.host_flops, counts.host_bytes = self.work.flops, self.work.bytes
+        self.work = Work(0, 0)
         return counts
 
     def _call(self, step: IslandCall, values: Values) -> None:
@@ -123,13 +116,14 @@ class Hybrid:
 
     @staticmethod
     def _island(
-        runner: Runner, island: Island, payload: NDArray[np.int16]
+        runner: IslandRunner, island: Island, payload: NDArray[np.int16]
     ) -> tuple[list[torch.Tensor], IslandActivity]:
         """Decoded outputs by slice. A runner may decode in the same pass; the meaning is that of `decode`."""
         if not payload.shape[0]:  # an expert that nobody chose: no event, no step
             return [torch.empty(0, part.rows) for part in island.slices], IslandActivity.zero(island)
         if isinstance(runner, DecodingRunner):
-            return runner.run_decoded(island, payload)
-        y, activity = runner.run(island, payload)
+            decoded, activity = runner.run_decoded(island, payload)
+            return [torch.from_numpy(array) for array in decoded], activity
+        y, activity = runner.run_island(island, payload)
         scale = island.output_scale.value
         return [decode(y, part.start, part.stop, scale) for part in island.slices], activity

@@ -1,4 +1,4 @@
-"""A lower bound on cores that holds for any mapper with the formats of `usage.py`, and the naive one to compare with.
+"""A lower bound on cores that holds for any mapper with the formats of `cost.py`, and the naive one to compare with.
 
 What is proven. Take any mapping of O x I islands: rectangles of weights on cores, each row either whole in one rectangle
 or in k > 1 column blocks with a reducer, nothing shared between rectangles. With `Limits` known as L_x (x a resource) and
@@ -8,7 +8,7 @@ any weights u_x >= 0 with sum 1, every core has ``sum_x u_x used_x / L_x <= 1``.
 
 and the part of a row is bounded from below through the rows R(c) that a core can hold at most of a rectangle of c
 columns (memory, in-axons, neurons, out-axons and state all limit it). A rectangle of r <= R(c) rows and c columns gives
-each of its rows, with h, b, s, a as in `usage.py` and m the messages of a value of a row there::
+each of its rows, with h, b, s, a as in `cost.py` and m the messages of a value of a row there::
 
     neurons 1    synapse_bytes c (h + ceil(r b / 8)) / r    in_axons c / r    out_axons m    state s + a (c / r + m)
 
@@ -40,12 +40,13 @@ from itertools import combinations
 
 import numpy as np
 
-from neurodeploy.flow.words import bound_bits, messages_of, output_words
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.program import BLOCK, Island, Program
+from neurodeploy.ir.program import BLOCK, Program
 
-from .usage import MAX_WORDS, RESOURCES, Cost, Limits, core_limits, island_bits
+from .budget import NOTHING, RESOURCES, Demand, Limits, add, core_limits, times
+from .cost import one_tile
+from .population import MAX_WORDS, View, views_of
 
 #: Costs of a row count in 2**-20 of a byte, an axon or a neuron, parts of a core in 2**-14 of that.
 FINE = 1 << 20
@@ -57,59 +58,56 @@ EIGHTH = 8
 _OPEN = 1 << 40
 
 
-def lower_bound(
-    program: Program, chip: ChipSpec, *, weight_bits: int | None = None, islands: Sequence[Island] | None = None
-) -> tuple[int, str]:
-    """The least number of cores of these islands (all of the program unless given), and the resource that asks for
-    them: the one with the largest part in the bound ("none" where there is no island or no limit)."""
-    chosen = program.islands.values() if islands is None else islands
-    return bound_of([(island, 1) for island in chosen], chip, weight_bits=weight_bits)
+def lower_bound(views: Iterable[View], chip: ChipSpec) -> tuple[int, str]:
+    """The least number of cores of these populations, and the resource that asks for them: the one with the largest part
+    in the bound ("none" where there is no population or no limit)."""
+    return bound_of([(view, 1) for view in views], chip)
 
 
-def bound_of(
-    classes: Iterable[tuple[Island, int]], chip: ChipSpec, *, weight_bits: int | None = None
-) -> tuple[int, str]:
-    """`lower_bound` of `count` equal islands each: an island of the class stands for all of them."""
-    limits = core_limits(chip)
+def bound_of(classes: Iterable[tuple[View, int]], chip: ChipSpec) -> tuple[int, str]:
+    """`lower_bound` of `count` equal populations each: one of the class stands for all of them."""
+    limits, least = core_limits(chip), NOTHING
     mixtures = _mixtures([index for index, limit in enumerate(limits) if limit])
     total, parts = [0] * len(mixtures), [[0] * len(RESOURCES) for _ in mixtures]
     solved: dict[tuple[object, ...], tuple[list[int], list[list[int]]]] = {}
-    for island, count in classes:
-        cost = Cost(chip, island_bits(island, weight_bits))
-        words = least_words(island, cost)
-        key = (island.rows, island.columns, cost.bits, island.neurons.out_bits, words.tobytes())
+    for view, count in classes:
+        least = add(least, times(least_demand(view), count))
+        if view.sums.most is None:
+            continue
+        words = view.sums.least_words()
+        key = (view.rows, view.columns, view.sums.bits, view.outputs, words.tobytes())
         if key not in solved:
-            least, taken = _row_costs(_Shape(island, cost, limits, words), limits, mixtures)
-            solved[key] = least.tolist(), taken.tolist()
+            costs, taken = _row_costs(_Shape(view, limits, words), limits, mixtures)
+            solved[key] = costs.tolist(), taken.tolist()
         for index, (least_here, taken_here) in enumerate(zip(*solved[key], strict=True)):
-            total[index] += count * island.rows * least_here
+            total[index] += count * view.rows * least_here
             for resource, part in enumerate(taken_here):
-                parts[index][resource] += count * island.rows * part
+                parts[index][resource] += count * view.rows * part
     best, binding = 0, "none"
     for weights, whole, shares in zip(mixtures, total, parts, strict=True):
         cores = -(-whole // (ONE_CORE * int(weights.sum())))
         if cores > best:
             best, binding = cores, RESOURCES[max(range(len(shares)), key=shares.__getitem__)]
+    for name, used, limit in zip(RESOURCES, least, limits, strict=True):
+        if limit and -(-used // limit) > best:
+            best, binding = -(-used // limit), name
     return best, binding
+
+
+def least_demand(view: View) -> Demand:
+    """What a population takes of all budgets at least: one shard without limits that sends to one shard of each reader.
+    Further cuts repeat lists, headers and entries and save nothing."""
+    rows = (0, view.rows)
+    costs = [one_tile(part, rows, view.whole, view.form) for part in view.segments]
+    read = {p.name: np.minimum(p.units.sums(p.synapse.axons().astype(np.int64)), 1) for p in view.outgoing}
+    return view.home(view.rows, sum(c[0] for c in costs), sum(c[1] for c in costs), view.sends(read).count(rows))
 
 
 def naive_bound(program: Program, chip: ChipSpec, *, weight_bits: int | None = None) -> int:
     """Weights over memory: ``ceil(sum of rows * columns * bits / 8 / synapse_bytes)``, 0 where the limit is unknown."""
     limit = chip.budget.synapse_bytes.value
-    bits = sum(item.rows * item.columns * island_bits(item, weight_bits) for item in program.islands.values())
+    bits = sum(view.rows * view.columns * view.sums.bits for view in views_of(program, chip, weight_bits).values())
     return -(-bits // (8 * limit)) if limit else 0
-
-
-def least_words(island: Island, cost: Cost) -> Ints:
-    """The least messages of a partial sum over columns that touch 1, 2, ... blocks of `BLOCK` columns, wherever they lie."""
-    sums = [0]
-    for value in island.synapses.block_abs_sum.tolist():
-        sums.append(sums[-1] + int(value))
-    found = []
-    for touched in range(1, len(sums)):
-        least = min(high - low for low, high in zip(sums, sums[touched:], strict=False))
-        found.append(messages_of(bound_bits(island, least), cost.chip))
-    return np.array(found, np.int64)
 
 
 def _mixtures(known: Sequence[int]) -> Ints:
@@ -125,44 +123,43 @@ def _mixtures(known: Sequence[int]) -> Ints:
 class _Shape:
     """What one island's rows cost at least, by the columns of a rectangle. Costs are in 1 / `FINE`, (5, rectangles)."""
 
-    island: Island
-    cost: Cost
+    view: View
     limits: Limits
     words: Ints
 
     def uncut(self) -> Ints | None:
         """Cost of a row in one rectangle (5,), None where not even one fits."""
-        columns = np.array([self.island.columns])
-        messages = np.array([output_words(self.island, self.cost.chip)])
+        columns = np.array([self.view.columns])
+        messages = np.array([self.view.outputs])
         rows = self._rows(columns, messages)
         return None if rows[0] < 1 else self._cost(columns, messages, rows)[:, 0]
 
     def blocks(self) -> tuple[Ints, Ints]:
         """Widths of column blocks that can be (n,) and their cost for each row, with what they add to the reducer (5, n)."""
-        columns = np.arange(1, self.island.columns)
+        columns = np.arange(1, self.view.columns)
         messages = self.words[-(-columns // BLOCK) - 1]
         rows = self._rows(columns, messages)
         can = (rows >= 1) & (messages <= MAX_WORDS)
         columns, messages = columns[can], messages[can]
         found = self._cost(columns, messages, rows[can])
-        header, _, axon = self.cost.formats
-        found[1] += FINE * messages * (header + -(-self.cost.bits // 8))
+        header, axon = self.view.form.header, self.view.form.axon
+        found[1] += FINE * messages * (header + -(-self.view.sums.bits // 8))
         found[2] += FINE * messages
         found[4] += FINE * messages * axon
         return columns, found
 
     def home(self) -> Ints:
         """What the reducer of a row takes whatever arrives (5,): its neuron, its outputs, their state."""
-        _, state, axon = self.cost.formats
-        sent = output_words(self.island, self.cost.chip)
+        state, axon = self.view.neuron, self.view.form.axon
+        sent = self.view.outputs
         return FINE * np.array([1, 0, 0, sent, state + axon * sent], np.int64)
 
     def _rows(self, columns: Ints, messages: Ints) -> Ints:
         """R(c): the most rows of a rectangle, at most the island's own."""
-        header, state, axon = self.cost.formats
+        header, state, axon = self.view.form.header, self.view.neuron, self.view.form.axon
         neurons, memory, axons, sent, states = (_OPEN if limit is None else limit for limit in self.limits)
-        rows = np.full(len(columns), min(neurons, self.island.rows), np.int64)
-        rows = np.minimum(rows, np.maximum(memory // columns - header, 0) * 8 // self.cost.bits)
+        rows = np.full(len(columns), min(neurons, self.view.rows), np.int64)
+        rows = np.minimum(rows, np.maximum(memory // columns - header, 0) * 8 // self.view.sums.bits)
         rows = np.minimum(rows, sent // messages)
         each = state + axon * messages
         left = states - axon * columns
@@ -170,9 +167,9 @@ class _Shape:
         return np.where(columns > axons, 0, rows)
 
     def _cost(self, columns: Ints, messages: Ints, rows: Ints) -> Ints:
-        header, state, axon = self.cost.formats
+        header, state, axon = self.view.form.header, self.view.neuron, self.view.form.axon
         each = np.arange(1, int(rows.max(initial=1)) + 1)
-        least = np.minimum.accumulate(FINE * (header + -(-each * self.cost.bits // 8)) // each)
+        least = np.minimum.accumulate(FINE * (header + -(-each * self.view.sums.bits // 8)) // each)
         axons = FINE * columns // rows
         return np.stack(
             [
@@ -201,7 +198,7 @@ def _row_costs(shape: _Shape, limits: Limits, mixtures: Ints) -> tuple[Ints, Int
         parts = priced(whole)[:, :, 0]
         found.append((parts.sum(axis=1), parts))
     if len(columns):
-        parts, home, width = priced(blocks), priced(shape.home())[:, :, 0], shape.island.columns
+        parts, home, width = priced(blocks), priced(shape.home())[:, :, 0], shape.view.columns
         costs = parts.sum(axis=1)
         even = costs * width // columns
         at = even.argmin(axis=1)[:, None]

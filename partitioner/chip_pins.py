@@ -11,7 +11,7 @@ from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
 
 from .options import Options
-from .split import Tile
+from .stamp import Tile
 
 
 def pinned_chips(tiles: Sequence[Tile], options: Options, available: int) -> Ints:

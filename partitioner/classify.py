@@ -14,84 +14,16 @@ import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
-from neurodeploy.errors import InternalError
 from neurodeploy.ir.devices import host_islands
 from neurodeploy.ir.graph import HostOp
 from neurodeploy.ir.mapping import Assignment, Reason
 from neurodeploy.ir.program import Island, IslandCall, Program, Step
+from neurodeploy.ops import experts_of, lookup
 
 CHIP_REASON = Reason("static-projection", "static weights and one sum a neuron: synapses and neurons of one island", "")
 
 #: An island that the user put on the host.
 PINNED = Reason("pinned-to-host", "the plan puts it on the host", "set its device to chip in the plan")
-#: Why each operation of `HOST_OPS` runs on the host: rule, text, what would put it on the chip.
-REASONS: Mapping[str, Reason] = {
-    "embedding": Reason(
-        "row-lookup",
-        "one row of a table is read by token id: no sum over synapses, and the table would fill cores that idle",
-        "a one-hot event into vocabulary x hidden synapses would do it at the price of the table's memory in cores",
-    ),
-    "position_embedding": Reason(
-        "position-lookup",
-        "one row of a table is read by the number of the token in the text: no sum over synapses",
-        "a one-hot event into positions x hidden synapses would do it at the price of the table's memory in cores",
-    ),
-    "rmsnorm": Reason(
-        "needs-reciprocal-root",
-        "a mean of squares over all neurons and a reciprocal square root: the integer contract has no such neuron",
-        "a reducing neuron with an integer reciprocal root, then a broadcast: two more time steps a norm",
-    ),
-    "layernorm": Reason(
-        "needs-reciprocal-root",
-        "a mean, a mean of squares and a reciprocal square root over all neurons: the integer contract has no such neuron",
-        "the mean folds into the projection before it; then what an RMS norm needs",
-    ),
-    "rope": Reason(
-        "position-dependent",
-        "the factors change with the position of the token; synapses are static",
-        "microcoded neurons with integer sine and cosine tables indexed by position",
-    ),
-    "temperature": Reason(
-        "position-dependent",
-        "the factor changes with the position of the token; synapses are static",
-        "microcoded neurons with an integer table indexed by position",
-    ),
-    "attention": Reason(
-        "dynamic-operands",
-        "both operands of q k and p v change with every token and the cache grows; synapses are not rewritten so fast",
-        "linear attention or a recurrence with elementwise state; a short window with keys and values as neuron state",
-    ),
-    "glu": Reason(
-        "product-of-two-values",
-        "a product of two values that both change: the integer contract has neurons of one input sum",
-        "a microcoded neuron with two input compartments beside the gate and up rows",
-    ),
-    "activation": Reason(
-        "curved-function",
-        "a curved function of one value: the integer contract has neurons that multiply, shift and saturate",
-        "a microcoded neuron with a table of the function, or line segments of it",
-    ),
-    "add": Reason(
-        "residual-on-host",
-        "the residual stream stays in float on the host, where its other operand is",
-        "an accumulator neuron with one scale for the whole stream, once the norm after it is on the chip",
-    ),
-    "moe_route": Reason(
-        "data-dependent-selection",
-        "a choice among all logits of a token",
-        "winner-take-all neurons for one expert a token (top_k = 1)",
-    ),
-    "moe_dispatch": Reason(
-        "data-dependent-routing",
-        "tokens go to the experts that were chosen: the destination of an event is data",
-        "gate neurons at the inputs of every expert, driven by the winner of the router",
-    ),
-    "moe_combine": Reason(
-        "data-dependent-routing",
-        "adds the outputs of the experts that a token was given to",
-        "an accumulator neuron with one scale for all experts of the layer",
-    ),
-}
 
 
 def group_of(island: Island) -> str:
@@ -106,16 +38,9 @@ def group_of(island: Island) -> str:
 def activity_of(program: Program) -> dict[str, Fraction]:
     """Expected fraction of tokens that each island sees: top_k / E for an expert, otherwise 1.
 
-    Reads top_k from the layer's `moe_route` and E from the outputs of its `moe_dispatch`; an expert in a layer that has
-    neither counts as seeing every token.
+    An expert in a layer whose host operations say neither counts as seeing every token.
     """
-    top_k: dict[int | None, int] = {}
-    experts: dict[int | None, int] = {}
-    for step in program.steps:
-        if isinstance(step, HostOp) and step.op == "moe_route":
-            top_k[step.layer] = int(str(step.attrs["top_k"]))
-        elif isinstance(step, HostOp) and step.op == "moe_dispatch":
-            experts[step.layer] = len(step.outputs)
+    experts, top_k = experts_of(program.steps)
     found = {}
     for name, island in program.islands.items():
         known = island.expert is not None and experts.get(island.layer) and top_k.get(island.layer)
@@ -163,6 +88,4 @@ def _assignment(step: Step, amount: int, on_host: Mapping[str, Reason]) -> Assig
         return Assignment(step.path, "island", "host", on_host[step.island], 0)
     if isinstance(step, IslandCall):
         return Assignment(step.path, "island", "chip", CHIP_REASON, amount)
-    if step.op not in REASONS:
-        raise InternalError("ND9008", step.path, f"host operation {step.op!r} has no reason", "add one to REASONS")
-    return Assignment(step.path, step.op, "host", REASONS[step.op], amount)
+    return Assignment(step.path, step.op, "host", lookup(step).reason_of(step), amount)

@@ -26,11 +26,10 @@ from fractions import Fraction
 from functools import lru_cache
 
 from neurodeploy.errors import UserError
-from neurodeploy.flow.words import output_words
 from neurodeploy.ir.chip import SystemSpec
 
+from .budget import NOTHING, Demand, Limits, add, times
 from .cuts import Cut, Cutter
-from .usage import Demand, Limits, add, times
 
 #: Parts of a core.
 ONE = 1 << 20
@@ -119,31 +118,32 @@ def prices_of(system: SystemSpec) -> Prices:
 
 def figures_of(cutter: Cutter, cut: Cut, share: Fraction, prices: Prices | None) -> Figures:
     """What one way to cut an island costs; without `prices` neither time nor joules."""
-    island, cost, limits = cutter.island, cutter.cost, cutter.limits
-    output, received = output_words(island, cost.chip), sum(cut.words) if cut.reduced else 0
+    view, limits = cutter.view, cutter.limits
+    output, received = view.outputs, sum(cut.words) if cut.reduced else 0
     shapes: dict[tuple[int, int], int] = {}
     for (start, stop), words in zip(cut.blocks, cut.words, strict=True):
         shapes[stop - start, words] = shapes.get((stop - start, words), 0) + 1
     cores = carried = 0
-    small: Demand = (0, 0, 0, 0, 0)  # what is packed: the last band, and the reducers that ride with no tile
+    small = NOTHING  # what is packed: the last band, and the reducers that ride with no tile
     for band in cut.bands:
         poured = band is cut.bands[-1] and band.count == 1
         for (width, words), blocks in shapes.items():
             count = band.count * blocks
-            demand = cost.synapses(band.rows, width, words)
+            demand = view.tile(band.rows, width, words)
             if band.carried:
-                demand = add(demand, cost.reducer(band.carried, received, output))
+                demand = add(demand, view.reducer(band.carried, received, band.carried * output))
                 carried += band.carried * count
             if poured:
                 small = add(small, times(demand, count))
             else:
                 cores += count * _part(demand, limits)
     if cut.reduced:
-        small = add(small, cost.reducer(max(0, island.rows - carried), received, output))
+        rest = max(0, view.rows - carried)
+        small = add(small, view.reducer(rest, received, rest * output))
     cores = cut.tiles * ONE if cut.alone else cores + _share(small, limits)
     bands = sum(band.count for band in cut.bands)
-    deliveries = bands * island.columns
-    partials = island.rows * received
+    deliveries = bands * view.columns
+    partials = view.rows * received
     messages = int(share * (deliveries + partials))
     if prices is None:
         return Figures(cores, messages, 0, 0)
@@ -154,14 +154,14 @@ def figures_of(cutter: Cutter, cut: Cut, share: Fraction, prices: Prices | None)
 def _priced(
     cutter: Cutter, cut: Cut, prices: Prices, tiles: int, deliveries: int, partials: int, output: int
 ) -> tuple[int, int]:
-    rows, blocks, width = cutter.island.rows, len(cut.blocks), cut.width
+    rows, blocks, width = cutter.view.rows, len(cut.blocks), cut.width
     chips = -(-tiles // prices.cores)
     most = cut.most_rows
     busiest = most * (width * prices.synop + prices.update + max(cut.words) * prices.sent)
     moved = deliveries + (0 if cut.reduced else rows * output)
     port = moved * prices.message * int(PS) // (chips * prices.port_bytes)
     time = max(busiest, port) + prices.step
-    updates, synops, sent = rows * blocks, rows * cutter.island.columns, rows * output
+    updates, synops, sent = rows * blocks, rows * cutter.view.columns, rows * output
     if cut.reduced:
         each = min(rows, max(cut.piece, max(band.carried for band in cut.bands)))
         adding = each * (partials // rows * prices.synop + prices.update + output * prices.sent)

@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from neurodeploy.errors import DoesNotFit
-from neurodeploy.flow.words import Range, messages_of, output_words, partial_bits
-from neurodeploy.ir.program import BLOCK, Island
+from neurodeploy.flow.words import Range
+from neurodeploy.ir.program import BLOCK
 
+from .budget import Demand, Limits, most_rows, needs
 from .options import Pin
-from .usage import MAX_WORDS, RESOURCES, Cost, Demand, Limits, most_rows
+from .population import MAX_WORDS, View
 
 #: Where a way has been found, blocks of less than sqrt(memory / NARROW) columns are not tried: the header of a list and the
 #: reducer's part in a partial sum cost the same at about sqrt(memory), and this is far below.
@@ -73,10 +74,9 @@ class Cut:
 
 @dataclass(frozen=True)
 class Cutter:
-    """An island with the formats and limits that decide how it can be cut."""
+    """An island with the limits that decide how it can be cut."""
 
-    island: Island
-    cost: Cost
+    view: View
     limits: Limits
     pin: Pin = field(default_factory=Pin)
     _known: dict[Range, int] = field(default_factory=dict)
@@ -118,9 +118,9 @@ class Cutter:
         each with `growth` times the bands of the one before."""
         if self.pin.rows is not None:
             return
-        count, before = -(-self.island.rows // cut.most_rows), 0
+        count, before = -(-self.view.rows // cut.most_rows), 0
         for _ in range(most):
-            rows = -(-self.island.rows // count)
+            rows = -(-self.view.rows // count)
             if rows != before:
                 yield self.level(cut, rows)
             if rows == 1:
@@ -129,18 +129,18 @@ class Cutter:
 
     def level(self, cut: Cut, rows: int) -> Cut:
         """The same blocks, tiles of `rows` rows; reducers in pieces, one for each tile where that is possible."""
-        bands, blocks = -(-self.island.rows // rows), len(cut.blocks)
-        piece = min(cut.piece, -(-self.island.rows // (bands * blocks)))
+        bands, blocks = -(-self.view.rows // rows), len(cut.blocks)
+        piece = min(cut.piece, -(-self.view.rows // (bands * blocks)))
         return Cut(cut.blocks, cut.words, self._bands(rows), piece, alone=True)
 
     def _bands(self, rows: int, left: int | None = None) -> tuple[Band, ...]:
-        left = self.island.rows if left is None else left
+        left = self.view.rows if left is None else left
         bands = [Band(rows, 0, left // rows), Band(left % rows, 0, 1)]
         return tuple(band for band in bands if band.rows and band.count)
 
     def _carrying(self, blocks: tuple[Range, ...], words: tuple[int, ...], rows: int, piece: int) -> tuple[Band, ...]:
         """As many bands with reducers as it takes, of equal height, then full bands, then the rest."""
-        left = self.island.rows
+        left = self.view.rows
         each = min(left, self._carried(blocks, words, rows))
         if not each or left < rows:
             return self._bands(rows)
@@ -156,48 +156,48 @@ class Cutter:
     def _carried(self, blocks: tuple[Range, ...], words: tuple[int, ...], rows: int) -> int:
         """Rows whose reducers may ride with a tile: what its axons and state leave, and a part of the memory."""
         width, most = max(stop - start for start, stop in blocks), max(words)
-        left = list(_less(self.limits, self.cost.synapses(rows, width, most)))
+        left = list(_less(self.limits, self.view.tile(rows, width, most)))
         memory = self.limits[1]
         left[1] = None if memory is None else memory // CARRIED_MEMORY
         if left[0] is not None:  # neurons: a carrying tile is lower than `rows`
             left[0] += rows // CARRIED_MEMORY
-        return most_rows(partial(self._reducer, words), self.island.rows, tuple(left))
+        return most_rows(partial(self._reducer, words), self.view.rows, tuple(left))
 
     def _reducer(self, words: tuple[int, ...], rows: int) -> Demand:
-        return self.cost.reducer(rows, sum(words), output_words(self.island, self.cost.chip))
+        return self.view.reducer(rows, sum(words), rows * self.view.outputs)
 
     def _piece(self, words: tuple[int, ...]) -> int:
         part = tuple(None if limit is None else limit // PIECE for limit in self.limits)
-        small = most_rows(partial(self._reducer, words), self.island.rows, part)
-        return small or most_rows(partial(self._reducer, words), self.island.rows, self.limits)
+        small = most_rows(partial(self._reducer, words), self.view.rows, part)
+        return small or most_rows(partial(self._reducer, words), self.view.rows, self.limits)
 
     def _rows(self, blocks: tuple[Range, ...], words: tuple[int, ...], limits: Limits) -> int:
         """The most rows of a tile in every block, or those that are pinned; 0 where they do not fit."""
         shapes = {(stop - start, messages) for (start, stop), messages in zip(blocks, words, strict=True)}
         rows = min(
-            most_rows(lambda n, w=width, m=messages: self.cost.synapses(n, w, m), self.island.rows, limits)  # type: ignore[misc]
+            most_rows(lambda n, w=width, m=messages: self.view.tile(n, w, m), self.view.rows, limits)  # type: ignore[misc]
             for width, messages in shapes
         )
         if self.pin.rows is None:
             return rows
-        wanted = min(self.pin.rows, self.island.rows)
+        wanted = min(self.pin.rows, self.view.rows)
         return wanted if wanted <= rows else 0
 
     def _words(self, blocks: tuple[Range, ...]) -> tuple[int, ...] | None:
         if len(blocks) == 1:
-            return (output_words(self.island, self.cost.chip),)
+            return (self.view.outputs,)
         found = []
         for start, stop in blocks:
             touched = start // BLOCK, -(-stop // BLOCK)
             if touched not in self._known:
-                self._known[touched] = messages_of(partial_bits(self.island, (start, stop)), self.cost.chip)
+                self._known[touched] = self.view.sums.words((start, stop))
             found.append(self._known[touched])
             if found[-1] > MAX_WORDS:
                 return None
         return tuple(found)
 
     def _blockings(self) -> Iterator[tuple[Range, ...]]:
-        columns, pinned = self.island.columns, self.pin.blocks
+        columns, pinned = self.view.columns, self.pin.blocks
         if pinned in (None, 1):
             yield ((0, columns),)
         widest = self._widest()
@@ -212,12 +212,12 @@ class Cutter:
 
     def _counts(self, fewest: int) -> Iterator[int]:
         if self.pin.blocks is not None:
-            if fewest <= self.pin.blocks <= self.island.columns:
+            if fewest <= self.pin.blocks <= self.view.columns:
                 yield self.pin.blocks
             return
         count = fewest
         for index in range(MOST_CUTS):
-            if count > self.island.columns:
+            if count > self.view.columns:
                 return
             yield count
             count = count + 1 if index < DENSE else max(count + 1, int(count * GROWTH))
@@ -225,7 +225,7 @@ class Cutter:
     def _widest(self) -> int:
         """The most columns of one row that fit a core as a partial sum; 0 where not even one does."""
         for messages in (1, MAX_WORDS):
-            width = most_rows(lambda n, m=messages: self.cost.synapses(1, n, m), self.island.columns, self.limits)  # type: ignore[misc]
+            width = most_rows(lambda n, m=messages: self.view.tile(1, n, m), self.view.columns, self.limits)  # type: ignore[misc]
             if width:
                 return width
         return 0
@@ -233,36 +233,31 @@ class Cutter:
     def _impossible(self) -> DoesNotFit:
         """Say which budget one neuron exceeds: its synapses, its partial sums or the reducer of these; or which pin."""
         width = max(1, self._widest())
-        blocks = next(_blockings(self.island.columns, -(-self.island.columns // width), width))
-        words = [messages_of(partial_bits(self.island, block), self.cost.chip) for block in blocks]
+        blocks = next(_blockings(self.view.columns, -(-self.view.columns // width), width))
+        words = [self.view.sums.words(block) for block in blocks]
         tried = [
-            ("one column of row 0", self.cost.synapses(1, 1, 1)),
-            (f"row 0 over {width} columns, as a partial sum,", self.cost.synapses(1, width, max(words))),
-            (f"the reducer of row 0 over {len(blocks)} column blocks", self.cost.reducer(1, sum(words), 1)),
+            ("one column of row 0", self.view.tile(1, 1, 1)),
+            (f"row 0 over {width} columns, as a partial sum,", self.view.tile(1, width, max(words))),
+            (f"the reducer of row 0 over {len(blocks)} column blocks", self.view.reducer(1, sum(words), 1)),
         ]
-        tried_out = f"no split of its {self.island.columns} columns at {self.cost.bits} bits helps"
+        tried_out = f"no split of its {self.view.columns} columns at {self.view.sums.bits} bits helps"
         fix = f"{tried_out}: choose a chip with larger cores"
         problem = f"one row needs partial sums of {max(words)} messages, the most is {MAX_WORDS}"
         if self.pin.rows is not None or self.pin.blocks is not None:
             pinned = self.pin.blocks or 1
-            widest = -(-self.island.columns // pinned)
+            widest = -(-self.view.columns // pinned)
             rows = self.pin.rows or 1
             what = f"a tile of {rows} rows and {widest} columns, as pinned,"
-            tried.append((what, self.cost.synapses(rows, widest, max(words) if pinned > 1 else 1)))
+            tried.append((what, self.view.tile(rows, widest, max(words) if pinned > 1 else 1)))
             problem = (
                 f"no cut has {self.pin.rows or 'any'} rows and {self.pin.blocks or 'any'} column blocks, as pinned"
             )
             fix = "take the pin away, or pin fewer rows or other column blocks"
         for what, demand in tried:
-            over = [
-                f"{used} {name} (a core has {limit})"
-                for name, used, limit in zip(RESOURCES, demand, self.limits, strict=True)
-                if limit is not None and used > limit
-            ]
-            if over:
-                problem = f"{what} needs {' and '.join(over)}"
+            if needed := needs(demand, self.limits):
+                problem = f"{what} needs {needed}"
                 break
-        return DoesNotFit("ND2002", self.island.name, f"{problem} on {self.cost.chip.name}", fix)
+        return DoesNotFit("ND2002", self.view.name, f"{problem} on {self.view.form.chip}", fix)
 
 
 def _blockings(columns: int, count: int, widest: int) -> Iterator[tuple[Range, ...]]:

@@ -19,10 +19,11 @@ from neurodeploy.ir.fixedpoint import STATE_BITS
 from neurodeploy.ir.outline import Block, Matrix, Outline
 
 from .bounds import bound_of
+from .budget import RESOURCES, Limits, core_limits
 from .fit_cut import Cuts, hollow, with_memory
 from .fit_pack import assign, cores, pack
-from .split import Tile
-from .usage import RESOURCES, Limits, core_limits
+from .population import view_of
+from .stamp import Tile
 
 #: Models of at most so many cores are packed as a whole, of larger ones as many equal layers together as have so many.
 TOGETHER = 3000
@@ -129,9 +130,9 @@ def plan(outline: Outline, chip: ChipSpec, bits: int, memory_kib: int | None = N
     head = None
     if outline.head is not None:
         head = make_unit("lm_head", (outline.info.layers,), 1, (outline.head,), cuts)
-    body = [(hollow(matrix, bits), unit.copies) for unit in units for matrix in unit.matrices]
-    bound, binding = bound_of(body, chip, weight_bits=bits)
-    everything = [*body, *([(hollow(outline.head, bits), 1)] if outline.head is not None else [])]
+    body = [(view_of(hollow(matrix, bits), chip), unit.copies) for unit in units for matrix in unit.matrices]
+    bound, binding = bound_of(body, chip)
+    everything = [*body, *([(view_of(hollow(outline.head, bits), chip), 1)] if outline.head is not None else [])]
     memory = limits[RESOURCES.index("synapse_bytes")] or 1
     return Fit(
         bits=bits,
@@ -141,7 +142,7 @@ def plan(outline: Outline, chip: ChipSpec, bits: int, memory_kib: int | None = N
         head=head,
         bound=bound,
         binding=binding,
-        bound_all=bound_of(everything, chip, weight_bits=bits)[0],
+        bound_all=bound_of(everything, chip)[0],
         naive=_naive(outline.body, bits, memory),
         naive_all=_naive(outline.body + (outline.head.weights if outline.head is not None else 0), bits, memory),
         fill=_fill(units, limits),

@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from neurodeploy.ir.chip import Basis, ChipSpec, Limit, SystemSpec
-from neurodeploy.ir.graph import ModelInfo
-from neurodeploy.ir.hollow import hollow_island, hollow_program
+from neurodeploy.ir.hollow import hollow_island
 from neurodeploy.ir.outline import Matrix
 from neurodeploy.ir.program import Island, Slice
 
 from .options import Options
-from .split import Tile, split_islands
+from .population import View, view_of
+from .split import split_islands
+from .stamp import Tile
 
-#: Stands for the model in a program that only the split sees.
-_INFO = ModelInfo("outline", "", 1, 1, 1, 1, "")
 #: As many chips as the split may plan with: what fits is decided afterwards.
 _CHIPS = 1 << 20
 
@@ -42,7 +41,7 @@ class Cuts:
 
     def __init__(self, chip: ChipSpec, bits: int) -> None:
         self.chip, self.bits = chip, bits
-        self._islands: dict[Matrix, Island] = {}
+        self._views: dict[Matrix, View] = {}
         self._known: dict[tuple[tuple[Matrix, ...], ...], tuple[Tile, ...]] = {}
 
     def of(self, layers: Sequence[tuple[Matrix, ...]]) -> tuple[Tile, ...]:
@@ -53,14 +52,14 @@ class Cuts:
         """
         key = tuple(layers)
         if key not in self._known:
-            islands = []
+            views = []
             for number, matrices in enumerate(layers):
                 for matrix in matrices:
-                    island = self._islands.setdefault(matrix, hollow(matrix, self.bits))
-                    islands.append(replace(island, name=f"{number}:{matrix.name}") if number else island)
+                    if matrix not in self._views:
+                        self._views[matrix] = view_of(hollow(matrix, self.bits), self.chip)
+                    view = self._views[matrix]
+                    name = f"{number}:{matrix.name}"
+                    views.append(replace(view, name=name, group=name) if number else view)
             system = SystemSpec("", self.chip, _CHIPS, (_CHIPS, 1), "")
-            options = Options(weight_bits=self.bits)
-            self._known[key] = tuple(
-                split_islands(hollow_program(_INFO, islands), islands, system, options, _CHIPS).tiles
-            )
+            self._known[key] = tuple(split_islands(views, {}, system, Options(), _CHIPS).tiles)
         return self._known[key]

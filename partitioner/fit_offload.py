@@ -16,11 +16,11 @@ from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.mapping import Shard
 from neurodeploy.ir.outline import Matrix, Outline
 
+from .budget import core_limits
 from .fit import Unit, make_unit, shared
 from .fit_cut import Cuts, hollow, with_memory
 from .offload_choice import choose
 from .offload_price import Price, core_parts, price_island, standing_watts
-from .usage import core_limits
 
 #: Parts of a core in which sizes are counted, lowered where a table of all fillings would have more entries.
 PARTS, FILLINGS = 64, 1 << 20

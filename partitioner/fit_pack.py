@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from .usage import Demand, Limits
+from .budget import Demand, Limits
 
 _OPEN = 2**62
 

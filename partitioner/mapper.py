@@ -9,17 +9,19 @@ from pathlib import Path
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.chip import ChipSpec, SystemSpec
 from neurodeploy.ir.mapping import Mapping, Shard
-from neurodeploy.ir.program import Island, IslandCall, Program
+from neurodeploy.ir.program import IslandCall, Program
 
 from .bounds import lower_bound
-from .classify import PINNED, assign, group_of
+from .budget import core_limits
+from .classify import PINNED, assign
 from .options import Options
 from .pins import pins_of_islands
-from .program_nets import nets_of_tiles
+from .population import View, views_of
 from .remedies import remedies
 from .split import Split, split_islands
 from .stages import Places, finish
-from .usage import core_limits, island_bits
+from .streams import streams_of
+from .tile_nets import nets_of_tiles
 
 _DEFAULT = Options()
 
@@ -53,9 +55,10 @@ def map_program(
     """
     available = options.check(system)
     check_formats(program, system.chip)
-    islands = on_chip(program, options)
-    bound, binding = lower_bound(program, system.chip, weight_bits=options.weight_bits, islands=islands)
-    split = split_islands(program, islands, system, options, available)
+    islands = on_chip(program, system.chip, options)
+    bound, binding = lower_bound(islands, system.chip)
+    pins = pins_of_islands(program, options.pins)
+    split = split_islands(islands, pins, system, options, available)
     placed = _finish(program, split, system, options, available, work)
     if placed.chips > available:
         raise _too_small(program, islands, system, placed, available, binding, options, alternatives)
@@ -78,15 +81,15 @@ def map_program(
     )
 
 
-def on_chip(program: Program, options: Options) -> list[Island]:
+def on_chip(program: Program, chip: ChipSpec, options: Options) -> list[View]:
     """The islands that get cores: in the order of their calls, those of one group side by side where the first stands."""
-    pins = pins_of_islands(program, options.pins)
-    groups: dict[str, list[Island]] = {}
+    pins, views = pins_of_islands(program, options.pins), views_of(program, chip, options.weight_bits)
+    groups: dict[str, list[View]] = {}
     for step in program.steps:
         if isinstance(step, IslandCall):
-            island = program.islands[step.island]
+            island = views[step.island]
             if island.name not in pins or pins[island.name].device != "host":
-                groups.setdefault(group_of(island), []).append(island)
+                groups.setdefault(island.group, []).append(island)
     return [island for members in groups.values() for island in members]
 
 
@@ -114,13 +117,16 @@ def check_formats(program: Program, chip: ChipSpec) -> None:
 def _finish(
     program: Program, split: Split, system: SystemSpec, options: Options, available: int, work: Path | None = None
 ) -> Places:
-    limits, nets = core_limits(system.chip, options.max_rows, options.caps), nets_of_tiles(program, split.tiles, system)
+    limits, nets = (
+        core_limits(system.chip, options.max_rows, options.caps),
+        nets_of_tiles(streams_of(program, split.tiles, system.chip)),
+    )
     return finish(split.tiles, nets, limits, system, available, options, compatible=split.apart, work=work)
 
 
 def _too_small(
     program: Program,
-    islands: Sequence[Island],
+    islands: Sequence[View],
     system: SystemSpec,
     placed: Places,
     available: int,
@@ -130,13 +136,12 @@ def _too_small(
 ) -> DoesNotFit:
     """The error with what would help: chips of this system left out, a larger system, narrower weights."""
     chip = system.chip
-    bits = max(island_bits(island, options.weight_bits) for island in islands)
+    bits = max(island.sums.bits for island in islands)
 
     def chips(width: int | None, most_rows: int | None) -> int:
         asked = replace(options, weight_bits=width, max_rows=most_rows, place=False)
-        return _finish(
-            program, split_islands(program, islands, system, asked, available), system, asked, available
-        ).chips
+        narrow, pins = on_chip(program, chip, asked), pins_of_islands(program, asked.pins)
+        return _finish(program, split_islands(narrow, pins, system, asked, available), system, asked, available).chips
 
     return DoesNotFit(
         "ND2001",

@@ -43,7 +43,7 @@ class Places:
 
 
 @dataclass(frozen=True, eq=False)
-class Work:
+class CoreWork:
     """What each logical core does in `per` steps, (cores,): synaptic operations (of convolutions apart), updates of
     neurons (microcoded ones apart), partial sums added."""
 
@@ -177,7 +177,7 @@ def _bounds(nets: Nets, places: Places, system: SystemSpec, routed: Routed, cost
     }
 
 
-def makespan(work: Work, nets: Nets, places: Places, system: SystemSpec, links: Table[str, Any]) -> dict[str, Any]:
+def makespan(work: CoreWork, nets: Nets, places: Places, system: SystemSpec, links: Table[str, Any]) -> dict[str, Any]:
     """Metric 7: the busiest core, plus floor and barrier, against the busiest link, for one step in which every core does
     its mean work: ``max over cores (synops t_synop + updates t_neuron + messages t_spike_out)``.
 

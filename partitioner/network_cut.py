@@ -17,24 +17,11 @@ import numpy as np
 
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Network, Sparse
+from neurodeploy.synapses import Sparse
 
-from .network_cost import (
-    Format,
-    Range,
-    Segment,
-    Sends,
-    home_demand,
-    neuron_bytes,
-    one_tile,
-    partial_demand,
-    reducer_demand,
-    segments,
-    width,
-    words_of,
-)
-from .split import Limits
-from .usage import RESOURCES, Demand, fits
+from .budget import Demand, Limits, fits, needs, over
+from .cost import Range, Segment, one_tile
+from .population import Sends, View
 
 if TYPE_CHECKING:
     from .network_sweep import RowLists
@@ -82,12 +69,10 @@ class TooLarge(Exception):
 class Cutter:
     """What stays the same about one population while it is cut."""
 
-    def __init__(self, network: Network, name: str, form: Format, rule: Rule) -> None:
-        self.name, self.form, self.rule, self.limits = name, form, rule, rule.limits
-        self.size = network.populations[name].size
-        self.parts = segments(network, name)
-        self.columns = width(self.parts)
-        self.neuron = neuron_bytes(network, network.populations[name])
+    def __init__(self, view: View, rule: Rule) -> None:
+        self.view, self.rule, self.limits = view, rule, rule.limits
+        self.name, self.form, self.parts = view.name, view.form, view.segments
+        self.size, self.columns = view.rows, view.columns
         self.lists: list[RowLists | None] | None = None
 
     def cut_with(self, sends: Sends, reserve: int) -> Cut:
@@ -131,7 +116,7 @@ class Cutter:
         def demand(stop: int) -> Demand:
             costs = [one_tile(part, (row, stop), whole, self.form) for part in self.parts]
             stored, axons = sum(c[0] for c in costs), sum(c[1] for c in costs)
-            return home_demand(stop - row, stored, axons, 0, self.neuron, self.form)
+            return self.view.home(stop - row, stored, axons, 0)
 
         most = min(end, row + (self.limits[0] or end), row + (self.rule.rows or end))
         return bisect_right(range(row + 1, most + 1), False, key=lambda s: not fits(demand(s), self.limits))
@@ -144,13 +129,13 @@ class Cutter:
         """Blocks of `block` columns, and reducers; these first, because they soon say that there are too many blocks."""
         found = Cut({})
         columns = [(start, min(start + block, self.columns)) for start in range(0, self.columns, block)]
-        words = sum(words_of(self.parts, part) for part in columns)
+        words = sum(self.view.sums.words(part) for part in columns)
         ranges: list[Range] = []
         row = 0
         while row < self.size:
 
             def demand(stop: int, row: int = row) -> Demand:
-                return reducer_demand(stop - row, words, sends.count((row, stop)), self.neuron, self.form)
+                return self.view.reducer(stop - row, words, sends.count((row, stop)))
 
             stop = self._longest(found, row, self.size, demand, "reducer")
             found.demands[None, (row, stop)] = demand(stop)
@@ -175,7 +160,7 @@ class Cutter:
     def _rows(self, found: Cut, columns: Range, sends: Sends, cap: int | None = None) -> None:
         """Cut all rows of one block of columns, at most `cap` a tile; tiles and their demands go into `found`."""
         lists = self._row_lists(columns)
-        words, home = words_of(self.parts, columns), columns == (0, self.columns)
+        words, home = self.view.sums.words(columns), columns == self.view.whole
         most = min(self.size, self.limits[0] or self.size, cap or self.size)
         ranges: list[Range] = []
         row, ahead, last = 0, min(most, 64), 0
@@ -192,8 +177,8 @@ class Cutter:
                 ]
                 stored, axons = sum(c[0] for c in costs), sum(c[1] for c in costs)
                 if not home:
-                    return partial_demand(stop - row, stored, axons, words, self.form)
-                return home_demand(stop - row, stored, axons, sends.count((row, stop)), self.neuron, self.form)
+                    return self.view.partial(stop - row, stored, axons, words)
+                return self.view.home(stop - row, stored, axons, sends.count((row, stop)))
 
             if end < self.size and end - row < most and fits(demand(end), self.limits):
                 ahead = min(most, 2 * ahead)  # the tile goes on behind what was looked at
@@ -234,7 +219,7 @@ class Cutter:
         if stop == row:
             raise TooLarge(row, demand(row + 1), what)
         if stop < self.size and stop < end:
-            found.stopped.update(over(demand(stop + 1), self.limits))
+            found.stopped.update(name for name, _, _ in over(demand(stop + 1), self.limits))
         elif stop < self.size:
             found.stopped["neurons"] += 1
         return stop
@@ -248,12 +233,6 @@ class Cutter:
         return int(stops[index - 1]) if index and int(stops[index - 1]) > row else stop
 
 
-def over(demand: Demand, limits: Limits) -> list[str]:
-    return [
-        name for name, used, limit in zip(RESOURCES, demand, limits, strict=True) if limit is not None and used > limit
-    ]
-
-
 def _row_lists(part: Segment, columns: Range) -> RowLists | None:
     synapse, (first, last) = part.projection.synapse, part.within(columns)
     if not isinstance(synapse, Sparse) or first >= last:
@@ -261,14 +240,6 @@ def _row_lists(part: Segment, columns: Range) -> RowLists | None:
     from .network_sweep import RowLists
 
     return RowLists(synapse, (first, last))
-
-
-def needs(demand: Demand, limits: Limits) -> str:
-    return " and ".join(
-        f"{used} {name} (a core has {limit})"
-        for name, used, limit in zip(RESOURCES, demand, limits, strict=True)
-        if limit is not None and used > limit
-    )
 
 
 def _not_so(population: Cutter, problem: TooLarge | None) -> DoesNotFit:

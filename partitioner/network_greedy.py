@@ -1,6 +1,6 @@
 """Rows of sparse synapses gathered into tiles by the axons that they share, compiled. Imported only where it is tried.
 
-A tile of n rows that touches axon j with f_j synapses costs, in the terms of `network_cost.py`::
+A tile of n rows that touches axon j with f_j synapses costs, in the terms of `cost.py`::
 
     synapse_bytes = sum over touched axons (h + ceil(f_j b_j / 8)) + sum over dense projections c_k (h + ceil(n b_k / 8))
     in_axons      = touched axons + sum over dense projections c_k

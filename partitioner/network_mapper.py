@@ -7,25 +7,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.chip import ChipSpec, SystemSpec
 from neurodeploy.ir.mapping import Assignment, Mapping, Reason, Shard
-from neurodeploy.ir.network import INPUT, Direct, Network, Sparse
+from neurodeploy.ir.network import INPUT, Network
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.neurons.registry import get_model
-from neurodeploy.synapses.structure import axons
+from neurodeploy.synapses import Direct
 
-from .network_cost import Segment, Sends, format_of, home_demand, neuron_bytes, one_tile, segments, sends_of, width
+from .bounds import lower_bound
 from .network_orders import best_plan
 from .network_plan import Task, place_plan
 from .network_rules import rules_of
 from .options import Options
+from .population import views_of
 from .remedies import remedies
 from .stages import Places
-from .usage import RESOURCES, add, core_limits
 
 #: Part of `Options.time_limit` after which no further order of neurons is tried.
 ORDERS_UNTIL = 0.3
@@ -74,7 +71,7 @@ def map_network(
     deadline = None if options.time_limit is None else time.monotonic() + ORDERS_UNTIL * options.time_limit
     task = Task(network, system, options, available, rules, sent, per, deadline)
     plan = best_plan(task)
-    bound, asks = lower_bound(network, system.chip, options.weight_bits)
+    bound, asks = lower_bound(views_of(network, system.chip, options.weight_bits).values(), system.chip)
     binding = plan.stopped.most_common(1)[0][0] if plan.stopped else asks
     places, notes = place_plan(task, plan, work)
     if places.chips > available:
@@ -124,50 +121,6 @@ def check_widths(network: Network, chip: ChipSpec, weight_bits: int | None = Non
                 f"sends payloads of {bits} bits, a message of {chip.name} has {message}",
                 "scale them down",
             )
-
-
-def lower_bound(network: Network, chip: ChipSpec, weight_bits: int | None = None) -> tuple[int, str]:
-    """The least number of cores of any cut into shards by these formats, and the resource that asks for them.
-
-    Every population as one shard without limits: further cuts repeat lists, headers and entries and save nothing.
-    """
-    form, total = format_of(chip, weight_bits), (0, 0, 0, 0, 0)
-    ones = {
-        part.projection.name: np.where(_units_touched(part), 1, 0)
-        for name in network.populations
-        for part in segments(network, name)
-    }
-    for name, population in network.populations.items():
-        if population.model == INPUT:
-            continue
-        parts = segments(network, name)
-        sends: Sends = sends_of(network, name, ones)
-        rows = (0, population.size)
-        costs = []
-        for part in parts:
-            if isinstance(part.projection.synapse, Sparse):
-                fan = part.projection.synapse.lengths()
-                lists = form.header + -(-fan * (form.bits(part.projection) + form.index_bits) // 8)
-                costs.append((int(lists[fan > 0].sum()), int((fan > 0).sum())))
-            else:
-                costs.append(one_tile(part, rows, (0, width(parts)), form))
-        stored, axons = sum(c[0] for c in costs), sum(c[1] for c in costs)
-        neuron = neuron_bytes(network, population)
-        total = add(total, home_demand(population.size, stored, axons, sends.count(rows), neuron, form))
-    best, binding = 0, "none"
-    for name, used, limit in zip(RESOURCES, total, core_limits(chip), strict=True):
-        if limit and -(-used // limit) > best:
-            best, binding = -(-used // limit), name
-    return best, binding
-
-
-def _units_touched(part: Segment) -> NDArray[np.bool_]:
-    synapse = part.projection.synapse
-    if isinstance(synapse, Sparse):
-        return synapse.lengths() > 0
-    if isinstance(synapse, Direct):
-        return np.ones(synapse.columns, np.bool_)
-    return np.asarray(axons(synapse).reshape(-1, part.units.size).any(axis=1))
 
 
 def _assignments(network: Network, chip: ChipSpec) -> tuple[Assignment, ...]:

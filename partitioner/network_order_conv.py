@@ -21,12 +21,14 @@ import numpy as np
 
 from neurodeploy.ir.arrange import arranged, fixed_populations
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Conv, Network
+from neurodeploy.ir.network import Network
+from neurodeploy.synapses import Conv
 
-from .network_cost import Format, conv_bytes, format_of
+from .cost import Format, format_of
 from .network_cut import Cutter, Rule
 from .network_order_sparse import Order
 from .network_plan import Plan, Task
+from .population import views_of
 
 #: Populations of so many tiles and more get blocks of pixels.
 TILES = 4
@@ -72,7 +74,7 @@ def _channels(task: Task, name: str, shape: tuple[int, int, int], tiles: int, ro
     pixels = shape[0] * shape[1]
     for block in _widths(task.network, name, form, rule, shape[2]):
         part = _alone(task.network, name, block_order(shape, shape[0], shape[1], block).order)
-        cutter = Cutter(part, name, form, rule)
+        cutter = Cutter(views_of(part, task.system.chip, task.options.weight_bits)[name], rule)
         begin = (pixels // 3) * block  # not at the edge, where a pixel has fewer neighbours
         length = min(cutter.longest(begin, min(cutter.size, begin + pixels * block)), pixels * block)
         if length:
@@ -88,8 +90,11 @@ def _widths(network: Network, name: str, form: Format, rule: Rule, channels: int
     convs = [p for p in network.into(name) if isinstance(p.synapse, Conv)]
 
     def kernels(width: int) -> int:
-        whole = [(p.synapse, (0, width), (0, p.synapse.columns), form.bits(p)) for p in convs]
-        return sum(conv_bytes(s, rows, cols, form, bits) for s, rows, cols, bits in whole if isinstance(s, Conv))
+        return sum(
+            p.synapse.kernel_bytes((0, width), (0, p.synapse.columns), form.lists(p))
+            for p in convs
+            if isinstance(p.synapse, Conv)
+        )
 
     most = channels - 1
     if limit is not None:

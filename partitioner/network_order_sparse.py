@@ -23,12 +23,14 @@ from numpy.typing import NDArray
 
 from neurodeploy.ir.arrange import fixed_populations, inverse
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Conv, Dense, Network, Sparse
-from neurodeploy.synapses.structure import synapse_count
+from neurodeploy.ir.network import Network
+from neurodeploy.synapses import Conv, Dense, Sparse
 
 from . import hypergraph
-from .network_cost import Segment, format_of, neuron_bytes, segments, unit_sends
+from .cost import Segment
 from .network_plan import Plan, Task
+from .network_split import unit_sends
+from .population import segments
 
 if TYPE_CHECKING:
     from .network_greedy import Rows
@@ -66,11 +68,11 @@ def sparse_orders(task: Task, plan: Plan) -> tuple[dict[str, Order], tuple[str, 
     found: dict[str, Order] = {}
     notes: list[str] = []
     eligible = list(_eligible(task.network, plan))
-    total = sum(synapse_count(part.projection.synapse) for _, parts in eligible for part in parts)
+    total = sum(part.projection.synapse.count() for _, parts in eligible for part in parts)
     if total > MOST_SYNAPSES:
         return {}, (f"neurons keep their order: {total} synapses are too many to gather them by shared axons",)
     for name, parts in eligible:
-        tiles = len(plan.cuts[name].blocks[0, max(1, parts[-1].stop)])
+        tiles = len(plan.cuts[name].blocks[plan.views[name].whole])
         made, note = _order(task, plan, name, parts, tiles, MOST_WORK // len(eligible))
         notes += [note] if note else []
         if made is not None:
@@ -78,19 +80,21 @@ def sparse_orders(task: Task, plan: Plan) -> tuple[dict[str, Order], tuple[str, 
     return found, tuple(dict.fromkeys(notes))
 
 
-def _eligible(network: Network, plan: Plan) -> Iterator[tuple[str, list[Segment]]]:
+def _eligible(network: Network, plan: Plan) -> Iterator[tuple[str, tuple[Segment, ...]]]:
     """Populations of several tiles whose rows may be permuted and have sparse synapses; columns that are cut stay."""
     fixed = fixed_populations(network) | {
         name for p in network.projections if isinstance(p.synapse, Conv) for name in (p.source, p.target)
     }
     for name, cut in plan.cuts.items():
-        parts = segments(network, name)
+        parts = segments(network.into(name))
         sparse = any(isinstance(part.projection.synapse, Sparse) for part in parts)
         if name not in fixed and sparse and len(cut.blocks) == 1 and any(len(r) > 2 for r in cut.blocks.values()):
             yield name, parts
 
 
-def _order(task: Task, plan: Plan, name: str, parts: list[Segment], tiles: int, work: int) -> tuple[Order | None, str]:
+def _order(
+    task: Task, plan: Plan, name: str, parts: tuple[Segment, ...], tiles: int, work: int
+) -> tuple[Order | None, str]:
     from .network_greedy import fill, mend, reaches
 
     rows = _rows(task, plan, name, parts)
@@ -140,11 +144,12 @@ def _order(task: Task, plan: Plan, name: str, parts: list[Segment], tiles: int, 
     return Order(order, np.cumsum(np.bincount(best))[:-1].astype(np.int64), how), note
 
 
-def _rows(task: Task, plan: Plan, name: str, parts: list[Segment]) -> Rows:
+def _rows(task: Task, plan: Plan, name: str, parts: tuple[Segment, ...]) -> Rows:
     from .network_greedy import OPEN, Rows
     from .network_sweep import RowLists
 
-    form, network = format_of(task.system.chip, task.options.weight_bits), task.network
+    view = plan.views[name]
+    form = view.form
     lists, starts_of, columns, bits, dense = [], [], [], [], []
     base = 0
     for part in parts:
@@ -167,10 +172,10 @@ def _rows(task: Task, plan: Plan, name: str, parts: list[Segment]) -> Rows:
     most = task.rules[name].rows
     if most is not None:
         known[0] = min(int(known[0]), most)
-    words = np.array([form.header, form.axon, neuron_bytes(network, network.populations[name])], np.int64)
+    words = np.array([form.header, form.axon, view.neuron], np.int64)
     return Rows(
         starts, axons, by_axon, targets, np.concatenate(bits), np.array(dense, np.int64).reshape(-1, 2),
-        _of_neurons(plan, name, unit_sends(plan.laid, name, plan.cuts)), known, words,
+        _of_neurons(plan, name, unit_sends(plan.views, name, plan.cuts)), known, words,
     )  # fmt: skip
 
 

@@ -17,9 +17,10 @@ from dataclasses import replace
 
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.arrange import arranged
-from neurodeploy.ir.network import Conv, Dense, Projection, Sparse
+from neurodeploy.ir.network import Projection
+from neurodeploy.synapses import Conv, Dense, Sparse
 
-from .network_cost import format_of
+from .cost import format_of
 from .network_cut import Rule
 from .network_order_conv import conv_orders
 from .network_order_sparse import Order, sparse_orders

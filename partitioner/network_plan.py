@@ -15,16 +15,19 @@ from neurodeploy.ir.arrange import counts_there
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network
-from neurodeploy.synapses.structure import synapse_count
 
-from .network_cost import destinations, segments, words_of
+from .budget import Limits
+from .cost import destinations
 from .network_cut import Cut, Rule
-from .network_nets import Sent, TileNets, nets_of_tiles
 from .network_rules import core_limits_of, with_rows
 from .network_split import levelled, split_network, tiles_of
 from .options import Options
-from .split import GAIN, Limits, Tile
+from .population import View, views_of
+from .split import GAIN
 from .stages import Places, finish
+from .stamp import Tile
+from .streams import Sent, streams_of
+from .tile_nets import TileNets, nets_of_tiles
 
 #: How often `spread` lengthens its tiles until they fit the cores.
 TRIES = 24
@@ -63,6 +66,7 @@ class Plan:
     """Cuts of `laid`, the network in the order `orders`; the tiles; cores and chips as first fit counts them."""
 
     laid: Network
+    views: Mapping[str, View]
     orders: Mapping[str, Ints]
     cuts: dict[str, Cut]
     tiles: tuple[Tile, ...]
@@ -75,12 +79,12 @@ class Plan:
 def make_plan(task: Task, laid: Network, orders: Mapping[str, Ints], rules: dict[str, Rule]) -> Plan:
     """Cut and count. Tiles of equal length, unless they take `GAIN` more cores, or a chip more, than tiles as long as they
     can be; with `spread`, or for latency, as many tiles as the chips that are needed have cores."""
-    bits, chip = task.options.weight_bits, task.system.chip
-    cuts = split_network(laid, chip, rules, bits)
-    plan = _plan(task, laid, orders, cuts)
-    even = levelled(laid, chip, rules, cuts, bits)
+    views = views_of(laid, task.system.chip, task.options.weight_bits)
+    cuts = split_network(views, rules)
+    plan = _plan(task, laid, views, orders, cuts)
+    even = levelled(views, rules, cuts)
     if even is not None:
-        level = _plan(task, laid, orders, even)
+        level = _plan(task, laid, views, orders, even)
         if level.cores <= (1.0 + GAIN) * plan.cores and level.chips <= plan.chips:
             plan = level
     if task.options.spread or task.options.objective == "latency":
@@ -90,19 +94,21 @@ def make_plan(task: Task, laid: Network, orders: Mapping[str, Ints], rules: dict
 
 def place_plan(task: Task, plan: Plan, work: Path | None = None) -> tuple[Places, tuple[str, ...]]:
     """Chip and core of every tile, by the tail that programs and networks share; and what a reader must know."""
+    streams = streams_of(
+        task.network, plan.tiles, task.system.chip, orders=plan.orders, sent=task.sent, per=task.per, pairs=PAIRS
+    )
     made: list[TileNets] = []
 
     def nets(core: Ints) -> Nets:
         if not made:
-            there = None if task.sent is None else counts_there(task.sent, plan.orders)
-            made.append(nets_of_tiles(plan.laid, plan.tiles, sent=there, per=task.per, pairs=PAIRS))
+            made.append(nets_of_tiles(streams))
         return made[0](core)
 
     options = task.options
     if options.objective == "latency":
         options = replace(options, spread=True)
     places = finish(plan.tiles, nets, task.limits, task.system, task.available, options, work=work)
-    return places, (*plan.notes, *(note for found in made for note in found.notes), *places.notes)
+    return places, (*plan.notes, *streams.notes, *places.notes)
 
 
 def deliveries(task: Task, plan: Plan) -> int:
@@ -110,11 +116,10 @@ def deliveries(task: Task, plan: Plan) -> int:
     sent = None if task.sent is None else counts_there(task.sent, plan.orders)
     total = 0
     for name, cut in plan.cuts.items():
-        parts = segments(plan.laid, name)
+        view = plan.views[name]
         if len(cut.reducers):
-            words = sum(words_of(parts, columns) for columns in cut.blocks)
-            total += words * plan.laid.populations[name].size * task.per
-        for part in parts:
+            total += sum(view.sums.words(columns) for columns in cut.blocks) * view.rows * task.per
+        for part in view.segments:
             p = part.projection
             if sent is None:
                 messages = np.full(p.synapse.columns, task.per, np.int64)
@@ -145,11 +150,13 @@ def joules(task: Task, plan: Plan, sent: int) -> int:
     return plan.cores * unit("core_step_j", 1e15) + sent * unit("spike_out_message_j", 1e15) // task.per + static
 
 
-def _plan(task: Task, laid: Network, orders: Mapping[str, Ints], cuts: dict[str, Cut]) -> Plan:
+def _plan(
+    task: Task, laid: Network, views: Mapping[str, View], orders: Mapping[str, Ints], cuts: dict[str, Cut]
+) -> Plan:
     tiles = tuple(tile for name, cut in cuts.items() for tile in tiles_of(name, cut))
     stopped: Counter[str] = sum((cut.stopped for cut in cuts.values()), start=Counter())
     cores = first_fit(tiles, task.limits)
-    return Plan(laid, orders, cuts, tiles, cores, -(-cores // task.system.chip.cores), stopped=stopped)
+    return Plan(laid, views, orders, cuts, tiles, cores, -(-cores // task.system.chip.cores), stopped=stopped)
 
 
 def first_fit(tiles: tuple[Tile, ...], limits: Limits) -> int:
@@ -189,11 +196,11 @@ def _spread(task: Task, plan: Plan, rules: dict[str, Rule]) -> Plan:
     pace = high
     for _ in range(TRIES):
         try:
-            cuts = split_network(plan.laid, task.system.chip, with_rows(rules, rows(pace)), task.options.weight_bits)
+            cuts = split_network(plan.views, with_rows(rules, rows(pace)))
         except DoesNotFit:
             cuts = {}
         if cuts:
-            wide = _plan(task, plan.laid, plan.orders, cuts)
+            wide = _plan(task, plan.laid, plan.views, plan.orders, cuts)
             if len(wide.tiles) <= cores:
                 note = f"spread: {len(wide.tiles)} tiles over the {cores} cores of {plan.chips} chips"
                 return replace(wide, chips=plan.chips, notes=(*plan.notes, note))
@@ -211,6 +218,6 @@ def _work(task: Task) -> dict[str, int]:
     update, synop = picoseconds("t_neuron_s"), picoseconds("t_synop_fc_s")
     found = {}
     for name in task.rules:
-        synops = sum(synapse_count(p.synapse) for p in task.network.into(name))
+        synops = sum(p.synapse.count() for p in task.network.into(name))
         found[name] = task.network.populations[name].size * update + synops * synop
     return found

@@ -11,10 +11,9 @@ from neurodeploy.ir.chip import ChipSpec, SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import INPUT, Network
 
+from .budget import Limits, core_limits
 from .network_cut import Rule
 from .options import Options, Pin
-from .split import Limits
-from .usage import core_limits
 
 
 def core_limits_of(chip: ChipSpec, options: Options) -> Limits:

@@ -12,14 +12,13 @@ from dataclasses import replace
 import numpy as np
 
 from neurodeploy.errors import DoesNotFit
-from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import INPUT, Network
 
-from .network_cost import Sends, destinations, format_of, sends_of
-from .network_cut import LEVELLED, Cut, Cutter, Rule, TooLarge, needs
-from .split import Tile
-from .usage import fits
+from .budget import Limits, fits, needs
+from .cost import destinations
+from .network_cut import LEVELLED, Cut, Cutter, Rule, TooLarge
+from .population import View
+from .stamp import Tile
 
 #: How often a population is cut again because its destinations have become more.
 ROUNDS = 24
@@ -31,20 +30,15 @@ RESERVE = 2
 Rules = Mapping[str, Rule]
 
 
-def split_network(network: Network, chip: ChipSpec, rules: Rules, weight_bits: int | None = None) -> dict[str, Cut]:
-    """How every population but the inputs is cut; `rules` has one for each of them.
+def split_network(views: Mapping[str, View], rules: Rules) -> dict[str, Cut]:
+    """How every population is cut; `rules` has one for each of them.
 
     Raises
     ------
     DoesNotFit ND2011 : a neuron exceeds a core, however its columns are cut.
     DoesNotFit ND2013 : the tables of destinations grow as fast as the tiles shrink.
     """
-    form = format_of(chip, weight_bits)
-    sizes = {
-        name: Cutter(network, name, form, rules[name])
-        for name, population in network.populations.items()
-        if population.model != INPUT
-    }
+    sizes = {name: Cutter(view, rules[name]) for name, view in views.items()}
     reached = {
         part.projection.name: np.ones(part.units.count, np.int64)
         for population in sizes.values()
@@ -54,44 +48,39 @@ def split_network(network: Network, chip: ChipSpec, rules: Rules, weight_bits: i
     waiting = list(reversed(sizes))
     for turn in range(ROUNDS):
         for name in waiting:
-            cuts[name] = sizes[name].cut_with(sends_of(network, name, reached), RESERVE * max(0, turn - 1))
-            reached |= _reached(sizes[name], cuts[name])
-        waiting = [
-            name for name in reversed(sizes) if _settle(sizes[name], cuts[name], sends_of(network, name, reached))
-        ]
+            cuts[name] = sizes[name].cut_with(views[name].sends(reached), RESERVE * max(0, turn - 1))
+            reached |= _reached(views[name], cuts[name])
+        waiting = [name for name in reversed(sizes) if _settle(views[name], cuts[name], reached, rules[name].limits)]
         if not waiting:
             return {name: cuts[name] for name in sizes}
     raise _unstable(sizes[waiting[0]], cuts[waiting[0]])
 
 
-def levelled(
-    network: Network, chip: ChipSpec, rules: Rules, cuts: dict[str, Cut], weight_bits: int | None = None
-) -> dict[str, Cut] | None:
+def levelled(views: Mapping[str, View], rules: Rules, cuts: dict[str, Cut]) -> dict[str, Cut] | None:
     """The same cuts with tiles of equal length; None where they would not fit."""
     if not any(1 < len(rows) <= LEVELLED for cut in cuts.values() for rows in cut.blocks.values()):
         return None
-    form = format_of(chip, weight_bits)
-    sizes = {name: Cutter(network, name, form, rules[name]) for name in cuts}
+    sizes = {name: Cutter(views[name], rules[name]) for name in cuts}
     reached: dict[str, Ints] = {}
-    for name, population in sizes.items():
-        reached |= _reached(population, cuts[name])
+    for name in sizes:
+        reached |= _reached(views[name], cuts[name])
     found: dict[str, Cut] = {}
     for name in reversed(sizes):
         try:
-            found[name] = sizes[name].level(cuts[name], sends_of(network, name, reached))
+            found[name] = sizes[name].level(cuts[name], views[name].sends(reached))
         except TooLarge:
             return None
         if found[name] is not cuts[name]:
-            reached |= _reached(sizes[name], found[name])
+            reached |= _reached(views[name], found[name])
     found = {name: replace(found[name], demands=dict(found[name].demands)) for name in sizes}
-    large = [name for name in sizes if _settle(sizes[name], found[name], sends_of(network, name, reached))]
+    large = [name for name in sizes if _settle(views[name], found[name], reached, rules[name].limits)]
     return None if large else found
 
 
-def _reached(population: Cutter, cut: Cut) -> dict[str, Ints]:
+def _reached(view: View, cut: Cut) -> dict[str, Ints]:
     """Destinations of each unit of every projection into a population."""
     found = {}
-    for part in population.parts:
+    for part in view.segments:
         none = np.zeros(part.units.count, np.int64)
         blocks = cut.blocks.items()
         found[part.projection.name] = sum((destinations(part, rows, columns) for columns, rows in blocks), start=none)
@@ -112,16 +101,27 @@ def tiles_of(name: str, cut: Cut) -> list[Tile]:
     return found
 
 
-def _settle(population: Cutter, cut: Cut, sends: Sends) -> bool:
+def unit_sends(views: Mapping[str, View], source: str, cuts: Mapping[str, Cut]) -> Ints:
+    """Out-axons of each neuron of a population by what these cuts reach, (rows,); not where a convolution reads it."""
+    found = np.full(views[source].rows, views[source].outputs, np.int64)
+    for name, cut in cuts.items():
+        for part in views[name].segments:
+            if part.projection.source == source:
+                for columns, rows in cut.blocks.items():
+                    found[:: part.units.size] += destinations(part, rows, columns)
+    return found
+
+
+def _settle(view: View, cut: Cut, reached: Mapping[str, Ints], limits: Limits) -> bool:
     """Bring the demands up to date with the destinations; whether a tile has become too large."""
-    homes = [None] if len(cut.reducers) else [(0, population.columns)]
+    homes, sends = [None] if len(cut.reducers) else [view.whole], view.sends(reached)
     large = False
     for (columns, rows), demand in cut.demands.items():
         if columns in homes:
             out = sends.count(rows)
-            state = demand[4] + population.form.axon * (out - demand[3])
+            state = demand[4] + view.form.axon * (out - demand[3])
             cut.demands[columns, rows] = (demand[0], demand[1], demand[2], out, state)
-            large = large or not fits(cut.demands[columns, rows], population.limits)
+            large = large or not fits(cut.demands[columns, rows], limits)
     return large
 
 

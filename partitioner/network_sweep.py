@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Sparse
+from neurodeploy.synapses import Sparse
 
 #: Synapses that are looked at in one piece.
 PIECE = 1 << 18

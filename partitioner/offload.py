@@ -28,6 +28,7 @@ from .offload_figures import figures
 from .offload_price import on_host, price_island, standing_watts
 from .offload_search import Resident, Task, map_rest, resident_of, settled
 from .options import Options
+from .population import views_of
 
 #: Larger programs get no offer beside the error that they do not fit: it takes a mapping of the whole.
 OFFER_CORES = 100_000
@@ -75,7 +76,7 @@ def map_offloaded(
 def offer(program: Program, system: SystemSpec, options: Options, host: HostSpec) -> str:
     """What `--chips` would do for a program that does not fit: a clause for the error that says so."""
     chips = options.check(system)
-    if lower_bound(program, system.chip, weight_bits=options.weight_bits)[0] > OFFER_CORES:
+    if lower_bound(views_of(program, system.chip, options.weight_bits).values(), system.chip)[0] > OFFER_CORES:
         return f"--chips {chips} puts on the host what does not fit"
     quick = replace(options, chips=chips, place=False)
     _, found = map_offloaded(program, system, quick, host)

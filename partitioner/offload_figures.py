@@ -11,9 +11,8 @@ from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.mapping import Assignment, Mapping, Reason
 from neurodeploy.ir.program import Program
 
-from .classify import PINNED, activity_of, assign, crossings
+from .classify import PINNED, activity_of, assign, crossings, group_of
 from .offload_price import Price, Prices, on_host, price_island, standing_watts
-from .split import group_of
 
 #: Objective of a mapping -> what the choice of islands makes least, of a generated token; energy with all others.
 OPTIMISED = {"latency": "time", "traffic": "border bytes"}

@@ -24,9 +24,10 @@ from neurodeploy.flow.words import island_words
 from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
 from neurodeploy.ir.mapping import Shard
 from neurodeploy.ir.program import Island
-from neurodeploy.ops.host.cost import island_work
+from neurodeploy.ops.host.linear import island_work
 
-from .usage import Cost, island_bits, shard_demand
+from .population import view_of
+from .usage import demands_of
 
 #: The chip's costs that a price is made of.
 NEEDED = (
@@ -83,7 +84,6 @@ def price_island(
     """`shards` are the island's in a mapping that holds it; `chips` how many are in use (more than one: a barrier)."""
     costs, message = chip_costs(system.chip), system.chip.formats["message_bytes"]
     update = costs["microcode_factor"]
-    cost = Cost(system.chip, island_bits(island, weight_bits))
     words = island_words(island, shards, system.chip)
     arriving = {s: words.received if s.kind == "reducer" else s.col_count for s in shards}
     synops = sum(s.row_count * each for s, each in arriving.items())
@@ -110,7 +110,8 @@ def price_island(
         share * (steps * (costs["t_step_floor_s"] + barrier) + busiest + costs["t_host_link_s"] + link),
         share * message * (island.columns + island.rows),
     )  # fmt: skip
-    weights = sum(shard_demand(s, words, cost)[1] for s in sources)
+    demands = demands_of(view_of(island, system.chip, weight_bits), shards, {})
+    weights = sum(demands[s][1] for s in sources)
     stream = chip + Price(
         share * 8 * weights * costs["host_link_bit_j"],
         share * weights / costs["bw_host_link_b_per_s"],
@@ -135,9 +136,7 @@ def core_parts(
     weight_bits: int | None = None,
 ) -> int:
     """What an island fills of cores, in parts of ``1 / scale``, by the budget that each of its shards fills most."""
-    cost = Cost(system.chip, island_bits(island, weight_bits))
-    words = island_words(island, shards, system.chip)
-    demands = (shard_demand(shard, words, cost) for shard in shards)
+    demands = demands_of(view_of(island, system.chip, weight_bits), shards, {}).values()
     return sum(
         max((-(-used * scale // limit) for used, limit in zip(demand, limits, strict=True) if limit), default=1)
         for demand in demands

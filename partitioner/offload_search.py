@@ -18,14 +18,14 @@ from neurodeploy.ir.mapping import Mapping, Reason
 from neurodeploy.ir.program import Program
 
 from .bounds import lower_bound
-from .classify import activity_of
+from .budget import core_limits
+from .classify import activity_of, group_of
 from .mapper import map_program
 from .offload_choice import choose
 from .offload_price import Prices, core_parts, price_island, standing_watts
 from .options import Options, Pin
 from .pins import pins_of_islands
-from .split import group_of
-from .usage import core_limits
+from .population import views_of
 
 #: Cores are counted in parts of one ``1 / scale``; fewer parts where a table of all fillings would have more entries.
 PARTS, FILLINGS = 64, 1 << 22
@@ -98,7 +98,9 @@ def map_rest(task: Task, gone: Table[str, Reason], options: Options, system: Sys
 def _enough(task: Task, gone: Table[str, Reason]) -> Mapping:
     """Mapped to as many chips as it takes, without a search for good places."""
     options = replace(task.options, chips=None, place=False, spread=False)
-    least, _ = lower_bound(task.program, task.system.chip, weight_bits=task.options.weight_bits)
+    least, _ = lower_bound(
+        views_of(task.program, task.system.chip, task.options.weight_bits).values(), task.system.chip
+    )
     chips = max(task.system.chips, 2 * -(-least // task.system.chip.cores) + 2)
     while True:
         try:

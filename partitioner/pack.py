@@ -24,10 +24,10 @@ from neurodeploy.errors import InternalError
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
 
+from .budget import RESOURCES, Limits
 from .exchange import ONE, OPEN, empty_cores
 from .options import Options
 from .pack_bound import lower_bound
-from .usage import RESOURCES, Limits
 
 #: How many of the next tiles may fill a core.
 WINDOW = 384

@@ -13,7 +13,7 @@ import numpy as np
 
 from neurodeploy.ir.fixedpoint import Ints
 
-from .usage import Limits
+from .budget import Limits
 
 #: Dual feasible functions that are tried.
 DUAL = 20

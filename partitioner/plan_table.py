@@ -25,13 +25,13 @@ from pathlib import Path
 from neurodeploy.errors import UserError
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.program import IslandCall, Program
+from neurodeploy.ops import lookup
 from neurodeploy.storage.opening import read_bounded
 from neurodeploy.storage.tables import csv_text, marked
 
-from .classify import REASONS
+from .classify import group_of
 from .options import Pin
 from .pins import check, merged, pins_of_islands, unknown
-from .split import group_of
 
 #: What a user may change, and what is there to be read.
 EDITED = ("device", "rows", "blocks", "chip")
@@ -96,14 +96,14 @@ def pins_of_program(program: Program, pins: Table[str, Pin], chips: int) -> dict
     UserError ND2063 : an unknown name. ND2064 : a device that cannot run it. ND2065 : a number that the island or the
         system does not have. ND2066 : lines that contradict one another.
     """
-    host = {step.path: step.op for step in program.steps if not isinstance(step, IslandCall)}
+    host = {step.path: step for step in program.steps if not isinstance(step, IslandCall)}
     names = {step.path: step.island for step in program.steps if isinstance(step, IslandCall)}
     found: dict[str, Pin] = {}
     groups = {group_of(island) for island in program.islands.values()}
     for name, pin in pins.items():
         if name in host and name not in program.islands:
             if pin.device == "chip":
-                why = REASONS[host[name]]
+                why = lookup(host[name]).reason_of(host[name])
                 raise UserError("ND2064", name, f"cannot run on the chip: {why.text}", "set its device to host")
             check(name, Pin(pin.rows, pin.blocks, pin.chip, "host"))
             continue

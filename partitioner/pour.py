@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from neurodeploy.flow.words import Range
 
-from .usage import Demand, Limits, most_rows
+from .budget import Demand, Limits, most_rows
 
 #: Cores that are open at a time: neighbours among the islands share cores, not the ends of the model.
 OPEN = 12

@@ -24,9 +24,9 @@ from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
-from neurodeploy.ir.network import INPUT, Conv, Dense, Direct, Network, Population, Projection
+from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.neurons.arithmetic import ALIGN_BITS
-from neurodeploy.synapses.structure import to_coo
+from neurodeploy.synapses import Conv, Dense, Direct
 
 #: Costs of a Loihi 1, with their sources: energies in J, times in s. SANA-FE's were fitted to a Nahuku board.
 _HOP = "Davies et al. 2018, Table 2; Boyle et al. 2025"
@@ -253,7 +253,7 @@ def _edges(p: Projection) -> str:
     if isinstance(p.synapse, Dense):
         weights = (p.synapse.weight.T.astype(np.float64) * scale).reshape(-1)
         return f"type: dense, weight: [{_list(weights)}]"
-    row, column, weight = to_coo(p.synapse)[:3]
+    row, column, weight = p.synapse.coo()[:3]
     pairs = ", ".join(f"[{s}, {t}]" for s, t in zip(column.tolist(), row.tolist(), strict=True))
     weights = _list(np.asarray(weight, np.float64) * scale)
     return f"type: sparse, source_target_pairs: [{pairs}], weight: [{weights}]"

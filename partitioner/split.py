@@ -6,25 +6,21 @@ for all islands together, and turned into tiles. Islands of equal shape are solv
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple
 
 from neurodeploy.ir.chip import SystemSpec
-from neurodeploy.ir.program import Island, Program
 
-from .classify import activity_of, group_of
+from .budget import Limits, core_limits
 from .cut_choice import ONE, Prices, Way, figures_of, hull, prices_of, value_of
 from .cuts import Cutter
 from .options import Options, Pin
-from .pins import pins_of_islands
+from .population import View
 from .pour import Pour
-from .stamp import Stamp, Tile, heads_whole
-from .usage import Cost, Limits, core_limits, island_bits
-
-__all__ = ["GAIN", "Limits", "Split", "Tile", "group_of", "heads_whole", "split_island", "split_islands"]
+from .stamp import Stamp, Tile
 
 #: Networks: a split into more column blocks must save this part of the cores to be taken.
 GAIN = 0.1
@@ -55,9 +51,9 @@ class _Shape:
 
 
 def split_islands(
-    program: Program, islands: Sequence[Island], system: SystemSpec, options: Options, available: int
+    islands: Sequence[View], pins: Mapping[str, Pin], system: SystemSpec, options: Options, available: int
 ) -> Split:
-    """Cut all islands.
+    """Cut all islands; `pins` by island.
 
     Raises
     ------
@@ -65,7 +61,7 @@ def split_islands(
     UserError ND2003 : the objective needs costs that the chip's table lacks.
     """
     prices = prices_of(system) if options.objective in ("latency", "energy") or options.spread else None
-    shapes = _shapes(program, islands, system, options)
+    shapes = _shapes(islands, pins, core_limits(system.chip, options.max_rows, options.caps))
     for shape in shapes:
         shape.ways.extend(Way(cut, figures_of(shape.cutter, cut, shape.share, prices)) for cut in shape.cutter.cuts())
     ranked = _ranked(shapes, options.objective, prices, available)
@@ -78,41 +74,35 @@ def split_islands(
     pours: dict[str, Pour] = {}
     tiles: list[Tile] = []
     words: list[str] = []
-    for island, (way, cutter) in zip(islands, chosen, strict=True):
-        word = group_of(island) if group_of(island) in experts else ""
+    for island, (way, _) in zip(islands, chosen, strict=True):
+        word = island.group if island.group in experts else ""
         pour = pours.setdefault(word, Pour(limits)) if filling else None
-        tiles.extend(Stamp(island, cutter.cost, way.cut).tiles(pour))
+        tiles.extend(Stamp(island, way.cut).tiles(pour))
         words.extend([word] * (len(tiles) - len(words)))
     return Split(tiles, words)
 
 
-def split_island(island: Island, cost: Cost, limits: Limits, pin: Pin | None = None) -> list[Tile]:
+def split_island(island: View, limits: Limits, pin: Pin | None = None) -> list[Tile]:
     """The tiles of one island by itself, with the objective "cores"; those of one row range stand together.
 
     Raises
     ------
     DoesNotFit ND2002 : not even one neuron fits a core, however its columns are split.
     """
-    cutter = Cutter(island, cost, limits, pin or Pin())
+    cutter = Cutter(island, limits, pin or Pin())
     ways = [Way(cut, figures_of(cutter, cut, Fraction(1), None)) for cut in cutter.cuts()]
     best = min(ways, key=lambda way: (value_of(way.figures, "cores", way.cut, 0, 0, None), way.figures.messages))
-    return list(Stamp(island, cost, best.cut).tiles(None))
+    return list(Stamp(island, best.cut).tiles(None))
 
 
-def _shapes(program: Program, islands: Sequence[Island], system: SystemSpec, options: Options) -> list[_Shape]:
-    limits = core_limits(system.chip, options.max_rows, options.caps)
-    activity, pins = activity_of(program), pins_of_islands(program, options.pins)
-    costs: dict[int, Cost] = {}
+def _shapes(islands: Sequence[View], pins: Mapping[str, Pin], limits: Limits) -> list[_Shape]:
     found: dict[tuple[object, ...], _Shape] = {}
     for index, island in enumerate(islands):
-        bits, pin = island_bits(island, options.weight_bits), pins.get(island.name, Pin())
+        pin = pins.get(island.name, Pin())
         heads = tuple((part.rows, part.heads) for part in island.slices)
-        sums = island.synapses.block_abs_sum.tobytes()
-        sizes = (island.rows, island.columns, bits, island.payload_bits, island.neurons.out_bits)
-        key = (*sizes, heads, sums, pin.rows, pin.blocks, activity[island.name])
+        key = (island.rows, island.columns, island.outputs, island.sums.key, heads, pin.rows, pin.blocks, island.share)
         if key not in found:
-            cost = costs.setdefault(bits, Cost(system.chip, bits))
-            found[key] = _Shape(Cutter(island, cost, limits, pin), activity[island.name], [], [])
+            found[key] = _Shape(Cutter(island, limits, pin), island.share, [], [])
         found[key].members.append(index)
     return list(found.values())
 
@@ -173,12 +163,12 @@ def _within(
     return [way for way in found if way is not None]
 
 
-def _apart(islands: Sequence[Island], chosen: Sequence[tuple[Way, Cutter]], cores_per_chip: int) -> set[str]:
+def _apart(islands: Sequence[View], chosen: Sequence[tuple[Way, Cutter]], cores_per_chip: int) -> set[str]:
     """The experts, if whole cores for each cost no chip more, or less than a hundredth of the cores."""
     sizes: dict[str, int] = {}
     for island, (way, _) in zip(islands, chosen, strict=True):
-        if island.expert is not None:
-            sizes[group_of(island)] = sizes.get(group_of(island), 0) + way.figures.cores
+        if island.expert:
+            sizes[island.group] = sizes.get(island.group, 0) + way.figures.cores
     total = sum(way.figures.cores for way, _ in chosen)
     more = sum(-size % ONE for size in sizes.values())
     before, after = (-(-int((total + extra) / PLANNED) // (ONE * cores_per_chip)) for extra in (0, more))

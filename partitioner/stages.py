@@ -21,14 +21,14 @@ from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.storage.stage_files import Result, StageFiles, digest
 
 from . import hypergraph
+from .budget import Limits
 from .chip_pins import chips_needed, pinned_chips
 from .chips import Task, divide, filled
 from .options import Options
 from .pack import Packing, limits_of, pack, spread
 from .pack_bound import lower_bound
 from .place import Search, place_chips, place_cores_of_chips, split_traffic
-from .split import Tile
-from .usage import Limits
+from .stamp import Tile
 
 #: Parts of `Options.time_limit` after which packing and the division over chips have ended.
 PACK_UNTIL, CHIPS_UNTIL = 0.25, 0.65

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
-from neurodeploy.flow.words import Range, output_words
-from neurodeploy.ir.program import Island
+from neurodeploy.flow.words import Range
 
-from .classify import group_of
+from .budget import Demand
 from .cuts import Cut
+from .population import View
 from .pour import Pour
-from .usage import Cost, Demand
 
 #: A piece that is cut off to fill a core has so many bytes of weights for each byte of list headers, at least.
 HEADERS = 7
@@ -32,9 +31,8 @@ class Tile(NamedTuple):
 class Stamp:
     """Makes the tiles of one island."""
 
-    def __init__(self, island: Island, cost: Cost, cut: Cut) -> None:
-        self._island, self._cost, self._cut = island, cost, cut
-        self._group, self._output = group_of(island), output_words(island, cost.chip)
+    def __init__(self, view: View, cut: Cut) -> None:
+        self._view, self._cut = view, cut
         self._demands: dict[tuple[int, int, int], Demand] = {}
 
     def tiles(self, pour: Pour | None) -> Iterator[Tile]:
@@ -42,8 +40,8 @@ class Stamp:
 
         These two are cut to fill the cores of `pour`, if it is given.
         """
-        cut, island = self._cut, self._island
-        if not cut.reduced and (whole := heads_whole(island, cut.most_rows)):
+        cut, view = self._cut, self._view
+        if not cut.reduced and (whole := heads_whole(view, cut.most_rows)):
             yield from (self._synapses(rows, cut.blocks[0], cut.words[0]) for rows in whole)
             return
         row = reduced = 0
@@ -56,18 +54,18 @@ class Stamp:
                         yield from self._poured(rows, cols, words, pour)
                         continue
                     yield self._synapses(rows, cols, words)
-                    if band.carried and reduced < island.rows:
-                        stop = min(reduced + band.carried, island.rows)
+                    if band.carried and reduced < view.rows:
+                        stop = min(reduced + band.carried, view.rows)
                         yield self._reducer((reduced, stop))
                         reduced = stop
                 row += band.rows
         if cut.reduced:
-            yield from self._reducers((reduced, island.rows), pour)
+            yield from self._reducers((reduced, view.rows), pour)
 
     def _poured(self, rows: Range, cols: Range, words: int, pour: Pour) -> Iterator[Tile]:
         width = cols[1] - cols[0]
-        least = -(-8 * HEADERS * self._cost.formats[0] // self._cost.bits) + 1
-        for piece in pour.cut(rows, lambda n: self._cost.synapses(n, width, words), least):
+        least = -(-8 * HEADERS * self._view.form.header // self._view.sums.bits) + 1
+        for piece in pour.cut(rows, lambda n: self._view.tile(n, width, words), least):
             yield self._synapses(piece, cols, words)
 
     def _reducers(self, rows: Range, pour: Pour | None) -> Iterator[Tile]:
@@ -77,36 +75,36 @@ class Stamp:
                 yield self._reducer(part)
 
     def _reducer_of(self, rows: int) -> Demand:
-        return self._cost.reducer(rows, sum(self._cut.words), self._output)
+        return self._view.reducer(rows, sum(self._cut.words), rows * self._view.outputs)
 
     def _reducer(self, rows: Range) -> Tile:
         demand = self._reducer_of(rows[1] - rows[0])
-        return Tile(self._island.name, "reducer", rows, (0, len(self._cut.blocks)), self._group, demand)
+        return Tile(self._view.name, "reducer", rows, (0, len(self._cut.blocks)), self._view.group, demand)
 
     def _synapses(self, rows: Range, cols: Range, words: int) -> Tile:
         key = (rows[1] - rows[0], cols[1] - cols[0], words)
         if key not in self._demands:
-            self._demands[key] = self._cost.synapses(*key)
-        return Tile(self._island.name, "synapses", rows, cols, self._group, self._demands[key])
+            self._demands[key] = self._view.tile(*key)
+        return Tile(self._view.name, "synapses", rows, cols, self._view.group, self._demands[key])
 
 
-def heads_whole(island: Island, most: int) -> list[Range]:
+def heads_whole(view: View, most: int) -> list[Range]:
     """Ranges of at most `most` rows between heads; empty where that takes more cores, or wastes a quarter of one."""
-    count, rest = -(-island.rows // most), (island.rows - 1) % most + 1
-    if not any(part.heads for part in island.slices) or rest * 4 < most * 3:
+    count, rest = -(-view.rows // most), (view.rows - 1) % most + 1
+    if not any(part.heads for part in view.slices) or rest * 4 < most * 3:
         return []
     cuts = [0]
-    for start, stop in _units(island):
+    for start, stop in _units(view):
         if stop - start > most:
             return []
         if stop - cuts[-1] > most:
             cuts.append(start)
-    return list(pairwise([*cuts, island.rows])) if len(cuts) <= count else []
+    return list(pairwise([*cuts, view.rows])) if len(cuts) <= count else []
 
 
-def _units(island: Island) -> Iterator[Range]:
+def _units(view: View) -> Iterator[Range]:
     """Row ranges that should stay whole: each head of a slice with heads, each row of the others."""
-    for part in island.slices:
+    for part in view.slices:
         step = part.rows // part.heads if part.heads and part.rows % part.heads == 0 else 1
         for start in range(part.start, part.stop, step):
             yield start, start + step

@@ -7,33 +7,47 @@ from typing import Any
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.devices import host_islands
 from neurodeploy.ir.mapping import Mapping
-from neurodeploy.ir.program import Program
+from neurodeploy.ir.network import INPUT, Network
+from neurodeploy.neurons.registry import state_bytes
 
-from .judge import program_metrics
+from .budget import RESOURCES, Demand
+from .judge import metrics
+from .population import SUM_BYTES, Model, slots, unwrapped, views_of
 from .traffic import traffic
-from .usage import RESOURCES, Demand, core_demands
+from .usage import core_demands
 from .verify import verify
 
 
 def summary(
-    mapping: Mapping, program: Program, system: SystemSpec, *, weight_bits: int | None = None, judge: bool = True
+    mapping: Mapping, model: Model, system: SystemSpec, *, weight_bits: int | None = None, judge: bool = True
 ) -> dict[str, Any]:
     """What the mapping takes, how far it is from the bound, what stays on the host and what crosses the border.
 
     `utilisation` is, for each resource, the mean and the largest used / limit over the cores that are used, None where
-    the limit is unknown. `border_bytes_per_token` is the sum over the chip steps (see `classify.py`). `metrics` is what
-    `judge.program_metrics` finds; `judge` False leaves it None.
+    the limit is unknown. `metrics` is what `judge.metrics` finds; `judge` False leaves it None.
+
+    Of a language model `border_bytes_per_token` is the sum over the chip steps (see `classify.py`). Of a network "token"
+    reads time step: `traffic_per_token` and `border_bytes_per_token` are those of one step in which every neuron sends, and
+    `populations` has each population.
     """
-    violations = verify(mapping, program, system, weight_bits=weight_bits)
+    violations = verify(mapping, model, system, weight_bits=weight_bits)
+    demands = core_demands(mapping, model, system, weight_bits=weight_bits)
+    sent = traffic(mapping, model, system).to_json()
+    model = unwrapped(model)
+    if isinstance(model, Network):
+        hosted, border = 0, sent["host_in"]["bytes"] + sent["host_out"]["bytes"]
+        own = {"unit": "time step", "populations": populations(mapping, model)}
+    else:
+        hosted, own = len(host_islands(model, mapping.assignments)), {}
+        border = sum(a.bytes_per_token for a in mapping.assignments if a.device == "chip")
     return {
-        **head(mapping, violations, len(host_islands(program, mapping.assignments))),
-        "islands": len(program.islands),
-        "border_bytes_per_token": sum(a.bytes_per_token for a in mapping.assignments if a.device == "chip"),
-        "traffic_per_token": traffic(mapping, program, system).to_json(),
-        "utilisation": utilisation(
-            list(core_demands(mapping, program, system, weight_bits=weight_bits).values()), system
-        ),
-        "metrics": program_metrics(mapping, program, system, weight_bits=weight_bits) if judge else None,
+        **head(mapping, violations, hosted),
+        "islands": len(views_of(model, system.chip)),
+        "border_bytes_per_token": border,
+        "traffic_per_token": sent,
+        "utilisation": utilisation(list(demands.values()), system),
+        **own,
+        "metrics": metrics(mapping, model, system, weight_bits=weight_bits) if judge else None,
     }
 
 
@@ -97,3 +111,38 @@ def utilisation(demands: list[Demand], system: SystemSpec) -> dict[str, dict[str
             "limit": limit,
         }
     return found
+
+
+def populations(mapping: Mapping, network: Network) -> list[dict[str, Any]]:
+    """One entry for each population in order; an input has no cores."""
+    placed, found = mapping.by_island(), []
+    for name, population in network.populations.items():
+        shards, into = placed.get(name, []), network.into(name)
+        homes = [s for s in shards if s.kind == "reducer"] or shards
+        found.append(
+            {
+                "name": name,
+                "model": population.model,
+                "shape": list(population.shape),
+                "neurons": population.size,
+                "output": name in network.outputs,
+                "device": "host" if population.model == INPUT else "chip",
+                "cores": len({(shard.chip, shard.core) for shard in shards}),
+                "delay_bytes": population.size * delay_bytes(network, name),
+                "reducers": sum(shard.kind == "reducer" for shard in shards),
+                "neurons_on_fullest_core": max((shard.row_count for shard in homes), default=0),
+                "state_bytes_per_neuron": state_bytes(population),
+                "axons": sum(p.synapse.columns for p in into),
+                "synapses": sum(p.synapse.count() for p in into),
+                "stored_weights": sum(p.synapse.stored_weights() for p in into),
+                "delay_slots": max((p.depth for p in into), default=0),
+            }
+        )
+    return found
+
+
+def delay_bytes(network: Network, name: str) -> int:
+    """Bytes of a neuron that hold sums of later steps: 0 where no projection has a delay, and of an input."""
+    if network.populations[name].model == INPUT:
+        return 0
+    return SUM_BYTES * sum(depth - 1 for depth in slots(network, name).values())

@@ -1,14 +1,14 @@
-"""Messages a token at full activity: over the host border, between the cores of a chip, between chips, and their hops.
+"""Messages a token, or a time step in which every neuron sends: over the host border, between cores, chips, and their hops.
 
-In this strategy the host encodes the input of every island. One message for each column (each event, at most) crosses
-the border to the first chip that needs it, is passed on to every further chip that needs it, and is delivered once to
-every core that holds its column. One message for each row returns to the host. Partial sums go from the core that made
-them to the core of the row's reducer, unless that is the same core. An expert counts for the fraction of tokens that it
-is expected to see.
+What the host sends (the payloads of an input, the encoded input of an island) crosses the border to the first chip that
+needs it, is passed on to every further chip that does, and is delivered to each tile that holds synapses of its axon, or
+once to each core (`streams`). A spike of a neuron goes to each tile by itself, from the core where the neuron lives. Outputs
+return to the host. Partial sums go from the core that made them to the core of the row's reducer, unless that is the same
+core. An expert counts for the fraction of tokens that it is expected to see; of a real step's messages, those that fire are
+priced by `neurodeploy.accounting`.
 
-Hops are those of `flow.links`, one copy of a message for each destination core (Loihi has no multicast on its mesh):
-X-Y routes on the mesh of a chip from its port or from core to core, with ports at router (0, 0); and X-Y routes over the
-grid of chips from the host's chip 0, one message for each destination chip.
+Hops follow the routes of `flow.routes`, one copy of a message for each delivery (Loihi has no multicast on its mesh), and
+from the host one for each chip.
 """
 
 from __future__ import annotations
@@ -17,21 +17,19 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from neurodeploy.flow.links import route
-from neurodeploy.flow.nets import Nets
-from neurodeploy.flow.routes import HOST
+from neurodeploy.flow.flows import Entries
+from neurodeploy.flow.routes import HOST, Routes
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping
-from neurodeploy.ir.program import Program
 
-from .classify import activity_of
-from .program_nets import mapping_nets
+from .population import Model
+from .streams import Stream, streams_of
 
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Expected messages for one token, each of `message_bytes` bytes.
+    """Expected messages of one token or time step, each of `message_bytes` bytes.
 
     spike_hops : messages times links on the meshes of the chips. interchip_hops : messages times links between chips; its
     bytes are what these links carry.
@@ -48,40 +46,54 @@ class Traffic:
     interchip_hops: float
 
     def to_json(self) -> dict[str, dict[str, float]]:
-        """``{kind: {"messages": messages a token, "bytes": bytes a token}}``"""
+        """``{kind: {"messages": messages a token or step, "bytes": their bytes}}``"""
         kinds = [entry.name for entry in fields(self) if entry.name != "message_bytes"]
         counts = {kind: float(getattr(self, kind)) for kind in kinds}
         return {kind: {"messages": n, "bytes": n * self.message_bytes} for kind, n in counts.items()}
 
 
-def traffic(mapping: Mapping, program: Program, system: SystemSpec) -> Traffic:
-    """Sum over all islands that are on chips."""
-    nets, chip, core = mapping_nets(mapping, program, system)
-    activity = activity_of(program)
-    placed = {shard.island for shard in mapping.shards}
-    fan = np.diff(nets.indptr)
-    source, weight = np.repeat(nets.source, fan), np.repeat(nets.weight, fan)
-    events, inside = source == HOST, (source != HOST) & (nets.pins != HOST)
-    same = inside & (chip[source] == chip[nets.pins])
-    routed = route(nets, chip, core, system)
+def traffic(mapping: Mapping, model: Model, system: SystemSpec) -> Traffic:
+    """Sum over all that is on chips; `partials_*` are messages between different cores only, `events_*` all deliveries."""
+    streams = streams_of(model, mapping.shards, system.chip, orders=mapping.orders, pairs=None)
+    chip, core = (np.array([getattr(s, what) for s in mapping.shards], np.int64) for what in ("chip", "core"))
+    routes, place = Routes(system, chip, core), chip * system.chip.cores + core
+    border, entries = Entries(1), Entries(system.chips)
+    entering = delivered = between = spike_hops = interchip_hops = 0
+    for stream in streams.events():
+        name, axon, source, target, messages = _to_cores(stream, place) if streams.once else stream[:5]
+        delivered += int(messages.sum())
+        spike_hops += int(messages @ routes.mesh(source, target).sum(axis=1))
+        inside, outside = np.flatnonzero(source != HOST), np.flatnonzero(source == HOST)
+        between += int(messages[inside] @ (chip[source[inside]] != chip[target[inside]]))
+        new = outside[border.fresh(name, axon[outside], np.zeros_like(outside))]
+        entering += int(messages[new].sum())
+        first = outside[entries.fresh(name, axon[outside], chip[target[outside]])]
+        between += int(messages[first].sum() - messages[new].sum())
+        there = np.concatenate((inside, first))
+        interchip_hops += int(messages[there] @ routes.grid(source[there], target[there]))
+    partial, leaving = streams.partial_sums().T, streams.outputs().T
+    for source, target, messages in (partial, leaving):
+        spike_hops += int(messages @ routes.mesh(source, target).sum(axis=1))
+        interchip_hops += int(messages @ routes.grid(source, target))
+    source, target, messages = partial
+    far = chip[source] != chip[target]
+    near = ~far & (core[source] != core[target])
     counts = {
-        "host_out": int(weight[nets.pins == HOST].sum()),
-        "events_to_cores": int(weight[events].sum()),
-        "events_between_chips": _further_chips(nets, chip),
-        "partials_between_cores": int(weight[same].sum()),
-        "partials_between_chips": int(weight[inside & ~same].sum()),
-        "spike_hops": routed.mesh.hops_ew + routed.mesh.hops_ns,
-        "interchip_hops": routed.packets,
+        "host_in": entering,
+        "host_out": int(leaving[2].sum()),
+        "events_to_cores": delivered,
+        "events_between_chips": between,
+        "partials_between_cores": int(messages @ near),
+        "partials_between_chips": int(messages @ far),
+        "spike_hops": spike_hops,
+        "interchip_hops": interchip_hops,
     }
-    host_in = sum(activity[name] * program.islands[name].columns for name in placed)
-    parts = {kind: count / nets.per for kind, count in counts.items()}
-    return Traffic(system.chip.formats["message_bytes"], host_in=float(host_in), **parts)
+    return Traffic(system.chip.formats["message_bytes"], **{kind: n / streams.per for kind, n in counts.items()})
 
 
-def _further_chips(nets: Nets, chip: Ints) -> int:
-    """What the host sends, once for each destination chip but the first."""
-    total = 0
-    for index in np.flatnonzero(nets.source == HOST).tolist():
-        pins = nets.pins[nets.indptr[index] : nets.indptr[index + 1]]
-        total += int(nets.weight[index]) * (len(np.unique(chip[pins])) - 1)
-    return total
+def _to_cores(stream: Stream, place: Ints) -> tuple[str, Ints, Ints, Ints, Ints]:
+    """One event for each axon and core, for the first tile there."""
+    target = stream.target
+    keys = stream.axon * (int(place.max(initial=0)) + 1) + place[target]
+    first = np.sort(np.unique(keys, return_index=True)[1])
+    return stream.name, stream.axon[first], stream.source[first], target[first], stream.messages[first]

@@ -1,72 +1,60 @@
-"""Independent recount of a mapping: from its shards, the shapes of the islands and the formats of the chip alone.
+"""Whether a mapping holds: its frame, its shards, its widths, its budgets. An independent check.
 
-Nothing here is shared with the code that made the mapping (`usage.py`, `split.py`, `place.py`), and the counting goes
-another way round: every row is followed through its columns and its reducer, and cores are summed up with numpy. The
-rules are those of the docstring of `usage.py`.
+Nothing here is shared with the code that made the mapping; what cores hold is counted again by `recount.py`.
 """
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from collections.abc import Mapping as Table
 from itertools import pairwise
-from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.devices import host_islands
 from neurodeploy.ir.mapping import Mapping, Shard
-from neurodeploy.ir.program import BLOCK, Island, IslandCall, Program
+from neurodeploy.ir.network import INPUT, Network
+from neurodeploy.ir.program import IslandCall, Program
+from neurodeploy.neurons.registry import get_model
+from neurodeploy.synapses import Direct
+
+from .recount import COLUMNS, Matrix, matrices_of, recount
 
 
-class Matrix(Protocol):
-    """What a recount of shards needs of an island, or of a population: its name and how many rows and columns it has."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def rows(self) -> int: ...
-
-    @property
-    def columns(self) -> int: ...
-
-
-COLUMNS = ("neurons", "synapse_bytes", "in_axons", "out_axons", "state_bytes")
-
-
-def verify(mapping: Mapping, program: Program, system: SystemSpec, *, weight_bits: int | None = None) -> list[str]:
+def verify(
+    mapping: Mapping, model: Program | Network, system: SystemSpec, *, weight_bits: int | None = None
+) -> list[str]:
     """Every violation in words, with object, resource, used and limit; an empty list where the mapping holds.
 
-    `weight_bits` is the width that the mapping was planned with, where that is not the program's own.
+    `weight_bits` is the width that the mapping was planned with, where that is not the model's own. What cores hold is
+    counted where every shard is in its place.
     """
-    found = _frame(mapping, program, system)
-    hosted = host_islands(program, mapping.assignments)
+    if isinstance(model, Program) and model.network is not None:
+        model = model.network
+    hosted = frozenset() if isinstance(model, Network) else host_islands(model, mapping.assignments)
+    matrices = matrices_of(model, system, weight_bits)
+    found = _whole(mapping, system) + _devices(mapping, model, hosted)
+    problems = _orders(mapping, model)
     shards: dict[str, list[Shard]] = defaultdict(list)
-    sound: dict[str, list[Shard]] = defaultdict(list)
     for shard in mapping.shards:
-        problems = shape(shard, program.islands, mapping, system)
-        found.extend(problems)
-        if shard.island in program.islands:
-            shards[shard.island].append(shard)
-        if not problems:
-            sound[shard.island].append(shard)
-    for name, island in program.islands.items():
+        problems += _shape(shard, matrices, mapping, system)
+        shards[shard.island].append(shard)
+    for name, matrix in matrices.items():
         if name in hosted:
-            found.extend(f"{_label(shard)}: on a core, but the host computes this island" for shard in shards[name])
+            problems += [f"{_label(shard)}: on a core, but the host computes this island" for shard in shards[name]]
             continue
-        found.extend(_widths(island, system))
-        found.extend(coverage(island, [shard for shard in shards[name] if shard.kind == "synapses"]))
-        found.extend(reducers(island, shards[name]))
-    found.extend(_budgets(sound, program, system, weight_bits))
-    return found
+        problems += _coverage(matrix, [shard for shard in shards[name] if shard.kind == "synapses"])
+        problems += _reducers(matrix, shards[name])
+    found += problems
+    found += [f"{name}: {key} used {need}, limit {limit}" for name, key, need, limit in _widths(model, system, weight_bits)
+              if need > limit and name not in hosted]  # fmt: skip
+    return found if problems else found + _budgets(mapping, model, matrices, system, weight_bits)
 
 
-def frame(mapping: Mapping, system: SystemSpec) -> list[str]:
-    """The mapping as a whole, whatever was mapped: its system, its chips, its bound."""
+def _whole(mapping: Mapping, system: SystemSpec) -> list[str]:
+    """The mapping as a whole: its system, its chips, its bound."""
     found = []
     if mapping.system != system.name:
         found.append(f"mapping: made for system {mapping.system}, checked against {system.name}")
@@ -81,23 +69,51 @@ def frame(mapping: Mapping, system: SystemSpec) -> list[str]:
     return found
 
 
-def _frame(mapping: Mapping, program: Program, system: SystemSpec) -> list[str]:
-    """`frame`, and a device for every step in order; an island's may be the host, then it has no shard."""
-    found = frame(mapping, system)
-    found += [f"{name}: has an order of neurons, rows of an island keep theirs" for name in mapping.orders]
-    hosted = host_islands(program, mapping.assignments)
-    wanted = [
-        (step.path, "chip" if isinstance(step, IslandCall) and step.island not in hosted else "host")
-        for step in program.steps
-    ]
+def _devices(mapping: Mapping, model: Program | Network, hosted: frozenset[str]) -> list[str]:
+    """A device for every step, or every population, in order; an island's may be the host, then it has no shard."""
+    if isinstance(model, Network):
+        what = "population"
+        wanted = [(f"populations.{n}", "host" if p.model == INPUT else "chip") for n, p in model.populations.items()]
+    else:
+        what = "step"
+        wanted = [
+            (step.path, "chip" if isinstance(step, IslandCall) and step.island not in hosted else "host")
+            for step in model.steps
+        ]
     given = [(entry.path, entry.device) for entry in mapping.assignments]
-    if wanted != given:
-        for path, device in sorted((Counter(wanted) - Counter(given)).keys()):
-            found.append(f"{path}: step is not assigned to the {device}")
-        for path, device in sorted((Counter(given) - Counter(wanted)).keys()):
-            found.append(f"{path}: assigned to the {device}, but the program has no such step")
-        if Counter(wanted) == Counter(given):
-            found.append("mapping: assignments are not in the order of the steps")
+    found = [
+        f"{path}: {what} is not assigned to the {device}"
+        for path, device in sorted((Counter(wanted) - Counter(given)).keys())
+    ]
+    found += [
+        f"{path}: assigned to the {device}, but the program has no such {what}"
+        for path, device in sorted((Counter(given) - Counter(wanted)).keys())
+    ]
+    if wanted != given and not found:
+        found.append(f"mapping: assignments are not in the order of the {what}s")
+    return found
+
+
+def _orders(mapping: Mapping, model: Program | Network) -> list[str]:
+    """An order names a population with neurons on the chip, each of its neurons once, and no direct connection knows it."""
+    if isinstance(model, Program):
+        return [f"{name}: has an order of neurons, rows of an island keep theirs" for name in mapping.orders]
+    found = []
+    for name, order in mapping.orders.items():
+        population = model.populations.get(name)
+        if population is None:
+            found.append(f"orders: {name} is no population")
+        elif population.model == INPUT:
+            found.append(f"{name}: is an input and has an order")
+        elif any(isinstance(p.synapse, Direct) and name in (p.source, p.target) for p in model.projections):
+            found.append(f"{name}: has an order and a direct connection")
+        elif order.dtype != np.int64 or order.shape != (population.size,):
+            found.append(f"{name}: its order is of {order.dtype} {order.shape}, not int64 ({population.size},)")
+        else:
+            inside = (order >= 0) & (order < population.size)
+            seen = np.bincount(order[inside], minlength=population.size)
+            if not inside.all() or (seen != 1).any():
+                found.append(f"{name}: its order does not hold each of its neurons once")
     return found
 
 
@@ -105,7 +121,7 @@ def _label(shard: Shard) -> str:
     return f"{shard.island} {shard.kind} rows {shard.rows[0]}:{shard.rows[1]} columns {shard.cols[0]}:{shard.cols[1]}"
 
 
-def shape(shard: Shard, islands: Table[str, Matrix], mapping: Mapping, system: SystemSpec) -> list[str]:
+def _shape(shard: Shard, matrices: Table[str, Matrix], mapping: Mapping, system: SystemSpec) -> list[str]:
     """Whether a shard lies inside its island and on a core that there is."""
     found = []
     label = _label(shard)
@@ -116,7 +132,7 @@ def shape(shard: Shard, islands: Table[str, Matrix], mapping: Mapping, system: S
         found.append(f"{label}: core {shard.core} of chip {shard.chip}, limit {system.chip.cores} cores")
     if shard.kind not in ("synapses", "reducer"):
         found.append(f"{label}: unknown kind of shard")
-    island = islands.get(shard.island)
+    island = matrices.get(shard.island)
     if island is None:
         found.append(f"{label}: the program has no such island")
         return found
@@ -131,18 +147,28 @@ def shape(shard: Shard, islands: Table[str, Matrix], mapping: Mapping, system: S
     return found
 
 
-def _widths(island: Island, system: SystemSpec) -> list[str]:
-    """The chip's messages, states and weights are wide enough for the island's numbers."""
+def _widths(
+    model: Program | Network, system: SystemSpec, weight_bits: int | None
+) -> Iterator[tuple[str, str, int, int]]:
+    """(object, what, bits that it needs, bits of the chip) of messages, states and weights."""
     formats = system.chip.formats
-    widths = (
-        ("payload_bits", max(island.payload_bits, island.neurons.out_bits)),
-        ("state_bits", island.neurons.state_bits),
-        ("weight_bits", island.synapses.weight_bits),
-    )
-    return [f"{island.name}: {key} used {need}, limit {formats[key]}" for key, need in widths if need > formats[key]]
+    if isinstance(model, Program):
+        for name, island in model.islands.items():
+            payload = max(island.payload_bits, island.neurons.out_bits)
+            yield name, "payload_bits", payload, formats["payload_bits"]
+            yield name, "state_bits", island.neurons.state_bits, formats["state_bits"]
+            yield name, "weight_bits", island.synapses.weight_bits, formats["weight_bits"]
+    else:
+        for p in model.projections:
+            if not isinstance(p.synapse, Direct):
+                need = p.weight_bits if weight_bits is None else weight_bits
+                yield p.name, "weight_bits", need, formats["weight_bits"]
+        for name, population in model.populations.items():
+            need = 0 if population.model == INPUT else get_model(population.model).out_bits
+            yield name, "payload bits", need, 8 * formats["message_bytes"]
 
 
-def coverage(island: Matrix, shards: list[Shard]) -> list[str]:
+def _coverage(island: Matrix, shards: list[Shard]) -> list[str]:
     """Every weight exactly once: between two row boundaries the shards there must tile the columns."""
     found = []
     starts: dict[int, list[Shard]] = defaultdict(list)
@@ -168,7 +194,7 @@ def coverage(island: Matrix, shards: list[Shard]) -> list[str]:
     return found
 
 
-def reducers(island: Matrix, shards: list[Shard]) -> list[str]:
+def _reducers(island: Matrix, shards: list[Shard]) -> list[str]:
     """Rows with more than one column block have exactly one reducer that expects as many blocks; other rows none."""
     synapses = [shard for shard in shards if shard.kind == "synapses"]
     adders = [shard for shard in shards if shard.kind == "reducer"]
@@ -199,60 +225,21 @@ def reducers(island: Matrix, shards: list[Shard]) -> list[str]:
 
 
 def _budgets(
-    shards: dict[str, list[Shard]], program: Program, system: SystemSpec, weight_bits: int | None
+    mapping: Mapping, model: Program | Network, matrices: dict[str, Matrix], system: SystemSpec, weight_bits: int | None
 ) -> list[str]:
     """Recount each core and compare with the limits of the chip."""
-    cores = system.chip.cores
-    used = np.zeros((system.chips * cores, len(COLUMNS)), np.int64)
-    found = []
-    for name, members in shards.items():
-        bits = program.islands[name].synapses.weight_bits if weight_bits is None else weight_bits
-        words = _partial_words(program.islands[name], members, system)
-        for span, messages in words.items():
-            if messages > 2:
-                found.append(f"{name} columns {span[0]}:{span[1]}: messages of a partial sum used {messages}, limit 2")
-        core = np.array([shard.chip * cores + shard.core for shard in members], np.int64)
-        np.add.at(used, core, _count(program.islands[name], members, words, bits, system))
-    limits = system.chip.budget.limits()
-    for index, resource in enumerate(COLUMNS):
-        limit = limits[resource].value
-        if limit is not None:
-            for place in np.flatnonzero(used[:, index] > limit):
-                chip, core_index = divmod(int(place), cores)
-                found.append(f"chip {chip} core {core_index}: {resource} used {used[place, index]}, limit {limit}")
+    found, limits = [], system.chip.budget.limits()
+    for name, shards in mapping.by_island().items():
+        matrix = matrices[name]
+        for low, high in {s.cols for s in shards if s.kind == "synapses" and s.cols != (0, matrix.columns)}:
+            words = matrix.words((low, high))
+            if matrix.most is not None and words > matrix.most:
+                found.append(
+                    f"{name} columns {low}:{high}: messages of a partial sum used {words}, limit {matrix.most}"
+                )
+    for (chip, core), used in recount(mapping, model, system, weight_bits=weight_bits).items():
+        for resource, taken in zip(COLUMNS, used, strict=True):
+            limit = limits[resource].value
+            if limit is not None and taken > limit:
+                found.append(f"chip {chip} core {core}: {resource} used {taken}, limit {limit}")
     return found
-
-
-def _partial_words(island: Island, members: list[Shard], system: SystemSpec) -> dict[tuple[int, int], int]:
-    """Messages of one partial sum, by column range, from the largest sum that the weights there can make."""
-    word = 8 * system.chip.formats["message_bytes"]
-    sums = [0, *np.cumsum(island.synapses.block_abs_sum.astype(object))]
-    found = {}
-    for low, high in {shard.cols for shard in members if shard.kind == "synapses" and shard.col_count < island.columns}:
-        largest = int(sums[math.ceil(high / BLOCK)] - sums[low // BLOCK]) * island.payload_max
-        found[low, high] = math.ceil((len(f"{largest:b}") + 1 if largest else 1) / word)
-    return found
-
-
-def _count(
-    island: Island, members: list[Shard], words: dict[tuple[int, int], int], bits: int, system: SystemSpec
-) -> NDArray[np.int64]:
-    """(shards, 5) what each shard takes of each resource in `COLUMNS`."""
-    formats = system.chip.formats
-    rows = np.array([shard.rows for shard in members], np.int64)
-    reducer = np.array([shard.kind == "reducer" for shard in members])
-    received = np.zeros(island.rows + 1, np.int64)  # messages of partial sums that arrive for each row
-    for shard in members:
-        if shard.kind == "synapses" and shard.cols in words:
-            received[shard.rows[0]] += words[shard.cols]
-            received[shard.rows[1]] -= words[shard.cols]
-    before = np.concatenate(([0], received.cumsum().cumsum()))
-    neurons = rows[:, 1] - rows[:, 0]
-    axons = np.where(reducer, before[rows[:, 1]] - before[rows[:, 0]], [shard.col_count for shard in members])
-    targets = np.where(reducer, 1, neurons)
-    output = math.ceil(island.neurons.out_bits / (8 * formats["message_bytes"]))
-    sends = [output if shard.kind == "reducer" else words.get(shard.cols, output) for shard in members]
-    out = neurons * np.array(sends, np.int64)
-    lists = axons * (formats["synapse_row_header_bytes"] + (targets * bits + 7) // 8)
-    state = neurons * formats["neuron_state_bytes"] + (axons + out) * formats["axon_entry_bytes"]
-    return np.stack([neurons, lists, axons, out, state], axis=1)

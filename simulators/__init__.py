@@ -10,19 +10,19 @@
 from __future__ import annotations
 
 from neurodeploy.errors import UserError
-from neurodeploy.ir.result import Runner
+from neurodeploy.ir.result import IslandRunner
 
 RUNNERS = ("reference", "fast")
 
 
-def get_runner(name: str) -> Runner:
+def get_runner(name: str) -> IslandRunner:
     """The runner of that name, loaded only now; an unknown name is ND3001."""
     if name == "reference":
         from simulators.reference import ReferenceRunner
 
         return ReferenceRunner()
     if name == "fast":
-        from simulators.fast import FastRunner
+        from simulators.fast.runner import FastRunner
 
         return FastRunner()
     raise UserError("ND3001", name, "is not a runner", f"choose one of {', '.join(RUNNERS)}, partitioned")

@@ -29,13 +29,13 @@ from neurodeploy.flow.flows import sum_messages
 from neurodeploy.ir.arrange import arranged, probes_there, result_back, state_there
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
-from neurodeploy.ir.network import INPUT, Direct, Network, Projection
+from neurodeploy.ir.network import INPUT, Network, Projection
 from neurodeploy.ir.network_run import NetworkResult, NetworkState, Probe
 from neurodeploy.ir.result import ShardCounts
 from neurodeploy.neurons import registry
 from neurodeploy.neurons.model import Stepped, Values
-from neurodeploy.synapses.structure import delays, to_coo
-from simulators.network_checks import check_probes, check_state
+from neurodeploy.synapses import Direct
+from simulators.checks import check_probes, check_state
 from simulators.network_reference import Machine, prepared, run_with
 
 
@@ -179,8 +179,8 @@ class _Cores(Machine):
 
 
 def _part(p: Projection, shard: Shard, first: int, last: int) -> Part:
-    coo = to_coo(p.synapse, shard.rows)
-    slot = delays(p, coo)
+    coo = p.synapse.coo(shard.rows)
+    slot = p.delays_of(coo)
     mine = np.flatnonzero((first <= coo.column) & (coo.column < last))
     cell = slot[mine] * shard.row_count + coo.row[mine] - shard.rows[0]
     return Part(shard, np.unique(coo.column[mine]), coo.column[mine], cell, coo.weight[mine])

@@ -20,12 +20,12 @@ import numpy as np
 
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import INPUT, Conv, Dense, Direct, Network, Projection, Sparse, Synapse
+from neurodeploy.ir.network import INPUT, Network, Projection
 from neurodeploy.ir.network_run import NetworkActivity, NetworkResult, NetworkState, Probe
 from neurodeploy.neurons import registry
 from neurodeploy.neurons.model import Stepped, Values
-from neurodeploy.synapses.structure import delays, largest_sum, to_coo
-from simulators.network_checks import prepare
+from neurodeploy.synapses import Direct, Sparse
+from simulators.checks import prepare
 
 #: The largest magnitude of a payload or of a pending sum.
 PAYLOAD_END = 2**31
@@ -78,7 +78,7 @@ _bounds: WeakKeyDictionary[Projection, int] = WeakKeyDictionary()
 def _bound(p: Projection) -> int:
     """The largest sum that any payloads of 32 bits can make."""
     if p not in _bounds:
-        _bounds[p] = largest_sum(p, PAYLOAD_END)
+        _bounds[p] = p.largest_sum(PAYLOAD_END)
     return _bounds[p]
 
 
@@ -200,17 +200,8 @@ def reference_sums(p: Projection, x: Ints) -> Ints:
     slot = np.zeros(p.synapse.columns, np.int64) if p.delay is None else p.delay
     out = np.zeros((x.shape[0], p.depth, p.synapse.rows), np.int64)
     for k in range(p.depth):
-        of_slot = np.where(slot == k, x, 0)
-        out[:, k] = convolve(p.synapse, of_slot) if isinstance(p.synapse, Conv) else _dense(p.synapse, of_slot)
+        out[:, k] = p.synapse.sums(np.where(slot == k, x, 0))
     return out
-
-
-def _dense(synapse: Synapse, x: Ints) -> Ints:
-    """``sum_j w_ij * x_j`` over the axons with an event."""
-    assert isinstance(synapse, Dense)
-    events = np.flatnonzero(x.any(axis=0))
-    sums: Ints = x[:, events] @ synapse.weight[:, events].T.astype(np.int64)
-    return sums
 
 
 def _by_synapse(p: Projection, x: Ints) -> Ints:
@@ -229,39 +220,9 @@ _laid_out: WeakKeyDictionary[Projection, tuple[Ints, Ints, Ints]] = WeakKeyDicti
 def _cells(p: Projection) -> tuple[Ints, Ints, Ints]:
     """Axon, cell ``delay * rows + target`` and weight of every synapse, made once for each projection."""
     if p not in _laid_out:
-        coo = to_coo(p.synapse)
-        _laid_out[p] = coo.column, delays(p, coo) * p.synapse.rows + coo.row, coo.weight
+        coo = p.synapse.coo()
+        _laid_out[p] = coo.column, p.delays_of(coo) * p.synapse.rows + coo.row, coo.weight
     return _laid_out[p]
-
-
-def convolve(c: Conv, x: Ints) -> Ints:
-    """`Conv`'s equation, kernel tap by kernel tap: (samples, columns) -> (samples, rows)."""
-    samples, groups = x.shape[0], c.groups
-    width, height, channels = c.input_shape
-    padding = (0, 0) if c.transposed else c.padding
-    image = x.reshape(samples, width, height, groups, channels // groups)
-    image = np.pad(image, [(0, 0), *((side, side) for side in padding), (0, 0), (0, 0)])
-    out_width, out_height, out_channels = c.output_shape
-    # A transposed convolution writes also what its padding cuts off.
-    margin = c.padding if c.transposed else (0, 0)
-    out = np.zeros(
-        (samples, out_width + 2 * margin[0], out_height + 2 * margin[1], groups, out_channels // groups), np.int64
-    )
-    kernel = c.weight.astype(np.int64).reshape(groups, out_channels // groups, *c.weight.shape[1:])
-    for i in range(kernel.shape[2]):
-        for j in range(kernel.shape[3]):
-            tap = kernel[:, :, i, j]  # (groups, out, in)
-            sides = (width, height) if c.transposed else (out_width, out_height)
-            columns, lines = (
-                slice(n * d, n * d + (side - 1) * s + 1, s)
-                for n, d, side, s in zip((i, j), c.dilation, sides, c.stride, strict=True)
-            )
-            if c.transposed:
-                out[:, columns, lines] += np.einsum("nxygi,goi->nxygo", image, tap)
-            else:
-                out += np.einsum("nxygi,goi->nxygo", image[:, columns, lines], tap)
-    inner = out[:, margin[0] : margin[0] + out_width, margin[1] : margin[1] + out_height]
-    return inner.reshape(samples, -1)
 
 
 class ReferenceNetworkRunner:

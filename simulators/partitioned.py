@@ -2,7 +2,7 @@
 
 The arithmetic is that of `reference`; only the order of additions differs, and integer addition does not care. So the
 outputs equal those of the unmapped island bit for bit, and the counts, taken shard by shard, must equal what
-`accounting.work` derives from the counts of the whole island.
+`accounting.islands` derives from the counts of the whole island.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from simulators.reference import accumulate, check_payload
 
 
 class PartitionedRunner:
-    """`Runner` over the shards of a mapping, on cores of `chip`. `shard_counts` grows with every call.
+    """`IslandRunner` over the shards of a mapping, on cores of `chip`. `shard_counts` grows with every call.
 
     A value that leaves a core is as many messages as `flow.words` says, and each of them is an event where it arrives.
 
@@ -39,7 +39,7 @@ class PartitionedRunner:
         self._shards, self._chip = mapping.by_island(), chip
         self.shard_counts: dict[Shard, ShardCounts] = defaultdict(lambda: ShardCounts(0, 0, 0, 0))
 
-    def run(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
+    def run_island(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
         check_payload(island, payload)
         shards = self._shards.get(island.name, [])
         tokens = payload.shape[0]

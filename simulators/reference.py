@@ -38,11 +38,11 @@ def check_payload(island: Island, payload: NDArray[np.int16]) -> None:
 
 
 class ReferenceRunner:
-    """`Runner` by the formulas above."""
+    """`IslandRunner` by the formulas above."""
 
     name = "reference"
 
-    def run(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
+    def run_island(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
         check_payload(island, payload)
         everything = slice(None)
         acc = accumulate(island.synapses, payload, everything, everything)

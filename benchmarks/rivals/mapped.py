@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import INPUT, Conv, Dense, Network, Population, Projection
+from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.ir.network_run import NetworkActivity
+from neurodeploy.synapses import Conv, Dense
 from neurodeploy.synapses.build import sparse_from_coo
-from simulators.network_fast import FastNetworkRunner
+from simulators.fast.runner import FastRunner
 
 STEPS, SEED, INPUT_RATE = 20, 11, 0.1
 
@@ -35,7 +36,7 @@ def _case(name: str, sizes: dict[str, tuple[int, ...]], links: list[tuple[str, s
     network.check()
     rng = np.random.default_rng(SEED)
     spikes = {key: (rng.random((STEPS, populations[key].size)) < INPUT_RATE).astype(np.int64) for key in network.inputs}
-    result = FastNetworkRunner().run(network, {k: v[None].astype(np.int32) for k, v in spikes.items()}, STEPS)
+    result = FastRunner().run(network, {k: v[None].astype(np.int32) for k, v in spikes.items()}, STEPS)
     return Case(network, spikes, result.activity)
 
 
@@ -112,9 +113,7 @@ def write(case: Case, path: Path) -> None:
     for k, p in enumerate(network.projections):
         kind = type(p.synapse).__name__.lower()
         if kind == "sparse":
-            from neurodeploy.synapses.structure import to_coo
-
-            row, column, weight = to_coo(p.synapse)[:3]
+            row, column, weight = p.synapse.coo()[:3]
             arrays[f"weight_{k}"] = np.stack([row, column, np.asarray(weight, np.int64)])
         else:
             arrays[f"weight_{k}"] = np.asarray(p.synapse.weight)  # type: ignore[union-attr]

@@ -11,10 +11,11 @@ import numpy as np
 import shared
 
 from neurodeploy import __version__
-from neurodeploy.ir.network import Dense, Network, Population, Projection
+from neurodeploy.ir.network import Network, Population, Projection
+from neurodeploy.synapses import Dense
 
 RUNNERS = {
-    "fast": ("simulators.network_fast", "FastNetworkRunner"),
+    "fast": ("simulators.fast.runner", "FastRunner"),
     "reference": ("simulators.network_reference", "ReferenceNetworkRunner"),
 }
 

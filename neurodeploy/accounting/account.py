@@ -1,237 +1,183 @@
-"""`account`: exact counts and a mapping to the joules and seconds of one token.
+"""`account`: the loads of a run to the joules and seconds of one unit: a token, or a sample of a spiking network.
 
 ::
 
-    E = sum over events (count * unit cost) + sum over cores (active steps) * core_step_j
-        + chips powered * (p_static_w + p_infra_w) * T + host + loss of the supply
+    E = sum over events (count * unit cost) + chips powered * (p_static_w + p_infra_w) * T + host + loss of the supply
 
 with every sum at its own boundary (`ledger.BOUNDARIES`) and `T` from `timing`. Coefficients come from the chip's table
-with their bands; what is counted and what is only bounded is said in each entry.
+with their bands; what is counted and what is only bounded is said in each entry. Convolutions are priced with the chip's
+convolution coefficients, all other synapses with those of fully connected ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from neurodeploy.accounting import timing
 from neurodeploy.accounting.band import Band, of, total
-from neurodeploy.accounting.costs import SUPPLY_LOSS, cost, neuron_update
-from neurodeploy.accounting.ledger import EnergyLedger, LedgerEntry
-from neurodeploy.accounting.notes import NOT_MODELLED, assumptions
-from neurodeploy.accounting.work import IslandWork, derive
+from neurodeploy.accounting.costs import MICROCODED_J, SUPPLY_LOSS, cost
+from neurodeploy.accounting.ledger import EnergyLedger, LedgerEntry, per_unit
+from neurodeploy.accounting.loads import Counts, Loads, check_option
+from neurodeploy.accounting.notes import NOT_MODELLED, NOTES, said
 from neurodeploy.errors import UserError
-from neurodeploy.ir.chip import ChipSpec, HostSpec, Quantity, SystemSpec
-from neurodeploy.ir.mapping import Mapping as Placement
-from neurodeploy.ir.program import Island
-from neurodeploy.ir.result import ActivityCounts
+from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
 
-PHASES = ("prefill", "generate")
 POWERED = ("used", "system")
-BORDERS = ("calls", "none")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A row of the ledger for each layer in which it happened. `price` is the unit cost, of a bit where `bits` says so;
+    `count` names the field of `Counts`, `least` that of the low end where it is another. `device` holds the chip's name."""
+
+    device: str
+    component: str
+    text: str
+    boundary: str
+    price: str
+    count: str
+    counting: str
+    least: str = ""
+    bits: bool = False
+
+
+CORES, MESH, LINKS = "{chip} cores", "{chip} mesh", "chip-to-chip links"
+#: Every event that is priced. A count of deliveries that holds partial sums is an upper bound as they are (`_counting`).
+EVENTS = (
+    Event(CORES, "synapses", "synaptic operation", "rails", "synop_fc_j", "synops", "counted"),
+    Event(CORES, "synapses", "synaptic operation of a convolution", "rails", "synop_conv_j", "conv_synops", "counted"),
+    Event(CORES, "synapses", "partial sum added by a reducer", "rails", "synop_fc_j", "partial_sums", "upper bound"),
+    Event(CORES, "neurons", "neuron update", "rails", "neuron_update_j", "fixed_updates", "counted"),
+    Event(CORES, "neurons", "neuron update, microcoded", "rails", MICROCODED_J, "updates", "counted"),
+    Event(CORES, "neurons", "neuron update, active", "rails", MICROCODED_J, "active_updates", "counted"),
+    Event(CORES, "core steps", "active core and step", "rails", "core_step_j", "active_steps", "upper bound"),
+    Event(CORES, "messages", "message delivered", "rails", "spike_out_message_j", "messages", "counted"),
+    Event(CORES, "messages", "partial sum delivered", "rails", "spike_out_message_j", "partial_messages", "upper bound"),
+    Event(MESH, "mesh hops", "hop, east-west", "rails", "hop_ew_j", "hops_ew", "modelled"),
+    Event(MESH, "mesh hops", "hop, north-south", "rails", "hop_ns_j", "hops_ns", "modelled"),
+    Event(LINKS, "inter-chip", "bit over a chip-to-chip link", "chip", "interchip_bit_j", "interchip", "modelled",
+         least="interchip_least", bits=True),
+    Event("host link", "host link", "bit over the host link", "board", "host_link_bit_j", "host_messages", "modelled",
+         bits=True),
+    Event(CORES, "core steps", "core with neurons or synapses and step", "rails", "core_step_j", "core_steps", "counted"),
+)  # fmt: skip
 
 
 def account(
-    mapping: Placement,
-    counts: ActivityCounts,
-    islands: Mapping[str, Island],
-    system: SystemSpec,
-    host: HostSpec,
-    phase: str,
-    *,
-    powered: str = "used",
-    border: str = "calls",
-    prompts: int = 1,
+    loads: Loads, system: SystemSpec, host: HostSpec, phase: str, *, powered: str = "used", prompts: int = 1
 ) -> EnergyLedger:
-    """The energy and the time of one token of `phase`, averaged over all tokens of `counts`.
+    """The energy and the time of one unit of `phase`, averaged over all units of `loads`.
 
     Parameters
     ----------
-    mapping : which core of `system` holds which shard.
-    counts : exact counts of a run of that phase; `host_flops` and `host_bytes` are the host's own work in it,
-        `host_islands` what it computed in place of the chip.
-    islands : every island in the mapping; their weights are not read, so that they may be hollow (`ir.hollow`).
-    phase : "prefill" (pipelined over the tokens of a prompt) or "generate" (fall-through, token after token).
+    loads : of `islands.island_loads`, `networks.network_loads` or `outlines.outline_loads`.
+    phase : "prefill" (pipelined over the tokens of a prompt), "generate" (fall-through, token after token) or "sample"
+        (all time steps of a sample of a spiking network).
     powered : "used" charges the static power of the chips that hold a shard, "system" that of all chips of the system.
-    border : "calls", each island call crosses the host border in and out; "none", the islands feed one another.
     prompts : prompts that the tokens of a prefill belong to.
 
     Raises
     ------
-    UserError : ND3102, no token or no work; ND3103, the chip's table lacks a cost; ND3104, an option that does not
-        exist; ND3106, a mapping for another system.
-    InternalError : ND9031, the inputs contradict one another.
+    UserError : ND3102, no work; ND3103, the chip's table lacks a cost; ND3104, an option that does not exist.
     """
-    for name, value, known in (("phase", phase, PHASES), ("powered", powered, POWERED), ("border", border, BORDERS)):
-        if value not in known:
-            raise UserError(
-                "ND3104", name, f"{value!r} is not an option of the energy account", f"use {' or '.join(known)}"
-            )
-    works = derive(mapping, counts, islands, system, border)
-    if not 1 <= prompts <= counts.tokens:
+    check_option("phase", phase, loads.phases)
+    check_option("powered", powered, POWERED)
+    if not 1 <= prompts <= loads.units:
         raise UserError(
-            "ND3104", "prompts", f"{prompts} prompts in {counts.tokens} tokens", "give at least a token a prompt"
+            "ND3104", "prompts", f"{prompts} prompts in {loads.units} tokens", "give at least a token a prompt"
         )
-    chips = system.chips if powered == "system" else mapping.chips_used
-    if phase == "generate":
-        time = timing.generate(works, counts, system, host, border, mapping.chips_used, islands)
+    chips = system.chips if powered == "system" else loads.chips_used
+    if phase == "prefill":
+        time = timing.pipelined(loads, system, host, loads.units / prompts)
     else:
-        time = timing.prefill(works, counts, system, host, border, mapping.chips_used, islands, prompts)
+        time = timing.in_turn(loads, system, host)
     if time.seconds.low <= 0:
         raise UserError(
             "ND3102", "energy", "nothing was computed in this run", "run at least one token through the model"
         )
-    entries = [
-        *_events(works, counts.tokens, system.chip, border),
-        *_standing(works, counts.tokens, system.chip, chips, time),
-        *host_entries(host, time),
-    ]
-    entries.append(supply_entry(entries))
+    entries = [*_events(loads, system.chip), *_standing(loads, system.chip, chips, time), *_host(host, time)]
+    entries.append(_supply(entries))
+    facts = {
+        **loads.facts,
+        phase: True,
+        f"powered {powered}": True,
+        f"chip {system.chip.name}": True,
+        "chip": system.chip,
+        "all_chips": system.chips,
+        "chips": loads.chips_used,
+        "several chips": loads.chips_used > 1,
+    }
     return EnergyLedger(
         phase=phase,
         system=system.name,
         host=host.name,
-        tokens=counts.tokens,
+        tokens=loads.units,
         entries=tuple(entries),
         seconds=time.seconds,
         first_token_seconds=time.first_token,
         bound_by=time.bound_by,
         time_split=time.parts,
         chips_powered=chips,
-        chips_used=mapping.chips_used,
-        cores_used=mapping.cores_used,
-        assumptions=assumptions(phase, powered, border, system, mapping, works, len(counts.host_islands)),
-        not_modelled=NOT_MODELLED,
+        chips_used=loads.chips_used,
+        cores_used=loads.cores_used,
+        assumptions=said(NOTES, facts),
+        not_modelled=said(NOT_MODELLED, facts),
+        layers=loads.layers,
     )
 
 
-def per_token(count: int, tokens: int) -> int | float:
-    """``count / tokens``, an int where it divides."""
-    return count // tokens if count % tokens == 0 else count / tokens
-
-
-@dataclass(frozen=True, slots=True)
-class _Event:
-    """A kind of event: where it stands in the ledger, and its count in the works of one layer over the run."""
-
-    device: str
-    component: str
-    text: str
-    boundary: str
-    unit_cost: Quantity
-    count: int
-    counting: str
-    low_count: int | None = None
-
-    def entry(self, tokens: int, layer: int | None) -> LedgerEntry:
-        band = Band(self.count if self.low_count is None else self.low_count, self.count, self.count)
-        joules = of(self.unit_cost) * band * (1.0 / tokens)
-        count = per_token(self.count, tokens)
-        return LedgerEntry(
-            self.device, self.component, self.text, self.boundary, count, self.unit_cost, joules, self.counting, layer
-        )
-
-
-def _events(works: Iterable[IslandWork], tokens: int, chip: ChipSpec, border: str) -> list[LedgerEntry]:
+def _events(loads: Loads, chip: ChipSpec) -> Iterator[LedgerEntry]:
     """Everything that a layer's events cost, layer by layer; kinds that never happened leave no entry."""
-    layers: dict[int | None, list[IslandWork]] = {}
-    for work in works:
-        layers.setdefault(work.layer, []).append(work)
-    return [
-        event.entry(tokens, layer)
-        for layer, group in layers.items()
-        for event in _layer_events(group, chip, border)
-        if event.count
-    ]
+    layers: dict[int | None, list[Counts]] = {}
+    for part in loads.parts:
+        layers.setdefault(part.layer, []).append(part.counts)
+    prices = [cost(chip, event.price) for event in EVENTS]
+    for layer, parts in layers.items():
+        counts = Counts.total(parts)
+        for event, price in zip(EVENTS, prices, strict=True):
+            scale = 8 * chip.formats["message_bytes"] if event.bits else 1
+            count, least = (scale * getattr(counts, field) for field in (event.count, event.least or event.count))
+            if count:
+                yield LedgerEntry(
+                    event.device.format(chip=chip.name),
+                    event.component,
+                    event.text,
+                    event.boundary,
+                    per_unit(count, loads.units),
+                    price,
+                    of(price) * Band(least, count, count) * (1.0 / loads.units),
+                    "assumed" if loads.assumed else _counting(event, counts),
+                    layer,
+                )
 
 
-def _layer_events(group: list[IslandWork], chip: ChipSpec, border: str) -> list[_Event]:
-    cores, mesh, bits = f"{chip.name} cores", f"{chip.name} mesh", 8 * chip.formats["message_bytes"]
-    synapses = sum(int(work.stages[0].loads[:, 0].sum()) for work in group if work.stages)
-    partial = sum(work.synops for work in group) - synapses
-    sent = "upper bound" if partial else "counted"
-    direct = sum(work.traffic.core_to_core_interchip for work in group)
-    crossing = sum(work.traffic.interchip for work in group)
-    host = sum(work.traffic.entering + work.traffic.leaving for work in group) if border == "calls" else 0
-    updates, steps = sum(work.updates for work in group), sum(work.core_steps for work in group)
-    messages = sum(work.traffic.deliveries for work in group)
-    ew, ns = sum(work.traffic.hops_ew for work in group), sum(work.traffic.hops_ns for work in group)
-    synop = cost(chip, "synop_fc_j")
-    return [
-        _Event(cores, "synapses", "synaptic operation", "rails", synop, synapses, "counted"),
-        _Event(cores, "synapses", "partial sum added by a reducer", "rails", synop, partial, "upper bound"),
-        _Event(cores, "neurons", "neuron update, active", "rails", neuron_update(chip), updates, "counted"),
-        _Event(cores, "core steps", "active core and step", "rails", cost(chip, "core_step_j"), steps, "upper bound"),
-        _Event(cores, "messages", "message delivered", "rails", cost(chip, "spike_out_message_j"), messages, sent),
-        _Event(mesh, "mesh hops", "hop, east-west", "rails", cost(chip, "hop_ew_j"), ew, "modelled"),
-        _Event(mesh, "mesh hops", "hop, north-south", "rails", cost(chip, "hop_ns_j"), ns, "modelled"),
-        _Event(
-            "chip-to-chip links",
-            "inter-chip",
-            "bit over a chip-to-chip link",
-            "chip",
-            cost(chip, "interchip_bit_j"),
-            crossing * bits,
-            "modelled",
-            direct * bits,
-        ),
-        _Event(
-            "host link",
-            "host link",
-            "bit over the host link",
-            "board",
-            cost(chip, "host_link_bit_j"),
-            host * bits,
-            "modelled",
-        ),
-    ]
+def _counting(event: Event, counts: Counts) -> str:
+    bounded = event.count == "messages" and counts.partial_sums > counts.partial_messages
+    return "upper bound" if bounded else event.counting
 
 
-def _standing(
-    works: list[IslandWork], tokens: int, chip: ChipSpec, chips: int, time: timing.Timing
-) -> list[LedgerEntry]:
+def _standing(loads: Loads, chip: ChipSpec, chips: int, time: timing.Timing) -> Iterator[LedgerEntry]:
     """What flows whether anything happens or not: idle neurons, and the power of every powered chip and its board."""
-    resident = sum(work.neurons for work in works)
-    active = sum(work.updates for work in works) / tokens
-    idle = max(0.0, resident * time.steps_per_token - active)
+    done = Counts.total(part.counts for part in loads.parts)
+    active = (done.fixed_updates + done.updates + done.active_updates) / loads.units
+    idle = max(0.0, loads.neurons * time.steps - active)
     update, static, infra = cost(chip, "neuron_idle_j"), cost(chip, "p_static_w"), cost(chip, "p_infra_w")
-    chip_seconds = time.seconds * chips
-    cores = f"{chip.name} cores"
-    entries = [
-        LedgerEntry(
-            cores,
-            "static",
-            f"chip-seconds of {chips} powered chips",
-            "rails",
-            chip_seconds.nominal,
-            static,
-            of(static) * chip_seconds,
-            "modelled",
-        ),
-        LedgerEntry(
-            "board",
-            "infrastructure",
-            f"chip-seconds of x86, FPGA and I/O for {chips} powered chips",
-            "board",
-            chip_seconds.nominal,
-            infra,
-            of(infra) * chip_seconds,
-            "modelled",
-        ),
-    ]
+    spent, cores = time.seconds * chips, f"{chip.name} cores"
     if idle:
-        exact = int(idle) if idle == int(idle) else idle
-        entries.insert(
-            0,
-            LedgerEntry(
-                cores, "neurons", "neuron update, idle", "rails", exact, update, of(update) * idle, "upper bound"
-            ),
-        )
-    return entries
+        exact, counting = int(idle) if idle == int(idle) else idle, "assumed" if loads.assumed else "upper bound"
+        yield LedgerEntry(cores, "neurons", "neuron update, idle", "rails", exact, update, of(update) * idle, counting)
+    rows = (
+        (cores, "static", "", "rails", static),
+        ("board", "infrastructure", "x86, FPGA and I/O for ", "board", infra),
+    )
+    for device, component, what, boundary, watts in rows if chips else ():
+        text = f"chip-seconds of {what}{chips} powered chips"
+        yield LedgerEntry(device, component, text, boundary, spent.nominal, watts, of(watts) * spent, "modelled")
 
 
-def host_entries(host: HostSpec, time: timing.Timing) -> list[LedgerEntry]:
-    """The host's idle power over the whole token and its active power above that over its own work; islands by layer."""
+def _host(host: HostSpec, time: timing.Timing) -> Iterator[LedgerEntry]:
+    """The host's idle power over the whole unit and its active power above that over its own work; islands by layer."""
     spans = [
         ("host compute", "seconds at idle power", host.idle_power, time.seconds, None),
         ("host compute", "seconds of work, power above idle", host.active_power, time.host_busy, None),
@@ -240,13 +186,11 @@ def host_entries(host: HostSpec, time: timing.Timing) -> list[LedgerEntry]:
             for layer, span in time.host_islands.items()
         ),
     ]
-    return [
-        LedgerEntry(host.name, part, text, "wall", span.nominal, watts, of(watts) * span, "modelled", layer)
-        for part, text, watts, span, layer in spans
-    ]
+    for part, text, watts, span, layer in spans:
+        yield LedgerEntry(host.name, part, text, "wall", span.nominal, watts, of(watts) * span, "modelled", layer)
 
 
-def supply_entry(entries: list[LedgerEntry]) -> LedgerEntry:
+def _supply(entries: list[LedgerEntry]) -> LedgerEntry:
     """The loss of the power supply on everything behind it."""
     delivered = total(entry.joules for entry in entries)
     return LedgerEntry(

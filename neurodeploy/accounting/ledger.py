@@ -13,7 +13,7 @@ otherwise.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from neurodeploy.accounting.band import ZERO, Band, total
 from neurodeploy.errors import UserError
@@ -37,6 +37,11 @@ KINDS: Mapping[str, str] = {
     "host islands": "host",
     "power supply": "supply",
 }
+
+
+def per_unit(count: float, units: int) -> int | float:
+    """``count / units``, an int where integers divide."""
+    return count // units if isinstance(count, int) and count % units == 0 else count / units
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,8 @@ class LedgerEntry:
 
 @dataclass(frozen=True, slots=True)
 class EnergyLedger:
-    """The energy of one token in one phase ("prefill" or "generate"), averaged over `tokens` tokens.
+    """The energy of one token in one phase ("prefill" or "generate"), averaged over `tokens` tokens; of a spiking network,
+    that of a "sample" or of a "step", and "token" in the names of fields reads so.
 
     Attributes
     ----------
@@ -91,6 +97,7 @@ class EnergyLedger:
     first_token_seconds : from the prompt's start to its first generated token (s); None for "generate".
     bound_by : what sets the time; `time_split` has the nominal seconds of each part.
     assumptions, not_modelled : sentences that belong beside the numbers.
+    layers : names of the layers, where they have others than their numbers.
     """
 
     phase: str
@@ -107,6 +114,7 @@ class EnergyLedger:
     cores_used: int
     assumptions: tuple[str, ...]
     not_modelled: tuple[str, ...]
+    layers: tuple[str, ...]
 
     def joules(self, boundary: str) -> Band:
         """Energy per token (J) inside `boundary`: the sum of the entries of it and of all boundaries within it."""
@@ -129,7 +137,28 @@ class EnergyLedger:
 
     def by_layer(self) -> dict[str, Band]:
         """Joules per token by layer; "outside layers" holds what no layer causes alone (static power, host, supply)."""
-        return _grouped(self.entries, lambda entry: "outside layers" if entry.layer is None else str(entry.layer))
+
+        def name(entry: LedgerEntry) -> str:
+            if entry.layer is None:
+                return "outside layers"
+            return self.layers[entry.layer] if self.layers else str(entry.layer)
+
+        return _grouped(self.entries, name)
+
+    def part(self, phase: str, parts: int) -> EnergyLedger:
+        """The mean of `parts` equal parts: a time step of a sample."""
+        share = 1.0 / parts
+        return replace(
+            self,
+            phase=phase,
+            tokens=self.tokens * parts,
+            entries=tuple(
+                replace(entry, count=per_unit(entry.count, parts), joules=entry.joules * share)
+                for entry in self.entries
+            ),
+            seconds=self.seconds * share,
+            time_split={name: seconds * share for name, seconds in self.time_split.items()},
+        )
 
     def split(self) -> dict[str, Band]:
         """Joules per token as static, dynamic, io (inter-chip and host link), host and supply."""

@@ -1,4 +1,4 @@
-"""NeuroBench's algorithm metrics of a run of a network, under its own names.
+"""NeuroBench's algorithm metrics of a run, under its own names: of a spiking network a sample, of islands a token.
 
 Names and definitions are those of the package `neurobench` 2.3.0 (`metrics/static/*.py`, `metrics/workload/*.py`):
 
@@ -23,24 +23,28 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from neurodeploy.accounting.proxies import AC_45NM, MAC_45NM, Proxy
-from neurodeploy.errors import UserError
+from neurodeploy.errors import InternalError, UserError
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import INPUT, Conv, Dense, Direct, Network, Population, Projection, Sparse
+from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.ir.network_run import NetworkActivity
+from neurodeploy.ir.program import Island
+from neurodeploy.ir.result import ActivityCounts
 from neurodeploy.neurons.registry import get_model, param_bits, prepared_params
-from neurodeploy.synapses.structure import fan_out
+from neurodeploy.synapses import Conv, Dense, Direct, Sparse
 
 VERSION = "neurobench 2.3.0"
 #: Synapses looked at in one piece.
 PIECE = 1 << 22
 #: Bytes of a delay of a synapse or axon.
 DELAY_BYTES = 1
+#: Bytes kept for each neuron of an island (int16 multiplier, uint8 shift) and each axon (uint8 exponent) besides weights.
+NEURON_BYTES, AXON_BYTES = 3, 1
 
 
-def metrics(network: Network, activity: NetworkActivity) -> dict[str, Any]:
-    """The metrics as a plain dictionary; `definitions` names the version whose names they are.
+def network_metrics(network: Network, activity: NetworkActivity) -> dict[str, Any]:
+    """The metrics of a network, a sample; `definitions` names the version whose names they are.
 
     Raises
     ------
@@ -84,17 +88,55 @@ def metrics(network: Network, activity: NetworkActivity) -> dict[str, Any]:
     }
 
 
-def network_proxies(found: Mapping[str, Any]) -> tuple[Proxy, ...]:
-    """The proxies in use elsewhere from `metrics`, each with its rule. They leave out memory, messages, static power."""
-    operations = found["SynapticOperations"]
-    macs, acs = operations["Effective_MACs"], operations["Effective_ACs"]
-    return (
-        Proxy("45 nm fp32, effective operations", macs * MAC_45NM.nominal + acs * AC_45NM.nominal, "J",
-              f"{MAC_45NM.source}; {AC_45NM.source}"),
-        Proxy("45 nm fp32, dense operations", operations["Dense"] * MAC_45NM.nominal, "J", MAC_45NM.source),
-        Proxy("N-DNS power proxy", macs + acs + 10 * found["MembraneUpdates"], "operations",
-              "SynOPS + 10 NeuronOPS, Intel N-DNS challenge (arXiv 2303.09503), per sample instead of per second"),
-    )  # fmt: skip
+def island_metrics(
+    counts: ActivityCounts,
+    islands: Mapping[str, Island],
+    *,
+    nonzeros: Mapping[str, NDArray[np.int64]] | None = None,
+    weight_bits: int = 8,
+) -> dict[str, Any]:
+    """The metrics of islands, a mean token: every payload is graded, so that `Effective_ACs` is 0. `effective_is_exact` is
+    False where the zeros among the weights were not given: then `Effective_MACs` counts them.
+
+    ``Dense = sum of rows * columns * tokens``, ``Effective_MACs = sum_j events_j * nonzeros_j``, ``ActivationSparsity =
+    1 - events / (columns * tokens)`` over all islands that ran, ``MembraneUpdates = sum of rows * tokens``.
+    They describe the algorithm: an island counts the same whether a chip or the host computed it.
+
+    Parameters
+    ----------
+    nonzeros : for each island the non-zero weights by axon, shape (columns,); without it every stored weight counts.
+
+    Raises
+    ------
+    UserError : ND3102, no token was run. InternalError : ND9031, counts of an island that has no sizes.
+    """
+    if counts.tokens <= 0:
+        raise UserError("ND3102", "energy", "no token was run, and metrics are per token", "run at least one token")
+    dense = effective = updates = events = axons = 0
+    for name, activity in counts.everywhere().items():
+        if name not in islands:
+            raise InternalError("ND9031", name, "was run and has no sizes")
+        island, fired = islands[name], int(activity.events.sum())
+        dense += island.rows * island.columns * activity.tokens
+        effective += fired * island.rows if nonzeros is None else int(activity.events @ nonzeros[name])
+        updates += island.rows * activity.tokens
+        events += fired
+        axons += island.columns * activity.tokens
+    weights = sum(island.rows * island.columns for island in islands.values())
+    stored = None if nonzeros is None else sum(int(nonzeros[name].sum()) for name in islands)
+    extra = sum(NEURON_BYTES * island.rows + AXON_BYTES * island.columns for island in islands.values())
+    return {
+        "Footprint": (weights * weight_bits + 7) // 8 + extra,
+        "ConnectionSparsity": None if stored is None or not weights else 1 - stored / weights,
+        "ActivationSparsity": 1 - events / axons if axons else 0.0,
+        "SynapticOperations": {
+            "Effective_MACs": effective / counts.tokens,
+            "Effective_ACs": 0.0,
+            "Dense": dense / counts.tokens,
+        },
+        "MembraneUpdates": updates / counts.tokens,
+        "effective_is_exact": nonzeros is not None,
+    }
 
 
 def weight_count(p: Projection) -> int:
@@ -110,8 +152,8 @@ def nonzero_fan_out(p: Projection) -> Ints:
     if isinstance(s, Sparse):
         return _sparse_nonzero(s)
     if isinstance(s, Conv) and not np.count_nonzero(s.weight == 0):
-        return fan_out(s)
-    return _conv_nonzero(s) if isinstance(s, Conv) else fan_out(s)
+        return s.fan_out()
+    return _conv_nonzero(s) if isinstance(s, Conv) else s.fan_out()
 
 
 def _sparse_nonzero(s: Sparse) -> Ints:
@@ -184,7 +226,7 @@ def _graded(network: Network, p: Projection) -> bool:
 
 def _dense(p: Projection) -> int:
     """Operations of one step where every axon has an event, absent synapses of a `Sparse` included."""
-    return p.synapse.rows * p.synapse.columns if isinstance(p.synapse, Sparse) else int(fan_out(p.synapse).sum())
+    return p.synapse.rows * p.synapse.columns if isinstance(p.synapse, Sparse) else int(p.synapse.fan_out().sum())
 
 
 def _weights(p: Projection) -> Any:

@@ -1,9 +1,15 @@
-"""The object that ``energy --json`` prints: both phases with every entry, and the proxies apart from them."""
+"""The object that ``energy --json`` prints: all phases with every entry, and the proxies apart from them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from neurodeploy.accounting.ledger import EnergyLedger
-from neurodeploy.accounting.proxies import Metrics, proxies
+from neurodeploy.accounting.loads import Loads
+from neurodeploy.accounting.proxies import proxies
+from neurodeploy.accounting.timing import busiest_cores
+from neurodeploy.ir.chip import ChipSpec
 
 SCHEMA = "neurodeploy-energy/1"
 BOUNDARY_TEXT = {
@@ -15,20 +21,40 @@ BOUNDARY_TEXT = {
 
 
 def report_json(
-    prefill: EnergyLedger | None, generate: EnergyLedger | None, metrics: Metrics | None = None
+    prefill: EnergyLedger | None, generate: EnergyLedger | None, metrics: Mapping[str, Any] | None = None
 ) -> dict[str, object]:
-    """Both ledgers under the names of their phases (null where a phase was not run), each with its own notes.
+    """Both ledgers under the names of their phases (null where a phase was not run), each with its own notes."""
+    found = {name: ledger and ledger.to_json() for name, ledger in (("prefill", prefill), ("generate", generate))}
+    return _report(found, [ledger for ledger in (prefill, generate) if ledger], metrics, "token")
 
-    The proxies stand under a key of their own and are in no sum: they are not energies of the chip.
-    """
-    phases = [ledger for ledger in (prefill, generate) if ledger is not None]
+
+def network_json(
+    sample: EnergyLedger, loads: Loads, chip: ChipSpec, metrics: Mapping[str, Any] | None = None
+) -> dict[str, object]:
+    """The sample of a spiking network and its mean step, `by_layer` by population, and the cores that take longest."""
+    (step,) = loads.steps
+    steps = int(step.times)
+    found: dict[str, object] = {
+        "step": {**sample.part("step", steps).to_json(), "unit": "time step"},
+        "sample": {**sample.to_json(), "unit": "sample"},
+        "steps": steps,
+        "samples": loads.units,
+        "phases_per_step": int(step.floors) // steps,
+        "busiest_cores": list(busiest_cores(step, chip)),
+    }
+    return _report(found, [sample], metrics, "sample")
+
+
+def _report(
+    found: Mapping[str, object], ledgers: list[EnergyLedger], metrics: Mapping[str, Any] | None, per: str
+) -> dict[str, object]:
+    """Metrics and proxies stand under keys of their own and are in no sum: they are not energies of the chip."""
     return {
         "schema": SCHEMA,
         "boundaries": dict(BOUNDARY_TEXT),
-        "prefill": prefill.to_json() if prefill else None,
-        "generate": generate.to_json() if generate else None,
-        "assumptions": list(dict.fromkeys(text for ledger in phases for text in ledger.assumptions)),
-        "not_modelled": list(dict.fromkeys(text for ledger in phases for text in ledger.not_modelled)),
-        "metrics": metrics.to_json() if metrics else None,
-        "proxies": [proxy.to_json() for proxy in proxies(metrics)] if metrics else [],
+        **found,
+        "assumptions": list(dict.fromkeys(text for ledger in ledgers for text in ledger.assumptions)),
+        "not_modelled": list(dict.fromkeys(text for ledger in ledgers for text in ledger.not_modelled)),
+        "metrics": dict(metrics) if metrics is not None else None,
+        "proxies": [proxy.to_json() for proxy in proxies(metrics, per)] if metrics is not None else [],
     }

@@ -21,14 +21,13 @@ from neurodeploy.bundle.hdf5 import new_hdf5
 from neurodeploy.bundle.island_files import map_dataset
 from neurodeploy.bundle.typed import MOST, Row, as_integer, as_text, get, integer, items, table, text, texts
 from neurodeploy.ir.fixedpoint import Dyadic
-from neurodeploy.ir.network import Conv, Dense, Direct, Network, Population, Projection, Sparse, Synapse
-from neurodeploy.ir.packed import PackedTargets
+from neurodeploy.ir.network import Network, Population, Projection
 from neurodeploy.neurons.registry import check_network
+from neurodeploy.synapses import KINDS
 
 ARRAYS = "network.h5"
 #: Element types that an array of a network may have.
 TYPES = {str(np.dtype(t)): np.dtype(t) for t in (np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64)}
-_CONV_PAIRS = ("stride", "padding", "dilation", "output_padding")
 
 
 class _Arrays:
@@ -76,26 +75,11 @@ def _projection_row(prefix: str, p: Projection, arrays: _Arrays) -> dict[str, An
         "graded": p.graded, "weight_exp": p.weight_exp, "weight_bits": p.weight_bits, "sign_mode": p.sign_mode,
         "delay": None if p.delay is None else arrays.row(f"{prefix}.delay", p.delay),
     }  # fmt: skip
-    return {**row, "synapse": _synapse_row(prefix, p.synapse, arrays)}
-
-
-def _synapse_row(prefix: str, s: Synapse, arrays: _Arrays) -> dict[str, Any]:
-    if isinstance(s, Dense):
-        return {"kind": "dense", "weight": arrays.row(f"{prefix}.weight", s.weight.T)}
-    if isinstance(s, Sparse):
-        parts: dict[str, Any] = {"indptr": s.indptr, "weight": s.weight}
-        row: dict[str, Any] = {"kind": "sparse", "rows": s.rows, "columns": s.columns}
-        if isinstance(s.target, PackedTargets):
-            row["bits"], parts["low"], parts["high"] = s.target.bits, s.target.low, s.target.high
-        else:
-            parts["target"] = s.target
-        return {**row, **{key: arrays.row(f"{prefix}.{key}", value) for key, value in parts.items()}}
-    if isinstance(s, Conv):
-        pairs = {key: list(getattr(s, key)) for key in _CONV_PAIRS}
-        weight = arrays.row(f"{prefix}.weight", s.weight)
-        rest = {"input_shape": list(s.input_shape), "groups": s.groups, "transposed": s.transposed}
-        return {"kind": "conv", "weight": weight, **pairs, **rest}
-    return {"kind": "direct", "size": s.size}
+    fields = {
+        key: arrays.row(f"{prefix}.{key}", value) if isinstance(value, np.ndarray) else value
+        for key, value in p.synapse.record().items()
+    }
+    return {**row, "synapse": {"kind": p.synapse.kind, **fields}}
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -148,18 +132,32 @@ def _dyadic(pair: Any) -> Dyadic:
     return Dyadic(as_integer(pair[0], "dt", 1, 1 << 53), as_integer(pair[1], "dt", -1000, 1000))
 
 
-def _pair(entry: Row, key: str, length: int = 2) -> tuple[int, ...]:
-    values = tuple(as_integer(value, key) for value in items(entry, key))
-    if len(values) != length:
-        raise ValueError(f"{key} is {values}, {length} integers are needed")
-    return values
+class _Fields:
+    """What program.json says of some synapses: `neurodeploy.ir.synapse.Fields`."""
 
+    def __init__(self, row: Row, array: Callable[[Row, str], NDArray[Any]]) -> None:
+        self.row, self._array = row, array
 
-def _flag(entry: Row, key: str) -> bool:
-    value = get(entry, key)
-    if not isinstance(value, bool):
-        raise ValueError(f"{key} is {value!r:.40}, true or false is needed")
-    return value
+    def __contains__(self, key: object) -> bool:
+        return key in self.row
+
+    def array(self, key: str) -> NDArray[Any]:
+        return self._array(self.row, key)
+
+    def integer(self, key: str, least: int, most: int = MOST) -> int:
+        return integer(self.row, key, least, most)
+
+    def integers(self, key: str, count: int) -> tuple[int, ...]:
+        values = tuple(as_integer(value, key) for value in items(self.row, key))
+        if len(values) != count:
+            raise ValueError(f"{key} is {values}, {count} integers are needed")
+        return values
+
+    def flag(self, key: str) -> bool:
+        value = get(self.row, key)
+        if not isinstance(value, bool):
+            raise ValueError(f"{key} is {value!r:.40}, true or false is needed")
+        return value
 
 
 def _projection(entry: Row, prefix: str, value: Callable[[Any, str], Any]) -> Projection:
@@ -170,29 +168,12 @@ def _projection(entry: Row, prefix: str, value: Callable[[Any, str], Any]) -> Pr
         return found
 
     names = {key: as_text(get(entry, key), key) for key in ("name", "source", "target", "source_port", "target_port")}
+    synapse, own = _Fields(table(entry, "synapse"), array), _Fields(entry, array)
+    kind = text(synapse.row, "kind")
+    if kind not in KINDS:
+        raise ValueError(f"unknown kind of synapses {kind!r:.40}")
     return Projection(
-        **names, synapse=_synapse(table(entry, "synapse"), array), graded=_flag(entry, "graded"),
+        **names, synapse=KINDS[kind].from_record(synapse), graded=own.flag("graded"),
         weight_exp=integer(entry, "weight_exp", -31, 31), weight_bits=integer(entry, "weight_bits", 1, 32),
         sign_mode=text(entry, "sign_mode"), delay=None if get(entry, "delay") is None else array(entry, "delay"),
     )  # fmt: skip
-
-
-def _synapse(row: Row, array: Callable[[Row, str], NDArray[Any]]) -> Synapse:
-    kind = text(row, "kind")
-    if kind == "dense":
-        return Dense(array(row, "weight").T)
-    if kind == "sparse":
-        rows, columns = integer(row, "rows", 1), integer(row, "columns", 1)
-        target: NDArray[Any] | PackedTargets
-        if "bits" in row:
-            target = PackedTargets(rows, integer(row, "bits", 0, 30), array(row, "low"), array(row, "high"))
-        else:
-            target = array(row, "target")
-        return Sparse(rows, columns, array(row, "indptr"), target, array(row, "weight"))
-    if kind == "conv":
-        pairs = {key: _pair(row, key) for key in _CONV_PAIRS}
-        shape, groups = _pair(row, "input_shape", 3), integer(row, "groups", 1)
-        return Conv(array(row, "weight"), shape, groups=groups, transposed=_flag(row, "transposed"), **pairs)  # type: ignore[arg-type]
-    if kind == "direct":
-        return Direct(integer(row, "size", 1))
-    raise ValueError(f"unknown kind of synapses {kind!r:.40}")

@@ -16,7 +16,7 @@ from neurodeploy.bundle.network_files import ARRAYS, network_to_json, write_arra
 from neurodeploy.bundle.writer import seal
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Conv, Direct, Network
+from neurodeploy.ir.network import Network
 from neurodeploy.ir.network_run import NetworkResult
 from neurodeploy.ir.program import Program
 
@@ -53,12 +53,8 @@ def write_network_bundle(
 
 def golden_steps(network: Network) -> int:
     """`GOLDEN_STEPS`, fewer for a large network, 0 for one whose single step is more than `GOLDEN_WORK`."""
-    synapses = sum(
-        p.synapse.rows * p.synapse.weight[0].size if isinstance(p.synapse, Conv) else p.synapse.weight.size
-        for p in network.projections
-        if not isinstance(p.synapse, Direct)
-    )
-    return min(GOLDEN_STEPS, GOLDEN_WORK // max(1, int(synapses)))
+    work = sum(p.synapse.work for p in network.projections)
+    return min(GOLDEN_STEPS, GOLDEN_WORK // max(1, work))
 
 
 def _golden(path: Path, network: Network, run: Run) -> None:
@@ -71,7 +67,7 @@ def _golden(path: Path, network: Network, run: Run) -> None:
         rng = np.random.default_rng(0)
         inputs = {}
         for name in network.inputs:
-            graded = any(p.graded or isinstance(p.synapse, Direct) for p in network.projections if p.source == name)
+            graded = any(p.valued for p in network.projections if p.source == name)
             size = network.populations[name].size
             drawn = rng.integers(-128, 128, (1, steps, size)) if graded else np.ones((1, steps, size), np.int64)
             inputs[name] = (drawn * (rng.random((1, steps, size)) < 0.1)).astype(np.int32)

@@ -10,8 +10,9 @@ from typing import Any
 from neurodeploy.bundle.program_check import check_program
 from neurodeploy.bundle.typed import Row, as_integer, get, index, integer, items, table, text, texts
 from neurodeploy.errors import BundleError, InternalError
-from neurodeploy.ir.graph import HOST_OPS, HostOp, ModelInfo, WeightStore
+from neurodeploy.ir.graph import HostOp, ModelInfo, WeightStore
 from neurodeploy.ir.program import CONTRACT, Island, IslandCall, Program, Step
+from neurodeploy.ops import problem
 
 #: Positions that a model may have: some configurations say 10 million.
 LONGEST = 1 << 40
@@ -43,15 +44,12 @@ def _step(row: Row) -> Step:
         if len(inputs) != 1:
             raise ValueError(f"{path}: an island has one input")
         return IslandCall(path, text(row, "island"), inputs[0], outputs, layer)
-    op = text(row, "op")
-    if op not in HOST_OPS:
-        raise ValueError(f"{path}: unknown host operation {op!r:.40}")
     attrs = {key: tuple(value) if isinstance(value, list) else value for key, value in table(row, "attrs").items()}
-    missing = [key for key in HOST_OPS[op] if key not in attrs]
-    if missing:
-        raise ValueError(f"{path}: host operation {op!r} lacks {missing}")
     weights = table(row, "weights")
-    return HostOp(path, op, inputs, outputs, attrs, {role: text(weights, role) for role in weights}, layer)
+    op = HostOp(path, text(row, "op"), inputs, outputs, attrs, {role: text(weights, role) for role in weights}, layer)
+    if wrong := problem(op):
+        raise ValueError(f"{path}: {wrong}")
+    return op
 
 
 def _info(row: Row) -> ModelInfo:

@@ -54,6 +54,11 @@ class Bundle:
         return str(self.manifest["members"]["program.json"]["sha256"])
 
     @property
+    def kind(self) -> str:
+        """ "model" or "network"."""
+        return str(self.manifest["kind"])
+
+    @property
     def is_mapped(self) -> bool:
         return (self.path / MAPPING).exists()
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from neurodeploy.bundle.files import write_aside
 from neurodeploy.errors import BundleError, UserError
-from neurodeploy.ir.network import INPUT, Direct, Network
+from neurodeploy.ir.network import INPUT, Network
 from neurodeploy.ir.network_run import NetworkState
 from neurodeploy.neurons.registry import get_model
 from neurodeploy.storage.numpy_files import Archive, open_archive
@@ -94,7 +94,7 @@ def _state(archive: Archive, network: Network, step: int) -> NetworkState:
         if population.model != INPUT
         for variable in get_model(population.model).state
     }
-    slots = {p.name: (p.depth, p.synapse.rows) for p in network.projections if not isinstance(p.synapse, Direct)}
+    slots = {p.name: (p.depth, p.synapse.rows) for p in network.projections if p.latency}
     names = set(archive.headers) - {"header"}
     wanted = {f"n.{population}.{variable}" for population, variable in sizes} | {f"p.{name}" for name in slots}
     if names != wanted:

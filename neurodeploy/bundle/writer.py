@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy import __version__
 from neurodeploy.bundle import island_files as islands
 from neurodeploy.bundle.files import FORMAT, canonical, digest, manifest_digest, readable, writing
 from neurodeploy.bundle.folders import folder_aside
@@ -26,6 +25,7 @@ from neurodeploy.ir.program import Island, Program
 from neurodeploy.storage.stage_files import Result, StageFiles
 from neurodeploy.storage.stage_files import digest as stage_digest
 from neurodeploy.storage.temporary import remove
+from neurodeploy.version import __version__
 
 #: Tokens of golden payloads by island, and how many islands carry them.
 GOLDEN_TOKENS, GOLDEN_ISLANDS = 4, 8

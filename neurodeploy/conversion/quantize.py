@@ -22,7 +22,9 @@ from neurodeploy.conversion.presets import Preset
 from neurodeploy.errors import UserError
 from neurodeploy.ir.graph import Graph, HostOp, Projection
 from neurodeploy.ir.program import Island, IslandCall, Program, Step
-from neurodeploy.ops.host.executor import Executor, State
+from neurodeploy.ops import lookup
+from neurodeploy.ops.host.executor import Executor
+from neurodeploy.ops.host.kvcache import State
 from neurodeploy.ops.host.memory import give_back
 
 Progress = Callable[[str, int, int], None]
@@ -95,12 +97,13 @@ class _Calibration:
         self.last = last
 
     def run_host(self, op: HostOp) -> None:
+        experts = lookup(op).experts(op)
         for window in self.windows:
-            if op.op == "moe_combine":
-                for name, count in zip(op.inputs[1:], window.chosen[op.inputs[0]], strict=True):
+            if experts and experts[0] in op.inputs:
+                for name, count in zip(experts, window.chosen[op.inputs[0]], strict=True):
                     window.values[name] = window.values[name][:count]
             self.executor.run_op(op, window.values, window.state)
-        if op.op == "moe_dispatch":
+        if experts and experts[0] in op.outputs:
             self._lend_tokens(op)
 
     def _lend_tokens(self, op: HostOp) -> None:

@@ -17,7 +17,6 @@ from neurodeploy.flow.routes import HOST
 from neurodeploy.flow.words import Piece
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import INPUT, Network, Projection
-from neurodeploy.synapses.tiles import touches
 
 #: Neighbouring axons that a sample takes at a time.
 STRETCH = 256
@@ -89,7 +88,7 @@ def flows(
                 index = np.array(members, np.int64)
                 step = (every or {}).get(p.name, 1)
                 for part in _stretches(*columns, step):
-                    for touch in touches(p.synapse, rows[index], part):
+                    for touch in p.synapse.touches(rows[index], part):
                         messages = fired[touch.axon]
                         home = homes.of[p.source][touch.axon]
                         yield Flow(p, touch.axon, home, index[touch.tile], messages, messages * touch.fan)

@@ -19,6 +19,9 @@ from neurodeploy.flow.routes import HOST, HOST_CHIP, nodes, routers
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 
+#: Messages: counted, or the mean of a step.
+Messages = NDArray[np.int64] | NDArray[np.float64]
+
 
 @dataclass(frozen=True, eq=False)
 class Legs:
@@ -31,7 +34,7 @@ class Legs:
     root_y: Ints
     x: Ints
     y: Ints
-    weight: Ints
+    weight: Messages
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,10 +48,10 @@ class Loads:
     """
 
     shape: tuple[int, int]
-    east: Ints
-    west: Ints
-    south: Ints
-    north: Ints
+    east: Messages
+    west: Messages
+    south: Messages
+    north: Messages
     cut: float
 
     @property
@@ -59,20 +62,20 @@ class Loads:
     def hops_ns(self) -> int:
         return int(self.south.sum() + self.north.sum())
 
-    def flat(self) -> Ints:
+    def flat(self) -> Messages:
         """Every directed link once, flat: those of the rows (east, west), then those of the columns (south, north)."""
         return np.concatenate([part.reshape(-1) for part in (self.east, self.west, self.south, self.north)])
 
-    def busiest(self) -> tuple[int, tuple[int, int], tuple[int, int], int]:
+    def busiest(self) -> tuple[int, tuple[int, int], tuple[int, int], float]:
         """(mesh, from (x, y), to (x, y), messages) of the link with most messages, the first of equals; zeros if none."""
-        best = (0, (0, 0), (0, 0), 0)
+        best: tuple[int, tuple[int, int], tuple[int, int], float] = (0, (0, 0), (0, 0), 0)
         for name, load in (("east", self.east), ("west", self.west), ("south", self.south), ("north", self.north)):
-            if not load.size or int(load.max()) <= best[3]:
+            if not load.size or load.max() <= best[3]:
                 continue
             mesh, line, step = (int(i) for i in np.unravel_index(int(load.argmax()), load.shape))
             ends = ((step, line), (step + 1, line)) if name in ("east", "west") else ((line, step), (line, step + 1))
             source, target = ends if name in ("east", "south") else (ends[1], ends[0])
-            best = (mesh, source, target, int(load.max()))
+            best = (mesh, source, target, load.max().item())
         return best
 
 
@@ -92,6 +95,18 @@ class Routed:
     @property
     def packets(self) -> int:
         return self.grid.hops_ew + self.grid.hops_ns
+
+
+def between_chips(system: SystemSpec, source: Ints, target: Ints, messages: Messages) -> Loads:
+    """The loads of the links between chips, of messages between pairs of them (equal lengths): a mesh a board.
+
+    Chip ``k * system.chips + c`` is chip c of board k; both ends of a pair are on one board.
+    """
+    board, where = np.unique(source // system.chips, return_inverse=True)
+    a, b = (nodes(system, ends % system.chips) for ends in (source, target))
+    tree = np.arange(len(source), dtype=np.int64)
+    legs = Legs(tree, where.reshape(-1).astype(np.int64), a[:, 0], a[:, 1], b[:, 0], b[:, 1], messages)
+    return _loads(legs, len(board), system.grid, multicast=False)
 
 
 def route(nets: Nets, chip: Ints, core: Ints, system: SystemSpec, *, multicast: bool = False) -> Routed:
@@ -212,11 +227,13 @@ def _spans(key: Ints | None, root: Ints, leaf: Ints) -> _Reach:
     return _Reach(first, low, high)
 
 
-def _both(lines: int, length: int, line: Ints, root: Ints, reach: _Reach, weight: Ints) -> tuple[Ints, Ints]:
+def _both(
+    lines: int, length: int, line: Ints, root: Ints, reach: _Reach, weight: Messages
+) -> tuple[Messages, Messages]:
     """(lines, length - 1) messages upwards from each root to `high`, and downwards to `low`."""
     found = []
     for low, high in ((root, reach.high), (reach.low, root)):
-        steps = np.zeros((lines, length + 1), np.int64)
+        steps = np.zeros((lines, length + 1), weight.dtype)
         np.add.at(steps, (line, low), weight)
         np.add.at(steps, (line, high), -weight)
         found.append(steps.cumsum(axis=1)[:, : length - 1])

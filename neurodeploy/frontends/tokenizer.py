@@ -1,7 +1,6 @@
-"""Tokenizers: from tokenizer.json, from GGUF metadata (`tokenizer_gguf`), or one token a byte where a folder has none.
+"""What a tokenizer is: of the library, or one token a byte (`tokenizer_choice` reads that of a checkpoint).
 
-A tokenizer never guesses: a file that we cannot read exactly is an error (ND1009), and so is a text that it cannot
-represent (ND1010); a folder without any tokenizer gives a `ByteTokenizer` whose `kind` says so.
+A tokenizer never guesses: a text that it cannot represent is an error (ND1010).
 """
 
 from __future__ import annotations
@@ -11,15 +10,13 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from neurodeploy.errors import ModelError
-from neurodeploy.frontends.files import cannot_open, read_json
+from neurodeploy.frontends.files import cannot_open
 from neurodeploy.frontends.tokenizer_library import FIX, Library
 from neurodeploy.storage.opening import read_bounded
 
 #: Largest tokenizer.json that is read; Gemma's 262 144 entries take 33 MB.
 TOKENIZER_LIMIT = 256_000_000
 BYTES_KIND = "bytes (no tokenizer file)"
-#: Tokenizer files of other formats: where one of them is there, single bytes would be wrong, so it is an error.
-OTHER_TOKENIZERS = ("tokenizer.model", "spiece.model", "vocab.json", "merges.txt", "vocab.txt", "tekken.json")
 
 T = TypeVar("T")
 
@@ -141,23 +138,6 @@ class ByteTokenizer:
         path.write_text(inner.to_str(), encoding="utf-8")
 
 
-def read_tokenizer(path: str | Path, vocab_size: int, metadata: Mapping[str, Any] | None = None) -> Tokenizer:
-    """The tokenizer of a checkpoint: a Hugging Face folder or a .gguf file (`metadata` saves reading its keys again).
-
-    `vocab_size` is that of the model. Raises ND1004 (damaged), ND1009 (a kind that we do not read exactly).
-    """
-    path = Path(path)
-    if path.is_dir():
-        return _from_folder(path, vocab_size)
-    if metadata is None:
-        from neurodeploy.frontends.gguf_store import GgufStore
-
-        metadata = GgufStore(path).metadata
-    from neurodeploy.frontends.tokenizer_gguf import from_metadata
-
-    return from_metadata(metadata, vocab_size, path)
-
-
 def open_tokenizer(path: str | Path, vocab_size: int, settings: Mapping[str, Any]) -> Tokenizer:
     """A tokenizer that `save` wrote, with what `settings` said of it."""
     if settings.get("kind") == BYTES_KIND:
@@ -167,39 +147,11 @@ def open_tokenizer(path: str | Path, vocab_size: int, settings: Mapping[str, Any
     if not isinstance(kind, str) or not (bos is None or type(bos) is int) or not naturals or not isinstance(adds, bool):
         problem = f"tokenizer settings are damaged: {dict(settings)!r:.120}"
         raise ModelError("ND1009", path, problem, "convert the model again")
-    return LibraryTokenizer(_load(Path(path)), kind, vocab_size, bos, eos or [], adds)
+    return LibraryTokenizer(load(Path(path)), kind, vocab_size, bos, eos or [], adds)
 
 
-def _from_folder(folder: Path, vocab_size: int) -> Tokenizer:
-    file = folder / "tokenizer.json"
-    if not file.exists():
-        other = [name for name in OTHER_TOKENIZERS if (folder / name).exists()]
-        if other:
-            fix = "write it with transformers: AutoTokenizer.from_pretrained(folder).save_pretrained(folder)"
-            raise ModelError("ND1009", folder, f"has {', '.join(other)} but no tokenizer.json", fix)
-        return ByteTokenizer(vocab_size)
-    inner = _load(file)
-    config, generation, tokens = (
-        read_json(folder / name) if (folder / name).exists() else {}
-        for name in ("config.json", "generation_config.json", "tokenizer_config.json")
-    )
-    text_config = config.get("text_config")
-    # A generation config is what the model's authors generate with; the tokenizer's own names come last.
-    sources = [generation, config, text_config if isinstance(text_config, dict) else {}]
-    bos = next((found[0] for found in (_ids(source, "bos_token_id") for source in sources) if found), None)
-    eos = next((found for found in (_ids(source, "eos_token_id") for source in sources) if found), ())
-    if bos is None:
-        bos = _named(inner, tokens.get("bos_token"))
-    if not eos:
-        named = _named(inner, tokens.get("eos_token"))
-        eos = () if named is None else (named,)
-    begins = inner.encode("a", special=True)[:1] == [bos]
-    wanted = tokens.get("add_bos_token")
-    adds = bos is not None and (wanted if isinstance(wanted, bool) else begins)
-    return LibraryTokenizer(inner, f"{inner.model} (tokenizer.json)", vocab_size, bos, eos, adds)
-
-
-def _load(file: Path) -> Library:
+def load(file: Path) -> Library:
+    """A tokenizer.json; ND1004 where it cannot be read, or is too large."""
     try:
         data = read_bounded(file, TOKENIZER_LIMIT)
     except OSError as error:
@@ -230,15 +182,3 @@ def utf8(text: str) -> bytes:
     except UnicodeEncodeError as error:
         problem = f"character {error.start} is a lone surrogate, which UTF-8 cannot hold"
         raise ModelError("ND1010", "text", problem, "repair the text") from None
-
-
-def _ids(source: Mapping[str, Any], key: str) -> tuple[int, ...]:
-    value = source.get(key)
-    values = value if isinstance(value, list) else [value]
-    return tuple(token for token in values if type(token) is int)
-
-
-def _named(inner: Library, token: Any) -> int | None:
-    """The id of a token that a configuration names, as text or as ``{"content": text}``."""
-    content = token.get("content") if isinstance(token, dict) else token
-    return inner.token_to_id(content) if isinstance(content, str) else None

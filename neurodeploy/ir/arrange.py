@@ -5,62 +5,25 @@ and Q of the source a synapse matrix becomes ``W'[r, c] = W[P[r], Q[c]]``, delay
 Sums are exact, so the arranged network computes the same integers neuron by neuron; `result_back` and `counts_back` put them
 back into the order of the network, `state_there`, `probes_there` and `counts_there` the other way.
 
-Inputs keep their order, and so do populations that a `Direct` connection touches. A convolution is not permuted: it
-becomes an `ArrangedConv`, which keeps its kernel and remembers both orders.
+Inputs keep their order, and so do populations that a direct connection touches (`Synapse.movable`). Every other kind says
+what it is in another order (`Synapse.arranged`): a convolution keeps its kernel and remembers both orders.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping as Table
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any
+from dataclasses import replace
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from numpy.typing import NDArray
 
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import INPUT, Conv, Dense, Direct, Network, Population, Projection, Sparse
+from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.ir.network_run import NetworkActivity, NetworkResult, NetworkState, Probe
-from neurodeploy.ir.packed import NARROW_ROWS
 
 Orders = Table[str, Ints]
-
-
-@dataclass(frozen=True, eq=False)
-class ArrangedConv(Conv):
-    """A `Conv` between populations in other orders: row r is the neuron ``row_order[r]`` of its output shape, column c the
-    neuron ``column_order[c]`` of its input shape; None is the order of the shape."""
-
-    row_order: Ints | None = None
-    column_order: Ints | None = None
-
-    @cached_property
-    def row_place(self) -> Ints | None:
-        """The row of each neuron of the output shape."""
-        return None if self.row_order is None else inverse(self.row_order)
-
-    @cached_property
-    def column_place(self) -> Ints | None:
-        return None if self.column_order is None else inverse(self.column_order)
-
-    @cached_property
-    def runs(self) -> Ints | None:
-        """The first column of every run of columns that are channels of one pixel, one after another."""
-        if self.column_order is None:
-            return None
-        first = np.diff(self.column_order, prepend=-2) != 1
-        return np.flatnonzero(first | (self.column_order % self.input_shape[2] == 0))
-
-    @cached_property
-    def pixel_of_run(self) -> Ints:
-        """The input pixel of each of `runs`."""
-        if self.column_order is None or self.runs is None:
-            return np.arange(self.input_shape[0] * self.input_shape[1], dtype=np.int64)
-        return np.asarray(self.column_order[self.runs] // self.input_shape[2])
 
 
 #: Networks that were arranged, by their origin, with the orders of the last time; and what each came from.
@@ -78,7 +41,7 @@ def fixed_populations(network: Network) -> set[str]:
     """Populations whose order may not change."""
     found = set(network.inputs)
     for p in network.projections:
-        if isinstance(p.synapse, Direct):
+        if not p.synapse.movable:
             found |= {p.source, p.target}
     return found
 
@@ -138,42 +101,12 @@ def _projection(p: Projection, rows: Ints | None, columns: Ints | None) -> Proje
     """`p` between populations in these orders."""
     if rows is None and columns is None:
         return p
-    s, delay = p.synapse, p.delay
-    by_axon = delay if delay is None or columns is None or p.delay_by == "synapse" else delay[columns]
-    if isinstance(s, Conv):
-        shape = {name: getattr(s, name) for name in Conv.__dataclass_fields__}
-        return replace(p, synapse=ArrangedConv(**shape, row_order=rows, column_order=columns), delay=by_axon)
-    if isinstance(s, Dense):
-        pick = np.ix_(_or_all(rows, s.rows), _or_all(columns, s.columns))
-        each = delay[pick] if delay is not None and p.delay_by == "synapse" else by_axon
-        return replace(p, synapse=Dense(np.asfortranarray(s.weight[pick])), delay=each)
-    if isinstance(s, Sparse):
-        made, taken = _sparse(s, rows, columns)
-        each = delay[taken] if delay is not None and p.delay_by == "synapse" else by_axon
-        return replace(p, synapse=made, delay=each)
-    raise InternalError("ND9075", p.name, "is direct and its neurons are in another order")
-
-
-def _or_all(order: Ints | None, size: int) -> Ints:
-    return np.arange(size, dtype=np.int64) if order is None else order
-
-
-def _sparse(s: Sparse, rows: Ints | None, columns: Ints | None) -> tuple[Sparse, Ints]:
-    """The permuted synapses, and where each stood."""
-    lengths = s.lengths()
-    order = _or_all(columns, s.columns)
-    indptr = np.zeros(s.columns + 1, np.int64)
-    np.cumsum(lengths[order], out=indptr[1:])
-    starts = s.indptr[:-1].astype(np.int64)[order]
-    taken = np.repeat(starts - indptr[:-1], lengths[order]) + np.arange(int(indptr[-1]), dtype=np.int64)
-    target = s.targets()[taken].astype(np.int64)
-    if rows is not None:
-        target = inverse(rows)[target]
-        axon = np.repeat(np.arange(s.columns, dtype=np.int64), lengths[order])
-        by_target = np.argsort(axon * s.rows + target, kind="stable")
-        taken, target = taken[by_target], target[by_target]
-    narrow: NDArray[Any] = target.astype(np.uint16 if s.rows <= NARROW_ROWS else np.int32)
-    return Sparse(s.rows, s.columns, indptr, narrow, s.weight[taken]), taken
+    synapse, moved = p.synapse.arranged(rows, columns)
+    if p.delay is None:
+        return replace(p, synapse=synapse)
+    if p.delay_by == "synapse":
+        return replace(p, synapse=synapse, delay=p.delay[moved])
+    return replace(p, synapse=synapse, delay=p.delay if columns is None else p.delay[columns])
 
 
 def counts_there(fired: Table[str, Table[str, Ints]], orders: Orders) -> dict[str, dict[str, Ints]]:

@@ -2,7 +2,7 @@
 
 A graph is a list of operations in single-assignment order. Every value is a *population*: one activation per
 neuron and token. An operation is either a `Projection` (static synapses, ``y = W x + b``: what a chip is for) or a
-`HostOp` from a closed vocabulary (`HOST_OPS`). A layer of a language model is then, in order,
+`HostOp` of the table in `neurodeploy.ops`. A layer of a language model is then, in order,
 ``rmsnorm -> q, k, v -> rope -> attention -> o -> add -> rmsnorm -> gate, up -> glu -> down -> add``.
 """
 
@@ -20,47 +20,6 @@ if TYPE_CHECKING:
 
 Scalar = int | float | str | bool | None
 Attr = Scalar | tuple[float, ...] | tuple[int, ...]
-
-#: The closed vocabulary of host operations: name -> attributes that it must carry. An operation that is not here does
-#: not exist. Inputs and outputs are populations; T is the number of tokens.
-HOST_OPS: Mapping[str, tuple[str, ...]] = {
-    # tokens -> x[T, d] = weight[token] * scale                                 weights: weight[vocab, d]
-    "embedding": ("scale",),
-    # x -> x + weight[position]: positions that were learnt as a table             weights: weight[positions, d]
-    "position_embedding": (),
-    # x -> x * rsqrt(mean(x^2) + eps) * weight over each group of `group` neurons  weights: weight[group] or none.
-    # `weight` is the whole factor: where a family stores w and means 1 + w, the frontend adds the 1.
-    "rmsnorm": ("eps", "group"),
-    # x -> (x - mean(x)) * rsqrt(mean((x - mean(x))^2) + eps) * weight + bias over each group of `group` neurons
-    #                                                                     weights: weight[group], bias[group]
-    "layernorm": ("eps", "group"),
-    # x[T, heads * head_dim] -> rotated by position; inv_freq: tuple of R / 2 radians per token; style "half" pairs
-    # (i, i + R / 2), "interleaved" pairs (2 i, 2 i + 1). R is `rotated`, or else head_dim: the first R neurons of a head
-    # are rotated, the others pass. Cosine and sine are multiplied by `factor` where it is there (YaRN, LongRoPE).
-    "rope": ("head_dim", "inv_freq", "style"),
-    # x -> x * (1 + scale * log1p(floor((position + 1) / floor_scale)))           Llama 4, layers without RoPE
-    "temperature": ("scale", "floor_scale"),
-    # q, k, v -> context; causal softmax attention over a growing KV cache; key j is visible to query i if j <= i and
-    # (window is None or i - j < window) and (chunk is None or i // chunk == j // chunk)
-    "attention": ("heads", "kv_heads", "head_dim", "scale", "window", "chunk"),
-    # gate, up -> act(gate) * up; act is "silu" or "gelu_tanh"
-    "glu": ("act",),
-    # x -> act(x), the same functions
-    "activation": ("act",),
-    # a, b -> a + b
-    "add": (),
-    # logits[T, E] -> routing[T, E]: sigmoid(logit) where the logit is among the top_k, 0 elsewhere
-    "moe_route": ("top_k",),
-    # x, routing -> x_0 .. x_{E-1}: for expert e the tokens whose score is not 0, scaled: score * x (Llama 4: the score
-    # multiplies the expert's *input*)
-    "moe_dispatch": (),
-    # routing, y_0 .. y_{E-1} -> sum of the experts' outputs at the tokens that they were given
-    "moe_combine": (),
-}
-
-
-#: Attributes that an operation may carry beside those.
-OPTIONAL_ATTRS: Mapping[str, tuple[str, ...]] = {"rope": ("rotated", "factor")}
 
 
 @runtime_checkable
@@ -123,7 +82,7 @@ class Projection:
 
 @dataclass(frozen=True, slots=True)
 class HostOp:
-    """An operation of `HOST_OPS`; `weights` maps a role of the operation to a tensor name of the store."""
+    """An operation of `neurodeploy.ops`; `weights` maps a role of the operation to a tensor name of the store."""
 
     path: str
     op: str
@@ -173,7 +132,7 @@ class Graph:
         return tuple(op for op in self.ops if isinstance(op, Projection))
 
     def check(self) -> None:
-        """Single assignment, defined before use, known vocabulary, sizes and tensor shapes that agree."""
+        """Single assignment, defined before use, sizes and tensor shapes that agree. Operations: `ops.check_operations`."""
         defined = {self.input}
         names = set(self.weights.names())
 
@@ -200,11 +159,6 @@ class Graph:
                     fail(op.path, f"populations of {sizes} neurons, features {(op.in_features, op.out_features)}")
             else:
                 tensors = list(op.weights.values())
-                if op.op not in HOST_OPS:
-                    fail(op.path, f"unknown host operation {op.op!r}")
-                missing = [key for key in HOST_OPS[op.op] if key not in op.attrs]
-                if missing:
-                    fail(op.path, f"host operation {op.op!r} lacks {missing}")
             for tensor in tensors:
                 if tensor not in names:
                     fail(op.path, f"tensor {tensor!r} is not in the store")

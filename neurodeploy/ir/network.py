@@ -34,104 +34,13 @@ from numpy.typing import NDArray
 
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.fixedpoint import Dyadic, Ints
-from neurodeploy.ir.sparse import Sparse as Sparse
+from neurodeploy.ir.synapse import WEIGHT_TYPES, Coo, Synapse, Units
 
 #: Longest delay beyond the synapse's own step: 6 bits hold 0..63, lava-dl's netx stops at 62.
 DELAY_MAX = 62
 #: Name of the model of a population that is fed from outside.
 INPUT = "input"
 SIGN_MODES = ("mixed", "excitatory", "inhibitory")
-WEIGHT_TYPES = (np.dtype(np.int8), np.dtype(np.int16), np.dtype(np.int32))
-
-
-@dataclass(frozen=True, eq=False)
-class Dense:
-    """All-to-all synapses: `weight` (rows, columns) = (targets, sources) int8, int16 or int32.
-
-    Keep it Fortran-ordered (`np.asfortranarray`) where the matrix is large: then the row of targets of one axon is
-    contiguous
-    and no runner needs a copy.
-    """
-
-    weight: NDArray[np.signedinteger]
-
-    @property
-    def rows(self) -> int:
-        return int(self.weight.shape[0])
-
-    @property
-    def columns(self) -> int:
-        return int(self.weight.shape[1])
-
-
-@dataclass(frozen=True, eq=False)
-class Conv:
-    """A convolution with shared weights, as cross-correlation (torch's convention; Lava stores the kernel flipped)::
-
-        out[x, y, o] = sum_{i, j, c} weight[o, i, j, c] * in[x * stride - padding + i * dilation, .., c of the group of
-        o]
-
-    `weight` (out_channels, kx, ky, in_channels / groups) int8, int16 or int32; `input_shape` (x, y, in_channels).
-    `transposed`
-    exchanges the roles: input pixel (x, y) adds ``weight[o, i, j, c] * in`` to output pixel ``x * stride - padding + i
-    * dilation``
-    (weight (out_channels, kx, ky, in_channels / groups) as before), and the output has
-    ``(n - 1) * stride - 2 * padding + dilation * (k - 1) + 1 + output_padding`` pixels a side.
-    Pooling by summation is a convolution with groups = channels; unpooling its transpose.
-    """
-
-    weight: NDArray[np.signedinteger]
-    input_shape: tuple[int, int, int]
-    stride: tuple[int, int] = (1, 1)
-    padding: tuple[int, int] = (0, 0)
-    dilation: tuple[int, int] = (1, 1)
-    groups: int = 1
-    transposed: bool = False
-    output_padding: tuple[int, int] = (0, 0)
-
-    @property
-    def output_shape(self) -> tuple[int, int, int]:
-        sides = []
-        for axis in (0, 1):
-            n, k = self.input_shape[axis], self.weight.shape[1 + axis]
-            s, p, d = self.stride[axis], self.padding[axis], self.dilation[axis]
-            if self.transposed:
-                sides.append((n - 1) * s - 2 * p + d * (k - 1) + 1 + self.output_padding[axis])
-            else:
-                sides.append((n + 2 * p - d * (k - 1) - 1) // s + 1)
-        return sides[0], sides[1], int(self.weight.shape[0])
-
-    @property
-    def rows(self) -> int:
-        x, y, c = self.output_shape
-        return x * y * c
-
-    @property
-    def columns(self) -> int:
-        x, y, c = self.input_shape
-        return x * y * c
-
-
-@dataclass(frozen=True, eq=False)
-class Direct:
-    """Neuron i to neuron i in the *same* step, payload unchanged (a port connected to a port in Lava). Never in a
-    cycle.
-
-    `size` neurons on both sides. No synapse, no memory, no delay.
-    """
-
-    size: int
-
-    @property
-    def rows(self) -> int:
-        return self.size
-
-    @property
-    def columns(self) -> int:
-        return self.size
-
-
-Synapse = Dense | Sparse | Conv | Direct
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,9 +70,19 @@ class Projection:
     sign_mode: str = "mixed"
 
     @property
+    def latency(self) -> int:
+        """Steps from a payload to its sum, delays left aside."""
+        return 0 if self.synapse.wire else 1
+
+    @property
+    def valued(self) -> bool:
+        """Whether the value of a payload counts, not only that it is not zero."""
+        return self.graded or self.synapse.wire
+
+    @property
     def depth(self) -> int:
-        """Delay slots: 1 + the largest delay. A direct connection has none."""
-        if isinstance(self.synapse, Direct):
+        """Delay slots: 1 + the largest delay. Without latency there are none."""
+        if not self.latency:
             return 0
         return 1 if self.delay is None or not self.delay.size else 1 + int(self.delay.max())
 
@@ -173,11 +92,28 @@ class Projection:
         if self.delay is None:
             return "none"
         s = self.synapse
-        return "synapse" if isinstance(s, Dense | Sparse) and self.delay.shape == s.weight.shape else "axon"
+        return "synapse" if s.own_delays and self.delay.shape == s.weight.shape else "axon"
 
     @property
     def wrap_bits(self) -> int:
-        return 24 if isinstance(self.synapse, Conv) else 32
+        return self.synapse.wrap_bits
+
+    @property
+    def units(self) -> Units:
+        """Which columns share an entry of the axon tables."""
+        return self.synapse.units(self.delay is not None)
+
+    def delays_of(self, coo: Coo) -> Ints:
+        """Delay of each of these synapses: one array for the forms "none", "by axon" and "by synapse"."""
+        if self.delay is None:
+            return np.zeros(coo.row.size, np.int64)
+        if self.delay_by == "axon":
+            return self.delay[coo.column].astype(np.int64)
+        return self.delay.reshape(-1)[coo.position].astype(np.int64)
+
+    def largest_sum(self, payload_max: int) -> int:
+        """A bound that no sum of one delay slot exceeds in magnitude, before the shift and without wrapping."""
+        return self.synapse.largest_sum(self.graded, payload_max)
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,7 +171,7 @@ class Network:
         cycle."""
         waiting: dict[str, set[str]] = {name: set() for name in self.populations}
         for p in self.projections:
-            if isinstance(p.synapse, Direct):
+            if not p.latency:
                 waiting[p.target].add(p.source)
         done: dict[str, None] = {}
         while len(done) < len(waiting):
@@ -287,29 +223,14 @@ class Network:
 
 def _check_synapse(p: Projection, need: Callable[[bool, str, str], None]) -> None:
     s = p.synapse
-    if isinstance(s, Direct):
+    if s.wire:
         need(p.delay is None and p.weight_exp == 0, p.name, "is direct and has a delay or an exponent")
         return
     need(s.weight.dtype in WEIGHT_TYPES, p.name, f"has weights of type {s.weight.dtype}")
-    if isinstance(s, Dense):
-        need(s.weight.ndim == 2, p.name, "dense weights have two axes")
-    elif isinstance(s, Sparse):
-        problem = s.problem()
-        need(not problem, p.name, problem)
-    else:
-        need(
-            min(*s.input_shape, *s.stride, *s.dilation, s.groups) >= 1 and min(*s.padding, *s.output_padding) >= 0,
-            p.name,
-            "has a side, stride, dilation or group below 1 or a negative padding",
-        )
-        need(s.weight.ndim == 4 and s.weight.shape[0] % s.groups == 0, p.name, "kernel is not (out, x, y, in / groups)")
-        need(
-            s.weight.shape[3] * s.groups == s.input_shape[2] and min(s.output_shape) > 0,
-            p.name,
-            "kernel does not fit its input",
-        )
+    problem = s.problem()
+    need(not problem, p.name, problem)
     if p.delay is not None:
-        allowed = {(s.columns,)} | ({s.weight.shape} if isinstance(s, Dense | Sparse) else set())
+        allowed = {(s.columns,)} | ({s.weight.shape} if s.own_delays else set())
         need(
             p.delay.dtype == np.uint8 and p.delay.shape in allowed,
             p.name,

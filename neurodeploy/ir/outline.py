@@ -61,7 +61,7 @@ class Matrix:
 class HostWork:
     """A host operation's work in one layer: (floating-point operations, bytes) a token, in both phases.
 
-    known : whether the formula is that of `ops.host.cost`; otherwise the operation has no kernel here and the figure is
+    known : whether the formula is that of `neurodeploy.ops`; otherwise the operation has no kernel here and the figure is
         an estimate.
     """
 

@@ -144,7 +144,7 @@ Step = HostOp | IslandCall
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Program:
-    """Islands in integers, and the typed host program between them (`ir.graph.HOST_OPS` plus island calls).
+    """Islands in integers, and the typed host program between them (operations of `neurodeploy.ops` plus island calls).
 
     A program that lives in time is a `network` instead, and then has neither steps nor islands.
     """

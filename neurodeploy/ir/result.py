@@ -54,7 +54,7 @@ class HostIsland:
 
     activity : as if it had run on the chip; none of it is an event of a chip
     calls : calls with at least one token; each reads all weights once
-    flops, bytes : work of these calls (`ops.host.cost.island_work`)
+    flops, bytes : work of these calls (`ops.host.linear.island_work`)
     """
 
     activity: IslandActivity
@@ -129,11 +129,11 @@ class ShardCounts:
     messages_out: int
 
 
-class Runner(Protocol):
+class IslandRunner(Protocol):
     """Runs one island on integer payloads: the same bits whoever implements it."""
 
     name: str
 
-    def run(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
+    def run_island(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
         """`payload` (tokens, columns) int16 -> (tokens, rows) int32 and the counts of this call."""
         ...

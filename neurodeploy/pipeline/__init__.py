@@ -9,36 +9,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from neurodeploy.pipeline.checking import doctor as doctor
     from neurodeploy.pipeline.checking import verify as verify
     from neurodeploy.pipeline.converting import convert as convert
+    from neurodeploy.pipeline.evaluating import eval as eval
+    from neurodeploy.pipeline.exporting import export as export
     from neurodeploy.pipeline.fitting import fit as fit
     from neurodeploy.pipeline.fitting import fit_models as fit_models
+    from neurodeploy.pipeline.generating import generate as generate
     from neurodeploy.pipeline.mapping import explain as explain
     from neurodeploy.pipeline.mapping import map as map
     from neurodeploy.pipeline.pricing import energy as energy
     from neurodeploy.pipeline.reporting import report as report
-    from neurodeploy.pipeline.running import eval as eval
-    from neurodeploy.pipeline.running import generate as generate
     from neurodeploy.pipeline.running import run as run
-    from neurodeploy.pipeline.spiking.converting import convert_network as convert_network
-    from neurodeploy.pipeline.spiking.converting import is_spiking_file as is_spiking_file
-    from neurodeploy.pipeline.spiking.evaluating import eval_network as eval_network
-    from neurodeploy.pipeline.spiking.exporting import export_network as export_network
-    from neurodeploy.pipeline.spiking.opening import is_network as is_network
-    from neurodeploy.pipeline.spiking.pricing import energy_network as energy_network
-    from neurodeploy.pipeline.spiking.reporting import report_network as report_network
-    from neurodeploy.pipeline.spiking.running import run_network as run_network
+    from neurodeploy.pipeline.session import kind_of as kind_of
+    from neurodeploy.pipeline.this_machine import doctor as doctor
     from neurodeploy.pipeline.whole_chain import demo as demo
 
 #: The file of each verb, below this package.
 _FILES = {
-    "convert": "converting", "map": "mapping", "explain": "mapping", "run": "running", "generate": "running",
-    "eval": "running", "energy": "pricing", "report": "reporting", "verify": "checking", "doctor": "checking",
-    "fit": "fitting", "fit_models": "fitting", "demo": "whole_chain",
-    "is_network": "spiking.opening", "is_spiking_file": "spiking.converting",
-    "convert_network": "spiking.converting", "run_network": "spiking.running", "eval_network": "spiking.evaluating",
-    "energy_network": "spiking.pricing", "report_network": "spiking.reporting", "export_network": "spiking.exporting",
+    "convert": "converting", "map": "mapping", "explain": "mapping", "run": "running", "generate": "generating",
+    "eval": "evaluating", "energy": "pricing", "report": "reporting", "verify": "checking", "export":
+    "exporting", "doctor": "this_machine", "fit": "fitting", "fit_models": "fitting", "demo": "whole_chain",
+    "kind_of": "session",
 }  # fmt: skip
 
 

@@ -1,158 +1,66 @@
-"""`convert`: a checkpoint and a calibration text become a bundle."""
+"""`convert`: a checkpoint, a NIR file or a lava-dl network becomes a bundle of integers."""
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
+from neurodeploy.errors import UserError
+from neurodeploy.pipeline.checkpoint import convert_checkpoint
+from neurodeploy.pipeline.reading import NetOptions, NirOptions
+from neurodeploy.pipeline.session import KINDS, MODEL, NETWORK, Progress, refuse
+from neurodeploy.pipeline.spiking_file import convert_file, is_spiking_file
 
-from neurodeploy import __version__
-from neurodeploy.errors import Interrupted, ModelError
-from neurodeploy.pipeline.session import Progress, encode_text
+#: Options by what they are for.
+OF_CHECKPOINTS = (
+    "calibration", "preset", "payload_bits", "weight_bits", "rounding", "input_range", "calibration_tokens"
+)  # fmt: skip
+OF_FILES = {
+    ".nir": tuple(field.name for field in fields(NirOptions) if field.name not in ("verb", "kept")),
+    ".net": tuple(field.name for field in fields(NetOptions)),
+}
 
-if TYPE_CHECKING:
-    from neurodeploy.bundle import BundleWriter
 
-#: Ships with the package: see its own first lines for what it is made of.
-DEFAULT_CALIBRATION = Path(__file__).parent.parent / "conversion" / "calibration.txt"
+def convert(model: str | Path, out: str | Path, *, progress: Progress | None = None, **options: Any) -> dict[str, Any]:
+    """Convert into the bundle `out`; the dictionary is what ``convert --json`` prints. None as an option is its default.
 
+    **A language model**: a Hugging Face folder, a .gguf, a hub id or another name (`frontends.names`). `calibration` is a
+    text file (default: the embedded one); `preset` one of `conversion.presets.PRESETS` (default: "default"); `payload_bits`,
+    `weight_bits`, `rounding`, `input_range` and `calibration_tokens` change single fields of it. Interrupted (ND3009), it
+    leaves finished islands in a hidden folder beside `out`. The same call goes on with them and writes the same bytes as
+    one that was not interrupted: a digest of model, text, options and versions names the folder.
 
-def convert(
-    model: str | Path,
-    out: str | Path,
-    calibration: str | Path | None = None,
-    preset: str = "default",
-    *,
-    payload_bits: int | None = None,
-    weight_bits: int | None = None,
-    rounding: str | None = None,
-    input_range: str | None = None,
-    calibration_tokens: int | None = None,
-    progress: Progress | None = None,
-) -> dict[str, Any]:
-    """Convert a Hugging Face folder, a .gguf, a hub id or another name (`frontends.names`) into the bundle `out`.
+    **A spiking network**: a .nir or .net file. `dt`: seconds of a time step. NIR needs it, or a `source`, which implies it;
+    a .net runs without. Where R and the time constants of a NIR file speak of another one it is refused (ND1214) unless
+    `gain` or `source` is given.
 
-    `calibration` is a text file (default: the embedded one); `preset` one of `conversion.presets.PRESETS`, the other
-    arguments change single fields of it. Returns what `convert --json` prints. Nothing of name `out` appears or changes
-    unless all went well.
+    Of NIR: `gain` the meaning of r ("physical", "per-step", "auto"); `source` the framework whose conventions and
+    defaults the file follows, with `v_reset` and `unit_gain` for what its exporter leaves out; `reset` "value",
+    "subtract", with a source also "subtract-next"; `scheme` "euler" or "exponential"; `weight_bits` 1..8; `calibration`
+    a typical input, whose largest currents choose the scales, `layout` the order of its axes (see `run`);
+    `compat` "lava" or "lava-dl": the truncations of the published bridge. What stays open is in "open_questions", the
+    first entry of the result, what rounding lost entirely in "losses".
 
-    Interrupted (ND3009), it leaves finished islands in a hidden folder beside `out`. The same call goes on with them and
-    writes the same bytes as one that was not interrupted: a digest of model, text, options and versions names the folder.
+    Of .net, as netx's `Network`: `num_layers`, `skip_layers`, `input_message_bits`, `input_shape` (x, y, channels),
+    `reset_interval` and `reset_offset` in steps, `spike_exp`.
+
+    Nothing of name `out` appears or changes unless all went well. Raises ND3264 for options of the other kind of model,
+    ND3261 for those that say nothing about such a file, ND3265, ND3267, and the errors of the frontends.
     """
-    from neurodeploy.bundle import BundleWriter
-    from neurodeploy.bundle.files import canonical, digest
-    from neurodeploy.bundle.folders import refuse_others
-    from neurodeploy.conversion.presets import get_preset
-    from neurodeploy.conversion.quantize import group_projections, quantize
-    from neurodeploy.frontends.families import read_graph
-    from neurodeploy.frontends.packaged import DEMO, PACKAGED, resolve
-    from neurodeploy.frontends.text import read_text
-    from neurodeploy.frontends.tokenizer import read_tokenizer
-    from neurodeploy.ops.host.arithmetic import arithmetic
-    from neurodeploy.storage.stage_files import digest as stage_digest
-    from simulators import get_runner
-
-    began = time.perf_counter()
-    chosen = get_preset(
-        preset, payload_bits=payload_bits, weight_bits=weight_bits, rounding=rounding, input_range=input_range,
-        calibration_tokens=calibration_tokens,
-    )  # fmt: skip
-    path, out = resolve(model), Path(out)
-    refuse_others(out)
-    text_file = Path(calibration) if calibration else _default_calibration(str(model))
-    text = read_text(text_file)
-    graph = read_graph(path)
-    graph.check()
-    if str(model) == DEMO or str(model) in PACKAGED:  # the name that the user gave, not that of a folder or a file
-        graph = replace(graph, info=replace(graph.info, name=str(model)))
-    tokenizer = read_tokenizer(path, graph.info.vocab_size)
-    warnings = list(graph.notes)
-    if tokenizer.kind.startswith("bytes"):
-        warnings.append(f"{path} has no tokenizer: texts are read as bytes, which only suits byte-level models")
-        text = _ascii(text, graph.info.vocab_size)
-    chosen = replace(chosen, window=min(chosen.window, graph.info.max_positions))
-    tokens = np.asarray(encode_text(tokenizer, text, chosen.calibration_tokens), np.int64)
-    files = [Path(name) for name in graph.weights.files()]
-    files += [path / "config.json"] if path.is_dir() else []
-    read = [{"name": f.name, "size": f.stat().st_size, "sha256": digest(f)} for f in files]
-    key = stage_digest(__version__, canonical(chosen.to_json()), canonical(read), tokens, arithmetic())
-    of = sum(isinstance(unit, list) for unit in group_projections(graph))
-    with _interrupted(writer := BundleWriter(out, key), of), writer:
-        program = quantize(graph, tokens, chosen, progress, writer.add_island)
-        calibrated = {"text": text_file.name, "sha256": digest(text_file), "tokens": int(tokens.size)}
-        program = replace(
-            program,
-            conversion={
-                **program.conversion, "calibration": calibrated, "warnings": warnings, "tokenizer": tokenizer.kind
-            },
-        )  # fmt: skip
-        source = {"model": str(model), "path": str(path.resolve()), "files": read}
-
-        def save_tokenizer(folder: Path) -> None:
-            tokenizer.save(folder / "tokenizer.json")
-            (folder / "tokenizer_settings.json").write_text(json.dumps(tokenizer.settings()))
-
-        reference = get_runner("reference")
-        writer.finish(program, graph, source, save_tokenizer, lambda island, payload: reference.run(island, payload)[0])
-    sites: Any = program.conversion["sites"]
-    return {
-        "bundle": str(out),
-        "model": graph.info.name,
-        "family": graph.info.family,
-        "preset": chosen.to_json(),
-        "islands": len(program.islands),
-        "islands_resumed": writer.resumed,
-        "projections": len(sites),
-        "weights_on_chip": sum(island.rows * island.columns for island in program.islands.values()),
-        "calibration": calibrated,
-        "wide_axons": sum(int((i.synapses.axon_shift > 0).sum()) for i in program.islands.values()),
-        "worst_sites": sorted(
-            (
-                {"path": s["path"], "output_sqnr_db": s["output_sqnr_db"]}
-                for s in sites
-                if s["output_sqnr_db"] is not None
-            ),
-            key=lambda row: row["output_sqnr_db"],
-        )[:5],
-        "warnings": [*warnings, *writer.notes],
-        "seconds": time.perf_counter() - began,
-    }
-
-
-@contextmanager
-def _interrupted(writer: BundleWriter, of: int) -> Iterator[None]:
-    """An interrupt after which some `of` the islands are kept says where, and how to go on."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        if writer.kept is None:
-            raise
-        problem = f"was interrupted with {writer.finished} of {of} islands finished"
-        fix = f"run the same command again to go on from there: what is finished is kept in {writer.kept}"
-        raise Interrupted("ND3009", "convert", problem, fix) from None
-
-
-def _default_calibration(model: str) -> Path:
-    from neurodeploy import embedded
-    from neurodeploy.frontends.packaged import DEMO
-
-    return embedded.CALIBRATION if model == DEMO else DEFAULT_CALIBRATION
-
-
-def _ascii(text: str, vocab_size: int) -> str:
-    """A model without a tokenizer reads bytes: keep the characters that its vocabulary has."""
-    if vocab_size >= 256:
-        return text
-    kept = "".join(c for c in text if ord(c) < min(vocab_size, 128))
-    if len(kept) < 16:
-        raise ModelError(
-            "ND1010", "calibration text", f"has {len(kept)} bytes below {vocab_size}, the size of the vocabulary",
-            "give a model with a tokenizer, or a text of its bytes",
-        )  # fmt: skip
-    return kept
+    known = {*OF_CHECKPOINTS, *(name for names in OF_FILES.values() for name in names)}
+    for name in options:
+        if name not in known:
+            raise TypeError(f"convert() got an unexpected keyword argument {name!r}")
+    given = {name: value for name, value in options.items() if value is not None}
+    path = Path(model)
+    if not is_spiking_file(path):
+        refuse(KINDS[NETWORK].several, {name: given[name] for name in given if name not in OF_CHECKPOINTS})
+        return convert_checkpoint(model, Path(out), progress, **given)
+    of_files = {name for names in OF_FILES.values() for name in names}
+    refuse(KINDS[MODEL].several, {name: given[name] for name in given if name not in of_files})
+    for name in given:
+        if name not in OF_FILES[path.suffix.lower()]:
+            flag = f"--{name.replace('_', '-')}"
+            raise UserError("ND3261", flag, f"says nothing about {path.name}", "leave it out")
+    return convert_file(path, Path(out), given, progress)

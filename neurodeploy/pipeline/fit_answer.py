@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.outline import Outline
+from neurodeploy.pipeline.fit_asked import Asked
 
 if TYPE_CHECKING:
-    from neurodeploy.pipeline.fitting import Asked
     from partitioner.fit import Fit
 
 Row = dict[str, Any]

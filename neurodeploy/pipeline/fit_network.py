@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.network import Network
-
-if TYPE_CHECKING:
-    from neurodeploy.pipeline.fitting import Asked
+from neurodeploy.pipeline.fit_asked import Asked
 
 Row = dict[str, Any]
 
 
 def fit_network(network: Network, asked: Asked) -> dict[str, Any]:
     """Rows as for a language model, from real maps without a search for good places. No price: it needs the input."""
-    from neurodeploy.synapses.structure import synapse_count
 
     rows = [
         _row(network, s, asked, bits, memory) for memory in asked.memory for bits in asked.bits for s in asked.systems
@@ -30,7 +27,7 @@ def fit_network(network: Network, asked: Asked) -> dict[str, Any]:
         "answer": _answer(network, own, best, asked),
         "name": network.name,
         "neurons": network.neurons,
-        "synapses": sum(synapse_count(p.synapse) for p in network.projections),
+        "synapses": sum(p.synapse.count() for p in network.projections),
         "rows": rows,
         "notes": [
             "energy and time depend on the input: convert the network, then `neurodeploy energy X.nd --input FILE`"

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from neurodeploy.accounting.band import exactly, of
 from neurodeploy.accounting.costs import cost
 from neurodeploy.accounting.ledger import BOUNDARIES, EnergyLedger
+from neurodeploy.accounting.outlines import Assumed
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.outline import Outline
-from neurodeploy.pipeline.fit_pricing import Assumed, OnHost, price
+from neurodeploy.pipeline.fit_asked import Asked
+from neurodeploy.pipeline.fit_pricing import OnHost, price
 
 if TYPE_CHECKING:
-    from neurodeploy.pipeline.fitting import Asked
     from partitioner.fit import Fit
     from partitioner.fit_chips import Layout
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from neurodeploy.accounting.account import account
+from neurodeploy.accounting.islands import IslandWork, derive
 from neurodeploy.accounting.ledger import EnergyLedger
-from neurodeploy.accounting.outline_account import account_outline
-from neurodeploy.accounting.outline_loads import ClassLoad, CopyFlow, HostLoad
-from neurodeploy.accounting.work import derive
+from neurodeploy.accounting.loads import HostWork
+from neurodeploy.accounting.outlines import Assumed, ClassLoad, CopyFlow, outline_loads
 from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.outline import Matrix, Outline
 from neurodeploy.ir.result import ActivityCounts, IslandActivity
-from neurodeploy.ops.host.cost import island_work
+from neurodeploy.ops.host.linear import island_work
 
 if TYPE_CHECKING:
     from partitioner.fit import Unit
@@ -36,63 +37,40 @@ class OnHost:
     share: float
 
 
-@dataclass(frozen=True, slots=True)
-class Assumed:
-    """What a price assumes: the activity and where it is from, tokens of the prompt."""
-
-    activity: float
-    source: str
-    prompt: int
-
-
 def price(
     outline: Outline, units: Sequence[Unit], layout: Layout | None, gone: Sequence[OnHost], system: SystemSpec,
     host: HostSpec, assumed: Assumed, cores: int,
 ) -> tuple[EnergyLedger, EnergyLedger]:  # fmt: skip
     """Ledgers of prefill and of generation; without `layout` the host does everything."""
-    loads, groups = _loads(units, layout, system, assumed.activity) if layout is not None else ([], [])
-    work = host_load(outline, gone, assumed.prompt)
+    classes = _loads(units, layout, system, assumed.activity) if layout is not None else []
+    prompt, token = host_load(outline, gone, assumed.prompt)
     chips = layout.chips if layout is not None else 0
-    prefill, generate = (
-        account_outline(
-            loads, groups, work, system, host, phase, chips=chips, cores=cores, activity=assumed.activity,
-            activity_source=assumed.source, prompt=assumed.prompt,
-        )
-        for phase in PHASES
-    )  # fmt: skip
-    return prefill, generate
+    loads = outline_loads(classes, token, prompt, system, assumed, chips=chips, cores=cores)
+    return account(loads, system, host, "prefill"), account(loads, system, host, "generate")
 
 
-def host_load(outline: Outline, gone: Iterable[OnHost], prompt: int) -> HostLoad:
-    """The host's own operations of all layers, and the islands that it computes. In a prompt an island's weights are read
-    once if any token sees it."""
-    own = {"generate": [0.0, 0.0], "prefill": [0.0, 0.0]}
+def host_load(outline: Outline, gone: Iterable[OnHost], prompt: int) -> list[list[HostWork]]:
+    """The work of a token of a prompt, and of a generated one: the host's own operations of all layers, and the islands
+    that it computes. In a prompt an island's weights are read once if any token sees it."""
     entries = [(1, work) for work in outline.around]
     entries += [(len(block.layers), work) for block in outline.blocks for work in block.host]
-    for times, work in entries:
-        for phase, (flops, moved) in (("generate", work.generate), ("prefill", work.prefill)):
-            own[phase][0] += times * flops
-            own[phase][1] += times * moved
-    islands = {"generate": [0.0, 0.0], "prefill": [0.0, 0.0]}
-    for entry in gone:
-        rows, columns = entry.matrix.rows, entry.matrix.columns
-        token = island_work(rows, columns, 1)
-        weights = 2 * token.bytes - island_work(rows, columns, 2).bytes
-        values, called = token.bytes - weights, 1.0 - (1.0 - entry.share) ** prompt
-        moving = {"generate": entry.share * token.bytes, "prefill": called * weights / prompt + entry.share * values}
-        for phase, amount in moving.items():
-            islands[phase][0] += entry.copies * entry.share * token.flops
-            islands[phase][1] += entry.copies * amount
-    return HostLoad(
-        (own["generate"][0], own["generate"][1]), (own["prefill"][0], own["prefill"][1]),
-        (islands["generate"][0], islands["generate"][1]), (islands["prefill"][0], islands["prefill"][1]),
-    )  # fmt: skip
+    found = []
+    for phase in PHASES:
+        own = [sum(times * getattr(work, phase)[part] for times, work in entries) for part in range(2)]
+        flops = moved = 0.0
+        for entry in gone:
+            rows, columns = entry.matrix.rows, entry.matrix.columns
+            token = island_work(rows, columns, 1)
+            weights = 2 * token.bytes - island_work(rows, columns, 2).bytes
+            called = (1.0 - (1.0 - entry.share) ** prompt) / prompt if phase == "prefill" else entry.share
+            flops += entry.copies * entry.share * token.flops
+            moved += entry.copies * (called * weights + entry.share * (token.bytes - weights))
+        found.append([HostWork(own[0], own[1], False, None), HostWork(flops, moved, True, None)])
+    return found
 
 
-def _loads(
-    units: Sequence[Unit], layout: Layout, system: SystemSpec, activity: float
-) -> tuple[list[ClassLoad], list[list[int]]]:
-    """A load for each class of islands, and which of them share cores."""
+def _loads(units: Sequence[Unit], layout: Layout, system: SystemSpec, activity: float) -> list[ClassLoad]:
+    """A load for each class of islands."""
     from partitioner.fit_flows import Flows
 
     flows = Flows(list(units), system.chip)
@@ -100,16 +78,14 @@ def _loads(
     for spot in layout.spots:
         for found, flow in zip(placed[spot.unit], flows.of(spot), strict=True):
             found.append(CopyFlow(flow.chips, flow.entering, flow.delivered, flow.leaving))
-    loads: list[ClassLoad] = []
-    groups: list[list[int]] = []
-    for unit, copies in zip(units, placed, strict=True):
-        groups.append(list(range(len(loads), len(loads) + len(unit.matrices))))
-        for work, found in zip(_derived(unit, system, activity), copies, strict=True):
-            loads.append(ClassLoad(work, float(unit.share), found))
-    return loads, groups
+    return [
+        ClassLoad(work, float(unit.share), found, number)
+        for number, (unit, copies) in enumerate(zip(units, placed, strict=True))
+        for work, found in zip(_derived(unit, system, activity), copies, strict=True)
+    ]
 
 
-def _derived(unit: Unit, system: SystemSpec, activity: float) -> Any:
+def _derived(unit: Unit, system: SystemSpec, activity: float) -> list[IslandWork]:
     """The work of each island of one copy, alone on as many chips as it takes."""
     from partitioner.fit_cut import hollow
 
@@ -135,4 +111,4 @@ def _derived(unit: Unit, system: SystemSpec, activity: float) -> Any:
         {},
     )
     islands = {matrix.name: hollow(matrix, unit.bits) for matrix in unit.matrices}
-    return derive(mapping, counts, islands, alone)
+    return derive(mapping, counts, islands, alone, "calls")

@@ -14,12 +14,12 @@ from neurodeploy.ir.graph import HostOp
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.outline import Block, HostWork, Matrix, Outline, Part
 from neurodeploy.ir.program import Island, IslandCall, Program
+from neurodeploy.ops import experts_of
+from neurodeploy.pipeline.spiking_file import is_spiking_file
 
 
 def read_model(model: str | Path, context: int | None, dt: float | None, generic: bool) -> Outline | Network:
     """The outline or the network. Raises what the reader of that kind of file raises."""
-    from neurodeploy.pipeline.spiking.converting import is_spiking_file
-
     path = Path(model)
     if path.is_dir() and (path / "manifest.json").is_file():
         program = open_bundle(path).program
@@ -31,7 +31,7 @@ def read_model(model: str | Path, context: int | None, dt: float | None, generic
 
 def _network(path: Path, dt: float | None) -> Network:
     """A .nir or .net as `convert` reads it with its usual options."""
-    from neurodeploy.pipeline.spiking.reading import NetOptions, NirOptions, read_net_file, read_nir_file
+    from neurodeploy.pipeline.reading import NetOptions, NirOptions, read_net_file, read_nir_file
 
     if path.suffix.lower() == ".net":
         return read_net_file(path, NetOptions(dt, None, 0, 0, None, None, 0, 6)).network
@@ -43,8 +43,7 @@ def program_outline(program: Program, context: int) -> Outline:
     """The outline of a converted program: its islands by layer, equal layers together; no weight is read."""
     info = program.info
     context = min(context, info.max_positions)
-    experts = {step.layer: len(step.outputs) for step in _hosts(program) if step.op == "moe_dispatch"}
-    chosen = {step.layer: int(str(step.attrs["top_k"])) for step in _hosts(program) if step.op == "moe_route"}
+    experts, chosen = experts_of(program.steps)
     layers: dict[int, list[Matrix]] = {}
     head = None
     for island in program.islands.values():
@@ -58,7 +57,7 @@ def program_outline(program: Program, context: int) -> Outline:
             )
     host: dict[int | None, list[HostWork]] = {}
     for step in _hosts(program):
-        work = host_work(step, program.sizes, context, experts.get(step.layer, 1), chosen.get(step.layer, 1))
+        work = host_work(step, program.sizes, context, chosen.get(step.layer, 1))
         host.setdefault(step.layer, []).append(work)
     classes: dict[tuple[tuple[Matrix, ...], tuple[HostWork, ...]], list[int]] = {}
     for layer in sorted(layers):

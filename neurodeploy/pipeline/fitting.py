@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neurodeploy.errors import DoesNotFit, UserError
-from neurodeploy.ir.chip import HostSpec, SystemSpec
+from neurodeploy.errors import DoesNotFit
+from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.outline import Outline
+from neurodeploy.pipeline import fit_answer, fit_priced
+from neurodeploy.pipeline.fit_asked import Asked, checked
+from neurodeploy.pipeline.fit_network import fit_network
 from neurodeploy.pipeline.fit_reading import read_model
 from neurodeploy.pipeline.session import Progress
 
@@ -21,26 +23,6 @@ if TYPE_CHECKING:
 SCHEMA = "neurodeploy-fit/2"
 #: Widths of weights that are tried where none are asked for.
 BITS = (8, 4, 2)
-HEADS = ("auto", "chip", "host")
-#: Largest context, in tokens.
-LONGEST = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The options of a call, checked. systems : those to try; alone : whether the user named one."""
-
-    systems: tuple[SystemSpec, ...]
-    alone: bool
-    bits: tuple[int, ...]
-    memory: tuple[int | None, ...]
-    chips: int | None
-    head: str
-    host: HostSpec
-    activity: float | None
-
-    def available(self, system: SystemSpec) -> int:
-        return system.chips if self.chips is None else min(self.chips, system.chips)
 
 
 def fit_models() -> dict[str, str]:
@@ -82,45 +64,17 @@ def fit(
     ------
     UserError ND2045 : an option out of range. ND4001, ND4003 : no such system or host. `ModelError` : of the reader.
     """
-    asked = _checked(system, bits, chips, context, activity, host, memory_kib, head)
+    asked = checked(system, bits, chips, context, activity, host, memory_kib, head)
     if progress:
         progress("fit", 0, 1)
     read = read_model(model, context, dt, generic)
-    found = _network(read, asked) if isinstance(read, Network) else _outline(read, asked)
+    found = fit_network(read, asked) if isinstance(read, Network) else _outline(read, asked)
     if progress:
         progress("fit", 1, 1)
     return {"schema": SCHEMA, "model": str(model), **found}
 
 
-def _checked(
-    system: str | None, bits: Sequence[int], chips: int | None, context: int | None, activity: float | None, host: str,
-    memory: Sequence[int], head: str,
-) -> Asked:  # fmt: skip
-    from targets.hosts import get_host
-    from targets.systems import SYSTEMS, get_system
-
-    def need(holds: bool, name: str, value: object, takes: str) -> None:
-        if not holds:
-            raise UserError("ND2045", name, f"is {value!r:.60}, fit takes {takes}", "give such a value")
-
-    need(bool(bits) and all(type(b) is int and 1 <= b <= 8 for b in bits), "bits", tuple(bits), "widths of 1 to 8")
-    need(all(type(k) is int and 1 <= k <= 1 << 20 for k in memory), "memory_kib", tuple(memory), "1 to 1048576 KiB")
-    need(chips is None or (type(chips) is int and chips >= 1), "chips", chips, "at least 1")
-    need(context is None or (type(context) is int and 1 <= context <= LONGEST), "context", context, f"1 to {LONGEST}")
-    need(activity is None or 0 < activity <= 1, "activity", activity, "a fraction above 0 and at most 1")
-    need(head in HEADS, "head", head, f"one of {', '.join(HEADS)}")
-    profile = get_host(host)
-    systems = tuple(SYSTEMS.values()) if system is None else (get_system(system),)
-    if system is not None and chips is not None:
-        need(chips <= systems[0].chips, "chips", chips, f"at most the {systems[0].chips} of {systems[0].name}")
-    wanted = tuple(sorted(set(bits), reverse=True))
-    sizes: tuple[int | None, ...] = (None, *sorted(set(memory), reverse=True))
-    return Asked(systems, system is not None, wanted, sizes, chips, head, profile, activity)
-
-
 def _outline(outline: Outline, asked: Asked) -> dict[str, Any]:
-    from neurodeploy.pipeline import fit_answer, fit_priced
-
     assumed = fit_priced.assumed(outline, asked)
     made: dict[tuple[str, int, int | None], Fit | DoesNotFit] = {}
     rows: list[dict[str, Any]] = []
@@ -167,9 +121,3 @@ def _plan(outline: Outline, system: SystemSpec, bits: int, memory: int | None) -
         return plan(outline, system.chip, bits, memory)
     except DoesNotFit as error:
         return error
-
-
-def _network(network: Network, asked: Asked) -> dict[str, Any]:
-    from neurodeploy.pipeline.fit_network import fit_network
-
-    return fit_network(network, asked)

@@ -50,18 +50,13 @@ def judged(
 
     `activity` of a run of a spiking network gives its rates; without it every neuron sends.
     """
-    from partitioner.judge import network_metrics, network_traffic_of, program_metrics, program_traffic_of
+    from partitioner.judge import metrics, traffic_of
     from partitioner.metrics import picture
 
-    network = program.network
     if not mapping.shards:
         return {"metrics": None, "picture": None}
-    if network is None:
-        traffic = program_traffic_of(mapping, program, system)
-        metrics = program_metrics(mapping, program, system, traffic=traffic)
-        return {"metrics": metrics, "picture": picture(traffic[1], traffic[0], system)}
     counted = activity is not None and activity.steps * activity.samples > 0
     sent, per = (activity.fired, activity.steps * activity.samples) if activity and counted else (None, 1)
-    places, nets, notes = network_traffic_of(mapping, network, sent, per)
-    metrics = network_metrics(mapping, network, system, sent=sent, per=per, traffic=(places, nets, notes))
-    return {"metrics": metrics, "picture": picture(nets, places, system)}
+    traffic = traffic_of(mapping, program, system, sent, per)
+    found = metrics(mapping, program, system, sent=sent, per=per, traffic=traffic)
+    return {"metrics": found, "picture": picture(traffic[1], traffic[0], system)}

@@ -140,7 +140,7 @@ def _map_network(
     network: Network, target: SystemSpec, options: Options, work: Path | None
 ) -> tuple[Mapping, dict[str, Any]]:
     from partitioner.network_mapper import map_network
-    from partitioner.network_summary import summary
+    from partitioner.summary import summary
     from targets.systems import SYSTEMS
 
     clock = Stopwatch()
@@ -152,10 +152,10 @@ def _map_network(
 def _table(opened: Bundle, mapping: Mapping, target: SystemSpec, host: HostSpec, options: Options) -> str:
     """The plan of a mapping as a table, with the hints that were in force."""
     from neurodeploy.ir.program import IslandCall
+    from partitioner.classify import group_of
     from partitioner.offload import joules_of
     from partitioner.pins import pins_of_islands
     from partitioner.plan_table import write_plan
-    from partitioner.split import group_of
 
     program = opened.program
     if program.network is not None:

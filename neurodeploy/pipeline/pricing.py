@@ -1,17 +1,137 @@
-"""`energy`: joules and seconds per token, from a run whose events were counted."""
+"""`energy`: joules and seconds, per token or per step and sample, from a run whose events were counted."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from neurodeploy.bundle import Bundle
 from neurodeploy.frontends.tokenizer import Tokenizer
+from neurodeploy.ir.chip import SystemSpec
+from neurodeploy.ir.mapping import Mapping
+from neurodeploy.ir.network import Network
+from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.ir.result import ActivityCounts
-from neurodeploy.pipeline.session import encode_text, hybrid, open_model, read_mapping, summary_counts, summary_host
+from neurodeploy.pipeline.session import MODEL, NETWORK, Progress, read_mapping, suited
+from neurodeploy.pipeline.stepping import advance
+from neurodeploy.pipeline.streams import open_network, runner_for, stream_of
+from neurodeploy.pipeline.texts import encode_text, hybrid, open_model, summary_counts, summary_host
 
 #: Priced where the user names no text: enough to be typical, short enough to take a second.
 DEFAULT_PROMPT_TOKENS = 128
+
+
+def energy(
+    bundle: str | Path,
+    *,
+    text: str | Path | None = None,
+    input: str | Path | None = None,
+    prompt_tokens: int | None = None,
+    tokens: int | None = None,
+    steps: int | None = None,
+    layout: str | None = None,
+    host: str = "cpu-generic",
+    measure_host: bool = False,
+    powered: str = "used",
+    runner: str = "fast",
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Price what the mapped bundle does; the dictionary is what ``energy --json`` prints.
+
+    `host` is a profile of `targets.hosts`, `measure_host` measures this machine instead; `powered` "used" or "system";
+    `runner` that of `run`.
+
+    Of a language model: prefill and generation. `text` is the prompt (default: the embedded prose), of which
+    `prompt_tokens` are read (default: 128, or as many as the model has positions for); `tokens` is how many are generated
+    (default: 16).
+
+    Of a spiking network: a step and a sample of `input`, with `steps` and `layout` of `run`.
+    """
+    kind, data, own = suited(bundle, text, input, {
+        MODEL: {"prompt_tokens": prompt_tokens, "tokens": tokens}, NETWORK: {"steps": steps, "layout": layout}
+    }, optional=True)  # fmt: skip
+    rest: dict[str, Any] = {"host": host, "measure_host": measure_host, "powered": powered, "runner": runner}
+    return _ENERGY[kind](bundle, data, **rest, progress=progress, **own)
+
+
+def _text(
+    bundle: str | Path, text: str | Path | None, *, host: str, measure_host: bool, powered: str, runner: str,
+    progress: Progress | None, prompt_tokens: int | None = None, tokens: int = 16,
+) -> dict[str, Any]:  # fmt: skip
+    from neurodeploy.accounting.account import account
+    from neurodeploy.accounting.islands import island_loads
+    from neurodeploy.accounting.neurobench import island_metrics
+    from neurodeploy.accounting.report_json import report_json
+    from neurodeploy.errors import UserError
+    from neurodeploy.frontends.text import read_text
+    from targets import hosts
+
+    if tokens < 1 or (prompt_tokens is not None and prompt_tokens < 1):
+        problem = f"{prompt_tokens} prompt tokens and {tokens} new ones are not possible"
+        raise UserError("ND3005", "energy", problem, "give at least one of each")
+    opened, tokenizer = open_model(bundle)
+    if prompt_tokens is None:
+        prompt_tokens = default_prompt_tokens(opened, tokens)
+    mapping, system = read_mapping(opened)
+    profile = hosts.measure_host() if measure_host else hosts.get_host(host)
+    prompt = read_text(text) if text else default_text()
+    prefill, generated, sample = count_phases(opened, tokenizer, prompt, prompt_tokens, tokens, runner)
+    islands = opened.program.islands
+    ledgers = [
+        account(island_loads(mapping, counts, islands, system), system, profile, phase, powered=powered)
+        for phase, counts in (("prefill", prefill), ("generate", generated))
+    ]
+    found = report_json(ledgers[0], ledgers[1], island_metrics(generated, islands))
+    return {
+        **found,
+        "system": system.name,
+        "host": profile.name,
+        "text": Path(text).name if text else "embedded prose",
+        "prefill_tokens": prefill.tokens,
+        "generated_tokens": generated.tokens,
+        "activity": summary_counts(opened, prefill),
+        "host_islands": summary_host(prefill),
+        "sample": sample,
+    }
+
+
+def _stream(
+    bundle: str | Path, input: str | Path, *, host: str, measure_host: bool, powered: str, runner: str,
+    progress: Progress | None, steps: int | None = None, layout: str | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    from targets import hosts
+
+    opened, network = open_network(bundle)
+    mapping, system = read_mapping(opened)  # before the run: what is not mapped cannot be priced
+    if not measure_host:
+        hosts.get_host(host)
+    stream = stream_of(input, opened, network, steps, layout)
+    engine = runner_for(runner, opened, network, stream.steps, stream.samples)
+    result = advance(network, engine, stream, progress=progress)
+    found = price(network, mapping, system, result.activity, host, measure_host, powered)
+    return {"open_questions": stream.questions, **found, "input": Path(input).name, "notes": stream.notes}
+
+
+def price(
+    network: Network, mapping: Mapping, system: SystemSpec, activity: NetworkActivity, host: str, measure_host: bool,
+    powered: str,
+) -> dict[str, Any]:  # fmt: skip
+    """The account of counts on a mapping that was read and verified; each phase has `joules` by boundary and `seconds`."""
+    from neurodeploy.accounting.account import account
+    from neurodeploy.accounting.networks import network_loads
+    from neurodeploy.accounting.neurobench import network_metrics
+    from neurodeploy.accounting.report_json import network_json
+    from targets import hosts
+
+    profile = hosts.measure_host() if measure_host else hosts.get_host(host)
+    loads = network_loads(network, mapping, activity, system)
+    sample = account(loads, system, profile, "sample", powered=powered)
+    found: dict[str, Any] = network_json(sample, loads, system.chip, network_metrics(network, activity))
+    for unit in ("step", "sample"):
+        phase = found[unit]
+        found[unit] = {**phase, "joules": phase["joules_per_token"], "seconds": phase["seconds_per_token"]}
+    return {**found, "bound_by": found["sample"]["bound_by"], "system": system.name, "host": profile.name}
 
 
 def default_prompt_tokens(bundle: Bundle, new_tokens: int) -> int:
@@ -20,7 +140,7 @@ def default_prompt_tokens(bundle: Bundle, new_tokens: int) -> int:
 
 
 def default_text() -> str:
-    from neurodeploy.pipeline.converting import DEFAULT_CALIBRATION
+    from neurodeploy.pipeline.checkpoint import DEFAULT_CALIBRATION
 
     return DEFAULT_CALIBRATION.read_text(encoding="utf-8")
 
@@ -40,54 +160,4 @@ def count_phases(
     return taken[0], model.take_counts(), tokenizer.decode(list(done.tokens))
 
 
-def energy(
-    bundle: str | Path,
-    *,
-    text: str | Path | None = None,
-    prompt_tokens: int | None = None,
-    tokens: int = 16,
-    host: str = "cpu-generic",
-    measure_host: bool = False,
-    powered: str = "used",
-    runner: str = "fast",
-) -> dict[str, Any]:
-    """Price prefill and generation of the mapped bundle; the dictionary is what ``energy --json`` prints.
-
-    `text` is the prompt (default: the embedded prose), of which `prompt_tokens` are read (default: 128, or as many as the
-    model has positions for); `tokens` is how many are generated; `host` a profile of
-    `targets.hosts`, `measure_host` measures this machine instead; `powered` "used" or "system".
-    """
-    from neurodeploy.accounting.account import account
-    from neurodeploy.accounting.proxies import metrics
-    from neurodeploy.accounting.report_json import report_json
-    from neurodeploy.errors import UserError
-    from neurodeploy.frontends.text import read_text
-    from targets import hosts
-
-    if tokens < 1 or (prompt_tokens is not None and prompt_tokens < 1):
-        problem = f"{prompt_tokens} prompt tokens and {tokens} new ones are not possible"
-        raise UserError("ND3005", "energy", problem, "give at least one of each")
-    opened, tokenizer = open_model(bundle)
-    if prompt_tokens is None:
-        prompt_tokens = default_prompt_tokens(opened, tokens)
-    mapping, system = read_mapping(opened)
-    profile = hosts.measure_host() if measure_host else hosts.get_host(host)
-    prompt = read_text(text) if text else default_text()
-    prefill, generated, sample = count_phases(opened, tokenizer, prompt, prompt_tokens, tokens, runner)
-    islands = opened.program.islands
-    ledgers = [
-        account(mapping, counts, islands, system, profile, phase, powered=powered)
-        for phase, counts in (("prefill", prefill), ("generate", generated))
-    ]
-    found = report_json(ledgers[0], ledgers[1], metrics(generated, islands))
-    return {
-        **found,
-        "system": system.name,
-        "host": profile.name,
-        "text": Path(text).name if text else "embedded prose",
-        "prefill_tokens": prefill.tokens,
-        "generated_tokens": generated.tokens,
-        "activity": summary_counts(opened, prefill),
-        "host_islands": summary_host(prefill),
-        "sample": sample,
-    }
+_ENERGY: dict[str, Callable[..., dict[str, Any]]] = {MODEL: _text, NETWORK: _stream}

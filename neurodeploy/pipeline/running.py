@@ -1,37 +1,76 @@
-"""`run`, `generate` and `eval`: the program on a runner, with its activity counted."""
+"""`run`: a text, or a stream of input, on a runner, with everything counted that happened."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from neurodeploy.pipeline.session import (
-    Progress,
-    byte_counter,
-    encode_text,
-    executed,
-    float_model,
-    hybrid,
-    kept_as,
-    open_model,
-    summary_counts,
-    summary_host,
-    window_of,
-)
+from neurodeploy.bundle import Bundle
+from neurodeploy.bundle.files import check_place
+from neurodeploy.errors import BundleError, Interrupted, UserError
+from neurodeploy.frontends.streams import Stream
+from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.network import INPUT, Population
+from neurodeploy.ir.network_run import NetworkState
+from neurodeploy.neurons.registry import get_model
+from neurodeploy.pipeline.counts import population_counts, projection_counts
+from neurodeploy.pipeline.keeping import Keeper, ordered
+from neurodeploy.pipeline.session import MODEL, NETWORK, Progress, executed, suited
+from neurodeploy.pipeline.stepping import advance
+from neurodeploy.pipeline.streams import open_network, probes_of, runner_for, stream_of
+from neurodeploy.pipeline.texts import encode_text, hybrid, open_model, summary_counts, summary_host, window_of
+
+#: Neurons of an output whose last payloads are told.
+LAST = 16
 
 
 def run(
     bundle: str | Path,
-    text: str | Path,
+    text: str | Path | None = None,
     *,
-    max_tokens: int | None = 512,
+    input: str | Path | None = None,
+    max_tokens: int | None = None,
+    steps: int | None = None,
+    layout: str | None = None,
     runner: str = "fast",
+    probes: Sequence[str] = (),
+    out: str | Path | None = None,
+    checkpoint: str | Path | None = None,
+    resume: str | Path | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Prefill a text file through the program and count what happened: events, synaptic operations, saturations."""
+    """Run a text, or the input of a spiking network, and count what happened; the dictionary is what ``run --json`` prints.
+
+    runner : "fast", "reference", "partitioned" (executes the bundle's mapping), or "lava" for spiking networks.
+
+    Of a language model: the `text` is prefilled, `max_tokens` of it (default: 512).
+
+    Of a spiking network: `input` is run for `steps` of it (default: all). `layout`: "sample-first" or "time-first", the
+    order of the axes of `input`; None is the first, with a question in "open_questions" where that makes samples of one
+    step. `probes` are "POPULATION.VARIABLE"; `out` (.npz) takes outputs and probes, with neurons in the order of the source.
+    `checkpoint` takes the state every half minute and at the end, also of an interrupted run (ND3266), each time after `out`
+    has taken the outputs so far; Lava keeps its state to itself until it is done. `resume` is a state to go on from: the
+    input is then read from that step on, and an `out` that holds the steps before is continued.
+
+    Raises ND3262 and ND3264 for input and options of another kind of bundle.
+    """
+    kind, data, own = suited(bundle, text, input, {
+        MODEL: {"max_tokens": max_tokens},
+        NETWORK: {
+            "steps": steps, "layout": layout, "probes": tuple(probes) or None, "out": out, "checkpoint": checkpoint,
+            "resume": resume,
+        },
+    })  # fmt: skip
+    return _RUN[kind](bundle, data, runner=runner, progress=progress, **own)
+
+
+def _text(
+    bundle: str | Path, text: str | Path, *, runner: str, progress: Progress | None, max_tokens: int = 512
+) -> dict[str, Any]:
     from neurodeploy.frontends.text import read_text
     from neurodeploy.ops.host.kvcache import State
 
@@ -57,126 +96,92 @@ def run(
     }
 
 
-def generate(
-    bundle: str | Path,
-    prompt: str,
-    tokens: int = 64,
-    *,
-    temperature: float = 0.0,
-    top_k: int = 0,
-    seed: int = 0,
-    runner: str = "fast",
-    compare_float: bool = False,
-    on_text: Callable[[str], None] | None = None,
-) -> dict[str, Any]:
-    """Continue `prompt` on the chip. With `compare_float` the float model continues it too, greedily or with the same seed.
-
-    `on_text` receives the text as it grows.
-    """
-    from neurodeploy.generation import generate as continue_prompt
-
-    opened, tokenizer = open_model(bundle)
-    info = opened.program.info
-    ids = encode_text(tokenizer, prompt)
-    grown: list[int] = []
-    shown = ""
-
-    def on_token(token: int) -> None:
-        nonlocal shown
-        grown.append(token)
-        text = tokenizer.decode([*ids, *grown])[len(tokenizer.decode(ids)) :]
-        if on_text and not text.endswith("�"):
-            on_text(text[len(shown) :])
-            shown = text
-
-    settings: dict[str, Any] = {
-        "temperature": temperature, "top_k": top_k, "seed": seed,
-        "end_tokens": tokenizer.eos or info.eos_tokens, "max_positions": info.max_positions,
-    }  # fmt: skip
-    model = hybrid(opened, runner)
-    done = continue_prompt(model, ids, tokens, on_token=on_token, **settings)
-    found: dict[str, Any] = {
-        "prompt": prompt,
-        "text": tokenizer.decode([*ids, *done.tokens])[len(tokenizer.decode(ids)) :],
-        "tokens": list(done.tokens),
-        "margins": list(done.margins),
-        "stopped": done.stopped,
-        "seed": seed,
-        **executed(opened, runner),
-        "saturations": model.take_counts().saturations,
-    }
-    if compare_float:
-        other = continue_prompt(float_model(opened), ids, tokens, **settings)
-        pairs = zip(done.tokens, other.tokens, strict=False)
-        part = next((i for i, (a, b) in enumerate(pairs) if a != b), None)
-        found["float"] = {
-            "text": tokenizer.decode(list(other.tokens)),
-            "tokens": list(other.tokens),
-            "first_difference": part,
-            "float_margin_there": None if part is None else other.margins[part],
-        }
-    return found
-
-
-def eval(
-    bundle: str | Path,
-    text: str | Path,
-    *,
-    max_tokens: int | None = 4096,
-    runner: str = "fast",
-    source: str | Path | None = None,
-    with_float: bool = True,
-    progress: Progress | None = None,
-) -> dict[str, Any]:
-    """Bits per byte, perplexity and agreement of the chip's program against the float model on a text.
-
-    The dictionary is what ``eval --json`` prints. `source` is the checkpoint, if it has moved since conversion;
-    `with_float` False leaves the float model out (its fields are None).
-
-    Interrupted (ND3009), it keeps finished windows in the cache folder (`kept.kept_folder`). The same call goes on with them
-    and finds the same, but for the tokens per second.
-    """
-    from neurodeploy import __version__
-    from neurodeploy.evaluation import agreement, evaluate
-    from neurodeploy.frontends.text import read_text
-    from neurodeploy.ops.host.arithmetic import arithmetic
-    from neurodeploy.pipeline.kept import interrupted, kept_folder
-    from neurodeploy.storage.stage_files import StageFiles, digest
-
-    opened, tokenizer = open_model(bundle)
-    tokens = encode_text(tokenizer, read_text(text), max_tokens)
-    chip = hybrid(opened, runner)
-    models: dict[str, Any] = {"float": float_model(opened, source)} if with_float else {}
-    models["chip"] = chip
-    window = window_of(opened)
-    words = (
-        f"{__version__} {opened.manifest['sha256']} {list(models)} {kept_as(opened, runner)} {window} {arithmetic()}"
-    )
-    key = digest(words, np.asarray(tokens, np.int64))
-    with kept_folder(key) as folder:
-        stages = StageFiles(folder, asked=False)
-        try:
-            scores = evaluate(
-                models, tokens, byte_counter(tokenizer), window, progress, stages=stages, key=key,
-                saturations={"chip": lambda: chip.take_counts().saturations},
-            )  # fmt: skip
-        except KeyboardInterrupt:
-            if not stages.kept or stages.folder is None:
-                raise
-            raise interrupted(f"{stages.kept * window} of {len(tokens)} tokens", stages.folder) from None
-    baseline = scores.get("float")
+def _stream(
+    bundle: str | Path, input: str | Path, *, runner: str, progress: Progress | None, steps: int | None = None,
+    layout: str | None = None, probes: Sequence[str] = (), out: str | Path | None = None,
+    checkpoint: str | Path | None = None, resume: str | Path | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    opened, network = open_network(bundle)
+    watched = probes_of(probes, network)
+    _check_places(out, checkpoint)
+    save = Keeper(opened, network, Path(out) if out else None, Path(checkpoint) if checkpoint else None)
+    state = save.resumed(Path(resume), watched) if resume else None
+    stream = stream_of(input, opened, network, steps, layout)
+    engine = runner_for(runner, opened, network, stream.steps, stream.samples)
+    if state is not None:
+        _check_resumed(state, stream, resume)
+    first = state.step if state else 0
+    began = time.perf_counter()
+    try:
+        result = advance(network, engine, stream, state, watched, progress, save)
+    except KeyboardInterrupt:
+        if save.saved is None:
+            raise
+        problem = f"was interrupted after step {save.saved} of {stream.steps}; its state is kept"
+        same = f" and the same --out, which holds the outputs from step {save.first} on" if out else ""
+        raise Interrupted("ND3266", "run", problem, f"go on with --resume {checkpoint}{same}") from None
+    seconds = time.perf_counter() - began - save.seconds
+    if out and save.first <= first:
+        stream.notes.append(f"{out} holds the steps from {save.first} on")
+    done = stream.steps - first
     return {
-        "text": Path(text).name,
-        "tokens": scores["chip"].tokens,
-        "bytes": scores["chip"].bytes,
-        "window": window,
-        "float": baseline.to_json() if baseline else None,
-        "chip": scores["chip"].to_json(),
-        "bits_per_byte_change": scores["chip"].bits_per_byte / baseline.bits_per_byte - 1 if baseline else None,
-        "top1_agreement": agreement(baseline, scores["chip"]) if baseline else None,
-        "saturations": scores["chip"].saturations,
-        "windows_resumed": stages.reused,
-        "notes": stages.notes,
+        "open_questions": stream.questions,
+        "network": network.name,
         "runner": runner,
         **executed(opened, runner),
+        "first_step": first + 1,
+        "steps": done,
+        "samples": stream.samples,
+        "dt_s": None if network.dt is None else network.dt.value,
+        "populations": population_counts(network, result.activity),
+        "projections": projection_counts(network, result.activity),
+        "outputs": {name: _output(opened, network.populations[name], array) for name, array in result.outputs.items()},
+        "saturations": sum(result.activity.saturated.values()),
+        "wraps": sum(result.activity.wrapped.values()),
+        "notes": stream.notes,
+        "seconds": seconds,
+        "steps_per_s": done * stream.samples / seconds if seconds else None,
+        "out": str(out) if out else None,
+        "checkpoint": str(checkpoint) if checkpoint else None,
     }
+
+
+def _check_places(out: str | Path | None, checkpoint: str | Path | None) -> None:
+    """ND5004 before the work for a file that could not be written after it."""
+    places = [Path(place) for place in (out, checkpoint) if place is not None]
+    for place in places:
+        check_place(place)
+    if len(places) == 2 and places[0].absolute() == places[1].absolute():
+        raise BundleError("ND5004", places[0], "would hold both the outputs and the state", "name two files")
+
+
+def _check_resumed(state: NetworkState, stream: Stream, resume: object) -> None:
+    """ND3259 where state and input do not go together. A network without any state has no samples in it."""
+    kept = any(state.neurons.values()) or bool(state.pending)
+    if kept and state.samples != stream.samples:
+        problem = f"has {state.samples} samples, the input {stream.samples}"
+        raise UserError("ND3259", resume, problem, "resume with the input that the state was made with")
+    if state.step >= stream.steps:
+        problem = f"is at step {state.step}, the input ends after {stream.steps}"
+        raise UserError("ND3259", resume, problem, "give a longer input, or --steps above that")
+
+
+def _output(opened: Bundle, population: Population, array: Ints) -> dict[str, Any]:
+    """Of one output population, in the order of the source: messages by sample, its most active neuron (by the sum of
+    payloads where they have sizes), its last payloads; `latency` in steps and `unit` of a payload of 1 where known."""
+    conversion: Mapping[str, Any] = opened.program.conversion
+    rows = [row for row in conversion.get("outputs", {}).values() if row["population"] == population.name]
+    array = ordered(opened, population, array)
+    graded = get_model(population.model).graded if population.model != INPUT else True
+    activity = array.sum(axis=1, dtype=np.int64) if graded else np.count_nonzero(array, axis=1)
+    return {
+        "messages": [int(count) for count in np.count_nonzero(array, axis=(1, 2))],
+        "most_active": [int(row.argmax()) for row in activity],
+        "last": array[:, -1, :LAST].tolist(),
+        "graded": graded,
+        "latency": int(rows[0]["latency"]) if rows else None,
+        "unit": float(rows[0]["unit"]) if rows else None,
+    }
+
+
+_RUN: dict[str, Callable[..., dict[str, Any]]] = {MODEL: _text, NETWORK: _stream}

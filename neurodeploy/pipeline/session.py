@@ -1,62 +1,100 @@
-"""What several verbs need of a bundle: its tokenizer, its hybrid, its float baseline, its mapping."""
+"""What every verb asks of a bundle, whatever it holds: its kind, the input and options that suit it, its mapping."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from collections.abc import Mapping as Table
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
-from neurodeploy.bundle import Bundle, open_bundle
-from neurodeploy.bundle.files import digest, read_json
-from neurodeploy.errors import BundleError, InternalError, UserError
-from neurodeploy.frontends.tokenizer import Tokenizer, open_tokenizer
+from neurodeploy.bundle import Bundle
+from neurodeploy.bundle.reader import read_manifest
+from neurodeploy.errors import BundleError, UserError
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
-from neurodeploy.ir.result import Runner
-
-if TYPE_CHECKING:  # both load torch, which spiking networks do without
-    from neurodeploy.hybrid import Hybrid
-    from neurodeploy.ops.host.executor import Executor
+from neurodeploy.version import __version__
 
 Progress = Callable[[str, int, int], None]
 
 #: The runner that executes the mapping of a bundle, whatever the bundle holds.
 PARTITIONED = "partitioned"
-#: Tokens of a window: attention of longer texts costs more than it tells.
-WINDOW = 512
+#: Words of the command line for options that have another name in Python.
+_FLAGS = {"probes": "probe", "with_float": "no-float"}
 
 
-def open_model(path: str | Path) -> tuple[Bundle, Tokenizer]:
-    bundle = open_bundle(path)
-    if bundle.program.network is not None:
-        fix = f"give it a stream of input: neurodeploy run {path} --input FILE"
-        raise UserError("ND3260", path, "holds a spiking network, which reads no text", fix)
-    folder = bundle.path
-    settings = read_json(folder / "tokenizer_settings.json")
-    return bundle, open_tokenizer(folder / "tokenizer.json", bundle.program.info.vocab_size, settings)
+class Kind(NamedTuple):
+    """One of a bundle, several of its sort, and the option that gives what is run on it."""
+
+    one: str
+    several: str
+    data: str
 
 
-def hybrid(bundle: Bundle, runner: str = "fast") -> Hybrid:
-    """The program on a runner. Islands that the bundle's mapping leaves to the host run there; unmapped, none does."""
-    from neurodeploy.hybrid import Hybrid
-    from simulators import get_runner
-
-    if bundle.host_weights is None:
-        raise InternalError("ND9011", bundle.path, "has no host weights")
-    chosen, left = island_runner(bundle, runner), left_to_host(bundle)
-    return Hybrid(bundle.program, bundle.host_weights, chosen, on_host=left, host_runner=get_runner("fast"))
+MODEL, NETWORK = "model", "network"
+KINDS = {
+    MODEL: Kind("a language model", "language models", "text"),
+    NETWORK: Kind("a spiking network", "spiking networks", "input"),
+}
 
 
-def island_runner(bundle: Bundle, name: str) -> Runner:
-    """The runner of that name, ND3001 for an unknown one; "partitioned" executes the bundle's mapping (`read_mapping`)."""
-    from simulators import get_runner
+def kind_of(bundle: str | Path) -> str:
+    """Which of `KINDS` a bundle holds. Raises what `read_manifest` does where it is no bundle."""
+    return str(read_manifest(Path(bundle))["kind"])
 
-    if name == PARTITIONED:
-        from simulators.partitioned import PartitionedRunner
 
-        mapping, system = read_mapping(bundle)
-        return PartitionedRunner(mapping, system.chip)
-    return get_runner(name)
+def suited(
+    bundle: str | Path,
+    text: str | Path | None,
+    input: str | Path | None,
+    options: Table[str, Table[str, object]],
+    *,
+    optional: bool = False,
+) -> tuple[str, str | Path | None, dict[str, Any]]:
+    """Kind of a bundle, what is to be run on it, and those of its own options that were given (that are not None).
+
+    ND3262 where `text` or `input` suits the other kind, or none was given: only the text may be missing, where it is
+    `optional`. ND3264 for options of the other kind.
+    """
+    kind = kind_of(bundle)
+    files, own = {"text": text, "input": input}, KINDS[kind]
+    for other, (*_, flag) in KINDS.items():
+        if other != kind and files[flag] is not None:
+            raise UserError("ND3262", f"--{flag}", f"does not suit {bundle}, {own.one}", f"give --{own.data} FILE")
+    for other, (_, several, _) in KINDS.items():
+        if other != kind:
+            refuse(several, options[other])
+    data = files[own.data]
+    if data is None and not (optional and own.data == "text"):
+        raise UserError("ND3262", bundle, f"is {own.one} and nothing was given to run", f"give --{own.data} FILE")
+    return kind, data, {name: value for name, value in options[kind].items() if value is not None}
+
+
+def refuse(several: str, options: Table[str, object]) -> None:
+    """ND3264 where an option was given that only `several` (of `KINDS`) have."""
+    for name, value in options.items():
+        if value is not None:
+            flag = _FLAGS.get(name, name).replace("_", "-")
+            raise UserError("ND3264", f"--{flag}", f"is for {several}", "leave it out")
+
+
+def load_mapping(bundle: Bundle) -> tuple[Mapping, SystemSpec, list[str]]:
+    """The bundle's mapping, its system, and what the verifier has against it: nothing, unless the file was changed."""
+    from partitioner.json_form import mapping_from_json
+    from partitioner.verify import verify
+    from targets.systems import get_system
+
+    mapping = mapping_from_json(bundle.read_mapping())
+    system = get_system(mapping.system)
+    return mapping, system, verify(mapping, bundle.program, system)
+
+
+def read_mapping(bundle: Bundle) -> tuple[Mapping, SystemSpec]:
+    """The bundle's mapping and its system. ND5010 where the mapping does not hold for the program."""
+    mapping, system, problems = load_mapping(bundle)
+    if problems:
+        problem = f"breaks {len(problems)} rules of {system.name}, the first: {problems[0]}"
+        raise BundleError("ND5010", bundle.path / "mapping.json", problem, "map the bundle again")
+    return mapping, system
 
 
 def executed(bundle: Bundle, runner: str) -> dict[str, Any]:
@@ -77,103 +115,9 @@ def kept_as(bundle: Bundle, runner: str) -> str:
     return f"{runner} {bundle.read_mapping()}" if runner == PARTITIONED else runner
 
 
-def left_to_host(bundle: Bundle) -> frozenset[str]:
-    """Islands that the mapping assigns to the host; none where the bundle is not mapped."""
-    from neurodeploy.ir.devices import host_islands
-    from partitioner.json_form import mapping_from_json
-
-    if not bundle.is_mapped:
-        return frozenset()
-    return host_islands(bundle.program, mapping_from_json(bundle.read_mapping()).assignments)
-
-
-def float_model(bundle: Bundle, source: str | Path | None = None) -> Executor:
-    """The model as it was before conversion, read again from its source, whose files must be what was converted."""
-    from neurodeploy.frontends.families import read_graph
-    from neurodeploy.ops.host.executor import Executor
-
-    recorded = bundle.manifest["source"]
-    path = Path(source or recorded.get("path", ""))
-    fix = "give its new place with --source, or leave the comparison out with --no-float"
-    if not path.exists():
-        raise UserError("ND1108", path, "the converted model's source is no longer there", fix)
-    for entry in recorded.get("files", []):
-        file = path / entry["name"] if path.is_dir() else path
-        if not file.is_file() or file.stat().st_size != entry["size"] or digest(file) != entry["sha256"]:
-            raise UserError("ND1108", file, "is not the file that was converted", fix)
-    graph = read_graph(path)
-    sizes = {name: population.size for name, population in graph.populations.items()}
-    return Executor(graph.ops, graph.weights, sizes, input=graph.input, output=graph.output)
-
-
-def load_mapping(bundle: Bundle) -> tuple[Mapping, SystemSpec, list[str]]:
-    """The bundle's mapping, its system, and what the verifier has against it: nothing, unless the file was changed."""
-    from partitioner.json_form import mapping_from_json
-    from partitioner.network_verify import verify_network
-    from partitioner.verify import verify
-    from targets.systems import get_system
-
-    mapping = mapping_from_json(bundle.read_mapping())
-    system = get_system(mapping.system)
-    if bundle.program.network is not None:
-        return mapping, system, verify_network(mapping, bundle.program.network, system)
-    return mapping, system, verify(mapping, bundle.program, system)
-
-
-def read_mapping(bundle: Bundle) -> tuple[Mapping, SystemSpec]:
-    """The bundle's mapping and its system. ND5010 where the mapping does not hold for the program."""
-    mapping, system, problems = load_mapping(bundle)
-    if problems:
-        problem = f"breaks {len(problems)} rules of {system.name}, the first: {problems[0]}"
-        raise BundleError("ND5010", bundle.path / "mapping.json", problem, "map the bundle again")
-    return mapping, system
-
-
-def encode_text(tokenizer: Tokenizer, text: str, most: int | None = None) -> list[int]:
-    """Token ids of a text as the family expects it to begin; at most `most` of them. ND3005 where that is below 1."""
-    if most is not None and most < 1:
-        raise UserError("ND3005", "text", f"at most {most} tokens of it are not possible", "read at least one")
-    if most is not None:  # no token is longer than a few dozen characters: do not tokenise a book for a page
-        text = text[: most * 64]
-    tokens = tokenizer.encode(text, bos=tokenizer.adds_bos)
-    return tokens if most is None else tokens[:most]
-
-
-def window_of(bundle: Bundle) -> int:
-    return min(WINDOW, bundle.program.info.max_positions)
-
-
-def byte_counter(tokenizer: Tokenizer) -> Callable[[Sequence[int]], int]:
-    return lambda tokens: max(1, len(tokenizer.decode(tokens).encode("utf-8")))
-
-
-def summary_counts(bundle: Bundle, counts: Any) -> dict[str, Any]:
-    """Activity by island of the chip in plain numbers: what `run --json` prints and the report shows."""
-    table = {}
-    for name, activity in counts.islands.items():
-        island = bundle.program.islands[name]
-        events = int(activity.events.sum())
-        table[name] = {
-            "tokens": activity.tokens,
-            "events": events,
-            "synops": events * island.rows,
-            "neuron_updates": activity.tokens * island.rows,
-            "messages_out": int(activity.messages_out.sum()),
-            "density": events / (activity.tokens * island.columns) if activity.tokens else 0.0,
-            "saturations": activity.saturations,
-        }
-    return table
-
-
-def summary_host(counts: Any) -> dict[str, Any]:
-    """What the host computed in place of the chip, by island; empty where all islands are on the chip."""
+def provenance(bundle: Bundle, seed: int | None) -> dict[str, Any]:
+    """The section of a report that says what it was made of."""
     return {
-        name: {
-            "tokens": work.activity.tokens,
-            "calls": work.calls,
-            "flops": work.flops,
-            "bytes": work.bytes,
-            "saturations": work.activity.saturations,
-        }
-        for name, work in counts.host_islands.items()
-    }
+        "tool_version": __version__, "created": None, "seed": seed, "bundle": bundle.path.name,
+        "hashes": {"program.json": bundle.digest},
+    }  # fmt: skip

@@ -7,10 +7,11 @@ from typing import Any
 
 from neurodeploy.pipeline.checking import verify
 from neurodeploy.pipeline.converting import convert
+from neurodeploy.pipeline.evaluating import eval
+from neurodeploy.pipeline.generating import generate
 from neurodeploy.pipeline.mapping import explain, map
 from neurodeploy.pipeline.pricing import energy
 from neurodeploy.pipeline.reporting import report
-from neurodeploy.pipeline.running import eval, generate
 from neurodeploy.pipeline.session import Progress
 
 PROMPT = "ROMEO. "

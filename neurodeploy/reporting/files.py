@@ -1,53 +1,21 @@
-"""The files of a report: HTML, JSON and three CSV tables, all written aside and renamed together."""
+"""What stands in the files beside a report, and how all of them are written."""
 
 from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from neurodeploy.errors import BundleError
-from neurodeploy.reporting.check import check
-from neurodeploy.reporting.page import page
 from neurodeploy.reporting.schema import PHASES, MapSection, ReportData
 from neurodeploy.storage.tables import csv_text
 from neurodeploy.storage.temporary import written_aside
 
-#: What ends the name of each file, and what the page says of it.
-BESIDE = {
-    ".json": "everything on this page, as data",
-    "_ops.csv": "every operation with device and reason",
-    "_energy.csv": "every entry of the energy ledger",
-    "_cores.csv": "every core with the fill of each resource",
-}
 _BANDS = ("low", "nominal", "high")
 _ENTRY = ("device", "component", "event", "boundary", "count", "basis", "source")
-
-
-def render(data: Mapping[str, Any], out_html: str | os.PathLike[str]) -> list[Path]:
-    """Write OUT.html, OUT.json, OUT_ops.csv, OUT_energy.csv and OUT_cores.csv; returns their paths in this order.
-
-    `data` follows `neurodeploy.reporting.schema.ReportData`; sections that were not run give CSV files with a head only.
-    Every file is written under another name first and then renamed, so that a reader never sees half of one.
-    Raises `BundleError` ND5004 where a file cannot be written, `InternalError` ND9050 where the data break the schema.
-    """
-    checked = check(data)
-    target = Path(out_html)
-    base = target.with_suffix("") if target.suffix.lower() in (".html", ".htm") else target
-    beside = {suffix: base.with_name(base.name + suffix) for suffix in BESIDE}
-    texts = {
-        target: page(checked, {path.name: BESIDE[suffix] for suffix, path in beside.items()}),
-        beside[".json"]: to_json(checked),
-        beside["_ops.csv"]: ops_csv(checked),
-        beside["_energy.csv"]: energy_csv(checked),
-        beside["_cores.csv"]: cores_csv(checked.get("map")),
-    }
-    write_all(texts, target)
-    return list(texts)
 
 
 def write_all(texts: Mapping[Path, str], named: Path | None = None) -> None:
@@ -142,3 +110,9 @@ def cores_csv(section: MapSection | None) -> str:
     resources: Mapping[str, list[float]] = section["cores"]["resource_fractions"]
     columns = [*(cores[name] for name in head), *resources.values()]
     return csv_text([*head, *(f"{name}_fraction" for name in resources)], zip(*columns, strict=True))
+
+
+def rows_csv(head: str, rows: Mapping[str, Mapping[str, Any]]) -> str:
+    """A table of rows by name, under `head`."""
+    columns = list(next(iter(rows.values()), {}))
+    return csv_text([head, *columns], ([name, *(row[c] for c in columns)] for name, row in rows.items()))

@@ -25,8 +25,8 @@ _Part = Callable[[ReportData], Html | None]
 
 #: key of the data, anchor on the page, title, maker
 _PARTS: tuple[tuple[str, str, str, _Part], ...] = (
-    ("map", "map", "Chip map", chips),
-    ("map", "quality", "Mapping quality", quality),
+    ("map", "map", "Chip map", lambda data: chips(data.get("map"))),
+    ("map", "quality", "Mapping quality", lambda data: quality(data.get("map"))),
     ("energy", "energy", "Energy", energy),
     ("accuracy", "accuracy", "Accuracy", accuracy),
     ("explain", "operations", "Operations", ops),
@@ -53,7 +53,7 @@ def page(data: ReportData, beside: dict[str, str]) -> str:
     if missing:
         contents.append(("not-run", "Not run yet"))
     contents.append(("provenance", "Provenance"))
-    sections = [*bodies, not_run(data, missing), provenance(data, beside)]
+    sections = [*bodies, not_run(data, missing), provenance(data.get("provenance"), beside)]
     return document(f"{model_name(data)} on {_where(data)}", hero(data), contents, sections)
 
 

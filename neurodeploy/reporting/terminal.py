@@ -5,7 +5,7 @@ Names come from strangers' files: they are printed as plain text, never as marku
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -22,7 +22,7 @@ from neurodeploy.reporting.derive import (
     rate_band,
 )
 from neurodeploy.reporting.schema import BOUNDARIES, BOUNDARY_TEXT, PHASES
-from neurodeploy.reporting.terminal_checks import print_demo, print_doctor, print_paths, print_run, print_verify
+from neurodeploy.reporting.terminal_checks import print_doctor, print_paths, print_run, print_verify
 from neurodeploy.reporting.terminal_fit import print_fit, print_fit_models
 from neurodeploy.reporting.terminal_metrics import print_metrics
 from neurodeploy.reporting.terminal_network import (
@@ -36,28 +36,6 @@ from neurodeploy.reporting.terminal_network import (
 )
 from neurodeploy.reporting.terminal_offload import print_offload
 from neurodeploy.reporting.terminal_table import open_console, say, show_table
-
-__all__ = [
-    "print_convert",
-    "print_convert_network",
-    "print_demo",
-    "print_doctor",
-    "print_energy",
-    "print_energy_network",
-    "print_eval",
-    "print_eval_network",
-    "print_explain",
-    "print_explain_network",
-    "print_export_network",
-    "print_fit",
-    "print_fit_models",
-    "print_map",
-    "print_paths",
-    "print_run",
-    "print_run_network",
-    "print_verify",
-    "print_verify_network",
-]
 
 #: Lines of a list before it is cut; `--json` has all.
 _LINES = 10
@@ -220,7 +198,8 @@ def print_explain(found: Sequence[Any], console: Console | None = None) -> None:
     ]
     show_table(console, ["Operation", "Layers", "Ops>", "Device", "Rule", "Bytes/token>"], rows)
     for rule, op in {op["rule"]: op for op in reversed(found) if op["device"] != "chip"}.items():
-        say(console, f"{rule}: {op['reason']}")
+        wordings = len({other["reason"] for other in found if other["rule"] == rule})
+        say(console, f"{rule}: {op['reason']}" + (f" (one of {wordings} wordings)" if wordings > 1 else ""))
         if op["remedy"]:
             say(console, f"  to put it on the chip: {op['remedy']}", "dim")
 
@@ -230,3 +209,34 @@ def _lines(console: Console, lines: Sequence[str], style: str) -> None:
         say(console, f"  {line}", style)
     if len(lines) > _LINES:
         say(console, f"  and {units.count(len(lines) - _LINES)} more: see --json", style)
+
+
+def print_demo(found: Mapping[str, Any], console: Console | None = None) -> None:
+    """Every step of the demo in order, each as its own verb prints it."""
+    console = open_console(console)
+    for verb in ("convert", "map", "explain", "verify", "eval", "energy"):
+        console.rule(verb, align="left", style="dim")
+        show(verb, "model", found[verb], console)
+    console.rule("generate", align="left", style="dim")
+    say(console, found["generate"]["prompt"] + found["generate"]["text"])
+    console.rule("report", align="left", style="dim")
+    print_paths(found["report"], console)
+
+
+#: Who prints what a verb returns, by the kind of bundle where that matters.
+_PRINTERS: dict[tuple[str, str], Callable[[Any, Console | None], None]] = {
+    ("convert", "model"): print_convert, ("convert", "network"): print_convert_network,
+    ("run", "model"): print_run, ("run", "network"): print_run_network,
+    ("eval", "model"): print_eval, ("eval", "network"): print_eval_network,
+    ("energy", "model"): print_energy, ("energy", "network"): print_energy_network,
+    ("explain", "model"): print_explain, ("explain", "network"): print_explain_network,
+    ("verify", "model"): print_verify, ("verify", "network"): print_verify_network,
+    ("map", ""): print_map, ("report", ""): print_paths, ("export", ""): print_export_network,
+    ("fit", ""): print_fit, ("fit_models", ""): print_fit_models, ("doctor", ""): print_doctor, ("demo", ""): print_demo,
+}  # fmt: skip
+
+
+def show(verb: str, kind: str, found: Any, console: Console | None = None) -> None:
+    """Print what a verb returned; `kind` is "model", "network", or "" where the verb does not ask."""
+    printer = _PRINTERS.get((verb, "")) or _PRINTERS[verb, kind]
+    printer(found, console)

@@ -89,17 +89,3 @@ def print_paths(found: Sequence[Any], console: Console | None = None) -> None:
     console = open_console(console)
     for path in found:
         say(console, str(path))
-
-
-def print_demo(found: Mapping[str, Any], console: Console | None = None) -> None:
-    """Every step of the demo in order, each as its own verb prints it."""
-    from neurodeploy.reporting import terminal
-
-    console = open_console(console)
-    for name in ("convert", "map", "explain", "verify", "eval", "energy"):
-        console.rule(name, align="left", style="dim")
-        getattr(terminal, f"print_{name}")(found[name], console)
-    console.rule("generate", align="left", style="dim")
-    say(console, found["generate"]["prompt"] + found["generate"]["text"])
-    console.rule("report", align="left", style="dim")
-    print_paths(found["report"], console)

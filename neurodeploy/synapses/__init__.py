@@ -1,6 +1,18 @@
-"""Synapses of a spiking network: the integers that Lava makes of weights, builders of every kind, and their structure.
+"""The kinds of synapses, one file each, and what frontends build them with.
 
+dense.py, sparse.py, conv.py, direct.py   a kind: its matrix, product, counts, bytes and axons, its fields on disk
+window.py     the geometry of a convolution
+build.py      kinds from arrays: pooling, unpooling, transposed convolutions, foreign kernel layouts
 weights.py    what Lava's `clip_weights` and `truncate_weights` make of a matrix
-build.py      Dense, Sparse and Conv from arrays: pooling, unpooling, transposed convolutions, foreign kernel layouts
-structure.py  counts that a mapper needs, by row range, without a matrix; conversion to coordinates; bounds of sums
 """
+
+from neurodeploy.ir.synapse import Synapse
+from neurodeploy.synapses.conv import Conv
+from neurodeploy.synapses.dense import Dense
+from neurodeploy.synapses.direct import Direct
+from neurodeploy.synapses.sparse import Sparse
+
+#: Every kind by its name in files and reports.
+KINDS: dict[str, type[Synapse]] = {kind.kind: kind for kind in (Dense, Sparse, Conv, Direct)}
+
+__all__ = ["KINDS", "Conv", "Dense", "Direct", "Sparse"]

@@ -22,8 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import InternalError
-from neurodeploy.ir.network import Conv, Dense, Sparse
 from neurodeploy.ir.packed import NARROW_ROWS, pack
+from neurodeploy.synapses.conv import Conv
+from neurodeploy.synapses.dense import Dense
+from neurodeploy.synapses.sparse import Sparse
 from neurodeploy.synapses.weights import smallest_type
 
 Pair = tuple[int, int]

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import InternalError
-from neurodeploy.ir.network import SIGN_MODES, WEIGHT_TYPES
+from neurodeploy.ir.network import SIGN_MODES
+from neurodeploy.ir.synapse import WEIGHT_TYPES
 
 #: Bits of a stored weight in Lava's fixed-point model; `num_weight_bits` is at most this.
 WEIGHT_BITS = 8

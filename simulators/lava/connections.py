@@ -9,15 +9,17 @@ Source: lava-nc 0.10.0 `lava/proc/dense`, `sparse`, `conv`, `lava/utils/weightut
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import UserError
-from neurodeploy.ir.network import Conv, Dense, Projection, Sparse
+from neurodeploy.ir.network import Projection
+from neurodeploy.ir.synapse import Coo, Synapse
+from neurodeploy.synapses import Conv, Dense, Sparse
 from neurodeploy.synapses.build import to_lava_kernel
-from neurodeploy.synapses.structure import delays, to_coo
 from neurodeploy.synapses.weights import WEIGHT_BITS, lava_weights
 
 #: Lava's ProcessModel for ``select_tag="fixed_pt"``, by process.
@@ -61,70 +63,105 @@ def connection(p: Projection) -> Connection:
     reason = refused(p)
     if reason:
         return _own(p, reason)
-    s = p.synapse
-    if isinstance(s, Conv):
-        arguments = {
-            "weight": to_lava_kernel(s.weight),
-            "input_shape": list(s.input_shape),
-            "padding": list(s.padding),
-            "stride": list(s.stride),
-            "dilation": list(s.dilation),
-            "groups": s.groups,
-            "num_message_bits": MESSAGE_BITS if p.graded else 0,
-        }
-        return Connection("lava.proc.conv.process:Conv", arguments, "a_buf", MODELS["Conv"])
-    _check_format(p)
-    delayed = "Delay" if p.depth > 1 else ""
-    kind = delayed + ("Dense" if isinstance(s, Dense) else "Sparse")
-    arguments = {
-        "weight_exp": p.weight_exp,
-        "num_weight_bits": p.weight_bits,
-        "sign_mode": {"$member": f"lava.utils.weightutils:SignMode:{p.sign_mode.upper()}"},
-        "num_message_bits": MESSAGE_BITS if p.graded else 0,
-    }
-    if isinstance(s, Dense):
-        arguments["weights"] = np.ascontiguousarray(s.weight).astype(np.int32)
-        module = "dense"
-    else:
-        arguments["weights"] = _matrix(p, None)
-        module = "sparse"
-    if delayed:
-        arguments["max_delay"] = p.depth - 1
-        coo = to_coo(p.synapse)
-        slots = delays(p, coo)
-        if isinstance(s, Dense):
-            matrix = np.zeros((s.rows, s.columns), np.int64)
-            matrix[coo.row, coo.column] = slots
-            arguments["delays"] = matrix
-        else:
-            arguments["delays"] = _matrix(p, slots)
-    return Connection(f"lava.proc.{module}.process:{kind}", arguments, "a_buff", MODELS[kind])
+    return PROCESSES[type(p.synapse)].made(p)
 
 
 def refused(p: Projection) -> str:
     """Why none of Lava's own processes computes this projection, "" where one does."""
-    s = p.synapse
-    if isinstance(s, Conv):
-        if s.transposed:
-            return "Lava has no transposed convolution"
-        if p.depth > 1:
-            return "Lava's Conv has no delays"
-        if p.weight_exp:
-            return "Lava's Conv ignores weight_exp on a CPU"
-        spans = [(k - 1) * d + 1 for k, d in zip(s.weight.shape[1:3], s.dilation, strict=True)]
-        numbers = (*s.stride, *spans, s.groups, *(2 * side for side in s.padding))
-        if max(numbers) > CONV_REACH:
-            return f"Lava's Conv computes its geometry in 8 bits, {max(numbers)} does not fit"
-        return ""
-    if p.weight_bits > WEIGHT_BITS:
-        return f"Lava stores weights in {WEIGHT_BITS} bits, these have {p.weight_bits}"
-    if isinstance(s, Sparse) and not s.weight.size:
-        return "Lava's Sparse takes no empty matrix"
+    own = PROCESSES.get(type(p.synapse))
+    return f"Lava has no {p.synapse.kind} synapses" if own is None else own.refused(p)
+
+
+def _conv(p: Projection) -> Connection:
+    s: Any = p.synapse
+    arguments = {
+        "weight": to_lava_kernel(s.weight),
+        "input_shape": list(s.input_shape),
+        "padding": list(s.padding),
+        "stride": list(s.stride),
+        "dilation": list(s.dilation),
+        "groups": s.groups,
+        "num_message_bits": MESSAGE_BITS if p.graded else 0,
+    }
+    return Connection("lava.proc.conv.process:Conv", arguments, "a_buf", MODELS["Conv"])
+
+
+def _no_conv(p: Projection) -> str:
+    s: Any = p.synapse
+    if s.transposed:
+        return "Lava has no transposed convolution"
+    if p.depth > 1:
+        return "Lava's Conv has no delays"
+    if p.weight_exp:
+        return "Lava's Conv ignores weight_exp on a CPU"
+    spans = [(k - 1) * d + 1 for k, d in zip(s.weight.shape[1:3], s.dilation, strict=True)]
+    numbers = (*s.stride, *spans, s.groups, *(2 * side for side in s.padding))
+    if max(numbers) > CONV_REACH:
+        return f"Lava's Conv computes its geometry in 8 bits, {max(numbers)} does not fit"
     return ""
 
 
+def _matrix(name: str, laid: Callable[[Projection, Coo, NDArray[Any]], Any]) -> Callable[[Projection], Connection]:
+    """Lava's process of a matrix that it takes as `laid` lays values out, one a synapse."""
+
+    def made(p: Projection) -> Connection:
+        _check_format(p)
+        coo = p.synapse.coo()
+        arguments = {
+            "weight_exp": p.weight_exp,
+            "num_weight_bits": p.weight_bits,
+            "sign_mode": {"$member": f"lava.utils.weightutils:SignMode:{p.sign_mode.upper()}"},
+            "num_message_bits": MESSAGE_BITS if p.graded else 0,
+            "weights": laid(p, coo, coo.weight.astype(np.int32)),
+        }
+        if p.depth > 1:
+            arguments |= {"max_delay": p.depth - 1, "delays": laid(p, coo, p.delays_of(coo))}
+        process = f"Delay{name}" if p.depth > 1 else name
+        return Connection(f"lava.proc.{name.lower()}.process:{process}", arguments, "a_buff", MODELS[process])
+
+    return made
+
+
+def _no_matrix(p: Projection) -> str:
+    return (
+        f"Lava stores weights in {WEIGHT_BITS} bits, these have {p.weight_bits}" if p.weight_bits > WEIGHT_BITS else ""
+    )
+
+
+def _no_sparse(p: Projection) -> str:
+    return _no_matrix(p) or ("" if p.synapse.weight.size else "Lava's Sparse takes no empty matrix")
+
+
+def _full(p: Projection, coo: Coo, values: NDArray[Any]) -> NDArray[Any]:
+    found = np.zeros((p.synapse.rows, p.synapse.columns), values.dtype)
+    found[coo.row, coo.column] = values
+    return found
+
+
+def _by_row(p: Projection, coo: Coo, values: NDArray[Any]) -> SparseMatrix:
+    order = np.lexsort((coo.column, coo.row))
+    counts = np.bincount(coo.row, minlength=p.synapse.rows)
+    indptr = np.concatenate(([0], np.cumsum(counts)))
+    shape = (p.synapse.rows, p.synapse.columns)
+    return SparseMatrix(values[order], coo.column[order].astype(np.int32), indptr.astype(np.int32), shape)
+
+
+class Process(NamedTuple):
+    """Why Lava's process of a kind does not compute a projection, what it is, and what it does with sums beyond 32 bits."""
+
+    refused: Callable[[Projection], str]
+    made: Callable[[Projection], Connection]
+    overflow: str = ""
+
+
+PROCESSES: Mapping[type[Synapse], Process] = {
+    Dense: Process(_no_matrix, _matrix("Dense", _full)),
+    Sparse: Process(_no_sparse, _matrix("Sparse", _by_row)),
+    Conv: Process(_no_conv, _conv, "Lava casts them from float64 to int32, which is undefined"),
+}
+
+
 def _check_format(p: Projection) -> None:
-    assert isinstance(p.synapse, Dense | Sparse)
     effective, _ = lava_weights(p.synapse.weight, p.weight_bits, p.sign_mode)
     different = np.flatnonzero(effective.reshape(-1) != p.synapse.weight.reshape(-1))
     if different.size:
@@ -139,19 +176,8 @@ def _check_format(p: Projection) -> None:
         )
 
 
-def _matrix(p: Projection, slots: NDArray[np.int64] | None) -> SparseMatrix:
-    """The weights of a `Sparse`, or its delays, by row."""
-    coo = to_coo(p.synapse)
-    order = np.lexsort((coo.column, coo.row))
-    data = coo.weight.astype(np.int32) if slots is None else slots
-    counts = np.bincount(coo.row, minlength=p.synapse.rows)
-    indptr = np.concatenate(([0], np.cumsum(counts)))
-    shape = (p.synapse.rows, p.synapse.columns)
-    return SparseMatrix(data[order], coo.column[order].astype(np.int32), indptr.astype(np.int32), shape)
-
-
 def _own(p: Projection, reason: str) -> Connection:
-    coo = to_coo(p.synapse)
+    coo = p.synapse.coo()
     arguments = {
         "kind": "synapse",
         "inputs": {"s_in": [p.synapse.columns]},
@@ -166,6 +192,6 @@ def _own(p: Projection, reason: str) -> Connection:
         "target": coo.row,
         "source": coo.column,
         "weight": coo.weight,
-        "delay": delays(p, coo),
+        "delay": p.delays_of(coo),
     }
     return Connection("own", arguments, "pending", "OwnSynapse", reason)

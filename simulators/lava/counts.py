@@ -12,9 +12,10 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.ir.network import INPUT, Conv, Direct, Network, Population, Projection
+from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.ir.network_run import NetworkActivity, NetworkState
 from neurodeploy.neurons.registry import get_model, prepared_params
+from simulators.lava.connections import PROCESSES
 from simulators.network_reference import reference_sums, shift, wrap, wrapped_sums
 
 #: Population -> port -> (samples, steps, size) int64.
@@ -41,11 +42,11 @@ def activity(
             sums_lost, wrapped, saturated = _population(population, begin, sums.get(name, {}), steps)
             _count(counted.wrapped, name, sums_lost + wrapped)
             _count(counted.saturated, name, saturated)
-            wide = [p.source for p in network.into(name) if isinstance(p.synapse, Direct) and _wide(network, p)]
+            wide = [p.source for p in network.into(name) if p.synapse.wire and _wide(network, p)]
             if sums_lost and wide:
                 doubts.append((name, f"its sum left 32 bits, and Lava adds what comes from {wide[0]} in 64"))
     for p in network.projections:
-        if not isinstance(p.synapse, Direct):
+        if p.latency:
             sums_lost, wrapped = _projection(p, begin, sent[p.source][p.source_port])
             _count(counted.wrapped, p.name, sums_lost + wrapped)
             doubt = _doubt(network, p)
@@ -60,8 +61,9 @@ def _wide(network: Network, p: Projection) -> bool:
 
 def _doubt(network: Network, p: Projection) -> str:
     """Why Lava's own process does something else with a sum that does not fit 32 bits; "" where it wraps."""
-    if isinstance(p.synapse, Conv):
-        return "Lava casts them from float64 to int32, which is undefined"
+    own = PROCESSES.get(type(p.synapse))
+    if own is not None and own.overflow:
+        return own.overflow
     if p.graded and p.weight_exp < 0 and (p.depth > 1 or _wide(network, p)):
         return "Lava shifts them in 64 bits before they wrap"
     return ""

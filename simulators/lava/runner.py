@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Direct, Network
+from neurodeploy.ir.network import Network
 from neurodeploy.ir.network_run import NetworkResult, NetworkState, Probe
 from neurodeploy.neurons.registry import output_ports
+from simulators.checks import Task, prepare
 from simulators.lava.counts import activity
 from simulators.lava.discovery import LavaInstallation, require_lava
 from simulators.lava.scene import Kept, Program, Scene, pending_of
 from simulators.lava.subprocess_run import run_worker
-from simulators.network_checks import Task, prepare
 from simulators.network_reference import no_activity
 
 #: Lava processes of one run, beyond which another run is made. Bounds memory and open files; the time of many programs
@@ -113,7 +113,7 @@ class LavaNetworkRunner:
         made = 0
         for steps, number, sample in sorted(units):
             network = programs[number].network
-            coming = len(network.populations) + sum(not isinstance(p.synapse, Direct) for p in network.projections)
+            coming = len(network.populations) + sum(not p.synapse.wire for p in network.projections)
             if scene is not None and (scene.steps != steps or len(scene.processes) + coming > self.processes):
                 yield scene
                 scene = None

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import INPUT, Conv, Direct, Network, Population, Projection
+from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.ir.network_run import NetworkState, Probe
 from neurodeploy.neurons.registry import get_model, initial_state, output_ports, prepared_params
 from simulators.lava.connections import SparseMatrix, connection
@@ -198,7 +198,7 @@ class _Sample:
     def _projection(self, p: Projection) -> None:
         source = self.leaving[p.source, p.source_port]
         target: End = (self.prefix + p.target, self._port(p.target, p.target_port))
-        if isinstance(p.synapse, Direct):
+        if p.synapse.wire:
             self._direct(p, source, target)
             return
         made = connection(p)
@@ -261,18 +261,10 @@ def _buffer(p: Projection, process: str, pending: NDArray[np.int32]) -> NDArray[
     values = pending.astype(np.int64)
     if process == "own":
         return values
-    first: NDArray[np.int64] = values[0]
-    if isinstance(p.synapse, Conv):
-        return first.reshape(p.synapse.output_shape)
-    return values.T if p.depth > 1 else first
+    return values.T if p.depth > 1 else values.reshape(p.synapse.output_shape)
 
 
 def pending_of(p: Projection, process: str, recorded: NDArray[np.int64]) -> NDArray[np.int32]:
     """The inverse of `_buffer`: what a Var held after the last step, as (depth, rows)."""
-    if process == "own":
-        values = recorded
-    elif isinstance(p.synapse, Conv):
-        values = recorded.reshape(1, -1)
-    else:
-        values = recorded.T if p.depth > 1 else recorded.reshape(1, -1)
+    values = recorded if process == "own" else recorded.reshape(-1, p.depth).T
     return np.ascontiguousarray(values).astype(np.int32)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.ops.host.threads import split
-from simulators.network_kernels.jit import jit
+from simulators.jit import jit
 from simulators.products.tiles import PANEL, WIDEST, one_row, two_rows, width
 
 #: Rows whose weights are widened together: two panels, whose sums fill a cache line.

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurodeploy.accounting.account import account
 from neurodeploy.accounting.band import Band, total
 from neurodeploy.accounting.ledger import BOUNDARIES, EnergyLedger
 from neurodeploy.errors import InternalError, UserError
 from neurodeploy.ir.hollow import hollow_island
 from neurodeploy.ir.mapping import Shard
 from neurodeploy.ir.result import ActivityCounts, IslandActivity
+from tests.prices import token_ledger
 
 # Worked out by hand from the table in conftest. Over the run (2 tokens): each core gets 3 events for 2 rows, so 12
 # synops, 8 updates, 4 core-steps, 3 + 3 events delivered and 3 + 2 messages out; the core at router (1, 1) has 3 + 2
@@ -40,7 +40,7 @@ BY_HAND = {
 
 
 def run(toy: SimpleNamespace, phase: str = "generate", **options: Any) -> EnergyLedger:
-    return account(toy.ROWS, toy.counts(), toy.ISLANDS, toy.SYSTEM, toy.HOST, phase, **options)
+    return token_ledger(toy.ROWS, toy.counts(), toy.ISLANDS, toy.SYSTEM, toy.HOST, phase, **options)
 
 
 def test_generation_equals_the_hand_calculation_to_the_last_digit(toy: SimpleNamespace) -> None:
@@ -92,7 +92,8 @@ def test_a_border_of_none_leaves_out_the_link_and_its_latency(toy: SimpleNamespa
 def test_powered_system_charges_every_chip(toy: SimpleNamespace) -> None:
     one = toy.mapping(Shard("a", "synapses", (0, 4), (0, 3), 0, 0))
     used, system = (
-        account(one, toy.counts(), toy.ISLANDS, toy.SYSTEM, toy.HOST, "generate", powered=p) for p in ("used", "system")
+        token_ledger(one, toy.counts(), toy.ISLANDS, toy.SYSTEM, toy.HOST, "generate", powered=p)
+        for p in ("used", "system")
     )
     assert (used.chips_powered, system.chips_powered) == (1, 2)
     assert system.by_component()["static"].nominal == 2 * used.by_component()["static"].nominal
@@ -105,7 +106,7 @@ def test_split_columns_send_partial_sums_to_a_reducer(toy: SimpleNamespace) -> N
         Shard("a", "synapses", (0, 4), (2, 3), 0, 1),
         Shard("a", "reducer", (0, 4), (0, 2), 0, 3),
     )
-    ledger = account(split, toy.counts(), toy.ISLANDS, toy.SYSTEM, toy.HOST, "generate")
+    ledger = token_ledger(split, toy.counts(), toy.ISLANDS, toy.SYSTEM, toy.HOST, "generate")
     count = {entry.event: entry.count for entry in ledger.entries}
     assert count["synaptic operation"] == 6  # the same synops as unsplit
     assert count["partial sum added by a reducer"] == 8  # 4 rows x 2 blocks
@@ -128,7 +129,9 @@ def test_partial_sums_between_chips_pass_two_ports_and_a_link(toy: SimpleNamespa
         Shard("b", "reducer", (0, 2), (0, 2), 0, 2),
     )
     counts = ActivityCounts({"b": toy.activity(1, [1, 0], [0, 0])}, 1, 0, 0, {})
-    ledger = account(split, counts, {**toy.ISLANDS, "b": hollow_island("b", 2, 2)}, toy.SYSTEM, toy.HOST, "generate")
+    ledger = token_ledger(
+        split, counts, {**toy.ISLANDS, "b": hollow_island("b", 2, 2)}, toy.SYSTEM, toy.HOST, "generate"
+    )
     entry = next(e for e in ledger.entries if e.component == "inter-chip")
     assert entry.count == 2 * 32  # column 1 had no event; 2 partial sums come back over the link
     assert entry.joules == Band(64, 128, 192)  # between cores there is no host port: the low end keeps them
@@ -143,10 +146,10 @@ def test_an_expert_not_chosen_adds_no_event_and_keeps_its_chip_powered(toy: Simp
     expert = Shard("expert", "synapses", (0, 4), (0, 3), 1, 0)
     absent, zero = toy.counts(), toy.counts()
     zero.islands["expert"] = toy.activity(0, [0, 0, 0], [0, 0, 0, 0])
-    alone = account(toy.mapping(chosen), absent, islands, toy.SYSTEM, toy.HOST, "generate")
+    alone = token_ledger(toy.mapping(chosen), absent, islands, toy.SYSTEM, toy.HOST, "generate")
     events = {"synapses", "core steps", "messages", "mesh hops", "inter-chip", "host link"}
     for counts in (absent, zero):
-        both = account(toy.mapping(chosen, expert), counts, islands, toy.SYSTEM, toy.HOST, "generate")
+        both = token_ledger(toy.mapping(chosen, expert), counts, islands, toy.SYSTEM, toy.HOST, "generate")
         for component in events & set(alone.by_component()):
             assert both.by_component()[component] == alone.by_component()[component]
         assert "inter-chip" not in both.by_component()
@@ -156,7 +159,7 @@ def test_an_expert_not_chosen_adds_no_event_and_keeps_its_chip_powered(toy: Simp
         assert idle.count == 4  # its neurons are updated in the step of the others
     fired = toy.counts()
     fired.islands["expert"] = toy.activity(1, [1, 0, 0], [0, 0, 0, 0])
-    used = account(toy.mapping(chosen, expert), fired, islands, toy.SYSTEM, toy.HOST, "generate")
+    used = token_ledger(toy.mapping(chosen, expert), fired, islands, toy.SYSTEM, toy.HOST, "generate")
     assert used.by_component()["synapses"].nominal > alone.by_component()["synapses"].nominal
     assert used.time_split["step floor"] == 3 * 1.5  # every second token calls it
 
@@ -180,7 +183,7 @@ def test_options_that_do_not_exist(toy: SimpleNamespace, change: Mapping[str, An
 def test_zero_tokens_another_system_and_a_missing_cost(toy: SimpleNamespace) -> None:
     def code(mapping: Any, counts: ActivityCounts, system: Any) -> str:
         with pytest.raises(UserError) as error:
-            account(mapping, counts, toy.ISLANDS, system, toy.HOST, "generate")
+            token_ledger(mapping, counts, toy.ISLANDS, system, toy.HOST, "generate")
         return error.value.code
 
     assert code(toy.ROWS, ActivityCounts.zero(), toy.SYSTEM) == "ND3102"
@@ -195,7 +198,7 @@ def test_inputs_that_contradict_one_another_are_our_bug(toy: SimpleNamespace) ->
     stranger = ActivityCounts({"z": toy.activity(1, [1], [1])}, 1, 0, 0, {})
     for mapping, counts in ((split, toy.counts()), (toy.ROWS, short), (toy.ROWS, stranger)):
         with pytest.raises(InternalError, match="ND9031"):
-            account(mapping, counts, toy.ISLANDS, toy.SYSTEM, toy.HOST, "generate")
+            token_ledger(mapping, counts, toy.ISLANDS, toy.SYSTEM, toy.HOST, "generate")
 
 
 @st.composite
@@ -230,7 +233,7 @@ TWO = {"a": hollow_island("a", 4, 3, layer=0), "b": hollow_island("b", 2, 4, lay
 def test_any_ledger_conserves_and_orders_its_joules(toy: SimpleNamespace, case: Any, phase: str, border: str) -> None:
     shards, counts = case
     mapping = toy.mapping(*(Shard(*shard) for shard in shards))
-    ledger = account(mapping, counts, TWO, toy.SYSTEM, toy.HOST, phase, border=border)
+    ledger = token_ledger(mapping, counts, TWO, toy.SYSTEM, toy.HOST, phase, border=border)
     wall = ledger.joules("wall")
     assert wall == total(entry.joules for entry in ledger.entries)
     for groups in (ledger.by_component(), ledger.by_layer(), ledger.split()):
@@ -251,9 +254,9 @@ def test_more_events_never_cost_less(toy: SimpleNamespace, case: Any, phase: str
     if counts.islands["a"].tokens == 0:
         return
     mapping = toy.mapping(*(Shard(*shard) for shard in shards))
-    before = account(mapping, counts, TWO, toy.SYSTEM, toy.HOST, phase)
+    before = token_ledger(mapping, counts, TWO, toy.SYSTEM, toy.HOST, phase)
     counts.islands["a"].events[column] += more
-    after = account(mapping, counts, TWO, toy.SYSTEM, toy.HOST, phase)
+    after = token_ledger(mapping, counts, TWO, toy.SYSTEM, toy.HOST, phase)
     assert after.by_component()["synapses"].nominal > before.by_component().get("synapses", Band(0, 0, 0)).nominal
     for boundary in BOUNDARIES:
         for end in ("low", "nominal", "high"):
@@ -264,5 +267,5 @@ def test_more_events_never_cost_less(toy: SimpleNamespace, case: Any, phase: str
 def test_a_longer_run_of_the_same_tokens_costs_the_same_a_token(toy: SimpleNamespace) -> None:
     twice = toy.counts()
     twice.add(toy.counts())
-    longer = account(toy.ROWS, twice, toy.ISLANDS, toy.SYSTEM, toy.HOST, "generate")
+    longer = token_ledger(toy.ROWS, twice, toy.ISLANDS, toy.SYSTEM, toy.HOST, "generate")
     assert [entry.joules for entry in longer.entries] == [entry.joules for entry in run(toy).entries]

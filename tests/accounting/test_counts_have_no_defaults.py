@@ -6,26 +6,28 @@ from dataclasses import MISSING, fields, is_dataclass
 
 import pytest
 
-from neurodeploy.accounting.network_work import Counts
-from neurodeploy.accounting.network_work import Work as NetworkWork
-from neurodeploy.accounting.outline_loads import ClassLoad, CopyFlow, HostLoad
+from neurodeploy.accounting.islands import IslandWork
+from neurodeploy.accounting.loads import Busiest, Counts, HostWork, Part, Step
+from neurodeploy.accounting.loads import Loads as RunLoads
+from neurodeploy.accounting.networks import NetworkWork
+from neurodeploy.accounting.outlines import ClassLoad, CopyFlow
 from neurodeploy.accounting.timing import Timing
-from neurodeploy.accounting.work import IslandWork, Stage
 from neurodeploy.flow.links import Loads, Routed
 from neurodeploy.ir.mapping import Usage
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.ir.result import ActivityCounts, HostIsland, IslandActivity, ShardCounts
 from neurodeploy.neurons.model import Stepped
-from neurodeploy.ops.host.cost import Work as HostWork
+from neurodeploy.ops.host.operation import Work as OperationWork
 from partitioner.cut_choice import Figures
-from partitioner.metrics import Work as JudgedWork
+from partitioner.metrics import CoreWork as JudgedWork
 from partitioner.offload_price import Price
 from partitioner.stages import Places
 from partitioner.traffic import Traffic
 
 COUNTS = (
-    ActivityCounts, ClassLoad, CopyFlow, Counts, Figures, HostIsland, HostLoad, HostWork, IslandActivity, IslandWork,
-    JudgedWork, Loads, NetworkActivity, NetworkWork, Places, Price, Routed, ShardCounts, Stage, Timing, Traffic, Usage,
+    ActivityCounts, Busiest, ClassLoad, CopyFlow, Counts, Figures, HostIsland, HostWork, IslandActivity, IslandWork,
+    JudgedWork, Loads, NetworkActivity, NetworkWork, OperationWork, Part, Places, Price, Routed, RunLoads, ShardCounts,
+    Step, Timing, Traffic, Usage,
 )  # fmt: skip
 
 

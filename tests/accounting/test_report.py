@@ -8,25 +8,27 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from neurodeploy.accounting.account import account
 from neurodeploy.accounting.band import Band
 from neurodeploy.accounting.ledger import BOUNDARIES, EnergyLedger, Figure, compare, figure
-from neurodeploy.accounting.proxies import metrics, proxies
+from neurodeploy.accounting.neurobench import island_metrics
+from neurodeploy.accounting.proxies import proxies
 from neurodeploy.accounting.report_json import report_json
 from neurodeploy.errors import UserError
 from neurodeploy.ir.result import ActivityCounts
+from tests.prices import token_ledger
 
 
 @pytest.fixture(scope="module")
 def ledgers(toy: SimpleNamespace) -> tuple[EnergyLedger, EnergyLedger]:
     prefill, generate = (
-        account(toy.ROWS, toy.counts(), toy.ISLANDS, toy.SYSTEM, toy.HOST, phase) for phase in ("prefill", "generate")
+        token_ledger(toy.ROWS, toy.counts(), toy.ISLANDS, toy.SYSTEM, toy.HOST, phase)
+        for phase in ("prefill", "generate")
     )
     return prefill, generate
 
 
 def test_the_json_keeps_its_contract(toy: SimpleNamespace, ledgers: tuple[EnergyLedger, EnergyLedger]) -> None:
-    data = json.loads(json.dumps(report_json(*ledgers, metrics(toy.counts(), toy.ISLANDS)), allow_nan=False))
+    data = json.loads(json.dumps(report_json(*ledgers, island_metrics(toy.counts(), toy.ISLANDS)), allow_nan=False))
     for phase, ledger in zip(("prefill", "generate"), ledgers, strict=True):
         part = data[phase]
         assert set(part["joules_per_token"]) == set(BOUNDARIES)
@@ -65,24 +67,25 @@ def test_figures_at_one_boundary_have_a_ratio_and_others_do_not(ledgers: tuple[E
 
 
 def test_metrics_are_counted_per_token(toy: SimpleNamespace) -> None:
-    counted = metrics(toy.counts(), toy.ISLANDS)
-    assert (counted.dense, counted.effective_macs, counted.effective_acs) == (12, 6, 0)
-    assert counted.activation_sparsity == 0.5  # 3 events of 2 tokens x 3 axons
-    assert counted.membrane_updates == 4
-    assert counted.footprint_bytes == 12 + 4 * 3 + 3
-    assert not counted.effective_is_exact
-    exact = metrics(toy.counts(), toy.ISLANDS, nonzeros={"a": np.array([4, 0, 3])}, weight_bits=4)
-    assert exact.effective_macs == 4 and exact.effective_is_exact  # 2 events x 4 weights + 1 x 0, over 2 tokens
-    assert exact.connection_sparsity == 1 - 7 / 12
-    assert exact.footprint_bytes == 6 + 15
+    counted = island_metrics(toy.counts(), toy.ISLANDS)
+    assert counted["SynapticOperations"] == {"Dense": 12, "Effective_MACs": 6, "Effective_ACs": 0}
+    assert counted["ActivationSparsity"] == 0.5  # 3 events of 2 tokens x 3 axons
+    assert counted["MembraneUpdates"] == 4
+    assert counted["Footprint"] == 12 + 4 * 3 + 3
+    assert not counted["effective_is_exact"]
+    exact = island_metrics(toy.counts(), toy.ISLANDS, nonzeros={"a": np.array([4, 0, 3])}, weight_bits=4)
+    # 2 events x 4 weights + 1 x 0, over 2 tokens
+    assert exact["SynapticOperations"]["Effective_MACs"] == 4 and exact["effective_is_exact"]
+    assert exact["ConnectionSparsity"] == 1 - 7 / 12
+    assert exact["Footprint"] == 6 + 15
     with pytest.raises(UserError, match="ND3102"):
-        metrics(ActivityCounts.zero(), toy.ISLANDS)
+        island_metrics(ActivityCounts.zero(), toy.ISLANDS)
 
 
 def test_proxies_carry_their_name_and_never_enter_the_ledger(
     toy: SimpleNamespace, ledgers: tuple[EnergyLedger, EnergyLedger]
 ) -> None:
-    values = {proxy.name: proxy for proxy in proxies(metrics(toy.counts(), toy.ISLANDS))}
+    values = {proxy.name: proxy for proxy in proxies(island_metrics(toy.counts(), toy.ISLANDS), "token")}
     assert values["45 nm fp32, effective operations"].value == pytest.approx(6 * 4.6e-12)
     assert values["45 nm fp32, dense operations"].value == pytest.approx(12 * 4.6e-12)
     assert values["N-DNS power proxy"].value == 6 + 10 * 4

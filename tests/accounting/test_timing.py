@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from types import SimpleNamespace
 
-from neurodeploy.accounting.account import account
 from neurodeploy.accounting.band import Band
 from neurodeploy.accounting.ledger import EnergyLedger
 from neurodeploy.accounting.timing import host_seconds
 from neurodeploy.ir.chip import Basis, Quantity
 from neurodeploy.ir.hollow import hollow_island
 from neurodeploy.ir.mapping import Shard
+from tests.prices import token_ledger
 
 
 def with_cost(toy: SimpleNamespace, key: str, low: float, nominal: float, high: float, phase: str) -> EnergyLedger:
     cost = Quantity(low, nominal, high, toy.COSTS[key].unit, Basis.GUESSED, "toy")
     system = replace(toy.SYSTEM, chip=replace(toy.CHIP, costs={**toy.COSTS, key: cost}))
-    return account(toy.ROWS, toy.counts(), toy.ISLANDS, system, toy.HOST, phase)
+    return token_ledger(toy.ROWS, toy.counts(), toy.ISLANDS, system, toy.HOST, phase)
 
 
 def test_a_slow_chip_to_chip_link_binds(toy: SimpleNamespace) -> None:
@@ -48,7 +48,7 @@ def test_a_slow_host_link_binds_and_is_waited_for_once_an_exchange(toy: SimpleNa
 def test_idle_neurons_of_the_fullest_core_bind(toy: SimpleNamespace) -> None:
     shards = (*toy.ROWS.shards, Shard("b", "synapses", (0, 90), (0, 1), 1, 3))
     islands = {**toy.ISLANDS, "b": hollow_island("b", 90, 1)}
-    ledger = account(toy.mapping(*shards), toy.counts(), islands, toy.SYSTEM, toy.HOST, "generate")
+    ledger = token_ledger(toy.mapping(*shards), toy.counts(), islands, toy.SYSTEM, toy.HOST, "generate")
     assert ledger.seconds == Band(23 - 8 + 92, 48 - 17 + 92, 95 - 36 + 92)  # 90 of b and 2 of a
     assert ledger.bound_by == "cores (the 92 resident neurons of the fullest core)"
 
@@ -60,7 +60,7 @@ def test_islands_on_one_core_add_up_in_a_pipeline_and_follow_one_another_in_gene
     shards = [Shard(name, "synapses", (0, 4), (0, 3), 0, 0) for name in ("a", "b")]
     # each: 6 synops, 4 updates, 2.5 messages a token on core 0: 12 + 16 + 5 = 33 s
     generate, prefill = (
-        account(toy.mapping(*shards), counts, islands, toy.SYSTEM, toy.HOST, p, border="none")
+        token_ledger(toy.mapping(*shards), counts, islands, toy.SYSTEM, toy.HOST, p, border="none")
         for p in ("generate", "prefill")
     )
     assert (generate.time_split["cores"], generate.time_split["step floor"]) == (66, 6)
@@ -70,7 +70,7 @@ def test_islands_on_one_core_add_up_in_a_pipeline_and_follow_one_another_in_gene
 def test_a_slow_host_binds_prefill_and_its_roofline_has_two_sides(toy: SimpleNamespace) -> None:
     counts = toy.counts()
     counts.host_flops = 1000
-    ledger = account(toy.ROWS, counts, toy.ISLANDS, toy.SYSTEM, toy.HOST, "prefill")
+    ledger = token_ledger(toy.ROWS, counts, toy.ISLANDS, toy.SYSTEM, toy.HOST, "prefill")
     assert ledger.bound_by == "host compute"
     assert ledger.seconds.nominal == 500 / 2 + 5
     assert host_seconds(toy.HOST, 8, 1) == Band(2, 4, 8)

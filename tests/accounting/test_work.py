@@ -5,12 +5,10 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import numpy as np
-import pytest
 
-from neurodeploy.accounting.routes import chip_route, hops
-from neurodeploy.accounting.work import derive, shard_counts
+from neurodeploy.accounting.islands import derive, shard_counts
+from neurodeploy.accounting.loads import SENT, SYNOPS, UPDATES
 from neurodeploy.flow.words import island_words
-from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.hollow import hollow_island
 from neurodeploy.ir.mapping import Shard
 from neurodeploy.ir.result import ActivityCounts, IslandActivity
@@ -34,20 +32,22 @@ def test_derived_counts_equal_a_direct_count(toy: SimpleNamespace) -> None:
         assert counted.synops == sum(np.count_nonzero(x) * 2 for x in payload)
         assert counted.neuron_updates == 2 * tokens
         assert counted.messages_out == np.count_nonzero(out[:, r0:r1])
-    (work,) = derive(toy.mapping(*shards), ActivityCounts({"i": activity}, tokens, 0, 0, {}), {"i": island}, toy.SYSTEM)
-    assert work.synops == np.count_nonzero(payload) * rows
+    (work,) = derive(
+        toy.mapping(*shards), ActivityCounts({"i": activity}, tokens, 0, 0, {}), {"i": island}, toy.SYSTEM, "calls"
+    )
+    assert work.part.counts.synops == np.count_nonzero(payload) * rows
     assert work.traffic.deliveries == 3 * np.count_nonzero(payload) + np.count_nonzero(out)
     assert work.traffic.entering == 2 * np.count_nonzero(payload)  # once for each of the two chips
     active = int((payload != 0).any(axis=1).sum())
-    assert all(active <= steps <= tokens for steps in work.stages[0].active)
+    assert 3 * active <= work.part.counts.active_steps <= 3 * tokens
 
 
 def test_two_shards_on_one_core_are_one_active_core(toy: SimpleNamespace) -> None:
     shards = [Shard("a", "synapses", (r, r + 2), (0, 3), 0, 1) for r in (0, 2)]
-    (work,) = derive(toy.mapping(*shards), toy.counts(), toy.ISLANDS, toy.SYSTEM)
-    assert work.core_steps == 2
+    (work,) = derive(toy.mapping(*shards), toy.counts(), toy.ISLANDS, toy.SYSTEM, "calls")
+    assert work.part.counts.active_steps == 2
     assert work.resident == {(0, 1): 4}
-    assert work.stages[0].loads.tolist() == [[12, 8, 5]]
+    assert work.steps[0].loads[0, [SYNOPS, UPDATES, SENT]].tolist() == [6, 4, 2.5]
 
 
 def test_columns_on_a_chip_are_sent_to_it_once(toy: SimpleNamespace) -> None:
@@ -58,11 +58,11 @@ def test_columns_on_a_chip_are_sent_to_it_once(toy: SimpleNamespace) -> None:
         Shard("a", "reducer", (2, 4), (0, 2), 1, 3),
     ]
     counts = ActivityCounts({"a": toy.activity(3, [3, 2, 1], [1, 1, 1, 1])}, 3, 0, 0, {})
-    (work,) = derive(toy.mapping(*shards), counts, toy.ISLANDS, toy.SYSTEM)
+    (work,) = derive(toy.mapping(*shards), counts, toy.ISLANDS, toy.SYSTEM, "calls")
     assert work.traffic.entering == 6  # 5 to chip 0, 1 to chip 1
     # over 0 -> 1: one event, two rows of partial sums a token; back: two rows a token and 2 outputs
-    assert dict(work.traffic.links) == {(0, 1): 1 + 6, (1, 0): 6 + 2}
-    assert work.traffic.core_to_core_interchip == 12
+    assert (work.traffic.direct, work.traffic.hosts) == ({(0, 1): 6, (1, 0): 6}, {(0, 1): 1, (1, 0): 2})
+    assert (work.traffic.interchip, work.traffic.interchip_least) == (15, 12)
 
 
 def test_without_a_border_messages_come_from_the_island_before(toy: SimpleNamespace) -> None:
@@ -71,19 +71,5 @@ def test_without_a_border_messages_come_from_the_island_before(toy: SimpleNamesp
     counts = toy.counts()
     counts.islands["b"] = toy.activity(2, [2, 1, 0, 2], [2])
     first, second = derive(toy.mapping(*shards), counts, islands, toy.SYSTEM, "none")
-    assert dict(first.traffic.links) == {(0, 1): 3}
-    assert not second.traffic.links
-
-
-@pytest.mark.parametrize(
-    ("source", "target", "expected"), [(0, 3, (1, 1)), (1, 2, (1, 1)), (0, 1, (1, 0)), (2, 2, (0, 0))]
-)
-def test_hops_on_the_mesh(toy: SimpleNamespace, source: int, target: int, expected: tuple[int, int]) -> None:
-    assert hops(toy.CHIP, source, target) == expected
-
-
-def test_chips_are_reached_along_the_row_first(toy: SimpleNamespace) -> None:
-    board = SystemSpec("board", toy.CHIP, 6, (3, 2), "toy")
-    assert chip_route(board, 0, 5) == [(0, 1), (1, 2), (2, 5)]
-    assert chip_route(board, 5, 0) == [(5, 4), (4, 3), (3, 0)]
-    assert chip_route(board, 4, 4) == []
+    assert first.traffic.hosts == {(0, 1): 3}
+    assert not second.traffic.hosts and not first.traffic.direct

@@ -11,8 +11,10 @@ import pytest
 
 from neurodeploy.accounting.costs import cost
 from neurodeploy.accounting.ledger import BOUNDARIES
-from neurodeploy.accounting.network_account import account_network
-from neurodeploy.accounting.neurobench import metrics
+from neurodeploy.accounting.networks import network_loads
+from neurodeploy.accounting.neurobench import network_metrics
+from neurodeploy.accounting.report_json import network_json
+from neurodeploy.accounting.timing import busiest_cores
 from neurodeploy.errors import UserError
 from neurodeploy.ir.network import Population
 from neurodeploy.ir.network_run import NetworkActivity
@@ -23,6 +25,7 @@ from targets.hosts import get_host
 from targets.systems import get_system
 from tests.networks.random_networks import random_network
 from tests.partitioner_network.helpers import conv, dense, join, lif, network, source, tiny
+from tests.prices import sample_ledger
 
 ONE, HOST = get_system("oheo-gulch"), get_host("cpu-generic")
 STEPS, SAMPLES = 4, 2
@@ -38,7 +41,8 @@ def small(synapse=None, model: Population | None = None, system=ONE, **options):
 
 
 def priced(case=None, system=ONE, **options):
-    return account_network(*(case or small(system=system)), system, HOST, **options)
+    ledger = sample_ledger(*(case or small(system=system)), system, HOST, **options)
+    return SimpleNamespace(step=ledger.part("step", STEPS), sample=ledger)
 
 
 def entry(ledger, event: str):
@@ -46,7 +50,7 @@ def entry(ledger, event: str):
     return found
 
 
-def test_events_of_a_step_and_a_sample() -> None:
+def test_events_of_a_step_and_a_sample_ledger() -> None:
     found = priced()
     counts = {e.event: e.count for e in found.step.entries}
     assert counts["synaptic operation"] == 10 * 8
@@ -59,7 +63,7 @@ def test_events_of_a_step_and_a_sample() -> None:
     assert entry(found.sample, "synaptic operation").joules.nominal == pytest.approx(80 * STEPS * cost_j.nominal)
 
 
-def test_a_step_is_the_mean_part_of_a_sample() -> None:
+def test_a_step_is_the_mean_part_of_a_sample_ledger() -> None:
     found = priced()
     for boundary in BOUNDARIES:
         assert found.step.joules(boundary).nominal == pytest.approx(found.sample.joules(boundary).nominal / STEPS)
@@ -72,10 +76,8 @@ def test_entries_sum_to_the_wall_and_boundaries_are_nested() -> None:
         net, inputs, steps = random_network(seed)
         activity = ReferenceNetworkRunner().run(net, inputs, steps).activity
         system = get_system("kapoho-point")
-        found = account_network(
-            net, map_network(net, system, Options(weight_bits=8, max_rows=1)), activity, system, HOST
-        )
-        for ledger in (found.step, found.sample):
+        whole = sample_ledger(net, map_network(net, system, Options(weight_bits=8, max_rows=1)), activity, system, HOST)
+        for ledger in (whole, whole.part("step", steps)):
             wall = ledger.joules("wall")
             assert wall.nominal == pytest.approx(sum(e.joules.nominal for e in ledger.entries))
             assert sum(b.nominal for b in ledger.by_layer().values()) == pytest.approx(wall.nominal)
@@ -88,7 +90,7 @@ def test_entries_sum_to_the_wall_and_boundaries_are_nested() -> None:
 def test_convolutions_have_their_own_coefficient() -> None:
     net = network([source("i", 4, 4, 2), lif("p", 2, 2, 3)], join("w", "i", "p", conv((4, 4, 2), 3)))
     activity = NetworkActivity(1, 1, {"i": {"s": np.ones(32, np.int64)}}, {}, {})
-    ledger = account_network(net, map_network(net, ONE), activity, ONE, HOST).step
+    ledger = sample_ledger(net, map_network(net, ONE), activity, ONE, HOST)
     found = entry(ledger, "synaptic operation of a convolution")
     assert found.unit_cost == cost(ONE.chip, "synop_conv_j") and found.count == 4 * 9 * 2 * 3
     assert not [e for e in ledger.entries if e.event == "synaptic operation"]
@@ -101,7 +103,8 @@ def test_time_is_that_of_the_busiest_core() -> None:
     seconds += 8 / STEPS * cost(chip, "t_spike_out_s").nominal
     assert found.step.time_split["cores"] == pytest.approx(seconds)
     assert found.step.seconds.nominal == pytest.approx(seconds + cost(chip, "t_step_floor_s").nominal)
-    assert found.busiest[0]["synops"] == 80 and found.busiest[0]["neurons"] == 8
+    (busiest,) = busiest_cores(network_loads(*small(), ONE).whole, chip)
+    assert busiest["synops"] == 80 and busiest["neurons"] == 8
     assert found.step.bound_by == "step floor"
 
 
@@ -155,7 +158,8 @@ def test_reducers_and_their_phase() -> None:
 
 def test_json_has_the_shape_of_the_energy_verb() -> None:
     case = small()
-    found = priced(case).to_json(metrics(case[0], case[2]))
+    loads, whole = network_loads(*case, ONE), priced(case).sample
+    found = network_json(whole, loads, ONE.chip, network_metrics(case[0], case[2]))
     json.dumps(found, allow_nan=False)
     ledger = priced(case).step.to_json()
     assert set(ledger) <= set(found["step"]) and found["step"]["unit"] == "time step"
@@ -180,4 +184,4 @@ def test_a_cost_that_the_chip_lacks() -> None:
 def test_host_is_only_asked_for_its_powers() -> None:
     host = SimpleNamespace(name="host", idle_power=HOST.idle_power, active_power=HOST.active_power)
     net, mapping, activity = small()
-    assert account_network(net, mapping, activity, ONE, host).step.host == "host"
+    assert sample_ledger(net, mapping, activity, ONE, host).host == "host"

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import numpy as np
 import pytest
 
-from neurodeploy.accounting.network_work import (
-    CONV_SYNOPS,
-    EVENTS,
-    PARTIALS,
-    SENT,
-    SPIKES,
-    SYNOPS,
-    derive,
-    shard_counts,
-)
-from neurodeploy.accounting.routes import chip_route, hops, router
+from neurodeploy.accounting.loads import CONV_SYNOPS, EVENTS, FIXED_UPDATES, PARTIALS, SENT, SPIKES, SYNOPS, UPDATES
+from neurodeploy.accounting.networks import derive, network_loads
 from neurodeploy.errors import DoesNotFit, InternalError, UserError
-from neurodeploy.ir.network import Direct
+from neurodeploy.flow.routes import routers
 from neurodeploy.ir.network_run import NetworkActivity
+from neurodeploy.synapses import Direct
 from partitioner.network_mapper import map_network
 from partitioner.options import Options
 from simulators.network_partitioned import PartitionedNetworkRunner
@@ -28,6 +18,7 @@ from simulators.network_reference import ReferenceNetworkRunner
 from targets.systems import get_system
 from tests.networks.random_networks import random_network
 from tests.partitioner_network.helpers import conv, dense, join, lif, network, shrunken, source, tiny
+from tests.prices import network_shards
 
 ONE = get_system("oheo-gulch")
 
@@ -44,7 +35,7 @@ def test_counts_equal_those_of_the_partitioned_runner(start: int) -> None:
             continue
         runner = PartitionedNetworkRunner(mapping)
         work = derive(net, mapping, runner.run(net, inputs, steps).activity, system)
-        counted = shard_counts(work)
+        counted = network_shards(work, mapping)
         assert {shard: counted[shard] for shard in runner.shard_counts} == runner.shard_counts, seed
         checked += len(runner.shard_counts)
     assert checked > 20
@@ -62,19 +53,14 @@ def test_totals_do_not_depend_on_the_mapping() -> None:
             except DoesNotFit:
                 continue
             work = derive(net, mapping, activity, system)
-            populations = work.populations.values()
-            found.append(
-                (
-                    work.loads[:, [SYNOPS, CONV_SYNOPS, SPIKES]].sum(axis=0).tolist(),
-                    sum(c.fixed_updates + c.updates for c in populations),
-                    sum(c.leaving for c in populations),
-                )
-            )
-            assert work.loads[:, SYNOPS].sum() == sum(c.synops for c in populations)
-            assert work.loads[:, PARTIALS].sum() == sum(c.partials for c in populations)
+            parts = network_loads(net, mapping, activity, system).parts
+            traffic, sums = work.traffic.values(), work.table.sum(axis=0)
+            found.append((sums[[SYNOPS, CONV_SYNOPS, SPIKES]].tolist(), sum(sums[[FIXED_UPDATES, UPDATES]]),
+                          sum(t.leaving for t in traffic)))  # fmt: skip
+            assert sums[SYNOPS] == sum(part.counts.synops for part in parts)
+            assert sums[PARTIALS] == sum(part.counts.partial_sums for part in parts)
             # what the host does not send leaves a core, and everything but outputs arrives as an event or a partial sum
-            delivered = sum(c.deliveries - c.leaving for c in populations)
-            assert delivered == work.loads[:, EVENTS].sum() + work.loads[:, PARTIALS].sum()
+            assert sum(t.deliveries - t.leaving for t in traffic) == sums[EVENTS] + sums[PARTIALS]
         assert found and all(entry == found[0] for entry in found), seed
         assert found[0][1] == net.neurons * activity.steps * activity.samples
 
@@ -92,31 +78,16 @@ def test_by_hand_on_four_chips() -> None:
     fired = {"i": np.arange(10), "p": np.array([1, 0, 2, 0, 5, 0, 0, 1]), "q": np.array([3, 0, 0, 1, 1, 0])}
     activity = NetworkActivity(4, 2, {name: {"s": counts.astype(np.int64)} for name, counts in fired.items()}, {}, {})
     work = derive(net, mapping, activity, system)
-    p, q = work.populations["p"], work.populations["q"]
-    assert (p.synops, p.deliveries, p.entering, p.fixed_updates) == (45 * 8, 45 * 2, 45 * 2, 8 * 8)
-    assert (q.synops, q.deliveries, q.leaving) == (9 * 6 + 5 * 6, 2 * 9 + 2 * 5 + 5, 5)
-    between = np.zeros((system.chips, system.chips), np.int64)
-    between[0, [2, 3]], between[1, [2, 3]], between[2, 3], between[3, 2] = 3, 6, 3, 2
-    assert np.array_equal(work.routes.between, between)
-    host = np.zeros_like(between)
-    host[0, 0], host[0, 1], host[2, 0], host[3, 0] = 45, 45, 3, 2
-    assert np.array_equal(work.routes.from_host, host)
-    assert work.loads[:, SENT].tolist() == [6, 12, 6 + 3, 4 + 2]
+    p, q = work.traffic["p"], work.traffic["q"]
+    counts = {part.name: part.counts for part in network_loads(net, mapping, activity, system).parts}
+    assert (counts["p"].synops, p.deliveries, p.entering, counts["p"].fixed_updates) == (45 * 8, 45 * 2, 45 * 2, 8 * 8)
+    assert (counts["q"].synops, q.deliveries, q.leaving) == (9 * 6 + 5 * 6, 2 * 9 + 2 * 5 + 5, 5)
+    assert (p.direct, p.hosts) == ({}, {(0, 1): 45})
+    assert q.direct == {(0, 2): 3, (0, 3): 3, (1, 2): 6, (1, 3): 6, (2, 3): 3, (3, 2): 2}
+    assert q.hosts == {(2, 0): 3, (3, 0): 2}
+    assert work.table[:, SENT].tolist() == [6, 12, 6 + 3, 4 + 2]
     assert (p.hops_ew, p.hops_ns) == (0, 0)  # the only router of a chip of one core
     assert work.phases == 1
-
-
-def test_links_are_those_of_the_route() -> None:
-    system = get_system("alia-point")
-    work = derive(*_anything(system), system)
-    rng = np.random.default_rng(0)
-    pairs = rng.integers(0, 9, (32, 32)) * (rng.random((32, 32)) < 0.2)
-    wanted: Counter[tuple[int, int]] = Counter()
-    for a, b in zip(*np.nonzero(pairs), strict=True):
-        for link in chip_route(system, int(a), int(b)):
-            wanted[link] += int(pairs[a, b])
-    found = work.routes.links(pairs)
-    assert sorted(found[found > 0].tolist()) == sorted(wanted.values())
 
 
 def _anything(system):
@@ -131,15 +102,12 @@ def test_hops_on_the_mesh() -> None:
     fired = np.zeros(50, np.int64)
     fired[7], fired[49] = 3, 2
     activity = NetworkActivity(5, 1, {"i": {"s": np.array([4])}, "p": {"s": fired}}, {}, {})
-    counts = derive(net, mapping, activity, ONE).populations["p"]
-    ew = ns = 0
-    for core in range(50):
-        x, y = router(ONE.chip, core)
-        ew, ns = ew + 4 * x + int(fired[core]) * x, ns + 4 * y + int(fired[core]) * y  # in from the port, out to it
-        for origin in (7, 49):
-            dx, dy = hops(ONE.chip, origin, core)
-            ew, ns = ew + int(fired[origin]) * dx, ns + int(fired[origin]) * dy
-    assert (counts.hops_ew, counts.hops_ns) == (ew, ns)
+    counts = derive(net, mapping, activity, ONE).traffic["p"]
+    at = routers(ONE.chip, np.arange(50))
+    wanted = (4 + fired) @ at  # in from the port, out to it
+    for origin in (7, 49):
+        wanted += fired[origin] * np.abs(at - at[origin]).sum(axis=0)
+    assert [counts.hops_ew, counts.hops_ns] == wanted.tolist()
 
 
 def test_phases_of_a_step() -> None:
@@ -152,7 +120,7 @@ def test_phases_of_a_step() -> None:
     system = tiny(in_axons=20)
     work = derive(wide, map_network(wide, system), activity, system)
     assert work.phases == 2
-    assert work.populations["p"].partials == 3 * 2
+    assert work.table[:, PARTIALS].sum() == 3 * 2
 
 
 def test_convolutions_are_counted_apart() -> None:
@@ -160,7 +128,7 @@ def test_convolutions_are_counted_apart() -> None:
     fired = np.zeros((4, 4, 2), np.int64)
     fired[1, 1, 0], fired[0, 0, 1] = 2, 5
     work = derive(net, map_network(net, ONE), NetworkActivity(9, 1, {"i": {"s": fired.reshape(-1)}}, {}, {}), ONE)
-    assert work.loads[0, CONV_SYNOPS] == 2 * 4 * 3 + 5 * 3 and work.loads[0, SYNOPS] == 0
+    assert work.table[0, CONV_SYNOPS] == 2 * 4 * 3 + 5 * 3 and work.table[0, SYNOPS] == 0
 
 
 def test_what_does_not_go_together() -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neurodeploy.accounting.neurobench import footprint, metrics, network_proxies, nonzero_fan_out
+from neurodeploy.accounting.neurobench import footprint, network_metrics, nonzero_fan_out
+from neurodeploy.accounting.proxies import proxies
 from neurodeploy.errors import UserError
-from neurodeploy.ir.network import INPUT, Conv, Dense, Direct, Population, Sparse
+from neurodeploy.ir.network import INPUT, Population
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.neurons.registry import MODELS
-from neurodeploy.synapses.structure import to_coo
+from neurodeploy.synapses import Conv, Dense, Direct, Sparse
 from simulators.network_reference import ReferenceNetworkRunner
 from tests.networks.random_networks import random_network
 from tests.partitioner_network.helpers import join, lif, network, source
@@ -23,7 +24,7 @@ def test_nonzero_fan_out_of_random_synapses(monkeypatch: pytest.MonkeyPatch) -> 
         for p in random_network(seed)[0].projections:
             if isinstance(p.synapse, Direct):
                 continue
-            coo = to_coo(p.synapse)
+            coo = p.synapse.coo()
             wanted = np.bincount(coo.column[coo.weight != 0], minlength=p.synapse.columns)
             assert np.array_equal(nonzero_fan_out(p), wanted), (seed, p.name)
             kinds.add((type(p.synapse), isinstance(p.synapse, Conv) and p.synapse.transposed))
@@ -39,7 +40,7 @@ def test_operations_one_by_one() -> None:
         for p in net.projections:
             if isinstance(p.synapse, Direct):
                 continue
-            coo = to_coo(p.synapse)
+            coo = p.synapse.coo()
             fired = activity.fired[p.source][p.source_port]
             effective = int(fired[coo.column[coo.weight != 0]].sum())
             origin = net.populations[p.source].model
@@ -47,7 +48,7 @@ def test_operations_one_by_one() -> None:
             macs, acs = (macs + effective, acs) if graded else (macs, acs + effective)
             size = p.synapse.rows * p.synapse.columns if isinstance(p.synapse, Sparse) else len(coo.row)
             dense += size * activity.steps * activity.samples
-        found = metrics(net, activity)
+        found = network_metrics(net, activity)
         assert found["SynapticOperations"] == {
             "Effective_MACs": macs / activity.samples,
             "Effective_ACs": acs / activity.samples,
@@ -66,7 +67,7 @@ def test_sparsities_footprint_and_parameters_by_hand() -> None:
         join("r", "p", "p", sparse),
     )
     activity = NetworkActivity(5, 2, {"i": {"s": np.array([4, 9, 2])}, "p": {"s": np.array([3, 0])}}, {}, {})
-    found = metrics(net, activity)
+    found = network_metrics(net, activity)
     assert found["ConnectionSparsity"] == 1 - 4 / 10
     assert found["ActivationSparsity"] == 1 - 3 / 20
     assert found["SynapticOperations"] == {"Effective_MACs": 0.0, "Effective_ACs": (4 + 2 * 2 + 3) / 2, "Dense": 50.0}
@@ -84,16 +85,16 @@ def test_graded_events_are_macs_and_ternary_ones_are_not() -> None:
     ):
         params = {"du": 0, "dv": 0, **params} if model == "ternary_lif" else params
         net = network([Population("a", (2,), model, params), lif("p", 2)], join("w", "a", "p", Dense(one), graded=True))
-        found = metrics(net, NetworkActivity(1, 1, {"a": {"s": fired}}, {}, {}))["SynapticOperations"]
+        found = network_metrics(net, NetworkActivity(1, 1, {"a": {"s": fired}}, {}, {}))["SynapticOperations"]
         assert found[key] == 4 and sum(found[k] for k in ("Effective_MACs", "Effective_ACs")) == 4
 
 
 def test_proxies() -> None:
     found = {"SynapticOperations": {"Effective_MACs": 10, "Effective_ACs": 5, "Dense": 100}, "MembraneUpdates": 7}
-    values = [proxy.value for proxy in network_proxies(found)]
+    values = [proxy.value for proxy in proxies(found, "sample")]
     assert values == [pytest.approx(10 * 4.6e-12 + 5 * 0.9e-12), pytest.approx(4.6e-10), 85]
 
 
 def test_nothing_was_run() -> None:
     with pytest.raises(UserError, match="ND3102"):
-        metrics(network([lif("p", 2)]), NetworkActivity.zero())
+        network_metrics(network([lif("p", 2)]), NetworkActivity.zero())

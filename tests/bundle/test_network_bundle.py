@@ -13,9 +13,10 @@ from neurodeploy.bundle.network_writer import golden_steps, write_network_bundle
 from neurodeploy.bundle.state_files import read_state, write_state
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.ir.graph import ModelInfo
-from neurodeploy.ir.network import Network, Projection, Sparse
+from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.packed import PackedTargets
 from neurodeploy.ir.program import Program
+from neurodeploy.synapses import Sparse
 from simulators.network_reference import ReferenceNetworkRunner
 from tests.networks.random_networks import random_network
 
@@ -111,7 +112,8 @@ def test_hostile_program(tmp_path: Path, name: str) -> None:
 
 
 def test_large_networks_have_fewer_golden_steps() -> None:
-    from neurodeploy.ir.network import Dense, Population, Projection
+    from neurodeploy.ir.network import Population, Projection
+    from neurodeploy.synapses import Dense
 
     def dense(side: int) -> Network:
         populations = {

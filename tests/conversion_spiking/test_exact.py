@@ -15,7 +15,7 @@ from neurodeploy.conversion.spiking.compare import compare_spikes
 from neurodeploy.conversion.spiking.options import QuantizeOptions
 from neurodeploy.conversion.spiking.quantize import quantize
 from neurodeploy.ir.float_network import FloatNetwork
-from neurodeploy.ir.network import Conv, Dense, Sparse
+from neurodeploy.synapses import Conv, Dense, Sparse
 from tests.conversion_spiking.nets import DT, affine, both, flatten, network, neuron, row, spikes, window
 
 rng = np.random.default_rng(11)

@@ -181,7 +181,7 @@ def test_long_work_is_told_as_it_goes_on(tmp_path: Path, monkeypatch: pytest.Mon
     }
     nir.write(tmp_path / "x.nir", nir.NIRGraph(nodes, list(zip(nodes, list(nodes)[1:], strict=False))))
     told: list[tuple[str, int, int]] = []
-    pipeline.convert_network(
+    pipeline.convert(
         tmp_path / "x.nir", tmp_path / "x.nd", dt=1e-3, gain="per-step", progress=lambda *row: told.append(row)
     )
     done = [row[1] for row in told if row[0] == "join linear nodes"]

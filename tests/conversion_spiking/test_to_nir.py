@@ -19,9 +19,8 @@ from neurodeploy.frontends.nir.reader import read
 from neurodeploy.frontends.nir.writer import write
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.float_network import FloatNetwork
-from neurodeploy.ir.network import INPUT, Direct, Network, Population, Projection
-from neurodeploy.synapses import build
-from neurodeploy.synapses.structure import delays, to_coo
+from neurodeploy.ir.network import INPUT, Network, Population, Projection
+from neurodeploy.synapses import Direct, build
 from simulators.network_float import run
 from simulators.network_reference import ReferenceNetworkRunner
 from tests.conversion_spiking.nets import DT, affine, both, flatten, network, neuron, row, spikes, window
@@ -49,8 +48,8 @@ def same_integers(a: Network, b: Network) -> None:
         for whole in (a, b):
             synapses: dict[tuple[str, int, int, int], float] = {}
             for p in whole.into(name):
-                coo = to_coo(p.synapse)
-                for row_, column, weight, lag in zip(coo.row, coo.column, coo.weight, delays(p, coo), strict=True):
+                coo = p.synapse.coo()
+                for row_, column, weight, lag in zip(coo.row, coo.column, coo.weight, p.delays_of(coo), strict=True):
                     if weight:
                         synapses[p.source, int(row_), int(column), int(lag)] = float(weight) * 2.0**p.weight_exp
             found.append(synapses)

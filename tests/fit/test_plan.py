@@ -14,13 +14,14 @@ from neurodeploy.errors import DoesNotFit
 from neurodeploy.frontends.outlines import config_outline, read_outline
 from neurodeploy.ir.outline import Block, Matrix, Outline, Part
 from partitioner.bounds import bound_of, lower_bound
+from partitioner.budget import Demand, Limits, core_limits
 from partitioner.fit import Fit, plan
 from partitioner.fit_chips import layout, place
 from partitioner.fit_cut import hollow
 from partitioner.fit_pack import assign, cores, pack
 from partitioner.mapper import map_program
 from partitioner.options import Options
-from partitioner.usage import Demand, Limits, core_limits
+from partitioner.population import view_of, views_of
 from targets.loihi2 import LOIHI2
 from targets.systems import get_system
 from tests.fit.configs import config
@@ -89,8 +90,8 @@ def test_units_cover_the_outline(kind: str) -> None:
 def test_the_bound_is_the_mappers() -> None:
     """One class with a count, or so many islands: the same number."""
     outline = read_outline("gemma3-270m")
-    body = [(hollow(matrix, 8), len(block.layers)) for block, matrix in outline.matrices()]
-    assert bound_of(body, LOIHI2) == lower_bound(program_of(outline), LOIHI2)
+    body = [(view_of(hollow(matrix, 8), LOIHI2), len(block.layers)) for block, matrix in outline.matrices()]
+    assert bound_of(body, LOIHI2) == lower_bound(views_of(program_of(outline), LOIHI2).values(), LOIHI2)
 
 
 def test_no_core_holds_one_neuron() -> None:

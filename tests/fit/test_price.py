@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-import numpy as np
 import pytest
 
-from neurodeploy.accounting.account import account
-from neurodeploy.accounting.outline_board import Board
-from neurodeploy.accounting.routes import chip_route
+from neurodeploy.accounting.outlines import Assumed
 from neurodeploy.frontends.outlines import read_outline
 from neurodeploy.ir.outline import Matrix, Part
-from neurodeploy.pipeline.fit_pricing import Assumed, OnHost, _derived, host_load, price
+from neurodeploy.pipeline.fit_pricing import OnHost, _derived, host_load, price
 from partitioner.fit import Unit, plan
 from partitioner.fit_chips import layout
 from partitioner.mapper import map_program
 from partitioner.options import Options
-from partitioner.split import Tile
+from partitioner.stamp import Tile
 from targets.hosts import get_host
 from targets.systems import get_system
 from tests.fit.hollow import counts_of, program_of
+from tests.prices import token_ledger
 
 HOST, ALIA = get_host("cpu-generic"), get_system("alia-point")
 
@@ -38,9 +36,9 @@ def test_agrees_with_the_account_of_a_mapping(name: str, activity: float) -> Non
         outline, found.units, layout(found, ALIA, ALIA.chips, head=False), [], ALIA, HOST,
         Assumed(activity, "test", tokens), found.cores,
     )  # fmt: skip
-    for ledger, (flops, moved), within in zip(made, (own.prefill, own.generate), (0.25, 0.03), strict=True):
-        counts = counts_of(program, activity, tokens, flops, moved)
-        truth = account(mapping, counts, program.islands, ALIA, HOST, ledger.phase)
+    for ledger, (work, _), within in zip(made, own, (0.25, 0.03), strict=True):
+        counts = counts_of(program, activity, tokens, work.flops, work.bytes)
+        truth = token_ledger(mapping, counts, program.islands, ALIA, HOST, ledger.phase)
         for boundary in ("rails", "chip", "board", "wall"):
             for end in ("low", "nominal", "high"):
                 ours, theirs = (getattr(x.joules(boundary), end) for x in (ledger, truth))
@@ -64,7 +62,8 @@ def test_partial_sums_of_a_plan_are_counted_in_messages() -> None:
         unit = Unit("down", bits, (0, 1), 1, Fraction(1), (matrix,), tiles, (0, 1, 2), 3, 6)
         (work,) = _derived(unit, ALIA, 1.0)
         tokens = work.tokens
-        assert work.synops == tokens * (10 * 1536 + 10 * words)
+        assert work.part.counts.synops == tokens * 10 * 1536
+        assert work.part.counts.partial_sums == tokens * 10 * words
         assert work.traffic.deliveries == tokens * (1536 + 10 * words + 10)
 
 
@@ -100,22 +99,3 @@ def test_experts_cost_what_they_are_chosen_for() -> None:
     ]
     generate = price(outline, (), None, every, ALIA, HOST, Assumed(1.0, "test", 64), 0)[1]
     assert generate.time_split["host islands"] == pytest.approx(outline.active / HOST.bandwidth.nominal, rel=0.02)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_busiest_link_by_brute_force(seed: int) -> None:
-    """Every message walked along its route, link by link."""
-    rng = np.random.default_rng(seed)
-    chips = np.unique(rng.integers(0, 2 * ALIA.chips, 12))
-    entering, leaving = (rng.integers(0, 50, len(chips)).astype(float) for _ in range(2))
-    links: dict[tuple[int, int, int], float] = {}
-    for chip, into, out in zip(chips.tolist(), entering, leaving, strict=True):
-        board, inside = divmod(chip, ALIA.chips)
-        for amount, route in ((into, chip_route(ALIA, 0, inside)), (out, chip_route(ALIA, inside, 0))):
-            for link in route:
-                key = (board, link[0], link[1])
-                links[key] = links.get(key, 0.0) + amount
-    board = Board(ALIA)
-    assert board.busiest(chips, entering, leaving) == pytest.approx(max(links.values()))
-    lengths = [len(chip_route(ALIA, 0, chip % ALIA.chips)) for chip in chips.tolist()]
-    assert board.hops(chips).tolist() == lengths

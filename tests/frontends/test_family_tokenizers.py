@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurodeploy.errors import ModelError
-from neurodeploy.frontends.tokenizer import read_tokenizer
+from neurodeploy.frontends.tokenizer_choice import read_tokenizer
 from neurodeploy.frontends.tokenizer_gguf import BYTE, CONTROL, NORMAL, UNKNOWN, from_metadata
 
 transformers = pytest.importorskip("transformers")

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
 
 from neurodeploy.errors import ModelError
-from neurodeploy.frontends.tokenizer import BYTES_KIND, ByteTokenizer, open_tokenizer, read_tokenizer
+from neurodeploy.frontends.tokenizer import BYTES_KIND, ByteTokenizer, open_tokenizer
+from neurodeploy.frontends.tokenizer_choice import read_tokenizer
 
 SIZE = 300
 TEXT = "Hello, wörld 🙂\n<s> and </s>"

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer, pre_tokenizers
 
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends import packaged
-from neurodeploy.frontends.tokenizer import read_tokenizer
+from neurodeploy.frontends.tokenizer_choice import read_tokenizer
 from neurodeploy.frontends.tokenizer_gguf import (
     BYTE,
     CONTROL,

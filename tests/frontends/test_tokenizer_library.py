@@ -13,7 +13,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends import tokenizer_worker
-from neurodeploy.frontends.tokenizer import open_tokenizer, read_tokenizer
+from neurodeploy.frontends.tokenizer import open_tokenizer
+from neurodeploy.frontends.tokenizer_choice import read_tokenizer
 from neurodeploy.frontends.tokenizer_library import Library
 from neurodeploy.storage import confined
 

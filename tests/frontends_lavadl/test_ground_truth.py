@@ -18,7 +18,7 @@ from neurodeploy.ir.network import Network, Population, Projection
 from neurodeploy.ir.network_run import NetworkResult, NetworkRunner, Probe
 from neurodeploy.storage.cache import cache_folder
 from neurodeploy.synapses import build
-from simulators.network_fast import FastNetworkRunner
+from simulators.fast.runner import FastRunner
 from simulators.network_reference import ReferenceNetworkRunner
 from tests.frontends_lavadl.files import conv, cuba, dense, sdnn, write
 
@@ -26,7 +26,7 @@ DATA = cache_folder() / "lava-dl" / "netx"
 pytestmark = [
     pytest.mark.real,
     pytest.mark.skipif(not DATA.is_dir(), reason="run python scripts/fetch_lava_ground_truth.py"),
-    pytest.mark.parametrize("runner", [ReferenceNetworkRunner, FastNetworkRunner]),
+    pytest.mark.parametrize("runner", [ReferenceNetworkRunner, FastRunner]),
 ]
 Runner = type[NetworkRunner]
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from neurodeploy.frontends.lavadl import read_net
-from neurodeploy.ir.network import Conv, Dense, Direct, Network, Sparse
+from neurodeploy.ir.network import Network
 from neurodeploy.neurons.registry import prepared_params
-from neurodeploy.synapses.structure import to_coo
+from neurodeploy.synapses import Conv, Dense, Direct, Sparse
 from simulators.network_reference import ReferenceNetworkRunner
 from tests.frontends_lavadl.files import conv, cuba, dense, sdnn, write
 
@@ -24,7 +24,7 @@ def even(*shape: int) -> np.ndarray:
 def full(network: Network, name: str) -> np.ndarray:
     """The matrix that a projection means, (rows, columns)."""
     p = next(p for p in network.projections if p.name == name)
-    coo = to_coo(p.synapse)
+    coo = p.synapse.coo()
     found = np.zeros((p.synapse.rows, p.synapse.columns), np.float64)
     found[coo.row, coo.column] = coo.weight * 2.0**p.weight_exp
     return found

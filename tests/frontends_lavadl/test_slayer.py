@@ -11,13 +11,14 @@ import pytest
 
 from neurodeploy.frontends.lavadl import read_net, write_net
 from neurodeploy.frontends.lavadl.writer import reading_options
-from neurodeploy.ir.network import Network, Sparse
+from neurodeploy.ir.network import Network
 from neurodeploy.ir.network_run import NetworkRunner, Probe
-from simulators.network_fast import FastNetworkRunner
+from neurodeploy.synapses import Sparse
+from simulators.fast.runner import FastRunner
 from simulators.network_reference import ReferenceNetworkRunner
 
 FIXTURES = Path(__file__).parent / "fixtures"
-RUNNERS = (ReferenceNetworkRunner, FastNetworkRunner)
+RUNNERS = (ReferenceNetworkRunner, FastRunner)
 #: Options of `read_net` for each network. Before its input arrives a layer with a bias already runs here, as in netx: it
 #: forgets when slayer starts.
 OPTIONS: dict[str, dict[str, Any]] = {

@@ -17,8 +17,8 @@ from neurodeploy.frontends.lavadl.compare import difference
 from neurodeploy.frontends.lavadl.neurons import through_period
 from neurodeploy.frontends.lavadl.writer import reading_options
 from neurodeploy.ir.fixedpoint import Dyadic
-from neurodeploy.ir.network import Direct, Network, Population, Projection
-from neurodeploy.synapses import build
+from neurodeploy.ir.network import Network, Population, Projection
+from neurodeploy.synapses import Direct, build
 from tests.frontends_lavadl.files import cuba, dense, sdnn, write
 
 RNG = np.random.default_rng(4)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from neurodeploy.accounting.work import shard_counts
+from neurodeploy.accounting.islands import shard_counts
 from neurodeploy.conversion.presets import get_preset
 from neurodeploy.conversion.quantize import quantize
 from neurodeploy.flow.words import island_words

@@ -13,23 +13,22 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neurodeploy.accounting.account import account
-from neurodeploy.accounting.work import derive
+from neurodeploy.accounting.islands import derive
 from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.program import BLOCK, GradedNeurons, Island, IslandCall, Program, Slice, Synapses
 from neurodeploy.ir.result import ActivityCounts
-from partitioner.judge import program_work
-from partitioner.metrics import places_of
+from partitioner.judge import traffic_of
 from partitioner.offload_price import price_island
-from partitioner.program_nets import mapping_nets
 from partitioner.usage import core_demands
+from partitioner.work import work_of
 from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner
 from targets.hosts import get_host
 from targets.systems import get_system
+from tests.prices import token_ledger
 
 ROWS, COLUMNS, TOKENS = 10, 2200, 3
 BLOCKS = ((0, 1024), (1024, 2048), (2048, 2200))
@@ -67,32 +66,32 @@ def test_words_of_partial_sums_agree_three_ways_and_with_a_hand_count(wide: int,
     island = item.islands["a"]
     sources, reducers = plan.shards[:3], plan.shards[3:]
 
-    nets, _, _ = mapping_nets(plan, item, SYSTEM)
+    places, nets, streams = traffic_of(plan, item, SYSTEM)
     source, target, weight = nets.pairs()
     between = (source != HOST) & (target != HOST)
     assert nets.per == 1 and int(weight[between].sum()) == ROWS * received
 
     payload = np.random.default_rng(1).integers(-9, 10, (TOKENS, COLUMNS)).astype(np.int16)
     runner = PartitionedRunner(plan, SYSTEM.chip)
-    got, activity = runner.run(island, payload)
-    np.testing.assert_array_equal(got, ReferenceRunner().run(island, payload)[0])
+    got, activity = runner.run_island(island, payload)
+    np.testing.assert_array_equal(got, ReferenceRunner().run_island(island, payload)[0])
     assert [runner.shard_counts[s].messages_out for s in sources] == [TOKENS * ROWS * n for n in words]
     assert [runner.shard_counts[s].synops for s in reducers] == [TOKENS * rows * received for rows in (4, 6)]
     assert [runner.shard_counts[s].events for s in reducers] == [TOKENS * rows * received for rows in (4, 6)]
 
     counts = ActivityCounts({"a": activity}, TOKENS, 0, 0, {})
-    (work,) = derive(plan, counts, item.islands, SYSTEM)
+    (work,) = derive(plan, counts, item.islands, SYSTEM, "calls")
     events, outputs = np.count_nonzero(payload), np.count_nonzero(got)
     assert work.traffic.deliveries == events + outputs + TOKENS * ROWS * received
-    assert work.traffic.core_to_core_interchip == TOKENS * 6 * received
-    assert work.synops == events * ROWS + TOKENS * ROWS * received
+    assert work.traffic.interchip_least == TOKENS * 6 * received
+    assert work.part.counts.synops == events * ROWS
+    assert work.part.counts.partial_sums == TOKENS * ROWS * received
     host = get_host("cpu-generic")
-    ledger = account(plan, counts, item.islands, SYSTEM, host, "generate")
+    ledger = token_ledger(plan, counts, item.islands, SYSTEM, host, "generate")
     added = next(entry for entry in ledger.entries if entry.event == "partial sum added by a reducer")
     assert added.count == ROWS * received
 
-    places = places_of(plan)
-    judged = program_work(plan, item, SYSTEM, places, 1)
+    judged = work_of(streams, places)
     assert sorted(judged.synops[places.of_shard[3:]].tolist()) == [4 * received, 6 * received]
     demands = core_demands(plan, item, SYSTEM)
     assert [demands[s.chip, s.core][3] for s in sources] == [ROWS * n for n in words]  # out-axons

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from neurodeploy.accounting.work import shard_counts
+from neurodeploy.accounting.islands import shard_counts
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.flow.words import island_words
 from neurodeploy.ir.chip import Basis, Limit
@@ -85,8 +85,8 @@ def test_any_cut_gives_the_same_integers(
         payload = (draw.integers(-most, most + 1, (3, item.columns)) * draw.integers(0, 2, (3, item.columns))).astype(
             np.int16
         )
-        wanted, activity = reference.run(item, payload)
-        got, counted = runner.run(item, payload)
+        wanted, activity = reference.run_island(item, payload)
+        got, counted = runner.run_island(item, payload)
         np.testing.assert_array_equal(got, wanted)
         np.testing.assert_array_equal(counted.messages_out, activity.messages_out)
         words = island_words(item, mapping.by_island()[name], system.chip)

@@ -12,10 +12,10 @@ from neurodeploy.conversion.presets import get_preset
 from neurodeploy.conversion.quantize import quantize
 from neurodeploy.frontends.families import read_graph
 from neurodeploy.frontends.packaged import resolve
-from neurodeploy.frontends.tokenizer import read_tokenizer
+from neurodeploy.frontends.tokenizer_choice import read_tokenizer
 from neurodeploy.hybrid import Hybrid
 from neurodeploy.ops.host.kvcache import State
-from neurodeploy.pipeline.converting import DEFAULT_CALIBRATION
+from neurodeploy.pipeline.checkpoint import DEFAULT_CALIBRATION
 from partitioner.mapper import map_program
 from partitioner.verify import verify
 from simulators import get_runner

@@ -23,8 +23,8 @@ LIKE_TORCH = ["--input", str(FOLDER / "input.npz"), "--layout", "time-first"]
 @pytest.fixture(scope="module")
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("digits")
-    pipeline.convert_network(NIR, folder / "meant.nd", source="snntorch")
-    pipeline.convert_network(NIR, folder / "word.nd", dt=1e-4)
+    pipeline.convert(NIR, folder / "meant.nd", source="snntorch")
+    pipeline.convert(NIR, folder / "word.nd", dt=1e-4)
     return folder
 
 
@@ -66,11 +66,11 @@ def test_the_chip_is_compared_with_the_arrays_themselves(bundles: Path, tmp_path
     """The count of `eval` against one made here from what `run` writes."""
     bundle = bundles / "meant.nd"
     given: dict[str, Any] = {"layout": "time-first"}
-    found = pipeline.eval_network(bundle, FOLDER / "input.npz", reference=FOLDER / "spikes.npz", **given)
+    found = pipeline.eval(bundle, input=FOLDER / "input.npz", reference=FOLDER / "spikes.npz", **given)
     (row,) = found["reference"]
     padded = np.concatenate([np.load(FOLDER / "input.npz")["input"], np.zeros((row["latency"], 150, 64), np.uint8)])
     np.save(tmp_path / "long.npy", padded)
-    pipeline.run_network(bundle, tmp_path / "long.npy", out=tmp_path / "o.npz", **given)
+    pipeline.run(bundle, input=tmp_path / "long.npy", out=tmp_path / "o.npz", **given)
     name = next(key for key in np.load(tmp_path / "o.npz") if key.startswith("out."))
     chip = np.load(tmp_path / "o.npz")[name][:, row["latency"] :]
     assert row["differing"] == np.count_nonzero(chip != recorded()[1].swapaxes(0, 1)) > 0
@@ -146,11 +146,11 @@ def test_a_reference_that_does_not_fit_is_refused(
 def test_several_spikes_in_a_step_are_counts_that_no_chip_sends(bundles: Path, tmp_path: Path) -> None:
     """sinabs sends them by default: such a reference is compared, and said to be one."""
     given: dict[str, Any] = {"layout": "time-first"}
-    plain = pipeline.eval_network(bundles / "meant.nd", FOLDER / "input.npz", reference=FOLDER / "spikes.npz", **given)
+    plain = pipeline.eval(bundles / "meant.nd", input=FOLDER / "input.npz", reference=FOLDER / "spikes.npz", **given)
     spikes = recorded()[1].astype(np.int64)
     spikes[spikes > 0] += np.arange(np.count_nonzero(spikes)) % 2  # every second one is two
     np.savez(tmp_path / "r.npz", output=spikes)
-    found = pipeline.eval_network(bundles / "meant.nd", FOLDER / "input.npz", reference=tmp_path / "r.npz", **given)
+    found = pipeline.eval(bundles / "meant.nd", input=FOLDER / "input.npz", reference=tmp_path / "r.npz", **given)
     several = int((spikes > 1).sum())
     assert any(f"{several} bins of the reference hold several spikes" in line for line in found["open_questions"])
     assert found["reference"][0]["differing"] > plain["reference"][0]["differing"] + 0.9 * several

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from neurodeploy.ir.packed import SPARE, PackedTargets, pack
-from neurodeploy.ir.sparse import Sparse
+from neurodeploy.synapses import Sparse
 
 
 def random_lists(rows: int, columns: int, mean: float, seed: int = 0) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:

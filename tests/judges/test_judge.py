@@ -9,20 +9,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neurodeploy.accounting.network_work import derive
+from neurodeploy.accounting.loads import busiest
+from neurodeploy.accounting.networks import derive
 from neurodeploy.flow.links import route
 from neurodeploy.flow.nets import Nets
 from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.hollow import hollow_island, hollow_program
 from neurodeploy.ir.mapping import Assignment, Mapping, Reason, Shard
-from neurodeploy.ir.network import INPUT, Conv, Dense, Network, Population, Projection
-from partitioner.judge import network_metrics, program_metrics
+from neurodeploy.ir.network import INPUT, Network, Population, Projection
+from neurodeploy.synapses import Conv, Dense
+from partitioner.judge import metrics
 from partitioner.mapper import map_program
 from partitioner.metrics import places_of, traffic_metrics
 from partitioner.network_mapper import map_network
 from partitioner.traffic_bounds import HopCost, traffic_bounds
-from simulators.network_fast import FastNetworkRunner
+from simulators.fast.runner import FastRunner
 from targets.systems import get_system
 
 from .test_link_loads import small
@@ -65,19 +67,20 @@ def test_hops_of_a_run_are_those_of_the_energy_account(kind: str, cores: int) ->
     system = replace(base, chip=replace(base.chip, cores=cores, budget=budget))
     mapping = map_network(network, system)
     spikes = np.random.default_rng(1).random((2, 9, *[network.populations["in"].size])) < 0.2
-    result = FastNetworkRunner().run(network, {"in": spikes.astype(np.int32)}, 9)
+    result = FastRunner().run(network, {"in": spikes.astype(np.int32)}, 9)
     work = derive(network, mapping, result.activity, system)
-    found = network_metrics(mapping, network, system, sent=result.activity.fired, per=18, nulls=False)
-    assert work.populations and sum(c.hops_ew for c in work.populations.values()) > 0
-    assert found["hops"]["unicast"]["east_west"] == sum(c.hops_ew for c in work.populations.values()) / 18
-    assert found["hops"]["unicast"]["north_south"] == sum(c.hops_ns for c in work.populations.values()) / 18
-    links = work.routes.links(work.routes.between + work.routes.from_host)
+    found = metrics(mapping, network, system, sent=result.activity.fired, per=18, nulls=False)
+    traffic = list(work.traffic.values())
+    assert sum(part.hops_ew for part in traffic) > 0
+    assert found["hops"]["unicast"]["east_west"] == sum(part.hops_ew for part in traffic) / 18
+    assert found["hops"]["unicast"]["north_south"] == sum(part.hops_ns for part in traffic) / 18
+    ways, packets = busiest(traffic, system, 18), sum(part.interchip for part in traffic) / 18
     if kind == "dense":
-        assert found["interchip"]["packets"] == links.sum() / 18
-        assert (found["interchip"]["busiest"] or {"messages": 0})["messages"] == links.max(initial=0) / 18
+        assert found["interchip"]["packets"] == packets
+        assert (found["interchip"]["busiest"] or {"messages": 0})["messages"] == ways.link_messages
     else:  # the account meets a convolution's tiles one by one, and so an event once a tile
-        assert found["interchip"]["packets"] <= links.sum() / 18
-    assert found["links"]["busiest_port"]["messages"] == work.routes.ports.max() / 18
+        assert found["interchip"]["packets"] <= packets
+    assert found["links"]["busiest_port"]["messages"] == ways.port_messages
     assert found["rates"] == "as counted in a run"
 
 
@@ -153,7 +156,7 @@ def test_a_program_has_every_section_with_stable_names() -> None:
     ]
     program, system = hollow_program(ModelInfo("x", "x", 1, 1, 1, 1, "x"), islands), get_system("kapoho-point")
     mapping = map_program(program, system)
-    found = program_metrics(mapping, program, system)
+    found = metrics(mapping, program, system)
     assert list(found) == [
         "unit", "rates", "cores", "km1", "cut", "hops", "links", "interchip", "bounds", "makespan", "energy", "mapper",
         "fallback", "nulls",
@@ -182,7 +185,7 @@ def test_the_busiest_core_sets_the_pace() -> None:
         Shard("a", "reducer", (0, 300), (0, 2), 0, 6),
     )
     mapping = Mapping(system.name, 1, 120, shards, (), 1, "neurons", ())
-    found = program_metrics(mapping, program, system)["makespan"]
+    found = metrics(mapping, program, system)["makespan"]
     costs = {name: q.nominal for name, q in system.chip.costs.items()}
     half = 200 * 256 * costs["t_synop_fc_s"] + 200 * costs["t_spike_out_s"]
     reducer = 2 * 300 * costs["t_synop_fc_s"] + 300 * (
@@ -199,7 +202,7 @@ def test_a_chip_without_prices_leaves_them_out() -> None:
     program = hollow_program(ModelInfo("x", "x", 1, 1, 1, 1, "x"), [hollow_island("a", 100, 100)])
     system = get_system("oheo-gulch")
     system = replace(system, chip=replace(system.chip, costs={}))
-    found = program_metrics(map_program(program, system), program, system)
+    found = metrics(map_program(program, system), program, system)
     assert found["hops"]["unicast"]["hop_energy_j"] is None and found["makespan"]["step_s"] is None
     assert found["bounds"]["ratio"] is None and found["nulls"]["unit"] == "weighted hops"
 
@@ -212,5 +215,5 @@ def test_crossings_are_two_a_call_of_the_chips_however_the_devices_alternate() -
     devices = {"a": "chip", "b": "chip", "c": "chip", "d": "host"}
     assignments = tuple(Assignment(name, "island", device, reason, 10) for name, device in devices.items())
     mapping = replace(map_program(program, system), assignments=assignments)
-    found = program_metrics(mapping, program, system)["fallback"]
+    found = metrics(mapping, program, system)["fallback"]
     assert found["crossings"] == 6 and found["bytes"] == 30 and found["host_operations"] == 1

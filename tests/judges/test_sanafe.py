@@ -10,7 +10,8 @@ import pytest
 
 from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.ir.mapping import Mapping, Shard
-from neurodeploy.ir.network import INPUT, Conv, Dense, Direct, Network, Population, Projection
+from neurodeploy.ir.network import INPUT, Network, Population, Projection
+from neurodeploy.synapses import Conv, Dense, Direct
 from partitioner.network_mapper import map_network
 from partitioner.options import Options, Pin
 from partitioner.sanafe import TILE, export, group_names, tile_of

@@ -15,10 +15,10 @@ from neurodeploy import cli, pipeline
 from neurodeploy.frontends.lavadl.writer import write_net
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.hollow import hollow_island, hollow_program
-from neurodeploy.pipeline.reporting import map_section
+from neurodeploy.pipeline.map_section import map_section
 from neurodeploy.reporting.check import match
 from neurodeploy.reporting.schema import MapSection
-from neurodeploy.reporting.sections.quality import quality_of
+from neurodeploy.reporting.sections.quality import quality
 from neurodeploy.reporting.terminal import print_map
 from partitioner.mapper import map_program
 from partitioner.summary import summary
@@ -31,7 +31,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("judges")
     write_net(chain(), folder / "net.net")
     np.save(folder / "spikes.npy", np.random.default_rng(0).random((2, 30, 8)) < 0.3)
-    pipeline.convert_network(folder / "net.net", folder / "net.nd")
+    pipeline.convert(folder / "net.net", folder / "net.nd")
     return folder / "net.nd"
 
 
@@ -58,7 +58,7 @@ def test_map_export_and_report_of_a_network(bundle: Path, capsys: pytest.Capture
     assert code == 0 and "2 files for SANA-FE" in said and "the first of 2 samples is played" in said
     assert {path.name for path in (here / "out").iterdir()} == {"arch.yaml", "network.yaml"}
     assert "layer1.0..5" in (here / "out" / "network.yaml").read_text()
-    found = pipeline.report_network(bundle, spikes, here / "page.html")
+    found = pipeline.report(bundle, here / "page.html", input=spikes)
     assert found["data"]["map"]["metrics"]["rates"] == "as counted in a run"
     page = (here / "page.html").read_text(encoding="utf-8")
     assert 'id="quality"' in page and "Null models" in page and "METIS" in page
@@ -82,7 +82,7 @@ def test_the_page_of_a_large_program_draws_chips_and_links_in_few_bytes() -> Non
     mapping = map_program(program, system)
     section = map_section(program, mapping, system)
     match(section, MapSection, "map")
-    page = quality_of(section)  # type: ignore[arg-type]
+    page = quality(section)  # type: ignore[arg-type]
     assert page is not None and "Cores of 12 layers" in page and page.count("<figure") >= mapping.chips_used + 1
     assert "messages there" in page and "<title>" in page and len(page) < 60_000
     json.dumps(section["picture"])
@@ -90,7 +90,7 @@ def test_the_page_of_a_large_program_draws_chips_and_links_in_few_bytes() -> Non
     found = summary(mapping, program, system)
     print_map(found, Console(file=text, width=140))
     assert "transport energy" in text.getvalue() and "packets between chips" in text.getvalue()
-    assert quality_of({**section, "metrics": None}) is None  # type: ignore[typeddict-item]
+    assert quality({**section, "metrics": None}) is None  # type: ignore[typeddict-item]
 
 
 def test_a_program_on_the_host_has_nothing_to_judge() -> None:

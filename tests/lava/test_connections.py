@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from neurodeploy.errors import UserError
-from neurodeploy.ir.network import Conv, Dense, Projection, Sparse
-from neurodeploy.synapses import build
+from neurodeploy.ir.network import Projection
+from neurodeploy.synapses import Conv, Dense, Sparse, build
 from simulators.lava.connections import SparseMatrix, connection, refused
 from simulators.lava.scene import _buffer, pending_of
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from neurodeploy.errors import TargetUnavailable, UserError
-from neurodeploy.ir.network import INPUT, Conv, Dense, Direct, Network, Population, Projection
+from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.ir.network_run import Probe
+from neurodeploy.synapses import Conv, Dense, Direct
 from simulators.lava import LavaNetworkRunner, Program
 from simulators.network_reference import ReferenceNetworkRunner
 from tests.lava.support import compare_all, differences, needs_lava

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from neurodeploy.ir.network import INPUT, Direct, Network
+from neurodeploy.ir.network import INPUT, Network
 from neurodeploy.neurons.registry import get_model, initial_state, input_ports, output_ports, prepared_params
-from neurodeploy.synapses.structure import delays, to_coo
+from neurodeploy.synapses import Direct
 
 
 def wrap(value: int, bits: int) -> tuple[int, bool]:
@@ -39,9 +39,9 @@ class BruteForce:
         }
         self.synapses = {}
         for p in network.projections:
-            coo = to_coo(p.synapse)
+            coo = p.synapse.coo()
             self.synapses[p.name] = list(
-                zip(coo.row.tolist(), coo.column.tolist(), coo.weight.tolist(), delays(p, coo).tolist(), strict=True)
+                zip(coo.row.tolist(), coo.column.tolist(), coo.weight.tolist(), p.delays_of(coo).tolist(), strict=True)
             )
         for t in range(1, steps + 1):
             self.step(t, {name: [int(v) for v in inputs[name][sample, t - 1]] for name in network.inputs})

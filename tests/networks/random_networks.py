@@ -27,21 +27,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.ir.network import (
-    INPUT,
-    Conv,
-    Dense,
-    Direct,
-    Network,
-    Population,
-    Projection,
-    Sparse,
-    Synapse,
-)
+from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.ir.network_run import Probe
 from neurodeploy.ir.packed import pack
+from neurodeploy.ir.synapse import Synapse
 from neurodeploy.neurons.registry import MODELS, input_ports, output_ports
-from neurodeploy.synapses import build
+from neurodeploy.synapses import Conv, Dense, Direct, Sparse, build
 from neurodeploy.synapses.weights import lava_weights
 
 Rng = np.random.Generator

@@ -14,7 +14,6 @@ from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import INPUT, Network
 from neurodeploy.ir.result import ShardCounts
 from neurodeploy.neurons.registry import output_ports
-from neurodeploy.synapses.structure import axons, fan_out
 from simulators.network_partitioned import PartitionedNetworkRunner
 from simulators.network_reference import ReferenceNetworkRunner
 from tests.networks.equality import same_result
@@ -64,8 +63,8 @@ def expected_counts(network: Network, mapping: Mapping, result: object) -> dict[
             columns = np.arange(p.synapse.columns) + start
             here = (shard.cols[0] <= columns) & (columns < shard.cols[1])
             fired = activity.fired[p.source][p.source_port][here]
-            events += int(fired[axons(p.synapse, shard.rows)[here]].sum())
-            synops += int((fired * fan_out(p.synapse, shard.rows)[here]).sum())
+            events += int(fired[p.synapse.axons(shard.rows)[here]].sum())
+            synops += int((fired * p.synapse.fan_out(shard.rows)[here]).sum())
             words += max(1, p.depth) if here.any() else 0
             start += p.synapse.columns
         ports = output_ports(network.populations[shard.island])

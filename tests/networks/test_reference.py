@@ -7,8 +7,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from neurodeploy.ir.network import INPUT, Dense, Direct, Network, Population, Projection
+from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.neurons.registry import MODELS
+from neurodeploy.synapses import Dense, Direct
 from simulators.network_reference import ReferenceNetworkRunner
 from tests.networks.brute_force import BruteForce
 from tests.networks.equality import joined, same_arrays, same_result, same_state

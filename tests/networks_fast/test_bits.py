@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simulators.network_fast import PATHS, FastNetworkRunner
+from simulators.fast.runner import PATHS, FastRunner
 from simulators.network_reference import ReferenceNetworkRunner
 from tests.networks.random_networks import all_probes, random_network
 from tests.networks_fast.compare import assert_same, run_in_two
@@ -22,8 +22,8 @@ def check(seed: int, paths: tuple[str, ...]) -> None:
     probes = all_probes(network)
     expected = ReferenceNetworkRunner().run(network, inputs, steps, probes=probes)
     for path in paths:
-        assert_same(expected, FastNetworkRunner(path).run(network, inputs, steps, probes=probes), f"{seed} {path}")
-        found = FastNetworkRunner(path, steps=3).run(network, inputs, steps)
+        assert_same(expected, FastRunner(path).run(network, inputs, steps, probes=probes), f"{seed} {path}")
+        found = FastRunner(path, steps=3).run(network, inputs, steps)
         found.probes = expected.probes
         assert_same(expected, found, f"{seed} {path} in blocks of 3")
 
@@ -44,14 +44,14 @@ def test_many_random_programs(first: int) -> None:
 @pytest.mark.parametrize("seed", range(10_300, 10_330))
 def test_a_run_in_two_stretches_is_the_same_run(seed: int) -> None:
     network, inputs, steps = random_network(seed)
-    runner = FastNetworkRunner(PATHS[seed % len(PATHS)])
+    runner = FastRunner(PATHS[seed % len(PATHS)])
     expected = runner.run(network, inputs, steps)
     assert_same(expected, run_in_two(runner, network, inputs, steps, steps // 2), str(seed))
 
 
 def test_a_state_given_is_left_alone() -> None:
     network, inputs, steps = random_network(10_400)
-    runner = FastNetworkRunner()
+    runner = FastRunner()
     state = runner.run(network, inputs, steps).state
     before = {name: array.copy() for name, array in state.pending.items()}
     neurons = {n: {v: a.copy() for v, a in values.items()} for n, values in state.neurons.items()}

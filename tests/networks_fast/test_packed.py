@@ -10,9 +10,9 @@ import pytest
 from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.ir.packed import PackedTargets
 from neurodeploy.synapses import build
-from simulators.network_fast import FastNetworkRunner
-from simulators.network_fast_wiring import SparseWiring
-from simulators.network_kernels.targets import add_events, decode
+from simulators.fast.kernels.targets import add_events, decode
+from simulators.fast.runner import FastRunner
+from simulators.fast.wiring import SparseWiring
 from simulators.network_reference import ReferenceNetworkRunner
 from tests.ir.test_packed import SHAPES, made
 from tests.networks_fast.compare import assert_same
@@ -66,7 +66,7 @@ def test_a_large_packed_population(rows: int, graded: bool, monkeypatch: pytest.
     expected = ReferenceNetworkRunner().run(network, inputs, 6)
     assert expected.activity.fired["a"]["s"].any()
     for steps in (None, 1, 4):
-        assert_same(expected, FastNetworkRunner(steps=steps).run(network, inputs, 6), f"{rows} {steps}")
+        assert_same(expected, FastRunner(steps=steps).run(network, inputs, 6), f"{rows} {steps}")
     monkeypatch.setattr(build, "PACKED_SYNAPSES", len(row) + 1)
     plain = tuple(
         replace(p, synapse=build.sparse(rows, p.synapse.indptr, p.synapse.targets(), p.synapse.weight))  # type: ignore[union-attr]
@@ -74,7 +74,7 @@ def test_a_large_packed_population(rows: int, graded: bool, monkeypatch: pytest.
     )
     for p in plain:
         p.synapse.target.flags.writeable = False  # type: ignore[union-attr]
-    assert_same(expected, FastNetworkRunner().run(replace(network, projections=plain), inputs, 6), "plain")
+    assert_same(expected, FastRunner().run(replace(network, projections=plain), inputs, 6), "plain")
 
 
 def test_memory_of_packed_synapses() -> None:

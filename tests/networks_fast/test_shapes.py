@@ -3,6 +3,7 @@ shapes."""
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,13 @@ import torch
 from numpy.typing import NDArray
 
 from neurodeploy.errors import UserError
-from neurodeploy.ir.network import INPUT, Conv, Dense, Network, Population, Projection, Sparse, Synapse
-from neurodeploy.synapses import build
-from simulators import network_fast_links, network_fast_wiring
-from simulators.network_fast import PATHS, FastNetworkRunner
-from simulators.network_fast_conv import pack
+from neurodeploy.ir.network import INPUT, Network, Population, Projection
+from neurodeploy.ir.synapse import Synapse
+from neurodeploy.synapses import Conv, Dense, Sparse, build
+from simulators.fast import links
+from simulators.fast import wiring as wirings
+from simulators.fast.conv import pack
+from simulators.fast.runner import PATHS, FastRunner
 from simulators.network_reference import ReferenceNetworkRunner
 from tests.networks_fast.compare import assert_same
 
@@ -47,7 +50,7 @@ def check(made: Network, inputs: Array) -> None:
     expected = ReferenceNetworkRunner().run(made, {"in": inputs}, steps)
     assert sum(int(counts.sum()) for counts in expected.activity.fired["out"].values())
     for path in PATHS:
-        assert_same(expected, FastNetworkRunner(path).run(made, {"in": inputs}, steps), path)
+        assert_same(expected, FastRunner(path).run(made, {"in": inputs}, steps), path)
 
 
 @pytest.mark.parametrize("kind", [np.int8, np.int16, np.int32])
@@ -64,16 +67,17 @@ def test_more_events_than_a_narrow_sum_holds(kind: type, graded: bool) -> None:
 
 
 def test_memory_orders_of_dense_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    """C order, Fortran order and a slice give the same; only Fortran order is used without a copy."""
+    """C order, Fortran order and a slice give the same, by torch too; only Fortran order is used without a copy."""
+    importlib.import_module("torch")
     rng = np.random.default_rng(2)
     large = rng.integers(-128, 128, (80, 120), dtype=np.int8)
     payload = rng.random((1, 6, 60)) < 0.3
     for weight in (large[:, :60], np.asfortranarray(large[:, :60]), large[::2, ::2], large[:, 60::-1][:, :60]):
         check(network(Dense(weight)), payload)
     fortran = np.asfortranarray(large)
-    wiring = network_fast_wiring.DenseWiring(network(Dense(fortran)).projections[0])
+    wiring = wirings.DenseWiring(network(Dense(fortran)).projections[0])
     assert np.shares_memory(wiring.weight, fortran)
-    monkeypatch.setattr(network_fast_wiring, "TILE_ROWS", 300)
+    monkeypatch.setattr(wirings, "TILE_ROWS", 300)
     check(network(Dense(rng.integers(-128, 128, (700, 60), dtype=np.int8))), payload)
 
 
@@ -92,8 +96,8 @@ def test_sums_beyond_int64(monkeypatch: pytest.MonkeyPatch) -> None:
     weight = np.full((3, 8), 2**31 - 1, np.int32)
     made = network(Dense(weight), "graded_vec", delay=np.array([0, 1, 2, 0, 1, 2, 0, 1], np.uint8))
     calls = []
-    slow = network_fast_links.wrapped_sums
-    monkeypatch.setattr(network_fast_links, "wrapped_sums", lambda *args: calls.append(1) or slow(*args))
+    slow = links.wrapped_sums
+    monkeypatch.setattr(links, "wrapped_sums", lambda *args: calls.append(1) or slow(*args))
     check(made, -(2**31) + np.arange(40).reshape(1, 5, 8) ** 3)
     assert calls
 
@@ -144,21 +148,17 @@ def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_dense_traffic_takes_a_product_and_sparse_traffic_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        network_fast_wiring, "passes", lambda *_: (1, 0.005)
-    )  # as measured with VNNI, whatever runs this
-    monkeypatch.setattr(network_fast_wiring, "slowdown", lambda _: 1.0)
+    monkeypatch.setattr(wirings, "passes", lambda *_: (1, 0.005))  # as measured with VNNI, whatever runs this
+    monkeypatch.setattr(wirings, "slowdown", lambda _: 1.0)
     rng = np.random.default_rng(6)
     made = network(Dense(rng.integers(-128, 128, (512, 512), dtype=np.int8)))
     taken: list[str] = []
     for name in ("clear", "product"):
-        inner = getattr(network_fast_wiring.DenseWiring, name)
-        monkeypatch.setattr(
-            network_fast_wiring.DenseWiring, name, lambda *args, n=name, f=inner: taken.append(n) or f(*args)
-        )
+        inner = getattr(wirings.DenseWiring, name)
+        monkeypatch.setattr(wirings.DenseWiring, name, lambda *args, n=name, f=inner: taken.append(n) or f(*args))
     for density, expected in ((0.02, "clear"), (0.9, "product")):
         taken.clear()
-        FastNetworkRunner().run(made, {"in": rng.random((4, 16, 512)) < density}, 16)
+        FastRunner().run(made, {"in": rng.random((4, 16, 512)) < density}, 16)
         assert set(taken) == {expected}
 
 
@@ -168,11 +168,11 @@ def test_memory_of_sparse_synapses() -> None:
     row, column = np.nonzero(rng.random((50, 40)) < 0.3)
     made = build.sparse_from_coo(50, 40, row, column, rng.integers(-128, 128, row.size))
     assert isinstance(made, Sparse)
-    wiring = network_fast_wiring.SparseWiring(network(made).projections[0])
+    wiring = wirings.SparseWiring(network(made).projections[0])
     assert np.shares_memory(wiring.targets.target, made.target) and np.shares_memory(wiring.weight, made.weight)
     assert wiring.targets.indptr.dtype == np.uint32 and wiring.targets.target.dtype == np.uint16
 
 
 def test_an_unknown_path() -> None:
     with pytest.raises(UserError, match="ND3220"):
-        FastNetworkRunner("quick")
+        FastRunner("quick")

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from neurodeploy.errors import UserError
-from neurodeploy.ir.network import INPUT, Dense, Network, Population, Projection
+from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.neurons import registry
 from neurodeploy.neurons.registry import MODELS, check_network, check_population, initial_state, prepared_params
+from neurodeploy.synapses import Dense
 from tests.neurons.stepping import population
 
 LIF = {"du": 10, "dv": 20, "vth": 5}

@@ -18,10 +18,11 @@ from neurodeploy.bundle import open_bundle
 from neurodeploy.hybrid import Hybrid
 from neurodeploy.ir.program import Island
 from neurodeploy.ir.result import IslandActivity
-from neurodeploy.pipeline.reporting import sections
-from neurodeploy.pipeline.session import left_to_host, read_mapping
+from neurodeploy.pipeline.report_text import sections
+from neurodeploy.pipeline.session import read_mapping
+from neurodeploy.pipeline.texts import left_to_host
 from partitioner.classify import crossings
-from partitioner.judge import program_metrics
+from partitioner.judge import metrics
 from simulators import get_runner
 from targets.systems import get_system
 from tests.offload.conftest import ROWS, Pair
@@ -37,9 +38,9 @@ class Counting:
     def __init__(self) -> None:
         self.inner, self.tokens = get_runner("fast"), 0
 
-    def run(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
+    def run_island(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
         self.tokens += payload.shape[0]
-        return self.inner.run(island, payload)
+        return self.inner.run_island(island, payload)
 
 
 def exchanges(path: Path) -> float:
@@ -58,7 +59,7 @@ def test_every_report_has_the_same_number(pair: Pair) -> None:
     wanted = 2 * exchanges(pair.resident)
     assert wanted < 2 * len(program.islands)  # an expert is not called by every token
     assert crossings(program, mapping.assignments) == wanted
-    assert program_metrics(mapping, program, system, nulls=False)["fallback"]["crossings"] == wanted
+    assert metrics(mapping, program, system, nulls=False)["fallback"]["crossings"] == wanted
     assert sections(bundle, mapping, system)["traffic"]["crossings_per_token"] == wanted
     said = pipeline.energy(pair.resident, prompt_tokens=8, tokens=4)["generate"]["bound_by"]
     assert re.findall(r"([\d.]+) crossings", said) == [f"{wanted:g}"]

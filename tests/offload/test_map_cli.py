@@ -14,7 +14,8 @@ import pytest
 
 from neurodeploy import pipeline
 from neurodeploy.bundle import open_bundle
-from neurodeploy.pipeline.session import left_to_host, read_mapping
+from neurodeploy.pipeline.session import read_mapping
+from neurodeploy.pipeline.texts import left_to_host
 from tests.offload.conftest import ROWS, Pair
 from tests.tiny import call, snapshot
 

@@ -12,15 +12,16 @@ import pytest
 import torch
 
 from neurodeploy import pipeline
-from neurodeploy.accounting.account import account
 from neurodeploy.bundle import open_bundle
 from neurodeploy.bundle.writer import GOLDEN_TOKENS
 from neurodeploy.errors import BundleError, InternalError
 from neurodeploy.ir.result import ActivityCounts
 from neurodeploy.ops.host.kvcache import State
-from neurodeploy.pipeline.session import hybrid, left_to_host, read_mapping
+from neurodeploy.pipeline.session import read_mapping
+from neurodeploy.pipeline.texts import hybrid, left_to_host
 from targets.hosts import get_host
 from tests.offload.conftest import Pair
+from tests.prices import token_ledger
 from tests.tiny import call
 
 TOKENS = np.random.default_rng(3).integers(3, 128, 40)
@@ -94,7 +95,7 @@ def test_the_ledger_moves_their_work_to_the_host(pair: Pair) -> None:
         bundle = open_bundle(path)
         mapping, system = read_mapping(bundle)
         counts = counted(path)[1]
-        ledgers[path.stem] = account(mapping, counts, bundle.program.islands, system, cpu, "generate"), counts
+        ledgers[path.stem] = token_ledger(mapping, counts, bundle.program.islands, system, cpu, "generate"), counts
     (whole, everything), (mixed, counts) = ledgers["resident"], ledgers["offloaded"]
 
     def of(ledger: Any, event: str) -> float:
@@ -125,7 +126,7 @@ def test_prefill_adds_them_to_the_host(pair: Pair) -> None:
     mapping, system = read_mapping(bundle)
     counts = counted(pair.offloaded)[1]
     slow = replace(get_host("cpu-generic"), bandwidth=replace(get_host("cpu-generic").bandwidth, nominal=1e6))
-    ledger = account(mapping, counts, bundle.program.islands, system, slow, "prefill")
+    ledger = token_ledger(mapping, counts, bundle.program.islands, system, slow, "prefill")
     assert ledger.bound_by.startswith("host")
     assert ledger.time_split["host islands"] > 0
     assert sum(ledger.time_split.values()) == pytest.approx(ledger.seconds.nominal)
@@ -136,7 +137,7 @@ def test_counts_of_another_mapping_are_not_priced(pair: Pair) -> None:
     mapping, system = read_mapping(bundle)
     counts = counted(pair.offloaded)[1]
     with pytest.raises(InternalError, match="ND9031"):
-        account(mapping, counts, bundle.program.islands, system, get_host("cpu-generic"), "generate")
+        token_ledger(mapping, counts, bundle.program.islands, system, get_host("cpu-generic"), "generate")
 
 
 def test_the_mapping_is_executed_by_users(
@@ -175,7 +176,7 @@ def test_the_mapping_is_executed_by_users(
 def test_verify_sees_a_core_that_computes_something_else(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     from simulators.partitioned import PartitionedRunner
 
-    real = PartitionedRunner.run
+    real = PartitionedRunner.run_island
     name = max(read_mapping(open_bundle(pair.offloaded))[0].by_island())
 
     def run(self: Any, island: Any, payload: Any) -> Any:
@@ -183,7 +184,7 @@ def test_verify_sees_a_core_that_computes_something_else(pair: Pair, monkeypatch
         out[-1, 0] += island.name == name
         return out, activity
 
-    monkeypatch.setattr(PartitionedRunner, "run", run)
+    monkeypatch.setattr(PartitionedRunner, "run_island", run)
     with pytest.raises(BundleError, match=f"ND5009 {name} on partitioned"):
         pipeline.verify(pair.offloaded)
 

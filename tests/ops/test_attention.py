@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from neurodeploy.ops.host import cpu, torch_kernels
-from neurodeploy.ops.host.kvcache import KVCache
+from neurodeploy.ops.host.kvcache import State
+from tests.ops.conftest import compute
 
 TOKENS = 75
 #: heads, kv_heads, head_dim: the last two have a tail beyond the 32 lanes and beyond the 4 rows of the kernel.
@@ -35,16 +35,14 @@ def reference(q, k, v, shape, mask, scale):
     return (scores.softmax(-1) @ v).transpose(0, 1).reshape(tokens, heads * dim)
 
 
-def attend(kernels, q, k, v, shape, mask, scale, sizes):
-    heads, kv_heads, dim = shape
-    cache = KVCache(kv_heads, dim, *mask)
-    out, at = [], 0
+def attend(kernel, q, k, v, shape, mask, scale, sizes):
+    attrs = dict(zip(("heads", "kv_heads", "head_dim", "window", "chunk"), (*shape, *mask), strict=True))
+    state, out = State(), []
     for size in sizes:
-        part = slice(at, at + size)
-        cache.append(k[part], v[part])
-        out.append(kernels.attention(q[part], cache, heads, scale))
-        at += size
-    assert at == q.shape[0]
+        part = slice(state.position, state.position + size)
+        out.append(compute("attention", q[part], k[part], v[part], kernel=kernel, state=state, scale=scale, **attrs))
+        state.position += size
+    assert state.position == q.shape[0]
     return torch.cat(out)
 
 
@@ -66,37 +64,37 @@ def qkv(shape, noise):
 
 def test_equals_a_dense_mask(qkv, shape, mask):
     expected = reference(*qkv, shape, mask, 0.3)
-    for kernels in (cpu, torch_kernels):
+    for kernel in ("on_cpu", "on_torch"):
         for sizes in ([TOKENS], [30, 1, 1, 43]):
-            found = attend(kernels, *qkv, shape, mask, 0.3, sizes)
+            found = attend(kernel, *qkv, shape, mask, 0.3, sizes)
             torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=3e-6)
 
 
 def test_every_split_of_the_text_gives_the_same_bits(qkv, shape, mask, threads):
-    whole = attend(cpu, *qkv, shape, mask, 0.3, [TOKENS])
+    whole = attend("on_cpu", *qkv, shape, mask, 0.3, [TOKENS])
     for sizes in ([1] * TOKENS, [4] * 18 + [3], [2, 33, 1, 5, 34], [74, 1]):
-        assert torch.equal(attend(cpu, *qkv, shape, mask, 0.3, sizes), whole)
+        assert torch.equal(attend("on_cpu", *qkv, shape, mask, 0.3, sizes), whole)
 
 
 def test_what_a_query_cannot_see_does_not_matter(noise, mask):
     """Not even where it is not a number: nothing masked is ever multiplied."""
     shape = (4, 2, 32)
     q, k, v = noise(40, 128), noise(40, 64), noise(40, 64)
-    whole = attend(cpu, q, k, v, shape, mask, 0.3, [40])
+    whole = attend("on_cpu", q, k, v, shape, mask, 0.3, [40])
     bad_k, bad_v = k.clone(), v.clone()
     bad_k[33:], bad_v[33:] = torch.nan, torch.inf
-    assert torch.equal(attend(cpu, q, bad_k, bad_v, shape, mask, 0.3, [40])[:33], whole[:33])
+    assert torch.equal(attend("on_cpu", q, bad_k, bad_v, shape, mask, 0.3, [40])[:33], whole[:33])
 
 
 def test_large_scores(noise):
     q, k, v = noise(50, 64, scale=60.0), noise(50, 64, scale=60.0), noise(50, 64)
-    found = attend(cpu, q, k, v, (1, 1, 64), (None, None), 1.0, [50])
+    found = attend("on_cpu", q, k, v, (1, 1, 64), (None, None), 1.0, [50])
     torch.testing.assert_close(found.double(), reference(q, k, v, (1, 1, 64), (None, None), 1.0), rtol=1e-3, atol=1e-3)
 
 
 def test_long_texts_cross_the_tiles(noise):
     shape = (2, 1, 32)
     q, k, v = noise(1100, 64), noise(1100, 32), noise(1100, 32)
-    whole = attend(cpu, q, k, v, shape, (None, None), 0.2, [1100])
+    whole = attend("on_cpu", q, k, v, shape, (None, None), 0.2, [1100])
     torch.testing.assert_close(whole.double(), reference(q, k, v, shape, (None, None), 0.2), rtol=1e-4, atol=1e-5)
-    assert torch.equal(attend(cpu, q, k, v, shape, (None, None), 0.2, [511, 1, 3, 585]), whole)
+    assert torch.equal(attend("on_cpu", q, k, v, shape, (None, None), 0.2, [511, 1, 3, 585]), whole)

@@ -6,65 +6,74 @@ import numpy as np
 import pytest
 import torch
 
-from neurodeploy.ops.host import cpu, kernels, torch_kernels
+from neurodeploy.ops.host import kernels, linear
+from neurodeploy.ops.host.kvcache import State
+from tests.ops.conftest import compute
 
 #: Rotary frequencies of a head of 24: three whole vectors are not enough for a wide machine, and there is a tail.
 INV_FREQ = tuple(float(f) for f in 500.0 ** -(np.arange(0, 24, 2) / 24))
 
-#: name -> (inputs with one row a token, the operation on them from position p on)
+PART = {"inv_freq": INV_FREQ[:7], "head_dim": 24, "rotated": 14, "factor": 1.25}
+#: label -> (operation, neurons of its inputs, attributes, numbers of each tensor)
 OPERATIONS = {
-    "rmsnorm": ([72], lambda k, p, w, x: k.rmsnorm(x, w[:72], 1e-6, 72)),
-    "rmsnorm by heads": ([72], lambda k, p, w, x: k.rmsnorm(x, w[:24], 1e-5, 24)),
-    "rmsnorm without weights": ([7], lambda k, p, w, x: k.rmsnorm(x, None, 1e-6, 7)),
-    "layernorm": ([72], lambda k, p, w, x: k.layernorm(x, w[:72], w[:72].flip(0), 1e-5, 72)),
-    "layernorm by groups": ([72], lambda k, p, w, x: k.layernorm(x + 7, w[:8], w[8:16], 1e-5, 8)),
-    "rope of a part": ([72], lambda k, p, w, x: k.rope(x, p, INV_FREQ[:7], 24, "half", 1.25)),
-    "rope of a part, interleaved": ([72], lambda k, p, w, x: k.rope(x, p, INV_FREQ[:7], 24, "interleaved", 1.25)),
-    "rope half": ([72], lambda k, p, w, x: k.rope(x, p, INV_FREQ, 24, "half")),
-    "rope interleaved": ([72], lambda k, p, w, x: k.rope(x, p, INV_FREQ, 24, "interleaved")),
-    "temperature": ([72], lambda k, p, w, x: k.temperature(x, p, 0.1, 8)),
-    "silu": ([101, 101], lambda k, p, w, x, y: k.glu(x, y, "silu")),
-    "gelu_tanh": ([101, 101], lambda k, p, w, x, y: k.glu(x, y, "gelu_tanh")),
-    "activation silu": ([101], lambda k, p, w, x: k.activation(x, "silu")),
-    "activation gelu_tanh": ([101], lambda k, p, w, x: k.activation(x, "gelu_tanh")),
-    "add": ([101, 101], lambda k, p, w, x, y: k.add(x, y)),
-    "route": ([5], lambda k, p, w, x: k.moe_route(x, 2)),
+    "rmsnorm": ("rmsnorm", [72], {"eps": 1e-6, "group": 72}, {"weight": 72}),
+    "rmsnorm by heads": ("rmsnorm", [72], {"eps": 1e-5, "group": 24}, {"weight": 24}),
+    "rmsnorm without weights": ("rmsnorm", [7], {"eps": 1e-6, "group": 7}, {}),
+    "layernorm": ("layernorm", [72], {"eps": 1e-5, "group": 72}, {"weight": 72, "bias": 72}),
+    "layernorm by groups": ("layernorm", [72], {"eps": 1e-5, "group": 8}, {"weight": 8, "bias": 8}),
+    "rope of a part": ("rope", [72], {"style": "half", **PART}, {}),
+    "rope of a part, interleaved": ("rope", [72], {"style": "interleaved", **PART}, {}),
+    "rope half": ("rope", [72], {"inv_freq": INV_FREQ, "head_dim": 24, "style": "half"}, {}),
+    "rope interleaved": ("rope", [72], {"inv_freq": INV_FREQ, "head_dim": 24, "style": "interleaved"}, {}),
+    "temperature": ("temperature", [72], {"scale": 0.1, "floor_scale": 8}, {}),
+    "silu": ("glu", [101, 101], {"act": "silu"}, {}),
+    "gelu_tanh": ("glu", [101, 101], {"act": "gelu_tanh"}, {}),
+    "activation silu": ("activation", [101], {"act": "silu"}, {}),
+    "activation gelu_tanh": ("activation", [101], {"act": "gelu_tanh"}, {}),
+    "add": ("add", [101, 101], {}, {}),
+    "route": ("moe_route", [5], {"top_k": 2}, {}),
 }
 TOKENS = 37
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
-def test_equals_torch(name, noise, threads):
-    sizes, operation = OPERATIONS[name]
-    weight = noise(72)
-    inputs = [noise(TOKENS, size, scale=4.0) for size in sizes]
-    found, expected = (operation(k, 3, weight, *inputs) for k in (cpu, torch_kernels))
+@pytest.fixture(params=OPERATIONS)
+def case(request, noise):
+    """``(inputs with one row a token, the operation on them from a position on)``."""
+    name, sizes, attrs, shapes = OPERATIONS[request.param]
+    tensors = {role: noise(size) for role, size in shapes.items()}
+    inputs = [noise(TOKENS, size, scale=4.0) + (7 if "layer" in name else 0) for size in sizes]
+    return inputs, lambda at, *x, **on: compute(name, *x, state=State(at), **on, **attrs, **tensors)
+
+
+def test_equals_torch(case, threads):
+    inputs, operation = case
+    found, expected = (operation(3, *inputs, kernel=kernel) for kernel in ("on_cpu", "on_torch"))
     torch.testing.assert_close(found, expected, rtol=3e-6, atol=2e-6)
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
-def test_a_token_does_not_feel_the_others(name, noise, threads):
-    sizes, operation = OPERATIONS[name]
-    weight = noise(72)
-    inputs = [noise(TOKENS, size, scale=4.0) for size in sizes]
-    whole = operation(cpu, 3, weight, *inputs)
+def test_a_token_does_not_feel_the_others(case, threads):
+    inputs, operation = case
+    whole = operation(3, *inputs)
     at = 0
     for size in (1, 2, 3, 5, 11, 15):
-        part = operation(cpu, 3 + at, weight, *(x[at : at + size] for x in inputs))
+        part = operation(3 + at, *(x[at : at + size] for x in inputs))
         assert torch.equal(part, whole[at : at + size])
         at += size
     assert at == TOKENS
-    assert operation(cpu, 3, weight, *(x[:0] for x in inputs)).shape == (0, whole.shape[1])
+    assert operation(3, *(x[:0] for x in inputs)).shape == (0, whole.shape[1])
 
 
 def test_columns_of_a_larger_matrix(noise):
     """Values may be views: the head of a program is decoded into slices of one array."""
     wide = noise(9, 48)
     for x in (wide[:, 3:27], wide.t().contiguous().t()[:, :24]):
-        assert torch.equal(cpu.rmsnorm(x, None, 1e-6, 24), cpu.rmsnorm(x.contiguous(), None, 1e-6, 24))
-        assert torch.equal(cpu.glu(x, x, "silu"), cpu.glu(x.contiguous(), x.contiguous(), "silu"))
-        rotated = cpu.rope(x, 0, INV_FREQ, 24, "half")
-        assert torch.equal(rotated, cpu.rope(x.contiguous(), 0, INV_FREQ, 24, "half"))
+        for name, count, attrs in (
+            ("rmsnorm", 1, {"eps": 1e-6, "group": 24}),
+            ("glu", 2, {"act": "silu"}),
+            ("rope", 1, {"inv_freq": INV_FREQ, "head_dim": 24, "style": "half"}),
+        ):
+            found, expected = (compute(name, *[y] * count, **attrs) for y in (x, x.contiguous()))
+            assert torch.equal(found, expected)
 
 
 def test_layernorm_by_hand():
@@ -74,15 +83,17 @@ def test_layernorm_by_hand():
     # mean 3 (1003), deviations -2 -1 0 3, mean square 3.5
     root = 3.5**0.5
     expected = torch.tensor([-2 / root, -2 / root, 0.5, -3 / root]).expand(2, 4)
-    for module in (cpu, torch_kernels):
-        torch.testing.assert_close(module.layernorm(x, weight, bias, 1e-12, 4), expected, rtol=1e-6, atol=1e-6)
+    for kernel in ("on_cpu", "on_torch"):
+        found = compute("layernorm", x, weight=weight, bias=bias, eps=1e-12, group=4, kernel=kernel)
+        torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-6)
 
 
 def test_neurons_that_rope_lets_pass():
     x = torch.arange(48.0).reshape(2, 24)
-    for module in (cpu, torch_kernels):
+    for kernel in ("on_cpu", "on_torch"):
         for style in ("half", "interleaved"):
-            out = module.rope(x, 5, (0.5, 0.1), 12, style).reshape(2, 2, 12)
+            attrs = {"inv_freq": (0.5, 0.1), "head_dim": 12, "style": style}
+            out = compute("rope", x, state=State(5), kernel=kernel, **attrs).reshape(2, 2, 12)
             assert torch.equal(out[..., 4:], x.reshape(2, 2, 12)[..., 4:])
             assert not torch.equal(out[..., :4], x.reshape(2, 2, 12)[..., :4])
             lengths = out[..., :4].square().sum(-1)
@@ -121,25 +132,26 @@ def test_folds(n, noise):
 def test_activations_far_out():
     gate = torch.tensor([-1e30, -200.0, -90.0, 0.0, 90.0, 200.0, 1e30])
     for act in ("silu", "gelu_tanh"):
-        out = cpu.glu(gate[None], torch.ones(1, 7), act)[0]
+        out = compute("glu", gate[None], torch.ones(1, 7), act=act)[0]
         assert torch.equal(out[3:], gate[3:])
         assert float(out[:3].abs().max()) < 1e-7
 
 
 def test_route_takes_the_first_of_equals():
     logits = torch.tensor([[1.0, 3.0, 3.0, 3.0], [2.0, 2.0, 2.0, 2.0]])
-    for module in (cpu, torch_kernels):
-        assert (module.moe_route(logits, 2) != 0).tolist() == [[False, True, True, False], [True, True, False, False]]
-    torch.testing.assert_close(cpu.moe_route(logits, 1)[0, 1], torch.sigmoid(torch.tensor(3.0)))
+    for kernel in ("on_cpu", "on_torch"):
+        chosen = compute("moe_route", logits, top_k=2, kernel=kernel) != 0
+        assert chosen.tolist() == [[False, True, True, False], [True, True, False, False]]
+    torch.testing.assert_close(compute("moe_route", logits, top_k=1)[0, 1], torch.sigmoid(torch.tensor(3.0)))
 
 
 def test_dispatch_and_combine(noise):
     x, routing = noise(6, 4), torch.zeros(6, 3)
     routing[0, 0], routing[2, 0], routing[2, 2], routing[5, 2] = 0.5, 0.25, 0.75, 1.0
-    parts = cpu.moe_dispatch(x, routing)
+    parts = compute("moe_dispatch", x, routing)
     assert [len(part) for part in parts] == [2, 0, 2]
     assert torch.equal(parts[0], torch.stack((x[0] * 0.5, x[2] * 0.25)))
-    out = cpu.moe_combine(routing, [part + 1.0 for part in parts])
+    out = compute("moe_combine", routing, *(part + 1.0 for part in parts))
     expected = torch.zeros(6, 4)
     expected[0] = x[0] * 0.5 + 1
     expected[2] = (x[2] * 0.25 + 1) + (x[2] * 0.75 + 1)
@@ -149,7 +161,7 @@ def test_dispatch_and_combine(noise):
 
 def test_temperature_is_one_until_the_first_step():
     x = torch.ones(10, 2)
-    found = cpu.temperature(x, 0, 0.1, 8)
+    found = compute("temperature", x, scale=0.1, floor_scale=8)
     assert torch.equal(found[:7], x[:7])
     assert float(found[7, 0]) == np.float32(1 + 0.1 * np.log(2))
 
@@ -159,9 +171,9 @@ def test_invariant_linear(shape, noise, threads):
     tokens, n, out = shape
     x, weight, bias = noise(tokens, n), noise(out, n), noise(out)
     for offset in (None, bias):
-        whole = cpu.invariant_linear(x, weight, offset)
+        whole = linear.invariant_linear(x, weight, offset)
         torch.testing.assert_close(whole, torch.nn.functional.linear(x, weight, offset), rtol=1e-5, atol=1e-5)
-        rows = torch.cat([cpu.invariant_linear(row[None], weight, offset) for row in x])
+        rows = torch.cat([linear.invariant_linear(row[None], weight, offset) for row in x])
         assert torch.equal(whole, rows)
 
 
@@ -170,7 +182,7 @@ def test_no_multiply_add_is_fused():
     a, c = np.float32(1 + 2**-12), np.float32(-1.0)
     x, transposed, bias = np.full((1, 1), a), np.full((1, 40), a), np.full(40, c)
     out = np.empty((1, 40), np.float32)
-    kernels.linear(0, 1, x, transposed, bias, out)
+    linear.linear(0, 1, x, transposed, bias, out)
     # a * a = 1 + 2^-11 + 2^-24 is rounded to 1 + 2^-11 (half to even) before -1 is added; fused, 2^-24 would be left.
     assert (out == np.float32(2**-11)).all()
 

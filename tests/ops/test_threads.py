@@ -6,10 +6,12 @@ import os
 import threading
 import time
 
+import numba
 import pytest
 import torch
 
-from neurodeploy.ops.host import kernels, threads
+from neurodeploy.ops.host import threads
+from neurodeploy.ops.host.jit import jit
 
 
 @pytest.fixture
@@ -77,5 +79,5 @@ def test_kernels_compile_where_no_folder_can_be_written(monkeypatch):
         return 2 * x
 
     with pytest.raises(RuntimeError, match="no locator"):
-        kernels.numba.njit(cache=True)(double)
-    assert kernels.jit(double)(21) == 42
+        numba.njit(cache=True)(double)
+    assert jit(double)(21) == 42

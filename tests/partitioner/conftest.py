@@ -10,8 +10,9 @@ import pytest
 
 from neurodeploy.ir.chip import Basis, ChipSpec, CoreBudget, Limit, SystemSpec
 from neurodeploy.ir.fixedpoint import Dyadic
-from neurodeploy.ir.graph import HOST_OPS, HostOp, ModelInfo
+from neurodeploy.ir.graph import HostOp, ModelInfo
 from neurodeploy.ir.program import BLOCK, GradedNeurons, Island, IslandCall, Program, Slice, Step, Synapses
+from neurodeploy.ops import OPERATIONS
 from partitioner.mapper import map_program
 
 ONE = Dyadic(1, 0)
@@ -58,7 +59,7 @@ def call(source: Island, value: str) -> IslandCall:
 
 
 def host(op: str, inputs: tuple[str, ...], outputs: tuple[str, ...], layer: int | None = None, **attrs: Any) -> HostOp:
-    filled = {key: attrs.get(key, 1) for key in HOST_OPS[op]}
+    filled = {key: attrs.get(key, 1) for key in OPERATIONS[op].attrs}
     return HostOp(outputs[0], op, inputs, outputs, filled, layer=layer)
 
 

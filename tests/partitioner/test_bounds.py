@@ -10,14 +10,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from neurodeploy.errors import DoesNotFit
-from neurodeploy.flow.words import messages_of, output_words, partial_bits
-from neurodeploy.ir.program import Island
+from neurodeploy.ir.chip import ChipSpec
+from neurodeploy.ir.program import Program
 from partitioner.bounds import bound_of, lower_bound, naive_bound
+from partitioner.budget import Demand, Limits, add, core_limits, fits
 from partitioner.mapper import map_program
 from partitioner.options import Options, Pin
-from partitioner.usage import Cost, Demand, Limits, add, core_limits, fits
+from partitioner.population import View, view_of, views_of
 
 QUICK = settings(max_examples=40, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def bound_of_program(program: Program, chip: ChipSpec, weight_bits: int | None = None) -> tuple[int, str]:
+    return lower_bound(views_of(program, chip, weight_bits).values(), chip)
 
 
 @pytest.mark.parametrize(
@@ -35,20 +40,20 @@ QUICK = settings(max_examples=40, derandomize=True, deadline=None, suppress_heal
 )
 def test_the_scarcest_resource_binds(make: SimpleNamespace, budget: dict[str, int], bound: int, resource: str) -> None:
     program = make.of_islands([make.island("a", [("up", 100, 0)], 64)])
-    assert lower_bound(program, make.chip(**budget)) == (bound, resource)
+    assert bound_of_program(program, make.chip(**budget)) == (bound, resource)
 
 
 def test_unknown_limits_bind_nothing(make: SimpleNamespace) -> None:
     program = make.of_islands([make.island("a", [("up", 100, 0)], 64)])
     free = make.chip(neurons=None, synapse_bytes=None, in_axons=None, out_axons=None, state_bytes=None)
-    assert lower_bound(program, free) == (0, "none")
+    assert bound_of_program(program, free) == (0, "none")
     assert naive_bound(program, free) == 0
 
 
 def test_narrow_weights_lower_the_bound(make: SimpleNamespace) -> None:
     program = make.llama(2)
     chip = make.chip()
-    assert lower_bound(program, chip, weight_bits=4)[0] < 0.51 * lower_bound(program, chip)[0]
+    assert bound_of_program(program, chip, 4)[0] < 0.51 * bound_of_program(program, chip)[0]
 
 
 def test_headers_raise_it_above_the_naive_bound(make: SimpleNamespace) -> None:
@@ -56,18 +61,18 @@ def test_headers_raise_it_above_the_naive_bound(make: SimpleNamespace) -> None:
     item = make.island("a", [("up", 16600, 0)], 768)
     program, chip = make.of_islands([item]), make.chip()
     assert naive_bound(program, chip) == -(-16600 * 768 // 131072) == 98
-    assert lower_bound(program, chip) == (100, "synapse_bytes")
-    assert bound_of([(item, 3)], chip)[0] in (299, 300)
+    assert bound_of_program(program, chip) == (100, "synapse_bytes")
+    assert bound_of([(view_of(item, chip), 3)], chip)[0] in (299, 300)
 
 
 def test_two_scarce_resources_bind_together(make: SimpleNamespace) -> None:
     """Narrow blocks spare headers and take in-axons: alone each allows less than what both allow together."""
     items = [make.island("a", [("up", 3000, 0)], 768)]
     program = make.of_islands(items)
-    together = lower_bound(program, make.chip(in_axons=600))[0]
+    together = bound_of_program(program, make.chip(in_axons=600))[0]
     single = max(
-        lower_bound(program, make.chip(in_axons=600, synapse_bytes=None, state_bytes=None))[0],
-        lower_bound(program, make.chip(in_axons=None, state_bytes=None))[0],
+        bound_of_program(program, make.chip(in_axons=600, synapse_bytes=None, state_bytes=None))[0],
+        bound_of_program(program, make.chip(in_axons=None, state_bytes=None))[0],
     )
     assert together > single
 
@@ -95,20 +100,19 @@ def tilings(rows: int, columns: int) -> tuple[tuple[tuple[int, int, int, int], .
     return tuple(cover(frozenset((r, c) for r in range(rows) for c in range(columns))))
 
 
-def pieces(island: Island, cost: Cost, tiling: tuple[tuple[int, int, int, int], ...]) -> list[Demand]:
+def pieces(island: View, tiling: tuple[tuple[int, int, int, int], ...]) -> list[Demand]:
     """What the rectangles cost, and a reducer for each row that is cut."""
-    output = output_words(island, cost.chip)
     received = [0] * island.rows
     found = []
     for row, stop, column, end in tiling:
         whole = end - column == island.columns
-        words = output if whole else messages_of(partial_bits(island, (column, end)), cost.chip)
+        words = island.outputs if whole else island.sums.words((column, end))
         if words > 2:
             return []
-        found.append(cost.synapses(stop - row, end - column, words))
+        found.append(island.tile(stop - row, end - column, words))
         for r in range(row, stop) if not whole else ():
             received[r] += words
-    return found + [cost.reducer(1, words, output) for words in received if words]
+    return found + [island.reducer(1, words, island.outputs) for words in received if words]
 
 
 def packs(items: list[Demand], cores: int, limits: Limits) -> bool:
@@ -153,9 +157,10 @@ def test_no_mapping_of_a_tiny_island_takes_fewer_cores(
 ) -> None:
     island = make.island("a", [("up", shape[0], 0)], shape[1], bits=bits, abs_sum=abs_sum)
     chip = make.chip(**budget)
-    bound, limits, cost = lower_bound(make.of_islands([island]), chip)[0], core_limits(chip), Cost(chip, bits)
+    view, limits = view_of(island, chip), core_limits(chip)
+    bound = lower_bound([view], chip)[0]
     for tiling in tilings(*shape) if bound > 1 else ():
-        items = pieces(island, cost, tiling)
+        items = pieces(view, tiling)
         assert not items or not packs(items, bound - 1, limits), tiling
 
 

@@ -6,14 +6,15 @@ from types import SimpleNamespace
 import pytest
 
 from neurodeploy.errors import InternalError
-from neurodeploy.ir.graph import HOST_OPS, HostOp
+from neurodeploy.ir.graph import HostOp
 from neurodeploy.ir.program import IslandCall
-from partitioner.classify import REASONS, activity_of, assign
+from neurodeploy.ops import OPERATIONS
+from partitioner.classify import activity_of, assign
 
 
 def test_every_host_operation_has_a_reason_and_a_remedy() -> None:
-    assert set(REASONS) == set(HOST_OPS)
-    assert all(reason.rule and reason.text and reason.remedy for reason in REASONS.values())
+    reasons = [operation.reason for operation in OPERATIONS.values()]
+    assert all(reason.rule and reason.text and reason.remedy for reason in reasons)
 
 
 def test_every_step_is_assigned_in_order(make: SimpleNamespace) -> None:
@@ -77,7 +78,10 @@ def test_an_expert_counts_for_its_share_of_tokens(make: SimpleNamespace) -> None
     assert found["layers.0.routing"] == 4 * 8
 
 
-def test_an_operation_without_a_reason_is_our_bug(make: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("partitioner.classify.REASONS", {})
-    with pytest.raises(InternalError, match="ND9008"):
-        assign(make.llama(1, 64, 32, 128, 100, 16), 4)
+def test_an_operation_that_is_not_in_the_table_is_our_bug(
+    make: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = make.llama(1, 64, 32, 128, 100, 16)
+    monkeypatch.delitem(OPERATIONS, "glu")
+    with pytest.raises(InternalError, match="ND9103"):
+        assign(program, 4)

@@ -13,9 +13,11 @@ from neurodeploy.flow.nets import make_nets
 from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.program import BLOCK
+from partitioner.judge import traffic_of
 from partitioner.mapper import map_program
 from partitioner.options import Options, Pin
-from partitioner.program_nets import mapping_nets, nets_of_tiles
+from partitioner.streams import streams_of
+from partitioner.tile_nets import nets_of_tiles
 from partitioner.traffic import traffic
 
 
@@ -33,7 +35,7 @@ def test_three_kinds_of_nets(make: SimpleNamespace) -> None:
         Shard("a", "synapses", (0, 10), (300, 600), 0, 2),
         Shard("a", "reducer", (0, 10), (0, 2), 0, 2),
     ]
-    nets = nets_of_tiles(program, shards, make.system(make.chip(), 1))(np.array([0, 1, 2, 2]))
+    nets = nets_of_tiles(streams_of(program, shards, make.chip()))(np.array([0, 1, 2, 2]))
     found = {
         (int(nets.source[n]), tuple(nets.pins[nets.indptr[n] : nets.indptr[n + 1]].tolist())): int(nets.weight[n])
         for n in range(len(nets.source))
@@ -45,7 +47,7 @@ def test_three_kinds_of_nets(make: SimpleNamespace) -> None:
 def test_blocks_with_the_same_readers_are_one_net(make: SimpleNamespace) -> None:
     program = make.of_islands([make.island(f"r{n}", [("router", 8, 0)], 100) for n in range(3)])
     shards = [Shard(f"r{n}", "synapses", (0, 8), (0, 100), 0, 0) for n in range(3)]
-    nets = nets_of_tiles(program, shards, make.system(make.chip(), 1))(np.zeros(3, np.int64))
+    nets = nets_of_tiles(streams_of(program, shards, make.chip()))(np.zeros(3, np.int64))
     assert pairs_of(nets) == {(HOST, 0): 300, (0, HOST): 24}
     assert len(nets.source) == 2
 
@@ -53,7 +55,8 @@ def test_blocks_with_the_same_readers_are_one_net(make: SimpleNamespace) -> None
 def test_experts_count_for_their_share(make: SimpleNamespace) -> None:
     """Two of eight experts see a token: in four tokens each is met once, the rest of the layer four times."""
     program = make.llama(1, 64, 16, 128, 50, 16, experts=8, top_k=2)
-    nets, _, _ = mapping_nets(map_program(program, make.system(make.chip(), 4)), program, make.system(make.chip(), 4))
+    board = make.system(make.chip(), 4)
+    _, nets, _ = traffic_of(map_program(program, board), program, board)
     assert nets.per == 4
     columns = sum((1 if i.expert is not None else 4) * i.columns for i in program.islands.values())
     assert sum(int(w) for s, w in zip(nets.source, nets.weight, strict=True) if s == HOST) == columns
@@ -65,8 +68,8 @@ def test_every_message_of_a_mapping_is_counted(make: SimpleNamespace, axons: int
     program = make.llama(2, 96, 32, 200, 300, 32)
     board = make.system(make.chip(synapse_bytes=3000, in_axons=axons), 50)
     mapping = map_program(program, board, Options(place=False, pins={"layers.0.qkv": Pin(rows=7)}))
-    nets, chip, core = mapping_nets(mapping, program, board)
-    where = {(int(c), int(k)): index for index, (c, k) in enumerate(zip(chip, core, strict=True))}
+    places, nets, _ = traffic_of(mapping, program, board)
+    where = {(int(c), int(k)): index for index, (c, k) in enumerate(zip(places.chip, places.core, strict=True))}
     entries: list[tuple[int, int, int, int]] = []
     axon: Counter[str] = Counter()
 

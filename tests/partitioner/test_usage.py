@@ -7,25 +7,33 @@ import pytest
 
 from neurodeploy.flow.words import partial_bits
 from neurodeploy.ir.mapping import Mapping, Shard
-from partitioner.usage import Cost, core_usage
+from partitioner.population import view_of
+from partitioner.usage import core_usage
 
 
 def test_bytes_of_a_synapse_shard(make: SimpleNamespace) -> None:
-    cost = Cost(make.chip(), 8)
+    view = view_of(make.island("a", [("up", 10, 0)], 100), make.chip())
     # 10 rows, 100 columns, one message a row: lists of 4 + 10 B, state 16 B a neuron, 8 B for each of 110 axon entries
-    assert cost.synapses(10, 100, 1) == (10, 100 * 14, 100, 10, 10 * 16 + 8 * 110)
+    assert view.tile(10, 100, 1) == (10, 100 * 14, 100, 10, 10 * 16 + 8 * 110)
     # partial sums of two messages: twice the out-axons
-    assert cost.synapses(10, 100, 2) == (10, 100 * 14, 100, 20, 10 * 16 + 8 * 120)
+    assert view.tile(10, 100, 2) == (10, 100 * 14, 100, 20, 10 * 16 + 8 * 120)
 
 
 def test_narrow_weights_are_packed_to_whole_bytes_per_list(make: SimpleNamespace) -> None:
-    assert Cost(make.chip(), 4).synapses(7, 100, 1)[1] == 100 * (4 + 4)
-    assert Cost(make.chip(), 3).synapses(8, 10, 1)[1] == 10 * (4 + 3)
+    item = make.island("a", [("up", 10, 0)], 100)
+    assert view_of(item, make.chip(), 4).tile(7, 100, 1)[1] == 100 * (4 + 4)
+    assert view_of(item, make.chip(), 3).tile(8, 10, 1)[1] == 10 * (4 + 3)
 
 
 def test_bytes_of_a_reducer(make: SimpleNamespace) -> None:
     # 5 rows that receive 6 messages each, over 30 axons of one weight
-    assert Cost(make.chip(), 8).reducer(5, 6, 1) == (5, 30 * 5, 30, 5, 5 * 16 + 8 * 35)
+    assert view_of(make.island("a", [("up", 10, 0)], 100), make.chip()).reducer(5, 6, 5) == (
+        5,
+        30 * 5,
+        30,
+        5,
+        5 * 16 + 8 * 35,
+    )
 
 
 @pytest.mark.parametrize(("abs_sum", "payload_bits"), [(0, 16), (1, 8), (127 * 256, 16), (127 * 256 << 8, 16), (3, 10)])

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from neurodeploy.ir.chip import Basis, CoreBudget, Limit, SystemSpec
-from neurodeploy.ir.network import INPUT, Conv, Dense, Network, Population, Projection, Synapse
+from neurodeploy.ir.network import INPUT, Network, Population, Projection
+from neurodeploy.ir.synapse import Synapse
+from neurodeploy.synapses import Conv, Dense
 from targets.systems import get_system
 
 

@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 
 from neurodeploy.errors import DoesNotFit, UserError
-from neurodeploy.ir.network import Dense, Direct, Population, Projection, Sparse
+from neurodeploy.ir.network import Population, Projection
+from neurodeploy.synapses import Dense, Direct, Sparse
+from partitioner.bounds import lower_bound
 from partitioner.json_form import mapping_from_json, mapping_to_json
-from partitioner.network_mapper import lower_bound, map_network
-from partitioner.network_verify import verify_network
+from partitioner.network_mapper import map_network
 from partitioner.options import Options, Pin
+from partitioner.population import views_of
+from partitioner.verify import verify
 from targets.systems import SYSTEMS, get_system
 from tests.partitioner_network.helpers import conv, dense, join, lif, network, source, tiny
 
@@ -58,7 +61,7 @@ def test_tiles_are_of_equal_length() -> None:
 def test_a_cap_on_neurons_spreads() -> None:
     net, system = two_layers(), get_system("oheo-gulch")
     assert map_network(net, system, Options(max_rows=10)).cores_used == 5
-    assert not verify_network(map_network(net, system, Options(max_rows=10)), net, system)
+    assert not verify(map_network(net, system, Options(max_rows=10)), net, system)
 
 
 def test_convolutions_are_cut_along_x() -> None:
@@ -66,7 +69,7 @@ def test_convolutions_are_cut_along_x() -> None:
     system = tiny(neurons=60)
     mapping = map_network(net, system)
     assert [s.rows for s in mapping.shards] == [(n, n + 60) for n in range(0, 360, 60)]
-    assert not verify_network(mapping, net, system)
+    assert not verify(mapping, net, system)
 
 
 def test_several_projections_and_recurrence() -> None:
@@ -80,7 +83,7 @@ def test_several_projections_and_recurrence() -> None:
     mapping = map_network(net, system)
     assert {s.cols for s in mapping.shards} == {(0, 90)}
     assert mapping.binding_resource == "synapse_bytes" and mapping.cores_used >= mapping.lower_bound > 1
-    assert not verify_network(mapping, net, system)
+    assert not verify(mapping, net, system)
 
 
 def test_recurrent_cuts_come_to_rest() -> None:
@@ -88,8 +91,8 @@ def test_recurrent_cuts_come_to_rest() -> None:
     net = network([lif("p", 2000)], join("r", "p", "p", random_sparse(2000, 50)))
     system = get_system("alia-point")
     mapping = map_network(net, system)
-    assert not verify_network(mapping, net, system)
-    assert lower_bound(net, system.chip)[0] == mapping.lower_bound <= mapping.cores_used
+    assert not verify(mapping, net, system)
+    assert lower_bound(views_of(net, system.chip).values(), system.chip)[0] == mapping.lower_bound <= mapping.cores_used
 
 
 def test_fan_in_beyond_a_core_gets_reducers() -> None:
@@ -98,15 +101,15 @@ def test_fan_in_beyond_a_core_gets_reducers() -> None:
     mapping = map_network(net, system)
     assert [s.cols for s in mapping.shards if s.kind == "synapses"] == [(0, 25), (25, 50), (50, 75), (75, 100)]
     assert [(s.rows, s.cols) for s in mapping.shards if s.kind == "reducer"] == [((0, 6), (0, 4))]
-    assert not verify_network(mapping, net, system)
+    assert not verify(mapping, net, system)
 
 
 def test_weights_at_another_width() -> None:
     net, system = two_layers(400), tiny(synapse_bytes=2000)
     wide, narrow = map_network(net, system), map_network(net, system, Options(weight_bits=2))
     assert narrow.cores_used < wide.cores_used
-    assert not verify_network(narrow, net, system, weight_bits=2)
-    assert verify_network(narrow, net, system)
+    assert not verify(narrow, net, system, weight_bits=2)
+    assert verify(narrow, net, system)
 
 
 @pytest.mark.parametrize("options", [{"max_rows": 0}, {"chips": 0}, {"chips": 9999}, {"weight_bits": 9}])
@@ -166,7 +169,7 @@ def test_all_to_all_is_cut_in_columns_where_tables_of_destinations_are_too_long(
     net, system = network([lif("p", 400)], join("r", "p", "p", dense(400, 400))), tiny(state_bytes=6300)
     mapping = map_network(net, system)
     assert any(shard.kind == "reducer" for shard in mapping.shards)
-    assert verify_network(mapping, net, system) == []
+    assert verify(mapping, net, system) == []
 
 
 def test_cuts_that_do_not_come_to_rest(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,6 +202,6 @@ def test_a_million_neurons_and_a_hundred_million_synapses() -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     system = get_system("hala-point")
     mapping = map_network(net, system)
-    assert not verify_network(mapping, net, system)
+    assert not verify(mapping, net, system)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2_000_000
     assert mapping.cores_used >= 1_000_000 / 41

@@ -1,10 +1,10 @@
-"""Nets between the cores of a network: the messages that `network_traffic` and the energy account count."""
+"""Nets between the cores of a network: the messages that `traffic` and the energy account count."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from neurodeploy.accounting.network_work import derive
+from neurodeploy.accounting.networks import derive
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.flow.flows import flows
 from neurodeploy.flow.routes import HOST
@@ -12,11 +12,12 @@ from neurodeploy.ir.arrange import activity_there, arranged
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.neurons.registry import output_ports
 from neurodeploy.synapses.build import sparse_from_coo
-from partitioner.judge import network_traffic_of
+from partitioner.judge import traffic_of
 from partitioner.network_mapper import map_network
-from partitioner.network_nets import nets_of_tiles
-from partitioner.network_traffic import network_traffic
 from partitioner.options import Options
+from partitioner.streams import streams_of
+from partitioner.tile_nets import nets_of_tiles
+from partitioner.traffic import traffic
 from simulators.network_reference import ReferenceNetworkRunner
 from targets.systems import get_system
 from tests.networks.random_networks import random_network
@@ -35,7 +36,7 @@ def test_by_hand() -> None:
         join("r", "q", "q", dense(6, 6)),
     )
     mapping = map_network(net, tiny(neurons=4, cores=4), Options(place=False))
-    places, nets, _ = network_traffic_of(mapping, net)
+    places, nets, _ = traffic_of(mapping, net, tiny())
     assert places.chip.tolist() == [0, 0, 0, 0] and places.core.tolist() == [0, 1, 2, 3] and nets.cores == 4
     pins = [tuple(nets.pins[a:b].tolist()) for a, b in zip(nets.indptr[:-1], nets.indptr[1:], strict=True)]
     found = dict(zip(zip(nets.source.tolist(), pins, strict=True), nets.weight.tolist(), strict=True))
@@ -55,9 +56,9 @@ def test_the_messages_of_a_run_are_those_of_the_account() -> None:
         except DoesNotFit:
             continue
         activity = ReferenceNetworkRunner().run(net, inputs, steps).activity
-        _, nets, _ = network_traffic_of(mapping, net, activity.fired, steps * activity.samples)
+        _, nets, _ = traffic_of(mapping, net, system, activity.fired, steps * activity.samples)
         work = derive(net, mapping, activity, system)
-        total = sum(counts.deliveries for counts in work.populations.values())
+        total = sum(traffic.deliveries for traffic in work.traffic.values())
         assert nets.per == steps * activity.samples and messages(nets) <= total, seed
         if len({(s.chip, s.core) for s in mapping.shards}) == len(mapping.shards):
             own = _within(net, mapping, activity)
@@ -78,7 +79,7 @@ def _within(net, mapping, activity: NetworkActivity) -> int:
 def test_two_shards_of_a_core_get_a_message_each() -> None:
     net = network([source("i", 5), lif("p", 6)], join("a", "i", "p", dense(6, 5)))
     mapping = map_network(net, tiny(neurons=3), Options(place=False))
-    made = nets_of_tiles(net, mapping.shards)
+    made = nets_of_tiles(streams_of(net, mapping.shards, tiny().chip))
     apart, together = made(np.array([0, 1])), made(np.array([0, 0]))
     assert messages(apart) == messages(together) == 5 * 2 + 6
     assert together.cores == 1 and set(together.pins.tolist()) == {0, HOST}
@@ -92,10 +93,10 @@ def test_a_sample_of_axons_stands_for_all() -> None:
     )
     system = get_system("hala-point")
     mapping = map_network(net, system, Options(max_rows=200, place=False))
-    laid = arranged(net, mapping.orders)
-    whole, part = (nets_of_tiles(laid, mapping.shards, pairs=n) for n in (1 << 21, 1 << 14))
-    assert not whole.notes and "one in 3 of its axons stands for all" in part.notes[0]
+    streams = [streams_of(net, mapping.shards, system.chip, orders=mapping.orders, pairs=n) for n in (1 << 21, 1 << 14)]
+    assert not streams[0].notes and "one in 3 of its axons stands for all" in streams[1].notes[0]
+    whole, part = map(nets_of_tiles, streams)
     core = np.arange(len(mapping.shards))
     assert abs(messages(part(core)) / messages(whole(core)) - 1) < 0.2
-    assert messages(whole(core)) <= network_traffic(mapping, net, system).events_to_cores + 4000
+    assert messages(whole(core)) <= traffic(mapping, net, system).events_to_cores + 4000
     assert output_ports(net.populations["p"]) == ("s",)

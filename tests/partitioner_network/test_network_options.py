@@ -9,12 +9,12 @@ import pytest
 
 from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.ir.network import Network
-from partitioner.network_cost import delay_bytes
 from partitioner.network_mapper import map_network
-from partitioner.network_traffic import network_traffic
-from partitioner.network_usage import core_demands
-from partitioner.network_verify import verify_network
 from partitioner.options import OBJECTIVES, Options, Pin
+from partitioner.summary import delay_bytes
+from partitioner.traffic import traffic
+from partitioner.usage import core_demands
+from partitioner.verify import verify
 from targets.systems import get_system
 from tests import effort
 from tests.partitioner_network.helpers import conv, dense, join, lif, network, source, tiny
@@ -44,7 +44,7 @@ def test_caps_keep_part_of_every_core_free() -> None:
     net, system = layers(50, 100, 10), tiny(synapse_bytes=4000, cores=8)
     mapping = map_network(net, system, Options(caps={"synapse_bytes": 50}))
     demands = core_demands(mapping, net, system).values()
-    assert max(d[1] for d in demands) <= 2000 and not verify_network(mapping, net, system)
+    assert max(d[1] for d in demands) <= 2000 and not verify(mapping, net, system)
     assert mapping.cores_used > map_network(net, system).cores_used
     with pytest.raises(DoesNotFit, match="lift the cap on synapse_bytes"):
         map_network(net, system, Options(chips=1, caps={"synapse_bytes": 5}))
@@ -59,7 +59,7 @@ def test_pinned_rows_blocks_and_chips() -> None:
     assert max(stop - start for start, stop in rows_of(mapping, "p0")) == 14  # three tiles of equal length
     assert {shard.chip for shard in mapping.by_island()["p0"]} == {2}
     assert sorted({s.cols for s in mapping.by_island()["p1"] if s.kind == "synapses"}) == [(0, 14), (14, 28), (28, 40)]
-    assert not verify_network(mapping, net, system)
+    assert not verify(mapping, net, system)
 
 
 def test_a_pin_that_forbids_cutting_columns() -> None:
@@ -90,7 +90,7 @@ def test_spread_uses_the_cores_of_the_chips_that_are_needed() -> None:
     net, system = layers(100, 1000, 500), get_system("oheo-gulch")
     dense_, wide = map_network(net, system), map_network(net, system, Options(spread=True))
     assert dense_.cores_used < 10 and wide.cores_used > 100 and wide.chips_used == 1
-    assert not verify_network(wide, net, system)
+    assert not verify(wide, net, system)
     assert any(note.startswith("spread: ") for note in wide.notes)
     work = Counter({s.island: max(stop - start for start, stop in rows_of(wide, s.island)) for s in wide.shards})
     assert work["p1"] < work["p0"]  # ten times the fan-in, so fewer neurons a core
@@ -101,15 +101,15 @@ def test_spread_uses_the_cores_of_the_chips_that_are_needed() -> None:
 def test_objectives(objective: str) -> None:
     net, system = layers(300, 300, 200, 10), tiny(synapse_bytes=9000, in_axons=400)
     mapping = map_network(net, system, Options(objective=objective))
-    assert mapping.objective == objective and not verify_network(mapping, net, system)
+    assert mapping.objective == objective and not verify(mapping, net, system)
 
 
 def test_traffic_is_not_given_for_cores() -> None:
     net, system = layers(300, 300, 200, 10), tiny(synapse_bytes=6000, in_axons=400)
-    cores, traffic = (map_network(net, system, Options(objective=o)) for o in ("cores", "traffic"))
-    sums = [network_traffic(m, net, system) for m in (cores, traffic)]
+    cores, sparing = (map_network(net, system, Options(objective=o)) for o in ("cores", "traffic"))
+    sums = [traffic(m, net, system) for m in (cores, sparing)]
     spent = [t.events_to_cores + t.partials_between_cores for t in sums]
-    assert cores.cores_used <= traffic.cores_used and spent[1] <= spent[0]
+    assert cores.cores_used <= sparing.cores_used and spent[1] <= spent[0]
 
 
 def test_columns_are_cut_where_senders_reach_too_many_tiles() -> None:
@@ -118,7 +118,7 @@ def test_columns_are_cut_where_senders_reach_too_many_tiles() -> None:
     mapping = map_network(net, system)
     pinned = map_network(net, system, Options(pins={n: Pin(blocks=1) for n in ("p0", "p1")}))
     assert any(shard.kind == "reducer" for shard in mapping.shards)
-    assert mapping.cores_used < pinned.cores_used and not verify_network(mapping, net, system)
+    assert mapping.cores_used < pinned.cores_used and not verify(mapping, net, system)
 
 
 def test_many_populations_share_a_core() -> None:
@@ -126,22 +126,20 @@ def test_many_populations_share_a_core() -> None:
     parts = [lif(f"p{k}", 20) for k in range(40)]
     net = network([source("i", 10), *parts], *(join(f"w{k}", "i", f"p{k}", dense(20, 10)) for k in range(40)))
     mapping = map_network(net, get_system("loihi1-nahuku"))
-    assert mapping.cores_used == mapping.lower_bound == 1 and not verify_network(
-        mapping, net, get_system("loihi1-nahuku")
-    )
+    assert mapping.cores_used == mapping.lower_bound == 1 and not verify(mapping, net, get_system("loihi1-nahuku"))
 
 
 def test_a_time_limit_ends_the_search_with_a_note() -> None:
     net, system = layers(300, 300, 200, 10), tiny(synapse_bytes=6000, in_axons=400)
     mapping = map_network(net, system, Options(time_limit=1e-6))
-    assert not verify_network(mapping, net, system)
+    assert not verify(mapping, net, system)
     assert any("cut short" in note for note in mapping.notes)
 
 
 def test_delay_buffers_are_told_apart() -> None:
     delay = np.array([0, 3, 5], np.uint8)
     net = network([source("i", 3), lif("p", 4)], join("w", "i", "p", dense(4, 3), delay=delay))
-    assert delay_bytes(net, net.populations["p"]) == 4 * 5
+    assert delay_bytes(net, "p") == 4 * 5
 
 
 def test_a_small_cnn_is_mapped_at_once() -> None:

@@ -12,13 +12,14 @@ from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import Network
+from partitioner.budget import RESOURCES
 from partitioner.json_form import mapping_from_json, mapping_to_json
 from partitioner.network_mapper import map_network
-from partitioner.network_summary import summary
-from partitioner.network_usage import core_demands
-from partitioner.network_verify import recount, verify_network
 from partitioner.options import OBJECTIVES, Options
-from partitioner.usage import RESOURCES
+from partitioner.recount import recount
+from partitioner.summary import summary
+from partitioner.usage import core_demands
+from partitioner.verify import verify
 from simulators.network_partitioned import PartitionedNetworkRunner
 from simulators.network_reference import ReferenceNetworkRunner
 from tests.networks.equality import same_result
@@ -71,7 +72,7 @@ def check(seed: int, seen: Counter[str]) -> None:
     seen["orders"] += bool(mapping.orders)
     places = Counter((shard.chip, shard.core) for shard in mapping.shards)
     seen["shared cores"] += max(places.values()) > 1
-    assert verify_network(mapping, net, system, weight_bits=8) == [], seed
+    assert verify(mapping, net, system, weight_bits=8) == [], seed
     assert recount(mapping, net, system, weight_bits=8) == core_demands(mapping, net, system, weight_bits=8), seed
     again = mapping_from_json(mapping_to_json(mapping))
     assert again.shards == mapping.shards and mapping_to_json(again) == mapping_to_json(mapping), seed

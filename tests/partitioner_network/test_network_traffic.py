@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 
-from neurodeploy.accounting.network_work import derive
+from neurodeploy.accounting.networks import derive
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.ir.program import Program
 from neurodeploy.neurons.registry import every_neuron
-from partitioner.judge import network_metrics
+from partitioner.judge import metrics
 from partitioner.network_mapper import map_network
-from partitioner.network_summary import summary
-from partitioner.network_traffic import network_traffic
 from partitioner.options import Options
+from partitioner.summary import summary
 from partitioner.summary import summary as program_summary
-from partitioner.traffic import Traffic
+from partitioner.traffic import Traffic, traffic
 from targets.systems import get_system
 from tests.networks.random_networks import random_network
 from tests.partitioner_network.helpers import conv, dense, join, lif, network, shrunken, source, tiny
@@ -32,9 +31,9 @@ NET = network(
 
 def test_on_one_core_everything_is_delivered_once() -> None:
     system = tiny()
-    traffic = network_traffic(map_network(NET, system), NET, system)
-    assert (traffic.host_in, traffic.host_out, traffic.events_to_cores) == (10, 6, 10 + 8 + 6)
-    assert traffic.events_between_chips == traffic.partials_between_cores == traffic.partials_between_chips == 0
+    found = traffic(map_network(NET, system), NET, system)
+    assert (found.host_in, found.host_out, found.events_to_cores) == (10, 6, 10 + 8 + 6)
+    assert found.events_between_chips == found.partials_between_cores == found.partials_between_chips == 0
 
 
 def test_each_destination_gets_its_own_message_and_chips_pass_inputs_on() -> None:
@@ -44,13 +43,13 @@ def test_each_destination_gets_its_own_message_and_chips_pass_inputs_on() -> Non
     assert [(s.island, s.rows, s.chip) for s in mapping.shards] == [
         ("p", (0, 4), 0), ("p", (4, 8), 1), ("q", (0, 3), 2), ("q", (3, 6), 3)
     ]  # fmt: skip
-    traffic = network_traffic(mapping, NET, system)
-    assert traffic.host_in == 10
-    assert traffic.events_to_cores == 2 * (10 + 8 + 6)
-    assert traffic.events_between_chips == 10 + 2 * 8 + 6  # of q's own spikes half stay on their chip
+    found = traffic(mapping, NET, system)
+    assert found.host_in == 10
+    assert found.events_to_cores == 2 * (10 + 8 + 6)
+    assert found.events_between_chips == 10 + 2 * 8 + 6  # of q's own spikes half stay on their chip
     # every core is at its chip's port; inputs to chip 1, p to chips 2 and 3, q between them, outputs back to chip 0
-    assert traffic.spike_hops == 0
-    assert traffic.interchip_hops == 10 * 1 + 4 * (2 + 3) + 4 * (1 + 2) + 3 * 1 + 3 * 1 + 3 * 2 + 3 * 3
+    assert found.spike_hops == 0
+    assert found.interchip_hops == 10 * 1 + 4 * (2 + 3) + 4 * (1 + 2) + 3 * 1 + 3 * 1 + 3 * 2 + 3 * 3
 
 
 def test_hops_of_a_mapping_by_hand() -> None:
@@ -58,21 +57,21 @@ def test_hops_of_a_mapping_by_hand() -> None:
     system = get_system("kapoho-point")
     shards = [("p", (0, 8), 10, 36), ("q", (0, 6), 14, 8)]
 
-    def traffic(*chips: int) -> Traffic:
+    def moved(*chips: int) -> Traffic:
         found = tuple(
             Shard(name, "synapses", rows, (0, columns), chip, core)
             for (name, rows, columns, core), chip in zip(shards, chips, strict=True)
         )
-        return network_traffic(Mapping(system.name, 8, 120, found, (), 2, "neurons", ()), NET, system)
+        return traffic(Mapping(system.name, 8, 120, found, (), 2, "neurons", ()), NET, system)
 
     # 10 inputs over 2 hops, 8 spikes of p over 1 + 1, 6 of q to its own core, 6 outputs over 2 hops
-    assert (traffic(0, 0).spike_hops, traffic(0, 0).interchip_hops) == (10 * 2 + 8 * 2 + 6 * 2, 0)
+    assert (moved(0, 0).spike_hops, moved(0, 0).interchip_hops) == (10 * 2 + 8 * 2 + 6 * 2, 0)
     # q on chip 1: p's spikes take 2 hops to their port and 2 from the other, and each spike and output one link
-    assert (traffic(0, 1).spike_hops, traffic(0, 1).interchip_hops) == (10 * 2 + 8 * 4 + 6 * 2, 8 + 6)
+    assert (moved(0, 1).spike_hops, moved(0, 1).interchip_hops) == (10 * 2 + 8 * 4 + 6 * 2, 8 + 6)
 
 
 def test_hops_are_those_of_the_nets_and_of_the_account() -> None:
-    """Three counts of one thing: `network_traffic`, the nets that the judge draws, and the energy of such a step."""
+    """Three counts of one thing: `traffic`, the nets that the judge draws, and the energy of such a step."""
     checked = split = far = 0
     for seed in range(60):
         net, _, _ = random_network(seed)
@@ -81,12 +80,12 @@ def test_hops_are_those_of_the_nets_and_of_the_account() -> None:
             mapping = map_network(net, system, Options(weight_bits=8, seed=seed))
         except DoesNotFit:
             continue
-        found = network_traffic(mapping, net, system)
+        found = traffic(mapping, net, system)
         work = derive(net, mapping, NetworkActivity(1, 1, every_neuron(net), {}, {}), system)
-        counts = work.populations.values()
-        assert found.spike_hops == sum(n.hops_ew + n.hops_ns for n in counts), seed
-        assert found.interchip_hops == int(work.routes.links(work.routes.between + work.routes.from_host).sum()), seed
-        judged = network_metrics(mapping, net, system, nulls=False)
+        parts = work.traffic.values()
+        assert found.spike_hops == sum(part.hops_ew + part.hops_ns for part in parts), seed
+        assert found.interchip_hops == sum(part.interchip for part in parts), seed
+        judged = metrics(mapping, net, system, nulls=False)
         assert found.spike_hops == judged["hops"]["unicast"]["total"], seed
         assert found.interchip_hops == judged["interchip"]["packets"], seed
         checked, far = checked + (found.spike_hops > 0), far + (found.interchip_hops > 0)
@@ -97,15 +96,15 @@ def test_hops_are_those_of_the_nets_and_of_the_account() -> None:
 def test_partial_sums() -> None:
     net = network([source("i", 40), lif("p", 3)], join("w", "i", "p", dense(3, 40)))
     system = tiny(in_axons=20)
-    traffic = network_traffic(map_network(net, system), net, system)
-    assert traffic.partials_between_cores == 6
-    assert traffic.to_json()["partials_between_cores"] == {"messages": 6.0, "bytes": 24.0}
+    found = traffic(map_network(net, system), net, system)
+    assert found.partials_between_cores == 6
+    assert found.to_json()["partials_between_cores"] == {"messages": 6.0, "bytes": 24.0}
 
 
 def test_pixels_that_reach_nothing_send_nothing() -> None:
     net = network([source("i", 5, 5, 2), lif("p", 2, 2, 1)], join("w", "i", "p", conv((5, 5, 2), 1, 2, stride=(3, 3))))
     system = tiny()
-    assert network_traffic(map_network(net, system), net, system).events_to_cores == 4 * 4 * 2
+    assert traffic(map_network(net, system), net, system).events_to_cores == 4 * 4 * 2
 
 
 def test_the_summary_has_the_keys_of_a_program() -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from neurodeploy.ir.mapping import Shard
-from neurodeploy.ir.network import Direct, Sparse
+from neurodeploy.synapses import Direct, Sparse
 from partitioner.network_mapper import map_network
-from partitioner.network_usage import core_demands, core_usage, shard_demands
-from partitioner.network_verify import verify_network
 from partitioner.options import Options
+from partitioner.usage import core_demands, core_usage, shard_demands
+from partitioner.verify import verify
 from tests.partitioner_network.helpers import conv, dense, join, lif, network, source, tiny
 
 NEURON = 6 + 4
@@ -73,7 +73,7 @@ def test_blocks_of_pixels_touch_fewer_pixels_than_bands() -> None:
     assert mapping.orders["p"][:16].tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23]
     assert sorted(shard.rows for shard in mapping.shards) == [(0, 16), (16, 32), (32, 48), (48, 64)]
     assert set(core_demands(mapping, net, system).values()) == {(16, 9 * 3 * 8, 16, 16, 16 * NEURON + 8 * 32)}
-    assert verify_network(mapping, net, system) == []
+    assert verify(mapping, net, system) == []
 
 
 def test_an_out_axon_for_each_destination() -> None:
@@ -83,7 +83,7 @@ def test_an_out_axon_for_each_destination() -> None:
     )
     system = tiny(neurons=6)
     mapping = map_network(net, system)
-    demands = {shard.island: d for shard, d in shard_demands(mapping, net, system.chip).items()}
+    demands = {shard.island: d for shard, d in shard_demands(mapping, net, system).items()}
     assert (demands["p"][3], demands["q"][3]) == (6 * 2, 6)
     assert demands["p"][4] == 6 * NEURON + 8 * (2 + 12)
 
@@ -95,11 +95,11 @@ def test_pixels_share_out_axons() -> None:
         join("b", "p", "q", conv((4, 4, 3), 5)),
     )
     system = tiny(neurons=48)
-    demands = {shard.island: d for shard, d in shard_demands(map_network(net, system), net, system.chip).items()}
+    demands = {shard.island: d for shard, d in shard_demands(map_network(net, system), net, system).items()}
     assert demands["p"][3] == 16
     system = tiny(neurons=10)  # q is cut into its two columns of pixels, which read 12 pixels each
     mapping = map_network(net, system)
-    assert sum(d[3] for s, d in shard_demands(mapping, net, system.chip).items() if s.island == "p") >= 24
+    assert sum(d[3] for s, d in shard_demands(mapping, net, system).items() if s.island == "p") >= 24
 
 
 def test_direct_connections_take_entries_and_no_memory() -> None:
@@ -119,7 +119,7 @@ def test_columns_are_cut_where_a_neuron_exceeds_a_core() -> None:
     net = network([source("i", 40), lif("p", 3)], join("w", "i", "p", dense(3, 40), delay=delay))
     system = tiny(in_axons=20)
     mapping = map_network(net, system)
-    found = {(s.kind, s.rows, s.cols): d for s, d in shard_demands(mapping, net, system.chip).items()}
+    found = {(s.kind, s.rows, s.cols): d for s, d in shard_demands(mapping, net, system).items()}
     part = (3, 20 * (4 + 6), 20, 6, 6 * 4 + 8 * 26)
     assert found == {
         ("synapses", (0, 3), (0, 20)): part,

@@ -8,7 +8,8 @@ import pytest
 
 from neurodeploy.ir.mapping import Mapping, Shard
 from partitioner.network_mapper import map_network
-from partitioner.network_verify import recount, verify_network
+from partitioner.recount import recount
+from partitioner.verify import verify
 from targets.systems import get_system
 from tests.partitioner_network.helpers import conv, dense, join, lif, network, source, tiny
 
@@ -31,7 +32,7 @@ def with_shards(*changes: tuple[int, dict[str, object]]) -> Mapping:
 def test_it_has_row_and_column_cuts_and_is_sound() -> None:
     assert {s.kind for s in GOOD.shards} == {"synapses", "reducer"}
     assert sorted(s.rows for s in GOOD.shards if s.island == "p") == [(0, 40), (40, 80)]
-    assert verify_network(GOOD, NET, SYSTEM) == []
+    assert verify(GOOD, NET, SYSTEM) == []
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,7 @@ def test_it_has_row_and_column_cuts_and_is_sound() -> None:
         (replace(GOOD, cores_per_chip=3), "cores_per_chip 3, limit 16"),
         (replace(GOOD, chips_available=5000), "chips_available 5000, limit 1152"),
         (replace(GOOD, lower_bound=99), "fewer than the lower bound 99"),
-        (replace(GOOD, assignments=GOOD.assignments[1:]), "assignments are not those of the populations"),
+        (replace(GOOD, assignments=GOOD.assignments[1:]), "populations.i: population is not assigned to the host"),
         (replace(GOOD, shards=GOOD.shards[1:]), "rows 0:40: columns 0:108 are on no core"),
         (replace(GOOD, shards=(*GOOD.shards, GOOD.shards[0])), "are on two cores"),
         (replace(GOOD, shards=tuple(s for s in GOOD.shards if s.kind != "reducer")), "0 reducers, 2 column blocks need 1"),
@@ -58,9 +59,9 @@ def test_it_has_row_and_column_cuts_and_is_sound() -> None:
 )  # fmt: skip
 def test_what_it_finds(mapping: Mapping, words: str) -> None:
     if words.startswith("in_axons"):
-        found = verify_network(mapping, NET, tiny(neurons=80, in_axons=47, cores=16))
+        found = verify(mapping, NET, tiny(neurons=80, in_axons=47, cores=16))
     else:
-        found = verify_network(mapping, NET, SYSTEM)
+        found = verify(mapping, NET, SYSTEM)
     assert any(words in line for line in found), found
 
 
@@ -70,19 +71,19 @@ def test_each_budget_is_checked_to_the_last_unit(resource: int) -> None:
     most = max(demand[resource] for demand in used.values())
     budgets: list[int | None] = [None] * 5
     budgets[resource] = most
-    assert verify_network(GOOD, NET, tiny(*budgets, cores=16)) == []
+    assert verify(GOOD, NET, tiny(*budgets, cores=16)) == []
     budgets[resource] = most - 1
     name = ("neurons", "synapse_bytes", "in_axons", "out_axons", "state_bytes")[resource]
-    found = verify_network(GOOD, NET, tiny(*budgets, cores=16))
+    found = verify(GOOD, NET, tiny(*budgets, cores=16))
     assert found and all(f"{name} used {most}, limit {most - 1}" in line for line in found)
 
 
 def test_wide_weights() -> None:
     wide = replace(NET, projections=tuple(replace(p, weight_bits=12) for p in NET.projections))
-    assert "a: weight_bits used 12, limit 8" in verify_network(GOOD, wide, SYSTEM)
+    assert "a: weight_bits used 12, limit 8" in verify(GOOD, wide, SYSTEM)
 
 
 def test_another_system_of_the_same_shape() -> None:
     system = get_system("oheo-gulch")
-    assert verify_network(map_network(NET, system), NET, system) == []
+    assert verify(map_network(NET, system), NET, system) == []
     assert isinstance(GOOD.shards[0], Shard)

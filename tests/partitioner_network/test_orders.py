@@ -7,22 +7,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from neurodeploy.accounting.network_work import derive, shard_counts
+from neurodeploy.accounting.networks import derive
 from neurodeploy.errors import InternalError
-from neurodeploy.ir.arrange import ArrangedConv, arranged, fixed_populations, inverse
+from neurodeploy.ir.arrange import arranged, fixed_populations, inverse
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Conv, Network
+from neurodeploy.ir.network import Network
 from neurodeploy.ir.network_run import Probe
+from neurodeploy.synapses import Conv
 from neurodeploy.synapses.build import sparse_from_coo
-from neurodeploy.synapses.structure import fan_out, to_coo
-from neurodeploy.synapses.tiles import touches, units
 from partitioner import hypergraph
 from partitioner.network_mapper import map_network
 from partitioner.network_order_conv import block_order
-from partitioner.network_traffic import network_traffic
-from partitioner.network_usage import core_demands
-from partitioner.network_verify import recount, verify_network
 from partitioner.options import Options
+from partitioner.recount import recount
+from partitioner.traffic import traffic
+from partitioner.usage import core_demands
+from partitioner.verify import verify
 from simulators.network_partitioned import PartitionedNetworkRunner
 from simulators.network_reference import ReferenceNetworkRunner
 from targets.systems import get_system
@@ -30,6 +30,7 @@ from tests.networks.equality import joined, same_result
 from tests.networks.random_networks import all_probes, random_network
 from tests.networks.test_partitioned import random_mapping
 from tests.partitioner_network.helpers import conv, dense, join, lif, network, source, tiny
+from tests.prices import network_shards
 
 SEEDS = range(60)
 SYSTEM = tiny(None, None, None, None, None)
@@ -57,13 +58,13 @@ def test_any_order_gives_the_same_bits_counts_and_budgets(start: int) -> None:
         ordered += bool(orders)
         mapping = replace(random_mapping(net, seed), orders=orders, system=SYSTEM.name)
         laid = arranged(net, orders)
-        convolutions += any(isinstance(p.synapse, ArrangedConv) for p in laid.projections)
+        convolutions += any(isinstance(p.synapse, Conv) and p not in net.projections for p in laid.projections)
         runner, probes = PartitionedNetworkRunner(mapping), all_probes(net)
         result = runner.run(net, inputs, steps, probes=probes)
         same_result(result, ReferenceNetworkRunner().run(net, inputs, steps, probes=probes))
         assert recount(mapping, net, SYSTEM) == core_demands(mapping, net, SYSTEM), seed
         assert arranged(laid, orders) is laid and arranged(net, orders) is laid
-        counted = shard_counts(derive(net, mapping, result.activity, SYSTEM))
+        counted = network_shards(derive(net, mapping, result.activity, SYSTEM), mapping)
         for shard in mapping.shards:
             assert counted[shard] == runner.shard_counts[shard], (seed, shard)
     assert ordered >= 10 and convolutions >= 3
@@ -98,21 +99,19 @@ def test_an_arranged_convolution_is_the_permuted_matrix() -> None:
     for groups, options in ((1, {}), (2, {"stride": (2, 1)}), (4, {"padding": (1, 1), "dilation": (1, 2)})):
         plain = conv((6, 7, 4), 8, groups=groups, **options)
         rows, columns = rng.permutation(plain.rows), block_order((6, 7, 4), 3, 2, 2).order
-        laid = ArrangedConv(
-            **{name: getattr(plain, name) for name in Conv.__dataclass_fields__}, row_order=rows, column_order=columns
-        )
+        laid, _ = plain.arranged(rows, columns)
         whole, own = np.zeros((2, plain.rows, plain.columns), np.int64)
         for matrix, synapse in ((whole, plain), (own, laid)):
-            coo = to_coo(synapse)
+            coo = synapse.coo()
             matrix[coo.row, coo.column] = coo.weight
         assert np.array_equal(own, whole[np.ix_(rows, columns)])
         part = (5, 30)
-        assert np.array_equal(fan_out(laid, part), np.count_nonzero(own[slice(*part)], axis=0))
-        (touch,) = touches(laid, np.array([part]))
+        assert np.array_equal(laid.fan_out(part), np.count_nonzero(own[slice(*part)], axis=0))
+        (touch,) = laid.touches(np.array([part]))
         found = np.zeros(plain.columns, np.int64)
         found[touch.axon] = touch.fan
-        assert np.array_equal(found, fan_out(laid, part))
-        shared = units(laid, delayed=False)
+        assert np.array_equal(found, laid.fan_out(part))
+        shared = laid.units(delayed=False)
         assert shared.count == plain.columns // 2 and shared.span(3, 5) == (1, 3)
 
 
@@ -127,7 +126,7 @@ def test_blocks_of_channels_where_the_kernel_exceeds_a_core() -> None:
     mapping = map_network(net, system)
     assert set(mapping.orders) == {"p", "q"} and mapping.cores_used == 2 + 4
     assert any("another order (blocks of 6 x 6 x 8)" in note for note in mapping.notes)
-    assert verify_network(mapping, net, system) == []
+    assert verify(mapping, net, system) == []
     spikes = {"i": (np.random.default_rng(0).random((1, 3, 576)) < 0.2).astype(np.int64)}
     same_result(PartitionedNetworkRunner(mapping).run(net, spikes, 3), ReferenceNetworkRunner().run(net, spikes, 3))
 
@@ -156,9 +155,9 @@ def test_hidden_neighbours_are_found(library: bool, monkeypatch: pytest.MonkeyPa
     if not library:
         monkeypatch.setattr(hypergraph, "library", lambda: None)
     mapping = map_network(net, system)
-    assert verify_network(mapping, net, system) == [] and list(mapping.orders) == ["p"]
+    assert verify(mapping, net, system) == [] and list(mapping.orders) == ["p"]
     assert any("mtkahypar is not installed" in note for note in mapping.notes) != library
-    sent, before = (network_traffic(m, net, system).events_to_cores for m in (mapping, given))
+    sent, before = (traffic(m, net, system).events_to_cores for m in (mapping, given))
     assert mapping.cores_used < given.cores_used and sent < before / 3
     assert np.array_equal(map_network(net, system).orders["p"], mapping.orders["p"])
     same_result(PartitionedNetworkRunner(mapping).run(net, {}, 2), ReferenceNetworkRunner().run(net, {}, 2))
@@ -181,7 +180,7 @@ def test_orders_are_not_kept_where_they_gain_nothing() -> None:
 def test_wrong_orders_are_violations(orders: dict[str, Ints], words: str) -> None:
     net = network([source("i", 6), lif("p", 4)], join("w", "i", "p", dense(4, 6)))
     mapping = replace(map_network(net, SYSTEM), orders=orders)
-    found = verify_network(mapping, net, SYSTEM)
+    found = verify(mapping, net, SYSTEM)
     assert len(found) == 1 and np.any([part in found[0] for part in (words, words.replace("\\", ""))])
     with pytest.raises(InternalError, match="ND9075"):
         arranged(net, orders)

@@ -9,8 +9,8 @@ import pytest
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.packed import PackedTargets, pack
 from partitioner.network_mapper import map_network
-from partitioner.network_verify import verify_network
 from partitioner.options import Options
+from partitioner.verify import verify
 from tests.partitioner_network.helpers import join, lif, network, source, tiny
 from tests.partitioner_network.test_network_mapper import random_sparse
 
@@ -25,7 +25,7 @@ def packed(net: Network) -> Network:
 
 @pytest.mark.parametrize(("neurons", "fan"), [(600, 20), (2000, 40)])
 def test_the_same_mapping(neurons: int, fan: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("partitioner.network_sweep", "partitioner.network_verify", "neurodeploy.synapses.tiles"):
+    for module in ("partitioner.network_sweep", "partitioner.recount", "neurodeploy.ir.synapse"):
         monkeypatch.setattr(f"{module}.PIECE", 700)  # many pieces
     plain = network(
         [source("i", neurons), lif("p", neurons)],
@@ -38,4 +38,4 @@ def test_the_same_mapping(neurons: int, fan: int, monkeypatch: pytest.MonkeyPatc
     one, two = (map_network(net, system, Options(place=False)) for net in (plain, other))
     assert len(one.shards) > 10
     assert one.shards == two.shards
-    assert verify_network(one, other, system) == verify_network(two, plain, system) == []
+    assert verify(one, other, system) == verify(two, plain, system) == []

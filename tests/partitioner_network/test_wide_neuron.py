@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from neurodeploy.errors import DoesNotFit
-from neurodeploy.ir.network import Dense, Network, Population, Projection
+from neurodeploy.ir.network import Network, Population, Projection
+from neurodeploy.synapses import Dense
 from partitioner.network_mapper import map_network
-from partitioner.network_verify import verify_network
 from partitioner.options import Options, Pin
+from partitioner.verify import verify
 from targets.systems import get_system
 
 FAN_IN = 5_000
@@ -34,7 +35,7 @@ def test_columns_are_cut() -> None:
     blocks = [shard for shard in found.shards if shard.kind == "synapses"]
     assert len(blocks) == 2 and max(shard.col_count for shard in blocks) <= 4096
     assert sum(shard.kind == "reducer" for shard in found.shards) == 1
-    assert verify_network(found, network(), system) == []
+    assert verify(found, network(), system) == []
 
 
 def test_where_columns_may_not_be_cut() -> None:

@@ -11,7 +11,7 @@ from neurodeploy.flow.nets import Nets, make_nets
 from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
-from partitioner.split import Tile
+from partitioner.stamp import Tile
 from targets.systems import get_system
 
 LIMITS = (10, 1000, None, None, None)

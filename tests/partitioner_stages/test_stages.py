@@ -17,8 +17,8 @@ from neurodeploy.flow.routes import HOST
 from neurodeploy.storage.stage_files import digest
 from partitioner import stages
 from partitioner.options import Options, Pin
-from partitioner.split import Tile
 from partitioner.stages import Places, finish
+from partitioner.stamp import Tile
 from tests.partitioner_stages.helpers import (
     LIMITS,
     first_fit_chips,

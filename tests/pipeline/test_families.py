@@ -84,7 +84,7 @@ def expected_nats(model: Any, tokens: list[int], window: int) -> float:
 @pytest.mark.parametrize("kind", ["folder", "gguf"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_verb(family: str, kind: str, work: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from neurodeploy.pipeline.session import open_model
+    from neurodeploy.pipeline.texts import open_model
 
     source, model = checkpoint(work, family, kind)
     text, bundle = str(work / "text.txt"), str(work / f"{family}-{kind}.nd")

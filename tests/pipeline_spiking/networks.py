@@ -13,7 +13,8 @@ import pytest
 
 from neurodeploy import pipeline
 from neurodeploy.frontends.lavadl.writer import write_net
-from neurodeploy.ir.network import Dense, Network, Population, Projection
+from neurodeploy.ir.network import Network, Population, Projection
+from neurodeploy.synapses import Dense
 from tests.tiny import llama, llama_bundle
 
 __all__ = ["Files", "World", "copied", "files", "llama", "llama_bundle", "world"]
@@ -117,7 +118,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
         if name == "graded":
             options["calibration"] = inputs["real"]
         bundles[f"{name}_nd"] = folder / f"{name}.nd"
-        pipeline.convert_network(source, bundles[f"{name}_nd"], **options)
+        pipeline.convert(source, bundles[f"{name}_nd"], **options)
     pipeline.map(bundles["plain_nd"], "oheo-gulch")
     return Files(**sources, **inputs, **bundles)
 

@@ -76,7 +76,7 @@ def state(change: Callable[[World, Path], object], *options: str, bundle: str = 
         from neurodeploy import pipeline
 
         path = w.here / "state"
-        pipeline.run_network(w.f.plain_nd, w.f.spikes, steps=10, checkpoint=path)
+        pipeline.run(w.f.plain_nd, input=w.f.spikes, steps=10, checkpoint=path)
         change(w, path)
         return ["run", w.nd(bundle), "--input", str(w.f.spikes), "--resume", str(path), *options]
 
@@ -289,7 +289,7 @@ def _wide(w: World) -> str:
 
     lif = nir.LIF(*(np.full(121, value) for value in (0.01, 1.0, 0.0, 1.0, 0.0)))
     nir.write(w.here / "wide.nir", nir.NIRGraph.from_list(nir.Linear(np.ones((121, 2))), lif))
-    pipeline.convert_network(w.here / "wide.nir", w.here / "wide.nd", dt=DT)
+    pipeline.convert(w.here / "wide.nir", w.here / "wide.nd", dt=DT)
     return str(w.here / "wide.nd")
 
 

@@ -127,9 +127,9 @@ HIT_AFTER_A_STATE = (
     + """
 import os, sys
 from neurodeploy.cli import main
-from neurodeploy.pipeline.spiking import keeping, running
+from neurodeploy.pipeline import keeping, stepping
 keeping.CHECKPOINT_S = keeping.PAUSE = 0.0
-running.STRETCH = 1
+stepping.STRETCH = 1
 write = keeping.write_state
 def hit(path, state, *known):
     write(path, state, *known)

@@ -11,7 +11,7 @@ import pytest
 
 from neurodeploy import pipeline
 from neurodeploy.errors import UserError
-from neurodeploy.pipeline.spiking import keeping, running
+from neurodeploy.pipeline import keeping, stepping
 from tests.pipeline_spiking.networks import STEPS, Files
 from tests.tiny import snapshot
 
@@ -22,7 +22,7 @@ class Crash(BaseException):
 
 @pytest.fixture(autouse=True)
 def _a_state_after_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "STRETCH", 1)
+    monkeypatch.setattr(stepping, "STRETCH", 1)
     monkeypatch.setattr(keeping, "CHECKPOINT_S", 0.0)
     monkeypatch.setattr(keeping, "PAUSE", 0.0)
 
@@ -43,7 +43,7 @@ def crashing(name: str, at: int, monkeypatch: pytest.MonkeyPatch) -> None:
 def run(files: Files, folder: Path, name: str, **options: Any) -> dict[str, Any]:
     """A run of the plain network with outputs, a probe and states."""
     options = {"probes": ["hidden.v"], "out": folder / f"{name}.npz", "checkpoint": folder / f"{name}.state"} | options
-    return pipeline.run_network(files.plain_nd, files.spikes, **options)
+    return pipeline.run(files.plain_nd, input=files.spikes, **options)
 
 
 @pytest.mark.parametrize("name", ["write_aside", "write_state"])
@@ -86,7 +86,7 @@ def test_other_outputs_are_not_continued(what: str, files: Files, tmp_path: Path
     out = tmp_path / "part.npz"
     if what == "another run":
         np.save(tmp_path / "other.npy", np.load(files.spikes)[:, ::-1])
-        pipeline.run_network(files.plain_nd, tmp_path / "other.npy", out=out, probes=["hidden.v"])
+        pipeline.run(files.plain_nd, input=tmp_path / "other.npy", out=out, probes=["hidden.v"])
     elif what == "damaged":
         out.write_bytes(out.read_bytes()[:-30])
     elif what == "no archive":
@@ -95,7 +95,7 @@ def test_other_outputs_are_not_continued(what: str, files: Files, tmp_path: Path
     elif what == "gone":
         out.unlink()
     else:
-        pipeline.run_network(files.plain_nd, files.spikes, out=out, probes=["hidden.v"], steps=3)
+        pipeline.run(files.plain_nd, input=files.spikes, out=out, probes=["hidden.v"], steps=3)
     found = run(files, tmp_path, "part", resume=tmp_path / "part.state")
     assert not any("holds the steps" in note for note in found["notes"])
     with np.load(out) as part:
@@ -126,6 +126,6 @@ def test_checkpoints_while_running(files: Files, tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(
         keeping, "write_state", lambda path, state, *known: (steps.append(state.step), real(path, state, *known))
     )
-    pipeline.run_network(files.plain_nd, files.spikes, checkpoint=tmp_path / "state", steps=9)
+    pipeline.run(files.plain_nd, input=files.spikes, checkpoint=tmp_path / "state", steps=9)
     assert steps == list(range(1, 10))
     assert [path.name for path in tmp_path.iterdir()] == ["state"]

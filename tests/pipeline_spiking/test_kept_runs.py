@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from neurodeploy import pipeline
-from neurodeploy.pipeline.spiking import evaluating, keeping, running
+from neurodeploy.pipeline import evaluating, keeping, running, stepping
 from tests.pipeline.test_broken_off import failing
 from tests.pipeline_spiking.networks import STEPS, Files
 from tests.pipeline_spiking.test_runs import interrupting
@@ -28,13 +28,13 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def ran(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Steps that are really run, by stretch."""
-    real, steps = running.advance, []
+    real, steps = stepping.advance, []
 
     def advance(network: Any, runner: Any, stream: Any, state: Any = None, **options: Any) -> Any:
         steps.append(stream.steps - (state.step if state else 0))
         return real(network, runner, stream, state, **options)
 
-    monkeypatch.setattr(running, "advance", advance)
+    monkeypatch.setattr(stepping, "advance", advance)
     return steps
 
 
@@ -93,7 +93,7 @@ def test_nothing_of_another_evaluation_is_mixed_in(
     other = tmp_path / "other.npy"
     np.save(other, np.load(files.spikes)[::-1])
     options = {"input": {"input": other}, "steps": {"steps": STEPS - 1}, "runner": {"runner": "reference"}}[what]
-    pipeline.eval_network(**{"bundle": files.plain_nd, "input": files.spikes, **options})
+    pipeline.eval(**{"bundle": files.plain_nd, "input": files.spikes, **options})
     assert ran == [STEPS + LATE - (what == "steps")]
 
 
@@ -125,7 +125,7 @@ def test_a_cache_that_fills_up(
 
     whole = call(arguments(files, "--json"), capsys)
     monkeypatch.setattr(bundle_files, "replace_file", full)
-    monkeypatch.setattr(running, "STRETCH", 1)
+    monkeypatch.setattr(stepping, "STRETCH", 1)
     monkeypatch.setattr(keeping, "CHECKPOINT_S", 0.0)
     monkeypatch.setattr(keeping, "PAUSE", 0.0)
     assert call(arguments(files, "--json"), capsys) == whole

@@ -11,7 +11,7 @@ import pytest
 
 from neurodeploy import pipeline
 from neurodeploy.bundle import open_bundle
-from neurodeploy.pipeline.spiking import opening, running
+from neurodeploy.pipeline import running, stepping, streams
 from simulators import network_float
 from simulators.network_reference import ReferenceNetworkRunner
 from tests.pipeline_spiking.networks import DT, SAMPLES, STEPS, Files, copied
@@ -37,9 +37,9 @@ def same(one: Arrays, other: Arrays, start: int = 0) -> None:
 def test_counts_and_outputs_are_those_of_the_reference(kind: str, files: Files, tmp_path: Path) -> None:
     source = {"plain": files.spikes, "graded": files.real, "image": files.pixels, "net": files.spikes}[kind]
     bundle = getattr(files, f"{kind}_nd")
-    found = pipeline.run_network(bundle, source, out=tmp_path / "o.npz")
-    opened, network = opening.open_network(bundle)
-    stream = opening.stream_of(source, opened, network, None)
+    found = pipeline.run(bundle, input=source, out=tmp_path / "o.npz")
+    opened, network = streams.open_network(bundle)
+    stream = streams.stream_of(source, opened, network, None)
     wanted = ReferenceNetworkRunner().run(network, dict(stream.inputs), STEPS)
     for name, row in found["populations"].items():
         assert row["messages"] == sum(int(counts.sum()) for counts in wanted.activity.fired[name].values())
@@ -62,7 +62,7 @@ def test_arrays_are_in_the_order_of_the_source(files: Files, tmp_path: Path) -> 
     the float network, one step later."""
     from neurodeploy.frontends.nir.reader import read
 
-    found = pipeline.run_network(files.image_nd, files.pixels, out=tmp_path / "o.npz", probes=["fire.s"])
+    found = pipeline.run(files.image_nd, input=files.pixels, out=tmp_path / "o.npz", probes=["fire.s"])
     got = load(tmp_path / "o.npz")
     real = read(files.image, DT)
     pixels = np.load(files.pixels).reshape(SAMPLES, STEPS, 20)
@@ -83,13 +83,13 @@ def test_stretches_do_not_matter(
     runner: str, stretch: int, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options: dict[str, Any] = {"probes": ["hidden.v", "hidden.a", "last.u"], "runner": runner}
-    whole = pipeline.run_network(
-        files.plain_nd, files.spikes, out=tmp_path / "a.npz", checkpoint=tmp_path / "a.state", **options
+    whole = pipeline.run(
+        files.plain_nd, input=files.spikes, out=tmp_path / "a.npz", checkpoint=tmp_path / "a.state", **options
     )
-    monkeypatch.setattr(running, "STRETCH", stretch * (8 + 3 + 6 + 6 + 3) * SAMPLES)
-    monkeypatch.setattr(running, "FIRST_STRETCH", stretch)
-    parts = pipeline.run_network(
-        files.plain_nd, files.spikes, out=tmp_path / "b.npz", checkpoint=tmp_path / "b.state", **options
+    monkeypatch.setattr(stepping, "STRETCH", stretch * (8 + 3 + 6 + 6 + 3) * SAMPLES)
+    monkeypatch.setattr(stepping, "FIRST_STRETCH", stretch)
+    parts = pipeline.run(
+        files.plain_nd, input=files.spikes, out=tmp_path / "b.npz", checkpoint=tmp_path / "b.state", **options
     )
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
     assert (tmp_path / "a.state").read_bytes() == (tmp_path / "b.state").read_bytes()
@@ -104,8 +104,8 @@ def test_every_runner_gives_the_same_files(kind: str, files: Files, tmp_path: Pa
     bundle = copied(getattr(files, f"{kind}_nd"), tmp_path)
     pipeline.map(bundle, max_rows=2)
     found = {
-        runner: pipeline.run_network(
-            bundle, source, runner=runner, out=tmp_path / f"{runner}.npz", checkpoint=tmp_path / f"{runner}.state"
+        runner: pipeline.run(
+            bundle, input=source, runner=runner, out=tmp_path / f"{runner}.npz", checkpoint=tmp_path / f"{runner}.state"
         )
         for runner in ("reference", "fast", "partitioned")
     }
@@ -133,8 +133,8 @@ def test_a_mapping_that_is_not_there_is_not_executed(
 
 def interrupting(at: int, monkeypatch: pytest.MonkeyPatch, runner: str = "fast") -> None:
     """Ctrl-C in the stretch after `at` steps; stretches are of one step."""
-    monkeypatch.setattr(running, "STRETCH", 1)
-    engine = opening.get_network_runner(runner)
+    monkeypatch.setattr(stepping, "STRETCH", 1)
+    engine = streams.get_network_runner(runner)
     real = engine.run
     calls = []
 
@@ -203,15 +203,15 @@ def test_interrupted_before_the_first_step(
 
 
 def test_progress_is_told(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "STRETCH", 1)
+    monkeypatch.setattr(stepping, "STRETCH", 1)
     told: list[tuple[str, int, int]] = []
-    pipeline.run_network(files.plain_nd, files.spikes, steps=5, progress=lambda *what: told.append(what))
+    pipeline.run(files.plain_nd, input=files.spikes, steps=5, progress=lambda *what: told.append(what))
     assert told == [("run", done, 5) for done in range(6)]
 
 
 def test_more_and_fewer_steps_than_the_input(files: Files, tmp_path: Path) -> None:
     for steps in (10, STEPS, 60):
-        found = pipeline.run_network(files.plain_nd, files.spikes, steps=steps, out=tmp_path / f"{steps}.npz")
+        found = pipeline.run(files.plain_nd, input=files.spikes, steps=steps, out=tmp_path / f"{steps}.npz")
         assert found["steps"] == steps
         assert bool(found["notes"]) == (steps != STEPS)
     short, whole, longer = (load(tmp_path / f"{steps}.npz")["out.last"] for steps in (10, STEPS, 60))
@@ -222,11 +222,11 @@ def test_more_and_fewer_steps_than_the_input(files: Files, tmp_path: Path) -> No
 
 def test_several_samples_are_independent(files: Files, tmp_path: Path) -> None:
     spikes = np.load(files.spikes)
-    pipeline.run_network(files.plain_nd, files.spikes, out=tmp_path / "all.npz", probes=["hidden.v"])
+    pipeline.run(files.plain_nd, input=files.spikes, out=tmp_path / "all.npz", probes=["hidden.v"])
     whole = load(tmp_path / "all.npz")
     for i in range(SAMPLES):
         np.save(tmp_path / "one.npy", spikes[i])
-        pipeline.run_network(files.plain_nd, tmp_path / "one.npy", out=tmp_path / "one.npz", probes=["hidden.v"])
+        pipeline.run(files.plain_nd, input=tmp_path / "one.npy", out=tmp_path / "one.npz", probes=["hidden.v"])
         for name, array in load(tmp_path / "one.npz").items():
             if name != "first_step":
                 np.testing.assert_array_equal(array[0], whole[name][i])
@@ -241,10 +241,10 @@ def test_input_in_every_form_is_the_same_input(files: Files, tmp_path: Path) -> 
     np.savez(tmp_path / "b.npz", x=spikes.astype(np.float32))
     for name, data in (("c.h5", grid), ("d.nir", grid.to_event(400)), ("e.h5", grid.to_event(400, DT / 2))):
         nir.write_data(tmp_path / name, nir.NIRGraphData({"input": nir.NIRNodeData({"spikes": data})}))
-    pipeline.run_network(files.plain_nd, files.spikes, out=tmp_path / "o.npz")
+    pipeline.run(files.plain_nd, input=files.spikes, out=tmp_path / "o.npz")
     wanted = (tmp_path / "o.npz").read_bytes()
     for name in ("a.npz", "b.npz", "c.h5", "d.nir", "e.h5"):
-        pipeline.run_network(files.plain_nd, tmp_path / name, out=tmp_path / "o.npz")
+        pipeline.run(files.plain_nd, input=tmp_path / name, out=tmp_path / "o.npz")
         assert (tmp_path / "o.npz").read_bytes() == wanted, name
 
 
@@ -252,8 +252,9 @@ def test_stateless_networks_resume(tmp_path: Path) -> None:
     """A state without a single variable: its samples cannot be counted, and it goes on all the same."""
     from neurodeploy.bundle.network_writer import write_network_bundle
     from neurodeploy.ir.graph import ModelInfo
-    from neurodeploy.ir.network import Direct, Network, Population, Projection
+    from neurodeploy.ir.network import Network, Population, Projection
     from neurodeploy.ir.program import Program
+    from neurodeploy.synapses import Direct
 
     populations = {
         "input": Population("input", (2,), "input"),
@@ -264,9 +265,9 @@ def test_stateless_networks_resume(tmp_path: Path) -> None:
     origin = {"model": "t", "path": "", "files": []}
     write_network_bundle(tmp_path / "n.nd", program, origin, ReferenceNetworkRunner().run)
     np.save(tmp_path / "x.npy", np.arange(48).reshape(4, 6, 2) % 4)
-    pipeline.run_network(tmp_path / "n.nd", tmp_path / "x.npy", out=tmp_path / "whole.npz")
-    pipeline.run_network(tmp_path / "n.nd", tmp_path / "x.npy", steps=2, checkpoint=tmp_path / "s")
-    pipeline.run_network(tmp_path / "n.nd", tmp_path / "x.npy", resume=tmp_path / "s", out=tmp_path / "rest.npz")
+    pipeline.run(tmp_path / "n.nd", input=tmp_path / "x.npy", out=tmp_path / "whole.npz")
+    pipeline.run(tmp_path / "n.nd", input=tmp_path / "x.npy", steps=2, checkpoint=tmp_path / "s")
+    pipeline.run(tmp_path / "n.nd", input=tmp_path / "x.npy", resume=tmp_path / "s", out=tmp_path / "rest.npz")
     same(load(tmp_path / "rest.npz"), load(tmp_path / "whole.npz"), 2)
 
 
@@ -294,13 +295,13 @@ def test_lava_that_is_not_there(
 @pytest.mark.lava
 def test_lava_gives_the_same_files_and_goes_on_from_any_state(files: Files, tmp_path: Path) -> None:
     options: dict[str, Any] = {"probes": ["hidden.v", "last.u"]}
-    pipeline.run_network(files.plain_nd, files.spikes, out=tmp_path / "a.npz", checkpoint=tmp_path / "a", **options)
-    pipeline.run_network(files.plain_nd, files.spikes, steps=9, checkpoint=tmp_path / "half", runner="lava", **options)
+    pipeline.run(files.plain_nd, input=files.spikes, out=tmp_path / "a.npz", checkpoint=tmp_path / "a", **options)
+    pipeline.run(files.plain_nd, input=files.spikes, steps=9, checkpoint=tmp_path / "half", runner="lava", **options)
     for runner in ("fast", "reference", "lava"):
         found = tmp_path / f"{runner}.npz"
-        pipeline.run_network(
-            files.plain_nd, files.spikes, runner=runner, resume=tmp_path / "half", checkpoint=tmp_path / "b", out=found,
-            **options,
+        pipeline.run(
+            files.plain_nd, input=files.spikes, runner=runner, resume=tmp_path / "half", checkpoint=tmp_path / "b",
+            out=found, **options,
         )  # fmt: skip
         same(load(found), load(tmp_path / "a.npz"), 9)
         assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()

@@ -31,9 +31,12 @@ def json_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> Any:
 
 
 def test_python_has_the_verbs() -> None:
-    for name in ("convert", "run", "eval", "energy", "report", "export"):
-        assert callable(getattr(nd, f"{name}_network"))
-        assert f"{name}_network" in nd.__all__
+    """One function a verb, whatever the bundle holds."""
+    for name in ("convert", "map", "run", "generate", "eval", "energy", "explain", "report", "verify", "export", "fit"):
+        assert callable(getattr(nd, name)) and name in nd.__all__
+    assert not [name for name in nd.__all__ if "network" in name]
+    with pytest.raises(TypeError, match="unexpected keyword argument 'presett'"):
+        nd.convert("x.nir", "x.nd", presett="quick")
 
 
 # --- convert
@@ -49,7 +52,7 @@ def test_same_file_same_bytes_wherever_it_lies(kind: str, files: Files, tmp_path
     if kind == "graded":
         shutil.copy(files.real, elsewhere.parent)
         options["calibration"] = elsewhere.parent / files.real.name
-    pipeline.convert_network(elsewhere, tmp_path / "x.nd", **options)
+    pipeline.convert(elsewhere, tmp_path / "x.nd", **options)
     bundle = getattr(files, f"{kind}_nd")
     for file in sorted(path for path in (tmp_path / "x.nd").rglob("*") if path.is_file()):
         assert file.read_bytes() == (bundle / file.relative_to(tmp_path / "x.nd")).read_bytes(), file.name
@@ -108,7 +111,8 @@ def test_every_option_has_an_effect(
 def test_spike_exponent_of_sigma_delta(tmp_path: Path) -> None:
     """An option that only networks of sigma-delta neurons have a use for."""
     from neurodeploy.frontends.lavadl.writer import write_net
-    from neurodeploy.ir.network import Dense, Network, Population, Projection
+    from neurodeploy.ir.network import Network, Population, Projection
+    from neurodeploy.synapses import Dense
 
     populations = {
         "input": Population("input", (2,), "input"),
@@ -123,7 +127,7 @@ def test_spike_exponent_of_sigma_delta(tmp_path: Path) -> None:
     found = {}
     for exponent in (6, 3):
         out = tmp_path / f"{exponent}.nd"
-        pipeline.convert_network(tmp_path / "sd.net", out, spike_exp=exponent, input_message_bits=16)
+        pipeline.convert(tmp_path / "sd.net", out, spike_exp=exponent, input_message_bits=16)
         network = open_bundle(out).program.network
         assert network is not None
         found[exponent] = network.populations["layer1"].params["spike_exp"]
@@ -215,21 +219,21 @@ def test_inputs_of_whole_numbers_are_not_rounded(files: Files, tmp_path: Path) -
     """A calibration of whole numbers gives a unit that leaves them whole."""
     values = np.random.default_rng(1).integers(-9, 200, (2, 20, 8))
     np.save(tmp_path / "x.npy", values)
-    pipeline.convert_network(files.plain, tmp_path / "x.nd", dt=DT, calibration=tmp_path / "x.npy")
-    assert pipeline.eval_network(tmp_path / "x.nd", tmp_path / "x.npy")["notes"] == []
+    pipeline.convert(files.plain, tmp_path / "x.nd", dt=DT, calibration=tmp_path / "x.npy")
+    assert pipeline.eval(tmp_path / "x.nd", input=tmp_path / "x.npy")["notes"] == []
     np.save(tmp_path / "y.npy", values * 400)
-    assert any("larger than any" in n for n in pipeline.run_network(tmp_path / "x.nd", tmp_path / "y.npy")["notes"])
+    assert any("larger than any" in n for n in pipeline.run(tmp_path / "x.nd", input=tmp_path / "y.npy")["notes"])
 
 
 def test_sizes_that_no_synapse_reads_are_told(files: Files, tmp_path: Path) -> None:
     """A .net whose synapses take spikes: Lava counts any payload as one, and so do we, and say so."""
     spikes = np.load(files.spikes).astype(int)
     np.save(tmp_path / "x.npy", spikes * 7)
-    found = pipeline.run_network(files.net_nd, tmp_path / "x.npy", out=tmp_path / "a.npz")
+    found = pipeline.run(files.net_nd, input=tmp_path / "x.npy", out=tmp_path / "a.npz")
     assert found["notes"] == [
         f"input: {spikes.sum()} values other than 0 and 1 count as 1, its synapses do not read sizes"
     ]
-    pipeline.run_network(files.net_nd, files.spikes, out=tmp_path / "b.npz")
+    pipeline.run(files.net_nd, input=files.spikes, out=tmp_path / "b.npz")
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
@@ -257,7 +261,7 @@ def test_map_and_energy(files: Files, tmp_path: Path, capsys: pytest.CaptureFixt
 
 def test_verify_says_what_it_checked(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
     found = json_of(["verify", str(files.plain_nd)], capsys)
-    assert found["golden_vectors"] == {"reference": 1, "fast": 1} and found["golden_steps"] == 16
+    assert found["golden_vectors"] == {"reference": 1, "fast": 1, "partitioned": 1} and found["golden_steps"] == 16
     assert (found["mapped"], found["violations"], found["source_read_by_nir"]) == (True, [], True)
     assert json_of(["verify", str(files.net_nd)], capsys)["source_read_by_nir"] is None
     for bundle, says in ((files.plain_nd, "is read by nir"), (files.net_nd, "the source holds integers")):
@@ -321,10 +325,10 @@ def test_report_holds_what_the_verbs_say(files: Files, tmp_path: Path, capsys: p
 
 
 def test_rasters_and_states_are_those_of_the_first_sample(files: Files, tmp_path: Path) -> None:
-    data = pipeline.report_network(files.plain_nd, files.spikes, tmp_path / "r.html", probes=["hidden.v", "hidden.s"])[
+    data = pipeline.report(files.plain_nd, tmp_path / "r.html", input=files.spikes, probes=["hidden.v", "hidden.s"])[
         "data"
     ]
-    pipeline.run_network(files.plain_nd, files.spikes, out=tmp_path / "o.npz", probes=["hidden.v", "hidden.s"])
+    pipeline.run(files.plain_nd, input=files.spikes, out=tmp_path / "o.npz", probes=["hidden.v", "hidden.s"])
     with np.load(tmp_path / "o.npz") as found:
         fired, voltage = found["probe.hidden.s"][0], found["probe.hidden.v"][0]
     (raster,) = (r for r in data["rasters"] if r["population"] == "hidden")
@@ -340,17 +344,17 @@ def test_rasters_and_states_are_those_of_the_first_sample(files: Files, tmp_path
 
 
 def test_report_of_a_network_that_is_not_mapped(files: Files, tmp_path: Path) -> None:
-    data = pipeline.report_network(files.net_nd, files.spikes, tmp_path / "r.html")["data"]
+    data = pipeline.report(files.net_nd, tmp_path / "r.html", input=files.spikes)["data"]
     assert (data["map"], data["energy"], data["comparison"]) == (None, None, None)
     assert "a sample at the chip boundary" not in (tmp_path / "r.html").read_text()
 
 
 def test_long_runs_show_their_beginning(files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from neurodeploy.pipeline.spiking import reporting
+    from neurodeploy.pipeline import pictures
 
-    monkeypatch.setattr(reporting, "SHOWN_STEPS", 12)
-    monkeypatch.setattr(reporting, "RASTER_MARKS", 5)
-    data = pipeline.report_network(files.plain_nd, files.spikes, tmp_path / "r.html")["data"]
+    monkeypatch.setattr(pictures, "SHOWN_STEPS", 12)
+    monkeypatch.setattr(pictures, "RASTER_MARKS", 5)
+    data = pipeline.report(files.plain_nd, tmp_path / "r.html", input=files.spikes)["data"]
     assert {r["length"] for r in data["rasters"]} == {12}
     assert data["run"]["steps"] == STEPS and max(len(r["steps"]) for r in data["rasters"]) == 5
     text = (tmp_path / "r.html").read_text()
@@ -372,13 +376,13 @@ def test_export_of_the_float_network(files: Files, tmp_path: Path, capsys: pytes
 def test_export_of_integers_and_back(files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """To .net and to NIR, and converted again: the same integers, and for NIR spikes that are later by a step a layer."""
     json_of(["export", str(files.net_nd), "--out", str(tmp_path / "x.net")], capsys)
-    pipeline.convert_network(tmp_path / "x.net", tmp_path / "x.nd")
+    pipeline.convert(tmp_path / "x.net", tmp_path / "x.nd")
     assert digest(tmp_path / "x.nd" / "network.h5") == digest(files.net_nd / "network.h5")
     found = json_of(["export", str(files.net_nd), "--out", str(tmp_path / "y.nir"), "--dt", "1e-3"], capsys)
     assert any("takes a step for each synapse" in note for note in found["notes"])
-    pipeline.convert_network(tmp_path / "y.nir", tmp_path / "y.nd", dt=DT)
-    before = pipeline.run_network(files.net_nd, files.spikes)["populations"]
-    after = pipeline.run_network(tmp_path / "y.nd", files.spikes)["populations"]
+    pipeline.convert(tmp_path / "y.nir", tmp_path / "y.nd", dt=DT)
+    before = pipeline.run(files.net_nd, input=files.spikes)["populations"]
+    after = pipeline.run(tmp_path / "y.nd", input=files.spikes)["populations"]
     assert before["layer1"]["messages"] > 0
     for name in ("input", "layer1", "layer2"):
         assert after[name]["messages"] == pytest.approx(before[name]["messages"], rel=0.05), name

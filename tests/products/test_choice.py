@@ -17,11 +17,13 @@ import torch  # noqa: F401  (all products can be tried)
 from neurodeploy import instructions
 from neurodeploy.cli import main
 from neurodeploy.errors import UserError
-from neurodeploy.ir.network import Dense, Projection
-from simulators import network_fast_costs, network_fast_wiring
-from simulators.network_fast import FastNetworkRunner
-from simulators.network_fast_traffic import Traffic
-from simulators.network_fast_wiring import DenseWiring
+from neurodeploy.ir.network import Projection
+from neurodeploy.synapses import Dense
+from simulators.fast import costs as fast_costs
+from simulators.fast import wiring as fast_wiring
+from simulators.fast.runner import FastRunner
+from simulators.fast.traffic import Traffic
+from simulators.fast.wiring import DenseWiring
 from simulators.products import choice, kept, libraries
 from simulators.products.choice import PRODUCTS, Product
 from tests.networks.random_networks import random_network
@@ -170,18 +172,18 @@ def test_a_limited_processor_uses_no_more_and_takes_no_slower_product(monkeypatc
 def test_events_are_measured_too_and_a_small_network_measures_nothing(
     monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
-    network_fast_costs._slowdowns.cache_clear()
+    fast_costs._slowdowns.cache_clear()
     try:
-        assert 0 < network_fast_costs.slowdown(False) < 1e4 and 0 < network_fast_costs.slowdown(True) < 1e4
+        assert 0 < fast_costs.slowdown(False) < 1e4 and 0 < fast_costs.slowdown(True) < 1e4
         assert set(json.loads((folder / "products.json").read_text())[kept.processor()]["events"]) == {
             "spikes",
             "graded",
         }
     finally:
-        network_fast_costs._slowdowns.cache_clear()
+        fast_costs._slowdowns.cache_clear()
     monkeypatch.setattr(kept, "measured", lambda *_: pytest.fail("measured"))
     network, inputs, steps = random_network(10_600)
-    FastNetworkRunner().run(network, inputs, steps)
+    FastRunner().run(network, inputs, steps)
 
 
 def dense_wiring(rows: int, columns: int) -> DenseWiring:
@@ -197,7 +199,7 @@ def test_the_choice_between_events_and_a_product_follows_what_was_measured(
 ) -> None:
     """Half of the neurons send: with VNNI a product is faster; where it takes 0.9 ns (no VNNI), events are."""
     monkeypatch.setattr(choice, "speeds", lambda: timed(int16=product_ns))
-    monkeypatch.setattr(network_fast_wiring, "slowdown", lambda graded: events)
+    monkeypatch.setattr(fast_wiring, "slowdown", lambda graded: events)
     traffic = Traffic(1, 64, 512, True, 1000)
     traffic.payload[:, :, ::2] = 1
     traffic.list(0, 64)

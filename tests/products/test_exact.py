@@ -12,9 +12,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulators import fast, network_fast_products
-from simulators.fast import FastRunner
-from simulators.network_fast import FastNetworkRunner
+from simulators.fast import lane
+from simulators.fast import products as fast_products
+from simulators.fast.runner import FastRunner
 from simulators.network_reference import ReferenceNetworkRunner
 from simulators.products import pairs, tiles
 from simulators.products.choice import PRODUCTS, Product
@@ -110,22 +110,22 @@ def test_no_lane_can_overflow() -> None:
 def test_the_whole_runner_with_each_product(
     monkeypatch: pytest.MonkeyPatch, product: Product, bits: int, wide: int
 ) -> None:
-    monkeypatch.setattr(fast, "choose", lambda *_: product)
+    monkeypatch.setattr(lane, "choose", lambda *_: product)
     for extreme in (False, True):
         island = make_island(30, 2500, bits=bits, wide=wide, bias=True, acc_shift=10, extreme=extreme)
         for tokens in (1, 9):
             payload = payload_for(island, tokens)
-            same(ReferenceRunner().run(island, payload), FastRunner().run(island, payload))
+            same(ReferenceRunner().run_island(island, payload), FastRunner().run_island(island, payload))
 
 
 @pytest.mark.parametrize("product", HERE)
 def test_spiking_networks_with_each_product(monkeypatch: pytest.MonkeyPatch, product: Product) -> None:
-    monkeypatch.setattr(network_fast_products, "choose", lambda *_: product)
+    monkeypatch.setattr(fast_products, "choose", lambda *_: product)
     for seed in range(10_500, 10_515):
         network, inputs, steps = random_network(seed)
         probes = all_probes(network)
         expected = ReferenceNetworkRunner().run(network, inputs, steps, probes=probes)
-        assert_same(expected, FastNetworkRunner("gemm").run(network, inputs, steps, probes=probes), f"{seed}")
+        assert_same(expected, FastRunner("gemm").run(network, inputs, steps, probes=probes), f"{seed}")
 
 
 LIMITED = """

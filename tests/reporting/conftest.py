@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from neurodeploy.reporting.files import render
+from neurodeploy.reporting.render import render
 
 
 @pytest.fixture(scope="session")

@@ -380,7 +380,7 @@ CASES: dict[str, Callable[[], dict[str, Any]]] = {
 
 
 def main(folder: str) -> Iterator[Path]:
-    from neurodeploy.reporting.files import render
+    from neurodeploy.reporting.render import render
 
     for name, make in CASES.items():
         yield render(make(), Path(folder) / f"{name}.html")[0]

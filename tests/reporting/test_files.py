@@ -14,7 +14,7 @@ import pytest
 
 from neurodeploy.errors import BundleError
 from neurodeploy.reporting import files
-from neurodeploy.reporting.files import render
+from neurodeploy.reporting.render import render
 
 NAMES = ["x.html", "x.json", "x_ops.csv", "x_energy.csv", "x_cores.csv"]
 

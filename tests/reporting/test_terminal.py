@@ -107,7 +107,7 @@ def test_run_sums_the_islands_of_a_pattern(smollm: dict[str, Any]) -> None:
 def test_verify_doctor_and_paths() -> None:
     sound = {
         "bundle": "demo.nd", "members": 9, "islands_read_by_nir": 4, "golden_vectors": {"fast": 8}, "mapped": False,
-        "violations": [],
+        "executed": None, "violations": [],
     }  # fmt: skip
     text = shown(terminal.print_verify, sound)
     assert "demo.nd: sound" in text and "8 golden vectors give the same bits on fast" in text and "not mapped" in text
@@ -131,6 +131,7 @@ def test_demo_shows_every_step(smollm: dict[str, Any]) -> None:
         "islands_read_by_nir": 1,
         "golden_vectors": {},
         "mapped": True,
+        "executed": None,
         "violations": [],
     }
     found = {

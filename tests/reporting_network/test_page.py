@@ -13,9 +13,13 @@ from typing import Any
 import pytest
 
 from neurodeploy.errors import BundleError, InternalError
-from neurodeploy.reporting.network.files import BESIDE, network_page, render_network
+from neurodeploy.reporting.network.page import network_page
+from neurodeploy.reporting.render import FORMS, render
 from tests.reporting.test_page import FIXED, HOSTILE, Reader
 from tests.reporting_network.synthetic import CASES, bare, full, silent
+
+#: The files beside a page.
+BESIDE = (".json", *FORMS["network"].tables)
 
 
 def read(data: Any) -> Reader:
@@ -141,7 +145,7 @@ def test_equal_values_are_a_flat_line() -> None:
 
 
 def test_files_beside_the_page(tmp_path: Path) -> None:
-    paths = render_network(full(), tmp_path / "a" / "r.html")
+    paths = render(full(), tmp_path / "a" / "r.html", "network")
     assert [path.name for path in paths] == ["r.html", *(f"r{suffix}" for suffix in BESIDE)]
     assert json.loads((tmp_path / "a" / "r.json").read_text()) == full()
     for suffix, rows in (("_populations", 2), ("_projections", 1), ("_cores", 2)):
@@ -155,13 +159,13 @@ def test_names_cannot_become_formulas(tmp_path: Path) -> None:
     """A spreadsheet runs what begins with =, +, - or @."""
     data = full()
     data["populations"] = {"=cmd()": data["populations"]["out"]}
-    render_network(data, tmp_path / "r.html")
+    render(data, tmp_path / "r.html", "network")
     assert "\n=cmd" not in (tmp_path / "r_populations.csv").read_text()
 
 
 def test_no_projection_at_all(tmp_path: Path) -> None:
     data = full() | {"projections": {}}
-    render_network(data, tmp_path / "r.html")
+    render(data, tmp_path / "r.html", "network")
     assert (tmp_path / "r_projections.csv").read_text().startswith("projection")
 
 
@@ -169,7 +173,7 @@ def test_data_of_another_form(tmp_path: Path) -> None:
     data = full()
     del data["rasters"][0]["size"]
     with pytest.raises(InternalError) as found:
-        render_network(data, tmp_path / "r.html")
+        render(data, tmp_path / "r.html", "network")
     assert found.value.code == "ND9050" and "rasters[0].size" in str(found.value)
     assert list(tmp_path.iterdir()) == []
 
@@ -179,7 +183,7 @@ def test_all_files_or_none(tmp_path: Path) -> None:
     (tmp_path / "r.html").write_text("older")
     (tmp_path / "r_cores.csv").mkdir()
     with pytest.raises(BundleError) as found:
-        render_network(full(), tmp_path / "r.html")
+        render(full(), tmp_path / "r.html", "network")
     assert found.value.code == "ND5004"
     assert (tmp_path / "r.html").read_text() == "older"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["r.html", "r_cores.csv"]

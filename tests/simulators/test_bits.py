@@ -12,7 +12,7 @@ from neurodeploy.errors import InternalError, UserError
 from neurodeploy.ir.program import Island
 from neurodeploy.ir.result import IslandActivity
 from simulators import get_runner
-from simulators.fast import FastRunner
+from simulators.fast.runner import FastRunner
 from simulators.reference import ReferenceRunner
 from tests.simulators.conftest import make_island, payload_for
 
@@ -42,7 +42,7 @@ def by_hand(island: Island, x: list[int], row: int) -> int:
 def test_reference_is_the_formula(wide: int) -> None:
     island = make_island(7, 40, wide=wide, bias=True)
     payload = payload_for(island, 6)
-    out, _ = ReferenceRunner().run(island, payload)
+    out, _ = ReferenceRunner().run_island(island, payload)
     for token in range(6):
         assert out[token].tolist() == [by_hand(island, payload[token].tolist(), row) for row in range(7)]
 
@@ -60,18 +60,18 @@ def test_fast_equals_reference(
         rows, columns, bits=bits, wide=int(columns * wide), bias=bias, acc_shift=acc_shift, extreme=extreme, seed=seed
     )
     payload = payload_for(island, tokens, seed)
-    same(ReferenceRunner().run(island, payload), FastRunner().run(island, payload))
+    same(ReferenceRunner().run_island(island, payload), FastRunner().run_island(island, payload))
 
 
 def test_blocks_of_neurons_and_threads_do_not_change_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     island = make_island(1200, 70, wide=3, bias=True)
     payload = payload_for(island, 33)
-    expected = ReferenceRunner().run(island, payload)
-    monkeypatch.setattr("simulators.fast.SUMS_PER_BLOCK", 1 << 12)
+    expected = ReferenceRunner().run_island(island, payload)
+    monkeypatch.setattr("simulators.fast.lane.SUMS_PER_BLOCK", 1 << 12)
     monkeypatch.setattr("neurodeploy.ops.host.threads.GRAIN", 1)
     torch.set_num_threads(3)
     try:
-        same(expected, FastRunner().run(island, payload))
+        same(expected, FastRunner().run_island(island, payload))
     finally:
         torch.set_num_threads(1)
 
@@ -80,10 +80,10 @@ def test_token_by_token_equals_all_at_once() -> None:
     island = make_island(50, 90, wide=4)
     payload = payload_for(island, 12)
     runner = FastRunner()
-    whole, counts = runner.run(island, payload)
+    whole, counts = runner.run_island(island, payload)
     total = IslandActivity.zero(island)
     for token in range(12):
-        out, activity = runner.run(island, payload[token : token + 1])
+        out, activity = runner.run_island(island, payload[token : token + 1])
         np.testing.assert_array_equal(out[0], whole[token])
         total.add(activity)
     same((whole, counts), (whole, total))
@@ -99,12 +99,12 @@ def test_saturation_is_exact_and_counted() -> None:
         payload[0, :3] = [32767, 32767, (total - 127 * 65534) // 127]
         assert 127 * int(payload.astype(np.int64).sum()) <= total
         for runner in (ReferenceRunner(), FastRunner()):
-            _, activity = runner.run(island, payload)
+            _, activity = runner.run_island(island, payload)
             exact = 127 * int(payload.astype(np.int64).sum())
             assert activity.saturated_state == (exact > 8388607), (total, lost)
     payload[0] = 32767
     for runner in (ReferenceRunner(), FastRunner()):
-        out, activity = runner.run(island, payload)
+        out, activity = runner.run_island(island, payload)
         assert activity.saturated_state == 1
         assert out[0, 0] == (8388607 * 32767 + (1 << 14)) >> 15
 
@@ -113,13 +113,13 @@ def test_saturation_is_exact_and_counted() -> None:
 def test_wrong_payloads_are_refused(name: str) -> None:
     island, runner = make_island(3, 5, bits=12), get_runner(name)
     with pytest.raises(InternalError, match="ND9005"):
-        runner.run(island, np.full((1, 5), 2048, np.int16))
+        runner.run_island(island, np.full((1, 5), 2048, np.int16))
     with pytest.raises(UserError, match="ND3001"):
         get_runner("faster")
 
 
 def test_no_token_is_no_work() -> None:
     island = make_island(3, 5)
-    out, activity = FastRunner().run(island, np.zeros((0, 5), np.int16))
+    out, activity = FastRunner().run_island(island, np.zeros((0, 5), np.int16))
     assert out.shape == (0, 3)
     assert activity.tokens == 0 and not activity.events.any()

@@ -12,9 +12,10 @@ import pytest
 from neurodeploy.bundle.state_files import read_state, write_state
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.frontends.streams import Stream, read_stream
-from neurodeploy.ir.network import Dense, Network, Population, Projection
+from neurodeploy.ir.network import Network, Population, Projection
 from neurodeploy.ir.network_run import NetworkState
-from neurodeploy.pipeline.spiking.evaluating import read_labels
+from neurodeploy.pipeline.evaluating import read_labels
+from neurodeploy.synapses import Dense
 
 FOREIGN = [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
 #: Headers on which numpy's own reader raises neither ValueError nor SyntaxError, or recurses until it cannot.

@@ -50,7 +50,7 @@ def test_a_plan_with_such_a_name_is_written_marked_and_read_back(name: str, tmp_
     }
     nir.write(tmp_path / "x.nir", nir.NIRGraph(nodes, [("in", "w"), ("w", name), (name, "out")]))
     bundle, plan = tmp_path / "x.nd", tmp_path / "plan.csv"
-    pipeline.convert_network(tmp_path / "x.nir", bundle, dt=1e-3, gain="per-step")
+    pipeline.convert(tmp_path / "x.nir", bundle, dt=1e-3, gain="per-step")
     pipeline.map(bundle, "oheo-gulch", write_plan=plan)
     names = [row[0] for row in csv.reader(plan.read_text(encoding="utf-8").splitlines())]
     assert f"'{name}" in names and name not in names

@@ -11,17 +11,16 @@ import pytest
 import torch
 
 from neurodeploy.errors import InternalError
-from neurodeploy.ir.network import Conv, Network, Population, Projection, Synapse
-from neurodeploy.synapses import build
-from neurodeploy.synapses.structure import to_coo
-from simulators.network_reference import convolve
+from neurodeploy.ir.network import Network, Population, Projection
+from neurodeploy.ir.synapse import Synapse
+from neurodeploy.synapses import Conv, build
 
 FIXTURE = json.loads((Path(__file__).parent / "fixtures" / "lava_weights.json").read_text(encoding="utf-8"))
 SEEDS = range(60)
 
 
 def by_coo(synapse: Synapse, x: Any) -> Any:
-    coo = to_coo(synapse)
+    coo = synapse.coo()
     out = np.zeros((x.shape[0], synapse.rows), np.int64)
     for row, column, weight, _ in zip(*coo, strict=True):
         out[:, row] += weight * x[:, column]
@@ -63,7 +62,7 @@ def test_equal_to_torch(seed: int, transposed: bool) -> None:
     else:
         made = build.conv(build.from_torch_kernel(kernel), shape, **swapped)
     assert made.output_shape == expected.shape[1:]
-    np.testing.assert_array_equal(convolve(made, x.reshape(2, -1)), expected.reshape(2, -1))
+    np.testing.assert_array_equal(made.sums(x.reshape(2, -1)), expected.reshape(2, -1))
     np.testing.assert_array_equal(by_coo(made, x.reshape(2, -1)), expected.reshape(2, -1))
 
 
@@ -74,7 +73,7 @@ def test_equal_to_lava() -> None:
         x = np.array(row["input"])
         pairs = [tuple(row[name]) for name in ("stride", "padding", "dilation")]
         made = build.conv(build.from_lava_kernel(np.array(row["weight"])), x.shape, *pairs, row["groups"])
-        out = convolve(made, x.reshape(1, -1)).reshape(made.output_shape)
+        out = made.sums(x.reshape(1, -1)).reshape(made.output_shape)
         turned = (out + 2**23) % 2**24 - 2**23
         wrapped += int((turned != out).sum())
         np.testing.assert_array_equal(turned, np.array(row["output"]))
@@ -86,17 +85,17 @@ def test_pooling_and_its_inverse() -> None:
     image = np.arange(1, 25).reshape(4, 3, 2)
     pool = build.sum_pool((4, 3, 2), (2, 3))
     assert pool.output_shape == (2, 1, 2)
-    sums = convolve(pool, image.reshape(1, -1)).reshape(2, 1, 2)
+    sums = pool.sums(image.reshape(1, -1)).reshape(2, 1, 2)
     np.testing.assert_array_equal(sums, image.reshape(2, 2, 1, 3, 2).sum(axis=(1, 3)))
     back = build.unpool((2, 1, 2), (2, 3), weight=3)
     assert back.output_shape == (4, 3, 2)
-    spread = convolve(back, sums.reshape(1, -1)).reshape(4, 3, 2)
+    spread = back.sums(sums.reshape(1, -1)).reshape(4, 3, 2)
     np.testing.assert_array_equal(spread, 3 * np.repeat(np.repeat(sums, 2, axis=0), 3, axis=1))
 
 
 def test_pool_and_unpool_are_transposes() -> None:
     pool, back = build.sum_pool((6, 5, 3), (2, 2), (2, 1)), build.unpool((3, 4, 3), (2, 2), (2, 1))
-    forward, backward = to_coo(pool), to_coo(back)
+    forward, backward = pool.coo(), back.coo()
     assert set(zip(forward.row, forward.column, strict=True)) == set(zip(backward.column, backward.row, strict=True))
 
 
@@ -109,7 +108,7 @@ def test_sparse(rows: int) -> None:
     assert made.target.dtype == (np.uint16 if rows <= 65_536 else np.int32)
     matrix = np.zeros((5, 4), int)
     matrix[row, column] = weight
-    coo = to_coo(made)
+    coo = made.coo()
     again = np.zeros((5, 4), int)
     again[coo.row, coo.column] = coo.weight
     np.testing.assert_array_equal(again, matrix)

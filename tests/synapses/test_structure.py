@@ -8,18 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neurodeploy.ir.network import Conv, Dense, Direct, Projection, Sparse, Synapse
-from neurodeploy.synapses import build
-from neurodeploy.synapses.structure import (
-    axons,
-    boxes,
-    delays,
-    fan_out,
-    largest_sum,
-    stored_weights,
-    synapse_count,
-    to_coo,
-)
+from neurodeploy.ir.network import Projection
+from neurodeploy.ir.synapse import Synapse
+from neurodeploy.synapses import Conv, Dense, Direct, Sparse, build
+from neurodeploy.synapses.window import boxes
 from tests.networks.random_networks import random_network
 from tests.synapses.test_build import draw
 
@@ -43,28 +35,28 @@ def test_counts_by_rows_equal_the_written_out_synapses() -> None:
     kinds: set[str] = set()
     for synapse in synapses():
         kinds.add(type(synapse).__name__)
-        whole = to_coo(synapse)
+        whole = synapse.coo()
         edges = np.sort(rng.integers(0, synapse.rows + 1, 2))
         for rows in ((0, synapse.rows), (int(edges[0]), int(edges[1])), (synapse.rows - 1, synapse.rows)):
             within = (rows[0] <= whole.row) & (whole.row < rows[1])
             expected = np.bincount(whole.column[within], minlength=synapse.columns)
-            np.testing.assert_array_equal(axons(synapse, rows), expected > 0)
-            for mine, all_ in zip(to_coo(synapse, rows), whole, strict=True):
+            np.testing.assert_array_equal(synapse.axons(rows), expected > 0)
+            for mine, all_ in zip(synapse.coo(rows), whole, strict=True):
                 np.testing.assert_array_equal(mine, all_[within])
             if isinstance(synapse, Direct):
-                assert stored_weights(synapse, rows) == fan_out(synapse, rows).sum() == 0
+                assert synapse.stored_weights(rows) == synapse.fan_out(rows).sum() == 0
                 continue
-            np.testing.assert_array_equal(fan_out(synapse, rows), expected)
+            np.testing.assert_array_equal(synapse.fan_out(rows), expected)
             if not isinstance(synapse, Conv):
-                assert stored_weights(synapse, rows) == expected.sum()
-        np.testing.assert_array_equal(fan_out(synapse), fan_out(synapse, (0, synapse.rows)))
-        assert synapse_count(synapse) == (0 if isinstance(synapse, Direct) else whole.row.size)
+                assert synapse.stored_weights(rows) == expected.sum()
+        np.testing.assert_array_equal(synapse.fan_out(), synapse.fan_out((0, synapse.rows)))
+        assert synapse.count() == (0 if isinstance(synapse, Direct) else whole.row.size)
     assert kinds == {"Dense", "Sparse", "Conv", "Direct"}
 
 
 def test_no_synapse_is_named_twice() -> None:
     for synapse in synapses():
-        coo = to_coo(synapse)
+        coo = synapse.coo()
         pairs = coo.column * synapse.rows + coo.row
         assert bool((np.diff(pairs) > 0).all())
         if not isinstance(synapse, Direct):
@@ -88,19 +80,19 @@ def test_boxes_are_the_neurons() -> None:
 
 def test_a_kernel_is_stored_once() -> None:
     pool = build.sum_pool((8, 8, 4), (2, 2))
-    assert (synapse_count(pool), stored_weights(pool)) == (8 * 8 * 4, 4 * 2 * 2)
-    assert stored_weights(pool, (0, 3)) == 3 * 2 * 2
-    assert stored_weights(pool, (0, 1000)) == stored_weights(pool, (2, 6)) == 4 * 2 * 2
-    assert stored_weights(build.dense(np.ones((5, 3), int)), (1, 3)) == 2 * 3
+    assert (pool.count(), pool.stored_weights()) == (8 * 8 * 4, 4 * 2 * 2)
+    assert pool.stored_weights((0, 3)) == 3 * 2 * 2
+    assert pool.stored_weights((0, 1000)) == pool.stored_weights((2, 6)) == 4 * 2 * 2
+    assert build.dense(np.ones((5, 3), int)).stored_weights((1, 3)) == 2 * 3
 
 
 def test_large_convolutions_are_counted_without_a_matrix() -> None:
     """2.4 G synapses: a matrix would not fit."""
     large = build.conv(np.ones((64, 3, 3, 64), np.int8), (256, 256, 64), padding=(1, 1))
-    counts = fan_out(large)
-    assert int(counts.sum()) == synapse_count(large) == 64 * 64 * (3 * 256 - 2) ** 2
+    counts = large.fan_out()
+    assert int(counts.sum()) == large.count() == 64 * 64 * (3 * 256 - 2) ** 2
     half = large.rows // 2 + 17
-    np.testing.assert_array_equal(counts, fan_out(large, (0, half)) + fan_out(large, (half, large.rows)))
+    np.testing.assert_array_equal(counts, large.fan_out((0, half)) + large.fan_out((half, large.rows)))
 
 
 def project(synapse: Synapse, graded: bool) -> Projection:
@@ -113,10 +105,10 @@ def test_no_sum_exceeds_the_bound_and_one_reaches_it(graded: bool) -> None:
     rng = np.random.default_rng(1)
     for synapse in synapses():
         if isinstance(synapse, Direct):
-            assert largest_sum(project(synapse, graded), payload_max) == payload_max
+            assert project(synapse, graded).largest_sum(payload_max) == payload_max
             continue
-        bound = largest_sum(project(synapse, graded), payload_max)
-        coo = to_coo(synapse)
+        bound = project(synapse, graded).largest_sum(payload_max)
+        coo = synapse.coo()
         matrix = np.zeros((synapse.rows, synapse.columns), object)
         matrix[coo.row, coo.column] = [int(w) for w in coo.weight]
         low, high = (-payload_max, payload_max) if graded else (0, 1)
@@ -137,13 +129,13 @@ def test_no_sum_exceeds_the_bound_and_one_reaches_it(graded: bool) -> None:
 
 def test_bound_of_a_convolution_is_reached_inside() -> None:
     conv = build.conv(np.array([1, -2, 3]).reshape(1, 3, 1, 1), (5, 1, 1))
-    assert largest_sum(project(conv, True), 10) == 60
-    assert largest_sum(project(conv, False), 10) == 4
+    assert project(conv, True).largest_sum(10) == 60
+    assert project(conv, False).largest_sum(10) == 4
 
 
 def _delayed(synapse: Any, delay: Any) -> list[int]:
     p = Projection("p", "a", "b", synapse, delay=None if delay is None else np.array(delay, np.uint8))
-    return delays(p, to_coo(synapse)).tolist()
+    return p.delays_of(synapse.coo()).tolist()
 
 
 def test_delays_of_every_form() -> None:

@@ -42,9 +42,9 @@ from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.float_linear import resting
 from neurodeploy.ir.float_network import FloatNetwork, FloatNode, Floats, Loss, Note, chip_order, chip_shape
-from neurodeploy.ir.network import INPUT, Direct, Network, Population, Projection
+from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.neurons.registry import check_network
-from neurodeploy.synapses import build
+from neurodeploy.synapses import Direct, build
 from neurodeploy.synapses.weights import lava_weights
 
 #: The scale that both conversions of the Lava way amount to: W * 256 and thr * 131071 / 512.
@@ -109,10 +109,9 @@ class _Bridge:
             self.notes.append(Loss(made.name, found, CUT))
         self.projections.append(made)
         ends = (int(got.max()), -int(got.min()) - 1) if got.size else (0, 0)
-        stored = 0 if isinstance(made.synapse, Direct) else int(made.synapse.weight.size)
         self.lines.append(
             ProjectionReport(
-                made.name, made.source, made.target, type(made.synapse).__name__.lower(), stored, made.weight_exp,
+                made.name, made.source, made.target, made.synapse.kind, made.synapse.weight.size, made.weight_exp,
                 made.sign_mode, max(*ends, 0).bit_length(), worst(exact.reshape(-1), got.reshape(-1).astype(np.float64)),
                 int(np.count_nonzero((got == 0) & (exact != 0))), 0, (steps, steps), 0.0, late,
             )

@@ -27,7 +27,8 @@ from neurodeploy.conversion.spiking.scales import (
 from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.float_network import FloatNode, Floats, Note, chip_order, chip_shape
-from neurodeploy.ir.network import DELAY_MAX, Conv, Dense, Population, Projection, Sparse
+from neurodeploy.ir.network import DELAY_MAX, Population, Projection
+from neurodeploy.ir.synapse import Synapse
 from neurodeploy.synapses import build
 
 #: From this share of its entries on a matrix is kept whole: a sparse synapse takes three bytes, a dense one.
@@ -145,7 +146,7 @@ def projection(
     span_of_delay = (0, 0) if delays is None or not delays.size else (int(delays.min()), int(delays.max()))
     ends = (int(mantissa.max()), -int(mantissa.min()) - 1) if mantissa.size else (0, 0)
     report = ProjectionReport(
-        link.name, link.source, link.target, type(synapse).__name__.lower(), _stored(synapse), exponent, g.mode,
+        link.name, link.source, link.target, synapse.kind, synapse.weight.size, exponent, g.mode,
         max(*ends, 0).bit_length(), worst(flat, got, link.operator.row_of_values),
         int(np.count_nonzero((mantissa == 0) & (exact != 0))), int(np.count_nonzero(mantissa != rounded)),
         span_of_delay, link.delay_error, late,
@@ -165,13 +166,9 @@ def _delay(link: Link, options: QuantizeOptions) -> tuple[int, int]:
     return steps, steps - wanted
 
 
-def _stored(synapse: Dense | Sparse | Conv) -> int:
-    return int(synapse.weight.size)
-
-
 def synapses_of(
     operator: Operator, mantissa: Longs, source: FloatNode, target: FloatNode, delay: int
-) -> tuple[Dense | Sparse | Conv, NDArray[np.uint8] | None]:
+) -> tuple[Synapse, NDArray[np.uint8] | None]:
     """Integers in the chip's order of neurons, with their delays."""
     if isinstance(operator, Convolution):
         channels, height, width = operator.in_shape

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +31,10 @@ from neurodeploy.ir.float_network import (
     chip_order,
     topological,
 )
-from neurodeploy.ir.network import INPUT, Conv, Direct, Network, Population, Projection
+from neurodeploy.ir.network import INPUT, Network, Population, Projection
+from neurodeploy.ir.synapse import Synapse
 from neurodeploy.neurons.registry import prepared_params
-from neurodeploy.synapses.structure import delays, to_coo
+from neurodeploy.synapses import Conv, Direct
 
 ALIGN = 64
 #: Entries of a matrix that is written out for synapses that are no convolution: half a gigabyte.
@@ -88,10 +90,7 @@ class _Export:
         """(C, H, W) where convolutions and direct connections lead to it, else flat in the chip's order: none unflattens."""
         whole = nir_shape(p.shape)
         into = self.network.into(p.name)
-        plain = all(
-            isinstance(one.synapse, Direct) or (isinstance(one.synapse, Conv) and not one.synapse.transposed)
-            for one in into
-        )
+        plain = all(one.synapse.spatial and not getattr(one.synapse, "transposed", False) for one in into)
         return whole if len(whole) == 3 and plain else (p.size,)
 
     def _free(self, name: str) -> str:
@@ -174,7 +173,7 @@ class _Export:
         """Delay -> linear map -> target, once for each delay."""
         source, target = self.nodes[p.source], self.nodes[p.target]
         synapse = p.synapse
-        if isinstance(synapse, Direct):
+        if synapse.wire:
             self._check_direct(p)
         graded = self.network.populations[p.source].model not in (INPUT, "lif", "lif_subtract", "threshold")
         unit = 1.0 / (ALIGN * self.scale[p.source]) if p.source in self.scale and graded else 1.0
@@ -184,25 +183,16 @@ class _Export:
             self.notes.append(Note(p.name, "rounds its sums down", "exported without rounding"))
         factor = 2.0**p.weight_exp / self.scale[p.target] / unit
         bias = self.bias.pop(p.target, np.zeros(target.size))
-        if (
-            isinstance(synapse, Conv)
-            and not synapse.transposed
-            and (p.delay is None or len(set(p.delay.tolist())) == 1)
-        ):
-            node = self._conv(p, synapse, factor, bias, target)
-            if node is not None:
-                self._chain(p, source, [(node, 0 if p.delay is None else int(p.delay[0]))])
-                return
-        if isinstance(synapse, Direct) and source.shape == target.shape and not bias.any():
-            params = {"scale": np.full(source.shape, factor)}
-            name = self._free(f"{p.name}.scale")
-            self._chain(p, source, [(FloatNode(name, "scale", source.shape, source.shape, params), 0)])
+        own = OWN_NODES.get(type(synapse))
+        node = None if own is None else own(self, p, factor, bias, target)
+        if node is not None:
+            self._chain(p, source, [(node, 0 if p.delay is None else int(p.delay[0]))])
             return
         if target.size * source.size > MAX_MATRIX:
             problem = f"has {target.size} x {source.size} synapses that are no convolution"
             raise UserError("ND1250", p.name, problem, FIX)
-        coo = to_coo(synapse)
-        row, column, lag = chip_order(target.shape)[coo.row], chip_order(source.shape)[coo.column], delays(p, coo)
+        coo = synapse.coo()
+        row, column, lag = chip_order(target.shape)[coo.row], chip_order(source.shape)[coo.column], p.delays_of(coo)
         parts: list[tuple[FloatNode, int]] = []
         for number, steps in enumerate(np.unique(lag) if lag.size else [0]):
             matrix = np.zeros((target.size, source.size))
@@ -223,11 +213,22 @@ class _Export:
             problem = f"leads from {p.source} without a step, where other synapses take one"
             raise UserError("ND1250", p.name, problem, FIX)
         for other in self.network.into(p.target):
-            if not isinstance(other.synapse, Direct) and place[other.source] < place[p.target]:
+            if other.latency and place[other.source] < place[p.target]:
                 problem = f"comes without a step to {p.target}, and {other.name} with one"
                 raise UserError("ND1250", p.name, f"{problem}, which the exported network cannot tell apart", FIX)
 
-    def _conv(self, p: Projection, s: Conv, factor: float, bias: Floats, target: FloatNode) -> FloatNode | None:
+    def scale_node(self, p: Projection, factor: float, bias: Floats, target: FloatNode) -> FloatNode | None:
+        """A direct connection, None where shapes or a bias ask for a matrix."""
+        shape = self.nodes[p.source].shape
+        if shape != target.shape or bias.any():
+            return None
+        return FloatNode(self._free(f"{p.name}.scale"), "scale", shape, shape, {"scale": np.full(shape, factor)})
+
+    def conv_node(self, p: Projection, factor: float, bias: Floats, target: FloatNode) -> FloatNode | None:
+        """A convolution, None where NIR's says something else."""
+        s: Any = p.synapse
+        if s.transposed or (p.delay is not None and len(set(p.delay.tolist())) != 1):
+            return None
         x, y, channels = s.input_shape
         out = s.output_shape[::-1]
         per_channel = bias.reshape(s.output_shape[2], -1)
@@ -280,4 +281,9 @@ MODELS: dict[str, Callable[[_Export, Population, Shape, dict[str, Floats]], None
     "lif_subtract": _Export.membrane,
     "li": _Export.membrane,
     "threshold": _Export.threshold,
+}
+#: Kind of synapses -> its own node where it has one that fits; all others are matrices.
+OWN_NODES: dict[type[Synapse], Callable[[_Export, Projection, float, Floats, FloatNode], FloatNode | None]] = {
+    Direct: _Export.scale_node,
+    Conv: _Export.conv_node,
 }

@@ -52,9 +52,11 @@ def read_graph(path: str | Path) -> Graph:
     from neurodeploy.frontends import HUGGINGFACE as FOLDER
     from neurodeploy.frontends import open_store
     from neurodeploy.frontends.families.reading import from_gguf, from_huggingface
+    from neurodeploy.ops import check_operations
 
     path = Path(path)
     opened = open_store(path)
     graph = from_huggingface(path, opened) if opened.kind == FOLDER else from_gguf(path, opened)
     graph.check()
+    check_operations(graph.ops)
     return graph

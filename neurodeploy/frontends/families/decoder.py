@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from neurodeploy.ir.graph import Attr, HostOp, Op, Population, Projection
+from neurodeploy.ops import OPERATIONS
 
 #: Names of the two norms around the feed-forward part, without and with norms after the blocks.
 PRE_NORM, SANDWICH = "post_attention_layernorm", "pre_feedforward_layernorm"
@@ -101,8 +102,7 @@ class Built:
     def norm(
         self, path: str, x: str, eps: float, group: int, layer: int | None, weighted: bool = True, op: str = "rmsnorm"
     ) -> str:
-        roles = ("weight", "bias") if op == "layernorm" else ("weight",) if weighted else ()
-        weights = {role: f"{path}.{role}" for role in roles}
+        weights = {role: f"{path}.{role}" for role in (OPERATIONS[op].tensors if weighted else ())}
         self.tensors.update((name, (group,)) for name in weights.values())
         size = self.populations[x].size
         return self.host(path, op, (x,), size, {"eps": eps, "group": group}, weights, layer)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Conv, Dense, Direct, Network, Population, Projection, Sparse
+from neurodeploy.ir.network import Network, Population, Projection
 from neurodeploy.neurons.registry import prepared_params
-from neurodeploy.synapses.structure import to_coo
+from neurodeploy.synapses import Conv, Sparse
+from neurodeploy.synapses.conv import PAIRS
 
 
 def difference(one: Network, other: Network) -> tuple[str, str] | None:
@@ -60,15 +61,20 @@ def _scaled(p: Projection, weight: Ints, low: int) -> Ints:
     return weight.astype(np.int64) << (p.weight_exp - low)
 
 
-def _delays(p: Projection) -> Ints:
-    """Delays as they act: one for each synapse of a `Dense` or `Sparse`, for each axon of the others."""
-    s = p.synapse
-    if p.delay is None:
-        return np.zeros(1, np.int64)
-    delay: Ints = p.delay.astype(np.int64)
-    if p.delay_by == "axon" and isinstance(s, Sparse):
-        delay = delay[to_coo(s).column]
-    return delay
+def _window(a: Projection, b: Projection) -> str:
+    names = (*PAIRS, "input_shape", "groups", "transposed")
+    same = all(getattr(a.synapse, name) == getattr(b.synapse, name) for name in names) and a.weight_exp == b.weight_exp
+    return "" if same else "differs in its geometry"
+
+
+def _targets(a: Projection, b: Projection) -> str:
+    one, other = a.synapse.coo(), b.synapse.coo()
+    same = np.array_equal(one.row, other.row) and np.array_equal(one.column, other.column)
+    return "" if same else "has other synapses"
+
+
+#: What differs in the layout of synapses of one kind, where a kind has more than weights.
+LAYOUT = {Conv: _window, Sparse: _targets}
 
 
 def _projections(a: Projection, b: Projection) -> str:
@@ -77,20 +83,20 @@ def _projections(a: Projection, b: Projection) -> str:
         return "is of another kind in the file"
     if a.graded != b.graded:
         return "differs in whether payloads count"
-    if isinstance(s, Direct) or isinstance(t, Direct):
-        return ""
-    if isinstance(s, Conv) and isinstance(t, Conv):
-        fields = ("input_shape", "stride", "padding", "dilation", "groups", "transposed", "output_padding")
-        if any(getattr(s, name) != getattr(t, name) for name in fields) or a.weight_exp != b.weight_exp:
-            return "differs in its geometry"
-    if isinstance(s, Sparse) and isinstance(t, Sparse) and not (
-        np.array_equal(s.indptr, t.indptr) and np.array_equal(s.targets(), t.targets())
-    ):  # fmt: skip
-        return "has other synapses"
+    problem = LAYOUT[type(s)](a, b) if type(s) in LAYOUT else ""
+    if problem:
+        return problem
     low = min(a.weight_exp, b.weight_exp)
     if s.weight.shape != t.weight.shape or not np.array_equal(_scaled(a, s.weight, low), _scaled(b, t.weight, low)):
         return "has weights that change"
-    shape = s.weight.shape if isinstance(s, Dense | Sparse) else (s.columns,)
-    if not np.array_equal(np.broadcast_to(_delays(a), shape), np.broadcast_to(_delays(b), shape)):
-        return "has delays that change"
-    return ""
+    return "" if _same_delays(a, b) else "has delays that change"
+
+
+def _same_delays(a: Projection, b: Projection) -> bool:
+    """As they act: for each axon, or for each synapse where one of the two has them so."""
+    if "synapse" in (a.delay_by, b.delay_by):
+        coo = a.synapse.coo()
+        return np.array_equal(a.delays_of(coo), b.delays_of(coo))
+    used = a.synapse.axons()
+    one, other = (np.zeros(len(used), np.uint8) if p.delay is None else p.delay for p in (a, b))
+    return np.array_equal(one[used], other[used])

@@ -14,9 +14,9 @@ import numpy as np
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.lavadl.neurons import SDNN_BITS, through_period
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Conv, Dense, Population, Projection, Sparse
+from neurodeploy.ir.network import Population, Projection
 from neurodeploy.neurons.registry import prepared_params
-from neurodeploy.synapses.structure import to_coo
+from neurodeploy.synapses import Conv
 
 #: Fields of a layer: paths to integers, arrays, flags and texts.
 Fields = dict[str, Any]
@@ -125,18 +125,12 @@ def whole_weights(p: Projection, weight: Ints) -> Ints:
 
 
 def matrix(p: Projection, source: tuple[int, ...]) -> tuple[Ints, Ints | None]:
-    """Weights (rows, columns) and delays of a `Dense` or `Sparse` with the columns in the file's order."""
+    """Weights (rows, columns) and delays with the columns in the file's order."""
     s = p.synapse
-    full = np.zeros((s.rows, s.columns), np.int64)
-    delay = np.zeros_like(full)
-    if isinstance(s, Dense):
-        full = whole_weights(p, s.weight)
-        delay = delay if p.delay is None else delay + p.delay
-    elif isinstance(s, Sparse):
-        coo = to_coo(s)
-        full[coo.row, coo.column] = whole_weights(p, coo.weight)
-        if p.delay is not None:
-            delay[coo.row, coo.column] = p.delay if p.delay_by == "synapse" else p.delay[coo.column]
+    full, delay = np.zeros((2, s.rows, s.columns), np.int64)
+    coo = s.coo()
+    full[coo.row, coo.column] = whole_weights(p, coo.weight)
+    delay[coo.row, coo.column] = p.delays_of(coo)
     # The column of the file at (channel, y, x) is the one here at (x, y, channel).
     order = np.arange(s.columns).reshape(source).transpose().reshape(-1)
     return full[:, order], delay[:, order] if delay.any() else None

@@ -10,7 +10,7 @@ from neurodeploy.frontends.lavadl.fields import VALUES_LIMIT, Fields
 from neurodeploy.frontends.lavadl.flow import Flow
 from neurodeploy.frontends.lavadl.layers import Builder, Layer, bias_params, ports
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Synapse
+from neurodeploy.ir.synapse import Synapse
 from neurodeploy.synapses import build
 
 Pair = tuple[int, int]

@@ -19,8 +19,9 @@ from neurodeploy.frontends.lavadl.flow import EXTERNAL, Flow, Wire, delay_of, de
 from neurodeploy.frontends.lavadl.neurons import Neuron
 from neurodeploy.frontends.lavadl.weights import Stored, stored
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import INPUT, Direct, Population, Projection, Synapse
-from neurodeploy.synapses import build
+from neurodeploy.ir.network import INPUT, Population, Projection
+from neurodeploy.ir.synapse import Synapse
+from neurodeploy.synapses import Direct, build
 
 #: Message bits of a sum that an `average` layer sends.
 SUM_BITS = 24
@@ -74,7 +75,7 @@ class Builder:
         kept: Stored | None = None,
     ) -> None:
         """Add a projection from a wire. `order` is the order of a `Sparse`'s synapses in (rows, columns)."""
-        delay = None if isinstance(synapse, Direct) else delay_of(wire, own_delay, layer.fields, self.notes)
+        delay = None if synapse.wire else delay_of(wire, own_delay, layer.fields, self.notes)
         if delay is not None and delay.ndim == 2 and order is not None:
             delay = delay[order[0], order[1]]
         name = f"{wire.population}->{layer.name}" + ("" if port == "a" else f".{port}")
@@ -86,7 +87,7 @@ class Builder:
                 layer.name,
                 synapse,
                 target_port=port,
-                graded=wire.bits > 0 or isinstance(synapse, Direct),
+                graded=wire.bits > 0 or synapse.wire,
                 weight_exp=kept.exponent if kept else 0,
                 delay=delay,
                 weight_bits=kept.bits if kept else 8,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,11 @@ from neurodeploy.frontends.lavadl.compare import difference
 from neurodeploy.frontends.lavadl.encode import Fields, kernel, matrix, neuron_fields, refuse, whole_weights
 from neurodeploy.frontends.lavadl.fields import INT32_MAX
 from neurodeploy.frontends.lavadl.reader import DT, FORMAT, INPUT_NAME, NAME, TRANSFORM, read_net
-from neurodeploy.ir.network import Conv, Direct, Network, Population, Projection, Sparse
+from neurodeploy.ir.network import Network, Population, Projection
+from neurodeploy.ir.synapse import Synapse
 from neurodeploy.neurons.registry import check_network
 from neurodeploy.storage.temporary import written_aside
+from neurodeploy.synapses import Conv, Direct, Sparse
 
 
 def write_net(network: Network, path: Path | str) -> None:
@@ -64,10 +66,9 @@ def write_net(network: Network, path: Path | str) -> None:
 def reading_options(network: Network) -> tuple[bool, int]:
     """``sparse_fc_layer`` and ``input_message_bits`` with which `read_net` gives a written network back."""
     sparse = any(
-        isinstance(p.synapse, Sparse) and network.populations[p.target].model != "graded_vec"
-        for p in network.projections
+        type(p.synapse) is Sparse and network.populations[p.target].model != "graded_vec" for p in network.projections
     )
-    fed = [p for p in network.projections if p.source in network.inputs and not isinstance(p.synapse, Direct)]
+    fed = [p for p in network.projections if p.source in network.inputs and not p.synapse.wire]
     return sparse, 16 if any(p.graded for p in fed) else 0
 
 
@@ -95,7 +96,7 @@ def _chain(network: Network) -> list[Population]:
 def _transforms(network: Network, chain: list[Population]) -> dict[str, dict[str, int]]:
     """``weight`` and ``bias`` of the input block, by its population; empty without one. ND1290 where they are not known."""
     first = chain[1].name
-    has_block = any(p.target == first and isinstance(p.synapse, Direct) for p in network.projections)
+    has_block = any(p.target == first and p.synapse.wire for p in network.projections)
     recorded = network.provenance.get(TRANSFORM)
     if recorded is None and network.provenance.get("format") != FORMAT:
         return {first: {"weight": 1, "bias": 0}} if has_block else {}
@@ -127,7 +128,7 @@ def _layers(network: Network, chain: list[Population], transforms: Mapping[str, 
         own = [p for p in network.projections if p.target == population.name == p.source]
         if len({p.target_port for p in arriving}) < len(arriving):
             raise refuse(population.name, "two projections of one source reach one port")
-        if len(source.shape) > 1 and not isinstance(arriving[0].synapse, Conv | Direct):
+        if len(source.shape) > 1 and not arriving[0].synapse.spatial:
             layers.append({"type": "flatten", "shape": np.array([source.size, 1, 1])})
         graded = any(p.graded for p in network.projections if p.source == population.name)
         if population.model == "graded_vec":
@@ -137,7 +138,7 @@ def _layers(network: Network, chain: list[Population], transforms: Mapping[str, 
         if len(population.shape) == 3 and fields["type"] in ("average", "dense", "dense_rec"):
             raise refuse(population.name, "its neurons are not in a row")
         for p in network.projections:
-            if p.source == population.name and isinstance(p.synapse, Conv) and p.delay is not None:
+            if p.source == population.name and p.synapse.spatial and p.delay is not None:
                 fields["delay"] = np.ascontiguousarray(p.delay.reshape(population.shape).transpose())
         fields |= {"shape": np.array(population.shape[::-1]), "name": population.name}
         if fields["type"] == "input" and population.name in transforms:
@@ -162,29 +163,37 @@ def _synapse_fields(
         raise refuse(target.name, "its projections are of different kinds")
     fields: Fields = {"type": "dense"}
     for p in arriving:
-        s, name = p.synapse, named[p.target_port]
-        if isinstance(s, Conv):
-            if s.output_padding != (0, 0):
-                raise refuse(target.name, f"projection {p.name} has output padding")
-            pairs = {key: np.array(getattr(s, key)[::-1]) for key in ("stride", "padding", "dilation")}
-            weight = whole_weights(p, kernel(s))
-            fields |= {"type": "convT" if s.transposed else "conv", "groups": s.groups, name: weight, **pairs}
-            fields |= {
-                "inChannels": s.input_shape[2],
-                "outChannels": s.output_shape[2],
-                "kernelSize": np.array(weight.shape[2:]),
-            }
-        else:
-            fields[name], delay = matrix(p, source.shape)
-            fields |= {"inFeatures": s.columns, "outFeatures": s.rows} | ({} if delay is None else {"delay": delay})
+        fields |= FIELDS.get(type(p.synapse), _matrix_fields)(p, named[p.target_port], source)
     if own:
-        if len(own) > 1 or isinstance(own[0].synapse, Conv | Direct):
+        if len(own) > 1 or own[0].synapse.spatial:
             raise refuse(target.name, "its recurrence is not one dense or sparse projection")
         fields |= {"type": "dense_rec"}
         fields["weight_rec"], delay = matrix(own[0], target.shape)
         if delay is not None:
             raise refuse(target.name, "its recurrence has delays")
     return fields
+
+
+def _conv_fields(p: Projection, name: str, source: Population) -> Fields:
+    s: Any = p.synapse
+    if s.output_padding != (0, 0):
+        raise refuse(p.target, f"projection {p.name} has output padding")
+    pairs = {key: np.array(getattr(s, key)[::-1]) for key in ("stride", "padding", "dilation")}
+    weight = whole_weights(p, kernel(s))
+    return {
+        "type": "convT" if s.transposed else "conv", "groups": s.groups, name: weight, **pairs,
+        "inChannels": s.input_shape[2], "outChannels": s.output_shape[2], "kernelSize": np.array(weight.shape[2:]),
+    }  # fmt: skip
+
+
+def _matrix_fields(p: Projection, name: str, source: Population) -> Fields:
+    weight, delay = matrix(p, source.shape)
+    fields = {name: weight, "inFeatures": p.synapse.columns, "outFeatures": p.synapse.rows}
+    return fields | ({} if delay is None else {"delay": delay})
+
+
+#: The fields of layers that are no matrix.
+FIELDS: Mapping[type[Synapse], Callable[[Projection, str, Population], Fields]] = {Conv: _conv_fields}
 
 
 def _file(network: Network, source: Population, layers: list[Fields]) -> bytes:

@@ -14,7 +14,8 @@ from neurodeploy.errors import ModelError
 from neurodeploy.frontends.families.decoder import Built
 from neurodeploy.ir.graph import HostOp, ModelInfo, Population, Projection
 from neurodeploy.ir.outline import Block, HostWork, Matrix, Outline, Part
-from neurodeploy.ops.host.cost import routed_work, work
+from neurodeploy.ops import lookup
+from neurodeploy.ops.host.operation import Load
 
 #: Where nothing else is known: every input is an event. On real text SmolLM2-135M and Gemma 3 270M have 94 to 99 % of
 #: their activations different from zero at payloads of 12 to 16 bits.
@@ -126,7 +127,7 @@ def _host(built: Built, context: int, experts: int, chosen: int) -> tuple[HostWo
     found: dict[str, HostWork] = {}
     for op in built.ops:
         if isinstance(op, HostOp):
-            entry = host_work(op, sizes, context, experts, chosen)
+            entry = host_work(op, sizes, context, chosen)
             if EXPERTS in op.path:  # drawn once, met by the token as often as it has experts
                 entry = _times(entry, min(chosen, experts))
             found[op.op] = entry if op.op not in found else _added(found[op.op], entry)
@@ -142,20 +143,15 @@ def _times(a: HostWork, n: int) -> HostWork:
     return HostWork(a.op, (a.generate[0] * n, a.generate[1] * n), (a.prefill[0] * n, a.prefill[1] * n), a.known)
 
 
-def host_work(op: HostOp, sizes: Mapping[str, int], context: int, experts: int = 1, chosen: int = 1) -> HostWork:
-    """Work a token: of one token after `context` others, and of a prompt of `context` tokens, divided by it."""
+def host_work(op: HostOp, sizes: Mapping[str, int], context: int, chosen: int = 1) -> HostWork:
+    """Work a token: of one after `context` others, and of a prompt of `context`, divided by it; `chosen` experts see it."""
     tokens = max(1, context)
     per: list[tuple[int, int]] = []
     for count, before in ((1, context), (tokens, 0)):
         if ESTIMATED in op.attrs:
             flops, moved = (int(str(op.attrs[key])) * count for key in ("flops", "bytes"))
-        elif op.op in ("moe_dispatch", "moe_combine"):
-            cost = routed_work(op, sizes[op.outputs[0]], count, experts, count * chosen)
-            flops, moved = cost.flops, cost.bytes
-        elif op.op == "moe_route":
-            flops, moved = count * (experts * chosen + 26 * chosen), 8 * count * experts
         else:
-            cost = work(op, sizes, count, before)
+            cost = lookup(op).work(Load(op, sizes, count, before, count * chosen))
             flops, moved = cost.flops, cost.bytes
         per.append((-(-flops // count), -(-moved // count)))
     return HostWork(op.op, per[0], per[1], ESTIMATED not in op.attrs)

@@ -122,9 +122,10 @@ def _draw(g: Built, kind: Kind, fields: Fields, hidden: int) -> str:
         elif up in found:
             activation(g, f"{prefix}{up}_act", f"{prefix}{up}")
     if "ffn_gate_inp" in found:
-        g.host("layers.0.route", "moe_route", ("layers.0.ffn_gate_inp",), widths["ffn_gate_inp"], {"top_k": 1}, layer=0)
-        g.host("layers.0.dispatch", "moe_dispatch", ("h",), hidden, layer=0)
-        g.host("layers.0.combine", "moe_combine", ("h",), hidden, layer=0)
+        experts, chosen = _experts(kind, fields) or (1, 1)
+        routing = g.host("layers.0.route", "moe_route", ("layers.0.ffn_gate_inp",), experts, {"top_k": chosen}, layer=0)
+        g.host("layers.0.dispatch", "moe_dispatch", ("h", routing), hidden, layer=0)
+        g.host("layers.0.combine", "moe_combine", (routing, "h"), hidden, layer=0)
     for index in range(2):
         g.host(f"layers.0.residual_{index}", "add", ("h", "h"), hidden, layer=0)
     return "h"

@@ -13,7 +13,7 @@ from neurodeploy.frontends.families.fields import MOST_LAYERS
 from neurodeploy.frontends.outlines.draw import DENSE, Sketch, activation, extra
 from neurodeploy.frontends.outlines.layers import Attention, Feed, add, attend, centred, gated
 from neurodeploy.frontends.outlines.settings import Settings
-from neurodeploy.ops.host.cost import EXP
+from neurodeploy.ops.host.kernels import EXP
 
 _ON_HOST = "its recurrence is counted as work of the host (an estimate): the converter does not know this family yet"
 

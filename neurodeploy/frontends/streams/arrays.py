@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import UserError
-from neurodeploy.frontends.streams.values import MOST, MOST_BYTES, check_size
+from neurodeploy.frontends.streams.limits import MOST, MOST_BYTES, check_size
 from neurodeploy.storage.numpy_files import Header, header_of, mapped, open_archive
 
 _FIX = "write it with numpy.save or numpy.savez, without objects"

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.hdf5_guard import Dataset, Group, open_untrusted, read_array
 from neurodeploy.frontends.hdf5_worker import Wanted
-from neurodeploy.frontends.streams.values import check_size
+from neurodeploy.frontends.streams.limits import check_size
 
 _FIX = "write it with nir.write_data"
 #: A step boundary is taken as reached this part of a step early: times are often k * dt in floating point.

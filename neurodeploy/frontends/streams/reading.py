@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import UserError
-from neurodeploy.frontends.streams.values import Values, check_size, read_values
+from neurodeploy.frontends.streams.limits import check_size
+from neurodeploy.frontends.streams.values import Values, read_values
 from neurodeploy.ir.float_network import chip_order
 from neurodeploy.ir.network import Network
 

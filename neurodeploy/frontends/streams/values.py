@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import UserError
+from neurodeploy.frontends.streams import arrays, nir_data
 from neurodeploy.ir.float_network import size_of
 
-#: Most elements and bytes of an input: 100 steps of 20 million neurons; more is run in stretches of time.
-MOST, MOST_BYTES = 1 << 31, 1 << 33
 #: Orders of the axes before the neurons: (samples, steps, neurons), or (steps, samples, neurons).
 SAMPLE_FIRST, TIME_FIRST = LAYOUTS = ("sample-first", "time-first")
 
@@ -44,8 +43,6 @@ def read_values(
         not for these inputs (names, shapes), ND3253 no numbers, ND3254 too large, ND3255 events without a time step or
         outside of the recording.
     """
-    from neurodeploy.frontends.streams import arrays, nir_data
-
     path = Path(path)
     readers = {".npy": arrays.read_npy, ".npz": arrays.read_npz}
     read = readers.get(path.suffix.lower(), nir_data.read_nir_data)
@@ -76,14 +73,6 @@ def _check_layout(layout: str | None, path: Path, is_nir_data: bool) -> None:
         raise UserError("ND1272", f"--layout {layout!r:.40}", "is not known", f"use {' or '.join(LAYOUTS)}")
     if layout is not None and is_nir_data:
         raise UserError("ND1272", "--layout", f"says nothing about {path.name}: NIRData has an order", "leave it out")
-
-
-def check_size(path: Path, name: str, shape: tuple[int, ...], most: int = MOST) -> None:
-    """ND3254 before an array of `shape` is read."""
-    count = size_of(shape)
-    if count > most:
-        problem = f"has {count} values {shape}, at most {most} are read at once"
-        raise UserError("ND3254", f"{path}: {name}", problem, "cut the recording in time and use --resume")
 
 
 def _in_rows(where: str, array: NDArray[Any], shape: tuple[int, ...], layout: str | None) -> NDArray[Any]:

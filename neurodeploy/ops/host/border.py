@@ -9,21 +9,19 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from neurodeploy.errors import UserError
+from neurodeploy.ops.host.jit import jit
 from neurodeploy.ops.host.threads import most_parts, split
 
-#: Work of one element, in units of a multiply-add of the attention kernel (see `ops.host.cpu`).
+#: Work of one element, in units of a multiply-add of the attention kernel (see `ops.host.threads`).
 WORK_BORDER = 6
 
-_jit = numba.njit(nogil=True, cache=True, boundscheck=False)
 
-
-@_jit  # type: ignore[untyped-decorator]
+@jit
 def _encode(part: int, parts: int, x: Any, inverse_step: Any, limit: Any, payload: Any, lost: Any) -> None:
     """Adds to lost[part]: values clipped, values that are not finite."""
     tokens, columns = x.shape
@@ -42,7 +40,7 @@ def _encode(part: int, parts: int, x: Any, inverse_step: Any, limit: Any, payloa
     lost[part, 1] = broken
 
 
-@_jit  # type: ignore[untyped-decorator]
+@jit
 def _decode(part: int, parts: int, y: Any, start: int, scale: Any, out: Any) -> None:
     tokens, rows = out.shape
     for t in range(tokens * part // parts, tokens * (part + 1) // parts):

@@ -1,8 +1,8 @@
 """`Executor`: runs the operations of a graph, or the steps of a program, for one sequence, in float32.
 
-Host operations run from a table, projections as ``y = W x + b`` with weights from the store, everything else through
-`handlers` (an `IslandCall` of a program is one). A value is a tensor (rows, neurons): rows are tokens, or, for an
-expert, the tokens that it was given; a projection of 0 rows costs nothing and reads no weights.
+Host operations run from the table of `neurodeploy.ops`, projections as ``y = W x + b`` with weights from the store,
+everything else through `handlers` (an `IslandCall` of a program is one). A value is a tensor (rows, neurons): rows are
+tokens, or, for an expert, the tokens that it was given; a projection of 0 rows costs nothing and reads no weights.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from torch import Tensor
 
 from neurodeploy.errors import InternalError, UserError
 from neurodeploy.ir.graph import HostOp, Projection, WeightStore
-from neurodeploy.ops.host.cost import Work, routed_work, work
-from neurodeploy.ops.host.kvcache import KVCache, State
+from neurodeploy.ops import lookup
+from neurodeploy.ops.host.kvcache import State
+from neurodeploy.ops.host.linear import projection_work
+from neurodeploy.ops.host.operation import Call, Load, Work
 from neurodeploy.ops.host.weights import WeightCache
-
-__all__ = ["Capture", "Executor", "Handler", "KVCache", "Linear", "State", "Step", "Values", "Work"]
 
 
 class Step(Protocol):
@@ -50,9 +50,9 @@ class Executor:
     ops : the operations of a `Graph` or the steps of a `Program`.
     weights : where tensors come from, as float32.
     sizes : neurons by population name.
-    device : "cpu" (numba kernels, batch invariant) or a torch device (`torch_kernels`).
+    device : "cpu" (numba kernels, batch invariant) or a torch device.
     linear : ``f(x, weight, bias)`` for projections; default `torch.nn.functional.linear`, which is fast and not batch
-        invariant; `cpu.invariant_linear` is.
+        invariant; `linear.invariant_linear` is.
     keep_weights : keep fetched weights for the next call.
     handlers : type of a step -> ``handler(step, values)``, which puts its outputs into `values`. Goes before the
         built-in treatment, so that a calibrator can replace projections.
@@ -84,16 +84,9 @@ class Executor:
         self.work = Work(0, 0)
         self._linear: Linear = linear or torch.nn.functional.linear
         self._handlers: dict[type, Handler] = {Projection: self._project, **(handlers or {})}
-        self._kernels = _kernels(device)
-        self._run: dict[str, Callable[[HostOp, Values, State], None]] = {
-            "embedding": self._embedding, "position_embedding": self._position_embedding, "rmsnorm": self._rmsnorm,
-            "layernorm": self._layernorm, "rope": self._rope, "temperature": self._temperature,
-            "attention": self._attention, "glu": self._glu, "activation": self._activation, "add": self._add,
-            "moe_route": self._moe_route, "moe_dispatch": self._moe_dispatch, "moe_combine": self._moe_combine,
-        }  # fmt: skip
         self._head = self._find_head()
         self._dead = self._last_uses()
-        tables = [op.weights["weight"] for op in self.ops if isinstance(op, HostOp) and op.op == "embedding"]
+        tables = [op.weights["weight"] for op in self.ops if isinstance(op, HostOp) and self.input in op.inputs]
         self._vocabulary = weights.shape(tables[0])[0] if tables else None
 
     # -- whole sequences ------------------------------------------------------------------------------------------
@@ -159,22 +152,14 @@ class Executor:
         if handler is not None:
             handler(op, values)
             return
-        if not isinstance(op, HostOp) or op.op not in self._run:
-            kind = op.op if isinstance(op, HostOp) else type(op).__name__
-            raise InternalError("ND9103", op.path, f"no kernel and no handler for {kind!r}")
-        state = State() if state is None else state
-        self._run[op.op](op, values, state)
-        self._count(op, values, state)
-
-    def _count(self, op: HostOp, values: Values, state: State) -> None:
-        if op.op in ("moe_dispatch", "moe_combine"):
-            dispatch = op.op == "moe_dispatch"
-            parts = [values[name] for name in (op.outputs if dispatch else op.inputs[1:])]
-            routing = values[op.inputs[1 if dispatch else 0]]
-            rows = sum(part.shape[0] for part in parts)
-            self.work += routed_work(op, parts[0].shape[1], routing.shape[0], len(parts), rows)
-        else:
-            self.work += work(op, self.sizes, values[op.outputs[0]].shape[0], state.position)
+        if not isinstance(op, HostOp):
+            raise InternalError("ND9103", op.path, f"no handler for {type(op).__name__!r}")
+        operation, state = lookup(op), State() if state is None else state
+        inputs = tuple(values[name] for name in op.inputs)
+        outputs = operation.kernel(self.device)(Call(op, inputs, self.weights, state, self.device))
+        values.update(zip(op.outputs, outputs if isinstance(outputs, list) else [outputs], strict=True))
+        routed = sum(values[name].shape[0] for name in operation.experts(op))
+        self.work += operation.work(Load(op, self.sizes, inputs[0].shape[0], state.position, routed))
 
     def _project(self, op: Projection, values: Values) -> None:
         x = values[op.input]
@@ -183,69 +168,7 @@ class Executor:
             return
         bias = None if op.bias is None else self.weights.get(op.bias)
         values[op.output] = self._linear(x, self.weights.get(op.weight), bias)
-        self.work += work(op, self.sizes, x.shape[0])
-
-    def _embedding(self, op: HostOp, values: Values, state: State) -> None:
-        rows = self.weights.rows(op.weights["weight"], values[op.inputs[0]])
-        values[op.outputs[0]] = self._kernels.embedding(rows, op.attrs["scale"])
-
-    def _position_embedding(self, op: HostOp, values: Values, state: State) -> None:
-        x, name = values[op.inputs[0]], op.weights["weight"]
-        known, stop = self.weights.store.shape(name)[0], state.position + x.shape[0]
-        if stop > known:
-            problem = f"a text of {stop} tokens exceeds the {known} positions that the model has learnt"
-            raise UserError("ND3006", "tokens", problem, f"give at most {known} tokens")
-        rows = self.weights.rows(name, torch.arange(state.position, stop, device=x.device))
-        values[op.outputs[0]] = self._kernels.add(x, rows)
-
-    def _rmsnorm(self, op: HostOp, values: Values, state: State) -> None:
-        weight = self.weights.get(op.weights["weight"]) if "weight" in op.weights else None
-        x = values[op.inputs[0]]
-        values[op.outputs[0]] = self._kernels.rmsnorm(x, weight, op.attrs["eps"], op.attrs["group"])
-
-    def _layernorm(self, op: HostOp, values: Values, state: State) -> None:
-        weight, bias = (self.weights.get(op.weights[role]) for role in ("weight", "bias"))
-        x = values[op.inputs[0]]
-        values[op.outputs[0]] = self._kernels.layernorm(x, weight, bias, op.attrs["eps"], op.attrs["group"])
-
-    def _rope(self, op: HostOp, values: Values, state: State) -> None:
-        inv_freq, dim, style = op.attrs["inv_freq"], op.attrs["head_dim"], op.attrs["style"]
-        x, factor = values[op.inputs[0]], op.attrs.get("factor", 1.0)
-        values[op.outputs[0]] = self._kernels.rope(x, state.position, inv_freq, dim, style, factor)
-
-    def _temperature(self, op: HostOp, values: Values, state: State) -> None:
-        scale, floor = op.attrs["scale"], op.attrs["floor_scale"]
-        values[op.outputs[0]] = self._kernels.temperature(values[op.inputs[0]], state.position, scale, floor)
-
-    def _attention(self, op: HostOp, values: Values, state: State) -> None:
-        q, k, v = (values[name] for name in op.inputs)
-        attrs: Any = op.attrs
-        shape = (attrs["kv_heads"], attrs["head_dim"], attrs["window"], attrs["chunk"])
-        cache: KVCache = state.cache(op.path, *shape, self.device)
-        cache.append(k, v)
-        values[op.outputs[0]] = self._kernels.attention(q, cache, attrs["heads"], attrs["scale"])
-
-    def _glu(self, op: HostOp, values: Values, state: State) -> None:
-        gate, up = (values[name] for name in op.inputs)
-        values[op.outputs[0]] = self._kernels.glu(gate, up, op.attrs["act"])
-
-    def _activation(self, op: HostOp, values: Values, state: State) -> None:
-        values[op.outputs[0]] = self._kernels.activation(values[op.inputs[0]], op.attrs["act"])
-
-    def _add(self, op: HostOp, values: Values, state: State) -> None:
-        a, b = (values[name] for name in op.inputs)
-        values[op.outputs[0]] = self._kernels.add(a, b)
-
-    def _moe_route(self, op: HostOp, values: Values, state: State) -> None:
-        values[op.outputs[0]] = self._kernels.moe_route(values[op.inputs[0]], op.attrs["top_k"])
-
-    def _moe_dispatch(self, op: HostOp, values: Values, state: State) -> None:
-        x, routing = (values[name] for name in op.inputs)
-        values.update(zip(op.outputs, self._kernels.moe_dispatch(x, routing), strict=True))
-
-    def _moe_combine(self, op: HostOp, values: Values, state: State) -> None:
-        routing, *parts = (values[name] for name in op.inputs)
-        values[op.outputs[0]] = self._kernels.moe_combine(routing, parts)
+        self.work += projection_work(op, x.shape[0])
 
     # -- preparation ------------------------------------------------------------------------------------------------
 
@@ -283,13 +206,3 @@ class Executor:
                 "ND3004", f"token {wrong}", f"the vocabulary has {vocabulary} tokens", "check the tokenizer"
             )
         return torch.from_numpy(ids.astype(np.int64)).to(self.device)
-
-
-def _kernels(device: str) -> Any:
-    if device == "cpu":
-        from neurodeploy.ops.host import cpu
-
-        return cpu
-    from neurodeploy.ops.host import torch_kernels
-
-    return torch_kernels

@@ -1,4 +1,4 @@
-"""CPU kernels of the host operations (numba, float32). The key property: *batch invariance, bit for bit*.
+"""What the CPU kernels of the host operations are made of (numba, float32): *batch invariant, bit for bit*.
 
 What one token gets must not depend on how many other tokens are in the call, nor on the number of threads. So every sum
 has an order that depends on the token's own data only:
@@ -13,11 +13,9 @@ works on its share, so that threads split rows and heads, never a sum.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-import numba
 import numpy as np
+
+from neurodeploy.ops.host.jit import jit
 
 F = np.float32
 
@@ -25,13 +23,8 @@ F = np.float32
 TILE = 512
 
 
-def jit(function: Callable[..., Any]) -> Any:
-    """Compile without the GIL; keep the machine code on disk where some folder for it is writable."""
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
-    try:
-        return numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # "no locator available": a read-only install without a writable cache folder
-        return numba.njit(**options)(function)
+#: Flops of `exp32`: clip 2, scale and shift 3, reduction 4, polynomial 13, exponent 2.
+EXP = 24
 
 
 @jit
@@ -91,155 +84,6 @@ def fold_max(x, buffer):  # type: ignore[no-untyped-def]
             buffer[i] = buffer[i] if buffer[i] > buffer[i + half] else buffer[i + half]
         n = half
     return buffer[0]
-
-
-@jit
-def rmsnorm(part, parts, x, weight, eps, out):  # type: ignore[no-untyped-def]
-    """``out = x / sqrt(mean(x^2) + eps) * weight`` by row of x (rows, group); weight (group,), or (0,) for none."""
-    rows, group = x.shape
-    buffer = np.empty(group + 1, np.float32)
-    squares = np.empty(group, np.float32)
-    for row in range(rows * part // parts, rows * (part + 1) // parts):
-        source, target = x[row], out[row]
-        for i in range(group):
-            squares[i] = source[i] * source[i]
-        factor = F(1.0) / np.sqrt(fold_sum(squares, buffer) / F(group) + F(eps))
-        if weight.size:
-            for i in range(group):
-                target[i] = source[i] * factor * weight[i]
-        else:
-            for i in range(group):
-                target[i] = source[i] * factor
-
-
-@jit
-def layernorm(part, parts, x, weight, bias, eps, out):  # type: ignore[no-untyped-def]
-    """``out = (x - m) / sqrt(mean((x - m)^2) + eps) * weight + bias``, m = mean(x), by row of x (rows, group)."""
-    rows, group = x.shape
-    buffer = np.empty(group + 1, np.float32)
-    squares = np.empty(group, np.float32)
-    for row in range(rows * part // parts, rows * (part + 1) // parts):
-        source, target = x[row], out[row]
-        mean = fold_sum(source, buffer) / F(group)
-        for i in range(group):
-            target[i] = source[i] - mean
-            squares[i] = target[i] * target[i]
-        factor = F(1.0) / np.sqrt(fold_sum(squares, buffer) / F(group) + F(eps))
-        for i in range(group):
-            target[i] = target[i] * factor * weight[i] + bias[i]
-
-
-@jit
-def rope_half(part, parts, x, cosine, sine, out):  # type: ignore[no-untyped-def]
-    """Rotate pairs (i, i + R/2) of x (T, heads, D) by the angles of cosine, sine (T, R/2); neurons from R on pass."""
-    tokens, heads, dim = x.shape
-    half = cosine.shape[1]
-    for t in range(tokens * part // parts, tokens * (part + 1) // parts):
-        c, s = cosine[t], sine[t]
-        for h in range(heads):
-            low, high = x[t, h, :half], x[t, h, half : 2 * half]
-            out_low, out_high = out[t, h, :half], out[t, h, half : 2 * half]
-            for i in range(half):
-                out_low[i] = low[i] * c[i] - high[i] * s[i]
-                out_high[i] = high[i] * c[i] + low[i] * s[i]
-            for i in range(2 * half, dim):
-                out[t, h, i] = x[t, h, i]
-
-
-@jit
-def rope_interleaved(part, parts, x, cosine, sine, out):  # type: ignore[no-untyped-def]
-    """Rotate pairs (2i, 2i + 1) of x (T, heads, D) by the angles of cosine, sine (T, R/2); neurons from R on pass."""
-    tokens, heads, dim = x.shape
-    half = cosine.shape[1]
-    for t in range(tokens * part // parts, tokens * (part + 1) // parts):
-        c, s = cosine[t], sine[t]
-        for h in range(heads):
-            source, target = x[t, h], out[t, h]
-            for i in range(half):
-                real, imaginary = source[2 * i], source[2 * i + 1]
-                target[2 * i] = real * c[i] - imaginary * s[i]
-                target[2 * i + 1] = real * s[i] + imaginary * c[i]
-            for i in range(2 * half, dim):
-                target[i] = source[i]
-
-
-@jit
-def add(part, parts, a, b, out):  # type: ignore[no-untyped-def]
-    """``out = a + b``; flat arrays. Beside torch's own because that waits for all of its threads at every small sum."""
-    n = a.size
-    low, high = n * part // parts, n * (part + 1) // parts
-    x, y, o = a[low:high], b[low:high], out[low:high]
-    for i in range(high - low):
-        o[i] = x[i] + y[i]
-
-
-@jit
-def silu32(x):  # type: ignore[no-untyped-def]
-    """``x / (1 + e**-x)``."""
-    return x / (F(1.0) + exp32(-x))
-
-
-@jit
-def gelu_tanh32(x):  # type: ignore[no-untyped-def]
-    """``0.5 x (1 + tanh z) = x / (1 + e**(-2 z))`` with ``z = sqrt(2/pi) (x + 0.044715 x^3)``."""
-    z = F(-2.0 * 0.7978845608028654) * (x + F(0.044715) * (x * x * x))
-    return x / (F(1.0) + exp32(z))
-
-
-@jit
-def glu_silu(part, parts, gate, up, out):  # type: ignore[no-untyped-def]
-    """``out = silu(gate) * up``; flat arrays."""
-    n = gate.size
-    a, b = n * part // parts, n * (part + 1) // parts
-    g, u, o = gate[a:b], up[a:b], out[a:b]
-    for i in range(b - a):
-        o[i] = silu32(g[i]) * u[i]
-
-
-@jit
-def glu_gelu_tanh(part, parts, gate, up, out):  # type: ignore[no-untyped-def]
-    """``out = gelu_tanh(gate) * up``; flat arrays."""
-    n = gate.size
-    a, b = n * part // parts, n * (part + 1) // parts
-    g, u, o = gate[a:b], up[a:b], out[a:b]
-    for i in range(b - a):
-        o[i] = gelu_tanh32(g[i]) * u[i]
-
-
-@jit
-def silu(part, parts, x, out):  # type: ignore[no-untyped-def]
-    """``out = silu(x)``; flat arrays."""
-    n = x.size
-    a, b = n * part // parts, n * (part + 1) // parts
-    source, target = x[a:b], out[a:b]
-    for i in range(b - a):
-        target[i] = silu32(source[i])
-
-
-@jit
-def gelu_tanh(part, parts, x, out):  # type: ignore[no-untyped-def]
-    """``out = gelu_tanh(x)``; flat arrays."""
-    n = x.size
-    a, b = n * part // parts, n * (part + 1) // parts
-    source, target = x[a:b], out[a:b]
-    for i in range(b - a):
-        target[i] = gelu_tanh32(source[i])
-
-
-@jit
-def moe_route(logits, top_k, out):  # type: ignore[no-untyped-def]
-    """Sigmoid of the `top_k` largest logits of each row, 0 elsewhere; of equal logits the lower index wins."""
-    tokens, experts = logits.shape
-    for t in range(tokens):
-        out[t, :] = F(0.0)
-        chosen = np.zeros(experts, np.bool_)
-        for _ in range(top_k):
-            best = -1
-            for e in range(experts):
-                if not chosen[e] and (best < 0 or logits[t, e] > logits[t, best]):
-                    best = e
-            chosen[best] = True
-            out[t, best] = F(1.0) / (F(1.0) + exp32(-logits[t, best]))
 
 
 @jit
@@ -307,28 +151,3 @@ def dot_1(q, key, a, b, scale, s):  # type: ignore[no-untyped-def]
                 s0[j] = s0[j] + q[d] * k0[j]
         for j in range(m):
             s0[j] *= scale
-
-
-@jit
-def linear(part, parts, x, transposed, bias, out):  # type: ignore[no-untyped-def]
-    """``out = x W^T + b`` from W^T (in, out), summed in the order of the inputs: batch invariant, unlike BLAS."""
-    tokens = x.shape[0]
-    columns = transposed.shape[1]
-    a, b = columns * part // parts, columns * (part + 1) // parts
-    s = np.empty((4, b - a), np.float32)
-    t = 0
-    while t < tokens:
-        count = 4 if t + 4 <= tokens else 1
-        if count == 4:
-            dot_4(x[t : t + 4], transposed, a, b, F(1.0), s)
-        else:
-            dot_1(x[t], transposed, a, b, F(1.0), s[0])
-        for r in range(count):
-            target, source = out[t + r, a:b], s[r]
-            if bias.size:
-                for i in range(b - a):
-                    target[i] = source[i] + bias[a + i]
-            else:
-                for i in range(b - a):
-                    target[i] = source[i]
-        t += count

@@ -3,14 +3,45 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-
-import torch
+from typing import TYPE_CHECKING
 
 from neurodeploy.errors import InternalError
-from neurodeploy.ops.host.visible import oldest_visible as oldest_visible
+from neurodeploy.ops.host.jit import jit
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: Columns that a growing cache adds at least, so that decoding does not copy it at every token.
 GROWTH = 64
+
+
+@jit
+def oldest_visible(position, window, chunk):  # type: ignore[no-untyped-def]
+    """First key that the query at `position` may see: all of them, the last `window`, or those of its own chunk.
+
+    A window or a chunk of 0 (None, where it is called as `python`) is none.
+    """
+    first = 0
+    if window:
+        first = max(first, position - window + 1)
+    if chunk:
+        first = max(first, position - position % chunk)
+    return first
+
+
+@jit
+def store(key, value, start, keys, values):  # type: ignore[no-untyped-def]
+    """Write key, value (T, kv_heads, D) into the cache arrays from column `start` on. One thread: it is only a copy."""
+    tokens, heads, dim = key.shape
+    for h in range(heads):
+        for t in range(tokens):
+            source, target = value[t, h], values[h, start + t]
+            for d in range(dim):
+                target[d] = source[d]
+        for d in range(dim):
+            row = keys[h, d, start : start + tokens]
+            for t in range(tokens):
+                row[t] = key[t, h, d]
 
 
 class KVCache:
@@ -23,6 +54,8 @@ class KVCache:
     def __init__(
         self, kv_heads: int, head_dim: int, window: int | None = None, chunk: int | None = None, device: str = "cpu"
     ) -> None:
+        import torch
+
         self.window, self.chunk = window, chunk
         self.base = 0
         self.length = 0
@@ -34,12 +67,7 @@ class KVCache:
         """The position that comes next."""
         return self.base + self.length
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes that are allocated, used or not."""
-        return self.key.nbytes + self.value.nbytes
-
-    def append(self, key: torch.Tensor, value: torch.Tensor) -> None:
+    def append(self, key: Tensor, value: Tensor) -> None:
         """Add the keys and values of T tokens, each (T, kv_heads * head_dim)."""
         tokens = key.shape[0]
         self._make_room(tokens)
@@ -47,8 +75,6 @@ class KVCache:
         end = self.length + tokens
         key, value = key.reshape(tokens, heads, dim), value.reshape(tokens, heads, dim)
         if self.key.device.type == "cpu":
-            from neurodeploy.ops.host.attention import store
-
             store(key.numpy(), value.numpy(), self.length, self.key.numpy(), self.value.numpy())
         else:
             self.key[:, :, self.length : end] = key.permute(1, 2, 0)
@@ -59,7 +85,7 @@ class KVCache:
         capacity = self.key.shape[2]
         if self.length + tokens <= capacity:
             return
-        drop = min(max(oldest_visible(self.position, self.window, self.chunk) - self.base, 0), self.length)
+        drop = min(max(oldest_visible.python(self.position, self.window, self.chunk) - self.base, 0), self.length)
         kept = self.length - drop
         needed = kept + tokens
         if 2 * needed > capacity or capacity == 0:
@@ -82,11 +108,6 @@ class State:
 
     position: int = 0
     caches: dict[str, KVCache] = field(default_factory=dict)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all caches."""
-        return sum(cache.nbytes for cache in self.caches.values())
 
     def cache(
         self, path: str, kv_heads: int, head_dim: int, window: int | None, chunk: int | None, device: str

@@ -13,7 +13,10 @@ import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: Least work of a call (multiply-adds, or weighted elements) that is worth waking a second thread: 0.1 ms.
 GRAIN = 2_000_000
@@ -76,3 +79,11 @@ def split(kernel: Callable[..., Any], work: int, *args: Any) -> None:
     for other in others:
         if not other.cancel():
             other.result()
+
+
+def elementwise(kernel: Callable[..., Any], work: int, *inputs: Tensor) -> Tensor:
+    """A kernel that takes flat arrays of one size, the last for its result; `work` is that of one element."""
+    arrays = [x.contiguous().view(-1).numpy() for x in inputs]
+    out = inputs[0].new_empty(inputs[0].shape)
+    split(kernel, out.numel() * work, *arrays, out.view(-1).numpy())
+    return out

@@ -62,15 +62,3 @@ class WeightCache:
             if row not in known:
                 known[row] = torch.from_numpy(self.store.get(name, row, row + 1)[0]).to(self.device)
         return torch.stack([known[row] for row in wanted])
-
-    def drop(self, *names: str) -> None:
-        """Forget these tensors, or all of them."""
-        for name in names or (*self._tensors, *self._rows):
-            self._tensors.pop(name, None)
-            self._rows.pop(name, None)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes that are kept."""
-        rows = sum(row.nbytes for table in self._rows.values() for row in table.values())
-        return rows + sum(tensor.nbytes for tensor in self._tensors.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from neurodeploy.reporting import chipmap, units
 from neurodeploy.reporting.html import Child, Html, el, join, json_block, pct
-from neurodeploy.reporting.schema import MapSection, ReportData, Utilisation
+from neurodeploy.reporting.schema import MapSection, Utilisation
 from neurodeploy.reporting.sections.frame import section
 
 TITLE = "Chip map"
@@ -13,8 +13,7 @@ _WIDTHS = ((1, "w1"), (4, "w4"), (12, "w12"), (40, "w40"))
 _VIOLATIONS = 12
 
 
-def chips(data: ReportData) -> Html | None:
-    found = data.get("map")
+def chips(found: MapSection | None) -> Html | None:
     if found is None:
         return None
     chip_map = chipmap.build(found)

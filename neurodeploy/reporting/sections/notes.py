@@ -26,12 +26,8 @@ def not_run(data: ReportData, missing: list[tuple[str, str]]) -> Html | None:
     )
 
 
-def provenance(data: ReportData, files: dict[str, str]) -> Html:
+def provenance(found: Provenance | None, files: dict[str, str]) -> Html:
     """`files` maps the name of a file beside the page to what it holds."""
-    return provenance_of(data.get("provenance"), files)
-
-
-def provenance_of(found: Provenance | None, files: dict[str, str]) -> Html:
     beside = el("ul", *(el("li", el("a", name, href=_relative(name)), f" {what}") for name, what in files.items()))
     if found is None:
         facts = el("p", "Not recorded: version, seed and hashes.", class_="hint")

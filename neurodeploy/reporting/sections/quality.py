@@ -7,22 +7,17 @@ from collections.abc import Iterator
 from neurodeploy.reporting import meshpicture, units
 from neurodeploy.reporting.html import Html, el
 from neurodeploy.reporting.judged import metric_rows, null_rows
-from neurodeploy.reporting.schema import MapSection, ReportData
+from neurodeploy.reporting.schema import MapSection
 from neurodeploy.reporting.schema_metrics import Metrics
 from neurodeploy.reporting.sections.frame import MAX_ROWS, bullets, cell, number, section, table
 
 TITLE = "Mapping quality"
 
 
-def quality(data: ReportData) -> Html | None:
-    found = data.get("map")
-    return quality_of(found) if found is not None else None
-
-
-def quality_of(found: MapSection) -> Html | None:
-    """The section of a mapping that was judged; None where it was not."""
-    metrics = found.get("metrics")
-    if metrics is None:
+def quality(found: MapSection | None) -> Html | None:
+    """The section of a mapping that was judged; None where there is none, or it was not."""
+    metrics = None if found is None else found.get("metrics")
+    if found is None or metrics is None:
         return None
     heads = [("Metric", ""), ("Value", ""), ("Least possible", ""), ("Of it", "num")]
     rows = [

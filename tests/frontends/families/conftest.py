@@ -13,9 +13,9 @@ import torch
 
 from neurodeploy.frontends.families import read_graph
 from neurodeploy.ir.graph import Graph
-from neurodeploy.ops.host.cpu import invariant_linear
 from neurodeploy.ops.host.executor import Executor
 from neurodeploy.ops.host.kvcache import State
+from neurodeploy.ops.host.linear import invariant_linear
 
 #: What the tests' models have in common; each test says what differs.
 SMALL = {

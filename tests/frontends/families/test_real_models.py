@@ -9,7 +9,7 @@ import torch
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.families import read_graph
 from neurodeploy.frontends.packaged import resolve
-from neurodeploy.frontends.tokenizer import read_tokenizer
+from neurodeploy.frontends.tokenizer_choice import read_tokenizer
 
 pytestmark = pytest.mark.real
 TEXT = """A chip of this kind has many small cores. Each of them keeps the weights of the synapses that end in it, and

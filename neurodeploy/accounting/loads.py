@@ -1,0 +1,258 @@
+"""`Loads`: all that an account asks of a run, the same whether islands ran, a spiking network, or nothing but an outline.
+
+`islands`, `networks` and `outlines` derive it; `timing` puts its steps into a schedule, `account` prices its counts. A
+*unit* is what a ledger is about: a token, or a sample of a spiking network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy.errors import UserError
+from neurodeploy.flow.links import between_chips
+from neurodeploy.flow.routes import HOST, Routes
+from neurodeploy.ir.chip import SystemSpec
+from neurodeploy.ir.fixedpoint import Ints
+
+Floats = NDArray[np.float64]
+
+#: Columns of a table of loads, a row a shard or core: the first six take time on a core. `PARTIALS` are partial sums
+#: added, `SENT` messages that leave the core, `EVENTS` messages that reach synapses, `SPIKES` non-zero outputs.
+SYNOPS, CONV_SYNOPS, PARTIALS, FIXED_UPDATES, UPDATES, SENT, EVENTS, SPIKES = range(8)
+COLUMNS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What happened in a part of the model; each field is one row of `account.EVENTS`, where its price stands.
+
+    partial_sums : added by reducers. updates : of microcoded neurons, active_updates : of those whose idle updates are
+    priced too. active_steps : steps and cores that got an event, core_steps : steps and cores in use. messages :
+    deliveries, partial sums among them unless they stand in `partial_messages`. interchip : messages times links between
+    chips, interchip_least : without those of the host. host_messages : over the host border.
+    """
+
+    synops: float
+    conv_synops: float
+    partial_sums: float
+    fixed_updates: float
+    updates: float
+    active_updates: float
+    active_steps: float
+    messages: float
+    partial_messages: float
+    hops_ew: float
+    hops_ns: float
+    interchip: float
+    interchip_least: float
+    host_messages: float
+    core_steps: float
+
+    @classmethod
+    def of(cls, **counted: float) -> Counts:
+        """These, and zero of what this kind of part does not have."""
+        return cls(**{entry.name: counted.pop(entry.name, 0) for entry in fields(cls)}, **counted)
+
+    @classmethod
+    def total(cls, parts: Iterable[Counts]) -> Counts:
+        every = list(parts)
+        return cls(**{entry.name: sum(getattr(part, entry.name) for part in every) for entry in fields(cls)})
+
+    def times(self, factor: float) -> Counts:
+        return Counts(**{entry.name: getattr(self, entry.name) * factor for entry in fields(self)})
+
+
+class Traffic:
+    """Messages of one part over a run, between the numbered cores of `routes`: hops, loads of ports, ways over the grid.
+
+    ports : (chips,) messages through the port of each chip. direct, hosts : (source chip, target chip) -> messages between
+    cores, and from or to the host. returns : whether outputs travel back over the grid.
+    """
+
+    def __init__(self, routes: Routes, chips: int, returns: bool = True) -> None:
+        self.routes, self.returns = routes, returns
+        self.deliveries = self.entering = self.leaving = self.hops_ew = self.hops_ns = 0
+        self.interchip = self.interchip_least = 0
+        self.ports: Ints = np.zeros(chips, np.int64)
+        self.direct: dict[tuple[int, int], int] = {}
+        self.hosts: dict[tuple[int, int], int] = {}
+
+    def send(self, source: Ints, target: Ints, messages: Ints) -> None:
+        """From core to core: straight across one mesh, or from port to port between chips."""
+        self._deliver(source, target, messages)
+        chip = self.routes.chip
+        far = np.flatnonzero(chip[source] != chip[target])
+        for ends in (source, target):
+            np.add.at(self.ports, chip[ends[far]], messages[far])
+        self.interchip_least += self._travel(self.direct, source[far], target[far], messages[far])
+
+    def receive(self, target: Ints, messages: Ints) -> None:
+        """From the port of their chip to cores: no multicast, so one message for each event and core."""
+        self._deliver(np.full_like(target, HOST), target, messages)
+        np.add.at(self.ports, self.routes.chip[target], messages)
+
+    def enter(self, target: Ints, messages: Ints) -> None:
+        """From the origin to the port of the chip of each of these cores: one message for each event and chip."""
+        self.entering += int(messages.sum())
+        self._travel(self.hosts, np.full_like(target, HOST), target, messages)
+
+    def leave(self, source: Ints, messages: Ints) -> None:
+        """From cores to the port of their chip, and back to the origin where outputs return."""
+        self._deliver(source, np.full_like(source, HOST), messages)
+        self.leaving += int(messages.sum())
+        np.add.at(self.ports, self.routes.chip[source], messages)
+        if self.returns:
+            self._travel(self.hosts, source, np.full_like(source, HOST), messages)
+
+    def _deliver(self, source: Ints, target: Ints, messages: Ints) -> None:
+        east_west, north_south = messages @ self.routes.mesh(source, target)
+        self.deliveries += int(messages.sum())
+        self.hops_ew, self.hops_ns = self.hops_ew + int(east_west), self.hops_ns + int(north_south)
+
+    def _travel(self, pairs: dict[tuple[int, int], int], source: Ints, target: Ints, messages: Ints) -> int:
+        """Messages times links between chips."""
+        far = np.flatnonzero((self.routes.chip[source] != self.routes.chip[target]) & (messages > 0))
+        if not len(far):
+            return 0
+        source, target, messages = source[far], target[far], messages[far]
+        ends = np.stack((self.routes.chip[source], self.routes.chip[target]), axis=1)
+        unique, index = np.unique(ends, axis=0, return_inverse=True)
+        total = np.zeros(len(unique), np.int64)
+        np.add.at(total, index.reshape(-1), messages)
+        for (a, b), count in zip(unique.tolist(), total.tolist(), strict=True):
+            pairs[a, b] = pairs.get((a, b), 0) + count
+        links = int(messages @ self.routes.grid(source, target))
+        self.interchip += links
+        return links
+
+
+@dataclass(frozen=True, slots=True)
+class Busiest:
+    """Messages a step through the busiest chip port, and over the busiest directed link between chips."""
+
+    port: int
+    port_messages: float
+    link: tuple[int, int]
+    link_messages: float
+
+
+#: Of a step without messages.
+SILENT = Busiest(0, 0.0, (0, 0), 0.0)
+
+
+def busiest(traffic: Sequence[Traffic], system: SystemSpec, per: float, host: bool = True) -> Busiest:
+    """Over all these parts together, in one of `per` steps; without `host` its messages load no link."""
+    ports = np.sum([part.ports for part in traffic], axis=0)
+    ways = [way for part in traffic for pairs in (part.direct, part.hosts)[: 1 + host] for way in pairs.items()]
+    table = np.array([(a, b, count) for (a, b), count in ways], np.int64).reshape(-1, 3)
+    return loaded(system, np.arange(system.chips), ports, table[:, 0], table[:, 1], table[:, 2], per)
+
+
+def loaded(
+    system: SystemSpec, chips: Ints, ports: Ints | Floats, source: Ints, target: Ints, messages: Ints | Floats,
+    per: float,
+) -> Busiest:  # fmt: skip
+    """From the messages through the ports of `chips`, and those between pairs of chips."""
+    at = int(ports.argmax())
+    _, start, end, most = between_chips(system, source, target, messages).busiest()
+    link = (start[1] * system.grid[0] + start[0], end[1] * system.grid[0] + end[0])
+    return Busiest(int(chips[at]), ports[at].item() / per, link, most / per)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """One time step, the mean over the run: `cores` (n, 2) int64 chip and core, `loads` (n, 8) what each does.
+
+    times, floors : how many of it a unit takes, and how often it pays the step floor and the barrier for that.
+    """
+
+    name: str
+    cores: Ints
+    loads: Floats
+    ways: Busiest
+    times: float
+    floors: float
+
+
+def together(name: str, steps: Sequence[Step], ways: Busiest) -> Step:
+    """One step in which all happens at once, as in a full pipeline: a core serves each of its islands."""
+    places, index = np.unique(np.concatenate([step.cores for step in steps]), axis=0, return_inverse=True)
+    loads = np.zeros((len(places), COLUMNS))
+    np.add.at(loads, index.reshape(-1), np.concatenate([step.loads * step.times for step in steps]))
+    return Step(name, places, loads, ways, 1.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """A population or an island, or what no population causes alone: `layer` is None, or its place in `by_layer`."""
+
+    name: str
+    layer: int | None
+    counts: Counts
+
+
+@dataclass(frozen=True, slots=True)
+class HostWork:
+    """Work of the host in a unit, one roofline: its own operations, or an island that it computes (of a layer)."""
+
+    flops: float
+    bytes: float
+    island: bool
+    layer: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """How the report names what binds: formats of a core, of idle neurons, of a port, of a link, of the latency."""
+
+    core: str
+    idle: str
+    port: str
+    link: str
+    latency: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loads:
+    """A run, ready for a schedule and for prices.
+
+    Attributes
+    ----------
+    units : tokens or samples that the counts of `parts` are of.
+    steps : time steps of a unit, one after another. whole : the step in which all parts of a unit work at once; None where
+        nothing ran on a chip.
+    neurons, fullest : neurons that an idle update reaches in every step, in all and on the fullest core.
+    exchanges, opened : exchanges with the host of a unit by itself, and of a prompt whose tokens follow one another.
+    host, host_of_prompt : the host's work in a unit by itself, and in one of a prompt; nothing: the host is not asked.
+    phases : the schedules that have a meaning for this run, as in `account.PHASES`.
+    facts : what `notes` says about it. assumed : whether counts come from an assumed activity.
+    layers : names of the layers, where they have others than numbers.
+    """
+
+    units: int
+    parts: tuple[Part, ...]
+    steps: tuple[Step, ...]
+    whole: Step | None
+    neurons: float
+    fullest: int
+    exchanges: float
+    opened: float
+    host: tuple[HostWork, ...]
+    host_of_prompt: tuple[HostWork, ...]
+    chips_used: int
+    cores_used: int
+    phases: tuple[str, ...]
+    facts: Mapping[str, object]
+    words: Words
+    assumed: bool
+    layers: tuple[str, ...]
+
+
+def check_option(name: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        problem = f"{value!r} is not an option of the energy account"
+        raise UserError("ND3104", name, problem, f"use {' or '.join(known)}")

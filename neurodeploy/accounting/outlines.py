@@ -1,0 +1,181 @@
+"""`outline_loads`: the loads of a token for a plan without weights, class by class.
+
+One copy of each class of islands is derived from its shards (`islands.derive`) and multiplied. Two things are simpler than
+in a run: loads of cores that two copies share are not added up, and partial sums load no link. Counts come from an
+assumed activity.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from neurodeploy.accounting.islands import IslandWork
+from neurodeploy.accounting.loads import (
+    SILENT,
+    Busiest,
+    Counts,
+    Floats,
+    HostWork,
+    Loads,
+    Part,
+    Step,
+    Words,
+    loaded,
+    together,
+)
+from neurodeploy.flow.routes import HOST_CHIP, nodes
+from neurodeploy.ir.chip import SystemSpec
+from neurodeploy.ir.fixedpoint import Ints
+
+SAID = Words("", "", "", "", "{crossings:,.4g} crossings of the border a token, two an exchange")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CopyFlow:
+    """Where one copy of an island stands: by chip its number, and at full activity events in, delivered, messages out.
+
+    Chip ``k * chips of the system + c`` is chip c of board k, whose host port is at its chip 0.
+    """
+
+    chips: Ints
+    entering: Ints
+    delivered: Ints
+    leaving: Ints
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClassLoad:
+    """One class of islands: the work of one copy and the place of every copy.
+
+    share : fraction of tokens that one copy sees. unit : classes of one unit share cores, whose loads add up.
+    """
+
+    work: IslandWork
+    share: float
+    flows: Sequence[CopyFlow]
+    unit: int
+
+    @property
+    def calls(self) -> float:
+        """Calls a token of all copies."""
+        return self.share * len(self.flows)
+
+
+@dataclass(frozen=True, slots=True)
+class Assumed:
+    """What a price assumes: the activity and where it is from, tokens of the prompt."""
+
+    activity: float
+    source: str
+    prompt: int
+
+
+def outline_loads(
+    classes: Sequence[ClassLoad],
+    host: Sequence[HostWork],
+    host_of_prompt: Sequence[HostWork],
+    system: SystemSpec,
+    assumed: Assumed,
+    *,
+    chips: int,
+    cores: int,
+) -> Loads:
+    """The loads of a token, by itself or in a prompt, for the phases "prefill" and "generate".
+
+    classes : all that stand on chips. host, host_of_prompt : as in `Loads`. chips, cores : used ones, for the static terms
+    and the report.
+    """
+    steps = tuple(step for load in classes for step in _steps(load, system, assumed.activity))
+    whole = None
+    if classes:
+        flows = [(load.share, flow) for load in classes for flow in load.flows]
+        whole = together(
+            "", [step for load in classes for step in _apart(load)], _ways(flows, system, assumed.activity)
+        )
+    return Loads(
+        units=assumed.prompt,
+        parts=tuple(_part(load, system, assumed) for load in classes),
+        steps=steps,
+        whole=whole,
+        neurons=sum(sum(load.work.resident.values()) * len(load.flows) for load in classes),
+        fullest=max((max(load.work.resident.values(), default=0) for load in classes), default=0),
+        exchanges=sum(load.calls for load in classes),
+        opened=sum(len(load.flows) * (1.0 - (1.0 - load.share) ** assumed.prompt) for load in classes),
+        host=tuple(host),
+        host_of_prompt=tuple(host_of_prompt),
+        chips_used=chips,
+        cores_used=cores,
+        phases=("prefill", "generate"),
+        facts={"outline": True, "activity": assumed.activity, "activity_source": assumed.source},
+        words=SAID,
+        assumed=True,
+        layers=(),
+    )
+
+
+def _steps(load: ClassLoad, system: SystemSpec, activity: float) -> list[Step]:
+    """The steps of a call, the first once for each pattern of chips that copies stand on."""
+    if not load.work.steps:
+        return []
+    first, *later = load.work.steps
+    patterns: Counter[tuple[bytes, ...]] = Counter()
+    known: dict[tuple[bytes, ...], CopyFlow] = {}
+    for flow in load.flows:
+        inside = flow.chips - flow.chips[:1] // system.chips * system.chips
+        key = tuple(part.tobytes() for part in (inside, flow.entering, flow.delivered, flow.leaving))
+        patterns[key] += 1
+        known.setdefault(key, flow)
+    found = [
+        replace(first, ways=_ways([(1.0, known[key])], system, activity), times=times, floors=times)
+        for key, times in ((key, load.share * count) for key, count in patterns.items())
+    ]
+    return [*found, *(replace(step, times=load.calls, floors=load.calls) for step in later)]
+
+
+def _apart(load: ClassLoad) -> list[Step]:
+    """The steps of one copy for a token, on chips of numbers that no other unit has."""
+    shift = np.array([load.unit << 32, 0])
+    return [replace(step, cores=step.cores + shift, times=load.share) for step in load.work.steps]
+
+
+def _ways(flows: Iterable[tuple[float, CopyFlow]], system: SystemSpec, activity: float) -> Busiest:
+    """The busiest port and link of these copies, each with its share."""
+    held = list(flows)
+    chips, at = np.unique(np.concatenate([flow.chips for _, flow in held]), return_inverse=True)
+    if not len(chips):
+        return SILENT
+
+    def summed(name: str, factor: float) -> Floats:
+        amounts = np.concatenate([share * factor * getattr(flow, name) for share, flow in held])
+        return np.bincount(at.reshape(-1), amounts, len(chips)).astype(np.float64)
+
+    entering, leaving = summed("entering", activity), summed("leaving", 1.0)
+    ports = summed("delivered", activity) + leaving
+    port = chips - chips % system.chips + HOST_CHIP
+    source, target = np.concatenate([port, chips]), np.concatenate([chips, port])
+    return loaded(system, chips, ports, source, target, np.concatenate([entering, leaving]), per=1.0)
+
+
+def _part(load: ClassLoad, system: SystemSpec, assumed: Assumed) -> Part:
+    """Counts of all copies over a prompt; what crosses the border and the grid is that of their own places."""
+    inner = load.work.part.counts
+    one = inner.times(load.calls * assumed.prompt / load.work.tokens) if load.work.tokens else Counts.of()
+    crossing = entering = leaving = 0.0
+    for flow in load.flows:
+        messages = assumed.activity * flow.entering + flow.leaving
+        crossing += float(nodes(system, flow.chips % system.chips).sum(axis=1) @ messages)
+        entering, leaving = entering + int(flow.entering.sum()), leaving + int(flow.leaving.sum())
+    every = load.share * assumed.prompt
+    return Part(
+        load.work.part.name,
+        None,
+        replace(
+            one,
+            interchip=one.interchip_least + every * crossing,
+            host_messages=every * (assumed.activity * entering + leaving),
+        ),
+    )

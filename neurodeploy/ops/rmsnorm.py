@@ -1,0 +1,76 @@
+"""Root mean square norm over each group of `group` neurons (Zhang and Sennrich 2019, arXiv 1910.07467).
+
+::
+
+    y = x * rsqrt(mean(x^2) + eps) * weight
+
+weight (group,) or none; it is the whole factor: where a family stores w and means 1 + w, the frontend adds the 1.
+Work: 3 flops a neuron, 4 with weight, and 3 a group.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neurodeploy.ir.mapping import Reason
+from neurodeploy.ops.host import checks
+from neurodeploy.ops.host.jit import jit
+from neurodeploy.ops.host.kernels import F, fold_sum
+from neurodeploy.ops.host.operation import FLOAT, Call, Load, Operation, Tensor, Work
+from neurodeploy.ops.host.threads import split
+
+#: Work of one neuron in units of a multiply-add, for `threads.split`.
+WORK_NORM = 12
+
+
+@jit
+def _kernel(part, parts, x, weight, eps, out):  # type: ignore[no-untyped-def]
+    """``out = x / sqrt(mean(x^2) + eps) * weight`` by row of x (rows, group); weight (group,), or (0,) for none."""
+    rows, group = x.shape
+    buffer = np.empty(group + 1, np.float32)
+    squares = np.empty(group, np.float32)
+    for row in range(rows * part // parts, rows * (part + 1) // parts):
+        source, target = x[row], out[row]
+        for i in range(group):
+            squares[i] = source[i] * source[i]
+        factor = F(1.0) / np.sqrt(fold_sum(squares, buffer) / F(group) + F(eps))
+        if weight.size:
+            for i in range(group):
+                target[i] = source[i] * factor * weight[i]
+        else:
+            for i in range(group):
+                target[i] = source[i] * factor
+
+
+def on_cpu(call: Call) -> Tensor:
+    x = call.inputs[0].contiguous()
+    out, shape = x.new_empty(x.shape), (-1, call.attrs["group"])
+    weight = call.weight("weight").numpy() if call.op.weights else np.empty(0, np.float32)
+    split(_kernel, x.numel() * WORK_NORM, x.view(shape).numpy(), weight, call.attrs["eps"], out.view(shape).numpy())
+    return out
+
+
+def on_torch(call: Call) -> Tensor:
+    x, group = call.inputs[0], call.attrs["group"]
+    rows = x.reshape(x.numel() // group, group)
+    out: Tensor = rows * (rows.square().mean(-1, keepdim=True) + call.attrs["eps"]).rsqrt()
+    if call.op.weights:
+        out = out * call.weight("weight")
+    return out.view(x.shape)
+
+
+def work(load: Load) -> Work:
+    n, group, weighted = load.values, load.attrs["group"], bool(load.op.weights)
+    return Work(n * (3 + weighted) + 3 * n // group, FLOAT * (2 * n + weighted * group))
+
+
+OPERATION = Operation(
+    on_cpu, on_torch, work,
+    Reason(
+        "needs-reciprocal-root",
+        "a mean of squares over {group} neurons and a reciprocal square root: the integer contract has no such neuron",
+        "a reducing neuron with an integer reciprocal root, then a broadcast: two more time steps a norm",
+    ),
+    attrs={"eps": checks.positive, "group": checks.natural}, fits=checks.in_groups,
+    tensors={"weight": ("group",)}, bare=True,
+)  # fmt: skip

@@ -1,0 +1,140 @@
+"""Rotary position embedding (Su et al. 2021, arXiv 2104.09864) of x (T, heads * head_dim).
+
+::
+
+    (a, b) -> (a cos - b sin, b cos + a sin) * factor,      angle of pair i = position * inv_freq[i]
+
+`inv_freq` has R / 2 radians a token, R = `rotated`, or else `head_dim`: the first R neurons of a head are rotated, the
+others pass. Style "half" pairs (i, i + R / 2), "interleaved" (2 i, 2 i + 1). Cosine and sine are multiplied by
+`factor` where it is there (YaRN, LongRoPE). Work: 3 flops a rotated neuron; cosine and sine are read once a token.
+
+The angle is ``float32(position) * float32(inv_freq)`` rounded to float32, as transformers computes it, so that a model
+sees the angles that it is published with; cosine and sine of that angle, times the factor, are taken in float64 and
+rounded once.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neurodeploy.ir.mapping import Reason
+from neurodeploy.ops.host import checks
+from neurodeploy.ops.host.checks import Attrs, Sizes
+from neurodeploy.ops.host.jit import jit
+from neurodeploy.ops.host.operation import FLOAT, Call, Load, Operation, Tensor, Work
+from neurodeploy.ops.host.threads import split
+
+#: Positions that a table of cosines and sines holds at least.
+LEAST = 256
+#: Tables that are kept: a model has one to three sets of frequencies.
+KEPT = 16
+#: Work of one neuron in units of a multiply-add, for `threads.split`.
+WORK_ROPE = 8
+
+_tables: dict[tuple[tuple[float, ...], str, float], tuple[Tensor, Tensor]] = {}
+
+
+def cos_sin(call: Call) -> tuple[Tensor, Tensor]:
+    """Cosine and sine (T, R / 2) of the call's positions, times the factor; tables are made once a set of frequencies."""
+    import torch
+
+    inv_freq, factor = call.attrs["inv_freq"], call.attrs.get("factor", 1.0)
+    first, stop = call.state.position, call.state.position + call.inputs[0].shape[0]
+    key = (inv_freq, call.device, factor)
+    table = _tables.get(key)
+    if table is None or table[0].shape[0] < stop:
+        if table is None and len(_tables) >= KEPT:
+            _tables.clear()
+        rows = max(LEAST, 1 << (stop - 1).bit_length())
+        angle = np.arange(rows, dtype=np.float32)[:, None] * np.asarray(inv_freq, np.float32)[None, :]
+        wide = angle.astype(np.float64)
+        table = (
+            torch.from_numpy((factor * np.cos(wide)).astype(np.float32)).to(call.device),
+            torch.from_numpy((factor * np.sin(wide)).astype(np.float32)).to(call.device),
+        )
+        _tables[key] = table
+    return table[0][first:stop], table[1][first:stop]
+
+
+@jit
+def rope_half(part, parts, x, cosine, sine, out):  # type: ignore[no-untyped-def]
+    """Rotate pairs (i, i + R/2) of x (T, heads, D) by the angles of cosine, sine (T, R/2); neurons from R on pass."""
+    tokens, heads, dim = x.shape
+    half = cosine.shape[1]
+    for t in range(tokens * part // parts, tokens * (part + 1) // parts):
+        c, s = cosine[t], sine[t]
+        for h in range(heads):
+            low, high = x[t, h, :half], x[t, h, half : 2 * half]
+            out_low, out_high = out[t, h, :half], out[t, h, half : 2 * half]
+            for i in range(half):
+                out_low[i] = low[i] * c[i] - high[i] * s[i]
+                out_high[i] = high[i] * c[i] + low[i] * s[i]
+            for i in range(2 * half, dim):
+                out[t, h, i] = x[t, h, i]
+
+
+@jit
+def rope_interleaved(part, parts, x, cosine, sine, out):  # type: ignore[no-untyped-def]
+    """Rotate pairs (2i, 2i + 1) of x (T, heads, D) by the angles of cosine, sine (T, R/2); neurons from R on pass."""
+    tokens, heads, dim = x.shape
+    half = cosine.shape[1]
+    for t in range(tokens * part // parts, tokens * (part + 1) // parts):
+        c, s = cosine[t], sine[t]
+        for h in range(heads):
+            source, target = x[t, h], out[t, h]
+            for i in range(half):
+                real, imaginary = source[2 * i], source[2 * i + 1]
+                target[2 * i] = real * c[i] - imaginary * s[i]
+                target[2 * i + 1] = real * s[i] + imaginary * c[i]
+            for i in range(2 * half, dim):
+                target[i] = source[i]
+
+
+KERNELS = {"half": rope_half, "interleaved": rope_interleaved}
+
+
+def on_cpu(call: Call) -> Tensor:
+    x, dim = call.inputs[0].contiguous(), call.attrs["head_dim"]
+    out, shape = x.new_empty(x.shape), (x.shape[0], x.shape[1] // dim, dim)
+    cosine, sine = cos_sin(call)
+    arrays = (x.view(shape), cosine, sine, out.view(shape))
+    split(KERNELS[call.attrs["style"]], x.numel() * WORK_ROPE, *(array.numpy() for array in arrays))
+    return out
+
+
+def on_torch(call: Call) -> Tensor:
+    import torch
+
+    x, dim, half = call.inputs[0], call.attrs["head_dim"], len(call.attrs["inv_freq"])
+    cosine, sine = (part[:, None, :] for part in cos_sin(call))
+    rows = x.reshape(x.shape[0], x.shape[1] // dim, dim)
+    turned, passing = rows[..., : 2 * half], rows[..., 2 * half :]
+    axis, shape = (2, (2, half)) if call.attrs["style"] == "half" else (3, (half, 2))
+    low, high = turned.reshape(*rows.shape[:2], *shape).unbind(axis)
+    pairs = torch.stack((low * cosine - high * sine, high * cosine + low * sine), axis)
+    return torch.cat((pairs.reshape(turned.shape), passing), 2).view(x.shape)
+
+
+def work(load: Load) -> Work:
+    n, dim = load.values, load.attrs["head_dim"]
+    rotated = load.attrs.get("rotated", dim)
+    return Work(3 * n * rotated // dim, FLOAT * (2 * n + load.tokens * rotated))
+
+
+def fits(attrs: Attrs, inputs: Sizes, outputs: Sizes) -> bool:
+    dim = attrs["head_dim"]
+    if not checks.one_to_one(attrs, inputs, outputs) or inputs[0] % dim:
+        return False
+    return bool(2 * len(attrs["inv_freq"]) == attrs.get("rotated", dim) <= dim)
+
+
+OPERATION = Operation(
+    on_cpu, on_torch, work,
+    Reason(
+        "position-dependent",
+        "the factors change with the position of the token; synapses are static",
+        "microcoded neurons with integer sine and cosine tables indexed by position",
+    ),
+    attrs={"head_dim": checks.natural, "inv_freq": checks.numbers, "style": lambda value: value in ("half", "interleaved")},
+    optional={"rotated": checks.natural, "factor": checks.positive}, fits=fits,
+)  # fmt: skip

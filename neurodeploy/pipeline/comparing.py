@@ -1,0 +1,132 @@
+"""The float network of a bundle and its integers on the same input, spike by spike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy.bundle import Bundle
+from neurodeploy.bundle.network_writer import SOURCE_NIR
+from neurodeploy.conversion.spiking.compare import compare_spikes
+from neurodeploy.conversion.spiking.report import OutputReport, QuantizationReport
+from neurodeploy.errors import BundleError, UserError
+from neurodeploy.frontends.streams import Stream
+from neurodeploy.ir.float_network import FloatNetwork, FloatResult, chip_order
+from neurodeploy.ir.network import INPUT
+from neurodeploy.ir.network_run import NetworkResult
+from neurodeploy.neurons.registry import get_model
+from neurodeploy.pipeline.streams import network_of
+
+
+def has_float(opened: Bundle) -> bool:
+    return SOURCE_NIR in opened.manifest["members"] and opened.program.conversion["format"] == "NIR"
+
+
+def longest_latency(opened: Bundle) -> int:
+    outputs: Mapping[str, Any] = opened.program.conversion["outputs"]  # type: ignore[assignment]
+    return max((int(row["latency"]) for row in outputs.values()), default=0)
+
+
+def float_network(opened: Bundle) -> FloatNetwork:
+    """The network before it was quantised, from the NIR file in the bundle.
+
+    ND3263 where there is none, ND5006 where it is not the network that the integers were made of.
+    """
+    from neurodeploy.frontends.nir.reader import read
+
+    conversion: Mapping[str, Any] = opened.program.conversion
+    network = opened.program.network
+    if not has_float(opened) or network is None:
+        problem = "holds no float network to compare with: its source has integers only"
+        raise UserError("ND3263", opened.path, problem, "use run, energy and report, which need none")
+    path = opened.path / SOURCE_NIR
+    real = read(path, float(conversion["options"]["dt"]))
+    ends = [(name, network.populations[name].size) for name in network.inputs]
+    ends += [(name, network.populations[row["population"]].size) for name, row in conversion["outputs"].items()]
+    if ends != [(name, real.nodes[name].size) for name, _ in ends if name in real.nodes]:
+        raise BundleError("ND5006", path, "is not the network that the integers were made of", "convert it again")
+    if {*real.inputs, *real.outputs} != {name for name, _ in ends}:
+        raise BundleError("ND5006", path, "has other inputs or outputs than the integers", "convert it again")
+    return real
+
+
+def run_float(opened: Bundle, real: FloatNetwork, stream: Stream) -> FloatResult:
+    """The float network on the input of the chip."""
+    from simulators import network_float
+
+    conversion: Mapping[str, Any] = opened.program.conversion
+    values = {
+        name: in_source_order(stream.inputs[name], real.nodes[name].shape) * float(conversion["inputs"][name]["unit"])
+        for name in real.inputs
+    }
+    return network_float.run(real, values, scheme=str(conversion["options"]["scheme"]))
+
+
+def compare(
+    opened: Bundle,
+    real: FloatNetwork,
+    before: FloatResult,
+    result: NetworkResult,
+    classes: NDArray[np.int64] | None = None,
+) -> list[dict[str, Any]]:
+    """One row an output; `result` should have run as many steps longer as its latency."""
+    report = QuantizationReport(real.name, {}, outputs_of(opened, real), (), ())
+    return [
+        {
+            **row.to_json("float"),
+            "early": row.early,
+            **_decisions(opened, real, row.output, before, result, classes),
+        }
+        for row in compare_spikes(before, result, report)
+    ]
+
+
+def _decisions(
+    opened: Bundle,
+    real: FloatNetwork,
+    name: str,
+    before: FloatResult,
+    result: NetworkResult,
+    classes: NDArray[np.int64] | None,
+) -> dict[str, Any]:
+    """Samples in which both have the same neuron with the largest sum, and with labels those that are right."""
+    conversion: Mapping[str, Any] = opened.program.conversion
+    row = conversion["outputs"][name]
+    wanted = before.outputs[name]
+    late = int(row["latency"])
+    payloads = result.outputs[row["population"]][:, late : late + wanted.shape[1]]
+    sums = in_source_order(payloads.sum(axis=1, dtype=np.int64), real.nodes[name].shape)
+    in_float, on_chip = wanted.sum(axis=1).argmax(axis=1), sums.argmax(axis=1)
+    found: dict[str, Any] = {"same_decision": int(np.count_nonzero(in_float == on_chip))}
+    for key, decided in (("float_correct", in_float), ("chip_correct", on_chip)):
+        found[key] = None if classes is None else int(np.count_nonzero(decided == classes))
+    return found
+
+
+def outputs_of(opened: Bundle, real: FloatNetwork | None) -> dict[str, OutputReport]:
+    """What a comparison needs of the conversion's report, from the bundle. A .net has the order and steps of the chip."""
+    network = network_of(opened)
+    if real is None:
+        populations = [network.populations[name] for name in network.outputs]
+        return {
+            p.name: OutputReport(
+                p.name, p.name, 0, np.arange(p.size), 1.0, p.model == INPUT or get_model(p.model).graded
+            )
+            for p in populations
+        }
+    rows: Mapping[str, Any] = opened.program.conversion["outputs"]  # type: ignore[assignment]
+    return {
+        name: OutputReport(
+            name, row["population"], int(row["latency"]), chip_order(real.nodes[name].shape), float(row["unit"]),
+            bool(row["graded"]),
+        )
+        for name, row in rows.items()
+    }  # fmt: skip
+
+
+def in_source_order(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """(.., size) in the order of the chip -> in that of the source."""
+    return np.asarray(array)[..., np.argsort(chip_order(shape))]

@@ -1,0 +1,178 @@
+"""`eval`: the chip's program against the float model, on a text or spike by spike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy.errors import UserError
+from neurodeploy.frontends.streams import Stream
+from neurodeploy.frontends.streams.values import LAYOUTS
+from neurodeploy.ir.network_run import NetworkResult
+from neurodeploy.pipeline.comparing import compare, float_network, has_float, outputs_of, run_float
+from neurodeploy.pipeline.kept import interrupted, kept_folder
+from neurodeploy.pipeline.reference import against, misread, read_reference
+from neurodeploy.pipeline.session import MODEL, NETWORK, Progress, executed, kept_as, suited
+from neurodeploy.pipeline.stepping import run_kept
+from neurodeploy.pipeline.streams import lengthened, open_network, runner_for, stream_of
+from neurodeploy.pipeline.texts import byte_counter, encode_text, float_model, hybrid, open_model, window_of
+from neurodeploy.storage.numpy_files import header_of, mapped
+from neurodeploy.storage.stage_files import StageFiles, digest
+from neurodeploy.version import __version__
+
+#: What both sides of a comparison without a reference have in common, for the first line of an answer.
+SHARED = "the float network of the bundle: both sides share one reading of the file, --reference FILE checks that too"
+
+
+def eval(
+    bundle: str | Path,
+    text: str | Path | None = None,
+    *,
+    input: str | Path | None = None,
+    max_tokens: int | None = None,
+    source: str | Path | None = None,
+    with_float: bool = True,
+    steps: int | None = None,
+    layout: str | None = None,
+    labels: str | Path | None = None,
+    reference: str | Path | None = None,
+    runner: str = "fast",
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """The chip's program against the float model; the dictionary is what ``eval --json`` prints. `runner` is that of `run`.
+
+    Of a language model: bits per byte, perplexity and agreement on `max_tokens` (default: 4096) of a `text`. `source` is the
+    checkpoint, if it has moved since conversion; `with_float` False leaves the float model out (its fields are None).
+
+    Of a spiking network: `input`, `steps` and `layout` of `run`, for all files; each output is moved by its latency.
+    `labels` (.npy, an integer a sample): how many samples each side puts into the right class, which is the neuron of an
+    output with the largest sum of payloads. `reference` (.npy, .npz: an array for each output): what the framework itself
+    computed from this input. Without one both sides share one reading of the file, right or wrong; "against" says which of
+    the two it is. ND3263 where the bundle holds no float network (a lava-dl .net has integers only) and no reference is
+    given, ND3269 for labels and ND1273 for a reference that do not fit.
+
+    Interrupted (ND3009), it keeps what was finished in the cache folder (`kept.kept_folder`). The same call goes on with
+    that and finds the same, but for the tokens per second.
+    """
+    kind, data, own = suited(bundle, text, input, {
+        MODEL: {"max_tokens": max_tokens, "source": source, "with_float": None if with_float else False},
+        NETWORK: {"steps": steps, "layout": layout, "labels": labels, "reference": reference},
+    })  # fmt: skip
+    return _EVAL[kind](bundle, data, runner=runner, progress=progress, **own)
+
+
+def _text(
+    bundle: str | Path, text: str | Path, *, runner: str, progress: Progress | None, max_tokens: int = 4096,
+    source: str | Path | None = None, with_float: bool = True,
+) -> dict[str, Any]:  # fmt: skip
+    from neurodeploy.evaluation import agreement, evaluate
+    from neurodeploy.frontends.text import read_text
+    from neurodeploy.ops.host.arithmetic import arithmetic
+
+    opened, tokenizer = open_model(bundle)
+    tokens = encode_text(tokenizer, read_text(text), max_tokens)
+    chip = hybrid(opened, runner)
+    models: dict[str, Any] = {"float": float_model(opened, source)} if with_float else {}
+    models["chip"] = chip
+    window = window_of(opened)
+    words = (
+        f"{__version__} {opened.manifest['sha256']} {list(models)} {kept_as(opened, runner)} {window} {arithmetic()}"
+    )
+    key = digest(words, np.asarray(tokens, np.int64))
+    with kept_folder(key) as folder:
+        stages = StageFiles(folder, asked=False)
+        try:
+            scores = evaluate(
+                models, tokens, byte_counter(tokenizer), window, progress, stages=stages, key=key,
+                saturations={"chip": lambda: chip.take_counts().saturations},
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            if not stages.kept or stages.folder is None:
+                raise
+            raise interrupted(f"{stages.kept * window} of {len(tokens)} tokens", stages.folder) from None
+    baseline = scores.get("float")
+    return {
+        "text": Path(text).name,
+        "tokens": scores["chip"].tokens,
+        "bytes": scores["chip"].bytes,
+        "window": window,
+        "float": baseline.to_json() if baseline else None,
+        "chip": scores["chip"].to_json(),
+        "bits_per_byte_change": scores["chip"].bits_per_byte / baseline.bits_per_byte - 1 if baseline else None,
+        "top1_agreement": agreement(baseline, scores["chip"]) if baseline else None,
+        "saturations": scores["chip"].saturations,
+        "windows_resumed": stages.reused,
+        "notes": stages.notes,
+        "runner": runner,
+        **executed(opened, runner),
+    }
+
+
+def _stream(
+    bundle: str | Path, input: str | Path, *, runner: str, progress: Progress | None, steps: int | None = None,
+    layout: str | None = None, labels: str | Path | None = None, reference: str | Path | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    opened, network = open_network(bundle)
+    real = float_network(opened) if has_float(opened) or reference is None else None
+    stream = stream_of(input, opened, network, steps, layout)
+    engine = runner_for(runner, opened, network, stream.steps, stream.samples)
+    classes = None if labels is None else read_labels(Path(labels), stream)
+    outputs = outputs_of(opened, real)
+    shapes = {name: network.populations[row.population].shape for name, row in outputs.items()}
+    shapes |= {name: node.shape for name, node in real.nodes.items() if name in shapes} if real else {}
+    theirs = None
+    if reference is not None:
+        theirs = read_reference(reference, outputs, shapes, stream, layout, cut=steps is not None)
+    late = max((row.latency for row in outputs.values()), default=0)
+
+    def judged(result: NetworkResult) -> dict[str, Any]:
+        before = None if real is None else run_float(opened, real, stream)
+        in_float = None if before is None else before.outputs
+        return {
+            "reference": None if theirs is None else against(theirs, outputs, result, in_float, classes),
+            "comparison": [] if real is None or before is None else compare(opened, real, before, result, classes),
+        }
+
+    found = run_kept(opened, network, engine, lengthened(stream, late), runner, judged, progress)
+    conversion: Any = opened.program.conversion
+    return {
+        "against": SHARED if reference is None else f"{Path(reference).name}: what the framework itself computed",
+        "open_questions": [
+            *misread(found["reference"] or []),
+            *stream.questions,
+            *conversion.get("open_questions", []),
+        ],
+        "losses": conversion.get("losses", []),
+        "network": network.name,
+        "steps": stream.steps,
+        "samples": stream.samples,
+        "runner": runner,
+        **executed(opened, runner),
+        "labels": None if labels is None else Path(labels).name,
+        **found,
+        "notes": stream.notes,
+    }
+
+
+def read_labels(path: Path, stream: Stream) -> NDArray[np.int64]:
+    """(samples,) classes. ND3269 for anything else."""
+    samples, fix = stream.samples, "give an .npy with one whole number for each sample"
+    try:
+        header = header_of(path)
+        if header.dtype.kind not in "iu" or header.shape != (samples,):
+            problem = f"has shape {header.shape} and type {header.dtype} for {samples} samples"
+            if header.shape == (stream.steps,):
+                problem += f" of {stream.steps} steps"
+                fix = f"if the first axis of the input is time, add --layout {LAYOUTS[1]}"
+            raise UserError("ND3269", path, problem, fix)
+        return mapped(path, header).astype(np.int64)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UserError("ND3269", path, f"cannot be read: {reason:.200}", fix) from None
+
+
+_EVAL: dict[str, Callable[..., dict[str, Any]]] = {MODEL: _text, NETWORK: _stream}

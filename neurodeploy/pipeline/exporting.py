@@ -1,0 +1,100 @@
+"""`export` of a spiking network's bundle: to NIR or to a lava-dl .net, for other tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from neurodeploy.bundle import Bundle
+from neurodeploy.bundle.files import check_place, write_aside
+from neurodeploy.bundle.network_writer import SOURCE_NIR
+from neurodeploy.errors import BundleError, UserError
+from neurodeploy.ir.network import Network
+from neurodeploy.pipeline.comparing import has_float
+from neurodeploy.pipeline.exporting_sanafe import export_sanafe
+from neurodeploy.pipeline.streams import open_network
+
+FORMATS = (".nir", ".net")
+
+
+def export(
+    bundle: str | Path,
+    out: str | Path,
+    *,
+    dt: float | None = None,
+    format: str | None = None,
+    input: str | Path | None = None,
+    steps: int | None = None,
+    layout: str | None = None,
+) -> dict[str, Any]:
+    """Write the network as ``F.nir`` or ``F.net``, or with `format` "sanafe" and its mapping into a folder
+    (`exporting_sanafe`, which alone takes `input`, `steps` and `layout`); the dictionary is what ``export --json`` prints.
+
+    .nir : of a bundle made of a NIR file the float network that was quantised; of one made of a .net the integers as real
+        numbers with a time step of `dt` seconds, where NIR has its neurons (ND1250 names what it does not have).
+    .net : the integers, where they are a chain of layers that the format knows (ND1290 names what it does not know).
+
+    Raises ND5012 for another format, ND3261 for a `dt` that would have no effect, ND5004 where the file cannot be written.
+    """
+    if format == "sanafe":
+        if dt is not None:
+            raise UserError("ND3261", "--dt", "has no effect on SANA-FE's files", "leave it out")
+        return export_sanafe(bundle, out, input=input, steps=steps, layout=layout)
+    if format is not None:
+        raise BundleError(
+            "ND5012", f"--format {format!r:.40}", "is no format to export to", "give sanafe, or leave it out"
+        )
+    for name, value in (("--input", input), ("--steps", steps), ("--layout", layout)):
+        if value is not None:
+            raise UserError("ND3261", name, "has an effect only with --format sanafe", "leave it out")
+    target = Path(out)
+    kind = target.suffix.lower()
+    if kind not in FORMATS:
+        problem = f"ends in {kind!r:.20}, which is no format to export to"
+        raise BundleError("ND5012", target, problem, f"name a file that ends in {' or '.join(FORMATS)}")
+    check_place(target)
+    opened, network = open_network(bundle)
+    stored = kind == ".nir" and has_float(opened)
+    if dt is not None and (stored or kind == ".net" or network.dt is not None):
+        raise UserError("ND3261", "--dt", "has no effect here: the time step is known or not needed", "leave it out")
+    if stored:
+        what, notes = _copy(opened, target)
+    elif kind == ".nir":
+        what, notes = _as_nir(network, target, dt)
+    else:
+        what, notes = _as_net(network, target)
+    return {
+        "file": str(target),
+        "format": kind.removeprefix("."),
+        "what": what,
+        "bytes": target.stat().st_size,
+        "notes": notes,
+    }
+
+
+def _copy(opened: Bundle, target: Path) -> tuple[str, list[str]]:
+    """The float network of the bundle, byte by byte."""
+    write_aside(target, (opened.path / SOURCE_NIR).read_bytes())
+    pure = opened.program.conversion.get("pure_nir", True)
+    notes = [] if pure else ["nir.read refuses this file: see the warnings of the conversion; neurodeploy reads it"]
+    return "the float network that was quantised", notes
+
+
+def _as_nir(network: Network, target: Path, dt: float | None) -> tuple[str, list[str]]:
+    from neurodeploy.conversion.spiking.to_nir import to_float
+    from neurodeploy.frontends.nir.writer import write
+
+    real = to_float(network, dt)
+    notes = [*real.notes, *write(real, target)]
+    return "the integers as real numbers", [f"{note.where}: {note.found}; {note.done}" for note in notes]
+
+
+def _as_net(network: Network, target: Path) -> tuple[str, list[str]]:
+    from neurodeploy.frontends.lavadl.writer import reading_options, write_net
+
+    write_net(network, target)
+    sparse, bits = reading_options(network)
+    notes = []
+    if sparse or bits:
+        notes.append(f"read it with netx's sparse_fc_layer={sparse}, input_message_bits={bits}")
+    return "the integers", notes

@@ -1,0 +1,56 @@
+"""`export --format sanafe`: a mapped spiking network for SANA-FE, which prices it from outside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neurodeploy.errors import BundleError
+from neurodeploy.pipeline.session import read_mapping
+from neurodeploy.pipeline.streams import open_network, stream_of
+from neurodeploy.reporting.files import write_all
+
+
+def export_sanafe(
+    bundle: str | Path,
+    out: str | Path,
+    *,
+    input: str | Path | None = None,
+    steps: int | None = None,
+    layout: str | None = None,
+) -> dict[str, Any]:
+    """Write ``arch.yaml`` and ``network.yaml`` into the folder `out`; the dictionary is what ``export --json`` prints.
+
+    `input` gives the spikes of the inputs: its first sample, `steps` of it. Without it they are silent.
+
+    Raises ND2005 where the bundle is not mapped, ND2080, ND2081 and ND2083 for what SANA-FE cannot say
+    (`partitioner.sanafe.export`), ND5004 where the folder cannot be written.
+    """
+    from partitioner.sanafe import export
+
+    folder = Path(out)
+    if folder.exists() and not folder.is_dir():
+        raise BundleError("ND5004", folder, "is a file, the export is a folder", f"name one: {folder}.sanafe")
+    opened, network = open_network(bundle)
+    mapping, system = read_mapping(opened)
+    spikes, notes = {}, list[str]()
+    if input is not None:
+        stream = stream_of(input, opened, network, steps, layout)
+        spikes = {name: np.asarray(array[0], np.int64) for name, array in stream.inputs.items()}
+        notes += [*stream.questions, *stream.notes]
+        if stream.samples > 1:
+            notes.append(f"the first of {stream.samples} samples is played")
+    else:
+        notes.append("inputs are silent: give their spikes with --input FILE")
+    texts = {folder / name: text for name, text in export(mapping, network, system, spikes).items()}
+    write_all(texts)
+    shifted = [p.name for p in network.projections if p.weight_exp < 0]
+    if shifted:
+        notes.append(f"{', '.join(shifted)}: sums are shifted without rounding, SANA-FE computes in real numbers")
+    notes.append("SANA-FE knows no chip borders: all chips are one flat mesh, priced as Loihi 1")
+    return {
+        "file": str(folder), "format": "sanafe", "what": f"{len(texts)} files for SANA-FE",
+        "bytes": sum(path.stat().st_size for path in texts), "notes": notes,
+    }  # fmt: skip

@@ -1,0 +1,99 @@
+"""Rasters and states of a report: what some neurons of every population did in the first steps of the first sample."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from neurodeploy.bundle import Bundle
+from neurodeploy.frontends.streams import Stream
+from neurodeploy.ir.network import INPUT, Network, Population
+from neurodeploy.ir.network_run import NetworkResult, Probe
+from neurodeploy.neurons.registry import get_model, output_ports
+from neurodeploy.pipeline.streams import probe_of, source_order
+
+#: Neurons of a population in its raster, neurons of a trace, marks of a raster.
+RASTER_NEURONS, TRACE_NEURONS, RASTER_MARKS = 96, 3, 40_000
+#: Populations whose states are drawn where the user asks for none.
+TRACED_POPULATIONS = 3
+#: Steps that rasters and states show.
+SHOWN_STEPS = 10_000
+
+
+class Pictures:
+    """What is drawn of a network: of every population a raster, and of the states `probes` (or those of the last
+    populations) a trace of a few neurons each. ND3258 where there is no such state.
+
+    probes : to record in the run of `beginning`.
+    """
+
+    def __init__(self, opened: Bundle, network: Network, probes: Sequence[str]) -> None:
+        self.opened, self.network = opened, network
+        self._watched = [_raster_probe(network, name) for name in network.populations]
+        shown = {probe.name: probe for probe in self._watched}
+        traced = [probe_of(text, network, TRACE_NEURONS) for text in probes] or _default_traces(network)
+        self._traced = [shown.get(probe.name, probe) for probe in traced]
+        self.probes = [*shown.values(), *(probe for probe in self._traced if probe.name not in shown)]
+
+    def drawn(self, seen: NetworkResult) -> dict[str, list[dict[str, Any]]]:
+        """Sections "rasters" and "traces" of a report."""
+        populations = self.network.populations
+        return {
+            "rasters": [_raster(self.opened, populations[p.population], p, seen) for p in self._watched],
+            "traces": [
+                row for p in self._traced for row in _traces(self.opened, populations[p.population], p, seen)
+            ],
+        }  # fmt: skip
+
+
+def beginning(stream: Stream) -> Stream:
+    """The first steps of the first sample: what rasters and states show."""
+    steps = min(stream.steps, SHOWN_STEPS)
+    return Stream({name: array[:1, :steps] for name, array in stream.inputs.items()}, steps, 1)
+
+
+def _raster_probe(network: Network, name: str) -> Probe:
+    population = network.populations[name]
+    return probe_of(f"{name}.{output_ports(population)[0]}", network, RASTER_NEURONS)
+
+
+def _default_traces(network: Network) -> list[Probe]:
+    """The last state variable (the voltage, where there is one) of the last populations."""
+    live = [name for name, p in network.populations.items() if p.model != INPUT and get_model(p.model).state]
+    chosen = live[-TRACED_POPULATIONS:]
+    return [
+        probe_of(f"{name}.{list(get_model(network.populations[name].model).state)[-1]}", network, TRACE_NEURONS)
+        for name in chosen
+    ]
+
+
+def _labels(opened: Bundle, population: Population, probe: Probe) -> list[int]:
+    """The probed neurons by their index in the source."""
+    order = source_order(opened, population)
+    chosen = np.arange(population.size) if probe.neurons is None else np.asarray(probe.neurons)
+    found: list[int] = (chosen if order is None else np.argsort(order)[chosen]).tolist()
+    return found
+
+
+def _raster(opened: Bundle, population: Population, probe: Probe, seen: NetworkResult) -> dict[str, Any]:
+    """Messages of the first sample; what exceeds `RASTER_MARKS` is counted, not drawn."""
+    steps, rows = np.nonzero(seen.probes[probe.name][0])
+    return {
+        "population": probe.population, "size": population.size, "neurons": _labels(opened, population, probe),
+        "first_step": 1, "length": seen.activity.steps,
+        "steps": (steps[:RASTER_MARKS] + 1).tolist(), "rows": rows[:RASTER_MARKS].tolist(),
+        "dropped": max(0, len(steps) - RASTER_MARKS),
+    }  # fmt: skip
+
+
+def _traces(opened: Bundle, population: Population, probe: Probe, seen: NetworkResult) -> list[dict[str, Any]]:
+    values = seen.probes[probe.name][0]
+    return [
+        {
+            "population": probe.population, "variable": probe.variable, "neuron": neuron, "first_step": 1,
+            "values": values[:, i].tolist(),
+        }
+        for i, neuron in enumerate(_labels(opened, population, probe)[:TRACE_NEURONS])
+    ]  # fmt: skip

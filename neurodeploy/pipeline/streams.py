@@ -1,0 +1,173 @@
+"""What several verbs need of a spiking network's bundle: the network, a runner, an input stream, probes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy.bundle import Bundle, open_bundle
+from neurodeploy.errors import UserError
+from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.mapping import Mapping as Mapped
+from neurodeploy.ir.network import Network, Population
+from neurodeploy.ir.network_run import NetworkRunner, Probe
+from neurodeploy.neurons.registry import get_model
+from neurodeploy.pipeline.session import PARTITIONED, read_mapping
+
+if TYPE_CHECKING:
+    from neurodeploy.frontends.streams import Stream
+
+#: Largest payload of the calibration of an input that is no spike: 16 bits with a sign.
+GRADED_PAYLOAD = (1 << 15) - 1
+RUNNERS = ("fast", "reference", "lava", PARTITIONED)
+#: Seconds of the reference runner for a population or projection in a step, and for a synapse or neuron in a step of a
+#: sample; what the compiled kernels take to load in the same seconds. All three scale with the processor.
+PART_S, ITEM_S, LOAD_S = 50e-6, 10e-9, 0.3
+
+
+def open_network(path: str | Path) -> tuple[Bundle, Network]:
+    """ND3250 where the bundle holds a language model."""
+    bundle = open_bundle(path)
+    return bundle, network_of(bundle)
+
+
+def network_of(bundle: Bundle) -> Network:
+    """ND3250 where the bundle holds a language model."""
+    network = bundle.program.network
+    if network is None:
+        fix = "give a bundle that was converted from a .nir or .net file"
+        raise UserError("ND3250", bundle.path, "holds a language model, not a spiking network", fix)
+    return network
+
+
+def get_network_runner(name: str) -> NetworkRunner:
+    """The runner of that name, loaded only now; ND3257 for an unknown name, or one that needs a mapping."""
+    if name == "reference":
+        from simulators.network_reference import ReferenceNetworkRunner
+
+        return ReferenceNetworkRunner()
+    if name == "fast":
+        from simulators.fast.runner import FastRunner
+
+        return FastRunner()
+    if name == "lava":
+        from simulators.lava import LavaNetworkRunner
+
+        return LavaNetworkRunner()
+    raise UserError("ND3257", name, "is not a runner of spiking networks", f"choose one of {', '.join(RUNNERS)}")
+
+
+def runner_for(name: str, bundle: Bundle, network: Network, steps: int, samples: int) -> NetworkRunner:
+    """The runner of that name for so much work. Where the reference is done before the compiled kernels of "fast" are
+    loaded, it runs in their place, with the same bits. "partitioned" executes the bundle's mapping (`read_mapping`)."""
+    if name == PARTITIONED:
+        return mapped_runner(read_mapping(bundle)[0])
+    if name == "fast" and "simulators.fast.runner" not in sys.modules:
+        items = sum(p.size for p in network.populations.values())
+        items += sum(p.synapse.count() for p in network.projections)
+        parts = len(network.populations) + len(network.projections)
+        if steps * (parts * PART_S + samples * items * ITEM_S) < LOAD_S:
+            name = "reference"
+    return get_network_runner(name)
+
+
+def mapped_runner(mapping: Mapped) -> NetworkRunner:
+    from simulators.network_partitioned import PartitionedNetworkRunner
+
+    return PartitionedNetworkRunner(mapping)
+
+
+def seconds_per_step(network: Network) -> float | None:
+    return None if network.dt is None else network.dt.value
+
+
+def stream_of(
+    path: str | Path, bundle: Bundle, network: Network, steps: int | None, layout: str | None = None
+) -> Stream:
+    """The input file as the conversion of this bundle takes it: shapes of the source, units of real-valued inputs.
+
+    ND3268 where an input that was converted for spikes holds other payloads: the float network would read their size.
+    """
+    from neurodeploy.frontends.streams import read_stream
+
+    conversion: Mapping[str, Any] = bundle.program.conversion
+    shapes = {name: tuple(shape) for name, shape in conversion.get("shapes", {}).items()}
+    graded = [name for name in conversion.get("graded", ()) if name in network.inputs]
+    units = {name: float(conversion["inputs"][name]["unit"]) for name in graded}
+    stream = read_stream(path, network, steps, seconds_per_step(network), shapes, units, layout)
+    for name, array in stream.inputs.items():
+        if name in graded:
+            _tell_larger(name, array, stream)
+        elif not any(p.valued for p in network.projections if p.source == name):
+            _check_spikes(f"{path}: {name}", name, array, stream, conversion)
+    return stream
+
+
+def _tell_larger(name: str, array: Ints, stream: Stream) -> None:
+    """Payloads beyond those of the calibration are exact, but nothing was scaled for them."""
+    beyond = int(np.count_nonzero(np.abs(array.astype(np.int64)) > GRADED_PAYLOAD))
+    if beyond:
+        stream.notes.append(f"{name}: {beyond} values are larger than any of the calibration")
+
+
+def _check_spikes(where: str, name: str, array: Ints, stream: Stream, conversion: Mapping[str, Any]) -> None:
+    odd = int(np.count_nonzero((array != 0) & (array != 1)))
+    if not odd:
+        return
+    if conversion.get("format") == "NIR" and not conversion.get("options", {}).get("compat"):
+        problem = f"has {odd} values other than 0 and 1, and the network was converted for spikes"
+        raise UserError("ND3268", where, problem, "convert the network again with --calibration and a typical input")
+    stream.notes.append(f"{name}: {odd} values other than 0 and 1 count as 1, its synapses do not read sizes")
+
+
+def lengthened(stream: Stream, more: int) -> Stream:
+    """The same input with `more` silent steps behind it."""
+    from neurodeploy.frontends.streams.reading import padded
+
+    steps = stream.steps + more
+    inputs = {name: padded(array, steps) for name, array in stream.inputs.items()}
+    return replace(stream, inputs=inputs, steps=steps)
+
+
+def source_order(bundle: Bundle, population: Population) -> NDArray[np.int64] | None:
+    """(size,) index on the chip of each neuron in the order of the source; None where both are the same.
+
+    NIR counts (channel, height, width), the chip (x, y, channel); a .net counts like the chip.
+    """
+    if bundle.program.conversion.get("format") != "NIR" or len(population.shape) < 2:
+        return None
+    order: NDArray[np.int64] = np.arange(population.size, dtype=np.int64).reshape(population.shape).T.reshape(-1)
+    return order
+
+
+def probe_of(text: str, network: Network, most: int | None = None) -> Probe:
+    """ "POPULATION.VARIABLE" as a probe of all neurons, or of `most` spread evenly. ND3258 where there is no such thing."""
+    name, _, variable = text.rpartition(".")
+    population = network.populations.get(name)
+    if population is None:
+        raise UserError("ND3258", text, "names no population", f"the populations are {', '.join(network.populations)}")
+    known = observables(population)
+    if variable not in known:
+        raise UserError("ND3258", text, f"{name} has no variable {variable!r}", f"it has {', '.join(known)}")
+    chosen = None
+    if most is not None and population.size > most:
+        chosen = tuple(population.size * i // most for i in range(most))
+    return Probe(name, variable, chosen)
+
+
+def observables(population: Population) -> tuple[str, ...]:
+    """What a probe can name in a population: states, input ports, output ports."""
+    if population.model == "input":
+        return ("s",)
+    model = get_model(population.model)
+    return (*model.state, *model.ports, *model.outputs)
+
+
+def probes_of(texts: Sequence[str], network: Network) -> tuple[Probe, ...]:
+    return tuple(probe_of(text, network) for text in texts)

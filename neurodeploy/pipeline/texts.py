@@ -1,0 +1,133 @@
+"""What several verbs need of a language model's bundle: its tokenizer, its hybrid, its float baseline, counts by island."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neurodeploy.bundle import Bundle, open_bundle
+from neurodeploy.bundle.files import digest, read_json
+from neurodeploy.errors import InternalError, UserError
+from neurodeploy.frontends.tokenizer import Tokenizer, open_tokenizer
+from neurodeploy.ir.result import IslandRunner
+from neurodeploy.pipeline.session import PARTITIONED, read_mapping
+
+if TYPE_CHECKING:  # both load torch, which spiking networks do without
+    from neurodeploy.hybrid import Hybrid
+    from neurodeploy.ops.host.executor import Executor
+
+#: Tokens of a window: attention of longer texts costs more than it tells.
+WINDOW = 512
+
+
+def open_model(path: str | Path) -> tuple[Bundle, Tokenizer]:
+    bundle = open_bundle(path)
+    if bundle.program.network is not None:
+        fix = f"give it a stream of input: neurodeploy run {path} --input FILE"
+        raise UserError("ND3260", path, "holds a spiking network, which reads no text", fix)
+    folder = bundle.path
+    settings = read_json(folder / "tokenizer_settings.json")
+    return bundle, open_tokenizer(folder / "tokenizer.json", bundle.program.info.vocab_size, settings)
+
+
+def hybrid(bundle: Bundle, runner: str = "fast") -> Hybrid:
+    """The program on a runner. Islands that the bundle's mapping leaves to the host run there; unmapped, none does."""
+    from neurodeploy.hybrid import Hybrid
+    from simulators import get_runner
+
+    if bundle.host_weights is None:
+        raise InternalError("ND9011", bundle.path, "has no host weights")
+    chosen, left = island_runner(bundle, runner), left_to_host(bundle)
+    return Hybrid(bundle.program, bundle.host_weights, chosen, on_host=left, host_runner=get_runner("fast"))
+
+
+def island_runner(bundle: Bundle, name: str) -> IslandRunner:
+    """The runner of that name, ND3001 for an unknown one; "partitioned" executes the bundle's mapping (`read_mapping`)."""
+    from simulators import get_runner
+
+    if name == PARTITIONED:
+        from simulators.partitioned import PartitionedRunner
+
+        mapping, system = read_mapping(bundle)
+        return PartitionedRunner(mapping, system.chip)
+    return get_runner(name)
+
+
+def left_to_host(bundle: Bundle) -> frozenset[str]:
+    """Islands that the mapping assigns to the host; none where the bundle is not mapped."""
+    from neurodeploy.ir.devices import host_islands
+    from partitioner.json_form import mapping_from_json
+
+    if not bundle.is_mapped:
+        return frozenset()
+    return host_islands(bundle.program, mapping_from_json(bundle.read_mapping()).assignments)
+
+
+def float_model(bundle: Bundle, source: str | Path | None = None) -> Executor:
+    """The model as it was before conversion, read again from its source, whose files must be what was converted."""
+    from neurodeploy.frontends.families import read_graph
+    from neurodeploy.ops.host.executor import Executor
+
+    recorded = bundle.manifest["source"]
+    path = Path(source or recorded.get("path", ""))
+    fix = "give its new place with --source, or leave the comparison out with --no-float"
+    if not path.exists():
+        raise UserError("ND1108", path, "the converted model's source is no longer there", fix)
+    for entry in recorded.get("files", []):
+        file = path / entry["name"] if path.is_dir() else path
+        if not file.is_file() or file.stat().st_size != entry["size"] or digest(file) != entry["sha256"]:
+            raise UserError("ND1108", file, "is not the file that was converted", fix)
+    graph = read_graph(path)
+    sizes = {name: population.size for name, population in graph.populations.items()}
+    return Executor(graph.ops, graph.weights, sizes, input=graph.input, output=graph.output)
+
+
+def encode_text(tokenizer: Tokenizer, text: str, most: int | None = None) -> list[int]:
+    """Token ids of a text as the family expects it to begin; at most `most` of them. ND3005 where that is below 1."""
+    if most is not None and most < 1:
+        raise UserError("ND3005", "text", f"at most {most} tokens of it are not possible", "read at least one")
+    if most is not None:  # no token is longer than a few dozen characters: do not tokenise a book for a page
+        text = text[: most * 64]
+    tokens = tokenizer.encode(text, bos=tokenizer.adds_bos)
+    return tokens if most is None else tokens[:most]
+
+
+def window_of(bundle: Bundle) -> int:
+    return min(WINDOW, bundle.program.info.max_positions)
+
+
+def byte_counter(tokenizer: Tokenizer) -> Callable[[Sequence[int]], int]:
+    return lambda tokens: max(1, len(tokenizer.decode(tokens).encode("utf-8")))
+
+
+def summary_counts(bundle: Bundle, counts: Any) -> dict[str, Any]:
+    """Activity by island of the chip in plain numbers: what `run --json` prints and the report shows."""
+    table = {}
+    for name, activity in counts.islands.items():
+        island = bundle.program.islands[name]
+        events = int(activity.events.sum())
+        table[name] = {
+            "tokens": activity.tokens,
+            "events": events,
+            "synops": events * island.rows,
+            "neuron_updates": activity.tokens * island.rows,
+            "messages_out": int(activity.messages_out.sum()),
+            "density": events / (activity.tokens * island.columns) if activity.tokens else 0.0,
+            "saturations": activity.saturations,
+        }
+    return table
+
+
+def summary_host(counts: Any) -> dict[str, Any]:
+    """What the host computed in place of the chip, by island; empty where all islands are on the chip."""
+    return {
+        name: {
+            "tokens": work.activity.tokens,
+            "calls": work.calls,
+            "flops": work.flops,
+            "bytes": work.bytes,
+            "saturations": work.activity.saturations,
+        }
+        for name, work in counts.host_islands.items()
+    }

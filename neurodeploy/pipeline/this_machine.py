@@ -1,0 +1,63 @@
+"""`doctor`: is this machine sound?"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import sys
+from importlib import metadata
+from typing import Any
+
+from neurodeploy.errors import TargetUnavailable
+
+PACKAGES = ("numpy", "torch", "numba", "h5py", "nir", "safetensors", "tokenizers", "gguf", "typer", "rich")
+
+
+def doctor() -> dict[str, Any]:
+    """What is here: versions, processor, exactness of the integer products, boards and packaged models."""
+    import torch
+
+    from neurodeploy.frontends.packaged import PACKAGED
+    from simulators import lava
+    from simulators.products import choice
+    from targets.power import rapl_domains
+    from targets.registry import loihi2_board
+
+    versions: dict[str, str | None] = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = None
+    try:
+        loihi2_board()
+        board = "available"
+    except TargetUnavailable as error:
+        board = str(error)
+    domains, why = rapl_domains()
+    return {
+        "neurodeploy": metadata.version("neurodeploy-toolkit") if _installed() else "run from a checkout",
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "cores": os.cpu_count(),
+        "torch_threads": torch.get_num_threads(),
+        "cuda": torch.cuda.is_available(),
+        "versions": versions,
+        **choice.report(),
+        "power_counters": [domain.name for domain in domains] or why,
+        "boards": {"loihi2": board},
+        "simulators": {"lava": lava.describe().removeprefix("lava: ")},
+        "models": {
+            name: "installed" if importlib.util.find_spec(entry.parts[0][0]) else f"not installed: {entry.install}"
+            for name, entry in PACKAGED.items()
+        },
+    }
+
+
+def _installed() -> bool:
+    try:
+        metadata.version("neurodeploy-toolkit")
+    except metadata.PackageNotFoundError:
+        return False
+    return True

@@ -1,0 +1,220 @@
+"""Convolutions with shared weights.
+
+A core stores the kernel once, a list for each tap and input channel, whatever pixels use it::
+
+    bytes = kx ky * sum over input channels (header + ceil(outputs of its group on the core * bits / 8))
+
+So does Intel's compiler in the table that lava-dl prints for PilotNet (`pilotnet_snn/benchmark.ipynb`: SynMem 81, 864,
+1620, 2160 and 2880 words a core are 27, 216, 324, 432 and 576 lists of 3 to 5 words). The channels of an input pixel share
+an entry of the axon tables, and the channel travels in the message (population spikes, Davies et al. 2018): the same table
+counts 253, 113, 112 and 29 entries a core, the pixels of a core times its destination cores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.synapse import Coo, Fields, ListFormat, Range, Synapse, Touch, Units, within
+from neurodeploy.synapses.window import Valid, Window, boxes
+
+#: The fields that have a number for each side.
+PAIRS = ("stride", "padding", "dilation", "output_padding")
+
+
+@dataclass(frozen=True, eq=False)
+class Conv(Window, Synapse):
+    """A convolution as cross-correlation (torch's convention; Lava stores the kernel flipped)::
+
+        out[x, y, o] = sum_{i, j, c} weight[o, i, j, c] * in[x * stride - padding + i * dilation, .., c of the group of o]
+
+    `weight` (out_channels, kx, ky, in_channels / groups) int8, int16 or int32; `input_shape` (x, y, in_channels).
+    `transposed` exchanges the roles: input pixel (x, y) adds ``weight[o, i, j, c] * in`` to output pixel
+    ``x * stride - padding + i * dilation`` (weight (out_channels, kx, ky, in_channels / groups) as before), and the output
+    has ``(n - 1) * stride - 2 * padding + dilation * (k - 1) + 1 + output_padding`` pixels a side.
+    Pooling by summation is a convolution with groups = channels; unpooling its transpose.
+
+    Between populations in other orders row r is the neuron ``row_order[r]`` of the output shape and column c the neuron
+    ``column_order[c]`` of the input shape; None is the order of the shape. The kernel stays as it is.
+    """
+
+    kind: ClassVar[str] = "conv"
+    wrap_bits: ClassVar[int] = 24
+    shared: ClassVar[bool] = True
+    spatial: ClassVar[bool] = True
+    movable: ClassVar[bool] = True
+
+    def problem(self) -> str:
+        sides = (*self.input_shape, *self.stride, *self.dilation, self.groups)
+        if min(sides) < 1 or min(*self.padding, *self.output_padding) < 0:
+            return "has a side, stride, dilation or group below 1 or a negative padding"
+        if self.weight.ndim != 4 or self.weight.shape[0] % self.groups:
+            return "kernel is not (out, x, y, in / groups)"
+        fits = self.weight.shape[3] * self.groups == self.input_shape[2] and min(self.output_shape) > 0
+        return "" if fits else "kernel does not fit its input"
+
+    def record(self) -> dict[str, Any]:
+        lists = {name: list(getattr(self, name)) for name in ("input_shape", *PAIRS)}
+        return {"weight": self.weight, "groups": self.groups, "transposed": self.transposed, **lists}
+
+    @classmethod
+    def from_record(cls, fields: Fields) -> Conv:
+        pairs: dict[str, Any] = {name: fields.integers(name, 2) for name in PAIRS}
+        x, y, channels = fields.integers("input_shape", 3)
+        groups = fields.integer("groups", 1)
+        return cls(
+            fields.array("weight"), (x, y, channels), groups=groups, transposed=fields.flag("transposed"), **pairs
+        )
+
+    @property
+    def work(self) -> int:
+        """As if no tap fell outside."""
+        return self.rows * int(self.weight[0].size)
+
+    def sums(self, x: Ints) -> Ints:
+        """Kernel tap by kernel tap."""
+        there = x if self.column_place is None else x[:, self.column_place]
+        image = there.reshape(len(x), *self.input_shape[:2], self.groups, -1)
+        out_width, out_height, out_channels = self.output_shape
+        out = np.zeros((len(x), out_width, out_height, self.groups, out_channels // self.groups), np.int64)
+        kernel = self.weight.astype(np.int64).reshape(self.groups, -1, *self.weight.shape[1:])
+        lines = [self.line(1, j) for j in range(kernel.shape[3])]
+        for i in range(kernel.shape[2]):
+            out_x, in_x = self.line(0, i)
+            for j, (out_y, in_y) in enumerate(lines):
+                seen = image[:, in_x[:, None], in_y]
+                out[:, out_x[:, None], out_y] += np.einsum("nxygi,goi->nxygo", seen, kernel[:, :, i, j])
+        flat = out.reshape(len(x), -1)
+        return flat if self.row_order is None else flat[:, self.row_order]
+
+    def coo(self, rows: Range | None = None) -> Coo:
+        parts = [
+            self.box(*box)
+            for stretch in self.stretches(*within(rows, self))
+            for box in boxes(self.output_shape, *stretch)
+        ]
+        row, column, index = (np.concatenate([part[i] for part in parts] or [np.zeros(0, np.int64)]) for i in range(3))
+        row = row if self.row_place is None else self.row_place[row]
+        column = column if self.column_place is None else self.column_place[column]
+        order = np.lexsort((row, column))
+        index = index[order]
+        return Coo(row[order], column[order], self.weight.reshape(-1)[index].astype(np.int64), index)
+
+    def stored_weights(self, rows: Range | None = None) -> int:
+        """Each used kernel once, however many pixels use it."""
+        first, last = within(rows, self)
+        channels = min(int(self.weight.shape[0]), max(last - first, 0))
+        return channels * int(np.prod(self.weight.shape[1:], dtype=np.int64))
+
+    def fan_out(self, rows: Range | None = None) -> Ints:
+        counts = np.zeros(self.input_shape, np.int64)
+        for stretch in self.stretches(*within(rows, self)):
+            for xs, ys, channels in boxes(self.output_shape, *stretch):
+                along_x, along_y = self.taps(0, *xs).sum(axis=1), self.taps(1, *ys).sum(axis=1)
+                counts += along_x[:, None, None] * along_y[:, None] * self._targets(*channels)
+        return self._by_column(counts)
+
+    def nonzero_fan_out(self) -> Ints:
+        """For every tap and input channel, its non-zero weights onto each input pixel from which it reaches an output."""
+        width, height, _ = self.output_shape
+        groups, each = self.groups, self.weight.shape[3]
+        kernel = self.weight.reshape(groups, -1, *self.weight.shape[1:3], each)
+        weights = np.moveaxis(np.count_nonzero(kernel, axis=1), 0, 2).reshape(*self.weight.shape[1:3], -1)
+        counts = np.zeros(self.input_shape, np.int64)
+        along_x, along_y = self.taps(0, 0, width), self.taps(1, 0, height)
+        for i in range(weights.shape[0]):
+            for j in range(weights.shape[1]):
+                counts += along_x[:, i, None, None] * along_y[:, j, None] * weights[i, j]
+        return self._by_column(counts)
+
+    def _by_column(self, counts: Ints) -> Ints:
+        flat: Ints = counts.reshape(-1)
+        return flat if self.column_order is None else flat[self.column_order]
+
+    def _targets(self, first: int, last: int) -> Ints:
+        """How many of the output channels first:last are in the group of each input channel."""
+        group = np.arange(first, last) // (self.weight.shape[0] // self.groups)
+        return np.repeat(np.bincount(group, minlength=self.groups), self.weight.shape[3]).astype(np.int64)
+
+    def one_sided(self) -> tuple[Ints, Ints]:
+        """By output channel; at the border a neuron sees fewer taps."""
+        flat = self.weight.reshape(self.weight.shape[0], -1)
+        return np.maximum(flat, 0).sum(axis=1, dtype=np.int64), np.minimum(flat, 0).sum(axis=1, dtype=np.int64)
+
+    def _touches(self, rows: Ints, first: int, last: int) -> Iterator[Touch]:
+        """Tile by tile."""
+        channels, each = self.input_shape[2], self.weight.shape[3]
+        for index, (start, stop) in enumerate(rows.tolist()):
+            pixels, fan = self.fan(start, stop)
+            axon = (pixels[:, None] * channels + np.arange(channels, dtype=np.int64)).reshape(-1)
+            if self.column_place is not None:
+                axon = self.column_place[axon]
+            count = np.repeat(fan, each, axis=1).reshape(-1)
+            kept = (count > 0) & (axon >= first) & (axon < last)
+            yield Touch(axon[kept], np.full(int(kept.sum()), index, np.int64), count[kept])
+
+    def units(self, delayed: bool) -> Units:
+        """The channels of a pixel, where they follow one another."""
+        if delayed:
+            return Units(self.columns, 1)
+        if self.runs is not None:
+            return Units(len(self.runs), 1, self.runs)
+        return Units(self.columns // self.input_shape[2], self.input_shape[2])
+
+    def cost(self, rows: Range, columns: Range, form: ListFormat, delayed: bool) -> tuple[int, int]:
+        if self._whole_units(columns, delayed):
+            axons = int(np.count_nonzero(self._units_seen(*rows)))
+        else:
+            touched = [touch.axon for touch in self.touches(np.array([rows], np.int64), columns)]
+            axons = len(np.unique(self.units(delayed).of(np.concatenate(touched))))
+        return self.kernel_bytes(rows, columns, form), axons
+
+    def kernel_bytes(self, rows: Range, columns: Range, form: ListFormat) -> int:
+        """The kernel lists of the input channels in `columns` for the output channels in `rows`."""
+        outputs = _channels(rows, self.weight.shape[0], self.row_order).reshape(self.groups, -1).sum(axis=1)
+        inputs = _channels(columns, self.input_shape[2], self.column_order).reshape(self.groups, -1).sum(axis=1)
+        used = outputs > 0
+        lists = int((inputs[used] * (form.header + -(-outputs[used] * form.bits // 8))).sum())
+        return int(self.weight.shape[1] * self.weight.shape[2]) * lists
+
+    def _whole_units(self, columns: Range, delayed: bool) -> bool:
+        """Whether pixels say which units reach some rows: not with delays, of a part of the columns, or of torn channels in
+        groups."""
+        return not delayed and columns == (0, self.columns) and (self.runs is None or self.groups == 1)
+
+    def _units_seen(self, start: int, stop: int) -> Valid:
+        """Which units of all columns reach the rows ``start:stop``."""
+        seen = self.seen(start, stop)
+        if self.column_order is None or self.runs is None:
+            return seen
+        return np.asarray(seen[self.column_order[self.runs] // self.input_shape[2]])
+
+    def destinations(self, rows: Ints, columns: Range, delayed: bool) -> Ints:
+        own = self.units(delayed)
+        found = np.zeros(own.count, np.int64)
+        if self._whole_units(columns, delayed):
+            for start, stop in rows.tolist():
+                found += self._units_seen(start, stop)
+        else:
+            for touch in self.touches(rows, columns):
+                found[np.unique(own.of(touch.axon))] += 1
+        return found
+
+    def arranged(self, rows: Ints | None, columns: Ints | None) -> tuple[Conv, Any]:
+        return replace(self, row_order=rows, column_order=columns), None
+
+
+def _channels(span: Range, channels: int, order: Ints | None) -> Ints:
+    """1 for each channel that occurs among these rows (or columns) of a population with space, in this order."""
+    found = np.zeros(channels, np.int64)
+    if order is not None and span != (0, len(order)):
+        found[order[slice(*span)] % channels] = 1
+    elif span[1] - span[0] >= channels:
+        found[:] = 1
+    else:
+        found[np.arange(*span) % channels] = 1
+    return found

@@ -1,0 +1,213 @@
+"""The geometry of a convolution: which pixels reach which, without a matrix.
+
+The neurons ``r0:r1`` of a shape (x, y, channel) are at most five boxes of pixels and channels; within a box the taps that
+reach an input pixel (x, y) are (taps along x) times (taps along y). Rows and columns may lie in orders of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy.ir.arrange import inverse
+from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.synapse import Range
+
+Valid = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """The fields of a `Conv`, and who reaches whom."""
+
+    weight: NDArray[np.signedinteger]
+    input_shape: tuple[int, int, int]
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] = (0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+    transposed: bool = False
+    output_padding: tuple[int, int] = (0, 0)
+    row_order: Ints | None = None
+    column_order: Ints | None = None
+
+    @property
+    def output_shape(self) -> tuple[int, int, int]:
+        sides = []
+        for axis in (0, 1):
+            n, k = self.input_shape[axis], self.weight.shape[1 + axis]
+            s, p, d = self.stride[axis], self.padding[axis], self.dilation[axis]
+            if self.transposed:
+                sides.append((n - 1) * s - 2 * p + d * (k - 1) + 1 + self.output_padding[axis])
+            else:
+                sides.append((n + 2 * p - d * (k - 1) - 1) // s + 1)
+        return sides[0], sides[1], int(self.weight.shape[0])
+
+    @property
+    def rows(self) -> int:
+        x, y, c = self.output_shape
+        return x * y * c
+
+    @property
+    def columns(self) -> int:
+        x, y, c = self.input_shape
+        return x * y * c
+
+    @cached_property
+    def row_place(self) -> Ints | None:
+        """The row of each neuron of the output shape."""
+        return None if self.row_order is None else inverse(self.row_order)
+
+    @cached_property
+    def column_place(self) -> Ints | None:
+        return None if self.column_order is None else inverse(self.column_order)
+
+    @cached_property
+    def runs(self) -> Ints | None:
+        """The first column of every run of columns that are channels of one pixel, one after another; None where all of a
+        pixel's are."""
+        if self.column_order is None:
+            return None
+        first = np.diff(self.column_order, prepend=-2) != 1
+        return np.flatnonzero(first | (self.column_order % self.input_shape[2] == 0))
+
+    def stretches(self, first: int, last: int) -> Iterator[Range]:
+        """The neurons at the rows ``first:last`` as ranges of the output shape, as few as follow one another."""
+        if self.row_order is None:
+            yield first, last
+            return
+        neurons = self.row_order[first:last]
+        starts = np.flatnonzero(np.diff(neurons, prepend=-2) != 1)
+        for start, stop in zip(starts.tolist(), [*starts[1:].tolist(), len(neurons)], strict=True):
+            yield int(neurons[start]), int(neurons[stop - 1]) + 1
+
+    def pairs(self, axis: int, first: int, last: int) -> tuple[Ints, Ints, Ints]:
+        """Along one axis: (output pixel in first:last, input pixel, tap) of every tap that falls inside."""
+        size, kernel = self.input_shape[axis], int(self.weight.shape[1 + axis])
+        stride, padding, dilation = self.stride[axis], self.padding[axis], self.dilation[axis]
+        if self.transposed:
+            source, tap = (a.reshape(-1) for a in np.mgrid[0:size, 0:kernel])
+            target = source * stride - padding + tap * dilation
+        else:
+            target, tap = (a.reshape(-1) for a in np.mgrid[first:last, 0:kernel])
+            source = target * stride - padding + tap * dilation
+        inside = (first <= target) & (target < last) & (source >= 0) & (source < size)
+        return target[inside], source[inside], tap[inside]
+
+    def taps(self, axis: int, first: int, last: int) -> Ints:
+        """(input pixels, taps) along one axis: how often a tap leads from an input pixel into output pixels first:last."""
+        (_, source, tap), kernel = self.pairs(axis, first, last), int(self.weight.shape[1 + axis])
+        counts = np.bincount(source * kernel + tap, minlength=self.input_shape[axis] * kernel)
+        return counts.reshape(-1, kernel).astype(np.int64)
+
+    def line(self, axis: int, tap: int) -> tuple[Ints, Ints]:
+        """Output and input pixels that this tap joins along an axis; each occurs once."""
+        target, source, taps = self.pairs(axis, 0, self.output_shape[axis])
+        return target[taps == tap], source[taps == tap]
+
+    def box(self, xs: Range, ys: Range, channels: Range) -> tuple[Ints, Ints, Ints]:
+        """Neurons of the output and of the input, and weight indices, of the synapses into one box."""
+        out_x, in_x, tap_x = (a[:, None, None, None] for a in self.pairs(0, *xs))
+        out_y, in_y, tap_y = (a[:, None, None] for a in self.pairs(1, *ys))
+        out_c = np.arange(*channels)[:, None]
+        within = np.arange(self.weight.shape[3])
+        in_c = out_c // (self.weight.shape[0] // self.groups) * self.weight.shape[3] + within
+        _, out_height, out_channels = self.output_shape
+        _, in_height, in_channels = self.input_shape
+        _, kx, ky, per_group = self.weight.shape
+        row = (out_x * out_height + out_y) * out_channels + out_c
+        column = (in_x * in_height + in_y) * in_channels + in_c
+        index = ((out_c * kx + tap_x) * ky + tap_y) * per_group + within
+        same = np.broadcast_arrays(row, column, index)
+        return same[0].reshape(-1), same[1].reshape(-1), same[2].reshape(-1)
+
+    def pixels(self, start: int, stop: int) -> Ints:
+        """The output pixels of the rows ``start:stop``, ascending."""
+        width, height, out = self.output_shape
+        if self.row_order is None:
+            return np.arange(start // out, -(-stop // out), dtype=np.int64)
+        here = np.zeros(width * height, np.bool_)
+        here[self.row_order[start:stop] // out] = True
+        return np.flatnonzero(here)
+
+    def output_pixels(self, start: int, stop: int) -> tuple[Ints, Ints]:
+        """The output pixels of the rows ``start:stop``, ascending, and (pixels, groups) how many of their channels are
+        among these rows."""
+        out, groups = self.output_shape[2], self.groups
+        pixel, each = self.pixels(start, stop), out // groups
+        if self.row_order is not None:
+            neurons = self.row_order[start:stop]
+            key = np.searchsorted(pixel, neurons // out) * groups + neurons % out // each
+            return pixel, np.bincount(key, minlength=len(pixel) * groups).reshape(-1, groups).astype(np.int64)
+        edges = pixel[:, None] * out + np.arange(groups + 1, dtype=np.int64) * each
+        return pixel, np.diff(edges.clip(start, stop), axis=1)
+
+    def reached(self, pixel: Ints) -> Iterator[tuple[Ints, Valid]]:
+        """For each kernel position the input pixels of these output pixels, and which of them have one."""
+        x, y = np.divmod(pixel, self.output_shape[1])
+        lines = [self._input(1, y, j) for j in range(self.weight.shape[2])]
+        for i in range(self.weight.shape[1]):
+            a, valid_a = self._input(0, x, i)
+            for b, valid_b in lines:
+                valid = valid_a & valid_b
+                yield (a * self.input_shape[1] + b)[valid], valid
+
+    def _input(self, axis: int, position: Ints, kernel: int) -> tuple[Ints, Valid]:
+        """Input coordinate that kernel index `kernel` brings to output coordinate `position`, and whether there is one."""
+        stride, padding, dilation = self.stride[axis], self.padding[axis], self.dilation[axis]
+        if self.transposed:
+            shifted = position + padding - kernel * dilation
+            found, valid = shifted // stride, shifted % stride == 0
+        else:
+            found = position * stride - padding + kernel * dilation
+            valid = np.ones(len(position), np.bool_)
+        return found, valid & (found >= 0) & (found < self.input_shape[axis])
+
+    def seen(self, start: int, stop: int) -> Valid:
+        """Which input pixels reach the rows ``start:stop``."""
+        found = np.zeros(self.input_shape[0] * self.input_shape[1], np.bool_)
+        for places, _ in self.reached(self.pixels(start, stop)):
+            found[places] = True
+        return found
+
+    def fan(self, start: int, stop: int) -> tuple[Ints, Ints]:
+        """The input pixels that reach the rows ``start:stop``, ascending, and (pixels, groups) synapses of each axon.
+
+        All channels of a group have equally many synapses from a pixel: every kernel position holds all of them.
+        """
+        pixel, counts = self.output_pixels(start, stop)
+        seen = np.zeros(self.input_shape[0] * self.input_shape[1], np.bool_)
+        reached = list(self.reached(pixel))
+        for places, _ in reached:
+            seen[places] = True
+        found = np.flatnonzero(seen)
+        index = np.cumsum(seen) - 1
+        fan = np.zeros((len(found), self.groups), np.int64)
+        for places, valid in reached:
+            fan[index[places]] += counts[valid]  # one kernel position meets an input pixel once at most
+        return found, fan
+
+
+def boxes(shape: tuple[int, int, int], first: int, last: int) -> Iterator[tuple[Range, Range, Range]]:
+    """The neurons ``first:last`` of a population (x, y, channel) as at most five boxes."""
+    height, channels = shape[1], shape[2]
+    line = height * channels
+    while first < last:
+        x, rest = divmod(first, line)
+        y, c = divmod(rest, channels)
+        if c or last - first < channels:
+            end = min(channels, c + last - first)
+            yield (x, x + 1), (y, y + 1), (c, end)
+            first += end - c
+        elif y or last - first < line:
+            end = min(height, y + (last - first) // channels)
+            yield (x, x + 1), (y, end), (0, channels)
+            first += (end - y) * channels
+        else:
+            end = x + (last - first) // line
+            yield (x, end), (0, height), (0, channels)
+            first += (end - x) * line

@@ -1,0 +1,162 @@
+"""Convolutions of the fast runner: kernels packed for events, patches for products."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy.ir.network import Projection
+from neurodeploy.ops.host.threads import split
+from neurodeploy.synapses import Conv
+from simulators.fast.costs import slowdown
+from simulators.fast.kernels import conv, products
+from simulators.fast.products import exact_product, passes, possible
+from simulators.fast.traffic import Traffic
+from simulators.fast.wiring import DIGIT_NS, Multiplied
+
+#: Nanoseconds that an event costs for each stretch of weights that it adds, and for each of the weights; to clear a sum.
+STRETCH_NS, WEIGHT_NS, CLEAR_NS = 12.0, 0.17, 0.3
+#: Nanoseconds of one element of a patch, of placing a sum, and how much slower products with few columns are.
+PATCH_NS, SUM_NS, NARROW_PRODUCT = 1.5, 1.5, 2.0
+
+
+class Packed(NamedTuple):
+    """Arguments of `kernels.conv.runs`."""
+
+    kernel: NDArray[np.signedinteger]
+    sides: tuple[int, int]
+    lines: NDArray[np.int64]
+    stretches: NDArray[np.int64]
+
+
+def reached(c: Conv, axis: int, n: int) -> list[tuple[int, int]]:
+    """(output pixel, tap) of input pixel n along an axis, ascending."""
+    found = []
+    for tap in range(c.weight.shape[1 + axis]):
+        if c.transposed:
+            place, left = n * c.stride[axis] - c.padding[axis] + tap * c.dilation[axis], 0
+        else:
+            place, left = divmod(n + c.padding[axis] - tap * c.dilation[axis], c.stride[axis])
+        if left == 0 and 0 <= place < c.output_shape[axis]:
+            found.append((place, tap))
+    return sorted(found)
+
+
+def pack(c: Conv) -> Packed | None:
+    """The kernel so that all weights from an event to the neighbouring pixels of a line lie side by side.
+
+    The taps of an input pixel y on neighbouring outputs are those of one remainder modulo the stride, a *phase*: of a
+    plain convolution in descending order, of a transposed one all in ascending order. None for groups and for
+    dilation along y.
+    """
+    if c.groups != 1 or c.dilation[1] != 1:
+        return None
+    out, kx, ky, channels = c.weight.shape
+    stride = 1 if c.transposed else c.stride[1]
+    phases = [list(range(ky))] if c.transposed else [list(range(ky))[::-1]]
+    if stride > 1:
+        phases = [[tap for tap in range(ky)[::-1] if tap % stride == phase] for phase in range(stride)]
+    # A transposed convolution with a stride reaches neighbouring pixels too: its taps are one apart in the output.
+    kernel = np.zeros((len(phases), kx, channels, max(len(taps) for taps in phases), out), c.weight.dtype)
+    for phase, taps in enumerate(phases):
+        for i, tap in enumerate(taps):
+            kernel[phase, :, :, i] = c.weight[:, :, tap].transpose(1, 2, 0)
+    lines = np.full((c.input_shape[0], kx, 2), -1, np.int64)
+    for x in range(c.input_shape[0]):
+        for i, (place, tap) in enumerate(reached(c, 0, x)):
+            lines[x, i] = tap, place
+    stretches = np.zeros((c.input_shape[1], 4), np.int64)
+    for y in range(c.input_shape[1]):
+        pairs = reached(c, 1, y)
+        if pairs:
+            phase = next(i for i, taps in enumerate(phases) if pairs[0][1] in taps)
+            stretches[y] = phase, phases[phase].index(pairs[0][1]), len(pairs), pairs[0][0]
+    return Packed(kernel, (c.input_shape[1], c.output_shape[1]), lines, stretches)
+
+
+class ConvWiring(Multiplied):
+    """The kernel by input channel for events, by group for products: two or three copies of it, none by pixel."""
+
+    def __init__(self, projection: Projection) -> None:
+        super().__init__(projection)
+        c = projection.synapse
+        assert isinstance(c, Conv)
+        self.synapse = c
+        out, kx, ky, wide = c.weight.shape
+        grouped = c.weight.reshape(c.groups, out // c.groups, kx, ky, wide)
+        self.kernel = np.ascontiguousarray(grouped.transpose(2, 3, 0, 4, 1)).reshape(kx, ky, c.groups * wide, -1)
+        self.packed = pack(c)
+        self.taps = (kx, ky)
+        self.shape = (
+            c.input_shape[1], c.input_shape[2], *c.output_shape, c.groups, *c.stride, *c.padding, *c.dilation
+        )  # fmt: skip
+        # (groups, sums of a product, terms of a sum): views of the kernel unless it is transposed
+        order = (0, 2, 3, 1, 4) if c.transposed else (0, 1, 2, 3, 4)
+        depth = wide if c.transposed else kx * ky * wide
+        self.matrices = np.ascontiguousarray(grouped.transpose(order)).reshape(c.groups, -1, depth)
+
+    def clear(self, traffic: Traffic, pending: NDArray[np.int32]) -> None:
+        t = traffic
+        work = t.events * self.kernel.shape[0] * self.kernel.shape[1] * self.kernel.shape[3]
+        events = (t.start, t.stop, t.pointer, t.index, t.values(self.graded))
+        if self.packed is not None:
+            split(conv.runs, work, *events, *self.packed, self.exponent, pending)
+        else:
+            own = (self.kernel, self.shape, self.synapse.transposed, self.exponent, pending)
+            split(conv.messages, work, *events, *own)
+
+    def checked(self, traffic: Traffic, acc: NDArray[Any], used: NDArray[np.bool_], pending: NDArray[np.int32]) -> int:
+        t = traffic
+        return conv.delayed(
+            t.start, t.stop, t.pointer, t.index, t.values(self.graded), self.kernel, self.shape,
+            self.synapse.transposed, self.slot, acc, used, self.exponent, self.bits, pending,
+        )  # fmt: skip
+
+    def has_product(self, bound: int) -> bool:
+        return possible(self.matrices[0], bound)
+
+    def sums(self, frames: NDArray[Any], bound: int) -> NDArray[Any]:
+        n, c = len(frames), self.synapse
+        images = frames.reshape(n, *c.input_shape)
+        if c.transposed:
+            return self._transposed(images, bound).reshape(n, -1)
+        found = []
+        for group, matrix in enumerate(self.matrices):
+            patches = np.empty((n * c.output_shape[0] * c.output_shape[1], matrix.shape[1]), frames.dtype)
+            products.patches(images, group, self.shape, self.taps, patches)
+            found.append(exact_product(patches, matrix, bound))
+        return (found[0] if c.groups == 1 else np.concatenate(found, axis=1)).reshape(n, -1)
+
+    def _transposed(self, images: NDArray[Any], bound: int) -> NDArray[np.int64]:
+        c = self.synapse
+        out = np.zeros((len(images), *c.output_shape), np.int64)
+        wide = c.weight.shape[3]
+        for group, matrix in enumerate(self.matrices):
+            pixels = np.ascontiguousarray(images[..., group * wide : (group + 1) * wide]).reshape(-1, wide)
+            found = exact_product(pixels, matrix, bound)
+            spread = found.reshape(*images.shape[:3], *self.taps, c.weight.shape[0] // c.groups)
+            products.unpatch(spread, group, self.shape, self.taps, out)
+        return out
+
+    def synaptic_events(self, traffic: Traffic) -> float:
+        stride_x, stride_y = (1, 1) if self.synapse.transposed else self.synapse.stride
+        return float(traffic.events * self.taps[0] / stride_x * self.taps[1] / stride_y * self.kernel.shape[3])
+
+    def cost(self, traffic: Traffic, bound: int, wide: bool) -> tuple[float, float]:
+        c = self.synapse
+        stride_x, stride_y = (1, 1) if c.transposed else c.stride
+        taps_x, taps_y = self.taps[0] / stride_x, self.taps[1] / stride_y
+        stretches = taps_x * (1 if self.packed is not None and not wide else taps_y)
+        slow = 4 if wide or self.projection.depth > 1 else 1
+        stretches_ns = traffic.events * stretches * STRETCH_NS
+        events = slow * (stretches_ns + self.synaptic_events(traffic) * WEIGHT_NS) * slowdown(True)
+        pixels = c.input_shape if c.transposed else c.output_shape
+        groups, width, depth = self.matrices.shape
+        top = traffic.limits(self.graded)[1]
+        digits, multiply_ns = passes(top, self.matrices[0], bound, traffic.frames * pixels[0] * pixels[1])
+        multiply = NARROW_PRODUCT * multiply_ns * digits
+        element = PATCH_NS + (digits * DIGIT_NS if digits > 1 else 0.0) + width * multiply
+        product = pixels[0] * pixels[1] * groups * depth * element + c.rows * SUM_NS * slow * digits
+        return events + traffic.frames * c.rows * CLEAR_NS, traffic.frames * product

@@ -1,0 +1,109 @@
+"""Around an exact matrix product: digits of payloads, the patches of a convolution, and the way back to what is
+pending."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from simulators.fast.kernels.conv import _pixel
+from simulators.jit import jit
+
+
+@jit
+def place(sums: Any, first: int, exponent: int, start: int, stop: int, pending: Any) -> None:
+    """No delay, no wrap: ``pending[s, t + 1] = shift(sums[n])`` for frame first + n, sums (frames, rows)."""
+    steps = stop - start
+    for n in range(sums.shape[0]):
+        frame = first + n
+        row, out = sums[n], pending[frame // steps, start + frame % steps + 1]
+        if exponent > 0:
+            for i in range(row.shape[0]):
+                out[i] = np.int64(row[i]) << exponent
+        else:
+            for i in range(row.shape[0]):
+                out[i] = np.int64(row[i]) >> -exponent
+
+
+@jit
+def patches(frames: Any, group: int, shape: Any, taps: Any, out: Any) -> None:
+    """Patches of a convolution: frames (n, input x, input y, channels) to rows of out (n * pixels, taps * channels of
+    the group).
+
+    What lies outside is zero. `shape` as in `conv`.
+    """
+    in_y, in_channels, out_x, out_y, _, groups, sx, sy, px, py, dx, dy = shape
+    wide = in_channels // groups
+    in_x = frames.shape[1]
+    stretch = taps[1] * wide
+    place = 0
+    for n in range(frames.shape[0]):
+        for ox in range(out_x):
+            for oy in range(out_y):
+                row = out[place]
+                place += 1
+                y0 = oy * sy - py
+                inside = y0 >= 0 and y0 + taps[1] <= in_y and dy == 1 and groups == 1
+                for tap_x in range(taps[0]):
+                    x = ox * sx - px + tap_x * dx
+                    at = tap_x * stretch
+                    if x < 0 or x >= in_x:
+                        for i in range(stretch):
+                            row[at + i] = 0
+                    elif inside:
+                        line = frames[n, x].ravel()
+                        for i in range(stretch):
+                            row[at + i] = line[y0 * wide + i]
+                    else:
+                        for tap_y in range(taps[1]):
+                            y = y0 + tap_y * dy
+                            for c in range(wide):
+                                row[at + tap_y * wide + c] = frames[n, x, y, group * wide + c] if 0 <= y < in_y else 0
+
+
+@jit
+def unpatch(products: Any, group: int, shape: Any, taps: Any, sums: Any) -> None:
+    """The way back of a transposed convolution: products (n, input x, input y, taps x, taps y, width) added to the
+    output channels of the group in sums (n, output x, output y, output channels)."""
+    _, _, out_x, out_y, out_channels, groups, sx, sy, px, py, dx, dy = shape
+    width = out_channels // groups
+    for n in range(products.shape[0]):
+        for x in range(products.shape[1]):
+            for tap_x in range(taps[0]):
+                ox = _pixel(x, tap_x, sx, px, dx, out_x, True)
+                if ox < 0:
+                    continue
+                for y in range(products.shape[2]):
+                    for tap_y in range(taps[1]):
+                        oy = _pixel(y, tap_y, sy, py, dy, out_y, True)
+                        if oy < 0:
+                            continue
+                        for o in range(width):
+                            sums[n, ox, oy, group * width + o] += products[n, x, y, tap_x, tap_y, o]
+
+
+@jit
+def place_checked(
+    sums: Any, first: int, slot: int, exponent: int, bits: int, start: int, stop: int, pending: Any
+) -> int:
+    """Add the sums of one delay slot of frames first.. to what is pending; returns how many values wrapped."""
+    steps = stop - start
+    lost = np.int64(0)
+    half = np.int64(1) << (bits - 1)
+    mask = (half << 1) - 1
+    for n in range(sums.shape[0]):
+        frame = first + n
+        row, out = sums[n], pending[frame // steps, start + frame % steps + 1 + slot]
+        for i in range(row.shape[0]):
+            exact = np.int64(row[i])
+            x = np.int64(np.int32(exact))
+            lost += x != exact
+            shifted = x << exponent if exponent > 0 else x >> -exponent
+            y = ((shifted + half) & mask) - half
+            lost += y != shifted
+            total = np.int64(out[i]) + y
+            z = np.int32(total)
+            lost += z != total
+            out[i] = z
+    return int(lost)

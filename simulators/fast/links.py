@@ -1,0 +1,128 @@
+"""A projection during a run: what is pending, how large that can be, and the choice between events and a product.
+
+The bound: no sum of a frame exceeds the smaller of (its payloads' magnitudes summed) * (largest weight) and (largest
+payload) * (largest sum of a neuron's weights). While every bound of the run, shifted and added up over the delay
+slots, stays within the width, nothing can wrap and nothing needs to be looked at; otherwise sums are taken in int64
+and every wrap is counted.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulators.fast.traffic import Traffic
+from simulators.fast.wiring import PRODUCT_EVENTS, PRODUCT_FRAMES, Multiplied, Wiring
+from simulators.network_reference import reference_sums, shift, wrap, wrapped_sums
+
+INT32_END, INT64_END = 2**31, 2**63
+#: Synapses up to which the second bound is worth a pass over the weights.
+SCANNED = 1 << 24
+
+
+class Link:
+    """`pending` (samples, steps + depth, rows): position t is what arrives in step t of the block."""
+
+    def __init__(self, wiring: Wiring, pending: NDArray[np.int32], steps: int, path: str) -> None:
+        samples, self.depth, rows = (int(n) for n in pending.shape)
+        self.wiring, self.path = wiring, path
+        self.name = wiring.projection.name
+        self.pending = np.zeros((samples, steps + self.depth, rows), np.int32)
+        self.pending[:, : self.depth] = pending
+        self.lost = 0
+        self._start = max(int(pending.max(initial=0)), -int(pending.min(initial=0)))
+        self._peak = 0
+        self._row_sum: int | None = None
+        self._acc: dict[type, NDArray[np.int32] | NDArray[np.int64]] = {}
+
+    @property
+    def largest(self) -> int:
+        """No pending value of the run so far exceeds this; 2**31 if nothing better is proven."""
+        return min(self._start + self.depth * self._peak, INT32_END)
+
+    def deliver(self, traffic: Traffic) -> None:
+        """Add the listed events of the source to what is pending."""
+        if not traffic.events:
+            if self.depth == 1:
+                self.pending[:, traffic.start + 1 : traffic.stop + 1] = 0
+            return
+        bound = self._bound(traffic)
+        clear = self._clear(bound)
+        if bound >= INT64_END:
+            self._beyond_int64(traffic)
+        elif (wiring := self._product(traffic, bound, clear)) is not None:
+            self.lost += wiring.product(traffic, bound, clear and self.depth == 1, self.pending)
+        elif clear and self.depth == 1:
+            self.wiring.clear(traffic, self.pending)
+        else:
+            if self.depth == 1:
+                self.pending[:, traffic.start + 1 : traffic.stop + 1] = 0
+            acc, used = self._sums(np.int32 if bound < INT32_END else np.int64)
+            self.lost += self.wiring.checked(traffic, acc, used, self.pending)
+
+    def advance(self, steps: int) -> None:
+        """Begin the next block: what is pending after so many steps comes first."""
+        self.pending[:, : self.depth] = self.pending[:, steps : steps + self.depth]
+        if self.depth > 1:
+            self.pending[:, self.depth :] = 0
+
+    def left(self) -> NDArray[np.int32]:
+        """What is pending, (samples, depth, rows)."""
+        left: NDArray[np.int32] = self.pending[:, : self.depth].copy()
+        return left
+
+    def _bound(self, traffic: Traffic) -> int:
+        total, top = traffic.limits(self.wiring.graded)
+        bound = total * self.wiring.weight_max
+        if self._shifted(bound) < self._limit():
+            return bound
+        if self._row_sum is None:
+            projection = self.wiring.projection
+            small = projection.synapse.weight.size <= SCANNED  # type: ignore[union-attr]
+            self._row_sum = projection.largest_sum(1) if small else INT64_END
+        return min(bound, top * self._row_sum)
+
+    def _shifted(self, bound: int) -> int:
+        return bound << max(self.wiring.exponent, 0)
+
+    def _limit(self) -> int:
+        return 1 << (self.wiring.bits - 1)
+
+    def _clear(self, bound: int) -> bool:
+        """Whether nothing can wrap: neither a sum, nor the shifted one, nor what is pending."""
+        shifted = self._shifted(bound)
+        self._peak = max(self._peak, min(shifted, self._limit()))
+        fits = bound < INT32_END and shifted < self._limit()
+        return fits and (self.depth == 1 or self.largest < INT32_END)
+
+    def _product(self, traffic: Traffic, bound: int, clear: bool) -> Multiplied | None:
+        """The wiring if a product is to be taken."""
+        wiring = self.wiring
+        if self.path == "events" or not isinstance(wiring, Multiplied) or not wiring.has_product(bound):
+            return None
+        if self.path == "gemm":
+            return wiring
+        if traffic.frames < PRODUCT_FRAMES or wiring.synaptic_events(traffic) < PRODUCT_EVENTS:
+            return None
+        events, product = wiring.cost(traffic, bound, not clear)
+        return wiring if product < events else None
+
+    def _sums(self, kind: type) -> tuple[NDArray[np.int32] | NDArray[np.int64], NDArray[np.bool_]]:
+        if kind not in self._acc:
+            self._acc[kind] = np.zeros((self.depth, self.pending.shape[2]), kind)
+        return self._acc[kind], np.zeros(self.depth, np.bool_)
+
+    def _beyond_int64(self, traffic: Traffic) -> None:
+        """Sums that not even int64 holds: as the reference takes them. 32-bit payloads times 32-bit weights only."""
+        projection = self.wiring.projection
+        payload = traffic.payload[:, traffic.start : traffic.stop].astype(np.int64)
+        if not projection.graded:
+            payload = (payload != 0).astype(np.int64)
+        for i in range(traffic.stop - traffic.start):
+            at = traffic.start + i + 1
+            acc, lost_acc = wrapped_sums(projection, payload[:, i], reference_sums)
+            scaled, lost_shift = wrap(shift(acc, projection.weight_exp), projection.wrap_bits)
+            before = self.pending[:, at : at + self.depth] if self.depth > 1 else 0
+            pending, lost_pending = wrap(before + scaled, 32)
+            self.pending[:, at : at + self.depth] = pending
+            self.lost += lost_acc + lost_shift + lost_pending

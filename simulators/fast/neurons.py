@@ -1,0 +1,236 @@
+"""The neurons of one population during a run: compiled for the models of the tables below, else the model's own numpy
+step.
+
+All take a block of steps and give the same bits; the compiled ones need neither the interpreter nor a temporary array
+a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.network import Population
+from neurodeploy.neurons import leaky, registry
+from neurodeploy.neurons.arithmetic import ALIGN_BITS, DECAY_ONE
+from neurodeploy.neurons.delta import exponent
+from neurodeploy.neurons.model import Values
+from neurodeploy.ops.host.threads import most_parts, split
+from simulators.fast.kernels import graded, resonators
+from simulators.fast.kernels import leaky as leaky_kernels
+from simulators.fast.ports import Port
+
+#: Inputs and states up to here keep every exact sum of `neurons.leaky` within 32 bits: |u| stays below 2**24, since a
+#: larger current is turned back by 2**24, and the bias is below 2**30.
+NARROW_INPUT, NARROW_STATE = 2**18, 2**24
+#: Work of one neuron and step in units of a multiply-add of `ops.host.threads`.
+NEURON_WORK = 12
+Arrays = Mapping[str, NDArray[Any]]
+Ports = Mapping[str, Port]
+
+
+class Neurons:
+    """Numpy: ``step`` of the model for one step at a time."""
+
+    def __init__(self, population: Population, state: Values) -> None:
+        self.model = registry.get_model(population.model)
+        self.size = population.size
+        self.params = registry.prepared_params(population)
+        self.state = {name: np.ascontiguousarray(array) for name, array in state.items()}
+        self.wrapped, self.saturated = 0, 0
+
+    def advance(self, start: int, stop: int, first: int, ports: Ports, outputs: Arrays) -> None:
+        """Steps start..stop of the block; `first` is the time step (from 1) of the block's step 0.
+
+        ports : what arrived at each; outputs : port -> payloads (samples, steps of the block, size) to be written.
+        """
+        for t in range(start, stop):
+            arrived = {name: port.arrived[:, t].astype(np.int64) for name, port in ports.items()}
+            stepped = self.model.step(self.params, self.state, arrived, first + t)
+            self.wrapped += stepped.wrapped
+            self.saturated += stepped.saturated
+            for port, payload in stepped.outputs.items():
+                outputs[port][:, t] = payload
+
+    def counts(self) -> tuple[int, int]:
+        """Values of the run that wrapped, and that were clipped."""
+        return self.wrapped, self.saturated
+
+    def states(self, last: bool = False) -> Values:
+        """Every state variable as int64 (samples, size). `last`: the run has ended, nothing narrower is kept."""
+        return self.state
+
+    def wide(self, values: Ints) -> NDArray[np.int64]:
+        """A parameter as one int64 for each neuron."""
+        return np.array(np.broadcast_to(values, (self.size,)), np.int64)
+
+
+class LeakyParams(NamedTuple):
+    """Arguments of the kernel in both widths; see `kernels.leaky.leaky`."""
+
+    alike: bool
+    narrow: tuple[NDArray[np.int32], ...]
+    wide: tuple[NDArray[np.int64], ...]
+
+
+LEAKY_MODES: Mapping[str, int] = {
+    "lif": leaky_kernels.SPIKE, "lif_reset": leaky_kernels.SPIKE, "lif_subtract": leaky_kernels.SUBTRACT,
+    "ternary_lif": leaky_kernels.SPIKE, "li": leaky_kernels.VOLTAGE,
+}  # fmt: skip
+_leaky_params: WeakKeyDictionary[Population, LeakyParams] = WeakKeyDictionary()
+
+
+def _prepare_leaky(population: Population, p: Mapping[str, Ints]) -> LeakyParams:
+    never = np.full(1, 2**24, np.int64)  # in units of 64: 2**30, beyond every clipped voltage
+    high, low = p.get("vth", p.get("vth_hi", never)), p.get("vth_lo", -never)
+    values = (DECAY_ONE - 1 - p["du"], DECAY_ONE - p["dv"], leaky.bias(p), high << ALIGN_BITS, low << ALIGN_BITS)
+    alike = all(array.size == 1 for array in values)
+    length = leaky_kernels.TILE if alike else population.size
+    wide = tuple(
+        np.array(np.broadcast_to(array, (length,)), np.int64) for array in values
+    )  # writable: one compiled type
+    return LeakyParams(alike, tuple(array.astype(np.int32) for array in wide), wide)
+
+
+class Leaky(Neurons):
+    """`lif`, `lif_reset`, `lif_subtract`, `ternary_lif`, `li`: in 32 bits while that is proven exact."""
+
+    def __init__(self, population: Population, state: Values) -> None:
+        super().__init__(population, state)
+        p = self.params
+        if population not in _leaky_params:
+            _leaky_params[population] = _prepare_leaky(population, p)
+        self.prepared = _leaky_params[population]
+        self.mode = LEAKY_MODES[population.model]
+        self.period = int(p["reset_interval"].item()) if "reset_interval" in p else 0
+        self.offset = int(p["reset_offset"].item()) if self.period else 0
+        self.u, self.v = self.state.pop("u"), self.state.pop("v")
+        self._narrowed()
+        self.lost = np.zeros((most_parts(), 2), np.int64)
+
+    def advance(self, start: int, stop: int, first: int, ports: Ports, outputs: Arrays) -> None:
+        port = ports["a"]
+        params = self._width(port, start, stop)
+        due = (self.offset - first) % self.period if self.period else 0
+        split(
+            leaky_kernels.leaky, self.u.size * (stop - start) * NEURON_WORK, self.mode, start, stop, due, self.period,
+            self.prepared.alike, port.arrived, self.u, self.v, *params, outputs["s"], self.lost,
+        )  # fmt: skip
+
+    def counts(self) -> tuple[int, int]:
+        wrapped, saturated = self.lost.sum(axis=0)
+        return int(wrapped), int(saturated)
+
+    def _width(self, port: Port, start: int, stop: int) -> tuple[NDArray[Any], ...]:
+        """Parameters of the width that this block needs, after bringing the states to it."""
+        largest = port.largest
+        if largest > NARROW_INPUT:
+            block = port.arrived[:, start:stop]
+            largest = max(int(block.max(initial=0)), -int(block.min(initial=0)))
+        narrow = largest <= NARROW_INPUT
+        if narrow and self._narrowed():
+            return self.prepared.narrow
+        if self.u.dtype != np.int64:
+            self.u, self.v = self.u.astype(np.int64), self.v.astype(np.int64)
+        return self.prepared.wide
+
+    def _narrowed(self) -> bool:
+        """Whether the states are int32 now: all that fit are, which also halves their memory."""
+        if self.u.dtype == np.int64:
+            if any(max(int(x.max(initial=0)), -int(x.min(initial=0))) > NARROW_STATE for x in (self.u, self.v)):
+                return False
+            self.u = self.u.astype(np.int32)  # one after another: the first makes room for the second
+            self.v = self.v.astype(np.int32)
+        return True
+
+    def states(self, last: bool = False) -> Values:
+        found = {"u": self.u.astype(np.int64)}
+        if last:
+            self.u = found["u"]
+        return {**found, "v": self.v.astype(np.int64)}
+
+
+class Compiled(Neurons):
+    """Models with graded payloads, resonators and thresholds: int64 states."""
+
+    def __init__(self, population: Population, state: Values) -> None:
+        super().__init__(population, state)
+        self.call = CALLS[population.model](self)
+        self.lost = np.zeros(2, np.int64)
+
+    def advance(self, start: int, stop: int, first: int, ports: Ports, outputs: Arrays) -> None:
+        self.call(start, stop, tuple(ports[name].arrived for name in self.model.ports), outputs["s"], self.lost)
+
+    def counts(self) -> tuple[int, int]:
+        return int(self.lost[0]), int(self.lost[1])
+
+
+Call = Callable[[int, int, tuple[NDArray[Any], ...], NDArray[Any], NDArray[np.int64]], None]
+
+
+def _threshold(n: Neurons) -> Call:
+    params = (n.wide(n.params["vth"]),)
+    return lambda start, stop, inputs, out, lost: graded.threshold(start, stop, inputs, params, out)
+
+
+def _graded(n: Neurons) -> Call:
+    params, rectified = (n.wide(n.params["vth"]),), n.model.name == "graded_relu"
+    state = (n.state["v"],)
+    return lambda start, stop, inputs, out, lost: graded.graded(
+        rectified, start, stop, inputs, state, params, out, lost
+    )
+
+
+def _sigma(n: Neurons) -> Call:
+    state = (n.state["sigma"],)
+    return lambda start, stop, inputs, out, lost: graded.sigma(start, stop, inputs, state, out, lost)
+
+
+def _delta(n: Neurons) -> Call:
+    p, e = n.params, exponent(n.params)
+    summing = n.model.name == "sigma_delta"
+    none = np.zeros(1, np.int64)
+    params = (n.wide(p["vth"] << e), n.wide(p["bias"] << e if summing else none))
+    names = ("act", "residue", "error", "sigma" if summing else "act")
+    state = tuple(n.state[name] for name in names)
+    rectified = summing and int(p["act_mode"].item()) == 1
+    settings = (summing, rectified, bool(p["cum_error"].item()), int(e.item()), int(p["state_exp"].item()))
+    return lambda start, stop, inputs, out, lost: graded.delta(*settings, start, stop, inputs, state, params, out, lost)
+
+
+def _corrected(n: Neurons) -> Call:
+    p, e = n.params, exponent(n.params)
+    params = (n.wide(p["vth"] << e), n.wide(p["bias"] << e))
+    state = (n.state["act"], n.state["sigma"])
+    settings = (int(p["act_mode"].item()) == 1, int(p["state_exp"].item()))
+    return lambda start, stop, inputs, out, lost: graded.sigma_delta_corrected(
+        *settings, start, stop, inputs, state, params, out, lost
+    )
+
+
+def _resonator(n: Neurons) -> Call:
+    p = n.params
+    params = (n.wide(p["sin_decay"]), n.wide(p["cos_decay"]), n.wide(p["vth"] << p["state_exp"]))
+    state = (n.state["real"], n.state["imag"])
+    settings = (n.model.name == "rf_iz", int(p["state_exp"].item()), int(p["decay_bits"].item()))
+    return lambda start, stop, inputs, out, lost: resonators.resonator(
+        *settings, start, stop, inputs, state, params, out, lost
+    )
+
+
+CALLS: Mapping[str, Callable[[Neurons], Call]] = {
+    "threshold": _threshold, "graded_vec": _graded, "graded_relu": _graded, "sigma": _sigma, "delta": _delta,
+    "sigma_delta": _delta, "sigma_delta_corrected": _corrected, "rf": _resonator, "rf_iz": _resonator,
+}  # fmt: skip
+
+
+def neurons(population: Population, state: Values) -> Neurons:
+    """The fastest way to run this population; it owns `state`."""
+    if population.model in LEAKY_MODES:
+        return Leaky(population, state)
+    return Compiled(population, state) if population.model in CALLS else Neurons(population, state)

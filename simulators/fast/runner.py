@@ -1,0 +1,252 @@
+"""`FastRunner`: the bits, states, probes and counts of `ReferenceNetworkRunner`, by compiled events and exact
+products.
+
+Populations run many steps before the next one does, wherever no cycle forbids it (`simulators.fast.plan`); events or a
+product are chosen for each projection and block of steps by what was sent (`simulators.fast.links`); neurons are
+compiled (`simulators.fast.neurons`). None of these choices changes a bit or a count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy.errors import UserError
+from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.network import INPUT, Network
+from neurodeploy.ir.network_run import NetworkActivity, NetworkResult, NetworkState, Probe
+from neurodeploy.ir.program import Island
+from neurodeploy.ir.result import IslandActivity
+from neurodeploy.neurons import registry
+from neurodeploy.synapses import Conv, Dense, Direct, Sparse
+from simulators.checks import Task, prepare
+from simulators.fast.conv import ConvWiring
+from simulators.fast.lane import Lane
+from simulators.fast.links import Link
+from simulators.fast.neurons import Neurons, neurons
+from simulators.fast.plan import Part, parts
+from simulators.fast.ports import Port
+from simulators.fast.traffic import Traffic
+from simulators.fast.wiring import DenseWiring, SparseWiring, Wiring
+
+KINDS: Mapping[type, type[Wiring]] = {Dense: DenseWiring, Sparse: SparseWiring, Conv: ConvWiring}
+PATHS = ("auto", "events", "gemm")
+#: Values of the widest population and of all populations that a block of steps holds, and steps of a block at most.
+WIDEST_VALUES, ALL_VALUES, BLOCK_STEPS = 1 << 20, 1 << 22, 256
+#: A network is large, and its buffers are worth saving, from so many neurons times samples on.
+LARGE_VALUES = 1 << 15
+
+
+class FastRunner:
+    """`NetworkRunner` and `IslandRunner`.
+
+    path : "auto" chooses for each projection and block; "events" takes every event by itself; "gemm" takes a product
+    wherever one exists (not for `Sparse`, nor for delays of single synapses). steps : of a block, None by size.
+    """
+
+    name = "fast"
+
+    def __init__(self, path: str = "auto", steps: int | None = None) -> None:
+        if path not in PATHS:
+            raise UserError("ND3220", path, "is no path of the fast runner", f"choose one of {', '.join(PATHS)}")
+        self.path, self.steps = path, steps
+        self.lane = Lane()
+        self._plans: WeakKeyDictionary[Network, tuple[tuple[Part, ...], dict[str, Wiring]]] = WeakKeyDictionary()
+
+    def run(
+        self,
+        network: Network,
+        inputs: Mapping[str, Ints],
+        steps: int,
+        *,
+        state: NetworkState | None = None,
+        probes: Sequence[Probe] = (),
+    ) -> NetworkResult:
+        """Advance by `steps`; see `NetworkRunner.run`."""
+        task = prepare(network, inputs, steps, state, probes)
+        if network not in self._plans:
+            wirings = {
+                p.name: KINDS[type(p.synapse)](p) for p in network.projections if not isinstance(p.synapse, Direct)
+            }
+            self._plans[network] = parts(network), wirings
+        plan, wirings = self._plans[network]
+        block = min(self.steps or self._block(network, plan, task.samples), max(1, steps))
+        return _Run(network, plan, wirings, task, steps, block, probes, self.path).result()
+
+    def run_island(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
+        return self.lane.run_island(island, payload)
+
+    def run_decoded(
+        self, island: Island, payload: NDArray[np.int16]
+    ) -> tuple[list[NDArray[np.float32]], IslandActivity]:
+        return self.lane.run_decoded(island, payload)
+
+    @staticmethod
+    def _block(network: Network, plan: tuple[Part, ...], samples: int) -> int:
+        """Steps of a block: enough to use each weight several times, few enough that sums and payloads stay small.
+
+        Most of a large network in one cycle gains nothing from a block longer than the turns that the cycle takes.
+        """
+        sizes = {name: samples * population.size for name, population in network.populations.items()}
+        total = sum(sizes.values())
+        turns = [part.block for part in plan if 2 * sum(sizes[name] for name in part.populations) > total]
+        most = min(turns, default=BLOCK_STEPS) if total > LARGE_VALUES else BLOCK_STEPS
+        return max(1, min(most, BLOCK_STEPS, WIDEST_VALUES // max(sizes.values()), ALL_VALUES // total))
+
+
+class _Run:
+    """Buffers of one run, and the loop over blocks."""
+
+    def __init__(
+        self, network: Network, plan: tuple[Part, ...], wirings: Mapping[str, Wiring], task: Task, steps: int,
+        block: int, probes: Sequence[Probe], path: str,
+    ) -> None:  # fmt: skip
+        self.network, self.plan, self.samples, self.steps, self.block = network, plan, task.samples, steps, block
+        samples, state, self.first = task.samples, task.state, task.state.step + 1
+        self.inputs = {name: np.asarray(array) for name, array in task.inputs.items()}
+        self.state_probes: dict[str, list[Probe]] = {}
+        for probe in probes:
+            if probe.variable in state.neurons.get(probe.population, {}):
+                self.state_probes.setdefault(probe.population, []).append(probe)
+        self.traffic: dict[str, dict[str, Traffic]] = {}
+        self.neurons: dict[str, Neurons] = {}
+        # Each array of the state goes as soon as the run has its own: of a large network both are not there at once.
+        for name, population in network.populations.items():
+            if population.model != INPUT:
+                self.neurons[name] = neurons(population, state.neurons.pop(name))
+        self.links = {name: Link(wiring, state.pending.pop(name), block, path) for name, wiring in wirings.items()}
+        for name, population in network.populations.items():
+            spikes = self._sends_spikes(name)
+            self.traffic[name] = {
+                port: Traffic(samples, block, population.size, spikes, samples * steps)
+                for port in registry.output_ports(population)
+            }
+        self.payloads = {name: {port: t.payload for port, t in sent.items()} for name, sent in self.traffic.items()}
+        self.ports = {
+            name: {port: self._port(name, port) for port in registry.input_ports(population)}
+            for name, population in network.populations.items()
+        }
+        self.outputs = {
+            name: np.zeros((samples, steps, network.populations[name].size), np.int32) for name in network.outputs
+        }
+        self.probes = {probe.name: probe for probe in probes}
+        self.recorded = {name: np.zeros((samples, steps, self._width(p)), np.int64) for name, p in self.probes.items()}
+
+    def result(self) -> NetworkResult:
+        for done in range(0, self.steps, self.block):
+            steps = min(self.block, self.steps - done)
+            for part in self.plan:
+                self._advance(part, done, steps)
+            self._record(done, steps)
+            self._turn(steps)
+        return self._result()
+
+    def _result(self) -> NetworkResult:
+        """What the run leaves: its own buffers go one by one as the results come, large ones first."""
+        activity = NetworkActivity(self.steps, self.samples, {}, *self._counts())
+        state = NetworkState(self.first - 1 + self.steps, {}, {})
+        self.ports.clear()
+        self.payloads.clear()
+        for name in list(self.links):
+            state.pending[name] = self.links.pop(name).left()
+        for name in list(self.traffic):
+            activity.fired[name] = {port: t.fired.astype(np.int64) for port, t in self.traffic.pop(name).items()}
+        for name in list(self.neurons):
+            state.neurons[name] = self.neurons.pop(name).states(last=True)
+        return NetworkResult(self.outputs, self.recorded, activity, state)
+
+    def _advance(self, part: Part, done: int, steps: int) -> None:
+        """All steps of the block for one part."""
+        many = steps > part.block
+        for start in range(0, steps, part.block):
+            stop = min(start + part.block, steps)
+            for name in part.populations:
+                self._send(name, start, stop, done)
+                for traffic in self.traffic[name].values():
+                    traffic.list(start, stop)
+                for p in part.inner:
+                    if p.source == name:
+                        self.links[p.name].deliver(self.traffic[name][p.source_port])
+        for name in part.populations:
+            leaving = [p for p in part.outer if p.source == name]
+            if many:
+                for port in {p.source_port for p in leaving}:
+                    self.traffic[name][port].list(0, steps, count=False)
+            for p in leaving:
+                self.links[p.name].deliver(self.traffic[name][p.source_port])
+
+    def _send(self, name: str, start: int, stop: int, done: int) -> None:
+        """Payloads of one population for steps start..stop of the block."""
+        traffic = self.traffic[name]
+        if name in self.inputs:
+            traffic["s"].payload[:, start:stop] = self.inputs[name][:, done + start : done + stop]
+            return
+        own, ports, outputs = self.neurons[name], self.ports[name], self.payloads[name]
+        for port in ports.values():
+            port.gather(start, stop)
+        first = self.first + done
+        probes = self.state_probes.get(name)
+        if not probes:
+            own.advance(start, stop, first, ports, outputs)
+            return
+        for t in range(start, stop):
+            own.advance(t, t + 1, first, ports, outputs)
+            states = own.states()
+            for probe in probes:
+                self.recorded[probe.name][:, done + t] = self._chosen(probe, states[probe.variable])
+
+    def _record(self, done: int, steps: int) -> None:
+        """Outputs and the probes of ports."""
+        for name, output in self.outputs.items():
+            port = registry.output_ports(self.network.populations[name])[0]
+            output[:, done : done + steps] = self.traffic[name][port].payload[:, :steps]
+        for name, probe in self.probes.items():
+            if probe in self.state_probes.get(probe.population, ()):
+                continue
+            sent = self.traffic[probe.population].get(probe.variable)
+            array = sent.payload if sent is not None else self.ports[probe.population][probe.variable].arrived
+            self.recorded[name][:, done : done + steps] = self._chosen(probe, array[:, :steps])
+
+    def _turn(self, steps: int) -> None:
+        for link in self.links.values():
+            link.advance(steps)
+
+    def _counts(self) -> tuple[dict[str, int], dict[str, int]]:
+        """`saturated` and `wrapped` of the activity."""
+        wrapped = {name: link.lost for name, link in self.links.items()}
+        saturated = {}
+        for name, own in self.neurons.items():
+            lost, saturated[name] = own.counts()
+            wrapped[name] = wrapped.get(name, 0) + lost + sum(port.lost for port in self.ports[name].values())
+        counts = ({name: count for name, count in found.items() if count} for found in (saturated, wrapped))
+        return next(counts), next(counts)
+
+    def _port(self, name: str, port: str) -> Port:
+        """Where the sums of an input port come from."""
+        links, direct = [], []
+        for p in self.network.into(name):
+            if p.target_port != port:
+                continue
+            if isinstance(p.synapse, Direct):
+                direct.append(self.traffic[p.source][p.source_port])
+            else:
+                links.append(self.links[p.name])
+        return Port(links, direct, (self.samples, self.block, self.network.populations[name].size))
+
+    def _sends_spikes(self, name: str) -> bool:
+        """Whether all payloads are 0 or 1."""
+        population = self.network.populations[name]
+        if population.model != INPUT:
+            return not registry.get_model(population.model).graded
+        given = self.inputs[name]
+        return given.dtype == np.bool_ or (int(given.max(initial=0)) <= 1 and int(given.min(initial=0)) >= 0)
+
+    def _width(self, probe: Probe) -> int:
+        return self.network.populations[probe.population].size if probe.neurons is None else len(probe.neurons)
+
+    @staticmethod
+    def _chosen(probe: Probe, values: NDArray[np.generic]) -> NDArray[np.generic]:
+        return values if probe.neurons is None else values[..., list(probe.neurons)]

@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.pipeline_spiking.networks import files
+from tests.tiny import _quiet, experts, experts_bundle, llama, llama_bundle
+
+__all__ = ["_quiet", "experts", "experts_bundle", "files", "llama", "llama_bundle"]
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that this machine has kept or fetched."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("NEURODEPLOY_CACHE", str(folder))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(folder / "hub"))

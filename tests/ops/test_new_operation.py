@@ -1,0 +1,78 @@
+"""A newcomer's operation is one file: `added/scale_shift.py`, put beside the others, is run, costed, checked, explained."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from neurodeploy import ops
+from neurodeploy.bundle.program_check import check_program
+from neurodeploy.conversion.presets import get_preset
+from neurodeploy.conversion.quantize import quantize
+from neurodeploy.errors import InternalError
+from neurodeploy.frontends.families.decoder import Built
+from neurodeploy.hybrid import Hybrid
+from neurodeploy.ir.graph import Graph, ModelInfo, Population
+from neurodeploy.ops.host.executor import Executor
+from neurodeploy.ops.host.linear import projection_work
+from neurodeploy.ops.host.operation import Work
+from partitioner.mapper import map_program
+from partitioner.summary import explain
+from simulators import get_runner
+from targets.systems import get_system
+from tests.ops.test_executor import CountingStore
+
+VOCABULARY, WIDTH = 11, 16
+IDS = np.arange(3, 25) % VOCABULARY
+ATTRS = {"scale": 2.5, "shift": -0.5}
+
+
+@pytest.fixture
+def graph(monkeypatch: pytest.MonkeyPatch) -> Graph:
+    """tokens -> embedding -> scale_shift -> logits, the folder of the new file added to those of the package."""
+    monkeypatch.setattr(ops, "__path__", [*ops.__path__, str(Path(__file__).parent / "added")])
+    monkeypatch.setitem(ops.OPERATIONS, "scale_shift", ops.read_table()["scale_shift"])
+    monkeypatch.delitem(sys.modules, "neurodeploy.ops.scale_shift")
+    g = Built()
+    g.populations["tokens"] = Population("tokens", 1)
+    g.tensors["table"] = (VOCABULARY, WIDTH)
+    x = g.host("embed", "embedding", ("tokens",), WIDTH, {"scale": 1.0}, {"weight": "table"})
+    x = g.host("toy", "scale_shift", (x,), WIDTH, ATTRS)
+    g.projection("lm_head", x, VOCABULARY, "lm_head", output="logits")
+    info = ModelInfo("toy", "test", VOCABULARY, WIDTH, 0, 64, "made by a test")
+    return Graph(info, g.populations, tuple(g.ops), CountingStore(g.tensors))
+
+
+def test_one_file_is_enough(graph: Graph) -> None:
+    graph.check()
+    ops.check_operations(graph.ops)
+    sizes = {name: population.size for name, population in graph.populations.items()}
+    executor = Executor(graph.ops, graph.weights, sizes)
+    table, head = (torch.from_numpy(graph.weights.get(name)) for name in ("table", "lm_head.weight"))
+    expected = (table[IDS] * 2.5 - 0.5) @ head.T
+    torch.testing.assert_close(executor.forward(IDS), expected, rtol=1e-6, atol=1e-6)
+    values = len(IDS) * WIDTH
+    others = projection_work(graph.projections()[0], len(IDS)) + Work(0, 8 * values)  # the head and the embedding
+    assert executor.work == others + Work(2 * values, 8 * values)
+
+    program = quantize(graph, IDS, get_preset("default"))
+    check_program(program, graph.weights)
+    hybrid = Hybrid(program, graph.weights, get_runner("fast"))
+    torch.testing.assert_close(hybrid.forward(IDS), expected, rtol=1e-2, atol=1e-2)
+    rows = {row["path"]: row for row in explain(map_program(program, get_system("loihi2")))}
+    assert (rows["toy"]["device"], rows["toy"]["rule"]) == ("host", "not-yet-lowered")
+    assert rows["toy"]["reason"] == "a product with 2.5 and a sum with -0.5"
+
+
+@pytest.mark.parametrize(
+    ("attrs", "says"),
+    [({"scale": 1.0}, r"lacks \['shift'\]"), ({"scale": "1", "shift": 0}, "scale = '1' is not possible")],
+)
+def test_its_attributes_are_checked(graph: Graph, attrs: dict[str, object], says: str) -> None:
+    with pytest.raises(InternalError, match=f"ND9001.*{says}"):
+        ops.check_operations([replace(graph.ops[1], attrs=attrs)])

@@ -1,0 +1,129 @@
+"""A kind of synapses is one class: a diagonal, defined here, runs, is mapped, verified, priced and kept like any other.
+
+It answers for itself only what has no general answer (`coo`) and what a file holds; its twin is the same matrix, sparse.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from neurodeploy.bundle.network_files import ARRAYS, network_from_json, network_to_json, write_arrays
+from neurodeploy.ir.network import Network
+from neurodeploy.ir.synapse import Coo, Fields, ListFormat, Range, Synapse, within
+from neurodeploy.synapses import KINDS, build
+from partitioner.network_mapper import map_network
+from partitioner.options import Options
+from partitioner.recount import recount
+from partitioner.usage import core_demands
+from partitioner.verify import verify
+from simulators.network_partitioned import PartitionedNetworkRunner
+from simulators.network_reference import ReferenceNetworkRunner
+from tests.networks.equality import same_result
+from tests.partitioner_network.helpers import conv, dense, join, lif, network, source, tiny
+
+
+@dataclass(frozen=True, eq=False)
+class Diagonal(Synapse):
+    """Neuron i to neuron i over one synapse each: `weight` (neurons,)."""
+
+    weight: NDArray[np.signedinteger]
+
+    kind: ClassVar[str] = "diagonal"
+
+    @property
+    def rows(self) -> int:
+        return len(self.weight)
+
+    @property
+    def columns(self) -> int:
+        return len(self.weight)
+
+    def coo(self, rows: Range | None = None) -> Coo:
+        neuron = np.arange(*within(rows, self), dtype=np.int64)
+        return Coo(neuron, neuron, self.weight[neuron].astype(np.int64), neuron)
+
+    def record(self) -> dict[str, Any]:
+        return {"weight": self.weight}
+
+    @classmethod
+    def from_record(cls, fields: Fields) -> Diagonal:
+        return cls(fields.array("weight"))
+
+
+WEIGHT = np.array([3, -2, 0, 7, 5, -4, 1, 6, 9, -8, 2, 4], np.int8)
+
+
+def twin(synapse: Diagonal) -> Any:
+    neuron = np.arange(synapse.rows)
+    return build.sparse_from_coo(synapse.rows, synapse.columns, neuron, neuron, synapse.weight)
+
+
+def net(delay: list[int] | None = None) -> Network:
+    """Through the diagonal in a loop and between a matrix and a convolution."""
+    made = network(
+        [source("i", 7), lif("p", 2, 3, 2, du=400, dv=100, vth=3), lif("q", 2, 3, 1, vth=2)],
+        join("in", "i", "p", dense(12, 7)),
+        join("d", "p", "p", Diagonal(WEIGHT), delay=None if delay is None else np.array(delay, np.uint8)),
+        join("out", "p", "q", conv((2, 3, 2), 1, padding=(1, 1))),
+        outputs=("p", "q"),
+    )
+    made.check()
+    return made
+
+
+def sparse(made: Network) -> Network:
+    """With the twin."""
+    return replace(
+        made,
+        projections=tuple(
+            replace(p, synapse=twin(p.synapse)) if isinstance(p.synapse, Diagonal) else p for p in made.projections
+        ),
+    )
+
+
+DELAYS = [None, [0, 3, 1, 0, 2, 0, 5, 0, 0, 1, 4, 0]]
+
+
+def test_what_follows_from_its_synapses() -> None:
+    own, other = Diagonal(WEIGHT), twin(Diagonal(WEIGHT))
+    rows, form = np.array([[1, 4], [6, 12]]), ListFormat(2, 8, 4)
+    x = np.random.default_rng(0).integers(-9, 9, (3, 12))
+    for name, arguments in {
+        "sums": (x,), "coo": ((2, 9),), "count": (), "stored_weights": ((2, 9),), "fan_out": ((2, 9),),
+        "nonzero_fan_out": (), "axons": ((2, 9),), "one_sided": (), "largest_sum": (True, 5),
+        "cost": ((2, 9), (1, 8), form, False), "costs": (rows, (1, 8), form, False),
+        "destinations": (rows, (1, 8), False),
+    }.items():  # fmt: skip
+        np.testing.assert_equal(getattr(own, name)(*arguments), getattr(other, name)(*arguments), name)
+    (mine,), (its,) = own.touches(rows, (1, 8)), other.touches(rows, (1, 8))
+    np.testing.assert_equal(tuple(mine), tuple(its))
+
+
+@pytest.mark.parametrize("delay", DELAYS)
+def test_it_runs_and_is_mapped_as_its_twin(delay: list[int] | None) -> None:
+    made = net(delay)
+    inputs = {"i": (np.random.default_rng(1).random((2, 9, 7)) < 0.5).astype(np.int64)}
+    result = ReferenceNetworkRunner().run(made, inputs, 9)
+    assert result.activity.fired["p"]["s"].sum() > 20
+    same_result(result, ReferenceNetworkRunner().run(sparse(made), inputs, 9))
+    system = tiny(neurons=5, synapse_bytes=150, in_axons=20)
+    mapping = map_network(made, system, Options(place=False))
+    assert len(mapping.shards) > 4 and not verify(mapping, made, system)
+    assert recount(mapping, made, system) == core_demands(mapping, made, system)
+    assert mapping.shards == map_network(sparse(made), system, Options(place=False)).shards
+    same_result(PartitionedNetworkRunner(mapping).run(made, inputs, 9), result)
+
+
+def test_it_is_kept_in_a_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(KINDS, Diagonal.kind, Diagonal)
+    structure, arrays = network_to_json(net(DELAYS[1]))
+    write_arrays(tmp_path / ARRAYS, arrays)
+    again = network_from_json(structure, tmp_path / ARRAYS).projections[1]
+    assert type(again.synapse) is Diagonal and again.depth == 6
+    np.testing.assert_array_equal(again.synapse.weight, WEIGHT)
