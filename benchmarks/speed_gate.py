@@ -25,7 +25,7 @@ import torch
 from benchmarks.mapper_models import program_of
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.program import BLOCK, GradedNeurons, Island, Synapses
-from simulators.fast import FastRunner
+from simulators.fast.runner import FastRunner
 from simulators.products.choice import choose
 from simulators.products.pairs import padded
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from neurodeploy.conversion.presets import get_preset
@@ -25,18 +24,18 @@ from neurodeploy.conversion.quantize import quantize
 from neurodeploy.embedded import CALIBRATION, TEXT
 from neurodeploy.frontends.families import read_graph
 from neurodeploy.frontends.packaged import resolve
-from neurodeploy.frontends.tokenizer import read_tokenizer
+from neurodeploy.frontends.tokenizer_choice import read_tokenizer
 from neurodeploy.hybrid import Hybrid
 from neurodeploy.ir.graph import WeightStore
 from neurodeploy.ir.program import Island, IslandCall, Program
-from neurodeploy.ir.result import IslandActivity, Runner
+from neurodeploy.ir.result import IslandActivity, IslandRunner
 from neurodeploy.ops.host.kvcache import State
-from neurodeploy.pipeline.converting import DEFAULT_CALIBRATION
+from neurodeploy.pipeline.checkpoint import DEFAULT_CALIBRATION
 from neurodeploy.storage.cache import cache_folder
 from partitioner.mapper import map_program
 from partitioner.options import Options, Pin
 from simulators import get_runner
-from simulators.network_fast import FastNetworkRunner
+from simulators.fast.runner import FastRunner
 from simulators.network_partitioned import PartitionedNetworkRunner
 from simulators.network_reference import ReferenceNetworkRunner
 from simulators.partitioned import PartitionedRunner
@@ -59,7 +58,7 @@ def network_bits(name: str, runner: str) -> Any:
         runner = "reference"
     engine = {
         "reference": ReferenceNetworkRunner,
-        "fast": FastNetworkRunner,
+        "fast": FastRunner,
         "partitioned": lambda: PartitionedNetworkRunner(mapping),
     }[runner]()
     result = engine.run(found.network, found.inputs, found.steps)
@@ -81,12 +80,12 @@ class Recorder:
     What goes on from here is what `inner` decodes in its own pass, where it does that.
     """
 
-    def __init__(self, inner: Runner) -> None:
+    def __init__(self, inner: IslandRunner) -> None:
         self.name, self.inner = inner.name, inner
         self.seen: dict[str, list[str]] = defaultdict(list)
 
-    def run(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
-        out, activity = self.inner.run(island, payload)
+    def run_island(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
+        out, activity = self.inner.run_island(island, payload)
         counts = {"events": activity.events, "messages": activity.messages_out}
         lost = [activity.tokens, activity.saturated_in, activity.saturated_state, activity.saturated_out]
         self.seen[island.name] += [digest(payload), digest(out), digest({**counts, "lost": lost})]
@@ -94,8 +93,10 @@ class Recorder:
 
 
 class Decoder(Recorder):
-    def run_decoded(self, island: Island, payload: NDArray[np.int16]) -> tuple[list[torch.Tensor], IslandActivity]:
-        self.run(island, payload)
+    def run_decoded(
+        self, island: Island, payload: NDArray[np.int16]
+    ) -> tuple[list[NDArray[np.float32]], IslandActivity]:
+        self.run_island(island, payload)
         return self.inner.run_decoded(island, payload)  # type: ignore[attr-defined, no-any-return]
 
 
@@ -123,7 +124,7 @@ def island_bits(seed: int, runner: str) -> Any:
         )
     call = IslandCall("i", "i", "x", ("i",))
     run = recorder(Program(INFO, (call,), {"i": made}, {}), runner)
-    run.run(made, payload.astype(np.int16))
+    run.run_island(made, payload.astype(np.int16))
     return run.seen["i"]
 
 

@@ -15,38 +15,35 @@ import numpy as np
 
 from benchmarks.mapper_models import program_of
 from neurodeploy import pipeline
-from neurodeploy.accounting.account import account
-from neurodeploy.accounting.ledger import EnergyLedger
-from neurodeploy.accounting.network_account import account_network
 from neurodeploy.embedded import TEXT
 from neurodeploy.generation import generate
 from neurodeploy.hybrid import Hybrid
 from neurodeploy.ir.result import ActivityCounts, HostIsland, IslandActivity
+from neurodeploy.pipeline.pricing import price
 from partitioner.mapper import map_program
 from partitioner.options import Options, Pin
 from simulators import get_runner
-from simulators.network_fast import FastNetworkRunner
+from simulators.fast.runner import FastRunner
 from targets.hosts import get_host
 from targets.systems import get_system
 from tests.golden.bits import model
 from tests.golden.networks import mapped, net
 from tests.golden.store import case
+from tests.prices import token_ledger
 
 HOST = get_host("cpu-generic")
 NETWORKS = ("random/1", "random/6", "random/14", "random/23", "random/30", "random/39", "digits/examples")
 
 
-def entries(ledger: EnergyLedger) -> dict[str, Any]:
+def entries(ledger: dict[str, Any]) -> dict[str, Any]:
+    """Of the JSON of a ledger."""
     found: dict[str, Any] = {}
-    for entry in ledger.entries:
-        key = "/".join(map(str, (entry.device, entry.component, entry.event, entry.boundary, entry.layer)))
+    for entry in ledger["entries"]:
+        key = "/".join(str(entry[part]) for part in ("device", "component", "event", "boundary", "layer"))
         assert key not in found
-        found[key] = [entry.count, entry.joules.low, entry.joules.nominal, entry.joules.high]
-    found["seconds"] = ledger.seconds.to_json()
-    found["bound by"] = ledger.bound_by
-    if ledger.first_token_seconds:
-        found["first token"] = ledger.first_token_seconds.to_json()
-    return found
+        found[key] = [entry["count"], *entry["joules"].values()]
+    found |= {"seconds": ledger["seconds_per_token"], "bound by": ledger["bound_by"]}
+    return found | ({"first token": ledger["first_token_seconds"]} if ledger["first_token_seconds"] else {})
 
 
 def demo() -> dict[str, Any]:
@@ -58,7 +55,7 @@ def demo() -> dict[str, Any]:
     generate(hybrid, prompt, 9, after_prefill=lambda: taken.append(hybrid.take_counts()))
     taken.append(hybrid.take_counts())
     return {
-        phase: entries(account(mapping, counts, program.islands, system, HOST, phase))
+        phase: entries(token_ledger(mapping, counts, program.islands, system, HOST, phase).to_json())
         for phase, counts in zip(("prefill", "generate"), taken, strict=True)
     }
 
@@ -76,7 +73,7 @@ def gpt2() -> dict[str, Any]:
         else:
             counts.add_island(name, activity)
     return {
-        phase: entries(account(mapping, counts, program.islands, system, HOST, phase, powered="system"))
+        phase: entries(token_ledger(mapping, counts, program.islands, system, HOST, phase, powered="system").to_json())
         for phase in ("prefill", "generate")
     }
 
@@ -84,9 +81,9 @@ def gpt2() -> dict[str, Any]:
 def network(name: str) -> dict[str, Any]:
     found, mapping = net(name), mapped(name)
     assert not isinstance(found, str) and mapping is not None
-    result = FastNetworkRunner().run(found.network, found.inputs, found.steps)
-    priced = account_network(found.network, mapping, result.activity, found.system, HOST)
-    return {"step": entries(priced.step), "sample": entries(priced.sample)}
+    result = FastRunner().run(found.network, found.inputs, found.steps)
+    priced = price(found.network, mapping, found.system, result.activity, HOST.name, False, "used")
+    return {unit: entries(priced[unit]) for unit in ("step", "sample")}
 
 
 def fit(model: str, system: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from benchmarks.mapper_models import MODELS, program_of
 from benchmarks.network_mapping_cases import CASES as NETWORKS
 from benchmarks.network_mapping_cases import layers
+from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.hollow import hollow_island, hollow_program
 from neurodeploy.ir.mapping import Mapping
@@ -21,9 +22,8 @@ from neurodeploy.ir.network import Network
 from neurodeploy.ir.program import Program
 from partitioner.mapper import map_program
 from partitioner.network_mapper import map_network
-from partitioner.network_traffic import network_traffic
 from partitioner.options import Options
-from partitioner.traffic import Traffic, traffic
+from partitioner.traffic import traffic
 from targets.systems import get_system
 from tests.golden.networks import RANDOM, mapped, net
 from tests.golden.store import Case, case
@@ -33,8 +33,9 @@ QUICK = ("PilotNet convolutions", "MLP 2048-4096-4096-2048", "ring 4k x 60, hidd
 REFUSED = "does not fit"
 
 
-def taken(mapping: Mapping, sent: Traffic) -> dict[str, float]:
+def taken(mapping: Mapping, model: Program | Network, system: SystemSpec) -> dict[str, float]:
     """messages: delivered to cores, and partial sums; hops: on the meshes; interchip: on links between chips."""
+    sent = traffic(mapping, model, system)
     return {
         "cores": mapping.cores_used,
         "chips": mapping.chips_used,
@@ -48,7 +49,7 @@ def taken(mapping: Mapping, sent: Traffic) -> dict[str, float]:
 def of_program(program: Program, options: Options = Options()) -> dict[str, float]:  # noqa: B008 (frozen)
     system = get_system("hala-point")
     mapping = map_program(program, system, options)
-    return taken(mapping, traffic(mapping, program, system))
+    return taken(mapping, program, system)
 
 
 def of_model(name: str, layers: int | None, options: Options = Options()) -> dict[str, float]:  # noqa: B008 (frozen)
@@ -58,13 +59,13 @@ def of_model(name: str, layers: int | None, options: Options = Options()) -> dic
 def of_network(make: Callable[[], Network], system_name: str) -> dict[str, float]:
     network, system = make(), get_system(system_name)
     mapping = map_network(network, system)
-    return taken(mapping, network_traffic(mapping, network, system))
+    return taken(mapping, network, system)
 
 
 def of_random(name: str) -> dict[str, float] | str:
     found, mapping = net(name), mapped(name)
     assert not isinstance(found, str)
-    return taken(mapping, network_traffic(mapping, found.network, found.system)) if mapping else REFUSED
+    return taken(mapping, found.network, found.system) if mapping else REFUSED
 
 
 def matrix_and_transpose() -> Program:
