@@ -37,7 +37,6 @@ GROWTH += [("large", 10**8, 100), ("large", 2 * 10**8, 200)]
 
 def measure(network: Any, inputs: dict[str, Any], steps: int, repeats: int, path: str = "auto") -> Row:
     """Best and worst of `repeats` runs after a warm-up."""
-    from neurodeploy.synapses import Direct
     from simulators.fast.runner import FastRunner
 
     runner = FastRunner(path)
@@ -49,7 +48,7 @@ def measure(network: Any, inputs: dict[str, Any], steps: int, repeats: int, path
         result = runner.run(network, inputs, steps)
         times.append((time.process_time() - cpu, time.perf_counter() - wall))
     most, fired = peak(), result.activity.fired
-    links = [p for p in network.projections if not isinstance(p.synapse, Direct)]
+    links = [p for p in network.projections if not p.synapse.wire]
     events = sum(int((fired[p.source][p.source_port] * p.synapse.fan_out()).sum()) for p in links)
     samples = result.activity.samples
     del result

@@ -6,25 +6,15 @@ word of a row's output leaves. Partial sums stay between cores and are not count
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
+from neurodeploy.flow.border import Crossing, union
 from neurodeploy.flow.words import messages_of
 from neurodeploy.ir.chip import ChipSpec
-from neurodeploy.ir.fixedpoint import STATE_BITS, Ints
+from neurodeploy.ir.fixedpoint import STATE_BITS
 
 from .fit import Unit
 from .fit_chips import Spot
-
-
-class Flow(NamedTuple):
-    """One island of one copy: by chip (k,) its number, events that enter it, events delivered to its cores, messages out."""
-
-    chips: Ints
-    entering: Ints
-    delivered: Ints
-    leaving: Ints
 
 
 class Flows:
@@ -33,9 +23,9 @@ class Flows:
     def __init__(self, units: list[Unit], chip: ChipSpec) -> None:
         self.units, self.chip = units, chip
         self.words = messages_of(STATE_BITS, chip)
-        self._known: dict[tuple[int, int, int], list[Flow]] = {}
+        self._known: dict[tuple[int, int, int], list[Crossing]] = {}
 
-    def of(self, spot: Spot) -> list[Flow]:
+    def of(self, spot: Spot) -> list[Crossing]:
         """A flow for each island of the unit, in order."""
         per_chip, unit = self.chip.cores, self.units[spot.unit]
         apart = spot.tail[0] % per_chip if spot.tail is not None else -1
@@ -55,7 +45,7 @@ class Flows:
     def _chip(self, spot: Spot, core: int) -> int:
         return (spot.start + core) // self.chip.cores
 
-    def _flows(self, unit: Unit, spot: Spot) -> list[Flow]:
+    def _flows(self, unit: Unit, spot: Spot) -> list[Crossing]:
         """With chips counted from the copy's first."""
         per_chip, first = self.chip.cores, spot.start // self.chip.cores
         columns: dict[tuple[str, int], set[tuple[int, int]]] = {}
@@ -72,11 +62,11 @@ class Flows:
                 totals[key][1] = leaving + rows * self.words
         found = []
         for matrix in unit.matrices:
-            chips = sorted(chip for name, chip in totals if name == matrix.name)
-            table = [
-                (chip, _union(columns.get((matrix.name, chip), set())), *totals[matrix.name, chip]) for chip in chips
-            ]
-            found.append(Flow(*np.array(table, np.int64).reshape(-1, 4).T))
+            table = []
+            for chip in sorted(chip for name, chip in totals if name == matrix.name):
+                entering = sum(stop - start for start, stop in union(columns.get((matrix.name, chip), ())))
+                table.append((chip, entering, *totals[matrix.name, chip]))
+            found.append(Crossing(*np.array(table, np.int64).reshape(-1, 4).T))
         return found
 
     @staticmethod
@@ -84,12 +74,3 @@ class Flows:
         """Whether a tile's rows leave for the host: reducers', or those of a tile with all columns."""
         whole = next(matrix.columns for matrix in unit.matrices if matrix.name == island)
         return kind == "reducer" or width == whole
-
-
-def _union(ranges: set[tuple[int, int]]) -> int:
-    """Columns in any of the ranges."""
-    count, reach = 0, 0
-    for start, stop in sorted(ranges):
-        count += max(0, stop - max(start, reach))
-        reach = max(reach, stop)
-    return count

@@ -13,7 +13,6 @@ from neurodeploy.ir.mapping import Assignment, Mapping, Reason, Shard
 from neurodeploy.ir.network import INPUT, Network
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.neurons.registry import get_model
-from neurodeploy.synapses import Direct
 
 from .bounds import lower_bound
 from .network_orders import best_plan
@@ -105,7 +104,7 @@ def check_widths(network: Network, chip: ChipSpec, weight_bits: int | None = Non
     message = 8 * chip.formats["message_bytes"]
     for p in network.projections:
         bits = p.weight_bits if weight_bits is None else weight_bits
-        if not isinstance(p.synapse, Direct) and bits > chip.formats["weight_bits"]:
+        if not p.synapse.wire and bits > chip.formats["weight_bits"]:
             raise DoesNotFit(
                 "ND2012",
                 p.name,
@@ -137,7 +136,7 @@ def _assignments(network: Network, chip: ChipSpec) -> tuple[Assignment, ...]:
 def _too_small(task: Task, placed: Places, binding: str, alternatives: Sequence[SystemSpec]) -> DoesNotFit:
     """The error with what would help: chips of this system left out, a larger system, narrower weights, no caps."""
     network, system, options = task.network, task.system, task.options
-    stored = [p.weight_bits for p in network.projections if not isinstance(p.synapse, Direct)]
+    stored = [p.weight_bits for p in network.projections if not p.synapse.wire]
     now = options.weight_bits if options.weight_bits is not None else max(stored, default=0)
     bits = now if binding == "synapse_bytes" else 0
 

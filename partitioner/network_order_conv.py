@@ -87,14 +87,10 @@ def _widths(network: Network, name: str, form: Format, rule: Rule, channels: int
     """Widths of blocks of channels that are worth a look: the most whose kernels fit a core, rounded down to powers of two
     and to equal blocks, and smaller powers of two, for which more pixels fit."""
     limit = rule.limits[1]
-    convs = [p for p in network.into(name) if isinstance(p.synapse, Conv)]
+    convs = [(p.synapse, form.lists(p)) for p in network.into(name) if isinstance(p.synapse, Conv)]
 
     def kernels(width: int) -> int:
-        return sum(
-            p.synapse.kernel_bytes((0, width), (0, p.synapse.columns), form.lists(p))
-            for p in convs
-            if isinstance(p.synapse, Conv)
-        )
+        return sum(conv.kernel_bytes((0, width), (0, conv.columns), lists) for conv, lists in convs)
 
     most = channels - 1
     if limit is not None:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from neurodeploy.ir.arrange import fixed_populations, inverse
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network
-from neurodeploy.synapses import Conv, Dense, Sparse
+from neurodeploy.synapses import Dense, Sparse
 
 from . import hypergraph
 from .cost import Segment
@@ -83,7 +83,7 @@ def sparse_orders(task: Task, plan: Plan) -> tuple[dict[str, Order], tuple[str, 
 def _eligible(network: Network, plan: Plan) -> Iterator[tuple[str, tuple[Segment, ...]]]:
     """Populations of several tiles whose rows may be permuted and have sparse synapses; columns that are cut stay."""
     fixed = fixed_populations(network) | {
-        name for p in network.projections if isinstance(p.synapse, Conv) for name in (p.source, p.target)
+        name for p in network.projections if p.synapse.shared for name in (p.source, p.target)
     }
     for name, cut in plan.cuts.items():
         parts = segments(network.into(name))

@@ -26,7 +26,7 @@ from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.neurons.arithmetic import ALIGN_BITS
-from neurodeploy.synapses import Conv, Dense, Direct
+from neurodeploy.synapses import Conv, Dense
 
 #: Costs of a Loihi 1, with their sources: energies in J, times in s. SANA-FE's were fitted to a Nahuku board.
 _HOP = "Davies et al. 2018, Table 2; Boyle et al. 2025"
@@ -96,7 +96,7 @@ def check(mapping: Mapping, network: Network) -> None:
 
 
 def _unsayable(p: Projection) -> str:
-    if isinstance(p.synapse, Direct):
+    if p.synapse.wire:
         return "connects without a synapse"
     if p.delay is not None and p.delay.any():
         return "has delays"

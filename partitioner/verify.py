@@ -18,7 +18,6 @@ from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import INPUT, Network
 from neurodeploy.ir.program import IslandCall, Program
 from neurodeploy.neurons.registry import get_model
-from neurodeploy.synapses import Direct
 
 from .recount import COLUMNS, Matrix, matrices_of, recount
 
@@ -105,7 +104,7 @@ def _orders(mapping: Mapping, model: Program | Network) -> list[str]:
             found.append(f"orders: {name} is no population")
         elif population.model == INPUT:
             found.append(f"{name}: is an input and has an order")
-        elif any(isinstance(p.synapse, Direct) and name in (p.source, p.target) for p in model.projections):
+        elif any(p.synapse.wire and name in (p.source, p.target) for p in model.projections):
             found.append(f"{name}: has an order and a direct connection")
         elif order.dtype != np.int64 or order.shape != (population.size,):
             found.append(f"{name}: its order is of {order.dtype} {order.shape}, not int64 ({population.size},)")
@@ -160,7 +159,7 @@ def _widths(
             yield name, "weight_bits", island.synapses.weight_bits, formats["weight_bits"]
     else:
         for p in model.projections:
-            if not isinstance(p.synapse, Direct):
+            if not p.synapse.wire:
                 need = p.weight_bits if weight_bits is None else weight_bits
                 yield p.name, "weight_bits", need, formats["weight_bits"]
         for name, population in model.populations.items():

@@ -1,4 +1,4 @@
-"""What every `NetworkRunner` does before the first step: check what it was given, and make the state that it starts from.
+"""What every `Runner` does before the first step: check what it was given, and make the state that it starts from.
 
 Inputs and states come from users: what is wrong with them is a `UserError` ND3200..ND3210 that names the population.
 """
@@ -17,7 +17,6 @@ from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import INPUT, Network
 from neurodeploy.ir.network_run import NetworkState, Probe
 from neurodeploy.neurons import registry
-from neurodeploy.synapses import Direct
 
 INT32 = np.iinfo(np.int32)
 _checked: WeakSet[Network] = WeakSet()
@@ -65,9 +64,7 @@ def initial_state(network: Network, samples: int) -> NetworkState:
             if population.model != INPUT
         },
         pending={
-            p.name: np.zeros((samples, p.depth, p.synapse.rows), np.int32)
-            for p in network.projections
-            if not isinstance(p.synapse, Direct)
+            p.name: np.zeros((samples, p.depth, p.synapse.rows), np.int32) for p in network.projections if p.latency
         },
     )
 
@@ -102,9 +99,11 @@ def _check_inputs(network: Network, inputs: Mapping[str, Ints], steps: int) -> i
         if given.ndim != 3 or given.shape[1:] != (steps, size) or given.shape[0] < 1:
             problem = f"input has the shape {given.shape}, needs (samples, {steps}, {size})"
             raise UserError("ND3204", name, problem, f"give {steps} steps of {size} payloads for each sample")
-        if given.size and (int(given.min()) < INT32.min or int(given.max()) > INT32.max):
-            problem = f"input reaches from {given.min()} to {given.max()}, beyond 32 bits"
-            raise UserError("ND3205", name, problem, f"keep payloads within {INT32.min}..{INT32.max}")
+        end = registry.largest_payload(network.populations[name])
+        most = min(end, INT32.max)
+        if given.size and (int(given.min()) < -end or int(given.max()) > most):
+            problem = f"input reaches from {given.min()} to {given.max()}, beyond {most.bit_length() + 1} bits"
+            raise UserError("ND3205", name, problem, f"keep payloads within {-end}..{most}")
         if samples is not None and given.shape[0] != samples:
             problem = f"input has {given.shape[0]} samples, that of {network.inputs[0]} has {samples}"
             raise UserError("ND3206", name, problem, "give every input population the same number of samples")

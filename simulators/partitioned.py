@@ -1,109 +1,262 @@
-"""Executes a mapping: every shard on its own core, partial sums to reducers, and what each core did counted there.
+"""Executes a mapping shard by shard, and counts what each core did.
 
-The arithmetic is that of `reference`; only the order of additions differs, and integer addition does not care. So the
-outputs equal those of the unmapped island bit for bit, and the counts, taken shard by shard, must equal what
-`accounting.islands` derives from the counts of the whole island.
+A shard holds the synapses of its rows and columns; its columns run over the axons of all projections into its population,
+one projection after another (`Network.into`). Where the columns of some rows are cut, each shard sends the exact sums of
+its part, before the shift, one value for each row, projection and delay slot; the reducer of the rows adds them and then
+does what a whole shard does: wrap, shift, wait, update the neurons. Integer addition does not care for order, so outputs,
+probes, states and counts equal those of `reference` bit for bit, whatever the cut. Where the mapping has orders, the
+arranged network runs, and what it leaves is put back into the order of the network.
+
+Counted for each shard, over samples and steps (`ShardCounts`):
+
+- events: payloads that are not zero on axons that have a synapse here; of a reducer the partial sums, every step.
+- synops: synapses that such an event drives, none of a direct connection; of a reducer one for each partial sum.
+- neuron_updates: neurons that live here, or the partial sums that leave, every step.
+- messages_out: payloads of its neurons that are not zero, on all output ports; or the partial sums.
+
+A sum at a port that wraps is one message; a value of an island is as many as `flow.words` says, and each of them is an event
+where it arrives.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Table
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import InternalError
-from neurodeploy.flow.words import island_words
+from neurodeploy.flow.flows import sum_messages
+from neurodeploy.flow.words import Words, island_words
+from neurodeploy.ir.arrange import arranged, probes_there, result_back, state_there
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
+from neurodeploy.ir.network import INPUT, Network, Projection
+from neurodeploy.ir.network_run import NetworkResult, NetworkState, Probe
 from neurodeploy.ir.program import Island
 from neurodeploy.ir.result import IslandActivity, ShardCounts
-from neurodeploy.neurons.graded_affine import integer_step
-from simulators.reference import accumulate, check_payload
+from neurodeploy.neurons import registry
+from neurodeploy.neurons.model import Stepped, Values
+from neurodeploy.synapses import Dense
+from simulators.checks import check_probes, check_state
+from simulators.islands import run_island
+from simulators.reference import Machine, prepared, reference_sums, run_with
+
+
+class Part(NamedTuple):
+    """What a shard holds of a projection.
+
+    axons : which bring a message here, bool (columns,). fan : synapses that each drives here, (columns,). sums : payloads
+    (samples, columns) -> their exact sums (samples, delay slots, rows of the shard), trailing slots may be missing.
+    """
+
+    shard: Shard
+    axons: NDArray[np.bool_]
+    fan: Ints
+    sums: Callable[[Ints], Ints]
 
 
 class PartitionedRunner:
-    """`IslandRunner` over the shards of a mapping, on cores of `chip`. `shard_counts` grows with every call.
+    """`Runner` and `IslandRunner` over the shards of a mapping on cores of `chip`. `shard_counts` grows with every run.
 
-    A value that leaves a core is as many messages as `flow.words` says, and each of them is an event where it arrives.
-
-    An island whose shards do not cover every row and column exactly once is ND9007: the mapper's verifier reports that
+    A mapping whose shards do not hold every synapse and every neuron exactly once is ND9015: the mapper's verifier says so
     before anything runs.
     """
 
     name = "partitioned"
 
     def __init__(self, mapping: Mapping, chip: ChipSpec) -> None:
-        self._shards, self._chip = mapping.by_island(), chip
-        self.shard_counts: dict[Shard, ShardCounts] = defaultdict(lambda: ShardCounts(0, 0, 0, 0))
+        self._shards, self._orders, self._chip = mapping.by_island(), mapping.orders, chip
+        self.shard_counts: dict[Shard, ShardCounts] = {}
+
+    def run(
+        self,
+        network: Network,
+        inputs: Table[str, Ints],
+        steps: int,
+        *,
+        state: NetworkState | None = None,
+        probes: Sequence[Probe] = (),
+    ) -> NetworkResult:
+        check_probes(network, probes)
+        if state is not None and self._orders:
+            check_state(network, state)
+            state = state_there(state, network, self._orders)
+        laid = arranged(network, self._orders)
+        machine = _Cores(laid, self._shards, {})
+        result = run_with(machine, laid, inputs, steps, state, probes_there(probes, self._orders))
+        self._count(machine, result)
+        return result_back(result, network, probes, self._orders) if self._orders else result
 
     def run_island(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
-        check_payload(island, payload)
-        shards = self._shards.get(island.name, [])
-        tokens = payload.shape[0]
-        sums: Ints = np.zeros((tokens, island.rows), np.int64)
-        cover = np.zeros((island.rows, island.columns), np.int8)
-        for shard in shards:
-            if shard.kind == "synapses":
-                rows, columns = slice(*shard.rows), slice(*shard.cols)
-                sums[:, rows] += accumulate(island.synapses, payload, rows, columns)
-                cover[rows, columns] += 1
-        if not (cover == 1).all():
-            raise InternalError("ND9007", island.name, "its shards do not cover every synapse exactly once")
-        out = np.empty((tokens, island.rows), np.int32)
-        lost_state = lost_out = 0
-        for shard in _homes(island, shards):
-            rows = slice(*shard.rows)
-            out[:, rows], state, output = integer_step(island.neurons, sums[:, rows], rows)
-            lost_state, lost_out = lost_state + state, lost_out + output
-        events = np.count_nonzero(payload, axis=0).astype(np.int64)
-        messages = np.count_nonzero(out, axis=0).astype(np.int64)
-        self._count(island, shards, tokens, events, messages)
-        return out, IslandActivity(tokens, events, messages, 0, lost_state, lost_out)
+        words = island_words(island, self._shards.get(island.name, []), self._chip)
 
-    def _count(
-        self, island: Island, shards: list[Shard], tokens: int, events: NDArray[np.int64], messages: NDArray[np.int64]
-    ) -> None:
-        words = island_words(island, shards, self._chip)
-        for shard in shards:
-            old = self.shard_counts[shard]
-            if shard.kind == "reducer":
-                arrived = tokens * shard.row_count * words.received
-                sent = int(messages[slice(*shard.rows)].sum()) * words.sent(shard)
-                new = (arrived, arrived, tokens * shard.row_count, sent)
-            else:
-                fired = int(events[slice(*shard.cols)].sum())
-                partial = shard.col_count < island.columns
-                values = tokens * shard.row_count if partial else int(messages[slice(*shard.rows)].sum())
-                sent = values * words.sent(shard)
-                new = (fired, fired * shard.row_count, tokens * shard.row_count, sent)
+        def run(network: Network, inputs: Table[str, Ints], steps: int) -> NetworkResult:
+            machine = _Cores(network, self._shards, {island.name: words})
+            result = run_with(machine, network, inputs, steps, None, ())
+            self._count(machine, result)
+            return result
+
+        return run_island(run, island, payload)
+
+    def _count(self, machine: _Cores, result: NetworkResult) -> None:
+        for shard, new in machine.counts(result.activity.samples * result.activity.steps).items():
+            old = self.shard_counts.get(shard, ShardCounts(0, 0, 0, 0))
             self.shard_counts[shard] = ShardCounts(
-                old.events + new[0], old.synops + new[1], old.neuron_updates + new[2], old.messages_out + new[3]
+                old.events + new.events,
+                old.synops + new.synops,
+                old.neuron_updates + new.neuron_updates,
+                old.messages_out + new.messages_out,
             )
 
 
-def _homes(island: Island, shards: list[Shard]) -> list[Shard]:
-    """The shards that hold the neurons: reducers where columns are split, synapse shards elsewhere."""
+class _Cores(Machine):
+    """The shards of one network, and the events that they saw in one run. `words`: by population, where a value of it or
+    a partial sum into it is not one message."""
+
+    def __init__(self, network: Network, shards: Table[str, list[Shard]], words: Table[str, Words]) -> None:
+        self.words = words
+        self.parts: dict[str, list[Part]] = defaultdict(list)
+        self.homes: dict[str, list[Shard]] = {}
+        #: Values and messages that a shard that is not whole sends in a step; of a reducer the messages that it gets.
+        self.partial: dict[Shard, int] = {}
+        self.leaving: dict[Shard, int] = {}
+        self.events: dict[Shard, int] = defaultdict(int)
+        self.synops: dict[Shard, int] = defaultdict(int)
+        self.sent: dict[Shard, int] = defaultdict(int)
+        for name, population in network.populations.items():
+            if population.model != INPUT:
+                self._place(network, name, shards.get(name, []))
+
+    def _place(self, network: Network, name: str, shards: list[Shard]) -> None:
+        size, into = network.populations[name].size, network.into(name)
+        starts = np.cumsum([0, *(p.synapse.columns for p in into)])
+        columns = max(1, int(starts[-1]))
+        holding = [shard for shard in shards if shard.kind == "synapses"]
+        _need_cover(name, holding, size, columns)
+        self.homes[name] = _homes(name, shards, size, columns)
+        for shard in holding:
+            for p, start in zip(into, starts, strict=False):
+                first, last = max(shard.cols[0] - start, 0), min(shard.cols[1] - start, p.synapse.columns)
+                if first < last:
+                    self.parts[p.name].append(_part(p, shard, int(first), int(last)))
+            if shard not in self.homes[name]:
+                values = sum_messages(into, shard.cols)
+                messages = self.words[name].sent(shard) if name in self.words else values
+                self.leaving[shard] = values * shard.row_count
+                self.partial[shard] = messages * shard.row_count
+                for home in self.homes[name]:
+                    shared = min(home.rows[1], shard.rows[1]) - max(home.rows[0], shard.rows[0])
+                    self.partial[home] = self.partial.get(home, 0) + messages * max(shared, 0)
+
+    def messages(self, p: Projection, x: Ints) -> None:
+        events = np.count_nonzero(x, axis=0)
+        for part in self.parts[p.name]:
+            self.events[part.shard] += int(events[part.axons].sum())
+            self.synops[part.shard] += int(events @ part.fan)
+
+    def sums(self, p: Projection, x: Ints) -> Ints:
+        total = np.zeros((x.shape[0], p.depth, p.synapse.rows), np.int64)
+        for part in self.parts[p.name]:
+            sums = part.sums(x)
+            total[:, : sums.shape[1], slice(*part.shard.rows)] += sums
+        return total
+
+    def update(self, network: Network, name: str, state: Values, inputs: Values, t: int) -> Stepped:
+        population, params = network.populations[name], prepared(network)[name]
+        model = registry.get_model(population.model)
+        shape = next((array.shape for array in (*state.values(), *inputs.values())), (1, population.size))
+        outputs: Values = {port: np.zeros(shape, np.int64) for port in model.outputs}
+        after = {variable: np.zeros_like(array) for variable, array in state.items()}
+        lost = np.zeros(3, np.int64)
+        words = self.words[name].output if name in self.words else 1
+        for shard in self.homes[name]:
+            rows = slice(*shard.rows)
+            own = {variable: array[:, rows] for variable, array in state.items()}
+            arrived = {port: array[:, rows] for port, array in inputs.items()}
+            here = {key: value if value.size == 1 else value[rows] for key, value in params.items()}
+            stepped = model.step(here, own, arrived, t)
+            for variable, array in own.items():
+                after[variable][:, rows] = array
+            for port, payload in stepped.outputs.items():
+                outputs[port][:, rows] = payload
+                self.sent[shard] += words * int(np.count_nonzero(payload))
+            lost += stepped[1:]
+        state.update(after)
+        return Stepped(outputs, *(int(count) for count in lost))
+
+    def counts(self, steps: int) -> dict[Shard, ShardCounts]:
+        """`steps`: of all samples together."""
+        counts: dict[Shard, ShardCounts] = {}
+        homes = {shard for shards in self.homes.values() for shard in shards}
+        for shard in (*homes, *self.leaving):
+            every, partial = steps * shard.row_count, steps * self.partial.get(shard, 0)
+            if shard.kind == "reducer":
+                counts[shard] = ShardCounts(partial, partial, every, self.sent[shard])
+            elif shard in homes:
+                counts[shard] = ShardCounts(self.events[shard], self.synops[shard], every, self.sent[shard])
+            else:
+                updates = steps * self.leaving[shard]
+                counts[shard] = ShardCounts(self.events[shard], self.synops[shard], updates, partial)
+        return counts
+
+
+def _part(p: Projection, shard: Shard, first: int, last: int) -> Part:
+    column = np.arange(p.synapse.columns)
+    mine = (first <= column) & (column < last)
+    axons, fan = p.synapse.axons(shard.rows) & mine, p.synapse.fan_out(shard.rows) * mine
+    if isinstance(p.synapse, Dense) and p.delay_by != "synapse":  # a view: a matrix one synapse after another is large
+        delay = None if p.delay is None else p.delay[first:last]
+        tile = replace(p, synapse=Dense(p.synapse.weight[slice(*shard.rows), first:last]), delay=delay)
+        return Part(shard, axons, fan, lambda x: reference_sums(tile, x[:, first:last]))
+    coo = p.synapse.coo(shard.rows)
+    chosen = np.flatnonzero((first <= coo.column) & (coo.column < last))
+    cell = p.delays_of(coo)[chosen] * shard.row_count + coo.row[chosen] - shard.rows[0]
+    axon, weight = coo.column[chosen], coo.weight[chosen]
+
+    def sums(x: Ints) -> Ints:
+        own = np.zeros((x.shape[0], p.depth * shard.row_count), np.int64)
+        for sample, payload in zip(own, x, strict=True):
+            driven = np.flatnonzero((payload != 0)[axon])
+            np.add.at(sample, cell[driven], weight[driven] * payload[axon[driven]])
+        return own.reshape(x.shape[0], p.depth, shard.row_count)
+
+    return Part(shard, axons, fan, sums)
+
+
+def _need_cover(name: str, shards: list[Shard], rows: int, columns: int) -> None:
+    """Rectangles that lie within, do not overlap, and have the area of the whole."""
+    edges = np.array([(*s.rows, *s.cols) for s in shards], np.int64).reshape(-1, 4)
+    low_row, high_row, low_column, high_column = edges.T
+    inside = (low_row >= 0) & (low_row < high_row) & (high_row <= rows)
+    inside &= (low_column >= 0) & (low_column < high_column) & (high_column <= columns)
+    overlaps = 0
+    for i in range(len(shards)):
+        rows_meet = (low_row[i] < high_row[i + 1 :]) & (low_row[i + 1 :] < high_row[i])
+        columns_meet = (low_column[i] < high_column[i + 1 :]) & (low_column[i + 1 :] < high_column[i])
+        overlaps += int(np.count_nonzero(rows_meet & columns_meet))
+    area = int(((high_row - low_row) * (high_column - low_column)).sum())
+    if not inside.all() or overlaps or area != rows * columns:
+        raise InternalError("ND9015", name, "its shards do not hold every synapse exactly once")
+
+
+def _homes(name: str, shards: list[Shard], rows: int, columns: int) -> list[Shard]:
+    """Where the neurons live: on reducers, and on shards of all columns that no reducer follows."""
     reducers = [shard for shard in shards if shard.kind == "reducer"]
-    reduced: set[tuple[int, int]] = {shard.rows for shard in reducers}
-    whole = [s for s in shards if s.kind == "synapses" and s.cols == (0, island.columns)]
-    homes = reducers + [s for s in whole if s.rows not in reduced]
-    if sum(shard.row_count for shard in homes) != island.rows:
-        raise InternalError("ND9007", island.name, "its neurons do not live on exactly one core each")
+    homes = reducers + [
+        shard
+        for shard in shards
+        if shard.kind == "synapses"
+        and shard.cols == (0, columns)
+        and not any(r.rows[0] <= shard.rows[0] < r.rows[1] for r in reducers)
+    ]
+    homes.sort(key=lambda shard: shard.rows)
+    ends = [0, *(shard.rows[1] for shard in homes)]
+    if [shard.rows[0] for shard in homes] != ends[:-1] or ends[-1] != rows:
+        raise InternalError("ND9015", name, "its neurons do not live on exactly one core each")
     return homes
-
-
-def by_core(counts: Table[Shard, ShardCounts]) -> dict[tuple[int, int], ShardCounts]:
-    """Counts summed over the shards of each (chip, core)."""
-    cores: dict[tuple[int, int], list[ShardCounts]] = defaultdict(list)
-    for shard, count in counts.items():
-        cores[shard.chip, shard.core].append(count)
-    return {
-        core: ShardCounts(
-            sum(c.events for c in found), sum(c.synops for c in found),
-            sum(c.neuron_updates for c in found), sum(c.messages_out for c in found),
-        )
-        for core, found in sorted(cores.items())
-    }  # fmt: skip

@@ -1,58 +1,269 @@
-"""The living definition of what an island computes. Slow, plain and legible; every other runner equals it bit for bit.
+"""The living definition of a time step (`neurodeploy.ir.network`): plain, slow and legible int64, event by event. An island
+is a network of one step (`simulators.islands`).
 
-For each token and neuron i, with exact integers of unbounded meaning (int64 never overflows here: payload, exponent,
-weight and fan-in together stay under 2**15 * 2**8 * 2**7 * 2**31)::
+Every other runner equals it bit for bit, in outputs, probes, states and counts. What is counted, over all samples and
+steps:
 
-    acc_i = bias_i + sum_j w_ij * (x_j << axon_shift_j)
-    a_i   = saturate(round_shift(acc_i, acc_shift), state_bits)
-    y_i   = saturate(round_shift(a_i * multiplier_i, shift_i), out_bits)
+- `fired`: for every population and output port, inputs too, how often a neuron's payload was not zero.
+- `saturated`, for each population: the values of its state that its model clipped; for each ``population.port``: the
+  payloads that it clipped.
+- `wrapped`, for each population: the values that its model wrapped, and the sums that arrived at a port (of all projections,
+  added exactly) and did not fit 32 bits. For each projection: the exact sums of a delay slot that did not fit 32 bits, the
+  shifted ones that did not fit 32 bits (24 of a `Conv`), the pending ones that did not. At an exact port nothing wraps.
+- A name without a count is not in `saturated` or `wrapped`.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.program import Island, Synapses
+from neurodeploy.ir.network import INPUT, Network, Projection
+from neurodeploy.ir.network_run import NetworkActivity, NetworkResult, NetworkState, Probe
+from neurodeploy.ir.program import Island
 from neurodeploy.ir.result import IslandActivity
-from neurodeploy.neurons.graded_affine import integer_step
+from neurodeploy.neurons import registry
+from neurodeploy.neurons.model import Stepped, Values
+from simulators.checks import prepare
+from simulators.islands import run_island
+
+#: The largest magnitude of a payload or of a pending sum.
+PAYLOAD_END = 2**31
+Ports = dict[str, Values]
 
 
-def accumulate(synapses: Synapses, payload: NDArray[np.int16], rows: slice, columns: slice) -> Ints:
-    """Partial sums (tokens, rows) int64 of the given rows over the given columns."""
-    shifted = payload[:, columns].astype(np.int64) << synapses.axon_shift[columns].astype(np.int64)
-    sums: Ints = shifted @ synapses.weight[rows, columns].astype(np.int64).T
-    return sums
+class Machine:
+    """What executes the parts of a step: here all at once; `partitioned` does it core by core."""
+
+    def messages(self, p: Projection, x: Ints) -> None:
+        """Payloads (samples, columns) that leave for a projection in this step, direct ones too: for those who count."""
+
+    def sums(self, p: Projection, x: Ints) -> Ints:
+        """Exact sums (samples, delay slots, rows) int64 of payloads (samples, columns) int64."""
+        return reference_sums(p, x)
+
+    def update(self, network: Network, name: str, state: Values, inputs: Values, t: int) -> Stepped:
+        """One step of the neurons of a population; changes `state`."""
+        population = network.populations[name]
+        return registry.get_model(population.model).step(prepared(network)[name], state, inputs, t)
 
 
-def check_payload(island: Island, payload: NDArray[np.int16]) -> None:
-    """A payload of the wrong type, width or range is our own mistake, never clipped in silence."""
-    if payload.dtype != np.int16 or payload.ndim != 2 or payload.shape[1] != island.columns:
-        raise InternalError(
-            "ND9005", island.name, f"payload is {payload.dtype} {payload.shape}, needs int16 (tokens, {island.columns})"
-        )
-    if payload.size and int(np.abs(payload.astype(np.int32)).max()) > island.payload_max:
-        raise InternalError("ND9005", island.name, f"a payload exceeds {island.payload_bits} bits")
+def wrap(x: Ints, bits: int) -> tuple[Ints, int]:
+    """Two's complement of `bits`, and how many values did not fit."""
+    half = np.int64(1) << (bits - 1)
+    wrapped = ((x + half) & (2 * half - 1)) - half
+    return wrapped, int(np.count_nonzero(wrapped != x))
+
+
+def shift(x: Ints, exponent: int) -> Ints:
+    """``x << exponent``, or the flooring ``x >> -exponent``. Exact: 32 bits by at most 31."""
+    return x << exponent if exponent > 0 else x >> -exponent
+
+
+def wrapped_sums(p: Projection, x: Ints, sums: Callable[[Projection, Ints], Ints]) -> tuple[Ints, int]:
+    """``wrap32`` of exact sums. Where they could exceed int64, the upper and lower 16 bits of payloads are summed apart."""
+    if _bound(p) < 2**63:
+        return wrap(sums(p, x), 32)
+    if _bound(p) >> 15 >= 2**63:
+        raise InternalError("ND9014", p.name, "has sums beyond what is computed exactly")
+    high, low = sums(p, x >> 16), sums(p, x & 0xFFFF)
+    high += low >> 16
+    wrapped, _ = wrap((high << 16) + (low & 0xFFFF), 32)
+    return wrapped, int(np.count_nonzero(wrap(high, 16)[0] != high))
+
+
+_bounds: WeakKeyDictionary[Projection, int] = WeakKeyDictionary()
+
+
+def _bound(p: Projection) -> int:
+    """The largest sum that any payloads of 32 bits, and exponents of axons, can make."""
+    if p not in _bounds:
+        _bounds[p] = p.largest_sum(PAYLOAD_END)
+    return _bounds[p]
+
+
+def raised(p: Projection, payload: Ints) -> Ints:
+    """x of `ir.network`: payloads (.., columns), or ones, in int64 and times two to the exponent of the axon."""
+    x = (payload if p.graded else payload != 0).astype(np.int64)
+    return x if p.axon_exp is None else x << p.axon_exp.astype(np.int64)
+
+
+def contribution(p: Projection, exact: bool, payload: Ints, machine: Machine) -> tuple[Ints, int]:
+    """What a projection adds, (samples, slots, rows) int64, for payloads (samples, columns); values that wrapped."""
+    if p.synapse.wire:
+        machine.messages(p, payload)
+        return payload[:, None], 0
+    x = raised(p, payload)
+    machine.messages(p, x)
+    if exact:
+        return shift(machine.sums(p, x), p.weight_exp), 0
+    acc, lost_acc = wrapped_sums(p, x, machine.sums)
+    scaled, lost_shift = wrap(shift(acc, p.weight_exp), p.wrap_bits)
+    return scaled, lost_acc + lost_shift
+
+
+def step(
+    network: Network, state: NetworkState, inputs: Mapping[str, Ints], activity: NetworkActivity, machine: Machine
+) -> tuple[Ports, Ports]:
+    """One step of all samples: changes `state` and `activity`, returns what arrived and what was sent, by port.
+
+    inputs : population -> payloads (samples, size) of this step.
+    """
+    t = state.step + 1
+    samples = next(iter(inputs.values())).shape[0] if inputs else state.samples or 1
+    arrived: Ports = {
+        name: {port: np.zeros((samples, population.size), np.int64) for port in registry.input_ports(population)}
+        for name, population in network.populations.items()
+    }
+    for p in network.projections:
+        if p.latency:
+            pending = state.pending[p.name]
+            arrived[p.target][p.target_port] += pending[:, 0]
+            pending[:, :-1], pending[:, -1] = pending[:, 1:].copy(), 0
+
+    sent: Ports = {}
+    for name in network.order():
+        population = network.populations[name]
+        for p in network.into(name):
+            if not p.latency:
+                added, lost = contribution(p, registry.is_exact(network, p), sent[p.source][p.source_port], machine)
+                arrived[name][p.target_port] += added[:, 0]
+                _count(activity.wrapped, p.name, lost)
+        for port in registry.wrapping_ports(population):
+            arrived[name][port], lost = wrap(arrived[name][port], 32)
+            _count(activity.wrapped, name, lost)
+        if population.model == INPUT:
+            sent[name] = {"s": inputs[name].astype(np.int64)}
+        else:
+            stepped = machine.update(network, name, state.neurons[name], arrived[name], t)
+            sent[name] = stepped.outputs
+            _count(activity.wrapped, name, stepped.wrapped)
+            _count(activity.saturated, name, stepped.saturated)
+            _count(activity.saturated, registry.sent_name(population), stepped.saturated_out)
+        for port, payload in sent[name].items():
+            activity.fired[name][port] += np.count_nonzero(payload, axis=0)
+
+    for p in network.projections:
+        if p.latency:
+            added, lost = contribution(p, False, sent[p.source][p.source_port], machine)
+            pending64, lost_pending = wrap(state.pending[p.name] + added, 32)
+            state.pending[p.name] = pending64.astype(np.int32)
+            _count(activity.wrapped, p.name, lost + lost_pending)
+    state.step = t
+    return arrived, sent
+
+
+def _count(counts: dict[str, int], name: str, number: int) -> None:
+    if number:
+        counts[name] = counts.get(name, 0) + number
+
+
+def no_activity(network: Network, samples: int) -> NetworkActivity:
+    """Zeros for every output port."""
+    fired = {
+        name: {port: np.zeros(population.size, np.int64) for port in registry.output_ports(population)}
+        for name, population in network.populations.items()
+    }
+    return NetworkActivity(0, samples, fired, {}, {})
+
+
+def run_with(
+    machine: Machine,
+    network: Network,
+    inputs: Mapping[str, Ints],
+    steps: int,
+    state: NetworkState | None,
+    probes: Sequence[Probe],
+) -> NetworkResult:
+    """`Runner.run` on the given machine."""
+    task = prepare(network, inputs, steps, state, probes)
+    samples, now = task.samples, task.state
+    activity = no_activity(network, samples)
+    activity.steps = steps
+    outputs = {name: np.zeros((samples, steps, network.populations[name].size), np.int32) for name in network.outputs}
+    neurons = {probe.name: probe.neurons for probe in probes}
+    recorded = {probe.name: np.zeros((samples, steps, _width(network, probe)), np.int64) for probe in probes}
+    for i in range(steps):
+        at = {name: np.asarray(array)[:, i] for name, array in task.inputs.items()}
+        arrived, sent = step(network, now, at, activity, machine)
+        for name, output in outputs.items():
+            output[:, i] = sent[name][registry.output_ports(network.populations[name])[0]]
+        for probe in probes:
+            found = {**arrived[probe.population], **sent[probe.population], **now.neurons.get(probe.population, {})}
+            chosen = neurons[probe.name]
+            values = found[probe.variable]
+            recorded[probe.name][:, i] = values if chosen is None else values[:, list(chosen)]
+    return NetworkResult(outputs, recorded, activity, now)
+
+
+def _width(network: Network, probe: Probe) -> int:
+    return network.populations[probe.population].size if probe.neurons is None else len(probe.neurons)
+
+
+_prepared: WeakKeyDictionary[Network, dict[str, Values]] = WeakKeyDictionary()
+
+
+def prepared(network: Network) -> dict[str, Values]:
+    """Checked parameters of all populations, made once for each network."""
+    if network not in _prepared:
+        _prepared[network] = {name: registry.prepared_params(p) for name, p in network.populations.items()}
+    return _prepared[network]
+
+
+def reference_sums(p: Projection, x: Ints) -> Ints:
+    """Exact sums of each delay slot: (samples, slots, rows)."""
+    if p.delay_by == "synapse":
+        return _by_synapse(p, x)
+    slot = np.zeros(p.synapse.columns, np.int64) if p.delay is None else p.delay
+    out = np.zeros((x.shape[0], p.depth, p.synapse.rows), np.int64)
+    for k in range(p.depth):
+        due = np.where(slot == k, x, 0)
+        if due.any():
+            out[:, k] = p.synapse.sums(due)
+    return out
+
+
+def _by_synapse(p: Projection, x: Ints) -> Ints:
+    """Every synapse of an axon with an event adds to the cell of its delay and its target."""
+    column, cell, weight = _cells(p)
+    out = np.zeros((x.shape[0], p.depth * p.synapse.rows), np.int64)
+    for sums, payload in zip(out, x, strict=True):
+        active = np.flatnonzero((payload != 0)[column])
+        np.add.at(sums, cell[active], weight[active] * payload[column[active]])
+    return out.reshape(x.shape[0], p.depth, p.synapse.rows)
+
+
+_laid_out: WeakKeyDictionary[Projection, tuple[Ints, Ints, Ints]] = WeakKeyDictionary()
+
+
+def _cells(p: Projection) -> tuple[Ints, Ints, Ints]:
+    """Axon, cell ``delay * rows + target`` and weight of every synapse, made once for each projection."""
+    if p not in _laid_out:
+        coo = p.synapse.coo()
+        _laid_out[p] = coo.column, p.delays_of(coo) * p.synapse.rows + coo.row, coo.weight
+    return _laid_out[p]
 
 
 class ReferenceRunner:
-    """`IslandRunner` by the formulas above."""
+    """`Runner` and `IslandRunner` by the formulas above."""
 
     name = "reference"
 
+    def run(
+        self,
+        network: Network,
+        inputs: Mapping[str, Ints],
+        steps: int,
+        *,
+        state: NetworkState | None = None,
+        probes: Sequence[Probe] = (),
+    ) -> NetworkResult:
+        return run_with(Machine(), network, inputs, steps, state, probes)
+
     def run_island(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
-        check_payload(island, payload)
-        everything = slice(None)
-        acc = accumulate(island.synapses, payload, everything, everything)
-        out, lost_state, lost_out = integer_step(island.neurons, acc, everything)
-        activity = IslandActivity(
-            tokens=payload.shape[0],
-            events=np.count_nonzero(payload, axis=0).astype(np.int64),
-            messages_out=np.count_nonzero(out, axis=0).astype(np.int64),
-            saturated_in=0,
-            saturated_state=lost_state,
-            saturated_out=lost_out,
-        )
-        return out, activity
+        return run_island(self.run, island, payload)

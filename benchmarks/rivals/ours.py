@@ -16,7 +16,7 @@ from neurodeploy.synapses import Dense
 
 RUNNERS = {
     "fast": ("simulators.fast.runner", "FastRunner"),
-    "reference": ("simulators.network_reference", "ReferenceNetworkRunner"),
+    "reference": ("simulators.reference", "ReferenceRunner"),
 }
 
 

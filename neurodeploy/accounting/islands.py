@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -45,6 +45,7 @@ from neurodeploy.accounting.loads import (
     Words as Said,
 )
 from neurodeploy.errors import InternalError, UserError
+from neurodeploy.flow.border import union
 from neurodeploy.flow.routes import HOST_CHIP, Routes
 from neurodeploy.flow.words import Words, island_words
 from neurodeploy.ir.chip import SystemSpec
@@ -262,19 +263,8 @@ def _entries(shards: Sequence[Shard], activity: IslandActivity) -> tuple[Ints, I
     for index, shard in enumerate(shards):
         first.setdefault(shard.chip, index)
         columns.setdefault(shard.chip, set()).add(shard.cols)
-    events = [sum(int(activity.events[a:b].sum()) for a, b in disjoint(spans)) for spans in columns.values()]
+    events = [sum(int(activity.events[a:b].sum()) for a, b in union(spans)) for spans in columns.values()]
     return np.array(list(first.values()), np.int64), np.array(events, np.int64)
-
-
-def disjoint(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The union of these ranges, ascending."""
-    merged: list[tuple[int, int]] = []
-    for start, stop in sorted(spans):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(stop, merged[-1][1]))
-        else:
-            merged.append((start, stop))
-    return merged
 
 
 def _partials(

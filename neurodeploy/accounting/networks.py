@@ -46,7 +46,6 @@ from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import INPUT, Network
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.neurons.registry import FIXED, output_ports
-from neurodeploy.synapses import Conv
 
 #: When chips and host exchange messages: once a sample (its events beforehand, its result afterwards), every step, never.
 BORDERS = ("sample", "step", "none")
@@ -217,8 +216,8 @@ def _direct_depth(network: Network) -> int:
 
 def _spikes(work: NetworkWork, flow: Flow, entries: Entries, routes: Routes) -> None:
     traffic = work.traffic[flow.projection.target]
-    conv = isinstance(flow.projection.synapse, Conv)
-    np.add.at(work.table[:, CONV_SYNOPS if conv else SYNOPS], flow.target, flow.synops)
+    kind = CONV_SYNOPS if flow.projection.synapse.shared else SYNOPS
+    np.add.at(work.table[:, kind], flow.target, flow.synops)
     np.add.at(work.table[:, EVENTS], flow.target, flow.messages)
     outside = flow.source == HOST
     if not outside.all():

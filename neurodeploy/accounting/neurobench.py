@@ -26,17 +26,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import InternalError, UserError
-from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.ir.program import Island
 from neurodeploy.ir.result import ActivityCounts
 from neurodeploy.neurons.registry import get_model, param_bits, prepared_params
-from neurodeploy.synapses import Conv, Dense, Direct, Sparse
 
 VERSION = "neurobench 2.3.0"
-#: Synapses looked at in one piece.
-PIECE = 1 << 22
 #: Bytes of a delay of a synapse or axon.
 DELAY_BYTES = 1
 #: Bytes kept for each neuron of an island (int16 multiplier, uint8 shift) and each axon (uint8 exponent) besides weights.
@@ -54,17 +50,15 @@ def network_metrics(network: Network, activity: NetworkActivity) -> dict[str, An
         raise UserError("ND3102", network.name, "no time step was run", "run at least one sample for one step")
     weights = stored = nonzero = macs = acs = dense = 0
     for p in network.projections:
-        if isinstance(p.synapse, Direct):
-            continue
-        weights += weight_count(p)
+        weights += p.synapse.weight.size + p.synapse.absent
         stored += p.synapse.weight.size
         nonzero += int(np.count_nonzero(p.synapse.weight))
-        effective = int(activity.fired[p.source][p.source_port] @ nonzero_fan_out(p))
+        effective = int(activity.fired[p.source][p.source_port] @ p.synapse.nonzero_fan_out())
         if _graded(network, p):
             macs += effective
         else:
             acs += effective
-        dense += _dense(p) * activity.steps * activity.samples
+        dense += (p.synapse.count() + p.synapse.absent) * activity.steps * activity.samples
     neurons = {n: p for n, p in network.populations.items() if p.model != INPUT}
     payloads = (
         sum(p.size * len(get_model(p.model).outputs) for p in neurons.values()) * activity.steps * activity.samples
@@ -139,70 +133,12 @@ def island_metrics(
     }
 
 
-def weight_count(p: Projection) -> int:
-    """Weights of the layer, absent ones of a `Sparse` included."""
-    return p.synapse.rows * p.synapse.columns if isinstance(p.synapse, Sparse) else int(_weights(p).size)
-
-
-def nonzero_fan_out(p: Projection) -> Ints:
-    """Synapses of each axon whose weight is not zero: (columns,)."""
-    s = p.synapse
-    if isinstance(s, Dense):
-        return np.asarray(np.count_nonzero(s.weight, axis=0), np.int64)
-    if isinstance(s, Sparse):
-        return _sparse_nonzero(s)
-    if isinstance(s, Conv) and not np.count_nonzero(s.weight == 0):
-        return s.fan_out()
-    return _conv_nonzero(s) if isinstance(s, Conv) else s.fan_out()
-
-
-def _sparse_nonzero(s: Sparse) -> Ints:
-    """In pieces of bounded size."""
-    indptr, found, first = s.indptr.astype(np.int64), np.zeros(s.columns, np.int64), 0
-    while first < s.columns:
-        stop = int(np.searchsorted(indptr, indptr[first] + PIECE, side="right")) - 1
-        stop = min(max(stop, first + 1), s.columns)
-        total = np.concatenate(([0], np.cumsum(s.weight[indptr[first] : indptr[stop]] != 0)))
-        found[first:stop] = np.diff(total[indptr[first : stop + 1] - indptr[first]])
-        first = stop
-    return found
-
-
-def _conv_nonzero(s: Conv) -> Ints:
-    """For every tap and input channel, its non-zero weights onto each input pixel from which it reaches an output."""
-    (width, height, channels), each = s.input_shape, s.weight.shape[3]
-    counts = np.zeros((width, height, channels), np.int64)
-    per_group = np.count_nonzero(
-        s.weight.reshape(s.groups, -1, s.weight.shape[1], s.weight.shape[2], each), axis=1
-    )  # (groups, kx, ky, channels of a group)
-    for i in range(s.weight.shape[1]):
-        for j in range(s.weight.shape[2]):
-            mask = _reaches(s, 0, i)[:, None] & _reaches(s, 1, j)
-            counts += mask[:, :, None] * per_group[:, i, j, :].reshape(-1)
-    return counts.reshape(-1)
-
-
-def _reaches(s: Conv, axis: int, tap: int) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    """Input coordinates that `tap` connects to an output coordinate."""
-    at = np.arange(s.input_shape[axis])
-    stride, padding, dilation = s.stride[axis], s.padding[axis], s.dilation[axis]
-    if s.transposed:
-        out, whole = at * stride - padding + tap * dilation, np.ones(len(at), np.bool_)
-    else:
-        shifted = at + padding - tap * dilation
-        out, whole = shifted // stride, shifted % stride == 0
-    return np.asarray(whole & (out >= 0) & (out < s.output_shape[axis]))
-
-
 def footprint(network: Network) -> int:
     """Bytes of weights, delays, own parameters and state at their stored widths."""
     total = 0
     for p in network.projections:
-        if isinstance(p.synapse, Direct):
-            continue
         total += -(-p.synapse.weight.size * p.weight_bits // 8) + (0 if p.delay is None else DELAY_BYTES * p.delay.size)
-        if isinstance(p.synapse, Sparse):
-            total += 4 * p.synapse.weight.size + 8 * p.synapse.indptr.size
+        total += p.synapse.index_bytes
     for population in network.populations.values():
         if population.model != INPUT:
             total += _own(population)[1] + -(-population.size * get_model(population.model).state_bits // 8)
@@ -222,12 +158,3 @@ def _graded(network: Network, p: Projection) -> bool:
     """Whether an event of the projection can be another number than 1 and -1."""
     source = network.populations[p.source]
     return p.graded and (source.model == INPUT or get_model(source.model).out_bits > 2)
-
-
-def _dense(p: Projection) -> int:
-    """Operations of one step where every axon has an event, absent synapses of a `Sparse` included."""
-    return p.synapse.rows * p.synapse.columns if isinstance(p.synapse, Sparse) else int(p.synapse.fan_out().sum())
-
-
-def _weights(p: Projection) -> Any:
-    return np.zeros(0) if isinstance(p.synapse, Direct) else p.synapse.weight

@@ -27,24 +27,11 @@ from neurodeploy.accounting.loads import (
     loaded,
     together,
 )
+from neurodeploy.flow.border import Crossing
 from neurodeploy.flow.routes import HOST_CHIP, nodes
 from neurodeploy.ir.chip import SystemSpec
-from neurodeploy.ir.fixedpoint import Ints
 
 SAID = Words("", "", "", "", "{crossings:,.4g} crossings of the border a token, two an exchange")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class CopyFlow:
-    """Where one copy of an island stands: by chip its number, and at full activity events in, delivered, messages out.
-
-    Chip ``k * chips of the system + c`` is chip c of board k, whose host port is at its chip 0.
-    """
-
-    chips: Ints
-    entering: Ints
-    delivered: Ints
-    leaving: Ints
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +43,7 @@ class ClassLoad:
 
     work: IslandWork
     share: float
-    flows: Sequence[CopyFlow]
+    flows: Sequence[Crossing]
     unit: int
 
     @property
@@ -123,7 +110,7 @@ def _steps(load: ClassLoad, system: SystemSpec, activity: float) -> list[Step]:
         return []
     first, *later = load.work.steps
     patterns: Counter[tuple[bytes, ...]] = Counter()
-    known: dict[tuple[bytes, ...], CopyFlow] = {}
+    known: dict[tuple[bytes, ...], Crossing] = {}
     for flow in load.flows:
         inside = flow.chips - flow.chips[:1] // system.chips * system.chips
         key = tuple(part.tobytes() for part in (inside, flow.entering, flow.delivered, flow.leaving))
@@ -142,7 +129,7 @@ def _apart(load: ClassLoad) -> list[Step]:
     return [replace(step, cores=step.cores + shift, times=load.share) for step in load.work.steps]
 
 
-def _ways(flows: Iterable[tuple[float, CopyFlow]], system: SystemSpec, activity: float) -> Busiest:
+def _ways(flows: Iterable[tuple[float, Crossing]], system: SystemSpec, activity: float) -> Busiest:
     """The busiest port and link of these copies, each with its share."""
     held = list(flows)
     chips, at = np.unique(np.concatenate([flow.chips for _, flow in held]), return_inverse=True)

@@ -75,6 +75,11 @@ def _projection_row(prefix: str, p: Projection, arrays: _Arrays) -> dict[str, An
         "graded": p.graded, "weight_exp": p.weight_exp, "weight_bits": p.weight_bits, "sign_mode": p.sign_mode,
         "delay": None if p.delay is None else arrays.row(f"{prefix}.delay", p.delay),
     }  # fmt: skip
+    # What most projections have not is not in the file.
+    if p.instant:
+        row["instant"] = True
+    if p.axon_exp is not None:
+        row["axon_exp"] = arrays.row(f"{prefix}.axon_exp", p.axon_exp)
     fields = {
         key: arrays.row(f"{prefix}.{key}", value) if isinstance(value, np.ndarray) else value
         for key, value in p.synapse.record().items()
@@ -167,13 +172,16 @@ def _projection(entry: Row, prefix: str, value: Callable[[Any, str], Any]) -> Pr
             raise ValueError(f"{prefix}.{key} is not an array")
         return found
 
-    names = {key: as_text(get(entry, key), key) for key in ("name", "source", "target", "source_port", "target_port")}
+    keys = ("name", "source", "target", "source_port", "target_port")
+    name, source, target, source_port, target_port = (as_text(get(entry, key), key) for key in keys)
     synapse, own = _Fields(table(entry, "synapse"), array), _Fields(entry, array)
     kind = text(synapse.row, "kind")
     if kind not in KINDS:
         raise ValueError(f"unknown kind of synapses {kind!r:.40}")
     return Projection(
-        **names, synapse=KINDS[kind].from_record(synapse), graded=own.flag("graded"),
+        name, source, target, KINDS[kind].from_record(synapse), source_port, target_port, own.flag("graded"),
         weight_exp=integer(entry, "weight_exp", -31, 31), weight_bits=integer(entry, "weight_bits", 1, 32),
         sign_mode=text(entry, "sign_mode"), delay=None if get(entry, "delay") is None else array(entry, "delay"),
+        instant="instant" in entry and own.flag("instant"),
+        axon_exp=array(entry, "axon_exp") if "axon_exp" in entry else None,
     )  # fmt: skip

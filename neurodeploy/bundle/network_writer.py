@@ -19,6 +19,7 @@ from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.network_run import NetworkResult
 from neurodeploy.ir.program import Program
+from neurodeploy.neurons.registry import largest_payload
 
 #: Steps of the golden vectors, and the synaptic work (synapses x steps) above which fewer or none are recorded.
 GOLDEN_STEPS, GOLDEN_WORK = 16, 10**8
@@ -68,9 +69,10 @@ def _golden(path: Path, network: Network, run: Run) -> None:
         inputs = {}
         for name in network.inputs:
             graded = any(p.valued for p in network.projections if p.source == name)
-            size = network.populations[name].size
-            drawn = rng.integers(-128, 128, (1, steps, size)) if graded else np.ones((1, steps, size), np.int64)
-            inputs[name] = (drawn * (rng.random((1, steps, size)) < 0.1)).astype(np.int32)
+            population = network.populations[name]
+            shape, end = (1, steps, population.size), min(largest_payload(population), 128)
+            drawn = rng.integers(-end, min(end + 1, 128), shape) if graded else np.ones(shape, np.int64)
+            inputs[name] = (drawn * (rng.random(shape) < 0.1)).astype(np.int32)
         found = run(network, inputs, steps)
         for kind, table in (("inputs", inputs), ("outputs", found.outputs)):
             group = file.create_group(kind)

@@ -102,11 +102,9 @@ def _projection(p: Projection, rows: Ints | None, columns: Ints | None) -> Proje
     if rows is None and columns is None:
         return p
     synapse, moved = p.synapse.arranged(rows, columns)
-    if p.delay is None:
-        return replace(p, synapse=synapse)
-    if p.delay_by == "synapse":
-        return replace(p, synapse=synapse, delay=p.delay[moved])
-    return replace(p, synapse=synapse, delay=p.delay if columns is None else p.delay[columns])
+    by_axon = slice(None) if columns is None else columns
+    delay = None if p.delay is None else p.delay[moved if p.delay_by == "synapse" else by_axon]
+    return replace(p, synapse=synapse, delay=delay, axon_exp=None if p.axon_exp is None else p.axon_exp[by_axon])
 
 
 def counts_there(fired: Table[str, Table[str, Ints]], orders: Orders) -> dict[str, dict[str, Ints]]:

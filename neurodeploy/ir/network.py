@@ -1,27 +1,32 @@
-"""`Network`: a spiking network in time, in integers: populations, projections between them, and the rule of a time
-step.
+"""`Network`: integers in time: populations, projections between them, and the rule of a time step.
 
-Time steps count from 1, as in Lava. In step t::
+Time steps count from 1, as in Lava. A projection has a latency: 0 (`instant`, and every `Direct`), or one step and its
+delay. In step t::
 
-    1. every projection delivers what is due: a[port] = wrap32(sum over projections of pending[.., 0])
-    2. populations update in an order in which `Direct` connections point forward; each sends one payload a neuron
-    3. every other projection reads the payload of its source in this step and adds to what is pending::
+    1. every projection with latency delivers what is due: a[port] = sum over projections of pending[.., 0]
+    2. populations update in an order in which instant projections point forward. Each first gets what they deliver, adds
 
-           acc_i[k]     = wrap32(sum_j w_ij * x_j  over the synapses with delay k)     x_j = 0 or 1 unless `graded`
-           pending_i[k] = wrap32(pending_i[k] + wrap(shift(acc_i[k], weight_exp)))      k = 0 arrives in step t + 1
+           a_i[port] = wrap(a_i[port] + sum over instant projections of c_i)
 
-`shift` is ``acc << exp`` for exp > 0 and the flooring ``acc >> -exp`` otherwise, after the whole sum of one delay
-slot, as in
-Lava's `Dense`, `Sparse` and `DelayDense` (lava 0.10 ``proc/dense/models.py``); `wrap` is to 32 bits, for `Conv` to 24
-bits
-(``proc/conv/utils.py: signed_clamp``). So a synapse takes one step, a delay of d takes 1 + d, and a `Direct`
-connection takes none.
+       and sends one payload a neuron
+    3. every projection with latency reads the payload of its source in this step and adds to what is pending::
+
+           pending_i[k] = wrap32(pending_i[k] + c_i[k])                                  k = 0 arrives in step t + 1
+
+A contribution c is one sum for each delay slot k, of the synapses with that delay (an instant projection has one slot)::
+
+    acc_i[k] = wrap(sum_j w_ij * (x_j << axon_exp_j))         x_j = the payload if `graded`, else 1 where it is not 0
+    c_i[k]   = wrap(shift(acc_i[k], weight_exp))              of a `Direct` connection the payload itself
+
+`shift` is ``acc << exp`` for exp > 0 and the flooring ``acc >> -exp`` otherwise, after the whole sum of one delay slot, as
+in Lava's `Dense`, `Sparse` and `DelayDense` (lava 0.10 ``proc/dense/models.py``). How numbers wrap belongs to the port that
+they reach (`neurons.model.Port`): a port of Lava's kind wraps each `wrap` above to 32 bits, but the contribution of a `Conv`
+to 24 (``proc/conv/utils.py: signed_clamp``); an *exact* port has no wrap at all: its sum is proven to fit before anything
+runs, and only instant projections lead there.
 
 Weights here are *effective* integers: Lava's clipping to the sign mode and its truncation to the weight bits are done
-before
-(`neurodeploy.synapses.weights`). Shapes of populations with space are (x, y, channel), Lava's order; a neuron's index
-is the
-C-order index in that shape. No float anywhere; every array is checked when a network is built.
+before (`neurodeploy.synapses.weights`). Shapes of populations with space are (x, y, channel), Lava's order; a neuron's
+index is the C-order index in that shape. No float anywhere; every array is checked when a network is built.
 """
 
 from __future__ import annotations
@@ -40,6 +45,8 @@ from neurodeploy.ir.synapse import WEIGHT_TYPES, Coo, Synapse, Units
 DELAY_MAX = 62
 #: Name of the model of a population that is fed from outside.
 INPUT = "input"
+#: Largest exponent of an axon.
+AXON_EXP_MAX = 15
 SIGN_MODES = ("mixed", "excitatory", "inhibitory")
 
 
@@ -55,6 +62,8 @@ class Projection:
         of ``synapse.weight`` of a `Dense` or `Sparse`. An axonal delay means the same as that delay on all synapses of
         the axon.
     weight_bits, sign_mode : how the mantissas are stored: memory and Lava need it, the arithmetic does not.
+    instant : delivers within the step, without a delay. A `Direct` connection always does.
+    axon_exp : exponents of the axons, uint8 (columns,) 0..15; None: all are 0.
     """
 
     name: str
@@ -68,11 +77,13 @@ class Projection:
     delay: NDArray[np.uint8] | None = None
     weight_bits: int = 8
     sign_mode: str = "mixed"
+    instant: bool = False
+    axon_exp: NDArray[np.uint8] | None = None
 
     @property
     def latency(self) -> int:
-        """Steps from a payload to its sum, delays left aside."""
-        return 0 if self.synapse.wire else 1
+        """Steps from a payload to its sum, delays left aside: 0 or 1."""
+        return 0 if self.instant or self.synapse.wire else 1
 
     @property
     def valued(self) -> bool:
@@ -81,8 +92,8 @@ class Projection:
 
     @property
     def depth(self) -> int:
-        """Delay slots: 1 + the largest delay. Without latency there are none."""
-        if not self.latency:
+        """Delay slots: 1 + the largest delay. A direct connection has none."""
+        if self.synapse.wire:
             return 0
         return 1 if self.delay is None or not self.delay.size else 1 + int(self.delay.max())
 
@@ -113,7 +124,8 @@ class Projection:
 
     def largest_sum(self, payload_max: int) -> int:
         """A bound that no sum of one delay slot exceeds in magnitude, before the shift and without wrapping."""
-        return self.synapse.largest_sum(self.graded, payload_max)
+        raised = 0 if self.axon_exp is None else int(self.axon_exp.max())
+        return self.synapse.largest_sum(self.graded, payload_max) << raised
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +179,7 @@ class Network:
         return tuple(p for p in self.projections if p.target == population)
 
     def order(self) -> tuple[str, ...]:
-        """Populations so that every `Direct` connection points forward, otherwise as given. ND9012 where they form a
+        """Populations so that every instant projection points forward, otherwise as given. ND9012 where they form a
         cycle."""
         waiting: dict[str, set[str]] = {name: set() for name in self.populations}
         for p in self.projections:
@@ -224,11 +236,16 @@ class Network:
 def _check_synapse(p: Projection, need: Callable[[bool, str, str], None]) -> None:
     s = p.synapse
     if s.wire:
-        need(p.delay is None and p.weight_exp == 0, p.name, "is direct and has a delay or an exponent")
+        plain = p.delay is None and p.weight_exp == 0 and p.axon_exp is None
+        need(plain, p.name, "is direct and has a delay or an exponent")
         return
+    need(not p.instant or p.delay is None, p.name, "is instant and has a delay")
     need(s.weight.dtype in WEIGHT_TYPES, p.name, f"has weights of type {s.weight.dtype}")
     problem = s.problem()
     need(not problem, p.name, problem)
+    if p.axon_exp is not None:
+        fits = p.axon_exp.dtype == np.uint8 and p.axon_exp.shape == (s.columns,) and p.axon_exp.max() <= AXON_EXP_MAX
+        need(bool(fits), p.name, f"axon_exp is not uint8 0..{AXON_EXP_MAX} for each axon")
     if p.delay is not None:
         allowed = {(s.columns,)} | ({s.weight.shape} if s.own_delays else set())
         need(

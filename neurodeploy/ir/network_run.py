@@ -95,7 +95,7 @@ class NetworkResult:
     state: NetworkState
 
 
-class NetworkRunner(Protocol):
+class Runner(Protocol):
     """Runs a network: the same bits, counts and states whoever implements it."""
 
     name: str

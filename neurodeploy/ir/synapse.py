@@ -8,7 +8,7 @@ where it has a shorter way. A synapse that is stored counts, a weight of zero to
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
@@ -156,6 +156,16 @@ class Synapse(ABC):
         """Multiply-adds of `sums` where no payload is zero, at most."""
         return int(self.weight.size)
 
+    @property
+    def absent(self) -> int:
+        """Entries of the matrix that have no synapse, of a kind that stands for a matrix with holes."""
+        return 0
+
+    @property
+    def index_bytes(self) -> int:
+        """Bytes in memory of what says where synapses are."""
+        return 0
+
     def sums(self, x: Ints) -> Ints:
         """``sum_j w_ij * x_j`` (samples, rows), exact in int64, of payloads (samples, columns) int64."""
         row, column, weight, _ = self._all
@@ -266,7 +276,7 @@ def within(rows: Range | None, synapse: Synapse) -> Range:
     return (0, synapse.rows) if rows is None else rows
 
 
-def both_sides(rows: int, parts: Any) -> tuple[Ints, Ints]:
+def both_sides(rows: int, parts: Iterable[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
     """Sums of the positive and of the negative weights by row, of pairs (row, weight)."""
     positive, negative = np.zeros(rows, np.int64), np.zeros(rows, np.int64)
     for row, weight in parts:

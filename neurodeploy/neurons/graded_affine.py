@@ -1,35 +1,60 @@
-"""Graded affine neuron at T = 1: multiply, shift, saturate. It realises a weight scale per output row in integers.
+"""Graded affine neuron: multiply, shift, saturate. It realises a weight scale per output row in integers.
 
-float step::      y_i = r_i * acc_i                with r_i = multiplier_i * 2**-(shift_i + acc_shift)
+Equation, a the exact sum at its port::
 
-integer step::    a_i = saturate(round_shift(acc_i, acc_shift), state_bits)
-                  y_i = saturate(round_shift(a_i * multiplier_i, shift_i), out_bits)
+    v[t] = saturate(round_shift(a[t] + bias, acc_shift), state_bits)
+    s[t] = saturate(round_shift(v[t] * multiplier, shift), out_bits)
 
-`acc` is the exact dendritic sum, bias included. State: one value of 24 bits, overwritten every step, so nothing is carried
-from token to token. A neuron of our own: Lava has no counterpart; multiply-and-shift is an instruction of Loihi 2's neuron
-programs (Intel, Loihi 2 technology brief, 2021), widths as in Meyer et al., arXiv 2409.15022.
+saturate clips to the symmetric range of so many bits, round_shift rounds half up (`ir.fixedpoint`). v is computed anew every
+step, so nothing is carried from step to step. The float step is ``s = r * (a + bias)`` with
+``r = multiplier * 2**-(shift + acc_shift)``.
+
+A neuron of our own: Lava has no counterpart; multiply-and-shift is an instruction of Loihi 2's neuron programs (Intel, Loihi
+2 technology brief, 2021), widths as in Meyer et al., arXiv 2409.15022.
+Counted in `saturated`: each v that was clipped; in `saturated_out`: each s.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
-from numpy.typing import NDArray
 
-from neurodeploy.ir.fixedpoint import Ints, round_shift, saturate
-from neurodeploy.ir.program import GradedNeurons
+from neurodeploy.ir.fixedpoint import ACC_SHIFT_END, BIAS_MAX, STATE_BITS, Ints, round_shift, saturate
+from neurodeploy.neurons.leaky import Floats
+from neurodeploy.neurons.model import FloatValues, NeuronModel, Param, Port, Stepped, Values
+
+PARAMS = {
+    "multiplier": Param(-(2**15), 2**15 - 1, "factor of the state"),
+    "shift": Param(0, 47, "right shift of the product"),
+    "acc_shift": Param(0, ACC_SHIFT_END - 1, "right shift of the sum", 0, per_neuron=False),
+    "bias": Param(-BIAS_MAX, BIAS_MAX, "added to the sum before its shift", 0),
+    "state_bits": Param(2, STATE_BITS, "width of the state", STATE_BITS, per_neuron=False),
+    "out_bits": Param(2, STATE_BITS, "width of a payload", STATE_BITS, per_neuron=False),
+}
 
 
-def float_step(neurons: GradedNeurons, acc: NDArray[np.float64], rows: slice) -> NDArray[np.float64]:
-    """Real outputs in payload units: what the integer step computes but for rounding and saturation."""
-    ratio = np.ldexp(neurons.multiplier[rows].astype(np.float64), -neurons.shift[rows].astype(np.int64))
-    return acc * ratio * 2.0**-neurons.acc_shift
+def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str, Ints], t: int) -> Stepped:
+    """One time step of the equation above."""
+    v, lost = saturate(round_shift(inputs["a"] + params["bias"], params["acc_shift"]), int(params["state_bits"].item()))
+    s, lost_out = saturate(round_shift(v * params["multiplier"], params["shift"]), int(params["out_bits"].item()))
+    return Stepped({"s": s}, 0, lost, lost_out)
 
 
-def integer_step(neurons: GradedNeurons, acc: Ints, rows: slice) -> tuple[NDArray[np.int32], int, int]:
-    """`acc` (tokens, rows) int64 without bias -> outputs int32, saturated states, saturated outputs."""
-    if neurons.bias is not None:
-        acc = acc + neurons.bias[rows]
-    state, lost_state = saturate(round_shift(acc, neurons.acc_shift), neurons.state_bits)
-    product = state * neurons.multiplier[rows].astype(np.int64)
-    out, lost_out = saturate(round_shift(product, neurons.shift[rows].astype(np.int64)), neurons.out_bits)
-    return out.astype(np.int32), lost_state, lost_out
+def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:
+    """The same in real numbers."""
+    ratio = params["multiplier"] * np.exp2(-params["shift"] - params["acc_shift"])
+    return {"s": (inputs["a"] + params["bias"]) * ratio}
+
+
+MODEL = NeuronModel(
+    name="graded_affine",
+    lava=None,
+    params=PARAMS,
+    state={},
+    step=integer_step,
+    float_step=float_step,
+    ports={"a": Port(exact=True)},
+    graded=True,
+    out_bits=STATE_BITS,
+)

@@ -20,12 +20,28 @@ FloatValues = dict[str, NDArray[np.float64]]
 
 
 class Stepped(NamedTuple):
-    """Payloads by output port, (samples, size) int64 in the range of int32; values that wrapped; values that were
-    clipped."""
+    """Payloads by output port, (samples, size) int64 in the range of int32; values that wrapped; values of the state
+    that were clipped; payloads that were."""
 
     outputs: Values
     wrapped: int
     saturated: int
+    saturated_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """An input port: how the numbers that reach it add up (`neurodeploy.ir.network`).
+
+    exact : in int64 without any wrap; no sum exceeds `EXACT_END` (`registry.check_network` proves it). Otherwise as Lava's
+        int32 arrays: what does not fit 32 bits wraps, and is counted.
+    """
+
+    exact: bool = False
+
+
+#: No sum at an exact port reaches this magnitude: a bias and a rounding still fit int64.
+EXACT_END = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +79,7 @@ class StateVar:
 #: ``step(params, state, inputs, t) -> Stepped``. `params` name -> int64 array broadcastable to (samples, size);
 #: `state` is
 #: changed in place (entries replaced), `inputs` has every port, zeros where nothing arrives, int64 in the range of
-#: int32;
-#: t counts from 1.
+#: int32 (of `EXACT_END` at an exact port); t counts from 1.
 IntegerStep = Callable[[Mapping[str, Ints], Values, Mapping[str, Ints], int], Stepped]
 #: ``float_step(params, state, inputs, t) -> outputs``: the same equation in real numbers without rounding, wrapping or
 #: clipping.
@@ -98,7 +113,7 @@ class NeuronModel:
     state: Mapping[str, StateVar]
     step: IntegerStep
     float_step: FloatStep
-    ports: tuple[str, ...] = ("a",)
+    ports: Mapping[str, Port] = field(default_factory=lambda: {"a": Port()})
     outputs: tuple[str, ...] = ("s",)
     graded: bool = False
     out_bits: int = 1

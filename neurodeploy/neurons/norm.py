@@ -20,7 +20,7 @@ import numpy as np
 
 from neurodeploy.ir.fixedpoint import STATE_BITS, Ints, round_shift, saturate
 from neurodeploy.neurons.leaky import Floats
-from neurodeploy.neurons.model import FloatValues, NeuronModel, Param, StateVar, Stepped, Values
+from neurodeploy.neurons.model import FloatValues, NeuronModel, Param, Port, StateVar, Stepped, Values
 
 PARAMS = {
     "vth": Param(0, 2**24 - 1, "payloads up to this magnitude are not sent", 0),
@@ -53,7 +53,7 @@ MODEL = NeuronModel(
     state=STATE,
     step=integer_step,
     float_step=float_step,
-    ports=("a1", "a2"),
+    ports={"a1": Port(), "a2": Port()},
     outputs=("s", "s2"),
     graded=True,
     out_bits=24,

@@ -26,7 +26,7 @@ from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.neurons import graded_vec
 from neurodeploy.neurons.arithmetic import abs32, wrap32
 from neurodeploy.neurons.leaky import Floats
-from neurodeploy.neurons.model import FloatValues, NeuronModel, StateVar, Stepped, Values
+from neurodeploy.neurons.model import FloatValues, NeuronModel, Port, StateVar, Stepped, Values
 
 
 def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str, Ints], t: int) -> Stepped:
@@ -51,7 +51,7 @@ MODEL = NeuronModel(
     state={"v": StateVar(24, "input of this step"), "v2": StateVar(24, "input of the step before")},
     step=integer_step,
     float_step=float_step,
-    ports=("a1", "a2"),
+    ports={"a1": Port(), "a2": Port()},
     outputs=("s", "s2"),
     graded=True,
     out_bits=24,

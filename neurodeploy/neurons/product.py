@@ -17,7 +17,7 @@ import numpy as np
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.neurons.arithmetic import abs32, wrap32
 from neurodeploy.neurons.leaky import Floats
-from neurodeploy.neurons.model import FloatValues, NeuronModel, Param, Stepped, Values
+from neurodeploy.neurons.model import FloatValues, NeuronModel, Param, Port, Stepped, Values
 
 PARAMS = {
     "vth": Param(0, 2**24 - 1, "payloads up to this magnitude are not sent (Lava's own default: 1)", 1),
@@ -45,7 +45,7 @@ MODEL = NeuronModel(
     state={},
     step=integer_step,
     float_step=float_step,
-    ports=("a1", "a2"),
+    ports={"a1": Port(), "a2": Port()},
     graded=True,
     out_bits=24,
     sources=("lava-nc 0.10.0 lava/proc/prodneuron/models.py", "lava-nc 0.10.0 lava/proc/prodneuron/process.py"),

@@ -1,7 +1,7 @@
 """Every neuron model by name, and the checks, preparation and sizes of a population's parameters.
 
 The model "input" (`neurodeploy.ir.network.INPUT`) is not in the table: a population whose payloads come from outside
-has no parameters and no state. All functions here accept it.
+has no state, and one parameter, the `bits` of a payload. All functions here accept it.
 
 Errors of a user are `UserError`s that name the population and the parameter: ND3240 unknown model, ND3241 unknown
 parameter
@@ -17,13 +17,14 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.errors import UserError
-from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import INPUT, Network, Population
+from neurodeploy.errors import InternalError, UserError
+from neurodeploy.ir.fixedpoint import Ints, signed_max
+from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.neurons import (
     atrlif,
     cuba,
     delta,
+    graded_affine,
     graded_relu,
     graded_vec,
     inv_sqrt,
@@ -47,17 +48,22 @@ from neurodeploy.neurons import (
     ternary_lif,
     threshold,
 )
-from neurodeploy.neurons.model import NeuronModel, Param, StateVar, Values
+from neurodeploy.neurons.model import EXACT_END, NeuronModel, Param, StateVar, Values
 
 _FILES = (
     lif, lif_reset, lif_refractory, lif_subtract, ternary_lif, atrlif, cuba, li, threshold, rf, rf_iz, rf_zero,
-    sigma, delta, sigma_delta, sigma_delta_corrected, graded_vec, graded_relu, product, norm_vec, inv_sqrt, norm, rsqrt,
-    spiker, s4d,
+    sigma, delta, sigma_delta, sigma_delta_corrected, graded_affine, graded_vec, graded_relu, product, norm_vec, inv_sqrt,
+    norm, rsqrt, spiker, s4d,
 )  # fmt: skip
 
 #: All models by name; "input" is none of them.
 MODELS: Mapping[str, NeuronModel] = MappingProxyType({file.MODEL.name: file.MODEL for file in _FILES})
 
+
+#: Parameters of a population that is fed from outside.
+INPUT_PARAMS: Mapping[str, Param] = MappingProxyType(
+    {"bits": Param(2, 32, "width of a payload, sign included: symmetric below 32", 32, per_neuron=False)}
+)
 
 #: Models whose update costs as much as the chip's own integrate-and-fire neuron: leaky integration and a comparison.
 #: All others are charged as microcode.
@@ -86,7 +92,33 @@ def every_neuron(network: Network, times: int = 1) -> dict[str, dict[str, Ints]]
 
 def input_ports(population: Population) -> tuple[str, ...]:
     """Input ports, the default first; an input, and a spiker, has none."""
-    return () if population.model == INPUT else get_model(population.model).ports
+    return () if population.model == INPUT else tuple(get_model(population.model).ports)
+
+
+def wrapping_ports(population: Population) -> tuple[str, ...]:
+    """Input ports whose sums wrap to 32 bits."""
+    if population.model == INPUT:
+        return ()
+    return tuple(name for name, port in get_model(population.model).ports.items() if not port.exact)
+
+
+def sent_name(population: Population) -> str:
+    """Under which clipped payloads are counted (`NetworkActivity.saturated`)."""
+    return f"{population.name}.{output_ports(population)[0]}"
+
+
+def is_exact(network: Network, p: Projection) -> bool:
+    """Whether the port that it leads to has no wrap."""
+    return get_model(network.populations[p.target].model).ports[p.target_port].exact
+
+
+def largest_payload(population: Population) -> int:
+    """No payload that it sends exceeds this magnitude."""
+    if population.model != INPUT and not get_model(population.model).graded:
+        return 1
+    params = prepared_params(population)
+    bits = params.get("bits" if population.model == INPUT else "out_bits")
+    return 2**31 if bits is None or bits == 32 else signed_max(int(bits.item()))
 
 
 def check_population(population: Population) -> None:
@@ -99,7 +131,8 @@ def check_population(population: Population) -> None:
 
 
 def check_network(network: Network) -> None:
-    """The structure (`Network.check`), every population's parameters, and the ports that projections name (ND3247)."""
+    """The structure (`Network.check`), every population's parameters, the ports that projections name (ND3247), and that
+    what reaches an exact port is instant (ND9040) and small enough (ND9041)."""
     for population in network.populations.values():
         if population.model != INPUT:
             get_model(population.model)
@@ -115,11 +148,22 @@ def check_network(network: Network) -> None:
             if port not in ports:
                 problem = f'names the {end} port "{port}", which population {name} does not have'
                 raise UserError("ND3247", f"projection {p.name}", problem, f"use one of: {', '.join(ports) or 'none'}")
+    sums: dict[tuple[str, str], int] = {}
+    for p in network.projections:
+        if is_exact(network, p):
+            if p.latency:
+                raise InternalError("ND9040", p.name, "leads into an exact port and is not instant")
+            at = (p.target, p.target_port)
+            payload = largest_payload(network.populations[p.source])
+            sums[at] = sums.get(at, 0) + (p.largest_sum(payload) << max(p.weight_exp, 0))
+            if sums[at] >= EXACT_END:
+                raise InternalError("ND9041", p.name, f"can bring the sum at an exact port to {sums[at]}")
 
 
 def prepared_params(population: Population) -> Values:
     """All parameters, defaults included: int64 arrays of shape (1,) or (size,), checked. Raises ND3240..ND3246."""
-    table: Mapping[str, Param] = {} if population.model == INPUT else get_model(population.model).params
+    is_input = population.model == INPUT
+    table = INPUT_PARAMS if is_input else get_model(population.model).params
     where = f"population {population.name}"
     _no_others(where, "parameter", population.params, table)
     prepared: Values = {}
@@ -130,7 +174,7 @@ def prepared_params(population: Population) -> Values:
             raise UserError("ND3242", where, f"lacks the parameter {name} of model {population.model}", fix)
         size = population.size if param.per_neuron else 1
         prepared[name] = _array(where, name, value, size, param.low, param.high)
-    contradiction = get_model(population.model).consistent(prepared) if table else None
+    contradiction = None if is_input else get_model(population.model).consistent(prepared)
     if contradiction:
         problem, fix = contradiction
         raise UserError("ND3246", where, problem, fix)

@@ -23,7 +23,7 @@ import numpy as np
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.neurons.arithmetic import INT32_MAX, clip_state, shift_to_zero, wrap32
 from neurodeploy.neurons.leaky import Floats
-from neurodeploy.neurons.model import FloatValues, NeuronModel, Param, StateVar, Stepped, Values
+from neurodeploy.neurons.model import FloatValues, NeuronModel, Param, Port, StateVar, Stepped, Values
 
 PARAMS = {
     "sin_decay": Param(-(2**15), 2**15, "sine of the rotation times the decay, in units of 2**-decay_bits"),
@@ -88,7 +88,7 @@ MODEL = NeuronModel(
     state=STATE,
     step=integer_step,
     float_step=float_step,
-    ports=("re", "im"),
+    ports={"re": Port(), "im": Port()},
     sources=SOURCES,
     consistent=consistent,
 )

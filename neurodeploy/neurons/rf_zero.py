@@ -23,7 +23,7 @@ import numpy as np
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.neurons.arithmetic import wrap32
 from neurodeploy.neurons.leaky import Floats
-from neurodeploy.neurons.model import FloatValues, NeuronModel, Param, StateVar, Stepped, Values
+from neurodeploy.neurons.model import FloatValues, NeuronModel, Param, Port, StateVar, Stepped, Values
 
 BITS = 15
 PARAMS = {
@@ -63,7 +63,7 @@ MODEL = NeuronModel(
     state=STATE,
     step=integer_step,
     float_step=float_step,
-    ports=("re", "im"),
+    ports={"re": Port(), "im": Port()},
     graded=True,
     out_bits=24,
     sources=("lava-nc 0.10.0 lava/proc/resfire/models.py", "lava-nc 0.10.0 lava/proc/resfire/process.py"),

@@ -15,7 +15,7 @@ from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import Network
-from neurodeploy.ir.network_run import NetworkRunner
+from neurodeploy.ir.network_run import Runner
 from neurodeploy.pipeline.comparing import has_float
 from neurodeploy.pipeline.session import Progress
 from neurodeploy.pipeline.streams import get_network_runner, mapped_runner, network_of
@@ -40,9 +40,9 @@ class StepChecks:
         return self._compare(get_network_runner(runner)) if self.steps else 0
 
     def executed(self, mapping: Mapping, system: SystemSpec) -> int | None:
-        return self._compare(mapped_runner(mapping)) if self.steps else None
+        return self._compare(mapped_runner(mapping, system)) if self.steps else None
 
-    def _compare(self, runner: NetworkRunner) -> int:
+    def _compare(self, runner: Runner) -> int:
         """How many output populations agree; all, or ND5009."""
         result = runner.run(self.network, self.golden["inputs"], self.steps)
         for population, expected in self.golden["outputs"].items():

@@ -12,7 +12,8 @@ from neurodeploy.accounting.account import account
 from neurodeploy.accounting.islands import IslandWork, derive
 from neurodeploy.accounting.ledger import EnergyLedger
 from neurodeploy.accounting.loads import HostWork
-from neurodeploy.accounting.outlines import Assumed, ClassLoad, CopyFlow, outline_loads
+from neurodeploy.accounting.outlines import Assumed, ClassLoad, outline_loads
+from neurodeploy.flow.border import Crossing
 from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.outline import Matrix, Outline
@@ -74,10 +75,10 @@ def _loads(units: Sequence[Unit], layout: Layout, system: SystemSpec, activity: 
     from partitioner.fit_flows import Flows
 
     flows = Flows(list(units), system.chip)
-    placed: list[list[list[CopyFlow]]] = [[[] for _ in unit.matrices] for unit in units]
+    placed: list[list[list[Crossing]]] = [[[] for _ in unit.matrices] for unit in units]
     for spot in layout.spots:
         for found, flow in zip(placed[spot.unit], flows.of(spot), strict=True):
-            found.append(CopyFlow(flow.chips, flow.entering, flow.delivered, flow.leaving))
+            found.append(flow)
     return [
         ClassLoad(work, float(unit.share), found, number)
         for number, (unit, copies) in enumerate(zip(units, placed, strict=True))

@@ -12,7 +12,7 @@ import numpy as np
 from neurodeploy.bundle import Bundle
 from neurodeploy.frontends.streams import Stream
 from neurodeploy.ir.network import Network
-from neurodeploy.ir.network_run import NetworkResult, NetworkRunner
+from neurodeploy.ir.network_run import NetworkResult, Runner
 from neurodeploy.pipeline.comparing import compare, float_network, has_float, longest_latency, run_float
 from neurodeploy.pipeline.counts import population_counts, projection_counts, synapses
 from neurodeploy.pipeline.map_section import map_section
@@ -52,7 +52,7 @@ def of_stream(
 
 
 def _comparison(
-    opened: Bundle, network: Network, engine: NetworkRunner, stream: Stream, result: NetworkResult
+    opened: Bundle, network: Network, engine: Runner, stream: Stream, result: NetworkResult
 ) -> list[dict[str, Any]] | None:
     """Float against integers, which run on for their latency; counts and energy are those of the input's steps alone."""
     if not has_float(opened):

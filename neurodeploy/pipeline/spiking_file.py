@@ -67,7 +67,7 @@ def convert_file(path: Path, out: Path, options: Mapping[str, Any], progress: Pr
 def _write(path: Path, out: Path, read: Read) -> None:
     """The bundle says nothing of where the file lay: the same file gives the same bytes."""
     from neurodeploy.bundle.network_writer import write_network_bundle
-    from simulators.network_reference import ReferenceNetworkRunner
+    from simulators.reference import ReferenceRunner
 
     network = read.network
     info = ModelInfo(network.name, read.family, 0, 0, len(network.populations), 0, path.name)
@@ -78,7 +78,7 @@ def _write(path: Path, out: Path, read: Read) -> None:
     file = {"name": path.name, "size": path.stat().st_size, "sha256": digest(path)}
     origin = {"model": path.name, "path": "", "files": [file]}
     program = Program.of_network(info, network, read.conversion)
-    write_network_bundle(out, program, origin, ReferenceNetworkRunner().run, read.save_nir)
+    write_network_bundle(out, program, origin, ReferenceRunner().run, read.save_nir)
 
 
 def _kept(options: Mapping[str, Any], out: Path) -> tuple[str, ...]:

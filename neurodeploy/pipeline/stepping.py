@@ -12,7 +12,7 @@ from neurodeploy.bundle import Bundle
 from neurodeploy.frontends.streams import Stream
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network
-from neurodeploy.ir.network_run import NetworkActivity, NetworkResult, NetworkRunner, NetworkState, Probe
+from neurodeploy.ir.network_run import NetworkActivity, NetworkResult, NetworkState, Probe, Runner
 from neurodeploy.pipeline.keeping import Keeper
 from neurodeploy.pipeline.kept import interrupted, kept_folder
 from neurodeploy.pipeline.session import Progress, kept_as
@@ -31,7 +31,7 @@ FIRST_STRETCH, GROWTH = 4, 8
 
 def advance(
     network: Network,
-    runner: NetworkRunner,
+    runner: Runner,
     stream: Stream,
     state: NetworkState | None = None,
     probes: Sequence[Probe] = (),
@@ -76,7 +76,7 @@ def advance(
 def run_kept(
     opened: Bundle,
     network: Network,
-    runner: NetworkRunner,
+    runner: Runner,
     stream: Stream,
     asked: str,
     then: Callable[[NetworkResult], T],

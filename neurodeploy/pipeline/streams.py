@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from neurodeploy.bundle import Bundle, open_bundle
 from neurodeploy.errors import UserError
+from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping as Mapped
 from neurodeploy.ir.network import Network, Population
-from neurodeploy.ir.network_run import NetworkRunner, Probe
+from neurodeploy.ir.network_run import Probe, Runner
 from neurodeploy.neurons.registry import get_model
 from neurodeploy.pipeline.session import PARTITIONED, read_mapping
 
@@ -46,12 +47,12 @@ def network_of(bundle: Bundle) -> Network:
     return network
 
 
-def get_network_runner(name: str) -> NetworkRunner:
+def get_network_runner(name: str) -> Runner:
     """The runner of that name, loaded only now; ND3257 for an unknown name, or one that needs a mapping."""
     if name == "reference":
-        from simulators.network_reference import ReferenceNetworkRunner
+        from simulators.reference import ReferenceRunner
 
-        return ReferenceNetworkRunner()
+        return ReferenceRunner()
     if name == "fast":
         from simulators.fast.runner import FastRunner
 
@@ -63,11 +64,11 @@ def get_network_runner(name: str) -> NetworkRunner:
     raise UserError("ND3257", name, "is not a runner of spiking networks", f"choose one of {', '.join(RUNNERS)}")
 
 
-def runner_for(name: str, bundle: Bundle, network: Network, steps: int, samples: int) -> NetworkRunner:
+def runner_for(name: str, bundle: Bundle, network: Network, steps: int, samples: int) -> Runner:
     """The runner of that name for so much work. Where the reference is done before the compiled kernels of "fast" are
     loaded, it runs in their place, with the same bits. "partitioned" executes the bundle's mapping (`read_mapping`)."""
     if name == PARTITIONED:
-        return mapped_runner(read_mapping(bundle)[0])
+        return mapped_runner(*read_mapping(bundle))
     if name == "fast" and "simulators.fast.runner" not in sys.modules:
         items = sum(p.size for p in network.populations.values())
         items += sum(p.synapse.count() for p in network.projections)
@@ -77,10 +78,10 @@ def runner_for(name: str, bundle: Bundle, network: Network, steps: int, samples:
     return get_network_runner(name)
 
 
-def mapped_runner(mapping: Mapped) -> NetworkRunner:
-    from simulators.network_partitioned import PartitionedNetworkRunner
+def mapped_runner(mapping: Mapped, system: SystemSpec) -> Runner:
+    from simulators.partitioned import PartitionedRunner
 
-    return PartitionedNetworkRunner(mapping)
+    return PartitionedRunner(mapping, system.chip)
 
 
 def seconds_per_step(network: Network) -> float | None:

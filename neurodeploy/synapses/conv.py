@@ -82,12 +82,9 @@ class Conv(Window, Synapse):
         out_width, out_height, out_channels = self.output_shape
         out = np.zeros((len(x), out_width, out_height, self.groups, out_channels // self.groups), np.int64)
         kernel = self.weight.astype(np.int64).reshape(self.groups, -1, *self.weight.shape[1:])
-        lines = [self.line(1, j) for j in range(kernel.shape[3])]
-        for i in range(kernel.shape[2]):
-            out_x, in_x = self.line(0, i)
-            for j, (out_y, in_y) in enumerate(lines):
-                seen = image[:, in_x[:, None], in_y]
-                out[:, out_x[:, None], out_y] += np.einsum("nxygi,goi->nxygo", seen, kernel[:, :, i, j])
+        for i, (out_x, in_x) in enumerate(self.lines[0]):
+            for j, (out_y, in_y) in enumerate(self.lines[1]):
+                out[:, out_x, out_y] += np.einsum("nxygi,goi->nxygo", image[:, in_x, in_y], kernel[:, :, i, j])
         flat = out.reshape(len(x), -1)
         return flat if self.row_order is None else flat[:, self.row_order]
 

@@ -116,6 +116,15 @@ class Sparse(Synapse):
         found = (packed.low, packed.high)
         return all(a.dtype == np.uint8 and a.shape == (size,) for a, size in zip(found, wanted, strict=True))
 
+    @property
+    def absent(self) -> int:
+        return self.rows * self.columns - int(self.weight.size)
+
+    @property
+    def index_bytes(self) -> int:
+        """With int32 targets and int64 axon pointers."""
+        return 4 * int(self.weight.size) + 8 * int(self.indptr.size)
+
     def record(self) -> dict[str, Any]:
         kept: dict[str, Any] = {
             "rows": self.rows,

@@ -104,10 +104,15 @@ class Window:
         counts = np.bincount(source * kernel + tap, minlength=self.input_shape[axis] * kernel)
         return counts.reshape(-1, kernel).astype(np.int64)
 
-    def line(self, axis: int, tap: int) -> tuple[Ints, Ints]:
-        """Output and input pixels that this tap joins along an axis; each occurs once."""
-        target, source, taps = self.pairs(axis, 0, self.output_shape[axis])
-        return target[taps == tap], source[taps == tap]
+    @cached_property
+    def lines(self) -> tuple[list[tuple[slice, slice]], ...]:
+        """For each axis and tap the output and the input pixels that it joins."""
+        found = []
+        for axis in (0, 1):
+            target, source, tap = self.pairs(axis, 0, self.output_shape[axis])
+            taps = range(self.weight.shape[1 + axis])
+            found.append([(_regular(target[tap == k]), _regular(source[tap == k])) for k in taps])
+        return tuple(found)
 
     def box(self, xs: Range, ys: Range, channels: Range) -> tuple[Ints, Ints, Ints]:
         """Neurons of the output and of the input, and weight indices, of the synapses into one box."""
@@ -190,6 +195,13 @@ class Window:
         for places, valid in reached:
             fan[index[places]] += counts[valid]  # one kernel position meets an input pixel once at most
         return found, fan
+
+
+def _regular(index: Ints) -> slice:
+    """An index with equal steps."""
+    if len(index) < 2:
+        return slice(*(index[0], index[0] + 1) if len(index) else (0, 0))
+    return slice(index[0], index[-1] + 1, index[1] - index[0])
 
 
 def boxes(shape: tuple[int, int, int], first: int, last: int) -> Iterator[tuple[Range, Range, Range]]:

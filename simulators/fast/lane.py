@@ -19,18 +19,20 @@ that the sums are still in the cache when the neuron update reads them.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import InternalError
-from neurodeploy.ir.program import Island
-from neurodeploy.ir.result import IslandActivity
+from neurodeploy.ir.fixedpoint import Ints, signed_max
+from neurodeploy.ir.network import Network, Population, Projection
+from neurodeploy.neurons import registry
 from neurodeploy.ops.host.threads import most_parts, split
 from simulators.fast.kernels import lane as kernels
+from simulators.fast.neurons import Arrays, Neurons, Ports
+from simulators.fast.traffic import Traffic
 from simulators.products.choice import Product, choose
 from simulators.products.pairs import SUMS_PAST, padded, room
 
@@ -38,23 +40,6 @@ from simulators.products.pairs import SUMS_PAST, padded, room
 SUMS_PER_BLOCK = 1 << 21
 #: Work of one element in units of a multiply-add of `ops.host.threads`: what a second thread is worth.
 WORK_FIRE, WORK_DIGITS = 5, 6
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Prepared:
-    """What the formulas above need of an island, made once: views where possible, small arrays otherwise.
-
-    offset : by the bits that a product takes at a time. bound : of the magnitudes of any sum's terms, before exponents.
-    """
-
-    weight: NDArray[np.int8]
-    wide: NDArray[np.int64]
-    wide_weight: NDArray[np.int8]
-    axon_is_wide: NDArray[np.bool_]
-    offset: dict[int, NDArray[np.int64]]
-    bound: int
-    multiplier: NDArray[np.int64]
-    shift: NDArray[np.int64]
 
 
 class _Planes(NamedTuple):
@@ -67,29 +52,16 @@ class _Planes(NamedTuple):
     upper_place: int
 
 
-def _prepare(island: Island) -> _Prepared:
-    synapses, neurons = island.synapses, island.neurons
-    weight = np.asarray(synapses.weight)
-    is_wide = np.ascontiguousarray(synapses.axon_shift > 0)
-    sums = np.empty((2, island.rows), np.int64)
-    largest = kernels.weight_sums(weight, is_wide, sums)
-    bias = np.zeros(island.rows, np.int64) if neurons.bias is None else neurons.bias.astype(np.int64)
-    two_digits = island.payload_bits > 8 or is_wide.any()
-    by_digit = bias + 128 * sums[0] + 128 * 256 * sums[1] if two_digits else bias
-    wide = np.flatnonzero(is_wide)
-    return _Prepared(
-        weight=weight,
-        wide=wide,
-        wide_weight=np.ascontiguousarray(weight[:, wide]),
-        axon_is_wide=is_wide,
-        offset={8: by_digit, 16: bias},
-        bound=int(largest) << 15,
-        multiplier=neurons.multiplier.astype(np.int64),
-        shift=neurons.shift.astype(np.int64),
-    )
+class Counts(NamedTuple):
+    """Payloads that are not zero by axon, outputs that are not by neuron; states and outputs that were clipped."""
+
+    events: NDArray[np.int64]
+    messages: NDArray[np.int64]
+    lost_state: int
+    lost_out: int
 
 
-class _Room(threading.local):
+class Room(threading.local):
     """Memory for the sums of a block, of each thread its own: asking the system for it anew costs a tenth of the product."""
 
     def __init__(self) -> None:
@@ -104,84 +76,114 @@ class _Room(threading.local):
 
 
 class Lane:
-    """Runs islands by exact integer products; prepared islands are kept as long as the islands live."""
+    """One `Dense` of int8 within the step into `graded_affine`, prepared: views where possible, small arrays otherwise.
 
-    def __init__(self) -> None:
-        self._prepared: WeakKeyDictionary[Island, _Prepared] = WeakKeyDictionary()
-        self._room = _Room()
+    bits : width of a payload, at most 16. room : memory that lanes share.
+    """
 
-    def run_island(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
-        out = np.empty((payload.shape[0], island.rows), np.int32)
-        return out, self._into(island, payload, [(0, out)], 1.0)
+    def __init__(self, projection: Projection, params: Mapping[str, Ints], bits: int, room: Room) -> None:
+        self.name, self.bits, self._room = projection.target, bits, room
+        self.weight = np.asarray(projection.synapse.weight)
+        self.rows, self.columns = self.weight.shape
+        exponent = np.zeros(self.columns, np.uint8) if projection.axon_exp is None else projection.axon_exp
+        self._is_wide = np.ascontiguousarray(exponent > 0)
+        self._wide = np.flatnonzero(self._is_wide)
+        self._wide_weight = np.ascontiguousarray(self.weight[:, self._wide])
+        sums = np.empty((2, self.rows), np.int64)
+        largest = kernels.weight_sums(self.weight, self._is_wide, sums)
+        bias, self._multiplier, self._shift = (self._each(params[name]) for name in ("bias", "multiplier", "shift"))
+        two_digits = bits > 8 or self._wide.size
+        by_digit = bias + 128 * sums[0] + 128 * 256 * sums[1] if two_digits else bias
+        #: By the bits that a product takes at a time.
+        self._offset = {8: by_digit, 16: bias}
+        #: Of the magnitudes of any sum's terms, before exponents.
+        self._bound = int(largest) << 15
+        self._acc_shift, self._state_bits, self._out_bits = (
+            int(params[name].item()) for name in ("acc_shift", "state_bits", "out_bits")
+        )
 
-    def run_decoded(
-        self, island: Island, payload: NDArray[np.int16]
-    ) -> tuple[list[NDArray[np.float32]], IslandActivity]:
-        """The same integers, each multiplied by the output scale as `ops.host.border.decode` does, one array a slice.
+    @classmethod
+    def of(cls, network: Network, name: str, room: Room) -> Lane | None:
+        """The lane into a population; None where anything else leads there, or payloads may be wider."""
+        into = network.into(name)
+        if network.populations[name].model != "graded_affine" or len(into) != 1:
+            return None
+        p = into[0]
+        exponents = set() if p.axon_exp is None else set(np.unique(p.axon_exp).tolist())
+        bits = registry.largest_payload(network.populations[p.source]).bit_length() + 1
+        fits = p.synapse.kind == "dense" and p.synapse.weight.dtype == np.int8 and exponents <= {0, 8} and bits <= 16
+        if not fits or not p.graded or p.weight_exp:
+            return None
+        return cls(p, registry.prepared_params(network.populations[name]), bits, room)
 
-        One pass over memory instead of two: the largest outputs, those of a vocabulary, do not stay in any cache.
-        """
-        parts = [(part.start, np.empty((payload.shape[0], part.rows), np.float32)) for part in island.slices]
-        activity = self._into(island, payload, parts, island.output_scale.value)
-        return [array for _, array in parts], activity
+    def _each(self, values: Ints) -> NDArray[np.int64]:
+        """One a neuron, and writable: one compiled type."""
+        return np.array(np.broadcast_to(values, (self.rows,)), np.int64)
 
-    def _into(
-        self, island: Island, payload: NDArray[np.int16], outputs: list[tuple[int, NDArray[Any]]], scale: float
-    ) -> IslandActivity:
-        """Run and write rows ``start:start + array.shape[1]`` of the scaled outputs to each (start, array)."""
-        prepared = self._prepared.get(island)
-        if prepared is None:
-            prepared = self._prepared[island] = _prepare(island)
+    def run(self, payload: NDArray[np.int16], outputs: list[tuple[int, NDArray[Any]]], scale: float) -> Counts:
+        """Payloads (tokens, columns): write rows ``start:start + array.shape[1]`` of the outputs, each times `scale`, to
+        every (start, array)."""
         tokens = payload.shape[0]
-        if tokens == 0:
-            return IslandActivity.zero(island)
         parts = most_parts()
-        planes = self._planes(island, prepared, payload, parts)
-        product, offset = planes.product, prepared.offset[16 if planes.product.digit is np.int16 else 8]
-        messages = np.full(island.rows, tokens, np.int64)
+        planes = self._planes(payload, parts)
+        product, offset = planes.product, self._offset[16 if planes.product.digit is np.int16 else 8]
+        messages = np.full(self.rows, tokens, np.int64)
         lost = np.zeros((parts, 2), np.int64)
-        neurons = island.neurons
         block = max(256, SUMS_PER_BLOCK // len(planes.stacked))
         for first, out in outputs:
             for start in range(0, out.shape[1], block):
                 rows = slice(first + start, first + min(start + block, out.shape[1]))
-                sums = self._room.take((len(planes.stacked), rows.stop - rows.start), product.sums(prepared.bound))
-                product.multiply(planes.stacked, prepared.weight[rows], sums)
+                sums = self._room.take((len(planes.stacked), rows.stop - rows.start), product.sums(self._bound))
+                product.multiply(planes.stacked, self.weight[rows], sums)
                 high = sums[:0]
                 if planes.upper is not None:
-                    high = product(planes.upper, prepared.wide_weight[rows], prepared.bound)
+                    high = product(planes.upper, self._wide_weight[rows], self._bound)
                 silent = np.zeros((parts, rows.stop - rows.start), np.int64)
                 split(
                     kernels.fire, sums.size * WORK_FIRE, sums, high, planes.upper_place, offset[rows],
-                    neurons.acc_shift, neurons.state_bits, prepared.multiplier[rows], prepared.shift[rows],
-                    neurons.out_bits, np.float32(scale), out, start, silent, lost,
+                    self._acc_shift, self._state_bits, self._multiplier[rows], self._shift[rows],
+                    self._out_bits, np.float32(scale), out, start, silent, lost,
                 )  # fmt: skip
                 messages[rows] -= silent.sum(axis=0)
         lost_state, lost_out = (int(count) for count in lost.sum(axis=0))
-        return IslandActivity(tokens, planes.events, messages, 0, lost_state, lost_out)
+        return Counts(planes.events, messages, lost_state, lost_out)
 
-    @staticmethod
-    def _planes(island: Island, prepared: _Prepared, payload: NDArray[np.int16], parts: int) -> _Planes:
+    def _planes(self, payload: NDArray[np.int16], parts: int) -> _Planes:
         """The payloads for the product that is the fastest for so many tokens."""
-        tokens, columns, wide = payload.shape[0], island.columns, prepared.wide
-        events = np.zeros((parts, columns), np.int64)
+        tokens, wide = payload.shape[0], self._wide
+        events = np.zeros((parts, self.columns), np.int64)
         too_large = np.zeros(parts, np.int64)
-        work, limit = payload.size * WORK_DIGITS, island.payload_max
-        single = island.payload_bits <= 8 and not wide.size
+        work, limit = payload.size * WORK_DIGITS, signed_max(self.bits)
+        single = self.bits <= 8 and not wide.size
         product = choose(tokens, 8 if single else 16)
         upper, place = (payload[:, wide], 8) if wide.size else (None, 0)
         if product.digit is np.int16:
-            stacked: NDArray[Any] = padded((tokens, columns))
-            split(kernels.whole, work, payload, prepared.axon_is_wide, stacked, events, limit, too_large)
+            stacked: NDArray[Any] = padded((tokens, self.columns))
+            split(kernels.whole, work, payload, self._is_wide, stacked, events, limit, too_large)
         elif single:
-            stacked = np.empty((tokens, columns), np.int8)
-            split(kernels.whole, work, payload, prepared.axon_is_wide, stacked, events, limit, too_large)
+            stacked = np.empty((tokens, self.columns), np.int8)
+            split(kernels.whole, work, payload, self._is_wide, stacked, events, limit, too_large)
         else:
-            stacked = np.empty((2 * tokens, columns), np.int8)
-            split(kernels.two_digits, work, payload, prepared.axon_is_wide, stacked, events, limit, too_large)
+            stacked = np.empty((2 * tokens, self.columns), np.int8)
+            split(kernels.two_digits, work, payload, self._is_wide, stacked, events, limit, too_large)
             if upper is not None:
                 upper, place = np.ascontiguousarray((upper >> 8).astype(np.int8)), 16
         if too_large.any():
-            problem = f"{too_large.sum()} payloads exceed {island.payload_bits} bits"
-            raise InternalError("ND9005", island.name, problem)
+            raise InternalError("ND9005", self.name, f"{too_large.sum()} payloads exceed {self.bits} bits")
         return _Planes(product, stacked, events.sum(axis=0), upper, place)
+
+
+class LaneNeurons(Neurons):
+    """A population and the projection into it at once, from the payloads of its source."""
+
+    def __init__(self, population: Population, lane: Lane, source: Traffic) -> None:
+        super().__init__(population, {})
+        self.lane, self.source = lane, source
+
+    def advance(self, start: int, stop: int, first: int, ports: Ports, outputs: Arrays) -> None:
+        payload = self.source.payload[:, start:stop]
+        tokens = payload.shape[0] * (stop - start)
+        out = np.empty((tokens, self.size), np.int32)
+        found = self.lane.run(payload.reshape(tokens, -1).astype(np.int16), [(0, out)], 1.0)
+        outputs["s"][:, start:stop] = out.reshape(-1, stop - start, self.size)
+        self.saturated, self.saturated_out = self.saturated + found.lost_state, self.saturated_out + found.lost_out

@@ -11,22 +11,32 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from neurodeploy.ir.network import Projection
 from simulators.fast.traffic import Traffic
 from simulators.fast.wiring import PRODUCT_EVENTS, PRODUCT_FRAMES, Multiplied, Wiring
-from simulators.network_reference import reference_sums, shift, wrap, wrapped_sums
+from simulators.reference import Machine, contribution, raised, reference_sums, shift, wrap
 
 INT32_END, INT64_END = 2**31, 2**63
+MACHINE = Machine()
 #: Synapses up to which the second bound is worth a pass over the weights.
 SCANNED = 1 << 24
 
 
 class Link:
-    """`pending` (samples, steps + depth, rows): position t is what arrives in step t of the block."""
+    """`pending` (samples, steps + depth, rows): position t is what arrives in step t of the block; of an instant projection
+    position t + 1.
 
-    def __init__(self, wiring: Wiring, pending: NDArray[np.int32], steps: int, path: str) -> None:
+    projection : `wiring` may be that of a plainer one: without exponents of axons, whose payloads are raised here.
+    """
+
+    def __init__(
+        self, projection: Projection, wiring: Wiring, pending: NDArray[np.int32], steps: int, path: str
+    ) -> None:
         samples, self.depth, rows = (int(n) for n in pending.shape)
-        self.wiring, self.path = wiring, path
-        self.name = wiring.projection.name
+        self.projection, self.wiring, self.path = projection, wiring, path
+        self._raised = (
+            None if projection.axon_exp is None else Traffic(samples, steps, projection.synapse.columns, False, 0)
+        )
         self.pending = np.zeros((samples, steps + self.depth, rows), np.int32)
         self.pending[:, : self.depth] = pending
         self.lost = 0
@@ -40,8 +50,19 @@ class Link:
         """No pending value of the run so far exceeds this; 2**31 if nothing better is proven."""
         return min(self._start + self.depth * self._peak, INT32_END)
 
+    def arriving(self, start: int, stop: int) -> NDArray[np.int32]:
+        """What arrives in these steps, (samples, steps, rows)."""
+        first = 1 - self.projection.latency
+        arriving: NDArray[np.int32] = self.pending[:, start + first : stop + first]
+        return arriving
+
     def deliver(self, traffic: Traffic) -> None:
         """Add the listed events of the source to what is pending."""
+        if self._raised is not None:
+            if not self._raised.lift(traffic, raised(self.projection, traffic.block())):
+                self._as_reference(traffic)
+                return
+            traffic = self._raised
         if not traffic.events:
             if self.depth == 1:
                 self.pending[:, traffic.start + 1 : traffic.stop + 1] = 0
@@ -49,7 +70,7 @@ class Link:
         bound = self._bound(traffic)
         clear = self._clear(bound)
         if bound >= INT64_END:
-            self._beyond_int64(traffic)
+            self._as_reference(traffic)
         elif (wiring := self._product(traffic, bound, clear)) is not None:
             self.lost += wiring.product(traffic, bound, clear and self.depth == 1, self.pending)
         elif clear and self.depth == 1:
@@ -112,17 +133,48 @@ class Link:
             self._acc[kind] = np.zeros((self.depth, self.pending.shape[2]), kind)
         return self._acc[kind], np.zeros(self.depth, np.bool_)
 
-    def _beyond_int64(self, traffic: Traffic) -> None:
-        """Sums that not even int64 holds: as the reference takes them. 32-bit payloads times 32-bit weights only."""
-        projection = self.wiring.projection
-        payload = traffic.payload[:, traffic.start : traffic.stop].astype(np.int64)
-        if not projection.graded:
-            payload = (payload != 0).astype(np.int64)
+    def _as_reference(self, traffic: Traffic) -> None:
+        """Payloads or sums beyond what the kernels take, wide ones times wide weights only: as the reference adds them."""
+        self._peak = self._limit()
+        payload = traffic.block().astype(np.int64)
         for i in range(traffic.stop - traffic.start):
             at = traffic.start + i + 1
-            acc, lost_acc = wrapped_sums(projection, payload[:, i], reference_sums)
-            scaled, lost_shift = wrap(shift(acc, projection.weight_exp), projection.wrap_bits)
+            added, lost = contribution(self.projection, False, payload[:, i], MACHINE)
             before = self.pending[:, at : at + self.depth] if self.depth > 1 else 0
-            pending, lost_pending = wrap(before + scaled, 32)
+            pending, lost_pending = wrap(before + added, 32)
             self.pending[:, at : at + self.depth] = pending
-            self.lost += lost_acc + lost_shift + lost_pending
+            self.lost += lost + lost_pending
+
+
+class ExactLink:
+    """An instant projection into an exact port: `sums` (samples, steps, rows) int64 by step of the block."""
+
+    lost = 0
+
+    def __init__(self, projection: Projection, wiring: Wiring, samples: int, steps: int) -> None:
+        self.projection, self.wiring = projection, wiring
+        self.sums = np.zeros((samples, steps, projection.synapse.rows), np.int64)
+
+    def arriving(self, start: int, stop: int) -> NDArray[np.int64]:
+        """What arrives in these steps, (samples, steps, rows)."""
+        arriving: NDArray[np.int64] = self.sums[:, start:stop]
+        return arriving
+
+    def deliver(self, traffic: Traffic) -> None:
+        """Sums of all payloads of the listed steps."""
+        p, wiring = self.projection, self.wiring
+        x = raised(p, traffic.block()).reshape(traffic.frames, -1)
+        top = max(int(x.max(initial=0)), -int(x.min(initial=0)))
+        bound = p.synapse.largest_sum(True, top)
+        rows = self.sums[:, traffic.start : traffic.stop].shape
+        if isinstance(wiring, Multiplied) and wiring.has_product(bound):
+            narrow = x.astype(np.int8 if top < 128 else np.int32 if top < INT32_END else np.int64)
+            chunk = wiring.chunk_frames()
+            parts = [wiring.sums(narrow[at : at + chunk], bound) for at in range(0, len(x), chunk)]
+            acc: NDArray[np.int64] = np.concatenate(parts).astype(np.int64)
+        else:
+            acc = reference_sums(p, x)[:, 0]
+        self.sums[:, traffic.start : traffic.stop] = shift(acc, p.weight_exp).reshape(rows)
+
+    def advance(self, steps: int) -> None:
+        """Nothing is carried."""

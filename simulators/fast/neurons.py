@@ -23,7 +23,7 @@ from neurodeploy.neurons.model import Values
 from neurodeploy.ops.host.threads import most_parts, split
 from simulators.fast.kernels import graded, resonators
 from simulators.fast.kernels import leaky as leaky_kernels
-from simulators.fast.ports import Port
+from simulators.fast.ports import ExactPort, Port
 
 #: Inputs and states up to here keep every exact sum of `neurons.leaky` within 32 bits: |u| stays below 2**24, since a
 #: larger current is turned back by 2**24, and the bias is below 2**30.
@@ -31,18 +31,18 @@ NARROW_INPUT, NARROW_STATE = 2**18, 2**24
 #: Work of one neuron and step in units of a multiply-add of `ops.host.threads`.
 NEURON_WORK = 12
 Arrays = Mapping[str, NDArray[Any]]
-Ports = Mapping[str, Port]
+Ports = Mapping[str, Port | ExactPort]
 
 
 class Neurons:
     """Numpy: ``step`` of the model for one step at a time."""
 
     def __init__(self, population: Population, state: Values) -> None:
-        self.model = registry.get_model(population.model)
+        self.population, self.model = population, registry.get_model(population.model)
         self.size = population.size
         self.params = registry.prepared_params(population)
         self.state = {name: np.ascontiguousarray(array) for name, array in state.items()}
-        self.wrapped, self.saturated = 0, 0
+        self.wrapped = self.saturated = self.saturated_out = 0
 
     def advance(self, start: int, stop: int, first: int, ports: Ports, outputs: Arrays) -> None:
         """Steps start..stop of the block; `first` is the time step (from 1) of the block's step 0.
@@ -54,12 +54,13 @@ class Neurons:
             stepped = self.model.step(self.params, self.state, arrived, first + t)
             self.wrapped += stepped.wrapped
             self.saturated += stepped.saturated
+            self.saturated_out += stepped.saturated_out
             for port, payload in stepped.outputs.items():
                 outputs[port][:, t] = payload
 
-    def counts(self) -> tuple[int, int]:
-        """Values of the run that wrapped, and that were clipped."""
-        return self.wrapped, self.saturated
+    def counts(self) -> tuple[int, int, int]:
+        """Values of the run that wrapped, states that were clipped, payloads that were."""
+        return self.wrapped, self.saturated, self.saturated_out
 
     def states(self, last: bool = False) -> Values:
         """Every state variable as int64 (samples, size). `last`: the run has ended, nothing narrower is kept."""
@@ -68,6 +69,17 @@ class Neurons:
     def wide(self, values: Ints) -> NDArray[np.int64]:
         """A parameter as one int64 for each neuron."""
         return np.array(np.broadcast_to(values, (self.size,)), np.int64)
+
+
+class AtOnce(Neurons):
+    """A model without state: all steps in one call."""
+
+    def advance(self, start: int, stop: int, first: int, ports: Ports, outputs: Arrays) -> None:
+        arrived = {name: port.arrived[:, start:stop].astype(np.int64) for name, port in ports.items()}
+        stepped = self.model.step(self.params, {}, arrived, first + start)
+        self.saturated += stepped.saturated
+        self.saturated_out += stepped.saturated_out
+        outputs["s"][:, start:stop] = stepped.outputs["s"]
 
 
 class LeakyParams(NamedTuple):
@@ -122,11 +134,11 @@ class Leaky(Neurons):
             self.prepared.alike, port.arrived, self.u, self.v, *params, outputs["s"], self.lost,
         )  # fmt: skip
 
-    def counts(self) -> tuple[int, int]:
+    def counts(self) -> tuple[int, int, int]:
         wrapped, saturated = self.lost.sum(axis=0)
-        return int(wrapped), int(saturated)
+        return int(wrapped), int(saturated), 0
 
-    def _width(self, port: Port, start: int, stop: int) -> tuple[NDArray[Any], ...]:
+    def _width(self, port: Port | ExactPort, start: int, stop: int) -> tuple[NDArray[Any], ...]:
         """Parameters of the width that this block needs, after bringing the states to it."""
         largest = port.largest
         if largest > NARROW_INPUT:
@@ -166,8 +178,8 @@ class Compiled(Neurons):
     def advance(self, start: int, stop: int, first: int, ports: Ports, outputs: Arrays) -> None:
         self.call(start, stop, tuple(ports[name].arrived for name in self.model.ports), outputs["s"], self.lost)
 
-    def counts(self) -> tuple[int, int]:
-        return int(self.lost[0]), int(self.lost[1])
+    def counts(self) -> tuple[int, int, int]:
+        return int(self.lost[0]), int(self.lost[1]), 0
 
 
 Call = Callable[[int, int, tuple[NDArray[Any], ...], NDArray[Any], NDArray[np.int64]], None]
@@ -231,6 +243,6 @@ CALLS: Mapping[str, Callable[[Neurons], Call]] = {
 
 def neurons(population: Population, state: Values) -> Neurons:
     """The fastest way to run this population; it owns `state`."""
-    if population.model in LEAKY_MODES:
-        return Leaky(population, state)
-    return Compiled(population, state) if population.model in CALLS else Neurons(population, state)
+    kinds = (("graded_affine",), AtOnce), (LEAKY_MODES, Leaky), (CALLS, Compiled)
+    made = next((kind for models, kind in kinds if population.model in models), Neurons)
+    return made(population, state)

@@ -1,6 +1,7 @@
 """The order in which a network runs, and for how many steps at a time each part of it can.
 
-A synapse delivers one step later at the earliest. So a population that takes no part in a cycle can run many steps
+An instant projection leads to a population that runs later in the same step, any other delivers one step later at the
+earliest. So a population that takes no part in a cycle can run many steps
 before the next population runs any: *layer-major*. The populations of a cycle (a strongly connected part of the
 graph) take turns after ``1 + shortest delay`` steps of what leads back within it. The order changes nothing in what
 is computed.
@@ -9,11 +10,17 @@ is computed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from neurodeploy.ir.network import Network, Projection
-from neurodeploy.synapses import Direct
+from neurodeploy.synapses import Conv, Dense, Sparse
+from simulators.fast.conv import ConvWiring
+from simulators.fast.lane import Lane, Room
+from simulators.fast.wiring import DenseWiring, SparseWiring, Wiring
 
+#: In which layout the kernels read a kind of synapses.
+KINDS: Mapping[type, type[Wiring]] = {Dense: DenseWiring, Sparse: SparseWiring, Conv: ConvWiring}
 #: Steps that a part without a cycle may run at once, before the limit of memory.
 ANY = 1 << 30
 
@@ -28,6 +35,23 @@ class Part(NamedTuple):
     outer: tuple[Projection, ...]
 
 
+class Plan:
+    """What the runs of a network share: parts, lanes, and synapses in the layout of the kernels, made when asked for."""
+
+    def __init__(self, network: Network, room: Room) -> None:
+        self.parts = parts(network)
+        lanes = {name: Lane.of(network, name, room) for name in network.populations}
+        self.lanes = {name: lane for name, lane in lanes.items() if lane is not None}
+        self._wirings: dict[str, Wiring] = {}
+
+    def wiring(self, p: Projection) -> Wiring:
+        """Of payloads that are raised already where axons have exponents."""
+        if p.name not in self._wirings:
+            plain = p if p.axon_exp is None else replace(p, graded=True, axon_exp=None)
+            self._wirings[p.name] = KINDS[type(p.synapse)](plain)
+        return self._wirings[p.name]
+
+
 def parts(network: Network) -> tuple[Part, ...]:
     """Parts so that every projection stays within one or leads to a later one."""
     position = {name: i for i, name in enumerate(network.order())}
@@ -37,9 +61,9 @@ def parts(network: Network) -> tuple[Part, ...]:
     found = []
     for members in reversed(_components(followers)):
         names = tuple(sorted(members, key=position.__getitem__))
-        leaving = [p for p in network.projections if p.source in members and not isinstance(p.synapse, Direct)]
+        leaving = [p for p in network.projections if p.source in members]
         inner = tuple(p for p in leaving if p.target in members)
-        back = [1 + _shortest(p) for p in inner if position[p.target] <= position[p.source]]
+        back = [p.latency + _shortest(p) for p in inner if position[p.target] <= position[p.source]]
         outer = tuple(p for p in leaving if p.target not in members)
         found.append(Part(names, min(back, default=ANY), inner, outer))
     return tuple(found)

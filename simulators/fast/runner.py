@@ -1,4 +1,4 @@
-"""`FastRunner`: the bits, states, probes and counts of `ReferenceNetworkRunner`, by compiled events and exact
+"""`FastRunner`: the bits, states, probes and counts of `ReferenceRunner`, by compiled events and exact
 products.
 
 Populations run many steps before the next one does, wherever no cycle forbids it (`simulators.fast.plan`); events or a
@@ -9,6 +9,7 @@ compiled (`simulators.fast.neurons`). None of these choices changes a bit or a c
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -16,23 +17,20 @@ from numpy.typing import NDArray
 
 from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import INPUT, Network
+from neurodeploy.ir.network import INPUT, Network, Projection
 from neurodeploy.ir.network_run import NetworkActivity, NetworkResult, NetworkState, Probe
 from neurodeploy.ir.program import Island
 from neurodeploy.ir.result import IslandActivity
 from neurodeploy.neurons import registry
-from neurodeploy.synapses import Conv, Dense, Direct, Sparse
 from simulators.checks import Task, prepare
-from simulators.fast.conv import ConvWiring
-from simulators.fast.lane import Lane
-from simulators.fast.links import Link
+from simulators.fast.lane import Lane, LaneNeurons, Room
+from simulators.fast.links import ExactLink, Link
 from simulators.fast.neurons import Neurons, neurons
-from simulators.fast.plan import Part, parts
-from simulators.fast.ports import Port
+from simulators.fast.plan import Part, Plan
+from simulators.fast.ports import ExactPort, Port
 from simulators.fast.traffic import Traffic
-from simulators.fast.wiring import DenseWiring, SparseWiring, Wiring
+from simulators.islands import network_of
 
-KINDS: Mapping[type, type[Wiring]] = {Dense: DenseWiring, Sparse: SparseWiring, Conv: ConvWiring}
 PATHS = ("auto", "events", "gemm")
 #: Values of the widest population and of all populations that a block of steps holds, and steps of a block at most.
 WIDEST_VALUES, ALL_VALUES, BLOCK_STEPS = 1 << 20, 1 << 22, 256
@@ -41,7 +39,7 @@ LARGE_VALUES = 1 << 15
 
 
 class FastRunner:
-    """`NetworkRunner` and `IslandRunner`.
+    """`Runner` and `IslandRunner`.
 
     path : "auto" chooses for each projection and block; "events" takes every event by itself; "gemm" takes a product
     wherever one exists (not for `Sparse`, nor for delays of single synapses). steps : of a block, None by size.
@@ -53,8 +51,9 @@ class FastRunner:
         if path not in PATHS:
             raise UserError("ND3220", path, "is no path of the fast runner", f"choose one of {', '.join(PATHS)}")
         self.path, self.steps = path, steps
-        self.lane = Lane()
-        self._plans: WeakKeyDictionary[Network, tuple[tuple[Part, ...], dict[str, Wiring]]] = WeakKeyDictionary()
+        self._room = Room()
+        self._plans: WeakKeyDictionary[Network, Plan] = WeakKeyDictionary()
+        self._islands: WeakKeyDictionary[Island, Lane] = WeakKeyDictionary()
 
     def run(
         self,
@@ -65,24 +64,41 @@ class FastRunner:
         state: NetworkState | None = None,
         probes: Sequence[Probe] = (),
     ) -> NetworkResult:
-        """Advance by `steps`; see `NetworkRunner.run`."""
+        """Advance by `steps`; see `Runner.run`."""
         task = prepare(network, inputs, steps, state, probes)
         if network not in self._plans:
-            wirings = {
-                p.name: KINDS[type(p.synapse)](p) for p in network.projections if not isinstance(p.synapse, Direct)
-            }
-            self._plans[network] = parts(network), wirings
-        plan, wirings = self._plans[network]
-        block = min(self.steps or self._block(network, plan, task.samples), max(1, steps))
-        return _Run(network, plan, wirings, task, steps, block, probes, self.path).result()
+            self._plans[network] = Plan(network, self._room)
+        plan = self._plans[network]
+        block = min(self.steps or self._block(network, plan.parts, task.samples), max(1, steps))
+        return _Run(network, plan, task, steps, block, probes, self.path).result()
 
     def run_island(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
-        return self.lane.run_island(island, payload)
+        out = np.empty((payload.shape[0], island.rows), np.int32)
+        return out, self._into(island, payload, [(0, out)], 1.0)
 
     def run_decoded(
         self, island: Island, payload: NDArray[np.int16]
     ) -> tuple[list[NDArray[np.float32]], IslandActivity]:
-        return self.lane.run_decoded(island, payload)
+        """The same integers, each multiplied by the output scale as `ops.host.border.decode` does, one array a slice.
+
+        One pass over memory instead of two: the largest outputs, those of a vocabulary, do not stay in any cache.
+        """
+        parts = [(part.start, np.empty((payload.shape[0], part.rows), np.float32)) for part in island.slices]
+        activity = self._into(island, payload, parts, island.output_scale.value)
+        return [array for _, array in parts], activity
+
+    def _into(
+        self, island: Island, payload: NDArray[np.int16], outputs: list[tuple[int, NDArray[Any]]], scale: float
+    ) -> IslandActivity:
+        lane = self._islands.get(island)
+        if lane is None:
+            network = network_of(island)
+            params = registry.prepared_params(network.populations[island.name])
+            lane = self._islands[island] = Lane(network.projections[0], params, island.payload_bits, self._room)
+        if not payload.shape[0]:
+            return IslandActivity.zero(island)
+        found = lane.run(payload, outputs, scale)
+        return IslandActivity(len(payload), found.events, found.messages, 0, found.lost_state, found.lost_out)
 
     @staticmethod
     def _block(network: Network, plan: tuple[Part, ...], samples: int) -> int:
@@ -101,9 +117,8 @@ class _Run:
     """Buffers of one run, and the loop over blocks."""
 
     def __init__(
-        self, network: Network, plan: tuple[Part, ...], wirings: Mapping[str, Wiring], task: Task, steps: int,
-        block: int, probes: Sequence[Probe], path: str,
-    ) -> None:  # fmt: skip
+        self, network: Network, plan: Plan, task: Task, steps: int, block: int, probes: Sequence[Probe], path: str
+    ) -> None:
         self.network, self.plan, self.samples, self.steps, self.block = network, plan, task.samples, steps, block
         samples, state, self.first = task.samples, task.state, task.state.step + 1
         self.inputs = {name: np.asarray(array) for name, array in task.inputs.items()}
@@ -117,7 +132,13 @@ class _Run:
         for name, population in network.populations.items():
             if population.model != INPUT:
                 self.neurons[name] = neurons(population, state.neurons.pop(name))
-        self.links = {name: Link(wiring, state.pending.pop(name), block, path) for name, wiring in wirings.items()}
+        seen = {(probe.population, probe.variable) for probe in probes}
+        lanes = {name: lane for name, lane in plan.lanes.items() if (name, "a") not in seen}
+        self.links = {
+            p.name: self._link(p, state.pending.pop(p.name, None), path)
+            for p in network.projections
+            if not p.synapse.wire and p.target not in lanes
+        }
         for name, population in network.populations.items():
             spikes = self._sends_spikes(name)
             self.traffic[name] = {
@@ -129,6 +150,9 @@ class _Run:
             name: {port: self._port(name, port) for port in registry.input_ports(population)}
             for name, population in network.populations.items()
         }
+        for name, lane in lanes.items():
+            p = network.into(name)[0]
+            self.neurons[name] = LaneNeurons(network.populations[name], lane, self.traffic[p.source][p.source_port])
         self.outputs = {
             name: np.zeros((samples, steps, network.populations[name].size), np.int32) for name in network.outputs
         }
@@ -138,7 +162,7 @@ class _Run:
     def result(self) -> NetworkResult:
         for done in range(0, self.steps, self.block):
             steps = min(self.block, self.steps - done)
-            for part in self.plan:
+            for part in self.plan.parts:
                 self._advance(part, done, steps)
             self._record(done, steps)
             self._turn(steps)
@@ -151,7 +175,9 @@ class _Run:
         self.ports.clear()
         self.payloads.clear()
         for name in list(self.links):
-            state.pending[name] = self.links.pop(name).left()
+            link = self.links.pop(name)
+            if isinstance(link, Link) and link.projection.latency:
+                state.pending[name] = link.left()
         for name in list(self.traffic):
             activity.fired[name] = {port: t.fired.astype(np.int64) for port, t in self.traffic.pop(name).items()}
         for name in list(self.neurons):
@@ -168,10 +194,10 @@ class _Run:
                 for traffic in self.traffic[name].values():
                     traffic.list(start, stop)
                 for p in part.inner:
-                    if p.source == name:
+                    if p.source == name and p.name in self.links:
                         self.links[p.name].deliver(self.traffic[name][p.source_port])
         for name in part.populations:
-            leaving = [p for p in part.outer if p.source == name]
+            leaving = [p for p in part.outer if p.source == name and p.name in self.links]
             if many:
                 for port in {p.source_port for p in leaving}:
                     self.traffic[name][port].list(0, steps, count=False)
@@ -219,22 +245,27 @@ class _Run:
         wrapped = {name: link.lost for name, link in self.links.items()}
         saturated = {}
         for name, own in self.neurons.items():
-            lost, saturated[name] = own.counts()
+            lost, saturated[name], saturated[registry.sent_name(own.population)] = own.counts()
             wrapped[name] = wrapped.get(name, 0) + lost + sum(port.lost for port in self.ports[name].values())
         counts = ({name: count for name, count in found.items() if count} for found in (saturated, wrapped))
         return next(counts), next(counts)
 
-    def _port(self, name: str, port: str) -> Port:
+    def _link(self, p: Projection, pending: NDArray[np.int32] | None, path: str) -> Link | ExactLink:
+        wiring = self.plan.wiring(p)
+        if registry.is_exact(self.network, p):
+            return ExactLink(p, wiring, self.samples, self.block)
+        if pending is None:
+            pending = np.zeros((self.samples, 1, p.synapse.rows), np.int32)
+        return Link(p, wiring, pending, self.block, path)
+
+    def _port(self, name: str, port: str) -> Port | ExactPort:
         """Where the sums of an input port come from."""
-        links, direct = [], []
-        for p in self.network.into(name):
-            if p.target_port != port:
-                continue
-            if isinstance(p.synapse, Direct):
-                direct.append(self.traffic[p.source][p.source_port])
-            else:
-                links.append(self.links[p.name])
-        return Port(links, direct, (self.samples, self.block, self.network.populations[name].size))
+        into = [p for p in self.network.into(name) if p.target_port == port]
+        direct = [self.traffic[p.source][p.source_port] for p in into if p.synapse.wire]
+        links: Any = [self.links[p.name] for p in into if p.name in self.links]
+        shape = (self.samples, self.block, self.network.populations[name].size)
+        exact = registry.get_model(self.network.populations[name].model).ports[port].exact
+        return ExactPort(links, direct, shape) if exact else Port(links, direct, shape)
 
     def _sends_spikes(self, name: str) -> bool:
         """Whether all payloads are 0 or 1."""

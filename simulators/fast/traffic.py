@@ -33,11 +33,23 @@ class Traffic:
     def frames(self) -> int:
         return int(self.payload.shape[0]) * (self.stop - self.start)
 
+    def block(self) -> NDArray[Any]:
+        """Payloads of the steps listed, (samples, steps, size)."""
+        return self.payload[:, self.start : self.stop]
+
+    def lift(self, source: Traffic, payload: NDArray[np.int64]) -> bool:
+        """Take these payloads for the steps that the source has listed; False where they do not fit 32 bits."""
+        if payload.size and (int(payload.max()) >= 2**31 or int(payload.min()) < -(2**31)):
+            return False
+        self.payload[:, source.start : source.stop] = payload
+        self.list(source.start, source.stop, count=False)
+        return True
+
     def list(self, start: int, stop: int, count: bool = True) -> None:
         """List the events of these steps; `count` them unless they have been counted before."""
         self.start, self.stop = start, stop
         self.pointer = self._pointers[: self.frames + 1]
-        block = self.payload[:, start:stop]
+        block = self.block()
         events = int(np.count_nonzero(block.view(np.bool_) if self.spikes else block))
         if events >= self.index.size:
             self.index = np.empty(min(events + events // 4, self.payload.size) + 1, np.int32)
@@ -73,7 +85,7 @@ class Traffic:
 
     def matrix(self, graded: bool) -> NDArray[Any]:
         """Payloads of the steps listed as (frames, size), int8 where they fit."""
-        block = self.payload[:, self.start : self.stop].reshape(self.frames, -1)
+        block = self.block().reshape(self.frames, -1)
         if self.spikes:
             return block
         if not graded:

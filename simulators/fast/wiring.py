@@ -96,7 +96,7 @@ class Multiplied(Wiring):
         start, stop, depth = traffic.start, traffic.stop, self.projection.depth
         if depth == 1 and not clear:
             pending[:, start + 1 : stop + 1] = 0
-        chunk = self._chunk()
+        chunk = self.chunk_frames()
         lost = 0
         for first in range(0, len(matrix), chunk):
             frames = matrix[first : first + chunk]
@@ -116,7 +116,7 @@ class Multiplied(Wiring):
         graded = self.graded and not traffic.spikes
         return GRADED_NS * slowdown(True) if graded else SPIKE_NS * slowdown(False)
 
-    def _chunk(self) -> int:
+    def chunk_frames(self) -> int:
         """Frames of one product: their sums are 16 MB."""
         return max(1, (1 << 22) // max(1, self.projection.synapse.rows))
 
@@ -130,11 +130,15 @@ class DenseWiring(Multiplied):
         assert isinstance(synapse, Dense)
         backwards = min(synapse.weight.strides) < 0  # torch takes no such view
         self._by_row = np.ascontiguousarray(synapse.weight) if backwards else synapse.weight
-        self.weight = np.ascontiguousarray(synapse.weight.T)
-        self.tile = min(self.weight.shape[1], TILE_ROWS)
-        narrow = self.weight.dtype == np.int8
+        self.tile = min(projection.synapse.rows, TILE_ROWS)
+        narrow = synapse.weight.dtype == np.int8
         self.chunk = INT16_EVENTS if narrow else 1 << 30
         self.narrow = np.int16 if narrow else np.int32
+
+    @cached_property
+    def weight(self) -> NDArray[Any]:
+        """By axon; made for the first event, of a matrix that is only multiplied never."""
+        return np.ascontiguousarray(self.projection.synapse.weight.T)
 
     def clear(self, traffic: Traffic, pending: NDArray[np.int32]) -> None:
         t, work = traffic, traffic.events * self.weight.shape[1]
@@ -164,14 +168,14 @@ class DenseWiring(Multiplied):
         return exact_product(frames, self._by_row, bound)
 
     def synaptic_events(self, traffic: Traffic) -> float:
-        return float(traffic.events * self.weight.shape[1])
+        return float(traffic.events * self.projection.synapse.rows)
 
     def cost(self, traffic: Traffic, bound: int, wide: bool) -> tuple[float, float]:
-        columns, rows = self.weight.shape
+        rows, columns = self._by_row.shape
         events = self.synaptic_events(traffic) * self._events_ns(traffic, wide)
         depth = len(np.unique(self.slot)) if self.projection.depth > 1 else 1
         top = traffic.limits(self.graded)[1]
-        digits, multiply_ns = passes(top, self._by_row, bound, min(traffic.frames, self._chunk()))
+        digits, multiply_ns = passes(top, self._by_row, bound, min(traffic.frames, self.chunk_frames()))
         each = columns * digits * multiply_ns + PLACE_NS * (4 if wide else 1) * digits
         split_ns = columns * digits * DIGIT_NS if digits > 1 else 0.0
         return events, traffic.frames * depth * (rows * each + split_ns)

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import UserError
-from neurodeploy.ir.network import Projection
+from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.synapse import Coo, Synapse
+from neurodeploy.neurons.registry import is_exact
 from neurodeploy.synapses import Conv, Dense, Sparse
 from neurodeploy.synapses.build import to_lava_kernel
 from neurodeploy.synapses.weights import WEIGHT_BITS, lava_weights
@@ -64,6 +65,19 @@ def connection(p: Projection) -> Connection:
     if reason:
         return _own(p, reason)
     return PROCESSES[type(p.synapse)].made(p)
+
+
+def check_foreign(network: Network) -> None:
+    """ND4105 for what neither Lava's processes nor ours on its runtime have."""
+    for p in network.projections:
+        foreign = (
+            (p.instant and not p.synapse.wire, "delivers within the step, and Lava's synapses take one"),
+            (p.axon_exp is not None, "has exponents of axons, which Lava does not know"),
+            (is_exact(network, p), "leads to a port whose sums never wrap, and Lava's do"),
+        )
+        for found, problem in foreign:
+            if found:
+                raise UserError("ND4105", f"projection {p.name}", problem, "run it on fast, reference or partitioned")
 
 
 def refused(p: Projection) -> str:

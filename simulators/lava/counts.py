@@ -2,7 +2,7 @@
 
 Lava counts nothing. `fired` are the recorded payloads that are not zero. What wrapped or was clipped inside a process
 does not show from outside: each population and each projection is therefore replayed alone, on the inputs that Lava
-recorded for it, with the rules of `neurodeploy.neurons` and `simulators.network_reference`.
+recorded for it, with the rules of `neurodeploy.neurons` and `simulators.reference`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.ir.network_run import NetworkActivity, NetworkState
 from neurodeploy.neurons.registry import get_model, prepared_params
 from simulators.lava.connections import PROCESSES
-from simulators.network_reference import reference_sums, shift, wrap, wrapped_sums
+from simulators.reference import reference_sums, shift, wrap, wrapped_sums
 
 #: Population -> port -> (samples, steps, size) int64.
 Recorded = Mapping[str, Mapping[str, NDArray[np.int64]]]

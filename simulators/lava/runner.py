@@ -14,11 +14,12 @@ from neurodeploy.ir.network import Network
 from neurodeploy.ir.network_run import NetworkResult, NetworkState, Probe
 from neurodeploy.neurons.registry import output_ports
 from simulators.checks import Task, prepare
+from simulators.lava.connections import check_foreign
 from simulators.lava.counts import activity
 from simulators.lava.discovery import LavaInstallation, require_lava
 from simulators.lava.scene import Kept, Program, Scene, pending_of
 from simulators.lava.subprocess_run import run_worker
-from simulators.network_reference import no_activity
+from simulators.reference import no_activity
 
 #: Lava processes of one run, beyond which another run is made. Bounds memory and open files; the time of many programs
 #: hardly depends on it (20 random programs: 21 to 24 s with 16, 48 and 100 on two busy cores).
@@ -73,12 +74,14 @@ class LavaNetworkRunner:
         state: NetworkState | None = None,
         probes: Sequence[Probe] = (),
     ) -> LavaNetworkResult:
-        """`NetworkRunner.run`; the result also says what ran on Lava's own models."""
+        """`Runner.run`; the result also says what ran on Lava's own models."""
         return self.run_many([Program(network, inputs, steps, state, tuple(probes))])[0]
 
     def run_many(self, programs: Sequence[Program]) -> list[LavaNetworkResult]:
         """Every program, side by side in as few Lava runs as `processes` allows; results in order."""
         tasks = [prepare(p.network, p.inputs, p.steps, p.state, p.probes) for p in programs]
+        for program in programs:
+            check_foreign(program.network)
         ready = [
             Program(p.network, task.inputs, p.steps, task.state, p.probes)
             for p, task in zip(programs, tasks, strict=True)

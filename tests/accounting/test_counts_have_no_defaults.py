@@ -10,7 +10,7 @@ from neurodeploy.accounting.islands import IslandWork
 from neurodeploy.accounting.loads import Busiest, Counts, HostWork, Part, Step
 from neurodeploy.accounting.loads import Loads as RunLoads
 from neurodeploy.accounting.networks import NetworkWork
-from neurodeploy.accounting.outlines import ClassLoad, CopyFlow
+from neurodeploy.accounting.outlines import ClassLoad
 from neurodeploy.accounting.timing import Timing
 from neurodeploy.flow.links import Loads, Routed
 from neurodeploy.ir.mapping import Usage
@@ -25,7 +25,7 @@ from partitioner.stages import Places
 from partitioner.traffic import Traffic
 
 COUNTS = (
-    ActivityCounts, Busiest, ClassLoad, CopyFlow, Counts, Figures, HostIsland, HostWork, IslandActivity, IslandWork,
+    ActivityCounts, Busiest, ClassLoad, Counts, Figures, HostIsland, HostWork, IslandActivity, IslandWork,
     JudgedWork, Loads, NetworkActivity, NetworkWork, OperationWork, Part, Places, Price, Routed, RunLoads, ShardCounts,
     Step, Timing, Traffic, Usage,
 )  # fmt: skip

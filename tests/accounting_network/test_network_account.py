@@ -20,7 +20,7 @@ from neurodeploy.ir.network import Population
 from neurodeploy.ir.network_run import NetworkActivity
 from partitioner.network_mapper import map_network
 from partitioner.options import Options
-from simulators.network_reference import ReferenceNetworkRunner
+from simulators.reference import ReferenceRunner
 from targets.hosts import get_host
 from targets.systems import get_system
 from tests.networks.random_networks import random_network
@@ -74,7 +74,7 @@ def test_a_step_is_the_mean_part_of_a_sample_ledger() -> None:
 def test_entries_sum_to_the_wall_and_boundaries_are_nested() -> None:
     for seed in range(12):
         net, inputs, steps = random_network(seed)
-        activity = ReferenceNetworkRunner().run(net, inputs, steps).activity
+        activity = ReferenceRunner().run(net, inputs, steps).activity
         system = get_system("kapoho-point")
         whole = sample_ledger(net, map_network(net, system, Options(weight_bits=8, max_rows=1)), activity, system, HOST)
         for ledger in (whole, whole.part("step", steps)):

@@ -13,8 +13,8 @@ from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.synapses import Direct
 from partitioner.network_mapper import map_network
 from partitioner.options import Options
-from simulators.network_partitioned import PartitionedNetworkRunner
-from simulators.network_reference import ReferenceNetworkRunner
+from simulators.partitioned import PartitionedRunner
+from simulators.reference import ReferenceRunner
 from targets.systems import get_system
 from tests.networks.random_networks import random_network
 from tests.partitioner_network.helpers import conv, dense, join, lif, network, shrunken, source, tiny
@@ -33,7 +33,7 @@ def test_counts_equal_those_of_the_partitioned_runner(start: int) -> None:
             mapping = map_network(net, system, Options(weight_bits=8))
         except DoesNotFit:
             continue
-        runner = PartitionedNetworkRunner(mapping)
+        runner = PartitionedRunner(mapping, system.chip)
         work = derive(net, mapping, runner.run(net, inputs, steps).activity, system)
         counted = network_shards(work, mapping)
         assert {shard: counted[shard] for shard in runner.shard_counts} == runner.shard_counts, seed
@@ -45,7 +45,7 @@ def test_totals_do_not_depend_on_the_mapping() -> None:
     """Operations, events and updates of neurons are the network's; deliveries and partial sums are the mapping's."""
     for seed in range(30):
         net, inputs, steps = random_network(seed)
-        activity = ReferenceNetworkRunner().run(net, inputs, steps).activity
+        activity = ReferenceRunner().run(net, inputs, steps).activity
         found = []
         for system in (ONE, shrunken(seed), shrunken(seed + 500)):
             try:

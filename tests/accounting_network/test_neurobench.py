@@ -5,37 +5,23 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neurodeploy.accounting.neurobench import footprint, network_metrics, nonzero_fan_out
+from neurodeploy.accounting.neurobench import footprint, network_metrics
 from neurodeploy.accounting.proxies import proxies
 from neurodeploy.errors import UserError
 from neurodeploy.ir.network import INPUT, Population
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.neurons.registry import MODELS
-from neurodeploy.synapses import Conv, Dense, Direct, Sparse
-from simulators.network_reference import ReferenceNetworkRunner
+from neurodeploy.synapses import Dense, Direct, Sparse
+from simulators.reference import ReferenceRunner
 from tests.networks.random_networks import random_network
 from tests.partitioner_network.helpers import join, lif, network, source
-
-
-def test_nonzero_fan_out_of_random_synapses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("neurodeploy.accounting.neurobench.PIECE", 5)
-    kinds = set()
-    for seed in range(40):
-        for p in random_network(seed)[0].projections:
-            if isinstance(p.synapse, Direct):
-                continue
-            coo = p.synapse.coo()
-            wanted = np.bincount(coo.column[coo.weight != 0], minlength=p.synapse.columns)
-            assert np.array_equal(nonzero_fan_out(p), wanted), (seed, p.name)
-            kinds.add((type(p.synapse), isinstance(p.synapse, Conv) and p.synapse.transposed))
-    assert kinds == {(Dense, False), (Sparse, False), (Conv, False), (Conv, True)}
 
 
 def test_operations_one_by_one() -> None:
     """Every event of a run, every non-zero weight: exact for several samples."""
     for seed in range(20):
         net, inputs, steps = random_network(seed)
-        activity = ReferenceNetworkRunner().run(net, inputs, steps).activity
+        activity = ReferenceRunner().run(net, inputs, steps).activity
         macs = acs = dense = 0
         for p in net.projections:
             if isinstance(p.synapse, Direct):

@@ -17,10 +17,10 @@ from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.packed import PackedTargets
 from neurodeploy.ir.program import Program
 from neurodeploy.synapses import Sparse
-from simulators.network_reference import ReferenceNetworkRunner
+from simulators.reference import ReferenceRunner
 from tests.networks.random_networks import random_network
 
-RUNNER = ReferenceNetworkRunner()
+RUNNER = ReferenceRunner()
 
 
 def is_packed(p: Projection) -> bool:

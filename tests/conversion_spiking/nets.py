@@ -15,7 +15,7 @@ from neurodeploy.ir.float_network import FloatEdge, FloatNetwork, FloatNode, Flo
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.network_run import NetworkResult, Probe
 from simulators.network_float import run
-from simulators.network_reference import ReferenceNetworkRunner
+from simulators.reference import ReferenceRunner
 
 DT = 1e-3
 CUBA = {"tau_syn": 0.005, "tau_mem": 0.02, "r": 1.0, "v_leak": 0.0, "w_in": 1.0}
@@ -107,4 +107,4 @@ def both(
         name: np.pad(report.inputs[name].payloads(x), [(0, 0), (0, report.latency), (0, 0)])
         for name, x in inputs.items()
     }
-    return wanted, ReferenceNetworkRunner().run(chip, padded, steps, probes=probes)
+    return wanted, ReferenceRunner().run(chip, padded, steps, probes=probes)

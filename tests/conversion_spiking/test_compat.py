@@ -9,7 +9,7 @@ from neurodeploy.conversion.spiking.compat import quantize_as_published
 from neurodeploy.errors import UserError
 from neurodeploy.ir.float_network import FloatNetwork
 from neurodeploy.ir.network_run import Probe
-from simulators.network_reference import ReferenceNetworkRunner
+from simulators.reference import ReferenceRunner
 from tests.conversion_spiking.nets import affine, both, network, neuron, row, spikes, window
 
 DT = 1e-4
@@ -56,7 +56,7 @@ def test_the_same_bits_as_the_bridge(weight: float) -> None:
     made = paper(weight)
     chip, report = quantize_as_published(made)
     x = spikes(made, samples=1, steps=300, rate=0.4)
-    got = ReferenceNetworkRunner().run(chip, x, 300, probes=[Probe("lif", "v")])
+    got = ReferenceRunner().run(chip, x, 300, probes=[Probe("lif", "v")])
     want = bridge_in_lava(x["input"][0, :, 0], weight, 0.1)
     np.testing.assert_array_equal(got.outputs["lif"][0, :, 0], want)
     assert want.sum() > 10 if abs(weight) > 0.004 else not want.any()

@@ -22,7 +22,7 @@ from neurodeploy.ir.float_network import FloatNetwork
 from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.synapses import Direct, build
 from simulators.network_float import run
-from simulators.network_reference import ReferenceNetworkRunner
+from simulators.reference import ReferenceRunner
 from tests.conversion_spiking.nets import DT, affine, both, flatten, network, neuron, row, spikes, window
 
 rng = np.random.default_rng(31)
@@ -178,7 +178,7 @@ def test_direct_connections_from_an_input_are_a_scale(
     write(back, tmp_path / "net.nir")
     assert set(nir.read(tmp_path / "net.nir").nodes) == set(back.nodes)
     x = np.random.default_rng(6).integers(0, 60, (2, 81, 5))
-    got = ReferenceNetworkRunner().run(chip, {"input": x}, 81)
+    got = ReferenceRunner().run(chip, {"input": x}, 81)
     for made in (back, read(tmp_path / "net.nir", DT)):
         wanted = run(made, {"input": x[:, :80].astype(np.float64)})
         for name, late in (("n", 0), ("m", 1)):

@@ -15,20 +15,20 @@ import pytest
 
 from neurodeploy.frontends.lavadl import read_net, write_net
 from neurodeploy.ir.network import Network, Population, Projection
-from neurodeploy.ir.network_run import NetworkResult, NetworkRunner, Probe
+from neurodeploy.ir.network_run import NetworkResult, Probe, Runner
 from neurodeploy.storage.cache import cache_folder
 from neurodeploy.synapses import build
 from simulators.fast.runner import FastRunner
-from simulators.network_reference import ReferenceNetworkRunner
+from simulators.reference import ReferenceRunner
 from tests.frontends_lavadl.files import conv, cuba, dense, sdnn, write
 
 DATA = cache_folder() / "lava-dl" / "netx"
 pytestmark = [
     pytest.mark.real,
     pytest.mark.skipif(not DATA.is_dir(), reason="run python scripts/fetch_lava_ground_truth.py"),
-    pytest.mark.parametrize("runner", [ReferenceNetworkRunner, FastRunner]),
+    pytest.mark.parametrize("runner", [ReferenceRunner, FastRunner]),
 ]
-Runner = type[NetworkRunner]
+Runner = type[Runner]
 
 
 def gt(name: str) -> np.ndarray:

@@ -11,7 +11,7 @@ from neurodeploy.frontends.lavadl import read_net
 from neurodeploy.ir.network import Network
 from neurodeploy.neurons.registry import prepared_params
 from neurodeploy.synapses import Conv, Dense, Direct, Sparse
-from simulators.network_reference import ReferenceNetworkRunner
+from simulators.reference import ReferenceRunner
 from tests.frontends_lavadl.files import conv, cuba, dense, sdnn, write
 
 RNG = np.random.default_rng(11)
@@ -92,7 +92,7 @@ def test_input_reaches_the_voltage_as_netx_s_bias_does(tmp_path: Path) -> None:
     assert network.populations["layer0"].params["du"] == 4095
     assert isinstance(network.projections[0].synapse, Direct)
     assert "iDecay has no effect" in network.provenance["repairs"][0]
-    result = ReferenceNetworkRunner().run(network, {"input": np.full((1, 3, 6), 30)}, 3)
+    result = ReferenceRunner().run(network, {"input": np.full((1, 3, 6), 30)}, 3)
     v = result.state.neurons["layer0"]["v"][0]
     leak = lambda x: x * (4096 - 128) >> 12  # noqa: E731  # positive here
     assert (v == leak(leak(30 << 6) + (30 << 6)) + (30 << 6)).all()
@@ -203,7 +203,7 @@ def test_average_sums_groups(tmp_path: Path) -> None:
     assert network.provenance["host"] == ["layer 1: divide each payload of layer1 by 3 for the average"]
     x = np.zeros((1, 4, 6), int)
     x[0, 0] = [1, 0, 1, 0, 1, 0]
-    out = ReferenceNetworkRunner().run(network, {"input": x}, 4).outputs["layer1"][0]
+    out = ReferenceRunner().run(network, {"input": x}, 4).outputs["layer1"][0]
     assert out.tolist() == [[0, 0], [0, 0], [2, 1], [0, 0]]
 
 
@@ -233,7 +233,7 @@ def test_concatenation(tmp_path: Path) -> None:
     np.testing.assert_array_equal(full(network, "layer5->layer2"), first[:, 4:])
     np.testing.assert_array_equal(full(network, "layer3->layer5"), joined[:, :2])
     np.testing.assert_array_equal(full(network, "layer2->layer5"), joined[:, 2:])
-    ReferenceNetworkRunner().run(network, {"input": np.ones((1, 5, 4), int)}, 5)
+    ReferenceRunner().run(network, {"input": np.ones((1, 5, 4), int)}, 5)
 
 
 def test_concatenated_channels(tmp_path: Path) -> None:

@@ -12,13 +12,13 @@ import pytest
 from neurodeploy.frontends.lavadl import read_net, write_net
 from neurodeploy.frontends.lavadl.writer import reading_options
 from neurodeploy.ir.network import Network
-from neurodeploy.ir.network_run import NetworkRunner, Probe
+from neurodeploy.ir.network_run import Probe, Runner
 from neurodeploy.synapses import Sparse
 from simulators.fast.runner import FastRunner
-from simulators.network_reference import ReferenceNetworkRunner
+from simulators.reference import ReferenceRunner
 
 FIXTURES = Path(__file__).parent / "fixtures"
-RUNNERS = (ReferenceNetworkRunner, FastRunner)
+RUNNERS = (ReferenceRunner, FastRunner)
 #: Options of `read_net` for each network. Before its input arrives a layer with a bias already runs here, as in netx: it
 #: forgets when slayer starts.
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -40,7 +40,7 @@ def load(name: str, folder: Path, **options: Any) -> tuple[Network, dict[str, np
     return read_net(path, input_shape=shape, **OPTIONS[name], **options), stored
 
 
-def run(network: Network, x: np.ndarray, runner: NetworkRunner) -> dict[str, np.ndarray]:
+def run(network: Network, x: np.ndarray, runner: Runner) -> dict[str, np.ndarray]:
     """Payloads of every population in slayer's order, (.., step)."""
     steps = x.shape[-1]
     spatial = len(network.populations["input"].shape) == 3
@@ -67,7 +67,7 @@ def later(y: np.ndarray, delay: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("runner", RUNNERS)
 @pytest.mark.parametrize("name", OPTIONS)
-def test_every_block(name: str, runner: type[NetworkRunner], tmp_path: Path) -> None:
+def test_every_block(name: str, runner: type[Runner], tmp_path: Path) -> None:
     network, stored = load(name, tmp_path)
     found = run(network, stored["x"], runner())
     assert sum(int((stored[f"y{layer[5:]}"] != 0).sum()) for layer in found) > 20
@@ -107,7 +107,7 @@ def test_written_and_read_back(name: str, tmp_path: Path) -> None:
     write_net(network, tmp_path / "second.net")
     sparse, bits = reading_options(network)
     again = read_net(tmp_path / "second.net", sparse_fc_layer=sparse, input_message_bits=bits)
-    ours, its = (run(n, stored["x"], ReferenceNetworkRunner()) for n in (network, again))
+    ours, its = (run(n, stored["x"], ReferenceRunner()) for n in (network, again))
     for layer in ours:
         np.testing.assert_array_equal(ours[layer], its[layer])
 
@@ -117,6 +117,6 @@ def test_sparse_layers_compute_the_same(name: str, tmp_path: Path) -> None:
     dense, stored = load(name, tmp_path)
     sparse, _ = load(name, tmp_path, sparse_fc_layer=True)
     assert sum(isinstance(p.synapse, Sparse) for p in sparse.projections) >= 2
-    ours, its = (run(n, stored["x"], ReferenceNetworkRunner()) for n in (dense, sparse))
+    ours, its = (run(n, stored["x"], ReferenceRunner()) for n in (dense, sparse))
     for layer in ours:
         np.testing.assert_array_equal(ours[layer], its[layer])

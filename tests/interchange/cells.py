@@ -23,7 +23,7 @@ from neurodeploy.frontends.nir.conventions import as_meant_by, check_stable
 from neurodeploy.frontends.nir.reader import read
 from neurodeploy.ir.float_network import FloatNetwork, FloatResult
 from simulators.network_float import run
-from simulators.network_reference import ReferenceNetworkRunner
+from simulators.reference import ReferenceRunner
 
 FIXTURES = Path(__file__).resolve().parent / "fixtures"
 FRAMEWORKS = ("snntorch", "norse", "spikingjelly", "sinabs")
@@ -176,7 +176,7 @@ def _in_integers(network: FloatNetwork, entry: dict[str, Any], recorded: dict[st
         steps = len(theirs) + output.latency
         fed = np.zeros((1, steps, spikes.shape[2]), np.int64)
         fed[:, : len(theirs)] = source.payloads(spikes)
-        result = ReferenceNetworkRunner().run(chip, {source.name: fed}, steps)
+        result = ReferenceRunner().run(chip, {source.name: fed}, steps)
     except NeurodeployError as error:
         return Reading(error=_short(error))
     got = np.empty((len(theirs), len(output.order)))

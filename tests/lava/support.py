@@ -9,7 +9,7 @@ import pytest
 
 from neurodeploy.ir.network_run import NetworkResult
 from simulators.lava import LavaNetworkResult, LavaNetworkRunner, Program, find_lava
-from simulators.network_reference import ReferenceNetworkRunner
+from simulators.reference import ReferenceRunner
 from tests.networks.random_networks import all_probes, random_network
 
 needs_lava = pytest.mark.skipif(
@@ -56,7 +56,7 @@ def compare_all(programs: Sequence[Program], timeout: float = 600.0) -> list[Lav
     results = LavaNetworkRunner(timeout=timeout).run_many(programs)
     wrong = {}
     for one, found in zip(programs, results, strict=True):
-        expected = ReferenceNetworkRunner().run(one.network, one.inputs, one.steps, state=one.state, probes=one.probes)
+        expected = ReferenceRunner().run(one.network, one.inputs, one.steps, state=one.state, probes=one.probes)
         different = differences(found, expected)
         if different and not found.doubts:
             wrong[one.network.name] = different

@@ -12,7 +12,7 @@ from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.ir.network_run import Probe
 from neurodeploy.synapses import Conv, Dense, Direct
 from simulators.lava import LavaNetworkRunner, Program
-from simulators.network_reference import ReferenceNetworkRunner
+from simulators.reference import ReferenceRunner
 from tests.lava.support import compare_all, differences, needs_lava
 
 pytestmark = needs_lava
@@ -47,7 +47,7 @@ def test_samples_and_a_state_that_continues() -> None:
     second = runner.run(
         network, {"in": inputs["in"][:, 7:]}, 13, state=first.state, probes=[Probe("hidden", "v", (3, 0))]
     )
-    whole = ReferenceNetworkRunner().run(network, inputs, 20, probes=[Probe("hidden", "v", (3, 0))])
+    whole = ReferenceRunner().run(network, inputs, 20, probes=[Probe("hidden", "v", (3, 0))])
     assert np.array_equal(second.outputs["hidden"], whole.outputs["hidden"][:, 7:])
     assert np.array_equal(second.probes["hidden.v"], whole.probes["hidden.v"][:, 7:])
     assert whole.outputs["hidden"].any()
@@ -74,7 +74,7 @@ def test_the_phase_of_a_model_continues() -> None:
     rest = []
     for network in networks:
         inputs = spikes(1, 17) if network.inputs else {}
-        begun = ReferenceNetworkRunner().run(network, {name: array[:, :8] for name, array in inputs.items()}, 8)
+        begun = ReferenceRunner().run(network, {name: array[:, :8] for name, array in inputs.items()}, 8)
         rest.append(Program(network, {name: array[:, 8:] for name, array in inputs.items()}, 9, begun.state))
     results = compare_all(rest)
     assert all(result.outputs["hidden"].any() for result in results)
@@ -89,7 +89,7 @@ def test_the_phase_of_a_model_continues() -> None:
 def test_without_counts_the_rest_is_the_same() -> None:
     network, probes = small(), [Probe("hidden", "v"), Probe("hidden", "a", (1,))]
     found = LavaNetworkRunner(counts=False).run(network, spikes(1, 9), 9, probes=probes)
-    expected = ReferenceNetworkRunner().run(network, spikes(1, 9), 9, probes=probes)
+    expected = ReferenceRunner().run(network, spikes(1, 9), 9, probes=probes)
     assert not any(ports["s"].any() for ports in found.activity.fired.values())
     assert expected.activity.fired["hidden"]["s"].any()
     found.activity = expected.activity
@@ -99,9 +99,7 @@ def test_without_counts_the_rest_is_the_same() -> None:
 def test_no_steps() -> None:
     network = small()
     assert (
-        differences(
-            LavaNetworkRunner().run(network, spikes(2, 0), 0), ReferenceNetworkRunner().run(network, spikes(2, 0), 0)
-        )
+        differences(LavaNetworkRunner().run(network, spikes(2, 0), 0), ReferenceRunner().run(network, spikes(2, 0), 0))
         == []
     )
 

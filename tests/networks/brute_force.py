@@ -1,6 +1,6 @@
 """The synapses of `neurodeploy.ir.network` once more, in Python's own unbounded integers and plain loops.
 
-Nothing is shared with `simulators.network_reference` but the neuron models, whose steps have tests of their own: what is
+Nothing is shared with `simulators.reference` but the neuron models, whose steps have tests of their own: what is
 pending is kept by the step in which it is due, not in slots that move; sums are Python integers, so a count of values that
 wrapped cannot itself be wrong by a wrap.
 """
@@ -55,14 +55,13 @@ class BruteForce:
             for port, payload in self.neurons(name, t, given, sent).items():
                 sent[name, port] = payload
         for p in self.network.projections:
-            if not isinstance(p.synapse, Direct):
-                self.deliver(p, t, sent[p.source, p.source_port])
+            if p.latency:
+                self.deliver(p, t + 1, sent[p.source, p.source_port])
         for key, values in sent.items():
             self.recorded[key].append(values)
 
     def _ready(self, name: str, sent: dict[tuple[str, str], list[int]]) -> bool:
-        direct = [p for p in self.network.into(name) if isinstance(p.synapse, Direct)]
-        return all((p.source, p.source_port) in sent for p in direct)
+        return all((p.source, p.source_port) in sent for p in self.network.into(name) if not p.latency)
 
     def neurons(
         self, name: str, t: int, given: dict[str, list[int]], sent: dict[tuple[str, str], list[int]]
@@ -73,14 +72,17 @@ class BruteForce:
         arrived = {}
         for port in input_ports(population):
             total = [0] * population.size
+            exact = get_model(population.model).ports[port].exact
             for p in self.network.into(name):
                 if p.target_port == port:
-                    direct = isinstance(p.synapse, Direct)
-                    add = sent[p.source, p.source_port] if direct else self.due[p.name].pop(t, None)
-                    for i, value in enumerate(add or ()):
+                    if isinstance(p.synapse, Direct):
+                        self.due[p.name][t] = sent[p.source, p.source_port]
+                    elif not p.latency:
+                        self.deliver(p, t, sent[p.source, p.source_port], exact)
+                    for i, value in enumerate(self.due[p.name].pop(t, ())):
                         total[i] += value
             for i, value in enumerate(total):
-                total[i], lost = wrap(value, 32)
+                total[i], lost = (value, False) if exact else wrap(value, 32)
                 self.wrapped[name] += lost
             arrived[port] = np.array([total], np.int64)
             if port not in output_ports(population):
@@ -88,22 +90,25 @@ class BruteForce:
         stepped = get_model(population.model).step(prepared_params(population), self.state[name], arrived, t)
         self.wrapped[name] += stepped.wrapped
         self.saturated[name] += stepped.saturated
+        self.saturated[f"{name}.s"] += stepped.saturated_out
         for variable, array in self.state[name].items():
             self.recorded[name, variable].append(array[0].tolist())
         return {port: payload[0].tolist() for port, payload in stepped.outputs.items()}
 
-    def deliver(self, p: Any, t: int, payload: list[int]) -> None:
+    def deliver(self, p: Any, t: int, payload: list[int], exact: bool = False) -> None:
+        """Add to what is due: the delay slot 0 arrives in step t."""
         sums: dict[tuple[int, int], int] = defaultdict(int)
         for row, column, weight, delay in self.synapses[p.name]:
             x = payload[column]
             if not p.graded and x:
                 x = 1
-            sums[delay, row] += weight * x
+            sums[delay, row] += weight * x * 2 ** (0 if p.axon_exp is None else int(p.axon_exp[column]))
         for (delay, row), total in sums.items():
-            acc, lost = wrap(total, 32)
+            bits = (99, 99) if exact else (32, p.wrap_bits)
+            acc, lost = wrap(total, bits[0])
             self.wrapped[p.name] += lost
-            scaled, lost = wrap(acc * 2**p.weight_exp if p.weight_exp > 0 else acc // 2**-p.weight_exp, p.wrap_bits)
+            scaled, lost = wrap(acc * 2**p.weight_exp if p.weight_exp > 0 else acc // 2**-p.weight_exp, bits[1])
             self.wrapped[p.name] += lost
-            arriving = self.due[p.name].setdefault(t + 1 + delay, [0] * p.synapse.rows)
-            arriving[row], lost = wrap(arriving[row] + scaled, 32)
+            arriving = self.due[p.name].setdefault(t + delay, [0] * p.synapse.rows)
+            arriving[row], lost = wrap(arriving[row] + scaled, 99 if exact else 32)
             self.wrapped[p.name] += lost

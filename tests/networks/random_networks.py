@@ -18,10 +18,14 @@ With ``lava=True`` only what Lava 0.10 computes itself, with the numbers that it
 
 Everything else (recurrence, several ports and projections, Direct connections, axonal delays by `DelayDense`, parameters for
 each neuron, initial states, graded payloads, wrapping, saturation) stays.
+
+With ``instant=True`` stretches within a step too: projections of every kind without latency, exponents of axons, inputs that
+say their bits, and `graded_affine`, which other draws leave out (so that a seed gives the network that it always gave).
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -31,7 +35,8 @@ from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.ir.network_run import Probe
 from neurodeploy.ir.packed import pack
 from neurodeploy.ir.synapse import Synapse
-from neurodeploy.neurons.registry import MODELS, input_ports, output_ports
+from neurodeploy.neurons.model import EXACT_END
+from neurodeploy.neurons.registry import MODELS, input_ports, largest_payload, output_ports
 from neurodeploy.synapses import Conv, Dense, Direct, Sparse, build
 from neurodeploy.synapses.weights import lava_weights
 
@@ -44,6 +49,7 @@ LIVELY: dict[str, tuple[int, int]] = {
     "bias_mant": (-50, 50), "bias_exp": (-3, 6), "bias": (-20, 60), "reset_interval": (1, 9), "reset_offset": (0, 12),
     "refractory_period": (0, 6), "spike_exp": (0, 6), "state_exp": (0, 6), "decay_bits": (10, 13), "rate": (1, 8),
     "payload": (-9, 9), "exp": (0, 12), "square_exp": (0, 6), "b_exp": (0, 6), "c_exp": (0, 12),
+    "multiplier": (-20_000, 30_000), "shift": (4, 18), "acc_shift": (0, 9), "state_bits": (16, 24), "out_bits": (6, 24),
 }  # fmt: skip
 
 
@@ -62,15 +68,17 @@ def all_probes(network: Network) -> list[Probe]:
     return found
 
 
-def random_network(seed: int, lava: bool = False) -> tuple[Network, Arrays, int]:
+def random_network(seed: int, lava: bool = False, instant: bool = False) -> tuple[Network, Arrays, int]:
     """A network, its inputs (samples, steps, size) by population, and the number of steps."""
-    return _Maker(seed, lava).make()
+    return _Maker(seed, lava, instant).make()
 
 
 class _Maker:
-    def __init__(self, seed: int, lava: bool) -> None:
-        self.seed, self.lava = seed, lava
-        self.rng: Rng = np.random.default_rng([seed, int(lava)])
+    def __init__(self, seed: int, lava: bool, instant: bool) -> None:
+        self.seed, self.lava, self.instant = seed, lava, instant
+        self.rng: Rng = np.random.default_rng([seed, int(lava) + 2 * int(instant)])
+        #: Bound of the sum at each exact port so far.
+        self.sums: dict[str, int] = {}
         self.populations: dict[str, Population] = {}
         self.projections: list[Projection] = []
         #: Inputs whose payloads are so small that no convolution here leaves 31 bits.
@@ -84,9 +92,12 @@ class _Maker:
             name = f"input{i}"
             self.populations[name] = Population(name, self.shape(), INPUT)
             inputs[name] = self.payloads(name, (samples, steps, self.populations[name].size))
-        names = lava_models() if self.lava else list(MODELS)
+        names = lava_models() if self.lava else [name for name in MODELS if name != "graded_affine"]
         models = [names[self.seed % len(names)]]
         models += [str(m) for m in self.rng.choice(names, self.between(0, 4))]
+        if self.instant:
+            for _ in range(self.between(1, 3)):
+                models.insert(self.between(0, len(models)), "graded_affine")
         for i, model in enumerate(models):
             self.add_population(f"{model}{i}", model)
         for name, population in list(self.populations.items()):
@@ -125,6 +136,9 @@ class _Maker:
             spikes: NDArray[Any] = ~quiet
             return spikes if self.chance(0.5) else spikes.astype(np.int8)
         values = self.integers(limit, shape, low=-limit - (kind == "extreme"))
+        if self.instant and kind != "extreme" and self.chance(0.7):
+            bits = {"small": 7, "wide": 16}[str(kind)]
+            self.populations[name] = replace(self.populations[name], params={"bits": bits + self.between(0, 2)})
         values = np.where(quiet, 0, values)
         return values.astype(np.int32) if self.chance(0.5) else values
 
@@ -141,7 +155,7 @@ class _Maker:
 
     def add_population(self, name: str, model: str) -> None:
         """A population fed by at least one projection into each port, which may decide its shape."""
-        ports = MODELS[model].ports
+        ports = tuple(MODELS[model].ports)
         shape: tuple[int, ...] | None = (1,) if self.lava and model == "inv_sqrt" else None
         first: tuple[str, Synapse] | None = None
         source = str(self.rng.choice(list(self.populations)))
@@ -198,11 +212,10 @@ class _Maker:
 
     def connect(self, source: str, target: str, port: str) -> None:
         a, b = self.populations[source], self.populations[target]
-        if b.model == INPUT:
+        if b.model == INPUT or (b.model == "graded_affine" and not self.forward(source, target)):
             return
         kinds = ["dense", "sparse"]
-        names = list(self.populations)
-        if a.size == b.size and names.index(source) < names.index(target):
+        if a.size == b.size and self.forward(source, target):
             joined = any((p.source, p.target) == (source, target) for p in self.projections)
             kinds += [] if self.lava and joined else ["direct"]
         if len(a.shape) == 3 and a.shape[:2] == b.shape[:2]:
@@ -220,6 +233,28 @@ class _Maker:
         else:
             self.join(source, kind, target, port)
 
+    def forward(self, source: str, target: str) -> bool:
+        names = list(self.populations)
+        return names.index(source) < names.index(target)
+
+    def instantly(self, p: Projection) -> Projection:
+        """With exponents of axons, and within the step where it must be or may be; no sum beyond what is computed."""
+        target = self.populations[p.target]
+        exact = target.model == "graded_affine"
+        if exact or (self.forward(p.source, p.target) and self.chance(0.5)):
+            p = replace(p, instant=True, delay=None)
+        drawn = self.rng.integers(0, 16, p.synapse.columns) if self.chance(0.5) else 8
+        exponents = np.where(self.rng.random(p.synapse.columns) < 0.3, drawn, 0).astype(np.uint8)
+        wide = p if self.chance(0.6) else replace(p, axon_exp=exponents)
+        for q in (wide, p, replace(p, graded=False, weight_exp=min(p.weight_exp, 0))):
+            bound = q.largest_sum(largest_payload(self.populations[q.source])) << max(q.weight_exp, 0)
+            if not exact and q.largest_sum(2**31) < 2**76:
+                return q
+            if exact and self.sums.get(p.target, 0) + bound < EXACT_END:
+                self.sums[p.target] = self.sums.get(p.target, 0) + bound
+                return q
+        raise AssertionError(p.name)
+
     def join(self, source: str, synapse: Synapse | str, target: str, port: str) -> None:
         """A projection; `synapse` "dense" or "sparse" is drawn here, with its format."""
         a, b = self.populations[source], self.populations[target]
@@ -231,6 +266,8 @@ class _Maker:
             "target_port": port,
         }
         if isinstance(synapse, Direct):
+            if b.model == "graded_affine":
+                self.sums[target] = self.sums.get(target, 0) + 2**31
             self.projections.append(Projection(**common, synapse=synapse))  # type: ignore[arg-type]
             return
         graded = self.chance(0.6)
@@ -252,17 +289,10 @@ class _Maker:
                 exponent = abs(exponent)
             if root:
                 exponent = min(exponent, 8)
-        self.projections.append(
-            Projection(
-                **common,
-                synapse=synapse,
-                graded=graded,
-                weight_exp=exponent,
-                delay=delay,
-                weight_bits=bits,
-                sign_mode=mode,
-            )  # type: ignore[arg-type]
-        )
+        made = Projection(
+            **common, synapse=synapse, graded=graded, weight_exp=exponent, delay=delay, weight_bits=bits, sign_mode=mode
+        )  # type: ignore[arg-type]
+        self.projections.append(self.instantly(made) if self.instant else made)
 
     def weights(self, shape: tuple[int, int], excitatory: bool) -> tuple[int, str, NDArray[Any]]:
         """Stored bits, sign mode and effective weights."""

@@ -11,7 +11,7 @@ from neurodeploy.errors import UserError
 from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.ir.network_run import NetworkState, Probe
 from neurodeploy.synapses.build import dense
-from simulators.network_reference import ReferenceNetworkRunner
+from simulators.reference import ReferenceRunner
 
 STEPS = 4
 LEAKY = {"du": 4095, "dv": 0, "vth": 10}
@@ -36,7 +36,7 @@ def good() -> dict[str, Any]:
 
 def refused(code: str, subject: str, inputs: Any = None, steps: Any = STEPS, **more: Any) -> UserError:
     with pytest.raises(UserError) as caught:
-        ReferenceNetworkRunner().run(network(), good() if inputs is None else inputs, steps, **more)
+        ReferenceRunner().run(network(), good() if inputs is None else inputs, steps, **more)
     error = caught.value
     assert (error.code, error.subject) == (code, subject)
     assert error.fix
@@ -54,7 +54,7 @@ def test_steps(steps: Any) -> None:
 
 def test_no_steps_are_possible() -> None:
     empty = {name: x[:, :0] for name, x in good().items()}
-    result = ReferenceNetworkRunner().run(network(), empty, 0, probes=[Probe("cells", "v")])
+    result = ReferenceRunner().run(network(), empty, 0, probes=[Probe("cells", "v")])
     assert result.outputs["cells"].shape == result.probes["cells.v"].shape == (2, 0, 3)
     assert result.state.step == 0
 
@@ -83,7 +83,7 @@ def test_inputs(code: str, subject: str, inputs: Any) -> None:
 
 def test_the_ends_of_32_bits_are_inputs() -> None:
     for value in (-(2**31), 2**31 - 1):
-        ReferenceNetworkRunner().run(network(), with_first(np.full((2, STEPS, 2), value, np.int64)), STEPS)
+        ReferenceRunner().run(network(), with_first(np.full((2, STEPS, 2), value, np.int64)), STEPS)
 
 
 @pytest.mark.parametrize(
@@ -102,11 +102,11 @@ def test_probes(code: str, subject: str, probes: Any) -> None:
 
 
 def state() -> NetworkState:
-    return ReferenceNetworkRunner().run(network(), good(), STEPS).state
+    return ReferenceRunner().run(network(), good(), STEPS).state
 
 
 def test_states_of_other_networks() -> None:
-    runner = ReferenceNetworkRunner()
+    runner = ReferenceRunner()
     other = runner.run(network(size=4), good(), STEPS).state
     assert "4" in refused("ND3209", "cells.u", state=other).problem
     renamed = {**good()}
@@ -136,14 +136,14 @@ def test_states_of_other_networks() -> None:
 
 
 def test_samples_of_a_state() -> None:
-    one = ReferenceNetworkRunner().run(network(), {name: x[:1] for name, x in good().items()}, STEPS).state
+    one = ReferenceRunner().run(network(), {name: x[:1] for name, x in good().items()}, STEPS).state
     refused("ND3210", "two inputs", state=one)
 
 
 def test_a_network_without_inputs_runs_one_sample_or_those_of_its_state() -> None:
     cells = Population("cells", (2,), "lif", {**LEAKY, "bias_mant": 700})
     alone = Network("alone", {"cells": cells}, (), ("cells",))
-    runner = ReferenceNetworkRunner()
+    runner = ReferenceRunner()
     first = runner.run(alone, {}, 3)
     assert first.outputs["cells"].tolist() == [[[1, 1], [1, 1], [1, 1]]]
     twice = NetworkState(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -14,39 +13,15 @@ from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import INPUT, Network
 from neurodeploy.ir.result import ShardCounts
 from neurodeploy.neurons.registry import output_ports
-from simulators.network_partitioned import PartitionedNetworkRunner
-from simulators.network_reference import ReferenceNetworkRunner
+from simulators.partitioned import PartitionedRunner
+from simulators.reference import ReferenceRunner
+from targets.systems import get_system
+from tests.networks.cuts import mapping_of, random_mapping
 from tests.networks.equality import same_result
 from tests.networks.random_networks import all_probes, random_network
 
 SEEDS = range(80)
-
-
-def mapping_of(shards: list[Shard]) -> Mapping:
-    return Mapping("test", 1, 1, tuple(shards), (), 1, "none", ())
-
-
-def ranges(rng: np.random.Generator, size: int, most: int) -> list[tuple[int, int]]:
-    cuts = rng.integers(1, size, rng.integers(0, most)) if size > 1 else []
-    edges = sorted({0, size, *(int(c) for c in cuts)})
-    return list(pairwise(edges))
-
-
-def random_mapping(network: Network, seed: int) -> Mapping:
-    """Rows into ranges; for half of the populations columns into blocks, each with rows of its own, and reducers."""
-    rng = np.random.default_rng([seed, 7])
-    shards: list[Shard] = []
-    for name, population in network.populations.items():
-        if population.model == INPUT:
-            continue
-        columns = max(1, sum(p.synapse.columns for p in network.into(name)))
-        blocks = ranges(rng, columns, 4) if rng.random() < 0.5 else [(0, columns)]
-        kinds = [("synapses", rows, cols) for cols in blocks for rows in ranges(rng, population.size, 4)]
-        if len(blocks) > 1:
-            kinds += [("reducer", rows, (0, len(blocks))) for rows in ranges(rng, population.size, 3)]
-        for kind, rows, cols in kinds:
-            shards.append(Shard(name, kind, rows, cols, 0, len(shards)))
-    return mapping_of(shards)
+CHIP = get_system("oheo-gulch").chip
 
 
 def expected_counts(network: Network, mapping: Mapping, result: object) -> dict[Shard, ShardCounts]:
@@ -87,12 +62,13 @@ def expected_counts(network: Network, mapping: Mapping, result: object) -> dict[
     return found
 
 
+@pytest.mark.parametrize("instant", [False, True])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_any_cut_gives_the_same_bits_and_counts(seed: int) -> None:
-    network, inputs, steps = random_network(seed)
+def test_any_cut_gives_the_same_bits_and_counts(seed: int, instant: bool) -> None:
+    network, inputs, steps = random_network(seed, instant=instant)
     mapping = random_mapping(network, seed)
-    whole = ReferenceNetworkRunner().run(network, inputs, steps, probes=all_probes(network))
-    runner = PartitionedNetworkRunner(mapping)
+    whole = ReferenceRunner().run(network, inputs, steps, probes=all_probes(network))
+    runner = PartitionedRunner(mapping, CHIP)
     same_result(runner.run(network, inputs, steps, probes=all_probes(network)), whole)
     assert runner.shard_counts == expected_counts(network, mapping, whole)
 
@@ -112,7 +88,7 @@ def test_cuts_are_of_every_kind() -> None:
 
 def test_counts_grow_with_every_run() -> None:
     network, inputs, steps = random_network(3)
-    runner = PartitionedNetworkRunner(random_mapping(network, 3))
+    runner = PartitionedRunner(random_mapping(network, 3), CHIP)
     first = runner.run(network, inputs, steps)
     once = dict(runner.shard_counts)
     runner.run(network, inputs, steps, state=None)
@@ -139,8 +115,8 @@ def test_rows_of_column_blocks_need_not_align(seed: int) -> None:
         for rows, cols in (((0, size), (0, middle)), ((0, half), (middle, columns)), ((half, size), (middle, columns))):
             shards.append(Shard(name, "synapses", rows, cols, 0, len(shards)))
         shards.append(Shard(name, "reducer", (0, size), (0, 2), 0, len(shards)))
-    runner = PartitionedNetworkRunner(mapping_of(shards))
-    same_result(runner.run(network, inputs, steps), ReferenceNetworkRunner().run(network, inputs, steps))
+    runner = PartitionedRunner(mapping_of(shards), CHIP)
+    same_result(runner.run(network, inputs, steps), ReferenceRunner().run(network, inputs, steps))
 
 
 def _broken(mapping: Mapping, how: str) -> list[Shard]:
@@ -158,7 +134,7 @@ def _broken(mapping: Mapping, how: str) -> list[Shard]:
 @pytest.mark.parametrize("how", ["missing", "twice", "too far", "reducer of other rows"])
 def test_a_wrong_mapping_is_refused(how: str) -> None:
     network, inputs, steps = random_network(11)
-    runner = PartitionedNetworkRunner(mapping_of(_broken(random_mapping(network, 11), how)))
+    runner = PartitionedRunner(mapping_of(_broken(random_mapping(network, 11), how)), CHIP)
     with pytest.raises(InternalError) as caught:
         runner.run(network, inputs, steps)
     assert caught.value.code == "ND9015"

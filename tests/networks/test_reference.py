@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import product
 
 import numpy as np
 import pytest
 
 from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.neurons.registry import MODELS
-from neurodeploy.synapses import Dense, Direct
-from simulators.network_reference import ReferenceNetworkRunner
+from neurodeploy.synapses import Dense
+from simulators.reference import ReferenceRunner
 from tests.networks.brute_force import BruteForce
 from tests.networks.equality import joined, same_arrays, same_result, same_state
 from tests.networks.random_networks import all_probes, lava_models, random_network
 
-RUNNER = ReferenceNetworkRunner()
-QUICK = [(seed, False) for seed in range(100)] + [(seed, True) for seed in range(40)]
-SLOW = [(seed, False) for seed in range(100, 1000)] + [(seed, True) for seed in range(40, 500)]
+RUNNER = ReferenceRunner()
+KINDS = ({}, {"lava": True}, {"instant": True})
+QUICK = [(seed, kind) for kind, count in zip(KINDS, (100, 40, 100), strict=True) for seed in range(count)]
+SLOW = [(seed, kind) for kind, count in zip(KINDS, (900, 460, 900), strict=True) for seed in range(100, 100 + count)]
 
 
-def against_brute_force(seed: int, lava: bool) -> None:
-    network, inputs, steps = random_network(seed, lava)
+def against_brute_force(seed: int, kind: dict[str, bool]) -> None:
+    network, inputs, steps = random_network(seed, **kind)
     result = RUNNER.run(network, inputs, steps, probes=all_probes(network))
     wrapped: Counter[str] = Counter()
     saturated: Counter[str] = Counter()
@@ -33,7 +35,7 @@ def against_brute_force(seed: int, lava: bool) -> None:
             found = result.probes[f"{name}.{variable}"][sample]
             np.testing.assert_array_equal(found, np.array(rows), err_msg=f"{name}.{variable} of sample {sample}")
         for p in network.projections:
-            if not isinstance(p.synapse, Direct):
+            if p.latency:
                 pending = np.zeros((p.depth, p.synapse.rows), np.int64)
                 for due, values in plain.due[p.name].items():
                     pending[due - steps - 1] = values
@@ -42,9 +44,9 @@ def against_brute_force(seed: int, lava: bool) -> None:
     assert result.activity.saturated == {name: n for name, n in saturated.items() if n}
 
 
-@pytest.mark.parametrize(("seed", "lava"), QUICK)
-def test_equals_brute_force(seed: int, lava: bool) -> None:
-    against_brute_force(seed, lava)
+@pytest.mark.parametrize(("seed", "kind"), QUICK)
+def test_equals_brute_force(seed: int, kind: dict[str, bool]) -> None:
+    against_brute_force(seed, kind)
 
 
 def test_sums_beyond_64_bits_are_counted() -> None:
@@ -59,9 +61,9 @@ def test_sums_beyond_64_bits_are_counted() -> None:
 
 
 @pytest.mark.real
-@pytest.mark.parametrize(("seed", "lava"), SLOW)
-def test_equals_brute_force_long(seed: int, lava: bool) -> None:
-    against_brute_force(seed, lava)
+@pytest.mark.parametrize(("seed", "kind"), SLOW)
+def test_equals_brute_force_long(seed: int, kind: dict[str, bool]) -> None:
+    against_brute_force(seed, kind)
 
 
 def test_counts_equal_what_was_sent() -> None:
@@ -122,9 +124,9 @@ def test_the_generator_reaches_everything() -> None:
     """Every model, kind of synapse and delay occurs, many neurons fire, sums wrap and states saturate."""
     seen: Counter[str] = Counter()
     firing: Counter[str] = Counter()
-    for seed in range(150):
-        network, inputs, steps = random_network(seed)
-        again = random_network(seed)
+    for seed, instant in product(range(150), (False, True)):
+        network, inputs, steps = random_network(seed, instant=instant)
+        again = random_network(seed, instant=instant)
         same_arrays(inputs, again[1], "inputs of the same seed")
         result = RUNNER.run(network, inputs, steps)
         seen["wrapped"] += bool(result.activity.wrapped)
@@ -132,6 +134,8 @@ def test_the_generator_reaches_everything() -> None:
         for p in network.projections:
             kind = type(p.synapse).__name__
             seen[f"{kind} {p.delay_by}"] += 1
+            seen[f"instant {kind}"] += p.instant
+            seen[f"exponents, latency {p.latency}"] += p.axon_exp is not None
             seen["recurrent"] += p.source == p.target
             seen["other port"] += p.source_port != "s"
             seen["graded"] += p.graded
@@ -141,7 +145,8 @@ def test_the_generator_reaches_everything() -> None:
             firing[population.model] += bool(sum(int(c.sum()) for c in result.activity.fired[name].values()))
     wanted = ["wrapped", "saturated", "recurrent", "other port", "graded", "transposed", "groups", "Direct none"]
     wanted += [f"{kind} {by}" for kind in ("Dense", "Sparse") for by in ("none", "axon", "synapse")]
-    wanted += ["Conv none", "Conv axon"]
+    wanted += ["Conv none", "Conv axon", "exponents, latency 0", "exponents, latency 1"]
+    wanted += [f"instant {kind}" for kind in ("Dense", "Sparse", "Conv")]
     assert {name: seen[name] for name in wanted if seen[name] < 10} == {}
     assert {name: firing[name] for name in MODELS if firing[name] < 3} == {}
 

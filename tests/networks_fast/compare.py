@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from neurodeploy.ir.network import Network
-from neurodeploy.ir.network_run import NetworkResult, NetworkRunner
+from neurodeploy.ir.network_run import NetworkResult, Runner
 
 
 def assert_same(expected: NetworkResult, found: NetworkResult, where: str) -> None:
@@ -39,9 +39,7 @@ def assert_same(expected: NetworkResult, found: NetworkResult, where: str) -> No
     assert ours.saturated == theirs.saturated, f"{where}: saturated {ours.saturated} and {theirs.saturated}"
 
 
-def run_in_two(
-    runner: NetworkRunner, network: Network, inputs: Mapping[str, Any], steps: int, cut: int
-) -> NetworkResult:
+def run_in_two(runner: Runner, network: Network, inputs: Mapping[str, Any], steps: int, cut: int) -> NetworkResult:
     """The same run in two stretches, joined."""
     first = runner.run(network, {k: v[:, :cut] for k, v in inputs.items()}, cut)
     second = runner.run(network, {k: v[:, cut:] for k, v in inputs.items()}, steps - cut, state=first.state)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simulators.fast.runner import PATHS, FastRunner
-from simulators.network_reference import ReferenceNetworkRunner
+from simulators.reference import ReferenceRunner
 from tests.networks.random_networks import all_probes, random_network
 from tests.networks_fast.compare import assert_same, run_in_two
 
@@ -16,11 +16,11 @@ LONG = range(20_000, 22_400)
 BATCH = 40
 
 
-def check(seed: int, paths: tuple[str, ...]) -> None:
+def check(seed: int, paths: tuple[str, ...], instant: bool) -> None:
     """The whole run with every probe; in blocks of 3 steps without probes of states, which take single steps."""
-    network, inputs, steps = random_network(seed)
+    network, inputs, steps = random_network(seed, instant=instant)
     probes = all_probes(network)
-    expected = ReferenceNetworkRunner().run(network, inputs, steps, probes=probes)
+    expected = ReferenceRunner().run(network, inputs, steps, probes=probes)
     for path in paths:
         assert_same(expected, FastRunner(path).run(network, inputs, steps, probes=probes), f"{seed} {path}")
         found = FastRunner(path, steps=3).run(network, inputs, steps)
@@ -28,22 +28,24 @@ def check(seed: int, paths: tuple[str, ...]) -> None:
         assert_same(expected, found, f"{seed} {path} in blocks of 3")
 
 
+@pytest.mark.parametrize("instant", [False, True])
 @pytest.mark.parametrize("first", QUICK[::BATCH])
-def test_random_programs(first: int) -> None:
+def test_random_programs(first: int, instant: bool) -> None:
     for seed in range(first, first + BATCH):
-        check(seed, (PATHS[seed % len(PATHS)],))
+        check(seed, (PATHS[seed % len(PATHS)],), instant)
 
 
 @pytest.mark.real
+@pytest.mark.parametrize("instant", [False, True])
 @pytest.mark.parametrize("first", LONG[::BATCH])
-def test_many_random_programs(first: int) -> None:
+def test_many_random_programs(first: int, instant: bool) -> None:
     for seed in range(first, first + BATCH):
-        check(seed, PATHS)
+        check(seed, PATHS, instant)
 
 
 @pytest.mark.parametrize("seed", range(10_300, 10_330))
 def test_a_run_in_two_stretches_is_the_same_run(seed: int) -> None:
-    network, inputs, steps = random_network(seed)
+    network, inputs, steps = random_network(seed, instant=seed % 2 == 1)
     runner = FastRunner(PATHS[seed % len(PATHS)])
     expected = runner.run(network, inputs, steps)
     assert_same(expected, run_in_two(runner, network, inputs, steps, steps // 2), str(seed))

@@ -13,7 +13,7 @@ from neurodeploy.synapses import build
 from simulators.fast.kernels.targets import add_events, decode
 from simulators.fast.runner import FastRunner
 from simulators.fast.wiring import SparseWiring
-from simulators.network_reference import ReferenceNetworkRunner
+from simulators.reference import ReferenceRunner
 from tests.ir.test_packed import SHAPES, made
 from tests.networks_fast.compare import assert_same
 
@@ -63,7 +63,7 @@ def test_a_large_packed_population(rows: int, graded: bool, monkeypatch: pytest.
     )
     network = Network("n", populations, projections, ("a",))
     inputs = {"in": rng.integers(-50, 51, (2, 6, 300)) if graded else rng.random((2, 6, 300)) < 0.2}
-    expected = ReferenceNetworkRunner().run(network, inputs, 6)
+    expected = ReferenceRunner().run(network, inputs, 6)
     assert expected.activity.fired["a"]["s"].any()
     for steps in (None, 1, 4):
         assert_same(expected, FastRunner(steps=steps).run(network, inputs, 6), f"{rows} {steps}")

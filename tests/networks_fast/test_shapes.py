@@ -19,7 +19,7 @@ from simulators.fast import links
 from simulators.fast import wiring as wirings
 from simulators.fast.conv import pack
 from simulators.fast.runner import PATHS, FastRunner
-from simulators.network_reference import ReferenceNetworkRunner
+from simulators.reference import ReferenceRunner
 from tests.networks_fast.compare import assert_same
 
 Array = NDArray[Any]
@@ -47,7 +47,7 @@ def network(synapse: Synapse, model: str = "lif", **projection: Any) -> Network:
 def check(made: Network, inputs: Array) -> None:
     """All paths; the neurons must not be silent."""
     steps = inputs.shape[1]
-    expected = ReferenceNetworkRunner().run(made, {"in": inputs}, steps)
+    expected = ReferenceRunner().run(made, {"in": inputs}, steps)
     assert sum(int(counts.sum()) for counts in expected.activity.fired["out"].values())
     for path in PATHS:
         assert_same(expected, FastRunner(path).run(made, {"in": inputs}, steps), path)
@@ -87,7 +87,7 @@ def test_sums_that_wrap_are_counted(exponent: int) -> None:
     weight = rng.integers(-(2**31), 2**31, (20, 30)).astype(np.int32)
     payload = rng.integers(-(2**31), 2**31, (2, 6, 30))
     made = network(Dense(weight), "graded_vec", weight_exp=exponent)
-    assert ReferenceNetworkRunner().run(made, {"in": payload}, 6).activity.wrapped["p"]
+    assert ReferenceRunner().run(made, {"in": payload}, 6).activity.wrapped["p"]
     check(made, payload)
     check(made, np.sign(payload))
 
@@ -96,8 +96,8 @@ def test_sums_beyond_int64(monkeypatch: pytest.MonkeyPatch) -> None:
     weight = np.full((3, 8), 2**31 - 1, np.int32)
     made = network(Dense(weight), "graded_vec", delay=np.array([0, 1, 2, 0, 1, 2, 0, 1], np.uint8))
     calls = []
-    slow = links.wrapped_sums
-    monkeypatch.setattr(links, "wrapped_sums", lambda *args: calls.append(1) or slow(*args))
+    slow = links.contribution
+    monkeypatch.setattr(links, "contribution", lambda *args: calls.append(1) or slow(*args))
     check(made, -(2**31) + np.arange(40).reshape(1, 5, 8) ** 3)
     assert calls
 

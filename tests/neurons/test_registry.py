@@ -74,10 +74,14 @@ def test_prepared() -> None:
     state["v"][0, 0] = 9  # an array of its own
 
 
-def test_inputs_have_no_parameters_and_no_state() -> None:
+def test_inputs_have_a_width_and_no_state() -> None:
     source = Population("in", (4,), INPUT)
     check_population(source)
-    assert prepared_params(source) == {} and initial_state(source, 2) == {} and registry.state_bytes(source) == 0
+    assert (
+        prepared_params(source) == {"bits": np.array([32])}
+        and initial_state(source, 2) == {}
+        and registry.state_bytes(source) == 0
+    )
     assert registry.output_ports(source) == ("s",) and registry.input_ports(source) == ()
 
 

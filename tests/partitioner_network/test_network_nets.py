@@ -18,7 +18,7 @@ from partitioner.options import Options
 from partitioner.streams import streams_of
 from partitioner.tile_nets import nets_of_tiles
 from partitioner.traffic import traffic
-from simulators.network_reference import ReferenceNetworkRunner
+from simulators.reference import ReferenceRunner
 from targets.systems import get_system
 from tests.networks.random_networks import random_network
 from tests.partitioner_network.helpers import dense, join, lif, network, shrunken, source, tiny
@@ -55,7 +55,7 @@ def test_the_messages_of_a_run_are_those_of_the_account() -> None:
             mapping = map_network(net, system, Options(weight_bits=8, seed=seed))
         except DoesNotFit:
             continue
-        activity = ReferenceNetworkRunner().run(net, inputs, steps).activity
+        activity = ReferenceRunner().run(net, inputs, steps).activity
         _, nets, _ = traffic_of(mapping, net, system, activity.fired, steps * activity.samples)
         work = derive(net, mapping, activity, system)
         total = sum(traffic.deliveries for traffic in work.traffic.values())

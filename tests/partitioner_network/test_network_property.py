@@ -20,8 +20,8 @@ from partitioner.recount import recount
 from partitioner.summary import summary
 from partitioner.usage import core_demands
 from partitioner.verify import verify
-from simulators.network_partitioned import PartitionedNetworkRunner
-from simulators.network_reference import ReferenceNetworkRunner
+from simulators.partitioned import PartitionedRunner
+from simulators.reference import ReferenceRunner
 from tests.networks.equality import same_result
 from tests.networks.random_networks import all_probes, random_network
 from tests.partitioner_network.helpers import shrunken
@@ -78,8 +78,8 @@ def check(seed: int, seen: Counter[str]) -> None:
     assert again.shards == mapping.shards and mapping_to_json(again) == mapping_to_json(mapping), seed
     _, inputs, steps = random_network(seed)
     probes = all_probes(net)
-    wanted = ReferenceNetworkRunner().run(net, inputs, steps, probes=probes)
-    same_result(PartitionedNetworkRunner(mapping).run(net, inputs, steps, probes=probes), wanted)
+    wanted = ReferenceRunner().run(net, inputs, steps, probes=probes)
+    same_result(PartitionedRunner(mapping, system.chip).run(net, inputs, steps, probes=probes), wanted)
 
 
 @pytest.mark.parametrize("start", range(0, QUICK, 20))

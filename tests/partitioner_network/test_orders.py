@@ -23,8 +23,8 @@ from partitioner.recount import recount
 from partitioner.traffic import traffic
 from partitioner.usage import core_demands
 from partitioner.verify import verify
-from simulators.network_partitioned import PartitionedNetworkRunner
-from simulators.network_reference import ReferenceNetworkRunner
+from simulators.partitioned import PartitionedRunner
+from simulators.reference import ReferenceRunner
 from targets.systems import get_system
 from tests.networks.equality import joined, same_result
 from tests.networks.random_networks import all_probes, random_network
@@ -59,9 +59,9 @@ def test_any_order_gives_the_same_bits_counts_and_budgets(start: int) -> None:
         mapping = replace(random_mapping(net, seed), orders=orders, system=SYSTEM.name)
         laid = arranged(net, orders)
         convolutions += any(isinstance(p.synapse, Conv) and p not in net.projections for p in laid.projections)
-        runner, probes = PartitionedNetworkRunner(mapping), all_probes(net)
+        runner, probes = PartitionedRunner(mapping, SYSTEM.chip), all_probes(net)
         result = runner.run(net, inputs, steps, probes=probes)
-        same_result(result, ReferenceNetworkRunner().run(net, inputs, steps, probes=probes))
+        same_result(result, ReferenceRunner().run(net, inputs, steps, probes=probes))
         assert recount(mapping, net, SYSTEM) == core_demands(mapping, net, SYSTEM), seed
         assert arranged(laid, orders) is laid and arranged(net, orders) is laid
         counted = network_shards(derive(net, mapping, result.activity, SYSTEM), mapping)
@@ -80,9 +80,9 @@ def test_a_state_continues_in_any_order() -> None:
             {name: array[:, part] for name, array in inputs.items()} for part in (slice(half), slice(half, None))
         )
         mapping = replace(random_mapping(net, seed), orders=random_orders(net, seed))
-        first = ReferenceNetworkRunner().run(net, early, half)
-        second = PartitionedNetworkRunner(mapping).run(net, late, steps - half, state=first.state)
-        same_result(joined(first, second), ReferenceNetworkRunner().run(net, inputs, steps))
+        first = ReferenceRunner().run(net, early, half)
+        second = PartitionedRunner(mapping, SYSTEM.chip).run(net, late, steps - half, state=first.state)
+        same_result(joined(first, second), ReferenceRunner().run(net, inputs, steps))
 
 
 def test_probes_of_some_neurons() -> None:
@@ -90,8 +90,8 @@ def test_probes_of_some_neurons() -> None:
     mapping = replace(random_mapping(net, 1), orders={"p": np.array([3, 1, 4, 0, 5, 2, 7, 6])})
     inputs = {"i": np.ones((2, 5, 6), np.int64)}
     probes = [Probe("p", "v", (6, 2, 2))]
-    wanted = ReferenceNetworkRunner().run(net, inputs, 5, probes=probes)
-    same_result(PartitionedNetworkRunner(mapping).run(net, inputs, 5, probes=probes), wanted)
+    wanted = ReferenceRunner().run(net, inputs, 5, probes=probes)
+    same_result(PartitionedRunner(mapping, SYSTEM.chip).run(net, inputs, 5, probes=probes), wanted)
 
 
 def test_an_arranged_convolution_is_the_permuted_matrix() -> None:
@@ -128,7 +128,7 @@ def test_blocks_of_channels_where_the_kernel_exceeds_a_core() -> None:
     assert any("another order (blocks of 6 x 6 x 8)" in note for note in mapping.notes)
     assert verify(mapping, net, system) == []
     spikes = {"i": (np.random.default_rng(0).random((1, 3, 576)) < 0.2).astype(np.int64)}
-    same_result(PartitionedNetworkRunner(mapping).run(net, spikes, 3), ReferenceNetworkRunner().run(net, spikes, 3))
+    same_result(PartitionedRunner(mapping, SYSTEM.chip).run(net, spikes, 3), ReferenceRunner().run(net, spikes, 3))
 
 
 def hidden_ring(neurons: int, fan: int, reach: int, seed: int = 0) -> Network:
@@ -160,7 +160,7 @@ def test_hidden_neighbours_are_found(library: bool, monkeypatch: pytest.MonkeyPa
     sent, before = (traffic(m, net, system).events_to_cores for m in (mapping, given))
     assert mapping.cores_used < given.cores_used and sent < before / 3
     assert np.array_equal(map_network(net, system).orders["p"], mapping.orders["p"])
-    same_result(PartitionedNetworkRunner(mapping).run(net, {}, 2), ReferenceNetworkRunner().run(net, {}, 2))
+    same_result(PartitionedRunner(mapping, SYSTEM.chip).run(net, {}, 2), ReferenceRunner().run(net, {}, 2))
 
 
 def test_orders_are_not_kept_where_they_gain_nothing() -> None:

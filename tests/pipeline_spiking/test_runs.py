@@ -13,7 +13,7 @@ from neurodeploy import pipeline
 from neurodeploy.bundle import open_bundle
 from neurodeploy.pipeline import running, stepping, streams
 from simulators import network_float
-from simulators.network_reference import ReferenceNetworkRunner
+from simulators.reference import ReferenceRunner
 from tests.pipeline_spiking.networks import DT, SAMPLES, STEPS, Files, copied
 from tests.tiny import call, snapshot
 
@@ -40,7 +40,7 @@ def test_counts_and_outputs_are_those_of_the_reference(kind: str, files: Files, 
     found = pipeline.run(bundle, input=source, out=tmp_path / "o.npz")
     opened, network = streams.open_network(bundle)
     stream = streams.stream_of(source, opened, network, None)
-    wanted = ReferenceNetworkRunner().run(network, dict(stream.inputs), STEPS)
+    wanted = ReferenceRunner().run(network, dict(stream.inputs), STEPS)
     for name, row in found["populations"].items():
         assert row["messages"] == sum(int(counts.sum()) for counts in wanted.activity.fired[name].values())
         assert row["rate"] == row["messages"] / (row["neurons"] * SAMPLES * STEPS)
@@ -263,7 +263,7 @@ def test_stateless_networks_resume(tmp_path: Path) -> None:
     network = Network("n", populations, (Projection("p", "input", "out", Direct(2)),), ("out",))
     program = Program.of_network(ModelInfo("n", "test", 0, 0, 2, 0, "here"), network, {})
     origin = {"model": "t", "path": "", "files": []}
-    write_network_bundle(tmp_path / "n.nd", program, origin, ReferenceNetworkRunner().run)
+    write_network_bundle(tmp_path / "n.nd", program, origin, ReferenceRunner().run)
     np.save(tmp_path / "x.npy", np.arange(48).reshape(4, 6, 2) % 4)
     pipeline.run(tmp_path / "n.nd", input=tmp_path / "x.npy", out=tmp_path / "whole.npz")
     pipeline.run(tmp_path / "n.nd", input=tmp_path / "x.npy", steps=2, checkpoint=tmp_path / "s")

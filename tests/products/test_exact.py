@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from simulators.fast import lane
 from simulators.fast import products as fast_products
 from simulators.fast.runner import FastRunner
-from simulators.network_reference import ReferenceNetworkRunner
 from simulators.products import pairs, tiles
 from simulators.products.choice import PRODUCTS, Product
 from simulators.reference import ReferenceRunner
@@ -124,7 +123,7 @@ def test_spiking_networks_with_each_product(monkeypatch: pytest.MonkeyPatch, pro
     for seed in range(10_500, 10_515):
         network, inputs, steps = random_network(seed)
         probes = all_probes(network)
-        expected = ReferenceNetworkRunner().run(network, inputs, steps, probes=probes)
+        expected = ReferenceRunner().run(network, inputs, steps, probes=probes)
         assert_same(expected, FastRunner("gemm").run(network, inputs, steps, probes=probes), f"{seed}")
 
 

@@ -9,11 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurodeploy.errors import InternalError, UserError
+from neurodeploy.ir.network_run import Runner
 from neurodeploy.ir.program import Island
 from neurodeploy.ir.result import IslandActivity
 from simulators import get_runner
 from simulators.fast.runner import FastRunner
+from simulators.islands import network_of, source_of
+from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner
+from targets.systems import get_system
+from tests.networks.cuts import random_mapping
 from tests.simulators.conftest import make_island, payload_for
 
 
@@ -26,25 +31,32 @@ def same(a: tuple[np.ndarray, IslandActivity], b: tuple[np.ndarray, IslandActivi
     np.testing.assert_array_equal(a[1].messages_out, b[1].messages_out)
 
 
-def by_hand(island: Island, x: list[int], row: int) -> int:
-    """One neuron in Python integers, from the formulas of `ir.program`."""
+def by_formula(island: Island, payload: np.ndarray) -> tuple[np.ndarray, IslandActivity]:
+    """`ir.program` in Python integers."""
     s, n = island.synapses, island.neurons
-    acc = int(n.bias[row]) if n.bias is not None else 0
-    for j, value in enumerate(x):
-        acc += int(s.weight[row, j]) * (value << int(s.axon_shift[j]))
-    half = (1 << n.acc_shift) >> 1
-    state = max(-(2**23 - 1), min(2**23 - 1, (acc + half) >> n.acc_shift))
-    shift = int(n.shift[row])
-    return max(-(2**23 - 1), min(2**23 - 1, (state * int(n.multiplier[row]) + ((1 << shift) >> 1)) >> shift))
+    shift = n.shift.astype(object)
+    acc = (payload.astype(object) << s.axon_shift.astype(object)) @ s.weight.T.astype(object)
+    acc = acc + (0 if n.bias is None else n.bias.astype(object))
+    a = (acc + ((1 << n.acc_shift) >> 1)) >> n.acc_shift
+    state = np.clip(a, -(2**23 - 1), 2**23 - 1)
+    y = (state * n.multiplier.astype(object) + ((1 << shift) >> 1)) >> shift
+    out = np.clip(y, -(2**23 - 1), 2**23 - 1)
+    counts = np.count_nonzero(payload, axis=0), np.count_nonzero(out, axis=0)
+    return out.astype(np.int32), IslandActivity(
+        len(payload), *counts, 0, int((a != state).sum()), int((y != out).sum())
+    )
 
 
-@pytest.mark.parametrize("wide", [0, 5])
-def test_reference_is_the_formula(wide: int) -> None:
-    island = make_island(7, 40, wide=wide, bias=True)
-    payload = payload_for(island, 6)
-    out, _ = ReferenceRunner().run_island(island, payload)
-    for token in range(6):
-        assert out[token].tolist() == [by_hand(island, payload[token].tolist(), row) for row in range(7)]
+def as_network(runner: Runner, island: Island, payload: np.ndarray) -> tuple[np.ndarray, IslandActivity]:
+    """Payloads (samples, steps, columns) through the network that the island is."""
+    source, name = source_of(island), island.name
+    result = runner.run(network_of(island), {source: payload}, payload.shape[1])
+    fired, clipped = result.activity.fired, result.activity.saturated
+    activity = IslandActivity(
+        payload.shape[0] * payload.shape[1], fired[source]["s"], fired[name]["s"], 0,
+        clipped.get(name, 0), clipped.get(f"{name}.s", 0),
+    )  # fmt: skip
+    return result.outputs[name].reshape(-1, island.rows), activity
 
 
 @settings(max_examples=60, deadline=None)
@@ -53,14 +65,19 @@ def test_reference_is_the_formula(wide: int) -> None:
     bits=st.sampled_from([8, 10, 12, 14, 16]), wide=st.floats(0, 0.5), bias=st.booleans(), acc_shift=st.integers(0, 12),
     extreme=st.booleans(), seed=st.integers(0, 999),
 )  # fmt: skip
-def test_fast_equals_reference(
+def test_every_runner_equals_the_formula_and_so_does_the_island_as_a_network(
     rows: int, columns: int, tokens: int, bits: int, wide: float, bias: bool, acc_shift: int, extreme: bool, seed: int
 ) -> None:
     island = make_island(
         rows, columns, bits=bits, wide=int(columns * wide), bias=bias, acc_shift=acc_shift, extreme=extreme, seed=seed
     )
     payload = payload_for(island, tokens, seed)
-    same(ReferenceRunner().run_island(island, payload), FastRunner().run_island(island, payload))
+    wanted = by_formula(island, payload)
+    cores = PartitionedRunner(random_mapping(network_of(island), seed), get_system("oheo-gulch").chip)
+    for runner in (ReferenceRunner(), FastRunner(), FastRunner("events"), FastRunner(steps=2), cores):
+        same(wanted, runner.run_island(island, payload))
+        for inputs in (payload[None], payload[:, None]):
+            same(wanted, as_network(runner, island, inputs))
 
 
 def test_blocks_of_neurons_and_threads_do_not_change_bits(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,8 +22,8 @@ from partitioner.options import Options
 from partitioner.recount import recount
 from partitioner.usage import core_demands
 from partitioner.verify import verify
-from simulators.network_partitioned import PartitionedNetworkRunner
-from simulators.network_reference import ReferenceNetworkRunner
+from simulators.partitioned import PartitionedRunner
+from simulators.reference import ReferenceRunner
 from tests.networks.equality import same_result
 from tests.partitioner_network.helpers import conv, dense, join, lif, network, source, tiny
 
@@ -109,15 +109,15 @@ def test_what_follows_from_its_synapses() -> None:
 def test_it_runs_and_is_mapped_as_its_twin(delay: list[int] | None) -> None:
     made = net(delay)
     inputs = {"i": (np.random.default_rng(1).random((2, 9, 7)) < 0.5).astype(np.int64)}
-    result = ReferenceNetworkRunner().run(made, inputs, 9)
+    result = ReferenceRunner().run(made, inputs, 9)
     assert result.activity.fired["p"]["s"].sum() > 20
-    same_result(result, ReferenceNetworkRunner().run(sparse(made), inputs, 9))
+    same_result(result, ReferenceRunner().run(sparse(made), inputs, 9))
     system = tiny(neurons=5, synapse_bytes=150, in_axons=20)
     mapping = map_network(made, system, Options(place=False))
     assert len(mapping.shards) > 4 and not verify(mapping, made, system)
     assert recount(mapping, made, system) == core_demands(mapping, made, system)
     assert mapping.shards == map_network(sparse(made), system, Options(place=False)).shards
-    same_result(PartitionedNetworkRunner(mapping).run(made, inputs, 9), result)
+    same_result(PartitionedRunner(mapping, system.chip).run(made, inputs, 9), result)
 
 
 def test_it_is_kept_in_a_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

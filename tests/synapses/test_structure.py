@@ -30,7 +30,8 @@ def synapses() -> Iterator[Synapse]:
                 yield build.conv(build.from_torch_kernel(kernel), shape, **turned)
 
 
-def test_counts_by_rows_equal_the_written_out_synapses() -> None:
+def test_counts_by_rows_equal_the_written_out_synapses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neurodeploy.ir.synapse.PIECE", 5)
     rng = np.random.default_rng(0)
     kinds: set[str] = set()
     for synapse in synapses():
@@ -50,6 +51,10 @@ def test_counts_by_rows_equal_the_written_out_synapses() -> None:
             if not isinstance(synapse, Conv):
                 assert synapse.stored_weights(rows) == expected.sum()
         np.testing.assert_array_equal(synapse.fan_out(), synapse.fan_out((0, synapse.rows)))
+        nonzero = np.bincount(whole.column[whole.weight != 0], minlength=synapse.columns)
+        np.testing.assert_array_equal(
+            synapse.nonzero_fan_out(), 0 * nonzero if isinstance(synapse, Direct) else nonzero
+        )
         assert synapse.count() == (0 if isinstance(synapse, Direct) else whole.row.size)
     assert kinds == {"Dense", "Sparse", "Conv", "Direct"}
 

@@ -26,7 +26,6 @@ from numpy.typing import NDArray
 
 from neurodeploy.conversion.spiking import losses
 from neurodeploy.conversion.spiking.links import Link, links
-from neurodeploy.conversion.spiking.operators import Convolution
 from neurodeploy.conversion.spiking.paths import Path, paths_into
 from neurodeploy.conversion.spiking.report import (
     InputReport,
@@ -264,7 +263,7 @@ class _Slayer(_Bridge):
         self.reports.append(PopulationReport(node.name, "cuba", node.size, nominal, (0.0, 0.0), errors, {}, None))
 
     def _link(self, link: Link, node: FloatNode, scale: int) -> None:
-        if link.lag or (not isinstance(link.operator, Convolution) and link.operator.lag is not None):
+        if link.lag or link.operator.lag is not None:
             raise _refused(link.name, "has a delay")
         exact = link.operator.values * scale
         rounded = np.rint(exact).astype(np.int64)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,9 @@ class Convolution:
     groups: int
     in_shape: tuple[int, int, int]
     shape: tuple[int, int, int]
+
+    #: No synapse has a delay of its own.
+    lag: ClassVar[None] = None
 
     def scaled(self, gain: Floats) -> Convolution | None:
         """Times `gain` (*shape,), where that is one number a channel."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from neurodeploy.conversion.spiking import losses, starts
 from neurodeploy.conversion.spiking.links import Link
 from neurodeploy.conversion.spiking.membranes import Membrane
-from neurodeploy.conversion.spiking.operators import Convolution, Matrix, Operator
+from neurodeploy.conversion.spiking.operators import Convolution, Operator
 from neurodeploy.conversion.spiking.options import QuantizeOptions
 from neurodeploy.conversion.spiking.report import PopulationReport, ProjectionReport, Worst, worst
 from neurodeploy.conversion.spiking.scales import (
@@ -158,8 +158,7 @@ def _delay(link: Link, options: QuantizeOptions) -> tuple[int, int]:
     """(steps beyond the synapse's own, steps too late); delays of single synapses come on top."""
     wanted = link.lag + link.extra
     steps = max(wanted, 0) if options.align else link.lag
-    own = link.operator.lag if isinstance(link.operator, Matrix) else None
-    most = steps if own is None else steps + int(own.max())
+    most = steps if link.operator.lag is None else steps + int(link.operator.lag.max())
     if most > DELAY_MAX and not options.clip_delays:
         problem = f"needs a delay of {most} steps, {DELAY_MAX} are possible"
         raise UserError("ND1243", link.name, problem, "use a longer time step, or clip delays")

@@ -57,7 +57,7 @@ class Neuron:
 
     @property
     def ports(self) -> tuple[str, ...]:
-        return get_model(self.model).ports
+        return tuple(get_model(self.model).ports)
 
 
 @dataclass(frozen=True, slots=True)
