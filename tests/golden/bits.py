@@ -35,9 +35,6 @@ from neurodeploy.storage.cache import cache_folder
 from partitioner.mapper import map_program
 from partitioner.options import Options, Pin
 from simulators import get_runner
-from simulators.fast.runner import FastRunner
-from simulators.network_partitioned import PartitionedNetworkRunner
-from simulators.network_reference import ReferenceNetworkRunner
 from simulators.partitioned import PartitionedRunner
 from targets.systems import get_system
 from tests.golden.networks import NETS, mapped, net
@@ -54,13 +51,10 @@ def network_bits(name: str, runner: str) -> Any:
     if isinstance(found, str):
         return found
     mapping = mapped(name) if runner == "partitioned" else None
-    if runner == "partitioned" and mapping is None:
-        runner = "reference"
-    engine = {
-        "reference": ReferenceNetworkRunner,
-        "fast": FastRunner,
-        "partitioned": lambda: PartitionedNetworkRunner(mapping),
-    }[runner]()
+    if mapping is not None:
+        engine: Any = PartitionedRunner(mapping, found.system.chip)
+    else:
+        engine = get_runner("reference" if runner == "partitioned" else runner)
     result = engine.run(found.network, found.inputs, found.steps)
     return {
         "outputs": digest(result.outputs),

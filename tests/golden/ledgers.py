@@ -23,7 +23,6 @@ from neurodeploy.pipeline.pricing import price
 from partitioner.mapper import map_program
 from partitioner.options import Options, Pin
 from simulators import get_runner
-from simulators.fast.runner import FastRunner
 from targets.hosts import get_host
 from targets.systems import get_system
 from tests.golden.bits import model
@@ -81,7 +80,7 @@ def gpt2() -> dict[str, Any]:
 def network(name: str) -> dict[str, Any]:
     found, mapping = net(name), mapped(name)
     assert not isinstance(found, str) and mapping is not None
-    result = FastRunner().run(found.network, found.inputs, found.steps)
+    result = get_runner("fast").run(found.network, found.inputs, found.steps)
     priced = price(found.network, mapping, found.system, result.activity, HOST.name, False, "used")
     return {unit: entries(priced[unit]) for unit in ("step", "sample")}
 
