@@ -41,7 +41,7 @@ from neurodeploy.accounting.networks import network_loads  # noqa: E402
 from neurodeploy.frontends.lavadl import read_net  # noqa: E402
 from neurodeploy.ir.mapping import Mapping, Shard  # noqa: E402
 from neurodeploy.ir.network import INPUT, Network  # noqa: E402
-from partitioner.network_mapper import map_network  # noqa: E402
+from partitioner.mapper import map_model  # noqa: E402
 from partitioner.summary import populations  # noqa: E402
 from partitioner.verify import verify  # noqa: E402
 from simulators.fast.runner import FastRunner  # noqa: E402
@@ -121,7 +121,7 @@ def lif(folder: Path) -> Network:
     image = np.load(folder / "pilotnet_lif" / "image.npy")
     network = on_chip(read_net(folder / "pilotnet_lif" / "network.net", reset_interval=RESET, reset_offset=3), image)
     begin = time.perf_counter()
-    ours = map_network(network, system)
+    ours = map_model(network, system)
     print(f"PilotNet LIF: mapped in {time.perf_counter() - begin:.2f} s, violations {verify(ours, network, system)}")
     theirs = published_mapping(network, ours)
     print(f"{'':10}{'shape':>14}{'published cores':>17}{'x neurons':>11}{'our cores':>11}{'x neurons':>11}")
@@ -161,7 +161,7 @@ def sdnn(lif_network: Network) -> None:
         for name, p in lif_network.populations.items()
     }
     network = replace(lif_network, name="pilotnet_sdnn, shapes", populations=delta | {"layer0": first})
-    ours = map_network(network, system)
+    ours = map_model(network, system)
     rows = " ".join(f"{entry['name']} {entry['cores']}" for entry in populations(ours, network) if entry["cores"])
     print(
         f"\nPilotNet SDNN: published 61 cores, ours {ours.cores_used} ({rows}); {ours.binding_resource} binds,", end=" "

@@ -180,6 +180,12 @@ class View:
     def whole(self) -> Range:
         return 0, self.columns
 
+    @property
+    def stored_bits(self) -> int:
+        """The widest weight that it stores; 0 where it stores none."""
+        stored = [part.projection.weight_bits for part in self.segments if not part.projection.synapse.wire]
+        return max(stored, default=0) if self.form.weight_bits is None else self.form.weight_bits
+
     def sends(self, reached: Table[str, Ints]) -> Sends:
         """`reached`: projection -> destinations of each unit (`cost.destinations` over all column blocks)."""
         sums = [(p.units, np.concatenate(([0], np.cumsum(reached[p.name])))) for p in self.outgoing]

@@ -21,7 +21,7 @@ from neurodeploy.ir.graph import Graph
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.program import Program
 from neurodeploy.ops.host.kvcache import State
-from partitioner.mapper import map_program
+from partitioner.mapper import map_model
 from partitioner.verify import verify
 from simulators import get_runner
 from simulators.partitioned import PartitionedRunner
@@ -73,7 +73,7 @@ def test_runners_and_token_by_token_agree(folder: Path, family: str, bits: int) 
 def test_two_threads_give_the_bits_of_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     graph, program = converted(folder, "llama4", 16)
     one = logits(graph, program, "fast")
-    monkeypatch.setattr("neurodeploy.ops.host.threads.GRAIN", 1)
+    monkeypatch.setattr("neurodeploy.machine.threads.GRAIN", 1)
     torch.set_num_threads(2)
     try:
         assert torch.equal(one, logits(graph, program, "fast"))
@@ -109,7 +109,7 @@ def check_mapping(folder: Path, family: str, name: str, chips: int) -> None:
     expected = logits(graph, program, "reference")
     system = get_system(name)
     for target in (system, small_system(name, chips if chips != 8 else 32, 4096 if chips == 8 else 40)):
-        mapping = map_program(program, target)  # type: ignore[arg-type]
+        mapping = map_model(program, target)  # type: ignore[arg-type]
         assert verify(mapping, program, target) == []  # type: ignore[arg-type]
         if target is not system and chips != 8:
             assert any(shard.kind == "reducer" for shard in mapping.shards)

@@ -15,7 +15,7 @@ from neurodeploy.ir.chip import Basis, Limit
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.program import BLOCK, GradedNeurons, Island, IslandCall, Program, Slice, Synapses
-from partitioner.mapper import map_program
+from partitioner.mapper import map_model
 from partitioner.options import OBJECTIVES, Options, Pin
 from partitioner.verify import verify
 from simulators.partitioned import PartitionedRunner
@@ -75,7 +75,7 @@ def test_any_cut_gives_the_same_integers(
     )
     system = replace(system, chip=replace(system.chip, budget=budget, cores=60))
     try:
-        mapping = map_program(program, system, options)
+        mapping = map_model(program, system, options)
     except DoesNotFit:
         return
     assert verify(mapping, program, system) == []

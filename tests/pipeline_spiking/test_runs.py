@@ -250,7 +250,7 @@ def test_input_in_every_form_is_the_same_input(files: Files, tmp_path: Path) -> 
 
 def test_stateless_networks_resume(tmp_path: Path) -> None:
     """A state without a single variable: its samples cannot be counted, and it goes on all the same."""
-    from neurodeploy.bundle.network_writer import write_network_bundle
+    from neurodeploy.bundle.writer import write_network_bundle
     from neurodeploy.ir.graph import ModelInfo
     from neurodeploy.ir.network import Network, Population, Projection
     from neurodeploy.ir.program import Program
