@@ -73,7 +73,7 @@ def test_runners_and_token_by_token_agree(folder: Path, family: str, bits: int) 
 def test_two_threads_give_the_bits_of_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     graph, program = converted(folder, "llama4", 16)
     one = logits(graph, program, "fast")
-    monkeypatch.setattr("neurodeploy.ops.host.threads.GRAIN", 1)
+    monkeypatch.setattr("neurodeploy.machine.threads.GRAIN", 1)
     torch.set_num_threads(2)
     try:
         assert torch.equal(one, logits(graph, program, "fast"))
