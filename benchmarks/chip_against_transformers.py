@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from neurodeploy import instructions  # before torch: limits are passed on to it
+from neurodeploy.machine import instructions  # before torch: limits are passed on to it
 
 
 def transformers_model(path: Path, attention: str) -> Any:

@@ -5,7 +5,7 @@
 
 Each case runs in a process of its own with one thread. Columns: islands' weights, shards, cores, the lower bound that
 holds for any mapper with the same formats (`partitioner.bounds`) and what asks for it, the ratio, the naive bound (weights
-over memory), chips, violations that the recount finds, wall and processor seconds of `map_program`, peak memory in MiB.
+over memory), chips, violations that the recount finds, wall and processor seconds of `map_model`, peak memory in MiB.
 
 "body": all linear layers but the vocabulary projection. Shapes: GPT-2 small, Gemma 3 270M, 1B and 4B (text), MatMul-free LM
 370M, SmolLM2-135M, SpikingBrain-7B from their published configurations. `cores100k` is the body of SpikingBrain-7B with
@@ -32,7 +32,7 @@ from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.hollow import hollow_island, hollow_program
 from neurodeploy.ir.program import Program
 from partitioner.bounds import naive_bound
-from partitioner.mapper import map_program
+from partitioner.mapper import map_model
 from partitioner.options import OBJECTIVES, Options
 from partitioner.verify import verify
 from targets.systems import get_system
@@ -55,8 +55,10 @@ MODELS: dict[str, tuple[int, tuple[tuple[str, int, int], ...], tuple[tuple[str, 
 }
 
 
-def program_of(name: str) -> Program:
+def program_of(name: str, most: int | None = None) -> Program:
+    """Hollow; at most so many layers."""
     layers, inner, outer = MODELS[name]
+    layers = layers if most is None else min(most, layers)
     islands = [
         hollow_island(f"layers.{n}.{what}", rows, columns, layer=n)
         for n in range(layers)
@@ -77,7 +79,7 @@ def system_of(name: str, in_axons: int | None) -> SystemSpec:
 def measure(name: str, bits: int, system: SystemSpec, options: Options) -> dict[str, Any]:
     program = program_of(name)
     wall, cpu = time.perf_counter(), time.process_time()
-    mapping = map_program(program, system, replace(options, weight_bits=bits))
+    mapping = map_model(program, system, replace(options, weight_bits=bits))
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     return {
         "model": name,

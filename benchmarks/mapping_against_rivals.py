@@ -40,8 +40,8 @@ from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import INPUT, Network
 from partitioner import nulls, sanafe
 from partitioner.judge import metrics, traffic_of
+from partitioner.mapper import map_model
 from partitioner.metrics import places_of
-from partitioner.network_mapper import map_network
 from partitioner.options import OBJECTIVES, Options
 from partitioner.placement.curves import hilbert, strips
 from partitioner.traffic_bounds import HopCost
@@ -103,7 +103,7 @@ def ask(python: str, script: str, *arguments: str) -> dict[str, Any]:
 
 
 def ours(case: mapped.Case, options: Options) -> Mapping:
-    mapping = map_network(case.network, SYSTEM, options, rates=case.activity)
+    mapping = map_model(case.network, SYSTEM, options, rates=case.activity)
     problems = verify(mapping, case.network, SYSTEM)
     if problems:
         raise SystemExit(f"{case.network.name}: {problems[0]}")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from neurodeploy.bundle import open_bundle
 from partitioner.json_form import mapping_from_json, mapping_to_json
-from partitioner.mapper import map_program
+from partitioner.mapper import map_model
 from partitioner.options import OBJECTIVES, Options
 from partitioner.traffic import traffic
 from partitioner.verify import verify
@@ -35,7 +35,7 @@ def main() -> None:
     if given.map:
         begun = time.process_time()
         options = Options(objective=given.objective, seed=given.seed)
-        mapping = map_program(program, get_system(given.map[0]), options)
+        mapping = map_model(program, get_system(given.map[0]), options)
         print(f"mapped in {time.process_time() - begun:.2f} s of processor time")
         Path(given.map[1]).write_text(json.dumps(mapping_to_json(mapping)), encoding="utf-8")
     for path in [*given.mappings, *([given.map[1]] if given.map else [])]:

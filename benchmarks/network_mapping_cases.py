@@ -18,12 +18,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+
 from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.synapses import Conv, Dense, Sparse
 from neurodeploy.synapses.build import sparse_from_coo
-from partitioner.network_mapper import map_network
-from partitioner.network_plan import Task, deliveries, make_plan
-from partitioner.network_rules import rules_of
+from partitioner.job import job_of
+from partitioner.mapper import map_model
+from partitioner.network_plan import deliveries, make_plan
 from partitioner.options import Options
 from partitioner.verify import verify
 from targets.systems import get_system
@@ -115,7 +116,7 @@ def main() -> None:
     parser.add_argument("--large", action="store_true", help="a million neurons and 10^8 synapses too")
     asked = parser.parse_args()
     warm = ring(600, 10, 5)
-    map_network(warm, get_system("hala-point"), Options(max_rows=50))  # loads and compiles
+    map_model(warm, get_system("hala-point"), Options(max_rows=50))  # loads and compiles
     head = ("case", "given", "mapped", "bound", "messages", "before", "cpu s", "violations", "done")
     print(("{:34}" + "{:>9}" * 7 + "  {}").format(*head))
     for name, (make, system) in (CASES | (LARGE if asked.large else {})).items():
@@ -125,18 +126,18 @@ def main() -> None:
 
 def show(name: str, net: Network, system_name: str) -> None:
     system, options = get_system(system_name), Options()
-    task = Task(net, system, options, system.chips, rules_of(net, system, options, system.chips))
-    given = make_plan(task, net, {}, task.rules)
+    job = job_of(net, system, options)
+    given = make_plan(job, net, {}, job.rules)
     begun = time.process_time()
-    mapping = map_network(net, system, options)
+    mapping = map_model(net, system, options)
     spent = time.process_time() - begun
     from partitioner.traffic import traffic
 
-    traffic = traffic(mapping, net, system)
-    sent = int(traffic.events_to_cores + traffic.partials_between_cores)
+    found = traffic(mapping, net, system)
+    sent = int(found.events_to_cores + found.partials_between_cores)
     blocks = sum(len({s.cols for s in shards if s.kind == "synapses"}) > 1 for shards in mapping.by_island().values())
     done = f"{len(mapping.orders)} orders, columns cut in {blocks}"
-    numbers = (given.cores, mapping.cores_used, mapping.lower_bound, sent, deliveries(task, given), f"{spent:.2f}")
+    numbers = (given.cores, mapping.cores_used, mapping.lower_bound, sent, deliveries(job, given), f"{spent:.2f}")
     found = len(verify(mapping, net, system))
     print(("{:34}" + "{:>9}" * 7 + "  {}").format(name, *numbers, found, done), flush=True)
 

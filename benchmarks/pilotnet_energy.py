@@ -29,19 +29,13 @@ for _name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
 from neurodeploy.accounting.account import account  # noqa: E402
 from neurodeploy.accounting.band import Band, exactly  # noqa: E402
 from neurodeploy.accounting.ledger import EnergyLedger  # noqa: E402
-from neurodeploy.accounting.loads import (  # noqa: E402
-    CONV_SYNOPS,
-    FIXED_UPDATES,
-    SPIKES,
-    SYNOPS,
-    UPDATES,
-    Loads,
-)
+from neurodeploy.accounting.loads import RunLoads  # noqa: E402
 from neurodeploy.accounting.networks import network_loads  # noqa: E402
+from neurodeploy.flow.loads import CONV_SYNOPS, FIXED_UPDATES, SPIKES, SYNOPS, UPDATES  # noqa: E402
 from neurodeploy.frontends.lavadl import read_net  # noqa: E402
 from neurodeploy.ir.mapping import Mapping, Shard  # noqa: E402
 from neurodeploy.ir.network import INPUT, Network  # noqa: E402
-from partitioner.network_mapper import map_network  # noqa: E402
+from partitioner.mapper import map_model  # noqa: E402
 from partitioner.summary import populations  # noqa: E402
 from partitioner.verify import verify  # noqa: E402
 from simulators.fast.runner import FastRunner  # noqa: E402
@@ -88,7 +82,7 @@ def published_mapping(network: Network, ours: Mapping) -> Mapping:
     return replace(ours, shards=tuple(shards))
 
 
-def figures(run: Loads, sample: EnergyLedger) -> dict[str, Band]:
+def figures(run: RunLoads, sample: EnergyLedger) -> dict[str, Band]:
     """Low, nominal and high of each of `MEASURED`, at the boundary of the chip's supplies."""
     step, synops = sample.part("step", STEPS), run.steps[0].loads[:, [SYNOPS, CONV_SYNOPS]].sum(axis=1)
     loads = run.steps[0].loads.sum(axis=0)
@@ -121,7 +115,7 @@ def lif(folder: Path) -> Network:
     image = np.load(folder / "pilotnet_lif" / "image.npy")
     network = on_chip(read_net(folder / "pilotnet_lif" / "network.net", reset_interval=RESET, reset_offset=3), image)
     begin = time.perf_counter()
-    ours = map_network(network, system)
+    ours = map_model(network, system)
     print(f"PilotNet LIF: mapped in {time.perf_counter() - begin:.2f} s, violations {verify(ours, network, system)}")
     theirs = published_mapping(network, ours)
     print(f"{'':10}{'shape':>14}{'published cores':>17}{'x neurons':>11}{'our cores':>11}{'x neurons':>11}")
@@ -161,7 +155,7 @@ def sdnn(lif_network: Network) -> None:
         for name, p in lif_network.populations.items()
     }
     network = replace(lif_network, name="pilotnet_sdnn, shapes", populations=delta | {"layer0": first})
-    ours = map_network(network, system)
+    ours = map_model(network, system)
     rows = " ".join(f"{entry['name']} {entry['cores']}" for entry in populations(ours, network) if entry["cores"])
     print(
         f"\nPilotNet SDNN: published 61 cores, ours {ours.cores_used} ({rows}); {ours.binding_resource} binds,", end=" "

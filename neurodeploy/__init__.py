@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from neurodeploy import instructions
+from neurodeploy.machine import instructions
 from neurodeploy.version import __version__
 
 instructions.apply()

@@ -12,8 +12,9 @@ from typing import Annotated, Any
 import typer
 
 from neurodeploy import cli_options as given
-from neurodeploy import endings, instructions
+from neurodeploy import endings
 from neurodeploy.errors import DoesNotFit, NeurodeployError, UserError
+from neurodeploy.machine import instructions
 from neurodeploy.version import __version__
 
 app = typer.Typer(

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from neurodeploy.errors import UserError
 from neurodeploy.hybrid import Model, not_finite
-from neurodeploy.ops.host.memory import give_back
+from neurodeploy.machine.memory import give_back
 from neurodeploy.storage.stage_files import Result, StageFiles, digest
 
 #: Values of logits held at a time: 64 MB of float32, whatever the vocabulary.

@@ -17,11 +17,15 @@ from fractions import Fraction
 from neurodeploy.ir.devices import host_islands
 from neurodeploy.ir.graph import HostOp
 from neurodeploy.ir.mapping import Assignment, Reason
+from neurodeploy.ir.network import INPUT, Network
 from neurodeploy.ir.program import Island, IslandCall, Program, Step
 from neurodeploy.ops import experts_of, lookup
 
 CHIP_REASON = Reason("static-projection", "static weights and one sum a neuron: synapses and neurons of one island", "")
 
+#: Of a population on the chip, and of one that is fed from outside.
+NEURONS = Reason("neurons", "its neurons and the synapses into them live on cores", "")
+OUTSIDE = Reason("outside", "its payloads come from outside and enter over the host border", "")
 #: An island that the user put on the host.
 PINNED = Reason("pinned-to-host", "the plan puts it on the host", "set its device to chip in the plan")
 
@@ -55,6 +59,18 @@ def crossings(program: Program, assignments: Sequence[Assignment]) -> float:
     hosted, shares = host_islands(program, assignments), activity_of(program)
     calls = (step.island for step in program.steps if isinstance(step, IslandCall))
     return float(2 * sum(shares[name] for name in calls if name not in hosted))
+
+
+def assign_populations(network: Network, message_bytes: int) -> tuple[Assignment, ...]:
+    """Every population and its device; bytes a time step over the host border where every neuron sends."""
+    found = []
+    for name, population in network.populations.items():
+        outside = population.model == INPUT
+        crosses = outside or name in network.outputs
+        device, reason = ("host", OUTSIDE) if outside else ("chip", NEURONS)
+        amount = population.size * message_bytes if crosses else 0
+        found.append(Assignment(f"populations.{name}", population.model, device, reason, amount))
+    return tuple(found)
 
 
 def assign(program: Program, message_bytes: int, on_host: Mapping[str, Reason] | None = None) -> tuple[Assignment, ...]:

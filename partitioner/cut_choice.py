@@ -118,7 +118,7 @@ def prices_of(system: SystemSpec) -> Prices:
 
 def figures_of(cutter: Cutter, cut: Cut, share: Fraction, prices: Prices | None) -> Figures:
     """What one way to cut an island costs; without `prices` neither time nor joules."""
-    view, limits = cutter.view, cutter.limits
+    view, limits = cutter.view, cutter.rule.limits
     output, received = view.outputs, sum(cut.words) if cut.reduced else 0
     shapes: dict[tuple[int, int], int] = {}
     for (start, stop), words in zip(cut.blocks, cut.words, strict=True):

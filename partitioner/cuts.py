@@ -18,7 +18,7 @@ from neurodeploy.flow.words import Range
 from neurodeploy.ir.program import BLOCK
 
 from .budget import Demand, Limits, most_rows, needs
-from .options import Pin
+from .network_cut import Rule
 from .population import MAX_WORDS, View
 
 #: Where a way has been found, blocks of less than sqrt(memory / NARROW) columns are not tried: the header of a list and the
@@ -77,8 +77,7 @@ class Cutter:
     """An island with the limits that decide how it can be cut."""
 
     view: View
-    limits: Limits
-    pin: Pin = field(default_factory=Pin)
+    rule: Rule
     _known: dict[Range, int] = field(default_factory=dict)
 
     def cuts(self) -> list[Cut]:
@@ -91,7 +90,7 @@ class Cutter:
         found: list[Cut] = []
         for blocks in self._blockings():
             width = blocks[0][1] - blocks[0][0]
-            if len(found) > 1 and width * width * NARROW < (self.limits[1] or _UNKNOWN):
+            if len(found) > 1 and width * width * NARROW < (self.rule.limits[1] or _UNKNOWN):
                 break
             cut = self.tallest(blocks)
             if cut is not None:
@@ -105,7 +104,7 @@ class Cutter:
         words = self._words(blocks)
         if words is None:
             return None
-        rows = self._rows(blocks, words, self.limits)
+        rows = self._rows(blocks, words, self.rule.limits)
         if not rows:
             return None
         if len(blocks) == 1:
@@ -116,7 +115,7 @@ class Cutter:
     def levels(self, cut: Cut, growth: float, most: int) -> Iterator[Cut]:
         """The same blocks in ever more bands of equal height, so that every core has the same to do: up to `most` ways,
         each with `growth` times the bands of the one before."""
-        if self.pin.rows is not None:
+        if self.rule.rows is not None:
             return
         count, before = -(-self.view.rows // cut.most_rows), 0
         for _ in range(most):
@@ -146,7 +145,7 @@ class Cutter:
             return self._bands(rows)
         bands = -(-left // (each * len(blocks)))
         each = -(-left // (bands * len(blocks)))
-        tall = self._rows(blocks, words, _less(self.limits, self._reducer(words, each)))
+        tall = self._rows(blocks, words, _less(self.rule.limits, self._reducer(words, each)))
         if not tall or tall >= left:
             return self._bands(rows)
         bands = min(bands, left // tall)
@@ -156,8 +155,8 @@ class Cutter:
     def _carried(self, blocks: tuple[Range, ...], words: tuple[int, ...], rows: int) -> int:
         """Rows whose reducers may ride with a tile: what its axons and state leave, and a part of the memory."""
         width, most = max(stop - start for start, stop in blocks), max(words)
-        left = list(_less(self.limits, self.view.tile(rows, width, most)))
-        memory = self.limits[1]
+        left = list(_less(self.rule.limits, self.view.tile(rows, width, most)))
+        memory = self.rule.limits[1]
         left[1] = None if memory is None else memory // CARRIED_MEMORY
         if left[0] is not None:  # neurons: a carrying tile is lower than `rows`
             left[0] += rows // CARRIED_MEMORY
@@ -167,9 +166,9 @@ class Cutter:
         return self.view.reducer(rows, sum(words), rows * self.view.outputs)
 
     def _piece(self, words: tuple[int, ...]) -> int:
-        part = tuple(None if limit is None else limit // PIECE for limit in self.limits)
+        part = tuple(None if limit is None else limit // PIECE for limit in self.rule.limits)
         small = most_rows(partial(self._reducer, words), self.view.rows, part)
-        return small or most_rows(partial(self._reducer, words), self.view.rows, self.limits)
+        return small or most_rows(partial(self._reducer, words), self.view.rows, self.rule.limits)
 
     def _rows(self, blocks: tuple[Range, ...], words: tuple[int, ...], limits: Limits) -> int:
         """The most rows of a tile in every block, or those that are pinned; 0 where they do not fit."""
@@ -178,9 +177,9 @@ class Cutter:
             most_rows(lambda n, w=width, m=messages: self.view.tile(n, w, m), self.view.rows, limits)  # type: ignore[misc]
             for width, messages in shapes
         )
-        if self.pin.rows is None:
+        if self.rule.rows is None:
             return rows
-        wanted = min(self.pin.rows, self.view.rows)
+        wanted = min(self.rule.rows, self.view.rows)
         return wanted if wanted <= rows else 0
 
     def _words(self, blocks: tuple[Range, ...]) -> tuple[int, ...] | None:
@@ -197,7 +196,7 @@ class Cutter:
         return tuple(found)
 
     def _blockings(self) -> Iterator[tuple[Range, ...]]:
-        columns, pinned = self.view.columns, self.pin.blocks
+        columns, pinned = self.view.columns, self.rule.blocks
         if pinned in (None, 1):
             yield ((0, columns),)
         widest = self._widest()
@@ -211,9 +210,9 @@ class Cutter:
                     yield blocks
 
     def _counts(self, fewest: int) -> Iterator[int]:
-        if self.pin.blocks is not None:
-            if fewest <= self.pin.blocks <= self.view.columns:
-                yield self.pin.blocks
+        if self.rule.blocks is not None:
+            if fewest <= self.rule.blocks <= self.view.columns:
+                yield self.rule.blocks
             return
         count = fewest
         for index in range(MOST_CUTS):
@@ -225,7 +224,7 @@ class Cutter:
     def _widest(self) -> int:
         """The most columns of one row that fit a core as a partial sum; 0 where not even one does."""
         for messages in (1, MAX_WORDS):
-            width = most_rows(lambda n, m=messages: self.view.tile(1, n, m), self.view.columns, self.limits)  # type: ignore[misc]
+            width = most_rows(lambda n, m=messages: self.view.tile(1, n, m), self.view.columns, self.rule.limits)  # type: ignore[misc]
             if width:
                 return width
         return 0
@@ -243,18 +242,18 @@ class Cutter:
         tried_out = f"no split of its {self.view.columns} columns at {self.view.sums.bits} bits helps"
         fix = f"{tried_out}: choose a chip with larger cores"
         problem = f"one row needs partial sums of {max(words)} messages, the most is {MAX_WORDS}"
-        if self.pin.rows is not None or self.pin.blocks is not None:
-            pinned = self.pin.blocks or 1
+        if self.rule.rows is not None or self.rule.blocks is not None:
+            pinned = self.rule.blocks or 1
             widest = -(-self.view.columns // pinned)
-            rows = self.pin.rows or 1
+            rows = self.rule.rows or 1
             what = f"a tile of {rows} rows and {widest} columns, as pinned,"
             tried.append((what, self.view.tile(rows, widest, max(words) if pinned > 1 else 1)))
             problem = (
-                f"no cut has {self.pin.rows or 'any'} rows and {self.pin.blocks or 'any'} column blocks, as pinned"
+                f"no cut has {self.rule.rows or 'any'} rows and {self.rule.blocks or 'any'} column blocks, as pinned"
             )
             fix = "take the pin away, or pin fewer rows or other column blocks"
         for what, demand in tried:
-            if needed := needs(demand, self.limits):
+            if needed := needs(demand, self.rule.limits):
                 problem = f"{what} needs {needed}"
                 break
         return DoesNotFit("ND2002", self.view.name, f"{problem} on {self.view.form.chip}", fix)

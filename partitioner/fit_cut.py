@@ -10,6 +10,8 @@ from neurodeploy.ir.hollow import hollow_island
 from neurodeploy.ir.outline import Matrix
 from neurodeploy.ir.program import Island, Slice
 
+from .budget import core_limits
+from .network_cut import Rule
 from .options import Options
 from .population import View, view_of
 from .split import split_islands
@@ -45,7 +47,7 @@ class Cuts:
         self._known: dict[tuple[tuple[Matrix, ...], ...], tuple[Tile, ...]] = {}
 
     def of(self, layers: Sequence[tuple[Matrix, ...]]) -> tuple[Tile, ...]:
-        """The tiles of these layers' islands, one of each class, cut together as `map_program` cuts them. Those of layer n
+        """The tiles of these layers' islands, one of each class, cut together as `map_model` cuts them. Those of layer n
         > 0 have "n:" before their island's name.
 
         Raises DoesNotFit ND2002 where not even one neuron of an island fits a core.
@@ -60,6 +62,7 @@ class Cuts:
                     view = self._views[matrix]
                     name = f"{number}:{matrix.name}"
                     views.append(replace(view, name=name, group=name) if number else view)
+            rules = dict.fromkeys((view.name for view in views), Rule(core_limits(self.chip)))
             system = SystemSpec("", self.chip, _CHIPS, (_CHIPS, 1), "")
-            self._known[key] = tuple(split_islands(views, {}, system, Options(), _CHIPS).tiles)
+            self._known[key] = tuple(split_islands(views, rules, system, Options(), _CHIPS).tiles)
         return self._known[key]

@@ -1,152 +1,179 @@
-"""`map_program`: classify, split, pack, place, and a plan that says how far it is from the bound. Never reads a weight."""
+"""`map_model`: check, cut, pack, divide over chips, place. Never reads a weight.
+
+One way through, whatever is mapped: each stage takes the whole result of the one before and returns a new one::
+
+    job_of      Job       the populations on the chip, the rule for each, what was asked       `job`
+    cut         Cutting   tiles of at most one core, orders of neurons                         `split`, `network_orders`
+    finish      Places    core and chip of every tile                                          `stages`
+    map_model   Mapping   shards, assignments, how far it is from the bound
+"""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping as Table
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from neurodeploy.errors import DoesNotFit
+from neurodeploy.flow.nets import Nets
 from neurodeploy.ir.chip import ChipSpec, SystemSpec
-from neurodeploy.ir.mapping import Mapping, Shard
-from neurodeploy.ir.program import IslandCall, Program
+from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.mapping import Assignment, Mapping, Shard
+from neurodeploy.ir.network import Network
+from neurodeploy.ir.network_run import NetworkActivity
 
 from .bounds import lower_bound
-from .budget import core_limits
-from .classify import PINNED, assign
+from .classify import PINNED, assign, assign_populations
+from .job import Job, job_of
+from .network_orders import best_plan
+from .network_plan import PAIRS
 from .options import Options
-from .pins import pins_of_islands
-from .population import View, views_of
+from .population import Model
 from .remedies import remedies
-from .split import Split, split_islands
+from .split import split_islands
 from .stages import Places, finish
+from .stamp import Tile
 from .streams import streams_of
-from .tile_nets import nets_of_tiles
+from .tile_nets import TileNets, nets_of_tiles
 
 _DEFAULT = Options()
 
 
-def map_program(
-    program: Program,
+@dataclass(frozen=True, slots=True, eq=False)
+class Cutting:
+    """How a model is cut. apart : (tiles,) words, tiles of different ones never share a core; None: any may.
+
+    orders, notes : as in `Mapping`. stopped : which budgets ended tiles, and how often. spread : whether all cores of the
+    chips that are needed shall be used.
+    """
+
+    tiles: tuple[Tile, ...]
+    spread: bool
+    apart: Sequence[str] | None = None
+    orders: Table[str, Ints] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    stopped: Counter[str] = field(default_factory=Counter)
+
+
+def map_model(
+    model: Model,
     system: SystemSpec,
     options: Options = _DEFAULT,
     *,
     alternatives: Sequence[SystemSpec] = (),
+    rates: NetworkActivity | None = None,
     work: Path | None = None,
 ) -> Mapping:
-    """Map a program to the cores of a system.
+    """Map a model to the cores of a system.
 
-    Islands whose pin says `device="host"` get no shards and are assigned to the host. `Mapping.lower_bound` is that of
-    the islands on the chip and of the chip's own limits: `max_rows`, `caps` and pins do not raise it. With
-    `Options.weight_bits` narrower than the program's own the mapping answers "what if": to run on it the program must be
-    converted with that width.
+    A shard's `island` is an island or a population; its columns run over the axons of all projections into it one after
+    another. Inputs of a network are not placed; islands whose pin says `device="host"` get no shards and are assigned to the
+    host. `Mapping.lower_bound` is that of what is on the chip and of the chip's own limits: `max_rows`, `caps` and pins do
+    not raise it. With `Options.weight_bits` narrower than the model's own the mapping answers "what if": to run on it the
+    model must be converted with that width.
 
     Parameters
     ----------
+    options : what is asked beyond "make it fit", see `Options`.
     alternatives : systems that the error may name where this one is too small.
+    rates : the counts of a run of a network. The messages that are kept short are then those of this run; otherwise every
+        neuron sends once a step.
     work : a folder where the stages keep what they found, to be resumed.
+
+    `Mapping.orders` has the populations whose neurons lie in another order (`network_orders.py`): taken only where that
+    lowers what `options.objective` names first. `Mapping.binding_resource` is the budget that ended most tiles, or where
+    nothing was cut for a budget the one that asks for most cores ("none" where there are no neurons).
 
     Raises
     ------
     DoesNotFit ND2001 : more chips are needed than there are.
-    DoesNotFit ND2002 : one neuron exceeds a core, however it is split, or a pin asks for more than a core holds.
-    DoesNotFit ND2004 : the chip's messages or states are narrower than the program's.
-    UserError ND2003 : an option out of range. ND2063 to ND2066 : a pin that names nothing, or contradicts another.
+    DoesNotFit ND2002 : one neuron exceeds a core, however its columns are cut, or a pin asks for more than a core holds.
+    DoesNotFit ND2004 : the chip's messages, states or weights are narrower than the model's.
+    DoesNotFit ND2013 : the tables of destinations exceed the cores. ND2020 : more is pinned to a chip than it holds.
+    UserError ND2003 : an option out of range. ND2021, ND2063 to ND2066 : a pin that names nothing, is out of range, or
+        contradicts another.
     """
-    available = options.check(system)
-    check_formats(program, system.chip)
-    islands = on_chip(program, system.chip, options)
-    bound, binding = lower_bound(islands, system.chip)
-    pins = pins_of_islands(program, options.pins)
-    split = split_islands(islands, pins, system, options, available)
-    placed = _finish(program, split, system, options, available, work)
-    if placed.chips > available:
-        raise _too_small(program, islands, system, placed, available, binding, options, alternatives)
-    on_host = dict.fromkeys(program.islands.keys() - {island.name for island in islands}, PINNED)
+    job = job_of(model, system, options, rates)
+    cutting = cut(job)
+    places = place(job, cutting, work)
+    bound, asks = lower_bound(job.views.values(), system.chip)
+    binding = cutting.stopped.most_common(1)[0][0] if cutting.stopped else asks
+    if places.chips > job.available:
+        raise _too_small(job, places, binding, alternatives)
     return Mapping(
         system=system.name,
-        chips_available=available,
+        chips_available=job.available,
         cores_per_chip=system.chip.cores,
         shards=tuple(
             Shard(tile.island, tile.kind, tile.rows, tile.cols, chip, core, tile.group)
-            for tile, chip, core in zip(split.tiles, placed.chip.tolist(), placed.core.tolist(), strict=True)
+            for tile, chip, core in zip(cutting.tiles, places.chip.tolist(), places.core.tolist(), strict=True)
         ),
-        assignments=assign(program, system.chip.formats["message_bytes"], on_host),
+        assignments=_assignments(job, system.chip),
         lower_bound=bound,
         binding_resource=binding,
         unknown_limits=tuple(name for name, limit in system.chip.budget.limits().items() if limit.value is None),
+        orders=cutting.orders,
         objective=options.objective,
         seed=options.seed,
-        notes=placed.notes,
+        notes=places.notes,
     )
 
 
-def on_chip(program: Program, chip: ChipSpec, options: Options) -> list[View]:
-    """The islands that get cores: in the order of their calls, those of one group side by side where the first stands."""
-    pins, views = pins_of_islands(program, options.pins), views_of(program, chip, options.weight_bits)
-    groups: dict[str, list[View]] = {}
-    for step in program.steps:
-        if isinstance(step, IslandCall):
-            island = views[step.island]
-            if island.name not in pins or pins[island.name].device != "host":
-                groups.setdefault(island.group, []).append(island)
-    return [island for members in groups.values() for island in members]
+def cut(job: Job) -> Cutting:
+    """Islands by a joint choice of closed forms, populations row by row under a search for better orders."""
+    if isinstance(job.model, Network):
+        plan = best_plan(job)
+        spread = job.options.spread or job.options.objective == "latency"
+        return Cutting(plan.tiles, spread, None, plan.orders, plan.notes, plan.stopped)
+    split = split_islands(list(job.views.values()), job.rules, job.system, job.options, job.available)
+    return Cutting(tuple(split.tiles), job.options.spread, split.apart)
 
 
-def check_formats(program: Program, chip: ChipSpec) -> None:
-    """Refuse a chip that cannot carry the program's numbers: graded events, neuron state, weights.
-
-    Raises
-    ------
-    DoesNotFit ND2004 : names the island, the bits it needs and the bits the chip has.
-    """
-    for island in program.islands.values():
-        for what, need, have in (
-            ("graded events", island.payload_bits, chip.formats["payload_bits"]),
-            ("outputs", island.neurons.out_bits, chip.formats["payload_bits"]),
-            ("neuron state", island.neurons.state_bits, chip.formats["state_bits"]),
-            ("weights", island.synapses.weight_bits, chip.formats["weight_bits"]),
-        ):
-            if need > have:
-                problem = f"{what} of {need} bits, {chip.name} has {have}"
-                raise DoesNotFit(
-                    "ND2004", island.name, problem, "choose another chip, or convert with narrower numbers"
-                )
-
-
-def _finish(
-    program: Program, split: Split, system: SystemSpec, options: Options, available: int, work: Path | None = None
-) -> Places:
-    limits, nets = (
-        core_limits(system.chip, options.max_rows, options.caps),
-        nets_of_tiles(streams_of(program, split.tiles, system.chip)),
+def place(job: Job, cutting: Cutting, work: Path | None = None) -> Places:
+    """Chip and core of every tile; with the notes of all stages so far."""
+    streams = streams_of(
+        job.model, cutting.tiles, job.system.chip, orders=cutting.orders, sent=job.sent, per=job.per, pairs=PAIRS
     )
-    return finish(split.tiles, nets, limits, system, available, options, compatible=split.apart, work=work)
+    made: list[TileNets] = []
+
+    def nets(core: Ints) -> Nets:
+        if not made:
+            made.append(nets_of_tiles(streams))
+        return made[0](core)
+
+    options = replace(job.options, spread=cutting.spread)
+    places = finish(
+        cutting.tiles, nets, job.limits, job.system, job.available, options, compatible=cutting.apart, work=work
+    )
+    return replace(places, notes=(*cutting.notes, *streams.notes, *places.notes))
 
 
-def _too_small(
-    program: Program,
-    islands: Sequence[View],
-    system: SystemSpec,
-    placed: Places,
-    available: int,
-    binding: str,
-    options: Options,
-    alternatives: Sequence[SystemSpec],
-) -> DoesNotFit:
-    """The error with what would help: chips of this system left out, a larger system, narrower weights."""
-    chip = system.chip
-    bits = max(island.sums.bits for island in islands)
+def _assignments(job: Job, chip: ChipSpec) -> tuple[Assignment, ...]:
+    size = chip.formats["message_bytes"]
+    if isinstance(job.model, Network):
+        return assign_populations(job.model, size)
+    return assign(job.model, size, dict.fromkeys(job.model.islands.keys() - job.views.keys(), PINNED))
+
+
+def _too_small(job: Job, placed: Places, binding: str, alternatives: Sequence[SystemSpec]) -> DoesNotFit:
+    """The error with what would help: chips of this system left out, a larger system, narrower weights, no caps."""
+    system, options = job.system, job.options
+    bits = max(view.stored_bits for view in job.views.values())
 
     def chips(width: int | None, most_rows: int | None) -> int:
-        asked = replace(options, weight_bits=width, max_rows=most_rows, place=False)
-        narrow, pins = on_chip(program, chip, asked), pins_of_islands(program, asked.pins)
-        return _finish(program, split_islands(narrow, pins, system, asked, available), system, asked, available).chips
+        asked = job.asking(replace(options, weight_bits=width, max_rows=most_rows, place=False, spread=False))
+        return place(asked, cut(asked)).chips
 
+    narrower = bits if binding == "synapse_bytes" else 0
+    fix = remedies(system, placed, job.available, alternatives, narrower, options.weight_bits, options.max_rows, chips)
+    if options.caps:
+        fix += f", or lift the cap{'s' if len(options.caps) > 1 else ''} on {', '.join(options.caps)}"
     return DoesNotFit(
         "ND2001",
-        program.info.name,
-        f"needs {placed.chips} chips ({placed.cores} cores) at {bits}-bit weights, {system.name} offers {available} "
-        f"({available * chip.cores} cores); {binding} binds",
-        remedies(system, placed, available, alternatives, bits, options.weight_bits, options.max_rows, chips),
+        job.name,
+        f"needs {placed.chips} chips ({placed.cores} cores) at {bits}-bit weights, {system.name} offers {job.available} "
+        f"({job.available * system.chip.cores} cores); {binding} binds",
+        fix,
     )

@@ -58,6 +58,18 @@ class Rule:
     stops: Ints | None = None
 
 
+def with_stops(rules: dict[str, Rule], stops: dict[str, Ints]) -> dict[str, Rule]:
+    return {name: replace(rule, stops=stops[name]) if name in stops else rule for name, rule in rules.items()}
+
+
+def with_rows(rules: dict[str, Rule], rows: dict[str, int]) -> dict[str, Rule]:
+    """At most so many rows a tile, and what was pinned before."""
+    return {
+        name: replace(rule, rows=int(np.minimum(rows[name], rule.rows or rows[name]))) if name in rows else rule
+        for name, rule in rules.items()
+    }
+
+
 class TooLarge(Exception):
     """One neuron does not fit: its row, what it needs, and whether that is its synapses or its reducer."""
 
@@ -85,7 +97,7 @@ class Cutter:
         return self.cut(sends)
 
     def cut(self, sends: Sends) -> Cut:
-        """Whole rows where they fit, else the fewest blocks of columns (doubling) that do. ND2011 where none do."""
+        """Whole rows where they fit, else the fewest blocks of columns (doubling) that do. ND2002 where none do."""
         whole: Range = (0, self.columns)
         found, count = Cut({}), min(self.rule.blocks or 1, self.columns)
         problem: TooLarge | None = None
@@ -250,7 +262,7 @@ def _not_so(population: Cutter, problem: TooLarge | None) -> DoesNotFit:
     if problem is not None:
         why = f"neuron {problem.row} needs {needs(problem.demand, population.limits)}"
     return DoesNotFit(
-        "ND2015",
+        "ND2002",
         population.name,
         f"cannot be cut into {asked} blocks of columns: {why}",
         "pin another number of blocks, or leave it to the mapper",
@@ -264,7 +276,7 @@ def _impossible(population: Cutter, problem: TooLarge) -> DoesNotFit:
         "reducer": f"the reducer of {whole} needs {needs(problem.demand, population.limits)}",
     }
     return DoesNotFit(
-        "ND2011",
+        "ND2002",
         population.name,
         text[problem.what],
         "choose a chip with larger cores, or give the neuron fewer connections or shorter delays",

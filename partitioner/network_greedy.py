@@ -15,13 +15,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.machine.jit import jit
 
-_jit = numba.njit(nogil=True, cache=True, boundscheck=False)
 #: Stands for a limit that is not known.
 OPEN = 2**62
 
@@ -77,7 +76,7 @@ def reaches(task: Rows, tile_of: Ints) -> int:
     return int(_reaches(task.by_axon, task.rows, tile_of, np.full(int(tile_of.max(initial=-1)) + 1, -1, np.int64)))
 
 
-@_jit
+@jit
 def _reaches(by_axon, rows, tile_of, last):  # type: ignore[no-untyped-def]
     total = 0
     for axon in range(len(by_axon) - 1):
@@ -89,7 +88,7 @@ def _reaches(by_axon, rows, tile_of, last):  # type: ignore[no-untyped-def]
     return total
 
 
-@_jit
+@jit
 def _demand(n, stored, touched, out, dense, words):  # type: ignore[no-untyped-def]
     header, entry, neuron = words[0], words[1], words[2]
     for k in range(len(dense)):
@@ -98,13 +97,13 @@ def _demand(n, stored, touched, out, dense, words):  # type: ignore[no-untyped-d
     return stored, touched, n * neuron + entry * (touched + out)
 
 
-@_jit
+@jit
 def _fits(n, stored, touched, out, dense, words, limits):  # type: ignore[no-untyped-def]
     bytes_, axons, state = _demand(n, stored, touched, out, dense, words)
     return n <= limits[0] and bytes_ <= limits[1] and axons <= limits[2] and out <= limits[3] and state <= limits[4]
 
 
-@_jit
+@jit
 def _fill(starts, axons, by_axon, rows, bits, dense, out, limits, words, tiles, work, tile_of):  # type: ignore[no-untyped-def]
     count, header = len(starts) - 1, words[0]
     most = 0
@@ -201,7 +200,7 @@ def _fill(starts, axons, by_axon, rows, bits, dense, out, limits, words, tiles, 
     return tile, work
 
 
-@_jit
+@jit
 def _mend(starts, axons, bits, dense, out, limits, words, rounds, tiles, counts, tile_of):  # type: ignore[no-untyped-def]
     count, header, most = len(starts) - 1, words[0], counts.shape[1]
     size, stored = np.zeros(most, np.int64), np.zeros(most, np.int64)
@@ -245,7 +244,7 @@ def _mend(starts, axons, bits, dense, out, limits, words, rounds, tiles, counts,
             break
 
 
-@_jit
+@jit
 def _more(row, tile, starts, axons, bits, header, counts):  # type: ignore[no-untyped-def]
     """Bytes that a row adds to a tile."""
     total = 0
@@ -258,7 +257,7 @@ def _more(row, tile, starts, axons, bits, header, counts):  # type: ignore[no-un
     return total
 
 
-@_jit
+@jit
 def _put(row, tile, sign, starts, axons, bits, out, header, counts, size, stored, touched, sent):  # type: ignore[no-untyped-def]
     """Put a row into a tile (1) or take it out (-1)."""
     for k in range(starts[row], starts[row + 1]):

@@ -25,20 +25,21 @@ from neurodeploy.ir.network import Network
 from neurodeploy.synapses import Conv
 
 from .cost import Format, format_of
+from .job import Job
 from .network_cut import Cutter, Rule
 from .network_order_sparse import Order
-from .network_plan import Plan, Task
+from .network_plan import Plan
 from .population import views_of
 
 #: Populations of so many tiles and more get blocks of pixels.
 TILES = 4
 
 
-def conv_orders(task: Task, plan: Plan, *, pixels: bool) -> dict[str, Order]:
+def conv_orders(job: Job, plan: Plan, *, pixels: bool) -> dict[str, Order]:
     """Blocks of channels where the kernel ends tiles; with `pixels` also blocks of pixels."""
-    fixed, found = fixed_populations(task.network), {}
+    fixed, found = fixed_populations(job.network), {}
     for name, cut in plan.cuts.items():
-        convs = [p.synapse for p in task.network.into(name) if isinstance(p.synapse, Conv)]
+        convs = [p.synapse for p in job.network.into(name) if isinstance(p.synapse, Conv)]
         tiles = sum(len(rows) for rows in cut.blocks.values())
         if name in fixed or not convs or len(cut.blocks) > 1 or tiles < 2:
             continue
@@ -47,7 +48,7 @@ def conv_orders(task: Task, plan: Plan, *, pixels: bool) -> dict[str, Order]:
             continue
         block, rows = shape[2], int(np.median(np.diff(next(iter(cut.blocks.values())))))
         if cut.stopped["synapse_bytes"] and shape[2] > 1:
-            block, rows = _channels(task, name, shape, tiles, rows)
+            block, rows = _channels(job, name, shape, tiles, rows)
         width, height = shape[0], shape[1]
         if pixels and tiles >= TILES:
             width, height = _pixels(convs[0], shape, max(1, rows // block))
@@ -67,14 +68,14 @@ def block_order(shape: tuple[int, int, int], width: int, height: int, channels: 
     return Order(order, np.flatnonzero(ends).astype(np.int64), f"blocks of {width} x {height} x {channels}")
 
 
-def _channels(task: Task, name: str, shape: tuple[int, int, int], tiles: int, rows: int) -> tuple[int, int]:
+def _channels(job: Job, name: str, shape: tuple[int, int, int], tiles: int, rows: int) -> tuple[int, int]:
     """(channels a block, rows of a tile): the block that needs fewest tiles; of equals the widest."""
-    form, rule = format_of(task.system.chip, task.options.weight_bits), task.rules[name]
+    form, rule = format_of(job.system.chip, job.options.weight_bits), job.rules[name]
     best = (tiles, 0, shape[2], rows)
     pixels = shape[0] * shape[1]
-    for block in _widths(task.network, name, form, rule, shape[2]):
-        part = _alone(task.network, name, block_order(shape, shape[0], shape[1], block).order)
-        cutter = Cutter(views_of(part, task.system.chip, task.options.weight_bits)[name], rule)
+    for block in _widths(job.network, name, form, rule, shape[2]):
+        part = _alone(job.network, name, block_order(shape, shape[0], shape[1], block).order)
+        cutter = Cutter(views_of(part, job.system.chip, job.options.weight_bits)[name], rule)
         begin = (pixels // 3) * block  # not at the edge, where a pixel has fewer neighbours
         length = min(cutter.longest(begin, min(cutter.size, begin + pixels * block)), pixels * block)
         if length:

@@ -28,7 +28,8 @@ from neurodeploy.synapses import Dense, Sparse
 
 from . import hypergraph
 from .cost import Segment
-from .network_plan import Plan, Task
+from .job import Job
+from .network_plan import Plan
 from .network_split import unit_sends
 from .population import segments
 
@@ -63,17 +64,17 @@ class Order(NamedTuple):
     how: str
 
 
-def sparse_orders(task: Task, plan: Plan) -> tuple[dict[str, Order], tuple[str, ...]]:
+def sparse_orders(job: Job, plan: Plan) -> tuple[dict[str, Order], tuple[str, ...]]:
     """Orders for the populations of `plan` that may gain by one, and notes."""
     found: dict[str, Order] = {}
     notes: list[str] = []
-    eligible = list(_eligible(task.network, plan))
+    eligible = list(_eligible(job.network, plan))
     total = sum(part.projection.synapse.count() for _, parts in eligible for part in parts)
     if total > MOST_SYNAPSES:
         return {}, (f"neurons keep their order: {total} synapses are too many to gather them by shared axons",)
     for name, parts in eligible:
         tiles = len(plan.cuts[name].blocks[plan.views[name].whole])
-        made, note = _order(task, plan, name, parts, tiles, MOST_WORK // len(eligible))
+        made, note = _order(job, plan, name, parts, tiles, MOST_WORK // len(eligible))
         notes += [note] if note else []
         if made is not None:
             found[name] = made
@@ -93,11 +94,11 @@ def _eligible(network: Network, plan: Plan) -> Iterator[tuple[str, tuple[Segment
 
 
 def _order(
-    task: Task, plan: Plan, name: str, parts: tuple[Segment, ...], tiles: int, work: int
+    job: Job, plan: Plan, name: str, parts: tuple[Segment, ...], tiles: int, work: int
 ) -> tuple[Order | None, str]:
     from .network_greedy import fill, mend, reaches
 
-    rows = _rows(task, plan, name, parts)
+    rows = _rows(job, plan, name, parts)
     pins = len(rows.axons)
     if not pins:
         return None, ""
@@ -126,7 +127,7 @@ def _order(
         else:
             most = fewest[0]
             for blocks in sorted({max(2, floor, round(most * share)) for share in SHRINK}):
-                divided = _divide(rows, blocks, task.options.seed) if blocks <= min(most, BLOCKS) else None
+                divided = _divide(rows, blocks, job.options.seed) if blocks <= min(most, BLOCKS) else None
                 mended = None if divided is None else _compact(mend(rows, divided, ROUNDS))
                 if mended is None or int(mended.max()) + 1 > most:
                     continue
@@ -144,7 +145,7 @@ def _order(
     return Order(order, np.cumsum(np.bincount(best))[:-1].astype(np.int64), how), note
 
 
-def _rows(task: Task, plan: Plan, name: str, parts: tuple[Segment, ...]) -> Rows:
+def _rows(job: Job, plan: Plan, name: str, parts: tuple[Segment, ...]) -> Rows:
     from .network_greedy import OPEN, Rows
     from .network_sweep import RowLists
 
@@ -167,9 +168,9 @@ def _rows(task: Task, plan: Plan, name: str, parts: tuple[Segment, ...]) -> Rows
         starts, axons = _joined([found.starts for found in lists], [found.axons for found in lists], starts_of)
     by_axon = np.concatenate(([0], np.cumsum(np.concatenate([s.lengths() for s in columns])))).astype(np.int64)
     targets = np.concatenate([s.targets().astype(np.int32, copy=False) for s in columns])
-    limits = task.rules[name].limits
+    limits = job.rules[name].limits
     known = np.array([OPEN if limit is None else limit for limit in limits], np.int64)
-    most = task.rules[name].rows
+    most = job.rules[name].rows
     if most is not None:
         known[0] = min(int(known[0]), most)
     words = np.array([form.header, form.axon, view.neuron], np.int64)

@@ -21,11 +21,11 @@ from neurodeploy.ir.network import Projection
 from neurodeploy.synapses import Conv, Dense, Sparse
 
 from .cost import format_of
-from .network_cut import Rule
+from .job import Job
+from .network_cut import Rule, with_stops
 from .network_order_conv import conv_orders
 from .network_order_sparse import Order, sparse_orders
-from .network_plan import Plan, Task, busiest, deliveries, joules, make_plan
-from .network_rules import with_stops
+from .network_plan import Plan, busiest, deliveries, joules, make_plan
 
 Orders = dict[str, Order]
 #: How many times as many blocks of columns are tried, for how many populations, and how often in all.
@@ -34,22 +34,22 @@ FACTORS, TRIED, SWEEPS = (2, 4, 8, 16), 6, 2
 HEADERS, SYNAPSES = 3, 2_000_000
 
 
-def best_plan(task: Task) -> Plan:
+def best_plan(job: Job) -> Plan:
     """Raises `DoesNotFit` where the given order does not fit: no order makes room for one neuron."""
-    given, rules = _given(task)
+    given, rules = _given(job)
     if all(len(rows) < 2 for cut in given.cuts.values() for rows in cut.blocks.values()):
         return given
-    search = _Search(task, given, rules)
-    kinds = {type(p.synapse) for p in task.network.projections}
+    search = _Search(job, given, rules)
+    kinds = {type(p.synapse) for p in job.network.projections}
     for tried, kind in ((_sparse, Sparse), (_sparse, Sparse), (_channels, Conv), (_pixels, Conv)):
         if kind in kinds and not search.late():
-            found, said = tried(task, search.plan if kind is Sparse else given)
+            found, said = tried(job, search.plan if kind is Sparse else given)
             search.notes += said
             if not (found and search.better(search.orders | found, search.rules)) and kind is Sparse:
                 kinds.discard(Sparse)
     for _ in range(SWEEPS):
         before = search.score
-        for name in wide(task, search.plan):
+        for name in wide(job, search.plan):
             first = len(search.plan.cuts[name].blocks)
             for factor in FACTORS:
                 if not search.late():
@@ -61,21 +61,21 @@ def best_plan(task: Task) -> Plan:
     return search.result()
 
 
-def _given(task: Task) -> tuple[Plan, dict[str, Rule]]:
+def _given(job: Job) -> tuple[Plan, dict[str, Rule]]:
     """The plan in the given order, and its rules: columns of the receivers are cut where senders reach too many tiles."""
     try:
-        return make_plan(task, task.network, {}, task.rules), task.rules
+        return make_plan(job, job.network, {}, job.rules), job.rules
     except DoesNotFit as error:
         if error.code != "ND2013":
             raise
         problem = error
-    targets = {p.target for p in task.network.projections if p.source == problem.subject}
+    targets = {p.target for p in job.network.projections if p.source == problem.subject}
     for factor in FACTORS:
         wider = {
-            name: replace(task.rules[name], blocks=factor) for name in targets if task.rules[name].most_blocks is None
+            name: replace(job.rules[name], blocks=factor) for name in targets if job.rules[name].most_blocks is None
         }
         try:
-            return make_plan(task, task.network, {}, task.rules | wider), task.rules | wider
+            return make_plan(job, job.network, {}, job.rules | wider), job.rules | wider
         except DoesNotFit:
             continue
     raise problem
@@ -84,14 +84,14 @@ def _given(task: Task) -> tuple[Plan, dict[str, Rule]]:
 class _Search:
     """The best plan so far, its orders and rules."""
 
-    def __init__(self, task: Task, plan: Plan, rules: dict[str, Rule]) -> None:
-        self.task, self.plan, self.rules = task, plan, rules
+    def __init__(self, job: Job, plan: Plan, rules: dict[str, Rule]) -> None:
+        self.job, self.plan, self.rules = job, plan, rules
         self.orders: Orders = {}
         self.notes: list[str] = []
         self.score: tuple[int, ...] | None = None
 
     def late(self) -> bool:
-        over = self.task.deadline is not None and time.monotonic() > self.task.deadline
+        over = self.job.deadline is not None and time.monotonic() > self.job.deadline
         if over:
             self.notes.append("the search for better orders of neurons was cut short")
         return over
@@ -101,12 +101,12 @@ class _Search:
         chosen = {name: order.order for name, order in orders.items()}
         stops = with_stops(rules, {name: order.stops for name, order in orders.items()})
         try:
-            plan = make_plan(self.task, arranged(self.task.network, chosen), chosen, stops)
+            plan = make_plan(self.job, arranged(self.job.network, chosen), chosen, stops)
         except DoesNotFit:
             return False
         if self.score is None:
-            self.score = _score(self.task, self.plan)
-        score = _score(self.task, plan)
+            self.score = _score(self.job, self.plan)
+        score = _score(self.job, plan)
         if score >= self.score:
             return False
         self.plan, self.score, self.orders, self.rules = plan, score, orders, rules
@@ -117,11 +117,11 @@ class _Search:
         return replace(self.plan, notes=(*told, *dict.fromkeys(self.notes), *self.plan.notes))
 
 
-def wide(task: Task, plan: Plan) -> list[str]:
+def wide(job: Job, plan: Plan) -> list[str]:
     """Populations whose columns may be worth cutting though a core holds them, those in most tiles first: their tiles are so
     short that list headers take more than `HEADERS` per cent of the synapses, or so many that the entries for them end the
     tiles of their senders. Tiles of fewer columns have more rows, so there are fewer for a sender to reach."""
-    form = format_of(task.system.chip, task.options.weight_bits)
+    form = format_of(job.system.chip, job.options.weight_bits)
     crowded = set()
     for name, cut in plan.cuts.items():
         out = max((form.axon * demand[3] * 4 - demand[4] for demand in cut.demands.values()), default=-1)
@@ -129,11 +129,11 @@ def wide(task: Task, plan: Plan) -> list[str]:
             crowded.add(name)
     found: dict[str, int] = {}
     for name, cut in plan.cuts.items():
-        into = task.network.into(name)
-        if name in plan.orders or task.rules[name].most_blocks is not None or not _few_synapses(into):
+        into = job.network.into(name)
+        if name in plan.orders or job.rules[name].most_blocks is not None or not _few_synapses(into):
             continue
         tiles = max(len(rows) for rows in cut.blocks.values())
-        rows = task.network.populations[name].size // tiles
+        rows = job.network.populations[name].size // tiles
         short = cut.stopped["synapse_bytes"] and any(
             isinstance(p.synapse, Dense) and form.header * 800 > HEADERS * rows * form.bits(p) for p in into
         )
@@ -148,23 +148,23 @@ def _few_synapses(into: tuple[Projection, ...]) -> bool:
     return not any(isinstance(s, Conv) or (isinstance(s, Sparse) and s.weight.size > SYNAPSES) for s in synapses)
 
 
-def _sparse(task: Task, plan: Plan) -> tuple[Orders, tuple[str, ...]]:
-    return sparse_orders(task, plan)
+def _sparse(job: Job, plan: Plan) -> tuple[Orders, tuple[str, ...]]:
+    return sparse_orders(job, plan)
 
 
-def _channels(task: Task, plan: Plan) -> tuple[Orders, tuple[str, ...]]:
-    return conv_orders(task, plan, pixels=False), ()
+def _channels(job: Job, plan: Plan) -> tuple[Orders, tuple[str, ...]]:
+    return conv_orders(job, plan, pixels=False), ()
 
 
-def _pixels(task: Task, plan: Plan) -> tuple[Orders, tuple[str, ...]]:
-    return conv_orders(task, plan, pixels=True), ()
+def _pixels(job: Job, plan: Plan) -> tuple[Orders, tuple[str, ...]]:
+    return conv_orders(job, plan, pixels=True), ()
 
 
-def _score(task: Task, plan: Plan) -> tuple[int, ...]:
-    sent = deliveries(task, plan)
+def _score(job: Job, plan: Plan) -> tuple[int, ...]:
+    sent = deliveries(job, plan)
     return {
         "cores": (plan.chips, plan.cores, sent),
         "traffic": (plan.chips, sent, plan.cores),
-        "latency": (busiest(task, plan), plan.cores, sent),
-        "energy": (joules(task, plan, sent), plan.cores),
-    }[task.options.objective]
+        "latency": (busiest(job, plan), plan.cores, sent),
+        "energy": (joules(job, plan, sent), plan.cores),
+    }[job.options.objective]

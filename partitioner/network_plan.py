@@ -5,29 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 
 from neurodeploy.errors import DoesNotFit
-from neurodeploy.flow.nets import Nets
 from neurodeploy.ir.arrange import counts_there
-from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network
 
 from .budget import Limits
 from .cost import destinations
-from .network_cut import Cut, Rule
-from .network_rules import core_limits_of, with_rows
+from .job import Job
+from .network_cut import Cut, Rule, with_rows
 from .network_split import levelled, split_network, tiles_of
-from .options import Options
 from .population import View, views_of
 from .split import GAIN
-from .stages import Places, finish
 from .stamp import Tile
-from .streams import Sent, streams_of
-from .tile_nets import TileNets, nets_of_tiles
 
 #: How often `spread` lengthens its tiles until they fit the cores.
 TRIES = 24
@@ -37,28 +30,6 @@ WINDOW = 96
 PAIRS = 1 << 18
 #: Stands for a limit that is not known.
 _OPEN = 2**62
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Task:
-    """What is the same for all plans of a network.
-
-    sent : as in `nets_of_tiles`, in the order of the network. deadline : of `time.monotonic`, after which no
-    further order is tried.
-    """
-
-    network: Network
-    system: SystemSpec
-    options: Options
-    available: int
-    rules: dict[str, Rule]
-    sent: Sent | None = None
-    per: int = 1
-    deadline: float | None = None
-
-    @property
-    def limits(self) -> Limits:
-        return core_limits_of(self.system.chip, self.options)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,53 +47,34 @@ class Plan:
     stopped: Counter[str] = field(default_factory=Counter)
 
 
-def make_plan(task: Task, laid: Network, orders: Mapping[str, Ints], rules: dict[str, Rule]) -> Plan:
+def make_plan(job: Job, laid: Network, orders: Mapping[str, Ints], rules: dict[str, Rule]) -> Plan:
     """Cut and count. Tiles of equal length, unless they take `GAIN` more cores, or a chip more, than tiles as long as they
     can be; with `spread`, or for latency, as many tiles as the chips that are needed have cores."""
-    views = views_of(laid, task.system.chip, task.options.weight_bits)
+    views = views_of(laid, job.system.chip, job.options.weight_bits)
     cuts = split_network(views, rules)
-    plan = _plan(task, laid, views, orders, cuts)
+    plan = _plan(job, laid, views, orders, cuts)
     even = levelled(views, rules, cuts)
     if even is not None:
-        level = _plan(task, laid, views, orders, even)
+        level = _plan(job, laid, views, orders, even)
         if level.cores <= (1.0 + GAIN) * plan.cores and level.chips <= plan.chips:
             plan = level
-    if task.options.spread or task.options.objective == "latency":
-        plan = _spread(task, plan, rules)
+    if job.options.spread or job.options.objective == "latency":
+        plan = _spread(job, plan, rules)
     return plan
 
 
-def place_plan(task: Task, plan: Plan, work: Path | None = None) -> tuple[Places, tuple[str, ...]]:
-    """Chip and core of every tile, by the tail that programs and networks share; and what a reader must know."""
-    streams = streams_of(
-        task.network, plan.tiles, task.system.chip, orders=plan.orders, sent=task.sent, per=task.per, pairs=PAIRS
-    )
-    made: list[TileNets] = []
-
-    def nets(core: Ints) -> Nets:
-        if not made:
-            made.append(nets_of_tiles(streams))
-        return made[0](core)
-
-    options = task.options
-    if options.objective == "latency":
-        options = replace(options, spread=True)
-    places = finish(plan.tiles, nets, task.limits, task.system, task.available, options, work=work)
-    return places, (*plan.notes, *streams.notes, *places.notes)
-
-
-def deliveries(task: Task, plan: Plan) -> int:
+def deliveries(job: Job, plan: Plan) -> int:
     """Messages to shards in `per` steps: every neuron's, times the shards that hold synapses of it, and partial sums."""
-    sent = None if task.sent is None else counts_there(task.sent, plan.orders)
+    sent = None if job.sent is None else counts_there(job.sent, plan.orders)
     total = 0
     for name, cut in plan.cuts.items():
         view = plan.views[name]
         if len(cut.reducers):
-            total += sum(view.sums.words(columns) for columns in cut.blocks) * view.rows * task.per
+            total += sum(view.sums.words(columns) for columns in cut.blocks) * view.rows * job.per
         for part in view.segments:
             p = part.projection
             if sent is None:
-                messages = np.full(p.synapse.columns, task.per, np.int64)
+                messages = np.full(p.synapse.columns, job.per, np.int64)
             else:
                 messages = sent.get(p.source, {}).get(p.source_port, np.zeros(p.synapse.columns, np.int64))
             by_unit = part.units.sums(messages)
@@ -131,32 +83,30 @@ def deliveries(task: Task, plan: Plan) -> int:
     return total
 
 
-def busiest(task: Task, plan: Plan) -> int:
+def busiest(job: Job, plan: Plan) -> int:
     """Picoseconds of the tile with most work in a step in which every neuron sends."""
-    work = _work(task)
+    work = _work(job)
     return max((tile.rows[1] - tile.rows[0]) * work[tile.island] // plan.laid.populations[tile.island].size
                for tile in plan.tiles if tile.kind == "synapses") if plan.tiles else 0  # fmt: skip
 
 
-def joules(task: Task, plan: Plan, sent: int) -> int:
+def joules(job: Job, plan: Plan, sent: int) -> int:
     """What of a step's energy a plan decides, in femtojoules: steps of cores, messages, static power of the chips over the
     work of the busiest core. Hops come on top, whatever the plan."""
-    costs = task.system.chip.costs
+    costs = job.system.chip.costs
 
     def unit(name: str, scale: float) -> int:
         return max(1, round(costs[name].nominal * scale)) if name in costs else 1
 
-    static = plan.chips * unit("p_static_w", 1e3) * busiest(task, plan)  # mW * ps = fJ
-    return plan.cores * unit("core_step_j", 1e15) + sent * unit("spike_out_message_j", 1e15) // task.per + static
+    static = plan.chips * unit("p_static_w", 1e3) * busiest(job, plan)  # mW * ps = fJ
+    return plan.cores * unit("core_step_j", 1e15) + sent * unit("spike_out_message_j", 1e15) // job.per + static
 
 
-def _plan(
-    task: Task, laid: Network, views: Mapping[str, View], orders: Mapping[str, Ints], cuts: dict[str, Cut]
-) -> Plan:
+def _plan(job: Job, laid: Network, views: Mapping[str, View], orders: Mapping[str, Ints], cuts: dict[str, Cut]) -> Plan:
     tiles = tuple(tile for name, cut in cuts.items() for tile in tiles_of(name, cut))
     stopped: Counter[str] = sum((cut.stopped for cut in cuts.values()), start=Counter())
-    cores = first_fit(tiles, task.limits)
-    return Plan(laid, views, orders, cuts, tiles, cores, -(-cores // task.system.chip.cores), stopped=stopped)
+    cores = first_fit(tiles, job.limits)
+    return Plan(laid, views, orders, cuts, tiles, cores, -(-cores // job.system.chip.cores), stopped=stopped)
 
 
 def first_fit(tiles: tuple[Tile, ...], limits: Limits) -> int:
@@ -176,10 +126,10 @@ def first_fit(tiles: tuple[Tile, ...], limits: Limits) -> int:
     return cores
 
 
-def _spread(task: Task, plan: Plan, rules: dict[str, Rule]) -> Plan:
+def _spread(job: Job, plan: Plan, rules: dict[str, Rule]) -> Plan:
     """More and shorter tiles, each with about the same work, as many as the chips of `plan` have cores."""
-    cores = plan.chips * task.system.chip.cores
-    work = _work(task)
+    cores = plan.chips * job.system.chip.cores
+    work = _work(job)
     sizes = {name: plan.laid.populations[name].size for name in plan.cuts}
     fixed = sum(len(cut.reducers) + sum(len(rows) for rows in cut.blocks.values()) for cut in plan.cuts.values()
                 if len(cut.blocks) > 1)  # fmt: skip
@@ -200,7 +150,7 @@ def _spread(task: Task, plan: Plan, rules: dict[str, Rule]) -> Plan:
         except DoesNotFit:
             cuts = {}
         if cuts:
-            wide = _plan(task, plan.laid, plan.views, plan.orders, cuts)
+            wide = _plan(job, plan.laid, plan.views, plan.orders, cuts)
             if len(wide.tiles) <= cores:
                 note = f"spread: {len(wide.tiles)} tiles over the {cores} cores of {plan.chips} chips"
                 return replace(wide, chips=plan.chips, notes=(*plan.notes, note))
@@ -208,16 +158,16 @@ def _spread(task: Task, plan: Plan, rules: dict[str, Rule]) -> Plan:
     return replace(plan, notes=(*plan.notes, "spread: no shorter tiles fit, they have too many destinations"))
 
 
-def _work(task: Task) -> dict[str, int]:
+def _work(job: Job) -> dict[str, int]:
     """Picoseconds of a population's step on one core if every neuron sends: updates and synaptic operations."""
-    costs = task.system.chip.costs
+    costs = job.system.chip.costs
 
     def picoseconds(name: str) -> int:
         return max(1, round(costs[name].nominal * 1e12)) if name in costs else 1
 
     update, synop = picoseconds("t_neuron_s"), picoseconds("t_synop_fc_s")
     found = {}
-    for name in task.rules:
-        synops = sum(p.synapse.count() for p in task.network.into(name))
-        found[name] = task.network.populations[name].size * update + synops * synop
+    for name in job.rules:
+        synops = sum(p.synapse.count() for p in job.network.into(name))
+        found[name] = job.network.populations[name].size * update + synops * synop
     return found

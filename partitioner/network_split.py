@@ -35,7 +35,7 @@ def split_network(views: Mapping[str, View], rules: Rules) -> dict[str, Cut]:
 
     Raises
     ------
-    DoesNotFit ND2011 : a neuron exceeds a core, however its columns are cut.
+    DoesNotFit ND2002 : a neuron exceeds a core, however its columns are cut.
     DoesNotFit ND2013 : the tables of destinations grow as fast as the tiles shrink.
     """
     sizes = {name: Cutter(view, rules[name]) for name, view in views.items()}

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.machine.jit import jit
 from neurodeploy.synapses import Sparse
 
 #: Synapses that are looked at in one piece.
 PIECE = 1 << 18
-_jit = numba.njit(nogil=True, cache=True, boundscheck=False)
 
 
 class RowLists:
@@ -43,13 +42,13 @@ class RowLists:
         return stored, axons
 
 
-@_jit
+@jit
 def _count(target, starts):  # type: ignore[no-untyped-def]
     for k in range(len(target)):
         starts[target[k] + 1] += 1
 
 
-@_jit
+@jit
 def _by_row(ends, target, first, place, axons):  # type: ignore[no-untyped-def]
     k = 0
     for n in range(len(ends)):
@@ -60,7 +59,7 @@ def _by_row(ends, target, first, place, axons):  # type: ignore[no-untyped-def]
             k += 1
 
 
-@_jit
+@jit
 def _grow(starts, axons, first, stop, header, bits, turn, stamp, fan, stored, count):  # type: ignore[no-untyped-def]
     total, touched = 0, 0
     for row in range(first, stop):

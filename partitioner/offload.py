@@ -50,11 +50,11 @@ def map_offloaded(
     ----------
     host : profile of the host, for prices.
     automatic : islands that do not fit ``options.chips`` go to the host; False: only those that are pinned there.
-    alternatives, work : as of `map_program`.
+    alternatives, work : as of `map_model`.
 
     Raises
     ------
-    DoesNotFit ND2001 : what must stay on the chips needs more of them. ND2002, ND2004 : as `map_program`.
+    DoesNotFit ND2001 : what must stay on the chips needs more of them. ND2002, ND2004 : as `map_model`.
     DoesNotFit ND2068 : islands that are pinned to the chips need more cores than these have.
     UserError ND2003 : an option out of range. ND2060 : the chip's table lacks a cost. ND2063 : a pin names nothing.
     """

@@ -20,11 +20,11 @@ from neurodeploy.ir.program import Program
 from .bounds import lower_bound
 from .budget import core_limits
 from .classify import activity_of, group_of
-from .mapper import map_program
+from .mapper import map_model
 from .offload_choice import choose
 from .offload_price import Prices, core_parts, price_island, standing_watts
 from .options import Options, Pin
-from .pins import pins_of_islands
+from .pins import pins_of
 from .population import views_of
 
 #: Cores are counted in parts of one ``1 / scale``; fewer parts where a table of all fillings would have more entries.
@@ -53,7 +53,7 @@ class Task:
     @property
     def pins(self) -> dict[str, Pin]:
         """By island."""
-        return pins_of_islands(self.program, self.options.pins)
+        return pins_of(self.program, self.options.pins)
 
 
 @dataclass(slots=True)
@@ -89,7 +89,7 @@ def map_rest(task: Task, gone: Table[str, Reason], options: Options, system: Sys
     """Map the program with these islands on the host."""
     pins = {name: replace(pin, device=None) for name, pin in task.pins.items()}
     pins |= dict.fromkeys(gone, Pin(device="host"))
-    return map_program(
+    return map_model(
         task.program, system or task.system, replace(options, pins=pins), alternatives=task.alternatives,
         work=task.work if system is None else None,
     )  # fmt: skip

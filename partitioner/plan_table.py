@@ -31,7 +31,7 @@ from neurodeploy.storage.tables import csv_text, marked
 
 from .classify import group_of
 from .options import Pin
-from .pins import check, merged, pins_of_islands, unknown
+from .pins import check, merged, pins_of, unknown
 
 #: What a user may change, and what is there to be read.
 EDITED = ("device", "rows", "blocks", "chip")
@@ -111,7 +111,7 @@ def pins_of_program(program: Program, pins: Table[str, Pin], chips: int) -> dict
         if island not in program.islands and island not in groups:
             raise unknown(name, [*program.islands, *groups, *host])
         found[island] = merged(island, found.get(island, Pin()), pin)
-    for name, pin in pins_of_islands(program, found).items():
+    for name, pin in pins_of(program, found).items():
         item = program.islands[name]
         _within(name, pin, item.rows, item.columns, chips)
     return found

@@ -14,10 +14,11 @@ from typing import NamedTuple
 
 from neurodeploy.ir.chip import SystemSpec
 
-from .budget import Limits, core_limits
+from .budget import core_limits
 from .cut_choice import ONE, Prices, Way, figures_of, hull, prices_of, value_of
 from .cuts import Cutter
-from .options import Options, Pin
+from .network_cut import Rule
+from .options import Options
 from .population import View
 from .pour import Pour
 from .stamp import Stamp, Tile
@@ -51,9 +52,9 @@ class _Shape:
 
 
 def split_islands(
-    islands: Sequence[View], pins: Mapping[str, Pin], system: SystemSpec, options: Options, available: int
+    islands: Sequence[View], rules: Mapping[str, Rule], system: SystemSpec, options: Options, available: int
 ) -> Split:
-    """Cut all islands; `pins` by island.
+    """Cut all islands, each by its rule.
 
     Raises
     ------
@@ -61,7 +62,7 @@ def split_islands(
     UserError ND2003 : the objective needs costs that the chip's table lacks.
     """
     prices = prices_of(system) if options.objective in ("latency", "energy") or options.spread else None
-    shapes = _shapes(islands, pins, core_limits(system.chip, options.max_rows, options.caps))
+    shapes = _shapes(islands, rules)
     for shape in shapes:
         shape.ways.extend(Way(cut, figures_of(shape.cutter, cut, shape.share, prices)) for cut in shape.cutter.cuts())
     ranked = _ranked(shapes, options.objective, prices, available)
@@ -82,27 +83,36 @@ def split_islands(
     return Split(tiles, words)
 
 
-def split_island(island: View, limits: Limits, pin: Pin | None = None) -> list[Tile]:
+def split_island(island: View, rule: Rule) -> list[Tile]:
     """The tiles of one island by itself, with the objective "cores"; those of one row range stand together.
 
     Raises
     ------
     DoesNotFit ND2002 : not even one neuron fits a core, however its columns are split.
     """
-    cutter = Cutter(island, limits, pin or Pin())
+    cutter = Cutter(island, rule)
     ways = [Way(cut, figures_of(cutter, cut, Fraction(1), None)) for cut in cutter.cuts()]
     best = min(ways, key=lambda way: (value_of(way.figures, "cores", way.cut, 0, 0, None), way.figures.messages))
     return list(Stamp(island, best.cut).tiles(None))
 
 
-def _shapes(islands: Sequence[View], pins: Mapping[str, Pin], limits: Limits) -> list[_Shape]:
+def _shapes(islands: Sequence[View], rules: Mapping[str, Rule]) -> list[_Shape]:
     found: dict[tuple[object, ...], _Shape] = {}
     for index, island in enumerate(islands):
-        pin = pins.get(island.name, Pin())
+        rule = rules[island.name]
         heads = tuple((part.rows, part.heads) for part in island.slices)
-        key = (island.rows, island.columns, island.outputs, island.sums.key, heads, pin.rows, pin.blocks, island.share)
+        key = (
+            island.rows,
+            island.columns,
+            island.outputs,
+            island.sums.key,
+            heads,
+            rule.rows,
+            rule.blocks,
+            island.share,
+        )
         if key not in found:
-            found[key] = _Shape(Cutter(island, limits, pin), island.share, [], [])
+            found[key] = _Shape(Cutter(island, rule), island.share, [], [])
         found[key].members.append(index)
     return list(found.values())
 

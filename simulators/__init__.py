@@ -9,14 +9,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from neurodeploy.errors import UserError
-from neurodeploy.ir.result import IslandRunner
+
+if TYPE_CHECKING:
+    from simulators.fast.runner import FastRunner
+    from simulators.reference import ReferenceRunner
 
 RUNNERS = ("reference", "fast")
 
 
-def get_runner(name: str) -> IslandRunner:
-    """The runner of that name, loaded only now; an unknown name is ND3001."""
+def get_runner(name: str) -> ReferenceRunner | FastRunner:
+    """The runner of that name, for islands and for networks, loaded only now; an unknown name is ND3001."""
     if name == "reference":
         from simulators.reference import ReferenceRunner
 

@@ -26,6 +26,8 @@ from neurodeploy.neurons.registry import check_network
 from neurodeploy.synapses import KINDS
 
 ARRAYS = "network.h5"
+#: Where the float network stands in the bundle, as plain NIR.
+SOURCE_NIR = "source.nir"
 #: Element types that an array of a network may have.
 TYPES = {str(np.dtype(t)): np.dtype(t) for t in (np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64)}
 

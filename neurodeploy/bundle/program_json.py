@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from neurodeploy.bundle.conversion_json import model_conversion, network_conversion
+from neurodeploy.bundle.network_files import ARRAYS, network_from_json
 from neurodeploy.bundle.program_check import check_program
 from neurodeploy.bundle.typed import Row, as_integer, get, index, integer, items, table, text, texts
-from neurodeploy.errors import BundleError, InternalError
+from neurodeploy.errors import BundleError, InternalError, UserError
 from neurodeploy.ir.graph import HostOp, ModelInfo, WeightStore
-from neurodeploy.ir.program import CONTRACT, Island, IslandCall, Program, Step
+from neurodeploy.ir.program import CONTRACT, NETWORK_CONTRACT, Island, IslandCall, Program, Step
 from neurodeploy.ops import problem
 
 #: Positions that a model may have: some configurations say 10 million.
@@ -28,8 +30,6 @@ def step_to_json(step: Step) -> dict[str, Any]:
 
 def program_to_json(program: Program, islands: list[dict[str, Any]]) -> dict[str, Any]:
     return {
-        "contract": program.contract,
-        "info": asdict(program.info),
         "input": program.input,
         "output": program.output,
         "sizes": dict(program.sizes),
@@ -52,16 +52,16 @@ def _step(row: Row) -> Step:
     return op
 
 
-def _info(row: Row) -> ModelInfo:
-    vocabulary = integer(row, "vocab_size", 1)
+def _info(row: Row, least: int) -> ModelInfo:
+    vocabulary = integer(row, "vocab_size", least)
     tied, bos = get(row, "tied_embeddings"), get(row, "bos_token")
     return ModelInfo(
         name=text(row, "name"),
         family=text(row, "family"),
         vocab_size=vocabulary,
-        hidden_size=integer(row, "hidden_size", 1),
+        hidden_size=integer(row, "hidden_size", least),
         layers=integer(row, "layers"),
-        max_positions=integer(row, "max_positions", 1, LONGEST),
+        max_positions=integer(row, "max_positions", least, LONGEST),
         source=text(row, "source"),
         licence=text(row, "licence"),
         bos_token=None if bos is None else as_integer(bos, "bos_token"),
@@ -70,26 +70,46 @@ def _info(row: Row) -> ModelInfo:
     )
 
 
-def program_from_json(
-    value: Row, path: Path, read: Callable[[Row], Island], conversion: dict[str, Any], weights: WeightStore
-) -> Program:
-    """Build a Program; `read` turns a row of the island table into an Island, `weights` are the host's tensors.
-
-    Anything odd is ND5006, naming it.
-    """
+@contextmanager
+def _sound(file: Path, what: str) -> Iterator[None]:
+    """Anything odd is ND5006, naming it."""
     try:
-        contract = text(value, "contract")
-        if contract != CONTRACT:
-            raise ValueError(f"its numeric contract is {contract!r:.60}, this version runs {CONTRACT!r}")
+        yield
+    except BundleError:
+        raise
+    except (TypeError, ValueError, InternalError, UserError) as error:
+        raise BundleError("ND5006", file, f"is not a {what}: {error}", "convert the model again") from None
+
+
+def _check_contract(value: Row, wanted: str) -> None:
+    if text(value, "contract") != wanted:
+        raise ValueError(f"its numeric contract is {value['contract']!r:.60}, this version runs {wanted!r}")
+
+
+def read_program(
+    value: Row, conversion: dict[str, Any], folder: Path, read: Callable[[Row], Island], weights: WeightStore
+) -> Program:
+    """The program of a language model; `read` turns a row of the island table into an Island, `weights` are the host's
+    tensors. ND5006 where it is none."""
+    conversion = model_conversion(conversion, folder / "conversion.json")
+    with _sound(folder / "program.json", "program"):
+        _check_contract(value, CONTRACT)
         sizes = table(value, "sizes")
         islands = {text(row, "name"): read(row) for row in items(value, "islands")}
         program = Program(
-            _info(table(value, "info")), tuple(_step(row) for row in items(value, "steps")), islands,
+            _info(table(value, "info"), 1), tuple(_step(row) for row in items(value, "steps")), islands,
             {name: integer(sizes, name, 1) for name in sizes},
-            text(value, "input"), text(value, "output"), contract, conversion,
+            text(value, "input"), text(value, "output"), CONTRACT, conversion,
         )  # fmt: skip
         program.check()
         check_program(program, weights)
-    except (TypeError, ValueError, InternalError) as error:
-        raise BundleError("ND5006", path, f"is not a program: {error}", "convert the model again") from None
     return program
+
+
+def read_network(value: Row, conversion: dict[str, Any], folder: Path) -> Program:
+    """The program of a spiking network. ND5006 where it is none."""
+    with _sound(folder / "program.json", "network"):
+        _check_contract(value, NETWORK_CONTRACT)
+        network = network_from_json(table(value, "network"), folder / ARRAYS)
+        info = _info(table(value, "info"), 0)
+    return Program.of_network(info, network, network_conversion(conversion, network, folder / "conversion.json"))

@@ -12,14 +12,12 @@ from typing import Any
 
 from neurodeploy.bundle.files import FORMAT, canonical, digest, manifest_digest, read_json, write_aside
 from neurodeploy.bundle.island_files import file_names, read_island
-from neurodeploy.bundle.network_conversion import network_conversion
-from neurodeploy.bundle.network_files import ARRAYS, network_from_json
-from neurodeploy.bundle.program_json import program_from_json
-from neurodeploy.bundle.typed import Row, integer, items, number, table, text
-from neurodeploy.errors import BundleError, InternalError, UserError
+from neurodeploy.bundle.network_files import ARRAYS
+from neurodeploy.bundle.program_json import read_network, read_program
+from neurodeploy.bundle.typed import Row, integer, items, table, text
+from neurodeploy.errors import BundleError, UserError
 from neurodeploy.frontends.safetensors_store import SafetensorsStore
-from neurodeploy.ir.graph import ModelInfo
-from neurodeploy.ir.program import NETWORK_CONTRACT, Island, Program
+from neurodeploy.ir.program import Island, Program
 from neurodeploy.storage.temporary import OLD, leftovers
 
 AGAIN = "convert the model again"
@@ -144,8 +142,9 @@ def open_bundle(path: Path | str) -> Bundle:
     path = Path(path)
     manifest = read_manifest(path)
     check_members(path, manifest)
+    value, conversion = (read_json(path / name) for name in ("program.json", "conversion.json"))
     if manifest["kind"] == "network":
-        return Bundle(path, manifest, _network_program(path), None)
+        return Bundle(path, manifest, read_network(value, conversion, path), None)
     weights = SafetensorsStore(path / "host.safetensors")
 
     def read(row: Row) -> Island:
@@ -154,52 +153,4 @@ def open_bundle(path: Path | str) -> Bundle:
                 raise BundleError("ND5003", path / "islands" / name, "is missing from the manifest", AGAIN)
         return read_island(path / "islands", row)
 
-    conversion = _conversion(read_json(path / "conversion.json"), path / "conversion.json")
-    file = path / "program.json"
-    return Bundle(path, manifest, program_from_json(read_json(file), file, read, conversion, weights), weights)
-
-
-def _network_program(path: Path) -> Program:
-    """The program of a spiking network; ND5006 where it is none."""
-    file = path / "program.json"
-    value = read_json(file)
-    try:
-        if text(value, "contract") != NETWORK_CONTRACT:
-            raise ValueError(
-                f"its numeric contract is {value['contract']!r:.60}, this version runs {NETWORK_CONTRACT!r}"
-            )
-        network = network_from_json(table(value, "network"), path / ARRAYS)
-        row = table(value, "info")
-        info = ModelInfo(
-            text(row, "name"),
-            text(row, "family"),
-            0,
-            0,
-            integer(row, "layers"),
-            0,
-            text(row, "source"),
-            text(row, "licence"),
-        )
-    except BundleError:
-        raise
-    except (TypeError, ValueError, InternalError, UserError) as error:
-        raise BundleError("ND5006", file, f"is not a network: {error}", AGAIN) from None
-    conversion = network_conversion(read_json(path / "conversion.json"), network, path / "conversion.json")
-    return Program.of_network(info, network, conversion)
-
-
-def _conversion(value: dict[str, Any], path: Path) -> dict[str, Any]:
-    """What reports read of the conversion's own account; ND5006 where it is not there."""
-    try:
-        preset, calibration = table(value, "preset"), table(value, "calibration")
-        text(preset, "name"), integer(preset, "payload_bits"), integer(preset, "weight_bits")
-        text(calibration, "text"), integer(calibration, "tokens")
-        for site in items(value, "sites"):
-            text(site, "path")
-            for key in ("payload_bits", "wide_channels"):
-                integer(site, key)
-            for key in ("input_scale", "weight_sqnr_db", "output_sqnr_db"):
-                number(site, key)
-    except ValueError as error:
-        raise BundleError("ND5006", path, str(error), AGAIN) from None
-    return value
+    return Bundle(path, manifest, read_program(value, conversion, path, read, weights), weights)

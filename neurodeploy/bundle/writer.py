@@ -1,23 +1,23 @@
-"""`BundleWriter`: islands as they are converted, then the rest, then the manifest, then the rename."""
+"""Writers of bundles: a language model island by island as they are converted, a spiking network at once."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from neurodeploy.bundle import golden
 from neurodeploy.bundle import island_files as islands
 from neurodeploy.bundle.files import FORMAT, canonical, digest, manifest_digest, readable, writing
 from neurodeploy.bundle.folders import folder_aside
-from neurodeploy.bundle.hdf5 import new_hdf5
 from neurodeploy.bundle.host_weights import write_host_weights
+from neurodeploy.bundle.network_files import ARRAYS, SOURCE_NIR, network_to_json, write_arrays
 from neurodeploy.bundle.program_json import program_to_json
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.graph import Graph, HostOp
@@ -27,14 +27,16 @@ from neurodeploy.storage.stage_files import digest as stage_digest
 from neurodeploy.storage.temporary import remove
 from neurodeploy.version import __version__
 
-#: Tokens of golden payloads by island, and how many islands carry them.
-GOLDEN_TOKENS, GOLDEN_ISLANDS = 4, 8
 #: Folder of what is known of finished islands, while there are others to come: no member.
 PROGRESS = "progress"
 
 
-def seal(work: Path, program: Program, source: dict[str, Any]) -> None:
-    """Write the manifest over all that stands in the folder: the last act before the rename."""
+def seal(work: Path, program: Program, body: dict[str, Any], source: dict[str, Any]) -> None:
+    """Write the program, whose own part is `body`, its conversion, and the manifest over all that stands in the folder: the
+    last act before the rename."""
+    head = {"contract": program.contract, "info": asdict(program.info)}
+    (work / "program.json").write_bytes(canonical({**head, **body}))
+    (work / "conversion.json").write_bytes(readable(program.conversion))
     members = {
         file.relative_to(work).as_posix(): {"size": file.stat().st_size, "sha256": digest(file)}
         for file in sorted(work.rglob("*"))
@@ -137,32 +139,28 @@ class BundleWriter:
         names = sorted({name for s in program.steps if isinstance(s, HostOp) for name in s.weights.values()})
         with writing(self.path):
             write_host_weights(work / "host.safetensors", graph.weights, names)
-            (work / "program.json").write_bytes(canonical(program_to_json(program, self._rows)))
-            (work / "conversion.json").write_bytes(readable(program.conversion))
             save_tokenizer(work)
-            self._golden(program, reference)
-            seal(work, program, source)
+            golden.write_islands(work, program.islands, reference)
+            seal(work, program, program_to_json(program, self._rows), source)
             remove(work / PROGRESS)
 
-    def _golden(self, program: Program, reference: Callable[[Island, Any], Any]) -> None:
-        with new_hdf5(self._work / "vectors" / "golden.h5") as file:
-            for name in golden_names(program.islands):
-                payload = golden_payload(program.islands[name])
-                group = file.create_group(name)
-                group["payload"] = payload
-                group["output"] = reference(program.islands[name], payload)
 
+def write_network_bundle(
+    path: Path, program: Program, source: dict[str, Any], run: golden.Run,
+    save_nir: Callable[[Path], object] | None = None,
+) -> None:  # fmt: skip
+    """Write the bundle `path` of a spiking network under a temporary name and rename it.
 
-def golden_names(islands: Mapping[str, Island]) -> list[str]:
-    """The islands that carry golden vectors: the smallest."""
-    return sorted(islands, key=lambda name: (islands[name].rows * islands[name].columns, name))[:GOLDEN_ISLANDS]
-
-
-def golden_payload(island: Island) -> NDArray[np.int16]:
-    """(GOLDEN_TOKENS, columns) extreme and random payloads, with a seed made of the island's name: reproducible by
-    anybody."""
-    seed = int.from_bytes(hashlib.sha256(island.name.encode()).digest()[:8], "little")
-    limit = island.payload_max
-    payload = np.random.default_rng(seed).integers(-limit, limit + 1, (GOLDEN_TOKENS, island.columns))
-    payload[0], payload[1] = limit, 0
-    return payload.astype(np.int16)
+    `run` is the reference runner, for golden vectors; `save_nir` writes the float network as NIR, where there is one, and
+    may add to the program's conversion what it has to say about that.
+    """
+    network = program.network
+    if network is None:
+        raise InternalError("ND9010", program.info.name, "is no spiking network")
+    with folder_aside(path, "vectors") as work, writing(path):
+        structure, arrays = network_to_json(network)
+        write_arrays(work / ARRAYS, arrays)
+        if save_nir is not None:
+            save_nir(work / SOURCE_NIR)
+        golden.write_steps(work, network, run)
+        seal(work, program, {"network": structure}, source)

@@ -22,10 +22,10 @@ from neurodeploy.conversion.presets import Preset
 from neurodeploy.errors import UserError
 from neurodeploy.ir.graph import Graph, HostOp, Projection
 from neurodeploy.ir.program import Island, IslandCall, Program, Step
+from neurodeploy.machine.memory import give_back
 from neurodeploy.ops import lookup
 from neurodeploy.ops.host.executor import Executor
 from neurodeploy.ops.host.kvcache import State
-from neurodeploy.ops.host.memory import give_back
 
 Progress = Callable[[str, int, int], None]
 #: Makes an island, with a JSON object for each of its projections: what its conversion did (`SiteRecord`).

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from neurodeploy.ir.mapping import Reason
+from neurodeploy.machine.jit import jit
 from neurodeploy.ops.host import checks
-from neurodeploy.ops.host.jit import jit
+from neurodeploy.ops.host.kernels import elementwise
 from neurodeploy.ops.host.operation import FLOAT, Call, Load, Operation, Tensor, Work
-from neurodeploy.ops.host.threads import elementwise
 
 
 @jit

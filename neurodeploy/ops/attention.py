@@ -23,13 +23,13 @@ from __future__ import annotations
 import numpy as np
 
 from neurodeploy.ir.mapping import Reason
+from neurodeploy.machine.jit import jit
+from neurodeploy.machine.threads import split
 from neurodeploy.ops.host import checks
 from neurodeploy.ops.host.checks import Attrs, Sizes
-from neurodeploy.ops.host.jit import jit
 from neurodeploy.ops.host.kernels import EXP, F, dot_1, dot_4, exp32, fold_max, fold_sum
-from neurodeploy.ops.host.kvcache import KVCache, oldest_visible
+from neurodeploy.ops.host.kvcache import KVCache, first_visible, oldest_visible
 from neurodeploy.ops.host.operation import FLOAT, TOKENS, Call, Load, Operation, Tensor, Work
-from neurodeploy.ops.host.threads import split
 
 #: Queries per block of work: the unit that threads share out.
 BLOCK = 32
@@ -115,7 +115,7 @@ def attention(part, parts, q, key, value, position, base, scale, window, chunk, 
     group = heads // key.shape[0]
     blocks = (tokens + BLOCK - 1) // BLOCK
     scale = F(scale)
-    longest = position + tokens - oldest_visible(position, window, chunk)
+    longest = position + tokens - first_visible(position, window, chunk)
     s = np.empty((4, longest + 1), np.float32)
     buffer = np.empty(longest + 1, np.float32)
     queries = np.empty((4, dim), np.float32)
@@ -133,7 +133,7 @@ def attention(part, parts, q, key, value, position, base, scale, window, chunk, 
         while t < stop:
             count = 4 if t + 4 <= stop else 1
             for r in range(count):
-                low[r] = oldest_visible(position + t + r, window, chunk)
+                low[r] = first_visible(position + t + r, window, chunk)
                 queries[r, :] = q[t + r, head]
                 rows[r, :] = F(0.0)
             origin = low[0]
@@ -224,7 +224,7 @@ def visible_pairs(tokens: int, context: int, window: int | None, chunk: int | No
     """(query, key) pairs of `tokens` queries after `context` tokens."""
     if not window and not chunk:
         return tokens * context + tokens * (tokens + 1) // 2
-    return sum(i + 1 - oldest_visible.python(i, window, chunk) for i in range(context, context + tokens))
+    return sum(i + 1 - oldest_visible(i, window, chunk) for i in range(context, context + tokens))
 
 
 def work(load: Load) -> Work:
@@ -232,7 +232,7 @@ def work(load: Load) -> Work:
     heads, kv_heads, dim = (load.attrs[key] for key in ("heads", "kv_heads", "head_dim"))
     window, chunk = load.attrs["window"], load.attrs["chunk"]
     pairs = visible_pairs(tokens, context, window, chunk)
-    keys = context + tokens - oldest_visible.python(context, window, chunk)
+    keys = context + tokens - oldest_visible(context, window, chunk)
     flops = pairs * heads * (4 * dim + EXP + 4) + tokens * heads * dim
     return Work(flops, 2 * FLOAT * dim * (tokens * (heads + kv_heads) + kv_heads * keys))
 

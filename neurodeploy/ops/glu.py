@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from neurodeploy.ir.mapping import Reason
+from neurodeploy.machine.jit import jit
 from neurodeploy.ops.host import checks, curves
 from neurodeploy.ops.host.curves import CURVES, WORK_CURVE, gelu_tanh32, silu32
-from neurodeploy.ops.host.jit import jit
+from neurodeploy.ops.host.kernels import elementwise
 from neurodeploy.ops.host.operation import FLOAT, Call, Load, Operation, Tensor, Work
-from neurodeploy.ops.host.threads import elementwise
 
 
 @jit

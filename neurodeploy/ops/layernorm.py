@@ -12,11 +12,11 @@ from __future__ import annotations
 import numpy as np
 
 from neurodeploy.ir.mapping import Reason
+from neurodeploy.machine.jit import jit
+from neurodeploy.machine.threads import split
 from neurodeploy.ops.host import checks
-from neurodeploy.ops.host.jit import jit
 from neurodeploy.ops.host.kernels import F, fold_sum
 from neurodeploy.ops.host.operation import FLOAT, Call, Load, Operation, Tensor, Work
-from neurodeploy.ops.host.threads import split
 
 #: Work of one neuron in units of a multiply-add, for `threads.split`.
 WORK_NORM = 12

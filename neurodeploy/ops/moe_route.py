@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from neurodeploy.ir.mapping import Reason
+from neurodeploy.machine.jit import jit
 from neurodeploy.ops.host import checks
 from neurodeploy.ops.host.checks import Attrs, Sizes
-from neurodeploy.ops.host.jit import jit
 from neurodeploy.ops.host.kernels import EXP, F, exp32
 from neurodeploy.ops.host.operation import FLOAT, Call, Load, Operation, Tensor, Work
 

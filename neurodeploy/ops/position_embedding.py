@@ -8,8 +8,8 @@ from __future__ import annotations
 from neurodeploy.errors import UserError
 from neurodeploy.ir.mapping import Reason
 from neurodeploy.ops import add
+from neurodeploy.ops.host.kernels import elementwise
 from neurodeploy.ops.host.operation import Call, Operation, Tensor
-from neurodeploy.ops.host.threads import elementwise
 
 
 def learnt(call: Call) -> Tensor:

@@ -18,11 +18,11 @@ from __future__ import annotations
 import numpy as np
 
 from neurodeploy.ir.mapping import Reason
+from neurodeploy.machine.jit import jit
+from neurodeploy.machine.threads import split
 from neurodeploy.ops.host import checks
 from neurodeploy.ops.host.checks import Attrs, Sizes
-from neurodeploy.ops.host.jit import jit
 from neurodeploy.ops.host.operation import FLOAT, Call, Load, Operation, Tensor, Work
-from neurodeploy.ops.host.threads import split
 
 #: Positions that a table of cosines and sines holds at least.
 LEAST = 256

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.bundle import Bundle
-from neurodeploy.bundle.writer import GOLDEN_TOKENS, golden_names, golden_payload
+from neurodeploy.bundle.golden import golden_names, golden_payload, read_islands
 from neurodeploy.errors import BundleError
-from neurodeploy.ir.chip import SystemSpec
-from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.program import Island
 from neurodeploy.ir.result import IslandRunner
 from neurodeploy.pipeline.session import Progress
@@ -35,18 +33,15 @@ class IslandChecks:
             progress("verify", len(self.islands), len(self.islands))
         return {"islands_read_by_nir": len(self.islands)}
 
-    def reproduced(self, runner: str) -> int:
-        from simulators import get_runner
+    def reproduced(self, runner: IslandRunner) -> int:
+        return self._golden(runner, self.islands)
 
-        return self._golden(get_runner(runner), self.islands)
-
-    def executed(self, mapping: Mapping, system: SystemSpec) -> int:
+    def executed(self, runner: IslandRunner) -> int:
         """The golden vectors, and of every other island as many against the fast runner, which has just reproduced those
         of the reference."""
         from simulators import get_runner
-        from simulators.partitioned import PartitionedRunner
 
-        runner, fast = PartitionedRunner(mapping, system.chip), get_runner("fast")
+        fast = get_runner("fast")
         on_chip = self.islands.keys() - left_to_host(self.opened)
         count = self._golden(runner, on_chip)
         for name in sorted(on_chip - set(golden_names(self.islands))):
@@ -56,7 +51,7 @@ class IslandChecks:
         return count
 
     def _golden(self, runner: IslandRunner, names: Collection[str]) -> int:
-        given = [row for row in _vectors(self.opened) if row[0].name in names]
+        given = [row for row in read_islands(self.opened.path, self.opened.program) if row[0].name in names]
         for island, payload, wanted in given:
             _same(runner, island, payload, wanted)
         return sum(wanted.shape[0] for *_, wanted in given)
@@ -87,25 +82,3 @@ def _same(runner: IslandRunner, island: Island, payload: NDArray[np.int16], want
             "ND5009", f"{island.name} on {runner.name}", f"{wrong} of {wanted.size} golden outputs differ",
             "report it with the output of `neurodeploy doctor`",
         )  # fmt: skip
-
-
-def _vectors(opened: Bundle) -> Iterator[tuple[Island, NDArray[np.int16], NDArray[np.int32]]]:
-    """Islands with their golden payloads and outputs; ND5006 for what no island could have been given."""
-    import h5py
-
-    from neurodeploy.bundle.island_files import damaged, map_dataset
-
-    path = opened.path / "vectors" / "golden.h5"
-    try:
-        with h5py.File(path, "r") as file:
-            names = list(file)
-    except (OSError, RuntimeError) as error:
-        raise damaged(path, f"cannot be read: {error!s:.200}") from None
-    for name in names:
-        island = opened.program.islands.get(name)
-        if island is None:
-            raise damaged(path, f"the program has no island {name!r:.80}")
-        payload = np.array(map_dataset(path, f"{name}/payload", np.int16, (GOLDEN_TOKENS, island.columns)))
-        if max(-int(payload.min()), int(payload.max())) > island.payload_max:
-            raise damaged(path, f"a payload of {name} exceeds {island.payload_bits} bits")
-        yield island, payload, map_dataset(path, f"{name}/output", np.int32, (GOLDEN_TOKENS, island.rows))

@@ -38,7 +38,7 @@ def convert_checkpoint(
     from neurodeploy.frontends.packaged import DEMO, PACKAGED, resolve
     from neurodeploy.frontends.text import read_text
     from neurodeploy.frontends.tokenizer_choice import read_tokenizer
-    from neurodeploy.ops.host.arithmetic import arithmetic
+    from neurodeploy.machine.arithmetic import arithmetic
     from neurodeploy.storage.stage_files import digest as stage_digest
     from simulators import get_runner
 

@@ -71,7 +71,7 @@ def _text(
 ) -> dict[str, Any]:  # fmt: skip
     from neurodeploy.evaluation import agreement, evaluate
     from neurodeploy.frontends.text import read_text
-    from neurodeploy.ops.host.arithmetic import arithmetic
+    from neurodeploy.machine.arithmetic import arithmetic
 
     opened, tokenizer = open_model(bundle)
     tokens = encode_text(tokenizer, read_text(text), max_tokens)

@@ -39,7 +39,7 @@ def _row(network: Network, system: SystemSpec, asked: Asked, bits: int, memory: 
     from dataclasses import replace
 
     from partitioner.fit_cut import with_memory
-    from partitioner.network_mapper import map_network
+    from partitioner.mapper import map_model
     from partitioner.options import Options
     from targets.systems import SYSTEMS
 
@@ -50,7 +50,7 @@ def _row(network: Network, system: SystemSpec, asked: Asked, bits: int, memory: 
     }  # fmt: skip
     options = Options(weight_bits=bits, chips=asked.available(system), place=False)
     try:
-        mapping = map_network(network, target, options, alternatives=tuple(SYSTEMS.values()))
+        mapping = map_model(network, target, options, alternatives=tuple(SYSTEMS.values()))
     except (DoesNotFit, UserError) as error:
         problem = {
             "layer": str(error.subject), "resource": error.code, "need": error.problem, "limit": system.name,

@@ -56,7 +56,7 @@ def map(
 
     Raises
     ------
-    DoesNotFit ND2001, ND2010 and others : what the model needs and what would help. UserError ND2060 to ND2070 : the
+    DoesNotFit ND2001 and others : what the model needs and what would help. UserError ND2060 to ND2070 : the
     plan or a pin is wrong. Whatever is raised, an older mapping stays.
     """
     from partitioner.json_form import mapping_to_json
@@ -139,12 +139,12 @@ def _map_program(
 def _map_network(
     network: Network, target: SystemSpec, options: Options, work: Path | None
 ) -> tuple[Mapping, dict[str, Any]]:
-    from partitioner.network_mapper import map_network
+    from partitioner.mapper import map_model
     from partitioner.summary import summary
     from targets.systems import SYSTEMS
 
     clock = Stopwatch()
-    mapping = map_network(network, target, options, alternatives=tuple(SYSTEMS.values()), work=work)
+    mapping = map_model(network, target, options, alternatives=tuple(SYSTEMS.values()), work=work)
     clock.stop()
     return mapping, clock.into(summary(mapping, network, target))
 
@@ -154,7 +154,7 @@ def _table(opened: Bundle, mapping: Mapping, target: SystemSpec, host: HostSpec,
     from neurodeploy.ir.program import IslandCall
     from partitioner.classify import group_of
     from partitioner.offload import joules_of
-    from partitioner.pins import pins_of_islands
+    from partitioner.pins import pins_of
     from partitioner.plan_table import write_plan
 
     program = opened.program
@@ -162,7 +162,7 @@ def _table(opened: Bundle, mapping: Mapping, target: SystemSpec, host: HostSpec,
         populations = {f"populations.{name}": name for name in program.network.populations}
         return write_plan(mapping, populations, {}, {}, options.pins)
     names = {step.path: step.island for step in program.steps if isinstance(step, IslandCall)}
-    pins = {name: replace(pin, device=None) for name, pin in pins_of_islands(program, options.pins).items()}
+    pins = {name: replace(pin, device=None) for name, pin in pins_of(program, options.pins).items()}
     groups = {name: group_of(island) for name, island in program.islands.items()}
     return write_plan(mapping, names, groups, joules_of(program, target, mapping, host), pins)
 

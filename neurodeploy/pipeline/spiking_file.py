@@ -66,7 +66,7 @@ def convert_file(path: Path, out: Path, options: Mapping[str, Any], progress: Pr
 
 def _write(path: Path, out: Path, read: Read) -> None:
     """The bundle says nothing of where the file lay: the same file gives the same bytes."""
-    from neurodeploy.bundle.network_writer import write_network_bundle
+    from neurodeploy.bundle.writer import write_network_bundle
     from simulators.reference import ReferenceRunner
 
     network = read.network

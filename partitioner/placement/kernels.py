@@ -10,19 +10,9 @@ Random numbers are xorshift64* (Vigna 2016), its 64-bit state in ``state[0]``; d
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-import numba
 import numpy as np
 
-
-def jit(function: Callable[..., Any]) -> Any:
-    """Compile without the interpreter's lock; keep the machine code on disk where some folder for it is writable."""
-    try:
-        return numba.njit(nogil=True, cache=True, boundscheck=False)(function)
-    except RuntimeError:  # "no locator available": a read-only install without a writable cache folder
-        return numba.njit(nogil=True, boundscheck=False)(function)
+from neurodeploy.machine.jit import jit
 
 
 @jit

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .kernels import draw, exchange, jit, move_delta
+from neurodeploy.machine.jit import jit
+
+from .kernels import draw, exchange, move_delta
 
 
 @jit

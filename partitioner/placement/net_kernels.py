@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .kernels import draw, exchange, jit, site_near
+from neurodeploy.machine.jit import jit
+
+from .kernels import draw, exchange, site_near
 
 
 @jit

@@ -13,8 +13,8 @@ from __future__ import annotations
 import numpy as np
 
 from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.machine.jit import jit
 
-from .kernels import jit
 from .problem import Problem
 
 #: Vectors asked for are padded to this block, rounds of the filter, its degree.

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.ir.network import Projection
-from neurodeploy.ops.host.threads import split
+from neurodeploy.machine.threads import split
 from neurodeploy.synapses import Conv
 from simulators.fast.costs import slowdown
 from simulators.fast.kernels import conv, products
@@ -109,10 +109,11 @@ class ConvWiring(Multiplied):
 
     def checked(self, traffic: Traffic, acc: NDArray[Any], used: NDArray[np.bool_], pending: NDArray[np.int32]) -> int:
         t = traffic
-        return conv.delayed(
+        wrapped: int = conv.delayed(
             t.start, t.stop, t.pointer, t.index, t.values(self.graded), self.kernel, self.shape,
             self.synapse.transposed, self.slot, acc, used, self.exponent, self.bits, pending,
         )  # fmt: skip
+        return wrapped
 
     def has_product(self, bound: int) -> bool:
         return possible(self.matrices[0], bound)

@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.fixedpoint import Ints, signed_max
 from neurodeploy.ir.network import Network, Population, Projection
+from neurodeploy.machine.threads import most_parts, split
 from neurodeploy.neurons import registry
-from neurodeploy.ops.host.threads import most_parts, split
 from simulators.fast.kernels import lane as kernels
 from simulators.fast.neurons import Arrays, Neurons, Ports
 from simulators.fast.traffic import Traffic
@@ -38,7 +38,7 @@ from simulators.products.pairs import SUMS_PAST, padded, room
 
 #: Sums held at a time: enough rows that the product is efficient, few enough to stay in the last-level cache.
 SUMS_PER_BLOCK = 1 << 21
-#: Work of one element in units of a multiply-add of `ops.host.threads`: what a second thread is worth.
+#: Work of one element in units of a multiply-add of `machine.threads`: what a second thread is worth.
 WORK_FIRE, WORK_DIGITS = 5, 6
 
 

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Population
+from neurodeploy.machine.threads import most_parts, split
 from neurodeploy.neurons import leaky, registry
 from neurodeploy.neurons.arithmetic import ALIGN_BITS, DECAY_ONE
 from neurodeploy.neurons.delta import exponent
 from neurodeploy.neurons.model import Values
-from neurodeploy.ops.host.threads import most_parts, split
 from simulators.fast.kernels import graded, resonators
 from simulators.fast.kernels import leaky as leaky_kernels
 from simulators.fast.ports import ExactPort, Port
@@ -28,7 +28,7 @@ from simulators.fast.ports import ExactPort, Port
 #: Inputs and states up to here keep every exact sum of `neurons.leaky` within 32 bits: |u| stays below 2**24, since a
 #: larger current is turned back by 2**24, and the bias is below 2**30.
 NARROW_INPUT, NARROW_STATE = 2**18, 2**24
-#: Work of one neuron and step in units of a multiply-add of `ops.host.threads`.
+#: Work of one neuron and step in units of a multiply-add of `machine.threads`.
 NEURON_WORK = 12
 Arrays = Mapping[str, NDArray[Any]]
 Ports = Mapping[str, Port | ExactPort]

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from neurodeploy.ir.network import Projection
 from neurodeploy.ir.packed import NARROW_ROWS, PackedTargets
-from neurodeploy.ops.host.threads import most_parts, split
+from neurodeploy.machine.threads import most_parts, split
 from neurodeploy.synapses import Dense, Sparse
 from simulators.fast.costs import slowdown
 from simulators.fast.kernels import dense, products, sparse
@@ -156,10 +156,11 @@ class DenseWiring(Multiplied):
 
     def checked(self, traffic: Traffic, acc: NDArray[Any], used: NDArray[np.bool_], pending: NDArray[np.int32]) -> int:
         t, kernel = traffic, dense.delayed_by_synapse if self.by_synapse else dense.delayed
-        return kernel(
+        wrapped: int = kernel(
             t.start, t.stop, t.pointer, t.index, t.values(self.graded), self.weight, self.slot, acc, used,
             self.exponent, self.bits, pending,
         )  # fmt: skip
+        return wrapped
 
     def has_product(self, bound: int) -> bool:
         return not self.by_synapse and possible(self._by_row, bound)
@@ -215,7 +216,8 @@ class SparseWiring(Wiring):
 
     def checked(self, traffic: Traffic, acc: NDArray[Any], used: NDArray[np.bool_], pending: NDArray[np.int32]) -> int:
         t, kernel = traffic, sparse.delayed_by_synapse if self.by_synapse else sparse.delayed
-        return kernel(
+        wrapped: int = kernel(
             t.start, t.stop, t.pointer, t.index, t.values(self.graded), self.targets, self.weight, self.slot,
             acc, used, self.exponent, self.bits, pending,
         )  # fmt: skip
+        return wrapped

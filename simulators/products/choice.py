@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy import instructions
+from neurodeploy.machine import instructions
 from simulators.products import kept, libraries, pairs
 from simulators.products.kept import Speeds
 

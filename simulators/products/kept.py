@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from neurodeploy import instructions
+from neurodeploy.machine import instructions
 from neurodeploy.storage.cache import cache_folder
 from neurodeploy.storage.temporary import written_aside
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.ops.host.threads import split
-from simulators.jit import jit
+from neurodeploy.machine.jit import jit
+from neurodeploy.machine.threads import split
 from simulators.products.tiles import PANEL, WIDEST, one_row, two_rows, width
 
 #: Rows whose weights are widened together: two panels, whose sums fill a cache line.

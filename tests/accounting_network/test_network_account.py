@@ -18,7 +18,7 @@ from neurodeploy.accounting.timing import busiest_cores
 from neurodeploy.errors import UserError
 from neurodeploy.ir.network import Population
 from neurodeploy.ir.network_run import NetworkActivity
-from partitioner.network_mapper import map_network
+from partitioner.mapper import map_model
 from partitioner.options import Options
 from simulators.reference import ReferenceRunner
 from targets.hosts import get_host
@@ -36,7 +36,7 @@ def small(synapse=None, model: Population | None = None, system=ONE, **options):
     populations = [source("i", 10), model or lif("p", 8)]
     net = network(populations, join("w", "i", "p", synapse or dense(8, 10)))
     fired = {"i": {"s": np.full(10, STEPS * SAMPLES)}, "p": {"s": np.full(8, SAMPLES)}}
-    mapping = map_network(net, system, Options(**options))
+    mapping = map_model(net, system, Options(**options))
     return net, mapping, NetworkActivity(STEPS, SAMPLES, fired, {}, {})
 
 
@@ -76,7 +76,7 @@ def test_entries_sum_to_the_wall_and_boundaries_are_nested() -> None:
         net, inputs, steps = random_network(seed)
         activity = ReferenceRunner().run(net, inputs, steps).activity
         system = get_system("kapoho-point")
-        whole = sample_ledger(net, map_network(net, system, Options(weight_bits=8, max_rows=1)), activity, system, HOST)
+        whole = sample_ledger(net, map_model(net, system, Options(weight_bits=8, max_rows=1)), activity, system, HOST)
         for ledger in (whole, whole.part("step", steps)):
             wall = ledger.joules("wall")
             assert wall.nominal == pytest.approx(sum(e.joules.nominal for e in ledger.entries))
@@ -90,7 +90,7 @@ def test_entries_sum_to_the_wall_and_boundaries_are_nested() -> None:
 def test_convolutions_have_their_own_coefficient() -> None:
     net = network([source("i", 4, 4, 2), lif("p", 2, 2, 3)], join("w", "i", "p", conv((4, 4, 2), 3)))
     activity = NetworkActivity(1, 1, {"i": {"s": np.ones(32, np.int64)}}, {}, {})
-    ledger = sample_ledger(net, map_network(net, ONE), activity, ONE, HOST)
+    ledger = sample_ledger(net, map_model(net, ONE), activity, ONE, HOST)
     found = entry(ledger, "synaptic operation of a convolution")
     assert found.unit_cost == cost(ONE.chip, "synop_conv_j") and found.count == 4 * 9 * 2 * 3
     assert not [e for e in ledger.entries if e.event == "synaptic operation"]

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from neurodeploy.bundle import open_bundle
-from neurodeploy.bundle.network_writer import golden_steps, write_network_bundle
+from neurodeploy.bundle.golden import golden_steps
 from neurodeploy.bundle.state_files import read_state, write_state
+from neurodeploy.bundle.writer import write_network_bundle
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.network import Network, Projection

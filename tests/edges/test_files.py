@@ -158,12 +158,12 @@ HIT = (
     HEEDING
     + """
 import os, shutil, time
-from neurodeploy.bundle import network_writer
+from neurodeploy.bundle import golden
 from neurodeploy.cli import main
 def hit(*_):
     os.kill(os.getpid(), int(sys.argv[1]))
     time.sleep(600)
-network_writer._golden = hit
+golden.write_steps = hit
 AGAIN
 main(sys.argv[2:])
 """

@@ -157,6 +157,18 @@ def test_fit_counts(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert json.loads(found.out)["weights"]["total"] / 1e6 == pytest.approx(SIZES[name][1], rel=0.01)
 
 
+def test_fit_as_for_any_family_counts_experts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """gpt-oss-20b, which was 2.39 G and fitted."""
+    sizes = {"hidden_size": 2880, "intermediate_size": 2880, "num_hidden_layers": 24, "num_attention_heads": 64,
+             "num_key_value_heads": 8, "head_dim": 64, "num_local_experts": 32, "num_experts_per_tok": 4,
+             "vocab_size": 201088, "sliding_window": 128, "model_type": "gpt_oss"}  # fmt: skip
+    (tmp_path / "config.json").write_text(json.dumps(sizes))
+    given = ["fit", str(tmp_path / "config.json"), "--generic", "--system", "hala-point", "--bits", "8", "--json"]
+    found = call(given, capsys)
+    assert found.status == 3
+    assert json.loads(found.out)["weights"]["total"] / 1e9 == pytest.approx(20.9, abs=0.05)
+
+
 def test_one_name_for_fit_and_convert(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(["fit", "Qwen/Qwen3-0.6B", "--system", "hala-point", "--bits", "8"], capsys).status == 0
     found = convert("Qwen/Qwen3-0.6B", tmp_path / "x.nd", capsys)

@@ -19,7 +19,7 @@ from partitioner.fit import Fit, plan
 from partitioner.fit_chips import layout, place
 from partitioner.fit_cut import hollow
 from partitioner.fit_pack import assign, cores, pack
-from partitioner.mapper import map_program
+from partitioner.mapper import map_model
 from partitioner.options import Options
 from partitioner.population import view_of, views_of
 from targets.loihi2 import LOIHI2
@@ -32,10 +32,10 @@ HALA = get_system("hala-point")
 
 @pytest.mark.parametrize(("name", "bits"), [("gpt2", 8), ("gpt2", 4), ("gpt2", 2), ("gemma3-270m", 8)])
 def test_agrees_with_the_mapper(name: str, bits: int) -> None:
-    """Cores within 1 % of `map_program`'s, the same bound, the same chips."""
+    """Cores within 1 % of `map_model`'s, the same bound, the same chips."""
     outline = read_outline(name)
     program = program_of(outline, bits)
-    mapping = map_program(program, HALA, Options(place=False))
+    mapping = map_model(program, HALA, Options(place=False))
     found = plan(outline, LOIHI2, bits)
     assert found.bound == mapping.lower_bound
     assert found.binding == mapping.binding_resource

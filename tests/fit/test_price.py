@@ -12,7 +12,7 @@ from neurodeploy.ir.outline import Matrix, Part
 from neurodeploy.pipeline.fit_pricing import OnHost, _derived, host_load, price
 from partitioner.fit import Unit, plan
 from partitioner.fit_chips import layout
-from partitioner.mapper import map_program
+from partitioner.mapper import map_model
 from partitioner.options import Options
 from partitioner.stamp import Tile
 from targets.hosts import get_host
@@ -29,7 +29,7 @@ def test_agrees_with_the_account_of_a_mapping(name: str, activity: float) -> Non
     mapping spreads islands over more chips than a layout layer by layer."""
     outline = read_outline(name)
     program = program_of(outline)
-    mapping = map_program(program, ALIA, Options(place=False))
+    mapping = map_model(program, ALIA, Options(place=False))
     found = plan(outline, ALIA.chip, 8)
     own, tokens = host_load(outline, [], outline.context), 1000
     made = price(

@@ -16,7 +16,7 @@ from neurodeploy.frontends.tokenizer_choice import read_tokenizer
 from neurodeploy.hybrid import Hybrid
 from neurodeploy.ops.host.kvcache import State
 from neurodeploy.pipeline.checkpoint import DEFAULT_CALIBRATION
-from partitioner.mapper import map_program
+from partitioner.mapper import map_model
 from partitioner.verify import verify
 from simulators import get_runner
 from simulators.partitioned import PartitionedRunner
@@ -48,7 +48,7 @@ def test_bits_of_real_layers() -> None:
         chips = system.chips
         # Few cores a chip spread the layers over the chips of the board.
         spread = replace(system, chip=replace(system.chip, cores=max(4, -(-512 // chips))))
-        mapping = map_program(program, spread)
+        mapping = map_model(program, spread)
         assert verify(mapping, program, spread) == []
         assert mapping.chips_used > chips // 2
         runner = PartitionedRunner(mapping, spread.chip)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from neurodeploy.accounting.loads import busiest
-from neurodeploy.accounting.networks import derive
+from neurodeploy.accounting.networks import work_of
 from neurodeploy.flow.links import route
 from neurodeploy.flow.nets import Nets
 from neurodeploy.flow.routes import HOST
@@ -20,9 +20,8 @@ from neurodeploy.ir.mapping import Assignment, Mapping, Reason, Shard
 from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.synapses import Conv, Dense
 from partitioner.judge import metrics
-from partitioner.mapper import map_program
+from partitioner.mapper import map_model
 from partitioner.metrics import places_of, traffic_metrics
-from partitioner.network_mapper import map_network
 from partitioner.traffic_bounds import HopCost, traffic_bounds
 from simulators.fast.runner import FastRunner
 from targets.systems import get_system
@@ -65,10 +64,10 @@ def test_hops_of_a_run_are_those_of_the_energy_account(kind: str, cores: int) ->
     network, base = some_network(kind), get_system("loihi1-nahuku")
     budget = replace(base.chip.budget, neurons=replace(base.chip.budget.neurons, value=97))
     system = replace(base, chip=replace(base.chip, cores=cores, budget=budget))
-    mapping = map_network(network, system)
+    mapping = map_model(network, system)
     spikes = np.random.default_rng(1).random((2, 9, *[network.populations["in"].size])) < 0.2
     result = FastRunner().run(network, {"in": spikes.astype(np.int32)}, 9)
-    work = derive(network, mapping, result.activity, system)
+    work = work_of(network, mapping, result.activity, system)
     found = metrics(mapping, network, system, sent=result.activity.fired, per=18, nulls=False)
     traffic = list(work.traffic.values())
     assert sum(part.hops_ew for part in traffic) > 0
@@ -155,7 +154,7 @@ def test_a_program_has_every_section_with_stable_names() -> None:
         hollow_island("head", 500, 768),
     ]
     program, system = hollow_program(ModelInfo("x", "x", 1, 1, 1, 1, "x"), islands), get_system("kapoho-point")
-    mapping = map_program(program, system)
+    mapping = map_model(program, system)
     found = metrics(mapping, program, system)
     assert list(found) == [
         "unit", "rates", "cores", "km1", "cut", "hops", "links", "interchip", "bounds", "makespan", "energy", "mapper",
@@ -202,7 +201,7 @@ def test_a_chip_without_prices_leaves_them_out() -> None:
     program = hollow_program(ModelInfo("x", "x", 1, 1, 1, 1, "x"), [hollow_island("a", 100, 100)])
     system = get_system("oheo-gulch")
     system = replace(system, chip=replace(system.chip, costs={}))
-    found = metrics(map_program(program, system), program, system)
+    found = metrics(map_model(program, system), program, system)
     assert found["hops"]["unicast"]["hop_energy_j"] is None and found["makespan"]["step_s"] is None
     assert found["bounds"]["ratio"] is None and found["nulls"]["unit"] == "weighted hops"
 
@@ -214,6 +213,6 @@ def test_crossings_are_two_a_call_of_the_chips_however_the_devices_alternate() -
     program, system = hollow_program(ModelInfo("x", "x", 1, 1, 1, 1, "x"), islands), get_system("oheo-gulch")
     devices = {"a": "chip", "b": "chip", "c": "chip", "d": "host"}
     assignments = tuple(Assignment(name, "island", device, reason, 10) for name, device in devices.items())
-    mapping = replace(map_program(program, system), assignments=assignments)
+    mapping = replace(map_model(program, system), assignments=assignments)
     found = metrics(mapping, program, system)["fallback"]
     assert found["crossings"] == 6 and found["bytes"] == 30 and found["host_operations"] == 1

@@ -12,7 +12,7 @@ from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.synapses import Conv, Dense, Direct
-from partitioner.network_mapper import map_network
+from partitioner.mapper import map_model
 from partitioner.options import Options, Pin
 from partitioner.sanafe import TILE, export, group_names, tile_of
 from targets.systems import get_system
@@ -41,7 +41,7 @@ def placed(text: str) -> dict[tuple[str, int], str]:
 @pytest.mark.parametrize("kind", ["conv", "dense"])
 def test_every_neuron_is_where_the_mapping_has_it(kind: str) -> None:
     network, system = some_network(kind), get_system("loihi1-nahuku")
-    mapping = map_network(network, system, WHOLE)
+    mapping = map_model(network, system, WHOLE)
     spikes = {"in": (np.arange(3 * network.populations["in"].size) % 3 == 0).reshape(3, -1).astype(np.int64)}
     files = export(mapping, network, system, spikes)
     found = placed(files["network.yaml"])
@@ -71,7 +71,7 @@ def test_weights_and_neurons_read_back() -> None:
         ("b",),
     )
     system = get_system("loihi1-nahuku")
-    text = export(map_network(network, system), network, system, {})["network.yaml"]
+    text = export(map_model(network, system), network, system, {})["network.yaml"]
     weights = re.search(r"- in -> a: \[type: dense, weight: \[([^\]]+)\]\]", text)
     assert weights and [float(w) for w in weights[1].split(", ")] == (4 * first.weight.T.astype(int)).ravel().tolist()
     edges = re.search(r"- a -> b: \[type: sparse, source_target_pairs: \[(.+)\], weight: \[([^\]]+)\]\]", text)
@@ -110,7 +110,7 @@ def test_names_are_made_plain_and_stay_apart() -> None:
 
 def test_what_sanafe_cannot_say_is_refused() -> None:
     system, base = get_system("loihi1-nahuku"), some_network("dense")
-    mapping = map_network(base, system, WHOLE)
+    mapping = map_model(base, system, WHOLE)
     first, *rest = base.projections
 
     def refused(network: Network, code: str) -> str:

@@ -20,7 +20,7 @@ from neurodeploy.reporting.check import match
 from neurodeploy.reporting.schema import MapSection
 from neurodeploy.reporting.sections.quality import quality
 from neurodeploy.reporting.terminal import print_map
-from partitioner.mapper import map_program
+from partitioner.mapper import map_model
 from partitioner.summary import summary
 from targets.systems import get_system
 from tests.pipeline_spiking.networks import chain
@@ -79,7 +79,7 @@ def test_export_refuses_what_has_no_meaning(bundle: Path, capsys: pytest.Capture
 def test_the_page_of_a_large_program_draws_chips_and_links_in_few_bytes() -> None:
     islands = [hollow_island(f"layers.{k}.ff", 3072, 768, layer=k) for k in range(12)]
     program, system = hollow_program(ModelInfo("x", "x", 1, 1, 1, 1, "x"), islands), get_system("kapoho-point")
-    mapping = map_program(program, system)
+    mapping = map_model(program, system)
     section = map_section(program, mapping, system)
     match(section, MapSection, "map")
     page = quality(section)  # type: ignore[arg-type]
@@ -96,6 +96,6 @@ def test_the_page_of_a_large_program_draws_chips_and_links_in_few_bytes() -> Non
 def test_a_program_on_the_host_has_nothing_to_judge() -> None:
     program = hollow_program(ModelInfo("x", "x", 1, 1, 1, 1, "x"), [hollow_island("a", 9, 9)])
     system = get_system("oheo-gulch")
-    mapping = replace(map_program(program, system), shards=())
+    mapping = replace(map_model(program, system), shards=())
     found = summary(mapping, program, system, judge=False)
     assert found["metrics"] is None

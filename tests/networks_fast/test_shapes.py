@@ -131,7 +131,7 @@ def test_convolutions(name: str) -> None:
 
 
 def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    from neurodeploy.ops.host import threads
+    from neurodeploy.machine import threads
 
     rng = np.random.default_rng(5)
     weight = rng.integers(-128, 128, (300, 200), dtype=np.int8)

@@ -15,7 +15,7 @@ from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.program import Program
 from partitioner.classify import crossings
 from partitioner.json_form import mapping_from_json, mapping_to_json
-from partitioner.mapper import map_program
+from partitioner.mapper import map_model
 from partitioner.offload import joules_of, map_offloaded, offer
 from partitioner.options import Options, Pin
 from partitioner.verify import verify
@@ -87,7 +87,7 @@ def test_nothing_on_the_host_would_still_fit(two_chips: Any) -> None:
     for back in kinds.values():
         pins = {name: Pin(device="host") for name in found["on_host"] if name != back}
         with pytest.raises(DoesNotFit, match="ND2001"):
-            map_program(program, SYSTEM, Options(chips=2, place=False, pins=pins))
+            map_model(program, SYSTEM, Options(chips=2, place=False, pins=pins))
 
 
 def test_figures_by_hand(two_chips: Any) -> None:
@@ -140,7 +140,7 @@ def test_random_programs_on_random_budgets(seed: int) -> None:
 
 
 def _resident(program: Program, system: Any) -> dict[str, Any]:
-    return map_program(program, replace(system, chips=400, grid=(20, 20)), Options(place=False)).by_island()
+    return map_model(program, replace(system, chips=400, grid=(20, 20)), Options(place=False)).by_island()
 
 
 def test_the_host_as_a_roofline() -> None:
@@ -160,7 +160,7 @@ def test_experts_that_leave_save_their_share_of_crossings() -> None:
     """Room for five of nine equal units: by the joule the unit that every token sees and three experts leave, since the
     part that every token sees crosses the border for each of them."""
     program = mixture()
-    resident = map_program(program, SYSTEM, Options(place=False))
+    resident = map_model(program, SYSTEM, Options(place=False))
     system = replace(SYSTEM, chip=replace(SYSTEM.chip, cores=-(-resident.cores_used * 5 // 9)), chips=2, grid=(2, 1))
     mapping, found = map_offloaded(program, system, Options(chips=1, place=False), CPU)
     assert found is not None
@@ -217,7 +217,7 @@ def test_an_island_that_fits_no_core_goes_to_the_host_with_its_own_reason() -> N
     system = replace(SYSTEM, chip=replace(chip, budget=budget))
     program = hollow_program(INFO, [hollow_island("small", 64, 64), hollow_island("wide", 4, 1 << 14)])
     with pytest.raises(DoesNotFit, match="ND2002"):
-        map_program(program, system, Options(place=False))
+        map_model(program, system, Options(place=False))
     mapping, found = map_offloaded(program, system, Options(chips=1, place=False), CPU)
     assert found is not None
     assert found["on_host"] == ["wide"]

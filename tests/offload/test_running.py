@@ -13,7 +13,7 @@ import torch
 
 from neurodeploy import pipeline
 from neurodeploy.bundle import open_bundle
-from neurodeploy.bundle.writer import GOLDEN_TOKENS
+from neurodeploy.bundle.golden import GOLDEN_TOKENS
 from neurodeploy.errors import BundleError, InternalError
 from neurodeploy.ir.result import ActivityCounts
 from neurodeploy.ops.host.kvcache import State

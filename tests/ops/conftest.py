@@ -37,7 +37,7 @@ def noise() -> Callable[..., torch.Tensor]:
 @pytest.fixture(params=[1, 2, 3])
 def threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """Every kernel call is split, however small, over this many threads."""
-    from neurodeploy.ops.host import threads as module
+    from neurodeploy.machine import threads as module
 
     count: int = request.param
     monkeypatch.setattr(module, "GRAIN", 1)

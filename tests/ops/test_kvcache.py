@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from neurodeploy.errors import InternalError
-from neurodeploy.ops.host.kvcache import KVCache, State, oldest_visible
+from neurodeploy.ops.host.kvcache import KVCache, State, first_visible, oldest_visible
 
 
 @pytest.mark.parametrize(
@@ -15,8 +15,8 @@ from neurodeploy.ops.host.kvcache import KVCache, State, oldest_visible
      (9, 1, 4, 9), (9, 100, 4, 8)],
 )  # fmt: skip
 def test_oldest_visible(position, window, chunk, oldest):
-    assert oldest_visible.python(position, window, chunk) == oldest
-    assert oldest_visible(position, window or 0, chunk or 0) == oldest
+    assert oldest_visible(position, window, chunk) == oldest
+    assert first_visible(position, window or 0, chunk or 0) == oldest
 
 
 def test_holds_what_was_appended(noise):
@@ -43,7 +43,7 @@ def test_memory_is_bounded_by_window_and_chunk(noise, window, chunk):
     for i in range(3000):
         cache.append(k[i : i + 1], v[i : i + 1])
         largest = max(largest, cache.key.nbytes + cache.value.nbytes)
-        first = oldest_visible.python(i, window, chunk)
+        first = oldest_visible(i, window, chunk)
         assert cache.base <= first
         kept = cache.key[0, :, first - cache.base : cache.length].t()
         assert torch.equal(kept, k[first : i + 1])

@@ -21,7 +21,7 @@ from neurodeploy.ir.graph import Graph, ModelInfo, Population
 from neurodeploy.ops.host.executor import Executor
 from neurodeploy.ops.host.linear import projection_work
 from neurodeploy.ops.host.operation import Work
-from partitioner.mapper import map_program
+from partitioner.mapper import map_model
 from partitioner.summary import explain
 from simulators import get_runner
 from targets.systems import get_system
@@ -64,7 +64,7 @@ def test_one_file_is_enough(graph: Graph) -> None:
     check_program(program, graph.weights)
     hybrid = Hybrid(program, graph.weights, get_runner("fast"))
     torch.testing.assert_close(hybrid.forward(IDS), expected, rtol=1e-2, atol=1e-2)
-    rows = {row["path"]: row for row in explain(map_program(program, get_system("loihi2")))}
+    rows = {row["path"]: row for row in explain(map_model(program, get_system("loihi2")))}
     assert (rows["toy"]["device"], rows["toy"]["rule"]) == ("host", "not-yet-lowered")
     assert rows["toy"]["reason"] == "a product with 2.5 and a sum with -0.5"
 

@@ -10,8 +10,8 @@ import numba
 import pytest
 import torch
 
-from neurodeploy.ops.host import threads
-from neurodeploy.ops.host.jit import jit
+from neurodeploy.machine import threads
+from neurodeploy.machine.jit import jit
 
 
 @pytest.fixture

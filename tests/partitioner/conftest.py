@@ -13,7 +13,7 @@ from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.graph import HostOp, ModelInfo
 from neurodeploy.ir.program import BLOCK, GradedNeurons, Island, IslandCall, Program, Slice, Step, Synapses
 from neurodeploy.ops import OPERATIONS
-from partitioner.mapper import map_program
+from partitioner.mapper import map_model
 
 ONE = Dyadic(1, 0)
 
@@ -178,5 +178,5 @@ def make() -> SimpleNamespace:
         llama=llama,
         chip=chip,
         system=system,
-        mapped=map_program,
+        mapped=map_model,
     )

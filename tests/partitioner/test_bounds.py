@@ -14,7 +14,7 @@ from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.program import Program
 from partitioner.bounds import bound_of, lower_bound, naive_bound
 from partitioner.budget import Demand, Limits, add, core_limits, fits
-from partitioner.mapper import map_program
+from partitioner.mapper import map_model
 from partitioner.options import Options, Pin
 from partitioner.population import View, view_of, views_of
 
@@ -179,7 +179,7 @@ def test_no_mapper_takes_fewer_cores(
     program = make.of_islands([make.island(f"i{n}", [("up", r, 0)], c) for n, (r, c) in enumerate(sizes)])
     board = make.system(make.chip(synapse_bytes=memory, in_axons=axons), 4000)
     try:
-        mapping = map_program(program, board, Options(place=False, **options))
+        mapping = map_model(program, board, Options(place=False, **options))
     except DoesNotFit:
         return
     assert mapping.lower_bound <= mapping.cores_used

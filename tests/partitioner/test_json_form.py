@@ -11,7 +11,7 @@ import pytest
 from neurodeploy.errors import BundleError
 from neurodeploy.ir.mapping import Mapping
 from partitioner.json_form import mapping_from_json, mapping_to_json
-from partitioner.mapper import map_program
+from partitioner.mapper import map_model
 
 FIELDS = (
     "system",
@@ -27,7 +27,7 @@ FIELDS = (
 
 @pytest.fixture(scope="module")
 def mapping(make: SimpleNamespace) -> Mapping:
-    return map_program(make.llama(2, 256, 64, 512, 300, 32, experts=2), make.system(make.chip(), 4))
+    return map_model(make.llama(2, 256, 64, 512, 300, 32, experts=2), make.system(make.chip(), 4))
 
 
 def test_what_was_written_is_read_back(mapping: Mapping) -> None:
@@ -39,7 +39,7 @@ def test_what_was_written_is_read_back(mapping: Mapping) -> None:
 
 def test_a_mapping_without_shards(make: SimpleNamespace) -> None:
     program = make.program([make.host("embedding", ("tokens",), ("x",))], [], "x")
-    mapping = map_program(program, make.system(make.chip(), 1))
+    mapping = map_model(program, make.system(make.chip(), 1))
     assert (mapping.chips_used, mapping.lower_bound) == (0, 0)
     assert mapping_from_json(mapping_to_json(mapping)).assignments == mapping.assignments
 

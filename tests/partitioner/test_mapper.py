@@ -9,7 +9,7 @@ import pytest
 
 from neurodeploy.errors import DoesNotFit, UserError
 from partitioner.json_form import mapping_to_json
-from partitioner.mapper import map_program
+from partitioner.mapper import map_model
 from partitioner.options import Options
 from partitioner.summary import explain, summary
 from partitioner.verify import verify
@@ -21,7 +21,7 @@ def test_llama_1b_is_cut_and_packed_in_under_two_seconds(make: SimpleNamespace) 
     """16 layers, d 2048, ffn 8192, vocabulary 128256: 1.24 G weights of one byte in cores of 128 KiB."""
     program, board = make.llama(), make.system(make.chip(), 100)
     start = time.process_time()
-    mapping = map_program(program, board, Options(place=False))
+    mapping = map_model(program, board, Options(place=False))
     assert time.process_time() - start < 2.0
     assert verify(mapping, program, board) == []
     weights = sum(item.rows * item.columns for item in program.islands.values())
@@ -33,7 +33,7 @@ def test_llama_1b_is_cut_and_packed_in_under_two_seconds(make: SimpleNamespace) 
 
 def test_attention_layers_stay_on_one_chip_at_no_extra_chip(make: SimpleNamespace) -> None:
     program, board = make.llama(4, head=False), make.system(make.chip(), 100)
-    mapping = map_program(program, board)
+    mapping = map_model(program, board)
     chips: dict[str, set[int]] = {}
     for shard in mapping.shards:
         chips.setdefault(shard.group, set()).add(shard.chip)
@@ -45,7 +45,7 @@ def test_attention_layers_stay_on_one_chip_at_no_extra_chip(make: SimpleNamespac
 
 def test_experts_stay_on_one_chip(make: SimpleNamespace) -> None:
     program, board = make.llama(4, 512, 128, 1024, 2048, 64, experts=16), make.system(make.chip(), 10)
-    mapping = map_program(program, board)
+    mapping = map_model(program, board)
     assert verify(mapping, program, board) == []
     chips: dict[str, set[int]] = {}
     for shard in mapping.shards:
@@ -57,20 +57,20 @@ def test_experts_stay_on_one_chip(make: SimpleNamespace) -> None:
 
 def test_routers_share_cores(make: SimpleNamespace) -> None:
     items = [make.island(f"router{n}", [("router", 8, 0)], 256) for n in range(10)]
-    mapping = map_program(make.of_islands(items), make.system(make.chip(), 1))
+    mapping = map_model(make.of_islands(items), make.system(make.chip(), 1))
     assert mapping.cores_used == 1
     assert len(mapping.shards) == 10
 
 
 def test_the_same_program_gives_the_same_mapping(make: SimpleNamespace) -> None:
     board = make.system(make.chip(), 20)
-    first, second = (mapping_to_json(map_program(make.llama(3, 512, 128, 1024, 999, 64), board)) for _ in range(2))
+    first, second = (mapping_to_json(map_model(make.llama(3, 512, 128, 1024, 999, 64), board)) for _ in range(2))
     assert first == second
 
 
 def test_max_rows_spreads_the_rows(make: SimpleNamespace) -> None:
     program, board = make.llama(1, 256, 64, 512, 100, 32), make.system(make.chip(), 10)
-    wide, spread = map_program(program, board), map_program(program, board, Options(max_rows=16))
+    wide, spread = map_model(program, board), map_model(program, board, Options(max_rows=16))
     assert spread.cores_used > wide.cores_used
     rows: dict[tuple[int, int], int] = {}
     for shard in spread.shards:
@@ -82,12 +82,12 @@ def test_max_rows_spreads_the_rows(make: SimpleNamespace) -> None:
 def test_narrow_weights_of_the_program_are_packed(make: SimpleNamespace) -> None:
     board = make.system(make.chip(), 100)
     eight, four = make.llama(2), make.llama(2, bits=4)
-    assert map_program(four, board, QUICK).cores_used < 0.55 * map_program(eight, board, QUICK).cores_used
+    assert map_model(four, board, QUICK).cores_used < 0.55 * map_model(eight, board, QUICK).cores_used
 
 
 def test_what_if_weights_were_narrow_is_no_mapping_for_the_program_as_it_is(make: SimpleNamespace) -> None:
     program, board = make.llama(2), make.system(make.chip(), 100)
-    mapping = map_program(program, board, Options(weight_bits=4, place=False))
+    mapping = map_model(program, board, Options(weight_bits=4, place=False))
     assert verify(mapping, program, board, weight_bits=4) == []
     assert any("synapse_bytes" in text for text in verify(mapping, program, board))
     assert summary(mapping, program, board, weight_bits=4)["fits"]
@@ -98,9 +98,9 @@ def test_too_few_chips_says_what_is_needed_and_what_helps(make: SimpleNamespace)
     program, spec = make.llama(6, head=False), make.chip()
     boards = [make.system(spec, chips, f"board{chips}") for chips in (2, 8, 30, 1152)]
     with pytest.raises(DoesNotFit) as caught:
-        map_program(program, boards[1], QUICK, alternatives=boards)
+        map_model(program, boards[1], QUICK, alternatives=boards)
     error = caught.value
-    needed = map_program(program, boards[2], QUICK)
+    needed = map_model(program, boards[2], QUICK)
     assert error.code == "ND2001"
     assert error.exit_status == 3
     said = re.match(r"needs (\d+) chips \((\d+) cores\) at 8-bit weights", error.problem)
@@ -108,8 +108,8 @@ def test_too_few_chips_says_what_is_needed_and_what_helps(make: SimpleNamespace)
     assert int(said[1]) == needed.chips_used
     assert needed.lower_bound <= int(said[2]) <= 120 * needed.chips_used
     assert "board8 offers 8 (960 cores); synapse_bytes binds" in error.problem
-    four = map_program(program, boards[2], Options(weight_bits=4, place=False)).chips_used
-    two = map_program(program, boards[2], Options(weight_bits=2, place=False)).chips_used
+    four = map_model(program, boards[2], Options(weight_bits=4, place=False)).chips_used
+    two = map_model(program, boards[2], Options(weight_bits=2, place=False)).chips_used
     assert two <= 8 < four
     fix = f"board30 (30 chips) holds it, or 4-bit weights need {four} chips, or 2-bit weights need {two} chips"
     assert error.fix == fix
@@ -117,19 +117,19 @@ def test_too_few_chips_says_what_is_needed_and_what_helps(make: SimpleNamespace)
 
 def test_a_cap_on_chips_is_named_as_the_way_out(make: SimpleNamespace) -> None:
     program, board = make.llama(4), make.system(make.chip(), 100)
-    needed = map_program(program, board, QUICK).chips_used
+    needed = map_model(program, board, QUICK).chips_used
     with pytest.raises(DoesNotFit) as caught:
-        map_program(program, board, Options(chips=needed - 1, max_rows=1000, place=False))
+        map_model(program, board, Options(chips=needed - 1, max_rows=1000, place=False))
     assert f"allow {needed} of the 100 chips of testboard" in caught.value.fix
     assert f"without the cap of 1000 neurons a core it needs {needed}" in caught.value.fix
-    exact = map_program(program, board, Options(chips=needed, place=False))
+    exact = map_model(program, board, Options(chips=needed, place=False))
     assert exact.chips_available == exact.chips_used == needed
 
 
 def test_no_known_system_is_said(make: SimpleNamespace) -> None:
     board = make.system(make.chip(), 2)
     with pytest.raises(DoesNotFit, match="no known system has"):
-        map_program(make.llama(3), board, alternatives=[board])
+        map_model(make.llama(3), board, alternatives=[board])
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_no_known_system_is_said(make: SimpleNamespace) -> None:
 )
 def test_arguments_out_of_range(make: SimpleNamespace, arguments: dict[str, Any], name: str) -> None:
     with pytest.raises(UserError) as caught:
-        map_program(make.llama(1, 64, 32, 128, 100, 16), make.system(make.chip(), 4), Options(**arguments))
+        map_model(make.llama(1, 64, 32, 128, 100, 16), make.system(make.chip(), 4), Options(**arguments))
     assert (caught.value.code, caught.value.subject) == ("ND2003", name)
 
 
@@ -152,14 +152,14 @@ def test_arguments_out_of_range(make: SimpleNamespace, arguments: dict[str, Any]
 def test_a_chip_with_narrower_numbers_is_refused(make: SimpleNamespace, formats: dict[str, int]) -> None:
     """Loihi 1 sends binary spikes: a graded program has no meaning there, whatever its size."""
     with pytest.raises(DoesNotFit) as caught:
-        map_program(make.llama(1, 64, 32, 128, 100, 16), make.system(make.chip(**formats), 4))
+        map_model(make.llama(1, 64, 32, 128, 100, 16), make.system(make.chip(**formats), 4))
     assert caught.value.code == "ND2004"
     assert caught.value.subject == "layers.0.qkv"
 
 
 def test_summary_and_explain(make: SimpleNamespace) -> None:
     program, board = make.llama(1, 256, 64, 512, 1000, 32), make.system(make.chip(), 4)
-    mapping = map_program(program, board)
+    mapping = map_model(program, board)
     found = summary(mapping, program, board)
     assert found["fits"] is True
     assert found["violations"] == []
@@ -179,10 +179,10 @@ def test_on_the_systems_that_we_ship(make: SimpleNamespace) -> None:
     from targets.systems import SYSTEMS, get_system
 
     body, hala = make.llama(head=False), get_system("hala-point")
-    mapping = map_program(body, hala, QUICK)
+    mapping = map_model(body, hala, QUICK)
     assert verify(mapping, body, hala) == []
     with pytest.raises(DoesNotFit, match="ND2001") as caught:
-        map_program(body, get_system("alia-point"), QUICK, alternatives=tuple(SYSTEMS.values()))
+        map_model(body, get_system("alia-point"), QUICK, alternatives=tuple(SYSTEMS.values()))
     assert caught.value.fix.startswith("hala-point (1152 chips) holds it")
     with pytest.raises(DoesNotFit, match="graded events of 16 bits, loihi1 has 1"):
-        map_program(body, get_system("loihi1-nahuku"))
+        map_model(body, get_system("loihi1-nahuku"))

@@ -10,7 +10,7 @@ from neurodeploy.ir.chip import Basis, Limit
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.hollow import hollow_island, hollow_program
 from neurodeploy.ir.program import Program
-from partitioner.mapper import map_program
+from partitioner.mapper import map_model
 from partitioner.options import Options
 from partitioner.verify import verify
 from targets.systems import get_system
@@ -33,7 +33,7 @@ def program_of(layers: int, parts: tuple[tuple[str, int, int], ...]) -> Program:
 @pytest.mark.parametrize("name", list(MODELS))
 def test_cores_are_within_three_per_cent_of_the_bound(name: str, bits: int) -> None:
     program, system = program_of(*MODELS[name]), get_system("hala-point")
-    mapping = map_program(program, system, Options(weight_bits=bits, place=False))
+    mapping = map_model(program, system, Options(weight_bits=bits, place=False))
     assert verify(mapping, program, system, weight_bits=bits) == []
     assert mapping.lower_bound <= mapping.cores_used <= 1.03 * mapping.lower_bound
     assert mapping.binding_resource == "synapse_bytes"
@@ -41,7 +41,7 @@ def test_cores_are_within_three_per_cent_of_the_bound(name: str, bits: int) -> N
 
 def test_gpt2_with_4096_in_axons() -> None:
     program, system = program_of(*GPT2), get_system("kapoho-point")
-    mapping = map_program(program, system)
+    mapping = map_model(program, system)
     assert verify(mapping, program, system) == []
     assert 648 < mapping.lower_bound <= mapping.cores_used < 696
     assert mapping.chips_used == 6
@@ -53,7 +53,7 @@ def test_gpt2_with_512_in_axons_is_cut_through_its_columns() -> None:
     budget = replace(system.chip.budget, in_axons=Limit(512, Basis.GUESSED, "test"))
     system = replace(system, chip=replace(system.chip, budget=budget))
     program = program_of(*GPT2)
-    mapping = map_program(program, system, Options(place=False))
+    mapping = map_model(program, system, Options(place=False))
     assert verify(mapping, program, system) == []
     blocks = {
         name: len({shard.cols for shard in shards if shard.kind == "synapses"})
@@ -74,6 +74,6 @@ def test_wide_inputs_of_spikingbrain_7b() -> None:
     """4 of 28 layers: wide inputs in 37 blocks, whose reducers fill no core of their own."""
     parts = (("qkv", 4608, 3584), ("o", 3584, 3584), ("gate_up", 37888, 3584), ("down", 3584, 18944))
     program, system = program_of(4, parts), get_system("hala-point")
-    mapping = map_program(program, system, Options(place=False))
+    mapping = map_model(program, system, Options(place=False))
     assert verify(mapping, program, system) == []
     assert mapping.cores_used <= 1.01 * mapping.lower_bound

@@ -14,7 +14,7 @@ from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.program import BLOCK
 from partitioner.judge import traffic_of
-from partitioner.mapper import map_program
+from partitioner.mapper import map_model
 from partitioner.options import Options, Pin
 from partitioner.streams import streams_of
 from partitioner.tile_nets import nets_of_tiles
@@ -56,7 +56,7 @@ def test_experts_count_for_their_share(make: SimpleNamespace) -> None:
     """Two of eight experts see a token: in four tokens each is met once, the rest of the layer four times."""
     program = make.llama(1, 64, 16, 128, 50, 16, experts=8, top_k=2)
     board = make.system(make.chip(), 4)
-    _, nets, _ = traffic_of(map_program(program, board), program, board)
+    _, nets, _ = traffic_of(map_model(program, board), program, board)
     assert nets.per == 4
     columns = sum((1 if i.expert is not None else 4) * i.columns for i in program.islands.values())
     assert sum(int(w) for s, w in zip(nets.source, nets.weight, strict=True) if s == HOST) == columns
@@ -67,7 +67,7 @@ def test_every_message_of_a_mapping_is_counted(make: SimpleNamespace, axons: int
     """The same as one entry for each axon and destination through `make_nets`."""
     program = make.llama(2, 96, 32, 200, 300, 32)
     board = make.system(make.chip(synapse_bytes=3000, in_axons=axons), 50)
-    mapping = map_program(program, board, Options(place=False, pins={"layers.0.qkv": Pin(rows=7)}))
+    mapping = map_model(program, board, Options(place=False, pins={"layers.0.qkv": Pin(rows=7)}))
     places, nets, _ = traffic_of(mapping, program, board)
     where = {(int(c), int(k)): index for index, (c, k) in enumerate(zip(places.chip, places.core, strict=True))}
     entries: list[tuple[int, int, int, int]] = []

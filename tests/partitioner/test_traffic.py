@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from neurodeploy.ir.mapping import Mapping, Shard
-from partitioner.mapper import map_program
+from partitioner.mapper import map_model
 from partitioner.summary import summary
 from partitioner.traffic import traffic
 
@@ -49,7 +49,7 @@ def test_partial_sums_travel_to_their_reducer(make: SimpleNamespace) -> None:
 
 def test_the_border_of_a_dense_model_is_that_of_its_assignments(make: SimpleNamespace) -> None:
     program, board = make.llama(2, 256, 64, 512, 1000, 32), make.system(make.chip(), 4)
-    found = summary(map_program(program, board), program, board)
+    found = summary(map_model(program, board), program, board)
     border = found["traffic_per_token"]
     assert border["host_in"]["bytes"] + border["host_out"]["bytes"] == found["border_bytes_per_token"]
 
@@ -57,6 +57,6 @@ def test_the_border_of_a_dense_model_is_that_of_its_assignments(make: SimpleName
 def test_experts_count_for_their_share(make: SimpleNamespace) -> None:
     board = make.system(make.chip(), 40)
     few, many = (make.llama(1, 256, 64, 512, 100, 32, experts=e, top_k=2) for e in (4, 16))
-    a, b = (traffic(map_program(program, board), program, board) for program in (few, many))
+    a, b = (traffic(map_model(program, board), program, board) for program in (few, many))
     assert b.host_in == pytest.approx(a.host_in)
     assert b.host_out == pytest.approx(a.host_out + 12)  # only the router grew

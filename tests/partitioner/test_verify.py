@@ -18,7 +18,7 @@ from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.program import Program
 from partitioner.budget import core_limits, fits
 from partitioner.json_form import mapping_from_json, mapping_to_json
-from partitioner.mapper import map_program
+from partitioner.mapper import map_model
 from partitioner.options import OBJECTIVES, Options, Pin
 from partitioner.summary import summary
 from partitioner.usage import core_demands, core_usage
@@ -88,7 +88,7 @@ def build(
 def try_map(program: Program, board: SystemSpec, options: Options) -> Mapping | None:
     """The mapping, or None where it does not fit: then object, resource or width, need, limit and remedy are said."""
     try:
-        return map_program(program, board, options)
+        return map_model(program, board, options)
     except DoesNotFit as error:
         assert error.code in ("ND2001", "ND2002")
         assert error.subject in (*program.islands, program.info.name)
@@ -188,7 +188,7 @@ def overloaded(make: SimpleNamespace) -> tuple[Program, SystemSpec, Mapping]:
     program = make.of_islands([make.island("a", [("up", 120, 0)], 2048), make.island("b", [("down", 56, 0)], 8192)])
     board = make.system(make.chip(out_axons=2000), 2)
     pins = {"a": Pin(blocks=1), "b": Pin(blocks=2)}
-    return program, board, map_program(program, board, Options(pins=pins, place=False))
+    return program, board, map_model(program, board, Options(pins=pins, place=False))
 
 
 def test_a_shard_on_a_full_core_is_reported_with_used_and_limit(make: SimpleNamespace) -> None:

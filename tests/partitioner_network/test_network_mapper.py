@@ -14,7 +14,7 @@ from neurodeploy.ir.network import Population, Projection
 from neurodeploy.synapses import Dense, Direct, Sparse
 from partitioner.bounds import lower_bound
 from partitioner.json_form import mapping_from_json, mapping_to_json
-from partitioner.network_mapper import map_network
+from partitioner.mapper import map_model
 from partitioner.options import Options, Pin
 from partitioner.population import views_of
 from partitioner.verify import verify
@@ -41,7 +41,7 @@ def random_sparse(neurons: int, fan: int, seed: int = 0) -> Sparse:
 
 def test_small_populations_share_a_core() -> None:
     net = two_layers()
-    mapping = map_network(net, get_system("oheo-gulch"))
+    mapping = map_model(net, get_system("oheo-gulch"))
     assert (mapping.cores_used, mapping.lower_bound, mapping.chips_used) == (1, 1, 1)
     assert [(s.island, s.rows, s.cols) for s in mapping.shards] == [("p", (0, 40), (0, 20)), ("q", (0, 10), (0, 40))]
     assert [(a.path, a.device, a.bytes_per_token) for a in mapping.assignments] == [
@@ -53,21 +53,21 @@ def test_small_populations_share_a_core() -> None:
 
 def test_tiles_are_of_equal_length() -> None:
     system = tiny(neurons=16)
-    mapping = map_network(two_layers(40), system)
+    mapping = map_model(two_layers(40), system)
     assert [s.rows for s in mapping.shards if s.island == "p"] == [(0, 14), (14, 28), (28, 40)]
     assert mapping.binding_resource == "neurons"
 
 
 def test_a_cap_on_neurons_spreads() -> None:
     net, system = two_layers(), get_system("oheo-gulch")
-    assert map_network(net, system, Options(max_rows=10)).cores_used == 5
-    assert not verify(map_network(net, system, Options(max_rows=10)), net, system)
+    assert map_model(net, system, Options(max_rows=10)).cores_used == 5
+    assert not verify(map_model(net, system, Options(max_rows=10)), net, system)
 
 
 def test_convolutions_are_cut_along_x() -> None:
     net = network([source("i", 20, 6, 3), lif("p", 18, 4, 5)], join("w", "i", "p", conv((20, 6, 3), 5)))
     system = tiny(neurons=60)
-    mapping = map_network(net, system)
+    mapping = map_model(net, system)
     assert [s.rows for s in mapping.shards] == [(n, n + 60) for n in range(0, 360, 60)]
     assert not verify(mapping, net, system)
 
@@ -80,7 +80,7 @@ def test_several_projections_and_recurrence() -> None:
         join("r", "p", "p", dense(30, 30)),
     )
     system = tiny(synapse_bytes=700)
-    mapping = map_network(net, system)
+    mapping = map_model(net, system)
     assert {s.cols for s in mapping.shards} == {(0, 90)}
     assert mapping.binding_resource == "synapse_bytes" and mapping.cores_used >= mapping.lower_bound > 1
     assert not verify(mapping, net, system)
@@ -90,7 +90,7 @@ def test_recurrent_cuts_come_to_rest() -> None:
     """Smaller tiles have more destinations, whose entries make tiles smaller."""
     net = network([lif("p", 2000)], join("r", "p", "p", random_sparse(2000, 50)))
     system = get_system("alia-point")
-    mapping = map_network(net, system)
+    mapping = map_model(net, system)
     assert not verify(mapping, net, system)
     assert lower_bound(views_of(net, system.chip).values(), system.chip)[0] == mapping.lower_bound <= mapping.cores_used
 
@@ -98,7 +98,7 @@ def test_recurrent_cuts_come_to_rest() -> None:
 def test_fan_in_beyond_a_core_gets_reducers() -> None:
     net = network([source("i", 100), lif("p", 6)], join("w", "i", "p", dense(6, 100)))
     system = tiny(in_axons=30)
-    mapping = map_network(net, system)
+    mapping = map_model(net, system)
     assert [s.cols for s in mapping.shards if s.kind == "synapses"] == [(0, 25), (25, 50), (50, 75), (75, 100)]
     assert [(s.rows, s.cols) for s in mapping.shards if s.kind == "reducer"] == [((0, 6), (0, 4))]
     assert not verify(mapping, net, system)
@@ -106,7 +106,7 @@ def test_fan_in_beyond_a_core_gets_reducers() -> None:
 
 def test_weights_at_another_width() -> None:
     net, system = two_layers(400), tiny(synapse_bytes=2000)
-    wide, narrow = map_network(net, system), map_network(net, system, Options(weight_bits=2))
+    wide, narrow = map_model(net, system), map_model(net, system, Options(weight_bits=2))
     assert narrow.cores_used < wide.cores_used
     assert not verify(narrow, net, system, weight_bits=2)
     assert verify(narrow, net, system)
@@ -115,39 +115,39 @@ def test_weights_at_another_width() -> None:
 @pytest.mark.parametrize("options", [{"max_rows": 0}, {"chips": 0}, {"chips": 9999}, {"weight_bits": 9}])
 def test_arguments_out_of_range(options) -> None:
     with pytest.raises(UserError, match="ND2003"):
-        map_network(two_layers(), get_system("kapoho-point"), Options(**options))
+        map_model(two_layers(), get_system("kapoho-point"), Options(**options))
 
 
 def test_more_chips_than_there_are() -> None:
     net = network([lif("p", 2000)], join("r", "p", "p", random_sparse(2000, 50)))
     with pytest.raises(DoesNotFit) as caught:
-        map_network(net, tiny(in_axons=600, cores=8, system="oheo-gulch"), alternatives=tuple(SYSTEMS.values()))
+        map_model(net, tiny(in_axons=600, cores=8, system="oheo-gulch"), alternatives=tuple(SYSTEMS.values()))
     error = caught.value
-    assert error.code == "ND2010" and error.subject == "net"
+    assert error.code == "ND2001" and error.subject == "net"
     need = int(re.findall(r"needs (\d+) chips \((\d+) cores\)", error.problem)[0][1])
     assert need > 8 and "oheo-gulch offers 1 (8 cores); in_axons binds" in error.problem
     assert re.search(r"^(kapoho-point \(8|alia-point \(32) chips\) holds it$", error.fix)
     other = tiny(in_axons=600, cores=8, system="hala-point")
-    assert map_network(net, other, Options(place=False)).cores_used == need
+    assert map_model(net, other, Options(place=False)).cores_used == need
 
 
 def test_remedies_within_the_system_and_without_the_cap() -> None:
     net = two_layers(400)
     with pytest.raises(DoesNotFit, match=r"allow 2 of the 8 chips.*without the cap of 3 neurons a core it needs 1"):
-        map_network(net, get_system("kapoho-point"), Options(chips=1, max_rows=3))
+        map_model(net, get_system("kapoho-point"), Options(chips=1, max_rows=3))
 
 
 def test_narrower_weights_are_proposed_where_synapses_bind() -> None:
     net = two_layers(400)
     with pytest.raises(DoesNotFit, match=r"synapse_bytes binds; .*4-bit weights need") as caught:
-        map_network(net, tiny(synapse_bytes=600, cores=4, system="oheo-gulch"))
+        map_model(net, tiny(synapse_bytes=600, cores=4, system="oheo-gulch"))
     assert "needs" in caught.value.problem
 
 
 def test_a_system_that_nobody_has() -> None:
     net = two_layers(400)
     with pytest.raises(DoesNotFit, match="no known system has"):
-        map_network(net, tiny(neurons=1, cores=1, system="oheo-gulch"), alternatives=(get_system("loihi1-nahuku"),))
+        map_model(net, tiny(neurons=1, cores=1, system="oheo-gulch"), alternatives=(get_system("loihi1-nahuku"),))
 
 
 @pytest.mark.parametrize(
@@ -160,14 +160,14 @@ def test_a_system_that_nobody_has() -> None:
 )
 def test_a_neuron_that_fits_nowhere(budget: dict[str, int], words: str) -> None:
     with pytest.raises(DoesNotFit, match=words) as caught:
-        map_network(two_layers(), tiny(**budget))
-    assert caught.value.code == "ND2011" and caught.value.subject in ("p", "q") and caught.value.fix
+        map_model(two_layers(), tiny(**budget))
+    assert caught.value.code == "ND2002" and caught.value.subject in ("p", "q") and caught.value.fix
 
 
 def test_all_to_all_is_cut_in_columns_where_tables_of_destinations_are_too_long() -> None:
     """Each neuron has an entry for every core that it reaches: rows alone would need 8 bytes a neuron on each core."""
     net, system = network([lif("p", 400)], join("r", "p", "p", dense(400, 400))), tiny(state_bytes=6300)
-    mapping = map_network(net, system)
+    mapping = map_model(net, system)
     assert any(shard.kind == "reducer" for shard in mapping.shards)
     assert verify(mapping, net, system) == []
 
@@ -177,8 +177,8 @@ def test_cuts_that_do_not_come_to_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("partitioner.network_split.ROUNDS", 1)
     net = network([lif("p", 10000)], join("r", "p", "p", random_sparse(10000, 100)))
     with pytest.raises(DoesNotFit, match=r"ND2013 p: its 10000 neurons .* needs \d+ state_bytes \(a core has 65536\)"):
-        map_network(net, get_system("alia-point"), Options(pins={"p": Pin(blocks=1)}))
-    mapping = map_network(net, get_system("alia-point"))
+        map_model(net, get_system("alia-point"), Options(pins={"p": Pin(blocks=1)}))
+    mapping = map_model(net, get_system("alia-point"))
     assert any(shard.kind == "reducer" for shard in mapping.shards)  # columns are cut instead
 
 
@@ -186,13 +186,13 @@ def test_wide_weights_and_payloads_are_refused() -> None:
     net = network(
         [source("i", 2), lif("p", 2)], Projection("w", "i", "p", Dense(np.ones((2, 2), np.int16)), weight_bits=16)
     )
-    with pytest.raises(DoesNotFit, match=r"ND2012 w: has weights of 16 bits, a synapse of loihi2 has 8"):
-        map_network(net, get_system("oheo-gulch"))
+    with pytest.raises(DoesNotFit, match=r"ND2004 w: has weights of 16 bits, a synapse of loihi2 has 8"):
+        map_model(net, get_system("oheo-gulch"))
     system = tiny()
     narrow = replace(system, chip=replace(system.chip, formats={**system.chip.formats, "message_bytes": 2}))
     graded = network([Population("p", (2,), "sigma", {})])
-    with pytest.raises(DoesNotFit, match=r"ND2012 p: sends payloads of 24 bits, a message of loihi2 has 16"):
-        map_network(graded, narrow)
+    with pytest.raises(DoesNotFit, match=r"ND2004 p: sends payloads of 24 bits, a message of loihi2 has 16"):
+        map_model(graded, narrow)
 
 
 @pytest.mark.real
@@ -201,7 +201,7 @@ def test_a_million_neurons_and_a_hundred_million_synapses() -> None:
     net = network([lif("p", 1_000_000)], join("r", "p", "p", random_sparse(1_000_000, 100)))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     system = get_system("hala-point")
-    mapping = map_network(net, system)
+    mapping = map_model(net, system)
     assert not verify(mapping, net, system)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2_000_000
     assert mapping.cores_used >= 1_000_000 / 41

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurodeploy.accounting.networks import derive
+from neurodeploy.accounting.networks import work_of
 from neurodeploy.errors import DoesNotFit
-from neurodeploy.flow.flows import flows
 from neurodeploy.flow.routes import HOST
-from neurodeploy.ir.arrange import activity_there, arranged
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.neurons.registry import output_ports
 from neurodeploy.synapses.build import sparse_from_coo
 from partitioner.judge import traffic_of
-from partitioner.network_mapper import map_network
+from partitioner.mapper import map_model
 from partitioner.options import Options
 from partitioner.streams import streams_of
 from partitioner.tile_nets import nets_of_tiles
@@ -35,7 +33,7 @@ def test_by_hand() -> None:
         join("b", "p", "q", dense(6, 8)),
         join("r", "q", "q", dense(6, 6)),
     )
-    mapping = map_network(net, tiny(neurons=4, cores=4), Options(place=False))
+    mapping = map_model(net, tiny(neurons=4, cores=4), Options(place=False))
     places, nets, _ = traffic_of(mapping, net, tiny())
     assert places.chip.tolist() == [0, 0, 0, 0] and places.core.tolist() == [0, 1, 2, 3] and nets.cores == 4
     pins = [tuple(nets.pins[a:b].tolist()) for a, b in zip(nets.indptr[:-1], nets.indptr[1:], strict=True)]
@@ -52,12 +50,12 @@ def test_the_messages_of_a_run_are_those_of_the_account() -> None:
         net, inputs, steps = random_network(seed)
         system = shrunken(seed)
         try:
-            mapping = map_network(net, system, Options(weight_bits=8, seed=seed))
+            mapping = map_model(net, system, Options(weight_bits=8, seed=seed))
         except DoesNotFit:
             continue
         activity = ReferenceRunner().run(net, inputs, steps).activity
         _, nets, _ = traffic_of(mapping, net, system, activity.fired, steps * activity.samples)
-        work = derive(net, mapping, activity, system)
+        work = work_of(net, mapping, activity, system)
         total = sum(traffic.deliveries for traffic in work.traffic.values())
         assert nets.per == steps * activity.samples and messages(nets) <= total, seed
         if len({(s.chip, s.core) for s in mapping.shards}) == len(mapping.shards):
@@ -69,16 +67,13 @@ def test_the_messages_of_a_run_are_those_of_the_account() -> None:
 
 def _within(net, mapping, activity: NetworkActivity) -> int:
     """Messages of a shard to itself."""
-    fired = activity_there(activity, mapping.orders).fired
-    return sum(
-        int(flow.messages[flow.source == flow.target].sum())
-        for flow in flows(arranged(net, mapping.orders), mapping, fired)
-    )
+    streams = streams_of(net, mapping.shards, tiny().chip, orders=mapping.orders, sent=activity.fired, pairs=None)
+    return sum(int(stream.messages[stream.source == stream.target].sum()) for stream in streams.events())
 
 
 def test_two_shards_of_a_core_get_a_message_each() -> None:
     net = network([source("i", 5), lif("p", 6)], join("a", "i", "p", dense(6, 5)))
-    mapping = map_network(net, tiny(neurons=3), Options(place=False))
+    mapping = map_model(net, tiny(neurons=3), Options(place=False))
     made = nets_of_tiles(streams_of(net, mapping.shards, tiny().chip))
     apart, together = made(np.array([0, 1])), made(np.array([0, 0]))
     assert messages(apart) == messages(together) == 5 * 2 + 6
@@ -92,7 +87,7 @@ def test_a_sample_of_axons_stands_for_all() -> None:
         [lif("p", 4000)], join("r", "p", "p", sparse_from_coo(4000, 4000, key % 4000, key // 4000, key % 3 + 1))
     )
     system = get_system("hala-point")
-    mapping = map_network(net, system, Options(max_rows=200, place=False))
+    mapping = map_model(net, system, Options(max_rows=200, place=False))
     streams = [streams_of(net, mapping.shards, system.chip, orders=mapping.orders, pairs=n) for n in (1 << 21, 1 << 14)]
     assert not streams[0].notes and "one in 3 of its axons stands for all" in streams[1].notes[0]
     whole, part = map(nets_of_tiles, streams)

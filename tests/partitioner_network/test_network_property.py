@@ -14,7 +14,7 @@ from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import Network
 from partitioner.budget import RESOURCES
 from partitioner.json_form import mapping_from_json, mapping_to_json
-from partitioner.network_mapper import map_network
+from partitioner.mapper import map_model
 from partitioner.options import OBJECTIVES, Options
 from partitioner.recount import recount
 from partitioner.summary import summary
@@ -49,13 +49,13 @@ def mapped_or_refused(seed: int) -> tuple[Network, SystemSpec, Mapping] | str:
     """The mapping, or the code of an error that says what was needed."""
     net, system = random_network(seed)[0], shrunken(seed)
     try:
-        return net, system, map_network(net, system, random_options(seed))
+        return net, system, map_model(net, system, random_options(seed))
     except DoesNotFit as error:
-        assert error.code in ("ND2010", "ND2011", "ND2013"), seed
+        assert error.code in ("ND2001", "ND2002", "ND2013"), seed
         assert error.fix and re.search(r"\d", error.problem), seed
-        if error.code != "ND2010":
+        if error.code != "ND2001":
             assert error.subject in net.populations, seed
-        if error.code == "ND2011":
+        if error.code == "ND2002":
             used, limit = re.findall(OVER, error.problem)[0]
             assert int(used) > int(limit), seed
         return error.code
@@ -95,14 +95,14 @@ def test_five_hundred_networks() -> None:
     seen: Counter[str] = Counter()
     for seed in range(ALL):
         check(seed, seen)
-    assert min(seen[kind] for kind in ("mapped", "reducers", "orders", "shared cores", "ND2010", "ND2011")) >= 10, seen
+    assert min(seen[kind] for kind in ("mapped", "reducers", "orders", "shared cores", "ND2001", "ND2002")) >= 10, seen
 
 
 def test_reports_of_random_networks() -> None:
     for seed in range(15):
         net, system = random_network(seed)[0], shrunken(1000 + seed)
         try:
-            mapping = map_network(net, system, Options(weight_bits=8))
+            mapping = map_model(net, system, Options(weight_bits=8))
         except DoesNotFit:
             continue
         found = summary(mapping, net, system, weight_bits=8)

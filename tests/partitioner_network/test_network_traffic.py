@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from neurodeploy.accounting.networks import derive
+from neurodeploy.accounting.networks import work_of
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.mapping import Mapping, Shard
@@ -12,7 +12,7 @@ from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.ir.program import Program
 from neurodeploy.neurons.registry import every_neuron
 from partitioner.judge import metrics
-from partitioner.network_mapper import map_network
+from partitioner.mapper import map_model
 from partitioner.options import Options
 from partitioner.summary import summary
 from partitioner.summary import summary as program_summary
@@ -31,7 +31,7 @@ NET = network(
 
 def test_on_one_core_everything_is_delivered_once() -> None:
     system = tiny()
-    found = traffic(map_network(NET, system), NET, system)
+    found = traffic(map_model(NET, system), NET, system)
     assert (found.host_in, found.host_out, found.events_to_cores) == (10, 6, 10 + 8 + 6)
     assert found.events_between_chips == found.partials_between_cores == found.partials_between_chips == 0
 
@@ -39,7 +39,7 @@ def test_on_one_core_everything_is_delivered_once() -> None:
 def test_each_destination_gets_its_own_message_and_chips_pass_inputs_on() -> None:
     """p on chips 0 and 1, q on chips 2 and 3: one core a chip."""
     system = tiny(neurons=4, cores=1)
-    mapping = map_network(NET, system, Options(place=False))
+    mapping = map_model(NET, system, Options(place=False))
     assert [(s.island, s.rows, s.chip) for s in mapping.shards] == [
         ("p", (0, 4), 0), ("p", (4, 8), 1), ("q", (0, 3), 2), ("q", (3, 6), 3)
     ]  # fmt: skip
@@ -77,11 +77,11 @@ def test_hops_are_those_of_the_nets_and_of_the_account() -> None:
         net, _, _ = random_network(seed)
         system = shrunken(seed)
         try:
-            mapping = map_network(net, system, Options(weight_bits=8, seed=seed))
+            mapping = map_model(net, system, Options(weight_bits=8, seed=seed))
         except DoesNotFit:
             continue
         found = traffic(mapping, net, system)
-        work = derive(net, mapping, NetworkActivity(1, 1, every_neuron(net), {}, {}), system)
+        work = work_of(net, mapping, NetworkActivity(1, 1, every_neuron(net), {}, {}), system)
         parts = work.traffic.values()
         assert found.spike_hops == sum(part.hops_ew + part.hops_ns for part in parts), seed
         assert found.interchip_hops == sum(part.interchip for part in parts), seed
@@ -96,7 +96,7 @@ def test_hops_are_those_of_the_nets_and_of_the_account() -> None:
 def test_partial_sums() -> None:
     net = network([source("i", 40), lif("p", 3)], join("w", "i", "p", dense(3, 40)))
     system = tiny(in_axons=20)
-    found = traffic(map_network(net, system), net, system)
+    found = traffic(map_model(net, system), net, system)
     assert found.partials_between_cores == 6
     assert found.to_json()["partials_between_cores"] == {"messages": 6.0, "bytes": 24.0}
 
@@ -104,12 +104,12 @@ def test_partial_sums() -> None:
 def test_pixels_that_reach_nothing_send_nothing() -> None:
     net = network([source("i", 5, 5, 2), lif("p", 2, 2, 1)], join("w", "i", "p", conv((5, 5, 2), 1, 2, stride=(3, 3))))
     system = tiny()
-    assert traffic(map_network(net, system), net, system).events_to_cores == 4 * 4 * 2
+    assert traffic(map_model(net, system), net, system).events_to_cores == 4 * 4 * 2
 
 
 def test_the_summary_has_the_keys_of_a_program() -> None:
     system = get_system("oheo-gulch")
-    found = summary(map_network(NET, system), NET, system)
+    found = summary(map_model(NET, system), NET, system)
     json.dumps(found)
     nothing = Mapping(system.name, system.chips, system.chip.cores, (), (), 0, "none", ())
     keys = program_summary(nothing, Program(ModelInfo("none", "", 0, 0, 0, 0, ""), (), {}, {}), system)

@@ -6,7 +6,7 @@ import numpy as np
 
 from neurodeploy.ir.mapping import Shard
 from neurodeploy.synapses import Direct, Sparse
-from partitioner.network_mapper import map_network
+from partitioner.mapper import map_model
 from partitioner.options import Options
 from partitioner.usage import core_demands, core_usage, shard_demands
 from partitioner.verify import verify
@@ -18,7 +18,7 @@ NEURON = 6 + 4
 def only(net, system=None, **options):
     """The demand of the only core."""
     system = system or tiny()
-    (demand,) = core_demands(map_network(net, system, Options(**options)), net, system, **options).values()
+    (demand,) = core_demands(map_model(net, system, Options(**options)), net, system, **options).values()
     return demand
 
 
@@ -61,7 +61,7 @@ def test_a_band_of_a_convolution_touches_its_pixels_only() -> None:
     synapse = conv((6, 6, 3), 4)
     net = network([source("i", 6, 6, 3), lif("p", 4, 4, 4)], join("w", "i", "p", synapse))
     system = tiny(neurons=32)
-    mapping = map_network(net, system)
+    mapping = map_model(net, system)
     assert [shard.rows for shard in mapping.shards] == [(0, 32), (32, 64)]
     assert set(core_demands(mapping, net, system).values()) == {(32, 9 * 3 * 8, 24, 32, 32 * NEURON + 8 * 56)}
 
@@ -69,7 +69,7 @@ def test_a_band_of_a_convolution_touches_its_pixels_only() -> None:
 def test_blocks_of_pixels_touch_fewer_pixels_than_bands() -> None:
     net = network([source("i", 6, 6, 3), lif("p", 4, 4, 4)], join("w", "i", "p", conv((6, 6, 3), 4)))
     system = tiny(neurons=16)
-    mapping = map_network(net, system)
+    mapping = map_model(net, system)
     assert mapping.orders["p"][:16].tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23]
     assert sorted(shard.rows for shard in mapping.shards) == [(0, 16), (16, 32), (32, 48), (48, 64)]
     assert set(core_demands(mapping, net, system).values()) == {(16, 9 * 3 * 8, 16, 16, 16 * NEURON + 8 * 32)}
@@ -82,7 +82,7 @@ def test_an_out_axon_for_each_destination() -> None:
         [source("i", 2), lif("p", 6), lif("q", 12)], join("a", "i", "p", dense(6, 2)), join("b", "p", "q", dense(12, 6))
     )
     system = tiny(neurons=6)
-    mapping = map_network(net, system)
+    mapping = map_model(net, system)
     demands = {shard.island: d for shard, d in shard_demands(mapping, net, system).items()}
     assert (demands["p"][3], demands["q"][3]) == (6 * 2, 6)
     assert demands["p"][4] == 6 * NEURON + 8 * (2 + 12)
@@ -95,10 +95,10 @@ def test_pixels_share_out_axons() -> None:
         join("b", "p", "q", conv((4, 4, 3), 5)),
     )
     system = tiny(neurons=48)
-    demands = {shard.island: d for shard, d in shard_demands(map_network(net, system), net, system).items()}
+    demands = {shard.island: d for shard, d in shard_demands(map_model(net, system), net, system).items()}
     assert demands["p"][3] == 16
     system = tiny(neurons=10)  # q is cut into its two columns of pixels, which read 12 pixels each
-    mapping = map_network(net, system)
+    mapping = map_model(net, system)
     assert sum(d[3] for s, d in shard_demands(mapping, net, system).items() if s.island == "p") >= 24
 
 
@@ -118,7 +118,7 @@ def test_columns_are_cut_where_a_neuron_exceeds_a_core() -> None:
     delay[0, 0] = 1
     net = network([source("i", 40), lif("p", 3)], join("w", "i", "p", dense(3, 40), delay=delay))
     system = tiny(in_axons=20)
-    mapping = map_network(net, system)
+    mapping = map_model(net, system)
     found = {(s.kind, s.rows, s.cols): d for s, d in shard_demands(mapping, net, system).items()}
     part = (3, 20 * (4 + 6), 20, 6, 6 * 4 + 8 * 26)
     assert found == {
@@ -131,7 +131,7 @@ def test_columns_are_cut_where_a_neuron_exceeds_a_core() -> None:
 def test_usage_stands_beside_the_limits() -> None:
     net = network([source("i", 10), lif("p", 7)], join("w", "i", "p", dense(7, 10)))
     system = tiny()
-    (usage,) = core_usage(map_network(net, system), net, system).values()
+    (usage,) = core_usage(map_model(net, system), net, system).values()
     assert [(u.resource, u.limit) for u in usage] == [
         ("neurons", 8192), ("synapse_bytes", 131072), ("in_axons", 4096), ("out_axons", None), ("state_bytes", 65536)
     ]  # fmt: skip
@@ -140,5 +140,5 @@ def test_usage_stands_beside_the_limits() -> None:
 
 def test_a_population_without_axons_has_one_column() -> None:
     net = network([lif("p", 3)])
-    mapping = map_network(net, tiny())
+    mapping = map_model(net, tiny())
     assert mapping.shards == (Shard("p", "synapses", (0, 3), (0, 1), 0, 0, "p"),)

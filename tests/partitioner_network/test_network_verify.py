@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from neurodeploy.ir.mapping import Mapping, Shard
-from partitioner.network_mapper import map_network
+from partitioner.mapper import map_model
 from partitioner.recount import recount
 from partitioner.verify import verify
 from targets.systems import get_system
@@ -19,7 +19,7 @@ NET = network(
     join("b", "p", "q", dense(10, 80)),
 )
 SYSTEM = tiny(neurons=40, in_axons=60, cores=16)
-GOOD = map_network(NET, SYSTEM)
+GOOD = map_model(NET, SYSTEM)
 
 
 def with_shards(*changes: tuple[int, dict[str, object]]) -> Mapping:
@@ -85,5 +85,5 @@ def test_wide_weights() -> None:
 
 def test_another_system_of_the_same_shape() -> None:
     system = get_system("oheo-gulch")
-    assert verify(map_network(NET, system), NET, system) == []
+    assert verify(map_model(NET, system), NET, system) == []
     assert isinstance(GOOD.shards[0], Shard)

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from neurodeploy.accounting.networks import derive
+from neurodeploy.accounting.networks import work_of
 from neurodeploy.errors import InternalError
+from neurodeploy.flow.loads import SPIKES
 from neurodeploy.ir.arrange import arranged, fixed_populations, inverse
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network
@@ -16,7 +17,7 @@ from neurodeploy.ir.network_run import Probe
 from neurodeploy.synapses import Conv
 from neurodeploy.synapses.build import sparse_from_coo
 from partitioner import hypergraph
-from partitioner.network_mapper import map_network
+from partitioner.mapper import map_model
 from partitioner.network_order_conv import block_order
 from partitioner.options import Options
 from partitioner.recount import recount
@@ -30,7 +31,7 @@ from tests.networks.equality import joined, same_result
 from tests.networks.random_networks import all_probes, random_network
 from tests.networks.test_partitioned import random_mapping
 from tests.partitioner_network.helpers import conv, dense, join, lif, network, source, tiny
-from tests.prices import network_shards
+from tests.prices import shard_counts
 
 SEEDS = range(60)
 SYSTEM = tiny(None, None, None, None, None)
@@ -64,7 +65,7 @@ def test_any_order_gives_the_same_bits_counts_and_budgets(start: int) -> None:
         same_result(result, ReferenceRunner().run(net, inputs, steps, probes=probes))
         assert recount(mapping, net, SYSTEM) == core_demands(mapping, net, SYSTEM), seed
         assert arranged(laid, orders) is laid and arranged(net, orders) is laid
-        counted = network_shards(derive(net, mapping, result.activity, SYSTEM), mapping)
+        counted = shard_counts(work_of(net, mapping, result.activity, SYSTEM).table, mapping.shards, SPIKES)
         for shard in mapping.shards:
             assert counted[shard] == runner.shard_counts[shard], (seed, shard)
     assert ordered >= 10 and convolutions >= 3
@@ -123,7 +124,7 @@ def test_blocks_of_channels_where_the_kernel_exceeds_a_core() -> None:
         join("b", "p", "q", conv((6, 6, 32), 32, padding=(1, 1))),
     )
     system = tiny(synapse_bytes=9 * 32 * (4 + 8))
-    mapping = map_network(net, system)
+    mapping = map_model(net, system)
     assert set(mapping.orders) == {"p", "q"} and mapping.cores_used == 2 + 4
     assert any("another order (blocks of 6 x 6 x 8)" in note for note in mapping.notes)
     assert verify(mapping, net, system) == []
@@ -150,21 +151,21 @@ def test_hidden_neighbours_are_found(library: bool, monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(hypergraph, "library", lambda: None)
     net, system = hidden_ring(1200, 20, 25), tiny(neurons=200, synapse_bytes=8000, state_bytes=None)
     monkeypatch.setattr("partitioner.network_orders._sparse", lambda task, plan: ({}, ()))
-    given = map_network(net, system)
+    given = map_model(net, system)
     monkeypatch.undo()
     if not library:
         monkeypatch.setattr(hypergraph, "library", lambda: None)
-    mapping = map_network(net, system)
+    mapping = map_model(net, system)
     assert verify(mapping, net, system) == [] and list(mapping.orders) == ["p"]
     assert any("mtkahypar is not installed" in note for note in mapping.notes) != library
     sent, before = (traffic(m, net, system).events_to_cores for m in (mapping, given))
     assert mapping.cores_used < given.cores_used and sent < before / 3
-    assert np.array_equal(map_network(net, system).orders["p"], mapping.orders["p"])
+    assert np.array_equal(map_model(net, system).orders["p"], mapping.orders["p"])
     same_result(PartitionedRunner(mapping, SYSTEM.chip).run(net, {}, 2), ReferenceRunner().run(net, {}, 2))
 
 
 def test_orders_are_not_kept_where_they_gain_nothing() -> None:
-    assert map_network(hidden_ring(100, 5, 5), get_system("oheo-gulch")).orders == {}
+    assert map_model(hidden_ring(100, 5, 5), get_system("oheo-gulch")).orders == {}
 
 
 @pytest.mark.parametrize(
@@ -179,7 +180,7 @@ def test_orders_are_not_kept_where_they_gain_nothing() -> None:
 )
 def test_wrong_orders_are_violations(orders: dict[str, Ints], words: str) -> None:
     net = network([source("i", 6), lif("p", 4)], join("w", "i", "p", dense(4, 6)))
-    mapping = replace(map_network(net, SYSTEM), orders=orders)
+    mapping = replace(map_model(net, SYSTEM), orders=orders)
     found = verify(mapping, net, SYSTEM)
     assert len(found) == 1 and np.any([part in found[0] for part in (words, words.replace("\\", ""))])
     with pytest.raises(InternalError, match="ND9075"):
@@ -190,5 +191,5 @@ def test_inverse_and_options() -> None:
     order = np.array([2, 0, 1])
     assert inverse(order)[order].tolist() == [0, 1, 2]
     net, system = hidden_ring(400, 10, 10), tiny(neurons=50)
-    first, second = (map_network(net, system, Options(objective="traffic", seed=3)) for _ in range(2))
+    first, second = (map_model(net, system, Options(objective="traffic", seed=3)) for _ in range(2))
     assert first.shards == second.shards and first.objective == "traffic" and first.seed == 3

@@ -8,7 +8,7 @@ import pytest
 
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.packed import PackedTargets, pack
-from partitioner.network_mapper import map_network
+from partitioner.mapper import map_model
 from partitioner.options import Options
 from partitioner.verify import verify
 from tests.partitioner_network.helpers import join, lif, network, source, tiny
@@ -35,7 +35,7 @@ def test_the_same_mapping(neurons: int, fan: int, monkeypatch: pytest.MonkeyPatc
     other = packed(plain)
     assert all(isinstance(p.synapse.target, PackedTargets) for p in other.projections)  # type: ignore[union-attr]
     system = tiny(neurons=200, synapse_bytes=9000, in_axons=500)
-    one, two = (map_network(net, system, Options(place=False)) for net in (plain, other))
+    one, two = (map_model(net, system, Options(place=False)) for net in (plain, other))
     assert len(one.shards) > 10
     assert one.shards == two.shards
     assert verify(one, other, system) == verify(two, plain, system) == []

@@ -8,7 +8,7 @@ import pytest
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.network import Network, Population, Projection
 from neurodeploy.synapses import Dense
-from partitioner.network_mapper import map_network
+from partitioner.mapper import map_model
 from partitioner.options import Options, Pin
 from partitioner.verify import verify
 from targets.systems import get_system
@@ -31,7 +31,7 @@ def network() -> Network:
 
 def test_columns_are_cut() -> None:
     system = get_system("oheo-gulch")
-    found = map_network(network(), system)
+    found = map_model(network(), system)
     blocks = [shard for shard in found.shards if shard.kind == "synapses"]
     assert len(blocks) == 2 and max(shard.col_count for shard in blocks) <= 4096
     assert sum(shard.kind == "reducer" for shard in found.shards) == 1
@@ -41,7 +41,7 @@ def test_columns_are_cut() -> None:
 def test_where_columns_may_not_be_cut() -> None:
     """Neuron, resource, need, limit and remedy."""
     with pytest.raises(DoesNotFit) as caught:
-        map_network(network(), get_system("oheo-gulch"), Options(pins={"out": Pin(blocks=1)}))
+        map_model(network(), get_system("oheo-gulch"), Options(pins={"out": Pin(blocks=1)}))
     error = caught.value
-    assert error.code == "ND2015" and error.subject == "out" and error.fix
+    assert error.code == "ND2002" and error.subject == "out" and error.fix
     assert all(part in error.problem for part in ("neuron 0", f"{FAN_IN} in_axons", "4096"))

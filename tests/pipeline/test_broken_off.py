@@ -34,7 +34,7 @@ PLACES = {
     "weights of an island": ("neurodeploy.bundle.island_files.write_nir", 2),
     "image of an island": ("neurodeploy.bundle.island_files.write_image", 3),
     "host weights": ("neurodeploy.bundle.writer.write_host_weights", 0),
-    "golden vectors": ("neurodeploy.bundle.writer.BundleWriter._golden", 0),
+    "golden vectors": ("neurodeploy.bundle.golden.write_islands", 0),
     "digest of an island": ("neurodeploy.bundle.writer.digest", 7),
     "digests": ("neurodeploy.bundle.writer.digest", 2 * ISLANDS + 6),
     "last rename": ("neurodeploy.bundle.folders.take_place", 0),

@@ -249,7 +249,7 @@ CASES: dict[str, tuple[str, int, str, Case]] = {
     # map, energy, report
     "unknown system": ("ND4001", USER, "kapoho-point", lambda w: ["map", w.nd(), "--system", "kapoho"]),
     "system too small": (
-        "ND2010", NO_FIT, "120 cores", lambda w: ["map", _wide(w), "--system", "oheo-gulch", "--max-rows", "1"]
+        "ND2001", NO_FIT, "120 cores", lambda w: ["map", _wide(w), "--system", "oheo-gulch", "--max-rows", "1"]
     ),
     "energy before map": ("ND2005", USER, "neurodeploy map", on("energy", bundle="net_nd")),
     "explain before map": ("ND2005", USER, "neurodeploy map", lambda w: ["explain", w.nd("net_nd")]),

@@ -20,9 +20,9 @@ from tests.tiny import HEEDING, call, environment, snapshot
 #: Where a conversion may be hit: module and function.
 PLACES = {
     "quantising": "neurodeploy.conversion.spiking.quantize.quantize",
-    "arrays": "neurodeploy.bundle.network_writer.write_arrays",
+    "arrays": "neurodeploy.bundle.writer.write_arrays",
     "the float network": "neurodeploy.frontends.nir.writer.write",
-    "golden vectors": "neurodeploy.bundle.network_writer._golden",
+    "golden vectors": "neurodeploy.bundle.golden.write_steps",
     "digests": "neurodeploy.bundle.writer.digest",
     "last rename": "neurodeploy.bundle.folders.take_place",
 }

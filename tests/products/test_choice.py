@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import torch  # noqa: F401  (all products can be tried)
 
-from neurodeploy import instructions
 from neurodeploy.cli import main
 from neurodeploy.errors import UserError
 from neurodeploy.ir.network import Projection
+from neurodeploy.machine import instructions
 from neurodeploy.synapses import Dense
 from simulators.fast import costs as fast_costs
 from simulators.fast import wiring as fast_wiring

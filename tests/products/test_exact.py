@@ -91,7 +91,7 @@ def test_parts_of_threads_do_not_change_bits(monkeypatch: pytest.MonkeyPatch) ->
     random = np.random.default_rng(1)
     x, weight = random.integers(-32768, 32768, (9, 70)), random.integers(-128, 128, (130, 70)).astype(np.int8)
     x = x.astype(np.int16)
-    monkeypatch.setattr("neurodeploy.ops.host.threads.GRAIN", 1)
+    monkeypatch.setattr("neurodeploy.machine.threads.GRAIN", 1)
     torch.set_num_threads(3)
     try:
         assert np.array_equal(PAIRS(x, weight, 1 << 40), exact(x, weight))

@@ -85,7 +85,7 @@ def test_blocks_of_neurons_and_threads_do_not_change_bits(monkeypatch: pytest.Mo
     payload = payload_for(island, 33)
     expected = ReferenceRunner().run_island(island, payload)
     monkeypatch.setattr("simulators.fast.lane.SUMS_PER_BLOCK", 1 << 12)
-    monkeypatch.setattr("neurodeploy.ops.host.threads.GRAIN", 1)
+    monkeypatch.setattr("neurodeploy.machine.threads.GRAIN", 1)
     torch.set_num_threads(3)
     try:
         same(expected, FastRunner().run_island(island, payload))

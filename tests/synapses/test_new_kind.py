@@ -18,7 +18,7 @@ from neurodeploy.bundle.network_files import ARRAYS, network_from_json, network_
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.synapse import Coo, Fields, ListFormat, Range, Synapse, within
 from neurodeploy.synapses import KINDS, build
-from partitioner.network_mapper import map_network
+from partitioner.mapper import map_model
 from partitioner.options import Options
 from partitioner.recount import recount
 from partitioner.usage import core_demands
@@ -118,10 +118,10 @@ def test_it_runs_and_is_mapped_as_its_twin(delay: list[int] | None) -> None:
     for path in PATHS:
         same_result(FastRunner(path).run(made, inputs, 9), result)
     system = tiny(neurons=5, synapse_bytes=150, in_axons=20)
-    mapping = map_network(made, system, Options(place=False))
+    mapping = map_model(made, system, Options(place=False))
     assert len(mapping.shards) > 4 and not verify(mapping, made, system)
     assert recount(mapping, made, system) == core_demands(mapping, made, system)
-    assert mapping.shards == map_network(sparse(made), system, Options(place=False)).shards
+    assert mapping.shards == map_model(sparse(made), system, Options(place=False)).shards
     cores = PartitionedRunner(mapping, system.chip)
     same_result(cores.run(made, inputs, 9), result)
     priced = network_shards(derive(made, mapping, result.activity, system), mapping)

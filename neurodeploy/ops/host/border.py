@@ -14,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 
 from neurodeploy.errors import UserError
-from neurodeploy.ops.host.jit import jit
-from neurodeploy.ops.host.threads import most_parts, split
+from neurodeploy.machine.jit import jit
+from neurodeploy.machine.threads import most_parts, split
 
-#: Work of one element, in units of a multiply-add of the attention kernel (see `ops.host.threads`).
+#: Work of one element, in units of a multiply-add of the attention kernel (see `machine.threads`).
 WORK_BORDER = 6
 
 

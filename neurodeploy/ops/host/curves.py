@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from neurodeploy.ops.host.jit import jit
+from neurodeploy.machine.jit import jit
 from neurodeploy.ops.host.kernels import EXP, F, exp32
 from neurodeploy.ops.host.operation import Tensor
 

@@ -13,9 +13,15 @@ works on its share, so that threads split rows and heads, never a sum.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from neurodeploy.ops.host.jit import jit
+from neurodeploy.machine.jit import Kernel, jit
+from neurodeploy.machine.threads import split
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 F = np.float32
 
@@ -151,3 +157,11 @@ def dot_1(q, key, a, b, scale, s):  # type: ignore[no-untyped-def]
                 s0[j] = s0[j] + q[d] * k0[j]
         for j in range(m):
             s0[j] *= scale
+
+
+def elementwise(kernel: Kernel, work: int, *inputs: Tensor) -> Tensor:
+    """A kernel that takes flat arrays of one size, the last for its result; `work` is that of one element."""
+    arrays = [x.contiguous().view(-1).numpy() for x in inputs]
+    out = inputs[0].new_empty(inputs[0].shape)
+    split(kernel, out.numel() * work, *arrays, out.view(-1).numpy())
+    return out

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from neurodeploy.errors import InternalError
-from neurodeploy.ops.host.jit import jit
+from neurodeploy.machine.jit import jit
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 GROWTH = 64
 
 
-@jit
-def oldest_visible(position, window, chunk):  # type: ignore[no-untyped-def]
-    """First key that the query at `position` may see: all of them, the last `window`, or those of its own chunk.
-
-    A window or a chunk of 0 (None, where it is called as `python`) is none.
-    """
+def oldest_visible(position: int, window: int | None, chunk: int | None) -> int:
+    """First key that the query at `position` may see: all of them, the last `window`, or those of its own chunk."""
     first = 0
     if window:
         first = max(first, position - window + 1)
     if chunk:
         first = max(first, position - position % chunk)
     return first
+
+
+#: The same for kernels; a window or a chunk of 0 is none.
+first_visible = jit(oldest_visible)
 
 
 @jit
@@ -85,7 +85,7 @@ class KVCache:
         capacity = self.key.shape[2]
         if self.length + tokens <= capacity:
             return
-        drop = min(max(oldest_visible.python(self.position, self.window, self.chunk) - self.base, 0), self.length)
+        drop = min(max(oldest_visible(self.position, self.window, self.chunk) - self.base, 0), self.length)
         kept = self.length - drop
         needed = kept + tokens
         if 2 * needed > capacity or capacity == 0:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from neurodeploy.ir.graph import Projection
-from neurodeploy.ops.host.jit import jit
+from neurodeploy.machine.jit import jit
+from neurodeploy.machine.threads import split
 from neurodeploy.ops.host.kernels import F, dot_1, dot_4
 from neurodeploy.ops.host.operation import FLOAT, Tensor, Work
-from neurodeploy.ops.host.threads import split
 
 #: Of a value that an island encodes: multiply, round, two comparisons. Of one that it returns: add the bias, round and
 #: shift the sum, saturate, multiply, round and shift, saturate, scale to a real number.

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from neurodeploy.ir.graph import WeightStore
-from neurodeploy.ops.host.memory import give_back
+from neurodeploy.machine.memory import give_back
 
 #: An embedding table up to this size is kept whole; of a larger one only the rows that were used.
 WHOLE_TABLE = 16 << 20

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from neurodeploy.machine.jit import jit
 from simulators.fast.kernels.finish import add_pending, shift_row
-from simulators.jit import jit
 
 
 @jit

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from simulators.jit import jit
+from neurodeploy.machine.jit import jit
 
 
 @jit

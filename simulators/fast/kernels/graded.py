@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from simulators.jit import jit
+from neurodeploy.machine.jit import jit
 
 INT32_MIN = -(2**31)
 

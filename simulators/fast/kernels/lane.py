@@ -1,6 +1,6 @@
 """The inner loops of the fast runner, compiled. Integers only; every loop has the order-free meaning of `reference`.
 
-Each kernel does part `part` of `parts` of the tokens, for `ops.host.threads.split`; counts are kept by part.
+Each kernel does part `part` of `parts` of the tokens, for `machine.threads.split`; counts are kept by part.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from simulators.jit import jit
+from neurodeploy.machine.jit import jit
 
 
 @jit

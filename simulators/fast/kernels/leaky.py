@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from simulators.jit import jit
+from neurodeploy.machine.jit import jit
 
 #: What is sent and what it does to the voltage. `SPIKE` sends 1 above `high` and -1 below `low` and clears the voltage;
 #: `SUBTRACT` subtracts `high` instead; `VOLTAGE` sends the voltage, for thresholds out of reach.

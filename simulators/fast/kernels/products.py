@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from neurodeploy.machine.jit import jit
 from simulators.fast.kernels.conv import _pixel
-from simulators.jit import jit
 
 
 @jit

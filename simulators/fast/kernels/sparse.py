@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from neurodeploy.machine.jit import jit
 from simulators.fast.kernels.finish import add_pending, shift_row
 from simulators.fast.kernels.targets import add_events, decode
-from simulators.jit import jit
 
 
 @jit

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from neurodeploy.machine.jit import jit
 from simulators.fast.kernels.bits import load64, ones, prefetch, zeros_below
-from simulators.jit import jit
 
 #: Events to look ahead; elements of a cache line at 1 and 2 bytes each (of wider ones, every second line is enough of a
 #: hint). Constants, because a division by an array's itemsize would cost more than the loads.

@@ -13,10 +13,7 @@ import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from typing import Any
 
 #: Least work of a call (multiply-adds, or weighted elements) that is worth waking a second thread: 0.1 ms.
 GRAIN = 2_000_000
@@ -66,7 +63,7 @@ def split(kernel: Callable[..., Any], work: int, *args: Any) -> None:
         kernel(0, 1, *args)
         return
     if _pool is None or _pool_size < helpers:
-        _pool, _pool_size = ThreadPoolExecutor(helpers, thread_name_prefix="host"), helpers
+        _pool, _pool_size = ThreadPoolExecutor(helpers, thread_name_prefix="neurodeploy"), helpers
     parts = PARTS * (helpers + 1)
     counter = itertools.count()
 
@@ -79,11 +76,3 @@ def split(kernel: Callable[..., Any], work: int, *args: Any) -> None:
     for other in others:
         if not other.cancel():
             other.result()
-
-
-def elementwise(kernel: Callable[..., Any], work: int, *inputs: Tensor) -> Tensor:
-    """A kernel that takes flat arrays of one size, the last for its result; `work` is that of one element."""
-    arrays = [x.contiguous().view(-1).numpy() for x in inputs]
-    out = inputs[0].new_empty(inputs[0].shape)
-    split(kernel, out.numel() * work, *arrays, out.view(-1).numpy())
-    return out

@@ -1,4 +1,4 @@
-"""What verbs read of the conversion of a spiking network, conversion.json, checked before any of them relies on it."""
+"""What verbs read of conversion.json, checked before any of them relies on it."""
 
 from __future__ import annotations
 
@@ -18,6 +18,23 @@ _ABSENT: Mapping[str, Any] = {
     "format": "", "shapes": {}, "inputs": {}, "outputs": {}, "graded": [], "warnings": [], "errors": [], "options": {},
     "pure_nir": True, "open_questions": [], "losses": [],
 }  # fmt: skip
+
+
+def model_conversion(value: dict[str, Any], path: Path) -> dict[str, Any]:
+    """What reports read of the conversion's own account; ND5006 where it is not there."""
+    try:
+        preset, calibration = table(value, "preset"), table(value, "calibration")
+        text(preset, "name"), integer(preset, "payload_bits"), integer(preset, "weight_bits")
+        text(calibration, "text"), integer(calibration, "tokens")
+        for site in items(value, "sites"):
+            text(site, "path")
+            for key in ("payload_bits", "wide_channels"):
+                integer(site, key)
+            for key in ("input_scale", "weight_sqnr_db", "output_sqnr_db"):
+                number(site, key)
+    except ValueError as error:
+        raise BundleError("ND5006", path, str(error), "convert the model again") from None
+    return value
 
 
 def network_conversion(value: dict[str, Any], network: Network, path: Path) -> dict[str, Any]:

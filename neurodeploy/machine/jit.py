@@ -46,5 +46,5 @@ def _compile(function: Callable[..., Any]) -> Any:
 
 
 def jit(function: Callable[..., Any]) -> Any:
-    """The function as a `Kernel`, typed as it is used: with arrays and numbers of any type."""
+    """The function as a `Kernel`; Any, for what a kernel is called with no annotation says."""
     return Kernel(function)

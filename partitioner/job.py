@@ -1,0 +1,146 @@
+"""`Job`: what is mapped and what was asked, checked once: the populations on the chip and the rule for each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from neurodeploy.errors import DoesNotFit
+from neurodeploy.flow.streams import Sent
+from neurodeploy.ir.chip import ChipSpec, SystemSpec
+from neurodeploy.ir.network import INPUT, Network
+from neurodeploy.ir.network_run import NetworkActivity
+from neurodeploy.ir.program import IslandCall
+from neurodeploy.neurons.registry import get_model
+
+from .budget import Limits, core_limits
+from .network_cut import Rule
+from .options import Options, Pin
+from .pins import pins_of
+from .population import Model, View, unwrapped, views_of
+
+#: Part of `Options.time_limit` after which no further order of neurons is tried.
+ORDERS_UNTIL = 0.3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """views : the populations that get cores, in the order in which they are cut; rules : one for each.
+
+    sent, per : as in `streams.streams_of`, in the order of the network. deadline : of `time.monotonic`, after which no
+    further order of neurons is tried.
+    """
+
+    model: Model
+    system: SystemSpec
+    options: Options
+    available: int
+    views: dict[str, View]
+    rules: dict[str, Rule]
+    sent: Sent | None = None
+    per: int = 1
+    deadline: float | None = None
+
+    @property
+    def name(self) -> str:
+        return self.model.name if isinstance(self.model, Network) else self.model.info.name
+
+    @property
+    def network(self) -> Network:
+        assert isinstance(self.model, Network)
+        return self.model
+
+    @property
+    def limits(self) -> Limits:
+        """Of a core: the chip's, lowered by `caps` and `max_rows`."""
+        return core_limits(self.system.chip, self.options.max_rows, self.options.caps)
+
+    def asking(self, options: Options) -> Job:
+        """The same with other options."""
+        return _job(self.model, self.system, options, self.available, self.sent, self.per, self.deadline)
+
+
+def job_of(model: Model, system: SystemSpec, options: Options, rates: NetworkActivity | None = None) -> Job:
+    """Raises
+    ------
+    DoesNotFit ND2004 : the chip's messages, states or weights are narrower than the model's.
+    UserError ND2003 : an option out of range. ND2063 to ND2066 : a pin that names nothing, is out of range, or contradicts
+        another.
+    """
+    model, available = unwrapped(model), options.check(system)
+    check_formats(model, system.chip, options.weight_bits)
+    sent, per = (None, 1) if rates is None else (rates.fired, max(1, rates.steps * rates.samples))
+    deadline = None if options.time_limit is None else time.monotonic() + ORDERS_UNTIL * options.time_limit
+    return _job(model, system, options, available, sent, per, deadline)
+
+
+def _job(
+    model: Model,
+    system: SystemSpec,
+    options: Options,
+    available: int,
+    sent: Sent | None,
+    per: int,
+    deadline: float | None,
+) -> Job:
+    """Views in the order of the model, those of one group side by side where the first stands."""
+    pins, views = pins_of(model, options.pins), views_of(model, system.chip, options.weight_bits)
+    limits = core_limits(system.chip, options.max_rows, options.caps)
+    groups: dict[str, list[View]] = {}
+    for name in _called(model, views):
+        if name not in pins or pins[name].device != "host":
+            groups.setdefault(views[name].group, []).append(views[name])
+    placed = {view.name: view for members in groups.values() for view in members}
+    rules = {name: _rule(limits, pins.get(name, Pin())) for name in placed}
+    return Job(model, system, options, available, placed, rules, sent, per, deadline)
+
+
+def _called(model: Model, views: dict[str, View]) -> list[str]:
+    """Islands in the order of their calls, populations in theirs."""
+    if isinstance(model, Network):
+        return list(views)
+    return [step.island for step in model.steps if isinstance(step, IslandCall)]
+
+
+def _rule(limits: Limits, pin: Pin) -> Rule:
+    return Rule(limits, rows=pin.rows, blocks=pin.blocks, most_blocks=pin.blocks)
+
+
+def check_formats(model: Model, chip: ChipSpec, weight_bits: int | None = None) -> None:
+    """Refuse a chip that cannot carry the model's numbers: messages, neuron state, weights.
+
+    Raises
+    ------
+    DoesNotFit ND2004 : names the object, the bits it needs and the bits the chip has.
+    """
+    for name, need, have, problem, fix in _formats(model, chip, weight_bits):
+        if need > have:
+            raise DoesNotFit("ND2004", name, problem, fix)
+
+
+def _formats(model: Model, chip: ChipSpec, weight_bits: int | None) -> Iterator[tuple[str, int, int, str, str]]:
+    """(object, bits that it needs, bits of the chip, the problem, the fix). The state of a network's neurons has no such
+    width: it is charged in bytes."""
+    formats = chip.formats
+    if not isinstance(model, Network):
+        fix = "choose another chip, or convert with narrower numbers"
+        for island in model.islands.values():
+            for what, need, have in (
+                ("graded events", island.payload_bits, formats["payload_bits"]),
+                ("outputs", island.neurons.out_bits, formats["payload_bits"]),
+                ("neuron state", island.neurons.state_bits, formats["state_bits"]),
+                ("weights", island.synapses.weight_bits, formats["weight_bits"]),
+            ):
+                yield island.name, need, have, f"{what} of {need} bits, {chip.name} has {have}", fix
+        return
+    have = formats["weight_bits"]
+    for p in model.projections:
+        if not p.synapse.wire:
+            need = p.weight_bits if weight_bits is None else weight_bits
+            problem = f"has weights of {need} bits, a synapse of {chip.name} has {have}"
+            yield p.name, need, have, problem, f"quantise them to {have} bits and a weight exponent"
+    have = 8 * formats["message_bytes"]
+    for name, population in model.populations.items():
+        need = 0 if population.model == INPUT else get_model(population.model).out_bits
+        yield name, need, have, f"sends payloads of {need} bits, a message of {chip.name} has {have}", "scale them down"
