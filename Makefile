@@ -30,6 +30,7 @@ lint: $(VENV)/ready-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/shape_of_code.py
 
 bench: $(VENV)/ready-real
 	$(BIN)/python benchmarks/chip_against_transformers.py --isa all avx2

@@ -55,8 +55,10 @@ MODELS: dict[str, tuple[int, tuple[tuple[str, int, int], ...], tuple[tuple[str, 
 }
 
 
-def program_of(name: str) -> Program:
+def program_of(name: str, most: int | None = None) -> Program:
+    """Hollow; at most so many layers."""
     layers, inner, outer = MODELS[name]
+    layers = layers if most is None else min(most, layers)
     islands = [
         hollow_island(f"layers.{n}.{what}", rows, columns, layer=n)
         for n in range(layers)

@@ -24,8 +24,7 @@ from typing import Protocol
 
 import numpy as np
 
-from neurodeploy.flow.flows import sum_messages
-from neurodeploy.flow.words import bound_bits, messages_of, output_words, partial_bits
+from neurodeploy.flow.words import bound_bits, messages_of, output_words, partial_bits, sum_messages
 from neurodeploy.ir.arrange import arranged
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
@@ -179,6 +178,9 @@ class View:
     @property
     def whole(self) -> Range:
         return 0, self.columns
+
+    def words(self, columns: Range) -> int:
+        return self.sums.words(columns)
 
     @property
     def stored_bits(self) -> int:

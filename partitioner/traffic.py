@@ -17,14 +17,15 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from neurodeploy.flow.flows import Entries
+from neurodeploy.flow.border import Entries
 from neurodeploy.flow.routes import HOST, Routes
+from neurodeploy.flow.streams import Stream
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping
 
 from .population import Model
-from .streams import Stream, streams_of
+from .streams import streams_of
 
 
 @dataclass(frozen=True, slots=True)

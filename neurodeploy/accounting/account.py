@@ -18,7 +18,7 @@ from neurodeploy.accounting import timing
 from neurodeploy.accounting.band import Band, of, total
 from neurodeploy.accounting.costs import MICROCODED_J, SUPPLY_LOSS, cost
 from neurodeploy.accounting.ledger import EnergyLedger, LedgerEntry, per_unit
-from neurodeploy.accounting.loads import Counts, Loads, check_option
+from neurodeploy.accounting.loads import Counts, RunLoads, check_option
 from neurodeploy.accounting.notes import NOT_MODELLED, NOTES, said
 from neurodeploy.errors import UserError
 from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
@@ -65,7 +65,7 @@ EVENTS = (
 
 
 def account(
-    loads: Loads, system: SystemSpec, host: HostSpec, phase: str, *, powered: str = "used", prompts: int = 1
+    loads: RunLoads, system: SystemSpec, host: HostSpec, phase: str, *, powered: str = "used", prompts: int = 1
 ) -> EnergyLedger:
     """The energy and the time of one unit of `phase`, averaged over all units of `loads`.
 
@@ -127,7 +127,7 @@ def account(
     )
 
 
-def _events(loads: Loads, chip: ChipSpec) -> Iterator[LedgerEntry]:
+def _events(loads: RunLoads, chip: ChipSpec) -> Iterator[LedgerEntry]:
     """Everything that a layer's events cost, layer by layer; kinds that never happened leave no entry."""
     layers: dict[int | None, list[Counts]] = {}
     for part in loads.parts:
@@ -157,7 +157,7 @@ def _counting(event: Event, counts: Counts) -> str:
     return "upper bound" if bounded else event.counting
 
 
-def _standing(loads: Loads, chip: ChipSpec, chips: int, time: timing.Timing) -> Iterator[LedgerEntry]:
+def _standing(loads: RunLoads, chip: ChipSpec, chips: int, time: timing.Timing) -> Iterator[LedgerEntry]:
     """What flows whether anything happens or not: idle neurons, and the power of every powered chip and its board."""
     done = Counts.total(part.counts for part in loads.parts)
     active = (done.fixed_updates + done.updates + done.active_updates) / loads.units

@@ -1,4 +1,4 @@
-"""`Loads`: all that an account asks of a run, the same whether islands ran, a spiking network, or nothing but an outline.
+"""`RunLoads`: all that an account asks of a run, the same whether islands ran, a spiking network, or nothing but an outline.
 
 `islands`, `networks` and `outlines` derive it; `timing` puts its steps into a schedule, `account` prices its counts. A
 *unit* is what a ledger is about: a token, or a sample of a spiking network.
@@ -13,17 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import UserError
+from neurodeploy.flow.border import Entries
 from neurodeploy.flow.links import between_chips
+from neurodeploy.flow.loads import COLUMNS, loads_of
 from neurodeploy.flow.routes import HOST, Routes
+from neurodeploy.flow.streams import Stream, Streams
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 
 Floats = NDArray[np.float64]
-
-#: Columns of a table of loads, a row a shard or core: the first six take time on a core. `PARTIALS` are partial sums
-#: added, `SENT` messages that leave the core, `EVENTS` messages that reach synapses, `SPIKES` non-zero outputs.
-SYNOPS, CONV_SYNOPS, PARTIALS, FIXED_UPDATES, UPDATES, SENT, EVENTS, SPIKES = range(8)
-COLUMNS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +98,13 @@ class Traffic:
         self.entering += int(messages.sum())
         self._travel(self.hosts, np.full_like(target, HOST), target, messages)
 
-    def leave(self, source: Ints, messages: Ints) -> None:
+    def leave(self, source: Ints, host: Ints, messages: Ints) -> None:
         """From cores to the port of their chip, and back to the origin where outputs return."""
-        self._deliver(source, np.full_like(source, HOST), messages)
+        self._deliver(source, host, messages)
         self.leaving += int(messages.sum())
         np.add.at(self.ports, self.routes.chip[source], messages)
         if self.returns:
-            self._travel(self.hosts, source, np.full_like(source, HOST), messages)
+            self._travel(self.hosts, source, host, messages)
 
     def _deliver(self, source: Ints, target: Ints, messages: Ints) -> None:
         east_west, north_south = messages @ self.routes.mesh(source, target)
@@ -128,6 +126,28 @@ class Traffic:
         links = int(messages @ self.routes.grid(source, target))
         self.interchip += links
         return links
+
+
+def derive(streams: Streams, traffic: Mapping[str, Traffic], chips: int) -> Ints:
+    """The loads of all shards, `flow.loads.loads_of`; their messages are added to the `traffic` of each population."""
+    entries = Entries(chips)
+
+    def take(stream: Stream) -> None:
+        if len(stream.target):
+            own, outside = traffic[streams.pieces[int(stream.target[0])].island], stream.source == HOST
+            inside, target, messages = ~outside, stream.target[outside], stream.messages[outside]
+            own.send(stream.source[inside], stream.target[inside], stream.messages[inside])
+            own.receive(target, messages)
+            first = entries.fresh(stream.name, stream.axon[outside], own.routes.chip[target])
+            own.enter(target[first], messages[first])
+
+    table = loads_of(streams, take)
+    island = np.array([piece.island for piece in streams.pieces])
+    for rows, add in ((streams.partial_sums(), Traffic.send), (streams.outputs(), Traffic.leave)):
+        for name, own in traffic.items():
+            source, target, messages = rows[island[rows[:, 0]] == name].T
+            add(own, source, target, messages)
+    return table
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +237,7 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Loads:
+class RunLoads:
     """A run, ready for a schedule and for prices.
 
     Attributes

@@ -20,8 +20,8 @@ from neurodeploy.accounting.loads import (
     Counts,
     Floats,
     HostWork,
-    Loads,
     Part,
+    RunLoads,
     Step,
     Words,
     loaded,
@@ -70,11 +70,11 @@ def outline_loads(
     *,
     chips: int,
     cores: int,
-) -> Loads:
+) -> RunLoads:
     """The loads of a token, by itself or in a prompt, for the phases "prefill" and "generate".
 
-    classes : all that stand on chips. host, host_of_prompt : as in `Loads`. chips, cores : used ones, for the static terms
-    and the report.
+    classes : all that stand on chips. host, host_of_prompt : as in `RunLoads`. chips, cores : used ones, for the static
+        terms and the report.
     """
     steps = tuple(step for load in classes for step in _steps(load, system, assumed.activity))
     whole = None
@@ -83,7 +83,7 @@ def outline_loads(
         whole = together(
             "", [step for load in classes for step in _apart(load)], _ways(flows, system, assumed.activity)
         )
-    return Loads(
+    return RunLoads(
         units=assumed.prompt,
         parts=tuple(_part(load, system, assumed) for load in classes),
         steps=steps,

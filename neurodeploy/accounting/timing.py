@@ -38,19 +38,8 @@ import numpy as np
 
 from neurodeploy.accounting.band import ZERO, Band, exactly, largest, of, total
 from neurodeploy.accounting.costs import MICROCODED_S, cost
-from neurodeploy.accounting.loads import (
-    CONV_SYNOPS,
-    FIXED_UPDATES,
-    PARTIALS,
-    SENT,
-    SYNOPS,
-    UPDATES,
-    Floats,
-    HostWork,
-    Loads,
-    Step,
-    Words,
-)
+from neurodeploy.accounting.loads import Floats, HostWork, RunLoads, Step, Words
+from neurodeploy.flow.loads import CONV_SYNOPS, FIXED_UPDATES, PARTIALS, SENT, SYNOPS, UPDATES
 from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
 
 #: The parts of a time, in the order of the report; those of the host where it is asked.
@@ -87,7 +76,7 @@ class StepTime:
 
 
 def core_seconds(chip: ChipSpec, loads: Floats) -> Floats:
-    """Seconds of each core (n, 3): low, nominal, high. `loads` (n, 6 or more): what `loads.SYNOPS` and others number."""
+    """Seconds of each core (n, 3): low, nominal, high. `loads` (n, 6 or more): what `flow.loads` numbers."""
     unit = np.array([(q.low, q.nominal, q.high) for q in (cost(chip, key) for key in CORE_TIMES)])
     return np.asarray(loads[:, : len(unit)] @ unit, dtype=np.float64)
 
@@ -157,12 +146,12 @@ def _overhead(chip: ChipSpec, chips_used: int) -> dict[str, Band]:
     return {"step floor": of(cost(chip, "t_step_floor_s")), "multi-chip barrier": barrier}
 
 
-def _border(loads: Loads, chip: ChipSpec) -> Band:
+def _border(loads: RunLoads, chip: ChipSpec) -> Band:
     messages = sum(part.counts.host_messages for part in loads.parts)
     return _over(messages / loads.units, chip, "bw_host_link_b_per_s")
 
 
-def in_turn(loads: Loads, system: SystemSpec, host: HostSpec) -> Timing:
+def in_turn(loads: RunLoads, system: SystemSpec, host: HostSpec) -> Timing:
     """Fall-through: the sum over steps in order, the border and the host's own work (module docstring)."""
     chip, overhead = system.chip, _overhead(system.chip, loads.chips_used)
     parts, longest = dict.fromkeys(PARTS, ZERO), dict[str, tuple[float, str]]()
@@ -184,7 +173,7 @@ def in_turn(loads: Loads, system: SystemSpec, host: HostSpec) -> Timing:
     return Timing(total(parts.values()), nominal, said, busy, sum(step.times for step in loads.steps), None, on_host)
 
 
-def pipelined(loads: Loads, system: SystemSpec, host: HostSpec, length: float) -> Timing:
+def pipelined(loads: RunLoads, system: SystemSpec, host: HostSpec, length: float) -> Timing:
     """The slowest stage sets the pace of prompts of `length` tokens; `parts` holds that stage and the latency."""
     chip, overhead = system.chip, _overhead(system.chip, loads.chips_used)
     step, floors = StepTime(ZERO, "cores", ""), ZERO

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neurodeploy.accounting.account import account
-from neurodeploy.accounting.islands import IslandWork, derive
+from neurodeploy.accounting.islands import IslandWork, works_of
 from neurodeploy.accounting.ledger import EnergyLedger
 from neurodeploy.accounting.loads import HostWork
 from neurodeploy.accounting.outlines import Assumed, ClassLoad, outline_loads
@@ -112,4 +112,4 @@ def _derived(unit: Unit, system: SystemSpec, activity: float) -> list[IslandWork
         {},
     )
     islands = {matrix.name: hollow(matrix, unit.bits) for matrix in unit.matrices}
-    return derive(mapping, counts, islands, alone, "calls")
+    return works_of(mapping, counts, islands, alone, "calls")

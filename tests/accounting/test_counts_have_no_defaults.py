@@ -7,12 +7,11 @@ from dataclasses import MISSING, fields, is_dataclass
 import pytest
 
 from neurodeploy.accounting.islands import IslandWork
-from neurodeploy.accounting.loads import Busiest, Counts, HostWork, Part, Step
-from neurodeploy.accounting.loads import Loads as RunLoads
+from neurodeploy.accounting.loads import Busiest, Counts, HostWork, Part, RunLoads, Step
 from neurodeploy.accounting.networks import NetworkWork
 from neurodeploy.accounting.outlines import ClassLoad
 from neurodeploy.accounting.timing import Timing
-from neurodeploy.flow.links import Loads, Routed
+from neurodeploy.flow.links import LinkLoads, Routed
 from neurodeploy.ir.mapping import Usage
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.ir.result import ActivityCounts, HostIsland, IslandActivity, ShardCounts
@@ -26,7 +25,7 @@ from partitioner.traffic import Traffic
 
 COUNTS = (
     ActivityCounts, Busiest, ClassLoad, Counts, Figures, HostIsland, HostWork, IslandActivity, IslandWork,
-    JudgedWork, Loads, NetworkActivity, NetworkWork, OperationWork, Part, Places, Price, Routed, RunLoads, ShardCounts,
+    JudgedWork, LinkLoads, NetworkActivity, NetworkWork, OperationWork, Part, Places, Price, Routed, RunLoads, ShardCounts,
     Step, Timing, Traffic, Usage,
 )  # fmt: skip
 
