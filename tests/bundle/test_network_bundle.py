@@ -36,7 +36,7 @@ def write(path: Path, network: Network) -> None:
 
 @pytest.mark.parametrize("seed", range(40))
 def test_round_trip_gives_the_same_bits(tmp_path: Path, seed: int) -> None:
-    network, inputs, steps = random_network(seed)
+    network, inputs, steps = random_network(seed, instant=seed % 2 == 1)
     write(tmp_path / "n.nd", network)
     read = open_bundle(tmp_path / "n.nd").program.network
     assert read is not None
@@ -48,6 +48,7 @@ def test_round_trip_gives_the_same_bits(tmp_path: Path, seed: int) -> None:
         np.testing.assert_array_equal(pending, two.state.pending[name])
     for p, q in zip(network.projections, read.projections, strict=True):
         assert (p.name, p.weight_bits, p.sign_mode, p.depth) == (q.name, q.weight_bits, q.sign_mode, q.depth)
+        assert p.instant == q.instant and (p.axon_exp is None) == (q.axon_exp is None)
         assert is_packed(p) == is_packed(q)
 
 
