@@ -19,8 +19,8 @@ MOST_LINES = 300
 LONG = {"neurodeploy/cli.py": "one command a verb; to be divided"}
 #: Public classes that share their name with another, still.
 NAMES = """
-Band Block Call Column Comparison Counts Cut Cutter Fallback Fields Flow HostWork Kind Layer LedgerEntry Limit
-Link Loads Matrix Model Options Part Piece Places Plan Population Port Prices Program Projection Rule Scene
+Band Block Call Column Comparison Counts Cut Fallback Fields HostWork Kind Layer LedgerEntry Limit
+Link Matrix Model Options Part Piece Places Plan Population Port Prices Program Projection Rule Scene
 Segment Settings State Step Stream Task Traffic TrafficBounds Unit Words
 """
 SHARED = set(NAMES.split())
