@@ -42,11 +42,11 @@ import numpy as np
 
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.program import BLOCK, Program
+from neurodeploy.ir.program import BLOCK
 
 from .budget import NOTHING, RESOURCES, Demand, Limits, add, core_limits, times
 from .cost import one_tile
-from .population import MAX_WORDS, View, views_of
+from .population import MAX_WORDS, View
 
 #: Costs of a row count in 2**-20 of a byte, an axon or a neuron, parts of a core in 2**-14 of that.
 FINE = 1 << 20
@@ -101,13 +101,6 @@ def least_demand(view: View) -> Demand:
     costs = [one_tile(part, rows, view.whole, view.form) for part in view.segments]
     read = {p.name: np.minimum(p.units.sums(p.synapse.axons().astype(np.int64)), 1) for p in view.outgoing}
     return view.home(view.rows, sum(c[0] for c in costs), sum(c[1] for c in costs), view.sends(read).count(rows))
-
-
-def naive_bound(program: Program, chip: ChipSpec, *, weight_bits: int | None = None) -> int:
-    """Weights over memory: ``ceil(sum of rows * columns * bits / 8 / synapse_bytes)``, 0 where the limit is unknown."""
-    limit = chip.budget.synapse_bytes.value
-    bits = sum(view.rows * view.columns * view.sums.bits for view in views_of(program, chip, weight_bits).values())
-    return -(-bits // (8 * limit)) if limit else 0
 
 
 def _mixtures(known: Sequence[int]) -> Ints:

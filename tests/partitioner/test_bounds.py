@@ -9,10 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from benchmarks.mapper_models import naive_bound
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.program import Program
-from partitioner.bounds import bound_of, lower_bound, naive_bound
+from partitioner.bounds import bound_of, lower_bound
 from partitioner.budget import Demand, Limits, add, core_limits, fits
 from partitioner.mapper import map_model
 from partitioner.options import Options, Pin
@@ -47,7 +48,7 @@ def test_unknown_limits_bind_nothing(make: SimpleNamespace) -> None:
     program = make.of_islands([make.island("a", [("up", 100, 0)], 64)])
     free = make.chip(neurons=None, synapse_bytes=None, in_axons=None, out_axons=None, state_bytes=None)
     assert bound_of_program(program, free) == (0, "none")
-    assert naive_bound(program, free) == 0
+    assert naive_bound(program, make.system(free, 1), 8) == 0
 
 
 def test_narrow_weights_lower_the_bound(make: SimpleNamespace) -> None:
@@ -60,7 +61,7 @@ def test_headers_raise_it_above_the_naive_bound(make: SimpleNamespace) -> None:
     """768 columns in 131072 B: 166 rows, 4 bytes of header for each 166 of weights, a fortieth more."""
     item = make.island("a", [("up", 16600, 0)], 768)
     program, chip = make.of_islands([item]), make.chip()
-    assert naive_bound(program, chip) == -(-16600 * 768 // 131072) == 98
+    assert naive_bound(program, make.system(chip, 1), 8) == -(-16600 * 768 // 131072) == 98
     assert bound_of_program(program, chip) == (100, "synapse_bytes")
     assert bound_of([(view_of(item, chip), 3)], chip)[0] in (299, 300)
 
@@ -183,4 +184,4 @@ def test_no_mapper_takes_fewer_cores(
     except DoesNotFit:
         return
     assert mapping.lower_bound <= mapping.cores_used
-    assert naive_bound(program, board.chip) <= mapping.lower_bound
+    assert naive_bound(program, board, 8) <= mapping.lower_bound
