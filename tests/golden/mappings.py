@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from partitioner.network_mapper import map_network
+
 from benchmarks.mapper_models import MODELS, program_of
 from benchmarks.network_mapping_cases import CASES as NETWORKS
 from benchmarks.network_mapping_cases import layers
@@ -21,7 +23,6 @@ from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.program import Program
 from partitioner.mapper import map_program
-from partitioner.network_mapper import map_network
 from partitioner.options import Options
 from partitioner.traffic import traffic
 from targets.systems import get_system

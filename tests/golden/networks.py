@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from partitioner.network_mapper import map_network
 
 from neurodeploy.conversion.spiking.quantize import quantize
 from neurodeploy.errors import DoesNotFit, NeurodeployError
@@ -26,7 +27,6 @@ from neurodeploy.frontends.nir.reader import read
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import Network
-from partitioner.network_mapper import map_network
 from partitioner.options import Options
 from targets.systems import get_system
 from tests.frontends_lavadl.test_slayer import FIXTURES as SLAYER
