@@ -145,6 +145,14 @@ class Sends:
             found += int(total[last] - total[first])
         return self.always * (rows[1] - rows[0]) + found + -(-found * self.reserve // 100)
 
+    def most(self, rows: int) -> int:
+        """Entries of the neuron that has most, of so many."""
+        each = np.zeros(rows, np.int64)
+        for own, total in self.sums:
+            each += np.diff(total)[own.of(np.arange(rows))]
+        found = int(each.max(initial=0))
+        return self.always + found + -(-found * self.reserve // 100)
+
 
 @dataclass(frozen=True, eq=False)
 class View:
@@ -176,6 +184,12 @@ class View:
         return max(1, self.segments[-1].stop if self.segments else 0)
 
     @property
+    def uniform(self) -> bool:
+        """Whether its rows are alike: all synapses all-to-all and stored in the same bits."""
+        kinds = {self.form.bits(s.projection) for s in self.segments if isinstance(s.projection.synapse, Dense)}
+        return len(kinds) == 1 and all(isinstance(s.projection.synapse, Dense) for s in self.segments)
+
+    @property
     def whole(self) -> Range:
         return 0, self.columns
 
@@ -194,9 +208,12 @@ class View:
         return Sends(self.outputs, tuple(sums))
 
     def tile(self, rows: int, columns: int, words: int) -> Demand:
-        """A shard of an island whose rows send `words` messages each."""
+        """A shard with so many of the columns, all of whose synapses are all-to-all, and `words` messages a row."""
         bits = self.form.bits(self.segments[0].projection)
-        return self.home(rows, columns * (self.form.header + -(-rows * bits // 8)), columns, rows * words)
+        lists = columns * (self.form.header + -(-rows * bits // 8))
+        if columns == self.columns:
+            return self.home(rows, lists, columns, rows * words)
+        return self.partial(rows, lists, columns, words)
 
     def home(self, rows: int, stored: int, axons: int, out: int) -> Demand:
         """A shard where neurons live, with `stored` bytes of synapses and `out` entries for destinations."""

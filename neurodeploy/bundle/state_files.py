@@ -50,11 +50,6 @@ def write_state(path: Path, state: NetworkState, program_sha256: str, outputs: M
     write_aside(path, buffer.getvalue())
 
 
-def read_state(path: Path, network: Network, program_sha256: str) -> NetworkState:
-    """`read_kept` without what is known of the outputs."""
-    return read_kept(path, network, program_sha256)[0]
-
-
 def read_kept(path: Path, network: Network, program_sha256: str) -> tuple[NetworkState, dict[str, Any] | None]:
     """Read a state of this network, and what is known of the outputs before it, if anything.
 

@@ -16,12 +16,14 @@ in; a Lava kernel is flipped back here. Flipping twice is the identity, dilation
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import InternalError
+from neurodeploy.ir.network import Projection
 from neurodeploy.ir.packed import NARROW_ROWS, pack
 from neurodeploy.synapses.conv import Conv
 from neurodeploy.synapses.dense import Dense
@@ -69,6 +71,13 @@ def sparse_from_coo(rows: int, columns: int, row: NDArray[Any], column: NDArray[
     indptr = np.zeros(columns + 1, np.int64)
     np.cumsum(np.bincount(column.astype(np.int64), minlength=columns), out=indptr[1:])
     return sparse(rows, indptr, row, weight[order])
+
+
+def listed(p: Projection) -> Projection:
+    """The same projection with its synapses one by one."""
+    coo = p.synapse.coo()
+    synapse = sparse_from_coo(p.synapse.rows, p.synapse.columns, *coo[:3])
+    return replace(p, synapse=synapse, delay=p.delay if p.delay_by != "synapse" else p.delays_of(coo).astype(np.uint8))
 
 
 def sparse(rows: int, indptr: NDArray[Any], target: NDArray[Any], weight: NDArray[Any]) -> Sparse:

@@ -108,7 +108,7 @@ class Link(Waiting):
             return bound
         if self._row_sum is None:
             projection = self.wiring.projection
-            small = projection.synapse.weight.size <= SCANNED  # type: ignore[union-attr]
+            small = projection.synapse.weight.size <= SCANNED
             self._row_sum = projection.largest_sum(1) if small else INT64_END
         return min(bound, top * self._row_sum)
 
