@@ -12,7 +12,6 @@ from neurodeploy.accounting.networks import NetworkWork
 from neurodeploy.accounting.outlines import ClassLoad
 from neurodeploy.accounting.timing import Timing
 from neurodeploy.flow.links import LinkLoads, Routed
-from neurodeploy.ir.mapping import Usage
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.ir.result import ActivityCounts, HostIsland, IslandActivity, ShardCounts
 from neurodeploy.neurons.model import Stepped
@@ -26,7 +25,7 @@ from partitioner.traffic import Traffic
 COUNTS = (
     ActivityCounts, Busiest, ClassLoad, Counts, Figures, HostIsland, HostWork, IslandActivity, IslandWork,
     JudgedWork, LinkLoads, NetworkActivity, NetworkWork, OperationWork, Part, Places, Price, Routed, RunLoads, ShardCounts,
-    Step, Timing, Traffic, Usage,
+    Step, Timing, Traffic,
 )  # fmt: skip
 
 
