@@ -17,13 +17,13 @@ from neurodeploy.accounting.islands import IslandWork
 from neurodeploy.accounting.loads import (
     SILENT,
     Busiest,
-    Counts,
+    EventCounts,
     Floats,
-    HostWork,
-    Part,
+    MeanStep,
+    PartCounts,
+    Phrases,
+    Roofline,
     RunLoads,
-    Step,
-    Words,
     loaded,
     together,
 )
@@ -31,7 +31,7 @@ from neurodeploy.flow.border import Crossing
 from neurodeploy.flow.routes import HOST_CHIP, nodes
 from neurodeploy.ir.chip import SystemSpec
 
-SAID = Words("", "", "", "", "{crossings:,.4g} crossings of the border a token, two an exchange")
+SAID = Phrases("", "", "", "", "{crossings:,.4g} crossings of the border a token, two an exchange")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,8 +63,8 @@ class Assumed:
 
 def outline_loads(
     classes: Sequence[ClassLoad],
-    host: Sequence[HostWork],
-    host_of_prompt: Sequence[HostWork],
+    host: Sequence[Roofline],
+    host_of_prompt: Sequence[Roofline],
     system: SystemSpec,
     assumed: Assumed,
     *,
@@ -104,7 +104,7 @@ def outline_loads(
     )
 
 
-def _steps(load: ClassLoad, system: SystemSpec, activity: float) -> list[Step]:
+def _steps(load: ClassLoad, system: SystemSpec, activity: float) -> list[MeanStep]:
     """The steps of a call, the first once for each pattern of chips that copies stand on."""
     if not load.work.steps:
         return []
@@ -123,7 +123,7 @@ def _steps(load: ClassLoad, system: SystemSpec, activity: float) -> list[Step]:
     return [*found, *(replace(step, times=load.calls, floors=load.calls) for step in later)]
 
 
-def _apart(load: ClassLoad) -> list[Step]:
+def _apart(load: ClassLoad) -> list[MeanStep]:
     """The steps of one copy for a token, on chips of numbers that no other unit has."""
     shift = np.array([load.unit << 32, 0])
     return [replace(step, cores=step.cores + shift, times=load.share) for step in load.work.steps]
@@ -147,17 +147,17 @@ def _ways(flows: Iterable[tuple[float, Crossing]], system: SystemSpec, activity:
     return loaded(system, chips, ports, source, target, np.concatenate([entering, leaving]), per=1.0)
 
 
-def _part(load: ClassLoad, system: SystemSpec, assumed: Assumed) -> Part:
+def _part(load: ClassLoad, system: SystemSpec, assumed: Assumed) -> PartCounts:
     """Counts of all copies over a prompt; what crosses the border and the grid is that of their own places."""
     inner = load.work.part.counts
-    one = inner.times(load.calls * assumed.prompt / load.work.tokens) if load.work.tokens else Counts.of()
+    one = inner.times(load.calls * assumed.prompt / load.work.tokens) if load.work.tokens else EventCounts.of()
     crossing = entering = leaving = 0.0
     for flow in load.flows:
         messages = assumed.activity * flow.entering + flow.leaving
         crossing += float(nodes(system, flow.chips % system.chips).sum(axis=1) @ messages)
         entering, leaving = entering + int(flow.entering.sum()), leaving + int(flow.leaving.sum())
     every = load.share * assumed.prompt
-    return Part(
+    return PartCounts(
         load.work.part.name,
         None,
         replace(
