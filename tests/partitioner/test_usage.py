@@ -7,7 +7,7 @@ import pytest
 
 from neurodeploy.flow.words import partial_bits
 from neurodeploy.ir.mapping import Mapping, Shard
-from partitioner.budget import RESOURCES
+from partitioner.budget import core_limits, fits
 from partitioner.population import view_of
 from partitioner.usage import core_demands
 
@@ -68,10 +68,6 @@ def test_usage_of_a_shared_core_adds_up(make: SimpleNamespace) -> None:
     shards = (Shard("a", "synapses", (0, 4), (0, 10), 0, 3), Shard("b", "synapses", (0, 6), (0, 20), 0, 3))
     mapping = Mapping("testboard", 1, 120, shards, (), 1, "neurons", ("out_axons",))
     (used,) = core_demands(mapping, make.of_islands([a, b]), make.system(spec, 1)).values()
-    assert dict(zip(RESOURCES, used, strict=True)) == {
-        "neurons": 10,
-        "synapse_bytes": 10 * 8 + 20 * 10,
-        "in_axons": 30,
-        "out_axons": 10,
-        "state_bytes": 10 * 16 + 40 * 8,
-    }
+    assert used == (10, 10 * 8 + 20 * 10, 30, 10, 10 * 16 + 40 * 8)
+    assert core_limits(spec) == (8192, 131072, 4096, None, 65536)
+    assert fits(used, core_limits(spec))

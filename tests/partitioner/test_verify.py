@@ -207,8 +207,7 @@ def test_a_shard_on_a_full_core_is_reported_with_used_and_limit(make: SimpleName
 def test_every_budget_is_recounted(make: SimpleNamespace, resource: str) -> None:
     """Lowering a limit just under the largest use is found, at exactly that number; at the use itself it holds."""
     program, board, mapping = overloaded(make)
-    index = RESOURCES.index(resource)
-    largest = max(demand[index] for demand in core_demands(mapping, program, board).values())
+    largest = max(demand[RESOURCES.index(resource)] for demand in core_demands(mapping, program, board).values())
     limits = {name: limit.value for name, limit in board.chip.budget.limits().items()}
     exact = make.system(make.chip(**{**limits, resource: largest}), 2)
     assert verify(mapping, program, exact) == []
