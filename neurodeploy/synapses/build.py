@@ -100,23 +100,10 @@ def conv(
     transposed: bool = False,
     output_padding: Pair = (0, 0),
 ) -> Conv:
-    """A `Conv` of checked geometry: strides and dilations of at least 1, paddings of at least 0, some output."""
+    """A `Conv` of checked geometry (`Conv.problem`)."""
     made = Conv(integers(weight), input_shape, stride, padding, dilation, groups, transposed, output_padding)
-
-    def need(condition: bool, problem: str) -> None:
-        if not condition:
-            raise InternalError("ND9013", "convolution", problem)
-
-    shape = made.weight.shape
-    need(made.weight.ndim == 4 and min(shape) > 0, f"kernel has the shape {shape}, not (out, kx, ky, in / groups)")
-    need(min(*input_shape, *stride, *dilation, groups) >= 1, "has a side, stride, dilation or group below 1")
-    need(min(*padding, *output_padding) >= 0, "has a padding below 0")
-    need(transposed or output_padding == (0, 0), "has output padding and is not transposed")
-    need(
-        shape[0] % groups == 0 and shape[3] * groups == input_shape[2],
-        f"kernel {shape} in {groups} groups does not fit {input_shape[2]} channels",
-    )
-    need(min(made.output_shape) > 0, f"has the empty output {made.output_shape}")
+    if problem := made.problem():
+        raise InternalError("ND9013", "convolution", problem)
     return made
 
 
