@@ -83,19 +83,6 @@ def split_islands(
     return Split(tiles, words)
 
 
-def split_island(island: View, rule: Rule) -> list[Tile]:
-    """The tiles of one island by itself, with the objective "cores"; those of one row range stand together.
-
-    Raises
-    ------
-    DoesNotFit ND2002 : not even one neuron fits a core, however its columns are split.
-    """
-    cutter = BandCutter(island, rule)
-    ways = [Way(cut, figures_of(cutter, cut, Fraction(1), None)) for cut in cutter.cuts()]
-    best = min(ways, key=lambda way: (value_of(way.figures, "cores", way.cut, 0, 0, None), way.figures.messages))
-    return list(Stamp(island, best.cut).tiles(None))
-
-
 def _shapes(islands: Sequence[View], rules: Mapping[str, Rule]) -> list[_Shape]:
     found: dict[tuple[object, ...], _Shape] = {}
     for index, island in enumerate(islands):

@@ -27,7 +27,7 @@ from neurodeploy.accounting.loads import (
     loaded,
     together,
 )
-from neurodeploy.flow.border import Crossing
+from neurodeploy.flow.border import BorderLoads
 from neurodeploy.flow.routes import HOST_CHIP, nodes
 from neurodeploy.ir.chip import SystemSpec
 
@@ -43,7 +43,7 @@ class ClassLoad:
 
     work: IslandWork
     share: float
-    flows: Sequence[Crossing]
+    flows: Sequence[BorderLoads]
     unit: int
 
     @property
@@ -110,7 +110,7 @@ def _steps(load: ClassLoad, system: SystemSpec, activity: float) -> list[MeanSte
         return []
     first, *later = load.work.steps
     patterns: Counter[tuple[bytes, ...]] = Counter()
-    known: dict[tuple[bytes, ...], Crossing] = {}
+    known: dict[tuple[bytes, ...], BorderLoads] = {}
     for flow in load.flows:
         inside = flow.chips - flow.chips[:1] // system.chips * system.chips
         key = tuple(part.tobytes() for part in (inside, flow.entering, flow.delivered, flow.leaving))
@@ -129,7 +129,7 @@ def _apart(load: ClassLoad) -> list[MeanStep]:
     return [replace(step, cores=step.cores + shift, times=load.share) for step in load.work.steps]
 
 
-def _ways(flows: Iterable[tuple[float, Crossing]], system: SystemSpec, activity: float) -> Busiest:
+def _ways(flows: Iterable[tuple[float, BorderLoads]], system: SystemSpec, activity: float) -> Busiest:
     """The busiest port and link of these copies, each with its share."""
     held = list(flows)
     chips, at = np.unique(np.concatenate([flow.chips for _, flow in held]), return_inverse=True)

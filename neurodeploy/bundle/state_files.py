@@ -21,7 +21,7 @@ from neurodeploy.bundle.files import write_aside
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.ir.network import INPUT, Network
 from neurodeploy.ir.network_run import NetworkState
-from neurodeploy.neurons.registry import get_model
+from neurodeploy.neurons.registry import get_model, pending_type
 from neurodeploy.storage.numpy_files import Archive, open_archive
 
 FORMAT = "neurodeploy-state/1"
@@ -89,7 +89,7 @@ def _state(archive: Archive, network: Network, step: int) -> NetworkState:
         if population.model != INPUT
         for variable in get_model(population.model).state
     }
-    slots = {p.name: (p.depth, p.synapse.rows) for p in network.projections if p.latency}
+    slots = {p.name: (pending_type(network, p), (p.depth, p.synapse.rows)) for p in network.projections if p.latency}
     names = set(archive.headers) - {"header"}
     wanted = {f"n.{population}.{variable}" for population, variable in sizes} | {f"p.{name}" for name in slots}
     if names != wanted:
@@ -100,7 +100,7 @@ def _state(archive: Archive, network: Network, step: int) -> NetworkState:
     for (population, variable), size in sizes.items():
         array = _array(archive, f"n.{population}.{variable}", np.dtype(np.int64), (size,))
         neurons[population][variable] = array
-    pending = {name: _array(archive, f"p.{name}", np.dtype(np.int32), shape) for name, shape in slots.items()}
+    pending = {name: _array(archive, f"p.{name}", kind, shape) for name, (kind, shape) in slots.items()}
     state = NetworkState(step, neurons, pending)
     arrays = [a for table in (*neurons.values(), pending) for a in table.values()]
     if len({a.shape[0] for a in arrays}) > 1:

@@ -13,7 +13,7 @@ from neurodeploy.accounting.islands import IslandWork, works_of
 from neurodeploy.accounting.ledger import EnergyLedger
 from neurodeploy.accounting.loads import Roofline
 from neurodeploy.accounting.outlines import Assumed, ClassLoad, outline_loads
-from neurodeploy.flow.border import Crossing
+from neurodeploy.flow.border import BorderLoads
 from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.outline import Matrix, Outline
@@ -75,7 +75,7 @@ def _loads(units: Sequence[Unit], layout: Layout, system: SystemSpec, activity: 
     from partitioner.fit_flows import Flows
 
     flows = Flows(list(units), system.chip)
-    placed: list[list[list[Crossing]]] = [[[] for _ in unit.matrices] for unit in units]
+    placed: list[list[list[BorderLoads]]] = [[[] for _ in unit.matrices] for unit in units]
     for spot in layout.spots:
         for found, flow in zip(placed[spot.unit], flows.of(spot), strict=True):
             found.append(flow)

@@ -13,7 +13,6 @@ from neurodeploy.bundle.files import check_place, write_aside
 from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.mapping import Mapping
-from neurodeploy.ir.network import INPUT
 from neurodeploy.ir.program import IslandCall
 from neurodeploy.pipeline.session import Progress, read_mapping
 from neurodeploy.pipeline.stopwatch import Stopwatch
@@ -94,22 +93,12 @@ def map(
 
 def _pins(opened: Bundle, plan: str | Path | None, hints: Sequence[str], chips: int) -> dict[str, Pin]:
     """Of the table and of the hints beside it, checked against the model."""
-    from partitioner.plan_table import all_pins, parse_pin, pins_of_populations, pins_of_program, read_plan
+    from partitioner.plan_table import all_pins, parse_pin, pins_of_plan, read_plan
 
     if plan is None and not hints:
         return {}
     given = all_pins({} if plan is None else read_plan(plan), [parse_pin(text) for text in hints])
-    network = opened.program.network
-    if network is None:
-        return pins_of_program(opened.program, given, chips)
-
-    inputs = [name for name, population in network.populations.items() if population.model == INPUT]
-    sizes = {
-        name: (population.size, max(1, sum(p.synapse.columns for p in network.into(name))))
-        for name, population in network.populations.items()
-        if name not in inputs
-    }
-    return pins_of_populations(sizes, inputs, given, chips)
+    return pins_of_plan(opened.program, given, chips)
 
 
 def _mapped(

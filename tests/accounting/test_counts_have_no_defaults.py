@@ -12,7 +12,6 @@ from neurodeploy.accounting.networks import NetworkWork
 from neurodeploy.accounting.outlines import ClassLoad
 from neurodeploy.accounting.timing import Timing
 from neurodeploy.flow.links import LinkLoads, Routed
-from neurodeploy.ir.mapping import Usage
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.ir.result import ActivityCounts, HostIsland, IslandActivity, ShardCounts
 from neurodeploy.neurons.model import Stepped
@@ -26,7 +25,7 @@ from partitioner.traffic import Traffic
 COUNTS = (
     ActivityCounts, Busiest, ClassLoad, EventCounts, Figures, HostIsland, IslandActivity, IslandWork, JudgedWork,
     LinkLoads, MeanStep, NetworkActivity, NetworkWork, OperationWork, PartCounts, Places, Price, Roofline, Routed,
-    RunLoads, ShardCounts, Timing, Traffic, Usage,
+    RunLoads, ShardCounts, Timing, Traffic,
 )  # fmt: skip
 
 

@@ -155,7 +155,7 @@ def test_a_network_without_inputs_runs_one_sample_or_those_of_its_state() -> Non
     assert second.state.step == 5
 
 
-def graded(bits: int = 32, weight: Any = None, first_instant: bool = True, **more: Any) -> Network:
+def graded(bits: int = 32, weight: Any = None, **more: Any) -> Network:
     """input -> two graded neurons -> a spiking one, all within the step but for what `more` says of the second."""
     first = dense(np.ones((2, 3), np.int8) if weight is None else weight)
     populations = {
@@ -164,7 +164,7 @@ def graded(bits: int = 32, weight: Any = None, first_instant: bool = True, **mor
         "out": Population("out", (2,), "threshold", {"vth": 0}),
     }
     projections = (
-        Projection("first", "in", "mid", first, graded=True, instant=first_instant),
+        Projection("first", "in", "mid", first, graded=True, instant=True),
         Projection("second", "mid", "out", dense(np.ones((2, 2), np.int8)), **{"instant": True, **more}),
     )
     return Network("graded", populations, projections, ("out",))
@@ -177,8 +177,7 @@ def graded(bits: int = 32, weight: Any = None, first_instant: bool = True, **mor
         ("ND9012 second: axon_exp", {"axon_exp": np.zeros(3, np.uint8)}),
         ("ND9012 second: axon_exp", {"axon_exp": np.full(2, 16, np.uint8)}),
         ("ND9012 second: axon_exp", {"axon_exp": np.zeros(2, np.int8)}),
-        ("ND9040 first", {"first_instant": False}),
-        ("ND9041 first", {"weight": np.full((2, 3), -(2**31), np.int32)}),
+        ("ND9040 first", {"weight": np.full((2, 3), -(2**31), np.int32)}),
     ],
 )
 def test_what_a_network_cannot_be(code: str, more: dict[str, Any]) -> None:
