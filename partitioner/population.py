@@ -103,8 +103,8 @@ class View:
     @cached_property
     def uniform(self) -> bool:
         """Whether its rows are alike: all synapses all-to-all and stored in the same bits."""
-        kinds = {self.form.bits(s.projection) for s in self.segments if isinstance(s.projection.synapse, Dense)}
-        return len(kinds) == 1 and all(isinstance(s.projection.synapse, Dense) for s in self.segments)
+        bits = {self.form.bits(part.projection) for part in self.segments}
+        return len(bits) == 1 and all(part.projection.synapse.uniform for part in self.segments)
 
     @cached_property
     def row_bits(self) -> int:

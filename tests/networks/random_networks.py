@@ -39,6 +39,7 @@ from neurodeploy.neurons.model import EXACT_END
 from neurodeploy.neurons.registry import MODELS, input_ports, largest_payload, output_ports
 from neurodeploy.synapses import Conv, Dense, Direct, Sparse, build
 from neurodeploy.synapses.weights import lava_weights
+from tests.synapses.convolutions import sum_pool, transposed_conv, unpool
 
 Rng = np.random.Generator
 Arrays = dict[str, NDArray[Any]]
@@ -334,11 +335,11 @@ class _Maker:
             if kind == "conv":
                 return build.conv(weight, shape, stride, padding, dilation, groups)
             if kind == "pool":
-                return build.sum_pool(shape, kernel, stride, padding, dilation, weight=self.between(-2, 9))
+                return sum_pool(shape, kernel, stride, padding, dilation, weight=self.between(-2, 9))
             if kind == "transposed":
                 extra = (self.between(0, stride[0] - 1), self.between(0, stride[1] - 1))
-                return build.transposed(weight, shape, stride, padding, dilation, groups, extra)
-            return build.unpool(shape, kernel, stride, padding, dilation, weight=self.between(-2, 9))
+                return transposed_conv(weight, shape, stride, padding, dilation, groups, extra)
+            return unpool(shape, kernel, stride, padding, dilation, weight=self.between(-2, 9))
         return build.conv(np.ones((1, 1, 1, channels), np.int64), shape)
 
     def delay(self, synapse: Dense | Sparse | Conv) -> NDArray[np.uint8] | None:

@@ -14,6 +14,7 @@ from neurodeploy.ir.synapse import ListFormat, Range, Synapse
 from neurodeploy.synapses import Conv, Dense, Direct, Sparse, build
 from neurodeploy.synapses.window import boxes
 from tests.networks.random_networks import random_network
+from tests.synapses.convolutions import sum_pool, transposed_conv
 from tests.synapses.test_build import draw
 
 
@@ -26,7 +27,7 @@ def synapses() -> Iterator[Synapse]:
             kernel, arguments, shape = draw(seed, transposed)
             turned = {name: value[::-1] if isinstance(value, tuple) else value for name, value in arguments.items()}
             if transposed:
-                yield build.transposed(build.from_torch_transposed_kernel(kernel, turned["groups"]), shape, **turned)
+                yield transposed_conv(build.from_torch_transposed_kernel(kernel, turned["groups"]), shape, **turned)
             else:
                 yield build.conv(build.from_torch_kernel(kernel), shape, **turned)
 
@@ -125,7 +126,7 @@ def test_boxes_are_the_neurons() -> None:
 
 
 def test_a_kernel_is_stored_once_and_channels_share_an_entry_unless_delayed() -> None:
-    pool = build.sum_pool((8, 8, 4), (2, 2))
+    pool = sum_pool((8, 8, 4), (2, 2))
     assert (pool.units(False).size, pool.units(True).size, Direct(3).units(False).size) == (4, 1, 1)
     assert (pool.count(), pool.stored_weights()) == (8 * 8 * 4, 4 * 2 * 2)
     assert pool.stored_weights((0, 3)) == 3 * 2 * 2
@@ -193,7 +194,7 @@ def test_delays_of_every_form() -> None:
     sparse = build.sparse_from_coo(3, 2, np.array([2, 0, 1]), np.array([0, 1, 1]), np.array([9, 8, 7]))
     assert _delayed(sparse, [4, 5]) == [4, 5, 5]
     assert _delayed(sparse, [1, 2, 3]) == [1, 2, 3]
-    assert _delayed(build.sum_pool((2, 1, 1), (2, 1)), [3, 4]) == [3, 4]
+    assert _delayed(sum_pool((2, 1, 1), (2, 1)), [3, 4]) == [3, 4]
 
 
 def test_one_delay_a_synapse_where_both_readings_have_the_same_shape() -> None:
