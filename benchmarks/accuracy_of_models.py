@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="keep the bundles here")
     options = parser.parse_args()
 
-    from neurodeploy.frontends.packaged import texts
+    from benchmarks.texts import fetched
     from neurodeploy.pipeline import convert, eval, generate
 
     with tempfile.TemporaryDirectory() as temporary:
@@ -55,7 +55,7 @@ def main() -> None:
                 bundle = folder / f"{model}-{preset}.nd"
                 if not bundle.exists():
                     print(f"{model} {preset}: converted in {convert(model, bundle, preset=preset)['seconds']:.0f} s")
-                for text in options.texts or [texts()["britannica"], technical(folder)]:
+                for text in options.texts or [fetched("britannica"), technical(folder)]:
                     found = eval(bundle, text, max_tokens=options.tokens)
                     lost = found["chip"]["perplexity"] / found["float"]["perplexity"] - 1
                     print(

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
 
-from neurodeploy.ops.host.arithmetic import arithmetic
+from neurodeploy.machine.arithmetic import arithmetic
 from tests.golden import bits, ledgers, mappings, store
 
 CASES = {"bits": bits.CASES, "mappings": mappings.CASES, "ledgers": ledgers.CASES}

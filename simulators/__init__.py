@@ -3,8 +3,9 @@
 | runner        | what it is for                                                                    |
 |---------------|-----------------------------------------------------------------------------------|
 | `reference`   | the meaning: plain int64 arithmetic, slow                                         |
-| `fast`        | evaluation and generation: exact integer products, one pass over the neurons      |
-| `partitioned` | executes a mapping shard by shard, with partial sums and reducers, on either one  |
+| `fast`        | exact integer products, compiled events and neurons                               |
+| `partitioned` | executes a mapping shard by shard, with partial sums and reducers                 |
+| `lava`        | networks on real Lava processes, for what Lava has                                |
 """
 
 from __future__ import annotations

@@ -17,7 +17,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neurodeploy.accounting.loads import Counts, Part, RunLoads, Step, Traffic, Words, busiest, check_option, derive
+from neurodeploy.accounting.loads import (
+    EventCounts,
+    MeanStep,
+    PartCounts,
+    Phrases,
+    RunLoads,
+    Tally,
+    busiest,
+    check_option,
+    derive,
+)
 from neurodeploy.errors import InternalError, UserError
 from neurodeploy.flow.loads import COLUMNS, CONV_SYNOPS, FIXED_UPDATES, PARTIALS, SYNOPS, UPDATES
 from neurodeploy.flow.routes import Routes
@@ -32,7 +42,7 @@ from neurodeploy.neurons.registry import FIXED
 
 #: When chips and host exchange messages: once a sample (its events beforehand, its result afterwards), every step, never.
 BORDERS = ("sample", "step", "none")
-WORDS = Words(
+WORDS = Phrases(
     core="core {core} of chip {chip}: {synops:,.0f} synops, {conv_synops:,.0f} of convolutions, {updates:,.0f} neurons, "
     "{sent:,.0f} messages a step",
     idle="",
@@ -51,7 +61,7 @@ class NetworkWork:
     """
 
     table: Ints
-    traffic: dict[str, Traffic]
+    traffic: dict[str, Tally]
     phases: int
 
 
@@ -75,17 +85,18 @@ def network_loads(
     work = work_of(network, mapping, activity, system)
     open_border, every = border != "none", activity.steps * activity.samples
     parts = [
-        Part(name, number, _counts(work, mapping, name, open_border)) for number, name in enumerate(network.populations)
+        PartCounts(name, number, _counts(work, mapping, name, open_border))
+        for number, name in enumerate(network.populations)
     ]
     cores, index = np.unique([(s.chip, s.core) for s in mapping.shards], axis=0, return_inverse=True)
     table = np.zeros((len(cores), COLUMNS), np.int64)
     np.add.at(table, index.reshape(-1), work.table)
     traffic = list(work.traffic.values())
     parts.append(
-        Part(
+        PartCounts(
             "",
             None,
-            Counts.of(
+            EventCounts.of(
                 interchip=sum(t.interchip if open_border else t.interchip_least for t in traffic),
                 interchip_least=sum(t.interchip_least for t in traffic),
                 core_steps=len(cores) * every,
@@ -93,7 +104,7 @@ def network_loads(
         )
     )
     ways = busiest(traffic, system, every, host=open_border)
-    step = Step("", cores, table / every, ways, activity.steps, work.phases * activity.steps)
+    step = MeanStep("", cores, table / every, ways, activity.steps, work.phases * activity.steps)
     models = {p.model for p in network.populations.values()} - {INPUT, *FIXED}
     return RunLoads(
         units=activity.samples,
@@ -122,11 +133,11 @@ def network_loads(
     )
 
 
-def _counts(work: NetworkWork, mapping: Mapping, name: str, open_border: bool) -> Counts:
+def _counts(work: NetworkWork, mapping: Mapping, name: str, open_border: bool) -> EventCounts:
     traffic = work.traffic[name]
     own = np.array([shard.island == name for shard in mapping.shards])
     sums = work.table[own].sum(axis=0).tolist()
-    return Counts.of(
+    return EventCounts.of(
         synops=sums[SYNOPS],
         conv_synops=sums[CONV_SYNOPS],
         partial_sums=sums[PARTIALS],
@@ -150,7 +161,7 @@ def work_of(network: Network, mapping: Mapping, activity: NetworkActivity, syste
     _agree(network, mapping, activity)
     network, activity = arranged(network, mapping.orders), activity_there(activity, mapping.orders)
     chip, core = (np.array([getattr(shard, part) for shard in mapping.shards], np.int64) for part in ("chip", "core"))
-    traffic = {name: Traffic(Routes(system, chip, core), system.chips) for name in network.populations}
+    traffic = {name: Tally(Routes(system, chip, core), system.chips) for name in network.populations}
     streams = Unicasts(
         network, network_ends(network), mapping.shards, activity.steps * activity.samples, activity.fired
     )

@@ -11,7 +11,7 @@ from neurodeploy.flow.words import Range
 from neurodeploy.ir.fixedpoint import Ints
 
 
-class Crossing(NamedTuple):
+class BorderLoads(NamedTuple):
     """One island of one copy: by chip (k,) its number, events that enter it, events delivered to its cores, messages out.
 
     Chip ``k * chips of the system + c`` is chip c of board k, whose host port is at its chip 0.

@@ -21,8 +21,8 @@ A contribution c is one sum for each delay slot k, of the synapses with that del
 `shift` is ``acc << exp`` for exp > 0 and the flooring ``acc >> -exp`` otherwise, after the whole sum of one delay slot, as
 in Lava's `Dense`, `Sparse` and `DelayDense` (lava 0.10 ``proc/dense/models.py``). How numbers wrap belongs to the port that
 they reach (`neurons.model.Port`): a port of Lava's kind wraps each `wrap` above to 32 bits, but the contribution of a `Conv`
-to 24 (``proc/conv/utils.py: signed_clamp``); an *exact* port has no wrap at all: its sum is proven to fit before anything
-runs, and only instant projections lead there.
+to 24 (``proc/conv/utils.py: signed_clamp``); an *exact* port has no wrap at all, in what is pending neither: its sum is
+proven to fit before anything runs.
 
 Weights here are *effective* integers: Lava's clipping to the sign mode and its truncation to the weight bits are done
 before (`neurodeploy.synapses.weights`). Shapes of populations with space are (x, y, channel), Lava's order; a neuron's
@@ -126,6 +126,10 @@ class Projection:
         """A bound that no sum of one delay slot exceeds in magnitude, before the shift and without wrapping."""
         raised = 0 if self.axon_exp is None else int(self.axon_exp.max())
         return self.synapse.largest_sum(self.graded, payload_max) << raised
+
+    def largest_arrival(self, payload_max: int) -> int:
+        """A bound of what it delivers to a neuron in one step without any wrap: a shifted sum for each delay slot."""
+        return max(1, self.depth) * (self.largest_sum(payload_max) << max(self.weight_exp, 0))
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,12 +35,13 @@ class NetworkState:
     """Everything that a network carries from step to step, in one canonical form whoever ran it.
 
     step : steps done. neurons : population -> variable -> (samples, size) int64.
-    pending : projection -> (samples, depth, rows) int32; slot 0 arrives in step ``step + 1``.
+    pending : projection with latency -> (samples, depth, rows) int32, into an exact port int64; slot 0 arrives in step
+        ``step + 1``.
     """
 
     step: int
     neurons: dict[str, dict[str, NDArray[np.int64]]]
-    pending: dict[str, NDArray[np.int32]]
+    pending: dict[str, NDArray[np.signedinteger]]
 
     @property
     def samples(self) -> int:

@@ -168,16 +168,20 @@ class Synapse(ABC):
 
     def sums(self, x: Ints) -> Ints:
         """``sum_j w_ij * x_j`` (samples, rows), exact in int64, of payloads (samples, columns) int64."""
-        row, column, weight, _ = self._all
-        out = np.zeros((x.shape[0], self.rows), np.int64)
-        for total, payload in zip(out, x, strict=True):
-            active = np.flatnonzero((payload != 0)[column])
-            np.add.at(total, row[active], weight[active] * payload[column[active]])
-        return out
+        row, weight, ends = self._by_axon
+        out = np.zeros(x.shape[0] * self.rows, np.int64)
+        sample, axon = np.nonzero(x)
+        counts = ends[axon + 1] - ends[axon]
+        driven = np.repeat(ends[axon + 1] - counts.cumsum(), counts) + np.arange(counts.sum())
+        cell = np.repeat(sample * self.rows, counts) + row[driven]
+        np.add.at(out, cell, weight[driven] * np.repeat(x[sample, axon], counts))
+        return out.reshape(-1, self.rows)
 
     @cached_property
-    def _all(self) -> Coo:
-        return self.coo()
+    def _by_axon(self) -> tuple[Ints, Ints, Ints]:
+        """Targets and weights by axon, and where each axon's begin (columns + 1,)."""
+        row, column, weight, _ = self.coo()
+        return row, weight, np.searchsorted(column, np.arange(self.columns + 1))
 
     def count(self) -> int:
         """Stored synapses, as if all were written out."""

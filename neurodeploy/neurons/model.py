@@ -26,7 +26,7 @@ class Stepped(NamedTuple):
     outputs: Values
     wrapped: int
     saturated: int
-    saturated_out: int = 0
+    saturated_out: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from neurodeploy.bundle import Bundle
 from neurodeploy.frontends.streams import Stream
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.network_run import NetworkResult, Runner
-from neurodeploy.pipeline.comparing import compare, float_network, has_float, longest_latency, run_float
+from neurodeploy.pipeline.comparing import compare, float_network, has_float, longest_latency, outputs_of, run_float
 from neurodeploy.pipeline.counts import population_counts, projection_counts, synapses
 from neurodeploy.pipeline.map_section import map_section
 from neurodeploy.pipeline.pictures import Pictures, beginning
@@ -63,7 +63,7 @@ def _comparison(
         outputs = {name: np.concatenate([a, tail.outputs[name]], axis=1) for name, a in result.outputs.items()}
         result = replace(result, outputs=outputs)
     real = float_network(opened)
-    return compare(opened, real, run_float(opened, real, stream), result)
+    return compare(outputs_of(opened, real), run_float(opened, real, stream), result, "float")
 
 
 def about(opened: Bundle, network: Network) -> dict[str, Any]:

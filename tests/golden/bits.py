@@ -32,7 +32,7 @@ from neurodeploy.ir.result import IslandActivity, IslandRunner
 from neurodeploy.ops.host.kvcache import State
 from neurodeploy.pipeline.checkpoint import DEFAULT_CALIBRATION
 from neurodeploy.storage.cache import cache_folder
-from partitioner.mapper import map_program
+from partitioner.mapper import map_model
 from partitioner.options import Options, Pin
 from simulators import get_runner
 from simulators.partitioned import PartitionedRunner
@@ -103,7 +103,7 @@ def recorder(program: Program, runner: str) -> Recorder:
     system = get_system("kapoho-point")
     islands = program.islands.values()
     pins = {island.name: Pin(rows=-(-island.rows // 3), blocks=min(2, island.columns)) for island in islands}
-    return Recorder(PartitionedRunner(map_program(program, system, Options(pins=pins)), system.chip))
+    return Recorder(PartitionedRunner(map_model(program, system, Options(pins=pins)), system.chip))
 
 
 def island_bits(seed: int, runner: str) -> Any:

@@ -20,7 +20,7 @@ from neurodeploy.generation import generate
 from neurodeploy.hybrid import Hybrid
 from neurodeploy.ir.result import ActivityCounts, HostIsland, IslandActivity
 from neurodeploy.pipeline.pricing import price
-from partitioner.mapper import map_program
+from partitioner.mapper import map_model
 from partitioner.options import Options, Pin
 from simulators import get_runner
 from targets.hosts import get_host
@@ -48,7 +48,7 @@ def entries(ledger: dict[str, Any]) -> dict[str, Any]:
 def demo() -> dict[str, Any]:
     program, weights, tokenizer = model("demo")
     system = get_system("kapoho-point")
-    mapping = map_program(program, system, Options(max_rows=50))
+    mapping = map_model(program, system, Options(max_rows=50))
     hybrid, taken = Hybrid(program, weights, get_runner("fast")), list[ActivityCounts]()
     prompt = tokenizer.encode(TEXT.read_text(encoding="utf-8"), bos=tokenizer.adds_bos)[:128]
     generate(hybrid, prompt, 9, after_prefill=lambda: taken.append(hybrid.take_counts()))
@@ -62,7 +62,7 @@ def demo() -> dict[str, Any]:
 def gpt2() -> dict[str, Any]:
     program, system, tokens = program_of("gpt2", 2), get_system("alia-point"), 100
     left = "layers.1.o"
-    mapping = map_program(program, system, Options(pins={left: Pin(device="host")}))
+    mapping = map_model(program, system, Options(pins={left: Pin(device="host")}))
     counts = ActivityCounts({}, tokens, 123_456_789, 98_765_432, {})
     for name, island in program.islands.items():
         events = np.arange(island.columns, dtype=np.int64) % 2 * (tokens // 2)

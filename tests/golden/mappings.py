@@ -20,8 +20,7 @@ from neurodeploy.ir.hollow import hollow_island, hollow_program
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.program import Program
-from partitioner.mapper import map_program
-from partitioner.network_mapper import map_network
+from partitioner.mapper import map_model
 from partitioner.options import Options
 from partitioner.traffic import traffic
 from targets.systems import get_system
@@ -48,7 +47,7 @@ def taken(mapping: Mapping, model: Program | Network, system: SystemSpec) -> dic
 
 def of_program(program: Program, options: Options = Options()) -> dict[str, float]:  # noqa: B008 (frozen)
     system = get_system("hala-point")
-    mapping = map_program(program, system, options)
+    mapping = map_model(program, system, options)
     return taken(mapping, program, system)
 
 
@@ -58,7 +57,7 @@ def of_model(name: str, layers: int | None, options: Options = Options()) -> dic
 
 def of_network(make: Callable[[], Network], system_name: str) -> dict[str, float]:
     network, system = make(), get_system(system_name)
-    mapping = map_network(network, system)
+    mapping = map_model(network, system)
     return taken(mapping, network, system)
 
 

@@ -26,7 +26,7 @@ from neurodeploy.frontends.nir.reader import read
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import Network
-from partitioner.network_mapper import map_network
+from partitioner.mapper import map_model
 from partitioner.options import Options
 from targets.systems import get_system
 from tests.frontends_lavadl.test_slayer import FIXTURES as SLAYER
@@ -126,6 +126,6 @@ def mapped(name: str) -> Mapping | None:
     found = net(name)
     assert not isinstance(found, str)
     try:
-        return map_network(found.network, found.system, found.options)
+        return map_model(found.network, found.system, found.options)
     except DoesNotFit:
         return None

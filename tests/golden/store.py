@@ -18,7 +18,7 @@ class Case(NamedTuple):
     """`make(variant)` computes what is recorded; every variant (a runner) must give the same.
 
     real : minutes, or a model that does not ship. float : float32 sums decided on it, whose last bits depend on processor
-    and libraries (`ops.host.arithmetic`).
+    and libraries (`machine.arithmetic`).
     """
 
     make: Callable[[str], Any]

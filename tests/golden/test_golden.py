@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from neurodeploy.ops.host.arithmetic import arithmetic
+from neurodeploy.machine.arithmetic import arithmetic
 from neurodeploy.storage.cache import cache_folder
 from tests.golden import bits, ledgers, mappings, store
 from tests.golden.ledgers import flat
