@@ -27,9 +27,9 @@ PLANS = (
 #: No more exchanges than this by default before it is asked whether more would pay, however many items.
 MOST_MOVES = 48_000_000
 
-#: More than `MANY` items are then annealed on from the best placement, with these first temperatures in turn and `SHARE`
+#: A large problem is then annealed on from the best placement, with these first temperatures in turn and `SHARE`
 #: sixteenths of the moves each, until none of them lowers the cost by a part of `WORTH`.
-MANY, AGAIN, SHARE, WORTH = 512, ((1, 30), (1, 100)), 4, 100
+AGAIN, SHARE, WORTH = ((1, 30), (1, 100)), 4, 100
 
 #: A placement: its cost, the start that it began from, the site of each item.
 Ranked = tuple[int, str, Ints]
@@ -123,7 +123,7 @@ def _place_many(problem: Problem, seed: int, moves: int | None, deadline: float 
     """The starts that differ in cost, best first, annealed as in `TRIALS`."""
     from .anneal import State, anneal, make_mesh
     from .bisection import NO_METIS, metis_bisection
-    from .starts import all_starts
+    from .starts import MANY, all_starts
 
     distinct: dict[int, tuple[str, Ints]] = {}
     nulls, complete = [], True

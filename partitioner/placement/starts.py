@@ -23,6 +23,9 @@ from .spectral import smooth_vectors
 #: A start: its name, and the site of each item.
 Start = tuple[str, Ints]
 
+#: More items than these are a large problem: searched from more starts, and as long as it pays.
+MANY = 512
+
 #: Longest chain of levels that is looked for; deeper networks keep the other starts.
 DEEPEST = 4096
 
@@ -123,5 +126,6 @@ def all_starts(problem: Problem, seed: int) -> Iterator[Start]:
             place[order] = line[: problem.n]
             yield (curve if name == "given" else f"{name}, {curve}"), place
     yield from two_dimensional(problem, smooth, "spectral")
-    yield from two_dimensional(problem, corners(problem), "corners")
+    if problem.n > MANY:
+        yield from two_dimensional(problem, corners(problem), "corners")
     yield "random", shuffled(len(problem.sites), seed)[: problem.n]
