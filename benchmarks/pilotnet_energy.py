@@ -6,9 +6,8 @@ The folder is part of lava-dl's tests (``tests/lava/lib/dl/netx/gts`` in its whe
 lava-dl `tutorials/lava/lib/dl/netx/pilotnet_snn/benchmark.ipynb` and `pilotnet_sdnn/benchmark.ipynb` (Oheo Gulch, one
 chip): the table of cores, power, steps a second; the counts were read off its plots and divided by twice the number of
 steps, as its counters ran (that this holds for synops and spikes too is an assumption). The image there is another one, so
-counts agree only roughly. Nothing here was fitted to these
-rows beyond the chip's table of coefficients, of which `synop_conv_j` and `t_synop_conv_s` come from the same run: energy
-and time are no validation, cores and counts are.
+counts agree only roughly. Nothing here was fitted to these rows beyond the chip's table of coefficients, of which
+`synop_conv_j` and `t_synop_conv_s` come from the same run: energy and time are no validation, cores and counts are.
 """
 
 from __future__ import annotations

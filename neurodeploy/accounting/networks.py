@@ -57,7 +57,7 @@ class NetworkWork:
     """The work of a run: `table` (shards, 8) of loads, by population what arrives at it and returns to the host.
 
     `phases` are the synchronised parts of a time step: one, one more where partial sums precede the neurons, one more for
-    each direct connection in a row.
+    each projection without latency in a row.
     """
 
     table: Ints
@@ -165,7 +165,7 @@ def work_of(network: Network, mapping: Mapping, activity: NetworkActivity, syste
     streams = Unicasts(
         network, network_ends(network), mapping.shards, activity.steps * activity.samples, activity.fired
     )
-    phases = 1 + any(shard.kind == "reducer" for shard in mapping.shards) + _direct_depth(network)
+    phases = 1 + any(shard.kind == "reducer" for shard in mapping.shards) + _instant_depth(network)
     return NetworkWork(derive(streams, traffic, system.chips), traffic, phases)
 
 
@@ -179,11 +179,11 @@ def _agree(network: Network, mapping: Mapping, activity: NetworkActivity) -> Non
             raise InternalError("ND9031", name, "counts are not those of its neurons")
 
 
-def _direct_depth(network: Network) -> int:
-    """The most direct connections in a row: each is a further phase of the step."""
+def _instant_depth(network: Network) -> int:
+    """The most projections without latency in a row: each is a further phase of the step."""
     depth = dict.fromkeys(network.populations, 0)
     for name in network.order():
         for p in network.into(name):
-            if p.depth == 0:
+            if not p.latency:
                 depth[name] = max(depth[name], depth[p.source] + 1)
     return max(depth.values(), default=0)

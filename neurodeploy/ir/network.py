@@ -54,13 +54,10 @@ SIGN_MODES = ("mixed", "excitatory", "inhibitory")
 class Projection:
     """Synapses from port `source_port` of `source` to port `target_port` of `target`.
 
-    graded : the payload multiplies the weight; otherwise any non-zero payload counts as one (Lava: num_message_bits =
-    0).
+    graded : the payload multiplies the weight; otherwise any non-zero payload counts as one (Lava's num_message_bits 0).
     weight_exp : the shift of the module docstring.
-    delay : steps beyond the synapse's own, uint8 0..62: None, (columns,) for axonal delays, or one for each synapse in
-    the shape
-        of ``synapse.weight`` of a `Dense` or `Sparse`. An axonal delay means the same as that delay on all synapses of
-        the axon.
+    delay : steps beyond the synapse's own, uint8 0..62: None, (columns,) for axonal delays, or one for each synapse in the
+        shape of ``synapse.weight`` of a `Dense` or `Sparse`. An axonal delay means the same on all synapses of the axon.
     weight_bits, sign_mode : how the mantissas are stored: memory and Lava need it, the arithmetic does not.
     instant : delivers within the step, without a delay. A `Direct` connection always does.
     axon_exp : exponents of the axons, uint8 (columns,) 0..15; None: all are 0.
@@ -136,8 +133,7 @@ class Projection:
 class Population:
     """Neurons of one model (`neurodeploy.neurons.registry.MODELS`), or the model "input": payloads come from outside.
 
-    params : by name an int for all neurons or an integer array (size,) in index order; the model's table says names and
-    ranges.
+    params : by name an int for all neurons or an integer array (size,) in index order, within the ranges of the model.
     initial : state variables that do not start at the model's own value, likewise.
     """
 

@@ -15,8 +15,7 @@ from neurodeploy.ir.network import Network
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Record `variable` of `population` after every step: a state variable, an output port ("s") or an input port
-    ("a").
+    """Record `variable` of `population` after every step: a state variable, an output port ("s") or an input port ("a").
 
     `neurons` are indices in the population, None all.
     """
@@ -53,14 +52,12 @@ class NetworkState:
 
 @dataclass(slots=True, eq=False)
 class NetworkActivity:
-    """Counts over all samples and steps, enough for any mapping: events on an axon are the messages of its source
-    neuron.
+    """Counts over all samples and steps, enough for any mapping: events on an axon are the messages of its source neuron.
 
-    steps, samples : of the run (`steps` of each sample). fired : population (inputs too) -> output port -> (size,)
-    int64, how often
-    the payload was not zero. saturated : population -> values clipped. wrapped : population or projection -> values
-    that did
-    not fit and wrapped (Lava's arithmetic), sums of synapses included.
+    steps, samples : of the run (`steps` of each sample).
+    fired : population (inputs too) -> output port -> (size,) int64, how often the payload was not zero.
+    saturated : population -> values clipped.
+    wrapped : population or projection -> values that did not fit and wrapped (Lava's arithmetic), sums of synapses included.
     """
 
     steps: int
@@ -112,8 +109,7 @@ class Runner(Protocol):
     ) -> NetworkResult:
         """Advance by `steps`.
 
-        `inputs`: every population of model "input" -> (samples, steps, size) integers (bool too) within int32. `state`
-        continues
-        an earlier run (it is not changed); None starts at step 0 with initial states.
+        inputs : every population of model "input" -> (samples, steps, size) integers (bool too) within int32.
+        state : continues an earlier run (it is not changed); None starts at step 0 with initial states.
         """
         ...

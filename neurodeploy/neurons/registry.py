@@ -3,10 +3,9 @@
 The model "input" (`neurodeploy.ir.network.INPUT`) is not in the table: a population whose payloads come from outside
 has no state, and one parameter, the `bits` of a payload. All functions here accept it.
 
-Errors of a user are `UserError`s that name the population and the parameter: ND3240 unknown model, ND3241 unknown
-parameter
-or state variable, ND3242 a parameter is missing, ND3243 not an integer, ND3244 wrong shape, ND3245 out of range,
-ND3246 parameters that contradict one another, ND3247 unknown port.
+Errors of a user are `UserError`s that name the population and the parameter: ND3240 unknown model, ND3241 unknown parameter
+or state variable, ND3242 a parameter is missing, ND3243 not an integer, ND3244 wrong shape, ND3245 out of range, ND3246
+parameters that contradict one another, ND3247 unknown port.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -115,6 +117,9 @@ def test_phases_of_a_step() -> None:
         [source("i", 4), lif("p", 4), lif("q", 4)], join("a", "i", "p", Direct(4)), join("b", "p", "q", Direct(4))
     )
     activity = NetworkActivity(1, 1, {}, {}, {})
+    assert work_of(chain, map_model(chain, ONE), activity, ONE).phases == 3
+    instant = replace(chain.projections[1], synapse=dense(4, 4), instant=True)
+    chain = replace(chain, projections=(chain.projections[0], instant))
     assert work_of(chain, map_model(chain, ONE), activity, ONE).phases == 3
     wide = network([source("i", 40), lif("p", 3)], join("w", "i", "p", dense(3, 40)))
     system = tiny(in_axons=20)
