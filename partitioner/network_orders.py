@@ -19,7 +19,7 @@ from dataclasses import replace
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.arrange import arranged
 from neurodeploy.ir.network import Projection
-from neurodeploy.synapses import Conv, Dense, Sparse
+from neurodeploy.synapses import Conv, Sparse
 
 from .cost import format_of
 from .job import Job
@@ -141,7 +141,7 @@ def wide(job: Job, plan: Plan) -> list[str]:
         tiles = max(len(rows) for rows in cut.blocks.values())
         rows = job.network.populations[name].size // tiles
         short = cut.stopped["synapse_bytes"] and any(
-            isinstance(p.synapse, Dense) and form.header * 800 > HEADERS * rows * form.bits(p) for p in into
+            p.synapse.uniform and form.header * 800 > HEADERS * rows * form.bits(p) for p in into
         )
         if tiles > 2 and (short or any(p.source in crowded for p in into)):
             found[name] = tiles
@@ -162,7 +162,7 @@ def _even(job: Job, plan: Plan) -> list[str]:
 def _few_synapses(into: tuple[Projection, ...]) -> bool:
     """Populations that are cut again quickly."""
     synapses = [p.synapse for p in into]
-    return not any(isinstance(s, Conv) or (isinstance(s, Sparse) and s.weight.size > SYNAPSES) for s in synapses)
+    return not any(s.shared or (not s.uniform and s.weight.size > SYNAPSES) for s in synapses)
 
 
 def _sparse(job: Job, plan: Plan) -> tuple[Orders, tuple[str, ...]]:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from neurodeploy import pipeline
 from neurodeploy.cli import options as given
 from neurodeploy.cli.app import execute
 from neurodeploy.errors import DoesNotFit
@@ -14,8 +15,6 @@ from neurodeploy.errors import DoesNotFit
 
 def explain(bundle: given.BundlePath, as_json: given.Json = False) -> None:
     """Every operation: its device, the rule, the reason, what would put it on the chip."""
-    from neurodeploy import pipeline
-
     execute(as_json, "explain", lambda _: pipeline.explain(bundle), bundle)
 
 
@@ -33,8 +32,6 @@ def report(
     as_json: given.Json = False,
 ) -> None:
     """One self-contained HTML page with everything, CSV and JSON beside it. With --text, accuracy too."""
-    from neurodeploy import pipeline
-
     execute(as_json, "report", lambda progress: pipeline.report(
         bundle, out, text=text, input=input, max_tokens=max_tokens, steps=steps, layout=layout, probes=probe or (),
         host=host, measure_host=measure_host, progress=progress,
@@ -55,8 +52,6 @@ def export(
     as_json: given.Json = False,
 ) -> None:
     """Write a spiking network for other tools: NIR, a lava-dl .net, or with its mapping for SANA-FE."""
-    from neurodeploy import pipeline
-
     execute(as_json, "export", lambda _: pipeline.export(
         bundle, out, dt=dt, format=format, input=input, steps=steps, layout=layout
     ))  # fmt: skip
@@ -64,8 +59,6 @@ def export(
 
 def verify(bundle: given.BundlePath, as_json: given.Json = False) -> None:
     """Check digests, NIR files, golden vectors on every runner, and the mapping's budgets."""
-    from neurodeploy import pipeline
-
     found = execute(as_json, "verify", lambda progress: pipeline.verify(bundle, progress=progress), bundle)
     if found["violations"]:
         raise typer.Exit(DoesNotFit.exit_status)
@@ -73,8 +66,6 @@ def verify(bundle: given.BundlePath, as_json: given.Json = False) -> None:
 
 def doctor(as_json: given.Json = False) -> None:
     """What this machine has: versions, exact integer products, boards, packaged models."""
-    from neurodeploy import pipeline
-
     execute(as_json, "doctor", lambda _: pipeline.doctor())
 
 
@@ -85,8 +76,6 @@ def demo(
     as_json: given.Json = False,
 ) -> None:
     """The whole chain on the embedded mixture-of-experts model."""
-    from neurodeploy import pipeline
-
     execute(as_json, "demo", lambda progress: pipeline.demo(out, system=system, seed=seed, progress=progress))
 
 

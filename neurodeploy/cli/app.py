@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from neurodeploy import pipeline
 from neurodeploy.cli import endings
 from neurodeploy.cli import options as given
 from neurodeploy.errors import UserError
@@ -33,7 +34,6 @@ def execute(as_json: bool, verb: str, work: Callable[[Any], Any], bundle: Path |
     if as_json:
         typer.echo(json.dumps(found, indent=1, default=str))
     else:
-        from neurodeploy import pipeline
         from neurodeploy.reporting import terminal
 
         terminal.show(verb, "" if bundle is None else pipeline.kind_of(bundle), found)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from neurodeploy import pipeline
 from neurodeploy.cli import options as given
 from neurodeploy.cli.app import execute
 from neurodeploy.errors import DoesNotFit, UserError
@@ -42,8 +43,6 @@ def convert(
     as_json: given.Json = False,
 ) -> None:
     """Turn a checkpoint or a spiking network into a bundle of integers."""
-    from neurodeploy import pipeline
-
     execute(as_json, "convert", lambda progress: pipeline.convert(
         model, out, calibration=calibration, weight_bits=weight_bits, dt=dt, preset=preset, payload_bits=payload_bits,
         rounding=rounding, input_range=input_range, calibration_tokens=calibration_tokens, gain=gain, source=source,
@@ -82,8 +81,6 @@ def fit(
     as_json: given.Json = False,
 ) -> None:
     """Would it fit, on which system, at what price: from a configuration alone, no weights. Exit 3 where it does not."""
-    from neurodeploy import pipeline
-
     if list_:
         execute(as_json, "fit_models", lambda _: pipeline.fit_models())
         return
@@ -121,8 +118,6 @@ def map_(
     With --chips, islands of a language model that do not fit so many chips are left to the host: it fits partly, exit 3
     unless --offload or a plan asked for it.
     """
-    from neurodeploy import pipeline
-
     found = execute(as_json, "map", lambda progress: pipeline.map(
         bundle, system, chips=chips, offload=offload is not False, plan=plan, write_plan=write_plan, pins=pin or (),
         max_rows=max_rows, caps=_caps(cap or ()), spread=spread, objective=objective, seed=seed, time_limit=time_limit,

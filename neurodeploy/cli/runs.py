@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from neurodeploy import pipeline
 from neurodeploy.cli import endings
 from neurodeploy.cli import options as given
 from neurodeploy.cli.app import execute
@@ -28,8 +29,6 @@ def run(
     as_json: given.Json = False,
 ) -> None:
     """Run a text, or the input of a spiking network, and count events, synaptic operations, updates, saturations."""
-    from neurodeploy import pipeline
-
     execute(as_json, "run", lambda progress: pipeline.run(
         bundle, text, input=input, max_tokens=max_tokens, steps=steps, layout=layout, runner=runner, probes=probe or (),
         out=out, checkpoint=checkpoint, resume=resume, progress=progress,
@@ -48,8 +47,6 @@ def generate(
     as_json: given.Json = False,
 ) -> None:
     """Continue a prompt, token by token, on the simulated chip and the host."""
-    from neurodeploy import pipeline
-
     pending = [prompt]  # shown with the first new text, so that an error is not glued to it
 
     def show(text: str) -> None:
@@ -85,8 +82,6 @@ def eval_(
     as_json: given.Json = False,
 ) -> None:
     """Chip against float: bits per byte and agreement on a text, spike trains of a spiking network."""
-    from neurodeploy import pipeline
-
     execute(as_json, "eval", lambda progress: pipeline.eval(
         bundle, text, input=input, max_tokens=max_tokens, source=source, with_float=not no_float, steps=steps,
         layout=layout, labels=labels, reference=reference, runner=runner, progress=progress,
@@ -107,8 +102,6 @@ def energy(
     as_json: given.Json = False,
 ) -> None:
     """Joules and seconds by boundary, with bands: per token, or per time step and sample of a spiking network."""
-    from neurodeploy import pipeline
-
     execute(as_json, "energy", lambda progress: pipeline.energy(
         bundle, text=text, input=input, prompt_tokens=prompt_tokens, tokens=tokens, steps=steps, layout=layout, host=host,
         measure_host=measure_host, powered=powered, progress=progress,

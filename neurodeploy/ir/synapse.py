@@ -103,6 +103,7 @@ class Synapse(ABC):
     kind : its name in files and reports.
     wrap_bits : to how many bits a shifted sum wraps before it is added to what is pending.
     wire : payloads pass in the same step, as they are: no synapse, no memory, no delay.
+    uniform : every axon has one synapse with every neuron, so that all rows are alike.
     shared : several synapses use one stored weight, as in a convolution.
     own_delays : each synapse may have a delay, in the shape of `weight`.
     spatial : reads and makes shapes with space, (x, y, channel).
@@ -113,6 +114,7 @@ class Synapse(ABC):
     kind: ClassVar[str]
     wrap_bits: ClassVar[int] = 32
     wire: ClassVar[bool] = False
+    uniform: ClassVar[bool] = False
     shared: ClassVar[bool] = False
     own_delays: ClassVar[bool] = False
     spatial: ClassVar[bool] = False

@@ -13,8 +13,9 @@ from neurodeploy.bundle.files import check_place, write_aside
 from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.mapping import Mapping
-from neurodeploy.pipeline.judging import Stopwatch
+from neurodeploy.ir.program import IslandCall
 from neurodeploy.pipeline.session import Progress, read_mapping
+from neurodeploy.pipeline.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     from neurodeploy.ir.program import Program
@@ -130,7 +131,6 @@ def _mapped(
 
 def _table(opened: Bundle, mapping: Mapping, target: SystemSpec, host: HostSpec, options: Options) -> str:
     """The plan of a mapping as a table, with the hints that were in force."""
-    from neurodeploy.ir.program import IslandCall
     from partitioner.classify import group_of
     from partitioner.offload import joules_of
     from partitioner.pins import pins_of

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from neurodeploy.accounting.neurobench import network_metrics
 from neurodeploy.bundle import Bundle
 from neurodeploy.frontends.streams import Stream
 from neurodeploy.ir.network import Network
@@ -77,8 +78,6 @@ def about(opened: Bundle, network: Network) -> dict[str, Any]:
 
 def _mapped(opened: Bundle, network: Network, result: NetworkResult, host: str, measure_host: bool) -> dict[str, Any]:
     """Map, energy and NeuroBench metrics; None for those that need a mapping where there is none."""
-    from neurodeploy.accounting.neurobench import network_metrics
-
     bench = {
         name: value for name, value in _flat(network_metrics(network, result.activity)) if not isinstance(value, str)
     }
