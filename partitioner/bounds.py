@@ -86,8 +86,7 @@ def bound_of(classes: Iterable[tuple[View, int]], chip: ChipSpec) -> tuple[int, 
         if not view.uniform:
             continue
         words = view.sums.least_words()
-        stored = view.form.bits(view.segments[0].projection)
-        key = (view.rows, view.columns, view.neuron, stored, view.sums.bits, view.outputs, words.tobytes())
+        key = (view.rows, view.columns, view.neuron, view.row_bits, view.sums.bits, view.outputs, words.tobytes())
         if key not in solved:
             costs, taken = _row_costs(_Shape(view, limits, words), limits, mixtures)
             solved[key] = costs.tolist(), taken.tolist()
@@ -162,17 +161,12 @@ class _Shape:
         sent = self.view.outputs
         return FINE * np.array([1, 0, 0, sent, state + axon * sent], np.int64)
 
-    @property
-    def stored(self) -> int:
-        """Bits of a synapse."""
-        return self.view.form.bits(self.view.segments[0].projection)
-
     def _rows(self, columns: Ints, messages: Ints, state: Ints) -> Ints:
         """R(c): the most rows of a rectangle with so many bytes of state each, at most the population's own."""
         header, axon = self.view.form.header, self.view.form.axon
         neurons, memory, axons, sent, states = (_OPEN if limit is None else limit for limit in self.limits)
         rows = np.full(len(columns), min(neurons, self.view.rows), np.int64)
-        rows = np.minimum(rows, np.maximum(memory // columns - header, 0) * 8 // self.stored)
+        rows = np.minimum(rows, np.maximum(memory // columns - header, 0) * 8 // self.view.row_bits)
         rows = np.minimum(rows, np.where(messages > 0, sent // np.maximum(messages, 1), _OPEN))
         each = state + axon * messages
         left = states - axon * columns
@@ -182,7 +176,7 @@ class _Shape:
     def _cost(self, columns: Ints, messages: Ints, rows: Ints, state: Ints) -> Ints:
         header, axon = self.view.form.header, self.view.form.axon
         each = np.arange(1, int(rows.max(initial=1)) + 1)
-        least = np.minimum.accumulate(FINE * (header + -(-each * self.stored // 8)) // each)
+        least = np.minimum.accumulate(FINE * (header + -(-each * self.view.row_bits // 8)) // each)
         axons = FINE * columns // rows
         return np.stack(
             [

@@ -19,6 +19,7 @@ from collections.abc import Iterable
 from collections.abc import Mapping as Table
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
@@ -94,16 +95,21 @@ class View:
     slices: tuple[Slice, ...] = ()
     expert: bool = False
 
-    @property
+    @cached_property
     def columns(self) -> int:
         """Axons; one where it has none, so that a shard has a range of columns."""
         return max(1, self.segments[-1].stop if self.segments else 0)
 
-    @property
+    @cached_property
     def uniform(self) -> bool:
         """Whether its rows are alike: all synapses all-to-all and stored in the same bits."""
         bits = {self.form.bits(part.projection) for part in self.segments}
         return len(bits) == 1 and all(part.projection.synapse.uniform for part in self.segments)
+
+    @cached_property
+    def row_bits(self) -> int:
+        """Bits of a synapse where rows are alike."""
+        return self.form.bits(self.segments[0].projection)
 
     @property
     def whole(self) -> Range:
@@ -125,8 +131,7 @@ class View:
 
     def tile(self, rows: int, columns: int, words: int) -> Demand:
         """A shard with so many of the columns, all of whose synapses are all-to-all, and `words` messages a row."""
-        bits = self.form.bits(self.segments[0].projection)
-        lists = columns * (self.form.header + -(-rows * bits // 8))
+        lists = columns * (self.form.header + -(-rows * self.row_bits // 8))
         if columns == self.columns:
             return self.home(rows, lists, columns, rows * words)
         return self.partial(rows, lists, columns, words)
