@@ -30,9 +30,11 @@ lint: $(VENV)/ready-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/shape_of_code.py
 
 bench: $(VENV)/ready-real
 	$(BIN)/python benchmarks/chip_against_transformers.py --isa all avx2
+	$(BIN)/python benchmarks/speed_gate.py
 	$(BIN)/python benchmarks/spiking_speed.py
 	$(BIN)/python benchmarks/placement_cases.py
 	$(BIN)/python benchmarks/mapper_models.py

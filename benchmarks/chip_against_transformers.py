@@ -117,13 +117,14 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(options.threads)
-    from neurodeploy.frontends.packaged import resolve, texts
+    from benchmarks.texts import fetched
+    from neurodeploy.frontends.packaged import resolve
     from neurodeploy.pipeline import convert
     from neurodeploy.pipeline import texts as opening
     from simulators.products.choice import choose
 
     path = resolve("smollm2-135m")
-    text = (options.text or texts()["britannica"]).read_text(encoding="utf-8")
+    text = (options.text or fetched("britannica")).read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
         bundle_path = options.bundle or Path(folder) / "smollm2.nd"
         if options.bundle is None:

@@ -24,8 +24,8 @@ from neurodeploy.accounting.band import Band, exactly, of
 from neurodeploy.accounting.costs import MICROCODED_J, cost
 from neurodeploy.accounting.islands import island_loads
 from neurodeploy.accounting.ledger import EnergyLedger
-from neurodeploy.accounting.loads import COLUMNS, CONV_SYNOPS, FIXED_UPDATES, SENT, SYNOPS, UPDATES
 from neurodeploy.accounting.timing import core_seconds
+from neurodeploy.flow.loads import COLUMNS, CONV_SYNOPS, FIXED_UPDATES, SENT, SYNOPS, UPDATES
 from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
 from neurodeploy.ir.hollow import hollow_island
 from neurodeploy.ir.mapping import Mapping as Placement

@@ -25,12 +25,12 @@ def band(found: Mapping[str, float], scale: float = 1e3) -> str:
 
 def language(folder: Path, model: str) -> None:
     """One column of the table: accuracy on unseen prose, cores and chips, joules and seconds a token."""
-    from neurodeploy.frontends.packaged import texts
+    from benchmarks.texts import fetched
 
     bundle = folder / f"{model}.nd"
     converted = pipeline.convert(model, bundle)
     print(f"{model}: converted in {converted['seconds']:.0f} s")
-    text = texts()["britannica"]
+    text = fetched("britannica")
     seen = pipeline.eval(bundle, text, max_tokens=TOKENS)
     print(
         f"  {seen['tokens']} tokens: {seen['float']['bits_per_byte']:.4f} bits per byte, "

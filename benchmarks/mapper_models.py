@@ -31,7 +31,6 @@ from neurodeploy.ir.chip import Basis, Limit, SystemSpec
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.hollow import hollow_island, hollow_program
 from neurodeploy.ir.program import Program
-from partitioner.bounds import naive_bound
 from partitioner.mapper import map_model
 from partitioner.options import OBJECTIVES, Options
 from partitioner.verify import verify
@@ -55,8 +54,10 @@ MODELS: dict[str, tuple[int, tuple[tuple[str, int, int], ...], tuple[tuple[str, 
 }
 
 
-def program_of(name: str) -> Program:
+def program_of(name: str, most: int | None = None) -> Program:
+    """Hollow; at most so many layers."""
     layers, inner, outer = MODELS[name]
+    layers = layers if most is None else min(most, layers)
     islands = [
         hollow_island(f"layers.{n}.{what}", rows, columns, layer=n)
         for n in range(layers)
@@ -74,6 +75,13 @@ def system_of(name: str, in_axons: int | None) -> SystemSpec:
     return replace(system, chip=replace(system.chip, budget=budget))
 
 
+def naive_bound(program: Program, system: SystemSpec, bits: int) -> int:
+    """Weights over memory: ``ceil(sum of rows * columns * bits / 8 / synapse_bytes)``, 0 where the limit is unknown."""
+    limit = system.chip.budget.synapse_bytes.value
+    weights = sum(island.rows * island.columns for island in program.islands.values())
+    return -(-weights * bits // (8 * limit)) if limit else 0
+
+
 def measure(name: str, bits: int, system: SystemSpec, options: Options) -> dict[str, Any]:
     program = program_of(name)
     wall, cpu = time.perf_counter(), time.process_time()
@@ -88,7 +96,7 @@ def measure(name: str, bits: int, system: SystemSpec, options: Options) -> dict[
         "bound": mapping.lower_bound,
         "binds": mapping.binding_resource,
         "ratio": round(mapping.cores_used / mapping.lower_bound, 4),
-        "naive": naive_bound(program, system.chip, weight_bits=bits),
+        "naive": naive_bound(program, system, bits),
         "chips": mapping.chips_used,
         "violations": len(verify(mapping, program, system, weight_bits=bits)),
         "wall_s": round(wall, 2),

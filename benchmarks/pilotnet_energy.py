@@ -6,9 +6,8 @@ The folder is part of lava-dl's tests (``tests/lava/lib/dl/netx/gts`` in its whe
 lava-dl `tutorials/lava/lib/dl/netx/pilotnet_snn/benchmark.ipynb` and `pilotnet_sdnn/benchmark.ipynb` (Oheo Gulch, one
 chip): the table of cores, power, steps a second; the counts were read off its plots and divided by twice the number of
 steps, as its counters ran (that this holds for synops and spikes too is an assumption). The image there is another one, so
-counts agree only roughly. Nothing here was fitted to these
-rows beyond the chip's table of coefficients, of which `synop_conv_j` and `t_synop_conv_s` come from the same run: energy
-and time are no validation, cores and counts are.
+counts agree only roughly. Nothing here was fitted to these rows beyond the chip's table of coefficients, of which
+`synop_conv_j` and `t_synop_conv_s` come from the same run: energy and time are no validation, cores and counts are.
 """
 
 from __future__ import annotations
@@ -29,15 +28,9 @@ for _name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
 from neurodeploy.accounting.account import account  # noqa: E402
 from neurodeploy.accounting.band import Band, exactly  # noqa: E402
 from neurodeploy.accounting.ledger import EnergyLedger  # noqa: E402
-from neurodeploy.accounting.loads import (  # noqa: E402
-    CONV_SYNOPS,
-    FIXED_UPDATES,
-    SPIKES,
-    SYNOPS,
-    UPDATES,
-    Loads,
-)
+from neurodeploy.accounting.loads import RunLoads  # noqa: E402
 from neurodeploy.accounting.networks import network_loads  # noqa: E402
+from neurodeploy.flow.loads import CONV_SYNOPS, FIXED_UPDATES, SPIKES, SYNOPS, UPDATES  # noqa: E402
 from neurodeploy.frontends.lavadl import read_net  # noqa: E402
 from neurodeploy.ir.mapping import Mapping, Shard  # noqa: E402
 from neurodeploy.ir.network import INPUT, Network  # noqa: E402
@@ -88,7 +81,7 @@ def published_mapping(network: Network, ours: Mapping) -> Mapping:
     return replace(ours, shards=tuple(shards))
 
 
-def figures(run: Loads, sample: EnergyLedger) -> dict[str, Band]:
+def figures(run: RunLoads, sample: EnergyLedger) -> dict[str, Band]:
     """Low, nominal and high of each of `MEASURED`, at the boundary of the chip's supplies."""
     step, synops = sample.part("step", STEPS), run.steps[0].loads[:, [SYNOPS, CONV_SYNOPS]].sum(axis=1)
     loads = run.steps[0].loads.sum(axis=0)

@@ -1,10 +1,10 @@
 """A lower bound on cores that holds for any mapper with the formats of `cost.py`, and the naive one to compare with.
 
-What is proven. Take any mapping of O x I islands: rectangles of weights on cores, each row either whole in one rectangle
-or in k > 1 column blocks with a reducer, nothing shared between rectangles. With `Limits` known as L_x (x a resource) and
-any weights u_x >= 0 with sum 1, every core has ``sum_x u_x used_x / L_x <= 1``. So::
+What is proven. Take any mapping of populations of O x I all-to-all synapses (islands are such): rectangles of weights on
+cores, each row either whole in one rectangle or in k > 1 column blocks with a reducer, nothing shared between rectangles.
+With `Limits` known as L_x (x a resource) and weights u_x >= 0 with sum 1, every core has ``sum_x u_x used_x / L_x <= 1``::
 
-    cores >= sum over islands, rows i of  U(i),      U(i) = least sum_x u_x used_x(i) / L_x  of one row's part
+    cores >= sum over populations, rows i of  U(i),      U(i) = least sum_x u_x used_x(i) / L_x  of one row's part
 
 and the part of a row is bounded from below through the rows R(c) that a core can hold at most of a rectangle of c
 columns (memory, in-axons, neurons, out-axons and state all limit it). A rectangle of r <= R(c) rows and c columns gives
@@ -23,8 +23,11 @@ about ``Amax`` weights in a full core ``phi = b/8 + h c / Amax``. The row's cost
   limit of fine cuts ``f(c) / c = b/8 + h c / Amax + g m / c``, least at ``c = sqrt(g m Amax / h)``: 2 sqrt(g h m / Amax)
   above the naive bound.
 
-m(c) is the least number of messages of a partial sum over *any* c columns, from the sums of the fewest consecutive
-blocks of `Synapses.block_abs_sum` that c columns can touch; a block of more than `MAX_WORDS` messages does not exist.
+s is the state of a neuron, or on a block of columns that of its sums. m(c) is the least number of messages of a partial sum
+over *any* c columns (`population.Sums.least_words`), of an island from the sums of the fewest consecutive blocks of
+`Synapses.block_abs_sum` that c columns can touch; a block of more than `Sums.most` messages does not exist. Entries of homes
+for destinations on other cores come on top, one for each that is read at all. Other populations count as one shard without
+limits that sends to one shard of each reader (`least_demand`), which all populations together exceed too.
 
 The bound is the largest over u: each resource alone, and every pair of resources in eighths. There is no term for items
 that are larger than half a core (Martello and Toth's L2), because no item is given: any island can be cut into other
@@ -42,11 +45,11 @@ import numpy as np
 
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.program import BLOCK, Program
+from neurodeploy.ir.program import BLOCK
 
 from .budget import NOTHING, RESOURCES, Demand, Limits, add, core_limits, times
 from .cost import one_tile
-from .population import MAX_WORDS, View, views_of
+from .population import View
 
 #: Costs of a row count in 2**-20 of a byte, an axon or a neuron, parts of a core in 2**-14 of that.
 FINE = 1 << 20
@@ -71,11 +74,19 @@ def bound_of(classes: Iterable[tuple[View, int]], chip: ChipSpec) -> tuple[int, 
     total, parts = [0] * len(mixtures), [[0] * len(RESOURCES) for _ in mixtures]
     solved: dict[tuple[object, ...], tuple[list[int], list[list[int]]]] = {}
     for view, count in classes:
-        least = add(least, times(least_demand(view), count))
-        if view.sums.most is None:
+        alone = least_demand(view)
+        least = add(least, times(alone, count))
+        sent = alone[3] - view.rows * view.outputs  # entries of homes for destinations, however they are cut
+        linear = (0, 0, 0, sent, sent * view.form.axon) if view.uniform else alone
+        for index, weights in enumerate(mixtures.tolist() if any(linear) else ()):
+            shares = [w * n * ONE_CORE // (limit or 1) for w, n, limit in zip(weights, linear, limits, strict=True)]
+            total[index] += count * sum(shares)
+            for resource, part in enumerate(shares):
+                parts[index][resource] += count * part
+        if not view.uniform:
             continue
         words = view.sums.least_words()
-        key = (view.rows, view.columns, view.sums.bits, view.outputs, words.tobytes())
+        key = (view.rows, view.columns, view.neuron, view.row_bits, view.sums.bits, view.outputs, words.tobytes())
         if key not in solved:
             costs, taken = _row_costs(_Shape(view, limits, words), limits, mixtures)
             solved[key] = costs.tolist(), taken.tolist()
@@ -103,13 +114,6 @@ def least_demand(view: View) -> Demand:
     return view.home(view.rows, sum(c[0] for c in costs), sum(c[1] for c in costs), view.sends(read).count(rows))
 
 
-def naive_bound(program: Program, chip: ChipSpec, *, weight_bits: int | None = None) -> int:
-    """Weights over memory: ``ceil(sum of rows * columns * bits / 8 / synapse_bytes)``, 0 where the limit is unknown."""
-    limit = chip.budget.synapse_bytes.value
-    bits = sum(view.rows * view.columns * view.sums.bits for view in views_of(program, chip, weight_bits).values())
-    return -(-bits // (8 * limit)) if limit else 0
-
-
 def _mixtures(known: Sequence[int]) -> Ints:
     """(mixtures, resources): each known resource alone, then pairs of them in parts of `EIGHTH`."""
     rows = [[int(i == index) for i in range(len(RESOURCES))] for index in known]
@@ -131,17 +135,20 @@ class _Shape:
         """Cost of a row in one rectangle (5,), None where not even one fits."""
         columns = np.array([self.view.columns])
         messages = np.array([self.view.outputs])
-        rows = self._rows(columns, messages)
-        return None if rows[0] < 1 else self._cost(columns, messages, rows)[:, 0]
+        state = np.array([self.view.neuron])
+        rows = self._rows(columns, messages, state)
+        return None if rows[0] < 1 else self._cost(columns, messages, rows, state)[:, 0]
 
     def blocks(self) -> tuple[Ints, Ints]:
         """Widths of column blocks that can be (n,) and their cost for each row, with what they add to the reducer (5, n)."""
         columns = np.arange(1, self.view.columns)
         messages = self.words[-(-columns // BLOCK) - 1]
-        rows = self._rows(columns, messages)
-        can = (rows >= 1) & (messages <= MAX_WORDS)
+        most = int(messages.max(initial=0))
+        state = np.array([self.view.sums.state(words) for words in range(most + 1)], np.int64)[messages]
+        rows = self._rows(columns, messages, state)
+        can = (rows >= 1) & (messages <= (self.view.sums.most or most))
         columns, messages = columns[can], messages[can]
-        found = self._cost(columns, messages, rows[can])
+        found = self._cost(columns, messages, rows[can], state[can])
         header, axon = self.view.form.header, self.view.form.axon
         found[1] += FINE * messages * (header + -(-self.view.sums.bits // 8))
         found[2] += FINE * messages
@@ -154,22 +161,22 @@ class _Shape:
         sent = self.view.outputs
         return FINE * np.array([1, 0, 0, sent, state + axon * sent], np.int64)
 
-    def _rows(self, columns: Ints, messages: Ints) -> Ints:
-        """R(c): the most rows of a rectangle, at most the island's own."""
-        header, state, axon = self.view.form.header, self.view.neuron, self.view.form.axon
+    def _rows(self, columns: Ints, messages: Ints, state: Ints) -> Ints:
+        """R(c): the most rows of a rectangle with so many bytes of state each, at most the population's own."""
+        header, axon = self.view.form.header, self.view.form.axon
         neurons, memory, axons, sent, states = (_OPEN if limit is None else limit for limit in self.limits)
         rows = np.full(len(columns), min(neurons, self.view.rows), np.int64)
-        rows = np.minimum(rows, np.maximum(memory // columns - header, 0) * 8 // self.view.sums.bits)
-        rows = np.minimum(rows, sent // messages)
+        rows = np.minimum(rows, np.maximum(memory // columns - header, 0) * 8 // self.view.row_bits)
+        rows = np.minimum(rows, np.where(messages > 0, sent // np.maximum(messages, 1), _OPEN))
         each = state + axon * messages
         left = states - axon * columns
         rows = np.minimum(rows, np.where(left < 0, 0, np.where(each > 0, left // np.maximum(each, 1), _OPEN)))
         return np.where(columns > axons, 0, rows)
 
-    def _cost(self, columns: Ints, messages: Ints, rows: Ints) -> Ints:
-        header, state, axon = self.view.form.header, self.view.neuron, self.view.form.axon
+    def _cost(self, columns: Ints, messages: Ints, rows: Ints, state: Ints) -> Ints:
+        header, axon = self.view.form.header, self.view.form.axon
         each = np.arange(1, int(rows.max(initial=1)) + 1)
-        least = np.minimum.accumulate(FINE * (header + -(-each * self.view.sums.bits // 8)) // each)
+        least = np.minimum.accumulate(FINE * (header + -(-each * self.view.row_bits // 8)) // each)
         axons = FINE * columns // rows
         return np.stack(
             [

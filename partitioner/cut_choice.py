@@ -29,7 +29,7 @@ from neurodeploy.errors import UserError
 from neurodeploy.ir.chip import SystemSpec
 
 from .budget import NOTHING, Demand, Limits, add, times
-from .cuts import Cut, Cutter
+from .cuts import BandCut, BandCutter
 
 #: Parts of a core.
 ONE = 1 << 20
@@ -58,7 +58,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    cut: Cut
+    cut: BandCut
     figures: Figures
 
 
@@ -116,7 +116,7 @@ def prices_of(system: SystemSpec) -> Prices:
     return _prices(values, chip.mesh, system.chips > 1, chip.formats["message_bytes"], chip.cores)
 
 
-def figures_of(cutter: Cutter, cut: Cut, share: Fraction, prices: Prices | None) -> Figures:
+def figures_of(cutter: BandCutter, cut: BandCut, share: Fraction, prices: Prices | None) -> Figures:
     """What one way to cut an island costs; without `prices` neither time nor joules."""
     view, limits = cutter.view, cutter.rule.limits
     output, received = view.outputs, sum(cut.words) if cut.reduced else 0
@@ -152,7 +152,7 @@ def figures_of(cutter: Cutter, cut: Cut, share: Fraction, prices: Prices | None)
 
 
 def _priced(
-    cutter: Cutter, cut: Cut, prices: Prices, tiles: int, deliveries: int, partials: int, output: int
+    cutter: BandCutter, cut: BandCut, prices: Prices, tiles: int, deliveries: int, partials: int, output: int
 ) -> tuple[int, int]:
     rows, blocks, width = cutter.view.rows, len(cut.blocks), cut.width
     chips = -(-tiles // prices.cores)
@@ -182,7 +182,7 @@ def _part(demand: Demand, limits: Limits) -> int:
     return ONE if share > FULL else share
 
 
-def value_of(figures: Figures, objective: str, cut: Cut, total_time: int, chips: int, prices: Prices | None) -> int:
+def value_of(figures: Figures, objective: str, cut: BandCut, total_time: int, chips: int, prices: Prices | None) -> int:
     """The objective's figure; ties are broken by `ranked`."""
     if objective == "cores":
         return figures.cores + (int(figures.cores * SAVES) if cut.reduced else 0)

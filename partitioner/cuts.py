@@ -18,8 +18,8 @@ from neurodeploy.flow.words import Range
 from neurodeploy.ir.program import BLOCK
 
 from .budget import Demand, Limits, most_rows, needs
-from .network_cut import Rule
-from .population import MAX_WORDS, View
+from .population import View
+from .rules import Rule
 
 #: Where a way has been found, blocks of less than sqrt(memory / NARROW) columns are not tried: the header of a list and the
 #: reducer's part in a partial sum cost the same at about sqrt(memory), and this is far below.
@@ -45,7 +45,7 @@ class Band:
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class BandCut:
     """One way to cut an island. `words` are the messages of a value by block, `piece` the rows of a reducer's piece;
     `alone` where every tile is meant to have a core to itself."""
 
@@ -73,21 +73,21 @@ class Cut:
 
 
 @dataclass(frozen=True)
-class Cutter:
+class BandCutter:
     """An island with the limits that decide how it can be cut."""
 
     view: View
     rule: Rule
     _known: dict[Range, int] = field(default_factory=dict)
 
-    def cuts(self) -> list[Cut]:
+    def cuts(self) -> list[BandCut]:
         """Every way with tiles as tall as they can be: whole columns first, then ever more blocks. Never empty.
 
         Raises
         ------
         DoesNotFit ND2002 : not even one neuron fits a core, however its columns are cut; or a pin cannot be held.
         """
-        found: list[Cut] = []
+        found: list[BandCut] = []
         for blocks in self._blockings():
             width = blocks[0][1] - blocks[0][0]
             if len(found) > 1 and width * width * NARROW < (self.rule.limits[1] or _UNKNOWN):
@@ -99,7 +99,7 @@ class Cutter:
             raise self._impossible()
         return found
 
-    def tallest(self, blocks: tuple[Range, ...]) -> Cut | None:
+    def tallest(self, blocks: tuple[Range, ...]) -> BandCut | None:
         """The cut into these blocks with the tallest tiles; None where one row, or the reducer of one, does not fit."""
         words = self._words(blocks)
         if words is None:
@@ -108,11 +108,11 @@ class Cutter:
         if not rows:
             return None
         if len(blocks) == 1:
-            return Cut(blocks, words, self._bands(rows), 0)
+            return BandCut(blocks, words, self._bands(rows), 0)
         piece = self._piece(words)
-        return Cut(blocks, words, self._carrying(blocks, words, rows, piece), piece) if piece else None
+        return BandCut(blocks, words, self._carrying(blocks, words, rows, piece), piece) if piece else None
 
-    def levels(self, cut: Cut, growth: float, most: int) -> Iterator[Cut]:
+    def levels(self, cut: BandCut, growth: float, most: int) -> Iterator[BandCut]:
         """The same blocks in ever more bands of equal height, so that every core has the same to do: up to `most` ways,
         each with `growth` times the bands of the one before."""
         if self.rule.rows is not None:
@@ -126,11 +126,11 @@ class Cutter:
                 return
             before, count = rows, max(count + 1, int(count * growth))
 
-    def level(self, cut: Cut, rows: int) -> Cut:
+    def level(self, cut: BandCut, rows: int) -> BandCut:
         """The same blocks, tiles of `rows` rows; reducers in pieces, one for each tile where that is possible."""
         bands, blocks = -(-self.view.rows // rows), len(cut.blocks)
         piece = min(cut.piece, -(-self.view.rows // (bands * blocks)))
-        return Cut(cut.blocks, cut.words, self._bands(rows), piece, alone=True)
+        return BandCut(cut.blocks, cut.words, self._bands(rows), piece, alone=True)
 
     def _bands(self, rows: int, left: int | None = None) -> tuple[Band, ...]:
         left = self.view.rows if left is None else left
@@ -187,11 +187,10 @@ class Cutter:
             return (self.view.outputs,)
         found = []
         for start, stop in blocks:
-            touched = start // BLOCK, -(-stop // BLOCK)
-            if touched not in self._known:
-                self._known[touched] = self.view.sums.words((start, stop))
-            found.append(self._known[touched])
-            if found[-1] > MAX_WORDS:
+            if (start, stop) not in self._known:
+                self._known[start, stop] = self.view.sums.words((start, stop))
+            found.append(self._known[start, stop])
+            if self.view.sums.most is not None and found[-1] > self.view.sums.most:
                 return None
         return tuple(found)
 
@@ -223,7 +222,7 @@ class Cutter:
 
     def _widest(self) -> int:
         """The most columns of one row that fit a core as a partial sum; 0 where not even one does."""
-        for messages in (1, MAX_WORDS):
+        for messages in (1, self.view.sums.most or 1):
             width = most_rows(lambda n, m=messages: self.view.tile(1, n, m), self.view.columns, self.rule.limits)  # type: ignore[misc]
             if width:
                 return width
@@ -241,7 +240,7 @@ class Cutter:
         ]
         tried_out = f"no split of its {self.view.columns} columns at {self.view.sums.bits} bits helps"
         fix = f"{tried_out}: choose a chip with larger cores"
-        problem = f"one row needs partial sums of {max(words)} messages, the most is {MAX_WORDS}"
+        problem = f"one row needs partial sums of {max(words)} messages, the most is {self.view.sums.most}"
         if self.rule.rows is not None or self.rule.blocks is not None:
             pinned = self.rule.blocks or 1
             widest = -(-self.view.columns // pinned)

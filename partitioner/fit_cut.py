@@ -11,9 +11,9 @@ from neurodeploy.ir.outline import Matrix
 from neurodeploy.ir.program import Island, Slice
 
 from .budget import core_limits
-from .network_cut import Rule
 from .options import Options
 from .population import View, view_of
+from .rules import Rule
 from .split import split_islands
 from .stamp import Tile
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurodeploy.flow.border import Crossing, union
+from neurodeploy.flow.border import BorderLoads, union
 from neurodeploy.flow.words import messages_of
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import STATE_BITS
@@ -23,9 +23,9 @@ class Flows:
     def __init__(self, units: list[Unit], chip: ChipSpec) -> None:
         self.units, self.chip = units, chip
         self.words = messages_of(STATE_BITS, chip)
-        self._known: dict[tuple[int, int, int], list[Crossing]] = {}
+        self._known: dict[tuple[int, int, int], list[BorderLoads]] = {}
 
-    def of(self, spot: Spot) -> list[Crossing]:
+    def of(self, spot: Spot) -> list[BorderLoads]:
         """A flow for each island of the unit, in order."""
         per_chip, unit = self.chip.cores, self.units[spot.unit]
         apart = spot.tail[0] % per_chip if spot.tail is not None else -1
@@ -45,7 +45,7 @@ class Flows:
     def _chip(self, spot: Spot, core: int) -> int:
         return (spot.start + core) // self.chip.cores
 
-    def _flows(self, unit: Unit, spot: Spot) -> list[Crossing]:
+    def _flows(self, unit: Unit, spot: Spot) -> list[BorderLoads]:
         """With chips counted from the copy's first."""
         per_chip, first = self.chip.cores, spot.start // self.chip.cores
         columns: dict[tuple[str, int], set[tuple[int, int]]] = {}
@@ -66,7 +66,7 @@ class Flows:
             for chip in sorted(chip for name, chip in totals if name == matrix.name):
                 entering = sum(stop - start for start, stop in union(columns.get((matrix.name, chip), ())))
                 table.append((chip, entering, *totals[matrix.name, chip]))
-            found.append(Crossing(*np.array(table, np.int64).reshape(-1, 4).T))
+            found.append(BorderLoads(*np.array(table, np.int64).reshape(-1, 4).T))
         return found
 
     @staticmethod

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from neurodeploy.errors import DoesNotFit
+from neurodeploy.flow.streams import Sent
 from neurodeploy.ir.chip import ChipSpec, SystemSpec
 from neurodeploy.ir.network import INPUT, Network
 from neurodeploy.ir.network_run import NetworkActivity
@@ -14,11 +15,10 @@ from neurodeploy.ir.program import IslandCall
 from neurodeploy.neurons.registry import get_model
 
 from .budget import Limits, core_limits
-from .network_cut import Rule
 from .options import Options, Pin
 from .pins import pins_of
 from .population import Model, View, unwrapped, views_of
-from .streams import Sent
+from .rules import Rule
 
 #: Part of `Options.time_limit` after which no further order of neurons is tried.
 ORDERS_UNTIL = 0.3

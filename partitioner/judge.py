@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import Any
 
 from neurodeploy.flow.nets import Nets
+from neurodeploy.flow.streams import Sent, Streams
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import Network
@@ -25,7 +26,7 @@ from .classify import crossings
 from .metrics import NOT_PRICED, Places, fallback, layers_of, makespan, places_of, traffic_metrics
 from .nulls import null_models
 from .population import Model, unwrapped, views_of
-from .streams import Sent, Streams, streams_of
+from .streams import streams_of
 from .tile_nets import nets_of_tiles
 from .work import work_of
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.flow.links import Loads, Routed, route
+from neurodeploy.flow.links import LinkLoads, Routed, route
 from neurodeploy.flow.nets import Nets
 from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.chip import ChipSpec, SystemSpec
@@ -121,7 +121,7 @@ def _hops(routed: Routed, per: int, cost: HopCost | None) -> dict[str, Any]:
 
 
 def _links(routed: Routed, per: int, system: SystemSpec) -> dict[str, Any]:
-    """Loads of the directed mesh links of the chips in use, and of their ports."""
+    """LinkLoads of the directed mesh links of the chips in use, and of their ports."""
     loads = np.sort(routed.mesh.flat())
     mesh, source, target, most = routed.mesh.busiest()
     bound = routed.mesh.cut / per
@@ -247,7 +247,7 @@ def fallback(mapping: Mapping, crossings: float, text: str) -> dict[str, Any]:
 
 def picture(nets: Nets, places: Places, system: SystemSpec) -> dict[str, Any]:
     """What a drawing of the mapping needs: messages over every mesh link of the chips in use and over the links between
-    chips, as lists in `Loads`' order (east, west, south, north); loads of ports."""
+    chips, as lists in `LinkLoads`' order (east, west, south, north); loads of ports."""
     routed = route(nets, places.chip, places.core, system)
     return {
         "grid": list(system.grid), "mesh": list(system.chip.mesh), "per": nets.per,
@@ -257,5 +257,5 @@ def picture(nets: Nets, places: Places, system: SystemSpec) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _directions(loads: Loads, index: int) -> list[list[int]]:
+def _directions(loads: LinkLoads, index: int) -> list[list[int]]:
     return [part[index].reshape(-1).tolist() for part in (loads.east, loads.west, loads.south, loads.north)]

@@ -19,9 +19,11 @@ from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.synapses import Sparse
 
-from .budget import Demand, Limits, fits, needs, over
+from .budget import Demand, fits, needs, over
 from .cost import Range, Segment, one_tile
 from .population import Sends, View
+from .rules import Rule
+from .uniform import banded
 
 if TYPE_CHECKING:
     from .network_sweep import RowLists
@@ -41,33 +43,6 @@ class Cut:
     reducers: Ints = field(default_factory=lambda: np.zeros((0, 2), np.int64))
     demands: dict[tuple[Range | None, Range], Demand] = field(default_factory=dict)
     stopped: Counter[str] = field(default_factory=Counter)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Rule:
-    """How one population shall be cut.
-
-    limits : of its cores. rows : at most so many neurons a tile. blocks : so many blocks of columns, None: as few as fit.
-    most_blocks : not more than these. stops : rows where tiles should end, ascending.
-    """
-
-    limits: Limits
-    rows: int | None = None
-    blocks: int | None = None
-    most_blocks: int | None = None
-    stops: Ints | None = None
-
-
-def with_stops(rules: dict[str, Rule], stops: dict[str, Ints]) -> dict[str, Rule]:
-    return {name: replace(rule, stops=stops[name]) if name in stops else rule for name, rule in rules.items()}
-
-
-def with_rows(rules: dict[str, Rule], rows: dict[str, int]) -> dict[str, Rule]:
-    """At most so many rows a tile, and what was pinned before."""
-    return {
-        name: replace(rule, rows=int(np.minimum(rows[name], rule.rows or rows[name]))) if name in rows else rule
-        for name, rule in rules.items()
-    }
 
 
 class TooLarge(Exception):
@@ -99,6 +74,8 @@ class Cutter:
     def cut(self, sends: Sends) -> Cut:
         """Whole rows where they fit, else the fewest blocks of columns (doubling) that do. ND2002 where none do."""
         whole: Range = (0, self.columns)
+        if self.rule.banded:
+            return self._banded(sends)
         found, count = Cut({}), min(self.rule.blocks or 1, self.columns)
         problem: TooLarge | None = None
         if count == 1:
@@ -120,6 +97,20 @@ class Cutter:
         if problem is None or (self.rule.most_blocks and count > self.rule.most_blocks):
             raise _not_so(self, problem)
         raise _impossible(self, problem)
+
+    def _banded(self, sends: Sends) -> Cut:
+        """In bands of equal rows over all blocks of columns, reducers riding with tiles (`uniform`)."""
+        tiles, stopped = banded(self.view, self.rule, sends)
+        found = Cut({}, stopped=stopped)
+        blocks: dict[Range, list[Range]] = {}
+        reducers: list[Range] = []
+        for tile in tiles:
+            synapses = tile.kind == "synapses"
+            (blocks.setdefault(tile.cols, []) if synapses else reducers).append(tile.rows)
+            found.demands[tile.cols if synapses else None, tile.rows] = tile.demand
+        found.blocks = {columns: np.array(sorted(rows), np.int64) for columns, rows in sorted(blocks.items())}
+        found.reducers = np.array(sorted(reducers), np.int64).reshape(-1, 2)
+        return found
 
     def longest(self, row: int, end: int) -> int:
         """How many rows from `row` on fit a core if they send nothing; not for sparse synapses."""

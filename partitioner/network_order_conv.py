@@ -26,10 +26,11 @@ from neurodeploy.synapses import Conv
 
 from .cost import Format, format_of
 from .job import Job
-from .network_cut import Cutter, Rule
+from .network_cut import Cutter
 from .network_order_sparse import Order
 from .network_plan import Plan
 from .population import views_of
+from .rules import Rule
 
 #: Populations of so many tiles and more get blocks of pixels.
 TILES = 4

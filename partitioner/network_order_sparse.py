@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from neurodeploy.ir.arrange import fixed_populations, inverse
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network
-from neurodeploy.synapses import Dense, Sparse
+from neurodeploy.synapses import Sparse
 
 from . import hypergraph
 from .cost import Segment
@@ -155,7 +155,7 @@ def _rows(job: Job, plan: Plan, name: str, parts: tuple[Segment, ...]) -> Rows:
     base = 0
     for part in parts:
         s = part.projection.synapse
-        if isinstance(s, Dense):
+        if s.uniform:
             dense.append((s.columns, form.bits(part.projection)))
         elif isinstance(s, Sparse):
             lists.append(RowLists(s, (0, s.columns)))

@@ -7,7 +7,8 @@ Every candidate is cut as a whole, and the better one by `Options.objective` is 
 
 Messages count every neuron's (or those of `rates`) times the shards that they reach. An order is dropped where it gains
 nothing, so that `Mapping.orders` names only what pays. Where the entries for their destinations end the tiles of senders,
-the receivers' columns are tried in more blocks likewise: larger tiles in the other direction, with reducers.
+the receivers' columns are tried in more blocks likewise: larger tiles in the other direction, with reducers. Last,
+populations whose rows are alike are tried in bands (`uniform`), as islands are cut.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from dataclasses import replace
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.arrange import arranged
 from neurodeploy.ir.network import Projection
-from neurodeploy.synapses import Conv, Dense, Sparse
+from neurodeploy.synapses import Conv, Sparse
 
 from .cost import format_of
 from .job import Job
-from .network_cut import Rule, with_stops
 from .network_order_conv import conv_orders
 from .network_order_sparse import Order, sparse_orders
 from .network_plan import Plan, busiest, deliveries, joules, make_plan
+from .rules import Rule, with_stops
 
 Orders = dict[str, Order]
 #: How many times as many blocks of columns are tried, for how many populations, and how often in all.
@@ -37,7 +38,7 @@ HEADERS, SYNAPSES = 3, 2_000_000
 def best_plan(job: Job) -> Plan:
     """Raises `DoesNotFit` where the given order does not fit: no order makes room for one neuron."""
     given, rules = _given(job)
-    if all(len(rows) < 2 for cut in given.cuts.values() for rows in cut.blocks.values()):
+    if all(len(cut.blocks) < 2 and len(rows) < 2 for cut in given.cuts.values() for rows in cut.blocks.values()):
         return given
     search = _Search(job, given, rules)
     kinds = {type(p.synapse) for p in job.network.projections}
@@ -58,6 +59,10 @@ def best_plan(job: Job) -> Plan:
                     )
         if search.score == before:
             break
+    for name in _even(job, search.plan) if job.options.objective in ("cores", "traffic") else ():
+        if not search.late():
+            rule = replace(job.rules[name], banded=True, objective=job.options.objective)
+            search.better(search.orders, search.rules | {name: rule}, sparing=True)
     return search.result()
 
 
@@ -96,8 +101,9 @@ class _Search:
             self.notes.append("the search for better orders of neurons was cut short")
         return over
 
-    def better(self, orders: Orders, rules: dict[str, Rule]) -> bool:
-        """Cut with these orders and rules, and keep the plan where it is better than the best so far."""
+    def better(self, orders: Orders, rules: dict[str, Rule], *, sparing: bool = False) -> bool:
+        """Cut with these orders and rules, and keep the plan where it is better than the best so far; `sparing`: and has no
+        more messages."""
         chosen = {name: order.order for name, order in orders.items()}
         stops = with_stops(rules, {name: order.stops for name, order in orders.items()})
         try:
@@ -107,7 +113,7 @@ class _Search:
         if self.score is None:
             self.score = _score(self.job, self.plan)
         score = _score(self.job, plan)
-        if score >= self.score:
+        if score >= self.score or (sparing and deliveries(self.job, plan) > deliveries(self.job, self.plan)):
             return False
         self.plan, self.score, self.orders, self.rules = plan, score, orders, rules
         return True
@@ -135,17 +141,28 @@ def wide(job: Job, plan: Plan) -> list[str]:
         tiles = max(len(rows) for rows in cut.blocks.values())
         rows = job.network.populations[name].size // tiles
         short = cut.stopped["synapse_bytes"] and any(
-            isinstance(p.synapse, Dense) and form.header * 800 > HEADERS * rows * form.bits(p) for p in into
+            p.synapse.uniform and form.header * 800 > HEADERS * rows * form.bits(p) for p in into
         )
         if tiles > 2 and (short or any(p.source in crowded for p in into)):
             found[name] = tiles
     return sorted(found, key=lambda name: (-found[name], name))[:TRIED]
 
 
+def _even(job: Job, plan: Plan) -> list[str]:
+    """Populations whose rows are alike and whose columns are cut, or may be worth cutting: bands may take fewer cores."""
+    found = []
+    for name, cut in plan.cuts.items():
+        view, rule = job.views[name], job.rules[name]
+        free = rule.rows is None and rule.most_blocks is None and name not in plan.orders
+        if free and view.uniform and (len(cut.blocks) > 1 or name in wide(job, plan)):
+            found.append(name)
+    return found
+
+
 def _few_synapses(into: tuple[Projection, ...]) -> bool:
     """Populations that are cut again quickly."""
     synapses = [p.synapse for p in into]
-    return not any(isinstance(s, Conv) or (isinstance(s, Sparse) and s.weight.size > SYNAPSES) for s in synapses)
+    return not any(s.shared or (not s.uniform and s.weight.size > SYNAPSES) for s in synapses)
 
 
 def _sparse(job: Job, plan: Plan) -> tuple[Orders, tuple[str, ...]]:

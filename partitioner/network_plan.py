@@ -16,9 +16,10 @@ from neurodeploy.ir.network import Network
 from .budget import Limits
 from .cost import destinations
 from .job import Job
-from .network_cut import Cut, Rule, with_rows
+from .network_cut import Cut
 from .network_split import levelled, split_network, tiles_of
 from .population import View, views_of
+from .rules import Rule, with_rows
 from .split import GAIN
 from .stamp import Tile
 

@@ -16,8 +16,9 @@ from neurodeploy.ir.fixedpoint import Ints
 
 from .budget import Limits, fits, needs
 from .cost import destinations
-from .network_cut import LEVELLED, Cut, Cutter, Rule, TooLarge
+from .network_cut import LEVELLED, Cut, Cutter, TooLarge
 from .population import View
+from .rules import Rule
 from .stamp import Tile
 
 #: How often a population is cut again because its destinations have become more.

@@ -19,8 +19,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from neurodeploy.errors import UserError
-from neurodeploy.flow.words import island_words
+from neurodeploy.flow.loads import EVENTS, PARTIALS, SENT, SYNOPS, loads_of
+from neurodeploy.flow.streams import Broadcasts, island_ends
 from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
 from neurodeploy.ir.mapping import Shard
 from neurodeploy.ir.program import Island
@@ -83,31 +86,27 @@ def price_island(
 ) -> Prices:  # fmt: skip
     """`shards` are the island's in a mapping that holds it; `chips` how many are in use (more than one: a barrier)."""
     costs, message = chip_costs(system.chip), system.chip.formats["message_bytes"]
-    update = costs["microcode_factor"]
-    words = island_words(island, shards, system.chip)
-    arriving = {s: words.received if s.kind == "reducer" else s.col_count for s in shards}
-    synops = sum(s.row_count * each for s, each in arriving.items())
-    rows = sum(s.row_count for s in shards)
+    ends = island_ends(island, system.chip)
+    loads = loads_of(Broadcasts({island.name: ends}, shards, 1))
+    rows = np.array([s.row_count for s in shards])
+    added = loads[:, SYNOPS] + loads[:, PARTIALS]
+    updates = costs["microcode_factor"] * rows
+    seconds = added * costs["t_synop_fc_s"] + updates * costs["t_neuron_s"] + loads[:, SENT] * costs["t_spike_out_s"]
     sources = [s for s in shards if s.kind == "synapses"]
-    received = sum(each * (s.row_count if s.kind == "reducer" else 1) for s, each in arriving.items())
-    busiest = max(
-        s.row_count
-        * (each * costs["t_synop_fc_s"] + update * costs["t_neuron_s"] + words.sent(s) * costs["t_spike_out_s"])
-        for s, each in arriving.items()
-    )
+    returned = island.rows * ends.outputs
     steps = 2 if len(sources) < len(shards) else 1
-    crossing = len({s.chip for s in sources}) * island.columns + island.rows * words.output
+    crossing = len({s.chip for s in sources}) * island.columns + returned
     link = message * crossing / costs["bw_host_link_b_per_s"]
     barrier = costs["t_barrier_multichip_s"] if chips > 1 else 0.0
     chip = Price(
         share * (
-            synops * costs["synop_fc_j"]
-            + rows * update * costs["neuron_update_j"]
-            + (received + island.rows * words.output) * costs["spike_out_message_j"]
+            int(added.sum()) * costs["synop_fc_j"]
+            + float(updates.sum()) * costs["neuron_update_j"]
+            + (int(loads[:, [EVENTS, PARTIALS]].sum()) + returned) * costs["spike_out_message_j"]
             + len({(s.chip, s.core) for s in shards}) * costs["core_step_j"]
             + 8 * message * crossing * costs["host_link_bit_j"]
         ),
-        share * (steps * (costs["t_step_floor_s"] + barrier) + busiest + costs["t_host_link_s"] + link),
+        share * (steps * (costs["t_step_floor_s"] + barrier) + float(seconds.max()) + costs["t_host_link_s"] + link),
         share * message * (island.columns + island.rows),
     )  # fmt: skip
     demands = demands_of(view_of(island, system.chip, weight_bits), shards, {})

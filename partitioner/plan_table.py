@@ -18,20 +18,23 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as Table
+from functools import partial
 from pathlib import Path
 
 from neurodeploy.errors import UserError
+from neurodeploy.ir.graph import HostOp
 from neurodeploy.ir.mapping import Mapping, Shard
-from neurodeploy.ir.program import IslandCall, Program
+from neurodeploy.ir.network import INPUT, Network
+from neurodeploy.ir.program import IslandCall
 from neurodeploy.ops import lookup
 from neurodeploy.storage.opening import read_bounded
 from neurodeploy.storage.tables import csv_text, marked
 
-from .classify import group_of
 from .options import Pin
-from .pins import check, merged, pins_of, unknown
+from .pins import check, members_of, merged, pins_of, unknown
+from .population import Model, unwrapped
 
 #: What a user may change, and what is there to be read.
 EDITED = ("device", "rows", "blocks", "chip")
@@ -41,7 +44,7 @@ MOST_BYTES, MOST_LINES, MOST_NUMBER = 1 << 26, 1 << 20, 1 << 31
 
 
 def read_plan(path: str | Path) -> dict[str, Pin]:
-    """The pins of a table by name, each line checked by itself; `pins_of_program` checks them against a model.
+    """The pins of a table by name, each line checked by itself; `pins_of_plan` checks them against a model.
 
     Raises
     ------
@@ -88,61 +91,51 @@ def all_pins(plan: Table[str, Pin], hints: Iterable[tuple[str, Pin]]) -> dict[st
     return found
 
 
-def pins_of_program(program: Program, pins: Table[str, Pin], chips: int) -> dict[str, Pin]:
-    """The pins of islands and groups, checked against the program; lines of host operations are checked and left out.
+def pins_of_plan(model: Model, pins: Table[str, Pin], chips: int) -> dict[str, Pin]:
+    """The pins of islands, groups and populations, checked against the model; lines of host operations and of inputs, which
+    get no cores, are checked and left out.
 
     Raises
     ------
-    UserError ND2063 : an unknown name. ND2064 : a device that cannot run it. ND2065 : a number that the island or the
+    UserError ND2063 : an unknown name. ND2064 : a device that cannot run it. ND2065 : a number that the object or the
         system does not have. ND2066 : lines that contradict one another.
     """
-    host = {step.path: step for step in program.steps if not isinstance(step, IslandCall)}
-    names = {step.path: step.island for step in program.steps if isinstance(step, IslandCall)}
+    model = unwrapped(model)
+    names, sizes, outside = _names(model)
+    groups = {} if isinstance(model, Network) else members_of(model)[1]
     found: dict[str, Pin] = {}
-    groups = {group_of(island) for island in program.islands.values()}
     for name, pin in pins.items():
-        if name in host and name not in program.islands:
+        if name in outside and name not in sizes:
             if pin.device == "chip":
-                why = lookup(host[name]).reason_of(host[name])
-                raise UserError("ND2064", name, f"cannot run on the chip: {why.text}", "set its device to host")
+                raise UserError("ND2064", name, outside[name](), "set its device to host")
             check(name, Pin(pin.rows, pin.blocks, pin.chip, "host"))
             continue
-        island = names.get(name, name)
-        if island not in program.islands and island not in groups:
-            raise unknown(name, [*program.islands, *groups, *host])
-        found[island] = merged(island, found.get(island, Pin()), pin)
-    for name, pin in pins_of(program, found).items():
-        item = program.islands[name]
-        _within(name, pin, item.rows, item.columns, chips)
-    return found
-
-
-def pins_of_populations(sizes: Table[str, tuple[int, int]], inputs: Iterable[str], pins: Table[str, Pin], chips: int) -> (
-    dict[str, Pin]
-):  # fmt: skip
-    """The pins of a spiking network: `sizes` (neurons, axons) by population, `inputs` those that come from outside.
-
-    Raises
-    ------
-    UserError ND2063, ND2065, ND2066 : as `pins_of_program`. ND2064 : a population on the host, which runs none, or an
-        input on the chip.
-    """
-    outside, found = set(inputs), {}
-    for name, pin in pins.items():
-        if name not in sizes and name not in outside:
-            raise unknown(name, [*sizes, *outside])
-        if name in outside:
-            if pin.device == "chip":
-                raise UserError("ND2064", name, "is an input: its payloads come from outside", "set its device to host")
-            check(name, Pin(pin.rows, pin.blocks, pin.chip, "host"))
-            continue
-        if pin.device == "host":
-            problem = "is a population of a spiking network, which the host does not compute"
-            raise UserError("ND2064", name, problem, "set its device to chip")
-        check(name, pin)
+        own = names.get(name, name)
+        if own not in sizes and own not in groups:
+            raise unknown(name, [*sizes, *groups, *outside])
+        found[own] = merged(own, found.get(own, Pin()), pin)
+    for name, pin in pins_of(model, found).items():
         _within(name, pin, *sizes[name], chips)
-        found[name] = pin
     return found
+
+
+def _names(model: Model) -> tuple[dict[str, str], dict[str, tuple[int, int]], dict[str, Callable[[], str]]]:
+    """Other names of what may have cores, rows and columns of each, and why all else has none."""
+    if isinstance(model, Network):
+        sizes = {
+            name: (population.size, max(1, sum(p.synapse.columns for p in model.into(name))))
+            for name, population in model.populations.items()
+            if population.model != INPUT
+        }
+        return {}, sizes, dict.fromkeys(model.inputs, lambda: "is an input: its payloads come from outside")
+    sizes = {name: (island.rows, island.columns) for name, island in model.islands.items()}
+    host = [step for step in model.steps if not isinstance(step, IslandCall)]
+    why: dict[str, Callable[[], str]] = {step.path: partial(_cannot, step) for step in host}
+    return {step.path: step.island for step in model.steps if isinstance(step, IslandCall)}, sizes, why
+
+
+def _cannot(step: HostOp) -> str:
+    return f"cannot run on the chip: {lookup(step).reason_of(step).text}"
 
 
 def write_plan(

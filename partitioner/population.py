@@ -19,18 +19,17 @@ from collections.abc import Iterable
 from collections.abc import Mapping as Table
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from types import MappingProxyType
-from typing import Protocol
 
 import numpy as np
 
-from neurodeploy.flow.flows import sum_messages
-from neurodeploy.flow.words import bound_bits, messages_of, output_words, partial_bits
+from neurodeploy.flow.words import output_words
 from neurodeploy.ir.arrange import arranged
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import INPUT, Network, Projection
-from neurodeploy.ir.program import BLOCK, Island, Program, Slice
+from neurodeploy.ir.program import Island, Program, Slice
 from neurodeploy.ir.synapse import Units
 from neurodeploy.neurons.registry import FIXED, get_model, state_bytes
 from neurodeploy.synapses import Dense
@@ -38,93 +37,10 @@ from neurodeploy.synapses import Dense
 from .budget import Demand
 from .classify import activity_of, group_of
 from .cost import Format, Range, Segment, format_of
-
-#: Bytes of one sum of synapses: 32 bits.
-SUM_BYTES = 4
-#: A proven partial sum travels in at most this many messages.
-MAX_WORDS = 2
+from .sums import SUM_BYTES, ProvenSums, SlotSums, Sums
 
 #: What is mapped.
 Model = Program | Network
-
-
-class Sums(Protocol):
-    """How a row's sum over a part of the columns travels to its reducer. `bits`: of the weight that adds a message there."""
-
-    @property
-    def bits(self) -> int: ...
-
-    @property
-    def most(self) -> int | None:
-        """The most messages that one may need."""
-
-    @property
-    def key(self) -> object:
-        """Equal where all sums are alike."""
-
-    def words(self, columns: Range) -> int:
-        """Messages of a row."""
-
-    def state(self, words: int) -> int:
-        """Bytes of a row on the shard that makes a sum of so many messages."""
-
-    def least_words(self) -> Ints:
-        """The least messages over any columns that touch 1, 2, ... blocks of `BLOCK` columns."""
-
-
-@dataclass(frozen=True, slots=True)
-class SlotSums:
-    """One message of 32 bits for each delay slot of each projection that the columns touch."""
-
-    projections: tuple[Projection, ...]
-    bits: int
-    most: int | None = None
-
-    @property
-    def key(self) -> object:
-        return self.bits, *((p.synapse.columns, p.depth) for p in self.projections)
-
-    def words(self, columns: Range) -> int:
-        return sum_messages(self.projections, columns)
-
-    def state(self, words: int) -> int:
-        return SUM_BYTES * words
-
-    def least_words(self) -> Ints:
-        least = min((max(1, p.depth) for p in self.projections), default=1)
-        return np.full(-(-sum(p.synapse.columns for p in self.projections) // BLOCK), least, np.int64)
-
-
-@dataclass(frozen=True, slots=True)
-class ProvenSums:
-    """One sum, of as many messages as the weights of the island prove that it needs."""
-
-    island: Island
-    chip: ChipSpec
-    bits: int
-    neuron: int
-    most: int | None = MAX_WORDS
-
-    @property
-    def key(self) -> object:
-        return self.bits, self.island.payload_bits, self.island.synapses.block_abs_sum.tobytes()
-
-    def words(self, columns: Range) -> int:
-        return messages_of(partial_bits(self.island, columns), self.chip)
-
-    def state(self, words: int) -> int:
-        return self.neuron
-
-    def least_words(self) -> Ints:
-        """The least messages of a sum over columns that touch 1, 2, ... blocks of `BLOCK` columns, wherever they lie."""
-        sums = [0]
-        for value in self.island.synapses.block_abs_sum.tolist():
-            sums.append(sums[-1] + int(value))
-        found = []
-        for touched in range(1, len(sums)):
-            least = min(high - low for low, high in zip(sums, sums[touched:], strict=False))
-            found.append(messages_of(bound_bits(self.island, least), self.chip))
-        return np.array(found, np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,6 +61,14 @@ class Sends:
             first, last = own.span(*rows)
             found += int(total[last] - total[first])
         return self.always * (rows[1] - rows[0]) + found + -(-found * self.reserve // 100)
+
+    def most(self, rows: int) -> int:
+        """Entries of the neuron that has most, of so many."""
+        each = np.zeros(rows, np.int64)
+        for own, total in self.sums:
+            each += np.diff(total)[own.of(np.arange(rows))]
+        found = int(each.max(initial=0))
+        return self.always + found + -(-found * self.reserve // 100)
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,14 +95,28 @@ class View:
     slices: tuple[Slice, ...] = ()
     expert: bool = False
 
-    @property
+    @cached_property
     def columns(self) -> int:
         """Axons; one where it has none, so that a shard has a range of columns."""
         return max(1, self.segments[-1].stop if self.segments else 0)
 
+    @cached_property
+    def uniform(self) -> bool:
+        """Whether its rows are alike: all synapses all-to-all and stored in the same bits."""
+        bits = {self.form.bits(part.projection) for part in self.segments}
+        return len(bits) == 1 and all(part.projection.synapse.uniform for part in self.segments)
+
+    @cached_property
+    def row_bits(self) -> int:
+        """Bits of a synapse where rows are alike."""
+        return self.form.bits(self.segments[0].projection)
+
     @property
     def whole(self) -> Range:
         return 0, self.columns
+
+    def words(self, columns: Range) -> int:
+        return self.sums.words(columns)
 
     @property
     def stored_bits(self) -> int:
@@ -192,9 +130,11 @@ class View:
         return Sends(self.outputs, tuple(sums))
 
     def tile(self, rows: int, columns: int, words: int) -> Demand:
-        """A shard of an island whose rows send `words` messages each."""
-        bits = self.form.bits(self.segments[0].projection)
-        return self.home(rows, columns * (self.form.header + -(-rows * bits // 8)), columns, rows * words)
+        """A shard with so many of the columns, all of whose synapses are all-to-all, and `words` messages a row."""
+        lists = columns * (self.form.header + -(-rows * self.row_bits // 8))
+        if columns == self.columns:
+            return self.home(rows, lists, columns, rows * words)
+        return self.partial(rows, lists, columns, words)
 
     def home(self, rows: int, stored: int, axons: int, out: int) -> Demand:
         """A shard where neurons live, with `stored` bytes of synapses and `out` entries for destinations."""

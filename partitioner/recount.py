@@ -123,10 +123,11 @@ def recount(
             _tables(column, own, shards[column.projection.source], matrices, number, used, system, weight_bits)
         _places(matrix, shards[name], number, used, formats["synapse_row_header_bytes"])
     used[:, 4] += formats["axon_entry_bytes"] * (used[:, 2] + used[:, 3])
-    total: dict[tuple[int, int], Ints] = {}
-    for shard, row in zip(members, used, strict=True):
-        total[shard.chip, shard.core] = total.get((shard.chip, shard.core), np.zeros(len(COLUMNS), np.int64)) + row
-    return {place: tuple(int(x) for x in row) for place, row in sorted(total.items())}
+    where = np.array([(shard.chip, shard.core) for shard in members], np.int64).reshape(-1, 2)
+    cores, index = np.unique(where, axis=0, return_inverse=True)
+    total = np.zeros((len(cores), len(COLUMNS)), np.int64)
+    np.add.at(total, index.reshape(-1), used)
+    return {(chip, core): tuple(row) for (chip, core), row in zip(cores.tolist(), total.tolist(), strict=True)}
 
 
 @dataclass(slots=True, eq=False)

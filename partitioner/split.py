@@ -1,7 +1,7 @@
 """Split islands into tiles that fit one core each. Sizes only: no weight is read.
 
-`cuts.py` lists the ways to cut one island, `cut_choice.py` says what each costs and which is best; here the choice is made
-for all islands together, and turned into tiles. Islands of equal shape are solved once and stamped.
+`cuts.py` lists the ways to cut one island, `cut_choice.py` says what each costs and which is best; here the choice is
+made for all islands together, and turned into tiles. Islands of equal shape are solved once and stamped.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from neurodeploy.ir.chip import SystemSpec
 
 from .budget import core_limits
 from .cut_choice import ONE, Prices, Way, figures_of, hull, prices_of, value_of
-from .cuts import Cutter
-from .network_cut import Rule
+from .cuts import BandCutter
 from .options import Options
 from .population import View
 from .pour import Pour
+from .rules import Rule
 from .stamp import Stamp, Tile
 
 #: Networks: a split into more column blocks must save this part of the cores to be taken.
@@ -45,7 +45,7 @@ class Split(NamedTuple):
 class _Shape:
     """Islands that are cut alike: how, in the order of what a saved core costs (`cut_choice.hull`)."""
 
-    cutter: Cutter
+    cutter: BandCutter
     share: Fraction
     members: list[int]
     ways: list[Way]
@@ -83,19 +83,6 @@ def split_islands(
     return Split(tiles, words)
 
 
-def split_island(island: View, rule: Rule) -> list[Tile]:
-    """The tiles of one island by itself, with the objective "cores"; those of one row range stand together.
-
-    Raises
-    ------
-    DoesNotFit ND2002 : not even one neuron fits a core, however its columns are split.
-    """
-    cutter = Cutter(island, rule)
-    ways = [Way(cut, figures_of(cutter, cut, Fraction(1), None)) for cut in cutter.cuts()]
-    best = min(ways, key=lambda way: (value_of(way.figures, "cores", way.cut, 0, 0, None), way.figures.messages))
-    return list(Stamp(island, best.cut).tiles(None))
-
-
 def _shapes(islands: Sequence[View], rules: Mapping[str, Rule]) -> list[_Shape]:
     found: dict[tuple[object, ...], _Shape] = {}
     for index, island in enumerate(islands):
@@ -112,7 +99,7 @@ def _shapes(islands: Sequence[View], rules: Mapping[str, Rule]) -> list[_Shape]:
             island.share,
         )
         if key not in found:
-            found[key] = _Shape(Cutter(island, rule), island.share, [], [])
+            found[key] = _Shape(BandCutter(island, rule), island.share, [], [])
         found[key].members.append(index)
     return list(found.values())
 
@@ -149,7 +136,7 @@ def _add_levels(shape: _Shape, prices: Prices | None) -> None:
 
 def _within(
     shapes: Sequence[_Shape], ranked: Sequence[list[tuple[int, int, int]]], cores: int, count: int
-) -> list[tuple[Way, Cutter]]:
+) -> list[tuple[Way, BandCutter]]:
     """One way for each island, by Lagrange: the best, and where these take too many cores the next for some."""
     steps = []
     for number, order in enumerate(ranked):
@@ -166,14 +153,14 @@ def _within(
         for member in range(moved):
             at[number][member] = place + 1
         over -= moved * saved
-    found: list[tuple[Way, Cutter] | None] = [None] * count
+    found: list[tuple[Way, BandCutter] | None] = [None] * count
     for shape, order, places in zip(shapes, ranked, at, strict=True):
         for member, place in zip(shape.members, places, strict=True):
             found[member] = shape.ways[order[place][2]], shape.cutter
     return [way for way in found if way is not None]
 
 
-def _apart(islands: Sequence[View], chosen: Sequence[tuple[Way, Cutter]], cores_per_chip: int) -> set[str]:
+def _apart(islands: Sequence[View], chosen: Sequence[tuple[Way, BandCutter]], cores_per_chip: int) -> set[str]:
     """The experts, if whole cores for each cost no chip more, or less than a hundredth of the cores."""
     sizes: dict[str, int] = {}
     for island, (way, _) in zip(islands, chosen, strict=True):
@@ -187,11 +174,11 @@ def _apart(islands: Sequence[View], chosen: Sequence[tuple[Way, Cutter]], cores_
 
 def _spread(
     shapes: Sequence[_Shape],
-    chosen: list[tuple[Way, Cutter]],
+    chosen: list[tuple[Way, BandCutter]],
     prices: Prices | None,
     system: SystemSpec,
     available: int,
-) -> list[tuple[Way, Cutter]]:
+) -> list[tuple[Way, BandCutter]]:
     """The same column blocks in tiles as even as the cores of the chips that are needed allow: the busiest has least."""
     needed = -(-sum(way.figures.cores for way, _ in chosen) // (ONE * system.chip.cores))
     room = min(needed, available) * system.chip.cores

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from neurodeploy.flow.words import Range
 
 from .budget import Demand
-from .cuts import Cut
+from .cuts import BandCut
 from .population import View
 from .pour import Pour
 
@@ -31,7 +31,7 @@ class Tile(NamedTuple):
 class Stamp:
     """Makes the tiles of one island."""
 
-    def __init__(self, view: View, cut: Cut) -> None:
+    def __init__(self, view: View, cut: BandCut) -> None:
         self._view, self._cut = view, cut
         self._demands: dict[tuple[int, int, int], Demand] = {}
 

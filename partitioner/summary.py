@@ -12,7 +12,8 @@ from neurodeploy.neurons.registry import state_bytes
 
 from .budget import RESOURCES, Demand
 from .judge import metrics
-from .population import SUM_BYTES, Model, slots, unwrapped, views_of
+from .population import Model, slots, unwrapped, views_of
+from .sums import SUM_BYTES
 from .traffic import traffic
 from .usage import core_demands
 from .verify import verify

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from neurodeploy.flow.nets import Nets
 from neurodeploy.flow.routes import HOST
+from neurodeploy.flow.streams import Stream, Streams
 from neurodeploy.ir.fixedpoint import Ints
-
-from .streams import Stream, Streams
 
 
 @dataclass(frozen=True, eq=False)

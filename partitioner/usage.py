@@ -9,9 +9,9 @@ import numpy as np
 
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.mapping import Mapping, Shard, Usage
+from neurodeploy.ir.mapping import Mapping, Shard
 
-from .budget import NOTHING, RESOURCES, Demand, add
+from .budget import NOTHING, Demand, add
 from .cost import Range, destinations, many_tiles
 from .population import Model, View, views_of
 
@@ -83,14 +83,3 @@ def core_demands(
         key = (shard.chip, shard.core)
         found[key] = add(found.get(key, NOTHING), demands[shard])
     return dict(sorted(found.items()))
-
-
-def core_usage(
-    mapping: Mapping, model: Model, system: SystemSpec, *, weight_bits: int | None = None
-) -> dict[Core, tuple[Usage, ...]]:
-    """`core_demands` beside the limits of the chip."""
-    limits = system.chip.budget.limits()
-    return {
-        key: tuple(Usage(name, used, limits[name].value) for name, used in zip(RESOURCES, demand, strict=True))
-        for key, demand in core_demands(mapping, model, system, weight_bits=weight_bits).items()
-    }

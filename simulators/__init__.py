@@ -3,20 +3,26 @@
 | runner        | what it is for                                                                    |
 |---------------|-----------------------------------------------------------------------------------|
 | `reference`   | the meaning: plain int64 arithmetic, slow                                         |
-| `fast`        | evaluation and generation: exact integer products, one pass over the neurons      |
-| `partitioned` | executes a mapping shard by shard, with partial sums and reducers, on either one  |
+| `fast`        | exact integer products, compiled events and neurons                               |
+| `partitioned` | executes a mapping shard by shard, with partial sums and reducers                 |
+| `lava`        | networks on real Lava processes, for what Lava has                                |
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from neurodeploy.errors import UserError
-from neurodeploy.ir.result import IslandRunner
+
+if TYPE_CHECKING:
+    from simulators.fast.runner import FastRunner
+    from simulators.reference import ReferenceRunner
 
 RUNNERS = ("reference", "fast")
 
 
-def get_runner(name: str) -> IslandRunner:
-    """The runner of that name, loaded only now; an unknown name is ND3001."""
+def get_runner(name: str) -> ReferenceRunner | FastRunner:
+    """The runner of that name, for islands and for networks, loaded only now; an unknown name is ND3001."""
     if name == "reference":
         from simulators.reference import ReferenceRunner
 

@@ -30,8 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import InternalError
-from neurodeploy.flow.flows import sum_messages
-from neurodeploy.flow.words import Words, island_words
+from neurodeploy.flow.words import Words, island_words, sum_messages
 from neurodeploy.ir.arrange import arranged, probes_there, result_back, state_there
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints

@@ -150,9 +150,11 @@ def step(
 
     for p in network.projections:
         if p.latency:
-            added, lost = contribution(p, False, sent[p.source][p.source_port], machine)
-            pending64, lost_pending = wrap(state.pending[p.name] + added, 32)
-            state.pending[p.name] = pending64.astype(np.int32)
+            exact = registry.is_exact(network, p)
+            added, lost = contribution(p, exact, sent[p.source][p.source_port], machine)
+            total = state.pending[p.name] + added
+            pending, lost_pending = (total, 0) if exact else wrap(total, 32)
+            state.pending[p.name] = pending.astype(state.pending[p.name].dtype)
             _count(activity.wrapped, p.name, lost + lost_pending)
     state.step = t
     return arrived, sent

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from neurodeploy.accounting.account import account
 from neurodeploy.accounting.islands import island_loads
 from neurodeploy.accounting.ledger import EnergyLedger
-from neurodeploy.accounting.loads import CONV_SYNOPS, EVENTS, FIXED_UPDATES, PARTIALS, SENT, SPIKES, SYNOPS, UPDATES
-from neurodeploy.accounting.networks import NetworkWork, network_loads
+from neurodeploy.accounting.networks import network_loads
+from neurodeploy.flow.loads import CONV_SYNOPS, EVENTS, FIXED_UPDATES, PARTIALS, SENT, SYNOPS, UPDATES
 from neurodeploy.ir.chip import HostSpec, SystemSpec
+from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping as Placement
 from neurodeploy.ir.mapping import Shard
 from neurodeploy.ir.network import Network
@@ -33,13 +34,15 @@ def sample_ledger(
     return account(network_loads(network, mapping, activity, system, border), system, host, "sample", **options)
 
 
-def network_shards(work: NetworkWork, mapping: Placement) -> dict[Shard, ShardCounts]:
-    """What each shard did, in the terms of the partitioned runner: there a partial sum that leaves counts as an update, and
-    one that arrives as an event and an operation."""
+def shard_counts(table: Ints, shards: Sequence[Shard], sent: int = SENT) -> dict[Shard, ShardCounts]:
+    """What each shard did, in the terms of the partitioned runners, from a table of loads. That of networks counts each
+    partial sum that leaves as an update, and what leaves a home of neurons as `SPIKES`."""
     found = {}
-    for shard, load in zip(mapping.shards, work.table.tolist(), strict=True):
-        arrived = load[PARTIALS] if shard.kind == "reducer" else load[EVENTS]
-        synops, whole = load[SYNOPS] + load[CONV_SYNOPS] + load[PARTIALS], work.homes.whole(shard)
-        updates = load[FIXED_UPDATES] + load[UPDATES] if whole else load[SENT]
-        found[shard] = ShardCounts(arrived, synops, updates, load[SPIKES] if whole else load[SENT])
+    for shard, load in zip(shards, table.tolist(), strict=True):
+        arrived, updates = (
+            load[PARTIALS] if shard.kind == "reducer" else load[EVENTS],
+            load[FIXED_UPDATES] + load[UPDATES],
+        )
+        synops = load[SYNOPS] + load[CONV_SYNOPS] + load[PARTIALS]
+        found[shard] = ShardCounts(arrived, synops, updates or load[SENT], load[sent if updates else SENT])
     return found

@@ -193,39 +193,3 @@ def _grouped(entries: Iterable[LedgerEntry], key: Callable[[LedgerEntry], str]) 
     for entry in entries:
         groups.setdefault(key(entry), []).append(entry.joules)
     return {name: total(bands) for name, bands in groups.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """An energy (J) with the boundary it was measured or modelled at: a published number, or `figure(ledger, ...)`."""
-
-    name: str
-    boundary: str
-    joules: Band
-
-
-def figure(ledger: EnergyLedger, boundary: str) -> Figure:
-    return Figure(f"{ledger.system}, {ledger.phase}", boundary, ledger.joules(boundary))
-
-
-def compare(a: Figure, b: Figure) -> Band:
-    """How many times more energy `b` takes than `a`: (low, nominal, high) of ``b / a``.
-
-    The band is the widest one, ``b.low / a.high`` to ``b.high / a.low``: two devices do not err together.
-
-    Raises
-    ------
-    UserError : ND3101, the boundaries differ, or one is unknown; ND3105, `a` is not above zero.
-    """
-    for side in (a, b):
-        if side.boundary not in BOUNDARIES:
-            known = ", ".join(BOUNDARIES)
-            raise UserError("ND3101", side.name, f"{side.boundary!r} is not an energy boundary", f"use one of {known}")
-    if a.boundary != b.boundary:
-        problem = f"is at the {b.boundary} boundary and {a.name} at the {a.boundary} boundary"
-        raise UserError(
-            "ND3101", b.name, f"{problem}: no ratio of the two has a meaning", "take both figures at the same boundary"
-        )
-    if a.joules.low <= 0:
-        raise UserError("ND3105", a.name, "has no energy above zero to compare with", "run at least one token first")
-    return Band(b.joules.low / a.joules.high, b.joules.nominal / a.joules.nominal, b.joules.high / a.joules.low)

@@ -1,4 +1,4 @@
-"""`Loads`: all that an account asks of a run, the same whether islands ran, a spiking network, or nothing but an outline.
+"""`RunLoads`: all that an account asks of a run, the same whether islands ran, a spiking network, or nothing but an outline.
 
 `islands`, `networks` and `outlines` derive it; `timing` puts its steps into a schedule, `account` prices its counts. A
 *unit* is what a ledger is about: a token, or a sample of a spiking network.
@@ -13,21 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import UserError
+from neurodeploy.flow.border import Entries
 from neurodeploy.flow.links import between_chips
+from neurodeploy.flow.loads import COLUMNS, loads_of
 from neurodeploy.flow.routes import HOST, Routes
+from neurodeploy.flow.streams import Stream, Streams
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 
 Floats = NDArray[np.float64]
 
-#: Columns of a table of loads, a row a shard or core: the first six take time on a core. `PARTIALS` are partial sums
-#: added, `SENT` messages that leave the core, `EVENTS` messages that reach synapses, `SPIKES` non-zero outputs.
-SYNOPS, CONV_SYNOPS, PARTIALS, FIXED_UPDATES, UPDATES, SENT, EVENTS, SPIKES = range(8)
-COLUMNS = 8
-
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class EventCounts:
     """What happened in a part of the model; each field is one row of `account.EVENTS`, where its price stands.
 
     partial_sums : added by reducers. updates : of microcoded neurons, active_updates : of those whose idle updates are
@@ -53,20 +51,20 @@ class Counts:
     core_steps: float
 
     @classmethod
-    def of(cls, **counted: float) -> Counts:
+    def of(cls, **counted: float) -> EventCounts:
         """These, and zero of what this kind of part does not have."""
         return cls(**{entry.name: counted.pop(entry.name, 0) for entry in fields(cls)}, **counted)
 
     @classmethod
-    def total(cls, parts: Iterable[Counts]) -> Counts:
+    def total(cls, parts: Iterable[EventCounts]) -> EventCounts:
         every = list(parts)
         return cls(**{entry.name: sum(getattr(part, entry.name) for part in every) for entry in fields(cls)})
 
-    def times(self, factor: float) -> Counts:
-        return Counts(**{entry.name: getattr(self, entry.name) * factor for entry in fields(self)})
+    def times(self, factor: float) -> EventCounts:
+        return EventCounts(**{entry.name: getattr(self, entry.name) * factor for entry in fields(self)})
 
 
-class Traffic:
+class Tally:
     """Messages of one part over a run, between the numbered cores of `routes`: hops, loads of ports, ways over the grid.
 
     ports : (chips,) messages through the port of each chip. direct, hosts : (source chip, target chip) -> messages between
@@ -100,13 +98,13 @@ class Traffic:
         self.entering += int(messages.sum())
         self._travel(self.hosts, np.full_like(target, HOST), target, messages)
 
-    def leave(self, source: Ints, messages: Ints) -> None:
+    def leave(self, source: Ints, host: Ints, messages: Ints) -> None:
         """From cores to the port of their chip, and back to the origin where outputs return."""
-        self._deliver(source, np.full_like(source, HOST), messages)
+        self._deliver(source, host, messages)
         self.leaving += int(messages.sum())
         np.add.at(self.ports, self.routes.chip[source], messages)
         if self.returns:
-            self._travel(self.hosts, source, np.full_like(source, HOST), messages)
+            self._travel(self.hosts, source, host, messages)
 
     def _deliver(self, source: Ints, target: Ints, messages: Ints) -> None:
         east_west, north_south = messages @ self.routes.mesh(source, target)
@@ -130,6 +128,28 @@ class Traffic:
         return links
 
 
+def derive(streams: Streams, traffic: Mapping[str, Tally], chips: int) -> Ints:
+    """The loads of all shards, `flow.loads.loads_of`; their messages are added to the `traffic` of each population."""
+    entries = Entries(chips)
+
+    def take(stream: Stream) -> None:
+        if len(stream.target):
+            own, outside = traffic[streams.pieces[int(stream.target[0])].island], stream.source == HOST
+            inside, target, messages = ~outside, stream.target[outside], stream.messages[outside]
+            own.send(stream.source[inside], stream.target[inside], stream.messages[inside])
+            own.receive(target, messages)
+            first = entries.fresh(stream.name, stream.axon[outside], own.routes.chip[target])
+            own.enter(target[first], messages[first])
+
+    table = loads_of(streams, take)
+    island = np.array([piece.island for piece in streams.pieces])
+    for rows, add in ((streams.partial_sums(), Tally.send), (streams.outputs(), Tally.leave)):
+        for name, own in traffic.items():
+            source, target, messages = rows[island[rows[:, 0]] == name].T
+            add(own, source, target, messages)
+    return table
+
+
 @dataclass(frozen=True, slots=True)
 class Busiest:
     """Messages a step through the busiest chip port, and over the busiest directed link between chips."""
@@ -144,7 +164,7 @@ class Busiest:
 SILENT = Busiest(0, 0.0, (0, 0), 0.0)
 
 
-def busiest(traffic: Sequence[Traffic], system: SystemSpec, per: float, host: bool = True) -> Busiest:
+def busiest(traffic: Sequence[Tally], system: SystemSpec, per: float, host: bool = True) -> Busiest:
     """Over all these parts together, in one of `per` steps; without `host` its messages load no link."""
     ports = np.sum([part.ports for part in traffic], axis=0)
     ways = [way for part in traffic for pairs in (part.direct, part.hosts)[: 1 + host] for way in pairs.items()]
@@ -164,7 +184,7 @@ def loaded(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Step:
+class MeanStep:
     """One time step, the mean over the run: `cores` (n, 2) int64 chip and core, `loads` (n, 8) what each does.
 
     times, floors : how many of it a unit takes, and how often it pays the step floor and the barrier for that.
@@ -178,25 +198,25 @@ class Step:
     floors: float
 
 
-def together(name: str, steps: Sequence[Step], ways: Busiest) -> Step:
+def together(name: str, steps: Sequence[MeanStep], ways: Busiest) -> MeanStep:
     """One step in which all happens at once, as in a full pipeline: a core serves each of its islands."""
     places, index = np.unique(np.concatenate([step.cores for step in steps]), axis=0, return_inverse=True)
     loads = np.zeros((len(places), COLUMNS))
     np.add.at(loads, index.reshape(-1), np.concatenate([step.loads * step.times for step in steps]))
-    return Step(name, places, loads, ways, 1.0, 1.0)
+    return MeanStep(name, places, loads, ways, 1.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class PartCounts:
     """A population or an island, or what no population causes alone: `layer` is None, or its place in `by_layer`."""
 
     name: str
     layer: int | None
-    counts: Counts
+    counts: EventCounts
 
 
 @dataclass(frozen=True, slots=True)
-class HostWork:
+class Roofline:
     """Work of the host in a unit, one roofline: its own operations, or an island that it computes (of a layer)."""
 
     flops: float
@@ -206,7 +226,7 @@ class HostWork:
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class Phrases:
     """How the report names what binds: formats of a core, of idle neurons, of a port, of a link, of the latency."""
 
     core: str
@@ -217,7 +237,7 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Loads:
+class RunLoads:
     """A run, ready for a schedule and for prices.
 
     Attributes
@@ -234,20 +254,20 @@ class Loads:
     """
 
     units: int
-    parts: tuple[Part, ...]
-    steps: tuple[Step, ...]
-    whole: Step | None
+    parts: tuple[PartCounts, ...]
+    steps: tuple[MeanStep, ...]
+    whole: MeanStep | None
     neurons: float
     fullest: int
     exchanges: float
     opened: float
-    host: tuple[HostWork, ...]
-    host_of_prompt: tuple[HostWork, ...]
+    host: tuple[Roofline, ...]
+    host_of_prompt: tuple[Roofline, ...]
     chips_used: int
     cores_used: int
     phases: tuple[str, ...]
     facts: Mapping[str, object]
-    words: Words
+    words: Phrases
     assumed: bool
     layers: tuple[str, ...]
 

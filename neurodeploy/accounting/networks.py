@@ -1,7 +1,7 @@
 """`network_loads`: from the exact counts of a spiking network and a mapping to the work of each core, port and link.
 
 Counts are of neurons, so any mapping of the same run is priced without running it again. A neuron that fired f times sent
-f messages to every shard that holds synapses of its axon (`neurodeploy.flow.flows`), and in that shard::
+f messages to every shard that holds synapses of its axon (`neurodeploy.flow.streams`), and in that shard::
 
     events   = sum over touched axons of f                    synops = sum over touched axons of f * fan
     updates  = neurons * steps * samples                      partial sums = rows * words * steps * samples
@@ -18,38 +18,31 @@ from dataclasses import dataclass
 import numpy as np
 
 from neurodeploy.accounting.loads import (
-    COLUMNS,
-    CONV_SYNOPS,
-    EVENTS,
-    FIXED_UPDATES,
-    PARTIALS,
-    SENT,
-    SPIKES,
-    SYNOPS,
-    UPDATES,
-    Counts,
-    Loads,
-    Part,
-    Step,
-    Traffic,
-    Words,
+    EventCounts,
+    MeanStep,
+    PartCounts,
+    Phrases,
+    RunLoads,
+    Tally,
     busiest,
     check_option,
+    derive,
 )
 from neurodeploy.errors import InternalError, UserError
-from neurodeploy.flow.flows import Entries, Flow, Homes, flows, partial_sums
-from neurodeploy.flow.routes import HOST, Routes
+from neurodeploy.flow.loads import COLUMNS, CONV_SYNOPS, FIXED_UPDATES, PARTIALS, SYNOPS, UPDATES
+from neurodeploy.flow.routes import Routes
+from neurodeploy.flow.streams import Unicasts, network_ends
 from neurodeploy.ir.arrange import activity_there, arranged
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import INPUT, Network
 from neurodeploy.ir.network_run import NetworkActivity
-from neurodeploy.neurons.registry import FIXED, output_ports
+from neurodeploy.neurons.registry import FIXED
 
 #: When chips and host exchange messages: once a sample (its events beforehand, its result afterwards), every step, never.
 BORDERS = ("sample", "step", "none")
-WORDS = Words(
+WORDS = Phrases(
     core="core {core} of chip {chip}: {synops:,.0f} synops, {conv_synops:,.0f} of convolutions, {updates:,.0f} neurons, "
     "{sent:,.0f} messages a step",
     idle="",
@@ -64,18 +57,17 @@ class NetworkWork:
     """The work of a run: `table` (shards, 8) of loads, by population what arrives at it and returns to the host.
 
     `phases` are the synchronised parts of a time step: one, one more where partial sums precede the neurons, one more for
-    each direct connection in a row. `homes` says which shards hold neurons.
+    each projection without latency in a row.
     """
 
     table: Ints
-    traffic: dict[str, Traffic]
+    traffic: dict[str, Tally]
     phases: int
-    homes: Homes
 
 
 def network_loads(
     network: Network, mapping: Mapping, activity: NetworkActivity, system: SystemSpec, border: str = "sample"
-) -> Loads:
+) -> RunLoads:
     """The loads of one sample of a run, for the phase "sample".
 
     Parameters
@@ -90,20 +82,21 @@ def network_loads(
     InternalError : ND9031, the inputs contradict one another.
     """
     check_option("border", border, BORDERS)
-    work = derive(network, mapping, activity, system)
+    work = work_of(network, mapping, activity, system)
     open_border, every = border != "none", activity.steps * activity.samples
     parts = [
-        Part(name, number, _counts(work, mapping, name, open_border)) for number, name in enumerate(network.populations)
+        PartCounts(name, number, _counts(work, mapping, name, open_border))
+        for number, name in enumerate(network.populations)
     ]
     cores, index = np.unique([(s.chip, s.core) for s in mapping.shards], axis=0, return_inverse=True)
     table = np.zeros((len(cores), COLUMNS), np.int64)
     np.add.at(table, index.reshape(-1), work.table)
     traffic = list(work.traffic.values())
     parts.append(
-        Part(
+        PartCounts(
             "",
             None,
-            Counts.of(
+            EventCounts.of(
                 interchip=sum(t.interchip if open_border else t.interchip_least for t in traffic),
                 interchip_least=sum(t.interchip_least for t in traffic),
                 core_steps=len(cores) * every,
@@ -111,9 +104,9 @@ def network_loads(
         )
     )
     ways = busiest(traffic, system, every, host=open_border)
-    step = Step("", cores, table / every, ways, activity.steps, work.phases * activity.steps)
+    step = MeanStep("", cores, table / every, ways, activity.steps, work.phases * activity.steps)
     models = {p.model for p in network.populations.values()} - {INPUT, *FIXED}
-    return Loads(
+    return RunLoads(
         units=activity.samples,
         parts=tuple(parts),
         steps=(step,),
@@ -140,11 +133,11 @@ def network_loads(
     )
 
 
-def _counts(work: NetworkWork, mapping: Mapping, name: str, open_border: bool) -> Counts:
+def _counts(work: NetworkWork, mapping: Mapping, name: str, open_border: bool) -> EventCounts:
     traffic = work.traffic[name]
     own = np.array([shard.island == name for shard in mapping.shards])
     sums = work.table[own].sum(axis=0).tolist()
-    return Counts.of(
+    return EventCounts.of(
         synops=sums[SYNOPS],
         conv_synops=sums[CONV_SYNOPS],
         partial_sums=sums[PARTIALS],
@@ -158,7 +151,7 @@ def _counts(work: NetworkWork, mapping: Mapping, name: str, open_border: bool) -
     )
 
 
-def derive(network: Network, mapping: Mapping, activity: NetworkActivity, system: SystemSpec) -> NetworkWork:
+def work_of(network: Network, mapping: Mapping, activity: NetworkActivity, system: SystemSpec) -> NetworkWork:
     """Everything that a run did on a mapping; parameters and errors of `network_loads`."""
     if activity.steps <= 0 or activity.samples <= 0:
         raise UserError("ND3102", network.name, "no time step was run", "run at least one sample for one step")
@@ -167,31 +160,13 @@ def derive(network: Network, mapping: Mapping, activity: NetworkActivity, system
         raise UserError("ND3106", network.name, problem, "map the network to that system first")
     _agree(network, mapping, activity)
     network, activity = arranged(network, mapping.orders), activity_there(activity, mapping.orders)
-    homes = Homes(network, mapping)
     chip, core = (np.array([getattr(shard, part) for shard in mapping.shards], np.int64) for part in ("chip", "core"))
-    routes = Routes(system, chip, core)
-    work = NetworkWork(
-        np.zeros((len(mapping.shards), COLUMNS), np.int64),
-        {name: Traffic(routes, system.chips) for name in network.populations},
-        1 + any(shard.kind == "reducer" for shard in mapping.shards) + _direct_depth(network),
-        homes,
+    traffic = {name: Tally(Routes(system, chip, core), system.chips) for name in network.populations}
+    streams = Unicasts(
+        network, network_ends(network), mapping.shards, activity.steps * activity.samples, activity.fired
     )
-    entries = Entries(system.chips)
-    for flow in flows(network, mapping, activity.fired, homes):
-        _spikes(work, flow, entries, routes)
-    every = activity.steps * activity.samples
-    sums = np.array([*partial_sums(network, mapping, homes)], np.int64).reshape(-1, 3)
-    for name, traffic in work.traffic.items():
-        own = np.array([mapping.shards[source].island == name for source in sums[:, 0]], np.bool_)
-        traffic.send(sums[own, 0], sums[own, 1], sums[own, 2] * every)
-    for column, ends in ((SENT, sums[:, 0]), (PARTIALS, sums[:, 1])):
-        np.add.at(work.table[:, column], ends, sums[:, 2] * every)
-    for number, shard in enumerate(mapping.shards):
-        if homes.whole(shard):
-            fired = activity.fired.get(shard.island, {})
-            _neurons(work, network, shard.island, number, shard.row_count * every,
-                     {port: int(counts[slice(*shard.rows)].sum()) for port, counts in fired.items()})  # fmt: skip
-    return work
+    phases = 1 + any(shard.kind == "reducer" for shard in mapping.shards) + _instant_depth(network)
+    return NetworkWork(derive(streams, traffic, system.chips), traffic, phases)
 
 
 def _agree(network: Network, mapping: Mapping, activity: NetworkActivity) -> None:
@@ -204,41 +179,11 @@ def _agree(network: Network, mapping: Mapping, activity: NetworkActivity) -> Non
             raise InternalError("ND9031", name, "counts are not those of its neurons")
 
 
-def _direct_depth(network: Network) -> int:
-    """The most direct connections in a row: each is a further phase of the step."""
+def _instant_depth(network: Network) -> int:
+    """The most projections without latency in a row: each is a further phase of the step."""
     depth = dict.fromkeys(network.populations, 0)
     for name in network.order():
         for p in network.into(name):
-            if p.depth == 0:
+            if not p.latency:
                 depth[name] = max(depth[name], depth[p.source] + 1)
     return max(depth.values(), default=0)
-
-
-def _spikes(work: NetworkWork, flow: Flow, entries: Entries, routes: Routes) -> None:
-    traffic = work.traffic[flow.projection.target]
-    kind = CONV_SYNOPS if flow.projection.synapse.shared else SYNOPS
-    np.add.at(work.table[:, kind], flow.target, flow.synops)
-    np.add.at(work.table[:, EVENTS], flow.target, flow.messages)
-    outside = flow.source == HOST
-    if not outside.all():
-        source, target, messages = (part[~outside] for part in (flow.source, flow.target, flow.messages))
-        np.add.at(work.table[:, SENT], source, messages)
-        traffic.send(source, target, messages)
-    if outside.any():
-        target, messages = flow.target[outside], flow.messages[outside]
-        traffic.receive(target, messages)
-        first = entries.fresh(flow.projection.name, flow.axon[outside], routes.chip[target])
-        traffic.enter(target[first], messages[first])
-
-
-def _neurons(
-    work: NetworkWork, network: Network, population: str, number: int, updates: int, fired: dict[str, int]
-) -> None:
-    """Updates, spikes and what returns to the host."""
-    model = network.populations[population]
-    work.table[number, FIXED_UPDATES if model.model in FIXED else UPDATES] += updates
-    work.table[number, SPIKES] = sum(fired.values())
-    if population in network.outputs:
-        leaving = fired.get(output_ports(model)[0], 0)
-        work.table[number, SENT] += leaving
-        work.traffic[population].leave(np.array([number]), np.array([leaving]))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from neurodeploy.accounting.ledger import EnergyLedger
-from neurodeploy.accounting.loads import Loads
+from neurodeploy.accounting.loads import RunLoads
 from neurodeploy.accounting.proxies import proxies
 from neurodeploy.accounting.timing import busiest_cores
 from neurodeploy.ir.chip import ChipSpec
@@ -29,7 +29,7 @@ def report_json(
 
 
 def network_json(
-    sample: EnergyLedger, loads: Loads, chip: ChipSpec, metrics: Mapping[str, Any] | None = None
+    sample: EnergyLedger, loads: RunLoads, chip: ChipSpec, metrics: Mapping[str, Any] | None = None
 ) -> dict[str, object]:
     """The sample of a spiking network and its mean step, `by_layer` by population, and the cores that take longest."""
     (step,) = loads.steps

@@ -38,19 +38,8 @@ import numpy as np
 
 from neurodeploy.accounting.band import ZERO, Band, exactly, largest, of, total
 from neurodeploy.accounting.costs import MICROCODED_S, cost
-from neurodeploy.accounting.loads import (
-    CONV_SYNOPS,
-    FIXED_UPDATES,
-    PARTIALS,
-    SENT,
-    SYNOPS,
-    UPDATES,
-    Floats,
-    HostWork,
-    Loads,
-    Step,
-    Words,
-)
+from neurodeploy.accounting.loads import Floats, MeanStep, Phrases, Roofline, RunLoads
+from neurodeploy.flow.loads import CONV_SYNOPS, FIXED_UPDATES, PARTIALS, SENT, SYNOPS, UPDATES
 from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
 
 #: The parts of a time, in the order of the report; those of the host where it is asked.
@@ -87,12 +76,12 @@ class StepTime:
 
 
 def core_seconds(chip: ChipSpec, loads: Floats) -> Floats:
-    """Seconds of each core (n, 3): low, nominal, high. `loads` (n, 6 or more): what `loads.SYNOPS` and others number."""
+    """Seconds of each core (n, 3): low, nominal, high. `loads` (n, 6 or more): what `flow.loads` numbers."""
     unit = np.array([(q.low, q.nominal, q.high) for q in (cost(chip, key) for key in CORE_TIMES)])
     return np.asarray(loads[:, : len(unit)] @ unit, dtype=np.float64)
 
 
-def busiest_cores(step: Step, chip: ChipSpec, count: int = 10) -> tuple[dict[str, object], ...]:
+def busiest_cores(step: MeanStep, chip: ChipSpec, count: int = 10) -> tuple[dict[str, object], ...]:
     """The cores that take longest, with what they do in the step."""
     seconds = core_seconds(chip, step.loads)[:, 1]
     names = ("synops", "conv_synops", "partial_sums", "fixed_updates", "updates", "messages", "events", "spikes")
@@ -108,7 +97,7 @@ def busiest_cores(step: Step, chip: ChipSpec, count: int = 10) -> tuple[dict[str
     )
 
 
-def step_time(chip: ChipSpec, step: Step, fullest: int, words: Words) -> StepTime:
+def step_time(chip: ChipSpec, step: MeanStep, fullest: int, words: Phrases) -> StepTime:
     """What takes longest in a step: its busiest core, the idle neurons of the fullest one, a chip's port, or a link."""
     times = core_seconds(chip, step.loads)
     at = int(times[:, 1].argmax())
@@ -139,7 +128,7 @@ def host_seconds(host: HostSpec, flops: float, bytes_moved: float) -> Band:
     return largest((exactly(flops).over(of(host.peak_flops)), exactly(bytes_moved).over(of(host.bandwidth))))
 
 
-def _host(host: HostSpec, works: Iterable[HostWork]) -> tuple[Band, dict[int | None, Band]]:
+def _host(host: HostSpec, works: Iterable[Roofline]) -> tuple[Band, dict[int | None, Band]]:
     """Seconds of the host's own operations, and by layer of the islands that it computes."""
     own, islands = ZERO, dict[int | None, Band]()
     for work in works:
@@ -157,12 +146,12 @@ def _overhead(chip: ChipSpec, chips_used: int) -> dict[str, Band]:
     return {"step floor": of(cost(chip, "t_step_floor_s")), "multi-chip barrier": barrier}
 
 
-def _border(loads: Loads, chip: ChipSpec) -> Band:
+def _border(loads: RunLoads, chip: ChipSpec) -> Band:
     messages = sum(part.counts.host_messages for part in loads.parts)
     return _over(messages / loads.units, chip, "bw_host_link_b_per_s")
 
 
-def in_turn(loads: Loads, system: SystemSpec, host: HostSpec) -> Timing:
+def in_turn(loads: RunLoads, system: SystemSpec, host: HostSpec) -> Timing:
     """Fall-through: the sum over steps in order, the border and the host's own work (module docstring)."""
     chip, overhead = system.chip, _overhead(system.chip, loads.chips_used)
     parts, longest = dict.fromkeys(PARTS, ZERO), dict[str, tuple[float, str]]()
@@ -184,7 +173,7 @@ def in_turn(loads: Loads, system: SystemSpec, host: HostSpec) -> Timing:
     return Timing(total(parts.values()), nominal, said, busy, sum(step.times for step in loads.steps), None, on_host)
 
 
-def pipelined(loads: Loads, system: SystemSpec, host: HostSpec, length: float) -> Timing:
+def pipelined(loads: RunLoads, system: SystemSpec, host: HostSpec, length: float) -> Timing:
     """The slowest stage sets the pace of prompts of `length` tokens; `parts` holds that stage and the latency."""
     chip, overhead = system.chip, _overhead(system.chip, loads.chips_used)
     step, floors = StepTime(ZERO, "cores", ""), ZERO

@@ -21,7 +21,7 @@ from neurodeploy.bundle.files import write_aside
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.ir.network import INPUT, Network
 from neurodeploy.ir.network_run import NetworkState
-from neurodeploy.neurons.registry import get_model
+from neurodeploy.neurons.registry import get_model, pending_type
 from neurodeploy.storage.numpy_files import Archive, open_archive
 
 FORMAT = "neurodeploy-state/1"
@@ -48,11 +48,6 @@ def write_state(path: Path, state: NetworkState, program_sha256: str, outputs: M
     buffer = io.BytesIO()
     np.savez(buffer, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)  # type: ignore[arg-type]
     write_aside(path, buffer.getvalue())
-
-
-def read_state(path: Path, network: Network, program_sha256: str) -> NetworkState:
-    """`read_kept` without what is known of the outputs."""
-    return read_kept(path, network, program_sha256)[0]
 
 
 def read_kept(path: Path, network: Network, program_sha256: str) -> tuple[NetworkState, dict[str, Any] | None]:
@@ -94,7 +89,7 @@ def _state(archive: Archive, network: Network, step: int) -> NetworkState:
         if population.model != INPUT
         for variable in get_model(population.model).state
     }
-    slots = {p.name: (p.depth, p.synapse.rows) for p in network.projections if p.latency}
+    slots = {p.name: (pending_type(network, p), (p.depth, p.synapse.rows)) for p in network.projections if p.latency}
     names = set(archive.headers) - {"header"}
     wanted = {f"n.{population}.{variable}" for population, variable in sizes} | {f"p.{name}" for name in slots}
     if names != wanted:
@@ -105,7 +100,7 @@ def _state(archive: Archive, network: Network, step: int) -> NetworkState:
     for (population, variable), size in sizes.items():
         array = _array(archive, f"n.{population}.{variable}", np.dtype(np.int64), (size,))
         neurons[population][variable] = array
-    pending = {name: _array(archive, f"p.{name}", np.dtype(np.int32), shape) for name, shape in slots.items()}
+    pending = {name: _array(archive, f"p.{name}", kind, shape) for name, (kind, shape) in slots.items()}
     state = NetworkState(step, neurons, pending)
     arrays = [a for table in (*neurons.values(), pending) for a in table.values()]
     if len({a.shape[0] for a in arrays}) > 1:

@@ -1,8 +1,9 @@
 """What messages need of a mapping, once for the mapper and the account.
 
 words.py   how many messages carry one value
-flows.py   who sends to whom in a spiking network, how often, and how many synapses each message drives
+streams.py who sends to whom, how often, and how many synapses each message drives
 nets.py    groups of axons with the same source and destinations
+loads.py   what each shard does
 border.py  what crosses between host and chips
 routes.py  X-Y routes: the places of cores and chips, hops between them
 links.py   the load of every link of the meshes and of the grid of chips

@@ -38,7 +38,7 @@ class Legs:
 
 
 @dataclass(frozen=True, eq=False)
-class Loads:
+class LinkLoads:
     """Messages in `Nets.per` steps over the directed links of n meshes of `shape` = (columns, rows).
 
     `east`, `west` (n, rows, columns - 1): link between column i and i + 1; `south`, `north` (n, columns, rows - 1): link
@@ -88,8 +88,8 @@ class Routed:
     """
 
     chips: Ints
-    mesh: Loads
-    grid: Loads
+    mesh: LinkLoads
+    grid: LinkLoads
     ports: Ints
 
     @property
@@ -97,7 +97,7 @@ class Routed:
         return self.grid.hops_ew + self.grid.hops_ns
 
 
-def between_chips(system: SystemSpec, source: Ints, target: Ints, messages: Messages) -> Loads:
+def between_chips(system: SystemSpec, source: Ints, target: Ints, messages: Messages) -> LinkLoads:
     """The loads of the links between chips, of messages between pairs of them (equal lengths): a mesh a board.
 
     Chip ``k * system.chips + c`` is chip c of board k; both ends of a pair are on one board.
@@ -178,8 +178,8 @@ def _once(ends: _Ends, place: Ints, chips: int, multicast: bool) -> Ints:
     return np.sort(np.concatenate([alone, merged[first]]))
 
 
-def _loads(legs: Legs, meshes: int, shape: tuple[int, int], multicast: bool) -> Loads:
-    """Loads of trees whose pairs may be in any order; without `multicast` every pair is a tree."""
+def _loads(legs: Legs, meshes: int, shape: tuple[int, int], multicast: bool) -> LinkLoads:
+    """LinkLoads of trees whose pairs may be in any order; without `multicast` every pair is a tree."""
     columns, rows = shape
     trunk = _spans(legs.tree if multicast else None, legs.root_x, legs.x)
     first = trunk.first
@@ -199,7 +199,7 @@ def _loads(legs: Legs, meshes: int, shape: tuple[int, int], multicast: bool) -> 
     shaped = [part.reshape(meshes, rows, columns - 1) for part in (east, west)]
     crossing = [part.sum(axis=1).max(initial=0) / rows for part in shaped]
     crossing += [part.max(initial=0) / columns for part in (down, up)]
-    return Loads(shape, shaped[0], shaped[1], south, north, float(max(crossing)))
+    return LinkLoads(shape, shaped[0], shaped[1], south, north, float(max(crossing)))
 
 
 @dataclass(frozen=True, eq=False)

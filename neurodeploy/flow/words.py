@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from neurodeploy.ir.chip import ChipSpec
+from neurodeploy.ir.network import Projection
 from neurodeploy.ir.program import BLOCK, Island
 
 #: First and last + 1.
@@ -90,3 +91,14 @@ def island_words(island: Island, pieces: Iterable[Piece], chip: ChipSpec) -> Wor
     ranges = sorted({piece.cols for piece in pieces if piece.kind == "synapses"} - {(0, island.columns)})
     partial = {columns: messages_of(partial_bits(island, columns), chip) for columns in ranges}
     return Words(output_words(island, chip), partial)
+
+
+def sum_messages(projections: Iterable[Projection], columns: Range) -> int:
+    """Messages a row and step of a shard with a part of the columns of these projections, one after the other: one for each
+    projection that it touches and each of its delay slots, since a sum of synapses has 32 bits and so has a message."""
+    found, start = 0, 0
+    for p in projections:
+        if start < columns[1] and start + p.synapse.columns > columns[0]:
+            found += max(1, p.depth)
+        start += p.synapse.columns
+    return found

@@ -17,17 +17,14 @@ from neurodeploy.errors import ModelError
 from neurodeploy.frontends.files import CHUNK, MappedFile, check_finite, no_such_tensor, row_range
 from neurodeploy.frontends.gguf_format import TensorEntry, read_tables
 
-#: Architectures (``general.architecture``) whose q and k rows llama.cpp's converter interleaves, so that its rotary
-#: embedding can pair neighbours (2 i, 2 i + 1) where transformers pairs halves (i, i + head_dim / 2): `unpermute_rows`.
-#: Gemma, Qwen, GPT-2 and Phi files are not interleaved; nor are those of Llama 4, where transformers pairs neighbours
-#: itself. Source: `LlamaModel.permute` and `undo_permute` in llama.cpp's converter (convert_hf_to_gguf.py).
-INTERLEAVED_QK = frozenset({"llama", "smollm3", "arcee"})
-
 
 def unpermute_rows(array: NDArray[Any], heads: int) -> NDArray[Any]:
     """The rows of a q or k matrix (or bias) in the order of transformers; `heads` is that matrix's own number of heads.
 
-    llama.cpp stores row ``(h, 2 i + s)`` where transformers has row ``(h, s * head_dim / 2 + i)``, s in {0, 1}.
+    Of the architectures llama, smollm3 and arcee, llama.cpp stores row ``(h, 2 i + s)`` where transformers has row
+    ``(h, s * head_dim / 2 + i)``, s in {0, 1}, so that its rotary embedding can pair neighbours where transformers pairs
+    halves. Gemma, Qwen, GPT-2 and Phi files are not interleaved; nor are those of Llama 4, where transformers pairs
+    neighbours itself. Source: `LlamaModel.permute` and `undo_permute` in llama.cpp's converter (convert_hf_to_gguf.py).
     """
     rows = array.shape[0]
     if heads < 1 or rows % (2 * heads):

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import io
 import json
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -164,18 +163,6 @@ def read_text(data: Group | Dataset) -> str:
     if data.values is not None or len(data.texts) != 1:
         raise data.wrong(f"should be one text, it has shape {data.shape}")
     return data.texts[0]
-
-
-def read_int(data: Group | Dataset, low: int, high: int) -> int:
-    """One integer within a range; a float that is whole counts. Raises ND1283."""
-    data = _dataset(data)
-    array = read_array(data)
-    if array.size != 1:
-        raise data.wrong(f"should be one number, it has shape {data.shape}")
-    value = array.reshape(-1)[0].item()
-    if not math.isfinite(value) or value != int(value) or not low <= value <= high:
-        raise data.wrong(f"is {value}, an integer in {low}..{high} is needed")
-    return int(value)
 
 
 @contextmanager

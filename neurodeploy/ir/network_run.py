@@ -15,8 +15,7 @@ from neurodeploy.ir.network import Network
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Record `variable` of `population` after every step: a state variable, an output port ("s") or an input port
-    ("a").
+    """Record `variable` of `population` after every step: a state variable, an output port ("s") or an input port ("a").
 
     `neurons` are indices in the population, None all.
     """
@@ -35,12 +34,13 @@ class NetworkState:
     """Everything that a network carries from step to step, in one canonical form whoever ran it.
 
     step : steps done. neurons : population -> variable -> (samples, size) int64.
-    pending : projection -> (samples, depth, rows) int32; slot 0 arrives in step ``step + 1``.
+    pending : projection with latency -> (samples, depth, rows) int32, into an exact port int64; slot 0 arrives in step
+        ``step + 1``.
     """
 
     step: int
     neurons: dict[str, dict[str, NDArray[np.int64]]]
-    pending: dict[str, NDArray[np.int32]]
+    pending: dict[str, NDArray[np.signedinteger]]
 
     @property
     def samples(self) -> int:
@@ -52,14 +52,12 @@ class NetworkState:
 
 @dataclass(slots=True, eq=False)
 class NetworkActivity:
-    """Counts over all samples and steps, enough for any mapping: events on an axon are the messages of its source
-    neuron.
+    """Counts over all samples and steps, enough for any mapping: events on an axon are the messages of its source neuron.
 
-    steps, samples : of the run (`steps` of each sample). fired : population (inputs too) -> output port -> (size,)
-    int64, how often
-    the payload was not zero. saturated : population -> values clipped. wrapped : population or projection -> values
-    that did
-    not fit and wrapped (Lava's arithmetic), sums of synapses included.
+    steps, samples : of the run (`steps` of each sample).
+    fired : population (inputs too) -> output port -> (size,) int64, how often the payload was not zero.
+    saturated : population -> values clipped.
+    wrapped : population or projection -> values that did not fit and wrapped (Lava's arithmetic), sums of synapses included.
     """
 
     steps: int
@@ -111,8 +109,7 @@ class Runner(Protocol):
     ) -> NetworkResult:
         """Advance by `steps`.
 
-        `inputs`: every population of model "input" -> (samples, steps, size) integers (bool too) within int32. `state`
-        continues
-        an earlier run (it is not changed); None starts at step 0 with initial states.
+        inputs : every population of model "input" -> (samples, steps, size) integers (bool too) within int32.
+        state : continues an earlier run (it is not changed); None starts at step 0 with initial states.
         """
         ...

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from neurodeploy.bundle import Bundle
 from neurodeploy.bundle.golden import golden_names, golden_payload, read_islands
+from neurodeploy.bundle.island_files import row_scales
 from neurodeploy.errors import BundleError
-from neurodeploy.ir.chip import SystemSpec
-from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.program import Island
 from neurodeploy.ir.result import IslandRunner
 from neurodeploy.pipeline.session import Progress
@@ -35,18 +34,15 @@ class IslandChecks:
             progress("verify", len(self.islands), len(self.islands))
         return {"islands_read_by_nir": len(self.islands)}
 
-    def reproduced(self, runner: str) -> int:
-        from simulators import get_runner
+    def reproduced(self, runner: IslandRunner) -> int:
+        return self._golden(runner, self.islands)
 
-        return self._golden(get_runner(runner), self.islands)
-
-    def executed(self, mapping: Mapping, system: SystemSpec) -> int:
+    def executed(self, runner: IslandRunner) -> int:
         """The golden vectors, and of every other island as many against the fast runner, which has just reproduced those
         of the reference."""
         from simulators import get_runner
-        from simulators.partitioned import PartitionedRunner
 
-        runner, fast = PartitionedRunner(mapping, system.chip), get_runner("fast")
+        fast = get_runner("fast")
         on_chip = self.islands.keys() - left_to_host(self.opened)
         count = self._golden(runner, on_chip)
         for name in sorted(on_chip - set(golden_names(self.islands))):
@@ -65,8 +61,6 @@ class IslandChecks:
 def check_nir(path: Path, island: Any) -> None:
     """Plain `nir.read` must give the island's graph with the weights and scales that we run; ND5008 otherwise."""
     import nir
-
-    from neurodeploy.bundle.island_files import row_scales
 
     try:
         graph = nir.read(path)

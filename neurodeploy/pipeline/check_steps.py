@@ -11,12 +11,10 @@ from neurodeploy.bundle import Bundle
 from neurodeploy.bundle.golden import read_steps
 from neurodeploy.bundle.network_files import SOURCE_NIR
 from neurodeploy.errors import BundleError
-from neurodeploy.ir.chip import SystemSpec
-from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network_run import Runner
 from neurodeploy.pipeline.comparing import has_float
 from neurodeploy.pipeline.session import Progress
-from neurodeploy.pipeline.streams import get_network_runner, mapped_runner, network_of
+from neurodeploy.pipeline.streams import network_of
 
 AGAIN = "convert the network again"
 
@@ -34,14 +32,13 @@ class StepChecks:
             _check_nir(self.opened.path / SOURCE_NIR)
         return {"source_read_by_nir": read if has_float(self.opened) else None, "golden_steps": self.steps}
 
-    def reproduced(self, runner: str) -> int:
-        return self._compare(get_network_runner(runner)) if self.steps else 0
+    def executed(self, runner: Runner) -> int | None:
+        return self.reproduced(runner) if self.steps else None
 
-    def executed(self, mapping: Mapping, system: SystemSpec) -> int | None:
-        return self._compare(mapped_runner(mapping, system)) if self.steps else None
-
-    def _compare(self, runner: Runner) -> int:
+    def reproduced(self, runner: Runner) -> int:
         """How many output populations agree; all, or ND5009."""
+        if not self.steps:
+            return 0
         result = runner.run(self.network, self.golden["inputs"], self.steps)
         for population, expected in self.golden["outputs"].items():
             differ = int(np.count_nonzero(result.outputs[population] != expected))

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from neurodeploy.bundle import Bundle, open_bundle
-from neurodeploy.ir.chip import SystemSpec
-from neurodeploy.ir.mapping import Mapping
 from neurodeploy.pipeline.check_islands import IslandChecks
 from neurodeploy.pipeline.check_steps import StepChecks
 from neurodeploy.pipeline.session import MODEL, NETWORK, PARTITIONED, Progress, extent, load_mapping
 
-#: Runners that every machine has.
-CHECKED = ("reference", "fast")
+if TYPE_CHECKING:
+    from simulators.fast.runner import FastRunner
+    from simulators.partitioned import PartitionedRunner
+    from simulators.reference import ReferenceRunner
 
 
 class Checks(Protocol):
@@ -24,11 +24,11 @@ class Checks(Protocol):
         """Entry of the answer: what `nir.read` reads of the bundle."""
         ...
 
-    def reproduced(self, runner: str) -> int:
+    def reproduced(self, runner: ReferenceRunner | FastRunner) -> int:
         """How many golden vectors a runner reproduces; all, or ND5009."""
         ...
 
-    def executed(self, mapping: Mapping, system: SystemSpec) -> int | None:
+    def executed(self, runner: PartitionedRunner) -> int | None:
         """`reproduced` on the cores of a mapping; None where there is nothing to execute."""
         ...
 
@@ -43,14 +43,17 @@ def verify(bundle: str | Path, *, progress: Progress | None = None) -> dict[str,
     islands that have none. Damage and differences are raised as `BundleError`; a mapping that exceeds a budget is not
     executed, and returned in `violations`.
     """
+    from simulators import RUNNERS, get_runner
+    from simulators.partitioned import PartitionedRunner
+
     opened = open_bundle(bundle)
     checks = _CHECKS[opened.kind](opened)
     found: dict[str, Any] = {"bundle": str(bundle), "members": len(opened.manifest["members"]), **checks.nir(progress)}
-    vectors = {name: checks.reproduced(name) for name in CHECKED}
+    vectors = {name: checks.reproduced(get_runner(name)) for name in RUNNERS}
     found |= {"golden_vectors": vectors, "mapped": opened.is_mapped, "executed": None, "violations": []}
     if opened.is_mapped:
         mapping, system, found["violations"] = load_mapping(opened)
-        count = None if found["violations"] else checks.executed(mapping, system)
+        count = None if found["violations"] else checks.executed(PartitionedRunner(mapping, system.chip))
         if count is not None:
             vectors[PARTITIONED], found["executed"] = count, extent(mapping)
     return found

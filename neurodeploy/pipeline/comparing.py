@@ -14,7 +14,7 @@ from neurodeploy.conversion.spiking.compare import compare_spikes
 from neurodeploy.conversion.spiking.report import OutputReport, QuantizationReport
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.frontends.streams import Stream
-from neurodeploy.ir.float_network import FloatNetwork, FloatResult, chip_order
+from neurodeploy.ir.float_network import FloatNetwork, chip_order
 from neurodeploy.ir.network import INPUT
 from neurodeploy.ir.network_run import NetworkResult
 from neurodeploy.neurons.registry import get_model
@@ -53,8 +53,8 @@ def float_network(opened: Bundle) -> FloatNetwork:
     return real
 
 
-def run_float(opened: Bundle, real: FloatNetwork, stream: Stream) -> FloatResult:
-    """The float network on the input of the chip."""
+def run_float(opened: Bundle, real: FloatNetwork, stream: Stream) -> Mapping[str, NDArray[Any]]:
+    """Outputs of the float network on the input of the chip."""
     from simulators import network_float
 
     conversion: Mapping[str, Any] = opened.program.conversion
@@ -62,48 +62,33 @@ def run_float(opened: Bundle, real: FloatNetwork, stream: Stream) -> FloatResult
         name: in_source_order(stream.inputs[name], real.nodes[name].shape) * float(conversion["inputs"][name]["unit"])
         for name in real.inputs
     }
-    return network_float.run(real, values, scheme=str(conversion["options"]["scheme"]))
+    return network_float.run(real, values, scheme=str(conversion["options"]["scheme"])).outputs
 
 
 def compare(
-    opened: Bundle,
-    real: FloatNetwork,
-    before: FloatResult,
+    outputs: Mapping[str, OutputReport],
+    wanted: Mapping[str, NDArray[Any]],
     result: NetworkResult,
+    side: str,
     classes: NDArray[np.int64] | None = None,
 ) -> list[dict[str, Any]]:
-    """One row an output; `result` should have run as many steps longer as its latency."""
-    report = QuantizationReport(real.name, {}, outputs_of(opened, real), (), ())
-    return [
-        {
-            **row.to_json("float"),
-            "early": row.early,
-            **_decisions(opened, real, row.output, before, result, classes),
-        }
-        for row in compare_spikes(before, result, report)
-    ]
+    """One row an output: the chip against `wanted`, what `side` ("float", "reference") computed, in the order of the source;
+    `result` should have run as many steps longer as its latency.
 
-
-def _decisions(
-    opened: Bundle,
-    real: FloatNetwork,
-    name: str,
-    before: FloatResult,
-    result: NetworkResult,
-    classes: NDArray[np.int64] | None,
-) -> dict[str, Any]:
-    """Samples in which both have the same neuron with the largest sum, and with labels those that are right."""
-    conversion: Mapping[str, Any] = opened.program.conversion
-    row = conversion["outputs"][name]
-    wanted = before.outputs[name]
-    late = int(row["latency"])
-    payloads = result.outputs[row["population"]][:, late : late + wanted.shape[1]]
-    sums = in_source_order(payloads.sum(axis=1, dtype=np.int64), real.nodes[name].shape)
-    in_float, on_chip = wanted.sum(axis=1).argmax(axis=1), sums.argmax(axis=1)
-    found: dict[str, Any] = {"same_decision": int(np.count_nonzero(in_float == on_chip))}
-    for key, decided in (("float_correct", in_float), ("chip_correct", on_chip)):
-        found[key] = None if classes is None else int(np.count_nonzero(decided == classes))
-    return found
+    "same_decision": samples in which both have the same neuron with the largest sum; with labels those that are right.
+    """
+    rows = []
+    for row in compare_spikes(wanted, result, QuantizationReport("", {}, outputs, (), ())):
+        output, theirs = outputs[row.output], wanted[row.output]
+        late = result.outputs[output.population][:, row.latency : row.latency + theirs.shape[1]]
+        sums = late.sum(axis=1, dtype=np.int64)[..., np.argsort(output.order)]
+        decided = {side: theirs.sum(axis=1).argmax(axis=1), "chip": sums.argmax(axis=1)}
+        found = {**row.to_json(side), "early": row.early}
+        found["same_decision"] = int(np.count_nonzero(decided[side] == decided["chip"]))
+        for name, choices in decided.items():
+            found[f"{name}_correct"] = None if classes is None else int(np.count_nonzero(choices == classes))
+        rows.append(found)
+    return rows
 
 
 def outputs_of(opened: Bundle, real: FloatNetwork | None) -> dict[str, OutputReport]:

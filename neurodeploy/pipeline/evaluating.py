@@ -130,11 +130,10 @@ def _stream(
     late = max((row.latency for row in outputs.values()), default=0)
 
     def judged(result: NetworkResult) -> dict[str, Any]:
-        before = None if real is None else run_float(opened, real, stream)
-        in_float = None if before is None else before.outputs
+        ours = None if real is None else run_float(opened, real, stream)
         return {
-            "reference": None if theirs is None else against(theirs, outputs, result, in_float, classes),
-            "comparison": [] if real is None or before is None else compare(opened, real, before, result, classes),
+            "reference": None if theirs is None else against(theirs, outputs, result, ours, classes),
+            "comparison": [] if ours is None else compare(outputs, ours, result, "float", classes),
         }
 
     found = run_kept(opened, network, engine, lengthened(stream, late), runner, judged, progress)

@@ -12,6 +12,7 @@ from neurodeploy.accounting.ledger import BOUNDARIES, EnergyLedger
 from neurodeploy.accounting.outlines import Assumed
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.outline import Outline
+from neurodeploy.pipeline.fit_answer import nearest
 from neurodeploy.pipeline.fit_asked import Asked
 from neurodeploy.pipeline.fit_pricing import OnHost, price
 
@@ -135,7 +136,6 @@ def _ranges(chips: list[int]) -> list[int]:
 
 def fallback(outline: Outline, asked: Asked, given: Assumed, rows: Sequence[Row]) -> dict[str, Any] | None:
     """What the largest asked system keeps at the widest width, priced beside the host alone and beside streaming."""
-    from neurodeploy.pipeline.fit_answer import nearest
     from partitioner.fit_chips import place
     from partitioner.fit_offload import fallback as choose
 

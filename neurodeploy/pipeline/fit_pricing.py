@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neurodeploy.accounting.account import account
-from neurodeploy.accounting.islands import IslandWork, derive
+from neurodeploy.accounting.islands import IslandWork, works_of
 from neurodeploy.accounting.ledger import EnergyLedger
-from neurodeploy.accounting.loads import HostWork
+from neurodeploy.accounting.loads import Roofline
 from neurodeploy.accounting.outlines import Assumed, ClassLoad, outline_loads
-from neurodeploy.flow.border import Crossing
+from neurodeploy.flow.border import BorderLoads
 from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.outline import Matrix, Outline
@@ -50,7 +50,7 @@ def price(
     return account(loads, system, host, "prefill"), account(loads, system, host, "generate")
 
 
-def host_load(outline: Outline, gone: Iterable[OnHost], prompt: int) -> list[list[HostWork]]:
+def host_load(outline: Outline, gone: Iterable[OnHost], prompt: int) -> list[list[Roofline]]:
     """The work of a token of a prompt, and of a generated one: the host's own operations of all layers, and the islands
     that it computes. In a prompt an island's weights are read once if any token sees it."""
     entries = [(1, work) for work in outline.around]
@@ -66,7 +66,7 @@ def host_load(outline: Outline, gone: Iterable[OnHost], prompt: int) -> list[lis
             called = (1.0 - (1.0 - entry.share) ** prompt) / prompt if phase == "prefill" else entry.share
             flops += entry.copies * entry.share * token.flops
             moved += entry.copies * (called * weights + entry.share * (token.bytes - weights))
-        found.append([HostWork(own[0], own[1], False, None), HostWork(flops, moved, True, None)])
+        found.append([Roofline(own[0], own[1], False, None), Roofline(flops, moved, True, None)])
     return found
 
 
@@ -75,7 +75,7 @@ def _loads(units: Sequence[Unit], layout: Layout, system: SystemSpec, activity: 
     from partitioner.fit_flows import Flows
 
     flows = Flows(list(units), system.chip)
-    placed: list[list[list[Crossing]]] = [[[] for _ in unit.matrices] for unit in units]
+    placed: list[list[list[BorderLoads]]] = [[[] for _ in unit.matrices] for unit in units]
     for spot in layout.spots:
         for found, flow in zip(placed[spot.unit], flows.of(spot), strict=True):
             found.append(flow)
@@ -112,4 +112,4 @@ def _derived(unit: Unit, system: SystemSpec, activity: float) -> list[IslandWork
         {},
     )
     islands = {matrix.name: hollow(matrix, unit.bits) for matrix in unit.matrices}
-    return derive(mapping, counts, islands, alone, "calls")
+    return works_of(mapping, counts, islands, alone, "calls")

@@ -15,7 +15,6 @@ def map_section(
 ) -> dict[str, Any]:
     """Cores and budgets, metrics and loads of links; of a spiking network every population is a layer, and a run that was
     counted gives the rates."""
-    from neurodeploy.pipeline.judging import judged
     from partitioner.budget import RESOURCES
     from partitioner.summary import summary
     from partitioner.usage import core_demands
@@ -70,3 +69,22 @@ def map_section(
         "mesh": {"columns": width, "rows": height, "cores_per_router": system.chip.cores_per_router},
         **judged(program, mapping, system, activity),
     }  # fmt: skip
+
+
+def judged(
+    program: Program, mapping: Mapping, system: SystemSpec, activity: NetworkActivity | None = None
+) -> dict[str, Any]:
+    """``{"metrics": .., "picture": ..}`` of a report's section of the mapping.
+
+    `activity` of a run of a spiking network gives its rates; without it every neuron sends.
+    """
+    from partitioner.judge import metrics, traffic_of
+    from partitioner.metrics import picture
+
+    if not mapping.shards:
+        return {"metrics": None, "picture": None}
+    counted = activity is not None and activity.steps * activity.samples > 0
+    sent, per = (activity.fired, activity.steps * activity.samples) if activity and counted else (None, 1)
+    traffic = traffic_of(mapping, program, system, sent, per)
+    found = metrics(mapping, program, system, sent=sent, per=per, traffic=traffic)
+    return {"metrics": found, "picture": picture(traffic[1], traffic[0], system)}

@@ -13,11 +13,12 @@ from neurodeploy.bundle.files import check_place, write_aside
 from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.mapping import Mapping
-from neurodeploy.pipeline.judging import Stopwatch
+from neurodeploy.ir.program import IslandCall
 from neurodeploy.pipeline.session import Progress, read_mapping
+from neurodeploy.pipeline.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
-    from neurodeploy.ir.network import Network
+    from neurodeploy.ir.program import Program
     from partitioner.options import Options, Pin
 
 
@@ -61,6 +62,7 @@ def map(
     """
     from partitioner.json_form import mapping_to_json
     from partitioner.options import Options
+    from partitioner.summary import summary
     from targets.hosts import get_host
     from targets.systems import get_system
 
@@ -73,12 +75,12 @@ def map(
         max_rows=max_rows, caps=dict(caps or {}), spread=spread, chips=chips, objective=objective, seed=seed,
         time_limit=time_limit, place=place, pins=_pins(opened, plan, pins, chips or target.chips),
     )  # fmt: skip
-    folder = None if work is None else Path(work)
-    network = opened.program.network
-    if network is not None:
-        mapping, found = _map_network(network, target, options, folder)
-    else:
-        mapping, found = _map_program(opened, target, options, folder, profile, offload)
+    clock = Stopwatch()
+    mapping, offloaded = _mapped(
+        opened.program, target, options, None if work is None else Path(work), profile, offload
+    )
+    clock.stop()
+    found = clock.into({**summary(mapping, opened.program, target), **offloaded})
     if not found["violations"]:
         if write_plan is not None:
             write_aside(Path(write_plan), _table(opened, mapping, target, profile, options).encode())
@@ -91,67 +93,44 @@ def map(
 
 def _pins(opened: Bundle, plan: str | Path | None, hints: Sequence[str], chips: int) -> dict[str, Pin]:
     """Of the table and of the hints beside it, checked against the model."""
-    from partitioner.plan_table import all_pins, parse_pin, pins_of_populations, pins_of_program, read_plan
+    from partitioner.plan_table import all_pins, parse_pin, pins_of_plan, read_plan
 
     if plan is None and not hints:
         return {}
     given = all_pins({} if plan is None else read_plan(plan), [parse_pin(text) for text in hints])
-    network = opened.program.network
-    if network is None:
-        return pins_of_program(opened.program, given, chips)
-    from neurodeploy.ir.network import INPUT
-
-    inputs = [name for name, population in network.populations.items() if population.model == INPUT]
-    sizes = {
-        name: (population.size, max(1, sum(p.synapse.columns for p in network.into(name))))
-        for name, population in network.populations.items()
-        if name not in inputs
-    }
-    return pins_of_populations(sizes, inputs, given, chips)
+    return pins_of_plan(opened.program, given, chips)
 
 
-def _map_program(
-    opened: Bundle, target: SystemSpec, options: Options, work: Path | None, host: HostSpec, offload: bool
+def _mapped(
+    program: Program, target: SystemSpec, options: Options, work: Path | None, host: HostSpec, offload: bool
 ) -> tuple[Mapping, dict[str, Any]]:
+    """The mapping, and of a language model what was left to the host."""
+    from partitioner.mapper import map_model
     from partitioner.offload import map_offloaded, offer
-    from partitioner.summary import summary
     from targets.systems import SYSTEMS
 
+    others = tuple(SYSTEMS.values())
+    if program.network is not None:
+        return map_model(program.network, target, options, alternatives=others, work=work), {}
     automatic = offload and options.chips is not None
     hosted = [name for name, pin in options.pins.items() if pin.device == "host"]
     if hosted and not offload:
         problem = f"is asked for, and the plan puts {hosted[0]} on the host"
         raise UserError("ND2069", "--no-offload", problem, "leave one of them out")
-    clock = Stopwatch()
     try:
         mapping, figures = map_offloaded(
-            opened.program, target, options, host, automatic=automatic, alternatives=tuple(SYSTEMS.values()), work=work
+            program, target, options, host, automatic=automatic, alternatives=others, work=work
         )
     except DoesNotFit as error:
         if error.code != "ND2001" or automatic:
             raise
-        fix = f"{error.fix}; or {offer(opened.program, target, options, host)}"
+        fix = f"{error.fix}; or {offer(program, target, options, host)}"
         raise DoesNotFit(error.code, error.subject, error.problem, fix) from None
-    clock.stop()
-    return mapping, clock.into({**summary(mapping, opened.program, target), "offload": figures})
-
-
-def _map_network(
-    network: Network, target: SystemSpec, options: Options, work: Path | None
-) -> tuple[Mapping, dict[str, Any]]:
-    from partitioner.mapper import map_model
-    from partitioner.summary import summary
-    from targets.systems import SYSTEMS
-
-    clock = Stopwatch()
-    mapping = map_model(network, target, options, alternatives=tuple(SYSTEMS.values()), work=work)
-    clock.stop()
-    return mapping, clock.into(summary(mapping, network, target))
+    return mapping, {"offload": figures}
 
 
 def _table(opened: Bundle, mapping: Mapping, target: SystemSpec, host: HostSpec, options: Options) -> str:
     """The plan of a mapping as a table, with the hints that were in force."""
-    from neurodeploy.ir.program import IslandCall
     from partitioner.classify import group_of
     from partitioner.offload import joules_of
     from partitioner.pins import pins_of

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.conversion.spiking.compare import Comparison, compare_spikes
-from neurodeploy.conversion.spiking.report import OutputReport, QuantizationReport
+from neurodeploy.conversion.spiking.report import OutputReport
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.streams import Stream
 from neurodeploy.frontends.streams.values import LAYOUTS, read_values
 from neurodeploy.ir.network_run import NetworkResult
+from neurodeploy.pipeline.comparing import compare
 
 #: Share of bins in which float32 and float64 may differ, where a membrane stands on its threshold.
 EXACT = 1e-3
@@ -75,8 +75,16 @@ def against(
     classes: NDArray[np.int64] | None,
 ) -> list[dict[str, Any]]:
     """One row an output: the chip against the reference and, where there is a float network, that against it too."""
-    rows = compare_spikes(reference, result, QuantizationReport("", {}, outputs, (), ()))
-    return [_row(row, reference[row.output], outputs[row.output], result, in_float, classes) for row in rows]
+    rows = []
+    for name, row in zip(outputs, compare(outputs, reference, result, "reference", classes), strict=True):
+        wanted = reference[name]
+        apart = None if in_float is None else np.abs(in_float[name] - wanted)
+        largest = max(float(np.abs(wanted).max(initial=0.0)), 1e-300)
+        del row["early"]
+        row["float_differing"] = None if apart is None else int(np.count_nonzero(apart))
+        row["float_worst"] = None if apart is None else float(apart.max(initial=0.0)) / largest
+        rows.append(row)
+    return rows
 
 
 def misread(rows: list[dict[str, Any]]) -> list[str]:
@@ -95,27 +103,3 @@ def misread(rows: list[dict[str, Any]]) -> list[str]:
                 "(--source, --reset, --dt of convert), or axes are in another order (--layout)"
             )
     return found
-
-
-def _row(
-    row: Comparison,
-    wanted: NDArray[Any],
-    output: OutputReport,
-    result: NetworkResult,
-    in_float: Arrays | None,
-    classes: NDArray[np.int64] | None,
-) -> dict[str, Any]:
-    late = result.outputs[output.population][:, row.latency : row.latency + wanted.shape[1]]
-    sums = late.sum(axis=1, dtype=np.int64)[..., np.argsort(output.order)]
-    theirs, on_chip = wanted.sum(axis=1).argmax(axis=1), sums.argmax(axis=1)
-    right = None if classes is None else int(np.count_nonzero(theirs == classes))
-    apart = None if in_float is None else np.abs(in_float[row.output] - wanted)
-    largest = max(float(np.abs(wanted).max(initial=0.0)), 1e-300)
-    return {
-        **row.to_json("reference"),
-        "float_differing": None if apart is None else int(np.count_nonzero(apart)),
-        "float_worst": None if apart is None else float(apart.max(initial=0.0)) / largest,
-        "same_decision": int(np.count_nonzero(theirs == on_chip)),
-        "reference_correct": right,
-        "chip_correct": None if classes is None else int(np.count_nonzero(on_chip == classes)),
-    }

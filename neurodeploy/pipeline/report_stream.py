@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from neurodeploy.accounting.neurobench import network_metrics
 from neurodeploy.bundle import Bundle
 from neurodeploy.frontends.streams import Stream
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.network_run import NetworkResult, Runner
-from neurodeploy.pipeline.comparing import compare, float_network, has_float, longest_latency, run_float
+from neurodeploy.pipeline.comparing import compare, float_network, has_float, longest_latency, outputs_of, run_float
 from neurodeploy.pipeline.counts import population_counts, projection_counts, synapses
 from neurodeploy.pipeline.map_section import map_section
 from neurodeploy.pipeline.pictures import Pictures, beginning
@@ -63,7 +64,7 @@ def _comparison(
         outputs = {name: np.concatenate([a, tail.outputs[name]], axis=1) for name, a in result.outputs.items()}
         result = replace(result, outputs=outputs)
     real = float_network(opened)
-    return compare(opened, real, run_float(opened, real, stream), result)
+    return compare(outputs_of(opened, real), run_float(opened, real, stream), result, "float")
 
 
 def about(opened: Bundle, network: Network) -> dict[str, Any]:
@@ -77,8 +78,6 @@ def about(opened: Bundle, network: Network) -> dict[str, Any]:
 
 def _mapped(opened: Bundle, network: Network, result: NetworkResult, host: str, measure_host: bool) -> dict[str, Any]:
     """Map, energy and NeuroBench metrics; None for those that need a mapping where there is none."""
-    from neurodeploy.accounting.neurobench import network_metrics
-
     bench = {
         name: value for name, value in _flat(network_metrics(network, result.activity)) if not isinstance(value, str)
     }

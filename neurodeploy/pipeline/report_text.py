@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from neurodeploy.bundle import Bundle
+from neurodeploy.frontends.text import read_text
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.program import Program
@@ -21,7 +22,6 @@ def of_text(
     accuracy: dict[str, Any] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """See `report`."""
-    from neurodeploy.frontends.text import read_text
 
     def step(number: int) -> None:
         if progress:

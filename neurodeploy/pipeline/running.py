@@ -13,6 +13,7 @@ from neurodeploy.bundle import Bundle
 from neurodeploy.bundle.files import check_place
 from neurodeploy.errors import BundleError, Interrupted, UserError
 from neurodeploy.frontends.streams import Stream
+from neurodeploy.frontends.text import read_text
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import INPUT, Population
 from neurodeploy.ir.network_run import NetworkState
@@ -71,7 +72,6 @@ def run(
 def _text(
     bundle: str | Path, text: str | Path, *, runner: str, progress: Progress | None, max_tokens: int = 512
 ) -> dict[str, Any]:
-    from neurodeploy.frontends.text import read_text
     from neurodeploy.ops.host.kvcache import State
 
     opened, tokenizer = open_model(bundle)

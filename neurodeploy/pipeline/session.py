@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Mapping as Table
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from neurodeploy.bundle import Bundle
 from neurodeploy.bundle.reader import read_manifest
@@ -13,6 +13,11 @@ from neurodeploy.errors import BundleError, UserError
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.version import __version__
+
+if TYPE_CHECKING:
+    from simulators.fast.runner import FastRunner
+    from simulators.partitioned import PartitionedRunner
+    from simulators.reference import ReferenceRunner
 
 Progress = Callable[[str, int, int], None]
 
@@ -95,6 +100,18 @@ def read_mapping(bundle: Bundle) -> tuple[Mapping, SystemSpec]:
         problem = f"breaks {len(problems)} rules of {system.name}, the first: {problems[0]}"
         raise BundleError("ND5010", bundle.path / "mapping.json", problem, "map the bundle again")
     return mapping, system
+
+
+def runner_of(bundle: Bundle, name: str) -> ReferenceRunner | FastRunner | PartitionedRunner:
+    """The runner of that name, ND3001 for an unknown one; "partitioned" executes the bundle's mapping (`read_mapping`)."""
+    from simulators import get_runner
+
+    if name == PARTITIONED:
+        from simulators.partitioned import PartitionedRunner
+
+        mapping, system = read_mapping(bundle)
+        return PartitionedRunner(mapping, system.chip)
+    return get_runner(name)
 
 
 def executed(bundle: Bundle, runner: str) -> dict[str, Any]:

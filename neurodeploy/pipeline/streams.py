@@ -13,13 +13,11 @@ from numpy.typing import NDArray
 
 from neurodeploy.bundle import Bundle, open_bundle
 from neurodeploy.errors import UserError
-from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.mapping import Mapping as Mapped
 from neurodeploy.ir.network import Network, Population
 from neurodeploy.ir.network_run import Probe, Runner
 from neurodeploy.neurons.registry import get_model
-from neurodeploy.pipeline.session import PARTITIONED, read_mapping
+from neurodeploy.pipeline.session import PARTITIONED, runner_of
 
 if TYPE_CHECKING:
     from neurodeploy.frontends.streams import Stream
@@ -47,41 +45,22 @@ def network_of(bundle: Bundle) -> Network:
     return network
 
 
-def get_network_runner(name: str) -> Runner:
-    """The runner of that name, loaded only now; ND3257 for an unknown name, or one that needs a mapping."""
-    if name == "reference":
-        from simulators.reference import ReferenceRunner
-
-        return ReferenceRunner()
-    if name == "fast":
-        from simulators.fast.runner import FastRunner
-
-        return FastRunner()
-    if name == "lava":
-        from simulators.lava import LavaNetworkRunner
-
-        return LavaNetworkRunner()
-    raise UserError("ND3257", name, "is not a runner of spiking networks", f"choose one of {', '.join(RUNNERS)}")
-
-
 def runner_for(name: str, bundle: Bundle, network: Network, steps: int, samples: int) -> Runner:
     """The runner of that name for so much work. Where the reference is done before the compiled kernels of "fast" are
-    loaded, it runs in their place, with the same bits. "partitioned" executes the bundle's mapping (`read_mapping`)."""
-    if name == PARTITIONED:
-        return mapped_runner(*read_mapping(bundle))
+    loaded, it runs in their place, with the same bits. ND3257 for an unknown name."""
+    if name not in RUNNERS:
+        raise UserError("ND3257", name, "is not a runner of spiking networks", f"choose one of {', '.join(RUNNERS)}")
     if name == "fast" and "simulators.fast.runner" not in sys.modules:
         items = sum(p.size for p in network.populations.values())
         items += sum(p.synapse.count() for p in network.projections)
         parts = len(network.populations) + len(network.projections)
         if steps * (parts * PART_S + samples * items * ITEM_S) < LOAD_S:
             name = "reference"
-    return get_network_runner(name)
+    if name == "lava":
+        from simulators.lava import LavaNetworkRunner
 
-
-def mapped_runner(mapping: Mapped, system: SystemSpec) -> Runner:
-    from simulators.partitioned import PartitionedRunner
-
-    return PartitionedRunner(mapping, system.chip)
+        return LavaNetworkRunner()
+    return runner_of(bundle, name)
 
 
 def seconds_per_step(network: Network) -> float | None:

@@ -10,8 +10,8 @@ from neurodeploy.bundle import Bundle, open_bundle
 from neurodeploy.bundle.files import digest, read_json
 from neurodeploy.errors import InternalError, UserError
 from neurodeploy.frontends.tokenizer import Tokenizer, open_tokenizer
-from neurodeploy.ir.result import IslandRunner
-from neurodeploy.pipeline.session import PARTITIONED, read_mapping
+from neurodeploy.ir.devices import host_islands
+from neurodeploy.pipeline.session import runner_of
 
 if TYPE_CHECKING:  # both load torch, which spiking networks do without
     from neurodeploy.hybrid import Hybrid
@@ -38,25 +38,12 @@ def hybrid(bundle: Bundle, runner: str = "fast") -> Hybrid:
 
     if bundle.host_weights is None:
         raise InternalError("ND9011", bundle.path, "has no host weights")
-    chosen, left = island_runner(bundle, runner), left_to_host(bundle)
+    chosen, left = runner_of(bundle, runner), left_to_host(bundle)
     return Hybrid(bundle.program, bundle.host_weights, chosen, on_host=left, host_runner=get_runner("fast"))
-
-
-def island_runner(bundle: Bundle, name: str) -> IslandRunner:
-    """The runner of that name, ND3001 for an unknown one; "partitioned" executes the bundle's mapping (`read_mapping`)."""
-    from simulators import get_runner
-
-    if name == PARTITIONED:
-        from simulators.partitioned import PartitionedRunner
-
-        mapping, system = read_mapping(bundle)
-        return PartitionedRunner(mapping, system.chip)
-    return get_runner(name)
 
 
 def left_to_host(bundle: Bundle) -> frozenset[str]:
     """Islands that the mapping assigns to the host; none where the bundle is not mapped."""
-    from neurodeploy.ir.devices import host_islands
     from partitioner.json_form import mapping_from_json
 
     if not bundle.is_mapped:

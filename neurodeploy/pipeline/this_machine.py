@@ -21,8 +21,8 @@ def doctor() -> dict[str, Any]:
     from neurodeploy.frontends.packaged import PACKAGED
     from simulators import lava
     from simulators.products import choice
+    from targets.boards import loihi2_board
     from targets.power import rapl_domains
-    from targets.registry import loihi2_board
 
     versions: dict[str, str | None] = {}
     for name in PACKAGES:

@@ -164,6 +164,24 @@ def polish(indptr, index, weight, place, occupant, px, py, scaled, cell, cell_st
 
 
 @jit
+def hops_from(indptr, index, start):  # type: ignore[no-untyped-def]
+    """(n,) pairs on the shortest way from item `start` to each item, n where there is none; anchors are no way."""
+    n = len(indptr) - 1
+    away, queue = np.full(n, n, np.int64), np.empty(n, np.int64)
+    away[start], queue[0], first, last = 0, start, 0, 1
+    while first < last:
+        i = queue[first]
+        first += 1
+        for e in range(indptr[i], indptr[i + 1]):
+            k = index[e]
+            if k < n and away[k] == n:
+                away[k] = away[i] + 1
+                queue[last] = k
+                last += 1
+    return away
+
+
+@jit
 def sample(indptr, index, weight, place, occupant, px, py, scaled, count, state):  # type: ignore[no-untyped-def]
     """The mean size of the cost change of `count` random exchanges over the whole mesh (at least 1)."""
     n, m = len(indptr) - 1, len(scaled)

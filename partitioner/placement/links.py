@@ -1,4 +1,4 @@
-"""Loads of the links of a mesh under dimension-ordered (XY) routes: counted, bounded, and lowered in a second phase.
+"""Loads of the links of a mesh under dimension-ordered (XY) routes: counted, and lowered in a second phase.
 
 A message from (x0, y0) to (x1, y1) runs along row y0 to column x1, then along that column: deadlock-free (Dally &
 Seitz 1987) and what Loihi's mesh does (Davies et al. 2018). Every link has two directions with a load each; messages to
@@ -37,12 +37,6 @@ class Loads:
     def most(self) -> int:
         return int(self.all.max(initial=0))
 
-    @property
-    def p99(self) -> int:
-        """The load that 99 in 100 links do not exceed (nearest rank)."""
-        loads = np.sort(self.all)
-        return int(loads[-(-99 * len(loads) // 100) - 1]) if len(loads) else 0
-
 
 def box(points: Ints) -> tuple[Ints, tuple[int, int]]:
     """(least x and y, (columns, rows)) of the rectangle around some coordinates."""
@@ -70,20 +64,6 @@ def placed_loads(problem: Problem, site: Ints, weight: Ints) -> Loads:
     low, size = box(problem.sites)
     where = problem.sites[site] - low
     return link_loads(where[problem.source], where[problem.target], weight, size)
-
-
-def cut_bound(begin: Ints, end: Ints, weight: Ints, size: tuple[int, int]) -> int:
-    """What the busiest link carries at least, however messages are routed: over all straight cuts of the mesh and both
-    directions, ``ceil(traffic across / links across)``."""
-    most = 0
-    for axis, links in ((0, size[1]), (1, size[0])):
-        for low, high in ((begin[:, axis], end[:, axis]), (end[:, axis], begin[:, axis])):
-            across = np.zeros(size[axis] + 1, np.int64)
-            use = low < high
-            np.add.at(across, low[use], weight[use])
-            np.add.at(across, high[use], -weight[use])
-            most = max(most, -(-int(across.cumsum().max()) // links))
-    return most
 
 
 def relieve(

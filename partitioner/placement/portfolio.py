@@ -24,8 +24,15 @@ PLANS = (
     (2**62, 6000, ((BISECTION, (1, 8), 7), (BISECTION, (1, 30), 4), (0, (1, 8), 5))),
 )
 
-#: No more exchanges than this by default, however many items.
+#: No more exchanges than this by default before it is asked whether more would pay, however many items.
 MOST_MOVES = 48_000_000
+
+#: A large problem is then annealed on from the best placement, with these first temperatures in turn and `SHARE`
+#: sixteenths of the moves each, until none of them lowers the cost by a part of `WORTH`.
+AGAIN, SHARE, WORTH = ((1, 30), (1, 100)), 4, 100
+
+#: A placement: its cost, the start that it began from, the site of each item.
+Ranked = tuple[int, str, Ints]
 
 #: Of 256 proposals, those that aim next to a neighbour of the item.
 NEAR = 224
@@ -75,7 +82,8 @@ def place_cores(
     Parameters: `problem.make_problem` for the arrays (n is the length of `anchors`), the units and what is refused.
 
     seed : of every random choice. Equal arguments give equal results on every machine.
-    moves : exchanges to propose in all; by default as `PLANS` says. 0 keeps the best start.
+    moves : exchanges to propose before it is asked whether more would pay (`AGAIN`); by default as `PLANS` says. 0 keeps the
+        best start.
     deadline : a value of `time.monotonic` at which the best placement so far is returned. At least one start is tried.
 
     The result is never worse than the best start. Problems of up to `small.SMALL` items are searched with NumPy alone.
@@ -115,7 +123,7 @@ def _place_many(problem: Problem, seed: int, moves: int | None, deadline: float 
     """The starts that differ in cost, best first, annealed as in `TRIALS`."""
     from .anneal import State, anneal, make_mesh
     from .bisection import NO_METIS, metis_bisection
-    from .starts import all_starts
+    from .starts import MANY, all_starts
 
     distinct: dict[int, tuple[str, Ints]] = {}
     nulls, complete = [], True
@@ -141,21 +149,30 @@ def _place_many(problem: Problem, seed: int, moves: int | None, deadline: float 
     log: list[Trial] = []
     mesh = make_mesh(problem)
     budget = min(each * problem.n, MOST_MOVES) if moves is None else moves
+
+    def annealed(start: Ranked, number: int, heat: tuple[int, int], share: int) -> bool:
+        """Whether there was time for all of it; the best of all is kept."""
+        nonlocal best
+        cost, name, site = start
+        state, proposals = State(problem, mesh, site, number), budget * share // 16
+        done = anneal(state, proposals, heat=heat, near=NEAR, deadline=deadline)
+        if done:
+            state.polish(1)
+        log.append(Trial(name, cost, state.cost, proposals))
+        best = min(best, (state.cost, name, state.place), key=lambda entry: entry[0])
+        return done
+
     if budget and complete:  # something better than a start at once, should the deadline be near
         state = State(problem, mesh, best[2], seed)
         state.polish(1, rounds=1)
         log.append(Trial(best[1], best[0], state.cost, 0))
         best = (state.cost, best[1], state.place)
     for number, (rank, heat, share) in enumerate(trials):
-        if not budget or not complete or rank >= len(ranked):
-            continue
-        cost, name, site = ranked[rank]  # BISECTION is the last
-        state = State(problem, mesh, site, seed * len(trials) + number)
-        proposals = budget * share // 16
-        complete = anneal(state, proposals, heat=heat, near=NEAR, deadline=deadline)
-        if complete:
-            state.polish(1)
-        log.append(Trial(name, cost, state.cost, proposals))
-        if state.cost < best[0]:
-            best = (state.cost, name, state.place)
+        if budget and complete and rank < len(ranked):  # BISECTION is the last
+            complete = annealed(ranked[rank], seed * len(trials) + number, heat, share)
+    stale = 0 if problem.n > MANY and budget else len(AGAIN)
+    while complete and stale < len(AGAIN):
+        before, number = best[0], len(log)
+        complete = annealed(best, seed + number, AGAIN[number % len(AGAIN)], SHARE)
+        stale = stale + 1 if (before - best[0]) * WORTH < before else 0
     return Placed(best[2], best[0], best[1], tuple(log), tuple(nulls), complete, notes)

@@ -1,8 +1,9 @@
 """Starts: complete placements to begin from. Each is a sequence of items laid along a curve, or two coordinates made legal.
 
 Sequences: the order given (a compiler numbers layers in order), levels (longest path from the inputs, smoothest order
-within a level), spectral (by the smoothest vector of the graph), random. Structured starts win on regular networks,
-spectral ones where the order was lost; none wins everywhere, so the portfolio tries all.
+within a level), spectral (by the smoothest vector of the graph), random. Coordinates: the two smoothest vectors, and the
+ways from two corners. Structured starts win on regular networks, spectral ones where the order was lost, corners on sparse
+meshes, whose two smoothest vectors may be any two directions; none wins everywhere, so the portfolio tries all.
 """
 
 from __future__ import annotations
@@ -14,12 +15,16 @@ import numpy as np
 from neurodeploy.ir.fixedpoint import Ints
 
 from .curves import curves
+from .kernels import hops_from
 from .problem import Problem
 from .randomness import shuffled
 from .spectral import smooth_vectors
 
 #: A start: its name, and the site of each item.
 Start = tuple[str, Ints]
+
+#: More items than these are a large problem: searched from more starts, and as long as it pays.
+MANY = 512
 
 #: Longest chain of levels that is looked for; deeper networks keep the other starts.
 DEEPEST = 4096
@@ -77,21 +82,39 @@ def sequences(problem: Problem, smooth: Ints) -> Iterator[tuple[str, Ints, tuple
         yield "levels", np.lexsort((within[:, 0], level)), widths
 
 
-def two_dimensional(problem: Problem, smooth: Ints) -> Iterator[Start]:
-    """Hall's placement: the two smoothest vectors as coordinates, made legal by sorting into columns, then rows."""
+def corners(problem: Problem) -> Ints:
+    """(n, 2) coordinates of each item from its hops a and b to two items at corners of the graph: a - b and a + b.
+
+    In a mesh with its corners at (0, 0) and (w, 0) they are 2 x - w and 2 y + w. The first corner is farthest from the most
+    connected item, the one opposite farthest from the first; the second is far from an item halfway, and not nearer to one
+    of them than to the other.
+    """
+    indptr, index = problem.indptr, problem.index
+    away = hops_from(indptr, index, int(np.argmax(np.diff(indptr))))
+    linked = away < problem.n
+    first = hops_from(indptr, index, int(np.argmax(np.where(linked, away, -1))))
+    opposite = hops_from(indptr, index, int(np.argmax(np.where(linked, first, -1))))
+    uneven = np.where(linked, np.abs(first - opposite), 8 * problem.n)
+    between = hops_from(indptr, index, int(np.argmin(uneven)))
+    second = hops_from(indptr, index, int(np.argmax(4 * between - uneven)))
+    return np.stack((first - second, first + second), 1)
+
+
+def two_dimensional(problem: Problem, where: Ints, how: str) -> Iterator[Start]:
+    """Coordinates `where` (n, 2), made legal by sorting into columns, then rows: Hall's placement with smoothest vectors."""
     for name, axis in (("columns", 0), ("rows", 1)):
         for first in (0, 1):
             place = np.empty(problem.n, np.int64)
             by_line = np.lexsort((problem.sites[:, 1 - axis], problem.sites[:, axis]))
             line = problem.sites[by_line, axis]
             ends = np.flatnonzero(np.concatenate((line[1:] != line[:-1], [True]))) + 1
-            order, begin = np.argsort(smooth[:, first], kind="stable"), 0
+            order, begin = np.argsort(where[:, first], kind="stable"), 0
             for end in ends.tolist():
                 share = order[begin:end]
-                share = share[np.argsort(smooth[share, 1 - first], kind="stable")]
+                share = share[np.argsort(where[share, 1 - first], kind="stable")]
                 place[share] = by_line[begin : begin + len(share)]
                 begin = end
-            yield f"spectral by {name}{'' if first == 0 else ', turned'}", place
+            yield f"{how} by {name}{'' if first == 0 else ', turned'}", place
 
 
 def all_starts(problem: Problem, seed: int) -> Iterator[Start]:
@@ -102,5 +125,7 @@ def all_starts(problem: Problem, seed: int) -> Iterator[Start]:
             place = np.empty(problem.n, np.int64)
             place[order] = line[: problem.n]
             yield (curve if name == "given" else f"{name}, {curve}"), place
-    yield from two_dimensional(problem, smooth)
+    yield from two_dimensional(problem, smooth, "spectral")
+    if problem.n > MANY:
+        yield from two_dimensional(problem, corners(problem), "corners")
     yield "random", shuffled(len(problem.sites), seed)[: problem.n]

@@ -8,6 +8,8 @@ and every wrap is counted.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,9 +24,37 @@ MACHINE = Machine()
 SCANNED = 1 << 24
 
 
-class Link:
+class Waiting:
     """`pending` (samples, steps + depth, rows): position t is what arrives in step t of the block; of an instant projection
-    position t + 1.
+    position t + 1."""
+
+    def __init__(self, projection: Projection, pending: NDArray[Any], steps: int) -> None:
+        samples, self.depth, rows = (int(n) for n in pending.shape)
+        self.projection = projection
+        self.pending = np.zeros((samples, steps + self.depth, rows), pending.dtype)
+        self.pending[:, : self.depth] = pending
+        self.lost = 0
+
+    def arriving(self, start: int, stop: int) -> NDArray[Any]:
+        """What arrives in these steps, (samples, steps, rows)."""
+        first = 1 - self.projection.latency
+        arriving: NDArray[Any] = self.pending[:, start + first : stop + first]
+        return arriving
+
+    def advance(self, steps: int) -> None:
+        """Begin the next block: what is pending after so many steps comes first."""
+        self.pending[:, : self.depth] = self.pending[:, steps : steps + self.depth]
+        if self.depth > 1:
+            self.pending[:, self.depth :] = 0
+
+    def left(self) -> NDArray[Any]:
+        """What is pending, (samples, depth, rows)."""
+        left: NDArray[Any] = self.pending[:, : self.depth].copy()
+        return left
+
+
+class Link(Waiting):
+    """Into a port that wraps: int32.
 
     projection : `wiring` may be that of a plainer one: without exponents of axons, whose payloads are raised here.
     """
@@ -32,14 +62,10 @@ class Link:
     def __init__(
         self, projection: Projection, wiring: Wiring, pending: NDArray[np.int32], steps: int, path: str
     ) -> None:
-        samples, self.depth, rows = (int(n) for n in pending.shape)
-        self.projection, self.wiring, self.path = projection, wiring, path
-        self._raised = (
-            None if projection.axon_exp is None else Traffic(samples, steps, projection.synapse.columns, False, 0)
-        )
-        self.pending = np.zeros((samples, steps + self.depth, rows), np.int32)
-        self.pending[:, : self.depth] = pending
-        self.lost = 0
+        super().__init__(projection, pending, steps)
+        self.wiring, self.path = wiring, path
+        columns = projection.synapse.columns
+        self._raised = None if projection.axon_exp is None else Traffic(len(pending), steps, columns, False, 0)
         self._start = max(int(pending.max(initial=0)), -int(pending.min(initial=0)))
         self._peak = 0
         self._row_sum: int | None = None
@@ -49,12 +75,6 @@ class Link:
     def largest(self) -> int:
         """No pending value of the run so far exceeds this; 2**31 if nothing better is proven."""
         return min(self._start + self.depth * self._peak, INT32_END)
-
-    def arriving(self, start: int, stop: int) -> NDArray[np.int32]:
-        """What arrives in these steps, (samples, steps, rows)."""
-        first = 1 - self.projection.latency
-        arriving: NDArray[np.int32] = self.pending[:, start + first : stop + first]
-        return arriving
 
     def deliver(self, traffic: Traffic) -> None:
         """Add the listed events of the source to what is pending."""
@@ -81,17 +101,6 @@ class Link:
             acc, used = self._sums(np.int32 if bound < INT32_END else np.int64)
             self.lost += self.wiring.checked(traffic, acc, used, self.pending)
 
-    def advance(self, steps: int) -> None:
-        """Begin the next block: what is pending after so many steps comes first."""
-        self.pending[:, : self.depth] = self.pending[:, steps : steps + self.depth]
-        if self.depth > 1:
-            self.pending[:, self.depth :] = 0
-
-    def left(self) -> NDArray[np.int32]:
-        """What is pending, (samples, depth, rows)."""
-        left: NDArray[np.int32] = self.pending[:, : self.depth].copy()
-        return left
-
     def _bound(self, traffic: Traffic) -> int:
         total, top = traffic.limits(self.wiring.graded)
         bound = total * self.wiring.weight_max
@@ -99,7 +108,7 @@ class Link:
             return bound
         if self._row_sum is None:
             projection = self.wiring.projection
-            small = projection.synapse.weight.size <= SCANNED  # type: ignore[union-attr]
+            small = projection.synapse.weight.size <= SCANNED
             self._row_sum = projection.largest_sum(1) if small else INT64_END
         return min(bound, top * self._row_sum)
 
@@ -146,35 +155,30 @@ class Link:
             self.lost += lost + lost_pending
 
 
-class ExactLink:
-    """An instant projection into an exact port: `sums` (samples, steps, rows) int64 by step of the block."""
+class ExactLink(Waiting):
+    """Into an exact port: int64."""
 
-    lost = 0
-
-    def __init__(self, projection: Projection, wiring: Wiring, samples: int, steps: int) -> None:
-        self.projection, self.wiring = projection, wiring
-        self.sums = np.zeros((samples, steps, projection.synapse.rows), np.int64)
-
-    def arriving(self, start: int, stop: int) -> NDArray[np.int64]:
-        """What arrives in these steps, (samples, steps, rows)."""
-        arriving: NDArray[np.int64] = self.sums[:, start:stop]
-        return arriving
+    def __init__(self, projection: Projection, wiring: Wiring, pending: NDArray[np.int64], steps: int) -> None:
+        super().__init__(projection, pending, steps)
+        self.wiring = wiring
 
     def deliver(self, traffic: Traffic) -> None:
-        """Sums of all payloads of the listed steps."""
+        """Add the sums of all payloads of the listed steps."""
+        sums = shift(self._sums(traffic), self.projection.weight_exp)
+        sums = sums.reshape(len(self.pending), -1, *sums.shape[1:])
+        for k in range(self.depth):
+            due = self.pending[:, traffic.start + 1 + k : traffic.stop + 1 + k]
+            due[...] = sums[:, :, k] + (due if self.depth > 1 else 0)
+
+    def _sums(self, traffic: Traffic) -> NDArray[np.int64]:
+        """(frames, delay slots, rows)."""
         p, wiring = self.projection, self.wiring
         x = raised(p, traffic.block()).reshape(traffic.frames, -1)
         top = max(int(x.max(initial=0)), -int(x.min(initial=0)))
         bound = p.synapse.largest_sum(True, top)
-        rows = self.sums[:, traffic.start : traffic.stop].shape
-        if isinstance(wiring, Multiplied) and wiring.has_product(bound):
-            narrow = x.astype(np.int8 if top < 128 else np.int32 if top < INT32_END else np.int64)
-            chunk = wiring.chunk_frames()
-            parts = [wiring.sums(narrow[at : at + chunk], bound) for at in range(0, len(x), chunk)]
-            acc: NDArray[np.int64] = np.concatenate(parts).astype(np.int64)
-        else:
-            acc = reference_sums(p, x)[:, 0]
-        self.sums[:, traffic.start : traffic.stop] = shift(acc, p.weight_exp).reshape(rows)
-
-    def advance(self, steps: int) -> None:
-        """Nothing is carried."""
+        if self.depth > 1 or not isinstance(wiring, Multiplied) or not wiring.has_product(bound):
+            return reference_sums(p, x)
+        narrow = x.astype(np.int8 if top < 128 else np.int32 if top < INT32_END else np.int64)
+        chunk = wiring.chunk_frames()
+        parts = [wiring.sums(narrow[at : at + chunk], bound) for at in range(0, len(x), chunk)]
+        return np.concatenate(parts).astype(np.int64)[:, None]

@@ -15,11 +15,12 @@ from typing import NamedTuple
 
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.synapses import Conv, Dense, Sparse
+from neurodeploy.synapses.build import listed
 from simulators.fast.conv import ConvWiring
 from simulators.fast.lane import Lane, Room
 from simulators.fast.wiring import DenseWiring, SparseWiring, Wiring
 
-#: In which layout the kernels read a kind of synapses.
+#: In which layout the kernels read a kind of synapses; any other as lists.
 KINDS: Mapping[type, type[Wiring]] = {Dense: DenseWiring, Sparse: SparseWiring, Conv: ConvWiring}
 #: Steps that a part without a cycle may run at once, before the limit of memory.
 ANY = 1 << 30
@@ -48,7 +49,9 @@ class Plan:
         """Of payloads that are raised already where axons have exponents."""
         if p.name not in self._wirings:
             plain = p if p.axon_exp is None else replace(p, graded=True, axon_exp=None)
-            self._wirings[p.name] = KINDS[type(p.synapse)](plain)
+            kind = KINDS.get(type(p.synapse))
+            wiring = self._wirings[p.name] = SparseWiring(listed(plain)) if kind is None else kind(plain)
+            wiring.bits = p.wrap_bits
         return self._wirings[p.name]
 
 

@@ -176,7 +176,7 @@ class _Run:
         self.payloads.clear()
         for name in list(self.links):
             link = self.links.pop(name)
-            if isinstance(link, Link) and link.projection.latency:
+            if link.projection.latency:
                 state.pending[name] = link.left()
         for name in list(self.traffic):
             activity.fired[name] = {port: t.fired.astype(np.int64) for port, t in self.traffic.pop(name).items()}
@@ -250,12 +250,12 @@ class _Run:
         counts = ({name: count for name, count in found.items() if count} for found in (saturated, wrapped))
         return next(counts), next(counts)
 
-    def _link(self, p: Projection, pending: NDArray[np.int32] | None, path: str) -> Link | ExactLink:
+    def _link(self, p: Projection, pending: NDArray[Any] | None, path: str) -> Link | ExactLink:
+        if pending is None:
+            pending = np.zeros((self.samples, 1, p.synapse.rows), registry.pending_type(self.network, p))
         wiring = self.plan.wiring(p)
         if registry.is_exact(self.network, p):
-            return ExactLink(p, wiring, self.samples, self.block)
-        if pending is None:
-            pending = np.zeros((self.samples, 1, p.synapse.rows), np.int32)
+            return ExactLink(p, wiring, pending, self.block)
         return Link(p, wiring, pending, self.block, path)
 
     def _port(self, name: str, port: str) -> Port | ExactPort:

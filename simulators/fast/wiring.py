@@ -48,7 +48,7 @@ class Wiring(ABC):
     def __init__(self, projection: Projection) -> None:
         self.projection = projection
         self.exponent, self.bits = projection.weight_exp, projection.wrap_bits
-        weight: NDArray[Any] = projection.synapse.weight  # type: ignore[union-attr]
+        weight: NDArray[Any] = projection.synapse.weight
         self.weight_max = max(-int(weight.min(initial=0)), int(weight.max(initial=0)))
         self.by_synapse = projection.delay_by == "synapse"
 

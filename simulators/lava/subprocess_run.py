@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-import neurodeploy
+from neurodeploy import errors
 from neurodeploy.errors import TargetUnavailable
 from simulators.lava.discovery import LavaInstallation, clean_environment
 
@@ -43,7 +43,7 @@ def run_worker(
     """Run the job. ND4102 when it takes longer than `seconds`, ND4103 when an exception arises inside."""
     with tempfile.TemporaryDirectory(prefix="neurodeploy-lava-", ignore_cleanup_errors=True) as scratch:
         folder = Path(scratch).resolve()
-        package = Path(neurodeploy.__file__).resolve().parent
+        package = Path(errors.__file__).resolve().parent
         job = {"package": str(package), "seconds": seconds, "runs": list(runs)}
         (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
         np.savez(folder / "arrays.npz", **arrays)  # type: ignore[arg-type]

@@ -7,13 +7,11 @@ from dataclasses import MISSING, fields, is_dataclass
 import pytest
 
 from neurodeploy.accounting.islands import IslandWork
-from neurodeploy.accounting.loads import Busiest, Counts, HostWork, Part, Step
-from neurodeploy.accounting.loads import Loads as RunLoads
+from neurodeploy.accounting.loads import Busiest, EventCounts, MeanStep, PartCounts, Roofline, RunLoads
 from neurodeploy.accounting.networks import NetworkWork
 from neurodeploy.accounting.outlines import ClassLoad
 from neurodeploy.accounting.timing import Timing
-from neurodeploy.flow.links import Loads, Routed
-from neurodeploy.ir.mapping import Usage
+from neurodeploy.flow.links import LinkLoads, Routed
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.ir.result import ActivityCounts, HostIsland, IslandActivity, ShardCounts
 from neurodeploy.neurons.model import Stepped
@@ -25,9 +23,9 @@ from partitioner.stages import Places
 from partitioner.traffic import Traffic
 
 COUNTS = (
-    ActivityCounts, Busiest, ClassLoad, Counts, Figures, HostIsland, HostWork, IslandActivity, IslandWork,
-    JudgedWork, Loads, NetworkActivity, NetworkWork, OperationWork, Part, Places, Price, Routed, RunLoads, ShardCounts,
-    Step, Timing, Traffic, Usage,
+    ActivityCounts, Busiest, ClassLoad, EventCounts, Figures, HostIsland, IslandActivity, IslandWork, JudgedWork,
+    LinkLoads, MeanStep, NetworkActivity, NetworkWork, OperationWork, PartCounts, Places, Price, Roofline, Routed,
+    RunLoads, ShardCounts, Timing, Traffic,
 )  # fmt: skip
 
 

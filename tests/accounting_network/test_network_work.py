@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from neurodeploy.accounting.loads import CONV_SYNOPS, EVENTS, FIXED_UPDATES, PARTIALS, SENT, SPIKES, SYNOPS, UPDATES
-from neurodeploy.accounting.networks import derive, network_loads
+from neurodeploy.accounting.networks import network_loads, work_of
 from neurodeploy.errors import DoesNotFit, InternalError, UserError
+from neurodeploy.flow.loads import CONV_SYNOPS, EVENTS, FIXED_UPDATES, PARTIALS, SENT, SPIKES, SYNOPS, UPDATES
 from neurodeploy.flow.routes import routers
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.synapses import Direct
@@ -18,7 +20,7 @@ from simulators.reference import ReferenceRunner
 from targets.systems import get_system
 from tests.networks.random_networks import random_network
 from tests.partitioner_network.helpers import conv, dense, join, lif, network, shrunken, source, tiny
-from tests.prices import network_shards
+from tests.prices import shard_counts
 
 ONE = get_system("oheo-gulch")
 
@@ -34,8 +36,8 @@ def test_counts_equal_those_of_the_partitioned_runner(start: int) -> None:
         except DoesNotFit:
             continue
         runner = PartitionedRunner(mapping, system.chip)
-        work = derive(net, mapping, runner.run(net, inputs, steps).activity, system)
-        counted = network_shards(work, mapping)
+        work = work_of(net, mapping, runner.run(net, inputs, steps).activity, system)
+        counted = shard_counts(work.table, mapping.shards, SPIKES)
         assert {shard: counted[shard] for shard in runner.shard_counts} == runner.shard_counts, seed
         checked += len(runner.shard_counts)
     assert checked > 20
@@ -52,7 +54,7 @@ def test_totals_do_not_depend_on_the_mapping() -> None:
                 mapping = map_model(net, system, Options(weight_bits=8))
             except DoesNotFit:
                 continue
-            work = derive(net, mapping, activity, system)
+            work = work_of(net, mapping, activity, system)
             parts = network_loads(net, mapping, activity, system).parts
             traffic, sums = work.traffic.values(), work.table.sum(axis=0)
             found.append((sums[[SYNOPS, CONV_SYNOPS, SPIKES]].tolist(), sum(sums[[FIXED_UPDATES, UPDATES]]),
@@ -77,7 +79,7 @@ def test_by_hand_on_four_chips() -> None:
     mapping = map_model(net, system, Options(place=False))
     fired = {"i": np.arange(10), "p": np.array([1, 0, 2, 0, 5, 0, 0, 1]), "q": np.array([3, 0, 0, 1, 1, 0])}
     activity = NetworkActivity(4, 2, {name: {"s": counts.astype(np.int64)} for name, counts in fired.items()}, {}, {})
-    work = derive(net, mapping, activity, system)
+    work = work_of(net, mapping, activity, system)
     p, q = work.traffic["p"], work.traffic["q"]
     counts = {part.name: part.counts for part in network_loads(net, mapping, activity, system).parts}
     assert (counts["p"].synops, p.deliveries, p.entering, counts["p"].fixed_updates) == (45 * 8, 45 * 2, 45 * 2, 8 * 8)
@@ -102,7 +104,7 @@ def test_hops_on_the_mesh() -> None:
     fired = np.zeros(50, np.int64)
     fired[7], fired[49] = 3, 2
     activity = NetworkActivity(5, 1, {"i": {"s": np.array([4])}, "p": {"s": fired}}, {}, {})
-    counts = derive(net, mapping, activity, ONE).traffic["p"]
+    counts = work_of(net, mapping, activity, ONE).traffic["p"]
     at = routers(ONE.chip, np.arange(50))
     wanted = (4 + fired) @ at  # in from the port, out to it
     for origin in (7, 49):
@@ -115,10 +117,13 @@ def test_phases_of_a_step() -> None:
         [source("i", 4), lif("p", 4), lif("q", 4)], join("a", "i", "p", Direct(4)), join("b", "p", "q", Direct(4))
     )
     activity = NetworkActivity(1, 1, {}, {}, {})
-    assert derive(chain, map_model(chain, ONE), activity, ONE).phases == 3
+    assert work_of(chain, map_model(chain, ONE), activity, ONE).phases == 3
+    instant = replace(chain.projections[1], synapse=dense(4, 4), instant=True)
+    chain = replace(chain, projections=(chain.projections[0], instant))
+    assert work_of(chain, map_model(chain, ONE), activity, ONE).phases == 3
     wide = network([source("i", 40), lif("p", 3)], join("w", "i", "p", dense(3, 40)))
     system = tiny(in_axons=20)
-    work = derive(wide, map_model(wide, system), activity, system)
+    work = work_of(wide, map_model(wide, system), activity, system)
     assert work.phases == 2
     assert work.table[:, PARTIALS].sum() == 3 * 2
 
@@ -127,17 +132,17 @@ def test_convolutions_are_counted_apart() -> None:
     net = network([source("i", 4, 4, 2), lif("p", 2, 2, 3)], join("w", "i", "p", conv((4, 4, 2), 3)))
     fired = np.zeros((4, 4, 2), np.int64)
     fired[1, 1, 0], fired[0, 0, 1] = 2, 5
-    work = derive(net, map_model(net, ONE), NetworkActivity(9, 1, {"i": {"s": fired.reshape(-1)}}, {}, {}), ONE)
+    work = work_of(net, map_model(net, ONE), NetworkActivity(9, 1, {"i": {"s": fired.reshape(-1)}}, {}, {}), ONE)
     assert work.table[0, CONV_SYNOPS] == 2 * 4 * 3 + 5 * 3 and work.table[0, SYNOPS] == 0
 
 
 def test_what_does_not_go_together() -> None:
     net, mapping, activity = _anything(ONE)
     with pytest.raises(UserError, match="ND3102"):
-        derive(net, mapping, NetworkActivity(0, 1, {}, {}, {}), ONE)
+        work_of(net, mapping, NetworkActivity(0, 1, {}, {}, {}), ONE)
     with pytest.raises(UserError, match="ND3106"):
-        derive(net, mapping, activity, get_system("kapoho-point"))
+        work_of(net, mapping, activity, get_system("kapoho-point"))
     with pytest.raises(InternalError, match="ND9031"):
-        derive(network([lif("other", 3)]), mapping, activity, ONE)
+        work_of(network([lif("other", 3)]), mapping, activity, ONE)
     with pytest.raises(InternalError, match="ND9031"):
-        derive(net, mapping, NetworkActivity(1, 1, {"p": {"s": np.zeros(4, np.int64)}}, {}, {}), ONE)
+        work_of(net, mapping, NetworkActivity(1, 1, {"p": {"s": np.zeros(4, np.int64)}}, {}, {}), ONE)

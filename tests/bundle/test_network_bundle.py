@@ -10,7 +10,7 @@ import pytest
 
 from neurodeploy.bundle import open_bundle
 from neurodeploy.bundle.golden import golden_steps
-from neurodeploy.bundle.state_files import read_state, write_state
+from neurodeploy.bundle.state_files import read_kept, write_state
 from neurodeploy.bundle.writer import write_network_bundle
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.ir.graph import ModelInfo
@@ -36,7 +36,7 @@ def write(path: Path, network: Network) -> None:
 
 @pytest.mark.parametrize("seed", range(40))
 def test_round_trip_gives_the_same_bits(tmp_path: Path, seed: int) -> None:
-    network, inputs, steps = random_network(seed)
+    network, inputs, steps = random_network(seed, instant=seed % 2 == 1)
     write(tmp_path / "n.nd", network)
     read = open_bundle(tmp_path / "n.nd").program.network
     assert read is not None
@@ -48,6 +48,7 @@ def test_round_trip_gives_the_same_bits(tmp_path: Path, seed: int) -> None:
         np.testing.assert_array_equal(pending, two.state.pending[name])
     for p, q in zip(network.projections, read.projections, strict=True):
         assert (p.name, p.weight_bits, p.sign_mode, p.depth) == (q.name, q.weight_bits, q.sign_mode, q.depth)
+        assert p.instant == q.instant and (p.axon_exp is None) == (q.axon_exp is None)
         assert is_packed(p) == is_packed(q)
 
 
@@ -132,7 +133,7 @@ def test_states_resume_with_the_same_bits(tmp_path: Path, seed: int) -> None:
     half = max(1, steps // 2)
     first = RUNNER.run(network, {name: array[:, :half] for name, array in inputs.items()}, half)
     write_state(tmp_path / "s.npz", first.state, "abc")
-    state = read_state(tmp_path / "s.npz", network, "abc")
+    state, _ = read_kept(tmp_path / "s.npz", network, "abc")
     assert state.step == half
     if steps > half:
         rest = {name: array[:, half:] for name, array in inputs.items()}
@@ -147,17 +148,17 @@ def test_states_that_are_none(tmp_path: Path) -> None:
     other, _, _ = random_network(2)
     path = tmp_path / "s.npz"
     with pytest.raises(UserError) as caught:
-        read_state(path, network, "abc")
+        read_kept(path, network, "abc")
     assert caught.value.code == "ND3256"
     write_state(path, RUNNER.run(network, inputs, steps).state, "abc")
     good = path.read_bytes()
     for content in (b"", b"junk", good[:-40], good[: len(good) // 2]):
         path.write_bytes(content)
         with pytest.raises(BundleError) as damaged:
-            read_state(path, network, "abc")
+            read_kept(path, network, "abc")
         assert damaged.value.code == "ND5011"
     path.write_bytes(good)
     for wrong, digest in ((network, "abd"), (other, "abc")):
         with pytest.raises(BundleError) as foreign:
-            read_state(path, wrong, digest)
+            read_kept(path, wrong, digest)
         assert foreign.value.code == "ND5011"

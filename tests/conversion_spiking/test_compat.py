@@ -43,7 +43,7 @@ def bridge_in_lava(x: np.ndarray, weight: float, threshold: float) -> np.ndarray
 def test_the_numbers_of_the_paper() -> None:
     chip, report = quantize_as_published(paper())
     assert chip.populations["lif"].params == {"dv": 163, "du": 4095, "vth": 25}
-    weights = {p.target: p.synapse.weight.tolist() for p in chip.projections}  # type: ignore[union-attr]
+    weights = {p.target: p.synapse.weight.tolist() for p in chip.projections}
     assert weights == {"lif.sum": [[255]], "lif": [[10]]}
     assert report.latency == 2 and any("r = 25" in note.found and "ignored" in note.done for note in report.notes)
     errors = report.populations[0].errors

@@ -290,4 +290,4 @@ def test_a_grid_that_is_too_fine_changes_nothing() -> None:
     """Weights of more levels than mantissas have: the largest weight stands at the end of its mantissa as ever."""
     weight = np.array([[1000.0, 1.0, -7.0]])
     chip, _ = quantize(row(affine("a", weight), fires(1, 1500.0)))
-    assert np.abs(chip.projections[0].synapse.weight).max() == 254  # type: ignore[union-attr]
+    assert np.abs(chip.projections[0].synapse.weight).max() == 254

@@ -9,7 +9,7 @@ from gguf.quants import dequantize, quantize
 
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends import gguf_store, packaged
-from neurodeploy.frontends.gguf_store import INTERLEAVED_QK, GgufStore, unpermute_rows
+from neurodeploy.frontends.gguf_store import GgufStore, unpermute_rows
 from neurodeploy.ir.graph import WeightStore
 
 TYPES = ["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "TQ2_0"]
@@ -121,6 +121,6 @@ def test_unpermute_rows_of_a_bias_and_of_a_wrong_shape():
 )
 def test_packaged_models(name, architecture, tensors, parameters):
     store = GgufStore(packaged.resolve(name))
-    assert store.architecture == architecture and (architecture in INTERLEAVED_QK) == (architecture == "llama")
+    assert store.architecture == architecture
     assert len(store.names()) == tensors
     assert sum(store.get(name).size for name in store.names()) == parameters

@@ -10,7 +10,7 @@ import pytest
 
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends import packaged
-from neurodeploy.frontends.packaged import PACKAGED, Packaged, heldout_text, resolve, texts
+from neurodeploy.frontends.packaged import PACKAGED, Packaged, resolve
 from neurodeploy.storage.temporary import written_aside
 
 BLOCKS = (b"GGUF" + bytes(3000), b"second part")
@@ -109,18 +109,6 @@ def test_the_demo(tmp_path, monkeypatch):
     monkeypatch.setattr(packaged, "DEMO_FOLDER", tmp_path)
     with pytest.raises(ModelError, match="ND1001 demo"):
         resolve("demo")
-
-
-def test_texts(tmp_path, monkeypatch):
-    monkeypatch.setenv("NEURODEPLOY_CACHE", str(tmp_path))
-    assert texts() == {}
-    with pytest.raises(ModelError, match=r"ND1002 britannica: .*fetch_texts\.py"):
-        heldout_text("britannica")
-    with pytest.raises(ModelError, match=r"ND1001 dickens: .*shakespeare, britannica, milton"):
-        heldout_text("dickens")
-    (tmp_path / "texts").mkdir()
-    (tmp_path / "texts" / "milton.txt").write_text("£ Of Mans\n", encoding="utf-8")
-    assert heldout_text("milton") == "£ Of Mans\n" and list(texts()) == ["milton"]
 
 
 def test_cache_folder(monkeypatch):

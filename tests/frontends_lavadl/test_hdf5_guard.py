@@ -13,7 +13,7 @@ import pytest
 
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends import hdf5_guard
-from neurodeploy.frontends.hdf5_guard import open_untrusted, read_array, read_int, read_text, read_tree
+from neurodeploy.frontends.hdf5_guard import open_untrusted, read_array, read_text, read_tree
 from neurodeploy.frontends.hdf5_worker import Wanted
 from neurodeploy.storage import confined
 
@@ -70,8 +70,6 @@ def test_asks_for_what_is_not_there(tmp_path: Path) -> None:
         lambda: read_array(root["a/w"], ndim=1),
         lambda: read_text(root["many"]),
         lambda: read_text(root["a/w"]),
-        lambda: read_int(root["a/w"], 0, 9),
-        lambda: read_int(root["a/flag"], 2, 9),
     ):
         with pytest.raises(ModelError) as error:
             wrong()

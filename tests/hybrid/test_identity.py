@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from neurodeploy.accounting.islands import shard_counts
+from neurodeploy.accounting.islands import works_of
 from neurodeploy.conversion.presets import get_preset
 from neurodeploy.conversion.quantize import quantize
-from neurodeploy.flow.words import island_words
 from neurodeploy.frontends.families import read_graph
 from neurodeploy.hybrid import Hybrid
-from neurodeploy.ir.chip import ChipSpec, Limit
+from neurodeploy.ir.chip import Limit, SystemSpec
 from neurodeploy.ir.graph import Graph
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.program import Program
@@ -27,6 +26,7 @@ from simulators import get_runner
 from simulators.partitioned import PartitionedRunner
 from targets.systems import get_system
 from tests import models
+from tests.prices import shard_counts
 
 FAMILIES = ("llama", "gemma3", "llama4")
 RELATIVES = ("qwen2", "qwen3", "mistral", "phi3", "smollm3", "gpt2")
@@ -90,7 +90,8 @@ def small_system(name: str, chips: int, in_axons: int) -> object:
         in_axons=Limit(in_axons, system.chip.budget.in_axons.basis, "test"),
     )
     cores = 12 if chips > 1 else 4096
-    return replace(system, chips=chips, chip=replace(system.chip, budget=budget, cores=cores))
+    chip = replace(system.chip, budget=budget, cores=cores)
+    return replace(system, chips=chips, grid=(chips, 1), chip=chip)
 
 
 @pytest.mark.parametrize(("name", "chips"), [("oheo-gulch", 1), ("kapoho-point", 8), ("alia-point", 32)])
@@ -116,23 +117,23 @@ def check_mapping(folder: Path, family: str, name: str, chips: int) -> None:
         runner = PartitionedRunner(mapping, target.chip)  # type: ignore[attr-defined]
         hybrid = Hybrid(program, graph.weights, runner)
         assert torch.equal(expected, hybrid.forward(TOKENS))
-        check_counts(runner, mapping, hybrid, program, target.chip)  # type: ignore[attr-defined]
+        check_counts(runner, mapping, hybrid, program, target)  # type: ignore[arg-type]
 
 
-def check_counts(runner: PartitionedRunner, mapping: Mapping, hybrid: Hybrid, program: Program, chip: ChipSpec) -> None:
+def check_counts(
+    runner: PartitionedRunner, mapping: Mapping, hybrid: Hybrid, program: Program, system: SystemSpec
+) -> None:
     """Counts taken shard by shard equal those that the ledger derives from the island's own counts."""
     counts = hybrid.take_counts()
-    words = {name: island_words(program.islands[name], found, chip) for name, found in mapping.by_island().items()}
-    for shard in mapping.shards:
-        activity = counts.islands[shard.island]
-        direct = runner.shard_counts.get(shard)
-        if direct is None:  # an expert without tokens
-            assert activity.tokens == 0
-            continue
-        derived = shard_counts(shard, words[shard.island], activity)
-        assert (direct.synops, direct.neuron_updates, direct.messages_out) == (
-            derived.synops, derived.neuron_updates, derived.messages_out,
-        )  # fmt: skip
+    for work in works_of(mapping, counts, program.islands, system, "calls"):
+        for shard, derived in shard_counts(work.table, mapping.by_island()[work.part.name]).items():
+            direct = runner.shard_counts.get(shard)
+            if direct is None:  # an expert without tokens
+                assert counts.islands[shard.island].tokens == 0
+                continue
+            assert (direct.synops, direct.neuron_updates, direct.messages_out) == (
+                derived.synops, derived.neuron_updates, derived.messages_out,
+            )  # fmt: skip
 
 
 def test_experts_that_are_not_chosen_get_no_event(folder: Path) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neurodeploy.accounting.islands import derive
+from neurodeploy.accounting.islands import works_of
 from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.graph import ModelInfo
@@ -80,7 +80,7 @@ def test_words_of_partial_sums_agree_three_ways_and_with_a_hand_count(wide: int,
     assert [runner.shard_counts[s].events for s in reducers] == [TOKENS * rows * received for rows in (4, 6)]
 
     counts = ActivityCounts({"a": activity}, TOKENS, 0, 0, {})
-    (work,) = derive(plan, counts, item.islands, SYSTEM, "calls")
+    (work,) = works_of(plan, counts, item.islands, SYSTEM, "calls")
     events, outputs = np.count_nonzero(payload), np.count_nonzero(got)
     assert work.traffic.deliveries == events + outputs + TOKENS * ROWS * received
     assert work.traffic.interchip_least == TOKENS * 6 * received

@@ -8,19 +8,23 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from neurodeploy.accounting.islands import shard_counts
+from neurodeploy.accounting.islands import works_of
 from neurodeploy.errors import DoesNotFit
-from neurodeploy.flow.words import island_words
+from neurodeploy.flow.loads import UPDATES, loads_of
+from neurodeploy.flow.streams import Unicasts, island_ends
 from neurodeploy.ir.chip import Basis, Limit
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.program import BLOCK, GradedNeurons, Island, IslandCall, Program, Slice, Synapses
+from neurodeploy.ir.result import ActivityCounts
 from partitioner.mapper import map_model
 from partitioner.options import OBJECTIVES, Options, Pin
 from partitioner.verify import verify
+from simulators.islands import network_of, source_of
 from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner
 from targets.systems import get_system
+from tests.prices import shard_counts
 
 INFO = ModelInfo("random", "test", 10, 10, 1, 10, "made by a test")
 OPTIONS = st.builds(
@@ -80,6 +84,7 @@ def test_any_cut_gives_the_same_integers(
         return
     assert verify(mapping, program, system) == []
     runner, reference = PartitionedRunner(mapping, system.chip), ReferenceRunner()
+    counts = ActivityCounts({}, 3, 0, 0, {})
     for name, item in islands.items():
         most = item.payload_max
         payload = (draw.integers(-most, most + 1, (3, item.columns)) * draw.integers(0, 2, (3, item.columns))).astype(
@@ -89,8 +94,14 @@ def test_any_cut_gives_the_same_integers(
         got, counted = runner.run_island(item, payload)
         np.testing.assert_array_equal(got, wanted)
         np.testing.assert_array_equal(counted.messages_out, activity.messages_out)
-        words = island_words(item, mapping.by_island()[name], system.chip)
-        for shard in mapping.by_island()[name]:
-            derived = shard_counts(shard, words, activity)
+        counts.add_island(name, activity)
+    for work in works_of(mapping, counts, islands, system, "calls"):
+        item, shards = islands[work.part.name], mapping.by_island()[work.part.name]
+        seen = counts.islands[item.name]
+        sent = {source_of(item): {"s": seen.events}, item.name: {"s": seen.messages_out}}
+        streams = Unicasts(network_of(item), {item.name: island_ends(item, system.chip)}, shards, seen.tokens, sent)
+        # as a network it does the same, but that a row of a partial sum is no neuron of a network
+        assert np.array_equal(*(np.delete(table, UPDATES, axis=1) for table in (loads_of(streams), work.table)))
+        for shard, derived in shard_counts(work.table, shards).items():
             assert runner.shard_counts[shard].synops == derived.synops
             assert runner.shard_counts[shard].messages_out == derived.messages_out

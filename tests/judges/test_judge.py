@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from neurodeploy.accounting.loads import busiest
-from neurodeploy.accounting.networks import derive
+from neurodeploy.accounting.networks import work_of
 from neurodeploy.flow.links import route
 from neurodeploy.flow.nets import Nets
 from neurodeploy.flow.routes import HOST
@@ -67,7 +67,7 @@ def test_hops_of_a_run_are_those_of_the_energy_account(kind: str, cores: int) ->
     mapping = map_model(network, system)
     spikes = np.random.default_rng(1).random((2, 9, *[network.populations["in"].size])) < 0.2
     result = FastRunner().run(network, {"in": spikes.astype(np.int32)}, 9)
-    work = derive(network, mapping, result.activity, system)
+    work = work_of(network, mapping, result.activity, system)
     found = metrics(mapping, network, system, sent=result.activity.fired, per=18, nulls=False)
     traffic = list(work.traffic.values())
     assert sum(part.hops_ew for part in traffic) > 0

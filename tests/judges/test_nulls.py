@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neurodeploy.flow.nets import Nets, make_nets
+from neurodeploy.flow.nets import Nets
 from neurodeploy.ir.fixedpoint import Ints
 from partitioner.metrics import Places
 from partitioner.nulls import curve_sites, metis_sites, null_models, random_sites
 from partitioner.placement.curves import hilbert, strips
+from tests.nets import make_nets
 
 from .test_link_loads import small
 

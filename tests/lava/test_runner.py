@@ -14,6 +14,7 @@ from neurodeploy.synapses import Conv, Dense, Direct
 from simulators.lava import LavaNetworkRunner, Program
 from simulators.reference import ReferenceRunner
 from tests.lava.support import compare_all, differences, needs_lava
+from tests.networks.random_networks import random_network
 
 pytestmark = needs_lava
 
@@ -136,6 +137,13 @@ def test_a_format_that_lava_would_change() -> None:
     network = Network("odd", network.populations, (odd,), ("hidden",))
     with pytest.raises(UserError, match=r"ND4104 projection odd: 4 weights .* Lava makes 6 of 7"):
         LavaNetworkRunner().run(network, spikes(1, 2), 2)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_lava_has_not_is_refused(seed: int) -> None:
+    network, inputs, steps = random_network(seed, instant=True)
+    with pytest.raises(UserError, match="ND4105 projection"):
+        LavaNetworkRunner().run(network, inputs, steps)
 
 
 def test_sums_beyond_the_bits_of_lavas_convolution_are_a_doubt() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from neurodeploy.errors import UserError
+from neurodeploy.errors import InternalError, UserError
 from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.ir.network_run import NetworkState, Probe
 from neurodeploy.synapses.build import dense
@@ -152,3 +153,51 @@ def test_a_network_without_inputs_runs_one_sample_or_those_of_its_state() -> Non
     second = runner.run(alone, {}, 2, state=twice)
     assert second.outputs["cells"].shape == (2, 2, 2)
     assert second.state.step == 5
+
+
+def graded(bits: int = 32, weight: Any = None, **more: Any) -> Network:
+    """input -> two graded neurons -> a spiking one, all within the step but for what `more` says of the second."""
+    first = dense(np.ones((2, 3), np.int8) if weight is None else weight)
+    populations = {
+        "in": Population("in", (3,), INPUT, {"bits": bits}),
+        "mid": Population("mid", (2,), "graded_affine", {"multiplier": 1, "shift": 0}),
+        "out": Population("out", (2,), "threshold", {"vth": 0}),
+    }
+    projections = (
+        Projection("first", "in", "mid", first, graded=True, instant=True),
+        Projection("second", "mid", "out", dense(np.ones((2, 2), np.int8)), **{"instant": True, **more}),
+    )
+    return Network("graded", populations, projections, ("out",))
+
+
+@pytest.mark.parametrize(
+    ("code", "more"),
+    [
+        ("ND9012 second: is instant and has a delay", {"delay": np.zeros(2, np.uint8)}),
+        ("ND9012 second: axon_exp", {"axon_exp": np.zeros(3, np.uint8)}),
+        ("ND9012 second: axon_exp", {"axon_exp": np.full(2, 16, np.uint8)}),
+        ("ND9012 second: axon_exp", {"axon_exp": np.zeros(2, np.int8)}),
+        ("ND9040 first", {"weight": np.full((2, 3), -(2**31), np.int32)}),
+    ],
+)
+def test_what_a_network_cannot_be(code: str, more: dict[str, Any]) -> None:
+    with pytest.raises(InternalError, match=code):
+        ReferenceRunner().run(graded(**more), {"in": np.zeros((1, 1, 3), np.int64)}, 1)
+
+
+def test_only_what_takes_a_step_closes_a_cycle() -> None:
+    made = graded()
+    back = Projection("back", "out", "mid", dense(np.ones((2, 2), np.int8)), instant=True)
+    with pytest.raises(InternalError, match="ND9012 mid: direct connections form a cycle"):
+        replace(made, projections=(*made.projections, back)).check()
+    replace(made, projections=(*made.projections, replace(back, instant=False))).check()
+
+
+def test_an_input_says_its_bits() -> None:
+    """Symmetric below 32: one more than the largest is refused on both sides."""
+    for bits, low, high in ((8, -127, 127), (32, -(2**31), 2**31 - 1)):
+        fits = np.array([[[low, 0, high]]])
+        assert ReferenceRunner().run(graded(bits), {"in": fits}, 1).outputs["out"].shape == (1, 1, 2)
+        for wrong in (low - 1, high + 1):
+            with pytest.raises(UserError, match=f"ND3205 in: .*beyond {bits} bits"):
+                ReferenceRunner().run(graded(bits), {"in": np.full((1, 1, 3), wrong)}, 1)

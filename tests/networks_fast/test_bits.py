@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from simulators.fast.runner import PATHS, FastRunner
+from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner
+from targets.systems import get_system
+from tests.networks.cuts import random_mapping
 from tests.networks.random_networks import all_probes, random_network
 from tests.networks_fast.compare import assert_same, run_in_two
 
@@ -16,7 +19,7 @@ LONG = range(20_000, 22_400)
 BATCH = 40
 
 
-def check(seed: int, paths: tuple[str, ...], instant: bool) -> None:
+def check(seed: int, paths: tuple[str, ...], instant: bool, cores: bool = False) -> None:
     """The whole run with every probe; in blocks of 3 steps without probes of states, which take single steps."""
     network, inputs, steps = random_network(seed, instant=instant)
     probes = all_probes(network)
@@ -26,10 +29,14 @@ def check(seed: int, paths: tuple[str, ...], instant: bool) -> None:
         found = FastRunner(path, steps=3).run(network, inputs, steps)
         found.probes = expected.probes
         assert_same(expected, found, f"{seed} {path} in blocks of 3")
+    if cores:
+        runner = PartitionedRunner(random_mapping(network, seed), get_system("oheo-gulch").chip)
+        assert_same(expected, runner.run(network, inputs, steps, probes=probes), f"{seed} on cores")
 
 
-@pytest.mark.parametrize("instant", [False, True])
-@pytest.mark.parametrize("first", QUICK[::BATCH])
+@pytest.mark.parametrize(
+    ("first", "instant"), [(n, False) for n in QUICK[::BATCH]] + [(n, True) for n in QUICK[:120:BATCH]]
+)
 def test_random_programs(first: int, instant: bool) -> None:
     for seed in range(first, first + BATCH):
         check(seed, (PATHS[seed % len(PATHS)],), instant)
@@ -40,7 +47,7 @@ def test_random_programs(first: int, instant: bool) -> None:
 @pytest.mark.parametrize("first", LONG[::BATCH])
 def test_many_random_programs(first: int, instant: bool) -> None:
     for seed in range(first, first + BATCH):
-        check(seed, PATHS, instant)
+        check(seed, PATHS, instant, cores=True)
 
 
 @pytest.mark.parametrize("seed", range(10_300, 10_330))

@@ -21,6 +21,7 @@ from simulators.fast.conv import pack
 from simulators.fast.runner import PATHS, FastRunner
 from simulators.reference import ReferenceRunner
 from tests.networks_fast.compare import assert_same
+from tests.synapses.convolutions import sum_pool, transposed_conv, unpool
 
 Array = NDArray[Any]
 
@@ -108,10 +109,10 @@ CONVOLUTIONS = {
     "stride 3 of 2 taps": build.conv(np.ones((3, 2, 2, 2), int), (11, 9, 2), (3, 3), (1, 1)),
     "dilation": build.conv(np.ones((4, 3, 3, 2), int), (12, 12, 2), (1, 2), (2, 1), (2, 3)),
     "groups": build.conv(np.ones((6, 3, 2, 2), int), (8, 8, 4), (1, 1), (1, 0), (1, 1), 2),
-    "pool": build.sum_pool((8, 6, 5), (2, 2)),
-    "unpool": build.unpool((4, 3, 5), (2, 2)),
-    "transposed": build.transposed(np.ones((4, 3, 3, 3), int), (6, 5, 3), (2, 2), (1, 1), (1, 1), 1, (1, 1)),
-    "transposed, dilated": build.transposed(np.ones((4, 3, 3, 3), int), (6, 5, 3), (2, 1), (1, 1), (2, 2)),
+    "pool": sum_pool((8, 6, 5), (2, 2)),
+    "unpool": unpool((4, 3, 5), (2, 2)),
+    "transposed": transposed_conv(np.ones((4, 3, 3, 3), int), (6, 5, 3), (2, 2), (1, 1), (1, 1), 1, (1, 1)),
+    "transposed, dilated": transposed_conv(np.ones((4, 3, 3, 3), int), (6, 5, 3), (2, 1), (1, 1), (2, 2)),
 }
 
 

@@ -9,14 +9,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from benchmarks.mapper_models import naive_bound
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.program import Program
-from partitioner.bounds import bound_of, lower_bound, naive_bound
+from partitioner.bounds import bound_of, lower_bound
 from partitioner.budget import Demand, Limits, add, core_limits, fits
 from partitioner.mapper import map_model
 from partitioner.options import Options, Pin
 from partitioner.population import View, view_of, views_of
+from tests.partitioner_network.helpers import dense, join, lif, network, source
 
 QUICK = settings(max_examples=40, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -47,7 +49,7 @@ def test_unknown_limits_bind_nothing(make: SimpleNamespace) -> None:
     program = make.of_islands([make.island("a", [("up", 100, 0)], 64)])
     free = make.chip(neurons=None, synapse_bytes=None, in_axons=None, out_axons=None, state_bytes=None)
     assert bound_of_program(program, free) == (0, "none")
-    assert naive_bound(program, free) == 0
+    assert naive_bound(program, make.system(free, 1), 8) == 0
 
 
 def test_narrow_weights_lower_the_bound(make: SimpleNamespace) -> None:
@@ -60,7 +62,7 @@ def test_headers_raise_it_above_the_naive_bound(make: SimpleNamespace) -> None:
     """768 columns in 131072 B: 166 rows, 4 bytes of header for each 166 of weights, a fortieth more."""
     item = make.island("a", [("up", 16600, 0)], 768)
     program, chip = make.of_islands([item]), make.chip()
-    assert naive_bound(program, chip) == -(-16600 * 768 // 131072) == 98
+    assert naive_bound(program, make.system(chip, 1), 8) == -(-16600 * 768 // 131072) == 98
     assert bound_of_program(program, chip) == (100, "synapse_bytes")
     assert bound_of([(view_of(item, chip), 3)], chip)[0] in (299, 300)
 
@@ -102,14 +104,18 @@ def tilings(rows: int, columns: int) -> tuple[tuple[tuple[int, int, int, int], .
 
 def pieces(island: View, tiling: tuple[tuple[int, int, int, int], ...]) -> list[Demand]:
     """What the rectangles cost, and a reducer for each row that is cut."""
-    received = [0] * island.rows
+    received, into = [0] * island.rows, island.segments[0].projection
     found = []
     for row, stop, column, end in tiling:
         whole = end - column == island.columns
         words = island.outputs if whole else island.sums.words((column, end))
-        if words > 2:
+        if island.sums.most is not None and words > island.sums.most:
             return []
-        found.append(island.tile(stop - row, end - column, words))
+        lists = (end - column) * (island.form.header + -(-(stop - row) * island.form.bits(into) // 8))
+        if whole:
+            found.append(island.home(stop - row, lists, end - column, (stop - row) * words))
+        else:
+            found.append(island.partial(stop - row, lists, end - column, words))
         for r in range(row, stop) if not whole else ():
             received[r] += words
     return found + [island.reducer(1, words, island.outputs) for words in received if words]
@@ -140,7 +146,7 @@ def packs(items: list[Demand], cores: int, limits: Limits) -> bool:
 @given(
     shape=st.sampled_from([(1, 4), (2, 3), (3, 2), (3, 3), (2, 4)]),
     bits=st.sampled_from([8, 3]),
-    abs_sum=st.sampled_from([10, 1 << 20]),
+    abs_sum=st.sampled_from([None, 10, 1 << 20]),
     budget=st.fixed_dictionaries(
         {
             "neurons": st.one_of(st.none(), st.integers(1, 4)),
@@ -152,12 +158,17 @@ def packs(items: list[Demand], cores: int, limits: Limits) -> bool:
         }
     ),
 )
-def test_no_mapping_of_a_tiny_island_takes_fewer_cores(
-    make: SimpleNamespace, shape: tuple[int, int], bits: int, abs_sum: int, budget: dict[str, int]
+def test_no_mapping_of_a_tiny_matrix_takes_fewer_cores(
+    make: SimpleNamespace, shape: tuple[int, int], bits: int, abs_sum: int | None, budget: dict[str, int]
 ) -> None:
-    island = make.island("a", [("up", shape[0], 0)], shape[1], bits=bits, abs_sum=abs_sum)
+    """As an island, or (without sums that are proven) as the only population of a network."""
     chip = make.chip(**budget)
-    view, limits = view_of(island, chip), core_limits(chip)
+    if abs_sum is None:
+        net = network([source("i", shape[1]), lif("a", shape[0])], join("w", "i", "a", dense(*shape), weight_bits=bits))
+        view = views_of(net, chip)["a"]
+    else:
+        view = view_of(make.island("a", [("up", shape[0], 0)], shape[1], bits=bits, abs_sum=abs_sum), chip)
+    limits = core_limits(chip)
     bound = lower_bound([view], chip)[0]
     for tiling in tilings(*shape) if bound > 1 else ():
         items = pieces(view, tiling)
@@ -183,4 +194,4 @@ def test_no_mapper_takes_fewer_cores(
     except DoesNotFit:
         return
     assert mapping.lower_bound <= mapping.cores_used
-    assert naive_bound(program, board.chip) <= mapping.lower_bound
+    assert naive_bound(program, board, 8) <= mapping.lower_bound

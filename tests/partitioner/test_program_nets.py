@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from neurodeploy.flow.nets import make_nets
 from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.program import BLOCK
@@ -19,6 +18,7 @@ from partitioner.options import Options, Pin
 from partitioner.streams import streams_of
 from partitioner.tile_nets import nets_of_tiles
 from partitioner.traffic import traffic
+from tests.nets import make_nets
 
 
 def pairs_of(nets: object) -> dict[tuple[int, int], int]:

@@ -12,13 +12,21 @@ from neurodeploy.ir.chip import ChipSpec, SystemSpec
 from neurodeploy.ir.program import Island
 from partitioner.budget import add, core_limits, fits
 from partitioner.cut_choice import figures_of, prices_of, value_of
-from partitioner.cuts import Cutter
-from partitioner.network_cut import Rule
+from partitioner.cuts import BandCutter
 from partitioner.options import Options, Pin
-from partitioner.population import view_of
-from partitioner.split import split_island, split_islands
-from partitioner.stamp import Tile, heads_whole
+from partitioner.population import View, view_of
+from partitioner.rules import Rule
+from partitioner.split import split_islands
+from partitioner.stamp import Stamp, Tile, heads_whole
 from targets.systems import get_system
+
+
+def split_island(island: View, rule: Rule) -> list[Tile]:
+    """The tiles of one island by itself, with the objective "cores"; those of one row range stand together."""
+    cutter = BandCutter(island, rule)
+    ways = [(cut, figures_of(cutter, cut, Fraction(1), None)) for cut in cutter.cuts()]
+    best, _ = min(ways, key=lambda way: (value_of(way[1], "cores", way[0], 0, 0, None), way[1].messages))
+    return list(Stamp(island, best).tiles(None))
 
 
 def split(make: SimpleNamespace, spec: ChipSpec, item: Island, **options: Any) -> list[Tile]:
@@ -155,7 +163,7 @@ def test_each_objective_is_best_by_its_own_figure(make: SimpleNamespace, objecti
     prices = prices_of(system)
 
     def figure(chosen: str) -> int:
-        cutter = Cutter(view_of(item, system.chip), Rule(core_limits(system.chip)))
+        cutter = BandCutter(view_of(item, system.chip), Rule(core_limits(system.chip)))
         tiles = joint([item], system, Options(objective=chosen), system.chips)
         blocks = tuple(sorted({t.cols for t in tiles if t.kind == "synapses"}))
         rows = max(t.rows[1] - t.rows[0] for t in tiles if t.kind == "synapses")

@@ -16,12 +16,12 @@ from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.program import Program
-from partitioner.budget import core_limits, fits
+from partitioner.budget import RESOURCES, core_limits, fits
 from partitioner.json_form import mapping_from_json, mapping_to_json
 from partitioner.mapper import map_model
 from partitioner.options import OBJECTIVES, Options, Pin
 from partitioner.summary import summary
-from partitioner.usage import core_demands, core_usage
+from partitioner.usage import core_demands
 from partitioner.verify import verify
 from targets.loihi2 import LOIHI2
 
@@ -147,7 +147,8 @@ def test_500_mappings_hold_or_do_not_fit(
 def test_the_summary_of_a_mapping_with_options(make: SimpleNamespace) -> None:
     program, board, mapping = overloaded(make)
     assert summary(mapping, program, board)["fits"]
-    assert all(entry.fits for usage in core_usage(mapping, program, board).values() for entry in usage)
+    limits = core_limits(board.chip)
+    assert all(fits(demand, limits) for demand in core_demands(mapping, program, board).values())
 
 
 def change_one(shards: tuple[Shard, ...], index: int, **changes: Any) -> tuple[Shard, ...]:
@@ -206,8 +207,7 @@ def test_a_shard_on_a_full_core_is_reported_with_used_and_limit(make: SimpleName
 def test_every_budget_is_recounted(make: SimpleNamespace, resource: str) -> None:
     """Lowering a limit just under the largest use is found, at exactly that number; at the use itself it holds."""
     program, board, mapping = overloaded(make)
-    usage = core_usage(mapping, program, board)
-    largest = max(entry.used for entries in usage.values() for entry in entries if entry.resource == resource)
+    largest = max(demand[RESOURCES.index(resource)] for demand in core_demands(mapping, program, board).values())
     limits = {name: limit.value for name, limit in board.chip.budget.limits().items()}
     exact = make.system(make.chip(**{**limits, resource: largest}), 2)
     assert verify(mapping, program, exact) == []

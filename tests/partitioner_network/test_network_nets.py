@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurodeploy.accounting.networks import derive
+from neurodeploy.accounting.networks import work_of
 from neurodeploy.errors import DoesNotFit
-from neurodeploy.flow.flows import flows
 from neurodeploy.flow.routes import HOST
-from neurodeploy.ir.arrange import activity_there, arranged
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.neurons.registry import output_ports
 from neurodeploy.synapses.build import sparse_from_coo
@@ -57,7 +55,7 @@ def test_the_messages_of_a_run_are_those_of_the_account() -> None:
             continue
         activity = ReferenceRunner().run(net, inputs, steps).activity
         _, nets, _ = traffic_of(mapping, net, system, activity.fired, steps * activity.samples)
-        work = derive(net, mapping, activity, system)
+        work = work_of(net, mapping, activity, system)
         total = sum(traffic.deliveries for traffic in work.traffic.values())
         assert nets.per == steps * activity.samples and messages(nets) <= total, seed
         if len({(s.chip, s.core) for s in mapping.shards}) == len(mapping.shards):
@@ -69,11 +67,8 @@ def test_the_messages_of_a_run_are_those_of_the_account() -> None:
 
 def _within(net, mapping, activity: NetworkActivity) -> int:
     """Messages of a shard to itself."""
-    fired = activity_there(activity, mapping.orders).fired
-    return sum(
-        int(flow.messages[flow.source == flow.target].sum())
-        for flow in flows(arranged(net, mapping.orders), mapping, fired)
-    )
+    streams = streams_of(net, mapping.shards, tiny().chip, orders=mapping.orders, sent=activity.fired, pairs=None)
+    return sum(int(stream.messages[stream.source == stream.target].sum()) for stream in streams.events())
 
 
 def test_two_shards_of_a_core_get_a_message_each() -> None:

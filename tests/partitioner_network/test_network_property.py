@@ -45,9 +45,9 @@ def random_options(seed: int) -> Options:
     )
 
 
-def mapped_or_refused(seed: int) -> tuple[Network, SystemSpec, Mapping] | str:
+def mapped_or_refused(seed: int, instant: bool) -> tuple[Network, SystemSpec, Mapping] | str:
     """The mapping, or the code of an error that says what was needed."""
-    net, system = random_network(seed)[0], shrunken(seed)
+    net, system = random_network(seed, instant=instant)[0], shrunken(seed)
     try:
         return net, system, map_model(net, system, random_options(seed))
     except DoesNotFit as error:
@@ -61,8 +61,8 @@ def mapped_or_refused(seed: int) -> tuple[Network, SystemSpec, Mapping] | str:
         return error.code
 
 
-def check(seed: int, seen: Counter[str]) -> None:
-    found = mapped_or_refused(seed)
+def check(seed: int, seen: Counter[str], instant: bool = False) -> None:
+    found = mapped_or_refused(seed, instant)
     if isinstance(found, str):
         seen[found] += 1
         return
@@ -76,17 +76,17 @@ def check(seed: int, seen: Counter[str]) -> None:
     assert recount(mapping, net, system, weight_bits=8) == core_demands(mapping, net, system, weight_bits=8), seed
     again = mapping_from_json(mapping_to_json(mapping))
     assert again.shards == mapping.shards and mapping_to_json(again) == mapping_to_json(mapping), seed
-    _, inputs, steps = random_network(seed)
+    _, inputs, steps = random_network(seed, instant=instant)
     probes = all_probes(net)
     wanted = ReferenceRunner().run(net, inputs, steps, probes=probes)
     same_result(PartitionedRunner(mapping, system.chip).run(net, inputs, steps, probes=probes), wanted)
 
 
-@pytest.mark.parametrize("start", range(0, QUICK, 20))
-def test_mapped_or_refused(start: int) -> None:
+@pytest.mark.parametrize(("start", "instant"), [*((start, False) for start in range(0, QUICK, 20)), (0, True)])
+def test_mapped_or_refused(start: int, instant: bool) -> None:
     seen: Counter[str] = Counter()
     for seed in range(start, start + 20):
-        check(seed, seen)
+        check(seed, seen, instant)
     assert seen["mapped"] >= 5 and seen["reducers"] >= 1
 
 

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurodeploy.flow.nets import make_nets
 from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.fixedpoint import Ints
 from partitioner import hypergraph
@@ -15,6 +14,7 @@ from partitioner.chips import Division, Task, divide, filled
 from partitioner.hypergraph import Hyper, make_hyper, of_nets
 from partitioner.refine import refine, repair
 from partitioner.runs import best_runs, listeners, receivers
+from tests.nets import make_nets
 
 FREE = -1
 

@@ -12,7 +12,7 @@ import pytest
 from neurodeploy import pipeline
 from neurodeploy.bundle import open_bundle
 from neurodeploy.pipeline import running, stepping, streams
-from simulators import network_float
+from simulators import get_runner, network_float
 from simulators.reference import ReferenceRunner
 from tests.pipeline_spiking.networks import DT, SAMPLES, STEPS, Files, copied
 from tests.tiny import call, snapshot
@@ -134,7 +134,7 @@ def test_a_mapping_that_is_not_there_is_not_executed(
 def interrupting(at: int, monkeypatch: pytest.MonkeyPatch, runner: str = "fast") -> None:
     """Ctrl-C in the stretch after `at` steps; stretches are of one step."""
     monkeypatch.setattr(stepping, "STRETCH", 1)
-    engine = streams.get_network_runner(runner)
+    engine = get_runner(runner)
     real = engine.run
     calls = []
 

@@ -8,16 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from partitioner.placement import make_problem
-from partitioner.placement.bounds import (
-    bisection_bound,
+from benchmarks.placement_bounds import (
     gilmore_lawler,
     least_assignment,
-    net_bound,
     ring_bound,
     ring_distances,
     spectral_bound,
 )
+from partitioner.placement import make_problem
 
 from .instances import grid, nugent
 from .strategies import Arguments, problems
@@ -68,30 +66,9 @@ def test_a_star_that_fills_its_rings_meets_the_bound() -> None:
     assert ring_bound(problem) == (20 + 12) // 2
 
 
-def test_net_bound_counts_routers() -> None:
-    indptr, pins = np.array([0, 3, 5, 6]), np.array([0, 1, 2, 4, 4, 3])
-    weight = np.array([10, 7, 5])
-    assert net_bound(indptr, pins, weight) == 20
-    assert net_bound(indptr, pins, weight, (3, 2), capacity=2) == 20
-    assert net_bound(indptr, pins, weight, capacity=3) == 0
-
-
 def test_least_assignment_against_all_assignments() -> None:
     random = np.random.default_rng(0)
     for n, m in ((1, 1), (3, 3), (4, 6), (5, 5)):
         cost = random.integers(-50, 50, (n, m))
         best = min(int(cost[np.arange(n), list(c)].sum()) for c in itertools.permutations(range(m), n))
         assert least_assignment(cost) == best
-
-
-def test_bisection_bound_against_all_halves() -> None:
-    random = np.random.default_rng(1)
-    for n in (4, 5, 7):
-        source, target = np.triu_indices(n, 1)
-        weight = random.integers(0, 20, len(source))
-        problem = make_problem((source, target, weight), grid(n, 1), np.zeros((n, 0), np.int64))
-        cuts = [
-            sum(int(w) for s, t, w in zip(source, target, weight, strict=True) if (s in half) != (t in half))
-            for half in itertools.combinations(range(n), n // 2)
-        ]
-        assert 0 < bisection_bound(problem) <= min(cuts)

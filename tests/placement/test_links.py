@@ -8,8 +8,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.placement_bounds import cut_bound
 from partitioner.placement import make_problem, place_cores
-from partitioner.placement.links import cut_bound, link_loads, placed_loads, relieve
+from partitioner.placement.links import link_loads, placed_loads, relieve
 
 from .instances import grid, planted
 
@@ -36,15 +37,6 @@ def test_loads_are_those_of_walked_routes(columns: int, rows: int, count: int, s
             assert load == walked[way, row, column]
     assert loads.all.sum() == int((weight * np.abs(begin - end).sum(1)).sum())
     assert cut_bound(begin, end, weight, (columns, rows)) <= loads.most
-    assert loads.p99 <= loads.most
-
-
-def test_p99_is_the_nearest_rank() -> None:
-    begin, end = np.array([[0, 0]]), np.array([[101, 0]])
-    loads = link_loads(begin, end, np.array([5]), (102, 1))  # 101 links east with 5, 101 links west with 0
-    assert (loads.most, loads.p99) == (5, 5)
-    loads = link_loads(begin, np.array([[1, 0]]), np.array([5]), (102, 1))  # one link of 202
-    assert (loads.most, loads.p99) == (5, 0)
 
 
 def test_cut_bound_is_met_by_parallel_rows() -> None:

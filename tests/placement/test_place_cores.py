@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from partitioner.placement import anneal, make_problem, place_cores, portfolio
 from partitioner.placement.small import SMALL
 
-from .instances import NUGENT, energy, grid, nugent, planted
+from .instances import NUGENT, energy, grid, mesh, nugent, planted
 from .strategies import Arguments, plain_cost, problems
 
 
@@ -86,6 +86,17 @@ def test_cnn64_beats_the_planted_solution_though_the_order_is_hidden() -> None:
     (pairs, sites, n), weight = planted(64, 4, hidden=3)
     placed = place_cores(pairs, sites, np.zeros((n, 0), np.int64), seed=1, moves=14_000_000)
     assert energy(placed.cost, weight) < 21_992
+
+
+@pytest.mark.parametrize(("missing", "bar"), [(0, 1.0), (2, 1.05), (10, 1.6)])
+def test_a_sparse_mesh_is_recovered_though_the_order_is_hidden(missing: int, bar: float) -> None:
+    """Planted: one hop a link. With all links the ways from two corners say it; else more moves, as long as they pay."""
+    pairs, sites, n = mesh(32, 32, 5, missing)
+    placed = place_cores(pairs, sites, np.zeros((n, 0), np.int64), moves=3000 * n)
+    assert placed.cost <= bar * len(pairs[2])
+    best = list(itertools.accumulate((trial.after for trial in placed.log), min))
+    ended = best[-len(portfolio.AGAIN) - 1 :]
+    assert all((before - after) * portfolio.WORTH < before for before, after in itertools.pairwise(ended))
 
 
 @pytest.mark.parametrize("n", [SMALL, 60])

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neurodeploy.bundle.state_files import read_state, write_state
+from neurodeploy.bundle.state_files import read_kept, write_state
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.frontends.streams import Stream, read_stream
 from neurodeploy.ir.network import Network, Population, Projection
@@ -122,7 +122,7 @@ def test_headers_that_do_not_parse(tmp_path: Path, text: str) -> None:
         read_labels(tmp_path / "x.npy", Stream({}, 3, 2))
     assert caught.value.code == "ND3269"
     with pytest.raises(BundleError) as damaged:
-        read_state(zipped(tmp_path / "s", zipfile.ZIP_STORED, header=raw), network(), "digest")
+        read_kept(zipped(tmp_path / "s", zipfile.ZIP_STORED, header=raw), network(), "digest")
     assert damaged.value.code == "ND5011"
 
 
@@ -140,9 +140,9 @@ def test_state_of_a_foreign_compression(tmp_path: Path, method: int) -> None:
     path = zipped(tmp_path / "t", method, **members)
     if method in FOREIGN:
         with pytest.raises(BundleError, match="compressed by") as caught:
-            read_state(path, network(), "digest")
+            read_kept(path, network(), "digest")
         assert caught.value.code == "ND5011"
     else:
-        found = read_state(path, network(), "digest")
+        found, _ = read_kept(path, network(), "digest")
         assert found.step == 3 and (found.pending["p"] == 7).all()
         assert all((array == 5).all() for array in found.neurons["out"].values())

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from neurodeploy.accounting.networks import work_of
 from neurodeploy.bundle.network_files import ARRAYS, network_from_json, network_to_json, write_arrays
+from neurodeploy.flow.loads import SPIKES
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.synapse import Coo, Fields, ListFormat, Range, Synapse, within
 from neurodeploy.synapses import KINDS, build
@@ -22,10 +24,12 @@ from partitioner.options import Options
 from partitioner.recount import recount
 from partitioner.usage import core_demands
 from partitioner.verify import verify
+from simulators.fast.runner import PATHS, FastRunner
 from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner
 from tests.networks.equality import same_result
 from tests.partitioner_network.helpers import conv, dense, join, lif, network, source, tiny
+from tests.prices import shard_counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,12 +116,17 @@ def test_it_runs_and_is_mapped_as_its_twin(delay: list[int] | None) -> None:
     result = ReferenceRunner().run(made, inputs, 9)
     assert result.activity.fired["p"]["s"].sum() > 20
     same_result(result, ReferenceRunner().run(sparse(made), inputs, 9))
+    for path in PATHS:
+        same_result(FastRunner(path).run(made, inputs, 9), result)
     system = tiny(neurons=5, synapse_bytes=150, in_axons=20)
     mapping = map_model(made, system, Options(place=False))
     assert len(mapping.shards) > 4 and not verify(mapping, made, system)
     assert recount(mapping, made, system) == core_demands(mapping, made, system)
     assert mapping.shards == map_model(sparse(made), system, Options(place=False)).shards
-    same_result(PartitionedRunner(mapping, system.chip).run(made, inputs, 9), result)
+    cores = PartitionedRunner(mapping, system.chip)
+    same_result(cores.run(made, inputs, 9), result)
+    priced = shard_counts(work_of(made, mapping, result.activity, system).table, mapping.shards, SPIKES)
+    assert all(priced[shard] == cores.shard_counts[shard] for shard in mapping.shards)
 
 
 def test_it_is_kept_in_a_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

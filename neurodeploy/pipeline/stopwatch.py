@@ -1,15 +1,10 @@
-"""The judges of a mapping for reports, and how long the mapper took."""
+"""How long the mapper took, and how much memory."""
 
 from __future__ import annotations
 
 import sys
 import time
 from typing import Any
-
-from neurodeploy.ir.chip import SystemSpec
-from neurodeploy.ir.mapping import Mapping
-from neurodeploy.ir.network_run import NetworkActivity
-from neurodeploy.ir.program import Program
 
 
 class Stopwatch:
@@ -41,22 +36,3 @@ def peak_bytes() -> int | None:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
-
-
-def judged(
-    program: Program, mapping: Mapping, system: SystemSpec, activity: NetworkActivity | None = None
-) -> dict[str, Any]:
-    """``{"metrics": .., "picture": ..}`` of a report's section of the mapping.
-
-    `activity` of a run of a spiking network gives its rates; without it every neuron sends.
-    """
-    from partitioner.judge import metrics, traffic_of
-    from partitioner.metrics import picture
-
-    if not mapping.shards:
-        return {"metrics": None, "picture": None}
-    counted = activity is not None and activity.steps * activity.samples > 0
-    sent, per = (activity.fired, activity.steps * activity.samples) if activity and counted else (None, 1)
-    traffic = traffic_of(mapping, program, system, sent, per)
-    found = metrics(mapping, program, system, sent=sent, per=per, traffic=traffic)
-    return {"metrics": found, "picture": picture(traffic[1], traffic[0], system)}

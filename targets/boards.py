@@ -1,26 +1,13 @@
-"""Boards by name, in an explicit table: ``name -> "module:attribute"``. Nothing is scanned, nothing imported early."""
+"""Real boards: what opens one, and why that cannot be done today."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from importlib import import_module, metadata
+from importlib import metadata
 from typing import NoReturn
 
-from neurodeploy.errors import TargetUnavailable, UserError
-
-#: What drives a real board. A new board is a new line.
-BOARDS: Mapping[str, str] = {"loihi2": "targets.registry:loihi2_board"}
+from neurodeploy.errors import TargetUnavailable
 
 _INSTEAD = "map and run on a simulator of the same program (--runner reference or --runner fast)"
-
-
-def get_board(name: str) -> Callable[[], object]:
-    """The function that opens the board `name`. Raises UserError ND4001 for a name that is not in `BOARDS`."""
-    if name not in BOARDS:
-        raise UserError("ND4001", name, "is not a board that we know", f"boards: {', '.join(BOARDS)}")
-    module, _, attribute = BOARDS[name].partition(":")
-    opener: Callable[[], object] = getattr(import_module(module), attribute)
-    return opener
 
 
 def loihi2_board() -> NoReturn:

@@ -8,8 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from neurodeploy.ir.fixedpoint import Ints
-
-from .problem import Problem
+from partitioner.placement.problem import Problem
 
 #: Gilmore-Lawler solves an assignment for n items: it is offered up to this many.
 MOST_LAWLER = 100
@@ -59,31 +58,6 @@ def ring_bound(problem: Problem) -> int:
     rank = np.arange(len(row)) - np.searchsorted(row, row)
     ring = ring_distances(int(rank.max()) + 1, problem.hop_cost, capacity(problem))
     return -(-int((weight * ring[rank]).sum()) // 2) + anchor_bound(problem)
-
-
-def _routers(indptr: Ints, pins: Ints, capacity: int) -> Ints:
-    """(nets,) the routers that the distinct items of each net need at least."""
-    nets, width = len(indptr) - 1, int(pins.max(initial=0)) + 1
-    net = np.repeat(np.arange(nets), np.diff(indptr))
-    return -(-np.bincount(np.unique(net * width + pins) // width, minlength=nets) // capacity)
-
-
-def net_bound(indptr: Ints, pins: Ints, weight: Ints, hop_cost: tuple[int, int] = (1, 1), capacity: int = 1) -> int:
-    """A tree over r routers has at least r - 1 hops; a net of lambda distinct items needs ``r = ceil(lambda / capacity)``.
-
-    `pins` holds the source too. With chips for items and one chip a site this is km1, the connectivity metric
-    ``sum w (lambda - 1)``. It bounds multicast trees and unicast sums, not half perimeters: see `box_bound`.
-    """
-    return int((weight * np.maximum(_routers(indptr, pins, capacity) - 1, 0)).sum()) * min(hop_cost)
-
-
-def box_bound(indptr: Ints, pins: Ints, weight: Ints, hop_cost: tuple[int, int] = (1, 1), capacity: int = 1) -> int:
-    """The half perimeter of the best rectangle that holds the routers of each net."""
-    total = 0
-    for routers, amount in zip(_routers(indptr, pins, capacity).tolist(), weight.tolist(), strict=True):
-        boxes = (hop_cost[0] * (wide - 1) + hop_cost[1] * (-(-routers // wide) - 1) for wide in range(1, routers + 1))
-        total += amount * min(boxes, default=0)
-    return total
 
 
 def gilmore_lawler(problem: Problem) -> int:
@@ -169,16 +143,6 @@ def spectral_bound(problem: Problem) -> int:
     return int(np.floor(total)) + anchor_bound(problem)
 
 
-def bisection_bound(problem: Problem) -> int:
-    """The least weight that any cut into halves (sizes n // 2 and the rest) crosses: ``lambda_2 n1 n2 / n``."""
-    n = problem.n
-    if n < 2:
-        return 0
-    values = np.linalg.eigvalsh(_laplacian(problem))
-    second = max(0.0, float(values[1] - 1e-9 * max(1.0, values[-1]) * n))
-    return int(np.floor(second * (n // 2) * (n - n // 2) / n))
-
-
 def _laplacian(problem: Problem) -> Ints:
     inside = problem.index < problem.n
     row = np.repeat(np.arange(problem.n), np.diff(problem.indptr))[inside]
@@ -186,3 +150,17 @@ def _laplacian(problem: Problem) -> Ints:
     laplacian[row, problem.index[inside]] = -problem.weight[inside]
     laplacian[np.arange(problem.n), np.arange(problem.n)] = -laplacian.sum(1)
     return laplacian
+
+
+def cut_bound(begin: Ints, end: Ints, weight: Ints, size: tuple[int, int]) -> int:
+    """What the busiest link carries at least, however messages are routed: over all straight cuts of the mesh and both
+    directions, ``ceil(traffic across / links across)``."""
+    most = 0
+    for axis, links in ((0, size[1]), (1, size[0])):
+        for low, high in ((begin[:, axis], end[:, axis]), (end[:, axis], begin[:, axis])):
+            across = np.zeros(size[axis] + 1, np.int64)
+            use = low < high
+            np.add.at(across, low[use], weight[use])
+            np.add.at(across, high[use], -weight[use])
+            most = max(most, -(-int(across.cumsum().max()) // links))
+    return most

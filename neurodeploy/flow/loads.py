@@ -1,0 +1,42 @@
+"""What each shard does: the one count of the mapper's metrics and of the account."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from neurodeploy.flow.routes import HOST
+from neurodeploy.flow.streams import Stream, Streams
+from neurodeploy.ir.fixedpoint import Ints
+
+#: Columns of a table of loads, a row a shard or core; the first six take time on a core. `PARTIALS` are partial sums added
+#: (an operation each), `SENT` messages that leave, `EVENTS` messages that reach synapses, `SPIKES` non-zero outputs.
+SYNOPS, CONV_SYNOPS, PARTIALS, FIXED_UPDATES, UPDATES, SENT, EVENTS, SPIKES = range(8)
+COLUMNS = 8
+
+
+def loads_of(streams: Streams, taken: Callable[[Stream], None] | None = None) -> Ints:
+    """(pieces, 8) of `streams.per` steps: a message that reaches a piece drives the axon's stored synapses in its rows, all
+    neurons are updated in every step in which their population works.
+
+    taken : called with each stream of events as it comes.
+    """
+    table = np.zeros((len(streams.pieces), COLUMNS), np.int64)
+    for stream in streams.events():
+        inside = stream.source != HOST
+        np.add.at(table[:, CONV_SYNOPS if stream.shared_kernels else SYNOPS], stream.target, stream.synops)
+        np.add.at(table[:, EVENTS], stream.target, stream.messages)
+        np.add.at(table[:, SENT], stream.source[inside], stream.messages[inside])
+        if taken is not None:
+            taken(stream)
+    sums = streams.partial_sums()
+    np.add.at(table[:, PARTIALS], sums[:, 1], sums[:, 2])
+    for sent in (sums, streams.outputs()):
+        np.add.at(table[:, SENT], sent[:, 0], sent[:, 2])
+    for index, piece in enumerate(streams.pieces):
+        if streams.home(piece):
+            kind = UPDATES if streams.ends[piece.island].microcoded else FIXED_UPDATES
+            table[index, kind] = (piece.rows[1] - piece.rows[0]) * streams.ticks(piece)
+            table[index, SPIKES] = streams.spikes(piece)
+    return table

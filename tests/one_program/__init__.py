@@ -1,0 +1,1 @@
+"""Every verb over every kind of model."""

@@ -1,0 +1,228 @@
+"""All verbs over a language model, a spiking network, both with a part on the host, and a model without weights.
+
+The steps of a kind follow one another as a user types them, and each test looks at what all kinds have in common. What a
+kind lacks today is a strict xfail that says so: whoever adds it takes the line out of `LACKS`.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.pipeline_spiking.networks import Files
+from tests.tiny import call
+
+PROSE = "It was a bright cold day in April, and the clocks were striking thirteen. " * 3
+ISLAND = "layers.1.mlp.down_proj"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the verbs of a kind are given beside the bundle; `on_host` names what `pin` leaves to the host."""
+
+    model: Path
+    convert: list[str] = field(default_factory=list)
+    given: list[str] = field(default_factory=list)
+    energy: list[str] = field(default_factory=list)
+    on_host: str = ""
+    exported: str = "out.nir"
+
+
+KINDS = ("language model", "spiking network", "partly on the host", "spiking, partly on the host", "without weights")
+TEXT, SPIKES, MIXED, SPIKES_MIXED, HOLLOW = KINDS
+NO_WEIGHTS = "a model without weights is only known to `fit`"
+NO_HOST = "`map` leaves no population of a spiking network to the host"
+#: (verb, kind) -> what is missing.
+LACKS: dict[tuple[str, str], str] = {
+    ("generate", SPIKES): "a spiking network reads no text",
+    ("export", TEXT): "`export` writes spiking networks",
+    ("export", MIXED): "`export` writes spiking networks",
+    ("generate", SPIKES_MIXED): NO_HOST,
+    **{
+        (verb, HOLLOW): NO_WEIGHTS
+        for verb in ("convert", "map", "run", "generate", "eval", "energy", "explain", "report", "verify", "export")
+    },
+    **{
+        (verb, SPIKES_MIXED): NO_HOST
+        for verb in ("map", "run", "eval", "energy", "explain", "report", "verify", "export", "fit")
+    },
+}
+
+
+def kinds(verb: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(
+        "kind",
+        [
+            pytest.param(
+                name,
+                marks=[pytest.mark.xfail(strict=True, reason=LACKS[verb, name])] if (verb, name) in LACKS else [],
+            )
+            for name in KINDS
+        ],
+    )
+
+
+@pytest.fixture(scope="module")
+def world(llama: Path, files: Files, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Kind]:
+    folder = tmp_path_factory.mktemp("world")
+    text = folder / "prose.txt"
+    text.write_text(PROSE)
+    (folder / "hollow").mkdir()
+    shutil.copy(llama / "config.json", folder / "hollow")
+    quick, short = ["--preset", "quick", "--calibration-tokens", "96"], ["--text", str(text)]
+    model = {"convert": quick, "given": short, "energy": ["--prompt-tokens", "8", "--tokens", "2"]}
+    spiking = {"convert": ["--dt", "1e-3"], "given": ["--input", str(files.spikes)]}
+    return {
+        TEXT: Kind(llama, **model),
+        SPIKES: Kind(files.plain, **spiking),
+        MIXED: Kind(llama, **model, on_host=ISLAND),
+        SPIKES_MIXED: Kind(files.plain, **spiking, on_host="hidden"),
+        HOLLOW: Kind(folder / "hollow", **model),
+    }
+
+
+class Session:
+    """A bundle of each kind, made when it is first wanted."""
+
+    def __init__(self, world: dict[str, Kind], folder: Path) -> None:
+        self.world, self.folder = world, folder
+        self.made: dict[str, dict[str, Any]] = {}
+
+    def bundle(self, kind: str) -> Path:
+        return self.folder / f"{KINDS.index(kind)}.nd"
+
+    def ask(self, capsys: pytest.CaptureFixture[str], verb: str, kind: str, *more: str) -> Any:
+        """The JSON of a verb on the mapped bundle."""
+        for step in ("convert", "map"):
+            self.step(capsys, step, kind)
+        return self.json(capsys, verb, str(self.bundle(kind)), *more)
+
+    def step(self, capsys: pytest.CaptureFixture[str], step: str, kind: str) -> Any:
+        """`convert` or `map` of a kind, once."""
+        done = self.made.setdefault(kind, {})
+        if step not in done:
+            given, bundle = self.world[kind], str(self.bundle(kind))
+            pin = ["--pin", f"{given.on_host}=device:host"] if given.on_host else []
+            arguments = {
+                "convert": [str(given.model), "--out", bundle, *given.convert],
+                "map": [bundle, "--system", "oheo-gulch", *pin],
+            }
+            done[step] = self.json(capsys, step, *arguments[step])
+        return done[step]
+
+    @staticmethod
+    def json(capsys: pytest.CaptureFixture[str], verb: str, *arguments: str) -> Any:
+        answer = call([verb, *arguments, "--json"], capsys)
+        assert answer.status == 0, answer.err
+        return json.loads(answer.out)
+
+
+@pytest.fixture(scope="module")
+def session(world: dict[str, Kind], tmp_path_factory: pytest.TempPathFactory) -> Session:
+    return Session(world, tmp_path_factory.mktemp("session"))
+
+
+Capture = pytest.CaptureFixture[str]
+
+
+@kinds("convert")
+def test_convert(kind: str, session: Session, capsys: Capture) -> None:
+    found = session.step(capsys, "convert", kind)
+    assert Path(found["bundle"]) == session.bundle(kind)
+    assert (session.bundle(kind) / "manifest.json").is_file() and found["warnings"] is not None
+
+
+@kinds("map")
+def test_map(kind: str, session: Session, capsys: Capture) -> None:
+    session.step(capsys, "convert", kind)
+    found = session.step(capsys, "map", kind)
+    assert found["violations"] == [] and found["fits"] == (not session.world[kind].on_host)
+    assert 1 <= found["cores_lower_bound"] <= found["cores_used"]
+    assert found["system"] == "oheo-gulch"
+
+
+@kinds("run")
+def test_run_counts_the_same_on_every_runner(kind: str, session: Session, capsys: Capture) -> None:
+    given = session.world[kind].given
+    counts = []
+    for runner in ("reference", "fast", "partitioned"):
+        found = session.ask(capsys, "run", kind, *given, "--runner", runner)
+        assert found.pop("runner") == runner
+        assert ("executed" in found) == (runner == "partitioned")
+        counts.append({key: value for key, value in found.items() if key not in ("executed", "seconds", "steps_per_s")})
+    assert counts[0] == counts[1] == counts[2]
+
+
+@kinds("generate")
+def test_generate(kind: str, session: Session, capsys: Capture) -> None:
+    found = session.ask(capsys, "generate", kind, "--prompt", "abc", "--tokens", "3")
+    assert len(found["tokens"]) == 3
+
+
+@kinds("eval")
+def test_eval_compares_with_the_float_model(kind: str, session: Session, capsys: Capture) -> None:
+    found = session.ask(capsys, "eval", kind, *session.world[kind].given)
+    if "comparison" in found:
+        (row,) = found["comparison"]
+        share = 1 - row["differing"] / row["compared"]
+    else:
+        share = found["top1_agreement"]
+    assert 0.5 < share <= 1
+
+
+@kinds("energy")
+def test_energy_grows_with_the_boundary(kind: str, session: Session, capsys: Capture) -> None:
+    given = session.world[kind]
+    found = session.ask(capsys, "energy", kind, *given.given, *given.energy)
+    for name in ("step", "sample") if "step" in found else ("prefill", "generate"):
+        phase = found[name]
+        joules = [phase["joules_per_token"][name]["nominal"] for name in ("rails", "chip", "board", "wall")]
+        assert joules[0] > 0 and joules == sorted(joules)
+        assert phase["seconds_per_token"]["nominal"] > 0 and phase["entries"]
+
+
+@kinds("explain")
+def test_explain_names_what_is_on_the_host(kind: str, session: Session, capsys: Capture) -> None:
+    found = session.ask(capsys, "explain", kind)
+    devices = {row["path"].removeprefix("populations."): row["device"] for row in found}
+    assert set(devices.values()) == {"chip", "host"}
+    assert all(row["rule"] and row["reason"] for row in found if row["device"] == "host")
+    on_host = session.world[kind].on_host
+    assert not on_host or devices[on_host] == "host"
+
+
+@kinds("report")
+def test_report(kind: str, session: Session, capsys: Capture, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    found = session.ask(capsys, "report", kind, *session.world[kind].given, "--out", str(page))
+    assert str(page) in map(str, np.ravel(list(found.values()) if isinstance(found, dict) else found))
+    assert page.read_text(encoding="utf-8").startswith("<!") and page.with_suffix(".json").is_file()
+
+
+@kinds("verify")
+def test_verify_executes_the_mapping(kind: str, session: Session, capsys: Capture) -> None:
+    found = session.ask(capsys, "verify", kind)
+    assert found["mapped"] and found["executed"]["cores"] >= 1 and found["violations"] == []
+
+
+@kinds("export")
+def test_export(kind: str, session: Session, capsys: Capture, tmp_path: Path) -> None:
+    session.ask(capsys, "export", kind, "--out", str(tmp_path / "out.nir"))
+    assert (tmp_path / "out.nir").stat().st_size > 0
+
+
+@kinds("fit")
+def test_fit(kind: str, session: Session, capsys: Capture) -> None:
+    """Of the bundle, or of the model where there is none."""
+    if kind == HOLLOW:
+        found = session.json(capsys, "fit", str(session.world[kind].model), "--system", "oheo-gulch")
+    else:
+        found = session.ask(capsys, "fit", kind, "--system", "oheo-gulch")
+    assert found["fits"] and "fits" in found["answer"]
+    assert {row["bits"] for row in found["rows"]} == {8, 4, 2}
