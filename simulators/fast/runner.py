@@ -1,5 +1,4 @@
-"""`FastRunner`: the bits, states, probes and counts of `ReferenceRunner`, by compiled events and exact
-products.
+"""`FastRunner`: the bits, states, probes and counts of `ReferenceRunner`, by compiled events and exact products.
 
 Populations run many steps before the next one does, wherever no cycle forbids it (`simulators.fast.plan`); events or a
 product are chosen for each projection and block of steps by what was sent (`simulators.fast.links`); neurons are
