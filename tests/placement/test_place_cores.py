@@ -90,7 +90,7 @@ def test_cnn64_beats_the_planted_solution_though_the_order_is_hidden() -> None:
 
 @pytest.mark.parametrize(("missing", "bar"), [(0, 1.0), (2, 1.05), (10, 1.6)])
 def test_a_sparse_mesh_is_recovered_though_the_order_is_hidden(missing: int, bar: float) -> None:
-    """Planted: one hop a link. With all links there the ways from two corners say it; else more moves, as long as they pay."""
+    """Planted: one hop a link. With all links the ways from two corners say it; else more moves, as long as they pay."""
     pairs, sites, n = mesh(32, 32, 5, missing)
     placed = place_cores(pairs, sites, np.zeros((n, 0), np.int64), moves=3000 * n)
     assert placed.cost <= bar * len(pairs[2])
