@@ -100,7 +100,7 @@ def _unsayable(p: Projection) -> str:
         return "connects without a synapse"
     if p.delay is not None and p.delay.any():
         return "has delays"
-    return "sends graded payloads" if p.graded else ""
+    return p.beyond_lava or ("sends graded payloads" if p.graded else "")
 
 
 def group_names(network: Network) -> dict[str, str]:

@@ -88,6 +88,13 @@ class Projection:
         return self.graded or self.synapse.wire
 
     @property
+    def beyond_lava(self) -> str:
+        """What it does that no synapse of Lava's does, nor one of the formats of spiking networks; "" for nothing."""
+        if self.instant and not self.synapse.wire:
+            return "delivers within the step over synapses"
+        return "" if self.axon_exp is None else "raises the payloads of its axons"
+
+    @property
     def depth(self) -> int:
         """Delay slots: 1 + the largest delay. A direct connection has none."""
         if self.synapse.wire:

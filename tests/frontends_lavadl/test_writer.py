@@ -131,6 +131,7 @@ INEXPRESSIBLE: dict[str, tuple[str, Any]] = {
     "initial state": ("a", lambda: changed(network(*two()), "a", initial={"v": 3})),
     "exponent of the bias": ("a", lambda: changed(network(*two()), "a", params={**LIF, "bias_mant": 3, "bias_exp": 2})),
     "fractions": ("a", lambda: replace(network(*two()), projections=(replace(two()[1][0], weight_exp=-4),))),
+    "within the step": ("a", lambda: replace(network(*two()), projections=(replace(two()[1][0], instant=True),))),
     "weights beyond 8 bits": (
         "a", lambda: network(two()[0], [Projection("p", "x", "a", build.dense(np.full((3, 4), 999)))]),
     ),

@@ -124,7 +124,7 @@ def test_what_sanafe_cannot_say_is_refused() -> None:
     halved = replace(base, projections=(replace(first, weight_exp=-1), *rest))
     assert "weight: [" in export(mapping, halved, system, {})["network.yaml"]
     delay = np.ones(300, np.uint8)
-    for change, word in (({"graded": True}, "graded"), ({"delay": delay}, "delays")):
+    for change, word in (({"graded": True}, "graded"), ({"delay": delay}, "delays"), ({"instant": True}, "within")):
         assert word in refused(replace(base, projections=(replace(first, **change), *rest)), "ND2081")
     direct = Projection("d", "b", "b", Direct(700))
     assert "without a synapse" in refused(replace(base, projections=(*base.projections, direct)), "ND2081")
