@@ -12,9 +12,9 @@ of a neuron (`population.View`)::
     state_bytes = |R| n + a (in_axons + out_axons)
 
 Where a shard has a part of the columns only, it sends partial sums of m messages a row to the row's reducer and keeps some
-bytes of each row for them (`population.Sums`): out_axons = |R| m. A reducer of r rows that receives m messages a row, each
-over an axon of its own with one weight of v bits, has in_axons = r m, synapse_bytes = r m (h + ceil(v / 8)), and the state
-of its neurons. Several shards on a core add up: nothing is shared between them, so that the count never understates.
+bytes of each row for them (`sums.Sums`): out_axons = |R| m. A reducer of r rows that receives m messages a row, each over
+an axon of its own with one weight of v bits, has in_axons = r m, synapse_bytes = r m (h + ceil(v / 8)), and the state of
+its neurons. Several shards on a core add up: nothing is shared between them, so that the count never understates.
 """
 
 from __future__ import annotations

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurodeploy.flow.border import BorderLoads, union
-from neurodeploy.flow.words import messages_of
+from neurodeploy.flow.border import BorderLoads, Entries
+from neurodeploy.flow.streams import Broadcasts, island_ends
 from neurodeploy.ir.chip import ChipSpec
-from neurodeploy.ir.fixedpoint import STATE_BITS
+from neurodeploy.ir.fixedpoint import Ints
 
 from .fit import Unit
 from .fit_chips import Spot
+from .fit_cut import hollow
 
 
 class Flows:
@@ -22,7 +23,6 @@ class Flows:
 
     def __init__(self, units: list[Unit], chip: ChipSpec) -> None:
         self.units, self.chip = units, chip
-        self.words = messages_of(STATE_BITS, chip)
         self._known: dict[tuple[int, int, int], list[BorderLoads]] = {}
 
     def of(self, spot: Spot) -> list[BorderLoads]:
@@ -47,30 +47,25 @@ class Flows:
 
     def _flows(self, unit: Unit, spot: Spot) -> list[BorderLoads]:
         """With chips counted from the copy's first."""
-        per_chip, first = self.chip.cores, spot.start // self.chip.cores
-        columns: dict[tuple[str, int], set[tuple[int, int]]] = {}
-        totals: dict[tuple[str, int], list[int]] = {}
-        for tile, core in zip(unit.tiles, unit.core_of, strict=True):
-            chip = core // per_chip if spot.tail is not None else (spot.start + core) // per_chip - first
-            key = (tile.island, chip)
-            delivered, leaving = totals.setdefault(key, [0, 0])
-            rows, width = tile.rows[1] - tile.rows[0], tile.cols[1] - tile.cols[0]
-            if tile.kind == "synapses":
-                columns.setdefault(key, set()).add(tile.cols)
-                totals[key][0] = delivered + width
-            if self._sends(unit, tile.island, tile.kind, width):
-                totals[key][1] = leaving + rows * self.words
-        found = []
-        for matrix in unit.matrices:
-            table = []
-            for chip in sorted(chip for name, chip in totals if name == matrix.name):
-                entering = sum(stop - start for start, stop in union(columns.get((matrix.name, chip), ())))
-                table.append((chip, entering, *totals[matrix.name, chip]))
-            found.append(BorderLoads(*np.array(table, np.int64).reshape(-1, 4).T))
-        return found
+        core = np.array(unit.core_of, np.int64)
+        per_chip = self.chip.cores
+        chip = core // per_chip if spot.tail is not None else (spot.start + core) // per_chip - spot.start // per_chip
+        ends = {matrix.name: island_ends(hollow(matrix, unit.bits), self.chip) for matrix in unit.matrices}
+        streams, names = Broadcasts(ends, unit.tiles, 1), np.array([tile.island for tile in unit.tiles])
+        (events,), outputs = streams.events(), streams.outputs()
+        first = Entries(int(chip.max()) + 1).fresh(events.name, events.axon, chip[events.target])
 
-    @staticmethod
-    def _sends(unit: Unit, island: str, kind: str, width: int) -> bool:
-        """Whether a tile's rows leave for the host: reducers', or those of a tile with all columns."""
-        whole = next(matrix.columns for matrix in unit.matrices if matrix.name == island)
-        return kind == "reducer" or width == whole
+        def by_chip(chips: Ints, matrix: str, tile: Ints, messages: Ints) -> Ints:
+            own, found = names[tile] == matrix, np.zeros(len(chips), np.int64)
+            np.add.at(found, np.searchsorted(chips, chip[tile[own]]), messages[own])
+            return found
+
+        return [
+            BorderLoads(
+                chips,
+                by_chip(chips, matrix, events.target[first], events.messages[first]),
+                by_chip(chips, matrix, events.target, events.messages),
+                by_chip(chips, matrix, outputs[:, 0], outputs[:, 2]),
+            )
+            for matrix, chips in ((matrix.name, np.unique(chip[names == matrix.name])) for matrix in unit.matrices)
+        ]

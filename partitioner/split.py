@@ -1,7 +1,7 @@
 """Split islands into tiles that fit one core each. Sizes only: no weight is read.
 
-`cuts.py` lists the ways to cut one island, `cut_choice.py` says what each costs and which is best; here the choice is made
-for all islands together, and turned into tiles. Islands of equal shape are solved once and stamped.
+`cuts.py` lists the ways to cut one island, `cut_choice.py` says what each costs and which is best; here the choice is
+made for all islands together, and turned into tiles. Islands of equal shape are solved once and stamped.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`finish`: from tiles to chips and cores: pack, cut over chips, place. The tail that programs and networks share.
 
-Each stage is a function of its own file: `pack.pack`, `chips.divide`, `place`. Here they are called in a row, with the
-time that they share, the pins of the user and the files of finished stages.
+Each stage is a function of its own file: `pack.pack`, `chips.divide`, `place`. Here they are called in a row,
+with the time that they share, the pins of the user and the files of finished stages.
 """
 
 from __future__ import annotations

@@ -29,10 +29,6 @@ class Shard:
     def row_count(self) -> int:
         return self.rows[1] - self.rows[0]
 
-    @property
-    def col_count(self) -> int:
-        return self.cols[1] - self.cols[0]
-
 
 @dataclass(frozen=True, slots=True)
 class Reason:

@@ -56,7 +56,7 @@ class NetworkActivity:
 
     steps, samples : of the run (`steps` of each sample).
     fired : population (inputs too) -> output port -> (size,) int64, how often the payload was not zero.
-    saturated : population -> values clipped.
+    saturated : population -> values of its state that were clipped; ``population.port`` -> payloads that were.
     wrapped : population or projection -> values that did not fit and wrapped (Lava's arithmetic), sums of synapses included.
     """
 

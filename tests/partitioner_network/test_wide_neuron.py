@@ -33,7 +33,7 @@ def test_columns_are_cut() -> None:
     system = get_system("oheo-gulch")
     found = map_model(network(), system)
     blocks = [shard for shard in found.shards if shard.kind == "synapses"]
-    assert len(blocks) == 2 and max(shard.col_count for shard in blocks) <= 4096
+    assert len(blocks) == 2 and max(shard.cols[1] - shard.cols[0] for shard in blocks) <= 4096
     assert sum(shard.kind == "reducer" for shard in found.shards) == 1
     assert verify(found, network(), system) == []
 
