@@ -3,9 +3,9 @@
 What the host sends (the payloads of an input, the encoded input of an island) crosses the border to the first chip that
 needs it, is passed on to every further chip that does, and is delivered to each tile that holds synapses of its axon, or
 once to each core (`streams`). A spike of a neuron goes to each tile by itself, from the core where the neuron lives.
-Outputs return to the host. Partial sums go from the core that made them to the core of the row's reducer, unless that is the same
-core. An expert counts for the fraction of tokens that it is expected to see; of a real step's messages, those that fire are
-priced by `neurodeploy.accounting`.
+Outputs return to the host. Partial sums go from the core that made them to the core of the row's reducer, unless that is
+the same core. An expert counts for the fraction of tokens that it is expected to see; of a real step's messages, those that
+fire are priced by `neurodeploy.accounting`.
 
 Hops follow the routes of `flow.routes`, one copy of a message for each delivery (Loihi has no multicast on its mesh), and
 from the host one for each chip.

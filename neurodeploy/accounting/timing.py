@@ -81,8 +81,8 @@ def core_seconds(chip: ChipSpec, loads: Floats) -> Floats:
     return np.asarray(loads[:, : len(unit)] @ unit, dtype=np.float64)
 
 
-def busiest_cores(step: MeanStep, chip: ChipSpec, count: int = 10) -> tuple[dict[str, object], ...]:
-    """The cores that take longest, with what they do in the step."""
+def busiest_cores(step: MeanStep, chip: ChipSpec) -> tuple[dict[str, object], ...]:
+    """The ten cores that take longest, with what they do in the step."""
     seconds = core_seconds(chip, step.loads)[:, 1]
     names = ("synops", "conv_synops", "partial_sums", "fixed_updates", "updates", "messages", "events", "spikes")
     return tuple(
@@ -93,7 +93,7 @@ def busiest_cores(step: MeanStep, chip: ChipSpec, count: int = 10) -> tuple[dict
             "seconds": float(seconds[i]),
             **dict(zip(names, step.loads[i].tolist(), strict=True)),
         }
-        for i in np.argsort(-seconds, kind="stable")[:count]
+        for i in np.argsort(-seconds, kind="stable")[:10]
     )
 
 

@@ -58,7 +58,7 @@ def export(
 
 
 def verify(bundle: given.BundlePath, as_json: given.Json = False) -> None:
-    """Check digests, NIR files, golden vectors on every runner, and the mapping's budgets."""
+    """Check digests, NIR files, golden vectors on every runner, the mapping's budgets, and its run on the cores."""
     found = execute(as_json, "verify", lambda progress: pipeline.verify(bundle, progress=progress), bundle)
     if found["violations"]:
         raise typer.Exit(DoesNotFit.exit_status)

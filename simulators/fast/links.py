@@ -53,8 +53,29 @@ class Waiting:
         return left
 
 
-class Link(Waiting):
-    """Into a port that wraps: int32.
+class PlainLink(Waiting):
+    """Into a port that wraps, int32: as the reference adds. For kinds of synapses without kernels, and for payloads and sums
+    beyond what kernels take."""
+
+    @property
+    def largest(self) -> int:
+        """No pending value of the run so far exceeds this; 2**31 if nothing better is proven."""
+        return INT32_END
+
+    def deliver(self, traffic: Traffic) -> None:
+        """Add the listed payloads of the source to what is pending."""
+        payload = traffic.block().astype(np.int64)
+        for i in range(traffic.stop - traffic.start):
+            at = traffic.start + i + 1
+            added, lost = contribution(self.projection, False, payload[:, i], MACHINE)
+            before = self.pending[:, at : at + self.depth] if self.depth > 1 else 0
+            pending, lost_pending = wrap(before + added, 32)
+            self.pending[:, at : at + self.depth] = pending
+            self.lost += lost + lost_pending
+
+
+class Link(PlainLink):
+    """By kernels.
 
     projection : `wiring` may be that of a plainer one: without exponents of axons, whose payloads are raised here.
     """
@@ -73,14 +94,13 @@ class Link(Waiting):
 
     @property
     def largest(self) -> int:
-        """No pending value of the run so far exceeds this; 2**31 if nothing better is proven."""
         return min(self._start + self.depth * self._peak, INT32_END)
 
     def deliver(self, traffic: Traffic) -> None:
-        """Add the listed events of the source to what is pending."""
         if self._raised is not None:
             if not self._raised.lift(traffic, raised(self.projection, traffic.block())):
-                self._as_reference(traffic)
+                self._peak = self._limit()
+                super().deliver(traffic)
                 return
             traffic = self._raised
         if not traffic.events:
@@ -90,7 +110,7 @@ class Link(Waiting):
         bound = self._bound(traffic)
         clear = self._clear(bound)
         if bound >= INT64_END:
-            self._as_reference(traffic)
+            super().deliver(traffic)
         elif (wiring := self._product(traffic, bound, clear)) is not None:
             self.lost += wiring.product(traffic, bound, clear and self.depth == 1, self.pending)
         elif clear and self.depth == 1:
@@ -142,23 +162,11 @@ class Link(Waiting):
             self._acc[kind] = np.zeros((self.depth, self.pending.shape[2]), kind)
         return self._acc[kind], np.zeros(self.depth, np.bool_)
 
-    def _as_reference(self, traffic: Traffic) -> None:
-        """Payloads or sums beyond what the kernels take, wide ones times wide weights only: as the reference adds them."""
-        self._peak = self._limit()
-        payload = traffic.block().astype(np.int64)
-        for i in range(traffic.stop - traffic.start):
-            at = traffic.start + i + 1
-            added, lost = contribution(self.projection, False, payload[:, i], MACHINE)
-            before = self.pending[:, at : at + self.depth] if self.depth > 1 else 0
-            pending, lost_pending = wrap(before + added, 32)
-            self.pending[:, at : at + self.depth] = pending
-            self.lost += lost + lost_pending
-
 
 class ExactLink(Waiting):
     """Into an exact port: int64."""
 
-    def __init__(self, projection: Projection, wiring: Wiring, pending: NDArray[np.int64], steps: int) -> None:
+    def __init__(self, projection: Projection, wiring: Wiring | None, pending: NDArray[np.int64], steps: int) -> None:
         super().__init__(projection, pending, steps)
         self.wiring = wiring
 

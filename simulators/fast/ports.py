@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.neurons.model import EXACT_END
-from simulators.fast.links import INT32_END, ExactLink, Link
+from simulators.fast.links import INT32_END, ExactLink, PlainLink
 from simulators.fast.traffic import Traffic
 
 
@@ -19,7 +19,7 @@ class Port:
 
     lost = 0
 
-    def __init__(self, links: Sequence[Link], direct: Sequence[Traffic], shape: tuple[int, int, int]) -> None:
+    def __init__(self, links: Sequence[PlainLink], direct: Sequence[Traffic], shape: tuple[int, int, int]) -> None:
         self.links, self.direct = sorted(links, key=lambda link: -link.projection.latency), direct
         self._shared = bool(links) and self.links[0].projection.latency == 1
         self._alone = self._shared and len(self.links) == 1 and not direct

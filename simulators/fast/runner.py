@@ -23,7 +23,7 @@ from neurodeploy.ir.result import IslandActivity
 from neurodeploy.neurons import registry
 from simulators.checks import Task, prepare
 from simulators.fast.lane import Lane, LaneNeurons, Room
-from simulators.fast.links import ExactLink, Link
+from simulators.fast.links import ExactLink, Link, PlainLink
 from simulators.fast.neurons import Neurons, neurons
 from simulators.fast.plan import Part, Plan
 from simulators.fast.ports import ExactPort, Port
@@ -249,13 +249,13 @@ class _Run:
         counts = ({name: count for name, count in found.items() if count} for found in (saturated, wrapped))
         return next(counts), next(counts)
 
-    def _link(self, p: Projection, pending: NDArray[Any] | None, path: str) -> Link | ExactLink:
+    def _link(self, p: Projection, pending: NDArray[Any] | None, path: str) -> PlainLink | ExactLink:
         if pending is None:
             pending = np.zeros((self.samples, 1, p.synapse.rows), registry.pending_type(self.network, p))
         wiring = self.plan.wiring(p)
         if registry.is_exact(self.network, p):
             return ExactLink(p, wiring, pending, self.block)
-        return Link(p, wiring, pending, self.block, path)
+        return PlainLink(p, pending, self.block) if wiring is None else Link(p, wiring, pending, self.block, path)
 
     def _port(self, name: str, port: str) -> Port | ExactPort:
         """Where the sums of an input port come from."""

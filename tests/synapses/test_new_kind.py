@@ -116,6 +116,7 @@ def test_it_runs_and_is_mapped_as_its_twin(delay: list[int] | None) -> None:
     result = ReferenceRunner().run(made, inputs, 9)
     assert result.activity.fired["p"]["s"].sum() > 20
     same_result(result, ReferenceRunner().run(sparse(made), inputs, 9))
+    same_result(result, FastRunner(steps=4).run(made, inputs, 9))
     for path in PATHS:
         same_result(FastRunner(path).run(made, inputs, 9), result)
     system = tiny(neurons=5, synapse_bytes=150, in_axons=20)
