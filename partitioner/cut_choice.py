@@ -144,7 +144,7 @@ def figures_of(cutter: BandCutter, cut: BandCut, share: Fraction, prices: Prices
     bands = sum(band.count for band in cut.bands)
     deliveries = bands * view.columns
     partials = view.rows * received
-    messages = int(share * (deliveries + partials))
+    messages = int(share * (cutter.rule.rate * deliveries + partials))
     if prices is None:
         return Figures(cores, messages, 0, 0)
     time, joules = _priced(cutter, cut, prices, cut.tiles, deliveries, partials, output)

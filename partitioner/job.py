@@ -19,6 +19,7 @@ from .options import Options, Pin
 from .pins import pins_of
 from .population import Model, View, unwrapped, views_of
 from .rules import Rule
+from .streams import sent_of
 
 #: Part of `Options.time_limit` after which no further order of neurons is tried.
 ORDERS_UNTIL = 0.3
@@ -70,7 +71,7 @@ def job_of(model: Model, system: SystemSpec, options: Options, rates: NetworkAct
     """
     model, available = unwrapped(model), options.check(system)
     check_formats(model, system.chip, options.weight_bits)
-    sent, per = (None, 1) if rates is None else (rates.fired, max(1, rates.steps * rates.samples))
+    sent, per = sent_of(rates)
     deadline = None if options.time_limit is None else time.monotonic() + ORDERS_UNTIL * options.time_limit
     return _job(model, system, options, available, sent, per, deadline)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 
 import numpy as np
 
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.arrange import counts_there
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Network
+from neurodeploy.ir.network import Network, Projection
 
 from .budget import Limits
 from .cost import destinations
@@ -66,22 +67,32 @@ def make_plan(job: Job, laid: Network, orders: Mapping[str, Ints], rules: dict[s
 
 def deliveries(job: Job, plan: Plan) -> int:
     """Messages to shards in `per` steps: every neuron's, times the shards that hold synapses of it, and partial sums."""
-    sent = None if job.sent is None else counts_there(job.sent, plan.orders)
+    there = replace(job, sent=None if job.sent is None else counts_there(job.sent, plan.orders))
     total = 0
     for name, cut in plan.cuts.items():
         view = plan.views[name]
         if len(cut.reducers):
             total += sum(view.sums.words(columns) for columns in cut.blocks) * view.rows * job.per
         for part in view.segments:
-            p = part.projection
-            if sent is None:
-                messages = np.full(p.synapse.columns, job.per, np.int64)
-            else:
-                messages = sent.get(p.source, {}).get(p.source_port, np.zeros(p.synapse.columns, np.int64))
-            by_unit = part.units.sums(messages)
+            by_unit = part.units.sums(_sent(there, part.projection))
             for columns, rows in cut.blocks.items():
                 total += int((destinations(part, rows, columns) * by_unit).sum())
     return total
+
+
+def rate(job: Job, name: str) -> Fraction:
+    """The part of the axons of a population that carries a message in a step."""
+    into = job.network.into(name)
+    axons = sum(p.synapse.columns for p in into)
+    return Fraction(sum(int(_sent(job, p).sum()) for p in into), job.per * max(1, axons))
+
+
+def _sent(job: Job, projection: Projection) -> Ints:
+    """(columns,) messages on each axon of a projection in `per` steps."""
+    columns = projection.synapse.columns
+    if job.sent is None:
+        return np.full(columns, job.per, np.int64)
+    return job.sent.get(projection.source, {}).get(projection.source_port, np.zeros(columns, np.int64))
 
 
 def busiest(job: Job, plan: Plan) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
 
@@ -17,7 +18,8 @@ class Rule:
 
     limits : of its cores. rows : at most so many neurons a tile. blocks : so many blocks of columns, None: as few as fit.
     most_blocks : not more than these. stops : rows where tiles should end, ascending. banded : in bands of equal rows
-    (`uniform.banded`), where rows are alike, with the least by `objective`.
+    (`uniform.banded`), where rows are alike, with the least by `objective` where this part of the axons, `rate`, carries a
+    message in a step.
     """
 
     limits: Limits
@@ -27,6 +29,7 @@ class Rule:
     stops: Ints | None = None
     banded: bool = False
     objective: str = "cores"
+    rate: Fraction = Fraction(1)
 
 
 def with_stops(rules: dict[str, Rule], stops: dict[str, Ints]) -> dict[str, Rule]:

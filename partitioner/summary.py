@@ -8,11 +8,13 @@ from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.devices import host_islands
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import INPUT, Network
+from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.neurons.registry import state_bytes
 
 from .budget import RESOURCES, Demand
 from .judge import metrics
 from .population import Model, slots, unwrapped, views_of
+from .streams import sent_of
 from .sums import SUM_BYTES
 from .traffic import traffic
 from .usage import core_demands
@@ -20,12 +22,19 @@ from .verify import verify
 
 
 def summary(
-    mapping: Mapping, model: Model, system: SystemSpec, *, weight_bits: int | None = None, judge: bool = True
+    mapping: Mapping,
+    model: Model,
+    system: SystemSpec,
+    *,
+    weight_bits: int | None = None,
+    judge: bool = True,
+    rates: NetworkActivity | None = None,
 ) -> dict[str, Any]:
     """What the mapping takes, how far it is from the bound, what stays on the host and what crosses the border.
 
     `utilisation` is, for each resource, the mean and the largest used / limit over the cores that are used, None where
-    the limit is unknown. `metrics` is what `judge.metrics` finds; `judge` False leaves it None.
+    the limit is unknown. `metrics` is what `judge.metrics` finds, at the `rates` of a run of a network where they are given;
+    `judge` False leaves it None.
 
     Of a language model `border_bytes_per_token` is the sum over the chip steps (see `classify.py`). Of a network "token"
     reads time step: `traffic_per_token` and `border_bytes_per_token` are those of one step in which every neuron sends, and
@@ -33,10 +42,11 @@ def summary(
     """
     violations = verify(mapping, model, system, weight_bits=weight_bits)
     demands = core_demands(mapping, model, system, weight_bits=weight_bits)
-    sent = traffic(mapping, model, system).to_json()
+    moved = traffic(mapping, model, system).to_json()
+    sent, per = sent_of(rates)
     model = unwrapped(model)
     if isinstance(model, Network):
-        hosted, border = 0, sent["host_in"]["bytes"] + sent["host_out"]["bytes"]
+        hosted, border = 0, moved["host_in"]["bytes"] + moved["host_out"]["bytes"]
         own = {"unit": "time step", "populations": populations(mapping, model)}
     else:
         hosted, own = len(host_islands(model, mapping.assignments)), {}
@@ -45,10 +55,10 @@ def summary(
         **head(mapping, violations, hosted),
         "islands": len(views_of(model, system.chip)),
         "border_bytes_per_token": border,
-        "traffic_per_token": sent,
+        "traffic_per_token": moved,
         "utilisation": utilisation(list(demands.values()), system),
         **own,
-        "metrics": metrics(mapping, model, system, weight_bits=weight_bits) if judge else None,
+        "metrics": metrics(mapping, model, system, weight_bits=weight_bits, sent=sent, per=per) if judge else None,
     }
 
 

@@ -111,6 +111,9 @@ def map_(
     no_place: given.NoPlace = False,
     work: given.Work = None,
     host: given.Host = "cpu-generic",
+    rates: given.Rates = None,
+    steps: given.Steps = None,
+    layout: given.Layout = None,
     as_json: given.Json = False,
 ) -> None:
     """Split the islands over cores and chips within every budget, and verify the result independently.
@@ -121,7 +124,7 @@ def map_(
     found = execute(as_json, "map", lambda progress: pipeline.map(
         bundle, system, chips=chips, offload=offload is not False, plan=plan, write_plan=write_plan, pins=pin or (),
         max_rows=max_rows, caps=_caps(cap or ()), spread=spread, objective=objective, seed=seed, time_limit=time_limit,
-        place=not no_place, work=work, host=host, progress=progress,
+        place=not no_place, work=work, host=host, rates=rates, steps=steps, layout=layout, progress=progress,
     ))  # fmt: skip
     unasked = bool((found.get("offload") or {}).get("unasked")) and not offload
     if found["violations"] or unasked:

@@ -109,6 +109,12 @@ TimeLimit = Annotated[
 NoPlace = Annotated[
     bool, typer.Option("--no-place", help="Leave cores in the order they were filled.", rich_help_panel=SEARCH)
 ]
+Rates = Annotated[
+    Path | None,
+    typer.Option(
+        "--rates", help="Input of a spiking network: the messages of its run are kept short.", rich_help_panel=SEARCH
+    ),
+]
 Work = Annotated[
     Path | None,
     typer.Option(

@@ -80,11 +80,11 @@ def judged(
     """
     from partitioner.judge import metrics, traffic_of
     from partitioner.metrics import picture
+    from partitioner.streams import sent_of
 
     if not mapping.shards:
         return {"metrics": None, "picture": None}
-    counted = activity is not None and activity.steps * activity.samples > 0
-    sent, per = (activity.fired, activity.steps * activity.samples) if activity and counted else (None, 1)
+    sent, per = sent_of(activity)
     traffic = traffic_of(mapping, program, system, sent, per)
     found = metrics(mapping, program, system, sent=sent, per=per, traffic=traffic)
     return {"metrics": found, "picture": picture(traffic[1], traffic[0], system)}

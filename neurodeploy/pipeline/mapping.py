@@ -14,10 +14,11 @@ from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.program import IslandCall
-from neurodeploy.pipeline.session import Progress, read_mapping
+from neurodeploy.pipeline.session import KINDS, NETWORK, Progress, read_mapping, refuse
 from neurodeploy.pipeline.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
+    from neurodeploy.ir.network_run import NetworkActivity
     from neurodeploy.ir.program import Program
     from partitioner.options import Options, Pin
 
@@ -40,6 +41,9 @@ def map(
     place: bool = True,
     work: str | Path | None = None,
     host: str = "cpu-generic",
+    rates: str | Path | None = None,
+    steps: int | None = None,
+    layout: str | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Map a bundle to a system and store the mapping in it; the dictionary is what ``map --json`` prints.
@@ -54,11 +58,13 @@ def map(
     max_rows, caps, spread, objective, seed, time_limit, place : see `partitioner.options.Options`.
     work : a folder where stages keep what they found; a call that was interrupted goes on from there.
     host : profile that prices what is left to the host.
+    rates, steps, layout : an input of a spiking network as `run` takes it. It is run and counted first; the messages of that
+        run are kept short, not those of a step in which every neuron sends.
 
     Raises
     ------
     DoesNotFit ND2001 and others : what the model needs and what would help. UserError ND2060 to ND2070 : the
-    plan or a pin is wrong. Whatever is raised, an older mapping stays.
+    plan or a pin is wrong. ND2046, ND3264 : an option that has no effect. Whatever is raised, an older mapping stays.
     """
     from partitioner.json_form import mapping_to_json
     from partitioner.options import Options
@@ -75,12 +81,13 @@ def map(
         max_rows=max_rows, caps=dict(caps or {}), spread=spread, chips=chips, objective=objective, seed=seed,
         time_limit=time_limit, place=place, pins=_pins(opened, plan, pins, chips or target.chips),
     )  # fmt: skip
+    counted, said = _counted(opened, {"rates": rates, "steps": steps, "layout": layout}, progress)
     clock = Stopwatch()
-    mapping, offloaded = _mapped(
-        opened.program, target, options, None if work is None else Path(work), profile, offload
+    mapping, more = _mapped(
+        opened.program, target, options, None if work is None else Path(work), profile, offload, counted
     )
     clock.stop()
-    found = clock.into({**summary(mapping, opened.program, target), **offloaded})
+    found = clock.into({**summary(mapping, opened.program, target, rates=counted), **more, **said})
     if not found["violations"]:
         if write_plan is not None:
             write_aside(Path(write_plan), _table(opened, mapping, target, profile, options).encode())
@@ -101,8 +108,37 @@ def _pins(opened: Bundle, plan: str | Path | None, hints: Sequence[str], chips: 
     return pins_of_plan(opened.program, given, chips)
 
 
+def _counted(
+    opened: Bundle, asked: dict[str, Any], progress: Progress | None
+) -> tuple[NetworkActivity | None, dict[str, Any]]:
+    """The counts of a run of the input of `--rates`, and what is told of it."""
+    from neurodeploy.pipeline.stepping import advance
+    from neurodeploy.pipeline.streams import network_of, runner_for, stream_of
+
+    if opened.program.network is None:
+        refuse(KINDS[NETWORK].several, asked)
+    rates = asked.pop("rates")
+    if rates is None:
+        for name in (name for name, value in asked.items() if value is not None):
+            raise UserError("ND2046", f"--{name}", "says how --rates is read, which was not given", "leave it out")
+        return None, {}
+    network = network_of(opened)
+    stream = stream_of(rates, opened, network, **asked)
+    result = advance(
+        network, runner_for("fast", opened, network, stream.steps, stream.samples), stream, progress=progress
+    )
+    told = {"input": Path(rates).name, "steps": stream.steps, "samples": stream.samples, "notes": stream.notes}
+    return result.activity, {"rates": told, "open_questions": stream.questions}
+
+
 def _mapped(
-    program: Program, target: SystemSpec, options: Options, work: Path | None, host: HostSpec, offload: bool
+    program: Program,
+    target: SystemSpec,
+    options: Options,
+    work: Path | None,
+    host: HostSpec,
+    offload: bool,
+    rates: NetworkActivity | None,
 ) -> tuple[Mapping, dict[str, Any]]:
     """The mapping, and of a language model what was left to the host."""
     from partitioner.mapper import map_model
@@ -111,7 +147,7 @@ def _mapped(
 
     others = tuple(SYSTEMS.values())
     if program.network is not None:
-        return map_model(program.network, target, options, alternatives=others, work=work), {}
+        return map_model(program.network, target, options, alternatives=others, rates=rates, work=work), {}
     automatic = offload and options.chips is not None
     hosted = [name for name, pin in options.pins.items() if pin.device == "host"]
     if hosted and not offload:

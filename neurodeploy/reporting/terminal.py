@@ -75,6 +75,7 @@ def print_map(found: Mapping[str, Any], console: Console | None = None) -> None:
     chips = f"{units.count(found['chips_used'])} of {units.count(found['chips_available'])} chips"
     said = f"fits partly, {left} islands on the host, {chips}" if verdict == PARTLY else f"{verdict}, {chips}"
     say(console, f"{found['system']}: {said}", {PARTLY: "bold yellow", NOT_FIT: "bold red"}.get(verdict, "bold"))
+    _lines(console, found.get("open_questions", ()), "bold yellow")
     say(console, f"{units.count(used)} cores{over}; bound by {units.words(found['binding_resource'])}")
     rows = [_budget(name, entry) for name, entry in found["utilisation"].items()]
     show_table(console, ["Budget of a core", "Mean>", "Fullest core>", "Limit>"], rows)
