@@ -97,6 +97,7 @@ class Link(PlainLink):
         return min(self._start + self.depth * self._peak, INT32_END)
 
     def deliver(self, traffic: Traffic) -> None:
+        source = traffic
         if self._raised is not None:
             if not self._raised.lift(traffic, raised(self.projection, traffic.block())):
                 self._peak = self._limit()
@@ -110,7 +111,7 @@ class Link(PlainLink):
         bound = self._bound(traffic)
         clear = self._clear(bound)
         if bound >= INT64_END:
-            super().deliver(traffic)
+            super().deliver(source)
         elif (wiring := self._product(traffic, bound, clear)) is not None:
             self.lost += wiring.product(traffic, bound, clear and self.depth == 1, self.pending)
         elif clear and self.depth == 1:

@@ -93,13 +93,19 @@ def test_sums_that_wrap_are_counted(exponent: int) -> None:
     check(made, np.sign(payload))
 
 
-def test_sums_beyond_int64(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("exponent", [0, 8, 9])
+def test_sums_beyond_int64(monkeypatch: pytest.MonkeyPatch, exponent: int) -> None:
+    """With exponents of axons too: raised to 31 bits, and beyond 32."""
     weight = np.full((3, 8), 2**31 - 1, np.int32)
-    made = network(Dense(weight), "graded_vec", delay=np.array([0, 1, 2, 0, 1, 2, 0, 1], np.uint8))
+    delay, exponents = (
+        np.array([0, 1, 2, 0, 1, 2, 0, 1], np.uint8),
+        np.full(8, exponent, np.uint8) if exponent else None,
+    )
+    made = network(Dense(weight), "graded_vec", delay=delay, axon_exp=exponents)
     calls = []
     slow = links.contribution
     monkeypatch.setattr(links, "contribution", lambda *args: calls.append(1) or slow(*args))
-    check(made, -(2**31) + np.arange(40).reshape(1, 5, 8) ** 3)
+    check(made, (-(2**31) + np.arange(40).reshape(1, 5, 8) ** 3) >> min(exponent, 8))
     assert calls
 
 
