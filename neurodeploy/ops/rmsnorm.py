@@ -46,14 +46,8 @@ def on_cpu(call: Call) -> Tensor:
     x = call.inputs[0].contiguous()
     out, group = empty_like(x), call.attrs["group"]
     weight = call.weight("weight").numpy() if call.op.weights else np.empty(0, np.float32)
-    split(
-        _kernel,
-        x.numel() * WORK_NORM,
-        x.view(-1, group).numpy(),
-        weight,
-        call.attrs["eps"],
-        out.view(-1, group).numpy(),
-    )
+    rows, target = x.view(-1, group).numpy(), out.view(-1, group).numpy()
+    split(_kernel, x.numel() * WORK_NORM, rows, weight, call.attrs["eps"], target)
     return out
 
 
