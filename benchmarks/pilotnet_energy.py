@@ -34,9 +34,9 @@ from neurodeploy.flow.loads import CONV_SYNOPS, FIXED_UPDATES, SPIKES, SYNOPS, U
 from neurodeploy.frontends.lavadl import read_net  # noqa: E402
 from neurodeploy.ir.mapping import Mapping, Shard  # noqa: E402
 from neurodeploy.ir.network import INPUT, Network  # noqa: E402
+from partitioner.judge.summary import populations  # noqa: E402
 from partitioner.mapper import map_model  # noqa: E402
-from partitioner.summary import populations  # noqa: E402
-from partitioner.verify import verify  # noqa: E402
+from partitioner.verify.violations import verify  # noqa: E402
 from simulators.fast.runner import FastRunner  # noqa: E402
 from targets.hosts import get_host  # noqa: E402
 from targets.systems import get_system  # noqa: E402

@@ -7,7 +7,8 @@
 * cnn64, dnn16: energy of CNN_64 and DNN_16 of Jin et al. (ASPLOS 2023), in the order given and with the order of cores
   hidden by a permutation. Rivals are figures of their code (Hilbert curve and force-directed swaps), run by us.
 * layers: 10 000 cores in layers of 16, each net feeding the whole next layer, order hidden, on 64 chips of an 8 x 8 grid:
-  the order of levels is recovered, `partitioner.chips` cuts it (km1), the chips are placed; HPWL: half perimeters of nets.
+  the order of levels is recovered, `partitioner.chips.divide` cuts it (km1), the chips are placed; HPWL: half
+  perimeters of nets.
 * chips: how long one call takes: a chip of 120 cores, 1024 and 4096 cores, 1152 chips on 36 x 32.
 
 Processor time of the process, without compiling. METIS-RB stands beside where pymetis is installed.
@@ -28,13 +29,13 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.placement_bounds import cut_bound, gilmore_lawler, ring_bound, spectral_bound  # noqa: E402
-from partitioner.chips import Task, divide  # noqa: E402
-from partitioner.hypergraph import make_hyper  # noqa: E402
-from partitioner.placement import Placed, Problem, make_problem, place_cores  # noqa: E402
-from partitioner.placement.bisection import metis_bisection  # noqa: E402
-from partitioner.placement.links import box, placed_loads, relieve  # noqa: E402
-from partitioner.placement.randomness import hashes, shuffled  # noqa: E402
-from partitioner.placement.starts import levels  # noqa: E402
+from partitioner.chips.divide import Task, divide  # noqa: E402
+from partitioner.chips.hypergraph import make_hyper  # noqa: E402
+from partitioner.place import Placed, Problem, make_problem, place_cores  # noqa: E402
+from partitioner.place.bisection import metis_bisection  # noqa: E402
+from partitioner.place.links import box, placed_loads, relieve  # noqa: E402
+from partitioner.place.randomness import hashes, shuffled  # noqa: E402
+from partitioner.place.starts import levels  # noqa: E402
 from tests.placement.instances import NUGENT, UNIT, Case, energy, grid, mesh, nugent, planted  # noqa: E402
 
 Row = dict[str, Any]

@@ -13,13 +13,12 @@ from neurodeploy.ir.network import INPUT, Network
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.ir.program import IslandCall
 from neurodeploy.neurons.registry import get_model
-
-from .budget import Limits, core_limits
-from .options import Options, Pin
-from .pins import pins_of
-from .population import Model, View, unwrapped, views_of
-from .rules import Rule
-from .streams import sent_of
+from partitioner.cost.budget import Limits, core_limits
+from partitioner.cost.population import Model, View, unwrapped, views_of
+from partitioner.cut.rules import Rule
+from partitioner.nets.streams import sent_of
+from partitioner.options import Options, Pin
+from partitioner.pins import pins_of
 
 #: Part of `Options.time_limit` after which no further order of neurons is tried.
 ORDERS_UNTIL = 0.3
@@ -29,7 +28,7 @@ ORDERS_UNTIL = 0.3
 class Job:
     """views : the populations that get cores, in the order in which they are cut; rules : one for each.
 
-    sent, per : as in `streams.streams_of`, in the order of the network. deadline : of `time.monotonic`, after which no
+    sent, per : as in `nets.streams.streams_of`, in the order of the network. deadline : of `time.monotonic`, after which no
     further order of neurons is tried.
     """
 

@@ -3,7 +3,7 @@
 One way through, whatever is mapped: each stage takes the whole result of the one before and returns a new one::
 
     job_of      Job       the populations on the chip, the rule for each, what was asked       `job`
-    cut         Cutting   tiles of at most one core, orders of neurons                         `split`, `network_orders`
+    cut         Cutting   tiles of at most one core, orders of neurons                         `cut.joint`, `order.search`
     finish      Places    core and chip of every tile                                          `stages`
     map_model   Mapping   shards, assignments, how far it is from the bound
 """
@@ -23,20 +23,19 @@ from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Assignment, Mapping, Shard
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.network_run import NetworkActivity
-
-from .bounds import lower_bound
-from .classify import PINNED, assign, assign_populations
-from .job import Job, job_of
-from .network_orders import best_plan
-from .network_plan import PAIRS
-from .options import Options
-from .population import Model
-from .remedies import remedies
-from .split import split_islands
-from .stages import Places, finish
-from .stamp import Tile
-from .streams import streams_of
-from .tile_nets import TileNets, nets_of_tiles
+from partitioner.bound.cores import lower_bound
+from partitioner.classify import PINNED, assign, assign_populations
+from partitioner.cost.population import Model
+from partitioner.cut.joint import split_islands
+from partitioner.cut.stamp import Tile
+from partitioner.job import Job, job_of
+from partitioner.nets.streams import streams_of
+from partitioner.nets.tiles import TileNets, nets_of_tiles
+from partitioner.options import Options
+from partitioner.order.plan import PAIRS
+from partitioner.order.search import best_plan
+from partitioner.remedies import remedies
+from partitioner.stages import Places, finish
 
 _DEFAULT = Options()
 
@@ -82,7 +81,7 @@ def map_model(
         neuron sends once a step.
     work : a folder where the stages keep what they found, to be resumed.
 
-    `Mapping.orders` has the populations whose neurons lie in another order (`network_orders.py`): taken only where that
+    `Mapping.orders` has the populations whose neurons lie in another order (`order/search.py`): taken only where that
     lowers what `options.objective` names first. `Mapping.binding_resource` is the budget that ended most tiles, or where
     nothing was cut for a budget the one that asks for most cores ("none" where there are no neurons).
 

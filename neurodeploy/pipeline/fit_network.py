@@ -38,7 +38,7 @@ def fit_network(network: Network, asked: Asked) -> dict[str, Any]:
 def _row(network: Network, system: SystemSpec, asked: Asked, bits: int, memory: int | None) -> Row:
     from dataclasses import replace
 
-    from partitioner.fit_cut import with_memory
+    from partitioner.fit.cut import with_memory
     from partitioner.mapper import map_model
     from partitioner.options import Options
     from targets.systems import SYSTEMS

@@ -21,8 +21,8 @@ from neurodeploy.ir.result import ActivityCounts, IslandActivity
 from neurodeploy.ops.host.linear import island_work
 
 if TYPE_CHECKING:
-    from partitioner.fit import Unit
-    from partitioner.fit_chips import Layout
+    from partitioner.fit.chips import Layout
+    from partitioner.fit.plan import Unit
 
 #: Tokens of the counts that stand for an activity: it is rounded to one part in so many.
 TOKENS = 1000
@@ -72,7 +72,7 @@ def host_load(outline: Outline, gone: Iterable[OnHost], prompt: int) -> list[lis
 
 def _loads(units: Sequence[Unit], layout: Layout, system: SystemSpec, activity: float) -> list[ClassLoad]:
     """A load for each class of islands."""
-    from partitioner.fit_flows import Flows
+    from partitioner.fit.flows import Flows
 
     flows = Flows(list(units), system.chip)
     placed: list[list[list[BorderLoads]]] = [[[] for _ in unit.matrices] for unit in units]
@@ -88,7 +88,7 @@ def _loads(units: Sequence[Unit], layout: Layout, system: SystemSpec, activity: 
 
 def _derived(unit: Unit, system: SystemSpec, activity: float) -> list[IslandWork]:
     """The work of each island of one copy, alone on as many chips as it takes."""
-    from partitioner.fit_cut import hollow
+    from partitioner.fit.cut import hollow
 
     per_chip = system.chip.cores
     shards = tuple(

@@ -99,7 +99,7 @@ class Drift:
 
     def __init__(self, bundle: Bundle, model: Hybrid) -> None:
         """`model` is watched where the mapping knows an affinity."""
-        from partitioner.json_form import mapping_from_json
+        from partitioner.files.json_form import mapping_from_json
 
         self._mapping = mapping_from_json(bundle.read_mapping()) if bundle.is_mapped else None
         self._watching = Follower(bundle.program)

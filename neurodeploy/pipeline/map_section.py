@@ -15,9 +15,9 @@ def map_section(
 ) -> dict[str, Any]:
     """Cores and budgets, metrics and loads of links; of a spiking network every population is a layer, and a run that was
     counted gives the rates."""
-    from partitioner.budget import RESOURCES
-    from partitioner.summary import summary
-    from partitioner.usage import core_demands
+    from partitioner.cost.budget import RESOURCES
+    from partitioner.cost.usage import core_demands
+    from partitioner.judge.summary import summary
 
     network = program.network
     if network is not None:
@@ -78,9 +78,9 @@ def judged(
 
     `activity` of a run of a spiking network gives its rates; without it every neuron sends.
     """
-    from partitioner.judge import metrics, traffic_of
-    from partitioner.metrics import picture
-    from partitioner.streams import sent_of
+    from partitioner.judge.figures import picture
+    from partitioner.judge.metrics import metrics, traffic_of
+    from partitioner.nets.streams import sent_of
 
     if not mapping.shards:
         return {"metrics": None, "picture": None}

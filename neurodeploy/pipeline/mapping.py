@@ -55,7 +55,8 @@ def map(
     chips : use only so many chips of the system. Islands of a language model that do not fit them are left to the host,
         and the dictionary has their figures under "offload"; without `chips` a model that does not fit is an error.
     offload : False: an error with `chips` too. A spiking network is never left to the host.
-    plan, write_plan : a table op -> device to follow, and where to write the one that was made (`partitioner.plan_table`).
+    plan, write_plan : a table op -> device to follow, and where to write the one that was made
+        (`partitioner.files.plan_table`).
     pins : hints such as ``"layers.0.attention=rows:64,chip:2"`` beside the table.
     max_rows, caps, spread, objective, seed, time_limit, place : see `partitioner.options.Options`.
     work : a folder where stages keep what they found; a call that was interrupted goes on from there.
@@ -70,9 +71,9 @@ def map(
     plan or a pin is wrong. ND2046, ND2047, ND3264 : an option that has no effect. Whatever is raised, an older
     mapping stays.
     """
-    from partitioner.json_form import mapping_to_json
+    from partitioner.files.json_form import mapping_to_json
+    from partitioner.judge.summary import summary
     from partitioner.options import Options
-    from partitioner.summary import summary
     from targets.hosts import get_host
     from targets.systems import get_system
 
@@ -107,7 +108,7 @@ def map(
 
 def _pins(opened: Bundle, plan: str | Path | None, hints: Sequence[str], chips: int) -> dict[str, Pin]:
     """Of the table and of the hints beside it, checked against the model."""
-    from partitioner.plan_table import all_pins, parse_pin, pins_of_plan, read_plan
+    from partitioner.files.plan_table import all_pins, parse_pin, pins_of_plan, read_plan
 
     if plan is None and not hints:
         return {}
@@ -151,7 +152,7 @@ def _mapped(
 ) -> tuple[Mapping, dict[str, Any]]:
     """The mapping, and of a language model what was left to the host."""
     from partitioner.mapper import map_model
-    from partitioner.offload import map_offloaded, offer
+    from partitioner.offload.mapping import map_offloaded, offer
     from targets.systems import SYSTEMS
 
     others = tuple(SYSTEMS.values())
@@ -177,9 +178,9 @@ def _mapped(
 def _table(opened: Bundle, mapping: Mapping, target: SystemSpec, host: HostSpec, options: Options) -> str:
     """The plan of a mapping as a table, with the hints that were in force."""
     from partitioner.classify import group_of
-    from partitioner.offload import joules_of
+    from partitioner.files.plan_table import write_plan
+    from partitioner.offload.mapping import joules_of
     from partitioner.pins import pins_of
-    from partitioner.plan_table import write_plan
 
     program = opened.program
     if program.network is not None:
@@ -193,7 +194,7 @@ def _table(opened: Bundle, mapping: Mapping, target: SystemSpec, host: HostSpec,
 
 def explain(bundle: str | Path) -> list[dict[str, Any]]:
     """Every step of the program: device, rule, reason, bytes per token over the host border."""
-    from partitioner.summary import explain as explain_mapping
+    from partitioner.judge.summary import explain as explain_mapping
 
     mapping, _ = read_mapping(open_bundle(bundle))
     return explain_mapping(mapping)

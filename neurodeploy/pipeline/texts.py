@@ -44,7 +44,7 @@ def hybrid(bundle: Bundle, runner: str = "fast") -> Hybrid:
 
 def left_to_host(bundle: Bundle) -> frozenset[str]:
     """Islands that the mapping assigns to the host; none where the bundle is not mapped."""
-    from partitioner.json_form import mapping_from_json
+    from partitioner.files.json_form import mapping_from_json
 
     if not bundle.is_mapped:
         return frozenset()

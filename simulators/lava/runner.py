@@ -41,11 +41,6 @@ class LavaNetworkResult(NetworkResult):
     repairs: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
 
-    @property
-    def all_lava(self) -> bool:
-        """Whether every process was Lava's own."""
-        return all(text.startswith("lava") for text in self.placement.values())
-
 
 @dataclass(slots=True)
 class LavaNetworkRunner:

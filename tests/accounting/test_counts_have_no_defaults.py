@@ -16,11 +16,11 @@ from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.ir.result import ActivityCounts, HostIsland, IslandActivity, ShardCounts
 from neurodeploy.neurons.model import Stepped
 from neurodeploy.ops.host.operation import Work as OperationWork
-from partitioner.cut_choice import Figures
-from partitioner.metrics import CoreWork as JudgedWork
-from partitioner.offload_price import Price
+from partitioner.cut.choice import Figures
+from partitioner.judge.figures import CoreWork as JudgedWork
+from partitioner.nets.traffic import Traffic
+from partitioner.offload.price import Price
 from partitioner.stages import Places
-from partitioner.traffic import Traffic
 
 COUNTS = (
     ActivityCounts, Busiest, ClassLoad, EventCounts, Figures, HostIsland, IslandActivity, IslandWork, JudgedWork,

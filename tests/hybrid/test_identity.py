@@ -21,7 +21,7 @@ from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.program import Program
 from neurodeploy.ops.host.kvcache import State
 from partitioner.mapper import map_model
-from partitioner.verify import verify
+from partitioner.verify.violations import verify
 from simulators import get_runner
 from simulators.partitioned import PartitionedRunner
 from targets.systems import get_system

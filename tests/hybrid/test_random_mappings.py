@@ -19,7 +19,7 @@ from neurodeploy.ir.program import BLOCK, GradedNeurons, Island, IslandCall, Pro
 from neurodeploy.ir.result import ActivityCounts
 from partitioner.mapper import map_model
 from partitioner.options import OBJECTIVES, Options, Pin
-from partitioner.verify import verify
+from partitioner.verify.violations import verify
 from simulators.islands import network_of, source_of
 from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner

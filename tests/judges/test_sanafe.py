@@ -12,9 +12,9 @@ from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.synapses import Conv, Dense, Direct
+from partitioner.files.sanafe import TILE, export, group_names, tile_of
 from partitioner.mapper import map_model
 from partitioner.options import Options, Pin
-from partitioner.sanafe import TILE, export, group_names, tile_of
 from targets.systems import get_system
 
 from .test_judge import dense, lif, some_network

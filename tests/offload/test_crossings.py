@@ -22,7 +22,7 @@ from neurodeploy.pipeline.report_text import sections
 from neurodeploy.pipeline.session import read_mapping
 from neurodeploy.pipeline.texts import left_to_host
 from partitioner.classify import crossings
-from partitioner.judge import metrics
+from partitioner.judge.metrics import metrics
 from simulators import get_runner
 from targets.systems import get_system
 from tests.offload.conftest import ROWS, Pair

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurodeploy.errors import UserError
+from partitioner.files.plan_table import MOST_BYTES, all_pins, parse_pin, pins_of_plan, read_plan
 from partitioner.options import Pin
-from partitioner.plan_table import MOST_BYTES, all_pins, parse_pin, pins_of_plan, read_plan
 from tests.partitioner_network.helpers import dense, join, lif, network, source
 
 

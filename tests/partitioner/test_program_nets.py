@@ -12,12 +12,12 @@ import pytest
 from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.program import BLOCK
-from partitioner.judge import traffic_of
+from partitioner.judge.metrics import traffic_of
 from partitioner.mapper import map_model
+from partitioner.nets.streams import streams_of
+from partitioner.nets.tiles import nets_of_tiles
+from partitioner.nets.traffic import traffic
 from partitioner.options import Options, Pin
-from partitioner.streams import streams_of
-from partitioner.tile_nets import nets_of_tiles
-from partitioner.traffic import traffic
 from tests.nets import make_nets
 
 

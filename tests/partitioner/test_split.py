@@ -10,14 +10,14 @@ import pytest
 from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.ir.chip import ChipSpec, SystemSpec
 from neurodeploy.ir.program import Island
-from partitioner.budget import add, core_limits, fits
-from partitioner.cut_choice import figures_of, prices_of, value_of
-from partitioner.cuts import BandCutter
+from partitioner.cost.budget import add, core_limits, fits
+from partitioner.cost.population import View, view_of
+from partitioner.cut.bands import BandCutter
+from partitioner.cut.choice import figures_of, prices_of, value_of
+from partitioner.cut.joint import split_islands
+from partitioner.cut.rules import Rule
+from partitioner.cut.stamp import Stamp, Tile, heads_whole
 from partitioner.options import Options, Pin
-from partitioner.population import View, view_of
-from partitioner.rules import Rule
-from partitioner.split import split_islands
-from partitioner.stamp import Stamp, Tile, heads_whole
 from targets.systems import get_system
 
 

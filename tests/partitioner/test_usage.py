@@ -7,9 +7,9 @@ import pytest
 
 from neurodeploy.flow.words import partial_bits
 from neurodeploy.ir.mapping import Mapping, Shard
-from partitioner.budget import core_limits, fits
-from partitioner.population import view_of
-from partitioner.usage import core_demands
+from partitioner.cost.budget import core_limits, fits
+from partitioner.cost.population import view_of
+from partitioner.cost.usage import core_demands
 
 
 def test_bytes_of_a_synapse_shard(make: SimpleNamespace) -> None:

@@ -10,12 +10,12 @@ from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.neurons.registry import output_ports
 from neurodeploy.synapses.build import sparse_from_coo
-from partitioner.judge import traffic_of
+from partitioner.judge.metrics import traffic_of
 from partitioner.mapper import map_model
+from partitioner.nets.streams import streams_of
+from partitioner.nets.tiles import nets_of_tiles
+from partitioner.nets.traffic import traffic
 from partitioner.options import Options
-from partitioner.streams import streams_of
-from partitioner.tile_nets import nets_of_tiles
-from partitioner.traffic import traffic
 from simulators.reference import ReferenceRunner
 from targets.systems import get_system
 from tests.networks.random_networks import random_network

@@ -11,12 +11,12 @@ from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.ir.program import Program
 from neurodeploy.neurons.registry import every_neuron
-from partitioner.judge import metrics
+from partitioner.judge.metrics import metrics
+from partitioner.judge.summary import summary
+from partitioner.judge.summary import summary as program_summary
 from partitioner.mapper import map_model
+from partitioner.nets.traffic import Traffic, traffic
 from partitioner.options import Options
-from partitioner.summary import summary
-from partitioner.summary import summary as program_summary
-from partitioner.traffic import Traffic, traffic
 from targets.systems import get_system
 from tests.networks.random_networks import random_network
 from tests.partitioner_network.helpers import conv, dense, join, lif, network, shrunken, source, tiny

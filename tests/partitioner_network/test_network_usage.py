@@ -6,10 +6,10 @@ import numpy as np
 
 from neurodeploy.ir.mapping import Shard
 from neurodeploy.synapses import Direct, Sparse
+from partitioner.cost.usage import core_demands, shard_demands
 from partitioner.mapper import map_model
 from partitioner.options import Options
-from partitioner.usage import core_demands, shard_demands
-from partitioner.verify import verify
+from partitioner.verify.violations import verify
 from tests.partitioner_network.helpers import conv, dense, join, lif, network, source, tiny
 
 NEURON = 6 + 4

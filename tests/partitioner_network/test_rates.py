@@ -14,11 +14,11 @@ from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.network_run import NetworkActivity
 from partitioner.job import job_of
+from partitioner.judge.summary import summary
 from partitioner.mapper import map_model
-from partitioner.network_orders import best_plan
-from partitioner.network_plan import deliveries
 from partitioner.options import Options
-from partitioner.summary import summary
+from partitioner.order.plan import deliveries
+from partitioner.order.search import best_plan
 from targets.systems import get_system
 from tests.partitioner_network.helpers import dense, join, lif, network, source, tiny
 from tests.pipeline_spiking.networks import SAMPLES, files, llama, llama_bundle

@@ -10,7 +10,7 @@ from neurodeploy.ir.network import Network, Population, Projection
 from neurodeploy.synapses import Dense
 from partitioner.mapper import map_model
 from partitioner.options import Options, Pin
-from partitioner.verify import verify
+from partitioner.verify.violations import verify
 from targets.systems import get_system
 
 FAN_IN = 5_000

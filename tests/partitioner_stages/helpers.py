@@ -11,7 +11,7 @@ from neurodeploy.flow.nets import Nets
 from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
-from partitioner.stamp import Tile
+from partitioner.cut.stamp import Tile
 from targets.systems import get_system
 from tests.nets import make_nets
 

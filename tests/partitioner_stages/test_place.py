@@ -7,7 +7,8 @@ import pytest
 
 from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.fixedpoint import Ints
-from partitioner.place import (
+from partitioner.place.links import link_loads
+from partitioner.place.system import (
     Search,
     Traffic,
     chip_sites,
@@ -17,7 +18,6 @@ from partitioner.place import (
     place_cores_of_chips,
     split_traffic,
 )
-from partitioner.placement.links import link_loads
 from targets.loihi2 import LOIHI2
 from tests.nets import make_nets
 from tests.partitioner_stages.helpers import small_system

@@ -16,7 +16,7 @@ from neurodeploy.ir.hollow import hollow_island, hollow_program
 from neurodeploy.ir.program import Program
 from neurodeploy.pipeline.following import chips_of
 from partitioner.classify import group_of
-from partitioner.json_form import mapping_from_json, mapping_to_json
+from partitioner.files.json_form import mapping_from_json, mapping_to_json
 from partitioner.mapper import map_model
 from partitioner.options import Options
 from targets.systems import get_system

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from partitioner.placement.randomness import hashes, shuffled
+from partitioner.place.randomness import hashes, shuffled
 
 Ints = Any
 #: (pairs, sites, number of items).

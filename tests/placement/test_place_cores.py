@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from partitioner.placement import anneal, make_problem, place_cores, portfolio
-from partitioner.placement.small import SMALL
+from partitioner.place import anneal, make_problem, place_cores, portfolio
+from partitioner.place.small import SMALL
 
 from .instances import NUGENT, energy, grid, mesh, nugent, planted
 from .strategies import Arguments, plain_cost, problems
@@ -135,7 +135,7 @@ def test_a_chain_lies_along_a_snake_and_pulls_to_its_port() -> None:
 
 def test_small_problems_load_no_compiler() -> None:
     code = (
-        "import sys, numpy as np\nfrom partitioner.placement import place_cores\n"
+        "import sys, numpy as np\nfrom partitioner.place import place_cores\n"
         "from tests.placement.instances import nugent\n"
         "p, s, n = nugent('nug12')\nplace_cores(p, s, np.zeros((n, 0), np.int64))\nprint('numba' in sys.modules)"
     )

@@ -19,11 +19,11 @@ from neurodeploy.flow.loads import SPIKES
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.synapse import Coo, Fields, ListFormat, Range, Synapse, within
 from neurodeploy.synapses import KINDS, build
+from partitioner.cost.usage import core_demands
 from partitioner.mapper import map_model
 from partitioner.options import Options
-from partitioner.recount import recount
-from partitioner.usage import core_demands
-from partitioner.verify import verify
+from partitioner.verify.recount import recount
+from partitioner.verify.violations import verify
 from simulators.fast.runner import PATHS, FastRunner
 from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner
