@@ -117,6 +117,7 @@ def map_model(
         objective=options.objective,
         seed=options.seed,
         notes=places.notes,
+        affinity=options.affinity,
     )
 
 
@@ -144,9 +145,18 @@ def place(job: Job, cutting: Cutting, work: Path | None = None) -> Places:
 
     options = replace(job.options, spread=cutting.spread)
     places = finish(
-        cutting.tiles, nets, job.limits, job.system, job.available, options, compatible=cutting.apart, work=work
-    )
+        cutting.tiles, nets, job.limits, job.system, job.available, options, compatible=cutting.apart,
+        affinity=_together(job, streams.per), work=work,
+    )  # fmt: skip
     return replace(places, notes=(*cutting.notes, *streams.notes, *places.notes))
+
+
+def _together(job: Job, per: int) -> list[tuple[str, str, int]]:
+    """A token that goes on from one expert to the next weighs as much as the input of the next, in `per` tokens."""
+    affinity, inputs = job.options.affinity, {view.group: view.columns for view in reversed(job.views.values())}
+    if affinity is None:
+        return []
+    return [(a, b, -(-n * inputs.get(b, 0) * per // affinity.tokens)) for a, b, n in affinity.pairs]
 
 
 def _assignments(job: Job, chip: ChipSpec) -> tuple[Assignment, ...]:

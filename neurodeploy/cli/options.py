@@ -112,7 +112,7 @@ NoPlace = Annotated[
 Rates = Annotated[
     Path | None,
     typer.Option(
-        "--rates", help="Input of a spiking network: the messages of its run are kept short.", rich_help_panel=SEARCH
+        "--rates", help="Input (or text, for experts) whose run is counted and kept short.", rich_help_panel=SEARCH
     ),
 ]
 Work = Annotated[

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping as Table
 from dataclasses import dataclass, field
 
+from neurodeploy.ir.affinity import Affinity
 from neurodeploy.ir.fixedpoint import Ints
 
 
@@ -58,6 +59,7 @@ class Mapping:
         of its shards, and columns of the projections that it sends, count in that order (`ir.arrange.arranged`).
     objective, seed : what was asked of the mapper.
     notes : what a reader must know of how it came about: a library that is missing, a search that was cut short.
+    affinity : of the experts on the text that the mapping was made for.
     """
 
     system: str
@@ -72,6 +74,7 @@ class Mapping:
     objective: str = "cores"
     seed: int = 0
     notes: tuple[str, ...] = ()
+    affinity: Affinity | None = None
 
     @property
     def chips_used(self) -> int:

@@ -14,10 +14,12 @@ from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.program import IslandCall
+from neurodeploy.pipeline.following import chips_of, follow
 from neurodeploy.pipeline.session import KINDS, NETWORK, Progress, read_mapping, refuse
 from neurodeploy.pipeline.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
+    from neurodeploy.ir.affinity import Affinity
     from neurodeploy.ir.network_run import NetworkActivity
     from neurodeploy.ir.program import Program
     from partitioner.options import Options, Pin
@@ -59,13 +61,15 @@ def map(
     max_rows, caps, spread, objective, seed, time_limit, place : see `partitioner.options.Options`.
     work : a folder where stages keep what they found; a call that was interrupted goes on from there.
     host : profile that prices what is left to the host.
-    rates, steps, layout : an input of a spiking network as `run` takes it. It is run and counted first; the messages of that
-        run are kept short, not those of a step in which every neuron sends.
+    rates, steps, layout : what is run and counted first. Of a spiking network an input as `run` takes it: the messages of
+        that run are kept short, not those of a step in which every neuron sends. Of a mixture of experts a text: experts
+        that follow one another share a chip where they can; `eval` then says how far another text is from that.
 
     Raises
     ------
     DoesNotFit ND2001 and others : what the model needs and what would help. UserError ND2060 to ND2070 : the
-    plan or a pin is wrong. ND2046, ND3264 : an option that has no effect. Whatever is raised, an older mapping stays.
+    plan or a pin is wrong. ND2046, ND2047, ND3264 : an option that has no effect. Whatever is raised, an older
+    mapping stays.
     """
     from partitioner.files.json_form import mapping_to_json
     from partitioner.judge.summary import summary
@@ -82,13 +86,16 @@ def map(
         max_rows=max_rows, caps=dict(caps or {}), spread=spread, chips=chips, objective=objective, seed=seed,
         time_limit=time_limit, place=place, pins=_pins(opened, plan, pins, chips or target.chips),
     )  # fmt: skip
-    counted, said = _counted(opened, {"rates": rates, "steps": steps, "layout": layout}, progress)
+    activity, affinity, said = _counted(opened, {"rates": rates, "steps": steps, "layout": layout}, progress)
+    options = replace(options, affinity=affinity)
     clock = Stopwatch()
     mapping, more = _mapped(
-        opened.program, target, options, None if work is None else Path(work), profile, offload, counted
+        opened.program, target, options, None if work is None else Path(work), profile, offload, activity
     )
     clock.stop()
-    found = clock.into({**summary(mapping, opened.program, target, rates=counted), **more, **said})
+    found = clock.into({**summary(mapping, opened.program, target, rates=activity), **more, **said})
+    if affinity is not None:
+        found["rates"]["between_chips"] = affinity.between(chips_of(mapping))
     if not found["violations"]:
         if write_plan is not None:
             write_aside(Path(write_plan), _table(opened, mapping, target, profile, options).encode())
@@ -111,25 +118,27 @@ def _pins(opened: Bundle, plan: str | Path | None, hints: Sequence[str], chips: 
 
 def _counted(
     opened: Bundle, asked: dict[str, Any], progress: Progress | None
-) -> tuple[NetworkActivity | None, dict[str, Any]]:
-    """The counts of a run of the input of `--rates`, and what is told of it."""
+) -> tuple[NetworkActivity | None, Affinity | None, dict[str, Any]]:
+    """What a run of the data of `--rates` counted, of a network or of experts, and what is told of it."""
     from neurodeploy.pipeline.stepping import advance
-    from neurodeploy.pipeline.streams import network_of, runner_for, stream_of
+    from neurodeploy.pipeline.streams import runner_for, stream_of
 
-    if opened.program.network is None:
+    network, rates = opened.program.network, asked.pop("rates")
+    if network is None:
         refuse(KINDS[NETWORK].several, asked)
-    rates = asked.pop("rates")
+        if rates is None:
+            return None, None, {}
+        affinity = follow(opened, rates, progress)
+        return None, affinity, {"rates": {"text": Path(rates).name, "tokens": affinity.tokens}}
     if rates is None:
         for name in (name for name, value in asked.items() if value is not None):
             raise UserError("ND2046", f"--{name}", "says how --rates is read, which was not given", "leave it out")
-        return None, {}
-    network = network_of(opened)
+        return None, None, {}
     stream = stream_of(rates, opened, network, **asked)
-    result = advance(
-        network, runner_for("fast", opened, network, stream.steps, stream.samples), stream, progress=progress
-    )
+    engine = runner_for("fast", opened, network, stream.steps, stream.samples)
     told = {"input": Path(rates).name, "steps": stream.steps, "samples": stream.samples, "notes": stream.notes}
-    return result.activity, {"rates": told, "open_questions": stream.questions}
+    activity = advance(network, engine, stream, progress=progress).activity
+    return activity, None, {"rates": told, "open_questions": stream.questions}
 
 
 def _mapped(

@@ -89,6 +89,8 @@ def print_map(found: Mapping[str, Any], console: Console | None = None) -> None:
         print_offload(found["offload"], console)
     if found.get("metrics"):
         print_metrics(found["metrics"], console)
+    if "between_chips" in found.get("rates", {}):
+        say(console, f"experts that follow one another: {units.percent(found['rates']['between_chips'])} between chips")
     if found.get("plan"):
         say(console, f"plan written to {found['plan']}")
 
@@ -172,6 +174,9 @@ def print_eval(found: Mapping[str, Any], console: Console | None = None) -> None
     if found["top1_agreement"] is not None:
         say(console, f"same next token: {units.percent(found['top1_agreement'])}")
     say(console, f"clipped values: {units.count(found['saturations'])}")
+    if found.get("affinity"):
+        drift, apart = (units.percent(found["affinity"][key]) for key in ("drift", "between_chips"))
+        say(console, f"experts that follow one another: {drift} away from the mapping's text, {apart} between chips")
     if found.get("windows_resumed"):
         say(
             console,

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from neurodeploy.errors import BundleError
+from neurodeploy.ir.affinity import Affinity
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Assignment, Mapping, Reason, Shard
 
@@ -44,7 +45,10 @@ def mapping_to_json(mapping: Mapping) -> dict[str, Any]:
         )
         for s in mapping.shards
     ]
+    affinity = mapping.affinity
+    told = {} if affinity is None else {"affinity": {"tokens": affinity.tokens, "pairs": list(affinity.pairs)}}
     return {
+        **told,
         "format": FORMAT,
         "system": mapping.system,
         "chips_available": mapping.chips_available,
@@ -100,7 +104,18 @@ def mapping_from_json(data: object) -> Mapping:
         objective=_text(top, "objective"),
         seed=_number(top, "seed"),
         notes=_texts(top, "notes"),
+        affinity=_affinity(top["affinity"]) if "affinity" in top else None,
     )
+
+
+def _affinity(data: object) -> Affinity:
+    found = _object(data, "affinity")
+    pairs = found.get("pairs")
+    if not isinstance(pairs, list) or not all(isinstance(pair, list) and len(pair) == 3 for pair in pairs):
+        _fail("affinity.pairs", "is no list of two groups and a count")
+    rows = [dict(zip(("from", "to", "tokens"), pair, strict=True)) for pair in pairs]
+    counts = tuple((_text(row, "from"), _text(row, "to"), _number(row, "tokens")) for row in rows)
+    return Affinity(_number(found, "tokens"), counts)
 
 
 def _table(values: Iterable[Any]) -> dict[Any, int]:

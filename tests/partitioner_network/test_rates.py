@@ -85,7 +85,7 @@ def test_map_counts_a_run_first(files, llama_bundle: Path, tmp_path: Path, capsy
     for path, options, code in (
         (bundle, ["--steps", "7"], "ND2046"),
         (bundle, ["--layout", "time-first"], "ND2046"),
-        (llama_bundle, ["--rates", str(files.spikes)], "ND3264"),
+        (llama_bundle, ["--rates", str(files.spikes)], "ND2047"),
     ):
         said = call(["map", str(path), *options], capsys)
         assert said.status == 2 and code in said.err and options[0] in said.err
