@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from neurodeploy.errors import UserError
 from neurodeploy.ir.graph import WeightStore
 from neurodeploy.ir.program import Island, IslandCall, Program
-from neurodeploy.ir.result import ActivityCounts, HostIsland, IslandActivity, IslandRunner
+from neurodeploy.ir.run import ActivityCounts, HostIsland, IslandActivity, IslandRunner
 from neurodeploy.ops.host.border import decode, encode
 from neurodeploy.ops.host.executor import Capture, Executor, Values
 from neurodeploy.ops.host.kvcache import State

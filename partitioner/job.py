@@ -10,8 +10,8 @@ from neurodeploy.errors import DoesNotFit
 from neurodeploy.flow.streams import Sent
 from neurodeploy.ir.chip import ChipSpec, SystemSpec
 from neurodeploy.ir.network import INPUT, Network
-from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.ir.program import IslandCall
+from neurodeploy.ir.run import RunActivity
 from neurodeploy.neurons.registry import get_model
 from partitioner.cost.budget import Limits, core_limits
 from partitioner.cost.population import Model, View, unwrapped, views_of
@@ -61,7 +61,7 @@ class Job:
         return _job(self.model, self.system, options, self.available, self.sent, self.per, self.deadline)
 
 
-def job_of(model: Model, system: SystemSpec, options: Options, rates: NetworkActivity | None = None) -> Job:
+def job_of(model: Model, system: SystemSpec, options: Options, rates: RunActivity | None = None) -> Job:
     """Raises
     ------
     DoesNotFit ND2004 : the chip's messages, states or weights are narrower than the model's.

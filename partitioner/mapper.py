@@ -22,7 +22,7 @@ from neurodeploy.ir.chip import ChipSpec, SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Assignment, Mapping, Shard
 from neurodeploy.ir.network import Network
-from neurodeploy.ir.network_run import NetworkActivity
+from neurodeploy.ir.run import RunActivity
 from partitioner.bound.cores import lower_bound
 from partitioner.classify import PINNED, assign, assign_populations
 from partitioner.cost.population import Model
@@ -62,7 +62,7 @@ def map_model(
     options: Options = _DEFAULT,
     *,
     alternatives: Sequence[SystemSpec] = (),
-    rates: NetworkActivity | None = None,
+    rates: RunActivity | None = None,
     work: Path | None = None,
 ) -> Mapping:
     """Map a model to the cores of a system.

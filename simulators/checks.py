@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import INPUT, Network
-from neurodeploy.ir.network_run import NetworkState, Probe
+from neurodeploy.ir.run import Probe, RunState
 from neurodeploy.neurons import registry
 
 INT32 = np.iinfo(np.int32)
@@ -27,14 +27,14 @@ class Task(NamedTuple):
 
     samples: int
     inputs: Mapping[str, Ints]
-    state: NetworkState
+    state: RunState
 
 
 def prepare(
     network: Network,
     inputs: Mapping[str, Ints],
     steps: int,
-    state: NetworkState | None,
+    state: RunState | None,
     probes: Sequence[Probe],
 ) -> Task:
     """Check the network (once), the inputs, the probes and the state; a state that is None becomes the initial one.
@@ -54,9 +54,9 @@ def prepare(
     return Task(state.samples if samples is None else samples, inputs, copy_state(network, state))
 
 
-def initial_state(network: Network, samples: int) -> NetworkState:
+def initial_state(network: Network, samples: int) -> RunState:
     """Step 0: every population with neurons has an entry, every projection with synapses a `pending` of zeros."""
-    return NetworkState(
+    return RunState(
         step=0,
         neurons={
             name: registry.initial_state(population, samples)
@@ -71,9 +71,9 @@ def initial_state(network: Network, samples: int) -> NetworkState:
     )
 
 
-def copy_state(network: Network, state: NetworkState) -> NetworkState:
+def copy_state(network: Network, state: RunState) -> RunState:
     """The same numbers in arrays of their own, C order."""
-    return NetworkState(
+    return RunState(
         step=state.step,
         neurons={name: {v: np.array(a, np.int64) for v, a in values.items()} for name, values in state.neurons.items()},
         pending={
@@ -144,7 +144,7 @@ def check_probes(network: Network, probes: Sequence[Probe]) -> None:
             raise UserError("ND3208", probe.name, "is probed twice", "join the neurons in one probe")
 
 
-def check_state(network: Network, state: NetworkState, samples: int | None = None) -> None:
+def check_state(network: Network, state: RunState, samples: int | None = None) -> None:
     """It is a state of this network: names, shapes, 32 bits. ND3209 of another network, ND3210 of other samples."""
     fix = "continue with the network and the samples that left this state, or start without a state"
 

@@ -37,7 +37,7 @@ from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import INPUT, Network
-from neurodeploy.ir.network_run import NetworkActivity
+from neurodeploy.ir.run import RunActivity
 from neurodeploy.neurons.registry import FIXED
 
 #: When chips and host exchange messages: once a sample (its events beforehand, its result afterwards), every step, never.
@@ -66,13 +66,13 @@ class NetworkWork:
 
 
 def network_loads(
-    network: Network, mapping: Mapping, activity: NetworkActivity, system: SystemSpec, border: str = "sample"
+    network: Network, mapping: Mapping, activity: RunActivity, system: SystemSpec, border: str = "sample"
 ) -> RunLoads:
     """The loads of one sample of a run, for the phase "sample".
 
     Parameters
     ----------
-    activity : exact counts of the run (`NetworkResult.activity`), of any runner.
+    activity : exact counts of the run (`RunResult.activity`), of any runner.
     border : "sample", one exchange with the host a sample: all its events in, then its outputs back; "step", one exchange
         a step; "none", no exchange: the input is on the chip and nobody reads the output.
 
@@ -151,7 +151,7 @@ def _counts(work: NetworkWork, mapping: Mapping, name: str, open_border: bool) -
     )
 
 
-def work_of(network: Network, mapping: Mapping, activity: NetworkActivity, system: SystemSpec) -> NetworkWork:
+def work_of(network: Network, mapping: Mapping, activity: RunActivity, system: SystemSpec) -> NetworkWork:
     """Everything that a run did on a mapping; parameters and errors of `network_loads`."""
     if activity.steps <= 0 or activity.samples <= 0:
         raise UserError("ND3102", network.name, "no time step was run", "run at least one sample for one step")
@@ -169,7 +169,7 @@ def work_of(network: Network, mapping: Mapping, activity: NetworkActivity, syste
     return NetworkWork(derive(streams, traffic, system.chips), traffic, phases)
 
 
-def _agree(network: Network, mapping: Mapping, activity: NetworkActivity) -> None:
+def _agree(network: Network, mapping: Mapping, activity: RunActivity) -> None:
     names = {name for name, population in network.populations.items() if population.model != INPUT}
     if {shard.island for shard in mapping.shards} != names:
         raise InternalError("ND9031", network.name, "populations and mapping do not agree")

@@ -102,7 +102,7 @@ def wrapping_ports(population: Population) -> tuple[str, ...]:
 
 
 def sent_name(population: Population) -> str:
-    """Under which clipped payloads are counted (`NetworkActivity.saturated`)."""
+    """Under which clipped payloads are counted (`RunActivity.saturated`)."""
     return f"{population.name}.{output_ports(population)[0]}"
 
 
@@ -112,7 +112,7 @@ def is_exact(network: Network, p: Projection) -> bool:
 
 
 def pending_type(network: Network, p: Projection) -> np.dtype[np.signedinteger]:
-    """Of what waits to arrive (`NetworkState.pending`)."""
+    """Of what waits to arrive (`RunState.pending`)."""
     return np.dtype(np.int64 if is_exact(network, p) else np.int32)
 
 

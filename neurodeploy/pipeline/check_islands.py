@@ -14,7 +14,7 @@ from neurodeploy.bundle.golden import golden_names, golden_payload, read_islands
 from neurodeploy.bundle.island_files import row_scales
 from neurodeploy.errors import BundleError
 from neurodeploy.ir.program import Island
-from neurodeploy.ir.result import IslandRunner
+from neurodeploy.ir.run import IslandRunner
 from neurodeploy.pipeline.session import Progress
 from neurodeploy.pipeline.texts import left_to_host
 

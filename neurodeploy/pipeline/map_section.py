@@ -6,12 +6,12 @@ from typing import Any
 
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
-from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.ir.program import Program
+from neurodeploy.ir.run import RunActivity
 
 
 def map_section(
-    program: Program, mapping: Mapping, system: SystemSpec, activity: NetworkActivity | None = None
+    program: Program, mapping: Mapping, system: SystemSpec, activity: RunActivity | None = None
 ) -> dict[str, Any]:
     """Cores and budgets, metrics and loads of links; of a spiking network every population is a layer, and a run that was
     counted gives the rates."""
@@ -72,7 +72,7 @@ def map_section(
 
 
 def judged(
-    program: Program, mapping: Mapping, system: SystemSpec, activity: NetworkActivity | None = None
+    program: Program, mapping: Mapping, system: SystemSpec, activity: RunActivity | None = None
 ) -> dict[str, Any]:
     """``{"metrics": .., "picture": ..}`` of a report's section of the mapping.
 

@@ -20,8 +20,8 @@ from neurodeploy.pipeline.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     from neurodeploy.ir.affinity import Affinity
-    from neurodeploy.ir.network_run import NetworkActivity
     from neurodeploy.ir.program import Program
+    from neurodeploy.ir.run import RunActivity
     from partitioner.options import Options, Pin
 
 
@@ -118,7 +118,7 @@ def _pins(opened: Bundle, plan: str | Path | None, hints: Sequence[str], chips: 
 
 def _counted(
     opened: Bundle, asked: dict[str, Any], progress: Progress | None
-) -> tuple[NetworkActivity | None, Affinity | None, dict[str, Any]]:
+) -> tuple[RunActivity | None, Affinity | None, dict[str, Any]]:
     """What a run of the data of `--rates` counted, of a network or of experts, and what is told of it."""
     from neurodeploy.pipeline.stepping import advance
     from neurodeploy.pipeline.streams import runner_for, stream_of
@@ -148,7 +148,7 @@ def _mapped(
     work: Path | None,
     host: HostSpec,
     offload: bool,
-    rates: NetworkActivity | None,
+    rates: RunActivity | None,
 ) -> tuple[Mapping, dict[str, Any]]:
     """The mapping, and of a language model what was left to the host."""
     from partitioner.mapper import map_model

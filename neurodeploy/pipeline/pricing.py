@@ -18,8 +18,7 @@ from neurodeploy.frontends.tokenizer import Tokenizer
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import Network
-from neurodeploy.ir.network_run import NetworkActivity
-from neurodeploy.ir.result import ActivityCounts
+from neurodeploy.ir.run import ActivityCounts, RunActivity
 from neurodeploy.pipeline.checkpoint import DEFAULT_CALIBRATION
 from neurodeploy.pipeline.session import MODEL, NETWORK, Progress, read_mapping, suited
 from neurodeploy.pipeline.stepping import advance
@@ -116,7 +115,7 @@ def _stream(
 
 
 def price(
-    network: Network, mapping: Mapping, system: SystemSpec, activity: NetworkActivity, host: str, measure_host: bool,
+    network: Network, mapping: Mapping, system: SystemSpec, activity: RunActivity, host: str, measure_host: bool,
     powered: str,
 ) -> dict[str, Any]:  # fmt: skip
     """The account of counts on a mapping that was read and verified; each phase has `joules` by boundary and `seconds`."""

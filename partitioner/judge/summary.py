@@ -8,7 +8,7 @@ from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.devices import host_islands
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import INPUT, Network
-from neurodeploy.ir.network_run import NetworkActivity
+from neurodeploy.ir.run import RunActivity
 from neurodeploy.neurons.registry import state_bytes
 from partitioner.cost.budget import RESOURCES, Demand
 from partitioner.cost.population import Model, slots, unwrapped, views_of
@@ -27,7 +27,7 @@ def summary(
     *,
     weight_bits: int | None = None,
     judge: bool = True,
-    rates: NetworkActivity | None = None,
+    rates: RunActivity | None = None,
 ) -> dict[str, Any]:
     """What the mapping takes, how far it is from the bound, what stays on the host and what crosses the border.
 

@@ -13,14 +13,14 @@ from neurodeploy.ir.arrange import arranged, counts_there
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network
-from neurodeploy.ir.network_run import NetworkActivity
+from neurodeploy.ir.run import RunActivity
 from partitioner.cost.population import Model, unwrapped, views_of
 
 #: Pairs of an axon and a tile in a projection from which on a sample stands for it.
 PAIRS = 1 << 21
 
 
-def sent_of(rates: NetworkActivity | None) -> tuple[Sent | None, int]:
+def sent_of(rates: RunActivity | None) -> tuple[Sent | None, int]:
     """`sent` and `per` of `streams_of` for a run that was counted; without one, or without a step, every neuron sends."""
     steps = 0 if rates is None else rates.steps * rates.samples
     return (rates.fired, steps) if rates is not None and steps else (None, 1)

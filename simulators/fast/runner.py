@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import INPUT, Network, Projection
-from neurodeploy.ir.network_run import NetworkActivity, NetworkResult, NetworkState, Probe
 from neurodeploy.ir.program import Island
-from neurodeploy.ir.result import IslandActivity
+from neurodeploy.ir.run import IslandActivity, Probe, RunActivity, RunResult, RunState
 from neurodeploy.neurons import registry
 from simulators.checks import Task, prepare
 from simulators.fast.lane import Lane, LaneNeurons, Room
@@ -60,9 +59,9 @@ class FastRunner:
         inputs: Mapping[str, Ints],
         steps: int,
         *,
-        state: NetworkState | None = None,
+        state: RunState | None = None,
         probes: Sequence[Probe] = (),
-    ) -> NetworkResult:
+    ) -> RunResult:
         """Advance by `steps`; see `Runner.run`."""
         task = prepare(network, inputs, steps, state, probes)
         if network not in self._plans:
@@ -158,7 +157,7 @@ class _Run:
         self.probes = {probe.name: probe for probe in probes}
         self.recorded = {name: np.zeros((samples, steps, self._width(p)), np.int64) for name, p in self.probes.items()}
 
-    def result(self) -> NetworkResult:
+    def result(self) -> RunResult:
         for done in range(0, self.steps, self.block):
             steps = min(self.block, self.steps - done)
             for part in self.plan.parts:
@@ -167,10 +166,10 @@ class _Run:
             self._turn(steps)
         return self._result()
 
-    def _result(self) -> NetworkResult:
+    def _result(self) -> RunResult:
         """What the run leaves: its own buffers go one by one as the results come, large ones first."""
-        activity = NetworkActivity(self.steps, self.samples, {}, *self._counts())
-        state = NetworkState(self.first - 1 + self.steps, {}, {})
+        activity = RunActivity(self.steps, self.samples, {}, *self._counts())
+        state = RunState(self.first - 1 + self.steps, {}, {})
         self.ports.clear()
         self.payloads.clear()
         for name in list(self.links):
@@ -181,7 +180,7 @@ class _Run:
             activity.fired[name] = {port: t.fired.astype(np.int64) for port, t in self.traffic.pop(name).items()}
         for name in list(self.neurons):
             state.neurons[name] = self.neurons.pop(name).states(last=True)
-        return NetworkResult(self.outputs, self.recorded, activity, state)
+        return RunResult(self.outputs, self.recorded, activity, state)
 
     def _advance(self, part: Part, done: int, steps: int) -> None:
         """All steps of the block for one part."""

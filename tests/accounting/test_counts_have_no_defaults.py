@@ -12,8 +12,7 @@ from neurodeploy.accounting.networks import NetworkWork
 from neurodeploy.accounting.outlines import ClassLoad
 from neurodeploy.accounting.timing import Timing
 from neurodeploy.flow.links import LinkLoads, Routed
-from neurodeploy.ir.network_run import NetworkActivity
-from neurodeploy.ir.result import ActivityCounts, HostIsland, IslandActivity, ShardCounts
+from neurodeploy.ir.run import ActivityCounts, HostIsland, IslandActivity, RunActivity, ShardCounts
 from neurodeploy.neurons.model import Stepped
 from neurodeploy.ops.host.operation import Work as OperationWork
 from partitioner.cut.choice import Figures
@@ -24,7 +23,7 @@ from partitioner.stages import Places
 
 COUNTS = (
     ActivityCounts, Busiest, ClassLoad, EventCounts, Figures, HostIsland, IslandActivity, IslandWork, JudgedWork,
-    LinkLoads, MeanStep, NetworkActivity, NetworkWork, OperationWork, PartCounts, Places, Price, Roofline, Routed,
+    LinkLoads, MeanStep, RunActivity, NetworkWork, OperationWork, PartCounts, Places, Price, Roofline, Routed,
     RunLoads, ShardCounts, Timing, Traffic,
 )  # fmt: skip
 

@@ -19,7 +19,7 @@ from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.program import BLOCK, GradedNeurons, Island, IslandCall, Program, Slice, Synapses
-from neurodeploy.ir.result import ActivityCounts
+from neurodeploy.ir.run import ActivityCounts
 from partitioner.cost.usage import core_demands
 from partitioner.judge.metrics import traffic_of
 from partitioner.judge.work import work_of

@@ -9,7 +9,7 @@ import pytest
 
 from neurodeploy.errors import TargetUnavailable, UserError
 from neurodeploy.ir.network import INPUT, Network, Population, Projection
-from neurodeploy.ir.network_run import Probe
+from neurodeploy.ir.run import Probe
 from neurodeploy.synapses import Conv, Dense, Direct
 from simulators.lava import LavaNetworkRunner, Program
 from simulators.reference import ReferenceRunner

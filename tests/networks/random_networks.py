@@ -32,8 +32,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.ir.network import INPUT, Network, Population, Projection
-from neurodeploy.ir.network_run import Probe
 from neurodeploy.ir.packed import pack
+from neurodeploy.ir.run import Probe
 from neurodeploy.ir.synapse import Synapse
 from neurodeploy.neurons.model import EXACT_END
 from neurodeploy.neurons.registry import MODELS, input_ports, largest_payload, output_ports

@@ -10,7 +10,7 @@ import pytest
 
 from neurodeploy.errors import InternalError, UserError
 from neurodeploy.ir.network import INPUT, Network, Population, Projection
-from neurodeploy.ir.network_run import NetworkState, Probe
+from neurodeploy.ir.run import Probe, RunState
 from neurodeploy.synapses.build import dense
 from simulators.reference import ReferenceRunner
 
@@ -102,7 +102,7 @@ def test_probes(code: str, subject: str, probes: Any) -> None:
     refused(code, subject, probes=probes)
 
 
-def state() -> NetworkState:
+def state() -> RunState:
     return ReferenceRunner().run(network(), good(), STEPS).state
 
 
@@ -147,9 +147,7 @@ def test_a_network_without_inputs_runs_one_sample_or_those_of_its_state() -> Non
     runner = ReferenceRunner()
     first = runner.run(alone, {}, 3)
     assert first.outputs["cells"].tolist() == [[[1, 1], [1, 1], [1, 1]]]
-    twice = NetworkState(
-        3, {"cells": {k: np.repeat(v, 2, axis=0) for k, v in first.state.neurons["cells"].items()}}, {}
-    )
+    twice = RunState(3, {"cells": {k: np.repeat(v, 2, axis=0) for k, v in first.state.neurons["cells"].items()}}, {})
     second = runner.run(alone, {}, 2, state=twice)
     assert second.outputs["cells"].shape == (2, 2, 2)
     assert second.state.step == 5

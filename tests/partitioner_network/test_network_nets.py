@@ -7,7 +7,7 @@ import numpy as np
 from neurodeploy.accounting.networks import work_of
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.flow.routes import HOST
-from neurodeploy.ir.network_run import NetworkActivity
+from neurodeploy.ir.run import RunActivity
 from neurodeploy.neurons.registry import output_ports
 from neurodeploy.synapses.build import sparse_from_coo
 from partitioner.judge.metrics import traffic_of
@@ -65,7 +65,7 @@ def test_the_messages_of_a_run_are_those_of_the_account() -> None:
     assert checked >= 4
 
 
-def _within(net, mapping, activity: NetworkActivity) -> int:
+def _within(net, mapping, activity: RunActivity) -> int:
     """Messages of a shard to itself."""
     streams = streams_of(net, mapping.shards, tiny().chip, orders=mapping.orders, sent=activity.fired, pairs=None)
     return sum(int(stream.messages[stream.source == stream.target].sum()) for stream in streams.events())

@@ -8,8 +8,8 @@ from neurodeploy.accounting.networks import work_of
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.mapping import Mapping, Shard
-from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.ir.program import Program
+from neurodeploy.ir.run import RunActivity
 from neurodeploy.neurons.registry import every_neuron
 from partitioner.judge.metrics import metrics
 from partitioner.judge.summary import summary
@@ -81,7 +81,7 @@ def test_hops_are_those_of_the_nets_and_of_the_account() -> None:
         except DoesNotFit:
             continue
         found = traffic(mapping, net, system)
-        work = work_of(net, mapping, NetworkActivity(1, 1, every_neuron(net), {}, {}), system)
+        work = work_of(net, mapping, RunActivity(1, 1, every_neuron(net), {}, {}), system)
         parts = work.traffic.values()
         assert found.spike_hops == sum(part.hops_ew + part.hops_ns for part in parts), seed
         assert found.interchip_hops == sum(part.interchip for part in parts), seed

@@ -13,7 +13,7 @@ from neurodeploy.flow.loads import SPIKES
 from neurodeploy.ir.arrange import arranged, fixed_populations, inverse
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network
-from neurodeploy.ir.network_run import Probe
+from neurodeploy.ir.run import Probe
 from neurodeploy.synapses import Conv
 from neurodeploy.synapses.build import sparse_from_coo
 from partitioner.chips import hypergraph

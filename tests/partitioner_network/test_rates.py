@@ -12,7 +12,7 @@ import pytest
 from neurodeploy import pipeline
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.network import Network
-from neurodeploy.ir.network_run import NetworkActivity
+from neurodeploy.ir.run import RunActivity
 from partitioner.job import job_of
 from partitioner.judge.summary import summary
 from partitioner.mapper import map_model
@@ -38,11 +38,11 @@ def recurrent(inputs: int, hidden: int, outputs: int) -> Network:
     )
 
 
-def firing(net: Network, *parts: float) -> NetworkActivity:
+def firing(net: Network, *parts: float) -> RunActivity:
     """Every neuron of each population in this part of the steps."""
     counts = zip(net.populations.items(), parts, strict=True)
     fired = {name: {"s": np.full(p.size, round(part * STEPS), np.int64)} for (name, p), part in counts}
-    return NetworkActivity(STEPS, 1, fired, {}, {})
+    return RunActivity(STEPS, 1, fired, {}, {})
 
 
 @pytest.mark.parametrize("objective", ["cores", "traffic"])
