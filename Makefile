@@ -34,6 +34,7 @@ lint: $(VENV)/ready-test
 
 bench: $(VENV)/ready-real
 	$(BIN)/python benchmarks/chip_against_transformers.py --isa all avx2
+	$(BIN)/python benchmarks/speed_gate.py
 	$(BIN)/python benchmarks/spiking_speed.py
 	$(BIN)/python benchmarks/placement_cases.py
 	$(BIN)/python benchmarks/mapper_models.py

@@ -31,7 +31,7 @@ from neurodeploy.ir.hollow import hollow_island
 from neurodeploy.ir.mapping import Mapping as Placement
 from neurodeploy.ir.mapping import Shard
 from neurodeploy.ir.program import Island
-from neurodeploy.ir.result import ActivityCounts, IslandActivity
+from neurodeploy.ir.run import ActivityCounts, IslandActivity
 from targets.hosts import HOSTS
 from targets.systems import SYSTEMS
 

@@ -4,8 +4,9 @@
         [--in-axons N] [--no-place] [--json FILE]
 
 Each case runs in a process of its own with one thread. Columns: islands' weights, shards, cores, the lower bound that
-holds for any mapper with the same formats (`partitioner.bounds`) and what asks for it, the ratio, the naive bound (weights
-over memory), chips, violations that the recount finds, wall and processor seconds of `map_model`, peak memory in MiB.
+holds for any mapper with the same formats (`partitioner.bound.cores`) and what asks for it, the ratio, the naive bound
+(weights over memory), chips, violations that the recount finds, wall and processor seconds of `map_model`, peak memory
+in MiB.
 
 "body": all linear layers but the vocabulary projection. Shapes: GPT-2 small, Gemma 3 270M, 1B and 4B (text), MatMul-free LM
 370M, SmolLM2-135M, SpikingBrain-7B from their published configurations. `cores100k` is the body of SpikingBrain-7B with
@@ -33,7 +34,7 @@ from neurodeploy.ir.hollow import hollow_island, hollow_program
 from neurodeploy.ir.program import Program
 from partitioner.mapper import map_model
 from partitioner.options import OBJECTIVES, Options
-from partitioner.verify import verify
+from partitioner.verify.violations import verify
 from targets.systems import get_system
 
 #: Layers and (island, rows, columns) of each.

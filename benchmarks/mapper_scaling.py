@@ -28,14 +28,15 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from neurodeploy.flow.nets import Nets, make_nets
+from neurodeploy.flow.nets import Nets
 from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.fixedpoint import Ints
-from partitioner.budget import Demand, core_limits
+from partitioner.cost.budget import Demand, core_limits
+from partitioner.cut.stamp import Tile
 from partitioner.options import Options
 from partitioner.stages import finish
-from partitioner.stamp import Tile
 from targets.systems import get_system
+from tests.nets import make_nets
 
 WIDTH = 16
 SYSTEM = get_system("hala-point")

@@ -4,8 +4,8 @@ whether SANA-FE, which knows nothing of our metrics, puts mappings in the same o
     python benchmarks/mapping_against_rivals.py [--only sanafe|nengo|placements] [--install] [--envs FOLDER] [--json FILE]
 
 Networks and rates: `rivals/mapped.py`, a run of 20 steps each. Every mapping, theirs too, is judged by the same code
-(`partitioner.judge`) on the system loihi1-nahuku with these rates. Our mapping for the objective "traffic" is judged by
-*traffic*, messages x hops, where a chip-to-chip link counts as many hops as its energy is worth; that for "energy" by
+(`partitioner.judge.metrics`) on the system loihi1-nahuku with these rates. Our mapping for the objective "traffic" is judged
+by *traffic*, messages x hops, where a chip-to-chip link counts as many hops as its energy is worth; that for "energy" by
 *transport*, the energy of all hops and links of a step. The host's messages are included; *messages* go to other cores.
 nengo-loihi names the chip of a block and the order of its cores, no place on the mesh: core k of its chip is taken to be
 core k of ours (four to a router, row by row). Where its checks refuse its own split, the refused population is cut by
@@ -38,14 +38,15 @@ from neurodeploy.accounting.networks import network_loads
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import INPUT, Network
-from partitioner import nulls, sanafe
-from partitioner.judge import metrics, traffic_of
+from partitioner.bound.traffic import HopCost
+from partitioner.files import sanafe
+from partitioner.judge import nulls
+from partitioner.judge.figures import places_of
+from partitioner.judge.metrics import metrics, traffic_of
 from partitioner.mapper import map_model
-from partitioner.metrics import places_of
 from partitioner.options import OBJECTIVES, Options
-from partitioner.placement.curves import hilbert, strips
-from partitioner.traffic_bounds import HopCost
-from partitioner.verify import verify
+from partitioner.place.curves import hilbert, strips
+from partitioner.verify.violations import verify
 from targets.hosts import get_host
 from targets.systems import get_system
 

@@ -15,11 +15,11 @@ import time
 from pathlib import Path
 
 from neurodeploy.bundle import open_bundle
-from partitioner.json_form import mapping_from_json, mapping_to_json
+from partitioner.files.json_form import mapping_from_json, mapping_to_json
 from partitioner.mapper import map_model
+from partitioner.nets.traffic import traffic
 from partitioner.options import OBJECTIVES, Options
-from partitioner.traffic import traffic
-from partitioner.verify import verify
+from partitioner.verify.violations import verify
 from targets.systems import get_system
 
 

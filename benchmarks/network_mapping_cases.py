@@ -24,9 +24,9 @@ from neurodeploy.synapses import Conv, Dense, Sparse
 from neurodeploy.synapses.build import sparse_from_coo
 from partitioner.job import job_of
 from partitioner.mapper import map_model
-from partitioner.network_plan import deliveries, make_plan
 from partitioner.options import Options
-from partitioner.verify import verify
+from partitioner.order.plan import deliveries, make_plan
+from partitioner.verify.violations import verify
 from targets.systems import get_system
 
 LIF = {"du": 0, "dv": 0, "vth": 10}
@@ -131,7 +131,7 @@ def show(name: str, net: Network, system_name: str) -> None:
     begun = time.process_time()
     mapping = map_model(net, system, options)
     spent = time.process_time() - begun
-    from partitioner.traffic import traffic
+    from partitioner.nets.traffic import traffic
 
     found = traffic(mapping, net, system)
     sent = int(found.events_to_cores + found.partials_between_cores)

@@ -3,7 +3,7 @@
     python benchmarks/offload_cases.py [--models gpt2 ...] [--host cpu-generic] [--objective cores]
 
 Shapes of published models without weights (`mapper_models`) and a mixture of experts made up for this table; one thread.
-Energies and times are the estimates of `partitioner.offload_price`, for islands and border of a generated token. Prints
+Energies and times are the estimates of `partitioner.offload.price`, for islands and border of a generated token. Prints
 the table of docs/mapping.md.
 """
 
@@ -20,7 +20,7 @@ from benchmarks.mapper_models import program_of
 from neurodeploy.ir.graph import HostOp, ModelInfo
 from neurodeploy.ir.hollow import hollow_island, hollow_program
 from neurodeploy.ir.program import Program
-from partitioner.offload import map_offloaded
+from partitioner.offload.mapping import map_offloaded
 from partitioner.options import OBJECTIVES, Options
 from targets.hosts import get_host
 from targets.systems import get_system

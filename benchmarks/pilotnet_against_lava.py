@@ -33,7 +33,7 @@ for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUM
 from neurodeploy.errors import NeurodeployError  # noqa: E402
 from neurodeploy.frontends.lavadl import read_net  # noqa: E402
 from neurodeploy.ir.network import Network  # noqa: E402
-from neurodeploy.ir.network_run import NetworkResult  # noqa: E402
+from neurodeploy.ir.run import RunResult  # noqa: E402
 from simulators.fast.runner import FastRunner  # noqa: E402
 from simulators.lava import LavaNetworkRunner  # noqa: E402
 
@@ -67,7 +67,7 @@ def timed(run: Callable[[], Any]) -> tuple[Any, NDArray[np.float64]]:
     return result, np.array(clock()) - before
 
 
-def same(ours: NetworkResult, theirs: NetworkResult) -> bool:
+def same(ours: RunResult, theirs: RunResult) -> bool:
     """Whether outputs and the states of all neurons are equal."""
     outputs = all(np.array_equal(ours.outputs[name], theirs.outputs[name]) for name in ours.outputs)
     states = ours.state.neurons
@@ -78,7 +78,7 @@ def compare(net: Network, frames: Callable[[int], NDArray[np.int64]], rounds: in
     """Milliseconds a step of both, and whether they leave the same."""
     fast, lava = FastRunner(), LavaNetworkRunner(counts=False)
 
-    def run(runner: Any, steps: int) -> tuple[NetworkResult, NDArray[np.float64]]:
+    def run(runner: Any, steps: int) -> tuple[RunResult, NDArray[np.float64]]:
         inputs = {"input": frames(steps)}
         return timed(lambda: runner.run(net, inputs, steps))
 

@@ -6,9 +6,8 @@ The folder is part of lava-dl's tests (``tests/lava/lib/dl/netx/gts`` in its whe
 lava-dl `tutorials/lava/lib/dl/netx/pilotnet_snn/benchmark.ipynb` and `pilotnet_sdnn/benchmark.ipynb` (Oheo Gulch, one
 chip): the table of cores, power, steps a second; the counts were read off its plots and divided by twice the number of
 steps, as its counters ran (that this holds for synops and spikes too is an assumption). The image there is another one, so
-counts agree only roughly. Nothing here was fitted to these
-rows beyond the chip's table of coefficients, of which `synop_conv_j` and `t_synop_conv_s` come from the same run: energy
-and time are no validation, cores and counts are.
+counts agree only roughly. Nothing here was fitted to these rows beyond the chip's table of coefficients, of which
+`synop_conv_j` and `t_synop_conv_s` come from the same run: energy and time are no validation, cores and counts are.
 """
 
 from __future__ import annotations
@@ -35,9 +34,9 @@ from neurodeploy.flow.loads import CONV_SYNOPS, FIXED_UPDATES, SPIKES, SYNOPS, U
 from neurodeploy.frontends.lavadl import read_net  # noqa: E402
 from neurodeploy.ir.mapping import Mapping, Shard  # noqa: E402
 from neurodeploy.ir.network import INPUT, Network  # noqa: E402
+from partitioner.judge.summary import populations  # noqa: E402
 from partitioner.mapper import map_model  # noqa: E402
-from partitioner.summary import populations  # noqa: E402
-from partitioner.verify import verify  # noqa: E402
+from partitioner.verify.violations import verify  # noqa: E402
 from simulators.fast.runner import FastRunner  # noqa: E402
 from targets.hosts import get_host  # noqa: E402
 from targets.systems import get_system  # noqa: E402

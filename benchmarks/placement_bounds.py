@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from neurodeploy.ir.fixedpoint import Ints
-from partitioner.placement.problem import Problem
+from partitioner.place.problem import Problem
 
 #: Gilmore-Lawler solves an assignment for n items: it is offered up to this many.
 MOST_LAWLER = 100

@@ -1,12 +1,14 @@
 """The placer against known optima, planted solutions, published rivals, null models and bounds.
 
-    python benchmarks/placement_cases.py [--only nug30 cnn64 dnn16 layers chips] [--seeds N] [--json FILE]
+    python benchmarks/placement_cases.py [--only nug30 mesh cnn64 dnn16 layers chips] [--seeds N] [--json FILE]
 
 * nug30: QAPLIB's 30 facilities on a 5 x 6 grid, optimum 6124; bound: Gilmore-Lawler.
+* mesh: 32 x 32 nodes in hidden order, none, 2 or 10 of 100 links missing; where they were each link costs one hop.
 * cnn64, dnn16: energy of CNN_64 and DNN_16 of Jin et al. (ASPLOS 2023), in the order given and with the order of cores
   hidden by a permutation. Rivals are figures of their code (Hilbert curve and force-directed swaps), run by us.
 * layers: 10 000 cores in layers of 16, each net feeding the whole next layer, order hidden, on 64 chips of an 8 x 8 grid:
-  the order of levels is recovered, `partitioner.chips` cuts it (km1), the chips are placed; HPWL: half perimeters of nets.
+  the order of levels is recovered, `partitioner.chips.divide` cuts it (km1), the chips are placed; HPWL: half
+  perimeters of nets.
 * chips: how long one call takes: a chip of 120 cores, 1024 and 4096 cores, 1152 chips on 36 x 32.
 
 Processor time of the process, without compiling. METIS-RB stands beside where pymetis is installed.
@@ -27,14 +29,14 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.placement_bounds import cut_bound, gilmore_lawler, ring_bound, spectral_bound  # noqa: E402
-from partitioner.chips import Task, divide  # noqa: E402
-from partitioner.hypergraph import make_hyper  # noqa: E402
-from partitioner.placement import Placed, Problem, make_problem, place_cores  # noqa: E402
-from partitioner.placement.bisection import metis_bisection  # noqa: E402
-from partitioner.placement.links import box, placed_loads, relieve  # noqa: E402
-from partitioner.placement.randomness import hashes, shuffled  # noqa: E402
-from partitioner.placement.starts import levels  # noqa: E402
-from tests.placement.instances import NUGENT, UNIT, Case, energy, grid, nugent, planted  # noqa: E402
+from partitioner.chips.divide import Task, divide  # noqa: E402
+from partitioner.chips.hypergraph import make_hyper  # noqa: E402
+from partitioner.place import Placed, Problem, make_problem, place_cores  # noqa: E402
+from partitioner.place.bisection import metis_bisection  # noqa: E402
+from partitioner.place.links import box, placed_loads, relieve  # noqa: E402
+from partitioner.place.randomness import hashes, shuffled  # noqa: E402
+from partitioner.place.starts import levels  # noqa: E402
+from tests.placement.instances import NUGENT, UNIT, Case, energy, grid, mesh, nugent, planted  # noqa: E402
 
 Row = dict[str, Any]
 NULLS = ("row-major", "column-major", "snake", "hilbert", "random")
@@ -71,6 +73,19 @@ def nug30(seeds: int) -> list[Row]:
             "case": "nug30", "seed": seed, "cost": placed.cost, "over optimum": placed.cost / optimum, "start": placed.start,
             "seconds": seconds, "bound (Gilmore-Lawler)": bound, "nulls": nulls(case, placed),
         })  # fmt: skip
+    return rows
+
+
+def meshes(seeds: int) -> list[Row]:
+    rows = []
+    for missing in (0, 2, 10):
+        case = mesh(32, 32, 1, missing)
+        for seed in range(seeds):
+            placed, seconds = timed(case, seed=seed)
+            rows.append({
+                "case": "mesh", "missing": missing, "seed": seed, "over planted": placed.cost / len(case[0][2]),
+                "start": placed.start, "annealings": len(placed.log), "seconds": seconds, "nulls": nulls(case, placed),
+            })  # fmt: skip
     return rows
 
 
@@ -220,13 +235,14 @@ def show(row: Row) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="*", default=["nug30", "cnn64", "dnn16", "layers", "chips"])
+    parser.add_argument("--only", nargs="*", default=["nug30", "mesh", "cnn64", "dnn16", "layers", "chips"])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     timed(planted(5, None)[0])  # compiles
     cases = {
         "nug30": lambda: nug30(asked.seeds),
+        "mesh": lambda: meshes(asked.seeds),
         "cnn64": lambda: network("cnn64", 64, 4, asked.seeds),
         "dnn16": lambda: network("dnn16", 16, None, asked.seeds),
         "layers": lambda: layers(asked.seeds),

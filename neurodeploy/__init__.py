@@ -11,13 +11,25 @@ from neurodeploy.version import __version__
 instructions.apply()
 
 #: One function per verb, loaded when first used: `import neurodeploy` stays fast.
-_VERBS = (
-    "convert", "fit", "map", "explain", "run", "generate", "eval", "energy", "report", "verify", "export", "doctor", "demo",
-)  # fmt: skip
-__all__ = [*_VERBS, "__version__"]
+__all__ = [
+    "__version__",
+    "convert",
+    "demo",
+    "doctor",
+    "energy",
+    "eval",
+    "explain",
+    "export",
+    "fit",
+    "generate",
+    "map",
+    "report",
+    "run",
+    "verify",
+]  # fmt: skip
 
 if TYPE_CHECKING:
-    from neurodeploy.pipeline import (
+    from neurodeploy.pipeline import (  # fmt: skip
         convert,
         demo,
         doctor,
@@ -33,10 +45,8 @@ if TYPE_CHECKING:
         verify,
     )
 
-    _TYPED = (convert, demo, doctor, energy, eval, explain, export, fit, generate, map, report, run, verify)
-
 
 def __getattr__(name: str) -> Any:
-    if name in _VERBS:
+    if name in __all__:
         return getattr(import_module("neurodeploy.pipeline"), name)
     raise AttributeError(f"module 'neurodeploy' has no attribute {name!r}")

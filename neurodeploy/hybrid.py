@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from neurodeploy.errors import UserError
 from neurodeploy.ir.graph import WeightStore
 from neurodeploy.ir.program import Island, IslandCall, Program
-from neurodeploy.ir.result import ActivityCounts, HostIsland, IslandActivity, IslandRunner
+from neurodeploy.ir.run import ActivityCounts, HostIsland, IslandActivity, IslandRunner
 from neurodeploy.ops.host.border import decode, encode
 from neurodeploy.ops.host.executor import Capture, Executor, Values
 from neurodeploy.ops.host.kvcache import State
@@ -66,6 +66,8 @@ class Hybrid(Executor):
     runner : computes islands; every runner gives the same bits.
     on_host : names of islands that the host computes (`ir.devices.host_islands`): the same integers from `host_runner`,
         counted as work of the host and not as events of a chip. Without a `host_runner`, `runner` computes them.
+
+    `watch` sees every operation of a call that has no `capture` of its own.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Hybrid(Executor):
         self._on_host, self._host_runner = frozenset(on_host), host_runner or runner
         self._inverse = {name: inverse_steps(island) for name, island in program.islands.items()}
         self._counts = ActivityCounts.zero()
+        self.watch: Capture | None = None
         super().__init__(
             program.steps, host_weights, program.sizes, handlers={IslandCall: self._call},
             input=program.input, output=program.output,
@@ -90,7 +93,7 @@ class Hybrid(Executor):
         self, tokens: ArrayLike, state: State | None = None, capture: Capture | None = None
     ) -> torch.Tensor:
         self._counts.tokens += np.asarray(tokens).size
-        return super().forward_hidden(tokens, state, capture)
+        return super().forward_hidden(tokens, state, capture or self.watch)
 
     def take_counts(self) -> ActivityCounts:
         """The counts since the last time, host work included; counting starts again from zero."""

@@ -10,15 +10,15 @@ from neurodeploy.errors import DoesNotFit
 from neurodeploy.flow.streams import Sent
 from neurodeploy.ir.chip import ChipSpec, SystemSpec
 from neurodeploy.ir.network import INPUT, Network
-from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.ir.program import IslandCall
+from neurodeploy.ir.run import RunActivity
 from neurodeploy.neurons.registry import get_model
-
-from .budget import Limits, core_limits
-from .options import Options, Pin
-from .pins import pins_of
-from .population import Model, View, unwrapped, views_of
-from .rules import Rule
+from partitioner.cost.budget import Limits, core_limits
+from partitioner.cost.population import Model, View, unwrapped, views_of
+from partitioner.cut.rules import Rule
+from partitioner.nets.streams import sent_of
+from partitioner.options import Options, Pin
+from partitioner.pins import pins_of
 
 #: Part of `Options.time_limit` after which no further order of neurons is tried.
 ORDERS_UNTIL = 0.3
@@ -28,7 +28,7 @@ ORDERS_UNTIL = 0.3
 class Job:
     """views : the populations that get cores, in the order in which they are cut; rules : one for each.
 
-    sent, per : as in `streams.streams_of`, in the order of the network. deadline : of `time.monotonic`, after which no
+    sent, per : as in `nets.streams.streams_of`, in the order of the network. deadline : of `time.monotonic`, after which no
     further order of neurons is tried.
     """
 
@@ -61,7 +61,7 @@ class Job:
         return _job(self.model, self.system, options, self.available, self.sent, self.per, self.deadline)
 
 
-def job_of(model: Model, system: SystemSpec, options: Options, rates: NetworkActivity | None = None) -> Job:
+def job_of(model: Model, system: SystemSpec, options: Options, rates: RunActivity | None = None) -> Job:
     """Raises
     ------
     DoesNotFit ND2004 : the chip's messages, states or weights are narrower than the model's.
@@ -70,7 +70,7 @@ def job_of(model: Model, system: SystemSpec, options: Options, rates: NetworkAct
     """
     model, available = unwrapped(model), options.check(system)
     check_formats(model, system.chip, options.weight_bits)
-    sent, per = (None, 1) if rates is None else (rates.fired, max(1, rates.steps * rates.samples))
+    sent, per = sent_of(rates)
     deadline = None if options.time_limit is None else time.monotonic() + ORDERS_UNTIL * options.time_limit
     return _job(model, system, options, available, sent, per, deadline)
 

@@ -3,7 +3,7 @@
 One way through, whatever is mapped: each stage takes the whole result of the one before and returns a new one::
 
     job_of      Job       the populations on the chip, the rule for each, what was asked       `job`
-    cut         Cutting   tiles of at most one core, orders of neurons                         `split`, `network_orders`
+    cut         Cutting   tiles of at most one core, orders of neurons                         `cut.joint`, `order.search`
     finish      Places    core and chip of every tile                                          `stages`
     map_model   Mapping   shards, assignments, how far it is from the bound
 """
@@ -22,21 +22,20 @@ from neurodeploy.ir.chip import ChipSpec, SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Assignment, Mapping, Shard
 from neurodeploy.ir.network import Network
-from neurodeploy.ir.network_run import NetworkActivity
-
-from .bounds import lower_bound
-from .classify import PINNED, assign, assign_populations
-from .job import Job, job_of
-from .network_orders import best_plan
-from .network_plan import PAIRS
-from .options import Options
-from .population import Model
-from .remedies import remedies
-from .split import split_islands
-from .stages import Places, finish
-from .stamp import Tile
-from .streams import streams_of
-from .tile_nets import TileNets, nets_of_tiles
+from neurodeploy.ir.run import RunActivity
+from partitioner.bound.cores import lower_bound
+from partitioner.classify import PINNED, assign, assign_populations
+from partitioner.cost.population import Model
+from partitioner.cut.joint import split_islands
+from partitioner.cut.stamp import Tile
+from partitioner.job import Job, job_of
+from partitioner.nets.streams import streams_of
+from partitioner.nets.tiles import TileNets, nets_of_tiles
+from partitioner.options import Options
+from partitioner.order.plan import PAIRS
+from partitioner.order.search import best_plan
+from partitioner.remedies import remedies
+from partitioner.stages import Places, finish
 
 _DEFAULT = Options()
 
@@ -63,7 +62,7 @@ def map_model(
     options: Options = _DEFAULT,
     *,
     alternatives: Sequence[SystemSpec] = (),
-    rates: NetworkActivity | None = None,
+    rates: RunActivity | None = None,
     work: Path | None = None,
 ) -> Mapping:
     """Map a model to the cores of a system.
@@ -82,7 +81,7 @@ def map_model(
         neuron sends once a step.
     work : a folder where the stages keep what they found, to be resumed.
 
-    `Mapping.orders` has the populations whose neurons lie in another order (`network_orders.py`): taken only where that
+    `Mapping.orders` has the populations whose neurons lie in another order (`order/search.py`): taken only where that
     lowers what `options.objective` names first. `Mapping.binding_resource` is the budget that ended most tiles, or where
     nothing was cut for a budget the one that asks for most cores ("none" where there are no neurons).
 
@@ -118,6 +117,7 @@ def map_model(
         objective=options.objective,
         seed=options.seed,
         notes=places.notes,
+        affinity=options.affinity,
     )
 
 
@@ -145,9 +145,18 @@ def place(job: Job, cutting: Cutting, work: Path | None = None) -> Places:
 
     options = replace(job.options, spread=cutting.spread)
     places = finish(
-        cutting.tiles, nets, job.limits, job.system, job.available, options, compatible=cutting.apart, work=work
-    )
+        cutting.tiles, nets, job.limits, job.system, job.available, options, compatible=cutting.apart,
+        affinity=_together(job, streams.per), work=work,
+    )  # fmt: skip
     return replace(places, notes=(*cutting.notes, *streams.notes, *places.notes))
+
+
+def _together(job: Job, per: int) -> list[tuple[str, str, int]]:
+    """A token that goes on from one expert to the next weighs as much as the input of the next, in `per` tokens."""
+    affinity, inputs = job.options.affinity, {view.group: view.columns for view in reversed(job.views.values())}
+    if affinity is None:
+        return []
+    return [(a, b, -(-n * inputs.get(b, 0) * per // affinity.tokens)) for a, b, n in affinity.pairs]
 
 
 def _assignments(job: Job, chip: ChipSpec) -> tuple[Assignment, ...]:

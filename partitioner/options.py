@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from neurodeploy.errors import UserError
+from neurodeploy.ir.affinity import Affinity
 from neurodeploy.ir.chip import SystemSpec
 
 #: What is made small first. The others still break ties, in this order.
@@ -40,6 +41,7 @@ class Options:
     time_limit : seconds for the search; the best mapping so far is kept. None: the search ends by itself.
     place : False leaves cores and chips in the order they were filled (the null model "sequential").
     pins : by name of an island, population or group.
+    affinity : of the experts on a text: those that follow one another share a chip where that costs none.
     """
 
     weight_bits: int | None = None
@@ -52,6 +54,7 @@ class Options:
     time_limit: float | None = None
     place: bool = True
     pins: Mapping[str, Pin] = field(default_factory=dict)
+    affinity: Affinity | None = None
 
     def check(self, system: SystemSpec) -> int:
         """The number of chips that may be used. Raises ND2003 where a choice is out of range."""

@@ -9,10 +9,9 @@ from dataclasses import fields
 
 from neurodeploy.errors import UserError
 from neurodeploy.ir.network import INPUT, Network
-
-from .classify import group_of
-from .options import Pin
-from .population import Model
+from partitioner.classify import group_of
+from partitioner.cost.population import Model
+from partitioner.options import Pin
 
 DEVICES = ("chip", "host")
 

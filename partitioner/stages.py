@@ -1,7 +1,7 @@
 """`finish`: from tiles to chips and cores: pack, cut over chips, place. The tail that programs and networks share.
 
-Each stage is a function of its own file: `pack.pack`, `chips.divide`, `place`. Here they are called in a row, with the
-time that they share, the pins of the user and the files of finished stages.
+Each stage is a function of its own file: `pack.cores.pack`, `chips.divide.divide`, `place`. Here they are called in
+a row, with the time that they share, the pins of the user and the files of finished stages.
 """
 
 from __future__ import annotations
@@ -19,16 +19,15 @@ from neurodeploy.flow.nets import Nets
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.storage.stage_files import Result, StageFiles, digest
-
-from . import hypergraph
-from .budget import Limits
-from .chip_pins import chips_needed, pinned_chips
-from .chips import Task, divide, filled
-from .options import Options
-from .pack import Packing, limits_of, pack, spread
-from .pack_bound import lower_bound
-from .place import Search, place_chips, place_cores_of_chips, split_traffic
-from .stamp import Tile
+from partitioner.bound.packing import lower_bound
+from partitioner.chips import hypergraph
+from partitioner.chips.divide import Task, divide, filled
+from partitioner.chips.pins import chips_needed, pinned_chips
+from partitioner.cost.budget import Limits
+from partitioner.cut.stamp import Tile
+from partitioner.options import Options
+from partitioner.pack.cores import Packing, limits_of, pack, spread
+from partitioner.place.system import Search, place_chips, place_cores_of_chips, split_traffic
 
 #: Parts of `Options.time_limit` after which packing and the division over chips have ended.
 PACK_UNTIL, CHIPS_UNTIL = 0.25, 0.65

@@ -6,7 +6,7 @@ python scripts/fit_table.py
 from __future__ import annotations
 
 from neurodeploy.frontends.outlines import read_outline
-from partitioner.fit import Fit, plan
+from partitioner.fit.plan import Fit, plan
 from targets.loihi2 import LOIHI2
 
 MODELS = (

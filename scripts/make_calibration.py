@@ -37,7 +37,7 @@ def pieces(text: str) -> list[str]:
 def main() -> None:
     known = {name: path.read_text(encoding="utf-8") for name, path in texts().items()}
     technical = (ROOT / "docs/energy.md").read_text() + (ROOT / "docs/architecture.md").read_text()
-    code = "".join((ROOT / name).read_text() for name in ("neurodeploy/generation.py", "partitioner/place.py"))
+    code = "".join((ROOT / name).read_text() for name in ("neurodeploy/generation.py", "partitioner/place/system.py"))
     size = (PIECE + 2000) * ROUNDS
     kinds = [tail(known["britannica"], size), technical, tail(known["shakespeare"], size), code]
     turns = zip(*(pieces(kind) for kind in kinds), strict=True)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import INPUT, Network
-from neurodeploy.ir.network_run import NetworkState, Probe
+from neurodeploy.ir.run import Probe, RunState
 from neurodeploy.neurons import registry
 
 INT32 = np.iinfo(np.int32)
@@ -27,14 +27,14 @@ class Task(NamedTuple):
 
     samples: int
     inputs: Mapping[str, Ints]
-    state: NetworkState
+    state: RunState
 
 
 def prepare(
     network: Network,
     inputs: Mapping[str, Ints],
     steps: int,
-    state: NetworkState | None,
+    state: RunState | None,
     probes: Sequence[Probe],
 ) -> Task:
     """Check the network (once), the inputs, the probes and the state; a state that is None becomes the initial one.
@@ -51,12 +51,12 @@ def prepare(
     if state is None:
         return Task(samples or 1, inputs, initial_state(network, samples or 1))
     check_state(network, state, samples)
-    return Task(state.samples if samples is None else samples, inputs, copy_state(state))
+    return Task(state.samples if samples is None else samples, inputs, copy_state(network, state))
 
 
-def initial_state(network: Network, samples: int) -> NetworkState:
+def initial_state(network: Network, samples: int) -> RunState:
     """Step 0: every population with neurons has an entry, every projection with synapses a `pending` of zeros."""
-    return NetworkState(
+    return RunState(
         step=0,
         neurons={
             name: registry.initial_state(population, samples)
@@ -64,17 +64,23 @@ def initial_state(network: Network, samples: int) -> NetworkState:
             if population.model != INPUT
         },
         pending={
-            p.name: np.zeros((samples, p.depth, p.synapse.rows), np.int32) for p in network.projections if p.latency
+            p.name: np.zeros((samples, p.depth, p.synapse.rows), registry.pending_type(network, p))
+            for p in network.projections
+            if p.latency
         },
     )
 
 
-def copy_state(state: NetworkState) -> NetworkState:
+def copy_state(network: Network, state: RunState) -> RunState:
     """The same numbers in arrays of their own, C order."""
-    return NetworkState(
+    return RunState(
         step=state.step,
         neurons={name: {v: np.array(a, np.int64) for v, a in values.items()} for name, values in state.neurons.items()},
-        pending={name: np.array(array, np.int32) for name, array in state.pending.items()},
+        pending={
+            p.name: np.array(state.pending[p.name], registry.pending_type(network, p))
+            for p in network.projections
+            if p.latency
+        },
     )
 
 
@@ -138,7 +144,7 @@ def check_probes(network: Network, probes: Sequence[Probe]) -> None:
             raise UserError("ND3208", probe.name, "is probed twice", "join the neurons in one probe")
 
 
-def check_state(network: Network, state: NetworkState, samples: int | None = None) -> None:
+def check_state(network: Network, state: RunState, samples: int | None = None) -> None:
     """It is a state of this network: names, shapes, 32 bits. ND3209 of another network, ND3210 of other samples."""
     fix = "continue with the network and the samples that left this state, or start without a state"
 
@@ -161,16 +167,20 @@ def check_state(network: Network, state: NetworkState, samples: int | None = Non
         mine = state.neurons[name]
         need(set(mine) == set(values), name, f"has state variables {sorted(values)}, the state has {sorted(mine)}")
         for variable, array in values.items():
-            _check_array(need, f"{name}.{variable}", mine[variable], array.shape)
-    for name, pending in expected.pending.items():
-        _check_array(need, name, state.pending[name], pending.shape)
+            _check_array(need, f"{name}.{variable}", mine[variable], array.shape, INT32.max)
+    for p in network.projections:
+        if p.latency:
+            source = network.populations[p.source]
+            end = p.largest_arrival(registry.largest_payload(source)) if registry.is_exact(network, p) else INT32.max
+            _check_array(need, p.name, state.pending[p.name], expected.pending[p.name].shape, end)
 
 
 def _check_array(
-    need: Callable[[bool, str, str], None], subject: str, given: NDArray[Any], shape: tuple[int, ...]
+    need: Callable[[bool, str, str], None], subject: str, given: NDArray[Any], shape: tuple[int, ...], end: int
 ) -> None:
     need(isinstance(given, np.ndarray) and given.dtype.kind in "iu", subject, "state is not an array of integers")
     need(given.shape == shape, subject, f"has shape {shape}, the state has {given.shape}")
     if given.size:
-        fits = INT32.min <= int(given.min()) and int(given.max()) <= INT32.max
-        need(fits, subject, f"state reaches from {given.min()} to {given.max()}, beyond 32 bits")
+        fits = -end - 1 <= int(given.min()) and int(given.max()) <= end
+        problem = f"state reaches from {given.min()} to {given.max()}, beyond {end.bit_length() + 1} bits"
+        need(fits, subject, problem)

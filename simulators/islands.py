@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import INPUT, Network, Population, Projection
-from neurodeploy.ir.network_run import NetworkResult
 from neurodeploy.ir.program import Island
-from neurodeploy.ir.result import IslandActivity
+from neurodeploy.ir.run import IslandActivity, RunResult
 from neurodeploy.synapses import Dense
 
 #: Inputs by population and a number of steps.
-Run = Callable[[Network, Mapping[str, Ints], int], NetworkResult]
+Run = Callable[[Network, Mapping[str, Ints], int], RunResult]
 _networks: WeakKeyDictionary[Island, Network] = WeakKeyDictionary()
 
 

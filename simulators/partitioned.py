@@ -36,9 +36,8 @@ from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import INPUT, Network, Projection
-from neurodeploy.ir.network_run import NetworkResult, NetworkState, Probe
 from neurodeploy.ir.program import Island
-from neurodeploy.ir.result import IslandActivity, ShardCounts
+from neurodeploy.ir.run import IslandActivity, Probe, RunResult, RunState, ShardCounts
 from neurodeploy.neurons import registry
 from neurodeploy.neurons.model import Stepped, Values
 from neurodeploy.synapses import Dense
@@ -79,9 +78,9 @@ class PartitionedRunner:
         inputs: Table[str, Ints],
         steps: int,
         *,
-        state: NetworkState | None = None,
+        state: RunState | None = None,
         probes: Sequence[Probe] = (),
-    ) -> NetworkResult:
+    ) -> RunResult:
         check_probes(network, probes)
         if state is not None and self._orders:
             check_state(network, state)
@@ -95,7 +94,7 @@ class PartitionedRunner:
     def run_island(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
         words = island_words(island, self._shards.get(island.name, []), self._chip)
 
-        def run(network: Network, inputs: Table[str, Ints], steps: int) -> NetworkResult:
+        def run(network: Network, inputs: Table[str, Ints], steps: int) -> RunResult:
             machine = _Cores(network, self._shards, {island.name: words})
             result = run_with(machine, network, inputs, steps, None, ())
             self._count(machine, result)
@@ -103,7 +102,7 @@ class PartitionedRunner:
 
         return run_island(run, island, payload)
 
-    def _count(self, machine: _Cores, result: NetworkResult) -> None:
+    def _count(self, machine: _Cores, result: RunResult) -> None:
         for shard, new in machine.counts(result.activity.samples * result.activity.steps).items():
             old = self.shard_counts.get(shard, ShardCounts(0, 0, 0, 0))
             self.shard_counts[shard] = ShardCounts(

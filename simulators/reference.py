@@ -24,9 +24,8 @@ from numpy.typing import NDArray
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import INPUT, Network, Projection
-from neurodeploy.ir.network_run import NetworkActivity, NetworkResult, NetworkState, Probe
 from neurodeploy.ir.program import Island
-from neurodeploy.ir.result import IslandActivity
+from neurodeploy.ir.run import IslandActivity, Probe, RunActivity, RunResult, RunState
 from neurodeploy.neurons import registry
 from neurodeploy.neurons.model import Stepped, Values
 from simulators.checks import prepare
@@ -108,7 +107,7 @@ def contribution(p: Projection, exact: bool, payload: Ints, machine: Machine) ->
 
 
 def step(
-    network: Network, state: NetworkState, inputs: Mapping[str, Ints], activity: NetworkActivity, machine: Machine
+    network: Network, state: RunState, inputs: Mapping[str, Ints], activity: RunActivity, machine: Machine
 ) -> tuple[Ports, Ports]:
     """One step of all samples: changes `state` and `activity`, returns what arrived and what was sent, by port.
 
@@ -150,9 +149,11 @@ def step(
 
     for p in network.projections:
         if p.latency:
-            added, lost = contribution(p, False, sent[p.source][p.source_port], machine)
-            pending64, lost_pending = wrap(state.pending[p.name] + added, 32)
-            state.pending[p.name] = pending64.astype(np.int32)
+            exact = registry.is_exact(network, p)
+            added, lost = contribution(p, exact, sent[p.source][p.source_port], machine)
+            total = state.pending[p.name] + added
+            pending, lost_pending = (total, 0) if exact else wrap(total, 32)
+            state.pending[p.name] = pending.astype(state.pending[p.name].dtype)
             _count(activity.wrapped, p.name, lost + lost_pending)
     state.step = t
     return arrived, sent
@@ -163,13 +164,13 @@ def _count(counts: dict[str, int], name: str, number: int) -> None:
         counts[name] = counts.get(name, 0) + number
 
 
-def no_activity(network: Network, samples: int) -> NetworkActivity:
+def no_activity(network: Network, samples: int) -> RunActivity:
     """Zeros for every output port."""
     fired = {
         name: {port: np.zeros(population.size, np.int64) for port in registry.output_ports(population)}
         for name, population in network.populations.items()
     }
-    return NetworkActivity(0, samples, fired, {}, {})
+    return RunActivity(0, samples, fired, {}, {})
 
 
 def run_with(
@@ -177,9 +178,9 @@ def run_with(
     network: Network,
     inputs: Mapping[str, Ints],
     steps: int,
-    state: NetworkState | None,
+    state: RunState | None,
     probes: Sequence[Probe],
-) -> NetworkResult:
+) -> RunResult:
     """`Runner.run` on the given machine."""
     task = prepare(network, inputs, steps, state, probes)
     samples, now = task.samples, task.state
@@ -198,7 +199,7 @@ def run_with(
             chosen = neurons[probe.name]
             values = found[probe.variable]
             recorded[probe.name][:, i] = values if chosen is None else values[:, list(chosen)]
-    return NetworkResult(outputs, recorded, activity, now)
+    return RunResult(outputs, recorded, activity, now)
 
 
 def _width(network: Network, probe: Probe) -> int:
@@ -260,9 +261,9 @@ class ReferenceRunner:
         inputs: Mapping[str, Ints],
         steps: int,
         *,
-        state: NetworkState | None = None,
+        state: RunState | None = None,
         probes: Sequence[Probe] = (),
-    ) -> NetworkResult:
+    ) -> RunResult:
         return run_with(Machine(), network, inputs, steps, state, probes)
 
     def run_island(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:

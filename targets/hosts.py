@@ -152,7 +152,8 @@ def _rate(work: Callable[[], object], amount: float, seconds: float, unit: str, 
     return Quantity(min(rates), statistics.median(rates), max(rates), unit, M, f"{what}, {len(rates)} repeats")
 
 
-def _cpu_work(size: int = 768, length: int = 2**24) -> tuple[Work, Work]:
+def _cpu_work() -> tuple[Work, Work]:
+    size, length = 768, 2**24
     a = np.full((size, size), 0.5, np.float32)
     out = np.empty_like(a)
     source = np.ones(length, np.float32)
@@ -160,8 +161,10 @@ def _cpu_work(size: int = 768, length: int = 2**24) -> tuple[Work, Work]:
     return (lambda: np.matmul(a, a, out=out), 2.0 * size**3), (lambda: np.copyto(target, source), 2.0 * source.nbytes)
 
 
-def _cuda_work(size: int = 4096, length: int = 2**28) -> tuple[Work, Work]:
+def _cuda_work() -> tuple[Work, Work]:
     import torch
+
+    size, length = 4096, 2**28
 
     if not torch.cuda.is_available():
         raise TargetUnavailable("ND4004", "cuda", "torch sees no CUDA card here", "measure the cpu, or name a profile")

@@ -55,8 +55,8 @@ def energy_between(before_uj: int, after_uj: int, wrap_uj: int) -> float:
     return (delta if delta >= 0 else delta + wrap_uj) * 1e-6
 
 
-def nvml_power_w(index: int = 0) -> tuple[float | None, str]:
-    """Power that card `index` draws now, in watt, and who said so; None and the reason where nobody can.
+def nvml_power_w() -> tuple[float | None, str]:
+    """Power that the first card draws now, in watt, and who said so; None and the reason where nobody can.
 
     On A100 and H100 the reading averages a quarter of the run time (arXiv 2312.02741): read it on a quiet card, and
     for running work use energy counters over more than a second.
@@ -65,7 +65,7 @@ def nvml_power_w(index: int = 0) -> tuple[float | None, str]:
         nvml = importlib.import_module("pynvml")
         nvml.nvmlInit()
         try:
-            milliwatt = nvml.nvmlDeviceGetPowerUsage(nvml.nvmlDeviceGetHandleByIndex(index))
+            milliwatt = nvml.nvmlDeviceGetPowerUsage(nvml.nvmlDeviceGetHandleByIndex(0))
             return milliwatt / 1000.0, "NVML (pynvml)"
         finally:
             nvml.nvmlShutdown()
@@ -74,7 +74,7 @@ def nvml_power_w(index: int = 0) -> tuple[float | None, str]:
     program = shutil.which("nvidia-smi")
     if program is None:
         return None, "neither pynvml nor nvidia-smi can read a card here"
-    command = [program, "--query-gpu=power.draw", "--format=csv,noheader,nounits", f"--id={index}"]
+    command = [program, "--query-gpu=power.draw", "--format=csv,noheader,nounits", "--id=0"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout
         return float(answer.strip()), "nvidia-smi power.draw"

@@ -15,9 +15,8 @@ from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping as Placement
 from neurodeploy.ir.mapping import Shard
 from neurodeploy.ir.network import Network
-from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.ir.program import Island
-from neurodeploy.ir.result import ActivityCounts, ShardCounts
+from neurodeploy.ir.run import ActivityCounts, RunActivity, ShardCounts
 
 
 def token_ledger(
@@ -28,7 +27,7 @@ def token_ledger(
 
 
 def sample_ledger(
-    network: Network, mapping: Placement, activity: NetworkActivity, system: SystemSpec, host: HostSpec,
+    network: Network, mapping: Placement, activity: RunActivity, system: SystemSpec, host: HostSpec,
     border: str = "sample", **options: Any,
 ) -> EnergyLedger:  # fmt: skip
     return account(network_loads(network, mapping, activity, system, border), system, host, "sample", **options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import stat
 from collections.abc import Callable
@@ -33,6 +34,24 @@ def call(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> Answer:
         main(arguments)
     said = capsys.readouterr()
     return Answer(left.value.code, said.out, said.err)
+
+
+def refused(
+    arguments: list[str], code: str, status: int, says: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A call ends with that error, for people in one line and with ``--json``, and changes nothing in the folder."""
+    before = snapshot(folder)
+    plain = call(arguments, capsys)
+    assert (plain.status, plain.err.split()[:2]) == (status, ["error", code]), plain.err
+    assert says in plain.err
+    assert plain.err.count("\n") == 1 and "Traceback" not in plain.err
+    assert plain.out == ""
+    machine = call([*arguments, "--json"], capsys)
+    error = json.loads(machine.out)["error"]
+    assert (machine.status, error["code"]) == (status, code)
+    assert error["subject"] and error["problem"]
+    assert len(error["fix"]) > 8, "the message must say what to do"
+    assert snapshot(folder) == before
 
 
 def snapshot(folder: Path) -> dict[str, str]:

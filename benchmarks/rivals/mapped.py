@@ -9,7 +9,7 @@ import numpy as np
 
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import INPUT, Network, Population, Projection
-from neurodeploy.ir.network_run import NetworkActivity
+from neurodeploy.ir.run import RunActivity
 from neurodeploy.synapses import Conv, Dense
 from neurodeploy.synapses.build import sparse_from_coo
 from simulators.fast.runner import FastRunner
@@ -23,7 +23,7 @@ class Case:
 
     network: Network
     spikes: dict[str, Ints]
-    activity: NetworkActivity
+    activity: RunActivity
 
 
 def _case(name: str, sizes: dict[str, tuple[int, ...]], links: list[tuple[str, str, object]], fire: int) -> Case:

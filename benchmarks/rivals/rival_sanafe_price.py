@@ -1,4 +1,4 @@
-"""SANA-FE (GPL-3.0, a process of its own) on folders that `partitioner.sanafe` wrote: joules and spikes of each.
+"""SANA-FE (GPL-3.0, a process of its own) on folders that `partitioner.files.sanafe` wrote: joules and spikes of each.
 
     python rival_sanafe_price.py STEPS FOLDER ...
 

@@ -18,7 +18,7 @@ from neurodeploy.accounting import timing
 from neurodeploy.accounting.band import Band, of, total
 from neurodeploy.accounting.costs import MICROCODED_J, SUPPLY_LOSS, cost
 from neurodeploy.accounting.ledger import EnergyLedger, LedgerEntry, per_unit
-from neurodeploy.accounting.loads import Counts, RunLoads, check_option
+from neurodeploy.accounting.loads import EventCounts, RunLoads, check_option
 from neurodeploy.accounting.notes import NOT_MODELLED, NOTES, said
 from neurodeploy.errors import UserError
 from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
@@ -29,7 +29,7 @@ POWERED = ("used", "system")
 @dataclass(frozen=True, slots=True)
 class Event:
     """A row of the ledger for each layer in which it happened. `price` is the unit cost, of a bit where `bits` says so;
-    `count` names the field of `Counts`, `least` that of the low end where it is another. `device` holds the chip's name."""
+    `count` names the field of `EventCounts`, `least` that of the low end where it is another; `device` holds the chip."""
 
     device: str
     component: str
@@ -129,12 +129,12 @@ def account(
 
 def _events(loads: RunLoads, chip: ChipSpec) -> Iterator[LedgerEntry]:
     """Everything that a layer's events cost, layer by layer; kinds that never happened leave no entry."""
-    layers: dict[int | None, list[Counts]] = {}
+    layers: dict[int | None, list[EventCounts]] = {}
     for part in loads.parts:
         layers.setdefault(part.layer, []).append(part.counts)
     prices = [cost(chip, event.price) for event in EVENTS]
     for layer, parts in layers.items():
-        counts = Counts.total(parts)
+        counts = EventCounts.total(parts)
         for event, price in zip(EVENTS, prices, strict=True):
             scale = 8 * chip.formats["message_bytes"] if event.bits else 1
             count, least = (scale * getattr(counts, field) for field in (event.count, event.least or event.count))
@@ -152,14 +152,14 @@ def _events(loads: RunLoads, chip: ChipSpec) -> Iterator[LedgerEntry]:
                 )
 
 
-def _counting(event: Event, counts: Counts) -> str:
+def _counting(event: Event, counts: EventCounts) -> str:
     bounded = event.count == "messages" and counts.partial_sums > counts.partial_messages
     return "upper bound" if bounded else event.counting
 
 
 def _standing(loads: RunLoads, chip: ChipSpec, chips: int, time: timing.Timing) -> Iterator[LedgerEntry]:
     """What flows whether anything happens or not: idle neurons, and the power of every powered chip and its board."""
-    done = Counts.total(part.counts for part in loads.parts)
+    done = EventCounts.total(part.counts for part in loads.parts)
     active = (done.fixed_updates + done.updates + done.active_updates) / loads.units
     idle = max(0.0, loads.neurons * time.steps - active)
     update, static, infra = cost(chip, "neuron_idle_j"), cost(chip, "p_static_w"), cost(chip, "p_infra_w")

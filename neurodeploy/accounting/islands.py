@@ -23,13 +23,13 @@ import numpy as np
 
 from neurodeploy.accounting.loads import (
     SILENT,
-    Counts,
-    HostWork,
-    Part,
+    EventCounts,
+    MeanStep,
+    PartCounts,
+    Phrases,
+    Roofline,
     RunLoads,
-    Step,
-    Traffic,
-    Words,
+    Tally,
     busiest,
     check_option,
     derive,
@@ -44,11 +44,11 @@ from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping as Placement
 from neurodeploy.ir.mapping import Shard
 from neurodeploy.ir.program import Island
-from neurodeploy.ir.result import ActivityCounts, IslandActivity
+from neurodeploy.ir.run import ActivityCounts, IslandActivity
 
 #: Whether each island call crosses the host border in and out, or the islands feed one another.
 BORDERS = ("calls", "none")
-WORDS = Words(
+WORDS = Phrases(
     core="{name}: core {core} of chip {chip} with {adds:,.0f} synops, {updates:,.0f} neuron updates, {sent:,.0f} messages "
     "a step",
     idle="the {fullest} resident neurons of the fullest core",
@@ -66,11 +66,11 @@ class IslandWork:
     `table` (shards, 8) is the work of each.
     """
 
-    part: Part
+    part: PartCounts
     tokens: int
     resident: Mapping[tuple[int, int], int]
-    steps: tuple[Step, ...]
-    traffic: Traffic
+    steps: tuple[MeanStep, ...]
+    traffic: Tally
     table: Ints
 
 
@@ -105,10 +105,10 @@ def island_loads(
     for work in works:
         resident.update(work.resident)
     calls = border == "calls"
-    host = [HostWork(counts.host_flops / tokens, counts.host_bytes / tokens, False, None)]
+    host = [Roofline(counts.host_flops / tokens, counts.host_bytes / tokens, False, None)]
     for name, done in counts.host_islands.items():
         if done.activity.tokens:
-            host.append(HostWork(done.flops / tokens, done.bytes / tokens, True, islands[name].layer))
+            host.append(Roofline(done.flops / tokens, done.bytes / tokens, True, islands[name].layer))
     whole = together("pipeline", steps, busiest([w.traffic for w in running], system, tokens)) if running else None
     return RunLoads(
         units=tokens,
@@ -159,14 +159,14 @@ def works_of(
     for name, shards in placed.items():
         chip, core = (np.array([getattr(shard, part) for shard in shards], np.int64) for part in ("chip", "core"))
         calls = border == "calls"
-        traffic = Traffic(Routes(system, chip, core, HOST_CHIP if calls else before), system.chips, returns=calls)
+        traffic = Tally(Routes(system, chip, core, HOST_CHIP if calls else before), system.chips, returns=calls)
         works.append(_island(islands[name], shards, counts.islands.get(name), system, traffic, calls))
         before = shards[-1].chip
     return works
 
 
 def _island(
-    island: Island, shards: Sequence[Shard], activity: IslandActivity | None, system: SystemSpec, traffic: Traffic,
+    island: Island, shards: Sequence[Shard], activity: IslandActivity | None, system: SystemSpec, traffic: Tally,
     calls: bool,
 ) -> IslandWork:  # fmt: skip
     name, resident = island.name, Counter[tuple[int, int]]()
@@ -174,7 +174,7 @@ def _island(
         resident[shard.chip, shard.core] += shard.row_count
     if activity is None or activity.tokens == 0:
         none = np.zeros((len(shards), COLUMNS), np.int64)
-        return IslandWork(Part(name, island.layer, Counts.of()), 0, resident, (), traffic, none)
+        return IslandWork(PartCounts(name, island.layer, EventCounts.of()), 0, resident, (), traffic, none)
     if activity.events.shape != (island.columns,) or activity.messages_out.shape != (island.rows,):
         raise InternalError("ND9031", name, f"counts are not of {island.rows} rows and {island.columns} columns")
     streams = Broadcasts({name: island_ends(island, system.chip)}, shards, activity.tokens, {name: activity})
@@ -182,7 +182,7 @@ def _island(
     table = derive(streams, {name: traffic}, system.chips)
     for number, shard in enumerate(shards):
         table[number, UPDATES] = shard.row_count * activity.tokens  # a row that sends partial sums is updated too
-    steps: list[Step] = []
+    steps: list[MeanStep] = []
     active = 0
     adds = np.array([shard.kind == "reducer" for shard in shards])
     for stage in (np.flatnonzero(~adds), np.flatnonzero(adds)):
@@ -190,10 +190,10 @@ def _island(
             ways = SILENT if steps else busiest([traffic], system, activity.tokens)
             cores, loads = _by_core([shards[i] for i in stage.tolist()], table[stage])
             # The whole traffic of an island loads one step: its two steps are not told apart on the links.
-            steps.append(Step(name, cores, loads / activity.tokens, ways, 1.0, 1.0))
+            steps.append(MeanStep(name, cores, loads / activity.tokens, ways, 1.0, 1.0))
             active += int(np.minimum(activity.tokens, loads[:, EVENTS] + loads[:, PARTIALS]).sum())
     sums = table.sum(axis=0).tolist()
-    counts = Counts.of(
+    counts = EventCounts.of(
         synops=sums[SYNOPS],
         partial_sums=sums[PARTIALS],
         active_updates=sums[UPDATES],
@@ -205,7 +205,7 @@ def _island(
         interchip_least=traffic.interchip_least,
         host_messages=traffic.entering + traffic.leaving if calls else 0,
     )
-    return IslandWork(Part(name, island.layer, counts), activity.tokens, resident, tuple(steps), traffic, table)
+    return IslandWork(PartCounts(name, island.layer, counts), activity.tokens, resident, tuple(steps), traffic, table)
 
 
 def _covered(name: str, shards: Sequence[Shard], streams: Streams) -> None:

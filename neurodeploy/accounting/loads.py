@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class EventCounts:
     """What happened in a part of the model; each field is one row of `account.EVENTS`, where its price stands.
 
     partial_sums : added by reducers. updates : of microcoded neurons, active_updates : of those whose idle updates are
@@ -51,20 +51,20 @@ class Counts:
     core_steps: float
 
     @classmethod
-    def of(cls, **counted: float) -> Counts:
+    def of(cls, **counted: float) -> EventCounts:
         """These, and zero of what this kind of part does not have."""
         return cls(**{entry.name: counted.pop(entry.name, 0) for entry in fields(cls)}, **counted)
 
     @classmethod
-    def total(cls, parts: Iterable[Counts]) -> Counts:
+    def total(cls, parts: Iterable[EventCounts]) -> EventCounts:
         every = list(parts)
         return cls(**{entry.name: sum(getattr(part, entry.name) for part in every) for entry in fields(cls)})
 
-    def times(self, factor: float) -> Counts:
-        return Counts(**{entry.name: getattr(self, entry.name) * factor for entry in fields(self)})
+    def times(self, factor: float) -> EventCounts:
+        return EventCounts(**{entry.name: getattr(self, entry.name) * factor for entry in fields(self)})
 
 
-class Traffic:
+class Tally:
     """Messages of one part over a run, between the numbered cores of `routes`: hops, loads of ports, ways over the grid.
 
     ports : (chips,) messages through the port of each chip. direct, hosts : (source chip, target chip) -> messages between
@@ -128,7 +128,7 @@ class Traffic:
         return links
 
 
-def derive(streams: Streams, traffic: Mapping[str, Traffic], chips: int) -> Ints:
+def derive(streams: Streams, traffic: Mapping[str, Tally], chips: int) -> Ints:
     """The loads of all shards, `flow.loads.loads_of`; their messages are added to the `traffic` of each population."""
     entries = Entries(chips)
 
@@ -143,7 +143,7 @@ def derive(streams: Streams, traffic: Mapping[str, Traffic], chips: int) -> Ints
 
     table = loads_of(streams, take)
     island = np.array([piece.island for piece in streams.pieces])
-    for rows, add in ((streams.partial_sums(), Traffic.send), (streams.outputs(), Traffic.leave)):
+    for rows, add in ((streams.partial_sums(), Tally.send), (streams.outputs(), Tally.leave)):
         for name, own in traffic.items():
             source, target, messages = rows[island[rows[:, 0]] == name].T
             add(own, source, target, messages)
@@ -164,7 +164,7 @@ class Busiest:
 SILENT = Busiest(0, 0.0, (0, 0), 0.0)
 
 
-def busiest(traffic: Sequence[Traffic], system: SystemSpec, per: float, host: bool = True) -> Busiest:
+def busiest(traffic: Sequence[Tally], system: SystemSpec, per: float, host: bool = True) -> Busiest:
     """Over all these parts together, in one of `per` steps; without `host` its messages load no link."""
     ports = np.sum([part.ports for part in traffic], axis=0)
     ways = [way for part in traffic for pairs in (part.direct, part.hosts)[: 1 + host] for way in pairs.items()]
@@ -184,7 +184,7 @@ def loaded(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Step:
+class MeanStep:
     """One time step, the mean over the run: `cores` (n, 2) int64 chip and core, `loads` (n, 8) what each does.
 
     times, floors : how many of it a unit takes, and how often it pays the step floor and the barrier for that.
@@ -198,25 +198,25 @@ class Step:
     floors: float
 
 
-def together(name: str, steps: Sequence[Step], ways: Busiest) -> Step:
+def together(name: str, steps: Sequence[MeanStep], ways: Busiest) -> MeanStep:
     """One step in which all happens at once, as in a full pipeline: a core serves each of its islands."""
     places, index = np.unique(np.concatenate([step.cores for step in steps]), axis=0, return_inverse=True)
     loads = np.zeros((len(places), COLUMNS))
     np.add.at(loads, index.reshape(-1), np.concatenate([step.loads * step.times for step in steps]))
-    return Step(name, places, loads, ways, 1.0, 1.0)
+    return MeanStep(name, places, loads, ways, 1.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class PartCounts:
     """A population or an island, or what no population causes alone: `layer` is None, or its place in `by_layer`."""
 
     name: str
     layer: int | None
-    counts: Counts
+    counts: EventCounts
 
 
 @dataclass(frozen=True, slots=True)
-class HostWork:
+class Roofline:
     """Work of the host in a unit, one roofline: its own operations, or an island that it computes (of a layer)."""
 
     flops: float
@@ -226,7 +226,7 @@ class HostWork:
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class Phrases:
     """How the report names what binds: formats of a core, of idle neurons, of a port, of a link, of the latency."""
 
     core: str
@@ -254,20 +254,20 @@ class RunLoads:
     """
 
     units: int
-    parts: tuple[Part, ...]
-    steps: tuple[Step, ...]
-    whole: Step | None
+    parts: tuple[PartCounts, ...]
+    steps: tuple[MeanStep, ...]
+    whole: MeanStep | None
     neurons: float
     fullest: int
     exchanges: float
     opened: float
-    host: tuple[HostWork, ...]
-    host_of_prompt: tuple[HostWork, ...]
+    host: tuple[Roofline, ...]
+    host_of_prompt: tuple[Roofline, ...]
     chips_used: int
     cores_used: int
     phases: tuple[str, ...]
     facts: Mapping[str, object]
-    words: Words
+    words: Phrases
     assumed: bool
     layers: tuple[str, ...]
 

@@ -17,7 +17,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neurodeploy.accounting.loads import Counts, Part, RunLoads, Step, Traffic, Words, busiest, check_option, derive
+from neurodeploy.accounting.loads import (
+    EventCounts,
+    MeanStep,
+    PartCounts,
+    Phrases,
+    RunLoads,
+    Tally,
+    busiest,
+    check_option,
+    derive,
+)
 from neurodeploy.errors import InternalError, UserError
 from neurodeploy.flow.loads import COLUMNS, CONV_SYNOPS, FIXED_UPDATES, PARTIALS, SYNOPS, UPDATES
 from neurodeploy.flow.routes import Routes
@@ -27,12 +37,12 @@ from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import INPUT, Network
-from neurodeploy.ir.network_run import NetworkActivity
+from neurodeploy.ir.run import RunActivity
 from neurodeploy.neurons.registry import FIXED
 
 #: When chips and host exchange messages: once a sample (its events beforehand, its result afterwards), every step, never.
 BORDERS = ("sample", "step", "none")
-WORDS = Words(
+WORDS = Phrases(
     core="core {core} of chip {chip}: {synops:,.0f} synops, {conv_synops:,.0f} of convolutions, {updates:,.0f} neurons, "
     "{sent:,.0f} messages a step",
     idle="",
@@ -47,22 +57,22 @@ class NetworkWork:
     """The work of a run: `table` (shards, 8) of loads, by population what arrives at it and returns to the host.
 
     `phases` are the synchronised parts of a time step: one, one more where partial sums precede the neurons, one more for
-    each direct connection in a row.
+    each projection without latency in a row.
     """
 
     table: Ints
-    traffic: dict[str, Traffic]
+    traffic: dict[str, Tally]
     phases: int
 
 
 def network_loads(
-    network: Network, mapping: Mapping, activity: NetworkActivity, system: SystemSpec, border: str = "sample"
+    network: Network, mapping: Mapping, activity: RunActivity, system: SystemSpec, border: str = "sample"
 ) -> RunLoads:
     """The loads of one sample of a run, for the phase "sample".
 
     Parameters
     ----------
-    activity : exact counts of the run (`NetworkResult.activity`), of any runner.
+    activity : exact counts of the run (`RunResult.activity`), of any runner.
     border : "sample", one exchange with the host a sample: all its events in, then its outputs back; "step", one exchange
         a step; "none", no exchange: the input is on the chip and nobody reads the output.
 
@@ -75,17 +85,18 @@ def network_loads(
     work = work_of(network, mapping, activity, system)
     open_border, every = border != "none", activity.steps * activity.samples
     parts = [
-        Part(name, number, _counts(work, mapping, name, open_border)) for number, name in enumerate(network.populations)
+        PartCounts(name, number, _counts(work, mapping, name, open_border))
+        for number, name in enumerate(network.populations)
     ]
     cores, index = np.unique([(s.chip, s.core) for s in mapping.shards], axis=0, return_inverse=True)
     table = np.zeros((len(cores), COLUMNS), np.int64)
     np.add.at(table, index.reshape(-1), work.table)
     traffic = list(work.traffic.values())
     parts.append(
-        Part(
+        PartCounts(
             "",
             None,
-            Counts.of(
+            EventCounts.of(
                 interchip=sum(t.interchip if open_border else t.interchip_least for t in traffic),
                 interchip_least=sum(t.interchip_least for t in traffic),
                 core_steps=len(cores) * every,
@@ -93,7 +104,7 @@ def network_loads(
         )
     )
     ways = busiest(traffic, system, every, host=open_border)
-    step = Step("", cores, table / every, ways, activity.steps, work.phases * activity.steps)
+    step = MeanStep("", cores, table / every, ways, activity.steps, work.phases * activity.steps)
     models = {p.model for p in network.populations.values()} - {INPUT, *FIXED}
     return RunLoads(
         units=activity.samples,
@@ -122,11 +133,11 @@ def network_loads(
     )
 
 
-def _counts(work: NetworkWork, mapping: Mapping, name: str, open_border: bool) -> Counts:
+def _counts(work: NetworkWork, mapping: Mapping, name: str, open_border: bool) -> EventCounts:
     traffic = work.traffic[name]
     own = np.array([shard.island == name for shard in mapping.shards])
     sums = work.table[own].sum(axis=0).tolist()
-    return Counts.of(
+    return EventCounts.of(
         synops=sums[SYNOPS],
         conv_synops=sums[CONV_SYNOPS],
         partial_sums=sums[PARTIALS],
@@ -140,7 +151,7 @@ def _counts(work: NetworkWork, mapping: Mapping, name: str, open_border: bool) -
     )
 
 
-def work_of(network: Network, mapping: Mapping, activity: NetworkActivity, system: SystemSpec) -> NetworkWork:
+def work_of(network: Network, mapping: Mapping, activity: RunActivity, system: SystemSpec) -> NetworkWork:
     """Everything that a run did on a mapping; parameters and errors of `network_loads`."""
     if activity.steps <= 0 or activity.samples <= 0:
         raise UserError("ND3102", network.name, "no time step was run", "run at least one sample for one step")
@@ -150,15 +161,15 @@ def work_of(network: Network, mapping: Mapping, activity: NetworkActivity, syste
     _agree(network, mapping, activity)
     network, activity = arranged(network, mapping.orders), activity_there(activity, mapping.orders)
     chip, core = (np.array([getattr(shard, part) for shard in mapping.shards], np.int64) for part in ("chip", "core"))
-    traffic = {name: Traffic(Routes(system, chip, core), system.chips) for name in network.populations}
+    traffic = {name: Tally(Routes(system, chip, core), system.chips) for name in network.populations}
     streams = Unicasts(
         network, network_ends(network), mapping.shards, activity.steps * activity.samples, activity.fired
     )
-    phases = 1 + any(shard.kind == "reducer" for shard in mapping.shards) + _direct_depth(network)
+    phases = 1 + any(shard.kind == "reducer" for shard in mapping.shards) + _instant_depth(network)
     return NetworkWork(derive(streams, traffic, system.chips), traffic, phases)
 
 
-def _agree(network: Network, mapping: Mapping, activity: NetworkActivity) -> None:
+def _agree(network: Network, mapping: Mapping, activity: RunActivity) -> None:
     names = {name for name, population in network.populations.items() if population.model != INPUT}
     if {shard.island for shard in mapping.shards} != names:
         raise InternalError("ND9031", network.name, "populations and mapping do not agree")
@@ -168,11 +179,11 @@ def _agree(network: Network, mapping: Mapping, activity: NetworkActivity) -> Non
             raise InternalError("ND9031", name, "counts are not those of its neurons")
 
 
-def _direct_depth(network: Network) -> int:
-    """The most direct connections in a row: each is a further phase of the step."""
+def _instant_depth(network: Network) -> int:
+    """The most projections without latency in a row: each is a further phase of the step."""
     depth = dict.fromkeys(network.populations, 0)
     for name in network.order():
         for p in network.into(name):
-            if p.depth == 0:
+            if not p.latency:
                 depth[name] = max(depth[name], depth[p.source] + 1)
     return max(depth.values(), default=0)

@@ -27,9 +27,8 @@ from numpy.typing import NDArray
 
 from neurodeploy.errors import InternalError, UserError
 from neurodeploy.ir.network import INPUT, Network, Population, Projection
-from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.ir.program import Island
-from neurodeploy.ir.result import ActivityCounts
+from neurodeploy.ir.run import ActivityCounts, RunActivity
 from neurodeploy.neurons.registry import get_model, param_bits, prepared_params
 
 VERSION = "neurobench 2.3.0"
@@ -39,7 +38,7 @@ DELAY_BYTES = 1
 NEURON_BYTES, AXON_BYTES = 3, 1
 
 
-def network_metrics(network: Network, activity: NetworkActivity) -> dict[str, Any]:
+def network_metrics(network: Network, activity: RunActivity) -> dict[str, Any]:
     """The metrics of a network, a sample; `definitions` names the version whose names they are.
 
     Raises

@@ -17,21 +17,21 @@ from neurodeploy.accounting.islands import IslandWork
 from neurodeploy.accounting.loads import (
     SILENT,
     Busiest,
-    Counts,
+    EventCounts,
     Floats,
-    HostWork,
-    Part,
+    MeanStep,
+    PartCounts,
+    Phrases,
+    Roofline,
     RunLoads,
-    Step,
-    Words,
     loaded,
     together,
 )
-from neurodeploy.flow.border import Crossing
+from neurodeploy.flow.border import BorderLoads
 from neurodeploy.flow.routes import HOST_CHIP, nodes
 from neurodeploy.ir.chip import SystemSpec
 
-SAID = Words("", "", "", "", "{crossings:,.4g} crossings of the border a token, two an exchange")
+SAID = Phrases("", "", "", "", "{crossings:,.4g} crossings of the border a token, two an exchange")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +43,7 @@ class ClassLoad:
 
     work: IslandWork
     share: float
-    flows: Sequence[Crossing]
+    flows: Sequence[BorderLoads]
     unit: int
 
     @property
@@ -63,8 +63,8 @@ class Assumed:
 
 def outline_loads(
     classes: Sequence[ClassLoad],
-    host: Sequence[HostWork],
-    host_of_prompt: Sequence[HostWork],
+    host: Sequence[Roofline],
+    host_of_prompt: Sequence[Roofline],
     system: SystemSpec,
     assumed: Assumed,
     *,
@@ -104,13 +104,13 @@ def outline_loads(
     )
 
 
-def _steps(load: ClassLoad, system: SystemSpec, activity: float) -> list[Step]:
+def _steps(load: ClassLoad, system: SystemSpec, activity: float) -> list[MeanStep]:
     """The steps of a call, the first once for each pattern of chips that copies stand on."""
     if not load.work.steps:
         return []
     first, *later = load.work.steps
     patterns: Counter[tuple[bytes, ...]] = Counter()
-    known: dict[tuple[bytes, ...], Crossing] = {}
+    known: dict[tuple[bytes, ...], BorderLoads] = {}
     for flow in load.flows:
         inside = flow.chips - flow.chips[:1] // system.chips * system.chips
         key = tuple(part.tobytes() for part in (inside, flow.entering, flow.delivered, flow.leaving))
@@ -123,13 +123,13 @@ def _steps(load: ClassLoad, system: SystemSpec, activity: float) -> list[Step]:
     return [*found, *(replace(step, times=load.calls, floors=load.calls) for step in later)]
 
 
-def _apart(load: ClassLoad) -> list[Step]:
+def _apart(load: ClassLoad) -> list[MeanStep]:
     """The steps of one copy for a token, on chips of numbers that no other unit has."""
     shift = np.array([load.unit << 32, 0])
     return [replace(step, cores=step.cores + shift, times=load.share) for step in load.work.steps]
 
 
-def _ways(flows: Iterable[tuple[float, Crossing]], system: SystemSpec, activity: float) -> Busiest:
+def _ways(flows: Iterable[tuple[float, BorderLoads]], system: SystemSpec, activity: float) -> Busiest:
     """The busiest port and link of these copies, each with its share."""
     held = list(flows)
     chips, at = np.unique(np.concatenate([flow.chips for _, flow in held]), return_inverse=True)
@@ -147,17 +147,17 @@ def _ways(flows: Iterable[tuple[float, Crossing]], system: SystemSpec, activity:
     return loaded(system, chips, ports, source, target, np.concatenate([entering, leaving]), per=1.0)
 
 
-def _part(load: ClassLoad, system: SystemSpec, assumed: Assumed) -> Part:
+def _part(load: ClassLoad, system: SystemSpec, assumed: Assumed) -> PartCounts:
     """Counts of all copies over a prompt; what crosses the border and the grid is that of their own places."""
     inner = load.work.part.counts
-    one = inner.times(load.calls * assumed.prompt / load.work.tokens) if load.work.tokens else Counts.of()
+    one = inner.times(load.calls * assumed.prompt / load.work.tokens) if load.work.tokens else EventCounts.of()
     crossing = entering = leaving = 0.0
     for flow in load.flows:
         messages = assumed.activity * flow.entering + flow.leaving
         crossing += float(nodes(system, flow.chips % system.chips).sum(axis=1) @ messages)
         entering, leaving = entering + int(flow.entering.sum()), leaving + int(flow.leaving.sum())
     every = load.share * assumed.prompt
-    return Part(
+    return PartCounts(
         load.work.part.name,
         None,
         replace(

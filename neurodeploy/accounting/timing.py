@@ -38,7 +38,7 @@ import numpy as np
 
 from neurodeploy.accounting.band import ZERO, Band, exactly, largest, of, total
 from neurodeploy.accounting.costs import MICROCODED_S, cost
-from neurodeploy.accounting.loads import Floats, HostWork, RunLoads, Step, Words
+from neurodeploy.accounting.loads import Floats, MeanStep, Phrases, Roofline, RunLoads
 from neurodeploy.flow.loads import CONV_SYNOPS, FIXED_UPDATES, PARTIALS, SENT, SYNOPS, UPDATES
 from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
 
@@ -81,8 +81,8 @@ def core_seconds(chip: ChipSpec, loads: Floats) -> Floats:
     return np.asarray(loads[:, : len(unit)] @ unit, dtype=np.float64)
 
 
-def busiest_cores(step: Step, chip: ChipSpec, count: int = 10) -> tuple[dict[str, object], ...]:
-    """The cores that take longest, with what they do in the step."""
+def busiest_cores(step: MeanStep, chip: ChipSpec) -> tuple[dict[str, object], ...]:
+    """The ten cores that take longest, with what they do in the step."""
     seconds = core_seconds(chip, step.loads)[:, 1]
     names = ("synops", "conv_synops", "partial_sums", "fixed_updates", "updates", "messages", "events", "spikes")
     return tuple(
@@ -93,11 +93,11 @@ def busiest_cores(step: Step, chip: ChipSpec, count: int = 10) -> tuple[dict[str
             "seconds": float(seconds[i]),
             **dict(zip(names, step.loads[i].tolist(), strict=True)),
         }
-        for i in np.argsort(-seconds, kind="stable")[:count]
+        for i in np.argsort(-seconds, kind="stable")[:10]
     )
 
 
-def step_time(chip: ChipSpec, step: Step, fullest: int, words: Words) -> StepTime:
+def step_time(chip: ChipSpec, step: MeanStep, fullest: int, words: Phrases) -> StepTime:
     """What takes longest in a step: its busiest core, the idle neurons of the fullest one, a chip's port, or a link."""
     times = core_seconds(chip, step.loads)
     at = int(times[:, 1].argmax())
@@ -128,7 +128,7 @@ def host_seconds(host: HostSpec, flops: float, bytes_moved: float) -> Band:
     return largest((exactly(flops).over(of(host.peak_flops)), exactly(bytes_moved).over(of(host.bandwidth))))
 
 
-def _host(host: HostSpec, works: Iterable[HostWork]) -> tuple[Band, dict[int | None, Band]]:
+def _host(host: HostSpec, works: Iterable[Roofline]) -> tuple[Band, dict[int | None, Band]]:
     """Seconds of the host's own operations, and by layer of the islands that it computes."""
     own, islands = ZERO, dict[int | None, Band]()
     for work in works:

@@ -16,8 +16,8 @@ from neurodeploy.bundle.network_files import TYPES
 from neurodeploy.errors import BundleError
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network
-from neurodeploy.ir.network_run import NetworkResult
 from neurodeploy.ir.program import Island, Program
+from neurodeploy.ir.run import RunResult
 from neurodeploy.neurons.registry import largest_payload
 
 GOLDEN = "vectors/golden.h5"
@@ -26,7 +26,7 @@ GOLDEN_TOKENS, GOLDEN_ISLANDS = 4, 8
 #: Steps of the golden vectors, and the synaptic work (synapses x steps) above which fewer or none are recorded.
 GOLDEN_STEPS, GOLDEN_WORK = 16, 10**8
 
-Run = Callable[[Network, Mapping[str, Ints], int], NetworkResult]
+Run = Callable[[Network, Mapping[str, Ints], int], RunResult]
 
 
 def golden_names(islands: Mapping[str, Island]) -> list[str]:

@@ -3,7 +3,7 @@
 `header` is JSON: the digest of the program that it belongs to, the steps done, and the digest of the outputs before them
 where a file of outputs was kept beside it. Arrays: ``n.POPULATION.VARIABLE``
 (samples,
-size) int64 and ``p.PROJECTION`` (samples, slots, rows) int32, as in `ir.network_run.NetworkState`. No pickle.
+size) int64 and ``p.PROJECTION`` (samples, slots, rows) int32, as in `ir.run.RunState`. No pickle.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from neurodeploy.bundle.files import write_aside
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.ir.network import INPUT, Network
-from neurodeploy.ir.network_run import NetworkState
-from neurodeploy.neurons.registry import get_model
+from neurodeploy.ir.run import RunState
+from neurodeploy.neurons.registry import get_model, pending_type
 from neurodeploy.storage.numpy_files import Archive, open_archive
 
 FORMAT = "neurodeploy-state/1"
@@ -32,7 +32,7 @@ MOST_BYTES = 1 << 33
 _AGAIN = "run from the beginning, without --resume"
 
 
-def write_state(path: Path, state: NetworkState, program_sha256: str, outputs: Mapping[str, Any] | None = None) -> None:
+def write_state(path: Path, state: RunState, program_sha256: str, outputs: Mapping[str, Any] | None = None) -> None:
     """Write under a temporary name and rename: an older state stays until the new one is complete. `outputs` is what is to
     be known of the outputs up to there."""
     header: dict[str, Any] = {"format": FORMAT, "program_sha256": program_sha256, "step": state.step}
@@ -50,7 +50,7 @@ def write_state(path: Path, state: NetworkState, program_sha256: str, outputs: M
     write_aside(path, buffer.getvalue())
 
 
-def read_kept(path: Path, network: Network, program_sha256: str) -> tuple[NetworkState, dict[str, Any] | None]:
+def read_kept(path: Path, network: Network, program_sha256: str) -> tuple[RunState, dict[str, Any] | None]:
     """Read a state of this network, and what is known of the outputs before it, if anything.
 
     Raises
@@ -82,14 +82,14 @@ def _header(archive: Archive) -> dict[str, Any]:
     return value
 
 
-def _state(archive: Archive, network: Network, step: int) -> NetworkState:
+def _state(archive: Archive, network: Network, step: int) -> RunState:
     sizes = {
         (population.name, variable): population.size
         for population in network.populations.values()
         if population.model != INPUT
         for variable in get_model(population.model).state
     }
-    slots = {p.name: (p.depth, p.synapse.rows) for p in network.projections if p.latency}
+    slots = {p.name: (pending_type(network, p), (p.depth, p.synapse.rows)) for p in network.projections if p.latency}
     names = set(archive.headers) - {"header"}
     wanted = {f"n.{population}.{variable}" for population, variable in sizes} | {f"p.{name}" for name in slots}
     if names != wanted:
@@ -100,8 +100,8 @@ def _state(archive: Archive, network: Network, step: int) -> NetworkState:
     for (population, variable), size in sizes.items():
         array = _array(archive, f"n.{population}.{variable}", np.dtype(np.int64), (size,))
         neurons[population][variable] = array
-    pending = {name: _array(archive, f"p.{name}", np.dtype(np.int32), shape) for name, shape in slots.items()}
-    state = NetworkState(step, neurons, pending)
+    pending = {name: _array(archive, f"p.{name}", kind, shape) for name, (kind, shape) in slots.items()}
+    state = RunState(step, neurons, pending)
     arrays = [a for table in (*neurons.values(), pending) for a in table.values()]
     if len({a.shape[0] for a in arrays}) > 1:
         raise ValueError("its variables have different numbers of samples")

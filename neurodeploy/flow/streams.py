@@ -30,7 +30,7 @@ from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import INPUT, Network, Projection
 from neurodeploy.ir.program import Island
-from neurodeploy.ir.result import IslandActivity
+from neurodeploy.ir.run import IslandActivity
 from neurodeploy.neurons.registry import FIXED, every_neuron, output_ports
 
 #: Neighbouring axons that a sample takes at a time.

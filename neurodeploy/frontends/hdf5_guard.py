@@ -166,11 +166,9 @@ def read_text(data: Group | Dataset) -> str:
 
 
 @contextmanager
-def open_untrusted(
-    path: Path | str, *, max_bytes: int = MAX_BYTES, max_objects: int = MAX_OBJECTS, wanted: Wanted = EVERYTHING
-) -> Iterator[Group]:
+def open_untrusted(path: Path | str, *, wanted: Wanted = EVERYTHING) -> Iterator[Group]:
     """The root group of an HDF5 file, all that is `wanted` of it in memory. Raises ND1001, ND1280, ND1281, ND1282."""
-    yield read_tree(Path(path), max_bytes, max_objects, wanted)
+    yield read_tree(Path(path), wanted=wanted)
 
 
 def read_tree(

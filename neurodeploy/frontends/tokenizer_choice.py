@@ -20,19 +20,17 @@ from neurodeploy.frontends.tokenizer_library import Library
 OTHER_TOKENIZERS = ("tokenizer.model", "spiece.model", "vocab.json", "merges.txt", "vocab.txt", "tekken.json")
 
 
-def read_tokenizer(path: str | Path, vocab_size: int, metadata: Mapping[str, Any] | None = None) -> Tokenizer:
-    """The tokenizer of a checkpoint: a Hugging Face folder or a .gguf file (`metadata` saves reading its keys again).
+def read_tokenizer(path: str | Path, vocab_size: int) -> Tokenizer:
+    """The tokenizer of a checkpoint: a Hugging Face folder or a .gguf file.
 
     `vocab_size` is that of the model. Raises ND1004 (damaged), ND1009 (a kind that we do not read exactly).
     """
     path = Path(path)
     if path.is_dir():
         return _from_folder(path, vocab_size)
-    if metadata is None:
-        from neurodeploy.frontends.gguf_store import GgufStore
+    from neurodeploy.frontends.gguf_store import GgufStore
 
-        metadata = GgufStore(path).metadata
-    return from_metadata(metadata, vocab_size, path)
+    return from_metadata(GgufStore(path).metadata, vocab_size, path)
 
 
 def _from_folder(folder: Path, vocab_size: int) -> Tokenizer:

@@ -21,7 +21,7 @@ import numpy as np
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import INPUT, Network, Population, Projection
-from neurodeploy.ir.network_run import NetworkActivity, NetworkResult, NetworkState, Probe
+from neurodeploy.ir.run import Probe, RunActivity, RunResult, RunState
 
 Orders = Table[str, Ints]
 
@@ -115,11 +115,11 @@ def counts_there(fired: Table[str, Table[str, Ints]], orders: Orders) -> dict[st
     }
 
 
-def activity_there(activity: NetworkActivity, orders: Orders) -> NetworkActivity:
+def activity_there(activity: RunActivity, orders: Orders) -> RunActivity:
     return replace(activity, fired=counts_there(activity.fired, orders)) if orders else activity
 
 
-def state_there(state: NetworkState, network: Network, orders: Orders) -> NetworkState:
+def state_there(state: RunState, network: Network, orders: Orders) -> RunState:
     """A state of the network in the order of the rows, as a new value."""
     neurons = {
         name: {key: array if name not in orders else array[:, orders[name]] for key, array in values.items()}
@@ -130,7 +130,7 @@ def state_there(state: NetworkState, network: Network, orders: Orders) -> Networ
         name: array if targets[name] not in orders else array[:, :, orders[targets[name]]]
         for name, array in state.pending.items()
     }
-    return NetworkState(state.step, neurons, pending)
+    return RunState(state.step, neurons, pending)
 
 
 def probes_there(probes: Sequence[Probe], orders: Orders) -> tuple[Probe, ...]:
@@ -144,7 +144,7 @@ def probes_there(probes: Sequence[Probe], orders: Orders) -> tuple[Probe, ...]:
     )
 
 
-def result_back(result: NetworkResult, network: Network, probes: Sequence[Probe], orders: Orders) -> NetworkResult:
+def result_back(result: RunResult, network: Network, probes: Sequence[Probe], orders: Orders) -> RunResult:
     """What a run of the arranged network left, in the order of `network`; `probes` are those that were asked for."""
     back = {name: inverse(order) for name, order in orders.items()}
     outputs = {name: array[:, :, back[name]] if name in back else array for name, array in result.outputs.items()}
@@ -154,4 +154,4 @@ def result_back(result: NetworkResult, network: Network, probes: Sequence[Probe]
         for name, array in result.probes.items()
     }
     activity = replace(result.activity, fired=counts_there(result.activity.fired, back))
-    return NetworkResult(outputs, recorded, activity, state_there(result.state, network, back))
+    return RunResult(outputs, recorded, activity, state_there(result.state, network, back))

@@ -5,20 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping as Table
 from dataclasses import dataclass, field
 
+from neurodeploy.ir.affinity import Affinity
 from neurodeploy.ir.fixedpoint import Ints
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """One budget of one core: `limit` is None where the limit is unknown."""
-
-    resource: str
-    used: int
-    limit: int | None
-
-    @property
-    def fits(self) -> bool:
-        return self.limit is None or self.used <= self.limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +29,6 @@ class Shard:
     @property
     def row_count(self) -> int:
         return self.rows[1] - self.rows[0]
-
-    @property
-    def col_count(self) -> int:
-        return self.cols[1] - self.cols[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +59,7 @@ class Mapping:
         of its shards, and columns of the projections that it sends, count in that order (`ir.arrange.arranged`).
     objective, seed : what was asked of the mapper.
     notes : what a reader must know of how it came about: a library that is missing, a search that was cut short.
+    affinity : of the experts on the text that the mapping was made for.
     """
 
     system: str
@@ -89,6 +74,7 @@ class Mapping:
     objective: str = "cores"
     seed: int = 0
     notes: tuple[str, ...] = ()
+    affinity: Affinity | None = None
 
     @property
     def chips_used(self) -> int:

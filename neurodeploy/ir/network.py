@@ -21,8 +21,8 @@ A contribution c is one sum for each delay slot k, of the synapses with that del
 `shift` is ``acc << exp`` for exp > 0 and the flooring ``acc >> -exp`` otherwise, after the whole sum of one delay slot, as
 in Lava's `Dense`, `Sparse` and `DelayDense` (lava 0.10 ``proc/dense/models.py``). How numbers wrap belongs to the port that
 they reach (`neurons.model.Port`): a port of Lava's kind wraps each `wrap` above to 32 bits, but the contribution of a `Conv`
-to 24 (``proc/conv/utils.py: signed_clamp``); an *exact* port has no wrap at all: its sum is proven to fit before anything
-runs, and only instant projections lead there.
+to 24 (``proc/conv/utils.py: signed_clamp``); an *exact* port has no wrap at all, in what is pending neither: its sum is
+proven to fit before anything runs.
 
 Weights here are *effective* integers: Lava's clipping to the sign mode and its truncation to the weight bits are done
 before (`neurodeploy.synapses.weights`). Shapes of populations with space are (x, y, channel), Lava's order; a neuron's
@@ -54,13 +54,10 @@ SIGN_MODES = ("mixed", "excitatory", "inhibitory")
 class Projection:
     """Synapses from port `source_port` of `source` to port `target_port` of `target`.
 
-    graded : the payload multiplies the weight; otherwise any non-zero payload counts as one (Lava: num_message_bits =
-    0).
+    graded : the payload multiplies the weight; otherwise any non-zero payload counts as one (Lava's num_message_bits 0).
     weight_exp : the shift of the module docstring.
-    delay : steps beyond the synapse's own, uint8 0..62: None, (columns,) for axonal delays, or one for each synapse in
-    the shape
-        of ``synapse.weight`` of a `Dense` or `Sparse`. An axonal delay means the same as that delay on all synapses of
-        the axon.
+    delay : steps beyond the synapse's own, uint8 0..62: None, (columns,) for axonal delays, or one for each synapse in the
+        shape of ``synapse.weight`` of a `Dense` or `Sparse`. An axonal delay means the same on all synapses of the axon.
     weight_bits, sign_mode : how the mantissas are stored: memory and Lava need it, the arithmetic does not.
     instant : delivers within the step, without a delay. A `Direct` connection always does.
     axon_exp : exponents of the axons, uint8 (columns,) 0..15; None: all are 0.
@@ -89,6 +86,13 @@ class Projection:
     def valued(self) -> bool:
         """Whether the value of a payload counts, not only that it is not zero."""
         return self.graded or self.synapse.wire
+
+    @property
+    def beyond_lava(self) -> str:
+        """What it does that no synapse of Lava's does, nor one of the formats of spiking networks; "" for nothing."""
+        if self.instant and not self.synapse.wire:
+            return "delivers within the step over synapses"
+        return "" if self.axon_exp is None else "raises the payloads of its axons"
 
     @property
     def depth(self) -> int:
@@ -127,13 +131,16 @@ class Projection:
         raised = 0 if self.axon_exp is None else int(self.axon_exp.max())
         return self.synapse.largest_sum(self.graded, payload_max) << raised
 
+    def largest_arrival(self, payload_max: int) -> int:
+        """A bound of what it delivers to a neuron in one step without any wrap: a shifted sum for each delay slot."""
+        return max(1, self.depth) * (self.largest_sum(payload_max) << max(self.weight_exp, 0))
+
 
 @dataclass(frozen=True, eq=False)
 class Population:
     """Neurons of one model (`neurodeploy.neurons.registry.MODELS`), or the model "input": payloads come from outside.
 
-    params : by name an int for all neurons or an integer array (size,) in index order; the model's table says names and
-    ranges.
+    params : by name an int for all neurons or an integer array (size,) in index order, within the ranges of the model.
     initial : state variables that do not start at the model's own value, likewise.
     """
 

@@ -103,6 +103,7 @@ class Synapse(ABC):
     kind : its name in files and reports.
     wrap_bits : to how many bits a shifted sum wraps before it is added to what is pending.
     wire : payloads pass in the same step, as they are: no synapse, no memory, no delay.
+    uniform : every axon has one synapse with every neuron, so that all rows are alike.
     shared : several synapses use one stored weight, as in a convolution.
     own_delays : each synapse may have a delay, in the shape of `weight`.
     spatial : reads and makes shapes with space, (x, y, channel).
@@ -113,6 +114,7 @@ class Synapse(ABC):
     kind: ClassVar[str]
     wrap_bits: ClassVar[int] = 32
     wire: ClassVar[bool] = False
+    uniform: ClassVar[bool] = False
     shared: ClassVar[bool] = False
     own_delays: ClassVar[bool] = False
     spatial: ClassVar[bool] = False
@@ -168,16 +170,20 @@ class Synapse(ABC):
 
     def sums(self, x: Ints) -> Ints:
         """``sum_j w_ij * x_j`` (samples, rows), exact in int64, of payloads (samples, columns) int64."""
-        row, column, weight, _ = self._all
-        out = np.zeros((x.shape[0], self.rows), np.int64)
-        for total, payload in zip(out, x, strict=True):
-            active = np.flatnonzero((payload != 0)[column])
-            np.add.at(total, row[active], weight[active] * payload[column[active]])
-        return out
+        row, weight, ends = self._by_axon
+        out = np.zeros(x.shape[0] * self.rows, np.int64)
+        sample, axon = np.nonzero(x)
+        counts = ends[axon + 1] - ends[axon]
+        driven = np.repeat(ends[axon + 1] - counts.cumsum(), counts) + np.arange(counts.sum())
+        cell = np.repeat(sample * self.rows, counts) + row[driven]
+        np.add.at(out, cell, weight[driven] * np.repeat(x[sample, axon], counts))
+        return out.reshape(-1, self.rows)
 
     @cached_property
-    def _all(self) -> Coo:
-        return self.coo()
+    def _by_axon(self) -> tuple[Ints, Ints, Ints]:
+        """Targets and weights by axon, and where each axon's begin (columns + 1,)."""
+        row, column, weight, _ = self.coo()
+        return row, weight, np.searchsorted(column, np.arange(self.columns + 1))
 
     def count(self) -> int:
         """Stored synapses, as if all were written out."""

@@ -65,7 +65,7 @@ def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str,
     grown, wrapped_grown = wrap32(np.where(s, theta + growth, theta))
     state.update(i=i, v=v, theta=grown, r=refractory)
     wrapped = wrapped_i + wrapped_v + wrapped_off + wrapped_theta + wrapped_drive + wrapped_r + wrapped_grown
-    return Stepped({"s": s.astype(np.int64)}, wrapped, saturated)
+    return Stepped({"s": s.astype(np.int64)}, wrapped, saturated, 0)
 
 
 def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:

@@ -46,7 +46,7 @@ def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str,
     v, wrapped_v = wrap32(leaky.decayed(state["v"], params["dv"]) + u + leaky.bias(params))
     s = v >= (params["vth"] << ALIGN_BITS) + (params["vth"] < EXACT_END)
     state["u"], state["v"] = u, np.where(s, 0, v)
-    return Stepped({"s": s.astype(np.int64)}, wrapped_u + wrapped_v, 0)
+    return Stepped({"s": s.astype(np.int64)}, wrapped_u + wrapped_v, 0, 0)
 
 
 def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:

@@ -83,7 +83,7 @@ def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str,
     """One time step of the equation above."""
     x, wrapped = wrap32(inputs["a"] << exponent(params))
     m, wrapped_delta = encode(params, state, x)
-    return Stepped({"s": m >> params["state_exp"]}, wrapped + wrapped_delta, 0)
+    return Stepped({"s": m >> params["state_exp"]}, wrapped + wrapped_delta, 0, 0)
 
 
 def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:

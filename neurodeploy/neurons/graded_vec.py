@@ -28,7 +28,7 @@ def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str,
     """One time step of the equation above."""
     v, wrapped = wrap32(state["v"] + inputs["a"])
     state["v"] = np.zeros_like(v)
-    return Stepped({"s": np.where(abs32(v) > params["vth"], v, 0)}, wrapped, 0)
+    return Stepped({"s": np.where(abs32(v) > params["vth"], v, 0)}, wrapped, 0, 0)
 
 
 def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:

@@ -54,7 +54,7 @@ def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str,
         y = (y * factor) >> (BITS + 1)
     s, wrapped = wrap32(np.where(positive, y, 0))
     beyond = np.count_nonzero(a >= 1 << ESTIMATES.size)
-    return Stepped({"s": s}, wrapped + int(beyond), int(np.count_nonzero(a < 0)))
+    return Stepped({"s": s}, wrapped + int(beyond), int(np.count_nonzero(a < 0)), 0)
 
 
 def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:

@@ -20,7 +20,7 @@ def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str,
     """One time step of the equation above."""
     u, v, wrapped, saturated = leaky.subthreshold(params, state, inputs["a"])
     state["u"], state["v"] = u, v
-    return Stepped({"s": v.copy()}, wrapped, saturated)
+    return Stepped({"s": v.copy()}, wrapped, saturated, 0)
 
 
 def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:

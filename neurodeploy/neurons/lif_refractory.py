@@ -38,7 +38,7 @@ def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str,
     s = v > params["vth"] << ALIGN_BITS
     state["u"], state["v"] = u, np.where(s, 0, v)
     state["r"] = np.where(s, params["refractory_period"], np.maximum(state["r"] - 1, 0))
-    return Stepped({"s": s.astype(np.int64)}, wrapped, saturated)
+    return Stepped({"s": s.astype(np.int64)}, wrapped, saturated, 0)
 
 
 def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:

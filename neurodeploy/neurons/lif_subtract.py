@@ -29,7 +29,7 @@ def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str,
     end = params["vth"] << ALIGN_BITS
     s = v > end
     state["u"], state["v"] = u, np.where(s, v - end, v)
-    return Stepped({"s": s.astype(np.int64)}, wrapped, saturated)
+    return Stepped({"s": s.astype(np.int64)}, wrapped, saturated, 0)
 
 
 def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:

@@ -26,7 +26,7 @@ class Stepped(NamedTuple):
     outputs: Values
     wrapped: int
     saturated: int
-    saturated_out: int = 0
+    saturated_out: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +76,11 @@ class StateVar:
     settable: bool = True
 
 
-#: ``step(params, state, inputs, t) -> Stepped``. `params` name -> int64 array broadcastable to (samples, size);
-#: `state` is
-#: changed in place (entries replaced), `inputs` has every port, zeros where nothing arrives, int64 in the range of
-#: int32 (of `EXACT_END` at an exact port); t counts from 1.
+#: ``step(params, state, inputs, t) -> Stepped``. `params` name -> int64 array broadcastable to (samples, size); `state` is
+#: changed in place (entries replaced); `inputs` has every port, zeros where nothing arrives, int64 in the range of int32
+#: (of `EXACT_END` at an exact port); t counts from 1.
 IntegerStep = Callable[[Mapping[str, Ints], Values, Mapping[str, Ints], int], Stepped]
-#: ``float_step(params, state, inputs, t) -> outputs``: the same equation in real numbers without rounding, wrapping or
-#: clipping.
+#: ``float_step(params, state, inputs, t) -> outputs``: the same equation in real numbers, never rounded, wrapped or clipped.
 #: The parameters are those of the integer step, in its units: a decay of 12 bits is still divided by 4096.
 FloatStep = Callable[
     [Mapping[str, NDArray[np.float64]], FloatValues, Mapping[str, NDArray[np.float64]], int], FloatValues
@@ -101,8 +99,8 @@ class NeuronModel:
     """A neuron model.
 
     lava : the process and ProcessModel whose arithmetic it is, None for a model of our own.
-    ports, outputs : input and output ports, the first is the default; `graded` says that payloads other than 0 and 1
-    are sent.
+    ports, outputs : input and output ports, the first is the default.
+    graded : payloads other than 0 and 1 are sent.
     out_bits : width of a payload.
     consistent : checks the parameters against one another, beyond their ranges.
     """

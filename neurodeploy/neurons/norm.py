@@ -35,7 +35,7 @@ def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str,
     square, clipped_square = saturate(round_shift(inputs["a1"] * inputs["a1"], params["square_exp"]), STATE_BITS)
     p, clipped = saturate(round_shift(state["v2"] * inputs["a2"], params["exp"]), STATE_BITS)
     state["v2"], state["v1"] = state["v1"], inputs["a1"].copy()
-    return Stepped({"s": np.where(np.abs(p) > params["vth"], p, 0), "s2": square}, 0, clipped + clipped_square)
+    return Stepped({"s": np.where(np.abs(p) > params["vth"], p, 0), "s2": square}, 0, clipped + clipped_square, 0)
 
 
 def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:

@@ -34,7 +34,7 @@ def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str,
     square, wrapped_square = wrap32(inputs["a1"] * inputs["a1"])
     p, wrapped = wrap32(state["v"] * inputs["a2"])
     state["v2"], state["v"] = state["v"], inputs["a1"].copy()
-    return Stepped({"s": np.where(abs32(p) > params["vth"], p, 0), "s2": square}, wrapped + wrapped_square, 0)
+    return Stepped({"s": np.where(abs32(p) > params["vth"], p, 0), "s2": square}, wrapped + wrapped_square, 0, 0)
 
 
 def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:

@@ -29,7 +29,7 @@ def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str,
     """One time step of the equation above."""
     p, wrapped = wrap32(inputs["a1"] * inputs["a2"])
     p = p >> params["exp"]
-    return Stepped({"s": np.where(abs32(p) > params["vth"], p, 0)}, wrapped, 0)
+    return Stepped({"s": np.where(abs32(p) > params["vth"], p, 0)}, wrapped, 0, 0)
 
 
 def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:

@@ -3,10 +3,9 @@
 The model "input" (`neurodeploy.ir.network.INPUT`) is not in the table: a population whose payloads come from outside
 has no state, and one parameter, the `bits` of a payload. All functions here accept it.
 
-Errors of a user are `UserError`s that name the population and the parameter: ND3240 unknown model, ND3241 unknown
-parameter
-or state variable, ND3242 a parameter is missing, ND3243 not an integer, ND3244 wrong shape, ND3245 out of range,
-ND3246 parameters that contradict one another, ND3247 unknown port.
+Errors of a user are `UserError`s that name the population and the parameter: ND3240 unknown model, ND3241 unknown parameter
+or state variable, ND3242 a parameter is missing, ND3243 not an integer, ND3244 wrong shape, ND3245 out of range, ND3246
+parameters that contradict one another, ND3247 unknown port.
 """
 
 from __future__ import annotations
@@ -103,13 +102,18 @@ def wrapping_ports(population: Population) -> tuple[str, ...]:
 
 
 def sent_name(population: Population) -> str:
-    """Under which clipped payloads are counted (`NetworkActivity.saturated`)."""
+    """Under which clipped payloads are counted (`RunActivity.saturated`)."""
     return f"{population.name}.{output_ports(population)[0]}"
 
 
 def is_exact(network: Network, p: Projection) -> bool:
     """Whether the port that it leads to has no wrap."""
     return get_model(network.populations[p.target].model).ports[p.target_port].exact
+
+
+def pending_type(network: Network, p: Projection) -> np.dtype[np.signedinteger]:
+    """Of what waits to arrive (`RunState.pending`)."""
+    return np.dtype(np.int64 if is_exact(network, p) else np.int32)
 
 
 def largest_payload(population: Population) -> int:
@@ -132,7 +136,7 @@ def check_population(population: Population) -> None:
 
 def check_network(network: Network) -> None:
     """The structure (`Network.check`), every population's parameters, the ports that projections name (ND3247), and that
-    what reaches an exact port is instant (ND9040) and small enough (ND9041)."""
+    what reaches an exact port is small enough (ND9040)."""
     for population in network.populations.values():
         if population.model != INPUT:
             get_model(population.model)
@@ -151,13 +155,10 @@ def check_network(network: Network) -> None:
     sums: dict[tuple[str, str], int] = {}
     for p in network.projections:
         if is_exact(network, p):
-            if p.latency:
-                raise InternalError("ND9040", p.name, "leads into an exact port and is not instant")
             at = (p.target, p.target_port)
-            payload = largest_payload(network.populations[p.source])
-            sums[at] = sums.get(at, 0) + (p.largest_sum(payload) << max(p.weight_exp, 0))
+            sums[at] = sums.get(at, 0) + p.largest_arrival(largest_payload(network.populations[p.source]))
             if sums[at] >= EXACT_END:
-                raise InternalError("ND9041", p.name, f"can bring the sum at an exact port to {sums[at]}")
+                raise InternalError("ND9040", p.name, f"can bring the sum at an exact port to {sums[at]}")
 
 
 def prepared_params(population: Population) -> Values:

@@ -70,7 +70,7 @@ def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str,
     re, im, wrapped, saturated = resonate(params, state, inputs)
     s = (re >= params["vth"] << params["state_exp"]) & (im >= 0) & (state["imag"] < 0)
     state["real"], state["imag"] = re, im
-    return Stepped({"s": s.astype(np.int64)}, wrapped, saturated)
+    return Stepped({"s": s.astype(np.int64)}, wrapped, saturated, 0)
 
 
 def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:

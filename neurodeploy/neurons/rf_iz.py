@@ -26,7 +26,7 @@ def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str,
     end = params["vth"] << params["state_exp"]
     s = im >= end
     state["real"], state["imag"] = np.where(s, 0, re), np.where(s, end - 1, im)
-    return Stepped({"s": s.astype(np.int64)}, wrapped, saturated)
+    return Stepped({"s": s.astype(np.int64)}, wrapped, saturated, 0)
 
 
 def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:

@@ -42,7 +42,7 @@ def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str,
     new_v, n5 = wrap32((vc >> BITS) + (us >> BITS) + inputs["im"])
     s = np.where((new_u > params["uth"]) & (new_v >= 0) & (v < 0), new_u, 0)
     state["u"], state["v"] = new_u, new_v
-    return Stepped({"s": s}, n0 + n1 + n2 + n3 + n4 + n5, 0)
+    return Stepped({"s": s}, n0 + n1 + n2 + n3 + n4 + n5, 0, 0)
 
 
 def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:

@@ -42,7 +42,7 @@ def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str,
     y = (doubled + 1) >> 1
     s = np.where(x > 0, np.minimum(y, STATE_LIMIT), 0)
     saturated = np.count_nonzero((x > 0) & (y > STATE_LIMIT)) + np.count_nonzero(x < 0)
-    return Stepped({"s": s}, 0, int(saturated))
+    return Stepped({"s": s}, 0, int(saturated), 0)
 
 
 def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:

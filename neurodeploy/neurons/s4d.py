@@ -56,7 +56,7 @@ def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str,
     im, clipped_im = saturate(turned_im + round_shift(params["b_im"] * x, params["b_exp"]), STATE_BITS)
     s, clipped = saturate(round_shift(2 * (params["c_re"] * re - params["c_im"] * im), params["c_exp"]), STATE_BITS)
     state["re"], state["im"] = re, im
-    return Stepped({"s": s}, 0, clipped_re + clipped_im + clipped)
+    return Stepped({"s": s}, 0, clipped_re + clipped_im + clipped, 0)
 
 
 def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:

@@ -18,7 +18,7 @@ from neurodeploy.neurons.model import FloatValues, NeuronModel, StateVar, Steppe
 def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str, Ints], t: int) -> Stepped:
     """One time step of the equation above."""
     state["sigma"], wrapped = wrap32(state["sigma"] + inputs["a"])
-    return Stepped({"s": state["sigma"].copy()}, wrapped, 0)
+    return Stepped({"s": state["sigma"].copy()}, wrapped, 0, 0)
 
 
 def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:

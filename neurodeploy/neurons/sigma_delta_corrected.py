@@ -40,7 +40,7 @@ def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str,
     d, wrapped_d = wrap32(x - state["act"])
     s = np.where(abs32(d) >= params["vth"] << delta.exponent(params), d, 0) >> params["state_exp"]
     state["act"], wrapped_act = wrap32(state["act"] + (s << params["state_exp"]))
-    return Stepped({"s": s}, wrapped + wrapped_d + wrapped_act, 0)
+    return Stepped({"s": s}, wrapped + wrapped_d + wrapped_act, 0, 0)
 
 
 def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:

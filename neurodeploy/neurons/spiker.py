@@ -29,7 +29,7 @@ def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str,
     """One time step of the equation above."""
     now = state["counter"] == params["rate"]
     state["counter"] = np.where(now, 1, state["counter"] + 1)
-    return Stepped({"s": np.where(now, params["payload"], 0)}, 0, 0)
+    return Stepped({"s": np.where(now, params["payload"], 0)}, 0, 0, 0)
 
 
 def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:

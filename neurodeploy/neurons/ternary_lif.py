@@ -42,7 +42,7 @@ def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str,
     above, below = v > params["vth_hi"] << ALIGN_BITS, v < params["vth_lo"] << ALIGN_BITS
     s = above.astype(np.int64) - below
     state["u"], state["v"] = u, np.where(s != 0, 0, v)
-    return Stepped({"s": s}, wrapped, saturated)
+    return Stepped({"s": s}, wrapped, saturated, 0)
 
 
 def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:

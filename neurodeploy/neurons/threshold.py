@@ -16,7 +16,7 @@ from neurodeploy.neurons.model import FloatValues, NeuronModel, Param, Stepped, 
 
 def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str, Ints], t: int) -> Stepped:
     """One time step of the equation above."""
-    return Stepped({"s": (inputs["a"] > params["vth"]).astype(np.int64)}, 0, 0)
+    return Stepped({"s": (inputs["a"] > params["vth"]).astype(np.int64)}, 0, 0, 0)
 
 
 def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:

@@ -28,9 +28,10 @@ OPERATIONS = read_table()
 
 def lookup(op: HostOp) -> Operation:
     """The row of an operation; ND9103 where there is none."""
-    if op.op not in OPERATIONS:
-        raise InternalError("ND9103", op.path, f"there is no host operation {op.op!r}")
-    return OPERATIONS[op.op]
+    try:
+        return OPERATIONS[op.op]
+    except KeyError:
+        raise InternalError("ND9103", op.path, f"there is no host operation {op.op!r}") from None
 
 
 def problem(op: HostOp) -> str:

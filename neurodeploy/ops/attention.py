@@ -27,7 +27,7 @@ from neurodeploy.machine.jit import jit
 from neurodeploy.machine.threads import split
 from neurodeploy.ops.host import checks
 from neurodeploy.ops.host.checks import Attrs, Sizes
-from neurodeploy.ops.host.kernels import EXP, F, dot_1, dot_4, exp32, fold_max, fold_sum
+from neurodeploy.ops.host.kernels import EXP, F, dot_1, dot_4, empty_like, exp32, fold_max, fold_sum
 from neurodeploy.ops.host.kvcache import KVCache, first_visible, oldest_visible
 from neurodeploy.ops.host.operation import FLOAT, TOKENS, Call, Load, Operation, Tensor, Work
 
@@ -178,7 +178,7 @@ def attend(call: Call) -> tuple[Tensor, KVCache]:
 def on_cpu(call: Call) -> Tensor:
     q, cache = attend(call)
     q = q.contiguous()
-    out, tokens = q.new_empty(q.shape), q.shape[0]
+    out, tokens = empty_like(q), q.shape[0]
     shape = (tokens, call.attrs["heads"], cache.key.shape[1])
     split(
         attention,

@@ -12,7 +12,7 @@ from neurodeploy.ir.mapping import Reason
 from neurodeploy.machine.jit import jit
 from neurodeploy.ops.host import checks
 from neurodeploy.ops.host.checks import Attrs, Sizes
-from neurodeploy.ops.host.kernels import EXP, F, exp32
+from neurodeploy.ops.host.kernels import EXP, F, empty_like, exp32
 from neurodeploy.ops.host.operation import FLOAT, Call, Load, Operation, Tensor, Work
 
 
@@ -34,7 +34,7 @@ def _kernel(logits, top_k, out):  # type: ignore[no-untyped-def]
 
 def on_cpu(call: Call) -> Tensor:
     logits = call.inputs[0].contiguous()
-    out = logits.new_empty(logits.shape)
+    out = empty_like(logits)
     _kernel(logits.numpy(), call.attrs["top_k"], out.numpy())
     return out
 

@@ -22,6 +22,7 @@ from neurodeploy.machine.jit import jit
 from neurodeploy.machine.threads import split
 from neurodeploy.ops.host import checks
 from neurodeploy.ops.host.checks import Attrs, Sizes
+from neurodeploy.ops.host.kernels import empty_like
 from neurodeploy.ops.host.operation import FLOAT, Call, Load, Operation, Tensor, Work
 
 #: Positions that a table of cosines and sines holds at least.
@@ -95,7 +96,7 @@ KERNELS = {"half": rope_half, "interleaved": rope_interleaved}
 
 def on_cpu(call: Call) -> Tensor:
     x, dim = call.inputs[0].contiguous(), call.attrs["head_dim"]
-    out, shape = x.new_empty(x.shape), (x.shape[0], x.shape[1] // dim, dim)
+    out, shape = empty_like(x), (x.shape[0], x.shape[1] // dim, dim)
     cosine, sine = cos_sin(call)
     arrays = (x.view(shape), cosine, sine, out.view(shape))
     split(KERNELS[call.attrs["style"]], x.numel() * WORK_ROPE, *(array.numpy() for array in arrays))

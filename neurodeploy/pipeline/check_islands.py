@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from neurodeploy.bundle import Bundle
 from neurodeploy.bundle.golden import golden_names, golden_payload, read_islands
+from neurodeploy.bundle.island_files import row_scales
 from neurodeploy.errors import BundleError
 from neurodeploy.ir.program import Island
-from neurodeploy.ir.result import IslandRunner
+from neurodeploy.ir.run import IslandRunner
 from neurodeploy.pipeline.session import Progress
 from neurodeploy.pipeline.texts import left_to_host
 
@@ -60,8 +61,6 @@ class IslandChecks:
 def check_nir(path: Path, island: Any) -> None:
     """Plain `nir.read` must give the island's graph with the weights and scales that we run; ND5008 otherwise."""
     import nir
-
-    from neurodeploy.bundle.island_files import row_scales
 
     try:
         graph = nir.read(path)

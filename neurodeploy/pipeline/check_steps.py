@@ -11,7 +11,7 @@ from neurodeploy.bundle import Bundle
 from neurodeploy.bundle.golden import read_steps
 from neurodeploy.bundle.network_files import SOURCE_NIR
 from neurodeploy.errors import BundleError
-from neurodeploy.ir.network_run import Runner
+from neurodeploy.ir.run import Runner
 from neurodeploy.pipeline.comparing import has_float
 from neurodeploy.pipeline.session import Progress
 from neurodeploy.pipeline.streams import network_of

@@ -16,7 +16,7 @@ from neurodeploy.errors import BundleError, UserError
 from neurodeploy.frontends.streams import Stream
 from neurodeploy.ir.float_network import FloatNetwork, chip_order
 from neurodeploy.ir.network import INPUT
-from neurodeploy.ir.network_run import NetworkResult
+from neurodeploy.ir.run import RunResult
 from neurodeploy.neurons.registry import get_model
 from neurodeploy.pipeline.streams import network_of
 
@@ -68,7 +68,7 @@ def run_float(opened: Bundle, real: FloatNetwork, stream: Stream) -> Mapping[str
 def compare(
     outputs: Mapping[str, OutputReport],
     wanted: Mapping[str, NDArray[Any]],
-    result: NetworkResult,
+    result: RunResult,
     side: str,
     classes: NDArray[np.int64] | None = None,
 ) -> list[dict[str, Any]]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from neurodeploy.ir.network import INPUT, Network
-from neurodeploy.ir.network_run import NetworkActivity
+from neurodeploy.ir.run import RunActivity
 
 
-def population_counts(network: Network, activity: NetworkActivity) -> dict[str, dict[str, Any]]:
+def population_counts(network: Network, activity: RunActivity) -> dict[str, dict[str, Any]]:
     """By population: neurons, messages, rate (messages a neuron, step and sample), updates, clipped and wrapped values."""
     runs = activity.steps * activity.samples
     table = {}
@@ -27,7 +27,7 @@ def population_counts(network: Network, activity: NetworkActivity) -> dict[str, 
     return table
 
 
-def projection_counts(network: Network, activity: NetworkActivity) -> dict[str, dict[str, Any]]:
+def projection_counts(network: Network, activity: RunActivity) -> dict[str, dict[str, Any]]:
     """By projection: events that arrived at its axons, synaptic operations they caused, sums that wrapped."""
     table = {}
     for p in network.projections:

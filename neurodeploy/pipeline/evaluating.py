@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.streams import Stream
 from neurodeploy.frontends.streams.values import LAYOUTS
-from neurodeploy.ir.network_run import NetworkResult
+from neurodeploy.ir.run import RunResult
 from neurodeploy.pipeline.comparing import compare, float_network, has_float, outputs_of, run_float
+from neurodeploy.pipeline.following import Drift
 from neurodeploy.pipeline.kept import interrupted, kept_folder
 from neurodeploy.pipeline.reference import against, misread, read_reference
 from neurodeploy.pipeline.session import MODEL, NETWORK, Progress, executed, kept_as, suited
@@ -76,6 +77,7 @@ def _text(
     opened, tokenizer = open_model(bundle)
     tokens = encode_text(tokenizer, read_text(text), max_tokens)
     chip = hybrid(opened, runner)
+    drift = Drift(opened, chip)
     models: dict[str, Any] = {"float": float_model(opened, source)} if with_float else {}
     models["chip"] = chip
     window = window_of(opened)
@@ -109,6 +111,7 @@ def _text(
         "notes": stages.notes,
         "runner": runner,
         **executed(opened, runner),
+        **drift.found(stages.reused),
     }
 
 
@@ -129,7 +132,7 @@ def _stream(
         theirs = read_reference(reference, outputs, shapes, stream, layout, cut=steps is not None)
     late = max((row.latency for row in outputs.values()), default=0)
 
-    def judged(result: NetworkResult) -> dict[str, Any]:
+    def judged(result: RunResult) -> dict[str, Any]:
         ours = None if real is None else run_float(opened, real, stream)
         return {
             "reference": None if theirs is None else against(theirs, outputs, result, ours, classes),

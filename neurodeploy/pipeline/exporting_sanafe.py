@@ -26,9 +26,9 @@ def export_sanafe(
     `input` gives the spikes of the inputs: its first sample, `steps` of it. Without it they are silent.
 
     Raises ND2005 where the bundle is not mapped, ND2080, ND2081 and ND2083 for what SANA-FE cannot say
-    (`partitioner.sanafe.export`), ND5004 where the folder cannot be written.
+    (`partitioner.files.sanafe.export`), ND5004 where the folder cannot be written.
     """
-    from partitioner.sanafe import export
+    from partitioner.files.sanafe import export
 
     folder = Path(out)
     if folder.exists() and not folder.is_dir():

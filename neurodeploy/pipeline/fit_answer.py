@@ -11,7 +11,7 @@ from neurodeploy.ir.outline import Outline
 from neurodeploy.pipeline.fit_asked import Asked
 
 if TYPE_CHECKING:
-    from partitioner.fit import Fit
+    from partitioner.fit.plan import Fit
 
 Row = dict[str, Any]
 

@@ -7,6 +7,7 @@ from typing import Any
 from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.network import Network
+from neurodeploy.pipeline.fit_answer import of_chips
 from neurodeploy.pipeline.fit_asked import Asked
 
 Row = dict[str, Any]
@@ -14,7 +15,6 @@ Row = dict[str, Any]
 
 def fit_network(network: Network, asked: Asked) -> dict[str, Any]:
     """Rows as for a language model, from real maps without a search for good places. No price: it needs the input."""
-
     rows = [
         _row(network, s, asked, bits, memory) for memory in asked.memory for bits in asked.bits for s in asked.systems
     ]
@@ -38,7 +38,7 @@ def fit_network(network: Network, asked: Asked) -> dict[str, Any]:
 def _row(network: Network, system: SystemSpec, asked: Asked, bits: int, memory: int | None) -> Row:
     from dataclasses import replace
 
-    from partitioner.fit_cut import with_memory
+    from partitioner.fit.cut import with_memory
     from partitioner.mapper import map_model
     from partitioner.options import Options
     from targets.systems import SYSTEMS
@@ -68,8 +68,6 @@ def _row(network: Network, system: SystemSpec, asked: Asked, bits: int, memory: 
 
 
 def _answer(network: Network, rows: list[Row], best: Row | None, asked: Asked) -> str:
-    from neurodeploy.pipeline.fit_answer import of_chips
-
     if best is not None:
         bound = best["cores_lower_bound"]
         return (

@@ -12,12 +12,13 @@ from neurodeploy.accounting.ledger import BOUNDARIES, EnergyLedger
 from neurodeploy.accounting.outlines import Assumed
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.outline import Outline
+from neurodeploy.pipeline.fit_answer import nearest
 from neurodeploy.pipeline.fit_asked import Asked
 from neurodeploy.pipeline.fit_pricing import OnHost, price
 
 if TYPE_CHECKING:
-    from partitioner.fit import Fit
-    from partitioner.fit_chips import Layout
+    from partitioner.fit.chips import Layout
+    from partitioner.fit.plan import Fit
 
 Row = dict[str, Any]
 
@@ -39,7 +40,7 @@ def priced(
     outline: Outline, made: Fit, system: SystemSpec, asked: Asked, given: Assumed, with_head: bool
 ) -> dict[str, Any]:
     """Prefill and generation of a plan that fits."""
-    from partitioner.fit_chips import layout
+    from partitioner.fit.chips import layout
 
     where = layout(made, system, asked.available(system), head=with_head)
     units = [*made.units, *([made.head] if with_head and made.head is not None else [])]
@@ -86,7 +87,7 @@ def summary(ledger: EnergyLedger) -> dict[str, Any]:
 
 def chip_plan(outline: Outline, made: Fit, asked: Asked, given: Assumed, entry: Row) -> dict[str, Any]:
     """Which chips hold what, who is idle, and what a token moves; on several boards where one is too small."""
-    from partitioner.fit_chips import layout
+    from partitioner.fit.chips import layout
 
     system = next(s for s in asked.systems if s.name == entry["system"])
     with_head = entry["head"] == "chip"
@@ -135,9 +136,8 @@ def _ranges(chips: list[int]) -> list[int]:
 
 def fallback(outline: Outline, asked: Asked, given: Assumed, rows: Sequence[Row]) -> dict[str, Any] | None:
     """What the largest asked system keeps at the widest width, priced beside the host alone and beside streaming."""
-    from neurodeploy.pipeline.fit_answer import nearest
-    from partitioner.fit_chips import place
-    from partitioner.fit_offload import fallback as choose
+    from partitioner.fit.chips import place
+    from partitioner.fit.offload import fallback as choose
 
     entry = nearest(rows)
     if entry is None:

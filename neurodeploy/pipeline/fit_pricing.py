@@ -11,18 +11,18 @@ import numpy as np
 from neurodeploy.accounting.account import account
 from neurodeploy.accounting.islands import IslandWork, works_of
 from neurodeploy.accounting.ledger import EnergyLedger
-from neurodeploy.accounting.loads import HostWork
+from neurodeploy.accounting.loads import Roofline
 from neurodeploy.accounting.outlines import Assumed, ClassLoad, outline_loads
-from neurodeploy.flow.border import Crossing
+from neurodeploy.flow.border import BorderLoads
 from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.outline import Matrix, Outline
-from neurodeploy.ir.result import ActivityCounts, IslandActivity
+from neurodeploy.ir.run import ActivityCounts, IslandActivity
 from neurodeploy.ops.host.linear import island_work
 
 if TYPE_CHECKING:
-    from partitioner.fit import Unit
-    from partitioner.fit_chips import Layout
+    from partitioner.fit.chips import Layout
+    from partitioner.fit.plan import Unit
 
 #: Tokens of the counts that stand for an activity: it is rounded to one part in so many.
 TOKENS = 1000
@@ -50,7 +50,7 @@ def price(
     return account(loads, system, host, "prefill"), account(loads, system, host, "generate")
 
 
-def host_load(outline: Outline, gone: Iterable[OnHost], prompt: int) -> list[list[HostWork]]:
+def host_load(outline: Outline, gone: Iterable[OnHost], prompt: int) -> list[list[Roofline]]:
     """The work of a token of a prompt, and of a generated one: the host's own operations of all layers, and the islands
     that it computes. In a prompt an island's weights are read once if any token sees it."""
     entries = [(1, work) for work in outline.around]
@@ -66,16 +66,16 @@ def host_load(outline: Outline, gone: Iterable[OnHost], prompt: int) -> list[lis
             called = (1.0 - (1.0 - entry.share) ** prompt) / prompt if phase == "prefill" else entry.share
             flops += entry.copies * entry.share * token.flops
             moved += entry.copies * (called * weights + entry.share * (token.bytes - weights))
-        found.append([HostWork(own[0], own[1], False, None), HostWork(flops, moved, True, None)])
+        found.append([Roofline(own[0], own[1], False, None), Roofline(flops, moved, True, None)])
     return found
 
 
 def _loads(units: Sequence[Unit], layout: Layout, system: SystemSpec, activity: float) -> list[ClassLoad]:
     """A load for each class of islands."""
-    from partitioner.fit_flows import Flows
+    from partitioner.fit.flows import Flows
 
     flows = Flows(list(units), system.chip)
-    placed: list[list[list[Crossing]]] = [[[] for _ in unit.matrices] for unit in units]
+    placed: list[list[list[BorderLoads]]] = [[[] for _ in unit.matrices] for unit in units]
     for spot in layout.spots:
         for found, flow in zip(placed[spot.unit], flows.of(spot), strict=True):
             found.append(flow)
@@ -88,7 +88,7 @@ def _loads(units: Sequence[Unit], layout: Layout, system: SystemSpec, activity: 
 
 def _derived(unit: Unit, system: SystemSpec, activity: float) -> list[IslandWork]:
     """The work of each island of one copy, alone on as many chips as it takes."""
-    from partitioner.fit_cut import hollow
+    from partitioner.fit.cut import hollow
 
     per_chip = system.chip.cores
     shards = tuple(

@@ -18,7 +18,7 @@ from neurodeploy.pipeline.fit_reading import read_model
 from neurodeploy.pipeline.session import Progress
 
 if TYPE_CHECKING:
-    from partitioner.fit import Fit
+    from partitioner.fit.plan import Fit
 
 SCHEMA = "neurodeploy-fit/2"
 #: Widths of weights that are tried where none are asked for.
@@ -115,7 +115,7 @@ def _outline(outline: Outline, asked: Asked) -> dict[str, Any]:
 
 def _plan(outline: Outline, system: SystemSpec, bits: int, memory: int | None) -> Fit | DoesNotFit:
     """The plan, or the error of a model that this chip cannot hold however many there are."""
-    from partitioner.fit import plan
+    from partitioner.fit.plan import plan
 
     try:
         return plan(outline, system.chip, bits, memory)

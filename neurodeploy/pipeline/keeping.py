@@ -21,7 +21,7 @@ from neurodeploy.bundle.state_files import read_kept, write_state
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network, Population
-from neurodeploy.ir.network_run import NetworkActivity, NetworkResult, NetworkState, Probe
+from neurodeploy.ir.run import Probe, RunActivity, RunResult, RunState
 from neurodeploy.pipeline.streams import source_order
 from neurodeploy.storage.numpy_files import open_archive
 from neurodeploy.storage.stage_files import digest
@@ -65,7 +65,7 @@ class Keeper:
         self._before: Arrays = {}
         self._next = time.monotonic() + CHECKPOINT_S
 
-    def resumed(self, path: Path, probes: Sequence[Probe] = ()) -> NetworkState:
+    def resumed(self, path: Path, probes: Sequence[Probe] = ()) -> RunState:
         """The state to go on from, and the outputs before it if `out` holds them.
 
         Raises what `read_kept` does, and ND3259 where `out` holds them with other probes: they would be lost.
@@ -81,7 +81,7 @@ class Keeper:
             self.first, self._before = first, before
         return state
 
-    def continued(self) -> NetworkState | None:
+    def continued(self) -> RunState | None:
         """`resumed` from the files that an earlier call of the same work left, where both are whole; None otherwise."""
         if self.checkpoint is None or not self.checkpoint.is_file():
             return None
@@ -95,25 +95,25 @@ class Keeper:
         self.saved = state.step
         return state
 
-    def whole(self, parts: Sequence[NetworkResult], state: NetworkState) -> NetworkResult:
+    def whole(self, parts: Sequence[RunResult], state: RunState) -> RunResult:
         """Outputs from step `first` on, in the order that `order` gives; counts of `parts` alone."""
-        activity = NetworkActivity.zero()
+        activity = RunActivity.zero()
         for part in parts:
             activity.add(part.activity)
         arrays = self.arrays(parts) if parts else self._before
         outputs = {name.removeprefix("out."): array for name, array in arrays.items() if name.startswith("out.")}
-        return NetworkResult(outputs, {}, activity, state)
+        return RunResult(outputs, {}, activity, state)
 
-    def __call__(self, state: NetworkState, parts: Sequence[NetworkResult], last: bool) -> None:
+    def __call__(self, state: RunState, parts: Sequence[RunResult], last: bool) -> None:
         if (last and self.asked) or (self.checkpoint is not None and time.monotonic() >= self._next):
             self.keep(state, parts)
 
-    def interrupted(self, state: NetworkState | None, parts: Sequence[NetworkResult]) -> None:
+    def interrupted(self, state: RunState | None, parts: Sequence[RunResult]) -> None:
         """What is there so far, where a state is kept."""
         if self.checkpoint is not None and state is not None:
             self.keep(state, parts)
 
-    def keep(self, state: NetworkState, parts: Sequence[NetworkResult]) -> None:
+    def keep(self, state: RunState, parts: Sequence[RunResult]) -> None:
         try:
             self._keep(state, parts)
         except BundleError:
@@ -121,7 +121,7 @@ class Keeper:
                 raise
             self.out = self.checkpoint = self.saved = None
 
-    def _keep(self, state: NetworkState, parts: Sequence[NetworkResult]) -> None:
+    def _keep(self, state: RunState, parts: Sequence[RunResult]) -> None:
         began = time.monotonic()
         if self.out is not None and parts:
             arrays = self.arrays(parts)
@@ -136,7 +136,7 @@ class Keeper:
         self.seconds += took
         self._next = time.monotonic() + max(CHECKPOINT_S, PAUSE * took)
 
-    def arrays(self, parts: Sequence[NetworkResult]) -> Arrays:
+    def arrays(self, parts: Sequence[RunResult]) -> Arrays:
         """Outputs and probes from step `first` on, as they stand in the file."""
         populations, found = self.network.populations, Arrays()
         for name in parts[0].outputs:
@@ -163,7 +163,7 @@ def _digest(arrays: Mapping[str, Ints]) -> str:
     return digest(*parts)
 
 
-def _before(path: Path | None, state: NetworkState, record: Mapping[str, Any] | None) -> tuple[int, Arrays]:
+def _before(path: Path | None, state: RunState, record: Mapping[str, Any] | None) -> tuple[int, Arrays]:
     """First step and arrays of the outputs before a state; none where the file is not there or holds something else."""
     if path is None or record is None or not path.is_file():
         return 0, {}

@@ -6,19 +6,18 @@ from typing import Any
 
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
-from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.ir.program import Program
+from neurodeploy.ir.run import RunActivity
 
 
 def map_section(
-    program: Program, mapping: Mapping, system: SystemSpec, activity: NetworkActivity | None = None
+    program: Program, mapping: Mapping, system: SystemSpec, activity: RunActivity | None = None
 ) -> dict[str, Any]:
     """Cores and budgets, metrics and loads of links; of a spiking network every population is a layer, and a run that was
     counted gives the rates."""
-    from neurodeploy.pipeline.judging import judged
-    from partitioner.budget import RESOURCES
-    from partitioner.summary import summary
-    from partitioner.usage import core_demands
+    from partitioner.cost.budget import RESOURCES
+    from partitioner.cost.usage import core_demands
+    from partitioner.judge.summary import summary
 
     network = program.network
     if network is not None:
@@ -70,3 +69,22 @@ def map_section(
         "mesh": {"columns": width, "rows": height, "cores_per_router": system.chip.cores_per_router},
         **judged(program, mapping, system, activity),
     }  # fmt: skip
+
+
+def judged(
+    program: Program, mapping: Mapping, system: SystemSpec, activity: RunActivity | None = None
+) -> dict[str, Any]:
+    """``{"metrics": .., "picture": ..}`` of a report's section of the mapping.
+
+    `activity` of a run of a spiking network gives its rates; without it every neuron sends.
+    """
+    from partitioner.judge.figures import picture
+    from partitioner.judge.metrics import metrics, traffic_of
+    from partitioner.nets.streams import sent_of
+
+    if not mapping.shards:
+        return {"metrics": None, "picture": None}
+    sent, per = sent_of(activity)
+    traffic = traffic_of(mapping, program, system, sent, per)
+    found = metrics(mapping, program, system, sent=sent, per=per, traffic=traffic)
+    return {"metrics": found, "picture": picture(traffic[1], traffic[0], system)}

@@ -13,11 +13,15 @@ from neurodeploy.bundle.files import check_place, write_aside
 from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.mapping import Mapping
-from neurodeploy.pipeline.judging import Stopwatch
-from neurodeploy.pipeline.session import Progress, read_mapping
+from neurodeploy.ir.program import IslandCall
+from neurodeploy.pipeline.following import chips_of, follow
+from neurodeploy.pipeline.session import KINDS, NETWORK, Progress, read_mapping, refuse
+from neurodeploy.pipeline.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
+    from neurodeploy.ir.affinity import Affinity
     from neurodeploy.ir.program import Program
+    from neurodeploy.ir.run import RunActivity
     from partitioner.options import Options, Pin
 
 
@@ -39,6 +43,9 @@ def map(
     place: bool = True,
     work: str | Path | None = None,
     host: str = "cpu-generic",
+    rates: str | Path | None = None,
+    steps: int | None = None,
+    layout: str | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Map a bundle to a system and store the mapping in it; the dictionary is what ``map --json`` prints.
@@ -48,20 +55,25 @@ def map(
     chips : use only so many chips of the system. Islands of a language model that do not fit them are left to the host,
         and the dictionary has their figures under "offload"; without `chips` a model that does not fit is an error.
     offload : False: an error with `chips` too. A spiking network is never left to the host.
-    plan, write_plan : a table op -> device to follow, and where to write the one that was made (`partitioner.plan_table`).
+    plan, write_plan : a table op -> device to follow, and where to write the one that was made
+        (`partitioner.files.plan_table`).
     pins : hints such as ``"layers.0.attention=rows:64,chip:2"`` beside the table.
     max_rows, caps, spread, objective, seed, time_limit, place : see `partitioner.options.Options`.
     work : a folder where stages keep what they found; a call that was interrupted goes on from there.
     host : profile that prices what is left to the host.
+    rates, steps, layout : what is run and counted first. Of a spiking network an input as `run` takes it: the messages of
+        that run are kept short, not those of a step in which every neuron sends. Of a mixture of experts a text: experts
+        that follow one another share a chip where they can; `eval` then says how far another text is from that.
 
     Raises
     ------
     DoesNotFit ND2001 and others : what the model needs and what would help. UserError ND2060 to ND2070 : the
-    plan or a pin is wrong. Whatever is raised, an older mapping stays.
+    plan or a pin is wrong. ND2046, ND2047, ND3264 : an option that has no effect. Whatever is raised, an older
+    mapping stays.
     """
-    from partitioner.json_form import mapping_to_json
+    from partitioner.files.json_form import mapping_to_json
+    from partitioner.judge.summary import summary
     from partitioner.options import Options
-    from partitioner.summary import summary
     from targets.hosts import get_host
     from targets.systems import get_system
 
@@ -74,12 +86,16 @@ def map(
         max_rows=max_rows, caps=dict(caps or {}), spread=spread, chips=chips, objective=objective, seed=seed,
         time_limit=time_limit, place=place, pins=_pins(opened, plan, pins, chips or target.chips),
     )  # fmt: skip
+    activity, affinity, said = _counted(opened, {"rates": rates, "steps": steps, "layout": layout}, progress)
+    options = replace(options, affinity=affinity)
     clock = Stopwatch()
-    mapping, offloaded = _mapped(
-        opened.program, target, options, None if work is None else Path(work), profile, offload
+    mapping, more = _mapped(
+        opened.program, target, options, None if work is None else Path(work), profile, offload, activity
     )
     clock.stop()
-    found = clock.into({**summary(mapping, opened.program, target), **offloaded})
+    found = clock.into({**summary(mapping, opened.program, target, rates=activity), **more, **said})
+    if affinity is not None:
+        found["rates"]["between_chips"] = affinity.between(chips_of(mapping))
     if not found["violations"]:
         if write_plan is not None:
             write_aside(Path(write_plan), _table(opened, mapping, target, profile, options).encode())
@@ -92,36 +108,56 @@ def map(
 
 def _pins(opened: Bundle, plan: str | Path | None, hints: Sequence[str], chips: int) -> dict[str, Pin]:
     """Of the table and of the hints beside it, checked against the model."""
-    from partitioner.plan_table import all_pins, parse_pin, pins_of_populations, pins_of_program, read_plan
+    from partitioner.files.plan_table import all_pins, parse_pin, pins_of_plan, read_plan
 
     if plan is None and not hints:
         return {}
     given = all_pins({} if plan is None else read_plan(plan), [parse_pin(text) for text in hints])
-    network = opened.program.network
-    if network is None:
-        return pins_of_program(opened.program, given, chips)
-    from neurodeploy.ir.network import INPUT
+    return pins_of_plan(opened.program, given, chips)
 
-    inputs = [name for name, population in network.populations.items() if population.model == INPUT]
-    sizes = {
-        name: (population.size, max(1, sum(p.synapse.columns for p in network.into(name))))
-        for name, population in network.populations.items()
-        if name not in inputs
-    }
-    return pins_of_populations(sizes, inputs, given, chips)
+
+def _counted(
+    opened: Bundle, asked: dict[str, Any], progress: Progress | None
+) -> tuple[RunActivity | None, Affinity | None, dict[str, Any]]:
+    """What a run of the data of `--rates` counted, of a network or of experts, and what is told of it."""
+    from neurodeploy.pipeline.stepping import advance
+    from neurodeploy.pipeline.streams import runner_for, stream_of
+
+    network, rates = opened.program.network, asked.pop("rates")
+    if network is None:
+        refuse(KINDS[NETWORK].several, asked)
+        if rates is None:
+            return None, None, {}
+        affinity = follow(opened, rates, progress)
+        return None, affinity, {"rates": {"text": Path(rates).name, "tokens": affinity.tokens}}
+    if rates is None:
+        for name in (name for name, value in asked.items() if value is not None):
+            raise UserError("ND2046", f"--{name}", "says how --rates is read, which was not given", "leave it out")
+        return None, None, {}
+    stream = stream_of(rates, opened, network, **asked)
+    engine = runner_for("fast", opened, network, stream.steps, stream.samples)
+    told = {"input": Path(rates).name, "steps": stream.steps, "samples": stream.samples, "notes": stream.notes}
+    activity = advance(network, engine, stream, progress=progress).activity
+    return activity, None, {"rates": told, "open_questions": stream.questions}
 
 
 def _mapped(
-    program: Program, target: SystemSpec, options: Options, work: Path | None, host: HostSpec, offload: bool
+    program: Program,
+    target: SystemSpec,
+    options: Options,
+    work: Path | None,
+    host: HostSpec,
+    offload: bool,
+    rates: RunActivity | None,
 ) -> tuple[Mapping, dict[str, Any]]:
     """The mapping, and of a language model what was left to the host."""
     from partitioner.mapper import map_model
-    from partitioner.offload import map_offloaded, offer
+    from partitioner.offload.mapping import map_offloaded, offer
     from targets.systems import SYSTEMS
 
     others = tuple(SYSTEMS.values())
     if program.network is not None:
-        return map_model(program.network, target, options, alternatives=others, work=work), {}
+        return map_model(program.network, target, options, alternatives=others, rates=rates, work=work), {}
     automatic = offload and options.chips is not None
     hosted = [name for name, pin in options.pins.items() if pin.device == "host"]
     if hosted and not offload:
@@ -141,11 +177,10 @@ def _mapped(
 
 def _table(opened: Bundle, mapping: Mapping, target: SystemSpec, host: HostSpec, options: Options) -> str:
     """The plan of a mapping as a table, with the hints that were in force."""
-    from neurodeploy.ir.program import IslandCall
     from partitioner.classify import group_of
-    from partitioner.offload import joules_of
+    from partitioner.files.plan_table import write_plan
+    from partitioner.offload.mapping import joules_of
     from partitioner.pins import pins_of
-    from partitioner.plan_table import write_plan
 
     program = opened.program
     if program.network is not None:
@@ -159,7 +194,7 @@ def _table(opened: Bundle, mapping: Mapping, target: SystemSpec, host: HostSpec,
 
 def explain(bundle: str | Path) -> list[dict[str, Any]]:
     """Every step of the program: device, rule, reason, bytes per token over the host border."""
-    from partitioner.summary import explain as explain_mapping
+    from partitioner.judge.summary import explain as explain_mapping
 
     mapping, _ = read_mapping(open_bundle(bundle))
     return explain_mapping(mapping)

@@ -10,7 +10,7 @@ import numpy as np
 from neurodeploy.bundle import Bundle
 from neurodeploy.frontends.streams import Stream
 from neurodeploy.ir.network import INPUT, Network, Population
-from neurodeploy.ir.network_run import NetworkResult, Probe
+from neurodeploy.ir.run import Probe, RunResult
 from neurodeploy.neurons.registry import get_model, output_ports
 from neurodeploy.pipeline.streams import probe_of, source_order
 
@@ -37,7 +37,7 @@ class Pictures:
         self._traced = [shown.get(probe.name, probe) for probe in traced]
         self.probes = [*shown.values(), *(probe for probe in self._traced if probe.name not in shown)]
 
-    def drawn(self, seen: NetworkResult) -> dict[str, list[dict[str, Any]]]:
+    def drawn(self, seen: RunResult) -> dict[str, list[dict[str, Any]]]:
         """Sections "rasters" and "traces" of a report."""
         populations = self.network.populations
         return {
@@ -77,7 +77,7 @@ def _labels(opened: Bundle, population: Population, probe: Probe) -> list[int]:
     return found
 
 
-def _raster(opened: Bundle, population: Population, probe: Probe, seen: NetworkResult) -> dict[str, Any]:
+def _raster(opened: Bundle, population: Population, probe: Probe, seen: RunResult) -> dict[str, Any]:
     """Messages of the first sample; what exceeds `RASTER_MARKS` is counted, not drawn."""
     steps, rows = np.nonzero(seen.probes[probe.name][0])
     return {
@@ -88,7 +88,7 @@ def _raster(opened: Bundle, population: Population, probe: Probe, seen: NetworkR
     }  # fmt: skip
 
 
-def _traces(opened: Bundle, population: Population, probe: Probe, seen: NetworkResult) -> list[dict[str, Any]]:
+def _traces(opened: Bundle, population: Population, probe: Probe, seen: RunResult) -> list[dict[str, Any]]:
     values = seen.probes[probe.name][0]
     return [
         {

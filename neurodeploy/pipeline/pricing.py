@@ -6,13 +6,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from neurodeploy.accounting.account import account
+from neurodeploy.accounting.islands import island_loads
+from neurodeploy.accounting.networks import network_loads
+from neurodeploy.accounting.neurobench import island_metrics, network_metrics
+from neurodeploy.accounting.report_json import network_json, report_json
 from neurodeploy.bundle import Bundle
+from neurodeploy.errors import UserError
+from neurodeploy.frontends.text import read_text
 from neurodeploy.frontends.tokenizer import Tokenizer
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import Network
-from neurodeploy.ir.network_run import NetworkActivity
-from neurodeploy.ir.result import ActivityCounts
+from neurodeploy.ir.run import ActivityCounts, RunActivity
+from neurodeploy.pipeline.checkpoint import DEFAULT_CALIBRATION
 from neurodeploy.pipeline.session import MODEL, NETWORK, Progress, read_mapping, suited
 from neurodeploy.pipeline.stepping import advance
 from neurodeploy.pipeline.streams import open_network, runner_for, stream_of
@@ -59,12 +66,6 @@ def _text(
     bundle: str | Path, text: str | Path | None, *, host: str, measure_host: bool, powered: str, runner: str,
     progress: Progress | None, prompt_tokens: int | None = None, tokens: int = 16,
 ) -> dict[str, Any]:  # fmt: skip
-    from neurodeploy.accounting.account import account
-    from neurodeploy.accounting.islands import island_loads
-    from neurodeploy.accounting.neurobench import island_metrics
-    from neurodeploy.accounting.report_json import report_json
-    from neurodeploy.errors import UserError
-    from neurodeploy.frontends.text import read_text
     from targets import hosts
 
     if tokens < 1 or (prompt_tokens is not None and prompt_tokens < 1):
@@ -114,14 +115,10 @@ def _stream(
 
 
 def price(
-    network: Network, mapping: Mapping, system: SystemSpec, activity: NetworkActivity, host: str, measure_host: bool,
+    network: Network, mapping: Mapping, system: SystemSpec, activity: RunActivity, host: str, measure_host: bool,
     powered: str,
 ) -> dict[str, Any]:  # fmt: skip
     """The account of counts on a mapping that was read and verified; each phase has `joules` by boundary and `seconds`."""
-    from neurodeploy.accounting.account import account
-    from neurodeploy.accounting.networks import network_loads
-    from neurodeploy.accounting.neurobench import network_metrics
-    from neurodeploy.accounting.report_json import network_json
     from targets import hosts
 
     profile = hosts.measure_host() if measure_host else hosts.get_host(host)
@@ -140,8 +137,6 @@ def default_prompt_tokens(bundle: Bundle, new_tokens: int) -> int:
 
 
 def default_text() -> str:
-    from neurodeploy.pipeline.checkpoint import DEFAULT_CALIBRATION
-
     return DEFAULT_CALIBRATION.read_text(encoding="utf-8")
 
 

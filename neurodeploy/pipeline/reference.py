@@ -13,7 +13,7 @@ from neurodeploy.conversion.spiking.report import OutputReport
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.streams import Stream
 from neurodeploy.frontends.streams.values import LAYOUTS, read_values
-from neurodeploy.ir.network_run import NetworkResult
+from neurodeploy.ir.run import RunResult
 from neurodeploy.pipeline.comparing import compare
 
 #: Share of bins in which float32 and float64 may differ, where a membrane stands on its threshold.
@@ -70,7 +70,7 @@ def _checked(where: str, array: NDArray[Any], output: OutputReport, stream: Stre
 def against(
     reference: Arrays,
     outputs: Mapping[str, OutputReport],
-    result: NetworkResult,
+    result: RunResult,
     in_float: Arrays | None,
     classes: NDArray[np.int64] | None,
 ) -> list[dict[str, Any]]:

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from neurodeploy.accounting.neurobench import network_metrics
 from neurodeploy.bundle import Bundle
 from neurodeploy.frontends.streams import Stream
 from neurodeploy.ir.network import Network
-from neurodeploy.ir.network_run import NetworkResult, Runner
+from neurodeploy.ir.run import Runner, RunResult
 from neurodeploy.pipeline.comparing import compare, float_network, has_float, longest_latency, outputs_of, run_float
 from neurodeploy.pipeline.counts import population_counts, projection_counts, synapses
 from neurodeploy.pipeline.map_section import map_section
@@ -52,7 +53,7 @@ def of_stream(
 
 
 def _comparison(
-    opened: Bundle, network: Network, engine: Runner, stream: Stream, result: NetworkResult
+    opened: Bundle, network: Network, engine: Runner, stream: Stream, result: RunResult
 ) -> list[dict[str, Any]] | None:
     """Float against integers, which run on for their latency; counts and energy are those of the input's steps alone."""
     if not has_float(opened):
@@ -75,10 +76,8 @@ def about(opened: Bundle, network: Network) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _mapped(opened: Bundle, network: Network, result: NetworkResult, host: str, measure_host: bool) -> dict[str, Any]:
+def _mapped(opened: Bundle, network: Network, result: RunResult, host: str, measure_host: bool) -> dict[str, Any]:
     """Map, energy and NeuroBench metrics; None for those that need a mapping where there is none."""
-    from neurodeploy.accounting.neurobench import network_metrics
-
     bench = {
         name: value for name, value in _flat(network_metrics(network, result.activity)) if not isinstance(value, str)
     }

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from neurodeploy.bundle import Bundle
+from neurodeploy.frontends.text import read_text
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.program import Program
@@ -21,7 +22,6 @@ def of_text(
     accuracy: dict[str, Any] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """See `report`."""
-    from neurodeploy.frontends.text import read_text
 
     def step(number: int) -> None:
         if progress:
@@ -60,7 +60,7 @@ def of_text(
 
 def sections(opened: Bundle, mapping: Mapping, system: SystemSpec) -> dict[str, Any]:
     """The parts of a report that need no run: model, conversion, map, explain, traffic, provenance."""
-    from partitioner.summary import explain
+    from partitioner.judge.summary import explain
 
     program, conversion = opened.program, opened.program.conversion
     preset: Any = conversion["preset"]
@@ -103,7 +103,7 @@ def experts(program: Program, tokens: dict[str, int]) -> dict[str, list[int]] | 
 
 def _traffic(program: Program, mapping: Mapping, system: SystemSpec) -> dict[str, float]:
     from partitioner.classify import crossings
-    from partitioner.traffic import traffic
+    from partitioner.nets.traffic import traffic
 
     found = {kind: entry["bytes"] for kind, entry in traffic(mapping, program, system).to_json().items()}
     return {

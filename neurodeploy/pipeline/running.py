@@ -13,9 +13,10 @@ from neurodeploy.bundle import Bundle
 from neurodeploy.bundle.files import check_place
 from neurodeploy.errors import BundleError, Interrupted, UserError
 from neurodeploy.frontends.streams import Stream
+from neurodeploy.frontends.text import read_text
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import INPUT, Population
-from neurodeploy.ir.network_run import NetworkState
+from neurodeploy.ir.run import RunState
 from neurodeploy.neurons.registry import get_model
 from neurodeploy.pipeline.counts import population_counts, projection_counts
 from neurodeploy.pipeline.keeping import Keeper, ordered
@@ -71,7 +72,6 @@ def run(
 def _text(
     bundle: str | Path, text: str | Path, *, runner: str, progress: Progress | None, max_tokens: int = 512
 ) -> dict[str, Any]:
-    from neurodeploy.frontends.text import read_text
     from neurodeploy.ops.host.kvcache import State
 
     opened, tokenizer = open_model(bundle)
@@ -155,7 +155,7 @@ def _check_places(out: str | Path | None, checkpoint: str | Path | None) -> None
         raise BundleError("ND5004", places[0], "would hold both the outputs and the state", "name two files")
 
 
-def _check_resumed(state: NetworkState, stream: Stream, resume: object) -> None:
+def _check_resumed(state: RunState, stream: Stream, resume: object) -> None:
     """ND3259 where state and input do not go together. A network without any state has no samples in it."""
     kept = any(state.neurons.values()) or bool(state.pending)
     if kept and state.samples != stream.samples:

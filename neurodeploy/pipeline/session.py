@@ -84,8 +84,8 @@ def refuse(several: str, options: Table[str, object]) -> None:
 
 def load_mapping(bundle: Bundle) -> tuple[Mapping, SystemSpec, list[str]]:
     """The bundle's mapping, its system, and what the verifier has against it: nothing, unless the file was changed."""
-    from partitioner.json_form import mapping_from_json
-    from partitioner.verify import verify
+    from partitioner.files.json_form import mapping_from_json
+    from partitioner.verify.violations import verify
     from targets.systems import get_system
 
     mapping = mapping_from_json(bundle.read_mapping())
@@ -116,7 +116,7 @@ def runner_of(bundle: Bundle, name: str) -> ReferenceRunner | FastRunner | Parti
 
 def executed(bundle: Bundle, runner: str) -> dict[str, Any]:
     """Entry "executed" of a run on the partitioned runner: what of the mapping it is; no entry for another runner."""
-    from partitioner.json_form import mapping_from_json
+    from partitioner.files.json_form import mapping_from_json
 
     return {"executed": extent(mapping_from_json(bundle.read_mapping()))} if runner == PARTITIONED else {}
 

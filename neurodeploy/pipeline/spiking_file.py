@@ -11,6 +11,7 @@ from typing import Any
 
 from neurodeploy.bundle.files import digest
 from neurodeploy.bundle.folders import refuse_others
+from neurodeploy.bundle.writer import write_network_bundle
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.program import Program
 from neurodeploy.neurons.registry import beyond_chip
@@ -66,7 +67,6 @@ def convert_file(path: Path, out: Path, options: Mapping[str, Any], progress: Pr
 
 def _write(path: Path, out: Path, read: Read) -> None:
     """The bundle says nothing of where the file lay: the same file gives the same bytes."""
-    from neurodeploy.bundle.writer import write_network_bundle
     from simulators.reference import ReferenceRunner
 
     network = read.network

@@ -12,7 +12,7 @@ from neurodeploy.bundle import Bundle
 from neurodeploy.frontends.streams import Stream
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network
-from neurodeploy.ir.network_run import NetworkActivity, NetworkResult, NetworkState, Probe, Runner
+from neurodeploy.ir.run import Probe, RunActivity, Runner, RunResult, RunState
 from neurodeploy.pipeline.keeping import Keeper
 from neurodeploy.pipeline.kept import interrupted, kept_folder
 from neurodeploy.pipeline.session import Progress, kept_as
@@ -33,11 +33,11 @@ def advance(
     network: Network,
     runner: Runner,
     stream: Stream,
-    state: NetworkState | None = None,
+    state: RunState | None = None,
     probes: Sequence[Probe] = (),
     progress: Progress | None = None,
     save: Keeper | None = None,
-) -> NetworkResult:
+) -> RunResult:
     """Run the stream in stretches, so that progress is seen and an interrupt loses little; one result for all.
 
     The bits do not depend on where stretches end: a state is all that a network carries from step to step.
@@ -49,7 +49,7 @@ def advance(
     if runner.name == "lava":  # its processes are started anew by every call
         take = most = stream.steps
     first = at = state.step if state else 0
-    parts: list[NetworkResult] = []
+    parts: list[RunResult] = []
     try:
         while at < stream.steps:
             if progress:
@@ -79,7 +79,7 @@ def run_kept(
     runner: Runner,
     stream: Stream,
     asked: str,
-    then: Callable[[NetworkResult], T],
+    then: Callable[[RunResult], T],
     progress: Progress | None = None,
 ) -> T:
     """`advance`, and `then` with the outputs of all steps (its counts are those of this call).
@@ -94,7 +94,7 @@ def run_kept(
         out, checkpoint = (None, None) if folder is None else (folder / "outputs.npz", folder / "state")
         save = Keeper(opened, network, out, checkpoint, lambda population, array: array, asked=False)
         state = save.continued()
-        parts: list[NetworkResult] = []
+        parts: list[RunResult] = []
         try:
             if state is None or state.step < stream.steps:
                 parts.append(advance(network, runner, stream, state, progress=progress, save=save))
@@ -108,13 +108,13 @@ def run_kept(
             raise interrupted(f"step {save.saved} of {stream.steps}", folder) from None
 
 
-def _joined(parts: list[NetworkResult]) -> NetworkResult:
+def _joined(parts: list[RunResult]) -> RunResult:
     if len(parts) == 1:
         return parts[0]
-    activity = NetworkActivity.zero()
+    activity = RunActivity.zero()
     for part in parts:
         activity.add(part.activity)
-    return NetworkResult(
+    return RunResult(
         {name: np.concatenate([p.outputs[name] for p in parts], axis=1) for name in parts[0].outputs},
         {name: np.concatenate([p.probes[name] for p in parts], axis=1) for name in parts[0].probes},
         activity,

@@ -15,7 +15,7 @@ from neurodeploy.bundle import Bundle, open_bundle
 from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network, Population
-from neurodeploy.ir.network_run import Probe, Runner
+from neurodeploy.ir.run import Probe, Runner
 from neurodeploy.neurons.registry import get_model
 from neurodeploy.pipeline.session import PARTITIONED, runner_of
 

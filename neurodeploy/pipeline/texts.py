@@ -10,6 +10,7 @@ from neurodeploy.bundle import Bundle, open_bundle
 from neurodeploy.bundle.files import digest, read_json
 from neurodeploy.errors import InternalError, UserError
 from neurodeploy.frontends.tokenizer import Tokenizer, open_tokenizer
+from neurodeploy.ir.devices import host_islands
 from neurodeploy.pipeline.session import runner_of
 
 if TYPE_CHECKING:  # both load torch, which spiking networks do without
@@ -43,8 +44,7 @@ def hybrid(bundle: Bundle, runner: str = "fast") -> Hybrid:
 
 def left_to_host(bundle: Bundle) -> frozenset[str]:
     """Islands that the mapping assigns to the host; none where the bundle is not mapped."""
-    from neurodeploy.ir.devices import host_islands
-    from partitioner.json_form import mapping_from_json
+    from partitioner.files.json_form import mapping_from_json
 
     if not bundle.is_mapped:
         return frozenset()

@@ -17,6 +17,8 @@ from neurodeploy.reporting.schema import Band
 COLOURS = 8
 #: A chart of so few columns does not need the whole width.
 _FEW = 8
+#: Pixels of a chart of columns or dots.
+_HEIGHT = 190
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,12 +193,12 @@ class Column:
     tip: str
 
 
-def column_chart(columns: Sequence[Column], unit: str, x_title: str, label: str, height: int = 190) -> Html:
+def column_chart(columns: Sequence[Column], unit: str, x_title: str, label: str) -> Html:
     """Columns with whiskers over a common axis; every n-th one is labelled so that labels never touch."""
     top_value = max(max(c.value, c.band["high"] if c.band else 0.0) for c in columns)
     marks = ticks(top_value, 4)
     top = marks[-1]
-    plot = height - 34
+    plot = _HEIGHT - 34
 
     def y(value: float) -> float:
         return 8 + plot * (1 - value / top)
@@ -223,12 +225,12 @@ def column_chart(columns: Sequence[Column], unit: str, x_title: str, label: str,
             shapes.append(el("line", x1=middle, x2=middle, y1=low, y2=high, class_="whisk"))
             shapes += [el("line", x1=left, x2=right, y1=end, y2=end, class_="whisk") for end in (low, high)]
         if i % every == 0:
-            shapes.append(el("text", column.label, x=middle, y=height - 10, text_anchor="middle"))
+            shapes.append(el("text", column.label, x=middle, y=_HEIGHT - 10, text_anchor="middle"))
     labels = [el("text", tick_label(m, top, unit, m == top), x="100%", y=y(m) + 4, text_anchor="end") for m in marks]
     return el(
         "figure",
-        el("svg", *labels, class_="y-axis", width=64, height=height, aria_hidden="true"),
-        el("svg", *shapes, class_="columns", height=height, role="img", aria_label=label),
+        el("svg", *labels, class_="y-axis", width=64, height=_HEIGHT, aria_hidden="true"),
+        el("svg", *shapes, class_="columns", height=_HEIGHT, role="img", aria_label=label),
         el("figcaption", x_title),
         class_="column-chart few" if len(columns) <= _FEW else "column-chart",
     )
@@ -242,7 +244,7 @@ class Dot:
     tip: str
 
 
-def dot_chart(dots: Sequence[Dot], x_title: str, y_title: str, label: str, height: int = 190) -> Html:
+def dot_chart(dots: Sequence[Dot], x_title: str, y_title: str, label: str) -> Html:
     """Points over whole numbers x, with the y axis fitted to the data (it does not start at zero, and says so)."""
     low, high = min(d.y for d in dots), max(d.y for d in dots)
     steps = ticks(max(high - low, 1.0), 4)
@@ -251,7 +253,7 @@ def dot_chart(dots: Sequence[Dot], x_title: str, y_title: str, label: str, heigh
     marks = [base + step * i for i in range(math.ceil((high - base) / step - 1e-9) + 1)]
     top = max(marks[-1], base + step)
     right = max(d.x for d in dots) + 1
-    plot = height - 34
+    plot = _HEIGHT - 34
 
     def y(value: float) -> float:
         return 8 + plot * (1 - (value - base) / (top - base))
@@ -259,7 +261,7 @@ def dot_chart(dots: Sequence[Dot], x_title: str, y_title: str, label: str, heigh
     shapes = [el("line", x1="0%", x2="100%", y1=y(m), y2=y(m), class_="grid") for m in marks]
     every = max(1, math.ceil(right / 16))
     shapes += [
-        el("text", f"{x}", x=pct((x + 0.5) / right), y=height - 10, text_anchor="middle")
+        el("text", f"{x}", x=pct((x + 0.5) / right), y=_HEIGHT - 10, text_anchor="middle")
         for x in range(0, int(right), every)
     ]
     shapes += [
@@ -269,8 +271,8 @@ def dot_chart(dots: Sequence[Dot], x_title: str, y_title: str, label: str, heigh
     labels = [el("text", f"{m:g}", x="100%", y=y(m) + 4, text_anchor="end") for m in marks]
     return el(
         "figure",
-        el("svg", *labels, class_="y-axis", width=64, height=height, aria_hidden="true"),
-        el("svg", *shapes, class_="columns", height=height, role="img", aria_label=label),
+        el("svg", *labels, class_="y-axis", width=64, height=_HEIGHT, aria_hidden="true"),
+        el("svg", *shapes, class_="columns", height=_HEIGHT, role="img", aria_label=label),
         el("figcaption", x_title, el("span", y_title, class_="muted")),
         class_="column-chart",
     )

@@ -72,6 +72,6 @@ def json_block(name: str, value: Any) -> Html:
     return Html(f'<script type="application/json" id="{text(name)}">{dumped}</script>')
 
 
-def fact_list(rows: Iterable[tuple[str, Child]], class_: str = "facts") -> Html:
+def fact_list(rows: Iterable[tuple[str, Child]]) -> Html:
     """A definition list of the rows whose value is not None."""
-    return el("dl", *(el("div", el("dt", k), el("dd", v)) for k, v in rows if v is not None), class_=class_)
+    return el("dl", *(el("div", el("dt", k), el("dd", v)) for k, v in rows if v is not None), class_="facts")

@@ -75,6 +75,7 @@ def print_map(found: Mapping[str, Any], console: Console | None = None) -> None:
     chips = f"{units.count(found['chips_used'])} of {units.count(found['chips_available'])} chips"
     said = f"fits partly, {left} islands on the host, {chips}" if verdict == PARTLY else f"{verdict}, {chips}"
     say(console, f"{found['system']}: {said}", {PARTLY: "bold yellow", NOT_FIT: "bold red"}.get(verdict, "bold"))
+    _lines(console, found.get("open_questions", ()), "bold yellow")
     say(console, f"{units.count(used)} cores{over}; bound by {units.words(found['binding_resource'])}")
     rows = [_budget(name, entry) for name, entry in found["utilisation"].items()]
     show_table(console, ["Budget of a core", "Mean>", "Fullest core>", "Limit>"], rows)
@@ -88,6 +89,8 @@ def print_map(found: Mapping[str, Any], console: Console | None = None) -> None:
         print_offload(found["offload"], console)
     if found.get("metrics"):
         print_metrics(found["metrics"], console)
+    if "between_chips" in found.get("rates", {}):
+        say(console, f"experts that follow one another: {units.percent(found['rates']['between_chips'])} between chips")
     if found.get("plan"):
         say(console, f"plan written to {found['plan']}")
 
@@ -171,6 +174,9 @@ def print_eval(found: Mapping[str, Any], console: Console | None = None) -> None
     if found["top1_agreement"] is not None:
         say(console, f"same next token: {units.percent(found['top1_agreement'])}")
     say(console, f"clipped values: {units.count(found['saturations'])}")
+    if found.get("affinity"):
+        drift, apart = (units.percent(found["affinity"][key]) for key in ("drift", "between_chips"))
+        say(console, f"experts that follow one another: {drift} away from the mapping's text, {apart} between chips")
     if found.get("windows_resumed"):
         say(
             console,

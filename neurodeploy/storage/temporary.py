@@ -48,8 +48,8 @@ class Leftover:
     key: str | None
 
 
-def _short(text: str, digits: int = _DIGITS) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:digits]
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:_DIGITS]
 
 
 def _head(name: str) -> str:

@@ -1,4 +1,4 @@
-"""`Dense`, `Sparse` and `Conv` from arrays, pooling and its inverse as convolutions, and the kernel layouts of others.
+"""`Dense`, `Sparse` and `Conv` from arrays, and the kernel layouts of others.
 
 A frontend checks a user's file first; what still does not fit here is ND9013.
 
@@ -100,65 +100,11 @@ def conv(
     transposed: bool = False,
     output_padding: Pair = (0, 0),
 ) -> Conv:
-    """A `Conv` of checked geometry: strides and dilations of at least 1, paddings of at least 0, some output."""
+    """A `Conv` of checked geometry (`Conv.problem`)."""
     made = Conv(integers(weight), input_shape, stride, padding, dilation, groups, transposed, output_padding)
-
-    def need(condition: bool, problem: str) -> None:
-        if not condition:
-            raise InternalError("ND9013", "convolution", problem)
-
-    shape = made.weight.shape
-    need(made.weight.ndim == 4 and min(shape) > 0, f"kernel has the shape {shape}, not (out, kx, ky, in / groups)")
-    need(min(*input_shape, *stride, *dilation, groups) >= 1, "has a side, stride, dilation or group below 1")
-    need(min(*padding, *output_padding) >= 0, "has a padding below 0")
-    need(transposed or output_padding == (0, 0), "has output padding and is not transposed")
-    need(
-        shape[0] % groups == 0 and shape[3] * groups == input_shape[2],
-        f"kernel {shape} in {groups} groups does not fit {input_shape[2]} channels",
-    )
-    need(min(made.output_shape) > 0, f"has the empty output {made.output_shape}")
+    if problem := made.problem():
+        raise InternalError("ND9013", "convolution", problem)
     return made
-
-
-def transposed(
-    weight: NDArray[Any],
-    input_shape: tuple[int, int, int],
-    stride: Pair = (1, 1),
-    padding: Pair = (0, 0),
-    dilation: Pair = (1, 1),
-    groups: int = 1,
-    output_padding: Pair = (0, 0),
-) -> Conv:
-    """A transposed convolution; `weight` (out, kx, ky, in / groups), see `from_torch_transposed_kernel`."""
-    return conv(weight, input_shape, stride, padding, dilation, groups, transposed=True, output_padding=output_padding)
-
-
-def sum_pool(
-    input_shape: tuple[int, int, int],
-    kernel: Pair,
-    stride: Pair | None = None,
-    padding: Pair = (0, 0),
-    dilation: Pair = (1, 1),
-    weight: int = 1,
-) -> Conv:
-    """``out[X, Y, c] = weight * sum of in over the window``, channel by channel. `stride` None: that of the kernel."""
-    channels = input_shape[2]
-    ones = np.full((channels, *kernel, 1), weight)
-    return conv(ones, input_shape, stride or kernel, padding, dilation, channels)
-
-
-def unpool(
-    input_shape: tuple[int, int, int],
-    kernel: Pair,
-    stride: Pair | None = None,
-    padding: Pair = (0, 0),
-    dilation: Pair = (1, 1),
-    weight: int = 1,
-) -> Conv:
-    """Every input pixel, times `weight`, onto all pixels of its window: the transpose of `sum_pool`."""
-    channels = input_shape[2]
-    ones = np.full((channels, *kernel, 1), weight)
-    return transposed(ones, input_shape, stride or kernel, padding, dilation, channels)
 
 
 def from_lava_kernel(weight: NDArray[Any]) -> NDArray[Any]:

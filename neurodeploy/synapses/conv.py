@@ -49,13 +49,18 @@ class Conv(Window, Synapse):
     movable: ClassVar[bool] = True
 
     def problem(self) -> str:
-        sides = (*self.input_shape, *self.stride, *self.dilation, self.groups)
-        if min(sides) < 1 or min(*self.padding, *self.output_padding) < 0:
-            return "has a side, stride, dilation or group below 1 or a negative padding"
-        if self.weight.ndim != 4 or self.weight.shape[0] % self.groups:
-            return "kernel is not (out, x, y, in / groups)"
-        fits = self.weight.shape[3] * self.groups == self.input_shape[2] and min(self.output_shape) > 0
-        return "" if fits else "kernel does not fit its input"
+        shape, channels = self.weight.shape, self.input_shape[2]
+        if len(shape) != 4 or min(shape) < 1:
+            return f"kernel has the shape {shape}, not (out, kx, ky, in / groups)"
+        if min(*self.input_shape, *self.stride, *self.dilation, self.groups) < 1:
+            return "has a side, stride, dilation or group below 1"
+        if min(*self.padding, *self.output_padding) < 0:
+            return "has a padding below 0"
+        if not self.transposed and self.output_padding != (0, 0):
+            return "has output padding and is not transposed"
+        if shape[0] % self.groups or shape[3] * self.groups != channels:
+            return f"kernel {shape} in {self.groups} groups does not fit {channels} channels"
+        return "" if min(self.output_shape) > 0 else f"has the empty output {self.output_shape}"
 
     def record(self) -> dict[str, Any]:
         lists = {name: list(getattr(self, name)) for name in ("input_shape", *PAIRS)}

@@ -28,6 +28,7 @@ class Dense(Synapse):
     weight: NDArray[np.signedinteger]
 
     kind: ClassVar[str] = "dense"
+    uniform: ClassVar[bool] = True
     own_delays: ClassVar[bool] = True
     movable: ClassVar[bool] = True
 

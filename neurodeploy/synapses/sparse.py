@@ -160,16 +160,16 @@ class Sparse(Synapse):
         found = np.zeros(self.columns, np.int64)
         for piece in self.pieces():
             inside = (first <= piece.target) & (piece.target < last)
-            found[piece.first : piece.stop] = self._by_axon(piece.first, piece.stop, inside)
+            found[piece.first : piece.stop] = self._counted(piece.first, piece.stop, inside)
         return found
 
     def nonzero_fan_out(self) -> Ints:
         found = np.zeros(self.columns, np.int64)
         for first, stop, start in self._spans(0, self.columns, synapse.PIECE):
-            found[first:stop] = self._by_axon(first, stop, self.weight[start : int(self.indptr[stop])] != 0)
+            found[first:stop] = self._counted(first, stop, self.weight[start : int(self.indptr[stop])] != 0)
         return found
 
-    def _by_axon(self, first: int, stop: int, chosen: NDArray[np.bool_]) -> Ints:
+    def _counted(self, first: int, stop: int, chosen: NDArray[np.bool_]) -> Ints:
         """How many synapses of each of the axons ``first:stop`` are chosen."""
         ends = self.indptr[first : stop + 1].astype(np.int64)
         counts: Ints = np.diff(np.concatenate(([0], np.cumsum(chosen)))[ends - ends[0]])

@@ -165,12 +165,10 @@ class Window:
         """Input coordinate that kernel index `kernel` brings to output coordinate `position`, and whether there is one."""
         stride, padding, dilation = self.stride[axis], self.padding[axis], self.dilation[axis]
         if self.transposed:
-            shifted = position + padding - kernel * dilation
-            found, valid = shifted // stride, shifted % stride == 0
-        else:
-            found = position * stride - padding + kernel * dilation
-            valid = np.ones(len(position), np.bool_)
-        return found, valid & (found >= 0) & (found < self.input_shape[axis])
+            found, rest = np.divmod(position + (padding - kernel * dilation), stride)
+            return found, (rest == 0) & (found >= 0) & (found < self.input_shape[axis])
+        found = position * stride + (kernel * dilation - padding)
+        return found, (found >= 0) & (found < self.input_shape[axis])
 
     def seen(self, start: int, stop: int) -> Valid:
         """Which input pixels reach the rows ``start:stop``."""

@@ -31,17 +31,13 @@ class Packed(NamedTuple):
     stretches: NDArray[np.int64]
 
 
-def reached(c: Conv, axis: int, n: int) -> list[tuple[int, int]]:
-    """(output pixel, tap) of input pixel n along an axis, ascending."""
-    found = []
-    for tap in range(c.weight.shape[1 + axis]):
-        if c.transposed:
-            place, left = n * c.stride[axis] - c.padding[axis] + tap * c.dilation[axis], 0
-        else:
-            place, left = divmod(n + c.padding[axis] - tap * c.dilation[axis], c.stride[axis])
-        if left == 0 and 0 <= place < c.output_shape[axis]:
-            found.append((place, tap))
-    return sorted(found)
+def reached(c: Conv, axis: int) -> list[list[tuple[int, int]]]:
+    """For each input pixel along an axis its (output pixel, tap), ascending."""
+    found: list[list[tuple[int, int]]] = [[] for _ in range(c.input_shape[axis])]
+    target, source, tap = (part.tolist() for part in c.pairs(axis, 0, c.output_shape[axis]))
+    for pixel, place, k in sorted(zip(source, target, tap, strict=True)):
+        found[pixel].append((place, k))
+    return found
 
 
 def pack(c: Conv) -> Packed | None:
@@ -64,12 +60,11 @@ def pack(c: Conv) -> Packed | None:
         for i, tap in enumerate(taps):
             kernel[phase, :, :, i] = c.weight[:, :, tap].transpose(1, 2, 0)
     lines = np.full((c.input_shape[0], kx, 2), -1, np.int64)
-    for x in range(c.input_shape[0]):
-        for i, (place, tap) in enumerate(reached(c, 0, x)):
+    for x, pairs in enumerate(reached(c, 0)):
+        for i, (place, tap) in enumerate(pairs):
             lines[x, i] = tap, place
     stretches = np.zeros((c.input_shape[1], 4), np.int64)
-    for y in range(c.input_shape[1]):
-        pairs = reached(c, 1, y)
+    for y, pairs in enumerate(reached(c, 1)):
         if pairs:
             phase = next(i for i, taps in enumerate(phases) if pairs[0][1] in taps)
             stretches[y] = phase, phases[phase].index(pairs[0][1]), len(pairs), pairs[0][0]

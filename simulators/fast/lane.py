@@ -104,7 +104,7 @@ class Lane:
 
     @classmethod
     def of(cls, network: Network, name: str, room: Room) -> Lane | None:
-        """The lane into a population; None where anything else leads there, or payloads may be wider."""
+        """The lane into a population; None where anything else leads there, or later, or payloads may be wider."""
         into = network.into(name)
         if network.populations[name].model != "graded_affine" or len(into) != 1:
             return None
@@ -112,7 +112,7 @@ class Lane:
         exponents = set() if p.axon_exp is None else set(np.unique(p.axon_exp).tolist())
         bits = registry.largest_payload(network.populations[p.source]).bit_length() + 1
         fits = p.synapse.kind == "dense" and p.synapse.weight.dtype == np.int8 and exponents <= {0, 8} and bits <= 16
-        if not fits or not p.graded or p.weight_exp:
+        if not fits or p.latency or not p.graded or p.weight_exp:
             return None
         return cls(p, registry.prepared_params(network.populations[name]), bits, room)
 

@@ -8,6 +8,8 @@ and every wrap is counted.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,9 +24,58 @@ MACHINE = Machine()
 SCANNED = 1 << 24
 
 
-class Link:
+class Waiting:
     """`pending` (samples, steps + depth, rows): position t is what arrives in step t of the block; of an instant projection
-    position t + 1.
+    position t + 1."""
+
+    def __init__(self, projection: Projection, pending: NDArray[Any], steps: int) -> None:
+        samples, self.depth, rows = (int(n) for n in pending.shape)
+        self.projection = projection
+        self.pending = np.zeros((samples, steps + self.depth, rows), pending.dtype)
+        self.pending[:, : self.depth] = pending
+        self.lost = 0
+
+    def arriving(self, start: int, stop: int) -> NDArray[Any]:
+        """What arrives in these steps, (samples, steps, rows)."""
+        first = 1 - self.projection.latency
+        arriving: NDArray[Any] = self.pending[:, start + first : stop + first]
+        return arriving
+
+    def advance(self, steps: int) -> None:
+        """Begin the next block: what is pending after so many steps comes first."""
+        self.pending[:, : self.depth] = self.pending[:, steps : steps + self.depth]
+        if self.depth > 1:
+            self.pending[:, self.depth :] = 0
+
+    def left(self) -> NDArray[Any]:
+        """What is pending, (samples, depth, rows)."""
+        left: NDArray[Any] = self.pending[:, : self.depth].copy()
+        return left
+
+
+class PlainLink(Waiting):
+    """Into a port that wraps, int32: as the reference adds. For kinds of synapses without kernels, and for payloads and sums
+    beyond what kernels take."""
+
+    @property
+    def largest(self) -> int:
+        """No pending value of the run so far exceeds this; 2**31 if nothing better is proven."""
+        return INT32_END
+
+    def deliver(self, traffic: Traffic) -> None:
+        """Add the listed payloads of the source to what is pending."""
+        payload = traffic.block().astype(np.int64)
+        for i in range(traffic.stop - traffic.start):
+            at = traffic.start + i + 1
+            added, lost = contribution(self.projection, False, payload[:, i], MACHINE)
+            before = self.pending[:, at : at + self.depth] if self.depth > 1 else 0
+            pending, lost_pending = wrap(before + added, 32)
+            self.pending[:, at : at + self.depth] = pending
+            self.lost += lost + lost_pending
+
+
+class Link(PlainLink):
+    """By kernels.
 
     projection : `wiring` may be that of a plainer one: without exponents of axons, whose payloads are raised here.
     """
@@ -32,14 +83,10 @@ class Link:
     def __init__(
         self, projection: Projection, wiring: Wiring, pending: NDArray[np.int32], steps: int, path: str
     ) -> None:
-        samples, self.depth, rows = (int(n) for n in pending.shape)
-        self.projection, self.wiring, self.path = projection, wiring, path
-        self._raised = (
-            None if projection.axon_exp is None else Traffic(samples, steps, projection.synapse.columns, False, 0)
-        )
-        self.pending = np.zeros((samples, steps + self.depth, rows), np.int32)
-        self.pending[:, : self.depth] = pending
-        self.lost = 0
+        super().__init__(projection, pending, steps)
+        self.wiring, self.path = wiring, path
+        columns = projection.synapse.columns
+        self._raised = None if projection.axon_exp is None else Traffic(len(pending), steps, columns, False, 0)
         self._start = max(int(pending.max(initial=0)), -int(pending.min(initial=0)))
         self._peak = 0
         self._row_sum: int | None = None
@@ -47,20 +94,14 @@ class Link:
 
     @property
     def largest(self) -> int:
-        """No pending value of the run so far exceeds this; 2**31 if nothing better is proven."""
         return min(self._start + self.depth * self._peak, INT32_END)
 
-    def arriving(self, start: int, stop: int) -> NDArray[np.int32]:
-        """What arrives in these steps, (samples, steps, rows)."""
-        first = 1 - self.projection.latency
-        arriving: NDArray[np.int32] = self.pending[:, start + first : stop + first]
-        return arriving
-
     def deliver(self, traffic: Traffic) -> None:
-        """Add the listed events of the source to what is pending."""
+        source = traffic
         if self._raised is not None:
             if not self._raised.lift(traffic, raised(self.projection, traffic.block())):
-                self._as_reference(traffic)
+                self._peak = self._limit()
+                super().deliver(traffic)
                 return
             traffic = self._raised
         if not traffic.events:
@@ -70,7 +111,7 @@ class Link:
         bound = self._bound(traffic)
         clear = self._clear(bound)
         if bound >= INT64_END:
-            self._as_reference(traffic)
+            super().deliver(source)
         elif (wiring := self._product(traffic, bound, clear)) is not None:
             self.lost += wiring.product(traffic, bound, clear and self.depth == 1, self.pending)
         elif clear and self.depth == 1:
@@ -80,17 +121,6 @@ class Link:
                 self.pending[:, traffic.start + 1 : traffic.stop + 1] = 0
             acc, used = self._sums(np.int32 if bound < INT32_END else np.int64)
             self.lost += self.wiring.checked(traffic, acc, used, self.pending)
-
-    def advance(self, steps: int) -> None:
-        """Begin the next block: what is pending after so many steps comes first."""
-        self.pending[:, : self.depth] = self.pending[:, steps : steps + self.depth]
-        if self.depth > 1:
-            self.pending[:, self.depth :] = 0
-
-    def left(self) -> NDArray[np.int32]:
-        """What is pending, (samples, depth, rows)."""
-        left: NDArray[np.int32] = self.pending[:, : self.depth].copy()
-        return left
 
     def _bound(self, traffic: Traffic) -> int:
         total, top = traffic.limits(self.wiring.graded)
@@ -133,48 +163,31 @@ class Link:
             self._acc[kind] = np.zeros((self.depth, self.pending.shape[2]), kind)
         return self._acc[kind], np.zeros(self.depth, np.bool_)
 
-    def _as_reference(self, traffic: Traffic) -> None:
-        """Payloads or sums beyond what the kernels take, wide ones times wide weights only: as the reference adds them."""
-        self._peak = self._limit()
-        payload = traffic.block().astype(np.int64)
-        for i in range(traffic.stop - traffic.start):
-            at = traffic.start + i + 1
-            added, lost = contribution(self.projection, False, payload[:, i], MACHINE)
-            before = self.pending[:, at : at + self.depth] if self.depth > 1 else 0
-            pending, lost_pending = wrap(before + added, 32)
-            self.pending[:, at : at + self.depth] = pending
-            self.lost += lost + lost_pending
 
+class ExactLink(Waiting):
+    """Into an exact port: int64."""
 
-class ExactLink:
-    """An instant projection into an exact port: `sums` (samples, steps, rows) int64 by step of the block."""
-
-    lost = 0
-
-    def __init__(self, projection: Projection, wiring: Wiring, samples: int, steps: int) -> None:
-        self.projection, self.wiring = projection, wiring
-        self.sums = np.zeros((samples, steps, projection.synapse.rows), np.int64)
-
-    def arriving(self, start: int, stop: int) -> NDArray[np.int64]:
-        """What arrives in these steps, (samples, steps, rows)."""
-        arriving: NDArray[np.int64] = self.sums[:, start:stop]
-        return arriving
+    def __init__(self, projection: Projection, wiring: Wiring | None, pending: NDArray[np.int64], steps: int) -> None:
+        super().__init__(projection, pending, steps)
+        self.wiring = wiring
 
     def deliver(self, traffic: Traffic) -> None:
-        """Sums of all payloads of the listed steps."""
+        """Add the sums of all payloads of the listed steps."""
+        sums = shift(self._sums(traffic), self.projection.weight_exp)
+        sums = sums.reshape(len(self.pending), -1, *sums.shape[1:])
+        for k in range(self.depth):
+            due = self.pending[:, traffic.start + 1 + k : traffic.stop + 1 + k]
+            due[...] = sums[:, :, k] + (due if self.depth > 1 else 0)
+
+    def _sums(self, traffic: Traffic) -> NDArray[np.int64]:
+        """(frames, delay slots, rows)."""
         p, wiring = self.projection, self.wiring
         x = raised(p, traffic.block()).reshape(traffic.frames, -1)
         top = max(int(x.max(initial=0)), -int(x.min(initial=0)))
         bound = p.synapse.largest_sum(True, top)
-        rows = self.sums[:, traffic.start : traffic.stop].shape
-        if isinstance(wiring, Multiplied) and wiring.has_product(bound):
-            narrow = x.astype(np.int8 if top < 128 else np.int32 if top < INT32_END else np.int64)
-            chunk = wiring.chunk_frames()
-            parts = [wiring.sums(narrow[at : at + chunk], bound) for at in range(0, len(x), chunk)]
-            acc: NDArray[np.int64] = np.concatenate(parts).astype(np.int64)
-        else:
-            acc = reference_sums(p, x)[:, 0]
-        self.sums[:, traffic.start : traffic.stop] = shift(acc, p.weight_exp).reshape(rows)
-
-    def advance(self, steps: int) -> None:
-        """Nothing is carried."""
+        if self.depth > 1 or not isinstance(wiring, Multiplied) or not wiring.has_product(bound):
+            return reference_sums(p, x)
+        narrow = x.astype(np.int8 if top < 128 else np.int32 if top < INT32_END else np.int64)
+        chunk = wiring.chunk_frames()
+        parts = [wiring.sums(narrow[at : at + chunk], bound) for at in range(0, len(x), chunk)]
+        return np.concatenate(parts).astype(np.int64)[:, None]

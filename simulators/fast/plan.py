@@ -45,14 +45,14 @@ class Plan:
         self.lanes = {name: lane for name, lane in lanes.items() if lane is not None}
         self._wirings: dict[str, Wiring] = {}
 
-    def wiring(self, p: Projection) -> Wiring:
-        """Of payloads that are raised already where axons have exponents."""
-        if p.name not in self._wirings:
+    def wiring(self, p: Projection) -> Wiring | None:
+        """Of payloads that are raised already where axons have exponents; None for a kind without kernels."""
+        if p.name not in self._wirings and type(p.synapse) in KINDS:
             plain = p if p.axon_exp is None else replace(p, graded=True, axon_exp=None)
             kind = KINDS.get(type(p.synapse))
             wiring = self._wirings[p.name] = SparseWiring(listed(plain)) if kind is None else kind(plain)
             wiring.bits = p.wrap_bits
-        return self._wirings[p.name]
+        return self._wirings.get(p.name)
 
 
 def parts(network: Network) -> tuple[Part, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.neurons.model import EXACT_END
-from simulators.fast.links import INT32_END, ExactLink, Link
+from simulators.fast.links import INT32_END, ExactLink, PlainLink
 from simulators.fast.traffic import Traffic
 
 
@@ -19,9 +19,10 @@ class Port:
 
     lost = 0
 
-    def __init__(self, links: Sequence[Link], direct: Sequence[Traffic], shape: tuple[int, int, int]) -> None:
+    def __init__(self, links: Sequence[PlainLink], direct: Sequence[Traffic], shape: tuple[int, int, int]) -> None:
         self.links, self.direct = sorted(links, key=lambda link: -link.projection.latency), direct
         self._shared = bool(links) and self.links[0].projection.latency == 1
+        self._alone = self._shared and len(self.links) == 1 and not direct
         self.arrived: NDArray[np.int32] = self.links[0].pending if self._shared else np.zeros(shape, np.int32)
 
     @property
@@ -32,14 +33,14 @@ class Port:
 
     def gather(self, start: int, stop: int) -> None:
         """Add up what arrives in these steps."""
+        if self._alone:
+            return
         steps = slice(start, stop)
         added = [link.arriving(start, stop) for link in self.links[self._shared :]]
         added += [t.payload[:, steps] for t in self.direct]
         out = self.arrived[:, steps]
         if not self._shared:
             out[...] = 0
-        if not added:
-            return
         if self.largest < INT32_END:
             for term in added:
                 out += term

@@ -1,5 +1,4 @@
-"""`FastRunner`: the bits, states, probes and counts of `ReferenceRunner`, by compiled events and exact
-products.
+"""`FastRunner`: the bits, states, probes and counts of `ReferenceRunner`, by compiled events and exact products.
 
 Populations run many steps before the next one does, wherever no cycle forbids it (`simulators.fast.plan`); events or a
 product are chosen for each projection and block of steps by what was sent (`simulators.fast.links`); neurons are
@@ -18,13 +17,12 @@ from numpy.typing import NDArray
 from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import INPUT, Network, Projection
-from neurodeploy.ir.network_run import NetworkActivity, NetworkResult, NetworkState, Probe
 from neurodeploy.ir.program import Island
-from neurodeploy.ir.result import IslandActivity
+from neurodeploy.ir.run import IslandActivity, Probe, RunActivity, RunResult, RunState
 from neurodeploy.neurons import registry
 from simulators.checks import Task, prepare
 from simulators.fast.lane import Lane, LaneNeurons, Room
-from simulators.fast.links import ExactLink, Link
+from simulators.fast.links import ExactLink, Link, PlainLink
 from simulators.fast.neurons import Neurons, neurons
 from simulators.fast.plan import Part, Plan
 from simulators.fast.ports import ExactPort, Port
@@ -61,9 +59,9 @@ class FastRunner:
         inputs: Mapping[str, Ints],
         steps: int,
         *,
-        state: NetworkState | None = None,
+        state: RunState | None = None,
         probes: Sequence[Probe] = (),
-    ) -> NetworkResult:
+    ) -> RunResult:
         """Advance by `steps`; see `Runner.run`."""
         task = prepare(network, inputs, steps, state, probes)
         if network not in self._plans:
@@ -159,7 +157,7 @@ class _Run:
         self.probes = {probe.name: probe for probe in probes}
         self.recorded = {name: np.zeros((samples, steps, self._width(p)), np.int64) for name, p in self.probes.items()}
 
-    def result(self) -> NetworkResult:
+    def result(self) -> RunResult:
         for done in range(0, self.steps, self.block):
             steps = min(self.block, self.steps - done)
             for part in self.plan.parts:
@@ -168,21 +166,21 @@ class _Run:
             self._turn(steps)
         return self._result()
 
-    def _result(self) -> NetworkResult:
+    def _result(self) -> RunResult:
         """What the run leaves: its own buffers go one by one as the results come, large ones first."""
-        activity = NetworkActivity(self.steps, self.samples, {}, *self._counts())
-        state = NetworkState(self.first - 1 + self.steps, {}, {})
+        activity = RunActivity(self.steps, self.samples, {}, *self._counts())
+        state = RunState(self.first - 1 + self.steps, {}, {})
         self.ports.clear()
         self.payloads.clear()
         for name in list(self.links):
             link = self.links.pop(name)
-            if isinstance(link, Link) and link.projection.latency:
+            if link.projection.latency:
                 state.pending[name] = link.left()
         for name in list(self.traffic):
             activity.fired[name] = {port: t.fired.astype(np.int64) for port, t in self.traffic.pop(name).items()}
         for name in list(self.neurons):
             state.neurons[name] = self.neurons.pop(name).states(last=True)
-        return NetworkResult(self.outputs, self.recorded, activity, state)
+        return RunResult(self.outputs, self.recorded, activity, state)
 
     def _advance(self, part: Part, done: int, steps: int) -> None:
         """All steps of the block for one part."""
@@ -250,13 +248,13 @@ class _Run:
         counts = ({name: count for name, count in found.items() if count} for found in (saturated, wrapped))
         return next(counts), next(counts)
 
-    def _link(self, p: Projection, pending: NDArray[np.int32] | None, path: str) -> Link | ExactLink:
+    def _link(self, p: Projection, pending: NDArray[Any] | None, path: str) -> PlainLink | ExactLink:
+        if pending is None:
+            pending = np.zeros((self.samples, 1, p.synapse.rows), registry.pending_type(self.network, p))
         wiring = self.plan.wiring(p)
         if registry.is_exact(self.network, p):
-            return ExactLink(p, wiring, self.samples, self.block)
-        if pending is None:
-            pending = np.zeros((self.samples, 1, p.synapse.rows), np.int32)
-        return Link(p, wiring, pending, self.block, path)
+            return ExactLink(p, wiring, pending, self.block)
+        return PlainLink(p, pending, self.block) if wiring is None else Link(p, wiring, pending, self.block, path)
 
     def _port(self, name: str, port: str) -> Port | ExactPort:
         """Where the sums of an input port come from."""

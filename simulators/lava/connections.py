@@ -70,14 +70,9 @@ def connection(p: Projection) -> Connection:
 def check_foreign(network: Network) -> None:
     """ND4105 for what neither Lava's processes nor ours on its runtime have."""
     for p in network.projections:
-        foreign = (
-            (p.instant and not p.synapse.wire, "delivers within the step, and Lava's synapses take one"),
-            (p.axon_exp is not None, "has exponents of axons, which Lava does not know"),
-            (is_exact(network, p), "leads to a port whose sums never wrap, and Lava's do"),
-        )
-        for found, problem in foreign:
-            if found:
-                raise UserError("ND4105", f"projection {p.name}", problem, "run it on fast, reference or partitioned")
+        problem = p.beyond_lava or ("leads to a port whose sums never wrap" if is_exact(network, p) else "")
+        if problem:
+            raise UserError("ND4105", f"projection {p.name}", problem, "run it on fast, reference or partitioned")
 
 
 def refused(p: Projection) -> str:

@@ -1,4 +1,4 @@
-"""`NetworkActivity` of a Lava run, from what was recorded there.
+"""`RunActivity` of a Lava run, from what was recorded there.
 
 Lava counts nothing. `fired` are the recorded payloads that are not zero. What wrapped or was clipped inside a process
 does not show from outside: each population and each projection is therefore replayed alone, on the inputs that Lava
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.ir.network import INPUT, Network, Population, Projection
-from neurodeploy.ir.network_run import NetworkActivity, NetworkState
+from neurodeploy.ir.run import RunActivity, RunState
 from neurodeploy.neurons.registry import get_model, prepared_params
 from simulators.lava.connections import PROCESSES
 from simulators.reference import reference_sums, shift, wrap, wrapped_sums
@@ -25,8 +25,8 @@ WIDE_SENDERS = ("spiker", "ternary_lif")
 
 
 def activity(
-    network: Network, begin: NetworkState, sent: Recorded, sums: Recorded, steps: int
-) -> tuple[NetworkActivity, list[tuple[str, str]]]:
+    network: Network, begin: RunState, sent: Recorded, sums: Recorded, steps: int
+) -> tuple[RunActivity, list[tuple[str, str]]]:
     """Counts, and doubts (who, what): where Lava itself leaves 32 bits in a way that is not two's complement.
 
     begin : the state before the run. sent : payloads of all output ports; sums : what arrived, added exactly.
@@ -35,7 +35,7 @@ def activity(
         name: {port: np.count_nonzero(payload, axis=(0, 1)).astype(np.int64) for port, payload in ports.items()}
         for name, ports in sent.items()
     }
-    counted = NetworkActivity(steps, begin.samples, fired, {}, {})
+    counted = RunActivity(steps, begin.samples, fired, {}, {})
     doubts: list[tuple[str, str]] = []
     for name, population in network.populations.items():
         if population.model != INPUT:
@@ -70,7 +70,7 @@ def _doubt(network: Network, p: Projection) -> str:
 
 
 def _population(
-    population: Population, begin: NetworkState, sums: Mapping[str, NDArray[np.int64]], steps: int
+    population: Population, begin: RunState, sums: Mapping[str, NDArray[np.int64]], steps: int
 ) -> tuple[int, int, int]:
     """Sums that did not fit, values that the model wrapped, values that it clipped."""
     model, params = get_model(population.model), prepared_params(population)
@@ -88,7 +88,7 @@ def _population(
     return sums_lost, wrapped, saturated
 
 
-def _projection(p: Projection, begin: NetworkState, sent: NDArray[np.int64]) -> tuple[int, int]:
+def _projection(p: Projection, begin: RunState, sent: NDArray[np.int64]) -> tuple[int, int]:
     """Sums of a delay slot that did not fit 32 bits; shifted and pending ones that did not."""
     pending = begin.pending[p.name].astype(np.int64)
     sums_lost = wrapped = 0

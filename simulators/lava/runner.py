@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network
-from neurodeploy.ir.network_run import NetworkResult, NetworkState, Probe
+from neurodeploy.ir.run import Probe, RunResult, RunState
 from neurodeploy.neurons.registry import output_ports
 from simulators.checks import Task, prepare
 from simulators.lava.connections import check_foreign
@@ -28,7 +28,7 @@ SECONDS = 600.0
 
 
 @dataclass(slots=True, eq=False)
-class LavaNetworkResult(NetworkResult):
+class LavaNetworkResult(RunResult):
     """`placement`: population or projection -> "lava: ..." with the ProcessModel, or "ours: ..." with the reason.
 
     `doubts`: where Lava's own arithmetic left 32 bits in a way that is not two's complement, so that its bits define
@@ -40,11 +40,6 @@ class LavaNetworkResult(NetworkResult):
     doubts: tuple[str, ...] = ()
     repairs: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def all_lava(self) -> bool:
-        """Whether every process was Lava's own."""
-        return all(text.startswith("lava") for text in self.placement.values())
 
 
 @dataclass(slots=True)
@@ -71,7 +66,7 @@ class LavaNetworkRunner:
         inputs: Mapping[str, Ints],
         steps: int,
         *,
-        state: NetworkState | None = None,
+        state: RunState | None = None,
         probes: Sequence[Probe] = (),
     ) -> LavaNetworkResult:
         """`Runner.run`; the result also says what ran on Lava's own models."""
@@ -139,7 +134,7 @@ class _Collected:
         self.sums: dict[str, dict[str, NDArray[np.int64]]] = {}
         self.states: dict[str, dict[str, NDArray[np.int64]]] = {}
         network = program.network
-        self.end = NetworkState(
+        self.end = RunState(
             task.state.step + program.steps,
             {name: {v: a.copy() for v, a in values.items()} for name, values in task.state.neurons.items()},
             {name: array.copy() for name, array in task.state.pending.items()},

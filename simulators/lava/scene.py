@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import INPUT, Network, Population, Projection
-from neurodeploy.ir.network_run import NetworkState, Probe
+from neurodeploy.ir.run import Probe, RunState
 from neurodeploy.neurons.registry import get_model, initial_state, output_ports, prepared_params
 from simulators.lava.connections import SparseMatrix, connection
 from simulators.lava.models import LAVA
@@ -34,7 +34,7 @@ class Program:
     network: Network
     inputs: Mapping[str, Ints]
     steps: int
-    state: NetworkState | None = None
+    state: RunState | None = None
     probes: Sequence[Probe] = ()
 
     @property

@@ -11,7 +11,7 @@ import pytest
 from neurodeploy.ir.chip import Basis, ChipSpec, CoreBudget, HostSpec, Limit, Quantity, SystemSpec
 from neurodeploy.ir.hollow import hollow_island
 from neurodeploy.ir.mapping import Mapping, Shard
-from neurodeploy.ir.result import ActivityCounts, IslandActivity
+from neurodeploy.ir.run import ActivityCounts, IslandActivity
 
 
 def q(low: float, nominal: float, high: float, unit: str) -> Quantity:

@@ -13,7 +13,7 @@ from neurodeploy.accounting.neurobench import island_metrics
 from neurodeploy.accounting.proxies import proxies
 from neurodeploy.accounting.report_json import report_json
 from neurodeploy.errors import UserError
-from neurodeploy.ir.result import ActivityCounts
+from neurodeploy.ir.run import ActivityCounts
 from tests.prices import token_ledger
 
 

@@ -10,7 +10,7 @@ from neurodeploy.accounting.islands import works_of
 from neurodeploy.flow.loads import SENT, SYNOPS, UPDATES
 from neurodeploy.ir.hollow import hollow_island
 from neurodeploy.ir.mapping import Shard
-from neurodeploy.ir.result import ActivityCounts, IslandActivity
+from neurodeploy.ir.run import ActivityCounts, IslandActivity
 from tests.prices import shard_counts
 
 

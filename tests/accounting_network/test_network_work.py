@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from neurodeploy.accounting.networks import network_loads, work_of
 from neurodeploy.errors import DoesNotFit, InternalError, UserError
 from neurodeploy.flow.loads import CONV_SYNOPS, EVENTS, FIXED_UPDATES, PARTIALS, SENT, SPIKES, SYNOPS, UPDATES
 from neurodeploy.flow.routes import routers
-from neurodeploy.ir.network_run import NetworkActivity
+from neurodeploy.ir.run import RunActivity
 from neurodeploy.synapses import Direct
 from partitioner.mapper import map_model
 from partitioner.options import Options
@@ -76,7 +78,7 @@ def test_by_hand_on_four_chips() -> None:
     system = tiny(neurons=4, cores=1)
     mapping = map_model(net, system, Options(place=False))
     fired = {"i": np.arange(10), "p": np.array([1, 0, 2, 0, 5, 0, 0, 1]), "q": np.array([3, 0, 0, 1, 1, 0])}
-    activity = NetworkActivity(4, 2, {name: {"s": counts.astype(np.int64)} for name, counts in fired.items()}, {}, {})
+    activity = RunActivity(4, 2, {name: {"s": counts.astype(np.int64)} for name, counts in fired.items()}, {}, {})
     work = work_of(net, mapping, activity, system)
     p, q = work.traffic["p"], work.traffic["q"]
     counts = {part.name: part.counts for part in network_loads(net, mapping, activity, system).parts}
@@ -93,7 +95,7 @@ def test_by_hand_on_four_chips() -> None:
 def _anything(system):
     net = network([lif("p", 3)])
     fired = {"p": {"s": np.zeros(3, np.int64)}}
-    return net, map_model(net, system), NetworkActivity(1, 1, fired, {}, {})
+    return net, map_model(net, system), RunActivity(1, 1, fired, {}, {})
 
 
 def test_hops_on_the_mesh() -> None:
@@ -101,7 +103,7 @@ def test_hops_on_the_mesh() -> None:
     mapping = map_model(net, ONE, Options(max_rows=1, place=False))
     fired = np.zeros(50, np.int64)
     fired[7], fired[49] = 3, 2
-    activity = NetworkActivity(5, 1, {"i": {"s": np.array([4])}, "p": {"s": fired}}, {}, {})
+    activity = RunActivity(5, 1, {"i": {"s": np.array([4])}, "p": {"s": fired}}, {}, {})
     counts = work_of(net, mapping, activity, ONE).traffic["p"]
     at = routers(ONE.chip, np.arange(50))
     wanted = (4 + fired) @ at  # in from the port, out to it
@@ -114,7 +116,10 @@ def test_phases_of_a_step() -> None:
     chain = network(
         [source("i", 4), lif("p", 4), lif("q", 4)], join("a", "i", "p", Direct(4)), join("b", "p", "q", Direct(4))
     )
-    activity = NetworkActivity(1, 1, {}, {}, {})
+    activity = RunActivity(1, 1, {}, {}, {})
+    assert work_of(chain, map_model(chain, ONE), activity, ONE).phases == 3
+    instant = replace(chain.projections[1], synapse=dense(4, 4), instant=True)
+    chain = replace(chain, projections=(chain.projections[0], instant))
     assert work_of(chain, map_model(chain, ONE), activity, ONE).phases == 3
     wide = network([source("i", 40), lif("p", 3)], join("w", "i", "p", dense(3, 40)))
     system = tiny(in_axons=20)
@@ -127,17 +132,17 @@ def test_convolutions_are_counted_apart() -> None:
     net = network([source("i", 4, 4, 2), lif("p", 2, 2, 3)], join("w", "i", "p", conv((4, 4, 2), 3)))
     fired = np.zeros((4, 4, 2), np.int64)
     fired[1, 1, 0], fired[0, 0, 1] = 2, 5
-    work = work_of(net, map_model(net, ONE), NetworkActivity(9, 1, {"i": {"s": fired.reshape(-1)}}, {}, {}), ONE)
+    work = work_of(net, map_model(net, ONE), RunActivity(9, 1, {"i": {"s": fired.reshape(-1)}}, {}, {}), ONE)
     assert work.table[0, CONV_SYNOPS] == 2 * 4 * 3 + 5 * 3 and work.table[0, SYNOPS] == 0
 
 
 def test_what_does_not_go_together() -> None:
     net, mapping, activity = _anything(ONE)
     with pytest.raises(UserError, match="ND3102"):
-        work_of(net, mapping, NetworkActivity(0, 1, {}, {}, {}), ONE)
+        work_of(net, mapping, RunActivity(0, 1, {}, {}, {}), ONE)
     with pytest.raises(UserError, match="ND3106"):
         work_of(net, mapping, activity, get_system("kapoho-point"))
     with pytest.raises(InternalError, match="ND9031"):
         work_of(network([lif("other", 3)]), mapping, activity, ONE)
     with pytest.raises(InternalError, match="ND9031"):
-        work_of(net, mapping, NetworkActivity(1, 1, {"p": {"s": np.zeros(4, np.int64)}}, {}, {}), ONE)
+        work_of(net, mapping, RunActivity(1, 1, {"p": {"s": np.zeros(4, np.int64)}}, {}, {}), ONE)

@@ -9,7 +9,7 @@ from neurodeploy.accounting.neurobench import footprint, network_metrics
 from neurodeploy.accounting.proxies import proxies
 from neurodeploy.errors import UserError
 from neurodeploy.ir.network import INPUT, Population
-from neurodeploy.ir.network_run import NetworkActivity
+from neurodeploy.ir.run import RunActivity
 from neurodeploy.neurons.registry import MODELS
 from neurodeploy.synapses import Dense, Direct, Sparse
 from simulators.reference import ReferenceRunner
@@ -52,7 +52,7 @@ def test_sparsities_footprint_and_parameters_by_hand() -> None:
         join("w", "i", "p", Dense(weight), weight_bits=4),
         join("r", "p", "p", sparse),
     )
-    activity = NetworkActivity(5, 2, {"i": {"s": np.array([4, 9, 2])}, "p": {"s": np.array([3, 0])}}, {}, {})
+    activity = RunActivity(5, 2, {"i": {"s": np.array([4, 9, 2])}, "p": {"s": np.array([3, 0])}}, {}, {})
     found = network_metrics(net, activity)
     assert found["ConnectionSparsity"] == 1 - 4 / 10
     assert found["ActivationSparsity"] == 1 - 3 / 20
@@ -71,7 +71,7 @@ def test_graded_events_are_macs_and_ternary_ones_are_not() -> None:
     ):
         params = {"du": 0, "dv": 0, **params} if model == "ternary_lif" else params
         net = network([Population("a", (2,), model, params), lif("p", 2)], join("w", "a", "p", Dense(one), graded=True))
-        found = network_metrics(net, NetworkActivity(1, 1, {"a": {"s": fired}}, {}, {}))["SynapticOperations"]
+        found = network_metrics(net, RunActivity(1, 1, {"a": {"s": fired}}, {}, {}))["SynapticOperations"]
         assert found[key] == 4 and sum(found[k] for k in ("Effective_MACs", "Effective_ACs")) == 4
 
 
@@ -83,4 +83,4 @@ def test_proxies() -> None:
 
 def test_nothing_was_run() -> None:
     with pytest.raises(UserError, match="ND3102"):
-        network_metrics(network([lif("p", 2)]), NetworkActivity.zero())
+        network_metrics(network([lif("p", 2)]), RunActivity.zero())

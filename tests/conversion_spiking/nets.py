@@ -13,7 +13,7 @@ from neurodeploy.conversion.spiking.report import QuantizationReport
 from neurodeploy.ir.float_linear import output_shape
 from neurodeploy.ir.float_network import FloatEdge, FloatNetwork, FloatNode, FloatResult
 from neurodeploy.ir.network import Network
-from neurodeploy.ir.network_run import NetworkResult, Probe
+from neurodeploy.ir.run import Probe, RunResult
 from simulators.network_float import run
 from simulators.reference import ReferenceRunner
 
@@ -99,7 +99,7 @@ def both(
     inputs: Mapping[str, NDArray[Any]],
     probes: Sequence[Probe] = (),
     record: Sequence[str] = (),
-) -> tuple[FloatResult, NetworkResult]:
+) -> tuple[FloatResult, RunResult]:
     """The float run and the integer run, which goes on for the latency of its outputs."""
     wanted = run(made, inputs, record=record)
     steps = wanted.steps + report.latency

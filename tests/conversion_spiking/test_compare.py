@@ -11,13 +11,13 @@ from neurodeploy.conversion.spiking.compare import compare_spikes
 from neurodeploy.conversion.spiking.report import OutputReport, QuantizationReport
 from neurodeploy.errors import UserError
 from neurodeploy.ir.float_network import FloatResult
-from neurodeploy.ir.network_run import NetworkActivity, NetworkResult, NetworkState
+from neurodeploy.ir.run import RunActivity, RunResult, RunState
 
 
 def pair(wanted, got, latency=1, order=(0, 1), **output):
     real = FloatResult(1e-3, len(wanted), {"out": np.array([wanted], float)}, {}, {}, {})
     payload = np.array([got], np.int32)
-    chip = NetworkResult({"n": payload}, {}, NetworkActivity.zero(), NetworkState(len(got), {}, {}))
+    chip = RunResult({"n": payload}, {}, RunActivity.zero(), RunState(len(got), {}, {}))
     report = OutputReport("out", "n", latency, np.array(order), **output)
     return real, chip, QuantizationReport("net", {}, {"out": report}, (), ())
 

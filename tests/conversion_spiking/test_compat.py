@@ -8,7 +8,7 @@ import pytest
 from neurodeploy.conversion.spiking.compat import quantize_as_published
 from neurodeploy.errors import UserError
 from neurodeploy.ir.float_network import FloatNetwork
-from neurodeploy.ir.network_run import Probe
+from neurodeploy.ir.run import Probe
 from simulators.reference import ReferenceRunner
 from tests.conversion_spiking.nets import affine, both, network, neuron, row, spikes, window
 

@@ -13,7 +13,7 @@ from neurodeploy.conversion.spiking.quantize import quantize
 from neurodeploy.errors import UserError
 from neurodeploy.ir.float_network import FloatNetwork
 from neurodeploy.ir.network import Network
-from neurodeploy.ir.network_run import Probe
+from neurodeploy.ir.run import Probe
 from neurodeploy.neurons.registry import beyond_chip
 from simulators.network_float import run
 from tests.conversion_spiking.nets import DT, affine, both, flatten, network, neuron, row, spikes, window

@@ -10,7 +10,7 @@ import pytest
 from neurodeploy.conversion.spiking.compare import compare_spikes
 from neurodeploy.conversion.spiking.quantize import quantize
 from neurodeploy.ir.float_network import FloatNetwork, Loss
-from neurodeploy.ir.network_run import Probe
+from neurodeploy.ir.run import Probe
 from tests.conversion_spiking.nets import DT, affine, both, network, neuron, row, spikes
 
 #: A step keeps half of current and voltage, an input of 1 adds 1: decays of 12 bits are exact.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import nir
 import numpy as np
@@ -124,6 +125,11 @@ def test_a_bias_becomes_one_of_an_affine() -> None:
     assert report.populations[0].errors["bias"].relative < 0.01
 
 
+def beyond(**change: Any) -> Network:
+    made = lone("lif", du=4095, dv=100, vth=10)
+    return replace(made, projections=tuple(replace(p, **change) for p in made.projections))
+
+
 def lone(model: str, **params: int) -> Network:
     chip, _ = quantize(row(affine("a", rng.normal(size=(2, 2))), neuron("n", "lif", 2)))
     populations = {**chip.populations, "n": Population("n", (2,), model, params)}
@@ -135,10 +141,12 @@ def lone(model: str, **params: int) -> Network:
     [
         (lone("lif_refractory", du=4095, dv=100, vth=10, refractory_period=3), "model lif_refractory"),
         (lone("lif", du=100, dv=0, vth=10), "without a leak beside a synaptic filter"),
+        (beyond(instant=True, delay=None), "delivers within the step"),
+        (beyond(axon_exp=np.ones(2, np.uint8)), "raises the payloads"),
     ],
 )
 def test_what_nir_cannot_say(made: Network, what: str) -> None:
-    with pytest.raises(UserError, match=f"ND1250 n: .*{what}"):
+    with pytest.raises(UserError, match=f"ND1250 .*{what}"):
         to_float(made)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from neurodeploy.accounting.account import account
 from neurodeploy.accounting.islands import island_loads
-from neurodeploy.ir.result import ActivityCounts
+from neurodeploy.ir.run import ActivityCounts
 from simulators.reference import ReferenceRunner
 from targets.hosts import get_host
 from tests.hybrid.test_partial_sums import COLUMNS, ROWS, SYSTEM, TOKENS, mapping, program

@@ -7,7 +7,7 @@ import numpy as np
 from neurodeploy.ir.hollow import hollow_island, hollow_program
 from neurodeploy.ir.outline import Outline
 from neurodeploy.ir.program import Island, Program, Slice
-from neurodeploy.ir.result import ActivityCounts, IslandActivity
+from neurodeploy.ir.run import ActivityCounts, IslandActivity
 
 
 def program_of(outline: Outline, bits: int = 8) -> Program:

@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.frontends.outlines import config_outline, read_outline
 from neurodeploy.ir.outline import Block, Matrix, Outline, Part
-from partitioner.bounds import bound_of, lower_bound
-from partitioner.budget import Demand, Limits, core_limits
-from partitioner.fit import Fit, plan
-from partitioner.fit_chips import layout, place
-from partitioner.fit_cut import hollow
-from partitioner.fit_pack import assign, cores, pack
+from partitioner.bound.cores import bound_of, lower_bound
+from partitioner.cost.budget import Demand, Limits, core_limits
+from partitioner.cost.population import view_of, views_of
+from partitioner.fit.chips import layout, place
+from partitioner.fit.cut import hollow
+from partitioner.fit.pack import assign, cores, pack
+from partitioner.fit.plan import Fit, plan
 from partitioner.mapper import map_model
 from partitioner.options import Options
-from partitioner.population import view_of, views_of
 from targets.loihi2 import LOIHI2
 from targets.systems import get_system
 from tests.fit.configs import config

@@ -10,11 +10,11 @@ from neurodeploy.accounting.outlines import Assumed
 from neurodeploy.frontends.outlines import read_outline
 from neurodeploy.ir.outline import Matrix, Part
 from neurodeploy.pipeline.fit_pricing import OnHost, _derived, host_load, price
-from partitioner.fit import Unit, plan
-from partitioner.fit_chips import layout
+from partitioner.cut.stamp import Tile
+from partitioner.fit.chips import layout
+from partitioner.fit.plan import Unit, plan
 from partitioner.mapper import map_model
 from partitioner.options import Options
-from partitioner.stamp import Tile
 from targets.hosts import get_host
 from targets.systems import get_system
 from tests.fit.hollow import counts_of, program_of

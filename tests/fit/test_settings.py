@@ -11,7 +11,7 @@ import pytest
 import neurodeploy as nd
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.outlines import config_outline
-from partitioner.fit import Fit, plan
+from partitioner.fit.plan import Fit, plan
 from targets.loihi2 import LOIHI2
 from tests.fit.configs import CONFIGS, LLAMA, config
 from tests.fit.test_counts import truth

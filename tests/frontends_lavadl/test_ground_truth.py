@@ -15,7 +15,7 @@ import pytest
 
 from neurodeploy.frontends.lavadl import read_net, write_net
 from neurodeploy.ir.network import Network, Population, Projection
-from neurodeploy.ir.network_run import NetworkResult, Probe, Runner
+from neurodeploy.ir.run import Probe, Runner, RunResult
 from neurodeploy.storage.cache import cache_folder
 from neurodeploy.synapses import build
 from simulators.fast.runner import FastRunner
@@ -39,7 +39,7 @@ def gt(name: str) -> np.ndarray:
     return whole
 
 
-def run(runner: Runner, network: Network, x: np.ndarray, steps: int, probes: tuple[str, ...] = ()) -> NetworkResult:
+def run(runner: Runner, network: Network, x: np.ndarray, steps: int, probes: tuple[str, ...] = ()) -> RunResult:
     """`x` (neurons.., steps) as spikes of the only input; zeros follow it."""
     flat = x.reshape(-1, x.shape[-1])[:, :steps]
     fed = np.zeros((1, steps, flat.shape[0]), np.int64)
@@ -49,7 +49,7 @@ def run(runner: Runner, network: Network, x: np.ndarray, steps: int, probes: tup
     return found
 
 
-def steps_last(result: NetworkResult, name: str, network: Network) -> np.ndarray:
+def steps_last(result: RunResult, name: str, network: Network) -> np.ndarray:
     population = name.split(".")[0]
     values = result.probes[name][0] if "." in name else result.outputs[population][0]
     return np.moveaxis(values.reshape(-1, *network.populations[population].shape), 0, -1)
@@ -130,7 +130,7 @@ def test_pilotnet_sdnn_square(runner: Runner) -> None:
 PILOTNET = {**{f"conv-{i}": f"layer{i + 1}" for i in range(5)}, **{f"fc-{i}": f"layer{i + 7}" for i in range(4)}}
 
 
-def pilotnet_lif(runner: Runner) -> tuple[Network, NetworkResult]:
+def pilotnet_lif(runner: Runner) -> tuple[Network, RunResult]:
     network = read_net(DATA / "gts/pilotnet_lif/network.net", reset_interval=17)
     image = np.repeat(gt("pilotnet_lif/image")[..., None], 24, -1)
     probes = tuple(f"{layer}.{variable}" for layer in PILOTNET.values() for variable in "uvs")

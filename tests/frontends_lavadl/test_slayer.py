@@ -12,7 +12,7 @@ import pytest
 from neurodeploy.frontends.lavadl import read_net, write_net
 from neurodeploy.frontends.lavadl.writer import reading_options
 from neurodeploy.ir.network import Network
-from neurodeploy.ir.network_run import Probe, Runner
+from neurodeploy.ir.run import Probe, Runner
 from neurodeploy.synapses import Sparse
 from simulators.fast.runner import FastRunner
 from simulators.reference import ReferenceRunner

@@ -20,6 +20,7 @@ from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.network import Network, Population, Projection
 from neurodeploy.synapses import Direct, build
 from tests.frontends_lavadl.files import cuba, dense, sdnn, write
+from tests.synapses.convolutions import transposed_conv
 
 RNG = np.random.default_rng(4)
 LIF = {"du": 100, "dv": 20, "vth": 50}
@@ -40,7 +41,7 @@ def even(*shape: int) -> np.ndarray:
 def image() -> Network:
     """Convolution, its transpose, dense with delays and recurrence, names and biases of our own."""
     a = build.conv(RNG.integers(-90, 90, (4, 2, 3, 1)), (5, 6, 2), (2, 1), (1, 0), (1, 2), 2)
-    b = build.transposed(RNG.integers(-90, 90, (3, 2, 2, 4)), a.output_shape, (1, 2), (0, 1))
+    b = transposed_conv(RNG.integers(-90, 90, (3, 2, 2, 4)), a.output_shape, (1, 2), (0, 1))
     size = b.rows
     populations = [
         population("retina", (5, 6, 2), "input"),
@@ -130,6 +131,7 @@ INEXPRESSIBLE: dict[str, tuple[str, Any]] = {
     "initial state": ("a", lambda: changed(network(*two()), "a", initial={"v": 3})),
     "exponent of the bias": ("a", lambda: changed(network(*two()), "a", params={**LIF, "bias_mant": 3, "bias_exp": 2})),
     "fractions": ("a", lambda: replace(network(*two()), projections=(replace(two()[1][0], weight_exp=-4),))),
+    "within the step": ("a", lambda: replace(network(*two()), projections=(replace(two()[1][0], instant=True),))),
     "weights beyond 8 bits": (
         "a", lambda: network(two()[0], [Projection("p", "x", "a", build.dense(np.full((3, 4), 999)))]),
     ),

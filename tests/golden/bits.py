@@ -28,7 +28,7 @@ from neurodeploy.frontends.tokenizer_choice import read_tokenizer
 from neurodeploy.hybrid import Hybrid
 from neurodeploy.ir.graph import WeightStore
 from neurodeploy.ir.program import Island, IslandCall, Program
-from neurodeploy.ir.result import IslandActivity, IslandRunner
+from neurodeploy.ir.run import IslandActivity, IslandRunner
 from neurodeploy.ops.host.kvcache import State
 from neurodeploy.pipeline.checkpoint import DEFAULT_CALIBRATION
 from neurodeploy.storage.cache import cache_folder

@@ -18,7 +18,7 @@ from neurodeploy import pipeline
 from neurodeploy.embedded import TEXT
 from neurodeploy.generation import generate
 from neurodeploy.hybrid import Hybrid
-from neurodeploy.ir.result import ActivityCounts, HostIsland, IslandActivity
+from neurodeploy.ir.run import ActivityCounts, HostIsland, IslandActivity
 from neurodeploy.pipeline.pricing import price
 from partitioner.mapper import map_model
 from partitioner.options import Options, Pin

@@ -21,8 +21,8 @@ from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.program import Program
 from partitioner.mapper import map_model
+from partitioner.nets.traffic import traffic
 from partitioner.options import Options
-from partitioner.traffic import traffic
 from targets.systems import get_system
 from tests.golden.networks import RANDOM, mapped, net
 from tests.golden.store import Case, case

@@ -21,7 +21,7 @@ from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.program import Program
 from neurodeploy.ops.host.kvcache import State
 from partitioner.mapper import map_model
-from partitioner.verify import verify
+from partitioner.verify.violations import verify
 from simulators import get_runner
 from simulators.partitioned import PartitionedRunner
 from targets.systems import get_system
@@ -90,7 +90,8 @@ def small_system(name: str, chips: int, in_axons: int) -> object:
         in_axons=Limit(in_axons, system.chip.budget.in_axons.basis, "test"),
     )
     cores = 12 if chips > 1 else 4096
-    return replace(system, chips=chips, chip=replace(system.chip, budget=budget, cores=cores))
+    chip = replace(system.chip, budget=budget, cores=cores)
+    return replace(system, chips=chips, grid=(chips, 1), chip=chip)
 
 
 @pytest.mark.parametrize(("name", "chips"), [("oheo-gulch", 1), ("kapoho-point", 8), ("alia-point", 32)])

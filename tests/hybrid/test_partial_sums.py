@@ -19,11 +19,11 @@ from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.program import BLOCK, GradedNeurons, Island, IslandCall, Program, Slice, Synapses
-from neurodeploy.ir.result import ActivityCounts
-from partitioner.judge import traffic_of
-from partitioner.offload_price import price_island
-from partitioner.usage import core_demands
-from partitioner.work import work_of
+from neurodeploy.ir.run import ActivityCounts
+from partitioner.cost.usage import core_demands
+from partitioner.judge.metrics import traffic_of
+from partitioner.judge.work import work_of
+from partitioner.offload.price import price_island
 from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner
 from targets.hosts import get_host

@@ -17,7 +17,7 @@ from neurodeploy.hybrid import Hybrid
 from neurodeploy.ops.host.kvcache import State
 from neurodeploy.pipeline.checkpoint import DEFAULT_CALIBRATION
 from partitioner.mapper import map_model
-from partitioner.verify import verify
+from partitioner.verify.violations import verify
 from simulators import get_runner
 from simulators.partitioned import PartitionedRunner
 from targets.systems import get_system

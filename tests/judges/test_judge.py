@@ -19,10 +19,10 @@ from neurodeploy.ir.hollow import hollow_island, hollow_program
 from neurodeploy.ir.mapping import Assignment, Mapping, Reason, Shard
 from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.synapses import Conv, Dense
-from partitioner.judge import metrics
+from partitioner.bound.traffic import HopCost, traffic_bounds
+from partitioner.judge.figures import places_of, traffic_metrics
+from partitioner.judge.metrics import metrics
 from partitioner.mapper import map_model
-from partitioner.metrics import places_of, traffic_metrics
-from partitioner.traffic_bounds import HopCost, traffic_bounds
 from simulators.fast.runner import FastRunner
 from targets.systems import get_system
 

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from neurodeploy.flow.links import Routed, route
-from neurodeploy.flow.nets import Nets, make_nets
+from neurodeploy.flow.nets import Nets
 from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.chip import SystemSpec
 from targets.loihi2 import LOIHI2
+from tests.nets import make_nets
 
 
 def small(columns: int, rows: int, per_router: int, grid: tuple[int, int]) -> SystemSpec:

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neurodeploy.flow.nets import Nets, make_nets
+from neurodeploy.flow.nets import Nets
 from neurodeploy.ir.fixedpoint import Ints
-from partitioner.metrics import Places
-from partitioner.nulls import curve_sites, metis_sites, null_models, random_sites
-from partitioner.placement.curves import hilbert, strips
+from partitioner.judge.figures import Places
+from partitioner.judge.nulls import curve_sites, metis_sites, null_models, random_sites
+from partitioner.place.curves import hilbert, strips
+from tests.nets import make_nets
 
 from .test_link_loads import small
 
@@ -84,9 +85,9 @@ def test_metis_untangles_a_hidden_chain() -> None:
 def test_what_is_left_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     nets = chain(8, np.arange(8))
     places = Places(*curve_sites(8, SYSTEM, None), np.arange(8))
-    monkeypatch.setattr("partitioner.nulls.MOST_METIS", 4)
+    monkeypatch.setattr("partitioner.judge.nulls.MOST_METIS", 4)
     assert any("METIS-RB left out: 8 cores" in note for note in null_models(nets, places, SYSTEM)["notes"])
-    monkeypatch.setattr("partitioner.nulls.MOST_METIS", 2048)
+    monkeypatch.setattr("partitioner.judge.nulls.MOST_METIS", 2048)
     real = builtins.__import__
 
     def without(name: str, *rest: Any, **more: Any) -> Any:
@@ -98,7 +99,7 @@ def test_what_is_left_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     found = null_models(nets, places, SYSTEM)
     assert "METIS-RB left out: pymetis is not installed" in found["notes"] and len(found["models"]) == 4
     monkeypatch.undo()
-    monkeypatch.setattr("partitioner.nulls.MOST_PAIRS", 6)
+    monkeypatch.setattr("partitioner.judge.nulls.MOST_PAIRS", 6)
     found = null_models(nets, places, SYSTEM)
     assert found["models"] == [] and found["ratio_to_best"] is None and "left out" in found["notes"][0]
 

@@ -12,9 +12,9 @@ from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import INPUT, Network, Population, Projection
 from neurodeploy.synapses import Conv, Dense, Direct
+from partitioner.files.sanafe import TILE, export, group_names, tile_of
 from partitioner.mapper import map_model
 from partitioner.options import Options, Pin
-from partitioner.sanafe import TILE, export, group_names, tile_of
 from targets.systems import get_system
 
 from .test_judge import dense, lif, some_network
@@ -124,7 +124,7 @@ def test_what_sanafe_cannot_say_is_refused() -> None:
     halved = replace(base, projections=(replace(first, weight_exp=-1), *rest))
     assert "weight: [" in export(mapping, halved, system, {})["network.yaml"]
     delay = np.ones(300, np.uint8)
-    for change, word in (({"graded": True}, "graded"), ({"delay": delay}, "delays")):
+    for change, word in (({"graded": True}, "graded"), ({"delay": delay}, "delays"), ({"instant": True}, "within")):
         assert word in refused(replace(base, projections=(replace(first, **change), *rest)), "ND2081")
     direct = Projection("d", "b", "b", Direct(700))
     assert "without a synapse" in refused(replace(base, projections=(*base.projections, direct)), "ND2081")

@@ -20,8 +20,8 @@ from neurodeploy.reporting.check import match
 from neurodeploy.reporting.schema import MapSection
 from neurodeploy.reporting.sections.quality import quality
 from neurodeploy.reporting.terminal import print_map
+from partitioner.judge.summary import summary
 from partitioner.mapper import map_model
-from partitioner.summary import summary
 from targets.systems import get_system
 from tests.pipeline_spiking.networks import chain
 

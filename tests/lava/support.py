@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from neurodeploy.ir.network_run import NetworkResult
+from neurodeploy.ir.run import RunResult
 from simulators.lava import LavaNetworkResult, LavaNetworkRunner, Program, find_lava
 from simulators.reference import ReferenceRunner
 from tests.networks.random_networks import all_probes, random_network
@@ -23,7 +23,7 @@ def program(seed: int, lava: bool = True) -> Program:
     return Program(network, inputs, steps, None, tuple(all_probes(network)))
 
 
-def differences(found: NetworkResult, expected: NetworkResult) -> list[str]:
+def differences(found: RunResult, expected: RunResult) -> list[str]:
     """Names of everything that is not the same; types and shapes count."""
     wrong = []
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from neurodeploy.ir.network import INPUT, Network
-from neurodeploy.neurons.registry import get_model, initial_state, input_ports, output_ports, prepared_params
+from neurodeploy.neurons.registry import get_model, initial_state, input_ports, is_exact, output_ports, prepared_params
 from neurodeploy.synapses import Direct
 
 
@@ -56,7 +56,8 @@ class BruteForce:
                 sent[name, port] = payload
         for p in self.network.projections:
             if p.latency:
-                self.deliver(p, t + 1, sent[p.source, p.source_port])
+                exact = is_exact(self.network, p)
+                self.deliver(p, t + 1, sent[p.source, p.source_port], exact)
         for key, values in sent.items():
             self.recorded[key].append(values)
 
@@ -95,7 +96,7 @@ class BruteForce:
             self.recorded[name, variable].append(array[0].tolist())
         return {port: payload[0].tolist() for port, payload in stepped.outputs.items()}
 
-    def deliver(self, p: Any, t: int, payload: list[int], exact: bool = False) -> None:
+    def deliver(self, p: Any, t: int, payload: list[int], exact: bool) -> None:
         """Add to what is due: the delay slot 0 arrives in step t."""
         sums: dict[tuple[int, int], int] = defaultdict(int)
         for row, column, weight, delay in self.synapses[p.name]:

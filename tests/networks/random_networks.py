@@ -32,13 +32,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.ir.network import INPUT, Network, Population, Projection
-from neurodeploy.ir.network_run import Probe
 from neurodeploy.ir.packed import pack
+from neurodeploy.ir.run import Probe
 from neurodeploy.ir.synapse import Synapse
 from neurodeploy.neurons.model import EXACT_END
 from neurodeploy.neurons.registry import MODELS, input_ports, largest_payload, output_ports
 from neurodeploy.synapses import Conv, Dense, Direct, Sparse, build
 from neurodeploy.synapses.weights import lava_weights
+from tests.synapses.convolutions import sum_pool, transposed_conv, unpool
 
 Rng = np.random.Generator
 Arrays = dict[str, NDArray[Any]]
@@ -212,7 +213,7 @@ class _Maker:
 
     def connect(self, source: str, target: str, port: str) -> None:
         a, b = self.populations[source], self.populations[target]
-        if b.model == INPUT or (b.model == "graded_affine" and not self.forward(source, target)):
+        if b.model == INPUT:
             return
         kinds = ["dense", "sparse"]
         if a.size == b.size and self.forward(source, target):
@@ -241,13 +242,13 @@ class _Maker:
         """With exponents of axons, and within the step where it must be or may be; no sum beyond what is computed."""
         target = self.populations[p.target]
         exact = target.model == "graded_affine"
-        if exact or (self.forward(p.source, p.target) and self.chance(0.5)):
+        if self.forward(p.source, p.target) and self.chance(0.5):
             p = replace(p, instant=True, delay=None)
         drawn = self.rng.integers(0, 16, p.synapse.columns) if self.chance(0.5) else 8
         exponents = np.where(self.rng.random(p.synapse.columns) < 0.3, drawn, 0).astype(np.uint8)
         wide = p if self.chance(0.6) else replace(p, axon_exp=exponents)
         for q in (wide, p, replace(p, graded=False, weight_exp=min(p.weight_exp, 0))):
-            bound = q.largest_sum(largest_payload(self.populations[q.source])) << max(q.weight_exp, 0)
+            bound = q.largest_arrival(largest_payload(self.populations[q.source]))
             if not exact and q.largest_sum(2**31) < 2**76:
                 return q
             if exact and self.sums.get(p.target, 0) + bound < EXACT_END:
@@ -334,11 +335,11 @@ class _Maker:
             if kind == "conv":
                 return build.conv(weight, shape, stride, padding, dilation, groups)
             if kind == "pool":
-                return build.sum_pool(shape, kernel, stride, padding, dilation, weight=self.between(-2, 9))
+                return sum_pool(shape, kernel, stride, padding, dilation, weight=self.between(-2, 9))
             if kind == "transposed":
                 extra = (self.between(0, stride[0] - 1), self.between(0, stride[1] - 1))
-                return build.transposed(weight, shape, stride, padding, dilation, groups, extra)
-            return build.unpool(shape, kernel, stride, padding, dilation, weight=self.between(-2, 9))
+                return transposed_conv(weight, shape, stride, padding, dilation, groups, extra)
+            return unpool(shape, kernel, stride, padding, dilation, weight=self.between(-2, 9))
         return build.conv(np.ones((1, 1, 1, channels), np.int64), shape)
 
     def delay(self, synapse: Dense | Sparse | Conv) -> NDArray[np.uint8] | None:

@@ -10,7 +10,7 @@ import pytest
 
 from neurodeploy.errors import InternalError, UserError
 from neurodeploy.ir.network import INPUT, Network, Population, Projection
-from neurodeploy.ir.network_run import NetworkState, Probe
+from neurodeploy.ir.run import Probe, RunState
 from neurodeploy.synapses.build import dense
 from simulators.reference import ReferenceRunner
 
@@ -102,7 +102,7 @@ def test_probes(code: str, subject: str, probes: Any) -> None:
     refused(code, subject, probes=probes)
 
 
-def state() -> NetworkState:
+def state() -> RunState:
     return ReferenceRunner().run(network(), good(), STEPS).state
 
 
@@ -147,15 +147,13 @@ def test_a_network_without_inputs_runs_one_sample_or_those_of_its_state() -> Non
     runner = ReferenceRunner()
     first = runner.run(alone, {}, 3)
     assert first.outputs["cells"].tolist() == [[[1, 1], [1, 1], [1, 1]]]
-    twice = NetworkState(
-        3, {"cells": {k: np.repeat(v, 2, axis=0) for k, v in first.state.neurons["cells"].items()}}, {}
-    )
+    twice = RunState(3, {"cells": {k: np.repeat(v, 2, axis=0) for k, v in first.state.neurons["cells"].items()}}, {})
     second = runner.run(alone, {}, 2, state=twice)
     assert second.outputs["cells"].shape == (2, 2, 2)
     assert second.state.step == 5
 
 
-def graded(bits: int = 32, weight: Any = None, first_instant: bool = True, **more: Any) -> Network:
+def graded(bits: int = 32, weight: Any = None, **more: Any) -> Network:
     """input -> two graded neurons -> a spiking one, all within the step but for what `more` says of the second."""
     first = dense(np.ones((2, 3), np.int8) if weight is None else weight)
     populations = {
@@ -164,7 +162,7 @@ def graded(bits: int = 32, weight: Any = None, first_instant: bool = True, **mor
         "out": Population("out", (2,), "threshold", {"vth": 0}),
     }
     projections = (
-        Projection("first", "in", "mid", first, graded=True, instant=first_instant),
+        Projection("first", "in", "mid", first, graded=True, instant=True),
         Projection("second", "mid", "out", dense(np.ones((2, 2), np.int8)), **{"instant": True, **more}),
     )
     return Network("graded", populations, projections, ("out",))
@@ -177,8 +175,7 @@ def graded(bits: int = 32, weight: Any = None, first_instant: bool = True, **mor
         ("ND9012 second: axon_exp", {"axon_exp": np.zeros(3, np.uint8)}),
         ("ND9012 second: axon_exp", {"axon_exp": np.full(2, 16, np.uint8)}),
         ("ND9012 second: axon_exp", {"axon_exp": np.zeros(2, np.int8)}),
-        ("ND9040 first", {"first_instant": False}),
-        ("ND9041 first", {"weight": np.full((2, 3), -(2**31), np.int32)}),
+        ("ND9040 first", {"weight": np.full((2, 3), -(2**31), np.int32)}),
     ],
 )
 def test_what_a_network_cannot_be(code: str, more: dict[str, Any]) -> None:

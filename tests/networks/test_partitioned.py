@@ -11,7 +11,7 @@ import pytest
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import INPUT, Network
-from neurodeploy.ir.result import ShardCounts
+from neurodeploy.ir.run import ShardCounts
 from neurodeploy.neurons.registry import output_ports
 from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner

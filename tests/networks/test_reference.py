@@ -136,6 +136,7 @@ def test_the_generator_reaches_everything() -> None:
             seen[f"{kind} {p.delay_by}"] += 1
             seen[f"instant {kind}"] += p.instant
             seen[f"exponents, latency {p.latency}"] += p.axon_exp is not None
+            seen[f"exact, latency {p.latency}"] += network.populations[p.target].model == "graded_affine"
             seen["recurrent"] += p.source == p.target
             seen["other port"] += p.source_port != "s"
             seen["graded"] += p.graded
@@ -146,6 +147,7 @@ def test_the_generator_reaches_everything() -> None:
     wanted = ["wrapped", "saturated", "recurrent", "other port", "graded", "transposed", "groups", "Direct none"]
     wanted += [f"{kind} {by}" for kind in ("Dense", "Sparse") for by in ("none", "axon", "synapse")]
     wanted += ["Conv none", "Conv axon", "exponents, latency 0", "exponents, latency 1"]
+    wanted += ["exact, latency 0", "exact, latency 1"]
     wanted += [f"instant {kind}" for kind in ("Dense", "Sparse", "Conv")]
     assert {name: seen[name] for name in wanted if seen[name] < 10} == {}
     assert {name: firing[name] for name in MODELS if firing[name] < 3} == {}

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from neurodeploy.ir.network import Network
-from neurodeploy.ir.network_run import NetworkResult, Runner
+from neurodeploy.ir.run import Runner, RunResult
 
 
-def assert_same(expected: NetworkResult, found: NetworkResult, where: str) -> None:
+def assert_same(expected: RunResult, found: RunResult, where: str) -> None:
     """Equal in everything that a run leaves behind, types and shapes too."""
 
     def same(kind: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> None:
@@ -39,10 +39,10 @@ def assert_same(expected: NetworkResult, found: NetworkResult, where: str) -> No
     assert ours.saturated == theirs.saturated, f"{where}: saturated {ours.saturated} and {theirs.saturated}"
 
 
-def run_in_two(runner: Runner, network: Network, inputs: Mapping[str, Any], steps: int, cut: int) -> NetworkResult:
+def run_in_two(runner: Runner, network: Network, inputs: Mapping[str, Any], steps: int, cut: int) -> RunResult:
     """The same run in two stretches, joined."""
     first = runner.run(network, {k: v[:, :cut] for k, v in inputs.items()}, cut)
     second = runner.run(network, {k: v[:, cut:] for k, v in inputs.items()}, steps - cut, state=first.state)
     outputs = {k: np.concatenate([first.outputs[k], second.outputs[k]], axis=1) for k in first.outputs}
     first.activity.add(second.activity)
-    return NetworkResult(outputs, {}, first.activity, second.state)
+    return RunResult(outputs, {}, first.activity, second.state)

@@ -21,6 +21,7 @@ from simulators.fast.conv import pack
 from simulators.fast.runner import PATHS, FastRunner
 from simulators.reference import ReferenceRunner
 from tests.networks_fast.compare import assert_same
+from tests.synapses.convolutions import sum_pool, transposed_conv, unpool
 
 Array = NDArray[Any]
 
@@ -92,13 +93,19 @@ def test_sums_that_wrap_are_counted(exponent: int) -> None:
     check(made, np.sign(payload))
 
 
-def test_sums_beyond_int64(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("exponent", [0, 8, 9])
+def test_sums_beyond_int64(monkeypatch: pytest.MonkeyPatch, exponent: int) -> None:
+    """With exponents of axons too: raised to 31 bits, and beyond 32."""
     weight = np.full((3, 8), 2**31 - 1, np.int32)
-    made = network(Dense(weight), "graded_vec", delay=np.array([0, 1, 2, 0, 1, 2, 0, 1], np.uint8))
+    delay, exponents = (
+        np.array([0, 1, 2, 0, 1, 2, 0, 1], np.uint8),
+        np.full(8, exponent, np.uint8) if exponent else None,
+    )
+    made = network(Dense(weight), "graded_vec", delay=delay, axon_exp=exponents)
     calls = []
     slow = links.contribution
     monkeypatch.setattr(links, "contribution", lambda *args: calls.append(1) or slow(*args))
-    check(made, -(2**31) + np.arange(40).reshape(1, 5, 8) ** 3)
+    check(made, (-(2**31) + np.arange(40).reshape(1, 5, 8) ** 3) >> min(exponent, 8))
     assert calls
 
 
@@ -108,10 +115,10 @@ CONVOLUTIONS = {
     "stride 3 of 2 taps": build.conv(np.ones((3, 2, 2, 2), int), (11, 9, 2), (3, 3), (1, 1)),
     "dilation": build.conv(np.ones((4, 3, 3, 2), int), (12, 12, 2), (1, 2), (2, 1), (2, 3)),
     "groups": build.conv(np.ones((6, 3, 2, 2), int), (8, 8, 4), (1, 1), (1, 0), (1, 1), 2),
-    "pool": build.sum_pool((8, 6, 5), (2, 2)),
-    "unpool": build.unpool((4, 3, 5), (2, 2)),
-    "transposed": build.transposed(np.ones((4, 3, 3, 3), int), (6, 5, 3), (2, 2), (1, 1), (1, 1), 1, (1, 1)),
-    "transposed, dilated": build.transposed(np.ones((4, 3, 3, 3), int), (6, 5, 3), (2, 1), (1, 1), (2, 2)),
+    "pool": sum_pool((8, 6, 5), (2, 2)),
+    "unpool": unpool((4, 3, 5), (2, 2)),
+    "transposed": transposed_conv(np.ones((4, 3, 3, 3), int), (6, 5, 3), (2, 2), (1, 1), (1, 1), 1, (1, 1)),
+    "transposed, dilated": transposed_conv(np.ones((4, 3, 3, 3), int), (6, 5, 3), (2, 1), (1, 1), (2, 2)),
 }
 
 

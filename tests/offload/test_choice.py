@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from partitioner.offload_choice import choose
+from partitioner.offload.choice import choose
 
 
 def least(sizes: list[int], prices: list[int], capacity: int) -> int | None:

@@ -17,12 +17,12 @@ from neurodeploy import pipeline
 from neurodeploy.bundle import open_bundle
 from neurodeploy.hybrid import Hybrid
 from neurodeploy.ir.program import Island
-from neurodeploy.ir.result import IslandActivity
+from neurodeploy.ir.run import IslandActivity
 from neurodeploy.pipeline.report_text import sections
 from neurodeploy.pipeline.session import read_mapping
 from neurodeploy.pipeline.texts import left_to_host
 from partitioner.classify import crossings
-from partitioner.judge import metrics
+from partitioner.judge.metrics import metrics
 from simulators import get_runner
 from targets.systems import get_system
 from tests.offload.conftest import ROWS, Pair

@@ -14,11 +14,11 @@ from neurodeploy.ir.hollow import hollow_island, hollow_program
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.program import Program
 from partitioner.classify import crossings
-from partitioner.json_form import mapping_from_json, mapping_to_json
+from partitioner.files.json_form import mapping_from_json, mapping_to_json
 from partitioner.mapper import map_model
-from partitioner.offload import joules_of, map_offloaded, offer
+from partitioner.offload.mapping import joules_of, map_offloaded, offer
 from partitioner.options import Options, Pin
-from partitioner.verify import verify
+from partitioner.verify.violations import verify
 from targets.hosts import get_host
 from targets.systems import SYSTEMS, get_system
 

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurodeploy.errors import UserError
+from partitioner.files.plan_table import MOST_BYTES, all_pins, parse_pin, pins_of_plan, read_plan
 from partitioner.options import Pin
-from partitioner.plan_table import MOST_BYTES, all_pins, parse_pin, pins_of_populations, read_plan
+from tests.partitioner_network.helpers import dense, join, lif, network, source
 
 
 def plan(folder: Path, content: str | bytes) -> Path:
@@ -121,10 +122,8 @@ def test_a_hint_and_the_table_must_agree() -> None:
 
 
 def test_populations_of_a_network() -> None:
-    sizes = {"p": (10, 20)}
-    assert pins_of_populations(sizes, ["in"], {"p": Pin(5, 2, 1, "chip"), "in": Pin(device="host")}, 2) == {
-        "p": Pin(5, 2, 1, "chip")
-    }
+    net = network([source("in", 20), lif("p", 10)], join("w", "in", "p", dense(10, 20)))
+    assert pins_of_plan(net, {"p": Pin(5, 2, 1, "chip"), "in": Pin(device="host")}, 2) == {"p": Pin(5, 2, 1, "chip")}
     for pins, code in (
         ({"q": Pin()}, "ND2063"),
         ({"p": Pin(device="host")}, "ND2064"),
@@ -135,4 +134,4 @@ def test_populations_of_a_network() -> None:
         ({"p": Pin(chip=2)}, "ND2065"),
     ):
         with pytest.raises(UserError, match=code):
-            pins_of_populations(sizes, ["in"], pins, 2)
+            pins_of_plan(net, pins, 2)

@@ -15,7 +15,7 @@ from neurodeploy import pipeline
 from neurodeploy.bundle import open_bundle
 from neurodeploy.bundle.golden import GOLDEN_TOKENS
 from neurodeploy.errors import BundleError, InternalError
-from neurodeploy.ir.result import ActivityCounts
+from neurodeploy.ir.run import ActivityCounts
 from neurodeploy.ops.host.kvcache import State
 from neurodeploy.pipeline.session import read_mapping
 from neurodeploy.pipeline.texts import hybrid, left_to_host

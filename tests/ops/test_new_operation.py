@@ -21,8 +21,8 @@ from neurodeploy.ir.graph import Graph, ModelInfo, Population
 from neurodeploy.ops.host.executor import Executor
 from neurodeploy.ops.host.linear import projection_work
 from neurodeploy.ops.host.operation import Work
+from partitioner.judge.summary import explain
 from partitioner.mapper import map_model
-from partitioner.summary import explain
 from simulators import get_runner
 from targets.systems import get_system
 from tests.ops.test_executor import CountingStore

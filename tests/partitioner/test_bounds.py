@@ -13,11 +13,11 @@ from benchmarks.mapper_models import naive_bound
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.program import Program
-from partitioner.bounds import bound_of, lower_bound
-from partitioner.budget import Demand, Limits, add, core_limits, fits
+from partitioner.bound.cores import bound_of, lower_bound
+from partitioner.cost.budget import Demand, Limits, add, core_limits, fits
+from partitioner.cost.population import View, view_of, views_of
 from partitioner.mapper import map_model
 from partitioner.options import Options, Pin
-from partitioner.population import View, view_of, views_of
 from tests.partitioner_network.helpers import dense, join, lif, network, source
 
 QUICK = settings(max_examples=40, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -10,7 +10,7 @@ import pytest
 
 from neurodeploy.errors import BundleError
 from neurodeploy.ir.mapping import Mapping
-from partitioner.json_form import mapping_from_json, mapping_to_json
+from partitioner.files.json_form import mapping_from_json, mapping_to_json
 from partitioner.mapper import map_model
 
 FIELDS = (

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from neurodeploy.errors import DoesNotFit, UserError
-from partitioner.json_form import mapping_to_json
+from partitioner.files.json_form import mapping_to_json
+from partitioner.judge.summary import explain, summary
 from partitioner.mapper import map_model
 from partitioner.options import Options
-from partitioner.summary import explain, summary
-from partitioner.verify import verify
+from partitioner.verify.violations import verify
 
 QUICK = Options(place=False)
 

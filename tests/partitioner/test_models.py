@@ -12,7 +12,7 @@ from neurodeploy.ir.hollow import hollow_island, hollow_program
 from neurodeploy.ir.program import Program
 from partitioner.mapper import map_model
 from partitioner.options import Options
-from partitioner.verify import verify
+from partitioner.verify.violations import verify
 from targets.systems import get_system
 
 GPT2 = (12, (("qkv", 2304, 768), ("o", 768, 768), ("up", 3072, 768), ("down", 768, 3072)))

@@ -8,11 +8,11 @@ import pytest
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.hollow import hollow_island, hollow_program
+from partitioner.cost.usage import core_demands
 from partitioner.mapper import map_model
 from partitioner.options import OBJECTIVES, Options
-from partitioner.recount import recount
-from partitioner.usage import core_demands
-from partitioner.verify import verify
+from partitioner.verify.recount import recount
+from partitioner.verify.violations import verify
 from targets.systems import get_system
 from tests.partitioner_network.helpers import dense, join, lif, network, shrunken, source
 

@@ -9,16 +9,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from neurodeploy.flow.nets import make_nets
 from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.program import BLOCK
-from partitioner.judge import traffic_of
+from partitioner.judge.metrics import traffic_of
 from partitioner.mapper import map_model
+from partitioner.nets.streams import streams_of
+from partitioner.nets.tiles import nets_of_tiles
+from partitioner.nets.traffic import traffic
 from partitioner.options import Options, Pin
-from partitioner.streams import streams_of
-from partitioner.tile_nets import nets_of_tiles
-from partitioner.traffic import traffic
+from tests.nets import make_nets
 
 
 def pairs_of(nets: object) -> dict[tuple[int, int], int]:

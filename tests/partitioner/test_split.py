@@ -10,15 +10,23 @@ import pytest
 from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.ir.chip import ChipSpec, SystemSpec
 from neurodeploy.ir.program import Island
-from partitioner.budget import add, core_limits, fits
-from partitioner.cut_choice import figures_of, prices_of, value_of
-from partitioner.cuts import BandCutter
+from partitioner.cost.budget import add, core_limits, fits
+from partitioner.cost.population import View, view_of
+from partitioner.cut.bands import BandCutter
+from partitioner.cut.choice import figures_of, prices_of, value_of
+from partitioner.cut.joint import split_islands
+from partitioner.cut.rules import Rule
+from partitioner.cut.stamp import Stamp, Tile, heads_whole
 from partitioner.options import Options, Pin
-from partitioner.population import view_of
-from partitioner.rules import Rule
-from partitioner.split import split_island, split_islands
-from partitioner.stamp import Tile, heads_whole
 from targets.systems import get_system
+
+
+def split_island(island: View, rule: Rule) -> list[Tile]:
+    """The tiles of one island by itself, with the objective "cores"; those of one row range stand together."""
+    cutter = BandCutter(island, rule)
+    ways = [(cut, figures_of(cutter, cut, Fraction(1), None)) for cut in cutter.cuts()]
+    best, _ = min(ways, key=lambda way: (value_of(way[1], "cores", way[0], 0, 0, None), way[1].messages))
+    return list(Stamp(island, best).tiles(None))
 
 
 def split(make: SimpleNamespace, spec: ChipSpec, item: Island, **options: Any) -> list[Tile]:

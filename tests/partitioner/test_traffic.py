@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import pytest
 
 from neurodeploy.ir.mapping import Mapping, Shard
+from partitioner.judge.summary import summary
 from partitioner.mapper import map_model
-from partitioner.summary import summary
-from partitioner.traffic import traffic
+from partitioner.nets.traffic import traffic
 
 
 def mapping_of(*shards: Shard) -> Mapping:

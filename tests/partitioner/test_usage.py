@@ -7,8 +7,9 @@ import pytest
 
 from neurodeploy.flow.words import partial_bits
 from neurodeploy.ir.mapping import Mapping, Shard
-from partitioner.population import view_of
-from partitioner.usage import core_usage
+from partitioner.cost.budget import core_limits, fits
+from partitioner.cost.population import view_of
+from partitioner.cost.usage import core_demands
 
 
 def test_bytes_of_a_synapse_shard(make: SimpleNamespace) -> None:
@@ -66,13 +67,7 @@ def test_usage_of_a_shared_core_adds_up(make: SimpleNamespace) -> None:
     spec = make.chip(out_axons=None)
     shards = (Shard("a", "synapses", (0, 4), (0, 10), 0, 3), Shard("b", "synapses", (0, 6), (0, 20), 0, 3))
     mapping = Mapping("testboard", 1, 120, shards, (), 1, "neurons", ("out_axons",))
-    (usage,) = core_usage(mapping, make.of_islands([a, b]), make.system(spec, 1)).values()
-    found = {entry.resource: (entry.used, entry.limit) for entry in usage}
-    assert found == {
-        "neurons": (10, 8192),
-        "synapse_bytes": (10 * 8 + 20 * 10, 131072),
-        "in_axons": (30, 4096),
-        "out_axons": (10, None),
-        "state_bytes": (10 * 16 + 40 * 8, 65536),
-    }
-    assert all(entry.fits for entry in usage)
+    (used,) = core_demands(mapping, make.of_islands([a, b]), make.system(spec, 1)).values()
+    assert used == (10, 10 * 8 + 20 * 10, 30, 10, 10 * 16 + 40 * 8)
+    assert core_limits(spec) == (8192, 131072, 4096, None, 65536)
+    assert fits(used, core_limits(spec))

@@ -16,13 +16,13 @@ from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.program import Program
-from partitioner.budget import core_limits, fits
-from partitioner.json_form import mapping_from_json, mapping_to_json
+from partitioner.cost.budget import RESOURCES, core_limits, fits
+from partitioner.cost.usage import core_demands
+from partitioner.files.json_form import mapping_from_json, mapping_to_json
+from partitioner.judge.summary import summary
 from partitioner.mapper import map_model
 from partitioner.options import OBJECTIVES, Options, Pin
-from partitioner.summary import summary
-from partitioner.usage import core_demands, core_usage
-from partitioner.verify import verify
+from partitioner.verify.violations import verify
 from targets.loihi2 import LOIHI2
 
 QUICK = settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -147,7 +147,8 @@ def test_500_mappings_hold_or_do_not_fit(
 def test_the_summary_of_a_mapping_with_options(make: SimpleNamespace) -> None:
     program, board, mapping = overloaded(make)
     assert summary(mapping, program, board)["fits"]
-    assert all(entry.fits for usage in core_usage(mapping, program, board).values() for entry in usage)
+    limits = core_limits(board.chip)
+    assert all(fits(demand, limits) for demand in core_demands(mapping, program, board).values())
 
 
 def change_one(shards: tuple[Shard, ...], index: int, **changes: Any) -> tuple[Shard, ...]:
@@ -206,8 +207,7 @@ def test_a_shard_on_a_full_core_is_reported_with_used_and_limit(make: SimpleName
 def test_every_budget_is_recounted(make: SimpleNamespace, resource: str) -> None:
     """Lowering a limit just under the largest use is found, at exactly that number; at the use itself it holds."""
     program, board, mapping = overloaded(make)
-    usage = core_usage(mapping, program, board)
-    largest = max(entry.used for entries in usage.values() for entry in entries if entry.resource == resource)
+    largest = max(demand[RESOURCES.index(resource)] for demand in core_demands(mapping, program, board).values())
     limits = {name: limit.value for name, limit in board.chip.budget.limits().items()}
     exact = make.system(make.chip(**{**limits, resource: largest}), 2)
     assert verify(mapping, program, exact) == []
@@ -265,9 +265,10 @@ def test_the_checker_shares_no_code_with_the_mapper() -> None:
 
     import partitioner
 
-    own = ("verify", "recount", "recount_columns")
-    for file in own:
-        tree = ast.parse((Path(partitioner.__file__).parent / f"{file}.py").read_text())
-        imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-        assert all(node.module in own for node in imports if node.level)
-        assert not any((node.module or "").startswith("partitioner") for node in imports)
+    files = sorted((Path(partitioner.__file__).parent / "verify").glob("*.py"))
+    assert [file.stem for file in files] == ["__init__", "columns", "recount", "violations"]
+    for file in files:
+        imports = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.ImportFrom)]
+        names = [node.module or "" for node in imports if not node.level]
+        assert len(names) == len(imports)
+        assert all(name.startswith("partitioner.verify.") for name in names if name.startswith("partitioner"))

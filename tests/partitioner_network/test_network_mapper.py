@@ -12,12 +12,12 @@ import pytest
 from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.ir.network import Population, Projection
 from neurodeploy.synapses import Dense, Direct, Sparse
-from partitioner.bounds import lower_bound
-from partitioner.json_form import mapping_from_json, mapping_to_json
+from partitioner.bound.cores import lower_bound
+from partitioner.cost.population import views_of
+from partitioner.files.json_form import mapping_from_json, mapping_to_json
 from partitioner.mapper import map_model
 from partitioner.options import Options, Pin
-from partitioner.population import views_of
-from partitioner.verify import verify
+from partitioner.verify.violations import verify
 from targets.systems import SYSTEMS, get_system
 from tests.partitioner_network.helpers import conv, dense, join, lif, network, source, tiny
 
@@ -174,7 +174,7 @@ def test_all_to_all_is_cut_in_columns_where_tables_of_destinations_are_too_long(
 
 def test_cuts_that_do_not_come_to_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     """With one round only, the destinations that the cut itself made are too many."""
-    monkeypatch.setattr("partitioner.network_split.ROUNDS", 1)
+    monkeypatch.setattr("partitioner.cut.settle.ROUNDS", 1)
     net = network([lif("p", 10000)], join("r", "p", "p", random_sparse(10000, 100)))
     with pytest.raises(DoesNotFit, match=r"ND2013 p: its 10000 neurons .* needs \d+ state_bytes \(a core has 65536\)"):
         map_model(net, get_system("alia-point"), Options(pins={"p": Pin(blocks=1)}))

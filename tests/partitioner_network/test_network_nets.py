@@ -7,15 +7,15 @@ import numpy as np
 from neurodeploy.accounting.networks import work_of
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.flow.routes import HOST
-from neurodeploy.ir.network_run import NetworkActivity
+from neurodeploy.ir.run import RunActivity
 from neurodeploy.neurons.registry import output_ports
 from neurodeploy.synapses.build import sparse_from_coo
-from partitioner.judge import traffic_of
+from partitioner.judge.metrics import traffic_of
 from partitioner.mapper import map_model
+from partitioner.nets.streams import streams_of
+from partitioner.nets.tiles import nets_of_tiles
+from partitioner.nets.traffic import traffic
 from partitioner.options import Options
-from partitioner.streams import streams_of
-from partitioner.tile_nets import nets_of_tiles
-from partitioner.traffic import traffic
 from simulators.reference import ReferenceRunner
 from targets.systems import get_system
 from tests.networks.random_networks import random_network
@@ -65,7 +65,7 @@ def test_the_messages_of_a_run_are_those_of_the_account() -> None:
     assert checked >= 4
 
 
-def _within(net, mapping, activity: NetworkActivity) -> int:
+def _within(net, mapping, activity: RunActivity) -> int:
     """Messages of a shard to itself."""
     streams = streams_of(net, mapping.shards, tiny().chip, orders=mapping.orders, sent=activity.fired, pairs=None)
     return sum(int(stream.messages[stream.source == stream.target].sum()) for stream in streams.events())

@@ -9,12 +9,12 @@ import pytest
 
 from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.ir.network import Network
+from partitioner.cost.usage import core_demands
+from partitioner.judge.summary import delay_bytes
 from partitioner.mapper import map_model
+from partitioner.nets.traffic import traffic
 from partitioner.options import OBJECTIVES, Options, Pin
-from partitioner.summary import delay_bytes
-from partitioner.traffic import traffic
-from partitioner.usage import core_demands
-from partitioner.verify import verify
+from partitioner.verify.violations import verify
 from targets.systems import get_system
 from tests import effort
 from tests.partitioner_network.helpers import conv, dense, join, lif, network, source, tiny

@@ -12,14 +12,14 @@ from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import Network
-from partitioner.budget import RESOURCES
-from partitioner.json_form import mapping_from_json, mapping_to_json
+from partitioner.cost.budget import RESOURCES
+from partitioner.cost.usage import core_demands
+from partitioner.files.json_form import mapping_from_json, mapping_to_json
+from partitioner.judge.summary import summary
 from partitioner.mapper import map_model
 from partitioner.options import OBJECTIVES, Options
-from partitioner.recount import recount
-from partitioner.summary import summary
-from partitioner.usage import core_demands
-from partitioner.verify import verify
+from partitioner.verify.recount import recount
+from partitioner.verify.violations import verify
 from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner
 from tests.networks.equality import same_result

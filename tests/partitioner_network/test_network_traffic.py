@@ -8,15 +8,15 @@ from neurodeploy.accounting.networks import work_of
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.mapping import Mapping, Shard
-from neurodeploy.ir.network_run import NetworkActivity
 from neurodeploy.ir.program import Program
+from neurodeploy.ir.run import RunActivity
 from neurodeploy.neurons.registry import every_neuron
-from partitioner.judge import metrics
+from partitioner.judge.metrics import metrics
+from partitioner.judge.summary import summary
+from partitioner.judge.summary import summary as program_summary
 from partitioner.mapper import map_model
+from partitioner.nets.traffic import Traffic, traffic
 from partitioner.options import Options
-from partitioner.summary import summary
-from partitioner.summary import summary as program_summary
-from partitioner.traffic import Traffic, traffic
 from targets.systems import get_system
 from tests.networks.random_networks import random_network
 from tests.partitioner_network.helpers import conv, dense, join, lif, network, shrunken, source, tiny
@@ -81,7 +81,7 @@ def test_hops_are_those_of_the_nets_and_of_the_account() -> None:
         except DoesNotFit:
             continue
         found = traffic(mapping, net, system)
-        work = work_of(net, mapping, NetworkActivity(1, 1, every_neuron(net), {}, {}), system)
+        work = work_of(net, mapping, RunActivity(1, 1, every_neuron(net), {}, {}), system)
         parts = work.traffic.values()
         assert found.spike_hops == sum(part.hops_ew + part.hops_ns for part in parts), seed
         assert found.interchip_hops == sum(part.interchip for part in parts), seed

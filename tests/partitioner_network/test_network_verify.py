@@ -8,8 +8,8 @@ import pytest
 
 from neurodeploy.ir.mapping import Mapping, Shard
 from partitioner.mapper import map_model
-from partitioner.recount import recount
-from partitioner.verify import verify
+from partitioner.verify.recount import recount
+from partitioner.verify.violations import verify
 from targets.systems import get_system
 from tests.partitioner_network.helpers import conv, dense, join, lif, network, source, tiny
 

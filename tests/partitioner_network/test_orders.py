@@ -13,17 +13,17 @@ from neurodeploy.flow.loads import SPIKES
 from neurodeploy.ir.arrange import arranged, fixed_populations, inverse
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network
-from neurodeploy.ir.network_run import Probe
+from neurodeploy.ir.run import Probe
 from neurodeploy.synapses import Conv
 from neurodeploy.synapses.build import sparse_from_coo
-from partitioner import hypergraph
+from partitioner.chips import hypergraph
+from partitioner.cost.usage import core_demands
 from partitioner.mapper import map_model
-from partitioner.network_order_conv import block_order
+from partitioner.nets.traffic import traffic
 from partitioner.options import Options
-from partitioner.recount import recount
-from partitioner.traffic import traffic
-from partitioner.usage import core_demands
-from partitioner.verify import verify
+from partitioner.order.conv import block_order
+from partitioner.verify.recount import recount
+from partitioner.verify.violations import verify
 from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner
 from targets.systems import get_system
@@ -150,7 +150,7 @@ def test_hidden_neighbours_are_found(library: bool, monkeypatch: pytest.MonkeyPa
     if not library:
         monkeypatch.setattr(hypergraph, "library", lambda: None)
     net, system = hidden_ring(1200, 20, 25), tiny(neurons=200, synapse_bytes=8000, state_bytes=None)
-    monkeypatch.setattr("partitioner.network_orders._sparse", lambda task, plan: ({}, ()))
+    monkeypatch.setattr("partitioner.order.search._sparse", lambda task, plan: ({}, ()))
     given = map_model(net, system)
     monkeypatch.undo()
     if not library:

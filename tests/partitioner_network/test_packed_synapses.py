@@ -10,7 +10,7 @@ from neurodeploy.ir.network import Network
 from neurodeploy.ir.packed import PackedTargets, pack
 from partitioner.mapper import map_model
 from partitioner.options import Options
-from partitioner.verify import verify
+from partitioner.verify.violations import verify
 from tests.partitioner_network.helpers import join, lif, network, source, tiny
 from tests.partitioner_network.test_network_mapper import random_sparse
 
@@ -25,7 +25,7 @@ def packed(net: Network) -> Network:
 
 @pytest.mark.parametrize(("neurons", "fan"), [(600, 20), (2000, 40)])
 def test_the_same_mapping(neurons: int, fan: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("partitioner.network_sweep", "partitioner.recount", "neurodeploy.ir.synapse"):
+    for module in ("partitioner.cut.sweep", "partitioner.verify.recount", "neurodeploy.ir.synapse"):
         monkeypatch.setattr(f"{module}.PIECE", 700)  # many pieces
     plain = network(
         [source("i", neurons), lif("p", neurons)],

@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from neurodeploy.flow.nets import Nets, make_nets
+from neurodeploy.flow.nets import Nets
 from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
-from partitioner.stamp import Tile
+from partitioner.cut.stamp import Tile
 from targets.systems import get_system
+from tests.nets import make_nets
 
 LIMITS = (10, 1000, None, None, None)
 

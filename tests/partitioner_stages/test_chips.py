@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurodeploy.flow.nets import make_nets
 from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.fixedpoint import Ints
-from partitioner import hypergraph
-from partitioner.chips import Division, Task, divide, filled
-from partitioner.hypergraph import Hyper, make_hyper, of_nets
-from partitioner.refine import refine, repair
-from partitioner.runs import best_runs, listeners, receivers
+from partitioner.chips import hypergraph
+from partitioner.chips.divide import Division, Task, divide, filled
+from partitioner.chips.hypergraph import Hyper, make_hyper, of_nets
+from partitioner.chips.refine import refine, repair
+from partitioner.chips.runs import best_runs, listeners, receivers
+from tests.nets import make_nets
 
 FREE = -1
 
@@ -224,6 +224,6 @@ def test_a_hypergraph_that_is_not_cut_from_nothing_is_noted(monkeypatch: pytest.
         pytest.skip("mtkahypar is not installed")
     line = task(hyper(12, [(k, k + 1, 1) for k in range(11)]), [4, 4, 4])
     assert divide(line, 0)[1] == ()
-    monkeypatch.setattr("partitioner.chips.FEW_PINS", 0)
+    monkeypatch.setattr("partitioner.chips.divide.FEW_PINS", 0)
     assert "not cut from nothing" in divide(line, 0)[1][0]
     assert divide(line, 0, thorough=True)[1] == ()

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.fixedpoint import Ints
-from partitioner.exchange import OPEN
+from partitioner.bound.packing import lower_bound
 from partitioner.options import Options
-from partitioner.pack import Packing, limits_of, pack, spread
-from partitioner.pack_bound import lower_bound
+from partitioner.pack.cores import Packing, limits_of, pack, spread
+from partitioner.pack.exchange import OPEN
 from targets.loihi2 import LOIHI2
 from tests.partitioner_stages.helpers import first_fit_chips
 

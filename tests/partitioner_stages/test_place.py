@@ -5,10 +5,10 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from neurodeploy.flow.nets import make_nets
 from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.fixedpoint import Ints
-from partitioner.place import (
+from partitioner.place.links import link_loads
+from partitioner.place.system import (
     Search,
     Traffic,
     chip_sites,
@@ -18,8 +18,8 @@ from partitioner.place import (
     place_cores_of_chips,
     split_traffic,
 )
-from partitioner.placement.links import link_loads
 from targets.loihi2 import LOIHI2
+from tests.nets import make_nets
 from tests.partitioner_stages.helpers import small_system
 
 #: Cores 0 1 on chip 0, cores 2 3 on chip 1. Host -> all: 10 each; 0 -> 1: 3; 1 -> 2: 4; 3 -> host: 5.

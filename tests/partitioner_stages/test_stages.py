@@ -16,9 +16,9 @@ from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.flow.routes import HOST
 from neurodeploy.storage.stage_files import digest
 from partitioner import stages
+from partitioner.cut.stamp import Tile
 from partitioner.options import Options, Pin
 from partitioner.stages import Places, finish
-from partitioner.stamp import Tile
 from tests.partitioner_stages.helpers import (
     LIMITS,
     first_fit_chips,

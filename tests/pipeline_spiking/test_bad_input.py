@@ -7,7 +7,6 @@ of the names that are to be written included.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,9 @@ import pytest
 
 from neurodeploy.frontends import hdf5_guard
 from tests.pipeline_spiking.networks import DT, INPUTS, STEPS, World
-from tests.tiny import call, snapshot
+from tests.tiny import refused
 
 USER, NO_FIT = 2, 3
-BUNDLE_VERBS: dict[str, list[str]] = {
-    "map": [], "explain": [], "verify": [], "run": ["--input", "X"], "eval": ["--input", "X"], "energy": ["--input", "X"],
-    "report": ["--input", "X", "--out", "page.html"], "export": ["--out", "x.nir"],
-}  # fmt: skip
 Case = Callable[[World], list[str]]
 
 
@@ -300,35 +295,7 @@ def test_case(name: str, world: World, capsys: pytest.CaptureFixture[str], monke
     if not name.startswith("half a"):  # sound files, which need no process of their own to be read
         monkeypatch.setattr(hdf5_guard, "ISOLATE", False)
     arguments = build(world)
-    before = snapshot(world.here)
-
-    plain = call(arguments, capsys)
-    assert (plain.status, plain.err.split()[:2]) == (status, ["error", code]), plain.err
-    assert says in plain.err
-    assert plain.err.count("\n") == 1 and "Traceback" not in plain.err
-    assert plain.out == ""
-
-    machine = call([*arguments, "--json"], capsys)
-    error = json.loads(machine.out)["error"]
-    assert (machine.status, error["code"]) == (status, code)
-    assert error["subject"] and error["problem"]
-    assert len(error["fix"]) > 8, "the message must say what to do"
-    assert snapshot(world.here) == before
-
-
-@pytest.mark.parametrize("verb", BUNDLE_VERBS)
-@pytest.mark.parametrize("kind", ["missing", "file", "empty folder"])
-def test_not_a_bundle(verb: str, kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "thing.nd"
-    if kind == "file":
-        path.write_text("not a bundle")
-    elif kind == "empty folder":
-        path.mkdir()
-    before = snapshot(tmp_path)
-    found = call([verb, str(path), *BUNDLE_VERBS[verb]], capsys)
-    assert (found.status, found.out) == (2, "")
-    assert found.err.startswith(f"error ND5001 {path}: ") and "neurodeploy convert" in found.err
-    assert snapshot(tmp_path) == before
+    refused(arguments, code, status, says, world.here, capsys)
 
 
 def test_every_code_of_these_verbs_has_a_case() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from neurodeploy import cli
+from neurodeploy.cli.entry import app
 from tests.pipeline_spiking.networks import Files
 from tests.tiny import call
 
@@ -23,7 +23,7 @@ LEFT_OUT = {"explain", "verify", "doctor", "demo"}
 
 def numbers() -> Iterator[tuple[str, str, str]]:
     """(verb, option, value)"""
-    for command in cli.app.registered_commands:
+    for command in app.registered_commands:
         assert command.callback is not None
         verb = command.name or command.callback.__name__
         hints = typing.get_type_hints(command.callback, include_extras=True)

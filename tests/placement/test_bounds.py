@@ -15,7 +15,7 @@ from benchmarks.placement_bounds import (
     ring_distances,
     spectral_bound,
 )
-from partitioner.placement import make_problem
+from partitioner.place import make_problem
 
 from .instances import grid, nugent
 from .strategies import Arguments, problems

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.placement_bounds import cut_bound
-from partitioner.placement import make_problem, place_cores
-from partitioner.placement.links import link_loads, placed_loads, relieve
+from partitioner.place import make_problem, place_cores
+from partitioner.place.links import link_loads, placed_loads, relieve
 
 from .instances import grid, planted
 

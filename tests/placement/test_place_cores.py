@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from partitioner.placement import anneal, make_problem, place_cores, portfolio
-from partitioner.placement.small import SMALL
+from partitioner.place import anneal, make_problem, place_cores, portfolio
+from partitioner.place.small import SMALL
 
-from .instances import NUGENT, energy, grid, nugent, planted
+from .instances import NUGENT, energy, grid, mesh, nugent, planted
 from .strategies import Arguments, plain_cost, problems
 
 
@@ -88,6 +88,17 @@ def test_cnn64_beats_the_planted_solution_though_the_order_is_hidden() -> None:
     assert energy(placed.cost, weight) < 21_992
 
 
+@pytest.mark.parametrize(("missing", "bar"), [(0, 1.0), (2, 1.05), (10, 1.6)])
+def test_a_sparse_mesh_is_recovered_though_the_order_is_hidden(missing: int, bar: float) -> None:
+    """Planted: one hop a link. With all links the ways from two corners say it; else more moves, as long as they pay."""
+    pairs, sites, n = mesh(32, 32, 5, missing)
+    placed = place_cores(pairs, sites, np.zeros((n, 0), np.int64), moves=3000 * n)
+    assert placed.cost <= bar * len(pairs[2])
+    best = list(itertools.accumulate((trial.after for trial in placed.log), min))
+    ended = best[-len(portfolio.AGAIN) - 1 :]
+    assert all((before - after) * portfolio.WORTH < before for before, after in itertools.pairwise(ended))
+
+
 @pytest.mark.parametrize("n", [SMALL, 60])
 def test_a_deadline_in_the_past_gives_a_start(n: int) -> None:
     source = np.arange(n - 1)
@@ -124,7 +135,7 @@ def test_a_chain_lies_along_a_snake_and_pulls_to_its_port() -> None:
 
 def test_small_problems_load_no_compiler() -> None:
     code = (
-        "import sys, numpy as np\nfrom partitioner.placement import place_cores\n"
+        "import sys, numpy as np\nfrom partitioner.place import place_cores\n"
         "from tests.placement.instances import nugent\n"
         "p, s, n = nugent('nug12')\nplace_cores(p, s, np.zeros((n, 0), np.int64))\nprint('numba' in sys.modules)"
     )

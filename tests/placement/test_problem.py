@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurodeploy.errors import InternalError
-from partitioner.placement import make_problem
+from partitioner.place import make_problem
 
 from .instances import NUGENT, grid, nugent
 from .strategies import Arguments, plain_cost, problems

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from partitioner.placement import make_problem
-from partitioner.placement.bisection import metis_bisection
-from partitioner.placement.curves import curves, hilbert, strips
-from partitioner.placement.randomness import shuffled
-from partitioner.placement.spectral import smooth_vectors
-from partitioner.placement.starts import all_starts, levels
+from partitioner.place import make_problem
+from partitioner.place.bisection import metis_bisection
+from partitioner.place.curves import curves, hilbert, strips
+from partitioner.place.randomness import shuffled
+from partitioner.place.spectral import smooth_vectors
+from partitioner.place.starts import all_starts, levels
 
 from .instances import grid, planted
 from .strategies import Arguments, problems

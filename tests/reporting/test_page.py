@@ -1,13 +1,10 @@
-"""The page as a browser reads it: well formed, loading nothing, escaping everything, plain on what was not run."""
+"""The page of a language model as a browser reads it: its figures, plain on what was not run."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import re
-from collections import Counter
-from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,77 +13,11 @@ import pytest
 
 from neurodeploy.reporting.check import check
 from neurodeploy.reporting.page import page
-
-VOID = {"meta", "link", "input", "br"}
-CASES = ("smollm", "tiny_moe", "hala", "many", "unfit", "bare", "nothing")
-
-
-class Reader(HTMLParser):
-    """Collects tags, attributes and text, and fails on a tag that is closed out of order."""
-
-    def __init__(self, markup: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.tags: Counter[str] = Counter()
-        self.attributes: list[tuple[str, str, str]] = []
-        self.text: list[str] = []
-        self.blocks: dict[str, str] = {}
-        self._open: list[str] = []
-        self._block = ""
-        self.feed(markup)
-        self.close()
-        assert self._open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags[tag] += 1
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-        if tag not in VOID:
-            self._open.append(tag)
-        if tag in ("script", "style"):
-            self._block = dict(attrs).get("id") or tag
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags[tag] += 1
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self._open and self._open[-1] in ("script", "style"):
-            self.blocks[self._block] = self.blocks.get(self._block, "") + data
-        else:
-            self.text.append(data)
-
-    @property
-    def words(self) -> str:
-        return re.sub(r"\s+", " ", " ".join(self.text).replace("\u202f", " ").replace("\u00a0", " "))
+from tests.reporting.reader import Reader
 
 
 def read(path: Path) -> Reader:
     return Reader(path.read_text(encoding="utf-8"))
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_pages_are_well_formed_and_their_anchors_exist(pages: dict[str, Path], case: str) -> None:
-    found = read(pages[case])
-    ids = [value for _, name, value in found.attributes if name == "id"]
-    assert len(ids) == len(set(ids))
-    targets = {value[1:] for tag, name, value in found.attributes if (tag, name) == ("a", "href") and value[0] == "#"}
-    assert targets and targets <= set(ids)
-    assert found.tags["h1"] == 1
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_nothing_is_requested(pages: dict[str, Path], case: str) -> None:
-    found = read(pages[case])
-    for tag, name, value in found.attributes:
-        assert not re.search(r"https?:|//", value), (tag, name, value)
-        assert not name.startswith("on") and name not in ("src", "srcset", "style", "action", "background")
-        if name == "href":
-            assert value.startswith(("#", "./")) or value == "data:,"
-    assert not re.search(r"url\(|@import|https?:", found.blocks["style"])
-    script = found.blocks["script"].replace("http://www.w3.org/2000/svg", "")  # the name of SVG, never fetched
-    assert not re.search(r"https?:|fetch|XMLHttpRequest|import\(|innerHTML|eval\(", script)
 
 
 def test_the_policy_allows_our_script_and_no_other(pages: dict[str, Path]) -> None:
@@ -96,38 +27,6 @@ def test_the_policy_allows_our_script_and_no_other(pages: dict[str, Path]) -> No
     )
     digest = base64.b64encode(hashlib.sha256(found.blocks["script"].encode()).digest()).decode()
     assert "default-src 'none'" in policy and f"script-src 'sha256-{digest}'" in policy
-
-
-HOSTILE = "<script>alert(1)</script>\"'&]]>--><img src=x onerror=1>\u0000\u2028=cmd()\ud800"
-#: Values from a fixed list, which the schema checks.
-FIXED = {"boundary", "basis"}
-
-
-def poison(value: Any, key: str = "") -> Any:
-    """The same data with every free string hostile, names of resources, hashes and islands too."""
-    if isinstance(value, str):
-        return value if key in FIXED else f"{HOSTILE}{value}"
-    if isinstance(value, list):
-        return [poison(item, key) for item in value]
-    if isinstance(value, dict):
-        free = key in ("utilisation", "resource_fractions", "activity", "experts", "hashes")
-        return {f"{HOSTILE}{name}" if free else name: poison(item, name) for name, item in value.items()}
-    return value
-
-
-@pytest.mark.parametrize("case", ["smollm", "tiny_moe", "unfit", "bare"])
-def test_hostile_names_stay_text(synthetic: ModuleType, pages: dict[str, Path], case: str) -> None:
-    text = page(check(poison(synthetic.CASES[case]())), {"<b>&.json": "x"})
-    found, clean = Reader(text), read(pages[case])
-    assert found.tags.keys() == clean.tags.keys()
-    assert found.tags["script"] == clean.tags["script"] and found.tags["img"] == 0
-    assert {(tag, name) for tag, name, _ in found.attributes} == {(tag, name) for tag, name, _ in clean.attributes}
-    assert "<script>alert(1)</script>" in found.words
-    assert "\u0000" not in text
-    text.encode("utf-8")
-    assert "alert" not in found.blocks["script"]
-    if "cores" in found.blocks:
-        assert "<" not in found.blocks["cores"] and "alert(1)" in json.loads(found.blocks["cores"])["names"][0]
 
 
 def test_headline_and_key_figures(pages: dict[str, Path]) -> None:
@@ -203,10 +102,6 @@ def test_limits_that_are_not_public_are_not_drawn_as_met(pages: dict[str, Path])
 @pytest.mark.parametrize("case", ["hala", "many"])
 def test_large_maps_stay_small(pages: dict[str, Path], case: str) -> None:
     assert pages[case].stat().st_size < 2_000_000
-
-
-def test_equal_data_give_equal_pages(synthetic: ModuleType) -> None:
-    assert page(check(synthetic.smollm()), {}) == page(check(synthetic.smollm()), {})
 
 
 def test_numbers_that_are_not_finite_do_not_break_the_page(smollm: dict[str, Any]) -> None:

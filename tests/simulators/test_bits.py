@@ -9,9 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurodeploy.errors import InternalError, UserError
-from neurodeploy.ir.network_run import Runner
 from neurodeploy.ir.program import Island
-from neurodeploy.ir.result import IslandActivity
+from neurodeploy.ir.run import IslandActivity, Runner
 from simulators import get_runner
 from simulators.fast.runner import FastRunner
 from simulators.islands import network_of, source_of

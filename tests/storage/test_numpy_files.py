@@ -13,7 +13,7 @@ from neurodeploy.bundle.state_files import read_kept, write_state
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.frontends.streams import Stream, read_stream
 from neurodeploy.ir.network import Network, Population, Projection
-from neurodeploy.ir.network_run import NetworkState
+from neurodeploy.ir.run import RunState
 from neurodeploy.pipeline.evaluating import read_labels
 from neurodeploy.synapses import Dense
 
@@ -129,7 +129,7 @@ def test_headers_that_do_not_parse(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize("method", [*FOREIGN, zipfile.ZIP_DEFLATED])
 def test_state_of_a_foreign_compression(tmp_path: Path, method: int) -> None:
     """LZMA was ND9000. The same members, stored or deflated, are the state that was written."""
-    state = NetworkState(
+    state = RunState(
         3,
         {"out": {name: np.full((1, 2), 5, np.int64) for name in ("u", "v")}},
         {"p": np.full((1, 1, 2), 7, np.int32)},

@@ -14,6 +14,7 @@ from neurodeploy.errors import InternalError
 from neurodeploy.ir.network import Network, Population, Projection
 from neurodeploy.ir.synapse import Synapse
 from neurodeploy.synapses import Conv, build
+from tests.synapses.convolutions import sum_pool, transposed_conv, unpool
 
 FIXTURE = json.loads((Path(__file__).parent / "fixtures" / "lava_weights.json").read_text(encoding="utf-8"))
 SEEDS = range(60)
@@ -58,7 +59,7 @@ def test_equal_to_torch(seed: int, transposed: bool) -> None:
     expected = in_torch(kernel, arguments, x, transposed)
     swapped = {name: value[::-1] if isinstance(value, tuple) else value for name, value in arguments.items()}
     if transposed:
-        made = build.transposed(build.from_torch_transposed_kernel(kernel, arguments["groups"]), shape, **swapped)
+        made = transposed_conv(build.from_torch_transposed_kernel(kernel, arguments["groups"]), shape, **swapped)
     else:
         made = build.conv(build.from_torch_kernel(kernel), shape, **swapped)
     assert made.output_shape == expected.shape[1:]
@@ -83,18 +84,18 @@ def test_equal_to_lava() -> None:
 
 def test_pooling_and_its_inverse() -> None:
     image = np.arange(1, 25).reshape(4, 3, 2)
-    pool = build.sum_pool((4, 3, 2), (2, 3))
+    pool = sum_pool((4, 3, 2), (2, 3))
     assert pool.output_shape == (2, 1, 2)
     sums = pool.sums(image.reshape(1, -1)).reshape(2, 1, 2)
     np.testing.assert_array_equal(sums, image.reshape(2, 2, 1, 3, 2).sum(axis=(1, 3)))
-    back = build.unpool((2, 1, 2), (2, 3), weight=3)
+    back = unpool((2, 1, 2), (2, 3), weight=3)
     assert back.output_shape == (4, 3, 2)
     spread = back.sums(sums.reshape(1, -1)).reshape(4, 3, 2)
     np.testing.assert_array_equal(spread, 3 * np.repeat(np.repeat(sums, 2, axis=0), 3, axis=1))
 
 
 def test_pool_and_unpool_are_transposes() -> None:
-    pool, back = build.sum_pool((6, 5, 3), (2, 2), (2, 1)), build.unpool((3, 4, 3), (2, 2), (2, 1))
+    pool, back = sum_pool((6, 5, 3), (2, 2), (2, 1)), unpool((3, 4, 3), (2, 2), (2, 1))
     forward, backward = pool.coo(), back.coo()
     assert set(zip(forward.row, forward.column, strict=True)) == set(zip(backward.column, backward.row, strict=True))
 

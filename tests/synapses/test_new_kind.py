@@ -19,11 +19,11 @@ from neurodeploy.flow.loads import SPIKES
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.synapse import Coo, Fields, ListFormat, Range, Synapse, within
 from neurodeploy.synapses import KINDS, build
+from partitioner.cost.usage import core_demands
 from partitioner.mapper import map_model
 from partitioner.options import Options
-from partitioner.recount import recount
-from partitioner.usage import core_demands
-from partitioner.verify import verify
+from partitioner.verify.recount import recount
+from partitioner.verify.violations import verify
 from simulators.fast.runner import PATHS, FastRunner
 from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner
@@ -116,6 +116,7 @@ def test_it_runs_and_is_mapped_as_its_twin(delay: list[int] | None) -> None:
     result = ReferenceRunner().run(made, inputs, 9)
     assert result.activity.fired["p"]["s"].sum() > 20
     same_result(result, ReferenceRunner().run(sparse(made), inputs, 9))
+    same_result(result, FastRunner(steps=4).run(made, inputs, 9))
     for path in PATHS:
         same_result(FastRunner(path).run(made, inputs, 9), result)
     system = tiny(neurons=5, synapse_bytes=150, in_axons=20)

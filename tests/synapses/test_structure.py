@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Projection
-from neurodeploy.ir.synapse import Synapse
+from neurodeploy.ir.synapse import ListFormat, Range, Synapse
 from neurodeploy.synapses import Conv, Dense, Direct, Sparse, build
 from neurodeploy.synapses.window import boxes
 from tests.networks.random_networks import random_network
+from tests.synapses.convolutions import sum_pool, transposed_conv
 from tests.synapses.test_build import draw
 
 
@@ -25,38 +27,78 @@ def synapses() -> Iterator[Synapse]:
             kernel, arguments, shape = draw(seed, transposed)
             turned = {name: value[::-1] if isinstance(value, tuple) else value for name, value in arguments.items()}
             if transposed:
-                yield build.transposed(build.from_torch_transposed_kernel(kernel, turned["groups"]), shape, **turned)
+                yield transposed_conv(build.from_torch_transposed_kernel(kernel, turned["groups"]), shape, **turned)
             else:
                 yield build.conv(build.from_torch_kernel(kernel), shape, **turned)
 
 
-def test_counts_by_rows_equal_the_written_out_synapses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("neurodeploy.ir.synapse.PIECE", 5)
+FORM = ListFormat(3, 8, 5)
+
+
+def touched(kind: type[Synapse], synapse: Synapse, rows: Ints, columns: Range) -> tuple[Ints, Ints]:
+    """(columns, tiles): how often an axon and a tile are named, and with how many synapses."""
+    seen, fan = np.zeros((2, synapse.columns, len(rows)), np.int64)
+    for touch in kind._touches(synapse, rows, *columns):
+        np.add.at(seen, (touch.axon, touch.tile), 1)
+        np.add.at(fan, (touch.axon, touch.tile), touch.fan)
+    return seen, fan
+
+
+def test_the_shorter_ways_of_a_kind_lead_where_the_general_ones_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The general answers follow from the synapses one by one."""
+    monkeypatch.setattr("neurodeploy.ir.synapse.PIECE", 7)
     rng = np.random.default_rng(0)
     kinds: set[str] = set()
     for synapse in synapses():
-        kinds.add(type(synapse).__name__)
-        whole = synapse.coo()
-        edges = np.sort(rng.integers(0, synapse.rows + 1, 2))
-        for rows in ((0, synapse.rows), (int(edges[0]), int(edges[1])), (synapse.rows - 1, synapse.rows)):
-            within = (rows[0] <= whole.row) & (whole.row < rows[1])
-            expected = np.bincount(whole.column[within], minlength=synapse.columns)
-            np.testing.assert_array_equal(synapse.axons(rows), expected > 0)
+        kinds.add(synapse.kind)
+        whole, every = synapse.coo(), (0, synapse.rows)
+        cuts = np.unique([*rng.integers(0, synapse.rows, 4), synapse.rows])
+        tiles = np.stack([cuts[:-1], cuts[1:]], axis=1)[::2] if len(cuts) > 1 else np.array([every])
+        first = int(rng.integers(0, synapse.columns))
+        columns = (first, int(rng.integers(first, synapse.columns)) + 1)
+        x = rng.integers(-9, 10, (2, synapse.columns))
+        asked: list[tuple[str, Any]] = [("sums", (x,))]
+        for rows in (None, every, *((int(start), int(stop)) for start, stop in tiles)):
+            low, high = rows or every
             for mine, all_ in zip(synapse.coo(rows), whole, strict=True):
-                np.testing.assert_array_equal(mine, all_[within])
-            if isinstance(synapse, Direct):
-                assert synapse.stored_weights(rows) == synapse.fan_out(rows).sum() == 0
-                continue
-            np.testing.assert_array_equal(synapse.fan_out(rows), expected)
-            if not isinstance(synapse, Conv):
-                assert synapse.stored_weights(rows) == expected.sum()
-        np.testing.assert_array_equal(synapse.fan_out(), synapse.fan_out((0, synapse.rows)))
-        nonzero = np.bincount(whole.column[whole.weight != 0], minlength=synapse.columns)
-        np.testing.assert_array_equal(
-            synapse.nonzero_fan_out(), 0 * nonzero if isinstance(synapse, Direct) else nonzero
-        )
-        assert synapse.count() == (0 if isinstance(synapse, Direct) else whole.row.size)
-    assert kinds == {"Dense", "Sparse", "Conv", "Direct"}
+                np.testing.assert_array_equal(mine, all_[(low <= whole.row) & (whole.row < high)])
+            asked += [] if synapse.wire else [("fan_out", (rows,)), ("axons", (rows,))]
+            asked += [("stored_weights", (rows,))] if synapse.own_delays else []
+            asked += [("cost", (rows or every, columns, FORM, False))] if synapse.kind == "sparse" else []
+        asked += [] if synapse.wire else [("nonzero_fan_out", ()), ("count", ())]
+        asked += [("one_sided", ())] if synapse.own_delays else []
+        for name, arguments in asked:
+            general = getattr(Synapse, name)(synapse, *arguments)
+            np.testing.assert_equal(getattr(synapse, name)(*arguments), general, f"{synapse.kind} {name}")
+        seen, fan = touched(type(synapse), synapse, tiles, columns)
+        if not synapse.wire:
+            np.testing.assert_array_equal((seen, fan), touched(Synapse, synapse, tiles, columns))
+        for delayed in (False, True):
+            units = synapse.units(delayed)
+            entries = np.zeros((units.count, len(tiles)), np.int64)
+            np.add.at(entries, units.of(np.arange(synapse.columns)), seen)
+            np.testing.assert_array_equal(synapse.destinations(tiles, columns, delayed), (entries > 0).sum(axis=1))
+            stored, axons = synapse.costs(tiles, columns, FORM, delayed)
+            np.testing.assert_array_equal(axons, (entries > 0).sum(axis=0))
+            each = [synapse.cost((int(start), int(stop)), columns, FORM, delayed)[0] for start, stop in tiles]
+            assert stored.tolist() == each
+    assert kinds == {"dense", "sparse", "conv", "direct"}
+
+
+def test_no_rows_and_no_columns_touch_nothing() -> None:
+    synapse = Sparse(4, 3, np.array([0, 1, 1, 2]), np.array([0, 3], np.uint16), np.ones(2, np.int8))
+    assert list(synapse.touches(np.zeros((0, 2), np.int64))) == []
+    assert list(synapse.touches(np.array([[0, 4]]), (2, 2))) == []
+    (touch,) = synapse.touches(np.array([[0, 4]]))
+    assert touch.axon.tolist() == [0, 2] and touch.fan.tolist() == [1, 1]
+
+
+def test_a_direct_connection_brings_messages_and_drives_nothing() -> None:
+    wire, rows = Direct(5), np.array([[0, 2], [3, 5]])
+    assert wire.axons((1, 3)).tolist() == [False, True, True, False, False]
+    assert wire.count() == wire.stored_weights() == wire.fan_out((1, 3)).sum() == wire.nonzero_fan_out().sum() == 0
+    (touch,) = wire.touches(rows, (1, 5))
+    assert (touch.axon.tolist(), touch.tile.tolist(), touch.fan.tolist()) == ([1, 3, 4], [0, 1, 1], [0, 0, 0])
 
 
 def test_no_synapse_is_named_twice() -> None:
@@ -83,8 +125,9 @@ def test_boxes_are_the_neurons() -> None:
             assert len(list(boxes(shape, first, last))) <= 5
 
 
-def test_a_kernel_is_stored_once() -> None:
-    pool = build.sum_pool((8, 8, 4), (2, 2))
+def test_a_kernel_is_stored_once_and_channels_share_an_entry_unless_delayed() -> None:
+    pool = sum_pool((8, 8, 4), (2, 2))
+    assert (pool.units(False).size, pool.units(True).size, Direct(3).units(False).size) == (4, 1, 1)
     assert (pool.count(), pool.stored_weights()) == (8 * 8 * 4, 4 * 2 * 2)
     assert pool.stored_weights((0, 3)) == 3 * 2 * 2
     assert pool.stored_weights((0, 1000)) == pool.stored_weights((2, 6)) == 4 * 2 * 2
@@ -151,7 +194,7 @@ def test_delays_of_every_form() -> None:
     sparse = build.sparse_from_coo(3, 2, np.array([2, 0, 1]), np.array([0, 1, 1]), np.array([9, 8, 7]))
     assert _delayed(sparse, [4, 5]) == [4, 5, 5]
     assert _delayed(sparse, [1, 2, 3]) == [1, 2, 3]
-    assert _delayed(build.sum_pool((2, 1, 1), (2, 1)), [3, 4]) == [3, 4]
+    assert _delayed(sum_pool((2, 1, 1), (2, 1)), [3, 4]) == [3, 4]
 
 
 def test_one_delay_a_synapse_where_both_readings_have_the_same_shape() -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from neurodeploy.conversion.spiking.report import OutputReport, QuantizationReport
 from neurodeploy.errors import UserError
 from neurodeploy.ir.float_network import FloatResult
-from neurodeploy.ir.network_run import NetworkResult
+from neurodeploy.ir.run import RunResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Comparison:
 
 def compare_spikes(
     wanted: FloatResult | Mapping[str, NDArray[Any]],
-    in_integers: NetworkResult,
+    in_integers: RunResult,
     report: QuantizationReport,
     latency: int | None = None,
 ) -> tuple[Comparison, ...]:
@@ -68,7 +68,7 @@ def compare_spikes(
     )
 
 
-def _compare(output: OutputReport, wanted: NDArray[Any], run: NetworkResult, latency: int) -> Comparison:
+def _compare(output: OutputReport, wanted: NDArray[Any], run: RunResult, latency: int) -> Comparison:
     payload = run.outputs.get(output.population)
     if payload is None or (payload.shape[0], payload.shape[2]) != (wanted.shape[0], wanted.shape[2]):
         problem = "the runs have different outputs or samples"

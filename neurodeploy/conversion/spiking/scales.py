@@ -26,6 +26,8 @@ WEIGHT_EXP_MIN, WEIGHT_EXP_MAX = -8, 7
 PAYLOAD_MAX = 2**15 - 1
 #: Multiples of one number up to this share of the largest: rounding of float64, far below half a step of any integer.
 SAME = 1e-9
+#: Whole weights are looked for up to this many steps.
+MOST_STEPS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +113,8 @@ def choose(m: Membrane, spans: Sequence[tuple[float, bool]], bounds: Bounds, rea
     return Dyadic.nearest(2.0**exponent / largest, SCALE_BITS)
 
 
-def common_step(values: Floats, most: int = 256) -> float | None:
-    """The largest number that all values are whole multiples of; None where one would be more than `most` times it.
+def common_step(values: Floats) -> float | None:
+    """The largest number that all values are whole multiples of; None where one would be more than `MOST_STEPS` times it.
 
     Euclid's algorithm on all values at once: what is left of any of them is a multiple of the step that is looked for.
     """
@@ -121,7 +123,7 @@ def common_step(values: Floats, most: int = 256) -> float | None:
         return None
     largest = float(sizes.max())
     step = float(sizes.min())
-    while step * most >= largest * (1 - SAME):
+    while step * MOST_STEPS >= largest * (1 - SAME):
         left = np.abs(sizes - np.rint(sizes / step) * step)
         left = left[left > SAME * largest]
         if not left.size:

@@ -177,8 +177,9 @@ class _Export:
             self._check_direct(p)
         graded = self.network.populations[p.source].model not in (INPUT, "lif", "lif_subtract", "threshold")
         unit = 1.0 / (ALIGN * self.scale[p.source]) if p.source in self.scale and graded else 1.0
-        if graded and not p.graded:
-            raise UserError("ND1250", p.name, "counts payloads of any size as one", FIX)
+        problem = p.beyond_lava or ("counts payloads of any size as one" if graded and not p.graded else "")
+        if problem:
+            raise UserError("ND1250", p.name, problem, FIX)
         if p.weight_exp < 0:
             self.notes.append(Note(p.name, "rounds its sums down", "exported without rounding"))
         factor = 2.0**p.weight_exp / self.scale[p.target] / unit

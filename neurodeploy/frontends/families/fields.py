@@ -126,8 +126,8 @@ class Fields:
             raise self.refuse(name, f"{count} entries are needed, it has {len(value)}", CORRECT)
         return [int(item) for item in value]
 
-    def choice(self, name: str, table: Mapping[str, _Value], default: Any = _MISSING) -> _Value:
-        value = self.get(name, default)
+    def choice(self, name: str, table: Mapping[str, _Value]) -> _Value:
+        value = self.get(name)
         if not isinstance(value, str) or value not in table:
             raise self.refuse(name, f"one of {', '.join(map(repr, table))} is needed")
         return table[value]

@@ -81,6 +81,8 @@ def _projections(a: Projection, b: Projection) -> str:
     s, t = a.synapse, b.synapse
     if type(s) is not type(t) or (s.rows, s.columns) != (t.rows, t.columns):
         return "is of another kind in the file"
+    if a.beyond_lava:
+        return a.beyond_lava
     if a.graded != b.graded:
         return "differs in whether payloads count"
     problem = LAYOUT[type(s)](a, b) if type(s) in LAYOUT else ""

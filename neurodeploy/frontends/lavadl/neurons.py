@@ -83,11 +83,11 @@ class _Reader:
         path = f"neuron/{name}"
         return per_neuron(self.fields.ints(path, low, high), self.shape, self.fields.take(path))
 
-    def vth(self, name: str = "vThMant") -> int | Ints:
+    def vth(self) -> int | Ints:
         """A threshold of LIF: above 2**17 it never fires either way, and 2**17 is the largest that the model takes."""
-        value = self.value(name, VTH.low, 2**31 - 1)
+        value = self.value("vThMant", VTH.low, 2**31 - 1)
         if int(np.max(value)) > VTH.high:
-            self.notes.repairs.append(f"{self.fields.layer}: {name} {np.max(value)} -> {VTH.high}; neither ever fires")
+            self.notes.repairs.append(f"{self.fields.layer}: vThMant {np.max(value)} -> {VTH.high}; neither ever fires")
             return min(value, VTH.high) if isinstance(value, int) else np.minimum(value, VTH.high)
         return value
 

@@ -168,13 +168,12 @@ def _around(sketch: Sketch) -> tuple[HostWork, ...]:
 
 
 def extra(
-    g: Built, path: str, op: str, inputs: Sequence[str], size: int, flops: int, moved: int, layer: int = 0,
-    parameters: int = 0,
+    g: Built, path: str, op: str, inputs: Sequence[str], size: int, flops: int, moved: int, parameters: int = 0,
 ) -> str:  # fmt: skip
     """A host operation that has no kernel here: its flops and bytes a token are estimates given by the family."""
     if parameters:
         g.tensors[f"{path}.weight"] = (parameters,)
-    return g.host(path, op, tuple(inputs), size, {ESTIMATED: flops, "bytes": moved}, layer=layer)
+    return g.host(path, op, tuple(inputs), size, {ESTIMATED: flops, "bytes": moved}, layer=0)
 
 
 def layernorm(g: Built, path: str, x: str) -> str:

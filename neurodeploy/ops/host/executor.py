@@ -86,7 +86,8 @@ class Executor:
         self._handlers: dict[type, Handler] = {Projection: self._project, **(handlers or {})}
         self._head = self._find_head()
         self._dead = self._last_uses()
-        tables = [op.weights["weight"] for op in self.ops if isinstance(op, HostOp) and self.input in op.inputs]
+        hosts = [op for op in self.ops if isinstance(op, HostOp) and self.input in op.inputs]
+        tables = [op.weights["weight"] for op in hosts if "weight" in op.weights]
         self._vocabulary = weights.shape(tables[0])[0] if tables else None
 
     # -- whole sequences ------------------------------------------------------------------------------------------
@@ -155,10 +156,14 @@ class Executor:
         if not isinstance(op, HostOp):
             raise InternalError("ND9103", op.path, f"no handler for {type(op).__name__!r}")
         operation, state = lookup(op), State() if state is None else state
-        inputs = tuple(values[name] for name in op.inputs)
+        inputs = [values[name] for name in op.inputs]
         outputs = operation.kernel(self.device)(Call(op, inputs, self.weights, state, self.device))
-        values.update(zip(op.outputs, outputs if isinstance(outputs, list) else [outputs], strict=True))
-        routed = sum(values[name].shape[0] for name in operation.experts(op))
+        if isinstance(outputs, list):
+            values.update(zip(op.outputs, outputs, strict=True))
+        else:
+            values[op.outputs[0]] = outputs
+        experts = operation.experts(op)
+        routed = sum([values[name].shape[0] for name in experts]) if experts else 0
         self.work += operation.work(Load(op, self.sizes, inputs[0].shape[0], state.position, routed))
 
     def _project(self, op: Projection, values: Values) -> None:

@@ -159,9 +159,16 @@ def dot_1(q, key, a, b, scale, s):  # type: ignore[no-untyped-def]
             s0[j] *= scale
 
 
+def empty_like(x: Tensor) -> Tensor:
+    import torch  # here: the table is read without it
+
+    return torch.empty_like(x)
+
+
 def elementwise(kernel: Kernel, work: int, *inputs: Tensor) -> Tensor:
     """A kernel that takes flat arrays of one size, the last for its result; `work` is that of one element."""
-    arrays = [x.contiguous().view(-1).numpy() for x in inputs]
-    out = inputs[0].new_empty(inputs[0].shape)
-    split(kernel, out.numel() * work, *arrays, out.view(-1).numpy())
+    first = inputs[0].contiguous()
+    out = empty_like(first)
+    arrays = [x.contiguous().view(-1).numpy() for x in inputs[1:]]
+    split(kernel, out.numel() * work, first.view(-1).numpy(), *arrays, out.view(-1).numpy())
     return out

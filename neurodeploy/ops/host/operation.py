@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from neurodeploy.ir.graph import HostOp
 from neurodeploy.ir.mapping import Reason
@@ -29,19 +29,17 @@ FLOAT = 4
 IDS, TOKENS = "token ids", "tokens"
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(NamedTuple):
     """Floating-point operations and bytes of memory traffic."""
 
     flops: int
     bytes: int
 
-    def __add__(self, other: Work) -> Work:
+    def __add__(self, other: Work) -> Work:  # type: ignore[override]
         return Work(self.flops + other.flops, self.bytes + other.bytes)
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(NamedTuple):
     """How much one call of an operation has to do.
 
     sizes : neurons by population. tokens : rows of the first input. context : tokens of the sequence before them.
@@ -66,15 +64,14 @@ class Load:
     @property
     def values(self) -> int:
         """Numbers in the output."""
-        return self.tokens * self.size
+        return self.tokens * self.sizes[self.op.outputs[0]]
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One call of an operation: its inputs (rows, neurons), its tensors, and what the sequence has left behind."""
 
     op: HostOp
-    inputs: tuple[Tensor, ...]
+    inputs: Sequence[Tensor]
     tensors: WeightCache
     state: State
     device: str

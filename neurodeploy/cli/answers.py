@@ -1,0 +1,82 @@
+"""Verbs that say what is known of a bundle or of this machine, and the demo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from neurodeploy import pipeline
+from neurodeploy.cli import options as given
+from neurodeploy.cli.app import execute
+from neurodeploy.errors import DoesNotFit
+
+
+def explain(bundle: given.BundlePath, as_json: given.Json = False) -> None:
+    """Every operation: its device, the rule, the reason, what would put it on the chip."""
+    execute(as_json, "explain", lambda _: pipeline.explain(bundle), bundle)
+
+
+def report(
+    bundle: given.BundlePath,
+    out: Annotated[Path, typer.Option(help="The HTML file; CSV and JSON go beside it.")],
+    text: given.OptionalText = None,
+    input: given.Input = None,
+    steps: given.Steps = None,
+    layout: given.Layout = None,
+    probe: given.Probes = None,
+    max_tokens: given.MaxTokens = None,
+    host: given.Host = "cpu-generic",
+    measure_host: given.MeasureHost = False,
+    as_json: given.Json = False,
+) -> None:
+    """One self-contained HTML page with everything, CSV and JSON beside it. With --text, accuracy too."""
+    execute(as_json, "report", lambda progress: pipeline.report(
+        bundle, out, text=text, input=input, max_tokens=max_tokens, steps=steps, layout=layout, probes=probe or (),
+        host=host, measure_host=measure_host, progress=progress,
+    )["paths"])  # fmt: skip
+
+
+def export(
+    bundle: given.BundlePath,
+    out: Annotated[
+        Path,
+        typer.Option(metavar="F.nir|F.net|DIR", help="The file to write, its ending says the format; or a folder."),
+    ],
+    dt: Annotated[float | None, typer.Option(help="Seconds of a time step, where the network has none.")] = None,
+    format: Annotated[str | None, typer.Option(help="sanafe: a mapped network for SANA-FE, into a folder.")] = None,
+    input: given.Input = None,
+    steps: given.Steps = None,
+    layout: given.Layout = None,
+    as_json: given.Json = False,
+) -> None:
+    """Write a spiking network for other tools: NIR, a lava-dl .net, or with its mapping for SANA-FE."""
+    execute(as_json, "export", lambda _: pipeline.export(
+        bundle, out, dt=dt, format=format, input=input, steps=steps, layout=layout
+    ))  # fmt: skip
+
+
+def verify(bundle: given.BundlePath, as_json: given.Json = False) -> None:
+    """Check digests, NIR files, golden vectors on every runner, the mapping's budgets, and its run on the cores."""
+    found = execute(as_json, "verify", lambda progress: pipeline.verify(bundle, progress=progress), bundle)
+    if found["violations"]:
+        raise typer.Exit(DoesNotFit.exit_status)
+
+
+def doctor(as_json: given.Json = False) -> None:
+    """What this machine has: versions, exact integer products, boards, packaged models."""
+    execute(as_json, "doctor", lambda _: pipeline.doctor())
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the bundle and the report.")] = Path("out"),
+    system: given.System = "oheo-gulch",
+    seed: given.Seed = 0,
+    as_json: given.Json = False,
+) -> None:
+    """The whole chain on the embedded mixture-of-experts model."""
+    execute(as_json, "demo", lambda progress: pipeline.demo(out, system=system, seed=seed, progress=progress))
+
+
+VERBS = {"explain": explain, "report": report, "export": export, "verify": verify, "doctor": doctor, "demo": demo}

@@ -1,0 +1,146 @@
+"""Verbs that make something of a model: convert, fit, map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from neurodeploy import pipeline
+from neurodeploy.cli import options as given
+from neurodeploy.cli.app import execute
+from neurodeploy.errors import DoesNotFit, UserError
+
+
+def convert(
+    model: given.Model,
+    out: Annotated[Path, typer.Option(help="Folder of the bundle to write, by custom NAME.nd.")],
+    calibration: given.Calibration = None,
+    weight_bits: given.WeightBits = None,
+    dt: given.Dt = None,
+    preset: given.Preset = None,
+    payload_bits: given.PayloadBits = None,
+    rounding: given.Rounding = None,
+    input_range: given.InputRange = None,
+    calibration_tokens: given.CalibrationTokens = None,
+    gain: given.Gain = None,
+    source: given.Source = None,
+    reset: given.Reset = None,
+    v_reset: given.VReset = None,
+    unit_gain: given.UnitGain = None,
+    scheme: given.Scheme = None,
+    layout: given.Layout = None,
+    compat: given.Compat = None,
+    num_layers: given.NumLayers = None,
+    skip_layers: given.SkipLayers = None,
+    input_message_bits: given.InputMessageBits = None,
+    input_shape: given.InputShape = None,
+    reset_interval: given.ResetInterval = None,
+    reset_offset: given.ResetOffset = None,
+    spike_exp: given.SpikeExp = None,
+    as_json: given.Json = False,
+) -> None:
+    """Turn a checkpoint or a spiking network into a bundle of integers."""
+    execute(as_json, "convert", lambda progress: pipeline.convert(
+        model, out, calibration=calibration, weight_bits=weight_bits, dt=dt, preset=preset, payload_bits=payload_bits,
+        rounding=rounding, input_range=input_range, calibration_tokens=calibration_tokens, gain=gain, source=source,
+        reset=reset, v_reset=v_reset, unit_gain=unit_gain, scheme=scheme, layout=layout, compat=compat,
+        num_layers=num_layers, skip_layers=skip_layers, input_message_bits=input_message_bits,
+        input_shape=_sides(input_shape), reset_interval=reset_interval, reset_offset=reset_offset, spike_exp=spike_exp,
+        progress=progress,
+    ), out)  # fmt: skip
+
+
+def _sides(text: str | None) -> tuple[int, ...] | None:
+    """ "200,66,3" as integers."""
+    try:
+        return None if text is None else tuple(int(side) for side in text.split(","))
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no shape such as 200,66,3", param_hint="--input-shape") from None
+
+
+def fit(
+    model: given.FitModel = None,
+    list_: Annotated[bool, typer.Option("--list", help="Print the models that need no file.")] = False,
+    system: given.FitSystem = None,
+    bits: Annotated[
+        list[int] | None, typer.Option(help="Width of a weight, 1 to 8; repeatable (default: 8, 4, 2).")
+    ] = None,
+    chips: Annotated[int | None, typer.Option(help="Use at most so many chips.")] = None,
+    context: Annotated[int | None, typer.Option(help="Tokens before the one that is priced (default: 1024).")] = None,
+    activity: Annotated[float | None, typer.Option(help="Fraction of activations that are not zero.")] = None,
+    host: given.Host = "cpu-generic",
+    memory_kib: Annotated[
+        list[int] | None, typer.Option(help="Try so many KiB of synaptic memory a core too; repeatable.")
+    ] = None,
+    head: Annotated[str, typer.Option(help="The vocabulary projection: on the chip, the host, or auto.")] = "auto",
+    dt: given.Dt = None,
+    generic: Annotated[bool, typer.Option("--generic", help="Take an unknown family for Llama's.")] = False,
+    as_json: given.Json = False,
+) -> None:
+    """Would it fit, on which system, at what price: from a configuration alone, no weights. Exit 3 where it does not."""
+    if list_:
+        execute(as_json, "fit_models", lambda _: pipeline.fit_models())
+        return
+    if model is None:
+        raise typer.BadParameter("give a file, a folder, or a name of --list", param_hint="MODEL")
+    found = execute(as_json, "fit", lambda progress: pipeline.fit(
+        model, system, bits=bits or (8, 4, 2), chips=chips, context=context, activity=activity, host=host,
+        memory_kib=memory_kib or (), head=head, dt=dt, generic=generic, progress=progress,
+    ))  # fmt: skip
+    if not found["fits"]:
+        raise typer.Exit(DoesNotFit.exit_status)
+
+
+def map_(
+    bundle: given.BundlePath,
+    system: given.System = "kapoho-point",
+    chips: given.Chips = None,
+    offload: given.Offload = None,
+    plan: given.Plan = None,
+    write_plan: given.WritePlan = None,
+    pin: given.Pins = None,
+    objective: given.Objective = "cores",
+    seed: given.Seed = 0,
+    time_limit: given.TimeLimit = None,
+    max_rows: given.MaxRows = None,
+    cap: given.Caps = None,
+    spread: given.Spread = False,
+    no_place: given.NoPlace = False,
+    work: given.Work = None,
+    host: given.Host = "cpu-generic",
+    rates: given.Rates = None,
+    steps: given.Steps = None,
+    layout: given.Layout = None,
+    as_json: given.Json = False,
+) -> None:
+    """Split the islands over cores and chips within every budget, and verify the result independently.
+
+    With --chips, islands of a language model that do not fit so many chips are left to the host: it fits partly, exit 3
+    unless --offload or a plan asked for it.
+    """
+    found = execute(as_json, "map", lambda progress: pipeline.map(
+        bundle, system, chips=chips, offload=offload is not False, plan=plan, write_plan=write_plan, pins=pin or (),
+        max_rows=max_rows, caps=_caps(cap or ()), spread=spread, objective=objective, seed=seed, time_limit=time_limit,
+        place=not no_place, work=work, host=host, rates=rates, steps=steps, layout=layout, progress=progress,
+    ))  # fmt: skip
+    unasked = bool((found.get("offload") or {}).get("unasked")) and not offload
+    if found["violations"] or unasked:
+        raise typer.Exit(DoesNotFit.exit_status)
+
+
+def _caps(texts: Sequence[str]) -> dict[str, int]:
+    """ "in_axons=80" as a percentage; whether there is such a budget is for the mapper to say."""
+    found: dict[str, int] = {}
+    for text in texts:
+        name, _, percent = text.partition("=")
+        if not (percent.isascii() and percent.isdigit() and len(percent) < 4) or name in found:
+            problem = f"{text[:80]!r} is no cap, or the second of this budget"
+            raise UserError("ND2070", "--cap", problem, "write RESOURCE=PERCENT, once for each: --cap synapse_bytes=90")
+        found[name] = int(percent)
+    return found
+
+
+VERBS = {"convert": convert, "fit": fit, "map": map_}

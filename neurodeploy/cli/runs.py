@@ -1,0 +1,111 @@
+"""Verbs that run a model: run, generate, eval, energy."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from neurodeploy import pipeline
+from neurodeploy.cli import endings
+from neurodeploy.cli import options as given
+from neurodeploy.cli.app import execute
+
+
+def run(
+    bundle: given.BundlePath,
+    text: given.OptionalText = None,
+    input: given.Input = None,
+    max_tokens: given.MaxTokens = None,
+    steps: given.Steps = None,
+    layout: given.Layout = None,
+    probe: given.Probes = None,
+    out: Annotated[Path | None, typer.Option(help="Write outputs and probes to this .npz.")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="Keep the state here, while running and at the end.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Go on from this state.")] = None,
+    runner: given.RunnerName = "fast",
+    as_json: given.Json = False,
+) -> None:
+    """Run a text, or the input of a spiking network, and count events, synaptic operations, updates, saturations."""
+    execute(as_json, "run", lambda progress: pipeline.run(
+        bundle, text, input=input, max_tokens=max_tokens, steps=steps, layout=layout, runner=runner, probes=probe or (),
+        out=out, checkpoint=checkpoint, resume=resume, progress=progress,
+    ), bundle)  # fmt: skip
+
+
+def generate(
+    bundle: given.BundlePath,
+    prompt: Annotated[str, typer.Option(help="Text to continue.")],
+    tokens: Annotated[int, typer.Option(help="New tokens.")] = 64,
+    temperature: Annotated[float, typer.Option(help="0 takes the most likely token.")] = 0.0,
+    top_k: Annotated[int, typer.Option(help="Sample among the k most likely (0: all).")] = 0,
+    seed: given.Seed = 0,
+    runner: given.RunnerName = "fast",
+    compare_float: Annotated[bool, typer.Option("--compare-float", help="Continue with the float model too.")] = False,
+    as_json: given.Json = False,
+) -> None:
+    """Continue a prompt, token by token, on the simulated chip and the host."""
+    pending = [prompt]  # shown with the first new text, so that an error is not glued to it
+
+    def show(text: str) -> None:
+        typer.echo(endings.plain(pending.pop() + text if pending else text), nl=False)
+
+    found = pipeline.generate(
+        bundle, prompt, tokens, temperature=temperature, top_k=top_k, seed=seed, runner=runner,
+        compare_float=compare_float, on_text=None if as_json else show,
+    )  # fmt: skip
+    if as_json:
+        typer.echo(json.dumps(found, indent=1))
+        return
+    typer.echo()
+    if compare_float:
+        part = found["float"]["first_difference"]
+        margin = found["float"]["float_margin_there"]
+        same = f"as the float model, all {len(found['tokens'])} tokens"
+        typer.echo(same if part is None else f"parts from the float model at token {part}, logit margin {margin:.4g}")
+
+
+def eval_(
+    bundle: given.BundlePath,
+    text: given.OptionalText = None,
+    input: given.Input = None,
+    max_tokens: given.MaxTokens = None,
+    steps: given.Steps = None,
+    layout: given.Layout = None,
+    labels: given.Labels = None,
+    reference: given.Reference = None,
+    runner: given.RunnerName = "fast",
+    source: Annotated[Path | None, typer.Option(help="The checkpoint, if it has moved.")] = None,
+    no_float: Annotated[bool, typer.Option("--no-float", help="Do not run the float model.")] = False,
+    as_json: given.Json = False,
+) -> None:
+    """Chip against float: bits per byte and agreement on a text, spike trains of a spiking network."""
+    execute(as_json, "eval", lambda progress: pipeline.eval(
+        bundle, text, input=input, max_tokens=max_tokens, source=source, with_float=not no_float, steps=steps,
+        layout=layout, labels=labels, reference=reference, runner=runner, progress=progress,
+    ), bundle)  # fmt: skip
+
+
+def energy(
+    bundle: given.BundlePath,
+    text: given.OptionalText = None,
+    input: given.Input = None,
+    steps: given.Steps = None,
+    layout: given.Layout = None,
+    prompt_tokens: Annotated[int | None, typer.Option(help="Tokens of the prompt (default: 128, or fewer).")] = None,
+    tokens: Annotated[int | None, typer.Option(help="Tokens to generate (default: 16).")] = None,
+    host: given.Host = "cpu-generic",
+    measure_host: given.MeasureHost = False,
+    powered: Annotated[str, typer.Option(help="Chips that draw power: used (they hold a shard) or system.")] = "used",
+    as_json: given.Json = False,
+) -> None:
+    """Joules and seconds by boundary, with bands: per token, or per time step and sample of a spiking network."""
+    execute(as_json, "energy", lambda progress: pipeline.energy(
+        bundle, text=text, input=input, prompt_tokens=prompt_tokens, tokens=tokens, steps=steps, layout=layout, host=host,
+        measure_host=measure_host, powered=powered, progress=progress,
+    ), bundle)  # fmt: skip
+
+
+VERBS = {"run": run, "generate": generate, "eval": eval_, "energy": energy}

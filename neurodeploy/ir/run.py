@@ -1,0 +1,244 @@
+"""What a run takes and leaves behind: exact integers only. Energy and time are made from these later.
+
+No count has a default: what is forgotten must be an error, never a silent 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.network import Network
+from neurodeploy.ir.program import Island
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Record `variable` of `population` after every step: a state variable, an output port ("s") or an input port ("a").
+
+    `neurons` are indices in the population, None all.
+    """
+
+    population: str
+    variable: str
+    neurons: tuple[int, ...] | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.population}.{self.variable}"
+
+
+@dataclass(slots=True, eq=False)
+class RunState:
+    """Everything that a network carries from step to step, in one canonical form whoever ran it.
+
+    step : steps done. neurons : population -> variable -> (samples, size) int64.
+    pending : projection with latency -> (samples, depth, rows) int32, into an exact port int64; slot 0 arrives in step
+        ``step + 1``.
+    """
+
+    step: int
+    neurons: dict[str, dict[str, NDArray[np.int64]]]
+    pending: dict[str, NDArray[np.signedinteger]]
+
+    @property
+    def samples(self) -> int:
+        for neurons in self.neurons.values():
+            for array in neurons.values():
+                return int(array.shape[0])
+        return next((int(array.shape[0]) for array in self.pending.values()), 0)
+
+
+@dataclass(slots=True, eq=False)
+class RunActivity:
+    """Counts over all samples and steps, enough for any mapping: events on an axon are the messages of its source neuron.
+
+    steps, samples : of the run (`steps` of each sample).
+    fired : population (inputs too) -> output port -> (size,) int64, how often the payload was not zero.
+    saturated : population -> values of its state that were clipped; ``population.port`` -> payloads that were.
+    wrapped : population or projection -> values that did not fit and wrapped (Lava's arithmetic), sums of synapses included.
+    """
+
+    steps: int
+    samples: int
+    fired: dict[str, dict[str, NDArray[np.int64]]]
+    saturated: dict[str, int]
+    wrapped: dict[str, int]
+
+    @classmethod
+    def zero(cls) -> RunActivity:
+        return cls(0, 0, {}, {}, {})
+
+    def add(self, other: RunActivity) -> None:
+        """Join the counts of a later stretch of the same samples."""
+        self.steps, self.samples = self.steps + other.steps, other.samples
+        for name, ports in other.fired.items():
+            mine = self.fired.setdefault(name, {})
+            for port, counts in ports.items():
+                mine[port] = mine[port] + counts if port in mine else counts.copy()
+        for own, new in ((self.saturated, other.saturated), (self.wrapped, other.wrapped)):
+            for name, count in new.items():
+                own[name] = own.get(name, 0) + count
+
+
+@dataclass(slots=True, eq=False)
+class RunResult:
+    """`outputs`: population -> (samples, steps, size) int32 payloads of its first port. `probes`: `Probe.name` ->
+    int64 likewise."""
+
+    outputs: dict[str, NDArray[np.int32]]
+    probes: dict[str, Ints]
+    activity: RunActivity
+    state: RunState
+
+
+class Runner(Protocol):
+    """Runs a network: the same bits, counts and states whoever implements it."""
+
+    name: str
+
+    def run(
+        self,
+        network: Network,
+        inputs: Mapping[str, Ints],
+        steps: int,
+        *,
+        state: RunState | None = None,
+        probes: Sequence[Probe] = (),
+    ) -> RunResult:
+        """Advance by `steps`.
+
+        inputs : every population of model "input" -> (samples, steps, size) integers (bool too) within int32.
+        state : continues an earlier run (it is not changed); None starts at step 0 with initial states.
+        """
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class IslandActivity:
+    """Counts of one island over all tokens that it ran. Exact, and enough for any split of it.
+
+    tokens : tokens (T = 1 steps) in which the island was called with at least one row of input
+    events : (columns,) non-zero payloads by axon
+    messages_out : (rows,) non-zero outputs by neuron
+    saturated_in, saturated_state, saturated_out : values clipped in the encoder, the state, the output payload
+    """
+
+    tokens: int
+    events: NDArray[np.int64]
+    messages_out: NDArray[np.int64]
+    saturated_in: int
+    saturated_state: int
+    saturated_out: int
+
+    @classmethod
+    def zero(cls, island: Island) -> IslandActivity:
+        return cls(0, np.zeros(island.columns, np.int64), np.zeros(island.rows, np.int64), 0, 0, 0)
+
+    def add(self, other: IslandActivity) -> None:
+        self.tokens += other.tokens
+        self.events += other.events
+        self.messages_out += other.messages_out
+        self.saturated_in += other.saturated_in
+        self.saturated_state += other.saturated_state
+        self.saturated_out += other.saturated_out
+
+    @property
+    def saturations(self) -> int:
+        return self.saturated_in + self.saturated_state + self.saturated_out
+
+
+@dataclass(slots=True, eq=False)
+class HostIsland:
+    """An island that the host computed, with the same integers: what it saw, and what that took of the host.
+
+    activity : as if it had run on the chip; none of it is an event of a chip
+    calls : calls with at least one token; each reads all weights once
+    flops, bytes : work of these calls (`ops.host.linear.island_work`)
+    """
+
+    activity: IslandActivity
+    calls: int
+    flops: int
+    bytes: int
+
+    def add(self, other: HostIsland) -> None:
+        self.activity.add(other.activity)
+        self.calls += other.calls
+        self.flops += other.flops
+        self.bytes += other.bytes
+
+
+@dataclass(slots=True, eq=False)
+class ActivityCounts:
+    """Counts by island, and the work that the host did between them.
+
+    `islands` ran on the chip, `host_islands` on the host; their work is not in `host_flops` and `host_bytes`, which are
+    those of the host's own operations.
+    """
+
+    islands: dict[str, IslandActivity]
+    tokens: int
+    host_flops: int
+    host_bytes: int
+    host_islands: dict[str, HostIsland]
+
+    @classmethod
+    def zero(cls) -> ActivityCounts:
+        return cls({}, 0, 0, 0, {})
+
+    def add_island(self, name: str, activity: IslandActivity) -> None:
+        """Counts of one more call of an island on the chip."""
+        if name in self.islands:
+            self.islands[name].add(activity)
+        else:
+            self.islands[name] = activity
+
+    def add_host_island(self, name: str, work: HostIsland) -> None:
+        """Counts of one more call of an island on the host."""
+        if name in self.host_islands:
+            self.host_islands[name].add(work)
+        else:
+            self.host_islands[name] = work
+
+    def add(self, other: ActivityCounts) -> None:
+        for name, activity in other.islands.items():
+            self.add_island(name, activity)
+        for name, work in other.host_islands.items():
+            self.add_host_island(name, work)
+        self.tokens += other.tokens
+        self.host_flops += other.host_flops
+        self.host_bytes += other.host_bytes
+
+    def everywhere(self) -> dict[str, IslandActivity]:
+        """The activity of every island that was called, whichever device computed it."""
+        return self.islands | {name: work.activity for name, work in self.host_islands.items()}
+
+    @property
+    def saturations(self) -> int:
+        return sum(activity.saturations for activity in self.everywhere().values())
+
+
+@dataclass(frozen=True, slots=True)
+class ShardCounts:
+    """What one core did, derived from `ActivityCounts` and a mapping, or counted directly by a partitioned run."""
+
+    events: int
+    synops: int
+    neuron_updates: int
+    messages_out: int
+
+
+class IslandRunner(Protocol):
+    """Runs one island on integer payloads: the same bits whoever implements it."""
+
+    name: str
+
+    def run_island(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
+        """`payload` (tokens, columns) int16 -> (tokens, rows) int32 and the counts of this call."""
+        ...

@@ -1,0 +1,1 @@
+"""What no mapper can fall below."""

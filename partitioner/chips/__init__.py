@@ -1,0 +1,1 @@
+"""Cores that share a chip."""

@@ -1,0 +1,1 @@
+"""From populations to tiles of at most one core."""

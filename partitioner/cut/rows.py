@@ -1,0 +1,273 @@
+"""Cut one population of a network into tiles of at most one core. No weight is read, only which synapses exist.
+
+Rows in order, each tile as long as its core allows, or up to the last of the places where the order says that a tile
+should end (`Rule.stops`: the edges of blocks of channels, of parts of a hypergraph). Columns are cut only where one neuron
+exceeds a core, or where somebody asks for it (`Rule.blocks`); then reducers add the partial sums and hold the neurons.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from neurodeploy.errors import DoesNotFit
+from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.synapses import Sparse
+from partitioner.cost.budget import Demand, fits, needs, over
+from partitioner.cost.lists import Range, Segment, one_tile
+from partitioner.cost.population import Sends, View
+from partitioner.cut.rules import Rule
+from partitioner.cut.uniform import banded
+
+if TYPE_CHECKING:
+    from partitioner.cut.sweep import RowLists
+
+#: Populations of at most so many tiles are cut again into as many of equal length.
+LEVELLED = 256
+
+
+@dataclass(slots=True, eq=False)
+class Cut:
+    """How a population lies on cores: for each block of columns its row ranges, and the ranges of its reducers.
+
+    `stopped` says which budgets ended tiles, and how often.
+    """
+
+    blocks: dict[Range, Ints]
+    reducers: Ints = field(default_factory=lambda: np.zeros((0, 2), np.int64))
+    demands: dict[tuple[Range | None, Range], Demand] = field(default_factory=dict)
+    stopped: Counter[str] = field(default_factory=Counter)
+
+
+class TooLarge(Exception):
+    """One neuron does not fit: its row, what it needs, and whether that is its synapses or its reducer."""
+
+    def __init__(self, row: int, demand: Demand, what: str) -> None:
+        super().__init__(row)
+        self.row, self.demand, self.what = row, demand, what
+
+
+class Cutter:
+    """What stays the same about one population while it is cut."""
+
+    def __init__(self, view: View, rule: Rule) -> None:
+        self.view, self.rule, self.limits = view, rule, rule.limits
+        self.name, self.form, self.parts = view.name, view.form, view.segments
+        self.size, self.columns = view.rows, view.columns
+        self.lists: list[RowLists | None] | None = None
+
+    def cut_with(self, sends: Sends, reserve: int) -> Cut:
+        """`cut` with `reserve` per cent of destinations on top, unless a neuron does not fit with them."""
+        try:
+            return self.cut(replace(sends, reserve=reserve))
+        except DoesNotFit:
+            if not reserve:
+                raise
+        return self.cut(sends)
+
+    def cut(self, sends: Sends) -> Cut:
+        """Whole rows where they fit, else the fewest blocks of columns (doubling) that do. ND2002 where none do."""
+        whole: Range = (0, self.columns)
+        if self.rule.banded:
+            return self._banded(sends)
+        found, count = Cut({}), min(self.rule.blocks or 1, self.columns)
+        problem: TooLarge | None = None
+        if count == 1:
+            try:
+                self._rows(found, whole, sends, self.rule.rows)
+                return found
+            except TooLarge as first:
+                problem = first
+            count = max(2, self._at_least(problem.demand))
+        while count <= min(self.columns, self.rule.most_blocks or self.columns):
+            block = max(1, -(-self.columns // count))
+            try:
+                return self._blocks(block, sends)
+            except TooLarge as larger:
+                problem = larger
+            if block == 1 or problem.what == "reducer":
+                break
+            count *= 2
+        if problem is None or (self.rule.most_blocks and count > self.rule.most_blocks):
+            raise _not_so(self, problem)
+        raise _impossible(self, problem)
+
+    def _banded(self, sends: Sends) -> Cut:
+        """In bands of equal rows over all blocks of columns, reducers riding with tiles (`cut.uniform`)."""
+        tiles, stopped = banded(self.view, self.rule, sends)
+        found = Cut({}, stopped=stopped)
+        blocks: dict[Range, list[Range]] = {}
+        reducers: list[Range] = []
+        for tile in tiles:
+            synapses = tile.kind == "synapses"
+            (blocks.setdefault(tile.cols, []) if synapses else reducers).append(tile.rows)
+            found.demands[tile.cols if synapses else None, tile.rows] = tile.demand
+        found.blocks = {columns: np.array(sorted(rows), np.int64) for columns, rows in sorted(blocks.items())}
+        found.reducers = np.array(sorted(reducers), np.int64).reshape(-1, 2)
+        return found
+
+    def longest(self, row: int, end: int) -> int:
+        """How many rows from `row` on fit a core if they send nothing; not for sparse synapses."""
+        whole: Range = (0, self.columns)
+
+        def demand(stop: int) -> Demand:
+            costs = [one_tile(part, (row, stop), whole, self.form) for part in self.parts]
+            stored, axons = sum(c[0] for c in costs), sum(c[1] for c in costs)
+            return self.view.home(stop - row, stored, axons, 0)
+
+        most = min(end, row + (self.limits[0] or end), row + (self.rule.rows or end))
+        return bisect_right(range(row + 1, most + 1), False, key=lambda s: not fits(demand(s), self.limits))
+
+    def _at_least(self, demand: Demand) -> int:
+        over = [-(-used // limit) for used, limit in zip(demand[1:3], self.limits[1:3], strict=True) if limit]
+        return min(max(over, default=2), self.columns)
+
+    def _blocks(self, block: int, sends: Sends) -> Cut:
+        """Blocks of `block` columns, and reducers; these first, because they soon say that there are too many blocks."""
+        found = Cut({})
+        columns = [(start, min(start + block, self.columns)) for start in range(0, self.columns, block)]
+        words = sum(self.view.sums.words(part) for part in columns)
+        ranges: list[Range] = []
+        row = 0
+        while row < self.size:
+
+            def demand(stop: int, row: int = row) -> Demand:
+                return self.view.reducer(stop - row, words, sends.count((row, stop)))
+
+            stop = self._longest(found, row, self.size, demand, "reducer")
+            found.demands[None, (row, stop)] = demand(stop)
+            ranges.append((row, stop))
+            row = stop
+        found.reducers = np.array(ranges, np.int64).reshape(-1, 2)
+        for part in columns:
+            self._rows(found, part, sends, self.rule.rows)
+        return found
+
+    def level(self, cut: Cut, sends: Sends) -> Cut:
+        """The same number of tiles of about equal length, where that is possible: the busiest core sets the pace."""
+        whole: Range = (0, self.columns)
+        count = len(cut.blocks.get(whole, ()))
+        if not 1 < count <= LEVELLED:
+            return cut
+        found = Cut({}, stopped=cut.stopped.copy())
+        self._rows(found, whole, sends, min(-(-self.size // count), self.rule.rows or self.size))
+        found.stopped = cut.stopped
+        return found if len(found.blocks[whole]) == count else cut
+
+    def _rows(self, found: Cut, columns: Range, sends: Sends, cap: int | None = None) -> None:
+        """Cut all rows of one block of columns, at most `cap` a tile; tiles and their demands go into `found`."""
+        lists = self._row_lists(columns)
+        words, home = self.view.sums.words(columns), columns == self.view.whole
+        most = min(self.size, self.limits[0] or self.size, cap or self.size)
+        ranges: list[Range] = []
+        row, ahead, last = 0, min(most, 64), 0
+        while row < self.size:
+            end = min(self.size, row + ahead)
+            grown = [self._profile(part, known, row, end) for part, known in zip(self.parts, lists, strict=True)]
+
+            def demand(stop: int, row: int = row, grown: list[tuple[Ints, Ints] | None] = grown) -> Demand:
+                costs = [
+                    (int(known[0][stop - row]), int(known[1][stop - row]))
+                    if known is not None
+                    else one_tile(part, (row, stop), columns, self.form)
+                    for part, known in zip(self.parts, grown, strict=True)
+                ]
+                stored, axons = sum(c[0] for c in costs), sum(c[1] for c in costs)
+                if not home:
+                    return self.view.partial(stop - row, stored, axons, words)
+                return self.view.home(stop - row, stored, axons, sends.count((row, stop)))
+
+            if end < self.size and end - row < most and fits(demand(end), self.limits):
+                ahead = min(most, 2 * ahead)  # the tile goes on behind what was looked at
+                continue
+            stop = self._longest(found, row, end, demand, "synapses", last)
+            last, stop = stop - row, self._stop(row, stop)
+            found.demands[columns, (row, stop)] = demand(stop)
+            ranges.append((row, stop))
+            ahead = min(most, 2 * (stop - row) + 1)
+            row = stop
+        found.blocks[columns] = np.array(ranges, np.int64).reshape(-1, 2)
+
+    def _row_lists(self, columns: Range) -> list[RowLists | None]:
+        """Those of all columns are kept: a population may be cut several times."""
+        if columns != (0, self.columns):
+            return [_row_lists(part, columns) for part in self.parts]
+        if self.lists is None:
+            self.lists = [_row_lists(part, columns) for part in self.parts]
+        return self.lists
+
+    def _profile(self, part: Segment, lists: RowLists | None, row: int, end: int) -> tuple[Ints, Ints] | None:
+        if lists is None:
+            return None
+        return lists.profile(row, end, self.form.header, self.form.bits(part.projection) + self.form.index_bits)
+
+    def _longest(
+        self, found: Cut, row: int, end: int, demand: Callable[[int], Demand], what: str, likely: int = 0
+    ) -> int:
+        """The last stop in row + 1 .. end whose tile fits; demands grow with it. Tiles of one population are mostly as long
+        as the `likely` one before."""
+        low, high, guess = row, end + 1, row + likely
+        if row < guess < end and fits(demand(guess), self.limits):
+            low, high = guess, high if fits(demand(guess + 1), self.limits) else guess + 1
+        if low < high - 1 and fits(demand(high - 1), self.limits):
+            low = high - 1
+        stops = range(low + 1, high - 1)
+        stop = low + bisect_right(stops, False, key=lambda s: not fits(demand(s), self.limits))
+        if stop == row:
+            raise TooLarge(row, demand(row + 1), what)
+        if stop < self.size and stop < end:
+            found.stopped.update(name for name, _, _ in over(demand(stop + 1), self.limits))
+        elif stop < self.size:
+            found.stopped["neurons"] += 1
+        return stop
+
+    def _stop(self, row: int, stop: int) -> int:
+        """The last place where a tile should end, of those that this one reaches."""
+        stops = self.rule.stops
+        if stops is None or stop == self.size:
+            return stop
+        index = int(np.searchsorted(stops, stop, side="right"))
+        return int(stops[index - 1]) if index and int(stops[index - 1]) > row else stop
+
+
+def _row_lists(part: Segment, columns: Range) -> RowLists | None:
+    synapse, (first, last) = part.projection.synapse, part.within(columns)
+    if not isinstance(synapse, Sparse) or first >= last:
+        return None
+    from partitioner.cut.sweep import RowLists
+
+    return RowLists(synapse, (first, last))
+
+
+def _not_so(population: Cutter, problem: TooLarge | None) -> DoesNotFit:
+    """The number of column blocks that was asked for cannot be kept."""
+    rule = population.rule
+    asked = rule.blocks if problem is None else rule.most_blocks
+    why = f"it has {population.columns} axons"
+    if problem is not None:
+        why = f"neuron {problem.row} needs {needs(problem.demand, population.limits)}"
+    return DoesNotFit(
+        "ND2002",
+        population.name,
+        f"cannot be cut into {asked} blocks of columns: {why}",
+        "pin another number of blocks, or leave it to the mapper",
+    )
+
+
+def _impossible(population: Cutter, problem: TooLarge) -> DoesNotFit:
+    whole = f"neuron {problem.row} with {population.columns} axons"
+    text = {
+        "synapses": f"{whole} needs {needs(problem.demand, population.limits)}, however its columns are cut",
+        "reducer": f"the reducer of {whole} needs {needs(problem.demand, population.limits)}",
+    }
+    return DoesNotFit(
+        "ND2002",
+        population.name,
+        text[problem.what],
+        "choose a chip with larger cores, or give the neuron fewer connections or shorter delays",
+    )

@@ -1,0 +1,1 @@
+"""Mappings and plans on disk."""

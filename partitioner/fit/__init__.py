@@ -1,0 +1,1 @@
+"""A plan from an outline, without weights."""

@@ -1,0 +1,144 @@
+"""Which chips hold what: units laid over chips in the order of the layers, experts on whole chips where there is room.
+
+An expert that shares a chip with nothing that every token meets lets its chips idle, and be gated, for all tokens that go
+elsewhere. Its last chip is rarely full: the rests of several experts of a layer share chips. That takes more chips than
+filling them one after the other, so it is done only where the chips are there. Which experts of neighbouring layers follow
+one another is not in a configuration: affinity between layers is not used.
+
+Chips are numbered along the rows of a board; a model that needs several boards has a host port at chip 0 of each.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import comb
+
+from neurodeploy.ir.chip import SystemSpec
+from partitioner.fit.plan import Fit, Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """One copy of a unit: `unit` is its index, cores ``start : start + cores`` counted over all chips in order.
+
+    `tail` : where an expert's rest stands, if apart from the chips before: (first core, cores), else None.
+    """
+
+    unit: int
+    layer: int
+    copy: int
+    start: int
+    cores: int
+    tail: tuple[int, int] | None = None
+
+    def chips(self, per_chip: int) -> list[int]:
+        """The chips that hold it."""
+        found = list(range(self.start // per_chip, -(-(self.start + self.cores) // per_chip))) if self.cores else []
+        if self.tail is not None:
+            found.append(self.tail[0] // per_chip)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where every copy stands. whole : experts have chips without anything that every token meets."""
+
+    spots: tuple[Spot, ...]
+    chips: int
+    whole: bool
+    per_chip: int
+
+    def awake(self, units: Sequence[Unit]) -> tuple[int, float]:
+        """(chips that every token wakes, expected further chips of the chosen experts).
+
+        A chip with n of a layer's E experts, of which k are chosen, all sets of them equally often, sleeps with the
+        probability C(E - n, k) / C(E, k); layers choose independently.
+        """
+        always: set[int] = set()
+        experts: dict[int, Counter[tuple[int, int]]] = {}
+        for spot in self.spots:
+            for chip in set(spot.chips(self.per_chip)):
+                if units[spot.unit].expert:
+                    experts.setdefault(chip, Counter())[spot.layer, spot.unit] += 1
+                else:
+                    always.add(chip)
+        expected = 0.0
+        for chip in sorted(experts.keys() - always):
+            asleep = Fraction(1)
+            for (_, unit), count in experts[chip].items():
+                matrix = units[unit].matrices[0]
+                asleep *= Fraction(comb(matrix.experts - count, matrix.chosen), comb(matrix.experts, matrix.chosen))
+            expected += float(1 - asleep)
+        return len(always), expected
+
+
+def layout(fit: Fit, system: SystemSpec, available: int, *, head: bool) -> Layout:
+    """The units of a plan, with or without the head, on chips."""
+    return place([*fit.units, *([fit.head] if head and fit.head is not None else [])], system.chip.cores, available)
+
+
+def place(units: Sequence[Unit], per_chip: int, available: int) -> Layout:
+    """Experts on whole chips if `available` has room for that, else chips filled one after the other."""
+    filled = _filled(units, per_chip)
+    if any(unit.expert for unit in units):
+        whole = _whole(units, per_chip)
+        if whole.chips <= max(available, filled.chips):
+            return whole
+    return filled
+
+
+def _by_layer(units: Sequence[Unit]) -> Iterator[tuple[int, list[int]]]:
+    """Layers in order with the units that stand in them, parts for every token first."""
+    where: dict[int, list[int]] = {}
+    for index, unit in enumerate(units):
+        for layer in unit.layers:
+            where.setdefault(layer, []).append(index)
+    for layer in sorted(where):
+        yield layer, sorted(where[layer], key=lambda index: (units[index].expert, index))
+
+
+def _filled(units: Sequence[Unit], per_chip: int) -> Layout:
+    """One copy after the other; copies of a unit that share cores overlap by what they share."""
+    spots, at, seen = [], 0, [0] * len(units)
+    for layer, found in _by_layer(units):
+        for index in found:
+            unit = units[index]
+            for copy in range(unit.per_layer):
+                before, after = (n * unit.all_cores // unit.copies for n in (seen[index], seen[index] + 1))
+                spots.append(Spot(index, layer, copy, at, max(unit.cores, after - before)))
+                at, seen[index] = at + after - before, seen[index] + 1
+    end = max((spot.start + spot.cores for spot in spots), default=0)
+    total = sum(unit.all_cores for unit in units)
+    # The last copy may reach beyond the cores that it shares with its neighbours: it is moved back among them.
+    last = [
+        Spot(s.unit, s.layer, s.copy, min(s.start, max(0, total - s.cores)), s.cores)
+        if s.start + s.cores > total
+        else s
+        for s in spots
+    ]
+    return Layout(tuple(last if end > total else spots), -(-total // per_chip), False, per_chip)
+
+
+def _whole(units: Sequence[Unit], per_chip: int) -> Layout:
+    """Parts for every token fill chips one after the other; experts start on chips of their own."""
+    spots = list(_filled([unit for unit in units if not unit.expert], per_chip).spots)
+    numbers = [index for index, unit in enumerate(units) if not unit.expert]
+    spots = [Spot(numbers[s.unit], s.layer, s.copy, s.start, s.cores) for s in spots]
+    at = -(-sum(unit.all_cores for unit in units if not unit.expert) // per_chip)
+    for layer, found in _by_layer(units):
+        for index in (i for i in found if units[i].expert):
+            unit = units[index]
+            full, rest = divmod(unit.cores, per_chip)
+            together = per_chip // rest if rest else 0
+            first_rest = at + full * unit.per_layer
+            for copy in range(unit.per_layer):
+                tail = None
+                if rest:
+                    chip, place = divmod(copy, together)
+                    tail = ((first_rest + chip) * per_chip + place * rest, rest)
+                spots.append(Spot(index, layer, copy, (at + copy * full) * per_chip, full * per_chip, tail))
+            at = first_rest + (-(-unit.per_layer // together) if rest else 0)
+    return Layout(tuple(spots), at, True, per_chip)

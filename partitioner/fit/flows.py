@@ -1,0 +1,70 @@
+"""Messages between the host and the chips of a unit, from its tiles: what a link or a port carries at full activity.
+
+One event for each column enters every chip that holds it, and is delivered to every core that holds it; one message for each
+word of a row's output leaves. Partial sums stay between cores and are not counted here (`accounting` counts them).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neurodeploy.flow.border import BorderLoads, Entries
+from neurodeploy.flow.streams import Broadcasts, island_ends
+from neurodeploy.ir.chip import ChipSpec
+from neurodeploy.ir.fixedpoint import Ints
+from partitioner.fit.chips import Spot
+from partitioner.fit.cut import hollow
+from partitioner.fit.plan import Unit
+
+
+class Flows:
+    """Flows of copies; those that begin at the same place of a chip are equal but for the chips' numbers."""
+
+    def __init__(self, units: list[Unit], chip: ChipSpec) -> None:
+        self.units, self.chip = units, chip
+        self._known: dict[tuple[int, int, int], list[BorderLoads]] = {}
+
+    def of(self, spot: Spot) -> list[BorderLoads]:
+        """A flow for each island of the unit, in order."""
+        per_chip, unit = self.chip.cores, self.units[spot.unit]
+        apart = spot.tail[0] % per_chip if spot.tail is not None else -1
+        key = (spot.unit, spot.start % per_chip, apart)
+        if key not in self._known:
+            self._known[key] = self._flows(unit, spot)
+        base = self._chip(spot, 0)
+        tail = spot.tail[0] // per_chip if spot.tail is not None else 0
+        full = spot.cores // per_chip
+        return [
+            flow._replace(
+                chips=np.where(flow.chips < full, base + flow.chips, tail) if apart >= 0 else base + flow.chips
+            )
+            for flow in self._known[key]
+        ]
+
+    def _chip(self, spot: Spot, core: int) -> int:
+        return (spot.start + core) // self.chip.cores
+
+    def _flows(self, unit: Unit, spot: Spot) -> list[BorderLoads]:
+        """With chips counted from the copy's first."""
+        core = np.array(unit.core_of, np.int64)
+        per_chip = self.chip.cores
+        chip = core // per_chip if spot.tail is not None else (spot.start + core) // per_chip - spot.start // per_chip
+        ends = {matrix.name: island_ends(hollow(matrix, unit.bits), self.chip) for matrix in unit.matrices}
+        streams, names = Broadcasts(ends, unit.tiles, 1), np.array([tile.island for tile in unit.tiles])
+        (events,), outputs = streams.events(), streams.outputs()
+        first = Entries(int(chip.max()) + 1).fresh(events.name, events.axon, chip[events.target])
+
+        def by_chip(chips: Ints, matrix: str, tile: Ints, messages: Ints) -> Ints:
+            own, found = names[tile] == matrix, np.zeros(len(chips), np.int64)
+            np.add.at(found, np.searchsorted(chips, chip[tile[own]]), messages[own])
+            return found
+
+        return [
+            BorderLoads(
+                chips,
+                by_chip(chips, matrix, events.target[first], events.messages[first]),
+                by_chip(chips, matrix, events.target, events.messages),
+                by_chip(chips, matrix, outputs[:, 0], outputs[:, 2]),
+            )
+            for matrix, chips in ((matrix.name, np.unique(chip[names == matrix.name])) for matrix in unit.matrices)
+        ]

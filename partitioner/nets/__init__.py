@@ -1,0 +1,1 @@
+"""The messages between tiles, cores and chips."""

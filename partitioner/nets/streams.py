@@ -1,0 +1,52 @@
+"""The messages between the tiles of a model, or the shards of its mapping."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Table
+from collections.abc import Sequence
+from math import lcm
+from types import MappingProxyType
+
+from neurodeploy.flow.streams import Broadcasts, Sent, Streams, Unicasts
+from neurodeploy.flow.words import Piece
+from neurodeploy.ir.arrange import arranged, counts_there
+from neurodeploy.ir.chip import ChipSpec
+from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.network import Network
+from neurodeploy.ir.run import RunActivity
+from partitioner.cost.population import Model, unwrapped, views_of
+
+#: Pairs of an axon and a tile in a projection from which on a sample stands for it.
+PAIRS = 1 << 21
+
+
+def sent_of(rates: RunActivity | None) -> tuple[Sent | None, int]:
+    """`sent` and `per` of `streams_of` for a run that was counted; without one, or without a step, every neuron sends."""
+    steps = 0 if rates is None else rates.steps * rates.samples
+    return (rates.fired, steps) if rates is not None and steps else (None, 1)
+
+
+def streams_of(
+    model: Model,
+    pieces: Sequence[Piece],
+    chip: ChipSpec,
+    *,
+    orders: Table[str, Ints] = MappingProxyType({}),
+    sent: Sent | None = None,
+    per: int = 1,
+    pairs: int | None = PAIRS,
+) -> Streams:
+    """Islands at full activity, an expert at the part of the tokens that it works in: `Streams.per` is then the least number
+    of tokens that makes all counts whole.
+
+    orders : of the mapping.
+    sent : what each neuron of a network sends in `per` steps, in the order of the network; None: each sends in every step.
+    pairs : of an axon and a tile in one projection, from which on a sample stands for it; None: all are looked at.
+    """
+    model = unwrapped(model)
+    if not isinstance(model, Network):
+        views = views_of(model, chip)
+        return Broadcasts(views, pieces, lcm(*(view.share.denominator for view in views.values())))
+    laid = arranged(model, orders)
+    there = None if sent is None else counts_there(sent, orders)
+    return Unicasts(laid, views_of(laid, chip), pieces, per, there, pairs)

@@ -1,0 +1,99 @@
+"""Messages a token, or a time step in which every neuron sends: over the host border, between cores, chips, and their hops.
+
+What the host sends (the payloads of an input, the encoded input of an island) crosses the border to the first chip
+that needs it, is passed on to every further chip that does, and is delivered to each tile that holds synapses of its
+axon, or once to each core (`nets.streams`). A spike of a neuron goes to each tile by itself, from the core where the
+neuron lives. Outputs return to the host. Partial sums go from the core that made them to the core of the row's
+reducer, unless that is the same core. An expert counts for the fraction of tokens that it is expected to see; of a
+real step's messages, those that fire are priced by `neurodeploy.accounting`.
+
+Hops follow the routes of `flow.routes`, one copy of a message for each delivery (Loihi has no multicast on its mesh), and
+from the host one for each chip.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from neurodeploy.flow.border import Entries
+from neurodeploy.flow.routes import HOST, Routes
+from neurodeploy.flow.streams import Stream
+from neurodeploy.ir.chip import SystemSpec
+from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.mapping import Mapping
+from partitioner.cost.population import Model
+from partitioner.nets.streams import streams_of
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Expected messages of one token or time step, each of `message_bytes` bytes.
+
+    spike_hops : messages times links on the meshes of the chips. interchip_hops : messages times links between chips; its
+    bytes are what these links carry.
+    """
+
+    message_bytes: int
+    host_in: float
+    host_out: float
+    events_to_cores: float
+    events_between_chips: float
+    partials_between_cores: float
+    partials_between_chips: float
+    spike_hops: float
+    interchip_hops: float
+
+    def to_json(self) -> dict[str, dict[str, float]]:
+        """``{kind: {"messages": messages a token or step, "bytes": their bytes}}``"""
+        kinds = [entry.name for entry in fields(self) if entry.name != "message_bytes"]
+        counts = {kind: float(getattr(self, kind)) for kind in kinds}
+        return {kind: {"messages": n, "bytes": n * self.message_bytes} for kind, n in counts.items()}
+
+
+def traffic(mapping: Mapping, model: Model, system: SystemSpec) -> Traffic:
+    """Sum over all that is on chips; `partials_*` are messages between different cores only, `events_*` all deliveries."""
+    streams = streams_of(model, mapping.shards, system.chip, orders=mapping.orders, pairs=None)
+    chip, core = (np.array([getattr(s, what) for s in mapping.shards], np.int64) for what in ("chip", "core"))
+    routes, place = Routes(system, chip, core), chip * system.chip.cores + core
+    border, entries = Entries(1), Entries(system.chips)
+    entering = delivered = between = spike_hops = interchip_hops = 0
+    for stream in streams.events():
+        name, axon, source, target, messages = _to_cores(stream, place) if streams.once else stream[:5]
+        delivered += int(messages.sum())
+        spike_hops += int(messages @ routes.mesh(source, target).sum(axis=1))
+        inside, outside = np.flatnonzero(source != HOST), np.flatnonzero(source == HOST)
+        between += int(messages[inside] @ (chip[source[inside]] != chip[target[inside]]))
+        new = outside[border.fresh(name, axon[outside], np.zeros_like(outside))]
+        entering += int(messages[new].sum())
+        first = outside[entries.fresh(name, axon[outside], chip[target[outside]])]
+        between += int(messages[first].sum() - messages[new].sum())
+        there = np.concatenate((inside, first))
+        interchip_hops += int(messages[there] @ routes.grid(source[there], target[there]))
+    partial, leaving = streams.partial_sums().T, streams.outputs().T
+    for source, target, messages in (partial, leaving):
+        spike_hops += int(messages @ routes.mesh(source, target).sum(axis=1))
+        interchip_hops += int(messages @ routes.grid(source, target))
+    source, target, messages = partial
+    far = chip[source] != chip[target]
+    near = ~far & (core[source] != core[target])
+    counts = {
+        "host_in": entering,
+        "host_out": int(leaving[2].sum()),
+        "events_to_cores": delivered,
+        "events_between_chips": between,
+        "partials_between_cores": int(messages @ near),
+        "partials_between_chips": int(messages @ far),
+        "spike_hops": spike_hops,
+        "interchip_hops": interchip_hops,
+    }
+    return Traffic(system.chip.formats["message_bytes"], **{kind: n / streams.per for kind, n in counts.items()})
+
+
+def _to_cores(stream: Stream, place: Ints) -> tuple[str, Ints, Ints, Ints, Ints]:
+    """One event for each axon and core, for the first tile there."""
+    target = stream.target
+    keys = stream.axon * (int(place.max(initial=0)) + 1) + place[target]
+    first = np.sort(np.unique(keys, return_index=True)[1])
+    return stream.name, stream.axon[first], stream.source[first], target[first], stream.messages[first]

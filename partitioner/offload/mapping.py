@@ -1,0 +1,124 @@
+"""What does not fit the given chips goes to the host: which islands, and what that costs beside other ways.
+
+`map_offloaded` makes a mapping whose islands are partly on the host. Two things put an island there: the user's pin, and,
+where `automatic`, the budget of chips. Units move as a whole: an expert, an attention layer, any other island alone
+(`cut.joint.group_of`). Prices are those of `offload.price`, the choice is the exact one of `offload.choice`, on sizes from
+`offload.search`, which maps what stays.
+
+Border crossings: the host encodes the input of every island and decodes its output, so an island on the chips crosses the
+border twice for each token that it sees, and one on the host not at all: it merges with the host operations around it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Table
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from neurodeploy.errors import DoesNotFit
+from neurodeploy.ir.chip import HostSpec, SystemSpec
+from neurodeploy.ir.mapping import Mapping, Reason
+from neurodeploy.ir.program import Program
+from partitioner.bound.cores import lower_bound
+from partitioner.classify import PINNED, activity_of, assign
+from partitioner.cost.population import views_of
+from partitioner.offload.figures import figures
+from partitioner.offload.price import on_host, price_island, standing_watts
+from partitioner.offload.search import Resident, Task, map_rest, resident_of, settled
+from partitioner.options import Options
+
+#: Larger programs get no offer beside the error that they do not fit: it takes a mapping of the whole.
+OFFER_CORES = 100_000
+
+
+def map_offloaded(
+    program: Program,
+    system: SystemSpec,
+    options: Options,
+    host: HostSpec,
+    *,
+    automatic: bool = True,
+    alternatives: Sequence[SystemSpec] = (),
+    work: Path | None = None,
+) -> tuple[Mapping, dict[str, Any] | None]:
+    """A mapping of what stays on the chips, and the figures of the offload (None where all islands stay).
+
+    Parameters
+    ----------
+    host : profile of the host, for prices.
+    automatic : islands that do not fit ``options.chips`` go to the host; False: only those that are pinned there.
+    alternatives, work : as of `map_model`.
+
+    Raises
+    ------
+    DoesNotFit ND2001 : what must stay on the chips needs more of them. ND2002, ND2004 : as `map_model`.
+    DoesNotFit ND2068 : islands that are pinned to the chips need more cores than these have.
+    UserError ND2003 : an option out of range. ND2060 : the chip's table lacks a cost. ND2063 : a pin names nothing.
+    """
+    task = Task(program, system, options, host, options.check(system), alternatives, work)
+    pins = task.pins
+    gone = {name: PINNED for name, pin in pins.items() if pin.device == "host"}
+    try:
+        mapping = map_rest(task, gone, options)
+        return _finished(task, mapping, gone, resident_of(task) if gone else None)
+    except DoesNotFit as error:
+        if not automatic or error.code not in ("ND2001", "ND2002"):
+            raise
+    resident = resident_of(task)
+    staying = {name for name, pin in pins.items() if pin.device == "chip" or pin.chip is not None}
+    mapping, gone = settled(task, gone, resident, staying)
+    return _finished(task, mapping, gone, resident)
+
+
+def offer(program: Program, system: SystemSpec, options: Options, host: HostSpec) -> str:
+    """What `--chips` would do for a program that does not fit: a clause for the error that says so."""
+    chips = options.check(system)
+    if lower_bound(views_of(program, system.chip, options.weight_bits).values(), system.chip)[0] > OFFER_CORES:
+        return f"--chips {chips} puts on the host what does not fit"
+    quick = replace(options, chips=chips, place=False)
+    _, found = map_offloaded(program, system, quick, host)
+    if found is None:
+        return f"--chips {chips} fits"
+    return (
+        f"--chips {chips} puts {len(found['on_host'])} of {found['islands']} islands on the host: "
+        f"{found['crossings_per_token']['plan']:g} crossings, {found['border_bytes_per_token']['plan']} bytes a token"
+    )
+
+
+def _finished(
+    task: Task, mapping: Mapping, gone: Table[str, Reason], resident: Resident | None
+) -> tuple[Mapping, dict[str, Any] | None]:
+    """The mapping with a device for every step of the whole program, and its figures."""
+    if resident is None:
+        return mapping, None
+    message = task.system.chip.formats["message_bytes"]
+    done = replace(mapping, assignments=assign(task.program, message, gone))
+    found = figures(
+        task.program,
+        task.system,
+        done,
+        gone,
+        resident.mapping,
+        resident.impossible,
+        task.host,
+        task.options.weight_bits,
+        task.options.objective,
+    )
+    note = f"{len(gone)} of {len(task.program.islands)} islands run on the host: they have no cores"
+    return replace(done, notes=(note, *done.notes)), found
+
+
+def joules_of(program: Program, system: SystemSpec, mapping: Mapping, host: HostSpec) -> dict[str, float]:
+    """Joules a generated token of every island where the mapping puts it (see `offload.price`)."""
+    watts, chips = standing_watts(system, mapping.chips_used, host), mapping.chips_used
+    shares, placed, found = activity_of(program), mapping.by_island(), {}
+    for name, island in program.islands.items():
+        share = float(shares[name])
+        if name in placed:
+            way = price_island(island, placed[name], system, host, share, chips).chip
+        else:
+            way = on_host(island, host, share)
+        found[name] = way.whole(watts)
+    return found

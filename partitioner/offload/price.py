@@ -1,0 +1,141 @@
+"""What an island costs a generated token on the chips, on the host, or with its weights streamed in: joules, seconds, bytes.
+
+All figures are nominal and for full activity (every axon sends), at the wall less the supply's loss, so that chip and host
+are compared at one boundary. While one island is computed everything else waits, which is how a token is generated
+(`accounting.timing`): what is powered anyway, the chips in use and the host at rest, draws W watts through every second. An
+island of r rows and c columns, seen by the fraction a of all tokens, with m-byte messages::
+
+    chip    J = a (r c synop + r update + deliveries message + cores core_step + 8 m (chips c + r) host_link_bit + W s)
+            s = steps (step_floor + barrier + busiest core) + t_host_link + m (chips c + r) / bw_host_link
+    host    J = a (W + active power) s             s = max(flops / peak_flops, bytes / bandwidth)   (`cost.island_work`)
+    stream  J = chip J + a (8 B host_link_bit + W B / bw_host_link),   B = bytes of its weights and list headers
+
+Streaming writes the weights of an island anew whenever it is called: the islands that are not resident take turns on the
+same cores. Hops and bits between chips are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from neurodeploy.errors import UserError
+from neurodeploy.flow.loads import EVENTS, PARTIALS, SENT, SYNOPS, loads_of
+from neurodeploy.flow.streams import Broadcasts, island_ends
+from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
+from neurodeploy.ir.mapping import Shard
+from neurodeploy.ir.program import Island
+from neurodeploy.ops.host.linear import island_work
+from partitioner.cost.population import view_of
+from partitioner.cost.usage import demands_of
+
+#: The chip's costs that a price is made of.
+NEEDED = (
+    "synop_fc_j", "neuron_update_j", "microcode_factor", "spike_out_message_j", "core_step_j", "host_link_bit_j",
+    "t_synop_fc_s", "t_neuron_s", "t_spike_out_s", "t_step_floor_s", "t_barrier_multichip_s", "t_host_link_s",
+    "bw_host_link_b_per_s", "p_static_w", "p_infra_w",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """One way to run one island, or a sum of them, for a token: what flows beside the clock, seconds, border bytes."""
+
+    joules: float
+    seconds: float
+    bytes: float
+
+    def __add__(self, other: Price) -> Price:
+        return Price(self.joules + other.joules, self.seconds + other.seconds, self.bytes + other.bytes)
+
+    def whole(self, watts: float) -> float:
+        """Joules with what is powered anyway."""
+        return self.joules + watts * self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """The three ways of one island."""
+
+    chip: Price
+    host: Price
+    stream: Price
+
+
+def standing_watts(system: SystemSpec, chips: int, host: HostSpec) -> float:
+    """What is powered whoever works: static and board power of the chips in use, and the host at rest."""
+    costs = chip_costs(system.chip)
+    return chips * (costs["p_static_w"] + costs["p_infra_w"]) + host.idle_power.nominal
+
+
+def chip_costs(chip: ChipSpec) -> dict[str, float]:
+    """The nominal costs that a price needs. Raises ND2060 where the chip's table lacks one: nothing is filled in."""
+    for key in NEEDED:
+        if key not in chip.costs:
+            fix = "add it with its source, or map without --chips"
+            raise UserError("ND2060", chip.name, f"has no cost {key!r}, which pricing an offload needs", fix)
+    return {key: chip.costs[key].nominal for key in NEEDED}
+
+
+def price_island(
+    island: Island, shards: Sequence[Shard], system: SystemSpec, host: HostSpec, share: float, chips: int,
+    weight_bits: int | None = None,
+) -> Prices:  # fmt: skip
+    """`shards` are the island's in a mapping that holds it; `chips` how many are in use (more than one: a barrier)."""
+    costs, message = chip_costs(system.chip), system.chip.formats["message_bytes"]
+    ends = island_ends(island, system.chip)
+    loads = loads_of(Broadcasts({island.name: ends}, shards, 1))
+    rows = np.array([s.row_count for s in shards])
+    added = loads[:, SYNOPS] + loads[:, PARTIALS]
+    updates = costs["microcode_factor"] * rows
+    seconds = added * costs["t_synop_fc_s"] + updates * costs["t_neuron_s"] + loads[:, SENT] * costs["t_spike_out_s"]
+    sources = [s for s in shards if s.kind == "synapses"]
+    returned = island.rows * ends.outputs
+    steps = 2 if len(sources) < len(shards) else 1
+    crossing = len({s.chip for s in sources}) * island.columns + returned
+    link = message * crossing / costs["bw_host_link_b_per_s"]
+    barrier = costs["t_barrier_multichip_s"] if chips > 1 else 0.0
+    chip = Price(
+        share * (
+            int(added.sum()) * costs["synop_fc_j"]
+            + float(updates.sum()) * costs["neuron_update_j"]
+            + (int(loads[:, [EVENTS, PARTIALS]].sum()) + returned) * costs["spike_out_message_j"]
+            + len({(s.chip, s.core) for s in shards}) * costs["core_step_j"]
+            + 8 * message * crossing * costs["host_link_bit_j"]
+        ),
+        share * (steps * (costs["t_step_floor_s"] + barrier) + float(seconds.max()) + costs["t_host_link_s"] + link),
+        share * message * (island.columns + island.rows),
+    )  # fmt: skip
+    demands = demands_of(view_of(island, system.chip, weight_bits), shards, {})
+    weights = sum(demands[s][1] for s in sources)
+    stream = chip + Price(
+        share * 8 * weights * costs["host_link_bit_j"],
+        share * weights / costs["bw_host_link_b_per_s"],
+        share * weights,
+    )
+    return Prices(chip, on_host(island, host, share), stream)
+
+
+def on_host(island: Island, host: HostSpec, share: float) -> Price:
+    """Executed by the host for one token."""
+    work = island_work(island.rows, island.columns, 1)
+    seconds = share * max(work.flops / host.peak_flops.nominal, work.bytes / host.bandwidth.nominal)
+    return Price(seconds * host.active_power.nominal, seconds, 0.0)
+
+
+def core_parts(
+    island: Island,
+    shards: Sequence[Shard],
+    system: SystemSpec,
+    limits: Sequence[int | None],
+    scale: int,
+    weight_bits: int | None = None,
+) -> int:
+    """What an island fills of cores, in parts of ``1 / scale``, by the budget that each of its shards fills most."""
+    demands = demands_of(view_of(island, system.chip, weight_bits), shards, {}).values()
+    return sum(
+        max((-(-used * scale // limit) for used, limit in zip(demand, limits, strict=True) if limit), default=1)
+        for demand in demands
+    )

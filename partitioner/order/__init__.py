@@ -1,0 +1,1 @@
+"""Orders of the neurons of a network that lower cores or traffic."""

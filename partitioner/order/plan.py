@@ -1,0 +1,184 @@
+"""A plan: how the populations are cut for one order of their neurons, and what that takes. The mapper compares plans."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+
+import numpy as np
+
+from neurodeploy.errors import DoesNotFit
+from neurodeploy.ir.arrange import counts_there
+from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.network import Network, Projection
+from partitioner.cost.budget import Limits
+from partitioner.cost.lists import destinations
+from partitioner.cost.population import View, views_of
+from partitioner.cut.joint import GAIN
+from partitioner.cut.rows import Cut
+from partitioner.cut.rules import Rule, with_rows
+from partitioner.cut.settle import levelled, split_network, tiles_of
+from partitioner.cut.stamp import Tile
+from partitioner.job import Job
+
+#: How often `spread` lengthens its tiles until they fit the cores.
+TRIES = 24
+#: Cores that first fit looks back at while it counts.
+WINDOW = 96
+#: Pairs of an axon and a shard that are looked at for placing; figures of a finished mapping look at more.
+PAIRS = 1 << 18
+#: Stands for a limit that is not known.
+_OPEN = 2**62
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """Cuts of `laid`, the network in the order `orders`; the tiles; cores and chips as first fit counts them."""
+
+    laid: Network
+    views: Mapping[str, View]
+    orders: Mapping[str, Ints]
+    cuts: dict[str, Cut]
+    tiles: tuple[Tile, ...]
+    cores: int
+    chips: int
+    notes: tuple[str, ...] = ()
+    stopped: Counter[str] = field(default_factory=Counter)
+
+
+def make_plan(job: Job, laid: Network, orders: Mapping[str, Ints], rules: dict[str, Rule]) -> Plan:
+    """Cut and count. Tiles of equal length, unless they take `GAIN` more cores, or a chip more, than tiles as long as they
+    can be; with `spread`, or for latency, as many tiles as the chips that are needed have cores."""
+    views = views_of(laid, job.system.chip, job.options.weight_bits)
+    cuts = split_network(views, rules)
+    plan = _plan(job, laid, views, orders, cuts)
+    even = levelled(views, rules, cuts)
+    if even is not None:
+        level = _plan(job, laid, views, orders, even)
+        if level.cores <= (1.0 + GAIN) * plan.cores and level.chips <= plan.chips:
+            plan = level
+    if job.options.spread or job.options.objective == "latency":
+        plan = _spread(job, plan, rules)
+    return plan
+
+
+def deliveries(job: Job, plan: Plan) -> int:
+    """Messages to shards in `per` steps: every neuron's, times the shards that hold synapses of it, and partial sums."""
+    there = replace(job, sent=None if job.sent is None else counts_there(job.sent, plan.orders))
+    total = 0
+    for name, cut in plan.cuts.items():
+        view = plan.views[name]
+        if len(cut.reducers):
+            total += sum(view.sums.words(columns) for columns in cut.blocks) * view.rows * job.per
+        for part in view.segments:
+            by_unit = part.units.sums(_sent(there, part.projection))
+            for columns, rows in cut.blocks.items():
+                total += int((destinations(part, rows, columns) * by_unit).sum())
+    return total
+
+
+def rate(job: Job, name: str) -> Fraction:
+    """The part of the axons of a population that carries a message in a step."""
+    into = job.network.into(name)
+    axons = sum(p.synapse.columns for p in into)
+    return Fraction(sum(int(_sent(job, p).sum()) for p in into), job.per * max(1, axons))
+
+
+def _sent(job: Job, projection: Projection) -> Ints:
+    """(columns,) messages on each axon of a projection in `per` steps."""
+    columns = projection.synapse.columns
+    if job.sent is None:
+        return np.full(columns, job.per, np.int64)
+    return job.sent.get(projection.source, {}).get(projection.source_port, np.zeros(columns, np.int64))
+
+
+def busiest(job: Job, plan: Plan) -> int:
+    """Picoseconds of the tile with most work in a step in which every neuron sends."""
+    work = _work(job)
+    return max((tile.rows[1] - tile.rows[0]) * work[tile.island] // plan.laid.populations[tile.island].size
+               for tile in plan.tiles if tile.kind == "synapses") if plan.tiles else 0  # fmt: skip
+
+
+def joules(job: Job, plan: Plan, sent: int) -> int:
+    """What of a step's energy a plan decides, in femtojoules: steps of cores, messages, static power of the chips over the
+    work of the busiest core. Hops come on top, whatever the plan."""
+    costs = job.system.chip.costs
+
+    def unit(name: str, scale: float) -> int:
+        return max(1, round(costs[name].nominal * scale)) if name in costs else 1
+
+    static = plan.chips * unit("p_static_w", 1e3) * busiest(job, plan)  # mW * ps = fJ
+    return plan.cores * unit("core_step_j", 1e15) + sent * unit("spike_out_message_j", 1e15) // job.per + static
+
+
+def _plan(job: Job, laid: Network, views: Mapping[str, View], orders: Mapping[str, Ints], cuts: dict[str, Cut]) -> Plan:
+    tiles = tuple(tile for name, cut in cuts.items() for tile in tiles_of(name, cut))
+    stopped: Counter[str] = sum((cut.stopped for cut in cuts.values()), start=Counter())
+    cores = first_fit(tiles, job.limits)
+    return Plan(laid, views, orders, cuts, tiles, cores, -(-cores // job.system.chip.cores), stopped=stopped)
+
+
+def first_fit(tiles: tuple[Tile, ...], limits: Limits) -> int:
+    """Cores that first fit takes, looking at the last `WINDOW` of them: a quick count, the tail packs better."""
+    room = np.array([_OPEN if limit is None else limit for limit in limits], np.int64)
+    free = np.zeros((WINDOW, len(room)), np.int64)
+    cores = 0
+    for tile in tiles:
+        demand = np.array(tile.demand, np.int64)
+        fit = np.asarray((free >= demand).all(axis=1))
+        at = int(fit.argmax())
+        if not fit[at]:
+            at = cores % WINDOW
+            free[at] = room
+            cores += 1
+        free[at] -= demand
+    return cores
+
+
+def _spread(job: Job, plan: Plan, rules: dict[str, Rule]) -> Plan:
+    """More and shorter tiles, each with about the same work, as many as the chips of `plan` have cores."""
+    cores = plan.chips * job.system.chip.cores
+    work = _work(job)
+    sizes = {name: plan.laid.populations[name].size for name in plan.cuts}
+    fixed = sum(len(cut.reducers) + sum(len(rows) for rows in cut.blocks.values()) for cut in plan.cuts.values()
+                if len(cut.blocks) > 1)  # fmt: skip
+    cuttable = [name for name, cut in plan.cuts.items() if len(cut.blocks) == 1]
+
+    def rows(pace: int) -> dict[str, int]:
+        return {name: max(1, pace * sizes[name] // work[name]) for name in cuttable}
+
+    low, high = 1, max(work.values(), default=1)
+    while low < high:
+        pace = (low + high) // 2
+        tiles = sum(-(-sizes[name] // most) for name, most in rows(pace).items())
+        low, high = (low, pace) if tiles + fixed <= cores else (pace + 1, high)
+    pace = high
+    for _ in range(TRIES):
+        try:
+            cuts = split_network(plan.views, with_rows(rules, rows(pace)))
+        except DoesNotFit:
+            cuts = {}
+        if cuts:
+            wide = _plan(job, plan.laid, plan.views, plan.orders, cuts)
+            if len(wide.tiles) <= cores:
+                note = f"spread: {len(wide.tiles)} tiles over the {cores} cores of {plan.chips} chips"
+                return replace(wide, chips=plan.chips, notes=(*plan.notes, note))
+        pace += max(1, pace // 12)
+    return replace(plan, notes=(*plan.notes, "spread: no shorter tiles fit, they have too many destinations"))
+
+
+def _work(job: Job) -> dict[str, int]:
+    """Picoseconds of a population's step on one core if every neuron sends: updates and synaptic operations."""
+    costs = job.system.chip.costs
+
+    def picoseconds(name: str) -> int:
+        return max(1, round(costs[name].nominal * 1e12)) if name in costs else 1
+
+    update, synop = picoseconds("t_neuron_s"), picoseconds("t_synop_fc_s")
+    found = {}
+    for name in job.rules:
+        synops = sum(p.synapse.count() for p in job.network.into(name))
+        found[name] = job.network.populations[name].size * update + synops * synop
+    return found

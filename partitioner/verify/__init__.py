@@ -1,0 +1,1 @@
+"""An independent check of a mapping: nothing is shared with the code that made it."""

@@ -1,0 +1,243 @@
+"""Whether a mapping holds: its frame, its shards, its widths, its budgets. An independent check.
+
+Nothing here is shared with the code that made the mapping; what cores hold is counted again by `verify/recount.py`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from collections.abc import Mapping as Table
+from itertools import pairwise
+
+import numpy as np
+
+from neurodeploy.ir.chip import SystemSpec
+from neurodeploy.ir.devices import host_islands
+from neurodeploy.ir.mapping import Mapping, Shard
+from neurodeploy.ir.network import INPUT, Network
+from neurodeploy.ir.program import IslandCall, Program
+from neurodeploy.neurons.registry import get_model
+from partitioner.verify.recount import COLUMNS, Matrix, matrices_of, recount
+
+
+def verify(
+    mapping: Mapping, model: Program | Network, system: SystemSpec, *, weight_bits: int | None = None
+) -> list[str]:
+    """Every violation in words, with object, resource, used and limit; an empty list where the mapping holds.
+
+    `weight_bits` is the width that the mapping was planned with, where that is not the model's own. What cores hold is
+    counted where every shard is in its place.
+    """
+    if isinstance(model, Program) and model.network is not None:
+        model = model.network
+    hosted = frozenset() if isinstance(model, Network) else host_islands(model, mapping.assignments)
+    matrices = matrices_of(model, system, weight_bits)
+    found = _whole(mapping, system) + _devices(mapping, model, hosted)
+    problems = _orders(mapping, model)
+    shards: dict[str, list[Shard]] = defaultdict(list)
+    for shard in mapping.shards:
+        problems += _shape(shard, matrices, mapping, system)
+        shards[shard.island].append(shard)
+    for name, matrix in matrices.items():
+        if name in hosted:
+            problems += [f"{_label(shard)}: on a core, but the host computes this island" for shard in shards[name]]
+            continue
+        problems += _coverage(matrix, [shard for shard in shards[name] if shard.kind == "synapses"])
+        problems += _reducers(matrix, shards[name])
+    found += problems
+    found += [f"{name}: {key} used {need}, limit {limit}" for name, key, need, limit in _widths(model, system, weight_bits)
+              if need > limit and name not in hosted]  # fmt: skip
+    return found if problems else found + _budgets(mapping, model, matrices, system, weight_bits)
+
+
+def _whole(mapping: Mapping, system: SystemSpec) -> list[str]:
+    """The mapping as a whole: its system, its chips, its bound."""
+    found = []
+    if mapping.system != system.name:
+        found.append(f"mapping: made for system {mapping.system}, checked against {system.name}")
+    if mapping.cores_per_chip != system.chip.cores:
+        found.append(
+            f"mapping: cores_per_chip {mapping.cores_per_chip}, limit {system.chip.cores} of {system.chip.name}"
+        )
+    if mapping.chips_available > system.chips:
+        found.append(f"mapping: chips_available {mapping.chips_available}, limit {system.chips} of {system.name}")
+    if mapping.cores_used < mapping.lower_bound:
+        found.append(f"mapping: cores used {mapping.cores_used} are fewer than the lower bound {mapping.lower_bound}")
+    return found
+
+
+def _devices(mapping: Mapping, model: Program | Network, hosted: frozenset[str]) -> list[str]:
+    """A device for every step, or every population, in order; an island's may be the host, then it has no shard."""
+    if isinstance(model, Network):
+        what = "population"
+        wanted = [(f"populations.{n}", "host" if p.model == INPUT else "chip") for n, p in model.populations.items()]
+    else:
+        what = "step"
+        wanted = [
+            (step.path, "chip" if isinstance(step, IslandCall) and step.island not in hosted else "host")
+            for step in model.steps
+        ]
+    given = [(entry.path, entry.device) for entry in mapping.assignments]
+    found = [
+        f"{path}: {what} is not assigned to the {device}"
+        for path, device in sorted((Counter(wanted) - Counter(given)).keys())
+    ]
+    found += [
+        f"{path}: assigned to the {device}, but the program has no such {what}"
+        for path, device in sorted((Counter(given) - Counter(wanted)).keys())
+    ]
+    if wanted != given and not found:
+        found.append(f"mapping: assignments are not in the order of the {what}s")
+    return found
+
+
+def _orders(mapping: Mapping, model: Program | Network) -> list[str]:
+    """An order names a population with neurons on the chip, each of its neurons once, and no direct connection knows it."""
+    if isinstance(model, Program):
+        return [f"{name}: has an order of neurons, rows of an island keep theirs" for name in mapping.orders]
+    found = []
+    for name, order in mapping.orders.items():
+        population = model.populations.get(name)
+        if population is None:
+            found.append(f"orders: {name} is no population")
+        elif population.model == INPUT:
+            found.append(f"{name}: is an input and has an order")
+        elif any(p.synapse.wire and name in (p.source, p.target) for p in model.projections):
+            found.append(f"{name}: has an order and a direct connection")
+        elif order.dtype != np.int64 or order.shape != (population.size,):
+            found.append(f"{name}: its order is of {order.dtype} {order.shape}, not int64 ({population.size},)")
+        else:
+            inside = (order >= 0) & (order < population.size)
+            seen = np.bincount(order[inside], minlength=population.size)
+            if not inside.all() or (seen != 1).any():
+                found.append(f"{name}: its order does not hold each of its neurons once")
+    return found
+
+
+def _label(shard: Shard) -> str:
+    return f"{shard.island} {shard.kind} rows {shard.rows[0]}:{shard.rows[1]} columns {shard.cols[0]}:{shard.cols[1]}"
+
+
+def _shape(shard: Shard, matrices: Table[str, Matrix], mapping: Mapping, system: SystemSpec) -> list[str]:
+    """Whether a shard lies inside its island and on a core that there is."""
+    found = []
+    label = _label(shard)
+    chips = min(mapping.chips_available, system.chips)
+    if not 0 <= shard.chip < chips:
+        found.append(f"{label}: chip {shard.chip}, limit {chips} chips")
+    if not 0 <= shard.core < system.chip.cores:
+        found.append(f"{label}: core {shard.core} of chip {shard.chip}, limit {system.chip.cores} cores")
+    if shard.kind not in ("synapses", "reducer"):
+        found.append(f"{label}: unknown kind of shard")
+    island = matrices.get(shard.island)
+    if island is None:
+        found.append(f"{label}: the program has no such island")
+        return found
+    if not 0 <= shard.rows[0] < shard.rows[1] <= island.rows:
+        found.append(f"{label}: rows outside the island, limit {island.rows} rows")
+    if (
+        shard.cols[0] < 0
+        or shard.cols[0] >= shard.cols[1]
+        or (shard.kind == "synapses" and shard.cols[1] > island.columns)
+    ):
+        found.append(f"{label}: columns outside the island, limit {island.columns} columns")
+    return found
+
+
+def _widths(
+    model: Program | Network, system: SystemSpec, weight_bits: int | None
+) -> Iterator[tuple[str, str, int, int]]:
+    """(object, what, bits that it needs, bits of the chip) of messages, states and weights."""
+    formats = system.chip.formats
+    if isinstance(model, Program):
+        for name, island in model.islands.items():
+            payload = max(island.payload_bits, island.neurons.out_bits)
+            yield name, "payload_bits", payload, formats["payload_bits"]
+            yield name, "state_bits", island.neurons.state_bits, formats["state_bits"]
+            yield name, "weight_bits", island.synapses.weight_bits, formats["weight_bits"]
+    else:
+        for p in model.projections:
+            if not p.synapse.wire:
+                need = p.weight_bits if weight_bits is None else weight_bits
+                yield p.name, "weight_bits", need, formats["weight_bits"]
+        for name, population in model.populations.items():
+            need = 0 if population.model == INPUT else get_model(population.model).out_bits
+            yield name, "payload bits", need, 8 * formats["message_bytes"]
+
+
+def _coverage(island: Matrix, shards: list[Shard]) -> list[str]:
+    """Every weight exactly once: between two row boundaries the shards there must tile the columns."""
+    found = []
+    starts: dict[int, list[Shard]] = defaultdict(list)
+    stops: dict[int, list[Shard]] = defaultdict(list)
+    for shard in shards:
+        starts[shard.rows[0]].append(shard)
+        stops[shard.rows[1]].append(shard)
+    marks = sorted({0, island.rows, *starts, *stops})
+    active: list[Shard] = []
+    for row, after in pairwise(marks):
+        active = [shard for shard in active if shard.rows[1] > row] + starts[row]
+        if not 0 <= row < island.rows:
+            continue
+        reached = 0
+        for low, high in sorted(shard.cols for shard in active):
+            if low > reached:
+                found.append(f"{island.name} rows {row}:{after}: columns {reached}:{low} are on no core")
+            if low < reached:
+                found.append(f"{island.name} rows {row}:{after}: columns {low}:{min(reached, high)} are on two cores")
+            reached = max(reached, high)
+        if reached < island.columns:
+            found.append(f"{island.name} rows {row}:{after}: columns {reached}:{island.columns} are on no core")
+    return found
+
+
+def _reducers(island: Matrix, shards: list[Shard]) -> list[str]:
+    """Rows with more than one column block have exactly one reducer that expects as many blocks; other rows none."""
+    synapses = [shard for shard in shards if shard.kind == "synapses"]
+    adders = [shard for shard in shards if shard.kind == "reducer"]
+    if not adders and all(shard.cols == (0, island.columns) for shard in synapses):
+        return []
+    found = []
+    marks = sorted({0, island.rows} | {edge for shard in shards for edge in shard.rows if 0 <= edge <= island.rows})
+    blocks = np.zeros(island.rows + 1, np.int64)
+    holders = np.zeros(island.rows + 1, np.int64)
+    expected = np.zeros(island.rows + 1, np.int64)
+    for shard in shards:
+        low, high = max(0, shard.rows[0]), min(island.rows, shard.rows[1])
+        if low < high:
+            target = blocks if shard.kind == "synapses" else holders
+            target[low], target[high] = target[low] + 1, target[high] - 1
+            if shard.kind == "reducer":
+                expected[low], expected[high] = expected[low] + shard.cols[1], expected[high] - shard.cols[1]
+    blocks, holders, expected = blocks.cumsum(), holders.cumsum(), expected.cumsum()
+    for row, after in pairwise(marks):
+        where = f"{island.name} rows {row}:{after}"
+        need = 1 if blocks[row] > 1 else 0
+        if holders[row] != need:
+            found.append(f"{where}: {holders[row]} reducers, {blocks[row]} column blocks need {need}")
+        elif need and expected[row] != blocks[row]:
+            found.append(f"{where}: reducer expects {expected[row]} column blocks, there are {blocks[row]}")
+    found.extend(f"{_label(shard)}: a reducer's columns start at 0" for shard in adders if shard.cols[0] != 0)
+    return found
+
+
+def _budgets(
+    mapping: Mapping, model: Program | Network, matrices: dict[str, Matrix], system: SystemSpec, weight_bits: int | None
+) -> list[str]:
+    """Recount each core and compare with the limits of the chip."""
+    found, limits = [], system.chip.budget.limits()
+    for name, shards in mapping.by_island().items():
+        matrix = matrices[name]
+        for low, high in {s.cols for s in shards if s.kind == "synapses" and s.cols != (0, matrix.columns)}:
+            words = matrix.words((low, high))
+            if matrix.most is not None and words > matrix.most:
+                found.append(
+                    f"{name} columns {low}:{high}: messages of a partial sum used {words}, limit {matrix.most}"
+                )
+    for (chip, core), used in recount(mapping, model, system, weight_bits=weight_bits).items():
+        for resource, taken in zip(COLUMNS, used, strict=True):
+            limit = limits[resource].value
+            if limit is not None and taken > limit:
+                found.append(f"chip {chip} core {core}: {resource} used {taken}, limit {limit}")
+    return found
