@@ -33,7 +33,7 @@ def proxies(found: Mapping[str, Any], per: str) -> tuple[Proxy, ...]:
     macs, acs = operations["Effective_MACs"], operations["Effective_ACs"]
     return (
         Proxy("45 nm fp32, effective operations", macs * MAC_45NM.nominal + acs * AC_45NM.nominal, "J",
-              f"{MAC_45NM.source}; {AC_45NM.source}"),
+              f"{MAC_45NM.source}; an accumulation is the addition alone"),
         Proxy("45 nm fp32, dense operations", operations["Dense"] * MAC_45NM.nominal, "J", MAC_45NM.source),
         Proxy("N-DNS power proxy", macs + acs + 10 * found["MembraneUpdates"], "operations",
               f"SynOPS + 10 NeuronOPS, Intel N-DNS challenge (arXiv 2303.09503), per {per} instead of per second"),
