@@ -1,12 +1,12 @@
 """The two PilotNets of lava-dl on our runner and on Lava itself: the same integers, the seconds of both.
 
-    NEURODEPLOY_LAVA_DL_NETS=.../lava/lib/dl/netx/gts  python benchmarks/pilotnet_against_lava.py [--rounds 2]
+    python benchmarks/pilotnet_against_lava.py [--rounds 2]
 
-The folder is part of lava-dl's tests (``tests/lava/lib/dl/netx/gts`` in its wheel and its repository). Lava runs in its
-own interpreter (see `simulators.lava`), a process a layer. Its seconds are those of a long run less those of a short one,
-so that starting its processes does not count; CPU seconds are of all its processes together. What both leave is compared bit
-for bit: the outputs of all steps and every state of every neuron after the last one. Ours counts all activity while it
-runs; of Lava only the output is recorded.
+The networks are part of lava-dl's tests; `scripts/fetch_lava_ground_truth.py` writes them into the cache folder. Lava
+runs in its own interpreter (see `simulators.lava`), a process a layer. Its seconds are those of a long run less those
+of a short one, so that starting its processes does not count; CPU seconds are of all its processes together. What
+both leave is compared bit for bit: the outputs of all steps and every state of every neuron after the last one. Ours
+counts all activity while it runs; of Lava only the output is recorded.
 """
 
 from __future__ import annotations
@@ -34,10 +34,11 @@ from neurodeploy.errors import NeurodeployError  # noqa: E402
 from neurodeploy.frontends.lavadl import read_net  # noqa: E402
 from neurodeploy.ir.network import Network  # noqa: E402
 from neurodeploy.ir.run import RunResult  # noqa: E402
+from neurodeploy.storage.cache import cache_folder  # noqa: E402
 from simulators.fast.runner import FastRunner  # noqa: E402
 from simulators.lava import LavaNetworkRunner  # noqa: E402
 
-VARIABLE = "NEURODEPLOY_LAVA_DL_NETS"
+FOLDER = cache_folder() / "lava-dl" / "netx" / "gts"
 SHORT, LONG, OURS = 10, 60, 200
 
 
@@ -104,14 +105,13 @@ def compare(net: Network, frames: Callable[[int], NDArray[np.int64]], rounds: in
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--nets", type=Path, default=os.environ.get(VARIABLE), help=f"folder with the networks (default ${VARIABLE})"
+        "--nets", type=Path, default=FOLDER, help="folder with the networks (default: in the cache folder)"
     )
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--json", type=Path, help="write the figures here")
     arguments = parser.parse_args()
-    if arguments.nets is None or not arguments.nets.is_dir():
-        print(f"skipped: set {VARIABLE} to the folder gts of lava-dl's tests")
-        return
+    if not arguments.nets.is_dir():
+        raise SystemExit(f"{arguments.nets} is no folder: run scripts/fetch_lava_ground_truth.py")
     lines = []
     print("Milliseconds a step, CPU / wall:\n")
     print("| network | neurons | messages a step | ours | Lava | Lava / ours | outputs and states |")

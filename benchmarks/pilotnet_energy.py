@@ -1,13 +1,14 @@
 """PilotNet as our mapper and energy account see it, beside what was measured on Loihi 2.
 
-    NEURODEPLOY_LAVA_DL_NETS=.../lava/lib/dl/netx/gts  python benchmarks/pilotnet_energy.py
+    python benchmarks/pilotnet_energy.py
 
-The folder is part of lava-dl's tests (``tests/lava/lib/dl/netx/gts`` in its wheel and its repository). Published figures:
-lava-dl `tutorials/lava/lib/dl/netx/pilotnet_snn/benchmark.ipynb` and `pilotnet_sdnn/benchmark.ipynb` (Oheo Gulch, one
-chip): the table of cores, power, steps a second; the counts were read off its plots and divided by twice the number of
-steps, as its counters ran (that this holds for synops and spikes too is an assumption). The image there is another one, so
-counts agree only roughly. Nothing here was fitted to these rows beyond the chip's table of coefficients, of which
-`synop_conv_j` and `t_synop_conv_s` come from the same run: energy and time are no validation, cores and counts are.
+The networks are part of lava-dl's tests; `scripts/fetch_lava_ground_truth.py` writes them into the cache folder.
+Published figures: lava-dl `tutorials/lava/lib/dl/netx/pilotnet_snn/benchmark.ipynb` and
+`pilotnet_sdnn/benchmark.ipynb` (Oheo Gulch, one chip): the table of cores, power, steps a second; the counts were
+read off its plots and divided by twice the number of steps, as its counters ran (that this holds for synops and
+spikes too is an assumption). The image there is another one, so counts agree only roughly. Nothing here was fitted to
+these rows beyond the chip's table of coefficients, of which `synop_conv_j` and `t_synop_conv_s` come from the same
+run: energy and time are no validation, cores and counts are.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from neurodeploy.flow.loads import CONV_SYNOPS, FIXED_UPDATES, SPIKES, SYNOPS, U
 from neurodeploy.frontends.lavadl import read_net  # noqa: E402
 from neurodeploy.ir.mapping import Mapping, Shard  # noqa: E402
 from neurodeploy.ir.network import INPUT, Network  # noqa: E402
+from neurodeploy.storage.cache import cache_folder  # noqa: E402
 from partitioner.judge.summary import populations  # noqa: E402
 from partitioner.mapper import map_model  # noqa: E402
 from partitioner.verify.violations import verify  # noqa: E402
@@ -41,7 +43,7 @@ from simulators.fast.runner import FastRunner  # noqa: E402
 from targets.hosts import get_host  # noqa: E402
 from targets.systems import get_system  # noqa: E402
 
-VARIABLE = "NEURODEPLOY_LAVA_DL_NETS"
+NETS = cache_folder() / "lava-dl" / "netx" / "gts"
 STEPS, RESET, WARM = 16, 16, 16
 #: Cores of a layer, and x columns of a core (rows of a dense layer), as Intel's compiler cut the net.
 PUBLISHED = {
@@ -166,9 +168,9 @@ def sdnn(lif_network: Network) -> None:
 
 
 def main() -> None:
-    if VARIABLE not in os.environ:
-        raise SystemExit(f"set {VARIABLE} to the folder gts of lava-dl's tests (tests/lava/lib/dl/netx/gts)")
-    sdnn(lif(Path(os.environ[VARIABLE])))
+    if not NETS.is_dir():
+        raise SystemExit(f"{NETS} is no folder: run scripts/fetch_lava_ground_truth.py")
+    sdnn(lif(NETS))
 
 
 if __name__ == "__main__":

@@ -145,6 +145,19 @@ def test_what_lava_has_not_is_refused(seed: int) -> None:
         LavaNetworkRunner().run(network, inputs, steps)
 
 
+def test_a_convolution_of_an_image_with_a_side_beyond_127() -> None:
+    """Lava's geometry is int8, to which numpy 2 adds no larger side."""
+    kernel = Conv(np.array([2, -4, 6], np.int8).reshape(1, 3, 1, 1), (200, 2, 1), stride=(2, 1), padding=(1, 0))
+    image = Population("image", (200, 2, 1), INPUT)
+    seen = Population("seen", kernel.output_shape, "lif", {"du": 4095, "dv": 300, "vth": 3})
+    network = Network("wide", {"image": image, "seen": seen}, (Projection("look", "image", "seen", kernel),), ("seen",))
+    spikes = (np.random.default_rng(6).random((1, 6, 400)) < 0.4).astype(np.int64)
+    found = LavaNetworkRunner().run(network, {"image": spikes}, 6)
+    expected = ReferenceRunner().run(network, {"image": spikes}, 6)
+    assert not differences(found, expected)
+    assert expected.outputs["seen"].any()
+
+
 def test_sums_beyond_the_bits_of_lavas_convolution_are_a_doubt() -> None:
     kernel = Conv(np.full((1, 1, 1, 1), 2000, np.int16), (1, 1, 1))
     network = Network(

@@ -1,4 +1,4 @@
-"""Makes lava-nc 0.10.0 importable on Python 3.11 and later, and runs two of its calls on numpy 2.4 and later.
+"""Makes lava-nc 0.10.0 importable on Python 3.11 and later, and runs three of its calls on numpy 2 and 2.4 and later.
 
 Python 3.11 refuses a dataclass field whose default is an unhashable object. Eight fields of
 ``lava/magma/compiler/var_model.py`` default to a fresh encoder object, so the import of every Lava process fails there.
@@ -33,6 +33,9 @@ def install() -> list[str]:
     import numpy as np
 
     major, minor = (int(part) for part in np.__version__.split(".")[:2])
+    if major >= 2:
+        _whole_geometry()
+        done.append("Conv adds its int8 geometry to sides beyond 127: for numpy 2")
     if (major, minor) >= (2, 4):
         _scalar_leading_zeros()
         _reshape_by_position()
@@ -52,6 +55,17 @@ def _load_var_model() -> int:
     sys.modules[VAR_MODEL] = module
     exec(compile(repaired, str(spec.origin), "exec"), module.__dict__)
     return int(count)
+
+
+def _whole_geometry() -> None:
+    """numpy 2 no longer widens an int8 to which a larger int is added: the sides of an image could be 127 at most."""
+    utils: Any = importlib.import_module("lava.proc.conv.utils")
+    original = utils.output_shape
+
+    def output_shape(input_shape: Any, out_channels: int, *pairs: Any) -> Any:
+        return original(input_shape, out_channels, *([int(side) for side in pair] for pair in pairs))
+
+    utils.output_shape = output_shape
 
 
 def _scalar_leading_zeros() -> None:
