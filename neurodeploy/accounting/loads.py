@@ -143,7 +143,7 @@ def derive(streams: Streams, traffic: Mapping[str, Tally], chips: int) -> Ints:
 
     table = loads_of(streams, take)
     island = np.array([piece.island for piece in streams.pieces])
-    for rows, add in ((streams.partial_sums(), Tally.send), (streams.outputs(), Tally.leave)):
+    for rows, add in ((streams.partial_sums, Tally.send), (streams.outputs, Tally.leave)):
         for name, own in traffic.items():
             source, target, messages = rows[island[rows[:, 0]] == name].T
             add(own, source, target, messages)

@@ -30,9 +30,8 @@ def loads_of(streams: Streams, taken: Callable[[Stream], None] | None = None) ->
         np.add.at(table[:, SENT], stream.source[inside], stream.messages[inside])
         if taken is not None:
             taken(stream)
-    sums = streams.partial_sums()
-    np.add.at(table[:, PARTIALS], sums[:, 1], sums[:, 2])
-    for sent in (sums, streams.outputs()):
+    np.add.at(table[:, PARTIALS], streams.partial_sums[:, 1], streams.partial_sums[:, 2])
+    for sent in (streams.partial_sums, streams.outputs):
         np.add.at(table[:, SENT], sent[:, 0], sent[:, 2])
     for index, piece in enumerate(streams.pieces):
         if streams.home(piece):

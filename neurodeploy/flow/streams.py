@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Mapping as Table
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
+from functools import cached_property, partial
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -130,6 +130,7 @@ class Streams:
         """Whether the neurons of its rows live there: a reducer, or a piece of all columns."""
         return piece.kind == "reducer" or piece.cols == self.ends[piece.island].whole
 
+    @cached_property
     def partial_sums(self) -> Ints:
         """(n, 3): sender, reducer, messages."""
         adders: dict[str, list[int]] = {}
@@ -153,6 +154,7 @@ class Streams:
                     found.append((index, reducer, (min(high, last) - max(low, first)) * words[key]))
         return np.array(found, np.int64).reshape(-1, 3)
 
+    @cached_property
     def outputs(self) -> Ints:
         """(n, 3): sender, `HOST`, messages."""
         sent = [

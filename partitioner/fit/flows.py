@@ -51,7 +51,7 @@ class Flows:
         chip = core // per_chip if spot.tail is not None else (spot.start + core) // per_chip - spot.start // per_chip
         ends = {matrix.name: island_ends(hollow(matrix, unit.bits), self.chip) for matrix in unit.matrices}
         streams, names = Broadcasts(ends, unit.tiles, 1), np.array([tile.island for tile in unit.tiles])
-        (events,), outputs = streams.events(), streams.outputs()
+        (events,), outputs = streams.events(), streams.outputs
         first = Entries(int(chip.max()) + 1).fresh(events.name, events.axon, chip[events.target])
 
         def by_chip(chips: Ints, matrix: str, tile: Ints, messages: Ints) -> Ints:

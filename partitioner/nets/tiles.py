@@ -62,7 +62,7 @@ def nets_of_tiles(streams: Streams) -> TileNets:
         held.append(stream)
     if held:
         groups.append(_grouped(held))
-    lone = np.concatenate((streams.partial_sums(), streams.outputs()))
+    lone = np.concatenate((streams.partial_sums, streams.outputs))
     groups.append((lone[:, 0], np.ones(len(lone), np.int64), lone[:, 1], lone[:, 2]))
     found = _merged(*(np.concatenate([group[i] for group in groups]) for i in range(4)))
     return TileNets(*found, streams.per, streams.once)

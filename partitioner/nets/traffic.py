@@ -71,7 +71,7 @@ def traffic(mapping: Mapping, model: Model, system: SystemSpec) -> Traffic:
         between += int(messages[first].sum() - messages[new].sum())
         there = np.concatenate((inside, first))
         interchip_hops += int(messages[there] @ routes.grid(source[there], target[there]))
-    partial, leaving = streams.partial_sums().T, streams.outputs().T
+    partial, leaving = streams.partial_sums.T, streams.outputs.T
     for source, target, messages in (partial, leaving):
         spike_hops += int(messages @ routes.mesh(source, target).sum(axis=1))
         interchip_hops += int(messages @ routes.grid(source, target))
