@@ -295,8 +295,6 @@ def _every(p: Projection, pieces: Sequence[Piece], most: int | None) -> int:
 
 
 def _stretches(first: int, last: int, every: int) -> Iterator[tuple[int, int]]:
-    if every == 1:
-        yield first, last
-        return
-    for start in range(first, last, STRETCH * every):
-        yield start, min(start + STRETCH, last)
+    apart, size = (STRETCH * every, STRETCH) if every > 1 else (max(1, last - first), last - first)
+    for start in range(first, last, apart):
+        yield start, min(start + size, last)
