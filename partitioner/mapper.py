@@ -117,7 +117,7 @@ def map_model(
         orders=cutting.orders,
         objective=options.objective,
         seed=options.seed,
-        notes=(*(notes_of(job.model, system.chip) if isinstance(job.model, Network) else ()), *places.notes),
+        notes=(*notes_of(job.model, system.chip), *places.notes),
         affinity=options.affinity,
     )
 

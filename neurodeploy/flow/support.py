@@ -6,9 +6,7 @@ A model is a list of needs, a chip a table of what it has (`ir.chip.Supports`, `
     neuron model        a population               `Supports.neuron` has an entry
     synapses            a projection, as kept      `Supports.synapses` has an entry
     weight bits         a projection with weights  formats["weight_bits"] are as many
-    payload bits        a population whose value   formats["payload_bits"] are as many
-                        is read, not only that it
-                        is not zero
+    payload bits        a population               formats["payload_bits"] are as many
     state bits          the widest variable of a   formats["state_bits"] are as many
                         population
     delay               a projection               formats["delay_steps"] are as many
@@ -28,7 +26,8 @@ import numpy as np
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.chip import Ability, ChipSpec, SystemSpec
 from neurodeploy.ir.fixedpoint import STATE_BITS
-from neurodeploy.ir.network import INPUT, Network, Population
+from neurodeploy.ir.network import Network
+from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.program import Program
 from neurodeploy.neurons.registry import get_model, payload_bits
 
@@ -42,11 +41,15 @@ WIDTHS = {
 
 
 class Need(NamedTuple):
-    """`of`: the population or projection. what : "neurons", "synapses" or a key of `WIDTHS`. value : a name, or a number."""
+    """`of`: the population or projection. what : "neurons", "synapses" or a key of `WIDTHS`. value : a name, or a number.
+
+    at : the population whose cores must meet it.
+    """
 
     of: str
     what: str
     value: str | int
+    at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class Lack:
 
     @property
     def problem(self) -> str:
-        _, what, value = self.need
+        what, value = self.need.what, self.need.value
         if what == "neurons":
             return f"needs the neuron model {value}, which {self.chip} does not have ({self.have})"
         if what == "synapses":
@@ -76,29 +79,20 @@ class Lack:
 
 def needs_of(model: Network | Program, weight_bits: int | None = None) -> Iterator[Need]:
     """All that a model asks of a chip; `weight_bits`: the width to store weights in, None: their own."""
-    if isinstance(model, Network):
-        yield from _of_network(model, weight_bits)
-        return
-    for name, island in model.islands.items():
-        yield Need(name, "neurons", "graded_affine")
-        yield Need(name, "payload_bits", max(island.payload_bits, island.neurons.out_bits))
-        yield Need(name, "state_bits", island.neurons.state_bits)
-        yield Need(name, "weight_bits", island.synapses.weight_bits)
-
-
-def _of_network(network: Network, weight_bits: int | None) -> Iterator[Need]:
-    valued = {p.source for p in network.projections if p.valued} | set(network.outputs)
+    network = model if isinstance(model, Network) else model.network
     for name, population in network.populations.items():
         if population.model != INPUT:
-            yield Need(name, "neurons", population.model)
-            yield Need(name, "state_bits", _state_bits(population))
-        if name in valued and (population.model != INPUT or "bits" in population.params):
-            yield Need(name, "payload_bits", payload_bits(population))
+            yield Need(name, "neurons", population.model, name)
+            yield Need(name, "payload_bits", payload_bits(population), name)
+            yield Need(name, "state_bits", _state_bits(population), name)
     for p in network.projections:
-        yield Need(p.name, "synapses", p.synapse.kept)
-        yield Need(p.name, "delay_steps", max(0, p.depth - 1))
+        source = network.populations[p.source]
+        if p.valued and source.model == INPUT and "bits" in source.params:
+            yield Need(p.source, "payload_bits", payload_bits(source), p.target)
+        yield Need(p.name, "synapses", p.synapse.kept, p.target)
+        yield Need(p.name, "delay_steps", max(0, p.depth - 1), p.target)
         if not p.synapse.wire:
-            yield Need(p.name, "weight_bits", p.weight_bits if weight_bits is None else weight_bits)
+            yield Need(p.name, "weight_bits", p.weight_bits if weight_bits is None else weight_bits, p.target)
 
 
 def _state_bits(population: Population) -> int:
@@ -157,14 +151,14 @@ def refuse(chip: ChipSpec, needs: Iterable[Need], others: Iterable[SystemSpec] =
     raise DoesNotFit(lack.code, lack.need.of, lack.problem, fix)
 
 
-def notes_of(network: Network, chip: ChipSpec) -> tuple[str, ...]:
+def notes_of(model: Network | Program, chip: ChipSpec) -> tuple[str, ...]:
     """What a mapping to this chip must tell: abilities that have a note, and inputs whose payloads it must be spared."""
     found = dict.fromkeys(
         ability.note
-        for need in needs_of(network)
+        for need in needs_of(model)
         if need.what not in WIDTHS and (ability := _ability(chip, need)) is not None and ability.note
     )
-    have = chip.formats["payload_bits"]
+    network, have = model if isinstance(model, Network) else model.network, chip.formats["payload_bits"]
     valued = {p.source for p in network.projections if p.valued}
     for name in network.inputs:
         bits = payload_bits(network.populations[name])

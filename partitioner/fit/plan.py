@@ -154,7 +154,7 @@ def needs_of_outline(outline: Outline, bits: int) -> list[Need]:
     """What the converter makes of it: neurons of `graded_affine`, 24-bit states and outputs, weights of `bits` bits."""
     widths = {"payload_bits": STATE_BITS, "state_bits": STATE_BITS, "weight_bits": bits}
     name = outline.info.name
-    return [Need(name, "neurons", "graded_affine"), *(Need(name, what, width) for what, width in widths.items())]
+    return [Need(name, "neurons", "graded_affine", name), *(Need(name, what, n, name) for what, n in widths.items())]
 
 
 def _naive(weights: int, bits: int, memory: int) -> int:
