@@ -25,8 +25,8 @@ def print_convert_network(found: Mapping[str, Any], console: Console | None = No
     step = f"time step {units.si(found['dt_s'], 's')}" if found["dt_s"] else "no time step stated"
     say(
         console,
-        f"{_some(found['neurons'], 'neuron')} in {_some(found['populations'], 'population')}, "
-        f"{units.si(found['synapses'])} synapses in {_some(found['projections'], 'projection')}; {step}",
+        f"{units.some(found['neurons'], 'neuron')} in {units.some(found['populations'], 'population')}, "
+        f"{units.si(found['synapses'])} synapses in {units.some(found['projections'], 'projection')}; {step}",
     )
     ends = [
         f"{word} {', '.join(f'{name} {_shape(sides)}' for name, sides in found[key].items())}"
@@ -41,10 +41,6 @@ def print_convert_network(found: Mapping[str, Any], console: Console | None = No
         show_table(console, ["Worst rounding", "Parameter", "Error>", "Relative>"], rows)
     _notes(console, gathered(found["warnings"]))
     say(console, f"{found['seconds']:.1f} s", "dim")
-
-
-def _some(number: int, thing: str) -> str:
-    return f"{units.count(number)} {thing}{'' if number == 1 else 's'}"
 
 
 def _shape(sides: Iterable[int]) -> str:
@@ -109,7 +105,7 @@ def print_run_network(found: Mapping[str, Any], console: Console | None = None) 
 
 def _outcome(name: str, row: Mapping[str, Any]) -> str:
     """The winner of each sample, or the last payloads of one sample where payloads have sizes."""
-    late = f" ({_some(row['latency'], 'step')} later than in the source)" if row["latency"] else ""
+    late = f" ({units.some(row['latency'], 'step')} later than in the source)" if row["latency"] else ""
     if row["graded"] and len(row["last"]) == 1:
         return f"{name}{late}: last payloads {', '.join(str(value) for value in row['last'][0])}"
     most = ", ".join(str(neuron) for neuron in row["most_active"][:_LINES])
@@ -119,7 +115,7 @@ def _outcome(name: str, row: Mapping[str, Any]) -> str:
 def print_eval_network(found: Mapping[str, Any], console: Console | None = None) -> None:
     """What was compared with what, what is open, then output by output: against a reference, float against integers."""
     console = open_console(console)
-    size = f"{_some(found['samples'], 'sample')} of {_some(found['steps'], 'step')}"
+    size = f"{units.some(found['samples'], 'sample')} of {units.some(found['steps'], 'step')}"
     against = found.get("against", "float")
     rows = found.get("reference") or found["comparison"]
     say(console, f"{found['network']}: {size}, {_measured(rows)}chip against {against}", "bold")
@@ -169,7 +165,7 @@ def _compared(console: Console, found: Sequence[Mapping[str, Any]], who: str, sa
     for row in found:
         name = f"{row['population']} against the reference" if who == "reference" else row["population"]
         if row["graded"]:
-            late = _some(row["latency"], "step")
+            late = units.some(row["latency"], "step")
             worst = f"at most {units.percent(row['worst'], 2)} of the largest value"
             say(console, f"{name}: values, {late} later, differ by {worst}")
         _decision(console, name, row, who, samples)
@@ -182,7 +178,7 @@ def _decision(console: Console, name: str, row: Mapping[str, Any], who: str, sam
         right = (f"{side} {units.percent(row[f'{side}_correct'] / samples)}" for side in (who, "chip"))
         say(console, f"{name}: right class {', '.join(right)}")
     if row.get("early"):
-        say(console, f"{name}: {_some(row['early'], 'message')} before the latency was over", "yellow")
+        say(console, f"{name}: {units.some(row['early'], 'message')} before the latency was over", "yellow")
 
 
 def print_verify_network(found: Mapping[str, Any], console: Console | None = None) -> None:
@@ -190,7 +186,7 @@ def print_verify_network(found: Mapping[str, Any], console: Console | None = Non
     console = open_console(console)
     violations = found["violations"]
     say(console, soundness(found), "bold red" if violations else "bold")
-    say(console, f"{_some(found['members'], 'member')} with the digests of the manifest")
+    say(console, f"{units.some(found['members'], 'member')} with the digests of the manifest")
     source = {
         None: "no float network: the source holds integers",
         True: "the float network is read by nir",
@@ -199,9 +195,9 @@ def print_verify_network(found: Mapping[str, Any], console: Console | None = Non
     say(console, source[found["source_read_by_nir"]])
     steps = found["golden_steps"]
     if steps:
-        outputs = _some(max(found["golden_vectors"].values()), "output")
+        outputs = units.some(max(found["golden_vectors"].values()), "output")
         runners = " and ".join(found["golden_vectors"])
-        say(console, f"{outputs} over {_some(steps, 'golden step')}: the same bits on {runners}")
+        say(console, f"{outputs} over {units.some(steps, 'golden step')}: the same bits on {runners}")
     else:
         say(console, "no golden vectors: a single step of this network is too much work for the reference")
     if not found["mapped"]:
@@ -213,7 +209,7 @@ def print_explain_network(found: Sequence[Mapping[str, Any]], console: Console |
     """Each population with its device and its bytes over the host border in a step, then each reason once."""
     console = open_console(console)
     chip = sum(row["device"] == "chip" for row in found)
-    say(console, f"{units.count(chip)} of {_some(len(found), 'population')} run on the chip", "bold")
+    say(console, f"{units.count(chip)} of {units.some(len(found), 'population')} run on the chip", "bold")
     rows = [
         [row["path"].removeprefix("populations."), row["device"], row["rule"], units.si(row["bytes_per_token"], "B")]
         for row in found

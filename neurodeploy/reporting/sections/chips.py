@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from neurodeploy.reporting import chipmap, units
 from neurodeploy.reporting.html import Child, Html, el, join, json_block, pct
-from neurodeploy.reporting.schema import MapSection, Utilisation
-from neurodeploy.reporting.sections.frame import section
+from neurodeploy.reporting.schema import MapSection, ReportData, Utilisation
+from neurodeploy.reporting.sections.frame import Body
 
-TITLE = "Chip map"
 #: Chips drawn -> class that sets the width of one (style.css).
 _WIDTHS = ((1, "w1"), (4, "w4"), (12, "w12"), (40, "w40"))
 _VIOLATIONS = 12
 
 
-def chips(found: MapSection | None) -> Html | None:
+def chips(data: ReportData) -> Body | None:
+    found = data.get("map")
     if found is None:
         return None
     chip_map = chipmap.build(found)
@@ -28,14 +28,12 @@ def chips(found: MapSection | None) -> Html | None:
         el("p", "Bar: mean over the cores in use. Mark: the fullest core.", class_="hint"),
         _unknown(found["unknown_limits"]),
     )
-    return section(
-        "map",
-        TITLE,
+    return [
         _lead(found, chip_map),
         _violations(found["violations"]),
         el("div", el("div", el("div", *drawn, class_=f"chips {width}"), _system(found, chip_map)), side, class_="map"),
         json_block("cores", chipmap.script_data(chip_map)),
-    )
+    ]
 
 
 def _lead(found: MapSection, chip_map: chipmap.ChipMap) -> str:

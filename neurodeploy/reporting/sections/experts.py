@@ -5,12 +5,10 @@ from __future__ import annotations
 from neurodeploy.reporting import units
 from neurodeploy.reporting.html import Html, el, pct
 from neurodeploy.reporting.schema import ReportData
-from neurodeploy.reporting.sections.frame import section
-
-TITLE = "Experts"
+from neurodeploy.reporting.sections.frame import Body
 
 
-def experts(data: ReportData) -> Html | None:
+def experts(data: ReportData) -> Body | None:
     """None for a model without experts: there is nothing that could be run."""
     found = data.get("experts")
     if not found:
@@ -24,7 +22,7 @@ def experts(data: ReportData) -> Html | None:
     )
     hint = "One column per expert, in order. The line is the even share."
     charts = el("div", *(_layer(layer, counts) for layer, counts in found.items()), class_="experts")
-    return section("experts", TITLE, lead, charts, el("p", hint, class_="hint"))
+    return [lead, charts, el("p", hint, class_="hint")]
 
 
 def _imbalance(counts: list[int]) -> float:

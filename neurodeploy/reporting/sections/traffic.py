@@ -7,13 +7,12 @@ import math
 from neurodeploy.reporting import units
 from neurodeploy.reporting.html import Html, el
 from neurodeploy.reporting.schema import ReportData
-from neurodeploy.reporting.sections.frame import section
+from neurodeploy.reporting.sections.frame import Body
 
-TITLE = "Traffic"
 _KINDS = 12
 
 
-def traffic(data: ReportData) -> Html | None:
+def traffic(data: ReportData) -> Body | None:
     found = data.get("traffic")
     if found is None:
         return None
@@ -44,7 +43,7 @@ def traffic(data: ReportData) -> Html | None:
         f"{units.si(inside + between, 'B')} among the cores."
     )
     hint = "Bytes per token. The thickness of an arrow grows with the logarithm of its bytes."
-    return section("traffic", TITLE, lead, el("div", host, border, chips, class_="flow"), el("p", hint, class_="hint"))
+    return [lead, el("div", host, border, chips, class_="flow"), el("p", hint, class_="hint")]
 
 
 def _host_kinds(data: ReportData) -> str:
