@@ -110,7 +110,8 @@ def phases(energy: Mapping[str, Any] | None) -> dict[str, Phase | None]:
     made: dict[str, Phase | None] = {}
     for name in ("sample", "step"):
         seconds, own = energy[name]["seconds"], name == "step"
-        lists = {key: energy[key] if own else [] for key in ("entries", "assumptions", "not_modelled")}
+        lists = {key: energy[key] if own else [] for key in ("assumptions", "not_modelled")}
+        lists["entries"] = (energy.get("entries") or energy[name].get("entries", [])) if own else []
         phase: Any = {
             "joules_per_token": energy[name]["joules"], "seconds_per_token": seconds,
             "tokens_per_s": rate_band(seconds)["nominal"], "bound_by": energy["bound_by"],
@@ -232,7 +233,7 @@ def op_groups(ops: Sequence[Explained]) -> list[OpGroup]:
     """Operations grouped so that thirty equal layers are one row, in order of first appearance."""
     groups: dict[tuple[str, str, str, str], list[Explained]] = {}
     for op in ops:
-        groups.setdefault((pattern(op["path"]), op["op"], op["device"], op["rule"]), []).append(op)
+        groups.setdefault((pattern(op["path"]), op.get("op", ""), op["device"], op["rule"]), []).append(op)
     return [
         OpGroup(
             pattern=name,
