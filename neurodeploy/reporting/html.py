@@ -62,7 +62,7 @@ def _number(value: Attr) -> str:
 def svg(kind: str, height: float, label: str, *shapes: Child, **attrs: Attr) -> Html:
     """A drawing as wide as its place. `label` says what it shows; without one it repeats what is written beside it."""
     said: dict[str, Attr] = {"role": "img", "aria_label": label} if label else {"aria_hidden": "true"}
-    return el("svg", *shapes, class_=kind, height=height, **said, **attrs)
+    return el("svg", *shapes, class_=kind or None, height=height, **said, **attrs)
 
 
 def line(kind: str, x: tuple[str, str], y: tuple[float, float], tip: str | None = None) -> Html:

@@ -72,15 +72,10 @@ def _by_rule(found: list[Explained]) -> Html | None:
 
 def _filter(devices: list[str]) -> Html:
     options = [el("option", "all devices", value=""), *(el("option", device, value=device) for device in devices)]
+    hint, what = "Filter by name, rule or reason", "Filter operations"
     return el(
         "p",
-        el(
-            "input",
-            type="search",
-            id="ops-filter",
-            placeholder="Filter by name, rule or reason",
-            aria_label="Filter operations",
-        ),
+        el("input", type="search", id="ops-filter", placeholder=hint, aria_label=what),
         el("select", *options, id="ops-device", aria_label="Device"),
         el("span", id="ops-count", class_="hint"),
         class_="filter scripted",
