@@ -21,7 +21,7 @@ from neurodeploy.ir.program import Program
 from neurodeploy.ir.segments import Decode, Encode, HostStep
 from neurodeploy.neurons.registry import payload_bits
 from neurodeploy.ops import lookup
-from neurodeploy.ops.host.lowering import ToLower, Signal
+from neurodeploy.ops.host.lowering import Signal, ToLower
 
 
 def lower(program: Program, weights: WeightStore) -> Program:

@@ -14,7 +14,7 @@ from neurodeploy.ir.graph import HostOp
 from neurodeploy.ir.mapping import Reason
 from neurodeploy.ops.host.checks import Attrs, Sizes, one_to_one
 from neurodeploy.ops.host.kvcache import State
-from neurodeploy.ops.host.lowering import ToLower, Lowered
+from neurodeploy.ops.host.lowering import Lowered, ToLower
 
 if TYPE_CHECKING:
     from torch import Tensor as Tensor

@@ -14,7 +14,7 @@ from neurodeploy.ir.fixedpoint import STATE_MAX, Dyadic, multiply_shift
 from neurodeploy.ir.mapping import Reason
 from neurodeploy.ir.population import Population
 from neurodeploy.ops.host import checks
-from neurodeploy.ops.host.lowering import ToLower, Lowered, Signal
+from neurodeploy.ops.host.lowering import Lowered, Signal, ToLower
 from neurodeploy.ops.host.operation import FLOAT, Call, Load, Operation, Tensor, Work
 
 
