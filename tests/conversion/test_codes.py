@@ -7,6 +7,7 @@ from neurodeploy.conversion.codes import choose_code, least_square_range
 from neurodeploy.conversion.moments import InputMoments
 from neurodeploy.conversion.presets import PRESETS, Preset, get_preset
 from neurodeploy.errors import UserError
+from tests.refusals import refused
 
 
 def test_without_outliers_no_axon_is_wide() -> None:
@@ -70,8 +71,7 @@ def test_range_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     "change", [{"payload_bits": 13}, {"weight_bits": 9}, {"rounding": "up"}, {"headroom": 0.5}, {"input_range": "x"}]
 )
 def test_impossible_choices_are_refused(change: dict[str, object]) -> None:
-    with pytest.raises(UserError, match="ND1101"):
-        get_preset("default", **change)
+    refused(UserError, "ND1101", get_preset, "default", **change)
 
 
 def test_unknown_preset_names_the_known_ones() -> None:

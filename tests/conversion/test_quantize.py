@@ -15,6 +15,7 @@ from neurodeploy.ir.graph import Graph, Projection
 from neurodeploy.ops.host.executor import Executor
 from simulators import get_runner
 from tests import models
+from tests.refusals import refused
 
 TEXT = np.random.default_rng(0).integers(3, 256, 400)
 OTHER = np.random.default_rng(1).integers(3, 256, 80)
@@ -104,5 +105,4 @@ def test_a_store_sees_every_island(graphs: dict[str, Graph], tmp_path: Path) -> 
 
 
 def test_a_short_text_is_refused(graphs: dict[str, Graph]) -> None:
-    with pytest.raises(UserError, match="ND1102"):
-        quantize(graphs["llama"], TEXT[:15], get_preset("default"))
+    refused(UserError, "ND1102", quantize, graphs["llama"], TEXT[:15], get_preset("default"))

@@ -11,6 +11,7 @@ from neurodeploy.ir.float_network import FloatNetwork
 from neurodeploy.ir.run import Probe
 from simulators.reference import ReferenceRunner
 from tests.conversion_spiking.nets import affine, both, network, neuron, row, spikes, window
+from tests.refusals import refused
 
 DT = 1e-4
 #: The first network of the NIR paper: tau / dt = 25, R = tau / dt, one neuron.
@@ -127,5 +128,4 @@ def test_integrate_and_fire_on_an_image() -> None:
     ],
 )
 def test_what_the_bridge_refuses(made: FloatNetwork, what: str) -> None:
-    with pytest.raises(UserError, match=f"ND1245.*{what}"):
-        quantize_as_published(made)
+    refused(UserError, f"ND1245.*{what}", quantize_as_published, made)

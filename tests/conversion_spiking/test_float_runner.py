@@ -8,6 +8,7 @@ import pytest
 from neurodeploy.errors import UserError
 from simulators.network_float import run
 from tests.conversion_spiking.nets import DT, affine, flatten, network, neuron, row, spikes, window
+from tests.refusals import refused
 
 rng = np.random.default_rng(5)
 
@@ -162,13 +163,10 @@ GOOD = np.zeros((1, 5, 3))
     [{}, {"input": GOOD[:, :, :2]}, {"input": GOOD, "other": GOOD}, {"input": np.array("a")}, {"input": GOOD[0, 0]}],
 )
 def test_inputs_that_do_not_fit(inputs) -> None:
-    with pytest.raises(UserError, match="ND1260"):
-        run(row(neuron("n", "i", 3)), inputs)
+    refused(UserError, "ND1260", run, row(neuron("n", "i", 3)), inputs)
 
 
 def test_time_steps_that_are_not_there() -> None:
-    with pytest.raises(UserError, match="ND1260"):
-        run(row(neuron("n", "i", 3)), {"input": np.zeros((1, 5, 3))}, 6)
-    with pytest.raises(UserError, match="ND1260"):
-        run(row(neuron("n", "i", 3)), {"input": np.zeros((1, 5, 3))}, scheme="rk4")
+    refused(UserError, "ND1260", run, row(neuron("n", "i", 3)), {"input": np.zeros((1, 5, 3))}, 6)
+    refused(UserError, "ND1260", run, row(neuron("n", "i", 3)), {"input": np.zeros((1, 5, 3))}, scheme="rk4")
     assert DT == 1e-3

@@ -16,6 +16,7 @@ from neurodeploy.frontends.nir.writer import write
 from neurodeploy.ir.float_network import FloatNetwork, Loss
 from tests.conversion_spiking.nets import DT, affine, network, neuron, window
 from tests.conversion_spiking.test_quantize import layer
+from tests.refusals import refused
 from tests.tiny import call
 
 rng = np.random.default_rng(5)
@@ -95,9 +96,8 @@ def test_a_delay_that_is_lost_is_named() -> None:
 
 @pytest.mark.parametrize("params", [{"v_leak": 1e38, "v_threshold": 2e38}, {"tau": 1e30}])
 def test_a_layer_that_keeps_no_weight_is_refused(params: dict[str, Any]) -> None:
-    with pytest.raises(UserError) as error:
-        quantize(layer("lif", rng.normal(size=(3, 4)), **params))
-    assert error.value.code == "ND1274" and error.value.subject == "n"
+    error = refused(UserError, "ND1274", quantize, layer("lif", rng.normal(size=(3, 4)), **params))
+    assert error.subject == "n"
 
 
 def test_weights_that_were_all_zero_are_not_lost() -> None:

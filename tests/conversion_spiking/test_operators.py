@@ -14,6 +14,7 @@ from neurodeploy.errors import UserError
 from neurodeploy.ir.float_linear import apply
 from neurodeploy.ir.float_network import FloatNode, size_of
 from tests.conversion_spiking.nets import affine, flatten, neuron, window
+from tests.refusals import refused
 
 rng = np.random.default_rng(8)
 
@@ -130,8 +131,7 @@ def test_chains_beyond_reason_are_refused() -> None:
     big = (64, 512, 512)
     nodes = [neuron("s", "scale", 1), flatten("f", big)]
     huge = [FloatNode("s", "scale", big, big, {"scale": np.broadcast_to(np.ones(()), big)}), nodes[1]]
-    with pytest.raises(UserError, match="ND1244 f: "):
-        matrix(huge, size_of(big), big, size_of(big))
+    refused(UserError, "ND1244 f: ", matrix, huge, size_of(big), big, size_of(big))
 
 
 @pytest.mark.parametrize("first", ["matrix", "flatten, matrix", "scale, matrix"])

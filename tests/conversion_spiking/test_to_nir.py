@@ -25,6 +25,7 @@ from neurodeploy.synapses import Direct, build
 from simulators.network_float import run
 from simulators.reference import ReferenceRunner
 from tests.conversion_spiking.nets import DT, affine, both, flatten, network, neuron, row, spikes, window
+from tests.refusals import refused
 
 rng = np.random.default_rng(31)
 
@@ -146,14 +147,12 @@ def lone(model: str, **params: int) -> Network:
     ],
 )
 def test_what_nir_cannot_say(made: Network, what: str) -> None:
-    with pytest.raises(UserError, match=f"ND1250 .*{what}"):
-        to_float(made)
+    refused(UserError, f"ND1250 .*{what}", to_float, made)
 
 
 def test_missing_time_steps() -> None:
     made = lone("lif", du=4095, dv=100, vth=10)
-    with pytest.raises(UserError, match=r"ND1250 .*time step"):
-        to_float(replace(made, dt=None))
+    refused(UserError, r"ND1250 .*time step", to_float, replace(made, dt=None))
     assert to_float(replace(made, dt=None), DT).dt == DT
 
 
@@ -206,7 +205,5 @@ def test_direct_connections_that_nir_cannot_say() -> None:
         populations={**made.populations, "k": third},
         projections=(*made.projections, Projection("e", "m", "k", Direct(4), graded=True)),
     )
-    with pytest.raises(UserError, match=r"ND1250 e: leads from m without a step"):
-        to_float(inner)
-    with pytest.raises(UserError, match=r"ND1250 n: has currents that never decay"):
-        to_float(behind_direct(du=-1, dv=100))
+    refused(UserError, r"ND1250 e: leads from m without a step", to_float, inner)
+    refused(UserError, r"ND1250 n: has currents that never decay", to_float, behind_direct(du=-1, dv=100))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from neurodeploy.errors import ModelError, NeurodeployError
 from neurodeploy.frontends.gguf_store import GgufStore
 from tests import effort
+from tests.refusals import refused
 
 U8, BOOL, STRING, ARRAY, U32, U64, F32 = 0, 7, 8, 9, 4, 10, 6
 
@@ -120,10 +121,8 @@ DAMAGE = {
 @pytest.mark.parametrize("what", DAMAGE)
 def test_damaged_file(tmp_path, what):
     blob, code, text = DAMAGE[what]
-    with pytest.raises(ModelError, match=text) as caught:
-        opened(tmp_path, blob)
-    assert caught.value.code == code
-    assert "m.gguf" in caught.value.subject
+    error = refused(ModelError, f"{code} .*{text}", opened, tmp_path, blob)
+    assert "m.gguf" in error.subject
 
 
 def test_large_vocabulary_is_read_fast(tmp_path):

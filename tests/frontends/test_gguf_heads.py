@@ -10,6 +10,7 @@ import pytest
 
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.outlines import read_outline
+from tests.refusals import refused
 
 gguf = pytest.importorskip("gguf")
 
@@ -41,5 +42,4 @@ def test_lists_count_by_their_largest_entry(tmp_path, heads):
     "heads", ["linear", ["a", "b"], [1.5, float("nan")], [0, 0], [True, False], 0, [2**31 - 1, 2**31 - 2]]
 )
 def test_what_is_no_number_of_heads(tmp_path, heads):
-    with pytest.raises(ModelError, match=r"ND1012 .*llama.attention.head_count = "):
-        read_outline(write(tmp_path / "a.gguf", heads))
+    refused(ModelError, r"ND1012 .*llama.attention.head_count = ", read_outline, write(tmp_path / "a.gguf", heads))

@@ -16,6 +16,7 @@ from neurodeploy.frontends import names
 from neurodeploy.frontends.families import HUGGINGFACE
 from neurodeploy.frontends.outlines import read_outline
 from neurodeploy.frontends.packaged import DEMO, PACKAGED, resolve
+from tests.refusals import refused
 from tests.tiny import call
 
 
@@ -49,10 +50,8 @@ def test_a_path_is_no_name(text: str, tmp_path: Path) -> None:
     """A path that is not there is not taken for a model that happens to be called so."""
     (tmp_path / "models").mkdir()
     assert names.find(text) is None
-    with pytest.raises(ModelError, match="ND1001"):
-        resolve(text)
-    with pytest.raises(ModelError, match="ND2042"):
-        read_outline(text)
+    refused(ModelError, "ND1001", resolve, text)
+    refused(ModelError, "ND2042", read_outline, text)
 
 
 def test_no_hub_id_stands_for_two_models() -> None:
@@ -100,10 +99,8 @@ def test_a_family_that_is_not_converted_is_not_fetched() -> None:
 
 
 def test_an_id_that_is_not_known() -> None:
-    with pytest.raises(ModelError, match=r"ND1001 some/thing: .*`hf download some/thing`"):
-        resolve("some/thing")
-    with pytest.raises(ModelError, match=r"ND2042 some/thing: .*`hf download some/thing config.json`"):
-        read_outline("some/thing")
+    refused(ModelError, r"ND1001 some/thing: .*`hf download some/thing`", resolve, "some/thing")
+    refused(ModelError, r"ND2042 some/thing: .*`hf download some/thing config.json`", read_outline, "some/thing")
 
 
 CLOSED = [
@@ -132,8 +129,7 @@ def test_open_names_that_look_like_closed_ones(text: str) -> None:
 def test_a_public_shape_without_weights() -> None:
     """GPT-3: 175 billion parameters by its paper; its weights are nobody's to fetch."""
     assert read_outline("gpt3").total / 1e9 == pytest.approx(175, abs=0.5)
-    with pytest.raises(ModelError, match=r"ND1014 gpt3: its shape is public .*OpenAI"):
-        resolve("gpt3")
+    refused(ModelError, r"ND1014 gpt3: its shape is public .*OpenAI", resolve, "gpt3")
 
 
 def fetched(folder: Path, repository: str, config: dict[str, object], *files: str) -> Path:
@@ -160,8 +156,7 @@ def test_what_was_fetched_is_found(tmp_path: Path) -> None:
     assert resolve("HuggingFaceTB/SmolLM2-360M") == resolve("smollm2-360m") == whole
     fetched(tmp_path / "hub", "some/thing", SMALL)
     assert nd.fit("some/thing", "kapoho-point", bits=(8,))["layers"] == 2
-    with pytest.raises(ModelError, match="ND1001"):
-        resolve("some/thing")
+    refused(ModelError, "ND1001", resolve, "some/thing")
 
 
 def test_a_folder_of_that_name_comes_first(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends import GGUF, HUGGINGFACE, open_store
+from tests.refusals import refused
 
 
 def test_huggingface_folder(tmp_path):
@@ -47,27 +48,21 @@ def test_gguf_file_under_any_name(tmp_path):
 )
 def test_other_files(tmp_path, name, code, text):
     (tmp_path / name).write_bytes(b"something else")
-    with pytest.raises(ModelError, match=text) as caught:
-        open_store(tmp_path / name)
-    assert caught.value.code == code
+    refused(ModelError, f"{code} .*{text}", open_store, tmp_path / name)
 
 
 def test_folders_that_are_no_model(tmp_path):
-    with pytest.raises(ModelError, match=r"ND1003 .*no config\.json"):
-        open_store(tmp_path)
+    refused(ModelError, r"ND1003 .*no config\.json", open_store, tmp_path)
     (tmp_path / "a.gguf").write_bytes(b"GGUF")
-    with pytest.raises(ModelError, match=r"ND1003 .*a\.gguf"):
-        open_store(tmp_path)
-    with pytest.raises(ModelError, match="ND1001"):
-        open_store(tmp_path / "missing")
+    refused(ModelError, r"ND1003 .*a\.gguf", open_store, tmp_path)
+    refused(ModelError, "ND1001", open_store, tmp_path / "missing")
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"a": 1, "a": 2}', '{"a": NaN}'])
 def test_damaged_config(tmp_path, text):
     save_file({"w": np.ones(1, np.float32)}, tmp_path / "model.safetensors")
     (tmp_path / "config.json").write_text(text)
-    with pytest.raises(ModelError, match=r"ND1004 .*config\.json"):
-        open_store(tmp_path)
+    refused(ModelError, r"ND1004 .*config\.json", open_store, tmp_path)
 
 
 def test_infinity_in_a_config_is_what_python_writes(tmp_path):

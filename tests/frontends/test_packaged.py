@@ -12,6 +12,7 @@ from neurodeploy.errors import ModelError
 from neurodeploy.frontends import packaged
 from neurodeploy.frontends.packaged import PACKAGED, Packaged, resolve
 from neurodeploy.storage.temporary import written_aside
+from tests.refusals import refused
 
 BLOCKS = (b"GGUF" + bytes(3000), b"second part")
 MODEL = Packaged(
@@ -54,23 +55,19 @@ def test_parts_are_joined_once(site):
 
 def test_a_damaged_part_leaves_nothing_behind(site):
     (site / "tiny_part2" / "data" / "tiny.part01").write_bytes(b"Second part")
-    with pytest.raises(ModelError, match=r"ND1004 tiny: .*sha256.*force-reinstall"):
-        resolve("tiny")
+    refused(ModelError, r"ND1004 tiny: .*sha256.*force-reinstall", resolve, "tiny")
     assert list((site / "cache" / "models").iterdir()) == []
 
 
 def test_a_missing_package_says_how_to_install_it(site):
     (site / "tiny_part2" / "data" / "tiny.part01").unlink()
-    with pytest.raises(ModelError, match=r"ND1002 tiny: .*lacks its file.*pip install tiny-gguf==1\.0"):
-        resolve("tiny")
+    refused(ModelError, r"ND1002 tiny: .*lacks its file.*pip install tiny-gguf==1\.0", resolve, "tiny")
     packaged.PACKAGED["tiny"] = replace(MODEL, parts=(("no_such_package_here", "a"),))
-    with pytest.raises(ModelError, match=r"ND1002 tiny: .*not installed \(3 MB, licence: none\); pip install"):
-        resolve("tiny")
+    refused(ModelError, r"ND1002 tiny: .*not installed \(3 MB, licence: none\); pip install", resolve, "tiny")
 
 
 def test_a_single_file_stays_in_its_package(site):
-    with pytest.raises(ModelError, match=r"ND1004 one: .* has 3004 bytes, version 1\.0 has 3015"):
-        resolve("one")
+    refused(ModelError, r"ND1004 one: .* has 3004 bytes, version 1\.0 has 3015", resolve, "one")
     packaged.PACKAGED["one"] = replace(packaged.PACKAGED["one"], size=3004)
     assert resolve("one") == site / "tiny_part1" / "data" / "tiny.part00"
     assert not (site / "cache").exists()
@@ -78,8 +75,7 @@ def test_a_single_file_stays_in_its_package(site):
 
 def test_a_cache_that_cannot_be_written(site):
     (site / "cache").write_bytes(b"a file where the folder should be")
-    with pytest.raises(ModelError, match=r"ND1002 tiny: cannot be assembled.*NEURODEPLOY_CACHE"):
-        resolve("tiny")
+    refused(ModelError, r"ND1002 tiny: cannot be assembled.*NEURODEPLOY_CACHE", resolve, "tiny")
 
 
 def test_a_path_stays_a_path(tmp_path, monkeypatch):
@@ -88,14 +84,12 @@ def test_a_path_stays_a_path(tmp_path, monkeypatch):
     assert resolve(str(tmp_path / "model.gguf")) == tmp_path / "model.gguf"
     monkeypatch.setenv("HOME", str(tmp_path))
     assert resolve("~/model.gguf") == tmp_path / "model.gguf"
-    with pytest.raises(ModelError, match=r"ND1001 .*modle\.gguf.*did you mean .*model\.gguf"):
-        resolve(tmp_path / "modle.gguf")
+    refused(ModelError, r"ND1001 .*modle\.gguf.*did you mean .*model\.gguf", resolve, tmp_path / "modle.gguf")
 
 
 @pytest.mark.parametrize(("name", "fix"), [("smollm2", "'smollm2-135m'"), ("gema3-270m", "'gemma3-270m'")])
 def test_the_nearest_name(name, fix):
-    with pytest.raises(ModelError, match=f"ND1001 {name}: .*did you mean {fix}"):
-        resolve(name)
+    refused(ModelError, f"ND1001 {name}: .*did you mean {fix}", resolve, name)
 
 
 def test_a_name_that_is_near_to_nothing(tmp_path, monkeypatch):
@@ -107,8 +101,7 @@ def test_a_name_that_is_near_to_nothing(tmp_path, monkeypatch):
 def test_the_demo(tmp_path, monkeypatch):
     assert str(resolve("demo") / "config.json").endswith("neurodeploy/embedded/model/config.json")
     monkeypatch.setattr(packaged, "DEMO_FOLDER", tmp_path)
-    with pytest.raises(ModelError, match="ND1001 demo"):
-        resolve("demo")
+    refused(ModelError, "ND1001 demo", resolve, "demo")
 
 
 def test_cache_folder(monkeypatch):

@@ -16,6 +16,7 @@ import pytest
 from neurodeploy.errors import NeurodeployError
 from neurodeploy.frontends.lavadl import read_net
 from tests.frontends_lavadl.files import conv, cuba, dense, sdnn, write
+from tests.refusals import refused
 
 ROOT = Path(__file__).resolve().parents[2]
 OK = np.full((3, 4), 2.0)
@@ -104,11 +105,9 @@ def test_wrong_files(name: str, tmp_path: Path) -> None:
     if name == "numbers as type":
         with h5py.File(path, "a") as file:
             file["layer/0/type"] = 5
-    with pytest.raises(NeurodeployError) as error:
-        read_net(path)
-    assert error.value.code == code, error.value
-    assert error.value.fix and error.value.exit_status == 2
-    assert str(path) in error.value.subject
+    error = refused(NeurodeployError, code, read_net, path)
+    assert error.fix and error.exit_status == 2
+    assert str(path) in error.subject
 
 
 def test_wrong_trees(tmp_path: Path) -> None:

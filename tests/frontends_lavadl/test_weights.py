@@ -11,6 +11,7 @@ from neurodeploy.errors import ModelError
 from neurodeploy.frontends.hdf5_guard import Group
 from neurodeploy.frontends.lavadl.fields import Fields, Notes
 from neurodeploy.frontends.lavadl.weights import most_shift, optimised, stored, trailing_zeros
+from tests.refusals import refused
 
 FIELDS = Fields(Group("/layer/1"), "f.net:/layer/1")
 
@@ -96,9 +97,7 @@ def test_odd_weights_beyond_127_keep_their_last_bit() -> None:
 
 @pytest.mark.parametrize("weight", [[300, 1], [-300, -5], [-256, -256], [0, -400]])
 def test_weights_that_netx_would_lose(weight: list[int]) -> None:
-    with pytest.raises(ModelError) as error:
-        stored([np.array([weight])], FIELDS, "weight", Notes())
-    assert error.value.code == "ND1288"
+    refused(ModelError, "ND1288", stored, [np.array([weight])], FIELDS, "weight", Notes())
 
 
 def test_recurrent_weights_share_the_exponent() -> None:

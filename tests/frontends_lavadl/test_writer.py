@@ -20,6 +20,7 @@ from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.network import Network, Population, Projection
 from neurodeploy.synapses import Direct, build
 from tests.frontends_lavadl.files import cuba, dense, sdnn, write
+from tests.refusals import refused
 from tests.synapses.convolutions import transposed_conv
 
 RNG = np.random.default_rng(4)
@@ -167,19 +168,16 @@ def test_an_older_file_stays_where_writing_fails(tmp_path: Path) -> None:
     path = tmp_path / "n.net"
     write_net(image(), path)
     before = path.read_bytes()
-    with pytest.raises(NeurodeployError, match="ND1290"):
-        write_net(INEXPRESSIBLE["fractions"][1](), path)
+    refused(NeurodeployError, "ND1290", write_net, INEXPRESSIBLE["fractions"][1](), path)
     assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
     (tmp_path / "folder").mkdir()
-    with pytest.raises(NeurodeployError, match="ND1291"):
-        write_net(image(), tmp_path / "folder")
+    refused(NeurodeployError, "ND1291", write_net, image(), tmp_path / "folder")
 
 
 def test_a_folder_that_does_not_exist_is_not_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     for folder in ("a/b", "file", "file/b"):
-        with pytest.raises(NeurodeployError, match="ND5004"):
-            write_net(image(), tmp_path / folder / "n.net")
+        refused(NeurodeployError, "ND5004", write_net, image(), tmp_path / folder / "n.net")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 

@@ -20,6 +20,7 @@ from neurodeploy.ir.float_network import FloatEdge, FloatNetwork, FloatNode, Opt
 from simulators.network_float import run
 from tests.frontends_nir.files import DT, by_hand, chain, cubalif, feed, lif, ones, save
 from tests.frontends_nir.test_reader import TYPES
+from tests.refusals import refused
 
 rng = np.random.default_rng(3)
 
@@ -125,8 +126,7 @@ def test_kernels_that_are_not_square_are_filled_up_where_that_is_exact(tmp_path:
     assert nir.read(tmp_path / "a.nir").nodes["c"].weight.shape == (3, 2, 5, 5)
     x = {"in": rng.normal(size=(1, 2, 162))}
     np.testing.assert_allclose(run(network, x).outputs["out"], run(again, x).outputs["out"], rtol=1e-12, atol=1e-12)
-    with pytest.raises(UserError, match=r"ND1220 c: .*square"):
-        write(oblong((4, 3)), tmp_path / "b.nir")
+    refused(UserError, r"ND1220 c: .*square", write, oblong((4, 3)), tmp_path / "b.nir")
     write(oblong((4, 3)), tmp_path / "b.nir", strict=False)
     assert read(tmp_path / "b.nir", DT).nodes["c"].shape == (3, 6, 7)
 
@@ -134,8 +134,7 @@ def test_kernels_that_are_not_square_are_filled_up_where_that_is_exact(tmp_path:
 def test_uneven_padding_is_same_or_refused(tmp_path: Path) -> None:
     network = oblong((4, 4), ((1, 2), (1, 2)))
     round_trip(network, tmp_path / "a.nir")
-    with pytest.raises(UserError, match=r"ND1220 c: .*padding"):
-        write(oblong((4, 4), ((2, 1), (1, 2))), tmp_path / "b.nir")
+    refused(UserError, r"ND1220 c: .*padding", write, oblong((4, 4), ((2, 1), (1, 2))), tmp_path / "b.nir")
 
 
 def test_what_nir_cannot_say_is_told_and_kept_in_metadata(tmp_path: Path) -> None:
@@ -181,13 +180,11 @@ def test_the_file_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.Monk
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(BundleError, match=r"ND5004 .*No space left"):
-        write(network, target)
+    refused(BundleError, r"ND5004 .*No space left", write, network, target)
     monkeypatch.undo()
     assert target.read_bytes() == b"old" and sorted(p.name for p in tmp_path.iterdir()) == ["net.nir", "x.nir"]
     (tmp_path / "folder").mkdir()
-    with pytest.raises(BundleError, match=r"ND5004"):
-        write(network, tmp_path / "folder")
+    refused(BundleError, r"ND5004", write, network, tmp_path / "folder")
 
 
 def _random(draw: Any) -> nir.NIRGraph:

@@ -18,6 +18,7 @@ from neurodeploy.ir.float_network import Question
 from tests.frontends_nir.files import chain, lif, ones, save
 from tests.interchange import cells
 from tests.interchange.cells import FIXTURES, FRAMEWORKS
+from tests.refusals import refused
 
 #: Every file that the four frameworks wrote; that of snnTorch with an infinite tau is refused before anybody looks at it.
 WRITTEN = [
@@ -50,12 +51,11 @@ def test_a_step_that_contradicts_the_file_is_refused_with_the_whole_command(fram
     path = FIXTURES / framework / {"spikingjelly": "if.nir"}.get(framework, "lif.nir")
     dt = 2e-4
     call = Call(kept=("--weight-bits", "6", "--out", "my x.nd"))
-    with pytest.raises(ModelError) as error:
-        read_as(path, dt, call=call)
-    assert error.value.code == "ND1214" and f"{STEPS[framework]:.6g} s" in error.value.problem
-    assert f"written by {framework}" in error.value.problem
+    error = refused(ModelError, "ND1214", read_as, path, dt, call=call)
+    assert f"{STEPS[framework]:.6g} s" in error.problem
+    assert f"written by {framework}" in error.problem
     wanted = f"neurodeploy convert {shlex.quote(str(path))} --source {framework} --weight-bits 6 --out 'my x.nd'"
-    assert wanted in error.value.fix and "--dt 0.0002 --gain physical" in error.value.fix
+    assert wanted in error.fix and "--dt 0.0002 --gain physical" in error.fix
     taken = read_as(path, dt, gain="physical")  # at its word, as told
     assert taken.dt == dt
     assert read_as(path, None, framework).dt == STEPS[framework]
@@ -65,8 +65,7 @@ def test_a_step_that_contradicts_the_file_is_refused_with_the_whole_command(fram
 def test_the_gain_of_an_integrator_speaks_of_a_step(tmp_path: Path, kind: type) -> None:
     rest = () if kind is nir.I else (ones(1, 2),)
     path = save(tmp_path, chain(kind(ones(1e4, 2), *rest)))
-    with pytest.raises(ModelError, match=r"ND1214.*0\.0001 s"):
-        read_as(path, 1e-3)
+    refused(ModelError, r"ND1214.*0\.0001 s", read_as, path, 1e-3)
     assert read_as(path, 1e-4).dt == 1e-4
 
 
@@ -95,8 +94,7 @@ def test_a_file_of_ours_keeps_its_step_and_asks_nothing(tmp_path: Path) -> None:
     write(read(save(tmp_path, chain(lif(2))), 1e-3), tmp_path / "own.nir")
     network = read_as(tmp_path / "own.nir", 1e-3)
     assert not any(isinstance(note, Question) for note in network.notes)
-    with pytest.raises(ModelError, match=r"ND1214.*neurodeploy_dt.*0\.001 s"):
-        read_as(tmp_path / "own.nir", 2e-3)
+    refused(ModelError, r"ND1214.*neurodeploy_dt.*0\.001 s", read_as, tmp_path / "own.nir", 2e-3)
 
 
 @pytest.mark.parametrize("gain", ["physical", "per-step"])
@@ -115,14 +113,12 @@ def test_a_file_of_ours_is_no_frameworks_whatever_it_came_from(tmp_path: Path) -
     assert open_file(tmp_path / "own.nir").writer is None
     again = read_as(tmp_path / "own.nir", 1e-4)
     assert set(again.nodes) == set(meant.nodes) and again.nodes["1"].reset == "subtract"
-    with pytest.raises(ModelError, match="ND1270"):
-        read_as(tmp_path / "own.nir", 1e-4, "snntorch")
+    refused(ModelError, "ND1270", read_as, tmp_path / "own.nir", 1e-4, "snntorch")
 
 
 def test_a_tau_shorter_than_the_step_names_the_command_too() -> None:
-    with pytest.raises(ModelError) as error:
-        read_as(FIXTURES / "spikingjelly" / "lif.nir", 1e-3)
-    assert error.value.code == "ND1271" and "--source spikingjelly" in error.value.fix
+    error = refused(ModelError, "ND1271", read_as, FIXTURES / "spikingjelly" / "lif.nir", 1e-3)
+    assert "--source spikingjelly" in error.fix
 
 
 def test_without_a_source_the_question_names_the_writer_and_can_be_answered() -> None:
@@ -157,10 +153,8 @@ def test_another_step_than_the_sources_is_a_question() -> None:
 
 def test_the_command_of_a_missing_step() -> None:
     for framework, file in (("snntorch", "lif.nir"), ("norse", "lif.nir")):
-        with pytest.raises(ModelError) as error:
-            read_as(FIXTURES / framework / file, None)
-        assert error.value.code == "ND1212"
-        assert f"neurodeploy convert {FIXTURES / framework / file} --source {framework} --out lif.nd" in error.value.fix
+        error = refused(ModelError, "ND1212", read_as, FIXTURES / framework / file, None)
+        assert f"neurodeploy convert {FIXTURES / framework / file} --source {framework} --out lif.nd" in error.fix
 
 
 def test_a_missing_step_of_an_unknown_file_gives_a_whole_command_too(tmp_path: Path) -> None:

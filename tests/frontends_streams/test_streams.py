@@ -13,6 +13,7 @@ from neurodeploy.errors import UserError
 from neurodeploy.frontends.streams import read_stream
 from neurodeploy.ir.network import Network, Population, Projection
 from neurodeploy.synapses import Dense
+from tests.refusals import refused
 
 DT = 1e-3
 
@@ -74,19 +75,15 @@ REFUSED = {
 def test_refused_arrays(tmp_path: Path, name: str) -> None:
     values, code = REFUSED[name]
     np.save(tmp_path / "x.npy", values, allow_pickle=True)
-    with pytest.raises(UserError) as caught:
-        read_stream(tmp_path / "x.npy", network((6,)))
-    assert caught.value.code == code
-    assert "x.npy" in caught.value.subject
+    error = refused(UserError, code, read_stream, tmp_path / "x.npy", network((6,)))
+    assert "x.npy" in error.subject
 
 
 def test_a_header_that_declares_too_much_allocates_nothing(tmp_path: Path) -> None:
     path = tmp_path / "x.npy"
     header = "{'descr': '|i1', 'fortran_order': False, 'shape': (99999999999, 6), }".ljust(117) + "\n"
     path.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode())
-    with pytest.raises(UserError) as caught:
-        read_stream(path, network((6,)))
-    assert caught.value.code == "ND3254"
+    refused(UserError, "ND3254", read_stream, path, network((6,)))
 
 
 @pytest.mark.parametrize("content", [b"", b"junk", b"\x93NUMPY", b"PK\x03\x04rest", b"\x89HDF\r\n\x1a\nrest"])
@@ -100,21 +97,15 @@ def test_damaged_files(tmp_path: Path, content: bytes, suffix: str) -> None:
 
 
 def test_missing_file_and_missing_input(tmp_path: Path) -> None:
-    with pytest.raises(UserError) as caught:
-        read_stream(tmp_path / "none.npy", network((6,)))
-    assert caught.value.code == "ND3251"
+    refused(UserError, "ND3251", read_stream, tmp_path / "none.npy", network((6,)))
     np.savez(tmp_path / "x.npz", in0=np.ones((4, 6), int), other=np.ones((4, 6), int))
-    with pytest.raises(UserError) as caught:
-        read_stream(tmp_path / "x.npz", network((6,), (2,)))
-    assert caught.value.code == "ND3252"
+    refused(UserError, "ND3252", read_stream, tmp_path / "x.npz", network((6,), (2,)))
 
 
 def test_zip_with_a_member_that_is_no_array(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
         archive.writestr("in0.npy", b"no array")
-    with pytest.raises(UserError) as caught:
-        read_stream(tmp_path / "x.npz", network((6,)))
-    assert caught.value.code == "ND3251"
+    refused(UserError, "ND3251", read_stream, tmp_path / "x.npz", network((6,)))
 
 
 # --- NIRData ---------------------------------------------------------------------------------------------------------
@@ -166,9 +157,7 @@ def test_events_that_share_a_step(tmp_path: Path) -> None:
 )
 def test_refused_events(tmp_path: Path, data: nir.EventData, dt: float | None, code: str) -> None:
     path = recorded(tmp_path / "x.h5", in0=data)
-    with pytest.raises(UserError) as caught:
-        read_stream(path, network((6,)), dt=dt)
-    assert caught.value.code == code
+    refused(UserError, code, read_stream, path, network((6,)), dt=dt)
 
 
 def test_other_nodes_are_noted(tmp_path: Path) -> None:

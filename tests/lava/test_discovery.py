@@ -9,6 +9,7 @@ import pytest
 
 from neurodeploy.errors import TargetUnavailable
 from simulators.lava import discovery
+from tests.refusals import refused
 
 #: Answers the probe like an interpreter that has Lava.
 FAKE = """#!{python}
@@ -57,18 +58,16 @@ def test_a_variable_that_names_something_else(what: str, tmp_path: Path, monkeyp
     elif what == "no interpreter":
         path.write_text("text", encoding="utf-8")
     monkeypatch.setenv(discovery.VARIABLE, str(path))
-    with pytest.raises(TargetUnavailable, match="ND4101") as caught:
-        discovery.find_lava()
-    assert "make lava" in caught.value.fix
+    error = refused(TargetUnavailable, "ND4101", discovery.find_lava)
+    assert "make lava" in error.fix
     assert str(path) in discovery.describe()
 
 
 def test_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(discovery, "_candidates", lambda: iter(()))
     assert discovery.find_lava() is None
-    with pytest.raises(TargetUnavailable, match="ND4100") as caught:
-        discovery.require_lava()
-    assert "make lava" in caught.value.fix and discovery.VARIABLE in caught.value.fix
+    error = refused(TargetUnavailable, "ND4100", discovery.require_lava)
+    assert "make lava" in error.fix and discovery.VARIABLE in error.fix
     assert discovery.describe().startswith("lava: not installed; run `make lava`")
 
 

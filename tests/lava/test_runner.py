@@ -13,8 +13,10 @@ from neurodeploy.ir.run import Probe
 from neurodeploy.synapses import Conv, Dense, Direct
 from simulators.lava import LavaNetworkRunner, Program
 from simulators.reference import ReferenceRunner
-from tests.lava.support import compare_all, differences, needs_lava
+from tests.lava.support import compare_all, needs_lava
+from tests.networks.equality import same_result
 from tests.networks.random_networks import random_network
+from tests.refusals import refused
 
 pytestmark = needs_lava
 
@@ -94,15 +96,12 @@ def test_without_counts_the_rest_is_the_same() -> None:
     assert not any(ports["s"].any() for ports in found.activity.fired.values())
     assert expected.activity.fired["hidden"]["s"].any()
     found.activity = expected.activity
-    assert differences(found, expected) == []
+    same_result(found, expected)
 
 
 def test_no_steps() -> None:
     network = small()
-    assert (
-        differences(LavaNetworkRunner().run(network, spikes(2, 0), 0), ReferenceRunner().run(network, spikes(2, 0), 0))
-        == []
-    )
+    same_result(LavaNetworkRunner().run(network, spikes(2, 0), 0), ReferenceRunner().run(network, spikes(2, 0), 0))
 
 
 def test_it_says_what_ran_where() -> None:
@@ -141,8 +140,7 @@ def test_a_format_that_lava_would_change() -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_what_lava_has_not_is_refused(seed: int) -> None:
     network, inputs, steps = random_network(seed, instant=True)
-    with pytest.raises(UserError, match="ND4105 projection"):
-        LavaNetworkRunner().run(network, inputs, steps)
+    refused(UserError, "ND4105 projection", LavaNetworkRunner().run, network, inputs, steps)
 
 
 def test_a_convolution_of_an_image_with_a_side_beyond_127() -> None:
@@ -154,7 +152,7 @@ def test_a_convolution_of_an_image_with_a_side_beyond_127() -> None:
     spikes = (np.random.default_rng(6).random((1, 6, 400)) < 0.4).astype(np.int64)
     found = LavaNetworkRunner().run(network, {"image": spikes}, 6)
     expected = ReferenceRunner().run(network, {"image": spikes}, 6)
-    assert not differences(found, expected)
+    same_result(found, expected)
     assert expected.outputs["seen"].any()
 
 

@@ -11,6 +11,7 @@ from neurodeploy.ops.attention import visible_pairs
 from neurodeploy.ops.host.kernels import EXP
 from neurodeploy.ops.host.linear import projection_work
 from neurodeploy.ops.host.operation import Load, Work
+from tests.refusals import refused
 
 SIZES = {"x": 64, "g": 96, "e": 2}
 
@@ -84,5 +85,4 @@ def test_projection():
 
 
 def test_an_unknown_operation_is_our_bug():
-    with pytest.raises(InternalError, match="ND9103"):
-        work(op("fft"), 1)
+    refused(InternalError, "ND9103", work, op("fft"), 1)

@@ -17,6 +17,7 @@ from neurodeploy.ops.host.executor import Executor
 from neurodeploy.ops.host.kvcache import State
 from neurodeploy.ops.host.linear import invariant_linear, projection_work
 from neurodeploy.ops.host.operation import Load, Operation, Work
+from tests.refusals import refused
 
 IDS = np.array([3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5])
 
@@ -252,23 +253,18 @@ def test_work_is_counted(net):
     [([], "ND3003"), ([[1, 2]], "ND3003"), ([1.5], "ND3003"), (["a"], "ND3003"), ([1, 11], "ND3004"), ([-1], "ND3004")],
 )
 def test_wrong_tokens(net, tokens, code):
-    with pytest.raises(UserError) as caught:
-        net.executor().forward(tokens)
-    assert caught.value.code == code
+    refused(UserError, code, net.executor().forward, tokens)
 
 
 def test_a_state_that_was_used_elsewhere(net):
-    with pytest.raises(InternalError, match="ND9101"):
-        net.executor().forward(IDS, State(position=4))
+    refused(InternalError, "ND9101", net.executor().forward, IDS, State(position=4))
 
 
 def test_an_operation_that_nobody_knows(net):
     ops = [*net.ops[:-1], HostOp("odd", "fft", ("norm",), ("logits",))]
-    with pytest.raises(InternalError, match="ND9103"):
-        Executor(ops, net.store, net.sizes).forward(IDS)
+    refused(InternalError, "ND9103", Executor(ops, net.store, net.sizes).forward, IDS)
 
 
 @pytest.mark.parametrize("ops", [[], [HostOp("a", "add", ("x", "y"), ("logits",))]])
 def test_a_network_without_a_head(net, ops):
-    with pytest.raises(InternalError, match="ND9104"):
-        Executor(ops, net.store, net.sizes)
+    refused(InternalError, "ND9104", Executor, ops, net.store, net.sizes)

@@ -7,6 +7,7 @@ import torch
 
 from neurodeploy.errors import InternalError
 from neurodeploy.ops.host.kvcache import KVCache, State, first_visible, oldest_visible
+from tests.refusals import refused
 
 
 @pytest.mark.parametrize(
@@ -55,9 +56,7 @@ def test_state_keeps_its_place(noise):
     state = State()
     cache = state.cache("a", 1, 4, None, None, "cpu")
     cache.append(noise(3, 4), noise(3, 4))
-    with pytest.raises(InternalError, match="ND9101"):
-        state.cache("a", 1, 4, None, None, "cpu")
+    refused(InternalError, "ND9101", state.cache, "a", 1, 4, None, None, "cpu")
     state.position = 3
     assert state.cache("a", 1, 4, None, None, "cpu") is cache
-    with pytest.raises(InternalError, match="ND9101"):
-        state.cache("b", 1, 4, None, None, "cpu")
+    refused(InternalError, "ND9101", state.cache, "b", 1, 4, None, None, "cpu")

@@ -9,11 +9,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from neurodeploy.errors import BundleError, InternalError
 from neurodeploy.reporting.network.page import network_page
 from neurodeploy.reporting.render import FORMS, render
+from tests.refusals import refused
 from tests.reporting.reader import Reader
 from tests.reporting_network.synthetic import bare, full, silent
 
@@ -121,9 +120,8 @@ def test_no_projection_at_all(tmp_path: Path) -> None:
 def test_data_of_another_form(tmp_path: Path) -> None:
     data = full()
     del data["rasters"][0]["size"]
-    with pytest.raises(InternalError) as found:
-        render(data, tmp_path / "r.html", "network")
-    assert found.value.code == "ND9050" and "rasters[0].size" in str(found.value)
+    error = refused(InternalError, "ND9050", render, data, tmp_path / "r.html", "network")
+    assert "rasters[0].size" in str(error)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -131,9 +129,7 @@ def test_all_files_or_none(tmp_path: Path) -> None:
     """One name is taken by a folder: the others stay as they were."""
     (tmp_path / "r.html").write_text("older")
     (tmp_path / "r_cores.csv").mkdir()
-    with pytest.raises(BundleError) as found:
-        render(full(), tmp_path / "r.html", "network")
-    assert found.value.code == "ND5004"
+    refused(BundleError, "ND5004", render, full(), tmp_path / "r.html", "network")
     assert (tmp_path / "r.html").read_text() == "older"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["r.html", "r_cores.csv"]
 

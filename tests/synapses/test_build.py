@@ -14,6 +14,7 @@ from neurodeploy.errors import InternalError
 from neurodeploy.ir.network import Network, Population, Projection
 from neurodeploy.ir.synapse import Synapse
 from neurodeploy.synapses import Conv, build
+from tests.refusals import refused
 from tests.synapses.convolutions import sum_pool, transposed_conv, unpool
 
 FIXTURE = json.loads((Path(__file__).parent / "fixtures" / "lava_weights.json").read_text(encoding="utf-8"))
@@ -145,8 +146,7 @@ def test_dense_is_narrow_and_by_axon() -> None:
     ],
 )
 def test_refused(make: Any) -> None:
-    with pytest.raises(InternalError, match="ND9013"):
-        make()
+    refused(InternalError, "ND9013", make)
 
 
 def test_output_shape_of_lava_and_here() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from neurodeploy.errors import InternalError
 from neurodeploy.synapses.weights import infer_sign_mode, lava_weights, smallest_type
+from tests.refusals import refused
 
 FIXTURE = json.loads((Path(__file__).parent / "fixtures" / "lava_weights.json").read_text(encoding="utf-8"))
 
@@ -70,7 +71,5 @@ def test_narrowest_type(values: list[int], expected: Any) -> None:
     [(np.ones(2), 8, None), (np.ones(2, int), 0, None), (np.ones(2, int), 9, None), (np.ones(2, int), 8, "positive")],
 )
 def test_refused(weight: Any, bits: int, mode: str | None) -> None:
-    with pytest.raises(InternalError, match="ND9013"):
-        lava_weights(weight, bits, mode)
-    with pytest.raises(InternalError, match="ND9013"):
-        smallest_type(np.array([2**31]))
+    refused(InternalError, "ND9013", lava_weights, weight, bits, mode)
+    refused(InternalError, "ND9013", smallest_type, np.array([2**31]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from simulators.fast.runner import PATHS, FastRunner
@@ -10,10 +9,10 @@ from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner
 from targets.systems import get_system
 from tests.networks.cuts import random_mapping
+from tests.networks.equality import in_two, same_result
 from tests.networks.random_networks import all_probes, random_network
-from tests.networks_fast.compare import assert_same, run_in_two
 
-#: Seeds of the quick run and of the long one. They differ from those of `tests/networks`, which test the reference.
+#: Seeds of the quick run and of the long one. They differ from those with which the reference is tested.
 QUICK = range(10_000, 10_240)
 LONG = range(20_000, 22_400)
 BATCH = 40
@@ -25,13 +24,13 @@ def check(seed: int, paths: tuple[str, ...], instant: bool, cores: bool = False)
     probes = all_probes(network)
     expected = ReferenceRunner().run(network, inputs, steps, probes=probes)
     for path in paths:
-        assert_same(expected, FastRunner(path).run(network, inputs, steps, probes=probes), f"{seed} {path}")
+        same_result(FastRunner(path).run(network, inputs, steps, probes=probes), expected, f"{seed} {path}")
         found = FastRunner(path, steps=3).run(network, inputs, steps)
         found.probes = expected.probes
-        assert_same(expected, found, f"{seed} {path} in blocks of 3")
+        same_result(found, expected, f"{seed} {path} in blocks of 3")
     if cores:
         runner = PartitionedRunner(random_mapping(network, seed), get_system("oheo-gulch").chip)
-        assert_same(expected, runner.run(network, inputs, steps, probes=probes), f"{seed} on cores")
+        same_result(runner.run(network, inputs, steps, probes=probes), expected, f"{seed} on cores")
 
 
 @pytest.mark.parametrize(
@@ -50,21 +49,8 @@ def test_many_random_programs(first: int, instant: bool) -> None:
         check(seed, PATHS, instant, cores=True)
 
 
-@pytest.mark.parametrize("seed", range(10_300, 10_330))
+@pytest.mark.parametrize("seed", [*range(10_300, 10_330), 10_400])
 def test_a_run_in_two_stretches_is_the_same_run(seed: int) -> None:
     network, inputs, steps = random_network(seed, instant=seed % 2 == 1)
     runner = FastRunner(PATHS[seed % len(PATHS)])
-    expected = runner.run(network, inputs, steps)
-    assert_same(expected, run_in_two(runner, network, inputs, steps, steps // 2), str(seed))
-
-
-def test_a_state_given_is_left_alone() -> None:
-    network, inputs, steps = random_network(10_400)
-    runner = FastRunner()
-    state = runner.run(network, inputs, steps).state
-    before = {name: array.copy() for name, array in state.pending.items()}
-    neurons = {n: {v: a.copy() for v, a in values.items()} for n, values in state.neurons.items()}
-    runner.run(network, inputs, steps, state=state)
-    assert state.step == steps
-    assert all(np.array_equal(before[name], state.pending[name]) for name in before)
-    assert all(np.array_equal(a, state.neurons[n][v]) for n, values in neurons.items() for v, a in values.items())
+    same_result(in_two(runner, network, inputs, steps, steps // 2), runner.run(network, inputs, steps), str(seed))

@@ -15,7 +15,7 @@ from simulators.fast.runner import FastRunner
 from simulators.fast.wiring import SparseWiring
 from simulators.reference import ReferenceRunner
 from tests.ir.test_packed import SHAPES, made
-from tests.networks_fast.compare import assert_same
+from tests.networks.equality import same_result
 
 
 @pytest.mark.parametrize(("rows", "columns", "mean"), [shape for shape in SHAPES if shape[0] < 10**9])
@@ -66,7 +66,7 @@ def test_a_large_packed_population(rows: int, graded: bool, monkeypatch: pytest.
     expected = ReferenceRunner().run(network, inputs, 6)
     assert expected.activity.fired["a"]["s"].any()
     for steps in (None, 1, 4):
-        assert_same(expected, FastRunner(steps=steps).run(network, inputs, 6), f"{rows} {steps}")
+        same_result(FastRunner(steps=steps).run(network, inputs, 6), expected, f"{rows} {steps}")
     monkeypatch.setattr(build, "PACKED_SYNAPSES", len(row) + 1)
     plain = tuple(
         replace(p, synapse=build.sparse(rows, p.synapse.indptr, p.synapse.targets(), p.synapse.weight))  # type: ignore[union-attr]
@@ -74,7 +74,7 @@ def test_a_large_packed_population(rows: int, graded: bool, monkeypatch: pytest.
     )
     for p in plain:
         p.synapse.target.flags.writeable = False  # type: ignore[union-attr]
-    assert_same(expected, FastRunner().run(replace(network, projections=plain), inputs, 6), "plain")
+    same_result(FastRunner().run(replace(network, projections=plain), inputs, 6), expected, "plain")
 
 
 def test_memory_of_packed_synapses() -> None:
