@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from neurodeploy.reporting.render import FORMS
+from tests.reporting import spiking as networks
 from tests.reporting import synthetic
 from tests.reporting.reader import Reader
-from tests.reporting_network import synthetic as networks
 
 CASES = {
     **{f"model {name}": ("model", make) for name, make in synthetic.CASES.items()},
