@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from neurodeploy.errors import TargetUnavailable, UserError
-from neurodeploy.ir.network import Population, Projection
+from neurodeploy.ir.network import Projection
+from neurodeploy.ir.population import Population
 from neurodeploy.neurons.registry import MODELS, initial_state, prepared_params
 from neurodeploy.synapses import Conv, Dense, Sparse, build
 from simulators.lava import discovery

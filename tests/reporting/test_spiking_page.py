@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from neurodeploy.errors import BundleError, InternalError
-from neurodeploy.reporting.network.page import network_page
+from neurodeploy.reporting.page import page
 from neurodeploy.reporting.render import FORMS, render
 from tests.refusals import refused
 from tests.reporting.reader import Reader
@@ -21,7 +21,7 @@ BESIDE = (".json", *FORMS["network"].tables)
 
 
 def read(data: Any) -> Reader:
-    return Reader(network_page(data, {"x.json": "everything"}))
+    return Reader(page(data, {"x.json": "everything"}))
 
 
 def test_figures() -> None:
@@ -52,7 +52,7 @@ def test_what_does_not_fit_is_said() -> None:
 
 
 def test_a_raster_draws_each_message_once() -> None:
-    from neurodeploy.reporting.network.plots import raster
+    from neurodeploy.reporting.sections.rasters import raster
 
     drawing = raster(full()["rasters"][0])
     marks = re.findall(r"M(\S+) (\S+?)h", str(drawing))
@@ -61,7 +61,7 @@ def test_a_raster_draws_each_message_once() -> None:
 
 
 def test_long_rasters_are_drawn_in_bins() -> None:
-    from neurodeploy.reporting.network.plots import RESOLUTION, raster
+    from neurodeploy.reporting.sections.rasters import RESOLUTION, raster
 
     data = full()["rasters"][0] | {"length": 12_000, "steps": [1, 2, 12_000], "rows": [0, 0, 0], "neurons": [0]}
     marks = re.findall(r"M(\S+) ", str(raster(data)))
@@ -69,7 +69,7 @@ def test_long_rasters_are_drawn_in_bins() -> None:
 
 
 def test_long_traces_keep_their_extremes() -> None:
-    from neurodeploy.reporting.network.plots import RESOLUTION, TRACE, trace
+    from neurodeploy.reporting.sections.rasters import RESOLUTION, TRACE, trace
 
     values = [0] * 100_000
     values[54_321], values[70_000] = 9, -3
@@ -83,7 +83,7 @@ def test_long_traces_keep_their_extremes() -> None:
 
 
 def test_equal_values_are_a_flat_line() -> None:
-    from neurodeploy.reporting.network.plots import trace
+    from neurodeploy.reporting.sections.rasters import trace
 
     assert "nan" not in str(trace(full()["traces"][0] | {"values": [7] * 9}))
     assert "nan" not in str(trace(full()["traces"][0] | {"values": []}))

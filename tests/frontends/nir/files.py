@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import numpy as np
-
 import nir
+import numpy as np
 
 DT = 1e-3
 #: A node by hand: type and fields (text, numbers, None for Python's None).

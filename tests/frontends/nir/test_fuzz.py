@@ -8,10 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nir
 import numpy as np
 import pytest
 
-import nir
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.nir.reader import read
 from tests.frontends.nir.files import DT, between, chain, cubalif, lif, ones, save

@@ -7,12 +7,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import nir
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import nir
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.frontends.nir.reader import read
 from neurodeploy.frontends.nir.schema import FIELDS

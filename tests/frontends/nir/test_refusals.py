@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import nir
 import numpy as np
 import pytest
 
-import nir
 from neurodeploy.errors import ModelError, UserError
 from neurodeploy.frontends.nir.reader import read
 from simulators.network_float import run

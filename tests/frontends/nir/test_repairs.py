@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import nir
 import numpy as np
 import pytest
 
-import nir
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.nir.reader import read
 from neurodeploy.ir.float_network import FloatEdge, FloatNetwork

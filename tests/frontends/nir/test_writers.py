@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+import nir
 import numpy as np
 import pytest
 
-import nir
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.nir.conventions import CONVENTIONS, TAKEN, read_as
 from neurodeploy.frontends.nir.reader import open_file, read
