@@ -35,6 +35,7 @@ from targets.systems import get_system
 from tests.networks.equality import same_result
 from tests.ops.test_executor import CountingStore
 from tests.partitioner_network.helpers import tiny
+from tests.refusals import refused
 
 VOCABULARY, WIDTH = 11, 16
 IDS = np.arange(3, 25) % VOCABULARY
@@ -90,8 +91,7 @@ def test_one_file_is_enough() -> None:
     [({"scale": 1.0}, r"lacks \['shift'\]"), ({"scale": "1", "shift": 0}, "scale = '1' is not possible")],
 )
 def test_its_attributes_are_checked(attrs: dict[str, object], says: str) -> None:
-    with pytest.raises(InternalError, match=f"ND9001.*{says}"):
-        ops.check_operations([replace(made().ops[1], attrs=attrs)])
+    refused(InternalError, f"ND9001.*{says}", ops.check_operations, [replace(made().ops[1], attrs=attrs)])
 
 
 def partitioned(network: Network) -> PartitionedRunner:
