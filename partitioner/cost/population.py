@@ -28,7 +28,8 @@ from neurodeploy.flow.words import output_words
 from neurodeploy.ir.arrange import arranged
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import INPUT, Network, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.program import Island, Program, Slice
 from neurodeploy.ir.synapse import Units
 from neurodeploy.neurons.registry import FIXED, get_model, state_bytes
@@ -152,7 +153,7 @@ class View:
 
 def unwrapped(model: Model) -> Model:
     """The network of a program that is one, else the model itself."""
-    return model.network if isinstance(model, Program) and model.network is not None else model
+    return model.network if isinstance(model, Program) and model.streamed else model
 
 
 def view_of(island: Island, chip: ChipSpec, weight_bits: int | None = None, share: Fraction = Fraction(1)) -> View:

@@ -13,7 +13,9 @@ import numpy as np
 
 from neurodeploy.ir.fixedpoint import Dyadic, signed_max
 from neurodeploy.ir.graph import HostOp, ModelInfo
-from neurodeploy.ir.program import BLOCK, GradedNeurons, Island, IslandCall, Program, Slice, Synapses
+from neurodeploy.ir.network import BLOCK
+from neurodeploy.ir.program import GradedNeurons, Island, IslandCall, Program, Slice, Synapses
+from neurodeploy.synapses.linear import program_of
 
 
 def hollow_island(
@@ -51,4 +53,4 @@ def hollow_program(info: ModelInfo, islands: Sequence[Island], host: Sequence[Ho
         )
         for island in islands
     ]
-    return Program(info, (*host, *calls), {island.name: island for island in islands}, {})
+    return program_of(info, (*host, *calls), {island.name: island for island in islands}, {}, output="")
