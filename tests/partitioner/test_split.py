@@ -14,7 +14,7 @@ from partitioner.cost.budget import add, core_limits, fits
 from partitioner.cost.population import View, view_of
 from partitioner.cut.bands import BandCutter
 from partitioner.cut.choice import figures_of, prices_of, value_of
-from partitioner.cut.joint import split_islands
+from partitioner.cut.joint import split_uniform
 from partitioner.cut.rules import Rule
 from partitioner.cut.stamp import Stamp, Tile, heads_whole
 from partitioner.options import Options, Pin
@@ -41,7 +41,7 @@ def joint(
     limits = core_limits(system.chip, options.max_rows, options.caps)
     given = {item.name: (pins or {}).get(item.name, Pin()) for item in items}
     rules = {name: Rule(limits, pin.rows, pin.blocks) for name, pin in given.items()}
-    return split_islands([view_of(item, system.chip) for item in items], rules, system, options, chips).tiles
+    return split_uniform([view_of(item, system.chip) for item in items], rules, system, options, chips)
 
 
 def test_rows_fill_the_synaptic_memory(make: SimpleNamespace) -> None:
