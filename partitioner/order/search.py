@@ -15,6 +15,7 @@ are alike there is nothing to look for: `cut.joint` has found the best way in cl
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping as Table
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -36,7 +37,7 @@ Orders = dict[str, Order]
 #: How many times as many blocks of columns are tried, for how many populations, and how often in all.
 FACTORS, TRIED, SWEEPS = (2, 4, 8, 16), 6, 2
 #: Tiles up to which neater ones are tried where rows are alike.
-COMPARED = 20_000
+NEAT = 1_000
 #: Per cent of list headers in the synapses from which on that is worth it; sparse synapses up to which it is tried.
 HEADERS, SYNAPSES = 3, 2_000_000
 
@@ -59,7 +60,7 @@ def _best(job: Job) -> Plan:
     if all(len(cut.blocks) < 2 and len(rows) < 2 for cut in given.cuts.values() for rows in cut.blocks.values()):
         return given
     search = _Search(job, given, rules)
-    if job.options.objective == "cores" and len(given.tiles) <= COMPARED:
+    if job.options.objective in ("cores", "energy") and len(given.tiles) <= NEAT:
         search.neater()
     kinds = {type(part.projection.synapse) for view in job.views.values() for part in view.segments}
     for tried, kind in ((_sparse, Sparse), (_sparse, Sparse), (_channels, Conv), (_pixels, Conv)):
@@ -135,13 +136,23 @@ class _Search:
         return True
 
     def neater(self) -> None:
-        """Where rows are alike leave what is left of them whole, and then make tiles of equal length, if that takes neither
-        more cores nor more messages: the busiest core sets the pace."""
-        job, cores, sent = self.job, _packed(self.job, self.plan), deliveries(self.job, self.plan)
-        for rules in (self.rules, self.rules | _equal(job, self.plan)):
+        """Where rows are alike leave what is left of them whole, leave columns whole that are cut, and make tiles of equal
+        length, if that takes neither more cores nor more messages: the busiest core sets the pace."""
+        self._take({})
+        cut = [name for name, cut in self.plan.cuts.items() if self.job.views[name].uniform and len(cut.blocks) > 1]
+        for name in cut if len(cut) <= TRIED else ():
+            if self.job.rules[name].blocks is None:
+                self._take({name: replace(self.rules[name], blocks=1)})
+        self._take(_equal(self.job, self.plan, self.rules))
+
+    def _take(self, other: dict[str, Rule]) -> None:
+        job, rules = self.job, self.rules | other
+        try:
             plan = make_plan(job, {}, rules, filling=False)
-            if deliveries(job, plan) <= sent and _packed(job, plan) <= cores:
-                self.plan, self.rules, self.filling = plan, rules, False
+        except DoesNotFit:
+            return
+        if deliveries(job, plan) <= deliveries(job, self.plan) and _packed(job, plan) <= _packed(job, self.plan):
+            self.plan, self.rules, self.filling = plan, rules, False
 
     def result(self) -> Plan:
         told = [f"{name}: neurons in another order ({order.how})" for name, order in self.orders.items()]
@@ -179,13 +190,13 @@ def wide(job: Job, plan: Plan) -> list[str]:
     return sorted(found, key=lambda name: (-found[name], name))[:TRIED]
 
 
-def _equal(job: Job, plan: Plan) -> dict[str, Rule]:
+def _equal(job: Job, plan: Plan, rules: Table[str, Rule]) -> dict[str, Rule]:
     """Rules for tiles of equal length, of populations of several tiles whose rows are alike and whose columns are whole."""
     found = {}
     for name, cut in plan.cuts.items():
         tiles = max(map(len, cut.blocks.values()))
-        if job.views[name].uniform and len(cut.blocks) == 1 and 1 < tiles <= LEVELLED and job.rules[name].rows is None:
-            found[name] = replace(job.rules[name], rows=-(-job.views[name].rows // tiles), blocks=1, even=True)
+        if job.views[name].uniform and len(cut.blocks) == 1 and 1 < tiles <= LEVELLED:
+            found[name] = replace(rules[name], rows=-(-job.views[name].rows // tiles), blocks=1, even=True)
     return found
 
 
