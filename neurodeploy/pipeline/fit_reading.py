@@ -23,7 +23,7 @@ def read_model(model: str | Path, context: int | None, dt: float | None, generic
     path = Path(model)
     if path.is_dir() and (path / "manifest.json").is_file():
         program = open_bundle(path).program
-        return program.network if program.network is not None else program_outline(program, context or CONTEXT)
+        return program.network if program.streamed else program_outline(program, context or CONTEXT)
     if is_spiking_file(path):
         return _network(path, dt)
     return read_outline(model, context or CONTEXT, generic=generic)

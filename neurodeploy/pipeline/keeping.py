@@ -20,7 +20,8 @@ from neurodeploy.bundle.files import write_aside
 from neurodeploy.bundle.state_files import read_kept, write_state
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Network, Population
+from neurodeploy.ir.network import Network
+from neurodeploy.ir.population import Population
 from neurodeploy.ir.run import Probe, RunActivity, RunResult, RunState
 from neurodeploy.pipeline.streams import source_order
 from neurodeploy.storage.numpy_files import open_archive
@@ -70,7 +71,7 @@ class Keeper:
 
         Raises what `read_kept` does, and ND3259 where `out` holds them with other probes: they would be lost.
         """
-        state, self._record = read_kept(path, self.network, self.opened.digest)
+        state, self._record, _ = read_kept(path, self.network, self.opened.digest)
         self.first = state.step + 1
         first, before = _before(self.out, state, self._record)
         wanted = {f"out.{name}" for name in self.network.outputs} | {f"probe.{probe.name}" for probe in probes}

@@ -28,10 +28,11 @@ from neurodeploy.flow.words import output_words
 from neurodeploy.ir.arrange import arranged
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import INPUT, Network, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.program import Island, Program, Slice
 from neurodeploy.ir.synapse import Units
-from neurodeploy.neurons.registry import FIXED, get_model, state_bytes
+from neurodeploy.neurons.registry import get_model, state_bytes
 from neurodeploy.synapses import Dense
 from partitioner.classify import activity_of, group_of
 from partitioner.cost.budget import Demand
@@ -152,7 +153,7 @@ class View:
 
 def unwrapped(model: Model) -> Model:
     """The network of a program that is one, else the model itself."""
-    return model.network if isinstance(model, Program) and model.network is not None else model
+    return model.network if isinstance(model, Program) and model.streamed else model
 
 
 def view_of(island: Island, chip: ChipSpec, weight_bits: int | None = None, share: Fraction = Fraction(1)) -> View:
@@ -205,7 +206,7 @@ def _of_network(network: Network, chip: ChipSpec, weight_bits: int | None) -> di
             outgoing=tuple(p for p in network.projections if p.source == name),
             group=name,
             layer=name,
-            microcoded=population.model not in FIXED,
+            microcoded=population.model not in chip.supports.neurons,
         )
     return found
 

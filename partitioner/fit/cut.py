@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from neurodeploy.ir.chip import Basis, ChipSpec, Limit, SystemSpec
-from neurodeploy.ir.hollow import hollow_island
 from neurodeploy.ir.outline import Matrix
 from neurodeploy.ir.program import Island, Slice
+from neurodeploy.synapses.hollow import hollow_island
 from partitioner.cost.budget import core_limits
 from partitioner.cost.population import View, view_of
 from partitioner.cut.joint import split_uniform

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurodeploy.ir.hollow import hollow_island, hollow_program
 from neurodeploy.ir.outline import Outline
 from neurodeploy.ir.program import Island, Program, Slice
 from neurodeploy.ir.run import ActivityCounts, IslandActivity
+from neurodeploy.synapses.hollow import hollow_island, hollow_program
 
 
 def program_of(outline: Outline, bits: int = 8) -> Program:

@@ -14,16 +14,16 @@ from rich.console import Console
 from neurodeploy import cli, pipeline
 from neurodeploy.frontends.lavadl.writer import write_net
 from neurodeploy.ir.graph import ModelInfo
-from neurodeploy.ir.hollow import hollow_island, hollow_program
 from neurodeploy.pipeline.map_section import map_section
 from neurodeploy.reporting.check import match
 from neurodeploy.reporting.schema import MapSection
 from neurodeploy.reporting.sections.quality import quality
 from neurodeploy.reporting.terminal import print_map
+from neurodeploy.synapses.hollow import hollow_island, hollow_program
 from partitioner.judge.summary import summary
 from partitioner.mapper import map_model
 from targets.systems import get_system
-from tests.pipeline_spiking.networks import chain
+from tests.pipeline.networks import chain
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +82,8 @@ def test_the_page_of_a_large_program_draws_chips_and_links_in_few_bytes() -> Non
     mapping = map_model(program, system)
     section = map_section(program, mapping, system)
     match(section, MapSection, "map")
-    page = quality(section)  # type: ignore[arg-type]
-    assert page is not None and "Cores of 12 layers" in page and page.count("<figure") >= mapping.chips_used + 1
+    page = "".join(map(str, quality({"map": section})))  # type: ignore[arg-type]
+    assert "Cores of 12 layers" in page and page.count("<figure") >= mapping.chips_used + 1
     assert "messages there" in page and "<title>" in page and len(page) < 60_000
     json.dumps(section["picture"])
     text = io.StringIO()

@@ -11,9 +11,12 @@ import pytest
 from neurodeploy.ir.chip import Basis, ChipSpec, CoreBudget, Limit, SystemSpec
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.graph import HostOp, ModelInfo
-from neurodeploy.ir.program import BLOCK, GradedNeurons, Island, IslandCall, Program, Slice, Step, Synapses
+from neurodeploy.ir.network import BLOCK
+from neurodeploy.ir.program import GradedNeurons, Island, IslandCall, Program, Slice, Step, Synapses
 from neurodeploy.ops import OPERATIONS
+from neurodeploy.synapses.linear import program_of
 from partitioner.mapper import map_model
+from targets.loihi2 import SUPPORTS
 
 ONE = Dyadic(1, 0)
 
@@ -65,7 +68,7 @@ def host(op: str, inputs: tuple[str, ...], outputs: tuple[str, ...], layer: int 
 
 def program(steps: list[Step], islands: list[Island], output: str, name: str = "test") -> Program:
     info = ModelInfo(name, "test", 10, 10, 1, 10, "made by a test")
-    return Program(info, tuple(steps), {item.name: item for item in islands}, {}, "tokens", output)
+    return program_of(info, tuple(steps), {item.name: item for item in islands}, {}, "tokens", output)
 
 
 def of_islands(items: list[Island]) -> Program:
@@ -154,12 +157,13 @@ def chip(
         "weight_bits": 8,
         "payload_bits": 24,
         "state_bits": 24,
+        "delay_steps": 62,
         "neuron_state_bytes": 16,
         "axon_entry_bytes": 8,
         "message_bytes": 4,
         **formats,
     }
-    return ChipSpec("testchip", cores, (8, 4), 4, budget, table, {}, "made by a test")
+    return ChipSpec("testchip", cores, (8, 4), 4, budget, table, {}, SUPPORTS, "made by a test")
 
 
 def system(spec: ChipSpec, chips: int, name: str = "testboard") -> SystemSpec:

@@ -1,0 +1,162 @@
+"""Small spiking networks as files, their inputs, and their bundles: made once a session, copied by whoever damages them."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nir
+import numpy as np
+import pytest
+
+from neurodeploy import pipeline
+from neurodeploy.frontends.lavadl.writer import write_net
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import Population
+from neurodeploy.synapses import Dense
+from tests.tiny import llama, llama_bundle
+
+__all__ = ["Files", "World", "copied", "files", "llama", "llama_bundle", "world"]
+
+DT = 1e-3
+STEPS, SAMPLES = 40, 3
+INPUTS, HIDDEN, OUTPUTS = 8, 6, 3
+
+
+def _full(value: float, *shape: int) -> np.ndarray[Any, Any]:
+    return np.full(shape, value)
+
+
+def layers(readout: str = "lif") -> nir.NIRGraph:
+    """8 inputs, 6 LIF, 3 LIF (or leaky integrators), random weights."""
+    rng = np.random.default_rng(7)
+    tau = 0.01
+
+    def lif(size: int) -> nir.LIF:
+        return nir.LIF(
+            tau=_full(tau, size), r=_full(tau / DT, size), v_leak=_full(0, size), v_threshold=_full(1, size),
+            v_reset=_full(0, size),
+        )  # fmt: skip
+
+    last = lif(OUTPUTS) if readout == "lif" else nir.LI(_full(0.02, OUTPUTS), _full(20, OUTPUTS), _full(0, OUTPUTS))
+    nodes = {
+        "input": nir.Input(np.array([INPUTS])),
+        "up": nir.Affine(rng.normal(0.3, 0.5, (HIDDEN, INPUTS)), rng.normal(0, 0.05, HIDDEN)),
+        "hidden": lif(HIDDEN),
+        "down": nir.Linear(rng.normal(0.4, 0.6, (OUTPUTS, HIDDEN))),
+        "last": last,
+        "output": nir.Output(np.array([OUTPUTS])),
+    }
+    return nir.NIRGraph(nodes, list(zip(nodes, list(nodes)[1:], strict=False)))
+
+
+def image() -> nir.NIRGraph:
+    """A convolution of whole weights into integrate-and-fire neurons: exact in integers. Shapes (1, 5, 4), (2, 3, 2)."""
+    weight = np.append(np.arange(-8, 8), [1, -3]).reshape(2, 1, 3, 3).astype(float)
+    nodes = {
+        "input": nir.Input(np.array([1, 5, 4])),
+        "conv": nir.Conv2d((5, 4), weight, 1, 0, 1, 1, np.zeros(2)),
+        "fire": nir.IF(_full(1 / DT, 2, 3, 2), _full(7, 2, 3, 2), _full(0, 2, 3, 2)),
+        "output": nir.Output(np.array([2, 3, 2])),
+    }
+    return nir.NIRGraph(nodes, list(zip(nodes, list(nodes)[1:], strict=False)))
+
+
+def chain() -> Network:
+    """Integers as lava-dl exports them: 8 inputs, 6 and 3 LIF."""
+    rng = np.random.default_rng(3)
+    params = {"du": 1024, "dv": 256, "vth": 40}
+    populations = {
+        "input": Population("input", (INPUTS,), "input"),
+        "layer1": Population("layer1", (HIDDEN,), "lif", params),
+        "layer2": Population("layer2", (OUTPUTS,), "lif", params),
+    }
+
+    def weights(rows: int, columns: int) -> Dense:
+        return Dense(np.asfortranarray(2 * rng.integers(-40, 60, (rows, columns))).astype(np.int8))
+
+    projections = (
+        Projection("input->layer1", "input", "layer1", weights(HIDDEN, INPUTS)),
+        Projection("layer1->layer2", "layer1", "layer2", weights(OUTPUTS, HIDDEN)),
+    )
+    return Network("chain", populations, projections, ("layer2",))
+
+
+@dataclass(frozen=True)
+class Files:
+    """Sources, inputs and bundles (`*_nd`; that of `plain` is mapped). Not to be changed."""
+
+    plain: Path
+    graded: Path
+    image: Path
+    net: Path
+    spikes: Path
+    real: Path
+    pixels: Path
+    plain_nd: Path
+    graded_nd: Path
+    image_nd: Path
+    net_nd: Path
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    folder = tmp_path_factory.mktemp("spiking")
+    rng = np.random.default_rng(0)
+    for name, graph in (("plain", layers()), ("graded", layers("li")), ("image", image())):
+        nir.write(folder / f"{name}.nir", graph)
+    write_net(chain(), folder / "net.net")
+    np.save(folder / "spikes.npy", rng.random((SAMPLES, STEPS, INPUTS)) < 0.3)
+    np.save(folder / "real.npy", rng.normal(size=(SAMPLES, STEPS, INPUTS)))
+    np.save(folder / "pixels.npy", rng.random((SAMPLES, STEPS, 1, 5, 4)) < 0.5)
+    sources = {name: folder / f"{name}.nir" for name in ("plain", "graded", "image")} | {"net": folder / "net.net"}
+    inputs = {name: folder / f"{name}.npy" for name in ("spikes", "real", "pixels")}
+    bundles = {}
+    for name, source in sources.items():
+        options: dict[str, Any] = {} if name == "net" else {"dt": DT}
+        if name == "graded":
+            options["calibration"] = inputs["real"]
+        bundles[f"{name}_nd"] = folder / f"{name}.nd"
+        pipeline.convert(source, bundles[f"{name}_nd"], **options)
+    pipeline.map(bundles["plain_nd"], "oheo-gulch")
+    return Files(**sources, **inputs, **bundles)
+
+
+@dataclass
+class World:
+    """A folder of a case. `f` holds what all cases share."""
+
+    here: Path
+    f: Files
+    language: Path
+
+    def file(self, name: str, content: bytes | str = "text") -> str:
+        path = self.here / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return str(path)
+
+    def array(self, values: Any, name: str = "x.npy") -> str:
+        np.save(self.here / name, np.asarray(values))
+        return str(self.here / name)
+
+    def nd(self, bundle: str = "plain_nd") -> str:
+        """A copy of a bundle, which must stay as it is."""
+        return str(copied(getattr(self.f, bundle), self.here))
+
+    def older(self, name: str) -> str:
+        """A file of that name that must survive."""
+        return self.file(name, "older")
+
+
+def copied(bundle: Path, folder: Path) -> Path:
+    target = folder / "older.nd"
+    if not target.exists():
+        shutil.copytree(bundle, target)
+    return target
+
+
+@pytest.fixture
+def world(tmp_path: Path, files: Files, llama_bundle: Path) -> World:
+    return World(tmp_path, files, llama_bundle)
