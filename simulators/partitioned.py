@@ -21,7 +21,7 @@ where it arrives.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from collections.abc import Mapping as Table
 from dataclasses import replace
 from typing import NamedTuple
@@ -33,6 +33,7 @@ from neurodeploy.errors import InternalError
 from neurodeploy.flow.words import Words, island_words, sum_messages
 from neurodeploy.ir.arrange import arranged, probes_there, result_back, state_there
 from neurodeploy.ir.chip import ChipSpec
+from neurodeploy.ir.devices import host_populations
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import Network, Projection
@@ -71,6 +72,7 @@ class PartitionedRunner:
 
     def __init__(self, mapping: Mapping, chip: ChipSpec) -> None:
         self._shards, self._orders, self._chip = mapping.by_island(), mapping.orders, chip
+        self._on_host = host_populations(mapping.assignments)
         self.shard_counts: dict[Shard, ShardCounts] = {}
 
     def run(
@@ -87,7 +89,7 @@ class PartitionedRunner:
             check_state(network, state)
             state = state_there(state, network, self._orders)
         laid = arranged(network, self._orders)
-        machine = _Cores(laid, self._shards, {})
+        machine = _Cores(laid, self._shards, {}, self._on_host)
         result = run_with(machine, laid, inputs, steps, state, probes_there(probes, self._orders))
         self._count(machine, result)
         return result_back(result, network, probes, self._orders) if self._orders else result
@@ -116,10 +118,13 @@ class PartitionedRunner:
 
 class _Cores(Machine):
     """The shards of one network, and the events that they saw in one run. `words`: by population, where a value of it or
-    a partial sum into it is not one message."""
+    a partial sum into it is not one message; populations `on_host` are on no core."""
 
-    def __init__(self, network: Network, shards: Table[str, list[Shard]], words: Table[str, Words]) -> None:
-        self.words = words
+    def __init__(
+        self, network: Network, shards: Table[str, list[Shard]], words: Table[str, Words],
+        on_host: Collection[str] = frozenset(),
+    ) -> None:  # fmt: skip
+        self.words, self.on_host = words, on_host
         self.parts: dict[str, list[Part]] = defaultdict(list)
         self.homes: dict[str, list[Shard]] = {}
         #: Values and messages that a shard that is not whole sends in a step; of a reducer the messages that it gets.
@@ -129,7 +134,7 @@ class _Cores(Machine):
         self.synops: dict[Shard, int] = defaultdict(int)
         self.sent: dict[Shard, int] = defaultdict(int)
         for name, population in network.populations.items():
-            if population.model != INPUT:
+            if population.model != INPUT and name not in on_host:
                 self._place(network, name, shards.get(name, []))
 
     def _place(self, network: Network, name: str, shards: list[Shard]) -> None:
@@ -160,6 +165,8 @@ class _Cores(Machine):
             self.synops[part.shard] += int(events @ part.fan)
 
     def sums(self, p: Projection, x: Ints) -> Ints:
+        if p.target in self.on_host:
+            return super().sums(p, x)
         total = np.zeros((x.shape[0], p.depth, p.synapse.rows), np.int64)
         for part in self.parts[p.name]:
             sums = part.sums(x)
@@ -167,6 +174,8 @@ class _Cores(Machine):
         return total
 
     def update(self, network: Network, name: str, state: Values, inputs: Values, t: int) -> Stepped:
+        if name in self.on_host:
+            return super().update(network, name, state, inputs, t)
         population, params = network.populations[name], prepared(network)[name]
         model = registry.get_model(population.model)
         shape = next((array.shape for array in (*state.values(), *inputs.values())), (1, population.size))

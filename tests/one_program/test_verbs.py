@@ -37,7 +37,6 @@ class Kind:
 KINDS = ("language model", "spiking network", "partly on the host", "spiking, partly on the host", "without weights")
 TEXT, SPIKES, MIXED, SPIKES_MIXED, HOLLOW = KINDS
 NO_WEIGHTS = "a model without weights is only known to `fit`"
-NO_HOST = "`map` leaves no population of a spiking network to the host"
 #: (verb, kind) -> what is missing.
 LACKS: dict[tuple[str, str], str] = {
     **{
@@ -45,8 +44,8 @@ LACKS: dict[tuple[str, str], str] = {
         for verb in ("convert", "map", "run", "generate", "eval", "energy", "explain", "report", "verify", "export")
     },
     **{
-        (verb, SPIKES_MIXED): NO_HOST
-        for verb in ("map", "run", "eval", "energy", "explain", "report", "verify", "export", "fit")
+        (verb, SPIKES_MIXED): "the account knows no population of a spiking network on the host"
+        for verb in ("energy", "report")
     },
 }
 
