@@ -116,8 +116,9 @@ def _outline(outline: Outline, asked: Asked) -> dict[str, Any]:
 def _plan(outline: Outline, system: SystemSpec, bits: int, memory: int | None) -> Fit | DoesNotFit:
     """The plan, or the error of a model that this chip cannot hold however many there are."""
     from partitioner.fit.plan import plan
+    from targets.systems import SYSTEMS
 
     try:
-        return plan(outline, system.chip, bits, memory)
+        return plan(outline, system.chip, bits, memory, SYSTEMS.values())
     except DoesNotFit as error:
         return error

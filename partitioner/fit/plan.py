@@ -9,12 +9,12 @@ stand on chips of its own.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from neurodeploy.errors import DoesNotFit
-from neurodeploy.ir.chip import ChipSpec
+from neurodeploy.flow.support import Need, refuse
+from neurodeploy.ir.chip import ChipSpec, SystemSpec
 from neurodeploy.ir.fixedpoint import STATE_BITS
 from neurodeploy.ir.outline import Block, Matrix, Outline
 from partitioner.bound.cores import bound_of
@@ -116,13 +116,15 @@ class Fit:
         return unit, matrix
 
 
-def plan(outline: Outline, chip: ChipSpec, bits: int, memory_kib: int | None = None) -> Fit:
+def plan(
+    outline: Outline, chip: ChipSpec, bits: int, memory_kib: int | None = None, others: Iterable[SystemSpec] = ()
+) -> Fit:
     """Cut, pack and bound an outline.
 
-    Raises DoesNotFit ND2002 where one neuron exceeds a core, however its columns are split; ND2044 where the chip's
-    messages, states or weights are narrower than the converter's.
+    Raises DoesNotFit ND2002 where one neuron exceeds a core, however its columns are split; ND2004, ND2090 where the chip
+    lacks what the converter needs (`flow.support`), which a system of `others` may have.
     """
-    check_formats(outline.info.name, chip, bits)
+    refuse(chip, needs_of_outline(outline, bits), others)
     chip = with_memory(chip, memory_kib)
     limits, cuts = core_limits(chip), Cuts(chip, bits)
     units = shared([made for block in outline.blocks for made in units_of(block, cuts)], cuts)
@@ -148,20 +150,15 @@ def plan(outline: Outline, chip: ChipSpec, bits: int, memory_kib: int | None = N
     )
 
 
+def needs_of_outline(outline: Outline, bits: int) -> list[Need]:
+    """What the converter makes of it: neurons of `graded_affine`, 24-bit states and outputs, weights of `bits` bits."""
+    widths = {"payload_bits": STATE_BITS, "state_bits": STATE_BITS, "weight_bits": bits}
+    name = outline.info.name
+    return [Need(name, "neurons", "graded_affine", name), *(Need(name, what, n, name) for what, n in widths.items())]
+
+
 def _naive(weights: int, bits: int, memory: int) -> int:
     return -(-weights * bits // (8 * memory))
-
-
-def check_formats(name: str, chip: ChipSpec, bits: int) -> None:
-    """Refuse a chip that cannot carry what the converter makes: 24-bit states and outputs, weights of `bits` bits."""
-    for what, need, have in (
-        ("outputs", STATE_BITS, chip.formats["payload_bits"]),
-        ("neuron state", STATE_BITS, chip.formats["state_bits"]),
-        ("weights", bits, chip.formats["weight_bits"]),
-    ):
-        if need > have:
-            problem = f"{what} of {need} bits, {chip.name} has {have}"
-            raise DoesNotFit("ND2044", name, problem, "choose another chip: graded events of this width need Loihi 2")
 
 
 def units_of(block: Block, cuts: Cuts) -> list[Unit]:

@@ -102,7 +102,7 @@ def test_no_core_holds_one_neuron() -> None:
 
 
 def test_loihi1_has_no_such_events() -> None:
-    with pytest.raises(DoesNotFit, match=r"ND2044 GPT-2 small: outputs of 24 bits, loihi1 has"):
+    with pytest.raises(DoesNotFit, match=r"ND2090 GPT-2 small: needs the neuron model graded_affine, which loihi1"):
         plan(read_outline("gpt2"), get_system("loihi1-nahuku").chip, 8)
 
 
