@@ -41,6 +41,10 @@ TYPES = {str(np.dtype(t)): np.dtype(t) for t in (np.int8, np.uint8, np.int16, np
 Place = Callable[[str, NDArray[Any]], dict[str, Any]]
 
 
+#: Rows of populations and projections that have them already: these objects, not others of the same name.
+Known = Mapping[Population | Projection, Row]
+
+
 class Collected:
     """`Place` for arrays that belong into `ARRAYS`, collected by their names there."""
 
@@ -55,19 +59,15 @@ class Collected:
         return place
 
 
-def network_to_json(
-    network: Network, known: Mapping[str, Row] = MappingProxyType({})
-) -> tuple[Row, dict[str, NDArray[Any]]]:
+def network_to_json(network: Network, known: Known = MappingProxyType({})) -> tuple[Row, dict[str, NDArray[Any]]]:
     """The structure, and the arrays that belong into `ARRAYS`. `known` are rows of populations and projections whose arrays
-    lie elsewhere, by name."""
+    lie elsewhere."""
     arrays = Collected()
     populations = [
-        known.get(name) or population_row(population, arrays.under(f"p{i}"))
+        known.get(population) or population_row(population, arrays.under(f"p{i}"))
         for i, (name, population) in enumerate(network.populations.items())
     ]
-    projections = [
-        known.get(p.name) or projection_row(p, arrays.under(f"j{j}")) for j, p in enumerate(network.projections)
-    ]
+    projections = [known.get(p) or projection_row(p, arrays.under(f"j{j}")) for j, p in enumerate(network.projections)]
     structure = {
         "name": network.name,
         "dt": None if network.dt is None else [network.dt.mantissa, network.dt.exponent],

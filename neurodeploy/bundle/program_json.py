@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,14 @@ from typing import Any
 from numpy.typing import NDArray
 
 from neurodeploy.bundle.conversion_json import model_conversion, network_conversion
-from neurodeploy.bundle.populations import Arrays, network_from_json, network_to_json, population_of, projection_of
+from neurodeploy.bundle.populations import (
+    Arrays,
+    Known,
+    network_from_json,
+    network_to_json,
+    population_of,
+    projection_of,
+)
 from neurodeploy.bundle.program_check import check_program
 from neurodeploy.bundle.typed import Row, as_integer, as_text, get, index, integer, items, table, text, texts
 from neurodeploy.errors import BundleError, InternalError, UserError
@@ -38,7 +44,7 @@ def step_to_json(step: HostStep) -> dict[str, Any]:
     return {"decode": list(step.values), "population": step.population, "scale": scale}
 
 
-def program_to_json(program: Program, known: Mapping[str, Row]) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+def program_to_json(program: Program, known: Known) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Everything but the conversion, and the arrays that no row of `known` has a place for (`network_to_json`)."""
     network, arrays = network_to_json(program.network, known)
     value = {

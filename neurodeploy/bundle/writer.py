@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -15,9 +15,8 @@ from neurodeploy.bundle import golden, linear_files
 from neurodeploy.bundle.files import FORMAT, canonical, digest, manifest_digest, readable, writing
 from neurodeploy.bundle.folders import folder_aside
 from neurodeploy.bundle.host_weights import HOST_WEIGHTS, write_host_weights
-from neurodeploy.bundle.populations import ARRAYS, SOURCE_NIR, Arrays, write_arrays
+from neurodeploy.bundle.populations import ARRAYS, SOURCE_NIR, Arrays, Known, write_arrays
 from neurodeploy.bundle.program_json import program_to_json, read_layer, step_to_json
-from neurodeploy.bundle.typed import Row
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.graph import WeightStore
 from neurodeploy.ir.program import CONTRACT, Program
@@ -33,7 +32,7 @@ PROGRESS = "progress"
 FOLDER = "islands"
 
 
-def seal(work: Path, program: Program, known: Mapping[str, Row], source: dict[str, Any]) -> None:
+def seal(work: Path, program: Program, known: Known, source: dict[str, Any]) -> None:
     """Write the program, its conversion, arrays that have no place yet (`known`: rows of those that have), and the manifest
     over all that stands in the folder: the last act before the rename."""
     value, arrays = program_to_json(program, known)
@@ -74,7 +73,7 @@ class BundleWriter:
         self.kept: Path | None = None
         self.finished = 0
         self._stack = ExitStack()
-        self._rows: dict[str, Row] = {}
+        self._rows: Known = {}
 
     def __enter__(self) -> BundleWriter:
         keep = self._keep if self.key else None
@@ -133,8 +132,9 @@ class BundleWriter:
             return all(file.is_file() for file in files) and facts["sha256"] == [digest(file) for file in files]
 
         facts = self._stages.run("island", lambda: stage_digest(self.key or "", name), compute, whole)[1]
-        self._rows |= {row["name"]: row for row in facts["rows"]}
-        return read_layer(facts["rows"], facts["host"], Arrays(self._work, members)), facts["sites"]
+        layer = read_layer(facts["rows"], facts["host"], Arrays(self._work, members))
+        self._rows |= zip((layer.source, layer.neurons, layer.synapses), facts["rows"], strict=True)
+        return layer, facts["sites"]
 
     def finish(
         self, program: Program, weights: WeightStore, source: dict[str, Any], save_tokenizer: Callable[[Path], None],

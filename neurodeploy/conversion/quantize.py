@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from neurodeploy.conversion.layers import LayerBuilder, check_range, chunks
+from neurodeploy.conversion.lowering import lower
 from neurodeploy.conversion.moments import InputMoments
 from neurodeploy.conversion.presets import Preset
 from neurodeploy.errors import UserError
@@ -195,6 +196,7 @@ def quantize(
     }
     sizes = {name: population.size for name, population in graph.populations.items()}
     program = program_of_layers(graph.info, items, sizes, graph.input, graph.output, conversion)
+    program = lower(program, graph.weights)
     program.check()
     return program
 
