@@ -17,8 +17,11 @@ from neurodeploy.bundle.folders import folder_aside
 from neurodeploy.bundle.host_weights import HOST_WEIGHTS, write_host_weights
 from neurodeploy.bundle.populations import ARRAYS, SOURCE_NIR, Arrays, Known, write_arrays
 from neurodeploy.bundle.program_json import program_to_json, read_layer, step_to_json
+from neurodeploy.bundle.typed import Row
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.graph import WeightStore
+from neurodeploy.ir.network import Projection
+from neurodeploy.ir.population import Population
 from neurodeploy.ir.program import CONTRACT, Program
 from neurodeploy.storage.stage_files import Result, StageFiles
 from neurodeploy.storage.stage_files import digest as stage_digest
@@ -73,7 +76,7 @@ class BundleWriter:
         self.kept: Path | None = None
         self.finished = 0
         self._stack = ExitStack()
-        self._rows: Known = {}
+        self._rows: dict[Population | Projection, Row] = {}
 
     def __enter__(self) -> BundleWriter:
         keep = self._keep if self.key else None
@@ -133,7 +136,7 @@ class BundleWriter:
 
         facts = self._stages.run("island", lambda: stage_digest(self.key or "", name), compute, whole)[1]
         layer = read_layer(facts["rows"], facts["host"], Arrays(self._work, members))
-        self._rows |= zip((layer.source, layer.neurons, layer.synapses), facts["rows"], strict=True)
+        self._rows.update(zip((layer.source, layer.neurons, layer.synapses), facts["rows"], strict=True))
         return layer, facts["sites"]
 
     def finish(
