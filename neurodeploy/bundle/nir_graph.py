@@ -29,7 +29,7 @@ Nodes = dict[str, tuple[str, Mapping[str, NDArray[Any]]]]
 
 
 def write_graph(path: Path, nodes: Nodes, edges: Sequence[tuple[str, str]], metadata: Mapping[str, str]) -> None:
-    """Write a NIR file. `nir.write` copies a graph several times; here an array goes from where it lies into the file."""
+    """Write a NIR file with h5py, in the layout of `nir.write` (tests compare the two), which copies a graph several times."""
     import h5py
 
     with new_hdf5(path) as file:
@@ -61,11 +61,8 @@ def write_program(path: Path, program: Program) -> None:
             nodes[name] = ("Input", shape)
             continue
         p = _linear(network, population)
-        weights, params = {"weight": np.asarray(p.synapse.weight)}, dict[str, Any](population.params)
-        if "bias" in params:
-            weights["bias"] = (np.asarray(params["bias"]) * unit[p.source]).astype(np.float32)
-        scale = row_scales(population, unit[name], unit[p.source])
-        nodes |= {p.name: ("Affine" if "bias" in params else "Linear", weights), name: ("Scale", {"scale": scale})}
+        scale = scales_of(population, unit[name], unit[p.source])
+        nodes |= {p.name: synapses_of(p, population, unit[p.source]), name: ("Scale", {"scale": scale})}
         edges += [(p.source, p.name), (p.name, name)]
         if name in read or name in network.outputs:
             nodes[f"{name}.output"] = ("Output", shape)
@@ -74,9 +71,20 @@ def write_program(path: Path, program: Program) -> None:
     write_graph(path, nodes, edges, {"neurodeploy": program.info.name, "host": json.dumps(host)})
 
 
-def row_scales(population: Population, unit: float, source_unit: float) -> NDArray[np.float32]:
+def synapses_of(p: Projection, population: Population, source_unit: float) -> tuple[str, dict[str, NDArray[Any]]]:
+    """`Linear`, or `Affine` with the bias of the neurons in the unit of a payload."""
+    arrays: dict[str, NDArray[Any]] = {"weight": np.asarray(p.synapse.weight)}
+    bias = population.params.get("bias")
+    if bias is None:
+        return "Linear", arrays
+    return "Affine", arrays | {"bias": (np.asarray(bias) * source_unit).astype(np.float32)}
+
+
+def scales_of(population: Population, unit: float, source_unit: float) -> NDArray[np.float32]:
     """(rows,) value of one weight unit: ``multiplier 2**-shift 2**-acc_shift unit / source_unit``."""
-    multiplier, shift, acc_shift = (np.asarray(population.params[k]) for k in ("multiplier", "shift", "acc_shift"))
+    multiplier, shift, acc_shift = (
+        np.asarray(population.params.get(k, 0)) for k in ("multiplier", "shift", "acc_shift")
+    )
     one = unit / (source_unit * 2.0 ** int(acc_shift))
     exact = np.ldexp(multiplier.astype(np.float64), -shift.astype(np.int64)) * one
     return np.broadcast_to(exact, population.shape).astype(np.float32)

@@ -7,7 +7,7 @@ from typing import Any
 
 from neurodeploy.bundle import Bundle, open_bundle
 from neurodeploy.bundle.files import check_place, write_aside, writing
-from neurodeploy.bundle.network_files import SOURCE_NIR
+from neurodeploy.bundle.populations import SOURCE_NIR
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.program import Program

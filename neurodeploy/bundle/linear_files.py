@@ -1,0 +1,68 @@
+"""The two files of a linear layer: plain NIR for everybody, and what NIR has no field for beside it.
+
+The NIR file means ``y = scale * (W x)`` in real numbers: W int8, ``scale_i`` the value of one weight unit in row i. The
+dtype survives `nir.read` exactly. Datasets are contiguous and uncompressed, so that weights are read by mapping the file.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy.bundle.hdf5 import new_hdf5
+from neurodeploy.bundle.nir_graph import Nodes, scales_of, synapses_of, write_graph
+from neurodeploy.bundle.populations import population_row, projection_row
+from neurodeploy.bundle.typed import Row
+from neurodeploy.synapses.linear import LinearLayer
+
+#: Where the weights lie in the NIR file.
+WEIGHT = "node/nodes/synapses/weight"
+
+
+def row_scales(layer: LinearLayer) -> NDArray[np.float32]:
+    """(rows,) value of one weight unit."""
+    return scales_of(layer.neurons, layer.decode.scale.value, layer.encode.scale.value)
+
+
+def write_nir(path: Path, layer: LinearLayer, note: str) -> None:
+    """Write ``islands/NAME.nir``; `note` is provenance in the graph's metadata, never needed to run it."""
+    kind, arrays = synapses_of(layer.synapses, layer.neurons, layer.encode.scale.value)
+    nodes: Nodes = {
+        "input": ("Input", {"shape": np.array([layer.source.size])}),
+        "synapses": (kind, arrays),
+        "scale": ("Scale", {"scale": row_scales(layer)}),
+        "output": ("Output", {"shape": np.array([layer.neurons.size])}),
+    }
+    write_graph(path, nodes, list(pairwise(nodes)), {"neurodeploy": note})
+
+
+def write_image(path: Path, layer: LinearLayer) -> None:
+    """Write ``islands/NAME.q.h5``: what NIR has no field for, by its name in the layer."""
+    values = {"axon_exp": layer.synapses.axon_exp, "block_sums": layer.synapses.block_sums, **layer.neurons.params}
+    with new_hdf5(path) as file:
+        for name, value in values.items():
+            if isinstance(value, np.ndarray):
+                file.create_dataset(name, data=value)
+
+
+def file_names(name: str) -> tuple[str, str]:
+    """The names of a layer's two files."""
+    return f"{name}.nir", f"{name}.q.h5"
+
+
+def rows_of(folder: str, layer: LinearLayer) -> tuple[list[Row], Row]:
+    """The rows of its two populations and of its projection, with arrays in the two files."""
+    nir, image = (f"{folder}/{file}" for file in file_names(layer.name))
+
+    def place(key: str, array: NDArray[Any]) -> dict[str, Any]:
+        inside = (nir, WEIGHT) if key == "weight" else (image, key.removeprefix("params."))
+        return {"array": [str(array.dtype), list(array.shape)], "in": inside[0], "as": inside[1]}
+
+    populations = [population_row(population, place) for population in (layer.source, layer.neurons)]
+    row = projection_row(layer.synapses, place)
+    weight = place("weight", layer.synapses.synapse.weight)
+    return populations, {**row, "synapse": {"kind": layer.synapses.synapse.kind, "weight": weight, "by_row": True}}
