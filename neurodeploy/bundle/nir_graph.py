@@ -29,7 +29,7 @@ Nodes = dict[str, tuple[str, Mapping[str, NDArray[Any]]]]
 
 
 def write_graph(path: Path, nodes: Nodes, edges: Sequence[tuple[str, str]], metadata: Mapping[str, str]) -> None:
-    """Write a NIR file with h5py, in the layout of `nir.write` (tests compare the two), which copies a graph several times."""
+    """Write a NIR file in the layout of `nir.write` (tests compare the two), which copies a graph several times."""
     import h5py
 
     with new_hdf5(path) as file:
