@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from neurodeploy.accounting.islands import IslandWork
 from neurodeploy.accounting.loads import (
     SILENT,
     Busiest,
@@ -27,6 +26,7 @@ from neurodeploy.accounting.loads import (
     loaded,
     together,
 )
+from neurodeploy.accounting.program import SegmentWork as IslandWork
 from neurodeploy.flow.border import BorderLoads
 from neurodeploy.flow.routes import HOST_CHIP, nodes
 from neurodeploy.ir.chip import SystemSpec

@@ -7,7 +7,8 @@ A population is a rectangle. Its rows are neurons, its columns the axons of all 
     bytes a neuron    neuron_state_bytes of the chip              state, own parameters, 4 for each delay slot of its ports
     outputs           messages of a value of `out_bits`           1 where the host reads it
     destinations      -                                           a message to each shard that a unit of its columns reaches
-    partial sum       messages by its proven bound                1 message of 32 bits for each delay slot and projection
+    partial sum       messages by its proven bound                likewise, 1 at a port that wraps, for each delay slot and
+                                                                  projection
     state of one      as a neuron                                 4 bytes a message
 
 Weights are never looked at: an island's `Dense` is a view of a single zero.
@@ -24,7 +25,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from neurodeploy.flow.words import output_words
+from neurodeploy.flow.words import PartialSums, messages_of
 from neurodeploy.ir.arrange import arranged
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
@@ -118,6 +119,9 @@ class View:
     def words(self, columns: Range) -> int:
         return self.sums.words(columns)
 
+    def values(self, columns: Range) -> int:
+        return self.sums.count(columns)
+
     @property
     def stored_bits(self) -> int:
         """The widest weight that it stores; 0 where it stores none."""
@@ -169,7 +173,7 @@ def view_of(island: Island, chip: ChipSpec, weight_bits: int | None = None, shar
         form=format_of(chip, weight_bits),
         sums=ProvenSums(island, chip, bits, neuron),
         neuron=neuron,
-        outputs=output_words(island, chip),
+        outputs=messages_of(island.neurons.out_bits, chip),
         group=group_of(island),
         layer=island.name if island.layer is None else f"layers.{island.layer}",
         share=share,
@@ -200,7 +204,7 @@ def _of_network(network: Network, chip: ChipSpec, weight_bits: int | None) -> di
             rows=population.size,
             segments=segments(into),
             form=form,
-            sums=SlotSums(into, chip.formats["weight_bits"]),
+            sums=SlotSums(PartialSums.into(network, name, chip), chip.formats["weight_bits"]),
             neuron=state_bytes(population) + SUM_BYTES * sum(slots(network, name).values()),
             outputs=int(name in network.outputs),
             outgoing=tuple(p for p in network.projections if p.source == name),

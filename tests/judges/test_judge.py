@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from neurodeploy.accounting.loads import busiest
-from neurodeploy.accounting.networks import work_of
 from neurodeploy.flow.links import route
 from neurodeploy.flow.nets import Nets
 from neurodeploy.flow.routes import HOST
@@ -26,6 +25,7 @@ from partitioner.judge.metrics import metrics
 from partitioner.mapper import map_model
 from simulators.fast.runner import FastRunner
 from targets.systems import get_system
+from tests.prices import work_of
 
 from .test_link_loads import small
 

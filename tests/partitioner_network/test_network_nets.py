@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurodeploy.accounting.networks import work_of
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.run import RunActivity
@@ -20,6 +19,7 @@ from simulators.reference import ReferenceRunner
 from targets.systems import get_system
 from tests.networks.random_networks import random_network
 from tests.partitioner_network.helpers import dense, join, lif, network, shrunken, source, tiny
+from tests.prices import work_of
 
 
 def messages(nets) -> int:
