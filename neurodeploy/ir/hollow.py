@@ -1,16 +1,22 @@
-"""Islands and programs without weights: all that a mapper needs of a model whose files nobody has read.
+"""Islands and programs without weights: all that a mapper and a price need of a model whose files nobody has read.
 
 The arrays of a hollow island are views of one element that take no memory. Partial sums are bounded by the largest
 weight everywhere (``block_abs_sum = columns of the block * (2**(weight_bits - 1) - 1)``, no wide axons): a program from
 real weights has smaller ones, so that a plan for a hollow program never promises too much. Never run one.
+
+A hollow program that was read from a configuration holds equal layers and experts once (`Program.copies`), and in
+`Program.conversion`, under "hollow", the `Facts` that no island and no operation tells.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
+from neurodeploy.ir.copies import ALONE
 from neurodeploy.ir.fixedpoint import Dyadic, signed_max
 from neurodeploy.ir.graph import HostOp, ModelInfo
 from neurodeploy.ir.program import BLOCK, GradedNeurons, Island, IslandCall, Program, Slice, Synapses
@@ -28,19 +34,34 @@ def hollow_island(
     payload_bits: int = 16,
 ) -> Island:
     """An island of these sizes; without `slices` its rows are one slice of that name."""
-    widths = np.minimum(BLOCK, columns - np.arange(0, columns, BLOCK))
-    synapses = Synapses(
-        np.broadcast_to(np.zeros((), np.int8), (rows, columns)),
-        np.broadcast_to(np.zeros((), np.uint8), (columns,)),
-        (widths * max(1, signed_max(weight_bits))).astype(np.int64),
-        weight_bits,
-    )
     neurons = GradedNeurons(
         np.broadcast_to(np.ones((), np.int16), (rows,)), np.broadcast_to(np.zeros((), np.uint8), (rows,)), 0
     )
     one = Dyadic(1, 0)
     parts = tuple(slices) or (Slice(name, name, 0, rows),)
-    return Island(name, rows, columns, parts, payload_bits, one, one, synapses, neurons, layer, expert)
+    return Island(
+        name,
+        rows,
+        columns,
+        parts,
+        payload_bits,
+        one,
+        one,
+        _synapses(rows, columns, weight_bits),
+        neurons,
+        layer,
+        expert,
+    )
+
+
+def _synapses(rows: int, columns: int, bits: int) -> Synapses:
+    widths = np.minimum(BLOCK, columns - np.arange(0, columns, BLOCK))
+    return Synapses(
+        np.broadcast_to(np.zeros((), np.int8), (rows, columns)),
+        np.broadcast_to(np.zeros((), np.uint8), (columns,)),
+        (widths * max(1, signed_max(bits))).astype(np.int64),
+        bits,
+    )
 
 
 def hollow_program(info: ModelInfo, islands: Sequence[Island], host: Sequence[HostOp] = ()) -> Program:
@@ -52,3 +73,72 @@ def hollow_program(info: ModelInfo, islands: Sequence[Island], host: Sequence[Ho
         for island in islands
     ]
     return Program(info, (*host, *calls), {island.name: island for island in islands}, {})
+
+
+def at_width(program: Program, bits: int) -> Program:
+    """A hollow program with weights of `bits` bits."""
+    islands = {n: replace(i, synapses=_synapses(i.rows, i.columns, bits)) for n, i in program.islands.items()}
+    return replace(program, islands=islands)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a reader tells of a model beside its islands and operations.
+
+    small : parameters that are no matrix: norms, biases and the like. positions : rows of a learnt table of positions.
+    width : columns of the embedding table. activity : assumed fraction of non-zero activations, with its source.
+    notes : what a reader of figures must know; left_out : parts of the model that no text passes through.
+    """
+
+    small: int
+    positions: int
+    width: int
+    activity: float
+    activity_source: str
+    notes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def facts_of(program: Program) -> Facts:
+    """Of a hollow program that was read from a configuration."""
+    told = dict(cast(Mapping[str, Any], program.conversion["hollow"]))
+    return Facts(**{**told, "notes": tuple(told["notes"]), "left_out": tuple(told["left_out"])})
+
+
+def with_facts(program: Program, facts: Facts) -> Program:
+    return replace(program, conversion={**program.conversion, "hollow": facts.to_json()})
+
+
+def noted(program: Program, *notes: str) -> Program:
+    """With these notes before its own."""
+    facts = facts_of(program)
+    return with_facts(program, replace(facts, notes=(*notes, *facts.notes)))
+
+
+class Weights(NamedTuple):
+    """Weights of all linear layers but the head (`body`), those of them that a token meets, of the embedding table, of the
+    head; `small` as in `Facts`, and every parameter of the text model, the head once where it is the embedding again."""
+
+    body: int
+    active: int
+    embedding: int
+    head: int
+    small: int
+    total: int
+
+
+def weights_of(program: Program) -> Weights:
+    facts, info = facts_of(program), program.info
+    body = active = head = 0
+    for name, island in program.islands.items():
+        size, copies = island.rows * island.columns, program.copies.get(name, ALONE)
+        if island.layer is None:
+            head += size
+        else:
+            body, active = body + copies.count * size, active + copies.met * size
+    table = info.vocab_size * facts.width
+    total = body + table + facts.positions * info.hidden_size + facts.small
+    return Weights(body, active, table, head, facts.small, total + (0 if info.tied_embeddings else head))

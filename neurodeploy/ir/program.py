@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import InternalError
+from neurodeploy.ir.copies import Copies
 from neurodeploy.ir.fixedpoint import STATE_BITS, Dyadic, signed_max
 from neurodeploy.ir.graph import HostOp, ModelInfo
 from neurodeploy.ir.network import Network
@@ -147,6 +148,7 @@ class Program:
     """Islands in integers, and the typed host program between them (operations of `neurodeploy.ops` plus island calls).
 
     A program that lives in time is a `network` instead, and then has neither steps nor islands.
+    copies : by island, or path of a host operation, what it stands for; of no entry for itself (`ir.hollow`).
     """
 
     info: ModelInfo
@@ -158,6 +160,7 @@ class Program:
     contract: str = CONTRACT
     conversion: Mapping[str, object] = field(default_factory=dict)
     network: Network | None = None
+    copies: Mapping[str, Copies] = field(default_factory=dict)
 
     @classmethod
     def of_network(cls, info: ModelInfo, network: Network, conversion: Mapping[str, object]) -> Program:

@@ -7,49 +7,59 @@ from typing import TYPE_CHECKING, Any
 
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.chip import SystemSpec
-from neurodeploy.ir.outline import Outline
+from neurodeploy.ir.copies import class_name
+from neurodeploy.ir.graph import HostOp
+from neurodeploy.ir.hollow import facts_of, weights_of
+from neurodeploy.ir.program import Island, Program
 from neurodeploy.pipeline.fit_asked import Asked
 
 if TYPE_CHECKING:
+    from partitioner.cost.population import View
     from partitioner.fit.plan import Fit
 
 Row = dict[str, Any]
 
 
-def model_json(outline: Outline) -> dict[str, Any]:
+def model_json(program: Program) -> dict[str, Any]:
     """What was read: sizes, classes of layers, what no text passes through."""
-    info = outline.info
+    info, weights = program.info, weights_of(program)
     return {
         "name": info.name,
         "family": info.family,
         "source": info.source,
         "layers": info.layers,
-        "weights": {
-            "body": outline.body, "active": outline.active, "embedding": outline.table,
-            "head": outline.head.weights if outline.head is not None else 0, "tied": info.tied_embeddings,
-            "small": outline.small, "total": outline.total,
-        },
+        "weights": {**weights._asdict(), "tied": info.tied_embeddings},
         "classes": [
             {
-                "block": block.name, "layers": list(block.layers), "name": matrix.name, "rows": matrix.rows,
-                "columns": matrix.columns, "experts": matrix.experts, "chosen": matrix.chosen,
+                "block": copies.kind, "layers": list(copies.layers), "name": shown(island), "rows": island.rows,
+                "columns": island.columns, "experts": copies.experts, "chosen": copies.chosen,
             }
-            for block, matrix in outline.matrices()
+            for name, island in program.islands.items()
+            if (copies := program.copies.get(name)) is not None
         ],
-        "left_out": list(outline.left_out),
+        "left_out": list(facts_of(program).left_out),
     }  # fmt: skip
 
 
-def notes(outline: Outline) -> list[str]:
-    """What holds for every plan of an outline."""
-    said = ["the embedding table stays on the host, which reads one row of it a token"]
-    if outline.left_out:
-        said.append(f"left out, no text passes through it: {', '.join(outline.left_out)}")
-    if any(matrix.experts > 1 for _, matrix in outline.matrices()):
+def shown(island: Island | View) -> str:
+    """The name of a class of islands."""
+    return class_name([part.path for part in island.slices])
+
+
+def notes(program: Program) -> list[str]:
+    """What holds for every plan of a hollow program."""
+    said, left = (
+        ["the embedding table stays on the host, which reads one row of it a token"],
+        facts_of(program).left_out,
+    )
+    if left:
+        said.append(f"left out, no text passes through it: {', '.join(left)}")
+    if any(program.copies[name].experts > 1 for name in program.copies.keys() & program.islands.keys()):
         said.append(
             "which experts of neighbouring layers follow one another is not in a configuration: no affinity is used"
         )
-    guessed = sorted({w.op for block in outline.blocks for w in block.host if not w.known})
+    estimated = [s.attrs for s in program.steps if isinstance(s, HostOp) and s.op == "estimate"]
+    guessed = sorted({str(attrs["what"]) for attrs in estimated if attrs["bytes"]})
     if guessed:
         said.append(f"estimated work of the host, without a kernel here: {', '.join(guessed)}")
     return said
@@ -111,7 +121,7 @@ def row(made: Fit | DoesNotFit, system: SystemSpec, asked: Asked, bits: int, mem
         "head_cores": made.head_cores,
         "head": None if made.head is None else "host" if to_host else "chip",
         "binding_resource": made.binding,
-        "widest": made.largest()[1].name,
+        "widest": shown(made.largest()),
     }
 
 
@@ -146,7 +156,7 @@ def add_problems(rows: Sequence[Row]) -> None:
             error = entry["error"]
             entry["problem"] = {
                 "layer": error["subject"],
-                "resource": "number format" if error["code"] == "ND2044" else "one core",
+                "resource": "number format" if error["code"] == "ND2004" else "one core",
                 "need": error["problem"],
                 "limit": entry["chip"],
                 "remedy": error["fix"],
@@ -194,9 +204,9 @@ def nearest(rows: Sequence[Row]) -> Row | None:
     return max(known, key=lambda r: (r["system_chips"], r["bits"])) if known else None
 
 
-def answer(outline: Outline, rows: Sequence[Row], found: Row | None, fallback: Row | None, asked: Asked) -> str:
+def answer(program: Program, rows: Sequence[Row], found: Row | None, fallback: Row | None, asked: Asked) -> str:
     """One line."""
-    name = outline.info.name
+    name = program.info.name
     if found is not None:
         on_host = found["head"] == "host"
         cores = found["cores_used"]
