@@ -27,11 +27,11 @@ from neurodeploy.accounting.ledger import EnergyLedger
 from neurodeploy.accounting.timing import core_seconds
 from neurodeploy.flow.loads import COLUMNS, CONV_SYNOPS, FIXED_UPDATES, SENT, SYNOPS, UPDATES
 from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
-from neurodeploy.ir.hollow import hollow_island
 from neurodeploy.ir.mapping import Mapping as Placement
 from neurodeploy.ir.mapping import Shard
 from neurodeploy.ir.program import Island
 from neurodeploy.ir.run import ActivityCounts, IslandActivity
+from neurodeploy.synapses.hollow import hollow_island
 from targets.hosts import HOSTS
 from targets.systems import SYSTEMS
 

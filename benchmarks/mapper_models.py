@@ -30,8 +30,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from neurodeploy.ir.chip import Basis, Limit, SystemSpec
 from neurodeploy.ir.graph import ModelInfo
-from neurodeploy.ir.hollow import hollow_island, hollow_program
 from neurodeploy.ir.program import Program
+from neurodeploy.synapses.hollow import hollow_island, hollow_program
 from partitioner.mapper import map_model
 from partitioner.options import OBJECTIVES, Options
 from partitioner.verify.violations import verify

@@ -37,7 +37,8 @@ from neurodeploy.accounting.account import account
 from neurodeploy.accounting.networks import network_loads
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
-from neurodeploy.ir.network import INPUT, Network
+from neurodeploy.ir.network import Network
+from neurodeploy.ir.population import INPUT
 from partitioner.bound.traffic import HopCost
 from partitioner.files import sanafe
 from partitioner.judge import nulls

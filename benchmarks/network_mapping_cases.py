@@ -19,7 +19,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 
-from neurodeploy.ir.network import INPUT, Network, Population, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.synapses import Conv, Dense, Sparse
 from neurodeploy.synapses.build import sparse_from_coo
 from partitioner.job import job_of

@@ -18,8 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.mapper_models import program_of
 from neurodeploy.ir.graph import HostOp, ModelInfo
-from neurodeploy.ir.hollow import hollow_island, hollow_program
 from neurodeploy.ir.program import Program
+from neurodeploy.synapses.hollow import hollow_island, hollow_program
 from partitioner.offload.mapping import map_offloaded
 from partitioner.options import OBJECTIVES, Options
 from targets.hosts import get_host

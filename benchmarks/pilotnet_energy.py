@@ -34,7 +34,8 @@ from neurodeploy.accounting.networks import network_loads  # noqa: E402
 from neurodeploy.flow.loads import CONV_SYNOPS, FIXED_UPDATES, SPIKES, SYNOPS, UPDATES  # noqa: E402
 from neurodeploy.frontends.lavadl import read_net  # noqa: E402
 from neurodeploy.ir.mapping import Mapping, Shard  # noqa: E402
-from neurodeploy.ir.network import INPUT, Network  # noqa: E402
+from neurodeploy.ir.network import Network  # noqa: E402
+from neurodeploy.ir.population import INPUT  # noqa: E402
 from neurodeploy.storage.cache import cache_folder  # noqa: E402
 from partitioner.judge.summary import populations  # noqa: E402
 from partitioner.mapper import map_model  # noqa: E402

@@ -24,7 +24,8 @@ import torch
 
 from benchmarks.mapper_models import program_of
 from neurodeploy.ir.fixedpoint import Dyadic
-from neurodeploy.ir.program import BLOCK, GradedNeurons, Island, Synapses
+from neurodeploy.ir.network import BLOCK
+from neurodeploy.ir.program import GradedNeurons, Island, Synapses
 from simulators.fast.runner import FastRunner
 from simulators.products.choice import choose
 from simulators.products.pairs import padded

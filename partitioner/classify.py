@@ -17,7 +17,8 @@ from fractions import Fraction
 from neurodeploy.ir.devices import host_islands
 from neurodeploy.ir.graph import HostOp
 from neurodeploy.ir.mapping import Assignment, Reason
-from neurodeploy.ir.network import INPUT, Network
+from neurodeploy.ir.network import Network
+from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.program import Island, IslandCall, Program, Step
 from neurodeploy.ops import experts_of, lookup
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.flow.streams import Sent
 from neurodeploy.ir.chip import ChipSpec, SystemSpec
-from neurodeploy.ir.network import INPUT, Network
+from neurodeploy.ir.network import Network
+from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.program import IslandCall
 from neurodeploy.ir.run import RunActivity
 from neurodeploy.neurons.registry import get_model

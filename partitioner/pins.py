@@ -8,7 +8,8 @@ from collections.abc import Mapping as Table
 from dataclasses import fields
 
 from neurodeploy.errors import UserError
-from neurodeploy.ir.network import INPUT, Network
+from neurodeploy.ir.network import Network
+from neurodeploy.ir.population import INPUT
 from partitioner.classify import group_of
 from partitioner.cost.population import Model
 from partitioner.options import Pin

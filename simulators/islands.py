@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import INPUT, Network, Population, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.program import Island
 from neurodeploy.ir.run import IslandActivity, RunResult
 from neurodeploy.synapses import Dense

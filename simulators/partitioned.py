@@ -35,7 +35,8 @@ from neurodeploy.ir.arrange import arranged, probes_there, result_back, state_th
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
-from neurodeploy.ir.network import INPUT, Network, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.program import Island
 from neurodeploy.ir.run import IslandActivity, Probe, RunResult, RunState, ShardCounts
 from neurodeploy.neurons import registry

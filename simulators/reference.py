@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import INPUT, Network, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.program import Island
 from neurodeploy.ir.run import IslandActivity, Probe, RunActivity, RunResult, RunState
 from neurodeploy.neurons import registry

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import INPUT, Network, Population, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.run import RunActivity
 from neurodeploy.synapses import Conv, Dense
 from neurodeploy.synapses.build import sparse_from_coo

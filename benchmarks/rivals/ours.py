@@ -11,7 +11,8 @@ import numpy as np
 import shared
 
 from neurodeploy import __version__
-from neurodeploy.ir.network import Network, Population, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import Population
 from neurodeploy.synapses import Dense
 
 RUNNERS = {

@@ -36,7 +36,8 @@ from neurodeploy.ir.arrange import activity_there, arranged
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping
-from neurodeploy.ir.network import INPUT, Network
+from neurodeploy.ir.network import Network
+from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.run import RunActivity
 from neurodeploy.neurons.registry import FIXED
 

@@ -26,7 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import InternalError, UserError
-from neurodeploy.ir.network import INPUT, Network, Population, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.program import Island
 from neurodeploy.ir.run import ActivityCounts, RunActivity
 from neurodeploy.neurons.registry import get_model, param_bits, prepared_params

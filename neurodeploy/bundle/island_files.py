@@ -19,7 +19,8 @@ from neurodeploy.bundle.hdf5 import new_hdf5
 from neurodeploy.bundle.typed import Row, as_integer, as_text, index, integer, items, text
 from neurodeploy.errors import BundleError
 from neurodeploy.ir.fixedpoint import BIAS_MAX, SCALE_MAX, SCALE_MIN, STATE_BITS, Dyadic
-from neurodeploy.ir.program import BLOCK, GradedNeurons, Island, Slice, Synapses
+from neurodeploy.ir.network import BLOCK
+from neurodeploy.ir.program import GradedNeurons, Island, Slice, Synapses
 
 #: The NIR release whose layout is written.
 NIR_VERSION = "1.0.8"

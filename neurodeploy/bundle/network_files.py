@@ -21,7 +21,8 @@ from neurodeploy.bundle.hdf5 import new_hdf5
 from neurodeploy.bundle.island_files import map_dataset
 from neurodeploy.bundle.typed import MOST, Row, as_integer, as_text, get, integer, items, table, text, texts
 from neurodeploy.ir.fixedpoint import Dyadic
-from neurodeploy.ir.network import Network, Population, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import Population
 from neurodeploy.neurons.registry import check_network
 from neurodeploy.synapses import KINDS
 

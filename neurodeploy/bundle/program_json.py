@@ -15,9 +15,14 @@ from neurodeploy.errors import BundleError, InternalError, UserError
 from neurodeploy.ir.graph import HostOp, ModelInfo, WeightStore
 from neurodeploy.ir.program import CONTRACT, NETWORK_CONTRACT, Island, IslandCall, Program, Step
 from neurodeploy.ops import problem
+from neurodeploy.synapses.linear import program_of
 
 #: Positions that a model may have: some configurations say 10 million.
 LONGEST = 1 << 40
+
+
+def contract_of(program: Program) -> str:
+    return NETWORK_CONTRACT if program.streamed else CONTRACT
 
 
 def step_to_json(step: Step) -> dict[str, Any]:
@@ -96,10 +101,10 @@ def read_program(
         _check_contract(value, CONTRACT)
         sizes = table(value, "sizes")
         islands = {text(row, "name"): read(row) for row in items(value, "islands")}
-        program = Program(
+        program = program_of(
             _info(table(value, "info"), 1), tuple(_step(row) for row in items(value, "steps")), islands,
             {name: integer(sizes, name, 1) for name in sizes},
-            text(value, "input"), text(value, "output"), CONTRACT, conversion,
+            text(value, "input"), text(value, "output"), conversion,
         )  # fmt: skip
         program.check()
         check_program(program, weights)
@@ -112,4 +117,4 @@ def read_network(value: Row, conversion: dict[str, Any], folder: Path) -> Progra
         _check_contract(value, NETWORK_CONTRACT)
         network = network_from_json(table(value, "network"), folder / ARRAYS)
         info = _info(table(value, "info"), 0)
-    return Program.of_network(info, network, network_conversion(conversion, network, folder / "conversion.json"))
+    return Program(info, network, conversion=network_conversion(conversion, network, folder / "conversion.json"))

@@ -38,7 +38,7 @@ _PLAIN = re.compile(r"[^/\\\x00-\x1f][^\\\x00-\x1f]*")
 class Bundle:
     """An opened bundle. `program` has its weights mapped; `host_weights` is a store of what stays on the host.
 
-    A spiking network leaves nothing to the host: then `host_weights` is None and `program.network` is not.
+    A spiking network leaves nothing to the host: then `host_weights` is None.
     """
 
     path: Path

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from neurodeploy.bundle.files import write_aside
 from neurodeploy.errors import BundleError, UserError
-from neurodeploy.ir.network import INPUT, Network
+from neurodeploy.ir.network import Network
+from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.run import RunState
 from neurodeploy.neurons.registry import get_model, pending_type
 from neurodeploy.storage.numpy_files import Archive, open_archive

@@ -18,7 +18,7 @@ from neurodeploy.bundle.files import FORMAT, canonical, digest, manifest_digest,
 from neurodeploy.bundle.folders import folder_aside
 from neurodeploy.bundle.host_weights import write_host_weights
 from neurodeploy.bundle.network_files import ARRAYS, SOURCE_NIR, network_to_json, write_arrays
-from neurodeploy.bundle.program_json import program_to_json
+from neurodeploy.bundle.program_json import contract_of, program_to_json
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.graph import Graph, HostOp
 from neurodeploy.ir.program import Island, Program
@@ -34,7 +34,7 @@ PROGRESS = "progress"
 def seal(work: Path, program: Program, body: dict[str, Any], source: dict[str, Any]) -> None:
     """Write the program, whose own part is `body`, its conversion, and the manifest over all that stands in the folder: the
     last act before the rename."""
-    head = {"contract": program.contract, "info": asdict(program.info)}
+    head = {"contract": contract_of(program), "info": asdict(program.info)}
     (work / "program.json").write_bytes(canonical({**head, **body}))
     (work / "conversion.json").write_bytes(readable(program.conversion))
     members = {
@@ -45,8 +45,8 @@ def seal(work: Path, program: Program, body: dict[str, Any], source: dict[str, A
     manifest: dict[str, Any] = {
         "format": FORMAT,
         "tool": __version__,
-        "kind": "model" if program.network is None else "network",
-        "contract": program.contract,
+        "kind": "network" if program.streamed else "model",
+        "contract": contract_of(program),
         "source": source,
         "members": members,
     }
@@ -155,8 +155,6 @@ def write_network_bundle(
     may add to the program's conversion what it has to say about that.
     """
     network = program.network
-    if network is None:
-        raise InternalError("ND9010", program.info.name, "is no spiking network")
     with folder_aside(path, "vectors") as work, writing(path):
         structure, arrays = network_to_json(network)
         write_arrays(work / ARRAYS, arrays)

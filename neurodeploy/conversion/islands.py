@@ -20,7 +20,8 @@ from neurodeploy.conversion.rounding import Block, compensation, round_compensat
 from neurodeploy.errors import ModelError
 from neurodeploy.ir.fixedpoint import ACC_SHIFT_END, BIAS_MAX, SCALE_MIN, STATE_MAX, Dyadic, signed_max
 from neurodeploy.ir.graph import Projection, WeightStore
-from neurodeploy.ir.program import BLOCK, GradedNeurons, Island, Slice, Synapses
+from neurodeploy.ir.network import BLOCK
+from neurodeploy.ir.program import GradedNeurons, Island, Slice, Synapses
 
 #: Rows converted at a time: bounds memory for vocabulary-sized projections.
 ROWS_AT_A_TIME = 8192

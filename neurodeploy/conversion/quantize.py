@@ -26,6 +26,7 @@ from neurodeploy.machine.memory import give_back
 from neurodeploy.ops import lookup
 from neurodeploy.ops.host.executor import Executor
 from neurodeploy.ops.host.kvcache import State
+from neurodeploy.synapses.linear import program_of
 
 Progress = Callable[[str, int, int], None]
 #: Makes an island, with a JSON object for each of its projections: what its conversion did (`SiteRecord`).
@@ -195,7 +196,7 @@ def quantize(
         "sites": records,
     }
     sizes = {name: population.size for name, population in graph.populations.items()}
-    program = Program(graph.info, tuple(steps), islands, sizes, graph.input, graph.output, conversion=conversion)
+    program = program_of(graph.info, steps, islands, sizes, graph.input, graph.output, conversion)
     program.check()
     return program
 

@@ -28,7 +28,8 @@ from neurodeploy.flow.routes import HOST
 from neurodeploy.flow.words import Piece, Range, messages_of, output_words, partial_bits, sum_messages
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import INPUT, Network, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.program import Island
 from neurodeploy.ir.run import IslandActivity
 from neurodeploy.neurons.registry import FIXED, every_neuron, output_ports
@@ -295,6 +296,5 @@ def _every(p: Projection, pieces: Sequence[Piece], most: int | None) -> int:
 
 
 def _stretches(first: int, last: int, every: int) -> Iterator[tuple[int, int]]:
-    apart, size = (STRETCH * every, STRETCH) if every > 1 else (max(1, last - first), last - first)
-    for start in range(first, last, apart):
-        yield start, min(start + size, last)
+    size = STRETCH if every > 1 else max(1, last - first)
+    yield from ((start, min(start + size, last)) for start in range(first, last, size * every))

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from neurodeploy.ir.chip import ChipSpec
-from neurodeploy.ir.network import Projection
-from neurodeploy.ir.program import BLOCK, Island
+from neurodeploy.ir.network import BLOCK, Projection
+from neurodeploy.ir.program import Island
 
 #: First and last + 1.
 Range = tuple[int, int]

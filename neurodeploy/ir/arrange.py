@@ -20,7 +20,8 @@ import numpy as np
 
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import INPUT, Network, Population, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.run import Probe, RunActivity, RunResult, RunState
 
 Orders = Table[str, Ints]
@@ -94,7 +95,7 @@ def _population(population: Population, order: Ints | None) -> Population:
             name: value if isinstance(value, int) or value.size == 1 else value[order] for name, value in values.items()
         }
 
-    return replace(population, params=moved(population.params), initial=moved(population.initial))
+    return replace(population, params=moved(population.params), initial=moved(population.initial), sections=())
 
 
 def _projection(p: Projection, rows: Ints | None, columns: Ints | None) -> Projection:
@@ -104,7 +105,8 @@ def _projection(p: Projection, rows: Ints | None, columns: Ints | None) -> Proje
     synapse, moved = p.synapse.arranged(rows, columns)
     by_axon = slice(None) if columns is None else columns
     delay = None if p.delay is None else p.delay[moved if p.delay_by == "synapse" else by_axon]
-    return replace(p, synapse=synapse, delay=delay, axon_exp=None if p.axon_exp is None else p.axon_exp[by_axon])
+    exponents, sums = None if p.axon_exp is None else p.axon_exp[by_axon], p.block_sums if columns is None else None
+    return replace(p, synapse=synapse, delay=delay, axon_exp=exponents, block_sums=sums)
 
 
 def counts_there(fired: Table[str, Table[str, Ints]], orders: Orders) -> dict[str, dict[str, Ints]]:

@@ -33,18 +33,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.fixedpoint import Dyadic, Ints
+from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.synapse import WEIGHT_TYPES, Coo, Synapse, Units
 
 #: Longest delay beyond the synapse's own step: 6 bits hold 0..63, lava-dl's netx stops at 62.
 DELAY_MAX = 62
-#: Name of the model of a population that is fed from outside.
-INPUT = "input"
+#: Columns of an entry of `Projection.block_sums`.
+BLOCK = 256
 #: Largest exponent of an axon.
 AXON_EXP_MAX = 15
 SIGN_MODES = ("mixed", "excitatory", "inhibitory")
@@ -61,6 +63,8 @@ class Projection:
     weight_bits, sign_mode : how the mantissas are stored: memory and Lava need it, the arithmetic does not.
     instant : delivers within the step, without a delay. A `Direct` connection always does.
     axon_exp : exponents of the axons, uint8 (columns,) 0..15; None: all are 0.
+    block_sums : int64 (ceil(columns / `BLOCK`),), for each block of columns the largest, over rows, sum of
+        ``|w_ij| << axon_exp_j``: whoever bounds partial sums need not read the weights. None: not known.
     """
 
     name: str
@@ -76,6 +80,7 @@ class Projection:
     sign_mode: str = "mixed"
     instant: bool = False
     axon_exp: NDArray[np.uint8] | None = None
+    block_sums: Ints | None = None
 
     @property
     def latency(self) -> int:
@@ -136,28 +141,6 @@ class Projection:
         return max(1, self.depth) * (self.largest_sum(payload_max) << max(self.weight_exp, 0))
 
 
-@dataclass(frozen=True, eq=False)
-class Population:
-    """Neurons of one model (`neurodeploy.neurons.registry.MODELS`), or the model "input": payloads come from outside.
-
-    params : by name an int for all neurons or an integer array (size,) in index order, within the ranges of the model.
-    initial : state variables that do not start at the model's own value, likewise.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    model: str
-    params: Mapping[str, int | Ints] = field(default_factory=dict)
-    initial: Mapping[str, int | Ints] = field(default_factory=dict)
-
-    @property
-    def size(self) -> int:
-        total = 1
-        for side in self.shape:
-            total *= side
-        return total
-
-
 @dataclass(frozen=True, eq=False)  # no slots: runners keep what they prepare in a WeakKeyDictionary of networks
 class Network:
     """Populations in order, projections, the populations whose payloads are the result, and the length of a time step.
@@ -181,9 +164,22 @@ class Network:
     def neurons(self) -> int:
         return sum(p.size for p in self.populations.values() if p.model != INPUT)
 
+    @cached_property
+    def _ends(self) -> tuple[dict[str, list[Projection]], dict[str, list[Projection]]]:
+        """Projections by target and by source."""
+        into, out_of = ({name: list[Projection]() for name in self.populations} for _ in range(2))
+        for p in self.projections:
+            into[p.target].append(p)
+            out_of[p.source].append(p)
+        return into, out_of
+
     def into(self, population: str) -> tuple[Projection, ...]:
         """Projections to a population, in order: their columns one after another are its axons for the mapper."""
-        return tuple(p for p in self.projections if p.target == population)
+        return tuple(self._ends[0].get(population, ()))
+
+    def out_of(self, population: str) -> tuple[Projection, ...]:
+        """Projections from a population, in order."""
+        return tuple(self._ends[1].get(population, ()))
 
     def order(self) -> tuple[str, ...]:
         """Populations so that every instant projection points forward, otherwise as given. ND9012 where they form a
@@ -216,6 +212,9 @@ class Network:
         for name, population in self.populations.items():
             need(name == population.name and "/" not in name, name, "is not a usable name")
             need(bool(population.shape) and all(side > 0 for side in population.shape), name, "has an empty shape")
+            starts, stops = ([getattr(part, end) for part in population.sections] for end in ("start", "stop"))
+            covered = [*starts, population.size] == [0, *stops] and all(part.rows > 0 for part in population.sections)
+            need(covered or not starts, name, "has sections that do not cover its neurons")
         need(bool(self.outputs) and set(self.outputs) <= set(self.populations), self.name, "has no or unknown outputs")
         need(
             len({p.name for p in self.projections}) == len(self.projections),
@@ -253,6 +252,11 @@ def _check_synapse(p: Projection, need: Callable[[bool, str, str], None]) -> Non
     if p.axon_exp is not None:
         fits = p.axon_exp.dtype == np.uint8 and p.axon_exp.shape == (s.columns,) and p.axon_exp.max() <= AXON_EXP_MAX
         need(bool(fits), p.name, f"axon_exp is not uint8 0..{AXON_EXP_MAX} for each axon")
+    if p.block_sums is not None:
+        blocks = (-(-s.columns // BLOCK),)
+        need(
+            p.block_sums.dtype == np.int64 and p.block_sums.shape == blocks, p.name, "block_sums is not int64 by block"
+        )
     if p.delay is not None:
         allowed = {(s.columns,)} | ({s.weight.shape} if s.own_delays else set())
         need(

@@ -1,23 +1,31 @@
-"""`Program`: the integers that run. It states its own numeric contract and holds no float anywhere.
+"""`Program`: the integers that run, as one graph of populations and host operations. It holds no float anywhere.
 
-An *island* is what one stretch of chip computes between two borders with the host: populations and projections in
-integers. At T = 1 one graded event per non-zero activation enters, one graded value per neuron leaves::
+`network` has every population and projection (`ir.network`: the rules of a step). What the host does stands in `host`, in
+order: operations of `neurodeploy.ops`, and the border to the chip in both directions (`ir.segments`)::
 
-    x_j   = clip(round(v_j / (input_scale * 2**axon_shift_j)), +-(2**(payload_bits-1) - 1))     encode, at the border
-    acc_i = bias_i + sum_j w_ij * x_j * 2**axon_shift_j                                         exact integer sum
-    a_i   = saturate24(round_shift(acc_i, acc_shift))                                           neuron state
-    y_i   = saturate24(round_shift(a_i * multiplier_i, shift_i))                                multiply and shift
-    out_i = y_i * output_scale                                                                  decode, at the border
+    x_j   = clip(round(v_j / (scale * 2**axon_exp_j)), +-(2**(bits - 1) - 1))     `Encode`, into an input population
+    out_i = s_i * scale                                                           `Decode`, out of a population
 
-`axon_shift` is the weight exponent of an axon (0, or 8 for the few channels whose range is far above the rest): axons of
-one exponent form one synapse group, as with Lava's `weight_exp`. The sum is exact, so that any split over rows or columns
-gives the same bits. Every saturation is counted.
+`bits` is the width of the input population, `axon_exp` that of the projections that leave it: 0, or 8 for the few channels
+whose range is far above the rest. A program without `host` is fed by streams, one of a language model by its tokens.
+
+A linear layer of a language model is two populations and one projection within the step, each token a step::
+
+    NAME.input  --Dense, graded, instant-->  NAME (graded_affine)
+
+    acc_i = bias_i + sum_j w_ij * x_j * 2**axon_exp_j        exact integer sum, so that any split gives the same bits
+    a_i   = saturate24(round_shift(acc_i, acc_shift))        neuron state
+    s_i   = saturate24(round_shift(a_i * multiplier_i, shift_i))
+
+Every saturation is counted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,13 +35,13 @@ from neurodeploy.ir.copies import Copies
 from neurodeploy.ir.fixedpoint import STATE_BITS, Dyadic, signed_max
 from neurodeploy.ir.graph import HostOp, ModelInfo
 from neurodeploy.ir.network import Network
+from neurodeploy.ir.population import INPUT
+from neurodeploy.ir.segments import Decode, Encode, HostStep, Segment, segments_of
 
 CONTRACT = "neurodeploy-graded-24/1"
 #: Of a program that is a spiking network: the rules of `ir.network`, Lava's arithmetic.
 NETWORK_CONTRACT = "neurodeploy-steps-32/1"
-#: Columns per entry of `Synapses.block_abs_sum`.
-BLOCK = 256
-#: The only axon exponents: narrow and wide.
+#: The only axon exponents of a language model: narrow and wide.
 AXON_SHIFTS = (0, 8)
 
 
@@ -143,47 +151,126 @@ class IslandCall:
 Step = HostOp | IslandCall
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Program:
-    """Islands in integers, and the typed host program between them (operations of `neurodeploy.ops` plus island calls).
+    """One graph: populations and projections, and the host's steps between them.
 
-    A program that lives in time is a `network` instead, and then has neither steps nor islands.
-    copies : by island, or path of a host operation, what it stands for; of no entry for itself (`ir.hollow`).
+    sizes : neurons of each host value. input, output : the host values that are the ids of tokens and the logits; "" where
+    streams feed the input populations, and the payloads of `network.outputs` are the result.
+    copies : by population, or path of a host operation, what it stands for; of no entry for itself (`synapses.hollow`).
     """
 
     info: ModelInfo
-    steps: tuple[Step, ...]
-    islands: Mapping[str, Island]
-    sizes: Mapping[str, int]
-    input: str = "tokens"
-    output: str = "logits"
-    contract: str = CONTRACT
+    network: Network
+    host: tuple[HostStep, ...] = ()
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    input: str = ""
+    output: str = ""
     conversion: Mapping[str, object] = field(default_factory=dict)
-    network: Network | None = None
     copies: Mapping[str, Copies] = field(default_factory=dict)
 
-    @classmethod
-    def of_network(cls, info: ModelInfo, network: Network, conversion: Mapping[str, object]) -> Program:
-        """A program that is one spiking network."""
-        return cls(info, (), {}, {}, "", "", NETWORK_CONTRACT, conversion, network)
+    @property
+    def streamed(self) -> bool:
+        """Whether streams feed it, and not the tokens of a text."""
+        return not self.input
+
+    @property
+    def operations(self) -> tuple[HostOp, ...]:
+        """What the host computes, in order."""
+        return tuple(step for step in self.host if isinstance(step, HostOp))
+
+    @cached_property
+    def segments(self) -> tuple[Segment, ...]:
+        return segments_of(self.network, self.host)
+
+    @cached_property
+    def schedule(self) -> tuple[HostOp | Segment, ...]:
+        """Host operations and segments in order: a segment runs once all that it is fed with is there, before the first
+        value of it is asked for."""
+        return tuple(self._scheduled())
+
+    def _scheduled(self) -> Iterator[HostOp | Segment]:
+        owner = {name: s for s in self.segments for name in s.network.populations if name not in s.reads}
+        done: set[str] = set()
+
+        def run(segment: Segment) -> Iterator[Segment]:
+            if segment.name not in done:
+                done.add(segment.name)
+                for name in segment.reads:
+                    yield from run(owner[name])
+                yield segment
+
+        for step in self.host:
+            if isinstance(step, HostOp):
+                yield step
+            elif isinstance(step, Decode):
+                yield from run(owner[step.population])
+        for segment in self.segments:
+            yield from run(segment)
 
     def check(self) -> None:
-        """Every call names an island, every island is called once, values are defined before use."""
-        if self.network is not None:
-            self.network.check()
-            return
-        defined, called = {self.input}, set()
-        for step in self.steps:
+        """The network, and that every value is there before it is used; ND9004, ND9012."""
+        self.network.check()
+        populations, given = self.network.populations, {self.input}
+        encoded: set[str] = set()
+
+        def need(condition: bool, where: str, problem: str) -> None:
+            if not condition:
+                raise InternalError("ND9004", where, problem)
+
+        for step in self.host:
             for name in step.inputs:
-                if name not in defined:
-                    raise InternalError("ND9004", step.path, f"uses {name!r} before it is defined")
-            defined.update(step.outputs)
-            if isinstance(step, IslandCall):
-                island = self.islands.get(step.island)
-                if island is None or step.island in called:
-                    raise InternalError("ND9004", step.path, f"island {step.island!r} is missing or called twice")
-                if tuple(part.output for part in island.slices) != step.outputs:
-                    raise InternalError("ND9004", step.path, "the call's outputs are not the island's slices")
-                called.add(step.island)
-        if self.output not in defined or called != set(self.islands):
-            raise InternalError("ND9004", self.info.name, "the output is never computed or an island is never called")
+                need(name in given, step.path, f"uses {name!r} before it is defined")
+            if not isinstance(step, HostOp):
+                population = populations.get(step.population)
+                need(population is not None, step.path, "is no population")
+                if isinstance(step, Encode):
+                    fed = population is not None and population.model == INPUT and step.population not in encoded
+                    need(fed, step.path, "is no input, or is encoded twice")
+                    encoded.add(step.population)
+                elif population is not None:
+                    need(len(step.values) == max(1, len(population.sections)), step.path, "has not a value a section")
+            given.update(step.outputs)
+        for item in self.schedule:
+            for name in item.inputs:
+                need(name in given, item.path, f"uses {name!r}, which nothing makes")
+        need(not self.output or self.output in given, self.info.name, "the output is never computed")
+
+    # -- views, for who still thinks in islands ---------------------------------------------------------------------
+
+    @cached_property
+    def islands(self) -> Mapping[str, Island]:
+        """Every linear layer of a language model."""
+        encodes = {step.population: step for step in self.host if isinstance(step, Encode)}
+        return {step.population: _island(self.network, encodes, step) for step in self.host if isinstance(step, Decode)}
+
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """Host operations, and calls of islands."""
+        value = {step.population: step.value for step in self.host if isinstance(step, Encode)}
+        found: list[Step] = []
+        for step in self.host:
+            if isinstance(step, HostOp):
+                found.append(step)
+            elif isinstance(step, Decode):
+                (p,) = self.network.into(step.population)
+                layer = self.network.populations[step.population].layer
+                found.append(IslandCall(step.path, step.population, value[p.source], step.values, layer))
+        return tuple(found)
+
+
+def _island(network: Network, encodes: Mapping[str, Encode], decode: Decode) -> Island:
+    population = network.populations[decode.population]
+    (p,) = network.into(population.name)
+    source, params = network.populations[p.source], dict[str, Any](population.params)
+    exponents = np.broadcast_to(np.zeros((), np.uint8), (source.size,)) if p.axon_exp is None else p.axon_exp
+    sums: Any = p.block_sums
+    slices = (
+        Slice(part.path, value, part.start, part.stop, part.role, part.heads)
+        for part, value in zip(population.sections, decode.values, strict=True)
+    )
+    return Island(
+        population.name, population.size, source.size, tuple(slices), dict[str, Any](source.params)["bits"],
+        encodes[source.name].scale, decode.scale, Synapses(p.synapse.weight, exponents, sums, p.weight_bits),
+        GradedNeurons(**({"bias": None} | params)), population.layer, population.expert,
+    )  # fmt: skip

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from neurodeploy.errors import InternalError, UserError
 from neurodeploy.ir.fixedpoint import Ints, signed_max
-from neurodeploy.ir.network import INPUT, Network, Population, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.neurons import (
     atrlif,
     cuba,

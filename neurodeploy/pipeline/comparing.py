@@ -15,7 +15,7 @@ from neurodeploy.conversion.spiking.report import OutputReport, QuantizationRepo
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.frontends.streams import Stream
 from neurodeploy.ir.float_network import FloatNetwork, chip_order
-from neurodeploy.ir.network import INPUT
+from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.run import RunResult
 from neurodeploy.neurons.registry import get_model
 from neurodeploy.pipeline.streams import network_of
@@ -39,7 +39,7 @@ def float_network(opened: Bundle) -> FloatNetwork:
 
     conversion: Mapping[str, Any] = opened.program.conversion
     network = opened.program.network
-    if not has_float(opened) or network is None:
+    if not has_float(opened):
         problem = "holds no float network to compare with: its source has integers only"
         raise UserError("ND3263", opened.path, problem, "use run, energy and report, which need none")
     path = opened.path / SOURCE_NIR

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from neurodeploy.ir.network import INPUT, Network
+from neurodeploy.ir.network import Network
+from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.run import RunActivity
 
 

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.copies import class_name
-from neurodeploy.ir.graph import HostOp
-from neurodeploy.ir.hollow import facts_of, weights_of
-from neurodeploy.ir.program import Island, Program
+from neurodeploy.ir.program import Program
 from neurodeploy.pipeline.fit_asked import Asked
+from neurodeploy.synapses.hollow import columns_of, facts_of, layers_of, shown, weights_of
 
 if TYPE_CHECKING:
-    from partitioner.cost.population import View
     from partitioner.fit.plan import Fit
 
 Row = dict[str, Any]
@@ -31,19 +29,15 @@ def model_json(program: Program) -> dict[str, Any]:
         "weights": {**weights._asdict(), "tied": info.tied_embeddings},
         "classes": [
             {
-                "block": copies.kind, "layers": list(copies.layers), "name": shown(island), "rows": island.rows,
-                "columns": island.columns, "experts": copies.experts, "chosen": copies.chosen,
+                "block": copies.kind, "layers": list(copies.layers), "name": shown(population),
+                "rows": population.size, "columns": columns_of(program, population),
+                "experts": copies.experts, "chosen": copies.chosen,
             }
-            for name, island in program.islands.items()
-            if (copies := program.copies.get(name)) is not None
+            for population in layers_of(program)
+            if (copies := program.copies.get(population.name)) is not None
         ],
         "left_out": list(facts_of(program).left_out),
     }  # fmt: skip
-
-
-def shown(island: Island | View) -> str:
-    """The name of a class of islands."""
-    return class_name([part.path for part in island.slices])
 
 
 def notes(program: Program) -> list[str]:
@@ -54,11 +48,11 @@ def notes(program: Program) -> list[str]:
     )
     if left:
         said.append(f"left out, no text passes through it: {', '.join(left)}")
-    if any(program.copies[name].experts > 1 for name in program.copies.keys() & program.islands.keys()):
+    if any(program.copies[name].experts > 1 for name in program.copies.keys() & program.network.populations.keys()):
         said.append(
             "which experts of neighbouring layers follow one another is not in a configuration: no affinity is used"
         )
-    estimated = [s.attrs for s in program.steps if isinstance(s, HostOp) and s.op == "estimate"]
+    estimated = [op.attrs for op in program.operations if op.op == "estimate"]
     guessed = sorted({str(attrs["what"]) for attrs in estimated if attrs["bytes"]})
     if guessed:
         said.append(f"estimated work of the host, without a kernel here: {', '.join(guessed)}")
@@ -121,7 +115,7 @@ def row(made: Fit | DoesNotFit, system: SystemSpec, asked: Asked, bits: int, mem
         "head_cores": made.head_cores,
         "head": None if made.head is None else "host" if to_host else "chip",
         "binding_resource": made.binding,
-        "widest": shown(made.largest()),
+        "widest": class_name([part.path for part in made.largest().slices]),
     }
 
 

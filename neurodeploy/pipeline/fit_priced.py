@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from neurodeploy.accounting.band import exactly, of
@@ -12,11 +11,11 @@ from neurodeploy.accounting.ledger import BOUNDARIES, EnergyLedger
 from neurodeploy.accounting.outlines import Assumed
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.copies import ALONE
-from neurodeploy.ir.hollow import at_width, facts_of
 from neurodeploy.ir.program import Program
 from neurodeploy.pipeline.fit_answer import nearest
 from neurodeploy.pipeline.fit_asked import Asked
 from neurodeploy.pipeline.fit_pricing import OnHost, price
+from neurodeploy.synapses.hollow import at_width, columns_of, facts_of, layers_of, without_head
 
 if TYPE_CHECKING:
     from partitioner.fit.chips import Layout
@@ -60,9 +59,9 @@ def _head(program: Program, on_host: bool) -> list[OnHost]:
 
 def _everything(program: Program) -> list[OnHost]:
     found = []
-    for name, island in program.islands.items():
-        copies = program.copies.get(name, ALONE)
-        found.append(OnHost(island.rows, island.columns, copies.count, float(copies.share), island.layer))
+    for population in layers_of(program):
+        copies, columns = program.copies.get(population.name, ALONE), columns_of(program, population)
+        found.append(OnHost(population.size, columns, copies.count, float(copies.share), population.layer))
     return found
 
 
@@ -151,12 +150,11 @@ def fallback(program: Program, asked: Asked, given: Assumed, rows: Sequence[Row]
         return None
     system = next(s for s in asked.systems if s.name == entry["system"])
     available = asked.available(system)
-    inside = {name: island for name, island in program.islands.items() if island.layer is not None}
-    resident = replace(program, islands=inside) if asked.head == "host" else program
+    resident = without_head(program) if asked.head == "host" else program
     plan = choose(resident, system, available, entry["bits"], entry["memory_kib"], asked.host)
     where, program = place(plan.kept, system.chip.cores, available), at_width(program, entry["bits"])
     gone = [OnHost(v.rows, v.columns, g.copies, g.share, 0) for g in plan.gone for v in g.views]
-    gone += _head(program, resident is not program)
+    gone += _head(program, asked.head == "host")
     every = _everything(program)
     hybrid = _both(price(program, plan.kept, where, gone, system, asked.host, given, plan.cores))
     alone = _both(price(program, (), None, every, system, asked.host, given, 0))

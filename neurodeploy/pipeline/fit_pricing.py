@@ -16,7 +16,6 @@ from neurodeploy.accounting.outlines import Assumed, ClassLoad, outline_loads
 from neurodeploy.flow.border import BorderLoads
 from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.copies import ALONE
-from neurodeploy.ir.graph import HostOp
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import ActivityCounts, IslandActivity
@@ -58,14 +57,13 @@ def price(
 def host_load(program: Program, gone: Iterable[OnHost], prompt: int) -> list[list[Roofline]]:
     """The work of a token of a prompt, and of one generated behind it: the host's own operations of all layers, and the
     islands that it computes. In a prompt an island's weights are read once if any token sees it."""
-    found, chosen = [], experts_of(program.steps)[1]
+    found, chosen = [], experts_of(program.operations)[1]
     for phase, tokens, before in (("prefill", prompt, 0), ("generate", 1, prompt)):
         own = [Work(0, 0)]
-        for op in program.steps:
-            if isinstance(op, HostOp):
-                work = lookup(op).work(Load(op, program.sizes, tokens, before, tokens * chosen.get(op.layer, 1)))
-                times = program.copies.get(op.path, ALONE).met
-                own.append(Work(times * -(-work.flops // tokens), times * -(-work.bytes // tokens)))
+        for op in program.operations:
+            work = lookup(op).work(Load(op, program.sizes, tokens, before, tokens * chosen.get(op.layer, 1)))
+            times = program.copies.get(op.path, ALONE).met
+            own.append(Work(times * -(-work.flops // tokens), times * -(-work.bytes // tokens)))
         flops = moved = 0.0
         for entry in gone:
             token = island_work(entry.rows, entry.columns, 1)

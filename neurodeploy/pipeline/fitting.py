@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.chip import SystemSpec
-from neurodeploy.ir.hollow import facts_of
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.program import Program
 from neurodeploy.pipeline import fit_answer, fit_priced
@@ -17,6 +16,7 @@ from neurodeploy.pipeline.fit_asked import Asked, checked
 from neurodeploy.pipeline.fit_network import fit_network
 from neurodeploy.pipeline.fit_reading import read_model
 from neurodeploy.pipeline.session import Progress
+from neurodeploy.synapses.hollow import facts_of
 
 if TYPE_CHECKING:
     from partitioner.fit.plan import Fit

@@ -20,7 +20,8 @@ from neurodeploy.bundle.files import write_aside
 from neurodeploy.bundle.state_files import read_kept, write_state
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Network, Population
+from neurodeploy.ir.network import Network
+from neurodeploy.ir.population import Population
 from neurodeploy.ir.run import Probe, RunActivity, RunResult, RunState
 from neurodeploy.pipeline.streams import source_order
 from neurodeploy.storage.numpy_files import open_archive

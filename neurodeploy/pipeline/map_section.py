@@ -19,9 +19,8 @@ def map_section(
     from partitioner.cost.usage import core_demands
     from partitioner.judge.summary import summary
 
-    network = program.network
-    if network is not None:
-        layers: dict[str, int | None] = {name: index for index, name in enumerate(network.populations)}
+    if program.streamed:
+        layers: dict[str, int | None] = {name: index for index, name in enumerate(program.network.populations)}
     else:
         layers = {name: island.layer for name, island in program.islands.items()}
     found, demands = summary(mapping, program, system, judge=False), core_demands(mapping, program, system)

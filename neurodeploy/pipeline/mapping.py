@@ -124,7 +124,7 @@ def _counted(
     from neurodeploy.pipeline.streams import runner_for, stream_of
 
     network, rates = opened.program.network, asked.pop("rates")
-    if network is None:
+    if not opened.program.streamed:
         refuse(KINDS[NETWORK].several, asked)
         if rates is None:
             return None, None, {}
@@ -156,7 +156,7 @@ def _mapped(
     from targets.systems import SYSTEMS
 
     others = tuple(SYSTEMS.values())
-    if program.network is not None:
+    if program.streamed:
         return map_model(program.network, target, options, alternatives=others, rates=rates, work=work), {}
     automatic = offload and options.chips is not None
     hosted = [name for name, pin in options.pins.items() if pin.device == "host"]
@@ -183,7 +183,7 @@ def _table(opened: Bundle, mapping: Mapping, target: SystemSpec, host: HostSpec,
     from partitioner.pins import pins_of
 
     program = opened.program
-    if program.network is not None:
+    if program.streamed:
         populations = {f"populations.{name}": name for name in program.network.populations}
         return write_plan(mapping, populations, {}, {}, options.pins)
     names = {step.path: step.island for step in program.steps if isinstance(step, IslandCall)}

@@ -9,7 +9,8 @@ import numpy as np
 
 from neurodeploy.bundle import Bundle
 from neurodeploy.frontends.streams import Stream
-from neurodeploy.ir.network import INPUT, Network, Population
+from neurodeploy.ir.network import Network
+from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.run import Probe, RunResult
 from neurodeploy.neurons.registry import get_model, output_ports
 from neurodeploy.pipeline.streams import probe_of, source_order

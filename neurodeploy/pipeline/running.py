@@ -15,7 +15,7 @@ from neurodeploy.errors import BundleError, Interrupted, UserError
 from neurodeploy.frontends.streams import Stream
 from neurodeploy.frontends.text import read_text
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import INPUT, Population
+from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.run import RunState
 from neurodeploy.neurons.registry import get_model
 from neurodeploy.pipeline.counts import population_counts, projection_counts

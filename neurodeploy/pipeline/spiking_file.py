@@ -77,7 +77,7 @@ def _write(path: Path, out: Path, read: Read) -> None:
     }  # fmt: skip
     file = {"name": path.name, "size": path.stat().st_size, "sha256": digest(path)}
     origin = {"model": path.name, "path": "", "files": [file]}
-    program = Program.of_network(info, network, read.conversion)
+    program = Program(info, network, conversion=read.conversion)
     write_network_bundle(out, program, origin, ReferenceRunner().run, read.save_nir)
 
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from neurodeploy.bundle import Bundle, open_bundle
 from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Network, Population
+from neurodeploy.ir.network import Network
+from neurodeploy.ir.population import Population
 from neurodeploy.ir.run import Probe, Runner
 from neurodeploy.neurons.registry import get_model
 from neurodeploy.pipeline.session import PARTITIONED, runner_of
@@ -38,11 +39,10 @@ def open_network(path: str | Path) -> tuple[Bundle, Network]:
 
 def network_of(bundle: Bundle) -> Network:
     """ND3250 where the bundle holds a language model."""
-    network = bundle.program.network
-    if network is None:
+    if not bundle.program.streamed:
         fix = "give a bundle that was converted from a .nir or .net file"
         raise UserError("ND3250", bundle.path, "holds a language model, not a spiking network", fix)
-    return network
+    return bundle.program.network
 
 
 def runner_for(name: str, bundle: Bundle, network: Network, steps: int, samples: int) -> Runner:

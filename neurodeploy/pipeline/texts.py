@@ -23,7 +23,7 @@ WINDOW = 512
 
 def open_model(path: str | Path) -> tuple[Bundle, Tokenizer]:
     bundle = open_bundle(path)
-    if bundle.program.network is not None:
+    if bundle.program.streamed:
         fix = f"give it a stream of input: neurodeploy run {path} --input FILE"
         raise UserError("ND3260", path, "holds a spiking network, which reads no text", fix)
     folder = bundle.path

@@ -45,7 +45,7 @@ import numpy as np
 
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.program import BLOCK
+from neurodeploy.ir.network import BLOCK
 from partitioner.cost.budget import NOTHING, RESOURCES, Demand, Limits, add, core_limits, times
 from partitioner.cost.lists import one_tile
 from partitioner.cost.population import View

@@ -29,7 +29,8 @@ from neurodeploy.ir.arrange import arranged
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.copies import ALONE, Copies
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import INPUT, Network, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.program import Island, Program, Slice
 from neurodeploy.ir.synapse import Units
 from neurodeploy.neurons.registry import FIXED, get_model, state_bytes
@@ -154,7 +155,7 @@ class View:
 
 def unwrapped(model: Model) -> Model:
     """The network of a program that is one, else the model itself."""
-    return model.network if isinstance(model, Program) and model.network is not None else model
+    return model.network if isinstance(model, Program) and model.streamed else model
 
 
 def view_of(

@@ -10,8 +10,8 @@ import numpy as np
 from neurodeploy.flow.words import bound_bits, messages_of, partial_bits, sum_messages
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Projection
-from neurodeploy.ir.program import BLOCK, Island
+from neurodeploy.ir.network import BLOCK, Projection
+from neurodeploy.ir.program import Island
 from partitioner.cost.lists import Range
 
 #: Bytes of one sum of synapses: 32 bits.

@@ -15,7 +15,7 @@ from functools import partial
 
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.flow.words import Range
-from neurodeploy.ir.program import BLOCK
+from neurodeploy.ir.network import BLOCK
 from partitioner.cost.budget import Demand, Limits, most_rows, needs
 from partitioner.cost.population import View
 from partitioner.cut.rules import Rule

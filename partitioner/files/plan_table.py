@@ -26,7 +26,8 @@ from pathlib import Path
 from neurodeploy.errors import UserError
 from neurodeploy.ir.graph import HostOp
 from neurodeploy.ir.mapping import Mapping, Shard
-from neurodeploy.ir.network import INPUT, Network
+from neurodeploy.ir.network import Network
+from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.program import IslandCall
 from neurodeploy.ops import lookup
 from neurodeploy.storage.opening import read_bounded

@@ -24,7 +24,8 @@ from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
-from neurodeploy.ir.network import INPUT, Network, Population, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.neurons.arithmetic import ALIGN_BITS
 from neurodeploy.synapses import Conv, Dense
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 
 from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
 from neurodeploy.ir.copies import ALONE, Copies, class_name
-from neurodeploy.ir.hollow import at_width
 from neurodeploy.ir.mapping import Shard
 from neurodeploy.ir.program import Program
+from neurodeploy.synapses.hollow import at_width
 from partitioner.cost.budget import core_limits
 from partitioner.cost.population import View, views_of
 from partitioner.fit.cut import Cuts, with_memory

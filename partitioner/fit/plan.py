@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from neurodeploy.ir.chip import ChipSpec
-from neurodeploy.ir.hollow import at_width
 from neurodeploy.ir.program import Program
+from neurodeploy.synapses.hollow import at_width
 from partitioner.bound.cores import bound_of
 from partitioner.cost.budget import RESOURCES, Limits, core_limits
 from partitioner.cost.population import View, views_of
@@ -43,7 +43,7 @@ class Unit:
     layers: tuple[int, ...]
     per_layer: int
     share: Fraction
-    views: tuple[View, ...]
+    views: tuple[View, ...] = field(compare=False)
     tiles: tuple[Tile, ...]
     core_of: tuple[int, ...]
     cores: int

@@ -7,7 +7,8 @@ from typing import Any
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.devices import host_islands
 from neurodeploy.ir.mapping import Mapping
-from neurodeploy.ir.network import INPUT, Network
+from neurodeploy.ir.network import Network
+from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.run import RunActivity
 from neurodeploy.neurons.registry import state_bytes
 from partitioner.cost.budget import RESOURCES, Demand

@@ -22,8 +22,9 @@ import numpy as np
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
-from neurodeploy.ir.network import INPUT, Network, Population, Projection
-from neurodeploy.ir.program import BLOCK, Island, Program
+from neurodeploy.ir.network import BLOCK, Network, Projection
+from neurodeploy.ir.population import INPUT, Population
+from neurodeploy.ir.program import Island, Program
 from neurodeploy.ir.synapse import Synapse
 from neurodeploy.neurons.registry import get_model, state_bytes
 from neurodeploy.synapses import Conv, Dense, Direct, Sparse
@@ -61,7 +62,7 @@ def matrices_of(
 ) -> dict[str, Matrix]:
     """What may have shards: every island, or every population with neurons; one column where it has no axon."""
     if isinstance(model, Program):
-        if model.network is None:
+        if not model.streamed:
             return {name: _island(island, system, weight_bits) for name, island in model.islands.items()}
         model = model.network
     return {name: _population(model, p, system, orders) for name, p in model.populations.items() if p.model != INPUT}

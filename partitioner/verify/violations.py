@@ -15,7 +15,8 @@ import numpy as np
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.devices import host_islands
 from neurodeploy.ir.mapping import Mapping, Shard
-from neurodeploy.ir.network import INPUT, Network
+from neurodeploy.ir.network import Network
+from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.program import IslandCall, Program
 from neurodeploy.neurons.registry import get_model
 from partitioner.verify.recount import COLUMNS, Matrix, matrices_of, recount
@@ -29,7 +30,7 @@ def verify(
     `weight_bits` is the width that the mapping was planned with, where that is not the model's own. What cores hold is
     counted where every shard is in its place.
     """
-    if isinstance(model, Program) and model.network is not None:
+    if isinstance(model, Program) and model.streamed:
         model = model.network
     hosted = frozenset() if isinstance(model, Network) else host_islands(model, mapping.assignments)
     matrices = matrices_of(model, system, weight_bits)

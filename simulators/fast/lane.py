@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.fixedpoint import Ints, signed_max
-from neurodeploy.ir.network import Network, Population, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import Population
 from neurodeploy.machine.threads import most_parts, split
 from neurodeploy.neurons import registry
 from simulators.fast.kernels import lane as kernels

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Population
+from neurodeploy.ir.population import Population
 from neurodeploy.machine.threads import most_parts, split
 from neurodeploy.neurons import leaky, registry
 from neurodeploy.neurons.arithmetic import ALIGN_BITS, DECAY_ONE

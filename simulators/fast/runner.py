@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import INPUT, Network, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.program import Island
 from neurodeploy.ir.run import IslandActivity, Probe, RunActivity, RunResult, RunState
 from neurodeploy.neurons import registry

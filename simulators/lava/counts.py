@@ -12,7 +12,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.ir.network import INPUT, Network, Population, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.run import RunActivity, RunState
 from neurodeploy.neurons.registry import get_model, prepared_params
 from simulators.lava.connections import PROCESSES

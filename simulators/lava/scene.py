@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import INPUT, Network, Population, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.run import Probe, RunState
 from neurodeploy.neurons.registry import get_model, initial_state, output_ports, prepared_params
 from simulators.lava.connections import SparseMatrix, connection

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from neurodeploy.ir.chip import Basis, ChipSpec, CoreBudget, HostSpec, Limit, Quantity, SystemSpec
-from neurodeploy.ir.hollow import hollow_island
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.run import ActivityCounts, IslandActivity
+from neurodeploy.synapses.hollow import hollow_island
 
 
 def q(low: float, nominal: float, high: float, unit: str) -> Quantity:

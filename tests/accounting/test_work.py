@@ -8,9 +8,9 @@ import numpy as np
 
 from neurodeploy.accounting.islands import works_of
 from neurodeploy.flow.loads import SENT, SYNOPS, UPDATES
-from neurodeploy.ir.hollow import hollow_island
 from neurodeploy.ir.mapping import Shard
 from neurodeploy.ir.run import ActivityCounts, IslandActivity
+from neurodeploy.synapses.hollow import hollow_island
 from tests.prices import shard_counts
 
 

@@ -16,7 +16,7 @@ from neurodeploy.accounting.neurobench import network_metrics
 from neurodeploy.accounting.report_json import network_json
 from neurodeploy.accounting.timing import busiest_cores
 from neurodeploy.errors import UserError
-from neurodeploy.ir.network import Population
+from neurodeploy.ir.population import Population
 from neurodeploy.ir.run import RunActivity
 from partitioner.mapper import map_model
 from partitioner.options import Options

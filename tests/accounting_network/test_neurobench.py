@@ -8,7 +8,7 @@ import pytest
 from neurodeploy.accounting.neurobench import footprint, network_metrics
 from neurodeploy.accounting.proxies import proxies
 from neurodeploy.errors import UserError
-from neurodeploy.ir.network import INPUT, Population
+from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.run import RunActivity
 from neurodeploy.neurons.registry import MODELS
 from neurodeploy.synapses import Dense, Direct, Sparse

@@ -30,7 +30,7 @@ def is_packed(p: Projection) -> bool:
 
 def write(path: Path, network: Network) -> None:
     info = ModelInfo(network.name, "test", 0, 0, len(network.populations), 0, "here")
-    program = Program.of_network(info, network, {"warnings": []})
+    program = Program(info, network, conversion={"warnings": []})
     write_network_bundle(path, program, {"model": "test", "path": "", "files": []}, RUNNER.run)
 
 

@@ -75,7 +75,7 @@ def test_everything_comes_back(family: tuple[Path, Path]) -> None:
     assert list(made.islands) == list(read.program.islands)
     assert_same(made.islands, read.program.islands, "islands")
     assert_same(made.steps, read.program.steps, "steps")
-    for name in ("info", "sizes", "input", "output", "contract"):
+    for name in ("info", "sizes", "input", "output", "host"):
         assert_same(getattr(made, name), getattr(read.program, name), name)
     used = {name for step in made.steps if isinstance(step, HostOp) for name in step.weights.values()}
     assert set(read.host_weights.names()) == used

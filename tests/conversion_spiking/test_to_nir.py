@@ -20,7 +20,8 @@ from neurodeploy.frontends.nir.reader import read
 from neurodeploy.frontends.nir.writer import write
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.float_network import FloatNetwork
-from neurodeploy.ir.network import INPUT, Network, Population, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.synapses import Direct, build
 from simulators.network_float import run
 from simulators.reference import ReferenceRunner

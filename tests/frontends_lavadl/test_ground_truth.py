@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from neurodeploy.frontends.lavadl import read_net, write_net
-from neurodeploy.ir.network import Network, Population, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import Population
 from neurodeploy.ir.run import Probe, Runner, RunResult
 from neurodeploy.storage.cache import cache_folder
 from neurodeploy.synapses import build

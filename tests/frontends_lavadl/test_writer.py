@@ -17,7 +17,8 @@ from neurodeploy.frontends.lavadl.compare import difference
 from neurodeploy.frontends.lavadl.neurons import through_period
 from neurodeploy.frontends.lavadl.writer import reading_options
 from neurodeploy.ir.fixedpoint import Dyadic
-from neurodeploy.ir.network import Network, Population, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import Population
 from neurodeploy.synapses import Direct, build
 from tests.frontends_lavadl.files import cuba, dense, sdnn, write
 from tests.synapses.convolutions import transposed_conv

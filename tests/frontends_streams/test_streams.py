@@ -11,7 +11,8 @@ import pytest
 
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.streams import read_stream
-from neurodeploy.ir.network import Network, Population, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import Population
 from neurodeploy.synapses import Dense
 
 DT = 1e-3

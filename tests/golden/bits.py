@@ -32,6 +32,7 @@ from neurodeploy.ir.run import IslandActivity, IslandRunner
 from neurodeploy.ops.host.kvcache import State
 from neurodeploy.pipeline.checkpoint import DEFAULT_CALIBRATION
 from neurodeploy.storage.cache import cache_folder
+from neurodeploy.synapses.linear import program_of
 from partitioner.mapper import map_model
 from partitioner.options import Options, Pin
 from simulators import get_runner
@@ -117,7 +118,7 @@ def island_bits(seed: int, runner: str) -> Any:
             rng.random(payload.shape) < 0.9, np.where(made.synapses.weight[0] < 0, -limit, limit), payload
         )
     call = IslandCall("i", "i", "x", ("i",))
-    run = recorder(Program(INFO, (call,), {"i": made}, {}), runner)
+    run = recorder(program_of(INFO, (call,), {"i": made}, {}, "x", "i"), runner)
     run.run_island(made, payload.astype(np.int16))
     return run.seen["i"]
 

@@ -16,10 +16,10 @@ from benchmarks.network_mapping_cases import CASES as NETWORKS
 from benchmarks.network_mapping_cases import layers
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.graph import ModelInfo
-from neurodeploy.ir.hollow import hollow_island, hollow_program
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.program import Program
+from neurodeploy.synapses.hollow import hollow_island, hollow_program
 from partitioner.mapper import map_model
 from partitioner.nets.traffic import traffic
 from partitioner.options import Options

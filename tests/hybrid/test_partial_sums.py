@@ -18,8 +18,10 @@ from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.mapping import Mapping, Shard
-from neurodeploy.ir.program import BLOCK, GradedNeurons, Island, IslandCall, Program, Slice, Synapses
+from neurodeploy.ir.network import BLOCK
+from neurodeploy.ir.program import GradedNeurons, Island, IslandCall, Program, Slice, Synapses
 from neurodeploy.ir.run import ActivityCounts
+from neurodeploy.synapses.linear import program_of
 from partitioner.cost.usage import core_demands
 from partitioner.judge.metrics import traffic_of
 from partitioner.judge.work import work_of
@@ -50,7 +52,7 @@ def program(wide: int) -> Program:
     )
     island.check()
     info = ModelInfo("random", "test", 10, 10, 1, 10, "made by a test")
-    return Program(info, (IslandCall("a", "a", "x", ("a",)),), {"a": island}, {})
+    return program_of(info, (IslandCall("a", "a", "x", ("a",)),), {"a": island}, {})
 
 
 def mapping() -> Mapping:

@@ -15,8 +15,10 @@ from neurodeploy.flow.streams import Unicasts, island_ends
 from neurodeploy.ir.chip import Basis, Limit
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.graph import ModelInfo
-from neurodeploy.ir.program import BLOCK, GradedNeurons, Island, IslandCall, Program, Slice, Synapses
+from neurodeploy.ir.network import BLOCK
+from neurodeploy.ir.program import GradedNeurons, Island, IslandCall, Slice, Synapses
 from neurodeploy.ir.run import ActivityCounts
+from neurodeploy.synapses.linear import program_of
 from partitioner.mapper import map_model
 from partitioner.options import OBJECTIVES, Options, Pin
 from partitioner.verify.violations import verify
@@ -70,7 +72,7 @@ def test_any_cut_gives_the_same_integers(
     draw = np.random.default_rng(seed)
     islands = {f"i{n}": island(f"i{n}", *size, payload_bits, draw) for n, size in enumerate(sizes)}
     calls = tuple(IslandCall(name, name, "x", (name,)) for name in islands)
-    program = Program(INFO, calls, islands, {})
+    program = program_of(INFO, calls, islands, {})
     system = get_system("kapoho-point")
     budget = replace(
         system.chip.budget,

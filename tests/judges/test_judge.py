@@ -15,10 +15,11 @@ from neurodeploy.flow.links import route
 from neurodeploy.flow.nets import Nets
 from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.graph import ModelInfo
-from neurodeploy.ir.hollow import hollow_island, hollow_program
 from neurodeploy.ir.mapping import Assignment, Mapping, Reason, Shard
-from neurodeploy.ir.network import INPUT, Network, Population, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.synapses import Conv, Dense
+from neurodeploy.synapses.hollow import hollow_island, hollow_program
 from partitioner.bound.traffic import HopCost, traffic_bounds
 from partitioner.judge.figures import places_of, traffic_metrics
 from partitioner.judge.metrics import metrics

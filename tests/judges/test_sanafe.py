@@ -10,7 +10,8 @@ import pytest
 
 from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.ir.mapping import Mapping, Shard
-from neurodeploy.ir.network import INPUT, Network, Population, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.synapses import Conv, Dense, Direct
 from partitioner.files.sanafe import TILE, export, group_names, tile_of
 from partitioner.mapper import map_model

@@ -14,12 +14,12 @@ from rich.console import Console
 from neurodeploy import cli, pipeline
 from neurodeploy.frontends.lavadl.writer import write_net
 from neurodeploy.ir.graph import ModelInfo
-from neurodeploy.ir.hollow import hollow_island, hollow_program
 from neurodeploy.pipeline.map_section import map_section
 from neurodeploy.reporting.check import match
 from neurodeploy.reporting.schema import MapSection
 from neurodeploy.reporting.sections.quality import quality
 from neurodeploy.reporting.terminal import print_map
+from neurodeploy.synapses.hollow import hollow_island, hollow_program
 from partitioner.judge.summary import summary
 from partitioner.mapper import map_model
 from targets.systems import get_system

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from neurodeploy.errors import TargetUnavailable
-from neurodeploy.ir.network import Population
+from neurodeploy.ir.population import Population
 from neurodeploy.neurons.registry import MODELS, initial_state, prepared_params
 from simulators.lava.discovery import LavaInstallation
 from simulators.lava.models import LAVA

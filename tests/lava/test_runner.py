@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from neurodeploy.errors import TargetUnavailable, UserError
-from neurodeploy.ir.network import INPUT, Network, Population, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.run import Probe
 from neurodeploy.synapses import Conv, Dense, Direct
 from simulators.lava import LavaNetworkRunner, Program

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from neurodeploy.ir.network import INPUT, Network
+from neurodeploy.ir.network import Network
+from neurodeploy.ir.population import INPUT
 from neurodeploy.neurons.registry import get_model, initial_state, input_ports, is_exact, output_ports, prepared_params
 from neurodeploy.synapses import Direct
 

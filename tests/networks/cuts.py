@@ -7,7 +7,8 @@ from itertools import pairwise
 import numpy as np
 
 from neurodeploy.ir.mapping import Mapping, Shard
-from neurodeploy.ir.network import INPUT, Network
+from neurodeploy.ir.network import Network
+from neurodeploy.ir.population import INPUT
 
 
 def mapping_of(shards: list[Shard]) -> Mapping:

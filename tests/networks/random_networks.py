@@ -31,8 +31,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.ir.network import INPUT, Network, Population, Projection
+from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.packed import pack
+from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.run import Probe
 from neurodeploy.ir.synapse import Synapse
 from neurodeploy.neurons.model import EXACT_END

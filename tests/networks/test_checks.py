@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from neurodeploy.errors import InternalError, UserError
-from neurodeploy.ir.network import INPUT, Network, Population, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.run import Probe, RunState
 from neurodeploy.synapses.build import dense
 from simulators.reference import ReferenceRunner

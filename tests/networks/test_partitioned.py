@@ -10,7 +10,8 @@ import pytest
 
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.mapping import Mapping, Shard
-from neurodeploy.ir.network import INPUT, Network
+from neurodeploy.ir.network import Network
+from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.run import ShardCounts
 from neurodeploy.neurons.registry import output_ports
 from simulators.partitioned import PartitionedRunner

@@ -8,7 +8,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from neurodeploy.ir.network import INPUT, Network, Population, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.neurons.registry import MODELS
 from neurodeploy.synapses import Dense
 from simulators.reference import ReferenceRunner

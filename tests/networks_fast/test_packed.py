@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from neurodeploy.ir.network import INPUT, Network, Population, Projection
+from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.packed import PackedTargets
+from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.synapses import build
 from simulators.fast.kernels.targets import add_events, decode
 from simulators.fast.runner import FastRunner

@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from neurodeploy.errors import UserError
-from neurodeploy.ir.network import INPUT, Network, Population, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.synapse import Synapse
 from neurodeploy.synapses import Conv, Dense, Sparse, build
 from simulators.fast import links

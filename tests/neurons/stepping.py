@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Population
+from neurodeploy.ir.population import Population
 from neurodeploy.neurons.model import Stepped, Values
 from neurodeploy.neurons.registry import MODELS, initial_state, prepared_params
 

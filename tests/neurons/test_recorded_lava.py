@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neurodeploy.ir.network import Population
+from neurodeploy.ir.population import Population
 from neurodeploy.neurons.registry import MODELS, initial_state, prepared_params
 
 FIXTURES = Path(__file__).parent / "fixtures"

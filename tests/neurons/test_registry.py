@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from neurodeploy.errors import UserError
-from neurodeploy.ir.network import INPUT, Network, Population, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.neurons import registry
 from neurodeploy.neurons.registry import MODELS, check_network, check_population, initial_state, prepared_params
 from neurodeploy.synapses import Dense

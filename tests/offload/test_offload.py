@@ -10,9 +10,9 @@ import pytest
 from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.ir.devices import host_islands
 from neurodeploy.ir.graph import HostOp, ModelInfo
-from neurodeploy.ir.hollow import hollow_island, hollow_program
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.program import Program
+from neurodeploy.synapses.hollow import hollow_island, hollow_program
 from partitioner.classify import crossings
 from partitioner.files.json_form import mapping_from_json, mapping_to_json
 from partitioner.mapper import map_model

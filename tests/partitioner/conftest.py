@@ -11,8 +11,10 @@ import pytest
 from neurodeploy.ir.chip import Basis, ChipSpec, CoreBudget, Limit, SystemSpec
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.graph import HostOp, ModelInfo
-from neurodeploy.ir.program import BLOCK, GradedNeurons, Island, IslandCall, Program, Slice, Step, Synapses
+from neurodeploy.ir.network import BLOCK
+from neurodeploy.ir.program import GradedNeurons, Island, IslandCall, Program, Slice, Step, Synapses
 from neurodeploy.ops import OPERATIONS
+from neurodeploy.synapses.linear import program_of
 from partitioner.mapper import map_model
 
 ONE = Dyadic(1, 0)
@@ -65,7 +67,7 @@ def host(op: str, inputs: tuple[str, ...], outputs: tuple[str, ...], layer: int 
 
 def program(steps: list[Step], islands: list[Island], output: str, name: str = "test") -> Program:
     info = ModelInfo(name, "test", 10, 10, 1, 10, "made by a test")
-    return Program(info, tuple(steps), {item.name: item for item in islands}, {}, "tokens", output)
+    return program_of(info, tuple(steps), {item.name: item for item in islands}, {}, "tokens", output)
 
 
 def of_islands(items: list[Island]) -> Program:

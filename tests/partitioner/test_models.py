@@ -8,8 +8,8 @@ import pytest
 
 from neurodeploy.ir.chip import Basis, Limit
 from neurodeploy.ir.graph import ModelInfo
-from neurodeploy.ir.hollow import hollow_island, hollow_program
 from neurodeploy.ir.program import Program
+from neurodeploy.synapses.hollow import hollow_island, hollow_program
 from partitioner.mapper import map_model
 from partitioner.options import Options
 from partitioner.verify.violations import verify

@@ -7,7 +7,7 @@ import pytest
 
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.graph import ModelInfo
-from neurodeploy.ir.hollow import hollow_island, hollow_program
+from neurodeploy.synapses.hollow import hollow_island, hollow_program
 from partitioner.cost.usage import core_demands
 from partitioner.mapper import map_model
 from partitioner.options import OBJECTIVES, Options

@@ -11,7 +11,7 @@ import pytest
 
 from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.mapping import Mapping, Shard
-from neurodeploy.ir.program import BLOCK
+from neurodeploy.ir.network import BLOCK
 from partitioner.judge.metrics import traffic_of
 from partitioner.mapper import map_model
 from partitioner.nets.streams import streams_of

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from neurodeploy.ir.chip import Basis, CoreBudget, Limit, SystemSpec
-from neurodeploy.ir.network import INPUT, Network, Population, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.synapse import Synapse
 from neurodeploy.synapses import Conv, Dense
 from targets.systems import get_system

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from neurodeploy.errors import DoesNotFit, UserError
-from neurodeploy.ir.network import Population, Projection
+from neurodeploy.ir.network import Projection
+from neurodeploy.ir.population import Population
 from neurodeploy.synapses import Dense, Direct, Sparse
 from partitioner.bound.cores import lower_bound
 from partitioner.cost.population import views_of

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from neurodeploy.errors import DoesNotFit
-from neurodeploy.ir.network import Network, Population, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import Population
 from neurodeploy.synapses import Dense
 from partitioner.mapper import map_model
 from partitioner.options import Options, Pin

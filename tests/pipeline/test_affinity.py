@@ -12,9 +12,9 @@ from neurodeploy import pipeline
 from neurodeploy.bundle import open_bundle
 from neurodeploy.ir.affinity import Affinity
 from neurodeploy.ir.graph import HostOp, ModelInfo
-from neurodeploy.ir.hollow import hollow_island, hollow_program
 from neurodeploy.ir.program import Program
 from neurodeploy.pipeline.following import chips_of
+from neurodeploy.synapses.hollow import hollow_island, hollow_program
 from partitioner.classify import group_of
 from partitioner.files.json_form import mapping_from_json, mapping_to_json
 from partitioner.mapper import map_model

@@ -13,7 +13,8 @@ import pytest
 
 from neurodeploy import pipeline
 from neurodeploy.frontends.lavadl.writer import write_net
-from neurodeploy.ir.network import Network, Population, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import Population
 from neurodeploy.synapses import Dense
 from tests.tiny import llama, llama_bundle
 

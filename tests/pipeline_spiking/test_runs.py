@@ -261,7 +261,7 @@ def test_stateless_networks_resume(tmp_path: Path) -> None:
         "out": Population("out", (2,), "threshold", {"vth": 1}),
     }  # fmt: skip
     network = Network("n", populations, (Projection("p", "input", "out", Direct(2)),), ("out",))
-    program = Program.of_network(ModelInfo("n", "test", 0, 0, 2, 0, "here"), network, {})
+    program = Program(ModelInfo("n", "test", 0, 0, 2, 0, "here"), network)
     origin = {"model": "t", "path": "", "files": []}
     write_network_bundle(tmp_path / "n.nd", program, origin, ReferenceRunner().run)
     np.save(tmp_path / "x.npy", np.arange(48).reshape(4, 6, 2) % 4)

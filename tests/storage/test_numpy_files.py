@@ -12,7 +12,8 @@ import pytest
 from neurodeploy.bundle.state_files import read_kept, write_state
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.frontends.streams import Stream, read_stream
-from neurodeploy.ir.network import Network, Population, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import Population
 from neurodeploy.ir.run import RunState
 from neurodeploy.pipeline.evaluating import read_labels
 from neurodeploy.synapses import Dense

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from neurodeploy.errors import InternalError
-from neurodeploy.ir.network import Network, Population, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import Population
 from neurodeploy.ir.synapse import Synapse
 from neurodeploy.synapses import Conv, build
 from tests.synapses.convolutions import sum_pool, transposed_conv, unpool

@@ -41,7 +41,8 @@ from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.float_linear import resting
 from neurodeploy.ir.float_network import FloatNetwork, FloatNode, Floats, Note, chip_order, chip_shape
-from neurodeploy.ir.network import INPUT, Network, Population, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.neurons.registry import check_network
 
 

@@ -27,7 +27,8 @@ from neurodeploy.conversion.spiking.scales import (
 from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.float_network import FloatNode, Floats, Note, chip_order, chip_shape
-from neurodeploy.ir.network import DELAY_MAX, Population, Projection
+from neurodeploy.ir.network import DELAY_MAX, Projection
+from neurodeploy.ir.population import Population
 from neurodeploy.ir.synapse import Synapse
 from neurodeploy.synapses import build
 

@@ -31,7 +31,8 @@ from neurodeploy.ir.float_network import (
     chip_order,
     topological,
 )
-from neurodeploy.ir.network import INPUT, Network, Population, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.synapse import Synapse
 from neurodeploy.neurons.registry import prepared_params
 from neurodeploy.synapses import Conv, Direct

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Network, Population, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import Population
 from neurodeploy.neurons.registry import prepared_params
 from neurodeploy.synapses import Conv, Sparse
 from neurodeploy.synapses.conv import PAIRS

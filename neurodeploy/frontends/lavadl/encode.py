@@ -14,7 +14,8 @@ import numpy as np
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.lavadl.neurons import SDNN_BITS, through_period
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Population, Projection
+from neurodeploy.ir.network import Projection
+from neurodeploy.ir.population import Population
 from neurodeploy.neurons.registry import prepared_params
 from neurodeploy.synapses import Conv
 

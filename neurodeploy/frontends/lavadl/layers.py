@@ -19,7 +19,8 @@ from neurodeploy.frontends.lavadl.flow import EXTERNAL, Flow, Wire, delay_of, de
 from neurodeploy.frontends.lavadl.neurons import Neuron
 from neurodeploy.frontends.lavadl.weights import Stored, stored
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import INPUT, Population, Projection
+from neurodeploy.ir.network import Projection
+from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.synapse import Synapse
 from neurodeploy.synapses import Direct, build
 

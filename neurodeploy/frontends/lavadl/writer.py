@@ -16,7 +16,8 @@ from neurodeploy.frontends.lavadl.compare import difference
 from neurodeploy.frontends.lavadl.encode import Fields, kernel, matrix, neuron_fields, refuse, whole_weights
 from neurodeploy.frontends.lavadl.fields import INT32_MAX
 from neurodeploy.frontends.lavadl.reader import DT, FORMAT, INPUT_NAME, NAME, TRANSFORM, read_net
-from neurodeploy.ir.network import Network, Population, Projection
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import Population
 from neurodeploy.ir.synapse import Synapse
 from neurodeploy.neurons.registry import check_network
 from neurodeploy.storage.temporary import written_aside

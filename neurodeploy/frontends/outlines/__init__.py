@@ -21,9 +21,9 @@ from neurodeploy.frontends.outlines.draw import Sketch, hollow
 from neurodeploy.frontends.outlines.rows import GENERIC, NEEDED, ROWS, Row
 from neurodeploy.frontends.outlines.settings import Settings, check_unread, fields_of, text_part
 from neurodeploy.frontends.packaged import DEMO, PACKAGED, resolve
-from neurodeploy.ir.hollow import noted
 from neurodeploy.ir.program import Program
 from neurodeploy.storage.opening import open_regular
+from neurodeploy.synapses.hollow import noted
 
 #: Largest config.json that is read.
 CONFIG_LIMIT = 16_000_000

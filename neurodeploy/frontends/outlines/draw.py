@@ -13,9 +13,15 @@ from dataclasses import dataclass, field, replace
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.families.decoder import Built
 from neurodeploy.ir.copies import Copies, island_name
+from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.graph import Attr, HostOp, ModelInfo, Population, Projection
-from neurodeploy.ir.hollow import Facts, hollow_island
-from neurodeploy.ir.program import Island, IslandCall, Program, Slice, Step
+from neurodeploy.ir.network import Network
+from neurodeploy.ir.network import Projection as Synapses
+from neurodeploy.ir.population import INPUT, Section
+from neurodeploy.ir.population import Population as Chip
+from neurodeploy.ir.program import Program
+from neurodeploy.ir.segments import Decode, Encode, HostStep
+from neurodeploy.synapses.hollow import Facts, hollow_layer
 
 #: Where nothing else is known: every input is an event. On real text SmolLM2-135M and Gemma 3 270M have 94 to 99 % of
 #: their activations different from zero at payloads of 12 to 16 bits.
@@ -23,6 +29,8 @@ DENSE = (
     1.0,
     "every activation is taken as non-zero, the most there can be; real text gave 94 to 99 % at 12 to 16 bits",
 )
+#: Of a border whose scale nobody knows.
+ONE = Dyadic(1, 0)
 #: Tensors of the tables that the host keeps.
 TABLE, LEARNT = {"weight": "embed_tokens.weight"}, {"weight": "embed_positions.weight"}
 #: Part of a path that stands for each expert of a layer: drawn once.
@@ -88,15 +96,16 @@ def hollow(sketch: Sketch, name: str, family: str, source: str, left_out: Sequen
     if width != sketch.hidden:
         attrs = {"what": "projection", "flops": 2 * width * sketch.hidden, "bytes": 4 * width * sketch.hidden}
         stream = made.host(HostOp("project_out", "estimate", (stream,), ("project_out",), attrs), width)
-    made.island([Projection("lm_head", stream, "logits", width, sketch.vocab, "lm_head.weight", role="lm_head")])
+    made.linear([Projection("lm_head", stream, "logits", width, sketch.vocab, "lm_head.weight", role="lm_head")])
     info = ModelInfo(
         name=name, family=family, vocab_size=sketch.vocab, hidden_size=sketch.hidden, layers=len(sketch.kinds),
         max_positions=sketch.max_positions, source=source, tied_embeddings=sketch.tied,
     )  # fmt: skip
     facts = Facts(small, sketch.positions, width, *sketch.activity, sketch.notes, tuple(left_out))
-    program = Program(
-        info, made.ordered(), made.islands, made.sizes, conversion={"hollow": facts.to_json()}, copies=made.copies
-    )
+    outputs = tuple(name for name, population in made.populations.items() if population.model != INPUT)
+    network = Network(name, made.populations, tuple(made.projections), outputs)
+    told = {"hollow": facts.to_json()}
+    program = Program(info, network, made.ordered(), made.sizes, "tokens", "logits", told, made.copies)
     program.check()
     return program
 
@@ -115,29 +124,32 @@ class _Made:
     """Steps and islands of a hollow program, as they come."""
 
     def __init__(self) -> None:
-        self.steps: list[Step] = []
-        self.islands: dict[str, Island] = {}
+        self.steps: list[tuple[HostStep, ...]] = []
+        self.populations: dict[str, Chip] = {}
+        self.projections: list[Synapses] = []
         self.sizes: dict[str, int] = {"tokens": 1}
         self.copies: dict[str, Copies] = {}
 
     def host(self, op: HostOp, size: int) -> str:
-        self.steps.append(op)
+        self.steps.append((op,))
         self.sizes.update(dict.fromkeys(op.outputs, size))
         return op.outputs[0]
 
-    def island(self, group: Sequence[Projection]) -> str:
-        """One island of the projections that read one value."""
-        first, start, slices = group[0], 0, []
+    def linear(self, group: Sequence[Projection]) -> str:
+        """One population of the projections that read one value."""
+        first, start, sections = group[0], 0, list[Section]()
         for op in group:
-            slices.append(Slice(op.path, op.output, start, start + op.out_features, op.role, op.heads))
+            sections.append(Section(op.path, start, start + op.out_features, op.role, op.heads))
             start += op.out_features
             self.sizes[op.output] = op.out_features
         name = island_name([op.path for op in group])
         self.sizes.setdefault(first.input, first.in_features)
-        self.islands[name] = hollow_island(
-            name, start, first.in_features, slices=slices, layer=first.layer, expert=first.expert
-        )
-        self.steps.append(IslandCall(name, name, first.input, tuple(part.output for part in slices), first.layer))
+        layer = hollow_layer(name, start, first.in_features, sections=sections, layer=first.layer, expert=first.expert)
+        self.populations |= {population.name: population for population in layer[:2]}
+        self.projections.append(layer[2])
+        self.steps.append((
+            Encode(first.input, layer[0].name, ONE), Decode(name, ONE, tuple(op.output for op in group)),
+        ))  # fmt: skip
         return name
 
     def layer(self, built: Built, copies: Copies, stream: str, result: str) -> str:
@@ -165,31 +177,31 @@ class _Made:
                 )
                 self.copies[called(op.path)] = copies if EXPERTS in op.path else alone
             elif groups[op.input][0] is op:
-                name = self.island([
+                name = self.linear([
                     replace(
                         p, path=called(p.path), input=inputs[0], output=called(p.output), layer=number,
                         out_features=copies.experts if p.role == "router" else p.out_features,
                     )
                     for p in groups[op.input]
                 ])  # fmt: skip
-                self.copies[name] = copies if op.expert is not None else alone
+                self.copies |= dict.fromkeys((f"{name}.input", name), copies if op.expert is not None else alone)
         return called(result)
 
-    def ordered(self) -> tuple[Step, ...]:
+    def ordered(self) -> tuple[HostStep, ...]:
         """Every step behind those that make what it reads; what nobody makes comes from operations without work."""
-        made = {name for step in self.steps for name in step.outputs} | {"tokens"}
-        lost = dict.fromkeys(name for step in self.steps for name in step.inputs if name not in made)
+        made = {name for steps in self.steps for name in steps[-1].outputs} | {"tokens"}
+        lost = dict.fromkeys(name for steps in self.steps for name in steps[0].inputs if name not in made)
         nothing: dict[str, Attr] = {"what": "source", "flops": 0, "bytes": 0}
-        left: list[Step] = [HostOp(name, "estimate", ("tokens",), (name,), nothing) for name in lost]
-        left, ready, found = left + self.steps, {"tokens"}, list[Step]()
+        left: list[tuple[HostStep, ...]] = [(HostOp(name, "estimate", ("tokens",), (name,), nothing),) for name in lost]
+        left, ready, found = left + self.steps, {"tokens"}, list[HostStep]()
         while left:
             waiting = []
-            for step in left:
-                if ready.issuperset(step.inputs):
-                    found.append(step)
-                    ready.update(step.outputs)
+            for steps in left:
+                if ready.issuperset(steps[0].inputs):
+                    found.extend(steps)
+                    ready.update(steps[-1].outputs)
                 else:
-                    waiting.append(step)
+                    waiting.append(steps)
             left = waiting
         return tuple(found)
 

@@ -21,16 +21,19 @@ from neurodeploy.frontends.families.fields import MOST_LAYERS, Fields
 from neurodeploy.frontends.gguf_store import GgufStore
 from neurodeploy.frontends.outlines.draw import Sketch, activation, hollow
 from neurodeploy.ir.graph import Attr, Population
-from neurodeploy.ir.hollow import facts_of, weights_of, with_facts
 from neurodeploy.ir.program import Program
+from neurodeploy.synapses.hollow import facts_of, weights_of, with_facts
 
+#: What an expert reads.
+EXPERT = "layers.0.experts.0.input"
 #: Tensor of a layer -> (population that it reads, role). Matrices that are not here read a population of their own.
 ROLES: Mapping[str, tuple[str, str]] = {
     "attn_q": ("attn", "q"), "attn_k": ("attn", "k"), "attn_v": ("attn", "v"), "attn_qkv": ("attn", "q"),
     "attn_output": ("context", "o"), "ffn_gate_inp": ("ffn", "router"), "ffn_gate": ("ffn", "gate"),
     "ffn_up": ("ffn", "up"), "ffn_down": ("product", "down"), "ffn_gate_shexp": ("ffn", "gate"),
-    "ffn_up_shexp": ("ffn", "up"), "ffn_down_shexp": ("shared product", "down"), "ffn_gate_exps": ("expert", "gate"),
-    "ffn_up_exps": ("expert", "up"), "ffn_gate_up_exps": ("expert", "gate"), "ffn_down_exps": ("expert product", "down"),
+    "ffn_up_shexp": ("ffn", "up"), "ffn_down_shexp": ("shared product", "down"), "ffn_gate_exps": (EXPERT, "gate"),
+    "ffn_up_exps": (EXPERT, "up"), "ffn_gate_up_exps": (EXPERT, "gate"),
+    "ffn_down_exps": ("layers.0.experts.0.product", "down"),
 }  # fmt: skip
 #: Matrices that are no projections: kernels of convolutions and tables.
 NO_PROJECTION = ("conv1d", "rope_freqs", "rope_factors", "ssm_a", "ssm_d", "rel_b")
@@ -126,7 +129,7 @@ def _draw(g: Built, kind: Kind, fields: Fields, hidden: int) -> str:
     if "ffn_gate_inp" in found:
         experts, chosen = _experts(kind, fields) or (1, 1)
         routing = g.host("layers.0.route", "moe_route", ("layers.0.ffn_gate_inp",), experts, {"top_k": chosen}, layer=0)
-        outputs = ("expert",) if "expert" in g.populations else ()
+        outputs = (EXPERT,) if EXPERT in g.populations else ()
         g.host("layers.0.dispatch", "moe_dispatch", ("h", routing), hidden, layer=0, outputs=outputs)
         g.host("layers.0.combine", "moe_combine", (routing, "h"), hidden, layer=0)
     for index in range(2):

@@ -5,7 +5,7 @@ weight everywhere (``block_abs_sum = columns of the block * (2**(weight_bits - 1
 real weights has smaller ones, so that a plan for a hollow program never promises too much. Never run one.
 
 A hollow program that was read from a configuration holds equal layers and experts once (`Program.copies`), and in
-`Program.conversion`, under "hollow", the `Facts` that no island and no operation tells.
+`Program.conversion`, under "hollow", the `Facts` that no population and no operation tells.
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from neurodeploy.ir.copies import ALONE
-from neurodeploy.ir.fixedpoint import Dyadic, signed_max
+from neurodeploy.ir.copies import ALONE, class_name
+from neurodeploy.ir.fixedpoint import Dyadic, Ints, signed_max
 from neurodeploy.ir.graph import HostOp, ModelInfo
-from neurodeploy.ir.program import BLOCK, GradedNeurons, Island, IslandCall, Program, Slice, Synapses
+from neurodeploy.ir.network import BLOCK, Projection
+from neurodeploy.ir.population import INPUT, Population, Section
+from neurodeploy.ir.program import GradedNeurons, Island, IslandCall, Program, Slice, Synapses
+from neurodeploy.synapses.linear import graded_layer, program_of
 
 
 def hollow_island(
@@ -34,33 +37,32 @@ def hollow_island(
     payload_bits: int = 16,
 ) -> Island:
     """An island of these sizes; without `slices` its rows are one slice of that name."""
+    synapses = Synapses(
+        np.broadcast_to(np.zeros((), np.int8), (rows, columns)),
+        np.broadcast_to(np.zeros((), np.uint8), (columns,)),
+        _bounds(columns, weight_bits),
+        weight_bits,
+    )
     neurons = GradedNeurons(
         np.broadcast_to(np.ones((), np.int16), (rows,)), np.broadcast_to(np.zeros((), np.uint8), (rows,)), 0
     )
     one = Dyadic(1, 0)
     parts = tuple(slices) or (Slice(name, name, 0, rows),)
-    return Island(
-        name,
-        rows,
-        columns,
-        parts,
-        payload_bits,
-        one,
-        one,
-        _synapses(rows, columns, weight_bits),
-        neurons,
-        layer,
-        expert,
-    )
+    return Island(name, rows, columns, parts, payload_bits, one, one, synapses, neurons, layer, expert)
 
 
-def _synapses(rows: int, columns: int, bits: int) -> Synapses:
-    widths = np.minimum(BLOCK, columns - np.arange(0, columns, BLOCK))
-    return Synapses(
-        np.broadcast_to(np.zeros((), np.int8), (rows, columns)),
-        np.broadcast_to(np.zeros((), np.uint8), (columns,)),
-        (widths * max(1, signed_max(bits))).astype(np.int64),
-        bits,
+def _bounds(columns: int, bits: int) -> Ints:
+    return np.asarray(np.minimum(BLOCK, columns - np.arange(0, columns, BLOCK)) * max(1, signed_max(bits)), np.int64)
+
+
+def hollow_layer(
+    name: str, rows: int, columns: int, *, sections: Sequence[Section] = (), layer: int | None = None,
+    expert: int | None = None, weight_bits: int = 8,
+) -> tuple[Population, Population, Projection]:  # fmt: skip
+    """The input population, the neurons and the synapses of a linear layer of these sizes."""
+    slices = tuple(Slice(s.path, s.path, s.start, s.stop, s.role, s.heads) for s in sections)
+    return graded_layer(
+        hollow_island(name, rows, columns, slices=slices, layer=layer, expert=expert, weight_bits=weight_bits)
     )
 
 
@@ -72,13 +74,15 @@ def hollow_program(info: ModelInfo, islands: Sequence[Island], host: Sequence[Ho
         )
         for island in islands
     ]
-    return Program(info, (*host, *calls), {island.name: island for island in islands}, {})
+    return program_of(info, (*host, *calls), {island.name: island for island in islands}, {}, output="")
 
 
 def at_width(program: Program, bits: int) -> Program:
     """A hollow program with weights of `bits` bits."""
-    islands = {n: replace(i, synapses=_synapses(i.rows, i.columns, bits)) for n, i in program.islands.items()}
-    return replace(program, islands=islands)
+    projections = tuple(
+        replace(p, weight_bits=bits, block_sums=_bounds(p.synapse.columns, bits)) for p in program.network.projections
+    )
+    return replace(program, network=replace(program.network, projections=projections))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +137,32 @@ class Weights(NamedTuple):
 def weights_of(program: Program) -> Weights:
     facts, info = facts_of(program), program.info
     body = active = head = 0
-    for name, island in program.islands.items():
-        size, copies = island.rows * island.columns, program.copies.get(name, ALONE)
-        if island.layer is None:
+    for population in layers_of(program):
+        size, copies = population.size * columns_of(program, population), program.copies.get(population.name, ALONE)
+        if population.layer is None:
             head += size
         else:
             body, active = body + copies.count * size, active + copies.met * size
     table = info.vocab_size * facts.width
     total = body + table + facts.positions * info.hidden_size + facts.small
     return Weights(body, active, table, head, facts.small, total + (0 if info.tied_embeddings else head))
+
+
+def layers_of(program: Program) -> list[Population]:
+    """The populations on the chip, in order."""
+    return [population for population in program.network.populations.values() if population.model != INPUT]
+
+
+def without_head(program: Program) -> Program:
+    """The program up to the last layer."""
+    heads = {population.name for population in layers_of(program) if population.layer is None}
+    return replace(program, host=tuple(step for step in program.host if step.path not in heads), output="")
+
+
+def columns_of(program: Program, population: Population) -> int:
+    return sum(p.synapse.columns for p in program.network.into(population.name))
+
+
+def shown(population: Population) -> str:
+    """The name of a class of populations."""
+    return class_name([part.path for part in population.sections])
