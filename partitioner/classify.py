@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 
+from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.devices import host_islands
 from neurodeploy.ir.graph import HostOp
 from neurodeploy.ir.mapping import Assignment, Reason
@@ -65,13 +67,17 @@ def crossings(program: Program, assignments: Sequence[Assignment]) -> float:
     return float(2 * sum(shares[name] for name in calls if name not in hosted))
 
 
-def assign_populations(network: Network, message_bytes: int) -> tuple[Assignment, ...]:
-    """Every population and its device; bytes a time step over the host border where every neuron sends."""
-    found = []
+def assign_populations(network: Network, chip: ChipSpec) -> tuple[Assignment, ...]:
+    """Every population and its device; bytes a time step over the host border where every neuron sends. What the chip
+    has a note for is said."""
+    found, message_bytes = [], chip.formats["message_bytes"]
     for name, population in network.populations.items():
         outside = population.model == INPUT
         crosses = outside or name in network.outputs
         device, reason = ("host", OUTSIDE) if outside else ("chip", NEURONS)
+        ability = None if outside else chip.supports.neuron(population.model)
+        if ability is not None and ability.note:
+            reason = replace(reason, text=f"{reason.text}; {ability.note}")
         amount = population.size * message_bytes if crosses else 0
         found.append(Assignment(f"populations.{name}", population.model, device, reason, amount))
     return tuple(found)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from neurodeploy.errors import DoesNotFit
 from neurodeploy.flow.streams import Sent
-from neurodeploy.ir.chip import ChipSpec, SystemSpec
+from neurodeploy.flow.support import needs_of, refuse
+from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.network import Network
-from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.program import IslandCall
 from neurodeploy.ir.run import RunActivity
-from neurodeploy.neurons.registry import get_model
 from partitioner.cost.budget import Limits, core_limits
 from partitioner.cost.population import Model, View, unwrapped, views_of
 from partitioner.cut.rules import Rule
@@ -62,15 +60,23 @@ class Job:
         return _job(self.model, self.system, options, self.available, self.sent, self.per, self.deadline)
 
 
-def job_of(model: Model, system: SystemSpec, options: Options, rates: RunActivity | None = None) -> Job:
-    """Raises
+def job_of(
+    model: Model,
+    system: SystemSpec,
+    options: Options,
+    rates: RunActivity | None = None,
+    alternatives: Sequence[SystemSpec] = (),
+) -> Job:
+    """`alternatives` : systems that an error may name.
+
+    Raises
     ------
-    DoesNotFit ND2004 : the chip's messages, states or weights are narrower than the model's.
+    DoesNotFit ND2004, ND2090 : the chip lacks what the model needs (`flow.support`).
     UserError ND2003 : an option out of range. ND2063 to ND2066 : a pin that names nothing, is out of range, or contradicts
         another.
     """
     model, available = unwrapped(model), options.check(system)
-    check_formats(model, system.chip, options.weight_bits)
+    refuse(system.chip, needs_of(model, options.weight_bits), alternatives)
     sent, per = sent_of(rates)
     deadline = None if options.time_limit is None else time.monotonic() + ORDERS_UNTIL * options.time_limit
     return _job(model, system, options, available, sent, per, deadline)
@@ -106,42 +112,3 @@ def _called(model: Model, views: dict[str, View]) -> list[str]:
 
 def _rule(limits: Limits, pin: Pin) -> Rule:
     return Rule(limits, rows=pin.rows, blocks=pin.blocks, most_blocks=pin.blocks)
-
-
-def check_formats(model: Model, chip: ChipSpec, weight_bits: int | None = None) -> None:
-    """Refuse a chip that cannot carry the model's numbers: messages, neuron state, weights.
-
-    Raises
-    ------
-    DoesNotFit ND2004 : names the object, the bits it needs and the bits the chip has.
-    """
-    for name, need, have, problem, fix in _formats(model, chip, weight_bits):
-        if need > have:
-            raise DoesNotFit("ND2004", name, problem, fix)
-
-
-def _formats(model: Model, chip: ChipSpec, weight_bits: int | None) -> Iterator[tuple[str, int, int, str, str]]:
-    """(object, bits that it needs, bits of the chip, the problem, the fix). The state of a network's neurons has no such
-    width: it is charged in bytes."""
-    formats = chip.formats
-    if not isinstance(model, Network):
-        fix = "choose another chip, or convert with narrower numbers"
-        for island in model.islands.values():
-            for what, need, have in (
-                ("graded events", island.payload_bits, formats["payload_bits"]),
-                ("outputs", island.neurons.out_bits, formats["payload_bits"]),
-                ("neuron state", island.neurons.state_bits, formats["state_bits"]),
-                ("weights", island.synapses.weight_bits, formats["weight_bits"]),
-            ):
-                yield island.name, need, have, f"{what} of {need} bits, {chip.name} has {have}", fix
-        return
-    have = formats["weight_bits"]
-    for p in model.projections:
-        if not p.synapse.wire:
-            need = p.weight_bits if weight_bits is None else weight_bits
-            problem = f"has weights of {need} bits, a synapse of {chip.name} has {have}"
-            yield p.name, need, have, problem, f"quantise them to {have} bits and a weight exponent"
-    have = 8 * formats["message_bytes"]
-    for name, population in model.populations.items():
-        need = 0 if population.model == INPUT else get_model(population.model).out_bits
-        yield name, need, have, f"sends payloads of {need} bits, a message of {chip.name} has {have}", "scale them down"

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.flow.nets import Nets
+from neurodeploy.flow.support import notes_of
 from neurodeploy.ir.chip import ChipSpec, SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Assignment, Mapping, Shard
@@ -76,7 +77,7 @@ def map_model(
     Parameters
     ----------
     options : what is asked beyond "make it fit", see `Options`.
-    alternatives : systems that the error may name where this one is too small.
+    alternatives : systems that an error may name where this one is too small, or its chip lacks something.
     rates : the counts of a run of a network. The messages that are kept short are then those of this run; otherwise every
         neuron sends once a step.
     work : a folder where the stages keep what they found, to be resumed.
@@ -89,12 +90,12 @@ def map_model(
     ------
     DoesNotFit ND2001 : more chips are needed than there are.
     DoesNotFit ND2002 : one neuron exceeds a core, however its columns are cut, or a pin asks for more than a core holds.
-    DoesNotFit ND2004 : the chip's messages, states or weights are narrower than the model's.
+    DoesNotFit ND2004, ND2090 : the chip lacks what the model needs (`flow.support`).
     DoesNotFit ND2013 : the tables of destinations exceed the cores. ND2020 : more is pinned to a chip than it holds.
     UserError ND2003 : an option out of range. ND2021, ND2063 to ND2066 : a pin that names nothing, is out of range, or
         contradicts another.
     """
-    job = job_of(model, system, options, rates)
+    job = job_of(model, system, options, rates, alternatives)
     cutting = cut(job)
     places = place(job, cutting, work)
     bound, asks = lower_bound(job.views.values(), system.chip)
@@ -116,7 +117,7 @@ def map_model(
         orders=cutting.orders,
         objective=options.objective,
         seed=options.seed,
-        notes=places.notes,
+        notes=(*notes_of(job.model, system.chip), *places.notes),
         affinity=options.affinity,
     )
 
@@ -162,7 +163,7 @@ def _together(job: Job, per: int) -> list[tuple[str, str, int]]:
 def _assignments(job: Job, chip: ChipSpec) -> tuple[Assignment, ...]:
     size = chip.formats["message_bytes"]
     if isinstance(job.model, Network):
-        return assign_populations(job.model, size)
+        return assign_populations(job.model, chip)
     return assign(job.model, size, dict.fromkeys(job.model.islands.keys() - job.views.keys(), PINNED))
 
 

@@ -9,7 +9,7 @@ charges to every neuron and step (51.2 pJ, 6.0 ns) is `neuron_idle_j`; with its 
 
 from __future__ import annotations
 
-from neurodeploy.ir.chip import Basis, ChipSpec, CoreBudget, Limit, Quantity
+from neurodeploy.ir.chip import Ability, Basis, ChipSpec, CoreBudget, Limit, Quantity, Supports, SystemSpec
 
 M, P, D, G = Basis.MEASURED, Basis.PUBLISHED, Basis.DERIVED, Basis.GUESSED
 
@@ -84,6 +84,7 @@ FORMATS = {
     "neuron_state_bytes": int(COSTS["neuron_state_b"].nominal),
     "axon_entry_bytes": int(COSTS["axon_entry_b"].nominal),
     "message_bytes": int(COSTS["message_b"].nominal),
+    "delay_steps": int(COSTS["max_delay_steps"].high),
 }
 
 BUDGET = CoreBudget(
@@ -94,6 +95,32 @@ BUDGET = CoreBudget(
     state_bytes=Limit(1024 * 24, D, "24 B for each of 1024 compartments; axon tables have a memory of their own"),
 )
 
+#: One fixed circuit: a leaky integrator of current and of voltage, in 24 bits.
+SUPPORTS = Supports(
+    neurons={
+        "lif": Ability(f"{_DAVIES}: current-based leaky integrate-and-fire compartments"),
+        "lif_refractory": Ability(f"{_DAVIES}: compartments have a refractory period"),
+        "lif_reset": Ability(
+            f"{_DAVIES}: x86 cores of the chip reach the states",
+            "loihi1 clears the states of lif_reset with its x86 cores: their work is not counted",
+        ),
+        "lif_subtract": Ability(
+            "SANA-FE: its Loihi soma has a reset by subtraction",
+            "loihi1 is not known to reset by subtraction: neurons of lif_subtract are counted as lif, as SANA-FE does",
+        ),
+        "threshold": Ability(
+            f"{_DAVIES}: decays of 12 bits",
+            "loihi1 computes threshold as a lif that forgets: up to 1/4096 of a voltage is left to the next step",
+        ),
+    },
+    program=None,
+    synapses={
+        "list": Ability(f"{_DAVIES}: lists of synapses by axon"),
+        "kernel": Ability(f"{_DAVIES}: connectivity of convolutions is shared by its neurons"),
+        "wire": Ability("a synapse of weight 1, for binary spikes"),
+    },
+)
+
 LOIHI1 = ChipSpec(
     name="loihi1",
     cores=128,
@@ -102,5 +129,12 @@ LOIHI1 = ChipSpec(
     budget=BUDGET,
     formats=FORMATS,
     costs=COSTS,
+    supports=SUPPORTS,
     source=f"{_TABLE}; {_SANAFE}",
+)
+
+SYSTEMS = (
+    SystemSpec(
+        "loihi1-nahuku", LOIHI1, 32, (8, 4), "Nahuku board of 32 Loihi 1 chips (Frady 2020); arrangement assumed"
+    ),
 )

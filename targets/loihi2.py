@@ -12,7 +12,9 @@ The derivations named D1 to D6 in the sources:
 
 from __future__ import annotations
 
-from neurodeploy.ir.chip import Basis, ChipSpec, CoreBudget, Limit, Quantity
+from dataclasses import replace
+
+from neurodeploy.ir.chip import Ability, Basis, ChipSpec, CoreBudget, Limit, Quantity, Supports, SystemSpec
 
 M, P, D, G = Basis.MEASURED, Basis.PUBLISHED, Basis.DERIVED, Basis.GUESSED
 
@@ -114,11 +116,12 @@ FORMATS = {
     "synapse_row_header_bytes": int(COSTS["synapse_row_header_b"].nominal),
     "weight_bytes": int(COSTS["weight_b"].nominal),
     "weight_bits": int(COSTS["weight_bits"].nominal),
-    "payload_bits": int(COSTS["payload_bits"].nominal),
-    "state_bits": int(COSTS["state_bits"].nominal),
+    "payload_bits": int(COSTS["payload_bits"].high),
+    "state_bits": int(COSTS["state_bits"].high),
     "neuron_state_bytes": int(COSTS["neuron_state_b"].nominal),
     "axon_entry_bytes": int(COSTS["axon_entry_b"].nominal),
     "message_bytes": int(COSTS["message_b"].nominal),
+    "delay_steps": int(COSTS["max_delay_steps"].high),
 }
 
 BUDGET = CoreBudget(
@@ -131,6 +134,22 @@ BUDGET = CoreBudget(
     ),
 )
 
+_LIF = "hard-coded LIF beside microcode (OzU-CAST, Oheo Gulch)"
+_LIKE_LIF = Ability("derived: leaky integration and a comparison cost what the hard-coded LIF costs")
+
+SUPPORTS = Supports(
+    neurons={
+        "lif": Ability(_LIF),
+        **dict.fromkeys(("lif_reset", "lif_refractory", "lif_subtract", "cuba", "threshold"), _LIKE_LIF),
+    },
+    program=Ability(f"{_BRIEF}: neurons are programs in microcode with additions, shifts, products and comparisons"),
+    synapses={
+        "list": Ability(f"{_BRIEF}: sparse and dense lists of synapses"),
+        "kernel": Ability(f"{_BRIEF}: weights of convolutions are shared by their neurons"),
+        "wire": Ability("derived: a graded synapse of weight 1"),
+    },
+)
+
 LOIHI2 = ChipSpec(
     name="loihi2",
     cores=int(COSTS["cores_per_chip_count"].nominal),
@@ -139,5 +158,24 @@ LOIHI2 = ChipSpec(
     budget=BUDGET,
     formats=FORMATS,
     costs=COSTS,
+    supports=SUPPORTS,
     source=f"{_BRIEF}; derived costs, not fitted to a board",
+)
+
+#: One chip carries the whole board alone: x86 cores and FPGA are not shared as they are on the larger systems.
+_SINGLE = replace(
+    LOIHI2,
+    costs={
+        **COSTS,
+        "p_infra_w": Quantity(
+            0.75, 1.5, 1.56, "W", D, "Oheo Gulch: 1.56 W static of x86 beside 0.25 W of cores (Nesbit et al. 2026)"
+        ),
+    },
+)
+
+SYSTEMS = (
+    SystemSpec("oheo-gulch", _SINGLE, 1, (1, 1), "Intel: one Loihi 2 chip with an Arria 10 FPGA, Ethernet"),
+    SystemSpec("kapoho-point", LOIHI2, 8, (4, 2), "Intel: 8 chips, stackable; the arrangement is assumed"),
+    SystemSpec("alia-point", LOIHI2, 32, (8, 4), "32 chips, 24 of them used in arXiv 2503.18002; arrangement assumed"),
+    SystemSpec("hala-point", LOIHI2, 1152, (36, 32), "Intel newsroom 2024: 1152 chips, 2600 W; arrangement assumed"),
 )

@@ -39,7 +39,6 @@ from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.run import RunActivity
-from neurodeploy.neurons.registry import FIXED
 
 #: When chips and host exchange messages: once a sample (its events beforehand, its result afterwards), every step, never.
 BORDERS = ("sample", "step", "none")
@@ -106,7 +105,7 @@ def network_loads(
     )
     ways = busiest(traffic, system, every, host=open_border)
     step = MeanStep("", cores, table / every, ways, activity.steps, work.phases * activity.steps)
-    models = {p.model for p in network.populations.values()} - {INPUT, *FIXED}
+    models = {p.model for p in network.populations.values()} - {INPUT, *system.chip.supports.neurons}
     return RunLoads(
         units=activity.samples,
         parts=tuple(parts),
@@ -164,7 +163,11 @@ def work_of(network: Network, mapping: Mapping, activity: RunActivity, system: S
     chip, core = (np.array([getattr(shard, part) for shard in mapping.shards], np.int64) for part in ("chip", "core"))
     traffic = {name: Tally(Routes(system, chip, core), system.chips) for name in network.populations}
     streams = Unicasts(
-        network, network_ends(network), mapping.shards, activity.steps * activity.samples, activity.fired
+        network,
+        network_ends(network, system.chip),
+        mapping.shards,
+        activity.steps * activity.samples,
+        activity.fired,
     )
     phases = 1 + any(shard.kind == "reducer" for shard in mapping.shards) + _instant_depth(network)
     return NetworkWork(derive(streams, traffic, system.chips), traffic, phases)

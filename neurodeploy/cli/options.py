@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from targets.systems import SYSTEMS
+
 TEXT_MODELS, NIR, NET = "Language models", "Spiking networks: NIR", "Spiking networks: lava-dl .net"
 
 
@@ -26,9 +28,7 @@ FitModel = Annotated[
 ]
 FitSystem = Annotated[
     str | None,
-    typer.Option(
-        "--system", help="oheo-gulch, kapoho-point, alia-point, hala-point or loihi1-nahuku.", show_default="all"
-    ),
+    typer.Option("--system", help=f"{', '.join(SYSTEMS)}.", show_default="all"),
 ]
 BundlePath = Annotated[Path, typer.Argument(metavar="X.nd", help="A bundle made by convert.")]
 Text = Annotated[Path, typer.Option("--text", help="A UTF-8 text file.")]
@@ -51,7 +51,7 @@ Reference = Annotated[
 ]
 OptionalText = Annotated[Path | None, typer.Option("--text", help="A UTF-8 text file.")]
 MaxTokens = Annotated[int | None, typer.Option(min=2, help="Read at most so many tokens of a text.")]
-System = Annotated[str, typer.Option(help="oheo-gulch, kapoho-point, alia-point, hala-point or loihi1-nahuku.")]
+System = Annotated[str, typer.Option(help=f"{', '.join(SYSTEMS)}.")]
 RunnerName = Annotated[
     str,
     typer.Option(

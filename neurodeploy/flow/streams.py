@@ -32,7 +32,7 @@ from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.program import Island
 from neurodeploy.ir.run import IslandActivity
-from neurodeploy.neurons.registry import FIXED, every_neuron, output_ports
+from neurodeploy.neurons.registry import every_neuron, output_ports
 
 #: Neighbouring axons that a sample takes at a time.
 STRETCH = 256
@@ -79,15 +79,15 @@ def island_ends(island: Island, chip: ChipSpec) -> Ends:
     return Ends((0, island.columns), output_words(island, chip), words, microcoded=True)
 
 
-def network_ends(network: Network) -> dict[str, Ends]:
+def network_ends(network: Network, chip: ChipSpec) -> dict[str, Ends]:
     """Of the populations that live on cores."""
     found = {}
     for name, population in network.populations.items():
         if population.model != INPUT:
             into = network.into(name)
             whole = 0, max(1, sum(p.synapse.columns for p in into))
-            words = partial(sum_messages, into)
-            found[name] = Ends(whole, int(name in network.outputs), words, population.model not in FIXED)
+            own, words = population.model in chip.supports.neurons, partial(sum_messages, into)
+            found[name] = Ends(whole, int(name in network.outputs), words, microcoded=not own)
     return found
 
 

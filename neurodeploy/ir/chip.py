@@ -61,11 +61,40 @@ class CoreBudget:
 
 
 @dataclass(frozen=True, slots=True)
+class Ability:
+    """Something that a chip can do, and where that is said. `note`: what a mapping that rests on it must tell its reader."""
+
+    source: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Supports:
+    """What of a model a chip has: what is not found here is refused (`neurodeploy.flow.support`).
+
+    neurons : models that its own circuit computes, or that cost as much.
+    program : how it computes every other model; None: it has these alone. without : models that its programs cannot
+        compute, with the reason.
+    synapses : ways of keeping weights (`Synapse.kept`): "list", "kernel", "wire".
+    """
+
+    neurons: Mapping[str, Ability]
+    program: Ability | None
+    synapses: Mapping[str, Ability]
+    without: Mapping[str, str] = field(default_factory=dict)
+
+    def neuron(self, model: str) -> Ability | None:
+        """How it computes a neuron model, None where it cannot."""
+        return None if model in self.without else self.neurons.get(model, self.program)
+
+
+@dataclass(frozen=True, slots=True)
 class ChipSpec:
     """A chip: cores on a mesh of `mesh` = (columns, rows) routers with `cores_per_router` cores each.
 
-    `formats` are the integers that turn a network into budgets (bytes of a synapse row header, of a weight, of state a
-    neuron, of a message); `costs` are energies (J), times (s), powers (W) and bandwidths (B/s) by event name.
+    `formats` are integers: what turns a network into budgets (bytes of a synapse row header, of a weight, of state a
+    neuron, of a message), and the widths that it has. `costs` are energies (J), times (s), powers (W) and bandwidths
+    (B/s) by event name.
     """
 
     name: str
@@ -75,6 +104,7 @@ class ChipSpec:
     budget: CoreBudget
     formats: Mapping[str, int]
     costs: Mapping[str, Quantity]
+    supports: Supports
     source: str
 
 

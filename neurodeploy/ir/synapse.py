@@ -149,6 +149,11 @@ class Synapse(ABC):
         raise ValueError(f"{cls.kind} synapses have no form on disk")
 
     @property
+    def kept(self) -> str:
+        """How a core keeps it, as chips name it (`ir.chip.Supports.synapses`): "list", "kernel" or "wire"."""
+        return "wire" if self.wire else "kernel" if self.shared else "list"
+
+    @property
     def output_shape(self) -> tuple[int, ...]:
         """The shape of its sums."""
         return (self.rows,)

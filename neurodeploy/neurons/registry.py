@@ -11,63 +11,35 @@ parameters that contradict one another, ND3247 unknown port.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
+from pkgutil import iter_modules
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from neurodeploy import neurons
 from neurodeploy.errors import InternalError, UserError
 from neurodeploy.ir.fixedpoint import Ints, signed_max
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT, Population
-from neurodeploy.neurons import (
-    atrlif,
-    cuba,
-    delta,
-    graded_affine,
-    graded_relu,
-    graded_vec,
-    inv_sqrt,
-    li,
-    lif,
-    lif_refractory,
-    lif_reset,
-    lif_subtract,
-    norm,
-    norm_vec,
-    product,
-    rf,
-    rf_iz,
-    rf_zero,
-    rsqrt,
-    s4d,
-    sigma,
-    sigma_delta,
-    sigma_delta_corrected,
-    spiker,
-    ternary_lif,
-    threshold,
-)
 from neurodeploy.neurons.model import EXACT_END, NeuronModel, Param, StateVar, Values
 
-_FILES = (
-    lif, lif_reset, lif_refractory, lif_subtract, ternary_lif, atrlif, cuba, li, threshold, rf, rf_iz, rf_zero,
-    sigma, delta, sigma_delta, sigma_delta_corrected, graded_affine, graded_vec, graded_relu, product, norm_vec, inv_sqrt,
-    norm, rsqrt, spiker, s4d,
-)  # fmt: skip
+
+def read_models() -> dict[str, NeuronModel]:
+    """Every model by name: those of the files beside this one that have a `MODEL`."""
+    files = (file.name for file in iter_modules(neurons.__path__) if f"{neurons.__name__}.{file.name}" != __name__)
+    modules = [import_module(f"{neurons.__name__}.{name}") for name in files]
+    return {file.MODEL.name: file.MODEL for file in modules if hasattr(file, "MODEL")}
+
 
 #: All models by name; "input" is none of them.
-MODELS: Mapping[str, NeuronModel] = MappingProxyType({file.MODEL.name: file.MODEL for file in _FILES})
-
+MODELS: Mapping[str, NeuronModel] = MappingProxyType(read_models())
 
 #: Parameters of a population that is fed from outside.
 INPUT_PARAMS: Mapping[str, Param] = MappingProxyType(
     {"bits": Param(2, 32, "width of a payload, sign included: symmetric below 32", 32, per_neuron=False)}
 )
-
-#: Models whose update costs as much as the chip's own integrate-and-fire neuron: leaky integration and a comparison.
-#: All others are charged as microcode.
-FIXED = ("lif", "lif_reset", "lif_refractory", "lif_subtract", "cuba", "threshold")
 
 
 def get_model(name: str) -> NeuronModel:
@@ -115,6 +87,15 @@ def is_exact(network: Network, p: Projection) -> bool:
 def pending_type(network: Network, p: Projection) -> np.dtype[np.signedinteger]:
     """Of what waits to arrive (`RunState.pending`)."""
     return np.dtype(np.int64 if is_exact(network, p) else np.int32)
+
+
+def payload_bits(population: Population) -> int:
+    """Width of what it sends: of an input as it says, of others as their parameter or their model does."""
+    if population.model == INPUT:
+        return int(np.max(population.params.get("bits", INPUT_PARAMS["bits"].high)))
+    model = get_model(population.model)
+    given = population.params.get("out_bits", model.params["out_bits"].default if "out_bits" in model.params else None)
+    return model.out_bits if given is None else int(np.max(given))
 
 
 def largest_payload(population: Population) -> int:

@@ -150,7 +150,7 @@ def add_problems(rows: Sequence[Row]) -> None:
             error = entry["error"]
             entry["problem"] = {
                 "layer": error["subject"],
-                "resource": "number format" if error["code"] == "ND2004" else "one core",
+                "resource": "what the chip has" if error["code"] in ("ND2004", "ND2090") else "one core",
                 "need": error["problem"],
                 "limit": entry["chip"],
                 "remedy": error["fix"],

@@ -117,8 +117,9 @@ def _hollow(program: Program, asked: Asked) -> dict[str, Any]:
 def _plan(program: Program, system: SystemSpec, bits: int, memory: int | None) -> Fit | DoesNotFit:
     """The plan, or the error of a model that this chip cannot hold however many there are."""
     from partitioner.fit.plan import plan
+    from targets.systems import SYSTEMS
 
     try:
-        return plan(program, system.chip, bits, memory)
+        return plan(program, system.chip, bits, memory, SYSTEMS.values())
     except DoesNotFit as error:
         return error

@@ -124,7 +124,7 @@ class _Writer:
             self.sizes.update(zip(values, (self.of.sizes[value] for value in step.values), strict=True))
             self.host.append(replace(step, population=name, values=values))
 
-    def _keep(self, step: HostStep, called: Renamed) -> None:
+    def _keep(self, step: HostStep, called: Callable[[str], str]) -> None:
         self.sizes.update(
             (name, self.of.sizes[name]) for name in (*step.inputs, *step.outputs) if name in self.of.sizes
         )

@@ -33,7 +33,7 @@ from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.program import Island, Program, Slice
 from neurodeploy.ir.synapse import Units
-from neurodeploy.neurons.registry import FIXED, get_model, state_bytes
+from neurodeploy.neurons.registry import get_model, state_bytes
 from neurodeploy.synapses import Dense
 from partitioner.classify import activity_of, group_of
 from partitioner.cost.budget import Demand
@@ -218,7 +218,7 @@ def _of_network(network: Network, chip: ChipSpec, weight_bits: int | None) -> di
             outgoing=tuple(p for p in network.projections if p.source == name),
             group=name,
             layer=name,
-            microcoded=population.model not in FIXED,
+            microcoded=population.model not in chip.supports.neurons,
         )
     return found
 

@@ -9,11 +9,12 @@ stand on chips of its own.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from neurodeploy.ir.chip import ChipSpec
+from neurodeploy.flow.support import needs_of, refuse
+from neurodeploy.ir.chip import ChipSpec, SystemSpec
 from neurodeploy.ir.program import Program
 from neurodeploy.synapses.hollow import at_width
 from partitioner.bound.cores import bound_of
@@ -22,7 +23,6 @@ from partitioner.cost.population import View, views_of
 from partitioner.cut.stamp import Tile
 from partitioner.fit.cut import Cuts, with_memory
 from partitioner.fit.pack import assign, cores, pack
-from partitioner.job import check_formats
 
 #: Models of at most so many cores are packed as a whole, of larger ones as many equal layers together as have so many.
 TOGETHER = 3000
@@ -114,14 +114,16 @@ class Fit:
         )
 
 
-def plan(program: Program, chip: ChipSpec, bits: int, memory_kib: int | None = None) -> Fit:
+def plan(
+    program: Program, chip: ChipSpec, bits: int, memory_kib: int | None = None, others: Iterable[SystemSpec] = ()
+) -> Fit:
     """Cut, pack and bound a hollow program.
 
-    Raises DoesNotFit ND2002 where one neuron exceeds a core, however its columns are split; ND2004 where the chip's
-    messages, states or weights are narrower than the converter's.
+    Raises DoesNotFit ND2002 where one neuron exceeds a core, however its columns are split; ND2004, ND2090 where the chip
+    lacks what the program needs (`flow.support`), which a system of `others` may have.
     """
     program = at_width(program, bits)
-    check_formats(program, chip)
+    refuse(chip, needs_of(program), others)
     chip = with_memory(chip, memory_kib)
     limits, cuts = core_limits(chip), Cuts(chip)
     views = views_of(program, chip)

@@ -1,24 +1,24 @@
 """Whether a mapping holds: its frame, its shards, its widths, its budgets. An independent check.
 
-Nothing here is shared with the code that made the mapping; what cores hold is counted again by `verify/recount.py`.
+Nothing here is shared with the code that made the mapping but the data of the chip (`flow.support`); what cores hold is
+counted again by `verify/recount.py`.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from collections.abc import Mapping as Table
 from itertools import pairwise
 
 import numpy as np
 
+from neurodeploy.flow.support import lacking, needs_of
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.devices import host_islands
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.program import IslandCall, Program
-from neurodeploy.neurons.registry import get_model
 from partitioner.verify.recount import COLUMNS, Matrix, matrices_of, recount
 
 
@@ -47,8 +47,8 @@ def verify(
         problems += _coverage(matrix, [shard for shard in shards[name] if shard.kind == "synapses"])
         problems += _reducers(matrix, shards[name])
     found += problems
-    found += [f"{name}: {key} used {need}, limit {limit}" for name, key, need, limit in _widths(model, system, weight_bits)
-              if need > limit and name not in hosted]  # fmt: skip
+    lacks = lacking(system.chip, needs_of(model, weight_bits))
+    found += [str(lack) for lack in lacks if lack.need.at not in hosted]
     return found if problems else found + _budgets(mapping, model, matrices, system, weight_bits)
 
 
@@ -144,27 +144,6 @@ def _shape(shard: Shard, matrices: Table[str, Matrix], mapping: Mapping, system:
     ):
         found.append(f"{label}: columns outside the island, limit {island.columns} columns")
     return found
-
-
-def _widths(
-    model: Program | Network, system: SystemSpec, weight_bits: int | None
-) -> Iterator[tuple[str, str, int, int]]:
-    """(object, what, bits that it needs, bits of the chip) of messages, states and weights."""
-    formats = system.chip.formats
-    if isinstance(model, Program):
-        for name, island in model.islands.items():
-            payload = max(island.payload_bits, island.neurons.out_bits)
-            yield name, "payload_bits", payload, formats["payload_bits"]
-            yield name, "state_bits", island.neurons.state_bits, formats["state_bits"]
-            yield name, "weight_bits", island.synapses.weight_bits, formats["weight_bits"]
-    else:
-        for p in model.projections:
-            if not p.synapse.wire:
-                need = p.weight_bits if weight_bits is None else weight_bits
-                yield p.name, "weight_bits", need, formats["weight_bits"]
-        for name, population in model.populations.items():
-            need = 0 if population.model == INPUT else get_model(population.model).out_bits
-            yield name, "payload bits", need, 8 * formats["message_bytes"]
 
 
 def _coverage(island: Matrix, shards: list[Shard]) -> list[str]:

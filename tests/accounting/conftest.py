@@ -12,6 +12,7 @@ from neurodeploy.ir.chip import Basis, ChipSpec, CoreBudget, HostSpec, Limit, Qu
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.run import ActivityCounts, IslandActivity
 from neurodeploy.synapses.hollow import hollow_island
+from targets.loihi2 import SUPPORTS
 
 
 def q(low: float, nominal: float, high: float, unit: str) -> Quantity:
@@ -53,6 +54,7 @@ CHIP = ChipSpec(
     budget=CoreBudget(NONE, NONE, NONE, NONE, NONE),
     formats={"message_bytes": 4},
     costs=COSTS,
+    supports=SUPPORTS,
     source="toy",
 )
 SYSTEM = SystemSpec("toy-2", CHIP, 2, (2, 1), "toy")

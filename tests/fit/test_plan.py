@@ -104,7 +104,7 @@ def test_no_core_holds_one_neuron() -> None:
 
 
 def test_loihi1_has_no_such_events() -> None:
-    with pytest.raises(DoesNotFit, match=r"ND2004 layers.0.self_attn.q_k_v: graded events of 16 bits, loihi1 has"):
+    with pytest.raises(DoesNotFit, match=r"ND2090 layers.0.self_attn.q_k_v: needs the neuron model graded_affine"):
         plan(read_hollow("gpt2"), get_system("loihi1-nahuku").chip, 8)
 
 

@@ -16,6 +16,7 @@ from neurodeploy.ir.program import GradedNeurons, Island, IslandCall, Program, S
 from neurodeploy.ops import OPERATIONS
 from neurodeploy.synapses.linear import program_of
 from partitioner.mapper import map_model
+from targets.loihi2 import SUPPORTS
 
 ONE = Dyadic(1, 0)
 
@@ -156,12 +157,13 @@ def chip(
         "weight_bits": 8,
         "payload_bits": 24,
         "state_bits": 24,
+        "delay_steps": 62,
         "neuron_state_bytes": 16,
         "axon_entry_bytes": 8,
         "message_bytes": 4,
         **formats,
     }
-    return ChipSpec("testchip", cores, (8, 4), 4, budget, table, {}, "made by a test")
+    return ChipSpec("testchip", cores, (8, 4), 4, budget, table, {}, SUPPORTS, "made by a test")
 
 
 def system(spec: ChipSpec, chips: int, name: str = "testboard") -> SystemSpec:

@@ -256,7 +256,7 @@ def test_the_frame_is_checked(make: SimpleNamespace) -> None:
 def test_a_chip_too_narrow_is_reported(make: SimpleNamespace) -> None:
     program, _, mapping = overloaded(make)
     board = make.system(make.chip(out_axons=2000, payload_bits=16), 2)
-    assert verify(mapping, program, board)[0] == "a: payload_bits used 24, limit 16"
+    assert verify(mapping, program, board)[0] == "a: graded payloads of 24 bits, testchip has 16"
 
 
 def test_the_checker_shares_no_code_with_the_mapper() -> None:

@@ -187,12 +187,12 @@ def test_wide_weights_and_payloads_are_refused() -> None:
     net = network(
         [source("i", 2), lif("p", 2)], Projection("w", "i", "p", Dense(np.ones((2, 2), np.int16)), weight_bits=16)
     )
-    with pytest.raises(DoesNotFit, match=r"ND2004 w: has weights of 16 bits, a synapse of loihi2 has 8"):
+    with pytest.raises(DoesNotFit, match=r"ND2004 w: weights of 16 bits, loihi2 has 8"):
         map_model(net, get_system("oheo-gulch"))
     system = tiny()
-    narrow = replace(system, chip=replace(system.chip, formats={**system.chip.formats, "message_bytes": 2}))
+    narrow = replace(system, chip=replace(system.chip, formats={**system.chip.formats, "payload_bits": 16}))
     graded = network([Population("p", (2,), "sigma", {})])
-    with pytest.raises(DoesNotFit, match=r"ND2004 p: sends payloads of 24 bits, a message of loihi2 has 16"):
+    with pytest.raises(DoesNotFit, match=r"ND2004 p: graded payloads of 24 bits, loihi2 has 16"):
         map_model(graded, narrow)
 
 

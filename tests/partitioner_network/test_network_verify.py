@@ -80,7 +80,7 @@ def test_each_budget_is_checked_to_the_last_unit(resource: int) -> None:
 
 def test_wide_weights() -> None:
     wide = replace(NET, projections=tuple(replace(p, weight_bits=12) for p in NET.projections))
-    assert "a: weight_bits used 12, limit 8" in verify(GOOD, wide, SYSTEM)
+    assert "a: weights of 12 bits, loihi2 has 8" in verify(GOOD, wide, SYSTEM)
 
 
 def test_another_system_of_the_same_shape() -> None:

@@ -281,7 +281,7 @@ CASES: dict[str, tuple[str, int, str, Callable[[World], list[str]]]] = {
         "ND2001", NO_FIT, "alia-point", lambda w: w.on("map", "--system", "oheo-gulch", "--max-rows", "1")
     ),
     "chip too narrow": (
-        "ND2004", NO_FIT, "events of 16 bits, loihi1 has 1", lambda w: w.on("map", "--system", "loihi1-nahuku")
+        "ND2090", NO_FIT, "the neuron model graded_affine, which loihi1", lambda w: w.on("map", "--system", "loihi1-nahuku")
     ),
     "no chips": ("ND2003", USER, "between 1 and 8", lambda w: w.on("map", "--chips", "0")),
     "too many chips": ("ND2003", USER, "between 1 and 8", lambda w: w.on("map", "--chips", "9")),
