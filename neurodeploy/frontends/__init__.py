@@ -9,7 +9,7 @@ from neurodeploy.errors import ModelError
 from neurodeploy.storage.opening import open_regular
 
 if TYPE_CHECKING:
-    from neurodeploy.ir.graph import WeightStore
+    from neurodeploy.frontends.file_store import FileStore
 
 #: What `open_store` reads, for its error texts.
 SUPPORTED = "a Hugging Face folder (config.json and safetensors) or a .gguf file"
@@ -31,7 +31,7 @@ OTHER_FILES = {
 class OpenedStore(NamedTuple):
     """`config` is the object of config.json for `kind` "huggingface", the metadata for "gguf"."""
 
-    store: WeightStore
+    store: FileStore
     config: dict[str, Any]
     kind: str
 

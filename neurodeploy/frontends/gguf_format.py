@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 import struct
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from neurodeploy.errors import ModelError
+from neurodeploy.frontends.file_store import Entry
 from neurodeploy.frontends.files import MappedFile
 
 #: The bytes of the magic number, and the versions whose layout this is.
@@ -27,16 +27,6 @@ STRING, ARRAY = 8, 9
 LEAST_KEY, LEAST_TENSOR, LEAST_STRING = 13, 28, 8
 #: ggml's own limit on the rank.
 MAX_RANK = 4
-
-
-@dataclass(frozen=True, slots=True)
-class TensorEntry:
-    """A tensor: shape in torch order, ggml type number, bytes ``begin:end`` of the file."""
-
-    shape: tuple[int, ...]
-    type: int
-    begin: int
-    end: int
 
 
 class Cursor:
@@ -119,7 +109,7 @@ class Cursor:
             raise self.damaged(f"{what} holds a string that is not UTF-8") from None
 
 
-def read_tables(file: MappedFile) -> tuple[dict[str, Any], dict[str, TensorEntry]]:
+def read_tables(file: MappedFile) -> tuple[dict[str, Any], dict[str, Entry]]:
     """Metadata and tensor table. Raises ND1003 (not a GGUF that we read), ND1004 (damaged), ND1005, ND1008."""
     cursor = Cursor(file)
     tensors, keys = _read_preamble(cursor)
@@ -156,20 +146,21 @@ def _read_metadata(cursor: Cursor, keys: int) -> dict[str, Any]:
     return metadata
 
 
-def _read_tensors(cursor: Cursor, count: int, metadata: dict[str, Any]) -> dict[str, TensorEntry]:
+def _read_tensors(cursor: Cursor, count: int, metadata: dict[str, Any]) -> dict[str, Entry]:
     alignment = metadata.get("general.alignment", 32)
     if type(alignment) is not int or not 1 <= alignment <= 1 << 16 or alignment & (alignment - 1):
         raise cursor.damaged(f"its alignment {alignment!r:.40} is not a power of two up to 65536")
-    found: dict[str, tuple[tuple[int, ...], int, int, int]] = {}
+    found: dict[str, tuple[tuple[int, ...], str, int, int]] = {}
     for _ in range(count):
         name = cursor.string("a tensor name")
         if name in found:
             raise cursor.damaged(f"has the tensor {name[:80]!r} twice")
         found[name] = _read_tensor(cursor, name[:80], alignment)
     base = -(-cursor.at // alignment) * alignment
-    entries = {}
-    for name, (shape, kind, offset, size) in found.items():
-        entries[name] = TensorEntry(shape, kind, base + offset, base + offset + size)
+    entries = {
+        name: Entry(cursor.file, kind, shape, base + offset, base + offset + size)
+        for name, (shape, kind, offset, size) in found.items()
+    }
     end = 0
     for name, entry in sorted(entries.items(), key=lambda item: (item[1].begin, item[1].end)):
         if entry.end > cursor.file.size:
@@ -183,7 +174,7 @@ def _read_tensors(cursor: Cursor, count: int, metadata: dict[str, Any]) -> dict[
     return entries
 
 
-def _read_tensor(cursor: Cursor, name: str, alignment: int) -> tuple[tuple[int, ...], int, int, int]:
+def _read_tensor(cursor: Cursor, name: str, alignment: int) -> tuple[tuple[int, ...], str, int, int]:
     """Shape in torch order, type, offset in the data, bytes."""
     from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 
@@ -191,11 +182,12 @@ def _read_tensor(cursor: Cursor, name: str, alignment: int) -> tuple[tuple[int, 
     if not 1 <= rank <= MAX_RANK:
         raise cursor.damaged(f"tensor {name!r} has rank {rank}, 1 to {MAX_RANK} are possible")
     sizes = [cursor.u64("a tensor's shape") for _ in range(rank)]
-    kind, offset = cursor.u32("a tensor's type"), cursor.u64("a tensor's offset")
+    number, offset = cursor.u32("a tensor's type"), cursor.u64("a tensor's offset")
     try:
-        block, stored = GGML_QUANT_SIZES[GGMLQuantizationType(kind)]
+        kind = GGMLQuantizationType(number)
+        block, stored = GGML_QUANT_SIZES[kind]
     except (ValueError, KeyError):
-        problem = f"has the unknown type number {kind}"
+        problem = f"has the unknown type number {number}"
         raise ModelError("ND1008", f"{cursor.file.path}: {name}", problem, "update the package gguf") from None
     if sizes[0] % block:
         raise cursor.damaged(f"rows of {sizes[0]} values in tensor {name!r} are no multiple of its block of {block}")
@@ -204,4 +196,4 @@ def _read_tensor(cursor: Cursor, name: str, alignment: int) -> tuple[tuple[int, 
         raise cursor.damaged(f"tensor {name!r} of sizes {sizes} needs {size} bytes, the file has {cursor.file.size}")
     if offset % alignment:
         raise cursor.damaged(f"tensor {name!r} begins at {offset}, no multiple of the alignment {alignment}")
-    return tuple(reversed(sizes)), kind, offset, size
+    return tuple(reversed(sizes)), str(kind.name), offset, size

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 import re
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -19,15 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import ModelError
-from neurodeploy.frontends.files import (
-    RANK_LIMIT,
-    MappedFile,
-    check_finite,
-    no_such_tensor,
-    parse_json,
-    read_json,
-    row_range,
-)
+from neurodeploy.frontends.file_store import Entry, FileStore, Key
+from neurodeploy.frontends.files import RANK_LIMIT, MappedFile, parse_json, read_json
 
 #: The format's own bound on the header.
 HEADER_LIMIT = 100_000_000
@@ -47,34 +39,20 @@ INDEX = "model.safetensors.index.json"
 SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.safetensors")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """Where a tensor lies: bytes ``begin:end`` of a file, counted from its start."""
-
-    file: MappedFile
-    dtype: str
-    shape: tuple[int, ...]
-    begin: int
-    end: int
-
-
-class SafetensorsStore:
-    """`WeightStore` over a folder with ``model.safetensors`` or its shards, or over one ``.safetensors`` file.
+class SafetensorsStore(FileStore):
+    """`FileStore` of a folder with ``model.safetensors`` or its shards, or over one ``.safetensors`` file.
 
     Errors: ND1001 no such file, ND1003 only pickled weights, ND1004 damaged file, ND1005 missing shard, ND1006 tensor
     missing or of a type that holds no weights, ND1007 NaN or infinity (when the rows are read).
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        super().__init__(path)
         self.metadata: dict[str, str] = {}
-        self._entries: dict[str, Entry] = {}
-        self._files: list[MappedFile] = []
-        listed = self._find_files()
-        for file in listed:
+        for file in self._find_files():
             self._add(file)
         for name, shard in self._weight_map.items():
-            entry = self._entries.get(name)
+            entry = self.entries.get(name)
             if entry is None or entry.file.path.name != shard:
                 problem = f"{INDEX} says it is in {shard}, which does not hold it"
                 raise ModelError("ND1006", name, problem, "fetch that file again")
@@ -98,70 +76,29 @@ class SafetensorsStore:
     def _add(self, path: Path) -> None:
         file = MappedFile(path)
         entries, metadata = _read_header(file)
-        twice = next((name for name in entries if name in self._entries), None)
+        twice = next((name for name in entries if name in self.entries), None)
         if twice is not None:
-            other = self._entries[twice].file.path.name
+            other = self.entries[twice].file.path.name
             raise ModelError("ND1004", twice, f"is in {other} and again in {path.name}", "fetch both files again")
-        self._entries.update(entries)
+        self.entries.update(entries)
         self.metadata.update(metadata)
-        self._files.append(file)
+        self.mapped.append(file)
 
-    def _entry(self, name: str) -> Entry:
-        try:
-            return self._entries[name]
-        except KeyError:
-            raise no_such_tensor(name, self._entries, self.path) from None
-
-    def names(self) -> tuple[str, ...]:
-        return tuple(self._entries)
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        return self._entry(name).shape
-
-    def dtype(self, name: str) -> str:
-        """The type as stored: "F32", "BF16", ..."""
-        return self._entry(name).dtype
-
-    def raw(self, name: str) -> tuple[str, tuple[int, ...], NDArray[np.uint8]]:
-        """Type name, shape, and the stored bytes as a read-only view: nothing is copied."""
-        entry = self._entry(name)
-        return entry.dtype, entry.shape, entry.file.view(entry.begin, entry.end)
-
-    def get(self, name: str, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
-        """Rows ``start:stop`` (a Python slice of the first axis) as new float32, checked to be finite."""
-        shape = self._entry(name).shape
-        low, high = row_range(shape, start, stop)
-        array = self._convert(name, (slice(low, high),) if shape else ())
-        check_finite(array, name, low)
-        return array
-
-    def block(self, name: str, key: tuple[int | slice, ...]) -> NDArray[np.float32]:
-        """Any basic numpy index of a tensor as new float32: only the pages that it touches are read."""
-        array = self._convert(name, key)
-        check_finite(array, name)
-        return array
-
-    def _convert(self, name: str, key: tuple[int | slice, ...]) -> NDArray[np.float32]:
-        dtype, shape, data = self.raw(name)
-        if dtype not in READABLE:
-            problem = f"is stored as {dtype}; weights are read from {', '.join(READABLE)}"
+    def values(self, name: str, key: Key) -> NDArray[np.float32]:
+        """Only the pages that the index touches are read."""
+        entry = self.entry(name)
+        if entry.dtype not in READABLE:
+            problem = f"is stored as {entry.dtype}; weights are read from {', '.join(READABLE)}"
             raise ModelError("ND1006", name, problem, "save the model in one of these types")
-        source: NDArray[Any] = data.view(READABLE[dtype]).reshape(shape)[key]
+        source: NDArray[Any] = entry.data.view(READABLE[entry.dtype]).reshape(entry.shape)[key]
         out = np.empty(source.shape, np.float32)
-        if dtype == "BF16":
+        if entry.dtype == "BF16":
             bits = out.view(np.uint32)
             bits[...] = source
             np.left_shift(bits, 16, out=bits)
         else:
             out[...] = source
         return out
-
-    def release(self) -> None:
-        for file in self._files:
-            file.release()
-
-    def files(self) -> tuple[str, ...]:
-        return tuple(str(file.path) for file in self._files)
 
 
 def _without_index(folder: Path) -> list[str]:

@@ -1,17 +1,16 @@
-"""Stores over stores: `MappedStore` renames and transforms lazily, `ArrayStore` holds arrays in memory."""
+"""`MappedStore`: the tensors of a file under other names, renamed and transformed lazily."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.errors import InternalError, ModelError
-from neurodeploy.frontends.files import check_finite, no_such_tensor, row_range
-from neurodeploy.ir.graph import WeightStore
+from neurodeploy.errors import ModelError
+from neurodeploy.frontends.file_store import FileStore, Key
+from neurodeploy.frontends.files import no_such_tensor, row_range
 
 Range = tuple[int, int]
 
@@ -40,38 +39,23 @@ class Source:
 class MappedStore:
     """`WeightStore` whose tensors are named by `table` and read through another store, only the rows asked for.
 
-    ``table[name]`` is the stored tensor's name or a `Source`; `constants` are arrays of our own beside it. Shapes are
-    checked when the store is made (ND1006), so that a wrong checkpoint fails before anything is read.
+    Shapes are checked when the store is made (ND1006), so that a wrong checkpoint fails before anything is read.
     """
 
-    def __init__(
-        self, store: WeightStore, table: Mapping[str, str | Source], constants: Mapping[str, NDArray[Any]] | None = None
-    ) -> None:
-        self.store = store
-        self._table = {key: Source(value) if isinstance(value, str) else value for key, value in table.items()}
-        self._constants = ArrayStore(constants or {})
-        twice = set(self._table) & set(self._constants.names())
-        if twice:
-            raise InternalError("ND9001", min(twice), "is both a mapped tensor and a constant")
-        self._shapes = {key: _shape(key, source, store) for key, source in self._table.items()}
+    def __init__(self, store: FileStore, table: Mapping[str, Source]) -> None:
+        self.store, self._table = store, table
+        self._shapes = {key: _shape(key, source, store) for key, source in table.items()}
 
     def names(self) -> tuple[str, ...]:
-        return (*self._table, *self._constants.names())
-
-    def source(self, name: str) -> Source | None:
-        """Where a tensor comes from; None for a constant."""
-        return self._table.get(name)
+        return tuple(self._table)
 
     def shape(self, name: str) -> tuple[int, ...]:
-        if name in self._shapes:
-            return self._shapes[name]
-        return self._constants.shape(name)
+        if name not in self._shapes:
+            raise no_such_tensor(name, self._table, "the model")
+        return self._shapes[name]
 
     def get(self, name: str, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
-        source = self._table.get(name)
-        if source is None:
-            return self._constants.get(name, start, stop)
-        shape = self._shapes[name]
+        shape, source = self.shape(name), self._table[name]
         low, high = row_range(shape, start, stop)
         if source.heads:
             array = self._unpermuted(source, shape, low, high)
@@ -92,12 +76,12 @@ class MappedStore:
             first = source.rows or (0, shape[0])
             first = (first[0] + low, first[0] + high)
             second = source.columns or (0, shape[1] if len(shape) > 1 else 0)
-        key: tuple[int | slice, ...] = (slice(*first),)
+        key: Key = (slice(*first),)
         if source.columns is not None or source.transpose:
             key = (*key, slice(*second))
         if source.index is not None:
             key = (source.index, *key)
-        array = read_block(self.store, source.name, key)
+        array = self.store.block(source.name, key)
         return np.ascontiguousarray(array.T) if source.transpose else array
 
     def _unpermuted(self, source: Source, shape: tuple[int, ...], low: int, high: int) -> NDArray[np.float32]:
@@ -118,60 +102,7 @@ class MappedStore:
         return self.store.files()
 
 
-class ArrayStore:
-    """`WeightStore` over arrays in memory, for constants and tests."""
-
-    def __init__(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        self._arrays = {name: np.asarray(array, np.float32) for name, array in arrays.items()}
-
-    def names(self) -> tuple[str, ...]:
-        return tuple(self._arrays)
-
-    def _array(self, name: str) -> NDArray[np.float32]:
-        try:
-            return self._arrays[name]
-        except KeyError:
-            raise no_such_tensor(name, self._arrays, "memory") from None
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        return self._array(name).shape
-
-    def get(self, name: str, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
-        array = self._array(name)
-        low, high = row_range(array.shape, start, stop)
-        part = np.array(array[low:high] if array.ndim else array, np.float32, order="C")
-        check_finite(part, name, low)
-        return part
-
-    def block(self, name: str, key: tuple[int | slice, ...]) -> NDArray[np.float32]:
-        part = np.array(self._array(name)[key], np.float32, order="C")
-        check_finite(part, name)
-        return part
-
-    def release(self) -> None:
-        """Nothing is mapped."""
-
-    def files(self) -> tuple[str, ...]:
-        return ()
-
-
-def read_block(store: WeightStore, name: str, key: tuple[int | slice, ...]) -> NDArray[np.float32]:
-    """``tensor[key]`` as new float32: by the store's own `block`, or else from the rows that it touches."""
-    block = getattr(store, "block", None)
-    if block is not None:
-        found: NDArray[np.float32] = block(name, key)
-        return found
-    first, rest = key[0], key[1:]
-    if isinstance(first, int):
-        rows = store.get(name, first, first + 1)[0]
-        return np.ascontiguousarray(rows[rest])
-    low, high = row_range(store.shape(name), first.start or 0, first.stop)
-    rows = store.get(name, low, high)
-    key = (slice(None), *rest)
-    return np.ascontiguousarray(rows[key])
-
-
-def _shape(name: str, source: Source, store: WeightStore) -> tuple[int, ...]:
+def _shape(name: str, source: Source, store: FileStore) -> tuple[int, ...]:
     """The shape after all steps. Raises ND1006 where the stored tensor cannot be cut that way."""
     shape = store.shape(source.name)
 

@@ -19,7 +19,7 @@ the process.
 
 Counted: `wrapped` each of i (either wrap), v, theta - theta0, theta, v - r, and after the spike r and theta, that is
 not the exact value; `saturated` the v that were clipped.
-Source: lava-nc 0.10.0 `lava/proc/atrlif/models.py`, `PyATRLIFModelFixed`.
+Source: lava-nc 0.10.0 `lava/proc/atrlif/process.py` and `models.py` there, `PyATRLIFModelFixed`.
 """
 
 from __future__ import annotations
@@ -87,5 +87,4 @@ MODEL = NeuronModel(
     state=STATE,
     step=integer_step,
     float_step=float_step,
-    sources=("lava-nc 0.10.0 lava/proc/atrlif/models.py", "lava-nc 0.10.0 lava/proc/atrlif/process.py"),
 )

@@ -65,5 +65,4 @@ MODEL = NeuronModel(
     state=STATE,
     step=integer_step,
     float_step=float_step,
-    sources=("lava-dl 0.6.0 lava/lib/dl/slayer/neuron/cuba.py and dynamics/leaky_integrator.py",),
 )

@@ -37,7 +37,6 @@ STATE = {
     "residue": StateVar(24, "change not yet sent"),
     "error": StateVar(24, "error summed since the last message; 0 unless cum_error"),
 }
-SOURCES = ("lava-nc 0.10.0 lava/proc/sdn/models.py", "lava-nc 0.10.0 lava/proc/sdn/process.py")
 
 
 def exponent(params: Mapping[str, Ints]) -> Ints:
@@ -101,6 +100,5 @@ MODEL = NeuronModel(
     float_step=float_step,
     graded=True,
     out_bits=24,
-    sources=SOURCES,
     consistent=consistent,
 )

@@ -42,5 +42,4 @@ MODEL = NeuronModel(
     float_step=float_step,
     graded=True,
     out_bits=24,
-    sources=graded_vec.SOURCES,
 )

@@ -5,7 +5,7 @@ unless it starts otherwise. numpy's |-2**31| is -2**31 and passes no threshold o
 `exp` of Lava's process has no effect there and does not exist here.
 
 Counted in `wrapped`: each v that 32 bits changed.
-Source: lava-nc 0.10.0 `lava/proc/graded/models.py`, `PyGradedVecModelFixed`.
+Source: lava-nc 0.10.0 `lava/proc/graded/process.py` and `models.py` there, `PyGradedVecModelFixed`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from neurodeploy.neurons.model import FloatValues, NeuronModel, Param, StateVar,
 
 PARAMS = {"vth": Param(0, 2**24 - 1, "payloads up to this magnitude are not sent (Lava's own default: 1)", 1)}
 STATE = {"v": StateVar(24, "input of the step, cleared when it is sent")}
-SOURCES = ("lava-nc 0.10.0 lava/proc/graded/models.py", "lava-nc 0.10.0 lava/proc/graded/process.py")
 
 
 def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str, Ints], t: int) -> Stepped:
@@ -47,5 +46,4 @@ MODEL = NeuronModel(
     float_step=float_step,
     graded=True,
     out_bits=24,
-    sources=SOURCES,
 )

@@ -24,7 +24,6 @@ from collections.abc import Mapping
 import numpy as np
 
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.neurons import graded_vec
 from neurodeploy.neurons.arithmetic import wrap32
 from neurodeploy.neurons.leaky import Floats
 from neurodeploy.neurons.model import FloatValues, NeuronModel, Stepped, Values
@@ -72,5 +71,4 @@ MODEL = NeuronModel(
     float_step=float_step,
     graded=True,
     out_bits=24,
-    sources=graded_vec.SOURCES,
 )

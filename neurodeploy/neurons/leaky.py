@@ -6,8 +6,9 @@ Equation in integers, per neuron and time step (a: sum of the synapses, >>0: shi
     u[t] = wrap24(wrap32((u[t-1] * (4096 - (du + 1)) >>0 12) + (a << 6)))
     v[t] = clip24(wrap32((v[t-1] * (4096 - dv) >>0 12) + u[t] + bias))       bias = bias_mant * 2**bias_exp, floored
 
-Source: lava-nc 0.10.0 `lava/proc/lif/models.py`, `AbstractPyLifModelFixed.subthr_dynamics` and `scale_bias`. The extra
-1 of du is Loihi's register `ds_offset`, which that class sets to 1. A current wraps at 24 bits, a voltage is clipped.
+Source: lava-nc 0.10.0 `lava/proc/lif/process.py` and `models.py` there, `AbstractPyLifModelFixed.subthr_dynamics` and
+`scale_bias`. The extra 1 of du is Loihi's register `ds_offset`, which that class sets to 1. A current wraps at 24 bits, a
+voltage is clipped.
 
 Counted: `wrapped` the u and the v whose 32-bit or 24-bit wrap changed the exact sum (one each a step and neuron at
 most); `saturated` the v that were clipped.
@@ -51,7 +52,6 @@ STATE = {
     "u": StateVar(24, "current of the synapses"),
     "v": StateVar(24, "voltage of the membrane"),
 }
-SOURCES = ("lava-nc 0.10.0 lava/proc/lif/models.py", "lava-nc 0.10.0 lava/proc/lif/process.py")
 
 
 def bias(params: Mapping[str, Ints]) -> Ints:

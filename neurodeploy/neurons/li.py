@@ -38,5 +38,4 @@ MODEL = NeuronModel(
     float_step=float_step,
     graded=True,
     out_bits=24,
-    sources=leaky.SOURCES,
 )

@@ -4,9 +4,9 @@ Equation: u and v as in `neurodeploy.neurons.leaky`, then::
 
     s[t] = v[t] > vth << 6,      v[t] = 0 where s[t]
 
-Strictly greater; u is not reset; there is no refractory time. Equal bit for bit to Lava's `PyLifModelBitAcc`, whose
-name promises Loihi; a user reports other values of u and v on Loihi 1 (lava issue 322): this is Lava's arithmetic, no
-more is claimed.
+Strictly greater; u is not reset; there is no refractory time. Equal bit for bit to lava-nc 0.10.0's `PyLifModelBitAcc`,
+whose name promises Loihi; a user reports other values of u and v on Loihi 1 (lava issue 322): this is Lava's arithmetic,
+no more is claimed.
 """
 
 from __future__ import annotations
@@ -45,5 +45,4 @@ MODEL = NeuronModel(
     state=leaky.STATE,
     step=integer_step,
     float_step=float_step,
-    sources=leaky.SOURCES,
 )

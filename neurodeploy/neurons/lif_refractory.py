@@ -58,5 +58,4 @@ MODEL = NeuronModel(
     state=STATE,
     step=integer_step,
     float_step=float_step,
-    sources=(*leaky.SOURCES, "the refractory time as in PyLifRefractoryModelFloat there"),
 )

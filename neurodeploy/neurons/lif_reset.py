@@ -49,5 +49,4 @@ MODEL = NeuronModel(
     state=leaky.STATE,
     step=integer_step,
     float_step=float_step,
-    sources=leaky.SOURCES,
 )

@@ -48,5 +48,4 @@ MODEL = NeuronModel(
     state=leaky.STATE,
     step=integer_step,
     float_step=float_step,
-    sources=(*leaky.SOURCES, "Rueckauer et al. 2017, Front. Neurosci. 11:682"),
 )

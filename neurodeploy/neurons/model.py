@@ -115,7 +115,6 @@ class NeuronModel:
     outputs: tuple[str, ...] = ("s",)
     graded: bool = False
     out_bits: int = 1
-    sources: tuple[str, ...] = field(default=())
     consistent: Consistent = always_consistent
 
     @property

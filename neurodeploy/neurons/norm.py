@@ -57,5 +57,4 @@ MODEL = NeuronModel(
     outputs=("s", "s2"),
     graded=True,
     out_bits=24,
-    sources=("the purpose of lava-nc 0.10.0 lava/proc/graded/process.py, NormVecDelay",),
 )

@@ -55,5 +55,4 @@ MODEL = NeuronModel(
     outputs=("s", "s2"),
     graded=True,
     out_bits=24,
-    sources=graded_vec.SOURCES,
 )

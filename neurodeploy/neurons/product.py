@@ -5,7 +5,7 @@ product is 32 bits wide in Lava, so it wraps before it is shifted; |-2**31| is -
 
 Lava's process has a variable v that its model never writes; there is no state here.
 Counted in `wrapped`: each product that 32 bits changed.
-Source: lava-nc 0.10.0 `lava/proc/prodneuron/models.py`, `PyProdNeuronModelFixed`.
+Source: lava-nc 0.10.0 `lava/proc/prodneuron/process.py` and `models.py` there, `PyProdNeuronModelFixed`.
 """
 
 from __future__ import annotations
@@ -48,5 +48,4 @@ MODEL = NeuronModel(
     ports={"a1": Port(), "a2": Port()},
     graded=True,
     out_bits=24,
-    sources=("lava-nc 0.10.0 lava/proc/prodneuron/models.py", "lava-nc 0.10.0 lava/proc/prodneuron/process.py"),
 )

@@ -33,7 +33,6 @@ PARAMS = {
     "decay_bits": Param(0, 15, "fractional bits of the decays", 12, per_neuron=False),
 }
 STATE = {"real": StateVar(24, "real part"), "imag": StateVar(24, "imaginary part")}
-SOURCES = ("lava-nc 0.10.0 lava/proc/rf/models.py", "lava-nc 0.10.0 lava/proc/rf/process.py")
 
 
 def consistent(params: Mapping[str, Ints]) -> tuple[str, str] | None:
@@ -89,6 +88,5 @@ MODEL = NeuronModel(
     step=integer_step,
     float_step=float_step,
     ports={"re": Port(), "im": Port()},
-    sources=SOURCES,
     consistent=consistent,
 )

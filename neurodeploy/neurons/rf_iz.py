@@ -46,6 +46,5 @@ MODEL = NeuronModel(
     step=integer_step,
     float_step=float_step,
     ports=rf.MODEL.ports,
-    sources=("lava-nc 0.10.0 lava/proc/rf_iz/models.py", *rf.SOURCES),
     consistent=rf.consistent,
 )

@@ -66,5 +66,4 @@ MODEL = NeuronModel(
     ports={"re": Port(), "im": Port()},
     graded=True,
     out_bits=24,
-    sources=("lava-nc 0.10.0 lava/proc/resfire/models.py", "lava-nc 0.10.0 lava/proc/resfire/process.py"),
 )

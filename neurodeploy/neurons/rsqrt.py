@@ -60,5 +60,4 @@ MODEL = NeuronModel(
     float_step=float_step,
     graded=True,
     out_bits=24,
-    sources=("the exact form of lava-nc 0.10.0 lava/proc/graded/process.py, InvSqrt",),
 )

@@ -77,5 +77,4 @@ MODEL = NeuronModel(
     float_step=float_step,
     graded=True,
     out_bits=24,
-    sources=("Gu et al. 2022, arXiv 2206.11893", "Meyer et al. 2024, arXiv 2409.15022"),
 )

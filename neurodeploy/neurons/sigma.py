@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.neurons import delta
 from neurodeploy.neurons.arithmetic import wrap32
 from neurodeploy.neurons.leaky import Floats
 from neurodeploy.neurons.model import FloatValues, NeuronModel, StateVar, Stepped, Values
@@ -36,5 +35,4 @@ MODEL = NeuronModel(
     float_step=float_step,
     graded=True,
     out_bits=24,
-    sources=delta.SOURCES,
 )

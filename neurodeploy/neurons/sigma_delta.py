@@ -73,6 +73,5 @@ MODEL = NeuronModel(
     float_step=float_step,
     graded=True,
     out_bits=24,
-    sources=delta.SOURCES,
     consistent=delta.consistent,
 )

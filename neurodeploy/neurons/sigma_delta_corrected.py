@@ -60,6 +60,5 @@ MODEL = NeuronModel(
     float_step=float_step,
     graded=True,
     out_bits=24,
-    sources=("lava-nc/lava main branch, pull request 875, src/lava/proc/sdn/models.py",),
     consistent=delta.consistent,
 )

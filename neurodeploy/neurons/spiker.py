@@ -5,8 +5,8 @@ counter[t-1] + 1``. The counter starts at 0, so the first message comes in step 
 rate of 0 sends once). No input. Lava sends the payload as int64; here it is limited to 32 bits. The counter is 32 bits
 wide, 2**31 steps.
 
-Nothing wraps, nothing is clipped. Source: lava-nc 0.10.0 `lava/proc/spiker/models.py`, `SpikerModel` (its process calls
-the rate `period`).
+Nothing wraps, nothing is clipped. Source: lava-nc 0.10.0 `lava/proc/spiker/models.py`, `SpikerModel`
+(its process, `process.py` there, calls the rate `period`).
 """
 
 from __future__ import annotations
@@ -49,5 +49,4 @@ MODEL = NeuronModel(
     ports={},
     graded=True,
     out_bits=32,
-    sources=("lava-nc 0.10.0 lava/proc/spiker/models.py", "lava-nc 0.10.0 lava/proc/spiker/process.py"),
 )

@@ -63,6 +63,5 @@ MODEL = NeuronModel(
     float_step=float_step,
     graded=True,
     out_bits=2,
-    sources=leaky.SOURCES,
     consistent=consistent,
 )

@@ -1,4 +1,5 @@
-"""A step function without state, in integers of our own (no counterpart in Lava): NIR's `Threshold`.
+"""A step function without state, in integers of our own (no counterpart in Lava): NIR's `Threshold`
+(NIR 1.0 nir/ir/neuron.py).
 
 Equation: ``s[t] = a[t] > vth``, strictly; vth in units of the synapses' sum. Nothing wraps, nothing is clipped.
 """
@@ -31,5 +32,4 @@ MODEL = NeuronModel(
     state={},
     step=integer_step,
     float_step=float_step,
-    sources=("NIR 1.0 nir/ir/neuron.py, Threshold",),
 )

@@ -6,11 +6,11 @@ A band is always drawn the same way: a bar up to the nominal value, a whisker fr
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from neurodeploy.reporting import units
-from neurodeploy.reporting.html import Child, Html, el, pct
+from neurodeploy.reporting.html import Child, Html, el, line, pct, rect, svg
 from neurodeploy.reporting.schema import Band
 
 #: Number of categorical colours in style.css (k0..k7); k7 is the grey of "all others".
@@ -48,13 +48,7 @@ def axis(marks: Sequence[float], unit: str) -> Html:
         name = tick_label(mark, top, unit, mark == top)
         anchor = "start" if mark == 0 else "end" if mark == top else "middle"
         labels.append(el("text", name, x=pct(mark / top), y=12, text_anchor=anchor))
-    return el(
-        "div",
-        el("span"),
-        el("svg", *labels, class_="axis", height=16, aria_hidden="true"),
-        el("span"),
-        class_="bar-row",
-    )
+    return el("div", el("span"), svg("axis", 16, "", *labels), el("span"), class_="bar-row")
 
 
 def tick_label(mark: float, top: float, unit: str, with_unit: bool = False) -> str:
@@ -75,38 +69,23 @@ def bar_row(
 ) -> Html:
     """One horizontal bar: label, stacked segments under a whisker, value. `marks` are the ticks of the scale."""
     top = marks[-1] or 1.0
-    shapes = [el("line", x1=pct(m / top), x2=pct(m / top), y1=0, y2=26, class_="grid") for m in marks]
+    shapes = [line("grid", (pct(m / top), pct(m / top)), (0, 26)) for m in marks]
+    shapes += _stacked(segments, top, 4, 18)
+    if band is not None:
+        low, high = pct(band["low"] / top), pct(band["high"] / top)
+        ends = (((low, high), (13, 13)), ((low, low), (9, 17)), ((high, high), (9, 17)))
+        # drawn twice, so that it reads on any colour
+        shapes += [line(kind, x, y) for kind in ("halo", "whisk") for x, y in ends]
+    drawn = svg("bar", 26, title, *shapes)
+    parts = el("div", label, class_="bar-label"), drawn, el("div", value, class_="bar-value")
+    return el("div", *parts, class_=f"bar-row {row_class}".strip())
+
+
+def _stacked(segments: Sequence[Segment], whole: float, y: float, height: float) -> Iterator[Html]:
     start = 0.0
     for part in segments:
-        shapes.append(
-            el(
-                "rect",
-                x=pct(start / top),
-                width=pct(part.value / top),
-                y=4,
-                height=18,
-                class_=part.colour,
-                data_tip=part.tip,
-            )
-        )
+        yield rect(part.colour, start / whole, part.value / whole, y, height, part.tip)
         start += part.value
-    if band is not None:
-        shapes += whisker(band, top)
-    svg = el("svg", *shapes, class_="bar", height=26, role="img", aria_label=title or None)
-    return el(
-        "div",
-        el("div", label, class_="bar-label"),
-        svg,
-        el("div", value, class_="bar-value"),
-        class_=f"bar-row {row_class}".strip(),
-    )
-
-
-def whisker(band: Band, top: float) -> list[Html]:
-    """Low to high as a line with caps, drawn twice so that it reads on any colour."""
-    low, high = pct(band["low"] / top), pct(band["high"] / top)
-    lines = ((low, high, 13, 13), (low, low, 9, 17), (high, high, 9, 17))
-    return [el("line", x1=a, x2=b, y1=c, y2=d, class_=name) for name in ("halo", "whisk") for a, b, c, d in lines]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,47 +119,35 @@ class LogScale:
         for mark in shown:
             anchor = "start" if mark == shown[0] else "end" if self.at(mark) == "100%" else "middle"
             labels.append(el("text", units.si(mark, unit, 1), x=self.at(mark), y=12, text_anchor=anchor))
-        return el("svg", *labels, class_="axis", height=16, aria_hidden="true")
+        return svg("axis", 16, "", *labels)
 
 
 def band_plot(band: Band | None, scale: LogScale, colour: str, label: str) -> Html:
     """A band on a logarithmic scale: a bar from low to high, a mark at the nominal value."""
-    shapes = [el("line", x1=scale.at(m), x2=scale.at(m), y1=0, y2=26, class_="grid") for m in scale.decades()]
+    shapes = [line("grid", (scale.at(m), scale.at(m)), (0, 26)) for m in scale.decades()]
     if band is not None and band["high"] > 0:
         low, at, high = (scale.at(band[key]) for key in ("low", "nominal", "high"))
         shapes += [
-            el("line", x1=low, x2=high, y1=13, y2=13, class_=f"band {colour}"),
-            el("line", x1=at, x2=at, y1=4, y2=22, class_="halo"),
-            el("line", x1=at, x2=at, y1=4, y2=22, class_="nominal"),
-            el("line", x1=low, x2=high, y1=13, y2=13, class_="touch", data_tip=label),
+            line(f"band {colour}", (low, high), (13, 13)),
+            line("halo", (at, at), (4, 22)),
+            line("nominal", (at, at), (4, 22)),
+            line("touch", (low, high), (13, 13), label),
         ]
-    return el("svg", *shapes, class_="bar", height=26, role="img", aria_label=label)
+    return svg("bar", 26, label, *shapes)
 
 
 def composition(segments: Sequence[Segment], label: str) -> Html:
     """Shares of a whole as one bar over the full width."""
     whole = sum(part.value for part in segments) or 1.0
-    shapes, start = [], 0.0
-    for part in segments:
-        x, width = pct(start / whole), pct(part.value / whole)
-        shapes.append(el("rect", x=x, width=width, y=5, height=16, class_=part.colour, data_tip=part.tip))
-        start += part.value
-    return el("svg", *shapes, class_="bar whole", height=26, role="img", aria_label=label)
+    return svg("bar whole", 26, label, *_stacked(segments, whole, 5, 16))
 
 
 def band_strip(band: Band) -> Html:
     """A band without a scale, for a key figure: where the nominal lies between low and high."""
     top = band["high"] * 1.08 or 1.0
-    at = pct(band["nominal"] / top)
-    return el(
-        "svg",
-        el("line", x1="0%", x2="100%", y1=6, y2=6, class_="strip-base"),
-        el("line", x1=pct(band["low"] / top), x2=pct(band["high"] / top), y1=6, y2=6, class_="strip-band"),
-        el("line", x1=at, x2=at, y1=0, y2=12, class_="strip-mark"),
-        class_="strip",
-        height=12,
-        aria_hidden="true",
-    )
+    low, at, high = (pct(band[key] / top) for key in ("low", "nominal", "high"))
+    shapes = line("strip-base", ("0%", "100%"), (6, 6)), line("strip-band", (low, high), (6, 6))
+    return svg("strip", 12, "", *shapes, line("strip-mark", (at, at), (0, 12)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,42 +165,44 @@ def column_chart(columns: Sequence[Column], unit: str, x_title: str, label: str)
     top_value = max(max(c.value, c.band["high"] if c.band else 0.0) for c in columns)
     marks = ticks(top_value, 4)
     top = marks[-1]
-    plot = _HEIGHT - 34
-
-    def y(value: float) -> float:
-        return 8 + plot * (1 - value / top)
-
-    shapes = [el("line", x1="0%", x2="100%", y1=y(m), y2=y(m), class_="grid") for m in marks]
-    pitch = 1 / len(columns)
+    y = _height(0.0, top)
+    shapes, pitch = [], 1 / len(columns)
     every = max(1, math.ceil(len(columns) / 16))
     for i, column in enumerate(columns):
-        middle = pct((i + 0.5) * pitch)
-        shapes.append(
-            el(
-                "rect",
-                x=pct((i + 0.18) * pitch),
-                width=pct(0.64 * pitch),
-                y=y(column.value),
-                height=max(y(0) - y(column.value), 0.0),
-                class_="k0",
-                data_tip=column.tip,
-            )
-        )
+        middle, at = pct((i + 0.5) * pitch), y(column.value)
+        shapes.append(rect("k0", (i + 0.18) * pitch, 0.64 * pitch, at, max(y(0) - at, 0.0), column.tip))
         if column.band is not None:
             low, high = y(column.band["low"]), y(column.band["high"])
-            left, right = pct((i + 0.38) * pitch), pct((i + 0.62) * pitch)
-            shapes.append(el("line", x1=middle, x2=middle, y1=low, y2=high, class_="whisk"))
-            shapes += [el("line", x1=left, x2=right, y1=end, y2=end, class_="whisk") for end in (low, high)]
+            ends = pct((i + 0.38) * pitch), pct((i + 0.62) * pitch)
+            shapes += [
+                line("whisk", (middle, middle), (low, high)),
+                *(line("whisk", ends, (e, e)) for e in (low, high)),
+            ]
         if i % every == 0:
             shapes.append(el("text", column.label, x=middle, y=_HEIGHT - 10, text_anchor="middle"))
-    labels = [el("text", tick_label(m, top, unit, m == top), x="100%", y=y(m) + 4, text_anchor="end") for m in marks]
-    return el(
-        "figure",
-        el("svg", *labels, class_="y-axis", width=64, height=_HEIGHT, aria_hidden="true"),
-        el("svg", *shapes, class_="columns", height=_HEIGHT, role="img", aria_label=label),
-        el("figcaption", x_title),
-        class_="column-chart few" if len(columns) <= _FEW else "column-chart",
-    )
+    names = {mark: tick_label(mark, top, unit, mark == top) for mark in marks}
+    kind = "column-chart few" if len(columns) <= _FEW else "column-chart"
+    return _chart(names, y, shapes, label, el("figcaption", x_title), kind)
+
+
+def _height(base: float, top: float) -> Callable[[float], float]:
+    """Where a value stands in a chart from `base` to `top`, in pixels from above."""
+    return lambda value: 8 + (_HEIGHT - 34) * (1 - (value - base) / (top - base))
+
+
+def _chart(
+    marks: Mapping[float, str],
+    y: Callable[[float], float],
+    shapes: Sequence[Html],
+    label: str,
+    caption: Html,
+    kind: str,
+) -> Html:
+    """Shapes over a grid at the marks, whose names stand to the left."""
+    grid = [line("grid", ("0%", "100%"), (y(m), y(m))) for m in marks]
+    names = [el("text", name, x="100%", y=y(m) + 4, text_anchor="end") for m, name in marks.items()]
+    left = svg("y-axis", _HEIGHT, "", *names, width=64)
+    return el("figure", left, svg("columns", _HEIGHT, label, *grid, *shapes), caption, class_=kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,14 +222,9 @@ def dot_chart(dots: Sequence[Dot], x_title: str, y_title: str, label: str) -> Ht
     marks = [base + step * i for i in range(math.ceil((high - base) / step - 1e-9) + 1)]
     top = max(marks[-1], base + step)
     right = max(d.x for d in dots) + 1
-    plot = _HEIGHT - 34
-
-    def y(value: float) -> float:
-        return 8 + plot * (1 - (value - base) / (top - base))
-
-    shapes = [el("line", x1="0%", x2="100%", y1=y(m), y2=y(m), class_="grid") for m in marks]
+    y = _height(base, top)
     every = max(1, math.ceil(right / 16))
-    shapes += [
+    shapes = [
         el("text", f"{x}", x=pct((x + 0.5) / right), y=_HEIGHT - 10, text_anchor="middle")
         for x in range(0, int(right), every)
     ]
@@ -268,11 +232,5 @@ def dot_chart(dots: Sequence[Dot], x_title: str, y_title: str, label: str) -> Ht
         el("circle", cx=pct((d.x + 0.5) / right), cy=y(d.y), r=4, class_=f"dot {d.colour}", data_tip=d.tip)
         for d in dots
     ]
-    labels = [el("text", f"{m:g}", x="100%", y=y(m) + 4, text_anchor="end") for m in marks]
-    return el(
-        "figure",
-        el("svg", *labels, class_="y-axis", width=64, height=_HEIGHT, aria_hidden="true"),
-        el("svg", *shapes, class_="columns", height=_HEIGHT, role="img", aria_label=label),
-        el("figcaption", x_title, el("span", y_title, class_="muted")),
-        class_="column-chart",
-    )
+    caption = el("figcaption", x_title, el("span", y_title, class_="muted"))
+    return _chart({m: f"{m:g}" for m in marks}, y, shapes, label, caption, "column-chart")

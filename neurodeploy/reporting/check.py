@@ -7,15 +7,16 @@ from collections.abc import Mapping
 from typing import Any, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from neurodeploy.errors import InternalError
-from neurodeploy.reporting.schema import BASES, BOUNDARIES, PHASES, ReportData
+from neurodeploy.reporting.derive import phases
+from neurodeploy.reporting.schema import BASES, BOUNDARIES, ReportData
 
 #: Entries of a list that are looked at: columns of a large map are uniform, and only their lengths can disagree.
 _SAMPLE = 64
 
 
-def check(data: Mapping[str, Any]) -> ReportData:
-    """The same data, known to follow `schema`; raises `InternalError` ND9050 naming the place otherwise."""
-    match(data, ReportData, "report")
+def check(data: Mapping[str, Any], schema: type = ReportData) -> None:
+    """Whether the data follow `schema` (`ReportData`, `RunReport`); raises `InternalError` ND9050 naming the place."""
+    match(data, schema, "report")
     section = data.get("map")
     if section is not None:
         cores = section["cores"]
@@ -23,16 +24,12 @@ def check(data: Mapping[str, Any]) -> ReportData:
         for name, column in columns.items():
             if len(column) != len(cores["chip"]):
                 _fail(f"report.map.cores.{name}", f"has {len(column)} entries, chip has {len(cores['chip'])}")
-    for phase in PHASES:
-        found = (data.get("energy") or {}).get(phase)
-        if found is None:
-            continue
-        for name in found["joules_per_token"]:
+    for phase, found in phases(data.get("energy")).items():
+        for name in found["joules_per_token"] if found else ():
             _one_of(name, BOUNDARIES, f"report.energy.{phase}.joules_per_token")
-        for index, entry in enumerate(found["entries"]):
+        for index, entry in enumerate(found["entries"] if found else ()):
             _one_of(entry["boundary"], BOUNDARIES, f"report.energy.{phase}.entries[{index}].boundary")
             _one_of(entry["basis"], BASES, f"report.energy.{phase}.entries[{index}].basis")
-    return data  # type: ignore[return-value]
 
 
 def _fail(path: str, problem: str) -> None:

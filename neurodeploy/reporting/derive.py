@@ -15,12 +15,10 @@ from neurodeploy.reporting.schema import (
     PHASES,
     Accuracy,
     Band,
-    Energy,
     Explained,
     LedgerEntry,
     MapSection,
     Phase,
-    ReportData,
 )
 
 #: Share of a boundary's energy that its ledger entries may miss before the page shows it as "not itemised".
@@ -29,28 +27,38 @@ ITEMISED_TOLERANCE = 0.005
 HEADLINE_BOUNDARY = "chip"
 #: The verdicts of `map --json`.
 FITS, PARTLY, NOT_FIT = "fits", "partly", "does not fit"
-PHASE_TEXT = {"generate": "generated token", "prefill": "prompt token"}
+PHASE_TEXT = {"generate": "generated token", "prefill": "prompt token", "sample": "sample", "step": "time step"}
 
 
 # --- the sentence at the top -----------------------------------------------------------------------------------------
 
 
-def verdict(data: ReportData) -> list[str]:
+def verdict(data: Mapping[str, Any]) -> list[str]:
     """The clauses of the verdict in order: fit, energy, accuracy; only of what was run."""
     clauses = []
-    section = data.get("map")
+    section, run = data.get("map"), data.get("run")
     if section is not None:
-        clauses.append(fit_clause(section))
+        clauses.append(fit_clause(section) if run is None else _room(section))
     phase, name = headline_phase(data.get("energy"))
-    if phase is not None:
-        band = phase["joules_per_token"].get(HEADLINE_BOUNDARY)
-        if band is not None:
-            needs = "would need" if section is not None and fit_of(section) == NOT_FIT else "needs"
-            clauses.append(f"{needs} {units.si(band['nominal'], 'J')} per {PHASE_TEXT[name]} at the chip boundary")
+    band = phase["joules_per_token"].get(HEADLINE_BOUNDARY) if phase is not None else None
+    if band is not None:
+        needs = "would need" if section is not None and fit_of(section) == NOT_FIT else "needs"
+        modelled = " (modelled)" if run is not None else ""
+        per = f"a {PHASE_TEXT[name]}" if run is not None else f"per {PHASE_TEXT[name]}"
+        clauses.append(f"{needs} {units.si(band['nominal'], 'J')} {per} at the chip boundary{modelled}")
     accuracy = data.get("accuracy")
     if accuracy is not None:
         clauses.append(loss_clause(accuracy))
-    return clauses
+    for row in data.get("comparison") or []:
+        share = row["differing"] / row["compared"] if row["compared"] else 0.0
+        clauses.append(f"differs from float in {units.percent(share, 2)} of the bins of {row['population']}")
+    return clauses or ([f"ran {units.count(run['steps'])} steps"] if run is not None else [])
+
+
+def _room(section: MapSection) -> str:
+    """Of a spiking network, whose size is told in cores."""
+    cores, chips = units.some(section["cores_used"], "core"), units.some(section["chips_used"], "chip")
+    return f"{'fits on' if section['fits'] else 'does not fit:'} {cores} of {chips}"
 
 
 def fit_of(section: Mapping[str, Any]) -> str:
@@ -92,14 +100,35 @@ def loss_clause(accuracy: Accuracy) -> str:
     return f"loses {units.percent(change, 2)} in bits per byte"
 
 
-def headline_phase(energy: Energy | None) -> tuple[Phase | None, str]:
-    """The phase that headlines speak of: generation where it was priced, else the prompt."""
-    if energy is not None:
-        for name in PHASES:
-            phase = energy["generate"] if name == "generate" else energy["prefill"]
-            if phase is not None:
-                return phase, name
-    return None, PHASES[0]
+def phases(energy: Mapping[str, Any] | None) -> dict[str, Phase | None]:
+    """The phases of an energy section by name, that of headlines first.
+
+    A spiking network has a sample and its mean step instead of tokens, and the ledger of the step alone.
+    """
+    if energy is None or "step" not in energy:
+        return {name: energy[name] for name in PHASES} if energy else {}
+    made: dict[str, Phase | None] = {}
+    for name in ("sample", "step"):
+        seconds, own = energy[name]["seconds"], name == "step"
+        lists = {key: energy[key] if own else [] for key in ("assumptions", "not_modelled")}
+        lists["entries"] = (energy.get("entries") or energy[name].get("entries", [])) if own else []
+        phase: Any = {
+            "joules_per_token": energy[name]["joules"], "seconds_per_token": seconds,
+            "tokens_per_s": rate_band(seconds)["nominal"], "bound_by": energy["bound_by"],
+            "by_layer": [], "by_component": [], **lists,
+        }  # fmt: skip
+        made[name] = phase
+    return made
+
+
+def unit_of(phase: str) -> str:
+    """What the figures of a phase are of: "token", "sample", "step"."""
+    return PHASE_TEXT[phase].rpartition(" ")[2]
+
+
+def headline_phase(energy: Mapping[str, Any] | None) -> tuple[Phase | None, str]:
+    """The phase that headlines speak of: generation where it was priced, else the prompt; a sample."""
+    return next(((phase, name) for name, phase in phases(energy).items() if phase is not None), (None, PHASES[0]))
 
 
 def rate_band(seconds: Band) -> Band:
@@ -204,7 +233,7 @@ def op_groups(ops: Sequence[Explained]) -> list[OpGroup]:
     """Operations grouped so that thirty equal layers are one row, in order of first appearance."""
     groups: dict[tuple[str, str, str, str], list[Explained]] = {}
     for op in ops:
-        groups.setdefault((pattern(op["path"]), op["op"], op["device"], op["rule"]), []).append(op)
+        groups.setdefault((pattern(op["path"]), op.get("op", ""), op["device"], op["rule"]), []).append(op)
     return [
         OpGroup(
             pattern=name,

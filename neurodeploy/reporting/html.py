@@ -59,6 +59,22 @@ def _number(value: Attr) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
+def svg(kind: str, height: float, label: str, *shapes: Child, **attrs: Attr) -> Html:
+    """A drawing as wide as its place. `label` says what it shows; without one it repeats what is written beside it."""
+    said: dict[str, Attr] = {"role": "img", "aria_label": label} if label else {"aria_hidden": "true"}
+    return el("svg", *shapes, class_=kind or None, height=height, **said, **attrs)
+
+
+def line(kind: str, x: tuple[str, str], y: tuple[float, float], tip: str | None = None) -> Html:
+    """From (x[0], y[0]) to (x[1], y[1]); `tip` is shown under the pointer."""
+    return el("line", x1=x[0], x2=x[1], y1=y[0], y2=y[1], class_=kind, data_tip=tip)
+
+
+def rect(kind: str, start: float, width: float, y: float, height: float, tip: str | None = None) -> Html:
+    """`start` and `width` as shares of the drawing's width."""
+    return el("rect", x=pct(start), width=pct(width), y=y, height=height, class_=kind, data_tip=tip)
+
+
 def pct(fraction: float) -> str:
     """A length inside an SVG as a share of its width, so that charts reflow without scaling their text."""
     return f"{min(max(fraction, 0.0), 1.0) * 100:.3f}".rstrip("0").rstrip(".") + "%"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-
-from neurodeploy.reporting.schema import ReportData
+from collections.abc import Mapping
+from typing import Any
 
 #: section -> (what it would show, the command; BUNDLE stands for the bundle's path)
 MISSING: dict[str, tuple[str, str]] = {
@@ -23,7 +23,7 @@ MISSING: dict[str, tuple[str, str]] = {
 }
 
 
-def how_to(data: ReportData, section: str) -> tuple[str, str]:
+def how_to(data: Mapping[str, Any], section: str) -> tuple[str, str]:
     """(what the section would show, the command that runs it), with the bundle's own name where it is known."""
     what, command = MISSING[section]
     given = (data.get("commands") or {}).get(section)

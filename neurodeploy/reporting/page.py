@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
+from typing import Any
 
 from neurodeploy.reporting.html import Html, el, join
-from neurodeploy.reporting.schema import ReportData
+from neurodeploy.reporting.missing import MISSING
 from neurodeploy.reporting.sections.accuracy import accuracy
 from neurodeploy.reporting.sections.activity import activity
 from neurodeploy.reporting.sections.chips import chips
 from neurodeploy.reporting.sections.conversion import conversion
+from neurodeploy.reporting.sections.counts import comparison, counts, neurobench
 from neurodeploy.reporting.sections.energy import energy
 from neurodeploy.reporting.sections.experts import experts
-from neurodeploy.reporting.sections.hero import hero, model_name
+from neurodeploy.reporting.sections.frame import Body, section
+from neurodeploy.reporting.sections.hero import hero, name_of
 from neurodeploy.reporting.sections.notes import not_run, provenance
 from neurodeploy.reporting.sections.ops import ops
 from neurodeploy.reporting.sections.quality import quality
+from neurodeploy.reporting.sections.rasters import rasters, states
 from neurodeploy.reporting.sections.traffic import traffic
 
-_Part = Callable[[ReportData], Html | None]
-
 #: key of the data, anchor on the page, title, maker
-_PARTS: tuple[tuple[str, str, str, _Part], ...] = (
-    ("map", "map", "Chip map", lambda data: chips(data.get("map"))),
-    ("map", "quality", "Mapping quality", lambda data: quality(data.get("map"))),
+_PARTS: tuple[tuple[str, str, str, Callable[[Any], Body | None]], ...] = (
+    ("rasters", "raster", "Activity in time", rasters),
+    ("traces", "states", "States", states),
+    ("populations", "counts", "Counts", counts),
+    ("comparison", "comparison", "Float against integers", comparison),
+    ("map", "map", "Chip map", chips),
+    ("map", "quality", "Mapping quality", quality),
     ("energy", "energy", "Energy", energy),
     ("accuracy", "accuracy", "Accuracy", accuracy),
     ("explain", "operations", "Operations", ops),
@@ -34,10 +40,13 @@ _PARTS: tuple[tuple[str, str, str, _Part], ...] = (
     ("experts", "experts", "Experts", experts),
     ("conversion", "conversion", "Conversion", conversion),
     ("activity", "activity", "Activity", activity),
+    ("neurobench", "neurobench", "NeuroBench metrics", neurobench),
 )
+#: Sections whose absence means nothing: a model without experts lacks nothing, nor does a mapping that was not judged.
+_OPTIONAL = ("experts", "quality")
 
 
-def page(data: ReportData, beside: dict[str, str]) -> str:
+def page(data: Mapping[str, Any], beside: dict[str, str]) -> str:
     """The whole page as text. `beside`: name and content of each file written next to it.
 
     Equal data give equal bytes. The content security policy forbids every request, and every script but our own.
@@ -46,15 +55,15 @@ def page(data: ReportData, beside: dict[str, str]) -> str:
     for key, anchor, title, part in _PARTS:
         made = part(data)
         if made is not None:
-            bodies.append(made)
+            bodies.append(section(anchor, title, made))
             contents.append((anchor, title))
-        elif anchor not in ("experts", "quality"):  # a model without experts lacks nothing, nor does an older mapping
+        elif key in MISSING and anchor not in _OPTIONAL and "network" not in data:
             missing.append((key, title))
     if missing:
         contents.append(("not-run", "Not run yet"))
     contents.append(("provenance", "Provenance"))
     sections = [*bodies, not_run(data, missing), provenance(data.get("provenance"), beside)]
-    return document(f"{model_name(data)} on {_where(data)}", hero(data), contents, sections)
+    return document(f"{name_of(data)}{_where(data)}", hero(data), contents, sections)
 
 
 def document(title: str, head: Html, contents: Sequence[tuple[str, str]], sections: Sequence[Html | None]) -> str:
@@ -81,9 +90,11 @@ def document(title: str, head: Html, contents: Sequence[tuple[str, str]], sectio
     return "<!doctype html>\n" + el("html", el("head", *top), "\n", el("body", join(body, "\n")), lang="en") + "\n"
 
 
-def _where(data: ReportData) -> str:
+def _where(data: Mapping[str, Any]) -> str:
+    if "network" in data:
+        return ", spiking network"
     section = data.get("map")
-    return section["system"] if section is not None else "no system yet"
+    return f" on {section['system'] if section is not None else 'no system yet'}"
 
 
 def _asset(name: str) -> str:

@@ -5,7 +5,7 @@ Names come from strangers' files: they are printed as plain text, never as marku
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -14,36 +14,33 @@ from neurodeploy.reporting import units
 from neurodeploy.reporting.derive import (
     NOT_FIT,
     PARTLY,
+    PHASE_TEXT,
     basis_sentence,
     basis_shares,
     components,
     fit_of,
     op_groups,
+    phases,
     rate_band,
+    unit_of,
 )
-from neurodeploy.reporting.schema import BOUNDARIES, BOUNDARY_TEXT, PHASES
+from neurodeploy.reporting.schema import BOUNDARIES, BOUNDARY_TEXT
 from neurodeploy.reporting.terminal_checks import print_doctor, print_paths, print_run, print_verify
 from neurodeploy.reporting.terminal_fit import print_fit, print_fit_models
 from neurodeploy.reporting.terminal_metrics import print_metrics
-from neurodeploy.reporting.terminal_network import (
-    print_convert_network,
-    print_energy_network,
-    print_eval_network,
-    print_explain_network,
-    print_export_network,
-    print_run_network,
-    print_verify_network,
-)
 from neurodeploy.reporting.terminal_offload import print_offload
-from neurodeploy.reporting.terminal_table import open_console, say, show_table
+from neurodeploy.reporting.terminal_spiking import (
+    print_convert_spiking,
+    print_eval_spiking,
+    print_export_spiking,
+    print_open,
+    print_run_spiking,
+)
+from neurodeploy.reporting.terminal_table import listed, open_console, say, show_table
 
-#: Lines of a list before it is cut; `--json` has all.
-_LINES = 10
 
-
-def print_convert(found: Mapping[str, Any], console: Console | None = None) -> None:
+def print_convert(found: Mapping[str, Any], console: Console) -> None:
     """The bundle, what went on the chip, the calibration and the weakest sites."""
-    console = open_console(console)
     preset, calibration = found["preset"], found["calibration"]
     say(console, f"{found['model']} ({found['family']}) -> {found['bundle']}", "bold")
     say(
@@ -53,10 +50,8 @@ def print_convert(found: Mapping[str, Any], console: Console | None = None) -> N
     )
     say(console, f"calibrated on {units.count(calibration['tokens'])} tokens of {calibration['text']}")
     if found["islands_resumed"]:
-        say(
-            console,
-            f"{units.count(found['islands_resumed'])} islands were finished by an earlier run that was broken off",
-        )
+        resumed = units.count(found["islands_resumed"])
+        say(console, f"{resumed} islands were finished by an earlier run that was broken off")
     if found["wide_axons"]:
         say(console, f"{units.count(found['wide_axons'])} axons carry the wide exponent")
     rows = [[site["path"], f"{site['output_sqnr_db']:.1f} dB"] for site in found["worst_sites"]]
@@ -66,16 +61,15 @@ def print_convert(found: Mapping[str, Any], console: Console | None = None) -> N
     say(console, f"{found['seconds']:.1f} s", "dim")
 
 
-def print_map(found: Mapping[str, Any], console: Console | None = None) -> None:
+def print_map(found: Mapping[str, Any], console: Console) -> None:
     """Fit, chips and cores against the lower bound, and how full each budget is. Takes a mapping's section too."""
-    console = open_console(console)
     used, bound = found["cores_used"], found["cores_lower_bound"]
     over = f", {units.percent(used / bound - 1, 2)} above the least possible {units.count(bound)}" if bound else ""
     verdict, left = fit_of(found), units.count(found["host_islands"])
     chips = f"{units.count(found['chips_used'])} of {units.count(found['chips_available'])} chips"
     said = f"fits partly, {left} islands on the host, {chips}" if verdict == PARTLY else f"{verdict}, {chips}"
     say(console, f"{found['system']}: {said}", {PARTLY: "bold yellow", NOT_FIT: "bold red"}.get(verdict, "bold"))
-    _lines(console, found.get("open_questions", ()), "bold yellow")
+    listed(console, found.get("open_questions", ()), "bold yellow", "  ")
     say(console, f"{units.count(used)} cores{over}; bound by {units.words(found['binding_resource'])}")
     rows = [_budget(name, entry) for name, entry in found["utilisation"].items()]
     show_table(console, ["Budget of a core", "Mean>", "Fullest core>", "Limit>"], rows)
@@ -84,7 +78,7 @@ def print_map(found: Mapping[str, Any], console: Console | None = None) -> None:
         own = len(found["host_ops"]) - len((found.get("offload") or {}).get("on_host", ()))
         rest = f", {own} host operations" if "unit" not in found else " if every neuron sends"
         say(console, f"{units.si(border, 'B')} per {found.get('unit', 'token')} over the host border{rest}")
-    _lines(console, found["violations"], "red")
+    listed(console, found["violations"], "red", "  ")
     if found.get("offload"):
         print_offload(found["offload"], console)
     if found.get("metrics"):
@@ -107,68 +101,59 @@ def _budget(name: str, entry: Mapping[str, Any]) -> list[str]:
     return [units.words(name), *shares, units.si(limit, unit)]
 
 
-def print_energy(found: Mapping[str, Any], console: Console | None = None) -> None:
-    """Joules per token at each boundary, then by component with basis; each phase apart."""
-    console = open_console(console)
+def print_energy(found: Mapping[str, Any], console: Console) -> None:
+    """What is open, then each phase apart: joules and time at each boundary, and by component with basis."""
+    print_open(console, found)
     texts: Mapping[str, str] = found.get("boundaries") or BOUNDARY_TEXT
-    for name in PHASES:
-        phase = found[name]
+    notes: dict[str, set[str]] = {"assumptions": set(), "not_modelled": set()}
+    for name, phase in phases(found).items():
         if phase is None:
             continue
-        what = "Generated token" if name == "generate" else "Prompt token"
-        speed = f"{units.si(phase['tokens_per_s'])} tokens/s ({units.span(rate_band(phase['seconds_per_token']), '')})"
-        say(console, f"{what}: {speed}, bound by {units.words(phase['bound_by'])}", "bold")
+        unit, seconds = unit_of(name), phase["seconds_per_token"]
+        speed = f"{units.si(phase['tokens_per_s'])} {unit}s/s ({units.span(rate_band(seconds), '')})"
+        time = f"{units.si(seconds['nominal'], 's')} ({units.span(seconds, 's')})"
+        say(
+            console,
+            f"{PHASE_TEXT[name].capitalize()}: {time}, {speed}, bound by {units.words(phase['bound_by'])}",
+            "bold",
+        )
         rows = [
             [boundary, units.si(band["nominal"], "J"), units.span(band, "J"), texts.get(boundary, "")]
             for boundary in BOUNDARIES
             if (band := phase["joules_per_token"].get(boundary)) is not None
         ]
-        show_table(console, ["Boundary", "J per token>", "Low – high>", "What it holds"], rows)
+        show_table(console, ["Boundary", f"J per {unit}>", "Low – high>", "What it holds"], rows)
         parts = components(phase)
         whole = sum(part.joules["nominal"] for part in parts)
         rows = [
             [
-                units.words(part.name),
-                part.boundary,
-                units.si(part.joules["nominal"], "J"),
-                units.span(part.joules, "J"),
-                units.share(part.joules["nominal"] / whole) if whole else units.DASH,
-                ", ".join(part.basis),
+                units.words(part.name), part.boundary, units.si(part.joules["nominal"], "J"), units.span(part.joules, "J"),
+                units.share(part.joules["nominal"] / whole) if whole else units.DASH, ", ".join(part.basis),
             ]
             for part in parts
-        ]
-        heads = ["Component", "Counts from", "J per token>", "Low – high>", "Share>", "Basis of unit cost"]
+        ]  # fmt: skip
+        heads = ["Component", "Counts from", f"J per {unit}>", "Low – high>", "Share>", "Basis of unit cost"]
         show_table(console, heads, rows)
         shares = basis_shares(phase["entries"])
         if shares:
             say(console, f"at the wall {basis_sentence(shares)}", "dim")
-    notes = [len(set(_sentences(found, key))) for key in ("assumptions", "not_modelled")]
-    say(
-        console,
-        f"{notes[0]} assumptions and {notes[1]} omissions stand beside these figures: see --json or report",
-        "dim",
-    )
+        for key, texts_of in notes.items():
+            texts_of.update(phase[key])  # type: ignore[literal-required]
+    count = [len(lines) for lines in notes.values()]
+    said = f"{count[0]} assumptions and {count[1]} omissions stand beside these figures: see --json or report"
+    say(console, f"modelled, not measured; {said}", "dim")
 
 
-def _sentences(found: Mapping[str, Any], key: str) -> Iterable[str]:
-    return (text for name in PHASES if found[name] is not None for text in found[name][key])
-
-
-def print_eval(found: Mapping[str, Any], console: Console | None = None) -> None:
+def print_eval(found: Mapping[str, Any], console: Console) -> None:
     """Chip against float on one text; without the float model the chip's own figures."""
-    console = open_console(console)
     say(console, f"{units.count(found['tokens'])} tokens of {found['text']}", "bold")
     before, after = found["float"], found["chip"]
     rows = []
-    for key, name in (
-        ("bits_per_byte", "bits per byte"),
-        ("perplexity", "perplexity"),
-        ("tokens_per_s", "simulated tokens/s"),
-    ):
+    names = {"bits_per_byte": "bits per byte", "perplexity": "perplexity", "tokens_per_s": "simulated tokens/s"}
+    for key, name in names.items():
         old, new = before[key] if before is not None else None, after[key]
-        change = (
-            units.percent(new / old - 1, 2, signed=True) if old and new is not None and key != "tokens_per_s" else ""
-        )
+        compared = old and new is not None and key != "tokens_per_s"
+        change = units.percent(new / old - 1, 2, signed=True) if compared else ""
         rows.append([name, *(units.DASH if value is None else units.digits(value, 4) for value in (old, new)), change])
     show_table(console, ["", "Float>", "Chip>", "Change>"], rows)
     if found["top1_agreement"] is not None:
@@ -178,31 +163,25 @@ def print_eval(found: Mapping[str, Any], console: Console | None = None) -> None
         drift, apart = (units.percent(found["affinity"][key]) for key in ("drift", "between_chips"))
         say(console, f"experts that follow one another: {drift} away from the mapping's text, {apart} between chips")
     if found.get("windows_resumed"):
-        say(
-            console,
-            f"{units.count(found['windows_resumed'])} windows were finished by an earlier run that was broken off",
-        )
-    for note in found.get("notes", ()):
-        say(console, f"note: {note}", "yellow")
+        resumed = units.count(found["windows_resumed"])
+        say(console, f"{resumed} windows were finished by an earlier run that was broken off")
+    listed(console, found.get("notes", ()))
 
 
-def print_explain(found: Sequence[Any], console: Console | None = None) -> None:
-    """Operations by layer pattern with device and bytes, then each rule once with its text and its remedy."""
-    console = open_console(console)
+def print_explain(found: Sequence[Any], console: Console) -> None:
+    """What runs where, by layer pattern with device and bytes, then each rule once with its text and its remedy."""
     chip = sum(op["device"] == "chip" for op in found)
-    say(console, f"{units.count(chip)} of {units.count(len(found))} operations run on the chip", "bold")
+    spiking = any(op["path"].startswith("populations.") for op in found)
+    thing, unit = ("population", "step") if spiking else ("operation", "token")
+    say(console, f"{units.count(chip)} of {units.some(len(found), thing)} run on the chip", "bold")
     rows = [
         [
-            group.pattern,
-            group.layers,
-            units.count(group.count),
-            group.device,
-            group.rule,
+            group.pattern.removeprefix("populations."), group.layers, units.count(group.count), group.device, group.rule,
             units.si(group.bytes_per_token, "B"),
         ]
         for group in op_groups(found)
-    ]
-    show_table(console, ["Operation", "Layers", "Ops>", "Device", "Rule", "Bytes/token>"], rows)
+    ]  # fmt: skip
+    show_table(console, [thing.capitalize(), "Layers", "How many>", "Device", "Rule", f"Bytes a {unit}>"], rows)
     for rule, op in {op["rule"]: op for op in reversed(found) if op["device"] != "chip"}.items():
         wordings = len({other["reason"] for other in found if other["rule"] == rule})
         say(console, f"{rule}: {op['reason']}" + (f" (one of {wordings} wordings)" if wordings > 1 else ""))
@@ -210,16 +189,8 @@ def print_explain(found: Sequence[Any], console: Console | None = None) -> None:
             say(console, f"  to put it on the chip: {op['remedy']}", "dim")
 
 
-def _lines(console: Console, lines: Sequence[str], style: str) -> None:
-    for line in lines[:_LINES]:
-        say(console, f"  {line}", style)
-    if len(lines) > _LINES:
-        say(console, f"  and {units.count(len(lines) - _LINES)} more: see --json", style)
-
-
-def print_demo(found: Mapping[str, Any], console: Console | None = None) -> None:
+def print_demo(found: Mapping[str, Any], console: Console) -> None:
     """Every step of the demo in order, each as its own verb prints it."""
-    console = open_console(console)
     for verb in ("convert", "map", "explain", "verify", "eval", "energy"):
         console.rule(verb, align="left", style="dim")
         show(verb, "model", found[verb], console)
@@ -230,19 +201,17 @@ def print_demo(found: Mapping[str, Any], console: Console | None = None) -> None
 
 
 #: Who prints what a verb returns, by the kind of bundle where that matters.
-_PRINTERS: dict[tuple[str, str], Callable[[Any, Console | None], None]] = {
-    ("convert", "model"): print_convert, ("convert", "network"): print_convert_network,
-    ("run", "model"): print_run, ("run", "network"): print_run_network,
-    ("eval", "model"): print_eval, ("eval", "network"): print_eval_network,
-    ("energy", "model"): print_energy, ("energy", "network"): print_energy_network,
-    ("explain", "model"): print_explain, ("explain", "network"): print_explain_network,
-    ("verify", "model"): print_verify, ("verify", "network"): print_verify_network,
-    ("map", ""): print_map, ("report", ""): print_paths, ("export", ""): print_export_network,
-    ("fit", ""): print_fit, ("fit_models", ""): print_fit_models, ("doctor", ""): print_doctor, ("demo", ""): print_demo,
+_PRINTERS: dict[tuple[str, str], Callable[[Any, Console], None]] = {
+    ("convert", "model"): print_convert, ("convert", "network"): print_convert_spiking,
+    ("run", "model"): print_run, ("run", "network"): print_run_spiking,
+    ("eval", "model"): print_eval, ("eval", "network"): print_eval_spiking,
+    ("energy", ""): print_energy, ("explain", ""): print_explain, ("verify", ""): print_verify, ("map", ""): print_map,
+    ("report", ""): print_paths, ("export", ""): print_export_spiking, ("fit", ""): print_fit,
+    ("fit_models", ""): print_fit_models, ("doctor", ""): print_doctor, ("demo", ""): print_demo,
 }  # fmt: skip
 
 
 def show(verb: str, kind: str, found: Any, console: Console | None = None) -> None:
     """Print what a verb returned; `kind` is "model", "network", or "" where the verb does not ask."""
     printer = _PRINTERS.get((verb, "")) or _PRINTERS[verb, kind]
-    printer(found, console)
+    printer(found, console or open_console())

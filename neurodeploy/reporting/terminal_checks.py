@@ -9,12 +9,11 @@ from rich.console import Console
 
 from neurodeploy.reporting import units
 from neurodeploy.reporting.derive import number_ranges, pattern
-from neurodeploy.reporting.terminal_table import extent, open_console, say, show_table, soundness
+from neurodeploy.reporting.terminal_table import extent, listed, say, show_table
 
 
-def print_run(found: Mapping[str, Any], console: Console | None = None) -> None:
+def print_run(found: Mapping[str, Any], console: Console) -> None:
     """Exact counts of a run, islands of one layer pattern in one row."""
-    console = open_console(console)
     done = f", {extent(found['executed'])}" if "executed" in found else ""
     say(console, f"{units.count(found['tokens'])} tokens on {found['runner']}{done}", "bold")
     groups: dict[str, list[str]] = {}
@@ -45,26 +44,40 @@ def print_run(found: Mapping[str, Any], console: Console | None = None) -> None:
         say(console, text, "bold yellow")
 
 
-def print_verify(found: Mapping[str, Any], console: Console | None = None) -> None:
-    """What was checked, and what is wrong."""
-    console = open_console(console)
-    violations = found["violations"]
-    say(console, soundness(found), "bold red" if violations else "bold")
-    say(console, f"{units.count(found['members'])} members have the digests of the manifest")
-    say(console, f"{units.count(found['islands_read_by_nir'])} islands are read by nir and hold the same integers")
-    for runner, count in found["golden_vectors"].items():
-        say(console, f"{units.count(count)} golden vectors give the same bits on {runner}")
+#: Of the float network of a spiking one.
+_SOURCE = {
+    None: "no float network: the source holds integers",
+    True: "the float network is read by nir",
+    False: "the float network is not pure NIR: see the warnings of the conversion",
+}
+
+
+def print_verify(found: Mapping[str, Any], console: Console) -> None:
+    """What was checked, what of the mapping was executed, and what is wrong."""
+    violations, done = found["violations"], found["executed"]
+    verdict = "the mapping exceeds its budgets, and was not executed" if violations else "sound"
+    if done and not violations:
+        verdict += f"; its mapping was executed, {extent(done)}: the same bits"
+    say(console, f"{found['bundle']}: {verdict}", "bold red" if violations else "bold")
+    say(console, f"{units.some(found['members'], 'member')} with the digests of the manifest")
+    if "source_read_by_nir" in found:
+        say(console, _SOURCE[found["source_read_by_nir"]])
+    else:
+        say(console, f"{units.count(found['islands_read_by_nir'])} islands are read by nir and hold the same integers")
+    golden, steps = found["golden_vectors"], found.get("golden_steps")
+    if steps == 0:
+        say(console, "no golden vectors: a single step of this network is too much work for the reference")
+    elif golden:
+        what = "golden vector" if steps is None else "output"
+        over = "" if steps is None else f" over {units.some(steps, 'golden step')}"
+        say(console, f"{units.some(max(golden.values()), what)}{over}: the same bits on {' and '.join(golden)}")
     if not found["mapped"]:
         say(console, "not mapped yet: neurodeploy map", "dim")
-    for line in violations[:10]:
-        say(console, f"  {line}", "red")
-    if len(violations) > 10:
-        say(console, f"  and {units.count(len(violations) - 10)} more: see --json", "red")
+    listed(console, violations, "red", "  ")
 
 
-def print_doctor(found: Mapping[str, Any], console: Console | None = None) -> None:
+def print_doctor(found: Mapping[str, Any], console: Console) -> None:
     """The machine as name and value; nested values on lines of their own."""
-    console = open_console(console)
     rows = []
     for name, value in found.items():
         if isinstance(value, Mapping):
@@ -84,8 +97,7 @@ def _value(value: Any) -> str:
     return ", ".join(str(item) for item in value) if isinstance(value, (list, tuple)) else str(value)
 
 
-def print_paths(found: Sequence[Any], console: Console | None = None) -> None:
+def print_paths(found: Sequence[Any], console: Console) -> None:
     """The files that were written, one a line."""
-    console = open_console(console)
     for path in found:
         say(console, str(path))

@@ -9,15 +9,14 @@ from rich.console import Console
 
 from neurodeploy.reporting import units
 from neurodeploy.reporting.terminal_offload import beside
-from neurodeploy.reporting.terminal_table import open_console, say, show_table
+from neurodeploy.reporting.terminal_table import say, show_table
 
 #: Groups of the fallback, problems and notes that are shown; `--json` has all.
 _LINES = 6
 
 
-def print_fit(found: Mapping[str, Any], console: Console | None = None) -> None:
+def print_fit(found: Mapping[str, Any], console: Console) -> None:
     """Answer, model, rows, problems, chip plan, fallback, what it all rests on."""
-    console = open_console(console)
     say(console, found["answer"], "bold" if found["fits"] else "bold red")
     if found["kind"] == "spiking network":
         say(console, f"{units.count(found['neurons'])} neurons, {units.count(found['synapses'])} synapses")
@@ -42,11 +41,9 @@ def print_fit(found: Mapping[str, Any], console: Console | None = None) -> None:
         say(console, f"note: {note}", "dim")
 
 
-def print_fit_models(found: Mapping[str, str], console: Console | None = None) -> None:
+def print_fit_models(found: Mapping[str, str], console: Console) -> None:
     """Names that need no file."""
-    show_table(
-        open_console(console), ["Name", "Model and source of its configuration"], [[*row] for row in found.items()]
-    )
+    show_table(console, ["Name", "Model and source of its configuration"], [[*row] for row in found.items()])
 
 
 def _model(console: Console, found: Mapping[str, Any]) -> None:

@@ -7,31 +7,20 @@ from rich.console import Console
 from neurodeploy.reporting import units
 from neurodeploy.reporting.judged import metric_rows, null_rows
 from neurodeploy.reporting.schema_metrics import Metrics
-from neurodeploy.reporting.terminal_table import say, show_table
-
-#: Notes before the list is cut; `--json` has all.
-_LINES = 10
+from neurodeploy.reporting.terminal_table import listed, ratio, say, show_table
 
 
 def print_metrics(found: Metrics, console: Console) -> None:
     """Two tables and the notes of the mapper."""
     say(console, f"Counts of one {found['unit']}, {found['rates']}; energies and times are modelled", "dim")
-    rows = [
-        [row.name, row.value, row.bound, f"{row.ratio:.2f}" if row.ratio else units.DASH] for row in metric_rows(found)
-    ]
+    rows = [[row.name, row.value, row.bound, ratio(row.ratio)] for row in metric_rows(found)]
     show_table(console, ["Metric", "Value", "At least", "Of it>"], rows)
     rows = [
-        [
-            row.name, row.transport, *(units.si(value) for value in (row.hops, row.packets, row.link)),
-            units.DASH if row.ratio is None else f"{row.ratio:.2f}",
-        ]
+        [row.name, row.transport, *map(units.si, (row.hops, row.packets, row.link)), ratio(row.ratio)]
         for row in null_rows(found)
-    ]  # fmt: skip
+    ]
     heads = ["Placement of the same cores", "Transport>", "Msgs x hops>", "Chip packets>", "Busiest link>", "Ours/it>"]
     show_table(console, heads, rows)
     nulls = found["nulls"]
     notes = [*found["mapper"]["notes"], *(nulls["notes"] if nulls else [])]
-    for note in notes[:_LINES]:
-        say(console, f"note: {note}", "yellow")
-    if len(notes) > _LINES:
-        say(console, f"and {units.count(len(notes) - _LINES)} more: see --json", "yellow")
+    listed(console, notes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -16,12 +16,12 @@ from neurodeploy.storage.tables import clean
 
 #: Where no width is known (a pipe, a file) lines may be so long.
 _WIDTH = 120
+#: Lines of a list before it is cut.
+LINES = 10
 _ASCII = str.maketrans({"µ": "u", units.DASH: "-", "×": "x", "…": "~", "\u2212": "-"})
 
 
-def open_console(console: Console | None) -> Console:
-    if console is not None:
-        return console
+def open_console() -> Console:
     made = Console(highlight=False)
     if not made.is_terminal and "COLUMNS" not in os.environ:
         made = Console(highlight=False, width=_WIDTH)
@@ -59,14 +59,19 @@ def show_table(console: Console, heads: Sequence[str], rows: Sequence[Sequence[s
     console.print()
 
 
+def listed(console: Console, lines: Iterable[str], style: str = "yellow", lead: str = "note: ") -> None:
+    """A line each, as many as fit on a screen; `--json` has all."""
+    every = list(lines)
+    for line in every[:LINES]:
+        say(console, f"{lead}{line}", style)
+    if len(every) > LINES:
+        say(console, f"{'' if lead.strip() else lead}and {units.count(len(every) - LINES)} more: see --json", style)
+
+
+def ratio(value: float | None) -> str:
+    return f"{value:.2f}" if value else units.DASH
+
+
 def extent(done: Mapping[str, Any]) -> str:
     """What of a mapping was executed (entry "executed" of a verb)."""
     return f"{units.count(done['shards'])} shards on {units.count(done['cores'])} cores of {done['system']}"
-
-
-def soundness(found: Mapping[str, Any]) -> str:
-    """First line of `verify`: the verdict, and what was executed of the mapping."""
-    if found["violations"]:
-        return f"{found['bundle']}: the mapping exceeds its budgets, and was not executed"
-    done = found["executed"]
-    return f"{found['bundle']}: sound" + (f"; its mapping was executed, {extent(done)}: the same bits" if done else "")

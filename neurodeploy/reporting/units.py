@@ -73,6 +73,11 @@ def count(value: float) -> str:
     return f"{int(value):,}".replace(",", THIN)
 
 
+def some(number: float, thing: str) -> str:
+    """1, "core" -> "1 core"; 2 -> "2 cores"."""
+    return f"{count(number)} {thing}{'' if number == 1 else 's'}"
+
+
 def percent(fraction: float | None, significant: int = 3, signed: bool = False) -> str:
     """0.0018 -> "0.18 %", without digits that say nothing."""
     if fraction is None:

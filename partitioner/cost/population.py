@@ -28,6 +28,7 @@ import numpy as np
 from neurodeploy.flow.words import PartialSums, messages_of
 from neurodeploy.ir.arrange import arranged
 from neurodeploy.ir.chip import ChipSpec
+from neurodeploy.ir.copies import ALONE, Copies
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT
@@ -78,7 +79,7 @@ class View:
 
     group : what is kept on one chip where that can be. layer : what it is counted under. share : of the ticks in which it
     works. microcoded : whether its neurons are. slices : heads that should stay whole.
-    expert : whether a token may pass it by.
+    expert : whether a token may pass it by. copies : what it stands for.
     """
 
     name: str
@@ -95,6 +96,7 @@ class View:
     microcoded: bool = True
     slices: tuple[Slice, ...] = ()
     expert: bool = False
+    copies: Copies = ALONE
 
     @cached_property
     def columns(self) -> int:
@@ -160,7 +162,13 @@ def unwrapped(model: Model) -> Model:
     return model.network if isinstance(model, Program) and model.streamed else model
 
 
-def view_of(island: Island, chip: ChipSpec, weight_bits: int | None = None, share: Fraction = Fraction(1)) -> View:
+def view_of(
+    island: Island,
+    chip: ChipSpec,
+    weight_bits: int | None = None,
+    share: Fraction = Fraction(1),
+    copies: Copies = ALONE,
+) -> View:
     """An island of a language model."""
     bits = island.synapses.weight_bits if weight_bits is None else weight_bits
     synapse = Dense(np.broadcast_to(np.zeros((), np.int8), (island.rows, island.columns)))
@@ -179,6 +187,7 @@ def view_of(island: Island, chip: ChipSpec, weight_bits: int | None = None, shar
         share=share,
         slices=island.slices,
         expert=island.expert is not None,
+        copies=copies,
     )
 
 
@@ -190,7 +199,10 @@ def views_of(
     if isinstance(model, Network):
         return _of_network(arranged(model, orders), chip, weight_bits)
     shares = activity_of(model)
-    return {name: view_of(island, chip, weight_bits, shares[name]) for name, island in model.islands.items()}
+    return {
+        name: view_of(island, chip, weight_bits, shares[name], model.copies.get(name, ALONE))
+        for name, island in model.islands.items()
+    }
 
 
 def _of_network(network: Network, chip: ChipSpec, weight_bits: int | None) -> dict[str, View]:

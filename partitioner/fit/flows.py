@@ -6,14 +6,16 @@ word of a row's output leaves. Partial sums stay between cores and are not count
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
+
 import numpy as np
 
 from neurodeploy.flow.border import BorderLoads, Entries
-from neurodeploy.flow.streams import Broadcasts, island_ends
+from neurodeploy.flow.streams import Broadcasts
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
 from partitioner.fit.chips import Spot
-from partitioner.fit.cut import hollow
 from partitioner.fit.plan import Unit
 
 
@@ -49,22 +51,22 @@ class Flows:
         core = np.array(unit.core_of, np.int64)
         per_chip = self.chip.cores
         chip = core // per_chip if spot.tail is not None else (spot.start + core) // per_chip - spot.start // per_chip
-        ends = {matrix.name: island_ends(hollow(matrix, unit.bits), self.chip) for matrix in unit.matrices}
-        streams, names = Broadcasts(ends, unit.tiles, 1), np.array([tile.island for tile in unit.tiles])
+        alone = {view.name: replace(view, share=Fraction(1)) for view in unit.views}
+        streams, names = Broadcasts(alone, unit.tiles, 1), np.array([tile.island for tile in unit.tiles])
         (events,), outputs = streams.events(), streams.outputs
         first = Entries(int(chip.max()) + 1).fresh(events.name, events.axon, chip[events.target])
 
-        def by_chip(chips: Ints, matrix: str, tile: Ints, messages: Ints) -> Ints:
-            own, found = names[tile] == matrix, np.zeros(len(chips), np.int64)
+        def by_chip(chips: Ints, island: str, tile: Ints, messages: Ints) -> Ints:
+            own, found = names[tile] == island, np.zeros(len(chips), np.int64)
             np.add.at(found, np.searchsorted(chips, chip[tile[own]]), messages[own])
             return found
 
         return [
             BorderLoads(
                 chips,
-                by_chip(chips, matrix, events.target[first], events.messages[first]),
-                by_chip(chips, matrix, events.target, events.messages),
-                by_chip(chips, matrix, outputs[:, 0], outputs[:, 2]),
+                by_chip(chips, name, events.target[first], events.messages[first]),
+                by_chip(chips, name, events.target, events.messages),
+                by_chip(chips, name, outputs[:, 0], outputs[:, 2]),
             )
-            for matrix, chips in ((matrix.name, np.unique(chip[names == matrix.name])) for matrix in unit.matrices)
+            for name, chips in ((name, np.unique(chip[names == name])) for name in alone)
         ]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from neurodeploy.errors import ModelError
-from neurodeploy.frontends.outlines import read_outline
+from neurodeploy.frontends.outlines import read_hollow
 
 gguf = pytest.importorskip("gguf")
 
@@ -33,8 +33,9 @@ def write(path: Path, heads: Any) -> Path:
 
 @pytest.mark.parametrize("heads", [4, [4, 4], [2, 4], [0, 4]])
 def test_lists_count_by_their_largest_entry(tmp_path, heads):
-    outlines = [read_outline(write(tmp_path / f"{name}.gguf", given)) for name, given in (("a", heads), ("b", 4))]
-    assert outlines[0].blocks == outlines[1].blocks
+    found = [read_hollow(write(tmp_path / f"{name}.gguf", given)) for name, given in (("a", heads), ("b", 4))]
+    assert [op.attrs for op in found[0].operations] == [op.attrs for op in found[1].operations]
+    assert found[0].sizes == found[1].sizes
 
 
 @pytest.mark.parametrize(
@@ -42,4 +43,4 @@ def test_lists_count_by_their_largest_entry(tmp_path, heads):
 )
 def test_what_is_no_number_of_heads(tmp_path, heads):
     with pytest.raises(ModelError, match=r"ND1012 .*llama.attention.head_count = "):
-        read_outline(write(tmp_path / "a.gguf", heads))
+        read_hollow(write(tmp_path / "a.gguf", heads))

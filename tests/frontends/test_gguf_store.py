@@ -42,14 +42,14 @@ def test_rows_are_those_of_the_library(tmp_path, kind, monkeypatch):
     store = GgufStore(tmp_path / "m.gguf")
     assert isinstance(store, WeightStore) and store.files() == (str(tmp_path / "m.gguf"),)
     for name, shape in shapes.items():
-        assert store.shape(name) == shape and store.dtype(name) == kind
+        assert store.shape(name) == shape and store.entry(name).dtype == kind
         for start, stop in [(0, None), (0, 0), (1, 3), (2, 100), (-2, None), (3, 1)]:
             got = store.get(name, start, stop)
             np.testing.assert_array_equal(got, want[name][start:stop])
             assert got.dtype == np.float32 and got.flags.c_contiguous and got.flags.writeable
     for key in [(1,), (2, slice(1, 4)), (0, slice(None), slice(3, 9)), (slice(1, 3), slice(0, 2)), (1, 2)]:
         np.testing.assert_array_equal(store.block("experts", key), want["experts"][key])
-    assert store.raw("matrix")[2].nbytes == quantize(tensors["matrix"][0], GGMLQuantizationType[kind]).nbytes
+    assert store.entry("matrix").data.nbytes == quantize(tensors["matrix"][0], GGMLQuantizationType[kind]).nbytes
     store.release()
     np.testing.assert_array_equal(store.get("vector", 5, 9), want["vector"][5:9])
 
@@ -121,6 +121,6 @@ def test_unpermute_rows_of_a_bias_and_of_a_wrong_shape():
 )
 def test_packaged_models(name, architecture, tensors, parameters):
     store = GgufStore(packaged.resolve(name))
-    assert store.architecture == architecture
+    assert store.metadata["general.architecture"] == architecture
     assert len(store.names()) == tensors
     assert sum(store.get(name).size for name in store.names()) == parameters

@@ -69,10 +69,10 @@ def test_bfloat16_is_the_upper_half_of_float32(tmp_path):
     want = (bits.astype(np.uint32) << 16).view(np.float32)
     np.testing.assert_array_equal(store.get("w"), want)
     np.testing.assert_array_equal(store.get("w", 1), want[1:])
-    assert store.dtype("w") == "BF16" and store.metadata == {"k": "x"}
-    dtype, shape, raw = store.raw("w")
-    assert (dtype, shape, raw.tobytes()) == ("BF16", (2, 4), bits.tobytes())
-    assert not raw.flags.writeable
+    assert store.metadata == {"k": "x"}
+    kept = store.entry("w")
+    assert (kept.dtype, kept.shape, kept.data.tobytes()) == ("BF16", (2, 4), bits.tobytes())
+    assert not kept.data.flags.writeable
 
 
 @pytest.mark.parametrize("key", [(1,), (slice(1, 3),), (2, slice(0, 2)), (2, slice(None), slice(1, 4)), (0, 1, 2)])
@@ -195,7 +195,7 @@ def test_file_that_is_not_there(tmp_path):
 def test_integers_are_no_weights(tmp_path):
     save_file({"ids": np.arange(4)}, tmp_path / "model.safetensors")
     store = SafetensorsStore(tmp_path)
-    assert store.raw("ids")[0] == "I64"
+    assert store.entry("ids").dtype == "I64"
     with pytest.raises(ModelError, match=r"ND1006 ids: is stored as I64"):
         store.get("ids")
 

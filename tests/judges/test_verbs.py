@@ -82,8 +82,8 @@ def test_the_page_of_a_large_program_draws_chips_and_links_in_few_bytes() -> Non
     mapping = map_model(program, system)
     section = map_section(program, mapping, system)
     match(section, MapSection, "map")
-    page = quality(section)  # type: ignore[arg-type]
-    assert page is not None and "Cores of 12 layers" in page and page.count("<figure") >= mapping.chips_used + 1
+    page = "".join(map(str, quality({"map": section})))  # type: ignore[arg-type]
+    assert "Cores of 12 layers" in page and page.count("<figure") >= mapping.chips_used + 1
     assert "messages there" in page and "<title>" in page and len(page) < 60_000
     json.dumps(section["picture"])
     text = io.StringIO()

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from neurodeploy.reporting.check import check
+from neurodeploy.reporting.page import page
 from neurodeploy.reporting.render import FORMS
 from tests.reporting import synthetic
 from tests.reporting.reader import Reader
@@ -25,8 +27,8 @@ TO_POISON = [name for name in CASES if name not in ("model hala", "model many", 
 def markup(case: str, change: Any = lambda data: data) -> str:
     kind, make = CASES[case]
     data = change(make())
-    FORMS[kind].check(data)
-    return FORMS[kind].page(data, {"<b>&.json": "everything"})
+    check(data, FORMS[kind].schema)
+    return page(data, {"<b>&.json": "everything"})
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from neurodeploy.reporting.check import check
 from neurodeploy.reporting.page import page
 from tests.reporting.reader import Reader
 
@@ -67,14 +66,14 @@ def test_sections_that_were_not_run_name_their_command(pages: dict[str, Path]) -
 def test_an_absent_section_is_a_null_section(synthetic: ModuleType) -> None:
     bare = synthetic.bare()
     absent = {key: value for key, value in bare.items() if value is not None}
-    assert page(check(bare), {}) == page(check(absent), {})
+    assert page(bare, {}) == page(absent, {})
 
 
 def test_commands_and_bundles_are_quoted_and_may_be_given(synthetic: ModuleType) -> None:
     data = synthetic.bare()
     data["provenance"]["bundle"] = "my model.nd"
     data["commands"] = {"energy": "make energy"}
-    words = Reader(page(check(data), {})).words
+    words = Reader(page(data, {})).words
     assert "neurodeploy map 'my model.nd'" in words and "make energy" in words
     assert "neurodeploy energy" not in words
 
@@ -106,7 +105,7 @@ def test_large_maps_stay_small(pages: dict[str, Path], case: str) -> None:
 
 def test_numbers_that_are_not_finite_do_not_break_the_page(smollm: dict[str, Any]) -> None:
     smollm["accuracy"]["chip"] |= {"perplexity": float("inf"), "bits_per_byte": float("nan")}
-    assert "not finite" in Reader(page(check(smollm), {})).words
+    assert "not finite" in Reader(page(smollm, {})).words
 
 
 def test_zeros_everywhere_do_not_break_the_page(smollm: dict[str, Any]) -> None:
@@ -119,7 +118,7 @@ def test_zeros_everywhere_do_not_break_the_page(smollm: dict[str, Any]) -> None:
 
     data = {key: zero(value) if key not in ("model", "map") else value for key, value in smollm.items()}
     data["experts"] = {"0": [0, 0]}
-    found = Reader(page(check(data), {}))
+    found = Reader(page(data, {}))
     assert not re.search(r"\bnan\b", found.words) and found.tags["section"] == 9
     for _, name, value in found.attributes:
         assert not re.search(r"\b(nan|inf)\b", value), (name, value)

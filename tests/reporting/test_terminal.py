@@ -110,7 +110,7 @@ def test_verify_doctor_and_paths() -> None:
         "executed": None, "violations": [],
     }  # fmt: skip
     text = shown(terminal.print_verify, sound)
-    assert "demo.nd: sound" in text and "8 golden vectors give the same bits on fast" in text and "not mapped" in text
+    assert "demo.nd: sound" in text and "8 golden vectors: the same bits on fast" in text and "not mapped" in text
     text = shown(terminal.print_verify, sound | {"mapped": True, "violations": ["core 3: too full"]})
     assert "exceeds" in text and "core 3: too full" in text and "not mapped" not in text
     doctor = {
@@ -185,5 +185,5 @@ def test_without_a_terminal_lines_may_be_long(
     smollm: dict[str, Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
-    terminal.print_explain(smollm["explain"])
+    terminal.show("explain", "model", smollm["explain"])
     assert max(len(line) for line in capsys.readouterr().out.splitlines()) > 80

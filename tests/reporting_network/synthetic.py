@@ -42,7 +42,7 @@ def full() -> dict[str, Any]:
             "entries": [
                 {
                     "device": "chip", "component": "synops", "event": "synaptic operation", "boundary": "rails",
-                    "count": 123.4, "basis": "estimated", "source": "a paper",
+                    "count": 123.4, "basis": "derived", "source": "a paper",
                     "unit_cost": {"unit": "J", **band(1e-12)}, "joules": band(1e-9),
                 }
             ],

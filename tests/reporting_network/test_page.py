@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from neurodeploy.errors import BundleError, InternalError
-from neurodeploy.reporting.network.page import network_page
+from neurodeploy.reporting.page import page
 from neurodeploy.reporting.render import FORMS, render
 from tests.reporting.reader import Reader
 from tests.reporting_network.synthetic import bare, full, silent
@@ -22,7 +22,7 @@ BESIDE = (".json", *FORMS["network"].tables)
 
 
 def read(data: Any) -> Reader:
-    return Reader(network_page(data, {"x.json": "everything"}))
+    return Reader(page(data, {"x.json": "everything"}))
 
 
 def test_figures() -> None:
@@ -53,7 +53,7 @@ def test_what_does_not_fit_is_said() -> None:
 
 
 def test_a_raster_draws_each_message_once() -> None:
-    from neurodeploy.reporting.network.plots import raster
+    from neurodeploy.reporting.sections.rasters import raster
 
     drawing = raster(full()["rasters"][0])
     marks = re.findall(r"M(\S+) (\S+?)h", str(drawing))
@@ -62,7 +62,7 @@ def test_a_raster_draws_each_message_once() -> None:
 
 
 def test_long_rasters_are_drawn_in_bins() -> None:
-    from neurodeploy.reporting.network.plots import RESOLUTION, raster
+    from neurodeploy.reporting.sections.rasters import RESOLUTION, raster
 
     data = full()["rasters"][0] | {"length": 12_000, "steps": [1, 2, 12_000], "rows": [0, 0, 0], "neurons": [0]}
     marks = re.findall(r"M(\S+) ", str(raster(data)))
@@ -70,7 +70,7 @@ def test_long_rasters_are_drawn_in_bins() -> None:
 
 
 def test_long_traces_keep_their_extremes() -> None:
-    from neurodeploy.reporting.network.plots import RESOLUTION, TRACE, trace
+    from neurodeploy.reporting.sections.rasters import RESOLUTION, TRACE, trace
 
     values = [0] * 100_000
     values[54_321], values[70_000] = 9, -3
@@ -84,7 +84,7 @@ def test_long_traces_keep_their_extremes() -> None:
 
 
 def test_equal_values_are_a_flat_line() -> None:
-    from neurodeploy.reporting.network.plots import trace
+    from neurodeploy.reporting.sections.rasters import trace
 
     assert "nan" not in str(trace(full()["traces"][0] | {"values": [7] * 9}))
     assert "nan" not in str(trace(full()["traces"][0] | {"values": []}))

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from neurodeploy.reporting import terminal_network as terminal
+from neurodeploy.reporting import terminal, terminal_spiking
 
 HOSTILE = "\x1b[2J[bold]x[/bold]\x07"
 
@@ -48,30 +48,30 @@ def compared(**changes: Any) -> dict[str, Any]:
 
 def test_lines_that_say_the_same_of_several_places_are_one() -> None:
     lines = ["a: x (y)", "b: x (y)", "c: x (y)", "d: x (y)", "d: x (y)", "lonely", "a: z: w"]
-    assert terminal.gathered(lines) == ["a, b, c and 1 more: x (y)", "lonely", "a: z: w"]
+    assert terminal_spiking.gathered(lines) == ["a, b, c and 1 more: x (y)", "lonely", "a: z: w"]
 
 
 def test_convert() -> None:
-    text = shown(terminal.print_convert_network, convert(warnings=[f"n{i}: changed {i}" for i in range(30)]))
+    text = shown(terminal_spiking.print_convert_spiking, convert(warnings=[f"n{i}: changed {i}" for i in range(30)]))
     assert "1 neuron in 2 populations" in text and "8 synapses in 1 projection;" in text
     assert "in: in 1 x 5 x 4; out: out 3" in text
     assert text.count("note: ") == 10 and "and 20 more: see --json" in text
 
 
 def test_run() -> None:
-    text = shown(terminal.print_run_network, run(out="o.npz", checkpoint="s"))
+    text = shown(terminal_spiking.print_run_spiking, run(out="o.npz", checkpoint="s"))
     assert "out (2 steps later than in the source): most active neuron 2" in text
     assert "outputs written to o.npz" in text and "state written to s" in text
-    text = shown(terminal.print_run_network, run(output={"graded": True, "latency": None}))
+    text = shown(terminal_spiking.print_run_spiking, run(output={"graded": True, "latency": None}))
     assert "out: last payloads 0, 7" in text
 
 
 def test_eval() -> None:
-    text = shown(terminal.print_eval_network, compared())
+    text = shown(terminal_spiking.print_eval_spiking, compared())
     assert "3 %" in text and "same most active neuron in 3 of 4 samples (75 %)" in text and "right class" not in text
-    text = shown(terminal.print_eval_network, compared(float_correct=4, chip_correct=1, early=1))
+    text = shown(terminal_spiking.print_eval_spiking, compared(float_correct=4, chip_correct=1, early=1))
     assert "right class float 100 %, chip 25 %" in text and "1 message before the latency was over" in text
-    text = shown(terminal.print_eval_network, compared(graded=True))
+    text = shown(terminal_spiking.print_eval_spiking, compared(graded=True))
     assert "values, 1 step later, differ by at most 50 % of the largest value" in text and "Differing bins" not in text
 
 
@@ -81,15 +81,15 @@ def test_verify() -> None:
         "source_read_by_nir": True, "mapped": False, "executed": None,
         "violations": [],
     }  # fmt: skip
-    text = shown(terminal.print_verify_network, found)
+    text = shown(terminal.print_verify, found)
     assert "x.nd: sound" in text and "1 output over 16 golden steps: the same bits on reference and fast" in text
     assert "not mapped yet" in text
     done = {"system": "kapoho-point", "shards": 9, "cores": 4, "chips": 1}
-    text = shown(terminal.print_verify_network, found | {"mapped": True, "executed": done})
+    text = shown(terminal.print_verify, found | {"mapped": True, "executed": done})
     assert text.startswith(
         "x.nd: sound; its mapping was executed, 9 shards on 4 cores of kapoho-point: the same bits\n"
     )
-    bad = shown(terminal.print_verify_network, found | {"violations": ["core 3: too full"], "golden_steps": 0})
+    bad = shown(terminal.print_verify, found | {"violations": ["core 3: too full"], "golden_steps": 0})
     assert "exceeds its budgets" in bad and "core 3: too full" in bad and "no golden vectors" in bad
 
 
@@ -112,20 +112,20 @@ def test_explain() -> None:
             "bytes_per_token": 0,
         },
     ]
-    text = shown(terminal.print_explain_network, rows)
+    text = shown(terminal.print_explain, rows)
     assert "1 of 2 populations run on the chip" in text and "outside: from outside" in text and "on cores" not in text
 
 
 def test_export() -> None:
     found = {"file": "x.nir", "what": "the integers", "bytes": 2000, "notes": ["a: left out", "b: left out"]}
-    assert "note: a, b: left out" in shown(terminal.print_export_network, found)
+    assert "note: a, b: left out" in shown(terminal_spiking.print_export_spiking, found)
 
 
 def test_names_cannot_drive_the_terminal() -> None:
     for function, found in (
-        (terminal.print_convert_network, convert(network=HOSTILE, warnings=[HOSTILE], inputs={HOSTILE: [1]})),
-        (terminal.print_run_network, run(network=HOSTILE, notes=[HOSTILE], out=HOSTILE)),
-        (terminal.print_eval_network, compared(population=HOSTILE)),
+        (terminal_spiking.print_convert_spiking, convert(network=HOSTILE, warnings=[HOSTILE], inputs={HOSTILE: [1]})),
+        (terminal_spiking.print_run_spiking, run(network=HOSTILE, notes=[HOSTILE], out=HOSTILE)),
+        (terminal_spiking.print_eval_spiking, compared(population=HOSTILE)),
     ):
         text = shown(function, found)
         assert "\x1b" not in text and "\x07" not in text

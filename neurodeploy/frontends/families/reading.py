@@ -25,8 +25,9 @@ from neurodeploy.frontends.families.tensors import (
     huggingface_prefix,
     other_part,
 )
+from neurodeploy.frontends.file_store import FileStore
 from neurodeploy.frontends.wrapped import Source
-from neurodeploy.ir.graph import Graph, ModelInfo, WeightStore
+from neurodeploy.ir.graph import Graph, ModelInfo
 
 #: What a multimodal model says in its own settings for its text model.
 SHARED = ("tie_word_embeddings", "eos_token_id", "bos_token_id")
@@ -110,7 +111,7 @@ def from_gguf(path: Path, opened: OpenedStore) -> Graph:
 def _graph(
     net: Decoder,
     info: ModelInfo,
-    store: WeightStore,
+    store: FileStore,
     source: Callable[[str], Source],
     path: Path,
     ignored: Callable[[str], bool],

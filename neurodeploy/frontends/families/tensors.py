@@ -11,6 +11,7 @@ import numpy as np
 
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.families.decoder import Decoder
+from neurodeploy.frontends.file_store import FileStore
 from neurodeploy.frontends.files import no_such_tensor
 from neurodeploy.frontends.wrapped import MappedStore, Source
 from neurodeploy.ir.graph import WeightStore
@@ -53,7 +54,7 @@ def other_part(name: str, derived: tuple[str, ...] = DERIVED) -> bool:
 
 
 def bind(
-    store: WeightStore,
+    store: FileStore,
     sources: Mapping[str, Source],
     shapes: Mapping[str, tuple[int, ...]],
     subject: object,

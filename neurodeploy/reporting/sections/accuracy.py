@@ -7,12 +7,10 @@ from neurodeploy.reporting.charts import Segment, bar_row
 from neurodeploy.reporting.derive import loss
 from neurodeploy.reporting.html import Child, Html, el
 from neurodeploy.reporting.schema import Accuracy, ReportData
-from neurodeploy.reporting.sections.frame import cell, missing_note, section, table
-
-TITLE = "Accuracy"
+from neurodeploy.reporting.sections.frame import Body, cell, missing_note, table
 
 
-def accuracy(data: ReportData) -> Html | None:
+def accuracy(data: ReportData) -> Body | None:
     found, sample = data.get("accuracy"), data.get("sample")
     if found is None and sample is None:
         return None
@@ -26,7 +24,7 @@ def accuracy(data: ReportData) -> Html | None:
         )
     else:
         right = el("div", el("h3", "In its own words"), missing_note(data, "sample"))
-    return section("accuracy", TITLE, _lead(found), el("div", left, right, class_="two"))
+    return [_lead(found), el("div", left, right, class_="two")]
 
 
 def _lead(found: Accuracy | None) -> str | None:
@@ -64,8 +62,7 @@ def _numbers(found: Accuracy) -> list[Child]:
     speed = found["tokens_per_s"]
     if speed is not None:
         text += f" The whole comparison ran at {units.si(speed)} tokens/s on this machine."
-    heads = [("", ""), ("float", "num"), ("chip", "num"), ("change", "num")]
-    return [table(heads, rows, ""), bar, el("p", text, class_="hint")]
+    return [table(["", "float>", "chip>", "change>"], rows, ""), bar, el("p", text, class_="hint")]
 
 
 def _row(name: str, before: str, after: str, change: float | None) -> list[Html]:

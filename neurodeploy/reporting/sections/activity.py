@@ -6,29 +6,20 @@ from neurodeploy.reporting import units
 from neurodeploy.reporting.derive import number_ranges, pattern
 from neurodeploy.reporting.html import Html, el
 from neurodeploy.reporting.schema import IslandCounts, ReportData
-from neurodeploy.reporting.sections.frame import MAX_ROWS, cell, number, section, table
-
-TITLE = "Activity"
+from neurodeploy.reporting.sections.frame import MAX_ROWS, Body, cell, number, table
 
 
-def activity(data: ReportData) -> Html | None:
+def activity(data: ReportData) -> Body | None:
     found = data.get("activity")
     if found is None:
         return None
     groups: dict[str, list[str]] = {}
     for name in found:
         groups.setdefault(pattern(name), []).append(name)
-    heads = [
-        ("Islands", ""),
-        ("Layers", ""),
-        ("Events per token", "num"),
-        ("Synaptic operations per token", "num"),
-        ("Neuron updates per token", "num"),
-        ("Density, mean", "num"),
-        ("Clipped", "num"),
-    ]
+    heads = ["Islands", "Layers", "Events per token>", "Synaptic operations per token>", "Neuron updates per token>"]
+    heads += ["Density, mean>", "Clipped>"]
     rows = [_row(name, names, found) for name, names in list(groups.items())[:MAX_ROWS]]
-    return section("activity", TITLE, _lead(found), table(heads, rows))
+    return [_lead(found), table(heads, rows)]
 
 
 def _rate(counts: IslandCounts, value: float) -> float:

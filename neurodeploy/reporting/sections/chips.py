@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from neurodeploy.reporting import chipmap, units
-from neurodeploy.reporting.html import Child, Html, el, join, json_block, pct
-from neurodeploy.reporting.schema import MapSection, Utilisation
-from neurodeploy.reporting.sections.frame import section
+from neurodeploy.reporting.html import Child, Html, el, join, json_block, line, pct, rect, svg
+from neurodeploy.reporting.schema import MapSection, ReportData, Utilisation
+from neurodeploy.reporting.sections.frame import Body
 
-TITLE = "Chip map"
 #: Chips drawn -> class that sets the width of one (style.css).
 _WIDTHS = ((1, "w1"), (4, "w4"), (12, "w12"), (40, "w40"))
 _VIOLATIONS = 12
 
 
-def chips(found: MapSection | None) -> Html | None:
+def chips(data: ReportData) -> Body | None:
+    found = data.get("map")
     if found is None:
         return None
     chip_map = chipmap.build(found)
@@ -28,14 +28,12 @@ def chips(found: MapSection | None) -> Html | None:
         el("p", "Bar: mean over the cores in use. Mark: the fullest core.", class_="hint"),
         _unknown(found["unknown_limits"]),
     )
-    return section(
-        "map",
-        TITLE,
+    return [
         _lead(found, chip_map),
         _violations(found["violations"]),
         el("div", el("div", el("div", *drawn, class_=f"chips {width}"), _system(found, chip_map)), side, class_="map"),
         json_block("cores", chipmap.script_data(chip_map)),
-    )
+    ]
 
 
 def _lead(found: MapSection, chip_map: chipmap.ChipMap) -> str:
@@ -43,15 +41,9 @@ def _lead(found: MapSection, chip_map: chipmap.ChipMap) -> str:
     square = "One square is one chip." if chip_map.by_chip else "One square is one core."
     if not used:
         return "No core is in use."
-    extra = (
-        f"{units.percent(used / bound - 1, 2)} above {units.count(bound)}, the least that any mapper could use"
-        if bound
-        else ""
-    )
-    return (
-        f"{units.count(used)} cores of {found['cores_per_chip']} per chip are in use"
-        f"{', ' + extra if extra else ''}; {units.words(found['binding_resource'])} run out first. {square}"
-    )
+    least = f", {units.percent(used / bound - 1, 2)} above {units.count(bound)}, the least that any mapper could use"
+    said = f"{units.count(used)} cores of {found['cores_per_chip']} per chip are in use{least if bound else ''}"
+    return f"{said}; {units.words(found['binding_resource'])} run out first. {square}"
 
 
 def _violations(items: list[str]) -> Html | None:
@@ -83,37 +75,21 @@ def _legend(chip_map: chipmap.ChipMap) -> Html:
 
 
 def _budget(name: str, use: Utilisation) -> Html:
-    limit = use["limit"]
-    unit = "B" if name.endswith("bytes") else ""
-    numbers = f"{units.si(use['mean'], unit)} mean, {units.si(use['max'], unit)} most"
+    limit, words, unit = use["limit"], units.words(name), "B" if name.endswith("bytes") else ""
     if limit is None:
-        bar = el("svg", el("rect", x=0, width="100%", y=0, height=8, class_="unknown"), class_="budget", height=8)
-        return el(
-            "div",
-            el("b", units.words(name)),
-            el("span", numbers, el("em", "limit not public")),
-            bar,
-            class_="budget-row",
-        )
-    scale = max(limit, use["max"]) or 1.0
-    at = pct(use["max"] / scale)
-    bar = el(
-        "svg",
-        el("rect", x=0, width="100%", y=0, height=8, class_="track"),
-        el("rect", x=0, width=pct(use["mean"] / scale), y=0, height=8, class_="ux" if use["mean"] > limit else "k0"),
-        el("line", x1=at, x2=at, y1=-2, y2=10, class_="over" if use["max"] > limit else "mark"),
-        class_="budget",
-        height=8,
-        role="img",
-        aria_label=f"{units.words(name)}: {units.percent(use['mean'] / limit if limit else 0)} of the limit on average",
-    )
-    return el(
-        "div",
-        el("b", units.words(name)),
-        el("span", numbers, el("em", f"of {units.si(limit, unit)}")),
-        bar,
-        class_="budget-row",
-    )
+        of, drawn = "limit not public", svg("budget", 8, "", rect("unknown", 0, 1, 0, 8))
+    else:
+        scale = max(limit, use["max"]) or 1.0
+        at = pct(use["max"] / scale)
+        average = units.percent(use["mean"] / limit if limit else 0)
+        of, drawn = f"of {units.si(limit, unit)}", svg(
+            "budget", 8, f"{words}: {average} of the limit on average",
+            rect("track", 0, 1, 0, 8),
+            rect("ux" if use["mean"] > limit else "k0", 0, use["mean"] / scale, 0, 8),
+            line("over" if use["max"] > limit else "mark", (at, at), (-2, 10)),
+        )  # fmt: skip
+    numbers = f"{units.si(use['mean'], unit)} mean, {units.si(use['max'], unit)} most"
+    return el("div", el("b", words), el("span", numbers, el("em", of)), drawn, class_="budget-row")
 
 
 def _system(found: MapSection, chip_map: chipmap.ChipMap) -> Html | None:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from neurodeploy.reporting import units
 from neurodeploy.reporting.charts import COLOURS, Dot, dot_chart
 from neurodeploy.reporting.derive import middle, number_ranges, pattern
 from neurodeploy.reporting.html import Child, Html, el, fact_list, join
-from neurodeploy.reporting.schema import Conversion, ReportData, Site
-from neurodeploy.reporting.sections.frame import MAX_ROWS, cell, number, section, table
+from neurodeploy.reporting.schema import Conversion, Site
+from neurodeploy.reporting.schema_run import RoundingSection
+from neurodeploy.reporting.sections.frame import MAX_ROWS, Body, bullets, cell, number, table
 
-TITLE = "Conversion"
 
-
-def conversion(data: ReportData) -> Html | None:
+def conversion(data: Mapping[str, Any]) -> Body | None:
     found = data.get("conversion")
     if found is None:
         return None
+    if "errors" in found:
+        return _of_parameters(found)
     groups: dict[str, list[Site]] = {}
     for site in found["sites"]:
         groups.setdefault(pattern(site["path"]), []).append(site)
@@ -36,7 +39,7 @@ def conversion(data: ReportData) -> Html | None:
     body: list[Child] = [facts, _by_pattern(groups, colours), _dots(found, colours)]
     if any(len(sites) > 1 for sites in groups.values()):
         body.append(el("details", el("summary", "Every site"), *_all_sites(found["sites"])))
-    return section("conversion", TITLE, _lead(found), *body)
+    return [_lead(found), *body]
 
 
 def _lead(found: Conversion) -> str | None:
@@ -56,17 +59,8 @@ def _db(value: float | None) -> str:
 
 
 def _by_pattern(groups: dict[str, list[Site]], colours: dict[str, str]) -> Html:
-    heads = [
-        ("Site", ""),
-        ("Layers", ""),
-        ("Sites", "num"),
-        ("Payload", "num"),
-        ("Wide channels", "num"),
-        ("Weight SQNR, median", "num"),
-        ("least", "num"),
-        ("Output SQNR, median", "num"),
-        ("least", "num"),
-    ]
+    heads = ["Site", "Layers", "Sites>", "Payload>", "Wide channels>", "Weight SQNR, median>", "least>"]
+    heads += ["Output SQNR, median>", "least>"]
     rows = []
     for name, sites in groups.items():
         weight = middle(site["weight_sqnr_db"] for site in sites)
@@ -102,14 +96,7 @@ def _dots(found: Conversion, colours: dict[str, str]) -> Html | None:
 
 
 def _all_sites(sites: list[Site]) -> list[Child]:
-    heads = [
-        ("Site", ""),
-        ("Payload", "num"),
-        ("Input scale", "num"),
-        ("Wide channels", "num"),
-        ("Weight SQNR", "num"),
-        ("Output SQNR", "num"),
-    ]
+    heads = ["Site", "Payload>", "Input scale>", "Wide channels>", "Weight SQNR>", "Output SQNR>"]
     rows = [
         [
             cell(site["path"], class_="path"),
@@ -124,3 +111,20 @@ def _all_sites(sites: list[Site]) -> list[Child]:
     if len(sites) > MAX_ROWS:
         shown.append(el("p", f"The first {MAX_ROWS} sites are shown; all are in the JSON file.", class_="hint"))
     return shown
+
+
+def _of_parameters(found: RoundingSection) -> Body:
+    """Of a spiking network, whose parameters were rounded one by one."""
+    rows = [
+        [
+            cell(row["where"]),
+            cell(row["parameter"]),
+            cell(f"{row['absolute']:.4g}", row["absolute"]),
+            cell(units.DASH if row["relative"] is None else units.percent(row["relative"]), row["relative"] or 0.0),
+        ]
+        for row in found["errors"]
+    ]
+    heads = ["Where", "Parameter", "Worst error>", "Relative>"]
+    lead = "What became of the parameters in integers." if rows else "The source holds integers: nothing was rounded."
+    body = table(heads, rows) if rows else None
+    return [lead, body, bullets(found["warnings"], "Repaired or changed")]

@@ -4,68 +4,53 @@ from __future__ import annotations
 
 from neurodeploy.reporting import units
 from neurodeploy.reporting.charts import COLOURS, LogScale, Segment, band_plot, composition
-from neurodeploy.reporting.derive import (
-    HEADLINE_BOUNDARY,
-    PHASE_TEXT,
-    boundary_stack,
-    components,
-    headline_phase,
-)
+from neurodeploy.reporting.derive import HEADLINE_BOUNDARY, PHASE_TEXT, boundary_stack, components, phases, unit_of
 from neurodeploy.reporting.html import Child, Html, el, join
-from neurodeploy.reporting.schema import BOUNDARIES, BOUNDARY_TEXT, PHASES, Band, Phase, ReportData
+from neurodeploy.reporting.schema import BOUNDARIES, BOUNDARY_TEXT, Band, Phase, ReportData
 from neurodeploy.reporting.sections.energy_details import band_text, details
-from neurodeploy.reporting.sections.frame import missing_note, section
+from neurodeploy.reporting.sections.frame import Body, missing_note
 
-TITLE = "Energy"
-_TABS = {"generate": "Generating", "prefill": "Reading the prompt"}
+_TABS = {"generate": "Generating", "prefill": "Reading the prompt", "sample": "A sample", "step": "A time step"}
 #: Bands of boundaries have a colour that no component has.
 _BAND_COLOUR = "u5"
 
 
-def energy(data: ReportData) -> Html | None:
-    found = data.get("energy")
-    phases: dict[str, Phase] = {}
-    for name in PHASES:
-        phase = (found["generate"] if name == "generate" else found["prefill"]) if found is not None else None
-        if phase is not None:
-            phases[name] = phase
-    if not phases:
+def energy(data: ReportData) -> Body | None:
+    priced = phases(data.get("energy"))
+    found = {name: phase for name, phase in priced.items() if phase is not None}
+    if not found:
         return None
-    colours = _colours(phases)
+    colours = _colours(found)
     scale = LogScale.over(
-        band for phase in phases.values() for band in phase["joules_per_token"].values() if band is not None
+        band for phase in found.values() for band in phase["joules_per_token"].values() if band is not None
     )
+    detailed = [name for name in found if name != "sample"]  # whose components are those of its steps
     tabs: list[Child] = []
-    for i, name in enumerate(phases):
+    for i, name in enumerate(detailed):
         tabs.append(el("input", type="radio", name="phase", id=f"tab-{name}", checked=i == 0))
         tabs.append(el("label", _TABS[name], for_=f"tab-{name}"))
-    panels = [el("div", *details(phase, name, colours), class_=f"panel panel-{name}") for name, phase in phases.items()]
-    blocks = [_boundaries(name, phases.get(name), data, colours, scale) for name in PHASES]
-    return section(
-        "energy",
-        TITLE,
-        _lead(phases),
-        el("div", *blocks, class_="chart"),
-        _key(colours),
-        el("div", *tabs, *panels, class_="tabs"),
-    )
+    tabs += [el("div", *details(found[name], name, colours), class_=f"panel panel-{name}") for name in detailed]
+    blocks = [_boundaries(name, phase, data, colours, scale) for name, phase in priced.items()]
+    return [
+        _lead(found), el("div", *blocks, class_="chart"), _key(colours) if colours else None, el("div", *tabs, class_="tabs")
+    ]  # fmt: skip
 
 
-def _colours(phases: dict[str, Phase]) -> dict[str, str]:
+def _colours(found: dict[str, Phase]) -> dict[str, str]:
     """A colour class per component, the same in every chart; the smallest share the grey one."""
     sizes: dict[str, float] = {}
-    for phase in phases.values():
+    for phase in found.values():
         for row in components(phase):
             sizes[row.name] = sizes.get(row.name, 0.0) + row.joules["nominal"]
     ranked = sorted(sizes, key=lambda name: (-sizes[name], name))
     return {name: f"k{min(i, COLOURS - 1)}" for i, name in enumerate(ranked)}
 
 
-def _lead(phases: dict[str, Phase]) -> str | None:
+def _lead(found: dict[str, Phase]) -> str | None:
     """Which component is the largest at the boundary of the headline."""
-    phase, name = headline_phase({"generate": phases.get("generate"), "prefill": phases.get("prefill")})
-    if phase is None:
-        return None
+    name, phase = next(iter(found.items()))
+    if name == "sample":
+        return f"Modelled from exact counts, never measured on a board. A step is bound by {units.words(phase['bound_by'])}."
     band = phase["joules_per_token"].get(HEADLINE_BOUNDARY)
     parts, _ = boundary_stack(phase, HEADLINE_BOUNDARY)
     sums: dict[str, float] = {}
@@ -85,21 +70,21 @@ def _boundaries(name: str, phase: Phase | None, data: ReportData, colours: dict[
     seconds = phase["seconds_per_token"]
     time = (
         f"{units.si(seconds['nominal'], 's')} ({units.span(seconds, 's')}), "
-        f"{units.si(phase['tokens_per_s'])} tokens/s, bound by {units.words(phase['bound_by'])}"
+        f"{units.si(phase['tokens_per_s'])} {unit_of(name)}s/s, bound by {units.words(phase['bound_by'])}"
     )
     head = [el("h3", title), el("span"), el("span"), el("span", "made of")]
     foot = [el("span"), scale.axis("J"), el("span"), el("span")]
     return el(
         "div",
         el("div", *head, class_="boundary head"),
-        *(_boundary(boundary, phase, colours, scale) for boundary in BOUNDARIES),
+        *(_boundary(boundary, phase, unit_of(name), colours, scale) for boundary in BOUNDARIES),
         el("div", *foot, class_="boundary"),
         el("p", time, class_="hint"),
         class_="phase",
     )
 
 
-def _boundary(boundary: str, phase: Phase, colours: dict[str, str], scale: LogScale) -> Html:
+def _boundary(boundary: str, phase: Phase, unit: str, colours: dict[str, str], scale: LogScale) -> Html:
     """A row: name, band, figure, and the shares of its components."""
     label = el("div", el("b", boundary), el("span", BOUNDARY_TEXT[boundary]), class_="bar-label")
     band = phase["joules_per_token"].get(boundary)
@@ -108,7 +93,7 @@ def _boundary(boundary: str, phase: Phase, colours: dict[str, str], scale: LogSc
         return el(
             "div", label, band_plot(None, scale, _BAND_COLOUR, "not known"), unknown, el("span"), class_="boundary"
         )
-    tip = f"{boundary}: {units.si(band['nominal'], 'J')} per token, {units.span(band, 'J')}"
+    tip = f"{boundary}: {units.si(band['nominal'], 'J')} per {unit}, {units.span(band, 'J')}"
     parts, rest = boundary_stack(phase, boundary)
     segments = [
         Segment(value, colours[row.name], _share_text(units.words(row.name), value, band)) for row, value in parts

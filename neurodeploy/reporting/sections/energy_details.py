@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from neurodeploy.reporting import units
 from neurodeploy.reporting.charts import Column, LogScale, Segment, axis, band_plot, bar_row, column_chart, ticks
-from neurodeploy.reporting.derive import PHASE_TEXT, components
+from neurodeploy.reporting.derive import PHASE_TEXT, components, unit_of
 from neurodeploy.reporting.html import Child, Html, el, join
 from neurodeploy.reporting.schema import Band, LedgerEntry, Phase
 from neurodeploy.reporting.sections.frame import MAX_ROWS, basis_mark, bullets, cell, number, table
@@ -26,7 +26,13 @@ def details(phase: Phase, name: str, colours: dict[str, str]) -> list[Child]:
     ]
     if phase["entries"]:
         count = units.count(len(phase["entries"]))
-        parts.append(el("details", el("summary", f"The ledger: {count} entries, each with its source"), _ledger(phase)))
+        parts.append(
+            el(
+                "details",
+                el("summary", f"The ledger: {count} entries, each with its source"),
+                _ledger(phase, unit_of(name)),
+            )
+        )
     assumed, left_out = phase["assumptions"], phase["not_modelled"]
     if assumed or left_out:
         notes = el("div", bullets(assumed, "Assumed"), bullets(left_out, "Not modelled"), class_="two")
@@ -87,19 +93,19 @@ def _by_layer(phase: Phase) -> Html | None:
     return el("div", el("h3", "By layer"), *parts, class_="chart") if parts else None
 
 
-def _ledger(phase: Phase) -> Html:
+def _ledger(phase: Phase, unit: str) -> Html:
     heads = [
-        ("Component", ""),
-        ("Event", ""),
-        ("Device", ""),
-        ("Boundary", ""),
-        ("Per token", "num"),
-        ("Each", "num"),
-        ("Joules", "num"),
-        ("Low – high", "num"),
-        ("Basis of each", ""),
-        ("Source", ""),
+        "Component",
+        "Event",
+        "Device",
+        "Boundary",
+        f"Per {unit}>",
+        "Each>",
+        "Joules>",
+        "Low – high>",
+        "Basis of each",
     ]
+    heads += ["Source"]
     entries = sorted(phase["entries"], key=lambda entry: -entry["joules"]["nominal"])
     body = table(heads, [_entry(entry) for entry in entries[:MAX_ROWS]], "sortable ledger")
     if len(entries) <= MAX_ROWS:

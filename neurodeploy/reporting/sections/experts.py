@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from neurodeploy.reporting import units
-from neurodeploy.reporting.html import Html, el, pct
+from neurodeploy.reporting.html import Html, el, line, rect, svg
 from neurodeploy.reporting.schema import ReportData
-from neurodeploy.reporting.sections.frame import section
-
-TITLE = "Experts"
+from neurodeploy.reporting.sections.frame import Body
 
 
-def experts(data: ReportData) -> Html | None:
+def experts(data: ReportData) -> Body | None:
     """None for a model without experts: there is nothing that could be run."""
     found = data.get("experts")
     if not found:
@@ -24,7 +22,7 @@ def experts(data: ReportData) -> Html | None:
     )
     hint = "One column per expert, in order. The line is the even share."
     charts = el("div", *(_layer(layer, counts) for layer, counts in found.items()), class_="experts")
-    return section("experts", TITLE, lead, charts, el("p", hint, class_="hint"))
+    return [lead, charts, el("p", hint, class_="hint")]
 
 
 def _imbalance(counts: list[int]) -> float:
@@ -38,28 +36,14 @@ def _layer(layer: str, counts: list[int]) -> Html:
     title = f"layer {layer}" if layer.isdigit() else layer
     if not most:
         return el("figure", el("figcaption", el("b", title), " no tokens"))
-    height, pitch = 48, 1 / len(counts)
-    bars = []
+    height, pitch, bars = 48, 1 / len(counts), []
     for i, tokens in enumerate(counts):
         tall = max(height * tokens / most, 1.0)
         tip = f"expert {i}: {units.count(tokens)} tokens, {units.percent(tokens / whole, 2)}"
-        name = "k0" if tokens else "track"
-        bars.append(
-            el(
-                "rect",
-                x=pct((i + 0.1) * pitch),
-                width=pct(0.8 * pitch),
-                y=height - tall,
-                height=tall,
-                class_=name,
-                data_tip=tip,
-            )
-        )
+        bars.append(rect("k0" if tokens else "track", (i + 0.1) * pitch, 0.8 * pitch, height - tall, tall, tip))
     even = height * (1 - whole / len(counts) / most)
-    bars.append(el("line", x1="0%", x2="100%", y1=even, y2=even, class_="even"))
-    label = f"{title}: {units.count(whole)} tokens over {len(counts)} experts"
+    bars.append(line("even", ("0%", "100%"), (even, even)))
+    caption = el("figcaption", el("b", title), f" {units.si(_imbalance(counts))} × even")
     return el(
-        "figure",
-        el("figcaption", el("b", title), f" {units.si(_imbalance(counts))} × even"),
-        el("svg", *bars, height=height, role="img", aria_label=label),
+        "figure", caption, svg("", height, f"{title}: {units.count(whole)} tokens over {len(counts)} experts", *bars)
     )

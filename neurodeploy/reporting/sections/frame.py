@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from neurodeploy.reporting import units
 from neurodeploy.reporting.html import Child, Html, el, join
 from neurodeploy.reporting.missing import how_to
-from neurodeploy.reporting.schema import ReportData
 
 #: Rows that a table shows before it refers to the files beside the page.
 MAX_ROWS = 300
 
 
-def section(name: str, title: str, lead: Child, *body: Child) -> Html:
-    """A section: its title, one sentence that says what it found, and what shows it."""
-    return el("section", el("h2", title), el("p", lead, class_="lead") if lead else None, *body, id=name)
+#: One sentence that says what a section found (None for none), then what shows it.
+Body = Sequence[Child]
 
 
-def missing_note(data: ReportData, name: str) -> Html:
+def section(name: str, title: str, body: Body) -> Html:
+    lead, *rest = body
+    return el("section", el("h2", title), el("p", lead, class_="lead") if lead else None, *rest, id=name)
+
+
+def missing_note(data: Mapping[str, Any], name: str) -> Html:
     """Inside a section: one part of it was not run."""
     what, command = how_to(data, name)
     return el("p", f"Not run. {what}: ", el("code", command), class_="missing")
@@ -33,16 +39,13 @@ def device_mark(device: str) -> Html:
 
 
 def table(
-    heads: list[tuple[str, str]], rows: list[list[Html]], class_: str = "sortable", name: str | None = None
+    heads: Sequence[str], rows: Sequence[Sequence[Html]], class_: str = "sortable", name: str | None = None
 ) -> Html:
-    """A table; a head is (text, kind) with kind "" or "num". Cells are made with `cell`, and sorted by the script."""
-    head = el("tr", *(el("th", text, class_=kind or None, scope="col") for text, kind in heads))
+    """A table; a head that ends in ">" is of a column of numbers. Cells are made with `cell`, and sorted by the script."""
+    kinds = ((head.removesuffix(">"), "num" if head.endswith(">") else None) for head in heads)
+    head = el("tr", *(el("th", text, class_=kind, scope="col") for text, kind in kinds))
     body = join(el("tr", *row) for row in rows)
-    return el(
-        "div",
-        el("table", el("thead", head), el("tbody", body), class_=class_, id=name),
-        class_="scroll",
-    )
+    return el("div", el("table", el("thead", head), el("tbody", body), class_=class_, id=name), class_="scroll")
 
 
 def cell(value: Child, key: float | None = None, class_: str = "") -> Html:

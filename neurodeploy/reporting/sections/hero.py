@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
 from neurodeploy.reporting import units
 from neurodeploy.reporting.charts import band_strip
 from neurodeploy.reporting.derive import (
@@ -19,67 +22,67 @@ from neurodeploy.reporting.derive import (
 )
 from neurodeploy.reporting.html import Child, Html, el, join
 from neurodeploy.reporting.missing import how_to
-from neurodeploy.reporting.schema import ReportData
 
 
-def model_name(data: ReportData) -> str:
-    model = data.get("model")
-    return model["name"] if model is not None else "Unnamed model"
+def name_of(data: Mapping[str, Any]) -> str:
+    about = data.get("network") or data.get("model")
+    return about["name"] if about is not None else "Unnamed model"
 
 
-def hero(data: ReportData) -> Html:
+def hero(data: Mapping[str, Any]) -> Html:
+    """Of a spiking network without the key figures."""
     clauses = verdict(data)
-    if clauses:
-        ends = ["," if i < len(clauses) - 1 else "" for i in range(len(clauses))]
-        if len(clauses) > 1:
-            ends[-2] = ", and" if len(clauses) > 2 else " and"
-        sentence = join(
-            (join([el("span", clause, class_="clause"), end]) for clause, end in zip(clauses, ends, strict=True)), " "
-        )
-    else:
-        sentence = join([el("span", "nothing has been mapped, priced or evaluated yet", class_="clause")])
-    section = data.get("map")
-    fails = section is not None and fit_of(section) == NOT_FIT
+    ends = ["," if i < len(clauses) - 1 else "" for i in range(len(clauses))]
+    if len(clauses) > 1:
+        ends[-2] = ", and" if len(clauses) > 2 else " and"
+    told = [join([el("span", clause, class_="clause"), end]) for clause, end in zip(clauses, ends, strict=True)]
+    told = told or [el("span", "nothing has been mapped, priced or evaluated yet", class_="clause")]
+    section, run = data.get("map"), data.get("run")
+    fails = "fails" if section is not None and fit_of(section) == NOT_FIT else None
+    facts = _model_facts(data) if run is None else _network_facts(data)
     return el(
         "header",
-        el("p", _over(data), class_="over"),
-        el(
-            "h1",
-            el("b", model_name(data)),
-            ": " if not clauses else " ",
-            sentence,
-            ".",
-            class_="fails" if fails else None,
-        ),
-        el("p", _model_line(data), class_="model"),
-        el("div", *(_card(data, name) for name in _CARDS), class_="cards"),
+        el("p", _spans(["neurodeploy report", *_over(data)]), class_="over"),
+        el("h1", el("b", name_of(data)), " " if clauses else ": ", join(told, " "), ".", class_=fails),
+        el("p", _spans(facts), class_="model"),
+        el("div", *(_card(data, name) for name in _CARDS), class_="cards") if run is None else None,
         class_="hero",
     )
 
 
-def _over(data: ReportData) -> Html:
-    section, provenance = data.get("map"), data.get("provenance")
-    parts: list[Child] = ["neurodeploy report"]
+def _spans(parts: Iterable[Child]) -> Html:
+    return join((el("span", part) for part in parts), " ")
+
+
+def _over(data: Mapping[str, Any]) -> Iterator[Child]:
+    section, provenance, run = data.get("map"), data.get("provenance"), data.get("run")
+    if run is not None:
+        yield f"{run['input']}, {run['samples']} x {run['steps']} steps"
     if section is not None:
-        parts.append(f"{section['system']} ({section['chip']})")
+        yield f"{section['system']} ({section['chip']})"
     if provenance is not None and provenance["created"]:
-        parts.append(provenance["created"])
-    return join((el("span", part) for part in parts), " ")
+        yield provenance["created"]
 
 
-def _model_line(data: ReportData) -> Html | None:
+def _network_facts(data: Mapping[str, Any]) -> Iterator[str]:
+    about = data["network"]
+    yield about["family"]
+    yield f"{units.count(about['neurons'])} neurons in {units.count(len(data['populations']))} populations"
+    yield f"{units.si(about['synapses'])} synapses"
+    yield f"time step {units.si(about['dt_s'], 's')}" if about["dt_s"] else "time step not stated"
+    yield f"from {about['source']}"
+    yield f"licence {about['licence']}"
+
+
+def _model_facts(data: Mapping[str, Any]) -> Iterator[str]:
     model = data.get("model")
-    if model is None:
-        return None
-    parts = [
-        model["family"],
-        f"{units.count(model['layers'])} layers of {units.count(model['hidden_size'])}",
-        f"vocabulary {units.count(model['vocab_size'])}",
-        f"{units.si(model['parameters_on_chip'])} weights on the chip, {units.si(model['weight_bytes'], 'B')}",
-        f"licence {model['licence']}",
-        f"from {model['source']}",
-    ]
-    return join((el("span", part) for part in parts), " ")
+    if model is not None:
+        yield model["family"]
+        yield f"{units.count(model['layers'])} layers of {units.count(model['hidden_size'])}"
+        yield f"vocabulary {units.count(model['vocab_size'])}"
+        yield f"{units.si(model['parameters_on_chip'])} weights on the chip, {units.si(model['weight_bytes'], 'B')}"
+        yield f"licence {model['licence']}"
+        yield f"from {model['source']}"
 
 
 def _figure(title: str, value: Child, unit: Child, *lines: Child) -> Html:
@@ -98,7 +101,7 @@ def _split(text: str) -> tuple[str, str]:
     return head, tail
 
 
-def _chips(data: ReportData) -> Html | None:
+def _chips(data: Mapping[str, Any]) -> Html | None:
     section = data.get("map")
     if section is None:
         return None
@@ -113,7 +116,7 @@ def _chips(data: ReportData) -> Html | None:
     )
 
 
-def _energy(data: ReportData) -> Html | None:
+def _energy(data: Mapping[str, Any]) -> Html | None:
     phase, name = headline_phase(data.get("energy"))
     band = phase["joules_per_token"].get(HEADLINE_BOUNDARY) if phase is not None else None
     if phase is None or band is None:
@@ -128,7 +131,7 @@ def _energy(data: ReportData) -> Html | None:
     )
 
 
-def _speed(data: ReportData) -> Html | None:
+def _speed(data: Mapping[str, Any]) -> Html | None:
     phase, name = headline_phase(data.get("energy"))
     if phase is None:
         return None
@@ -143,7 +146,7 @@ def _speed(data: ReportData) -> Html | None:
     )
 
 
-def _accuracy(data: ReportData) -> Html | None:
+def _accuracy(data: Mapping[str, Any]) -> Html | None:
     accuracy = data.get("accuracy")
     if accuracy is None:
         return None
@@ -156,7 +159,7 @@ def _accuracy(data: ReportData) -> Html | None:
     )
 
 
-def _operations(data: ReportData) -> Html | None:
+def _operations(data: Mapping[str, Any]) -> Html | None:
     ops = data.get("explain")
     if ops is None:
         return None
@@ -170,7 +173,7 @@ def _operations(data: ReportData) -> Html | None:
     )
 
 
-def _border(data: ReportData) -> Html | None:
+def _border(data: Mapping[str, Any]) -> Html | None:
     traffic = data.get("traffic")
     if traffic is None:
         return None
@@ -192,7 +195,7 @@ _CARDS = {
 }
 
 
-def _card(data: ReportData, name: str) -> Html:
+def _card(data: Mapping[str, Any], name: str) -> Html:
     title, make = _CARDS[name]
     made = make(data)
     if made is not None:

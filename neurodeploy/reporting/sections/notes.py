@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote
 
 from neurodeploy.reporting.html import Child, Html, el, fact_list
 from neurodeploy.reporting.missing import how_to
-from neurodeploy.reporting.schema import Provenance, ReportData
+from neurodeploy.reporting.schema import Provenance
 from neurodeploy.reporting.sections.frame import section
 from neurodeploy.storage.tables import clean
 
-TITLE = "Provenance"
 
-
-def not_run(data: ReportData, missing: list[tuple[str, str]]) -> Html | None:
+def not_run(data: Mapping[str, Any], missing: list[tuple[str, str]]) -> Html | None:
     """All sections that were not run, as pairs of key and title, with the command for each."""
     if not missing:
         return None
@@ -21,9 +21,8 @@ def not_run(data: ReportData, missing: list[tuple[str, str]]) -> Html | None:
     for name, title in missing:
         what, command = how_to(data, name)
         rows.append(el("li", el("b", title), el("span", what), el("code", command)))
-    return section(
-        "not-run", "Not run yet", "This page grows with what has been run.", el("ul", *rows, class_="missing-list")
-    )
+    body = "This page grows with what has been run.", el("ul", *rows, class_="missing-list")
+    return section("not-run", "Not run yet", body)
 
 
 def provenance(found: Provenance | None, files: dict[str, str]) -> Html:
@@ -41,7 +40,7 @@ def provenance(found: Provenance | None, files: dict[str, str]) -> Html:
         ]
         facts = fact_list(rows)
     files_list = el("div", el("h3", "Files beside this page"), beside)
-    return section("provenance", TITLE, None, el("div", facts, files_list, class_="two"))
+    return section("provenance", "Provenance", [None, el("div", facts, files_list, class_="two")])
 
 
 def _relative(name: str) -> str:

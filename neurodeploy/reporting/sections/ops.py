@@ -7,25 +7,17 @@ from neurodeploy.reporting.charts import Segment, axis, bar_row, ticks
 from neurodeploy.reporting.derive import OpGroup, op_groups
 from neurodeploy.reporting.html import Html, el, join
 from neurodeploy.reporting.schema import Explained, ReportData
-from neurodeploy.reporting.sections.frame import MAX_ROWS, cell, device_mark, number, section, table
+from neurodeploy.reporting.sections.frame import MAX_ROWS, Body, cell, device_mark, number, table
 
-TITLE = "Operations"
 _RULES = 10
 
 
-def ops(data: ReportData) -> Html | None:
+def ops(data: ReportData) -> Body | None:
     found = data.get("explain")
     if found is None:
         return None
     groups = op_groups(found)
-    heads = [
-        ("Operation", ""),
-        ("Layers", ""),
-        ("Ops", "num"),
-        ("Device", ""),
-        ("Reason", ""),
-        ("Bytes per token", "num"),
-    ]
+    heads = ["Operation", "Layers", "Ops>", "Device", "Reason", "Bytes per token>"]
     hint = f"{units.count(len(found))} operations in {units.count(len(groups))} rows: equal layers share one. "
     hint += (
         "A chip operation shows all bytes that cross the border for it, a host operation those of them "
@@ -33,15 +25,13 @@ def ops(data: ReportData) -> Html | None:
     )
     if len(groups) > MAX_ROWS:
         hint += f" The first {MAX_ROWS} rows are shown; all operations are in the CSV file."
-    return section(
-        "operations",
-        TITLE,
+    return [
         _lead(found),
         _by_rule(found),
         _filter(sorted({group.device for group in groups})),
         table(heads, [_row(group) for group in groups[:MAX_ROWS]], name="ops"),
         el("p", hint, class_="hint"),
-    )
+    ]
 
 
 def _lead(found: list[Explained]) -> str:
@@ -82,15 +72,10 @@ def _by_rule(found: list[Explained]) -> Html | None:
 
 def _filter(devices: list[str]) -> Html:
     options = [el("option", "all devices", value=""), *(el("option", device, value=device) for device in devices)]
+    hint, what = "Filter by name, rule or reason", "Filter operations"
     return el(
         "p",
-        el(
-            "input",
-            type="search",
-            id="ops-filter",
-            placeholder="Filter by name, rule or reason",
-            aria_label="Filter operations",
-        ),
+        el("input", type="search", id="ops-filter", placeholder=hint, aria_label=what),
         el("select", *options, id="ops-device", aria_label="Device"),
         el("span", id="ops-count", class_="hint"),
         class_="filter scripted",

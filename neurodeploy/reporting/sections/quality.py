@@ -7,19 +7,18 @@ from collections.abc import Iterator
 from neurodeploy.reporting import meshpicture, units
 from neurodeploy.reporting.html import Html, el
 from neurodeploy.reporting.judged import metric_rows, null_rows
-from neurodeploy.reporting.schema import MapSection
+from neurodeploy.reporting.schema import MapSection, ReportData
 from neurodeploy.reporting.schema_metrics import Metrics
-from neurodeploy.reporting.sections.frame import MAX_ROWS, bullets, cell, number, section, table
-
-TITLE = "Mapping quality"
+from neurodeploy.reporting.sections.frame import MAX_ROWS, Body, bullets, cell, number, table
 
 
-def quality(found: MapSection | None) -> Html | None:
+def quality(data: ReportData) -> Body | None:
     """The section of a mapping that was judged; None where there is none, or it was not."""
+    found = data.get("map")
     metrics = None if found is None else found.get("metrics")
     if found is None or metrics is None:
         return None
-    heads = [("Metric", ""), ("Value", ""), ("Least possible", ""), ("Of it", "num")]
+    heads = ["Metric", "Value", "Least possible", "Of it>"]
     rows = [
         [
             cell(row.name),
@@ -31,10 +30,9 @@ def quality(found: MapSection | None) -> Html | None:
     ]
     mapper = metrics["mapper"]
     nulls = metrics["nulls"]
-    return section(
-        "quality", TITLE, _lead(metrics), table(heads, rows, ""), *_nulls(metrics), *_layers(metrics),
-        *_pictures(found), bullets([*mapper["notes"], *(nulls["notes"] if nulls else [])], "Notes"),
-    )  # fmt: skip
+    notes = bullets([*mapper["notes"], *(nulls["notes"] if nulls else [])], "Notes")
+    measures = table(heads, rows, ""), *_nulls(metrics), *_layers(metrics)
+    return [_lead(metrics), *measures, *_pictures(found), notes]
 
 
 def _lead(found: Metrics) -> str:
@@ -50,10 +48,8 @@ def _nulls(found: Metrics) -> Iterator[Html]:
     nulls = found["nulls"]
     if nulls is None or not nulls["models"]:
         return
-    heads = [
-        ("Placement of the same cores", ""), ("Transport", "num"), ("Messages times hops", "num"),
-        ("Packets between chips", "num"), ("Busiest link", "num"), ("Ours over it", "num"),
-    ]  # fmt: skip
+    heads = ["Placement of the same cores", "Transport>", "Messages times hops>", "Packets between chips>"]
+    heads += ["Busiest link>", "Ours over it>"]
     rows = [
         [
             cell(row.name),
@@ -79,7 +75,7 @@ def _layers(found: Metrics) -> Iterator[Html]:
         ]
         for row in layers[:MAX_ROWS]
     ]  # fmt: skip
-    heads = [("Layer", ""), ("Cores", "num"), ("Least possible", "num"), ("Of it", "num"), ("Bound by", "")]
+    heads = ["Layer", "Cores>", "Least possible>", "Of it>", "Bound by"]
     yield el("details", el("summary", f"Cores of {units.count(len(layers))} layers"), table(heads, rows))
 
 

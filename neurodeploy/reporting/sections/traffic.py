@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 
 from neurodeploy.reporting import units
-from neurodeploy.reporting.html import Html, el
+from neurodeploy.reporting.html import Html, el, svg
 from neurodeploy.reporting.schema import ReportData
-from neurodeploy.reporting.sections.frame import section
+from neurodeploy.reporting.sections.frame import Body
 
-TITLE = "Traffic"
 _KINDS = 12
 
 
-def traffic(data: ReportData) -> Html | None:
+def traffic(data: ReportData) -> Body | None:
     found = data.get("traffic")
     if found is None:
         return None
@@ -44,7 +43,7 @@ def traffic(data: ReportData) -> Html | None:
         f"{units.si(inside + between, 'B')} among the cores."
     )
     hint = "Bytes per token. The thickness of an arrow grows with the logarithm of its bytes."
-    return section("traffic", TITLE, lead, el("div", host, border, chips, class_="flow"), el("p", hint, class_="hint"))
+    return [lead, el("div", host, border, chips, class_="flow"), el("p", hint, class_="hint")]
 
 
 def _host_kinds(data: ReportData) -> str:
@@ -65,10 +64,5 @@ def _flow(label: str, value: float, most: float, kind: str, back: bool = False, 
             shapes.append(el("svg", el("path", d=tip), x="100%", class_="head"))
         if back or both:
             shapes.append(el("svg", el("path", d=tail), x="0%", class_="head"))
-    return el(
-        "div",
-        el("span", label),
-        el("b", units.si(value, "B")),
-        el("svg", *shapes, height=28, class_="" if value else "nothing", aria_hidden="true"),
-        class_=f"arrow arrow-{kind}",
-    )
+    drawn = svg("" if value else "nothing", 28, "", *shapes)
+    return el("div", el("span", label), el("b", units.si(value, "B")), drawn, class_=f"arrow arrow-{kind}")

@@ -150,10 +150,10 @@ def test_published_settings_are_read(name):
     """Up to the tensors, which an empty folder does not have."""
     from neurodeploy.frontends import HUGGINGFACE, OpenedStore
     from neurodeploy.frontends.families.reading import from_huggingface
-    from neurodeploy.frontends.wrapped import ArrayStore
+    from tests.frontends.arrays import Arrays
 
     with pytest.raises(ModelError, match=r"ND1006 .*embed_tokens.weight"):
-        from_huggingface(Path(name), OpenedStore(ArrayStore({}), PUBLISHED[name], HUGGINGFACE))
+        from_huggingface(Path(name), OpenedStore(Arrays({}), PUBLISHED[name], HUGGINGFACE))
 
 
 GENERATION = {

@@ -75,18 +75,18 @@ class Trace(TypedDict):
     values: list[int]
 
 
-class NetworkPhase(TypedDict):
+class RunPhase(TypedDict):
     """Energy and time of one unit ("step" or "sample"): `joules` by boundary."""
 
     joules: dict[str, Band | None]
     seconds: Band
 
 
-class NetworkEnergy(TypedDict):
+class RunEnergy(TypedDict):
     """`entries` are for one step."""
 
-    step: NetworkPhase
-    sample: NetworkPhase
+    step: RunPhase
+    sample: RunPhase
     bound_by: str
     entries: list[LedgerEntry]
     assumptions: list[str]
@@ -124,21 +124,21 @@ class ParameterError(TypedDict):
     relative: float | None
 
 
-class NetworkConversion(TypedDict):
+class RoundingSection(TypedDict):
     warnings: list[str]
     errors: list[ParameterError]
 
 
-class NetworkReport(TypedDict):
+class RunReport(TypedDict):
     network: About
     run: RunSection
     map: MapSection | None
-    energy: NetworkEnergy | None
+    energy: RunEnergy | None
     populations: dict[str, PopulationRow]
     projections: dict[str, ProjectionRow]
     rasters: list[Raster]
     traces: list[Trace]
     comparison: list[Comparison] | None
-    conversion: NetworkConversion
+    conversion: RoundingSection
     neurobench: dict[str, float | int | None]
     provenance: Provenance

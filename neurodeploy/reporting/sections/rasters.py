@@ -1,10 +1,11 @@
-"""Raster and state plots as inline SVG: lengths in percent, so that they reflow; no script needed."""
+"""Rasters and states of a spiking network as inline SVG: lengths in percent, so that they reflow; no script needed."""
 
 from __future__ import annotations
 
 from neurodeploy.reporting import units
-from neurodeploy.reporting.html import Child, Html, el, pct
-from neurodeploy.reporting.network.schema import Raster, Trace
+from neurodeploy.reporting.html import Html, el, pct, svg
+from neurodeploy.reporting.schema_run import Raster, RunReport, Trace
+from neurodeploy.reporting.sections.frame import Body
 
 #: Height of one row of a raster in pixels, and of a trace.
 ROW, TRACE = 3, 72
@@ -13,6 +14,29 @@ LEAST_HEIGHT = 24
 RESOLUTION = 1200
 #: Width of a mark in bins: marks of neighbouring steps stay apart.
 WIDTH = 0.7
+
+
+def rasters(data: RunReport) -> Body | None:
+    if not data.get("rasters"):
+        return None
+    total = sum(row["messages"] for row in data["populations"].values())
+    run, shown = data["run"], max(found["length"] for found in data["rasters"])
+    samples = f" of {units.count(run['samples'])} samples" if run["samples"] > 1 else ""
+    part = "" if shown == run["steps"] else f" in steps 1 to {units.count(shown)}"
+    lead = f"{units.si(total)} messages in {units.count(run['steps'])} steps{samples}. "
+    return [f"{lead}One mark is one message of the first sample{part}.", *map(raster, data["rasters"])]
+
+
+def states(data: RunReport) -> Body | None:
+    if not data.get("traces"):
+        return None
+    return ["State variables after each step, in the integers of the chip.", *map(trace, data["traces"])]
+
+
+def _plot(kind: str, what: str, shape: Html, across: float, height: float, caption: Html, axis: Html) -> Html:
+    """A drawing stretched over its place, with the numbers of the steps below."""
+    box = {"viewbox": f"0 0 {across:.0f} {height}", "preserveAspectRatio": "none"}
+    return el("figure", caption, svg(kind, height, what, shape, **box), axis)
 
 
 def raster(found: Raster) -> Html:
@@ -26,16 +50,6 @@ def raster(found: Raster) -> Html:
     }
     bins, unit = length / scale, height / rows
     marks = "".join(f"M{x} {row * unit:.2f}h{WIDTH}v{unit:.2f}h-{WIDTH}z" for x, row in sorted(seen))
-    drawing = el(
-        "svg",
-        el("path", d=marks, class_="spike"),
-        viewbox=f"0 0 {bins:.0f} {height}",
-        preserveAspectRatio="none",
-        class_="raster",
-        height=height,
-        role="img",
-        aria_label=f"raster of {found['population']}",
-    )
     shown = len(found["neurons"])
     size = units.count(found["size"])
     which = (
@@ -43,12 +57,9 @@ def raster(found: Raster) -> Html:
     )
     more = f"; {units.count(found['dropped'])} more marks are not drawn" if found["dropped"] else ""
     what = f" {which}: {units.count(len(found['steps']))} messages{more}"
-    return el(
-        "figure",
-        el("figcaption", el("b", found["population"]), what),
-        drawing,
-        _steps(found["first_step"], length),
-    )
+    caption = el("figcaption", el("b", found["population"]), what)
+    shape, axis = el("path", d=marks, class_="spike"), _steps(found["first_step"], length)
+    return _plot("raster", f"raster of {found['population']}", shape, bins, height, caption, axis)
 
 
 def trace(found: Trace) -> Html:
@@ -57,23 +68,11 @@ def trace(found: Trace) -> Html:
     low, high = min(values, default=0), max(values, default=0)
     reach = max(1, high - low)
     points = " ".join(f"{i},{TRACE - (value - low) / reach * TRACE:.2f}" for i, value in _thinned(values))
-    drawing = el(
-        "svg",
-        el("polyline", points=points, class_="trace"),
-        viewbox=f"0 0 {max(1, len(values) - 1)} {TRACE}",
-        preserveAspectRatio="none",
-        class_="states",
-        height=TRACE,
-        role="img",
-        aria_label=f"{found['variable']} of {found['population']}",
-    )
-    label: list[Child] = [el("b", f"{found['population']}.{found['variable']}"), f" neuron {found['neuron']}, "]
-    return el(
-        "figure",
-        el("figcaption", *label, f"{units.count(low)} to {units.count(high)}"),
-        drawing,
-        _steps(found["first_step"], len(values)),
-    )
+    label = el("b", f"{found['population']}.{found['variable']}"), f" neuron {found['neuron']}, "
+    caption = el("figcaption", *label, f"{units.count(low)} to {units.count(high)}")
+    what, axis = f"{found['variable']} of {found['population']}", _steps(found["first_step"], len(values))
+    shape = el("polyline", points=points, class_="trace")
+    return _plot("states", what, shape, max(1, len(values) - 1), TRACE, caption, axis)
 
 
 def _thinned(values: list[int]) -> list[tuple[int, int]]:
@@ -94,4 +93,4 @@ def _steps(first: int, length: int) -> Html:
         el("text", units.count(first + at), x=pct(at / max(1, length - 1)), y=12, text_anchor=anchor)
         for at, anchor in zip(marks, ("start", "middle", "end"), strict=False)
     ]
-    return el("svg", *texts, class_="axis", height=16, aria_hidden="true")
+    return svg("axis", 16, "", *texts)
