@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from neurodeploy.errors import InternalError
 from neurodeploy.ir.mapping import Assignment
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import ActivityCounts, RunActivity
@@ -39,7 +40,9 @@ def counted(program: Program, counts: ActivityCounts | RunActivity, assignments:
         return Counted(counts.samples, every, Work(0, 0), host, every)
     every = {}
     for name, activity in counts.everywhere().items():
-        (p,) = program.network.into(name)
+        p = next(iter(program.network.into(name)), None)
+        if p is None:
+            raise InternalError("ND9031", name, "was run and is no segment of the program")
         fired = {p.source: {"s": activity.events}, name: {"s": activity.messages_out}}
         every[name] = RunActivity(activity.tokens, 1, fired, {}, {})
     return Counted(

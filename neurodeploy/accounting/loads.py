@@ -113,6 +113,8 @@ class Tally:
 
     def _travel(self, pairs: dict[tuple[int, int], int], source: Ints, target: Ints, messages: Ints) -> int:
         """Between chips."""
+        far = np.flatnonzero(source != target)
+        source, target, messages = source[far], target[far], messages[far]
         unique, index = np.unique(np.stack((source, target), axis=1), axis=0, return_inverse=True)
         total = np.zeros(len(unique), np.int64)
         np.add.at(total, index.reshape(-1), messages)

@@ -104,7 +104,8 @@ def step_time(chip: ChipSpec, step: MeanStep, fullest: int) -> StepTime:
     convolved = f"{load[CONV_SYNOPS]:,.0f} of convolutions, " if load[CONV_SYNOPS] else ""
     core = (
         f"{step.name}: core {step.cores[at, 1]} of chip {step.cores[at, 0]} with "
-        f"{load[SYNOPS] + load[PARTIALS]:,.0f} synops, {convolved}{load[FIXED_UPDATES] + load[UPDATES]:,.0f} neuron updates, {load[SENT]:,.0f} messages a step"
+        f"{load[SYNOPS] + load[PARTIALS]:,.0f} synops, {convolved}"
+        f"{load[FIXED_UPDATES] + load[UPDATES]:,.0f} neuron updates, {load[SENT]:,.0f} messages a step"
     )
     port = f"{step.name}: {ways.port_messages:,.0f} messages a step at the port of chip {ways.port}"
     link = f"{step.name}: {ways.link_messages:,.0f} messages a step from chip {ways.link[0]} to chip {ways.link[1]}"

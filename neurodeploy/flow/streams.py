@@ -201,7 +201,9 @@ class Streams:
     @cached_property
     def _homes(self) -> dict[str, Ints]:
         """The piece where each neuron lives."""
-        found = {name: np.full(p.size, HOST, np.int64) for name, p in self.network.populations.items()}
+        read = {p.source for name in self._blocks for p in self.network.into(name)}
+        sizes = {name: self.network.populations[name].size for name in read | self._blocks.keys()}
+        found = {name: np.full(size, HOST, np.int64) for name, size in sizes.items()}
         for index, piece in enumerate(self.pieces):
             if self.home(piece):
                 found[piece.island][slice(*piece.rows)] = index

@@ -14,12 +14,12 @@ from neurodeploy.accounting.neurobench import metrics
 from neurodeploy.accounting.proxies import proxies
 from neurodeploy.accounting.report_json import report_json
 from neurodeploy.errors import UserError
+from neurodeploy.ir.fixedpoint import BIAS_MAX
 from neurodeploy.ir.run import ActivityCounts
 from neurodeploy.synapses import Dense
 from tests.prices import layers, token_ledger
 
 PHASES = ("prefill", "generate")
-OWN = 0
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +74,8 @@ def test_metrics_are_counted_per_token(toy: SimpleNamespace) -> None:
     assert counted["SynapticOperations"] == {"Dense": 12, "Effective_MACs": 6, "Effective_ACs": 0}
     assert counted["ActivationSparsity"] == 0.5  # 3 events of 2 tokens x 3 axons
     assert counted["MembraneUpdates"] == 4
-    # weights; multiplier, shift, shift of the sum, widths; a state of 24 bits for each of 4 neurons
-    assert counted["Footprint"] == 12 + OWN + 12
+    # weights; multiplier and shift of 4 neurons, the sum's shift and bias, two widths; nothing waits from step to step
+    assert counted["Footprint"] == 12 + -(-(4 * (16 + 6) + 6 + BIAS_MAX.bit_length() + 1 + 5 + 5) // 8)
     assert not counted["effective_is_exact"]
     (p,) = program.network.projections
     weight = np.array([[1, 0, 1], [1, 0, 1], [1, 0, 1], [1, 0, 0]], np.int8)

@@ -158,9 +158,8 @@ def test_reducers_and_their_phase() -> None:
 
 
 def test_json_has_the_shape_of_the_energy_verb() -> None:
-    case = small()
-    (net, mapping, activity), program = case, streamed(case[0])
-    ledgers = {"sample": priced(case).sample}
+    case = net, mapping, activity = small()
+    program, ledgers = streamed(net), {"sample": priced(case).sample}
     found = report_json(ledgers, loads(program, activity, mapping, ONE), ONE.chip, metrics(program, activity))
     json.dumps(found, allow_nan=False)
     ledger = priced(case).step.to_json()

@@ -10,6 +10,7 @@ import pytest
 from neurodeploy.errors import DoesNotFit, InternalError, UserError
 from neurodeploy.flow.loads import CONV_SYNOPS, EVENTS, FIXED_UPDATES, PARTIALS, SENT, SPIKES, SYNOPS, UPDATES
 from neurodeploy.flow.routes import routers
+from neurodeploy.ir.network import Network
 from neurodeploy.ir.run import RunActivity
 from neurodeploy.synapses import Direct
 from partitioner.mapper import map_model

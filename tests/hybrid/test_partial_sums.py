@@ -94,7 +94,7 @@ def test_words_of_partial_sums_agree_three_ways_and_with_a_hand_count(wide: int,
     assert added.count == ROWS * received
 
     judged = work_of(streams, places)
-    assert judged.updates.sum() == 4 * ROWS  # three partial sums of a row, and its neuron
+    assert judged.microcoded.sum() == 4 * ROWS  # three partial sums of a row, and its neuron
     assert sorted(judged.synops[places.of_shard[3:]].tolist()) == [4 * received, 6 * received]
     demands = core_demands(plan, item, SYSTEM)
     assert [demands[s.chip, s.core][3] for s in sources] == [ROWS * n for n in words]  # out-axons
