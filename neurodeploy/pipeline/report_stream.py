@@ -79,7 +79,9 @@ def about(opened: Bundle, network: Network) -> dict[str, Any]:
 def _mapped(opened: Bundle, network: Network, result: RunResult, host: str, measure_host: bool) -> dict[str, Any]:
     """Map, energy and NeuroBench metrics; None for those that need a mapping where there is none."""
     bench = {
-        name: value for name, value in _flat(metrics(opened.program, result.activity)) if not isinstance(value, str)
+        name: value
+        for name, value in _flat(metrics(opened.program, result.activity))
+        if not isinstance(value, str | bool)
     }
     if not opened.is_mapped:
         return {"map": None, "energy": None, "neurobench": bench}
