@@ -25,7 +25,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from neurodeploy.accounting.counted import Counted, counted
+from neurodeploy.accounting.counted import Counted, agree, counted
 from neurodeploy.accounting.loads import (
     SILENT,
     EventCounts,
@@ -39,7 +39,7 @@ from neurodeploy.accounting.loads import (
     derive,
     together,
 )
-from neurodeploy.errors import InternalError, UserError
+from neurodeploy.errors import InternalError
 from neurodeploy.flow.loads import COLUMNS, CONV_SYNOPS, FIXED_UPDATES, PARTIALS, SYNOPS, UPDATES
 from neurodeploy.flow.routes import HOST_CHIP, Routes
 from neurodeploy.flow.streams import Streams, ends_of
@@ -159,7 +159,7 @@ def _crosses(program: Program, border: str) -> bool:
 
 def works_of(program: Program, run: Counted, mapping: Placement, system: SystemSpec, border: str) -> list[SegmentWork]:
     """The work of every segment of the mapping, in the order of the schedule; parameters and errors of `loads`."""
-    _agree(program, run, mapping, system)
+    agree(program, run, mapping, system)
     network = arranged(program.network, mapping.orders)
     segments = [item for item in program.schedule if isinstance(item, Segment)]
     at: dict[str, list[int]] = {}
@@ -267,30 +267,6 @@ def phases_of(segment: Segment, shards: Sequence[Shard]) -> list[int]:
             before = (last[p.source] + 1 for p in segment.network.into(name) if not p.latency and p.source in last)
             last[name] = max(before, default=0) + (name in split)
     return [last[s.island] - (s.island in split and s.kind != "reducer") for s in shards]
-
-
-def _agree(program: Program, run: Counted, mapping: Placement, system: SystemSpec) -> None:
-    name = program.info.name
-    if run.units <= 0 or (not any(run.ticks(segment) for segment in run.chip) and program.streamed):
-        raise UserError("ND3102", name, "no token or time step was run, and energy is of one", "run at least one")
-    if mapping.system != system.name or any(shard.chip >= system.chips for shard in mapping.shards):
-        problem = f"is mapped to {mapping.system} and its energy was asked of {system.name} with {system.chips} chips"
-        raise UserError("ND3106", name, problem, "map it to that system first")
-    sizes = {p.name: p.size for p in program.network.populations.values()}
-    living = {p.name for p in program.network.populations.values() if p.model != INPUT}
-    placed = {shard.island for shard in mapping.shards}
-    for other in (placed - living) | (placed & run.host.keys()) | (run.host.keys() - living):
-        raise InternalError("ND9031", other, "is no population of the program, or was run on the host and has shards")
-    known = {segment.name: segment for segment in program.segments}
-    for segment, activity in run.everywhere.items():
-        if segment not in known:
-            raise InternalError("ND9031", segment, "was run and is no segment of the program")
-        for other in known[segment].network.populations.keys() & living if run.ticks(segment) else ():
-            if other not in placed and other not in run.host:
-                raise InternalError("ND9031", other, "was run on the chip and is not in the mapping")
-        for other, ports in activity.fired.items():
-            if any(counts.shape != (sizes.get(other),) for counts in ports.values()):
-                raise InternalError("ND9031", other, "counts are not those of its neurons")
 
 
 def _covered(streams: Streams, at: Mapping[str, Sequence[int]]) -> None:
