@@ -110,7 +110,9 @@ def loads(
     steps = [replace(step, times=work.ticks / run.units) for work in running for step in work.steps]
     traffic = [tally for work in running for tally in work.traffic.values()]
     ways = busiest(traffic, system, run.units * tick, _crosses(program, border)) if running else SILENT
-    resident = sum((Counter(work.resident) for work in works), Counter[tuple[int, int]]())
+    resident: Counter[tuple[int, int]] = Counter()
+    for work in works:
+        resident.update(work.resident)
     layers = layers_of(program)
     host = [] if alone else [Roofline(run.own.flops / run.units, run.own.bytes / run.units, False, None)]
     for name, work in run.host.items():
