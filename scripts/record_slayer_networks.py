@@ -2,7 +2,7 @@
 
 Run with a Python that has lava-dl 0.6.0 and torch, from the project's root::
 
-    python scripts/record_slayer_networks.py tests/frontends_lavadl/fixtures
+    python scripts/record_slayer_networks.py tests/frontends/lavadl/fixtures
 
 One ``slayer_NAME.npz`` a network: ``net`` the bytes of its .net file, ``x`` the spikes that go in and ``y0``, ``y1``, ...
 what each block sends, as int32 in slayer's order (channel, y, x, step) or (neuron, step). All states stay below 2**24,

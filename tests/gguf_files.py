@@ -119,11 +119,15 @@ def write(
     keys.update((f"tokenizer.ggml.{key}", value) for key, value in (tokenizer or {}).items())
     for key, value in keys.items():
         add[type(value)](key, value)
+    return finish(path, writer, tensors)
+
+
+def finish(path: Path, writer: Any, tensors: Mapping[str, np.ndarray], **options: Any) -> Path:
+    """Write what the writer was given, and the tensors."""
     for name, array in tensors.items():
-        writer.add_tensor(name, array)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
+        writer.add_tensor(name, array, **options)
+    for part in ("header", "kv_data", "tensors"):
+        getattr(writer, f"write_{part}_to_file")()
     writer.close()
     return path
 

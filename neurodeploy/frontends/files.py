@@ -147,5 +147,5 @@ def first_repeated(names: Iterable[str]) -> str:
 def no_such_tensor(name: str, names: Iterable[str], path: object) -> ModelError:
     """ND1006 with the nearest name that does exist."""
     near = difflib.get_close_matches(name, tuple(names), n=1, cutoff=0.6)
-    fix = f"the nearest name is {near[0]!r}" if near else ""
+    fix = f"the nearest name is {near[0]!r}" if near else "fetch the model again, or one that has it"
     return ModelError("ND1006", name, f"no such tensor in {path}", fix)

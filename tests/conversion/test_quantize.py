@@ -1,108 +1,259 @@
+"""Rounding to the chip's integers: each rule of each parameter, scales within registers, and what the report says."""
+
 from __future__ import annotations
 
-from pathlib import Path
+import json
 
 import numpy as np
 import pytest
-import torch
 
-from neurodeploy.conversion.presets import get_preset
-from neurodeploy.conversion.quantize import group_projections, island_name, quantize
+from neurodeploy.conversion.spiking.compare import compare_spikes
+from neurodeploy.conversion.spiking.options import QuantizeOptions
+from neurodeploy.conversion.spiking.quantize import quantize
 from neurodeploy.errors import UserError
-from neurodeploy.frontends.families import read_graph
-from neurodeploy.hybrid import Hybrid
-from neurodeploy.ir.graph import Graph, Projection
-from neurodeploy.ops.host.executor import Executor
-from simulators import get_runner
-from tests import models
+from neurodeploy.ir.float_network import FloatNetwork
+from neurodeploy.ir.network import Network
+from neurodeploy.ir.run import Probe
+from neurodeploy.neurons.registry import beyond_chip
+from simulators.network_float import run
+from tests.conversion.nets import DT, affine, both, flatten, network, neuron, row, spikes, window
+from tests.refusals import refused
 
-TEXT = np.random.default_rng(0).integers(3, 256, 400)
-OTHER = np.random.default_rng(1).integers(3, 256, 80)
-
-
-@pytest.fixture(scope="module")
-def graphs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Graph]:
-    folder = tmp_path_factory.mktemp("models")
-    changes = {"llama": {"attention_bias": True, "mlp_bias": True, "tie_word_embeddings": False}}
-    families = ("llama", "gemma3", "llama4")
-    return {f: read_graph(models.save(f, folder / f, **changes.get(f, {}))) for f in families}
+rng = np.random.default_rng(21)
 
 
-def float_logits(graph: Graph, tokens: np.ndarray) -> torch.Tensor:
-    sizes = {name: population.size for name, population in graph.populations.items()}
-    with torch.no_grad():
-        return Executor(graph.ops, graph.weights, sizes).forward(tokens)
+def layer(kind: str, weight: np.ndarray, bias: float | None = None, **params) -> FloatNetwork:
+    return row(affine("w", weight, bias), neuron("n", kind, weight.shape[0], **params))
 
 
-def sqnr(graph: Graph, preset: str, **changes: object) -> float:
-    program = quantize(graph, TEXT, get_preset(preset, window=100, **changes))
-    hybrid = Hybrid(program, graph.weights, get_runner("fast"))
-    wanted, found = float_logits(graph, OTHER), hybrid.forward(OTHER)
-    assert hybrid.take_counts().saturations < 20
-    return float(10 * torch.log10(wanted.square().sum() / (wanted - found).square().sum()))
+def scale_of(chip: Network, name: str = "n") -> float:
+    mantissa, exponent = chip.provenance["scales"][name]  # type: ignore[index]
+    return float(mantissa) * 2.0**exponent
 
 
-@pytest.mark.parametrize("family", ["llama", "gemma3", "llama4"])
-def test_the_default_beats_the_naive_trial_and_more_bits_beat_fewer(graphs: dict[str, Graph], family: str) -> None:
-    graph = graphs[family]
-    default = sqnr(graph, "default")
-    assert default > 30
-    assert default > sqnr(graph, "naive") - 0.5
-    assert default > sqnr(graph, "graded-8") + 3
-    assert sqnr(graph, "default", weight_bits=4) < default - 6
+@pytest.mark.parametrize(
+    ("kind", "params", "du", "dv"),
+    [
+        ("lif", {"tau": 25 * DT}, 4095, 164),  # the published bridge has int(4095 / 25) = 163
+        ("lif", {"tau": DT}, 4095, 4096),
+        ("li", {"tau": 3 * DT}, 4095, 1365),
+        ("if", {}, 4095, 0),
+        ("i", {}, 4095, 0),
+        ("cubalif", {"tau_syn": 5 * DT, "tau_mem": 20 * DT}, 818, 205),
+        ("cubali", {"tau_syn": DT, "tau_mem": 20 * DT}, 4095, 205),
+    ],
+)
+def test_decays(kind: str, params: dict[str, float], du: int, dv: int) -> None:
+    chip, report = quantize(layer(kind, rng.normal(size=(3, 4)), **params))
+    found = chip.populations["n"].params
+    assert (found["du"], found["dv"]) == (du, dv)
+    assert report.populations[0].errors["decay of v"].relative <= 0.5 / max(dv, 1)
 
 
-@pytest.mark.parametrize("input_range", ["percentile", "mse"])
-def test_other_ranges_run(graphs: dict[str, Graph], input_range: str) -> None:
-    assert sqnr(graphs["llama"], "default", input_range=input_range) > 20
+def test_the_exponential_scheme() -> None:
+    chip, _ = quantize(layer("lif", rng.normal(size=(3, 4)), tau=4 * DT), QuantizeOptions(scheme="exponential"))
+    assert chip.populations["n"].params["dv"] == round(4096 * (1 - np.exp(-0.25)))
 
 
-def test_same_input_same_program(graphs: dict[str, Graph]) -> None:
-    first, second = (quantize(graphs["llama4"], TEXT, get_preset("default", window=100)) for _ in range(2))
-    for name, island in first.islands.items():
-        other = second.islands[name]
-        np.testing.assert_array_equal(island.synapses.weight, other.synapses.weight)
-        np.testing.assert_array_equal(island.neurons.multiplier, other.neurons.multiplier)
-        assert (island.input_scale, island.output_scale) == (other.input_scale, other.output_scale)
-    assert first.conversion == second.conversion
+def test_decays_beyond_the_register_are_clipped_and_told() -> None:
+    chip, report = quantize(layer("lif", rng.normal(size=(3, 4)), tau=[0.4 * DT, 20 * DT, 20 * DT]))
+    assert chip.populations["n"].params["dv"].tolist() == [4096, 205, 205]
+    assert report.populations[0].saturated == {"decay of v": 1}
+    assert any(note.where == "n" and "decay of v" in note.found for note in report.notes)
 
 
-def test_every_projection_is_on_an_island_once(graphs: dict[str, Graph]) -> None:
-    for graph in graphs.values():
-        program = quantize(graph, TEXT[:64], get_preset("quick", window=32))
-        parts = [part.path for island in program.islands.values() for part in island.slices]
-        assert sorted(parts) == sorted(p.path for p in graph.projections())
-        assert len(program.conversion["sites"]) == len(parts)  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("weight", "mode", "step"),
+    [
+        (rng.normal(size=(5, 7)), "mixed", 2),
+        (rng.random((5, 7)) + 0.01, "excitatory", 1),
+        (-rng.random((5, 7)) - 0.01, "inhibitory", 1),
+        (np.zeros((5, 7)), "excitatory", 1),
+    ],
+)
+@pytest.mark.parametrize("bits", [8, 5])
+def test_weights_fill_their_bits(weight: np.ndarray, mode: str, step: int, bits: int) -> None:
+    chip, report = quantize(layer("lif", weight), QuantizeOptions(weight_bits=bits))
+    (p,) = chip.projections
+    step <<= 8 - bits
+    stored = p.synapse.weight if hasattr(p.synapse, "weight") else None
+    assert stored is not None and p.sign_mode == mode and p.weight_bits == bits
+    if not weight.any():
+        assert not stored.size
+        return
+    assert (stored % step == 0).all()
+    low, high = {"mixed": (-256, 256 - step), "excitatory": (0, 256 - step), "inhibitory": (step - 256, 0)}[mode]
+    assert low <= stored.min() and stored.max() <= high and (stored.max() == high or stored.min() == low)
+    exact = scale_of(chip) * (DT / 0.02) * weight / 2.0**p.weight_exp
+    np.testing.assert_array_equal(np.asarray(stored), np.clip(np.rint(exact / step) * step, low, high))
+    assert report.projections[0].worst.relative <= 0.5001 * step / 254 * 2
 
 
-def test_experts_without_tokens_are_calibrated_on_borrowed_ones(graphs: dict[str, Graph]) -> None:
-    program = quantize(graphs["llama4"], TEXT[:40], get_preset("default", window=40))
-    assert program.conversion["borrowed_expert_inputs"]
-    for island in program.islands.values():
-        assert island.input_scale.value > 0
+def test_thresholds_use_their_register_and_stay_in_it() -> None:
+    for weight, threshold in ((np.full((1, 1), 1e-4), 1.0), (np.full((1, 1), 3.0), 1e-3), (np.full((1, 1), 1.0), 1e5)):
+        chip, report = quantize(layer("lif", weight, v_threshold=threshold, r=20.0))
+        vth = chip.populations["n"].params["vth"]
+        assert 0 <= vth <= 131_071 and not report.populations[0].saturated
+        assert abs(vth - threshold * scale_of(chip)) <= 0.5 and not beyond_chip(chip.populations["n"])
 
 
-def test_projections_of_one_population_share_an_island(graphs: dict[str, Graph]) -> None:
-    groups = [unit for unit in group_projections(graphs["llama"]) if isinstance(unit, list)]
-    names = [island_name(unit) for unit in groups]
-    assert names[:4] == [
-        "layers.0.self_attn.q_k_v", "layers.0.self_attn.o_proj", "layers.0.mlp.gate_up", "layers.0.mlp.down_proj",
+def test_biases_have_13_bits_and_an_exponent() -> None:
+    for v_leak in (0.3, -40.0, 3e4):
+        made = layer("lif", rng.normal(size=(3, 4)), v_leak=v_leak, v_threshold=abs(v_leak) + 1, r=20.0)
+        chip, report = quantize(made)
+        found = chip.populations["n"].params
+        wanted = 64 * scale_of(chip) * (DT / 0.02) * v_leak
+        assert -4096 <= found["bias_mant"] <= 4095 and 0 <= found["bias_exp"] <= 7
+        assert abs(found["bias_mant"] * 2.0 ** found["bias_exp"] - wanted) <= 2.0 ** found["bias_exp"] / 2
+        assert found["bias_exp"] == 0 or abs(wanted) > 4095 * 2.0 ** (found["bias_exp"] - 1)
+        assert "bias" not in report.populations[0].saturated
+
+
+def test_a_reset_value_is_a_shift() -> None:
+    """v_reset = -0.5: threshold 1.5 above it, a leak towards +0.5, and a start there."""
+    chip, report = quantize(layer("lif", rng.normal(size=(3, 4)), v_reset=-0.5, r=20.0))
+    found, unit = chip.populations["n"].params, scale_of(chip)
+    assert found["vth"] == round(1.5 * unit) and report.populations[0].shift == (-0.5, -0.5)
+    step = 2 ** found["bias_exp"]
+    assert found["bias_mant"] * step == pytest.approx(64 * unit * 0.05 * 0.5, abs=0.5 * step)
+    assert chip.populations["n"].initial["v"] == pytest.approx(64 * unit * 0.5, abs=1)
+
+
+def test_one_exponent_a_projection_and_one_scale_a_population() -> None:
+    nodes = [
+        neuron("x", "input", 4), neuron("y", "input", 4), affine("a", rng.normal(size=(3, 4))),
+        affine("b", 0.01 * rng.normal(size=(3, 4))), neuron("n", "lif", 3, r=20.0), neuron("output", "output", 3),
     ]  # fmt: skip
-    assert all(len({p.input for p in unit}) == 1 for unit in groups)
-    assert all(isinstance(p, Projection) for unit in groups for p in unit)
+    chip, report = quantize(network(nodes, [("x", "a"), ("y", "b"), ("a", "n"), ("b", "n"), ("n", "output")]))
+    large, small = chip.projections
+    assert large.weight_exp - small.weight_exp in (6, 7, 8) and large.weight_exp > 0
+    assert all(line.bits >= 7 and line.worst.relative < 0.01 for line in report.projections)
 
 
-def test_a_store_sees_every_island(graphs: dict[str, Graph], tmp_path: Path) -> None:
-    seen = []
-    program = quantize(
-        graphs["gemma3"],
-        TEXT[:64],
-        get_preset("quick", window=32),
-        store=lambda name, build: seen.append(name) or build(),
-    )
-    assert seen == list(program.islands)
+def drift(made: FloatNetwork, options: QuantizeOptions | None = None, **inputs):
+    chip, report = quantize(made, options)
+    wanted, got = both(made, chip, report, spikes(made, **inputs))
+    return compare_spikes(wanted, got, report), got, report
 
 
-def test_a_short_text_is_refused(graphs: dict[str, Graph]) -> None:
-    with pytest.raises(UserError, match="ND1102"):
-        quantize(graphs["llama"], TEXT[:15], get_preset("default"))
+@pytest.mark.parametrize("kind", ["lif", "cubalif"])
+@pytest.mark.parametrize("reset", ["value", "subtract"])
+def test_rates_survive_rounding(kind: str, reset: str) -> None:
+    """Even weights of 8 bits shift single spikes (2 to 8 % of bins here), hardly their number."""
+    own = np.random.default_rng(3)
+    params = {"r": 20.0, "v_threshold": 3.0} | ({"w_in": 5.0} if kind == "cubalif" else {})
+    made = row(
+        affine("a", own.normal(0.1, 1, (30, 20)), own.normal(size=30) * 0.1), neuron("n", kind, 30, reset, **params),
+        affine("b", own.normal(0.1, 1, (10, 30))), neuron("m", kind, 10, reset, v_leak=-0.1, **params),
+    )  # fmt: skip
+    (line,), got, _ = drift(made, samples=2, steps=200)
+    assert line.float_count > 300 and abs(line.integer_count / line.float_count - 1) < 0.03
+    assert line.differing < 0.1 * line.bins and line.rate_error < 0.05
+    assert not got.activity.wrapped and not got.activity.saturated
+
+
+def test_a_bias_behind_a_synaptic_filter_rises_as_in_the_float_network() -> None:
+    made = layer("cubali", rng.normal(size=(3, 4)), bias=2.0, tau_syn=10 * DT, r=20.0)
+    chip, report = quantize(made)
+    x = {"input": np.zeros((1, 40, 4), np.int64)}
+    wanted, got = both(made, chip, report, x)
+    (line,) = compare_spikes(wanted, got, report)
+    assert line.graded and line.worst < 0.005
+    np.testing.assert_allclose(wanted.outputs["output"][0, :2, 0], [0.2, 0.2 * 0.95 + 0.2 * 0.9 + 0.2], rtol=1e-9)
+
+
+def test_peaks_make_room_for_voltages() -> None:
+    """A strongly inhibited integrator drifts far below zero: without peaks it is clipped there, with them it is not."""
+    made = row(affine("w", np.full((2, 40), -1.0)), neuron("n", "if", 2, v_threshold=0.1))
+    x = spikes(made, samples=1, steps=400, rate=0.5)
+    scale = {"n": 131_071 / 5000}
+    _, got, _ = drift(made, QuantizeOptions(scales=scale), samples=1, steps=400, rate=0.5)
+    assert got.activity.saturated["n"] > 0
+    peaks = run(made, x).peaks
+    _, got, report = drift(made, QuantizeOptions(peaks=peaks), samples=1, steps=400, rate=0.5)
+    assert not got.activity.saturated and not got.activity.wrapped
+    assert report.populations[0].u_bound is not None and report.populations[0].u_bound < 1
+
+
+def test_a_current_that_could_wrap_is_told() -> None:
+    made = row(affine("w", np.ones((2, 500))), neuron("n", "lif", 2, v_threshold=4.0, r=20.0))
+    _, report = quantize(made, QuantizeOptions(scales={"n": 2000.0}))
+    assert report.populations[0].u_bound > 1 and any("wraps" in note.done for note in report.notes)
+    _, report = quantize(made)
+    assert report.populations[0].u_bound < 1 and not report.notes
+
+
+def test_graded_sources_are_scaled_to_their_payloads() -> None:
+    """li -> affine -> lif: payloads of the first are voltages."""
+    made = row(affine("a", rng.normal(size=(6, 5))), neuron("v", "li", 6, r=20.0, tau=5 * DT),
+               affine("b", rng.normal(0.4, 1, (4, 6))), neuron("n", "lif", 4, r=20.0, v_threshold=6.0))  # fmt: skip
+    (line,), got, _ = drift(made, samples=1, steps=200)
+    assert line.float_count > 20 and line.differing <= 0.03 * line.bins and not got.activity.wrapped
+
+
+def test_states_follow_the_float_network() -> None:
+    made = layer("li", rng.normal(0.2, 1, (5, 8)), r=20.0)
+    chip, report = quantize(made, QuantizeOptions(peaks=run(made, spikes(made, steps=100)).peaks))
+    wanted, got = both(made, chip, report, spikes(made, steps=100), [Probe("n", "v")], ["n"])
+    on_chip = got.probes["n.v"][:, 1:] / (64 * scale_of(chip))
+    largest = np.abs(wanted.recorded["n"]["v"]).max()
+    assert np.abs(on_chip - wanted.recorded["n"]["v"]).max() < 0.02 * largest
+
+
+def test_the_report_is_plain_json() -> None:
+    conv = window("c", "conv2d", (2, 6, 6), rng.normal(size=(3, 2, 3, 3)), 0.1)
+    last = affine("w", rng.normal(size=(2, 48))), neuron("m", "lif", 2)
+    made = row(conv, neuron("n", "if", conv.shape), flatten("f", conv.shape), *last)
+    chip, report = quantize(made)
+    found = json.loads(json.dumps(report.to_json(), allow_nan=False))
+    assert found["latency"] == 2 and [p["name"] for p in found["populations"]] == ["n", "m"]
+    assert set(found["projections"][0]) >= {"worst", "zeroed", "clipped", "delay", "late"}
+    assert chip.dt is not None and chip.dt.value == DT
+
+
+@pytest.mark.parametrize(
+    ("code", "where", "made", "options"),
+    [
+        ("ND1240", "ghost", layer("lif", np.eye(2)), QuantizeOptions(scales={"ghost": 1.0})),
+        ("ND1240", "conversion", layer("lif", np.eye(2)), QuantizeOptions(scheme="rk4")),
+        ("ND1240", "conversion", layer("lif", np.eye(2)), QuantizeOptions(weight_bits=9)),
+        ("ND1240", "conversion", layer("lif", np.eye(2)), QuantizeOptions(margin=float("nan"))),
+        ("ND1242", "n", layer("lif", np.eye(2), v_reset=2.0), None),
+        ("ND1243", "input->n", row(neuron("d", "delay", 2, delay=63 * DT), neuron("n", "lif", 2)), None),
+    ],
+)
+def test_refusals(code: str, where: str, made: FloatNetwork, options: QuantizeOptions | None) -> None:
+    error = refused(UserError, code, quantize, made, options)
+    assert where in error.subject
+
+
+def test_long_delays_can_be_clipped() -> None:
+    made = row(neuron("d", "delay", 2, delay=[63 * DT, 2 * DT]), neuron("n", "lif", 2))
+    chip, _ = quantize(made, QuantizeOptions(clip_delays=True))
+    assert chip.projections[0].delay is not None and sorted(chip.projections[0].delay.tolist()) == [2, 62]
+
+
+def test_a_loop_through_a_delay_alone_is_refused() -> None:
+    nodes = [
+        neuron("input", "input", 2), affine("w", 0.1 * np.eye(2)), neuron("d", "delay", 2), neuron("n", "lif", 2),
+        neuron("output", "output", 2),
+    ]  # fmt: skip
+    edges = [("input", "w"), ("w", "d"), ("d", "w", True), ("w", "n"), ("n", "output")]
+    refused(UserError, "ND1241", quantize, network(nodes, edges))
+
+
+def test_ways_without_number_are_refused() -> None:
+    nodes, edges, before = [neuron("input", "input", 1)], [], ["input"]
+    for k in range(12):
+        pair = [f"s{k}a", f"s{k}b"]
+        nodes += [neuron(name, "scale", 1) for name in pair]
+        edges += [(source, name) for source in before for name in pair]
+        before = pair
+    nodes += [neuron("n", "lif", 1), neuron("output", "output", 1)]
+    edges += [*((name, "n") for name in before), ("n", "output")]
+    refused(UserError, "ND1244 n: ", quantize, network(nodes, edges))
+
+
+def test_an_output_that_nothing_reaches() -> None:
+    nodes = [neuron("input", "input", 2), neuron("n", "lif", 2), neuron("output", "output", 2)]
+    refused(UserError, "ND1246", quantize, network(nodes, [("input", "n")]))

@@ -2,16 +2,17 @@ from __future__ import annotations
 
 import pytest
 
-from neurodeploy.frontends import tokenizer_library
+from neurodeploy.frontends import hdf5_guard, tokenizer_library
 
 
 @pytest.fixture(autouse=True)
 def _in_process(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    """Tokenizers that the tests write themselves need no process of their own, where nothing says otherwise."""
+    """Files that the tests write themselves need no process of their own, where nothing says otherwise."""
     if "isolated" not in request.fixturenames:
-        monkeypatch.setattr(tokenizer_library, "ISOLATE", False)
+        for module in (hdf5_guard, tokenizer_library):
+            monkeypatch.setattr(module, "ISOLATE", False)
 
 
 @pytest.fixture
 def isolated() -> None:
-    """Asked for by tests that read a tokenizer as a user does: in a process of its own."""
+    """Asked for by tests that read as a user does: in a process of its own."""

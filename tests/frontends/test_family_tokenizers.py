@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.tokenizer_choice import read_tokenizer
 from neurodeploy.frontends.tokenizer_gguf import BYTE, CONTROL, NORMAL, UNKNOWN, from_metadata
+from tests.refusals import refused
 
 transformers = pytest.importorskip("transformers")
 
@@ -238,5 +239,4 @@ def test_phi3_takes_the_space_after_its_added_tokens(tmp_path: Path) -> None:
 def test_other_cuts_are_refused_by_name(name: str | None, tmp_path: Path) -> None:
     keys = byte_level_keys(reference("qwen2"), "qwen2")
     keys["tokenizer.ggml.pre"] = name
-    with pytest.raises(ModelError, match=f"ND1009 .*{name!r}; gpt-2, .* are read"):
-        from_metadata(keys, 1000, tmp_path)
+    refused(ModelError, f"ND1009 .*{name!r}; gpt-2, .* are read", from_metadata, keys, 1000, tmp_path)

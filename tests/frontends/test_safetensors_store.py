@@ -17,6 +17,7 @@ from neurodeploy.errors import ModelError, NeurodeployError
 from neurodeploy.frontends.safetensors_store import SafetensorsStore
 from neurodeploy.ir.graph import WeightStore
 from tests import effort
+from tests.refusals import refused
 
 
 def written(path: Path, header: object, data: bytes = b"", length: int | None = None) -> Path:
@@ -119,9 +120,7 @@ def test_damaged_shards(tmp_path, what):
     sharded(tmp_path)
     damage, code = SHARD_DAMAGE[what]
     damage(tmp_path)
-    with pytest.raises(ModelError) as caught:
-        SafetensorsStore(tmp_path)
-    assert caught.value.code == code
+    refused(ModelError, code, SafetensorsStore, tmp_path)
 
 
 FOUR = bytes(4)
@@ -169,10 +168,8 @@ HEADER_DAMAGE = {
 def test_damaged_header(tmp_path, what):
     path = tmp_path / "model.safetensors"
     HEADER_DAMAGE[what](path)
-    with pytest.raises(ModelError) as caught:
-        SafetensorsStore(tmp_path)
-    assert caught.value.code == "ND1004"
-    assert str(path) in caught.value.subject
+    error = refused(ModelError, "ND1004", SafetensorsStore, tmp_path)
+    assert str(path) in error.subject
 
 
 @pytest.mark.parametrize(
@@ -181,23 +178,19 @@ def test_damaged_header(tmp_path, what):
 def test_folder_without_weights(tmp_path, present, code):
     for name in present:
         (tmp_path / name).write_bytes(b"x")
-    with pytest.raises(ModelError) as caught:
-        SafetensorsStore(tmp_path)
-    assert caught.value.code == code
-    assert all(name in str(caught.value) for name in present)
+    error = refused(ModelError, code, SafetensorsStore, tmp_path)
+    assert all(name in str(error) for name in present)
 
 
 def test_file_that_is_not_there(tmp_path):
-    with pytest.raises(ModelError, match="ND1001"):
-        SafetensorsStore(tmp_path / "no.safetensors")
+    refused(ModelError, "ND1001", SafetensorsStore, tmp_path / "no.safetensors")
 
 
 def test_integers_are_no_weights(tmp_path):
     save_file({"ids": np.arange(4)}, tmp_path / "model.safetensors")
     store = SafetensorsStore(tmp_path)
     assert store.entry("ids").dtype == "I64"
-    with pytest.raises(ModelError, match=r"ND1006 ids: is stored as I64"):
-        store.get("ids")
+    refused(ModelError, r"ND1006 ids: is stored as I64", store.get, "ids")
 
 
 def test_missing_tensor_names_the_nearest(tmp_path):
@@ -214,8 +207,7 @@ def test_what_is_not_finite_is_named(tmp_path, bad, dtype):
     save_file({"w": array}, tmp_path / "model.safetensors")
     store = SafetensorsStore(tmp_path)
     store.get("w", 0, 2)
-    with pytest.raises(ModelError, match=r"ND1007 w: 1 of 6 values are not finite, the first is .* at \[2, 1\]"):
-        store.get("w", 2)
+    refused(ModelError, r"ND1007 w: 1 of 6 values are not finite, the first is .* at \[2, 1\]", store.get, "w", 2)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")

@@ -17,6 +17,7 @@ from neurodeploy.frontends.tokenizer import open_tokenizer
 from neurodeploy.frontends.tokenizer_choice import read_tokenizer
 from neurodeploy.frontends.tokenizer_library import Library
 from neurodeploy.storage import confined
+from tests.refusals import refused
 
 SETTINGS = {"kind": "BPE", "bos": None, "eos": [], "adds_bos": False}
 pytestmark = pytest.mark.usefixtures("isolated")
@@ -57,18 +58,14 @@ def test_a_tokenizer_that_ends_its_process_is_an_error(tmp_path: Path, name: str
         lambda: read_tokenizer(folder, 300),
         lambda: open_tokenizer(folder / "tokenizer.json", 300, SETTINGS),
     ):
-        with pytest.raises(ModelError, match="does not survive") as caught:
-            use(read(), tmp_path / "written.json")
-        assert caught.value.code == "ND1009" and str(folder) in caught.value.subject
-        assert (
-            "SIGABRT: memory allocation of" in caught.value.problem
-            and caught.value.fix
-            and str(caught.value).isprintable()
-        )
+        error = refused(ModelError, "ND1009 .*does not survive", use, read, tmp_path / "written.json")
+        assert str(folder) in error.subject
+        assert "SIGABRT: memory allocation of" in error.problem and error.fix and str(error).isprintable()
 
 
-def use(tokenizer: Any, out: Path) -> None:
+def use(read: Callable[[], Any], out: Path) -> None:
     """What a conversion does."""
+    tokenizer = read()
     try:
         tokenizer.encode("ab aaaa", bos=False)
     except ModelError as error:
@@ -100,9 +97,7 @@ def test_time_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     script = "import time; time.sleep(600)"
     monkeypatch.setattr(confined, "command", lambda *_: ["sleep", "600"])
     monkeypatch.setattr("neurodeploy.frontends.tokenizer_library.WALL_SECONDS", 0.3)
-    with pytest.raises(ModelError, match="took too long") as caught:
-        Library(script.encode(), "here")
-    assert caught.value.code == "ND1009"
+    refused(ModelError, "ND1009 .*took too long", Library, script.encode(), "here")
 
 
 def test_processor_time_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """Spiking networks of the golden cases: what ships as a file, and random ones.
 
 - ``random/N``: `random_network(N)` with its own inputs and steps, on `shrunken(N)`, mapped with `random_options(N)`.
-- ``slayer/NAME``: the `.net` in `tests/frontends_lavadl/fixtures`, fed with slayer's own input.
+- ``slayer/NAME``: the `.net` in `tests/frontends/lavadl/fixtures`, fed with slayer's own input.
 - ``FRAMEWORK/CASE``: the NIR files in `tests/interchange/fixtures`, read as their framework meant them, quantised without
   calibration, 2 samples of 24 steps in which three of ten inputs spike (seed: the length of the name).
 - ``digits/examples``, ``digits/snntorch``: the two trained networks, on three of their digits.
@@ -29,8 +29,8 @@ from neurodeploy.ir.network import Network
 from partitioner.mapper import map_model
 from partitioner.options import Options
 from targets.systems import get_system
-from tests.frontends_lavadl.test_slayer import FIXTURES as SLAYER
-from tests.frontends_lavadl.test_slayer import OPTIONS as SLAYER_OPTIONS
+from tests.frontends.lavadl.test_slayer import FIXTURES as SLAYER
+from tests.frontends.lavadl.test_slayer import OPTIONS as SLAYER_OPTIONS
 from tests.interchange.cells import FIXTURES, FRAMEWORKS, TOLD, index
 from tests.networks.random_networks import random_network
 from tests.partitioner_network.helpers import shrunken

@@ -15,6 +15,7 @@ from neurodeploy.frontends.nir.reader import read
 from scripts.interchange import table as document
 from tests.interchange import cells
 from tests.interchange.cells import FIXTURES, FRAMEWORKS, LIMITS, MEMBRANE, Cell
+from tests.refusals import refused
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -92,15 +93,12 @@ def test_conventions_are_those_of_the_page() -> None:
 def test_an_unknown_source_or_reset_is_refused() -> None:
     network = read(FIXTURES / "snntorch" / "lif.nir", 1e-4)
     for options in ({"source": "nest"}, {"source": "snntorch", "reset": "soft"}):
-        with pytest.raises(ModelError) as error:
-            as_meant_by(network, **options)
-        assert error.value.code == "ND1270"
+        refused(ModelError, "ND1270", as_meant_by, network, **options)
 
 
 def test_a_time_constant_shorter_than_the_step_is_refused() -> None:
-    with pytest.raises(ModelError) as error:
-        read_as(FIXTURES / "norse" / "lif.nir", 1e-3)
-    assert error.value.code == "ND1271" and "norse" in error.value.fix
+    error = refused(ModelError, "ND1271", read_as, FIXTURES / "norse" / "lif.nir", 1e-3)
+    assert "norse" in error.fix
     assert read_as(FIXTURES / "norse" / "lif.nir", 1e-3, "norse").nodes["1"].params["tau"].min() >= 1e-3
 
 
@@ -118,6 +116,5 @@ def test_another_time_step_than_the_sources_is_noted() -> None:
 
 @pytest.mark.parametrize("told", [{"reset": "subtract-next"}, {"v_reset": 0.5}, {"unit_gain": True}])
 def test_repairs_need_a_source(told: dict[str, Any]) -> None:
-    with pytest.raises(ModelError) as error:
-        read_as(FIXTURES / "snntorch" / "lif.nir", 1e-4, **told)
-    assert error.value.code == "ND1270" and "snntorch" in error.value.fix
+    error = refused(ModelError, "ND1270", read_as, FIXTURES / "snntorch" / "lif.nir", 1e-4, **told)
+    assert "snntorch" in error.fix

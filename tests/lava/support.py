@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pytest
 
-from neurodeploy.ir.run import RunResult
 from simulators.lava import LavaNetworkResult, LavaNetworkRunner, Program, find_lava
 from simulators.reference import ReferenceRunner
+from tests.networks.equality import differences
 from tests.networks.random_networks import all_probes, random_network
 
 needs_lava = pytest.mark.skipif(
@@ -21,34 +20,6 @@ def program(seed: int, lava: bool = True) -> Program:
     """The random program of a seed, with everything probed."""
     network, inputs, steps = random_network(seed, lava=lava)
     return Program(network, inputs, steps, None, tuple(all_probes(network)))
-
-
-def differences(found: RunResult, expected: RunResult) -> list[str]:
-    """Names of everything that is not the same; types and shapes count."""
-    wrong = []
-
-    def compare(name: str, a: object, b: object) -> None:
-        if isinstance(b, dict):
-            assert isinstance(a, dict)
-            if a.keys() != b.keys():
-                wrong.append(f"{name}: {sorted(a)} is not {sorted(b)}")
-            for key in a.keys() & b.keys():
-                compare(f"{name} {key}", a[key], b[key])
-        elif isinstance(b, np.ndarray):
-            assert isinstance(a, np.ndarray)
-            if a.dtype != b.dtype or not np.array_equal(a, b):
-                wrong.append(name)
-        elif a != b:
-            wrong.append(f"{name}: {a} is not {b}")
-
-    compare("outputs", found.outputs, expected.outputs)
-    compare("probes", found.probes, expected.probes)
-    compare("states", found.state.neurons, expected.state.neurons)
-    compare("pending", found.state.pending, expected.state.pending)
-    compare("step", found.state.step, expected.state.step)
-    for field in ("steps", "samples", "fired", "saturated", "wrapped"):
-        compare(field, getattr(found.activity, field), getattr(expected.activity, field))
-    return wrong
 
 
 def compare_all(programs: Sequence[Program], timeout: float = 600.0) -> list[LavaNetworkResult]:

@@ -1,43 +1,39 @@
-"""Comparison of results and states: every bit, every count."""
+"""Comparison of results and states: every bit, every type and shape, every count."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from neurodeploy.ir.run import RunActivity, RunResult, RunState
+from neurodeploy.ir.network import Network
+from neurodeploy.ir.run import RunActivity, Runner, RunResult, RunState
+
+FIELDS = {
+    RunResult: ("outputs", "probes", "activity", "state"),
+    RunState: ("step", "neurons", "pending"),
+    RunActivity: ("steps", "samples", "fired", "wrapped", "saturated"),
+}
 
 
-def same_arrays(one: dict[str, Any], other: dict[str, Any], where: str) -> None:
-    assert one.keys() == other.keys(), where
-    for name, array in one.items():
-        assert array.dtype == other[name].dtype, f"{where} {name}"
-        np.testing.assert_array_equal(array, other[name], err_msg=f"{where} {name}")
+def differences(found: Any, expected: Any, where: str = "") -> list[str]:
+    """Names of everything that is not the same in two results, states, tables, arrays or counts."""
+    if kind := next((kind for kind in FIELDS if isinstance(expected, kind)), None):
+        found, expected = ({name: getattr(whole, name) for name in FIELDS[kind]} for whole in (found, expected))
+    if isinstance(expected, dict):
+        wrong = [] if found.keys() == expected.keys() else [f"{where} {sorted(found)} is not {sorted(expected)}"]
+        inner = (differences(found[key], expected[key], f"{where} {key}") for key in found.keys() & expected.keys())
+        return [*wrong, *(line for lines in inner for line in lines)]
+    if not isinstance(expected, np.ndarray):
+        return [] if found == expected else [f"{where} {found} is not {expected}"]
+    if (found.dtype, found.shape) != (expected.dtype, expected.shape):
+        return [f"{where} {found.dtype}{found.shape} is not {expected.dtype}{expected.shape}"]
+    return [f"{where} differs first at {place}" for place in np.argwhere(found != expected)[:1]]
 
 
-def same_state(one: RunState, other: RunState) -> None:
-    assert one.step == other.step
-    assert one.neurons.keys() == other.neurons.keys()
-    for name, values in one.neurons.items():
-        same_arrays(values, other.neurons[name], f"state of {name}")
-    same_arrays(one.pending, other.pending, "pending")
-
-
-def same_activity(one: RunActivity, other: RunActivity) -> None:
-    assert (one.steps, one.samples) == (other.steps, other.samples)
-    assert one.fired.keys() == other.fired.keys()
-    for name, ports in one.fired.items():
-        same_arrays(ports, other.fired[name], f"fired of {name}")
-    assert one.wrapped == other.wrapped
-    assert one.saturated == other.saturated
-
-
-def same_result(one: RunResult, other: RunResult) -> None:
-    same_arrays(one.outputs, other.outputs, "outputs")
-    same_arrays(one.probes, other.probes, "probes")
-    same_activity(one.activity, other.activity)
-    same_state(one.state, other.state)
+def same_result(found: Any, expected: Any, where: str = "") -> None:
+    assert differences(found, expected, where) == []
 
 
 def joined(first: RunResult, second: RunResult) -> RunResult:
@@ -45,9 +41,24 @@ def joined(first: RunResult, second: RunResult) -> RunResult:
     activity = RunActivity.zero()
     activity.add(first.activity)
     activity.add(second.activity)
-    return RunResult(
-        {name: np.concatenate([a, second.outputs[name]], axis=1) for name, a in first.outputs.items()},
-        {name: np.concatenate([a, second.probes[name]], axis=1) for name, a in first.probes.items()},
-        activity,
-        second.state,
+    outputs, probes = (
+        {name: np.concatenate([a, getattr(second, kind)[name]], axis=1) for name, a in getattr(first, kind).items()}
+        for kind in ("outputs", "probes")
     )
+    return RunResult(outputs, probes, activity, second.state)
+
+
+def in_two(
+    runner: Runner, network: Network, inputs: Mapping[str, Any], steps: int, cut: int, probes: Any = ()
+) -> RunResult:
+    """The same run in two stretches, joined; the state between them is left as it was."""
+    first = runner.run(network, {k: v[:, :cut] for k, v in inputs.items()}, cut, probes=probes)
+    step, neurons, pending = first.state.step, *(copied(part) for part in (first.state.neurons, first.state.pending))
+    rest = {k: v[:, cut:] for k, v in inputs.items()}
+    second = runner.run(network, rest, steps - cut, state=first.state, probes=probes)
+    same_result(first.state, RunState(step, neurons, pending), "the state given")
+    return joined(first, second)
+
+
+def copied(table: Any) -> Any:
+    return table.copy() if isinstance(table, np.ndarray) else {name: copied(part) for name, part in table.items()}

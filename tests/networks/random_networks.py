@@ -348,7 +348,7 @@ class _Maker:
                 return sum_pool(shape, kernel, stride, padding, dilation, weight=self.between(-2, 9))
             if kind == "transposed":
                 extra = (self.between(0, stride[0] - 1), self.between(0, stride[1] - 1))
-                return transposed_conv(weight, shape, stride, padding, dilation, groups, extra)
+                return transposed_conv(weight, shape, stride, padding, dilation, groups, output_padding=extra)
             return unpool(shape, kernel, stride, padding, dilation, weight=self.between(-2, 9))
         return build.conv(np.ones((1, 1, 1, channels), np.int64), shape)
 

@@ -20,6 +20,7 @@ from targets.systems import get_system
 from tests.networks.cuts import mapping_of, random_mapping
 from tests.networks.equality import same_result
 from tests.networks.random_networks import all_probes, random_network
+from tests.refusals import refused
 
 SEEDS = range(80)
 CHIP = get_system("oheo-gulch").chip
@@ -136,6 +137,4 @@ def _broken(mapping: Mapping, how: str) -> list[Shard]:
 def test_a_wrong_mapping_is_refused(how: str) -> None:
     network, inputs, steps = random_network(11)
     runner = PartitionedRunner(mapping_of(_broken(random_mapping(network, 11), how)), CHIP)
-    with pytest.raises(InternalError) as caught:
-        runner.run(network, inputs, steps)
-    assert caught.value.code == "ND9015"
+    refused(InternalError, "ND9015", runner.run, network, inputs, steps)

@@ -14,7 +14,7 @@ from neurodeploy.neurons.registry import MODELS
 from neurodeploy.synapses import Dense
 from simulators.reference import ReferenceRunner
 from tests.networks.brute_force import BruteForce
-from tests.networks.equality import joined, same_arrays, same_result, same_state
+from tests.networks.equality import in_two, same_result
 from tests.networks.random_networks import all_probes, lava_models, random_network
 
 RUNNER = ReferenceRunner()
@@ -87,13 +87,7 @@ def test_resumes_with_identical_bits(seed: int) -> None:
     probes = all_probes(network)
     whole = RUNNER.run(network, inputs, steps, probes=probes)
     pause = int(np.random.default_rng(seed).integers(0, steps + 1))
-    first = RUNNER.run(network, {name: x[:, :pause] for name, x in inputs.items()}, pause, probes=probes)
-    kept = first.state.step, {name: array.copy() for name, array in first.state.pending.items()}
-    rest = {name: x[:, pause:] for name, x in inputs.items()}
-    second = RUNNER.run(network, rest, steps - pause, state=first.state, probes=probes)
-    same_result(joined(first, second), whole)
-    assert kept[0] == first.state.step
-    same_arrays(kept[1], first.state.pending, "the state given")
+    same_result(in_two(RUNNER, network, inputs, steps, pause, probes), whole)
 
 
 @pytest.mark.parametrize("seed", range(0, 120, 3))
@@ -104,8 +98,8 @@ def test_a_batch_equals_its_samples(seed: int) -> None:
     for sample in range(batch.activity.samples):
         alone = RUNNER.run(network, {n: x[sample : sample + 1] for n, x in inputs.items()}, steps, probes=probes)
         for of_batch, of_one in ((batch.outputs, alone.outputs), (batch.probes, alone.probes)):
-            same_arrays({n: a[sample : sample + 1] for n, a in of_batch.items()}, of_one, f"sample {sample}")
-        same_arrays({n: a[sample : sample + 1] for n, a in batch.state.pending.items()}, alone.state.pending, "pending")
+            same_result({n: a[sample : sample + 1] for n, a in of_batch.items()}, of_one, f"sample {sample}")
+        same_result({n: a[sample : sample + 1] for n, a in batch.state.pending.items()}, alone.state.pending, "pending")
 
 
 def test_probes_of_chosen_neurons_change_nothing() -> None:
@@ -116,7 +110,7 @@ def test_probes_of_chosen_neurons_change_nothing() -> None:
         type(p)(p.population, p.variable, (network.populations[p.population].size - 1, 0)) for p in all_probes(network)
     ]
     chosen = RUNNER.run(network, inputs, steps, probes=some)
-    same_state(plain.state, chosen.state)
+    same_result(plain.state, chosen.state)
     for name, array in chosen.probes.items():
         np.testing.assert_array_equal(array, every.probes[name][:, :, [-1, 0]])
 
@@ -128,7 +122,7 @@ def test_the_generator_reaches_everything() -> None:
     for seed, instant in product(range(150), (False, True)):
         network, inputs, steps = random_network(seed, instant=instant)
         again = random_network(seed, instant=instant)
-        same_arrays(inputs, again[1], "inputs of the same seed")
+        same_result(inputs, again[1], "inputs of the same seed")
         result = RUNNER.run(network, inputs, steps)
         seen["wrapped"] += bool(result.activity.wrapped)
         seen["saturated"] += bool(result.activity.saturated)

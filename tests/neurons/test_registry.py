@@ -16,6 +16,7 @@ from neurodeploy.neurons import registry
 from neurodeploy.neurons.registry import MODELS, check_network, check_population, initial_state, prepared_params
 from neurodeploy.synapses import Dense
 from tests.neurons.stepping import population
+from tests.refusals import refused
 
 LIF = {"du": 10, "dv": 20, "vth": 5}
 
@@ -48,12 +49,10 @@ LIF = {"du": 10, "dv": 20, "vth": 5}
     ],
 )  # fmt: skip
 def test_what_is_wrong(given: Population, code: str, words: tuple[str, ...]) -> None:
-    with pytest.raises(UserError) as raised:
-        check_population(given)
-    assert raised.value.code == code
-    assert raised.value.fix
+    error = refused(UserError, code, check_population, given)
+    assert error.fix
     for word in words:
-        assert word in str(raised.value)
+        assert word in str(error)
 
 
 def test_an_initial_threshold_of_atrlif_is_refused_because_lava_overwrites_it() -> None:
@@ -121,12 +120,9 @@ def test_networks() -> None:
         (network(target_port="re"), ('"re"', "population cells", "one of: a")),
         (network(model="spiker"), ('"a"', "none")),
     ):
-        with pytest.raises(UserError) as raised:
-            check_network(wrong)
-        assert raised.value.code == "ND3247"
-        assert all(word in str(raised.value) for word in words)
-    with pytest.raises(UserError, match="ND3240"):
-        check_network(network(model="gif"))
+        error = refused(UserError, "ND3247", check_network, wrong)
+        assert all(word in str(error) for word in words)
+    refused(UserError, "ND3240", check_network, network(model="gif"))
 
 
 def test_tables_are_whole() -> None:

@@ -1,4 +1,4 @@
-"""The executor on a small network of its own: order, memory, weights, errors."""
+"""The executor on a small network of its own: order, memory, weights, errors; costs against plain counting."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ import torch
 from neurodeploy.errors import InternalError, UserError
 from neurodeploy.frontends.families.decoder import Decoder, Layer, build
 from neurodeploy.ir.graph import HostOp, Projection
-from neurodeploy.ops import lookup
+from neurodeploy.ops import OPERATIONS, lookup
+from neurodeploy.ops.attention import visible_pairs
 from neurodeploy.ops.host.executor import Executor
+from neurodeploy.ops.host.kernels import EXP
 from neurodeploy.ops.host.kvcache import State
 from neurodeploy.ops.host.linear import invariant_linear, projection_work
 from neurodeploy.ops.host.operation import Load, Operation, Work
+from tests.refusals import refused
 
 IDS = np.array([3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5])
 
@@ -252,23 +255,94 @@ def test_work_is_counted(net):
     [([], "ND3003"), ([[1, 2]], "ND3003"), ([1.5], "ND3003"), (["a"], "ND3003"), ([1, 11], "ND3004"), ([-1], "ND3004")],
 )
 def test_wrong_tokens(net, tokens, code):
-    with pytest.raises(UserError) as caught:
-        net.executor().forward(tokens)
-    assert caught.value.code == code
+    refused(UserError, code, net.executor().forward, tokens)
 
 
 def test_a_state_that_was_used_elsewhere(net):
-    with pytest.raises(InternalError, match="ND9101"):
-        net.executor().forward(IDS, State(position=4))
+    refused(InternalError, "ND9101", net.executor().forward, IDS, State(position=4))
 
 
 def test_an_operation_that_nobody_knows(net):
     ops = [*net.ops[:-1], HostOp("odd", "fft", ("norm",), ("logits",))]
-    with pytest.raises(InternalError, match="ND9103"):
-        Executor(ops, net.store, net.sizes).forward(IDS)
+    refused(InternalError, "ND9103", Executor(ops, net.store, net.sizes).forward, IDS)
 
 
 @pytest.mark.parametrize("ops", [[], [HostOp("a", "add", ("x", "y"), ("logits",))]])
 def test_a_network_without_a_head(net, ops):
-    with pytest.raises(InternalError, match="ND9104"):
-        Executor(ops, net.store, net.sizes)
+    refused(InternalError, "ND9104", Executor, ops, net.store, net.sizes)
+
+
+SIZES = {"x": 64, "g": 96, "e": 2}
+
+
+def work(op, tokens, context=0):
+    """Of a call in which every token is given to one expert, where there are any."""
+    return lookup(op).work(Load(op, SIZES, tokens, context, tokens))
+
+
+def op(name, outputs=("x",), inputs=("x",), weights=None, **attrs):
+    return HostOp(name, name, inputs, outputs, attrs, weights or {})
+
+
+@pytest.mark.parametrize(("window", "chunk"), [(None, None), (5, None), (None, 4), (3, 8)])
+@pytest.mark.parametrize("context", [0, 1, 13])
+def test_visible_pairs(window, chunk, context):
+    counted = sum(
+        1
+        for i in range(context, context + 9)
+        for j in range(i + 1)
+        if (window is None or i - j < window) and (chunk is None or i // chunk == j // chunk)
+    )
+    assert visible_pairs(9, context, window, chunk) == counted
+
+
+ATTENTION = {"heads": 4, "kv_heads": 2, "head_dim": 16, "scale": 0.25, "window": None, "chunk": None}
+CASES = {
+    "embedding": (op("embedding", scale=2.0), Work(3 * 64, 8 * 3 * 64)),
+    "position_embedding": (op("position_embedding", weights={"weight": "w"}), Work(3 * 64, 12 * 3 * 64)),
+    "rmsnorm": (op("rmsnorm", weights={"weight": "w"}, eps=1e-6, group=16), Work(3 * 64 * 4 + 3 * 12, 8 * 3 * 64 + 64)),
+    # mean: 63 + 1; deviations 64; squares 64, their mean 63 + 1; epsilon, root, reciprocal; three passes of one flop each
+    "layernorm": (
+        op("layernorm", weights={"weight": "w", "bias": "b"}, eps=1e-5, group=64),
+        Work(3 * (7 * 64 + 4), 8 * 3 * 64 + 8 * 64),
+    ),
+    "rope": (op("rope", head_dim=16, inv_freq=(), style="half"), Work(3 * 3 * 64, 8 * 3 * 64 + 4 * 3 * 16)),
+    "temperature": (op("temperature", scale=0.1, floor_scale=8.0), Work(3 * 64, 8 * 3 * 64 + 12)),
+    # 3 queries after 5 tokens see 6 + 7 + 8 keys of 8 distinct ones.
+    "attention": (
+        op("attention", inputs=("x", "x", "x"), **ATTENTION),
+        Work(21 * 4 * (64 + EXP + 4) + 3 * 64, 8 * 3 * 64 + 8 * 3 * 32 + 8 * 2 * 16 * 8),
+    ),
+    "glu": (op("glu", ("g",), act="silu"), Work(3 * 96 * (EXP + 4), 12 * 3 * 96)),
+    "activation": (op("activation", act="gelu_tanh"), Work(3 * 64 * (EXP + 8), 8 * 3 * 64)),
+    "add": (op("add"), Work(3 * 64, 12 * 3 * 64)),
+    "estimate": (op("estimate", what="recurrence", flops=7, bytes=11), Work(3 * 7, 3 * 11)),
+    "moe_route": (op("moe_route", ("e",), top_k=1), Work(3 * (2 + EXP + 2), 8 * 3 * 2)),
+    "moe_dispatch": (op("moe_dispatch", ("x", "x"), ("x", "e")), Work(3 * 64, 8 * 3 * 64 + 4 * 3 * 2)),
+    "moe_combine": (op("moe_combine", inputs=("e", "x", "x")), Work(3 * 64, 12 * 3 * 64 + 4 * 3 * 2)),
+}
+
+
+def test_every_operation_has_a_case():
+    assert set(CASES) == set(OPERATIONS)
+
+
+def test_work_of_a_part_that_is_rotated():
+    found = work(op("rope", head_dim=16, inv_freq=(1.0,) * 6, style="half", rotated=12, factor=1.2), 3, 5)
+    assert found == Work(3 * 3 * 48, 8 * 3 * 64 + 4 * 3 * 12)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_work(name):
+    operation, expected = CASES[name]
+    assert work(operation, 3, 5) == expected
+
+
+def test_projection():
+    p = Projection("p", "x", "g", 64, 96, "w", "b")
+    assert projection_work(p, 3) == Work(3 * (2 * 64 * 96 + 96), 4 * (64 * 96 + 96 + 3 * (64 + 96)))
+    assert projection_work(p, 0) == Work(0, 0)
+
+
+def test_an_unknown_operation_is_our_bug():
+    refused(InternalError, "ND9103", work, op("fft"), 1)

@@ -26,6 +26,7 @@ from partitioner.mapper import map_model
 from simulators import get_runner
 from targets.systems import get_system
 from tests.ops.test_executor import CountingStore
+from tests.refusals import refused
 
 VOCABULARY, WIDTH = 11, 16
 IDS = np.arange(3, 25) % VOCABULARY
@@ -74,5 +75,4 @@ def test_one_file_is_enough(graph: Graph) -> None:
     [({"scale": 1.0}, r"lacks \['shift'\]"), ({"scale": "1", "shift": 0}, "scale = '1' is not possible")],
 )
 def test_its_attributes_are_checked(graph: Graph, attrs: dict[str, object], says: str) -> None:
-    with pytest.raises(InternalError, match=f"ND9001.*{says}"):
-        ops.check_operations([replace(graph.ops[1], attrs=attrs)])
+    refused(InternalError, f"ND9001.*{says}", ops.check_operations, [replace(graph.ops[1], attrs=attrs)])

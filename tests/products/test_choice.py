@@ -27,6 +27,7 @@ from simulators.fast.wiring import DenseWiring
 from simulators.products import choice, kept, libraries
 from simulators.products.choice import PRODUCTS, Product
 from tests.networks.random_networks import random_network
+from tests.refusals import refused
 
 
 @pytest.fixture(autouse=True)
@@ -122,8 +123,7 @@ def test_the_file_stays_small(folder: Path) -> None:
 
 def test_a_limit_that_does_not_exist_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEURODEPLOY_ISA", "avx3")
-    with pytest.raises(UserError, match=r"ND1100 NEURODEPLOY_ISA: 'avx3' is not a limit; set one of avx2, sse2"):
-        choice.speeds()
+    refused(UserError, r"ND1100 NEURODEPLOY_ISA: 'avx3' is not a limit; set one of avx2, sse2", choice.speeds)
 
 
 def test_every_verb_refuses_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,9 +12,9 @@ import pytest
 from neurodeploy.reporting.check import check
 from neurodeploy.reporting.page import page
 from neurodeploy.reporting.render import FORMS
+from tests.reporting import spiking as networks
 from tests.reporting import synthetic
 from tests.reporting.reader import Reader
-from tests.reporting_network import synthetic as networks
 
 CASES = {
     **{f"model {name}": ("model", make) for name, make in synthetic.CASES.items()},

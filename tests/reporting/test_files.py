@@ -15,6 +15,7 @@ import pytest
 from neurodeploy.errors import BundleError
 from neurodeploy.reporting import files
 from neurodeploy.reporting.render import render
+from tests.refusals import refused
 
 NAMES = ["x.html", "x.json", "x_ops.csv", "x_energy.csv", "x_cores.csv"]
 
@@ -90,16 +91,14 @@ def test_files_are_replaced_and_readable_by_others(smollm: dict[str, Any], tmp_p
 @pytest.mark.parametrize("blocked", ["x.html", "x_cores.csv"])
 def test_a_name_that_is_a_folder_is_a_user_error(smollm: dict[str, Any], tmp_path: Path, blocked: str) -> None:
     (tmp_path / blocked).mkdir()
-    with pytest.raises(BundleError) as caught:
-        render(smollm, tmp_path / "x.html")
-    assert caught.value.code == "ND5004" and caught.value.subject.endswith(blocked)
+    error = refused(BundleError, "ND5004", render, smollm, tmp_path / "x.html")
+    assert error.subject.endswith(blocked)
     assert [path.name for path in tmp_path.iterdir()] == [blocked]
 
 
 def test_a_folder_that_is_a_file_is_a_user_error(smollm: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(BundleError, match="ND5004"):
-        render(smollm, tmp_path / "file" / "x.html")
+    refused(BundleError, "ND5004", render, smollm, tmp_path / "file" / "x.html")
 
 
 def test_nothing_changes_when_a_file_cannot_be_written(

@@ -109,6 +109,7 @@ class Operation:
         the outputs) -> whether they go together.
     tensors : shapes by role, each number named: an attribute, a field of `ModelInfo`, or "size", the neurons of the output.
         bare : all of them may be left out.
+    keeps : the attributes that describe the cache which it keeps of a sequence, as `KVCache` takes them; none keeps nothing.
     rows : the rows of inputs and outputs. experts : the inputs or outputs that have the rows of one expert each.
     """
 
@@ -121,6 +122,7 @@ class Operation:
     fits: Callable[[Attrs, Sizes, Sizes], bool] = one_to_one
     tensors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     bare: bool = False
+    keeps: tuple[str, ...] = ()
     rows: Rows = same_rows
     experts: Callable[[HostOp], tuple[str, ...]] = lambda op: ()
     lowering: Callable[[HostOp, Mapping[str, int]], Network] | None = None

@@ -1,0 +1,293 @@
+"""Networks whose real numbers are whole ones on the chip: spikes must be the same, bit for bit, after the latency.
+
+Integrate-and-fire neurons, even weights with a largest mantissa of 254, whole thresholds: nothing is rounded. So these
+tests are about order of neurons, convolutions, delays, alignment, resets, biases and initial states, not about rounding.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neurodeploy.conversion.spiking.compare import compare_spikes
+from neurodeploy.conversion.spiking.options import QuantizeOptions
+from neurodeploy.conversion.spiking.quantize import quantize
+from neurodeploy.ir.float_network import FloatNetwork
+from neurodeploy.synapses import Conv, Dense, Sparse
+from tests.conversion.nets import DT, affine, both, flatten, network, neuron, row, spikes, window
+
+rng = np.random.default_rng(11)
+
+
+def even(*shape: int) -> np.ndarray:
+    """Even weights in -254..254 that reach both ends."""
+    values = 2.0 * rng.integers(-127, 128, shape)
+    values.flat[0], values.flat[-1] = 254, -254
+    return values
+
+
+def fires(shape, threshold=200.0, **options):
+    name = options.pop("name", "n")
+    return neuron(name, "if", shape, v_threshold=threshold, **options)
+
+
+def exact(made: FloatNetwork, options: QuantizeOptions | None = None, **runs):
+    """Convert, run both, demand equality and some spikes; returns the network and report."""
+    chip, report = quantize(made, options)
+    for line in report.projections:
+        assert line.worst.relative == 0 and not line.clipped and not line.late, line
+    wanted, got = both(made, chip, report, spikes(made, **runs))
+    for line in compare_spikes(wanted, got, report):
+        assert line.differing == 0 and line.early == 0 and line.float_count > 0 and line.steps == wanted.steps, line
+    assert not got.activity.wrapped and not got.activity.saturated
+    return chip, report
+
+
+def test_layers() -> None:
+    made = row(affine("a", even(9, 6)), fires(9), affine("b", even(4, 9)), fires(4, name="m"))
+    chip, report = exact(made)
+    assert report.latency == 2 and [type(p.synapse) for p in chip.projections] == [Dense, Dense]
+    assert chip.outputs == ("m",) and chip.populations["n"].params["dv"] == 0
+
+
+def test_biases_run_from_the_first_input_on() -> None:
+    """The chip integrates a bias before the first input arrives: initial states make up for it."""
+    made = row(
+        affine("a", even(9, 6), rng.integers(-20, 40, 9)), fires(9), affine("b", even(4, 9), rng.integers(-20, 40, 4)),
+        fires(4, name="m"), affine("c", even(5, 4), 30.0), fires(5, name="l"),
+    )  # fmt: skip
+    chip, report = exact(made)
+    assert report.latency == 3 and "v" in chip.populations["l"].initial
+
+
+def test_resets() -> None:
+    for options in ({"v_reset": -100.0}, {"reset": "subtract"}, {"v_reset": rng.integers(-50, 50, 7) * 2.0}):
+        made = row(affine("a", even(7, 6)), fires(7, **options))
+        chip, _ = exact(made, QuantizeOptions(scales={"n": 1.0}), rate=0.6)
+        assert chip.populations["n"].model == ("lif_subtract" if "reset" in options else "lif")
+
+
+def test_convolutions_pools_and_the_order_of_neurons() -> None:
+    """conv -> IF -> pool -> conv -> IF -> pool -> flatten -> affine -> IF on an image that is not square."""
+    first = window("c1", "conv2d", (2, 9, 7), even(3, 2, 3, 3), padding=1)
+    second = window("p1", "sum_pool2d", first.shape, kernel_size=2, stride=2)
+    third = window("c2", "conv2d", second.shape, even(4, 3, 2, 2))
+    fourth = window("p2", "sum_pool2d", third.shape, kernel_size=(3, 2), stride=1)
+    made = row(
+        first, fires(first.shape), second, third, fires(third.shape, 900.0, name="m"), fourth, flatten("f", fourth.shape),
+        affine("w", even(5, int(np.prod(fourth.shape)))), fires(5, 500.0, name="l"),
+    )  # fmt: skip
+    chip, report = exact(made, rate=0.2, steps=40)
+    kinds = {p.target: type(p.synapse) for p in chip.projections}
+    assert kinds == {"n": Conv, "m": Conv, "l": Dense} and report.latency == 3
+    assert chip.populations["n"].shape == (7, 9, 3)
+
+
+def test_conv1d_groups_stride_dilation() -> None:
+    line = window("c", "conv1d", (4, 12), even(6, 2, 3), stride=2, padding=2, dilation=2, groups=2)
+    chip, _ = exact(row(line, fires(line.shape)))
+    assert isinstance(chip.projections[0].synapse, Conv) and chip.populations["n"].shape == (line.shape[1], 1, 6)
+
+
+def test_a_pixel_wise_gain_makes_a_convolution_sparse() -> None:
+    conv = window("c", "conv2d", (1, 9, 9), 2.0 * rng.integers(1, 60, (2, 1, 3, 3)))
+    gains = np.where(rng.random(conv.shape) < 0.5, 1.0, 2.0) / DT
+    made = row(conv, fires(conv.shape, r=gains))
+    chip, report = quantize(made, QuantizeOptions(scales={"n": 1.0}))
+    assert isinstance(chip.projections[0].synapse, Sparse)
+    wanted, got = both(made, chip, report, spikes(made))
+    (line,) = compare_spikes(wanted, got, report)
+    assert line.differing == 0 and line.float_count > 0
+
+
+def test_skip_connections_are_aligned_by_delays() -> None:
+    nodes = [
+        neuron("input", "input", 6), affine("a", even(6, 6)), fires(6), affine("b", even(6, 6)), fires(6, name="m"),
+        affine("skip", even(6, 6)), neuron("output", "output", 6),
+    ]  # fmt: skip
+    edges = [("input", "a"), ("a", "n"), ("n", "b"), ("b", "m"), ("input", "skip"), ("skip", "m"), ("m", "output")]
+    chip, report = exact(network(nodes, edges))
+    (skip,) = [p for p in chip.projections if p.source == "input" and p.target == "m"]
+    assert skip.delay is not None and set(skip.delay.tolist()) == {1}
+    loose, report = quantize(network(nodes, edges), QuantizeOptions(align=False))
+    assert all(p.delay is None for p in loose.projections)
+    assert {line.name: line.late for line in report.projections}["input->m"] == -1
+
+
+def test_a_population_on_itself_keeps_its_timing() -> None:
+    nodes = [
+        neuron("input", "input", 6), affine("a", even(6, 6)), fires(6, 400.0), affine("r", even(6, 6), 3.0),
+        neuron("output", "output", 6),
+    ]  # fmt: skip
+    edges = [("input", "a"), ("a", "n"), ("n", "r"), ("r", "n", True), ("n", "output")]
+    _, report = exact(network(nodes, edges))
+    assert report.latency == 1
+
+
+def test_a_loop_through_two_populations_is_reported_as_late() -> None:
+    nodes = [
+        neuron("input", "input", 6), affine("a", even(6, 6)), fires(6), affine("b", even(6, 6)), fires(6, name="m"),
+        affine("r", even(6, 6)), neuron("output", "output", 6),
+    ]  # fmt: skip
+    edges = [("input", "a"), ("a", "n"), ("n", "b"), ("b", "m"), ("m", "r"), ("r", "n", True), ("m", "output")]
+    _, report = quantize(network(nodes, edges))
+    assert {line.name: line.late for line in report.projections} == {"input->n": 0, "m->n": 1, "n->m": 0}
+    assert any("m->n" in note.where and "timing" in note.done for note in report.notes)
+    # A delay in the loop has steps to give: then nothing is late, and the spikes are equal.
+    nodes.append(neuron("d", "delay", 6, delay=3 * DT))
+    edges[4:6] = [("m", "r"), ("r", "d"), ("d", "n", True)]
+    exact(network(nodes, edges))
+
+
+@pytest.mark.parametrize("place", ["source", "target", "between", "uniform", "twice"])
+def test_delays(place: str) -> None:
+    lags = np.array([0, 1, 5, 2, 1, 0]) * DT
+    before = [neuron("d", "delay", 6, delay=lags)] if place in ("source", "twice") else []
+    after = [neuron("e", "delay", 6, delay=lags[::-1])] if place in ("target", "twice") else []
+    if place == "uniform":
+        before = [neuron("d", "delay", 6, delay=4.3 * DT)]
+    middle = [affine("w", 2.0 * rng.integers(1, 127, (6, 6)))] if place != "between" else []
+    if place == "between":
+        ways = np.zeros((6, 6))
+        ways[np.arange(6), rng.permutation(6)] = 1.0
+        middle = [affine("v", ways), neuron("x", "delay", 6, delay=lags), affine("w", even(6, 6))]
+    made = row(*before, *middle, *after, fires(6))
+    chip, report = quantize(made, QuantizeOptions(scales={"n": 1.0}))
+    assert len(chip.projections) == 1
+    delay = chip.projections[0].delay
+    assert delay is not None and int(delay.max()) == {"uniform": 4, "twice": 10}.get(place, 5)
+    wanted, got = both(made, chip, report, spikes(made, rate=0.15))
+    (line,) = compare_spikes(wanted, got, report)
+    assert (
+        line.differing == 0
+        and line.float_count > 0
+        and report.projections[0].delay_error == pytest.approx(0.3 * DT if place == "uniform" else 0.0, abs=1e-12)
+    )
+
+
+def test_delays_that_no_single_synapse_can_have_become_projections() -> None:
+    """Two ways from one neuron to another with different delays."""
+    spread, join = np.array([[1.0], [1.0]]), np.array([[255.0, 102.0]])
+    made = row(affine("a", spread), neuron("d", "delay", 2, delay=[0.0, 3 * DT]), affine("b", join), fires(1, 300.0))
+    chip, _ = exact(made, rate=0.5)
+    assert len(chip.projections) == 2
+
+
+def test_parallel_paths_from_one_source_add_up() -> None:
+    """x + W x: the identity and a matrix, whose weights are whole numbers of one exponent."""
+    nodes = [
+        neuron("input", "input", 5), affine("w", 128.0 * np.sign(even(5, 5))), neuron("s", "scale", 5, scale=254.0),
+        fires(5, 500.0), neuron("output", "output", 5),
+    ]  # fmt: skip
+    edges = [("input", "w"), ("input", "s"), ("w", "n"), ("s", "n"), ("n", "output")]
+    made = network(nodes, edges)
+    chip, report = quantize(made, QuantizeOptions(scales={"n": 1.0}))
+    assert [p.name for p in chip.projections] == ["input->n", "input->n#2"]
+    wanted, got = both(made, chip, report, spikes(made))
+    assert compare_spikes(wanted, got, report)[0].differing == 0
+
+
+def test_sums_for_outputs_and_thresholds() -> None:
+    """An output behind linear nodes is read out as a number; a threshold fires on a sum."""
+    made = row(
+        affine("w", even(4, 6), 7.0), neuron("t", "threshold", 4, threshold=100.0), affine("v", even(3, 4), -5.0)
+    )
+    chip, report = quantize(made)
+    assert chip.populations["t"].model == "threshold" and chip.populations["output"].model == "li"
+    wanted, got = both(made, chip, report, spikes(made))
+    (line,) = compare_spikes(wanted, got, report)
+    assert line.graded and line.differing == 0 and line.latency == 2 and line.float_count != 0
+
+
+def test_several_inputs_and_outputs() -> None:
+    nodes = [
+        neuron("x", "input", 4), neuron("y", "input", 3), affine("a", even(5, 4)), affine("b", even(5, 3)), fires(5),
+        neuron("one", "output", 5), affine("c", even(2, 5)), fires(2, name="m"), neuron("two", "output", 2),
+    ]  # fmt: skip
+    edges = [("x", "a"), ("y", "b"), ("a", "n"), ("b", "n"), ("n", "one"), ("n", "c"), ("c", "m"), ("m", "two")]
+    _, report = exact(network(nodes, edges))
+    assert (report.outputs["one"].latency, report.outputs["two"].latency) == (1, 2)
+
+
+def test_graded_inputs() -> None:
+    made = row(affine("w", even(4, 6)), neuron("n", "if", 4, v_threshold=300.0))
+    chip, report = quantize(made, QuantizeOptions(graded_inputs={"input": 0.25}, scales={"n": 4.0}))
+    x = {"input": rng.integers(-8, 9, (2, 50, 6)) / 4.0}
+    wanted, got = both(made, chip, report, x)
+    (line,) = compare_spikes(wanted, got, report)
+    assert line.differing == 0 and line.float_count > 0 and chip.projections[0].graded
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_random_networks(seed: int) -> None:
+    """Layers with skips, self loops, delays, biases and both resets."""
+    own = np.random.default_rng(seed)
+    sizes = own.integers(1, 7, own.integers(2, 5)).tolist()
+    nodes, edges, layers = [neuron("input", "input", sizes[0])], [], ["input"]
+    for k, size in enumerate(sizes):
+        weights = {}
+        for source in {layers[-1], layers[int(own.integers(len(layers)))]}:
+            weights[source] = (source, False)
+        if own.random() < 0.4:
+            weights["self"] = (f"n{k}", True)
+        reset = str(own.choice(["value", "subtract"]))
+        nodes.append(neuron(f"n{k}", "if", size, reset, v_threshold=float(own.integers(100, 400))))
+        for key, (source, back) in weights.items():
+            columns = next(node.size for node in nodes if node.name == source)
+            weight = 2.0 * own.integers(-127, 128, (size, columns))
+            weight.flat[0], name = 254.0, f"w{k}.{key}"
+            nodes.append(affine(name, weight, own.integers(-30, 30, size) if own.random() < 0.5 else None))
+            last = name
+            edges.append((source, name))
+            if own.random() < 0.4:
+                last = f"d{k}.{key}"
+                nodes.append(neuron(last, "delay", size, delay=own.integers(0, 6, size) * DT))
+                edges.append((name, last))
+            edges.append((last, f"n{k}", True) if back else (last, f"n{k}"))
+        layers.append(f"n{k}")
+    nodes.append(neuron("output", "output", sizes[-1]))
+    made = network(nodes, [*edges, (layers[-1], "output")])
+    chip, report = quantize(made, QuantizeOptions(scales=dict.fromkeys(layers[1:], 1.0)))
+    wanted, got = both(made, chip, report, spikes(made, steps=30, seed=seed % 1000))
+    assert not report.notes or all("24 bits" in note.found or "cannot start" in note.found for note in report.notes)
+    if not any("cannot start" in note.found for note in report.notes):
+        assert compare_spikes(wanted, got, report)[0].differing == 0
+
+
+@pytest.mark.parametrize("unit", [1.0, 0.375, 0.1])
+@pytest.mark.parametrize("threshold", [3, 7])
+@pytest.mark.parametrize("below", [False, True])
+def test_weights_on_a_grid_stay_exact(unit: float, threshold: int, below: bool) -> None:
+    """Multiples of any number: ties with the threshold are ties on the chip, for ``v > x`` and for ``v >= x``."""
+    weight = unit * rng.integers(-2, 4, (9, 6))
+    weight[0, :2] = 3 * unit, -2 * unit
+    hair = -1e-12 if below else 1e-12
+    exact(row(affine("a", weight), fires(9, threshold * unit + hair)))
+
+
+@pytest.mark.parametrize("below", [False, True])
+def test_leaky_neurons_on_a_grid(below: bool) -> None:
+    """Decays are rounded, weights and thresholds are not: a first sum that equals the threshold is a tie."""
+    leak = {"tau": 5 * DT, "r": 5.0, "v_threshold": 2 * (1 - 1e-12 if below else 1 + 1e-12)}
+    made = row(affine("a", np.array([[2.0, 1.0], [3.0, -1.0]])), neuron("n", "lif", 2, **leak))
+    chip, report = quantize(made)
+    (line,) = report.projections
+    mantissa, exponent = chip.provenance["scales"]["n"]  # type: ignore[index]
+    whole = 2 * mantissa * 2.0**exponent
+    assert line.worst.relative == 0 and whole.is_integer()
+    assert chip.populations["n"].params["vth"] == whole - below
+    x = np.zeros((1, 1, 2))
+    x[..., 0] = 1
+    wanted, got = both(made, chip, report, {"input": x})
+    assert wanted.outputs["output"].tolist() == [[[below, True]]]
+    assert got.outputs["n"][:, 1:].tolist() == [[[below, True]]]
+
+
+def test_a_grid_that_is_too_fine_changes_nothing() -> None:
+    """Weights of more levels than mantissas have: the largest weight stands at the end of its mantissa as ever."""
+    weight = np.array([[1000.0, 1.0, -7.0]])
+    chip, _ = quantize(row(affine("a", weight), fires(1, 1500.0)))
+    assert np.abs(chip.projections[0].synapse.weight).max() == 254

@@ -1,0 +1,320 @@
+"""`run` in every way that must give the same bits: runners, stretches, interrupted and resumed, Python and command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from neurodeploy import pipeline
+from neurodeploy.bundle import open_bundle
+from neurodeploy.pipeline import running, stepping, streams
+from simulators import get_runner, network_float
+from simulators.reference import ReferenceRunner
+from tests.pipeline.networks import DT, SAMPLES, STEPS, Files, copied
+from tests.tiny import call, snapshot
+
+Arrays = dict[str, Any]
+
+
+def load(path: Path) -> Arrays:
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+def same(one: Arrays, other: Arrays, start: int = 0) -> None:
+    """`one` is `other` from the step `start` on."""
+    assert one.keys() == other.keys()
+    assert int(one["first_step"]) == start + 1
+    for name in one.keys() - {"first_step"}:
+        np.testing.assert_array_equal(one[name], other[name][:, start:])
+
+
+@pytest.mark.parametrize("kind", ["plain", "graded", "image", "net"])
+def test_counts_and_outputs_are_those_of_the_reference(kind: str, files: Files, tmp_path: Path) -> None:
+    source = {"plain": files.spikes, "graded": files.real, "image": files.pixels, "net": files.spikes}[kind]
+    bundle = getattr(files, f"{kind}_nd")
+    found = pipeline.run(bundle, input=source, out=tmp_path / "o.npz")
+    opened, network = streams.open_network(bundle)
+    stream = streams.stream_of(source, opened, network, None)
+    wanted = ReferenceRunner().run(network, dict(stream.inputs), STEPS)
+    for name, row in found["populations"].items():
+        assert row["messages"] == sum(int(counts.sum()) for counts in wanted.activity.fired[name].values())
+        assert row["rate"] == row["messages"] / (row["neurons"] * SAMPLES * STEPS)
+    for p in network.projections:
+        events = wanted.activity.fired[p.source][p.source_port]
+        dense = p.synapse.rows * int(events.sum())
+        row = found["projections"][p.name]
+        assert row["events"] == int(events.sum())
+        assert row["synops"] == dense if kind != "image" else 0 < row["synops"] < dense
+    (output,) = network.outputs
+    assert found["outputs"][output]["messages"] == np.count_nonzero(wanted.outputs[output], axis=(1, 2)).tolist()
+    assert sum(found["outputs"][output]["messages"]) > 0
+    if kind != "image":
+        np.testing.assert_array_equal(load(tmp_path / "o.npz")[f"out.{output}"], wanted.outputs[output])
+
+
+def test_arrays_are_in_the_order_of_the_source(files: Files, tmp_path: Path) -> None:
+    """NIR counts (channel, height, width), the chip (x, y, channel). The network is exact, so the bits must be those of
+    the float network, one step later."""
+    from neurodeploy.frontends.nir.reader import read
+
+    found = pipeline.run(files.image_nd, input=files.pixels, out=tmp_path / "o.npz", probes=["fire.s"])
+    got = load(tmp_path / "o.npz")
+    real = read(files.image, DT)
+    pixels = np.load(files.pixels).reshape(SAMPLES, STEPS, 20)
+    wanted = network_float.run(real, {"input": pixels}).outputs["output"]
+    assert (
+        len({tuple(row) for row in wanted.sum(axis=1).tolist()}) == SAMPLES
+        and (np.ptp(wanted.sum(axis=1), axis=1) > 0).all()
+    )
+    np.testing.assert_array_equal(got["out.fire"][:, 1:], wanted[:, :-1])
+    np.testing.assert_array_equal(got["probe.fire.s"], got["out.fire"])
+    assert found["outputs"]["fire"]["latency"] == 1
+    assert found["outputs"]["fire"]["most_active"] == wanted[:, :-1].sum(axis=1).argmax(axis=1).tolist()
+
+
+@pytest.mark.parametrize("runner", ["reference", "fast"])
+@pytest.mark.parametrize("stretch", [1, 7])
+def test_stretches_do_not_matter(
+    runner: str, stretch: int, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[str, Any] = {"probes": ["hidden.v", "hidden.a", "last.u"], "runner": runner}
+    whole = pipeline.run(
+        files.plain_nd, input=files.spikes, out=tmp_path / "a.npz", checkpoint=tmp_path / "a.state", **options
+    )
+    monkeypatch.setattr(stepping, "STRETCH", stretch * (8 + 3 + 6 + 6 + 3) * SAMPLES)
+    monkeypatch.setattr(stepping, "FIRST_STRETCH", stretch)
+    parts = pipeline.run(
+        files.plain_nd, input=files.spikes, out=tmp_path / "b.npz", checkpoint=tmp_path / "b.state", **options
+    )
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    assert (tmp_path / "a.state").read_bytes() == (tmp_path / "b.state").read_bytes()
+    for key in ("populations", "projections", "outputs", "saturations", "wraps"):
+        assert whole[key] == parts[key]
+
+
+@pytest.mark.parametrize("kind", ["plain", "graded", "image", "net"])
+def test_every_runner_gives_the_same_files(kind: str, files: Files, tmp_path: Path) -> None:
+    """The mapping that "partitioned" executes has no more than two neurons a core."""
+    source = {"plain": files.spikes, "graded": files.real, "image": files.pixels, "net": files.spikes}[kind]
+    bundle = copied(getattr(files, f"{kind}_nd"), tmp_path)
+    pipeline.map(bundle, max_rows=2)
+    found = {
+        runner: pipeline.run(
+            bundle, input=source, runner=runner, out=tmp_path / f"{runner}.npz", checkpoint=tmp_path / f"{runner}.state"
+        )
+        for runner in ("reference", "fast", "partitioned")
+    }
+    for runner in ("fast", "partitioned"):
+        for key in ("populations", "projections", "outputs", "saturations", "wraps"):
+            assert found[runner][key] == found["reference"][key]
+        for ending in ("npz", "state"):
+            assert (tmp_path / f"{runner}.{ending}").read_bytes() == (tmp_path / f"reference.{ending}").read_bytes()
+    assert found["partitioned"]["executed"]["cores"] > 2 and "executed" not in found["fast"]
+    checked = pipeline.verify(bundle)
+    assert checked["executed"] == found["partitioned"]["executed"]
+    assert checked["golden_vectors"] == dict.fromkeys(("reference", "fast", "partitioned"), 1)
+
+
+def test_a_mapping_that_is_not_there_is_not_executed(
+    files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = copied(files.plain_nd, tmp_path)
+    (bundle / "mapping.json").unlink(missing_ok=True)
+    for verb in ("run", "eval"):
+        said = call([verb, str(bundle), "--input", str(files.spikes), "--runner", "partitioned"], capsys)
+        assert said.status == 2 and "ND2005" in said.err and "neurodeploy map" in said.err
+    assert pipeline.verify(bundle)["executed"] is None
+
+
+def interrupting(at: int, monkeypatch: pytest.MonkeyPatch, runner: str = "fast") -> None:
+    """Ctrl-C in the stretch after `at` steps; stretches are of one step."""
+    monkeypatch.setattr(stepping, "STRETCH", 1)
+    engine = get_runner(runner)
+    real = engine.run
+    calls = []
+
+    def run(*arguments: Any, **options: Any) -> Any:
+        calls.append(1)
+        if len(calls) > at:
+            raise KeyboardInterrupt
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(engine, "run", run)
+    monkeypatch.setattr(running, "runner_for", lambda *asked: engine)
+
+
+@pytest.mark.parametrize(("before", "after"), [("fast", "reference"), ("reference", "fast")])
+def test_interrupted_and_resumed(
+    before: str, after: str, files: Files, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    base = ["run", str(files.plain_nd), "--input", str(files.spikes), "--probe", "hidden.v"]
+    whole, part, state = tmp_path / "whole.npz", tmp_path / "part.npz", tmp_path / "state"
+    assert call([*base, "--out", str(whole), "--checkpoint", str(tmp_path / "end")], capsys).status == 0
+    with monkeypatch.context() as patch:
+        interrupting(17, patch, before)
+        found = call([*base, "--runner", before, "--out", str(part), "--checkpoint", str(state)], capsys)
+    assert found.status == 130 and found.out == ""
+    assert (
+        found.err.startswith("error ND3266 run: was interrupted after step 17 of 40")
+        and f"--resume {state}" in found.err
+    )
+    assert f"--resume {state} and the same --out, which holds the outputs from step 1 on" in found.err
+    halves, wanted = load(part), load(whole)
+    assert set(halves) == set(wanted)
+    for name, array in halves.items():  # what is done is not lost, though the state goes on behind it
+        np.testing.assert_array_equal(array, wanted[name] if name == "first_step" else wanted[name][:, :17])
+    resumed = call(
+        [*base, "--runner", after, "--out", str(part), "--resume", str(state), "--checkpoint", str(state), "--json"],
+        capsys,
+    )
+    assert resumed.status == 0
+    found = json.loads(resumed.out)
+    assert (found["first_step"], found["steps"]) == (18, STEPS - 17)
+    assert f"{part} holds the steps from 1 on" in found["notes"]
+    assert part.read_bytes() == whole.read_bytes()
+    assert state.read_bytes() == (tmp_path / "end").read_bytes()
+
+
+def test_interrupted_without_a_checkpoint(
+    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    interrupting(5, monkeypatch)
+    found = call(["run", str(files.plain_nd), "--input", str(files.spikes), "--out", str(tmp_path / "o.npz")], capsys)
+    assert (found.status, found.err.split()[1]) == (130, "ND3008")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_interrupted_before_the_first_step(
+    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """There is nothing to keep, and what an older run kept stays."""
+    (tmp_path / "state").write_text("older")
+    before = snapshot(tmp_path)
+    interrupting(0, monkeypatch)
+    arguments = ["run", str(files.plain_nd), "--input", str(files.spikes), "--checkpoint", str(tmp_path / "state")]
+    assert call([*arguments, "--json"], capsys).status == 130
+    assert snapshot(tmp_path) == before
+
+
+def test_progress_is_told(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stepping, "STRETCH", 1)
+    told: list[tuple[str, int, int]] = []
+    pipeline.run(files.plain_nd, input=files.spikes, steps=5, progress=lambda *what: told.append(what))
+    assert told == [("run", done, 5) for done in range(6)]
+
+
+def test_more_and_fewer_steps_than_the_input(files: Files, tmp_path: Path) -> None:
+    for steps in (10, STEPS, 60):
+        found = pipeline.run(files.plain_nd, input=files.spikes, steps=steps, out=tmp_path / f"{steps}.npz")
+        assert found["steps"] == steps
+        assert bool(found["notes"]) == (steps != STEPS)
+    short, whole, longer = (load(tmp_path / f"{steps}.npz")["out.last"] for steps in (10, STEPS, 60))
+    np.testing.assert_array_equal(short, whole[:, :10])
+    np.testing.assert_array_equal(longer[:, :STEPS], whole)
+    assert longer.shape == (SAMPLES, 60, 3)
+
+
+def test_several_samples_are_independent(files: Files, tmp_path: Path) -> None:
+    spikes = np.load(files.spikes)
+    pipeline.run(files.plain_nd, input=files.spikes, out=tmp_path / "all.npz", probes=["hidden.v"])
+    whole = load(tmp_path / "all.npz")
+    for i in range(SAMPLES):
+        np.save(tmp_path / "one.npy", spikes[i])
+        pipeline.run(files.plain_nd, input=tmp_path / "one.npy", out=tmp_path / "one.npz", probes=["hidden.v"])
+        for name, array in load(tmp_path / "one.npz").items():
+            if name != "first_step":
+                np.testing.assert_array_equal(array[0], whole[name][i])
+
+
+def test_input_in_every_form_is_the_same_input(files: Files, tmp_path: Path) -> None:
+    import nir
+
+    spikes = np.load(files.spikes)
+    grid = nir.TimeGriddedData(spikes, DT)
+    np.savez_compressed(tmp_path / "a.npz", input=spikes.astype(np.uint8))
+    np.savez(tmp_path / "b.npz", x=spikes.astype(np.float32))
+    for name, data in (("c.h5", grid), ("d.nir", grid.to_event(400)), ("e.h5", grid.to_event(400, DT / 2))):
+        nir.write_data(tmp_path / name, nir.NIRGraphData({"input": nir.NIRNodeData({"spikes": data})}))
+    pipeline.run(files.plain_nd, input=files.spikes, out=tmp_path / "o.npz")
+    wanted = (tmp_path / "o.npz").read_bytes()
+    for name in ("a.npz", "b.npz", "c.h5", "d.nir", "e.h5"):
+        pipeline.run(files.plain_nd, input=tmp_path / name, out=tmp_path / "o.npz")
+        assert (tmp_path / "o.npz").read_bytes() == wanted, name
+
+
+def test_stateless_networks_resume(tmp_path: Path) -> None:
+    """A state without a single variable: its samples cannot be counted, and it goes on all the same."""
+    from neurodeploy.bundle.writer import write_network_bundle
+    from neurodeploy.ir.graph import ModelInfo
+    from neurodeploy.ir.network import Network, Population, Projection
+    from neurodeploy.ir.program import Program
+    from neurodeploy.synapses import Direct
+
+    populations = {
+        "input": Population("input", (2,), "input"),
+        "out": Population("out", (2,), "threshold", {"vth": 1}),
+    }  # fmt: skip
+    network = Network("n", populations, (Projection("p", "input", "out", Direct(2)),), ("out",))
+    program = Program(ModelInfo("n", "test", 0, 0, 2, 0, "here"), network)
+    origin = {"model": "t", "path": "", "files": []}
+    write_network_bundle(tmp_path / "n.nd", program, origin, ReferenceRunner().run)
+    np.save(tmp_path / "x.npy", np.arange(48).reshape(4, 6, 2) % 4)
+    pipeline.run(tmp_path / "n.nd", input=tmp_path / "x.npy", out=tmp_path / "whole.npz")
+    pipeline.run(tmp_path / "n.nd", input=tmp_path / "x.npy", steps=2, checkpoint=tmp_path / "s")
+    pipeline.run(tmp_path / "n.nd", input=tmp_path / "x.npy", resume=tmp_path / "s", out=tmp_path / "rest.npz")
+    same(load(tmp_path / "rest.npz"), load(tmp_path / "whole.npz"), 2)
+
+
+def test_lava_that_is_not_there(
+    files: Files, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from simulators.lava import discovery
+
+    monkeypatch.setattr(discovery, "find_lava", lambda: None)
+    arguments = [
+        "run",
+        str(files.plain_nd),
+        "--input",
+        str(files.spikes),
+        "--runner",
+        "lava",
+        "--out",
+        str(tmp_path / "o"),
+    ]
+    found = call(arguments, capsys)
+    assert (found.status, found.err.split()[1], found.out) == (4, "ND4100", "")
+    assert "make lava" in found.err and list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.lava
+def test_lava_gives_the_same_files_and_goes_on_from_any_state(files: Files, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"probes": ["hidden.v", "last.u"]}
+    pipeline.run(files.plain_nd, input=files.spikes, out=tmp_path / "a.npz", checkpoint=tmp_path / "a", **options)
+    pipeline.run(files.plain_nd, input=files.spikes, steps=9, checkpoint=tmp_path / "half", runner="lava", **options)
+    for runner in ("fast", "reference", "lava"):
+        found = tmp_path / f"{runner}.npz"
+        pipeline.run(
+            files.plain_nd, input=files.spikes, runner=runner, resume=tmp_path / "half", checkpoint=tmp_path / "b",
+            out=found, **options,
+        )  # fmt: skip
+        same(load(found), load(tmp_path / "a.npz"), 9)
+        assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_the_bundle_is_left_alone(files: Files, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    before = snapshot(files.plain_nd)
+    bundle, source = str(files.plain_nd), ["--input", str(files.spikes)]
+    for arguments in (
+        ["run", bundle, *source], ["eval", bundle, *source], ["energy", bundle, *source], ["verify", bundle],
+        ["explain", bundle], ["report", bundle, *source, "--out", str(tmp_path / "r.html")],
+        ["export", bundle, "--out", str(tmp_path / "x.nir")],
+    ):  # fmt: skip
+        assert call([*arguments, "--json"], capsys).status == 0, arguments
+    assert snapshot(files.plain_nd) == before
+    open_bundle(files.plain_nd)
