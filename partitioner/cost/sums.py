@@ -57,7 +57,7 @@ class SlotSums:
 
     @property
     def key(self) -> object:
-        return self.bits, *((part.projection.synapse.columns, part.slots, part.payload_max) for part in self.sums.parts)
+        return self.bits, *((part.stop, part.slots, part.payload_max) for part in self.sums.parts)
 
     def words(self, columns: Range) -> int:
         return self.sums.words(columns)
@@ -70,7 +70,7 @@ class SlotSums:
 
     def least_words(self) -> Ints:
         least = min((part.slots for part in self.sums.parts), default=1)
-        columns = sum(part.projection.synapse.columns for part in self.sums.parts)
+        columns = max((part.stop for part in self.sums.parts), default=0)
         return np.full(-(-columns // BLOCK), least, np.int64)
 
 
