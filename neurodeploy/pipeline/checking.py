@@ -15,6 +15,7 @@ from neurodeploy.bundle.populations import SOURCE_NIR
 from neurodeploy.bundle.reader import HOLLOW
 from neurodeploy.bundle.writer import FOLDER
 from neurodeploy.errors import BundleError
+from neurodeploy.flow import ranges
 from neurodeploy.ir.run import Runner
 from neurodeploy.pipeline.comparing import has_float
 from neurodeploy.pipeline.session import PARTITIONED, Progress, extent, load_mapping
@@ -38,6 +39,7 @@ def verify(bundle: str | Path, *, progress: Progress | None = None) -> dict[str,
     golden = [] if opened.kind == HOLLOW else read_golden(opened.path, opened.program)
     found: dict[str, Any] = {"bundle": str(bundle), "members": len(opened.manifest["members"])}
     found |= _read_by_nir(opened, progress) | {"golden_steps": max((each.steps for each in golden), default=0)}
+    found["widths"] = ranges.summary(opened.program.network)
     vectors = {name: sum(_reproduced(get_runner(name), each) for each in golden) for name in RUNNERS}
     found |= {"golden_vectors": vectors, "mapped": opened.is_mapped, "executed": None, "violations": []}
     if opened.is_mapped:
