@@ -11,6 +11,7 @@ from neurodeploy.bundle.files import digest, read_json
 from neurodeploy.errors import InternalError, UserError
 from neurodeploy.frontends.tokenizer import Tokenizer, open_tokenizer
 from neurodeploy.ir.devices import host_islands
+from neurodeploy.pipeline.hollow import refuse_hollow
 from neurodeploy.pipeline.session import runner_of
 
 if TYPE_CHECKING:  # both load torch, which spiking networks do without
@@ -26,9 +27,13 @@ def open_model(path: str | Path) -> tuple[Bundle, Tokenizer]:
     if bundle.program.streamed:
         fix = f"give it a stream of input: neurodeploy run {path} --input FILE"
         raise UserError("ND3260", path, "holds a spiking network, which reads no text", fix)
-    folder = bundle.path
-    settings = read_json(folder / "tokenizer_settings.json")
-    return bundle, open_tokenizer(folder / "tokenizer.json", bundle.program.info.vocab_size, settings)
+    return bundle, tokenizer_of(bundle)
+
+
+def tokenizer_of(bundle: Bundle) -> Tokenizer:
+    refuse_hollow(bundle, "a text")
+    settings = read_json(bundle.path / "tokenizer_settings.json")
+    return open_tokenizer(bundle.path / "tokenizer.json", bundle.program.info.vocab_size, settings)
 
 
 def hybrid(bundle: Bundle, runner: str = "fast") -> Hybrid:

@@ -36,7 +36,7 @@ class Kind:
 
 KINDS = ("language model", "spiking network", "partly on the host", "spiking, partly on the host", "without weights")
 TEXT, SPIKES, MIXED, SPIKES_MIXED, HOLLOW = KINDS
-NO_WEIGHTS = "a model without weights is only known to `fit`"
+NO_WEIGHTS = "a model without weights cannot run"
 NO_HOST = "`map` leaves no population of a spiking network to the host"
 #: (verb, kind) -> what is missing.
 LACKS: dict[tuple[str, str], str] = {
@@ -44,10 +44,7 @@ LACKS: dict[tuple[str, str], str] = {
     ("export", TEXT): "`export` writes spiking networks",
     ("export", MIXED): "`export` writes spiking networks",
     ("generate", SPIKES_MIXED): NO_HOST,
-    **{
-        (verb, HOLLOW): NO_WEIGHTS
-        for verb in ("convert", "map", "run", "generate", "eval", "energy", "explain", "report", "verify", "export")
-    },
+    **{(verb, HOLLOW): NO_WEIGHTS for verb in ("run", "generate", "eval", "verify", "export")},
     **{
         (verb, SPIKES_MIXED): NO_HOST
         for verb in ("map", "run", "eval", "energy", "explain", "report", "verify", "export", "fit")
