@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from neurodeploy.accounting.loads import Roofline
 from neurodeploy.errors import InternalError, UserError
 from neurodeploy.ir.chip import SystemSpec
+from neurodeploy.ir.devices import host_populations
 from neurodeploy.ir.mapping import Assignment
 from neurodeploy.ir.mapping import Mapping as Placement
 from neurodeploy.ir.population import INPUT
@@ -36,8 +37,8 @@ class Counted:
 
 def counted(program: Program, counts: ActivityCounts | RunActivity, assignments: Iterable[Assignment] = ()) -> Counted:
     if isinstance(counts, RunActivity):
-        names = {entry.path for entry in assignments if entry.device == "host"} & program.network.populations.keys()
-        host = {name: population_work(program, name, counts.steps * counts.samples) for name in names}
+        ticks, names = counts.steps * counts.samples, sorted(host_populations(assignments))
+        host = {name: population_work(program, name, ticks) for name in names}
         every = {segment.name: counts for segment in program.segments}
         return Counted(counts.samples, every, Roofline(0, 0, False, None), host, every)
     every, layers = {}, layers_of(program)
