@@ -24,12 +24,15 @@ from neurodeploy.storage.temporary import OLD, leftovers
 AGAIN = "convert the model again"
 #: The member that `map` adds later: it carries its own digest.
 MAPPING = "mapping.json"
+#: The kind of a model without weights.
+HOLLOW = "hollow"
 #: Members that every bundle of a kind has; those with arrays stand in program.json.
 ALWAYS = {
     "model": (
         "program.json", "conversion.json", HOST_WEIGHTS, "tokenizer.json", "tokenizer_settings.json", GOLDEN
     ),
     "network": ("program.json", "conversion.json", GOLDEN),
+    HOLLOW: ("program.json", "conversion.json"),
 }  # fmt: skip
 _PLAIN = re.compile(r"[^/\\\x00-\x1f][^\\\x00-\x1f]*")
 
@@ -53,7 +56,7 @@ class Bundle:
 
     @property
     def kind(self) -> str:
-        """ "model" or "network"."""
+        """ "model", "network" or "hollow": a model without weights."""
         return str(self.manifest["kind"])
 
     @property
