@@ -41,21 +41,17 @@ def counted(program: Program, counts: ActivityCounts | RunActivity, assignments:
         host = {name: population_work(program, name, ticks) for name in names}
         every = {segment.name: counts for segment in program.segments}
         return Counted(counts.samples, every, Roofline(0, 0, False, None), host, every)
-    every, layers = {}, layers_of(program)
-    for name, activity in counts.everywhere().items():
-        p = next(iter(program.network.into(name)), None)
-        if p is None:
-            raise InternalError("ND9031", name, "was run and is no segment of the program")
-        fired = {p.source: {"s": activity.events}, name: {"s": activity.messages_out}}
-        every[name] = RunActivity(activity.tokens, 1, fired, {}, {})
+    layers, every = layers_of(program), counts.everywhere()
+    if strangers := every.keys() - {segment.name for segment in program.segments}:
+        raise InternalError("ND9031", min(strangers), "was run and is no segment of the program")
     return Counted(
         counts.tokens,
-        {name: every[name] for name in counts.islands},
+        counts.segments,
         Roofline(counts.host_flops, counts.host_bytes, False, None),
         {
             name: Roofline(done.flops, done.bytes, True, layers[name])
-            for name, done in counts.host_islands.items()
-            if done.activity.tokens
+            for name, done in counts.host.items()
+            if done.ticks
         },
         every,
     )

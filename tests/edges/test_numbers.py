@@ -76,8 +76,8 @@ def test_eval_compares_with_what_the_framework_computed(tmp_path: Path, capsys: 
 def test_a_partial_sum_of_two_messages_is_charged_twice(wide: int) -> None:
     item = program(wide)
     payload = np.random.default_rng(1).integers(-9, 10, (TOKENS, COLUMNS)).astype(np.int16)
-    _, activity = ReferenceRunner().run_island(item.islands["a"], payload)
-    counts = ActivityCounts({"a": activity}, TOKENS, 0, 0, {})
+    found = ReferenceRunner().run(item.segments[0].network, {"a.input": payload[:, None]}, 1)
+    counts = ActivityCounts({"a": found.activity}, TOKENS, 0, 0, {})
     ledger = account(loads(item, counts, mapping(), SYSTEM), SYSTEM, get_host("cpu-generic"), "generate")
     (added,) = [entry for entry in ledger.entries if entry.event == "partial sum added by a reducer"]
     assert added.count == ROWS * (6 if wide else 5)
