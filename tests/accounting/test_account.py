@@ -7,6 +7,7 @@ from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from neurodeploy.accounting.band import Band, total
 from neurodeploy.accounting.ledger import BOUNDARIES, EnergyLedger
 from neurodeploy.errors import InternalError, UserError
 from neurodeploy.ir.mapping import Shard
-from neurodeploy.ir.run import ActivityCounts
+from neurodeploy.ir.run import ActivityCounts, RunActivity
 from neurodeploy.synapses.hollow import hollow_island
 from tests.prices import token_ledger
 
