@@ -23,11 +23,12 @@ from tests.hybrid.test_partial_sums import COLUMNS, ROWS, SYSTEM, TOKENS, mappin
 from tests.pipeline_spiking.networks import DT, STEPS, Files, copied
 from tests.tiny import call, environment
 
+Capture = pytest.CaptureFixture[str]
 DIGITS = Path(__file__).resolve().parent.parent / "interchange" / "digits"
 HOST_LINK_S = 230e-6
 
 
-def answer(arguments: list[str], capsys: pytest.CaptureFixture[str], status: int = 0) -> Any:
+def answer(arguments: list[str], capsys: Capture, status: int = 0) -> Any:
     found = call([*arguments, "--json"], capsys)
     assert found.status == status, found.err
     return json.loads(found.out)
@@ -51,7 +52,7 @@ def cuba(size: int) -> nir.CubaLIF:
     return nir.CubaLIF(**{name: np.full(size, value) for name, value in given.items()}, v_reset=np.zeros(size))
 
 
-def test_the_source_alone_gives_the_spikes_of_the_framework(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_source_alone_gives_the_spikes_of_the_framework(tmp_path: Path, capsys: Capture) -> None:
     """snnTorch's own digits network: every bin but those that rounding moves, once the latency is taken off."""
     wanted = np.load(DIGITS / "spikes.npz")["output"].swapaxes(0, 1).astype(int)
     steps = np.load(DIGITS / "input.npz")["input"].swapaxes(0, 1)
@@ -64,7 +65,7 @@ def test_the_source_alone_gives_the_spikes_of_the_framework(tmp_path: Path, caps
     assert differing < 0.02 * wanted.size
 
 
-def test_eval_compares_with_what_the_framework_computed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_eval_compares_with_what_the_framework_computed(tmp_path: Path, capsys: Capture) -> None:
     bundle = str(tmp_path / "x.nd")
     answer(["convert", str(DIGITS / "snntorch.nir"), "--source", "snntorch", "--out", bundle], capsys)
     given = ["eval", bundle, "--input", str(DIGITS / "input.npz"), "--layout", "time-first"]
@@ -86,7 +87,7 @@ def test_a_partial_sum_of_two_messages_is_charged_twice(wide: int) -> None:
     assert added.count == ROWS * (6 if wide else 5)
 
 
-def test_a_spiking_network_says_its_hops(files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_spiking_network_says_its_hops(files: Files, tmp_path: Path, capsys: Capture) -> None:
     """On two chips of one neuron a core each."""
     bundle = str(copied(files.plain_nd, tmp_path))
     found = answer(["map", bundle, "--system", "kapoho-point", "--max-rows", "1", "--pin", "last=chip:1"], capsys)
@@ -95,7 +96,7 @@ def test_a_spiking_network_says_its_hops(files: Files, tmp_path: Path, capsys: p
 
 
 def test_one_number_of_crossings_and_the_host_link_once_an_exchange(
-    experts_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    experts_bundle: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     bundle = tmp_path / "x.nd"
     shutil.copytree(experts_bundle, bundle)
@@ -106,14 +107,12 @@ def test_one_number_of_crossings_and_the_host_link_once_an_exchange(
     assert found["seconds_split"]["host link latency"] == pytest.approx(mapped / 2 * HOST_LINK_S)
 
 
-def test_a_sample_is_one_exchange(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_sample_is_one_exchange(files: Files, capsys: Capture) -> None:
     found = answer(["energy", str(files.plain_nd), "--input", str(files.spikes)], capsys)
     assert found["sample"]["seconds_split"]["host link latency"] == pytest.approx(HOST_LINK_S)
 
 
-def test_what_fits_partly_is_not_said_to_fit(
-    llama_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_fits_partly_is_not_said_to_fit(llama_bundle: Path, tmp_path: Path, capsys: Capture) -> None:
     shutil.copytree(llama_bundle, tmp_path / "x.nd")
     given = ["map", str(tmp_path / "x.nd"), "--chips", "1", "--max-rows", "4", "--no-place"]
     found = call(given, capsys)
@@ -122,7 +121,7 @@ def test_what_fits_partly_is_not_said_to_fit(
     assert (data["fits"], data["verdict"]) == (False, "partly")
 
 
-def test_fit_says_what_is_there_what_was_asked_for_and_both_ratios(capsys: pytest.CaptureFixture[str]) -> None:
+def test_fit_says_what_is_there_what_was_asked_for_and_both_ratios(capsys: Capture) -> None:
     """One convention of chips, with the head; a plan that costs 1.4 times the energy is neither faster nor slower."""
     given = ["fit", "gemma3-1b", "--system", "hala-point", "--chips", "8", "--bits", "8"]
     said = answer(given, capsys, status=3)["answer"]
@@ -132,18 +131,18 @@ def test_fit_says_what_is_there_what_was_asked_for_and_both_ratios(capsys: pytes
     assert "faster" not in said and "slower" not in said
 
 
-def test_no_modelled_joule_is_called_measured(llama_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_modelled_joule_is_called_measured(llama_bundle: Path, capsys: Capture) -> None:
     said = call(["energy", str(llama_bundle), "--prompt-tokens", "8", "--tokens", "4"], capsys).out
     assert "no joule is measured" in said
 
 
-def test_a_time_step_that_leaves_no_synapse_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_time_step_that_leaves_no_synapse_is_refused(tmp_path: Path, capsys: Capture) -> None:
     source = chain(tmp_path, w=nir.Linear(np.array([[1.0, -0.5], [0.3, 0.7]])), n=lif(2, tau=0.02, r=20.0))
     given = ["convert", source, "--dt", "1e-320", "--gain", "physical", "--out", str(tmp_path / "x.nd")]
     assert call(given, capsys).status == 2 and not (tmp_path / "x.nd").exists()
 
 
-def test_rows_that_are_lost_come_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_rows_that_are_lost_come_first(tmp_path: Path, capsys: Capture) -> None:
     """Nothing but one weight survives rounding: the errors of a row are relative to what is in the row."""
     weight = np.random.default_rng(5).normal(size=(4, 3))
     weight[0, 0] = 3e38
@@ -153,7 +152,7 @@ def test_rows_that_are_lost_come_first(tmp_path: Path, capsys: pytest.CaptureFix
     assert found.out.index("lost: input->n") < found.out.index("x (NIR) -> ")
 
 
-def test_populations_that_biases_drive_start_in_phase(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_populations_that_biases_drive_start_in_phase(tmp_path: Path, capsys: Capture) -> None:
     """Neurons of the Braille networks' kind fire on their own: every bin is that of the float network."""
     draw = np.random.default_rng(11)
     up = nir.Affine(draw.integers(-16, 17, (20, 6)) / 64.0, draw.integers(30, 70, 20) / 64.0)
@@ -166,7 +165,7 @@ def test_populations_that_biases_drive_start_in_phase(tmp_path: Path, capsys: py
     assert row["differing"] == 0
 
 
-def test_time_first_arrays_are_asked_about(files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_time_first_arrays_are_asked_about(files: Files, tmp_path: Path, capsys: Capture) -> None:
     np.save(tmp_path / "in.npy", np.load(files.spikes)[:1].swapaxes(0, 1))  # (steps, 1, neurons)
     given = ["run", str(files.plain_nd), "--input", str(tmp_path / "in.npy")]
     assert f"{STEPS} samples of one step each" in call(given, capsys).out.splitlines()[0]

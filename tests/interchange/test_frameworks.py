@@ -20,6 +20,7 @@ from tests.interchange.cells import FIXTURES, FRAMEWORKS, LIMITS, MEMBRANE, Cell
 from tests.refusals import refused
 from tests.tiny import Answer, call
 
+Capture = pytest.CaptureFixture[str]
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -136,7 +137,7 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def evaluated(bundle: Path, capsys: pytest.CaptureFixture[str], *more: str) -> Any:
+def evaluated(bundle: Path, capsys: Capture, *more: str) -> Any:
     found = call(["eval", str(bundle), *LIKE_TORCH, *more, "--json"], capsys)
     assert found.status == 0, found.err
     return json.loads(found.out)
@@ -147,9 +148,7 @@ def recorded() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     return np.load(FOLDER / "labels.npy"), np.load(FOLDER / "spikes.npz")["output"]
 
 
-def test_the_step_of_our_own_examples_is_refused_with_the_command_to_type(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_step_of_our_own_examples_is_refused_with_the_command_to_type(tmp_path: Path, capsys: Capture) -> None:
     out = tmp_path / "x.nd"
     found = call(["convert", str(NIR), "--dt", "1e-3", "--out", str(out)], capsys)
     assert found.status == 2 and found.err.startswith("error ND1214 ") and "written by snntorch" in found.err
@@ -158,7 +157,7 @@ def test_the_step_of_our_own_examples_is_refused_with_the_command_to_type(
     assert call(command[1:], capsys).status == 0 and out.is_dir()
 
 
-def test_the_source_alone_gives_snntorchs_own_spikes(bundles: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_source_alone_gives_snntorchs_own_spikes(bundles: Path, capsys: Capture) -> None:
     found = evaluated(
         bundles / "meant.nd", capsys, "--labels", str(FOLDER / "labels.npy"), "--reference", str(FOLDER / "spikes.npz")
     )
@@ -184,9 +183,7 @@ def test_the_chip_is_compared_with_the_arrays_themselves(bundles: Path, tmp_path
     assert row["differing"] == np.count_nonzero(chip != recorded()[1].swapaxes(0, 1)) > 0
 
 
-def test_at_its_word_the_file_is_another_network_and_says_so_first(
-    bundles: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_at_its_word_the_file_is_another_network_and_says_so_first(bundles: Path, capsys: Capture) -> None:
     found = evaluated(bundles / "word.nd", capsys, "--reference", str(FOLDER / "spikes.npz"))
     (row,), (alone,) = found["reference"], found["comparison"]
     assert alone["differing"] < 0.01 * alone["compared"]  # both sides share the wrong reading
@@ -196,9 +193,7 @@ def test_at_its_word_the_file_is_another_network_and_says_so_first(
 
 
 @pytest.mark.parametrize("reference", [True, False])
-def test_the_first_line_says_what_the_chip_was_compared_with(
-    reference: bool, bundles: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_first_line_says_what_the_chip_was_compared_with(reference: bool, bundles: Path, capsys: Capture) -> None:
     more = ["--reference", str(FOLDER / "spikes.npz")] if reference else []
     found = call(["eval", str(bundles / "meant.nd"), *LIKE_TORCH, *more], capsys)
     first = found.out.splitlines()[0]
@@ -207,7 +202,7 @@ def test_the_first_line_says_what_the_chip_was_compared_with(
     assert ("(0 % before rounding)" in first.replace("\u202f", " ").replace("\u00a0", " ")) == reference
 
 
-def test_open_questions_are_the_first_of_an_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_open_questions_are_the_first_of_an_answer(tmp_path: Path, capsys: Capture) -> None:
     arguments = ["convert", str(NIR), "--source", "snntorch", "--out", str(tmp_path / "x.nd")]
     shown, found = call(arguments, capsys), call([*arguments, "--json"], capsys)
     assert shown.out.startswith("open question: ") and "--reset value" in shown.out.splitlines()[0]
@@ -217,13 +212,13 @@ def test_open_questions_are_the_first_of_an_answer(tmp_path: Path, capsys: pytes
     assert json.loads(answered.out)["open_questions"] == []
 
 
-def test_a_file_at_its_word_names_the_command_that_means_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_at_its_word_names_the_command_that_means_it(tmp_path: Path, capsys: Capture) -> None:
     out = tmp_path / "x.nd"
     data = json.loads(call(["convert", str(NIR), "--dt", "1e-4", "--out", str(out), "--json"], capsys).out)
     assert data["command_as_meant"] == f"neurodeploy convert {NIR} --source snntorch --out {out}"
 
 
-def eval_refused(bundles: Path, capsys: pytest.CaptureFixture[str], *more: str) -> Answer:
+def eval_refused(bundles: Path, capsys: Capture, *more: str) -> Answer:
     found = call(["eval", str(bundles / "meant.nd"), "--input", str(FOLDER / "input.npz"), *more], capsys)
     assert found.status == 2
     return found
@@ -242,7 +237,7 @@ def eval_refused(bundles: Path, capsys: pytest.CaptureFixture[str], *more: str) 
     ],
 )
 def test_a_reference_that_does_not_fit_is_refused(
-    change: Any, told: str, bundles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    change: Any, told: str, bundles: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     made = change(recorded()[1])
     arrays = made if isinstance(made, dict) else {"output": made}
@@ -264,6 +259,6 @@ def test_several_spikes_in_a_step_are_counts_that_no_chip_sends(bundles: Path, t
     assert found["reference"][0]["differing"] > plain["reference"][0]["differing"] + 0.9 * several
 
 
-def test_labels_of_another_order_name_the_layout(bundles: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_labels_of_another_order_name_the_layout(bundles: Path, capsys: Capture) -> None:
     found = eval_refused(bundles, capsys, "--labels", str(FOLDER / "labels.npy"))
     assert found.err.startswith("error ND3269 ") and "--layout time-first" in found.err

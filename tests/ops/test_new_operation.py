@@ -25,7 +25,7 @@ from partitioner.judge.summary import explain
 from partitioner.mapper import map_model
 from simulators import get_runner
 from targets.systems import get_system
-from tests.ops.test_executor import CountingStore
+from tests.ops.test_executor import random_store
 from tests.refusals import refused
 
 VOCABULARY, WIDTH = 11, 16
@@ -46,7 +46,7 @@ def graph(monkeypatch: pytest.MonkeyPatch) -> Graph:
     x = g.host("toy", "scale_shift", (x,), WIDTH, ATTRS)
     g.projection("lm_head", x, VOCABULARY, "lm_head", output="logits")
     info = ModelInfo("toy", "test", VOCABULARY, WIDTH, 0, 64, "made by a test")
-    return Graph(info, g.populations, tuple(g.ops), CountingStore(g.tensors))
+    return Graph(info, g.populations, tuple(g.ops), random_store(g.tensors))
 
 
 def test_one_file_is_enough(graph: Graph) -> None:
