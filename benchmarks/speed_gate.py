@@ -2,7 +2,7 @@
 
     python benchmarks/speed_gate.py [--gate 0.8] [--rounds 7] [--layers 3]
 
-Shapes: the linear layers of Gemma 3 1B, which the gate is about, and of SmolLM2-135M; normal weights, 16-bit payloads. The
+Shapes: the linear layers of Gemma 3 1B and of SmolLM2-135M; normal weights, 16-bit payloads. The
 lane is `simulators.fast` from payloads to decoded floats (digits, product, neuron, decoding, counts of events); the raw
 product is the one that the lane chooses, on the digits of the same payloads, nothing else. Both run in turn in one process
 on one thread; the ratio is that of the least processor seconds of each (raw / lane), so a busy machine changes it little. At
@@ -66,9 +66,11 @@ def lane(islands: list[Island], tokens: int, draw: np.random.Generator) -> Calla
         island.columns: draw.integers(-32767, 32768, (tokens, island.columns)).astype(np.int16) for island in islands
     }
 
+    calls = [(island.columns, runner.decoding(island)) for island in islands]
+
     def run() -> None:
-        for island in islands:
-            runner.run_decoded(island, payloads[island.columns])
+        for columns, decoded in calls:
+            decoded(payloads[columns])
 
     return run
 
@@ -113,10 +115,9 @@ def main() -> None:
         islands = [filled(island, draw) for island in program_of(name, asked.layers).islands.values()]
         print(f"{name}, {asked.layers} layers")
         prefill[name], _ = (ratio(islands, tokens, asked.rounds) for tokens in (128, 1))
-    passed = prefill["gemma3-1b"] >= asked.gate
-    print(
-        f"{'passed' if passed else 'FAILED'}: {prefill['gemma3-1b']:.3f} of the raw product, the gate is {asked.gate}"
-    )
+    least = min(prefill.values())
+    passed = least >= asked.gate
+    print(f"{'passed' if passed else 'FAILED'}: {least:.3f} of the raw product at least, the gate is {asked.gate}")
     sys.exit(not passed)
 
 

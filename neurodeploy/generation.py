@@ -29,12 +29,17 @@ def generate(
     temperature: float = 0.0,
     top_k: int = 0,
     seed: int = 0,
+    random: np.random.Generator | None = None,
+    state: State | None = None,
     end_tokens: Sequence[int] = (),
     max_positions: int | None = None,
     on_token: Callable[[int], None] | None = None,
     after_prefill: Callable[[], None] | None = None,
 ) -> Generated:
-    """Continue `prompt` by `count` tokens. Temperature 0 takes the most likely token (the lowest id of equals).
+    """Continue `prompt` by `count` tokens. Temperature 0 takes the most likely token (the lowest id of equals), any other
+    draws from `random`, or from what `seed` gives.
+
+    `state` is what came before the prompt (default: nothing); it moves on by all tokens but the last, which is not fed back.
 
     Errors: ND1107 empty prompt, ND3002 logits that are not finite, ND3005 impossible count, temperature, top_k or seed,
     ND3006 more positions than the model has.
@@ -45,10 +50,9 @@ def generate(
     if count < 1 or temperature < 0 or not np.isfinite(temperature) or top_k < 0 or seed < 0:
         problem = f"tokens {count}, temperature {temperature}, top_k {top_k}, seed {seed} are not possible"
         raise UserError("ND3005", "generate", problem, "give tokens >= 1, and temperature, top_k and seed >= 0")
+    random, state = random or np.random.default_rng(seed), State() if state is None else state
     if max_positions is not None:
-        check_positions("generate", len(prompt), count, max_positions)
-    random = np.random.default_rng(seed)
-    state = State()
+        check_positions("generate", state.position + len(prompt), count, max_positions)
     logits = model.forward(np.asarray(prompt, np.int64), state, last_only=True)[-1].numpy()
     if after_prefill:
         after_prefill()

@@ -6,7 +6,7 @@ KV cache give the same bits, whichever runner or mapping computes the islands.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -23,6 +23,8 @@ from neurodeploy.ops.host.kvcache import State
 from neurodeploy.ops.host.linear import island_work
 from neurodeploy.ops.host.operation import Work
 
+Decoding = Callable[[NDArray[np.int16]], tuple[NDArray[np.float32], IslandActivity]]
+
 
 class Model(Protocol):
     """What evaluation and generation need: the float executor and the hybrid both have it."""
@@ -36,11 +38,12 @@ class Model(Protocol):
 
 @runtime_checkable
 class DecodingRunner(Protocol):
-    """A runner that gives decoded outputs by slice, bit for bit those of `run_island` and `decode`."""
+    """A runner that decodes too, bit for bit as `run_island` and `decode`, by a function that it makes once for an island.
 
-    def run_decoded(
-        self, island: Island, payload: NDArray[np.int16]
-    ) -> tuple[list[NDArray[np.float32]], IslandActivity]: ...
+    The function gives the outputs (tokens, rows) of slice after slice in one flat array. None: this island it runs only.
+    """
+
+    def decoding(self, island: Island) -> Decoding | None: ...
 
 
 def not_finite(subject: str) -> UserError:
@@ -48,12 +51,6 @@ def not_finite(subject: str) -> UserError:
     return UserError(
         "ND3002", subject, "are not finite", "the model overflows on this text: check it in its own framework"
     )
-
-
-def inverse_steps(island: Island) -> NDArray[np.float32]:
-    """(columns,) float32 ``1 / (input_scale * 2**axon_shift)``: what the encoder multiplies with."""
-    steps = np.ldexp(island.input_scale.value, island.synapses.axon_shift.astype(np.int64))
-    return (1.0 / steps).astype(np.float32)
 
 
 class Hybrid(Executor):
@@ -81,7 +78,7 @@ class Hybrid(Executor):
     ) -> None:
         self.program, self.runner = program, runner
         self._on_host, self._host_runner = frozenset(on_host), host_runner or runner
-        self._inverse = {name: inverse_steps(island) for name, island in program.islands.items()}
+        self._calls: dict[str, _Call] = {}
         self._counts = ActivityCounts.zero()
         self.watch: Capture | None = None
         super().__init__(
@@ -103,30 +100,52 @@ class Hybrid(Executor):
         return counts
 
     def _call(self, step: IslandCall, values: Values) -> None:
-        island = self.program.islands[step.island]
-        payload, clipped = encode(values[step.input], self._inverse[step.island], island.payload_max, step.path)
-        runner = self._host_runner if step.island in self._on_host else self.runner
-        outputs, activity = self._island(runner, island, payload)
-        activity.saturated_in = clipped
-        if step.island in self._on_host:
-            tokens = payload.shape[0]
-            work = island_work(island.rows, island.columns, tokens)
-            done = HostIsland(activity, int(tokens > 0), work.flops, work.bytes)
-            self._counts.add_host_island(step.island, done)
+        name = step.island
+        call = self._calls.get(name) or self._bound(name)
+        payload, clipped = encode(values[step.input], call.inverse, call.limit, step.path)
+        if not payload.shape[0]:  # an expert that nobody chose: no event, no step
+            outputs, activity = (
+                [torch.empty(0, part.rows) for part in call.island.slices],
+                IslandActivity.zero(call.island),
+            )
         else:
-            self._counts.add_island(step.island, activity)
+            outputs, activity = call.run(payload)
+        activity.saturated_in = clipped
+        if name in self._on_host:
+            tokens = payload.shape[0]
+            work = island_work(call.island.rows, call.island.columns, tokens)
+            self._counts.add_host_island(name, HostIsland(activity, int(tokens > 0), work.flops, work.bytes))
+        else:
+            self._counts.add_island(name, activity)
         values.update(zip(step.outputs, outputs, strict=True))
 
-    @staticmethod
-    def _island(
-        runner: IslandRunner, island: Island, payload: NDArray[np.int16]
-    ) -> tuple[list[torch.Tensor], IslandActivity]:
+    def _bound(self, name: str) -> _Call:
+        island = self.program.islands[name]
+        runner = self._host_runner if name in self._on_host else self.runner
+        self._calls[name] = call = _Call(island, runner)
+        return call
+
+
+class _Call:
+    """An island and its runner, and all that does not change from call to call.
+
+    inverse : (columns,) float32 ``1 / (input_scale * 2**axon_shift)``: of the encoder. limit : of payloads.
+    """
+
+    def __init__(self, island: Island, runner: IslandRunner) -> None:
+        self.island, self._runner = island, runner
+        steps = np.ldexp(island.input_scale.value, island.synapses.axon_shift.astype(np.int64))
+        self.inverse, self.limit = (1.0 / steps).astype(np.float32), island.payload_max
+        self._parts = [(part.start, part.stop) for part in island.slices]
+        self._decoding = runner.decoding(island) if isinstance(runner, DecodingRunner) else None
+
+    def run(self, payload: NDArray[np.int16]) -> tuple[list[torch.Tensor], IslandActivity]:
         """Decoded outputs by slice. A runner may decode in the same pass; the meaning is that of `decode`."""
-        if not payload.shape[0]:  # an expert that nobody chose: no event, no step
-            return [torch.empty(0, part.rows) for part in island.slices], IslandActivity.zero(island)
-        if isinstance(runner, DecodingRunner):
-            decoded, activity = runner.run_decoded(island, payload)
-            return [torch.from_numpy(array) for array in decoded], activity
-        y, activity = runner.run_island(island, payload)
-        scale = island.output_scale.value
-        return [decode(y, part.start, part.stop, scale) for part in island.slices], activity
+        if self._decoding is None:
+            y, activity = self._runner.run_island(self.island, payload)
+            scale = self.island.output_scale.value
+            return [decode(y, start, stop, scale) for start, stop in self._parts], activity
+        flat, activity = self._decoding(payload)
+        n = len(payload)
+        arrays = [flat[n * start : n * stop].reshape(n, stop - start) for start, stop in self._parts]
+        return [torch.from_numpy(array) for array in arrays], activity

@@ -20,7 +20,7 @@ settings.register_profile("any machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any machine")
 
 #: Folders whose files share what takes long to make, or look at the processes of the machine: one process runs them all.
-TOGETHER = ("edges", "lava", "offload", "pipeline", "pipeline_spiking", "reporting", "interchange")
+TOGETHER = ("edges", "lava", "offload", "pipeline", "reporting", "interchange")
 
 import neurodeploy  # noqa: E402, F401  (first of all: it passes a limit on the instructions on to torch and numba)
 

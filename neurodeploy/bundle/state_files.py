@@ -1,16 +1,16 @@
-"""The state of a running network as one .npz file: resumed, it goes on with the same bits, whichever runner goes on.
+"""The state of a running program as one .npz file: resumed, it goes on with the same bits, whichever runner goes on.
 
-`header` is JSON: the digest of the program that it belongs to, the steps done, and the digest of the outputs before them
-where a file of outputs was kept beside it. Arrays: ``n.POPULATION.VARIABLE``
-(samples,
-size) int64 and ``p.PROJECTION`` (samples, slots, rows) int32, as in `ir.run.RunState`. No pickle.
+`header` is JSON: the digest of the program that it belongs to, the steps done (tokens, of a text), where each cache begins,
+and what the verb that wrote it has to know. Arrays: ``n.POPULATION.VARIABLE`` (samples, size) int64 and ``p.PROJECTION``
+(samples, slots, rows) int32, as in `ir.run.RunState`; ``k.OPERATION`` (heads, size of a head, columns) and ``v.OPERATION``
+(heads, columns, size of a head) float32, the keys and values that an operation of the host has seen. No pickle.
 """
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,16 @@ from numpy.typing import NDArray
 
 from neurodeploy.bundle.files import write_aside
 from neurodeploy.errors import BundleError, UserError
+from neurodeploy.ir.graph import HostOp
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.run import RunState
 from neurodeploy.neurons.registry import get_model, pending_type
+from neurodeploy.ops import lookup
+from neurodeploy.ops.host.kvcache import KVCache, State, oldest_visible
 from neurodeploy.storage.numpy_files import Archive, open_archive
 
-FORMAT = "neurodeploy-state/1"
+FORMAT = "neurodeploy-state/2"
 #: Parallel samples of one state.
 MOST_SAMPLES = 1 << 20
 #: Bytes of one variable.
@@ -33,26 +36,36 @@ MOST_BYTES = 1 << 33
 _AGAIN = "run from the beginning, without --resume"
 
 
-def write_state(path: Path, state: RunState, program_sha256: str, outputs: Mapping[str, Any] | None = None) -> None:
-    """Write under a temporary name and rename: an older state stays until the new one is complete. `outputs` is what is to
-    be known of the outputs up to there."""
+def write_state(
+    path: Path, state: RunState, program_sha256: str, known: Mapping[str, Any] | None = None, host: State | None = None
+) -> None:
+    """Write under a temporary name and rename: an older state stays until the new one is complete. `known` is what whoever
+    resumes has to know besides, `host` what the operations of the host have kept up to its position."""
     header: dict[str, Any] = {"format": FORMAT, "program_sha256": program_sha256, "step": state.step}
-    if outputs is not None:
-        header["outputs"] = dict(outputs)
+    if known is not None:
+        header["known"] = dict(known)
     arrays: dict[str, NDArray[Any]] = {
         f"n.{population}.{variable}": array
         for population, variables in state.neurons.items()
         for variable, array in variables.items()
     }
     arrays |= {f"p.{name}": array for name, array in state.pending.items()}
+    if host is not None:
+        header["caches"] = {name: cache.base for name, cache in host.caches.items()}
+        for name, cache in host.caches.items():
+            columns = host.position - cache.base  # an operation that was interrupted may have seen more
+            arrays |= {f"k.{name}": cache.key[:, :, :columns].cpu().numpy()}
+            arrays |= {f"v.{name}": cache.value[:, :columns].cpu().numpy()}
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}  # the one order that is read
     buffer = io.BytesIO()
     np.savez(buffer, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)  # type: ignore[arg-type]
     write_aside(path, buffer.getvalue())
 
 
-def read_kept(path: Path, network: Network, program_sha256: str) -> tuple[RunState, dict[str, Any] | None]:
-    """Read a state of this network, and what is known of the outputs before it, if anything.
+def read_kept(
+    path: Path, network: Network, program_sha256: str, operations: Sequence[HostOp] = ()
+) -> tuple[RunState, dict[str, Any] | None, State]:
+    """Read a state of this network and of these operations of the host, and what its writer knew besides, if anything.
 
     Raises
     ------
@@ -68,22 +81,46 @@ def read_kept(path: Path, network: Network, program_sha256: str) -> tuple[RunSta
             step = header.get("step")
             if type(step) is not int or not 0 <= step < 1 << 62:
                 raise ValueError(f"step is {step!r:.40}")
-            outputs = header.get("outputs")
-            return _state(archive, network, step), outputs if isinstance(outputs, dict) else None
+            known = header.get("known")
+            caches = {op.path: op for op in operations if lookup(op).keeps}
+            host = State(step, {name: _cache(archive, op, step, header.get("caches")) for name, op in caches.items()})
+            return _state(archive, network, step, caches), known if isinstance(known, dict) else None, host
     except (ValueError, OSError, RecursionError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise BundleError("ND5011", path, f"is not a state: {reason:.200}", _AGAIN) from None
+        raise damaged_state(path, getattr(error, "strerror", None) or str(error)) from None
+
+
+def damaged_state(path: Path, reason: str) -> BundleError:
+    return BundleError("ND5011", path, f"is not a state: {reason:.200}", _AGAIN)
+
+
+def _cache(archive: Archive, op: HostOp, position: int, bases: Any) -> KVCache:
+    """The keys and values that an operation has seen before `position`: all that a later query can see."""
+    import torch
+
+    cache = KVCache(*(op.attrs[name] for name in lookup(op).keeps))  # type: ignore[arg-type]
+    base = bases.get(op.path) if isinstance(bases, dict) else None
+    if type(base) is not int or not 0 <= base <= oldest_visible(position, cache.window, cache.chunk):
+        raise ValueError(f"the cache of {op.path} begins at {base!r:.40}")
+    (heads, size, _), columns, kind = cache.key.shape, position - base, np.dtype(np.float32)
+    cache.base, cache.length = base, columns
+    cache.key = torch.from_numpy(_array(archive, f"k.{op.path}", kind, lambda shape: shape == (heads, size, columns)))
+    cache.value = torch.from_numpy(_array(archive, f"v.{op.path}", kind, lambda shape: shape == (heads, columns, size)))
+    return cache
 
 
 def _header(archive: Archive) -> dict[str, Any]:
-    raw = _array(archive, "header", np.dtype(np.uint8), None)
+    raw = _array(archive, "header", np.dtype(np.uint8), lambda shape: len(shape) == 1 and shape[0] < 1 << 20)
     value = json.loads(raw.tobytes().decode())
     if not isinstance(value, dict):
         raise ValueError("its header is no object")
     return value
 
 
-def _state(archive: Archive, network: Network, step: int) -> RunState:
+def _samples_of(*tail: int) -> Callable[[tuple[int, ...]], bool]:
+    return lambda shape: shape[1:] == tail and shape[0] <= MOST_SAMPLES
+
+
+def _state(archive: Archive, network: Network, step: int, caches: Iterable[str]) -> RunState:
     sizes = {
         (population.name, variable): population.size
         for population in network.populations.values()
@@ -91,7 +128,7 @@ def _state(archive: Archive, network: Network, step: int) -> RunState:
         for variable in get_model(population.model).state
     }
     slots = {p.name: (pending_type(network, p), (p.depth, p.synapse.rows)) for p in network.projections if p.latency}
-    names = set(archive.headers) - {"header"}
+    names = set(archive.headers) - {"header"} - {f"{kind}.{name}" for kind in "kv" for name in caches}
     wanted = {f"n.{population}.{variable}" for population, variable in sizes} | {f"p.{name}" for name in slots}
     if names != wanted:
         raise ValueError(f"holds other variables than the network: {sorted(names ^ wanted)[:3]}")
@@ -99,9 +136,9 @@ def _state(archive: Archive, network: Network, step: int) -> RunState:
         name: {} for name, population in network.populations.items() if population.model != INPUT
     }
     for (population, variable), size in sizes.items():
-        array = _array(archive, f"n.{population}.{variable}", np.dtype(np.int64), (size,))
+        array = _array(archive, f"n.{population}.{variable}", np.dtype(np.int64), _samples_of(size))
         neurons[population][variable] = array
-    pending = {name: _array(archive, f"p.{name}", kind, shape) for name, (kind, shape) in slots.items()}
+    pending = {name: _array(archive, f"p.{name}", kind, _samples_of(*shape)) for name, (kind, shape) in slots.items()}
     state = RunState(step, neurons, pending)
     arrays = [a for table in (*neurons.values(), pending) for a in table.values()]
     if len({a.shape[0] for a in arrays}) > 1:
@@ -109,16 +146,13 @@ def _state(archive: Archive, network: Network, step: int) -> RunState:
     return state
 
 
-def _array(archive: Archive, name: str, dtype: np.dtype[Any], tail: tuple[int, ...] | None) -> NDArray[Any]:
-    """Type and shape are compared with what the network needs before anything is allocated."""
+def _array(archive: Archive, name: str, dtype: np.dtype[Any], fits: Callable[[tuple[int, ...]], bool]) -> NDArray[Any]:
+    """Type and shape are compared with what the program needs before anything is allocated."""
     header = archive.headers.get(name)
     if header is None:
         raise ValueError(f"it lacks {name}")
     shape = header.shape
-    expected = (
-        len(shape) == 1 and shape[0] < 1 << 20 if tail is None else shape[1:] == tail and shape[0] <= MOST_SAMPLES
-    )
-    if header.dtype != dtype or not expected or (header.fortran and len(shape) > 1):
+    if header.dtype != dtype or not fits(shape) or (header.fortran and len(shape) > 1):
         raise ValueError(f"{name} is {header.dtype} {shape}" + (" in another order" if header.fortran else ""))
     if header.nbytes > MOST_BYTES:
         raise ValueError(f"{name} has {header.nbytes} bytes, at most {MOST_BYTES} are read")

@@ -52,6 +52,8 @@ Reference = Annotated[
 OptionalText = Annotated[Path | None, typer.Option("--text", help="A UTF-8 text file.")]
 MaxTokens = Annotated[int | None, typer.Option(min=2, help="Read at most so many tokens of a text.")]
 System = Annotated[str, typer.Option(help=f"{', '.join(SYSTEMS)}.")]
+Checkpoint = Annotated[Path | None, typer.Option(help="Keep the state here, while running and at the end.")]
+Resume = Annotated[Path | None, typer.Option(help="Go on from this state.")]
 RunnerName = Annotated[
     str,
     typer.Option(

@@ -23,8 +23,8 @@ def run(
     layout: given.Layout = None,
     probe: given.Probes = None,
     out: Annotated[Path | None, typer.Option(help="Write outputs and probes to this .npz.")] = None,
-    checkpoint: Annotated[Path | None, typer.Option(help="Keep the state here, while running and at the end.")] = None,
-    resume: Annotated[Path | None, typer.Option(help="Go on from this state.")] = None,
+    checkpoint: given.Checkpoint = None,
+    resume: given.Resume = None,
     runner: given.RunnerName = "fast",
     as_json: given.Json = False,
 ) -> None:
@@ -37,24 +37,26 @@ def run(
 
 def generate(
     bundle: given.BundlePath,
-    prompt: Annotated[str, typer.Option(help="Text to continue.")],
+    prompt: Annotated[str | None, typer.Option(help="Text to continue.")] = None,
     tokens: Annotated[int, typer.Option(help="New tokens.")] = 64,
     temperature: Annotated[float, typer.Option(help="0 takes the most likely token.")] = 0.0,
     top_k: Annotated[int, typer.Option(help="Sample among the k most likely (0: all).")] = 0,
-    seed: given.Seed = 0,
+    seed: Annotated[int | None, typer.Option(help="Where a temperature draws from (default: 0).")] = None,
+    checkpoint: given.Checkpoint = None,
+    resume: given.Resume = None,
     runner: given.RunnerName = "fast",
     compare_float: Annotated[bool, typer.Option("--compare-float", help="Continue with the float model too.")] = False,
     as_json: given.Json = False,
 ) -> None:
     """Continue a prompt, token by token, on the simulated chip and the host."""
-    pending = [prompt]  # shown with the first new text, so that an error is not glued to it
+    pending = [prompt] if prompt else []  # shown with the first new text, so that an error is not glued to it
 
     def show(text: str) -> None:
         typer.echo(endings.plain(pending.pop() + text if pending else text), nl=False)
 
     found = pipeline.generate(
         bundle, prompt, tokens, temperature=temperature, top_k=top_k, seed=seed, runner=runner,
-        compare_float=compare_float, on_text=None if as_json else show,
+        compare_float=compare_float, checkpoint=checkpoint, resume=resume, on_text=None if as_json else show,
     )  # fmt: skip
     if as_json:
         typer.echo(json.dumps(found, indent=1))

@@ -47,8 +47,14 @@ def thread_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def parts_of(work: int) -> int:
+    """How many parts a call with so much work has: the length of counters that a kernel keeps by part."""
+    helpers = min(thread_count() - 1, work // GRAIN)
+    return PARTS * (helpers + 1) if helpers > 0 else 1
+
+
 def most_parts() -> int:
-    """How many parts a call has at most: the length of counters that a kernel keeps by part."""
+    """How many parts a call has at most."""
     return PARTS * thread_count()
 
 
@@ -58,13 +64,13 @@ def split(kernel: Callable[..., Any], work: int, *args: Any) -> None:
     The kernel must release the GIL. `work` below `GRAIN` stays on the caller's thread, as one part.
     """
     global _pool, _pool_size
-    helpers = min(thread_count() - 1, work // GRAIN)
-    if helpers < 1:
+    parts = parts_of(work)
+    if parts == 1:
         kernel(0, 1, *args)
         return
+    helpers = parts // PARTS - 1
     if _pool is None or _pool_size < helpers:
         _pool, _pool_size = ThreadPoolExecutor(helpers, thread_name_prefix="neurodeploy"), helpers
-    parts = PARTS * (helpers + 1)
     counter = itertools.count()
 
     def take() -> None:

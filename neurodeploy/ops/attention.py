@@ -31,6 +31,8 @@ from neurodeploy.ops.host.kernels import EXP, F, dot_1, dot_4, empty_like, exp32
 from neurodeploy.ops.host.kvcache import KVCache, first_visible, oldest_visible
 from neurodeploy.ops.host.operation import FLOAT, TOKENS, Call, Load, Operation, Tensor, Work
 
+#: Attributes that describe the cache.
+KEEPS = ("kv_heads", "head_dim", "window", "chunk")
 #: Queries per block of work: the unit that threads share out.
 BLOCK = 32
 #: Score elements that exist at a time on a torch device: 256 MiB of float32 over all heads.
@@ -169,7 +171,7 @@ def attention(part, parts, q, key, value, position, base, scale, window, chunk, 
 def attend(call: Call) -> tuple[Tensor, KVCache]:
     """The queries, and the cache with the keys and values of the call."""
     q, k, v = call.inputs
-    kv_heads, dim, window, chunk = (call.attrs[key] for key in ("kv_heads", "head_dim", "window", "chunk"))
+    kv_heads, dim, window, chunk = (call.attrs[key] for key in KEEPS)
     cache = call.state.cache(call.op.path, kv_heads, dim, window, chunk, call.device)
     cache.append(k, v)
     return q, cache
@@ -254,5 +256,5 @@ OPERATION = Operation(
         **dict.fromkeys(("heads", "kv_heads", "head_dim"), checks.natural), "scale": checks.number,
         **dict.fromkeys(("window", "chunk"), checks.natural_or_none),
     },
-    fits=fits, rows=lambda path, inputs, outputs: ([TOKENS] * 3, [TOKENS]),
+    fits=fits, keeps=KEEPS, rows=lambda path, inputs, outputs: ([TOKENS] * 3, [TOKENS]),
 )  # fmt: skip

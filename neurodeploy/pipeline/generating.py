@@ -2,64 +2,110 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from neurodeploy.bundle import Bundle
+from neurodeploy.bundle.files import check_place
+from neurodeploy.bundle.state_files import damaged_state, read_kept, write_state
+from neurodeploy.errors import Interrupted, UserError
+from neurodeploy.ir.run import RunState
+from neurodeploy.ops.host.kvcache import State
+from neurodeploy.pipeline.keeping import CHECKPOINT_S, PAUSE
 from neurodeploy.pipeline.session import executed
 from neurodeploy.pipeline.texts import encode_text, float_model, hybrid, open_model
 
 
 def generate(
     bundle: str | Path,
-    prompt: str,
+    prompt: str | None = None,
     tokens: int = 64,
     *,
     temperature: float = 0.0,
     top_k: int = 0,
-    seed: int = 0,
+    seed: int | None = None,
     runner: str = "fast",
     compare_float: bool = False,
+    checkpoint: str | Path | None = None,
+    resume: str | Path | None = None,
     on_text: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Continue `prompt` on the chip. With `compare_float` the float model continues it too, greedily or with the same seed.
 
-    `on_text` receives the text as it grows.
+    `seed` (default: 0) draws where the `temperature` is not 0. `on_text` receives the text as it grows. `checkpoint` takes
+    the state every half minute and at the end, also where it is interrupted (ND3266). `resume` is such a state, in place of
+    a prompt: it holds what was said before, and the seed; tokens are then those of a call that was never interrupted.
+
+    Raises ND3290 where not one of `prompt` and `resume` is given, or a seed beside a state.
     """
     from neurodeploy.generation import generate as continue_prompt
 
     opened, tokenizer = open_model(bundle)
     info = opened.program.info
-    ids = encode_text(tokenizer, prompt)
-    grown: list[int] = []
-    shown = ""
+    if (prompt is None) == (resume is None):
+        problem = "were given both" if prompt is not None else "are both missing"
+        raise UserError(
+            "ND3290", "--prompt and --resume", problem, "give a text to begin with, or a state to go on from"
+        )
+    if resume is not None and seed is not None:
+        raise UserError("ND3290", "--seed", "is in the state that is resumed", "leave it out")
+    if checkpoint is not None:
+        check_place(Path(checkpoint))
+    if resume is None:
+        said = _Said(opened, encode_text(tokenizer, prompt or ""), seed or 0)
+    else:
+        said = _Said.resumed(opened, Path(resume))
+    before, random, shown = list(said.tokens), said.random.bit_generator.state, ""
+
+    def text_of(new: Sequence[int]) -> str:
+        return tokenizer.decode([*before, *new])[len(tokenizer.decode(before)) :]
 
     def on_token(token: int) -> None:
         nonlocal shown
-        grown.append(token)
-        text = tokenizer.decode([*ids, *grown])[len(tokenizer.decode(ids)) :]
+        said.tokens.append(token)
+        if checkpoint is not None:
+            said.keep(Path(checkpoint), last=False)
+        text = text_of(said.tokens[len(before) :])
         if on_text and not text.endswith("�"):
             on_text(text[len(shown) :])
             shown = text
 
     settings: dict[str, Any] = {
-        "temperature": temperature, "top_k": top_k, "seed": seed,
+        "temperature": temperature, "top_k": top_k, "seed": said.seed,
         "end_tokens": tokenizer.eos or info.eos_tokens, "max_positions": info.max_positions,
     }  # fmt: skip
     model = hybrid(opened, runner)
-    done = continue_prompt(model, ids, tokens, on_token=on_token, **settings)
+    fed = before[said.state.position :]
+    try:
+        done = continue_prompt(
+            model, fed, tokens, on_token=on_token, random=said.random, state=said.state, **settings
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        new = len(said.tokens) - len(before)
+        if checkpoint is None or not new:
+            raise
+        said.keep(Path(checkpoint))
+        fix = f"go on with --resume {checkpoint} --tokens {max(1, tokens - new)}"
+        raise Interrupted("ND3266", "generate", f"was interrupted after {new} tokens; its state is kept", fix) from None
+    if checkpoint is not None:
+        said.keep(Path(checkpoint))
     found: dict[str, Any] = {
-        "prompt": prompt,
-        "text": tokenizer.decode([*ids, *done.tokens])[len(tokenizer.decode(ids)) :],
+        "prompt": tokenizer.decode(before) if prompt is None else prompt,
+        "text": text_of(done.tokens),
         "tokens": list(done.tokens),
         "margins": list(done.margins),
         "stopped": done.stopped,
-        "seed": seed,
+        "seed": said.seed,
+        "checkpoint": str(checkpoint) if checkpoint else None,
         **executed(opened, runner),
         "saturations": model.take_counts().saturations,
     }
     if compare_float:
-        other = continue_prompt(float_model(opened), ids, tokens, **settings)
+        other = continue_prompt(float_model(opened), before, tokens, random=_drawing(random), **settings)
         pairs = zip(done.tokens, other.tokens, strict=False)
         part = next((i for i, (a, b) in enumerate(pairs) if a != b), None)
         found["float"] = {
@@ -69,3 +115,44 @@ def generate(
             "float_margin_there": None if part is None else other.margins[part],
         }
     return found
+
+
+class _Said:
+    """A text as far as it goes: its tokens, the state after all but the last of them, and where the next is drawn from."""
+
+    def __init__(self, opened: Bundle, tokens: list[int], seed: int) -> None:
+        self._opened, self.tokens, self.seed = opened, tokens, seed
+        self.state, self.random = State(), np.random.default_rng(max(0, seed))
+        self._next = time.monotonic() + CHECKPOINT_S
+
+    @classmethod
+    def resumed(cls, opened: Bundle, path: Path) -> _Said:
+        """Raises what `read_kept` does, and ND5011 where the file is no state of a text."""
+        program = opened.program
+        state, known, host = read_kept(path, program.network, opened.digest, program.operations)
+        try:
+            tokens, seed, drawn = ((known or {})[key] for key in ("tokens", "seed", "random"))
+            ids = all(type(token) is int and 0 <= token < program.info.vocab_size for token in tokens)
+            if not ids or type(seed) is not int or len(tokens) != state.step + 1:
+                raise ValueError("its tokens are not those of a text")
+            said = cls(opened, list(tokens), seed)
+            said.state, said.random = host, _drawing(drawn)
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
+            raise damaged_state(path, str(error)) from None
+        return said
+
+    def keep(self, path: Path, last: bool = True) -> None:
+        """Write the state; in the middle only every half minute, and ten times less often than it takes."""
+        began = time.monotonic()
+        if last or began >= self._next:
+            known = {"tokens": self.tokens, "seed": self.seed, "random": self.random.bit_generator.state}
+            write_state(path, RunState(self.state.position, {}, {}), self._opened.digest, known, self.state)
+            now = time.monotonic()
+            self._next = now + max(CHECKPOINT_S, PAUSE * (now - began))
+
+
+def _drawing(state: Any) -> np.random.Generator:
+    """A generator in that state. `ValueError`, `TypeError` or `KeyError` for what is none."""
+    random = np.random.default_rng(0)
+    random.bit_generator.state = state
+    return random

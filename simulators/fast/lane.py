@@ -29,28 +29,21 @@ from neurodeploy.errors import InternalError
 from neurodeploy.ir.fixedpoint import Ints, signed_max
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import Population
-from neurodeploy.machine.threads import most_parts, split
+from neurodeploy.machine.threads import parts_of, split
 from neurodeploy.neurons import registry
 from simulators.fast.kernels import lane as kernels
 from simulators.fast.neurons import Arrays, Neurons, Ports
 from simulators.fast.traffic import Traffic
 from simulators.products.choice import Product, choose
-from simulators.products.pairs import SUMS_PAST, padded, room
+from simulators.products.libraries import torch_loaded
+from simulators.products.pairs import FEW, SUMS_PAST, multiply, padded, room
 
-#: Sums held at a time: enough rows that the product is efficient, few enough to stay in the last-level cache.
-SUMS_PER_BLOCK = 1 << 21
+#: Sums held at a time: enough rows that the product is efficient, few enough to stay in the second-level cache.
+SUMS_PER_BLOCK = 1 << 18
 #: Work of one element in units of a multiply-add of `machine.threads`: what a second thread is worth.
-WORK_FIRE, WORK_DIGITS = 5, 6
-
-
-class _Planes(NamedTuple):
-    """Payloads as a product takes them: stacked planes, events by axon, and those of the wide axons one place up."""
-
-    product: Product
-    stacked: NDArray[Any]
-    events: NDArray[np.int64]
-    upper: NDArray[Any] | None
-    upper_place: int
+WORK_FIRE, WORK_DIGITS = 3, 3
+#: What tells a kernel the type of its sums, and that there are no digits yet.
+NARROW_SUMS, WIDE_SUMS, NOTHING = np.zeros(1, np.int32), np.zeros(1, np.int64), np.zeros((0, 0), np.int16)
 
 
 class Counts(NamedTuple):
@@ -91,21 +84,28 @@ class Lane:
         self._wide = np.flatnonzero(self._is_wide)
         self._wide_weight = np.ascontiguousarray(self.weight[:, self._wide])
         sums = np.empty((2, self.rows), np.int64)
-        largest = kernels.weight_sums(self.weight, self._is_wide, sums)
-        bias, self._multiplier, self._shift = (self._each(params[name]) for name in ("bias", "multiplier", "shift"))
-        two_digits = bits > 8 or self._wide.size
-        by_digit = bias + 128 * sums[0] + 128 * 256 * sums[1] if two_digits else bias
-        #: By the bits that a product takes at a time.
-        self._offset = {8: by_digit, 16: bias}
+        largest = int(kernels.weight_sums(self.weight, self._is_wide, sums))
+        self._single = bits <= 8 and not self._wide.size
         #: Of the magnitudes of any sum's terms, before exponents.
-        self._bound = int(largest) << 15
-        self._acc_shift, self._state_bits, self._out_bits = (
-            int(params[name].item()) for name in ("acc_shift", "state_bits", "out_bits")
-        )
+        self._bound = largest << 15
+        bias = params["bias"].astype(np.int64)
+        #: Whether real numbers of 64 bits hold every sum of `kernels.fire` to its last half.
+        self.exact = (self._bound << 9) + int(np.abs(bias).max(initial=0)) < 2**51
+        unit = 2.0 ** -int(params["acc_shift"].item())
+        limits = (float(signed_max(int(params[name].item()))) for name in ("state_bits", "out_bits"))
+        self._numbers = np.array([unit, *limits])
+        by_digit = bias if self._single else bias + 128 * sums[0] + 128 * 256 * sums[1]
+        #: By the bits that a product takes at a time.
+        self._neurons = {8: np.empty((2, self.rows)), 16: np.empty((2, self.rows))}
+        for digit, offset in ((8, by_digit), (16, bias)):
+            self._neurons[digit][0] = offset * unit + 0.5
+            self._neurons[digit][1] = np.ldexp(params["multiplier"].astype(float), -params["shift"].astype(int))
+        self._limit = signed_max(bits)
+        self._products: dict[tuple[bool, bool], Product] = {}
 
     @classmethod
     def of(cls, network: Network, name: str, room: Room) -> Lane | None:
-        """The lane into a population; None where anything else leads there, or later, or payloads may be wider."""
+        """The lane into a population; None where anything else leads there, or later, or payloads or sums may be wider."""
         into = network.into(name)
         if network.populations[name].model != "graded_affine" or len(into) != 1:
             return None
@@ -115,63 +115,67 @@ class Lane:
         fits = p.synapse.kind == "dense" and p.synapse.weight.dtype == np.int8 and exponents <= {0, 8} and bits <= 16
         if not fits or p.latency or not p.graded or p.weight_exp:
             return None
-        return cls(p, registry.prepared_params(network.populations[name]), bits, room)
+        lane = cls(p, registry.prepared_params(network.populations[name]), bits, room)
+        return lane if lane.exact else None
 
-    def _each(self, values: Ints) -> NDArray[np.int64]:
-        """One a neuron, and writable: one compiled type."""
-        return np.array(np.broadcast_to(values, (self.rows,)), np.int64)
+    def run(self, payload: NDArray[np.int16], out: NDArray[Any], bounds: NDArray[np.int64], scale: float) -> Counts:
+        """Payloads (tokens, columns) to outputs times `scale` in `out` (float32, or int32 with a scale of 1).
 
-    def run(self, payload: NDArray[np.int16], outputs: list[tuple[int, NDArray[Any]]], scale: float) -> Counts:
-        """Payloads (tokens, columns): write rows ``start:start + array.shape[1]`` of the outputs, each times `scale`, to
-        every (start, array)."""
-        tokens = payload.shape[0]
-        parts = most_parts()
-        planes = self._planes(payload, parts)
-        product, offset = planes.product, self._offset[16 if planes.product.digit is np.int16 else 8]
-        messages = np.full(self.rows, tokens, np.int64)
-        lost = np.zeros((parts, 2), np.int64)
-        block = max(256, SUMS_PER_BLOCK // len(planes.stacked))
-        for first, out in outputs:
-            for start in range(0, out.shape[1], block):
-                rows = slice(first + start, first + min(start + block, out.shape[1]))
-                sums = self._room.take((len(planes.stacked), rows.stop - rows.start), product.sums(self._bound))
-                product.multiply(planes.stacked, self.weight[rows], sums)
-                high = sums[:0]
-                if planes.upper is not None:
-                    high = product(planes.upper, self._wide_weight[rows], self._bound)
-                silent = np.zeros((parts, rows.stop - rows.start), np.int64)
-                split(
-                    kernels.fire, sums.size * WORK_FIRE, sums, high, planes.upper_place, offset[rows],
-                    self._acc_shift, self._state_bits, self._multiplier[rows], self._shift[rows],
-                    self._out_bits, np.float32(scale), out, start, silent, lost,
-                )  # fmt: skip
-                messages[rows] -= silent.sum(axis=0)
-        lost_state, lost_out = (int(count) for count in lost.sum(axis=0))
-        return Counts(planes.events, messages, lost_state, lost_out)
-
-    def _planes(self, payload: NDArray[np.int16], parts: int) -> _Planes:
-        """The payloads for the product that is the fastest for so many tokens."""
-        tokens, wide = payload.shape[0], self._wide
-        events = np.zeros((parts, self.columns), np.int64)
-        too_large = np.zeros(parts, np.int64)
-        work, limit = payload.size * WORK_DIGITS, signed_max(self.bits)
-        single = self.bits <= 8 and not wide.size
-        product = choose(tokens, 8 if single else 16)
-        upper, place = (payload[:, wide], 8) if wide.size else (None, 0)
-        if product.digit is np.int16:
-            stacked: NDArray[Any] = padded((tokens, self.columns))
-            split(kernels.whole, work, payload, self._is_wide, stacked, events, limit, too_large)
-        elif single:
-            stacked = np.empty((tokens, self.columns), np.int8)
-            split(kernels.whole, work, payload, self._is_wide, stacked, events, limit, too_large)
+        bounds : numbers of neurons; the outputs between two of them are an array (tokens, neurons), one after another.
+        """
+        tokens, columns = payload.shape
+        product = self._product(tokens)
+        own = product.multiply is multiply
+        works = payload.size * WORK_DIGITS, tokens * self.rows * (columns // 8 if own else WORK_FIRE)
+        counts = np.zeros((parts_of(max(works)), columns + self.rows + 3), np.int64)
+        neurons = self._neurons[16 if product.digit is np.int16 else 8], self._numbers, scale, out, bounds, counts
+        if own:
+            planes = NOTHING
+            if len(counts) > 1 and tokens >= FEW:
+                planes = padded(payload.shape)
+                split(kernels.digits_part, works[0], payload, self._is_wide, self._limit, planes, False, counts)
+            kind = WIDE_SUMS if product.sums(self._bound) is np.int64 else NARROW_SUMS
+            split(
+                kernels.pairs, works[1], payload, planes, self._is_wide, self._limit, self.weight, self._wide,
+                self._wide_weight, kind, *neurons,
+            )  # fmt: skip
         else:
-            stacked = np.empty((2 * tokens, self.columns), np.int8)
-            split(kernels.two_digits, work, payload, self._is_wide, stacked, events, limit, too_large)
-            if upper is not None:
-                upper, place = np.ascontiguousarray((upper >> 8).astype(np.int8)), 16
-        if too_large.any():
-            raise InternalError("ND9005", self.name, f"{too_large.sum()} payloads exceed {self.bits} bits")
-        return _Planes(product, stacked, events.sum(axis=0), upper, place)
+            self._by_library(product, payload, works, counts, neurons)
+        found = counts[0] if len(counts) == 1 else counts.sum(axis=0)
+        lost_state, lost_out, too_large = found[-3:].tolist()
+        if too_large:
+            raise InternalError("ND9005", self.name, f"{too_large} payloads exceed {self.bits} bits")
+        return Counts(found[:columns], found[columns:-3], lost_state, lost_out)
+
+    def _product(self, tokens: int) -> Product:
+        """The fastest product for so many tokens; which it is may change when torch is loaded."""
+        key = tokens < FEW, torch_loaded()
+        if key not in self._products:
+            self._products[key] = choose(tokens, 8 if self._single else 16)
+        return self._products[key]
+
+    def _by_library(
+        self, product: Product, payload: NDArray[np.int16], works: tuple[int, int], counts: NDArray[np.int64],
+        neurons: tuple[Any, ...],
+    ) -> None:  # fmt: skip
+        """Digits of all tokens, then products and neurons by blocks of neurons, whose sums stay in the cache."""
+        tokens, columns = payload.shape
+        two = product.digit is np.int8 and not self._single
+        planes = (
+            padded((tokens, columns)) if product.digit is np.int16 else np.empty(((1 + two) * tokens, columns), np.int8)
+        )
+        split(kernels.digits_part, works[0], payload, self._is_wide, self._limit, planes, two, counts)
+        upper = payload[:, self._wide]
+        if two:
+            upper = (upper >> 8).astype(np.int8)
+        place = self._numbers[0].item() * (2.0**16 if two else 2.0**8)
+        block = max(256, SUMS_PER_BLOCK // len(planes))
+        for start in range(0, self.rows, block):
+            rows = slice(start, min(start + block, self.rows))
+            sums = self._room.take((len(planes), rows.stop - start), product.sums(self._bound))
+            product.multiply(planes, self.weight[rows], sums)
+            high = product(upper, self._wide_weight[rows], self._bound) if self._wide.size else sums[:0]
+            split(kernels.fire_part, sums.size * WORK_FIRE, tokens, sums, high, place, start, *neurons)
 
 
 class LaneNeurons(Neurons):
@@ -184,7 +188,7 @@ class LaneNeurons(Neurons):
     def advance(self, start: int, stop: int, first: int, ports: Ports, outputs: Arrays) -> None:
         payload = self.source.payload[:, start:stop]
         tokens = payload.shape[0] * (stop - start)
-        out = np.empty((tokens, self.size), np.int32)
-        found = self.lane.run(payload.reshape(tokens, -1).astype(np.int16), [(0, out)], 1.0)
+        out = np.empty(tokens * self.size, np.int32)
+        found = self.lane.run(payload.reshape(tokens, -1).astype(np.int16), out, np.array([0, self.size]), 1.0)
         outputs["s"][:, start:stop] = out.reshape(-1, stop - start, self.size)
         self.saturated, self.saturated_out = self.saturated + found.lost_state, self.saturated_out + found.lost_out

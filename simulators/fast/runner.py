@@ -7,7 +7,7 @@ compiled (`simulators.fast.neurons`). None of these choices changes a bit or a c
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -28,7 +28,7 @@ from simulators.fast.neurons import Neurons, neurons
 from simulators.fast.plan import Part, Plan
 from simulators.fast.ports import ExactPort, Port
 from simulators.fast.traffic import Traffic
-from simulators.islands import network_of
+from simulators.islands import network_of, run_island
 
 PATHS = ("auto", "events", "gemm")
 #: Values of the widest population and of all populations that a block of steps holds, and steps of a block at most.
@@ -52,7 +52,7 @@ class FastRunner:
         self.path, self.steps = path, steps
         self._room = Room()
         self._plans: WeakKeyDictionary[Network, Plan] = WeakKeyDictionary()
-        self._islands: WeakKeyDictionary[Island, Lane] = WeakKeyDictionary()
+        self._islands: WeakKeyDictionary[Island, Lane | None] = WeakKeyDictionary()
 
     def run(
         self,
@@ -72,32 +72,35 @@ class FastRunner:
         return _Run(network, plan, task, steps, block, probes, self.path).result()
 
     def run_island(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
-        out = np.empty((payload.shape[0], island.rows), np.int32)
-        return out, self._into(island, payload, [(0, out)], 1.0)
-
-    def run_decoded(
-        self, island: Island, payload: NDArray[np.int16]
-    ) -> tuple[list[NDArray[np.float32]], IslandActivity]:
-        """The same integers, each multiplied by the output scale as `ops.host.border.decode` does, one array a slice.
-
-        One pass over memory instead of two: the largest outputs, those of a vocabulary, do not stay in any cache.
-        """
-        parts = [(part.start, np.empty((payload.shape[0], part.rows), np.float32)) for part in island.slices]
-        activity = self._into(island, payload, parts, island.output_scale.value)
-        return [array for _, array in parts], activity
-
-    def _into(
-        self, island: Island, payload: NDArray[np.int16], outputs: list[tuple[int, NDArray[Any]]], scale: float
-    ) -> IslandActivity:
-        lane = self._islands.get(island)
+        lane = self._lane(island)
         if lane is None:
-            network = network_of(island)
-            params = registry.prepared_params(network.populations[island.name])
-            lane = self._islands[island] = Lane(network.projections[0], params, island.payload_bits, self._room)
-        if not payload.shape[0]:
-            return IslandActivity.zero(island)
-        found = lane.run(payload, outputs, scale)
-        return IslandActivity(len(payload), found.events, found.messages, 0, found.lost_state, found.lost_out)
+            return run_island(self.run, island, payload)
+        out = np.empty(payload.shape[0] * island.rows, np.int32)
+        return out.reshape(-1, island.rows), _counted(lane, payload, out, np.array([0, island.rows]), 1.0)
+
+    def decoding(
+        self, island: Island
+    ) -> Callable[[NDArray[np.int16]], tuple[NDArray[np.float32], IslandActivity]] | None:
+        """What gives the same integers, each times the output scale as `ops.host.border.decode` does, slice after slice.
+
+        One pass over memory instead of two: the largest outputs, those of a vocabulary, do not stay in any cache. All that
+        does not change from call to call is asked here. None where the island is no lane.
+        """
+        lane = self._lane(island)
+        if lane is None:
+            return None
+        bounds, scale = np.array([0, *(part.stop for part in island.slices)]), island.output_scale.value
+
+        def decoded(payload: NDArray[np.int16]) -> tuple[NDArray[np.float32], IslandActivity]:
+            out = np.empty(len(payload) * lane.rows, np.float32)
+            return out, _counted(lane, payload, out, bounds, scale)
+
+        return decoded
+
+    def _lane(self, island: Island) -> Lane | None:
+        if island not in self._islands:
+            self._islands[island] = Lane.of(network_of(island), island.name, self._room)
+        return self._islands[island]
 
     @staticmethod
     def _block(network: Network, plan: tuple[Part, ...], samples: int) -> int:
@@ -110,6 +113,14 @@ class FastRunner:
         turns = [part.block for part in plan if 2 * sum(sizes[name] for name in part.populations) > total]
         most = min(turns, default=BLOCK_STEPS) if total > LARGE_VALUES else BLOCK_STEPS
         return max(1, min(most, BLOCK_STEPS, WIDEST_VALUES // max(sizes.values()), ALL_VALUES // total))
+
+
+def _counted(
+    lane: Lane, payload: NDArray[np.int16], out: NDArray[Any], bounds: NDArray[np.int64], scale: float
+) -> IslandActivity:
+    """A run of the lane in the counts of an island."""
+    found = lane.run(payload, out, bounds, scale)
+    return IslandActivity(len(payload), found.events, found.messages, 0, found.lost_state, found.lost_out)
 
 
 class _Run:

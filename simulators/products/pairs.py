@@ -69,7 +69,8 @@ def _panels(
 
 
 @jit
-def _multiply(part: int, parts: int, x: Any, weight: Any, out: Any) -> None:
+def multiply_part(part: int, parts: int, x: Any, weight: Any, out: Any) -> None:
+    """`multiply` for the rows of `weight` of one part; `x` as `padded` makes it."""
     rows, columns = weight.shape
     step = width()
     groups = (rows + GROUP - 1) // GROUP
@@ -123,4 +124,4 @@ def multiply(x: NDArray[Any], weight: NDArray[Any], out: NDArray[Any]) -> None:
         whole = padded((x.shape[0], weight.shape[1]))
         whole[:, : x.shape[1]] = x
         x = whole
-    split(_multiply, x.shape[0] * weight.size // 8, x, weight, out)
+    split(multiply_part, x.shape[0] * weight.size // 8, x, weight, out)

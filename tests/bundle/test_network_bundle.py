@@ -133,7 +133,7 @@ def test_states_resume_with_the_same_bits(tmp_path: Path, seed: int) -> None:
     half = max(1, steps // 2)
     first = RUNNER.run(network, {name: array[:, :half] for name, array in inputs.items()}, half)
     write_state(tmp_path / "s.npz", first.state, "abc")
-    state, _ = read_kept(tmp_path / "s.npz", network, "abc")
+    state, *_ = read_kept(tmp_path / "s.npz", network, "abc")
     assert state.step == half
     if steps > half:
         rest = {name: array[:, half:] for name, array in inputs.items()}

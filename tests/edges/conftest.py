@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.pipeline_spiking.networks import files
+from tests.pipeline.networks import files
 from tests.tiny import _quiet, experts, experts_bundle, llama, llama_bundle
 
 __all__ = ["_quiet", "experts", "experts_bundle", "files", "llama", "llama_bundle"]

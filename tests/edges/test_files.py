@@ -22,7 +22,7 @@ import pytest
 from neurodeploy import hybrid
 from neurodeploy.conversion import quantize
 from neurodeploy.frontends import hdf5_guard
-from tests.pipeline_spiking.networks import DT, Files, layers
+from tests.pipeline.networks import DT, Files, layers
 from tests.tiny import HEEDING, call, environment, snapshot
 
 Capture = pytest.CaptureFixture[str]

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from tests import gguf_files, models
+from tests.pipeline.networks import Files
 from tests.pipeline.test_families import bytes_as_tokens
-from tests.pipeline_spiking.networks import Files
 from tests.tiny import Answer, call
 
 Capture = pytest.CaptureFixture[str]

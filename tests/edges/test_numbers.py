@@ -20,7 +20,7 @@ from neurodeploy.ir.run import ActivityCounts
 from simulators.reference import ReferenceRunner
 from targets.hosts import get_host
 from tests.hybrid.test_partial_sums import COLUMNS, ROWS, SYSTEM, TOKENS, mapping, program
-from tests.pipeline_spiking.networks import DT, STEPS, Files, copied
+from tests.pipeline.networks import DT, STEPS, Files, copied
 from tests.tiny import call, environment
 
 Capture = pytest.CaptureFixture[str]

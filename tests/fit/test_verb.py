@@ -13,7 +13,7 @@ import neurodeploy as nd
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.reporting.terminal_fit import print_fit
 from tests.fit.configs import config
-from tests.pipeline_spiking.networks import DT, Files
+from tests.pipeline.networks import DT, Files
 from tests.tiny import call
 
 

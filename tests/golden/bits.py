@@ -88,11 +88,14 @@ class Recorder:
 
 
 class Decoder(Recorder):
-    def run_decoded(
-        self, island: Island, payload: NDArray[np.int16]
-    ) -> tuple[list[NDArray[np.float32]], IslandActivity]:
-        self.run_island(island, payload)
-        return self.inner.run_decoded(island, payload)  # type: ignore[attr-defined, no-any-return]
+    def decoding(self, island: Island) -> Any:
+        decoded = self.inner.decoding(island)  # type: ignore[attr-defined]
+
+        def recorded(payload: NDArray[np.int16]) -> Any:
+            self.run_island(island, payload)
+            return decoded(payload)
+
+        return recorded
 
 
 def recorder(program: Program, runner: str) -> Recorder:

@@ -23,7 +23,7 @@ from neurodeploy.synapses.hollow import hollow_island, hollow_program
 from partitioner.judge.summary import summary
 from partitioner.mapper import map_model
 from targets.systems import get_system
-from tests.pipeline_spiking.networks import chain
+from tests.pipeline.networks import chain
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from neurodeploy import pipeline
 from neurodeploy.bundle import open_bundle
 from neurodeploy.pipeline.session import read_mapping
-from tests.pipeline_spiking.networks import Files, files, llama, llama_bundle
+from tests.pipeline.networks import Files, files, llama, llama_bundle
 from tests.tiny import _quiet, call, snapshot
 
 __all__ = ["_quiet", "files", "llama", "llama_bundle"]

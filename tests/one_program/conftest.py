@@ -1,4 +1,4 @@
-from tests.pipeline_spiking.networks import files
+from tests.pipeline.networks import files
 from tests.tiny import _quiet, llama
 
 __all__ = ["_quiet", "files", "llama"]

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.pipeline_spiking.networks import Files
+from tests.pipeline.networks import Files
 from tests.tiny import call
 
 PROSE = "It was a bright cold day in April, and the clocks were striking thirteen. " * 3

@@ -137,6 +137,6 @@ def test_state_of_a_foreign_compression(tmp_path: Path, method: int) -> None:
     if method in FOREIGN:
         refused(BundleError, "ND5011 .*compressed by", read_kept, path, network(), "digest")
     else:
-        found, _ = read_kept(path, network(), "digest")
+        found, *_ = read_kept(path, network(), "digest")
         assert found.step == 3 and (found.pending["p"] == 7).all()
         assert all((array == 5).all() for array in found.neurons["out"].values())

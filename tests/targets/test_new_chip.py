@@ -10,7 +10,7 @@ import pytest
 
 import targets
 from targets import systems
-from tests.pipeline_spiking.networks import Files, files
+from tests.pipeline.networks import Files, files
 from tests.tiny import call
 
 __all__ = ["files"]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from neurodeploy.errors import UserError
 from neurodeploy.machine.jit import jit
-from neurodeploy.machine.threads import most_parts, split
+from neurodeploy.machine.threads import parts_of, split
 
 #: Work of one element, in units of a multiply-add of the attention kernel (see `machine.threads`).
 WORK_BORDER = 6
@@ -52,15 +52,16 @@ def encode(x: torch.Tensor, inverse_step: NDArray[np.float32], limit: int, path:
     """(tokens, columns) float32 -> payloads and how many saturated; NaN or infinity is ND3002, naming the island."""
     values = x.contiguous().numpy()
     payload = np.empty(values.shape, np.int16)
-    lost = np.zeros((most_parts(), 2), np.int64)
-    split(_encode, values.size * WORK_BORDER, values, inverse_step, limit, payload, lost)
-    clipped, broken = lost.sum(axis=0)
+    work = values.size * WORK_BORDER
+    lost = np.zeros((parts_of(work), 2), np.int64)
+    split(_encode, work, values, inverse_step, limit, payload, lost)
+    clipped, broken = (lost[0] if len(lost) == 1 else lost.sum(axis=0)).tolist()
     if broken:
         raise UserError(
             "ND3002", path, f"{broken} of {values.size} input activations are not finite",
             "the model overflows on this text: check it in its own framework",
         )  # fmt: skip
-    return payload, int(clipped)
+    return payload, clipped
 
 
 def decode(y: NDArray[np.int32], start: int, stop: int, scale: float) -> torch.Tensor:

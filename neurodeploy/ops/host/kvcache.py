@@ -97,9 +97,7 @@ class KVCache:
         if kept:
             new_key[:, :, :kept] = self.key[:, :, drop : self.length]
             new_value[:, :kept] = self.value[:, drop : self.length]
-        self.key, self.value = new_key, new_value
-        self.base += drop
-        self.length = kept
+        self.key, self.value, self.base, self.length = new_key, new_value, self.base + drop, kept
 
 
 @dataclass(slots=True, eq=False)

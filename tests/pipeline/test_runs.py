@@ -14,7 +14,7 @@ from neurodeploy.bundle import open_bundle
 from neurodeploy.pipeline import running, stepping, streams
 from simulators import get_runner, network_float
 from simulators.reference import ReferenceRunner
-from tests.pipeline_spiking.networks import DT, SAMPLES, STEPS, Files, copied
+from tests.pipeline.networks import DT, SAMPLES, STEPS, Files, copied
 from tests.tiny import call, snapshot
 
 Arrays = dict[str, Any]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline_spiking.networks import Files
+from tests.pipeline.networks import Files
 from tests.tiny import call, snapshot
 
 #: verb and options; OUT is the file to write, SPIKES the input

@@ -10,9 +10,9 @@ import pytest
 
 from neurodeploy import pipeline
 from neurodeploy.pipeline import evaluating, keeping, running, stepping
+from tests.pipeline.networks import STEPS, Files
 from tests.pipeline.test_broken_off import failing
-from tests.pipeline_spiking.networks import STEPS, Files
-from tests.pipeline_spiking.test_runs import interrupting
+from tests.pipeline.test_runs import interrupting
 from tests.tiny import call, snapshot
 
 #: The last layer follows the float network two steps later: so many more are run.

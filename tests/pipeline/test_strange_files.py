@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline_spiking.networks import Files
+from tests.pipeline.networks import Files
 from tests.tiny import call
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no named pipes")

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from neurodeploy.frontends import hdf5_guard
-from tests.pipeline_spiking.networks import DT, INPUTS, STEPS, World
+from tests.pipeline.networks import DT, INPUTS, STEPS, World
 from tests.tiny import refused
 
 USER, NO_FIT = 2, 3

@@ -16,7 +16,7 @@ from neurodeploy.bundle import open_bundle
 from neurodeploy.bundle.files import digest, manifest_digest
 from neurodeploy.frontends.nir.reader import read
 from simulators import network_float
-from tests.pipeline_spiking.networks import DT, HIDDEN, SAMPLES, STEPS, Files
+from tests.pipeline.networks import DT, HIDDEN, SAMPLES, STEPS, Files
 from tests.tiny import call, snapshot
 
 

@@ -13,8 +13,8 @@ import pytest
 
 from neurodeploy.bundle import open_bundle
 from neurodeploy.frontends import hdf5_guard
+from tests.pipeline.networks import Files
 from tests.pipeline.test_broken_off import FAILURES, failing, files_of_at_most
-from tests.pipeline_spiking.networks import Files
 from tests.tiny import HEEDING, call, environment, snapshot
 
 #: Where a conversion may be hit: module and function.

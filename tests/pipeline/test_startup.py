@@ -12,7 +12,7 @@ import pytest
 
 from neurodeploy.pipeline import streams
 from simulators.fast.runner import FastRunner
-from tests.pipeline_spiking.networks import Files, copied
+from tests.pipeline.networks import Files, copied
 from tests.tiny import environment
 
 #: Runs the command line and prints last which of the libraries that take long to load were loaded.

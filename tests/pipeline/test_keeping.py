@@ -12,7 +12,7 @@ import pytest
 from neurodeploy import pipeline
 from neurodeploy.errors import UserError
 from neurodeploy.pipeline import keeping, stepping
-from tests.pipeline_spiking.networks import STEPS, Files
+from tests.pipeline.networks import STEPS, Files
 from tests.tiny import snapshot
 
 

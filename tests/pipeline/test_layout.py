@@ -12,7 +12,7 @@ import pytest
 from neurodeploy import pipeline
 from neurodeploy.errors import UserError
 from tests.interchange.cells import FIXTURES
-from tests.pipeline_spiking.networks import DT, OUTPUTS, SAMPLES, STEPS, Files
+from tests.pipeline.networks import DT, OUTPUTS, SAMPLES, STEPS, Files
 from tests.tiny import call
 
 

@@ -9,7 +9,7 @@ import nir
 import numpy as np
 import pytest
 
-from tests.pipeline_spiking.networks import DT
+from tests.pipeline.networks import DT
 from tests.tiny import call
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from neurodeploy.cli.entry import app
-from tests.pipeline_spiking.networks import Files
+from tests.pipeline.networks import Files
 from tests.tiny import call
 
 INTEGERS, REALS = ("-1", f"{10**30}"), ("-1", "nan", "inf")
