@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from neurodeploy.flow.streams import Sent
 from neurodeploy.flow.support import needs_of, refuse
@@ -59,6 +60,10 @@ class Job:
         """The same with other options."""
         return _job(self.model, self.system, options, self.available, self.sent, self.per, self.deadline)
 
+    def unrated(self) -> Job:
+        """The same where every neuron sends."""
+        return _job(self.model, self.system, self.options, self.available, None, 1, self.deadline)
+
 
 def job_of(
     model: Model,
@@ -99,7 +104,7 @@ def _job(
         if name not in pins or pins[name].device != "host":
             groups.setdefault(views[name].group, []).append(views[name])
     placed = {view.name: view for members in groups.values() for view in members}
-    rules = {name: _rule(limits, pins.get(name, Pin())) for name in placed}
+    rules = {name: _rule(limits, pins.get(name, Pin()), _rate(view, sent, per)) for name, view in placed.items()}
     return Job(model, system, options, available, placed, rules, sent, per, deadline)
 
 
@@ -110,5 +115,14 @@ def _called(model: Model, views: dict[str, View]) -> list[str]:
     return [step.island for step in model.steps if isinstance(step, IslandCall)]
 
 
-def _rule(limits: Limits, pin: Pin) -> Rule:
-    return Rule(limits, rows=pin.rows, blocks=pin.blocks, most_blocks=pin.blocks)
+def _rule(limits: Limits, pin: Pin, rate: Fraction) -> Rule:
+    return Rule(limits, rows=pin.rows, blocks=pin.blocks, most_blocks=pin.blocks, rate=rate)
+
+
+def _rate(view: View, sent: Sent | None, per: int) -> Fraction:
+    """The part of the axons of a population that carries a message in a step."""
+    if sent is None:
+        return Fraction(1)
+    into = [part.projection for part in view.segments]
+    fired = [sent.get(p.source, {}).get(p.source_port) for p in into]
+    return Fraction(sum(int(n.sum()) for n in fired if n is not None), per * view.columns)

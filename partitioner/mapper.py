@@ -3,7 +3,7 @@
 One way through, whatever is mapped: each stage takes the whole result of the one before and returns a new one::
 
     job_of      Job       the populations on the chip, the rule for each, what was asked       `job`
-    cut         Cutting   tiles of at most one core, orders of neurons                         `cut.joint`, `order.search`
+    cut         Cutting   tiles of at most one core, orders of neurons                         `order.search`, `cut.settle`
     finish      Places    core and chip of every tile                                          `stages`
     map_model   Mapping   shards, assignments, how far it is from the bound
 """
@@ -27,7 +27,6 @@ from neurodeploy.ir.run import RunActivity
 from partitioner.bound.cores import lower_bound
 from partitioner.classify import PINNED, assign, assign_populations
 from partitioner.cost.population import Model
-from partitioner.cut.joint import split_islands
 from partitioner.cut.stamp import Tile
 from partitioner.job import Job, job_of
 from partitioner.nets.streams import streams_of
@@ -123,13 +122,12 @@ def map_model(
 
 
 def cut(job: Job) -> Cutting:
-    """Islands by a joint choice of closed forms, populations row by row under a search for better orders."""
-    if isinstance(job.model, Network):
-        plan = best_plan(job)
-        spread = job.options.spread or job.options.objective == "latency"
-        return Cutting(plan.tiles, spread, None, plan.orders, plan.notes, plan.stopped)
-    split = split_islands(list(job.views.values()), job.rules, job.system, job.options, job.available)
-    return Cutting(tuple(split.tiles), job.options.spread, split.apart)
+    """Populations whose rows are alike by a joint choice of closed forms, the others row by row under a search for better
+    orders."""
+    plan = best_plan(job)
+    spread = job.options.spread or job.options.objective == "latency"
+    apart = [tile.group if tile.group in plan.apart else "" for tile in plan.tiles] if plan.apart else None
+    return Cutting(plan.tiles, spread, apart, plan.orders, plan.notes, plan.stopped)
 
 
 def place(job: Job, cutting: Cutting, work: Path | None = None) -> Places:

@@ -10,7 +10,7 @@ small pieces; both share cores with whatever else is small.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from neurodeploy.errors import DoesNotFit
@@ -87,6 +87,9 @@ class BandCutter:
         DoesNotFit ND2002 : not even one neuron fits a core, however its columns are cut; or a pin cannot be held.
         """
         found: list[BandCut] = []
+        if self.rule.even and self.rule.rows is not None:
+            tall = replace(self, rule=replace(self.rule, rows=None, even=False)).cuts()
+            return [self.level(cut, min(self.rule.rows, cut.most_rows)) for cut in tall]
         for blocks in self._blockings():
             width = blocks[0][1] - blocks[0][0]
             if len(found) > 1 and width * width * NARROW < (self.rule.limits[1] or _UNKNOWN):

@@ -66,7 +66,8 @@ class Prices:
     """Nominal prices in ps and aJ; `watts` of a chip, in aJ a ps."""
 
     synop: int
-    update: int
+    update: int  # without microcode, which takes `microcode` times as much
+    microcode: float
     sent: int
     step: int
     port_bytes: int  # a second
@@ -89,13 +90,14 @@ def _prices(
     hops = (mesh[0] - 1) / 2 * c["hop_ew_j"] + (mesh[1] - 1) / 2 * c["hop_ns_j"]
     return Prices(
         synop=round(c["t_synop_fc_s"] * PS),
-        update=round(c["t_neuron_s"] * c["microcode_factor"] * PS),
+        update=round(c["t_neuron_s"] * PS),
+        microcode=c["microcode_factor"],
         sent=round(c["t_spike_out_s"] * PS),
         step=round((c["t_step_floor_s"] + (c["t_barrier_multichip_s"] if several else 0.0)) * PS),
         port_bytes=round(c["bw_link_b_per_s"]),
         message=message,
         synop_j=round(c["synop_fc_j"] * AJ),
-        update_j=round(c["neuron_update_j"] * c["microcode_factor"] * AJ),
+        update_j=round(c["neuron_update_j"] * AJ),
         message_j=round(c["spike_out_message_j"] * AJ),
         delivery_j=round(hops * AJ),
         core_j=round(c["core_step_j"] * AJ),
@@ -143,7 +145,8 @@ def figures_of(cutter: BandCutter, cut: BandCut, share: Fraction, prices: Prices
     bands = sum(band.count for band in cut.bands)
     deliveries = bands * view.columns
     partials = view.rows * received
-    messages = int(share * (cutter.rule.rate * deliveries + partials))
+    deliveries = int(cutter.rule.rate * deliveries)
+    messages = int(share * (deliveries + partials))
     if prices is None:
         return Figures(cores, messages, 0, 0)
     time, joules = _priced(cutter, cut, prices, cut.tiles, deliveries, partials, output)
@@ -154,20 +157,22 @@ def _priced(
     cutter: BandCutter, cut: BandCut, prices: Prices, tiles: int, deliveries: int, partials: int, output: int
 ) -> tuple[int, int]:
     rows, blocks, width = cutter.view.rows, len(cut.blocks), cut.width
+    factor = prices.microcode if cutter.view.microcoded else 1.0
+    update, update_j = round(prices.update * factor), round(prices.update_j * factor)
     chips = -(-tiles // prices.cores)
     most = cut.most_rows
-    busiest = most * (width * prices.synop + prices.update + max(cut.words) * prices.sent)
+    busiest = most * (width * prices.synop + update + max(cut.words) * prices.sent)
     moved = deliveries + (0 if cut.reduced else rows * output)
     port = moved * prices.message * int(PS) // (chips * prices.port_bytes)
     time = max(busiest, port) + prices.step
     updates, synops, sent = rows * blocks, rows * cutter.view.columns, rows * output
     if cut.reduced:
         each = min(rows, max(cut.piece, max(band.carried for band in cut.bands)))
-        adding = each * (partials // rows * prices.synop + prices.update + output * prices.sent)
+        adding = each * (partials // rows * prices.synop + update + output * prices.sent)
         port = rows * output * prices.message * int(PS) // (chips * prices.port_bytes)
         time += max(adding, port) + prices.step
         updates, synops, sent = updates + rows, synops + partials, sent + partials
-    joules = synops * prices.synop_j + updates * prices.update_j + sent * prices.message_j
+    joules = synops * prices.synop_j + updates * update_j + sent * prices.message_j
     joules += (deliveries + partials + rows * output) * prices.delivery_j + tiles * prices.core_j
     return time, joules
 

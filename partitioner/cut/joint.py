@@ -1,48 +1,49 @@
-"""Split islands into tiles that fit one core each. Sizes only: no weight is read.
+"""Cut populations whose rows are alike (`View.uniform`) into tiles that fit one core each, all of them together.
 
-`cut/bands.py` lists the ways to cut one island, `cut/choice.py` says what each costs and which is best; here the choice is
-made for all islands together, and turned into tiles. Islands of equal shape are solved once and stamped.
+`cut/bands.py` lists the ways to cut one, `cut/choice.py` says what each costs and which is best; here the choice is made for
+all of them, and turned into tiles. Those of equal shape are solved once and stamped. Sizes only: no weight is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple
 
+import numpy as np
+
 from neurodeploy.ir.chip import SystemSpec
-from partitioner.cost.budget import core_limits
+from partitioner.cost.budget import core_limits, over
+from partitioner.cost.lists import Range
 from partitioner.cost.population import View
-from partitioner.cut.bands import BandCutter
+from partitioner.cut.bands import BandCut, BandCutter
 from partitioner.cut.choice import ONE, Prices, Way, figures_of, hull, prices_of, value_of
 from partitioner.cut.pour import Pour
+from partitioner.cut.rows import Cut
 from partitioner.cut.rules import Rule
 from partitioner.cut.stamp import Stamp, Tile
 from partitioner.options import Options
 
-#: Networks: a split into more column blocks must save this part of the cores to be taken.
-GAIN = 0.1
-#: Blockings of an island whose levels are looked at, and levels of each.
-BLOCKINGS, LEVELS = 4, 16
-#: Growth of the number of bands from one level to the next, where levels are candidates and where cores are to be shared.
-COARSE, FINE = 1.5, 1.1
+#: Blockings of a population whose levels are looked at, levels of each, growth of the number of bands from one to the next.
+BLOCKINGS, LEVELS, COARSE = 4, 16, 1.5
 #: The part of the cores that are there which a choice may plan with: small tiles never pack without loss.
 PLANNED = Fraction(99, 100)
 
 
 class Split(NamedTuple):
-    """The tiles of all islands in their order. Tiles whose words in `apart` differ never share a core: an expert keeps
+    """How each population is cut, in their order, and the groups that share no core with anything else: an expert keeps
     its cores to itself where that costs no chip, so that chips of idle experts can be gated."""
 
-    tiles: list[Tile]
-    apart: list[str]
+    cuts: dict[str, Cut]
+    apart: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """Islands that are cut alike: how, in the order of what a saved core costs (`cut.choice.hull`)."""
+    """Populations that are cut alike: how, in the order of what a saved core costs (`cut.choice.hull`)."""
 
     cutter: BandCutter
     share: Fraction
@@ -50,55 +51,78 @@ class _Shape:
     ways: list[Way]
 
 
-def split_islands(
-    islands: Sequence[View], rules: Mapping[str, Rule], system: SystemSpec, options: Options, available: int
+def split_uniform(
+    views: Sequence[View],
+    rules: Mapping[str, Rule],
+    system: SystemSpec,
+    options: Options,
+    available: int,
+    *,
+    taken: int = 0,
+    filling: bool = True,
 ) -> Split:
-    """Cut all islands, each by its rule.
+    """Cut these populations, each by its rule; `View.outputs` are all out-axons of a neuron.
+
+    available : chips that may be used. taken : cores that other populations take of them. filling : whether what is left of
+    the rows may be cut so that it fills cores, where the objective is "cores".
 
     Raises
     ------
-    DoesNotFit ND2002 : one neuron of an island fits no core, however its columns are split; or a pin cannot be held.
+    DoesNotFit ND2002 : one neuron fits no core, however its columns are split; or a pin cannot be held.
     UserError ND2003 : the objective needs costs that the chip's table lacks.
     """
-    prices = prices_of(system) if options.objective in ("latency", "energy") or options.spread else None
-    shapes = _shapes(islands, rules)
+    prices = prices_of(system) if options.objective in ("latency", "energy") else None
+    shapes = _shapes(views, rules)
     for shape in shapes:
         shape.ways.extend(Way(cut, figures_of(shape.cutter, cut, shape.share, prices)) for cut in shape.cutter.cuts())
     ranked = _ranked(shapes, options.objective, prices, available)
-    chosen = _within(shapes, ranked, int(available * system.chip.cores * PLANNED), len(islands))
-    if options.spread:
-        chosen = _spread(shapes, chosen, prices, system, available)
+    chosen = _within(shapes, ranked, int(available * system.chip.cores * PLANNED) - taken, len(views))
     limits = core_limits(system.chip, options.max_rows, options.caps)
-    experts = _apart(islands, chosen, system.chip.cores)
-    filling = options.objective == "cores" and not options.spread
+    experts = _apart(views, chosen, system.chip.cores)
+    filling = filling and options.objective == "cores"
     pours: dict[str, Pour] = {}
-    tiles: list[Tile] = []
-    words: list[str] = []
-    for island, (way, _) in zip(islands, chosen, strict=True):
-        word = island.group if island.group in experts else ""
-        pour = pours.setdefault(word, Pour(limits)) if filling else None
-        tiles.extend(Stamp(island, way.cut).tiles(pour))
-        words.extend([word] * (len(tiles) - len(words)))
-    return Split(tiles, words)
+    cuts = {}
+    for view, (way, cutter) in zip(views, chosen, strict=True):
+        word = view.group if view.group in experts else ""
+        pour = pours.setdefault(word, Pour(limits)) if filling and not way.cut.alone else None
+        cuts[view.name] = _cut(Stamp(view, way.cut).tiles(pour), _stopped(cutter, way.cut))
+    return Split(cuts, frozenset(experts))
 
 
-def _shapes(islands: Sequence[View], rules: Mapping[str, Rule]) -> list[_Shape]:
+def _cut(tiles: Iterable[Tile], stopped: Counter[str]) -> Cut:
+    """Tiles of one population in the order in which they are packed."""
+    found = Cut({}, stopped=stopped)
+    blocks: dict[Range, list[Range]] = {}
+    reducers: list[Range] = []
+    for tile in tiles:
+        synapses = tile.kind == "synapses"
+        (blocks.setdefault(tile.cols, []) if synapses else reducers).append(tile.rows)
+        found.demands[tile.cols if synapses else None, tile.rows] = tile.demand
+    found.blocks = {columns: np.array(sorted(rows), np.int64) for columns, rows in sorted(blocks.items())}
+    found.reducers = np.array(sorted(reducers), np.int64).reshape(-1, 2)
+    return found
+
+
+def _stopped(cutter: BandCutter, cut: BandCut) -> Counter[str]:
+    """Which budgets ended how many tiles."""
+    found: Counter[str] = Counter()
+    for band in () if cut.alone else cut.bands[:-1] or cut.bands:
+        if band.rows < cutter.view.rows:
+            demand = cutter.view.tile(band.rows + 1, cut.width, max(cut.words))
+            for name, _, _ in over(demand, cutter.rule.limits):
+                found[name] += band.count * len(cut.blocks)
+    return found
+
+
+def _shapes(views: Sequence[View], rules: Mapping[str, Rule]) -> list[_Shape]:
     found: dict[tuple[object, ...], _Shape] = {}
-    for index, island in enumerate(islands):
-        rule = rules[island.name]
-        heads = tuple((part.rows, part.heads) for part in island.slices)
-        key = (
-            island.rows,
-            island.columns,
-            island.outputs,
-            island.sums.key,
-            heads,
-            rule.rows,
-            rule.blocks,
-            island.share,
-        )
+    for index, view in enumerate(views):
+        rule, form = rules[view.name], (view.row_bits, view.neuron, view.microcoded)
+        heads = tuple((part.rows, part.heads) for part in view.slices)
+        asked = (rule.rows, rule.blocks, rule.even, rule.rate)
+        key = (view.rows, view.columns, view.outputs, view.sums.key, form, heads, asked, view.share)
         if key not in found:
-            found[key] = _Shape(BandCutter(island, rule), island.share, [], [])
+            found[key] = _Shape(BandCutter(view, rule), view.share, [], [])
         found[key].members.append(index)
     return list(found.values())
 
@@ -136,7 +160,7 @@ def _add_levels(shape: _Shape, prices: Prices | None) -> None:
 def _within(
     shapes: Sequence[_Shape], ranked: Sequence[list[tuple[int, int, int]]], cores: int, count: int
 ) -> list[tuple[Way, BandCutter]]:
-    """One way for each island, by Lagrange: the best, and where these take too many cores the next for some."""
+    """One way for each population, by Lagrange: the best, and where these take too many cores the next for some."""
     steps = []
     for number, order in enumerate(ranked):
         for place, (a, b) in enumerate(pairwise(order)):
@@ -159,45 +183,13 @@ def _within(
     return [way for way in found if way is not None]
 
 
-def _apart(islands: Sequence[View], chosen: Sequence[tuple[Way, BandCutter]], cores_per_chip: int) -> set[str]:
+def _apart(views: Sequence[View], chosen: Sequence[tuple[Way, BandCutter]], cores_per_chip: int) -> set[str]:
     """The experts, if whole cores for each cost no chip more, or less than a hundredth of the cores."""
     sizes: dict[str, int] = {}
-    for island, (way, _) in zip(islands, chosen, strict=True):
-        if island.expert:
-            sizes[island.group] = sizes.get(island.group, 0) + way.figures.cores
+    for view, (way, _) in zip(views, chosen, strict=True):
+        if view.expert:
+            sizes[view.group] = sizes.get(view.group, 0) + way.figures.cores
     total = sum(way.figures.cores for way, _ in chosen)
     more = sum(-size % ONE for size in sizes.values())
     before, after = (-(-int((total + extra) / PLANNED) // (ONE * cores_per_chip)) for extra in (0, more))
     return set(sizes) if after == before or more * 100 < total else set()
-
-
-def _spread(
-    shapes: Sequence[_Shape],
-    chosen: list[tuple[Way, BandCutter]],
-    prices: Prices | None,
-    system: SystemSpec,
-    available: int,
-) -> list[tuple[Way, BandCutter]]:
-    """The same column blocks in tiles as even as the cores of the chips that are needed allow: the busiest has least."""
-    needed = -(-sum(way.figures.cores for way, _ in chosen) // (ONE * system.chip.cores))
-    room = min(needed, available) * system.chip.cores
-    levels: dict[int, list[Way]] = {}
-    for way, cutter in chosen:
-        if id(way) not in levels:
-            cuts = cutter.levels(way.cut, FINE, room)
-            levels[id(way)] = [way, *(Way(cut, figures_of(cutter, cut, Fraction(1), prices)) for cut in cuts)]
-    times = sorted({level.figures.time for found in levels.values() for level in found})
-    low, high = 0, len(times) - 1  # the largest time always fits: it is that of the tallest tiles
-    while low < high:
-        middle = (low + high) // 2
-        if sum(_least(levels[id(way)], times[middle]).cut.tiles for way, _ in chosen) <= room:
-            high = middle
-        else:
-            low = middle + 1
-    return [(_least(levels[id(way)], times[low]), cutter) for way, cutter in chosen]
-
-
-def _least(levels: Sequence[Way], time: int) -> Way:
-    """The fewest tiles with at most this time, or the shortest time that there is."""
-    fast = [way for way in levels if way.figures.time <= time]
-    return min(fast, key=lambda way: way.cut.tiles) if fast else min(levels, key=lambda way: way.figures.time)

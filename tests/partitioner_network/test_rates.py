@@ -58,7 +58,7 @@ def test_a_dense_recurrent_net_pays_no_partial_sums_where_a_tenth_fires(objectiv
 
 @pytest.mark.parametrize("objective", ["cores", "traffic", "latency", "energy"])
 def test_rates_never_cost_messages_of_that_run(objective: str) -> None:
-    rng, fewer, done = np.random.default_rng(3), 0, 0
+    rng, fewer, done, cut = np.random.default_rng(3), 0, 0, 0
     for _ in range(12):
         net = recurrent(*(int(size) for size in rng.integers(20, 400, 3)))
         system, options = tiny(None, int(rng.integers(2000, 20000))), Options(objective=objective)
@@ -71,7 +71,8 @@ def test_rates_never_cost_messages_of_that_run(objective: str) -> None:
         assert deliveries(job, plan) <= deliveries(job, without)
         assert objective != "cores" or (plan.chips, plan.cores) <= (without.chips, without.cores)
         fewer += deliveries(job, plan) < deliveries(job, without)
-    assert done >= 8 and (fewer or objective == "latency")
+        cut += any(tile.kind == "reducer" for tile in without.tiles)
+    assert done >= 8 and (fewer or objective == "latency" or not cut)
 
 
 def test_map_counts_a_run_first(files, llama_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
