@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.bundle import Bundle
-from neurodeploy.bundle.network_files import SOURCE_NIR
+from neurodeploy.bundle.populations import SOURCE_NIR
 from neurodeploy.conversion.spiking.compare import compare_spikes
 from neurodeploy.conversion.spiking.report import OutputReport, QuantizationReport
 from neurodeploy.errors import BundleError, UserError

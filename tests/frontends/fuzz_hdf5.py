@@ -51,7 +51,7 @@ def attempt(reader: str, path: Path, seconds: int = SECONDS) -> str:
     if child == 0:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
         signal.alarm(20 * seconds)  # for what waits instead of computing
         try:
             READERS[reader](path)
