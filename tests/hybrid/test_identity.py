@@ -25,7 +25,7 @@ from simulators import get_runner
 from simulators.partitioned import PartitionedRunner
 from targets.systems import get_system
 from tests import models
-from tests.networks.equality import same_activity
+from tests.networks.equality import same_result
 from tests.prices import shard_counts, works
 
 FAMILIES = ("llama", "gemma3", "llama4")
@@ -66,7 +66,7 @@ def test_runners_and_token_by_token_agree(folder: Path, family: str, bits: int) 
     for counts in (expected.take_counts(), one_by_one):
         assert counts.saturations == at_once.saturations
         for name, activity in at_once.segments.items():
-            same_activity(activity, counts.segments[name])
+            same_result(activity, counts.segments[name])
 
 
 def test_two_threads_give_the_bits_of_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from partitioner.verify.violations import verify
 from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner
 from targets.systems import get_system
-from tests.networks.equality import same_activity
+from tests.networks.equality import same_result
 from tests.prices import shard_counts, works
 
 INFO = ModelInfo("random", "test", 10, 10, 1, 10, "made by a test")
@@ -93,7 +93,7 @@ def test_any_cut_gives_the_same_integers(
         given = {network.inputs[0]: payload[:, None]}
         wanted, found = (one.run(network, given, 1) for one in (reference, runner))
         np.testing.assert_array_equal(found.outputs[name], wanted.outputs[name])
-        same_activity(found.activity, wanted.activity)
+        same_result(found.activity, wanted.activity)
         counts.segments[name] = wanted.activity
     for work in works(program, counts, mapping, system):
         shards = mapping.by_island()[work.name]
