@@ -12,8 +12,8 @@ from neurodeploy.bundle import Bundle, open_bundle
 from neurodeploy.bundle.files import check_place, write_aside
 from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.flow import ranges
-from neurodeploy.flow.ranges import widths
 from neurodeploy.ir.chip import HostSpec, SystemSpec
+from neurodeploy.ir.devices import chip_part, seen_by_chip
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.program import IslandCall
 from neurodeploy.pipeline.following import chips_of, follow
@@ -56,7 +56,8 @@ def map(
     ----------
     chips : use only so many chips of the system. Islands of a language model that do not fit them are left to the host,
         and the dictionary has their figures under "offload"; without `chips` a model that does not fit is an error.
-    offload : False: an error with `chips` too. A spiking network is never left to the host.
+    offload : False: an error with `chips` too. Of a spiking network the host computes what `pins` or a plan leave to it, and
+        nothing else.
     plan, write_plan : a table op -> device to follow, and where to write the one that was made
         (`partitioner.files.plan_table`).
     pins : hints such as ``"layers.0.attention=rows:64,chip:2"`` beside the table.
@@ -95,14 +96,9 @@ def map(
         opened.program, target, options, None if work is None else Path(work), profile, offload, activity
     )
     clock.stop()
-    found = clock.into(
-        {
-            "widths": ranges.summary(opened.program.network),
-            **summary(mapping, opened.program, target, rates=activity),
-            **more,
-            **said,
-        }
-    )
+    placed = seen_by_chip(opened.program, mapping.assignments)
+    told = {"widths": ranges.summary(opened.program.network), **more, **said}
+    found = clock.into({**summary(mapping, placed, target, rates=activity), **told})
     if affinity is not None:
         found["rates"]["between_chips"] = affinity.between(chips_of(mapping))
     if not found["violations"]:
@@ -160,18 +156,22 @@ def _mapped(
     rates: RunActivity | None,
 ) -> tuple[Mapping, dict[str, Any]]:
     """The mapping, and of a language model what was left to the host."""
+    from partitioner.classify import left_out
     from partitioner.mapper import map_model
     from partitioner.offload.mapping import map_offloaded, offer
     from targets.systems import SYSTEMS
 
     others = tuple(SYSTEMS.values())
-    if program.streamed:
-        return map_model(program.network, target, options, alternatives=others, rates=rates, work=work), {}
     automatic = offload and options.chips is not None
     hosted = [name for name, pin in options.pins.items() if pin.device == "host"]
     if hosted and not offload:
         problem = f"is asked for, and the plan puts {hosted[0]} on the host"
         raise UserError("ND2069", "--no-offload", problem, "leave one of them out")
+    if program.streamed:
+        kept = replace(options, pins={name: pin for name, pin in options.pins.items() if name not in hosted})
+        seen = chip_part(program.network, hosted)
+        mapping = map_model(seen, target, kept, alternatives=others, rates=rates, work=work)
+        return (left_out(mapping, program.network, hosted, target.chip) if hosted else mapping), {}
     try:
         mapping, figures = map_offloaded(
             program, target, options, host, automatic=automatic, alternatives=others, work=work
@@ -209,7 +209,7 @@ def explain(bundle: str | Path) -> list[dict[str, Any]]:
     opened = open_bundle(bundle)
     mapping, _ = read_mapping(opened)
     found: dict[str, list[str]] = {}
-    for width in widths(opened.program.network):
+    for width in ranges.widths(opened.program.network):
         found.setdefault(width.population, []).append(str(width))
     rows = explain_mapping(mapping)
     return [{**row, "widths": found.get(row["path"].removeprefix("populations."), [])} for row in rows]

@@ -12,7 +12,6 @@ from neurodeploy.accounting.networks import network_loads
 from neurodeploy.accounting.neurobench import island_metrics, network_metrics
 from neurodeploy.accounting.report_json import network_json, report_json
 from neurodeploy.bundle import Bundle, open_bundle
-from neurodeploy.bundle.reader import HOLLOW
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.text import read_text
 from neurodeploy.frontends.tokenizer import Tokenizer
@@ -57,11 +56,11 @@ def energy(
 
     Of a spiking network: a step and a sample of `input`, with `steps` and `layout` of `run`.
     """
-    kind, data, own = suited(bundle, text, input, {
+    opened, data, own = suited(bundle, text, input, {
         MODEL: {"prompt_tokens": prompt_tokens, "tokens": tokens}, NETWORK: {"steps": steps, "layout": layout}
     }, optional=True)  # fmt: skip
     rest: dict[str, Any] = {"host": host, "measure_host": measure_host, "powered": powered, "runner": runner}
-    return _ENERGY[kind](bundle, data, **rest, progress=progress, **own)
+    return _ENERGY[opened.kind](bundle, data, **rest, progress=progress, **own)
 
 
 def _text(
@@ -78,7 +77,7 @@ def _text(
         prompt_tokens = default_prompt_tokens(opened, tokens)
     mapping, system = read_mapping(opened)
     profile = hosts.measure_host() if measure_host else hosts.get_host(host)
-    if opened.kind == HOLLOW:
+    if opened.hollow:
         prefill, generated = assumed_counts(opened.program, left_to_host(opened), prompt_tokens, tokens)
         sample = ""
     else:
@@ -94,7 +93,7 @@ def _text(
         **found,
         "system": system.name,
         "host": profile.name,
-        "text": told(opened.program) if opened.kind == HOLLOW else Path(text).name if text else "embedded prose",
+        "text": told(opened.program) if opened.hollow else Path(text).name if text else "embedded prose",
         "prefill_tokens": prefill.tokens,
         "generated_tokens": generated.tokens,
         "activity": summary_counts(opened, prefill),

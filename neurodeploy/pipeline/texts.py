@@ -23,6 +23,7 @@ WINDOW = 512
 
 
 def open_model(path: str | Path) -> tuple[Bundle, Tokenizer]:
+    """A bundle with its tokenizer; ND3260 where streams feed it."""
     bundle = open_bundle(path)
     if bundle.program.streamed:
         fix = f"give it a stream of input: neurodeploy run {path} --input FILE"
