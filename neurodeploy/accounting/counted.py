@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from neurodeploy.accounting.loads import Roofline
 from neurodeploy.errors import InternalError, UserError
 from neurodeploy.ir.chip import SystemSpec
-from neurodeploy.ir.devices import host_populations
+from neurodeploy.ir.devices import POPULATION
 from neurodeploy.ir.mapping import Assignment
 from neurodeploy.ir.mapping import Mapping as Placement
 from neurodeploy.ir.population import INPUT
@@ -42,7 +42,8 @@ def counted(program: Program, counts: ActivityCounts | RunActivity, assignments:
     every, layers = dict[str, RunActivity](), layers_of(program)
     if isinstance(counts, RunActivity):
         every = {segment.name: counts for segment in program.segments}
-        gone = sorted(host_populations(assignments))
+        on_host = {entry.path.removeprefix(POPULATION) for entry in assignments if entry.device == "host"}
+        gone = sorted(p.name for p in program.network.populations.values() if p.name in on_host and p.model != INPUT)
         own, host = _host(program, gone, counts.ticks) if gone or program.operations else ((0, 0), ())
         of_host = {name: Roofline(*work, True, layers[name]) for name, work in zip(gone, host, strict=True)}
         return Counted(counts.samples, every, Roofline(*own, False, None), of_host, every)

@@ -56,8 +56,13 @@ class Bundle:
 
     @property
     def kind(self) -> str:
-        """ "model", "network" or "hollow": a model without weights."""
-        return str(self.manifest["kind"])
+        """ "model" or "network"."""
+        return "model" if self.hollow else str(self.manifest["kind"])
+
+    @property
+    def hollow(self) -> bool:
+        """Whether it has no weights."""
+        return bool(self.manifest["kind"] == HOLLOW)
 
     @property
     def is_mapped(self) -> bool:

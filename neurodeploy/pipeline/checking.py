@@ -12,7 +12,6 @@ from neurodeploy.bundle import Bundle, open_bundle
 from neurodeploy.bundle.golden import Vectors, golden_inputs, golden_steps, read_golden
 from neurodeploy.bundle.linear_files import file_names, row_scales
 from neurodeploy.bundle.populations import SOURCE_NIR
-from neurodeploy.bundle.reader import HOLLOW
 from neurodeploy.bundle.writer import FOLDER
 from neurodeploy.errors import BundleError
 from neurodeploy.flow import ranges
@@ -36,7 +35,7 @@ def verify(bundle: str | Path, *, progress: Progress | None = None) -> dict[str,
     from simulators.partitioned import PartitionedRunner
 
     opened = open_bundle(bundle)
-    golden = [] if opened.kind == HOLLOW else read_golden(opened.path, opened.program)
+    golden = [] if opened.hollow else read_golden(opened.path, opened.program)
     found: dict[str, Any] = {"bundle": str(bundle), "members": len(opened.manifest["members"])}
     found |= _read_by_nir(opened, progress) | {"golden_steps": max((each.steps for each in golden), default=0)}
     found["widths"] = ranges.summary(opened.program.network)
@@ -44,7 +43,7 @@ def verify(bundle: str | Path, *, progress: Progress | None = None) -> dict[str,
     found |= {"golden_vectors": vectors, "mapped": opened.is_mapped, "executed": None, "violations": []}
     if opened.is_mapped:
         mapping, system, found["violations"] = load_mapping(opened)
-        if not found["violations"] and opened.kind != HOLLOW:
+        if not found["violations"] and not opened.hollow:
             runner, hosted = PartitionedRunner(mapping, system.chip), left_to_host(opened)
             given = [each for each in _with_others(opened, golden) if each.segment.name not in hosted]
             if given:
@@ -55,7 +54,7 @@ def verify(bundle: str | Path, *, progress: Progress | None = None) -> dict[str,
 
 def _read_by_nir(opened: Bundle, progress: Progress | None) -> dict[str, Any]:
     """What plain `nir.read` reads of the bundle: every linear layer as we run it, the float network that it was made of."""
-    layers = [] if opened.kind == HOLLOW else linear_layers(opened.program)
+    layers = [] if opened.hollow else linear_layers(opened.program)
     for done, layer in enumerate(layers):
         if progress:
             progress("verify", done, len(layers))

@@ -59,7 +59,7 @@ def convert(model: str | Path, out: str | Path, *, progress: Progress | None = N
     given = {name: value for name, value in options.items() if value is not None}
     path = Path(model)
     if is_hollow(path):
-        return convert_hollow(path, Path(out))
+        return convert_hollow(path, Path(out), **given)
     if not is_spiking_file(path):
         refuse(KINDS[NETWORK].several, {name: given[name] for name in given if name not in OF_CHECKPOINTS})
         return convert_checkpoint(model, Path(out), progress, **given)

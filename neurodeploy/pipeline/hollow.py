@@ -12,8 +12,8 @@ import numpy as np
 
 from neurodeploy.bundle import Bundle
 from neurodeploy.bundle.files import digest
-from neurodeploy.bundle.reader import HOLLOW
 from neurodeploy.bundle.writer import write_hollow
+from neurodeploy.conversion.presets import get_preset
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.outlines import read_hollow
 from neurodeploy.ir.program import Program
@@ -21,18 +21,11 @@ from neurodeploy.ir.run import ActivityCounts, PopulationWork, RunActivity
 from neurodeploy.ops import experts_of, lookup
 from neurodeploy.ops.host.linear import island_work
 from neurodeploy.ops.host.operation import Load
-from neurodeploy.synapses.hollow import columns_of, facts_of, layers_of, weights_of
+from neurodeploy.synapses.hollow import at_width, columns_of, facts_of, layers_of, weights_of
 from neurodeploy.synapses.written_out import written_out
 
 #: What a folder with weights has.
 WEIGHTS = ("*.safetensors", "*.gguf", "*.bin", "*.safetensors.index.json")
-
-#: What stands for the account of a conversion.
-NOT_CONVERTED: dict[str, Any] = {
-    "preset": {"name": "none: it has no weights", "payload_bits": 16, "weight_bits": 8},
-    "calibration": {"text": "none", "tokens": 0},
-    "sites": [],
-}
 
 
 def is_hollow(model: str | Path) -> bool:
@@ -43,11 +36,15 @@ def is_hollow(model: str | Path) -> bool:
     return (path / "config.json").is_file() and not any(any(path.glob(pattern)) for pattern in WEIGHTS)
 
 
-def convert_hollow(model: str | Path, out: Path) -> dict[str, Any]:
-    """Write the bundle of a configuration: every layer in its place, no weight."""
+def convert_hollow(model: str | Path, out: Path, weight_bits: int = 8, **unused: Any) -> dict[str, Any]:
+    """Write the bundle of a configuration: every layer in its place, no weight. `unused`: options without effect."""
     path, began = Path(model), time.perf_counter()
-    program = written_out(read_hollow(model))
-    program = replace(program, conversion={**program.conversion, **NOT_CONVERTED})
+    get_preset("default", weight_bits=weight_bits)
+    program = at_width(written_out(read_hollow(model)), weight_bits)
+    preset = {"name": "none: it has no weights", "payload_bits": 16, "weight_bits": weight_bits}
+    calibration = {"text": "none", "tokens": 0}
+    account = {"preset": preset, "calibration": calibration, "sites": list[Any]()}
+    program = replace(program, conversion={**program.conversion, **account})
     file = path if path.is_file() else path / "config.json"
     read = [{"name": file.name, "size": file.stat().st_size, "sha256": digest(file)}]
     write_hollow(out, program, {"model": str(model), "path": str(path.resolve()), "files": read})
@@ -56,21 +53,26 @@ def convert_hollow(model: str | Path, out: Path) -> dict[str, Any]:
         "bundle": str(out),
         "model": program.info.name,
         "family": program.info.family,
-        **{key: NOT_CONVERTED[key] for key in ("preset", "calibration")},
+        "preset": preset,
+        "calibration": calibration,
         "projections": sum(len(population.sections) for population in layers_of(program)),
         "wide_axons": 0,
         "worst_sites": [],
         "islands": len(layers_of(program)),
         "weights_on_chip": weights.body + weights.head,
         "islands_resumed": 0,
-        "warnings": ["it has no weights: it is mapped, priced and reported, and cannot run", *facts.notes],
+        "warnings": [
+            "it has no weights: it is mapped, priced and reported, and cannot run",
+            *(f"--{name.replace('_', '-')} has no effect without weights" for name in unused),
+            *facts.notes,
+        ],
         "seconds": time.perf_counter() - began,
     }
 
 
 def refuse_hollow(bundle: Bundle, verb: str) -> None:
     """ND2111 where there are no weights to run."""
-    if bundle.kind == HOLLOW:
+    if bundle.hollow:
         source = bundle.manifest["source"]["model"]
         fix = f"put the weights beside {source} and convert it again; map, energy and explain work without"
         raise UserError(

@@ -12,7 +12,6 @@ from neurodeploy.bundle import Bundle, open_bundle
 from neurodeploy.bundle.files import check_place, write_aside
 from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.flow import ranges
-from neurodeploy.flow.ranges import widths
 from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.devices import chip_part, seen_by_chip
 from neurodeploy.ir.mapping import Mapping
@@ -98,14 +97,8 @@ def map(
     )
     clock.stop()
     placed = seen_by_chip(opened.program, mapping.assignments)
-    found = clock.into(
-        {
-            "widths": ranges.summary(opened.program.network),
-            **summary(mapping, placed, target, rates=activity),
-            **more,
-            **said,
-        }
-    )
+    told = {"widths": ranges.summary(opened.program.network), **more, **said}
+    found = clock.into({**summary(mapping, placed, target, rates=activity), **told})
     if affinity is not None:
         found["rates"]["between_chips"] = affinity.between(chips_of(mapping))
     if not found["violations"]:
@@ -216,7 +209,7 @@ def explain(bundle: str | Path) -> list[dict[str, Any]]:
     opened = open_bundle(bundle)
     mapping, _ = read_mapping(opened)
     found: dict[str, list[str]] = {}
-    for width in widths(opened.program.network):
+    for width in ranges.widths(opened.program.network):
         found.setdefault(width.population, []).append(str(width))
     rows = explain_mapping(mapping)
     return [{**row, "widths": found.get(row["path"].removeprefix("populations."), [])} for row in rows]

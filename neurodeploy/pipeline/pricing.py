@@ -11,7 +11,6 @@ from neurodeploy.accounting.neurobench import metrics
 from neurodeploy.accounting.program import loads
 from neurodeploy.accounting.report_json import report_json
 from neurodeploy.bundle import Bundle, open_bundle
-from neurodeploy.bundle.reader import HOLLOW
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.text import read_text
 from neurodeploy.frontends.tokenizer import Tokenizer
@@ -77,7 +76,7 @@ def _text(
         prompt_tokens = default_prompt_tokens(opened, tokens)
     mapping, system = read_mapping(opened)
     profile = hosts.measure_host() if measure_host else hosts.get_host(host)
-    if opened.kind == HOLLOW:
+    if opened.hollow:
         prefill, generated = assumed_counts(opened.program, left_to_host(opened), prompt_tokens, tokens)
         sample = ""
     else:
@@ -92,7 +91,7 @@ def _text(
         **found,
         "system": system.name,
         "host": profile.name,
-        "text": told(opened.program) if opened.kind == HOLLOW else Path(text).name if text else "embedded prose",
+        "text": told(opened.program) if opened.hollow else Path(text).name if text else "embedded prose",
         "prefill_tokens": prefill.tokens,
         "generated_tokens": generated.tokens,
         "activity": summary_counts(opened, prefill),

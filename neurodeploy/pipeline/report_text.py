@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from neurodeploy.bundle import Bundle, open_bundle
-from neurodeploy.bundle.reader import HOLLOW
 from neurodeploy.frontends.text import read_text
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
@@ -30,7 +29,7 @@ def of_text(
 
     opened = open_bundle(bundle)
     mapping, system = read_mapping(opened)
-    prompt, runs = "", opened.kind != HOLLOW
+    prompt, runs = "", not opened.hollow
     if runs:
         words, tokenizer = pricing.default_text() if text is None else read_text(text), tokenizer_of(opened)
         read = encode_text(tokenizer, words, prompt_tokens or pricing.default_prompt_tokens(opened, tokens))

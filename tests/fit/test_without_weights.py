@@ -36,7 +36,7 @@ def bundle(folder: Path, kind: str) -> Path:
 def test_the_same_model_on_disk(kind: str, folder: Path) -> None:
     """Every layer and expert in its place; facts and weights as they were read; `fit` folds it again to the same cores."""
     opened, read = open_bundle(bundle(folder, kind)), read_hollow(folder / kind)
-    assert opened.kind == "hollow" and opened.host_weights is None
+    assert opened.hollow and opened.host_weights is None
     assert weights_of(opened.program)._replace(active=0) == weights_of(read)._replace(active=0)
     assert facts_of(opened.program) == facts_of(read)
     counts = [copies.count for p in layers_of(read) if (copies := read.copies.get(p.name))]
@@ -71,7 +71,8 @@ def test_what_would_run_it_refuses(folder: Path, tmp_path: Path) -> None:
     made, text = bundle(folder, "llama"), tmp_path / "a.txt"
     text.write_text("a text")
     for call in (
-        lambda: nd.run(made, text), lambda: nd.generate(made, "a"), lambda: nd.eval(made, text)
+        lambda: nd.run(made, text), lambda: nd.generate(made, "a"), lambda: nd.eval(made, text),
+        lambda: nd.export(made, tmp_path / "a.nir")
     ):  # fmt: skip
         with pytest.raises(UserError, match=r"ND2111 .*has no weights.*convert it again"):
             call()
