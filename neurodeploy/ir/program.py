@@ -192,11 +192,11 @@ class Program:
         owner = {name: s for s in self.segments for name in s.network.populations if name not in s.reads}
         maker: dict[str, HostOp | Segment] = {value: s for s in self.segments for value in s.outputs}
         maker |= {value: step for step in self.operations for value in step.outputs}
-        done: set[str] = set()
+        done: set[int] = set()
 
         def run(item: HostOp | Segment) -> Iterator[HostOp | Segment]:
-            if item.path not in done:
-                done.add(item.path)
+            if id(item) not in done:
+                done.add(id(item))
                 needs = [maker[value] for value in item.inputs if value in maker]
                 if isinstance(item, Segment):
                     needs += [owner[name] for name in item.reads]
@@ -207,111 +207,6 @@ class Program:
         for step in self.host:
             if isinstance(step, HostOp):
                 yield from run(step)
-            elif isinstance(step, Decode):
-                yield from run(owner[step.population])
-        for segment in self.segments:
-            yield from run(segment)
-
-    def check(self) -> None:
-        """Shapes, types and ranges; raises `InternalError` (a bundle's reader turns damage into its own error before)."""
-
-        def need(condition: bool, problem: str) -> None:
-            if not condition:
-                raise InternalError("ND9003", self.name, problem)
-
-        s, n = self.synapses, self.neurons
-        need(
-            s.weight.dtype == np.int8 and s.weight.shape == (self.rows, self.columns),
-            "weight is not int8 (rows, columns)",
-        )
-        need(
-            s.axon_shift.dtype == np.uint8 and s.axon_shift.shape == (self.columns,),
-            "axon_shift is not uint8 (columns,)",
-        )
-        need(bool(np.isin(s.axon_shift, AXON_SHIFTS).all()), "axon_shift is neither 0 nor 8")
-        need(n.multiplier.dtype == np.int16 and n.multiplier.shape == (self.rows,), "multiplier is not int16 (rows,)")
-        need(n.shift.dtype == np.uint8 and n.shift.shape == (self.rows,) and bool((n.shift < 48).all()), "bad shift")
-        need(0 <= n.acc_shift < 40, "acc_shift is out of range")
-        need(self.payload_bits in (8, 10, 12, 14, 16), f"payload of {self.payload_bits} bits")
-        need(1 <= s.weight_bits <= 8, f"weights of {s.weight_bits} bits")
-        rows = [r for part in self.slices for r in (part.start, part.stop)]
-        need(rows == sorted(rows) and rows[0] == 0 and rows[-1] == self.rows, "slices do not cover the rows")
-
-    @property
-    def payload_max(self) -> int:
-        return signed_max(self.payload_bits)
-
-
-@dataclass(frozen=True, slots=True)
-class IslandCall:
-    """A step of the host program: encode `input`, run `island`, decode into `outputs` (one per slice)."""
-
-    path: str
-    island: str
-    input: str
-    outputs: tuple[str, ...]
-    layer: int | None = None
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        return (self.input,)
-
-
-Step = HostOp | IslandCall
-
-
-@dataclass(frozen=True, eq=False)
-class Program:
-    """One graph: populations and projections, and the host's steps between them.
-
-    sizes : neurons of each host value. input, output : the host values that are the ids of tokens and the logits; "" where
-    streams feed the input populations, and the payloads of `network.outputs` are the result.
-    copies : by population, or path of a host operation, what it stands for; of no entry for itself (`synapses.hollow`).
-    """
-
-    info: ModelInfo
-    network: Network
-    host: tuple[HostStep, ...] = ()
-    sizes: Mapping[str, int] = field(default_factory=dict)
-    input: str = ""
-    output: str = ""
-    conversion: Mapping[str, object] = field(default_factory=dict)
-    copies: Mapping[str, Copies] = field(default_factory=dict)
-
-    @property
-    def streamed(self) -> bool:
-        """Whether streams feed it, and not the tokens of a text."""
-        return not self.input
-
-    @property
-    def operations(self) -> tuple[HostOp, ...]:
-        """What the host computes, in order."""
-        return tuple(step for step in self.host if isinstance(step, HostOp))
-
-    @cached_property
-    def segments(self) -> tuple[Segment, ...]:
-        return segments_of(self.network, self.host)
-
-    @cached_property
-    def schedule(self) -> tuple[HostOp | Segment, ...]:
-        """Host operations and segments in order: a segment runs once all that it is fed with is there, before the first
-        value of it is asked for."""
-        return tuple(self._scheduled())
-
-    def _scheduled(self) -> Iterator[HostOp | Segment]:
-        owner = {name: s for s in self.segments for name in s.network.populations if name not in s.reads}
-        done: set[str] = set()
-
-        def run(segment: Segment) -> Iterator[Segment]:
-            if segment.name not in done:
-                done.add(segment.name)
-                for name in segment.reads:
-                    yield from run(owner[name])
-                yield segment
-
-        for step in self.host:
-            if isinstance(step, HostOp):
-                yield step
             elif isinstance(step, Decode):
                 yield from run(owner[step.population])
         for segment in self.segments:
