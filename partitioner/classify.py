@@ -23,6 +23,7 @@ from neurodeploy.ir.mapping import Mapping as Placement
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.program import Island, IslandCall, Program, Step
+from neurodeploy.ir.segments import Decode, Encode
 from neurodeploy.ops import experts_of, lookup
 
 CHIP_REASON = Reason("static-projection", "static weights and one sum a neuron: synapses and neurons of one island", "")
@@ -83,11 +84,21 @@ def assign_populations(
     return tuple(found)
 
 
-def left_out(mapping: Placement, network: Network, on_host: Collection[str], chip: ChipSpec) -> Placement:
-    """A mapping of the `ir.devices.chip_part` of a network as one of the whole."""
+def of_whole(mapping: Placement, program: Program, on_host: Collection[str], chip: ChipSpec) -> Placement:
+    """A mapping of the `ir.devices.chip_part` of a program that streams feed as one of the whole."""
+    if not (on_host or program.host):
+        return mapping
+    network, message_bytes = program.network, chip.formats["message_bytes"]
     note = f"{len(on_host)} of {len(network.populations)} populations run on the host: they have no cores"
-    devices = assign_populations(network, chip, on_host)
-    return replace(mapping, assignments=devices, notes=(note, *mapping.notes))
+    devices = list(assign_populations(network, chip, on_host))
+    encodes = [step for step in program.host if isinstance(step, Encode)]
+    unread = {name for step in program.host if isinstance(step, Decode) for name in step.values}
+    for op in program.operations:
+        made = sum(network.populations[step.population].size for step in encodes if step.value in op.outputs)
+        read, unread = unread & {*op.inputs}, unread - {*op.inputs}
+        amount = message_bytes * (made + sum(program.sizes[name] for name in read))
+        devices.append(Assignment(op.path, op.op, "host", lookup(op).reason_of(op), amount))
+    return replace(mapping, assignments=tuple(devices), notes=((note,) if on_host else ()) + mapping.notes)
 
 
 def assign(program: Program, message_bytes: int, on_host: Mapping[str, Reason] | None = None) -> tuple[Assignment, ...]:

@@ -16,8 +16,10 @@ from neurodeploy.errors import UserError
 from neurodeploy.frontends.text import read_text
 from neurodeploy.frontends.tokenizer import Tokenizer
 from neurodeploy.ir.chip import SystemSpec
+from neurodeploy.ir.devices import host_populations
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import Network
+from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import ActivityCounts, RunActivity
 from neurodeploy.pipeline.checkpoint import DEFAULT_CALIBRATION
 from neurodeploy.pipeline.session import MODEL, NETWORK, Progress, read_mapping, suited
@@ -107,11 +109,20 @@ def _stream(
     mapping, system = read_mapping(opened)  # before the run: what is not mapped cannot be priced
     if not measure_host:
         hosts.get_host(host)
+    need_chip_alone(opened.program, mapping)
     stream = stream_of(input, opened, network, steps, layout)
     engine = runner_for(runner, opened, network, stream.steps, stream.samples)
     result = advance(network, engine, stream, progress=progress)
     found = price(network, mapping, system, result.activity, host, measure_host, powered)
     return {"open_questions": stream.questions, **found, "input": Path(input).name, "notes": stream.notes}
+
+
+def need_chip_alone(program: Program, mapping: Mapping) -> None:
+    """ND3293 where streams pass through a host as well: its work and the border of every step are in no account yet."""
+    on_host = [*sorted(host_populations(mapping.assignments)), *(op.path for op in program.operations)]
+    if on_host:
+        problem = f"has {on_host[0]} on the host, and the account of a stream knows the chip alone"
+        raise UserError("ND3293", program.info.name, problem, "price the parts, or map the populations to the chip")
 
 
 def price(

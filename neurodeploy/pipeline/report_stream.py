@@ -18,7 +18,7 @@ from neurodeploy.pipeline.comparing import compare, float_network, has_float, lo
 from neurodeploy.pipeline.counts import population_counts, projection_counts, synapses
 from neurodeploy.pipeline.map_section import map_section
 from neurodeploy.pipeline.pictures import Pictures, beginning
-from neurodeploy.pipeline.pricing import price
+from neurodeploy.pipeline.pricing import need_chip_alone, price
 from neurodeploy.pipeline.session import Progress, provenance, read_mapping
 from neurodeploy.pipeline.stepping import advance
 from neurodeploy.pipeline.streams import lengthened, open_network, runner_for, stream_of
@@ -84,6 +84,7 @@ def _mapped(opened: Bundle, network: Network, result: RunResult, host: str, meas
     if not opened.is_mapped:
         return {"map": None, "energy": None, "neurobench": bench}
     mapping, system = read_mapping(opened)
+    need_chip_alone(opened.program, mapping)
     priced = price(network, mapping, system, result.activity, host, measure_host, "used")
     keys = ("device", "component", "event", "boundary", "count", "basis", "source", "unit_cost", "joules")
     entries = [{key: entry[key] for key in keys} for entry in priced["step"]["entries"]]

@@ -10,7 +10,7 @@ from neurodeploy.bundle import Bundle, open_bundle
 from neurodeploy.bundle.files import digest, read_json
 from neurodeploy.errors import InternalError, UserError
 from neurodeploy.frontends.tokenizer import Tokenizer, open_tokenizer
-from neurodeploy.ir.devices import host_islands
+from neurodeploy.ir.devices import host_islands, host_populations
 from neurodeploy.pipeline.session import runner_of
 
 if TYPE_CHECKING:  # both load torch, which spiking networks do without
@@ -47,12 +47,15 @@ def hybrid(bundle: Bundle, runner: str = "fast") -> Hybrid:
 
 
 def left_to_host(bundle: Bundle) -> frozenset[str]:
-    """Islands that the mapping assigns to the host; none where the bundle is not mapped."""
+    """Populations that the mapping assigns to the host; none where the bundle is not mapped."""
     from partitioner.files.json_form import mapping_from_json
 
     if not bundle.is_mapped:
         return frozenset()
-    return host_islands(bundle.program, mapping_from_json(bundle.read_mapping()).assignments)
+    assignments = mapping_from_json(bundle.read_mapping()).assignments
+    if bundle.program.streamed:
+        return host_populations(assignments)
+    return host_islands(bundle.program, assignments)
 
 
 def float_model(bundle: Bundle, source: str | Path | None = None) -> Executor:

@@ -30,11 +30,12 @@ def verify(
     `weight_bits` is the width that the mapping was planned with, where that is not the model's own. What cores hold is
     counted where every shard is in its place.
     """
+    steps: list[tuple[str, str]] = []
     if isinstance(model, Program) and model.streamed:
-        model = model.network
+        steps, model = [(op.path, "host") for op in model.operations], model.network
     hosted = frozenset() if isinstance(model, Network) else host_islands(model, mapping.assignments)
     matrices = matrices_of(model, system, weight_bits)
-    found = _whole(mapping, system) + _devices(mapping, model, hosted)
+    found = _whole(mapping, system) + _devices(mapping, model, hosted, steps)
     problems = _orders(mapping, model)
     shards: dict[str, list[Shard]] = defaultdict(list)
     for shard in mapping.shards:
@@ -68,11 +69,14 @@ def _whole(mapping: Mapping, system: SystemSpec) -> list[str]:
     return found
 
 
-def _devices(mapping: Mapping, model: Program | Network, hosted: frozenset[str]) -> list[str]:
+def _devices(
+    mapping: Mapping, model: Program | Network, hosted: frozenset[str], steps: list[tuple[str, str]]
+) -> list[str]:
     """A device for every step, or every population, in order; an island's may be the host, then it has no shard."""
     if isinstance(model, Network):
         what = "population"
         wanted = [(f"populations.{n}", "host" if p.model == INPUT else "chip") for n, p in model.populations.items()]
+        wanted += steps
     else:
         what = "step"
         wanted = [
