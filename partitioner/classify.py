@@ -43,13 +43,16 @@ def group_of(island: Island) -> str:
 
 
 def activity_of(program: Program) -> dict[str, Fraction]:
-    """Expected fraction of tokens that each island sees: top_k / E for an expert, otherwise 1.
+    """Expected fraction of tokens that each island sees: top_k / E for an expert, otherwise 1; of copies their own.
 
     An expert in a layer whose host operations say neither counts as seeing every token.
     """
     experts, top_k = experts_of(program.steps)
     found = {}
     for name, island in program.islands.items():
+        if name in program.copies:
+            found[name] = program.copies[name].share
+            continue
         known = island.expert is not None and experts.get(island.layer) and top_k.get(island.layer)
         fraction = Fraction(top_k[island.layer], experts[island.layer]) if known else Fraction(1)
         found[name] = min(fraction, Fraction(1))

@@ -14,8 +14,7 @@ Counted for each shard, over samples and steps (`ShardCounts`):
 - neuron_updates: neurons that live here, or the partial sums that leave, every step.
 - messages_out: payloads of its neurons that are not zero, on all output ports; or the partial sums.
 
-A sum at a port that wraps is one message; a value of an island is as many as `flow.words` says, and each of them is an event
-where it arrives.
+A payload, and a partial sum, is as many messages as `flow.words` says, and each of them is an event where it arrives.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import InternalError
-from neurodeploy.flow.words import Words, island_words, sum_messages
+from neurodeploy.flow.words import PartialSums, output_words
 from neurodeploy.ir.arrange import arranged, probes_there, result_back, state_there
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
@@ -87,16 +86,14 @@ class PartitionedRunner:
             check_state(network, state)
             state = state_there(state, network, self._orders)
         laid = arranged(network, self._orders)
-        machine = _Cores(laid, self._shards, {})
+        machine = _Cores(laid, self._shards, self._chip)
         result = run_with(machine, laid, inputs, steps, state, probes_there(probes, self._orders))
         self._count(machine, result)
         return result_back(result, network, probes, self._orders) if self._orders else result
 
     def run_island(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
-        words = island_words(island, self._shards.get(island.name, []), self._chip)
-
         def run(network: Network, inputs: Table[str, Ints], steps: int) -> RunResult:
-            machine = _Cores(network, self._shards, {island.name: words})
+            machine = _Cores(network, self._shards, self._chip)
             result = run_with(machine, network, inputs, steps, None, ())
             self._count(machine, result)
             return result
@@ -115,11 +112,10 @@ class PartitionedRunner:
 
 
 class _Cores(Machine):
-    """The shards of one network, and the events that they saw in one run. `words`: by population, where a value of it or
-    a partial sum into it is not one message."""
+    """The shards of one network, and the events that they saw in one run."""
 
-    def __init__(self, network: Network, shards: Table[str, list[Shard]], words: Table[str, Words]) -> None:
-        self.words = words
+    def __init__(self, network: Network, shards: Table[str, list[Shard]], chip: ChipSpec) -> None:
+        self.chip = chip
         self.parts: dict[str, list[Part]] = defaultdict(list)
         self.homes: dict[str, list[Shard]] = {}
         #: Values and messages that a shard that is not whole sends in a step; of a reducer the messages that it gets.
@@ -139,15 +135,15 @@ class _Cores(Machine):
         holding = [shard for shard in shards if shard.kind == "synapses"]
         _need_cover(name, holding, size, columns)
         self.homes[name] = _homes(name, shards, size, columns)
+        sums = PartialSums.into(network, name, self.chip)
         for shard in holding:
             for p, start in zip(into, starts, strict=False):
                 first, last = max(shard.cols[0] - start, 0), min(shard.cols[1] - start, p.synapse.columns)
                 if first < last:
                     self.parts[p.name].append(_part(p, shard, int(first), int(last)))
             if shard not in self.homes[name]:
-                values = sum_messages(into, shard.cols)
-                messages = self.words[name].sent(shard) if name in self.words else values
-                self.leaving[shard] = values * shard.row_count
+                messages = sums.words(shard.cols)
+                self.leaving[shard] = sums.count(shard.cols) * shard.row_count
                 self.partial[shard] = messages * shard.row_count
                 for home in self.homes[name]:
                     shared = min(home.rows[1], shard.rows[1]) - max(home.rows[0], shard.rows[0])
@@ -173,7 +169,7 @@ class _Cores(Machine):
         outputs: Values = {port: np.zeros(shape, np.int64) for port in model.outputs}
         after = {variable: np.zeros_like(array) for variable, array in state.items()}
         lost = np.zeros(3, np.int64)
-        words = self.words[name].output if name in self.words else 1
+        words = output_words(population, self.chip)
         for shard in self.homes[name]:
             rows = slice(*shard.rows)
             own = {variable: array[:, rows] for variable, array in state.items()}

@@ -60,3 +60,9 @@ def graded_layer(island: Island) -> tuple[Population, Population, Projection]:
         axon_exp=s.axon_shift if s.axon_shift.any() else None, block_sums=s.block_abs_sum,
     )  # fmt: skip
     return source, target, projection
+
+
+def layer_network(island: Island) -> Network:
+    """A linear layer by itself."""
+    source, target, projection = graded_layer(island)
+    return Network(island.name, {source.name: source, target.name: target}, (projection,), (target.name,))

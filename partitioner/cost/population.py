@@ -7,7 +7,8 @@ A population is a rectangle. Its rows are neurons, its columns the axons of all 
     bytes a neuron    neuron_state_bytes of the chip              state, own parameters, 4 for each delay slot of its ports
     outputs           messages of a value of `out_bits`           1 where the host reads it
     destinations      -                                           a message to each shard that a unit of its columns reaches
-    partial sum       messages by its proven bound                1 message of 32 bits for each delay slot and projection
+    partial sum       messages by its proven bound                likewise, 1 at a port that wraps, for each delay slot and
+                                                                  projection
     state of one      as a neuron                                 4 bytes a message
 
 Weights are never looked at: an island's `Dense` is a view of a single zero.
@@ -24,9 +25,10 @@ from types import MappingProxyType
 
 import numpy as np
 
-from neurodeploy.flow.words import output_words
+from neurodeploy.flow.words import PartialSums, messages_of
 from neurodeploy.ir.arrange import arranged
 from neurodeploy.ir.chip import ChipSpec
+from neurodeploy.ir.copies import ALONE, Copies
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT
@@ -77,7 +79,7 @@ class View:
 
     group : what is kept on one chip where that can be. layer : what it is counted under. share : of the ticks in which it
     works. microcoded : whether its neurons are. slices : heads that should stay whole.
-    expert : whether a token may pass it by.
+    expert : whether a token may pass it by. copies : what it stands for.
     """
 
     name: str
@@ -94,6 +96,7 @@ class View:
     microcoded: bool = True
     slices: tuple[Slice, ...] = ()
     expert: bool = False
+    copies: Copies = ALONE
 
     @cached_property
     def columns(self) -> int:
@@ -117,6 +120,9 @@ class View:
 
     def words(self, columns: Range) -> int:
         return self.sums.words(columns)
+
+    def values(self, columns: Range) -> int:
+        return self.sums.count(columns)
 
     @property
     def stored_bits(self) -> int:
@@ -156,7 +162,13 @@ def unwrapped(model: Model) -> Model:
     return model.network if isinstance(model, Program) and model.streamed else model
 
 
-def view_of(island: Island, chip: ChipSpec, weight_bits: int | None = None, share: Fraction = Fraction(1)) -> View:
+def view_of(
+    island: Island,
+    chip: ChipSpec,
+    weight_bits: int | None = None,
+    share: Fraction = Fraction(1),
+    copies: Copies = ALONE,
+) -> View:
     """An island of a language model."""
     bits = island.synapses.weight_bits if weight_bits is None else weight_bits
     synapse = Dense(np.broadcast_to(np.zeros((), np.int8), (island.rows, island.columns)))
@@ -169,12 +181,13 @@ def view_of(island: Island, chip: ChipSpec, weight_bits: int | None = None, shar
         form=format_of(chip, weight_bits),
         sums=ProvenSums(island, chip, bits, neuron),
         neuron=neuron,
-        outputs=output_words(island, chip),
+        outputs=messages_of(island.neurons.out_bits, chip),
         group=group_of(island),
         layer=island.name if island.layer is None else f"layers.{island.layer}",
         share=share,
         slices=island.slices,
         expert=island.expert is not None,
+        copies=copies,
     )
 
 
@@ -186,7 +199,10 @@ def views_of(
     if isinstance(model, Network):
         return _of_network(arranged(model, orders), chip, weight_bits)
     shares = activity_of(model)
-    return {name: view_of(island, chip, weight_bits, shares[name]) for name, island in model.islands.items()}
+    return {
+        name: view_of(island, chip, weight_bits, shares[name], model.copies.get(name, ALONE))
+        for name, island in model.islands.items()
+    }
 
 
 def _of_network(network: Network, chip: ChipSpec, weight_bits: int | None) -> dict[str, View]:
@@ -200,7 +216,7 @@ def _of_network(network: Network, chip: ChipSpec, weight_bits: int | None) -> di
             rows=population.size,
             segments=segments(into),
             form=form,
-            sums=SlotSums(into, chip.formats["weight_bits"]),
+            sums=SlotSums(PartialSums.into(network, name, chip), chip.formats["weight_bits"]),
             neuron=state_bytes(population) + SUM_BYTES * sum(slots(network, name).values()),
             outputs=int(name in network.outputs),
             outgoing=tuple(p for p in network.projections if p.source == name),

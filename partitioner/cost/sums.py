@@ -7,10 +7,10 @@ from typing import Protocol
 
 import numpy as np
 
-from neurodeploy.flow.words import bound_bits, messages_of, partial_bits, sum_messages
+from neurodeploy.flow.words import PartialSums, bound_bits, messages_of, partial_bits
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import BLOCK, Projection
+from neurodeploy.ir.network import BLOCK
 from neurodeploy.ir.program import Island
 from partitioner.cost.lists import Range
 
@@ -37,6 +37,9 @@ class Sums(Protocol):
     def words(self, columns: Range) -> int:
         """Messages of a row."""
 
+    def count(self, columns: Range) -> int:
+        """How many sums these are."""
+
     def state(self, words: int) -> int:
         """Bytes of a row on the shard that makes a sum of so many messages."""
 
@@ -46,25 +49,29 @@ class Sums(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SlotSums:
-    """One message of 32 bits for each delay slot of each projection that the columns touch."""
+    """The sums of each delay slot of each projection that the columns touch, 4 bytes for each of their messages."""
 
-    projections: tuple[Projection, ...]
+    sums: PartialSums
     bits: int
     most: int | None = None
 
     @property
     def key(self) -> object:
-        return self.bits, *((p.synapse.columns, p.depth) for p in self.projections)
+        return self.bits, *((part.projection.synapse.columns, part.slots, part.payload_max) for part in self.sums.parts)
 
     def words(self, columns: Range) -> int:
-        return sum_messages(self.projections, columns)
+        return self.sums.words(columns)
+
+    def count(self, columns: Range) -> int:
+        return self.sums.count(columns)
 
     def state(self, words: int) -> int:
         return SUM_BYTES * words
 
     def least_words(self) -> Ints:
-        least = min((max(1, p.depth) for p in self.projections), default=1)
-        return np.full(-(-sum(p.synapse.columns for p in self.projections) // BLOCK), least, np.int64)
+        least = min((part.slots for part in self.sums.parts), default=1)
+        columns = sum(part.projection.synapse.columns for part in self.sums.parts)
+        return np.full(-(-columns // BLOCK), least, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,9 @@ class ProvenSums:
     def words(self, columns: Range) -> int:
         return messages_of(partial_bits(self.island, columns), self.chip)
 
+    def count(self, columns: Range) -> int:
+        return 1
+
     def state(self, words: int) -> int:
         return self.neuron
 
@@ -95,5 +105,5 @@ class ProvenSums:
         found = []
         for touched in range(1, len(sums)):
             least = min(high - low for low, high in zip(sums, sums[touched:], strict=False))
-            found.append(messages_of(bound_bits(self.island, least), self.chip))
+            found.append(messages_of(bound_bits(self.island.payload_max, least), self.chip))
         return np.array(found, np.int64)

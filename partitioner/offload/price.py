@@ -18,16 +18,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
 from neurodeploy.errors import UserError
 from neurodeploy.flow.loads import EVENTS, PARTIALS, SENT, SYNOPS, loads_of
-from neurodeploy.flow.streams import Broadcasts, island_ends
+from neurodeploy.flow.streams import Streams, ends_of
 from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
 from neurodeploy.ir.mapping import Shard
 from neurodeploy.ir.program import Island
 from neurodeploy.ops.host.linear import island_work
+from neurodeploy.synapses.linear import layer_network
 from partitioner.cost.population import view_of
 from partitioner.cost.usage import demands_of
 
@@ -85,14 +87,15 @@ def price_island(
 ) -> Prices:  # fmt: skip
     """`shards` are the island's in a mapping that holds it; `chips` how many are in use (more than one: a barrier)."""
     costs, message = chip_costs(system.chip), system.chip.formats["message_bytes"]
-    ends = island_ends(island, system.chip)
-    loads = loads_of(Broadcasts({island.name: ends}, shards, 1))
+    network = layer_network(island)
+    ends = ends_of(network, system.chip, {island.name: Fraction(1)}, (island.name,))
+    loads = loads_of(Streams(network, ends, shards, 1))
     rows = np.array([s.row_count for s in shards])
     added = loads[:, SYNOPS] + loads[:, PARTIALS]
     updates = costs["microcode_factor"] * rows
     seconds = added * costs["t_synop_fc_s"] + updates * costs["t_neuron_s"] + loads[:, SENT] * costs["t_spike_out_s"]
     sources = [s for s in shards if s.kind == "synapses"]
-    returned = island.rows * ends.outputs
+    returned = island.rows * ends[island.name].outputs
     steps = 2 if len(sources) < len(shards) else 1
     crossing = len({s.chip for s in sources}) * island.columns + returned
     link = message * crossing / costs["bw_host_link_b_per_s"]

@@ -26,7 +26,7 @@ from neurodeploy.ir.network import BLOCK, Network, Projection
 from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.program import Island, Program
 from neurodeploy.ir.synapse import Synapse
-from neurodeploy.neurons.registry import get_model, state_bytes
+from neurodeploy.neurons.registry import get_model, is_exact, largest_payload, state_bytes
 from neurodeploy.synapses import Conv, Dense, Direct, Sparse
 from partitioner.verify.columns import Column, entries, kernel_bytes, meets
 
@@ -86,7 +86,8 @@ def _island(island: Island, system: SystemSpec, weight_bits: int | None) -> Matr
 
 
 def _population(network: Network, population: Population, system: SystemSpec, orders: Table[str, Ints]) -> Matrix:
-    """A partial sum is one message a delay slot of each projection in its block."""
+    """A partial sum of each delay slot of each projection in its block: one message, or as wide as the largest at an exact
+    port."""
     name, layout, start = population.name, [], 0
     for p in network.projections:
         if p.target == name:
@@ -94,10 +95,13 @@ def _population(network: Network, population: Population, system: SystemSpec, or
             start += p.synapse.columns
 
     def words(span: tuple[int, int]) -> int:
-        inside = [
-            c.projection for c in layout if c.start < span[1] and c.start + c.projection.synapse.columns > span[0]
-        ]
-        return sum(1 if p.delay is None else int(p.delay.max(initial=0)) + 1 for p in inside)
+        found = 0
+        for p, begin in ((c.projection, c.start) for c in layout):
+            low, high = max(span[0] - begin, 0), min(span[1] - begin, p.synapse.columns)
+            if low < high:
+                slots = 1 if p.delay is None else int(p.delay.max(initial=0)) + 1
+                found += slots * (_wide(network, p, low, high, system) if is_exact(network, p) else 1)
+        return found
 
     neuron = state_bytes(population)
     for port in get_model(population.model).ports:
@@ -107,6 +111,16 @@ def _population(network: Network, population: Population, system: SystemSpec, or
     return Matrix(
         name, population.size, max(1, start), tuple(layout), neuron, output, words, lambda count: 4 * count, bits
     )
+
+
+def _wide(network: Network, p: Projection, low: int, high: int, system: SystemSpec) -> int:
+    """Messages of a sum over these columns that must not wrap."""
+    most = largest_payload(network.populations[p.source])
+    largest = p.largest_sum(most)
+    if p.block_sums is not None:
+        blocks = p.block_sums[low // BLOCK : math.ceil(high / BLOCK)].astype(object)
+        largest = int(blocks.sum()) * (most if p.graded else 1)
+    return math.ceil((len(f"{largest:b}") + 1 if largest else 1) / (8 * system.chip.formats["message_bytes"]))
 
 
 def recount(

@@ -13,7 +13,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neurodeploy.accounting.islands import works_of
 from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.graph import ModelInfo
@@ -30,7 +29,7 @@ from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner
 from targets.hosts import get_host
 from targets.systems import get_system
-from tests.prices import token_ledger
+from tests.prices import ledger_of, works
 
 ROWS, COLUMNS, TOKENS = 10, 2200, 3
 BLOCKS = ((0, 1024), (1024, 2048), (2048, 2200))
@@ -82,18 +81,20 @@ def test_words_of_partial_sums_agree_three_ways_and_with_a_hand_count(wide: int,
     assert [runner.shard_counts[s].events for s in reducers] == [TOKENS * rows * received for rows in (4, 6)]
 
     counts = ActivityCounts({"a": activity}, TOKENS, 0, 0, {})
-    (work,) = works_of(plan, counts, item.islands, SYSTEM, "calls")
+    (work,) = works(item, counts, plan, SYSTEM)
+    counted, traffic = work.counts, work.traffic["a"]
     events, outputs = np.count_nonzero(payload), np.count_nonzero(got)
-    assert work.traffic.deliveries == events + outputs + TOKENS * ROWS * received
-    assert work.traffic.interchip_least == TOKENS * 6 * received
-    assert work.part.counts.synops == events * ROWS
-    assert work.part.counts.partial_sums == TOKENS * ROWS * received
+    assert traffic.deliveries == events + outputs + TOKENS * ROWS * received
+    assert traffic.interchip_least == TOKENS * 6 * received
+    assert counted.synops == events * ROWS
+    assert counted.partial_sums == TOKENS * ROWS * received
     host = get_host("cpu-generic")
-    ledger = token_ledger(plan, counts, item.islands, SYSTEM, host, "generate")
+    ledger = ledger_of(item, counts, plan, SYSTEM, host, "generate")
     added = next(entry for entry in ledger.entries if entry.event == "partial sum added by a reducer")
     assert added.count == ROWS * received
 
     judged = work_of(streams, places)
+    assert judged.microcoded.sum() == 4 * ROWS  # three partial sums of a row, and its neuron
     assert sorted(judged.synops[places.of_shard[3:]].tolist()) == [4 * received, 6 * received]
     demands = core_demands(plan, item, SYSTEM)
     assert [demands[s.chip, s.core][3] for s in sources] == [ROWS * n for n in words]  # out-axons

@@ -1,0 +1,91 @@
+"""`counted`: what a run has counted, by segment of its program, whoever ran it; `agree`: whether a mapping fits it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from neurodeploy.errors import InternalError, UserError
+from neurodeploy.ir.chip import SystemSpec
+from neurodeploy.ir.mapping import Assignment
+from neurodeploy.ir.mapping import Mapping as Placement
+from neurodeploy.ir.population import INPUT
+from neurodeploy.ir.program import Program
+from neurodeploy.ir.run import ActivityCounts, RunActivity
+from neurodeploy.ops.host.linear import ENCODE, NEURON
+from neurodeploy.ops.host.operation import FLOAT, Work
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counted:
+    """units : tokens, or samples. chip : by segment, of what ran on the chip. own : the host's own operations.
+
+    host : work of the populations that the host computed, by name. activity : of each population, wherever it ran.
+    """
+
+    units: int
+    chip: Mapping[str, RunActivity]
+    own: Work
+    host: Mapping[str, Work]
+    everywhere: Mapping[str, RunActivity]
+
+    def ticks(self, segment: str) -> int:
+        """Steps of all samples, or tokens."""
+        activity = self.chip.get(segment)
+        return 0 if activity is None else activity.steps * activity.samples
+
+
+def counted(program: Program, counts: ActivityCounts | RunActivity, assignments: Iterable[Assignment] = ()) -> Counted:
+    if isinstance(counts, RunActivity):
+        names = {entry.path for entry in assignments if entry.device == "host"} & program.network.populations.keys()
+        host = {name: population_work(program, name, counts.steps * counts.samples) for name in names}
+        every = {segment.name: counts for segment in program.segments}
+        return Counted(counts.samples, every, Work(0, 0), host, every)
+    every = {}
+    for name, activity in counts.everywhere().items():
+        p = next(iter(program.network.into(name)), None)
+        if p is None:
+            raise InternalError("ND9031", name, "was run and is no segment of the program")
+        fired = {p.source: {"s": activity.events}, name: {"s": activity.messages_out}}
+        every[name] = RunActivity(activity.tokens, 1, fired, {}, {})
+    return Counted(
+        counts.tokens,
+        {name: every[name] for name in counts.islands},
+        Work(counts.host_flops, counts.host_bytes),
+        {name: Work(done.flops, done.bytes) for name, done in counts.host_islands.items() if done.activity.tokens},
+        every,
+    )
+
+
+def population_work(program: Program, name: str, ticks: int) -> Work:
+    """A population that the host computes, tick by tick: two operations a synapse, ``NEURON`` a neuron, ``ENCODE`` an axon;
+    each weight read once a tick as one byte, payloads read and written once as float32."""
+    rows, into = program.network.populations[name].size, program.network.into(name)
+    columns, weights = sum(p.synapse.columns for p in into), sum(p.synapse.weight.size for p in into)
+    flops = 2 * sum(p.synapse.work for p in into) + ENCODE * columns + NEURON * rows
+    return Work(ticks * flops, ticks * (weights + FLOAT * (rows + columns)))
+
+
+def agree(program: Program, run: Counted, mapping: Placement, system: SystemSpec) -> None:
+    """Whether these belong together; UserError ND3102, ND3106, InternalError ND9031."""
+    name = program.info.name
+    if run.units <= 0 or (not any(run.ticks(segment) for segment in run.chip) and program.streamed):
+        raise UserError("ND3102", name, "no token or time step was run, and energy is of one", "run at least one")
+    if mapping.system != system.name or any(shard.chip >= system.chips for shard in mapping.shards):
+        problem = f"is mapped to {mapping.system} and its energy was asked of {system.name} with {system.chips} chips"
+        raise UserError("ND3106", name, problem, "map it to that system first")
+    sizes = {p.name: p.size for p in program.network.populations.values()}
+    living = {p.name for p in program.network.populations.values() if p.model != INPUT}
+    placed = {shard.island for shard in mapping.shards}
+    for other in (placed - living) | (placed & run.host.keys()) | (run.host.keys() - living):
+        raise InternalError("ND9031", other, "is no population of the program, or was run on the host and has shards")
+    known = {segment.name: segment for segment in program.segments}
+    for segment, activity in run.everywhere.items():
+        if segment not in known:
+            raise InternalError("ND9031", segment, "was run and is no segment of the program")
+        for other in known[segment].network.populations.keys() & living if run.ticks(segment) else ():
+            if other not in placed and other not in run.host:
+                raise InternalError("ND9031", other, "was run on the chip and is not in the mapping")
+        for other, ports in activity.fired.items():
+            if any(counts.shape != (sizes.get(other),) for counts in ports.values()):
+                raise InternalError("ND9031", other, "counts are not those of its neurons")
