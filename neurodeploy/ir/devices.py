@@ -1,14 +1,25 @@
-"""Which islands of a program a mapping leaves to the host: they have no shard, and the host computes the same integers."""
+"""Which populations of a program a mapping leaves to the host: they have no shard, the host computes the same integers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from neurodeploy.ir.mapping import Assignment
-from neurodeploy.ir.program import IslandCall, Program
+from neurodeploy.ir.population import INPUT
+from neurodeploy.ir.program import Program
+from neurodeploy.ir.segments import Decode
 
 
-def host_islands(program: Program, assignments: Iterable[Assignment]) -> frozenset[str]:
-    """Names of the islands whose calls are assigned to the host; empty for a spiking network, which has no calls."""
-    on_host = {entry.path for entry in assignments if entry.device == "host" and entry.op == "island"}
-    return frozenset(step.island for step in program.steps if isinstance(step, IslandCall) and step.path in on_host)
+def population_paths(program: Program) -> dict[str, str]:
+    """How each population is called in `Mapping.assignments`: by its name where the host decodes it."""
+    decoded = {step.population for step in program.host if isinstance(step, Decode)}
+    return {name: name if name in decoded else f"populations.{name}" for name in program.network.populations}
+
+
+def hosted_populations(program: Program, assignments: Iterable[Assignment]) -> frozenset[str]:
+    """Populations with neurons that are assigned to the host."""
+    on_host = {entry.path for entry in assignments if entry.device == "host"}
+    populations = program.network.populations
+    return frozenset(
+        name for name, path in population_paths(program).items() if path in on_host and populations[name].model != INPUT
+    )
