@@ -1,9 +1,10 @@
 """Chips, systems and hosts as values: every number with its band, its basis and its source.
 
-A chip is one `ChipSpec` in one file (`loihi1.py`, `loihi2.py`); a system is a chip and how many of them (`systems.py`);
-a host is a roofline (`hosts.py`); a board is looked up in an explicit table (`registry.py`). A new chip is a new file.
+A chip is one `ChipSpec` in one file (`loihi1.py`, `loihi2.py`), with its `SYSTEMS`: boards, and how many of it they have
+(`systems.py` finds them). A host is a roofline (`hosts.py`). A new chip is a new file, and nothing else.
 
-`ChipSpec.budget` limits one core. `ChipSpec.formats` are the integers that turn rows and columns into budgets:
+`ChipSpec.budget` limits one core, `ChipSpec.supports` names the neuron models and the ways of keeping synapses that it has.
+`ChipSpec.formats` are integers: those that turn rows and columns into budgets, and the widest numbers that it has:
 
 =============================  =====  ==========================================================================
 key                            unit   meaning
@@ -11,7 +12,8 @@ key                            unit   meaning
 `synapse_row_header_bytes`     B      header of the list of targets that each in-axon of a core owns
 `weight_bytes`                 B      a stored 8-bit weight; narrower weights are packed, rounded up per list
 `weight_bits`                  1      widest weight that one synapse stores
-`payload_bits`, `state_bits`   1      graded event, neuron state
+`payload_bits`, `state_bits`   1      widest graded event (1: spikes alone), widest variable of a neuron
+`delay_steps`                  1      longest delay beyond a synapse's own step
 `neuron_state_bytes`           B      state of one neuron
 `axon_entry_bytes`             B      entry of an axon table; 0 where these tables have a memory of their own
 `message_bytes`                B      one message on the mesh and over the host link

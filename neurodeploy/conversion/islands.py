@@ -18,16 +18,22 @@ from neurodeploy.conversion.moments import InputMoments
 from neurodeploy.conversion.presets import Preset
 from neurodeploy.conversion.rounding import Block, compensation, round_compensated, round_nearest, row_scales
 from neurodeploy.errors import ModelError
-from neurodeploy.ir.fixedpoint import ACC_SHIFT_END, BIAS_MAX, SCALE_MIN, STATE_MAX, Dyadic, signed_max
+from neurodeploy.ir.fixedpoint import (
+    ACC_SHIFT_END,
+    BIAS_MAX,
+    MULTIPLIER_BITS,
+    SCALE_MIN,
+    STATE_MAX,
+    Dyadic,
+    multiply_shift,
+    signed_max,
+)
 from neurodeploy.ir.graph import Projection, WeightStore
 from neurodeploy.ir.network import BLOCK
 from neurodeploy.ir.program import GradedNeurons, Island, Slice, Synapses
 
 #: Rows converted at a time: bounds memory for vocabulary-sized projections.
 ROWS_AT_A_TIME = 8192
-#: A multiplier keeps 15 significant bits: half a unit is 2**-15 of a row scale, and that is snapped away.
-MULTIPLIER_BITS = 15
-SHIFT_MAX = 47
 #: Outputs above this are no sign of a model that works, and their scale leaves the range of `ir.fixedpoint`.
 LARGEST_OUTPUT = 2.0**100
 
@@ -62,19 +68,6 @@ def check_range(x: torch.Tensor, path: str, what: str, limit: float) -> None:
         )
 
 
-def _multiplier(ratio: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """``ratio = multiplier * 2**-shift`` with 15-bit multipliers, elementwise; rows that cannot matter get 0."""
-    fraction, exponent = np.frexp(ratio.double().numpy())
-    shift = MULTIPLIER_BITS - exponent
-    multiplier = np.rint(np.ldexp(fraction, MULTIPLIER_BITS)).astype(np.int64)
-    carried = multiplier == 1 << MULTIPLIER_BITS
-    multiplier[carried] >>= 1
-    shift = shift - carried
-    low = shift > SHIFT_MAX  # a row so weak that its output rounds to nothing
-    multiplier[low] >>= np.minimum(shift[low] - SHIFT_MAX, 62)
-    return multiplier.astype(np.int16), np.where(low, SHIFT_MAX, shift)
-
-
 class IslandBuilder:
     """Converts the projections that read one population. `sample` is a float32 input of some tokens."""
 
@@ -90,7 +83,7 @@ class IslandBuilder:
         peak, scales = self._ranges(projections)
         output_scale, acc_shift = self._output(first.path, code, peak, scales)
         ratio = scales * (code.scale.value * 2.0**acc_shift / output_scale.value)
-        multiplier, shift = _multiplier(ratio)
+        multiplier, shift = multiply_shift(ratio.double().numpy())
         snapped = torch.from_numpy(np.ldexp(multiplier.astype(np.float64), -shift.astype(np.int64)))
         row_scale = (snapped * (output_scale.value / (code.scale.value * 2.0**acc_shift))).float()
         row_scale = torch.where(row_scale > 0, row_scale, scales)

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from neurodeploy.conversion.islands import IslandBuilder, check_range, chunks
+from neurodeploy.conversion.lowering import lower
 from neurodeploy.conversion.moments import InputMoments
 from neurodeploy.conversion.presets import Preset
 from neurodeploy.errors import UserError
@@ -197,6 +198,7 @@ def quantize(
     }
     sizes = {name: population.size for name, population in graph.populations.items()}
     program = program_of(graph.info, steps, islands, sizes, graph.input, graph.output, conversion)
+    program = lower(program, graph.weights)
     program.check()
     return program
 

@@ -61,10 +61,6 @@ class Lack:
     have: str | int
 
     @property
-    def code(self) -> str:
-        return "ND2004" if self.need.what in WIDTHS else "ND2090"
-
-    @property
     def problem(self) -> str:
         what, value = self.need.what, self.need.value
         if what == "neurons":
@@ -147,8 +143,9 @@ def refuse(chip: ChipSpec, needs: Iterable[Need], others: Iterable[SystemSpec] =
     fixes = [f"{name} has it ({', '.join(systems)})" for name, systems in able.items()]
     if lack.need.what in WIDTHS:
         fixes.append(WIDTHS[lack.need.what][1].format(lack.have))
+        raise DoesNotFit("ND2004", lack.need.of, lack.problem, ", or ".join(fixes))
     fix = ", or ".join(fixes) or ("no known system has it" if others else "choose a system whose chip has it")
-    raise DoesNotFit(lack.code, lack.need.of, lack.problem, fix)
+    raise DoesNotFit("ND2090", lack.need.of, lack.problem, fix)
 
 
 def notes_of(model: Network | Program, chip: ChipSpec) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ Of 10 000 small files with one to four random bytes changed, libhdf5 2.0.0 never
 them, checks each once more, and offers them as a tree::
 
     with open_untrusted(path) as root:
-        weight = read_array(root["layer/0/weight"], kinds="iuf", ndim=2)
+        weight = read_array(root["layer/0/weight"], kinds="iuf")
         kind = read_text(root["layer/0/type"])
 
 Codes: ND1001 not there, ND1280 not HDF5 or damaged, ND1281 larger than declared limits or than what the file stores,
@@ -19,7 +19,7 @@ import io
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -57,13 +57,11 @@ def printable(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Dataset:
-    """An array of numbers (`values`) or of texts (`texts`, C order) with its shape; () is a single value."""
+class _Item:
+    """`attrs` : HDF5 attributes that are one number or one text; of others the name with None. `path` : the file."""
 
     name: str
-    shape: tuple[int, ...]
-    values: NDArray[Any] | None = None
-    texts: tuple[str, ...] = ()
+    _: KW_ONLY
     attrs: Mapping[str, Any] = field(default_factory=dict)
     path: str = ""
 
@@ -76,20 +74,19 @@ class Dataset:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Group:
-    """Groups and datasets by name, with the methods of `h5py.Group` that readers need; names may be paths ("a/b").
+class Dataset(_Item):
+    """An array of numbers (`values`) or of texts (`texts`, C order) with its shape; () is a single value."""
 
-    `attrs` : HDF5 attributes that are one number or one text; of others the name with None.
-    """
+    shape: tuple[int, ...]
+    values: NDArray[Any] | None = None
+    texts: tuple[str, ...] = ()
 
-    name: str
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Group(_Item):
+    """Groups and datasets by name, with the methods of `h5py.Group` that readers need; names may be paths ("a/b")."""
+
     items: dict[str, Group | Dataset] = field(default_factory=dict)
-    attrs: Mapping[str, Any] = field(default_factory=dict)
-    path: str = ""
-
-    @property
-    def subject(self) -> str:
-        return f"{self.path}:{printable(self.name)}"
 
     def __contains__(self, name: str) -> bool:
         return self.get(name) is not None
@@ -104,7 +101,7 @@ class Group:
         """What stands at a path below. Raises ND1283."""
         found = self.get(name)
         if found is None:
-            raise ModelError("ND1283", self.subject, f"has no {printable(name)}", AGAIN)
+            raise self.wrong(f"has no {printable(name)}")
         return found
 
     def get(self, name: str) -> Group | Dataset | None:
@@ -116,26 +113,24 @@ class Group:
 
     def dataset(self, name: str) -> Dataset:
         """The dataset at a path below. Raises ND1283."""
-        found = self[name]
-        if isinstance(found, Group):
-            raise ModelError("ND1283", found.subject, "is a group, a dataset is needed", AGAIN)
-        return found
+        return _dataset(self[name])
 
     def group(self, name: str) -> Group:
         """The group at a path below. Raises ND1283."""
         found = self[name]
         if isinstance(found, Dataset):
-            raise ModelError("ND1283", found.subject, "is a dataset, a group is needed", AGAIN)
+            raise found.wrong("is a dataset, a group is needed")
         return found
 
 
-def read_array(
-    data: Group | Dataset,
-    max_bytes: int | None = None,
-    kinds: str = "biuf",
-    ndim: int | tuple[int, ...] | None = None,
-) -> NDArray[Any]:
-    """The numbers of a dataset, its dtype being one of numpy's `kinds`. Raises ND1283; ND1281 above `max_bytes`.
+def _dataset(data: Group | Dataset) -> Dataset:
+    if isinstance(data, Group):
+        raise data.wrong("is a group, a dataset is needed")
+    return data
+
+
+def read_array(data: Group | Dataset, kinds: str = "biuf") -> NDArray[Any]:
+    """The numbers of a dataset, its dtype being one of numpy's `kinds`. Raises ND1283.
 
     The array is not copied: it belongs to the tree, little-endian, and may be written to by its only reader.
     """
@@ -144,17 +139,7 @@ def read_array(
         raise data.wrong("holds text, numbers are needed")
     if data.values.dtype.kind not in kinds:
         raise data.wrong(f"is of type {data.values.dtype}, one of kind {kinds!r} is needed")
-    if ndim is not None and data.values.ndim not in ((ndim,) if isinstance(ndim, int) else ndim):
-        raise data.wrong(f"has shape {data.shape}, {ndim} axes are needed")
-    if max_bytes is not None and data.values.nbytes > max_bytes:
-        raise ModelError("ND1281", data.subject, f"has {data.values.nbytes} bytes, at most {max_bytes} are read", AGAIN)
     return data.values
-
-
-def _dataset(data: Group | Dataset) -> Dataset:
-    if isinstance(data, Group):
-        raise ModelError("ND1283", data.subject, "is a group, a dataset is needed", AGAIN)
-    return data
 
 
 def read_text(data: Group | Dataset) -> str:
@@ -245,29 +230,27 @@ def parse(stream: IO[bytes], path: Path, max_bytes: int, max_objects: int) -> Gr
         if left < 0 or objects < 0:
             raise ModelError("ND1281", path, f"holds more than {max_bytes} bytes", AGAIN)
         if record.get("group") == "/":
-            root = Group("/", {}, record["attrs"], str(path))
+            root = Group("/", attrs=record["attrs"], path=str(path))
         else:
             _place(root, record, stream, str(path))
 
 
 def _place(root: Group, record: dict[str, Any], stream: IO[bytes], path: str) -> None:
     """Put a group or dataset where it belongs; its group came before it."""
-    attrs = record["attrs"]
+    common: dict[str, Any] = {"attrs": record["attrs"], "path": path}
     item: Group | Dataset
     if "group" in record:
-        name = record["group"]
-        item = Group(name, {}, attrs, path)
+        item = Group(record["group"], **common)
     elif "unread" in record:
-        name = record["unread"]
-        item = Dataset(name, tuple(record["shape"]), None, (), attrs, path)
+        item = Dataset(record["unread"], tuple(record["shape"]), **common)
     elif "text" in record:
-        name, texts = record["text"], json.loads(_payload(stream, record["bytes"]).tobytes())
-        item = Dataset(name, tuple(record["shape"]), None, tuple(map(str, texts)), attrs, path)
+        texts = tuple(map(str, json.loads(_payload(stream, record["bytes"]).tobytes())))
+        item = Dataset(record["text"], tuple(record["shape"]), texts=texts, **common)
     else:
-        name, shape = record["array"], tuple(record["shape"])
-        array = _payload(stream, record["bytes"]).view(np.dtype(record["dtype"])).reshape(shape)
-        item = Dataset(name, shape, array, (), attrs, path)
-    above, _, own = name.rpartition("/")
+        shape, dtype = tuple(record["shape"]), np.dtype(record["dtype"])
+        values = _payload(stream, record["bytes"]).view(dtype).reshape(shape)
+        item = Dataset(record["array"], shape, values, **common)
+    above, _, own = item.name.rpartition("/")
     parent = root.get(above[1:]) if above else root
     if not isinstance(parent, Group):
         raise EOFError

@@ -25,6 +25,8 @@ SCALE_MIN, SCALE_MAX = 2.0**-100, 2.0**100
 BIAS_MAX = 2**60
 #: An accumulator is shifted right by less than this.
 ACC_SHIFT_END = 40
+#: A multiplier keeps 15 significant bits; its product is shifted right by at most so much.
+MULTIPLIER_BITS, SHIFT_MAX = 15, 47
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,21 @@ class Dyadic:
 def signed_max(bits: int) -> int:
     """Largest magnitude of a symmetric signed field: ``2**(bits - 1) - 1``."""
     return int(2 ** (bits - 1)) - 1
+
+
+def multiply_shift(ratio: NDArray[np.float64]) -> tuple[NDArray[np.int16], NDArray[np.int64]]:
+    """``ratio = multiplier * 2**-shift`` with multipliers of 15 bits, elementwise: off by 2**-15 of it at most. What is so
+    small that it needs a shift beyond `SHIFT_MAX` keeps fewer bits, or gets 0; a shift is negative for ratios from 2**15
+    on."""
+    fraction, exponent = np.frexp(ratio)
+    shift = MULTIPLIER_BITS - exponent.astype(np.int64)
+    multiplier = np.rint(np.ldexp(fraction, MULTIPLIER_BITS)).astype(np.int64)
+    carried = multiplier == 1 << MULTIPLIER_BITS
+    multiplier[carried] >>= 1
+    shift = shift - carried
+    low = shift > SHIFT_MAX
+    multiplier[low] >>= np.minimum(shift[low] - SHIFT_MAX, 62)
+    return multiplier.astype(np.int16), np.where(low, SHIFT_MAX, shift)
 
 
 def round_shift(x: Ints, shift: Ints | int) -> Ints:

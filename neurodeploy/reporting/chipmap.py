@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from neurodeploy.reporting import units
@@ -47,7 +47,6 @@ class ChipMap:
     modes: dict[str, list[int | None]]
     by_chip: bool
     layer_top: int = 0
-    notes: list[str] = field(default_factory=list)
 
 
 def step_of(value: int | None) -> str:
@@ -58,56 +57,44 @@ def step_of(value: int | None) -> str:
 
 
 def build(section: MapSection) -> ChipMap:
+    """One square per core; per chip of the system, with the means over its cores in use, where they are too many."""
     cores = section["cores"]
-    order = sorted(range(len(cores["chip"])), key=lambda i: (cores["chip"][i], cores["core"][i]))
-    layers = [layer for layer in cores["layer"] if layer is not None]
-    layer_top = max(layers, default=0)
     chips: dict[int, list[int]] = defaultdict(list)
-    for i in order:
+    for i in sorted(range(len(cores["chip"])), key=lambda i: (cores["chip"][i], cores["core"][i])):
         chips[cores["chip"][i]].append(i)
-    if len(order) > MAX_CORES:
-        return _chip_by_chip(section, chips, layer_top)
-    mesh = section["mesh"]
-    sites = min(section["cores_per_chip"], mesh["columns"] * mesh["rows"] * mesh["cores_per_router"])
-    panels, start = [], 0
-    for chip, found in chips.items():
-        panels.append(Panel(f"chip {chip}", _caption(section, found), [cores["core"][i] for i in found], start, sites))
-        start += len(found)
-    modes: dict[str, list[int | None]] = {FULLEST: [_mille(cores["used_fraction"][i]) for i in order]}
-    for resource, column in cores["resource_fractions"].items():
-        modes[units.words(resource)] = [_mille(column[i]) for i in order]
-    if layers:
-        modes[LAYER] = [_layer_mille(cores["layer"][i], layer_top) for i in order]
-    return ChipMap(mesh, panels, [cores["label"][i] for i in order], modes, False, layer_top)
-
-
-def _chip_by_chip(section: MapSection, chips: dict[int, list[int]], layer_top: int) -> ChipMap:
-    """One square per chip of the system: the mean over the cores in use."""
-    cores = section["cores"]
-    sites = max(section["chips_available"], max(chips) + 1)
-    columns = math.ceil(math.sqrt(sites * 2))
-    mesh: MeshShape = {"columns": columns, "rows": math.ceil(sites / columns), "cores_per_router": 1}
-    found = list(chips.values())
+    by_chip = len(cores["chip"]) > MAX_CORES
+    squares = [*chips.values()] if by_chip else [[i] for group in chips.values() for i in group]
 
     def means(column: Sequence[float]) -> list[int | None]:
-        return [_mille(sum(column[i] for i in group) / len(group)) for group in found]
+        return [_mille(sum(column[i] for i in square) / len(square)) for square in squares]
 
     modes = {FULLEST: means(cores["used_fraction"])}
     modes |= {units.words(name): means(column) for name, column in cores["resource_fractions"].items()}
-    first = [next((cores["layer"][i] for i in group if cores["layer"][i] is not None), None) for group in found]
+    top = max((layer for layer in cores["layer"] if layer is not None), default=0)
+    first = [next((cores["layer"][i] for i in square if cores["layer"][i] is not None), None) for square in squares]
     if any(layer is not None for layer in first):
-        modes[LAYER] = [_layer_mille(layer, layer_top) for layer in first]
-    names = [f"chip {chip}: {_caption(section, group)}" for chip, group in chips.items()]
-    return ChipMap(mesh, [Panel("", "", list(chips), 0, sites)], names, modes, True, layer_top)
+        modes[LAYER] = [None if layer is None else layer * 1000 // (top + 1) for layer in first]
+    mesh, captions = section["mesh"], {chip: _caption(section, group) for chip, group in chips.items()}
+    if by_chip:
+        sites = max(section["chips_available"], max(chips) + 1)
+        mesh = _grid(sites, math.ceil(math.sqrt(sites * 2)))
+        names = [f"chip {chip}: {caption}" for chip, caption in captions.items()]
+        return ChipMap(mesh, [Panel("", "", list(chips), 0, sites)], names, modes, True, top)
+    sites = min(section["cores_per_chip"], mesh["columns"] * mesh["rows"] * mesh["cores_per_router"])
+    panels, start = [], 0
+    for chip, group in chips.items():
+        panels.append(Panel(f"chip {chip}", captions[chip], [cores["core"][i] for i in group], start, sites))
+        start += len(group)
+    return ChipMap(mesh, panels, [cores["label"][i] for (i,) in squares], modes, False, top)
+
+
+def _grid(sites: int, columns: int) -> MeshShape:
+    return {"columns": columns, "rows": math.ceil(sites / columns), "cores_per_router": 1}
 
 
 def _mille(fraction: float) -> int:
     """Per mille, rounded so that only a value above 1 goes above 1000."""
     return max(1001, round(fraction * 1000)) if fraction > 1 else min(1000, max(0, round(fraction * 1000)))
-
-
-def _layer_mille(layer: int | None, top: int) -> int | None:
-    return None if layer is None else (layer * 1000) // (top + 1)
 
 
 def _caption(section: MapSection, found: list[int]) -> str:
@@ -160,8 +147,7 @@ def draw_panel(chip_map: ChipMap, panel: Panel, index: int) -> Html:
     groups: dict[str, list[int]] = defaultdict(list)
     for cell, value in zip(panel.cells, values, strict=True):
         groups[step_of(value)].append(cell)
-    used = set(panel.cells)
-    groups["uf"] = [cell for cell in range(panel.sites) if cell not in used]
+    groups["uf"] = sorted(set(range(panel.sites)) - set(panel.cells))
     width, height = _size(mesh)
     paths = [el("path", class_=name, d=_squares(mesh, cells)) for name, cells in sorted(groups.items()) if cells]
     label = f"{panel.title}: {panel.caption}" if panel.title else "chips of the system, coloured by how full they are"
@@ -199,20 +185,10 @@ def system_strip(section: MapSection) -> Html:
     """All chips of the system as small squares: in use or free."""
     used = sorted(set(section["cores"]["chip"]))
     sites = max(section["chips_available"], max(used, default=-1) + 1)
-    columns = min(sites, 32 if sites <= 128 else 64)
-    mesh: MeshShape = {"columns": columns, "rows": math.ceil(sites / columns), "cores_per_router": 1}
-    taken = set(used)
-    free = [chip for chip in range(sites) if chip not in taken]
+    mesh = _grid(sites, min(sites, 32 if sites <= 128 else 64))
+    free = sorted(set(range(sites)) - set(used))
     width, height = _size(mesh)
     label = f"{units.count(len(used))} of {units.count(section['chips_available'])} chips in use"
     paths = [el("path", class_="u7", d=_squares(mesh, used)), el("path", class_="uf", d=_squares(mesh, free))]
-    pixels = round(width * (1.2 if sites <= 128 else 0.6))
-    return el(
-        "svg",
-        *paths,
-        viewbox=f"-1 -1 {width + 2} {height + 2}",
-        width=pixels,
-        class_="system",
-        role="img",
-        aria_label=label,
-    )
+    pixels, box = round(width * (1.2 if sites <= 128 else 0.6)), f"-1 -1 {width + 2} {height + 2}"
+    return el("svg", *paths, viewbox=box, width=pixels, class_="system", role="img", aria_label=label)

@@ -73,7 +73,7 @@ def fit_clause(section: MapSection) -> str:
     chips = "chip" if available == 1 else "chips"
     if fit_of(section) == PARTLY:
         left = section["host_islands"]
-        host = f"{units.count(left)} island{'s' if left != 1 else ''} run{'s' if left == 1 else ''} on the host"
+        host = f"{units.some(left, 'island')} run{'s' if left == 1 else ''} on the host"
         return f"fits only partly ({host}, the rest on {units.count(used)} of {units.count(available)} {chips})"
     if section["fits"] and used == available == 1:
         return "fits on one chip"

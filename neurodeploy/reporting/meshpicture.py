@@ -8,12 +8,13 @@ links of one colour share a path and the rest is in the grid, where a chip has t
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from neurodeploy.reporting import units
-from neurodeploy.reporting.html import Html, el, text
-from neurodeploy.reporting.schema import Cores, MapSection
+from neurodeploy.reporting.html import Html, el
+from neurodeploy.reporting.schema import MapSection
 from neurodeploy.reporting.schema_metrics import Picture
 
 #: Meshes that are drawn, the busiest ones; how many of them have a text at each link; chips of a grid with texts.
@@ -23,11 +24,10 @@ _PITCH, _SIDE = 24, 12
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Between two neighbours: (column, row) of the first, whether it runs along the row, messages there and back."""
+    """Between two neighbours: (column, row) of the first and of the second, messages there and back."""
 
-    x: int
-    y: int
-    along: bool
+    one: tuple[int, int]
+    other: tuple[int, int]
     there: int
     back: int
 
@@ -35,23 +35,39 @@ class Link:
     def load(self) -> int:
         return max(self.there, self.back)
 
-    @property
-    def path(self) -> str:
-        start = _SIDE if self.along else _SIDE // 2
-        step = _PITCH - _SIDE
-        if self.along:
-            return f"M{self.x * _PITCH + start} {self.y * _PITCH + _SIDE // 2}h{step}"
-        return f"M{self.x * _PITCH + start} {self.y * _PITCH + _SIDE}v{step}"
+    def drawn(self, names: Callable[[tuple[int, int]], object], per: int, most: int) -> Shape:
+        x, y = (place * _PITCH for place in self.one)
+        along = self.other[0] > self.one[0]
+        start = f"M{x + _SIDE} {y + _SIDE // 2}h" if along else f"M{x + _SIDE // 2} {y + _SIDE}v"
+        what = f"{names(self.one)} to {names(self.other)}: {units.si(self.there / per)} messages there, "
+        what += f"{units.si(self.back / per)} back"
+        return Shape(f"link {step_of(self.load, most)}", f"{start}{_PITCH - _SIDE}", what)
+
+
+class Shape(NamedTuple):
+    """Class, path, and the text on hover."""
+
+    kind: str
+    path: str
+    what: str
+
+
+def _box(kind: str, x: int, y: int, what: str) -> Shape:
+    return Shape(kind, f"M{x * _PITCH} {y * _PITCH}h{_SIDE}v{_SIDE}h-{_SIDE}z", what)
 
 
 def links_of(loads: list[list[int]], shape: list[int]) -> Iterator[Link]:
-    """The links of one mesh from its four lists of loads."""
+    """The links of one mesh that carry something, from its four lists of loads."""
     columns, rows = shape
     east, west, south, north = loads
     for i, (there, back) in enumerate(zip(east, west, strict=True)):
-        yield Link(i % (columns - 1), i // (columns - 1), True, there, back)
+        if there or back:
+            y, x = divmod(i, columns - 1)
+            yield Link((x, y), (x + 1, y), there, back)
     for i, (there, back) in enumerate(zip(south, north, strict=True)):
-        yield Link(i // (rows - 1), i % (rows - 1), False, there, back)
+        if there or back:
+            x, y = divmod(i, rows - 1)
+            yield Link((x, y), (x, y + 1), there, back)
 
 
 def step_of(value: int, most: int) -> str:
@@ -63,40 +79,24 @@ def grid(picture: Picture) -> Html | None:
     """Chips that are used or passed, and the links between them; nothing for one chip."""
     if len(picture["chips"]) <= 1 or not any(map(any, picture["between"])):
         return None
-    columns = picture["grid"][0]
+    columns, per = picture["grid"][0], picture["per"]
     links = list(links_of(picture["between"], picture["grid"]))
     most = max(link.load for link in links)
     busy = {chip: _busiest(picture, i) for i, chip in enumerate(picture["chips"])}
-    top = max(busy.values())
-    loaded = [link for link in links if link.load]
-    ends = [(chip % columns, chip // columns) for chip in busy]
-    ends += [(link.x, link.y) for link in loaded]
-    ends += [(link.x + link.along, link.y + (not link.along)) for link in loaded]
+    top, places = max(busy.values()), {chip: divmod(chip, columns)[::-1] for chip in busy}
+    ends = dict.fromkeys([*places.values(), *(link.one for link in links), *(link.other for link in links)])
     width, height = (max(end[axis] for end in ends) + 1 for axis in (0, 1))
-    per, few = picture["per"], len(busy) <= SPOKEN_GRID
-    spoken = {
-        link: f"chip {_number(link, columns)} to {_number(link, columns) + (1 if link.along else columns)}: "
-        f"{units.si(link.there / per)} messages there, {units.si(link.back / per)} back"
-        for link in loaded
-    }
-    boxes: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    shapes = [link.drawn(lambda at: f"chip {at[1] * columns + at[0]}", per, most) for link in links]
     for chip, load in busy.items():
-        x, y = chip % columns * _PITCH, chip // columns * _PITCH
-        box = f"M{x} {y}h{_SIDE}v{_SIDE}h-{_SIDE}z"
-        boxes[step_of(load, top)].append((box, f"chip {chip}: busiest mesh link {units.si(load / per)} messages"))
-    for x, y in dict.fromkeys(ends):
-        if y * columns + x not in busy:
-            box = f"M{x * _PITCH} {y * _PITCH}h{_SIDE}v{_SIDE}h-{_SIDE}z"
-            boxes["uf"].append((box, f"chip {y * columns + x}: passed, not in use"))
-    shapes = [*_lines(loaded, spoken, most, few), *_boxes(boxes, few)]
+        what = f"chip {chip}: busiest mesh link {units.si(load / per)} messages"
+        shapes.append(_box(step_of(load, top), *places[chip], what))
+    for x, y in (end for end in ends if end not in places.values()):
+        shapes.append(_box("uf", x, y, f"chip {y * columns + x}: passed, not in use"))
     label = f"{units.count(len(busy))} chips and the messages between them"
     caption = f"Chips, coloured by their busiest mesh link (most: {units.si(top / per)} messages), and links between "
     caption += f"them (most: {units.si(most / per)})."
-    return _figure(shapes, width, height, label, el("figcaption", caption), "board", min(640, 70 * width))
-
-
-def _number(link: Link, columns: int) -> int:
-    return link.y * columns + link.x
+    size = (width, height, min(640, 70 * width))
+    return _figure(shapes, len(busy) <= SPOKEN_GRID, size, label, el("figcaption", caption), "board")
 
 
 def _busiest(picture: Picture, index: int) -> int:
@@ -107,76 +107,43 @@ def meshes(section: MapSection, picture: Picture) -> list[Html]:
     """The busiest chips, the busiest first, with cores and links."""
     order = sorted(range(len(picture["chips"])), key=lambda i: (-_busiest(picture, i), i))[:MESHES]
     most = max((_busiest(picture, i) for i in order), default=0)
-    used = _by_router(section["cores"], section["mesh"]["cores_per_router"])
-    return [_mesh(section, picture, i, most, used, place < SPOKEN) for place, i in enumerate(order)]
-
-
-def _by_router(cores: Cores, per_router: int) -> dict[tuple[int, int], list[int]]:
-    found: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for i, (chip, core) in enumerate(zip(cores["chip"], cores["core"], strict=True)):
-        found[chip, core // per_router].append(i)
-    return found
+    cores, room = section["cores"], section["mesh"]["cores_per_router"]
+    used: dict[tuple[int, int], list[str]] = defaultdict(list)
+    for chip, core, label in zip(cores["chip"], cores["core"], cores["label"], strict=True):
+        used[chip, core // room].append(label)
+    return [_mesh(picture, i, most, used, room, place < SPOKEN) for place, i in enumerate(order)]
 
 
 def _mesh(
-    section: MapSection,
-    picture: Picture,
-    index: int,
-    most: int,
-    used: dict[tuple[int, int], list[int]],
-    spoken: bool,
+    picture: Picture, index: int, most: int, used: dict[tuple[int, int], list[str]], room: int, spoken: bool
 ) -> Html:
     chip, (columns, rows), per = picture["chips"][index], picture["mesh"], picture["per"]
-    cores, room = section["cores"], section["mesh"]["cores_per_router"]
-    links = [link for link in links_of(picture["links"][index], picture["mesh"]) if link.load]
-    said = {
-        link: f"({link.x}, {link.y}) to ({link.x + link.along}, {link.y + (not link.along)}): "
-        f"{units.si(link.there / per)} messages there, {units.si(link.back / per)} back"
-        for link in links
-    }
-    boxes: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    links = links_of(picture["links"][index], picture["mesh"])
+    shapes = [link.drawn(str, per, most) for link in links]
     for router in range(columns * rows):
-        x, y = router % columns * _PITCH, router // columns * _PITCH
+        y, x = divmod(router, columns)
         held = used.get((chip, router), [])
-        names = ", ".join(dict.fromkeys(cores["label"][i] for i in held))[:80]
-        what = f"router ({router % columns}, {router // columns}): {len(held)} of {room} cores in use {names}"
-        boxes[step_of(len(held), room)].append((f"M{x} {y}h{_SIDE}v{_SIDE}h-{_SIDE}z", what))
-    shapes = [*_lines(links, said, most, spoken), *_boxes(boxes, spoken)]
-    load = _busiest(picture, index) / per
-    caption = el(
-        "figcaption", el("b", f"chip {chip}"), f" busiest link {units.si(load)} messages, "
-        f"port {units.si(picture['ports'][index] / per)}",
-    )  # fmt: skip
-    return _figure(shapes, columns, rows, f"mesh of chip {chip} with the load of its links", caption, "mesh")
-
-
-def _lines(links: list[Link], said: dict[Link, str], most: int, spoken: bool) -> Iterator[Html]:
-    """A path for each link with its text, or one for all links of a colour."""
-    if spoken:
-        for link in links:
-            yield el("path", el("title", said[link]), class_=f"link {step_of(link.load, most)}", d=link.path)
-        return
-    paths: dict[str, list[str]] = defaultdict(list)
-    for link in links:
-        paths[step_of(link.load, most)].append(link.path)
-    for step, found in sorted(paths.items()):
-        yield el("path", class_=f"link {step}", d="".join(found))
-
-
-def _boxes(boxes: dict[str, list[tuple[str, str]]], spoken: bool) -> Iterator[Html]:
-    for step, found in sorted(boxes.items()):
-        if spoken:
-            yield from (el("path", el("title", what), class_=step, d=path) for path, what in found)
-        else:
-            yield el("path", class_=step, d="".join(path for path, _ in found))
+        what = f"router ({x}, {y}): {len(held)} of {room} cores in use {', '.join(dict.fromkeys(held))[:80]}"
+        shapes.append(_box(step_of(len(held), room), x, y, what))
+    load, port = _busiest(picture, index) / per, picture["ports"][index] / per
+    said = f" busiest link {units.si(load)} messages, port {units.si(port)}"
+    caption = el("figcaption", el("b", f"chip {chip}"), said)
+    return _figure(
+        shapes, spoken, (columns, rows, None), f"mesh of chip {chip} with the load of its links", caption, "mesh"
+    )
 
 
 def _figure(
-    shapes: list[Html], columns: int, rows: int, label: str, caption: Html, kind: str, pixels: int | None = None
+    shapes: list[Shape], spoken: bool, size: tuple[int, int, int | None], label: str, caption: Html, kind: str
 ) -> Html:
-    """`pixels`: how wide it is drawn; None fills its place."""
-    width, height = columns * _PITCH - (_PITCH - _SIDE), rows * _PITCH - (_PITCH - _SIDE)
-    svg = el(
-        "svg", *shapes, viewbox=f"-2 -2 {width + 4} {height + 4}", width=pixels, role="img", aria_label=text(label)
-    )
-    return el("figure", svg, caption, class_=f"load {kind}")
+    """`spoken`: each shape with its text, otherwise all of a kind in one path. `size`: columns, rows, and how many pixels
+    wide it is drawn; None fills its place."""
+    paths: dict[str, str] = defaultdict(str)
+    for shape in () if spoken else shapes:
+        paths[shape.kind] += shape.path
+    drawn = [el("path", class_=name, d=path) for name, path in sorted(paths.items())]
+    drawn += [el("path", el("title", s.what), class_=s.kind, d=s.path) for s in shapes if spoken]
+    width, height = (n * _PITCH - (_PITCH - _SIDE) for n in size[:2])
+    box = f"-2 -2 {width + 4} {height + 4}"
+    picture = el("svg", *drawn, viewbox=box, width=size[2], role="img", aria_label=label)
+    return el("figure", picture, caption, class_=f"load {kind}")

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import re
 import resource
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from neurodeploy.errors import DoesNotFit, UserError
-from neurodeploy.ir.network import Projection
-from neurodeploy.ir.population import Population
-from neurodeploy.synapses import Dense, Direct, Sparse
+from neurodeploy.synapses import Direct, Sparse
 from partitioner.bound.cores import lower_bound
 from partitioner.cost.population import views_of
 from partitioner.files.json_form import mapping_from_json, mapping_to_json
@@ -182,19 +179,6 @@ def test_cuts_that_do_not_come_to_rest(monkeypatch: pytest.MonkeyPatch) -> None:
         map_model(net, get_system("alia-point"), Options(pins={"p": Pin(blocks=1)}))
     mapping = map_model(net, get_system("alia-point"))
     assert any(shard.kind == "reducer" for shard in mapping.shards)  # columns are cut instead
-
-
-def test_wide_weights_and_payloads_are_refused() -> None:
-    net = network(
-        [source("i", 2), lif("p", 2)], Projection("w", "i", "p", Dense(np.ones((2, 2), np.int16)), weight_bits=16)
-    )
-    with pytest.raises(DoesNotFit, match=r"ND2004 w: weights of 16 bits, loihi2 has 8"):
-        map_model(net, get_system("oheo-gulch"))
-    system = tiny()
-    narrow = replace(system, chip=replace(system.chip, formats={**system.chip.formats, "payload_bits": 16}))
-    graded = network([Population("p", (2,), "sigma", {})])
-    with pytest.raises(DoesNotFit, match=r"ND2004 p: graded payloads of 24 bits, loihi2 has 16"):
-        map_model(graded, narrow)
 
 
 @pytest.mark.real

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ class Family:
     huggingface_source : canonical tensor name, network -> `Source` without the file's prefix
     gguf : settings of the file (keys without "ARCHITECTURE."), store -> network; None where GGUF is not read
     gguf_source : canonical tensor name, network -> `Source` in a .gguf file
+    aliases : names in config.json -> those that the family reads
     table, prefixes : name of the embedding table in a Hugging Face file, and what may stand before it and all others
     derived : ends of names of tensors that hold nothing that was learnt
     """
@@ -35,6 +37,7 @@ class Family:
     huggingface_source: Callable[[str, Decoder], Source]
     gguf: Callable[[Fields, WeightStore], Decoder] | None = None
     gguf_source: Callable[[str, Decoder], Source] | None = None
+    aliases: Mapping[str, str] = field(default_factory=dict)
     table: str = "embed_tokens.weight"
     prefixes: tuple[str, ...] = PREFIXES
     derived: tuple[str, ...] = DERIVED
@@ -43,6 +46,16 @@ class Family:
 #: config.json: activations -> the `act` of a "glu".
 ACTIVATIONS = {"silu": "silu", "swish": "silu", "gelu_pytorch_tanh": "gelu_tanh"}
 
+#: Settings of a .gguf file by the names of config.json.
+GGUF_SETTINGS = {
+    "embedding_length": "hidden_size", "attention.head_count": "num_attention_heads", "block_count": "num_hidden_layers",
+    "attention.head_count_kv": "num_key_value_heads", "attention.key_length": "head_dim",
+    "feed_forward_length": "intermediate_size", "context_length": "max_position_embeddings",
+    "attention.layer_norm_rms_epsilon": "rms_norm_eps", "attention.layer_norm_epsilon": "layer_norm_epsilon",
+    "attention.sliding_window": "sliding_window",
+}  # fmt: skip
+#: What a .gguf file does not say, because it follows from the architecture: the family's default holds.
+UNSAID = ("hidden_act", "hidden_activation", "activation_function")
 #: canonical part of a layer -> GGUF part.
 GGUF_LAYER = {
     "input_layernorm": "attn_norm",
@@ -66,13 +79,6 @@ def gguf_name(name: str, layer: Mapping[str, str]) -> str:
     return f"blk.{index}.{layer[part]}.{suffix}"
 
 
-def gguf_vocabulary(store: WeightStore, subject: object) -> int:
-    """Rows of the embedding table."""
-    if "token_embd.weight" not in store.names():
-        raise ModelError("ND1006", "token_embd.weight", f"no such tensor in {subject}", "fetch the file again")
-    return store.shape("token_embd.weight")[0]
-
-
 def gguf_settings(metadata: Mapping[str, Any], architecture: str) -> dict[str, Any]:
     """The keys below "ARCHITECTURE.", arrays as lists; one value for every layer, as the format allows, is that value."""
     stem = f"{architecture}."
@@ -85,15 +91,29 @@ def gguf_settings(metadata: Mapping[str, Any], architecture: str) -> dict[str, A
     return settings
 
 
-def gguf_head_dims(fields: Fields, hidden: int, heads: int, partial: bool = False) -> tuple[int, int]:
-    """Neurons of a head, and how many of them are rotated: all, unless `partial`. Key and value length must agree."""
-    dim = fields.natural("attention.key_length", hidden // heads)
+def gguf_fields(
+    metadata: Mapping[str, Any], architecture: str, family: Family, store: WeightStore, path: Path
+) -> Fields:
+    """The settings by the names of config.json, and what the tensors tell: rows of the vocabulary, a head of its own."""
+    if "token_embd.weight" not in store.names():
+        raise ModelError("ND1006", "token_embd.weight", f"no such tensor in {path}", "fetch the file again")
+    told = {
+        "vocab_size": store.shape("token_embd.weight")[0],
+        "tie_word_embeddings": "output.weight" not in store.names(),
+    }
+    unsaid = {name: family.defaults[name] for name in UNSAID if name in family.defaults}
+    settings = {**gguf_settings(metadata, architecture), **told}
+    return Fields(settings, path, unsaid, f"{architecture}.", GGUF_SETTINGS)
+
+
+def gguf_rotated(fields: Fields, dim: int, partial: bool = False) -> int:
+    """Of the neurons of a head how many are rotated: all, unless `partial`. Key and value length must agree."""
     rotated = fields.natural("rope.dimension_count", dim, most=dim)
     for name, length in (("attention.value_length", fields.natural("attention.value_length", dim)),
                          ("rope.dimension_count", dim if partial else rotated)):  # fmt: skip
         if length != dim:
             raise fields.refuse(name, f"heads have {dim} neurons, and all of them are needed here")
-    return dim, rotated
+    return rotated
 
 
 def with_windows(net: Decoder, windows: Sequence[int | None]) -> Decoder:

@@ -32,44 +32,53 @@ class Fields:
     subject : the file, for error texts.
     defaults : what transformers assumes where a setting is missing.
     prefix : what stands before each name in the file, for error texts.
+    aliases : name in the file -> the name that a family reads. Two names of one setting must agree (ND1012).
 
-    Raises `ModelError` ND1012 with the field's name and value where it is missing, of a wrong type or not supported.
+    Raises `ModelError` ND1012 with the field's name in the file and its value where it is missing, of a wrong type or not
+    supported.
     """
 
     def __init__(
-        self, values: Mapping[str, Any], subject: object, defaults: Mapping[str, Any] | None = None, prefix: str = ""
-    ) -> None:
-        self.prefix = prefix
-        self.values = {**(defaults or {}), **{name: value for name, value in values.items() if value is not None}}
-        self.subject = subject
-        self._given = {name: value for name, value in values.items() if value is not None}
-        self._null = values.keys() - self._given.keys()
+        self, values: Mapping[str, Any], subject: object, defaults: Mapping[str, Any] | None = None, prefix: str = "",
+        aliases: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        self.subject, self.prefix, aliases = subject, prefix, aliases or {}
+        self._given: dict[str, Any] = {}
+        #: Of a name that is read: what the file calls it, or would call it where it has one name alone.
+        self._called = {name: own for own, name in aliases.items() if [*aliases.values()].count(name) == 1}
+        for own, value in values.items():
+            name = aliases.get(own, own)
+            if value is None:
+                continue
+            if self._given.get(name, value) != value:
+                one, other = self._given[name], self._called[name]
+                problem = f"{prefix}{other} = {one!r:.60} and {prefix}{own} = {value!r:.60} are the same setting"
+                raise ModelError("ND1012", subject, problem, "remove the one that is wrong")
+            if name not in self._given:
+                self._called[name], self._given[name] = own, value
+        # null is a value: where it counts, it goes before a default
+        self.nulls = {aliases.get(own, own) for own in values} - self._given.keys()
+        self.values = {**(defaults or {}), **self._given}
         self._read: dict[str, Any] = {}
         self._ignored: set[str] = set()
         self._refused: dict[str, str] = {}
         self._also: list[str] = []
 
-    def alias(self, own: str, usual: str) -> None:
-        """One setting that may stand under either name, and can be read under both; ND1012 where the two differ."""
-        self._ignored.add(usual)
-        if usual in self._given:
-            if own in self._given and self.values[own] != self.values[usual]:
-                raise self.refuse(usual, f"{own} is {self.values[own]!r:.40}, and both mean the same", CORRECT)
-            self.values[own] = self.values[usual]
-        elif own in self.values:
-            self.values[usual] = self.values[own]
+    def called(self, name: str) -> str:
+        """The name that the file has for a setting."""
+        return self._called.get(name, name)
 
     def refuse(self, name: str, need: str, fix: str = ANOTHER) -> ModelError:
         """The error for a value that is not supported."""
         value = self.values.get(name)
-        problem = f"{self.prefix}{name} = {value!r:.200} is not supported: {need}"
+        problem = f"{self.prefix}{self.called(name)} = {value!r:.200} is not supported: {need}"
         return ModelError("ND1012", self.subject, problem, fix)
 
     def get(self, name: str, default: Any = _MISSING) -> Any:
         """A value of any type."""
         value = self._read[name] = self.values.get(name, default)
         if value is _MISSING:
-            problem = f"{self.prefix}{name} is missing"
+            problem = f"{self.prefix}{self.called(name)} is missing"
             raise ModelError("ND1012", self.subject, problem, "use the model's complete configuration")
         return value
 
@@ -88,7 +97,7 @@ class Fields:
 
     def natural_or_null(self, name: str) -> int | None:
         """A whole number; None where the file says null, which goes before a default, or where nobody says anything."""
-        if name in self._null or name not in self.values:
+        if name in self.nulls or name not in self.values:
             self._read[name] = None
             return None
         return self.natural(name)
@@ -153,19 +162,22 @@ class Fields:
 
     def unsupported(self, listed: Listed = CONFIG) -> list[str]:
         """What `finish` refuses, each as "name = value (neutral: ...)"."""
-        left = self._left()
-        found = {**self._refused, **listed.changing(left, Settings(self._given, self._read))}
+        found = {self.called(name): need for name, need in self._refused.items()}
+        found |= listed.changing(self._left(), Settings(self._given, self._read))
+        values = {self.called(name): value for name, value in self.values.items()}
         return [
-            f"{self.prefix}{name:.80} = {self.values[name]!r:.80} (neutral: {need})"
-            for name, need in sorted(found.items())
+            f"{self.prefix}{name:.80} = {values[name]!r:.80} (neutral: {need})" for name, need in sorted(found.items())
         ]
 
     def _left(self) -> dict[str, Any]:
-        return {name: self._given[name] for name in self._given.keys() - self._read.keys() - self._ignored}
+        """What is set and nobody has read, by the file's names."""
+        left = self._given.keys() - self._read.keys() - self._ignored
+        return {self.called(name): self._given[name] for name in left}
 
     def unknown(self, listed: Listed = CONFIG) -> list[str]:
         """Names that are set, that nobody has read and that no list has: `finish` takes them to change nothing."""
-        return [f"{self.prefix}{name:.80}" for name in listed.unknown_to(self._left()) if not off(self._given[name])]
+        left = self._left()
+        return [f"{self.prefix}{name:.80}" for name in listed.unknown_to(left) if not off(left[name])]
 
     def also(self, found: Collection[str]) -> None:
         """What `finish` refuses as well: the `unsupported` of an object inside or around this one."""

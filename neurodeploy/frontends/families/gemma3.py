@@ -67,23 +67,30 @@ def huggingface(fields: Fields) -> Decoder:
         for kind, found in turned.items()
     }
     limits = [found.positions for found in turned.values() if found.positions]
+    scale, biases = fields.positive("query_pre_attn_scalar") ** -0.5, fields.flag("attention_bias")
+    return _decoder(fields, head_dim, scale, [layers[kind] for kind in kinds], min(limits, default=None), biases)
+
+
+def _decoder(
+    fields: Fields, head_dim: int, scale: float, layers: list[Layer], positions: int | None, biases: bool = False
+) -> Decoder:
     hidden = fields.natural("hidden_size")
     return Decoder(
         vocab=fields.natural("vocab_size"),
         hidden=hidden,
-        heads=heads,
-        kv_heads=kv_heads,
+        heads=fields.natural("num_attention_heads"),
+        kv_heads=fields.natural("num_key_value_heads"),
         head_dim=head_dim,
         eps=fields.positive("rms_norm_eps"),
         act=fields.choice("hidden_activation", common.ACTIVATIONS),
-        attention_scale=fields.positive("query_pre_attn_scalar") ** -0.5,
-        layers=tuple(layers[kind] for kind in kinds),
+        attention_scale=scale,
+        layers=tuple(layers),
         tied=fields.flag("tie_word_embeddings"),
         embed_scale=math.sqrt(hidden),
         weighted_qk_norm=True,
         sandwich=True,
-        biases=ATTENTION_BIAS if fields.flag("attention_bias") else frozenset(),
-        positions=min(limits, default=None),
+        biases=ATTENTION_BIAS if biases else frozenset(),
+        positions=positions,
     )
 
 
@@ -112,38 +119,24 @@ def huggingface_source(name: str, net: Decoder) -> Source:
 
 
 def gguf(fields: Fields, store: WeightStore) -> Decoder:
-    hidden, heads = fields.natural("embedding_length"), fields.natural("attention.head_count")
-    kv_heads = fields.natural("attention.head_count_kv", heads)
-    common.check_heads(fields, heads, kv_heads, "attention.head_count_kv")
-    head_dim, _ = common.gguf_head_dims(fields, hidden, heads)
-    ffn, subject = fields.natural("feed_forward_length"), fields.subject
+    hidden, heads = fields.natural("hidden_size"), fields.natural("num_attention_heads")
+    common.check_heads(fields, heads, fields.natural("num_key_value_heads", heads), "num_key_value_heads")
+    head_dim = fields.natural("head_dim", hidden // heads)
+    common.gguf_rotated(fields, head_dim)
+    ffn, positions = fields.natural("intermediate_size"), fields.natural("max_position_embeddings")
     full, local = of_gguf(fields, store, head_dim, GLOBAL_THETA), fields.positive("rope.freq_base_swa", LOCAL_THETA)
     layers = {
         FULL: Layer(ffn=ffn, inv_freq=full.inv_freq, rope_factor=full.factor),
         SLIDING: Layer(
             ffn=ffn,
-            inv_freq=rotary({}, head_dim, local, fields.natural("context_length"), fields).inv_freq,
-            window=fields.natural("attention.sliding_window"),
+            inv_freq=rotary({}, head_dim, local, positions, fields).inv_freq,
+            window=fields.natural("sliding_window"),
         ),
     }
-    count = fields.natural("block_count", most=MOST_LAYERS)
-    kinds = _gguf_layer_types(fields, count)
-    fields.ignore(("vocab_size",))
-    return Decoder(
-        vocab=common.gguf_vocabulary(store, subject),
-        hidden=hidden,
-        heads=heads,
-        kv_heads=kv_heads,
-        head_dim=head_dim,
-        eps=fields.positive("attention.layer_norm_rms_epsilon"),
-        act="gelu_tanh",
-        attention_scale=(hidden / heads if count == LAYERS_27B else head_dim) ** -0.5,
-        layers=tuple(layers[kind] for kind in kinds),
-        tied="output.weight" not in store.names(),
-        embed_scale=math.sqrt(hidden),
-        weighted_qk_norm=True,
-        sandwich=True,
-        positions=full.positions,
+    count = fields.natural("num_hidden_layers", most=MOST_LAYERS)
+    scale = (hidden / heads if count == LAYERS_27B else head_dim) ** -0.5
+    return _decoder(
+        fields, head_dim, scale, [layers[kind] for kind in _gguf_layer_types(fields, count)], full.positions
     )
 
 

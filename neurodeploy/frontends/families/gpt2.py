@@ -19,13 +19,14 @@ BIASES = frozenset({*"qkvo", "up", "down"})
 ACTIVATIONS = {"gelu_new": "gelu_tanh", "gelu_fast": "gelu_tanh", **common.ACTIVATIONS}
 
 DEFAULTS: dict[str, Any] = {
-    "vocab_size": 50_257, "n_positions": 1024, "n_embd": 768, "n_layer": 12, "n_head": 12,
+    "vocab_size": 50_257, "max_position_embeddings": 1024, "hidden_size": 768, "num_hidden_layers": 12,
+    "num_attention_heads": 12,
     "activation_function": "gelu_new", "layer_norm_epsilon": 1e-5, "scale_attn_weights": True,
     "scale_attn_by_inverse_layer_idx": False, "tie_word_embeddings": True,
 }  # fmt: skip
 #: The family's own names -> the common ones, which transformers takes too.
 ALIASES = {"n_embd": "hidden_size", "n_positions": "max_position_embeddings", "n_head": "num_attention_heads",
-           "n_layer": "num_hidden_layers"}  # fmt: skip
+           "n_layer": "num_hidden_layers", "n_inner": "intermediate_size"}  # fmt: skip
 #: Settings of training, of a classifier, or of the precision of a product that is float32 here.
 NO_EFFECT = (
     "attn_pdrop", "embd_pdrop", "resid_pdrop", "n_ctx", "summary_activation", "summary_first_dropout",
@@ -49,15 +50,18 @@ GGUF_LAYER = {part: gguf for part, (_, gguf) in PARTS.items()}
 
 
 def huggingface(fields: Fields) -> Decoder:
-    for own, usual in ALIASES.items():
-        fields.alias(own, usual)
     fields.ignore(NO_EFFECT)
     fields.only("add_cross_attention", False)
-    hidden, heads = fields.natural("n_embd"), fields.natural("n_head")
+    falling, plain = fields.flag("scale_attn_by_inverse_layer_idx"), fields.flag("scale_attn_weights")
+    return _decoder(fields, fields.natural_or_null("intermediate_size"), falling, plain)
+
+
+def _decoder(fields: Fields, ffn: int | None, falling: bool = False, scaled: bool = True) -> Decoder:
+    """`ffn` : None for four times the hidden size. `falling` : scores are divided by the number of the layer."""
+    hidden, heads = fields.natural("hidden_size"), fields.natural("num_attention_heads")
     if hidden % heads:
-        raise fields.refuse("n_head", f"{hidden} neurons cannot be shared out over it")
-    ffn, count = fields.natural_or_null("n_inner") or 4 * hidden, fields.natural("n_layer", most=MOST_LAYERS)
-    falling = fields.flag("scale_attn_by_inverse_layer_idx")
+        raise fields.refuse("num_attention_heads", f"{hidden} neurons cannot be shared out over it")
+    count, width = fields.natural("num_hidden_layers", most=MOST_LAYERS), ffn or 4 * hidden
     return Decoder(
         vocab=fields.natural("vocab_size"),
         hidden=hidden,
@@ -66,13 +70,13 @@ def huggingface(fields: Fields) -> Decoder:
         head_dim=hidden // heads,
         eps=fields.positive("layer_norm_epsilon"),
         act=fields.choice("activation_function", ACTIVATIONS),
-        attention_scale=(hidden // heads) ** -0.5 if fields.flag("scale_attn_weights") else 1.0,
-        layers=tuple(Layer(ffn=ffn, score_factor=1.0 / (i + 1) if falling else 1.0) for i in range(count)),
+        attention_scale=(hidden // heads) ** -0.5 if scaled else 1.0,
+        layers=tuple(Layer(ffn=width, score_factor=1.0 / (i + 1) if falling else 1.0) for i in range(count)),
         tied=fields.flag("tie_word_embeddings"),
         biases=BIASES,
         norm="layernorm",
         gated=False,
-        positions=fields.natural("n_positions"),
+        positions=fields.natural("max_position_embeddings"),
         learnt_positions=True,
     )
 
@@ -95,34 +99,12 @@ def huggingface_source(name: str, net: Decoder) -> Source:
 
 
 def gguf(fields: Fields, store: WeightStore) -> Decoder:
-    hidden, heads = fields.natural("embedding_length"), fields.natural("attention.head_count")
-    if hidden % heads or fields.natural("attention.head_count_kv", heads) != heads:
-        raise fields.refuse("attention.head_count", f"{hidden} neurons of q, k and v are shared out over it")
-    fields.ignore(("vocab_size",))
-    layer = Layer(ffn=_width(fields, store))
-    return Decoder(
-        vocab=common.gguf_vocabulary(store, fields.subject),
-        hidden=hidden,
-        heads=heads,
-        kv_heads=heads,
-        head_dim=hidden // heads,
-        eps=fields.positive("attention.layer_norm_epsilon"),
-        act="gelu_tanh",
-        attention_scale=(hidden // heads) ** -0.5,
-        layers=(layer,) * fields.natural("block_count", most=MOST_LAYERS),
-        tied="output.weight" not in store.names(),
-        biases=BIASES,
-        norm="layernorm",
-        gated=False,
-        positions=fields.natural("context_length"),
-        learnt_positions=True,
-    )
-
-
-def _width(fields: Fields, store: WeightStore) -> int:
-    """Neurons of the feed-forward part: the converter writes four times the hidden size, whatever the matrix has."""
-    said, matrix = fields.natural("feed_forward_length"), "blk.0.ffn_up.weight"
-    return store.shape(matrix)[0] if matrix in store.names() else said
+    heads = fields.natural("num_attention_heads")
+    if fields.natural("num_key_value_heads", heads) != heads:
+        raise fields.refuse("num_key_value_heads", f"q, k and v are shared out over the same {heads} heads")
+    # The converter writes four times the hidden size, whatever the matrix has.
+    said, matrix = fields.natural("intermediate_size"), "blk.0.ffn_up.weight"
+    return _decoder(fields, store.shape(matrix)[0] if matrix in store.names() else said)
 
 
 def gguf_source(name: str, net: Decoder) -> Source:
@@ -133,6 +115,6 @@ def gguf_source(name: str, net: Decoder) -> Source:
 
 
 FAMILY = common.Family(
-    "gpt2", huggingface, DEFAULTS, huggingface_source, gguf, gguf_source, table="wte.weight",
+    "gpt2", huggingface, DEFAULTS, huggingface_source, gguf, gguf_source, ALIASES, table="wte.weight",
     prefixes=("transformer.", ""), derived=(".attn.bias", ".attn.masked_bias"),
 )  # fmt: skip

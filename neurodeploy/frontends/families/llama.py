@@ -79,38 +79,21 @@ def gguf(fields: Fields, store: WeightStore) -> Decoder:
 
 def with_gguf_window(fields: Fields, net: Decoder) -> Decoder:
     """The network with the window of all its layers, where the file has one: Phi-3's do, Mistral's may."""
-    window = fields.natural("attention.sliding_window", 0, least=0) or None
+    window = fields.natural("sliding_window", 0, least=0) or None
     return common.with_windows(net, [window] * len(net.layers))
 
 
 def gguf_decoder(fields: Fields, store: WeightStore, theta: float = THETA, partial: bool = False) -> Decoder:
     """A decoder of equal layers whose biases are those that the file holds."""
-    hidden, heads = fields.natural("embedding_length"), fields.natural("attention.head_count")
-    kv_heads = fields.natural("attention.head_count_kv", heads)
-    common.check_heads(fields, heads, kv_heads, "attention.head_count_kv")
-    head_dim, rotated = common.gguf_head_dims(fields, hidden, heads, partial)
-    turned = rope.of_gguf(fields, store, rotated, theta)
     names = set(store.names())
     biased = {part.split(".")[1][0]: gguf for part, gguf in common.GGUF_LAYER.items() if part.startswith("self_attn")}
     biases = {role for role, part in biased.items() if f"blk.0.{part}.bias" in names}
     biases |= {role for role in MLP_BIAS if f"blk.0.ffn_{role}.bias" in names}
-    layer = Layer(ffn=fields.natural("feed_forward_length"), inv_freq=turned.inv_freq, rope_factor=turned.factor)
-    fields.ignore(("vocab_size",))
-    return Decoder(
-        vocab=common.gguf_vocabulary(store, fields.subject),
-        hidden=hidden,
-        heads=heads,
-        kv_heads=kv_heads,
-        head_dim=head_dim,
-        eps=fields.positive("attention.layer_norm_rms_epsilon"),
-        act="silu",
-        attention_scale=head_dim**-0.5,
-        layers=(layer,) * fields.natural("block_count", most=MOST_LAYERS),
-        tied="output.weight" not in names,
-        biases=frozenset(biases),
-        rotated=turned.part_of(head_dim),
-        positions=turned.positions,
-    )
+
+    def rotary(fields: Fields, head_dim: int) -> rope.Rotary:
+        return rope.of_gguf(fields, store, common.gguf_rotated(fields, head_dim, partial), theta)
+
+    return decoder(fields, frozenset(biases), rotary)
 
 
 def interleaved_source(name: str, net: Decoder) -> Source:

@@ -12,7 +12,7 @@ from neurodeploy.errors import ModelError
 from neurodeploy.frontends import OpenedStore
 from neurodeploy.frontends.families import ARCHITECTURES, GGUF, HUGGINGFACE
 from neurodeploy.frontends.families.changing import GGUF as GGUF_KEYS
-from neurodeploy.frontends.families.common import Family, gguf_settings
+from neurodeploy.frontends.families.common import Family, gguf_fields
 from neurodeploy.frontends.families.decoder import Decoder, build
 from neurodeploy.frontends.families.fields import ANOTHER, Fields
 from neurodeploy.frontends.families.info import gguf_info, huggingface_info
@@ -49,13 +49,13 @@ def _text_fields(
 ) -> tuple[Fields, list[str]]:
     """The settings of the text model: the object itself, or the one inside a multimodal model's; unknown names around it."""
     if inner is None:
-        return Fields(config, subject, family.defaults), []
+        return Fields(config, subject, family.defaults, aliases=family.aliases), []
     outer = Fields(config, subject)
     text = {key: value for key, value in outer.table(inner).items() if value is not None}
     # What the larger model says of itself is the text model's where that is silent.
     text = {**{key: config[key] for key in SHARED if key in config}, **text}
     outer.ignore([*SHARED, *(name for name, value in config.items() if value == text.get(name))])
-    fields = Fields(text, subject, family.defaults)
+    fields = Fields(text, subject, family.defaults, aliases=family.aliases)
     fields.also([f"{found} beside {inner}" for found in outer.unsupported()])
     return fields, outer.unknown()
 
@@ -98,9 +98,9 @@ def from_gguf(path: Path, opened: OpenedStore) -> Graph:
     family = _family(GGUF[architecture]) if isinstance(architecture, str) and architecture in GGUF else None
     if family is None or family.gguf is None or family.gguf_source is None:
         raise _unknown(path, "general.architecture", architecture, GGUF)
-    fields = Fields(gguf_settings(metadata, str(architecture)), path, prefix=f"{architecture}.")
+    fields = gguf_fields(metadata, str(architecture), family, store, path)
     net = family.gguf(fields, store)
-    positions = fields.natural("context_length")
+    positions = fields.natural("max_position_embeddings")
     fields.finish(GGUF_KEYS)
     info = gguf_info(path, family.name, net, metadata, net.positions or positions)
     make, tables = family.gguf_source, (DIVISORS, SHORT, LONG)

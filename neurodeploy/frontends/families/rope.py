@@ -125,7 +125,7 @@ def of_gguf(fields: Fields, store: WeightStore, rotated: int, theta: float) -> R
     Of the llama3 rule llama.cpp keeps the resulting divisors only, and of LongRoPE the two tables, both without a type.
     A factor without a type is linear; one of 1 leaves the frequencies as they are.
     """
-    positions, names = fields.natural("context_length"), set(store.names())
+    positions, names = fields.natural("max_position_embeddings"), set(store.names())
     now, once = (fields.get(key, None) for key in ("rope.scaling.factor", "rope.scale_linear"))
     scale = now or once
     kind = fields.get("rope.scaling.type", "linear" if scale else "none")

@@ -18,13 +18,14 @@ because their names contain "RF", and so loses their adaptive thresholds: ND1285
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from neurodeploy.errors import ModelError
-from neurodeploy.frontends.lavadl.fields import Fields, Notes, per_neuron, plain
+from neurodeploy.errors import ModelError, UserError
+from neurodeploy.frontends.lavadl.fields import LAYER_LIMIT, Fields, Notes, per_neuron, plain
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.neurons.leaky import VTH
 from neurodeploy.neurons.registry import get_model
@@ -62,12 +63,34 @@ class Neuron:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The options of `read_net` that reach neurons."""
+    """The options of netx's `Network`, see `reader.read_net`."""
 
-    reset_interval: int | None
-    spike_exp: int
+    num_layers: int | None = None
+    skip_layers: int = 0
+    input_message_bits: int = 0
+    input_shape: tuple[int, ...] | None = None
+    reset_interval: int | None = None
+    reset_offset: int = 0
+    spike_exp: int = 6
+    sparse_fc_layer: bool = False
+
+    def check(self) -> None:
+        """ND1289 naming the first that cannot be."""
+        checks = [(name, getattr(self, name), *ends) for name, ends in RANGES.items()]
+        if self.input_shape is not None:
+            checks.append(("number of sides in input_shape", len(self.input_shape), 1, 3))
+            checks += [("side of input_shape", side, 1, LAYER_LIMIT) for side in self.input_shape]
+            checks.append(("size of input_shape", math.prod(self.input_shape), 1, LAYER_LIMIT))
+        for name, value, low, high in checks:
+            if value is not None and not low <= value <= high:
+                raise UserError("ND1289", name, f"is {value}", f"give {low}..{high}")
 
 
+#: What each option can be.
+RANGES = {
+    "num_layers": (1, 1_000_000), "skip_layers": (0, 1_000_000), "input_message_bits": (0, 32),
+    "reset_interval": (1, 2**31 - 1), "reset_offset": (0, 2**30), "spike_exp": (0, 15),
+}  # fmt: skip
 #: netx's neuron of a dense layer without one: ``1 << 18 - 1`` was meant as ``(1 << 18) - 1`` and is 131 072. It never
 #: fires: a clipped voltage stays below ``131072 << 6``.
 DEFAULT = Neuron("lif", {"du": -1, "dv": 4096, "vth": 1 << 17, "bias_exp": BIAS_EXP}, 0, "bias_mant")

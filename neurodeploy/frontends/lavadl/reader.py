@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +14,7 @@ from neurodeploy.errors import ModelError, UserError
 from neurodeploy.frontends.hdf5_guard import AGAIN, Group, printable, read_tree
 from neurodeploy.frontends.hdf5_worker import Wanted
 from neurodeploy.frontends.lavadl import kernels, layers
-from neurodeploy.frontends.lavadl.fields import LAYER_LIMIT, Fields, Notes, per_neuron, plain
+from neurodeploy.frontends.lavadl.fields import Fields, Notes, per_neuron, plain
 from neurodeploy.frontends.lavadl.flow import EXTERNAL, Flow, Wire, delays
 from neurodeploy.frontends.lavadl.layers import SUM_BITS, Builder, Layer
 from neurodeploy.frontends.lavadl.neurons import Neuron, Options, read_neuron
@@ -47,23 +49,13 @@ NAME_LIMIT = 200
 FORMAT, TRANSFORM = "lava-dl .net", "input_transform"
 
 
-def read_net(
-    path: Path | str,
-    *,
-    num_layers: int | None = None,
-    skip_layers: int = 0,
-    input_message_bits: int = 0,
-    input_shape: tuple[int, ...] | None = None,
-    reset_interval: int | None = None,
-    reset_offset: int = 0,
-    spike_exp: int = 6,
-    sparse_fc_layer: bool = False,
-) -> Network:
+def read_net(path: Path | str, **options: Any) -> Network:
     """A network with the populations "layer0", "layer1", ... of the layers of a file, and "input" for what comes in.
 
-    The options are those of netx's `Network`. Layers before `skip_layers` only say what shape and message bits arrive.
-    `input_shape` is (x, y, channels). With `reset_interval` LIF neurons forget every so many steps, each layer one step
-    after the one before, the first in steps ``t % reset_interval == (reset_offset + 1) % reset_interval``.
+    The options are those of netx's `Network` (`neurons.Options`). Layers before `skip_layers` only say what shape and
+    message bits arrive. `input_shape` is (x, y, channels). With `reset_interval` LIF neurons forget every so many steps,
+    each layer one step after the one before, the first in steps
+    ``t % reset_interval == (reset_offset + 1) % reset_interval``.
 
     `provenance`: format, file, layers, options, "repairs" (values that were changed), "ignored" (fields without effect),
     "host" (work that is left to the host), "input_transform" (population -> {"weight": w, "bias": b}: of the data x the
@@ -71,19 +63,8 @@ def read_net(
 
     Raises ND1001, ND1280..ND1289, and the errors of `neurons.registry`.
     """
-    options = _checked(
-        num_layers, skip_layers, input_message_bits, input_shape, reset_interval, reset_offset, spike_exp
-    )
-    given = {
-        "num_layers": num_layers,
-        "skip_layers": skip_layers,
-        "input_message_bits": input_message_bits,
-        "input_shape": input_shape and list(input_shape),
-        "reset_interval": reset_interval,
-        "reset_offset": reset_offset,
-        "spike_exp": spike_exp,
-        "sparse_fc_layer": sparse_fc_layer,
-    }
+    given = Options(**options)
+    given.check()
     path, notes = Path(path), Notes()
     root = read_tree(path, wanted=Wanted(frozenset({"layer"})))
     notes.ignored += [f"/{printable(name)} (not used for network exchange)" for name in root if name != "layer"]
@@ -91,49 +72,23 @@ def read_net(
     total = len(group)
     if not total or set(group) != {str(i) for i in range(total)}:
         raise ModelError("ND1286", group.subject, "does not number its layers from 0", AGAIN)
-    count = total if num_layers is None else min(total, num_layers)
-    if skip_layers >= count:
-        raise UserError("ND1289", path, f"has {count} layers and {skip_layers} are to be skipped", "skip fewer")
+    count = min(total, given.num_layers or total)
+    if given.skip_layers >= count:
+        raise UserError("ND1289", path, f"has {count} layers and {given.skip_layers} are to be skipped", "skip fewer")
 
     found: list[Layer] = []
-    offset = reset_offset + 1
+    offset = given.reset_offset + 1
     for index in range(count):
-        layer = _describe(group, index, path, options, offset, notes)
+        layer = _describe(group, index, path, given, offset, notes)
         found.append(layer)
-        offset += index >= skip_layers and bool(layer.neuron.model) and layer.kind != "average"
+        offset += index >= given.skip_layers and bool(layer.neuron.model) and layer.kind != "average"
     name = _name(group, INPUT_NAME, EXTERNAL)
     _distinct_names(found, name, path)
-    builder = Builder(
-        found[:count], _start(found, skip_layers, input_shape, input_message_bits, name), sparse_fc_layer, notes
-    )
+    builder = Builder(found[:count], _start(found, given, name), given.sparse_fc_layer, notes)
     builder.external = name
-    for layer in found[skip_layers:]:
+    for layer in found[given.skip_layers :]:
         builder.flow = BUILDERS[layer.kind](builder, layer)
-    return _finished(builder, found[skip_layers:], path, given, notes, _dt(group))
-
-
-def _checked(
-    num_layers: int | None, skip_layers: int, bits: int, shape: tuple[int, ...] | None, interval: int | None, offset: int,
-    spike_exp: int,
-) -> Options:  # fmt: skip
-    def need(name: str, value: int | None, low: int, high: int) -> None:
-        if value is not None and not low <= value <= high:
-            raise UserError("ND1289", name, f"is {value}", f"give {low}..{high}")
-
-    need("num_layers", num_layers, 1, 1_000_000)
-    need("skip_layers", skip_layers, 0, 1_000_000)
-    need("input_message_bits", bits, 0, 32)
-    need("reset_interval", interval, 1, 2**31 - 1)
-    need("reset_offset", offset, 0, 2**30)
-    need("spike_exp", spike_exp, 0, 15)
-    if shape is not None:
-        need("number of sides in input_shape", len(shape), 1, 3)
-        size = 1
-        for side in shape:
-            need("side of input_shape", side, 1, LAYER_LIMIT)
-            size *= side
-        need("size of input_shape", size, 1, LAYER_LIMIT)
-    return Options(interval, spike_exp)
+    return _finished(builder, found[given.skip_layers :], path, given, _dt(group))
 
 
 def _describe(group: Group, index: int, path: Path, options: Options, offset: int, notes: Notes) -> Layer:
@@ -196,10 +151,9 @@ def _distinct_names(found: list[Layer], external: str, path: Path) -> None:
         raise ModelError("ND1286", path, "gives two populations the same name", AGAIN)
 
 
-def _start(found: list[Layer], skip: int, shape: tuple[int, ...] | None, bits: int, name: str) -> Flow:
+def _start(found: list[Layer], options: Options, name: str) -> Flow:
     """What arrives at the first layer that is built: as netx, what the last skipped layer with neurons sends."""
-    shape = shape or ()
-    flat = False
+    skip, shape, bits, flat = options.skip_layers, options.input_shape or (), options.input_message_bits, False
     for layer in found[: max(skip, 1)]:
         if layer.kind == "input" and (layer.neuron.model == "" or skip):
             shape, flat = layer.wire.shape, False
@@ -210,11 +164,9 @@ def _start(found: list[Layer], skip: int, shape: tuple[int, ...] | None, bits: i
     return Flow((Wire(name, shape, bits),), flat, external=True)
 
 
-def _finished(
-    b: Builder, found: list[Layer], path: Path, given: Mapping[str, object], notes: Notes, dt: Dyadic | None
-) -> Network:
+def _finished(b: Builder, found: list[Layer], path: Path, options: Options, dt: Dyadic | None) -> Network:
     """The checked network: no field unread, some population there, outputs named."""
-    built = [layer for layer in found if layer.neuron.model]
+    built, notes = [layer for layer in found if layer.neuron.model], b.notes
     if not built:
         raise UserError("ND1289", path, "has no layer with neurons among those that are to be read", "read more layers")
     for layer in found:
@@ -242,7 +194,7 @@ def _finished(
             "format": FORMAT,
             "file": os.fspath(path.name),
             "layers": [f"{layer.index} {layer.kind} {layer.name if layer.neuron.model else '-'}" for layer in found],
-            "options": given,
+            "options": {**asdict(options), "input_shape": options.input_shape and list(options.input_shape)},
             "repairs": notes.repairs,
             "ignored": notes.ignored,
             "host": notes.host,

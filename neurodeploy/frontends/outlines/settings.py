@@ -122,41 +122,17 @@ def text_part(config: Mapping[str, Any], subject: object) -> tuple[dict[str, Any
 
 
 class Settings(Fields):
-    """`Fields` by the names of transformers' configurations, whatever the file calls them; lists for layers; what is unread.
-
-    aliases : name in a file -> the name that a family reads. Two names of one setting must agree (ND1012).
-    """
+    """`Fields` by the names of transformers' configurations, with lists for layers; and what is unread."""
 
     def __init__(
         self, values: Mapping[str, Any], subject: object, defaults: Mapping[str, Any], aliases: Mapping[str, str]
     ) -> None:
-        renamed: dict[str, Any] = {}
-        self._called: dict[str, str] = {}
-        for given, value in values.items():
-            name = aliases.get(given, given)
-            if value is None:
-                continue
-            if name in renamed and renamed[name] != value:
-                problem = (
-                    f"{self._called[name]} = {renamed[name]!r:.60} and {given} = {value!r:.60} are the same setting"
-                )
-                raise ModelError("ND1012", subject, problem, "remove the one that is wrong")
-            renamed[name] = value
-            self._called.setdefault(name, given)
-        # null is a value: transformers takes it for "none of that", not for its default
-        self.nulls = {aliases.get(given, given) for given, value in values.items() if value is None} - set(renamed)
-        kept = {name: value for name, value in defaults.items() if name not in self.nulls or not _is_size(name, value)}
-        super().__init__(renamed, subject, kept)
+        super().__init__(values, subject, defaults, aliases=aliases)
+        # transformers takes null for "none of that", not for its default
+        for name in self.nulls:
+            if name in defaults and _is_size(name, defaults[name]):
+                del self.values[name]
         self._seen: set[str] = set()
-
-    def called(self, name: str) -> str:
-        """The name that the file has for a setting."""
-        return self._called.get(name, name)
-
-    def refuse(self, name: str, need: str, fix: str = "") -> ModelError:
-        self.values.setdefault(self.called(name), self.values.get(name))
-        error = super().refuse(self.called(name), need)
-        return ModelError(error.code, error.subject, error.problem, fix) if fix else error
 
     def get(self, name: str, default: Any = _MISSING) -> Any:
         self._seen.add(name)

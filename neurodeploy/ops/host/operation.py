@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from neurodeploy.ir.graph import HostOp
 from neurodeploy.ir.mapping import Reason
-from neurodeploy.ir.network import Network
 from neurodeploy.ops.host.checks import Attrs, Sizes, one_to_one
 from neurodeploy.ops.host.kvcache import State
+from neurodeploy.ops.host.lowering import Lowered, ToLower
 
 if TYPE_CHECKING:
     from torch import Tensor as Tensor
@@ -103,8 +103,8 @@ class Operation:
     work : flops and bytes, counted and not measured: one addition, multiplication, division, comparison or root is a flop,
         an exponential `kernels.EXP`; bytes cross the memory interface once, float32 activations, weights and KV cache, and
         what a cache could keep is not counted twice.
-    reason : why the chip does not do it; the text may name attributes in braces. lowering : (operation, neurons by
-        population) -> the populations that do it, once there are some.
+    reason : why the chip does not do it, or not where its inputs are on the host; the text may name attributes in braces.
+    lowering : the populations that do it on the chip (`lowering.py`), None where these numbers cannot be done there.
     attrs, optional : what the value of an attribute must be, by name. fits : (attributes, neurons of the inputs, neurons of
         the outputs) -> whether they go together.
     tensors : shapes by role, each number named: an attribute, a field of `ModelInfo`, or "size", the neurons of the output.
@@ -125,7 +125,7 @@ class Operation:
     keeps: tuple[str, ...] = ()
     rows: Rows = same_rows
     experts: Callable[[HostOp], tuple[str, ...]] = lambda op: ()
-    lowering: Callable[[HostOp, Mapping[str, int]], Network] | None = None
+    lowering: Callable[[ToLower], Lowered | None] | None = None
 
     def kernel(self, device: str) -> Run:
         return self.on_cpu if device == "cpu" else self.on_torch

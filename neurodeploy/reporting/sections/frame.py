@@ -61,6 +61,10 @@ def number(value: float | None, unit: str = "") -> Html:
     return cell(units.si(value, unit), value)
 
 
+def ratio(value: float | None, digits: int = 2) -> Html:
+    return cell(f"{value:.{digits}f}" if value else units.DASH, value or 0.0)
+
+
 def bullets(items: list[str], title: str) -> Html | None:
     if not items:
         return None

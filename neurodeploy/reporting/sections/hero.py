@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from neurodeploy.reporting import units
@@ -22,6 +22,7 @@ from neurodeploy.reporting.derive import (
 )
 from neurodeploy.reporting.html import Child, Html, el, join
 from neurodeploy.reporting.missing import how_to
+from neurodeploy.reporting.schema import Accuracy, Energy, Explained, MapSection, Traffic
 
 
 def name_of(data: Mapping[str, Any]) -> str:
@@ -45,7 +46,7 @@ def hero(data: Mapping[str, Any]) -> Html:
         el("p", _spans(["neurodeploy report", *_over(data)]), class_="over"),
         el("h1", el("b", name_of(data)), " " if clauses else ": ", join(told, " "), ".", class_=fails),
         el("p", _spans(facts), class_="model"),
-        el("div", *(_card(data, name) for name in _CARDS), class_="cards") if run is None else None,
+        el("div", *(_card(data, *card) for card in _CARDS), class_="cards") if run is None else None,
         class_="hero",
     )
 
@@ -85,14 +86,8 @@ def _model_facts(data: Mapping[str, Any]) -> Iterator[str]:
         yield f"from {model['source']}"
 
 
-def _figure(title: str, value: Child, unit: Child, *lines: Child) -> Html:
-    return el(
-        "div",
-        el("h3", title),
-        el("p", value, el("small", units.SPACE, unit) if unit else None, class_="value"),
-        *(line if isinstance(line, Html) and line.startswith("<svg") else el("p", line) for line in lines if line),
-        class_="card",
-    )
+#: Title, value, unit, lines below.
+_Figure = tuple[str, str, str, Sequence[Child]]
 
 
 def _split(text: str) -> tuple[str, str]:
@@ -101,106 +96,72 @@ def _split(text: str) -> tuple[str, str]:
     return head, tail
 
 
-def _chips(data: Mapping[str, Any]) -> Html | None:
-    section = data.get("map")
-    if section is None:
-        return None
+def _chips(section: MapSection) -> _Figure:
     bound = section["cores_lower_bound"]
     over = section["cores_used"] / bound - 1 if bound else 0.0
-    return _figure(
-        "Chips",
-        units.count(section["chips_used"]),
-        f"of {units.count(section['chips_available'])}",
-        f"{units.count(section['cores_used'])} cores, {units.percent(over, 2)} above the least possible",
-        f"bound by {units.words(section['binding_resource'])}",
-    )
+    cores = f"{units.count(section['cores_used'])} cores, {units.percent(over, 2)} above the least possible"
+    lines = [cores, f"bound by {units.words(section['binding_resource'])}"]
+    return "Chips", units.count(section["chips_used"]), f"of {units.count(section['chips_available'])}", lines
 
 
-def _energy(data: Mapping[str, Any]) -> Html | None:
-    phase, name = headline_phase(data.get("energy"))
+def _energy(section: Energy) -> _Figure | None:
+    phase, name = headline_phase(section)
     band = phase["joules_per_token"].get(HEADLINE_BOUNDARY) if phase is not None else None
     if phase is None or band is None:
         return None
     shares = basis_shares(entry for entry in phase["entries"] if inside(entry, HEADLINE_BOUNDARY))
-    return _figure(
-        f"Energy per {PHASE_TEXT[name]}",
-        *_split(units.si(band["nominal"], "J")),
-        band_strip(band),
-        f"{units.span(band, 'J')} at the chip boundary, modelled",
-        basis_sentence(shares) if shares else None,
-    )
+    lines = [band_strip(band), f"{units.span(band, 'J')} at the chip boundary, modelled"]
+    told = [basis_sentence(shares)] if shares else []
+    return f"Energy per {PHASE_TEXT[name]}", *_split(units.si(band["nominal"], "J")), [*lines, *told]
 
 
-def _speed(data: Mapping[str, Any]) -> Html | None:
-    phase, name = headline_phase(data.get("energy"))
+def _speed(section: Energy) -> _Figure | None:
+    phase, name = headline_phase(section)
     if phase is None:
         return None
     band = rate_band(phase["seconds_per_token"])
-    return _figure(
-        f"Speed, {PHASE_TEXT[name]}s",
-        units.si(phase["tokens_per_s"]),
-        "tokens/s",
-        band_strip(band),
-        f"{units.span(band, '')}{units.SPACE}tokens/s, modelled",
-        f"bound by {units.words(phase['bound_by'])}",
-    )
+    span = f"{units.span(band, '')}{units.SPACE}tokens/s, modelled"
+    lines = [band_strip(band), span, f"bound by {units.words(phase['bound_by'])}"]
+    return f"Speed, {PHASE_TEXT[name]}s", units.si(phase["tokens_per_s"]), "tokens/s", lines
 
 
-def _accuracy(data: Mapping[str, Any]) -> Html | None:
-    accuracy = data.get("accuracy")
-    if accuracy is None:
-        return None
+def _accuracy(accuracy: Accuracy) -> _Figure:
     before, after = accuracy["float"]["bits_per_byte"], accuracy["chip"]["bits_per_byte"]
-    return _figure(
-        "Bits per byte, chip against float",
-        *_split(units.percent(loss(accuracy), 2, signed=True)),
-        f"{before:.4f} in float, {after:.4f} in integers",
-        f"same next token: {units.percent(accuracy['top1_agreement'])}",
-    )
+    same = f"same next token: {units.percent(accuracy['top1_agreement'])}"
+    change = _split(units.percent(loss(accuracy), 2, signed=True))
+    return "Bits per byte, chip against float", *change, [f"{before:.4f} in float, {after:.4f} in integers", same]
 
 
-def _operations(data: Mapping[str, Any]) -> Html | None:
-    ops = data.get("explain")
-    if ops is None:
-        return None
+def _operations(ops: list[Explained]) -> _Figure:
     chip = sum(op["device"] == "chip" for op in ops)
-    rules = len({op["rule"] for op in ops if op["device"] != "chip"})
-    return _figure(
-        "Operations on the chip",
-        units.count(chip),
-        f"of {units.count(len(ops))}",
-        f"{units.count(len(ops) - chip)} on the host, for {rules} reason{'s' if rules != 1 else ''}",
-    )
+    reasons = units.some(len({op["rule"] for op in ops if op["device"] != "chip"}), "reason")
+    left = f"{units.count(len(ops) - chip)} on the host, for {reasons}"
+    return "Operations on the chip", units.count(chip), f"of {units.count(len(ops))}", [left]
 
 
-def _border(data: Mapping[str, Any]) -> Html | None:
-    traffic = data.get("traffic")
-    if traffic is None:
-        return None
+def _border(traffic: Traffic) -> _Figure:
     both = traffic["host_in_bytes_per_token"] + traffic["host_out_bytes_per_token"]
-    return _figure(
-        "Across the host border",
-        *_split(units.si(both, "B")),
-        f"per token, in {traffic['crossings_per_token']:g} crossings",
-    )
+    crossings = f"per token, in {traffic['crossings_per_token']:g} crossings"
+    return "Across the host border", *_split(units.si(both, "B")), [crossings]
 
 
-_CARDS = {
-    "map": ("Chips", _chips),
-    "energy": ("Energy per token", _energy),
-    "speed": ("Speed", _speed),
-    "accuracy": ("Accuracy", _accuracy),
-    "explain": ("Operations on the chip", _operations),
-    "traffic": ("Across the host border", _border),
-}
+#: key of the data, title where it was not run, maker
+_CARDS: tuple[tuple[str, str, Callable[[Any], _Figure | None]], ...] = (
+    ("map", "Chips", _chips),
+    ("energy", "Energy per token", _energy),
+    ("energy", "Speed", _speed),
+    ("accuracy", "Accuracy", _accuracy),
+    ("explain", "Operations on the chip", _operations),
+    ("traffic", "Across the host border", _border),
+)
 
 
-def _card(data: Mapping[str, Any], name: str) -> Html:
-    title, make = _CARDS[name]
-    made = make(data)
-    if made is not None:
-        return made
-    _, command = how_to(data, "energy" if name == "speed" else name)
-    return el(
-        "div", el("h3", title), el("p", "not run", class_="value"), el("p", el("code", command)), class_="card none"
-    )
+def _card(data: Mapping[str, Any], key: str, title: str, make: Callable[[Any], _Figure | None]) -> Html:
+    made = make(data[key]) if data.get(key) is not None else None
+    if made is None:
+        command = el("p", el("code", how_to(data, key)[1]))
+        return el("div", el("h3", title), el("p", "not run", class_="value"), command, class_="card none")
+    title, value, unit, lines = made
+    shown = (part if isinstance(part, Html) else el("p", part) for part in lines)
+    value_line = el("p", value, el("small", units.SPACE, unit) if unit else None, class_="value")
+    return el("div", el("h3", title), value_line, *shown, class_="card")

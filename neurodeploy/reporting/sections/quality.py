@@ -9,7 +9,7 @@ from neurodeploy.reporting.html import Html, el
 from neurodeploy.reporting.judged import metric_rows, null_rows
 from neurodeploy.reporting.schema import MapSection, ReportData
 from neurodeploy.reporting.schema_metrics import Metrics
-from neurodeploy.reporting.sections.frame import MAX_ROWS, Body, bullets, cell, number, table
+from neurodeploy.reporting.sections.frame import MAX_ROWS, Body, bullets, cell, number, ratio, table
 
 
 def quality(data: ReportData) -> Body | None:
@@ -20,12 +20,7 @@ def quality(data: ReportData) -> Body | None:
         return None
     heads = ["Metric", "Value", "Least possible", "Of it>"]
     rows = [
-        [
-            cell(row.name),
-            cell(row.value),
-            cell(row.bound or units.DASH),
-            cell(f"{row.ratio:.2f}" if row.ratio else units.DASH, row.ratio or 0.0),
-        ]
+        [cell(row.name), cell(row.value), cell(row.bound or units.DASH), ratio(row.ratio)]
         for row in metric_rows(metrics)
     ]
     mapper = metrics["mapper"]
@@ -54,8 +49,8 @@ def _nulls(found: Metrics) -> Iterator[Html]:
         [
             cell(row.name),
             cell(row.transport, row.key),
-            *(number(value) for value in (row.hops, row.packets, row.link)),
-            cell(f"{row.ratio:.2f}" if row.ratio is not None else units.DASH, row.ratio or 0.0),
+            *map(number, (row.hops, row.packets, row.link)),
+            ratio(row.ratio),
         ]
         for row in null_rows(found)
     ]
@@ -69,8 +64,7 @@ def _layers(found: Metrics) -> Iterator[Html]:
         return
     rows = [
         [
-            cell(row["layer"]), number(row["cores"]), number(row["lower_bound"]),
-            cell(f"{row['ratio']:.3f}" if row["ratio"] else units.DASH, row["ratio"] or 0.0),
+            cell(row["layer"]), number(row["cores"]), number(row["lower_bound"]), ratio(row["ratio"], 3),
             cell(units.words(row["binding_resource"])),
         ]
         for row in layers[:MAX_ROWS]
