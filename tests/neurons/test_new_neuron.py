@@ -7,9 +7,9 @@ from types import MappingProxyType
 
 import numpy as np
 import pytest
+from neurodeploy.accounting.networks import network_loads
 
 from neurodeploy import neurons
-from neurodeploy.accounting.networks import network_loads
 from neurodeploy.bundle.network_files import ARRAYS, network_from_json, network_to_json, write_arrays
 from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.ir.network import Network

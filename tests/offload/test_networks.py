@@ -41,7 +41,6 @@ def test_a_plan_is_written_edited_and_kept(bundle: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("options", "code"),
     [
-        (["--pin", "hidden=device:host"], "ND2064"),
         (["--pin", "input=device:chip"], "ND2064"),
         (["--pin", "hiden=rows:2"], "ND2063"),
         (["--pin", "hidden=rows:7"], "ND2065"),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from neurodeploy.errors import DoesNotFit, UserError
-from neurodeploy.ir.devices import host_islands
+from neurodeploy.ir.devices import hosted_populations
 from neurodeploy.ir.graph import HostOp, ModelInfo
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.program import Program
@@ -62,12 +62,12 @@ def test_what_fits_stays() -> None:
     program = dense()
     mapping, found = mapped(program, 8)
     assert found is None
-    assert host_islands(program, mapping.assignments) == frozenset()
+    assert hosted_populations(program, mapping.assignments) == frozenset()
 
 
 def test_what_does_not_fit_goes_to_the_host_and_the_rest_holds(two_chips: Any) -> None:
     program, mapping, found = two_chips
-    gone = host_islands(program, mapping.assignments)
+    gone = hosted_populations(program, mapping.assignments)
     assert verify(mapping, program, SYSTEM) == []
     assert gone == frozenset(found["on_host"])
     assert gone.isdisjoint(mapping.by_island())

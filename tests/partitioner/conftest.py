@@ -15,6 +15,7 @@ from neurodeploy.ir.network import BLOCK
 from neurodeploy.ir.program import GradedNeurons, Island, IslandCall, Program, Slice, Step, Synapses
 from neurodeploy.ops import OPERATIONS
 from neurodeploy.synapses.linear import program_of
+from partitioner.cost.population import View, views_of
 from partitioner.mapper import map_model
 from targets.loihi2 import SUPPORTS
 
@@ -76,6 +77,11 @@ def of_islands(items: list[Island]) -> Program:
     steps: list[Step] = [host("embedding", ("tokens",), ("x",))]
     steps += [call(item, "x") for item in items]
     return program(steps, items, items[-1].slices[-1].output)
+
+
+def view(item: Island, spec: ChipSpec, weight_bits: int | None = None) -> View:
+    """How the mapper sees an island."""
+    return views_of(of_islands([item]), spec, weight_bits)[item.name]
 
 
 def llama(
@@ -179,6 +185,7 @@ def make() -> SimpleNamespace:
         host=host,
         program=program,
         of_islands=of_islands,
+        view=view,
         llama=llama,
         chip=chip,
         system=system,

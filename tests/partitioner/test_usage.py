@@ -8,12 +8,11 @@ import pytest
 from neurodeploy.flow.words import partial_bits
 from neurodeploy.ir.mapping import Mapping, Shard
 from partitioner.cost.budget import core_limits, fits
-from partitioner.cost.population import view_of
 from partitioner.cost.usage import core_demands
 
 
 def test_bytes_of_a_synapse_shard(make: SimpleNamespace) -> None:
-    view = view_of(make.island("a", [("up", 10, 0)], 100), make.chip())
+    view = make.view(make.island("a", [("up", 10, 0)], 100), make.chip())
     # 10 rows, 100 columns, one message a row: lists of 4 + 10 B, state 16 B a neuron, 8 B for each of 110 axon entries
     assert view.tile(10, 100, 1) == (10, 100 * 14, 100, 10, 10 * 16 + 8 * 110)
     # partial sums of two messages: twice the out-axons
@@ -22,13 +21,13 @@ def test_bytes_of_a_synapse_shard(make: SimpleNamespace) -> None:
 
 def test_narrow_weights_are_packed_to_whole_bytes_per_list(make: SimpleNamespace) -> None:
     item = make.island("a", [("up", 10, 0)], 100)
-    assert view_of(item, make.chip(), 4).tile(7, 100, 1)[1] == 100 * (4 + 4)
-    assert view_of(item, make.chip(), 3).tile(8, 10, 1)[1] == 10 * (4 + 3)
+    assert make.view(item, make.chip(), 4).tile(7, 100, 1)[1] == 100 * (4 + 4)
+    assert make.view(item, make.chip(), 3).tile(8, 10, 1)[1] == 10 * (4 + 3)
 
 
 def test_bytes_of_a_reducer(make: SimpleNamespace) -> None:
     # 5 rows that receive 6 messages each, over 30 axons of one weight
-    assert view_of(make.island("a", [("up", 10, 0)], 100), make.chip()).reducer(5, 6, 5) == (
+    assert make.view(make.island("a", [("up", 10, 0)], 100), make.chip()).reducer(5, 6, 5) == (
         5,
         30 * 5,
         30,
