@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from neurodeploy.accounting.loads import Roofline
 from neurodeploy.errors import InternalError, UserError
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Assignment
@@ -12,21 +13,19 @@ from neurodeploy.ir.mapping import Mapping as Placement
 from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import ActivityCounts, RunActivity
-from neurodeploy.ops.host.linear import ENCODE, NEURON
-from neurodeploy.ops.host.operation import FLOAT, Work
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Counted:
-    """units : tokens, or samples. chip : by segment, of what ran on the chip. own : the host's own operations.
+    """units : tokens, or samples. own : the work of the host's operations. chip : by segment, of what ran on the chip.
 
-    host : work of the populations that the host computed, by name. activity : of each population, wherever it ran.
+    host : work of the populations that the host computed, by name. everywhere : by segment, wherever it ran.
     """
 
     units: int
     chip: Mapping[str, RunActivity]
-    own: Work
-    host: Mapping[str, Work]
+    own: Roofline
+    host: Mapping[str, Roofline]
     everywhere: Mapping[str, RunActivity]
 
     def ticks(self, segment: str) -> int:
@@ -40,8 +39,8 @@ def counted(program: Program, counts: ActivityCounts | RunActivity, assignments:
         names = {entry.path for entry in assignments if entry.device == "host"} & program.network.populations.keys()
         host = {name: population_work(program, name, counts.steps * counts.samples) for name in names}
         every = {segment.name: counts for segment in program.segments}
-        return Counted(counts.samples, every, Work(0, 0), host, every)
-    every = {}
+        return Counted(counts.samples, every, Roofline(0, 0, False, None), host, every)
+    every, layers = {}, layers_of(program)
     for name, activity in counts.everywhere().items():
         p = next(iter(program.network.into(name)), None)
         if p is None:
@@ -51,19 +50,34 @@ def counted(program: Program, counts: ActivityCounts | RunActivity, assignments:
     return Counted(
         counts.tokens,
         {name: every[name] for name in counts.islands},
-        Work(counts.host_flops, counts.host_bytes),
-        {name: Work(done.flops, done.bytes) for name, done in counts.host_islands.items() if done.activity.tokens},
+        Roofline(counts.host_flops, counts.host_bytes, False, None),
+        {
+            name: Roofline(done.flops, done.bytes, True, layers[name])
+            for name, done in counts.host_islands.items()
+            if done.activity.tokens
+        },
         every,
     )
 
 
-def population_work(program: Program, name: str, ticks: int) -> Work:
+def layers_of(program: Program) -> dict[str, int | None]:
+    """The layer of each population: that of the model, or where it names none each population by itself."""
+    every = program.network.populations.values()
+    named = any(p.layer is not None for p in every)
+    return {p.name: p.layer if named else number for number, p in enumerate(every)}
+
+
+def population_work(program: Program, name: str, ticks: int) -> Roofline:
     """A population that the host computes, tick by tick: two operations a synapse, ``NEURON`` a neuron, ``ENCODE`` an axon;
     each weight read once a tick as one byte, payloads read and written once as float32."""
+    from neurodeploy.ops.host.linear import ENCODE, NEURON
+    from neurodeploy.ops.host.operation import FLOAT
+
     rows, into = program.network.populations[name].size, program.network.into(name)
     columns, weights = sum(p.synapse.columns for p in into), sum(p.synapse.weight.size for p in into)
     flops = 2 * sum(p.synapse.work for p in into) + ENCODE * columns + NEURON * rows
-    return Work(ticks * flops, ticks * (weights + FLOAT * (rows + columns)))
+    moved = weights + FLOAT * (rows + columns)
+    return Roofline(ticks * flops, ticks * moved, True, layers_of(program)[name])
 
 
 def agree(program: Program, run: Counted, mapping: Placement, system: SystemSpec) -> None:

@@ -25,13 +25,12 @@ from fractions import Fraction
 
 import numpy as np
 
-from neurodeploy.accounting.counted import Counted, agree, counted
+from neurodeploy.accounting.counted import Counted, agree, counted, layers_of
 from neurodeploy.accounting.loads import (
     SILENT,
     EventCounts,
     MeanStep,
     PartCounts,
-    Roofline,
     RunLoads,
     Tally,
     busiest,
@@ -110,11 +109,10 @@ def loads(
     steps = [replace(step, times=work.ticks / run.units) for work in running for step in work.steps]
     traffic = [tally for work in running for tally in work.traffic.values()]
     ways = busiest(traffic, system, run.units * tick, _crosses(program, border)) if running else SILENT
-    resident = sum((Counter(work.resident) for work in works), Counter[tuple[int, int]]())
-    layers = layers_of(program)
-    host = [] if alone else [Roofline(run.own.flops / run.units, run.own.bytes / run.units, False, None)]
-    for name, work in run.host.items():
-        host.append(Roofline(work.flops / run.units, work.bytes / run.units, True, layers[name]))
+    resident: Counter[tuple[int, int]] = Counter()
+    for work in works:
+        resident.update(work.resident)
+    host = tuple(work.of_one(run.units) for work in (() if alone else (run.own, *run.host.values())))
     every, phases = program.network.populations, max((len(work.steps) for work in works), default=0)
     return RunLoads(
         units=run.units,
@@ -126,8 +124,8 @@ def loads(
         fullest=max(resident.values(), default=0),
         exchanges={"none": 0.0, "sample": 1.0}.get(border, sum(work.ticks for work in works) / run.units),
         opened=float(len(running)) if border != "none" else 0.0,
-        host=tuple(host),
-        host_of_prompt=tuple(host),
+        host=host,
+        host_of_prompt=host,
         chips_used=mapping.chips_used,
         cores_used=mapping.cores_used,
         phases=("sample",) if program.streamed else ("prefill", "generate"),
@@ -143,13 +141,6 @@ def loads(
         assumed=False,
         layers=() if any(p.layer is not None for p in every.values()) else tuple(every),
     )
-
-
-def layers_of(program: Program) -> dict[str, int | None]:
-    """The layer of each population: that of the model, or where it names none each population by itself."""
-    every = program.network.populations.values()
-    named = any(p.layer is not None for p in every)
-    return {p.name: p.layer if named else number for number, p in enumerate(every)}
 
 
 def _crosses(program: Program, border: str) -> bool:

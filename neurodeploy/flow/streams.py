@@ -119,6 +119,8 @@ class Streams:
         sent: Sent | None = None, pairs: int | None = None,
     ) -> None:  # fmt: skip
         self.network, self.ends, self.pieces, self.per, self._sent = network, ends, pieces, per, sent
+        self._ticks = {name: int(receiver.share * per) for name, receiver in ends.items()}
+        self._totals: dict[tuple[str, str], list[int]] = {}
         self._every = {}
         if pairs is not None:
             tiles = {name: sum(map(len, blocks.values())) for name, blocks in self._blocks.items()}
@@ -178,12 +180,16 @@ class Streams:
         return sum(self._sum(piece, port) for port in output_ports(self.network.populations[piece.island]))
 
     def _sum(self, piece: Piece, port: str) -> int:
-        fired = self._fired(piece.island, port)
-        return 0 if fired is None else int(fired[slice(*piece.rows)].sum())
+        key = (piece.island, port)
+        if key not in self._totals:
+            fired = self._fired(*key)
+            self._totals[key] = [0] if fired is None else [0, *np.cumsum(fired).tolist()]
+        totals = self._totals[key]
+        return totals[piece.rows[1]] - totals[piece.rows[0]] if len(totals) > 1 else 0
 
     def ticks(self, name: str) -> int:
         """Steps of `per` in which a population works."""
-        return int(self.ends[name].share * self.per)
+        return self._ticks[name]
 
     def home(self, piece: Piece) -> bool:
         """Whether the neurons of its rows live there: a reducer, or a piece of all columns."""

@@ -1,22 +1,26 @@
-"""Names of models: one table for `fit` and `convert`, hub ids, the hub's cache, closed models."""
+"""Names of models: one table for fit and convert, hub ids, the hub's cache, closed models; packages made here."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import neurodeploy as nd
 from neurodeploy.errors import ModelError
-from neurodeploy.frontends import names
+from neurodeploy.frontends import names, packaged
 from neurodeploy.frontends.families import HUGGINGFACE
 from neurodeploy.frontends.outlines import read_hollow
-from neurodeploy.frontends.packaged import DEMO, PACKAGED, resolve
+from neurodeploy.frontends.packaged import DEMO, PACKAGED, Packaged, resolve
+from neurodeploy.storage.temporary import written_aside
 from neurodeploy.synapses.hollow import facts_of, weights_of
+from tests.refusals import refused
 from tests.tiny import call
 
 
@@ -50,10 +54,8 @@ def test_a_path_is_no_name(text: str, tmp_path: Path) -> None:
     """A path that is not there is not taken for a model that happens to be called so."""
     (tmp_path / "models").mkdir()
     assert names.find(text) is None
-    with pytest.raises(ModelError, match="ND1001"):
-        resolve(text)
-    with pytest.raises(ModelError, match="ND2042"):
-        read_hollow(text)
+    refused(ModelError, "ND1001", resolve, text)
+    refused(ModelError, "ND2042", read_hollow, text)
 
 
 def test_no_hub_id_stands_for_two_models() -> None:
@@ -101,10 +103,8 @@ def test_a_family_that_is_not_converted_is_not_fetched() -> None:
 
 
 def test_an_id_that_is_not_known() -> None:
-    with pytest.raises(ModelError, match=r"ND1001 some/thing: .*`hf download some/thing`"):
-        resolve("some/thing")
-    with pytest.raises(ModelError, match=r"ND2042 some/thing: .*`hf download some/thing config.json`"):
-        read_hollow("some/thing")
+    refused(ModelError, r"ND1001 some/thing: .*`hf download some/thing`", resolve, "some/thing")
+    refused(ModelError, r"ND2042 some/thing: .*`hf download some/thing config.json`", read_hollow, "some/thing")
 
 
 CLOSED = [
@@ -133,8 +133,7 @@ def test_open_names_that_look_like_closed_ones(text: str) -> None:
 def test_a_public_shape_without_weights() -> None:
     """GPT-3: 175 billion parameters by its paper; its weights are nobody's to fetch."""
     assert weights_of(read_hollow("gpt3")).total / 1e9 == pytest.approx(175, abs=0.5)
-    with pytest.raises(ModelError, match=r"ND1014 gpt3: its shape is public .*OpenAI"):
-        resolve("gpt3")
+    refused(ModelError, r"ND1014 gpt3: its shape is public .*OpenAI", resolve, "gpt3")
 
 
 def fetched(folder: Path, repository: str, config: dict[str, object], *files: str) -> Path:
@@ -161,8 +160,7 @@ def test_what_was_fetched_is_found(tmp_path: Path) -> None:
     assert resolve("HuggingFaceTB/SmolLM2-360M") == resolve("smollm2-360m") == whole
     fetched(tmp_path / "hub", "some/thing", SMALL)
     assert nd.fit("some/thing", "kapoho-point", bits=(8,))["layers"] == 2
-    with pytest.raises(ModelError, match="ND1001"):
-        resolve("some/thing")
+    refused(ModelError, "ND1001", resolve, "some/thing")
 
 
 def test_a_folder_of_that_name_comes_first(tmp_path: Path) -> None:
@@ -173,3 +171,116 @@ def test_a_folder_of_that_name_comes_first(tmp_path: Path) -> None:
     assert resolve("Qwen/Qwen3-0.6B") == Path("Qwen/Qwen3-0.6B")
     (note, *_) = facts_of(read_hollow("unsloth/Qwen3-0.6B")).notes
     assert note.startswith("unsloth/Qwen3-0.6B is taken for the shape of Qwen/Qwen3-0.6B")
+
+
+BLOCKS = (b"GGUF" + bytes(3000), b"second part")
+MODEL = Packaged(
+    name="tiny",
+    package="tiny-gguf",
+    version="1.0",
+    licence="none",
+    wheel_bytes=3_100_000,
+    file="tiny.gguf",
+    size=len(b"".join(BLOCKS)),
+    sha256=hashlib.sha256(b"".join(BLOCKS)).hexdigest(),
+    parts=(("tiny_part1", "data/tiny.part00"), ("tiny_part2", "data/tiny.part01")),
+    install="pip install tiny-gguf==1.0",
+)
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch) -> Path:
+    """Two installed packages whose code must never run, and an empty cache folder."""
+    for (module, file), block in zip(MODEL.parts, BLOCKS, strict=True):
+        (tmp_path / module / "data").mkdir(parents=True)
+        (tmp_path / module / "__init__.py").write_text("raise RuntimeError('the package was imported')")
+        (tmp_path / module / file).write_bytes(block)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("NEURODEPLOY_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(packaged, "PACKAGED", {"tiny": MODEL, "one": replace(MODEL, name="one", parts=MODEL.parts[:1])})
+    return tmp_path
+
+
+def test_parts_are_joined_once(site):
+    path = resolve("tiny")
+    assert path == site / "cache" / "models" / "tiny.gguf"
+    assert path.read_bytes() == b"".join(BLOCKS)
+    stamp = path.stat().st_mtime_ns
+    assert resolve("tiny") == path and path.stat().st_mtime_ns == stamp
+    path.write_bytes(b"half")
+    assert resolve("tiny").read_bytes() == b"".join(BLOCKS)
+    assert [file.name for file in path.parent.iterdir()] == ["tiny.gguf"]
+
+
+def test_a_damaged_part_leaves_nothing_behind(site):
+    (site / "tiny_part2" / "data" / "tiny.part01").write_bytes(b"Second part")
+    refused(ModelError, r"ND1004 tiny: .*sha256.*force-reinstall", resolve, "tiny")
+    assert list((site / "cache" / "models").iterdir()) == []
+
+
+def test_a_missing_package_says_how_to_install_it(site):
+    (site / "tiny_part2" / "data" / "tiny.part01").unlink()
+    refused(ModelError, r"ND1002 tiny: .*lacks its file.*pip install tiny-gguf==1\.0", resolve, "tiny")
+    packaged.PACKAGED["tiny"] = replace(MODEL, parts=(("no_such_package_here", "a"),))
+    refused(ModelError, r"ND1002 tiny: .*not installed \(3 MB, licence: none\); pip install", resolve, "tiny")
+
+
+def test_a_single_file_stays_in_its_package(site):
+    refused(ModelError, r"ND1004 one: .* has 3004 bytes, version 1\.0 has 3015", resolve, "one")
+    packaged.PACKAGED["one"] = replace(packaged.PACKAGED["one"], size=3004)
+    assert resolve("one") == site / "tiny_part1" / "data" / "tiny.part00"
+    assert not (site / "cache").exists()
+
+
+def test_a_cache_that_cannot_be_written(site):
+    (site / "cache").write_bytes(b"a file where the folder should be")
+    refused(ModelError, r"ND1002 tiny: cannot be assembled.*NEURODEPLOY_CACHE", resolve, "tiny")
+
+
+def test_a_path_stays_a_path(tmp_path, monkeypatch):
+    (tmp_path / "model.gguf").write_bytes(b"x")
+    assert resolve(tmp_path) == tmp_path
+    assert resolve(str(tmp_path / "model.gguf")) == tmp_path / "model.gguf"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert resolve("~/model.gguf") == tmp_path / "model.gguf"
+    refused(ModelError, r"ND1001 .*modle\.gguf.*did you mean .*model\.gguf", resolve, tmp_path / "modle.gguf")
+
+
+@pytest.mark.parametrize(("name", "fix"), [("smollm2", "'smollm2-135m'"), ("gema3-270m", "'gemma3-270m'")])
+def test_the_nearest_name(name, fix):
+    refused(ModelError, f"ND1001 {name}: .*did you mean {fix}", resolve, name)
+
+
+def test_a_name_that_is_near_to_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelError, match="give a path, or one of smollm2-135m, gemma3-270m, demo"):
+        resolve("zzzzzzzz")
+
+
+def test_the_demo(tmp_path, monkeypatch):
+    assert str(resolve("demo") / "config.json").endswith("neurodeploy/embedded/model/config.json")
+    monkeypatch.setattr(packaged, "DEMO_FOLDER", tmp_path)
+    refused(ModelError, "ND1001 demo", resolve, "demo")
+
+
+def test_cache_folder(monkeypatch):
+    monkeypatch.delenv("NEURODEPLOY_CACHE", raising=False)
+    assert packaged.cache_folder() == Path.home() / ".cache" / "neurodeploy"
+
+
+def test_a_failed_write_keeps_the_old_file(tmp_path):
+    target = tmp_path / "a" / "file"
+    with written_aside(target, parents=True) as aside:
+        aside.write_text("old")
+    with pytest.raises(RuntimeError), written_aside(target) as aside:
+        aside.write_text("new")
+        raise RuntimeError
+    assert target.read_text() == "old" and list(target.parent.iterdir()) == [target]
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", sorted(PACKAGED))
+def test_packaged_files_are_the_ones_that_were_measured(name):
+    path = resolve(name)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert (path.stat().st_size, digest) == (PACKAGED[name].size, PACKAGED[name].sha256)

@@ -316,6 +316,7 @@ CASES = {
     "glu": (op("glu", ("g",), act="silu"), Work(3 * 96 * (EXP + 4), 12 * 3 * 96)),
     "activation": (op("activation", act="gelu_tanh"), Work(3 * 64 * (EXP + 8), 8 * 3 * 64)),
     "add": (op("add"), Work(3 * 64, 12 * 3 * 64)),
+    "estimate": (op("estimate", what="recurrence", flops=7, bytes=11), Work(3 * 7, 3 * 11)),
     "moe_route": (op("moe_route", ("e",), top_k=1), Work(3 * (2 + EXP + 2), 8 * 3 * 2)),
     "moe_dispatch": (op("moe_dispatch", ("x", "x"), ("x", "e")), Work(3 * 64, 8 * 3 * 64 + 4 * 3 * 2)),
     "moe_combine": (op("moe_combine", inputs=("e", "x", "x")), Work(3 * 64, 12 * 3 * 64 + 4 * 3 * 2)),
