@@ -20,17 +20,18 @@ A payload, and a partial sum, is as many messages as `flow.words` says, and each
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from collections.abc import Mapping as Table
 from dataclasses import replace
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import InternalError
 from neurodeploy.flow.words import PartialSums, output_words
-from neurodeploy.ir.arrange import arranged, probes_there, result_back, state_there
+from neurodeploy.ir.arrange import Orders, arranged, probes_there, result_back, state_there
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
@@ -62,14 +63,17 @@ class Part(NamedTuple):
 class PartitionedRunner:
     """`Runner` and `IslandRunner` over the shards of a mapping on cores of `chip`. `shard_counts` grows with every run.
 
-    A mapping whose shards do not hold every synapse and every neuron exactly once is ND9015: the mapper's verifier says so
-    before anything runs.
+    A population that the mapping leaves to the host has no shard, and gives the same integers by the formulas of the
+    reference. A mapping whose shards do not hold every other synapse and neuron exactly once is ND9015: the mapper's
+    verifier says so before anything runs.
     """
 
     name = "partitioned"
 
     def __init__(self, mapping: Mapping, chip: ChipSpec) -> None:
         self._shards, self._orders, self._chip = mapping.by_island(), mapping.orders, chip
+        self._on_host = {entry.path for entry in mapping.assignments if entry.device == "host"}
+        self._parts: WeakKeyDictionary[Network, Orders] = WeakKeyDictionary()
         self.shard_counts: dict[Shard, ShardCounts] = {}
 
     def run(
@@ -82,18 +86,28 @@ class PartitionedRunner:
         probes: Sequence[Probe] = (),
     ) -> RunResult:
         check_probes(network, probes)
-        if state is not None and self._orders:
+        orders = self._orders_in(network)
+        if state is not None and orders:
             check_state(network, state)
-            state = state_there(state, network, self._orders)
-        laid = arranged(network, self._orders)
-        machine = _Cores(laid, self._shards, self._chip)
-        result = run_with(machine, laid, inputs, steps, state, probes_there(probes, self._orders))
+            state = state_there(state, network, orders)
+        laid = arranged(network, orders)
+        machine = _Cores(laid, self._shards, self._chip, self._on_host)
+        result = run_with(machine, laid, inputs, steps, state, probes_there(probes, orders))
         self._count(machine, result)
-        return result_back(result, network, probes, self._orders) if self._orders else result
+        return result_back(result, network, probes, orders) if orders else result
+
+    def _orders_in(self, network: Network) -> Orders:
+        """The orders of the mapping, of a segment those of its own populations: what it reads comes as it is."""
+        if self._shards.keys() <= network.populations.keys():
+            return self._orders
+        if network not in self._parts:
+            own = {name for name, population in network.populations.items() if population.model != INPUT}
+            self._parts[network] = {name: order for name, order in self._orders.items() if name in own}
+        return self._parts[network]
 
     def run_island(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
         def run(network: Network, inputs: Table[str, Ints], steps: int) -> RunResult:
-            machine = _Cores(network, self._shards, self._chip)
+            machine = _Cores(network, self._shards, self._chip, ())
             result = run_with(machine, network, inputs, steps, None, ())
             self._count(machine, result)
             return result
@@ -114,7 +128,9 @@ class PartitionedRunner:
 class _Cores(Machine):
     """The shards of one network, and the events that they saw in one run."""
 
-    def __init__(self, network: Network, shards: Table[str, list[Shard]], chip: ChipSpec) -> None:
+    def __init__(
+        self, network: Network, shards: Table[str, list[Shard]], chip: ChipSpec, on_host: Collection[str]
+    ) -> None:
         self.chip = chip
         self.parts: dict[str, list[Part]] = defaultdict(list)
         self.homes: dict[str, list[Shard]] = {}
@@ -125,7 +141,7 @@ class _Cores(Machine):
         self.synops: dict[Shard, int] = defaultdict(int)
         self.sent: dict[Shard, int] = defaultdict(int)
         for name, population in network.populations.items():
-            if population.model != INPUT:
+            if population.model != INPUT and name not in on_host:
                 self._place(network, name, shards.get(name, []))
 
     def _place(self, network: Network, name: str, shards: list[Shard]) -> None:
@@ -156,6 +172,8 @@ class _Cores(Machine):
             self.synops[part.shard] += int(events @ part.fan)
 
     def sums(self, p: Projection, x: Ints) -> Ints:
+        if p.target not in self.homes:
+            return super().sums(p, x)
         total = np.zeros((x.shape[0], p.depth, p.synapse.rows), np.int64)
         for part in self.parts[p.name]:
             sums = part.sums(x)
@@ -163,6 +181,8 @@ class _Cores(Machine):
         return total
 
     def update(self, network: Network, name: str, state: Values, inputs: Values, t: int) -> Stepped:
+        if name not in self.homes:
+            return super().update(network, name, state, inputs, t)
         population, params = network.populations[name], prepared(network)[name]
         model = registry.get_model(population.model)
         shape = next((array.shape for array in (*state.values(), *inputs.values())), (1, population.size))

@@ -15,7 +15,7 @@ from neurodeploy.errors import BundleError
 from neurodeploy.storage.opening import open_regular
 from neurodeploy.storage.temporary import refuse_all_but_files, replace_file
 
-FORMAT = 1
+FORMAT = 2
 JSON_LIMIT = 1 << 28
 _PIECE = 1 << 20
 

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from neurodeploy.ir.graph import WeightStore
 
+#: Their file in a bundle.
+HOST_WEIGHTS = "host.safetensors"
 _VALUES = 1 << 22
 
 

@@ -1,60 +1,93 @@
-"""program.json: the host program and the island table, in plain JSON with no float that a Program should not hold."""
+"""program.json: the network and what the host does, in plain JSON with no float that a Program should not hold."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from neurodeploy.bundle.conversion_json import model_conversion, network_conversion
-from neurodeploy.bundle.network_files import ARRAYS, network_from_json
+from neurodeploy.bundle.populations import (
+    Arrays,
+    Known,
+    network_from_json,
+    network_to_json,
+    population_of,
+    projection_of,
+)
 from neurodeploy.bundle.program_check import check_program
-from neurodeploy.bundle.typed import Row, as_integer, get, index, integer, items, table, text, texts
+from neurodeploy.bundle.typed import Row, as_integer, as_text, get, index, integer, items, table, text, texts
 from neurodeploy.errors import BundleError, InternalError, UserError
+from neurodeploy.ir.fixedpoint import SCALE_MAX, SCALE_MIN, Dyadic
 from neurodeploy.ir.graph import HostOp, ModelInfo, WeightStore
-from neurodeploy.ir.program import CONTRACT, NETWORK_CONTRACT, Island, IslandCall, Program, Step
+from neurodeploy.ir.program import CONTRACT, Program
+from neurodeploy.ir.segments import Decode, Encode, HostStep
 from neurodeploy.ops import problem
-from neurodeploy.synapses.linear import program_of
+from neurodeploy.synapses.linear import LinearLayer
 
 #: Positions that a model may have: some configurations say 10 million.
 LONGEST = 1 << 40
 
 
-def contract_of(program: Program) -> str:
-    return NETWORK_CONTRACT if program.streamed else CONTRACT
+def step_to_json(step: HostStep) -> dict[str, Any]:
+    if isinstance(step, HostOp):
+        attrs = {key: list(value) if isinstance(value, tuple) else value for key, value in step.attrs.items()}
+        return {
+            "path": step.path, "op": step.op, "inputs": list(step.inputs), "outputs": list(step.outputs), "attrs": attrs,
+            "weights": dict(step.weights), "layer": step.layer,
+        }  # fmt: skip
+    scale = [step.scale.mantissa, step.scale.exponent]
+    if isinstance(step, Encode):
+        return {"encode": step.value, "population": step.population, "scale": scale}
+    return {"decode": list(step.values), "population": step.population, "scale": scale}
 
 
-def step_to_json(step: Step) -> dict[str, Any]:
-    row = {"path": step.path, "inputs": list(step.inputs), "outputs": list(step.outputs), "layer": step.layer}
-    if isinstance(step, IslandCall):
-        return {**row, "island": step.island}
-    attrs = {key: list(value) if isinstance(value, tuple) else value for key, value in step.attrs.items()}
-    return {**row, "op": step.op, "attrs": attrs, "weights": dict(step.weights)}
-
-
-def program_to_json(program: Program, islands: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
+def program_to_json(program: Program, known: Known) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Everything but the conversion, and the arrays that no row of `known` has a place for (`network_to_json`)."""
+    network, arrays = network_to_json(program.network, known)
+    value = {
+        "contract": CONTRACT,
+        "info": asdict(program.info),
         "input": program.input,
         "output": program.output,
         "sizes": dict(program.sizes),
-        "steps": [step_to_json(step) for step in program.steps],
-        "islands": islands,
+        "host": [step_to_json(step) for step in program.host],
+        "network": network,
     }
+    return value, arrays
 
 
-def _step(row: Row) -> Step:
+def _step(row: Row) -> HostStep:
+    if "encode" in row:
+        return Encode(text(row, "encode"), text(row, "population"), _scale(row))
+    if "decode" in row:
+        return Decode(text(row, "population"), _scale(row), texts(row, "decode"))
     path, inputs, outputs, layer = text(row, "path"), texts(row, "inputs"), texts(row, "outputs"), index(row, "layer")
-    if "island" in row:
-        if len(inputs) != 1:
-            raise ValueError(f"{path}: an island has one input")
-        return IslandCall(path, text(row, "island"), inputs[0], outputs, layer)
     attrs = {key: tuple(value) if isinstance(value, list) else value for key, value in table(row, "attrs").items()}
     weights = table(row, "weights")
     op = HostOp(path, text(row, "op"), inputs, outputs, attrs, {role: text(weights, role) for role in weights}, layer)
     if wrong := problem(op):
         raise ValueError(f"{path}: {wrong}")
     return op
+
+
+def _scale(row: Row) -> Dyadic:
+    mantissa, exponent = items(row, "scale")
+    scale = Dyadic(as_integer(mantissa, "scale", 1, 1 << 24), as_integer(exponent, "scale", -1000, 1000))
+    if not SCALE_MIN <= scale.value <= SCALE_MAX:
+        raise ValueError(f"scale is {scale.value}, a value from {SCALE_MIN:.3g} to {SCALE_MAX:.3g} is needed")
+    return scale
+
+
+def read_layer(rows: list[Row], host: list[Row], arrays: Arrays) -> LinearLayer:
+    """A linear layer from the rows of its populations, of its projection, and of its border."""
+    source, neurons = (population_of(row, arrays) for row in rows[:2])
+    encode, decode = (_step(row) for row in host)
+    if not isinstance(encode, Encode) or not isinstance(decode, Decode):
+        raise ValueError(f"{neurons.name} has no border")
+    return LinearLayer(source, projection_of(rows[2], arrays), neurons, encode, decode)
 
 
 def _info(row: Row, least: int) -> ModelInfo:
@@ -75,46 +108,33 @@ def _info(row: Row, least: int) -> ModelInfo:
     )
 
 
-@contextmanager
-def _sound(file: Path, what: str) -> Iterator[None]:
-    """Anything odd is ND5006, naming it."""
-    try:
-        yield
-    except BundleError:
-        raise
-    except (TypeError, ValueError, InternalError, UserError) as error:
-        raise BundleError("ND5006", file, f"is not a {what}: {error}", "convert the model again") from None
-
-
-def _check_contract(value: Row, wanted: str) -> None:
-    if text(value, "contract") != wanted:
-        raise ValueError(f"its numeric contract is {value['contract']!r:.60}, this version runs {wanted!r}")
-
-
 def read_program(
-    value: Row, conversion: dict[str, Any], folder: Path, read: Callable[[Row], Island], weights: WeightStore
+    value: Row, conversion: dict[str, Any], folder: Path, arrays: Arrays, weights: WeightStore | None
 ) -> Program:
-    """The program of a language model; `read` turns a row of the island table into an Island, `weights` are the host's
-    tensors. ND5006 where it is none."""
-    conversion = model_conversion(conversion, folder / "conversion.json")
-    with _sound(folder / "program.json", "program"):
-        _check_contract(value, CONTRACT)
-        sizes = table(value, "sizes")
-        islands = {text(row, "name"): read(row) for row in items(value, "islands")}
-        program = program_of(
-            _info(table(value, "info"), 1), tuple(_step(row) for row in items(value, "steps")), islands,
-            {name: integer(sizes, name, 1) for name in sizes},
-            text(value, "input"), text(value, "output"), conversion,
+    """The program of a bundle; `weights` are the host's tensors. Anything odd is ND5006, naming the file."""
+    try:
+        if as_text(get(value, "contract"), "contract") != CONTRACT:
+            problem = f"its numeric contract is {value['contract']!r:.60}, this version runs {CONTRACT!r}"
+            raise ValueError(problem)
+        sizes, source = table(value, "sizes"), text(value, "input")
+        program = Program(
+            _info(table(value, "info"), 1 if source else 0), network_from_json(table(value, "network"), arrays),
+            tuple(_step(row) for row in items(value, "host")), {name: integer(sizes, name, 1) for name in sizes},
+            source, text(value, "output"),
         )  # fmt: skip
         program.check()
         check_program(program, weights)
-    return program
-
-
-def read_network(value: Row, conversion: dict[str, Any], folder: Path) -> Program:
-    """The program of a spiking network. ND5006 where it is none."""
-    with _sound(folder / "program.json", "network"):
-        _check_contract(value, NETWORK_CONTRACT)
-        network = network_from_json(table(value, "network"), folder / ARRAYS)
-        info = _info(table(value, "info"), 0)
-    return Program(info, network, conversion=network_conversion(conversion, network, folder / "conversion.json"))
+    except BundleError:
+        raise
+    except (TypeError, ValueError, InternalError, UserError) as error:
+        fix = "convert the model again"
+        raise BundleError("ND5006", folder / "program.json", f"is not a program: {error}", fix) from None
+    file = folder / "conversion.json"
+    known = (
+        network_conversion(conversion, program.network, file)
+        if program.streamed
+        else model_conversion(conversion, file)
+    )
+    return Program(
+        program.info, program.network, program.host, program.sizes, program.input, program.output, known
+    )  # fmt: skip

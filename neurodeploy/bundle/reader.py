@@ -11,25 +11,25 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from neurodeploy.bundle.files import FORMAT, canonical, digest, manifest_digest, read_json, write_aside
-from neurodeploy.bundle.island_files import file_names, read_island
-from neurodeploy.bundle.network_files import ARRAYS
-from neurodeploy.bundle.program_json import read_network, read_program
-from neurodeploy.bundle.typed import Row, integer, items, table, text
+from neurodeploy.bundle.golden import GOLDEN
+from neurodeploy.bundle.host_weights import HOST_WEIGHTS
+from neurodeploy.bundle.populations import Arrays
+from neurodeploy.bundle.program_json import read_program
+from neurodeploy.bundle.typed import integer, items, table, text
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.frontends.safetensors_store import SafetensorsStore
-from neurodeploy.ir.program import Island, Program
+from neurodeploy.ir.program import Program
 from neurodeploy.storage.temporary import OLD, leftovers
 
 AGAIN = "convert the model again"
 #: The member that `map` adds later: it carries its own digest.
 MAPPING = "mapping.json"
-#: Members that every bundle of a kind has; those of the islands stand in program.json.
+#: Members that every bundle of a kind has; those with arrays stand in program.json.
 ALWAYS = {
     "model": (
-        "program.json", "conversion.json", "host.safetensors", "tokenizer.json", "tokenizer_settings.json",
-        "vectors/golden.h5",
+        "program.json", "conversion.json", HOST_WEIGHTS, "tokenizer.json", "tokenizer_settings.json", GOLDEN
     ),
-    "network": ("program.json", "conversion.json", ARRAYS, "vectors/golden.h5"),
+    "network": ("program.json", "conversion.json", GOLDEN),
 }  # fmt: skip
 _PLAIN = re.compile(r"[^/\\\x00-\x1f][^\\\x00-\x1f]*")
 
@@ -38,7 +38,7 @@ _PLAIN = re.compile(r"[^/\\\x00-\x1f][^\\\x00-\x1f]*")
 class Bundle:
     """An opened bundle. `program` has its weights mapped; `host_weights` is a store of what stays on the host.
 
-    A spiking network leaves nothing to the host: then `host_weights` is None.
+    None where the host has no tensors.
     """
 
     path: Path
@@ -80,7 +80,7 @@ class Bundle:
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
-    """The manifest, checked: ND5001 not a bundle, ND5005 written by a newer version, ND5002 changed, ND5006 damaged."""
+    """The manifest, checked: ND5001 not a bundle, ND5005 written by another version, ND5002 changed, ND5006 damaged."""
     file = path / "manifest.json"
     if not file.is_file():
         problem = "is not a bundle: it has no manifest.json" if path.exists() else "does not exist"
@@ -93,9 +93,9 @@ def read_manifest(path: Path) -> dict[str, Any]:
     manifest = read_json(file)
     try:
         version = integer(manifest, "format", 1)
-        if version > FORMAT:
-            fix = "update neurodeploy, or convert the model with this version"
-            raise BundleError("ND5005", path, f"has format {version}, this version reads up to {FORMAT}", fix)
+        if version != FORMAT:
+            fix = "update neurodeploy, or convert the model with this version" if version > FORMAT else AGAIN
+            raise BundleError("ND5005", path, f"has format {version}, this version reads format {FORMAT}", fix)
         if text(manifest, "sha256") != manifest_digest(manifest):
             raise BundleError("ND5002", file, "does not match its own digest", AGAIN)
         if text(manifest, "kind") not in ALWAYS:
@@ -143,14 +143,6 @@ def open_bundle(path: Path | str) -> Bundle:
     manifest = read_manifest(path)
     check_members(path, manifest)
     value, conversion = (read_json(path / name) for name in ("program.json", "conversion.json"))
-    if manifest["kind"] == "network":
-        return Bundle(path, manifest, read_network(value, conversion, path), None)
-    weights = SafetensorsStore(path / "host.safetensors")
-
-    def read(row: Row) -> Island:
-        for name in file_names(text(row, "name")):
-            if f"islands/{name}" not in manifest["members"]:
-                raise BundleError("ND5003", path / "islands" / name, "is missing from the manifest", AGAIN)
-        return read_island(path / "islands", row)
-
-    return Bundle(path, manifest, read_program(value, conversion, path, read, weights), weights)
+    weights = SafetensorsStore(path / HOST_WEIGHTS) if HOST_WEIGHTS in manifest["members"] else None
+    arrays = Arrays(path, manifest["members"])
+    return Bundle(path, manifest, read_program(value, conversion, path, arrays, weights), weights)

@@ -5,37 +5,43 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
-from neurodeploy.bundle import golden
-from neurodeploy.bundle import island_files as islands
+from neurodeploy.bundle import golden, linear_files
 from neurodeploy.bundle.files import FORMAT, canonical, digest, manifest_digest, readable, writing
 from neurodeploy.bundle.folders import folder_aside
-from neurodeploy.bundle.host_weights import write_host_weights
-from neurodeploy.bundle.network_files import ARRAYS, SOURCE_NIR, network_to_json, write_arrays
-from neurodeploy.bundle.program_json import contract_of, program_to_json
+from neurodeploy.bundle.host_weights import HOST_WEIGHTS, write_host_weights
+from neurodeploy.bundle.populations import ARRAYS, SOURCE_NIR, Arrays, Known, write_arrays
+from neurodeploy.bundle.program_json import program_to_json, read_layer, step_to_json
+from neurodeploy.bundle.typed import Row
 from neurodeploy.errors import InternalError
-from neurodeploy.ir.graph import Graph, HostOp
-from neurodeploy.ir.program import Island, Program
+from neurodeploy.ir.graph import WeightStore
+from neurodeploy.ir.network import Projection
+from neurodeploy.ir.population import Population
+from neurodeploy.ir.program import CONTRACT, Program
 from neurodeploy.storage.stage_files import Result, StageFiles
 from neurodeploy.storage.stage_files import digest as stage_digest
 from neurodeploy.storage.temporary import remove
+from neurodeploy.synapses.linear import LinearLayer
 from neurodeploy.version import __version__
 
 #: Folder of what is known of finished islands, while there are others to come: no member.
 PROGRESS = "progress"
+#: Folder of the files of linear layers.
+FOLDER = "islands"
 
 
-def seal(work: Path, program: Program, body: dict[str, Any], source: dict[str, Any]) -> None:
-    """Write the program, whose own part is `body`, its conversion, and the manifest over all that stands in the folder: the
-    last act before the rename."""
-    head = {"contract": contract_of(program), "info": asdict(program.info)}
-    (work / "program.json").write_bytes(canonical({**head, **body}))
+def seal(work: Path, program: Program, known: Known, source: dict[str, Any]) -> None:
+    """Write the program, its conversion, arrays that have no place yet (`known`: rows of those that have), and the manifest
+    over all that stands in the folder: the last act before the rename."""
+    value, arrays = program_to_json(program, known)
+    if arrays:
+        write_arrays(work / ARRAYS, arrays)
+    (work / "program.json").write_bytes(canonical(value))
     (work / "conversion.json").write_bytes(readable(program.conversion))
     members = {
         file.relative_to(work).as_posix(): {"size": file.stat().st_size, "sha256": digest(file)}
@@ -46,7 +52,7 @@ def seal(work: Path, program: Program, body: dict[str, Any], source: dict[str, A
         "format": FORMAT,
         "tool": __version__,
         "kind": "network" if program.streamed else "model",
-        "contract": contract_of(program),
+        "contract": CONTRACT,
         "source": source,
         "members": members,
     }
@@ -70,11 +76,11 @@ class BundleWriter:
         self.kept: Path | None = None
         self.finished = 0
         self._stack = ExitStack()
-        self._rows: list[dict[str, Any]] = []
+        self._rows: dict[Population | Projection, Row] = {}
 
     def __enter__(self) -> BundleWriter:
         keep = self._keep if self.key else None
-        aside = folder_aside(self.path, "islands", "vectors", key=self.key, keep=keep)
+        aside = folder_aside(self.path, FOLDER, "vectors", key=self.key, keep=keep)
         self._work = self._stack.enter_context(aside)
         self._stages = StageFiles(self._work / PROGRESS if self.key else None, asked=False)
         return self
@@ -95,7 +101,7 @@ class BundleWriter:
         if not self.finished:
             return False
         for entry in work.iterdir():
-            if entry.name not in ("islands", PROGRESS):
+            if entry.name not in (FOLDER, PROGRESS):
                 remove(entry)
         self.kept = work
         return True
@@ -105,20 +111,22 @@ class BundleWriter:
     ) -> bool | None:
         return self._stack.__exit__(kind, error, trace)
 
-    def add_island(self, name: str, build: Callable[[], tuple[Island, Sites]]) -> tuple[Island, Sites]:
-        """Write both files of the island `name` that `build` makes, or find those of an interrupted call; returns it with
+    def add_layer(self, name: str, build: Callable[[], tuple[LinearLayer, Sites]]) -> tuple[LinearLayer, Sites]:
+        """Write both files of the layer `name` that `build` makes, or find those of an interrupted call; returns it with
         its weights mapped from disk instead of held in memory."""
         if "/" in name or "\\" in name or name.startswith("."):
             raise InternalError("ND9009", name, "cannot be a file name")
-        folder = self._work / "islands"
-        files = [folder / file for file in islands.file_names(name)]
+        members = [f"{FOLDER}/{file}" for file in linear_files.file_names(name)]
+        files = [self._work / member for member in members]
 
         def compute() -> Result:
-            island, sites = build()
+            layer, sites = build()
             with writing(self.path):
-                islands.write_nir(files[0], island, json.dumps({"island": name}))
-                islands.write_image(files[1], island)
-                facts = {"row": islands.describe(island), "sites": sites}
+                linear_files.write_nir(files[0], layer, json.dumps({"island": name}))
+                linear_files.write_image(files[1], layer)
+                populations, synapses = linear_files.rows_of(FOLDER, layer)
+                host = [step_to_json(layer.encode), step_to_json(layer.decode)]
+                facts: dict[str, Any] = {"rows": [*populations, synapses], "host": host, "sites": sites}
                 if self.key:
                     facts["sha256"] = [digest(file) for file in files]
             return np.zeros(0, np.int64), facts
@@ -127,38 +135,40 @@ class BundleWriter:
             return all(file.is_file() for file in files) and facts["sha256"] == [digest(file) for file in files]
 
         facts = self._stages.run("island", lambda: stage_digest(self.key or "", name), compute, whole)[1]
-        self._rows.append(facts["row"])
-        return islands.read_island(folder, facts["row"]), facts["sites"]
+        layer = read_layer(facts["rows"], facts["host"], Arrays(self._work, members))
+        self._rows.update(zip((layer.source, layer.neurons, layer.synapses), facts["rows"], strict=True))
+        return layer, facts["sites"]
 
     def finish(
-        self, program: Program, graph: Graph, source: dict[str, Any], save_tokenizer: Callable[[Path], None],
-        reference: Callable[[Island, Any], Any],
+        self, program: Program, weights: WeightStore, source: dict[str, Any], save_tokenizer: Callable[[Path], None],
+        run: golden.Run,
     ) -> None:  # fmt: skip
-        """Everything but the islands. `reference` runs an island on payloads for the golden vectors."""
+        """Everything but the layers. `weights` has the tensors of the host, `run` is the reference runner, for the golden
+        vectors."""
         work = self._work
-        names = sorted({name for s in program.steps if isinstance(s, HostOp) for name in s.weights.values()})
+        names = sorted({name for operation in program.operations for name in operation.weights.values()})
         with writing(self.path):
-            write_host_weights(work / "host.safetensors", graph.weights, names)
+            write_host_weights(work / HOST_WEIGHTS, weights, names)
             save_tokenizer(work)
-            golden.write_islands(work, program.islands, reference)
-            seal(work, program, program_to_json(program, self._rows), source)
+            golden.write_golden(work, program, run)
+            seal(work, program, self._rows, source)
             remove(work / PROGRESS)
 
 
-def write_network_bundle(
+def write_bundle(
     path: Path, program: Program, source: dict[str, Any], run: golden.Run,
-    save_nir: Callable[[Path], object] | None = None,
+    save_nir: Callable[[Path], object] | None = None, weights: WeightStore | None = None,
 ) -> None:  # fmt: skip
-    """Write the bundle `path` of a spiking network under a temporary name and rename it.
+    """Write the bundle `path` of a program that streams feed, under a temporary name, and rename it.
 
     `run` is the reference runner, for golden vectors; `save_nir` writes the float network as NIR, where there is one, and
-    may add to the program's conversion what it has to say about that.
+    may add to the program's conversion what it has to say about that. `weights` has the tensors of its host operations.
     """
-    network = program.network
+    names = sorted({name for operation in program.operations for name in operation.weights.values()})
     with folder_aside(path, "vectors") as work, writing(path):
-        structure, arrays = network_to_json(network)
-        write_arrays(work / ARRAYS, arrays)
+        if weights is not None:
+            write_host_weights(work / HOST_WEIGHTS, weights, names)
         if save_nir is not None:
             save_nir(work / SOURCE_NIR)
-        golden.write_steps(work, network, run)
-        seal(work, program, {"network": structure}, source)
+        golden.write_golden(work, program, run)
+        seal(work, program, {}, source)

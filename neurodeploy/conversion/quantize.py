@@ -16,24 +16,24 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from neurodeploy.conversion.islands import IslandBuilder, check_range, chunks
+from neurodeploy.conversion.layers import LayerBuilder, check_range, chunks
 from neurodeploy.conversion.lowering import lower
 from neurodeploy.conversion.moments import InputMoments
 from neurodeploy.conversion.presets import Preset
 from neurodeploy.errors import UserError
 from neurodeploy.ir.graph import Graph, HostOp, Projection
-from neurodeploy.ir.program import Island, IslandCall, Program, Step
+from neurodeploy.ir.program import Program
 from neurodeploy.machine.memory import give_back
 from neurodeploy.ops import lookup
 from neurodeploy.ops.host.executor import Executor
 from neurodeploy.ops.host.kvcache import State
-from neurodeploy.synapses.linear import program_of
+from neurodeploy.synapses.linear import LinearLayer, program_of_layers
 
 Progress = Callable[[str, int, int], None]
-#: Makes an island, with a JSON object for each of its projections: what its conversion did (`SiteRecord`).
-Build = Callable[[], tuple[Island, list[dict[str, Any]]]]
-#: Takes the name of an island and what makes it; may store it, or know it already.
-Store = Callable[[str, Build], tuple[Island, list[dict[str, Any]]]]
+#: Makes a layer, with a JSON object for each of its projections: what its conversion did (`SiteRecord`).
+Build = Callable[[], tuple[LinearLayer, list[dict[str, Any]]]]
+#: Takes the name of a layer and what makes it; may store it, or know it already.
+Store = Callable[[str, Build], tuple[LinearLayer, list[dict[str, Any]]]]
 
 #: An expert that fewer calibration tokens choose than this is shown others as well, so that its ranges mean something.
 EXPERT_TOKENS = 64
@@ -52,7 +52,7 @@ class _Window:
     chosen: dict[str, list[int]] = field(default_factory=dict)
 
 
-def island_name(projections: Sequence[Projection]) -> str:
+def layer_name(projections: Sequence[Projection]) -> str:
     """``layers.0.self_attn.q_k_v``: the common path, then what differs; dots and underscores only."""
     if len(projections) == 1:
         return projections[0].path
@@ -169,8 +169,7 @@ def quantize(
             "ND1102", "calibration text", f"has {tokens.size} tokens, needs at least 16", "give a longer text"
         )
     run = _Calibration(graph, tokens, preset)
-    islands: dict[str, Island] = {}
-    steps: list[Step] = []
+    items: list[HostOp | LinearLayer] = []
     records: list[dict[str, Any]] = []
     with torch.no_grad():
         for index, unit in enumerate(run.units):
@@ -178,12 +177,11 @@ def quantize(
                 progress("convert", index, len(run.units))
             if isinstance(unit, HostOp):
                 run.run_host(unit)
-                steps.append(unit)
+                items.append(unit)
             else:
-                island, sites = store(island_name(unit), partial(_convert_group, run, unit))
-                islands[island.name] = island
+                layer, sites = store(layer_name(unit), partial(_convert_group, run, unit))
                 records += sites
-                steps.append(_call(unit, island))
+                items.append(layer)
                 if unit[0].output != graph.output:  # nobody reads the logits of a calibration run
                     for projection in unit:
                         run.run_projection(projection)
@@ -197,18 +195,13 @@ def quantize(
         "sites": records,
     }
     sizes = {name: population.size for name, population in graph.populations.items()}
-    program = program_of(graph.info, steps, islands, sizes, graph.input, graph.output, conversion)
+    program = program_of_layers(graph.info, items, sizes, graph.input, graph.output, conversion)
     program = lower(program, graph.weights)
     program.check()
     return program
 
 
-def _call(projections: list[Projection], island: Island) -> IslandCall:
-    outputs = tuple(part.output for part in island.slices)
-    return IslandCall(island.name, island.name, projections[0].input, outputs, projections[0].layer)
-
-
-def _convert_group(run: _Calibration, projections: list[Projection]) -> tuple[Island, list[dict[str, Any]]]:
+def _convert_group(run: _Calibration, projections: list[Projection]) -> tuple[LinearLayer, list[dict[str, Any]]]:
     preset = run.preset
     moments = InputMoments(projections[0].in_features, preset.gptq_columns)
     inputs = run.inputs(projections[0].input)
@@ -217,6 +210,6 @@ def _convert_group(run: _Calibration, projections: list[Projection]) -> tuple[Is
         moments.add(x, moments=preset.rounding == "gptq")
     step = max(1, sum(x.shape[0] for x in inputs) // SAMPLE_TOKENS)
     sample = torch.cat([x[::step] for x in inputs])[:SAMPLE_TOKENS].clone()
-    builder = IslandBuilder(moments, sample, preset, run.graph.weights)
-    island, sites = builder.build(island_name(projections), projections)
-    return island, [asdict(site) for site in sites]
+    builder = LayerBuilder(moments, sample, preset, run.graph.weights)
+    layer, sites = builder.build(layer_name(projections), projections)
+    return layer, [asdict(site) for site in sites]

@@ -133,6 +133,8 @@ class Projection:
 
     def largest_sum(self, payload_max: int) -> int:
         """A bound that no sum of one delay slot exceeds in magnitude, before the shift and without wrapping."""
+        if self.block_sums is not None:
+            return int(self.block_sums.sum()) * (payload_max if self.graded else 1)
         raised = 0 if self.axon_exp is None else int(self.axon_exp.max())
         return self.synapse.largest_sum(self.graded, payload_max) << raised
 
@@ -253,10 +255,9 @@ def _check_synapse(p: Projection, need: Callable[[bool, str, str], None]) -> Non
         fits = p.axon_exp.dtype == np.uint8 and p.axon_exp.shape == (s.columns,) and p.axon_exp.max() <= AXON_EXP_MAX
         need(bool(fits), p.name, f"axon_exp is not uint8 0..{AXON_EXP_MAX} for each axon")
     if p.block_sums is not None:
-        blocks = (-(-s.columns // BLOCK),)
-        need(
-            p.block_sums.dtype == np.int64 and p.block_sums.shape == blocks, p.name, "block_sums is not int64 by block"
-        )
+        sums, most = p.block_sums, BLOCK << (p.weight_bits - 1 + AXON_EXP_MAX)
+        right = sums.dtype == np.int64 and sums.shape == (-(-s.columns // BLOCK),) and sums.min() >= 0
+        need(right and sums.max() <= most, p.name, "block_sums is not what its weights can give")
     if p.delay is not None:
         allowed = {(s.columns,)} | ({s.weight.shape} if s.own_delays else set())
         need(

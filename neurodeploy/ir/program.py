@@ -38,9 +38,8 @@ from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.segments import Decode, Encode, HostStep, Segment, segments_of
 
-CONTRACT = "neurodeploy-graded-24/1"
-#: Of a program that is a spiking network: the rules of `ir.network`, Lava's arithmetic.
-NETWORK_CONTRACT = "neurodeploy-steps-32/1"
+#: The numeric contract: the rules of `ir.network`, and those of this module for the border.
+CONTRACT = "neurodeploy-steps/2"
 #: The only axon exponents of a language model: narrow and wide.
 AXON_SHIFTS = (0, 8)
 

@@ -65,7 +65,7 @@ def convert_checkpoint(
     key = stage_digest(__version__, canonical(chosen.to_json()), canonical(read), tokens, arithmetic())
     of = sum(isinstance(unit, list) for unit in group_projections(graph))
     with _interrupted(writer := BundleWriter(out, key), of), writer:
-        program = quantize(graph, tokens, chosen, progress, writer.add_island)
+        program = quantize(graph, tokens, chosen, progress, writer.add_layer)
         calibrated = {"text": text_file.name, "sha256": digest(text_file), "tokens": int(tokens.size)}
         program = replace(
             program,
@@ -79,22 +79,20 @@ def convert_checkpoint(
             tokenizer.save(folder / "tokenizer.json")
             (folder / "tokenizer_settings.json").write_text(json.dumps(tokenizer.settings()))
 
-        reference = get_runner("reference")
-        writer.finish(
-            program, graph, source, save_tokenizer, lambda island, payload: reference.run_island(island, payload)[0]
-        )
+        writer.finish(program, graph.weights, source, save_tokenizer, get_runner("reference").run)
     sites: Any = program.conversion["sites"]
+    synapses = program.network.projections
     return {
         "bundle": str(out),
         "model": graph.info.name,
         "family": graph.info.family,
         "preset": chosen.to_json(),
-        "islands": len(program.islands),
+        "islands": len(synapses),
         "islands_resumed": writer.resumed,
         "projections": len(sites),
-        "weights_on_chip": sum(island.rows * island.columns for island in program.islands.values()),
+        "weights_on_chip": sum(p.synapse.count() for p in synapses),
         "calibration": calibrated,
-        "wide_axons": sum(int((i.synapses.axon_shift > 0).sum()) for i in program.islands.values()),
+        "wide_axons": sum(int(np.count_nonzero(p.axon_exp)) for p in synapses if p.axon_exp is not None),
         "worst_sites": sorted(
             (
                 {"path": s["path"], "output_sqnr_db": s["output_sqnr_db"]}

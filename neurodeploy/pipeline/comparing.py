@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.bundle import Bundle
-from neurodeploy.bundle.network_files import SOURCE_NIR
+from neurodeploy.bundle.populations import SOURCE_NIR
 from neurodeploy.conversion.spiking.compare import compare_spikes
 from neurodeploy.conversion.spiking.report import OutputReport, QuantizationReport
 from neurodeploy.errors import BundleError, UserError
@@ -55,14 +55,14 @@ def float_network(opened: Bundle) -> FloatNetwork:
 
 def run_float(opened: Bundle, real: FloatNetwork, stream: Stream) -> Mapping[str, NDArray[Any]]:
     """Outputs of the float network on the input of the chip."""
-    from simulators import network_float
+    from simulators import float_network
 
     conversion: Mapping[str, Any] = opened.program.conversion
     values = {
         name: in_source_order(stream.inputs[name], real.nodes[name].shape) * float(conversion["inputs"][name]["unit"])
         for name in real.inputs
     }
-    return network_float.run(real, values, scheme=str(conversion["options"]["scheme"])).outputs
+    return float_network.run(real, values, scheme=str(conversion["options"]["scheme"])).outputs
 
 
 def compare(

@@ -7,7 +7,7 @@ from typing import Any
 
 from neurodeploy.bundle import Bundle
 from neurodeploy.bundle.files import check_place, write_aside
-from neurodeploy.bundle.network_files import SOURCE_NIR
+from neurodeploy.bundle.populations import SOURCE_NIR
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.ir.network import Network
 from neurodeploy.pipeline.comparing import has_float

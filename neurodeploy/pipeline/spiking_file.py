@@ -11,7 +11,7 @@ from typing import Any
 
 from neurodeploy.bundle.files import digest
 from neurodeploy.bundle.folders import refuse_others
-from neurodeploy.bundle.writer import write_network_bundle
+from neurodeploy.bundle.writer import write_bundle
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.program import Program
 from neurodeploy.neurons.registry import beyond_chip
@@ -78,7 +78,7 @@ def _write(path: Path, out: Path, read: Read) -> None:
     file = {"name": path.name, "size": path.stat().st_size, "sha256": digest(path)}
     origin = {"model": path.name, "path": "", "files": [file]}
     program = Program(info, network, conversion=read.conversion)
-    write_network_bundle(out, program, origin, ReferenceRunner().run, read.save_nir)
+    write_bundle(out, program, origin, ReferenceRunner().run, read.save_nir)
 
 
 def _kept(options: Mapping[str, Any], out: Path) -> tuple[str, ...]:

@@ -49,7 +49,7 @@ class Dense(Synapse):
 
     @classmethod
     def from_record(cls, fields: Fields) -> Dense:
-        return cls(fields.array("weight").T)
+        return cls(fields.array("weight") if "by_row" in fields else fields.array("weight").T)
 
     def sums(self, x: Ints) -> Ints:
         """Over the axons with an event."""

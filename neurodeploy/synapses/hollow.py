@@ -22,7 +22,7 @@ from neurodeploy.ir.graph import HostOp, ModelInfo
 from neurodeploy.ir.network import BLOCK, Projection
 from neurodeploy.ir.population import INPUT, Population, Section
 from neurodeploy.ir.program import GradedNeurons, Island, IslandCall, Program, Slice, Synapses
-from neurodeploy.synapses.linear import graded_layer, program_of
+from neurodeploy.synapses.linear import layer_of, program_of
 
 
 def hollow_island(
@@ -61,9 +61,9 @@ def hollow_layer(
 ) -> tuple[Population, Population, Projection]:  # fmt: skip
     """The input population, the neurons and the synapses of a linear layer of these sizes."""
     slices = tuple(Slice(s.path, s.path, s.start, s.stop, s.role, s.heads) for s in sections)
-    return graded_layer(
-        hollow_island(name, rows, columns, slices=slices, layer=layer, expert=expert, weight_bits=weight_bits)
-    )
+    island = hollow_island(name, rows, columns, slices=slices, layer=layer, expert=expert, weight_bits=weight_bits)
+    made = layer_of(island, "")
+    return made.source, made.neurons, made.synapses
 
 
 def hollow_program(info: ModelInfo, islands: Sequence[Island], host: Sequence[HostOp] = ()) -> Program:

@@ -98,11 +98,16 @@ def test_missing_manifest(bundle: Path) -> None:
     refused(bundle, "ND5001", "manifest.json", "neurodeploy convert")
 
 
-@pytest.mark.parametrize("version", [2, 3, 1000])
+@pytest.mark.parametrize("version", [3, 4, 1000])
 def test_newer_format(bundle: Path, version: int) -> None:
     """Whatever else a newer format changes, its number is what the user is told."""
     (bundle / "manifest.json").write_text(json.dumps({"format": version, "parts": []}))
-    refused(bundle, "ND5005", f"has format {version}", "up to 1", "update neurodeploy")
+    refused(bundle, "ND5005", f"has format {version}", "reads format 2", "update neurodeploy")
+
+
+def test_older_format(bundle: Path) -> None:
+    sign(bundle, format=1)
+    refused(bundle, "ND5005", "has format 1", "reads format 2", "convert the model again")
 
 
 @pytest.mark.parametrize("version", ["x", "1", None, 0, -1, 1.0, True, [1]])
@@ -116,7 +121,7 @@ def test_additions_are_no_damage(bundle: Path) -> None:
     (bundle / "notes.txt").write_text("mine")
     (bundle / "extra.bin").write_bytes(b"123")
     sign(bundle, "extra.bin", comment="added later")
-    assert open_bundle(bundle).program.islands
+    assert open_bundle(bundle).program.segments
 
 
 @pytest.mark.parametrize(
@@ -168,7 +173,7 @@ def test_link_for_a_folder_of_members(bundle: Path, tmp_path: Path) -> None:
 
 def test_link_to_a_whole_bundle_is_fine(bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "link.nd").symlink_to(bundle)
-    assert open_bundle(tmp_path / "link.nd").program.islands
+    assert open_bundle(tmp_path / "link.nd").program.segments
 
 
 def test_pipe_for_a_member(bundle: Path) -> None:

@@ -21,21 +21,35 @@ from tests.bundle.changes import ISLAND, refused, rewrite, sign
 
 
 def step(program: dict[str, Any], op: str) -> dict[str, Any]:
-    return next(row for row in program["steps"] if row.get("op") == op)
+    return next(row for row in program["host"] if row.get("op") == op)
 
 
-def island(program: dict[str, Any]) -> dict[str, Any]:
-    return next(row for row in program["islands"] if row["name"] == ISLAND)
+def border(program: dict[str, Any], key: str) -> dict[str, Any]:
+    """The first "encode" or "decode", those of `ISLAND`."""
+    return next(row for row in program["host"] if key in row)
+
+
+def neurons(program: dict[str, Any], name: str = ISLAND) -> dict[str, Any]:
+    return next(row for row in program["network"]["populations"] if row["name"] == name)
+
+
+def source(program: dict[str, Any]) -> dict[str, Any]:
+    return neurons(program, f"{ISLAND}.input")
+
+
+def synapses(program: dict[str, Any]) -> dict[str, Any]:
+    return next(row for row in program["network"]["projections"] if row["target"] == ISLAND)
 
 
 Change = Callable[[dict[str, Any]], object]
 PROGRAMS: dict[str, Change] = {
     "another contract": lambda p: p.update(contract="neurodeploy-graded-24/2"),
-    "no steps": lambda p: p.update(steps=[]),
-    "steps of another type": lambda p: p.update(steps={"a": 1}),
-    "step of another type": lambda p: p["steps"].append(3),
-    "no islands": lambda p: p.update(islands=[]),
-    "island twice": lambda p: p["islands"].append(dict(island(p), name="lm_head")),
+    "no steps": lambda p: p.update(host=[]),
+    "steps of another type": lambda p: p.update(host={"a": 1}),
+    "step of another type": lambda p: p["host"].append(3),
+    "no network": lambda p: p.pop("network"),
+    "no populations": lambda p: p["network"].update(populations=[], projections=[]),
+    "population twice": lambda p: p["network"]["populations"].append(dict(neurons(p), name="lm_head")),
     "unknown operation": lambda p: step(p, "add").update(op="subtract"),
     "missing attribute": lambda p: step(p, "attention")["attrs"].pop("heads"),
     "no heads": lambda p: step(p, "attention")["attrs"].update(heads=0),
@@ -58,12 +72,12 @@ PROGRAMS: dict[str, Change] = {
     "input of another size": lambda p: step(p, "glu")["inputs"].__setitem__(0, "embed_tokens"),
     "the token ids as activations": lambda p: step(p, "rmsnorm")["inputs"].__setitem__(0, "tokens"),
     "output made twice": lambda p: step(p, "add")["outputs"].__setitem__(0, "embed_tokens"),
-    "path twice": lambda p: p["steps"][3].update(path=p["steps"][2]["path"]),
+    "path twice": lambda p: step(p, "add").update(path=step(p, "rmsnorm")["path"]),
     "tensor missing": lambda p: step(p, "rmsnorm")["weights"].update(weight="nothing"),
     "tensor of another shape": lambda p: step(p, "rmsnorm")["weights"].update(weight="embed_tokens.weight"),
     "tensor where none belongs": lambda p: step(p, "add")["weights"].update(weight="norm.weight"),
     "no tensor": lambda p: step(p, "embedding").update(weights={}),
-    "call of no island": lambda p: next(s for s in p["steps"] if "island" in s).update(island="nothing"),
+    "call of no island": lambda p: border(p, "decode").update(population="nothing"),
     "absurd size": lambda p: p["sizes"].update({"embed_tokens": 2**50}),
     "other size": lambda p: p["sizes"].update({"embed_tokens": 4096}),
     "negative size": lambda p: p["sizes"].update({"logits": -1}),
@@ -74,30 +88,37 @@ PROGRAMS: dict[str, Change] = {
     "end tokens of text": lambda p: p["info"].update(eos_tokens=["end"]),
     "no information": lambda p: p.pop("info"),
     "output that nobody makes": lambda p: p.update(output="answer"),
-    "island: absurd rows": lambda p: island(p).update(rows=2**60),
-    "island: other rows": lambda p: island(p).update(rows=64),
-    "island: no columns": lambda p: island(p).update(columns=0),
-    "island: rows as text": lambda p: island(p).update(rows="128"),
-    "island: negative scale": lambda p: island(p).update(input_scale=[-5, -20]),
-    "island: no scale": lambda p: island(p).update(output_scale=[0, 0]),
-    "island: absurd scale": lambda p: island(p).update(output_scale=[1, 900]),
-    "island: vanishing scale": lambda p: island(p).update(input_scale=[1, -900]),
-    "island: scale of one number": lambda p: island(p).update(input_scale=[1]),
-    "island: scale of floats": lambda p: island(p).update(input_scale=[0.5, 1.0]),
-    "island: payload of 15 bits": lambda p: island(p).update(payload_bits=15),
-    "island: payload of 64 bits": lambda p: island(p).update(payload_bits=64),
-    "island: state of 64 bits": lambda p: island(p).update(state_bits=64),
-    "island: shift of 60": lambda p: island(p).update(acc_shift=60),
-    "island: negative shift": lambda p: island(p).update(acc_shift=-1),
-    "island: slice out of range": lambda p: island(p)["slices"][-1].__setitem__(3, 10_000),
-    "island: slice with a gap": lambda p: island(p)["slices"][1].__setitem__(2, 70),
-    "island: slices overlap": lambda p: island(p)["slices"][1].__setitem__(2, 10),
-    "island: slice backwards": lambda p: island(p)["slices"][0].__setitem__(3, -4),
-    "island: slice missing": lambda p: island(p)["slices"].pop(),
-    "island: no slices": lambda p: island(p).update(slices=[]),
-    "island: slice of two values": lambda p: island(p)["slices"].__setitem__(0, ["a", "b"]),
-    "island: more heads than rows": lambda p: island(p)["slices"][0].__setitem__(5, 2**40),
-    "island: layer of text": lambda p: island(p).update(layer="first"),
+    "island: absurd rows": lambda p: neurons(p).update(shape=[2**60]),
+    "island: other rows": lambda p: neurons(p).update(shape=[64]),
+    "island: no columns": lambda p: source(p).update(shape=[0]),
+    "island: rows as text": lambda p: neurons(p).update(shape=["128"]),
+    "island: negative scale": lambda p: border(p, "encode").update(scale=[-5, -20]),
+    "island: no scale": lambda p: border(p, "decode").update(scale=[0, 0]),
+    "island: absurd scale": lambda p: border(p, "decode").update(scale=[1, 900]),
+    "island: vanishing scale": lambda p: border(p, "encode").update(scale=[1, -900]),
+    "island: scale of one number": lambda p: border(p, "encode").update(scale=[1]),
+    "island: scale of floats": lambda p: border(p, "encode").update(scale=[0.5, 1.0]),
+    "island: payload of 17 bits": lambda p: source(p)["params"].update(bits=17),
+    "island: payload of 64 bits": lambda p: source(p)["params"].update(bits=64),
+    "island: state of 64 bits": lambda p: neurons(p)["params"].update(state_bits=64),
+    "island: shift of 60": lambda p: neurons(p)["params"].update(acc_shift=60),
+    "island: negative shift": lambda p: neurons(p)["params"].update(acc_shift=-1),
+    "island: unknown parameter": lambda p: neurons(p)["params"].update(gain=1),
+    "island: unknown model": lambda p: neurons(p).update(model="perceptron"),
+    "island: weights of another type": lambda p: synapses(p)["synapse"]["weight"]["array"].__setitem__(0, "float32"),
+    "island: synapses of no kind": lambda p: synapses(p)["synapse"].update(kind="all"),
+    "island: synapses from nowhere": lambda p: synapses(p).update(source="nothing"),
+    "island: encoded twice": lambda p: p["host"].insert(5, border(p, "encode")),
+    "island: an exponent too large": lambda p: synapses(p).update(weight_exp=40),
+    "island: slice out of range": lambda p: neurons(p)["sections"][-1].__setitem__(2, 10_000),
+    "island: slice with a gap": lambda p: neurons(p)["sections"][1].__setitem__(1, 70),
+    "island: slices overlap": lambda p: neurons(p)["sections"][1].__setitem__(1, 10),
+    "island: slice backwards": lambda p: neurons(p)["sections"][0].__setitem__(2, -4),
+    "island: slice missing": lambda p: neurons(p)["sections"].pop(),
+    "island: no slices": lambda p: neurons(p).update(sections=[]),
+    "island: slice of two values": lambda p: neurons(p)["sections"].__setitem__(0, ["a", "b"]),
+    "island: more heads than rows": lambda p: neurons(p)["sections"][0].__setitem__(4, 2**40),
+    "island: layer of text": lambda p: neurons(p).update(layer="first"),
 }
 
 
@@ -117,7 +138,7 @@ ROUTED: dict[str, Change] = {
     "an expert twice": lambda p: step(p, "moe_combine")["inputs"].__setitem__(2, step(p, "moe_combine")["inputs"][1]),
     "an expert that is nobody's": lambda p: step(p, "moe_dispatch")["outputs"].pop(),
     "tokens where an expert's belong": lambda p: step(p, "moe_combine")["inputs"].__setitem__(1, "embed_tokens"),
-    "an expert's where tokens belong": lambda p: p["steps"][-2].update(inputs=step(p, "moe_combine")["inputs"][1:2]),
+    "an expert's where tokens belong": lambda p: p["host"][-3].update(inputs=step(p, "moe_combine")["inputs"][1:2]),
     "routing by activations": lambda p: step(p, "moe_dispatch")["inputs"].__setitem__(1, "embed_tokens"),
     "more experts than there are": lambda p: step(p, "moe_route")["attrs"].update(top_k=5),
 }
@@ -134,7 +155,7 @@ def test_experts_that_lie(experts_bundle: Path, tmp_path: Path, name: str) -> No
 
 @pytest.mark.parametrize("name", ["../../secret", "/etc/passwd", "..", "", "a\0b", "nothing"])
 def test_island_outside_the_bundle(bundle: Path, name: str) -> None:
-    rewrite(bundle, lambda p: island(p).update(name=name))
+    rewrite(bundle, lambda p: synapses(p)["synapse"]["weight"].update({"in": f"islands/{name}"}))
     refused(bundle, "ND5003", "is missing from the manifest")
 
 
@@ -207,11 +228,8 @@ ARRAYS: dict[str, tuple[str, str, Any, dict[str, Any]]] = {
     "multiplier too short": (".q.h5", "multiplier", np.ones(100, np.int16), {}),
     "multiplier missing": (".q.h5", "multiplier", None, {}),
     "shift beyond 47": (".q.h5", "shift", np.full(128, 48, np.uint8), {}),
-    "exponent of 3": (".q.h5", "axon_shift", np.full(64, 3, np.uint8), {}),
-    "sums that cannot be": (".q.h5", "block_abs_sum", np.array([2**40]), {}),
-    "negative sums": (".q.h5", "block_abs_sum", np.array([-1]), {}),
-    "bias too large": (".q.h5", "bias", np.full(128, -(2**63)), {}),
-    "bias as float": (".q.h5", "bias", np.ones(128), {}),
+    "sums that cannot be": (".q.h5", "block_sums", np.array([2**40]), {}),
+    "negative sums": (".q.h5", "block_sums", np.array([-1]), {}),
 }
 
 
@@ -219,6 +237,24 @@ ARRAYS: dict[str, tuple[str, str, Any, dict[str, Any]]] = {
 def test_arrays_that_lie(bundle: Path, name: str) -> None:
     suffix, dataset, data, options = ARRAYS[name]
     replace_dataset(bundle, f"islands/{ISLAND}{suffix}", dataset, data, **options)
+    refused(bundle, "ND5006")
+
+
+ADDED: dict[str, tuple[str, str, Any]] = {
+    "exponent of 16": ("axon_exp", "uint8", np.full(64, 16, np.uint8)),
+    "exponents of another type": ("axon_exp", "int8", np.full(64, 1, np.int8)),
+    "bias too large": ("bias", "int64", np.full(128, -(2**63))),
+    "bias as float": ("bias", "float64", np.ones(128)),
+    "bias that is no integer in the file": ("bias", "int64", np.ones(128)),
+}
+
+
+@pytest.mark.parametrize("name", ADDED)
+def test_further_arrays_that_lie(bundle: Path, name: str) -> None:
+    key, kind, data = ADDED[name]
+    replace_dataset(bundle, f"islands/{ISLAND}.q.h5", key, data)
+    entry = {"array": [kind, [len(data)]], "in": f"islands/{ISLAND}.q.h5", "as": key}
+    rewrite(bundle, lambda p: (neurons(p)["params"] if key == "bias" else synapses(p)).update({key: entry}))
     refused(bundle, "ND5006")
 
 
@@ -230,8 +266,11 @@ def test_array_that_is_larger_than_its_file(bundle: Path) -> None:
         file.create_dataset("multiplier", shape=(1 << 40,), dtype=np.int16, chunks=(1 << 20,))
     sign(bundle, member)
     refused(bundle, "ND5006", "multiplier")
+
+
+def test_matrix_that_is_larger_than_its_file(bundle: Path) -> None:
     member = f"islands/{ISLAND}.nir"
-    rewrite(bundle, lambda p: island(p).update(rows=1 << 30, columns=1 << 30))
+    rewrite(bundle, lambda p: synapses(p)["synapse"]["weight"].update(array=["int8", [1 << 30, 1 << 30]]))
     with h5py.File(bundle / member, "r+") as file:
         del file[WEIGHT]
         file.create_dataset(WEIGHT, shape=(1 << 30, 1 << 30), dtype=np.int8, chunks=(1 << 10, 1 << 10))
@@ -248,13 +287,13 @@ def test_member_of_another_kind(bundle: Path, member: str) -> None:
     assert found.value.code in ("ND5006", "ND1004")
 
 
+INTO, OUT = f"{ISLAND}/inputs/{ISLAND}.input", f"{ISLAND}/outputs/{ISLAND}"
 VECTORS: dict[str, tuple[str, Any, str]] = {
-    "unknown island": ("nothing/payload", np.zeros((4, 3), np.int16), "ND5006"),
-    "payload of another type": (f"{ISLAND}/payload", np.zeros((4, 64), np.int32), "ND5006"),
-    "payload of another width": (f"{ISLAND}/payload", np.zeros((4, 60), np.int16), "ND5006"),
-    "payload too large": (f"{ISLAND}/payload", np.full((4, 64), -32768, np.int16), "ND5006"),
-    "no output": (f"{ISLAND}/output", None, "ND5006"),
-    "wrong output": (f"{ISLAND}/output", np.ones((4, 128), np.int32), "ND5009"),
+    "payload of another type": (INTO, np.zeros((1, 16, 64), np.int16), "ND5006"),
+    "payload of another width": (INTO, np.zeros((1, 16, 60), np.int32), "ND5006"),
+    "payload too large": (INTO, np.full((1, 16, 64), -32768, np.int32), "ND5006"),
+    "no output": (OUT, None, "ND5006"),
+    "wrong output": (OUT, np.ones((1, 16, 128), np.int32), "ND5009"),
 }
 
 
@@ -269,6 +308,6 @@ def test_golden_vectors_that_lie(bundle: Path, name: str) -> None:
 def test_islands_that_differ_from_their_integers(bundle: Path) -> None:
     """A NIR file with other scales than the integers beside it: only `verify` looks that closely."""
     replace_dataset(bundle, f"islands/{ISLAND}.nir", "node/nodes/scale/scale", np.ones(128, np.float32))
-    assert open_bundle(bundle).program.islands
+    assert open_bundle(bundle).program.segments
     with pytest.raises(BundleError, match="ND5008"):
         pipeline.verify(bundle)

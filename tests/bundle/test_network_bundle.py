@@ -11,7 +11,7 @@ import pytest
 from neurodeploy.bundle import open_bundle
 from neurodeploy.bundle.golden import golden_steps
 from neurodeploy.bundle.state_files import read_kept, write_state
-from neurodeploy.bundle.writer import write_network_bundle
+from neurodeploy.bundle.writer import write_bundle
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.network import Network, Projection
@@ -31,7 +31,7 @@ def is_packed(p: Projection) -> bool:
 def write(path: Path, network: Network) -> None:
     info = ModelInfo(network.name, "test", 0, 0, len(network.populations), 0, "here")
     program = Program(info, network, conversion={"warnings": []})
-    write_network_bundle(path, program, {"model": "test", "path": "", "files": []}, RUNNER.run)
+    write_bundle(path, program, {"model": "test", "path": "", "files": []}, RUNNER.run)
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -18,13 +18,16 @@ import numpy as np
 import pytest
 
 from neurodeploy import pipeline
-from neurodeploy.bundle import open_bundle
-from neurodeploy.bundle.island_files import row_scales
+from neurodeploy.bundle import hdf5, open_bundle
+from neurodeploy.bundle.linear_files import row_scales, rows_of, write_image, write_nir
 from neurodeploy.conversion.presets import get_preset
 from neurodeploy.conversion.quantize import quantize
 from neurodeploy.frontends.families import read_graph
-from neurodeploy.ir.graph import HostOp, WeightStore
-from neurodeploy.ir.program import Island, Program
+from neurodeploy.ir.fixedpoint import Dyadic
+from neurodeploy.ir.graph import WeightStore
+from neurodeploy.ir.network import Network
+from neurodeploy.ir.program import Program
+from neurodeploy.synapses.linear import LinearLayer, linear_layer, linear_layers
 from tests.bundle.changes import rewrite, sign
 from tests.tiny import environment, snapshot
 
@@ -72,12 +75,9 @@ def assert_same(a: Any, b: Any, where: str) -> None:
 def test_everything_comes_back(family: tuple[Path, Path]) -> None:
     made, weights = in_memory(*family)
     read = open_bundle(family[1])
-    assert list(made.islands) == list(read.program.islands)
-    assert_same(made.islands, read.program.islands, "islands")
-    assert_same(made.steps, read.program.steps, "steps")
-    for name in ("info", "sizes", "input", "output", "host"):
+    for name in ("info", "sizes", "input", "output", "host", "network"):
         assert_same(getattr(made, name), getattr(read.program, name), name)
-    used = {name for step in made.steps if isinstance(step, HostOp) for name in step.weights.values()}
+    used = {name for step in made.operations for name in step.weights.values()}
     assert set(read.host_weights.names()) == used
     for name in used:
         assert_same(weights.get(name), read.host_weights.get(name), name)
@@ -141,25 +141,30 @@ def layout(path: Path) -> dict[str, Any]:
     return found
 
 
-def biased(island: Island) -> Island:
-    """The same island with a bias, so that it becomes `nir.Affine`."""
-    bias = np.arange(island.rows, dtype=np.int64) * 1000 - 7
-    return replace(island, neurons=replace(island.neurons, bias=bias))
+def biased(layer: LinearLayer) -> LinearLayer:
+    """The same layer with a bias, so that it becomes `nir.Affine`."""
+    bias = np.arange(layer.neurons.size, dtype=np.int64) * 1000 - 7
+    return replace(layer, neurons=replace(layer.neurons, params={**layer.neurons.params, "bias": bias}))
+
+
+def layers_of(bundle: Path) -> list[LinearLayer]:
+    return linear_layers(open_bundle(bundle).program)
 
 
 def test_plain_nir_reads_and_writes_every_island(family: tuple[Path, Path], tmp_path: Path) -> None:
-    program = open_bundle(family[1]).program
-    for name, island in program.islands.items():
-        graph = nir.read(family[1] / "islands" / f"{name}.nir")
+    found = layers_of(family[1])
+    assert len(found) == len(open_bundle(family[1]).program.network.projections)
+    for layer in found:
+        graph = nir.read(family[1] / "islands" / f"{layer.name}.nir")
         kinds = {key: type(node).__name__ for key, node in graph.nodes.items()}
         assert kinds == {"input": "Input", "synapses": "Linear", "scale": "Scale", "output": "Output"}
         assert sorted(graph.edges) == [("input", "synapses"), ("scale", "output"), ("synapses", "scale")]
         weight = graph.nodes["synapses"].weight
         assert weight.dtype == np.int8
-        assert np.array_equal(weight, island.synapses.weight)
-        assert np.array_equal(graph.nodes["scale"].scale, row_scales(island))
-        assert graph.nodes["input"].input_type["input"] == [island.columns]
-        assert graph.nodes["output"].output_type["output"] == [island.rows]
+        assert np.array_equal(weight, layer.synapses.synapse.weight)
+        assert np.array_equal(graph.nodes["scale"].scale, row_scales(layer))
+        assert graph.nodes["input"].input_type["input"] == [layer.source.size]
+        assert graph.nodes["output"].output_type["output"] == [layer.neurons.size]
         nir.write(tmp_path / "again.nir", graph)
         same_graph(graph, nir.read(tmp_path / "again.nir"))
 
@@ -167,11 +172,11 @@ def test_plain_nir_reads_and_writes_every_island(family: tuple[Path, Path], tmp_
 @pytest.mark.parametrize("with_bias", [False, True])
 def test_layout_is_that_of_nir_write(llama_bundle: Path, tmp_path: Path, with_bias: bool) -> None:
     """Group for group and type for type what `nir.write` makes of the same graph; only contents of strings may be ours."""
-    from neurodeploy.bundle.island_files import NIR_VERSION, write_nir
+    from neurodeploy.bundle.linear_files import NIR_VERSION, write_nir
 
-    island = open_bundle(llama_bundle).program.islands["layers.0.self_attn.q_k_v"]
+    layer = layers_of(llama_bundle)[0]
     ours, theirs = tmp_path / "ours.nir", tmp_path / "theirs.nir"
-    write_nir(ours, biased(island) if with_bias else island, "a note")
+    write_nir(ours, biased(layer) if with_bias else layer, "a note")
     graph = nir.read(ours)
     assert type(graph.nodes["synapses"]).__name__ == ("Affine" if with_bias else "Linear")
     nir.write(theirs, graph)
@@ -194,49 +199,58 @@ def test_nir_means_what_runs(llama_bundle: Path) -> None:
     """``scale * (W x)`` in floating point is the island's output, to the rounding of its state and multiplier."""
     from simulators import get_runner
 
-    for name, island in open_bundle(llama_bundle).program.islands.items():
-        graph = nir.read(llama_bundle / "islands" / f"{name}.nir")
-        payload = np.random.default_rng(1).integers(-20_000, 20_001, (3, island.columns)).astype(np.int16)
-        values = payload * np.ldexp(island.input_scale.value, island.synapses.axon_shift.astype(np.int64))
-        real = (values @ graph.nodes["synapses"].weight.T.astype(np.float64)) * graph.nodes["scale"].scale
-        out = get_runner("reference").run_island(island, payload)[0] * island.output_scale.value
-        unit = row_scales(island).astype(np.float64) * island.input_scale.value * 2.0**island.neurons.acc_shift
-        bound = 0.5 * unit + 0.51 * island.output_scale.value + 1e-6 * np.abs(real)
-        assert (np.abs(out - real) <= bound).all(), name
+    for layer in layers_of(llama_bundle):
+        graph = nir.read(llama_bundle / "islands" / f"{layer.name}.nir")
+        payload = np.random.default_rng(1).integers(-20_000, 20_001, (3, layer.source.size))
+        exponents = 0 if layer.synapses.axon_exp is None else layer.synapses.axon_exp.astype(np.int64)
+        scale = layer.encode.scale.value
+        real = (payload * np.ldexp(scale, exponents)) @ graph.nodes["synapses"].weight.T.astype(np.float64)
+        real *= graph.nodes["scale"].scale
+        network = Network(
+            layer.name, {p.name: p for p in (layer.source, layer.neurons)}, (layer.synapses,), (layer.name,)
+        )
+        run = get_runner("reference").run(network, {layer.source.name: payload[:, None]}, 1)
+        out = run.outputs[layer.name][:, 0] * layer.decode.scale.value
+        unit = row_scales(layer).astype(np.float64) * scale * 2.0 ** int(layer.neurons.params["acc_shift"])
+        bound = 0.5 * unit + 0.51 * layer.decode.scale.value + 1e-6 * np.abs(real)
+        assert (np.abs(out - real) <= bound).all(), layer.name
 
 
 # -- laziness -------------------------------------------------------------------------------------------------------
 
 
-def test_weights_stay_on_disk(llama_bundle: Path) -> None:
-    opened = open_bundle(llama_bundle)
-    for island in opened.program.islands.values():
-        assert isinstance(island.synapses.weight, np.memmap)
-        assert Path(str(island.synapses.weight.filename)).parent == (llama_bundle / "islands").resolve()
+def test_weights_stay_on_disk(llama_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All but those that are smaller than a map is worth."""
+    monkeypatch.setattr(hdf5, "SMALL", 0)
+    for layer in layers_of(llama_bundle):
+        weight = layer.synapses.synapse.weight
+        assert isinstance(weight, np.memmap)
+        assert Path(str(weight.filename)).parent == (llama_bundle / "islands").resolve()
 
 
 def test_opening_does_not_load_weights(llama_bundle: Path, tmp_path: Path) -> None:
     """A bundle with an island of 128 MB more: opening it must not take that memory (digests read in pieces)."""
-    from neurodeploy.bundle.island_files import describe, write_image, write_nir
-
     copy = tmp_path / "large.nd"
     shutil.copytree(llama_bundle, copy)
-    island = open_bundle(copy).program.islands["lm_head"]
     rows, columns = 1 << 15, 1 << 12
-    synapses = replace(
-        island.synapses, weight=np.ones((rows, columns), np.int8), axon_shift=np.zeros(columns, np.uint8),
-        block_abs_sum=np.full(16, 256, np.int64),
+    one = Dyadic(1, 0)
+    large = linear_layer(
+        "large", np.ones((rows, columns), np.int8), {"multiplier": np.ones(rows, np.int16), "shift": 0},
+        scales=(one, one), values=("norm", ("large",)), block_sums=np.full(16, 256, np.int64),
     )  # fmt: skip
-    neurons = replace(island.neurons, multiplier=np.ones(rows, np.int16), shift=np.zeros(rows, np.uint8), bias=None)
-    part = replace(island.slices[0], path="large", output="large", stop=rows, heads=0)
-    large = replace(
-        island, name="large", rows=rows, columns=columns, slices=(part,), synapses=synapses, neurons=neurons
-    )
     write_nir(copy / "islands" / "large.nir", large, "large")
     write_image(copy / "islands" / "large.q.h5", large)
-    row = describe(large)
-    del large, synapses
-    rewrite(copy, lambda program: program["islands"].append(row))
+    populations, synapses = rows_of("islands", large)
+    del large
+
+    def add(program: dict[str, Any]) -> None:
+        program["network"]["populations"] += populations
+        program["network"]["projections"].append(synapses)
+        program["sizes"]["large"] = rows
+        program["host"].insert(-2, {"encode": "norm", "population": "large.input", "scale": [1, 0]})
+        program["host"].insert(-2, {"decode": ["large"], "population": "large", "scale": [1, 0]})
+
+    rewrite(copy, add)
     sign(copy, "islands/large.nir", "islands/large.q.h5")
     script = (
         "import resource, sys\n"
@@ -253,6 +267,6 @@ def test_opening_does_not_load_weights(llama_bundle: Path, tmp_path: Path) -> No
         env=environment(), capture_output=True, text=True, check=True,
     )  # fmt: skip
     *said, grown = done.stdout.split("\n")[:-1]
-    # The island was read (the program that has it is refused only afterwards, because nothing calls it).
-    assert len(said) == 1 and "an island is never called" in said[0]
+    # The layer was read (the program that has it is refused only afterwards, because it reads a value of another size).
+    assert len(said) == 1 and f"large: inputs of [64] and outputs of [{rows}] neurons do not fit" in said[0]
     assert int(grown) * (1 if sys.platform == "darwin" else 1024) < 16e6

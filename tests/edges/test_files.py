@@ -163,7 +163,7 @@ from neurodeploy.cli import main
 def hit(*_):
     os.kill(os.getpid(), int(sys.argv[1]))
     time.sleep(600)
-golden.write_steps = hit
+golden.write_golden = hit
 AGAIN
 main(sys.argv[2:])
 """

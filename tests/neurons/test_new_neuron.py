@@ -7,10 +7,10 @@ from types import MappingProxyType
 
 import numpy as np
 import pytest
+from neurodeploy.bundle.network_files import ARRAYS, network_from_json, network_to_json, write_arrays
 
 from neurodeploy import neurons
 from neurodeploy.accounting.program import loads
-from neurodeploy.bundle.network_files import ARRAYS, network_from_json, network_to_json, write_arrays
 from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import Population

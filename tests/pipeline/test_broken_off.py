@@ -31,10 +31,10 @@ ISLANDS = 9
 PLACES = {
     "first island": ("neurodeploy.conversion.quantize._convert_group", 0),
     "fifth island": ("neurodeploy.conversion.quantize._convert_group", 4),
-    "weights of an island": ("neurodeploy.bundle.island_files.write_nir", 2),
-    "image of an island": ("neurodeploy.bundle.island_files.write_image", 3),
+    "weights of an island": ("neurodeploy.bundle.linear_files.write_nir", 2),
+    "image of an island": ("neurodeploy.bundle.linear_files.write_image", 3),
     "host weights": ("neurodeploy.bundle.writer.write_host_weights", 0),
-    "golden vectors": ("neurodeploy.bundle.golden.write_islands", 0),
+    "golden vectors": ("neurodeploy.bundle.golden.write_golden", 0),
     "digest of an island": ("neurodeploy.bundle.writer.digest", 7),
     "digests": ("neurodeploy.bundle.writer.digest", 2 * ISLANDS + 6),
     "last rename": ("neurodeploy.bundle.folders.take_place", 0),
@@ -237,16 +237,16 @@ HIT_AT_THIRD_ISLAND = (
     HEEDING
     + """
 import os, sys
-from neurodeploy.bundle import island_files
+from neurodeploy.bundle import linear_files
 from neurodeploy.cli import main
-write, written = island_files.write_nir, []
+write, written = linear_files.write_nir, []
 def hit(*arguments, **options):
     found = write(*arguments, **options)
     written.append(found)
     if len(written) == 3:
         os.kill(os.getpid(), int(sys.argv[1]))
     return found
-island_files.write_nir = hit
+linear_files.write_nir = hit
 main(sys.argv[2:])
 """
 )

@@ -193,8 +193,8 @@ def test_a_killed_process_keeps_its_islands_too(
 
 #: As `HIT_AT_THIRD_ISLAND`, and the cleaning up is hit again: by a loop that never ends.
 HIT_TWICE = HIT_AT_THIRD_ISLAND.replace(
-    "island_files.write_nir = hit\n",
-    """island_files.write_nir = hit
+    "linear_files.write_nir = hit\n",
+    """linear_files.write_nir = hit
 from neurodeploy.bundle import writer
 def hang(*arguments):
     os.kill(os.getpid(), int(sys.argv[1]))

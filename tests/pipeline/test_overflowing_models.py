@@ -12,11 +12,12 @@ from numpy.typing import ArrayLike
 
 from neurodeploy import pipeline
 from neurodeploy.bundle import open_bundle
-from neurodeploy.bundle.island_files import row_scales
+from neurodeploy.bundle.linear_files import row_scales
 from neurodeploy.errors import UserError
 from neurodeploy.evaluation import evaluate
 from neurodeploy.generation import generate
 from neurodeploy.ops.host.kvcache import State
+from neurodeploy.synapses.linear import linear_layers
 from tests import models
 
 
@@ -105,7 +106,6 @@ def test_biases(bias: float, converts: bool, tmp_path: Path) -> None:
             pipeline.convert(model, out, preset="quick", calibration_tokens=48)
         return
     pipeline.convert(model, out, preset="quick", calibration_tokens=48)
-    island = open_bundle(out).program.islands["layers.0.self_attn.q_k_v"]
-    assert island.neurons.bias is not None
-    unit = island.input_scale.value * float(row_scales(island)[5])
-    assert island.neurons.bias[5] * unit == pytest.approx(bias, rel=1e-3)
+    layer = linear_layers(open_bundle(out).program)[0]
+    unit = layer.encode.scale.value * float(row_scales(layer)[5])
+    assert np.asarray(layer.neurons.params["bias"])[5] * unit == pytest.approx(bias, rel=1e-3)

@@ -12,7 +12,7 @@ import pytest
 from neurodeploy import pipeline
 from neurodeploy.bundle import open_bundle
 from neurodeploy.pipeline import running, stepping, streams
-from simulators import get_runner, network_float
+from simulators import float_network, get_runner
 from simulators.reference import ReferenceRunner
 from tests.pipeline.networks import DT, SAMPLES, STEPS, Files, copied
 from tests.tiny import call, snapshot
@@ -66,7 +66,7 @@ def test_arrays_are_in_the_order_of_the_source(files: Files, tmp_path: Path) -> 
     got = load(tmp_path / "o.npz")
     real = read(files.image, DT)
     pixels = np.load(files.pixels).reshape(SAMPLES, STEPS, 20)
-    wanted = network_float.run(real, {"input": pixels}).outputs["output"]
+    wanted = float_network.run(real, {"input": pixels}).outputs["output"]
     assert (
         len({tuple(row) for row in wanted.sum(axis=1).tolist()}) == SAMPLES
         and (np.ptp(wanted.sum(axis=1), axis=1) > 0).all()
@@ -250,7 +250,7 @@ def test_input_in_every_form_is_the_same_input(files: Files, tmp_path: Path) -> 
 
 def test_stateless_networks_resume(tmp_path: Path) -> None:
     """A state without a single variable: its samples cannot be counted, and it goes on all the same."""
-    from neurodeploy.bundle.writer import write_network_bundle
+    from neurodeploy.bundle.writer import write_bundle
     from neurodeploy.ir.graph import ModelInfo
     from neurodeploy.ir.network import Network, Population, Projection
     from neurodeploy.ir.program import Program
@@ -263,7 +263,7 @@ def test_stateless_networks_resume(tmp_path: Path) -> None:
     network = Network("n", populations, (Projection("p", "input", "out", Direct(2)),), ("out",))
     program = Program(ModelInfo("n", "test", 0, 0, 2, 0, "here"), network)
     origin = {"model": "t", "path": "", "files": []}
-    write_network_bundle(tmp_path / "n.nd", program, origin, ReferenceRunner().run)
+    write_bundle(tmp_path / "n.nd", program, origin, ReferenceRunner().run)
     np.save(tmp_path / "x.npy", np.arange(48).reshape(4, 6, 2) % 4)
     pipeline.run(tmp_path / "n.nd", input=tmp_path / "x.npy", out=tmp_path / "whole.npz")
     pipeline.run(tmp_path / "n.nd", input=tmp_path / "x.npy", steps=2, checkpoint=tmp_path / "s")

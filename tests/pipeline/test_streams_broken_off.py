@@ -22,7 +22,7 @@ PLACES = {
     "quantising": "neurodeploy.conversion.spiking.quantize.quantize",
     "arrays": "neurodeploy.bundle.writer.write_arrays",
     "the float network": "neurodeploy.frontends.nir.writer.write",
-    "golden vectors": "neurodeploy.bundle.golden.write_steps",
+    "golden vectors": "neurodeploy.bundle.golden.write_golden",
     "digests": "neurodeploy.bundle.writer.digest",
     "last rename": "neurodeploy.bundle.folders.take_place",
 }

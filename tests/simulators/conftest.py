@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from neurodeploy.conversion.islands import block_sums
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.program import GradedNeurons, Island, Slice, Synapses
+from neurodeploy.synapses.linear import block_sums_of
 
 
 def make_island(
@@ -28,7 +28,7 @@ def make_island(
         random.integers(-(10**7), 10**7, rows) if bias else None,
     )
     slices = (Slice("a", "a", 0, rows // 2), Slice("b", "b", rows // 2, rows)) if rows > 1 else (Slice("a", "a", 0, 1),)
-    synapses = Synapses(weight, axon_shift, block_sums(weight, axon_shift))
+    synapses = Synapses(weight, axon_shift, block_sums_of(weight, axon_shift))
     island = Island("island", rows, columns, slices, bits, Dyadic(3, -9), Dyadic(5, -20), synapses, neurons)
     island.check()
     return island

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from neurodeploy.bundle.network_files import ARRAYS, network_from_json, network_to_json, write_arrays
+from neurodeploy.bundle.populations import ARRAYS, Arrays, network_from_json, network_to_json, write_arrays
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.synapse import Coo, Fields, ListFormat, Range, Synapse, within
 from neurodeploy.synapses import KINDS, build
@@ -132,6 +132,6 @@ def test_it_is_kept_in_a_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(KINDS, Diagonal.kind, Diagonal)
     structure, arrays = network_to_json(net(DELAYS[1]))
     write_arrays(tmp_path / ARRAYS, arrays)
-    again = network_from_json(structure, tmp_path / ARRAYS).projections[1]
+    again = network_from_json(structure, Arrays(tmp_path, [ARRAYS])).projections[1]
     assert type(again.synapse) is Diagonal and again.depth == 6
     np.testing.assert_array_equal(again.synapse.weight, WEIGHT)

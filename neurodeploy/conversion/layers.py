@@ -23,14 +23,16 @@ from neurodeploy.ir.fixedpoint import (
     BIAS_MAX,
     MULTIPLIER_BITS,
     SCALE_MIN,
+    STATE_BITS,
     STATE_MAX,
     Dyadic,
+    Ints,
     multiply_shift,
     signed_max,
 )
 from neurodeploy.ir.graph import Projection, WeightStore
-from neurodeploy.ir.network import BLOCK
-from neurodeploy.ir.program import GradedNeurons, Island, Slice, Synapses
+from neurodeploy.ir.population import Section
+from neurodeploy.synapses.linear import LinearLayer, linear_layer
 
 #: Rows converted at a time: bounds memory for vocabulary-sized projections.
 ROWS_AT_A_TIME = 8192
@@ -68,14 +70,14 @@ def check_range(x: torch.Tensor, path: str, what: str, limit: float) -> None:
         )
 
 
-class IslandBuilder:
+class LayerBuilder:
     """Converts the projections that read one population. `sample` is a float32 input of some tokens."""
 
     def __init__(self, moments: InputMoments, sample: torch.Tensor, preset: Preset, weights: WeightStore) -> None:
         self.moments, self.sample, self.preset, self.weights = moments, sample, preset, weights
         self.limit = signed_max(preset.weight_bits)
 
-    def build(self, name: str, projections: Sequence[Projection]) -> tuple[Island, list[SiteRecord]]:
+    def build(self, name: str, projections: Sequence[Projection]) -> tuple[LinearLayer, list[SiteRecord]]:
         first = projections[0]
         rows, columns = sum(p.out_features for p in projections), first.in_features
         code = choose_code(self.moments.channel_range(self.preset), self.preset)
@@ -89,7 +91,7 @@ class IslandBuilder:
         row_scale = torch.where(row_scale > 0, row_scale, scales)
         weight = np.empty((rows, columns), np.int8)
         bias = np.zeros(rows, np.int64)
-        slices, records, start = [], [], 0
+        sections, records, start = [], [], 0
         for projection in projections:
             stop = start + projection.out_features
             records.append(self._round(projection, code, row_scale[start:stop], blocks, weight[start:stop]))
@@ -98,17 +100,19 @@ class IslandBuilder:
                 real = np.rint(self.weights.get(projection.bias).astype(np.float64) / unit)
                 check_range(torch.from_numpy(real), projection.path, "bias, in units of its weights,", BIAS_MAX)
                 bias[start:stop] = real
-            slices.append(Slice(projection.path, projection.output, start, stop, projection.role, projection.heads))
+            sections.append(Section(projection.path, start, stop, projection.role, projection.heads))
             start = stop
-        synapses = Synapses(weight, code.axon_shift, block_sums(weight, code.axon_shift), self.preset.weight_bits)
-        neurons = GradedNeurons(multiplier, shift.astype(np.uint8), acc_shift, bias if bias.any() else None)
-        bits = self.preset.payload_bits
-        island = Island(
-            name, rows, columns, tuple(slices), bits, code.scale, output_scale, synapses, neurons,
-            first.layer, first.expert,
+        params: dict[str, int | Ints] = {
+            "multiplier": multiplier, "shift": shift.astype(np.uint8), "acc_shift": acc_shift,
+            "state_bits": STATE_BITS, "out_bits": STATE_BITS,
+        }  # fmt: skip
+        layer = linear_layer(
+            name, weight, {**params, "bias": bias} if bias.any() else params, scales=(code.scale, output_scale),
+            values=(first.input, tuple(projection.output for projection in projections)),
+            payload_bits=self.preset.payload_bits, weight_bits=self.preset.weight_bits, axon_exp=code.axon_shift,
+            sections=sections, layer=first.layer, expert=first.expert,
         )  # fmt: skip
-        island.check()
-        return island, records
+        return layer, records
 
     def _blocks(self) -> list[Block]:
         if self.preset.rounding == "nearest":
@@ -179,15 +183,3 @@ class IslandBuilder:
 
 def chunks(rows: int) -> list[tuple[int, int]]:
     return [(start, min(start + ROWS_AT_A_TIME, rows)) for start in range(0, rows, ROWS_AT_A_TIME)]
-
-
-def block_sums(weight: np.ndarray, axon_shift: np.ndarray) -> np.ndarray:
-    """(ceil(columns / 256),) int64: see `Synapses.block_abs_sum`. Row chunks keep the temporary small."""
-    columns = weight.shape[1]
-    edges = np.arange(0, columns, BLOCK)
-    best = np.zeros(edges.size, np.int64)
-    factor = (1 << axon_shift.astype(np.int32)).astype(np.int32)
-    for start, stop in chunks(weight.shape[0]):
-        magnitude = np.abs(weight[start:stop].astype(np.int32)) * factor
-        best = np.maximum(best, np.add.reduceat(magnitude, edges, axis=1, dtype=np.int64).max(axis=0))
-    return best

@@ -1,0 +1,245 @@
+"""Populations and projections on disk: their structure in program.json, their arrays in HDF5, read by mapping the file.
+
+    program.json   network: {name, dt, outputs, populations: [..], projections: [..], provenance}
+    network.h5     pI.params.NAME, pI.initial.NAME of population I; jI.weight, .indptr, .target, .delay of projection J,
+                   packed targets as .low and .high. Dense weights are stored by axon, (columns, rows), so that one axon's
+                   targets lie together.
+
+An array is written in JSON as ``{"array": [type, shape], "in": FILE, "as": NAME}``, a linear layer's in the files of
+`linear_files`; a plain integer stands for all neurons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy.bundle.hdf5 import Lying, map_stored, new_hdf5, stored
+from neurodeploy.bundle.typed import MOST, Row, as_integer, as_text, get, integer, items, table, text, texts
+from neurodeploy.errors import BundleError
+from neurodeploy.ir.fixedpoint import Dyadic
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import Population, Section
+from neurodeploy.neurons.registry import check_network
+from neurodeploy.synapses import KINDS
+
+ARRAYS = "network.h5"
+#: Arrays that a projection may have beside those of its synapses.
+OPTIONAL = ("delay", "axon_exp", "block_sums")
+#: Where the float network stands in the bundle, as plain NIR.
+SOURCE_NIR = "source.nir"
+#: Element types that an array of a network may have.
+TYPES = {str(np.dtype(t)): np.dtype(t) for t in (np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64)}
+
+
+#: What stands in JSON for the array of that key.
+Place = Callable[[str, NDArray[Any]], dict[str, Any]]
+
+
+#: Rows of populations and projections that have them already: these objects, not others of the same name.
+Known = Mapping[Population | Projection, Row]
+
+
+class Collected:
+    """`Place` for arrays that belong into `ARRAYS`, collected by their names there."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, NDArray[Any]] = {}
+
+    def under(self, prefix: str) -> Place:
+        def place(key: str, array: NDArray[Any]) -> dict[str, Any]:
+            self.found[f"{prefix}.{key}"] = array
+            return {"array": [str(array.dtype), list(array.shape)], "in": ARRAYS, "as": f"{prefix}.{key}"}
+
+        return place
+
+
+def network_to_json(network: Network, known: Known = MappingProxyType({})) -> tuple[Row, dict[str, NDArray[Any]]]:
+    """The structure, and the arrays that belong into `ARRAYS`. `known` are rows of populations and projections whose arrays
+    lie elsewhere."""
+    arrays = Collected()
+    populations = [
+        known.get(population) or population_row(population, arrays.under(f"p{i}"))
+        for i, (name, population) in enumerate(network.populations.items())
+    ]
+    projections = [known.get(p) or projection_row(p, arrays.under(f"j{j}")) for j, p in enumerate(network.projections)]
+    structure = {
+        "name": network.name,
+        "dt": None if network.dt is None else [network.dt.mantissa, network.dt.exponent],
+        "outputs": list(network.outputs),
+        "populations": populations,
+        "projections": projections,
+        "provenance": dict(network.provenance),
+    }
+    return structure, arrays.found
+
+
+def _placed(place: Place, key: str, value: Any) -> Any:
+    """An integer stands in JSON itself."""
+    return int(value) if isinstance(value, int | np.integer) else place(key, np.asarray(value))
+
+
+def population_row(population: Population, place: Place) -> Row:
+    """What most populations have not is not in the file."""
+    row: dict[str, Any] = {"name": population.name, "shape": list(population.shape), "model": population.model}
+    for kind, values in (("params", population.params), ("initial", population.initial)):
+        row[kind] = {name: _placed(place, f"{kind}.{name}", value) for name, value in values.items()}
+    if population.sections:
+        row["sections"] = [[s.path, s.start, s.stop, s.role, s.heads] for s in population.sections]
+    numbers = {"layer": population.layer, "expert": population.expert}
+    return row | {key: number for key, number in numbers.items() if number is not None}
+
+
+def projection_row(p: Projection, place: Place) -> Row:
+    """What most projections have not is not in the file."""
+    row: dict[str, Any] = {
+        "name": p.name, "source": p.source, "target": p.target, "source_port": p.source_port, "target_port": p.target_port,
+        "graded": p.graded, "weight_exp": p.weight_exp, "weight_bits": p.weight_bits, "sign_mode": p.sign_mode,
+    }  # fmt: skip
+    if p.instant:
+        row["instant"] = True
+    for key in OPTIONAL:
+        if (array := getattr(p, key)) is not None:
+            row[key] = place(key, array)
+    fields = {
+        key: place(key, value) if isinstance(value, np.ndarray) else value for key, value in p.synapse.record().items()
+    }
+    return {**row, "synapse": {"kind": p.synapse.kind, **fields}}
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    with new_hdf5(path) as file:
+        for name, array in arrays.items():
+            file.create_dataset(name, data=np.ascontiguousarray(array))
+
+
+class Arrays:
+    """Arrays of a bundle by file and name. `members` are the files that its manifest holds."""
+
+    def __init__(self, folder: Path, members: Container[str]) -> None:
+        self.folder, self.members = folder, members
+        self._places: dict[str, Mapping[str, Lying]] = {}
+
+    def read(self, entry: Row, key: str) -> NDArray[Any]:
+        """What a row stands for, mapped, or read where it is small. `ValueError` for what is no array, ND5003 for a file
+        that is no member, ND5006 for a damaged one."""
+        kind, shape = items(entry, "array")
+        sides = tuple(as_integer(side, key, 0) for side in shape)
+        if kind not in TYPES:
+            raise ValueError(f"{key} is an array of {kind!r:.20}")
+        if 0 in sides:  # nothing to map, and no file has a place for it
+            return np.zeros(sides, TYPES[kind])
+        file, name = text(entry, "in"), text(entry, "as")
+        if file not in self.members:
+            raise BundleError("ND5003", self.folder / file, "is missing from the manifest", "convert the model again")
+        if file not in self._places:
+            self._places[file] = stored(self.folder / file)
+        return map_stored(self.folder / file, name, self._places[file].get(name), TYPES[kind], sides)
+
+    def value(self, entry: Any, key: str) -> Any:
+        """An array, or the integer that stands in JSON itself."""
+        return self.read(entry, key) if isinstance(entry, dict) else as_integer(entry, key, -(1 << 62), 1 << 62)
+
+
+def network_from_json(row: Row, arrays: Arrays) -> Network:
+    """The network of a program.json row.
+
+    Raises `ValueError`, `InternalError` or `UserError` for what is no network, `BundleError` for damaged arrays.
+    """
+    populations: dict[str, Population] = {}
+    for entry in items(row, "populations"):
+        found = population_of(entry, arrays)
+        if found.size > MOST:
+            raise ValueError(f"population {found.name!r:.40} has {found.size} neurons, at most {MOST} are possible")
+        populations[found.name] = found
+    projections = tuple(projection_of(entry, arrays) for entry in items(row, "projections"))
+    dt = get(row, "dt")
+    network = Network(
+        text(row, "name"), populations, projections, texts(row, "outputs"), None if dt is None else _dyadic(dt),
+        table(row, "provenance"),
+    )  # fmt: skip
+    check_network(network)
+    return network
+
+
+def population_of(entry: Row, arrays: Arrays) -> Population:
+    """The population of a row."""
+    shape = tuple(as_integer(side, "shape", 1) for side in items(entry, "shape"))
+    params, initial = (
+        {name: arrays.value(v, f"{kind}.{name}") for name, v in table(entry, kind).items()}
+        for kind in ("params", "initial")
+    )
+    sections = tuple(_section(row) for row in (items(entry, "sections") if "sections" in entry else ()))
+    layer, expert = (integer(entry, key) if key in entry else None for key in ("layer", "expert"))
+    return Population(text(entry, "name"), shape, text(entry, "model"), params, initial, sections, layer, expert)
+
+
+def _section(row: Any) -> Section:
+    path, start, stop, role, heads = row
+    begin = as_integer(start, "start of a section")
+    end = as_integer(stop, "end of a section", begin + 1)
+    return Section(
+        as_text(path, "a section"), begin, end, as_text(role, "a section"), as_integer(heads, "heads", 0, end - begin)
+    )
+
+
+def _dyadic(pair: Any) -> Dyadic:
+    if not isinstance(pair, list) or len(pair) != 2:
+        raise ValueError(f"dt is {pair!r:.40}, two integers are needed")
+    return Dyadic(as_integer(pair[0], "dt", 1, 1 << 53), as_integer(pair[1], "dt", -1000, 1000))
+
+
+class _Fields:
+    """What program.json says of some synapses: `neurodeploy.ir.synapse.Fields`."""
+
+    def __init__(self, row: Row, array: Callable[[Row, str], NDArray[Any]]) -> None:
+        self.row, self._array = row, array
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.row
+
+    def array(self, key: str) -> NDArray[Any]:
+        return self._array(self.row, key)
+
+    def integer(self, key: str, least: int, most: int = MOST) -> int:
+        return integer(self.row, key, least, most)
+
+    def integers(self, key: str, count: int) -> tuple[int, ...]:
+        values = tuple(as_integer(value, key) for value in items(self.row, key))
+        if len(values) != count:
+            raise ValueError(f"{key} is {values}, {count} integers are needed")
+        return values
+
+    def flag(self, key: str) -> bool:
+        value = get(self.row, key)
+        if not isinstance(value, bool):
+            raise ValueError(f"{key} is {value!r:.40}, true or false is needed")
+        return value
+
+
+def projection_of(entry: Row, arrays: Arrays) -> Projection:
+    """The projection of a row."""
+
+    def array(row: Row, key: str) -> NDArray[Any]:
+        found = arrays.value(get(row, key), key)
+        if not isinstance(found, np.ndarray):
+            raise ValueError(f"{key} is not an array")
+        return found
+
+    keys = ("name", "source", "target", "source_port", "target_port")
+    name, source, target, source_port, target_port = (as_text(get(entry, key), key) for key in keys)
+    synapse, own = _Fields(table(entry, "synapse"), array), _Fields(entry, array)
+    kind = text(synapse.row, "kind")
+    if kind not in KINDS:
+        raise ValueError(f"unknown kind of synapses {kind!r:.40}")
+    return Projection(
+        name, source, target, KINDS[kind].from_record(synapse), source_port, target_port, own.flag("graded"),
+        weight_exp=integer(entry, "weight_exp", -31, 31), weight_bits=integer(entry, "weight_bits", 1, 32),
+        sign_mode=text(entry, "sign_mode"), instant="instant" in entry and own.flag("instant"),
+        **{key: array(entry, key) for key in OPTIONAL if key in entry},
+    )  # fmt: skip
