@@ -18,10 +18,9 @@ from dataclasses import replace
 from fractions import Fraction
 
 from neurodeploy.ir.chip import ChipSpec
-from neurodeploy.ir.devices import hosted_populations, population_paths
-from neurodeploy.ir.graph import HostOp, ModelInfo
+from neurodeploy.ir.devices import hosted_populations, population_paths, steps_of
+from neurodeploy.ir.graph import HostOp
 from neurodeploy.ir.mapping import Assignment, Reason
-from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.segments import Decode, Encode
@@ -34,13 +33,6 @@ NEURONS = Reason("neurons", "its neurons and the synapses into them live on core
 OUTSIDE = Reason("outside", "its payloads come from outside and enter over the host border", "")
 #: A population that the user put on the host.
 PINNED = Reason("pinned-to-host", "the plan puts it on the host", "set its device to chip in the plan")
-
-
-def as_program(model: Program | Network) -> Program:
-    """A network by itself is a program that streams feed."""
-    if isinstance(model, Program):
-        return model
-    return Program(ModelInfo(model.name, "", 0, 0, len(model.populations), 0, ""), model)
 
 
 def group_of(population: Population) -> str:
@@ -108,19 +100,6 @@ def assign(program: Program, chip: ChipSpec, on_host: Mapping[str, Reason] | Non
         return Assignment(paths[step.name], op, "chip", reason, amount)
 
     return tuple(entry(step) for step in steps_of(program))
-
-
-def steps_of(program: Program) -> list[HostOp | Population]:
-    """What is assigned to a device, in order."""
-    populations, seen, found = program.network.populations, set[str](), list[HostOp | Population]()
-    for step in program.host:
-        if isinstance(step, HostOp):
-            found.append(step)
-            continue
-        seen.add(step.population)
-        if isinstance(step, Decode):
-            found.append(populations[step.population])
-    return [*found, *(population for name, population in populations.items() if name not in seen)]
 
 
 def _crossing(program: Program, chip: ChipSpec, on_host: Mapping[str, Reason]) -> dict[str, Fraction]:

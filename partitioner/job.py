@@ -10,11 +10,11 @@ from fractions import Fraction
 from neurodeploy.flow.streams import Sent
 from neurodeploy.flow.support import needs_of, refuse
 from neurodeploy.ir.chip import SystemSpec
+from neurodeploy.ir.devices import as_program
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import RunActivity
-from partitioner.classify import as_program
 from partitioner.cost.budget import Limits, core_limits
 from partitioner.cost.population import Model, View, views_of
 from partitioner.cut.rules import Rule

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from neurodeploy.ir.graph import HostOp, ModelInfo
 from neurodeploy.ir.mapping import Assignment
-from neurodeploy.ir.population import INPUT
+from neurodeploy.ir.network import Network
+from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.segments import Decode
+
+
+def as_program(model: Program | Network) -> Program:
+    """A network by itself is a program that streams feed."""
+    if isinstance(model, Program):
+        return model
+    return Program(ModelInfo(model.name, "", 0, 0, len(model.populations), 0, ""), model)
 
 
 def population_paths(program: Program) -> dict[str, str]:
@@ -23,3 +32,16 @@ def hosted_populations(program: Program, assignments: Iterable[Assignment]) -> f
     return frozenset(
         name for name, path in population_paths(program).items() if path in on_host and populations[name].model != INPUT
     )
+
+
+def steps_of(program: Program) -> list[HostOp | Population]:
+    """What is assigned to a device, in order."""
+    populations, seen, found = program.network.populations, set[str](), list[HostOp | Population]()
+    for step in program.host:
+        if isinstance(step, HostOp):
+            found.append(step)
+            continue
+        seen.add(step.population)
+        if isinstance(step, Decode):
+            found.append(populations[step.population])
+    return [*found, *(population for name, population in populations.items() if name not in seen)]

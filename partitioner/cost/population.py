@@ -26,6 +26,7 @@ from neurodeploy.flow.words import PartialSums, output_words
 from neurodeploy.ir.arrange import arranged
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.copies import ALONE, Copies
+from neurodeploy.ir.devices import as_program
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT, Section
@@ -33,7 +34,7 @@ from neurodeploy.ir.program import Program
 from neurodeploy.ir.segments import Decode
 from neurodeploy.ir.synapse import Units
 from neurodeploy.neurons.registry import get_model, state_bytes
-from partitioner.classify import activity_of, as_program, group_of
+from partitioner.classify import activity_of, group_of
 from partitioner.cost.budget import Demand
 from partitioner.cost.lists import Format, Range, Segment, format_of
 from partitioner.cost.sums import SUM_BYTES, Sums

@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 
 from neurodeploy.errors import UserError
-from neurodeploy.ir.devices import population_paths
+from neurodeploy.ir.devices import as_program, population_paths
 from neurodeploy.ir.graph import HostOp
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.population import INPUT
@@ -33,7 +33,6 @@ from neurodeploy.ir.segments import Encode
 from neurodeploy.ops import lookup
 from neurodeploy.storage.opening import read_bounded
 from neurodeploy.storage.tables import csv_text, marked
-from partitioner.classify import as_program
 from partitioner.cost.population import Model
 from partitioner.options import Pin
 from partitioner.pins import check, members_of, merged, pins_of, unknown

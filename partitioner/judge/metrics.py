@@ -18,9 +18,10 @@ from typing import Any
 from neurodeploy.flow.nets import Nets
 from neurodeploy.flow.streams import Sent, Streams
 from neurodeploy.ir.chip import SystemSpec
+from neurodeploy.ir.devices import as_program
 from neurodeploy.ir.mapping import Mapping
 from partitioner.bound.cores import lower_bound
-from partitioner.classify import as_program, crossings
+from partitioner.classify import crossings
 from partitioner.cost.population import Model, views_of
 from partitioner.judge.figures import NOT_PRICED, Places, fallback, layers_of, makespan, places_of, traffic_metrics
 from partitioner.judge.nulls import null_models

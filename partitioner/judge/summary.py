@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from neurodeploy.ir.chip import SystemSpec
-from neurodeploy.ir.devices import hosted_populations
+from neurodeploy.ir.devices import as_program, hosted_populations
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.run import RunActivity
 from neurodeploy.neurons.registry import state_bytes
-from partitioner.classify import as_program
 from partitioner.cost.budget import RESOURCES, Demand
 from partitioner.cost.population import Model, slots, views_of
 from partitioner.cost.sums import SUM_BYTES

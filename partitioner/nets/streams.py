@@ -11,9 +11,9 @@ from neurodeploy.flow.streams import Sent, Streams
 from neurodeploy.flow.words import Piece
 from neurodeploy.ir.arrange import arranged, counts_there
 from neurodeploy.ir.chip import ChipSpec
+from neurodeploy.ir.devices import as_program
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.run import RunActivity
-from partitioner.classify import as_program
 from partitioner.cost.population import Model, views_of
 
 #: Pairs of an axon and a tile in a projection from which on a sample stands for it.

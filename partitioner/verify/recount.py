@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from neurodeploy.ir.chip import SystemSpec
-from neurodeploy.ir.devices import hosted_populations
+from neurodeploy.ir.devices import as_program, hosted_populations
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import BLOCK, Network, Projection
@@ -30,7 +30,6 @@ from neurodeploy.ir.segments import Decode
 from neurodeploy.ir.synapse import Synapse
 from neurodeploy.neurons.registry import get_model, is_exact, largest_payload, payload_bits, state_bytes
 from neurodeploy.synapses import Conv, Dense, Direct, Sparse
-from partitioner.classify import as_program
 from partitioner.verify.columns import Column, entries, kernel_bytes, meets
 
 COLUMNS = ("neurons", "synapse_bytes", "in_axons", "out_axons", "state_bytes")

@@ -14,13 +14,12 @@ import numpy as np
 
 from neurodeploy.flow.support import lacking, needs_of
 from neurodeploy.ir.chip import SystemSpec
-from neurodeploy.ir.devices import hosted_populations, population_paths
+from neurodeploy.ir.devices import as_program, hosted_populations, population_paths, steps_of
 from neurodeploy.ir.graph import HostOp
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.program import Program
-from partitioner.classify import as_program, steps_of
 from partitioner.verify.recount import COLUMNS, Matrix, matrices_of, recount
 
 

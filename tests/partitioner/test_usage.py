@@ -13,10 +13,10 @@ from partitioner.cost.usage import core_demands
 
 def test_bytes_of_a_synapse_shard(make: SimpleNamespace) -> None:
     view = make.view(make.island("a", [("up", 10, 0)], 100), make.chip())
-    # 10 rows, 100 columns, one message a row: lists of 4 + 10 B, state 16 B a neuron, 8 B for each of 110 axon entries
-    assert view.tile(10, 100, 1) == (10, 100 * 14, 100, 10, 10 * 16 + 8 * 110)
+    # 10 rows, 100 columns, one message a row: lists of 4 + 10 B, state 7 B a neuron, 8 B for each of 110 axon entries
+    assert view.tile(10, 100, 1) == (10, 100 * 14, 100, 10, 10 * 7 + 8 * 110)
     # partial sums of two messages: twice the out-axons
-    assert view.tile(10, 100, 2) == (10, 100 * 14, 100, 20, 10 * 16 + 8 * 120)
+    assert view.tile(10, 100, 2) == (10, 100 * 14, 100, 20, 10 * 7 + 8 * 120)
 
 
 def test_narrow_weights_are_packed_to_whole_bytes_per_list(make: SimpleNamespace) -> None:
@@ -32,7 +32,7 @@ def test_bytes_of_a_reducer(make: SimpleNamespace) -> None:
         30 * 5,
         30,
         5,
-        5 * 16 + 8 * 35,
+        5 * 7 + 8 * 35,
     )
 
 
