@@ -116,5 +116,5 @@ def summary_host(counts: Any) -> dict[str, Any]:
             "bytes": work.bytes,
             "saturations": work.activity.saturations,
         }
-        for name, work in counts.hosted_populations.items()
+        for name, work in counts.host_islands.items()
     }
