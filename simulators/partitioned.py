@@ -33,6 +33,7 @@ from neurodeploy.errors import InternalError
 from neurodeploy.flow.words import PartialSums, output_words
 from neurodeploy.ir.arrange import Orders, arranged, probes_there, result_back, state_there
 from neurodeploy.ir.chip import ChipSpec
+from neurodeploy.ir.devices import POPULATION
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import Network, Projection
@@ -72,7 +73,7 @@ class PartitionedRunner:
 
     def __init__(self, mapping: Mapping, chip: ChipSpec) -> None:
         self._shards, self._orders, self._chip = mapping.by_island(), mapping.orders, chip
-        self._on_host = {entry.path for entry in mapping.assignments if entry.device == "host"}
+        self._on_host = {e.path.removeprefix(POPULATION) for e in mapping.assignments if e.device == "host"}
         self._parts: WeakKeyDictionary[Network, Orders] = WeakKeyDictionary()
         self.shard_counts: dict[Shard, ShardCounts] = {}
 

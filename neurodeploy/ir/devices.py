@@ -1,8 +1,9 @@
-"""Which populations of a program a mapping leaves to the host: they have no shard, the host computes the same integers."""
+"""What a mapping leaves to the host: it has no shard, and the host computes the same integers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 
 from neurodeploy.ir.graph import HostOp, ModelInfo
 from neurodeploy.ir.mapping import Assignment
@@ -10,6 +11,9 @@ from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.segments import Decode
+
+#: What stands before the name of a population in the path of its assignment, where no operation of the host is beside it.
+POPULATION = "populations."
 
 
 def as_program(model: Program | Network) -> Program:
@@ -22,7 +26,7 @@ def as_program(model: Program | Network) -> Program:
 def population_paths(program: Program) -> dict[str, str]:
     """How each population is called in `Mapping.assignments`: by its name where the host decodes it."""
     decoded = {step.population for step in program.host if isinstance(step, Decode)}
-    return {name: name if name in decoded else f"populations.{name}" for name in program.network.populations}
+    return {name: name if name in decoded else f"{POPULATION}{name}" for name in program.network.populations}
 
 
 def hosted_populations(program: Program, assignments: Iterable[Assignment]) -> frozenset[str]:
@@ -45,3 +49,30 @@ def steps_of(program: Program) -> list[HostOp | Population]:
         if isinstance(step, Decode):
             found.append(populations[step.population])
     return [*found, *(population for name, population in populations.items() if name not in seen)]
+
+
+def host_populations(assignments: Iterable[Assignment]) -> frozenset[str]:
+    """Names of the populations that the host computes; inputs, which nobody computes, are none of them."""
+    on_host = (entry for entry in assignments if entry.device == "host" and entry.op != INPUT)
+    return frozenset(entry.path[len(POPULATION) :] for entry in on_host if entry.path.startswith(POPULATION))
+
+
+def chip_part(network: Network, on_host: Collection[str]) -> Network:
+    """The network as the chip sees it where the host computes some of its populations: these are inputs like others, and
+    what the host computes from is an output."""
+    if not on_host:
+        return network
+    populations = {
+        name: replace(p, model=INPUT, params={}, initial={}) if name in on_host else p
+        for name, p in network.populations.items()
+    }
+    read = {p.source for p in network.projections if p.target in on_host} | set(network.outputs)
+    outputs = tuple(name for name in populations if name in read and populations[name].model != INPUT)
+    projections = tuple(p for p in network.projections if p.target not in on_host)
+    return replace(network, populations=populations, projections=projections, outputs=outputs or network.outputs)
+
+
+def seen_by_chip(program: Program, assignments: Iterable[Assignment]) -> Program:
+    """The program with the `chip_part` of its network."""
+    on_host = host_populations(assignments)
+    return replace(program, network=chip_part(program.network, on_host)) if on_host else program

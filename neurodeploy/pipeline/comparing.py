@@ -22,7 +22,7 @@ from neurodeploy.pipeline.streams import network_of
 
 
 def has_float(opened: Bundle) -> bool:
-    return SOURCE_NIR in opened.manifest["members"] and opened.program.conversion["format"] == "NIR"
+    return SOURCE_NIR in opened.manifest["members"] and opened.program.conversion.get("format") == "NIR"
 
 
 def longest_latency(opened: Bundle) -> int:

@@ -252,7 +252,7 @@ def test_the_verifier_wants_shards_or_the_host_never_both(two_chips: Any) -> Non
     both = replace(
         mapping, shards=(*mapping.shards, replace(shard, island=found["on_host"][0], rows=(0, 1), cols=(0, 1)))
     )
-    assert any("but the host computes this island" in text for text in verify(both, program, SYSTEM))
+    assert any("but the host computes it" in text for text in verify(both, program, SYSTEM))
     neither = replace(mapping, shards=tuple(s for s in mapping.shards if s.island != shard.island), lower_bound=0)
     assert any(text.startswith(f"{shard.island} rows") for text in verify(neither, program, SYSTEM))
     steps = [replace(e, device="chip") if e.path == found["on_host"][0] else e for e in mapping.assignments]

@@ -67,6 +67,6 @@ def test_usage_of_a_shared_core_adds_up(make: SimpleNamespace) -> None:
     shards = (Shard("a", "synapses", (0, 4), (0, 10), 0, 3), Shard("b", "synapses", (0, 6), (0, 20), 0, 3))
     mapping = Mapping("testboard", 1, 120, shards, (), 1, "neurons", ("out_axons",))
     (used,) = core_demands(mapping, make.of_islands([a, b]), make.system(spec, 1)).values()
-    assert used == (10, 10 * 8 + 20 * 10, 30, 10, 10 * 16 + 40 * 8)
+    assert used == (10, 10 * 8 + 20 * 10, 30, 10, 10 * 7 + 40 * 8)
     assert core_limits(spec) == (8192, 131072, 4096, None, 65536)
     assert fits(used, core_limits(spec))
