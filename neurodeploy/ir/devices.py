@@ -30,12 +30,9 @@ def population_paths(program: Program) -> dict[str, str]:
 
 
 def hosted_populations(program: Program, assignments: Iterable[Assignment]) -> frozenset[str]:
-    """Populations with neurons that are assigned to the host."""
-    on_host = {entry.path for entry in assignments if entry.device == "host"}
-    populations = program.network.populations
-    return frozenset(
-        name for name, path in population_paths(program).items() if path in on_host and populations[name].model != INPUT
-    )
+    """Populations with neurons that are assigned to the host; of its `chip_part` too."""
+    on_host = {entry.path for entry in assignments if entry.device == "host" and entry.op != INPUT}
+    return frozenset(name for name, path in population_paths(program).items() if path in on_host)
 
 
 def steps_of(program: Program) -> list[HostOp | Population]:
