@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from neurodeploy.accounting.loads import Roofline
 from neurodeploy.errors import InternalError, UserError
 from neurodeploy.ir.chip import SystemSpec
+from neurodeploy.ir.devices import POPULATION
 from neurodeploy.ir.mapping import Assignment
 from neurodeploy.ir.mapping import Mapping as Placement
 from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import ActivityCounts, RunActivity
+
+#: Operations and bytes.
+Work = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,12 +39,14 @@ class Counted:
 
 
 def counted(program: Program, counts: ActivityCounts | RunActivity, assignments: Iterable[Assignment] = ()) -> Counted:
+    every, layers = dict[str, RunActivity](), layers_of(program)
     if isinstance(counts, RunActivity):
-        names = {entry.path for entry in assignments if entry.device == "host"} & program.network.populations.keys()
-        host = {name: population_work(program, name, counts.steps * counts.samples) for name in names}
         every = {segment.name: counts for segment in program.segments}
-        return Counted(counts.samples, every, Roofline(0, 0, False, None), host, every)
-    every, layers = {}, layers_of(program)
+        on_host = {entry.path.removeprefix(POPULATION) for entry in assignments if entry.device == "host"}
+        gone = sorted(p.name for p in program.network.populations.values() if p.name in on_host and p.model != INPUT)
+        own, host = _host(program, gone, counts.ticks) if gone or program.operations else ((0, 0), ())
+        of_host = {name: Roofline(*work, True, layers[name]) for name, work in zip(gone, host, strict=True)}
+        return Counted(counts.samples, every, Roofline(*own, False, None), of_host, every)
     for name, activity in counts.everywhere().items():
         p = next(iter(program.network.into(name)), None)
         if p is None:
@@ -60,24 +66,22 @@ def counted(program: Program, counts: ActivityCounts | RunActivity, assignments:
     )
 
 
+def _host(program: Program, gone: Sequence[str], ticks: int) -> tuple[Work, list[Work]]:
+    """The work of the host's operations and of each of the populations that it computes, tick by tick."""
+    from neurodeploy.ops import lookup
+    from neurodeploy.ops.host.linear import population_work
+    from neurodeploy.ops.host.operation import Load
+
+    works = [lookup(op).work(Load(op, program.sizes, 1, 0, 1)) for op in program.operations]
+    own = (ticks * sum(work.flops for work in works), ticks * sum(work.bytes for work in works))
+    return own, [population_work(program.network, name, ticks, ticks) for name in gone]
+
+
 def layers_of(program: Program) -> dict[str, int | None]:
     """The layer of each population: that of the model, or where it names none each population by itself."""
     every = program.network.populations.values()
     named = any(p.layer is not None for p in every)
     return {p.name: p.layer if named else number for number, p in enumerate(every)}
-
-
-def population_work(program: Program, name: str, ticks: int) -> Roofline:
-    """A population that the host computes, tick by tick: two operations a synapse, ``NEURON`` a neuron, ``ENCODE`` an axon;
-    each weight read once a tick as one byte, payloads read and written once as float32."""
-    from neurodeploy.ops.host.linear import ENCODE, NEURON
-    from neurodeploy.ops.host.operation import FLOAT
-
-    rows, into = program.network.populations[name].size, program.network.into(name)
-    columns, weights = sum(p.synapse.columns for p in into), sum(p.synapse.weight.size for p in into)
-    flops = 2 * sum(p.synapse.work for p in into) + ENCODE * columns + NEURON * rows
-    moved = weights + FLOAT * (rows + columns)
-    return Roofline(ticks * flops, ticks * moved, True, layers_of(program)[name])
 
 
 def agree(program: Program, run: Counted, mapping: Placement, system: SystemSpec) -> None:

@@ -84,7 +84,7 @@ def ends_of(network: Network, chip: ChipSpec, shares: Mapping[str, Fraction], re
         population, into = network.populations[name], network.into(name)
         away = any(p.target not in shares for p in network.out_of(name))
         found[name] = Ends(
-            (0, max(1, sum(p.synapse.columns for p in into))),
+            (0, max(1, sum(network.populations[p.source].size for p in into))),
             output_words(population, chip) if away or name in read else 0,
             PartialSums.into(network, name, chip),
             population.model not in chip.supports.neurons,
@@ -134,13 +134,14 @@ class Streams:
         for name, blocks in self._blocks.items():
             start = 0
             for p in self.network.into(name):
-                first, start = start, start + p.synapse.columns
+                width = self.network.populations[p.source].size
+                first, start = start, start + width
                 fired = self._fired(p.source, p.source_port, name)
                 if fired is not None and fired.any():
                     # Where the tiles have their columns cut, within the projection.
                     cut = {
                         columns: index for (low, high), index in blocks.items()
-                        if (columns := (max(low - first, 0), min(high - first, p.synapse.columns)))[0] < columns[1]
+                        if (columns := (max(low - first, 0), min(high - first, width)))[0] < columns[1]
                     }  # fmt: skip
                     yield from self._shared(p, fired, cut) if p.synapse.uniform else self._single(p, fired, cut)
 

@@ -79,12 +79,9 @@ class SumsOf:
 
     projection: Projection
     start: int
+    stop: int
     payload_max: int | None
     chip: ChipSpec
-
-    @property
-    def stop(self) -> int:
-        return self.start + self.projection.synapse.columns
 
     @property
     def slots(self) -> int:
@@ -117,9 +114,10 @@ class PartialSums:
     def into(cls, network: Network, name: str, chip: ChipSpec) -> PartialSums:
         found, start = [], 0
         for p in network.into(name):
-            bounded = largest_payload(network.populations[p.source]) if is_exact(network, p) else None
-            found.append(SumsOf(p, start, bounded, chip))
-            start = found[-1].stop
+            source = network.populations[p.source]
+            bounded = largest_payload(source) if is_exact(network, p) else None
+            found.append(SumsOf(p, start, start + source.size, bounded, chip))
+            start += source.size
         return cls(tuple(found))
 
     def _touched(self, columns: Range) -> Iterator[tuple[SumsOf, int, int]]:

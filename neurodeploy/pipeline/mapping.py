@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from neurodeploy.bundle import Bundle, open_bundle
 from neurodeploy.bundle.files import check_place, write_aside
 from neurodeploy.errors import DoesNotFit, UserError
+from neurodeploy.flow import ranges
 from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.devices import chip_part, seen_by_chip
 from neurodeploy.ir.mapping import Mapping
@@ -95,7 +96,8 @@ def map(
     )
     clock.stop()
     placed = seen_by_chip(opened.program, mapping.assignments)
-    found = clock.into({**summary(mapping, placed, target, rates=activity), **more, **said})
+    told = {"widths": ranges.summary(opened.program.network), **more, **said}
+    found = clock.into({**summary(mapping, placed, target, rates=activity), **told})
     if affinity is not None:
         found["rates"]["between_chips"] = affinity.between(chips_of(mapping))
     if not found["violations"]:
@@ -198,8 +200,14 @@ def _table(opened: Bundle, mapping: Mapping, target: SystemSpec, host: HostSpec,
 
 
 def explain(bundle: str | Path) -> list[dict[str, Any]]:
-    """Every step of the program: device, rule, reason, bytes per token over the host border."""
+    """Every step of the program: device, rule, reason, bytes per token over the host border; of a population also its
+    widths, each proven or calibrated and counted (`flow.ranges`)."""
     from partitioner.judge.summary import explain as explain_mapping
 
-    mapping, _ = read_mapping(open_bundle(bundle))
-    return explain_mapping(mapping)
+    opened = open_bundle(bundle)
+    mapping, _ = read_mapping(opened)
+    found: dict[str, list[str]] = {}
+    for width in ranges.widths(opened.program.network):
+        found.setdefault(width.population, []).append(str(width))
+    rows = explain_mapping(mapping)
+    return [{**row, "widths": found.get(row["path"].removeprefix("populations."), [])} for row in rows]

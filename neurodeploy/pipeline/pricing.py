@@ -10,7 +10,7 @@ from neurodeploy.accounting.account import account
 from neurodeploy.accounting.neurobench import metrics
 from neurodeploy.accounting.program import loads
 from neurodeploy.accounting.report_json import report_json
-from neurodeploy.bundle import Bundle
+from neurodeploy.bundle import Bundle, open_bundle
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.text import read_text
 from neurodeploy.frontends.tokenizer import Tokenizer
@@ -19,10 +19,11 @@ from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import ActivityCounts, RunActivity
 from neurodeploy.pipeline.checkpoint import DEFAULT_CALIBRATION
+from neurodeploy.pipeline.hollow import assumed_counts, told
 from neurodeploy.pipeline.session import MODEL, NETWORK, Progress, read_mapping, suited
 from neurodeploy.pipeline.stepping import advance
 from neurodeploy.pipeline.streams import open_network, runner_for, stream_of
-from neurodeploy.pipeline.texts import encode_text, hybrid, open_model, summary_counts, summary_host
+from neurodeploy.pipeline.texts import encode_text, hybrid, left_to_host, summary_counts, summary_host, tokenizer_of
 
 #: Priced where the user names no text: enough to be typical, short enough to take a second.
 DEFAULT_PROMPT_TOKENS = 128
@@ -70,13 +71,17 @@ def _text(
     if tokens < 1 or (prompt_tokens is not None and prompt_tokens < 1):
         problem = f"{prompt_tokens} prompt tokens and {tokens} new ones are not possible"
         raise UserError("ND3005", "energy", problem, "give at least one of each")
-    opened, tokenizer = open_model(bundle)
+    opened = open_bundle(bundle)
     if prompt_tokens is None:
         prompt_tokens = default_prompt_tokens(opened, tokens)
     mapping, system = read_mapping(opened)
     profile = hosts.measure_host() if measure_host else hosts.get_host(host)
-    prompt = read_text(text) if text else default_text()
-    prefill, generated, sample = count_phases(opened, tokenizer, prompt, prompt_tokens, tokens, runner)
+    if opened.hollow:
+        prefill, generated = assumed_counts(opened.program, left_to_host(opened), prompt_tokens, tokens)
+        sample = ""
+    else:
+        prompt = read_text(text) if text else default_text()
+        prefill, generated, sample = count_phases(opened, tokenizer_of(opened), prompt, prompt_tokens, tokens, runner)
     ledgers = {
         phase: account(loads(opened.program, counts, mapping, system), system, profile, phase, powered=powered)
         for phase, counts in (("prefill", prefill), ("generate", generated))
@@ -86,7 +91,7 @@ def _text(
         **found,
         "system": system.name,
         "host": profile.name,
-        "text": Path(text).name if text else "embedded prose",
+        "text": told(opened.program) if opened.hollow else Path(text).name if text else "embedded prose",
         "prefill_tokens": prefill.tokens,
         "generated_tokens": generated.tokens,
         "activity": summary_counts(opened, prefill),

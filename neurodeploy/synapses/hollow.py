@@ -19,10 +19,13 @@ import numpy as np
 from neurodeploy.ir.copies import ALONE, class_name
 from neurodeploy.ir.fixedpoint import Dyadic, Ints, signed_max
 from neurodeploy.ir.graph import HostOp, ModelInfo
-from neurodeploy.ir.network import BLOCK, Projection
+from neurodeploy.ir.network import BLOCK
 from neurodeploy.ir.population import INPUT, Population, Section
 from neurodeploy.ir.program import GradedNeurons, Island, IslandCall, Program, Slice, Synapses
-from neurodeploy.synapses.linear import layer_of, program_of
+from neurodeploy.synapses.linear import LinearLayer, linear_layer, program_of
+
+#: Of a border whose scale nobody knows.
+ONE = Dyadic(1, 0)
 
 
 def hollow_island(
@@ -46,9 +49,8 @@ def hollow_island(
     neurons = GradedNeurons(
         np.broadcast_to(np.ones((), np.int16), (rows,)), np.broadcast_to(np.zeros((), np.uint8), (rows,)), 0
     )
-    one = Dyadic(1, 0)
     parts = tuple(slices) or (Slice(name, name, 0, rows),)
-    return Island(name, rows, columns, parts, payload_bits, one, one, synapses, neurons, layer, expert)
+    return Island(name, rows, columns, parts, payload_bits, ONE, ONE, synapses, neurons, layer, expert)
 
 
 def _bounds(columns: int, bits: int) -> Ints:
@@ -56,14 +58,15 @@ def _bounds(columns: int, bits: int) -> Ints:
 
 
 def hollow_layer(
-    name: str, rows: int, columns: int, *, sections: Sequence[Section] = (), layer: int | None = None,
-    expert: int | None = None, weight_bits: int = 8,
-) -> tuple[Population, Population, Projection]:  # fmt: skip
-    """The input population, the neurons and the synapses of a linear layer of these sizes."""
-    slices = tuple(Slice(s.path, s.path, s.start, s.stop, s.role, s.heads) for s in sections)
-    island = hollow_island(name, rows, columns, slices=slices, layer=layer, expert=expert, weight_bits=weight_bits)
-    made = layer_of(island, "")
-    return made.source, made.neurons, made.synapses
+    name: str, rows: int, value: str, columns: int, sections: Sequence[Section], *, values: tuple[str, ...],
+    layer: int | None = None, expert: int | None = None,
+) -> LinearLayer:  # fmt: skip
+    """A linear layer of these sizes that reads `value` and makes `values`, one for each of its sections."""
+    return linear_layer(
+        name, np.broadcast_to(np.zeros((), np.int8), (rows, columns)),
+        {"multiplier": np.broadcast_to(np.ones((), np.int16), (rows,)), "shift": 0, "acc_shift": 0}, scales=(ONE, ONE),
+        values=(value, values), block_sums=_bounds(columns, 8), sections=sections, layer=layer, expert=expert,
+    )  # fmt: skip
 
 
 def hollow_program(info: ModelInfo, islands: Sequence[Island], host: Sequence[HostOp] = ()) -> Program:

@@ -36,17 +36,10 @@ class Kind:
 
 KINDS = ("language model", "spiking network", "partly on the host", "spiking, partly on the host", "without weights")
 TEXT, SPIKES, MIXED, SPIKES_MIXED, HOLLOW = KINDS
-NO_WEIGHTS = "a model without weights is only known to `fit`"
+NO_WEIGHTS = "a model without weights cannot run"
 #: (verb, kind) -> what is missing.
 LACKS: dict[tuple[str, str], str] = {
-    **{
-        (verb, HOLLOW): NO_WEIGHTS
-        for verb in ("convert", "map", "run", "generate", "eval", "energy", "explain", "report", "verify", "export")
-    },
-    **{
-        (verb, SPIKES_MIXED): "the account knows no population of a spiking network on the host"
-        for verb in ("energy", "report")
-    },
+    (verb, HOLLOW): NO_WEIGHTS for verb in ("run", "generate", "eval", "verify", "export")
 }
 
 

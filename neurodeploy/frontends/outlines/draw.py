@@ -13,14 +13,13 @@ from dataclasses import dataclass, field, replace
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.families.decoder import Built
 from neurodeploy.ir.copies import Copies, island_name
-from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.graph import Attr, HostOp, ModelInfo, Population, Projection
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.network import Projection as Synapses
 from neurodeploy.ir.population import INPUT, Section
 from neurodeploy.ir.population import Population as Chip
 from neurodeploy.ir.program import Program
-from neurodeploy.ir.segments import Decode, Encode, HostStep
+from neurodeploy.ir.segments import HostStep
 from neurodeploy.synapses.hollow import Facts, hollow_layer
 
 #: Where nothing else is known: every input is an event. On real text SmolLM2-135M and Gemma 3 270M have 94 to 99 % of
@@ -29,8 +28,6 @@ DENSE = (
     1.0,
     "every activation is taken as non-zero, the most there can be; real text gave 94 to 99 % at 12 to 16 bits",
 )
-#: Of a border whose scale nobody knows.
-ONE = Dyadic(1, 0)
 #: Tensors of the tables that the host keeps.
 TABLE, LEARNT = {"weight": "embed_tokens.weight"}, {"weight": "embed_positions.weight"}
 #: Part of a path that stands for each expert of a layer: drawn once.
@@ -144,12 +141,13 @@ class _Made:
             self.sizes[op.output] = op.out_features
         name = island_name([op.path for op in group])
         self.sizes.setdefault(first.input, first.in_features)
-        layer = hollow_layer(name, start, first.in_features, sections=sections, layer=first.layer, expert=first.expert)
-        self.populations |= {population.name: population for population in layer[:2]}
-        self.projections.append(layer[2])
-        self.steps.append((
-            Encode(first.input, layer[0].name, ONE), Decode(name, ONE, tuple(op.output for op in group)),
-        ))  # fmt: skip
+        made = hollow_layer(
+            name, start, first.input, first.in_features, sections, values=tuple(op.output for op in group),
+            layer=first.layer, expert=first.expert,
+        )  # fmt: skip
+        self.populations |= {made.source.name: made.source, name: made.neurons}
+        self.projections.append(made.synapses)
+        self.steps.append((made.encode, made.decode))
         return name
 
     def layer(self, built: Built, copies: Copies, stream: str, result: str) -> str:
