@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neurodeploy.accounting.account import account
-from neurodeploy.accounting.islands import IslandWork, works_of
+from neurodeploy.accounting.counted import counted
 from neurodeploy.accounting.ledger import EnergyLedger
 from neurodeploy.accounting.loads import Roofline
 from neurodeploy.accounting.outlines import Assumed, ClassLoad, outline_loads
+from neurodeploy.accounting.program import SegmentWork, works_of
 from neurodeploy.flow.border import BorderLoads
 from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.copies import ALONE
@@ -82,7 +83,7 @@ def _loads(
     """A load for each class of islands."""
     from partitioner.fit.flows import Flows
 
-    flows = Flows(list(units), system.chip)
+    flows = Flows(program.network, list(units), system.chip)
     placed: list[list[list[BorderLoads]]] = [[[] for _ in unit.views] for unit in units]
     for spot in layout.spots:
         for found, flow in zip(placed[spot.unit], flows.of(spot), strict=True):
@@ -94,8 +95,8 @@ def _loads(
     ]
 
 
-def _derived(program: Program, unit: Unit, system: SystemSpec, activity: float) -> list[IslandWork]:
-    """The work of each island of one copy, alone on as many chips as it takes."""
+def _derived(program: Program, unit: Unit, system: SystemSpec, activity: float) -> list[SegmentWork]:
+    """The work of each segment of one copy, alone on as many chips as it takes."""
     per_chip = system.chip.cores
     shards = tuple(
         Shard(tile.island, tile.kind, tile.rows, tile.cols, *divmod(core, per_chip))
@@ -117,4 +118,5 @@ def _derived(program: Program, unit: Unit, system: SystemSpec, activity: float) 
         0,
         {},
     )
-    return works_of(mapping, counts, program.islands, alone, "calls")
+    works = {work.name: work for work in works_of(program, counted(program, counts), mapping, alone, "calls")}
+    return [works[view.name] for view in unit.views]

@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from neurodeploy.accounting.account import account
-from neurodeploy.accounting.islands import island_loads
-from neurodeploy.accounting.networks import network_loads
-from neurodeploy.accounting.neurobench import island_metrics, network_metrics
-from neurodeploy.accounting.report_json import network_json, report_json
+from neurodeploy.accounting.neurobench import metrics
+from neurodeploy.accounting.program import loads
+from neurodeploy.accounting.report_json import report_json
 from neurodeploy.bundle import Bundle, open_bundle
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.text import read_text
 from neurodeploy.frontends.tokenizer import Tokenizer
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
-from neurodeploy.ir.network import Network
+from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import ActivityCounts, RunActivity
 from neurodeploy.pipeline.checkpoint import DEFAULT_CALIBRATION
 from neurodeploy.pipeline.hollow import assumed_counts, told
@@ -83,12 +82,11 @@ def _text(
     else:
         prompt = read_text(text) if text else default_text()
         prefill, generated, sample = count_phases(opened, tokenizer_of(opened), prompt, prompt_tokens, tokens, runner)
-    islands = opened.program.islands
-    ledgers = [
-        account(island_loads(mapping, counts, islands, system), system, profile, phase, powered=powered)
+    ledgers = {
+        phase: account(loads(opened.program, counts, mapping, system), system, profile, phase, powered=powered)
         for phase, counts in (("prefill", prefill), ("generate", generated))
-    ]
-    found = report_json(ledgers[0], ledgers[1], island_metrics(generated, islands))
+    }
+    found = report_json(ledgers, metrics=metrics(opened.program, generated, exact=False))
     return {
         **found,
         "system": system.name,
@@ -115,21 +113,21 @@ def _stream(
     stream = stream_of(input, opened, network, steps, layout)
     engine = runner_for(runner, opened, network, stream.steps, stream.samples)
     result = advance(network, engine, stream, progress=progress)
-    found = price(network, mapping, system, result.activity, host, measure_host, powered)
+    found = price(opened.program, mapping, system, result.activity, host, measure_host, powered)
     return {"open_questions": stream.questions, **found, "input": Path(input).name, "notes": stream.notes}
 
 
 def price(
-    network: Network, mapping: Mapping, system: SystemSpec, activity: RunActivity, host: str, measure_host: bool,
+    program: Program, mapping: Mapping, system: SystemSpec, activity: RunActivity, host: str, measure_host: bool,
     powered: str,
 ) -> dict[str, Any]:  # fmt: skip
     """The account of counts on a mapping that was read and verified; each phase has `joules` by boundary and `seconds`."""
     from targets import hosts
 
     profile = hosts.measure_host() if measure_host else hosts.get_host(host)
-    loads = network_loads(network, mapping, activity, system)
-    sample = account(loads, system, profile, "sample", powered=powered)
-    found: dict[str, Any] = network_json(sample, loads, system.chip, network_metrics(network, activity))
+    worked = loads(program, activity, mapping, system)
+    ledgers = {"sample": account(worked, system, profile, "sample", powered=powered)}
+    found: dict[str, Any] = report_json(ledgers, worked, system.chip, metrics(program, activity))
     for unit in ("step", "sample"):
         phase = found[unit]
         found[unit] = {**phase, "joules": phase["joules_per_token"], "seconds": phase["seconds_per_token"]}

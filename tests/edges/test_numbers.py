@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from neurodeploy.accounting.account import account
-from neurodeploy.accounting.islands import island_loads
+from neurodeploy.accounting.program import loads
 from neurodeploy.ir.run import ActivityCounts
 from simulators.reference import ReferenceRunner
 from targets.hosts import get_host
@@ -81,8 +81,7 @@ def test_a_partial_sum_of_two_messages_is_charged_twice(wide: int) -> None:
     payload = np.random.default_rng(1).integers(-9, 10, (TOKENS, COLUMNS)).astype(np.int16)
     _, activity = ReferenceRunner().run_island(item.islands["a"], payload)
     counts = ActivityCounts({"a": activity}, TOKENS, 0, 0, {})
-    loads = island_loads(mapping(), counts, item.islands, SYSTEM)
-    ledger = account(loads, SYSTEM, get_host("cpu-generic"), "generate")
+    ledger = account(loads(item, counts, mapping(), SYSTEM), SYSTEM, get_host("cpu-generic"), "generate")
     (added,) = [entry for entry in ledger.entries if entry.event == "partial sum added by a reducer"]
     assert added.count == ROWS * (6 if wide else 5)
 

@@ -67,10 +67,10 @@ def test_partial_sums_of_a_plan_are_counted_in_messages() -> None:
         views = tuple(views_of(hollow, ALIA.chip).values())
         unit = Unit("down", (0, 1), 1, Fraction(1), views, tiles, (0, 1, 2), 3, 6)
         (work,) = _derived(hollow, unit, ALIA, 1.0)
-        tokens = work.tokens
-        assert work.part.counts.synops == tokens * 10 * 1536
-        assert work.part.counts.partial_sums == tokens * 10 * words
-        assert work.traffic.deliveries == tokens * (1536 + 10 * words + 10)
+        tokens = work.ticks
+        assert work.counts.synops == tokens * 10 * 1536
+        assert work.counts.partial_sums == tokens * 10 * words
+        assert work.traffic["down"].deliveries == tokens * (1536 + 10 * words + 10)
 
 
 def test_half_the_activity_halves_the_synapses() -> None:

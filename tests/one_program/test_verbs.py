@@ -39,11 +39,7 @@ TEXT, SPIKES, MIXED, SPIKES_MIXED, HOLLOW = KINDS
 NO_WEIGHTS = "a model without weights cannot run"
 #: (verb, kind) -> what is missing.
 LACKS: dict[tuple[str, str], str] = {
-    **{(verb, HOLLOW): NO_WEIGHTS for verb in ("run", "generate", "eval", "verify", "export")},
-    **{
-        (verb, SPIKES_MIXED): "the account knows no population of a spiking network on the host"
-        for verb in ("energy", "report")
-    },
+    (verb, HOLLOW): NO_WEIGHTS for verb in ("run", "generate", "eval", "verify", "export")
 }
 
 
