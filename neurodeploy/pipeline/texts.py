@@ -10,7 +10,7 @@ from neurodeploy.bundle import Bundle, open_bundle
 from neurodeploy.bundle.files import digest, read_json
 from neurodeploy.errors import InternalError, UserError
 from neurodeploy.frontends.tokenizer import Tokenizer, open_tokenizer
-from neurodeploy.ir.devices import host_islands, host_populations
+from neurodeploy.ir.devices import hosted_populations
 from neurodeploy.pipeline.hollow import refuse_hollow
 from neurodeploy.pipeline.session import runner_of
 
@@ -49,15 +49,12 @@ def hybrid(bundle: Bundle, runner: str = "fast") -> Hybrid:
 
 
 def left_to_host(bundle: Bundle) -> frozenset[str]:
-    """Populations that the mapping assigns to the host; none where the bundle is not mapped."""
+    """Islands that the mapping assigns to the host; none where the bundle is not mapped."""
     from partitioner.files.json_form import mapping_from_json
 
     if not bundle.is_mapped:
         return frozenset()
-    assignments = mapping_from_json(bundle.read_mapping()).assignments
-    if bundle.program.streamed:
-        return host_populations(assignments)
-    return host_islands(bundle.program, assignments)
+    return hosted_populations(bundle.program, mapping_from_json(bundle.read_mapping()).assignments)
 
 
 def float_model(bundle: Bundle, source: str | Path | None = None) -> Executor:
