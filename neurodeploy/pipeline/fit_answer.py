@@ -115,7 +115,7 @@ def row(made: Fit | DoesNotFit, system: SystemSpec, asked: Asked, bits: int, mem
         "head_cores": made.head_cores,
         "head": None if made.head is None else "host" if to_host else "chip",
         "binding_resource": made.binding,
-        "widest": class_name([part.path for part in made.largest().slices]),
+        "widest": class_name([part.path for part in made.largest().sections]),
     }
 
 

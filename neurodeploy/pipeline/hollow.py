@@ -16,6 +16,7 @@ from neurodeploy.bundle.writer import write_hollow
 from neurodeploy.conversion.presets import get_preset
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.outlines import read_hollow
+from neurodeploy.frontends.outlines.draw import EXPERTS
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import ActivityCounts, PopulationWork, RunActivity
 from neurodeploy.ops import experts_of, lookup
@@ -114,8 +115,11 @@ def _counts(program: Program, on_host: Collection[str], tokens: int, calls: list
         else:
             found.segments[population.name] = done
     for op in program.operations:
+        layer = op.layer
+        share = chosen.get(layer, 1) / experts.get(layer, 1) if EXPERTS in op.path else 1.0
         for count, before in calls:
-            work = lookup(op).work(Load(op, program.sizes, count, before, count * chosen.get(op.layer, 1)))
-            found.host_flops, found.host_bytes = found.host_flops + work.flops, found.host_bytes + work.bytes
+            work = lookup(op).work(Load(op, program.sizes, count, before, count * chosen.get(layer, 1)))
+            found.host_flops += round(share * work.flops)
+            found.host_bytes += round(share * work.bytes)
     found.tokens = tokens
     return found

@@ -15,7 +15,6 @@ from neurodeploy.flow import ranges
 from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.devices import chip_part, seen_by_chip
 from neurodeploy.ir.mapping import Mapping
-from neurodeploy.ir.program import IslandCall
 from neurodeploy.pipeline.following import chips_of, follow
 from neurodeploy.pipeline.session import KINDS, NETWORK, Progress, read_mapping, refuse
 from neurodeploy.pipeline.stopwatch import Stopwatch
@@ -156,7 +155,7 @@ def _mapped(
     rates: RunActivity | None,
 ) -> tuple[Mapping, dict[str, Any]]:
     """The mapping, and of a language model what was left to the host."""
-    from partitioner.classify import left_out
+    from partitioner.classify import of_whole
     from partitioner.mapper import map_model
     from partitioner.offload.mapping import map_offloaded, offer
     from targets.systems import SYSTEMS
@@ -169,12 +168,12 @@ def _mapped(
         raise UserError("ND2069", "--no-offload", problem, "leave one of them out")
     if program.streamed:
         kept = replace(options, pins={name: pin for name, pin in options.pins.items() if name not in hosted})
-        seen = chip_part(program.network, hosted)
+        seen = chip_part(program, hosted)
         mapping = map_model(seen, target, kept, alternatives=others, rates=rates, work=work)
-        return (left_out(mapping, program.network, hosted, target.chip) if hosted else mapping), {}
+        return of_whole(mapping, program, hosted, target.chip), {}
     try:
         mapping, figures = map_offloaded(
-            program, target, options, host, automatic=automatic, alternatives=others, work=work
+            program, target, options, host, automatic=automatic, alternatives=others, work=work, rates=rates
         )
     except DoesNotFit as error:
         if error.code != "ND2001" or automatic:
@@ -186,18 +185,17 @@ def _mapped(
 
 def _table(opened: Bundle, mapping: Mapping, target: SystemSpec, host: HostSpec, options: Options) -> str:
     """The plan of a mapping as a table, with the hints that were in force."""
+    from neurodeploy.ir.devices import population_paths
+    from neurodeploy.ir.population import INPUT
     from partitioner.classify import group_of
     from partitioner.files.plan_table import write_plan
     from partitioner.offload.mapping import joules_of
     from partitioner.pins import pins_of
 
     program = opened.program
-    if program.streamed:
-        populations = {f"populations.{name}": name for name in program.network.populations}
-        return write_plan(mapping, populations, {}, {}, options.pins)
-    names = {step.path: step.island for step in program.steps if isinstance(step, IslandCall)}
+    names = {path: name for name, path in population_paths(program).items()}
     pins = {name: replace(pin, device=None) for name, pin in pins_of(program, options.pins).items()}
-    groups = {name: group_of(island) for name, island in program.islands.items()}
+    groups = {name: group_of(p) for name, p in program.network.populations.items() if p.model != INPUT}
     return write_plan(mapping, names, groups, joules_of(program, target, mapping, host), pins)
 
 

@@ -10,7 +10,7 @@ from neurodeploy.bundle import Bundle, open_bundle
 from neurodeploy.bundle.files import digest, read_json
 from neurodeploy.errors import InternalError, UserError
 from neurodeploy.frontends.tokenizer import Tokenizer, open_tokenizer
-from neurodeploy.ir.devices import host_islands
+from neurodeploy.ir.devices import hosted_populations
 from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.run import ActivityCounts
 from neurodeploy.pipeline.hollow import refuse_hollow
@@ -56,7 +56,7 @@ def left_to_host(bundle: Bundle) -> frozenset[str]:
 
     if not bundle.is_mapped:
         return frozenset()
-    return host_islands(bundle.program, mapping_from_json(bundle.read_mapping()).assignments)
+    return hosted_populations(bundle.program, mapping_from_json(bundle.read_mapping()).assignments)
 
 
 def float_model(bundle: Bundle, source: str | Path | None = None) -> Executor:

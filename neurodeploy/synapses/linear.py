@@ -160,10 +160,3 @@ def layer_of(island: Island, value: str) -> LinearLayer:
         sections=tuple(Section(part.path, part.start, part.stop, part.role, part.heads) for part in island.slices),
         layer=island.layer, expert=island.expert,
     )  # fmt: skip
-
-
-def layer_network(island: Island) -> Network:
-    """A linear layer by itself."""
-    layer = layer_of(island, "")
-    populations = {layer.source.name: layer.source, layer.name: layer.neurons}
-    return Network(layer.name, populations, (layer.synapses,), (layer.name,))

@@ -22,7 +22,7 @@ from partitioner.cost.population import View, views_of
 from partitioner.fit.cut import Cuts, with_memory
 from partitioner.fit.plan import Unit, make_unit, shared
 from partitioner.offload.choice import choose
-from partitioner.offload.price import Price, core_parts, price_island, standing_watts
+from partitioner.offload.price import Price, core_parts, price_view, standing_watts
 
 #: Parts of a core in which sizes are counted, lowered where a table of all fillings would have more entries.
 PARTS, FILLINGS = 64, 1 << 20
@@ -149,7 +149,7 @@ def _groups(program: Program, chip: ChipSpec) -> Iterator[tuple[str, Copies, tup
             continue
         name = "expert" if views[0].expert else group.rpartition(".")[2]
         if len(views) == 1 and not views[0].expert and group == views[0].name:
-            name = class_name([part.path for part in views[0].slices])
+            name = class_name([part.path for part in views[0].sections])
         yield f"{copies.kind}: {name}", copies, tuple(views)
 
 
@@ -160,13 +160,12 @@ def _priced(
     watts = standing_watts(system, available, host)
     size, moved, streamed = 0, 0, 0.0
     for view in views:
-        island = program.islands[view.name]
         shards = [
             Shard(t.island, t.kind, t.rows, t.cols, *divmod(place, system.chip.cores))
             for place, t in enumerate(cuts.of([(view,)]))
         ]
-        prices = price_island(island, shards, system, host, float(view.share), available)
-        size += core_parts(island, shards, system, core_limits(system.chip), scale)
+        prices = price_view(program.network, view, shards, system, host, available)
+        size += core_parts(view, shards, core_limits(system.chip), scale)
         moved += round((prices.host.whole(watts) - prices.chip.whole(watts)) / PICO)
         streamed += _beyond(prices.stream, prices.chip)
     alone = make_unit(name, copies.layers, copies.experts, views, cuts).cores

@@ -11,10 +11,10 @@ from neurodeploy.flow.streams import Sent, Streams
 from neurodeploy.flow.words import Piece
 from neurodeploy.ir.arrange import arranged, counts_there
 from neurodeploy.ir.chip import ChipSpec
+from neurodeploy.ir.devices import as_program
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Network
 from neurodeploy.ir.run import RunActivity
-from partitioner.cost.population import Model, unwrapped, views_of
+from partitioner.cost.population import Model, views_of
 
 #: Pairs of an axon and a tile in a projection from which on a sample stands for it.
 PAIRS = 1 << 21
@@ -43,9 +43,10 @@ def streams_of(
     sent : what each neuron of a network sends in `per` steps, in the order of the network; None: each sends in every step.
     pairs : of an axon and a tile in one projection, from which on a sample stands for it; None: all are looked at.
     """
-    model = unwrapped(model)
-    network = arranged(model if isinstance(model, Network) else model.network, orders)
-    views = views_of(network if isinstance(model, Network) else model, chip)
+    program = as_program(model)
+    network, placed = arranged(program.network, orders), {piece.island for piece in pieces}
+    hosted = [name for name in program.network.populations if name not in placed]
+    views = views_of(program, chip, orders=orders, hosted=hosted)
     if sent is None:
         per = lcm(*(view.share.denominator for view in views.values()))
     return Streams(network, views, pieces, per, None if sent is None else counts_there(sent, orders), pairs)

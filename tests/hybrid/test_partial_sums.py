@@ -21,10 +21,11 @@ from neurodeploy.ir.network import BLOCK
 from neurodeploy.ir.program import GradedNeurons, Island, IslandCall, Program, Slice, Synapses
 from neurodeploy.ir.run import ActivityCounts
 from neurodeploy.synapses.linear import program_of
+from partitioner.cost.population import views_of
 from partitioner.cost.usage import core_demands
 from partitioner.judge.metrics import traffic_of
 from partitioner.judge.work import work_of
-from partitioner.offload.price import price_island
+from partitioner.offload.price import price_view
 from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner
 from targets.hosts import get_host
@@ -111,5 +112,6 @@ def test_words_of_partial_sums_agree_three_ways_and_with_a_hand_count(wide: int,
         + 5 * costs["core_step_j"]
         + 32 * (COLUMNS + ROWS) * costs["host_link_bit_j"]
     )
-    price = price_island(island, plan.shards, SYSTEM, host, 1.0, 2)
+    view = views_of(item, SYSTEM.chip)[island.name]
+    price = price_view(item.network, view, plan.shards, SYSTEM, host, 2)
     assert price.chip.joules == pytest.approx(wanted, rel=1e-12)
