@@ -18,11 +18,10 @@ from dataclasses import replace
 from fractions import Fraction
 
 from neurodeploy.ir.chip import ChipSpec
-from neurodeploy.ir.devices import as_program, hosted_populations, population_paths, steps_of
+from neurodeploy.ir.devices import hosted_populations, population_paths, steps_of
 from neurodeploy.ir.graph import HostOp
 from neurodeploy.ir.mapping import Assignment, Reason
 from neurodeploy.ir.mapping import Mapping as Placement
-from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.segments import Decode, Encode
@@ -79,11 +78,13 @@ def crossings(program: Program, assignments: Sequence[Assignment]) -> float:
     return float(found)
 
 
-def left_out(mapping: Placement, network: Network, on_host: Collection[str], chip: ChipSpec) -> Placement:
-    """A mapping of the `ir.devices.chip_part` of a network as one of the whole."""
-    note = f"{len(on_host)} of {len(network.populations)} populations run on the host: they have no cores"
-    devices = assign(as_program(network), chip, dict.fromkeys(on_host, PINNED))
-    return replace(mapping, assignments=devices, notes=(note, *mapping.notes))
+def of_whole(mapping: Placement, program: Program, on_host: Collection[str], chip: ChipSpec) -> Placement:
+    """A mapping of the `ir.devices.chip_part` of a program that streams feed as one of the whole."""
+    if not (on_host or program.host):
+        return mapping
+    note = f"{len(on_host)} of {len(program.network.populations)} populations run on the host: they have no cores"
+    devices = assign(program, chip, dict.fromkeys(on_host, PINNED))
+    return replace(mapping, assignments=devices, notes=((note,) if on_host else ()) + mapping.notes)
 
 
 def assign(program: Program, chip: ChipSpec, on_host: Mapping[str, Reason] | None = None) -> tuple[Assignment, ...]:

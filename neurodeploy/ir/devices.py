@@ -48,28 +48,24 @@ def steps_of(program: Program) -> list[HostOp | Population]:
     return [*found, *(population for name, population in populations.items() if name not in seen)]
 
 
-def host_populations(assignments: Iterable[Assignment]) -> frozenset[str]:
-    """Names of the populations that the host computes; inputs, which nobody computes, are none of them."""
-    on_host = (entry for entry in assignments if entry.device == "host" and entry.op != INPUT)
-    return frozenset(entry.path[len(POPULATION) :] for entry in on_host if entry.path.startswith(POPULATION))
-
-
-def chip_part(network: Network, on_host: Collection[str]) -> Network:
-    """The network as the chip sees it where the host computes some of its populations: these are inputs like others, and
-    what the host computes from is an output."""
-    if not on_host:
+def chip_part(program: Program, on_host: Collection[str]) -> Network:
+    """The network of a program as the chip sees it where the host computes some of its populations: these are inputs like
+    others, and what the host computes from, or decodes, is an output."""
+    network, decoded = program.network, {step.population for step in program.host if isinstance(step, Decode)}
+    if not (on_host or decoded):
         return network
     populations = {
         name: replace(p, model=INPUT, params={}, initial={}) if name in on_host else p
         for name, p in network.populations.items()
     }
-    read = {p.source for p in network.projections if p.target in on_host} | set(network.outputs)
+    read = {p.source for p in network.projections if p.target in on_host} | decoded | set(network.outputs)
     outputs = tuple(name for name in populations if name in read and populations[name].model != INPUT)
     projections = tuple(p for p in network.projections if p.target not in on_host)
     return replace(network, populations=populations, projections=projections, outputs=outputs or network.outputs)
 
 
 def seen_by_chip(program: Program, assignments: Iterable[Assignment]) -> Program:
-    """The program with the `chip_part` of its network."""
-    on_host = host_populations(assignments)
-    return replace(program, network=chip_part(program.network, on_host)) if on_host else program
+    """A program that streams feed with the `chip_part` of its network."""
+    if not program.streamed:
+        return program
+    return replace(program, network=chip_part(program, hosted_populations(program, assignments)))

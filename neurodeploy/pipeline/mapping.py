@@ -155,7 +155,7 @@ def _mapped(
     rates: RunActivity | None,
 ) -> tuple[Mapping, dict[str, Any]]:
     """The mapping, and of a language model what was left to the host."""
-    from partitioner.classify import left_out
+    from partitioner.classify import of_whole
     from partitioner.mapper import map_model
     from partitioner.offload.mapping import map_offloaded, offer
     from targets.systems import SYSTEMS
@@ -168,9 +168,9 @@ def _mapped(
         raise UserError("ND2069", "--no-offload", problem, "leave one of them out")
     if program.streamed:
         kept = replace(options, pins={name: pin for name, pin in options.pins.items() if name not in hosted})
-        seen = chip_part(program.network, hosted)
+        seen = chip_part(program, hosted)
         mapping = map_model(seen, target, kept, alternatives=others, rates=rates, work=work)
-        return (left_out(mapping, program.network, hosted, target.chip) if hosted else mapping), {}
+        return of_whole(mapping, program, hosted, target.chip), {}
     try:
         mapping, figures = map_offloaded(
             program, target, options, host, automatic=automatic, alternatives=others, work=work, rates=rates

@@ -58,6 +58,8 @@ def test_mapped_and_priced(kind: str, folder: Path, tmp_path: Path) -> None:
         for part in ("synapses", "messages", "host link"):
             ours, theirs = (row[phase]["by_component"][part]["nominal"] for row in (found, asked))
             assert ours == pytest.approx(theirs, rel=0.02), (phase, part)
+    host = (row["generate"]["seconds_split"]["host compute"] for row in (found, asked))
+    assert next(host) == pytest.approx(next(host), rel=0.05)
     for end in ("low", "nominal", "high"):
         ours, theirs = (row["generate"]["joules_per_token"]["wall"][end] for row in (found, asked))
         assert ours == pytest.approx(theirs, rel=0.01), end
