@@ -36,7 +36,7 @@ from neurodeploy.ir.network import Network  # noqa: E402
 from neurodeploy.ir.run import RunResult  # noqa: E402
 from neurodeploy.storage.cache import cache_folder  # noqa: E402
 from simulators.fast.runner import FastRunner  # noqa: E402
-from simulators.lava import LavaNetworkRunner  # noqa: E402
+from simulators.lava import LavaRunner  # noqa: E402
 
 FOLDER = cache_folder() / "lava-dl" / "netx" / "gts"
 SHORT, LONG, OURS = 10, 60, 200
@@ -77,7 +77,7 @@ def same(ours: RunResult, theirs: RunResult) -> bool:
 
 def compare(net: Network, frames: Callable[[int], NDArray[np.int64]], rounds: int) -> dict[str, Any]:
     """Milliseconds a step of both, and whether they leave the same."""
-    fast, lava = FastRunner(), LavaNetworkRunner(counts=False)
+    fast, lava = FastRunner(), LavaRunner(counts=False)
 
     def run(runner: Any, steps: int) -> tuple[RunResult, NDArray[np.float64]]:
         inputs = {"input": frames(steps)}

@@ -11,14 +11,15 @@ column counts a byte twice; they are two views of the same bytes and must not be
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
 from neurodeploy.ir.chip import ChipSpec
-from neurodeploy.ir.devices import host_islands
+from neurodeploy.ir.devices import POPULATION, host_islands
 from neurodeploy.ir.graph import HostOp
 from neurodeploy.ir.mapping import Assignment, Reason
+from neurodeploy.ir.mapping import Mapping as Placement
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.program import Island, IslandCall, Program, Step
@@ -64,20 +65,29 @@ def crossings(program: Program, assignments: Sequence[Assignment]) -> float:
     return float(2 * sum(shares[name] for name in calls if name not in hosted))
 
 
-def assign_populations(network: Network, chip: ChipSpec) -> tuple[Assignment, ...]:
+def assign_populations(
+    network: Network, chip: ChipSpec, on_host: Collection[str] = frozenset()
+) -> tuple[Assignment, ...]:
     """Every population and its device; bytes a time step over the host border where every neuron sends. What the chip
     has a note for is said."""
-    found, message_bytes = [], chip.formats["message_bytes"]
+    found, message_bytes, away = [], chip.formats["message_bytes"], {*network.inputs, *on_host}
     for name, population in network.populations.items():
-        outside = population.model == INPUT
-        crosses = outside or name in network.outputs
-        device, reason = ("host", OUTSIDE) if outside else ("chip", NEURONS)
-        ability = None if outside else chip.supports.neuron(population.model)
+        outside, readers = population.model == INPUT, {p.target for p in network.out_of(name)}
+        crosses = readers - away if name in away else readers & away or name in network.outputs
+        device, reason = ("host", OUTSIDE if outside else PINNED) if name in away else ("chip", NEURONS)
+        ability = None if name in away else chip.supports.neuron(population.model)
         if ability is not None and ability.note:
             reason = replace(reason, text=f"{reason.text}; {ability.note}")
-        amount = population.size * message_bytes if crosses else 0
-        found.append(Assignment(f"populations.{name}", population.model, device, reason, amount))
+        amount = population.size * message_bytes if crosses or (outside and not on_host) else 0
+        found.append(Assignment(f"{POPULATION}{name}", population.model, device, reason, amount))
     return tuple(found)
+
+
+def left_out(mapping: Placement, network: Network, on_host: Collection[str], chip: ChipSpec) -> Placement:
+    """A mapping of the `ir.devices.chip_part` of a network as one of the whole."""
+    note = f"{len(on_host)} of {len(network.populations)} populations run on the host: they have no cores"
+    devices = assign_populations(network, chip, on_host)
+    return replace(mapping, assignments=devices, notes=(note, *mapping.notes))
 
 
 def assign(program: Program, message_bytes: int, on_host: Mapping[str, Reason] | None = None) -> tuple[Assignment, ...]:

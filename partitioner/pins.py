@@ -53,12 +53,9 @@ def members_of(model: Model) -> tuple[list[str], dict[str, list[str]]]:
 
 
 def check_population(network: Network, name: str, pin: Pin) -> None:
-    """Raises ND2064 for an input and for the host, which runs no population; ND2065 for more blocks than axons."""
+    """Raises ND2064 for an input, ND2065 for more blocks than axons."""
     if network.populations[name].model == INPUT:
         raise UserError("ND2064", name, "is an input: its payloads come from outside", "leave the pin out")
-    if pin.device == "host":
-        problem = "is a population of a spiking network, which the host does not compute"
-        raise UserError("ND2064", name, problem, "set its device to chip")
     most = max(1, sum(p.synapse.columns for p in network.into(name)))
     if pin.blocks is not None and pin.blocks > most:
         raise UserError("ND2065", name, f"has blocks {pin.blocks}, the most is {most}", f"give at most {most}")

@@ -18,6 +18,7 @@ from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.run import Probe, RunState
 from neurodeploy.neurons import registry
+from neurodeploy.neurons.states import state_at_rest
 
 INT32 = np.iinfo(np.int32)
 _checked: WeakSet[Network] = WeakSet()
@@ -50,26 +51,9 @@ def prepare(
     samples = _check_inputs(network, inputs, steps)
     check_probes(network, probes)
     if state is None:
-        return Task(samples or 1, inputs, initial_state(network, samples or 1))
+        return Task(samples or 1, inputs, state_at_rest(network, samples or 1))
     check_state(network, state, samples)
     return Task(state.samples if samples is None else samples, inputs, copy_state(network, state))
-
-
-def initial_state(network: Network, samples: int) -> RunState:
-    """Step 0: every population with neurons has an entry, every projection with synapses a `pending` of zeros."""
-    return RunState(
-        step=0,
-        neurons={
-            name: registry.initial_state(population, samples)
-            for name, population in network.populations.items()
-            if population.model != INPUT
-        },
-        pending={
-            p.name: np.zeros((samples, p.depth, p.synapse.rows), registry.pending_type(network, p))
-            for p in network.projections
-            if p.latency
-        },
-    )
 
 
 def copy_state(network: Network, state: RunState) -> RunState:
@@ -157,7 +141,7 @@ def check_state(network: Network, state: RunState, samples: int | None = None) -
     if samples is not None and count != samples:
         raise UserError("ND3210", network.name, f"state has {count} samples, the input {samples}", fix)
     need(state.step >= 0, network.name, f"state is at step {state.step}")
-    expected = initial_state(network, count)
+    expected = state_at_rest(network, count)
     for kind, own, given in (
         ("population", set(expected.neurons), set(state.neurons)),
         ("projection", set(expected.pending), set(state.pending)),

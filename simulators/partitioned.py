@@ -21,21 +21,23 @@ where it arrives.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from collections.abc import Mapping as Table
 from dataclasses import replace
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import InternalError
-from neurodeploy.flow.words import Words, island_words, sum_messages
-from neurodeploy.ir.arrange import arranged, probes_there, result_back, state_there
+from neurodeploy.flow.words import Words, island_words, messages_of, sum_messages
+from neurodeploy.ir.arrange import Orders, arranged, probes_there, result_back, state_there
 from neurodeploy.ir.chip import ChipSpec
+from neurodeploy.ir.devices import POPULATION
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
-from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.network import BLOCK, Network, Projection
 from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.program import Island
 from neurodeploy.ir.run import IslandActivity, Probe, RunResult, RunState, ShardCounts
@@ -63,14 +65,17 @@ class Part(NamedTuple):
 class PartitionedRunner:
     """`Runner` and `IslandRunner` over the shards of a mapping on cores of `chip`. `shard_counts` grows with every run.
 
-    A mapping whose shards do not hold every synapse and every neuron exactly once is ND9015: the mapper's verifier says so
-    before anything runs.
+    A population that the mapping leaves to the host has no shard, and gives the same integers by the formulas of the
+    reference. A mapping whose shards do not hold every other synapse and neuron exactly once is ND9015: the mapper's
+    verifier says so before anything runs.
     """
 
     name = "partitioned"
 
     def __init__(self, mapping: Mapping, chip: ChipSpec) -> None:
         self._shards, self._orders, self._chip = mapping.by_island(), mapping.orders, chip
+        self._on_host = {e.path.removeprefix(POPULATION) for e in mapping.assignments if e.device == "host"}
+        self._parts: WeakKeyDictionary[Network, Orders] = WeakKeyDictionary()
         self.shard_counts: dict[Shard, ShardCounts] = {}
 
     def run(
@@ -83,20 +88,41 @@ class PartitionedRunner:
         probes: Sequence[Probe] = (),
     ) -> RunResult:
         check_probes(network, probes)
-        if state is not None and self._orders:
+        orders = self._orders_in(network)
+        if state is not None and orders:
             check_state(network, state)
-            state = state_there(state, network, self._orders)
-        laid = arranged(network, self._orders)
-        machine = _Cores(laid, self._shards, {})
-        result = run_with(machine, laid, inputs, steps, state, probes_there(probes, self._orders))
+            state = state_there(state, network, orders)
+        laid = arranged(network, orders)
+        machine = _Cores(laid, self._shards, self._words(network), self._on_host)
+        result = run_with(machine, laid, inputs, steps, state, probes_there(probes, orders))
         self._count(machine, result)
-        return result_back(result, network, probes, self._orders) if self._orders else result
+        return result_back(result, network, probes, orders) if orders else result
+
+    def _orders_in(self, network: Network) -> Orders:
+        """The orders of the mapping, of a segment those of its own populations: what it reads comes as it is."""
+        if self._shards.keys() <= network.populations.keys():
+            return self._orders
+        if network not in self._parts:
+            own = {name for name, population in network.populations.items() if population.model != INPUT}
+            self._parts[network] = {name: order for name, order in self._orders.items() if name in own}
+        return self._parts[network]
+
+    def _words(self, network: Network) -> dict[str, Words]:
+        """Of a segment that is a linear layer."""
+        (*_, name), p = network.populations, network.projections
+        if len(p) != 1 or p[0].block_sums is None or name not in self._shards:
+            return {}
+        limit, sums = registry.largest_payload(network.populations[p[0].source]), p[0].block_sums.tolist()
+        cut = {shard.cols for shard in self._shards[name] if shard.kind == "synapses"} - {(0, p[0].synapse.columns)}
+        bits = {(a, b): (limit * sum(sums[a // BLOCK : -(-b // BLOCK)])).bit_length() + 1 for a, b in sorted(cut)}
+        output = messages_of(registry.payload_bits(network.populations[name]), self._chip)
+        return {name: Words(output, {columns: messages_of(most, self._chip) for columns, most in bits.items()})}
 
     def run_island(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
         words = island_words(island, self._shards.get(island.name, []), self._chip)
 
         def run(network: Network, inputs: Table[str, Ints], steps: int) -> RunResult:
-            machine = _Cores(network, self._shards, {island.name: words})
+            machine = _Cores(network, self._shards, {island.name: words}, ())
             result = run_with(machine, network, inputs, steps, None, ())
             self._count(machine, result)
             return result
@@ -118,7 +144,9 @@ class _Cores(Machine):
     """The shards of one network, and the events that they saw in one run. `words`: by population, where a value of it or
     a partial sum into it is not one message."""
 
-    def __init__(self, network: Network, shards: Table[str, list[Shard]], words: Table[str, Words]) -> None:
+    def __init__(
+        self, network: Network, shards: Table[str, list[Shard]], words: Table[str, Words], on_host: Collection[str]
+    ) -> None:
         self.words = words
         self.parts: dict[str, list[Part]] = defaultdict(list)
         self.homes: dict[str, list[Shard]] = {}
@@ -129,7 +157,7 @@ class _Cores(Machine):
         self.synops: dict[Shard, int] = defaultdict(int)
         self.sent: dict[Shard, int] = defaultdict(int)
         for name, population in network.populations.items():
-            if population.model != INPUT:
+            if population.model != INPUT and name not in on_host:
                 self._place(network, name, shards.get(name, []))
 
     def _place(self, network: Network, name: str, shards: list[Shard]) -> None:
@@ -160,6 +188,8 @@ class _Cores(Machine):
             self.synops[part.shard] += int(events @ part.fan)
 
     def sums(self, p: Projection, x: Ints) -> Ints:
+        if p.target not in self.homes:
+            return super().sums(p, x)
         total = np.zeros((x.shape[0], p.depth, p.synapse.rows), np.int64)
         for part in self.parts[p.name]:
             sums = part.sums(x)
@@ -167,6 +197,8 @@ class _Cores(Machine):
         return total
 
     def update(self, network: Network, name: str, state: Values, inputs: Values, t: int) -> Stepped:
+        if name not in self.homes:
+            return super().update(network, name, state, inputs, t)
         population, params = network.populations[name], prepared(network)[name]
         model = registry.get_model(population.model)
         shape = next((array.shape for array in (*state.values(), *inputs.values())), (1, population.size))

@@ -1,8 +1,7 @@
 """The two files of a linear layer: plain NIR for everybody, and what NIR has no field for beside it.
 
 The NIR file means ``y = scale * (W x)`` in real numbers: W int8, ``scale_i`` the value of one weight unit in row i. The
-dtype survives `nir.read` exactly. `nir.write` copies a graph several times, so the file is written with h5py in the same
-layout (tests compare the two). Datasets are contiguous and uncompressed, so that weights are read by mapping the file.
+dtype survives `nir.read` exactly. Datasets are contiguous and uncompressed, so that weights are read by mapping the file.
 """
 
 from __future__ import annotations
@@ -15,53 +14,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.bundle.hdf5 import new_hdf5
+from neurodeploy.bundle.nir_graph import Nodes, scales_of, synapses_of, write_graph
 from neurodeploy.bundle.populations import population_row, projection_row
 from neurodeploy.bundle.typed import Row
 from neurodeploy.synapses.linear import LinearLayer
 
-#: The NIR release whose layout is written.
-NIR_VERSION = "1.0.8"
 #: Where the weights lie in the NIR file.
 WEIGHT = "node/nodes/synapses/weight"
 
 
 def row_scales(layer: LinearLayer) -> NDArray[np.float32]:
-    """(rows,) value of one weight unit: ``multiplier 2**-shift 2**-acc_shift output_scale / input_scale``."""
-    multiplier, shift, acc_shift = (
-        np.asarray(layer.neurons.params.get(k, 0)) for k in ("multiplier", "shift", "acc_shift")
-    )
-    unit = layer.decode.scale.value / (layer.encode.scale.value * 2.0 ** int(acc_shift))
-    exact = np.ldexp(multiplier.astype(np.float64), -shift.astype(np.int64)) * unit
-    return exact.astype(np.float32)
+    """(rows,) value of one weight unit."""
+    return scales_of(layer.neurons, layer.decode.scale.value, layer.encode.scale.value)
 
 
 def write_nir(path: Path, layer: LinearLayer, note: str) -> None:
     """Write ``islands/NAME.nir``; `note` is provenance in the graph's metadata, never needed to run it."""
-    import h5py
-
-    kind, bias = "Linear", layer.neurons.params.get("bias")
-    arrays: dict[str, NDArray[Any]] = {"weight": np.asarray(layer.synapses.synapse.weight)}
-    if bias is not None:
-        kind, arrays["bias"] = "Affine", (np.asarray(bias) * layer.encode.scale.value).astype(np.float32)
-    nodes: dict[str, tuple[str, dict[str, NDArray[Any]]]] = {
+    kind, arrays = synapses_of(layer.synapses, layer.neurons, layer.encode.scale.value)
+    nodes: Nodes = {
         "input": ("Input", {"shape": np.array([layer.source.size])}),
         "synapses": (kind, arrays),
         "scale": ("Scale", {"scale": row_scales(layer)}),
         "output": ("Output", {"shape": np.array([layer.neurons.size])}),
     }
-    chain = list(nodes)
-    with new_hdf5(path) as file:
-        file["version"] = NIR_VERSION
-        node = file.create_group("node")
-        node["type"] = "NIRGraph"
-        edges = np.array(list(pairwise(chain)), dtype=object)
-        node.create_dataset("edges", data=edges, dtype=h5py.string_dtype())
-        node.create_group("metadata")["neurodeploy"] = note
-        group = node.create_group("nodes")
-        for name, (kind_name, values) in nodes.items():
-            group.create_group(name)["type"] = kind_name
-            for key, value in values.items():
-                group[name].create_dataset(key, data=value)
+    write_graph(path, nodes, list(pairwise(nodes)), {"neurodeploy": note})
 
 
 def write_image(path: Path, layer: LinearLayer) -> None:

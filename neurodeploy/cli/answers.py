@@ -51,7 +51,7 @@ def export(
     layout: given.Layout = None,
     as_json: given.Json = False,
 ) -> None:
-    """Write a spiking network for other tools: NIR, a lava-dl .net, or with its mapping for SANA-FE."""
+    """Write a program for other tools: NIR, a lava-dl .net, or with its mapping for SANA-FE."""
     execute(as_json, "export", lambda _: pipeline.export(
         bundle, out, dt=dt, format=format, input=input, steps=steps, layout=layout
     ))  # fmt: skip

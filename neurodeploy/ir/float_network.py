@@ -6,7 +6,7 @@ t = 1, 2, .., every node takes its sum of inputs and gives an output; a `recurre
 t - 1, every other edge that of step t (so feed-forward layers have no latency, as in the frameworks that train such
 networks).
 
-Neurons, forward Euler (I: sum of inputs, dt: time step; `simulators.network_float` has the exponential scheme too)::
+Neurons, forward Euler (I: sum of inputs, dt: time step; `simulators.float_network` has the exponential scheme too)::
 
     i           v += g I                                       g = R dt, or R where the gain is "per-step"
     if          the same                                       z = [v > v_threshold], strictly

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network
+from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.program import Island
 
 
@@ -40,11 +41,19 @@ class RunState:
     step : steps done. neurons : population -> variable -> (samples, size) int64.
     pending : projection with latency -> (samples, depth, rows) int32, into an exact port int64; slot 0 arrives in step
         ``step + 1``.
+    host : of a program with host operations what they keep, such as keys and values, one a sample.
     """
 
     step: int
     neurons: dict[str, dict[str, NDArray[np.int64]]]
     pending: dict[str, NDArray[np.signedinteger]]
+    host: tuple[object, ...] = ()
+
+    def of(self, network: Network) -> RunState:
+        """What of it belongs to `network`, a segment of the program: the same arrays."""
+        own = {name for name, population in network.populations.items() if population.model != INPUT}
+        neurons = {name: values for name, values in self.neurons.items() if name in own}
+        return RunState(self.step, neurons, {p.name: self.pending[p.name] for p in network.projections if p.latency})
 
     @property
     def samples(self) -> int:
@@ -60,7 +69,8 @@ class RunActivity:
 
     steps, samples : of the run (`steps` of each sample).
     fired : population (inputs too) -> output port -> (size,) int64, how often the payload was not zero.
-    saturated : population -> values of its state that were clipped; ``population.port`` -> payloads that were.
+    saturated : population -> values of its state that were clipped; ``population.port`` -> payloads that were, of an input
+        by the encoder.
     wrapped : population or projection -> values that did not fit and wrapped (Lava's arithmetic), sums of synapses included.
     """
 
@@ -73,6 +83,15 @@ class RunActivity:
     @classmethod
     def zero(cls) -> RunActivity:
         return cls(0, 0, {}, {}, {})
+
+    @property
+    def ticks(self) -> int:
+        """Steps of all samples."""
+        return self.steps * self.samples
+
+    @property
+    def saturations(self) -> int:
+        return sum(self.saturated.values())
 
     def add(self, other: RunActivity) -> None:
         """Join the counts of a later stretch of the same samples."""
@@ -151,6 +170,26 @@ class IslandActivity:
     @property
     def saturations(self) -> int:
         return self.saturated_in + self.saturated_state + self.saturated_out
+
+
+@dataclass(slots=True, eq=False)
+class PopulationWork:
+    """What the host did for a population that it computed, with the same integers.
+
+    ticks : steps and tokens. calls : with at least one; each reads all weights once. flops, bytes : of these calls
+    (`ops.host.linear.population_work`).
+    """
+
+    ticks: int
+    calls: int
+    flops: int
+    bytes: int
+
+    def add(self, other: PopulationWork) -> None:
+        self.ticks += other.ticks
+        self.calls += other.calls
+        self.flops += other.flops
+        self.bytes += other.bytes
 
 
 @dataclass(slots=True, eq=False)

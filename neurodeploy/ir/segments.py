@@ -159,7 +159,8 @@ def _segment(
     read_later = {p.source for name in names for p in network.out_of(name) if p.target not in own}
     waiting = {name: replace(network.populations[name], model=INPUT, params={}, initial={}) for name in reads}
     populations = waiting | {name: network.populations[name] for name in names}
-    outputs = tuple(name for name in names if name in network.outputs or name in decodes or name in read_later)
+    leaving = tuple(name for name in names if name in network.outputs or name in decodes or name in read_later)
+    outputs = leaving or tuple(names)  # what nobody reads runs too
     title = next((name for name in names if network.populations[name].model != INPUT), names[0])
     return Segment(
         title,

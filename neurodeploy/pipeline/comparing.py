@@ -22,7 +22,7 @@ from neurodeploy.pipeline.streams import network_of
 
 
 def has_float(opened: Bundle) -> bool:
-    return SOURCE_NIR in opened.manifest["members"] and opened.program.conversion["format"] == "NIR"
+    return SOURCE_NIR in opened.manifest["members"] and opened.program.conversion.get("format") == "NIR"
 
 
 def longest_latency(opened: Bundle) -> int:
@@ -55,14 +55,14 @@ def float_network(opened: Bundle) -> FloatNetwork:
 
 def run_float(opened: Bundle, real: FloatNetwork, stream: Stream) -> Mapping[str, NDArray[Any]]:
     """Outputs of the float network on the input of the chip."""
-    from simulators import network_float
+    from simulators import float_network
 
     conversion: Mapping[str, Any] = opened.program.conversion
     values = {
         name: in_source_order(stream.inputs[name], real.nodes[name].shape) * float(conversion["inputs"][name]["unit"])
         for name in real.inputs
     }
-    return network_float.run(real, values, scheme=str(conversion["options"]["scheme"])).outputs
+    return float_network.run(real, values, scheme=str(conversion["options"]["scheme"])).outputs
 
 
 def compare(

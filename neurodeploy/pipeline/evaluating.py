@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurodeploy.bundle import Bundle
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.streams import Stream
 from neurodeploy.frontends.streams.values import LAYOUTS
@@ -19,8 +20,8 @@ from neurodeploy.pipeline.kept import interrupted, kept_folder
 from neurodeploy.pipeline.reference import against, misread, read_reference
 from neurodeploy.pipeline.session import MODEL, NETWORK, Progress, executed, kept_as, suited
 from neurodeploy.pipeline.stepping import run_kept
-from neurodeploy.pipeline.streams import lengthened, open_network, runner_for, stream_of
-from neurodeploy.pipeline.texts import byte_counter, encode_text, float_model, hybrid, open_model, window_of
+from neurodeploy.pipeline.streams import lengthened, runner_for, stream_of
+from neurodeploy.pipeline.texts import byte_counter, encode_text, float_model, hybrid, tokenizer_of, window_of
 from neurodeploy.storage.numpy_files import header_of, mapped
 from neurodeploy.storage.stage_files import StageFiles, digest
 from neurodeploy.version import __version__
@@ -59,22 +60,24 @@ def eval(
     Interrupted (ND3009), it keeps what was finished in the cache folder (`kept.kept_folder`). The same call goes on with
     that and finds the same, but for the tokens per second.
     """
-    kind, data, own = suited(bundle, text, input, {
+    opened, data, own = suited(bundle, text, input, {
         MODEL: {"max_tokens": max_tokens, "source": source, "with_float": None if with_float else False},
         NETWORK: {"steps": steps, "layout": layout, "labels": labels, "reference": reference},
     })  # fmt: skip
-    return _EVAL[kind](bundle, data, runner=runner, progress=progress, **own)
+    compared: Callable[..., dict[str, Any]] = _stream if opened.program.streamed else _text
+    found = compared(opened, data, runner=runner, progress=progress, **own)
+    return {**found, "runner": runner, **executed(opened, runner)}
 
 
 def _text(
-    bundle: str | Path, text: str | Path, *, runner: str, progress: Progress | None, max_tokens: int = 4096,
+    opened: Bundle, text: str | Path, *, runner: str, progress: Progress | None, max_tokens: int = 4096,
     source: str | Path | None = None, with_float: bool = True,
 ) -> dict[str, Any]:  # fmt: skip
     from neurodeploy.evaluation import agreement, evaluate
     from neurodeploy.frontends.text import read_text
     from neurodeploy.machine.arithmetic import arithmetic
 
-    opened, tokenizer = open_model(bundle)
+    tokenizer = tokenizer_of(opened)
     tokens = encode_text(tokenizer, read_text(text), max_tokens)
     chip = hybrid(opened, runner)
     drift = Drift(opened, chip)
@@ -109,17 +112,15 @@ def _text(
         "saturations": scores["chip"].saturations,
         "windows_resumed": stages.reused,
         "notes": stages.notes,
-        "runner": runner,
-        **executed(opened, runner),
         **drift.found(stages.reused),
     }
 
 
 def _stream(
-    bundle: str | Path, input: str | Path, *, runner: str, progress: Progress | None, steps: int | None = None,
+    opened: Bundle, input: str | Path, *, runner: str, progress: Progress | None, steps: int | None = None,
     layout: str | None = None, labels: str | Path | None = None, reference: str | Path | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    opened, network = open_network(bundle)
+    network = opened.program.network
     real = float_network(opened) if has_float(opened) or reference is None else None
     stream = stream_of(input, opened, network, steps, layout)
     engine = runner_for(runner, opened, network, stream.steps, stream.samples)
@@ -152,8 +153,6 @@ def _stream(
         "network": network.name,
         "steps": stream.steps,
         "samples": stream.samples,
-        "runner": runner,
-        **executed(opened, runner),
         "labels": None if labels is None else Path(labels).name,
         **found,
         "notes": stream.notes,
@@ -175,6 +174,3 @@ def read_labels(path: Path, stream: Stream) -> NDArray[np.int64]:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UserError("ND3269", path, f"cannot be read: {reason:.200}", fix) from None
-
-
-_EVAL: dict[str, Callable[..., dict[str, Any]]] = {MODEL: _text, NETWORK: _stream}

@@ -1,18 +1,19 @@
-"""`export` of a spiking network's bundle: to NIR or to a lava-dl .net, for other tools."""
+"""`export`: a bundle for other tools, as NIR, as a lava-dl .net, or with its mapping for SANA-FE."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from neurodeploy.bundle import Bundle
-from neurodeploy.bundle.files import check_place, write_aside
+from neurodeploy.bundle import Bundle, open_bundle
+from neurodeploy.bundle.files import check_place, write_aside, writing
 from neurodeploy.bundle.populations import SOURCE_NIR
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.ir.network import Network
+from neurodeploy.ir.program import Program
 from neurodeploy.pipeline.comparing import has_float
 from neurodeploy.pipeline.exporting_sanafe import export_sanafe
-from neurodeploy.pipeline.streams import open_network
+from neurodeploy.storage.temporary import written_aside
 
 FORMATS = (".nir", ".net")
 
@@ -27,11 +28,13 @@ def export(
     steps: int | None = None,
     layout: str | None = None,
 ) -> dict[str, Any]:
-    """Write the network as ``F.nir`` or ``F.net``, or with `format` "sanafe" and its mapping into a folder
+    """Write the program as ``F.nir`` or ``F.net``, or with `format` "sanafe" and its mapping into a folder
     (`exporting_sanafe`, which alone takes `input`, `steps` and `layout`); the dictionary is what ``export --json`` prints.
 
     .nir : of a bundle made of a NIR file the float network that was quantised; of one made of a .net the integers as real
-        numbers with a time step of `dt` seconds, where NIR has its neurons (ND1250 names what it does not have).
+        numbers with a time step of `dt` seconds, where NIR has its neurons (ND1250 names what it does not have). Of a
+        language model its linear layers with int8 weights and a scale a row (`bundle.nir_graph`); the host's operations
+        between them are named in the metadata.
     .net : the integers, where they are a chain of layers that the format knows (ND1290 names what it does not know).
 
     Raises ND5012 for another format, ND3261 for a `dt` that would have no effect, ND5004 where the file cannot be written.
@@ -53,12 +56,15 @@ def export(
         problem = f"ends in {kind!r:.20}, which is no format to export to"
         raise BundleError("ND5012", target, problem, f"name a file that ends in {' or '.join(FORMATS)}")
     check_place(target)
-    opened, network = open_network(bundle)
+    opened = open_bundle(bundle)
+    program, network = opened.program, opened.program.network
     stored = kind == ".nir" and has_float(opened)
-    if dt is not None and (stored or kind == ".net" or network.dt is not None):
+    if dt is not None and (stored or program.host or kind == ".net" or network.dt is not None):
         raise UserError("ND3261", "--dt", "has no effect here: the time step is known or not needed", "leave it out")
     if stored:
         what, notes = _copy(opened, target)
+    elif kind == ".nir" and program.host:
+        what, notes = _as_layers(program, target)
     elif kind == ".nir":
         what, notes = _as_nir(network, target, dt)
     else:
@@ -78,6 +84,17 @@ def _copy(opened: Bundle, target: Path) -> tuple[str, list[str]]:
     pure = opened.program.conversion.get("pure_nir", True)
     notes = [] if pure else ["nir.read refuses this file: see the warnings of the conversion; neurodeploy reads it"]
     return "the float network that was quantised", notes
+
+
+def _as_layers(program: Program, target: Path) -> tuple[str, list[str]]:
+    from neurodeploy.bundle.nir_graph import write_program
+
+    with writing(target), written_aside(target) as aside:
+        write_program(aside, program)
+    note = (
+        f"{len(program.operations)} operations of the host between the layers are named in the metadata, not computed"
+    )
+    return "the linear layers, as the chip computes them", [note]
 
 
 def _as_nir(network: Network, target: Path, dt: float | None) -> tuple[str, list[str]]:

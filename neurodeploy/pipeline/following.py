@@ -32,8 +32,8 @@ class Follower:
     """A `Capture`: looks at every deal of tokens to experts, and at the one before it in the same call."""
 
     def __init__(self, program: Program) -> None:
-        self._deals = [step.path for step in program.steps if isinstance(step, HostOp) and _deals(step)]
-        self._layers = {step.path: step.layer for step in program.steps if isinstance(step, HostOp)}
+        self._deals = [op.path for op in program.operations if _deals(op)]
+        self._layers = {op.path: op.layer for op in program.operations}
         self._before: Ints | None = None
         self._counts: dict[tuple[str, str], Ints] = {}
         self.tokens = 0
@@ -79,14 +79,17 @@ def follow(bundle: Bundle, text: str | Path, progress: Progress | None) -> Affin
     """
     from neurodeploy.frontends.text import read_text
     from neurodeploy.ops.host.kvcache import State
-    from neurodeploy.pipeline.texts import encode_text, hybrid, open_model, window_of
+    from neurodeploy.pipeline.texts import encode_text, hybrid, tokenizer_of, window_of
 
     watching = Follower(bundle.program)
     if not watching.any:
         problem = "is for spiking networks and for models with two layers of experts or more"
         raise UserError("ND2047", "--rates", problem, "leave it out: nothing else depends on a text")
-    _, tokenizer = open_model(bundle.path)
-    tokens, model, window = encode_text(tokenizer, read_text(text), TOKENS), hybrid(bundle), window_of(bundle)
+    tokens, model, window = (
+        encode_text(tokenizer_of(bundle), read_text(text), TOKENS),
+        hybrid(bundle),
+        window_of(bundle),
+    )
     for start in range(0, len(tokens), window):
         if progress:
             progress("run", start, len(tokens))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from neurodeploy.ir.chip import SystemSpec
+from neurodeploy.ir.devices import seen_by_chip
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import RunActivity
@@ -19,10 +20,11 @@ def map_section(
     from partitioner.cost.usage import core_demands
     from partitioner.judge.summary import summary
 
-    if program.streamed:
-        layers: dict[str, int | None] = {name: index for index, name in enumerate(program.network.populations)}
-    else:
-        layers = {name: island.layer for name, island in program.islands.items()}
+    program = seen_by_chip(program, mapping.assignments)
+    populations = program.network.populations
+    layers: dict[str, int | None] = {name: population.layer for name, population in populations.items()}
+    if all(layer is None for layer in layers.values()):
+        layers = {name: index for index, name in enumerate(populations)}
     found, demands = summary(mapping, program, system, judge=False), core_demands(mapping, program, system)
     limits = {name: limit.value for name, limit in system.chip.budget.limits().items() if limit.value}
     held: dict[tuple[int, int], list[Any]] = {}

@@ -12,6 +12,7 @@ from neurodeploy.bundle import Bundle, open_bundle
 from neurodeploy.bundle.files import check_place, write_aside
 from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.ir.chip import HostSpec, SystemSpec
+from neurodeploy.ir.devices import chip_part, seen_by_chip
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.program import IslandCall
 from neurodeploy.pipeline.following import chips_of, follow
@@ -54,7 +55,8 @@ def map(
     ----------
     chips : use only so many chips of the system. Islands of a language model that do not fit them are left to the host,
         and the dictionary has their figures under "offload"; without `chips` a model that does not fit is an error.
-    offload : False: an error with `chips` too. A spiking network is never left to the host.
+    offload : False: an error with `chips` too. Of a spiking network the host computes what `pins` or a plan leave to it, and
+        nothing else.
     plan, write_plan : a table op -> device to follow, and where to write the one that was made
         (`partitioner.files.plan_table`).
     pins : hints such as ``"layers.0.attention=rows:64,chip:2"`` beside the table.
@@ -93,7 +95,8 @@ def map(
         opened.program, target, options, None if work is None else Path(work), profile, offload, activity
     )
     clock.stop()
-    found = clock.into({**summary(mapping, opened.program, target, rates=activity), **more, **said})
+    placed = seen_by_chip(opened.program, mapping.assignments)
+    found = clock.into({**summary(mapping, placed, target, rates=activity), **more, **said})
     if affinity is not None:
         found["rates"]["between_chips"] = affinity.between(chips_of(mapping))
     if not found["violations"]:
@@ -151,18 +154,22 @@ def _mapped(
     rates: RunActivity | None,
 ) -> tuple[Mapping, dict[str, Any]]:
     """The mapping, and of a language model what was left to the host."""
+    from partitioner.classify import left_out
     from partitioner.mapper import map_model
     from partitioner.offload.mapping import map_offloaded, offer
     from targets.systems import SYSTEMS
 
     others = tuple(SYSTEMS.values())
-    if program.streamed:
-        return map_model(program.network, target, options, alternatives=others, rates=rates, work=work), {}
     automatic = offload and options.chips is not None
     hosted = [name for name, pin in options.pins.items() if pin.device == "host"]
     if hosted and not offload:
         problem = f"is asked for, and the plan puts {hosted[0]} on the host"
         raise UserError("ND2069", "--no-offload", problem, "leave one of them out")
+    if program.streamed:
+        kept = replace(options, pins={name: pin for name, pin in options.pins.items() if name not in hosted})
+        seen = chip_part(program.network, hosted)
+        mapping = map_model(seen, target, kept, alternatives=others, rates=rates, work=work)
+        return (left_out(mapping, program.network, hosted, target.chip) if hosted else mapping), {}
     try:
         mapping, figures = map_offloaded(
             program, target, options, host, automatic=automatic, alternatives=others, work=work

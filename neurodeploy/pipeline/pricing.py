@@ -55,11 +55,11 @@ def energy(
 
     Of a spiking network: a step and a sample of `input`, with `steps` and `layout` of `run`.
     """
-    kind, data, own = suited(bundle, text, input, {
+    opened, data, own = suited(bundle, text, input, {
         MODEL: {"prompt_tokens": prompt_tokens, "tokens": tokens}, NETWORK: {"steps": steps, "layout": layout}
     }, optional=True)  # fmt: skip
     rest: dict[str, Any] = {"host": host, "measure_host": measure_host, "powered": powered, "runner": runner}
-    return _ENERGY[kind](bundle, data, **rest, progress=progress, **own)
+    return _ENERGY[opened.kind](bundle, data, **rest, progress=progress, **own)
 
 
 def _text(

@@ -260,7 +260,7 @@ def _calibrate(real: FloatNetwork, given: NirOptions, scheme: str) -> tuple[Any,
     if given.calibration is None:
         return None, {}, []
     from neurodeploy.frontends.streams.values import read_values
-    from simulators import network_float
+    from simulators import float_network
 
     sizes = {name: real.nodes[name].shape for name in real.inputs}
     values = read_values(given.calibration, real.name, sizes, real.dt, given.layout)
@@ -271,4 +271,4 @@ def _calibrate(real: FloatNetwork, given: NirOptions, scheme: str) -> tuple[Any,
             largest = float(np.abs(array).max())
             whole = largest <= limit and bool((array == np.trunc(array)).all())
             units[name] = 2.0 ** -math.floor(math.log2(limit / largest)) if whole else largest / limit
-    return network_float.run(real, values.arrays, scheme=scheme).peaks, units, values.questions
+    return float_network.run(real, values.arrays, scheme=scheme).peaks, units, values.questions

@@ -44,11 +44,11 @@ def report(
     from neurodeploy.reporting.render import render
 
     out = Path(out)
-    kind, data, own = suited(bundle, text, input, {
+    opened, data, own = suited(bundle, text, input, {
         MODEL: {"max_tokens": max_tokens, "prompt_tokens": prompt_tokens, "tokens": tokens, "accuracy": accuracy},
         NETWORK: {"steps": steps, "layout": layout, "probes": tuple(probes) or None},
     }, optional=True)  # fmt: skip
     check_place(out, "report.html", parents=True)
     rest: dict[str, Any] = {"host": host, "measure_host": measure_host, "runner": runner}
-    found = _REPORT[kind](bundle, data, **rest, progress=progress, **own)
-    return {"paths": [str(path) for path in render(found, out, kind)], "data": found}
+    found = _REPORT[opened.kind](bundle, data, **rest, progress=progress, **own)
+    return {"paths": [str(path) for path in render(found, out, opened.kind)], "data": found}

@@ -22,8 +22,8 @@ from neurodeploy.pipeline.counts import population_counts, projection_counts
 from neurodeploy.pipeline.keeping import Keeper, ordered
 from neurodeploy.pipeline.session import MODEL, NETWORK, Progress, executed, suited
 from neurodeploy.pipeline.stepping import advance
-from neurodeploy.pipeline.streams import open_network, probes_of, runner_for, stream_of
-from neurodeploy.pipeline.texts import encode_text, hybrid, open_model, summary_counts, summary_host, window_of
+from neurodeploy.pipeline.streams import probes_of, runner_for, stream_of
+from neurodeploy.pipeline.texts import encode_text, hybrid, summary_counts, summary_host, tokenizer_of, window_of
 
 #: Neurons of an output whose last payloads are told.
 LAST = 16
@@ -59,23 +59,24 @@ def run(
 
     Raises ND3262 and ND3264 for input and options of another kind of bundle.
     """
-    kind, data, own = suited(bundle, text, input, {
+    opened, data, own = suited(bundle, text, input, {
         MODEL: {"max_tokens": max_tokens},
         NETWORK: {
             "steps": steps, "layout": layout, "probes": tuple(probes) or None, "out": out, "checkpoint": checkpoint,
             "resume": resume,
         },
     })  # fmt: skip
-    return _RUN[kind](bundle, data, runner=runner, progress=progress, **own)
+    ran: Callable[..., dict[str, Any]] = _stream if opened.program.streamed else _text
+    found = ran(opened, data, runner=runner, progress=progress, **own)
+    return {**found, "runner": runner, **executed(opened, runner)}
 
 
 def _text(
-    bundle: str | Path, text: str | Path, *, runner: str, progress: Progress | None, max_tokens: int = 512
+    opened: Bundle, text: str | Path, *, runner: str, progress: Progress | None, max_tokens: int = 512
 ) -> dict[str, Any]:
     from neurodeploy.ops.host.kvcache import State
 
-    opened, tokenizer = open_model(bundle)
-    tokens = encode_text(tokenizer, read_text(text), max_tokens)
+    tokens = encode_text(tokenizer_of(opened), read_text(text), max_tokens)
     model, window = hybrid(opened, runner), window_of(opened)
     for start in range(0, len(tokens), window):
         if progress:
@@ -86,8 +87,6 @@ def _text(
     counts = model.take_counts()
     return {
         "tokens": counts.tokens,
-        "runner": runner,
-        **executed(opened, runner),
         "saturations": counts.saturations,
         "host_flops": counts.host_flops,
         "host_bytes": counts.host_bytes,
@@ -97,11 +96,11 @@ def _text(
 
 
 def _stream(
-    bundle: str | Path, input: str | Path, *, runner: str, progress: Progress | None, steps: int | None = None,
+    opened: Bundle, input: str | Path, *, runner: str, progress: Progress | None, steps: int | None = None,
     layout: str | None = None, probes: Sequence[str] = (), out: str | Path | None = None,
     checkpoint: str | Path | None = None, resume: str | Path | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    opened, network = open_network(bundle)
+    network = opened.program.network
     watched = probes_of(probes, network)
     _check_places(out, checkpoint)
     save = Keeper(opened, network, Path(out) if out else None, Path(checkpoint) if checkpoint else None)
@@ -127,8 +126,6 @@ def _stream(
     return {
         "open_questions": stream.questions,
         "network": network.name,
-        "runner": runner,
-        **executed(opened, runner),
         "first_step": first + 1,
         "steps": done,
         "samples": stream.samples,
@@ -182,6 +179,3 @@ def _output(opened: Bundle, population: Population, array: Ints) -> dict[str, An
         "latency": int(rows[0]["latency"]) if rows else None,
         "unit": float(rows[0]["unit"]) if rows else None,
     }
-
-
-_RUN: dict[str, Callable[..., dict[str, Any]]] = {MODEL: _text, NETWORK: _stream}

@@ -7,10 +7,11 @@ from collections.abc import Mapping as Table
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from neurodeploy.bundle import Bundle
+from neurodeploy.bundle import Bundle, open_bundle
 from neurodeploy.bundle.reader import read_manifest
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.ir.chip import SystemSpec
+from neurodeploy.ir.devices import seen_by_chip
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.version import __version__
 
@@ -54,8 +55,8 @@ def suited(
     options: Table[str, Table[str, object]],
     *,
     optional: bool = False,
-) -> tuple[str, str | Path | None, dict[str, Any]]:
-    """Kind of a bundle, what is to be run on it, and those of its own options that were given (that are not None).
+) -> tuple[Bundle, str | Path | None, dict[str, Any]]:
+    """The bundle, what is to be run on it, and those of its own options that were given (that are not None).
 
     ND3262 where `text` or `input` suits the other kind, or none was given: only the text may be missing, where it is
     `optional`. ND3264 for options of the other kind.
@@ -71,7 +72,7 @@ def suited(
     data = files[own.data]
     if data is None and not (optional and own.data == "text"):
         raise UserError("ND3262", bundle, f"is {own.one} and nothing was given to run", f"give --{own.data} FILE")
-    return kind, data, {name: value for name, value in options[kind].items() if value is not None}
+    return open_bundle(bundle), data, {name: value for name, value in options[kind].items() if value is not None}
 
 
 def refuse(several: str, options: Table[str, object]) -> None:
@@ -90,7 +91,7 @@ def load_mapping(bundle: Bundle) -> tuple[Mapping, SystemSpec, list[str]]:
 
     mapping = mapping_from_json(bundle.read_mapping())
     system = get_system(mapping.system)
-    return mapping, system, verify(mapping, bundle.program, system)
+    return mapping, system, verify(mapping, seen_by_chip(bundle.program, mapping.assignments), system)
 
 
 def read_mapping(bundle: Bundle) -> tuple[Mapping, SystemSpec]:

@@ -16,7 +16,7 @@ STEPS, MOST = 100, 1 << 26
 
 def out_of_phase(real: FloatNetwork, network: Network, report: QuantizationReport, scheme: str) -> list[str]:
     """A line with the bins of each output that differ in silence, if a population could not start in phase."""
-    from simulators import network_float
+    from simulators import float_network
     from simulators.reference import ReferenceRunner
 
     late = [note for note in report.notes if isinstance(note, Loss) and note.found.startswith(LATE)]
@@ -26,7 +26,7 @@ def out_of_phase(real: FloatNetwork, network: Network, report: QuantizationRepor
     steps = STEPS + report.latency
     silent = {name: np.zeros((1, STEPS, real.nodes[name].size)) for name in real.inputs}
     fed = {name: np.zeros((1, steps, network.populations[name].size), np.int64) for name in network.inputs}
-    before = network_float.run(real, silent, scheme=scheme)
+    before = float_network.run(real, silent, scheme=scheme)
     result = ReferenceRunner().run(network, fed, steps)
     return [
         f"{row.output}: {row.differing} of {row.bins} bins differ from the float network in {STEPS} steps of silence, as "

@@ -57,9 +57,9 @@ def runner_for(name: str, bundle: Bundle, network: Network, steps: int, samples:
         if steps * (parts * PART_S + samples * items * ITEM_S) < LOAD_S:
             name = "reference"
     if name == "lava":
-        from simulators.lava import LavaNetworkRunner
+        from simulators.lava import LavaRunner
 
-        return LavaNetworkRunner()
+        return LavaRunner()
     return runner_of(bundle, name)
 
 

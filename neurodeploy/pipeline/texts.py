@@ -22,13 +22,17 @@ WINDOW = 512
 
 
 def open_model(path: str | Path) -> tuple[Bundle, Tokenizer]:
+    """A bundle with its tokenizer; ND3260 where streams feed it."""
     bundle = open_bundle(path)
     if bundle.program.streamed:
         fix = f"give it a stream of input: neurodeploy run {path} --input FILE"
         raise UserError("ND3260", path, "holds a spiking network, which reads no text", fix)
-    folder = bundle.path
-    settings = read_json(folder / "tokenizer_settings.json")
-    return bundle, open_tokenizer(folder / "tokenizer.json", bundle.program.info.vocab_size, settings)
+    return bundle, tokenizer_of(bundle)
+
+
+def tokenizer_of(bundle: Bundle) -> Tokenizer:
+    settings = read_json(bundle.path / "tokenizer_settings.json")
+    return open_tokenizer(bundle.path / "tokenizer.json", bundle.program.info.vocab_size, settings)
 
 
 def hybrid(bundle: Bundle, runner: str = "fast") -> Hybrid:

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from neurodeploy.storage.temporary import written_aside
 
 _BANDS = ("low", "nominal", "high")
 _ENTRY = ("device", "component", "event", "boundary", "count", "basis", "source")
+_bands, _entry = itemgetter(*_BANDS), itemgetter(*_ENTRY)
 
 
 def write_all(texts: Mapping[Path, str], named: Path | None = None) -> None:
@@ -90,15 +92,7 @@ def energy_csv(data: ReportData) -> str:
     for phase in PHASES:
         for entry in (energy.get(phase) or {"entries": []})["entries"]:
             cost, joules = entry["unit_cost"], entry["joules"]
-            rows.append(
-                [
-                    phase,
-                    *(entry[key] for key in _ENTRY),
-                    *(cost[b] for b in _BANDS),
-                    cost["unit"],
-                    *(joules[b] for b in _BANDS),
-                ]
-            )
+            rows.append([phase, *_entry(entry), *_bands(cost), cost["unit"], *_bands(joules)])
     return csv_text(head, rows)
 
 

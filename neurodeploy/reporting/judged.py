@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from neurodeploy.reporting import units
 from neurodeploy.reporting.schema_metrics import Metrics
@@ -71,36 +72,18 @@ def metric_rows(found: Metrics) -> Iterator[MetricRow]:
     yield MetricRow("energy by SANA-FE", si(priced, "J") if priced is not None else "not priced")
 
 
-@dataclass(frozen=True, slots=True)
-class NullRow:
-    """A placement of the same cores; `key` is its transport as a number, `ratio` ours over it."""
-
-    name: str
-    transport: str
-    key: float
-    hops: float
-    packets: float
-    link: float
-    ratio: float | None
+#: Of a placement: its messages times hops, packets between chips, busiest link.
+COUNTS = ("hops", "interchip_packets", "max_link_load")
 
 
-def null_rows(found: Metrics) -> Iterator[NullRow]:
-    """Ours first, then each null model."""
+def null_rows(found: Metrics) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Placements of the same cores, ours first: name, transport in words, and its figures as those of a null model."""
     nulls = found["nulls"]
     if nulls is None or not nulls["models"]:
         return
-    unit = nulls["unit"] if nulls["unit"] == "J" else ""
-
-    def price(value: float) -> str:
-        return units.si(value, unit)
-
-    total = found["hops"]["unicast"]["total"]
-    yield NullRow(
-        "ours", price(nulls["ours"]), nulls["ours"], total, found["interchip"]["packets"], found["links"]["max"], 1.0
-    )
-    for row in nulls["models"]:
-        name = NULL_NAMES.get(row["name"], row["name"]).format(runs=row["runs"])
-        yield NullRow(
-            name, price(row["transport"]), row["transport"], row["hops"], row["interchip_packets"],
-            row["max_link_load"], row["ratio"],
-        )  # fmt: skip
+    counts = (found["hops"]["unicast"]["total"], found["interchip"]["packets"], found["links"]["max"])
+    ours = {"transport": nulls["ours"], "ratio": 1.0, **dict(zip(COUNTS, counts, strict=True))}
+    rows: list[tuple[str, Mapping[str, Any]]] = [("ours", ours)]
+    rows += [(NULL_NAMES.get(row["name"], row["name"]).format(runs=row["runs"]), row) for row in nulls["models"]]
+    for name, row in rows:
+        yield name, units.si(row["transport"], "J" if nulls["unit"] == "J" else ""), row

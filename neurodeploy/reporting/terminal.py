@@ -10,32 +10,12 @@ from typing import Any
 
 from rich.console import Console
 
-from neurodeploy.reporting import units
-from neurodeploy.reporting.derive import (
-    NOT_FIT,
-    PARTLY,
-    PHASE_TEXT,
-    basis_sentence,
-    basis_shares,
-    components,
-    fit_of,
-    op_groups,
-    phases,
-    rate_band,
-    unit_of,
-)
+from neurodeploy.reporting import derive, terminal_spiking, units
 from neurodeploy.reporting.schema import BOUNDARIES, BOUNDARY_TEXT
 from neurodeploy.reporting.terminal_checks import print_doctor, print_paths, print_run, print_verify
 from neurodeploy.reporting.terminal_fit import print_fit, print_fit_models
 from neurodeploy.reporting.terminal_metrics import print_metrics
 from neurodeploy.reporting.terminal_offload import print_offload
-from neurodeploy.reporting.terminal_spiking import (
-    print_convert_spiking,
-    print_eval_spiking,
-    print_export_spiking,
-    print_open,
-    print_run_spiking,
-)
 from neurodeploy.reporting.terminal_table import listed, open_console, say, show_table
 
 
@@ -65,10 +45,11 @@ def print_map(found: Mapping[str, Any], console: Console) -> None:
     """Fit, chips and cores against the lower bound, and how full each budget is. Takes a mapping's section too."""
     used, bound = found["cores_used"], found["cores_lower_bound"]
     over = f", {units.percent(used / bound - 1, 2)} above the least possible {units.count(bound)}" if bound else ""
-    verdict, left = fit_of(found), units.count(found["host_islands"])
+    verdict, left = derive.fit_of(found), units.count(found["host_islands"])
     chips = f"{units.count(found['chips_used'])} of {units.count(found['chips_available'])} chips"
-    said = f"fits partly, {left} islands on the host, {chips}" if verdict == PARTLY else f"{verdict}, {chips}"
-    say(console, f"{found['system']}: {said}", {PARTLY: "bold yellow", NOT_FIT: "bold red"}.get(verdict, "bold"))
+    said = f"fits partly, {left} islands on the host, {chips}" if verdict == derive.PARTLY else f"{verdict}, {chips}"
+    colour = {derive.PARTLY: " yellow", derive.NOT_FIT: " red"}.get(verdict, "")
+    say(console, f"{found['system']}: {said}", f"bold{colour}")
     listed(console, found.get("open_questions", ()), "bold yellow", "  ")
     say(console, f"{units.count(used)} cores{over}; bound by {units.words(found['binding_resource'])}")
     rows = [_budget(name, entry) for name, entry in found["utilisation"].items()]
@@ -103,27 +84,23 @@ def _budget(name: str, entry: Mapping[str, Any]) -> list[str]:
 
 def print_energy(found: Mapping[str, Any], console: Console) -> None:
     """What is open, then each phase apart: joules and time at each boundary, and by component with basis."""
-    print_open(console, found)
+    terminal_spiking.print_open(console, found)
     texts: Mapping[str, str] = found.get("boundaries") or BOUNDARY_TEXT
     notes: dict[str, set[str]] = {"assumptions": set(), "not_modelled": set()}
-    for name, phase in phases(found).items():
+    for name, phase in derive.phases(found).items():
         if phase is None:
             continue
-        unit, seconds = unit_of(name), phase["seconds_per_token"]
-        speed = f"{units.si(phase['tokens_per_s'])} {unit}s/s ({units.span(rate_band(seconds), '')})"
-        time = f"{units.si(seconds['nominal'], 's')} ({units.span(seconds, 's')})"
-        say(
-            console,
-            f"{PHASE_TEXT[name].capitalize()}: {time}, {speed}, bound by {units.words(phase['bound_by'])}",
-            "bold",
-        )
+        unit, seconds = derive.unit_of(name), phase["seconds_per_token"]
+        speed = f"{units.si(phase['tokens_per_s'])} {unit}s/s ({units.span(derive.rate_band(seconds), '')})"
+        head = f"{derive.PHASE_TEXT[name].capitalize()}: {units.spread(seconds, 's')}"
+        say(console, f"{head}, {speed}, bound by {units.words(phase['bound_by'])}", "bold")
         rows = [
             [boundary, units.si(band["nominal"], "J"), units.span(band, "J"), texts.get(boundary, "")]
             for boundary in BOUNDARIES
             if (band := phase["joules_per_token"].get(boundary)) is not None
         ]
         show_table(console, ["Boundary", f"J per {unit}>", "Low – high>", "What it holds"], rows)
-        parts = components(phase)
+        parts = derive.components(phase)
         whole = sum(part.joules["nominal"] for part in parts)
         rows = [
             [
@@ -134,9 +111,9 @@ def print_energy(found: Mapping[str, Any], console: Console) -> None:
         ]  # fmt: skip
         heads = ["Component", "Counts from", f"J per {unit}>", "Low – high>", "Share>", "Basis of unit cost"]
         show_table(console, heads, rows)
-        shares = basis_shares(phase["entries"])
+        shares = derive.basis_shares(phase["entries"])
         if shares:
-            say(console, f"at the wall {basis_sentence(shares)}", "dim")
+            say(console, f"at the wall {derive.basis_sentence(shares)}", "dim")
         for key, texts_of in notes.items():
             texts_of.update(phase[key])  # type: ignore[literal-required]
     count = [len(lines) for lines in notes.values()]
@@ -179,7 +156,7 @@ def print_explain(found: Sequence[Any], console: Console) -> None:
             group.pattern.removeprefix("populations."), group.layers, units.count(group.count), group.device, group.rule,
             units.si(group.bytes_per_token, "B"),
         ]
-        for group in op_groups(found)
+        for group in derive.op_groups(found)
     ]  # fmt: skip
     show_table(console, [thing.capitalize(), "Layers", "How many>", "Device", "Rule", f"Bytes a {unit}>"], rows)
     for rule, op in {op["rule"]: op for op in reversed(found) if op["device"] != "chip"}.items():
@@ -202,11 +179,11 @@ def print_demo(found: Mapping[str, Any], console: Console) -> None:
 
 #: Who prints what a verb returns, by the kind of bundle where that matters.
 _PRINTERS: dict[tuple[str, str], Callable[[Any, Console], None]] = {
-    ("convert", "model"): print_convert, ("convert", "network"): print_convert_spiking,
-    ("run", "model"): print_run, ("run", "network"): print_run_spiking,
-    ("eval", "model"): print_eval, ("eval", "network"): print_eval_spiking,
+    ("convert", "model"): print_convert, ("convert", "network"): terminal_spiking.print_convert_spiking,
+    ("run", "model"): print_run, ("run", "network"): terminal_spiking.print_run_spiking,
+    ("eval", "model"): print_eval, ("eval", "network"): terminal_spiking.print_eval_spiking,
     ("energy", ""): print_energy, ("explain", ""): print_explain, ("verify", ""): print_verify, ("map", ""): print_map,
-    ("report", ""): print_paths, ("export", ""): print_export_spiking, ("fit", ""): print_fit,
+    ("report", ""): print_paths, ("export", ""): terminal_spiking.print_export_spiking, ("fit", ""): print_fit,
     ("fit_models", ""): print_fit_models, ("doctor", ""): print_doctor, ("demo", ""): print_demo,
 }  # fmt: skip
 

@@ -12,7 +12,7 @@ from neurodeploy.reporting.terminal_offload import beside
 from neurodeploy.reporting.terminal_table import say, show_table
 
 #: Groups of the fallback, problems and notes that are shown; `--json` has all.
-_LINES = 6
+LINES = 6
 
 
 def print_fit(found: Mapping[str, Any], console: Console) -> None:
@@ -31,12 +31,8 @@ def print_fit(found: Mapping[str, Any], console: Console) -> None:
         _fallback(console, found["fallback"])
     if found.get("assumed"):
         given = found["assumed"]
-        say(
-            console,
-            f"assumed: {given['activity']:g} of activations non-zero ({given['activity_source']}); context "
-            f"{units.count(given['context'])} tokens; host {found['host']}",
-            "dim",
-        )
+        said = f"assumed: {given['activity']:g} of activations non-zero ({given['activity_source']}); context "
+        say(console, f"{said}{units.count(given['context'])} tokens; host {found['host']}", "dim")
     for note in found["notes"]:
         say(console, f"note: {note}", "dim")
 
@@ -118,10 +114,9 @@ def _problems(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
         seen.add(key)
         problem = row["problem"]
         what = f"{problem['layer']}: {units.words(problem['resource'])}"
-        table.append(
-            [f"{_called(*key)}, {row['bits']} bits", what, problem["need"], problem["limit"], problem["remedy"]]
-        )
-    show_table(console, ["Does not fit", "Layer: resource", "Needs", "Limit", "Remedy"], table[:_LINES])
+        where = f"{_called(*key)}, {row['bits']} bits"
+        table.append([where, what, problem["need"], problem["limit"], problem["remedy"]])
+    show_table(console, ["Does not fit", "Layer: resource", "Needs", "Limit", "Remedy"], table[:LINES])
 
 
 def _chips(console: Console, plan: Mapping[str, Any]) -> None:
@@ -142,54 +137,31 @@ def _chips(console: Console, plan: Mapping[str, Any]) -> None:
 
 def _fallback(console: Console, found: Mapping[str, Any]) -> None:
     on_chips, gone = found["on_chips"], found["on_host"]
-    say(
-        console,
-        f"fallback on {found['system']} at {found['bits']} bits: {units.count(found['chips'])} chips used",
-        "bold",
-    )
+    used = f"{units.count(found['chips'])} chips used"
+    say(console, f"fallback on {found['system']} at {found['bits']} bits: {used}", "bold")
     kept = [[u["unit"], units.ranges(u["layers"]), units.count(u["copies"]), units.count(u["cores"])] for u in on_chips]
-    show_table(console, ["On chips", "Layers", "Copies>", "Cores>"], kept[:_LINES])
+    show_table(console, ["On chips", "Layers", "Copies>", "Cores>"], kept[:LINES])
+    copies = [f"{units.count(g['copies'])} of {units.count(g['of'])}" for g in gone]
     left = [
-        [
-            g["group"],
-            units.ranges(g["layers"]),
-            f"{units.count(g['copies'])} of {units.count(g['of'])}",
-            units.si(g["weights"]),
-        ]
-        for g in gone
+        [g["group"], units.ranges(g["layers"]), n, units.si(g["weights"])] for g, n in zip(gone, copies, strict=True)
     ]
-    show_table(console, [f"On the host ({found['host']})", "Layers", "Copies>", "Weights>"], left[:_LINES])
+    show_table(console, [f"On the host ({found['host']})", "Layers", "Copies>", "Weights>"], left[:LINES])
     crossings, streaming = found["crossings_per_token"], found["streaming"]
     rows = []
     for name, way in (("this plan", found["plan"]), ("host alone", found["host_alone"])):
-        generate, prefill = way["generate"], way["prefill"]
-        joules = generate["joules_per_token"]["wall"]
-        rows.append(
-            [
-                name,
-                units.si(generate["seconds_per_token"]["nominal"], "s"),
-                f"{units.si(joules['nominal'], 'J')} ({units.span(joules, 'J')})",
-                units.si(prefill["seconds_per_token"]["nominal"], "s"),
-                units.si(prefill["joules_per_token"]["wall"]["nominal"], "J"),
-            ]
-        )
+        seconds = [units.si(way[phase]["seconds_per_token"]["nominal"], "s") for phase in ("generate", "prefill")]
+        joules, prompt = (way[phase]["joules_per_token"]["wall"] for phase in ("generate", "prefill"))
+        rows.append([name, seconds[0], units.spread(joules, "J"), seconds[1], units.si(prompt["nominal"], "J")])
     heads = ["A token, at the wall", "Generate s>", "Generate J>", "Prefill s>", "Prefill J>"]
     show_table(console, heads, rows)
     ratio = found["beside_host_alone"]
-    say(
-        console,
-        f"this plan takes {beside(ratio['energy'], ratio['time'], 'the host alone')}; what leaves was chosen for the least "
-        f"{found['optimised']} of all sets that leave enough room",
+    said = f"this plan takes {beside(ratio['energy'], ratio['time'], 'the host alone')}; what leaves was chosen "
+    say(console, f"{said}for the least {found['optimised']} of all sets that leave enough room")
+    time, held = units.span(streaming["seconds_per_token"], "s"), found["host_bytes"]
+    said = (
+        f"the host must hold {units.si(held['plan'], 'B')} of weights, alone {units.si(held['alone'], 'B')} (a byte a "
     )
-    seconds, held = streaming["seconds_per_token"], found["host_bytes"]
-    say(
-        console,
-        f"the host must hold {units.si(held['plan'], 'B')} of weights, alone {units.si(held['alone'], 'B')} "
-        "(a byte a weight, whatever its width): whether it can is not checked",
-    )
-    say(
-        console,
-        f"{crossings['plan']:.4g} border crossings a token, {crossings['resident']:.4g} if all were resident; streaming "
-        f"what left would move {units.si(streaming['bytes_per_token'], 'B')} a token, {units.span(seconds, 's')}: "
-        f"{streaming['said']}",
-    )
+    say(console, f"{said}weight, whatever its width): whether it can is not checked")
+    said = f"{crossings['plan']:.4g} border crossings a token, {crossings['resident']:.4g} if all were resident; streaming "
+    said += f"what left would move {units.si(streaming['bytes_per_token'], 'B')} a token, {time}: {streaming['said']}"
+    say(console, said)

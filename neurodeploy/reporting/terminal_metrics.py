@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 
 from neurodeploy.reporting import units
-from neurodeploy.reporting.judged import metric_rows, null_rows
+from neurodeploy.reporting.judged import COUNTS, metric_rows, null_rows
 from neurodeploy.reporting.schema_metrics import Metrics
 from neurodeploy.reporting.terminal_table import listed, ratio, say, show_table
 
@@ -16,8 +16,8 @@ def print_metrics(found: Metrics, console: Console) -> None:
     rows = [[row.name, row.value, row.bound, ratio(row.ratio)] for row in metric_rows(found)]
     show_table(console, ["Metric", "Value", "At least", "Of it>"], rows)
     rows = [
-        [row.name, row.transport, *map(units.si, (row.hops, row.packets, row.link)), ratio(row.ratio)]
-        for row in null_rows(found)
+        [name, transport, *(units.si(row[key]) for key in COUNTS), ratio(row["ratio"])]
+        for name, transport, row in null_rows(found)
     ]
     heads = ["Placement of the same cores", "Transport>", "Msgs x hops>", "Chip packets>", "Busiest link>", "Ours/it>"]
     show_table(console, heads, rows)

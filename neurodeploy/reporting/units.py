@@ -64,6 +64,11 @@ def span(band: Band | None, unit: str) -> str:
     return f"{low}{THIN}{DASH}{THIN}{high}{SPACE}{name}".rstrip()
 
 
+def spread(band: Band, unit: str) -> str:
+    """The nominal value and its band: "4.61 mJ (3.9 – 6.1 mJ)"."""
+    return f"{si(band['nominal'], unit)} ({span(band, unit)})"
+
+
 def count(value: float) -> str:
     """1080 -> "1 080"; 12.5 -> "12.5"."""
     if not math.isfinite(value):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from neurodeploy.ir.chip import SystemSpec
-from neurodeploy.ir.devices import host_islands
+from neurodeploy.ir.devices import host_islands, host_populations
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import INPUT
@@ -46,7 +46,10 @@ def summary(
     sent, per = sent_of(rates)
     model = unwrapped(model)
     if isinstance(model, Network):
-        hosted, border = 0, moved["host_in"]["bytes"] + moved["host_out"]["bytes"]
+        hosted, border = (
+            len(host_populations(mapping.assignments)),
+            moved["host_in"]["bytes"] + moved["host_out"]["bytes"],
+        )
         own = {"unit": "time step", "populations": populations(mapping, model)}
     else:
         hosted, own = len(host_islands(model, mapping.assignments)), {}

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,8 @@ from neurodeploy.errors import InternalError
 from neurodeploy.ir.fixedpoint import Ints, signed_max
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import Population
+from neurodeploy.ir.run import RunActivity
+from neurodeploy.ir.segments import Decode
 from neurodeploy.machine.threads import parts_of, split
 from neurodeploy.neurons import registry
 from simulators.fast.kernels import lane as kernels
@@ -44,15 +46,6 @@ SUMS_PER_BLOCK = 1 << 18
 WORK_FIRE, WORK_DIGITS = 3, 3
 #: What tells a kernel the type of its sums, and that there are no digits yet.
 NARROW_SUMS, WIDE_SUMS, NOTHING = np.zeros(1, np.int32), np.zeros(1, np.int64), np.zeros((0, 0), np.int16)
-
-
-class Counts(NamedTuple):
-    """Payloads that are not zero by axon, outputs that are not by neuron; states and outputs that were clipped."""
-
-    events: NDArray[np.int64]
-    messages: NDArray[np.int64]
-    lost_state: int
-    lost_out: int
 
 
 class Room(threading.local):
@@ -118,10 +111,13 @@ class Lane:
         lane = cls(p, registry.prepared_params(network.populations[name]), bits, room)
         return lane if lane.exact else None
 
-    def run(self, payload: NDArray[np.int16], out: NDArray[Any], bounds: NDArray[np.int64], scale: float) -> Counts:
+    def run(
+        self, payload: NDArray[np.int16], out: NDArray[Any], bounds: NDArray[np.int64], scale: float
+    ) -> NDArray[np.int64]:
         """Payloads (tokens, columns) to outputs times `scale` in `out` (float32, or int32 with a scale of 1).
 
         bounds : numbers of neurons; the outputs between two of them are an array (tokens, neurons), one after another.
+        Returns the events by axon, the messages by neuron, states and outputs that were clipped, and a 0.
         """
         tokens, columns = payload.shape
         product = self._product(tokens)
@@ -141,11 +137,10 @@ class Lane:
             )  # fmt: skip
         else:
             self._by_library(product, payload, works, counts, neurons)
-        found = counts[0] if len(counts) == 1 else counts.sum(axis=0)
-        lost_state, lost_out, too_large = found[-3:].tolist()
-        if too_large:
-            raise InternalError("ND9005", self.name, f"{too_large} payloads exceed {self.bits} bits")
-        return Counts(found[:columns], found[columns:-3], lost_state, lost_out)
+        found: Ints = counts[0] if len(counts) == 1 else counts.sum(axis=0)
+        if found[-1]:
+            raise InternalError("ND9005", self.name, f"{found[-1]} payloads exceed {self.bits} bits")
+        return found
 
     def _product(self, tokens: int) -> Product:
         """The fastest product for so many tokens; which it is may change when torch is loaded."""
@@ -178,6 +173,38 @@ class Lane:
             split(kernels.fire_part, sums.size * WORK_FIRE, tokens, sums, high, place, start, *neurons)
 
 
+class Decoded:
+    """A lane and the decoder behind it: the integers of the lane times the scale, as `ops.host.border.decode` makes them.
+
+    One pass over memory instead of two: the largest outputs, those of a vocabulary, do not stay in any cache.
+    """
+
+    def __init__(self, lane: Lane, network: Network, decode: Decode) -> None:
+        self._lane, self._scale = lane, decode.scale.value
+        population = network.populations[decode.population]
+        self._names = network.into(population.name)[0].source, population.name
+        self._bounds = np.array([0, *([part.stop for part in population.sections] or [population.size])])
+        self._ticks, self._counts = 0, np.zeros(lane.columns + lane.rows + 3, np.int64)
+
+    def __call__(self, payload: NDArray[np.int16]) -> NDArray[np.float32]:
+        """Payloads (ticks, columns) -> the outputs (ticks, neurons) of section after section in one flat array."""
+        ticks = len(payload)
+        out = np.empty(ticks * self._lane.rows, np.float32)
+        if ticks:
+            self._counts += self._lane.run(payload, out, self._bounds, self._scale)
+            self._ticks += ticks
+        return out
+
+    def take(self) -> RunActivity:
+        """The counts of all calls since the last time."""
+        (source, name), columns, counts = self._names, self._lane.columns, self._counts
+        fired = {source: {"s": counts[:columns]}, name: {"s": counts[columns:-3]}}
+        lost = {name: int(counts[-3]), f"{name}.s": int(counts[-2])}
+        found = RunActivity(self._ticks, 1, fired, {key: count for key, count in lost.items() if count}, {})
+        self._ticks, self._counts = 0, np.zeros_like(counts)
+        return found
+
+
 class LaneNeurons(Neurons):
     """A population and the projection into it at once, from the payloads of its source."""
 
@@ -191,4 +218,4 @@ class LaneNeurons(Neurons):
         out = np.empty(tokens * self.size, np.int32)
         found = self.lane.run(payload.reshape(tokens, -1).astype(np.int16), out, np.array([0, self.size]), 1.0)
         outputs["s"][:, start:stop] = out.reshape(-1, stop - start, self.size)
-        self.saturated, self.saturated_out = self.saturated + found.lost_state, self.saturated_out + found.lost_out
+        self.saturated, self.saturated_out = self.saturated + int(found[-3]), self.saturated_out + int(found[-2])

@@ -7,7 +7,7 @@ compiled (`simulators.fast.neurons`). None of these choices changes a bit or a c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -20,15 +20,16 @@ from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.program import Island
 from neurodeploy.ir.run import IslandActivity, Probe, RunActivity, RunResult, RunState
+from neurodeploy.ir.segments import Segment
 from neurodeploy.neurons import registry
 from simulators.checks import Task, prepare
-from simulators.fast.lane import Lane, LaneNeurons, Room
+from simulators.fast.lane import Decoded, Lane, LaneNeurons, Room
 from simulators.fast.links import ExactLink, Link, PlainLink
 from simulators.fast.neurons import Neurons, neurons
 from simulators.fast.plan import Part, Plan
 from simulators.fast.ports import ExactPort, Port
 from simulators.fast.traffic import Traffic
-from simulators.islands import network_of, run_island
+from simulators.islands import run_island
 
 PATHS = ("auto", "events", "gemm")
 #: Values of the widest population and of all populations that a block of steps holds, and steps of a block at most.
@@ -38,7 +39,7 @@ LARGE_VALUES = 1 << 15
 
 
 class FastRunner:
-    """`Runner` and `IslandRunner`.
+    """`Runner`, and a lane for segments that are one (`decoding`).
 
     path : "auto" chooses for each projection and block; "events" takes every event by itself; "gemm" takes a product
     wherever one exists (not for `Sparse`, nor for delays of single synapses). steps : of a block, None by size.
@@ -52,7 +53,6 @@ class FastRunner:
         self.path, self.steps = path, steps
         self._room = Room()
         self._plans: WeakKeyDictionary[Network, Plan] = WeakKeyDictionary()
-        self._islands: WeakKeyDictionary[Island, Lane | None] = WeakKeyDictionary()
 
     def run(
         self,
@@ -71,36 +71,16 @@ class FastRunner:
         block = min(self.steps or self._block(network, plan.parts, task.samples), max(1, steps))
         return _Run(network, plan, task, steps, block, probes, self.path).result()
 
-    def run_island(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
-        lane = self._lane(island)
-        if lane is None:
-            return run_island(self.run, island, payload)
-        out = np.empty(payload.shape[0] * island.rows, np.int32)
-        return out.reshape(-1, island.rows), _counted(lane, payload, out, np.array([0, island.rows]), 1.0)
-
-    def decoding(
-        self, island: Island
-    ) -> Callable[[NDArray[np.int16]], tuple[NDArray[np.float32], IslandActivity]] | None:
-        """What gives the same integers, each times the output scale as `ops.host.border.decode` does, slice after slice.
-
-        One pass over memory instead of two: the largest outputs, those of a vocabulary, do not stay in any cache. All that
-        does not change from call to call is asked here. None where the island is no lane.
-        """
-        lane = self._lane(island)
-        if lane is None:
+    def decoding(self, segment: Segment) -> Decoded | None:
+        """The lane that the segment is, with its decoder; None where it is none."""
+        if len(segment.encodes) != 1 or len(segment.decodes) != 1 or len(segment.network.populations) != 2:
             return None
-        bounds, scale = np.array([0, *(part.stop for part in island.slices)]), island.output_scale.value
+        (decode,) = segment.decodes
+        lane = Lane.of(segment.network, decode.population, self._room)
+        return None if lane is None else Decoded(lane, segment.network, decode)
 
-        def decoded(payload: NDArray[np.int16]) -> tuple[NDArray[np.float32], IslandActivity]:
-            out = np.empty(len(payload) * lane.rows, np.float32)
-            return out, _counted(lane, payload, out, bounds, scale)
-
-        return decoded
-
-    def _lane(self, island: Island) -> Lane | None:
-        if island not in self._islands:
-            self._islands[island] = Lane.of(network_of(island), island.name, self._room)
-        return self._islands[island]
+    def run_island(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
+        return run_island(self.run, island, payload)
 
     @staticmethod
     def _block(network: Network, plan: tuple[Part, ...], samples: int) -> int:
@@ -113,14 +93,6 @@ class FastRunner:
         turns = [part.block for part in plan if 2 * sum(sizes[name] for name in part.populations) > total]
         most = min(turns, default=BLOCK_STEPS) if total > LARGE_VALUES else BLOCK_STEPS
         return max(1, min(most, BLOCK_STEPS, WIDEST_VALUES // max(sizes.values()), ALL_VALUES // total))
-
-
-def _counted(
-    lane: Lane, payload: NDArray[np.int16], out: NDArray[Any], bounds: NDArray[np.int64], scale: float
-) -> IslandActivity:
-    """A run of the lane in the counts of an island."""
-    found = lane.run(payload, out, bounds, scale)
-    return IslandActivity(len(payload), found.events, found.messages, 0, found.lost_state, found.lost_out)
 
 
 class _Run:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from simulators.lava.discovery import LavaInstallation, describe, find_lava
-from simulators.lava.runner import LavaNetworkResult, LavaNetworkRunner
+from simulators.lava.runner import LavaResult, LavaRunner
 from simulators.lava.scene import Program
 
-__all__ = ["LavaInstallation", "LavaNetworkResult", "LavaNetworkRunner", "Program", "describe", "find_lava"]
+__all__ = ["LavaInstallation", "LavaResult", "LavaRunner", "Program", "describe", "find_lava"]

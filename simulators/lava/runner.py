@@ -1,4 +1,4 @@
-"""`LavaNetworkRunner`: a network on the processes of a real Lava, and many networks side by side in few Lava runs."""
+"""`LavaRunner`: a network on the processes of a real Lava, and many networks side by side in few Lava runs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SECONDS = 600.0
 
 
 @dataclass(slots=True, eq=False)
-class LavaNetworkResult(RunResult):
+class LavaResult(RunResult):
     """`placement`: population or projection -> "lava: ..." with the ProcessModel, or "ours: ..." with the reason.
 
     `doubts`: where Lava's own arithmetic left 32 bits in a way that is not two's complement, so that its bits define
@@ -43,7 +43,7 @@ class LavaNetworkResult(RunResult):
 
 
 @dataclass(slots=True)
-class LavaNetworkRunner:
+class LavaRunner:
     """Lava's fixed-point simulation (``Loihi2SimCfg(select_tag="fixed_pt")``) in a subprocess.
 
     timeout : for one call, seconds. processes : of one Lava run. installation : None searches (`find_lava`).
@@ -68,11 +68,11 @@ class LavaNetworkRunner:
         *,
         state: RunState | None = None,
         probes: Sequence[Probe] = (),
-    ) -> LavaNetworkResult:
+    ) -> LavaResult:
         """`Runner.run`; the result also says what ran on Lava's own models."""
         return self.run_many([Program(network, inputs, steps, state, tuple(probes))])[0]
 
-    def run_many(self, programs: Sequence[Program]) -> list[LavaNetworkResult]:
+    def run_many(self, programs: Sequence[Program]) -> list[LavaResult]:
         """Every program, side by side in as few Lava runs as `processes` allows; results in order."""
         tasks = [prepare(p.network, p.inputs, p.steps, p.state, p.probes) for p in programs]
         for program in programs:
@@ -159,7 +159,7 @@ class _Collected:
         for part, value in seconds.items():
             self.seconds[part] = self.seconds.get(part, 0.0) + value
 
-    def result(self) -> LavaNetworkResult:
+    def result(self) -> LavaResult:
         program, network, samples = self.program, self.program.network, self.task.samples
         doubts: list[tuple[str, str]] = []
         if program.steps and self.counts:
@@ -174,7 +174,7 @@ class _Collected:
             port = output_ports(population)[0]
             outputs[name] = self.sent.get(name, {}).get(port, nothing).astype(np.int32)
         probes = {probe.name: self._probe(probe) for probe in program.probes}
-        return LavaNetworkResult(
+        return LavaResult(
             outputs,
             probes,
             counted,

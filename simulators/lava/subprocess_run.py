@@ -119,7 +119,7 @@ def _wait(process: subprocess.Popen[bytes], folder: Path, log: Path, seconds: fl
                 "ND4102",
                 "lava",
                 f"the run did not end within {seconds:g} s and was stopped",
-                "run fewer time steps, samples or neurons, or allow more time (LavaNetworkRunner(timeout=...))",
+                "run fewer time steps, samples or neurons, or allow more time (LavaRunner(timeout=...))",
             )
         time.sleep(LOOK_SECONDS)
 

@@ -172,7 +172,8 @@ def test_plain_nir_reads_and_writes_every_island(family: tuple[Path, Path], tmp_
 @pytest.mark.parametrize("with_bias", [False, True])
 def test_layout_is_that_of_nir_write(llama_bundle: Path, tmp_path: Path, with_bias: bool) -> None:
     """Group for group and type for type what `nir.write` makes of the same graph; only contents of strings may be ours."""
-    from neurodeploy.bundle.linear_files import NIR_VERSION, write_nir
+    from neurodeploy.bundle.linear_files import write_nir
+    from neurodeploy.bundle.nir_graph import NIR_VERSION
 
     layer = layers_of(llama_bundle)[0]
     ours, theirs = tmp_path / "ours.nir", tmp_path / "theirs.nir"

@@ -14,7 +14,7 @@ from neurodeploy.ir.float_linear import output_shape
 from neurodeploy.ir.float_network import FloatEdge, FloatNetwork, FloatNode, FloatResult
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.run import Probe, RunResult
-from simulators.network_float import run
+from simulators.float_network import run
 from simulators.reference import ReferenceRunner
 
 DT = 1e-3

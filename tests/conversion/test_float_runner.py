@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from neurodeploy.errors import UserError
-from simulators.network_float import run
+from simulators.float_network import run
 from tests.conversion.nets import DT, affine, flatten, network, neuron, row, spikes, window
 from tests.refusals import refused
 

@@ -15,7 +15,7 @@ from neurodeploy.ir.float_network import FloatNetwork
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.run import Probe
 from neurodeploy.neurons.registry import beyond_chip
-from simulators.network_float import run
+from simulators.float_network import run
 from tests.conversion.nets import DT, affine, both, flatten, network, neuron, row, spikes, window
 from tests.refusals import refused
 

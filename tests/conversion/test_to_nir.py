@@ -23,7 +23,7 @@ from neurodeploy.ir.float_network import FloatNetwork
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.synapses import Direct, build
-from simulators.network_float import run
+from simulators.float_network import run
 from simulators.reference import ReferenceRunner
 from tests.conversion.nets import DT, affine, both, flatten, network, neuron, row, spikes, window
 from tests.refusals import refused

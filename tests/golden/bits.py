@@ -27,8 +27,10 @@ from neurodeploy.frontends.packaged import resolve
 from neurodeploy.frontends.tokenizer_choice import read_tokenizer
 from neurodeploy.hybrid import Hybrid
 from neurodeploy.ir.graph import WeightStore
-from neurodeploy.ir.program import Island, IslandCall, Program
-from neurodeploy.ir.run import IslandActivity, IslandRunner
+from neurodeploy.ir.network import Network
+from neurodeploy.ir.program import IslandCall, Program
+from neurodeploy.ir.run import Runner, RunResult
+from neurodeploy.ir.segments import Segment
 from neurodeploy.ops.host.kvcache import State
 from neurodeploy.pipeline.checkpoint import DEFAULT_CALIBRATION
 from neurodeploy.storage.cache import cache_folder
@@ -75,27 +77,37 @@ class Recorder:
     What goes on from here is what `inner` decodes in its own pass, where it does that.
     """
 
-    def __init__(self, inner: IslandRunner) -> None:
+    def __init__(self, inner: Runner) -> None:
         self.name, self.inner = inner.name, inner
         self.seen: dict[str, list[str]] = defaultdict(list)
 
-    def run_island(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
-        out, activity = self.inner.run_island(island, payload)
-        counts = {"events": activity.events, "messages": activity.messages_out}
-        lost = [activity.tokens, activity.saturated_in, activity.saturated_state, activity.saturated_out]
-        self.seen[island.name] += [digest(payload), digest(out), digest({**counts, "lost": lost})]
-        return out, activity
+    def run(self, network: Network, inputs: Any, steps: int, **rest: Any) -> RunResult:
+        result = self.inner.run(network, inputs, steps, **rest)
+        (source,), (name,), done = network.inputs, network.outputs, result.activity
+        counts = {"events": done.fired[source]["s"], "messages": done.fired[name]["s"]}
+        lost = [done.ticks, 0, done.saturated.get(name, 0), done.saturated.get(f"{name}.s", 0)]
+        given, out = inputs[source][:, 0], result.outputs[name][:, 0]
+        self.seen[name] += [digest(given), digest(out), digest({**counts, "lost": lost})]
+        return result
 
 
 class Decoder(Recorder):
-    def decoding(self, island: Island) -> Any:
-        decoded = self.inner.decoding(island)  # type: ignore[attr-defined]
+    def decoding(self, segment: Segment) -> Any:
+        return Recorded(self, segment)
 
-        def recorded(payload: NDArray[np.int16]) -> Any:
-            self.run_island(island, payload)
-            return decoded(payload)
 
-        return recorded
+class Recorded:
+    """The pass of the inner runner, after the same payloads have been recorded."""
+
+    def __init__(self, recorder: Decoder, segment: Segment) -> None:
+        self.recorder, self.network = recorder, segment.network
+        self.inner = recorder.inner.decoding(segment)  # type: ignore[attr-defined]
+        self.take = self.inner.take
+
+    def __call__(self, payload: NDArray[np.int16]) -> Any:
+        if len(payload):
+            self.recorder.run(self.network, {self.network.inputs[0]: payload[:, None]}, 1)
+        return self.inner(payload)
 
 
 def recorder(program: Program, runner: str) -> Recorder:
@@ -121,8 +133,9 @@ def island_bits(seed: int, runner: str) -> Any:
             rng.random(payload.shape) < 0.9, np.where(made.synapses.weight[0] < 0, -limit, limit), payload
         )
     call = IslandCall("i", "i", "x", ("i",))
-    run = recorder(program_of(INFO, (call,), {"i": made}, {}, "x", "i"), runner)
-    run.run_island(made, payload.astype(np.int16))
+    program = program_of(INFO, (call,), {"i": made}, {}, "x", "i")
+    run = recorder(program, runner)
+    run.run(program.segments[0].network, {"i.input": payload.astype(np.int16)[:, None]}, 1)
     return run.seen["i"]
 
 

@@ -22,7 +22,7 @@ from neurodeploy.errors import NeurodeployError
 from neurodeploy.frontends.nir.conventions import as_meant_by, check_stable
 from neurodeploy.frontends.nir.reader import read
 from neurodeploy.ir.float_network import FloatNetwork, FloatResult
-from simulators.network_float import run
+from simulators.float_network import run
 from simulators.reference import ReferenceRunner
 
 FIXTURES = Path(__file__).resolve().parent / "fixtures"

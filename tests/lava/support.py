@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from simulators.lava import LavaNetworkResult, LavaNetworkRunner, Program, find_lava
+from simulators.lava import LavaResult, LavaRunner, Program, find_lava
 from simulators.reference import ReferenceRunner
 from tests.networks.equality import differences
 from tests.networks.random_networks import all_probes, random_network
@@ -22,9 +22,9 @@ def program(seed: int, lava: bool = True) -> Program:
     return Program(network, inputs, steps, None, tuple(all_probes(network)))
 
 
-def compare_all(programs: Sequence[Program], timeout: float = 600.0) -> list[LavaNetworkResult]:
+def compare_all(programs: Sequence[Program], timeout: float = 600.0) -> list[LavaResult]:
     """Run all on Lava, side by side, and each on the reference; fails with the names of what differs."""
-    results = LavaNetworkRunner(timeout=timeout).run_many(programs)
+    results = LavaRunner(timeout=timeout).run_many(programs)
     wrong = {}
     for one, found in zip(programs, results, strict=True):
         expected = ReferenceRunner().run(one.network, one.inputs, one.steps, state=one.state, probes=one.probes)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import subprocess
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
 
 from neurodeploy.errors import TargetUnavailable, UserError
+from neurodeploy.hybrid import Hybrid
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT, Population
-from neurodeploy.ir.run import Probe
+from neurodeploy.ir.run import Probe, RunResult
 from neurodeploy.synapses import Conv, Dense, Direct
-from simulators.lava import LavaNetworkRunner, Program
+from simulators.lava import LavaRunner, Program
 from simulators.reference import ReferenceRunner
+from tests.hybrid.random_programs import NoWeights, random_program
 from tests.lava.support import compare_all, needs_lava, program
 from tests.networks.equality import same_result
-from tests.networks.random_networks import lava_models, random_network
+from tests.networks.random_networks import all_probes, lava_models, random_network
 from tests.refusals import refused
 
 #: Seeds of `random_network(seed, lava=True)`. The first of them are run whenever Lava is there.
@@ -100,7 +103,7 @@ def spikes(samples: int, steps: int, size: int = 3) -> dict[str, np.ndarray]:
 
 def test_samples_and_a_state_that_continues() -> None:
     network, inputs = small(), spikes(2, 20)
-    runner = LavaNetworkRunner()
+    runner = LavaRunner()
     first = runner.run(network, {"in": inputs["in"][:, :7]}, 7)
     second = runner.run(
         network, {"in": inputs["in"][:, 7:]}, 13, state=first.state, probes=[Probe("hidden", "v", (3, 0))]
@@ -146,7 +149,7 @@ def test_the_phase_of_a_model_continues() -> None:
 
 def test_without_counts_the_rest_is_the_same() -> None:
     network, probes = small(), [Probe("hidden", "v"), Probe("hidden", "a", (1,))]
-    found = LavaNetworkRunner(counts=False).run(network, spikes(1, 9), 9, probes=probes)
+    found = LavaRunner(counts=False).run(network, spikes(1, 9), 9, probes=probes)
     expected = ReferenceRunner().run(network, spikes(1, 9), 9, probes=probes)
     assert not any(ports["s"].any() for ports in found.activity.fired.values())
     assert expected.activity.fired["hidden"]["s"].any()
@@ -156,7 +159,7 @@ def test_without_counts_the_rest_is_the_same() -> None:
 
 def test_no_steps() -> None:
     network = small()
-    same_result(LavaNetworkRunner().run(network, spikes(2, 0), 0), ReferenceRunner().run(network, spikes(2, 0), 0))
+    same_result(LavaRunner().run(network, spikes(2, 0), 0), ReferenceRunner().run(network, spikes(2, 0), 0))
 
 
 def test_it_says_what_ran_where() -> None:
@@ -189,13 +192,13 @@ def test_a_format_that_lava_would_change() -> None:
     odd = Projection("odd", "in", "hidden", Dense(np.array([[2, 4, 7]] * 4, np.int8)), sign_mode="mixed")
     network = Network("odd", network.populations, (odd,), ("hidden",))
     with pytest.raises(UserError, match=r"ND4104 projection odd: 4 weights .* Lava makes 6 of 7"):
-        LavaNetworkRunner().run(network, spikes(1, 2), 2)
+        LavaRunner().run(network, spikes(1, 2), 2)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_what_lava_has_not_is_refused(seed: int) -> None:
     network, inputs, steps = random_network(seed, instant=True)
-    refused(UserError, "ND4105 projection", LavaNetworkRunner().run, network, inputs, steps)
+    refused(UserError, "ND4105 projection", LavaRunner().run, network, inputs, steps)
 
 
 def test_a_convolution_of_an_image_with_a_side_beyond_127() -> None:
@@ -205,7 +208,7 @@ def test_a_convolution_of_an_image_with_a_side_beyond_127() -> None:
     seen = Population("seen", kernel.output_shape, "lif", {"du": 4095, "dv": 300, "vth": 3})
     network = Network("wide", {"image": image, "seen": seen}, (Projection("look", "image", "seen", kernel),), ("seen",))
     spikes = (np.random.default_rng(6).random((1, 6, 400)) < 0.4).astype(np.int64)
-    found = LavaNetworkRunner().run(network, {"image": spikes}, 6)
+    found = LavaRunner().run(network, {"image": spikes}, 6)
     expected = ReferenceRunner().run(network, {"image": spikes}, 6)
     same_result(found, expected)
     assert expected.outputs["seen"].any()
@@ -220,7 +223,7 @@ def test_sums_beyond_the_bits_of_lavas_convolution_are_a_doubt() -> None:
         ("sum",),
     )
     inputs = {"in": np.array([[[2**31 - 1], [3], [0]]])}
-    found = LavaNetworkRunner().run(network, inputs, 3)
+    found = LavaRunner().run(network, inputs, 3)
     assert found.outputs["sum"][0, 2, 0] == 6000
     assert found.doubts == ("conv: 1 sums left 32 bits, and Lava casts them from float64 to int32, which is undefined",)
 
@@ -234,7 +237,7 @@ def test_a_time_out_ends_every_process() -> None:
     before = set(_left_over())
     network = small()
     with pytest.raises(TargetUnavailable, match="ND4102") as caught:
-        LavaNetworkRunner(timeout=4.0).run(network, spikes(1, 200_000), 200_000)
+        LavaRunner(timeout=4.0).run(network, spikes(1, 200_000), 200_000)
     assert "4 s" in caught.value.problem
     assert set(_left_over()) <= before
 
@@ -249,4 +252,36 @@ def test_an_exception_in_lava_names_the_population() -> None:
         ("root",),
     )
     with pytest.raises(TargetUnavailable, match=r"ND4103 .*roots\[0\]/root: raised ValueError"):
-        LavaNetworkRunner().run(network, {"in": np.ones((1, 4, 1), np.int64)}, 4)
+        LavaRunner().run(network, {"in": np.ones((1, 4, 1), np.int64)}, 4)
+
+
+class Listening:
+    """The reference, and what it was asked to run."""
+
+    name = "reference"
+
+    def __init__(self) -> None:
+        self.asked: list[Program] = []
+
+    def run(self, network: Network, inputs: Any, steps: int, *, state: Any = None, probes: Any = ()) -> RunResult:
+        self.asked.append(Program(network, inputs, steps, state, tuple(all_probes(network))))
+        return ReferenceRunner().run(network, inputs, steps, state=state, probes=probes)
+
+
+def segments(seed: int) -> list[Program]:
+    """What the chip runs of a random program with host operations, from the inputs that the reference leads to."""
+    case, runner = random_program(seed, lava=True), Listening()
+    Hybrid(case.program, NoWeights(), runner).run(case.program.network, case.inputs, case.steps)
+    return [asked for asked in runner.asked if asked.network.neurons]
+
+
+def test_some_programs_with_host_operations() -> None:
+    compare_all([asked for seed in range(4) for asked in segments(seed)])
+
+
+@pytest.mark.lava
+def test_all_programs_with_host_operations() -> None:
+    programs = [segments(seed) for seed in range(220)]
+    results = iter(compare_all([asked for program in programs for asked in program], timeout=6000.0))
+    own = [all(not next(results).doubts for _ in program) for program in programs]
+    assert sum(own) >= 200

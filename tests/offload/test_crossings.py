@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from neurodeploy import pipeline
 from neurodeploy.bundle import open_bundle
 from neurodeploy.hybrid import Hybrid
-from neurodeploy.ir.program import Island
-from neurodeploy.ir.run import IslandActivity
+from neurodeploy.ir.network import Network
+from neurodeploy.ir.run import RunResult
 from neurodeploy.pipeline.report_text import sections
 from neurodeploy.pipeline.session import read_mapping
 from neurodeploy.pipeline.texts import left_to_host
@@ -38,9 +38,9 @@ class Counting:
     def __init__(self) -> None:
         self.inner, self.tokens = get_runner("fast"), 0
 
-    def run_island(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
-        self.tokens += payload.shape[0]
-        return self.inner.run_island(island, payload)
+    def run(self, network: Network, inputs: Any, steps: int, **rest: Any) -> RunResult:
+        self.tokens += len(inputs[network.inputs[0]]) * steps
+        return self.inner.run(network, inputs, steps, **rest)
 
 
 def exchanges(path: Path) -> float:

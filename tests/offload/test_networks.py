@@ -1,4 +1,4 @@
-"""Spiking networks: hints work, the host runs none of them, a budget stays strict."""
+"""Spiking networks: hints work, the host runs what it is told to, a budget stays strict."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 from neurodeploy import pipeline
 from neurodeploy.bundle import open_bundle
+from neurodeploy.errors import UserError
 from neurodeploy.pipeline.session import read_mapping
 from tests.pipeline.networks import Files, files, llama, llama_bundle
 from tests.tiny import _quiet, call, snapshot
@@ -41,7 +42,8 @@ def test_a_plan_is_written_edited_and_kept(bundle: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("options", "code"),
     [
-        (["--pin", "hidden=device:host"], "ND2064"),
+        (["--pin", "hidden=device:host", "--no-offload"], "ND2069"),
+        (["--pin", "hidden=device:host", "--pin", "hidden=rows:2"], "ND2066"),
         (["--pin", "input=device:chip"], "ND2064"),
         (["--pin", "hiden=rows:2"], "ND2063"),
         (["--pin", "hidden=rows:7"], "ND2065"),
@@ -72,3 +74,31 @@ def test_stages_are_kept_and_taken_up(
     monkeypatch.setattr("partitioner.stages.pack", never)
     assert call(["map", str(bundle), "--work", str(stages)], capsys).status == 0
     assert first.read_bytes() == before
+
+
+@pytest.mark.parametrize("hosted", [["hidden"], ["last"], ["hidden", "last"]])
+def test_populations_on_the_host(hosted: list[str], bundle: Path, files: Files, tmp_path: Path) -> None:
+    """The same bits and states on every runner; no core, no event of a chip; what joins chip and host crosses the border."""
+    whole = pipeline.map(bundle, "oheo-gulch")
+    wanted = pipeline.run(bundle, input=files.spikes, out=tmp_path / "whole.npz", checkpoint=tmp_path / "whole")
+    found = pipeline.map(bundle, "oheo-gulch", pins=[f"{name}=device:host" for name in hosted])
+    assert (found["verdict"], found["host_islands"], found["islands"]) == ("partly", len(hosted), 2 - len(hosted))
+    assert found["cores_used"] < whole["cores_used"] or whole["cores_used"] == 1
+    rows = {row["path"].rpartition(".")[2]: row for row in pipeline.explain(bundle)}
+    assert {name for name, row in rows.items() if row["rule"] == "pinned-to-host"} == set(hosted)
+    crosses = {name: row["bytes_per_token"] for name, row in rows.items()}
+    assert crosses["hidden"] == (24 if len(hosted) == 1 else 0) and crosses["last"] == (
+        12 if hosted == ["hidden"] else 0
+    )
+    assert found["border_bytes_per_token"] == (0 if len(hosted) == 2 else sum(crosses.values()))
+    for runner in ("fast", "partitioned"):
+        out = {"out": tmp_path / "x.npz", "checkpoint": tmp_path / "x"}
+        counts = pipeline.run(bundle, input=files.spikes, runner=runner, **out)
+        assert [counts[key] for key in ("populations", "projections")] == [
+            wanted[key] for key in ("populations", "projections")
+        ]
+        for one, other in ((tmp_path / "x.npz", tmp_path / "whole.npz"), (tmp_path / "x", tmp_path / "whole")):
+            assert one.read_bytes() == other.read_bytes()
+    assert pipeline.verify(bundle)["violations"] == []
+    with pytest.raises(UserError, match="ND3292"):
+        pipeline.export(bundle, tmp_path / "s", format="sanafe")

@@ -76,7 +76,6 @@ def test_a_pin_that_forbids_cutting_columns() -> None:
     [
         ({"q": Pin(rows=3)}, r"ND2063 q: is no operation of this model"),
         ({"i": Pin(rows=3)}, "come from outside"),
-        ({"p0": Pin(device="host")}, "which the host does not compute"),
         ({"p0": Pin(rows=0)}, "has rows 0, the least is 1"),
         ({"p0": Pin(blocks=11)}, "has blocks 11, the most is 10"),
         ({"p0": Pin(chip=8)}, "is pinned to chip 8, chips 0 to 7 may be used"),

@@ -175,7 +175,7 @@ CASES: dict[str, tuple[str, int, str, Case]] = {
     "a stream for a language model": ("ND3262", USER, "--text", lm("run", "--input", "x.npy")),
     "no text for a language model": ("ND3262", USER, "--text", lm("eval")),
     "a prompt for a network": ("ND3260", USER, "--input", lambda w: ["generate", w.nd(), "--prompt", "a"]),
-    "export of a language model": ("ND3250", USER, ".nir", lm("export", "--out", "x.nir")),
+    "a language model as .net": ("ND1290", USER, "inputs", lm("export", "--out", "x.net")),
     "tokens of a network": ("ND3264", USER, "--max-tokens", on("run", "--max-tokens", "9")),
     "priced tokens of a network": ("ND3264", USER, "--tokens", on("energy", "--tokens", "9")),
     "eval of a network without float": ("ND3264", USER, "--no-float", on("eval", "--no-float")),

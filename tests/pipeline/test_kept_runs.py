@@ -73,7 +73,7 @@ def test_interrupted_while_the_float_network_runs(
     whole = call(arguments(files, "--json"), capsys)
     for _ in range(2):
         with monkeypatch.context() as patch:
-            failing("simulators.network_float.run", 0, KeyboardInterrupt(), patch)
+            failing("simulators.float_network.run", 0, KeyboardInterrupt(), patch)
             found = call(arguments(files), capsys)
         assert found.status == 130 and f"after step {STEPS + LATE} of {STEPS + LATE}" in found.err
     ran.clear()
@@ -87,7 +87,7 @@ def test_nothing_of_another_evaluation_is_mixed_in(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     with monkeypatch.context() as patch:
-        failing("simulators.network_float.run", 0, KeyboardInterrupt(), patch)
+        failing("simulators.float_network.run", 0, KeyboardInterrupt(), patch)
         assert call(arguments(files), capsys).status == 130
     ran.clear()
     other = tmp_path / "other.npy"
@@ -104,7 +104,7 @@ def test_damaged_files_are_not_used(
 ) -> None:  # fmt: skip
     whole = call(arguments(files, "--json"), capsys)
     with monkeypatch.context() as patch:
-        failing("simulators.network_float.run", 0, KeyboardInterrupt(), patch)
+        failing("simulators.float_network.run", 0, KeyboardInterrupt(), patch)
         assert call(arguments(files), capsys).status == 130
     (folder,) = cache.iterdir()
     file = folder / ("outputs.npz" if damage == "one of them" else damage)
@@ -129,6 +129,6 @@ def test_a_cache_that_fills_up(
     monkeypatch.setattr(keeping, "CHECKPOINT_S", 0.0)
     monkeypatch.setattr(keeping, "PAUSE", 0.0)
     assert call(arguments(files, "--json"), capsys) == whole
-    failing("simulators.network_float.run", 0, KeyboardInterrupt(), monkeypatch)
+    failing("simulators.float_network.run", 0, KeyboardInterrupt(), monkeypatch)
     found = call(arguments(files), capsys)
     assert found.status == 130 and "ND3008" in found.err

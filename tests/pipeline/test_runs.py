@@ -12,7 +12,7 @@ import pytest
 from neurodeploy import pipeline
 from neurodeploy.bundle import open_bundle
 from neurodeploy.pipeline import running, stepping, streams
-from simulators import get_runner, network_float
+from simulators import float_network, get_runner
 from simulators.reference import ReferenceRunner
 from tests.pipeline.networks import DT, SAMPLES, STEPS, Files, copied
 from tests.tiny import call, snapshot
@@ -66,7 +66,7 @@ def test_arrays_are_in_the_order_of_the_source(files: Files, tmp_path: Path) -> 
     got = load(tmp_path / "o.npz")
     real = read(files.image, DT)
     pixels = np.load(files.pixels).reshape(SAMPLES, STEPS, 20)
-    wanted = network_float.run(real, {"input": pixels}).outputs["output"]
+    wanted = float_network.run(real, {"input": pixels}).outputs["output"]
     assert (
         len({tuple(row) for row in wanted.sum(axis=1).tolist()}) == SAMPLES
         and (np.ptp(wanted.sum(axis=1), axis=1) > 0).all()

@@ -15,7 +15,7 @@ from neurodeploy import pipeline
 from neurodeploy.bundle import open_bundle
 from neurodeploy.bundle.files import digest, manifest_digest
 from neurodeploy.frontends.nir.reader import read
-from simulators import network_float
+from simulators import float_network
 from tests.pipeline.networks import DT, HIDDEN, SAMPLES, STEPS, Files
 from tests.tiny import call, snapshot
 
@@ -183,7 +183,7 @@ def test_what_nir_cannot_hold_is_a_warning_not_an_end(tmp_path: Path, capsys: py
 def test_eval_counts_both_sides(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
     found = json_of(["eval", str(files.plain_nd), "--input", str(files.spikes)], capsys)
     (row,) = found["comparison"]
-    wanted = network_float.run(read(files.plain, DT), {"input": np.load(files.spikes)}).outputs["output"]
+    wanted = float_network.run(read(files.plain, DT), {"input": np.load(files.spikes)}).outputs["output"]
     assert row["float_spikes"] == wanted.sum() > 0
     assert (row["latency"], row["compared"], row["early"]) == (2, wanted.size, 0)
     assert 0 <= row["differing"] <= row["float_spikes"] + row["chip_spikes"]
@@ -194,7 +194,7 @@ def test_eval_counts_both_sides(files: Files, capsys: pytest.CaptureFixture[str]
 def test_eval_of_an_exact_network(files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing was rounded, so nothing differs, and both are right where either is. Labels are in the order of the source."""
     pixels = np.load(files.pixels).reshape(SAMPLES, STEPS, 20)
-    sums = network_float.run(read(files.image, DT), {"input": pixels}).outputs["output"].sum(axis=1)
+    sums = float_network.run(read(files.image, DT), {"input": pixels}).outputs["output"].sum(axis=1)
     labels = sums.argmax(axis=1)
     assert (np.sort(sums, axis=1)[:, -1] > np.sort(sums, axis=1)[:, -2]).any()
     labels[0] = (labels[0] + 1) % 12

@@ -8,14 +8,15 @@ RoPE; scores times ``query_pre_attn_scalar ** -0.5``; ``gelu_tanh(gate) * up``.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
-from neurodeploy.frontends.families import common
+from neurodeploy.frontends.families import common, llama
 from neurodeploy.frontends.families.changing import ROPE
-from neurodeploy.frontends.families.decoder import Decoder, Layer
+from neurodeploy.frontends.families.decoder import Decoder
 from neurodeploy.frontends.families.fields import MOST_LAYERS, Fields
 from neurodeploy.frontends.families.llama import ATTENTION_BIAS
-from neurodeploy.frontends.families.rope import of_gguf, rotary
+from neurodeploy.frontends.families.rope import Rotary, of_gguf, rotary
 from neurodeploy.frontends.wrapped import Source
 from neurodeploy.ir.graph import WeightStore
 
@@ -45,8 +46,6 @@ GGUF_LAYER = {
 
 
 def huggingface(fields: Fields) -> Decoder:
-    heads, kv_heads = fields.natural("num_attention_heads"), fields.natural("num_key_value_heads")
-    common.check_heads(fields, heads, kv_heads, "num_key_value_heads")
     head_dim, positions = fields.natural("head_dim"), fields.natural("max_position_embeddings")
     count = fields.natural("num_hidden_layers", most=MOST_LAYERS)
     kinds = _layer_types(fields, count)
@@ -59,39 +58,21 @@ def huggingface(fields: Fields) -> Decoder:
         FULL: fields.positive("rope_theta", GLOBAL_THETA), SLIDING: fields.positive("rope_local_base_freq", LOCAL_THETA)
     }  # fmt: skip
     turned = {kind: rotary(tables[kind], head_dim, thetas[kind], positions, fields) for kind in tables}
-    window, ffn = fields.natural("sliding_window"), fields.natural("intermediate_size")
-    layers = {
-        kind: Layer(
-            ffn=ffn, inv_freq=found.inv_freq, rope_factor=found.factor, window=window if kind == SLIDING else None
-        )
-        for kind, found in turned.items()
-    }
-    limits = [found.positions for found in turned.values() if found.positions]
-    scale, biases = fields.positive("query_pre_attn_scalar") ** -0.5, fields.flag("attention_bias")
-    return _decoder(fields, head_dim, scale, [layers[kind] for kind in kinds], min(limits, default=None), biases)
+    biases, scale = fields.flag("attention_bias"), fields.positive("query_pre_attn_scalar") ** -0.5
+    return _decoder(fields, turned[FULL], turned[SLIDING], kinds, scale, ATTENTION_BIAS if biases else frozenset())
 
 
 def _decoder(
-    fields: Fields, head_dim: int, scale: float, layers: list[Layer], positions: int | None, biases: bool = False
+    fields: Fields, full: Rotary, local: Rotary, kinds: list[str], scale: float, biases: frozenset[str] = frozenset()
 ) -> Decoder:
-    hidden = fields.natural("hidden_size")
-    return Decoder(
-        vocab=fields.natural("vocab_size"),
-        hidden=hidden,
-        heads=fields.natural("num_attention_heads"),
-        kv_heads=fields.natural("num_key_value_heads"),
-        head_dim=head_dim,
-        eps=fields.positive("rms_norm_eps"),
-        act=fields.choice("hidden_activation", common.ACTIVATIONS),
-        attention_scale=scale,
-        layers=tuple(layers),
-        tied=fields.flag("tie_word_embeddings"),
-        embed_scale=math.sqrt(hidden),
-        weighted_qk_norm=True,
-        sandwich=True,
-        biases=ATTENTION_BIAS if biases else frozenset(),
-        positions=positions,
-    )
+    net = llama.decoder(fields, biases, lambda fields, head_dim: full, "hidden_activation")
+    window, own = fields.natural("sliding_window"), net.layers[0]
+    sliding = replace(own, inv_freq=local.inv_freq, rope_factor=local.factor, window=window)
+    limits = [found.positions for found in (full, local) if found.positions]
+    return replace(
+        net, layers=tuple(sliding if kind == SLIDING else own for kind in kinds), attention_scale=scale,
+        embed_scale=math.sqrt(net.hidden), weighted_qk_norm=True, sandwich=True, positions=min(limits, default=None),
+    )  # fmt: skip
 
 
 def _layer_types(fields: Fields, count: int) -> list[str]:
@@ -120,24 +101,12 @@ def huggingface_source(name: str, net: Decoder) -> Source:
 
 def gguf(fields: Fields, store: WeightStore) -> Decoder:
     hidden, heads = fields.natural("hidden_size"), fields.natural("num_attention_heads")
-    common.check_heads(fields, heads, fields.natural("num_key_value_heads", heads), "num_key_value_heads")
-    head_dim = fields.natural("head_dim", hidden // heads)
+    head_dim, count = fields.natural("head_dim", hidden // heads), fields.natural("num_hidden_layers", most=MOST_LAYERS)
     common.gguf_rotated(fields, head_dim)
-    ffn, positions = fields.natural("intermediate_size"), fields.natural("max_position_embeddings")
-    full, local = of_gguf(fields, store, head_dim, GLOBAL_THETA), fields.positive("rope.freq_base_swa", LOCAL_THETA)
-    layers = {
-        FULL: Layer(ffn=ffn, inv_freq=full.inv_freq, rope_factor=full.factor),
-        SLIDING: Layer(
-            ffn=ffn,
-            inv_freq=rotary({}, head_dim, local, positions, fields).inv_freq,
-            window=fields.natural("sliding_window"),
-        ),
-    }
-    count = fields.natural("num_hidden_layers", most=MOST_LAYERS)
+    full, base = of_gguf(fields, store, head_dim, GLOBAL_THETA), fields.positive("rope.freq_base_swa", LOCAL_THETA)
+    local = rotary({}, head_dim, base, fields.natural("max_position_embeddings"), fields)
     scale = (hidden / heads if count == LAYERS_27B else head_dim) ** -0.5
-    return _decoder(
-        fields, head_dim, scale, [layers[kind] for kind in _gguf_layer_types(fields, count)], full.positions
-    )
+    return _decoder(fields, full, local, _gguf_layer_types(fields, count), scale)
 
 
 def gguf_source(name: str, net: Decoder) -> Source:

@@ -44,8 +44,9 @@ def decoder(
     fields: Fields,
     biases: frozenset[str] = frozenset(),
     rotary: Callable[[Fields, int], rope.Rotary] = rope.of_config,
+    act: str = "hidden_act",
 ) -> Decoder:
-    """A decoder of equal layers. `rotary` : settings, neurons of a head -> its frequencies."""
+    """A decoder of equal layers. `rotary` : settings, neurons of a head -> its frequencies; `act` : name of a setting."""
     hidden, heads = fields.natural("hidden_size"), fields.natural("num_attention_heads")
     kv_heads = fields.natural_or_null("num_key_value_heads") or heads
     common.check_heads(fields, heads, kv_heads, "num_key_value_heads")
@@ -59,7 +60,7 @@ def decoder(
         kv_heads=kv_heads,
         head_dim=head_dim,
         eps=fields.positive("rms_norm_eps"),
-        act=fields.choice("hidden_act", common.ACTIVATIONS),
+        act=fields.choice(act, common.ACTIVATIONS),
         attention_scale=head_dim**-0.5,
         layers=(layer,) * fields.natural("num_hidden_layers", most=MOST_LAYERS),
         tied=fields.flag("tie_word_embeddings"),

@@ -9,13 +9,12 @@ hidden).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from neurodeploy.frontends.families import common
+from neurodeploy.frontends.families import common, llama
 from neurodeploy.frontends.families.decoder import Decoder, Layer
 from neurodeploy.frontends.families.fields import MOST_LAYERS, Fields
-from neurodeploy.frontends.families.llama import ATTENTION_BIAS
-from neurodeploy.frontends.families.rope import Rotary, of_config
 from neurodeploy.frontends.wrapped import Source
 
 CHUNKED, FULL = "chunked_attention", "full_attention"
@@ -31,29 +30,12 @@ DEFAULTS: dict[str, Any] = {
 
 
 def huggingface(fields: Fields) -> Decoder:
-    heads, kv_heads = fields.natural("num_attention_heads"), fields.natural("num_key_value_heads")
-    common.check_heads(fields, heads, kv_heads, "num_key_value_heads")
-    head_dim, count = fields.natural("head_dim"), fields.natural("num_hidden_layers", most=MOST_LAYERS)
-    turned = of_config(fields, head_dim)
-    return Decoder(
-        vocab=fields.natural("vocab_size"),
-        hidden=fields.natural("hidden_size"),
-        heads=heads,
-        kv_heads=kv_heads,
-        head_dim=head_dim,
-        eps=fields.positive("rms_norm_eps"),
-        act=fields.choice("hidden_act", common.ACTIVATIONS),
-        attention_scale=head_dim**-0.5,
-        layers=_layers(fields, count, turned),
-        tied=fields.flag("tie_word_embeddings"),
-        rope_style="interleaved",
-        biases=ATTENTION_BIAS if fields.flag("attention_bias") else frozenset(),
-        ffn_name="feed_forward",
-        positions=turned.positions,
-    )
+    net = llama.decoder(fields, llama.ATTENTION_BIAS if fields.flag("attention_bias") else frozenset())
+    return replace(net, layers=_layers(fields, net.layers), rope_style="interleaved", ffn_name="feed_forward")
 
 
-def _layers(fields: Fields, count: int, turned: Rotary) -> tuple[Layer, ...]:
+def _layers(fields: Fields, equal: tuple[Layer, ...]) -> tuple[Layer, ...]:
+    own, count = equal[0], len(equal)
     interval = fields.natural("no_rope_layer_interval")
     with_rope = fields.naturals("no_rope_layers", count) or [int((i + 1) % interval != 0) for i in range(count)]
     kinds = fields.layer_types("layer_types", count, (CHUNKED, FULL))
@@ -70,12 +52,12 @@ def _layers(fields: Fields, count: int, turned: Rotary) -> tuple[Layer, ...]:
     experts, top_k = fields.natural("num_local_experts", most=MOST_LAYERS), fields.natural("num_experts_per_tok")
     if top_k > experts:
         raise fields.refuse("num_experts_per_tok", f"there are {experts} experts")
-    dense_ffn, expert_ffn = fields.natural("intermediate_size_mlp"), fields.natural("intermediate_size")
+    dense_ffn = fields.natural("intermediate_size_mlp")
     return tuple(
         Layer(
-            ffn=expert_ffn if i in sparse else dense_ffn,
-            inv_freq=turned.inv_freq if with_rope[i] else None,
-            rope_factor=turned.factor,
+            ffn=own.ffn if i in sparse else dense_ffn,
+            inv_freq=own.inv_freq if with_rope[i] else None,
+            rope_factor=own.rope_factor,
             chunk=chunk if kinds[i] == CHUNKED else None,
             norm_after_rope=normed and bool(with_rope[i]),
             temperature=None if with_rope[i] else temperature,

@@ -87,8 +87,7 @@ def from_huggingface(path: Path, opened: OpenedStore) -> Graph:
         made = family.huggingface_source(name, net)
         return replace(made, name=rename(made.name))
 
-    info = huggingface_info(path, family.name, net, fields.values, net.positions or positions)
-    return _graph(net, info, store, source, path, ignored, _fewer_positions(net, positions, path) + notes)
+    return _graph(path, family, net, positions, huggingface_info(path, fields.values), store, source, ignored, notes)
 
 
 def from_gguf(path: Path, opened: OpenedStore) -> Graph:
@@ -102,35 +101,29 @@ def from_gguf(path: Path, opened: OpenedStore) -> Graph:
     net = family.gguf(fields, store)
     positions = fields.natural("max_position_embeddings")
     fields.finish(GGUF_KEYS)
-    info = gguf_info(path, family.name, net, metadata, net.positions or positions)
     make, tables = family.gguf_source, (DIVISORS, SHORT, LONG)
-    notes = _fewer_positions(net, positions, path) + _unknown_settings(fields.unknown(GGUF_KEYS), path)
-    return _graph(net, info, store, lambda name: make(name, net), path, lambda name: name in tables, notes)
+    notes, info = _unknown_settings(fields.unknown(GGUF_KEYS), path), gguf_info(path, metadata)
+    return _graph(
+        path, family, net, positions, info, store, lambda name: make(name, net), lambda name: name in tables, notes
+    )
 
 
 def _graph(
-    net: Decoder,
-    info: ModelInfo,
-    store: FileStore,
-    source: Callable[[str], Source],
-    path: Path,
-    ignored: Callable[[str], bool],
-    notes: tuple[str, ...],
-) -> Graph:
+    path: Path, family: Family, net: Decoder, said: int, about: Mapping[str, Any], store: FileStore,
+    source: Callable[[str], Source], ignored: Callable[[str], bool], notes: tuple[str, ...],
+) -> Graph:  # fmt: skip
+    """`said` : positions by the file. A note says where the model's are right for fewer tokens."""
     check_size(net, store, path)
-    built = build(net)
+    built, most = build(net), net.positions or said
     weights = bind(store, {name: source(name) for name in built.tensors}, built.tensors, path, ignored)
+    info = ModelInfo(
+        family=family.name, vocab_size=net.vocab, hidden_size=net.hidden, layers=len(net.layers), max_positions=most,
+        tied_embeddings=net.tied, **about,
+    )  # fmt: skip
+    if most < said:
+        why = "longer ones would need other rotary frequencies for all of their tokens"
+        notes = (f"{path} takes texts of up to {most} tokens here, not {said}: {why}", *notes)
     return Graph(info, built.populations, tuple(built.ops), weights, notes=notes)
-
-
-def _fewer_positions(net: Decoder, said: int, path: Path) -> tuple[str, ...]:
-    """A note for whoever converts, where the model's positions are right for fewer tokens than it says."""
-    if net.positions is None or net.positions >= said:
-        return ()
-    return (
-        f"{path} takes texts of up to {net.positions} tokens here, not {said}: longer ones would need other rotary"
-        " frequencies for all of their tokens",
-    )
 
 
 def _unknown_settings(names: list[str], path: Path) -> tuple[str, ...]:
@@ -138,6 +131,5 @@ def _unknown_settings(names: list[str], path: Path) -> tuple[str, ...]:
     if not names:
         return ()
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return (
-        f"{path}: settings that nothing here knows are taken to change nothing: {', '.join(names[:MOST_NAMES])}{more}",
-    )
+    shown = f"{', '.join(names[:MOST_NAMES])}{more}"
+    return (f"{path}: settings that nothing here knows are taken to change nothing: {shown}",)

@@ -35,7 +35,7 @@ def _encode(part: int, parts: int, x: Any, inverse_step: Any, limit: Any, payloa
             finite = abs(x[t, j]) <= np.float32(3.4028235e38)
             clipped += (inside != scaled) & finite
             broken += not finite
-            payload[t, j] = np.int16(inside) if finite else np.int16(0)
+            payload[t, j] = payload.dtype.type(inside if finite else np.float32(0))
     lost[part, 0] = clipped
     lost[part, 1] = broken
 
@@ -48,10 +48,11 @@ def _decode(part: int, parts: int, y: Any, start: int, scale: Any, out: Any) -> 
             out[t, i] = np.float32(y[t, start + i]) * scale
 
 
-def encode(x: torch.Tensor, inverse_step: NDArray[np.float32], limit: int, path: str) -> tuple[NDArray[np.int16], int]:
-    """(tokens, columns) float32 -> payloads and how many saturated; NaN or infinity is ND3002, naming the island."""
+def encode(x: torch.Tensor, inverse_step: NDArray[np.float32], limit: int, path: str) -> tuple[NDArray[Any], int]:
+    """(tokens, columns) float32 -> payloads, of 16 bits where the limit has them, and how many saturated; NaN or infinity is
+    ND3002, naming the segment."""
     values = x.contiguous().numpy()
-    payload = np.empty(values.shape, np.int16)
+    payload = np.empty(values.shape, np.int16 if limit < 2**15 else np.int32)
     work = values.size * WORK_BORDER
     lost = np.zeros((parts_of(work), 2), np.int64)
     split(_encode, work, values, inverse_step, limit, payload, lost)

@@ -178,6 +178,9 @@ class Executor:
     # -- preparation ------------------------------------------------------------------------------------------------
 
     def _find_head(self) -> int:
+        """The operation that makes the output, the last one; -1 where there is none."""
+        if not self.output:
+            return -1
         for index, op in enumerate(self.ops):
             if self.output in op.outputs:
                 if len(op.inputs) != 1 or index != len(self.ops) - 1:

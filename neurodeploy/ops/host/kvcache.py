@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from neurodeploy.errors import InternalError
+from neurodeploy.ir.run import RunState
 from neurodeploy.machine.jit import jit
 
 if TYPE_CHECKING:
@@ -102,10 +103,12 @@ class KVCache:
 
 @dataclass(slots=True, eq=False)
 class State:
-    """One sequence on its way through an executor: the next position, and each attention operation's cache by path."""
+    """One sequence on its way through an executor: the next position, each attention operation's cache by path, and what
+    populations on the chip carry from tick to tick, if any do."""
 
     position: int = 0
     caches: dict[str, KVCache] = field(default_factory=dict)
+    chip: RunState | None = None
 
     def cache(
         self, path: str, kv_heads: int, head_dim: int, window: int | None, chunk: int | None, device: str

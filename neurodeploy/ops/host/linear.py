@@ -1,16 +1,17 @@
-"""Matrices on the host: a float projection ``y = W x + b``, and an island that the host computes in integers."""
+"""Matrices on the host: a float projection ``y = W x + b``, and a population that the host computes in integers."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from neurodeploy.ir.graph import Projection
+from neurodeploy.ir.network import Network
 from neurodeploy.machine.jit import jit
 from neurodeploy.machine.threads import split
 from neurodeploy.ops.host.kernels import F, dot_1, dot_4
 from neurodeploy.ops.host.operation import FLOAT, Tensor, Work
 
-#: Of a value that an island encodes: multiply, round, two comparisons. Of one that it returns: add the bias, round and
+#: Of a value that is encoded: multiply, round, two comparisons. Of one that a population sends: add the bias, round and
 #: shift the sum, saturate, multiply, round and shift, saturate, scale to a real number.
 ENCODE, NEURON = 4, 10
 
@@ -61,14 +62,23 @@ def projection_work(op: Projection, tokens: int) -> Work:
     return Work(tokens * (2 * weights + bias), FLOAT * (weights + bias + tokens * (op.in_features + op.out_features)))
 
 
-def island_work(rows: int, columns: int, tokens: int) -> Work:
-    """An island of (rows, columns) that the host computes for `tokens` tokens in one call.
+def population_work(network: Network, name: str, ticks: int, calls: int) -> Work:
+    """A population that the host computes, in so many calls for so many ticks together: see `island_work`."""
+    rows, synapses = network.populations[name].size, [p.synapse for p in network.into(name)]
+    columns, weights = sum(s.columns for s in synapses), sum(s.weight.size for s in synapses)
+    return _work(rows, columns, sum(s.work for s in synapses), weights, ticks, calls)
 
-    ``flops = T (2 rows columns + ENCODE columns + NEURON rows)``: a multiply and an add of integers are charged as two
-    floating-point operations. ``bytes = rows columns + 3 rows + columns + T (4 columns + 4 rows)``: each weight (one
-    byte, whatever its width), multiplier, shift and exponent once a call, float32 values read and written once.
+
+def island_work(rows: int, columns: int, ticks: int) -> Work:
+    """A matrix (rows, columns) that the host computes for so many ticks in one call.
+
+    ``flops = T (2 synapses + ENCODE columns + NEURON rows)``: a multiply and an add of integers are charged as two
+    floating-point operations. ``bytes = weights + 3 rows + columns + T (4 columns + 4 rows)``: each weight (one byte, of any
+    width), multiplier, shift and exponent once a call, float32 values read and written once.
     """
-    if not tokens:
-        return Work(0, 0)
-    flops = tokens * (2 * rows * columns + ENCODE * columns + NEURON * rows)
-    return Work(flops, rows * columns + 3 * rows + columns + tokens * FLOAT * (columns + rows))
+    return _work(rows, columns, rows * columns, rows * columns, ticks, int(ticks > 0))
+
+
+def _work(rows: int, columns: int, synapses: int, weights: int, ticks: int, calls: int) -> Work:
+    flops = ticks * (2 * synapses + ENCODE * columns + NEURON * rows)
+    return Work(flops, calls * (weights + 3 * rows + columns) + ticks * FLOAT * (columns + rows))

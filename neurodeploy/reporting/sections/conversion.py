@@ -12,7 +12,7 @@ from neurodeploy.reporting.derive import middle, number_ranges, pattern
 from neurodeploy.reporting.html import Child, Html, el, fact_list, join
 from neurodeploy.reporting.schema import Conversion, Site
 from neurodeploy.reporting.schema_run import RoundingSection
-from neurodeploy.reporting.sections.frame import MAX_ROWS, Body, bullets, cell, number, table
+from neurodeploy.reporting.sections.frame import MAX_ROWS, Body, bullets, cell, folded, number, table
 
 
 def conversion(data: Mapping[str, Any]) -> Body | None:
@@ -38,7 +38,7 @@ def conversion(data: Mapping[str, Any]) -> Body | None:
     )
     body: list[Child] = [facts, _by_pattern(groups, colours), _dots(found, colours)]
     if any(len(sites) > 1 for sites in groups.values()):
-        body.append(el("details", el("summary", "Every site"), *_all_sites(found["sites"])))
+        body.append(folded("Every site", *_all_sites(found["sites"])))
     return [_lead(found), *body]
 
 

@@ -68,10 +68,7 @@ def _boundaries(name: str, phase: Phase | None, data: ReportData, colours: dict[
     if phase is None:
         return el("div", el("h3", title), missing_note(data, "energy"), class_="phase")
     seconds = phase["seconds_per_token"]
-    time = (
-        f"{units.si(seconds['nominal'], 's')} ({units.span(seconds, 's')}), "
-        f"{units.si(phase['tokens_per_s'])} {unit_of(name)}s/s, bound by {units.words(phase['bound_by'])}"
-    )
+    speed = f"{units.si(phase['tokens_per_s'])} {unit_of(name)}s/s, bound by {units.words(phase['bound_by'])}"
     head = [el("h3", title), el("span"), el("span"), el("span", "made of")]
     foot = [el("span"), scale.axis("J"), el("span"), el("span")]
     return el(
@@ -79,7 +76,7 @@ def _boundaries(name: str, phase: Phase | None, data: ReportData, colours: dict[
         el("div", *head, class_="boundary head"),
         *(_boundary(boundary, phase, unit_of(name), colours, scale) for boundary in BOUNDARIES),
         el("div", *foot, class_="boundary"),
-        el("p", time, class_="hint"),
+        el("p", f"{units.spread(seconds, 's')}, {speed}", class_="hint"),
         class_="phase",
     )
 
@@ -88,27 +85,17 @@ def _boundary(boundary: str, phase: Phase, unit: str, colours: dict[str, str], s
     """A row: name, band, figure, and the shares of its components."""
     label = el("div", el("b", boundary), el("span", BOUNDARY_TEXT[boundary]), class_="bar-label")
     band = phase["joules_per_token"].get(boundary)
-    if band is None:
-        unknown = el("div", el("span", "not known"), class_="bar-value")
-        return el(
-            "div", label, band_plot(None, scale, _BAND_COLOUR, "not known"), unknown, el("span"), class_="boundary"
-        )
-    tip = f"{boundary}: {units.si(band['nominal'], 'J')} per {unit}, {units.span(band, 'J')}"
-    parts, rest = boundary_stack(phase, boundary)
-    segments = [
-        Segment(value, colours[row.name], _share_text(units.words(row.name), value, band)) for row, value in parts
-    ]
-    if rest and parts:
-        segments.append(Segment(rest, "rest", _share_text("not itemised", rest, band)))
-    shares = join([part.tip for part in segments], "; ")
-    return el(
-        "div",
-        label,
-        band_plot(band, scale, _BAND_COLOUR, tip),
-        el("div", band_text(band), class_="bar-value"),
-        composition(segments, shares) if segments else el("span"),
-        class_="boundary",
-    )
+    plot, figure, made = band_plot(None, scale, _BAND_COLOUR, "not known"), el("span", "not known"), el("span")
+    if band is not None:
+        tip = f"{boundary}: {units.si(band['nominal'], 'J')} per {unit}, {units.span(band, 'J')}"
+        parts, rest = boundary_stack(phase, boundary)
+        named = [(colours[row.name], units.words(row.name), value) for row, value in parts]
+        if rest and parts:
+            named.append(("rest", "not itemised", rest))
+        segments = [Segment(value, colour, _share_text(what, value, band)) for colour, what, value in named]
+        plot, figure = band_plot(band, scale, _BAND_COLOUR, tip), band_text(band)
+        made = composition(segments, join([part.tip for part in segments], "; ")) if segments else made
+    return el("div", label, plot, el("div", figure, class_="bar-value"), made, class_="boundary")
 
 
 def _share_text(name: str, value: float, band: Band) -> str:

@@ -7,15 +7,11 @@ from neurodeploy.reporting.charts import Column, LogScale, Segment, axis, band_p
 from neurodeploy.reporting.derive import PHASE_TEXT, components, unit_of
 from neurodeploy.reporting.html import Child, Html, el, join
 from neurodeploy.reporting.schema import Band, LedgerEntry, Phase
-from neurodeploy.reporting.sections.frame import MAX_ROWS, basis_mark, bullets, cell, number, table
+from neurodeploy.reporting.sections.frame import MAX_ROWS, basis_mark, bullets, cell, folded, number, table
 
 #: The boundary that an entry names -> where it counts.
-_FROM = {
-    "rails": "at every boundary",
-    "chip": "from the chip boundary on",
-    "board": "from the board on",
-    "wall": "at the wall only",
-}
+_FROM = {"rails": "at every boundary", "chip": "from the chip boundary on", "board": "from the board on"}
+_FROM["wall"] = "at the wall only"
 
 
 def details(phase: Phase, name: str, colours: dict[str, str]) -> list[Child]:
@@ -26,18 +22,13 @@ def details(phase: Phase, name: str, colours: dict[str, str]) -> list[Child]:
     ]
     if phase["entries"]:
         count = units.count(len(phase["entries"]))
-        parts.append(
-            el(
-                "details",
-                el("summary", f"The ledger: {count} entries, each with its source"),
-                _ledger(phase, unit_of(name)),
-            )
-        )
+        said = f"The ledger: {count} entries, each with its source"
+        parts.append(folded(said, _ledger(phase, unit_of(name))))
     assumed, left_out = phase["assumptions"], phase["not_modelled"]
     if assumed or left_out:
         notes = el("div", bullets(assumed, "Assumed"), bullets(left_out, "Not modelled"), class_="two")
         said = f"What was assumed ({len(assumed)}) and what is not modelled ({len(left_out)})"
-        parts.append(el("details", el("summary", said), notes))
+        parts.append(folded(said, notes))
     return parts
 
 
@@ -59,15 +50,10 @@ def _by_component(phase: Phase, colours: dict[str, str]) -> Html:
         where = ", ".join(part for part in (row.device, _FROM.get(row.boundary)) if part)
         tip = f"{units.words(row.name)}: {units.si(row.joules['nominal'], 'J')}, {units.span(row.joules, 'J')}"
         share = units.share(row.joules["nominal"] / whole) if whole else ""
-        drawn.append(
-            el(
-                "div",
-                el("div", el("b", units.words(row.name), " ", basis), el("span", where), class_="bar-label"),
-                band_plot(row.joules, scale, colours[row.name], tip),
-                el("div", band_text(row.joules, share), class_="bar-value"),
-                class_="bar-row",
-            )
-        )
+        label = el("div", el("b", units.words(row.name), " ", basis), el("span", where), class_="bar-label")
+        figure = el("div", band_text(row.joules, share), class_="bar-value")
+        plot = band_plot(row.joules, scale, colours[row.name], tip)
+        drawn.append(el("div", label, plot, figure, class_="bar-row"))
     foot = el("div", el("span"), scale.axis("J"), el("span"), class_="bar-row")
     hint = "A mark is the basis of the unit cost. Amounts are counted or modelled, so that no joule is measured."
     return el("div", el("h3", "By component"), *drawn, foot, el("p", hint, class_="hint"), class_="chart components")

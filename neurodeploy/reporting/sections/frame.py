@@ -65,6 +65,11 @@ def ratio(value: float | None, digits: int = 2) -> Html:
     return cell(f"{value:.{digits}f}" if value else units.DASH, value or 0.0)
 
 
+def folded(said: str, *body: Child) -> Html:
+    """What a reader opens by clicking on what is said."""
+    return el("details", el("summary", said), *body)
+
+
 def bullets(items: list[str], title: str) -> Html | None:
     if not items:
         return None

@@ -5,21 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from neurodeploy.reporting import units
+from neurodeploy.reporting import derive, units
 from neurodeploy.reporting.charts import band_strip
-from neurodeploy.reporting.derive import (
-    HEADLINE_BOUNDARY,
-    NOT_FIT,
-    PHASE_TEXT,
-    basis_sentence,
-    basis_shares,
-    fit_of,
-    headline_phase,
-    inside,
-    loss,
-    rate_band,
-    verdict,
-)
 from neurodeploy.reporting.html import Child, Html, el, join
 from neurodeploy.reporting.missing import how_to
 from neurodeploy.reporting.schema import Accuracy, Energy, Explained, MapSection, Traffic
@@ -32,14 +19,14 @@ def name_of(data: Mapping[str, Any]) -> str:
 
 def hero(data: Mapping[str, Any]) -> Html:
     """Of a spiking network without the key figures."""
-    clauses = verdict(data)
+    clauses = derive.verdict(data)
     ends = ["," if i < len(clauses) - 1 else "" for i in range(len(clauses))]
     if len(clauses) > 1:
         ends[-2] = ", and" if len(clauses) > 2 else " and"
     told = [join([el("span", clause, class_="clause"), end]) for clause, end in zip(clauses, ends, strict=True)]
     told = told or [el("span", "nothing has been mapped, priced or evaluated yet", class_="clause")]
     section, run = data.get("map"), data.get("run")
-    fails = "fails" if section is not None and fit_of(section) == NOT_FIT else None
+    fails = "fails" if section is not None and derive.fit_of(section) == derive.NOT_FIT else None
     facts = _model_facts(data) if run is None else _network_facts(data)
     return el(
         "header",
@@ -105,30 +92,30 @@ def _chips(section: MapSection) -> _Figure:
 
 
 def _energy(section: Energy) -> _Figure | None:
-    phase, name = headline_phase(section)
-    band = phase["joules_per_token"].get(HEADLINE_BOUNDARY) if phase is not None else None
+    phase, name = derive.headline_phase(section)
+    band = phase["joules_per_token"].get(derive.HEADLINE_BOUNDARY) if phase is not None else None
     if phase is None or band is None:
         return None
-    shares = basis_shares(entry for entry in phase["entries"] if inside(entry, HEADLINE_BOUNDARY))
+    shares = derive.basis_shares(entry for entry in phase["entries"] if derive.inside(entry, derive.HEADLINE_BOUNDARY))
     lines = [band_strip(band), f"{units.span(band, 'J')} at the chip boundary, modelled"]
-    told = [basis_sentence(shares)] if shares else []
-    return f"Energy per {PHASE_TEXT[name]}", *_split(units.si(band["nominal"], "J")), [*lines, *told]
+    told = [derive.basis_sentence(shares)] if shares else []
+    return f"Energy per {derive.PHASE_TEXT[name]}", *_split(units.si(band["nominal"], "J")), [*lines, *told]
 
 
 def _speed(section: Energy) -> _Figure | None:
-    phase, name = headline_phase(section)
+    phase, name = derive.headline_phase(section)
     if phase is None:
         return None
-    band = rate_band(phase["seconds_per_token"])
+    band = derive.rate_band(phase["seconds_per_token"])
     span = f"{units.span(band, '')}{units.SPACE}tokens/s, modelled"
     lines = [band_strip(band), span, f"bound by {units.words(phase['bound_by'])}"]
-    return f"Speed, {PHASE_TEXT[name]}s", units.si(phase["tokens_per_s"]), "tokens/s", lines
+    return f"Speed, {derive.PHASE_TEXT[name]}s", units.si(phase["tokens_per_s"]), "tokens/s", lines
 
 
 def _accuracy(accuracy: Accuracy) -> _Figure:
     before, after = accuracy["float"]["bits_per_byte"], accuracy["chip"]["bits_per_byte"]
     same = f"same next token: {units.percent(accuracy['top1_agreement'])}"
-    change = _split(units.percent(loss(accuracy), 2, signed=True))
+    change = _split(units.percent(derive.loss(accuracy), 2, signed=True))
     return "Bits per byte, chip against float", *change, [f"{before:.4f} in float, {after:.4f} in integers", same]
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from neurodeploy.reporting import meshpicture, units
 from neurodeploy.reporting.html import Html, el
-from neurodeploy.reporting.judged import metric_rows, null_rows
+from neurodeploy.reporting.judged import COUNTS, metric_rows, null_rows
 from neurodeploy.reporting.schema import MapSection, ReportData
 from neurodeploy.reporting.schema_metrics import Metrics
-from neurodeploy.reporting.sections.frame import MAX_ROWS, Body, bullets, cell, number, ratio, table
+from neurodeploy.reporting.sections.frame import MAX_ROWS, Body, bullets, cell, folded, number, ratio, table
 
 
 def quality(data: ReportData) -> Body | None:
@@ -46,13 +46,8 @@ def _nulls(found: Metrics) -> Iterator[Html]:
     heads = ["Placement of the same cores", "Transport>", "Messages times hops>", "Packets between chips>"]
     heads += ["Busiest link>", "Ours over it>"]
     rows = [
-        [
-            cell(row.name),
-            cell(row.transport, row.key),
-            *map(number, (row.hops, row.packets, row.link)),
-            ratio(row.ratio),
-        ]
-        for row in null_rows(found)
+        [cell(name), cell(transport, row["transport"]), *(number(row[key]) for key in COUNTS), ratio(row["ratio"])]
+        for name, transport, row in null_rows(found)
     ]
     yield el("h3", "Null models")
     yield table(heads, rows)
@@ -70,7 +65,7 @@ def _layers(found: Metrics) -> Iterator[Html]:
         for row in layers[:MAX_ROWS]
     ]  # fmt: skip
     heads = ["Layer", "Cores>", "Least possible>", "Of it>", "Bound by"]
-    yield el("details", el("summary", f"Cores of {units.count(len(layers))} layers"), table(heads, rows))
+    yield folded(f"Cores of {units.count(len(layers))} layers", table(heads, rows))
 
 
 def _pictures(found: MapSection) -> Iterator[Html]:

@@ -18,7 +18,7 @@ from neurodeploy.frontends.nir.reader import read
 from neurodeploy.frontends.nir.schema import FIELDS
 from neurodeploy.frontends.nir.writer import write
 from neurodeploy.ir.float_network import KINDS, FloatEdge, FloatNetwork, FloatNode, Option
-from simulators.network_float import run
+from simulators.float_network import run
 from tests.frontends.nir.files import DT, between, by_hand, chain, cubalif, feed, lif, ones, save
 from tests.refusals import refused
 

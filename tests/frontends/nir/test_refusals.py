@@ -13,7 +13,7 @@ import pytest
 
 from neurodeploy.errors import ModelError, UserError
 from neurodeploy.frontends.nir.reader import read
-from simulators.network_float import run
+from simulators.float_network import run
 from tests.frontends.nir.files import DT, Fields, by_hand, chain, feed, lif, save
 
 LIF: dict[str, Any] = {"type": "LIF", "tau": 0.02, "r": 1.0, "v_leak": 0.0, "v_threshold": np.ones(3)}

@@ -15,7 +15,7 @@ from neurodeploy.frontends.nir.reader import open_file, read
 from neurodeploy.frontends.nir.writer import write
 from neurodeploy.frontends.nir.writers import Call
 from neurodeploy.ir.float_network import Question
-from simulators.network_float import run
+from simulators.float_network import run
 from tests.frontends.nir.files import between, chain, lif, ones, save
 from tests.interchange import cells
 from tests.interchange.cells import FIXTURES, FRAMEWORKS
