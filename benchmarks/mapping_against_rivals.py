@@ -34,11 +34,13 @@ import mapped
 import spiking_against_rivals as others
 
 from neurodeploy.accounting.account import account
-from neurodeploy.accounting.networks import network_loads
+from neurodeploy.accounting.program import loads
 from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import INPUT
+from neurodeploy.ir.program import Program
 from partitioner.bound.traffic import HopCost
 from partitioner.files import sanafe
 from partitioner.judge import nulls
@@ -289,7 +291,8 @@ def spearman(a: list[float], b: list[float]) -> float:
 def dynamic_joules(case: mapped.Case, mapping: Mapping) -> float:
     """Our account of the run: what synapses, neurons, messages and hops cost, without power that flows anyway."""
     host = get_host("cpu-generic")
-    energy = account(network_loads(case.network, mapping, case.activity, SYSTEM, "none"), SYSTEM, host, "sample")
+    program = Program(ModelInfo(case.network.name, "", 0, 0, 0, 0, ""), case.network)
+    energy = account(loads(program, case.activity, mapping, SYSTEM, "none"), SYSTEM, host, "sample")
     kinds = ("synapses", "neurons", "messages", "mesh hops")
     return sum(entry.joules.nominal for entry in energy.entries if entry.component in kinds)
 

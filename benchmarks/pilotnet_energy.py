@@ -30,12 +30,14 @@ from neurodeploy.accounting.account import account  # noqa: E402
 from neurodeploy.accounting.band import Band, exactly  # noqa: E402
 from neurodeploy.accounting.ledger import EnergyLedger  # noqa: E402
 from neurodeploy.accounting.loads import RunLoads  # noqa: E402
-from neurodeploy.accounting.networks import network_loads  # noqa: E402
+from neurodeploy.accounting.program import loads  # noqa: E402
 from neurodeploy.flow.loads import CONV_SYNOPS, FIXED_UPDATES, SPIKES, SYNOPS, UPDATES  # noqa: E402
 from neurodeploy.frontends.lavadl import read_net  # noqa: E402
+from neurodeploy.ir.graph import ModelInfo  # noqa: E402
 from neurodeploy.ir.mapping import Mapping, Shard  # noqa: E402
 from neurodeploy.ir.network import Network  # noqa: E402
 from neurodeploy.ir.population import INPUT  # noqa: E402
+from neurodeploy.ir.program import Program  # noqa: E402
 from neurodeploy.storage.cache import cache_folder  # noqa: E402
 from partitioner.judge.summary import populations  # noqa: E402
 from partitioner.mapper import map_model  # noqa: E402
@@ -86,8 +88,8 @@ def published_mapping(network: Network, ours: Mapping) -> Mapping:
 
 def figures(run: RunLoads, sample: EnergyLedger) -> dict[str, Band]:
     """Low, nominal and high of each of `MEASURED`, at the boundary of the chip's supplies."""
-    step, synops = sample.part("step", STEPS), run.steps[0].loads[:, [SYNOPS, CONV_SYNOPS]].sum(axis=1)
-    loads = run.steps[0].loads.sum(axis=0)
+    step, synops = sample.part("step", STEPS), run.whole.loads[:, [SYNOPS, CONV_SYNOPS]].sum(axis=1)
+    loads = run.whole.loads.sum(axis=0)
     (first,) = [part.counts for part in run.parts if part.name == "layer1"]
     chip, static = step.joules("chip"), step.by_component()["static"]
     dynamic = Band(chip.low - static.low, chip.nominal - static.nominal, chip.high - static.high)
@@ -133,7 +135,8 @@ def lif(folder: Path) -> Network:
     runner = FastRunner()
     state = runner.run(network, {}, WARM).state
     activity = runner.run(network, {}, STEPS, state=state).activity
-    runs = [network_loads(network, m, activity, system, "none") for m in (theirs, ours)]
+    program = Program(ModelInfo(network.name, "lava-dl", 0, 0, 0, 0, ""), network)
+    runs = [loads(program, activity, m, system, "none") for m in (theirs, ours)]
     priced = [account(run, system, host, "sample") for run in runs]
     print(f"\n{'':27}{'published':>10}{'published cut (low to high)':>44}{'our cut (low to high)':>44}")
     found = [figures(run, ledger) for run, ledger in zip(runs, priced, strict=True)]

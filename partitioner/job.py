@@ -10,15 +10,17 @@ from fractions import Fraction
 from neurodeploy.flow.streams import Sent
 from neurodeploy.flow.support import needs_of, refuse
 from neurodeploy.ir.chip import SystemSpec
+from neurodeploy.ir.devices import as_program
 from neurodeploy.ir.network import Network
-from neurodeploy.ir.program import IslandCall
+from neurodeploy.ir.population import INPUT
+from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import RunActivity
 from partitioner.cost.budget import Limits, core_limits
-from partitioner.cost.population import Model, View, unwrapped, views_of
+from partitioner.cost.population import Model, View, views_of
 from partitioner.cut.rules import Rule
 from partitioner.nets.streams import sent_of
 from partitioner.options import Options, Pin
-from partitioner.pins import pins_of
+from partitioner.pins import hosted_by, pins_of
 
 #: Part of `Options.time_limit` after which no further order of neurons is tried.
 ORDERS_UNTIL = 0.3
@@ -32,7 +34,7 @@ class Job:
     further order of neurons is tried.
     """
 
-    model: Model
+    program: Program
     system: SystemSpec
     options: Options
     available: int
@@ -44,12 +46,17 @@ class Job:
 
     @property
     def name(self) -> str:
-        return self.model.name if isinstance(self.model, Network) else self.model.info.name
+        return self.program.info.name
 
     @property
     def network(self) -> Network:
-        assert isinstance(self.model, Network)
-        return self.model
+        return self.program.network
+
+    @property
+    def hosted(self) -> tuple[str, ...]:
+        """Populations that the host computes."""
+        populations = self.network.populations.values()
+        return tuple(p.name for p in populations if p.model != INPUT and p.name not in self.views)
 
     @property
     def limits(self) -> Limits:
@@ -58,11 +65,11 @@ class Job:
 
     def asking(self, options: Options) -> Job:
         """The same with other options."""
-        return _job(self.model, self.system, options, self.available, self.sent, self.per, self.deadline)
+        return _job(self.program, self.system, options, self.available, self.sent, self.per, self.deadline)
 
     def unrated(self) -> Job:
         """The same where every neuron sends."""
-        return _job(self.model, self.system, self.options, self.available, None, 1, self.deadline)
+        return _job(self.program, self.system, self.options, self.available, None, 1, self.deadline)
 
 
 def job_of(
@@ -80,15 +87,17 @@ def job_of(
     UserError ND2003 : an option out of range. ND2063 to ND2066 : a pin that names nothing, is out of range, or contradicts
         another.
     """
-    model, available = unwrapped(model), options.check(system)
-    refuse(system.chip, needs_of(model, options.weight_bits), alternatives)
+    program, available = as_program(model), options.check(system)
+    hosted = hosted_by(pins_of(program, options.pins))
+    needs = needs_of(program, options.weight_bits)
+    refuse(system.chip, (need for need in needs if need.at not in hosted), alternatives)
     sent, per = sent_of(rates)
     deadline = None if options.time_limit is None else time.monotonic() + ORDERS_UNTIL * options.time_limit
-    return _job(model, system, options, available, sent, per, deadline)
+    return _job(program, system, options, available, sent, per, deadline)
 
 
 def _job(
-    model: Model,
+    program: Program,
     system: SystemSpec,
     options: Options,
     available: int,
@@ -97,22 +106,15 @@ def _job(
     deadline: float | None,
 ) -> Job:
     """Views in the order of the model, those of one group side by side where the first stands."""
-    pins, views = pins_of(model, options.pins), views_of(model, system.chip, options.weight_bits)
+    pins = pins_of(program, options.pins)
+    views = views_of(program, system.chip, options.weight_bits, hosted=hosted_by(pins))
     limits = core_limits(system.chip, options.max_rows, options.caps)
     groups: dict[str, list[View]] = {}
-    for name in _called(model, views):
-        if name not in pins or pins[name].device != "host":
-            groups.setdefault(views[name].group, []).append(views[name])
+    for view in views.values():
+        groups.setdefault(view.group, []).append(view)
     placed = {view.name: view for members in groups.values() for view in members}
     rules = {name: _rule(limits, pins.get(name, Pin()), _rate(view, sent, per)) for name, view in placed.items()}
-    return Job(model, system, options, available, placed, rules, sent, per, deadline)
-
-
-def _called(model: Model, views: dict[str, View]) -> list[str]:
-    """Islands in the order of their calls, populations in theirs."""
-    if isinstance(model, Network):
-        return list(views)
-    return [step.island for step in model.steps if isinstance(step, IslandCall)]
+    return Job(program, system, options, available, placed, rules, sent, per, deadline)
 
 
 def _rule(limits: Limits, pin: Pin, rate: Fraction) -> Rule:

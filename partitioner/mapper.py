@@ -19,13 +19,12 @@ from pathlib import Path
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.flow.nets import Nets
 from neurodeploy.flow.support import notes_of
-from neurodeploy.ir.chip import ChipSpec, SystemSpec
+from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.mapping import Assignment, Mapping, Shard
-from neurodeploy.ir.network import Network
+from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.run import RunActivity
 from partitioner.bound.cores import lower_bound
-from partitioner.classify import PINNED, assign, assign_populations
+from partitioner.classify import PINNED, assign
 from partitioner.cost.population import Model
 from partitioner.cut.stamp import Tile
 from partitioner.job import Job, job_of
@@ -109,14 +108,14 @@ def map_model(
             Shard(tile.island, tile.kind, tile.rows, tile.cols, chip, core, tile.group)
             for tile, chip, core in zip(cutting.tiles, places.chip.tolist(), places.core.tolist(), strict=True)
         ),
-        assignments=_assignments(job, system.chip),
+        assignments=assign(job.program, system.chip, dict.fromkeys(job.hosted, PINNED)),
         lower_bound=bound,
         binding_resource=binding,
         unknown_limits=tuple(name for name, limit in system.chip.budget.limits().items() if limit.value is None),
         orders=cutting.orders,
         objective=options.objective,
         seed=options.seed,
-        notes=(*notes_of(job.model, system.chip), *places.notes),
+        notes=(*notes_of(job.program, system.chip), *places.notes),
         affinity=options.affinity,
     )
 
@@ -133,7 +132,7 @@ def cut(job: Job) -> Cutting:
 def place(job: Job, cutting: Cutting, work: Path | None = None) -> Places:
     """Chip and core of every tile; with the notes of all stages so far."""
     streams = streams_of(
-        job.model, cutting.tiles, job.system.chip, orders=cutting.orders, sent=job.sent, per=job.per, pairs=PAIRS
+        job.program, cutting.tiles, job.system.chip, orders=cutting.orders, sent=job.sent, per=job.per, pairs=PAIRS
     )
     made: list[TileNets] = []
 
@@ -156,13 +155,6 @@ def _together(job: Job, per: int) -> list[tuple[str, str, int]]:
     if affinity is None:
         return []
     return [(a, b, -(-n * inputs.get(b, 0) * per // affinity.tokens)) for a, b, n in affinity.pairs]
-
-
-def _assignments(job: Job, chip: ChipSpec) -> tuple[Assignment, ...]:
-    size = chip.formats["message_bytes"]
-    if isinstance(job.model, Network):
-        return assign_populations(job.model, chip)
-    return assign(job.model, size, dict.fromkeys(job.model.islands.keys() - job.views.keys(), PINNED))
 
 
 def _too_small(job: Job, placed: Places, binding: str, alternatives: Sequence[SystemSpec]) -> DoesNotFit:

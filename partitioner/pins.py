@@ -1,4 +1,4 @@
-"""Pins by island or population: what the user fixes by its name or by that of its group, resolved and checked."""
+"""Pins by population: what the user fixes by its name or by that of its group, resolved and checked."""
 
 from __future__ import annotations
 
@@ -8,28 +8,31 @@ from collections.abc import Mapping as Table
 from dataclasses import fields
 
 from neurodeploy.errors import UserError
-from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import INPUT
+from neurodeploy.ir.program import Program
+from neurodeploy.ir.segments import Encode
 from partitioner.classify import group_of
-from partitioner.cost.population import Model
 from partitioner.options import Pin
 
 DEVICES = ("chip", "host")
 
 
-def pins_of(model: Model, pins: Table[str, Pin]) -> dict[str, Pin]:
-    """One pin for every island or population that is pinned, by itself or through its group; what both say must agree.
+def pins_of(program: Program, pins: Table[str, Pin]) -> dict[str, Pin]:
+    """One pin for every population that is pinned, by itself or through its group; what both say must agree.
 
     Raises
     ------
     UserError ND2063 : a name that is neither one of them nor a group. ND2064 : a device that cannot run it. ND2065 : a
-        number out of range. ND2066 : an island and its group contradict.
+        number out of range. ND2066 : a population and its group contradict.
     """
     if not pins:
         return {}
-    names, groups = members_of(model)
+    names, groups = members_of(program)
+    inputs = set(program.network.inputs) - {s.population for s in program.host if isinstance(s, Encode)}
     found: dict[str, Pin] = {}
     for name, pin in pins.items():
+        if name in inputs:
+            raise UserError("ND2064", name, "is an input: its payloads come from outside", "leave the pin out")
         members = [name] if name in names else groups.get(name)
         if members is None:
             raise unknown(name, [*names, *groups])
@@ -37,28 +40,24 @@ def pins_of(model: Model, pins: Table[str, Pin]) -> dict[str, Pin]:
             found[member] = merged(member, found.get(member, Pin()), pin)
     for name, pin in found.items():
         check(name, pin)
-        if isinstance(model, Network):
-            check_population(model, name, pin)
+        most = max(1, sum(p.synapse.columns for p in program.network.into(name)))
+        if program.streamed and pin.blocks is not None and pin.blocks > most:
+            raise UserError("ND2065", name, f"has blocks {pin.blocks}, the most is {most}", f"give at most {most}")
     return {name: found[name] for name in names if name in found}
 
 
-def members_of(model: Model) -> tuple[list[str], dict[str, list[str]]]:
-    """Islands or populations, and the groups of islands."""
-    if isinstance(model, Network):
-        return list(model.populations), {}
+def hosted_by(pins: Table[str, Pin]) -> frozenset[str]:
+    """Populations that are pinned to the host."""
+    return frozenset(name for name, pin in pins.items() if pin.device == "host")
+
+
+def members_of(program: Program) -> tuple[list[str], dict[str, list[str]]]:
+    """Populations with neurons, and the groups of those that are more than one or go by another name."""
     groups: dict[str, list[str]] = {}
-    for name, island in model.islands.items():
-        groups.setdefault(group_of(island), []).append(name)
-    return list(model.islands), groups
-
-
-def check_population(network: Network, name: str, pin: Pin) -> None:
-    """Raises ND2064 for an input, ND2065 for more blocks than axons."""
-    if network.populations[name].model == INPUT:
-        raise UserError("ND2064", name, "is an input: its payloads come from outside", "leave the pin out")
-    most = max(1, sum(p.synapse.columns for p in network.into(name)))
-    if pin.blocks is not None and pin.blocks > most:
-        raise UserError("ND2065", name, f"has blocks {pin.blocks}, the most is {most}", f"give at most {most}")
+    own = {name: population for name, population in program.network.populations.items() if population.model != INPUT}
+    for name, population in own.items():
+        groups.setdefault(group_of(population), []).append(name)
+    return list(own), groups
 
 
 def unknown(name: str, known: Iterable[str]) -> UserError:

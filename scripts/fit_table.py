@@ -5,7 +5,8 @@ python scripts/fit_table.py
 
 from __future__ import annotations
 
-from neurodeploy.frontends.outlines import read_outline
+from neurodeploy.frontends.outlines import read_hollow
+from neurodeploy.synapses.hollow import weights_of
 from partitioner.fit.plan import Fit, plan
 from targets.loihi2 import LOIHI2
 
@@ -16,14 +17,14 @@ MODELS = (
 
 
 def row(name: str) -> str:
-    outline = read_outline(name)
+    hollow = read_hollow(name)
     made: list[Fit] = [
-        plan(outline, LOIHI2, bits, memory) for bits, memory in ((8, None), (8, 96), (8, 64), (4, None), (2, None))
+        plan(hollow, LOIHI2, bits, memory) for bits, memory in ((8, None), (8, 96), (8, 64), (4, None), (2, None))
     ]
     own = made[0]
     over = f"{100 * (own.cores_all / own.bound_all - 1):.2f} %"
     cells = [
-        outline.info.name, f"{outline.total / 1e6:.1f}", own.naive_all, own.bound_all, own.cores_all, over,
+        hollow.info.name, f"{weights_of(hollow).total / 1e6:.1f}", own.naive_all, own.bound_all, own.cores_all, over,
         *(each.chips_all for each in made), own.head_cores, own.chips,
     ]  # fmt: skip
     return "| " + " | ".join(f"{cell}" for cell in cells) + " |"

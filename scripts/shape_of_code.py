@@ -19,7 +19,7 @@ MOST_LINES = 300
 LONG: dict[str, str] = {}
 #: Public classes that share their name with another, still.
 NAMES = """
-Band Block Call Column Comparison Cut Fallback Fields Kind Layer LedgerEntry Limit Link Matrix
+Band Call Column Comparison Cut Fallback Fields Kind Layer LedgerEntry Limit Link Matrix
 Model Options Part Piece Places Plan Population Port Prices Program Projection Rule Scene Segment
 Settings State Stream Task Traffic TrafficBounds Unit
 """

@@ -47,7 +47,7 @@ def network_of(island: Island) -> Network:
         }
         synapses = Projection(
             f"{island.name}.synapses", source, island.name, Dense(s.weight), graded=True, weight_bits=s.weight_bits,
-            instant=True, axon_exp=s.axon_shift if s.axon_shift.any() else None,
+            instant=True, axon_exp=s.axon_shift if s.axon_shift.any() else None, block_sums=s.block_abs_sum,
         )  # fmt: skip
         _networks[island] = Network(island.name, populations, (synapses,), (island.name,))
     return _networks[island]

@@ -14,8 +14,7 @@ Counted for each shard, over samples and steps (`ShardCounts`):
 - neuron_updates: neurons that live here, or the partial sums that leave, every step.
 - messages_out: payloads of its neurons that are not zero, on all output ports; or the partial sums.
 
-A sum at a port that wraps is one message; a value of an island is as many as `flow.words` says, and each of them is an event
-where it arrives.
+A payload, and a partial sum, is as many messages as `flow.words` says, and each of them is an event where it arrives.
 """
 
 from __future__ import annotations
@@ -31,13 +30,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import InternalError
-from neurodeploy.flow.words import Words, island_words, messages_of, sum_messages
+from neurodeploy.flow.words import PartialSums, output_words
 from neurodeploy.ir.arrange import Orders, arranged, probes_there, result_back, state_there
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.devices import POPULATION
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
-from neurodeploy.ir.network import BLOCK, Network, Projection
+from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.program import Island
 from neurodeploy.ir.run import IslandActivity, Probe, RunResult, RunState, ShardCounts
@@ -93,7 +92,7 @@ class PartitionedRunner:
             check_state(network, state)
             state = state_there(state, network, orders)
         laid = arranged(network, orders)
-        machine = _Cores(laid, self._shards, self._words(network), self._on_host)
+        machine = _Cores(laid, self._shards, self._chip, self._on_host)
         result = run_with(machine, laid, inputs, steps, state, probes_there(probes, orders))
         self._count(machine, result)
         return result_back(result, network, probes, orders) if orders else result
@@ -107,22 +106,9 @@ class PartitionedRunner:
             self._parts[network] = {name: order for name, order in self._orders.items() if name in own}
         return self._parts[network]
 
-    def _words(self, network: Network) -> dict[str, Words]:
-        """Of a segment that is a linear layer."""
-        (*_, name), p = network.populations, network.projections
-        if len(p) != 1 or p[0].block_sums is None or name not in self._shards:
-            return {}
-        limit, sums = registry.largest_payload(network.populations[p[0].source]), p[0].block_sums.tolist()
-        cut = {shard.cols for shard in self._shards[name] if shard.kind == "synapses"} - {(0, p[0].synapse.columns)}
-        bits = {(a, b): (limit * sum(sums[a // BLOCK : -(-b // BLOCK)])).bit_length() + 1 for a, b in sorted(cut)}
-        output = messages_of(registry.payload_bits(network.populations[name]), self._chip)
-        return {name: Words(output, {columns: messages_of(most, self._chip) for columns, most in bits.items()})}
-
     def run_island(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
-        words = island_words(island, self._shards.get(island.name, []), self._chip)
-
         def run(network: Network, inputs: Table[str, Ints], steps: int) -> RunResult:
-            machine = _Cores(network, self._shards, {island.name: words}, ())
+            machine = _Cores(network, self._shards, self._chip, ())
             result = run_with(machine, network, inputs, steps, None, ())
             self._count(machine, result)
             return result
@@ -141,13 +127,12 @@ class PartitionedRunner:
 
 
 class _Cores(Machine):
-    """The shards of one network, and the events that they saw in one run. `words`: by population, where a value of it or
-    a partial sum into it is not one message."""
+    """The shards of one network, and the events that they saw in one run."""
 
     def __init__(
-        self, network: Network, shards: Table[str, list[Shard]], words: Table[str, Words], on_host: Collection[str]
+        self, network: Network, shards: Table[str, list[Shard]], chip: ChipSpec, on_host: Collection[str]
     ) -> None:
-        self.words = words
+        self.chip = chip
         self.parts: dict[str, list[Part]] = defaultdict(list)
         self.homes: dict[str, list[Shard]] = {}
         #: Values and messages that a shard that is not whole sends in a step; of a reducer the messages that it gets.
@@ -167,15 +152,15 @@ class _Cores(Machine):
         holding = [shard for shard in shards if shard.kind == "synapses"]
         _need_cover(name, holding, size, columns)
         self.homes[name] = _homes(name, shards, size, columns)
+        sums = PartialSums.into(network, name, self.chip)
         for shard in holding:
             for p, start in zip(into, starts, strict=False):
                 first, last = max(shard.cols[0] - start, 0), min(shard.cols[1] - start, p.synapse.columns)
                 if first < last:
                     self.parts[p.name].append(_part(p, shard, int(first), int(last)))
             if shard not in self.homes[name]:
-                values = sum_messages(into, shard.cols)
-                messages = self.words[name].sent(shard) if name in self.words else values
-                self.leaving[shard] = values * shard.row_count
+                messages = sums.words(shard.cols)
+                self.leaving[shard] = sums.count(shard.cols) * shard.row_count
                 self.partial[shard] = messages * shard.row_count
                 for home in self.homes[name]:
                     shared = min(home.rows[1], shard.rows[1]) - max(home.rows[0], shard.rows[0])
@@ -205,7 +190,7 @@ class _Cores(Machine):
         outputs: Values = {port: np.zeros(shape, np.int64) for port in model.outputs}
         after = {variable: np.zeros_like(array) for variable, array in state.items()}
         lost = np.zeros(3, np.int64)
-        words = self.words[name].output if name in self.words else 1
+        words = output_words(population, self.chip)
         for shard in self.homes[name]:
             rows = slice(*shard.rows)
             own = {variable: array[:, rows] for variable, array in state.items()}

@@ -47,18 +47,23 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
 }  # fmt: skip
 
 
+def classes(family: str) -> tuple[Any, Any]:
+    """transformers' own: of the settings of a family, and of its model."""
+    import transformers
+
+    name, text = FAMILIES[family][0], "Text" if family in ("gemma3", "llama4") else ""
+    kind = "LMHeadModel" if family == "gpt2" else "ForCausalLM"
+    return getattr(transformers, f"{name}{text}Config"), getattr(transformers, f"{name}{kind}")
+
+
 def make(family: str, seed: int = 0, **changes: Any) -> Any:
     """A random model of `family`, of transformers' own class."""
     import torch
-    import transformers
 
-    name, own = FAMILIES[family]
-    text = "Text" if family in ("gemma3", "llama4") else ""
-    kind = "LMHeadModel" if family == "gpt2" else "ForCausalLM"
+    (settings, kind), own = classes(family), FAMILIES[family][1]
     usual = {key: COMMON[key] for key in ("vocab_size", "bos_token_id", "eos_token_id")} if family == "gpt2" else COMMON
     torch.manual_seed(seed)
-    config = getattr(transformers, f"{name}{text}Config")(**{**usual, **own, **changes})
-    model = getattr(transformers, f"{name}{kind}")(config)
+    model = kind(settings(**{**usual, **own, **changes}))
     with torch.no_grad():  # random norms and larger weights: activations then spread like a trained model's
         for key, tensor in model.named_parameters():
             if "norm" in key or ".ln_" in key:

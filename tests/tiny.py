@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import stat
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -117,6 +119,15 @@ if sys.argv[1] != str(int(signal.SIGKILL)):
     interrupt = sys.argv[1] == str(int(signal.SIGINT))
     signal.signal(int(sys.argv[1]), signal.default_int_handler if interrupt else signal.SIG_DFL)
 """
+
+
+def tarball(path: Path, members: dict[str, bytes]) -> Path:
+    with tarfile.open(path, "w:gz") as tar:
+        for name, data in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    return path
 
 
 def python(*arguments: str) -> list[str]:

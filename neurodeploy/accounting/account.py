@@ -1,4 +1,4 @@
-"""`account`: the loads of a run to the joules and seconds of one unit: a token, or a sample of a spiking network.
+"""`account`: the loads of a run to the joules and seconds of one unit: a token, or a sample.
 
 ::
 
@@ -43,15 +43,14 @@ class Event:
 
 
 CORES, MESH, LINKS = "{chip} cores", "{chip} mesh", "chip-to-chip links"
-#: Every event that is priced. A count of deliveries that holds partial sums is an upper bound as they are (`_counting`).
+#: Every event that is priced.
 EVENTS = (
     Event(CORES, "synapses", "synaptic operation", "rails", "synop_fc_j", "synops", "counted"),
     Event(CORES, "synapses", "synaptic operation of a convolution", "rails", "synop_conv_j", "conv_synops", "counted"),
     Event(CORES, "synapses", "partial sum added by a reducer", "rails", "synop_fc_j", "partial_sums", "upper bound"),
     Event(CORES, "neurons", "neuron update", "rails", "neuron_update_j", "fixed_updates", "counted"),
     Event(CORES, "neurons", "neuron update, microcoded", "rails", MICROCODED_J, "updates", "counted"),
-    Event(CORES, "neurons", "neuron update, active", "rails", MICROCODED_J, "active_updates", "counted"),
-    Event(CORES, "core steps", "active core and step", "rails", "core_step_j", "active_steps", "upper bound"),
+    Event(CORES, "core steps", "active core and step", "rails", "core_step_j", "core_steps", "counted"),
     Event(CORES, "messages", "message delivered", "rails", "spike_out_message_j", "messages", "counted"),
     Event(CORES, "messages", "partial sum delivered", "rails", "spike_out_message_j", "partial_messages", "upper bound"),
     Event(MESH, "mesh hops", "hop, east-west", "rails", "hop_ew_j", "hops_ew", "modelled"),
@@ -60,7 +59,6 @@ EVENTS = (
          least="interchip_least", bits=True),
     Event("host link", "host link", "bit over the host link", "board", "host_link_bit_j", "host_messages", "modelled",
          bits=True),
-    Event(CORES, "core steps", "core with neurons or synapses and step", "rails", "core_step_j", "core_steps", "counted"),
 )  # fmt: skip
 
 
@@ -71,9 +69,9 @@ def account(
 
     Parameters
     ----------
-    loads : of `islands.island_loads`, `networks.network_loads` or `outlines.outline_loads`.
+    loads : of `program.loads` or `outlines.outline_loads`.
     phase : "prefill" (pipelined over the tokens of a prompt), "generate" (fall-through, token after token) or "sample"
-        (all time steps of a sample of a spiking network).
+        (all time steps of a sample).
     powered : "used" charges the static power of the chips that hold a shard, "system" that of all chips of the system.
     prompts : prompts that the tokens of a prefill belong to.
 
@@ -147,20 +145,15 @@ def _events(loads: RunLoads, chip: ChipSpec) -> Iterator[LedgerEntry]:
                     per_unit(count, loads.units),
                     price,
                     of(price) * Band(least, count, count) * (1.0 / loads.units),
-                    "assumed" if loads.assumed else _counting(event, counts),
+                    "assumed" if loads.assumed else event.counting,
                     layer,
                 )
-
-
-def _counting(event: Event, counts: EventCounts) -> str:
-    bounded = event.count == "messages" and counts.partial_sums > counts.partial_messages
-    return "upper bound" if bounded else event.counting
 
 
 def _standing(loads: RunLoads, chip: ChipSpec, chips: int, time: timing.Timing) -> Iterator[LedgerEntry]:
     """What flows whether anything happens or not: idle neurons, and the power of every powered chip and its board."""
     done = EventCounts.total(part.counts for part in loads.parts)
-    active = (done.fixed_updates + done.updates + done.active_updates) / loads.units
+    active = (done.fixed_updates + done.updates) / loads.units
     idle = max(0.0, loads.neurons * time.steps - active)
     update, static, infra = cost(chip, "neuron_idle_j"), cost(chip, "p_static_w"), cost(chip, "p_infra_w")
     spent, cores = time.seconds * chips, f"{chip.name} cores"

@@ -1,13 +1,13 @@
-"""`RunLoads`: all that an account asks of a run, the same whether islands ran, a spiking network, or nothing but an outline.
+"""`RunLoads`: all that an account asks of a run, or of a plan of which nothing ran.
 
-`islands`, `networks` and `outlines` derive it; `timing` puts its steps into a schedule, `account` prices its counts. A
-*unit* is what a ledger is about: a token, or a sample of a spiking network.
+`program` and `outlines` derive it; `timing` puts its steps into a schedule, `account` prices its counts. A *unit* is what a
+ledger is about: a token, or a sample of a program that is fed by streams.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from neurodeploy.errors import UserError
 from neurodeploy.flow.border import Entries
 from neurodeploy.flow.links import between_chips
 from neurodeploy.flow.loads import COLUMNS, loads_of
-from neurodeploy.flow.routes import HOST, Routes
+from neurodeploy.flow.routes import HOST, HOST_CHIP, Routes
 from neurodeploy.flow.streams import Stream, Streams
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
@@ -28,10 +28,9 @@ Floats = NDArray[np.float64]
 class EventCounts:
     """What happened in a part of the model; each field is one row of `account.EVENTS`, where its price stands.
 
-    partial_sums : added by reducers. updates : of microcoded neurons, active_updates : of those whose idle updates are
-    priced too. active_steps : steps and cores that got an event, core_steps : steps and cores in use. messages :
-    deliveries, partial sums among them unless they stand in `partial_messages`. interchip : messages times links between
-    chips, interchip_least : without those of the host. host_messages : over the host border.
+    partial_sums : added by reducers. updates : of microcoded neurons. messages : deliveries, but for the partial sums, which
+    are `partial_messages`. interchip : messages times links between chips, interchip_least : without those of the host.
+    host_messages : over the host border. core_steps : steps and cores whose neurons are updated in them.
     """
 
     synops: float
@@ -39,8 +38,6 @@ class EventCounts:
     partial_sums: float
     fixed_updates: float
     updates: float
-    active_updates: float
-    active_steps: float
     messages: float
     partial_messages: float
     hops_ew: float
@@ -52,7 +49,7 @@ class EventCounts:
 
     @classmethod
     def of(cls, **counted: float) -> EventCounts:
-        """These, and zero of what this kind of part does not have."""
+        """These, and zero of the others."""
         return cls(**{entry.name: counted.pop(entry.name, 0) for entry in fields(cls)}, **counted)
 
     @classmethod
@@ -65,14 +62,15 @@ class EventCounts:
 
 
 class Tally:
-    """Messages of one part over a run, between the numbered cores of `routes`: hops, loads of ports, ways over the grid.
+    """Messages of one population over a run, between the numbered cores of `routes`: hops, loads of ports, ways over the
+    grid.
 
     ports : (chips,) messages through the port of each chip. direct, hosts : (source chip, target chip) -> messages between
-    cores, and from or to the host. returns : whether outputs travel back over the grid.
+    cores, and from or to the host. origin : the chip from where the host's come. returns : whether outputs travel back.
     """
 
-    def __init__(self, routes: Routes, chips: int, returns: bool = True) -> None:
-        self.routes, self.returns = routes, returns
+    def __init__(self, routes: Routes, chips: int, origin: int = HOST_CHIP, returns: bool = True) -> None:
+        self.routes, self.origin, self.returns = routes, origin, returns
         self.deliveries = self.entering = self.leaving = self.hops_ew = self.hops_ns = 0
         self.interchip = self.interchip_least = 0
         self.ports: Ints = np.zeros(chips, np.int64)
@@ -86,7 +84,7 @@ class Tally:
         far = np.flatnonzero(chip[source] != chip[target])
         for ends in (source, target):
             np.add.at(self.ports, chip[ends[far]], messages[far])
-        self.interchip_least += self._travel(self.direct, source[far], target[far], messages[far])
+        self.interchip_least += self._travel(self.direct, chip[source[far]], chip[target[far]], messages[far])
 
     def receive(self, target: Ints, messages: Ints) -> None:
         """From the port of their chip to cores: no multicast, so one message for each event and core."""
@@ -96,15 +94,17 @@ class Tally:
     def enter(self, target: Ints, messages: Ints) -> None:
         """From the origin to the port of the chip of each of these cores: one message for each event and chip."""
         self.entering += int(messages.sum())
-        self._travel(self.hosts, np.full_like(target, HOST), target, messages)
+        chip = self.routes.chip[target]
+        self._travel(self.hosts, np.full_like(chip, self.origin), chip, messages)
 
     def leave(self, source: Ints, host: Ints, messages: Ints) -> None:
         """From cores to the port of their chip, and back to the origin where outputs return."""
         self._deliver(source, host, messages)
         self.leaving += int(messages.sum())
-        np.add.at(self.ports, self.routes.chip[source], messages)
+        chip = self.routes.chip[source]
+        np.add.at(self.ports, chip, messages)
         if self.returns:
-            self._travel(self.hosts, source, host, messages)
+            self._travel(self.hosts, chip, np.full_like(chip, self.origin), messages)
 
     def _deliver(self, source: Ints, target: Ints, messages: Ints) -> None:
         east_west, north_south = messages @ self.routes.mesh(source, target)
@@ -112,40 +112,51 @@ class Tally:
         self.hops_ew, self.hops_ns = self.hops_ew + int(east_west), self.hops_ns + int(north_south)
 
     def _travel(self, pairs: dict[tuple[int, int], int], source: Ints, target: Ints, messages: Ints) -> int:
-        """Messages times links between chips."""
-        far = np.flatnonzero((self.routes.chip[source] != self.routes.chip[target]) & (messages > 0))
-        if not len(far):
-            return 0
+        """Between chips."""
+        far = np.flatnonzero(source != target)
         source, target, messages = source[far], target[far], messages[far]
-        ends = np.stack((self.routes.chip[source], self.routes.chip[target]), axis=1)
-        unique, index = np.unique(ends, axis=0, return_inverse=True)
+        unique, index = np.unique(np.stack((source, target), axis=1), axis=0, return_inverse=True)
         total = np.zeros(len(unique), np.int64)
         np.add.at(total, index.reshape(-1), messages)
         for (a, b), count in zip(unique.tolist(), total.tolist(), strict=True):
             pairs[a, b] = pairs.get((a, b), 0) + count
-        links = int(messages @ self.routes.grid(source, target))
+        links = int(messages @ self.routes.links(source, target))
         self.interchip += links
         return links
 
 
-def derive(streams: Streams, traffic: Mapping[str, Tally], chips: int) -> Ints:
-    """The loads of all shards, `flow.loads.loads_of`; their messages are added to the `traffic` of each population."""
-    entries = Entries(chips)
+def derive(streams: Streams, traffic: Mapping[str, Tally], system: SystemSpec) -> Ints:
+    """The loads of all shards, `flow.loads.loads_of`; their messages are added to the `traffic` of each population: what
+    arrives at it, and what it returns to the host."""
+    cores, chips = Entries(system.chips * system.chip.cores), Entries(system.chips)
+    names = [piece.island for piece in streams.pieces]
 
     def take(stream: Stream) -> None:
         if len(stream.target):
-            own, outside = traffic[streams.pieces[int(stream.target[0])].island], stream.source == HOST
-            inside, target, messages = ~outside, stream.target[outside], stream.messages[outside]
+            own, outside = traffic[names[stream.target[0]]], stream.source == HOST
+            inside, axon, target, messages = (
+                ~outside,
+                stream.axon[outside],
+                stream.target[outside],
+                stream.messages[outside],
+            )
             own.send(stream.source[inside], stream.target[inside], stream.messages[inside])
-            own.receive(target, messages)
-            first = entries.fresh(stream.name, stream.axon[outside], own.routes.chip[target])
-            own.enter(target[first], messages[first])
+            places, routes = target, own.routes
+            for entries, place, arrive in (
+                (cores, routes.chip[places] * system.chip.cores + routes.core[places], own.receive),
+                (chips, routes.chip[places], own.enter),
+            ):
+                first = entries.fresh(stream.name, axon, place)
+                arrive(target[first], messages[first])
 
     table = loads_of(streams, take)
-    island = np.array([piece.island for piece in streams.pieces])
+    number = {name: k for k, name in enumerate(traffic)}
+    of_piece = np.array([number[name] for name in names], np.int64)
     for rows, add in ((streams.partial_sums, Tally.send), (streams.outputs, Tally.leave)):
-        for name, own in traffic.items():
-            source, target, messages = rows[island[rows[:, 0]] == name].T
+        order = np.argsort(of_piece[rows[:, 0]], kind="stable")
+        ends = np.searchsorted(of_piece[rows[order, 0]], np.arange(len(number) + 1))
+        for own, first, last in zip(traffic.values(), ends, ends[1:], strict=False):
+            source, target, messages = rows[order[first:last]].T
             add(own, source, target, messages)
     return table
 
@@ -187,7 +198,7 @@ def loaded(
 class MeanStep:
     """One time step, the mean over the run: `cores` (n, 2) int64 chip and core, `loads` (n, 8) what each does.
 
-    times, floors : how many of it a unit takes, and how often it pays the step floor and the barrier for that.
+    times : how many of it a unit takes.
     """
 
     name: str
@@ -195,20 +206,20 @@ class MeanStep:
     loads: Floats
     ways: Busiest
     times: float
-    floors: float
 
 
-def together(name: str, steps: Sequence[MeanStep], ways: Busiest) -> MeanStep:
-    """One step in which all happens at once, as in a full pipeline: a core serves each of its islands."""
+def together(name: str, steps: Sequence[MeanStep], ways: Busiest, tick: float = 1.0) -> MeanStep:
+    """One step in which all happens at once, as in a full pipeline: a core serves each of its populations. `tick`: the ticks
+    of a unit, of which it is one."""
     places, index = np.unique(np.concatenate([step.cores for step in steps]), axis=0, return_inverse=True)
     loads = np.zeros((len(places), COLUMNS))
-    np.add.at(loads, index.reshape(-1), np.concatenate([step.loads * step.times for step in steps]))
-    return MeanStep(name, places, loads, ways, 1.0, 1.0)
+    np.add.at(loads, index.reshape(-1), np.concatenate([step.loads * (step.times / tick) for step in steps]))
+    return MeanStep(name, places, loads, ways, 1.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PartCounts:
-    """A population or an island, or what no population causes alone: `layer` is None, or its place in `by_layer`."""
+    """A population, or what no population of a segment causes alone: `layer` is None, or its place in `by_layer`."""
 
     name: str
     layer: int | None
@@ -217,23 +228,16 @@ class PartCounts:
 
 @dataclass(frozen=True, slots=True)
 class Roofline:
-    """Work of the host in a unit, one roofline: its own operations, or an island that it computes (of a layer)."""
+    """Work of the host in a unit, one roofline: its own operations, or a population that it computes (of a layer)."""
 
     flops: float
     bytes: float
-    island: bool
+    population: bool
     layer: int | None
 
-
-@dataclass(frozen=True, slots=True)
-class Phrases:
-    """How the report names what binds: formats of a core, of idle neurons, of a port, of a link, of the latency."""
-
-    core: str
-    idle: str
-    port: str
-    link: str
-    latency: str
+    def of_one(self, units: int) -> Roofline:
+        """Of one of so many units."""
+        return replace(self, flops=self.flops / units, bytes=self.bytes / units)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -242,8 +246,8 @@ class RunLoads:
 
     Attributes
     ----------
-    units : tokens or samples that the counts of `parts` are of.
-    steps : time steps of a unit, one after another. whole : the step in which all parts of a unit work at once; None where
+    units : tokens or samples that the counts of `parts` are of. tick : ticks of one of them.
+    steps : time steps of a unit, one after another. whole : the step in which all parts of a tick work at once; None where
         nothing ran on a chip.
     neurons, fullest : neurons that an idle update reaches in every step, in all and on the fullest core.
     exchanges, opened : exchanges with the host of a unit by itself, and of a prompt whose tokens follow one another.
@@ -254,6 +258,7 @@ class RunLoads:
     """
 
     units: int
+    tick: float
     parts: tuple[PartCounts, ...]
     steps: tuple[MeanStep, ...]
     whole: MeanStep | None
@@ -267,7 +272,6 @@ class RunLoads:
     cores_used: int
     phases: tuple[str, ...]
     facts: Mapping[str, object]
-    words: Phrases
     assumed: bool
     layers: tuple[str, ...]
 

@@ -14,20 +14,15 @@ NOT_MODELLED: Notes = (
     ((), "The time of a hop: routes take below 0.1 us a step and are inside the measured step floor."),
     ((), "Passing through the mesh of a chip on the way to another one, and congestion beyond the busiest link."),
     (
-        ("no network",),
+        ("no streamed",),
         "Contention of the host's memory with its link, and host work that overlaps the chip in generation.",
     ),
-    (("network",), "Encoding of the input and decoding of the output on the host."),
-    (("no network",), "Loading weights, booting the board, chip reset, and learning."),
-    (("network",), "Loading weights, booting the board, chip reset between samples, and learning."),
+    (("streamed",), "Encoding of the input and decoding of the output on the host."),
+    ((), "Loading weights, booting the board, chip reset, also between samples, and learning."),
     ((), "Temperature and voltage: no published power states them."),
     (
-        ("no network",),
-        "The difference between tokens: loads are means over the run, so a busiest-core time is a lower bound.",
-    ),
-    (
-        ("network",),
-        "The difference between steps: loads are means over the run, so a busiest-core time is a lower bound.",
+        (),
+        "The difference between tokens or steps: loads are means over the run, so a busiest-core time is a lower bound.",
     ),
     (
         (),
@@ -52,31 +47,22 @@ NOTES: Notes = (
     ),
     (("no chip loihi2",), "Coefficients are those of {chip.name}: {chip.source}."),
     ((), "Bands add and multiply end by end, as if all coefficients erred together."),
-    (("islands",), "Synapses are stored dense: a stored zero weight costs as much as any other."),
-    (("network",), "Stored zeros of dense and convolution synapses cost as much as any other weight."),
+    (("no outline",), "Stored zeros of dense and convolution synapses cost as much as any other weight."),
     (
         ("no outline",),
         "The synaptic energy was derived from whole-chip differences, so it holds some of what messages, neurons and "
         "core steps are charged again: the dynamic sum leans high.",
     ),
     (
-        ("islands",),
-        "Graded neurons are microcoded: their updates cost a fixed neuron's times the chip's microcode factor.",
-    ),
-    (
-        ("islands",),
-        "Every neuron is updated in every step; one whose island is not in its step pays the idle update.",
-    ),
-    (
-        ("network",),
-        "Every neuron is updated in every step, and every core that holds a shard is active in every step.",
+        ("no outline",),
+        "Every neuron is updated in the steps of its own phase, where its core is active, and pays the idle update in all "
+        "others.",
     ),
     (
         ("no outline",),
         "Messages are delivered to each core apart (no multicast) and pay for spike and message at each delivery.",
     ),
     (("no outline",), "The port of a chip to other chips and to the host is taken to be at router (0, 0)."),
-    (("islands",), "A core counts as active in at most min(tokens, events) steps."),
     (("powered system",), "Static and board power are charged for {all_chips} chips of the system."),
     (
         ("no outline", "powered used"),
@@ -101,50 +87,45 @@ NOTES: Notes = (
         ("border sample",),
         "A sample is one exchange with the host, all events in, then outputs back, which waits for the link once.",
     ),
-    (
-        ("border step",),
-        "Every time step is one exchange with the host, in and out, which waits for the link once.",
-    ),
-    (("network", "border none"), "No exchange with the host: the input is on the chip, the output is not read."),
+    (("streamed", "border none"), "No exchange with the host: the input is on the chip, the output is not read."),
     (
         ("microcoded",),
         "Neurons of {microcoded} are microcoded: their updates cost a fixed neuron's times the chip's microcode factor.",
     ),
     (
         ("on_host",),
-        "{on_host} islands are computed by the host with the same integers: two operations a weight and token, each "
-        "weight read once a call as one byte, at the host's rate for float32; they cross no border.",
+        "{on_host} populations are computed by the host with the same integers: two operations a weight and token, each "
+        "weight read once a call as one byte, at the host's rate for float32.",
     ),
     (
-        ("several chips", "border calls"),
+        ("several chips", "no border none", "no outline"),
         "Messages between host and chips enter and leave at chip 0 and travel along the chip grid, one copy for "
         "each destination chip; the low end of the band lets every chip have its own host port.",
     ),
     (
-        ("several chips", "islands", "border none"),
-        "Messages travel from the chip of the island before, one copy for each destination chip; the low end "
+        ("several chips", "no streamed", "border none"),
+        "Messages travel from the chip of the segment before, one copy for each destination chip; the low end "
         "of the band has no such traffic.",
     ),
     (("several chips", "no outline"), "The barrier over several chips is a Loihi 1 measurement."),
     (
-        ("several chips", "network", "no border none"),
-        "Messages of the host enter and leave at chip 0, one copy for each destination chip; the low end of the "
-        "band lets every chip have its own host port.",
+        ("reducers",),
+        "Every partial sum is sent to its reducer, zeros included, one step before the neurons fire, by a microcoded "
+        "neuron of its own.",
     ),
-    (("reducers",), "Every partial sum is sent to its reducer, zeros included, one step before the neurons fire."),
-    (("islands", "border none"), "The host border is left out: islands feed one another on the chip."),
+    (("no streamed", "border none"), "The host border is left out: segments feed one another on the chip."),
     (
-        ("generate", "no border none"),
-        "Each island call is one exchange with the host, events in and outputs back: it waits once for the latency of the "
-        "link, which was published for a whole sample, and overlaps with nothing.",
+        ("no border none", "no border sample", "no prefill"),
+        "Each call of a segment is one exchange with the host, events in and outputs back: it waits once for the latency of "
+        "the link, which was published for a whole sample, and overlaps with nothing.",
     ),
     (
         ("prefill", "border calls"),
-        "The latency of the host link is paid once a prompt for each island: one exchange, in and out.",
+        "The latency of the host link is paid once a prompt for each segment: one exchange, in and out.",
     ),
     (
         ("prefill", "no border none"),
-        "Tokens of the prompt follow one another through all islands, one token a step and island.",
+        "Tokens of the prompt follow one another through all segments, one token a step and segment.",
     ),
     (
         ("prefill", "border calls"),
@@ -153,7 +134,7 @@ NOTES: Notes = (
     (("delays",), "Delayed sums wait in the target's core: they take its memory, and no energy of their own."),
     (
         ("phases",),
-        "A time step takes {phases} synchronised phases: partial sums and direct connections arrive within it.",
+        "A tick takes up to {phases} synchronised phases: partial sums and instant projections arrive within it.",
     ),
 )
 

@@ -1,6 +1,6 @@
 """`outline_loads`: the loads of a token for a plan without weights, class by class.
 
-One copy of each class of islands is derived from its shards (`islands.derive`) and multiplied. Two things are simpler than
+One copy of each class of islands is derived from its shards (`program.works_of`) and multiplied. Two things are simpler than
 in a run: loads of cores that two copies share are not added up, and partial sums load no link. Counts come from an
 assumed activity.
 """
@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from neurodeploy.accounting.islands import IslandWork
 from neurodeploy.accounting.loads import (
     SILENT,
     Busiest,
@@ -21,17 +20,15 @@ from neurodeploy.accounting.loads import (
     Floats,
     MeanStep,
     PartCounts,
-    Phrases,
     Roofline,
     RunLoads,
     loaded,
     together,
 )
+from neurodeploy.accounting.program import SegmentWork
 from neurodeploy.flow.border import BorderLoads
 from neurodeploy.flow.routes import HOST_CHIP, nodes
 from neurodeploy.ir.chip import SystemSpec
-
-SAID = Phrases("", "", "", "", "{crossings:,.4g} crossings of the border a token, two an exchange")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +38,7 @@ class ClassLoad:
     share : fraction of tokens that one copy sees. unit : classes of one unit share cores, whose loads add up.
     """
 
-    work: IslandWork
+    work: SegmentWork
     share: float
     flows: Sequence[BorderLoads]
     unit: int
@@ -85,6 +82,7 @@ def outline_loads(
         )
     return RunLoads(
         units=assumed.prompt,
+        tick=1.0,
         parts=tuple(_part(load, system, assumed) for load in classes),
         steps=steps,
         whole=whole,
@@ -98,7 +96,6 @@ def outline_loads(
         cores_used=cores,
         phases=("prefill", "generate"),
         facts={"outline": True, "activity": assumed.activity, "activity_source": assumed.source},
-        words=SAID,
         assumed=True,
         layers=(),
     )
@@ -117,10 +114,10 @@ def _steps(load: ClassLoad, system: SystemSpec, activity: float) -> list[MeanSte
         patterns[key] += 1
         known.setdefault(key, flow)
     found = [
-        replace(first, ways=_ways([(1.0, known[key])], system, activity), times=times, floors=times)
+        replace(first, ways=_ways([(1.0, known[key])], system, activity), times=times)
         for key, times in ((key, load.share * count) for key, count in patterns.items())
     ]
-    return [*found, *(replace(step, times=load.calls, floors=load.calls) for step in later)]
+    return [*found, *(replace(step, times=load.calls) for step in later)]
 
 
 def _apart(load: ClassLoad) -> list[MeanStep]:
@@ -149,8 +146,8 @@ def _ways(flows: Iterable[tuple[float, BorderLoads]], system: SystemSpec, activi
 
 def _part(load: ClassLoad, system: SystemSpec, assumed: Assumed) -> PartCounts:
     """Counts of all copies over a prompt; what crosses the border and the grid is that of their own places."""
-    inner = load.work.part.counts
-    one = inner.times(load.calls * assumed.prompt / load.work.tokens) if load.work.tokens else EventCounts.of()
+    inner = load.work.counts
+    one = inner.times(load.calls * assumed.prompt / load.work.ticks) if load.work.ticks else EventCounts.of()
     crossing = entering = leaving = 0.0
     for flow in load.flows:
         messages = assumed.activity * flow.entering + flow.leaving
@@ -158,7 +155,7 @@ def _part(load: ClassLoad, system: SystemSpec, assumed: Assumed) -> PartCounts:
         entering, leaving = entering + int(flow.entering.sum()), leaving + int(flow.leaving.sum())
     every = load.share * assumed.prompt
     return PartCounts(
-        load.work.part.name,
+        load.work.name,
         None,
         replace(
             one,

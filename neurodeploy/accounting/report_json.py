@@ -21,40 +21,33 @@ BOUNDARY_TEXT = {
 
 
 def report_json(
-    prefill: EnergyLedger | None, generate: EnergyLedger | None, metrics: Mapping[str, Any] | None = None
-) -> dict[str, object]:
-    """Both ledgers under the names of their phases (null where a phase was not run), each with its own notes."""
-    found = {name: ledger and ledger.to_json() for name, ledger in (("prefill", prefill), ("generate", generate))}
-    return _report(found, [ledger for ledger in (prefill, generate) if ledger], metrics, "token")
+    ledgers: Mapping[str, EnergyLedger | None], loads: RunLoads | None = None, chip: ChipSpec | None = None,
+    metrics: Mapping[str, Any] | None = None,
+) -> dict[str, object]:  # fmt: skip
+    """Ledgers under the names of their phases, null where a phase was not run, each with its own notes. Of a "sample", also
+    its mean step and, from its `loads` on `chip`, the cores that take longest.
 
-
-def network_json(
-    sample: EnergyLedger, loads: RunLoads, chip: ChipSpec, metrics: Mapping[str, Any] | None = None
-) -> dict[str, object]:
-    """The sample of a spiking network and its mean step, `by_layer` by population, and the cores that take longest."""
-    (step,) = loads.steps
-    steps = int(step.times)
-    found: dict[str, object] = {
-        "step": {**sample.part("step", steps).to_json(), "unit": "time step"},
-        "sample": {**sample.to_json(), "unit": "sample"},
-        "steps": steps,
-        "samples": loads.units,
-        "phases_per_step": int(step.floors) // steps,
-        "busiest_cores": list(busiest_cores(step, chip)),
-    }
-    return _report(found, [sample], metrics, "sample")
-
-
-def _report(
-    found: Mapping[str, object], ledgers: list[EnergyLedger], metrics: Mapping[str, Any] | None, per: str
-) -> dict[str, object]:
-    """Metrics and proxies stand under keys of their own and are in no sum: they are not energies of the chip."""
+    Metrics and proxies stand under keys of their own and are in no sum: they are not energies of the chip.
+    """
+    given = [ledger for ledger in ledgers.values() if ledger]
+    found: dict[str, object] = {name: ledger and ledger.to_json() for name, ledger in ledgers.items()}
+    sample = ledgers.get("sample")
+    if sample and loads and loads.whole and chip:
+        steps = int(loads.tick)
+        found = {
+            "step": {**sample.part("step", steps).to_json(), "unit": "time step"},
+            "sample": {**sample.to_json(), "unit": "sample"},
+            "steps": steps,
+            "samples": loads.units,
+            "phases_per_step": len(loads.steps),
+            "busiest_cores": list(busiest_cores(loads.whole, chip)),
+        }
     return {
         "schema": SCHEMA,
         "boundaries": dict(BOUNDARY_TEXT),
         **found,
-        "assumptions": list(dict.fromkeys(text for ledger in ledgers for text in ledger.assumptions)),
-        "not_modelled": list(dict.fromkeys(text for ledger in ledgers for text in ledger.not_modelled)),
+        "assumptions": list(dict.fromkeys(text for ledger in given for text in ledger.assumptions)),
+        "not_modelled": list(dict.fromkeys(text for ledger in given for text in ledger.not_modelled)),
         "metrics": dict(metrics) if metrics is not None else None,
-        "proxies": [proxy.to_json() for proxy in proxies(metrics, per)] if metrics is not None else [],
+        "proxies": [proxy.to_json() for proxy in proxies(metrics, metrics["per"])] if metrics is not None else [],
     }

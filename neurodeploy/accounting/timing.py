@@ -8,23 +8,22 @@ One time step takes (max-affine bound; Timcheck et al., arXiv 2601.10035, Yik et
 
 Operations of convolutions and microcoded neurons have times of their own. `in_turn` is fall-through: nothing overlaps::
 
-    T_unit = sum over steps T + exchanges (t_host_link) + border bytes / bw_host_link + host compute + host islands
+    T_unit = sum over steps T + exchanges (t_host_link) + border bytes / bw_host_link + host compute + host populations
 
-For a token the steps are those of its islands: one, or two where a reducer adds partial sums. An island's call is one
+A unit's steps are the phases of its segments (`program`), as often as a unit runs them: once in a token, an expert in the
+share of tokens that chose it; in every time step of a sample. Each pays floor and barrier. A segment's call is one
 exchange with the host: it crosses the border twice, events in and outputs back, and waits for the link once, since the
-published latency is that of a whole exchange. An expert counts with the share of tokens that chose it. A sample of a
-spiking network is its time steps, each of one or more synchronised phases that pay floor and barrier. Without a border
-the border's terms are zero.
+published latency is that of a whole exchange. Without a border the border's terms are zero.
 
-`pipelined` is a prompt: all islands work at once, each on another token, so the slowest stage sets the pace and the
+`pipelined` is a prompt: all segments work at once, each on another token, so the slowest stage sets the pace and the
 border's latency is paid once per prompt::
 
     T_token = max( T of a step in which every core does its mean work per token,  border bytes / bw_host_link,
-                   host compute )  +  t_host_link * islands / tokens of a prompt
+                   host compute )  +  t_host_link * segments / tokens of a prompt
     T_first_token = tokens of a prompt * T_token + T_token(in turn)
 
 The time to fill the pipeline is not in `T_token`; it is the second term of `T_first_token`. Host compute is a roofline,
-``max(flops / peak_flops, bytes / bandwidth)``; each island that the host computes is one of its own, after the others,
+``max(flops / peak_flops, bytes / bandwidth)``; each population that the host computes is one of its own, after the others,
 and in a pipeline they add to host compute. Counts are sums over a run, so a core's load is its mean: for tokens or steps
 that differ, the largest mean load is a lower bound of the mean of the largest load.
 """
@@ -32,13 +31,13 @@ that differ, the largest mean load is a lower bound of the mean of the largest l
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from neurodeploy.accounting.band import ZERO, Band, exactly, largest, of, total
 from neurodeploy.accounting.costs import MICROCODED_S, cost
-from neurodeploy.accounting.loads import Floats, MeanStep, Phrases, Roofline, RunLoads
+from neurodeploy.accounting.loads import Floats, MeanStep, Roofline, RunLoads
 from neurodeploy.flow.loads import CONV_SYNOPS, FIXED_UPDATES, PARTIALS, SENT, SYNOPS, UPDATES
 from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
 
@@ -53,7 +52,7 @@ COMPUTE, ISLANDS = "host compute", "host islands"
 class Timing:
     """Seconds of a unit with what they consist of (`parts`, nominal seconds, their sum is the whole) and what binds.
 
-    `host_busy` is the host's work on its own operations, `host_islands` by layer that on islands of the program. `steps`
+    `host_busy` is the host's work on its own operations, `host_islands` by layer that on populations of the program. `steps`
     are the time steps of a unit, in which idle neurons are updated too.
     """
 
@@ -97,26 +96,29 @@ def busiest_cores(step: MeanStep, chip: ChipSpec) -> tuple[dict[str, object], ..
     )
 
 
-def step_time(chip: ChipSpec, step: MeanStep, fullest: int, words: Phrases) -> StepTime:
+def step_time(chip: ChipSpec, step: MeanStep, fullest: int) -> StepTime:
     """What takes longest in a step: its busiest core, the idle neurons of the fullest one, a chip's port, or a link."""
     times = core_seconds(chip, step.loads)
     at = int(times[:, 1].argmax())
     load, ways = step.loads[at], step.ways
-    said = {
-        "name": step.name, "chip": int(step.cores[at, 0]), "core": int(step.cores[at, 1]), "synops": load[SYNOPS],
-        "adds": load[SYNOPS] + load[PARTIALS], "conv_synops": load[CONV_SYNOPS], "fullest": fullest,
-        "updates": load[FIXED_UPDATES] + load[UPDATES], "sent": load[SENT], "port": ways.port,
-        "port_messages": ways.port_messages, "link": ways.link, "link_messages": ways.link_messages,
-    }  # fmt: skip
+    convolved = f"{load[CONV_SYNOPS]:,.0f} of convolutions, " if load[CONV_SYNOPS] else ""
+    core = (
+        f"{step.name}: core {step.cores[at, 1]} of chip {step.cores[at, 0]} with "
+        f"{load[SYNOPS] + load[PARTIALS]:,.0f} synops, {convolved}"
+        f"{load[FIXED_UPDATES] + load[UPDATES]:,.0f} neuron updates, {load[SENT]:,.0f} messages a step"
+    )
+    port = f"{step.name}: {ways.port_messages:,.0f} messages a step at the port of chip {ways.port}"
+    link = f"{step.name}: {ways.link_messages:,.0f} messages a step from chip {ways.link[0]} to chip {ways.link[1]}"
     candidates = [
-        StepTime(Band(*(float(x) for x in times.max(axis=0))), "cores", words.core),
-        StepTime(of(cost(chip, "t_neuron_idle_s")) * fullest, "cores", words.idle),
-        StepTime(_over(ways.port_messages, chip, "bw_link_b_per_s"), "links", words.port),
-        StepTime(_over(ways.link_messages, chip, "bw_interchip_b_per_s"), "links", words.link),
+        StepTime(Band(*(float(x) for x in times.max(axis=0))), "cores", core),
+        StepTime(
+            of(cost(chip, "t_neuron_idle_s")) * fullest, "cores", f"the {fullest} resident neurons of the fullest core"
+        ),
+        StepTime(_over(ways.port_messages, chip, "bw_link_b_per_s"), "links", port),
+        StepTime(_over(ways.link_messages, chip, "bw_interchip_b_per_s"), "links", link),
     ]
     binding = max(candidates, key=lambda entry: entry.seconds.nominal)
-    seconds = largest(entry.seconds for entry in candidates)
-    return StepTime(seconds, binding.part, binding.text.format(**said))
+    return replace(binding, seconds=largest(entry.seconds for entry in candidates))
 
 
 def _over(messages: float, chip: ChipSpec, bandwidth: str) -> Band:
@@ -129,11 +131,11 @@ def host_seconds(host: HostSpec, flops: float, bytes_moved: float) -> Band:
 
 
 def _host(host: HostSpec, works: Iterable[Roofline]) -> tuple[Band, dict[int | None, Band]]:
-    """Seconds of the host's own operations, and by layer of the islands that it computes."""
+    """Seconds of the host's own operations, and by layer of the populations that it computes."""
     own, islands = ZERO, dict[int | None, Band]()
     for work in works:
         seconds = host_seconds(host, work.flops, work.bytes)
-        if not work.island:
+        if not work.population:
             own += seconds
         elif seconds.nominal:
             islands[work.layer] = islands.get(work.layer, ZERO) + seconds
@@ -156,11 +158,12 @@ def in_turn(loads: RunLoads, system: SystemSpec, host: HostSpec) -> Timing:
     chip, overhead = system.chip, _overhead(system.chip, loads.chips_used)
     parts, longest = dict.fromkeys(PARTS, ZERO), dict[str, tuple[float, str]]()
     for step in loads.steps:
-        time = step_time(chip, step, loads.fullest, loads.words)
+        time = step_time(chip, step, loads.fullest)
         parts[time.part] += time.seconds * step.times
-        longest[time.part] = max(longest.get(time.part, (0.0, "")), (time.seconds.nominal * step.times, time.text))
+        text = "" if loads.assumed else time.text
+        longest[time.part] = max(longest.get(time.part, (0.0, "")), (time.seconds.nominal * step.times, text))
         for part, seconds in overhead.items():
-            parts[part] += seconds * step.floors
+            parts[part] += seconds * step.times
     parts["host link latency"] = of(cost(chip, "t_host_link_s")) * loads.exchanges
     parts["host link bytes"] = _border(loads, chip)
     busy, on_host = _host(host, loads.host)
@@ -168,7 +171,9 @@ def in_turn(loads: RunLoads, system: SystemSpec, host: HostSpec) -> Timing:
     parts |= {ISLANDS: total(on_host.values())} if on_host else {}
     nominal = {part: time.nominal for part, time in parts.items()}
     binding = max(nominal, key=lambda part: nominal[part])
-    longest["host link latency"] = (0.0, loads.words.latency.format(crossings=2 * loads.exchanges))
+    unit = "sample" if loads.phases == ("sample",) else "token"
+    crossings = f"{2 * loads.exchanges:,.4g} crossings of the border a {unit}, two an exchange"
+    longest["host link latency"] = (0.0, crossings)
     said = _say(binding, longest.get(binding, (0.0, ""))[1])
     return Timing(total(parts.values()), nominal, said, busy, sum(step.times for step in loads.steps), None, on_host)
 
@@ -178,7 +183,7 @@ def pipelined(loads: RunLoads, system: SystemSpec, host: HostSpec, length: float
     chip, overhead = system.chip, _overhead(system.chip, loads.chips_used)
     step, floors = StepTime(ZERO, "cores", ""), ZERO
     if loads.whole is not None:
-        step, floors = step_time(chip, loads.whole, loads.fullest, loads.words), total(overhead.values())
+        step, floors = step_time(chip, loads.whole, loads.fullest), total(overhead.values())
     busy, on_host = _host(host, loads.host_of_prompt)
     stages = {
         step.part: step.seconds + floors,
@@ -196,7 +201,7 @@ def pipelined(loads: RunLoads, system: SystemSpec, host: HostSpec, length: float
     binding = max(parts, key=lambda part: parts[part])
     seconds = pace + latency
     first = seconds * length + in_turn(loads, system, host).seconds
-    said = _say(binding, step.text if binding == step.part else "")
+    said = _say(binding, step.text if binding == step.part and not loads.assumed else "")
     return Timing(seconds, parts, said, busy, 0.0 if loads.whole is None else 1.0, first, on_host)
 
 

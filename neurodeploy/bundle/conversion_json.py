@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from neurodeploy.bundle.typed import Row, as_integer, as_text, get, integer, ite
 from neurodeploy.errors import BundleError
 from neurodeploy.ir.float_network import size_of
 from neurodeploy.ir.network import Network
+from neurodeploy.synapses.hollow import Facts
 
 #: Longest latency of an output in steps: far more synapses in a row than any network has.
 LATENCY_MAX = 1 << 16
@@ -23,6 +25,8 @@ _ABSENT: Mapping[str, Any] = {
 def model_conversion(value: dict[str, Any], path: Path) -> dict[str, Any]:
     """What reports read of the conversion's own account; ND5006 where it is not there."""
     try:
+        if "hollow" in value:
+            _hollow(table(value, "hollow"))
         preset, calibration = table(value, "preset"), table(value, "calibration")
         text(preset, "name"), integer(preset, "payload_bits"), integer(preset, "weight_bits")
         text(calibration, "text"), integer(calibration, "tokens")
@@ -35,6 +39,15 @@ def model_conversion(value: dict[str, Any], path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise BundleError("ND5006", path, str(error), "convert the model again") from None
     return value
+
+
+def _hollow(told: Row) -> None:
+    """What was told of a model without weights."""
+    [integer(told, key) for key in ("small", "positions", "width")], text(told, "activity_source")
+    [texts(told, key) for key in ("notes", "left_out")]
+    activity = number(told, "activity")
+    if set(told) != {entry.name for entry in fields(Facts)} or activity is None or not 0 < activity <= 1:
+        raise ValueError(f"{sorted(told)} are not what is told of a model without weights")
 
 
 def network_conversion(value: dict[str, Any], network: Network, path: Path) -> dict[str, Any]:

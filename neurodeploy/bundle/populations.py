@@ -6,7 +6,8 @@
                    targets lie together.
 
 An array is written in JSON as ``{"array": [type, shape], "in": FILE, "as": NAME}``, a linear layer's in the files of
-`linear_files`; a plain integer stands for all neurons.
+`linear_files`, of a model without weights ``{"array": [type, shape], "all": VALUE}``: every element is that. A plain integer
+stands for all neurons.
 """
 
 from __future__ import annotations
@@ -53,6 +54,8 @@ class Collected:
 
     def under(self, prefix: str) -> Place:
         def place(key: str, array: NDArray[Any]) -> dict[str, Any]:
+            if array.size > 1 and not any(array.strides):  # a view of one element
+                return {"array": [str(array.dtype), list(array.shape)], "all": int(array.flat[0])}
             self.found[f"{prefix}.{key}"] = array
             return {"array": [str(array.dtype), list(array.shape)], "in": ARRAYS, "as": f"{prefix}.{key}"}
 
@@ -134,6 +137,9 @@ class Arrays:
             raise ValueError(f"{key} is an array of {kind!r:.20}")
         if 0 in sides:  # nothing to map, and no file has a place for it
             return np.zeros(sides, TYPES[kind])
+        if "all" in entry:
+            info = np.iinfo(TYPES[kind])
+            return np.broadcast_to(TYPES[kind].type(integer(entry, "all", int(info.min), int(info.max))), sides)
         file, name = text(entry, "in"), text(entry, "as")
         if file not in self.members:
             raise BundleError("ND5003", self.folder / file, "is missing from the manifest", "convert the model again")

@@ -123,7 +123,8 @@ def read_program(
             source, text(value, "output"),
         )  # fmt: skip
         program.check()
-        check_program(program, weights)
+        if "hollow" not in conversion:  # it never runs
+            check_program(program, weights)
     except BundleError:
         raise
     except (TypeError, ValueError, InternalError, UserError) as error:

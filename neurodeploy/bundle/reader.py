@@ -24,12 +24,15 @@ from neurodeploy.storage.temporary import OLD, leftovers
 AGAIN = "convert the model again"
 #: The member that `map` adds later: it carries its own digest.
 MAPPING = "mapping.json"
+#: The kind of a model without weights.
+HOLLOW = "hollow"
 #: Members that every bundle of a kind has; those with arrays stand in program.json.
 ALWAYS = {
     "model": (
         "program.json", "conversion.json", HOST_WEIGHTS, "tokenizer.json", "tokenizer_settings.json", GOLDEN
     ),
     "network": ("program.json", "conversion.json", GOLDEN),
+    HOLLOW: ("program.json", "conversion.json"),
 }  # fmt: skip
 _PLAIN = re.compile(r"[^/\\\x00-\x1f][^\\\x00-\x1f]*")
 
@@ -54,7 +57,12 @@ class Bundle:
     @property
     def kind(self) -> str:
         """ "model" or "network"."""
-        return str(self.manifest["kind"])
+        return "model" if self.hollow else str(self.manifest["kind"])
+
+    @property
+    def hollow(self) -> bool:
+        """Whether it has no weights."""
+        return bool(self.manifest["kind"] == HOLLOW)
 
     @property
     def is_mapped(self) -> bool:

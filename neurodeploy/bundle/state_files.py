@@ -2,8 +2,9 @@
 
 `header` is JSON: the digest of the program that it belongs to, the steps done (tokens, of a text), where each cache begins,
 and what the verb that wrote it has to know. Arrays: ``n.POPULATION.VARIABLE`` (samples, size) int64 and ``p.PROJECTION``
-(samples, slots, rows) int32, as in `ir.run.RunState`; ``k.OPERATION`` (heads, size of a head, columns) and ``v.OPERATION``
-(heads, columns, size of a head) float32, the keys and values that an operation of the host has seen. No pickle.
+(samples, slots, rows) int32, as in `ir.run.RunState`; ``k.SAMPLE.OPERATION`` (heads, size of a head, columns) and
+``v.SAMPLE.OPERATION`` (heads, columns, size of a head) float32, the keys and values that an operation of the host has seen.
+No pickle.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from neurodeploy.ops import lookup
 from neurodeploy.ops.host.kvcache import KVCache, State, oldest_visible
 from neurodeploy.storage.numpy_files import Archive, open_archive
 
-FORMAT = "neurodeploy-state/2"
+FORMAT = "neurodeploy-state/3"
 #: Parallel samples of one state.
 MOST_SAMPLES = 1 << 20
 #: Bytes of one variable.
@@ -36,11 +37,9 @@ MOST_BYTES = 1 << 33
 _AGAIN = "run from the beginning, without --resume"
 
 
-def write_state(
-    path: Path, state: RunState, program_sha256: str, known: Mapping[str, Any] | None = None, host: State | None = None
-) -> None:
+def write_state(path: Path, state: RunState, program_sha256: str, known: Mapping[str, Any] | None = None) -> None:
     """Write under a temporary name and rename: an older state stays until the new one is complete. `known` is what whoever
-    resumes has to know besides, `host` what the operations of the host have kept up to its position."""
+    resumes has to know besides."""
     header: dict[str, Any] = {"format": FORMAT, "program_sha256": program_sha256, "step": state.step}
     if known is not None:
         header["known"] = dict(known)
@@ -50,12 +49,13 @@ def write_state(
         for variable, array in variables.items()
     }
     arrays |= {f"p.{name}": array for name, array in state.pending.items()}
-    if host is not None:
-        header["caches"] = {name: cache.base for name, cache in host.caches.items()}
+    hosts = [host for host in state.host if isinstance(host, State)]
+    header["caches"] = [{name: cache.base for name, cache in host.caches.items()} for host in hosts]
+    for sample, host in enumerate(hosts):
         for name, cache in host.caches.items():
             columns = host.position - cache.base  # an operation that was interrupted may have seen more
-            arrays |= {f"k.{name}": cache.key[:, :, :columns].cpu().numpy()}
-            arrays |= {f"v.{name}": cache.value[:, :columns].cpu().numpy()}
+            arrays |= {f"k.{sample}.{name}": cache.key[:, :, :columns].cpu().numpy()}
+            arrays |= {f"v.{sample}.{name}": cache.value[:, :columns].cpu().numpy()}
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}  # the one order that is read
     buffer = io.BytesIO()
     np.savez(buffer, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)  # type: ignore[arg-type]
@@ -64,7 +64,7 @@ def write_state(
 
 def read_kept(
     path: Path, network: Network, program_sha256: str, operations: Sequence[HostOp] = ()
-) -> tuple[RunState, dict[str, Any] | None, State]:
+) -> tuple[RunState, dict[str, Any] | None]:
     """Read a state of this network and of these operations of the host, and what its writer knew besides, if anything.
 
     Raises
@@ -82,9 +82,16 @@ def read_kept(
             if type(step) is not int or not 0 <= step < 1 << 62:
                 raise ValueError(f"step is {step!r:.40}")
             known = header.get("known")
-            caches = {op.path: op for op in operations if lookup(op).keeps}
-            host = State(step, {name: _cache(archive, op, step, header.get("caches")) for name, op in caches.items()})
-            return _state(archive, network, step, caches), known if isinstance(known, dict) else None, host
+            bases = header.get("caches")
+            if not isinstance(bases, list) or len(bases) > MOST_SAMPLES or (operations and not bases):
+                raise ValueError(f"its caches are {bases!r:.40}")
+            caches = [(sample, op) for sample in range(len(bases)) for op in operations if lookup(op).keeps]
+            state = _state(archive, network, step, [f"{sample}.{op.path}" for sample, op in caches])
+            hosts = [State(step) for _ in bases]
+            for sample, op in caches:
+                hosts[sample].caches[op.path] = _cache(archive, op, step, sample, bases[sample])
+            state.host = tuple(hosts)
+            return state, known if isinstance(known, dict) else None
     except (ValueError, OSError, RecursionError) as error:
         raise damaged_state(path, getattr(error, "strerror", None) or str(error)) from None
 
@@ -93,7 +100,7 @@ def damaged_state(path: Path, reason: str) -> BundleError:
     return BundleError("ND5011", path, f"is not a state: {reason:.200}", _AGAIN)
 
 
-def _cache(archive: Archive, op: HostOp, position: int, bases: Any) -> KVCache:
+def _cache(archive: Archive, op: HostOp, position: int, sample: int, bases: Any) -> KVCache:
     """The keys and values that an operation has seen before `position`: all that a later query can see."""
     import torch
 
@@ -103,8 +110,9 @@ def _cache(archive: Archive, op: HostOp, position: int, bases: Any) -> KVCache:
         raise ValueError(f"the cache of {op.path} begins at {base!r:.40}")
     (heads, size, _), columns, kind = cache.key.shape, position - base, np.dtype(np.float32)
     cache.base, cache.length = base, columns
-    cache.key = torch.from_numpy(_array(archive, f"k.{op.path}", kind, lambda shape: shape == (heads, size, columns)))
-    cache.value = torch.from_numpy(_array(archive, f"v.{op.path}", kind, lambda shape: shape == (heads, columns, size)))
+    name = f"{sample}.{op.path}"
+    cache.key = torch.from_numpy(_array(archive, f"k.{name}", kind, lambda shape: shape == (heads, size, columns)))
+    cache.value = torch.from_numpy(_array(archive, f"v.{name}", kind, lambda shape: shape == (heads, columns, size)))
     return cache
 
 

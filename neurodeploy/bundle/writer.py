@@ -51,7 +51,7 @@ def seal(work: Path, program: Program, known: Known, source: dict[str, Any]) -> 
     manifest: dict[str, Any] = {
         "format": FORMAT,
         "tool": __version__,
-        "kind": "network" if program.streamed else "model",
+        "kind": "network" if program.streamed else "hollow" if "hollow" in program.conversion else "model",
         "contract": CONTRACT,
         "source": source,
         "members": members,
@@ -171,4 +171,10 @@ def write_bundle(
         if save_nir is not None:
             save_nir(work / SOURCE_NIR)
         golden.write_golden(work, program, run)
+        seal(work, program, {}, source)
+
+
+def write_hollow(path: Path, program: Program, source: dict[str, Any]) -> None:
+    """Write the bundle `path` of a program without weights under a temporary name and rename it."""
+    with folder_aside(path) as work, writing(path):
         seal(work, program, {}, source)

@@ -7,7 +7,7 @@ calibrated on what the float model really feeds it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
@@ -21,6 +21,7 @@ from neurodeploy.conversion.lowering import lower
 from neurodeploy.conversion.moments import InputMoments
 from neurodeploy.conversion.presets import Preset
 from neurodeploy.errors import UserError
+from neurodeploy.ir.copies import island_name
 from neurodeploy.ir.graph import Graph, HostOp, Projection
 from neurodeploy.ir.program import Program
 from neurodeploy.machine.memory import give_back
@@ -50,18 +51,6 @@ class _Window:
     values: dict[str, torch.Tensor]
     state: State
     chosen: dict[str, list[int]] = field(default_factory=dict)
-
-
-def layer_name(projections: Sequence[Projection]) -> str:
-    """``layers.0.self_attn.q_k_v``: the common path, then what differs; dots and underscores only."""
-    if len(projections) == 1:
-        return projections[0].path
-    parts = [p.path.split(".") for p in projections]
-    depth = 0
-    while all(len(path) > depth + 1 and path[depth] == parts[0][depth] for path in parts):
-        depth += 1
-    tails = [path[-1].removesuffix("_proj") for path in parts]
-    return ".".join([*parts[0][:depth], "_".join(tails)])
 
 
 def group_projections(graph: Graph) -> list[HostOp | list[Projection]]:
@@ -179,7 +168,7 @@ def quantize(
                 run.run_host(unit)
                 items.append(unit)
             else:
-                layer, sites = store(layer_name(unit), partial(_convert_group, run, unit))
+                layer, sites = store(island_name([p.path for p in unit]), partial(_convert_group, run, unit))
                 records += sites
                 items.append(layer)
                 if unit[0].output != graph.output:  # nobody reads the logits of a calibration run
@@ -211,5 +200,5 @@ def _convert_group(run: _Calibration, projections: list[Projection]) -> tuple[Li
     step = max(1, sum(x.shape[0] for x in inputs) // SAMPLE_TOKENS)
     sample = torch.cat([x[::step] for x in inputs])[:SAMPLE_TOKENS].clone()
     builder = LayerBuilder(moments, sample, preset, run.graph.weights)
-    layer, sites = builder.build(layer_name(projections), projections)
+    layer, sites = builder.build(island_name([p.path for p in projections]), projections)
     return layer, [asdict(site) for site in sites]

@@ -18,7 +18,7 @@ COLUMNS = 8
 
 def loads_of(streams: Streams, taken: Callable[[Stream], None] | None = None) -> Ints:
     """(pieces, 8) of `streams.per` steps: a message that reaches a piece drives the axon's stored synapses in its rows, all
-    neurons are updated in every step in which their population works.
+    neurons are updated in every step in which their population works. A partial sum is a microcoded neuron where it is made.
 
     taken : called with each stream of events as it comes.
     """
@@ -34,8 +34,8 @@ def loads_of(streams: Streams, taken: Callable[[Stream], None] | None = None) ->
     for sent in (streams.partial_sums, streams.outputs):
         np.add.at(table[:, SENT], sent[:, 0], sent[:, 2])
     for index, piece in enumerate(streams.pieces):
-        if streams.home(piece):
-            kind = UPDATES if streams.ends[piece.island].microcoded else FIXED_UPDATES
-            table[index, kind] = (piece.rows[1] - piece.rows[0]) * streams.ticks(piece)
-            table[index, SPIKES] = streams.spikes(piece)
+        ends, home = streams.ends[piece.island], streams.home(piece)
+        kind = UPDATES if ends.microcoded or not home else FIXED_UPDATES
+        table[index, kind] = streams.neurons(piece) * streams.ticks(piece.island)
+        table[index, SPIKES] = streams.spikes(piece) if home else 0
     return table

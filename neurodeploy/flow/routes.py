@@ -31,13 +31,13 @@ def nodes(system: SystemSpec, chip: Ints) -> Ints:
 
 
 class Routes:
-    """Hops between numbered cores: number i is core ``core[i]`` of chip ``chip[i]``, `HOST` the port of chip `origin`."""
+    """Hops between numbered cores: number i is core ``core[i]`` of chip ``chip[i]``, `HOST` the port of the host's chip."""
 
-    def __init__(self, system: SystemSpec, chip: Ints, core: Ints, origin: int = HOST_CHIP) -> None:
-        self.chip: Ints = np.append(chip, origin).astype(np.int64)  # the last entry is where HOST looks
+    def __init__(self, system: SystemSpec, chip: Ints, core: Ints) -> None:
+        self.system = system
+        self.chip: Ints = np.append(chip, HOST_CHIP).astype(np.int64)  # the last entry is where HOST looks
         self.core: Ints = np.append(core, 0).astype(np.int64)
         self._router = routers(system.chip, self.core)
-        self._node = nodes(system, self.chip)
 
     def mesh(self, source: Ints, target: Ints) -> Ints:
         """(n, 2): hops east-west and north-south; straight across one mesh, or over the ports of two."""
@@ -47,4 +47,8 @@ class Routes:
 
     def grid(self, source: Ints, target: Ints) -> Ints:
         """(n,): chip-to-chip links on the way."""
-        return np.asarray(np.abs(self._node[source] - self._node[target]).sum(axis=1))
+        return self.links(self.chip[source], self.chip[target])
+
+    def links(self, source: Ints, target: Ints) -> Ints:
+        """(n,): chip-to-chip links between chips."""
+        return np.asarray(np.abs(nodes(self.system, source) - nodes(self.system, target)).sum(axis=1))

@@ -6,39 +6,34 @@ There are three kinds, whatever is mapped::
     partial sums  of a row, from a tile with a part of the columns to the row's reducer, zeros included
     outputs       of a neuron that the host reads
 
-Tiles are named by their positions, `HOST` stands for outside. `Broadcasts` are islands: the host encodes their input, and
-all columns of one block are read by the same tiles, so that they count as one axon of as many messages. `Unicasts` are the
-populations of a network: a neuron's payload goes to each tile by itself, projection by projection (no multicast). Both are
-counted at full activity, or at what a run has sent.
+Tiles are named by their positions, `HOST` stands for outside: for inputs, and for populations that no tile holds. A payload
+goes to each tile by itself, projection by projection (no multicast). Where synapses are all-to-all, a *stretch* of
+neighbouring axons that have one origin and are read by the same tiles counts as one axon of as many messages.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
-from collections.abc import Mapping as Table
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property, partial
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from neurodeploy.flow.routes import HOST
-from neurodeploy.flow.words import Piece, Range, messages_of, output_words, partial_bits, sum_messages
+from neurodeploy.flow.words import PartialSums, Piece, Range, output_words
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network, Projection
-from neurodeploy.ir.population import INPUT
-from neurodeploy.ir.program import Island
-from neurodeploy.ir.run import IslandActivity
-from neurodeploy.neurons.registry import every_neuron, output_ports
+from neurodeploy.neurons.registry import output_ports
 
 #: Neighbouring axons that a sample takes at a time.
 STRETCH = 256
 
 #: population -> output port -> (size,) messages of each neuron.
-Sent = Table[str, Table[str, Ints]]
+Sent = Mapping[str, Mapping[str, Ints]]
 
 
 class Receiver(Protocol):
@@ -58,7 +53,10 @@ class Receiver(Protocol):
     def microcoded(self) -> bool: ...
 
     def words(self, columns: Range, /) -> int:
-        """Messages of a row's sum over a part of the axons."""
+        """Messages of a row's sums over a part of the axons."""
+
+    def values(self, columns: Range, /) -> int:
+        """How many sums these are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,27 +65,31 @@ class Ends:
 
     whole: Range
     outputs: int
-    words: Callable[[Range], int]
+    sums: PartialSums
     microcoded: bool
-    share: Fraction = Fraction(1)
+    share: Fraction
+
+    def words(self, columns: Range) -> int:
+        return self.sums.words(columns)
+
+    def values(self, columns: Range) -> int:
+        return self.sums.count(columns)
 
 
-def island_ends(island: Island, chip: ChipSpec) -> Ends:
-    def words(columns: Range) -> int:
-        return messages_of(partial_bits(island, columns), chip)
-
-    return Ends((0, island.columns), output_words(island, chip), words, microcoded=True)
-
-
-def network_ends(network: Network, chip: ChipSpec) -> dict[str, Ends]:
-    """Of the populations that live on cores."""
+def ends_of(network: Network, chip: ChipSpec, shares: Mapping[str, Fraction], read: Collection[str]) -> dict[str, Ends]:
+    """Of the populations in `shares`, which live on cores; the host reads those in `read`, and what is sent to populations
+    that it computes."""
     found = {}
-    for name, population in network.populations.items():
-        if population.model != INPUT:
-            into = network.into(name)
-            whole = 0, max(1, sum(p.synapse.columns for p in into))
-            own, words = population.model in chip.supports.neurons, partial(sum_messages, into)
-            found[name] = Ends(whole, int(name in network.outputs), words, microcoded=not own)
+    for name, share in shares.items():
+        population, into = network.populations[name], network.into(name)
+        away = any(p.target not in shares for p in network.out_of(name))
+        found[name] = Ends(
+            (0, max(1, sum(network.populations[p.source].size for p in into))),
+            output_words(population, chip) if away or name in read else 0,
+            PartialSums.into(network, name, chip),
+            population.model not in chip.supports.neurons,
+            share,
+        )
     return found
 
 
@@ -101,35 +103,130 @@ class Stream(NamedTuple):
     target: Ints
     messages: Ints
     synops: Ints
-    shared_kernels: bool = False
+    shared_kernels: bool
 
 
 class Streams:
-    """The messages between these pieces in `per` steps.
+    """The messages between these pieces in `per` steps, population by population in the order of the pieces.
 
-    once : whether a core gets an event once for all its tiles. notes : what is not counted whole.
+    sent : messages of each neuron in `per` steps; None: each sends in every step in which it works.
+    pairs : of an axon and a tile in one projection, from which on only some of its axons are looked at, and theirs stand
+        for all, as `notes` says; None: all are looked at.
     """
 
-    once = False
-    notes: tuple[str, ...] = ()
-
-    def __init__(self, ends: Table[str, Receiver], pieces: Sequence[Piece], per: int) -> None:
-        self.ends, self.pieces, self.per = ends, pieces, per
+    def __init__(
+        self, network: Network, ends: Mapping[str, Receiver], pieces: Sequence[Piece], per: int,
+        sent: Sent | None = None, pairs: int | None = None,
+    ) -> None:  # fmt: skip
+        self.network, self.ends, self.pieces, self.per, self._sent = network, ends, pieces, per, sent
+        self._ticks = {name: int(receiver.share * per) for name, receiver in ends.items()}
+        self._totals: dict[tuple[str, str], list[int]] = {}
+        self._every = {}
+        if pairs is not None:
+            tiles = {name: sum(map(len, blocks.values())) for name, blocks in self._blocks.items()}
+            every = {p.name: _every(p, tiles.get(p.target, 0), pairs) for p in network.projections}
+            self._every = {name: step for name, step in every.items() if step > 1}
+        self.notes = tuple(
+            f"{name}: one in {step} of its axons stands for all in the traffic" for name, step in self._every.items()
+        )
 
     def events(self) -> Iterator[Stream]:
-        raise NotImplementedError
+        for name, blocks in self._blocks.items():
+            start = 0
+            for p in self.network.into(name):
+                width = self.network.populations[p.source].size
+                first, start = start, start + width
+                fired = self._fired(p.source, p.source_port, name)
+                if fired is not None and fired.any():
+                    # Where the tiles have their columns cut, within the projection.
+                    cut = {
+                        columns: index for (low, high), index in blocks.items()
+                        if (columns := (max(low - first, 0), min(high - first, width)))[0] < columns[1]
+                    }  # fmt: skip
+                    yield from self._shared(p, fired, cut) if p.synapse.uniform else self._single(p, fired, cut)
+
+    def _shared(self, p: Projection, fired: Ints, blocks: Mapping[Range, Ints]) -> Iterator[Stream]:
+        home, total = self._homes[p.source], np.concatenate(([0], np.cumsum(fired)))
+        moved = np.flatnonzero(np.diff(home)) + 1
+        edges = np.unique(np.concatenate((moved, *(np.array(columns) for columns in blocks))))
+        found = []
+        for (low, high), index in blocks.items():
+            starts = edges[np.searchsorted(edges, low) : np.searchsorted(edges, high)]
+            messages = np.diff(total[np.append(starts, high)])
+            found.append((*(np.repeat(a, len(index)) for a in (starts, messages)), np.tile(index, len(starts))))
+        axon, messages, target = (np.concatenate(part) for part in zip(*found, strict=True))
+        rows = self._rows[target]
+        yield Stream(p.name, axon, home[axon], target, messages, messages * (rows[:, 1] - rows[:, 0]), p.synapse.shared)
+
+    def _single(self, p: Projection, fired: Ints, blocks: Mapping[Range, Ints]) -> Iterator[Stream]:
+        home, step = self._homes[p.source], self._every.get(p.name, 1)
+        for columns, index in blocks.items():
+            for part in _stretches(*columns, step):
+                for touch in p.synapse.touches(self._rows[index], part):
+                    axon, messages = touch.axon, fired[touch.axon] * step
+                    yield Stream(
+                        p.name, axon, home[axon], index[touch.tile], messages, messages * touch.fan, p.synapse.shared
+                    )
+
+    def _fired(self, name: str, port: str, reader: str = "") -> Ints | None:
+        """Messages of each neuron; an input that no run has counted sends whenever its reader works."""
+        if self._sent is not None:
+            return self._sent.get(name, {}).get(port)
+        return np.broadcast_to(
+            np.int64(self.ticks(name if name in self.ends else reader)), (self.network.populations[name].size,)
+        )
 
     def spikes(self, piece: Piece) -> int:
         """Non-zero payloads of its neurons, of all ports."""
-        raise NotImplementedError
+        return sum(self._sum(piece, port) for port in output_ports(self.network.populations[piece.island]))
 
-    def ticks(self, piece: Piece) -> int:
-        """Steps of `per` in which a piece works."""
-        return int(self.ends[piece.island].share * self.per)
+    def _sum(self, piece: Piece, port: str) -> int:
+        key = (piece.island, port)
+        if key not in self._totals:
+            fired = self._fired(*key)
+            self._totals[key] = [0] if fired is None else [0, *np.cumsum(fired).tolist()]
+        totals = self._totals[key]
+        return totals[piece.rows[1]] - totals[piece.rows[0]] if len(totals) > 1 else 0
+
+    def ticks(self, name: str) -> int:
+        """Steps of `per` in which a population works."""
+        return self._ticks[name]
 
     def home(self, piece: Piece) -> bool:
         """Whether the neurons of its rows live there: a reducer, or a piece of all columns."""
         return piece.kind == "reducer" or piece.cols == self.ends[piece.island].whole
+
+    def neurons(self, piece: Piece) -> int:
+        """Those of its rows, or their partial sums."""
+        rows = piece.rows[1] - piece.rows[0]
+        return rows if self.home(piece) else rows * self.ends[piece.island].values(piece.cols)
+
+    @cached_property
+    def _rows(self) -> Ints:
+        return np.array([piece.rows for piece in self.pieces], np.int64).reshape(-1, 2)
+
+    @cached_property
+    def _homes(self) -> dict[str, Ints]:
+        """The piece where each neuron lives."""
+        read = {p.source for name in self._blocks for p in self.network.into(name)}
+        sizes = {name: self.network.populations[name].size for name in read | self._blocks.keys()}
+        found = {name: np.full(size, HOST, np.int64) for name, size in sizes.items()}
+        for index, piece in enumerate(self.pieces):
+            if self.home(piece):
+                found[piece.island][slice(*piece.rows)] = index
+        return found
+
+    @cached_property
+    def _blocks(self) -> dict[str, dict[Range, Ints]]:
+        """The pieces of each range of columns, by rows."""
+        found: dict[str, dict[Range, list[int]]] = {piece.island: {} for piece in self.pieces}
+        for index, piece in sorted(enumerate(self.pieces), key=lambda pair: pair[1].rows):
+            if piece.kind == "synapses":
+                found[piece.island].setdefault(piece.cols, []).append(index)
+        return {
+            name: {columns: np.array(index, np.int64) for columns, index in blocks.items()}
+            for name, blocks in found.items()
+        }
 
     @cached_property
     def partial_sums(self) -> Ints:
@@ -146,7 +243,7 @@ class Streams:
                 continue
             name, (low, high), key = piece.island, piece.rows, (piece.island, piece.cols)
             if key not in words:
-                words[key] = self.ends[name].words(piece.cols) * self.ticks(piece)
+                words[key] = self.ends[name].words(piece.cols) * self.ticks(name)
             for reducer in adders.get(name, [])[max(0, bisect_right(starts.get(name, []), low) - 1) :]:
                 first, last = self.pieces[reducer].rows
                 if first >= high:
@@ -158,140 +255,19 @@ class Streams:
     @cached_property
     def outputs(self) -> Ints:
         """(n, 3): sender, `HOST`, messages."""
-        sent = [
-            (index, HOST, self.ends[piece.island].outputs * self._fired(piece))
-            for index, piece in enumerate(self.pieces)
-            if self.ends[piece.island].outputs and self.home(piece)
-        ]
-        return np.array(sent, np.int64).reshape(-1, 3)
-
-    def _fired(self, piece: Piece) -> int:
-        """Outputs of its neurons that the host reads."""
-        raise NotImplementedError
-
-
-class Broadcasts(Streams):
-    """Islands: the host sends every block of columns to all its tiles. sent : what a run has counted; None: everything."""
-
-    once = True
-
-    def __init__(
-        self,
-        ends: Table[str, Receiver],
-        pieces: Sequence[Piece],
-        per: int,
-        sent: Table[str, IslandActivity] | None = None,
-    ) -> None:
-        super().__init__(ends, pieces, per)
-        self._sent = sent
-
-    def ticks(self, piece: Piece) -> int:
-        return super().ticks(piece) if self._sent is None else self._sent[piece.island].tokens
-
-    def events(self) -> Iterator[Stream]:
-        blocks: dict[tuple[str, Range], int] = {}
-        edges: dict[str, set[int]] = {}
-        for piece in self.pieces:
-            edges.setdefault(piece.island, set()).update(piece.cols if piece.kind == "synapses" else ())
-        cuts = {name: sorted(ends) for name, ends in edges.items()}
         found = []
         for index, piece in enumerate(self.pieces):
-            if piece.kind == "synapses":
-                cut, (low, high) = cuts[piece.island], piece.cols
-                inside = cut[bisect_right(cut, low) : bisect_right(cut, high)]
-                for block in zip([low, *inside], inside, strict=False):  # several, where others have other columns
-                    number = blocks.setdefault((piece.island, block), len(blocks))
-                    messages = self._arrived(piece, block)
-                    found.append((number, HOST, index, messages, messages * (piece.rows[1] - piece.rows[0])))
-        yield Stream("", *np.array(found, np.int64).reshape(-1, 5).T)
-
-    def _arrived(self, piece: Piece, columns: Range) -> int:
-        if self._sent is None:
-            return (columns[1] - columns[0]) * self.ticks(piece)
-        return int(self._sent[piece.island].events[slice(*columns)].sum())
-
-    def _fired(self, piece: Piece) -> int:
-        if self._sent is None:
-            return (piece.rows[1] - piece.rows[0]) * self.ticks(piece)
-        return int(self._sent[piece.island].messages_out[slice(*piece.rows)].sum())
-
-    def spikes(self, piece: Piece) -> int:
-        return self._fired(piece)
+            words = self.ends[piece.island].outputs
+            if words and self.home(piece):
+                port = output_ports(self.network.populations[piece.island])[0]
+                found.append((index, HOST, words * self._sum(piece, port)))
+        return np.array(found, np.int64).reshape(-1, 3)
 
 
-class Unicasts(Streams):
-    """Populations of a network, in the order of their tiles.
-
-    sent : messages of each neuron in `per` steps; None: each sends in every step.
-    pairs : of an axon and a tile in one projection, from which on only some of its axons are looked at, and theirs stand
-        for all, as `notes` says; None: all are looked at.
-    """
-
-    def __init__(
-        self, network: Network, ends: Table[str, Receiver], pieces: Sequence[Piece], per: int, sent: Sent | None = None,
-        pairs: int | None = None,
-    ) -> None:  # fmt: skip
-        super().__init__(ends, pieces, per)
-        self._network, self._sent = network, every_neuron(network, per) if sent is None else sent
-        every = {p.name: _every(p, pieces, pairs) for p in network.projections}
-        self._every = {name: step for name, step in every.items() if step > 1}
-        self.notes = tuple(
-            f"{name}: one in {step} of its axons stands for all in the traffic" for name, step in self._every.items()
-        )
-
-    def events(self) -> Iterator[Stream]:
-        rows = np.array([piece.rows for piece in self.pieces], np.int64).reshape(-1, 2)
-        homes, blocks = self._homes(), self._blocks()
-        for name, population in self._network.populations.items():
-            start = 0
-            for p in self._network.into(name) if population.model != INPUT else ():
-                fired, step = self._sent.get(p.source, {}).get(p.source_port), self._every.get(p.name, 1)
-                first, start = start, start + p.synapse.columns
-                if fired is None or not fired.any():
-                    continue
-                for (low, high), members in blocks[name].items():
-                    columns = (max(low - first, 0), min(high - first, p.synapse.columns))
-                    index = np.array(members, np.int64)
-                    for part in _stretches(*columns, step):
-                        for touch in p.synapse.touches(rows[index], part):
-                            messages = fired[touch.axon] * step
-                            yield Stream(
-                                p.name, touch.axon, homes[p.source][touch.axon], index[touch.tile], messages,
-                                messages * touch.fan, p.synapse.shared,
-                            )  # fmt: skip
-
-    def _homes(self) -> dict[str, Ints]:
-        """The piece where each neuron lives."""
-        found = {name: np.full(p.size, HOST, np.int64) for name, p in self._network.populations.items()}
-        for index, piece in enumerate(self.pieces):
-            if self.home(piece):
-                found[piece.island][slice(*piece.rows)] = index
-        return found
-
-    def _blocks(self) -> dict[str, dict[Range, list[int]]]:
-        """The pieces of each range of columns, by rows."""
-        found: dict[str, dict[Range, list[int]]] = {name: {} for name in self._network.populations}
-        for index, piece in sorted(enumerate(self.pieces), key=lambda pair: pair[1].rows):
-            if piece.kind == "synapses":
-                found[piece.island].setdefault(piece.cols, []).append(index)
-        return found
-
-    def _fired(self, piece: Piece) -> int:
-        return self._sum(piece, output_ports(self._network.populations[piece.island])[:1])
-
-    def spikes(self, piece: Piece) -> int:
-        return self._sum(piece, tuple(self._sent.get(piece.island, {})))
-
-    def _sum(self, piece: Piece, ports: Sequence[str]) -> int:
-        sent = self._sent.get(piece.island, {})
-        return sum(int(sent[port][slice(*piece.rows)].sum()) for port in ports if port in sent)
-
-
-def _every(p: Projection, pieces: Sequence[Piece], most: int | None) -> int:
+def _every(p: Projection, tiles: int, most: int) -> int:
     """One axon in so many stands for all where more than `most` pairs of an axon and a tile are in a projection."""
-    if most is None or p.synapse.shared:
+    if p.synapse.shared or p.synapse.uniform:
         return 1
-    tiles = sum(piece.island == p.target and piece.kind == "synapses" for piece in pieces)
     return max(1, min(p.synapse.columns * tiles, p.synapse.count()) // most)
 
 

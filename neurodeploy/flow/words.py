@@ -3,24 +3,29 @@
 A message has as many bits as the chip's format says, and a value takes as many whole messages as its bits need::
 
     messages(value)   = ceil(bits of the value / bits of a message)
-    bits(output)      = `GradedNeurons.out_bits`
-    bits(partial sum) = 1 + bits of payload_max * (sum of `Synapses.block_abs_sum` of the blocks that its columns touch)
+    bits(payload)     = `neurons.registry.payload_bits`
+    bits(partial sum) = 32 at a port that wraps: a sum that has wrapped is the same sum
+                        1 + bits of payload_max * (sum of `Projection.block_sums` of the blocks that its columns touch)
+                        at an exact port; where sums by block are not known, of the largest sum of all columns
 
-A partial sum is a row's sum over a part of the columns. Its bound is proven from the weights, not taken from a run, so
-that a plan holds for every input. A row's reducer gets each message over an axon of its own with one weight, so that a
-message that arrives costs it one synaptic operation.
+A partial sum is a row's sum over a part of the columns: one for each projection and delay slot. Its bound is proven from the
+weights, not taken from a run, so that a plan holds for every input. Where it is made it is a neuron, which is updated and
+sends in every step. A row's reducer gets each message over an axon of its own with one weight, so that a message that
+arrives costs it one synaptic operation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from collections.abc import Mapping as Table
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 from neurodeploy.ir.chip import ChipSpec
-from neurodeploy.ir.network import BLOCK, Projection
+from neurodeploy.ir.network import BLOCK, Network, Projection
+from neurodeploy.ir.population import Population
 from neurodeploy.ir.program import Island
+from neurodeploy.neurons.registry import is_exact, largest_payload, payload_bits
 
 #: First and last + 1.
 Range = tuple[int, int]
@@ -52,53 +57,78 @@ def messages_of(bits: int, chip: ChipSpec) -> int:
     return -(-bits // word_bits(chip))
 
 
-def output_words(island: Island, chip: ChipSpec) -> int:
-    """Messages of one output of the island."""
-    return messages_of(island.neurons.out_bits, chip)
+def output_words(population: Population, chip: ChipSpec) -> int:
+    """Messages of one payload."""
+    return messages_of(payload_bits(population), chip)
 
 
-def bound_bits(island: Island, abs_sum: int) -> int:
+def bound_bits(payload_max: int, abs_sum: int) -> int:
     """Bits, sign included, of a sum of weights of at most `abs_sum` in magnitude, each times a payload."""
-    return (island.payload_max * abs_sum).bit_length() + 1
+    return (payload_max * abs_sum).bit_length() + 1
 
 
 def partial_bits(island: Island, columns: Range) -> int:
     """Bits of a partial sum over these columns, sign included, proven from `block_abs_sum`."""
     blocks = island.synapses.block_abs_sum[columns[0] // BLOCK : -(-columns[1] // BLOCK)]
-    return bound_bits(island, sum(int(value) for value in blocks))
+    return bound_bits(island.payload_max, sum(int(value) for value in blocks))
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
-    """Messages of one value of an island that is cut in a certain way: of an output, and of a partial sum by column block
-    (empty where no shard has a part of the columns only)."""
+@dataclass(frozen=True, eq=False)
+class SumsOf:
+    """The sums of one projection: one for each of its `slots`. `payload_max`: of its source where the port is exact."""
 
-    output: int
-    partial: Table[Range, int]
+    projection: Projection
+    start: int
+    stop: int
+    payload_max: int | None
+    chip: ChipSpec
 
     @property
-    def received(self) -> int:
-        """Messages a row that a reducer gets."""
-        return sum(self.partial.values())
+    def slots(self) -> int:
+        return max(1, self.projection.depth)
 
-    def sent(self, piece: Piece) -> int:
-        """Messages a row that leave this shard: partial sums of a part of the columns, outputs of a home of neurons."""
-        return self.output if piece.kind == "reducer" else self.partial.get(piece.cols, self.output)
+    @cached_property
+    def largest(self) -> int:
+        """Of all columns."""
+        assert self.payload_max is not None
+        return self.projection.largest_sum(self.payload_max)
+
+    def words(self, first: int, last: int) -> int:
+        """Messages of one over these columns of the projection."""
+        if self.payload_max is None:
+            return 1
+        sums = self.projection.block_sums
+        if sums is None:
+            return messages_of(bound_bits(1, self.largest), self.chip)
+        most = self.payload_max if self.projection.graded else 1
+        return messages_of(bound_bits(most, sum(sums[first // BLOCK : -(-last // BLOCK)].tolist())), self.chip)
 
 
-def island_words(island: Island, pieces: Iterable[Piece], chip: ChipSpec) -> Words:
-    """The messages of an island cut into these shards or tiles."""
-    ranges = sorted({piece.cols for piece in pieces if piece.kind == "synapses"} - {(0, island.columns)})
-    partial = {columns: messages_of(partial_bits(island, columns), chip) for columns in ranges}
-    return Words(output_words(island, chip), partial)
+@dataclass(frozen=True, eq=False)
+class PartialSums:
+    """What a row of a population sends to its reducer from a part of its columns."""
 
+    parts: tuple[SumsOf, ...]
 
-def sum_messages(projections: Iterable[Projection], columns: Range) -> int:
-    """Messages a row and step of a shard with a part of the columns of these projections, one after the other: one for each
-    projection that it touches and each of its delay slots, since a sum of synapses has 32 bits and so has a message."""
-    found, start = 0, 0
-    for p in projections:
-        if start < columns[1] and start + p.synapse.columns > columns[0]:
-            found += max(1, p.depth)
-        start += p.synapse.columns
-    return found
+    @classmethod
+    def into(cls, network: Network, name: str, chip: ChipSpec) -> PartialSums:
+        found, start = [], 0
+        for p in network.into(name):
+            source = network.populations[p.source]
+            bounded = largest_payload(source) if is_exact(network, p) else None
+            found.append(SumsOf(p, start, start + source.size, bounded, chip))
+            start += source.size
+        return cls(tuple(found))
+
+    def _touched(self, columns: Range) -> Iterator[tuple[SumsOf, int, int]]:
+        for part in self.parts:
+            if part.start < columns[1] and part.stop > columns[0]:
+                yield part, max(columns[0] - part.start, 0), min(columns[1], part.stop) - part.start
+
+    def count(self, columns: Range) -> int:
+        """Sums of a row and step over these columns."""
+        return sum(part.slots for part, *_ in self._touched(columns))
+
+    def words(self, columns: Range) -> int:
+        """Their messages."""
+        return sum(part.slots * part.words(first, last) for part, first, last in self._touched(columns))

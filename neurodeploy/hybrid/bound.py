@@ -174,7 +174,8 @@ class Bound:
         if not count:  # an expert that nobody chose: no event, no step
             sent = {name: np.zeros((samples, 0, network.populations[name].size), np.int32) for name in network.outputs}
         else:
-            probes = [probe for probe in now.probes if probe.population in self._own or probe.population in encoded]
+            own = network.populations.keys() - {*self.segment.reads}
+            probes = [probe for probe in now.probes if probe.population in own]
             if self.keeps or not given:
                 before = state_at_rest(network, samples) if now.before is None else now.before.of(network)
                 found = self._runner.run(network, given, count, state=before, probes=probes)

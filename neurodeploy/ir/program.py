@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import InternalError
+from neurodeploy.ir.copies import Copies
 from neurodeploy.ir.fixedpoint import STATE_BITS, Dyadic, signed_max
 from neurodeploy.ir.graph import HostOp, ModelInfo
 from neurodeploy.ir.network import Network
@@ -155,6 +156,7 @@ class Program:
 
     sizes : neurons of each host value. input, output : the host values that are the ids of tokens and the logits; "" where
     streams feed the input populations, and the payloads of `network.outputs` are the result.
+    copies : by population, or path of a host operation, what it stands for; of no entry for itself (`synapses.hollow`).
     """
 
     info: ModelInfo
@@ -164,6 +166,7 @@ class Program:
     input: str = ""
     output: str = ""
     conversion: Mapping[str, object] = field(default_factory=dict)
+    copies: Mapping[str, Copies] = field(default_factory=dict)
 
     @property
     def streamed(self) -> bool:

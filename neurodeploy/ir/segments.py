@@ -122,6 +122,8 @@ def _levels(network: Network, host: Sequence[HostStep]) -> dict[str, int]:
         for step in host:
             if isinstance(step, Encode):
                 at_least(step.population, values.get(step.value, 0))
+                for p in network.out_of(step.population):  # most of what the host encodes is read by one layer
+                    at_least(p.target, level[step.population])
             elif isinstance(step, Decode):
                 values.update(dict.fromkeys(step.values, level[step.population] + 1))
             else:

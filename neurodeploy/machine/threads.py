@@ -49,6 +49,8 @@ def thread_count() -> int:
 
 def parts_of(work: int) -> int:
     """How many parts a call with so much work has: the length of counters that a kernel keeps by part."""
+    if work < GRAIN:
+        return 1
     helpers = min(thread_count() - 1, work // GRAIN)
     return PARTS * (helpers + 1) if helpers > 0 else 1
 

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from neurodeploy.ir.fixedpoint import ACC_SHIFT_END, BIAS_MAX, STATE_BITS, Ints, round_shift, saturate
+from neurodeploy.ir.fixedpoint import ACC_SHIFT_END, BIAS_MAX, STATE_BITS, Ints, round_shift, saturate, signed_max
 from neurodeploy.neurons.leaky import Floats
 from neurodeploy.neurons.model import FloatValues, NeuronModel, Param, Port, Stepped, Values
 
@@ -41,6 +41,13 @@ def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str,
     return Stepped({"s": s}, 0, lost, lost_out)
 
 
+def reach(params: Mapping[str, Ints], largest: Mapping[str, int]) -> dict[str, int]:
+    """Of v and s, from the largest sum."""
+    v = int(round_shift(largest["a"] + np.abs(params["bias"]), params["acc_shift"]).max())
+    held = min(v, signed_max(int(params["state_bits"].item())))
+    return {"v": v, "s": int(round_shift(held * np.abs(params["multiplier"]), params["shift"]).max())}
+
+
 def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:
     """The same in real numbers."""
     ratio = params["multiplier"] * np.exp2(-params["shift"] - params["acc_shift"])
@@ -57,4 +64,5 @@ MODEL = NeuronModel(
     ports={"a": Port(exact=True)},
     graded=True,
     out_bits=STATE_BITS,
+    reach=reach,
 )

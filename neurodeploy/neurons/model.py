@@ -87,6 +87,8 @@ FloatStep = Callable[
 ]
 #: What is wrong with parameters taken together and what to do about it; None where nothing is.
 Consistent = Callable[[Mapping[str, Ints]], tuple[str, str] | None]
+#: ``reach(params, largest sum at each port) -> the largest magnitude of each value that is clipped, before it is``.
+Reach = Callable[[Mapping[str, Ints], Mapping[str, int]], dict[str, int]]
 
 
 def always_consistent(params: Mapping[str, Ints]) -> tuple[str, str] | None:
@@ -103,6 +105,7 @@ class NeuronModel:
     graded : payloads other than 0 and 1 are sent.
     out_bits : width of a payload.
     consistent : checks the parameters against one another, beyond their ranges.
+    reach : bounds of states and payloads that are clipped to their widths; None: nothing bounds them.
     """
 
     name: str
@@ -116,6 +119,7 @@ class NeuronModel:
     graded: bool = False
     out_bits: int = 1
     consistent: Consistent = always_consistent
+    reach: Reach | None = None
 
     @property
     def state_bits(self) -> int:

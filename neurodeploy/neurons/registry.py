@@ -181,14 +181,16 @@ def state_bytes(population: Population) -> int:
 
     A parameter that is the same in all neurons is kept once for the core and costs a neuron nothing. Widths are those
     of the model's tables (the chip's registers are narrower for some, see the meaning of each); the bits are added,
-    then rounded up to bytes. An input needs none.
+    then rounded up to bytes. Hollow values, views of one element, stand for values that differ. An input needs none.
     """
     if population.model == INPUT:
         return 0
     model = get_model(population.model)
     bits = model.state_bits
     for name, value in prepared_params(population).items():
-        if value.size > 1 and bool((value != value[0]).any()):
+        given = population.params.get(name)
+        hollow = isinstance(given, np.ndarray) and given.size > 1 and not any(given.strides)
+        if hollow or (value.size > 1 and bool((value != value[0]).any())):
             bits += param_bits(model.params[name])
     return -(-bits // 8)
 

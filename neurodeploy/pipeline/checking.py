@@ -14,6 +14,7 @@ from neurodeploy.bundle.linear_files import file_names, row_scales
 from neurodeploy.bundle.populations import SOURCE_NIR
 from neurodeploy.bundle.writer import FOLDER
 from neurodeploy.errors import BundleError
+from neurodeploy.flow import ranges
 from neurodeploy.ir.run import Runner
 from neurodeploy.pipeline.comparing import has_float
 from neurodeploy.pipeline.session import PARTITIONED, Progress, extent, load_mapping
@@ -28,20 +29,21 @@ def verify(bundle: str | Path, *, progress: Progress | None = None) -> dict[str,
 
     A mapping is executed, core by core: golden vectors where an island or network has them, payloads of the same sort for
     islands that have none. Damage and differences are raised as `BundleError`; a mapping that exceeds a budget is not
-    executed, and returned in `violations`.
+    executed, and returned in `violations`; that of a model without weights is verified alone.
     """
     from simulators import RUNNERS, get_runner
     from simulators.partitioned import PartitionedRunner
 
     opened = open_bundle(bundle)
-    golden = read_golden(opened.path, opened.program)
+    golden = [] if opened.hollow else read_golden(opened.path, opened.program)
     found: dict[str, Any] = {"bundle": str(bundle), "members": len(opened.manifest["members"])}
     found |= _read_by_nir(opened, progress) | {"golden_steps": max((each.steps for each in golden), default=0)}
+    found["widths"] = ranges.summary(opened.program.network)
     vectors = {name: sum(_reproduced(get_runner(name), each) for each in golden) for name in RUNNERS}
     found |= {"golden_vectors": vectors, "mapped": opened.is_mapped, "executed": None, "violations": []}
     if opened.is_mapped:
         mapping, system, found["violations"] = load_mapping(opened)
-        if not found["violations"]:
+        if not found["violations"] and not opened.hollow:
             runner, hosted = PartitionedRunner(mapping, system.chip), left_to_host(opened)
             given = [each for each in _with_others(opened, golden) if each.segment.name not in hosted]
             if given:
@@ -52,7 +54,7 @@ def verify(bundle: str | Path, *, progress: Progress | None = None) -> dict[str,
 
 def _read_by_nir(opened: Bundle, progress: Progress | None) -> dict[str, Any]:
     """What plain `nir.read` reads of the bundle: every linear layer as we run it, the float network that it was made of."""
-    layers = linear_layers(opened.program)
+    layers = [] if opened.hollow else linear_layers(opened.program)
     for done, layer in enumerate(layers):
         if progress:
             progress("verify", done, len(layers))

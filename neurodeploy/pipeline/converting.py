@@ -8,6 +8,7 @@ from typing import Any
 
 from neurodeploy.errors import UserError
 from neurodeploy.pipeline.checkpoint import convert_checkpoint
+from neurodeploy.pipeline.hollow import convert_hollow, is_hollow
 from neurodeploy.pipeline.reading import NetOptions, NirOptions
 from neurodeploy.pipeline.session import KINDS, MODEL, NETWORK, Progress, refuse
 from neurodeploy.pipeline.spiking_file import convert_file, is_spiking_file
@@ -30,6 +31,9 @@ def convert(model: str | Path, out: str | Path, *, progress: Progress | None = N
     `weight_bits`, `rounding`, `input_range` and `calibration_tokens` change single fields of it. Interrupted (ND3009), it
     leaves finished islands in a hidden folder beside `out`. The same call goes on with them and writes the same bytes as
     one that was not interrupted: a digest of model, text, options and versions names the folder.
+
+    Of a folder with a config.json and no weights, or a bare config.json, of any family that `fit` reads, it makes a bundle
+    without weights, which `map`, `energy`, `explain` and `report` take; what runs a model refuses it (ND2111).
 
     **A spiking network**: a .nir or .net file. `dt`: seconds of a time step. NIR needs it, or a `source`, which implies it;
     a .net runs without. Where R and the time constants of a NIR file speak of another one it is refused (ND1214) unless
@@ -54,6 +58,8 @@ def convert(model: str | Path, out: str | Path, *, progress: Progress | None = N
             raise TypeError(f"convert() got an unexpected keyword argument {name!r}")
     given = {name: value for name, value in options.items() if value is not None}
     path = Path(model)
+    if is_hollow(path):
+        return convert_hollow(path, Path(out), **given)
     if not is_spiking_file(path):
         refuse(KINDS[NETWORK].several, {name: given[name] for name in given if name not in OF_CHECKPOINTS})
         return convert_checkpoint(model, Path(out), progress, **given)

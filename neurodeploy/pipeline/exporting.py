@@ -13,6 +13,7 @@ from neurodeploy.ir.network import Network
 from neurodeploy.ir.program import Program
 from neurodeploy.pipeline.comparing import has_float
 from neurodeploy.pipeline.exporting_sanafe import export_sanafe
+from neurodeploy.pipeline.hollow import refuse_hollow
 from neurodeploy.storage.temporary import written_aside
 
 FORMATS = (".nir", ".net")
@@ -58,6 +59,7 @@ def export(
     check_place(target)
     opened = open_bundle(bundle)
     program, network = opened.program, opened.program.network
+    refuse_hollow(opened, "an export")
     stored = kind == ".nir" and has_float(opened)
     if dt is not None and (stored or program.host or kind == ".net" or network.dt is not None):
         raise UserError("ND3261", "--dt", "has no effect here: the time step is known or not needed", "leave it out")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from neurodeploy.errors import BundleError, UserError
-from neurodeploy.ir.devices import host_populations
+from neurodeploy.ir.devices import hosted_populations
 from neurodeploy.pipeline.session import read_mapping
 from neurodeploy.pipeline.streams import open_network, stream_of
 from neurodeploy.reporting.files import write_all
@@ -36,7 +36,7 @@ def export_sanafe(
         raise BundleError("ND5004", folder, "is a file, the export is a folder", f"name one: {folder}.sanafe")
     opened, network = open_network(bundle)
     mapping, system = read_mapping(opened)
-    for name in sorted(host_populations(mapping.assignments)):
+    for name in sorted(hosted_populations(opened.program, mapping.assignments)):
         problem = "is computed by the host in this mapping, and SANA-FE has chips alone"
         raise UserError("ND3292", name, problem, "map the bundle without its pin")
     spikes, notes = {}, list[str]()

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.chip import SystemSpec
-from neurodeploy.ir.outline import Outline
+from neurodeploy.ir.copies import class_name
+from neurodeploy.ir.program import Program
 from neurodeploy.pipeline.fit_asked import Asked
+from neurodeploy.synapses.hollow import columns_of, facts_of, layers_of, shown, weights_of
 
 if TYPE_CHECKING:
     from partitioner.fit.plan import Fit
@@ -16,40 +18,42 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 
-def model_json(outline: Outline) -> dict[str, Any]:
+def model_json(program: Program) -> dict[str, Any]:
     """What was read: sizes, classes of layers, what no text passes through."""
-    info = outline.info
+    info, weights = program.info, weights_of(program)
     return {
         "name": info.name,
         "family": info.family,
         "source": info.source,
         "layers": info.layers,
-        "weights": {
-            "body": outline.body, "active": outline.active, "embedding": outline.table,
-            "head": outline.head.weights if outline.head is not None else 0, "tied": info.tied_embeddings,
-            "small": outline.small, "total": outline.total,
-        },
+        "weights": {**weights._asdict(), "tied": info.tied_embeddings},
         "classes": [
             {
-                "block": block.name, "layers": list(block.layers), "name": matrix.name, "rows": matrix.rows,
-                "columns": matrix.columns, "experts": matrix.experts, "chosen": matrix.chosen,
+                "block": copies.kind, "layers": list(copies.layers), "name": shown(population),
+                "rows": population.size, "columns": columns_of(program, population),
+                "experts": copies.experts, "chosen": copies.chosen,
             }
-            for block, matrix in outline.matrices()
+            for population in layers_of(program)
+            if (copies := program.copies.get(population.name)) is not None
         ],
-        "left_out": list(outline.left_out),
+        "left_out": list(facts_of(program).left_out),
     }  # fmt: skip
 
 
-def notes(outline: Outline) -> list[str]:
-    """What holds for every plan of an outline."""
-    said = ["the embedding table stays on the host, which reads one row of it a token"]
-    if outline.left_out:
-        said.append(f"left out, no text passes through it: {', '.join(outline.left_out)}")
-    if any(matrix.experts > 1 for _, matrix in outline.matrices()):
+def notes(program: Program) -> list[str]:
+    """What holds for every plan of a hollow program."""
+    said, left = (
+        ["the embedding table stays on the host, which reads one row of it a token"],
+        facts_of(program).left_out,
+    )
+    if left:
+        said.append(f"left out, no text passes through it: {', '.join(left)}")
+    if any(program.copies[name].experts > 1 for name in program.copies.keys() & program.network.populations.keys()):
         said.append(
             "which experts of neighbouring layers follow one another is not in a configuration: no affinity is used"
         )
-    guessed = sorted({w.op for block in outline.blocks for w in block.host if not w.known})
+    estimated = [op.attrs for op in program.operations if op.op == "estimate"]
+    guessed = sorted({str(attrs["what"]) for attrs in estimated if attrs["bytes"]})
     if guessed:
         said.append(f"estimated work of the host, without a kernel here: {', '.join(guessed)}")
     return said
@@ -111,7 +115,7 @@ def row(made: Fit | DoesNotFit, system: SystemSpec, asked: Asked, bits: int, mem
         "head_cores": made.head_cores,
         "head": None if made.head is None else "host" if to_host else "chip",
         "binding_resource": made.binding,
-        "widest": made.largest()[1].name,
+        "widest": class_name([part.path for part in made.largest().sections]),
     }
 
 
@@ -194,9 +198,9 @@ def nearest(rows: Sequence[Row]) -> Row | None:
     return max(known, key=lambda r: (r["system_chips"], r["bits"])) if known else None
 
 
-def answer(outline: Outline, rows: Sequence[Row], found: Row | None, fallback: Row | None, asked: Asked) -> str:
+def answer(program: Program, rows: Sequence[Row], found: Row | None, fallback: Row | None, asked: Asked) -> str:
     """One line."""
-    name = outline.info.name
+    name = program.info.name
     if found is not None:
         on_host = found["head"] == "host"
         cores = found["cores_used"]

@@ -25,6 +25,7 @@ class Asked:
     head: str
     host: HostSpec
     activity: float | None
+    context: int | None
 
     def available(self, system: SystemSpec) -> int:
         return system.chips if self.chips is None else min(self.chips, system.chips)
@@ -54,4 +55,4 @@ def checked(
         need(chips <= systems[0].chips, "chips", chips, f"at most the {systems[0].chips} of {systems[0].name}")
     wanted = tuple(sorted(set(bits), reverse=True))
     sizes: tuple[int | None, ...] = (None, *sorted(set(memory), reverse=True))
-    return Asked(systems, system is not None, wanted, sizes, chips, head, profile, activity)
+    return Asked(systems, system is not None, wanted, sizes, chips, head, profile, activity, context)

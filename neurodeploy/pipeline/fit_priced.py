@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from neurodeploy.accounting.band import exactly, of
@@ -11,52 +10,59 @@ from neurodeploy.accounting.costs import cost
 from neurodeploy.accounting.ledger import BOUNDARIES, EnergyLedger
 from neurodeploy.accounting.outlines import Assumed
 from neurodeploy.ir.chip import SystemSpec
-from neurodeploy.ir.outline import Outline
+from neurodeploy.ir.copies import ALONE
+from neurodeploy.ir.program import Program
 from neurodeploy.pipeline.fit_answer import nearest
 from neurodeploy.pipeline.fit_asked import Asked
 from neurodeploy.pipeline.fit_pricing import OnHost, price
+from neurodeploy.synapses.hollow import at_width, columns_of, facts_of, layers_of, without_head
 
 if TYPE_CHECKING:
     from partitioner.fit.chips import Layout
     from partitioner.fit.plan import Fit
 
 Row = dict[str, Any]
+#: Tokens before the one that is priced, where nothing is asked.
+CONTEXT = 1024
 
 
-def assumed(outline: Outline, asked: Asked) -> Assumed:
+def assumed(program: Program, asked: Asked) -> Assumed:
+    """The activity, and the context cut to the model's positions."""
+    facts, context = facts_of(program), min(asked.context or CONTEXT, program.info.max_positions)
     if asked.activity is not None:
-        return Assumed(asked.activity, "asked for", outline.context)
-    return Assumed(outline.activity, outline.activity_source, outline.context)
+        return Assumed(asked.activity, "asked for", context)
+    return Assumed(facts.activity, facts.activity_source, context)
 
 
-def assumptions(outline: Outline, asked: Asked, given: Assumed) -> list[str]:
+def assumptions(program: Program, asked: Asked, given: Assumed) -> list[str]:
     """The sentences beside every price of this call."""
-    host_only = price(outline, (), None, _everything(outline), asked.systems[0], asked.host, given, 0)
+    host_only = price(program, (), None, _everything(program), asked.systems[0], asked.host, given, 0)
     said = [text for ledger in host_only for text in ledger.assumptions if " 0 chips in use" not in text]
     return list(dict.fromkeys(said))
 
 
 def priced(
-    outline: Outline, made: Fit, system: SystemSpec, asked: Asked, given: Assumed, with_head: bool
+    program: Program, made: Fit, system: SystemSpec, asked: Asked, given: Assumed, with_head: bool
 ) -> dict[str, Any]:
     """Prefill and generation of a plan that fits."""
     from partitioner.fit.chips import layout
 
-    where = layout(made, system, asked.available(system), head=with_head)
+    where, program = layout(made, system, asked.available(system), head=with_head), at_width(program, made.bits)
     units = [*made.units, *([made.head] if with_head and made.head is not None else [])]
     cores = sum(unit.all_cores for unit in units)
-    return _both(price(outline, units, where, _head(outline, not with_head), system, asked.host, given, cores))
+    return _both(price(program, units, where, _head(program, not with_head), system, asked.host, given, cores))
 
 
-def _head(outline: Outline, on_host: bool) -> list[OnHost]:
-    return [OnHost(outline.head, 1, 1.0)] if on_host and outline.head is not None else []
+def _head(program: Program, on_host: bool) -> list[OnHost]:
+    return [entry for entry in _everything(program) if entry.layer is None] if on_host else []
 
 
-def _everything(outline: Outline) -> list[OnHost]:
-    body = [
-        OnHost(matrix, len(block.layers) * matrix.experts, float(matrix.share)) for block, matrix in outline.matrices()
-    ]
-    return [*body, *_head(outline, True)]
+def _everything(program: Program) -> list[OnHost]:
+    found = []
+    for population in layers_of(program):
+        copies, columns = program.copies.get(population.name, ALONE), columns_of(program, population)
+        found.append(OnHost(population.size, columns, copies.count, float(copies.share), population.layer))
+    return found
 
 
 def _both(ledgers: tuple[EnergyLedger, EnergyLedger]) -> dict[str, Any]:
@@ -85,7 +91,7 @@ def summary(ledger: EnergyLedger) -> dict[str, Any]:
     }
 
 
-def chip_plan(outline: Outline, made: Fit, asked: Asked, given: Assumed, entry: Row) -> dict[str, Any]:
+def chip_plan(program: Program, made: Fit, asked: Asked, given: Assumed, entry: Row) -> dict[str, Any]:
     """Which chips hold what, who is idle, and what a token moves; on several boards where one is too small."""
     from partitioner.fit.chips import layout
 
@@ -103,8 +109,8 @@ def chip_plan(outline: Outline, made: Fit, asked: Asked, given: Assumed, entry: 
         "groups": _groups(where, [unit.name for unit in units]),
     }  # fmt: skip
     if not entry["fits"]:
-        cores = sum(unit.all_cores for unit in units)
-        found |= _both(price(outline, units, where, _head(outline, not with_head), system, asked.host, given, cores))
+        cores, program = sum(unit.all_cores for unit in units), at_width(program, made.bits)
+        found |= _both(price(program, units, where, _head(program, not with_head), system, asked.host, given, cores))
     source = found if not entry["fits"] else entry
     found["bytes_per_token"] = source["generate"]["bytes_per_token"]
     return found
@@ -134,7 +140,7 @@ def _ranges(chips: list[int]) -> list[int]:
     return [chips[0], chips[-2], chips[-1]]
 
 
-def fallback(outline: Outline, asked: Asked, given: Assumed, rows: Sequence[Row]) -> dict[str, Any] | None:
+def fallback(program: Program, asked: Asked, given: Assumed, rows: Sequence[Row]) -> dict[str, Any] | None:
     """What the largest asked system keeps at the widest width, priced beside the host alone and beside streaming."""
     from partitioner.fit.chips import place
     from partitioner.fit.offload import fallback as choose
@@ -144,14 +150,14 @@ def fallback(outline: Outline, asked: Asked, given: Assumed, rows: Sequence[Row]
         return None
     system = next(s for s in asked.systems if s.name == entry["system"])
     available = asked.available(system)
-    resident = replace(outline, head=None) if asked.head == "host" else outline
+    resident = without_head(program) if asked.head == "host" else program
     plan = choose(resident, system, available, entry["bits"], entry["memory_kib"], asked.host)
-    where = place(plan.kept, system.chip.cores, available)
-    gone = [OnHost(m, g.copies, g.share) for g in plan.gone for m in g.matrices]
-    gone += _head(outline, resident.head is None)
-    every = _everything(outline)
-    hybrid = _both(price(outline, plan.kept, where, gone, system, asked.host, given, plan.cores))
-    alone = _both(price(outline, (), None, every, system, asked.host, given, 0))
+    where, program = place(plan.kept, system.chip.cores, available), at_width(program, entry["bits"])
+    gone = [OnHost(v.rows, v.columns, g.copies, g.share, 0) for g in plan.gone for v in g.views]
+    gone += _head(program, asked.head == "host")
+    every = _everything(program)
+    hybrid = _both(price(program, plan.kept, where, gone, system, asked.host, given, plan.cores))
+    alone = _both(price(program, (), None, every, system, asked.host, given, 0))
     link = cost(system.chip, "bw_host_link_b_per_s")
     moved = exactly(plan.streamed).over(of(link))
     joules = of(cost(system.chip, "host_link_bit_j")) * (8 * plan.streamed)
@@ -194,7 +200,7 @@ def _ratios(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, float
 
 
 def _weights(entries: Sequence[OnHost]) -> int:
-    return sum(entry.copies * entry.matrix.weights for entry in entries)
+    return sum(entry.copies * entry.rows * entry.columns for entry in entries)
 
 
 def _said(found: dict[str, Any]) -> str:

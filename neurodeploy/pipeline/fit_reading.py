@@ -1,32 +1,36 @@
-"""What `fit` is asked about: an `Outline` of a language model, or a spiking network; a bundle is either."""
+"""What `fit` is asked about: a language model, equal layers once, or a spiking network; a bundle is either."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from neurodeploy.bundle import open_bundle
-from neurodeploy.frontends.outlines import CONTEXT, read_outline
-from neurodeploy.frontends.outlines.draw import DENSE, class_name, host_work
+from neurodeploy.frontends.outlines import read_hollow
+from neurodeploy.frontends.outlines.draw import DENSE, EXPERTS
+from neurodeploy.ir.copies import Copies
 from neurodeploy.ir.graph import HostOp
 from neurodeploy.ir.network import Network
-from neurodeploy.ir.outline import Block, HostWork, Matrix, Outline, Part
-from neurodeploy.ir.program import Island, IslandCall, Program
+from neurodeploy.ir.program import Program
+from neurodeploy.ir.segments import Encode, HostStep
 from neurodeploy.ops import experts_of
 from neurodeploy.pipeline.spiking_file import is_spiking_file
+from neurodeploy.synapses.hollow import Facts, facts_of
 
 
-def read_model(model: str | Path, context: int | None, dt: float | None, generic: bool) -> Outline | Network:
-    """The outline or the network. Raises what the reader of that kind of file raises."""
+def read_model(model: str | Path, dt: float | None, generic: bool) -> Program | Network:
+    """A hollow program, or the network. Raises what the reader of that kind of file raises."""
     path = Path(model)
     if path.is_dir() and (path / "manifest.json").is_file():
         program = open_bundle(path).program
-        return program.network if program.streamed else program_outline(program, context or CONTEXT)
+        return program.network if program.streamed else folded(program)
     if is_spiking_file(path):
         return _network(path, dt)
-    return read_outline(model, context or CONTEXT, generic=generic)
+    return read_hollow(model, generic=generic)
 
 
 def _network(path: Path, dt: float | None) -> Network:
@@ -39,56 +43,78 @@ def _network(path: Path, dt: float | None) -> Network:
     return read_nir_file(path, options).network
 
 
-def program_outline(program: Program, context: int) -> Outline:
-    """The outline of a converted program: its islands by layer, equal layers together; no weight is read."""
-    info = program.info
-    context = min(context, info.max_positions)
-    experts, chosen = experts_of(program.steps)
-    layers: dict[int, list[Matrix]] = {}
-    head = None
-    for island in program.islands.values():
-        if island.layer is None:
-            head = _matrix(island, "lm_head", 1, 1)
-        elif not island.expert:  # of several experts the first stands for all
-            count = 1 if island.expert is None else experts.get(island.layer, 1)
-            paths = [part.path for part in island.slices]
-            layers.setdefault(island.layer, []).append(
-                _matrix(island, class_name(paths), count, chosen.get(island.layer, 1) if count > 1 else 1)
-            )
-    host: dict[int | None, list[HostWork]] = {}
-    for step in _hosts(program):
-        work = host_work(step, program.sizes, context, chosen.get(step.layer, 1))
-        host.setdefault(step.layer, []).append(work)
-    classes: dict[tuple[tuple[Matrix, ...], tuple[HostWork, ...]], list[int]] = {}
+_LAYER, _EXPERT = re.compile(r"layers\.(\d+)\."), re.compile(r"\.experts\.(\d+)\.")
+
+
+def folded(program: Program) -> Program:
+    """A program with equal layers once, of the experts of a layer the first, and a count. No weight is read."""
+    experts, chosen = experts_of(program.operations)
+    layers: dict[int, list[HostStep]] = {}
+    for step in program.host:
+        layer, expert = _layer(program, step), _EXPERT.search(step.path)
+        if layer is not None and (expert is None or expert[1] == "0"):
+            layers.setdefault(layer, []).append(step)
+    classes: dict[tuple[object, ...], list[int]] = {}
     for layer in sorted(layers):
-        classes.setdefault((tuple(layers[layer]), tuple(host.get(layer, ()))), []).append(layer)
-    blocks = tuple(
-        Block("layers" if len(classes) == 1 else f"kind {number}", tuple(where), matrices, work)
-        for number, ((matrices, work), where) in enumerate(classes.items())
-    )
-    return Outline(
-        info, blocks, head, (info.vocab_size, info.hidden_size), 0, _small(program), context,
-        tuple(host.get(None, ())), *DENSE,
-        notes=("read from a bundle: widths other than the converted one ask what another conversion would need",),
+        likeness = tuple(_likeness(program, step) for step in layers[layer])
+        classes.setdefault((experts.get(layer), chosen.get(layer), likeness), []).append(layer)
+    first = {layer: where[0] for where in classes.values() for layer in where}
+    copies: dict[str, Copies] = {}
+    for number, where in enumerate(classes.values()):
+        kind, count = "layers" if len(classes) == 1 else f"kind {number}", experts.get(where[0], 1)
+        for step in layers[where[0]]:
+            routed = EXPERTS in step.path and count > 1
+            copies[step.path] = Copies(kind, tuple(where), *((count, chosen.get(where[0], 1)) if routed else ()))
+    kept = [step for step in program.host if step.path in copies or _layer(program, step) is None]
+    made = {name for step in kept for name in step.outputs} | {program.input}
+
+    def twins(names: Sequence[str]) -> tuple[str, ...]:
+        """What a layer that is left out would have made, under the name of its class."""
+        found = [_LAYER.sub(lambda match: f"layers.{first[int(match[1])]}.", name) for name in names]
+        return tuple(name for name in found if name in made)
+
+    host = [
+        replace(step, inputs=twins(step.inputs)) if isinstance(step, HostOp)
+        else replace(step, value=twins(step.inputs)[0]) if isinstance(step, Encode) else step
+        for step in kept
+    ]  # fmt: skip
+    names = {step.path for step in kept}
+    populations = {name: p for name, p in program.network.populations.items() if name in names}
+    projections = tuple(p for p in program.network.projections if p.target in names)
+    outputs = tuple(name for name in program.network.outputs if name in names)
+    note = "read from a bundle: widths other than the converted one ask what another conversion would need"
+    facts = Facts(_small(program), 0, program.info.hidden_size, *DENSE, (note,))
+    if "hollow" in program.conversion:
+        facts = facts_of(program)
+    return replace(
+        program, network=replace(program.network, populations=populations, projections=projections, outputs=outputs),
+        host=tuple(host), copies=copies, conversion={"hollow": facts.to_json()},
     )  # fmt: skip
+
+
+def _layer(program: Program, step: HostStep) -> int | None:
+    if isinstance(step, HostOp):
+        return step.layer
+    behind = program.network.out_of(step.population)
+    return program.network.populations[behind[0].target if behind else step.population].layer
+
+
+def _likeness(program: Program, step: HostStep) -> tuple[object, ...]:
+    """What is equal for steps that do the same in different layers."""
+    name = _LAYER.sub("", step.path)
+    if isinstance(step, HostOp):
+        sizes = tuple(program.sizes[value] for value in (*step.inputs, *step.outputs))
+        return name, step.op, sizes, tuple(sorted(step.attrs.items()))
+    population = program.network.populations[step.population]
+    return name, population.size, tuple((part.role, part.rows, part.heads) for part in population.sections)
 
 
 def _small(program: Program) -> int:
     """Weights of norms, and biases of the projections that have any."""
-    norms = sum(len(step.weights) * int(str(step.attrs["group"])) for step in _hosts(program) if "group" in step.attrs)
-    biases = sum(
+    norms = sum(len(op.weights) * int(str(op.attrs["group"])) for op in program.operations if "group" in op.attrs)
+    return norms + sum(
         part.rows
-        for island in program.islands.values()
-        for part in island.slices
-        if (bias := island.neurons.bias) is not None and np.any(bias[part.start : part.stop])
+        for population in program.network.populations.values()
+        for part in population.sections
+        if np.any(np.atleast_1d(population.params.get("bias", 0))[part.start : part.stop])
     )
-    return norms + biases
-
-
-def _hosts(program: Program) -> Sequence[HostOp]:
-    return [step for step in program.steps if not isinstance(step, IslandCall)]
-
-
-def _matrix(island: Island, name: str, experts: int, chosen: int) -> Matrix:
-    parts = tuple(Part(part.role, part.rows, part.heads) for part in island.slices)
-    return Matrix(name, island.columns, parts, experts, chosen)

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.network import Network
-from neurodeploy.ir.outline import Outline
+from neurodeploy.ir.program import Program
 from neurodeploy.pipeline import fit_answer, fit_priced
 from neurodeploy.pipeline.fit_asked import Asked, checked
 from neurodeploy.pipeline.fit_network import fit_network
 from neurodeploy.pipeline.fit_reading import read_model
 from neurodeploy.pipeline.session import Progress
+from neurodeploy.synapses.hollow import facts_of
 
 if TYPE_CHECKING:
     from partitioner.fit.plan import Fit
@@ -67,58 +68,58 @@ def fit(
     asked = checked(system, bits, chips, context, activity, host, memory_kib, head)
     if progress:
         progress("fit", 0, 1)
-    read = read_model(model, context, dt, generic)
-    found = fit_network(read, asked) if isinstance(read, Network) else _outline(read, asked)
+    read = read_model(model, dt, generic)
+    found = fit_network(read, asked) if isinstance(read, Network) else _hollow(read, asked)
     if progress:
         progress("fit", 1, 1)
     return {"schema": SCHEMA, "model": str(model), **found}
 
 
-def _outline(outline: Outline, asked: Asked) -> dict[str, Any]:
-    assumed = fit_priced.assumed(outline, asked)
+def _hollow(program: Program, asked: Asked) -> dict[str, Any]:
+    assumed = fit_priced.assumed(program, asked)
     made: dict[tuple[str, int, int | None], Fit | DoesNotFit] = {}
     rows: list[dict[str, Any]] = []
     for memory, bits, system in product(asked.memory, asked.bits, asked.systems):
         key = (system.chip.name, bits, memory)
         if key not in made:
-            made[key] = _plan(outline, system, bits, memory)
+            made[key] = _plan(program, system, bits, memory)
         plan = made[key]
         rows.append(fit_answer.row(plan, system, asked, bits, memory))
         if not isinstance(plan, DoesNotFit) and rows[-1]["fits"]:
-            rows[-1] |= fit_priced.priced(outline, plan, system, asked, assumed, rows[-1]["head"] == "chip")
+            rows[-1] |= fit_priced.priced(program, plan, system, asked, assumed, rows[-1]["head"] == "chip")
     fit_answer.add_problems(rows)
     own = [row for row in rows if row["memory_kib"] is None]
     best = fit_answer.best(own)
     fallback = None
     if best is None:
-        fallback = fit_priced.fallback(outline, asked, assumed, own)
+        fallback = fit_priced.fallback(program, asked, assumed, own)
     where = best or fit_answer.nearest(own)
     chosen = made[where["chip"], where["bits"], None] if where is not None else None
     chips = None
     if where is not None and chosen is not None and not isinstance(chosen, DoesNotFit):
-        chips = fit_priced.chip_plan(outline, chosen, asked, assumed, where)
+        chips = fit_priced.chip_plan(program, chosen, asked, assumed, where)
     return {
         "kind": "language model",
         "fits": best is not None,
-        "answer": fit_answer.answer(outline, own, best, fallback, asked),
-        **fit_answer.model_json(outline),
+        "answer": fit_answer.answer(program, own, best, fallback, asked),
+        **fit_answer.model_json(program),
         "assumed": {"activity": assumed.activity, "activity_source": assumed.source, "context": assumed.prompt},
         "host": asked.host.name,
         "plans": [fit_answer.plan_json(plan, *key) for key, plan in made.items()],
         "rows": rows,
         "chip_plan": chips,
         "fallback": fallback,
-        "assumptions": fit_priced.assumptions(outline, asked, assumed),
-        "notes": [*outline.notes, *fit_answer.notes(outline)],
+        "assumptions": fit_priced.assumptions(program, asked, assumed),
+        "notes": [*facts_of(program).notes, *fit_answer.notes(program)],
     }
 
 
-def _plan(outline: Outline, system: SystemSpec, bits: int, memory: int | None) -> Fit | DoesNotFit:
+def _plan(program: Program, system: SystemSpec, bits: int, memory: int | None) -> Fit | DoesNotFit:
     """The plan, or the error of a model that this chip cannot hold however many there are."""
     from partitioner.fit.plan import plan
     from targets.systems import SYSTEMS
 
     try:
-        return plan(outline, system.chip, bits, memory, SYSTEMS.values())
+        return plan(program, system.chip, bits, memory, SYSTEMS.values())
     except DoesNotFit as error:
         return error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -129,14 +130,16 @@ class _Said:
     def resumed(cls, opened: Bundle, path: Path) -> _Said:
         """Raises what `read_kept` does, and ND5011 where the file is no state of a text."""
         program = opened.program
-        state, known, host = read_kept(path, program.network, opened.digest, program.operations)
+        state, known = read_kept(path, program.network, opened.digest, program.operations)
         try:
             tokens, seed, drawn = ((known or {})[key] for key in ("tokens", "seed", "random"))
             ids = all(type(token) is int and 0 <= token < program.info.vocab_size for token in tokens)
             if not ids or type(seed) is not int or len(tokens) != state.step + 1:
                 raise ValueError("its tokens are not those of a text")
             said = cls(opened, list(tokens), seed)
-            said.state, said.random = host, _drawing(drawn)
+            caches = (host.caches for host in state.host if isinstance(host, State))
+            said.state = State(state.step, next(caches), replace(state, host=()))
+            said.random = _drawing(drawn)
         except (ValueError, TypeError, KeyError, OverflowError) as error:
             raise damaged_state(path, str(error)) from None
         return said
@@ -146,7 +149,10 @@ class _Said:
         began = time.monotonic()
         if last or began >= self._next:
             known = {"tokens": self.tokens, "seed": self.seed, "random": self.random.bit_generator.state}
-            write_state(path, RunState(self.state.position, {}, {}), self._opened.digest, known, self.state)
+            chip = self.state.chip or RunState(0, {}, {})
+            write_state(
+                path, replace(chip, step=self.state.position, host=(self.state,)), self._opened.digest, known
+            )  # fmt: skip
             now = time.monotonic()
             self._next = now + max(CHECKPOINT_S, PAUSE * (now - began))
 

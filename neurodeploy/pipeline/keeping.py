@@ -71,7 +71,7 @@ class Keeper:
 
         Raises what `read_kept` does, and ND3259 where `out` holds them with other probes: they would be lost.
         """
-        state, self._record, _ = read_kept(path, self.network, self.opened.digest)
+        state, self._record = read_kept(path, self.network, self.opened.digest, self.opened.program.operations)
         self.first = state.step + 1
         first, before = _before(self.out, state, self._record)
         wanted = {f"out.{name}" for name in self.network.outputs} | {f"probe.{probe.name}" for probe in probes}

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from neurodeploy.bundle import Bundle, open_bundle
 from neurodeploy.bundle.files import check_place, write_aside
 from neurodeploy.errors import DoesNotFit, UserError
+from neurodeploy.flow import ranges
 from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.devices import chip_part, seen_by_chip
 from neurodeploy.ir.mapping import Mapping
-from neurodeploy.ir.program import IslandCall
 from neurodeploy.pipeline.following import chips_of, follow
 from neurodeploy.pipeline.session import KINDS, NETWORK, Progress, read_mapping, refuse
 from neurodeploy.pipeline.stopwatch import Stopwatch
@@ -96,7 +96,8 @@ def map(
     )
     clock.stop()
     placed = seen_by_chip(opened.program, mapping.assignments)
-    found = clock.into({**summary(mapping, placed, target, rates=activity), **more, **said})
+    told = {"widths": ranges.summary(opened.program.network), **more, **said}
+    found = clock.into({**summary(mapping, placed, target, rates=activity), **told})
     if affinity is not None:
         found["rates"]["between_chips"] = affinity.between(chips_of(mapping))
     if not found["violations"]:
@@ -154,7 +155,7 @@ def _mapped(
     rates: RunActivity | None,
 ) -> tuple[Mapping, dict[str, Any]]:
     """The mapping, and of a language model what was left to the host."""
-    from partitioner.classify import left_out
+    from partitioner.classify import of_whole
     from partitioner.mapper import map_model
     from partitioner.offload.mapping import map_offloaded, offer
     from targets.systems import SYSTEMS
@@ -167,12 +168,12 @@ def _mapped(
         raise UserError("ND2069", "--no-offload", problem, "leave one of them out")
     if program.streamed:
         kept = replace(options, pins={name: pin for name, pin in options.pins.items() if name not in hosted})
-        seen = chip_part(program.network, hosted)
+        seen = chip_part(program, hosted)
         mapping = map_model(seen, target, kept, alternatives=others, rates=rates, work=work)
-        return (left_out(mapping, program.network, hosted, target.chip) if hosted else mapping), {}
+        return of_whole(mapping, program, hosted, target.chip), {}
     try:
         mapping, figures = map_offloaded(
-            program, target, options, host, automatic=automatic, alternatives=others, work=work
+            program, target, options, host, automatic=automatic, alternatives=others, work=work, rates=rates
         )
     except DoesNotFit as error:
         if error.code != "ND2001" or automatic:
@@ -184,24 +185,29 @@ def _mapped(
 
 def _table(opened: Bundle, mapping: Mapping, target: SystemSpec, host: HostSpec, options: Options) -> str:
     """The plan of a mapping as a table, with the hints that were in force."""
+    from neurodeploy.ir.devices import population_paths
+    from neurodeploy.ir.population import INPUT
     from partitioner.classify import group_of
     from partitioner.files.plan_table import write_plan
     from partitioner.offload.mapping import joules_of
     from partitioner.pins import pins_of
 
     program = opened.program
-    if program.streamed:
-        populations = {f"populations.{name}": name for name in program.network.populations}
-        return write_plan(mapping, populations, {}, {}, options.pins)
-    names = {step.path: step.island for step in program.steps if isinstance(step, IslandCall)}
+    names = {path: name for name, path in population_paths(program).items()}
     pins = {name: replace(pin, device=None) for name, pin in pins_of(program, options.pins).items()}
-    groups = {name: group_of(island) for name, island in program.islands.items()}
+    groups = {name: group_of(p) for name, p in program.network.populations.items() if p.model != INPUT}
     return write_plan(mapping, names, groups, joules_of(program, target, mapping, host), pins)
 
 
 def explain(bundle: str | Path) -> list[dict[str, Any]]:
-    """Every step of the program: device, rule, reason, bytes per token over the host border."""
+    """Every step of the program: device, rule, reason, bytes per token over the host border; of a population also its
+    widths, each proven or calibrated and counted (`flow.ranges`)."""
     from partitioner.judge.summary import explain as explain_mapping
 
-    mapping, _ = read_mapping(open_bundle(bundle))
-    return explain_mapping(mapping)
+    opened = open_bundle(bundle)
+    mapping, _ = read_mapping(opened)
+    found: dict[str, list[str]] = {}
+    for width in ranges.widths(opened.program.network):
+        found.setdefault(width.population, []).append(str(width))
+    rows = explain_mapping(mapping)
+    return [{**row, "widths": found.get(row["path"].removeprefix("populations."), [])} for row in rows]

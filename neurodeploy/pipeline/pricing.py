@@ -7,23 +7,23 @@ from pathlib import Path
 from typing import Any
 
 from neurodeploy.accounting.account import account
-from neurodeploy.accounting.islands import island_loads
-from neurodeploy.accounting.networks import network_loads
-from neurodeploy.accounting.neurobench import island_metrics, network_metrics
-from neurodeploy.accounting.report_json import network_json, report_json
-from neurodeploy.bundle import Bundle
+from neurodeploy.accounting.neurobench import metrics
+from neurodeploy.accounting.program import loads
+from neurodeploy.accounting.report_json import report_json
+from neurodeploy.bundle import Bundle, open_bundle
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.text import read_text
 from neurodeploy.frontends.tokenizer import Tokenizer
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
-from neurodeploy.ir.network import Network
+from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import ActivityCounts, RunActivity
 from neurodeploy.pipeline.checkpoint import DEFAULT_CALIBRATION
+from neurodeploy.pipeline.hollow import assumed_counts, told
 from neurodeploy.pipeline.session import MODEL, NETWORK, Progress, read_mapping, suited
 from neurodeploy.pipeline.stepping import advance
 from neurodeploy.pipeline.streams import open_network, runner_for, stream_of
-from neurodeploy.pipeline.texts import encode_text, hybrid, open_model, summary_counts, summary_host
+from neurodeploy.pipeline.texts import encode_text, hybrid, left_to_host, summary_counts, summary_host, tokenizer_of
 
 #: Priced where the user names no text: enough to be typical, short enough to take a second.
 DEFAULT_PROMPT_TOKENS = 128
@@ -71,24 +71,27 @@ def _text(
     if tokens < 1 or (prompt_tokens is not None and prompt_tokens < 1):
         problem = f"{prompt_tokens} prompt tokens and {tokens} new ones are not possible"
         raise UserError("ND3005", "energy", problem, "give at least one of each")
-    opened, tokenizer = open_model(bundle)
+    opened = open_bundle(bundle)
     if prompt_tokens is None:
         prompt_tokens = default_prompt_tokens(opened, tokens)
     mapping, system = read_mapping(opened)
     profile = hosts.measure_host() if measure_host else hosts.get_host(host)
-    prompt = read_text(text) if text else default_text()
-    prefill, generated, sample = count_phases(opened, tokenizer, prompt, prompt_tokens, tokens, runner)
-    islands = opened.program.islands
-    ledgers = [
-        account(island_loads(mapping, counts, islands, system), system, profile, phase, powered=powered)
+    if opened.hollow:
+        prefill, generated = assumed_counts(opened.program, left_to_host(opened), prompt_tokens, tokens)
+        sample = ""
+    else:
+        prompt = read_text(text) if text else default_text()
+        prefill, generated, sample = count_phases(opened, tokenizer_of(opened), prompt, prompt_tokens, tokens, runner)
+    ledgers = {
+        phase: account(loads(opened.program, counts, mapping, system), system, profile, phase, powered=powered)
         for phase, counts in (("prefill", prefill), ("generate", generated))
-    ]
-    found = report_json(ledgers[0], ledgers[1], island_metrics(generated, islands))
+    }
+    found = report_json(ledgers, metrics=metrics(opened.program, generated, exact=False))
     return {
         **found,
         "system": system.name,
         "host": profile.name,
-        "text": Path(text).name if text else "embedded prose",
+        "text": told(opened.program) if opened.hollow else Path(text).name if text else "embedded prose",
         "prefill_tokens": prefill.tokens,
         "generated_tokens": generated.tokens,
         "activity": summary_counts(opened, prefill),
@@ -110,21 +113,21 @@ def _stream(
     stream = stream_of(input, opened, network, steps, layout)
     engine = runner_for(runner, opened, network, stream.steps, stream.samples)
     result = advance(network, engine, stream, progress=progress)
-    found = price(network, mapping, system, result.activity, host, measure_host, powered)
+    found = price(opened.program, mapping, system, result.activity, host, measure_host, powered)
     return {"open_questions": stream.questions, **found, "input": Path(input).name, "notes": stream.notes}
 
 
 def price(
-    network: Network, mapping: Mapping, system: SystemSpec, activity: RunActivity, host: str, measure_host: bool,
+    program: Program, mapping: Mapping, system: SystemSpec, activity: RunActivity, host: str, measure_host: bool,
     powered: str,
 ) -> dict[str, Any]:  # fmt: skip
     """The account of counts on a mapping that was read and verified; each phase has `joules` by boundary and `seconds`."""
     from targets import hosts
 
     profile = hosts.measure_host() if measure_host else hosts.get_host(host)
-    loads = network_loads(network, mapping, activity, system)
-    sample = account(loads, system, profile, "sample", powered=powered)
-    found: dict[str, Any] = network_json(sample, loads, system.chip, network_metrics(network, activity))
+    worked = loads(program, activity, mapping, system)
+    ledgers = {"sample": account(worked, system, profile, "sample", powered=powered)}
+    found: dict[str, Any] = report_json(ledgers, worked, system.chip, metrics(program, activity))
     for unit in ("step", "sample"):
         phase = found[unit]
         found[unit] = {**phase, "joules": phase["joules_per_token"], "seconds": phase["seconds_per_token"]}

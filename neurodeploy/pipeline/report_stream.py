@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from neurodeploy.accounting.neurobench import network_metrics
+from neurodeploy.accounting.neurobench import metrics
 from neurodeploy.bundle import Bundle
 from neurodeploy.frontends.streams import Stream
 from neurodeploy.ir.network import Network
@@ -79,12 +79,14 @@ def about(opened: Bundle, network: Network) -> dict[str, Any]:
 def _mapped(opened: Bundle, network: Network, result: RunResult, host: str, measure_host: bool) -> dict[str, Any]:
     """Map, energy and NeuroBench metrics; None for those that need a mapping where there is none."""
     bench = {
-        name: value for name, value in _flat(network_metrics(network, result.activity)) if not isinstance(value, str)
+        name: value
+        for name, value in _flat(metrics(opened.program, result.activity))
+        if not isinstance(value, str | bool)
     }
     if not opened.is_mapped:
         return {"map": None, "energy": None, "neurobench": bench}
     mapping, system = read_mapping(opened)
-    priced = price(network, mapping, system, result.activity, host, measure_host, "used")
+    priced = price(opened.program, mapping, system, result.activity, host, measure_host, "used")
     keys = ("device", "component", "event", "boundary", "count", "basis", "source", "unit_cost", "joules")
     entries = [{key: entry[key] for key in keys} for entry in priced["step"]["entries"]]
     return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from neurodeploy.bundle import Bundle
+from neurodeploy.bundle import Bundle, open_bundle
 from neurodeploy.frontends.text import read_text
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
@@ -13,7 +13,7 @@ from neurodeploy.ir.program import Program
 from neurodeploy.pipeline import evaluating, pricing
 from neurodeploy.pipeline.map_section import map_section
 from neurodeploy.pipeline.session import Progress, provenance, read_mapping
-from neurodeploy.pipeline.texts import encode_text, open_model
+from neurodeploy.pipeline.texts import encode_text, tokenizer_of
 
 
 def of_text(
@@ -27,12 +27,15 @@ def of_text(
         if progress:
             progress("report", number, 3)
 
-    words = pricing.default_text() if text is None else read_text(text)
-    opened, tokenizer = open_model(bundle)
+    opened = open_bundle(bundle)
     mapping, system = read_mapping(opened)
-    prompt = encode_text(tokenizer, words, prompt_tokens or pricing.default_prompt_tokens(opened, tokens))
+    prompt, runs = "", not opened.hollow
+    if runs:
+        words, tokenizer = pricing.default_text() if text is None else read_text(text), tokenizer_of(opened)
+        read = encode_text(tokenizer, words, prompt_tokens or pricing.default_prompt_tokens(opened, tokens))
+        prompt = tokenizer.decode(read[-64:])
     step(0)
-    if accuracy is None and text is not None:
+    if accuracy is None and text is not None and runs:
         accuracy = evaluating.eval(bundle, text, max_tokens=max_tokens, runner=runner, progress=progress)
     step(1)
     priced = pricing.energy(
@@ -54,7 +57,7 @@ def of_text(
         "experts": experts(
             opened.program, {name: row["tokens"] for name, row in (activity | priced["host_islands"]).items()}
         ),
-        "sample": {"prompt": tokenizer.decode(prompt[-64:]), "text": priced["sample"]},
+        "sample": {"prompt": prompt, "text": priced["sample"]},
     }
 
 

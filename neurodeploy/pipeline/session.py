@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from neurodeploy.bundle import Bundle, open_bundle
-from neurodeploy.bundle.reader import read_manifest
+from neurodeploy.bundle.reader import HOLLOW, read_manifest
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.devices import seen_by_chip
@@ -44,8 +44,9 @@ KINDS = {
 
 
 def kind_of(bundle: str | Path) -> str:
-    """Which of `KINDS` a bundle holds. Raises what `read_manifest` does where it is no bundle."""
-    return str(read_manifest(Path(bundle))["kind"])
+    """Which of `KINDS` a bundle holds; with weights or without. Raises what `read_manifest` does where it is no bundle."""
+    kind = str(read_manifest(Path(bundle))["kind"])
+    return MODEL if kind == HOLLOW else kind
 
 
 def suited(

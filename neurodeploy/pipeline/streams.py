@@ -17,8 +17,10 @@ from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import Population
 from neurodeploy.ir.run import Probe, Runner
+from neurodeploy.ir.segments import Encode
 from neurodeploy.neurons.registry import get_model
 from neurodeploy.pipeline.session import PARTITIONED, runner_of
+from neurodeploy.pipeline.texts import hybrid
 
 if TYPE_CHECKING:
     from neurodeploy.frontends.streams import Stream
@@ -50,7 +52,10 @@ def runner_for(name: str, bundle: Bundle, network: Network, steps: int, samples:
     loaded, it runs in their place, with the same bits. ND3257 for an unknown name."""
     if name not in RUNNERS:
         raise UserError("ND3257", name, "is not a runner of spiking networks", f"choose one of {', '.join(RUNNERS)}")
-    if name == "fast" and "simulators.fast.runner" not in sys.modules:
+    if bundle.program.host and name == "lava":
+        problem = "computes no operation of a host, and this program has some"
+        raise UserError("ND3257", name, problem, f"choose one of {', '.join(r for r in RUNNERS if r != name)}")
+    if name == "fast" and not bundle.program.host and "simulators.fast.runner" not in sys.modules:
         items = sum(p.size for p in network.populations.values())
         items += sum(p.synapse.count() for p in network.projections)
         parts = len(network.populations) + len(network.projections)
@@ -60,7 +65,7 @@ def runner_for(name: str, bundle: Bundle, network: Network, steps: int, samples:
         from simulators.lava import LavaRunner
 
         return LavaRunner()
-    return runner_of(bundle, name)
+    return hybrid(bundle, name) if bundle.program.host else runner_of(bundle, name)
 
 
 def seconds_per_step(network: Network) -> float | None:
@@ -80,6 +85,10 @@ def stream_of(
     shapes = {name: tuple(shape) for name, shape in conversion.get("shapes", {}).items()}
     graded = [name for name in conversion.get("graded", ()) if name in network.inputs]
     units = {name: float(conversion["inputs"][name]["unit"]) for name in graded}
+    encoded = {step.population for step in bundle.program.host if isinstance(step, Encode)}
+    if encoded:  # what the host feeds comes from no file
+        fed = {name: population for name, population in network.populations.items() if name not in encoded}
+        network = replace(network, populations=fed)
     stream = read_stream(path, network, steps, seconds_per_step(network), shapes, units, layout)
     for name, array in stream.inputs.items():
         if name in graded:

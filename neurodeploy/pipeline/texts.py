@@ -10,7 +10,8 @@ from neurodeploy.bundle import Bundle, open_bundle
 from neurodeploy.bundle.files import digest, read_json
 from neurodeploy.errors import InternalError, UserError
 from neurodeploy.frontends.tokenizer import Tokenizer, open_tokenizer
-from neurodeploy.ir.devices import host_islands
+from neurodeploy.ir.devices import hosted_populations
+from neurodeploy.pipeline.hollow import refuse_hollow
 from neurodeploy.pipeline.session import runner_of
 
 if TYPE_CHECKING:  # both load torch, which spiking networks do without
@@ -31,6 +32,7 @@ def open_model(path: str | Path) -> tuple[Bundle, Tokenizer]:
 
 
 def tokenizer_of(bundle: Bundle) -> Tokenizer:
+    refuse_hollow(bundle, "a text")
     settings = read_json(bundle.path / "tokenizer_settings.json")
     return open_tokenizer(bundle.path / "tokenizer.json", bundle.program.info.vocab_size, settings)
 
@@ -52,7 +54,7 @@ def left_to_host(bundle: Bundle) -> frozenset[str]:
 
     if not bundle.is_mapped:
         return frozenset()
-    return host_islands(bundle.program, mapping_from_json(bundle.read_mapping()).assignments)
+    return hosted_populations(bundle.program, mapping_from_json(bundle.read_mapping()).assignments)
 
 
 def float_model(bundle: Bundle, source: str | Path | None = None) -> Executor:

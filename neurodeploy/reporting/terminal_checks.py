@@ -71,6 +71,9 @@ def print_verify(found: Mapping[str, Any], console: Console) -> None:
         what = "golden vector" if steps is None else "output"
         over = "" if steps is None else f" over {units.some(steps, 'golden step')}"
         say(console, f"{units.some(max(golden.values()), what)}{over}: the same bits on {' and '.join(golden)}")
+    if (widths := found.get("widths", {"counted": 0}))["counted"]:
+        rest = f"{units.count(widths['counted'])} calibrated: what exceeds them is counted in every run"
+        say(console, f"{units.some(widths['proven'], 'width')} of numbers proven, {rest}")
     if not found["mapped"]:
         say(console, "not mapped yet: neurodeploy map", "dim")
     listed(console, violations, "red", "  ")

@@ -145,7 +145,7 @@ class _Shape:
         most = int(messages.max(initial=0))
         state = np.array([self.view.sums.state(words) for words in range(most + 1)], np.int64)[messages]
         rows = self._rows(columns, messages, state)
-        can = (rows >= 1) & (messages <= (self.view.sums.most or most))
+        can = (rows >= 1) & (messages <= self.view.sums.most)
         columns, messages = columns[can], messages[can]
         found = self._cost(columns, messages, rows[can], state[can])
         header, axon = self.view.form.header, self.view.form.axon

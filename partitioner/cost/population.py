@@ -1,21 +1,19 @@
-"""`View`: a population as every stage of the mapper sees it, whether it is an island of a language model or of a network.
+"""`View`: a population as every stage of the mapper sees it.
 
 A population is a rectangle. Its rows are neurons, its columns the axons of all projections into it, one after another
-(`cost.lists.Segment`). An island is a population with one dense projection, whose source and whose readers are the host::
+(`cost.lists.Segment`)::
 
-                      island                                      population of a network
-    bytes a neuron    neuron_state_bytes of the chip              state, own parameters, 4 for each delay slot of its ports
-    outputs           messages of a value of `out_bits`           1 where the host reads it
-    destinations      -                                           a message to each shard that a unit of its columns reaches
-    partial sum       messages by its proven bound                1 message of 32 bits for each delay slot and projection
-    state of one      as a neuron                                 4 bytes a message
+    bytes a neuron    its state and own parameters, 4 for each delay slot of its ports
+    outputs           messages of a payload where the host reads it, or computes a population that it feeds
+    destinations      a message to each shard that a unit of its columns reaches
+    partial sum       `flow.words.PartialSums`: 4 bytes a message where it is made
 
-Weights are never looked at: an island's `Dense` is a view of a single zero.
+Weights are never looked at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from collections.abc import Mapping as Table
 from dataclasses import dataclass
 from fractions import Fraction
@@ -24,20 +22,22 @@ from types import MappingProxyType
 
 import numpy as np
 
-from neurodeploy.flow.words import output_words
+from neurodeploy.flow.words import PartialSums, output_words
 from neurodeploy.ir.arrange import arranged
 from neurodeploy.ir.chip import ChipSpec
+from neurodeploy.ir.copies import ALONE, Copies
+from neurodeploy.ir.devices import as_program
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network, Projection
-from neurodeploy.ir.population import INPUT
-from neurodeploy.ir.program import Island, Program, Slice
+from neurodeploy.ir.population import INPUT, Section
+from neurodeploy.ir.program import Program
+from neurodeploy.ir.segments import Decode
 from neurodeploy.ir.synapse import Units
 from neurodeploy.neurons.registry import get_model, state_bytes
-from neurodeploy.synapses import Dense
 from partitioner.classify import activity_of, group_of
 from partitioner.cost.budget import Demand
 from partitioner.cost.lists import Format, Range, Segment, format_of
-from partitioner.cost.sums import SUM_BYTES, ProvenSums, SlotSums, Sums
+from partitioner.cost.sums import SUM_BYTES, Sums
 
 #: What is mapped.
 Model = Program | Network
@@ -76,8 +76,8 @@ class View:
     """A population. neuron : bytes of one. outputs : messages of a neuron to the host. outgoing : projections from it.
 
     group : what is kept on one chip where that can be. layer : what it is counted under. share : of the ticks in which it
-    works. microcoded : whether its neurons are. slices : heads that should stay whole.
-    expert : whether a token may pass it by.
+    works. microcoded : whether its neurons are. sections : heads that should stay whole.
+    expert : whether a token may pass it by. copies : what it stands for.
     """
 
     name: str
@@ -92,8 +92,9 @@ class View:
     layer: str = ""
     share: Fraction = Fraction(1)
     microcoded: bool = True
-    slices: tuple[Slice, ...] = ()
+    sections: tuple[Section, ...] = ()
     expert: bool = False
+    copies: Copies = ALONE
 
     @cached_property
     def columns(self) -> int:
@@ -117,6 +118,9 @@ class View:
 
     def words(self, columns: Range) -> int:
         return self.sums.words(columns)
+
+    def values(self, columns: Range) -> int:
+        return self.sums.count(columns)
 
     @property
     def stored_bits(self) -> int:
@@ -151,62 +155,43 @@ class View:
         return self.home(rows, axons * (self.form.header + -(-self.sums.bits // 8)), axons, out)
 
 
-def unwrapped(model: Model) -> Model:
-    """The network of a program that is one, else the model itself."""
-    return model.network if isinstance(model, Program) and model.streamed else model
-
-
-def view_of(island: Island, chip: ChipSpec, weight_bits: int | None = None, share: Fraction = Fraction(1)) -> View:
-    """An island of a language model."""
-    bits = island.synapses.weight_bits if weight_bits is None else weight_bits
-    synapse = Dense(np.broadcast_to(np.zeros((), np.int8), (island.rows, island.columns)))
-    into = Projection(island.name, "", island.name, synapse, graded=True, weight_bits=bits)
-    neuron = chip.formats["neuron_state_bytes"]
-    return View(
-        name=island.name,
-        rows=island.rows,
-        segments=(Segment(into, 0),),
-        form=format_of(chip, weight_bits),
-        sums=ProvenSums(island, chip, bits, neuron),
-        neuron=neuron,
-        outputs=output_words(island, chip),
-        group=group_of(island),
-        layer=island.name if island.layer is None else f"layers.{island.layer}",
-        share=share,
-        slices=island.slices,
-        expert=island.expert is not None,
-    )
+def read_by_host(program: Program) -> frozenset[str]:
+    """Populations whose payloads are a result, or become a value of the host."""
+    return frozenset(program.network.outputs) | {s.population for s in program.host if isinstance(s, Decode)}
 
 
 def views_of(
-    model: Model, chip: ChipSpec, weight_bits: int | None = None, orders: Table[str, Ints] = MappingProxyType({})
+    model: Model,
+    chip: ChipSpec,
+    weight_bits: int | None = None,
+    orders: Table[str, Ints] = MappingProxyType({}),
+    hosted: Collection[str] = (),
 ) -> dict[str, View]:
-    """All populations that can live on cores, in their order, neurons in the order of the mapping."""
-    model = unwrapped(model)
-    if isinstance(model, Network):
-        return _of_network(arranged(model, orders), chip, weight_bits)
-    shares = activity_of(model)
-    return {name: view_of(island, chip, weight_bits, shares[name]) for name, island in model.islands.items()}
-
-
-def _of_network(network: Network, chip: ChipSpec, weight_bits: int | None) -> dict[str, View]:
-    form, found = format_of(chip, weight_bits), {}
+    """All populations that can live on cores, in their order, neurons in the order of the mapping; those in `hosted` are
+    computed by the host."""
+    program, form, found = as_program(model), format_of(chip, weight_bits), dict[str, View]()
+    network, shares, read = arranged(program.network, orders), activity_of(program), read_by_host(program)
     for name, population in network.populations.items():
-        if population.model == INPUT:
+        if population.model == INPUT or name in hosted:
             continue
-        into = network.into(name)
+        into, out = network.into(name), network.out_of(name)
+        away = name in read or any(p.target in hosted for p in out)
         found[name] = View(
             name=name,
             rows=population.size,
             segments=segments(into),
             form=form,
-            sums=SlotSums(into, chip.formats["weight_bits"]),
+            sums=Sums(PartialSums.into(network, name, chip), chip.formats["weight_bits"]),
             neuron=state_bytes(population) + SUM_BYTES * sum(slots(network, name).values()),
-            outputs=int(name in network.outputs),
-            outgoing=tuple(p for p in network.projections if p.source == name),
-            group=name,
-            layer=name,
+            outputs=output_words(population, chip) if away else 0,
+            outgoing=tuple(p for p in out if p.target not in hosted),
+            group=group_of(population),
+            layer=name if population.layer is None else f"layers.{population.layer}",
+            share=shares[name],
             microcoded=population.model not in chip.supports.neurons,
+            sections=population.sections,
+            expert=population.expert is not None,
+            copies=program.copies.get(name, ALONE),
         )
     return found
 

@@ -1,99 +1,74 @@
-"""How a row's sum over a part of the columns travels: in which messages, and what it takes where it is made."""
+"""How a row's sums over a part of the columns travel: in which messages, and what they take where they are made."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
-from neurodeploy.flow.words import bound_bits, messages_of, partial_bits, sum_messages
-from neurodeploy.ir.chip import ChipSpec
+from neurodeploy.flow.words import PartialSums, SumsOf
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import BLOCK, Projection
-from neurodeploy.ir.program import Island
+from neurodeploy.ir.network import BLOCK
 from partitioner.cost.lists import Range
 
 #: Bytes of one sum of synapses: 32 bits.
 SUM_BYTES = 4
-#: A proven partial sum travels in at most this many messages.
+#: A sum travels in at most this many messages.
 MAX_WORDS = 2
 
 
-class Sums(Protocol):
-    """How a row's sum over a part of the columns travels to its reducer. `bits`: of the weight that adds a message there."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Sums:
+    """The partial sums of a row on their way to its reducer. `bits`: of the weight that adds a message there."""
+
+    sums: PartialSums
+    bits: int
 
     @property
-    def bits(self) -> int: ...
-
-    @property
-    def most(self) -> int | None:
-        """The most messages that one may need."""
+    def most(self) -> int:
+        """The most messages that a row may need."""
+        return MAX_WORDS * max(1, sum(part.slots for part in self.sums.parts))
 
     @property
     def key(self) -> object:
         """Equal where all sums are alike."""
+        return self.bits, *(_key(part) for part in self.sums.parts)
 
     def words(self, columns: Range) -> int:
         """Messages of a row."""
+        return self.sums.words(columns)
+
+    def count(self, columns: Range) -> int:
+        """How many sums these are."""
+        return self.sums.count(columns)
 
     def state(self, words: int) -> int:
-        """Bytes of a row on the shard that makes a sum of so many messages."""
-
-    def least_words(self) -> Ints:
-        """The least messages over any columns that touch 1, 2, ... blocks of `BLOCK` columns."""
-
-
-@dataclass(frozen=True, slots=True)
-class SlotSums:
-    """One message of 32 bits for each delay slot of each projection that the columns touch."""
-
-    projections: tuple[Projection, ...]
-    bits: int
-    most: int | None = None
-
-    @property
-    def key(self) -> object:
-        return self.bits, *((p.synapse.columns, p.depth) for p in self.projections)
-
-    def words(self, columns: Range) -> int:
-        return sum_messages(self.projections, columns)
-
-    def state(self, words: int) -> int:
+        """Bytes of a row on the shard that makes sums of so many messages."""
         return SUM_BYTES * words
 
     def least_words(self) -> Ints:
-        least = min((max(1, p.depth) for p in self.projections), default=1)
-        return np.full(-(-sum(p.synapse.columns for p in self.projections) // BLOCK), least, np.int64)
+        """The least messages over any columns that touch 1, 2, ... blocks of `BLOCK` columns, wherever they lie."""
+        parts = self.sums.parts
+        if len(parts) == 1:
+            return np.array(parts[0].slots * _least(parts[0]), np.int64)
+        columns = sum(part.projection.synapse.columns for part in parts)
+        return np.full(-(-columns // BLOCK), min((part.slots for part in parts), default=1), np.int64)
 
 
-@dataclass(frozen=True, slots=True)
-class ProvenSums:
-    """One sum, of as many messages as the weights of the island prove that it needs."""
+def _key(part: SumsOf) -> tuple[object, ...]:
+    p = part.projection
+    if part.payload_max is None:
+        return p.synapse.columns, part.slots
+    largest = part.largest if p.block_sums is None else p.block_sums.tobytes()
+    return p.synapse.columns, part.slots, part.payload_max, p.graded, largest
 
-    island: Island
-    chip: ChipSpec
-    bits: int
-    neuron: int
-    most: int | None = MAX_WORDS
 
-    @property
-    def key(self) -> object:
-        return self.bits, self.island.payload_bits, self.island.synapses.block_abs_sum.tobytes()
-
-    def words(self, columns: Range) -> int:
-        return messages_of(partial_bits(self.island, columns), self.chip)
-
-    def state(self, words: int) -> int:
-        return self.neuron
-
-    def least_words(self) -> Ints:
-        """The least messages of a sum over columns that touch 1, 2, ... blocks of `BLOCK` columns, wherever they lie."""
-        sums = [0]
-        for value in self.island.synapses.block_abs_sum.tolist():
-            sums.append(sums[-1] + int(value))
-        found = []
-        for touched in range(1, len(sums)):
-            least = min(high - low for low, high in zip(sums, sums[touched:], strict=False))
-            found.append(messages_of(bound_bits(self.island, least), self.chip))
-        return np.array(found, np.int64)
+def _least(part: SumsOf) -> Ints:
+    columns, sums = part.projection.synapse.columns, part.projection.block_sums
+    blocks = -(-columns // BLOCK)
+    if sums is None or part.payload_max is None:
+        return np.full(blocks, part.words(0, columns), np.int64)
+    before = np.concatenate(([0], np.cumsum(sums)))
+    starts = [int((before[touched:] - before[: len(before) - touched]).argmin()) for touched in range(1, blocks + 1)]
+    found = [part.words(first * BLOCK, (first + n) * BLOCK) for n, first in enumerate(starts, 1)]
+    return np.array(found, np.int64)

@@ -8,6 +8,7 @@ from collections.abc import Mapping as Table
 import numpy as np
 
 from neurodeploy.ir.chip import SystemSpec
+from neurodeploy.ir.devices import as_program, hosted_populations
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
 from partitioner.cost.budget import NOTHING, Demand, add
@@ -65,7 +66,9 @@ def shard_demands(
     mapping: Mapping, model: Model, system: SystemSpec, *, weight_bits: int | None = None
 ) -> dict[Shard, Demand]:
     """What every shard costs."""
-    views, placed = views_of(model, system.chip, weight_bits, mapping.orders), mapping.by_island()
+    program, placed = as_program(model), mapping.by_island()
+    hosted = hosted_populations(program, mapping.assignments)
+    views = views_of(program, system.chip, weight_bits, mapping.orders, hosted)
     reached, found = reached_units(views, placed), dict[Shard, Demand]()
     for name, shards in placed.items():
         found |= demands_of(views[name], shards, reached)

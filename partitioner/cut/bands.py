@@ -192,7 +192,7 @@ class BandCutter:
             if (start, stop) not in self._known:
                 self._known[start, stop] = self.view.sums.words((start, stop))
             found.append(self._known[start, stop])
-            if self.view.sums.most is not None and found[-1] > self.view.sums.most:
+            if found[-1] > self.view.sums.most:
                 return None
         return tuple(found)
 
@@ -224,7 +224,7 @@ class BandCutter:
 
     def _widest(self) -> int:
         """The most columns of one row that fit a core as a partial sum; 0 where not even one does."""
-        for messages in (1, self.view.sums.most or 1):
+        for messages in (1, self.view.sums.most):
             width = most_rows(lambda n, m=messages: self.view.tile(1, n, m), self.view.columns, self.rule.limits)  # type: ignore[misc]
             if width:
                 return width
@@ -240,7 +240,7 @@ class BandCutter:
             (f"row 0 over {width} columns, as a partial sum,", self.view.tile(1, width, max(words))),
             (f"the reducer of row 0 over {len(blocks)} column blocks", self.view.reducer(1, sum(words), 1)),
         ]
-        tried_out = f"no split of its {self.view.columns} columns at {self.view.sums.bits} bits helps"
+        tried_out = f"no split of its {self.view.columns} columns at {self.view.row_bits} bits helps"
         fix = f"{tried_out}: choose a chip with larger cores"
         problem = f"one row needs partial sums of {max(words)} messages, the most is {self.view.sums.most}"
         if self.rule.rows is not None or self.rule.blocks is not None:

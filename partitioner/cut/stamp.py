@@ -63,7 +63,7 @@ class Stamp:
 
     def _poured(self, rows: Range, cols: Range, words: int, pour: Pour) -> Iterator[Tile]:
         width = cols[1] - cols[0]
-        least = -(-8 * HEADERS * self._view.form.header // self._view.sums.bits) + 1
+        least = -(-8 * HEADERS * self._view.form.header // self._view.row_bits) + 1
         for piece in pour.cut(rows, lambda n: self._view.tile(n, width, words), least):
             yield self._synapses(piece, cols, words)
 
@@ -90,7 +90,7 @@ class Stamp:
 def heads_whole(view: View, most: int) -> list[Range]:
     """Ranges of at most `most` rows between heads; empty where that takes more cores, or wastes a quarter of one."""
     count, rest = -(-view.rows // most), (view.rows - 1) % most + 1
-    if not any(part.heads for part in view.slices) or rest * 4 < most * 3:
+    if not any(part.heads for part in view.sections) or rest * 4 < most * 3:
         return []
     cuts = [0]
     for start, stop in _units(view):
@@ -103,7 +103,7 @@ def heads_whole(view: View, most: int) -> list[Range]:
 
 def _units(view: View) -> Iterator[Range]:
     """Row ranges that should stay whole: each head of a slice with heads, each row of the others."""
-    for part in view.slices:
+    for part in view.sections:
         step = part.rows // part.heads if part.heads and part.rows % part.heads == 0 else 1
         for start in range(part.start, part.stop, step):
             yield start, start + step

@@ -24,15 +24,16 @@ from functools import partial
 from pathlib import Path
 
 from neurodeploy.errors import UserError
+from neurodeploy.ir.devices import as_program, population_paths
 from neurodeploy.ir.graph import HostOp
 from neurodeploy.ir.mapping import Mapping, Shard
-from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import INPUT
-from neurodeploy.ir.program import IslandCall
+from neurodeploy.ir.program import Program
+from neurodeploy.ir.segments import Encode
 from neurodeploy.ops import lookup
 from neurodeploy.storage.opening import read_bounded
 from neurodeploy.storage.tables import csv_text, marked
-from partitioner.cost.population import Model, unwrapped
+from partitioner.cost.population import Model
 from partitioner.options import Pin
 from partitioner.pins import check, members_of, merged, pins_of, unknown
 
@@ -100,38 +101,37 @@ def pins_of_plan(model: Model, pins: Table[str, Pin], chips: int) -> dict[str, P
     UserError ND2063 : an unknown name. ND2064 : a device that cannot run it. ND2065 : a number that the object or the
         system does not have. ND2066 : lines that contradict one another.
     """
-    model = unwrapped(model)
-    names, sizes, outside = _names(model)
-    groups = {} if isinstance(model, Network) else members_of(model)[1]
+    program = as_program(model)
+    names = {path: name for name, path in population_paths(program).items() if path != name}
+    network, outside = program.network, _outside(program)
+    sizes = {
+        name: (population.size, max(1, sum(p.synapse.columns for p in network.into(name))))
+        for name, population in network.populations.items()
+        if population.model != INPUT
+    }
+    groups = members_of(program)[1]
     found: dict[str, Pin] = {}
     for name, pin in pins.items():
-        if name in outside and name not in sizes:
+        own = names.get(name, name)
+        if own in outside and own not in sizes:
             if pin.device == "chip":
-                raise UserError("ND2064", name, outside[name](), "set its device to host")
+                raise UserError("ND2064", name, outside[own](), "set its device to host")
             check(name, Pin(pin.rows, pin.blocks, pin.chip, "host"))
             continue
-        own = names.get(name, name)
         if own not in sizes and own not in groups:
             raise unknown(name, [*sizes, *groups, *outside])
         found[own] = merged(own, found.get(own, Pin()), pin)
-    for name, pin in pins_of(model, found).items():
+    for name, pin in pins_of(program, found).items():
         _within(name, pin, *sizes[name], chips)
     return found
 
 
-def _names(model: Model) -> tuple[dict[str, str], dict[str, tuple[int, int]], dict[str, Callable[[], str]]]:
-    """Other names of what may have cores, rows and columns of each, and why all else has none."""
-    if isinstance(model, Network):
-        sizes = {
-            name: (population.size, max(1, sum(p.synapse.columns for p in model.into(name))))
-            for name, population in model.populations.items()
-            if population.model != INPUT
-        }
-        return {}, sizes, dict.fromkeys(model.inputs, lambda: "is an input: its payloads come from outside")
-    sizes = {name: (island.rows, island.columns) for name, island in model.islands.items()}
-    host = [step for step in model.steps if not isinstance(step, IslandCall)]
-    why: dict[str, Callable[[], str]] = {step.path: partial(_cannot, step) for step in host}
-    return {step.path: step.island for step in model.steps if isinstance(step, IslandCall)}, sizes, why
+def _outside(program: Program) -> dict[str, Callable[[], str]]:
+    """Why what has no cores has none."""
+    found: dict[str, Callable[[], str]] = {step.path: partial(_cannot, step) for step in program.operations}
+    encoded = {step.population for step in program.host if isinstance(step, Encode)}
+    streams = (name for name in program.network.inputs if name not in encoded)
+    return found | dict.fromkeys(streams, lambda: "is an input: its payloads come from outside")
 
 
 def _cannot(step: HostOp) -> str:

@@ -69,8 +69,8 @@ class Layout:
         for chip in sorted(experts.keys() - always):
             asleep = Fraction(1)
             for (_, unit), count in experts[chip].items():
-                matrix = units[unit].matrices[0]
-                asleep *= Fraction(comb(matrix.experts - count, matrix.chosen), comb(matrix.experts, matrix.chosen))
+                of = units[unit].views[0].copies
+                asleep *= Fraction(comb(of.experts - count, of.chosen), comb(of.experts, of.chosen))
             expected += float(1 - asleep)
         return len(always), expected
 

@@ -6,22 +6,25 @@ word of a row's output leaves. Partial sums stay between cores and are not count
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
+
 import numpy as np
 
 from neurodeploy.flow.border import BorderLoads, Entries
-from neurodeploy.flow.streams import Broadcasts, island_ends
+from neurodeploy.flow.streams import Streams
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.network import Network
 from partitioner.fit.chips import Spot
-from partitioner.fit.cut import hollow
 from partitioner.fit.plan import Unit
 
 
 class Flows:
     """Flows of copies; those that begin at the same place of a chip are equal but for the chips' numbers."""
 
-    def __init__(self, units: list[Unit], chip: ChipSpec) -> None:
-        self.units, self.chip = units, chip
+    def __init__(self, network: Network, units: list[Unit], chip: ChipSpec) -> None:
+        self.network, self.units, self.chip = network, units, chip
         self._known: dict[tuple[int, int, int], list[BorderLoads]] = {}
 
     def of(self, spot: Spot) -> list[BorderLoads]:
@@ -49,22 +52,24 @@ class Flows:
         core = np.array(unit.core_of, np.int64)
         per_chip = self.chip.cores
         chip = core // per_chip if spot.tail is not None else (spot.start + core) // per_chip - spot.start // per_chip
-        ends = {matrix.name: island_ends(hollow(matrix, unit.bits), self.chip) for matrix in unit.matrices}
-        streams, names = Broadcasts(ends, unit.tiles, 1), np.array([tile.island for tile in unit.tiles])
-        (events,), outputs = streams.events(), streams.outputs
-        first = Entries(int(chip.max()) + 1).fresh(events.name, events.axon, chip[events.target])
+        alone = {view.name: replace(view, share=Fraction(1)) for view in unit.views}
+        streams = Streams(self.network, alone, unit.tiles, 1)
+        names, outputs = np.array([tile.island for tile in unit.tiles]), streams.outputs
+        first = Entries(int(chip.max()) + 1)
+        found = {}
+        for name in alone:
+            chips = np.unique(chip[names == name])
+            found[name] = BorderLoads(chips, *np.zeros((3, len(chips)), np.int64))
 
-        def by_chip(chips: Ints, matrix: str, tile: Ints, messages: Ints) -> Ints:
-            own, found = names[tile] == matrix, np.zeros(len(chips), np.int64)
-            np.add.at(found, np.searchsorted(chips, chip[tile[own]]), messages[own])
-            return found
+        def add(flow: BorderLoads, to: Ints, tile: Ints, messages: Ints) -> None:
+            np.add.at(to, np.searchsorted(flow.chips, chip[tile]), messages)
 
-        return [
-            BorderLoads(
-                chips,
-                by_chip(chips, matrix, events.target[first], events.messages[first]),
-                by_chip(chips, matrix, events.target, events.messages),
-                by_chip(chips, matrix, outputs[:, 0], outputs[:, 2]),
-            )
-            for matrix, chips in ((matrix.name, np.unique(chip[names == matrix.name])) for matrix in unit.matrices)
-        ]
+        for stream in streams.events():
+            flow = found[str(names[stream.target[0]])]
+            new = first.fresh(stream.name, stream.axon, chip[stream.target])
+            add(flow, flow.entering, stream.target[new], stream.messages[new])
+            add(flow, flow.delivered, stream.target, stream.messages)
+        for name, flow in found.items():
+            tile, _, messages = outputs[names[outputs[:, 0]] == name].T
+            add(flow, flow.leaving, tile, messages)
+        return list(found.values())

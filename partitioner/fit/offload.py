@@ -1,4 +1,4 @@
-"""What a system that is too small keeps of an outline: prices and choice of `offload`, on classes instead of islands.
+"""What a system that is too small keeps of a hollow program: prices and choice of `offload`, with counts of copies.
 
 Units move as `map --chips` moves them: an attention layer, an expert, any other island alone. Each has a size (parts of a
 core) and a price (picojoules that it costs to move it to the host, everything that waits included), both those of
@@ -9,17 +9,20 @@ its own, and the capacity lowered until it fits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from neurodeploy.ir.chip import HostSpec, SystemSpec
+from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
+from neurodeploy.ir.copies import ALONE, Copies, class_name
 from neurodeploy.ir.mapping import Shard
-from neurodeploy.ir.outline import Matrix, Outline
+from neurodeploy.ir.program import Program
+from neurodeploy.synapses.hollow import at_width
 from partitioner.cost.budget import core_limits
-from partitioner.fit.cut import Cuts, hollow, with_memory
+from partitioner.cost.population import View, views_of
+from partitioner.fit.cut import Cuts, with_memory
 from partitioner.fit.plan import Unit, make_unit, shared
 from partitioner.offload.choice import choose
-from partitioner.offload.price import Price, core_parts, price_island, standing_watts
+from partitioner.offload.price import Price, core_parts, price_view, standing_watts
 
 #: Parts of a core in which sizes are counted, lowered where a table of all fillings would have more entries.
 PARTS, FILLINGS = 64, 1 << 20
@@ -35,7 +38,7 @@ class _Group:
     name: str
     layers: tuple[int, ...]
     copies: int
-    matrices: tuple[Matrix, ...]
+    views: tuple[View, ...]
     size: int
     price: int
     streamed: float
@@ -46,19 +49,19 @@ class Gone:
     """A group on the host: `copies` of it (over all layers), the fraction of tokens that one sees."""
 
     name: str
-    matrices: tuple[Matrix, ...]
+    views: tuple[View, ...]
     layers: tuple[int, ...]
     copies: int
     of: int
 
     @property
     def share(self) -> float:
-        return float(self.matrices[0].share)
+        return float(self.views[0].share)
 
     @property
     def weights(self) -> int:
         """Weights of all copies."""
-        return self.copies * sum(matrix.weights for matrix in self.matrices)
+        return self.copies * sum(view.rows * view.columns for view in self.views)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +81,20 @@ class Fallback:
 
 
 def fallback(
-    outline: Outline, system: SystemSpec, available: int, bits: int, memory_kib: int | None, host: HostSpec
+    program: Program, system: SystemSpec, available: int, bits: int, memory_kib: int | None, host: HostSpec
 ) -> Fallback:
     """The plan for `available` chips of the system. Raises what `fit.plan.plan` raises."""
-    chip = with_memory(system.chip, memory_kib)
-    cuts = Cuts(chip, bits)
+    chip, program = with_memory(system.chip, memory_kib), at_width(program, bits)
+    cuts = Cuts(chip)
     offered = available * chip.cores
     scale = PARTS
     while scale > 1 and offered * scale > FILLINGS:
         scale //= 2
-    groups = [_priced(g, replace(system, chip=chip), host, available, cuts, scale) for g in _groups(outline)]
+    system = replace(system, chip=chip)
+    groups = [_priced(*g, program, system, host, available, cuts, scale) for g in _groups(program, chip)]
     kept, units = _settled(groups, cuts, offered, scale)
     gone = [
-        Gone(g.name, g.matrices, _last_layers(g, n), len(g.layers) * g.copies - n, len(g.layers) * g.copies)
+        Gone(g.name, g.views, _last_layers(g, n), len(g.layers) * g.copies - n, len(g.layers) * g.copies)
         for g, n in zip(groups, kept, strict=True)
         if n < len(g.layers) * g.copies
     ]
@@ -130,44 +134,42 @@ def _settled(groups: Sequence[_Group], cuts: Cuts, offered: int, scale: int) -> 
 
 def _crossings(groups: Sequence[_Group], kept: Sequence[int]) -> float:
     """In and out for each island on the chips, an expert's for the tokens that it sees."""
-    return float(sum(2 * n * len(g.matrices) * g.matrices[0].share for g, n in zip(groups, kept, strict=True)))
+    return float(sum(2 * n * len(g.views) * g.views[0].share for g, n in zip(groups, kept, strict=True)))
 
 
-def _groups(outline: Outline) -> list[tuple[str, tuple[int, ...], int, tuple[Matrix, ...]]]:
+def _groups(program: Program, chip: ChipSpec) -> Iterator[tuple[str, Copies, tuple[View, ...]]]:
     """Attention, experts, and every other island alone, in the order of the layer; the head last."""
-    found: list[tuple[str, tuple[int, ...], int, tuple[Matrix, ...]]] = []
-    for block in outline.blocks:
-        inside: dict[str, list[Matrix]] = {}
-        for matrix in block.matrices:
-            roles = {part.role for part in matrix.parts}
-            name = "expert" if matrix.experts > 1 else "attention" if roles & set("qkvo") else matrix.name
-            inside.setdefault(name, []).append(matrix)
-        for name, matrices in inside.items():
-            found.append((f"{block.name}: {name}", block.layers, matrices[0].experts, tuple(matrices)))
-    if outline.head is not None:
-        found.append(("lm_head", (outline.info.layers,), 1, (outline.head,)))
-    return found
+    found: dict[str, list[View]] = {}
+    for view in views_of(program, chip).values():
+        found.setdefault(view.group, []).append(view)
+    for group, views in found.items():
+        copies = views[0].copies
+        if copies is ALONE:
+            yield "lm_head", Copies("lm_head", (program.info.layers,)), tuple(views)
+            continue
+        name = "expert" if views[0].expert else group.rpartition(".")[2]
+        if len(views) == 1 and not views[0].expert and group == views[0].name:
+            name = class_name([part.path for part in views[0].sections])
+        yield f"{copies.kind}: {name}", copies, tuple(views)
 
 
 def _priced(
-    group: tuple[str, tuple[int, ...], int, tuple[Matrix, ...]], system: SystemSpec, host: HostSpec, available: int,
-    cuts: Cuts, scale: int,
+    name: str, copies: Copies, views: tuple[View, ...], program: Program, system: SystemSpec, host: HostSpec,
+    available: int, cuts: Cuts, scale: int,
 ) -> _Group:  # fmt: skip
-    name, layers, copies, matrices = group
     watts = standing_watts(system, available, host)
     size, moved, streamed = 0, 0, 0.0
-    for matrix in matrices:
-        island = hollow(matrix, cuts.bits)
+    for view in views:
         shards = [
             Shard(t.island, t.kind, t.rows, t.cols, *divmod(place, system.chip.cores))
-            for place, t in enumerate(cuts.of([(matrix,)]))
+            for place, t in enumerate(cuts.of([(view,)]))
         ]
-        prices = price_island(island, shards, system, host, float(matrix.share), available, cuts.bits)
-        size += core_parts(island, shards, system, core_limits(system.chip), scale, cuts.bits)
+        prices = price_view(program.network, view, shards, system, host, available)
+        size += core_parts(view, shards, core_limits(system.chip), scale)
         moved += round((prices.host.whole(watts) - prices.chip.whole(watts)) / PICO)
         streamed += _beyond(prices.stream, prices.chip)
-    alone = make_unit(name, layers, copies, matrices, cuts).cores
-    return _Group(name, layers, copies, matrices, min(size, alone * scale), moved, streamed)
+    alone = make_unit(name, copies.layers, copies.experts, views, cuts).cores
+    return _Group(name, copies.layers, copies.experts, views, min(size, alone * scale), moved, streamed)
 
 
 def _beyond(stream: Price, chip: Price) -> float:
@@ -192,13 +194,13 @@ def _units(groups: Sequence[_Group], kept: Sequence[int], cuts: Cuts) -> tuple[U
         whole, rest = divmod(count, group.copies)
         for layers, copies in ((group.layers[:whole], group.copies), (group.layers[whole : whole + 1], rest)):
             if layers and copies:
-                units.append(make_unit(group.name, layers, copies, group.matrices, cuts))
+                units.append(make_unit(group.name, layers, copies, group.views, cuts))
     sets: dict[tuple[int, ...], list[int]] = {}
     for layer, members in sorted(together.items()):
         sets.setdefault(tuple(members), []).append(layer)
     always = []
     for inside, where in sets.items():
-        matrices = [matrix for index in inside for matrix in groups[index].matrices]
+        views = [view for index in inside for view in groups[index].views]
         name = groups[inside[0]].name.split(":")[0]
-        always.append(make_unit(name, tuple(where), 1, matrices, cuts))
+        always.append(make_unit(name, tuple(where), 1, views, cuts))
     return tuple(shared([*always, *units], cuts))

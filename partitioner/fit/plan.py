@@ -1,4 +1,4 @@
-"""A plan from an `Outline`, without weights: cores and chips beside their bounds, for one width of weights and one memory.
+"""A plan of a hollow program with copies: cores and chips beside their bounds, for one width of weights and one memory.
 
 What stands together and repeats is a `Unit`: the part of a layer that every token meets, one expert, the head. A unit is
 cut and packed once, alone, and multiplied. Layers may share the cores that their rests leave open: a small model is cut and
@@ -10,18 +10,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from neurodeploy.flow.support import Need, refuse
+from neurodeploy.flow.support import needs_of, refuse
 from neurodeploy.ir.chip import ChipSpec, SystemSpec
-from neurodeploy.ir.fixedpoint import STATE_BITS
-from neurodeploy.ir.outline import Block, Matrix, Outline
+from neurodeploy.ir.program import Program
+from neurodeploy.synapses.hollow import at_width
 from partitioner.bound.cores import bound_of
 from partitioner.cost.budget import RESOURCES, Limits, core_limits
-from partitioner.cost.population import view_of
+from partitioner.cost.population import View, views_of
 from partitioner.cut.stamp import Tile
-from partitioner.fit.cut import Cuts, hollow, with_memory
+from partitioner.fit.cut import Cuts, with_memory
 from partitioner.fit.pack import assign, cores, pack
 
 #: Models of at most so many cores are packed as a whole, of larger ones as many equal layers together as have so many.
@@ -34,18 +34,16 @@ LAYERS = 256
 class Unit:
     """Islands that stand together, `copies` equal ones: `per_layer` in each of `layers`.
 
-    bits : of a weight, for which it was cut.
     tiles, core_of : the tiles of one copy and the core of each, counted from the copy's first.
     cores : cores of one copy alone; all_cores : of all copies, with the rests shared.
     share : fraction of tokens that one copy sees. expert : whether it is one of several that tokens are routed to.
     """
 
     name: str
-    bits: int
     layers: tuple[int, ...]
     per_layer: int
     share: Fraction
-    matrices: tuple[Matrix, ...]
+    views: tuple[View, ...] = field(compare=False)
     tiles: tuple[Tile, ...]
     core_of: tuple[int, ...]
     cores: int
@@ -57,12 +55,12 @@ class Unit:
 
     @property
     def expert(self) -> bool:
-        return self.matrices[0].experts > 1
+        return self.views[0].copies.experts > 1
 
     @property
     def weights(self) -> int:
         """Weights of one copy."""
-        return sum(matrix.weights for matrix in self.matrices)
+        return sum(view.rows * view.columns for view in self.views)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,32 +107,34 @@ class Fit:
     def chips_all(self) -> int:
         return -(-self.cores_all // self.cores_per_chip)
 
-    def largest(self) -> tuple[Unit, Matrix]:
+    def largest(self) -> View:
         """The class of islands that takes most weights: where a remedy must begin."""
-        found = [(unit.copies * matrix.weights, unit, matrix) for unit in self.units for matrix in unit.matrices]
-        _, unit, matrix = max(found, key=lambda entry: entry[0])
-        return unit, matrix
+        return max(
+            (view for unit in self.units for view in unit.views), key=lambda v: v.copies.count * v.rows * v.columns
+        )
 
 
 def plan(
-    outline: Outline, chip: ChipSpec, bits: int, memory_kib: int | None = None, others: Iterable[SystemSpec] = ()
+    program: Program, chip: ChipSpec, bits: int, memory_kib: int | None = None, others: Iterable[SystemSpec] = ()
 ) -> Fit:
-    """Cut, pack and bound an outline.
+    """Cut, pack and bound a hollow program.
 
     Raises DoesNotFit ND2002 where one neuron exceeds a core, however its columns are split; ND2004, ND2090 where the chip
-    lacks what the converter needs (`flow.support`), which a system of `others` may have.
+    lacks what the program needs (`flow.support`), which a system of `others` may have.
     """
-    refuse(chip, needs_of_outline(outline, bits), others)
+    program = at_width(program, bits)
+    refuse(chip, needs_of(program), others)
     chip = with_memory(chip, memory_kib)
-    limits, cuts = core_limits(chip), Cuts(chip, bits)
-    units = shared([made for block in outline.blocks for made in units_of(block, cuts)], cuts)
-    head = None
-    if outline.head is not None:
-        head = make_unit("lm_head", (outline.info.layers,), 1, (outline.head,), cuts)
-    body = [(view_of(hollow(matrix, bits), chip), unit.copies) for unit in units for matrix in unit.matrices]
-    bound, binding = bound_of(body, chip)
-    everything = [*body, *([(view_of(hollow(outline.head, bits), chip), 1)] if outline.head is not None else [])]
+    limits, cuts = core_limits(chip), Cuts(chip)
+    views = views_of(program, chip)
+    body = [view for view in views.values() if view.name in program.copies]
+    units = shared(units_of(body, cuts), cuts)
+    outside = tuple(view for view in views.values() if view.name not in program.copies)
+    head = make_unit("lm_head", (program.info.layers,), 1, outside, cuts) if outside else None
+    counted = [(view, view.copies.count) for view in body]
+    bound, binding = bound_of(counted, chip)
     memory = limits[RESOURCES.index("synapse_bytes")] or 1
+    weights = [sum(n * v.rows * v.columns for v, n in some) for some in (counted, [(v, 1) for v in outside])]
     return Fit(
         bits=bits,
         memory_kib=memory // 1024,
@@ -143,44 +143,37 @@ def plan(
         head=head,
         bound=bound,
         binding=binding,
-        bound_all=bound_of(everything, chip)[0],
-        naive=_naive(outline.body, bits, memory),
-        naive_all=_naive(outline.body + (outline.head.weights if outline.head is not None else 0), bits, memory),
+        bound_all=bound_of([*counted, *((view, 1) for view in outside)], chip)[0],
+        naive=_naive(weights[0], bits, memory),
+        naive_all=_naive(sum(weights), bits, memory),
         fill=_fill(units, limits),
     )
-
-
-def needs_of_outline(outline: Outline, bits: int) -> list[Need]:
-    """What the converter makes of it: neurons of `graded_affine`, 24-bit states and outputs, weights of `bits` bits."""
-    widths = {"payload_bits": STATE_BITS, "state_bits": STATE_BITS, "weight_bits": bits}
-    name = outline.info.name
-    return [Need(name, "neurons", "graded_affine", name), *(Need(name, what, n, name) for what, n in widths.items())]
 
 
 def _naive(weights: int, bits: int, memory: int) -> int:
     return -(-weights * bits // (8 * memory))
 
 
-def units_of(block: Block, cuts: Cuts) -> list[Unit]:
-    """The part of a layer that every token meets, then its expert."""
-    made = []
-    always = tuple(matrix for matrix in block.matrices if matrix.experts == 1)
-    if always:
-        made.append(make_unit(block.name, block.layers, 1, always, cuts))
-    kinds = dict.fromkeys((matrix.experts, matrix.chosen) for matrix in block.matrices if matrix.experts > 1)
-    for experts, chosen in kinds:
-        inside = tuple(matrix for matrix in block.matrices if (matrix.experts, matrix.chosen) == (experts, chosen))
-        made.append(make_unit(f"{block.name}: expert", block.layers, experts, inside, cuts))
-    return made
+def units_of(views: Sequence[View], cuts: Cuts) -> list[Unit]:
+    """Of each class of layers the part that every token meets, then its experts."""
+    found: dict[tuple[str, tuple[int, ...]], dict[tuple[int, int], list[View]]] = {}
+    for view in views:
+        kinds = found.setdefault((view.copies.kind, view.copies.layers), {})
+        kinds.setdefault((view.copies.experts, view.copies.chosen), []).append(view)
+    return [
+        make_unit(name if experts == 1 else f"{name}: expert", layers, experts, inside, cuts)
+        for (name, layers), kinds in found.items()
+        for (experts, _), inside in sorted(kinds.items(), key=lambda entry: entry[0][0] > 1)
+    ]
 
 
-def make_unit(name: str, layers: tuple[int, ...], per_layer: int, matrices: Sequence[Matrix], cuts: Cuts) -> Unit:
+def make_unit(name: str, layers: tuple[int, ...], per_layer: int, views: Sequence[View], cuts: Cuts) -> Unit:
     """A unit cut and packed alone; its copies share no core yet."""
-    tiles = cuts.of([tuple(matrices)])
+    tiles = cuts.of([tuple(views)])
     core_of = tuple(assign([tile.demand for tile in tiles], core_limits(cuts.chip)))
     alone = max(core_of) + 1
     return Unit(
-        name, cuts.bits, layers, per_layer, matrices[0].share, tuple(matrices), tiles, core_of, alone,
+        name, layers, per_layer, views[0].share, tuple(views), tiles, core_of, alone,
         alone * len(layers) * per_layer,
     )  # fmt: skip
 
@@ -191,7 +184,7 @@ def shared(units: Sequence[Unit], cuts: Cuts) -> list[Unit]:
     layered = [index for index, unit in enumerate(units) if not unit.expert]
     order = sorted((layer, index) for index in layered for layer in units[index].layers)
     if sum(units[index].all_cores for index in layered) <= TOGETHER and len(order) <= LAYERS:
-        together = _packed([units[index].matrices for _, index in order], cuts)
+        together = _packed([units[index].views for _, index in order], cuts)
         for index, count in zip(layered, _apportioned(together, [units[i].all_cores for i in layered]), strict=True):
             found[index] = replace(units[index], all_cores=count)
         return found
@@ -199,13 +192,13 @@ def shared(units: Sequence[Unit], cuts: Cuts) -> list[Unit]:
         unit = units[index]
         window = max(1, min(unit.copies, TOGETHER // unit.cores, LAYERS))
         whole, rest = divmod(unit.copies, window)
-        count = whole * _packed([unit.matrices] * window, cuts)
-        count += _packed([unit.matrices] * rest, cuts) if rest else 0
+        count = whole * _packed([unit.views] * window, cuts)
+        count += _packed([unit.views] * rest, cuts) if rest else 0
         found[index] = replace(unit, all_cores=min(count, unit.all_cores))
     return found
 
 
-def _packed(layers: Sequence[tuple[Matrix, ...]], cuts: Cuts) -> int:
+def _packed(layers: Sequence[tuple[View, ...]], cuts: Cuts) -> int:
     """Cores of these layers, cut and packed together."""
     return cores(pack(Counter(tile.demand for tile in cuts.of(layers)), core_limits(cuts.chip)))
 

@@ -18,11 +18,11 @@ from typing import Any
 from neurodeploy.flow.nets import Nets
 from neurodeploy.flow.streams import Sent, Streams
 from neurodeploy.ir.chip import SystemSpec
+from neurodeploy.ir.devices import as_program
 from neurodeploy.ir.mapping import Mapping
-from neurodeploy.ir.network import Network
 from partitioner.bound.cores import lower_bound
 from partitioner.classify import crossings
-from partitioner.cost.population import Model, unwrapped, views_of
+from partitioner.cost.population import Model, views_of
 from partitioner.judge.figures import NOT_PRICED, Places, fallback, layers_of, makespan, places_of, traffic_metrics
 from partitioner.judge.nulls import null_models
 from partitioner.judge.work import work_of
@@ -52,21 +52,17 @@ def metrics(
     traffic : of `traffic_of`, where it is known.
     """
     places, nets, streams = traffic or traffic_of(mapping, model, system, sent, per)
-    views, resident = views_of(model, system.chip, weight_bits, mapping.orders), set(mapping.by_island())
+    program, resident = as_program(model), set(mapping.by_island())
+    views = views_of(program, system.chip, weight_bits, mapping.orders)
 
     def bound(layer: str) -> tuple[int, str]:
         return lower_bound((v for v in views.values() if v.name in resident and v.layer == layer), system.chip)
 
-    model = unwrapped(model)
-    if isinstance(model, Network):
-        unit, rates = "time step", "every neuron sends" if sent is None else "as counted in a run"
-        border = float(bool(model.inputs) + bool(model.outputs))
-    else:
-        unit, rates, border = "token", "full activity", crossings(model, mapping.assignments)
+    unit, rates = ("time step", "every neuron sends") if program.streamed else ("token", "full activity")
     links, least = traffic_metrics(nets, places, system), mapping.lower_bound
     return {
         "unit": unit,
-        "rates": rates,
+        "rates": rates if sent is None else "as counted in a run",
         "cores": {
             "used": mapping.cores_used,
             "lower_bound": least,
@@ -80,7 +76,7 @@ def metrics(
             "objective": mapping.objective, "seed": mapping.seed, "notes": [*mapping.notes, *streams.notes],
             "seconds": None, "cpu_seconds": None, "peak_bytes": None,
         },
-        "fallback": fallback(mapping, border, CROSSINGS[unit]),
+        "fallback": fallback(mapping, crossings(program, mapping.assignments), CROSSINGS[unit]),
         "nulls": null_models(nets, places, system, mapping.seed) if nulls else None,
     }  # fmt: skip
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from neurodeploy.ir.chip import SystemSpec
-from neurodeploy.ir.devices import host_islands, host_populations
+from neurodeploy.ir.devices import as_program, hosted_populations
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.run import RunActivity
 from neurodeploy.neurons.registry import state_bytes
 from partitioner.cost.budget import RESOURCES, Demand
-from partitioner.cost.population import Model, slots, unwrapped, views_of
+from partitioner.cost.population import Model, slots, views_of
 from partitioner.cost.sums import SUM_BYTES
 from partitioner.cost.usage import core_demands
 from partitioner.judge.metrics import metrics
@@ -44,19 +44,15 @@ def summary(
     demands = core_demands(mapping, model, system, weight_bits=weight_bits)
     moved = traffic(mapping, model, system).to_json()
     sent, per = sent_of(rates)
-    model = unwrapped(model)
-    if isinstance(model, Network):
-        hosted, border = (
-            len(host_populations(mapping.assignments)),
-            moved["host_in"]["bytes"] + moved["host_out"]["bytes"],
-        )
-        own = {"unit": "time step", "populations": populations(mapping, model)}
-    else:
-        hosted, own = len(host_islands(model, mapping.assignments)), {}
-        border = sum(a.bytes_per_token for a in mapping.assignments if a.device == "chip")
+    program = as_program(model)
+    border: float = sum(a.bytes_per_token for a in mapping.assignments if a.device == "chip")
+    own: dict[str, Any] = {}
+    if program.streamed:
+        border = moved["host_in"]["bytes"] + moved["host_out"]["bytes"]
+        own = {"unit": "time step", "populations": populations(mapping, program.network)}
     return {
-        **head(mapping, violations, hosted),
-        "islands": len(views_of(model, system.chip)),
+        **head(mapping, violations, len(hosted_populations(program, mapping.assignments))),
+        "islands": len(views_of(program, system.chip)),
         "border_bytes_per_token": border,
         "traffic_per_token": moved,
         "utilisation": utilisation(list(demands.values()), system),
@@ -140,7 +136,7 @@ def populations(mapping: Mapping, network: Network) -> list[dict[str, Any]]:
                 "shape": list(population.shape),
                 "neurons": population.size,
                 "output": name in network.outputs,
-                "device": "host" if population.model == INPUT else "chip",
+                "device": "chip" if shards else "host",
                 "cores": len({(shard.chip, shard.core) for shard in shards}),
                 "delay_bytes": population.size * delay_bytes(network, name),
                 "reducers": sum(shard.kind == "reducer" for shard in shards),

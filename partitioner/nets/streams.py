@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from math import lcm
 from types import MappingProxyType
 
-from neurodeploy.flow.streams import Broadcasts, Sent, Streams, Unicasts
+from neurodeploy.flow.streams import Sent, Streams
 from neurodeploy.flow.words import Piece
 from neurodeploy.ir.arrange import arranged, counts_there
 from neurodeploy.ir.chip import ChipSpec
+from neurodeploy.ir.devices import as_program
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Network
 from neurodeploy.ir.run import RunActivity
-from partitioner.cost.population import Model, unwrapped, views_of
+from partitioner.cost.population import Model, views_of
 
 #: Pairs of an axon and a tile in a projection from which on a sample stands for it.
 PAIRS = 1 << 21
@@ -36,17 +36,17 @@ def streams_of(
     per: int = 1,
     pairs: int | None = PAIRS,
 ) -> Streams:
-    """Islands at full activity, an expert at the part of the tokens that it works in: `Streams.per` is then the least number
-    of tokens that makes all counts whole.
+    """At full activity, an expert at the part of the tokens that it works in; `Streams.per` is then the least number of
+    tokens that makes all counts whole.
 
     orders : of the mapping.
     sent : what each neuron of a network sends in `per` steps, in the order of the network; None: each sends in every step.
     pairs : of an axon and a tile in one projection, from which on a sample stands for it; None: all are looked at.
     """
-    model = unwrapped(model)
-    if not isinstance(model, Network):
-        views = views_of(model, chip)
-        return Broadcasts(views, pieces, lcm(*(view.share.denominator for view in views.values())))
-    laid = arranged(model, orders)
-    there = None if sent is None else counts_there(sent, orders)
-    return Unicasts(laid, views_of(laid, chip), pieces, per, there, pairs)
+    program = as_program(model)
+    network, placed = arranged(program.network, orders), {piece.island for piece in pieces}
+    hosted = [name for name in program.network.populations if name not in placed]
+    views = views_of(program, chip, orders=orders, hosted=hosted)
+    if sent is None:
+        per = lcm(*(view.share.denominator for view in views.values()))
+    return Streams(network, views, pieces, per, None if sent is None else counts_there(sent, orders), pairs)

@@ -1,7 +1,7 @@
 """The messages between the cores that tiles lie on, as `Nets`: one net for all axons of a core that reach the same cores.
 
-Where events go to each tile by itself (`Streams.once` is not set) and two tiles of one core both need one, it is sent
-twice: a further net with that core alone. A message within a core is in no net.
+What the host sends enters a core once. Where two tiles of one core need the message of a neuron, it is sent twice: a further
+net with that core alone. A message within a core is in no net.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ class TileNets:
     pins: Ints
     weight: Ints
     per: int
-    once: bool
 
     def __call__(self, core: Ints) -> Nets:
         cores = int(core.max(initial=-1)) + 1
@@ -37,7 +36,7 @@ class TileNets:
         keep = pin != source[net]
         key, copies = np.unique(net[keep] * (cores + 1) + pin[keep] + 1, return_counts=True)
         net, pin = key // (cores + 1), key % (cores + 1) - 1
-        again = np.zeros_like(copies) if self.once else copies - 1
+        again = np.where(source[net] == HOST, 0, copies - 1)
         twice = np.repeat(np.arange(len(copies)), again)
         sizes = np.concatenate((np.bincount(net, minlength=len(self.source)), np.ones(len(twice), np.int64)))
         found = _merged(
@@ -65,7 +64,7 @@ def nets_of_tiles(streams: Streams) -> TileNets:
     lone = np.concatenate((streams.partial_sums, streams.outputs))
     groups.append((lone[:, 0], np.ones(len(lone), np.int64), lone[:, 1], lone[:, 2]))
     found = _merged(*(np.concatenate([group[i] for group in groups]) for i in range(4)))
-    return TileNets(*found, streams.per, streams.once)
+    return TileNets(*found, streams.per)
 
 
 def _grouped(held: list[Stream]) -> tuple[Ints, Ints, Ints, Ints]:

@@ -1,11 +1,10 @@
 """Messages a token, or a time step in which every neuron sends: over the host border, between cores, chips, and their hops.
 
-What the host sends (the payloads of an input, the encoded input of an island) crosses the border to the first chip
-that needs it, is passed on to every further chip that does, and is delivered to each tile that holds synapses of its
-axon, or once to each core (`nets.streams`). A spike of a neuron goes to each tile by itself, from the core where the
-neuron lives. Outputs return to the host. Partial sums go from the core that made them to the core of the row's
-reducer, unless that is the same core. An expert counts for the fraction of tokens that it is expected to see; of a
-real step's messages, those that fire are priced by `neurodeploy.accounting`.
+What the host sends (the payloads of an input) crosses the border to the first chip that needs it, is passed on to every
+further chip that does, and is delivered once to each core that holds synapses of its axon. A spike of a neuron goes to
+each tile by itself, from the core where the neuron lives. Outputs return to the host. Partial sums go from the core that
+made them to the core of the row's reducer, unless that is the same core. An expert counts for the fraction of tokens that
+it is expected to see; of a real step's messages, those that fire are priced by `neurodeploy.accounting`.
 
 Hops follow the routes of `flow.routes`, one copy of a message for each delivery (Loihi has no multicast on its mesh), and
 from the host one for each chip.
@@ -19,9 +18,7 @@ import numpy as np
 
 from neurodeploy.flow.border import Entries
 from neurodeploy.flow.routes import HOST, Routes
-from neurodeploy.flow.streams import Stream
 from neurodeploy.ir.chip import SystemSpec
-from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping
 from partitioner.cost.population import Model
 from partitioner.nets.streams import streams_of
@@ -57,17 +54,19 @@ def traffic(mapping: Mapping, model: Model, system: SystemSpec) -> Traffic:
     streams = streams_of(model, mapping.shards, system.chip, orders=mapping.orders, pairs=None)
     chip, core = (np.array([getattr(s, what) for s in mapping.shards], np.int64) for what in ("chip", "core"))
     routes, place = Routes(system, chip, core), chip * system.chip.cores + core
-    border, entries = Entries(1), Entries(system.chips)
+    border, chips, cores = Entries(1), Entries(system.chips), Entries(system.chips * system.chip.cores)
     entering = delivered = between = spike_hops = interchip_hops = 0
     for stream in streams.events():
-        name, axon, source, target, messages = _to_cores(stream, place) if streams.once else stream[:5]
-        delivered += int(messages.sum())
-        spike_hops += int(messages @ routes.mesh(source, target).sum(axis=1))
+        name, axon, source, target, messages = stream[:5]
         inside, outside = np.flatnonzero(source != HOST), np.flatnonzero(source == HOST)
-        between += int(messages[inside] @ (chip[source[inside]] != chip[target[inside]]))
-        new = outside[border.fresh(name, axon[outside], np.zeros_like(outside))]
+        host = axon[outside], target[outside]
+        reached = np.concatenate((inside, outside[cores.fresh(name, host[0], place[host[1]])]))
+        first = outside[chips.fresh(name, host[0], chip[host[1]])]
+        new = outside[border.fresh(name, host[0], np.zeros_like(outside))]
+        delivered += int(messages[reached].sum())
+        spike_hops += int(messages[reached] @ routes.mesh(source[reached], target[reached]).sum(axis=1))
         entering += int(messages[new].sum())
-        first = outside[entries.fresh(name, axon[outside], chip[target[outside]])]
+        between += int(messages[inside] @ (chip[source[inside]] != chip[target[inside]]))
         between += int(messages[first].sum() - messages[new].sum())
         there = np.concatenate((inside, first))
         interchip_hops += int(messages[there] @ routes.grid(source[there], target[there]))
@@ -89,11 +88,3 @@ def traffic(mapping: Mapping, model: Model, system: SystemSpec) -> Traffic:
         "interchip_hops": interchip_hops,
     }
     return Traffic(system.chip.formats["message_bytes"], **{kind: n / streams.per for kind, n in counts.items()})
-
-
-def _to_cores(stream: Stream, place: Ints) -> tuple[str, Ints, Ints, Ints, Ints]:
-    """One event for each axon and core, for the first tile there."""
-    target = stream.target
-    keys = stream.axon * (int(place.max(initial=0)) + 1) + place[target]
-    first = np.sort(np.unique(keys, return_index=True)[1])
-    return stream.name, stream.axon[first], stream.source[first], target[first], stream.messages[first]

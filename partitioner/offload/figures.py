@@ -10,8 +10,9 @@ from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.mapping import Assignment, Mapping, Reason
 from neurodeploy.ir.program import Program
-from partitioner.classify import PINNED, activity_of, assign, crossings, group_of
-from partitioner.offload.price import Price, Prices, on_host, price_island, standing_watts
+from partitioner.classify import PINNED, assign, crossings, group_of
+from partitioner.cost.population import views_of
+from partitioner.offload.price import Price, Prices, on_host, price_view, standing_watts
 
 #: Objective of a mapping -> what the choice of islands makes least, of a generated token; energy with all others.
 OPTIMISED = {"latency": "time", "traffic": "border bytes"}
@@ -39,22 +40,19 @@ def figures(
     Streaming is priced, never mapped: no fast way to rewrite the weights of a chip is published. Where it would take fewer
     joules, "streaming_is_cheaper" says so.
     """
-    shares, placed, whole = activity_of(program), mapping.by_island(), resident.by_island()
+    placed, whole, network = mapping.by_island(), resident.by_island(), program.network
+    views = views_of(program, system.chip, weight_bits)
     plan = everywhere = streaming = Price(0.0, 0.0, 0.0)
     streamed = 0.0
-    for name, island in program.islands.items():
+    for name, view in views.items():
         known: list[Prices] = []
         for shards, chips in ((whole.get(name), resident.chips_used), (whole.get(name), mapping.chips_used)):
-            known += (
-                [price_island(island, shards, system, host, float(shares[name]), chips, weight_bits)] if shards else []
-            )
+            known += [price_view(network, view, shards, system, host, chips)] if shards else []
         if name in placed:
-            here = price_island(
-                island, placed[name], system, host, float(shares[name]), mapping.chips_used, weight_bits
-            )
+            here = price_view(network, view, placed[name], system, host, mapping.chips_used)
             plan, streaming = plan + here.chip, streaming + here.chip
         else:
-            plan = plan + on_host(island, host, float(shares[name]))
+            plan = plan + on_host(view, host)
         if known:
             everywhere = everywhere + known[0].chip
         if known and name not in placed:
@@ -67,9 +65,9 @@ def figures(
         "resident": None if impossible else (everywhere, standing_watts(system, resident.chips_used, host)),
         "streaming": None if impossible else (streaming, streaming_watts),
     }
-    all_chip = assign(program, system.chip.formats["message_bytes"])
+    all_chip = assign(program, system.chip)
     return {
-        "islands": len(program.islands),
+        "islands": len(views),
         "on_host": list(gone),
         "unasked": [name for name, reason in gone.items() if reason.rule != PINNED.rule],
         "groups": _groups(program, gone),
@@ -102,9 +100,9 @@ def _bytes(assignments: tuple[Assignment, ...]) -> int:
 def _groups(program: Program, gone: Table[str, Reason]) -> list[dict[str, Any]]:
     """Units on the host in order, each with its islands and its reason."""
     found: dict[str, dict[str, Any]] = {}
-    for name, island in program.islands.items():
+    for name, population in program.network.populations.items():
         if name in gone:
-            reason = gone[name]
-            entry = {"group": group_of(island), "rule": reason.rule, "reason": reason.text, "remedy": reason.remedy}
-            found.setdefault(group_of(island), {**entry, "islands": []})["islands"].append(name)
+            reason, group = gone[name], group_of(population)
+            entry = {"group": group, "rule": reason.rule, "reason": reason.text, "remedy": reason.remedy}
+            found.setdefault(group, {**entry, "islands": []})["islands"].append(name)
     return list(found.values())

@@ -21,11 +21,12 @@ from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.mapping import Mapping, Reason
 from neurodeploy.ir.program import Program
+from neurodeploy.ir.run import RunActivity
 from partitioner.bound.cores import lower_bound
-from partitioner.classify import PINNED, activity_of, assign
+from partitioner.classify import PINNED, assign
 from partitioner.cost.population import views_of
 from partitioner.offload.figures import figures
-from partitioner.offload.price import on_host, price_island, standing_watts
+from partitioner.offload.price import on_host, price_view, standing_watts
 from partitioner.offload.search import Resident, Task, map_rest, resident_of, settled
 from partitioner.options import Options
 
@@ -42,6 +43,7 @@ def map_offloaded(
     automatic: bool = True,
     alternatives: Sequence[SystemSpec] = (),
     work: Path | None = None,
+    rates: RunActivity | None = None,
 ) -> tuple[Mapping, dict[str, Any] | None]:
     """A mapping of what stays on the chips, and the figures of the offload (None where all islands stay).
 
@@ -49,7 +51,7 @@ def map_offloaded(
     ----------
     host : profile of the host, for prices.
     automatic : islands that do not fit ``options.chips`` go to the host; False: only those that are pinned there.
-    alternatives, work : as of `map_model`.
+    alternatives, work, rates : as of `map_model`.
 
     Raises
     ------
@@ -57,7 +59,7 @@ def map_offloaded(
     DoesNotFit ND2068 : islands that are pinned to the chips need more cores than these have.
     UserError ND2003 : an option out of range. ND2060 : the chip's table lacks a cost. ND2063 : a pin names nothing.
     """
-    task = Task(program, system, options, host, options.check(system), alternatives, work)
+    task = Task(program, system, options, host, options.check(system), alternatives, work, rates)
     pins = task.pins
     gone = {name: PINNED for name, pin in pins.items() if pin.device == "host"}
     try:
@@ -93,8 +95,7 @@ def _finished(
     """The mapping with a device for every step of the whole program, and its figures."""
     if resident is None:
         return mapping, None
-    message = task.system.chip.formats["message_bytes"]
-    done = replace(mapping, assignments=assign(task.program, message, gone))
+    done = replace(mapping, assignments=assign(task.program, task.system.chip, gone))
     found = figures(
         task.program,
         task.system,
@@ -106,19 +107,18 @@ def _finished(
         task.options.weight_bits,
         task.options.objective,
     )
-    note = f"{len(gone)} of {len(task.program.islands)} islands run on the host: they have no cores"
+    note = f"{len(gone)} of {found['islands']} islands run on the host: they have no cores"
     return replace(done, notes=(note, *done.notes)), found
 
 
 def joules_of(program: Program, system: SystemSpec, mapping: Mapping, host: HostSpec) -> dict[str, float]:
     """Joules a generated token of every island where the mapping puts it (see `offload.price`)."""
     watts, chips = standing_watts(system, mapping.chips_used, host), mapping.chips_used
-    shares, placed, found = activity_of(program), mapping.by_island(), {}
-    for name, island in program.islands.items():
-        share = float(shares[name])
+    placed, found = mapping.by_island(), {}
+    for name, view in views_of(program, system.chip).items():
         if name in placed:
-            way = price_island(island, placed[name], system, host, share, chips).chip
+            way = price_view(program.network, view, placed[name], system, host, chips).chip
         else:
-            way = on_host(island, host, share)
+            way = on_host(view, host)
         found[name] = way.whole(watts)
     return found

@@ -1,9 +1,10 @@
-"""What an island costs a generated token on the chips, on the host, or with its weights streamed in: joules, seconds, bytes.
+"""What a population costs a generated token, or a time step, on the chips, on the host, or with its weights streamed in.
 
-All figures are nominal and for full activity (every axon sends), at the wall less the supply's loss, so that chip and host
-are compared at one boundary. While one island is computed everything else waits, which is how a token is generated
-(`accounting.timing`): what is powered anyway, the chips in use and the host at rest, draws W watts through every second. An
-island of r rows and c columns, seen by the fraction a of all tokens, with m-byte messages::
+Joules, seconds, bytes. All figures are nominal and for full activity (every axon sends), at the wall less the supply's loss,
+so that chip and host are compared at one boundary. While one is computed everything else waits, which is how a token is
+generated (`accounting.timing`): what is powered anyway, the chips in use and the host at rest, draws W watts through every
+second. A population of r rows and c columns that the host sends, seen by the fraction a of all tokens, with messages of m
+bytes::
 
     chip    J = a (r c synop + r update + deliveries message + cores core_step + 8 m (chips c + r) host_link_bit + W s)
             s = steps (step_floor + barrier + busiest core) + t_host_link + m (chips c + r) / bw_host_link
@@ -17,18 +18,20 @@ same cores. Hops and bits between chips are left out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
 
 from neurodeploy.errors import UserError
 from neurodeploy.flow.loads import EVENTS, PARTIALS, SENT, SYNOPS, loads_of
-from neurodeploy.flow.streams import Broadcasts, island_ends
+from neurodeploy.flow.streams import Streams
 from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
 from neurodeploy.ir.mapping import Shard
-from neurodeploy.ir.program import Island
+from neurodeploy.ir.network import Network
+from neurodeploy.ir.population import INPUT
 from neurodeploy.ops.host.linear import island_work
-from partitioner.cost.population import view_of
+from partitioner.cost.population import View
 from partitioner.cost.usage import demands_of
 
 #: The chip's costs that a price is made of.
@@ -79,23 +82,22 @@ def chip_costs(chip: ChipSpec) -> dict[str, float]:
     return {key: chip.costs[key].nominal for key in NEEDED}
 
 
-def price_island(
-    island: Island, shards: Sequence[Shard], system: SystemSpec, host: HostSpec, share: float, chips: int,
-    weight_bits: int | None = None,
-) -> Prices:  # fmt: skip
-    """`shards` are the island's in a mapping that holds it; `chips` how many are in use (more than one: a barrier)."""
-    costs, message = chip_costs(system.chip), system.chip.formats["message_bytes"]
-    ends = island_ends(island, system.chip)
-    loads = loads_of(Broadcasts({island.name: ends}, shards, 1))
+def price_view(
+    network: Network, view: View, shards: Sequence[Shard], system: SystemSpec, host: HostSpec, chips: int
+) -> Prices:
+    """`shards` are the population's in a mapping that holds it; `chips` how many are in use (more than one: a barrier)."""
+    costs, message, share = chip_costs(system.chip), system.chip.formats["message_bytes"], float(view.share)
+    loads = loads_of(Streams(network, {view.name: replace(view, share=Fraction(1))}, shards, 1))
     rows = np.array([s.row_count for s in shards])
     added = loads[:, SYNOPS] + loads[:, PARTIALS]
-    updates = costs["microcode_factor"] * rows
+    updates = (costs["microcode_factor"] if view.microcoded else 1.0) * rows
     seconds = added * costs["t_synop_fc_s"] + updates * costs["t_neuron_s"] + loads[:, SENT] * costs["t_spike_out_s"]
     sources = [s for s in shards if s.kind == "synapses"]
-    returned = island.rows * ends.outputs
+    returned, given = view.rows * view.outputs, _given(network, view)
     steps = 2 if len(sources) < len(shards) else 1
-    crossing = len({s.chip for s in sources}) * island.columns + returned
+    crossing = len({s.chip for s in sources}) * given + returned
     link = message * crossing / costs["bw_host_link_b_per_s"]
+    exchange = costs["t_host_link_s"] if crossing else 0.0
     barrier = costs["t_barrier_multichip_s"] if chips > 1 else 0.0
     chip = Price(
         share * (
@@ -105,36 +107,36 @@ def price_island(
             + len({(s.chip, s.core) for s in shards}) * costs["core_step_j"]
             + 8 * message * crossing * costs["host_link_bit_j"]
         ),
-        share * (steps * (costs["t_step_floor_s"] + barrier) + float(seconds.max()) + costs["t_host_link_s"] + link),
-        share * message * (island.columns + island.rows),
+        share * (steps * (costs["t_step_floor_s"] + barrier) + float(seconds.max()) + exchange + link),
+        share * message * (given + returned),
     )  # fmt: skip
-    demands = demands_of(view_of(island, system.chip, weight_bits), shards, {})
+    demands = demands_of(replace(view, outgoing=()), shards, {})
     weights = sum(demands[s][1] for s in sources)
     stream = chip + Price(
         share * 8 * weights * costs["host_link_bit_j"],
         share * weights / costs["bw_host_link_b_per_s"],
         share * weights,
     )
-    return Prices(chip, on_host(island, host, share), stream)
+    return Prices(chip, on_host(view, host), stream)
 
 
-def on_host(island: Island, host: HostSpec, share: float) -> Price:
-    """Executed by the host for one token."""
-    work = island_work(island.rows, island.columns, 1)
-    seconds = share * max(work.flops / host.peak_flops.nominal, work.bytes / host.bandwidth.nominal)
+def _given(network: Network, view: View) -> int:
+    """Axons whose payloads the host sends."""
+    into = (part.projection for part in view.segments)
+    return sum(p.synapse.columns for p in into if network.populations[p.source].model == INPUT)
+
+
+def on_host(view: View, host: HostSpec) -> Price:
+    """Executed by the host for one token or step."""
+    synapses = sum(part.projection.synapse.count() for part in view.segments)
+    work = island_work(view.rows, max(1, synapses // view.rows), 1)
+    seconds = float(view.share) * max(work.flops / host.peak_flops.nominal, work.bytes / host.bandwidth.nominal)
     return Price(seconds * host.active_power.nominal, seconds, 0.0)
 
 
-def core_parts(
-    island: Island,
-    shards: Sequence[Shard],
-    system: SystemSpec,
-    limits: Sequence[int | None],
-    scale: int,
-    weight_bits: int | None = None,
-) -> int:
-    """What an island fills of cores, in parts of ``1 / scale``, by the budget that each of its shards fills most."""
-    demands = demands_of(view_of(island, system.chip, weight_bits), shards, {}).values()
+def core_parts(view: View, shards: Sequence[Shard], limits: Sequence[int | None], scale: int) -> int:
+    """What a population fills of cores, in parts of ``1 / scale``, by the budget that each of its shards fills most."""
+    demands = demands_of(replace(view, outgoing=()), shards, {}).values()
     return sum(
         max((-(-used * scale // limit) for used, limit in zip(demand, limits, strict=True) if limit), default=1)
         for demand in demands

@@ -16,13 +16,13 @@ from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.mapping import Mapping, Reason
 from neurodeploy.ir.program import Program
+from neurodeploy.ir.run import RunActivity
 from partitioner.bound.cores import lower_bound
-from partitioner.classify import activity_of, group_of
 from partitioner.cost.budget import core_limits
 from partitioner.cost.population import views_of
 from partitioner.mapper import map_model
 from partitioner.offload.choice import choose
-from partitioner.offload.price import Prices, core_parts, price_island, standing_watts
+from partitioner.offload.price import Prices, core_parts, price_view, standing_watts
 from partitioner.options import Options, Pin
 from partitioner.pins import pins_of
 
@@ -48,6 +48,7 @@ class Task:
     available: int
     alternatives: Sequence[SystemSpec]
     work: Path | None = None
+    rates: RunActivity | None = None
 
     @property
     def pins(self) -> dict[str, Pin]:
@@ -90,7 +91,7 @@ def map_rest(task: Task, gone: Table[str, Reason], options: Options, system: Sys
     pins |= dict.fromkeys(gone, Pin(device="host"))
     return map_model(
         task.program, system or task.system, replace(options, pins=pins), alternatives=task.alternatives,
-        work=task.work if system is None else None,
+        rates=task.rates, work=task.work if system is None else None,
     )  # fmt: skip
 
 
@@ -118,7 +119,12 @@ def resident_of(task: Task) -> Resident:
             return Resident(_enough(task, dict.fromkeys(impossible, UNSAID)), impossible)
         except DoesNotFit as error:
             pin = task.pins.get(error.subject, Pin())
-            if error.code != "ND2002" or error.subject not in task.program.islands or pin.rows or pin.blocks:
+            if (
+                error.code != "ND2002"
+                or error.subject not in task.program.network.populations
+                or pin.rows
+                or pin.blocks
+            ):
                 raise
             impossible[error.subject] = error
 
@@ -186,22 +192,20 @@ def _units(task: Task, resident: Resident, scale: int) -> dict[str, Unit]:
     """
     watts = standing_watts(task.system, task.available, task.host)
     limits = core_limits(task.system.chip, task.options.max_rows, task.options.caps)
-    placed, shares = resident.mapping.by_island(), activity_of(task.program)
-    pins, bits = task.pins, task.options.weight_bits
+    placed, pins = resident.mapping.by_island(), task.pins
     solved: dict[tuple[object, ...], tuple[int, int]] = {}
     found: dict[str, Unit] = {}
-    for name, island in task.program.islands.items():
+    for name, view in views_of(task.program, task.system.chip, task.options.weight_bits).items():
         if name in resident.impossible:
             continue
-        synapses, neurons, share = island.synapses, island.neurons, shares[name]
-        key = (island.rows, island.columns, synapses.weight_bits, neurons.out_bits, share, pins.get(name))
+        own: object = (view.row_bits, view.outputs) if view.uniform and not view.outgoing else name
+        key = (view.rows, view.columns, own, view.share, pins.get(name))
         if key not in solved:
-            shards = placed[name]
-            price = price_island(island, shards, task.system, task.host, float(share), task.available, bits)
-            size = core_parts(island, shards, task.system, limits, scale, bits)
+            price = price_view(task.program.network, view, placed[name], task.system, task.host, task.available)
+            size = core_parts(view, placed[name], limits, scale)
             solved[key] = size, _gain(price, watts, task.options.objective)
         size, gain = solved[key]
-        found[group_of(island)] = Unit((*found.get(group_of(island), Unit(())).parts, (name, size, gain)))
+        found[view.group] = Unit((*found.get(view.group, Unit(())).parts, (name, size, gain)))
     return found
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from neurodeploy.errors import DoesNotFit
-from neurodeploy.ir.arrange import arranged, counts_there
+from neurodeploy.ir.arrange import counts_there
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Projection
 from partitioner.cost.budget import Limits
@@ -60,7 +60,7 @@ def make_plan(job: Job, orders: Mapping[str, Ints], rules: dict[str, Rule], *, f
     """
     views = job.views
     if orders:
-        laid = views_of(arranged(job.network, orders), job.system.chip, job.options.weight_bits)
+        laid = views_of(job.program, job.system.chip, job.options.weight_bits, orders, job.hosted)
         views = {name: laid[name] for name in views}
     plan = _plan(job, views, orders, _split(job, views, rules, filling))
     even = levelled(views, rules, plan.cuts)

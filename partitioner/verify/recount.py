@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from collections.abc import Mapping as Table
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -20,13 +20,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from neurodeploy.ir.chip import SystemSpec
+from neurodeploy.ir.devices import as_program, hosted_populations
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import BLOCK, Network, Projection
 from neurodeploy.ir.population import INPUT, Population
-from neurodeploy.ir.program import Island, Program
+from neurodeploy.ir.program import Program
+from neurodeploy.ir.segments import Decode
 from neurodeploy.ir.synapse import Synapse
-from neurodeploy.neurons.registry import get_model, state_bytes
+from neurodeploy.neurons.registry import get_model, is_exact, largest_payload, payload_bits, state_bytes
 from neurodeploy.synapses import Conv, Dense, Direct, Sparse
 from partitioner.verify.columns import Column, entries, kernel_bytes, meets
 
@@ -36,9 +38,9 @@ PIECE = 1 << 21
 
 
 class Matrix(NamedTuple):
-    """An island or a population: rows and columns, the projections in its columns, bytes of a neuron, messages of an output.
+    """A population: rows and columns, the projections in its columns, bytes of a neuron, messages of an output.
 
-    words : of a partial sum over a range of columns, at most `most`. kept : bytes of a row for a sum of so many messages.
+    words : of the partial sums over a range of columns, at most `most`; 4 bytes of a row for each.
     adder_bits : of the weight that adds a message.
     """
 
@@ -49,44 +51,33 @@ class Matrix(NamedTuple):
     neuron: int
     outputs: int
     words: Callable[[tuple[int, int]], int]
-    kept: Callable[[int], int]
     adder_bits: int
-    most: int | None = None
+    most: int
 
 
 def matrices_of(
-    model: Program | Network,
+    program: Program,
     system: SystemSpec,
     weight_bits: int | None = None,
     orders: Table[str, Ints] = MappingProxyType({}),
+    hosted: Collection[str] = (),
 ) -> dict[str, Matrix]:
-    """What may have shards: every island, or every population with neurons; one column where it has no axon."""
-    if isinstance(model, Program):
-        if not model.streamed:
-            return {name: _island(island, system, weight_bits) for name, island in model.islands.items()}
-        model = model.network
-    return {name: _population(model, p, system, orders) for name, p in model.populations.items() if p.model != INPUT}
+    """What may have shards: every population with neurons; one column where it has no axon."""
+    network, read = program.network, {*program.network.outputs}
+    read |= {step.population for step in program.host if isinstance(step, Decode)}
+    read |= {p.source for p in network.projections if p.target in hosted}
+    return {
+        name: _population(network, p, system, orders, name in read)
+        for name, p in network.populations.items()
+        if p.model != INPUT
+    }
 
 
-def _island(island: Island, system: SystemSpec, weight_bits: int | None) -> Matrix:
-    """Sums are as wide as the largest that the weights there can make."""
-    formats, bits = system.chip.formats, island.synapses.weight_bits if weight_bits is None else weight_bits
-    word, sums = 8 * formats["message_bytes"], [0, *np.cumsum(island.synapses.block_abs_sum.astype(object))]
-
-    def words(span: tuple[int, int]) -> int:
-        largest = int(sums[math.ceil(span[1] / BLOCK)] - sums[span[0] // BLOCK]) * island.payload_max
-        return math.ceil((len(f"{largest:b}") + 1 if largest else 1) / word)
-
-    everything = Dense(np.broadcast_to(np.int8(0), (island.rows, island.columns)))
-    into = Projection(island.name, "", island.name, everything, weight_bits=bits)
-    state, output = formats["neuron_state_bytes"], math.ceil(island.neurons.out_bits / word)
-    return Matrix(
-        island.name, island.rows, island.columns, (Column(into, 0),), state, output, words, lambda _: state, bits, 2
-    )
-
-
-def _population(network: Network, population: Population, system: SystemSpec, orders: Table[str, Ints]) -> Matrix:
-    """A partial sum is one message a delay slot of each projection in its block."""
+def _population(
+    network: Network, population: Population, system: SystemSpec, orders: Table[str, Ints], read: bool
+) -> Matrix:
+    """A partial sum of each delay slot of each projection in its block: one message, or as wide as the largest at an exact
+    port."""
     name, layout, start = population.name, [], 0
     for p in network.projections:
         if p.target == name:
@@ -94,29 +85,43 @@ def _population(network: Network, population: Population, system: SystemSpec, or
             start += p.synapse.columns
 
     def words(span: tuple[int, int]) -> int:
-        inside = [
-            c.projection for c in layout if c.start < span[1] and c.start + c.projection.synapse.columns > span[0]
-        ]
-        return sum(1 if p.delay is None else int(p.delay.max(initial=0)) + 1 for p in inside)
+        found = 0
+        for p, begin in ((c.projection, c.start) for c in layout):
+            low, high = max(span[0] - begin, 0), min(span[1] - begin, p.synapse.columns)
+            if low < high:
+                slots = 1 if p.delay is None else int(p.delay.max(initial=0)) + 1
+                found += slots * (_wide(network, p, low, high, system) if is_exact(network, p) else 1)
+        return found
 
     neuron = state_bytes(population)
     for port in get_model(population.model).ports:
         neuron += 4 * max([1, *(c.projection.depth for c in layout if c.projection.target_port == port)])
     bits = system.chip.formats["weight_bits"]
-    output = 1 if name in network.outputs else 0
-    return Matrix(
-        name, population.size, max(1, start), tuple(layout), neuron, output, words, lambda count: 4 * count, bits
-    )
+    output = math.ceil(payload_bits(population) / (8 * system.chip.formats["message_bytes"])) if read else 0
+    most = 2 * max(1, sum(max(1, column.projection.depth) for column in layout))
+    return Matrix(name, population.size, max(1, start), tuple(layout), neuron, output, words, bits, most)
+
+
+def _wide(network: Network, p: Projection, low: int, high: int, system: SystemSpec) -> int:
+    """Messages of a sum over these columns that must not wrap."""
+    most = largest_payload(network.populations[p.source])
+    largest = p.largest_sum(most)
+    if p.block_sums is not None:
+        blocks = p.block_sums[low // BLOCK : math.ceil(high / BLOCK)].astype(object)
+        largest = int(blocks.sum()) * (most if p.graded else 1)
+    return math.ceil((len(f"{largest:b}") + 1 if largest else 1) / (8 * system.chip.formats["message_bytes"]))
 
 
 def recount(
     mapping: Mapping, model: Program | Network, system: SystemSpec, *, weight_bits: int | None = None
 ) -> dict[tuple[int, int], tuple[int, ...]]:
     """What each core takes of each resource in `COLUMNS`, by (chip, core). The shards must cover what they are of."""
+    program = as_program(model)
     formats, members = system.chip.formats, list(mapping.shards)
     number, shards = {shard: index for index, shard in enumerate(members)}, defaultdict(list, mapping.by_island())
     used = np.zeros((len(members), len(COLUMNS)), np.int64)
-    matrices = matrices_of(model, system, weight_bits, mapping.orders)
+    hosted = hosted_populations(program, mapping.assignments)
+    matrices = matrices_of(program, system, weight_bits, mapping.orders, hosted)
     for name, matrix in matrices.items():
         own = [shard for shard in shards[name] if shard.kind == "synapses"]
         for column in matrix.layout:
@@ -255,7 +260,7 @@ def _places(matrix: Matrix, shards: list[Shard], number: dict[Shard, int], used:
             received[shard.rows[0]] += words[shard.cols]
             received[shard.rows[1]] -= words[shard.cols]
             row[3] += count * words[shard.cols]
-            row[4] += count * matrix.kept(words[shard.cols])
+            row[4] += count * 4 * words[shard.cols]
         else:
             row[3] += count * matrix.outputs
             row[4] += count * matrix.neuron

@@ -14,11 +14,12 @@ import numpy as np
 
 from neurodeploy.flow.support import lacking, needs_of
 from neurodeploy.ir.chip import SystemSpec
-from neurodeploy.ir.devices import host_islands
+from neurodeploy.ir.devices import as_program, hosted_populations, population_paths, steps_of
+from neurodeploy.ir.graph import HostOp
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import INPUT
-from neurodeploy.ir.program import IslandCall, Program
+from neurodeploy.ir.program import Program
 from partitioner.verify.recount import COLUMNS, Matrix, matrices_of, recount
 
 
@@ -30,26 +31,25 @@ def verify(
     `weight_bits` is the width that the mapping was planned with, where that is not the model's own. What cores hold is
     counted where every shard is in its place.
     """
-    if isinstance(model, Program) and model.streamed:
-        model = model.network
-    hosted = frozenset() if isinstance(model, Network) else host_islands(model, mapping.assignments)
-    matrices = matrices_of(model, system, weight_bits)
-    found = _whole(mapping, system) + _devices(mapping, model, hosted)
-    problems = _orders(mapping, model)
+    program = as_program(model)
+    hosted = hosted_populations(program, mapping.assignments)
+    matrices = matrices_of(program, system, weight_bits, hosted=hosted)
+    found = _whole(mapping, system) + _devices(mapping, program, hosted)
+    problems = _orders(mapping, program.network)
     shards: dict[str, list[Shard]] = defaultdict(list)
     for shard in mapping.shards:
         problems += _shape(shard, matrices, mapping, system)
         shards[shard.island].append(shard)
     for name, matrix in matrices.items():
         if name in hosted:
-            problems += [f"{_label(shard)}: on a core, but the host computes this island" for shard in shards[name]]
+            problems += [f"{_label(shard)}: on a core, but the host computes it" for shard in shards[name]]
             continue
         problems += _coverage(matrix, [shard for shard in shards[name] if shard.kind == "synapses"])
         problems += _reducers(matrix, shards[name])
     found += problems
-    lacks = lacking(system.chip, needs_of(model, weight_bits))
+    lacks = lacking(system.chip, needs_of(program, weight_bits))
     found += [str(lack) for lack in lacks if lack.need.at not in hosted]
-    return found if problems else found + _budgets(mapping, model, matrices, system, weight_bits)
+    return found if problems else found + _budgets(mapping, program, matrices, system, weight_bits)
 
 
 def _whole(mapping: Mapping, system: SystemSpec) -> list[str]:
@@ -68,17 +68,16 @@ def _whole(mapping: Mapping, system: SystemSpec) -> list[str]:
     return found
 
 
-def _devices(mapping: Mapping, model: Program | Network, hosted: frozenset[str]) -> list[str]:
-    """A device for every step, or every population, in order; an island's may be the host, then it has no shard."""
-    if isinstance(model, Network):
-        what = "population"
-        wanted = [(f"populations.{n}", "host" if p.model == INPUT else "chip") for n, p in model.populations.items()]
-    else:
-        what = "step"
-        wanted = [
-            (step.path, "chip" if isinstance(step, IslandCall) and step.island not in hosted else "host")
-            for step in model.steps
-        ]
+def _devices(mapping: Mapping, program: Program, hosted: frozenset[str]) -> list[str]:
+    """A device for every host operation and population, in order; a population that the host computes has no shard."""
+    what = "population" if program.streamed else "step"
+    paths = population_paths(program)
+    wanted = [
+        (step.path, "host")
+        if isinstance(step, HostOp)
+        else (paths[step.name], "host" if step.model == INPUT or step.name in hosted else "chip")
+        for step in steps_of(program)
+    ]
     given = [(entry.path, entry.device) for entry in mapping.assignments]
     found = [
         f"{path}: {what} is not assigned to the {device}"
@@ -93,18 +92,16 @@ def _devices(mapping: Mapping, model: Program | Network, hosted: frozenset[str])
     return found
 
 
-def _orders(mapping: Mapping, model: Program | Network) -> list[str]:
+def _orders(mapping: Mapping, network: Network) -> list[str]:
     """An order names a population with neurons on the chip, each of its neurons once, and no direct connection knows it."""
-    if isinstance(model, Program):
-        return [f"{name}: has an order of neurons, rows of an island keep theirs" for name in mapping.orders]
     found = []
     for name, order in mapping.orders.items():
-        population = model.populations.get(name)
+        population = network.populations.get(name)
         if population is None:
             found.append(f"orders: {name} is no population")
         elif population.model == INPUT:
             found.append(f"{name}: is an input and has an order")
-        elif any(p.synapse.wire and name in (p.source, p.target) for p in model.projections):
+        elif any(p.synapse.wire and name in (p.source, p.target) for p in network.projections):
             found.append(f"{name}: has an order and a direct connection")
         elif order.dtype != np.int64 or order.shape != (population.size,):
             found.append(f"{name}: its order is of {order.dtype} {order.shape}, not int64 ({population.size},)")
@@ -203,7 +200,7 @@ def _reducers(island: Matrix, shards: list[Shard]) -> list[str]:
 
 
 def _budgets(
-    mapping: Mapping, model: Program | Network, matrices: dict[str, Matrix], system: SystemSpec, weight_bits: int | None
+    mapping: Mapping, program: Program, matrices: dict[str, Matrix], system: SystemSpec, weight_bits: int | None
 ) -> list[str]:
     """Recount each core and compare with the limits of the chip."""
     found, limits = [], system.chip.budget.limits()
@@ -211,11 +208,11 @@ def _budgets(
         matrix = matrices[name]
         for low, high in {s.cols for s in shards if s.kind == "synapses" and s.cols != (0, matrix.columns)}:
             words = matrix.words((low, high))
-            if matrix.most is not None and words > matrix.most:
+            if words > matrix.most:
                 found.append(
                     f"{name} columns {low}:{high}: messages of a partial sum used {words}, limit {matrix.most}"
                 )
-    for (chip, core), used in recount(mapping, model, system, weight_bits=weight_bits).items():
+    for (chip, core), used in recount(mapping, program, system, weight_bits=weight_bits).items():
         for resource, taken in zip(COLUMNS, used, strict=True):
             limit = limits[resource].value
             if limit is not None and taken > limit:

@@ -49,7 +49,7 @@ def main() -> None:
             python = environment(arguments.envs / f"env_{name}", packages)
             script = [str(python), "-W", "ignore", str(HERE / f"from_{name}.py"), "--out", str(arguments.out)]
             subprocess.run(script, check=True)
-            if name == "snntorch":  # a trained network of it, which `tests/interchange/test_digits.py` reads
+            if name == "snntorch":  # a trained network of it, which `tests/interchange/test_frameworks.py` reads
                 trained = [str(python), "-W", "ignore", str(HERE / "digits_snntorch.py")]
                 subprocess.run([*trained, "--out", str(arguments.out.parent / "digits")], check=True)
 

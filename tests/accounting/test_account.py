@@ -25,7 +25,7 @@ from tests.prices import token_ledger
 # messages of one hop each way; 3 + 2 messages pass the link between the chips; 6 + 5 of 32 bits cross the border.
 BY_HAND = {
     "synaptic operation": (6, Band(6, 12, 18)),
-    "neuron update, active": (4, Band(8, 32, 96)),  # (2, 4, 8) J x microcode (1, 2, 3)
+    "neuron update, microcoded": (4, Band(8, 32, 96)),  # (2, 4, 8) J x microcode (1, 2, 3)
     "active core and step": (2, Band(20, 40, 60)),
     "message delivered": (5.5, Band(5.5, 11, 22)),
     "hop, east-west": (2.5, Band(2.5, 10, 12.5)),
@@ -110,10 +110,9 @@ def test_split_columns_send_partial_sums_to_a_reducer(toy: SimpleNamespace) -> N
     count = {entry.event: entry.count for entry in ledger.entries}
     assert count["synaptic operation"] == 6  # the same synops as unsplit
     assert count["partial sum added by a reducer"] == 8  # 4 rows x 2 blocks
-    assert count["neuron update, active"] == 12
-    # core 1 holds column 2, which never fired: it is not active; core 0 and the reducer are, in both tokens
-    assert count["active core and step"] == 2
-    assert count["message delivered"] == 1.5 + 8 + 2.5
+    assert count["neuron update, microcoded"] == 12
+    assert count["active core and step"] == 3  # core 1 too: its column never fired, and its neurons send zeros
+    assert (count["message delivered"], count["partial sum delivered"]) == (1.5 + 2.5, 8)
     # core 0 -> 3: one hop each way, core 1 -> 3: one hop north; the reducer's 2.5 messages one hop each way
     assert (count["hop, east-west"], count["hop, north-south"]) == (4 + 2.5, 8 + 2.5)
     # two steps of all 12 resident neurons, 12 of them active

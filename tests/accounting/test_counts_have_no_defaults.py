@@ -6,10 +6,10 @@ from dataclasses import MISSING, fields, is_dataclass
 
 import pytest
 
-from neurodeploy.accounting.islands import IslandWork
+from neurodeploy.accounting.counted import Counted
 from neurodeploy.accounting.loads import Busiest, EventCounts, MeanStep, PartCounts, Roofline, RunLoads
-from neurodeploy.accounting.networks import NetworkWork
 from neurodeploy.accounting.outlines import ClassLoad
+from neurodeploy.accounting.program import SegmentWork
 from neurodeploy.accounting.timing import Timing
 from neurodeploy.flow.links import LinkLoads, Routed
 from neurodeploy.ir.run import ActivityCounts, HostIsland, IslandActivity, RunActivity, ShardCounts
@@ -22,8 +22,8 @@ from partitioner.offload.price import Price
 from partitioner.stages import Places
 
 COUNTS = (
-    ActivityCounts, Busiest, ClassLoad, EventCounts, Figures, HostIsland, IslandActivity, IslandWork, JudgedWork,
-    LinkLoads, MeanStep, RunActivity, NetworkWork, OperationWork, PartCounts, Places, Price, Roofline, Routed,
+    ActivityCounts, Busiest, ClassLoad, EventCounts, Figures, HostIsland, IslandActivity, Counted, JudgedWork,
+    LinkLoads, MeanStep, RunActivity, SegmentWork, OperationWork, PartCounts, Places, Price, Roofline, Routed,
     RunLoads, ShardCounts, Stepped, Timing, Traffic,
 )  # fmt: skip
 

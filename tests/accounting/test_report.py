@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from neurodeploy.accounting.ledger import BOUNDARIES, EnergyLedger
-from neurodeploy.accounting.neurobench import island_metrics
+from neurodeploy.accounting.neurobench import metrics
 from neurodeploy.accounting.proxies import proxies
 from neurodeploy.accounting.report_json import report_json
 from neurodeploy.errors import UserError
+from neurodeploy.ir.fixedpoint import BIAS_MAX
 from neurodeploy.ir.run import ActivityCounts
-from tests.prices import token_ledger
+from neurodeploy.synapses import Dense
+from tests.prices import layers, token_ledger
+
+PHASES = ("prefill", "generate")
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +32,14 @@ def ledgers(toy: SimpleNamespace) -> tuple[EnergyLedger, EnergyLedger]:
 
 
 def test_the_json_keeps_its_contract(toy: SimpleNamespace, ledgers: tuple[EnergyLedger, EnergyLedger]) -> None:
-    data = json.loads(json.dumps(report_json(*ledgers, island_metrics(toy.counts(), toy.ISLANDS)), allow_nan=False))
+    data = json.loads(
+        json.dumps(
+            report_json(
+                dict(zip(PHASES, ledgers, strict=True)), metrics=metrics(layers(toy.ISLANDS), toy.counts(), exact=False)
+            ),
+            allow_nan=False,
+        )
+    )
     for phase, ledger in zip(("prefill", "generate"), ledgers, strict=True):
         part = data[phase]
         assert set(part["joules_per_token"]) == set(BOUNDARIES)
@@ -46,7 +58,7 @@ def test_the_json_keeps_its_contract(toy: SimpleNamespace, ledgers: tuple[Energy
 
 
 def test_a_phase_that_was_not_run_is_null(ledgers: tuple[EnergyLedger, EnergyLedger]) -> None:
-    data = report_json(None, ledgers[1])
+    data = report_json({"prefill": None, "generate": ledgers[1]})
     assert data["prefill"] is None and data["proxies"] == []
 
 
@@ -57,25 +69,30 @@ def test_an_unknown_boundary_is_refused(wrong: str, ledgers: tuple[EnergyLedger,
 
 
 def test_metrics_are_counted_per_token(toy: SimpleNamespace) -> None:
-    counted = island_metrics(toy.counts(), toy.ISLANDS)
+    program = layers(toy.ISLANDS)
+    counted = metrics(program, toy.counts(), exact=False)
     assert counted["SynapticOperations"] == {"Dense": 12, "Effective_MACs": 6, "Effective_ACs": 0}
     assert counted["ActivationSparsity"] == 0.5  # 3 events of 2 tokens x 3 axons
     assert counted["MembraneUpdates"] == 4
-    assert counted["Footprint"] == 12 + 4 * 3 + 3
+    # weights; multiplier and shift of 4 neurons, the sum's shift and bias, two widths; nothing waits from step to step
+    assert counted["Footprint"] == 12 + -(-(4 * (16 + 6) + 6 + BIAS_MAX.bit_length() + 1 + 5 + 5) // 8)
     assert not counted["effective_is_exact"]
-    exact = island_metrics(toy.counts(), toy.ISLANDS, nonzeros={"a": np.array([4, 0, 3])}, weight_bits=4)
+    (p,) = program.network.projections
+    weight = np.array([[1, 0, 1], [1, 0, 1], [1, 0, 1], [1, 0, 0]], np.int8)
+    network = replace(program.network, projections=(replace(p, synapse=Dense(weight), weight_bits=4),))
+    exact = metrics(replace(program, network=network), toy.counts())
     # 2 events x 4 weights + 1 x 0, over 2 tokens
     assert exact["SynapticOperations"]["Effective_MACs"] == 4 and exact["effective_is_exact"]
     assert exact["ConnectionSparsity"] == 1 - 7 / 12
-    assert exact["Footprint"] == 6 + 15
+    assert exact["Footprint"] == counted["Footprint"] - 6
     with pytest.raises(UserError, match="ND3102"):
-        island_metrics(ActivityCounts.zero(), toy.ISLANDS)
+        metrics(program, ActivityCounts.zero())
 
 
 def test_proxies_carry_their_name_and_never_enter_the_ledger(
     toy: SimpleNamespace, ledgers: tuple[EnergyLedger, EnergyLedger]
 ) -> None:
-    values = {proxy.name: proxy for proxy in proxies(island_metrics(toy.counts(), toy.ISLANDS), "token")}
+    values = {proxy.name: proxy for proxy in proxies(metrics(layers(toy.ISLANDS), toy.counts(), exact=False), "token")}
     assert values["45 nm fp32, effective operations"].value == pytest.approx(6 * 4.6e-12)
     assert values["45 nm fp32, dense operations"].value == pytest.approx(12 * 4.6e-12)
     assert values["N-DNS power proxy"].value == 6 + 10 * 4

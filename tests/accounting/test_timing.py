@@ -28,7 +28,7 @@ def test_a_slow_chip_to_chip_link_binds(toy: SimpleNamespace) -> None:
     assert "from chip 0 to chip 1" in generate.bound_by
     prefill = with_cost(toy, "bw_interchip_b_per_s", 0.125, 0.25, 0.5, "prefill")
     assert prefill.seconds == Band(12 + 3 + 2.5, 24 + 7 + 5, 48 + 13 + 10)
-    assert prefill.bound_by.startswith("links (pipeline: 2 messages a token from chip 0")
+    assert prefill.bound_by.startswith("links (pipeline: 2 messages a step from chip 0")
 
 
 def test_a_slow_chip_port_binds(toy: SimpleNamespace) -> None:

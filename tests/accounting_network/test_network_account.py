@@ -11,9 +11,9 @@ import pytest
 
 from neurodeploy.accounting.costs import cost
 from neurodeploy.accounting.ledger import BOUNDARIES
-from neurodeploy.accounting.networks import network_loads
-from neurodeploy.accounting.neurobench import network_metrics
-from neurodeploy.accounting.report_json import network_json
+from neurodeploy.accounting.neurobench import metrics
+from neurodeploy.accounting.program import loads
+from neurodeploy.accounting.report_json import report_json
 from neurodeploy.accounting.timing import busiest_cores
 from neurodeploy.errors import UserError
 from neurodeploy.ir.population import Population
@@ -25,7 +25,7 @@ from targets.hosts import get_host
 from targets.systems import get_system
 from tests.networks.random_networks import random_network
 from tests.partitioner_network.helpers import conv, dense, join, lif, network, source, tiny
-from tests.prices import sample_ledger
+from tests.prices import sample_ledger, streamed
 
 ONE, HOST = get_system("oheo-gulch"), get_host("cpu-generic")
 STEPS, SAMPLES = 4, 2
@@ -56,7 +56,7 @@ def test_events_of_a_step_and_a_sample_ledger() -> None:
     assert counts["synaptic operation"] == 10 * 8
     assert counts["neuron update"] == 8
     assert counts["message delivered"] == 10 + 8 / STEPS
-    assert counts["core with neurons or synapses and step"] == 1
+    assert counts["active core and step"] == 1
     assert counts["bit over the host link"] == 32 * (10 + 8 / STEPS)
     assert entry(found.sample, "synaptic operation").count == 80 * STEPS
     cost_j = cost(ONE.chip, "synop_fc_j")
@@ -103,7 +103,8 @@ def test_time_is_that_of_the_busiest_core() -> None:
     seconds += 8 / STEPS * cost(chip, "t_spike_out_s").nominal
     assert found.step.time_split["cores"] == pytest.approx(seconds)
     assert found.step.seconds.nominal == pytest.approx(seconds + cost(chip, "t_step_floor_s").nominal)
-    (busiest,) = busiest_cores(network_loads(*small(), ONE).whole, chip)
+    net, mapping, activity = small()
+    (busiest,) = busiest_cores(loads(streamed(net), activity, mapping, ONE).whole, chip)
     assert busiest["synops"] == 80 and busiest["neurons"] == 8
     assert found.step.bound_by == "step floor"
 
@@ -125,7 +126,7 @@ def test_microcoded_neurons_cost_more() -> None:
 
 
 def test_the_border() -> None:
-    none, sample, step = (priced(border=name).sample for name in ("none", "sample", "step"))
+    none, sample, step = (priced(border=name).sample for name in ("none", "sample", "calls"))
     latency = cost(ONE.chip, "t_host_link_s").nominal
     assert "host link latency" in none.time_split and none.time_split["host link latency"] == 0
     assert sample.time_split["host link latency"] == pytest.approx(latency)  # a sample is one exchange
@@ -157,9 +158,9 @@ def test_reducers_and_their_phase() -> None:
 
 
 def test_json_has_the_shape_of_the_energy_verb() -> None:
-    case = small()
-    loads, whole = network_loads(*case, ONE), priced(case).sample
-    found = network_json(whole, loads, ONE.chip, network_metrics(case[0], case[2]))
+    case = net, mapping, activity = small()
+    program, ledgers = streamed(net), {"sample": priced(case).sample}
+    found = report_json(ledgers, loads(program, activity, mapping, ONE), ONE.chip, metrics(program, activity))
     json.dumps(found, allow_nan=False)
     ledger = priced(case).step.to_json()
     assert set(ledger) <= set(found["step"]) and found["step"]["unit"] == "time step"
@@ -168,7 +169,7 @@ def test_json_has_the_shape_of_the_energy_verb() -> None:
     assert found["metrics"]["MembraneUpdates"] == 8 * STEPS
 
 
-@pytest.mark.parametrize("option", [{"powered": "some"}, {"border": "calls"}])
+@pytest.mark.parametrize("option", [{"powered": "some"}, {"border": "step"}])
 def test_options_that_do_not_exist(option) -> None:
     with pytest.raises(UserError, match="ND3104"):
         priced(**option)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neurodeploy.accounting.neurobench import footprint, network_metrics
+from neurodeploy.accounting.neurobench import footprint, metrics
 from neurodeploy.accounting.proxies import proxies
 from neurodeploy.errors import UserError
 from neurodeploy.ir.population import INPUT, Population
@@ -15,6 +15,7 @@ from neurodeploy.synapses import Dense, Direct, Sparse
 from simulators.reference import ReferenceRunner
 from tests.networks.random_networks import random_network
 from tests.partitioner_network.helpers import join, lif, network, source
+from tests.prices import streamed
 
 
 def test_operations_one_by_one() -> None:
@@ -34,7 +35,7 @@ def test_operations_one_by_one() -> None:
             macs, acs = (macs + effective, acs) if graded else (macs, acs + effective)
             size = p.synapse.rows * p.synapse.columns if isinstance(p.synapse, Sparse) else len(coo.row)
             dense += size * activity.steps * activity.samples
-        found = network_metrics(net, activity)
+        found = metrics(streamed(net), activity)
         assert found["SynapticOperations"] == {
             "Effective_MACs": macs / activity.samples,
             "Effective_ACs": acs / activity.samples,
@@ -53,7 +54,7 @@ def test_sparsities_footprint_and_parameters_by_hand() -> None:
         join("r", "p", "p", sparse),
     )
     activity = RunActivity(5, 2, {"i": {"s": np.array([4, 9, 2])}, "p": {"s": np.array([3, 0])}}, {}, {})
-    found = network_metrics(net, activity)
+    found = metrics(streamed(net), activity)
     assert found["ConnectionSparsity"] == 1 - 4 / 10
     assert found["ActivationSparsity"] == 1 - 3 / 20
     assert found["SynapticOperations"] == {"Effective_MACs": 0.0, "Effective_ACs": (4 + 2 * 2 + 3) / 2, "Dense": 50.0}
@@ -71,7 +72,7 @@ def test_graded_events_are_macs_and_ternary_ones_are_not() -> None:
     ):
         params = {"du": 0, "dv": 0, **params} if model == "ternary_lif" else params
         net = network([Population("a", (2,), model, params), lif("p", 2)], join("w", "a", "p", Dense(one), graded=True))
-        found = network_metrics(net, RunActivity(1, 1, {"a": {"s": fired}}, {}, {}))["SynapticOperations"]
+        found = metrics(streamed(net), RunActivity(1, 1, {"a": {"s": fired}}, {}, {}))["SynapticOperations"]
         assert found[key] == 4 and sum(found[k] for k in ("Effective_MACs", "Effective_ACs")) == 4
 
 
@@ -83,4 +84,4 @@ def test_proxies() -> None:
 
 def test_nothing_was_run() -> None:
     with pytest.raises(UserError, match="ND3102"):
-        network_metrics(network([lif("p", 2)]), RunActivity.zero())
+        metrics(streamed(network([lif("p", 2)])), RunActivity.zero())

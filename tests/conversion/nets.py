@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from neurodeploy.conversion.spiking.compare import Comparison, compare_spikes
+from neurodeploy.conversion.spiking.options import QuantizeOptions
+from neurodeploy.conversion.spiking.quantize import quantize
 from neurodeploy.conversion.spiking.report import QuantizationReport
 from neurodeploy.ir.float_linear import output_shape
 from neurodeploy.ir.float_network import FloatEdge, FloatNetwork, FloatNode, FloatResult
@@ -108,3 +111,24 @@ def both(
         for name, x in inputs.items()
     }
     return wanted, ReferenceRunner().run(chip, padded, steps, probes=probes)
+
+
+class Compared(NamedTuple):
+    """Both runs of a converted network with one output, and the line that compares them."""
+
+    line: Comparison
+    chip: Network
+    report: QuantizationReport
+    wanted: FloatResult
+    got: RunResult
+
+
+def compared(
+    made: FloatNetwork, options: QuantizeOptions | None = None, inputs: Mapping[str, NDArray[Any]] | None = None,
+    **drawn: Any,
+) -> Compared:  # fmt: skip
+    """Convert and run; inputs that are not given are `spikes`."""
+    chip, report = quantize(made, options)
+    wanted, got = both(made, chip, report, spikes(made, **drawn) if inputs is None else inputs)
+    (line,) = compare_spikes(wanted, got, report)
+    return Compared(line, chip, report, wanted, got)

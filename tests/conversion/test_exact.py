@@ -16,7 +16,7 @@ from neurodeploy.conversion.spiking.options import QuantizeOptions
 from neurodeploy.conversion.spiking.quantize import quantize
 from neurodeploy.ir.float_network import FloatNetwork
 from neurodeploy.synapses import Conv, Dense, Sparse
-from tests.conversion.nets import DT, affine, both, flatten, network, neuron, row, spikes, window
+from tests.conversion.nets import DT, affine, both, compared, flatten, network, neuron, row, spikes, window
 
 rng = np.random.default_rng(11)
 
@@ -95,11 +95,8 @@ def test_a_pixel_wise_gain_makes_a_convolution_sparse() -> None:
     conv = window("c", "conv2d", (1, 9, 9), 2.0 * rng.integers(1, 60, (2, 1, 3, 3)))
     gains = np.where(rng.random(conv.shape) < 0.5, 1.0, 2.0) / DT
     made = row(conv, fires(conv.shape, r=gains))
-    chip, report = quantize(made, QuantizeOptions(scales={"n": 1.0}))
-    assert isinstance(chip.projections[0].synapse, Sparse)
-    wanted, got = both(made, chip, report, spikes(made))
-    (line,) = compare_spikes(wanted, got, report)
-    assert line.differing == 0 and line.float_count > 0
+    line, chip, *_ = compared(made, QuantizeOptions(scales={"n": 1.0}))
+    assert isinstance(chip.projections[0].synapse, Sparse) and line.differing == 0 and line.float_count > 0
 
 
 def test_skip_connections_are_aligned_by_delays() -> None:
@@ -154,12 +151,10 @@ def test_delays(place: str) -> None:
         ways[np.arange(6), rng.permutation(6)] = 1.0
         middle = [affine("v", ways), neuron("x", "delay", 6, delay=lags), affine("w", even(6, 6))]
     made = row(*before, *middle, *after, fires(6))
-    chip, report = quantize(made, QuantizeOptions(scales={"n": 1.0}))
+    line, chip, report, *_ = compared(made, QuantizeOptions(scales={"n": 1.0}), rate=0.15)
     assert len(chip.projections) == 1
     delay = chip.projections[0].delay
     assert delay is not None and int(delay.max()) == {"uniform": 4, "twice": 10}.get(place, 5)
-    wanted, got = both(made, chip, report, spikes(made, rate=0.15))
-    (line,) = compare_spikes(wanted, got, report)
     assert (
         line.differing == 0
         and line.float_count > 0
@@ -183,10 +178,8 @@ def test_parallel_paths_from_one_source_add_up() -> None:
     ]  # fmt: skip
     edges = [("input", "w"), ("input", "s"), ("w", "n"), ("s", "n"), ("n", "output")]
     made = network(nodes, edges)
-    chip, report = quantize(made, QuantizeOptions(scales={"n": 1.0}))
-    assert [p.name for p in chip.projections] == ["input->n", "input->n#2"]
-    wanted, got = both(made, chip, report, spikes(made))
-    assert compare_spikes(wanted, got, report)[0].differing == 0
+    line, chip, *_ = compared(made, QuantizeOptions(scales={"n": 1.0}))
+    assert [p.name for p in chip.projections] == ["input->n", "input->n#2"] and line.differing == 0
 
 
 def test_sums_for_outputs_and_thresholds() -> None:
@@ -194,10 +187,8 @@ def test_sums_for_outputs_and_thresholds() -> None:
     made = row(
         affine("w", even(4, 6), 7.0), neuron("t", "threshold", 4, threshold=100.0), affine("v", even(3, 4), -5.0)
     )
-    chip, report = quantize(made)
+    line, chip, *_ = compared(made)
     assert chip.populations["t"].model == "threshold" and chip.populations["output"].model == "li"
-    wanted, got = both(made, chip, report, spikes(made))
-    (line,) = compare_spikes(wanted, got, report)
     assert line.graded and line.differing == 0 and line.latency == 2 and line.float_count != 0
 
 
@@ -213,10 +204,8 @@ def test_several_inputs_and_outputs() -> None:
 
 def test_graded_inputs() -> None:
     made = row(affine("w", even(4, 6)), neuron("n", "if", 4, v_threshold=300.0))
-    chip, report = quantize(made, QuantizeOptions(graded_inputs={"input": 0.25}, scales={"n": 4.0}))
     x = {"input": rng.integers(-8, 9, (2, 50, 6)) / 4.0}
-    wanted, got = both(made, chip, report, x)
-    (line,) = compare_spikes(wanted, got, report)
+    line, chip, *_ = compared(made, QuantizeOptions(graded_inputs={"input": 0.25}, scales={"n": 4.0}), x)
     assert line.differing == 0 and line.float_count > 0 and chip.projections[0].graded
 
 

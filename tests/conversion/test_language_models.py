@@ -11,11 +11,12 @@ import torch
 from neurodeploy.conversion.codes import choose_code, least_square_range
 from neurodeploy.conversion.moments import InputMoments
 from neurodeploy.conversion.presets import PRESETS, Preset, get_preset
-from neurodeploy.conversion.quantize import group_projections, layer_name, quantize
+from neurodeploy.conversion.quantize import group_projections, quantize
 from neurodeploy.conversion.rounding import compensation, round_compensated, round_nearest, row_scales
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.families import read_graph
 from neurodeploy.hybrid import Hybrid
+from neurodeploy.ir.copies import island_name
 from neurodeploy.ir.graph import Graph, Projection
 from neurodeploy.ops.host.executor import Executor
 from simulators import get_runner
@@ -210,7 +211,7 @@ def test_experts_without_tokens_are_calibrated_on_borrowed_ones(graphs: dict[str
 
 def test_projections_of_one_population_share_an_island(graphs: dict[str, Graph]) -> None:
     groups = [unit for unit in group_projections(graphs["llama"]) if isinstance(unit, list)]
-    names = [layer_name(unit) for unit in groups]
+    names = [island_name([p.path for p in unit]) for unit in groups]
     assert names[:4] == [
         "layers.0.self_attn.q_k_v", "layers.0.self_attn.o_proj", "layers.0.mlp.gate_up", "layers.0.mlp.down_proj",
     ]  # fmt: skip

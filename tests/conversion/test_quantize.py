@@ -7,7 +7,6 @@ import json
 import numpy as np
 import pytest
 
-from neurodeploy.conversion.spiking.compare import compare_spikes
 from neurodeploy.conversion.spiking.options import QuantizeOptions
 from neurodeploy.conversion.spiking.quantize import quantize
 from neurodeploy.errors import UserError
@@ -16,7 +15,7 @@ from neurodeploy.ir.network import Network
 from neurodeploy.ir.run import Probe
 from neurodeploy.neurons.registry import beyond_chip
 from simulators.float_network import run
-from tests.conversion.nets import DT, affine, both, flatten, network, neuron, row, spikes, window
+from tests.conversion.nets import DT, affine, both, compared, flatten, network, neuron, row, spikes, window
 from tests.refusals import refused
 
 rng = np.random.default_rng(21)
@@ -130,12 +129,6 @@ def test_one_exponent_a_projection_and_one_scale_a_population() -> None:
     assert all(line.bits >= 7 and line.worst.relative < 0.01 for line in report.projections)
 
 
-def drift(made: FloatNetwork, options: QuantizeOptions | None = None, **inputs):
-    chip, report = quantize(made, options)
-    wanted, got = both(made, chip, report, spikes(made, **inputs))
-    return compare_spikes(wanted, got, report), got, report
-
-
 @pytest.mark.parametrize("kind", ["lif", "cubalif"])
 @pytest.mark.parametrize("reset", ["value", "subtract"])
 def test_rates_survive_rounding(kind: str, reset: str) -> None:
@@ -146,7 +139,7 @@ def test_rates_survive_rounding(kind: str, reset: str) -> None:
         affine("a", own.normal(0.1, 1, (30, 20)), own.normal(size=30) * 0.1), neuron("n", kind, 30, reset, **params),
         affine("b", own.normal(0.1, 1, (10, 30))), neuron("m", kind, 10, reset, v_leak=-0.1, **params),
     )  # fmt: skip
-    (line,), got, _ = drift(made, samples=2, steps=200)
+    line, *_, got = compared(made, samples=2, steps=200)
     assert line.float_count > 300 and abs(line.integer_count / line.float_count - 1) < 0.03
     assert line.differing < 0.1 * line.bins and line.rate_error < 0.05
     assert not got.activity.wrapped and not got.activity.saturated
@@ -154,10 +147,7 @@ def test_rates_survive_rounding(kind: str, reset: str) -> None:
 
 def test_a_bias_behind_a_synaptic_filter_rises_as_in_the_float_network() -> None:
     made = layer("cubali", rng.normal(size=(3, 4)), bias=2.0, tau_syn=10 * DT, r=20.0)
-    chip, report = quantize(made)
-    x = {"input": np.zeros((1, 40, 4), np.int64)}
-    wanted, got = both(made, chip, report, x)
-    (line,) = compare_spikes(wanted, got, report)
+    line, _, _, wanted, _ = compared(made, inputs={"input": np.zeros((1, 40, 4), np.int64)})
     assert line.graded and line.worst < 0.005
     np.testing.assert_allclose(wanted.outputs["output"][0, :2, 0], [0.2, 0.2 * 0.95 + 0.2 * 0.9 + 0.2], rtol=1e-9)
 
@@ -167,10 +157,10 @@ def test_peaks_make_room_for_voltages() -> None:
     made = row(affine("w", np.full((2, 40), -1.0)), neuron("n", "if", 2, v_threshold=0.1))
     x = spikes(made, samples=1, steps=400, rate=0.5)
     scale = {"n": 131_071 / 5000}
-    _, got, _ = drift(made, QuantizeOptions(scales=scale), samples=1, steps=400, rate=0.5)
+    *_, got = compared(made, QuantizeOptions(scales=scale), samples=1, steps=400, rate=0.5)
     assert got.activity.saturated["n"] > 0
     peaks = run(made, x).peaks
-    _, got, report = drift(made, QuantizeOptions(peaks=peaks), samples=1, steps=400, rate=0.5)
+    _, _, report, _, got = compared(made, QuantizeOptions(peaks=peaks), samples=1, steps=400, rate=0.5)
     assert not got.activity.saturated and not got.activity.wrapped
     assert report.populations[0].u_bound is not None and report.populations[0].u_bound < 1
 
@@ -187,7 +177,7 @@ def test_graded_sources_are_scaled_to_their_payloads() -> None:
     """li -> affine -> lif: payloads of the first are voltages."""
     made = row(affine("a", rng.normal(size=(6, 5))), neuron("v", "li", 6, r=20.0, tau=5 * DT),
                affine("b", rng.normal(0.4, 1, (4, 6))), neuron("n", "lif", 4, r=20.0, v_threshold=6.0))  # fmt: skip
-    (line,), got, _ = drift(made, samples=1, steps=200)
+    line, *_, got = compared(made, samples=1, steps=200)
     assert line.float_count > 20 and line.differing <= 0.03 * line.bins and not got.activity.wrapped
 
 

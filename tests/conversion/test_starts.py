@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neurodeploy.conversion.spiking.compare import compare_spikes
 from neurodeploy.conversion.spiking.quantize import quantize
 from neurodeploy.ir.float_network import FloatNetwork, Loss
 from neurodeploy.ir.run import Probe
-from tests.conversion.nets import DT, affine, both, network, neuron, row, spikes
+from tests.conversion.nets import DT, affine, both, compared, network, neuron, row
 
 #: A step keeps half of current and voltage, an input of 1 adds 1: decays of 12 bits are exact.
 HALF: dict[str, Any] = {"tau_syn": 2 * DT, "tau_mem": 2 * DT, "r": 2.0, "w_in": 2.0}
@@ -42,10 +41,8 @@ def braille(reset: str, **params: Any) -> FloatNetwork:
 def test_a_recurrent_network_driven_by_biases_is_in_phase(reset: str) -> None:
     """Equal rates do not show it: the bins do."""
     made = braille(reset)
-    chip, report = quantize(made)
+    row, _, report, *_ = compared(made, samples=3, steps=200, rate=0.1)
     assert report.latency == 2 and not any(isinstance(note, Loss) for note in report.notes)
-    wanted, got = both(made, chip, report, spikes(made, samples=3, steps=200, rate=0.1))
-    (row,) = compare_spikes(wanted, got, report)
     assert row.float_count > 0.2 * row.bins  # it fires on its own
     assert not row.differing and not row.early
 
@@ -60,9 +57,7 @@ def test_neurons_that_fire_by_their_bias_alone_fire_in_the_very_steps(syn: float
         affine("up", np.eye(38, 12) / 8, biases[:38]), neuron("hidden", "cubalif", 38, **tau, **gains),
         affine("down", np.zeros((7, 38)), biases[38:]), neuron("last", "cubalif", 7, **tau, **gains),
     )  # fmt: skip
-    chip, report = quantize(made)
-    wanted, got = both(made, chip, report, spikes(made, samples=1, steps=256, rate=0.05))
-    (line,) = compare_spikes(wanted, got, report)
+    line = compared(made, samples=1, steps=256, rate=0.05).line
     assert line.float_count > 0.1 * line.bins and line.differing == 0
 
 
@@ -94,8 +89,7 @@ def test_one_neuron_that_cannot_start_in_phase_does_not_keep_the_others_from_it(
         affine(f"w{name}", np.eye(3) / 4, 0.7), neuron(name, "cubalif", 3, **{**fast, **gains})
     )]  # fmt: skip
     made = row(*chain)
-    chip, report = quantize(made)
-    wanted, got = both(made, chip, report, {"input": np.zeros((1, 40, 3))})
+    _, _, report, wanted, got = compared(made, inputs={"input": np.zeros((1, 40, 3))})
     off = wanted.outputs["output"][0] != got.outputs["c"][0, report.latency :]
     assert not off[:, 1:].any()
 

@@ -1,10 +1,12 @@
-"""Wrong numbers that came with status 0, as a user met them: through the command line, or functions as old as it."""
+"""Wrong numbers that came with status 0, and speed, as a user met them: by the command line, or functions as old as it."""
 
 from __future__ import annotations
 
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +15,20 @@ import numpy as np
 import pytest
 
 from neurodeploy.accounting.account import account
-from neurodeploy.accounting.islands import island_loads
+from neurodeploy.accounting.program import loads
 from neurodeploy.ir.run import ActivityCounts
 from simulators.reference import ReferenceRunner
 from targets.hosts import get_host
 from tests.hybrid.test_partial_sums import COLUMNS, ROWS, SYSTEM, TOKENS, mapping, program
 from tests.pipeline.networks import DT, STEPS, Files, copied
-from tests.tiny import call
+from tests.tiny import call, environment
 
+Capture = pytest.CaptureFixture[str]
 DIGITS = Path(__file__).resolve().parent.parent / "interchange" / "digits"
 HOST_LINK_S = 230e-6
 
 
-def answer(arguments: list[str], capsys: pytest.CaptureFixture[str], status: int = 0) -> Any:
+def answer(arguments: list[str], capsys: Capture, status: int = 0) -> Any:
     found = call([*arguments, "--json"], capsys)
     assert found.status == status, found.err
     return json.loads(found.out)
@@ -49,7 +52,7 @@ def cuba(size: int) -> nir.CubaLIF:
     return nir.CubaLIF(**{name: np.full(size, value) for name, value in given.items()}, v_reset=np.zeros(size))
 
 
-def test_the_source_alone_gives_the_spikes_of_the_framework(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_source_alone_gives_the_spikes_of_the_framework(tmp_path: Path, capsys: Capture) -> None:
     """snnTorch's own digits network: every bin but those that rounding moves, once the latency is taken off."""
     wanted = np.load(DIGITS / "spikes.npz")["output"].swapaxes(0, 1).astype(int)
     steps = np.load(DIGITS / "input.npz")["input"].swapaxes(0, 1)
@@ -62,7 +65,7 @@ def test_the_source_alone_gives_the_spikes_of_the_framework(tmp_path: Path, caps
     assert differing < 0.02 * wanted.size
 
 
-def test_eval_compares_with_what_the_framework_computed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_eval_compares_with_what_the_framework_computed(tmp_path: Path, capsys: Capture) -> None:
     bundle = str(tmp_path / "x.nd")
     answer(["convert", str(DIGITS / "snntorch.nir"), "--source", "snntorch", "--out", bundle], capsys)
     given = ["eval", bundle, "--input", str(DIGITS / "input.npz"), "--layout", "time-first"]
@@ -78,13 +81,12 @@ def test_a_partial_sum_of_two_messages_is_charged_twice(wide: int) -> None:
     payload = np.random.default_rng(1).integers(-9, 10, (TOKENS, COLUMNS)).astype(np.int16)
     _, activity = ReferenceRunner().run_island(item.islands["a"], payload)
     counts = ActivityCounts({"a": activity}, TOKENS, 0, 0, {})
-    loads = island_loads(mapping(), counts, item.islands, SYSTEM)
-    ledger = account(loads, SYSTEM, get_host("cpu-generic"), "generate")
+    ledger = account(loads(item, counts, mapping(), SYSTEM), SYSTEM, get_host("cpu-generic"), "generate")
     (added,) = [entry for entry in ledger.entries if entry.event == "partial sum added by a reducer"]
     assert added.count == ROWS * (6 if wide else 5)
 
 
-def test_a_spiking_network_says_its_hops(files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_spiking_network_says_its_hops(files: Files, tmp_path: Path, capsys: Capture) -> None:
     """On two chips of one neuron a core each."""
     bundle = str(copied(files.plain_nd, tmp_path))
     found = answer(["map", bundle, "--system", "kapoho-point", "--max-rows", "1", "--pin", "last=chip:1"], capsys)
@@ -93,7 +95,7 @@ def test_a_spiking_network_says_its_hops(files: Files, tmp_path: Path, capsys: p
 
 
 def test_one_number_of_crossings_and_the_host_link_once_an_exchange(
-    experts_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    experts_bundle: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     bundle = tmp_path / "x.nd"
     shutil.copytree(experts_bundle, bundle)
@@ -104,14 +106,12 @@ def test_one_number_of_crossings_and_the_host_link_once_an_exchange(
     assert found["seconds_split"]["host link latency"] == pytest.approx(mapped / 2 * HOST_LINK_S)
 
 
-def test_a_sample_is_one_exchange(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_sample_is_one_exchange(files: Files, capsys: Capture) -> None:
     found = answer(["energy", str(files.plain_nd), "--input", str(files.spikes)], capsys)
     assert found["sample"]["seconds_split"]["host link latency"] == pytest.approx(HOST_LINK_S)
 
 
-def test_what_fits_partly_is_not_said_to_fit(
-    llama_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_fits_partly_is_not_said_to_fit(llama_bundle: Path, tmp_path: Path, capsys: Capture) -> None:
     shutil.copytree(llama_bundle, tmp_path / "x.nd")
     given = ["map", str(tmp_path / "x.nd"), "--chips", "1", "--max-rows", "4", "--no-place"]
     found = call(given, capsys)
@@ -120,7 +120,7 @@ def test_what_fits_partly_is_not_said_to_fit(
     assert (data["fits"], data["verdict"]) == (False, "partly")
 
 
-def test_fit_says_what_is_there_what_was_asked_for_and_both_ratios(capsys: pytest.CaptureFixture[str]) -> None:
+def test_fit_says_what_is_there_what_was_asked_for_and_both_ratios(capsys: Capture) -> None:
     """One convention of chips, with the head; a plan that costs 1.4 times the energy is neither faster nor slower."""
     given = ["fit", "gemma3-1b", "--system", "hala-point", "--chips", "8", "--bits", "8"]
     said = answer(given, capsys, status=3)["answer"]
@@ -130,18 +130,18 @@ def test_fit_says_what_is_there_what_was_asked_for_and_both_ratios(capsys: pytes
     assert "faster" not in said and "slower" not in said
 
 
-def test_no_modelled_joule_is_called_measured(llama_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_modelled_joule_is_called_measured(llama_bundle: Path, capsys: Capture) -> None:
     said = call(["energy", str(llama_bundle), "--prompt-tokens", "8", "--tokens", "4"], capsys).out
     assert "no joule is measured" in said
 
 
-def test_a_time_step_that_leaves_no_synapse_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_time_step_that_leaves_no_synapse_is_refused(tmp_path: Path, capsys: Capture) -> None:
     source = chain(tmp_path, w=nir.Linear(np.array([[1.0, -0.5], [0.3, 0.7]])), n=lif(2, tau=0.02, r=20.0))
     given = ["convert", source, "--dt", "1e-320", "--gain", "physical", "--out", str(tmp_path / "x.nd")]
     assert call(given, capsys).status == 2 and not (tmp_path / "x.nd").exists()
 
 
-def test_rows_that_are_lost_come_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_rows_that_are_lost_come_first(tmp_path: Path, capsys: Capture) -> None:
     """Nothing but one weight survives rounding: the errors of a row are relative to what is in the row."""
     weight = np.random.default_rng(5).normal(size=(4, 3))
     weight[0, 0] = 3e38
@@ -151,7 +151,7 @@ def test_rows_that_are_lost_come_first(tmp_path: Path, capsys: pytest.CaptureFix
     assert found.out.index("lost: input->n") < found.out.index("x (NIR) -> ")
 
 
-def test_populations_that_biases_drive_start_in_phase(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_populations_that_biases_drive_start_in_phase(tmp_path: Path, capsys: Capture) -> None:
     """Neurons of the Braille networks' kind fire on their own: every bin is that of the float network."""
     draw = np.random.default_rng(11)
     up = nir.Affine(draw.integers(-16, 17, (20, 6)) / 64.0, draw.integers(30, 70, 20) / 64.0)
@@ -164,9 +164,51 @@ def test_populations_that_biases_drive_start_in_phase(tmp_path: Path, capsys: py
     assert row["differing"] == 0
 
 
-def test_time_first_arrays_are_asked_about(files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_time_first_arrays_are_asked_about(files: Files, tmp_path: Path, capsys: Capture) -> None:
     np.save(tmp_path / "in.npy", np.load(files.spikes)[:1].swapaxes(0, 1))  # (steps, 1, neurons)
     given = ["run", str(files.plain_nd), "--input", str(tmp_path / "in.npy")]
     assert f"{STEPS} samples of one step each" in call(given, capsys).out.splitlines()[0]
     told = call([*given, "--layout", "time-first", "--json"], capsys)
     assert told.status == 0 and (json.loads(told.out)["samples"], json.loads(told.out)["steps"]) == (1, STEPS)
+
+
+#: Processor seconds of an island, its activity counted too, and of the float64 product of the same matrices, as a ratio;
+#: the least of three of each.
+RATIO = """
+import time
+import numpy as np
+from neurodeploy.ir.fixedpoint import Dyadic
+from neurodeploy.ir.program import GradedNeurons, Island, Slice, Synapses
+from simulators import get_runner
+draw, size = np.random.default_rng(0), 1024
+weight = draw.integers(-127, 128, (size, size)).astype(np.int8)
+neurons = GradedNeurons(np.full(size, 1000, np.int16), np.full(size, 10, np.uint8), 11)
+sums = np.array([np.abs(weight.astype(np.int64)).sum(axis=1).max()])
+island = Island("a", size, size, (Slice("a", "a", 0, size),), 16, Dyadic(1, 0), Dyadic(1, 0),
+                Synapses(weight, np.zeros(size, np.uint8), sums), neurons)
+payload = draw.integers(-32000, 32000, (256, size)).astype(np.int16)
+runner, x, w = get_runner("fast"), payload.astype(np.float64), weight.T.astype(np.float64)
+def least(work):
+    seconds = []
+    for _ in range(4):
+        begun = time.process_time()
+        work()
+        seconds.append(time.process_time() - begun)
+    return min(seconds[1:])
+print(least(lambda: runner.run_island(island, payload)) / least(lambda: x @ w))
+"""
+#: No instructions beyond AVX2, in the libraries' words and in ours.
+AVX2 = {
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "OPENBLAS_CORETYPE": "Haswell",
+    "NEURODEPLOY_ISA": "avx2",
+}
+
+
+def test_an_exact_product_without_vnni_is_faster_than_that_of_floats(tmp_path: Path) -> None:
+    """Chosen by exactness alone it took 1.4 times as long."""
+    own = {**environment(), **AVX2, "NEURODEPLOY_CACHE": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", RATIO], env=own, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 1

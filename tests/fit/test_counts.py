@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from neurodeploy.errors import ModelError
-from neurodeploy.frontends.outlines import FAMILIES, config_outline
+from neurodeploy.frontends.outlines import FAMILIES, config_hollow
+from neurodeploy.synapses.hollow import weights_of
 from tests.fit.configs import CONFIGS, config
 
 #: Families that transformers has no class of.
@@ -36,7 +37,7 @@ def truth(kind: str, settings: dict[str, Any]) -> tuple[dict[str, Any], int]:
 
 
 def ours(settings: dict[str, Any]) -> int:
-    return config_outline(settings, "config.json", "small", "test").total
+    return weights_of(config_hollow(settings, "config.json", "small", "test")).total
 
 
 @pytest.mark.parametrize("kind", KINDS)

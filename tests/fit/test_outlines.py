@@ -9,9 +9,15 @@ import pytest
 
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.names import known
-from neurodeploy.frontends.outlines import FAMILIES, config_outline, read_outline
+from neurodeploy.frontends.outlines import FAMILIES, config_hollow, read_hollow
 from neurodeploy.frontends.outlines.original_mamba import translated
-from neurodeploy.ir.outline import Outline
+from neurodeploy.ir.copies import ALONE
+from neurodeploy.ir.program import Program
+from neurodeploy.ops import lookup
+from neurodeploy.ops.host.operation import Load
+from neurodeploy.pipeline.fit_reading import folded
+from neurodeploy.synapses.hollow import columns_of, facts_of, layers_of, shown, weights_of
+from neurodeploy.synapses.written_out import written_out
 from tests.fit.configs import CONFIGS, WRAPPED, config
 from tests.fit.test_counts import OWN, truth
 
@@ -126,7 +132,7 @@ PARTS = {
 
 @pytest.mark.parametrize("name", sorted(known()))
 def test_totals(name: str) -> None:
-    found = read_outline(name)
+    found = weights_of(read_hollow(name))
     if name in PUBLISHED:
         assert found.total == PUBLISHED[name]
     else:
@@ -134,7 +140,7 @@ def test_totals(name: str) -> None:
     if name in PARTS:
         body, table = PARTS[name]
         assert found.body / 1e6 == pytest.approx(body, rel=5e-4)
-        assert found.table / 1e6 == pytest.approx(table, rel=2e-3)
+        assert found.embedding / 1e6 == pytest.approx(table, rel=2e-3)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +152,9 @@ def test_known_models_as_transformers_counts_them(name: str) -> None:
     config = translated(config, name) or config
     settings = config.get("text_config", config)
     kind = settings["model_type"]
-    assert read_outline(name).total == truth(kind, {k: v for k, v in settings.items() if k != "model_type"})[1]
+    assert (
+        weights_of(read_hollow(name)).total == truth(kind, {k: v for k, v in settings.items() if k != "model_type"})[1]
+    )
 
 
 def test_every_known_model_has_a_source() -> None:
@@ -156,16 +164,17 @@ def test_every_known_model_has_a_source() -> None:
 
 def test_active_weights() -> None:
     """A token of Scout meets 17.2 G weights with its embeddings, of which 2 x 1.03 G are these."""
-    scout = read_outline("llama4-scout")
-    assert (scout.active + 2 * scout.table) / 1e9 == pytest.approx(17.17, abs=0.01)
+    scout = weights_of(read_hollow("llama4-scout"))
+    assert (scout.active + 2 * scout.embedding) / 1e9 == pytest.approx(17.17, abs=0.01)
 
 
-def shapes(outline: Outline) -> set[tuple[int, str, int, int, int]]:
-    """(layer, name, rows, columns, experts) of all islands."""
+def shapes(hollow: Program) -> set[tuple[int, str, int, int, int]]:
+    """(layer, name, rows, columns, experts) of all populations."""
     return {
-        (layer, matrix.name, matrix.rows, matrix.columns, matrix.experts)
-        for block, matrix in outline.matrices()
-        for layer in block.layers
+        (layer, shown(population), population.size, columns_of(hollow, population), copies.experts)
+        for population in layers_of(hollow)
+        if (copies := hollow.copies.get(population.name, ALONE)) is not ALONE
+        for layer in copies.layers
     }
 
 
@@ -175,55 +184,62 @@ def test_every_family_is_tested() -> None:
 
 @pytest.mark.parametrize("kind", sorted({*CONFIGS, *WRAPPED}))
 def test_families(kind: str) -> None:
-    found = config_outline(config(kind), "config.json", "small", "test")
+    found = config_hollow(config(kind), "config.json", "small", "test")
     assert found.info.layers in (3, 4)
-    assert sum(len(block.layers) for block in found.blocks) == found.info.layers
-    assert found.body > 0
-    assert all(matrix.rows > 0 and matrix.columns > 0 for _, matrix in found.matrices())
-    assert all(work.generate[0] >= 0 and work.prefill[1] >= 0 for block in found.blocks for work in block.host)
-    assert bool(found.left_out) == (kind in WRAPPED)
+    kinds = {copies.layers for copies in found.copies.values()}
+    assert sorted(layer for layers in kinds for layer in layers) == list(range(found.info.layers))
+    assert weights_of(found).body > 0
+    for op in found.operations:
+        assert min(lookup(op).work(Load(op, found.sizes, 1, 8, 1))) >= 0
+    assert bool(facts_of(found).left_out) == (kind in WRAPPED)
+    every = written_out(found)
+    every.check()
+    assert not every.copies and {p.layer for p in layers_of(every)} == {None, *range(found.info.layers)}
+    again = folded(every)
+    assert weights_of(again)[:4] == weights_of(found)[:4]
+    assert weights_of(again).body == weights_of(every).body
+    assert shapes(again) == shapes(found)
 
 
 def test_a_family_of_the_converter_gives_the_converters_islands(llama_bundle: Path, llama: Path) -> None:
     """The same classes of islands, by name and shape, from config.json and from the bundle."""
     from neurodeploy.pipeline.fit_reading import read_model
 
-    converted, read = read_model(llama_bundle, None, None, False), read_outline(llama)
-    assert isinstance(converted, Outline)
+    converted, read = read_model(llama_bundle, None, False), read_hollow(llama)
+    assert isinstance(converted, Program)
     assert shapes(converted) == shapes(read)
-    assert converted.body == read.body
-    assert converted.head is not None and read.head is not None
-    assert converted.head.shape == read.head.shape
+    assert weights_of(converted)[:4] == weights_of(read)[:4]
 
 
 def test_experts_of_the_converter(experts_bundle: Path, experts: Path) -> None:
     from neurodeploy.pipeline.fit_reading import read_model
 
-    converted, read = read_model(experts_bundle, None, None, False), read_outline(experts)
-    assert isinstance(converted, Outline)
+    converted, read = read_model(experts_bundle, None, False), read_hollow(experts)
+    assert isinstance(converted, Program)
     assert shapes(converted) == shapes(read)
-    assert converted.active == read.active < read.body
+    assert weights_of(converted).active == weights_of(read).active < weights_of(read).body
 
 
 def test_unknown_family() -> None:
     plain = {**CONFIGS["llama"], "model_type": "brand_new"}
     with pytest.raises(ModelError, match=r"ND2040 .*'brand_new' is not known; llama, .*; --generic takes it"):
-        config_outline(plain, "config.json", "new", "test")
-    found = config_outline(plain, "config.json", "new", "test", generic=True)
-    assert found.body == config_outline(config("llama"), "config.json", "new", "test").body
-    assert "not known" in found.notes[0]
+        config_hollow(plain, "config.json", "new", "test")
+    found = config_hollow(plain, "config.json", "new", "test", generic=True)
+    assert weights_of(found) == weights_of(config_hollow(config("llama"), "config.json", "new", "test"))
+    assert "not known" in facts_of(found).notes[0]
     del plain["hidden_size"]
     for generic in (False, True):
         with pytest.raises(ModelError, match=r"ND2040 .*--generic cannot help: hidden_size is missing"):
-            config_outline(plain, "config.json", "new", "test", generic=generic)
+            config_hollow(plain, "config.json", "new", "test", generic=generic)
 
 
 def test_windows_bound_what_attention_reads() -> None:
     """A window of 8 keys costs the same whatever the context; full attention grows with it."""
 
     def flops(kind: str, context: int) -> int:
-        found = config_outline(config(kind), "config.json", "small", "test", context)
-        return sum(work.generate[0] for block in found.blocks for work in block.host if work.op == "attention")
+        found = config_hollow(config(kind), "config.json", "small", "test")
+        seen = [op for op in found.operations if op.op == "attention"]
+        return sum(lookup(op).work(Load(op, found.sizes, 1, context)).flops for op in seen)
 
     assert flops("mistral", 64) == flops("mistral", 512)
     assert flops("llama", 512) > 6 * flops("llama", 64)
@@ -232,4 +248,4 @@ def test_windows_bound_what_attention_reads() -> None:
 def test_a_bare_config_and_its_folder_agree(tmp_path: Path) -> None:
     file = tmp_path / "config.json"
     file.write_text(json.dumps(config("qwen3")))
-    assert shapes(read_outline(file)) == shapes(read_outline(tmp_path))
+    assert shapes(read_hollow(file)) == shapes(read_hollow(tmp_path))

@@ -11,13 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurodeploy.errors import DoesNotFit
-from neurodeploy.frontends.outlines import config_outline, read_outline
-from neurodeploy.ir.outline import Block, Matrix, Outline, Part
+from neurodeploy.frontends.outlines import config_hollow, read_hollow
+from neurodeploy.ir.copies import Copies
+from neurodeploy.ir.graph import ModelInfo
+from neurodeploy.ir.program import Program
+from neurodeploy.synapses.hollow import hollow_island, hollow_program, weights_of, without_head
 from partitioner.bound.cores import bound_of, lower_bound
 from partitioner.cost.budget import Demand, Limits, core_limits
-from partitioner.cost.population import view_of, views_of
+from partitioner.cost.population import views_of
 from partitioner.fit.chips import layout, place
-from partitioner.fit.cut import hollow
 from partitioner.fit.pack import assign, cores, pack
 from partitioner.fit.plan import Fit, plan
 from partitioner.mapper import map_model
@@ -33,10 +35,10 @@ HALA = get_system("hala-point")
 @pytest.mark.parametrize(("name", "bits"), [("gpt2", 8), ("gpt2", 4), ("gpt2", 2), ("gemma3-270m", 8)])
 def test_agrees_with_the_mapper(name: str, bits: int) -> None:
     """Cores within 1 % of `map_model`'s, the same bound, the same chips."""
-    outline = read_outline(name)
-    program = program_of(outline, bits)
+    hollow = read_hollow(name)
+    program = program_of(hollow, bits)
     mapping = map_model(program, HALA, Options(place=False))
-    found = plan(outline, LOIHI2, bits)
+    found = plan(hollow, LOIHI2, bits)
     assert found.bound == mapping.lower_bound
     assert found.binding == mapping.binding_resource
     assert found.cores == pytest.approx(mapping.cores_used, rel=0.01)
@@ -48,21 +50,21 @@ def test_agrees_with_the_mapper(name: str, bits: int) -> None:
 )
 def test_close_to_the_bound(name: str) -> None:
     """Within 3 % of the least possible at 8 bits, and the naive bound below that."""
-    found = plan(read_outline(name), LOIHI2, 8)
+    found = plan(read_hollow(name), LOIHI2, 8)
     assert found.naive <= found.bound <= found.cores <= 1.03 * found.bound
 
 
 @pytest.mark.parametrize(("bits", "most"), [(8, 7000), (4, 3550), (2, 1850)])
 def test_scout_does_not_fit(bits: int, most: int) -> None:
     """The negative case: thousands of chips at every width. Without list headers: 6752, 3392, 1712."""
-    found = plan(read_outline("llama4-scout"), LOIHI2, bits)
+    found = plan(read_hollow("llama4-scout"), LOIHI2, bits)
     assert HALA.chips < found.chips < most
     assert found.cores <= 1.03 * found.bound
 
 
 def test_less_memory_takes_more() -> None:
-    outline = read_outline("gpt2")
-    sizes = [plan(outline, LOIHI2, 8, kib) for kib in (None, 96, 64)]
+    hollow = read_hollow("gpt2")
+    sizes = [plan(hollow, LOIHI2, 8, kib) for kib in (None, 96, 64)]
     assert [found.memory_kib for found in sizes] == [128, 96, 64]
     assert sizes[0].cores < sizes[1].cores < sizes[2].cores
     assert all(found.bound <= found.cores <= 1.03 * found.bound for found in sizes)
@@ -71,8 +73,8 @@ def test_less_memory_takes_more() -> None:
 @pytest.mark.parametrize("kind", ["llama4_text", "qwen2_moe", "mixtral", "mamba", "gla_swa"])
 def test_units_cover_the_outline(kind: str) -> None:
     """Every weight of the body is in exactly one tile of one copy, and no core of a unit exceeds a limit."""
-    outline = config_outline(config(kind), "config.json", "small", "test")
-    found = plan(outline, LOIHI2, 8)
+    hollow = config_hollow(config(kind), "config.json", "small", "test")
+    found = plan(hollow, LOIHI2, 8)
     held = 0
     for unit in found.units:
         held += unit.copies * sum(
@@ -84,26 +86,26 @@ def test_units_cover_the_outline(kind: str) -> None:
         assert sorted(used) == list(range(unit.cores))
         for total in used.values():
             assert all(limit is None or n <= limit for n, limit in zip(total, core_limits(LOIHI2), strict=True))
-    assert held == outline.body
+    assert held == weights_of(hollow).body
 
 
 def test_the_bound_is_the_mappers() -> None:
     """One class with a count, or so many islands: the same number."""
-    outline = read_outline("gemma3-270m")
-    body = [(view_of(hollow(matrix, 8), LOIHI2), len(block.layers)) for block, matrix in outline.matrices()]
-    assert bound_of(body, LOIHI2) == lower_bound(views_of(program_of(outline), LOIHI2).values(), LOIHI2)
+    hollow = read_hollow("gemma3-270m")
+    body = [(view, view.copies.count) for view in views_of(without_head(hollow), LOIHI2).values()]
+    assert bound_of(body, LOIHI2) == lower_bound(views_of(program_of(hollow), LOIHI2).values(), LOIHI2)
 
 
 def test_no_core_holds_one_neuron() -> None:
     """Not even one column of one row fits: the error names the class of islands."""
     tiny = replace(LOIHI2, budget=replace(LOIHI2.budget, in_axons=replace(LOIHI2.budget.in_axons, value=0)))
     with pytest.raises(DoesNotFit, match=r"ND2002 .*attn"):
-        plan(read_outline("gpt2"), tiny, 8)
+        plan(read_hollow("gpt2"), tiny, 8)
 
 
 def test_loihi1_has_no_such_events() -> None:
-    with pytest.raises(DoesNotFit, match=r"ND2090 GPT-2 small: needs the neuron model graded_affine, which loihi1"):
-        plan(read_outline("gpt2"), get_system("loihi1-nahuku").chip, 8)
+    with pytest.raises(DoesNotFit, match=r"ND2090 layers.0.self_attn.q_k_v: needs the neuron model graded_affine"):
+        plan(read_hollow("gpt2"), get_system("loihi1-nahuku").chip, 8)
 
 
 DEMANDS = st.tuples(*[st.integers(0, 40)] * 5).filter(any)
@@ -129,11 +131,11 @@ def test_packing_by_the_number(demands: list[Demand], limits: Limits) -> None:
         assert all(limit is None or n <= limit for n, limit in zip(together, limits, strict=True))
 
 
-def experts_model(experts: int, chosen: int, layers: int, width: int) -> Outline:
-    base = read_outline("gpt2")
-    always = Matrix("attention", 512, (Part("q", 512),))
-    expert = Matrix("expert.gate_up", 512, (Part("gate", width),), experts, chosen)
-    return replace(base, blocks=(Block("layers", tuple(range(layers)), (always, expert)),), head=None)
+def experts_model(experts: int, chosen: int, layers: int, width: int) -> Program:
+    where = tuple(range(layers))
+    made = [hollow_island("attention", 512, 512, layer=0), hollow_island("gate_up", width, 512, layer=0, expert=0)]
+    copies = {"attention": Copies("layers", where), "gate_up": Copies("layers", where, experts, chosen)}
+    return replace(hollow_program(ModelInfo("mixture", "shapes", 1, 1, layers, 1, "made up"), made), copies=copies)
 
 
 @settings(max_examples=12, deadline=None)
@@ -176,6 +178,6 @@ def test_chips_are_filled_where_there_is_no_room_for_whole_ones() -> None:
 
 
 def test_same_plan_twice() -> None:
-    first, second = (plan(read_outline("gemma3-270m"), LOIHI2, 4) for _ in range(2))
+    first, second = (plan(read_hollow("gemma3-270m"), LOIHI2, 4) for _ in range(2))
     assert isinstance(first, Fit)
     assert first == second

@@ -7,9 +7,13 @@ from fractions import Fraction
 import pytest
 
 from neurodeploy.accounting.outlines import Assumed
-from neurodeploy.frontends.outlines import read_outline
-from neurodeploy.ir.outline import Matrix, Part
+from neurodeploy.frontends.outlines import read_hollow
+from neurodeploy.ir.graph import ModelInfo
+from neurodeploy.ir.program import Program
+from neurodeploy.pipeline.fit_priced import _everything
 from neurodeploy.pipeline.fit_pricing import OnHost, _derived, host_load, price
+from neurodeploy.synapses.hollow import hollow_island, hollow_program, weights_of
+from partitioner.cost.population import views_of
 from partitioner.cut.stamp import Tile
 from partitioner.fit.chips import layout
 from partitioner.fit.plan import Unit, plan
@@ -27,13 +31,13 @@ HOST, ALIA = get_host("cpu-generic"), get_system("alia-point")
 def test_agrees_with_the_account_of_a_mapping(name: str, activity: float) -> None:
     """Generation within 3 % at every boundary and in seconds; a prefill within a quarter: there the border binds, and a
     mapping spreads islands over more chips than a layout layer by layer."""
-    outline = read_outline(name)
-    program = program_of(outline)
+    hollow = read_hollow(name)
+    program = program_of(hollow)
     mapping = map_model(program, ALIA, Options(place=False))
-    found = plan(outline, ALIA.chip, 8)
-    own, tokens = host_load(outline, [], outline.context), 1000
+    found = plan(hollow, ALIA.chip, 8)
+    own, tokens = host_load(hollow, [], 1024), 1000
     made = price(
-        outline, found.units, layout(found, ALIA, ALIA.chips, head=False), [], ALIA, HOST,
+        hollow, found.units, layout(found, ALIA, ALIA.chips, head=False), [], ALIA, HOST,
         Assumed(activity, "test", tokens), found.cores,
     )  # fmt: skip
     for ledger, (work, _), within in zip(made, own, (0.25, 0.03), strict=True):
@@ -53,49 +57,56 @@ def test_partial_sums_of_a_plan_are_counted_in_messages() -> None:
     """Without weights a sum over c columns is bounded by c * 127 * 32767: 1024 columns make 2^32 and take two messages of
     32 bits a row, 512 take one; at 4 bits 1024 * 7 * 32767 takes one."""
     nothing = (0, 0, 0, 0, 0)
-    matrix = Matrix("down", 1536, (Part("down", 10),))
+    info = ModelInfo("down", "shapes", 1, 1, 2, 1, "made up")
     tiles = tuple(
         Tile("down", kind, (0, 10), columns, "down", nothing)
         for kind, columns in (("synapses", (0, 1024)), ("synapses", (1024, 1536)), ("reducer", (0, 2)))
     )
     for bits, words in ((8, 2 + 1), (4, 1 + 1)):
-        unit = Unit("down", bits, (0, 1), 1, Fraction(1), (matrix,), tiles, (0, 1, 2), 3, 6)
-        (work,) = _derived(unit, ALIA, 1.0)
-        tokens = work.tokens
-        assert work.part.counts.synops == tokens * 10 * 1536
-        assert work.part.counts.partial_sums == tokens * 10 * words
-        assert work.traffic.deliveries == tokens * (1536 + 10 * words + 10)
+        hollow = hollow_program(info, [hollow_island("down", 10, 1536, weight_bits=bits)])
+        views = tuple(views_of(hollow, ALIA.chip).values())
+        unit = Unit("down", (0, 1), 1, Fraction(1), views, tiles, (0, 1, 2), 3, 6)
+        (work,) = _derived(hollow, unit, ALIA, 1.0)
+        tokens = work.ticks
+        assert work.counts.synops == tokens * 10 * 1536
+        assert work.counts.partial_sums == tokens * 10 * words
+        assert work.traffic["down"].deliveries == tokens * (1536 + 10 * words + 10)
 
 
 def test_half_the_activity_halves_the_synapses() -> None:
-    outline = read_outline("gpt2")
-    found = plan(outline, ALIA.chip, 8)
+    hollow = read_hollow("gpt2")
+    found = plan(hollow, ALIA.chip, 8)
     where = layout(found, ALIA, 32, head=False)
     full, half = (
-        price(outline, found.units, where, [], ALIA, HOST, Assumed(a, "test", 100), found.cores)[1].by_component()
+        price(hollow, found.units, where, [], ALIA, HOST, Assumed(a, "test", 100), found.cores)[1].by_component()
         for a in (1.0, 0.5)
     )
     assert half["synapses"].nominal == pytest.approx(full["synapses"].nominal / 2, rel=0.01)
     assert half["host link"].nominal < full["host link"].nominal
 
 
+def on_host(hollow: Program) -> list[OnHost]:
+    """All but the head."""
+    return [entry for entry in _everything(hollow) if entry.layer is not None]
+
+
 def test_host_alone() -> None:
     """Nothing on chips: no chip energy, the roofline of all weights, a byte each."""
-    outline = read_outline("gpt2")
-    every = [OnHost(matrix, len(block.layers), 1.0) for block, matrix in outline.matrices()]
-    prefill, generate = price(outline, (), None, every, ALIA, HOST, Assumed(1.0, "test", 64), 0)
+    hollow = read_hollow("gpt2")
+    every = on_host(hollow)
+    prefill, generate = price(hollow, (), None, every, ALIA, HOST, Assumed(1.0, "test", 64), 0)
     assert generate.joules("board").nominal == 0.0 < generate.joules("wall").nominal
     assert generate.chips_used == 0
-    weights = outline.body / HOST.bandwidth.nominal
+    weights = weights_of(hollow).body / HOST.bandwidth.nominal
     assert generate.time_split["host islands"] == pytest.approx(weights, rel=0.02)
     assert prefill.seconds.nominal < generate.seconds.nominal  # a prompt reads the weights once
 
 
 def test_experts_cost_what_they_are_chosen_for() -> None:
     """A token of Scout on the host reads the weights that it meets, not all of them."""
-    outline = read_outline("llama4-scout")
-    every = [
-        OnHost(matrix, len(block.layers) * matrix.experts, float(matrix.share)) for block, matrix in outline.matrices()
-    ]
-    generate = price(outline, (), None, every, ALIA, HOST, Assumed(1.0, "test", 64), 0)[1]
-    assert generate.time_split["host islands"] == pytest.approx(outline.active / HOST.bandwidth.nominal, rel=0.02)
+    hollow = read_hollow("llama4-scout")
+    every = on_host(hollow)
+    generate = price(hollow, (), None, every, ALIA, HOST, Assumed(1.0, "test", 64), 0)[1]
+    assert generate.time_split["host islands"] == pytest.approx(
+        weights_of(hollow).active / HOST.bandwidth.nominal, rel=0.02
+    )

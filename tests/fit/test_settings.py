@@ -10,7 +10,8 @@ import pytest
 
 import neurodeploy as nd
 from neurodeploy.errors import ModelError
-from neurodeploy.frontends.outlines import config_outline
+from neurodeploy.frontends.outlines import config_hollow
+from neurodeploy.synapses.hollow import facts_of, weights_of
 from partitioner.fit.plan import Fit, plan
 from targets.loihi2 import LOIHI2
 from tests.fit.configs import CONFIGS, LLAMA, config
@@ -18,7 +19,7 @@ from tests.fit.test_counts import truth
 
 
 def total(settings: dict[str, Any], generic: bool = False) -> int:
-    return config_outline(settings, "config.json", "small", "test", generic=generic).total
+    return weights_of(config_hollow(settings, "config.json", "small", "test", generic=generic)).total
 
 
 @pytest.mark.parametrize(
@@ -164,9 +165,9 @@ def test_all_at_once_and_what_is_neutral() -> None:
     new = {**LLAMA, "model_type": "brand_new"}
     with pytest.raises(ModelError, match=r"ND1013 .*expert_groups = 4, mamba_rank = 8, num_streams = 2"):
         total({**new, "num_streams": 2, "expert_groups": 4, "mamba_rank": 8, "mood": "good"}, generic=True)
-    found = config_outline({**new, "mood": "good", "temper": 0.5, "num_labels": 2}, "c", "n", "s", generic=True)
-    assert "not read, taken to change no shape: mood, temper" in found.notes
-    assert found.total == total(new, generic=True)
+    found = config_hollow({**new, "mood": "good", "temper": 0.5, "num_labels": 2}, "c", "n", "s", generic=True)
+    assert "not read, taken to change no shape: mood, temper" in facts_of(found).notes
+    assert weights_of(found).total == total(new, generic=True)
     assert total({**config("llama"), "num_experts_of_mine": 0, "moe": {}, "ffn_multipliers": None}) == total(
         config("llama")
     )
@@ -189,7 +190,7 @@ def test_what_was_read_past_its_experts() -> None:
         assert total(gpt_oss, generic) == 20_914_757_184
         assert total(deepseek, generic) == 16_210_324_992
     assert truth("deepseek_v2", {k: v for k, v in deepseek.items() if k != "model_type"})[1] == 16_210_324_992
-    found = plan(config_outline(gpt_oss, "config.json", "gpt-oss", "test"), LOIHI2, 8)
+    found = plan(config_hollow(gpt_oss, "config.json", "gpt-oss", "test"), LOIHI2, 8)
     assert isinstance(found, Fit)
     assert (found.chips, found.chips_all) == (1322, 1360)
 

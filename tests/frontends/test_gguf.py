@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from neurodeploy.errors import ModelError, NeurodeployError
 from neurodeploy.frontends import gguf_store, packaged
 from neurodeploy.frontends.gguf_store import GgufStore, unpermute_rows
-from neurodeploy.frontends.outlines import read_outline
+from neurodeploy.frontends.outlines import read_hollow
 from neurodeploy.ir.graph import WeightStore
 from tests import effort, gguf_files
 from tests.refusals import refused
@@ -265,12 +265,13 @@ def with_heads(path: Path, heads: Any) -> Path:
 
 @pytest.mark.parametrize("heads", [4, [4, 4], [2, 4], [0, 4]])
 def test_lists_count_by_their_largest_entry(tmp_path, heads):
-    outlines = [read_outline(with_heads(tmp_path / f"{name}.gguf", given)) for name, given in (("a", heads), ("b", 4))]
-    assert outlines[0].blocks == outlines[1].blocks
+    found = [read_hollow(with_heads(tmp_path / f"{name}.gguf", given)) for name, given in (("a", heads), ("b", 4))]
+    assert [op.attrs for op in found[0].operations] == [op.attrs for op in found[1].operations]
+    assert found[0].sizes == found[1].sizes
 
 
 @pytest.mark.parametrize(
     "heads", ["linear", ["a", "b"], [1.5, float("nan")], [0, 0], [True, False], 0, [2**31 - 1, 2**31 - 2]]
 )
 def test_what_is_no_number_of_heads(tmp_path, heads):
-    refused(ModelError, r"ND1012 .*llama.attention.head_count = ", read_outline, with_heads(tmp_path / "a.gguf", heads))
+    refused(ModelError, r"ND1012 .*llama.attention.head_count = ", read_hollow, with_heads(tmp_path / "a.gguf", heads))

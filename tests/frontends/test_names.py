@@ -16,9 +16,10 @@ import neurodeploy as nd
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends import names, packaged
 from neurodeploy.frontends.families import HUGGINGFACE
-from neurodeploy.frontends.outlines import read_outline
+from neurodeploy.frontends.outlines import read_hollow
 from neurodeploy.frontends.packaged import DEMO, PACKAGED, Packaged, resolve
 from neurodeploy.storage.temporary import written_aside
+from neurodeploy.synapses.hollow import facts_of, weights_of
 from tests.refusals import refused
 from tests.tiny import call
 
@@ -54,7 +55,7 @@ def test_a_path_is_no_name(text: str, tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
     assert names.find(text) is None
     refused(ModelError, "ND1001", resolve, text)
-    refused(ModelError, "ND2042", read_outline, text)
+    refused(ModelError, "ND2042", read_hollow, text)
 
 
 def test_no_hub_id_stands_for_two_models() -> None:
@@ -76,7 +77,7 @@ def test_fit_and_convert_know_the_same_names() -> None:
             resolve(name)
         assert caught.value.code in ("ND1002", "ND1011", "ND1014"), name
         assert "hf download" in caught.value.fix or f"fit {name}" in caught.value.fix
-    assert read_outline(DEMO).info.name == DEMO
+    assert read_hollow(DEMO).info.name == DEMO
 
 
 def test_convert_answers_with_the_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -103,7 +104,7 @@ def test_a_family_that_is_not_converted_is_not_fetched() -> None:
 
 def test_an_id_that_is_not_known() -> None:
     refused(ModelError, r"ND1001 some/thing: .*`hf download some/thing`", resolve, "some/thing")
-    refused(ModelError, r"ND2042 some/thing: .*`hf download some/thing config.json`", read_outline, "some/thing")
+    refused(ModelError, r"ND2042 some/thing: .*`hf download some/thing config.json`", read_hollow, "some/thing")
 
 
 CLOSED = [
@@ -131,7 +132,7 @@ def test_open_names_that_look_like_closed_ones(text: str) -> None:
 
 def test_a_public_shape_without_weights() -> None:
     """GPT-3: 175 billion parameters by its paper; its weights are nobody's to fetch."""
-    assert read_outline("gpt3").total / 1e9 == pytest.approx(175, abs=0.5)
+    assert weights_of(read_hollow("gpt3")).total / 1e9 == pytest.approx(175, abs=0.5)
     refused(ModelError, r"ND1014 gpt3: its shape is public .*OpenAI", resolve, "gpt3")
 
 
@@ -166,13 +167,10 @@ def test_a_folder_of_that_name_comes_first(tmp_path: Path) -> None:
     folder = tmp_path / "Qwen" / "Qwen3-0.6B"
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(SMALL))
-    assert read_outline("Qwen/Qwen3-0.6B").info.layers == 2
+    assert read_hollow("Qwen/Qwen3-0.6B").info.layers == 2
     assert resolve("Qwen/Qwen3-0.6B") == Path("Qwen/Qwen3-0.6B")
-    assert (
-        read_outline("unsloth/Qwen3-0.6B")
-        .notes[0]
-        .startswith("unsloth/Qwen3-0.6B is taken for the shape of Qwen/Qwen3-0.6B")
-    )
+    (note, *_) = facts_of(read_hollow("unsloth/Qwen3-0.6B")).notes
+    assert note.startswith("unsloth/Qwen3-0.6B is taken for the shape of Qwen/Qwen3-0.6B")
 
 
 BLOCKS = (b"GGUF" + bytes(3000), b"second part")

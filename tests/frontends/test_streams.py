@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from neurodeploy.errors import UserError
-from neurodeploy.frontends.streams import read_stream
+from neurodeploy.frontends.streams import Stream, read_stream
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import Population
 from neurodeploy.synapses import Dense
@@ -29,11 +29,15 @@ def network(*shapes: tuple[int, ...]) -> Network:
     return Network("net", {**inputs, "out": target}, projections, ("out",))
 
 
+def read(folder: Path, values: object, *shapes: tuple[int, ...], **options: object) -> Stream:
+    np.save(folder / "x.npy", values, allow_pickle=True)
+    return read_stream(folder / "x.npy", network(*shapes), **options)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("shape", [(5, 6), (5, 2, 3, 1), (2, 5, 6), (2, 5, 2, 3, 1)])
 def test_axes_are_recognised(tmp_path: Path, shape: tuple[int, ...]) -> None:
     values = np.random.default_rng(0).integers(-3, 4, shape).astype(np.int16)
-    np.save(tmp_path / "x.npy", values)
-    found = read_stream(tmp_path / "x.npy", network((2, 3, 1)))
+    found = read(tmp_path, values, (2, 3, 1))
     assert (found.steps, found.samples) == (5, 2 if shape[0] == 2 else 1)
     assert found.inputs["in0"].dtype == np.int32
     np.testing.assert_array_equal(found.inputs["in0"].reshape(-1), values.reshape(-1))
@@ -41,9 +45,7 @@ def test_axes_are_recognised(tmp_path: Path, shape: tuple[int, ...]) -> None:
 
 
 def test_steps_cut_or_pad_and_say_so(tmp_path: Path) -> None:
-    np.save(tmp_path / "x.npy", np.ones((4, 6), bool))
-    short = read_stream(tmp_path / "x.npy", network((6,)), steps=3)
-    longer = read_stream(tmp_path / "x.npy", network((6,)), steps=6)
+    short, longer = (read(tmp_path, np.ones((4, 6), bool), (6,), steps=steps) for steps in (3, 6))
     assert short.inputs["in0"].shape == (1, 3, 6) and len(short.notes) == 1
     assert longer.inputs["in0"][0].sum() == 24 and longer.inputs["in0"].shape == (1, 6, 6) and len(longer.notes) == 1
 
@@ -55,8 +57,7 @@ def test_several_inputs_by_name(tmp_path: Path) -> None:
 
 
 def test_whole_numbers_in_float_are_taken_and_noted(tmp_path: Path) -> None:
-    np.save(tmp_path / "x.npy", np.ones((4, 6)))
-    assert "whole numbers" in read_stream(tmp_path / "x.npy", network((6,))).notes[0]
+    assert "whole numbers" in read(tmp_path, np.ones((4, 6)), (6,)).notes[0]
 
 
 REFUSED = {
@@ -76,8 +77,7 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused_arrays(tmp_path: Path, name: str) -> None:
     values, code = REFUSED[name]
-    np.save(tmp_path / "x.npy", values, allow_pickle=True)
-    error = refused(UserError, code, read_stream, tmp_path / "x.npy", network((6,)))
+    error = refused(UserError, code, read, tmp_path, values, (6,))
     assert "x.npy" in error.subject
 
 

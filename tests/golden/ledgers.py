@@ -28,7 +28,7 @@ from targets.systems import get_system
 from tests.golden.bits import model
 from tests.golden.networks import mapped, net
 from tests.golden.store import case
-from tests.prices import token_ledger
+from tests.prices import ledger_of, streamed
 
 HOST = get_host("cpu-generic")
 NETWORKS = ("random/1", "random/6", "random/14", "random/23", "random/30", "random/39", "digits/examples")
@@ -54,7 +54,7 @@ def demo() -> dict[str, Any]:
     generate(hybrid, prompt, 9, after_prefill=lambda: taken.append(hybrid.take_counts()))
     taken.append(hybrid.take_counts())
     return {
-        phase: entries(token_ledger(mapping, counts, program.islands, system, HOST, phase).to_json())
+        phase: entries(ledger_of(program, counts, mapping, system, HOST, phase).to_json())
         for phase, counts in zip(("prefill", "generate"), taken, strict=True)
     }
 
@@ -72,7 +72,7 @@ def gpt2() -> dict[str, Any]:
         else:
             counts.add_island(name, activity)
     return {
-        phase: entries(token_ledger(mapping, counts, program.islands, system, HOST, phase, powered="system").to_json())
+        phase: entries(ledger_of(program, counts, mapping, system, HOST, phase, powered="system").to_json())
         for phase in ("prefill", "generate")
     }
 
@@ -81,7 +81,7 @@ def network(name: str) -> dict[str, Any]:
     found, mapping = net(name), mapped(name)
     assert not isinstance(found, str) and mapping is not None
     result = get_runner("fast").run(found.network, found.inputs, found.steps)
-    priced = price(found.network, mapping, found.system, result.activity, HOST.name, False, "used")
+    priced = price(streamed(found.network), mapping, found.system, result.activity, HOST.name, False, "used")
     return {unit: entries(priced[unit]) for unit in ("step", "sample")}
 
 

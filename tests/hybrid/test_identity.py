@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 
-from neurodeploy.accounting.islands import works_of
 from neurodeploy.conversion.presets import get_preset
 from neurodeploy.conversion.quantize import quantize
 from neurodeploy.frontends.families import read_graph
@@ -26,7 +25,7 @@ from simulators import get_runner
 from simulators.partitioned import PartitionedRunner
 from targets.systems import get_system
 from tests import models
-from tests.prices import shard_counts
+from tests.prices import shard_counts, works
 
 FAMILIES = ("llama", "gemma3", "llama4")
 RELATIVES = ("qwen2", "qwen3", "mistral", "phi3", "smollm3", "gpt2")
@@ -125,8 +124,8 @@ def check_counts(
 ) -> None:
     """Counts taken shard by shard equal those that the ledger derives from the island's own counts."""
     counts = hybrid.take_counts()
-    for work in works_of(mapping, counts, program.islands, system, "calls"):
-        for shard, derived in shard_counts(work.table, mapping.by_island()[work.part.name]).items():
+    for work in works(program, counts, mapping, system):
+        for shard, derived in shard_counts(work.table, mapping.by_island()[work.name]).items():
             direct = runner.shard_counts.get(shard)
             if direct is None:  # an expert without tokens
                 assert counts.islands[shard.island].tokens == 0

@@ -13,7 +13,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neurodeploy.accounting.islands import works_of
 from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.graph import ModelInfo
@@ -22,15 +21,16 @@ from neurodeploy.ir.network import BLOCK
 from neurodeploy.ir.program import GradedNeurons, Island, IslandCall, Program, Slice, Synapses
 from neurodeploy.ir.run import ActivityCounts
 from neurodeploy.synapses.linear import program_of
+from partitioner.cost.population import views_of
 from partitioner.cost.usage import core_demands
 from partitioner.judge.metrics import traffic_of
 from partitioner.judge.work import work_of
-from partitioner.offload.price import price_island
+from partitioner.offload.price import price_view
 from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner
 from targets.hosts import get_host
 from targets.systems import get_system
-from tests.prices import token_ledger
+from tests.prices import ledger_of, works
 
 ROWS, COLUMNS, TOKENS = 10, 2200, 3
 BLOCKS = ((0, 1024), (1024, 2048), (2048, 2200))
@@ -82,18 +82,20 @@ def test_words_of_partial_sums_agree_three_ways_and_with_a_hand_count(wide: int,
     assert [runner.shard_counts[s].events for s in reducers] == [TOKENS * rows * received for rows in (4, 6)]
 
     counts = ActivityCounts({"a": activity}, TOKENS, 0, 0, {})
-    (work,) = works_of(plan, counts, item.islands, SYSTEM, "calls")
+    (work,) = works(item, counts, plan, SYSTEM)
+    counted, traffic = work.counts, work.traffic["a"]
     events, outputs = np.count_nonzero(payload), np.count_nonzero(got)
-    assert work.traffic.deliveries == events + outputs + TOKENS * ROWS * received
-    assert work.traffic.interchip_least == TOKENS * 6 * received
-    assert work.part.counts.synops == events * ROWS
-    assert work.part.counts.partial_sums == TOKENS * ROWS * received
+    assert traffic.deliveries == events + outputs + TOKENS * ROWS * received
+    assert traffic.interchip_least == TOKENS * 6 * received
+    assert counted.synops == events * ROWS
+    assert counted.partial_sums == TOKENS * ROWS * received
     host = get_host("cpu-generic")
-    ledger = token_ledger(plan, counts, item.islands, SYSTEM, host, "generate")
+    ledger = ledger_of(item, counts, plan, SYSTEM, host, "generate")
     added = next(entry for entry in ledger.entries if entry.event == "partial sum added by a reducer")
     assert added.count == ROWS * received
 
     judged = work_of(streams, places)
+    assert judged.microcoded.sum() == 4 * ROWS  # three partial sums of a row, and its neuron
     assert sorted(judged.synops[places.of_shard[3:]].tolist()) == [4 * received, 6 * received]
     demands = core_demands(plan, item, SYSTEM)
     assert [demands[s.chip, s.core][3] for s in sources] == [ROWS * n for n in words]  # out-axons
@@ -108,5 +110,6 @@ def test_words_of_partial_sums_agree_three_ways_and_with_a_hand_count(wide: int,
         + 5 * costs["core_step_j"]
         + 32 * (COLUMNS + ROWS) * costs["host_link_bit_j"]
     )
-    price = price_island(island, plan.shards, SYSTEM, host, 1.0, 2)
+    view = views_of(item, SYSTEM.chip)[island.name]
+    price = price_view(item.network, view, plan.shards, SYSTEM, host, 2)
     assert price.chip.joules == pytest.approx(wanted, rel=1e-12)

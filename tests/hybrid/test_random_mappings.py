@@ -8,10 +8,7 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from neurodeploy.accounting.islands import works_of
 from neurodeploy.errors import DoesNotFit
-from neurodeploy.flow.loads import UPDATES, loads_of
-from neurodeploy.flow.streams import Unicasts, island_ends
 from neurodeploy.ir.chip import Basis, Limit
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.graph import ModelInfo
@@ -22,11 +19,10 @@ from neurodeploy.synapses.linear import program_of
 from partitioner.mapper import map_model
 from partitioner.options import OBJECTIVES, Options, Pin
 from partitioner.verify.violations import verify
-from simulators.islands import network_of, source_of
 from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner
 from targets.systems import get_system
-from tests.prices import shard_counts
+from tests.prices import shard_counts, works
 
 INFO = ModelInfo("random", "test", 10, 10, 1, 10, "made by a test")
 OPTIONS = st.builds(
@@ -97,13 +93,8 @@ def test_any_cut_gives_the_same_integers(
         np.testing.assert_array_equal(got, wanted)
         np.testing.assert_array_equal(counted.messages_out, activity.messages_out)
         counts.add_island(name, activity)
-    for work in works_of(mapping, counts, islands, system, "calls"):
-        item, shards = islands[work.part.name], mapping.by_island()[work.part.name]
-        seen = counts.islands[item.name]
-        sent = {source_of(item): {"s": seen.events}, item.name: {"s": seen.messages_out}}
-        streams = Unicasts(network_of(item), {item.name: island_ends(item, system.chip)}, shards, seen.tokens, sent)
-        # as a network it does the same, but that a row of a partial sum is no neuron of a network
-        assert np.array_equal(*(np.delete(table, UPDATES, axis=1) for table in (loads_of(streams), work.table)))
+    for work in works(program, counts, mapping, system):
+        shards = mapping.by_island()[work.name]
         for shard, derived in shard_counts(work.table, shards).items():
             assert runner.shard_counts[shard].synops == derived.synops
             assert runner.shard_counts[shard].messages_out == derived.messages_out

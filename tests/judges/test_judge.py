@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from neurodeploy.accounting.loads import busiest
-from neurodeploy.accounting.networks import work_of
 from neurodeploy.flow.links import route
 from neurodeploy.flow.nets import Nets
 from neurodeploy.flow.routes import HOST
@@ -26,6 +25,7 @@ from partitioner.judge.metrics import metrics
 from partitioner.mapper import map_model
 from simulators.fast.runner import FastRunner
 from targets.systems import get_system
+from tests.prices import work_of
 
 from .test_link_loads import small
 
@@ -187,11 +187,9 @@ def test_the_busiest_core_sets_the_pace() -> None:
     mapping = Mapping(system.name, 1, 120, shards, (), 1, "neurons", ())
     found = metrics(mapping, program, system)["makespan"]
     costs = {name: q.nominal for name, q in system.chip.costs.items()}
-    half = 200 * 256 * costs["t_synop_fc_s"] + 200 * costs["t_spike_out_s"]
-    reducer = 2 * 300 * costs["t_synop_fc_s"] + 300 * (
-        costs["t_neuron_s"] * costs["microcode_factor"] + costs["t_spike_out_s"]
-    )
-    other = 100 * 512 * costs["t_synop_fc_s"] + 200 * costs["t_spike_out_s"]
+    sent = costs["t_neuron_s"] * costs["microcode_factor"] + costs["t_spike_out_s"]  # a partial sum is a neuron too
+    half, other = (rows * columns * costs["t_synop_fc_s"] + 200 * sent for rows, columns in ((200, 256), (100, 512)))
+    reducer = 2 * 300 * costs["t_synop_fc_s"] + 300 * sent
     assert found["cores_s"] == pytest.approx(max(half, reducer, other))
     assert found["mean_core_s"] == pytest.approx((2 * half + reducer + other) / 4)
     assert found["busiest"] == {"chip": 0, "core": 3}

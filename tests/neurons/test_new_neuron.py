@@ -7,10 +7,10 @@ from types import MappingProxyType
 
 import numpy as np
 import pytest
-from neurodeploy.bundle.network_files import ARRAYS, network_from_json, network_to_json, write_arrays
 
 from neurodeploy import neurons
-from neurodeploy.accounting.networks import network_loads
+from neurodeploy.accounting.program import loads
+from neurodeploy.bundle.populations import ARRAYS, Arrays, network_from_json, network_to_json, write_arrays
 from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import Population
@@ -24,6 +24,7 @@ from simulators.reference import ReferenceRunner
 from targets.systems import SYSTEMS, get_system
 from tests.networks.equality import same_result
 from tests.partitioner_network.helpers import dense, join, lif, network, source, tiny
+from tests.prices import streamed
 
 
 @pytest.fixture
@@ -49,10 +50,10 @@ def test_one_file_is_enough(made: Network, tmp_path: Path) -> None:
     mapping = map_model(made, system, Options(place=False))
     same_result(PartitionedRunner(mapping, system.chip).run(made, inputs, 9), result)
     assert summary(mapping, made, system)["fits"] and explain(mapping)[1]["op"] == "dead_zone"
-    assert network_loads(made, mapping, result.activity, system).facts["microcoded"] == "dead_zone"
+    assert loads(streamed(made), result.activity, mapping, system).facts["microcoded"] == "dead_zone"
     structure, arrays = network_to_json(made)
     write_arrays(tmp_path / ARRAYS, arrays)
-    same_result(ReferenceRunner().run(network_from_json(structure, tmp_path / ARRAYS), inputs, 9), result)
+    same_result(ReferenceRunner().run(network_from_json(structure, Arrays(tmp_path, [ARRAYS])), inputs, 9), result)
 
 
 def test_chips_and_users_hear_of_it(made: Network) -> None:

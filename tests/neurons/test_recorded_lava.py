@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,8 +27,8 @@ def as_population(name: str, case: dict[str, dict[str, object]], size: int) -> P
     return Population("recorded", (size,), name, values["params"], values["initial"])  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("name", "k"), CASES, ids=[f"{name}-{k}" for name, k in CASES])
-def test_same_bits(name: str, k: int) -> None:
+def recording(name: str, k: int) -> tuple[dict[str, Any], dict[str, Any], dict[tuple[str, str], Any]]:
+    """A case, its inputs by port, and what Lava computed."""
     with np.load(FIXTURES / f"{name}.npz") as recorded:
         case = json.loads(str(recorded["cases"]))[k]
         rows = {port: recorded[f"in/{port}"].astype(np.int64) for port in MODELS[name].ports}
@@ -37,6 +38,12 @@ def test_same_bits(name: str, k: int) -> None:
             for key in keys
             if f"{k}/{kind}/{key}" in recorded
         }
+    return case, rows, wanted
+
+
+@pytest.mark.parametrize(("name", "k"), CASES, ids=[f"{name}-{k}" for name, k in CASES])
+def test_same_bits(name: str, k: int) -> None:
+    case, rows, wanted = recording(name, k)
     steps, size = wanted["out", "s"].shape
     population = as_population(name, case, size)
     params, state = prepared_params(population), initial_state(population, 2)
@@ -59,9 +66,7 @@ def test_recordings_hold_the_ends() -> None:
     """Inputs reach both ends of int32, and the models that can wrap or clip did: else equality would prove little."""
     wrapped, clipped = set(), set()
     for name, k in CASES:
-        with np.load(FIXTURES / f"{name}.npz") as recorded:
-            case = json.loads(str(recorded["cases"]))[k]
-            rows = {port: recorded[f"in/{port}"].astype(np.int64) for port in MODELS[name].ports}
+        case, rows, _ = recording(name, k)
         if not rows:
             continue
         steps, size = next(iter(rows.values())).shape

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from neurodeploy.errors import DoesNotFit, UserError
-from neurodeploy.ir.devices import host_islands
+from neurodeploy.ir.devices import hosted_populations
 from neurodeploy.ir.graph import HostOp, ModelInfo
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.program import Program
@@ -62,12 +62,12 @@ def test_what_fits_stays() -> None:
     program = dense()
     mapping, found = mapped(program, 8)
     assert found is None
-    assert host_islands(program, mapping.assignments) == frozenset()
+    assert hosted_populations(program, mapping.assignments) == frozenset()
 
 
 def test_what_does_not_fit_goes_to_the_host_and_the_rest_holds(two_chips: Any) -> None:
     program, mapping, found = two_chips
-    gone = host_islands(program, mapping.assignments)
+    gone = hosted_populations(program, mapping.assignments)
     assert verify(mapping, program, SYSTEM) == []
     assert gone == frozenset(found["on_host"])
     assert gone.isdisjoint(mapping.by_island())
@@ -252,7 +252,7 @@ def test_the_verifier_wants_shards_or_the_host_never_both(two_chips: Any) -> Non
     both = replace(
         mapping, shards=(*mapping.shards, replace(shard, island=found["on_host"][0], rows=(0, 1), cols=(0, 1)))
     )
-    assert any("but the host computes this island" in text for text in verify(both, program, SYSTEM))
+    assert any("but the host computes it" in text for text in verify(both, program, SYSTEM))
     neither = replace(mapping, shards=tuple(s for s in mapping.shards if s.island != shard.island), lower_bound=0)
     assert any(text.startswith(f"{shard.island} rows") for text in verify(neither, program, SYSTEM))
     steps = [replace(e, device="chip") if e.path == found["on_host"][0] else e for e in mapping.assignments]

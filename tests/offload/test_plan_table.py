@@ -126,7 +126,6 @@ def test_populations_of_a_network() -> None:
     assert pins_of_plan(net, {"p": Pin(5, 2, 1, "chip"), "in": Pin(device="host")}, 2) == {"p": Pin(5, 2, 1, "chip")}
     for pins, code in (
         ({"q": Pin()}, "ND2063"),
-        ({"p": Pin(device="host")}, "ND2064"),
         ({"in": Pin(device="chip")}, "ND2064"),
         ({"in": Pin(rows=3)}, "ND2066"),
         ({"p": Pin(rows=11)}, "ND2065"),

@@ -118,7 +118,7 @@ def test_the_ledger_moves_their_work_to_the_host(pair: Pair) -> None:
     assert sum(mixed.time_split.values()) == pytest.approx(mixed.seconds.nominal)
     assert "host islands" not in whole.by_component()
     assert mixed.by_component()["host link"].nominal < whole.by_component()["host link"].nominal
-    assert any("islands are computed by the host" in sentence for sentence in mixed.assumptions)
+    assert any("populations are computed by the host" in sentence for sentence in mixed.assumptions)
 
 
 def test_prefill_adds_them_to_the_host(pair: Pair) -> None:

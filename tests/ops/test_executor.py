@@ -19,43 +19,23 @@ from neurodeploy.ops.host.kernels import EXP
 from neurodeploy.ops.host.kvcache import State
 from neurodeploy.ops.host.linear import invariant_linear, projection_work
 from neurodeploy.ops.host.operation import Load, Operation, Work
+from tests.frontends.arrays import Arrays
 from tests.refusals import refused
 
 IDS = np.array([3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5])
 
 
-class CountingStore:
-    """Random tensors, and how often each was read."""
-
-    def __init__(self, shapes: dict[str, tuple[int, ...]]) -> None:
-        rng = np.random.default_rng(0)
-        self.arrays = {
-            name: (rng.standard_normal(shape) / max(shape[-1], 1) ** 0.5).astype(np.float32)
-            for name, shape in shapes.items()
-        }
-        self.reads: list[tuple[str, int, int | None]] = []
-
-    def names(self) -> tuple[str, ...]:
-        return tuple(self.arrays)
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        return self.arrays[name].shape
-
-    def get(self, name: str, start: int = 0, stop: int | None = None) -> Any:
-        self.reads.append((name, start, stop))
-        return self.arrays[name][start:stop].copy()
-
-    def release(self) -> None: ...
-
-    def files(self) -> tuple[str, ...]:
-        return ()
+def random_store(shapes: dict[str, tuple[int, ...]]) -> Arrays:
+    rng = np.random.default_rng(0)
+    scaled = {name: rng.standard_normal(shape) / max(shape[-1], 1) ** 0.5 for name, shape in shapes.items()}
+    return Arrays({name: array.astype(np.float32) for name, array in scaled.items()})
 
 
 @dataclass
 class Net:
     ops: list[Any]
     sizes: dict[str, int]
-    store: CountingStore
+    store: Arrays
 
     def executor(self, **options: Any) -> Executor:
         options.setdefault("linear", invariant_linear)
@@ -72,7 +52,7 @@ def net() -> Net:
     )
     built = build(Decoder(11, 16, 2, 1, 8, 1e-6, "silu", 0.35, layers, False, rope_style="interleaved"))
     sizes = {name: population.size for name, population in built.populations.items()}
-    return Net(built.ops, sizes, CountingStore(built.tensors))
+    return Net(built.ops, sizes, random_store(built.tensors))
 
 
 @pytest.fixture
@@ -86,7 +66,7 @@ def learnt() -> Net:
         )
     )  # fmt: skip
     sizes = {name: population.size for name, population in built.populations.items()}
-    return Net(built.ops, sizes, CountingStore(built.tensors))
+    return Net(built.ops, sizes, random_store(built.tensors))
 
 
 def test_learnt_positions_go_on_with_the_state(learnt):
@@ -173,17 +153,17 @@ def test_values_are_dropped_after_their_last_use(net):
 def test_weights_are_read_once_or_never_kept(net):
     executor = net.executor()
     executor.forward(IDS)
-    names = [name for name, _, _ in net.store.reads]
+    names = [name for name, _ in net.store.read]
     assert len(names) == len(set(names))
     executor.forward(IDS)
-    assert len(net.store.reads) == len(names)
+    assert len(net.store.read) == len(names)
 
-    net.store.reads.clear()
+    net.store.read.clear()
     thrifty = net.executor(keep_weights=False)
     assert torch.equal(thrifty.forward(IDS), executor.forward(IDS))
-    once = len(net.store.reads)
+    once = len(net.store.read)
     thrifty.forward(IDS)
-    assert len(net.store.reads) == 2 * once
+    assert len(net.store.read) == 2 * once
 
 
 def test_a_large_table_is_read_by_rows(net, monkeypatch):
@@ -191,11 +171,11 @@ def test_a_large_table_is_read_by_rows(net, monkeypatch):
 
     expected = net.executor().forward(IDS)
     monkeypatch.setattr(weights, "WHOLE_TABLE", 100)
-    net.store.reads.clear()
+    net.store.read.clear()
     executor = net.executor()
     assert torch.equal(executor.forward(IDS), expected)
     executor.forward(IDS)
-    rows = [(start, stop) for name, start, stop in net.store.reads if name == "embed_tokens.weight"]
+    rows = [(key[0].start, key[0].stop) for name, key in net.store.read if name == "embed_tokens.weight"]
     assert sorted(rows) == [(i, i + 1) for i in sorted(set(IDS.tolist()))]
 
 
@@ -232,7 +212,7 @@ def test_an_idle_expert_costs_nothing(net):
     executor.forward(IDS[:1], capture=capture)
     idle = {path for path, count in rows.items() if count == 0}
     assert len(idle) == 6
-    assert not {f"{path}.weight" for path in idle} & {name for name, _, _ in net.store.reads}
+    assert not {f"{path}.weight" for path in idle} & {name for name, _ in net.store.read}
 
 
 def test_work_is_counted(net):
@@ -316,6 +296,7 @@ CASES = {
     "glu": (op("glu", ("g",), act="silu"), Work(3 * 96 * (EXP + 4), 12 * 3 * 96)),
     "activation": (op("activation", act="gelu_tanh"), Work(3 * 64 * (EXP + 8), 8 * 3 * 64)),
     "add": (op("add"), Work(3 * 64, 12 * 3 * 64)),
+    "estimate": (op("estimate", what="recurrence", flops=7, bytes=11), Work(3 * 7, 3 * 11)),
     "moe_route": (op("moe_route", ("e",), top_k=1), Work(3 * (2 + EXP + 2), 8 * 3 * 2)),
     "moe_dispatch": (op("moe_dispatch", ("x", "x"), ("x", "e")), Work(3 * 64, 8 * 3 * 64 + 4 * 3 * 2)),
     "moe_combine": (op("moe_combine", inputs=("e", "x", "x")), Work(3 * 64, 12 * 3 * 64 + 4 * 3 * 2)),

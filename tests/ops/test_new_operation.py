@@ -33,7 +33,7 @@ from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner
 from targets.systems import get_system
 from tests.networks.equality import same_result
-from tests.ops.test_executor import CountingStore
+from tests.ops.test_executor import random_store
 from tests.partitioner_network.helpers import tiny
 from tests.refusals import refused
 
@@ -61,7 +61,7 @@ def made(middle: tuple[str, ...] = ()) -> Graph:
         x = g.host(f"toy{number or ''}", "scale_shift", (x,), WIDTH, ATTRS)
     g.projection("lm_head", x, VOCABULARY, "lm_head", output="logits")
     info = ModelInfo("toy", "test", VOCABULARY, WIDTH, 0, 64, "made by a test")
-    return Graph(info, g.populations, tuple(g.ops), CountingStore(g.tensors))
+    return Graph(info, g.populations, tuple(g.ops), random_store(g.tensors))
 
 
 def test_one_file_is_enough() -> None:

@@ -15,6 +15,7 @@ from neurodeploy.ir.network import BLOCK
 from neurodeploy.ir.program import GradedNeurons, Island, IslandCall, Program, Slice, Step, Synapses
 from neurodeploy.ops import OPERATIONS
 from neurodeploy.synapses.linear import program_of
+from partitioner.cost.population import View, views_of
 from partitioner.mapper import map_model
 from targets.loihi2 import SUPPORTS
 
@@ -22,9 +23,14 @@ ONE = Dyadic(1, 0)
 
 
 class Untouchable:
-    """Stands for a weight array; whoever looks at it fails the test."""
+    """Stands for a weight array of a shape; whoever looks at more of it fails the test."""
+
+    def __init__(self, rows: int, columns: int) -> None:
+        self.shape = rows, columns
 
     def __getattribute__(self, name: str) -> Any:
+        if name == "shape":
+            return object.__getattribute__(self, name)
         raise AssertionError(f"the mapper touched the weights ({name})")
 
     def __getitem__(self, key: object) -> Any:
@@ -53,7 +59,7 @@ def island(
     sums = np.broadcast_to(np.int64(abs_sum), (-(-columns // BLOCK),))
     shift = np.broadcast_to(np.uint8(0), (columns,))
     neurons = GradedNeurons(np.broadcast_to(np.int16(1), (start,)), np.broadcast_to(np.uint8(0), (start,)), 0)
-    synapses = Synapses(Untouchable(), shift, sums, bits)  # type: ignore[arg-type]
+    synapses = Synapses(Untouchable(start, columns), shift, sums, bits)  # type: ignore[arg-type]
     return Island(name, start, columns, tuple(slices), payload_bits, ONE, ONE, synapses, neurons, layer, expert)
 
 
@@ -76,6 +82,11 @@ def of_islands(items: list[Island]) -> Program:
     steps: list[Step] = [host("embedding", ("tokens",), ("x",))]
     steps += [call(item, "x") for item in items]
     return program(steps, items, items[-1].slices[-1].output)
+
+
+def view(item: Island, spec: ChipSpec, weight_bits: int | None = None) -> View:
+    """How the mapper sees an island."""
+    return views_of(of_islands([item]), spec, weight_bits)[item.name]
 
 
 def llama(
@@ -179,6 +190,7 @@ def make() -> SimpleNamespace:
         host=host,
         program=program,
         of_islands=of_islands,
+        view=view,
         llama=llama,
         chip=chip,
         system=system,

@@ -15,7 +15,7 @@ from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.program import Program
 from partitioner.bound.cores import bound_of, lower_bound
 from partitioner.cost.budget import Demand, Limits, add, core_limits, fits
-from partitioner.cost.population import View, view_of, views_of
+from partitioner.cost.population import View, views_of
 from partitioner.mapper import map_model
 from partitioner.options import Options, Pin
 from tests.partitioner_network.helpers import dense, join, lif, network, source
@@ -36,8 +36,8 @@ def bound_of_program(program: Program, chip: ChipSpec, weight_bits: int | None =
         # Four blocks of 16 columns, all 100 rows: 64 in-axons and 400 of partial sums.
         ({"in_axons": 16}, 29, "in_axons"),
         ({"out_axons": 25}, 4, "out_axons"),
-        # At most 20 rows of 64 columns: 100 (16 + 8) and 5 * 64 * 8 of axons.
-        ({"state_bytes": 1000}, 5, "state_bytes"),
+        # At most 32 rows of 64 columns: 100 (7 + 8) and 100 / 32 * 64 * 8 of axons.
+        ({"state_bytes": 1000}, 4, "state_bytes"),
     ],
 )
 def test_the_scarcest_resource_binds(make: SimpleNamespace, budget: dict[str, int], bound: int, resource: str) -> None:
@@ -64,7 +64,7 @@ def test_headers_raise_it_above_the_naive_bound(make: SimpleNamespace) -> None:
     program, chip = make.of_islands([item]), make.chip()
     assert naive_bound(program, make.system(chip, 1), 8) == -(-16600 * 768 // 131072) == 98
     assert bound_of_program(program, chip) == (100, "synapse_bytes")
-    assert bound_of([(view_of(item, chip), 3)], chip)[0] in (299, 300)
+    assert bound_of([(make.view(item, chip), 3)], chip)[0] in (299, 300)
 
 
 def test_two_scarce_resources_bind_together(make: SimpleNamespace) -> None:
@@ -167,7 +167,7 @@ def test_no_mapping_of_a_tiny_matrix_takes_fewer_cores(
         net = network([source("i", shape[1]), lif("a", shape[0])], join("w", "i", "a", dense(*shape), weight_bits=bits))
         view = views_of(net, chip)["a"]
     else:
-        view = view_of(make.island("a", [("up", shape[0], 0)], shape[1], bits=bits, abs_sum=abs_sum), chip)
+        view = make.view(make.island("a", [("up", shape[0], 0)], shape[1], bits=bits, abs_sum=abs_sum), chip)
     limits = core_limits(chip)
     bound = lower_bound([view], chip)[0]
     for tiling in tilings(*shape) if bound > 1 else ():

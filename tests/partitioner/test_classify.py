@@ -19,7 +19,7 @@ def test_every_host_operation_has_a_reason_and_a_remedy() -> None:
 
 def test_every_step_is_assigned_in_order(make: SimpleNamespace) -> None:
     program = make.llama(2, 64, 32, 128, 100, 16, experts=4)
-    found = assign(program, 4)
+    found = assign(program, make.chip())
     assert [entry.path for entry in found] == [step.path for step in program.steps]
     for step, entry in zip(program.steps, found, strict=True):
         assert entry.device == ("chip" if isinstance(step, IslandCall) else "host")
@@ -29,7 +29,7 @@ def test_every_step_is_assigned_in_order(make: SimpleNamespace) -> None:
 
 def test_bytes_of_a_dense_layer_by_hand(make: SimpleNamespace) -> None:
     program = make.llama(1, 64, 32, 128, 100, 16, head=False)
-    found = {entry.path: entry.bytes_per_token for entry in assign(program, 4)}
+    found = {entry.path: entry.bytes_per_token for entry in assign(program, make.chip())}
     chip = {
         "layers.0.qkv": 64 + 128,
         "layers.0.o": 64 + 64,
@@ -55,14 +55,14 @@ def test_bytes_of_a_dense_layer_by_hand(make: SimpleNamespace) -> None:
 @pytest.mark.parametrize("experts", [0, 4])
 def test_both_views_add_up_to_the_same_border(make: SimpleNamespace, experts: int) -> None:
     """Every crossing of this program has a host operation at its other end, so the two columns agree."""
-    found = assign(make.llama(3, 64, 32, 128, 100, 16, experts=experts, head=False), 4)
+    found = assign(make.llama(3, 64, 32, 128, 100, 16, experts=experts, head=False), make.chip())
     chip = sum(entry.bytes_per_token for entry in found if entry.device == "chip")
     host = sum(entry.bytes_per_token for entry in found if entry.device == "host")
     assert chip == host > 0
 
 
 def test_the_last_island_gives_the_output_to_no_host_operation(make: SimpleNamespace) -> None:
-    found = assign(make.llama(1, 64, 32, 128, 100, 16), 4)
+    found = assign(make.llama(1, 64, 32, 128, 100, 16), make.chip())
     chip = sum(entry.bytes_per_token for entry in found if entry.device == "chip")
     host = sum(entry.bytes_per_token for entry in found if entry.device == "host")
     assert chip - host == 4 * 100  # the logits
@@ -73,7 +73,7 @@ def test_an_expert_counts_for_its_share_of_tokens(make: SimpleNamespace) -> None
     activity = activity_of(program)
     assert activity["layers.0.experts.3.down"] == Fraction(1, 4)
     assert activity["layers.0.shared.down"] == activity["layers.0.qkv"] == 1
-    found = {entry.path: entry.bytes_per_token for entry in assign(program, 4)}
+    found = {entry.path: entry.bytes_per_token for entry in assign(program, make.chip())}
     assert found["layers.0.experts.3.down"] * 4 == found["layers.0.shared.down"] == 4 * (128 + 64)
     assert found["layers.0.routing"] == 4 * 8
 
@@ -84,4 +84,4 @@ def test_an_operation_that_is_not_in_the_table_is_our_bug(
     program = make.llama(1, 64, 32, 128, 100, 16)
     monkeypatch.delitem(OPERATIONS, "glu")
     with pytest.raises(InternalError, match="ND9103"):
-        assign(program, 4)
+        assign(program, make.chip())

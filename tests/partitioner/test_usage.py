@@ -8,32 +8,31 @@ import pytest
 from neurodeploy.flow.words import partial_bits
 from neurodeploy.ir.mapping import Mapping, Shard
 from partitioner.cost.budget import core_limits, fits
-from partitioner.cost.population import view_of
 from partitioner.cost.usage import core_demands
 
 
 def test_bytes_of_a_synapse_shard(make: SimpleNamespace) -> None:
-    view = view_of(make.island("a", [("up", 10, 0)], 100), make.chip())
-    # 10 rows, 100 columns, one message a row: lists of 4 + 10 B, state 16 B a neuron, 8 B for each of 110 axon entries
-    assert view.tile(10, 100, 1) == (10, 100 * 14, 100, 10, 10 * 16 + 8 * 110)
+    view = make.view(make.island("a", [("up", 10, 0)], 100), make.chip())
+    # 10 rows, 100 columns, one message a row: lists of 4 + 10 B, state 7 B a neuron, 8 B for each of 110 axon entries
+    assert view.tile(10, 100, 1) == (10, 100 * 14, 100, 10, 10 * 7 + 8 * 110)
     # partial sums of two messages: twice the out-axons
-    assert view.tile(10, 100, 2) == (10, 100 * 14, 100, 20, 10 * 16 + 8 * 120)
+    assert view.tile(10, 100, 2) == (10, 100 * 14, 100, 20, 10 * 7 + 8 * 120)
 
 
 def test_narrow_weights_are_packed_to_whole_bytes_per_list(make: SimpleNamespace) -> None:
     item = make.island("a", [("up", 10, 0)], 100)
-    assert view_of(item, make.chip(), 4).tile(7, 100, 1)[1] == 100 * (4 + 4)
-    assert view_of(item, make.chip(), 3).tile(8, 10, 1)[1] == 10 * (4 + 3)
+    assert make.view(item, make.chip(), 4).tile(7, 100, 1)[1] == 100 * (4 + 4)
+    assert make.view(item, make.chip(), 3).tile(8, 10, 1)[1] == 10 * (4 + 3)
 
 
 def test_bytes_of_a_reducer(make: SimpleNamespace) -> None:
     # 5 rows that receive 6 messages each, over 30 axons of one weight
-    assert view_of(make.island("a", [("up", 10, 0)], 100), make.chip()).reducer(5, 6, 5) == (
+    assert make.view(make.island("a", [("up", 10, 0)], 100), make.chip()).reducer(5, 6, 5) == (
         5,
         30 * 5,
         30,
         5,
-        5 * 16 + 8 * 35,
+        5 * 7 + 8 * 35,
     )
 
 
@@ -68,6 +67,6 @@ def test_usage_of_a_shared_core_adds_up(make: SimpleNamespace) -> None:
     shards = (Shard("a", "synapses", (0, 4), (0, 10), 0, 3), Shard("b", "synapses", (0, 6), (0, 20), 0, 3))
     mapping = Mapping("testboard", 1, 120, shards, (), 1, "neurons", ("out_axons",))
     (used,) = core_demands(mapping, make.of_islands([a, b]), make.system(spec, 1)).values()
-    assert used == (10, 10 * 8 + 20 * 10, 30, 10, 10 * 16 + 40 * 8)
+    assert used == (10, 10 * 8 + 20 * 10, 30, 10, 10 * 7 + 40 * 8)
     assert core_limits(spec) == (8192, 131072, 4096, None, 65536)
     assert fits(used, core_limits(spec))

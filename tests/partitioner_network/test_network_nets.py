@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurodeploy.accounting.networks import work_of
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.run import RunActivity
@@ -20,6 +19,7 @@ from simulators.reference import ReferenceRunner
 from targets.systems import get_system
 from tests.networks.random_networks import random_network
 from tests.partitioner_network.helpers import dense, join, lif, network, shrunken, source, tiny
+from tests.prices import work_of
 
 
 def messages(nets) -> int:
@@ -71,13 +71,15 @@ def _within(net, mapping, activity: RunActivity) -> int:
     return sum(int(stream.messages[stream.source == stream.target].sum()) for stream in streams.events())
 
 
-def test_two_shards_of_a_core_get_a_message_each() -> None:
-    net = network([source("i", 5), lif("p", 6)], join("a", "i", "p", dense(6, 5)))
+def test_two_shards_of_a_core_get_a_message_each_from_a_neuron_and_one_from_the_host() -> None:
+    projections = (join("a", "i", "p", dense(3, 5)), join("b", "p", "q", dense(6, 3)), join("c", "i", "q", dense(6, 5)))
+    net = network([source("i", 5), lif("p", 3), lif("q", 6)], *projections)
     mapping = map_model(net, tiny(neurons=3), Options(place=False))
     made = nets_of_tiles(streams_of(net, mapping.shards, tiny().chip))
-    apart, together = made(np.array([0, 1])), made(np.array([0, 0]))
-    assert messages(apart) == messages(together) == 5 * 2 + 6
-    assert together.cores == 1 and set(together.pins.tolist()) == {0, HOST}
+    apart, together = made(np.array([0, 1, 2])), made(np.array([0, 1, 1]))
+    assert messages(apart) == 5 * 3 + 3 * 2 + 6
+    assert messages(together) == 5 * 2 + 3 * 2 + 6
+    assert together.cores == 2 and set(together.pins.tolist()) == {0, 1, HOST}
 
 
 def test_a_sample_of_axons_stands_for_all() -> None:

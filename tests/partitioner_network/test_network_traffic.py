@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-from neurodeploy.accounting.networks import work_of
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.mapping import Mapping, Shard
@@ -20,6 +19,7 @@ from partitioner.options import Options
 from targets.systems import get_system
 from tests.networks.random_networks import random_network
 from tests.partitioner_network.helpers import conv, dense, join, lif, network, shrunken, source, tiny
+from tests.prices import work_of
 
 NET = network(
     [source("i", 10), lif("p", 8), lif("q", 6)],

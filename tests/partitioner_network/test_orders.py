@@ -7,9 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from neurodeploy.accounting.networks import work_of
 from neurodeploy.errors import InternalError
-from neurodeploy.flow.loads import SPIKES
 from neurodeploy.ir.arrange import arranged, fixed_populations, inverse
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network
@@ -31,7 +29,7 @@ from tests.networks.equality import joined, same_result
 from tests.networks.random_networks import all_probes, random_network
 from tests.networks.test_partitioned import random_mapping
 from tests.partitioner_network.helpers import conv, dense, join, lif, network, source, tiny
-from tests.prices import shard_counts
+from tests.prices import shard_counts, work_of
 
 SEEDS = range(60)
 SYSTEM = tiny(None, None, None, None, None)
@@ -65,7 +63,7 @@ def test_any_order_gives_the_same_bits_counts_and_budgets(start: int) -> None:
         same_result(result, ReferenceRunner().run(net, inputs, steps, probes=probes))
         assert recount(mapping, net, SYSTEM) == core_demands(mapping, net, SYSTEM), seed
         assert arranged(laid, orders) is laid and arranged(net, orders) is laid
-        counted = shard_counts(work_of(net, mapping, result.activity, SYSTEM).table, mapping.shards, SPIKES)
+        counted = shard_counts(work_of(net, mapping, result.activity, SYSTEM).table, mapping.shards)
         for shard in mapping.shards:
             assert counted[shard] == runner.shard_counts[shard], (seed, shard)
     assert ordered >= 10 and convolutions >= 3

@@ -105,7 +105,7 @@ def _key(change: Any) -> Any:
 
 
 DAMAGES = {
-    "no caches": _header({"caches": None}), "a cache begins too late": _header({"caches": {"layers.0.attention": 2}}),
+    "no caches": _header({"caches": None}), "a cache begins too late": _header({"caches": [{"layers.0.attention": 2}]}),
     "step": _header({"step": 7}), "tokens": _header({"tokens": [0, 1 << 40, 3, 4, 5, 6]}),
     "no tokens": _header({"known": {}}), "random": _header({"random": {"state": 3}}), "seed": _header({"seed": "0"}),
     "huge": _header({"random": {"bit_generator": "PCG64", "state": {"state": 1 << 200, "inc": 1}, "has_uint32": 0,

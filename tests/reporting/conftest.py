@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -11,16 +10,12 @@ from typing import Any
 import pytest
 
 from neurodeploy.reporting.render import render
+from tests.reporting import synthetic as made_up
 
 
 @pytest.fixture(scope="session")
 def synthetic() -> ModuleType:
-    path = Path(__file__).parent / "synthetic.py"
-    spec = importlib.util.spec_from_file_location("report_synthetic", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return made_up
 
 
 @pytest.fixture

@@ -80,22 +80,20 @@ def make_map(system: str, chips: int, available: int, cores: int, layers: int, s
     """Cores filled in layer order with a jitter; the last layer stands for the vocabulary head."""
     rng = random.Random(seed)
     per_chip = -(-cores // chips)
-    columns: dict[str, list[Any]] = {"chip": [], "core": [], "label": [], "layer": [], "used_fraction": []}
-    fractions: dict[str, list[float]] = {name: [] for name in RESOURCES}
+    rows, fills = [], []
     kinds = ("qkv", "o", "gate_up", "down")
     for i in range(cores):
         layer = i * (layers + 6) // cores
         is_head = layer >= layers
         kind = "lm_head" if is_head else f"layers.{layer}.{kinds[i % 4]}"
         fill = rng.uniform(0.93, 0.995) if rng.random() < 0.86 else rng.uniform(0.35, 0.9)
-        columns["chip"].append(i // per_chip)
-        columns["core"].append(i % per_chip)
-        columns["label"].append(f"{kind} rows {i % 7 * 192}-{i % 7 * 192 + 191}")
-        columns["layer"].append(None if is_head else layer)
-        columns["used_fraction"].append(round(fill, 5))
-        share = (1.0, 0.03, 0.14, 0.05, 0.11)
-        for name, part in zip(RESOURCES, share, strict=True):
-            fractions[name].append(round(fill * part, 5))
+        label = f"{kind} rows {i % 7 * 192}-{i % 7 * 192 + 191}"
+        rows.append((i // per_chip, i % per_chip, label, None if is_head else layer, round(fill, 5)))
+        fills.append(fill)
+    names = ("chip", "core", "label", "layer", "used_fraction")
+    columns: dict[str, Any] = {name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+    share = zip(RESOURCES, (1.0, 0.03, 0.14, 0.05, 0.11), strict=True)
+    fractions = {name: [round(fill * part, 5) for fill in fills] for name, part in share}
     limits = {"synapse_bytes": CORE_BYTES, "neurons": 8192, "in_axons": None, "out_axons": None, "state_bytes": 65_536}
     size = {"synapse_bytes": CORE_BYTES, "neurons": 8192, "in_axons": 4096, "out_axons": 4096, "state_bytes": 65_536}
     utilisation = {
@@ -121,8 +119,9 @@ def make_map(system: str, chips: int, available: int, cores: int, layers: int, s
     }
 
 
-#: component, event, boundary, count per token, (low, nominal, high) J, basis, source
-_EVENTS: tuple[tuple[str, str, str, float, tuple[float, float, float], str, str], ...] = (
+#: `count` per token, `costs` low, nominal and high in J
+_COLUMNS = ("component", "event", "boundary", "count", "costs", "basis", "source")
+_EVENTS: tuple[tuple[Any, ...], ...] = (
     ("synapses", "synaptic operation", "rails", 131e6, (3e-12, 5e-12, 13e-12), "derived", "published block energy"),
     ("neurons", "neuron update", "rails", 215e3, (50e-12, 81e-12, 245e-12), "published", "first generation, Table 2"),
     ("messages", "graded spike", "rails", 141e3, (100e-12, 180e-12, 250e-12), "published", "first generation, fit"),
@@ -130,45 +129,27 @@ _EVENTS: tuple[tuple[str, str, str, float, tuple[float, float, float], str, str]
     ("mesh", "hop of a message", "rails", 640e3, (2.5e-12, 3.5e-12, 5e-12), "published", "first generation, Table 2"),
     ("chip links", "bit between chips", "chip", 1.2e6, (1e-12, 5e-12, 10e-12), "guessed", "analogy with serial links"),
 )
+#: Likewise; `count` follows from the time, `costs` are in W.
+_STATIC: tuple[tuple[Any, ...], ...] = (
+    ("static power", "chip-second", "chip", 0, (0.23, 0.25, 0.28), "measured", "chip rails, three published boards"),
+    ("board", "chip-second", "board", 0, (0.44, 0.75, 1.56), "derived", "board power less chip rails"),
+    ("host", "second", "wall", 0, (2.0, 4.0, 7.5), "guessed", "embedded processor, not measured"),
+)
 
 
 def phase(seconds: float, scale: float, chips: int, layers: int, bound_by: str) -> dict[str, Any]:
     """A phase whose boundary figures are the sums of its entries; `seconds` per token sets the static part."""
-    entries = []
-    static = (
-        (
-            "static power",
-            "chip",
-            "chip-second",
-            "chip",
-            (0.23, 0.25, 0.28),
-            "measured",
-            "chip rails, three published boards",
-        ),
-        ("board", "board", "chip-second", "board", (0.44, 0.75, 1.56), "derived", "board power less chip rails"),
-        ("host", "host", "second", "wall", (2.0, 4.0, 7.5), "guessed", "embedded processor, not measured"),
-    )
-    for component, event, boundary, amount, costs, basis, source in _EVENTS:
-        entries.append((component, "chip", event, boundary, amount * scale, costs, "J", basis, source))
-    for component, device, event, boundary, costs, basis, source in static:
-        amount = seconds * (1 if boundary == "wall" else chips)
-        entries.append((component, device, event, boundary, amount, costs, "W", basis, source))
-    ledger = []
-    for component, device, event, boundary, amount, costs, unit, basis, source in entries:
-        cost = dict(zip(("low", "nominal", "high"), costs, strict=True))
-        ledger.append(
-            {
-                "device": device,
-                "component": component,
-                "event": event,
-                "boundary": boundary,
-                "count": amount,
-                "basis": basis,
-                "source": source,
-                "unit_cost": cost | {"unit": unit},
-                "joules": {key: value * amount for key, value in cost.items()},
-            }
-        )
+    ledger: list[dict[str, Any]] = []
+    for row in (*_EVENTS, *_STATIC):
+        entry: dict[str, Any] = dict(zip(_COLUMNS, row, strict=True))
+        cost, entry["device"] = dict(zip(("low", "nominal", "high"), entry.pop("costs"), strict=True)), "chip"
+        if row in _STATIC:
+            entry["device"] = {"static power": "chip"}.get(entry["component"], entry["component"])
+            entry["count"] = seconds * (1 if entry["boundary"] == "wall" else chips)
+        else:
+            entry["count"] *= scale
+        joules = {key: value * entry["count"] for key, value in cost.items()}
+        ledger.append(entry | {"unit_cost": cost | {"unit": "W" if row in _STATIC else "J"}, "joules": joules})
     order = ("rails", "chip", "board", "wall")
     totals = {
         name: add([e["joules"] for e in ledger if order.index(str(e["boundary"])) <= i]) for i, name in enumerate(order)
@@ -206,16 +187,9 @@ def sites(layers: int, seed: int) -> list[dict[str, Any]]:
     for n in range(layers):
         for name, level in (("qkv", 44.0), ("o", 41.0), ("gate_up", 43.0), ("down", 36.0)):
             odd = name == "down" and n in (11, 28)
-            made.append(
-                {
-                    "path": f"layers.{n}.{name}",
-                    "payload_bits": 16,
-                    "input_scale": rng.uniform(1e-4, 2e-3),
-                    "wide_channels": 3 if odd else 0,
-                    "weight_sqnr_db": level + rng.uniform(-1.5, 1.5),
-                    "output_sqnr_db": level - 1.2 + rng.uniform(-2.5, 2.0) - (7.0 if odd else 0.0),
-                }
-            )
+            row = {"path": f"layers.{n}.{name}", "payload_bits": 16, "input_scale": rng.uniform(1e-4, 2e-3)}
+            row |= {"wide_channels": 3 if odd else 0, "weight_sqnr_db": level + rng.uniform(-1.5, 1.5)}
+            made.append(row | {"output_sqnr_db": level - 1.2 + rng.uniform(-2.5, 2.0) - (7.0 if odd else 0.0)})
     return made
 
 
@@ -223,24 +197,14 @@ def activity(layers: int, hidden: int, ffn: int, tokens: int) -> dict[str, Any]:
     rng = random.Random(5)
     made = {}
     for n in range(layers):
-        shapes = {
-            "qkv": (hidden, hidden * 5 // 3),
-            "o": (hidden, hidden),
-            "gate_up": (hidden, ffn * 2),
-            "down": (ffn, hidden),
-        }
-        for name, (columns, rows) in shapes.items():
+        widths = {"qkv": hidden * 5 // 3, "o": hidden, "gate_up": ffn * 2, "down": hidden}
+        for name, rows in widths.items():
+            columns = ffn if name == "down" else hidden
             density = rng.uniform(0.94, 0.995)
-            events = int(columns * tokens * density)
-            made[f"layers.{n}.{name}"] = {
-                "tokens": tokens,
-                "events": events,
-                "synops": events * rows,
-                "neuron_updates": rows * tokens,
-                "messages_out": rows * tokens,
-                "density": density,
-                "saturations": 3 if (name, n) == ("down", 11) else 0,
-            }
+            events, sent = int(columns * tokens * density), rows * tokens
+            row = {"tokens": tokens, "events": events, "synops": events * rows, "density": density}
+            row |= {"neuron_updates": sent, "messages_out": sent, "saturations": 3 * ((name, n) == ("down", 11))}
+            made[f"layers.{n}.{name}"] = row
     return made
 
 

@@ -36,69 +36,42 @@ def test_quiet_says_nothing() -> None:
     assert out.getvalue() == ""
 
 
-def test_a_line_every_ten_seconds_with_the_time_left() -> None:
+#: What is told, as (work, done, whole, seconds until the next), and the lines that come of it.
+TOLD: dict[str, tuple[list[tuple[str, int, int, int]], list[str]]] = {
+    "a line every ten seconds with the time left": (
+        [("quantize", done, 30, 1) for done in range(31)],
+        ["quantize 10/30 (33 %), 20 s left", "quantize 20/30 (66 %), 10 s left", "quantize 30/30 (100 %)"],
+    ),
+    "short work says nothing, and long work when it ends": (
+        [("map", 0, 1, 2), ("map", 1, 1, 0), ("eval", 0, 100, 12), ("eval", 10, 100, 3), *[("eval", 100, 100, 0)] * 2],
+        ["eval 10/100 (10 %), 1 min 48 s left", "eval 100/100 (100 %)"],
+    ),
+    # Half was done before: what is left takes as long per step as what was seen, not as the whole suggests.
+    "the pace is that of this run when work is resumed": (
+        [("convert", 50, 100, 20), ("convert", 60, 100, 0)],
+        ["convert 60/100 (60 %), 1 min 20 s left"],
+    ),
+    # It may compile kernels: 40 s for one step of ten, then a second each. Nothing better is known yet; then 11 s for seven.
+    "the first step is no measure of the pace": (
+        [("run", 0, 10, 40), *(("run", done, 10, 1) for done in range(1, 7)), ("run", 7, 10, 5), ("run", 8, 10, 0)],
+        ["run 1/10 (10 %), 6 min 0 s left", "run 8/10 (80 %), 3 s left"],
+    ),
+    "an unknown whole has neither share nor time left": (
+        [("scan\x1b[2J", 0, 0, 11), ("scan\x1b[2J", 7, 0, 0)],
+        ["scan\ufffd[2J 7"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TOLD)
+def test_lines(case: str) -> None:
+    steps, lines = TOLD[case]
     out, clock = io.StringIO(), Clock()
     with reporter(False, out, clock) as progress:
-        for done in range(31):
-            progress("quantize", done, 30)
-            clock.now += 1
-    assert out.getvalue().splitlines() == [
-        "quantize 10/30 (33 %), 20 s left",
-        "quantize 20/30 (66 %), 10 s left",
-        "quantize 30/30 (100 %)",
-    ]
-
-
-def test_short_work_says_nothing_and_long_work_says_when_it_ends() -> None:
-    out, clock = io.StringIO(), Clock()
-    with reporter(False, out, clock) as progress:
-        progress("map", 0, 1)
-        clock.now += 2
-        progress("map", 1, 1)
-        progress("eval", 0, 100)
-        clock.now += 12
-        progress("eval", 10, 100)
-        clock.now += 3
-        progress("eval", 100, 100)
-        progress("eval", 100, 100)
-    assert out.getvalue().splitlines() == ["eval 10/100 (10 %), 1 min 48 s left", "eval 100/100 (100 %)"]
-
-
-def test_the_pace_is_that_of_this_run_when_work_is_resumed() -> None:
-    """Half was done before: what is left takes as long per step as what was seen, not as the whole suggests."""
-    out, clock = io.StringIO(), Clock()
-    with reporter(False, out, clock) as progress:
-        progress("convert", 50, 100)
-        clock.now += 20
-        progress("convert", 60, 100)
-    assert out.getvalue() == "convert 60/100 (60 %), 1 min 20 s left\n"
-
-
-def test_the_first_step_is_no_measure_of_the_pace() -> None:
-    """It may compile kernels: 40 s for one step of ten, then a second each."""
-    out, clock = io.StringIO(), Clock()
-    with reporter(False, out, clock) as progress:
-        progress("run", 0, 10)
-        clock.now += 40
-        progress("run", 1, 10)
-        for done in range(2, 8):
-            clock.now += 1
-            progress("run", done, 10)
-        clock.now += 5
-        progress("run", 8, 10)
-    assert out.getvalue().splitlines() == [
-        "run 1/10 (10 %), 6 min 0 s left",  # nothing better is known yet
-        "run 8/10 (80 %), 3 s left",  # 11 s for seven steps
-    ]
-
-
-def test_an_unknown_total_has_neither_share_nor_time_left() -> None:
-    out, clock = io.StringIO(), Clock()
-    with reporter(False, out, clock) as progress:
-        progress("scan\x1b[2J", 0, 0)
-        clock.now += 11
-        progress("scan\x1b[2J", 7, 0)
-    assert out.getvalue() == "scan\ufffd[2J 7\n"
+        for work, done, whole, seconds in steps:
+            progress(work, done, whole)
+            clock.now += seconds
+    assert out.getvalue() == "".join(f"{line}\n" for line in lines)
 
 
 def test_a_terminal_gets_a_bar() -> None:

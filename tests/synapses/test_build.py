@@ -47,6 +47,14 @@ def draw(seed: int, transposed: bool) -> tuple[Any, dict[str, Any], tuple[int, i
     return kernel, {**pairs, "groups": groups}, (int(sides[0]), int(sides[1]), inputs)
 
 
+def of_torch(kernel: Any, arguments: dict[str, Any], shape: tuple[int, int, int], transposed: bool) -> Conv:
+    """The convolution that torch means: pairs of (x, y)."""
+    swapped = {name: value[::-1] if isinstance(value, tuple) else value for name, value in arguments.items()}
+    if transposed:
+        return transposed_conv(build.from_torch_transposed_kernel(kernel, arguments["groups"]), shape, **swapped)
+    return build.conv(build.from_torch_kernel(kernel), shape, **swapped)
+
+
 def in_torch(kernel: Any, arguments: dict[str, Any], x: Any, transposed: bool) -> Any:
     function = torch.nn.functional.conv_transpose2d if transposed else torch.nn.functional.conv2d
     image = torch.from_numpy(x.transpose(0, 3, 2, 1).astype(np.float64))
@@ -60,11 +68,7 @@ def test_equal_to_torch(seed: int, transposed: bool) -> None:
     kernel, arguments, shape = draw(seed, transposed)
     x = np.random.default_rng(seed).integers(-50, 50, (2, *shape))
     expected = in_torch(kernel, arguments, x, transposed)
-    swapped = {name: value[::-1] if isinstance(value, tuple) else value for name, value in arguments.items()}
-    if transposed:
-        made = transposed_conv(build.from_torch_transposed_kernel(kernel, arguments["groups"]), shape, **swapped)
-    else:
-        made = build.conv(build.from_torch_kernel(kernel), shape, **swapped)
+    made = of_torch(kernel, arguments, shape, transposed)
     assert made.output_shape == expected.shape[1:]
     np.testing.assert_array_equal(made.sums(x.reshape(2, -1)), expected.reshape(2, -1))
     np.testing.assert_array_equal(by_coo(made, x.reshape(2, -1)), expected.reshape(2, -1))

@@ -13,9 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from neurodeploy.accounting.networks import work_of
 from neurodeploy.bundle.populations import ARRAYS, Arrays, network_from_json, network_to_json, write_arrays
-from neurodeploy.flow.loads import SPIKES
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.synapse import Coo, Fields, ListFormat, Range, Synapse, within
 from neurodeploy.synapses import KINDS, build
@@ -29,7 +27,7 @@ from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner
 from tests.networks.equality import same_result
 from tests.partitioner_network.helpers import conv, dense, join, lif, network, source, tiny
-from tests.prices import shard_counts
+from tests.prices import shard_counts, work_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +124,7 @@ def test_it_runs_and_is_mapped_as_its_twin(delay: list[int] | None) -> None:
     assert mapping.shards == map_model(sparse(made), system, Options(place=False)).shards
     cores = PartitionedRunner(mapping, system.chip)
     same_result(cores.run(made, inputs, 9), result)
-    priced = shard_counts(work_of(made, mapping, result.activity, system).table, mapping.shards, SPIKES)
+    priced = shard_counts(work_of(made, mapping, result.activity, system).table, mapping.shards)
     assert all(priced[shard] == cores.shard_counts[shard] for shard in mapping.shards)
 
 

@@ -14,8 +14,8 @@ from neurodeploy.ir.synapse import ListFormat, Range, Synapse
 from neurodeploy.synapses import Conv, Dense, Direct, Sparse, build
 from neurodeploy.synapses.window import boxes
 from tests.networks.random_networks import random_network
-from tests.synapses.convolutions import sum_pool, transposed_conv
-from tests.synapses.test_build import draw
+from tests.synapses.convolutions import sum_pool
+from tests.synapses.test_build import draw, of_torch
 
 
 def synapses() -> Iterator[Synapse]:
@@ -24,12 +24,7 @@ def synapses() -> Iterator[Synapse]:
         yield from (p.synapse for p in network.projections)
     for seed in range(20):
         for transposed in (False, True):
-            kernel, arguments, shape = draw(seed, transposed)
-            turned = {name: value[::-1] if isinstance(value, tuple) else value for name, value in arguments.items()}
-            if transposed:
-                yield transposed_conv(build.from_torch_transposed_kernel(kernel, turned["groups"]), shape, **turned)
-            else:
-                yield build.conv(build.from_torch_kernel(kernel), shape, **turned)
+            yield of_torch(*draw(seed, transposed), transposed)
 
 
 FORM = ListFormat(3, 8, 5)

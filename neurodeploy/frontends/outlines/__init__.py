@@ -1,13 +1,13 @@
-"""Outlines: from a configuration, a table of tensors or a name to shapes, without weights.
+"""Hollow programs: from a configuration, a table of tensors or a name to islands and operations without weights.
 
-`read_outline` takes a Hugging Face folder or its bare config.json, a .gguf file, or a name of `frontends.names`. A new
+`read_hollow` takes a Hugging Face folder or its bare config.json, a .gguf file, or a name of `frontends.names`. A new
 family is a row of `rows.ROWS`, or a function from `Settings` to a `Sketch` and one line of `FAMILIES`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,17 +17,16 @@ from neurodeploy.frontends import names
 from neurodeploy.frontends.families import ARCHITECTURES, HUGGINGFACE
 from neurodeploy.frontends.files import cannot_open, read_json
 from neurodeploy.frontends.outlines import decoders, gemma3n, openelm, original_mamba, recurrent
-from neurodeploy.frontends.outlines.draw import Sketch, outline
+from neurodeploy.frontends.outlines.draw import Sketch, hollow
 from neurodeploy.frontends.outlines.rows import GENERIC, NEEDED, ROWS, Row
 from neurodeploy.frontends.outlines.settings import Settings, check_unread, fields_of, text_part
 from neurodeploy.frontends.packaged import DEMO, PACKAGED, resolve
-from neurodeploy.ir.outline import Outline
+from neurodeploy.ir.program import Program
 from neurodeploy.storage.opening import open_regular
+from neurodeploy.synapses.hollow import noted
 
 #: Largest config.json that is read.
 CONFIG_LIMIT = 16_000_000
-#: Tokens before the one that is priced, where nothing is asked.
-CONTEXT = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +65,8 @@ FAMILIES: Mapping[str, Reader] = {
 _GENERIC = _row(GENERIC)
 
 
-def read_outline(model: str | Path, context: int = CONTEXT, *, generic: bool = False) -> Outline:
-    """The outline of a folder with config.json, a config.json, a .gguf file, a name or hub id of `names`, or "demo".
+def read_hollow(model: str | Path, *, generic: bool = False) -> Program:
+    """The hollow program of a folder with config.json, a config.json, a .gguf file, a name or hub id of `names`, or "demo".
 
     generic : take a ``model_type`` that is not known for a decoder like Llama's.
 
@@ -81,19 +80,19 @@ def read_outline(model: str | Path, context: int = CONTEXT, *, generic: bool = F
     elif str(model) in PACKAGED or not path.exists():
         entry = names.find(str(model))
         if entry is not None:
-            made = config_outline(entry.config, entry.title, entry.title, entry.source, context, generic)
+            made = config_hollow(entry.config, entry.title, entry.title, entry.source, generic)
             taken = names.taken_for(str(model), entry)
-            return replace(made, notes=(taken, *made.notes)) if taken else made
+            return noted(made, taken) if taken else made
         cached = names.in_cache(str(model), "config.json")
         if cached is None:
             raise _nowhere(model)
-        return config_outline(
-            read_json(cached / "config.json", CONFIG_LIMIT), model, str(model), "the hub's cache", context, generic
+        return config_hollow(
+            read_json(cached / "config.json", CONFIG_LIMIT), model, str(model), "the hub's cache", generic
         )
     if path.is_dir():
         inside = sorted(path.glob("*.gguf"))
         if not (path / "config.json").is_file() and len(inside) == 1:
-            return read_outline(inside[0], context)
+            return read_hollow(inside[0])
         if not (path / "config.json").is_file():
             raise ModelError("ND1003", path, "has no config.json", "give the model's own folder, or a .gguf file")
         path, title = path / "config.json", DEMO if str(model) == DEMO else path.resolve().name
@@ -104,14 +103,14 @@ def read_outline(model: str | Path, context: int = CONTEXT, *, generic: bool = F
         except OSError as error:
             raise cannot_open(path, error) from None
         if magic == b"GGUF" or path.suffix.lower() == ".gguf":
-            from neurodeploy.frontends.outlines.gguf import gguf_outline
+            from neurodeploy.frontends.outlines.gguf import gguf_hollow
 
-            return gguf_outline(path, context)
+            return gguf_hollow(path)
         if path.suffix.lower() != ".json":
             fix = "give a folder with config.json, a config.json, a .gguf, .nir or .net file, or a bundle"
             raise ModelError("ND1003", path, "is no configuration and no model file that we know", fix)
         title = path.resolve().parent.name if path.name == "config.json" else path.stem
-    return config_outline(read_json(path, CONFIG_LIMIT), path, title, str(path.name), context, generic)
+    return config_hollow(read_json(path, CONFIG_LIMIT), path, title, str(path.name), generic)
 
 
 def _nowhere(model: str | Path) -> ModelError:
@@ -124,10 +123,8 @@ def _nowhere(model: str | Path) -> ModelError:
     return ModelError("ND2042", model, problem, fix)
 
 
-def config_outline(
-    config: Mapping[str, Any], subject: object, name: str, source: str, context: int = CONTEXT, generic: bool = False
-) -> Outline:
-    """The outline of a config.json object; `context` is cut to the model's positions."""
+def config_hollow(config: Mapping[str, Any], subject: object, name: str, source: str, generic: bool = False) -> Program:
+    """The hollow program of a config.json object."""
     settings, left = text_part(config, subject)
     settings = original_mamba.translated(settings, subject) or settings
     kind = _kind(config, settings, subject, generic)
@@ -138,8 +135,7 @@ def config_outline(
     notes += check_unread(fields, family, kind in FAMILIES)
     if kind not in FAMILIES:
         notes.insert(0, f"model_type {kind!r:.60} is not known: its layers are taken for Llama's, which may be wrong")
-    made = outline(sketch, name, family, source, min(context, sketch.max_positions), left)
-    return replace(made, notes=(*notes, *made.notes)) if notes else made
+    return noted(hollow(sketch, name, family, source, left), *notes)
 
 
 def _kind(config: Mapping[str, Any], settings: Mapping[str, Any], subject: object, generic: bool) -> str:

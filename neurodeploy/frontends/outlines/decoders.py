@@ -14,6 +14,7 @@ from neurodeploy.frontends.outlines.draw import Sketch
 from neurodeploy.frontends.outlines.layers import NORMS, Attention, Feed, Latent, LayerShape, Stack, sketch
 from neurodeploy.frontends.outlines.rows import ALWAYS, ALWAYS_BIAS, Row
 from neurodeploy.frontends.outlines.settings import Settings
+from neurodeploy.ir.graph import HostOp
 
 #: Kinds of attention, by transformers' names and by GPT-Neo's.
 SLIDING, FULL = "sliding_attention", "full_attention"
@@ -39,9 +40,12 @@ def of_decoder(net: Decoder, max_positions: int) -> Sketch:
         layer = cast(Layer, kind)
         drawn = build(replace(net, layers=(_one_expert(layer),)))
         g.populations.update(drawn.populations)
-        g.ops.extend(op for op in drawn.ops if op.layer == 0)
+        before = {name: x for op in drawn.ops if op.layer is None for name in op.outputs}
+        for op in (op for op in drawn.ops if op.layer == 0):
+            inputs = [before.get(name, name) for name in op.inputs]
+            g.ops.append(replace(op, inputs=tuple(inputs)) if isinstance(op, HostOp) else replace(op, input=inputs[0]))
         g.tensors.update((name, shape) for name, shape in drawn.tensors.items() if name.startswith("layers.0."))
-        return x
+        return g.ops[-1].outputs[0]
 
     kinds = tuple(dict.fromkeys(net.layers))
     names: dict[Hashable, str] = {kind: _name(kind) for kind in kinds} if len(kinds) > 1 else {}

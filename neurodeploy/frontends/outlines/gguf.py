@@ -1,4 +1,4 @@
-"""The outline of a .gguf file from its metadata and its table of tensors: any architecture, no weight is read.
+"""The hollow program of a .gguf file from its metadata and its table of tensors: any architecture, no weight is read.
 
 Every matrix of a layer is a projection; which of them read one population is known by llama.cpp's names. Rank 3 is a
 stack of experts (experts, rows, columns).
@@ -19,17 +19,21 @@ from neurodeploy.frontends.families.common import gguf_settings
 from neurodeploy.frontends.families.decoder import Built
 from neurodeploy.frontends.families.fields import MOST_LAYERS, Fields
 from neurodeploy.frontends.gguf_store import GgufStore
-from neurodeploy.frontends.outlines.draw import Sketch, activation, outline
+from neurodeploy.frontends.outlines.draw import Sketch, activation, hollow
 from neurodeploy.ir.graph import Attr, Population
-from neurodeploy.ir.outline import Outline
+from neurodeploy.ir.program import Program
+from neurodeploy.synapses.hollow import facts_of, weights_of, with_facts
 
+#: What an expert reads.
+EXPERT = "layers.0.experts.0.input"
 #: Tensor of a layer -> (population that it reads, role). Matrices that are not here read a population of their own.
 ROLES: Mapping[str, tuple[str, str]] = {
     "attn_q": ("attn", "q"), "attn_k": ("attn", "k"), "attn_v": ("attn", "v"), "attn_qkv": ("attn", "q"),
     "attn_output": ("context", "o"), "ffn_gate_inp": ("ffn", "router"), "ffn_gate": ("ffn", "gate"),
     "ffn_up": ("ffn", "up"), "ffn_down": ("product", "down"), "ffn_gate_shexp": ("ffn", "gate"),
-    "ffn_up_shexp": ("ffn", "up"), "ffn_down_shexp": ("shared product", "down"), "ffn_gate_exps": ("expert", "gate"),
-    "ffn_up_exps": ("expert", "up"), "ffn_gate_up_exps": ("expert", "gate"), "ffn_down_exps": ("expert product", "down"),
+    "ffn_up_shexp": ("ffn", "up"), "ffn_down_shexp": ("shared product", "down"), "ffn_gate_exps": (EXPERT, "gate"),
+    "ffn_up_exps": (EXPERT, "up"), "ffn_gate_up_exps": (EXPERT, "gate"),
+    "ffn_down_exps": ("layers.0.experts.0.product", "down"),
 }  # fmt: skip
 #: Matrices that are no projections: kernels of convolutions and tables.
 NO_PROJECTION = ("conv1d", "rope_freqs", "rope_factors", "ssm_a", "ssm_d", "rel_b")
@@ -43,7 +47,7 @@ _NAME = re.compile(r"blk\.(\d{1,6})\.(.+)\.weight")
 Kind = tuple[tuple[tuple[str, tuple[int, ...]], ...], int]
 
 
-def gguf_outline(path: Path, context: int) -> Outline:
+def gguf_hollow(path: Path) -> Program:
     """Raises what the reader of the format raises, ND1006 without an embedding table, ND1012 for settings."""
     store = GgufStore(path)
     metadata = store.metadata
@@ -61,9 +65,10 @@ def gguf_outline(path: Path, context: int) -> Outline:
         positions=store.shape("position_embd.weight")[0] if "position_embd.weight" in names else 0,
     )  # fmt: skip
     name = str(metadata.get("general.name") or path.stem)
-    made = outline(sketch, name, architecture, f"{path.name}: tensor shapes", min(context, sketch.max_positions))
+    made = hollow(sketch, name, architecture, f"{path.name}: tensor shapes")
     stored = sum(math.prod(store.shape(each)) for each in names if not each.startswith(CONSTANTS))
-    return replace(made, small=made.small + stored - made.total)
+    facts = facts_of(made)
+    return with_facts(made, replace(facts, small=facts.small + stored - weights_of(made).total))
 
 
 def _kinds(store: GgufStore, path: Path) -> tuple[Hashable, ...]:
@@ -124,7 +129,8 @@ def _draw(g: Built, kind: Kind, fields: Fields, hidden: int) -> str:
     if "ffn_gate_inp" in found:
         experts, chosen = _experts(kind, fields) or (1, 1)
         routing = g.host("layers.0.route", "moe_route", ("layers.0.ffn_gate_inp",), experts, {"top_k": chosen}, layer=0)
-        g.host("layers.0.dispatch", "moe_dispatch", ("h", routing), hidden, layer=0)
+        outputs = (EXPERT,) if EXPERT in g.populations else ()
+        g.host("layers.0.dispatch", "moe_dispatch", ("h", routing), hidden, layer=0, outputs=outputs)
         g.host("layers.0.combine", "moe_combine", (routing, "h"), hidden, layer=0)
     for index in range(2):
         g.host(f"layers.0.residual_{index}", "add", ("h", "h"), hidden, layer=0)

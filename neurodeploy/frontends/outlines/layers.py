@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from neurodeploy.frontends.families.decoder import Built
-from neurodeploy.frontends.outlines.draw import ESTIMATED, Sketch, activation, layernorm
+from neurodeploy.frontends.outlines.draw import Sketch, activation, extra, layernorm
 from neurodeploy.ir.graph import Attr, Population
 
 #: Parameters of a norm for each value that it scales; "rms" has a kernel here, the others are counted as LayerNorm.
@@ -214,7 +214,7 @@ def _latent(g: Built, style: str, a: Latent, x: str) -> str:
     else:
         q = g.projection(f"{path}.q_proj", x, a.heads * dim, "q", 0, heads=a.heads)
     shared = g.projection(f"{path}.kv_a_proj", x, a.kv_rank + a.rope, "k", 0, bias="kv_a" in a.biases)
-    latent = g.host(f"{path}.kv_latent", "slice", (shared,), a.kv_rank, {ESTIMATED: 0, "bytes": 8 * a.kv_rank}, layer=0)
+    latent = extra(g, f"{path}.kv_latent", "slice", (shared,), a.kv_rank, 0, 8 * a.kv_rank)
     latent = norm(g, style, f"{path}.kv_a_layernorm", latent)
     kv = g.projection(f"{path}.kv_b_proj", latent, a.heads * (a.nope + a.value), "v", 0, heads=a.heads)
     for role, wire, count in (("q", q, a.heads), ("k", shared, 1)):

@@ -13,6 +13,10 @@ def natural(value: Any) -> bool:
     return type(value) is int and value >= 1
 
 
+def count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
 def natural_or_none(value: Any) -> bool:
     return value is None or natural(value)
 

@@ -20,7 +20,7 @@ from neurodeploy.ir.graph import HostOp, Projection, WeightStore
 from neurodeploy.ops import lookup
 from neurodeploy.ops.host.kvcache import State
 from neurodeploy.ops.host.linear import projection_work
-from neurodeploy.ops.host.operation import Call, Load, Work
+from neurodeploy.ops.host.operation import Call, Load, Run, Work
 from neurodeploy.ops.host.weights import WeightCache
 
 
@@ -84,6 +84,7 @@ class Executor:
         self.work = Work(0, 0)
         self._linear: Linear = linear or torch.nn.functional.linear
         self._handlers: dict[type, Handler] = {Projection: self._project, **(handlers or {})}
+        self._asked: dict[int, tuple[HostOp, Run, Callable[[Load], Work], tuple[str, ...]]] = {}
         self._head = self._find_head()
         self._dead = self._last_uses()
         hosts = [op for op in self.ops if isinstance(op, HostOp) and self.input in op.inputs]
@@ -155,16 +156,22 @@ class Executor:
             return
         if not isinstance(op, HostOp):
             raise InternalError("ND9103", op.path, f"no handler for {type(op).__name__!r}")
-        operation, state = lookup(op), State() if state is None else state
+        _, kernel, work, experts = self._asked.get(id(op)) or self._ask(op)
+        state = State() if state is None else state
         inputs = [values[name] for name in op.inputs]
-        outputs = operation.kernel(self.device)(Call(op, inputs, self.weights, state, self.device))
+        outputs = kernel(Call(op, inputs, self.weights, state, self.device))
         if isinstance(outputs, list):
             values.update(zip(op.outputs, outputs, strict=True))
         else:
             values[op.outputs[0]] = outputs
-        experts = operation.experts(op)
         routed = sum([values[name].shape[0] for name in experts]) if experts else 0
-        self.work += operation.work(Load(op, self.sizes, inputs[0].shape[0], state.position, routed))
+        self.work += work(Load(op, self.sizes, inputs[0].shape[0], state.position, routed))
+
+    def _ask(self, op: HostOp) -> tuple[HostOp, Run, Callable[[Load], Work], tuple[str, ...]]:
+        """What an operation always answers, asked once; the operation stays so that no other gets its place."""
+        operation = lookup(op)
+        self._asked[id(op)] = op, operation.kernel(self.device), operation.work, operation.experts(op)
+        return self._asked[id(op)]
 
     def _project(self, op: Projection, values: Values) -> None:
         x = values[op.input]

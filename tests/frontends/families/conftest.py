@@ -16,6 +16,7 @@ from neurodeploy.ir.graph import Graph
 from neurodeploy.ops.host.executor import Executor
 from neurodeploy.ops.host.kvcache import State
 from neurodeploy.ops.host.linear import invariant_linear
+from tests import models
 
 #: What the tests' models have in common; each test says what differs.
 SMALL = {
@@ -24,9 +25,49 @@ SMALL = {
 }  # fmt: skip
 
 
+GPT2 = {
+    "vocab_size": 97, "n_embd": 64, "n_layer": 2, "n_head": 4, "n_positions": 64, "bos_token_id": 2, "eos_token_id": 1,
+}  # fmt: skip
+#: family -> what its models have beside `SMALL` where a test says nothing else
+FAMILIES: dict[str, dict[str, Any]] = {
+    "llama": {},
+    "gemma3": {
+        "num_hidden_layers": 3, "head_dim": 32, "sliding_window": 8, "query_pre_attn_scalar": 24,
+        "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
+        "rope_parameters": {
+            "full_attention": {"rope_type": "default", "rope_theta": 1e6},
+            "sliding_attention": {"rope_type": "default", "rope_theta": 1e4},
+        },
+    },
+    "llama4": {
+        "num_hidden_layers": 4, "intermediate_size": 48, "intermediate_size_mlp": 96, "head_dim": 32,
+        "num_local_experts": 4, "num_experts_per_tok": 1, "interleave_moe_layer_step": 2, "use_qk_norm": True,
+        "no_rope_layers": [1, 1, 1, 0], "attention_chunk_size": 8, "attn_temperature_tuning": True,
+        "floor_scale": 8, "attn_scale": 0.1, "rope_parameters": {"rope_type": "default", "rope_theta": 5e5},
+    },
+    "qwen2": {"tie_word_embeddings": False},
+    "qwen3": {"tie_word_embeddings": False, "head_dim": 16},
+    "mistral": {"tie_word_embeddings": False},
+    "phi3": {"tie_word_embeddings": False, "original_max_position_embeddings": 64},
+    "smollm3": {"tie_word_embeddings": True, "num_hidden_layers": 5},
+    "gpt2": {},
+}  # fmt: skip
+
+
+def settings_of(family: str, **changes: Any) -> Any:
+    """A configuration of transformers' own class."""
+    usual = GPT2 if family == "gpt2" else SMALL
+    return models.classes(family)[0](**{**usual, **FAMILIES[family], **changes})
+
+
 @pytest.fixture
-def small() -> dict[str, Any]:
-    return dict(SMALL)
+def made(saved: Callable[..., tuple[Path, Any]]) -> Callable[..., tuple[Path, Any]]:
+    """``made(family, dtype, **changes) -> (folder, model in float32 with eager attention)``."""
+
+    def make(family: str, dtype: torch.dtype = torch.float32, **changes: Any) -> tuple[Path, Any]:
+        return saved(models.classes(family)[1], settings_of(family, **changes), dtype)
+
+    return make
 
 
 def _randomise(model: Any) -> None:

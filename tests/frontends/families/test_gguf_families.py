@@ -31,16 +31,9 @@ def write(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
-def llama_settings(config: Any, **more: Any) -> dict[str, Any]:
-    return {**gguf_files.settings_of(config), **more}
-
-
 @pytest.fixture
-def llama(saved, small) -> Callable[..., Any]:
-    def make(**changes: Any) -> Any:
-        return saved(transformers.LlamaForCausalLM, transformers.LlamaConfig(**{**small, **changes}))[1]
-
-    return make
+def llama(made) -> Callable[..., Any]:
+    return lambda **changes: made("llama", **changes)[1]
 
 
 @pytest.mark.parametrize(
@@ -50,7 +43,7 @@ def llama(saved, small) -> Callable[..., Any]:
 )
 def test_llama(llama, write, agrees, changes):
     model = llama(**changes)
-    path = write(model, "llama", llama_settings(model.config))
+    path = write(model, "llama", gguf_files.settings_of(model.config))
     agrees(path, model)
     info = read_graph(path).info
     assert (info.name, info.source, info.licence) == ("A tiny model", "model.gguf", "mit")
@@ -65,22 +58,20 @@ def test_llama3_frequencies_are_stored_as_divisors(llama, write, agrees):
     divisors = (plain / model.model.rotary_emb.inv_freq.numpy()).astype(np.float32)
     assert divisors.min() == 1.0
     assert divisors.max() > 7.9
-    agrees(write(model, "llama", llama_settings(model.config), {"rope_freqs.weight": divisors}), model)
+    agrees(write(model, "llama", gguf_files.settings_of(model.config), {"rope_freqs.weight": divisors}), model)
 
 
 def test_llama_linear_scaling(llama, write, agrees):
     model = llama(rope_parameters={"rope_type": "linear", "factor": 4.0, "rope_theta": 10000.0})
-    agrees(write(model, "llama", llama_settings(model.config)), model)
+    agrees(write(model, "llama", gguf_files.settings_of(model.config)), model)
 
 
-def test_gemma3(saved, small, write, agrees):
+def test_gemma3(made, write, agrees):
     full = {"rope_type": "linear", "factor": 8.0, "rope_theta": 1e6}
     local = {"rope_type": "default", "rope_theta": 1e4}
-    config = transformers.Gemma3TextConfig(
-        **{**small, "num_hidden_layers": 7}, head_dim=32, sliding_window=8, query_pre_attn_scalar=32,
-        rope_parameters={"full_attention": full, "sliding_attention": local},
-    )  # fmt: skip
-    _, model = saved(transformers.Gemma3ForCausalLM, config)
+    rope = {"full_attention": full, "sliding_attention": local}
+    own = {"num_hidden_layers": 7, "layer_types": None, "query_pre_attn_scalar": 32}
+    _, model = made("gemma3", **own, rope_parameters=rope)
     path = write(model, "gemma3", gguf_files.settings_of(model.config))
     agrees(path, model)
     windows = [op.attrs["window"] for op in read_graph(path).ops if isinstance(op, HostOp) and op.op == "attention"]
@@ -109,34 +100,26 @@ NEUTRAL = {
 @pytest.mark.parametrize("kind", NEUTRAL)
 def test_neutral_keys(kind, llama, write, agrees):
     model = llama()
-    agrees(write(model, "llama", {**llama_settings(model.config), **NEUTRAL[kind]}), model)
+    agrees(write(model, "llama", {**gguf_files.settings_of(model.config), **NEUTRAL[kind]}), model)
 
 
 def test_a_factor_without_a_type_is_linear(llama, write, agrees):
     """As llama.cpp takes files of 2023."""
     model = llama(rope_parameters={"rope_type": "linear", "factor": 4.0, "rope_theta": 10000.0})
     for key in ("rope.scaling.factor", "rope.scale_linear"):
-        agrees(write(model, "llama", {**llama_settings(model.config), key: 4.0}), model)
+        agrees(write(model, "llama", {**gguf_files.settings_of(model.config), key: 4.0}), model)
     both = {
         "rope.scaling.factor": 4.0,
         "rope.scale_linear": 8.0,
     }  # llama.cpp reads the older key where the newer is not set
-    agrees(write(model, "llama", {**llama_settings(model.config), **both}), model)
+    agrees(write(model, "llama", {**gguf_files.settings_of(model.config), **both}), model)
 
 
-def test_gemma3_says_which_layers_have_windows(saved, small, write, agrees):
+def test_gemma3_says_which_layers_have_windows(made, write, agrees):
     kinds = ["full_attention", "sliding_attention", "sliding_attention"]
-    config = transformers.Gemma3TextConfig(
-        **{**small, "num_hidden_layers": 3}, head_dim=16, sliding_window=8, query_pre_attn_scalar=16, layer_types=kinds
-    )
-    _, model = saved(transformers.Gemma3ForCausalLM, config)
-    settings = {
-        "block_count": 3, "context_length": 128, "embedding_length": 64, "feed_forward_length": 96,
-        "attention.head_count": 4, "attention.head_count_kv": [2, 2, 2], "attention.layer_norm_rms_epsilon": 1e-6,
-        "attention.key_length": 16, "attention.value_length": 16, "attention.sliding_window": 8, "rope.freq_base": 1e6,
-        "attention.sliding_window_pattern": [False, True, True],
-    }  # fmt: skip
-    agrees(write(model, "gemma3", settings), model)
+    _, model = made("gemma3", head_dim=16, query_pre_attn_scalar=16, layer_types=kinds)
+    own = {"attention.head_count_kv": [2, 2, 2], "attention.sliding_window_pattern": [False, True, True]}
+    agrees(write(model, "gemma3", {**gguf_files.settings_of(model.config), **own}), model)
 
 
 def test_all_keys_that_change_are_named_at_once(llama, write):
@@ -147,7 +130,7 @@ def test_all_keys_that_change_are_named_at_once(llama, write):
         "mixture.gate_scale": 0.5, "attention.causal": False,
     }  # fmt: skip
     with pytest.raises(ModelError) as caught:
-        read_graph(write(model, "llama", {**llama_settings(model.config), **unknown}))
+        read_graph(write(model, "llama", {**gguf_files.settings_of(model.config), **unknown}))
     assert (caught.value.code, caught.value.problem.split(": ")[0]) == ("ND1012", "8 settings")
     assert all(f"{key} = " in caught.value.problem for key in unknown)
 
@@ -176,7 +159,7 @@ def test_all_keys_that_change_are_named_at_once(llama, write):
 )
 def test_refuses_settings(llama, write, settings, field):
     model = llama()
-    path = write(model, "llama", {**llama_settings(model.config), **settings})
+    path = write(model, "llama", {**gguf_files.settings_of(model.config), **settings})
     error = refused(ModelError, "ND1012", read_graph, path)
     assert field in error.problem
 
@@ -193,7 +176,7 @@ def test_refuses_a_tensor_left_over(llama, write):
     model = llama()
     extra = {"blk.0.attn_sinks.weight": np.ones(4, np.float32)}
     with pytest.raises(ModelError) as caught:
-        read_graph(write(model, "llama", llama_settings(model.config), extra))
+        read_graph(write(model, "llama", gguf_files.settings_of(model.config), extra))
     assert (caught.value.code, caught.value.subject) == ("ND1006", "blk.0.attn_sinks.weight")
 
 

@@ -48,8 +48,8 @@ NEUTRAL: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture
-def llama(saved, small) -> tuple[Path, Any]:
-    return saved(transformers.LlamaForCausalLM, transformers.LlamaConfig(**small))
+def llama(made) -> tuple[Path, Any]:
+    return made("llama")
 
 
 @pytest.mark.parametrize("kind", NEUTRAL)
@@ -112,10 +112,9 @@ LLAMA = {
 }  # fmt: skip
 
 
-def test_a_family_with_experts_has_its_expert_settings_judged(saved, small, edited):
-    config = transformers.Llama4TextConfig(**small, head_dim=16, num_local_experts=4)
-    folder, _ = saved(transformers.Llama4ForCausalLM, config)
-    assert read_graph(edited(folder, routed_scaling_factor=1.0, num_experts=4, norm_topk_prob=False)).info.layers == 2
+def test_a_family_with_experts_has_its_expert_settings_judged(made, edited):
+    folder, _ = made("llama4")
+    assert read_graph(edited(folder, routed_scaling_factor=1.0, num_experts=4, norm_topk_prob=False)).info.layers == 4
     with pytest.raises(ModelError, match=r"2 settings: norm_topk_prob = True .*routed_scaling_factor = 2.5"):
         read_graph(edited(folder, routed_scaling_factor=2.5, norm_topk_prob=True))
 
@@ -162,10 +161,9 @@ GENERATION = {
 }  # fmt: skip
 
 
-def test_the_text_model_of_a_larger_one(saved, small, edited, agrees):
+def test_the_text_model_of_a_larger_one(made, edited, agrees):
     """Its settings as transformers 4 wrote them: with all of generation's; and settings of other towers around them."""
-    config = transformers.Gemma3TextConfig(**small, head_dim=16, sliding_window=8, query_pre_attn_scalar=16)
-    folder, model = saved(transformers.Gemma3ForCausalLM, config)
+    folder, model = made("gemma3", head_dim=16, query_pre_attn_scalar=16)
     text = {**json.loads((folder / "config.json").read_text()), **GENERATION}
     around = {
         "architectures": ["Gemma3ForConditionalGeneration"], "model_type": "gemma3", "text_config": text, "hidden_size": 64,
@@ -289,9 +287,8 @@ def test_sizes_beyond_the_file(settings, llama, edited, nothing_is_made):
     assert caught.value.code in ("ND1006", "ND1012")
 
 
-def test_experts_beyond_the_file(saved, small, edited, nothing_is_made):
-    config = transformers.Llama4TextConfig(**small, head_dim=16, num_local_experts=4)
-    folder, _ = saved(transformers.Llama4ForCausalLM, config)
+def test_experts_beyond_the_file(made, edited, nothing_is_made):
+    folder, _ = made("llama4")
     many = {"num_hidden_layers": 4000, "num_local_experts": 4000, "no_rope_layers": None, "layer_types": None}
     refused(ModelError, r"ND1006 .*layers and experts", read_graph, edited(folder, **many, moe_layers=None))
 

@@ -16,14 +16,11 @@ from neurodeploy.frontends import hdf5_guard
 from neurodeploy.frontends.hdf5_guard import open_untrusted, read_array, read_text, read_tree
 from neurodeploy.frontends.hdf5_worker import Wanted
 from neurodeploy.storage import confined
+from tests import refusals
 
 
 def refused(code: str, path: Path, **limits: int) -> ModelError:
-    with pytest.raises(ModelError) as error:
-        read_tree(path, **limits)
-    assert error.value.code == code, error.value
-    assert error.value.fix
-    return error.value
+    return refusals.refused(ModelError, code, read_tree, path, **limits)
 
 
 def sample(path: Path) -> Path:
@@ -70,9 +67,7 @@ def test_asks_for_what_is_not_there(tmp_path: Path) -> None:
         lambda: read_text(root["many"]),
         lambda: read_text(root["a/w"]),
     ):
-        with pytest.raises(ModelError) as error:
-            wrong()
-        assert error.value.code == "ND1283"
+        refusals.refused(ModelError, "ND1283", wrong)
 
 
 def test_links_are_not_followed(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.refusals import refused
 
 LIF = {"type": "LIF", "tau": 0.02, "r": 1.0, "v_leak": 0.0, "v_threshold": 1.0}
 LINEAR = {"type": "Linear", "weight": np.ones((3, 2))}
+CONV = {"type": "Conv2d", "weight": np.ones((3, 2, 3, 3)), "groups": 1}
 
 
 def told(network: FloatNetwork, node: str, *words: str) -> bool:
@@ -31,12 +33,14 @@ def make(path: Path, nodes: dict[str, Any], *edges: tuple[str, str], version: st
     return read(by_hand(path / "net.nir", nodes, edges, version), DT)
 
 
+def through(path: Path, first: list[int], last: list[int], version: str | None = "1.0.8", **nodes: Any) -> FloatNetwork:
+    """Nodes in a row between an Input and an Output of these shapes."""
+    row = {"in": {"type": "Input", "shape": first}, **nodes, "out": {"type": "Output", "shape": last}}
+    return make(path, row, *pairwise(row), version=version)
+
+
 def test_scalars_and_single_values_are_for_all(tmp_path: Path) -> None:
-    nodes = {
-        "in": {"type": "Input", "shape": [2]}, "w": LINEAR, "n": {**LIF, "tau": [0.02], "v_threshold": [1.0, 2.0, 3.0]},
-        "out": {"type": "Output", "shape": [3]},
-    }  # fmt: skip
-    network = make(tmp_path, nodes, ("in", "w"), ("w", "n"), ("n", "out"))
+    network = through(tmp_path, [2], [3], w=LINEAR, n={**LIF, "tau": [0.02], "v_threshold": [1.0, 2.0, 3.0]})
     node = network.nodes["n"]
     assert {key: value.shape for key, value in node.params.items()} == dict.fromkeys(node.params, (3,))
     np.testing.assert_array_equal(node.params["v_threshold"], [1, 2, 3])
@@ -45,8 +49,7 @@ def test_scalars_and_single_values_are_for_all(tmp_path: Path) -> None:
 
 
 def test_a_missing_v_reset_is_zero_and_an_old_version_is_read(tmp_path: Path) -> None:
-    nodes, edges = feed({"n": {**LIF, "v_threshold": np.ones(3)}}, 3, ("in", "n"), ("n", "out"))
-    network = make(tmp_path, nodes, *edges, version=None)
+    network = through(tmp_path, [3], [3], None, n={**LIF, "v_threshold": np.ones(3)})
     np.testing.assert_array_equal(network.nodes["n"].params["v_reset"], np.zeros(3))
     assert told(network, "n", "no v_reset", "taken as 0")
     assert any("version" in note.found for note in network.notes)
@@ -66,16 +69,8 @@ def test_batch_axes_and_missing_shapes_of_inputs(tmp_path: Path, declared: Any, 
 
 def test_a_batch_axis_before_an_image(tmp_path: Path) -> None:
     """(1, C, H, W) into a convolution without input_shape: what Norse and sinabs write."""
-    conv = {
-        "type": "Conv2d",
-        "weight": np.ones((3, 2, 3, 3)),
-        "padding": None,
-        "stride": None,
-        "dilation": [1, 1],
-        "groups": 1,
-    }
-    nodes = {"in": {"type": "Input", "shape": [1, 2, 8, 8]}, "c": conv, "out": {"type": "Output", "shape": [3, 6, 6]}}
-    network = make(tmp_path, nodes, ("in", "c"), ("c", "out"))
+    conv = {**CONV, "padding": None, "stride": None, "dilation": [1, 1]}
+    network = through(tmp_path, [1, 2, 8, 8], [3, 6, 6], c=conv)
     assert (network.nodes["in"].shape, network.nodes["c"].shape) == ((2, 8, 8), (3, 6, 6))
     np.testing.assert_array_equal(network.nodes["c"].params["bias"], np.zeros(3))
     assert told(network, "c", "no padding") and told(network, "c", "no stride") and told(network, "c", "no bias")
@@ -83,16 +78,13 @@ def test_a_batch_axis_before_an_image(tmp_path: Path) -> None:
 
 
 def test_none_as_text_is_none(tmp_path: Path) -> None:
-    conv = {"type": "Conv2d", "weight": np.ones((3, 2, 3, 3)), "padding": "None", "stride": 1, "dilation": 1, "groups": 1,
-            "bias": np.zeros(3), "input_shape": "None"}  # fmt: skip
-    nodes = {"in": {"type": "Input", "shape": [2, 8, 8]}, "c": conv, "out": {"type": "Output", "shape": [3, 6, 6]}}
-    assert make(tmp_path, nodes, ("in", "c"), ("c", "out")).nodes["c"].shape == (3, 6, 6)
+    conv = {**CONV, "padding": "None", "stride": 1, "dilation": 1, "bias": np.zeros(3), "input_shape": "None"}
+    assert through(tmp_path, [2, 8, 8], [3, 6, 6], c=conv).nodes["c"].shape == (3, 6, 6)
 
 
 def test_pools_without_a_stride_take_that_of_the_kernel(tmp_path: Path) -> None:
     pool = {"type": "SumPool2d", "kernel_size": [2, 2], "padding": 0}
-    nodes = {"in": {"type": "Input", "shape": [2, 8, 8]}, "p": pool, "out": {"type": "Output", "shape": [2, 4, 4]}}
-    network = make(tmp_path, nodes, ("in", "p"), ("p", "out"))
+    network = through(tmp_path, [2, 8, 8], [2, 4, 4], p=pool)
     assert network.nodes["p"].options["stride"] == (2, 2) and told(network, "p", "no stride")
 
 
@@ -145,21 +137,14 @@ def test_missing_ports_are_added_as_nir_adds_them(tmp_path: Path) -> None:
 
 
 def test_a_flatten_is_put_in_where_only_the_order_is_missing(tmp_path: Path) -> None:
-    nodes = {
-        "in": {"type": "Input", "shape": [2, 3, 4]}, "w": {"type": "Linear", "weight": np.ones((5, 24))},
-        "out": {"type": "Output", "shape": [5]},
-    }  # fmt: skip
-    network = make(tmp_path, nodes, ("in", "w"), ("w", "out"))
+    network = through(tmp_path, [2, 3, 4], [5], w={"type": "Linear", "weight": np.ones((5, 24))})
     assert network.nodes["in.flat.w"].shape == (24,) and told(network, "w", "flattened in C order")
 
 
 def test_flatten_that_counts_a_batch_axis(tmp_path: Path) -> None:
     """start_dim = 1 of what has no batch: (C, H * W), and the Affine after it wants C * H * W."""
-    nodes = {
-        "in": {"type": "Input", "shape": [2, 3, 4]}, "f": {"type": "Flatten", "start_dim": 1, "end_dim": -1},
-        "w": {"type": "Linear", "weight": np.ones((5, 24))}, "out": {"type": "Output", "shape": [5]},
-    }  # fmt: skip
-    network = make(tmp_path, nodes, ("in", "f"), ("f", "w"), ("w", "out"))
+    flatten = {"type": "Flatten", "start_dim": 1, "end_dim": -1}
+    network = through(tmp_path, [2, 3, 4], [5], f=flatten, w={"type": "Linear", "weight": np.ones((5, 24))})
     assert network.nodes["f"].shape == (2, 12) and network.nodes["f.flat.w"].shape == (24,)
 
 

@@ -1,11 +1,9 @@
-"""A trained network of snnTorch, as its exporter wrote it, through the command line: against the spikes of snnTorch itself.
-
-Recorded by `scripts/interchange/digits_snntorch.py`: 64-64-10, 144 of 150 digits right in snnTorch.
-"""
+"""Files that four frameworks wrote, against the spikes that they computed; a trained network by the command line."""
 
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,118 @@ import numpy as np
 import pytest
 
 from neurodeploy import pipeline
+from neurodeploy.errors import ModelError
+from neurodeploy.frontends.nir.conventions import CONVENTIONS, TAKEN, as_meant_by, read_as
+from neurodeploy.frontends.nir.reader import read
+from scripts.interchange import table as document
+from tests.interchange import cells
+from tests.interchange.cells import FIXTURES, FRAMEWORKS, LIMITS, MEMBRANE, Cell
+from tests.refusals import refused
 from tests.tiny import Answer, call
+
+Capture = pytest.CaptureFixture[str]
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@cache
+def rows() -> dict[tuple[str, str], Cell]:
+    return {(name, cell.case): cell for name in FRAMEWORKS for cell in cells.cells(name)}
+
+
+CASES = [(name, entry["case"]) for name in FRAMEWORKS for entry in cells.index(name)["cases"]]
+WRITTEN = [(name, entry["case"]) for name in FRAMEWORKS for entry in cells.index(name)["cases"] if "file" in entry]
+
+
+@pytest.mark.parametrize(("framework", "case"), WRITTEN)
+def test_as_meant_every_spike_is_the_frameworks_unless_a_reason_is_written_down(framework: str, case: str) -> None:
+    meant = rows()[framework, case].meant
+    assert meant is not None
+    if (framework, case) in LIMITS:
+        assert meant.differing, "the reason in LIMITS is out of date"
+    elif meant.error:
+        assert meant.error.startswith("ND12")
+    else:
+        assert not meant.differing
+        # snnTorch hands out the membrane before a delayed reset
+        if "delayed" not in case and "subtract" not in case:
+            assert meant.membrane is not None and meant.membrane <= MEMBRANE
+
+
+@pytest.mark.parametrize(("framework", "case"), WRITTEN)
+def test_nothing_is_silently_wrong(framework: str, case: str) -> None:
+    """Where a file read with its source gives other spikes than the framework, a code or a note said so beforehand."""
+    cell = rows()[framework, case]
+    assert cell.read is not None and cell.meant is not None
+    if cell.network is None:  # refused with a code
+        assert cell.read.error.startswith("ND12")
+        return
+    plain = as_meant_by(cell.network, framework)  # without what only the user knows
+    if cell.told or cell.limit:
+        gaps = [note.done for note in plain.notes if "its files do not say" in note.done]
+        assert gaps, "the framework differs and the reader said nothing"
+
+
+@pytest.mark.parametrize(("framework", "case"), [key for key in CASES if key not in WRITTEN])
+def test_what_an_exporter_refuses_is_recorded_with_its_message(framework: str, case: str) -> None:
+    cell = rows()[framework, case]
+    assert cell.read is None and ":" in cell.entry["export_error"]
+    assert not (FIXTURES / framework / f"{case}.nir").exists()
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_integers_follow_the_framework(framework: str) -> None:
+    """Each case of this framework as integers: a share of differing bins well below that of guessing."""
+    for cell in (cell for (name, _), cell in rows().items() if name == framework):
+        if cell.integers is None or cell.limit:
+            continue
+        assert not cell.integers.error, f"{cell.case}: {cell.integers.error}"
+        recorded = np.load(FIXTURES / framework / f"{cell.case}.npz")
+        last = list(cell.entry["nodes"])[-1]
+        if f"spikes.{last}" in recorded:
+            rate = float(recorded[f"spikes.{last}"].mean())
+            guessing = 2 * rate * (1 - rate)  # independent spikes of the same rate
+            assert cell.integers.differing is not None and cell.integers.differing < guessing / 2, cell.case
+
+
+def test_the_page_is_current() -> None:
+    text = document.DOCUMENT.read_text()
+    shown = text.split(document.START)[1].split(document.END)[0].strip()
+    assert shown == cells.table(rows().values()).strip(), "run scripts/interchange/table.py"
+
+
+def test_conventions_are_those_of_the_page() -> None:
+    assert set(CONVENTIONS) == set(FRAMEWORKS)
+
+
+def test_an_unknown_source_or_reset_is_refused() -> None:
+    network = read(FIXTURES / "snntorch" / "lif.nir", 1e-4)
+    for options in ({"source": "nest"}, {"source": "snntorch", "reset": "soft"}):
+        refused(ModelError, "ND1270", as_meant_by, network, **options)
+
+
+def test_a_time_constant_shorter_than_the_step_is_refused() -> None:
+    error = refused(ModelError, "ND1271", read_as, FIXTURES / "norse" / "lif.nir", 1e-3)
+    assert "norse" in error.fix
+    assert read_as(FIXTURES / "norse" / "lif.nir", 1e-3, "norse").nodes["1"].params["tau"].min() >= 1e-3
+
+
+def test_a_file_of_unknown_source_says_how_it_was_taken() -> None:
+    network = read_as(FIXTURES / "spikingjelly" / "if_ties.nir", 1e-4)
+    assert network.notes[-1].done == TAKEN
+    told = read_as(FIXTURES / "snntorch" / "lif_subtract.nir", 1e-4, "snntorch", reset="subtract-next")
+    assert told.provenance["reset"] == "subtract-next" and TAKEN not in {note.done for note in told.notes}
+
+
+def test_another_time_step_than_the_sources_is_noted() -> None:
+    network = as_meant_by(read(FIXTURES / "snntorch" / "lif.nir", 1e-3), "snntorch")
+    assert any("written for 0.0001 s" in note.done for note in network.notes)
+
+
+@pytest.mark.parametrize("told", [{"reset": "subtract-next"}, {"v_reset": 0.5}, {"unit_gain": True}])
+def test_repairs_need_a_source(told: dict[str, Any]) -> None:
+    error = refused(ModelError, "ND1270", read_as, FIXTURES / "snntorch" / "lif.nir", 1e-4, **told)
+    assert "snntorch" in error.fix
+
 
 FOLDER = Path(__file__).resolve().parent / "digits"
 NIR = FOLDER / "snntorch.nir"
@@ -28,7 +137,7 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def evaluated(bundle: Path, capsys: pytest.CaptureFixture[str], *more: str) -> Any:
+def evaluated(bundle: Path, capsys: Capture, *more: str) -> Any:
     found = call(["eval", str(bundle), *LIKE_TORCH, *more, "--json"], capsys)
     assert found.status == 0, found.err
     return json.loads(found.out)
@@ -39,9 +148,7 @@ def recorded() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     return np.load(FOLDER / "labels.npy"), np.load(FOLDER / "spikes.npz")["output"]
 
 
-def test_the_step_of_our_own_examples_is_refused_with_the_command_to_type(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_step_of_our_own_examples_is_refused_with_the_command_to_type(tmp_path: Path, capsys: Capture) -> None:
     out = tmp_path / "x.nd"
     found = call(["convert", str(NIR), "--dt", "1e-3", "--out", str(out)], capsys)
     assert found.status == 2 and found.err.startswith("error ND1214 ") and "written by snntorch" in found.err
@@ -50,7 +157,7 @@ def test_the_step_of_our_own_examples_is_refused_with_the_command_to_type(
     assert call(command[1:], capsys).status == 0 and out.is_dir()
 
 
-def test_the_source_alone_gives_snntorchs_own_spikes(bundles: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_source_alone_gives_snntorchs_own_spikes(bundles: Path, capsys: Capture) -> None:
     found = evaluated(
         bundles / "meant.nd", capsys, "--labels", str(FOLDER / "labels.npy"), "--reference", str(FOLDER / "spikes.npz")
     )
@@ -76,9 +183,7 @@ def test_the_chip_is_compared_with_the_arrays_themselves(bundles: Path, tmp_path
     assert row["differing"] == np.count_nonzero(chip != recorded()[1].swapaxes(0, 1)) > 0
 
 
-def test_at_its_word_the_file_is_another_network_and_says_so_first(
-    bundles: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_at_its_word_the_file_is_another_network_and_says_so_first(bundles: Path, capsys: Capture) -> None:
     found = evaluated(bundles / "word.nd", capsys, "--reference", str(FOLDER / "spikes.npz"))
     (row,), (alone,) = found["reference"], found["comparison"]
     assert alone["differing"] < 0.01 * alone["compared"]  # both sides share the wrong reading
@@ -88,9 +193,7 @@ def test_at_its_word_the_file_is_another_network_and_says_so_first(
 
 
 @pytest.mark.parametrize("reference", [True, False])
-def test_the_first_line_says_what_the_chip_was_compared_with(
-    reference: bool, bundles: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_first_line_says_what_the_chip_was_compared_with(reference: bool, bundles: Path, capsys: Capture) -> None:
     more = ["--reference", str(FOLDER / "spikes.npz")] if reference else []
     found = call(["eval", str(bundles / "meant.nd"), *LIKE_TORCH, *more], capsys)
     first = found.out.splitlines()[0]
@@ -99,7 +202,7 @@ def test_the_first_line_says_what_the_chip_was_compared_with(
     assert ("(0 % before rounding)" in first.replace("\u202f", " ").replace("\u00a0", " ")) == reference
 
 
-def test_open_questions_are_the_first_of_an_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_open_questions_are_the_first_of_an_answer(tmp_path: Path, capsys: Capture) -> None:
     arguments = ["convert", str(NIR), "--source", "snntorch", "--out", str(tmp_path / "x.nd")]
     shown, found = call(arguments, capsys), call([*arguments, "--json"], capsys)
     assert shown.out.startswith("open question: ") and "--reset value" in shown.out.splitlines()[0]
@@ -109,13 +212,13 @@ def test_open_questions_are_the_first_of_an_answer(tmp_path: Path, capsys: pytes
     assert json.loads(answered.out)["open_questions"] == []
 
 
-def test_a_file_at_its_word_names_the_command_that_means_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_at_its_word_names_the_command_that_means_it(tmp_path: Path, capsys: Capture) -> None:
     out = tmp_path / "x.nd"
     data = json.loads(call(["convert", str(NIR), "--dt", "1e-4", "--out", str(out), "--json"], capsys).out)
     assert data["command_as_meant"] == f"neurodeploy convert {NIR} --source snntorch --out {out}"
 
 
-def refused(bundles: Path, capsys: pytest.CaptureFixture[str], *more: str) -> Answer:
+def eval_refused(bundles: Path, capsys: Capture, *more: str) -> Answer:
     found = call(["eval", str(bundles / "meant.nd"), "--input", str(FOLDER / "input.npz"), *more], capsys)
     assert found.status == 2
     return found
@@ -134,12 +237,12 @@ def refused(bundles: Path, capsys: pytest.CaptureFixture[str], *more: str) -> An
     ],
 )
 def test_a_reference_that_does_not_fit_is_refused(
-    change: Any, told: str, bundles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    change: Any, told: str, bundles: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     made = change(recorded()[1])
     arrays = made if isinstance(made, dict) else {"output": made}
     np.savez(tmp_path / "r.npz", **arrays)
-    found = refused(bundles, capsys, "--layout", "time-first", "--reference", str(tmp_path / "r.npz"))
+    found = eval_refused(bundles, capsys, "--layout", "time-first", "--reference", str(tmp_path / "r.npz"))
     assert found.err.startswith("error ND1273 ") and told in found.err
 
 
@@ -156,6 +259,6 @@ def test_several_spikes_in_a_step_are_counts_that_no_chip_sends(bundles: Path, t
     assert found["reference"][0]["differing"] > plain["reference"][0]["differing"] + 0.9 * several
 
 
-def test_labels_of_another_order_name_the_layout(bundles: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = refused(bundles, capsys, "--labels", str(FOLDER / "labels.npy"))
+def test_labels_of_another_order_name_the_layout(bundles: Path, capsys: Capture) -> None:
+    found = eval_refused(bundles, capsys, "--labels", str(FOLDER / "labels.npy"))
     assert found.err.startswith("error ND3269 ") and "--layout time-first" in found.err

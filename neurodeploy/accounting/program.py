@@ -1,0 +1,279 @@
+"""`loads`: from the exact counts of a program and a mapping to the work of each core, port and link.
+
+Counts are of neurons, so any mapping of the same run is priced without running it again. A neuron that fired f times sent
+f messages to every shard that holds synapses of its axon (`neurodeploy.flow.streams`), and in that shard::
+
+    events   = sum over touched axons of f                    synops = sum over touched axons of f * fan
+    updates  = neurons * ticks                                partial sums = rows * words * ticks
+
+with `fan` the axon's stored synapses in the shard's rows (stored zeros count; a direct connection has none), `ticks` the
+steps of all samples (or the tokens) in which the shard's segment ran, and `words` the messages of a row's partial sums
+(`flow.words`). Partial sums are sent every tick, zeros included, each by a neuron of its own, and cost their reducer one
+operation a message.
+
+A tick of a segment is a row of *phases*, synchronised steps of the chip: one, one more where partial sums go before the
+neurons, one more for each projection within the tick between populations on the chip. What the host sends is there before,
+so that a projection out of an input is no phase of its own. The whole traffic of a segment loads its first phase.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+
+from neurodeploy.accounting.counted import Counted, agree, counted, layers_of
+from neurodeploy.accounting.loads import (
+    SILENT,
+    EventCounts,
+    MeanStep,
+    PartCounts,
+    RunLoads,
+    Tally,
+    busiest,
+    check_option,
+    derive,
+    together,
+)
+from neurodeploy.errors import InternalError
+from neurodeploy.flow.loads import COLUMNS, CONV_SYNOPS, FIXED_UPDATES, PARTIALS, SYNOPS, UPDATES
+from neurodeploy.flow.routes import HOST_CHIP, Routes
+from neurodeploy.flow.streams import Streams, ends_of
+from neurodeploy.ir.arrange import arranged, counts_there
+from neurodeploy.ir.chip import SystemSpec
+from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.mapping import Mapping as Placement
+from neurodeploy.ir.mapping import Shard
+from neurodeploy.ir.population import INPUT
+from neurodeploy.ir.program import Program
+from neurodeploy.ir.run import ActivityCounts, RunActivity
+from neurodeploy.ir.segments import Decode, Segment
+
+#: When chips and host exchange messages: in every tick of every segment; once a sample, its events beforehand and its result
+#: afterwards; never.
+BORDERS = ("calls", "sample", "none")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SegmentWork:
+    """The work of a segment over the `ticks` of a run in which it ran: none, and it has no steps.
+
+    parts : its populations, and what none of them causes alone. resident : neurons that it keeps on each (chip, core),
+    whether it ran or not. steps : its phases. traffic : by population, what arrives at it and returns to the host.
+    shards : positions in the mapping; table (shards, 8) : the work of each.
+    """
+
+    name: str
+    ticks: int
+    parts: tuple[PartCounts, ...]
+    resident: Mapping[tuple[int, int], int]
+    steps: tuple[MeanStep, ...]
+    traffic: Mapping[str, Tally]
+    shards: Ints
+    table: Ints
+
+    @property
+    def counts(self) -> EventCounts:
+        return EventCounts.total(part.counts for part in self.parts)
+
+
+def loads(
+    program: Program, counts: ActivityCounts | RunActivity, mapping: Placement, system: SystemSpec, border: str = ""
+) -> RunLoads:
+    """The loads of one unit of a run: of a token, for the phases "prefill" and "generate", or of a sample of a program that
+    is fed by streams, for the phase "sample".
+
+    Parameters
+    ----------
+    counts : exact counts of the run of any runner, of the host's own work, and of what it computed in place of the chip.
+    mapping : which core of `system` holds which shard; populations without a shard are the host's.
+    border : "calls", every tick of a segment crosses the host border in and out; "sample", one exchange a sample: all its
+        events in, then its outputs back; "none", no exchange: segments feed one another, and nobody reads the last. By
+        default "sample" where streams feed the chip alone, else "calls".
+
+    Raises
+    ------
+    UserError : ND3102, nothing was run; ND3104, no such border; ND3106, the mapping is for another system.
+    InternalError : ND9031, counts, program and mapping contradict one another.
+    """
+    run = counted(program, counts, mapping.assignments)
+    alone = program.streamed and not program.operations and not run.host
+    border = border or ("sample" if alone else "calls")
+    check_option("border", border, [name for name in BORDERS if program.streamed or name != "sample"])
+    works = works_of(program, run, mapping, system, border)
+    running = [work for work in works if work.ticks]
+    tick = max((work.ticks for work in running), default=1) / run.units if program.streamed else 1.0
+    steps = [replace(step, times=work.ticks / run.units) for work in running for step in work.steps]
+    traffic = [tally for work in running for tally in work.traffic.values()]
+    ways = busiest(traffic, system, run.units * tick, _crosses(program, border)) if running else SILENT
+    resident: Counter[tuple[int, int]] = Counter()
+    for work in works:
+        resident.update(work.resident)
+    host = tuple(work.of_one(run.units) for work in (() if alone else (run.own, *run.host.values())))
+    every, phases = program.network.populations, max((len(work.steps) for work in works), default=0)
+    return RunLoads(
+        units=run.units,
+        tick=tick,
+        parts=tuple(part for work in works for part in work.parts),
+        steps=tuple(steps),
+        whole=together("pipeline", steps, ways, tick) if running else None,
+        neurons=sum(resident.values()),
+        fullest=max(resident.values(), default=0),
+        exchanges={"none": 0.0, "sample": 1.0}.get(border, sum(work.ticks for work in works) / run.units),
+        opened=float(len(running)) if border != "none" else 0.0,
+        host=host,
+        host_of_prompt=host,
+        chips_used=mapping.chips_used,
+        cores_used=mapping.cores_used,
+        phases=("sample",) if program.streamed else ("prefill", "generate"),
+        facts={
+            "streamed": program.streamed,
+            f"border {border}": True,
+            "microcoded": ", ".join(sorted({p.model for p in every.values()} - {INPUT, *system.chip.supports.neurons})),
+            "on_host": len(run.host),
+            "reducers": any(shard.kind == "reducer" for shard in mapping.shards),
+            "delays": any(p.depth > 1 for p in program.network.projections),
+            "phases": phases if phases > 1 else 0,
+        },
+        assumed=False,
+        layers=() if any(p.layer is not None for p in every.values()) else tuple(every),
+    )
+
+
+def _crosses(program: Program, border: str) -> bool:
+    """Whether what comes from outside travels between chips: from the host, or from the segment before."""
+    return border != "none" or len(program.segments) > 1
+
+
+def works_of(program: Program, run: Counted, mapping: Placement, system: SystemSpec, border: str) -> list[SegmentWork]:
+    """The work of every segment of the mapping, in the order of the schedule; parameters and errors of `loads`."""
+    agree(program, run, mapping, system)
+    network = arranged(program.network, mapping.orders)
+    segments = [item for item in program.schedule if isinstance(item, Segment)]
+    at: dict[str, list[int]] = {}
+    for number, shard in enumerate(mapping.shards):
+        at.setdefault(shard.island, []).append(number)
+    chip, core = (np.array([getattr(shard, part) for shard in mapping.shards], np.int64) for part in ("chip", "core"))
+    routes, origin, opened = Routes(system, chip, core), HOST_CHIP, border != "none"
+    per = max((run.ticks(segment.name) for segment in segments), default=1)
+    shares, sent, traffic = dict[str, Fraction](), dict[str, Mapping[str, Ints]](), dict[str, Tally]()
+    for segment in segments:
+        placed = [name for name in segment.network.populations if name in at and name not in segment.reads]
+        share = Fraction(run.ticks(segment.name), per or 1)
+        shares |= dict.fromkeys(placed, share)
+        traffic |= {name: Tally(routes, system.chips, origin, opened) for name in placed}
+        if activity := run.chip.get(segment.name):
+            sent |= {name: ports for name, ports in activity.fired.items() if name not in segment.reads}
+        if placed and not opened:
+            origin = int(chip[at[placed[-1]][-1]])
+    read = {*network.outputs, *(step.population for step in program.host if isinstance(step, Decode))}
+    ends = ends_of(network, system.chip, shares, read)
+    streams = Streams(network, ends, mapping.shards, per, counts_there(sent, mapping.orders))
+    _covered(streams, at)
+    table = derive(streams, traffic, system)
+    neurons = np.array([streams.neurons(shard) for shard in mapping.shards], np.int64)
+    whole = _Whole(program, system, mapping.shards, neurons, table, traffic, at, border)
+    return [
+        whole.segment(segment, names, run.ticks(segment.name))
+        for segment in segments
+        if (names := [name for name in segment.network.populations if name in shares and name not in segment.reads])
+    ]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Whole:
+    """What was derived for all segments together; `at`: the shards of each population."""
+
+    program: Program
+    system: SystemSpec
+    shards: Sequence[Shard]
+    neurons: Ints
+    table: Ints
+    traffic: Mapping[str, Tally]
+    at: Mapping[str, Sequence[int]]
+    border: str
+
+    def segment(self, segment: Segment, names: Sequence[str], ticks: int) -> SegmentWork:
+        own = np.array([number for name in names for number in self.at[name]], np.int64)
+        places = [(self.shards[i].chip, self.shards[i].core) for i in own.tolist()]
+        resident: Counter[tuple[int, int]] = Counter()
+        for place, neurons in zip(places, self.neurons[own].tolist(), strict=True):
+            resident[place] += neurons
+        traffic, table = {name: self.traffic[name] for name in names}, self.table[own]
+        if not ticks:
+            return SegmentWork(segment.name, 0, (), resident, (), traffic, own, table)
+        phase = np.array(phases_of(segment, [self.shards[i] for i in own.tolist()]), np.int64)
+        steps = []
+        for number in range(int(phase.max()) + 1):
+            chosen = np.flatnonzero(phase == number)
+            cores, loads = _by_core([places[i] for i in chosen.tolist()], table[chosen])
+            ways = SILENT if number else busiest([*traffic.values()], self.system, ticks, self.crosses)
+            steps.append(MeanStep(segment.name, cores, loads / ticks, ways, 1.0))
+        layers = layers_of(self.program)
+        parts = [PartCounts(name, layers[name], self._counts(name)) for name in names]
+        shared = {layers[name] for name in names}
+        moved = [t.interchip if self.crosses else t.interchip_least for t in traffic.values()]
+        parts.append(
+            PartCounts(
+                segment.name,
+                shared.pop() if len(shared) == 1 else None,
+                EventCounts.of(
+                    interchip=sum(moved),
+                    interchip_least=sum(t.interchip_least for t in traffic.values()),
+                    core_steps=sum(len(step.cores) for step in steps) * ticks,
+                ),
+            )
+        )
+        return SegmentWork(segment.name, ticks, tuple(parts), resident, tuple(steps), traffic, own, table)
+
+    @property
+    def crosses(self) -> bool:
+        return _crosses(self.program, self.border)
+
+    def _counts(self, name: str) -> EventCounts:
+        traffic, sums = self.traffic[name], self.table[self.at[name]].sum(axis=0).tolist()
+        return EventCounts.of(
+            synops=sums[SYNOPS],
+            conv_synops=sums[CONV_SYNOPS],
+            partial_sums=sums[PARTIALS],
+            fixed_updates=sums[FIXED_UPDATES],
+            updates=sums[UPDATES],
+            messages=traffic.deliveries - sums[PARTIALS],
+            partial_messages=sums[PARTIALS],
+            hops_ew=traffic.hops_ew,
+            hops_ns=traffic.hops_ns,
+            host_messages=traffic.entering + traffic.leaving if self.border != "none" else 0,
+        )
+
+
+def phases_of(segment: Segment, shards: Sequence[Shard]) -> list[int]:
+    """The phase of each of these shards of a segment, which are all that it has."""
+    placed, split = {shard.island for shard in shards}, {s.island for s in shards if s.kind == "reducer"}
+    last: dict[str, int] = {}
+    for name in segment.network.order():
+        if name in placed:
+            before = (last[p.source] + 1 for p in segment.network.into(name) if not p.latency and p.source in last)
+            last[name] = max(before, default=0) + (name in split)
+    return [last[s.island] - (s.island in split and s.kind != "reducer") for s in shards]
+
+
+def _covered(streams: Streams, at: Mapping[str, Sequence[int]]) -> None:
+    """Every row of a shard with a part of the columns has one reducer."""
+    for name, numbers in at.items():
+        adders = sorted(streams.pieces[i].rows for i in numbers if streams.pieces[i].kind == "reducer")
+        for low, high in {streams.pieces[i].rows for i in numbers if not streams.home(streams.pieces[i])}:
+            if sum(max(0, min(high, last) - max(low, first)) for first, last in adders) != high - low:
+                problem = f"rows {(low, high)} have split columns and not one reducer each"
+                raise InternalError("ND9031", name, problem)
+
+
+def _by_core(places: Sequence[tuple[int, int]], table: Ints) -> tuple[Ints, Ints]:
+    """Cores in the order in which they come, and their loads."""
+    known: dict[tuple[int, int], int] = {}
+    index = [known.setdefault(place, len(known)) for place in places]
+    loads = np.zeros((len(known), COLUMNS), np.int64)
+    np.add.at(loads, index, table)
+    return np.array(list(known), np.int64).reshape(-1, 2), loads

@@ -1,0 +1,125 @@
+"""Models without weights: a bundle of shapes, and counts as if it had run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neurodeploy.bundle import Bundle
+from neurodeploy.bundle.files import digest
+from neurodeploy.bundle.writer import write_hollow
+from neurodeploy.conversion.presets import get_preset
+from neurodeploy.errors import UserError
+from neurodeploy.frontends.outlines import read_hollow
+from neurodeploy.frontends.outlines.draw import EXPERTS
+from neurodeploy.ir.program import Program
+from neurodeploy.ir.run import ActivityCounts, HostIsland, IslandActivity
+from neurodeploy.ops import experts_of, lookup
+from neurodeploy.ops.host.linear import island_work
+from neurodeploy.ops.host.operation import Load
+from neurodeploy.synapses.hollow import at_width, columns_of, facts_of, layers_of, weights_of
+from neurodeploy.synapses.written_out import written_out
+
+#: What a folder with weights has.
+WEIGHTS = ("*.safetensors", "*.gguf", "*.bin", "*.safetensors.index.json")
+
+
+def is_hollow(model: str | Path) -> bool:
+    """Whether it is a configuration alone: a config.json, or a folder with one and no weights."""
+    path = Path(model)
+    if path.is_file():
+        return path.suffix.lower() == ".json"
+    return (path / "config.json").is_file() and not any(any(path.glob(pattern)) for pattern in WEIGHTS)
+
+
+def convert_hollow(model: str | Path, out: Path, weight_bits: int = 8, **unused: Any) -> dict[str, Any]:
+    """Write the bundle of a configuration: every layer in its place, no weight. `unused`: options without effect."""
+    path, began = Path(model), time.perf_counter()
+    get_preset("default", weight_bits=weight_bits)
+    program = at_width(written_out(read_hollow(model)), weight_bits)
+    preset = {"name": "none: it has no weights", "payload_bits": 16, "weight_bits": weight_bits}
+    calibration = {"text": "none", "tokens": 0}
+    account = {"preset": preset, "calibration": calibration, "sites": list[Any]()}
+    program = replace(program, conversion={**program.conversion, **account})
+    file = path if path.is_file() else path / "config.json"
+    read = [{"name": file.name, "size": file.stat().st_size, "sha256": digest(file)}]
+    write_hollow(out, program, {"model": str(model), "path": str(path.resolve()), "files": read})
+    facts, weights = facts_of(program), weights_of(program)
+    return {
+        "bundle": str(out),
+        "model": program.info.name,
+        "family": program.info.family,
+        "preset": preset,
+        "calibration": calibration,
+        "projections": sum(len(population.sections) for population in layers_of(program)),
+        "wide_axons": 0,
+        "worst_sites": [],
+        "islands": len(layers_of(program)),
+        "weights_on_chip": weights.body + weights.head,
+        "islands_resumed": 0,
+        "warnings": [
+            "it has no weights: it is mapped, priced and reported, and cannot run",
+            *(f"--{name.replace('_', '-')} has no effect without weights" for name in unused),
+            *facts.notes,
+        ],
+        "seconds": time.perf_counter() - began,
+    }
+
+
+def refuse_hollow(bundle: Bundle, verb: str) -> None:
+    """ND2111 where there are no weights to run."""
+    if bundle.hollow:
+        source = bundle.manifest["source"]["model"]
+        fix = f"put the weights beside {source} and convert it again; map, energy and explain work without"
+        raise UserError(
+            "ND2111", bundle.path, f"has no weights, which {verb} needs: it was made of a configuration", fix
+        )
+
+
+def told(program: Program) -> str:
+    """What stands for a text."""
+    facts = facts_of(program)
+    return f"none: an activity of {facts.activity:g} is assumed ({facts.activity_source})"
+
+
+def assumed_counts(
+    program: Program, on_host: Collection[str], prompt: int, tokens: int
+) -> tuple[ActivityCounts, ActivityCounts]:
+    """Counts of a prompt, and of the tokens behind it, at the activity that was told of the model; every row sends, and
+    experts are chosen equally often."""
+    return _counts(program, on_host, prompt, [(prompt, 0)]), _counts(
+        program, on_host, tokens, [(1, prompt + n) for n in range(tokens)]
+    )
+
+
+def _counts(program: Program, on_host: Collection[str], tokens: int, calls: list[tuple[int, int]]) -> ActivityCounts:
+    """`calls`: tokens of each, and those before it."""
+    experts, chosen = experts_of(program.operations)
+    activity, found = facts_of(program).activity, ActivityCounts.zero()
+    for population in layers_of(program):
+        rows, columns, layer = population.size, columns_of(program, population), population.layer
+        share = 1.0 if population.expert is None else chosen.get(layer, 1) / experts.get(layer, 1)
+        seen = max(1, round(tokens * share))
+        events = np.full(columns, round(activity * seen), np.int64)
+        done = IslandActivity(seen, events, np.full(rows, seen, np.int64), 0, 0, 0)
+        if population.name in on_host:
+            times = min(seen, len(calls))
+            work = island_work(rows, columns, seen)
+            again = (times - 1) * (2 * island_work(rows, columns, 1).bytes - island_work(rows, columns, 2).bytes)
+            found.add_host_island(population.name, HostIsland(done, times, work.flops, work.bytes + again))
+        else:
+            found.add_island(population.name, done)
+    for op in program.operations:
+        layer = op.layer
+        share = chosen.get(layer, 1) / experts.get(layer, 1) if EXPERTS in op.path else 1.0
+        for count, before in calls:
+            work = lookup(op).work(Load(op, program.sizes, count, before, count * chosen.get(layer, 1)))
+            found.host_flops += round(share * work.flops)
+            found.host_bytes += round(share * work.bytes)
+    found.tokens = tokens
+    return found
