@@ -31,7 +31,7 @@ from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.mapping import Mapping as Placement
 from neurodeploy.ir.mapping import Shard
 from neurodeploy.ir.program import Island
-from neurodeploy.ir.run import ActivityCounts, IslandActivity
+from neurodeploy.ir.run import ActivityCounts, RunActivity
 from neurodeploy.synapses.hollow import hollow_island, hollow_program
 from targets.hosts import HOSTS
 from targets.systems import SYSTEMS
@@ -175,9 +175,8 @@ def matmul_free(system: SystemSpec, tokens: int) -> tuple[Placement, ActivityCou
         for part, rows, columns in BLOCK:
             name = f"block.{block}.{part}"
             islands[name] = hollow_island(name, rows, columns, layer=block)
-            counts.islands[name] = IslandActivity(
-                tokens, np.full(columns, tokens, np.int64), np.full(rows, tokens, np.int64), 0, 0, 0
-            )
+            sent = np.full(columns, tokens, np.int64), np.full(rows, tokens, np.int64)
+            counts.segments[name] = RunActivity.of_layer(name, tokens, *sent)
             row_bytes = columns * chip.formats["weight_bytes"] + chip.formats["synapse_row_header_bytes"]
             held = memory // row_bytes
             for start in range(0, rows, held):

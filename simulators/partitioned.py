@@ -38,13 +38,11 @@ from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT
-from neurodeploy.ir.program import Island
-from neurodeploy.ir.run import IslandActivity, Probe, RunResult, RunState, ShardCounts
+from neurodeploy.ir.run import Probe, RunResult, RunState, ShardCounts
 from neurodeploy.neurons import registry
 from neurodeploy.neurons.model import Stepped, Values
 from neurodeploy.synapses import Dense
 from simulators.checks import check_probes, check_state
-from simulators.islands import run_island
 from simulators.reference import Machine, prepared, reference_sums, run_with
 
 
@@ -62,7 +60,7 @@ class Part(NamedTuple):
 
 
 class PartitionedRunner:
-    """`Runner` and `IslandRunner` over the shards of a mapping on cores of `chip`. `shard_counts` grows with every run.
+    """`Runner` over the shards of a mapping on cores of `chip`. `shard_counts` grows with every run.
 
     A population that the mapping leaves to the host has no shard, and gives the same integers by the formulas of the
     reference. A mapping whose shards do not hold every other synapse and neuron exactly once is ND9015: the mapper's
@@ -105,15 +103,6 @@ class PartitionedRunner:
             own = {name for name, population in network.populations.items() if population.model != INPUT}
             self._parts[network] = {name: order for name, order in self._orders.items() if name in own}
         return self._parts[network]
-
-    def run_island(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
-        def run(network: Network, inputs: Table[str, Ints], steps: int) -> RunResult:
-            machine = _Cores(network, self._shards, self._chip, ())
-            result = run_with(machine, network, inputs, steps, None, ())
-            self._count(machine, result)
-            return result
-
-        return run_island(run, island, payload)
 
     def _count(self, machine: _Cores, result: RunResult) -> None:
         for shard, new in machine.counts(result.activity.samples * result.activity.steps).items():

@@ -1,5 +1,4 @@
-"""The living definition of a time step (`neurodeploy.ir.network`): plain, slow and legible int64, event by event. An island
-is a network of one step (`simulators.islands`).
+"""The living definition of a time step (`neurodeploy.ir.network`): plain, slow and legible int64, event by event.
 
 Every other runner equals it bit for bit, in outputs, probes, states and counts. What is counted, over all samples and
 steps:
@@ -19,18 +18,15 @@ from collections.abc import Callable, Mapping, Sequence
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from numpy.typing import NDArray
 
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT
-from neurodeploy.ir.program import Island
-from neurodeploy.ir.run import IslandActivity, Probe, RunActivity, RunResult, RunState
+from neurodeploy.ir.run import Probe, RunActivity, RunResult, RunState
 from neurodeploy.neurons import registry
 from neurodeploy.neurons.model import Stepped, Values
 from simulators.checks import prepare
-from simulators.islands import run_island
 
 #: The largest magnitude of a payload or of a pending sum.
 PAYLOAD_END = 2**31
@@ -252,7 +248,7 @@ def _cells(p: Projection) -> tuple[Ints, Ints, Ints]:
 
 
 class ReferenceRunner:
-    """`Runner` and `IslandRunner` by the formulas above."""
+    """`Runner` by the formulas above."""
 
     name = "reference"
 
@@ -266,6 +262,3 @@ class ReferenceRunner:
         probes: Sequence[Probe] = (),
     ) -> RunResult:
         return run_with(Machine(), network, inputs, steps, state, probes)
-
-    def run_island(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
-        return run_island(self.run, island, payload)

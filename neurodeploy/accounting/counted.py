@@ -47,20 +47,17 @@ def counted(program: Program, counts: ActivityCounts | RunActivity, assignments:
         own, host = _host(program, gone, counts.ticks) if gone or program.operations else ((0, 0), ())
         of_host = {name: Roofline(*work, True, layers[name]) for name, work in zip(gone, host, strict=True)}
         return Counted(counts.samples, every, Roofline(*own, False, None), of_host, every)
-    for name, activity in counts.everywhere().items():
-        p = next(iter(program.network.into(name)), None)
-        if p is None:
-            raise InternalError("ND9031", name, "was run and is no segment of the program")
-        fired = {p.source: {"s": activity.events}, name: {"s": activity.messages_out}}
-        every[name] = RunActivity(activity.tokens, 1, fired, {}, {})
+    every = counts.everywhere()
+    if strangers := every.keys() - {segment.name for segment in program.segments}:
+        raise InternalError("ND9031", min(strangers), "was run and is no segment of the program")
     return Counted(
         counts.tokens,
-        {name: every[name] for name in counts.islands},
+        counts.segments,
         Roofline(counts.host_flops, counts.host_bytes, False, None),
         {
             name: Roofline(done.flops, done.bytes, True, layers[name])
-            for name, done in counts.host_islands.items()
-            if done.activity.tokens
+            for name, done in counts.host.items()
+            if done.ticks
         },
         every,
     )

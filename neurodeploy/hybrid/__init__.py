@@ -142,8 +142,7 @@ class Hybrid(Executor):
             values.update({name: torch.cat([part[name] for part in parts]) for name in op.outputs})
 
     def take_counts(self) -> ActivityCounts:
-        """The counts since the last time, host work included; counting starts again from zero. Of linear layers: what other
-        segments did stands in the activity of `run`."""
+        """The counts since the last time, host work included; counting starts again from zero."""
         counts, self._counts = self._counts, ActivityCounts.zero()
         for bound in self._bound.values():
             bound.take(counts)

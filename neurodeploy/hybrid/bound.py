@@ -16,8 +16,6 @@ from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.run import (
     ActivityCounts,
-    HostIsland,
-    IslandActivity,
     PopulationWork,
     Probe,
     RunActivity,
@@ -86,7 +84,8 @@ class Bound:
     ) -> None:
         self.segment, network = segment, segment.network
         self._own = [p.name for p in network.populations.values() if p.model != INPUT]
-        self._host = {name: PopulationWork(0, 0, 0, 0) for name in self._own if name in on_host}
+        self._left = [name for name in self._own if name in on_host]
+        self._host = self._no_work()
         self._off_chip = bool(self._own) and len(self._host) == len(self._own)
         self._runner = host_runner if self._off_chip else runner
         #: Whether anything of it lasts longer than a tick.
@@ -111,20 +110,15 @@ class Bound:
             return
         if self._lane is not None:
             self._activity.add(self._lane.take())
-        if len(self._own) == len(self.segment.encodes) == len(self.segment.network.projections) == 1:
-            (name,), (source,) = self._own, self.segment.encodes
-            fired, lost = self._activity.fired, self._activity.saturated
-            layer = IslandActivity(
-                self._activity.ticks, fired[source.population]["s"], fired[name]["s"],
-                *(lost.get(key, 0) for key in (f"{source.population}.s", name, f"{name}.s")),
-            )  # fmt: skip
-            if self._host:
-                done = self._host[name]
-                counts.add_host_island(name, HostIsland(layer, done.calls, done.flops, done.bytes))
-            else:
-                counts.add_island(name, layer)
-        self._activity, self._host = self._none(), {name: PopulationWork(0, 0, 0, 0) for name in self._host}
-        self._called = False
+        counts.host |= self._host
+        if self._off_chip:
+            counts.host[self._own[0]].activity = self._activity
+        else:
+            counts.segments[self.segment.name] = self._activity
+        self._activity, self._host, self._called = self._none(), self._no_work(), False
+
+    def _no_work(self) -> dict[str, PopulationWork]:
+        return {name: PopulationWork(RunActivity.zero(), 0, 0, 0, 0) for name in self._left}
 
     def run(self, values: Values, now: Pass) -> None:
         """Encode, run, decode: all ticks of the call."""
@@ -155,7 +149,11 @@ class Bound:
     def _worked(self, ticks: int) -> None:
         for name, done in self._host.items():
             calls = ticks if self.keeps else int(ticks > 0)
-            done.add(PopulationWork(ticks, calls, *population_work(self.segment.network, name, ticks, calls)))
+            done.add(
+                PopulationWork(
+                    RunActivity.zero(), ticks, calls, *population_work(self.segment.network, name, ticks, calls)
+                )
+            )
 
     def _run(self, encoded: Mapping[str, Ints], values: Values, now: Pass) -> None:
         """By `Runner.run`: where nothing lasts, every tick of every sample is a sample of one step."""

@@ -190,18 +190,23 @@ class Program:
 
     def _scheduled(self) -> Iterator[HostOp | Segment]:
         owner = {name: s for s in self.segments for name in s.network.populations if name not in s.reads}
-        done: set[str] = set()
+        maker: dict[str, HostOp | Segment] = {value: s for s in self.segments for value in s.outputs}
+        maker |= {value: step for step in self.operations for value in step.outputs}
+        done: set[int] = set()
 
-        def run(segment: Segment) -> Iterator[Segment]:
-            if segment.name not in done:
-                done.add(segment.name)
-                for name in segment.reads:
-                    yield from run(owner[name])
-                yield segment
+        def run(item: HostOp | Segment) -> Iterator[HostOp | Segment]:
+            if id(item) not in done:
+                done.add(id(item))
+                needs = [maker[value] for value in item.inputs if value in maker]
+                if isinstance(item, Segment):
+                    needs += [owner[name] for name in item.reads]
+                for need in needs:
+                    yield from run(need)
+                yield item
 
         for step in self.host:
             if isinstance(step, HostOp):
-                yield step
+                yield from run(step)
             elif isinstance(step, Decode):
                 yield from run(owner[step.population])
         for segment in self.segments:

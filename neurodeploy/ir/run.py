@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import INPUT
-from neurodeploy.ir.program import Island
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +83,11 @@ class RunActivity:
     def zero(cls) -> RunActivity:
         return cls(0, 0, {}, {}, {})
 
+    @classmethod
+    def of_layer(cls, name: str, ticks: int, events: Ints, messages: Ints) -> RunActivity:
+        """Of a linear layer (`synapses.linear`): events by axon, messages by neuron; nothing was clipped."""
+        return cls(ticks, 1, {f"{name}.input": {"s": events}, name: {"s": messages}}, {}, {})
+
     @property
     def ticks(self) -> int:
         """Steps of all samples."""
@@ -139,53 +143,23 @@ class Runner(Protocol):
 
 
 @dataclass(slots=True, eq=False)
-class IslandActivity:
-    """Counts of one island over all tokens that it ran. Exact, and enough for any split of it.
-
-    tokens : tokens (T = 1 steps) in which the island was called with at least one row of input
-    events : (columns,) non-zero payloads by axon
-    messages_out : (rows,) non-zero outputs by neuron
-    saturated_in, saturated_state, saturated_out : values clipped in the encoder, the state, the output payload
-    """
-
-    tokens: int
-    events: NDArray[np.int64]
-    messages_out: NDArray[np.int64]
-    saturated_in: int
-    saturated_state: int
-    saturated_out: int
-
-    @classmethod
-    def zero(cls, island: Island) -> IslandActivity:
-        return cls(0, np.zeros(island.columns, np.int64), np.zeros(island.rows, np.int64), 0, 0, 0)
-
-    def add(self, other: IslandActivity) -> None:
-        self.tokens += other.tokens
-        self.events += other.events
-        self.messages_out += other.messages_out
-        self.saturated_in += other.saturated_in
-        self.saturated_state += other.saturated_state
-        self.saturated_out += other.saturated_out
-
-    @property
-    def saturations(self) -> int:
-        return self.saturated_in + self.saturated_state + self.saturated_out
-
-
-@dataclass(slots=True, eq=False)
 class PopulationWork:
     """What the host did for a population that it computed, with the same integers.
 
+    activity : of the segment that begins with it, where the host computed all of that; else of nothing. None of it is an
+        event of a chip.
     ticks : steps and tokens. calls : with at least one; each reads all weights once. flops, bytes : of these calls
-    (`ops.host.linear.population_work`).
+        (`ops.host.linear.population_work`).
     """
 
+    activity: RunActivity
     ticks: int
     calls: int
     flops: int
     bytes: int
 
     def add(self, other: PopulationWork) -> None:
+        self.activity.add(other.activity)
         self.ticks += other.ticks
         self.calls += other.calls
         self.flops += other.flops
@@ -193,70 +167,35 @@ class PopulationWork:
 
 
 @dataclass(slots=True, eq=False)
-class HostIsland:
-    """An island that the host computed, with the same integers: what it saw, and what that took of the host.
-
-    activity : as if it had run on the chip; none of it is an event of a chip
-    calls : calls with at least one token; each reads all weights once
-    flops, bytes : work of these calls (`ops.host.linear.island_work`)
-    """
-
-    activity: IslandActivity
-    calls: int
-    flops: int
-    bytes: int
-
-    def add(self, other: HostIsland) -> None:
-        self.activity.add(other.activity)
-        self.calls += other.calls
-        self.flops += other.flops
-        self.bytes += other.bytes
-
-
-@dataclass(slots=True, eq=False)
 class ActivityCounts:
-    """Counts by island, and the work that the host did between them.
+    """Counts by segment, and the work that the host did between them.
 
-    `islands` ran on the chip, `host_islands` on the host; their work is not in `host_flops` and `host_bytes`, which are
-    those of the host's own operations.
+    `segments` ran on the chip, all of them or some populations. `host` : the work of every population that the host
+    computed, by name; it is not in `host_flops` and `host_bytes`, which are those of the host's own operations.
     """
 
-    islands: dict[str, IslandActivity]
+    segments: dict[str, RunActivity]
     tokens: int
     host_flops: int
     host_bytes: int
-    host_islands: dict[str, HostIsland]
+    host: dict[str, PopulationWork]
 
     @classmethod
     def zero(cls) -> ActivityCounts:
         return cls({}, 0, 0, 0, {})
 
-    def add_island(self, name: str, activity: IslandActivity) -> None:
-        """Counts of one more call of an island on the chip."""
-        if name in self.islands:
-            self.islands[name].add(activity)
-        else:
-            self.islands[name] = activity
-
-    def add_host_island(self, name: str, work: HostIsland) -> None:
-        """Counts of one more call of an island on the host."""
-        if name in self.host_islands:
-            self.host_islands[name].add(work)
-        else:
-            self.host_islands[name] = work
-
     def add(self, other: ActivityCounts) -> None:
-        for name, activity in other.islands.items():
-            self.add_island(name, activity)
-        for name, work in other.host_islands.items():
-            self.add_host_island(name, work)
+        for name, activity in other.segments.items():
+            self.segments.setdefault(name, RunActivity.zero()).add(activity)
+        for name, work in other.host.items():
+            self.host.setdefault(name, PopulationWork(RunActivity.zero(), 0, 0, 0, 0)).add(work)
         self.tokens += other.tokens
         self.host_flops += other.host_flops
         self.host_bytes += other.host_bytes
 
-    def everywhere(self) -> dict[str, IslandActivity]:
-        """The activity of every island that was called, whichever device computed it."""
-        return self.islands | {name: work.activity for name, work in self.host_islands.items()}
+    def everywhere(self) -> dict[str, RunActivity]:
+        """The activity of every segment that was called, whichever device computed it."""
+        return self.segments | {name: work.activity for name, work in self.host.items() if work.activity.fired}
 
     @property
     def saturations(self) -> int:
@@ -271,13 +210,3 @@ class ShardCounts:
     synops: int
     neuron_updates: int
     messages_out: int
-
-
-class IslandRunner(Protocol):
-    """Runs one island on integer payloads: the same bits whoever implements it."""
-
-    name: str
-
-    def run_island(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
-        """`payload` (tokens, columns) int16 -> (tokens, rows) int32 and the counts of this call."""
-        ...

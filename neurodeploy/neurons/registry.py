@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from pkgutil import iter_modules
 from types import MappingProxyType
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,10 @@ MODELS: Mapping[str, NeuronModel] = MappingProxyType(read_models())
 INPUT_PARAMS: Mapping[str, Param] = MappingProxyType(
     {"bits": Param(2, 32, "width of a payload, sign included: symmetric below 32", 32, per_neuron=False)}
 )
+
+#: What small runs would ask again and again: the largest payload, and a state at step 0 that is the same for all neurons.
+_largest: WeakKeyDictionary[Population, int] = WeakKeyDictionary()
+_at_rest: WeakKeyDictionary[Population, Values] = WeakKeyDictionary()
 
 
 def get_model(name: str) -> NeuronModel:
@@ -100,6 +105,12 @@ def payload_bits(population: Population) -> int:
 
 def largest_payload(population: Population) -> int:
     """No payload that it sends exceeds this magnitude."""
+    if population not in _largest:
+        _largest[population] = _largest_payload(population)
+    return _largest[population]
+
+
+def _largest_payload(population: Population) -> int:
     if population.model != INPUT and not get_model(population.model).graded:
         return 1
     params = prepared_params(population)
@@ -166,11 +177,17 @@ def prepared_params(population: Population) -> Values:
 
 def initial_state(population: Population, samples: int) -> Values:
     """Every state variable at step 0: int64 (samples, size). Raises ND3240..ND3246."""
-    values = _initial_values(population, prepared_params(population))
+    values = _at_rest.get(population)
+    if values is None:
+        values = _initial_values(population, prepared_params(population))
+        if all(value.size == 1 for value in values.values()):
+            _at_rest[population] = values
     shape = (samples, population.size)
 
     def whole(value: NDArray[np.int64]) -> NDArray[np.int64]:
         """What has the size already is an array of its own: no second one."""
+        if value.size == 1:
+            return np.full(shape, value.item(), np.int64)
         return value.reshape(shape) if value.size == shape[0] * shape[1] else np.array(np.broadcast_to(value, shape))
 
     return {name: whole(value) for name, value in values.items()}

@@ -19,7 +19,7 @@ from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.copies import ALONE
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.program import Program
-from neurodeploy.ir.run import ActivityCounts, IslandActivity
+from neurodeploy.ir.run import ActivityCounts, RunActivity
 from neurodeploy.ops import experts_of, lookup
 from neurodeploy.ops.host.linear import island_work
 from neurodeploy.ops.host.operation import Load, Work
@@ -106,17 +106,10 @@ def _derived(program: Program, unit: Unit, system: SystemSpec, activity: float) 
     alone = replace(system, chips=chips, grid=(chips, 1))
     mapping = Mapping(system.name, chips, per_chip, shards, (), 0, "none", ())
     events = max(1, round(activity * TOKENS))
-    counts = ActivityCounts(
-        {
-            view.name: IslandActivity(
-                TOKENS, np.full(view.columns, events, np.int64), np.full(view.rows, TOKENS, np.int64), 0, 0, 0
-            )
-            for view in unit.views
-        },
-        TOKENS,
-        0,
-        0,
-        {},
-    )
+    counts = ActivityCounts.zero()
+    counts.tokens = TOKENS
+    for view in unit.views:
+        sent = np.full(view.columns, events, np.int64), np.full(view.rows, TOKENS, np.int64)
+        counts.segments[view.name] = RunActivity.of_layer(view.name, TOKENS, *sent)
     works = {work.name: work for work in works_of(program, counted(program, counts), mapping, alone, "calls")}
     return [works[view.name] for view in unit.views]

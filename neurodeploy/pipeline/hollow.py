@@ -18,7 +18,7 @@ from neurodeploy.errors import UserError
 from neurodeploy.frontends.outlines import read_hollow
 from neurodeploy.frontends.outlines.draw import EXPERTS
 from neurodeploy.ir.program import Program
-from neurodeploy.ir.run import ActivityCounts, HostIsland, IslandActivity
+from neurodeploy.ir.run import ActivityCounts, PopulationWork, RunActivity
 from neurodeploy.ops import experts_of, lookup
 from neurodeploy.ops.host.linear import island_work
 from neurodeploy.ops.host.operation import Load
@@ -106,14 +106,14 @@ def _counts(program: Program, on_host: Collection[str], tokens: int, calls: list
         share = 1.0 if population.expert is None else chosen.get(layer, 1) / experts.get(layer, 1)
         seen = max(1, round(tokens * share))
         events = np.full(columns, round(activity * seen), np.int64)
-        done = IslandActivity(seen, events, np.full(rows, seen, np.int64), 0, 0, 0)
+        done = RunActivity.of_layer(population.name, seen, events, np.full(rows, seen, np.int64))
         if population.name in on_host:
             times = min(seen, len(calls))
             work = island_work(rows, columns, seen)
             again = (times - 1) * (2 * island_work(rows, columns, 1).bytes - island_work(rows, columns, 2).bytes)
-            found.add_host_island(population.name, HostIsland(done, times, work.flops, work.bytes + again))
+            found.host[population.name] = PopulationWork(done, seen, times, work.flops, work.bytes + again)
         else:
-            found.add_island(population.name, done)
+            found.segments[population.name] = done
     for op in program.operations:
         layer = op.layer
         share = chosen.get(layer, 1) / experts.get(layer, 1) if EXPERTS in op.path else 1.0

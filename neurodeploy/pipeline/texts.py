@@ -11,6 +11,8 @@ from neurodeploy.bundle.files import digest, read_json
 from neurodeploy.errors import InternalError, UserError
 from neurodeploy.frontends.tokenizer import Tokenizer, open_tokenizer
 from neurodeploy.ir.devices import hosted_populations
+from neurodeploy.ir.population import INPUT
+from neurodeploy.ir.run import ActivityCounts
 from neurodeploy.pipeline.hollow import refuse_hollow
 from neurodeploy.pipeline.session import runner_of
 
@@ -94,33 +96,37 @@ def byte_counter(tokenizer: Tokenizer) -> Callable[[Sequence[int]], int]:
     return lambda tokens: max(1, len(tokenizer.decode(tokens).encode("utf-8")))
 
 
-def summary_counts(bundle: Bundle, counts: Any) -> dict[str, Any]:
-    """Activity by island of the chip in plain numbers: what `run --json` prints and the report shows."""
+def summary_counts(bundle: Bundle, counts: ActivityCounts) -> dict[str, Any]:
+    """Activity by segment of the chip in plain numbers: what `run --json` prints and the report shows."""
     table = {}
-    for name, activity in counts.islands.items():
-        island = bundle.program.islands[name]
-        events = int(activity.events.sum())
+    for name, activity in counts.segments.items():
+        network = next(segment for segment in bundle.program.segments if segment.name == name).network
+        neurons = [p.name for p in network.populations.values() if p.model != INPUT]
+        fired = {key: sum(int(port.sum()) for port in ports.values()) for key, ports in activity.fired.items()}
+        events = sum(fired[p.source] for p in network.projections)
+        axons = sum(p.synapse.columns for p in network.projections)
         table[name] = {
-            "tokens": activity.tokens,
+            "tokens": activity.ticks,
             "events": events,
-            "synops": events * island.rows,
-            "neuron_updates": activity.tokens * island.rows,
-            "messages_out": int(activity.messages_out.sum()),
-            "density": events / (activity.tokens * island.columns) if activity.tokens else 0.0,
+            "synops": sum(fired[p.source] * p.synapse.rows for p in network.projections),
+            "neuron_updates": activity.ticks * network.neurons,
+            "messages_out": sum(fired[key] for key in neurons),
+            "density": events / (activity.ticks * axons) if activity.ticks else 0.0,
             "saturations": activity.saturations,
         }
     return table
 
 
-def summary_host(counts: Any) -> dict[str, Any]:
-    """What the host computed in place of the chip, by island; empty where all islands are on the chip."""
+def summary_host(counts: ActivityCounts) -> dict[str, Any]:
+    """What the host computed in place of the chip, by population; empty where all are on the chip."""
+    every = counts.everywhere()
     return {
         name: {
-            "tokens": work.activity.tokens,
+            "tokens": work.ticks,
             "calls": work.calls,
             "flops": work.flops,
             "bytes": work.bytes,
-            "saturations": work.activity.saturations,
+            "saturations": every[name].saturations if name in every else 0,
         }
-        for name, work in counts.host_islands.items()
+        for name, work in counts.host.items()
     }

@@ -18,8 +18,7 @@ from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT
-from neurodeploy.ir.program import Island
-from neurodeploy.ir.run import IslandActivity, Probe, RunActivity, RunResult, RunState
+from neurodeploy.ir.run import Probe, RunActivity, RunResult, RunState
 from neurodeploy.ir.segments import Segment
 from neurodeploy.neurons import registry
 from simulators.checks import Task, prepare
@@ -29,7 +28,6 @@ from simulators.fast.neurons import Neurons, neurons
 from simulators.fast.plan import Part, Plan
 from simulators.fast.ports import ExactPort, Port
 from simulators.fast.traffic import Traffic
-from simulators.islands import run_island
 
 PATHS = ("auto", "events", "gemm")
 #: Values of the widest population and of all populations that a block of steps holds, and steps of a block at most.
@@ -78,9 +76,6 @@ class FastRunner:
         (decode,) = segment.decodes
         lane = Lane.of(segment.network, decode.population, self._room)
         return None if lane is None else Decoded(lane, segment.network, decode)
-
-    def run_island(self, island: Island, payload: NDArray[np.int16]) -> tuple[NDArray[np.int32], IslandActivity]:
-        return run_island(self.run, island, payload)
 
     @staticmethod
     def _block(network: Network, plan: tuple[Part, ...], samples: int) -> int:

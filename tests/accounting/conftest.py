@@ -10,7 +10,7 @@ import pytest
 
 from neurodeploy.ir.chip import Basis, ChipSpec, CoreBudget, HostSpec, Limit, Quantity, SystemSpec
 from neurodeploy.ir.mapping import Mapping, Shard
-from neurodeploy.ir.run import ActivityCounts, IslandActivity
+from neurodeploy.ir.run import ActivityCounts, RunActivity
 from neurodeploy.synapses.hollow import hollow_island
 from targets.loihi2 import SUPPORTS
 
@@ -65,8 +65,8 @@ def mapping(*shards: Shard, system: SystemSpec = SYSTEM) -> Mapping:
     return Mapping(system.name, system.chips, system.chip.cores, shards, (), len(shards), "synapse_bytes", ())
 
 
-def activity(tokens: int, events: list[int], out: list[int]) -> IslandActivity:
-    return IslandActivity(tokens, np.array(events, np.int64), np.array(out, np.int64), 0, 0, 0)
+def activity(name: str, tokens: int, events: list[int], out: list[int]) -> RunActivity:
+    return RunActivity.of_layer(name, tokens, np.array(events, np.int64), np.array(out, np.int64))
 
 
 def without(key: str) -> SystemSpec:
@@ -80,7 +80,7 @@ ROWS = mapping(Shard("a", "synapses", (0, 2), (0, 3), 0, 0), Shard("a", "synapse
 
 def counts() -> ActivityCounts:
     return ActivityCounts(
-        {"a": activity(2, [2, 1, 0], [2, 1, 0, 2])}, tokens=2, host_flops=8, host_bytes=6, host_islands={}
+        {"a": activity("a", 2, [2, 1, 0], [2, 1, 0, 2])}, tokens=2, host_flops=8, host_bytes=6, host={}
     )
 
 

@@ -16,7 +16,7 @@ from neurodeploy.accounting.band import Band, total
 from neurodeploy.accounting.ledger import BOUNDARIES, EnergyLedger
 from neurodeploy.errors import InternalError, UserError
 from neurodeploy.ir.mapping import Shard
-from neurodeploy.ir.run import ActivityCounts, IslandActivity
+from neurodeploy.ir.run import ActivityCounts, RunActivity
 from neurodeploy.synapses.hollow import hollow_island
 from tests.prices import token_ledger
 
@@ -127,7 +127,7 @@ def test_partial_sums_between_chips_pass_two_ports_and_a_link(toy: SimpleNamespa
         Shard("b", "synapses", (0, 2), (1, 2), 1, 3),
         Shard("b", "reducer", (0, 2), (0, 2), 0, 2),
     )
-    counts = ActivityCounts({"b": toy.activity(1, [1, 0], [0, 0])}, 1, 0, 0, {})
+    counts = ActivityCounts({"b": toy.activity("b", 1, [1, 0], [0, 0])}, 1, 0, 0, {})
     ledger = token_ledger(
         split, counts, {**toy.ISLANDS, "b": hollow_island("b", 2, 2)}, toy.SYSTEM, toy.HOST, "generate"
     )
@@ -144,7 +144,7 @@ def test_an_expert_not_chosen_adds_no_event_and_keeps_its_chip_powered(toy: Simp
     chosen = Shard("a", "synapses", (0, 4), (0, 3), 0, 0)
     expert = Shard("expert", "synapses", (0, 4), (0, 3), 1, 0)
     absent, zero = toy.counts(), toy.counts()
-    zero.islands["expert"] = toy.activity(0, [0, 0, 0], [0, 0, 0, 0])
+    zero.segments["expert"] = toy.activity("expert", 0, [0, 0, 0], [0, 0, 0, 0])
     alone = token_ledger(toy.mapping(chosen), absent, islands, toy.SYSTEM, toy.HOST, "generate")
     events = {"synapses", "core steps", "messages", "mesh hops", "inter-chip", "host link"}
     for counts in (absent, zero):
@@ -157,7 +157,7 @@ def test_an_expert_not_chosen_adds_no_event_and_keeps_its_chip_powered(toy: Simp
         idle = next(e for e in both.entries if e.event == "neuron update, idle")
         assert idle.count == 4  # its neurons are updated in the step of the others
     fired = toy.counts()
-    fired.islands["expert"] = toy.activity(1, [1, 0, 0], [0, 0, 0, 0])
+    fired.segments["expert"] = toy.activity("expert", 1, [1, 0, 0], [0, 0, 0, 0])
     used = token_ledger(toy.mapping(chosen, expert), fired, islands, toy.SYSTEM, toy.HOST, "generate")
     assert used.by_component()["synapses"].nominal > alone.by_component()["synapses"].nominal
     assert used.time_split["step floor"] == 3 * 1.5  # every second token calls it
@@ -193,8 +193,8 @@ def test_zero_tokens_another_system_and_a_missing_cost(toy: SimpleNamespace) -> 
 
 def test_inputs_that_contradict_one_another_are_our_bug(toy: SimpleNamespace) -> None:
     split = toy.mapping(Shard("a", "synapses", (0, 4), (0, 2), 0, 0))
-    short = ActivityCounts({"a": toy.activity(1, [1], [1])}, 1, 0, 0, {})
-    stranger = ActivityCounts({"z": toy.activity(1, [1], [1])}, 1, 0, 0, {})
+    short = ActivityCounts({"a": toy.activity("a", 1, [1], [1])}, 1, 0, 0, {})
+    stranger = ActivityCounts({"z": toy.activity("z", 1, [1], [1])}, 1, 0, 0, {})
     for mapping, counts in ((split, toy.counts()), (toy.ROWS, short), (toy.ROWS, stranger)):
         with pytest.raises(InternalError, match="ND9031"):
             token_ledger(mapping, counts, toy.ISLANDS, toy.SYSTEM, toy.HOST, "generate")
@@ -213,14 +213,14 @@ def cases(draw: st.DrawFn) -> tuple[list[tuple[str, str, tuple[int, int], tuple[
     ]
     tokens = draw(st.integers(1, 5))
     counts = ActivityCounts(
-        {}, tokens, host_flops=draw(st.integers(0, 99)) + 1, host_bytes=draw(st.integers(0, 99)) + 1, host_islands={}
+        {}, tokens, host_flops=draw(st.integers(0, 99)) + 1, host_bytes=draw(st.integers(0, 99)) + 1, host={}
     )
     for name, rows, columns in (("a", 4, 3), ("b", 2, 4)):
         ran = draw(st.integers(0, tokens))
         numbers = st.integers(0, ran)
         events = draw(st.lists(numbers, min_size=columns, max_size=columns))
         out = draw(st.lists(numbers, min_size=rows, max_size=rows))
-        counts.islands[name] = IslandActivity(ran, np.array(events, np.int64), np.array(out, np.int64), 0, 0, 0)
+        counts.segments[name] = RunActivity.of_layer(name, ran, np.array(events, np.int64), np.array(out, np.int64))
     return shards, counts
 
 
@@ -250,11 +250,11 @@ def test_any_ledger_conserves_and_orders_its_joules(toy: SimpleNamespace, case: 
 @given(case=cases(), phase=st.sampled_from(["prefill", "generate"]), column=st.integers(0, 2), more=st.integers(1, 9))
 def test_more_events_never_cost_less(toy: SimpleNamespace, case: Any, phase: str, column: int, more: int) -> None:
     shards, counts = case
-    if counts.islands["a"].tokens == 0:
+    if counts.segments["a"].ticks == 0:
         return
     mapping = toy.mapping(*(Shard(*shard) for shard in shards))
     before = token_ledger(mapping, counts, TWO, toy.SYSTEM, toy.HOST, phase)
-    counts.islands["a"].events[column] += more
+    counts.segments["a"].fired["a.input"]["s"][column] += more
     after = token_ledger(mapping, counts, TWO, toy.SYSTEM, toy.HOST, phase)
     assert after.by_component()["synapses"].nominal > before.by_component().get("synapses", Band(0, 0, 0)).nominal
     for boundary in BOUNDARIES:

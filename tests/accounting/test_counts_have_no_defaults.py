@@ -12,7 +12,7 @@ from neurodeploy.accounting.outlines import ClassLoad
 from neurodeploy.accounting.program import SegmentWork
 from neurodeploy.accounting.timing import Timing
 from neurodeploy.flow.links import LinkLoads, Routed
-from neurodeploy.ir.run import ActivityCounts, HostIsland, IslandActivity, RunActivity, ShardCounts
+from neurodeploy.ir.run import ActivityCounts, PopulationWork, RunActivity, ShardCounts
 from neurodeploy.neurons.model import Stepped
 from neurodeploy.ops.host.operation import Work as OperationWork
 from partitioner.cut.choice import Figures
@@ -22,7 +22,7 @@ from partitioner.offload.price import Price
 from partitioner.stages import Places
 
 COUNTS = (
-    ActivityCounts, Busiest, ClassLoad, EventCounts, Figures, HostIsland, IslandActivity, Counted, JudgedWork,
+    ActivityCounts, Busiest, ClassLoad, EventCounts, Figures, PopulationWork, Counted, JudgedWork,
     LinkLoads, MeanStep, RunActivity, SegmentWork, OperationWork, PartCounts, Places, Price, Roofline, Routed,
     RunLoads, ShardCounts, Stepped, Timing, Traffic,
 )  # fmt: skip

@@ -55,7 +55,7 @@ def test_idle_neurons_of_the_fullest_core_bind(toy: SimpleNamespace) -> None:
 
 def test_islands_on_one_core_add_up_in_a_pipeline_and_follow_one_another_in_generation(toy: SimpleNamespace) -> None:
     counts = toy.counts()
-    counts.islands["b"] = toy.activity(2, [2, 1, 0], [2, 1, 0, 2])
+    counts.segments["b"] = toy.activity("b", 2, [2, 1, 0], [2, 1, 0, 2])
     islands = {**toy.ISLANDS, "b": hollow_island("b", 4, 3)}
     shards = [Shard(name, "synapses", (0, 4), (0, 3), 0, 0) for name in ("a", "b")]
     # each: 6 synops, 4 updates, 2.5 messages a token on core 0: 12 + 16 + 5 = 33 s

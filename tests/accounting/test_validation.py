@@ -81,7 +81,7 @@ def test_every_system_has_every_cost_that_the_account_needs(name: str) -> None:
         mapping, counts, islands = matmul_free(system_of_blocks, 1)
         shards = tuple(shard for shard in mapping.shards if shard.chip == 0)
         mapping = type(mapping)(name, 1, system.chip.cores, shards, (), 1, "synapse_bytes", ())
-        counts.islands = {key: value for key, value in counts.islands.items() if key.startswith("block.0.")}
+        counts.segments = {key: value for key, value in counts.segments.items() if key.startswith("block.0.")}
     else:
         mapping, counts, islands = matmul_free(system, 1)
     for phase in ("prefill", "generate"):

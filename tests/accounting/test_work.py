@@ -8,7 +8,7 @@ import numpy as np
 
 from neurodeploy.flow.loads import SENT, SYNOPS, UPDATES
 from neurodeploy.ir.mapping import Shard
-from neurodeploy.ir.run import ActivityCounts, IslandActivity
+from neurodeploy.ir.run import ActivityCounts, RunActivity
 from neurodeploy.synapses.hollow import hollow_island
 from tests.prices import layers, shard_counts, works
 
@@ -20,7 +20,7 @@ def test_derived_counts_equal_a_direct_count(toy: SimpleNamespace) -> None:
     payload[:4] = 0
     weight = rng.integers(-2, 3, (rows, columns))
     out = np.maximum(payload @ weight.T, 0)
-    activity = IslandActivity(tokens, (payload != 0).sum(0), (out != 0).sum(0), 0, 0, 0)
+    activity = RunActivity.of_layer("i", tokens, (payload != 0).sum(0), (out != 0).sum(0))
     island = hollow_island("i", rows, columns)
     places = [(0, 0), (0, 2), (1, 1)]
     shards = [Shard("i", "synapses", (r, r + 2), (0, columns), *p) for r, p in zip((0, 2, 4), places, strict=True)]
@@ -54,7 +54,7 @@ def test_columns_on_a_chip_are_sent_to_it_once(toy: SimpleNamespace) -> None:
         Shard("a", "reducer", (0, 2), (0, 2), 0, 2),
         Shard("a", "reducer", (2, 4), (0, 2), 1, 3),
     ]
-    counts = ActivityCounts({"a": toy.activity(3, [3, 2, 1], [1, 1, 1, 1])}, 3, 0, 0, {})
+    counts = ActivityCounts({"a": toy.activity("a", 3, [3, 2, 1], [1, 1, 1, 1])}, 3, 0, 0, {})
     (work,) = works(layers(toy.ISLANDS), counts, toy.mapping(*shards), toy.SYSTEM)
     traffic = work.traffic["a"]
     assert traffic.entering == 6  # 5 to chip 0, 1 to chip 1
@@ -67,7 +67,7 @@ def test_without_a_border_messages_come_from_the_island_before(toy: SimpleNamesp
     islands = {"a": hollow_island("a", 4, 3), "b": hollow_island("b", 1, 4)}
     shards = [Shard("a", "synapses", (0, 4), (0, 3), 1, 0), Shard("b", "synapses", (0, 1), (0, 4), 1, 1)]
     counts = toy.counts()
-    counts.islands["b"] = toy.activity(2, [2, 1, 0, 2], [2])
+    counts.segments["b"] = toy.activity("b", 2, [2, 1, 0, 2], [2])
     first, second = works(layers(islands), counts, toy.mapping(*shards), toy.SYSTEM, "none")
     assert first.traffic["a"].hosts == {(0, 1): 3}
     assert not second.traffic["b"].hosts and not first.traffic["a"].direct

@@ -79,8 +79,8 @@ def test_eval_compares_with_what_the_framework_computed(tmp_path: Path, capsys: 
 def test_a_partial_sum_of_two_messages_is_charged_twice(wide: int) -> None:
     item = program(wide)
     payload = np.random.default_rng(1).integers(-9, 10, (TOKENS, COLUMNS)).astype(np.int16)
-    _, activity = ReferenceRunner().run_island(item.islands["a"], payload)
-    counts = ActivityCounts({"a": activity}, TOKENS, 0, 0, {})
+    found = ReferenceRunner().run(item.segments[0].network, {"a.input": payload[:, None]}, 1)
+    counts = ActivityCounts({"a": found.activity}, TOKENS, 0, 0, {})
     ledger = account(loads(item, counts, mapping(), SYSTEM), SYSTEM, get_host("cpu-generic"), "generate")
     (added,) = [entry for entry in ledger.entries if entry.event == "partial sum added by a reducer"]
     assert added.count == ROWS * (6 if wide else 5)
@@ -179,6 +179,7 @@ import time
 import numpy as np
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.program import GradedNeurons, Island, Slice, Synapses
+from neurodeploy.synapses.linear import layer_network
 from simulators import get_runner
 draw, size = np.random.default_rng(0), 1024
 weight = draw.integers(-127, 128, (size, size)).astype(np.int8)
@@ -195,7 +196,8 @@ def least(work):
         work()
         seconds.append(time.process_time() - begun)
     return min(seconds[1:])
-print(least(lambda: runner.run_island(island, payload)) / least(lambda: x @ w))
+network, given = layer_network(island), {"a.input": payload[:, None]}
+print(least(lambda: runner.run(network, given, 1)) / least(lambda: x @ w))
 """
 #: No instructions beyond AVX2, in the libraries' words and in ours.
 AVX2 = {

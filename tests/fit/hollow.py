@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from neurodeploy.ir.program import Program
-from neurodeploy.ir.run import ActivityCounts, IslandActivity
+from neurodeploy.ir.run import ActivityCounts, RunActivity
 from neurodeploy.synapses.hollow import at_width, without_head
 from neurodeploy.synapses.written_out import written_out
 
@@ -19,7 +19,9 @@ def counts_of(program: Program, activity: float, tokens: int, flops: float, move
     """As if every island had seen `tokens` tokens at this activity."""
     events = round(activity * tokens)
     islands = {
-        name: IslandActivity(tokens, np.full(i.columns, events, np.int64), np.full(i.rows, tokens, np.int64), 0, 0, 0)
+        name: RunActivity.of_layer(
+            name, tokens, np.full(i.columns, events, np.int64), np.full(i.rows, tokens, np.int64)
+        )
         for name, i in program.islands.items()
     }
     return ActivityCounts(islands, tokens, round(flops * tokens), round(moved * tokens), {})

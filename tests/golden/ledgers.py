@@ -18,7 +18,7 @@ from neurodeploy import pipeline
 from neurodeploy.embedded import TEXT
 from neurodeploy.generation import generate
 from neurodeploy.hybrid import Hybrid
-from neurodeploy.ir.run import ActivityCounts, HostIsland, IslandActivity
+from neurodeploy.ir.run import ActivityCounts, PopulationWork, RunActivity
 from neurodeploy.pipeline.pricing import price
 from partitioner.mapper import map_model
 from partitioner.options import Options, Pin
@@ -66,11 +66,11 @@ def gpt2() -> dict[str, Any]:
     counts = ActivityCounts({}, tokens, 123_456_789, 98_765_432, {})
     for name, island in program.islands.items():
         events = np.arange(island.columns, dtype=np.int64) % 2 * (tokens // 2)
-        activity = IslandActivity(tokens, events, np.full(island.rows, tokens, np.int64), 0, 0, 0)
+        activity = RunActivity.of_layer(name, tokens, events, np.full(island.rows, tokens, np.int64))
         if name == left:
-            counts.add_host_island(name, HostIsland(activity, 10, 11_000_000, 12_000_000))
+            counts.host[name] = PopulationWork(activity, tokens, 10, 11_000_000, 12_000_000)
         else:
-            counts.add_island(name, activity)
+            counts.segments[name] = activity
     return {
         phase: entries(ledger_of(program, counts, mapping, system, HOST, phase, powered="system").to_json())
         for phase in ("prefill", "generate")

@@ -25,6 +25,7 @@ from simulators import get_runner
 from simulators.partitioned import PartitionedRunner
 from targets.systems import get_system
 from tests import models
+from tests.networks.equality import same_result
 from tests.prices import shard_counts, works
 
 FAMILIES = ("llama", "gemma3", "llama4")
@@ -64,9 +65,8 @@ def test_runners_and_token_by_token_agree(folder: Path, family: str, bits: int) 
     one_by_one = fast.take_counts()
     for counts in (expected.take_counts(), one_by_one):
         assert counts.saturations == at_once.saturations
-        for name, activity in at_once.islands.items():
-            np.testing.assert_array_equal(activity.events, counts.islands[name].events)
-            np.testing.assert_array_equal(activity.messages_out, counts.islands[name].messages_out)
+        for name, activity in at_once.segments.items():
+            same_result(activity, counts.segments[name])
 
 
 def test_two_threads_give_the_bits_of_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +128,7 @@ def check_counts(
         for shard, derived in shard_counts(work.table, mapping.by_island()[work.name]).items():
             direct = runner.shard_counts.get(shard)
             if direct is None:  # an expert without tokens
-                assert counts.islands[shard.island].tokens == 0
+                assert counts.segments[shard.island].ticks == 0
                 continue
             assert (direct.synops, direct.neuron_updates, direct.messages_out) == (
                 derived.synops, derived.neuron_updates, derived.messages_out,
@@ -139,9 +139,9 @@ def test_experts_that_are_not_chosen_get_no_event(folder: Path) -> None:
     graph, program = converted(folder, "llama4", 16)
     hybrid = Hybrid(program, graph.weights, get_runner("fast"))
     hybrid.forward(TOKENS[:1])
-    counts = hybrid.take_counts().islands
+    counts = hybrid.take_counts().segments
     inputs = [name for name, island in program.islands.items() if island.expert is not None and "gate" in name]
     assert len(inputs) == 4
-    chosen = [name for name in inputs if counts[name].tokens]
+    chosen = [name for name in inputs if counts[name].ticks]
     assert len(chosen) == 1
-    assert all(not counts[name].events.any() for name in inputs if name not in chosen)
+    assert all(not counts[name].fired[f"{name}.input"]["s"].any() for name in inputs if name not in chosen)

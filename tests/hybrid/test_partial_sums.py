@@ -75,13 +75,15 @@ def test_words_of_partial_sums_agree_three_ways_and_with_a_hand_count(wide: int,
 
     payload = np.random.default_rng(1).integers(-9, 10, (TOKENS, COLUMNS)).astype(np.int16)
     runner = PartitionedRunner(plan, SYSTEM.chip)
-    got, activity = runner.run_island(island, payload)
-    np.testing.assert_array_equal(got, ReferenceRunner().run_island(island, payload)[0])
+    network, given = item.segments[0].network, {"a.input": payload[:, None]}
+    result = runner.run(network, given, 1)
+    got = result.outputs["a"][:, 0]
+    np.testing.assert_array_equal(got, ReferenceRunner().run(network, given, 1).outputs["a"][:, 0])
     assert [runner.shard_counts[s].messages_out for s in sources] == [TOKENS * ROWS * n for n in words]
     assert [runner.shard_counts[s].synops for s in reducers] == [TOKENS * rows * received for rows in (4, 6)]
     assert [runner.shard_counts[s].events for s in reducers] == [TOKENS * rows * received for rows in (4, 6)]
 
-    counts = ActivityCounts({"a": activity}, TOKENS, 0, 0, {})
+    counts = ActivityCounts({"a": result.activity}, TOKENS, 0, 0, {})
     (work,) = works(item, counts, plan, SYSTEM)
     counted, traffic = work.counts, work.traffic["a"]
     events, outputs = np.count_nonzero(payload), np.count_nonzero(got)

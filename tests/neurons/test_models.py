@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from neurodeploy.neurons import inv_sqrt
 from neurodeploy.neurons.graded_affine import float_step, integer_step
 from neurodeploy.neurons.registry import prepared_params
-from simulators.islands import network_of
+from tests.layers import network_of
 from tests.neurons.stepping import Cells, population
 from tests.simulators.conftest import make_island
 

@@ -13,13 +13,13 @@ import torch
 
 from neurodeploy import pipeline
 from neurodeploy.bundle import open_bundle
-from neurodeploy.bundle.golden import GOLDEN_TOKENS
 from neurodeploy.errors import BundleError, InternalError
 from neurodeploy.ir.run import ActivityCounts
 from neurodeploy.ops.host.kvcache import State
 from neurodeploy.pipeline.session import read_mapping
 from neurodeploy.pipeline.texts import hybrid, left_to_host
 from targets.hosts import get_host
+from tests.networks.equality import same_result
 from tests.offload.conftest import Pair
 from tests.prices import token_ledger
 from tests.tiny import call
@@ -54,14 +54,12 @@ def test_same_bits_and_complete_counts(pair: Pair, runner: str) -> None:
     found, counts = counted(pair.offloaded, runner)
     assert torch.equal(wanted, found)
     left = left_to_host(open_bundle(pair.offloaded))
-    assert set(counts.host_islands) == left
-    assert set(counts.islands) == set(everything.islands) - left
+    assert set(counts.host) == left
+    assert set(counts.segments) == set(everything.segments) - left
     assert (counts.tokens, counts.saturations) == (everything.tokens, everything.saturations)
     assert (counts.host_flops, counts.host_bytes) == (everything.host_flops, everything.host_bytes)
     for name, activity in counts.everywhere().items():
-        assert activity.tokens == everything.islands[name].tokens
-        np.testing.assert_array_equal(activity.events, everything.islands[name].events)
-        np.testing.assert_array_equal(activity.messages_out, everything.islands[name].messages_out)
+        same_result(activity, everything.segments[name])
 
 
 def test_weights_are_read_once_a_call(pair: Pair) -> None:
@@ -72,10 +70,10 @@ def test_weights_are_read_once_a_call(pair: Pair) -> None:
         model.forward(token[None], state)
     single = model.take_counts()
     program = open_bundle(pair.offloaded).program
-    for name, work in at_once.host_islands.items():
-        island, other = program.islands[name], single.host_islands[name]
-        tokens = work.activity.tokens
-        assert other.activity.tokens == tokens
+    for name, work in at_once.host.items():
+        island, other = program.islands[name], single.host[name]
+        tokens = work.activity.ticks
+        assert other.activity.ticks == work.ticks == tokens
         assert other.calls == tokens
         assert work.calls == (1 if tokens else 0)
         assert (
@@ -102,15 +100,14 @@ def test_the_ledger_moves_their_work_to_the_host(pair: Pair) -> None:
         return sum(entry.count for entry in ledger.entries if entry.event == event)
 
     islands = open_bundle(pair.offloaded).program.islands
-    gone = sum(int(everything.islands[n].events.sum()) * islands[n].rows for n in counts.host_islands)
+    gone = sum(int(everything.segments[n].fired[f"{n}.input"]["s"].sum()) * islands[n].rows for n in counts.host)
     total = of(whole, "synaptic operation") * counts.tokens
     assert of(mixed, "synaptic operation") * counts.tokens == pytest.approx(total - gone)
-    layers = {islands[name].layer for name, work in counts.host_islands.items() if work.activity.tokens}
+    layers = {islands[name].layer for name, work in counts.host.items() if work.ticks}
     entries = [entry for entry in mixed.entries if entry.component == "host islands"]
     assert {entry.layer for entry in entries} == layers
     seconds = sum(
-        max(work.flops / cpu.peak_flops.nominal, work.bytes / cpu.bandwidth.nominal)
-        for work in counts.host_islands.values()
+        max(work.flops / cpu.peak_flops.nominal, work.bytes / cpu.bandwidth.nominal) for work in counts.host.values()
     )
     assert sum(entry.count for entry in entries) == pytest.approx(seconds / counts.tokens)
     assert sum(e.joules.nominal for e in entries) == pytest.approx(cpu.active_power.nominal * seconds / counts.tokens)
@@ -168,7 +165,7 @@ def test_the_mapping_is_executed_by_users(
     assert call(["verify", str(pair.offloaded)], capsys).out.startswith(first)
     vectors = pipeline.verify(pair.offloaded)
     on_chip = len(mapping.by_island())
-    assert vectors["executed"] == done and vectors["golden_vectors"]["partitioned"] == GOLDEN_TOKENS * on_chip
+    assert vectors["executed"] == done and vectors["golden_vectors"]["partitioned"] == on_chip
     unmapped = call(["run", str(experts_bundle), "--text", str(text), "--runner", "partitioned"], capsys)
     assert unmapped.status == 2 and "ND2005" in unmapped.err and "neurodeploy map" in unmapped.err
 
@@ -176,15 +173,16 @@ def test_the_mapping_is_executed_by_users(
 def test_verify_sees_a_core_that_computes_something_else(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     from simulators.partitioned import PartitionedRunner
 
-    real = PartitionedRunner.run_island
+    real = PartitionedRunner.run
     name = max(read_mapping(open_bundle(pair.offloaded))[0].by_island())
 
-    def run(self: Any, island: Any, payload: Any) -> Any:
-        out, activity = real(self, island, payload)
-        out[-1, 0] += island.name == name
-        return out, activity
+    def run(self: Any, network: Any, *given: Any, **rest: Any) -> Any:
+        found = real(self, network, *given, **rest)
+        if name in found.outputs:
+            found.outputs[name][-1, 0, 0] += 1
+        return found
 
-    monkeypatch.setattr(PartitionedRunner, "run_island", run)
+    monkeypatch.setattr(PartitionedRunner, "run", run)
     with pytest.raises(BundleError, match=f"ND5009 {name} on partitioned"):
         pipeline.verify(pair.offloaded)
 

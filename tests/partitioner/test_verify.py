@@ -248,7 +248,7 @@ def test_the_frame_is_checked(make: SimpleNamespace) -> None:
     assert found(lower_bound=10**6)[0].startswith("mapping: cores used")
     assert found(assignments=mapping.assignments[1:]) == ["x: step is not assigned to the host"]
     assert found(assignments=mapping.assignments[::-1]) == ["mapping: assignments are not in the order of the steps"]
-    assert found(orders={"b": np.arange(120)}) == ["orders: b is no population"]
+    assert found(orders={"z": np.arange(120)}) == ["orders: z is no population"]
     moved = (replace(mapping.assignments[0], device="chip"), *mapping.assignments[1:])
     assert len(found(assignments=moved)) == 2
 

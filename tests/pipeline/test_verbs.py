@@ -292,12 +292,13 @@ def test_verify_finds_what_no_digest_finds(
         (bundle / member).write_bytes(b"not NIR")
     else:
         with h5py.File(bundle / member, "r+") as file:
+            (segment,) = file.values()
             if what:
-                values = file["outputs/last"][()]
-                del file["outputs/last"]
-                file["outputs/last"] = values[:, :-1]
+                values = segment["outputs/last"][()]
+                del segment["outputs/last"]
+                segment["outputs/last"] = values[:, :-1]
             else:
-                file["outputs/last"][0, 5, 1] += 1
+                segment["outputs/last"][0, 5, 1] += 1
     _signed(bundle, member)
     found = call(["verify", str(bundle)], capsys)
     assert (found.status, found.err.split()[1]) == (2, code), found.err

@@ -18,6 +18,7 @@ from simulators.fast.runner import FastRunner
 from simulators.products import pairs, tiles
 from simulators.products.choice import PRODUCTS, Product
 from simulators.reference import ReferenceRunner
+from tests.layers import run_layer
 from tests.networks.equality import same_result
 from tests.networks.random_networks import all_probes, random_network
 from tests.simulators.conftest import make_island, payload_for
@@ -114,7 +115,7 @@ def test_the_whole_runner_with_each_product(
         island = make_island(30, 2500, bits=bits, wide=wide, bias=True, acc_shift=10, extreme=extreme)
         for tokens in (1, 9):
             payload = payload_for(island, tokens)
-            same(ReferenceRunner().run_island(island, payload), FastRunner().run_island(island, payload))
+            same(run_layer(ReferenceRunner(), island, payload), run_layer(FastRunner(), island, payload))
 
 
 @pytest.mark.parametrize("product", HERE)

@@ -9,28 +9,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurodeploy.errors import InternalError, UserError
-from neurodeploy.ir.program import Island
-from neurodeploy.ir.run import IslandActivity, Runner
+from neurodeploy.ir.program import Island, IslandCall
+from neurodeploy.synapses.linear import program_of
 from simulators import get_runner
+from simulators.fast.lane import Decoded
 from simulators.fast.runner import FastRunner
-from simulators.islands import network_of, source_of
 from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner
 from targets.systems import get_system
+from tests.hybrid.test_random_mappings import INFO
+from tests.layers import Seen, network_of, run_layer, run_network, seen
 from tests.networks.cuts import random_mapping
 from tests.simulators.conftest import make_island, payload_for
 
 
-def same(a: tuple[np.ndarray, IslandActivity], b: tuple[np.ndarray, IslandActivity]) -> None:
+def same(a: tuple[np.ndarray, Seen], b: tuple[np.ndarray, Seen]) -> None:
     assert a[0].dtype == b[0].dtype == np.int32
     np.testing.assert_array_equal(a[0], b[0])
-    for name in ("tokens", "saturated_in", "saturated_state", "saturated_out"):
+    for name in ("tokens", "saturated_state", "saturated_out"):
         assert getattr(a[1], name) == getattr(b[1], name), name
     np.testing.assert_array_equal(a[1].events, b[1].events)
     np.testing.assert_array_equal(a[1].messages_out, b[1].messages_out)
 
 
-def by_formula(island: Island, payload: np.ndarray) -> tuple[np.ndarray, IslandActivity]:
+def by_formula(island: Island, payload: np.ndarray) -> tuple[np.ndarray, Seen]:
     """`ir.program` in Python integers."""
     s, n = island.synapses, island.neurons
     shift = n.shift.astype(object)
@@ -41,21 +43,7 @@ def by_formula(island: Island, payload: np.ndarray) -> tuple[np.ndarray, IslandA
     y = (state * n.multiplier.astype(object) + ((1 << shift) >> 1)) >> shift
     out = np.clip(y, -(2**23 - 1), 2**23 - 1)
     counts = np.count_nonzero(payload, axis=0), np.count_nonzero(out, axis=0)
-    return out.astype(np.int32), IslandActivity(
-        len(payload), *counts, 0, int((a != state).sum()), int((y != out).sum())
-    )
-
-
-def as_network(runner: Runner, island: Island, payload: np.ndarray) -> tuple[np.ndarray, IslandActivity]:
-    """Payloads (samples, steps, columns) through the network that the island is."""
-    source, name = source_of(island), island.name
-    result = runner.run(network_of(island), {source: payload}, payload.shape[1])
-    fired, clipped = result.activity.fired, result.activity.saturated
-    activity = IslandActivity(
-        payload.shape[0] * payload.shape[1], fired[source]["s"], fired[name]["s"], 0,
-        clipped.get(name, 0), clipped.get(f"{name}.s", 0),
-    )  # fmt: skip
-    return result.outputs[name].reshape(-1, island.rows), activity
+    return out.astype(np.int32), Seen(len(payload), *counts, int((a != state).sum()), int((y != out).sum()))
 
 
 @settings(max_examples=60, deadline=None)
@@ -74,20 +62,20 @@ def test_every_runner_equals_the_formula_and_so_does_the_island_as_a_network(
     wanted = by_formula(island, payload)
     cores = PartitionedRunner(random_mapping(network_of(island), seed), get_system("oheo-gulch").chip)
     for runner in (ReferenceRunner(), FastRunner(), FastRunner("events"), FastRunner(steps=2), cores):
-        same(wanted, runner.run_island(island, payload))
+        same(wanted, run_layer(runner, island, payload))
         for inputs in (payload[None], payload[:, None]):
-            same(wanted, as_network(runner, island, inputs))
+            same(wanted, run_network(runner, network_of(island), island.name, inputs))
 
 
 def test_blocks_of_neurons_and_threads_do_not_change_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     island = make_island(1200, 70, wide=3, bias=True)
     payload = payload_for(island, 33)
-    expected = ReferenceRunner().run_island(island, payload)
+    expected = run_layer(ReferenceRunner(), island, payload)
     monkeypatch.setattr("simulators.fast.lane.SUMS_PER_BLOCK", 1 << 12)
     monkeypatch.setattr("neurodeploy.machine.threads.GRAIN", 1)
     torch.set_num_threads(3)
     try:
-        same(expected, FastRunner().run_island(island, payload))
+        same(expected, run_layer(FastRunner(), island, payload))
     finally:
         torch.set_num_threads(1)
 
@@ -96,13 +84,13 @@ def test_token_by_token_equals_all_at_once() -> None:
     island = make_island(50, 90, wide=4)
     payload = payload_for(island, 12)
     runner = FastRunner()
-    whole, counts = runner.run_island(island, payload)
-    total = IslandActivity.zero(island)
+    whole, counts = run_layer(runner, island, payload)
+    total = [0] * len(counts)
     for token in range(12):
-        out, activity = runner.run_island(island, payload[token : token + 1])
+        out, activity = run_layer(runner, island, payload[token : token + 1])
         np.testing.assert_array_equal(out[0], whole[token])
-        total.add(activity)
-    same((whole, counts), (whole, total))
+        total = [one + other for one, other in zip(total, activity, strict=True)]
+    same((whole, counts), (whole, Seen(*total)))
 
 
 def test_saturation_is_exact_and_counted() -> None:
@@ -115,27 +103,37 @@ def test_saturation_is_exact_and_counted() -> None:
         payload[0, :3] = [32767, 32767, (total - 127 * 65534) // 127]
         assert 127 * int(payload.astype(np.int64).sum()) <= total
         for runner in (ReferenceRunner(), FastRunner()):
-            _, activity = runner.run_island(island, payload)
+            _, activity = run_layer(runner, island, payload)
             exact = 127 * int(payload.astype(np.int64).sum())
             assert activity.saturated_state == (exact > 8388607), (total, lost)
     payload[0] = 32767
     for runner in (ReferenceRunner(), FastRunner()):
-        out, activity = runner.run_island(island, payload)
+        out, activity = run_layer(runner, island, payload)
         assert activity.saturated_state == 1
         assert out[0, 0] == (8388607 * 32767 + (1 << 14)) >> 15
+
+
+def decoding_of(island: Island) -> Decoded:
+    call = IslandCall(island.name, island.name, "x", tuple(part.output for part in island.slices))
+    program = program_of(INFO, (call,), {island.name: island}, {}, "x", island.slices[-1].output)
+    found = FastRunner().decoding(program.segments[0])
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize("name", ["reference", "fast"])
 def test_wrong_payloads_are_refused(name: str) -> None:
     island, runner = make_island(3, 5, bits=12), get_runner(name)
+    with pytest.raises(UserError, match="ND3205"):
+        run_layer(runner, island, np.full((1, 5), 2048, np.int16))
     with pytest.raises(InternalError, match="ND9005"):
-        runner.run_island(island, np.full((1, 5), 2048, np.int16))
+        decoding_of(island)(np.full((1, 5), 2048, np.int16))
     with pytest.raises(UserError, match="ND3001"):
         get_runner("faster")
 
 
 def test_no_token_is_no_work() -> None:
-    island = make_island(3, 5)
-    out, activity = FastRunner().run_island(island, np.zeros((0, 5), np.int16))
-    assert out.shape == (0, 3)
+    decoded = decoding_of(make_island(3, 5))
+    assert decoded(np.zeros((0, 5), np.int16)).shape == (0,)
+    activity = seen("island", decoded.take())
     assert activity.tokens == 0 and not activity.events.any()
