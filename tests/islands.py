@@ -246,3 +246,10 @@ def hollow_program(info: ModelInfo, islands: Sequence[Island], host: Sequence[Ho
         for island in islands
     ]
     return program_of(info, (*host, *calls), {island.name: island for island in islands}, {}, output="")
+
+
+def layer_network(island: Island) -> Network:
+    """The layer as a network by itself."""
+    layer = layer_of(island, "x")
+    populations = {p.name: p for p in (layer.source, layer.neurons)}
+    return Network(island.name, populations, (layer.synapses,), (island.name,))

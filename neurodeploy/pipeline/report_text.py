@@ -69,7 +69,7 @@ def sections(opened: Bundle, mapping: Mapping, system: SystemSpec) -> dict[str, 
     preset: Any = conversion["preset"]
     calibration: Any = conversion["calibration"]
     info = program.info
-    weights = sum(island.rows * island.columns for island in program.islands.values())
+    weights = sum(p.synapse.count() for p in program.network.projections if not p.synapse.wire)
     return {
         "model": {
             "name": info.name, "family": info.family, "source": opened.manifest["source"]["model"],
@@ -97,10 +97,10 @@ def sections(opened: Bundle, mapping: Mapping, system: SystemSpec) -> dict[str, 
 def experts(program: Program, tokens: dict[str, int]) -> dict[str, list[int]] | None:
     """Tokens by expert for each layer that has experts, from the islands that read an expert's input."""
     seen: dict[str, dict[int, int]] = {}
-    for name, island in program.islands.items():
-        if island.expert is not None:
-            layer = seen.setdefault(str(island.layer), {})
-            layer[island.expert] = max(layer.get(island.expert, 0), tokens.get(name, 0))
+    for name, population in program.network.populations.items():
+        if population.expert is not None:
+            layer = seen.setdefault(str(population.layer), {})
+            layer[population.expert] = max(layer.get(population.expert, 0), tokens.get(name, 0))
     return {layer: [found[e] for e in sorted(found)] for layer, found in seen.items()} or None
 
 

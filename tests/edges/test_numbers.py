@@ -178,9 +178,9 @@ RATIO = """
 import time
 import numpy as np
 from neurodeploy.ir.fixedpoint import Dyadic
-from neurodeploy.ir.program import GradedNeurons, Island, Slice, Synapses
 from neurodeploy.synapses.linear import layer_network
 from simulators import get_runner
+from tests.islands import GradedNeurons, Island, Slice, Synapses
 draw, size = np.random.default_rng(0), 1024
 weight = draw.integers(-127, 128, (size, size)).astype(np.int8)
 neurons = GradedNeurons(np.full(size, 1000, np.int16), np.full(size, 10, np.uint8), 11)

@@ -7,13 +7,13 @@ import pytest
 
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.graph import ModelInfo
-from neurodeploy.synapses.hollow import hollow_island, hollow_program
 from partitioner.cost.usage import core_demands
 from partitioner.mapper import map_model
 from partitioner.options import OBJECTIVES, Options
 from partitioner.verify.recount import recount
 from partitioner.verify.violations import verify
 from targets.systems import get_system
+from tests.islands import hollow_island, hollow_program
 from tests.partitioner_network.helpers import dense, join, lif, network, shrunken, source
 
 
