@@ -178,7 +178,7 @@ RATIO = """
 import time
 import numpy as np
 from neurodeploy.ir.fixedpoint import Dyadic
-from neurodeploy.synapses.linear import layer_network
+from tests.islands import layer_network
 from simulators import get_runner
 from tests.islands import GradedNeurons, Island, Slice, Synapses
 draw, size = np.random.default_rng(0), 1024
