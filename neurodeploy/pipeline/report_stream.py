@@ -12,6 +12,7 @@ import numpy as np
 from neurodeploy.accounting.neurobench import metrics
 from neurodeploy.bundle import Bundle
 from neurodeploy.frontends.streams import Stream
+from neurodeploy.ir.chip import HostSpec
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.run import Runner, RunResult
 from neurodeploy.pipeline.comparing import compare, float_network, has_float, longest_latency, outputs_of, run_float
@@ -21,15 +22,15 @@ from neurodeploy.pipeline.pictures import Pictures, beginning
 from neurodeploy.pipeline.pricing import price
 from neurodeploy.pipeline.session import Progress, provenance, read_mapping
 from neurodeploy.pipeline.stepping import advance
-from neurodeploy.pipeline.streams import lengthened, open_network, runner_for, stream_of
+from neurodeploy.pipeline.streams import lengthened, runner_for, stream_of
 
 
 def of_stream(
-    bundle: str | Path, input: str | Path, *, host: str, measure_host: bool, runner: str,
-    progress: Progress | None, steps: int | None = None, layout: str | None = None, probes: Sequence[str] = (),
+    opened: Bundle, input: str | Path, profile: HostSpec, *, runner: str, progress: Progress | None,
+    steps: int | None = None, layout: str | None = None, probes: Sequence[str] = (),
 ) -> dict[str, Any]:  # fmt: skip
     """See `report`."""
-    opened, network = open_network(bundle)
+    network = opened.program.network
     pictures = Pictures(opened, network, probes)
     stream = stream_of(input, opened, network, steps, layout)
     engine = runner_for(runner, opened, network, stream.steps, stream.samples)
@@ -42,7 +43,7 @@ def of_stream(
             "saturations": sum(result.activity.saturated.values()), "wraps": sum(result.activity.wrapped.values()),
             "notes": [*stream.questions, *stream.notes],
         },
-        **_mapped(opened, network, result, host, measure_host),
+        **_mapped(opened, result, profile),
         "populations": population_counts(network, result.activity),
         "projections": projection_counts(network, result.activity),
         **pictures.drawn(seen),
@@ -76,7 +77,7 @@ def about(opened: Bundle, network: Network) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _mapped(opened: Bundle, network: Network, result: RunResult, host: str, measure_host: bool) -> dict[str, Any]:
+def _mapped(opened: Bundle, result: RunResult, profile: HostSpec) -> dict[str, Any]:
     """Map, energy and NeuroBench metrics; None for those that need a mapping where there is none."""
     bench = {
         name: value
@@ -86,7 +87,7 @@ def _mapped(opened: Bundle, network: Network, result: RunResult, host: str, meas
     if not opened.is_mapped:
         return {"map": None, "energy": None, "neurobench": bench}
     mapping, system = read_mapping(opened)
-    priced = price(opened.program, mapping, system, result.activity, host, measure_host, "used")
+    priced = price(opened.program, mapping, system, {"sample": result.activity}, profile)
     keys = ("device", "component", "event", "boundary", "count", "basis", "source", "unit_cost", "joules")
     entries = [{key: entry[key] for key in keys} for entry in priced["step"]["entries"]]
     return {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from neurodeploy.bundle import Bundle, open_bundle
+from neurodeploy.bundle import Bundle
 from neurodeploy.frontends.text import read_text
-from neurodeploy.ir.chip import SystemSpec
+from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.program import Program
 from neurodeploy.pipeline import evaluating, pricing
@@ -17,9 +17,8 @@ from neurodeploy.pipeline.texts import encode_text, tokenizer_of
 
 
 def of_text(
-    bundle: str | Path, text: str | Path | None, *, host: str, measure_host: bool, runner: str,
-    progress: Progress | None, max_tokens: int = 2048, prompt_tokens: int | None = None, tokens: int = 32,
-    accuracy: dict[str, Any] | None = None,
+    opened: Bundle, text: str | Path | None, profile: HostSpec, *, runner: str, progress: Progress | None,
+    max_tokens: int = 2048, prompt_tokens: int | None = None, tokens: int = 32, accuracy: dict[str, Any] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """See `report`."""
 
@@ -27,7 +26,6 @@ def of_text(
         if progress:
             progress("report", number, 3)
 
-    opened = open_bundle(bundle)
     mapping, system = read_mapping(opened)
     prompt, runs = "", not opened.hollow
     if runs:
@@ -36,28 +34,21 @@ def of_text(
         prompt = tokenizer.decode(read[-64:])
     step(0)
     if accuracy is None and text is not None and runs:
-        accuracy = evaluating.eval(bundle, text, max_tokens=max_tokens, runner=runner, progress=progress)
+        accuracy = evaluating.eval(opened.path, text, max_tokens=max_tokens, runner=runner, progress=progress)
     step(1)
-    priced = pricing.energy(
-        bundle,
-        text=text,
-        prompt_tokens=prompt_tokens,
-        tokens=tokens,
-        host=host,
-        measure_host=measure_host,
-        runner=runner,
-    )
+    counts = pricing.count_text(opened, text, runner, None, prompt_tokens, tokens)
+    priced = pricing.price(opened.program, mapping, system, counts.phases, profile)
     step(2)
-    activity: dict[str, Any] = priced["activity"]
+    activity: dict[str, Any] = counts.last["activity"]
     return {
         **sections(opened, mapping, system),
         "accuracy": _accuracy(accuracy),
         "energy": {phase: _phase(priced[phase]) for phase in ("prefill", "generate")},
         "activity": activity,
         "experts": experts(
-            opened.program, {name: row["tokens"] for name, row in (activity | priced["host_islands"]).items()}
+            opened.program, {name: row["tokens"] for name, row in (activity | counts.last["host_islands"]).items()}
         ),
-        "sample": {"prompt": prompt, "text": priced["sample"]},
+        "sample": {"prompt": prompt, "text": counts.last["sample"]},
     }
 
 
@@ -95,7 +86,7 @@ def sections(opened: Bundle, mapping: Mapping, system: SystemSpec) -> dict[str, 
 
 
 def experts(program: Program, tokens: dict[str, int]) -> dict[str, list[int]] | None:
-    """Tokens by expert for each layer that has experts, from the islands that read an expert's input."""
+    """Tokens by expert for each layer that has experts, from the populations that read an expert's input."""
     seen: dict[str, dict[int, int]] = {}
     for name, population in program.network.populations.items():
         if population.expert is not None:

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from neurodeploy.bundle.files import check_place
+from neurodeploy.pipeline.pricing import host_profile
 from neurodeploy.pipeline.report_stream import of_stream
 from neurodeploy.pipeline.report_text import of_text
 from neurodeploy.pipeline.session import MODEL, NETWORK, Progress, suited
-
-_REPORT: dict[str, Callable[..., dict[str, Any]]] = {MODEL: of_text, NETWORK: of_stream}
 
 
 def report(
@@ -49,6 +48,7 @@ def report(
         NETWORK: {"steps": steps, "layout": layout, "probes": tuple(probes) or None},
     }, optional=True)  # fmt: skip
     check_place(out, "report.html", parents=True)
-    rest: dict[str, Any] = {"host": host, "measure_host": measure_host, "runner": runner}
-    found = _REPORT[opened.kind](bundle, data, **rest, progress=progress, **own)
+    profile = host_profile(host, measure_host)
+    shown: Callable[..., dict[str, Any]] = of_stream if opened.program.streamed else of_text
+    found = shown(opened, data, profile, runner=runner, progress=progress, **own)
     return {"paths": [str(path) for path in render(found, out, opened.kind)], "data": found}

@@ -121,8 +121,16 @@ def layers_of(program: Program) -> list[Population]:
 
 def without_head(program: Program) -> Program:
     """The program up to the last layer."""
+    network = program.network
     heads = {population.name for population in layers_of(program) if population.layer is None}
-    return replace(program, host=tuple(step for step in program.host if step.path not in heads), output="")
+    gone = heads | {p.source for p in network.projections if p.target in heads}
+    kept = replace(
+        network,
+        populations={name: population for name, population in network.populations.items() if name not in gone},
+        projections=tuple(p for p in network.projections if p.target not in gone),
+        outputs=tuple(name for name in network.outputs if name not in gone),
+    )
+    return replace(program, network=kept, host=tuple(step for step in program.host if step.path not in gone), output="")
 
 
 def columns_of(program: Program, population: Population) -> int:

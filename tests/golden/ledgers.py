@@ -82,7 +82,7 @@ def network(name: str) -> dict[str, Any]:
     found, mapping = net(name), mapped(name)
     assert not isinstance(found, str) and mapping is not None
     result = get_runner("fast").run(found.network, found.inputs, found.steps)
-    priced = price(streamed(found.network), mapping, found.system, result.activity, HOST.name, False, "used")
+    priced = price(streamed(found.network), mapping, found.system, {"sample": result.activity}, HOST)
     return {unit: entries(priced[unit]) for unit in ("step", "sample")}
 
 
