@@ -166,7 +166,7 @@ BLOCK = (("fcg", 3072, 1024), ("o", 1024, 1024), ("up", 5632, 1024), ("down", 10
 CHIPS = 24
 
 
-def matmul_free(system: SystemSpec, tokens: int) -> tuple[Placement, ActivityCounts, Program]:
+def matmul_free(system: SystemSpec, tokens: int) -> tuple[Program, ActivityCounts, Placement]:
     """R3 as counts and a mapping: a block a chip, rows split by synaptic memory, every activation non-zero."""
     chip, made, shards = system.chip, list[LinearLayer](), list[Shard]()
     memory = chip.budget.synapse_bytes.value or 128 * 1024
@@ -185,14 +185,14 @@ def matmul_free(system: SystemSpec, tokens: int) -> tuple[Placement, ActivityCou
                 core += 1
     mapping = Placement(system.name, system.chips, chip.cores, tuple(shards), (), len(shards), "synapse_bytes", ())
     info = ModelInfo("MatMul-free LM", "shapes", 0, 0, CHIPS, 0, "R3")
-    return mapping, counts, program_of_layers(info, made, {}, output="")
+    return program_of_layers(info, made, {}, output=""), counts, mapping
 
 
 def _matmul_free(system: SystemSpec, host: HostSpec) -> list[Row]:
     """R3: MatMul-free LM on 24 chips. Its norms and gates, which run on the chip there, are not among our islands."""
 
     def run(phase: str, tokens: int) -> EnergyLedger:
-        mapping, counts, program = matmul_free(system, tokens)
+        program, counts, mapping = matmul_free(system, tokens)
         return account(loads(program, counts, mapping, system, "none"), system, host, phase)
 
     prefill, short, generate = run("prefill", 16384), run("prefill", 500), run("generate", 500)

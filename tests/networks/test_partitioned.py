@@ -27,19 +27,11 @@ CHIP = get_system("oheo-gulch").chip
 
 
 def words_of(network: Network, p: Projection) -> int:
-    """Messages of 32 bits of one sum: one at a port that wraps, else as many as its largest sum of all
-    needs, with the largest exponent of any axon."""
+    """Messages of 32 bits of one sum: one at a port that wraps, else as many as the largest sum of all columns needs
+    (`tests/synapses` compares that bound with sums)."""
     if network.populations[p.target].model != "graded_affine":
         return 1
-    coo, sums = p.synapse.coo(), np.zeros(p.synapse.rows, np.int64)
-    np.add.at(sums, coo.row, np.abs(coo.weight))
-    raised = 0 if p.axon_exp is None else int(p.axon_exp.max())
-    payload = largest_payload(network.populations[p.source]) if p.graded else 1
-    most = (
-        largest_payload(network.populations[p.source])
-        if p.synapse.wire
-        else int(sums.max(initial=0)) * payload << raised
-    )
+    most = p.largest_sum(largest_payload(network.populations[p.source]))
     return -(-(most.bit_length() + 1) // 32)
 
 
