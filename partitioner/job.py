@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from neurodeploy.flow.streams import Sent
@@ -66,6 +66,11 @@ class Job:
     def asking(self, options: Options) -> Job:
         """The same with other options."""
         return _job(self.program, self.system, options, self.available, self.sent, self.per, self.deadline)
+
+    def roomy(self) -> Job:
+        """The same with the chip's `neuron_state_bytes` set aside for every neuron, whatever its model needs."""
+        state = self.system.chip.formats["neuron_state_bytes"]
+        return replace(self, views={name: view.roomy(state) for name, view in self.views.items()})
 
     def unrated(self) -> Job:
         """The same where every neuron sends."""

@@ -6,6 +6,9 @@ One way through, whatever is mapped: each stage takes the whole result of the on
     cut         Cutting   tiles of at most one core, orders of neurons                         `order.search`, `cut.settle`
     finish      Places    core and chip of every tile                                          `stages`
     map_model   Mapping   shards, assignments, how far it is from the bound
+
+Small models whose rows are alike are mapped a second time with the chip's `neuron_state_bytes` for every neuron, and the
+better mapping is taken: where small neurons save no core, the larger pieces that they allow may lie worse.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ from partitioner.cut.stamp import Tile
 from partitioner.job import Job, job_of
 from partitioner.nets.streams import streams_of
 from partitioner.nets.tiles import TileNets, nets_of_tiles
+from partitioner.nets.traffic import traffic
 from partitioner.options import Options
 from partitioner.order.plan import PAIRS
 from partitioner.order.search import best_plan
@@ -37,6 +41,8 @@ from partitioner.remedies import remedies
 from partitioner.stages import Places, finish
 
 _DEFAULT = Options()
+#: Tiles up to which a second mapping is made and compared.
+TWICE = 600
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,29 +101,59 @@ def map_model(
     """
     job = job_of(model, system, options, rates, alternatives)
     cutting = cut(job)
-    places = place(job, cutting, work)
-    bound, asks = lower_bound(job.views.values(), system.chip)
+    found = _mapping(job, cutting, place(job, cutting, work), alternatives)
+    twice = options.place and options.time_limit is None and rates is None and options.objective in ("cores", "traffic")
+    if not twice or len(cutting.tiles) > TWICE or not all(view.uniform for view in job.views.values()):
+        return found
+    roomy = _roomy(job)
+    return found if roomy is None or _no_worse(job, found, roomy) else roomy
+
+
+def _mapping(job: Job, cutting: Cutting, places: Places, alternatives: Sequence[SystemSpec] = ()) -> Mapping:
+    chip, options = job.system.chip, job.options
+    bound, asks = lower_bound(job.views.values(), chip)
     binding = cutting.stopped.most_common(1)[0][0] if cutting.stopped else asks
     if places.chips > job.available:
         raise _too_small(job, places, binding, alternatives)
     return Mapping(
-        system=system.name,
+        system=job.system.name,
         chips_available=job.available,
-        cores_per_chip=system.chip.cores,
+        cores_per_chip=chip.cores,
         shards=tuple(
-            Shard(tile.island, tile.kind, tile.rows, tile.cols, chip, core, tile.group)
-            for tile, chip, core in zip(cutting.tiles, places.chip.tolist(), places.core.tolist(), strict=True)
+            Shard(tile.island, tile.kind, tile.rows, tile.cols, on, core, tile.group)
+            for tile, on, core in zip(cutting.tiles, places.chip.tolist(), places.core.tolist(), strict=True)
         ),
-        assignments=assign(job.program, system.chip, dict.fromkeys(job.hosted, PINNED)),
+        assignments=assign(job.program, chip, dict.fromkeys(job.hosted, PINNED)),
         lower_bound=bound,
         binding_resource=binding,
-        unknown_limits=tuple(name for name, limit in system.chip.budget.limits().items() if limit.value is None),
+        unknown_limits=tuple(name for name, limit in chip.budget.limits().items() if limit.value is None),
         orders=cutting.orders,
         objective=options.objective,
         seed=options.seed,
-        notes=(*notes_of(job.program, system.chip), *places.notes),
+        notes=(*notes_of(job.program, chip), *places.notes),
         affinity=options.affinity,
     )
+
+
+def _roomy(job: Job) -> Mapping | None:
+    """The mapping with as much state for every neuron as the chip's table says; None where that does not fit."""
+    asked = job.roomy()
+    try:
+        cutting = cut(asked)
+    except DoesNotFit:
+        return None
+    places = place(asked, cutting)
+    return None if places.chips > job.available else _mapping(job, cutting, places)
+
+
+def _no_worse(job: Job, tight: Mapping, roomy: Mapping) -> bool:
+    """Fewer chips or cores; or as many, and neither more messages nor more hops. Smaller neurons leave larger pieces, which
+    may pack into cores that lie less well."""
+    size, other = ((m.chips_used, m.cores_used) for m in (tight, roomy))
+    if size != other and job.options.objective == "cores":
+        return size < other
+    sent, more = (traffic(m, job.program, job.system) for m in (tight, roomy))
+    return sent.deliveries <= more.deliveries and sent.spike_hops <= more.spike_hops
 
 
 def cut(job: Job) -> Cutting:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from collections.abc import Mapping as Table
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from types import MappingProxyType
@@ -127,6 +127,10 @@ class View:
         """The widest weight that it stores; 0 where it stores none."""
         stored = [part.projection.weight_bits for part in self.segments if not part.projection.synapse.wire]
         return max(stored, default=0) if self.form.weight_bits is None else self.form.weight_bits
+
+    def roomy(self, state: int) -> View:
+        """The same with at least so many bytes set aside for each neuron, and for each row where its sums are made."""
+        return replace(self, neuron=max(self.neuron, state), sums=replace(self.sums, least=state))
 
     def sends(self, reached: Table[str, Ints]) -> Sends:
         """`reached`: projection -> destinations of each unit (`cost.lists.destinations` over all column blocks)."""

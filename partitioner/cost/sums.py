@@ -19,10 +19,14 @@ MAX_WORDS = 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sums:
-    """The partial sums of a row on their way to its reducer. `bits`: of the weight that adds a message there."""
+    """The partial sums of a row on their way to its reducer.
+
+    bits : of the weight that adds a message there. least : bytes of a row where sums are made that are set aside at least.
+    """
 
     sums: PartialSums
     bits: int
+    least: int = 0
 
     @property
     def most(self) -> int:
@@ -44,7 +48,7 @@ class Sums:
 
     def state(self, words: int) -> int:
         """Bytes of a row on the shard that makes sums of so many messages."""
-        return SUM_BYTES * words
+        return max(self.least, SUM_BYTES * words)
 
     def least_words(self) -> Ints:
         """The least messages over any columns that touch 1, 2, ... blocks of `BLOCK` columns, wherever they lie."""

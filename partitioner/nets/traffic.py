@@ -42,6 +42,11 @@ class Traffic:
     spike_hops: float
     interchip_hops: float
 
+    @property
+    def deliveries(self) -> float:
+        """Messages to cores: events, and partial sums from other cores."""
+        return self.events_to_cores + self.partials_between_cores + self.partials_between_chips
+
     def to_json(self) -> dict[str, dict[str, float]]:
         """``{kind: {"messages": messages a token or step, "bytes": their bytes}}``"""
         kinds = [entry.name for entry in fields(self) if entry.name != "message_bytes"]

@@ -5,15 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks.mapper_models import program_of
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.graph import ModelInfo
-from neurodeploy.synapses.hollow import hollow_island, hollow_program
+from partitioner import mapper
 from partitioner.cost.usage import core_demands
 from partitioner.mapper import map_model
+from partitioner.nets.traffic import traffic
 from partitioner.options import OBJECTIVES, Options
 from partitioner.verify.recount import recount
 from partitioner.verify.violations import verify
 from targets.systems import get_system
+from tests.islands import hollow_island, hollow_program
 from tests.partitioner_network.helpers import dense, join, lif, network, shrunken, source
 
 
@@ -28,6 +31,17 @@ def test_a_matrix_takes_the_same_cores_however_it_arrives(shape: tuple[int, int]
     assert not verify(population, net, system)
     assert population.cores_used == island.cores_used
     assert population.lower_bound <= population.cores_used <= 1.03 * population.lower_bound
+
+
+def test_neurons_of_few_bytes_never_lie_worse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many cores with neurons of 11 bytes as with the chip's 16, but the larger pieces sent 5.6 % more hops."""
+    program, system = program_of("matmulfree-370m", 2), get_system("hala-point")
+    found = map_model(program, system)
+    assert not verify(found, program, system)
+    monkeypatch.setattr(mapper, "TWICE", 0)
+    tight = map_model(program, system)
+    assert found.cores_used == tight.cores_used
+    assert traffic(found, program, system).spike_hops < traffic(tight, program, system).spike_hops
 
 
 def test_bands_of_random_networks_hold() -> None:
