@@ -19,6 +19,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.mapper_models import shape
 from neurodeploy.accounting.account import account
 from neurodeploy.accounting.band import Band, exactly, of
 from neurodeploy.accounting.costs import MICROCODED_J, cost
@@ -30,9 +31,9 @@ from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.mapping import Mapping as Placement
 from neurodeploy.ir.mapping import Shard
-from neurodeploy.ir.program import Island
+from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import ActivityCounts, RunActivity
-from neurodeploy.synapses.hollow import hollow_island, hollow_program
+from neurodeploy.synapses.linear import LinearLayer, program_of_layers
 from targets.hosts import HOSTS
 from targets.systems import SYSTEMS
 
@@ -165,16 +166,16 @@ BLOCK = (("fcg", 3072, 1024), ("o", 1024, 1024), ("up", 5632, 1024), ("down", 10
 CHIPS = 24
 
 
-def matmul_free(system: SystemSpec, tokens: int) -> tuple[Placement, ActivityCounts, dict[str, Island]]:
+def matmul_free(system: SystemSpec, tokens: int) -> tuple[Program, ActivityCounts, Placement]:
     """R3 as counts and a mapping: a block a chip, rows split by synaptic memory, every activation non-zero."""
-    chip, islands, shards = system.chip, dict[str, Island](), list[Shard]()
+    chip, made, shards = system.chip, list[LinearLayer](), list[Shard]()
     memory = chip.budget.synapse_bytes.value or 128 * 1024
     counts = ActivityCounts({}, tokens, 0, 0, {})
     for block in range(CHIPS):
         core = 0
         for part, rows, columns in BLOCK:
             name = f"block.{block}.{part}"
-            islands[name] = hollow_island(name, rows, columns, layer=block)
+            made.append(shape(name, rows, columns, layer=block))
             sent = np.full(columns, tokens, np.int64), np.full(rows, tokens, np.int64)
             counts.segments[name] = RunActivity.of_layer(name, tokens, *sent)
             row_bytes = columns * chip.formats["weight_bytes"] + chip.formats["synapse_row_header_bytes"]
@@ -183,15 +184,15 @@ def matmul_free(system: SystemSpec, tokens: int) -> tuple[Placement, ActivityCou
                 shards.append(Shard(name, "synapses", (start, min(start + held, rows)), (0, columns), block, core))
                 core += 1
     mapping = Placement(system.name, system.chips, chip.cores, tuple(shards), (), len(shards), "synapse_bytes", ())
-    return mapping, counts, islands
+    info = ModelInfo("MatMul-free LM", "shapes", 0, 0, CHIPS, 0, "R3")
+    return program_of_layers(info, made, {}, output=""), counts, mapping
 
 
 def _matmul_free(system: SystemSpec, host: HostSpec) -> list[Row]:
     """R3: MatMul-free LM on 24 chips. Its norms and gates, which run on the chip there, are not among our islands."""
 
     def run(phase: str, tokens: int) -> EnergyLedger:
-        mapping, counts, islands = matmul_free(system, tokens)
-        program = hollow_program(ModelInfo("MatMul-free LM", "shapes", 0, 0, CHIPS, 0, "R3"), list(islands.values()))
+        program, counts, mapping = matmul_free(system, tokens)
         return account(loads(program, counts, mapping, system, "none"), system, host, phase)
 
     prefill, short, generate = run("prefill", 16384), run("prefill", 500), run("generate", 500)

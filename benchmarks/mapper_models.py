@@ -30,8 +30,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from neurodeploy.ir.chip import Basis, Limit, SystemSpec
 from neurodeploy.ir.graph import ModelInfo
+from neurodeploy.ir.population import Section
 from neurodeploy.ir.program import Program
-from neurodeploy.synapses.hollow import hollow_island, hollow_program
+from neurodeploy.synapses.hollow import hollow_layer
+from neurodeploy.synapses.linear import LinearLayer, program_of_layers
 from partitioner.mapper import map_model
 from partitioner.options import OBJECTIVES, Options
 from partitioner.verify.violations import verify
@@ -59,13 +61,14 @@ def program_of(name: str, most: int | None = None) -> Program:
     """Hollow; at most so many layers."""
     layers, inner, outer = MODELS[name]
     layers = layers if most is None else min(most, layers)
-    islands = [
-        hollow_island(f"layers.{n}.{what}", rows, columns, layer=n)
-        for n in range(layers)
-        for what, rows, columns in inner
-    ]
-    islands += [hollow_island(what, rows, columns) for what, rows, columns in outer]
-    return hollow_program(ModelInfo(name, "shapes", 1, 1, layers, 1, "published shapes"), islands)
+    made = [shape(f"layers.{n}.{what}", rows, columns, layer=n) for n in range(layers) for what, rows, columns in inner]
+    made += [shape(what, rows, columns) for what, rows, columns in outer]
+    return program_of_layers(ModelInfo(name, "shapes", 1, 1, layers, 1, "published shapes"), made, {}, output="")
+
+
+def shape(name: str, rows: int, columns: int, **place: int) -> LinearLayer:
+    """A layer without weights."""
+    return hollow_layer(name, rows, f"{name}.in", columns, (Section(name, 0, rows),), values=(name,), **place)
 
 
 def system_of(name: str, in_axons: int | None) -> SystemSpec:
@@ -79,7 +82,7 @@ def system_of(name: str, in_axons: int | None) -> SystemSpec:
 def naive_bound(program: Program, system: SystemSpec, bits: int) -> int:
     """Weights over memory: ``ceil(sum of rows * columns * bits / 8 / synapse_bytes)``, 0 where the limit is unknown."""
     limit = system.chip.budget.synapse_bytes.value
-    weights = sum(island.rows * island.columns for island in program.islands.values())
+    weights = sum(p.synapse.count() for p in program.network.projections)
     return -(-weights * bits // (8 * limit)) if limit else 0
 
 
@@ -91,7 +94,7 @@ def measure(name: str, bits: int, system: SystemSpec, options: Options) -> dict[
     return {
         "model": name,
         "bits": bits,
-        "weights": sum(island.rows * island.columns for island in program.islands.values()),
+        "weights": sum(p.synapse.count() for p in program.network.projections),
         "shards": len(mapping.shards),
         "cores": mapping.cores_used,
         "bound": mapping.lower_bound,

@@ -16,10 +16,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.mapper_models import program_of
+from benchmarks.mapper_models import program_of, shape
 from neurodeploy.ir.graph import HostOp, ModelInfo
 from neurodeploy.ir.program import Program
-from neurodeploy.synapses.hollow import hollow_island, hollow_program
+from neurodeploy.synapses.linear import program_of_layers
 from partitioner.offload.mapping import map_offloaded
 from partitioner.options import OBJECTIVES, Options
 from targets.hosts import get_host
@@ -39,16 +39,17 @@ def mixture() -> Program:
     """One of 16 experts a token, each 2048 -> 4096 with a gate, beside attention."""
     islands, host = [], []
     for n in range(LAYERS):
-        islands += [hollow_island(f"layers.{n}.qkv", 6144, 2048, layer=n)]
-        islands += [hollow_island(f"layers.{n}.o", 2048, 2048, layer=n)]
+        islands += [shape(f"layers.{n}.qkv", 6144, 2048, layer=n)]
+        islands += [shape(f"layers.{n}.o", 2048, 2048, layer=n)]
         for e in range(EXPERTS):
-            islands += [hollow_island(f"layers.{n}.experts.{e}.gate_up", 8192, 2048, layer=n, expert=e)]
-            islands += [hollow_island(f"layers.{n}.experts.{e}.down", 2048, 4096, layer=n, expert=e)]
+            islands += [shape(f"layers.{n}.experts.{e}.gate_up", 8192, 2048, layer=n, expert=e)]
+            islands += [shape(f"layers.{n}.experts.{e}.down", 2048, 4096, layer=n, expert=e)]
         names = tuple(f"layers.{n}.experts.{e}" for e in range(EXPERTS))
         routing = f"layers.{n}.routing"
         host.append(HostOp(f"layers.{n}.route", "moe_route", ("x",), (routing,), {"top_k": 1}, layer=n))
         host.append(HostOp(f"layers.{n}.dispatch", "moe_dispatch", ("x", routing), names, layer=n))
-    return hollow_program(ModelInfo("mixture", "shapes", 1, 1, LAYERS, 1, "made up"), islands, host)
+    info = ModelInfo("mixture", "shapes", 1, 1, LAYERS, 1, "made up")
+    return program_of_layers(info, [*host, *islands], {}, output="")
 
 
 def row(name: str, host: str, objective: str) -> str:

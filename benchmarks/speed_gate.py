@@ -14,59 +14,67 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from benchmarks.mapper_models import program_of
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.network import BLOCK
-from neurodeploy.ir.program import GradedNeurons, Island, Synapses
+from neurodeploy.ir.segments import Segment
+from neurodeploy.synapses.linear import LinearLayer, linear_layer, program_of_layers
 from simulators.fast.runner import FastRunner
 from simulators.products.choice import choose
 from simulators.products.pairs import padded
 
 
-def filled(hollow: Island, draw: np.random.Generator) -> Island:
-    """The island with random weights."""
-    rows, columns = hollow.rows, hollow.columns
+def filled(hollow: Segment, draw: np.random.Generator) -> LinearLayer:
+    """A layer of its sizes with random weights."""
+    (p,) = hollow.network.projections
+    rows, columns = p.synapse.rows, p.synapse.columns
     weight = np.clip(np.rint(draw.normal(0, 30, (rows, columns))), -127, 127).astype(np.int8)
-    sums = np.full(-(-columns // BLOCK), BLOCK * 127, np.int64)
-    neurons = GradedNeurons(draw.integers(1, 30000, rows).astype(np.int16), np.full(rows, 15, np.uint8), 8)
-    synapses = Synapses(weight, np.zeros(columns, np.uint8), sums)
-    one = Dyadic(1, -10)
-    return Island(hollow.name, rows, columns, hollow.slices, 16, one, one, synapses, neurons)
+    params = {"multiplier": draw.integers(1, 30000, rows).astype(np.int16), "shift": 15, "acc_shift": 8}
+    sums, one = np.full(-(-columns // BLOCK), BLOCK * 127, np.int64), Dyadic(1, -10)
+    return linear_layer(
+        hollow.name, weight, params, scales=(one, one), values=(f"{hollow.name}.in", (hollow.name,)), block_sums=sums
+    )
 
 
-def raw(islands: list[Island], tokens: int, draw: np.random.Generator) -> Callable[[], None]:
+def weights_of(segment: Segment) -> NDArray[np.int8]:
+    return np.asarray(segment.network.projections[0].synapse.weight)
+
+
+def raw(segments: Sequence[Segment], tokens: int, draw: np.random.Generator) -> Callable[[], None]:
     """Only the products, each into an array of its own of the same type."""
     product = choose(tokens, 16)
     rows = tokens * product.passes
     digits = {}
-    for island in islands:
-        x = padded((rows, island.columns)) if product.digit is np.int16 else np.empty((rows, island.columns), np.int8)
-        x[:, : island.columns] = draw.integers(-127, 128, (rows, island.columns))
-        digits[island.columns] = x
-    bounds = [int(np.abs(island.synapses.weight.astype(np.int32)).sum(axis=1).max()) << 15 for island in islands]
+    weights = [weights_of(segment) for segment in segments]
+    for columns in {weight.shape[1] for weight in weights}:
+        x = padded((rows, columns)) if product.digit is np.int16 else np.empty((rows, columns), np.int8)
+        x[:, :columns] = draw.integers(-127, 128, (rows, columns))
+        digits[columns] = x
+    bounds = [int(np.abs(weight.astype(np.int32)).sum(axis=1).max()) << 15 for weight in weights]
 
     def run() -> None:
-        for island, bound in zip(islands, bounds, strict=True):
-            product(digits[island.columns], island.synapses.weight, bound)
+        for weight, bound in zip(weights, bounds, strict=True):
+            product(digits[weight.shape[1]], weight, bound)
 
     return run
 
 
-def lane(islands: list[Island], tokens: int, draw: np.random.Generator) -> Callable[[], None]:
+def lane(segments: Sequence[Segment], tokens: int, draw: np.random.Generator) -> Callable[[], None]:
     runner = FastRunner()
+    sizes = [weights_of(segment).shape[1] for segment in segments]
     payloads = {
-        island.columns: draw.integers(-32767, 32768, (tokens, island.columns)).astype(np.int16) for island in islands
+        columns: draw.integers(-32767, 32768, (tokens, columns)).astype(np.int16) for columns in dict.fromkeys(sizes)
     }
-
-    calls = [(island.columns, runner.decoding(island)) for island in islands]
+    calls = [(columns, runner.decoding(segment)) for columns, segment in zip(sizes, segments, strict=True)]
 
     def run() -> None:
         for columns, decoded in calls:
@@ -82,16 +90,16 @@ def seconds(run: Callable[[], None], times: int) -> float:
     return (time.process_time() - begun) / times
 
 
-def ratio(islands: list[Island], tokens: int, rounds: int) -> float:
+def ratio(segments: Sequence[Segment], tokens: int, rounds: int) -> float:
     """Raw over lane, in turn, the least of the rounds; prints both."""
     draw = np.random.default_rng(tokens)
-    both = raw(islands, tokens, draw), lane(islands, tokens, draw)
+    both = raw(segments, tokens, draw), lane(segments, tokens, draw)
     for run in both:
-        run()  # compiles, and prepares the islands
+        run()  # compiles, and prepares the segments
     times = 1 if tokens > 1 else 4
     spent = [[seconds(run, times) for run in both] for _ in range(rounds)]
     least = [min(pair) for pair in zip(*spent, strict=True)]
-    work = tokens * sum(island.rows * island.columns for island in islands)
+    work = tokens * sum(weights_of(segment).size for segment in segments)
     raw_speed, lane_speed = (work / one / 1e9 for one in least)
     product = choose(tokens, 16).name
     print(
@@ -112,9 +120,10 @@ def main() -> None:
     prefill = {}
     for name in ("gemma3-1b", "smollm2-135m"):
         draw = np.random.default_rng(0)
-        islands = [filled(island, draw) for island in program_of(name, asked.layers).islands.values()]
+        hollow = program_of(name, asked.layers)
+        made = program_of_layers(hollow.info, [filled(segment, draw) for segment in hollow.segments], {}, output="")
         print(f"{name}, {asked.layers} layers")
-        prefill[name], _ = (ratio(islands, tokens, asked.rounds) for tokens in (128, 1))
+        prefill[name], _ = (ratio(made.segments, tokens, asked.rounds) for tokens in (128, 1))
     least = min(prefill.values())
     passed = least >= asked.gate
     print(f"{'passed' if passed else 'FAILED'}: {least:.3f} of the raw product at least, the gate is {asked.gate}")

@@ -13,7 +13,7 @@ not be added.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -21,7 +21,6 @@ from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.devices import hosted_populations, population_paths, steps_of
 from neurodeploy.ir.graph import HostOp
 from neurodeploy.ir.mapping import Assignment, Reason
-from neurodeploy.ir.mapping import Mapping as Placement
 from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.segments import Decode, Encode
@@ -76,15 +75,6 @@ def crossings(program: Program, assignments: Sequence[Assignment]) -> float:
             read = segment.decodes or not program.host
             found += shares[own[0]] * (bool(fed) + bool(read and segment.network.outputs))
     return float(found)
-
-
-def of_whole(mapping: Placement, program: Program, on_host: Collection[str], chip: ChipSpec) -> Placement:
-    """A mapping of the `ir.devices.chip_part` of a program that streams feed as one of the whole."""
-    if not (on_host or program.host):
-        return mapping
-    note = f"{len(on_host)} of {len(program.network.populations)} populations run on the host: they have no cores"
-    devices = assign(program, chip, dict.fromkeys(on_host, PINNED))
-    return replace(mapping, assignments=devices, notes=((note,) if on_host else ()) + mapping.notes)
 
 
 def assign(program: Program, chip: ChipSpec, on_host: Mapping[str, Reason] | None = None) -> tuple[Assignment, ...]:

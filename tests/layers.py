@@ -8,9 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from neurodeploy.ir.network import Network
-from neurodeploy.ir.program import Island
 from neurodeploy.ir.run import RunActivity, Runner
-from neurodeploy.synapses.linear import layer_network
+from tests.islands import Island, layer_network
 
 network_of = lru_cache(maxsize=64)(layer_network)
 

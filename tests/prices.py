@@ -19,9 +19,9 @@ from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.mapping import Mapping as Placement
 from neurodeploy.ir.mapping import Shard
 from neurodeploy.ir.network import Network
-from neurodeploy.ir.program import Island, Program
+from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import ActivityCounts, RunActivity, ShardCounts
-from neurodeploy.synapses.hollow import hollow_program
+from tests.islands import Island, hollow_program
 
 INFO = ModelInfo("run", "test", 0, 0, 1, 0, "made by a test")
 

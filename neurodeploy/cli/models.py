@@ -118,7 +118,7 @@ def map_(
 ) -> None:
     """Split the islands over cores and chips within every budget, and verify the result independently.
 
-    With --chips, islands of a language model that do not fit so many chips are left to the host: it fits partly, exit 3
+    With --chips, populations that do not fit so many chips are left to the host: it fits partly, exit 3
     unless --offload or a plan asked for it.
     """
     found = execute(as_json, "map", lambda progress: pipeline.map(

@@ -73,7 +73,7 @@ Threads = Annotated[
 BUDGETS, SEARCH = "Budgets of a core", "Search"
 Chips = Annotated[
     int | None,
-    typer.Option(help="Use at most so many chips; islands of a language model that do not fit them run on the host."),
+    typer.Option(help="Use at most so many chips; populations that do not fit them run on the host."),
 ]
 Offload = Annotated[
     bool | None,

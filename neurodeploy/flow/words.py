@@ -24,7 +24,6 @@ from typing import Protocol
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.network import BLOCK, Network, Projection
 from neurodeploy.ir.population import Population
-from neurodeploy.ir.program import Island
 from neurodeploy.neurons.registry import is_exact, largest_payload, payload_bits
 
 #: First and last + 1.
@@ -65,12 +64,6 @@ def output_words(population: Population, chip: ChipSpec) -> int:
 def bound_bits(payload_max: int, abs_sum: int) -> int:
     """Bits, sign included, of a sum of weights of at most `abs_sum` in magnitude, each times a payload."""
     return (payload_max * abs_sum).bit_length() + 1
-
-
-def partial_bits(island: Island, columns: Range) -> int:
-    """Bits of a partial sum over these columns, sign included, proven from `block_abs_sum`."""
-    blocks = island.synapses.block_abs_sum[columns[0] // BLOCK : -(-columns[1] // BLOCK)]
-    return bound_bits(island.payload_max, sum(int(value) for value in blocks))
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,7 @@
 """HDF5 files from anywhere, read so that nothing in them can crash, hang or fill this process.
 
-Of 6 000 small files with one to four random bytes changed, libhdf5 2.0.0 does not return from 5 within a second of
-processor time (measured by ``tests/frontends/fuzz_hdf5.py``), and others can end the process. So a program of its own
+Of 10 000 small files with one to four random bytes changed, libhdf5 2.0.0 never returned from 3, and on others it ended the
+process with a memory fault (measured by an earlier form of ``tests/frontends/fuzz_hdf5.py``). So a program of its own
 (`hdf5_worker`) opens the file under limits of memory and time and sends plain numbers and texts; this module takes
 them, checks each once more, and offers them as a tree::
 

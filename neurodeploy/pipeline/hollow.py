@@ -25,16 +25,11 @@ from neurodeploy.ops.host.operation import Load
 from neurodeploy.synapses.hollow import at_width, columns_of, facts_of, layers_of, weights_of
 from neurodeploy.synapses.written_out import written_out
 
-#: What a folder with weights has.
-WEIGHTS = ("*.safetensors", "*.gguf", "*.bin", "*.safetensors.index.json")
-
 
 def is_hollow(model: str | Path) -> bool:
-    """Whether it is a configuration alone: a config.json, or a folder with one and no weights."""
+    """Whether it is a configuration alone, a .json file. A folder whose weights are missing is an error, no wish."""
     path = Path(model)
-    if path.is_file():
-        return path.suffix.lower() == ".json"
-    return (path / "config.json").is_file() and not any(any(path.glob(pattern)) for pattern in WEIGHTS)
+    return path.is_file() and path.suffix.lower() == ".json"
 
 
 def convert_hollow(model: str | Path, out: Path, weight_bits: int = 8, **unused: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from neurodeploy.bundle.files import check_place, write_aside
 from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.flow import ranges
 from neurodeploy.ir.chip import HostSpec, SystemSpec
-from neurodeploy.ir.devices import chip_part, seen_by_chip
+from neurodeploy.ir.devices import seen_by_chip
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.pipeline.following import chips_of, follow
 from neurodeploy.pipeline.session import KINDS, NETWORK, Progress, read_mapping, refuse
@@ -53,10 +53,9 @@ def map(
 
     Parameters
     ----------
-    chips : use only so many chips of the system. Islands of a language model that do not fit them are left to the host,
-        and the dictionary has their figures under "offload"; without `chips` a model that does not fit is an error.
-    offload : False: an error with `chips` too. Of a spiking network the host computes what `pins` or a plan leave to it, and
-        nothing else.
+    chips : use only so many chips of the system. Populations that do not fit them are left to the host, and the dictionary
+        has their figures under "offload"; without `chips` a model that does not fit is an error.
+    offload : False: an error with `chips` too.
     plan, write_plan : a table op -> device to follow, and where to write the one that was made
         (`partitioner.files.plan_table`).
     pins : hints such as ``"layers.0.attention=rows:64,chip:2"`` beside the table.
@@ -154,9 +153,7 @@ def _mapped(
     offload: bool,
     rates: RunActivity | None,
 ) -> tuple[Mapping, dict[str, Any]]:
-    """The mapping, and of a language model what was left to the host."""
-    from partitioner.classify import of_whole
-    from partitioner.mapper import map_model
+    """The mapping, and what was left to the host; where streams feed the program, only if nobody asked for it."""
     from partitioner.offload.mapping import map_offloaded, offer
     from targets.systems import SYSTEMS
 
@@ -166,11 +163,6 @@ def _mapped(
     if hosted and not offload:
         problem = f"is asked for, and the plan puts {hosted[0]} on the host"
         raise UserError("ND2069", "--no-offload", problem, "leave one of them out")
-    if program.streamed:
-        kept = replace(options, pins={name: pin for name, pin in options.pins.items() if name not in hosted})
-        seen = chip_part(program, hosted)
-        mapping = map_model(seen, target, kept, alternatives=others, rates=rates, work=work)
-        return of_whole(mapping, program, hosted, target.chip), {}
     try:
         mapping, figures = map_offloaded(
             program, target, options, host, automatic=automatic, alternatives=others, work=work, rates=rates
@@ -180,7 +172,7 @@ def _mapped(
             raise
         fix = f"{error.fix}; or {offer(program, target, options, host)}"
         raise DoesNotFit(error.code, error.subject, error.problem, fix) from None
-    return mapping, {"offload": figures}
+    return mapping, {} if program.streamed and not (figures and figures["unasked"]) else {"offload": figures}
 
 
 def _table(opened: Bundle, mapping: Mapping, target: SystemSpec, host: HostSpec, options: Options) -> str:

@@ -60,7 +60,7 @@ def sections(opened: Bundle, mapping: Mapping, system: SystemSpec) -> dict[str, 
     preset: Any = conversion["preset"]
     calibration: Any = conversion["calibration"]
     info = program.info
-    weights = sum(p.synapse.count() for p in program.network.projections)
+    weights = sum(p.synapse.count() for p in program.network.projections if not p.synapse.wire)
     return {
         "model": {
             "name": info.name, "family": info.family, "source": opened.manifest["source"]["model"],

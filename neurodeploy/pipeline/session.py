@@ -11,7 +11,6 @@ from neurodeploy.bundle import Bundle, open_bundle
 from neurodeploy.bundle.reader import HOLLOW, read_manifest
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.ir.chip import SystemSpec
-from neurodeploy.ir.devices import seen_by_chip
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.version import __version__
 
@@ -92,7 +91,7 @@ def load_mapping(bundle: Bundle) -> tuple[Mapping, SystemSpec, list[str]]:
 
     mapping = mapping_from_json(bundle.read_mapping())
     system = get_system(mapping.system)
-    return mapping, system, verify(mapping, seen_by_chip(bundle.program, mapping.assignments), system)
+    return mapping, system, verify(mapping, bundle.program, system)
 
 
 def read_mapping(bundle: Bundle) -> tuple[Mapping, SystemSpec]:

@@ -18,42 +18,16 @@ import numpy as np
 
 from neurodeploy.ir.copies import ALONE, class_name
 from neurodeploy.ir.fixedpoint import Dyadic, Ints, signed_max
-from neurodeploy.ir.graph import HostOp, ModelInfo
 from neurodeploy.ir.network import BLOCK
 from neurodeploy.ir.population import INPUT, Population, Section
-from neurodeploy.ir.program import GradedNeurons, Island, IslandCall, Program, Slice, Synapses
-from neurodeploy.synapses.linear import LinearLayer, linear_layer, program_of
+from neurodeploy.ir.program import Program
+from neurodeploy.synapses.linear import LinearLayer, linear_layer
 
 #: Of a border whose scale nobody knows.
 ONE = Dyadic(1, 0)
 
 
-def hollow_island(
-    name: str,
-    rows: int,
-    columns: int,
-    *,
-    slices: Sequence[Slice] = (),
-    layer: int | None = None,
-    expert: int | None = None,
-    weight_bits: int = 8,
-    payload_bits: int = 16,
-) -> Island:
-    """An island of these sizes; without `slices` its rows are one slice of that name."""
-    synapses = Synapses(
-        np.broadcast_to(np.zeros((), np.int8), (rows, columns)),
-        np.broadcast_to(np.zeros((), np.uint8), (columns,)),
-        _bounds(columns, weight_bits),
-        weight_bits,
-    )
-    neurons = GradedNeurons(
-        np.broadcast_to(np.ones((), np.int16), (rows,)), np.broadcast_to(np.zeros((), np.uint8), (rows,)), 0
-    )
-    parts = tuple(slices) or (Slice(name, name, 0, rows),)
-    return Island(name, rows, columns, parts, payload_bits, ONE, ONE, synapses, neurons, layer, expert)
-
-
-def _bounds(columns: int, bits: int) -> Ints:
+def bounds(columns: int, bits: int) -> Ints:
     return np.asarray(np.minimum(BLOCK, columns - np.arange(0, columns, BLOCK)) * max(1, signed_max(bits)), np.int64)
 
 
@@ -65,25 +39,14 @@ def hollow_layer(
     return linear_layer(
         name, np.broadcast_to(np.zeros((), np.int8), (rows, columns)),
         {"multiplier": np.broadcast_to(np.ones((), np.int16), (rows,)), "shift": 0, "acc_shift": 0}, scales=(ONE, ONE),
-        values=(value, values), block_sums=_bounds(columns, 8), sections=sections, layer=layer, expert=expert,
+        values=(value, values), block_sums=bounds(columns, 8), sections=sections, layer=layer, expert=expert,
     )  # fmt: skip
-
-
-def hollow_program(info: ModelInfo, islands: Sequence[Island], host: Sequence[HostOp] = ()) -> Program:
-    """A program that calls these islands in order; `host` operations say what routes (`moe_route`, `moe_dispatch`)."""
-    calls = [
-        IslandCall(
-            island.name, island.name, f"{island.name}.in", tuple(part.output for part in island.slices), island.layer
-        )
-        for island in islands
-    ]
-    return program_of(info, (*host, *calls), {island.name: island for island in islands}, {}, output="")
 
 
 def at_width(program: Program, bits: int) -> Program:
     """A hollow program with weights of `bits` bits."""
     projections = tuple(
-        replace(p, weight_bits=bits, block_sums=_bounds(p.synapse.columns, bits)) for p in program.network.projections
+        replace(p, weight_bits=bits, block_sums=bounds(p.synapse.columns, bits)) for p in program.network.projections
     )
     return replace(program, network=replace(program.network, projections=projections))
 
@@ -158,8 +121,16 @@ def layers_of(program: Program) -> list[Population]:
 
 def without_head(program: Program) -> Program:
     """The program up to the last layer."""
+    network = program.network
     heads = {population.name for population in layers_of(program) if population.layer is None}
-    return replace(program, host=tuple(step for step in program.host if step.path not in heads), output="")
+    gone = heads | {p.source for p in network.projections if p.target in heads}
+    kept = replace(
+        network,
+        populations={name: population for name, population in network.populations.items() if name not in gone},
+        projections=tuple(p for p in network.projections if p.target not in gone),
+        outputs=tuple(name for name in network.outputs if name not in gone),
+    )
+    return replace(program, network=kept, host=tuple(step for step in program.host if step.path not in gone), output="")
 
 
 def columns_of(program: Program, population: Population) -> int:

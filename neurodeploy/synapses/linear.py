@@ -13,7 +13,7 @@ from neurodeploy.ir.fixedpoint import Dyadic, Ints
 from neurodeploy.ir.graph import HostOp, ModelInfo
 from neurodeploy.ir.network import BLOCK, Network, Projection
 from neurodeploy.ir.population import INPUT, Population, Section
-from neurodeploy.ir.program import Island, Program, Step
+from neurodeploy.ir.program import Program
 from neurodeploy.ir.segments import Decode, Encode, HostStep
 from neurodeploy.synapses.dense import Dense
 
@@ -118,45 +118,3 @@ def block_sums_of(weight: NDArray[np.int8], axon_exp: NDArray[np.uint8] | None, 
         magnitude = np.abs(weight[start : start + at_a_time].astype(np.int32)) * factor
         best = np.maximum(best, np.add.reduceat(magnitude, edges, axis=1, dtype=np.int64).max(axis=0))
     return best
-
-
-# -- from islands, for who still thinks in them -----------------------------------------------------------------------
-
-
-def program_of(
-    info: ModelInfo, steps: Sequence[Step], islands: Mapping[str, Island], sizes: Mapping[str, int],
-    input: str = "tokens", output: str = "logits", conversion: Mapping[str, object] | None = None,
-) -> Program:  # fmt: skip
-    """The program of a language model from its islands and what calls them."""
-    items: list[HostOp | LinearLayer] = []
-    called: set[str] = set()
-    for step in steps:
-        if isinstance(step, HostOp):
-            items.append(step)
-            continue
-        island = islands.get(step.island)
-        if island is None or step.island in called:
-            raise InternalError("ND9004", step.path, f"island {step.island!r} is missing or called twice")
-        if tuple(part.output for part in island.slices) != step.outputs:
-            raise InternalError("ND9004", step.path, "the call's outputs are not the island's slices")
-        called.add(step.island)
-        items.append(layer_of(island, step.input))
-    if missing := islands.keys() - called:
-        raise InternalError("ND9004", info.name, f"island {sorted(missing)[0]!r} is never called")
-    return program_of_layers(info, items, sizes, input, output, conversion)
-
-
-def layer_of(island: Island, value: str) -> LinearLayer:
-    """The layer of an island that is called with this value; arrays are the island's own."""
-    s, n = island.synapses, island.neurons
-    params: dict[str, int | Ints] = {
-        "multiplier": n.multiplier, "shift": n.shift, "acc_shift": n.acc_shift,
-        "state_bits": n.state_bits, "out_bits": n.out_bits,
-    }  # fmt: skip
-    return linear_layer(
-        island.name, s.weight, params if n.bias is None else {**params, "bias": n.bias},
-        scales=(island.input_scale, island.output_scale), values=(value, tuple(part.output for part in island.slices)),
-        payload_bits=island.payload_bits, weight_bits=s.weight_bits, axon_exp=s.axon_shift, block_sums=s.block_abs_sum,
-        sections=tuple(Section(part.path, part.start, part.stop, part.role, part.heads) for part in island.slices),
-        layer=island.layer, expert=island.expert,
-    )  # fmt: skip

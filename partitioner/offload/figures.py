@@ -42,6 +42,7 @@ def figures(
     """
     placed, whole, network = mapping.by_island(), resident.by_island(), program.network
     views = views_of(program, system.chip, weight_bits)
+    kept = views_of(program, system.chip, weight_bits, hosted=gone)
     plan = everywhere = streaming = Price(0.0, 0.0, 0.0)
     streamed = 0.0
     for name, view in views.items():
@@ -49,7 +50,7 @@ def figures(
         for shards, chips in ((whole.get(name), resident.chips_used), (whole.get(name), mapping.chips_used)):
             known += [price_view(network, view, shards, system, host, chips)] if shards else []
         if name in placed:
-            here = price_view(network, view, placed[name], system, host, mapping.chips_used)
+            here = price_view(network, kept[name], placed[name], system, host, mapping.chips_used, gone)
             plan, streaming = plan + here.chip, streaming + here.chip
         else:
             plan = plan + on_host(view, host)

@@ -107,7 +107,10 @@ def _finished(
         task.options.weight_bits,
         task.options.objective,
     )
-    note = f"{len(gone)} of {found['islands']} islands run on the host: they have no cores"
+    every, what = found["islands"], "islands"
+    if task.program.streamed:
+        every, what = len(task.program.network.populations), "populations"
+    note = f"{len(gone)} of {every} {what} run on the host: they have no cores"
     return replace(done, notes=(note, *done.notes)), found
 
 

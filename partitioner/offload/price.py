@@ -17,7 +17,7 @@ same cores. Hops and bits between chips are left out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -83,9 +83,11 @@ def chip_costs(chip: ChipSpec) -> dict[str, float]:
 
 
 def price_view(
-    network: Network, view: View, shards: Sequence[Shard], system: SystemSpec, host: HostSpec, chips: int
-) -> Prices:
-    """`shards` are the population's in a mapping that holds it; `chips` how many are in use (more than one: a barrier)."""
+    network: Network, view: View, shards: Sequence[Shard], system: SystemSpec, host: HostSpec, chips: int,
+    gone: Collection[str] = (),
+) -> Prices:  # fmt: skip
+    """`shards` are the population's in a mapping that holds it; `chips` how many are in use (more than one: a barrier);
+    `gone` populations that the host computes."""
     costs, message, share = chip_costs(system.chip), system.chip.formats["message_bytes"], float(view.share)
     loads = loads_of(Streams(network, {view.name: replace(view, share=Fraction(1))}, shards, 1))
     rows = np.array([s.row_count for s in shards])
@@ -93,7 +95,7 @@ def price_view(
     updates = (costs["microcode_factor"] if view.microcoded else 1.0) * rows
     seconds = added * costs["t_synop_fc_s"] + updates * costs["t_neuron_s"] + loads[:, SENT] * costs["t_spike_out_s"]
     sources = [s for s in shards if s.kind == "synapses"]
-    returned, given = view.rows * view.outputs, _given(network, view)
+    returned, given = view.rows * view.outputs, _given(network, view, gone)
     steps = 2 if len(sources) < len(shards) else 1
     crossing = len({s.chip for s in sources}) * given + returned
     link = message * crossing / costs["bw_host_link_b_per_s"]
@@ -120,10 +122,10 @@ def price_view(
     return Prices(chip, on_host(view, host), stream)
 
 
-def _given(network: Network, view: View) -> int:
+def _given(network: Network, view: View, gone: Collection[str]) -> int:
     """Axons whose payloads the host sends."""
     into = (part.projection for part in view.segments)
-    return sum(p.synapse.columns for p in into if network.populations[p.source].model == INPUT)
+    return sum(p.synapse.columns for p in into if p.source in gone or network.populations[p.source].model == INPUT)
 
 
 def on_host(view: View, host: HostSpec) -> Price:

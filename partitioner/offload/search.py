@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from neurodeploy.errors import DoesNotFit
+from neurodeploy.flow.support import lacking, needs_of
 from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.mapping import Mapping, Reason
 from neurodeploy.ir.program import Program
@@ -113,7 +114,11 @@ def _enough(task: Task, gone: Table[str, Reason]) -> Mapping:
 
 def resident_of(task: Task) -> Resident:
     """Everything on as many chips as it takes, whatever is pinned to the host."""
-    impossible: dict[str, DoesNotFit] = {}
+    needs = needs_of(task.program, task.options.weight_bits)
+    impossible = {
+        lack.need.at: DoesNotFit("ND2090", lack.need.of, lack.problem, "leave it to the host")
+        for lack in lacking(task.system.chip, needs)
+    }
     while True:
         try:
             return Resident(_enough(task, dict.fromkeys(impossible, UNSAID)), impossible)

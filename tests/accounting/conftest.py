@@ -11,8 +11,8 @@ import pytest
 from neurodeploy.ir.chip import Basis, ChipSpec, CoreBudget, HostSpec, Limit, Quantity, SystemSpec
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.run import ActivityCounts, RunActivity
-from neurodeploy.synapses.hollow import hollow_island
 from targets.loihi2 import SUPPORTS
+from tests.islands import hollow_island
 
 
 def q(low: float, nominal: float, high: float, unit: str) -> Quantity:

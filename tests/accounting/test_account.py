@@ -17,7 +17,7 @@ from neurodeploy.accounting.ledger import BOUNDARIES, EnergyLedger
 from neurodeploy.errors import InternalError, UserError
 from neurodeploy.ir.mapping import Shard
 from neurodeploy.ir.run import ActivityCounts, RunActivity
-from neurodeploy.synapses.hollow import hollow_island
+from tests.islands import hollow_island
 from tests.prices import token_ledger
 
 # Worked out by hand from the table in conftest. Over the run (2 tokens): each core gets 3 events for 2 rows, so 12

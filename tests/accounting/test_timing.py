@@ -10,7 +10,7 @@ from neurodeploy.accounting.ledger import EnergyLedger
 from neurodeploy.accounting.timing import host_seconds
 from neurodeploy.ir.chip import Basis, Quantity
 from neurodeploy.ir.mapping import Shard
-from neurodeploy.synapses.hollow import hollow_island
+from tests.islands import hollow_island
 from tests.prices import token_ledger
 
 

@@ -20,7 +20,7 @@ from benchmarks.energy_validation import (
 from neurodeploy.errors import UserError
 from targets.hosts import HOSTS
 from targets.systems import SYSTEMS
-from tests.prices import token_ledger
+from tests.prices import ledger_of
 
 DOCS = Path(__file__).parents[2] / "docs" / "energy.md"
 #: (row, figure) -> signed error of the nominal figure. A change of a coefficient that moves one of them shows up here.
@@ -68,7 +68,7 @@ def test_sanafe_energy_is_reproduced(rows: list[Row]) -> None:
 
 def test_no_figure_depends_on_the_length_of_the_prompt() -> None:
     system, host = SYSTEMS["alia-point"], HOSTS["cpu-generic"]
-    short, long = (token_ledger(*matmul_free(system, n), system, host, "prefill", border="none") for n in (500, 16384))
+    short, long = (ledger_of(*matmul_free(system, n), system, host, "prefill", border="none") for n in (500, 16384))
     assert short.seconds == long.seconds
     assert short.joules("board").nominal == pytest.approx(long.joules("board").nominal, rel=1e-12)
 
@@ -78,14 +78,14 @@ def test_every_system_has_every_cost_that_the_account_needs(name: str) -> None:
     system = SYSTEMS[name]
     if system.chips < 24:
         system_of_blocks = SYSTEMS["alia-point"]
-        mapping, counts, islands = matmul_free(system_of_blocks, 1)
+        program, counts, mapping = matmul_free(system_of_blocks, 1)
         shards = tuple(shard for shard in mapping.shards if shard.chip == 0)
         mapping = type(mapping)(name, 1, system.chip.cores, shards, (), 1, "synapse_bytes", ())
         counts.segments = {key: value for key, value in counts.segments.items() if key.startswith("block.0.")}
     else:
-        mapping, counts, islands = matmul_free(system, 1)
+        program, counts, mapping = matmul_free(system, 1)
     for phase in ("prefill", "generate"):
-        ledger = token_ledger(mapping, counts, islands, system, HOSTS["h100"], phase)
+        ledger = ledger_of(program, counts, mapping, system, HOSTS["h100"], phase)
         assert ledger.joules("rails").low > 0
 
 
@@ -103,9 +103,9 @@ def test_no_coefficient_is_used_besides_those_listed() -> None:
     only = {key: system.chip.costs[key] for key in USED}
     bare = replace(system, chip=replace(system.chip, costs=only))
     for phase in ("prefill", "generate"):
-        token_ledger(*matmul_free(bare, 1), bare, HOSTS["h100"], phase)
+        ledger_of(*matmul_free(bare, 1), bare, HOSTS["h100"], phase)
     for key in USED:
         less = {name: value for name, value in only.items() if name != key}
         bare = replace(system, chip=replace(system.chip, costs=less))
         with pytest.raises(UserError, match=f"ND3103.*{key}"):
-            token_ledger(*matmul_free(bare, 1), bare, HOSTS["h100"], "generate")
+            ledger_of(*matmul_free(bare, 1), bare, HOSTS["h100"], "generate")

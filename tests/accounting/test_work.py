@@ -9,7 +9,7 @@ import numpy as np
 from neurodeploy.flow.loads import SENT, SYNOPS, UPDATES
 from neurodeploy.ir.mapping import Shard
 from neurodeploy.ir.run import ActivityCounts, RunActivity
-from neurodeploy.synapses.hollow import hollow_island
+from tests.islands import hollow_island
 from tests.prices import layers, shard_counts, works
 
 

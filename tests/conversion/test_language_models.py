@@ -21,6 +21,7 @@ from neurodeploy.ir.graph import Graph, Projection
 from neurodeploy.ops.host.executor import Executor
 from simulators import get_runner
 from tests import models
+from tests.islands import islands_of
 from tests.refusals import refused
 
 
@@ -186,8 +187,8 @@ def test_other_ranges_run(graphs: dict[str, Graph], input_range: str) -> None:
 
 def test_same_input_same_program(graphs: dict[str, Graph]) -> None:
     first, second = (quantize(graphs["llama4"], TEXT, get_preset("default", window=100)) for _ in range(2))
-    for name, island in first.islands.items():
-        other = second.islands[name]
+    for name, island in islands_of(first).items():
+        other = islands_of(second)[name]
         np.testing.assert_array_equal(island.synapses.weight, other.synapses.weight)
         np.testing.assert_array_equal(island.neurons.multiplier, other.neurons.multiplier)
         assert (island.input_scale, island.output_scale) == (other.input_scale, other.output_scale)
@@ -197,7 +198,7 @@ def test_same_input_same_program(graphs: dict[str, Graph]) -> None:
 def test_every_projection_is_on_an_island_once(graphs: dict[str, Graph]) -> None:
     for graph in graphs.values():
         program = quantize(graph, TEXT[:64], get_preset("quick", window=32))
-        parts = [part.path for island in program.islands.values() for part in island.slices]
+        parts = [part.path for island in islands_of(program).values() for part in island.slices]
         assert sorted(parts) == sorted(p.path for p in graph.projections())
         assert len(program.conversion["sites"]) == len(parts)  # type: ignore[arg-type]
 
@@ -205,7 +206,7 @@ def test_every_projection_is_on_an_island_once(graphs: dict[str, Graph]) -> None
 def test_experts_without_tokens_are_calibrated_on_borrowed_ones(graphs: dict[str, Graph]) -> None:
     program = quantize(graphs["llama4"], TEXT[:40], get_preset("default", window=40))
     assert program.conversion["borrowed_expert_inputs"]
-    for island in program.islands.values():
+    for island in islands_of(program).values():
         assert island.input_scale.value > 0
 
 
@@ -227,7 +228,7 @@ def test_a_store_sees_every_island(graphs: dict[str, Graph], tmp_path: Path) -> 
         get_preset("quick", window=32),
         store=lambda name, build: seen.append(name) or build(),
     )
-    assert seen == list(program.islands)
+    assert seen == list(islands_of(program))
 
 
 def test_a_short_text_is_refused(graphs: dict[str, Graph]) -> None:

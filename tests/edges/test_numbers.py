@@ -178,13 +178,13 @@ RATIO = """
 import time
 import numpy as np
 from neurodeploy.ir.fixedpoint import Dyadic
-from neurodeploy.ir.program import GradedNeurons, Island, Slice, Synapses
-from neurodeploy.synapses.linear import layer_network
+from tests.islands import layer_network
 from simulators import get_runner
+from tests.islands import GradedNeurons, Island, Slice, Synapses
 draw, size = np.random.default_rng(0), 1024
 weight = draw.integers(-127, 128, (size, size)).astype(np.int8)
 neurons = GradedNeurons(np.full(size, 1000, np.int16), np.full(size, 10, np.uint8), 11)
-sums = np.array([np.abs(weight.astype(np.int64)).sum(axis=1).max()])
+sums = np.full(4, np.abs(weight.astype(np.int64)).sum(axis=1).max())
 island = Island("a", size, size, (Slice("a", "a", 0, size),), 16, Dyadic(1, 0), Dyadic(1, 0),
                 Synapses(weight, np.zeros(size, np.uint8), sums), neurons)
 payload = draw.integers(-32000, 32000, (256, size)).astype(np.int16)

@@ -8,6 +8,7 @@ from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import ActivityCounts, RunActivity
 from neurodeploy.synapses.hollow import at_width, without_head
 from neurodeploy.synapses.written_out import written_out
+from tests.islands import islands_of
 
 
 def program_of(hollow: Program, bits: int = 8) -> Program:
@@ -22,6 +23,6 @@ def counts_of(program: Program, activity: float, tokens: int, flops: float, move
         name: RunActivity.of_layer(
             name, tokens, np.full(i.columns, events, np.int64), np.full(i.rows, tokens, np.int64)
         )
-        for name, i in program.islands.items()
+        for name, i in islands_of(program).items()
     }
     return ActivityCounts(islands, tokens, round(flops * tokens), round(moved * tokens), {})

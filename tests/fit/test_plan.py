@@ -15,7 +15,7 @@ from neurodeploy.frontends.outlines import config_hollow, read_hollow
 from neurodeploy.ir.copies import Copies
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.program import Program
-from neurodeploy.synapses.hollow import hollow_island, hollow_program, weights_of, without_head
+from neurodeploy.synapses.hollow import weights_of, without_head
 from partitioner.bound.cores import bound_of, lower_bound
 from partitioner.cost.budget import Demand, Limits, core_limits
 from partitioner.cost.population import views_of
@@ -28,6 +28,7 @@ from targets.loihi2 import LOIHI2
 from targets.systems import get_system
 from tests.fit.configs import config
 from tests.fit.hollow import program_of
+from tests.islands import hollow_island, hollow_program
 
 HALA = get_system("hala-point")
 

@@ -12,7 +12,7 @@ from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.program import Program
 from neurodeploy.pipeline.fit_priced import _everything
 from neurodeploy.pipeline.fit_pricing import OnHost, _derived, host_load, price
-from neurodeploy.synapses.hollow import hollow_island, hollow_program, weights_of
+from neurodeploy.synapses.hollow import weights_of
 from partitioner.cost.population import views_of
 from partitioner.cut.stamp import Tile
 from partitioner.fit.chips import layout
@@ -22,6 +22,7 @@ from partitioner.options import Options
 from targets.hosts import get_host
 from targets.systems import get_system
 from tests.fit.hollow import counts_of, program_of
+from tests.islands import hollow_island, hollow_program, islands_of
 from tests.prices import token_ledger
 
 HOST, ALIA = get_host("cpu-generic"), get_system("alia-point")
@@ -42,7 +43,7 @@ def test_agrees_with_the_account_of_a_mapping(name: str, activity: float) -> Non
     )  # fmt: skip
     for ledger, (work, _), within in zip(made, own, (0.25, 0.03), strict=True):
         counts = counts_of(program, activity, tokens, work.flops, work.bytes)
-        truth = token_ledger(mapping, counts, program.islands, ALIA, HOST, ledger.phase)
+        truth = token_ledger(mapping, counts, islands_of(program), ALIA, HOST, ledger.phase)
         for boundary in ("rails", "chip", "board", "wall"):
             for end in ("low", "nominal", "high"):
                 ours, theirs = (getattr(x.joules(boundary), end) for x in (ledger, truth))

@@ -26,9 +26,9 @@ def bundle(folder: Path, kind: str) -> Path:
     """Made once for each family."""
     out = folder / f"{kind}.nd"
     if not out.exists():
-        (folder / kind).mkdir()
+        (folder / kind).mkdir(exist_ok=True)
         (folder / kind / "config.json").write_text(json.dumps(config(kind)))
-        nd.convert(folder / kind, out)
+        nd.convert(folder / kind / "config.json", out)
     return out
 
 

@@ -8,8 +8,8 @@ import pytest
 from neurodeploy.flow.ranges import Width, summary, widths
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.network import Network
-from neurodeploy.synapses.hollow import hollow_island, hollow_program
 from simulators import get_runner
+from tests.islands import hollow_island, hollow_program
 from tests.networks.random_networks import random_network
 
 

@@ -28,13 +28,12 @@ from neurodeploy.frontends.tokenizer_choice import read_tokenizer
 from neurodeploy.hybrid import Hybrid
 from neurodeploy.ir.graph import WeightStore
 from neurodeploy.ir.network import Network
-from neurodeploy.ir.program import IslandCall, Program
+from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import Runner, RunResult
 from neurodeploy.ir.segments import Segment
 from neurodeploy.ops.host.kvcache import State
 from neurodeploy.pipeline.checkpoint import DEFAULT_CALIBRATION
 from neurodeploy.storage.cache import cache_folder
-from neurodeploy.synapses.linear import program_of
 from partitioner.mapper import map_model
 from partitioner.options import Options, Pin
 from simulators import get_runner
@@ -44,6 +43,7 @@ from tests.golden.networks import NETS, mapped, net
 from tests.golden.store import Case, case, digest
 from tests.hybrid.test_random_mappings import INFO
 from tests.hybrid.test_random_mappings import island as random_island
+from tests.islands import IslandCall, islands_of, program_of
 
 RUNNERS = ("reference", "fast", "partitioned")
 ISLANDS = 12
@@ -117,7 +117,7 @@ def recorder(program: Program, runner: str) -> Recorder:
     if runner == "reference":
         return Recorder(get_runner("reference"))
     system = get_system("kapoho-point")
-    islands = program.islands.values()
+    islands = islands_of(program).values()
     pins = {island.name: Pin(rows=-(-island.rows // 3), blocks=min(2, island.columns)) for island in islands}
     return Recorder(PartitionedRunner(map_model(program, system, Options(pins=pins)), system.chip))
 
@@ -164,7 +164,7 @@ def model_bits(name: str, text: Path, tokens: int, alone: int, runner: str) -> A
 
 def weights_of(program: Program) -> str:
     islands = {}
-    for name, island in program.islands.items():
+    for name, island in islands_of(program).items():
         scales = [[s.mantissa, s.exponent] for s in (island.input_scale, island.output_scale)]
         synapses, neurons = island.synapses, island.neurons
         islands[name] = {

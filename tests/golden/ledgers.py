@@ -28,6 +28,7 @@ from targets.systems import get_system
 from tests.golden.bits import model
 from tests.golden.networks import mapped, net
 from tests.golden.store import case
+from tests.islands import islands_of
 from tests.prices import ledger_of, streamed
 
 HOST = get_host("cpu-generic")
@@ -64,7 +65,7 @@ def gpt2() -> dict[str, Any]:
     left = "layers.1.o"
     mapping = map_model(program, system, Options(pins={left: Pin(device="host")}))
     counts = ActivityCounts({}, tokens, 123_456_789, 98_765_432, {})
-    for name, island in program.islands.items():
+    for name, island in islands_of(program).items():
         events = np.arange(island.columns, dtype=np.int64) % 2 * (tokens // 2)
         activity = RunActivity.of_layer(name, tokens, events, np.full(island.rows, tokens, np.int64))
         if name == left:

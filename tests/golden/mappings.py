@@ -20,13 +20,13 @@ from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.program import Program
-from neurodeploy.synapses.hollow import hollow_island, hollow_program
 from partitioner.mapper import map_model
 from partitioner.nets.traffic import traffic
 from partitioner.options import Options
 from targets.systems import get_system
 from tests.golden.networks import RANDOM, mapped, net
 from tests.golden.store import Case, case
+from tests.islands import hollow_island, hollow_program
 
 #: Networks that take seconds.
 QUICK = ("PilotNet convolutions", "MLP 2048-4096-4096-2048", "ring 4k x 60, hidden")

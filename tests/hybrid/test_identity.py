@@ -25,6 +25,7 @@ from simulators import get_runner
 from simulators.partitioned import PartitionedRunner
 from targets.systems import get_system
 from tests import models
+from tests.islands import islands_of
 from tests.networks.equality import same_result
 from tests.prices import shard_counts, works
 
@@ -140,7 +141,7 @@ def test_experts_that_are_not_chosen_get_no_event(folder: Path) -> None:
     hybrid = Hybrid(program, graph.weights, get_runner("fast"))
     hybrid.forward(TOKENS[:1])
     counts = hybrid.take_counts().segments
-    inputs = [name for name, island in program.islands.items() if island.expert is not None and "gate" in name]
+    inputs = [name for name, island in islands_of(program).items() if island.expert is not None and "gate" in name]
     assert len(inputs) == 4
     chosen = [name for name in inputs if counts[name].ticks]
     assert len(chosen) == 1

@@ -18,9 +18,8 @@ from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import BLOCK
-from neurodeploy.ir.program import GradedNeurons, Island, IslandCall, Program, Slice, Synapses
+from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import ActivityCounts
-from neurodeploy.synapses.linear import program_of
 from partitioner.cost.population import views_of
 from partitioner.cost.usage import core_demands
 from partitioner.judge.metrics import traffic_of
@@ -30,6 +29,7 @@ from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner
 from targets.hosts import get_host
 from targets.systems import get_system
+from tests.islands import GradedNeurons, Island, IslandCall, Slice, Synapses, islands_of, program_of
 from tests.prices import ledger_of, works
 
 ROWS, COLUMNS, TOKENS = 10, 2200, 3
@@ -65,7 +65,7 @@ def mapping() -> Mapping:
 @pytest.mark.parametrize(("wide", "words"), [(0, (2, 2, 1)), (3, (2, 2, 2))])
 def test_words_of_partial_sums_agree_three_ways_and_with_a_hand_count(wide: int, words: tuple[int, ...]) -> None:
     item, plan, received = program(wide), mapping(), sum(words)
-    island = item.islands["a"]
+    island = islands_of(item)["a"]
     sources, reducers = plan.shards[:3], plan.shards[3:]
 
     places, nets, streams = traffic_of(plan, item, SYSTEM)

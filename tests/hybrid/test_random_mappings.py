@@ -13,15 +13,14 @@ from neurodeploy.ir.chip import Basis, Limit
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.network import BLOCK
-from neurodeploy.ir.program import GradedNeurons, Island, IslandCall, Slice, Synapses
 from neurodeploy.ir.run import ActivityCounts
-from neurodeploy.synapses.linear import program_of
 from partitioner.mapper import map_model
 from partitioner.options import OBJECTIVES, Options, Pin
 from partitioner.verify.violations import verify
 from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner
 from targets.systems import get_system
+from tests.islands import GradedNeurons, Island, IslandCall, Slice, Synapses, program_of
 from tests.networks.equality import same_result
 from tests.prices import shard_counts, works
 

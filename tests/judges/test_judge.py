@@ -18,13 +18,13 @@ from neurodeploy.ir.mapping import Assignment, Mapping, Reason, Shard
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.synapses import Conv, Dense
-from neurodeploy.synapses.hollow import hollow_island, hollow_program
 from partitioner.bound.traffic import HopCost, traffic_bounds
 from partitioner.judge.figures import places_of, traffic_metrics
 from partitioner.judge.metrics import metrics
 from partitioner.mapper import map_model
 from simulators.fast.runner import FastRunner
 from targets.systems import get_system
+from tests.islands import hollow_island, hollow_program
 from tests.prices import work_of
 
 from .test_link_loads import small

@@ -19,10 +19,10 @@ from neurodeploy.reporting.check import match
 from neurodeploy.reporting.schema import MapSection
 from neurodeploy.reporting.sections.quality import quality
 from neurodeploy.reporting.terminal import print_map
-from neurodeploy.synapses.hollow import hollow_island, hollow_program
 from partitioner.judge.summary import summary
 from partitioner.mapper import map_model
 from targets.systems import get_system
+from tests.islands import hollow_island, hollow_program
 from tests.pipeline.networks import chain
 
 

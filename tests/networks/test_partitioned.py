@@ -10,10 +10,10 @@ import pytest
 
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.mapping import Mapping, Shard
-from neurodeploy.ir.network import Network
+from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.run import ShardCounts
-from neurodeploy.neurons.registry import output_ports
+from neurodeploy.neurons.registry import largest_payload, output_ports
 from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner
 from targets.systems import get_system
@@ -26,6 +26,15 @@ SEEDS = range(80)
 CHIP = get_system("oheo-gulch").chip
 
 
+def words_of(network: Network, p: Projection) -> int:
+    """Messages of 32 bits of one sum: one at a port that wraps, else as many as the largest sum of all columns needs
+    (`tests/synapses` compares that bound with sums)."""
+    if network.populations[p.target].model != "graded_affine":
+        return 1
+    most = p.largest_sum(largest_payload(network.populations[p.source]))
+    return -(-(most.bit_length() + 1) // 32)
+
+
 def expected_counts(network: Network, mapping: Mapping, result: object) -> dict[Shard, ShardCounts]:
     """From the counts of the whole network and the structure of its synapses, without running a shard."""
     activity = result.activity  # type: ignore[attr-defined]
@@ -35,14 +44,15 @@ def expected_counts(network: Network, mapping: Mapping, result: object) -> dict[
         into = network.into(shard.island)
         total = max(1, sum(p.synapse.columns for p in into))
         reduced = any(s.kind == "reducer" for s in mapping.by_island()[shard.island])
-        events = synops = words = start = 0
+        events = synops = sums = messages = start = 0
         for p in into:
             columns = np.arange(p.synapse.columns) + start
             here = (shard.cols[0] <= columns) & (columns < shard.cols[1])
             fired = activity.fired[p.source][p.source_port][here]
             events += int(fired[p.synapse.axons(shard.rows)[here]].sum())
             synops += int((fired * p.synapse.fan_out(shard.rows)[here]).sum())
-            words += max(1, p.depth) if here.any() else 0
+            sums += max(1, p.depth) if here.any() else 0
+            messages += max(1, p.depth) * words_of(network, p) if here.any() else 0
             start += p.synapse.columns
         ports = output_ports(network.populations[shard.island])
         sent = sum(int(activity.fired[shard.island][port][slice(*shard.rows)].sum()) for port in ports)
@@ -50,7 +60,7 @@ def expected_counts(network: Network, mapping: Mapping, result: object) -> dict[
         if shard.kind == "reducer":
             blocks = {s.cols for s in mapping.by_island()[shard.island] if s.kind == "synapses"}
             arrived = sum(
-                max(1, p.depth)
+                max(1, p.depth) * words_of(network, p)
                 for low, high in blocks
                 for p, begin in zip(into, np.cumsum([0, *(q.synapse.columns for q in into)]), strict=False)
                 if low < begin + p.synapse.columns and begin < high
@@ -58,7 +68,7 @@ def expected_counts(network: Network, mapping: Mapping, result: object) -> dict[
             found[shard] = ShardCounts(every * arrived, every * arrived, every, sent)
         elif reduced:
             assert shard.cols != (0, total)
-            found[shard] = ShardCounts(events, synops, every * words, every * words)
+            found[shard] = ShardCounts(events, synops, every * sums, every * messages)
         else:
             found[shard] = ShardCounts(events, synops, every, sent)
     return found

@@ -16,6 +16,7 @@ from neurodeploy import pipeline
 from neurodeploy.bundle import open_bundle
 from neurodeploy.pipeline.session import read_mapping
 from neurodeploy.pipeline.texts import left_to_host
+from tests.islands import islands_of
 from tests.offload.conftest import ROWS, Pair
 from tests.tiny import call, snapshot
 
@@ -202,7 +203,7 @@ def given(*options: str) -> Options:
 
 
 def all_on_chip(folder: Path, bundle: Path) -> list[str]:
-    lines = "".join(f"{name},chip\n" for name in open_bundle(bundle).program.islands)
+    lines = "".join(f"{name},chip\n" for name in islands_of(open_bundle(bundle).program))
     return table("name,device\n" + lines)(folder, bundle) + BUDGET
 
 

@@ -1,4 +1,4 @@
-"""Spiking networks: hints work, the host runs what it is told to, a budget stays strict."""
+"""Spiking networks: hints work, the host runs what it is told to and what has no room."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import json
 import shutil
 from pathlib import Path
 
+import nir
+import numpy as np
 import pytest
 
 from neurodeploy import pipeline
 from neurodeploy.bundle import open_bundle
-from neurodeploy.errors import UserError
+from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.pipeline.session import read_mapping
 from tests.pipeline.networks import Files, files, llama, llama_bundle
 from tests.tiny import _quiet, call, snapshot
@@ -102,3 +104,45 @@ def test_populations_on_the_host(hosted: list[str], bundle: Path, files: Files, 
     assert pipeline.verify(bundle)["violations"] == []
     with pytest.raises(UserError, match="ND3292"):
         pipeline.export(bundle, tmp_path / "s", format="sanafe")
+
+
+def test_what_has_no_room_goes_to_the_host(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two populations of 75 cores on a chip of 120: an error that says what would help, or partly, with the same bits."""
+    size, neurons = 6000, {name: np.full(6000, v) for name, v in {"tau": 0.01, "r": 10.0, "v_threshold": 1.0}.items()}
+    zero, rng = np.zeros(size), np.random.default_rng(1)
+    lif = [nir.LIF(**neurons, v_leak=zero, v_reset=zero) for _ in range(2)]
+    chain = {
+        "input": nir.Input(np.array([4])), "up": nir.Linear(rng.normal(0.5, 0.5, (size, 4))), "hidden": lif[0],
+        "scale": nir.Scale(np.full(size, 1.5)), "last": lif[1], "output": nir.Output(np.array([size])),
+    }  # fmt: skip
+    nir.write(tmp_path / "x.nir", nir.NIRGraph(chain, list(zip(chain, list(chain)[1:], strict=False))))
+    np.save(tmp_path / "x.npy", rng.random((2, 8, 4)) < 0.5)
+    bundle, spikes = tmp_path / "x.nd", tmp_path / "x.npy"
+    pipeline.convert(tmp_path / "x.nir", bundle, dt=1e-3)
+    order = ["map", str(bundle), "--system", "oheo-gulch", "--cap", "neurons=1", "--json"]
+    for strict in ([], ["--chips", "1", "--no-offload"]):
+        answer = call([*order, *strict], capsys)
+        error = json.loads(answer.out)["error"]
+        assert (answer.status, error["code"]) == (3, "ND2001")
+        assert "--chips 1 puts 1 of 2 islands on the host" in error["fix"]
+    pipeline.map(bundle, "kapoho-point", caps={"neurons": 1})
+    whole = pipeline.run(bundle, input=spikes)["populations"]
+    for meant, status in ([], 3), (["--offload"], 0):
+        answer = call([*order, "--chips", "1", *meant], capsys)
+        found = json.loads(answer.out)
+        assert (answer.status, found["verdict"], found["violations"], found["cores_used"]) == (status, "partly", [], 75)
+        assert found["offload"]["unasked"] == ["last"] and found["offload"]["chips_resident"] == 2
+        assert found["offload"]["border_bytes_per_token"]["plan"] == 4 * size
+    for runner in ("fast", "partitioned"):
+        assert pipeline.run(bundle, input=spikes, runner=runner)["populations"] == whole
+    phase = pipeline.energy(bundle, input=spikes)["sample"]
+    assert {"loihi2 cores", "cpu-generic", "host link"} <= {entry["device"] for entry in phase["entries"]}
+
+
+def test_what_the_chip_lacks_can_be_left_to_the_host(files: Files, tmp_path: Path) -> None:
+    bundle = tmp_path / "graded.nd"
+    shutil.copytree(files.graded_nd, bundle)
+    with pytest.raises(DoesNotFit, match="ND2090"):
+        pipeline.map(bundle, "loihi1-nahuku")
+    found = pipeline.map(bundle, "loihi1-nahuku", pins=["last=device:host"])
+    assert (found["verdict"], found["violations"]) == ("partly", [])

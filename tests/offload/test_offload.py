@@ -12,7 +12,6 @@ from neurodeploy.ir.devices import hosted_populations
 from neurodeploy.ir.graph import HostOp, ModelInfo
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.program import Program
-from neurodeploy.synapses.hollow import hollow_island, hollow_program
 from partitioner.classify import crossings
 from partitioner.files.json_form import mapping_from_json, mapping_to_json
 from partitioner.mapper import map_model
@@ -21,6 +20,7 @@ from partitioner.options import Options, Pin
 from partitioner.verify.violations import verify
 from targets.hosts import get_host
 from targets.systems import SYSTEMS, get_system
+from tests.islands import hollow_island, hollow_program, islands_of
 
 CPU = get_host("cpu-generic")
 SYSTEM = get_system("kapoho-point")
@@ -71,7 +71,7 @@ def test_what_does_not_fit_goes_to_the_host_and_the_rest_holds(two_chips: Any) -
     assert verify(mapping, program, SYSTEM) == []
     assert gone == frozenset(found["on_host"])
     assert gone.isdisjoint(mapping.by_island())
-    assert gone | set(mapping.by_island()) == set(program.islands)
+    assert gone | set(mapping.by_island()) == set(islands_of(program))
     assert mapping.chips_used == mapping.chips_available == 2
     assert {entry.reason.rule for entry in mapping.assignments if entry.device == "host"} == {"not-resident"}
     reason = next(entry.reason for entry in mapping.assignments if entry.device == "host")
@@ -92,12 +92,12 @@ def test_nothing_on_the_host_would_still_fit(two_chips: Any) -> None:
 
 def test_figures_by_hand(two_chips: Any) -> None:
     program, mapping, found = two_chips
-    stay = len(program.islands) - len(found["on_host"])
-    assert found["crossings_per_token"] == {"plan": 2.0 * stay, "resident": 2.0 * len(program.islands)}
+    stay = len(islands_of(program)) - len(found["on_host"])
+    assert found["crossings_per_token"] == {"plan": 2.0 * stay, "resident": 2.0 * len(islands_of(program))}
     assert crossings(program, mapping.assignments) == 2.0 * stay
-    border = 4 * sum(i.rows + i.columns for name, i in program.islands.items() if name not in found["on_host"])
+    border = 4 * sum(i.rows + i.columns for name, i in islands_of(program).items() if name not in found["on_host"])
     assert found["border_bytes_per_token"]["plan"] == border
-    weights = sum(program.islands[name].rows * program.islands[name].columns for name in found["on_host"])
+    weights = sum(islands_of(program)[name].rows * islands_of(program)[name].columns for name in found["on_host"])
     assert weights <= found["streamed_bytes_per_token"] <= 1.2 * weights
     joules = found["joules_per_token"]
     assert joules["plan"] == pytest.approx(sum(joules_of(program, SYSTEM, mapping, CPU).values()))
@@ -146,11 +146,13 @@ def _resident(program: Program, system: Any) -> dict[str, Any]:
 def test_the_host_as_a_roofline() -> None:
     """All islands on the host: bytes over bandwidth, at the power of host at work and at rest; no chip is powered."""
     program = dense(2)
-    mapping, found = mapped(program, None, pins={name: Pin(device="host") for name in program.islands})
+    mapping, found = mapped(program, None, pins={name: Pin(device="host") for name in islands_of(program)})
     assert found is not None
     assert (mapping.chips_used, mapping.cores_used, mapping.shards) == (0, 0, ())
     assert verify(mapping, program, SYSTEM) == []
-    size = sum(i.rows * i.columns + 3 * i.rows + i.columns + 4 * (i.rows + i.columns) for i in program.islands.values())
+    size = sum(
+        i.rows * i.columns + 3 * i.rows + i.columns + 4 * (i.rows + i.columns) for i in islands_of(program).values()
+    )
     assert found["seconds_per_token"]["plan"] == pytest.approx(size / 20e9)
     assert found["joules_per_token"]["plan"] == pytest.approx(size / 20e9 * 15.0)
     assert found["crossings_per_token"]["plan"] == 0
@@ -190,7 +192,7 @@ def test_the_same_again_gives_the_same_bytes() -> None:
 
 def test_pins_are_kept(two_chips: Any) -> None:
     program, _, found = two_chips
-    away = next(name for name in program.islands if name not in found["on_host"])
+    away = next(name for name in islands_of(program) if name not in found["on_host"])
     here = found["on_host"][0]
     mapping, changed = mapped(program, 2, pins={away: Pin(device="host"), here: Pin(device="chip")})
     assert changed is not None
@@ -203,7 +205,7 @@ def test_pins_are_kept(two_chips: Any) -> None:
 def test_more_pinned_to_the_chips_than_they_hold() -> None:
     program = dense()
     with pytest.raises(DoesNotFit, match="ND2068") as caught:
-        mapped(program, 2, pins={name: Pin(device="chip") for name in program.islands})
+        mapped(program, 2, pins={name: Pin(device="chip") for name in islands_of(program)})
     assert caught.value.exit_status == 3
     assert "needs 6 chips" in caught.value.problem
     assert "offers 2" in caught.value.problem

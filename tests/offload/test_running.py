@@ -19,6 +19,7 @@ from neurodeploy.ops.host.kvcache import State
 from neurodeploy.pipeline.session import read_mapping
 from neurodeploy.pipeline.texts import hybrid, left_to_host
 from targets.hosts import get_host
+from tests.islands import islands_of
 from tests.networks.equality import same_result
 from tests.offload.conftest import Pair
 from tests.prices import token_ledger
@@ -43,8 +44,8 @@ def counted(path: Path, runner: str = "fast") -> tuple[torch.Tensor, ActivityCou
 def test_the_fixture_is_mixed(pair: Pair) -> None:
     bundle = open_bundle(pair.offloaded)
     left = left_to_host(bundle)
-    assert 0 < len(left) < len(bundle.program.islands)
-    assert {bundle.program.islands[name].expert is None for name in left} == {True, False}
+    assert 0 < len(left) < len(islands_of(bundle.program))
+    assert {islands_of(bundle.program)[name].expert is None for name in left} == {True, False}
     assert left_to_host(open_bundle(pair.resident)) == frozenset()
 
 
@@ -71,7 +72,7 @@ def test_weights_are_read_once_a_call(pair: Pair) -> None:
     single = model.take_counts()
     program = open_bundle(pair.offloaded).program
     for name, work in at_once.host.items():
-        island, other = program.islands[name], single.host[name]
+        island, other = islands_of(program)[name], single.host[name]
         tokens = work.activity.ticks
         assert other.activity.ticks == work.ticks == tokens
         assert other.calls == tokens
@@ -93,13 +94,13 @@ def test_the_ledger_moves_their_work_to_the_host(pair: Pair) -> None:
         bundle = open_bundle(path)
         mapping, system = read_mapping(bundle)
         counts = counted(path)[1]
-        ledgers[path.stem] = token_ledger(mapping, counts, bundle.program.islands, system, cpu, "generate"), counts
+        ledgers[path.stem] = token_ledger(mapping, counts, islands_of(bundle.program), system, cpu, "generate"), counts
     (whole, everything), (mixed, counts) = ledgers["resident"], ledgers["offloaded"]
 
     def of(ledger: Any, event: str) -> float:
         return sum(entry.count for entry in ledger.entries if entry.event == event)
 
-    islands = open_bundle(pair.offloaded).program.islands
+    islands = islands_of(open_bundle(pair.offloaded).program)
     gone = sum(int(everything.segments[n].fired[f"{n}.input"]["s"].sum()) * islands[n].rows for n in counts.host)
     total = of(whole, "synaptic operation") * counts.tokens
     assert of(mixed, "synaptic operation") * counts.tokens == pytest.approx(total - gone)
@@ -123,7 +124,7 @@ def test_prefill_adds_them_to_the_host(pair: Pair) -> None:
     mapping, system = read_mapping(bundle)
     counts = counted(pair.offloaded)[1]
     slow = replace(get_host("cpu-generic"), bandwidth=replace(get_host("cpu-generic").bandwidth, nominal=1e6))
-    ledger = token_ledger(mapping, counts, bundle.program.islands, system, slow, "prefill")
+    ledger = token_ledger(mapping, counts, islands_of(bundle.program), system, slow, "prefill")
     assert ledger.bound_by.startswith("host")
     assert ledger.time_split["host islands"] > 0
     assert sum(ledger.time_split.values()) == pytest.approx(ledger.seconds.nominal)
@@ -134,7 +135,7 @@ def test_counts_of_another_mapping_are_not_priced(pair: Pair) -> None:
     mapping, system = read_mapping(bundle)
     counts = counted(pair.offloaded)[1]
     with pytest.raises(InternalError, match="ND9031"):
-        token_ledger(mapping, counts, bundle.program.islands, system, get_host("cpu-generic"), "generate")
+        token_ledger(mapping, counts, islands_of(bundle.program), system, get_host("cpu-generic"), "generate")
 
 
 def test_the_mapping_is_executed_by_users(
@@ -223,7 +224,7 @@ def test_the_terminal_says_so(pair: Pair, text: Path, capsys: pytest.CaptureFixt
 
 def test_all_islands_on_the_host(copy: Path, text: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """A baseline that people ask for: no chip is used, none is powered, everything still works."""
-    names = list(open_bundle(copy).program.islands)
+    names = list(islands_of(open_bundle(copy).program))
     expected = counted(copy)[0]
     found = pipeline.map(copy, pins=[f"{name}=device:host" for name in names])
     assert (found["chips_used"], found["cores_used"], found["violations"]) == (0, 0, [])

@@ -62,7 +62,7 @@ def world(llama: Path, files: Files, tmp_path_factory: pytest.TempPathFactory) -
         SPIKES: Kind(files.plain, **spiking),
         MIXED: Kind(llama, **model, on_host=ISLAND),
         SPIKES_MIXED: Kind(files.plain, **spiking, on_host="hidden"),
-        HOLLOW: Kind(folder / "hollow", **model),
+        HOLLOW: Kind(folder / "hollow" / "config.json", **model),
     }
 
 

@@ -12,12 +12,12 @@ from neurodeploy.ir.chip import Basis, ChipSpec, CoreBudget, Limit, SystemSpec
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.graph import HostOp, ModelInfo
 from neurodeploy.ir.network import BLOCK
-from neurodeploy.ir.program import GradedNeurons, Island, IslandCall, Program, Slice, Step, Synapses
+from neurodeploy.ir.program import Program
 from neurodeploy.ops import OPERATIONS
-from neurodeploy.synapses.linear import program_of
 from partitioner.cost.population import View, views_of
 from partitioner.mapper import map_model
 from targets.loihi2 import SUPPORTS
+from tests.islands import GradedNeurons, Island, IslandCall, Slice, Step, Synapses, program_of
 
 ONE = Dyadic(1, 0)
 

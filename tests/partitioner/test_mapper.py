@@ -13,6 +13,7 @@ from partitioner.judge.summary import explain, summary
 from partitioner.mapper import map_model
 from partitioner.options import Options
 from partitioner.verify.violations import verify
+from tests.islands import islands_of, steps_of
 
 QUICK = Options(place=False)
 
@@ -24,7 +25,7 @@ def test_llama_1b_is_cut_and_packed_in_under_two_seconds(make: SimpleNamespace) 
     mapping = map_model(program, board, Options(place=False))
     assert time.process_time() - start < 2.0
     assert verify(mapping, program, board) == []
-    weights = sum(item.rows * item.columns for item in program.islands.values())
+    weights = sum(item.rows * item.columns for item in islands_of(program).values())
     assert weights / 131072 < mapping.lower_bound <= mapping.cores_used < 1.01 * mapping.lower_bound
     assert mapping.chips_used == -(-mapping.cores_used // 120)
     assert mapping.binding_resource == "synapse_bytes"
@@ -169,7 +170,7 @@ def test_summary_and_explain(make: SimpleNamespace) -> None:
     assert [entry["op"] for entry in found["host_ops"]].count("rmsnorm") == 3
     assert set(found["host_ops"][0]) == {"path", "op", "rule", "reason", "bytes_per_token"}
     rows = explain(mapping)
-    assert len(rows) == len(program.steps)
+    assert len(rows) == len(steps_of(program))
     assert set(rows[0]) == {"path", "op", "device", "rule", "reason", "remedy", "bytes_per_token"}
 
 

@@ -9,11 +9,11 @@ import pytest
 from neurodeploy.ir.chip import Basis, Limit
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.program import Program
-from neurodeploy.synapses.hollow import hollow_island, hollow_program
 from partitioner.mapper import map_model
 from partitioner.options import Options
 from partitioner.verify.violations import verify
 from targets.systems import get_system
+from tests.islands import hollow_island, hollow_program, islands_of
 
 GPT2 = (12, (("qkv", 2304, 768), ("o", 768, 768), ("up", 3072, 768), ("down", 768, 3072)))
 MODELS = {
@@ -62,7 +62,7 @@ def test_gpt2_with_512_in_axons_is_cut_through_its_columns() -> None:
     assert blocks["layers.0.qkv"] == blocks["layers.11.up"] == 2
     assert blocks["layers.0.down"] >= 6
     reduced = sum(shard.row_count for shard in mapping.shards if shard.kind == "reducer")
-    assert reduced == sum(island.rows for island in program.islands.values())
+    assert reduced == sum(island.rows for island in islands_of(program).values())
     without = tuple(shard for shard in mapping.shards if shard.kind != "reducer")
     found = verify(replace(mapping, shards=without, lower_bound=0), program, system)
     assert any("0 reducers, 2 column blocks need 1" in text for text in found)

@@ -8,7 +8,6 @@ import pytest
 from benchmarks.mapper_models import program_of
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.graph import ModelInfo
-from neurodeploy.synapses.hollow import hollow_island, hollow_program
 from partitioner import mapper
 from partitioner.cost.usage import core_demands
 from partitioner.mapper import map_model
@@ -17,6 +16,7 @@ from partitioner.options import OBJECTIVES, Options
 from partitioner.verify.recount import recount
 from partitioner.verify.violations import verify
 from targets.systems import get_system
+from tests.islands import hollow_island, hollow_program
 from tests.partitioner_network.helpers import dense, join, lif, network, shrunken, source
 
 

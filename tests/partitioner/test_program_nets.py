@@ -18,6 +18,7 @@ from partitioner.nets.streams import streams_of
 from partitioner.nets.tiles import nets_of_tiles
 from partitioner.nets.traffic import traffic
 from partitioner.options import Options, Pin
+from tests.islands import islands_of
 from tests.nets import make_nets
 
 
@@ -58,7 +59,7 @@ def test_experts_count_for_their_share(make: SimpleNamespace) -> None:
     board = make.system(make.chip(), 4)
     _, nets, _ = traffic_of(map_model(program, board), program, board)
     assert nets.per == 4
-    columns = sum((1 if i.expert is not None else 4) * i.columns for i in program.islands.values())
+    columns = sum((1 if i.expert is not None else 4) * i.columns for i in islands_of(program).values())
     assert sum(int(w) for s, w in zip(nets.source, nets.weight, strict=True) if s == HOST) == columns
 
 
@@ -78,7 +79,7 @@ def test_every_message_of_a_mapping_is_counted(make: SimpleNamespace, axons: int
         entries.extend((source, target, axon["next"], messages) for target in sorted(set(targets)))
 
     for name, shards in mapping.by_island().items():
-        island = program.islands[name]
+        island = islands_of(program)[name]
         at = {shard: where[shard.chip, shard.core] for shard in shards}
         for column in range(island.columns):
             readers = [s for s in shards if s.kind == "synapses" and s.cols[0] <= column < s.cols[1]]

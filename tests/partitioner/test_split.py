@@ -9,7 +9,6 @@ import pytest
 
 from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.ir.chip import ChipSpec, SystemSpec
-from neurodeploy.ir.program import Island
 from partitioner.cost.budget import add, core_limits, fits
 from partitioner.cost.population import View
 from partitioner.cost.usage import shard_demands
@@ -22,6 +21,7 @@ from partitioner.cut.stamp import Stamp, Tile, heads_whole
 from partitioner.mapper import map_model
 from partitioner.options import Options, Pin
 from targets.systems import get_system
+from tests.islands import Island
 
 
 def split_island(island: View, rule: Rule) -> list[Tile]:

@@ -5,10 +5,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from neurodeploy.flow.words import partial_bits
+from neurodeploy.flow.words import bound_bits, messages_of
 from neurodeploy.ir.mapping import Mapping, Shard
+from neurodeploy.ir.network import BLOCK
 from partitioner.cost.budget import core_limits, fits
 from partitioner.cost.usage import core_demands
+from tests.islands import Island
 
 
 def test_bytes_of_a_synapse_shard(make: SimpleNamespace) -> None:
@@ -36,12 +38,19 @@ def test_bytes_of_a_reducer(make: SimpleNamespace) -> None:
     )
 
 
+def partial_bits(item: Island, columns: tuple[int, int]) -> int:
+    """Of a sum over these columns, by the blocks that they touch."""
+    blocks = item.synapses.block_abs_sum[columns[0] // BLOCK : -(-columns[1] // BLOCK)]
+    return bound_bits(item.payload_max, sum(int(value) for value in blocks))
+
+
 @pytest.mark.parametrize(("abs_sum", "payload_bits"), [(0, 16), (1, 8), (127 * 256, 16), (127 * 256 << 8, 16), (3, 10)])
 def test_partial_bits_hold_the_largest_sum(make: SimpleNamespace, abs_sum: int, payload_bits: int) -> None:
     item = make.island("a", [("up", 4, 0)], 1000, abs_sum=abs_sum, payload_bits=payload_bits)
     for columns, blocks in (((0, 1000), 4), ((0, 256), 1), ((0, 257), 2), ((255, 257), 2), ((512, 768), 1)):
         largest = abs_sum * blocks * item.payload_max
-        bits = partial_bits(item, columns)
+        bits, chip = partial_bits(item, columns), make.chip()
+        assert make.view(item, chip).words(columns) == messages_of(bits, chip)
         assert -(2 ** (bits - 1)) <= -largest
         assert largest <= 2 ** (bits - 1) - 1
         assert bits == 1 or largest > 2 ** (bits - 2) - 1

@@ -24,6 +24,7 @@ from partitioner.mapper import map_model
 from partitioner.options import OBJECTIVES, Options, Pin
 from partitioner.verify.violations import verify
 from targets.loihi2 import LOIHI2
+from tests.islands import islands_of
 
 QUICK = settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 FEW = settings(QUICK, max_examples=25)
@@ -91,7 +92,7 @@ def try_map(program: Program, board: SystemSpec, options: Options) -> Mapping | 
         return map_model(program, board, options)
     except DoesNotFit as error:
         assert error.code in ("ND2001", "ND2002")
-        assert error.subject in (*program.islands, program.info.name)
+        assert error.subject in (*islands_of(program), program.info.name)
         assert error.problem and error.fix
         assert re.search(r"needs? .*\d+ .*\d+|as pinned", error.problem), error.problem
         return None
@@ -103,7 +104,7 @@ def holds(program: Program, board: SystemSpec, options: Options) -> None:
     if mapping is None:
         return
     assert verify(mapping, program, board, weight_bits=options.weight_bits) == []
-    for name, island in program.islands.items():
+    for name, island in islands_of(program).items():
         covered = np.zeros((island.rows, island.columns), np.int8)
         for shard in mapping.by_island()[name]:
             if shard.kind == "synapses":

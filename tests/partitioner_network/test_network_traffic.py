@@ -9,7 +9,6 @@ from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.run import RunActivity
 from neurodeploy.neurons.registry import every_neuron
-from neurodeploy.synapses.linear import program_of
 from partitioner.judge.metrics import metrics
 from partitioner.judge.summary import summary
 from partitioner.judge.summary import summary as program_summary
@@ -17,6 +16,7 @@ from partitioner.mapper import map_model
 from partitioner.nets.traffic import Traffic, traffic
 from partitioner.options import Options
 from targets.systems import get_system
+from tests.islands import program_of
 from tests.networks.random_networks import random_network
 from tests.partitioner_network.helpers import conv, dense, join, lif, network, shrunken, source, tiny
 from tests.prices import work_of

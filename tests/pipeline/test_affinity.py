@@ -14,13 +14,13 @@ from neurodeploy.ir.affinity import Affinity
 from neurodeploy.ir.graph import HostOp, ModelInfo
 from neurodeploy.ir.program import Program
 from neurodeploy.pipeline.following import chips_of
-from neurodeploy.synapses.hollow import hollow_island, hollow_program
 from partitioner.classify import group_of
 from partitioner.files.json_form import mapping_from_json, mapping_to_json
 from partitioner.mapper import map_model
 from partitioner.options import Options
 from targets.systems import get_system
 from tests import models
+from tests.islands import hollow_island, hollow_program, islands_of
 from tests.tiny import call
 
 LAYERS, EXPERTS, TOKENS = 4, 16, 4000
@@ -86,7 +86,7 @@ def test_map_counts_a_text_and_eval_says_how_far_another_is(tmp_path: Path, caps
     opened = open_bundle(bundle)
     stored = mapping_from_json(opened.read_mapping()).affinity
     assert stored is not None and sum(n for *_, n in stored.pairs) == run["tokens"]
-    for name, island in opened.program.islands.items():
+    for name, island in islands_of(opened.program).items():
         if island.layer == 0 and island.expert is not None:
             tokens = run["islands"][name]["tokens"] if name in run["islands"] else 0
             assert tokens == sum(n for a, _, n in stored.pairs if a == group_of(island))

@@ -299,11 +299,11 @@ def test_case(name: str, world: World, capsys: pytest.CaptureFixture[str], monke
 
 
 def test_every_code_of_these_verbs_has_a_case() -> None:
-    """ND3250 to ND3269 as they stand in the sources; the interrupt is in test_runs."""
+    """ND3250 to ND3269 as they stand in the sources; the interrupt is in test_runs, ND3250 in test_export_of_layers."""
     import re
 
     root = Path(__file__).parents[2] / "neurodeploy"
     text = "".join(path.read_text(encoding="utf-8") for path in root.rglob("*.py"))
     raised = set(re.findall(r'Error\(\s*"(ND32[56][0-9])"', text))
-    assert raised - {code for code, *_ in CASES.values()} == set()
+    assert raised - {code for code, *_ in CASES.values()} == {"ND3250"}
     assert len(raised) > 15

@@ -19,6 +19,7 @@ from neurodeploy.generation import generate
 from neurodeploy.ops.host.kvcache import State
 from neurodeploy.synapses.linear import linear_layers
 from tests import models
+from tests.islands import islands_of
 
 
 class Overflowing:
@@ -84,7 +85,7 @@ def test_scaled_models(name: str, preset: str, tmp_path: Path) -> None:
         assert sorted(path.name for path in tmp_path.iterdir()) == ["model"]
         return
     convert()
-    assert open_bundle(out).program.islands
+    assert islands_of(open_bundle(out).program)
     assert pipeline.verify(out)["violations"] == []
     found = pipeline.generate(out, "abc", 3)
     assert len(found["tokens"]) == 3

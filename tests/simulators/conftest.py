@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from neurodeploy.ir.fixedpoint import Dyadic
-from neurodeploy.ir.program import GradedNeurons, Island, Slice, Synapses
 from neurodeploy.synapses.linear import block_sums_of
+from tests.islands import GradedNeurons, Island, Slice, Synapses
 
 
 def make_island(

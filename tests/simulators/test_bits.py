@@ -9,8 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurodeploy.errors import InternalError, UserError
-from neurodeploy.ir.program import Island, IslandCall
-from neurodeploy.synapses.linear import program_of
 from simulators import get_runner
 from simulators.fast.lane import Decoded
 from simulators.fast.runner import FastRunner
@@ -18,6 +16,7 @@ from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner
 from targets.systems import get_system
 from tests.hybrid.test_random_mappings import INFO
+from tests.islands import Island, IslandCall, program_of
 from tests.layers import Seen, network_of, run_layer, run_network, seen
 from tests.networks.cuts import random_mapping
 from tests.simulators.conftest import make_island, payload_for

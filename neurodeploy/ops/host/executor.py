@@ -1,8 +1,8 @@
 """`Executor`: runs the operations of a graph, or the steps of a program, for one sequence, in float32.
 
 Host operations run from the table of `neurodeploy.ops`, projections as ``y = W x + b`` with weights from the store,
-everything else through `handlers` (an `IslandCall` of a program is one). A value is a tensor (rows, neurons): rows are
-tokens, or, for an expert, the tokens that it was given; a projection of 0 rows costs nothing and reads no weights.
+everything else through `handlers`. A value is a tensor (rows, neurons): rows are tokens, or, for an expert, the tokens that
+it was given; a projection of 0 rows costs nothing and reads no weights.
 """
 
 from __future__ import annotations
