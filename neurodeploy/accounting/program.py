@@ -105,7 +105,8 @@ def loads(
     check_option("border", border, [name for name in BORDERS if program.streamed or name != "sample"])
     works = works_of(program, run, mapping, system, border)
     running = [work for work in works if work.ticks]
-    tick = max((work.ticks for work in running), default=1) / run.units if program.streamed else 1.0
+    ticks = [work.ticks for work in running] or [activity.ticks for activity in run.everywhere.values()]
+    tick = max(ticks, default=1) / run.units if program.streamed else 1.0
     steps = [replace(step, times=work.ticks / run.units) for work in running for step in work.steps]
     traffic = [tally for work in running for tally in work.traffic.values()]
     ways = busiest(traffic, system, run.units * tick, _crosses(program, border)) if running else SILENT

@@ -32,7 +32,7 @@ def report_json(
     given = [ledger for ledger in ledgers.values() if ledger]
     found: dict[str, object] = {name: ledger and ledger.to_json() for name, ledger in ledgers.items()}
     sample = ledgers.get("sample")
-    if sample and loads and loads.whole and chip:
+    if sample and loads and chip:
         steps = int(loads.tick)
         found = {
             "step": {**sample.part("step", steps).to_json(), "unit": "time step"},
@@ -40,7 +40,7 @@ def report_json(
             "steps": steps,
             "samples": loads.units,
             "phases_per_step": len(loads.steps),
-            "busiest_cores": list(busiest_cores(loads.whole, chip)),
+            "busiest_cores": list(busiest_cores(loads.whole, chip)) if loads.whole else [],
         }
     return {
         "schema": SCHEMA,

@@ -106,6 +106,20 @@ def test_populations_on_the_host(hosted: list[str], bundle: Path, files: Files, 
         pipeline.export(bundle, tmp_path / "s", format="sanafe")
 
 
+def test_a_network_that_is_wholly_on_the_host(
+    bundle: Path, files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It has no core and no event of a chip: energy and report say so as they say the rest."""
+    pipeline.map(bundle, "oheo-gulch", pins=["hidden=device:host", "last=device:host"])
+    answer = call(["energy", str(bundle), "--input", str(files.spikes)], capsys)
+    assert answer.status == 0 and answer.out
+    found = pipeline.energy(bundle, input=files.spikes)
+    assert found["step"]["joules_per_token"]["wall"]["nominal"] > 0 and found["busiest_cores"] == []
+    page = tmp_path / "page.html"
+    answer = call(["report", str(bundle), "--input", str(files.spikes), "--out", str(page)], capsys)
+    assert answer.status == 0 and page.is_file()
+
+
 def test_what_has_no_room_goes_to_the_host(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Two populations of 75 cores on a chip of 120: an error that says what would help, or partly, with the same bits."""
     size, neurons = 6000, {name: np.full(6000, v) for name, v in {"tau": 0.01, "r": 10.0, "v_threshold": 1.0}.items()}
