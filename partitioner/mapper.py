@@ -105,7 +105,7 @@ def map_model(
     twice = options.place and options.time_limit is None and rates is None and options.objective in ("cores", "traffic")
     if not twice or len(cutting.tiles) > TWICE or not all(view.uniform for view in job.views.values()):
         return found
-    roomy = _roomy(job)
+    roomy = _roomy(job, work)
     return found if roomy is None or _no_worse(job, found, roomy) else roomy
 
 
@@ -135,14 +135,14 @@ def _mapping(job: Job, cutting: Cutting, places: Places, alternatives: Sequence[
     )
 
 
-def _roomy(job: Job) -> Mapping | None:
+def _roomy(job: Job, work: Path | None) -> Mapping | None:
     """The mapping with as much state for every neuron as the chip's table says; None where that does not fit."""
     asked = job.roomy()
     try:
         cutting = cut(asked)
     except DoesNotFit:
         return None
-    places = place(asked, cutting)
+    places = place(asked, cutting, work and work / "roomy")
     return None if places.chips > job.available else _mapping(job, cutting, places)
 
 

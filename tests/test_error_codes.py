@@ -20,7 +20,20 @@ ROW = re.compile(r"^\| (ND[0-9]{4}) \| (.+?) \| ([0-9]+) \| (.+?) \|$", re.MULTI
 #: Helpers whose first argument is a code, and the class that they raise.
 HELPERS = {"guarded": "ModelError"}
 #: Codes that parts of the code base share on purpose: one meaning, several places that find it.
-SHARED = {"ND1010", "ND1100", "ND1107", "ND3002", "ND3005", "ND3006", "ND5004", "ND5006", "ND5010", "ND9001", "ND9004"}
+SHARED = {
+    "ND1010",
+    "ND1100",
+    "ND1107",
+    "ND2090",
+    "ND3002",
+    "ND3005",
+    "ND3006",
+    "ND5004",
+    "ND5006",
+    "ND5010",
+    "ND9001",
+    "ND9004",
+}
 
 
 class Raise(NamedTuple):
