@@ -22,7 +22,7 @@ from neurodeploy.errors import InternalError
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT, Population
-from neurodeploy.ir.run import Probe, RunActivity, RunResult, RunState
+from neurodeploy.ir.run import Probe, RunResult, RunState
 
 Orders = Table[str, Ints]
 
@@ -115,10 +115,6 @@ def counts_there(fired: Table[str, Table[str, Ints]], orders: Orders) -> dict[st
         name: {port: counts if name not in orders else counts[orders[name]] for port, counts in ports.items()}
         for name, ports in fired.items()
     }
-
-
-def activity_there(activity: RunActivity, orders: Orders) -> RunActivity:
-    return replace(activity, fired=counts_there(activity.fired, orders)) if orders else activity
 
 
 def state_there(state: RunState, network: Network, orders: Orders) -> RunState:

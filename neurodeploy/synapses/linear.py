@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,14 +31,6 @@ class LinearLayer:
     @property
     def name(self) -> str:
         return self.neurons.name
-
-    @property
-    def weights(self) -> int:
-        return self.source.size * self.neurons.size
-
-    def with_arrays(self, weight: NDArray[np.int8]) -> LinearLayer:
-        """The same with its weights elsewhere."""
-        return replace(self, synapses=replace(self.synapses, synapse=Dense(weight)))
 
 
 def linear_layer(
