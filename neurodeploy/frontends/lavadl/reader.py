@@ -14,7 +14,7 @@ from neurodeploy.errors import ModelError, UserError
 from neurodeploy.frontends.hdf5_guard import AGAIN, Group, printable, read_tree
 from neurodeploy.frontends.hdf5_worker import Wanted
 from neurodeploy.frontends.lavadl import kernels, layers
-from neurodeploy.frontends.lavadl.fields import Fields, Notes, per_neuron, plain
+from neurodeploy.frontends.lavadl.fields import Fields, Notes, per_neuron
 from neurodeploy.frontends.lavadl.flow import EXTERNAL, Flow, Wire, delays
 from neurodeploy.frontends.lavadl.layers import SUM_BITS, Builder, Layer
 from neurodeploy.frontends.lavadl.neurons import Neuron, Options, read_neuron
@@ -98,7 +98,7 @@ def _describe(group: Group, index: int, path: Path, options: Options, offset: in
     kind = fields.text("type")
     if kind not in BUILDERS:
         fix = f"layers can be {', '.join(BUILDERS)}"
-        raise ModelError("ND1284", where, f"is of the unknown type {plain(kind)!r}", fix)
+        raise ModelError("ND1284", where, f"is of the unknown type {printable(kind)!r}", fix)
     if kind == "input" and index:
         raise fields.wrong("is an input that does not come first")
     name = _name(fields.group, NAME, f"layer{index}")
