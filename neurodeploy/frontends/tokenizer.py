@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from neurodeploy.errors import ModelError
-from neurodeploy.frontends.files import cannot_open
+from neurodeploy.frontends.files import read_file
 from neurodeploy.frontends.tokenizer_library import Library
-from neurodeploy.storage.opening import read_bounded
 
 #: Largest tokenizer.json that is read; Gemma's 262 144 entries take 33 MB.
 TOKENIZER_LIMIT = 256_000_000
@@ -137,15 +136,7 @@ def open_tokenizer(path: str | Path, vocab_size: int, settings: Mapping[str, Any
 
 def load(file: Path) -> Library:
     """A tokenizer.json; ND1004 where it cannot be read, or is too large."""
-    try:
-        data = read_bounded(file, TOKENIZER_LIMIT)
-    except OSError as error:
-        raise cannot_open(file, error) from None
-    if data is None:
-        raise ModelError(
-            "ND1004", file, f"is larger than {TOKENIZER_LIMIT} bytes, which no tokenizer is", "fetch it again"
-        )
-    return Library(data, file)
+    return Library(read_file(file, TOKENIZER_LIMIT, "tokenizer"), file)
 
 
 def utf8(text: str) -> bytes:

@@ -134,7 +134,8 @@ class _Conversion:
 
     def _scale(self, name: str) -> None:
         m, bits = self.membranes[name], self.options.weight_bits
-        known = [link for link in self.links[name] if not self._waits(link.source)]
+        waiting = {source for source, other in self.membranes.items() if other.graded and source not in self.scales}
+        known = [link for link in self.links[name] if link.source not in waiting]
         values = [link.operator.values * self._payload(link.source) for link in known]
         spans = [(span(one, bits), self._graded(link.source)) for one, link in zip(values, known, strict=True)]
         current, voltage = self._current(m, name), self._voltage(m, name)
@@ -185,9 +186,6 @@ class _Conversion:
 
     def _graded(self, name: str) -> bool:
         return name in self.options.graded_inputs or (name in self.membranes and self.membranes[name].graded)
-
-    def _waits(self, name: str) -> bool:
-        return name in self.membranes and self.membranes[name].graded and name not in self.scales
 
     def _payload(self, name: str) -> float:
         """The value that a payload of 1 stands for."""

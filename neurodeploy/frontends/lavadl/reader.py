@@ -83,7 +83,9 @@ def read_net(path: Path | str, **options: Any) -> Network:
         found.append(layer)
         offset += index >= given.skip_layers and bool(layer.neuron.model) and layer.kind != "average"
     name = _name(group, INPUT_NAME, EXTERNAL)
-    _distinct_names(found, name, path)
+    names = [name, *(layer.name for layer in found if layer.neuron.model)]
+    if len(set(names)) < len(names):
+        raise ModelError("ND1286", path, "gives two populations the same name", AGAIN)
     builder = Builder(found[:count], _start(found, given, name), given.sparse_fc_layer, notes)
     builder.external = name
     for layer in found[given.skip_layers :]:
@@ -143,12 +145,6 @@ def _dt(group: Group) -> Dyadic | None:
     if not (isinstance(mantissa, int) and isinstance(exponent, int) and mantissa > 0 and abs(exponent) < 1000):
         return None
     return Dyadic(mantissa, exponent)
-
-
-def _distinct_names(found: list[Layer], external: str, path: Path) -> None:
-    names = [external, *(layer.name for layer in found if layer.neuron.model)]
-    if len(set(names)) < len(names):
-        raise ModelError("ND1286", path, "gives two populations the same name", AGAIN)
 
 
 def _start(found: list[Layer], options: Options, name: str) -> Flow:
