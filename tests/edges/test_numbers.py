@@ -101,7 +101,7 @@ def test_one_number_of_crossings_and_the_host_link_once_an_exchange(
     shutil.copytree(experts_bundle, bundle)
     mapped = answer(["map", str(bundle), "--system", "kapoho-point"], capsys)["metrics"]["fallback"]["crossings"]
     found = answer(["energy", str(bundle), "--prompt-tokens", "8", "--tokens", "4"], capsys)["generate"]
-    (told,) = re.findall(r"([\d.]+) (?:crossings|exchanges)", found["sample"]["bound_by"])
+    (told,) = re.findall(r"([\d.]+) (?:crossings|exchanges)", found["bound_by"])
     assert float(told) == mapped
     assert found["seconds_split"]["host link latency"] == pytest.approx(mapped / 2 * HOST_LINK_S)
 
