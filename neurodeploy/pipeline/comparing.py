@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from neurodeploy.bundle import Bundle
 from neurodeploy.bundle.populations import SOURCE_NIR
 from neurodeploy.conversion.spiking.compare import compare_spikes
-from neurodeploy.conversion.spiking.report import OutputReport, QuantizationReport
+from neurodeploy.conversion.spiking.report import OutputReport
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.frontends.streams import Stream
 from neurodeploy.ir.float_network import FloatNetwork, chip_order
@@ -77,7 +77,7 @@ def compare(
     "same_decision": samples in which both have the same neuron with the largest sum; with labels those that are right.
     """
     rows = []
-    for row in compare_spikes(wanted, result, QuantizationReport("", {}, outputs, (), ())):
+    for row in compare_spikes(wanted, result, outputs):
         output, theirs = outputs[row.output], wanted[row.output]
         late = result.outputs[output.population][:, row.latency : row.latency + theirs.shape[1]]
         sums = late.sum(axis=1, dtype=np.int64)[..., np.argsort(output.order)]

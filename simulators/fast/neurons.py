@@ -18,7 +18,7 @@ from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.population import Population
 from neurodeploy.machine.threads import most_parts, split
 from neurodeploy.neurons import leaky, registry
-from neurodeploy.neurons.arithmetic import ALIGN_BITS, DECAY_ONE
+from neurodeploy.neurons.arithmetic import ALIGN_BITS, DECAY_ONE, Integers
 from neurodeploy.neurons.delta import exponent
 from neurodeploy.neurons.model import Values
 from simulators.fast.kernels import graded, resonators
@@ -100,7 +100,13 @@ _leaky_params: WeakKeyDictionary[Population, LeakyParams] = WeakKeyDictionary()
 def _prepare_leaky(population: Population, p: Mapping[str, Ints]) -> LeakyParams:
     never = np.full(1, 2**24, np.int64)  # in units of 64: 2**30, beyond every clipped voltage
     high, low = p.get("vth", p.get("vth_hi", never)), p.get("vth_lo", -never)
-    values = (DECAY_ONE - 1 - p["du"], DECAY_ONE - p["dv"], leaky.bias(p), high << ALIGN_BITS, low << ALIGN_BITS)
+    values = (
+        DECAY_ONE - 1 - p["du"],
+        DECAY_ONE - p["dv"],
+        leaky.bias(Integers(), p),
+        high << ALIGN_BITS,
+        low << ALIGN_BITS,
+    )
     alike = all(array.size == 1 for array in values)
     length = leaky_kernels.TILE if alike else population.size
     wide = tuple(
