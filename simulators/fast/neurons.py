@@ -169,7 +169,7 @@ class Leaky(Neurons):
         return {**found, "v": self.v.astype(np.int64)}
 
 
-class Kernel(NamedTuple):
+class ModelKernel(NamedTuple):
     """How a model is compiled: ``run(*settings, start, stop, inputs, state, params, out, lost)``.
 
     settings, params : of the prepared parameters; the latter are given as one int64 for each neuron.
@@ -181,22 +181,22 @@ class Kernel(NamedTuple):
     settings: Callable[[Arrays], tuple[Any, ...]] = lambda p: ()
 
 
-def _delta(summing: bool) -> Kernel:
+def _delta(summing: bool) -> ModelKernel:
     def settings(p: Arrays) -> tuple[Any, ...]:
         rectified = summing and int(p["act_mode"].item()) == 1
         numbers = int(exponent(p).item()), int(p["state_exp"].item())
         return summing, rectified, bool(p["cum_error"].item()), *numbers
 
     names = ("act", "residue", "error", "sigma" if summing else "act")
-    return Kernel(graded.delta, names, _scaled if summing else lambda p: (p["vth"] << exponent(p), 0), settings)
+    return ModelKernel(graded.delta, names, _scaled if summing else lambda p: (p["vth"] << exponent(p), 0), settings)
 
 
 def _scaled(p: Arrays) -> tuple[Any, ...]:
     return p["vth"] << exponent(p), p["bias"] << exponent(p)
 
 
-def _resonator(resetting: bool) -> Kernel:
-    return Kernel(
+def _resonator(resetting: bool) -> ModelKernel:
+    return ModelKernel(
         resonators.resonator, ("real", "imag"),
         lambda p: (p["sin_decay"], p["cos_decay"], p["vth"] << p["state_exp"]),
         lambda p: (resetting, int(p["state_exp"].item()), int(p["decay_bits"].item())),
@@ -204,14 +204,14 @@ def _resonator(resetting: bool) -> Kernel:
 
 
 #: Models with graded payloads, resonators and thresholds.
-KERNELS: Mapping[str, Kernel] = {
-    "threshold": Kernel(graded.threshold, ()),
-    "graded_vec": Kernel(graded.graded, ("v",), settings=lambda p: (False, False)),
-    "graded_relu": Kernel(graded.graded, ("v",), settings=lambda p: (True, False)),
-    "sigma": Kernel(graded.graded, ("sigma",), lambda p: (0,), lambda p: (False, True)),
+KERNELS: Mapping[str, ModelKernel] = {
+    "threshold": ModelKernel(graded.threshold, ()),
+    "graded_vec": ModelKernel(graded.graded, ("v",), settings=lambda p: (False, False)),
+    "graded_relu": ModelKernel(graded.graded, ("v",), settings=lambda p: (True, False)),
+    "sigma": ModelKernel(graded.graded, ("sigma",), lambda p: (0,), lambda p: (False, True)),
     "delta": _delta(summing=False),
     "sigma_delta": _delta(summing=True),
-    "sigma_delta_corrected": Kernel(
+    "sigma_delta_corrected": ModelKernel(
         graded.sigma_delta_corrected, ("act", "sigma"), _scaled,
         lambda p: (int(p["act_mode"].item()) == 1, int(p["state_exp"].item())),
     ),
