@@ -15,10 +15,8 @@ from numpy.typing import NDArray
 from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network
-from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.run import Probe, RunState
 from neurodeploy.neurons import registry
-from neurodeploy.neurons.states import state_at_rest
 
 INT32 = np.iinfo(np.int32)
 _checked: WeakSet[Network] = WeakSet()
@@ -51,7 +49,7 @@ def prepare(
     samples = _check_inputs(network, inputs, steps)
     check_probes(network, probes)
     if state is None:
-        return Task(samples or 1, inputs, state_at_rest(network, samples or 1))
+        return Task(samples or 1, inputs, registry.state_at_rest(network, samples or 1))
     check_state(network, state, samples)
     return Task(state.samples if samples is None else samples, inputs, copy_state(network, state))
 
@@ -109,15 +107,8 @@ def check_probes(network: Network, probes: Sequence[Probe]) -> None:
         if population is None:
             fix = f"probe one of {', '.join(network.populations)}"
             raise UserError("ND3207", probe.population, "is no population of this network", fix)
-        known = list(
-            dict.fromkeys(
-                [
-                    *([] if population.model == INPUT else registry.get_model(population.model).state),
-                    *registry.output_ports(population),
-                    *registry.input_ports(population),
-                ]
-            )
-        )
+        model = registry.model_of(population)
+        known = list(dict.fromkeys([*model.state, *model.outputs, *model.ports]))
         if probe.variable not in known:
             fix = f"probe one of {', '.join(known)}"
             raise UserError("ND3207", probe.name, f"is no state variable or port of model {population.model}", fix)
@@ -141,7 +132,7 @@ def check_state(network: Network, state: RunState, samples: int | None = None) -
     if samples is not None and count != samples:
         raise UserError("ND3210", network.name, f"state has {count} samples, the input {samples}", fix)
     need(state.step >= 0, network.name, f"state is at step {state.step}")
-    expected = state_at_rest(network, count)
+    expected = registry.state_at_rest(network, count)
     for kind, own, given in (
         ("population", set(expected.neurons), set(state.neurons)),
         ("projection", set(expected.pending), set(state.pending)),

@@ -94,6 +94,12 @@ def tensors_of(model: Any) -> dict[str, np.ndarray]:
         assert stored is not None, name
         found[stored] = np.ascontiguousarray(array)
     rope = getattr(config, "rope_parameters", None) or {}
+    if rope.get("rope_type") == "llama3":
+        inv_freq = model.model.rotary_emb.inv_freq.numpy()
+        dim = 2 * inv_freq.size
+        divisors = (float(rope["rope_theta"]) ** -(np.arange(0, dim, 2) / dim) / inv_freq).astype(np.float32)
+        assert (divisors.min(), divisors.max()) == (1.0, rope["factor"])
+        found["rope_freqs.weight"] = divisors
     for length in ("long", "short"):
         if f"{length}_factor" in rope:
             found[f"rope_factors_{length}.weight"] = np.array(rope[f"{length}_factor"], np.float32)
@@ -139,6 +145,7 @@ ENDS = {"bos_token_id": 2, "eos_token_id": 1}
 def save(
     path: Path, model: Any, tokenizer: Mapping[str, Any] | None = None, settings: Mapping[str, Any] | None = None
 ) -> Path:
-    """`model` as the converter writes it; `settings` are keys beside its own, without the architecture's name."""
-    keys = {**settings_of(model.config), **(settings or {})}
+    """`model` as the converter writes it; `settings` are keys beside its own, without the architecture's name, or None for
+    one that is left out."""
+    keys = {key: value for key, value in {**settings_of(model.config), **(settings or {})}.items() if value is not None}
     return write(path, architecture_of(model.config), keys, tensors_of(model), tokenizer or ENDS)

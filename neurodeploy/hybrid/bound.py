@@ -25,7 +25,6 @@ from neurodeploy.ir.run import (
 )  # fmt: skip
 from neurodeploy.ir.segments import Encode, Segment
 from neurodeploy.neurons import registry
-from neurodeploy.neurons.states import state_at_rest
 from neurodeploy.ops.host.border import decode, encode
 from neurodeploy.ops.host.executor import Values
 from neurodeploy.ops.host.kvcache import State
@@ -175,7 +174,7 @@ class Bound:
             own = network.populations.keys() - {*self.segment.reads}
             probes = [probe for probe in now.probes if probe.population in own]
             if self.keeps or not given:
-                before = state_at_rest(network, samples) if now.before is None else now.before.of(network)
+                before = registry.state_at_rest(network, samples) if now.before is None else now.before.of(network)
                 found = self._runner.run(network, given, count, state=before, probes=probes)
             else:
                 flat = {name: array.reshape(samples * count, 1, -1) for name, array in given.items()}

@@ -1,1 +1,1 @@
-"""Neuron models, one per file: equation, float step, integer step, state bits. Runners call the integer step."""
+"""Neuron models, one per file: an equation in integers and in real numbers, state bits. Runners step the integers."""

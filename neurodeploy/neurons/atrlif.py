@@ -24,15 +24,11 @@ Source: lava-nc 0.10.0 `lava/proc/atrlif/process.py` and `models.py` there, `PyA
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.neurons import leaky
-from neurodeploy.neurons.arithmetic import ALIGN_BITS, DECAY_ONE, wrap32
-from neurodeploy.neurons.leaky import Floats
-from neurodeploy.neurons.model import FloatValues, NeuronModel, Param, StateVar, Stepped, Values
+from neurodeploy.neurons.arithmetic import ALIGN_BITS, Reals
+from neurodeploy.neurons.model import Arrays, NeuronModel, Param, StateVar, Values
 
 PARAMS = {
     "delta_i": Param(0, 4096, "decay of the current a step, (delta_i + 1) / 4096"),
@@ -51,40 +47,19 @@ STATE = {
 }
 
 
-def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str, Ints], t: int) -> Stepped:
+def equation(on: Reals, params: Arrays, state: Values, inputs: Arrays, t: int) -> Values:
     """One time step of the equation above."""
-    rest, growth = params["theta_0"] << ALIGN_BITS, params["theta_step"] << ALIGN_BITS
-    i, wrapped_i = leaky.current(state["i"], inputs["a"], params["delta_i"])
-    v, wrapped_v, saturated = leaky.voltage(state["v"], i, params["delta_v"], leaky.bias(params))
-    off_rest, wrapped_off = wrap32(state["theta"] - rest)
-    theta, wrapped_theta = wrap32(leaky.decayed(off_rest, params["delta_theta"]) + rest)
-    r = leaky.decayed(state["r"], params["delta_r"])
-    drive, wrapped_drive = wrap32(v - r)
-    s = drive >= theta
-    refractory, wrapped_r = wrap32(np.where(s, r + 2 * theta, r))
-    grown, wrapped_grown = wrap32(np.where(s, theta + growth, theta))
+    rest, growth = leaky.threshold(on, params["theta_0"]), leaky.threshold(on, params["theta_step"])
+    i = leaky.current(on, state["i"], inputs["a"], params["delta_i"])
+    v = leaky.voltage(on, state["v"], i, params["delta_v"], leaky.bias(on, params))
+    theta = on.wrap(leaky.decayed(on, on.wrap(state["theta"] - rest), params["delta_theta"]) + rest)
+    r = leaky.decayed(on, state["r"], params["delta_r"])
+    s = on.wrap(v - r) >= theta
+    grown, refractory = on.wrap(np.where(s, theta + growth, theta)), on.wrap(np.where(s, r + 2 * theta, r))
     state.update(i=i, v=v, theta=grown, r=refractory)
-    wrapped = wrapped_i + wrapped_v + wrapped_off + wrapped_theta + wrapped_drive + wrapped_r + wrapped_grown
-    return Stepped({"s": s.astype(np.int64)}, wrapped, saturated, 0)
-
-
-def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:
-    """The same in real numbers."""
-    rest, growth = (leaky.float_threshold(params[name]) for name in ("theta_0", "theta_step"))
-    i = state["i"] * (1.0 - (params["delta_i"] + 1.0) / DECAY_ONE) + inputs["a"] * 2.0**ALIGN_BITS
-    v = state["v"] * (1.0 - params["delta_v"] / DECAY_ONE) + i + leaky.float_bias(params)
-    theta = (state["theta"] - rest) * (1.0 - params["delta_theta"] / DECAY_ONE) + rest
-    r = state["r"] * (1.0 - params["delta_r"] / DECAY_ONE)
-    s = v - r >= theta
-    state.update(i=i, v=v, theta=np.where(s, theta + growth, theta), r=np.where(s, r + 2.0 * theta, r))
-    return {"s": s.astype(np.float64)}
+    return {"s": s}
 
 
 MODEL = NeuronModel(
-    name="atrlif",
-    lava="lava.proc.atrlif: ATRLIF, PyATRLIFModelFixed",
-    params=PARAMS,
-    state=STATE,
-    step=integer_step,
-    float_step=float_step,
+    name="atrlif", lava="lava.proc.atrlif: ATRLIF, PyATRLIFModelFixed", params=PARAMS, state=STATE, equation=equation
 )

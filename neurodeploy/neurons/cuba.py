@@ -19,15 +19,11 @@ Source: lava-dl 0.6.0 `lava/lib/dl/slayer/neuron/cuba.py`, `dynamics/leaky_integ
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.neurons import leaky
-from neurodeploy.neurons.arithmetic import ALIGN_BITS, DECAY_ONE, wrap32
-from neurodeploy.neurons.leaky import Floats
-from neurodeploy.neurons.model import FloatValues, NeuronModel, Param, StateVar, Stepped, Values
+from neurodeploy.neurons.arithmetic import ALIGN_BITS, Reals
+from neurodeploy.neurons.model import Arrays, NeuronModel, Param, StateVar, Values
 
 #: From this threshold on float32 no longer holds slayer's 0.01: 2**18 = 4096 << 6 units.
 EXACT_END = 2**12
@@ -40,29 +36,13 @@ PARAMS = {
 STATE = {"u": StateVar(32, "current of the synapses"), "v": StateVar(32, "voltage of the membrane")}
 
 
-def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str, Ints], t: int) -> Stepped:
+def equation(on: Reals, params: Arrays, state: Values, inputs: Arrays, t: int) -> Values:
     """One time step of the equation above."""
-    u, wrapped_u = wrap32(leaky.decayed(state["u"], params["du"]) + (inputs["a"] << ALIGN_BITS))
-    v, wrapped_v = wrap32(leaky.decayed(state["v"], params["dv"]) + u + leaky.bias(params))
-    s = v >= (params["vth"] << ALIGN_BITS) + (params["vth"] < EXACT_END)
+    u = on.wrap(leaky.decayed(on, state["u"], params["du"]) + on.scaled(inputs["a"], ALIGN_BITS))
+    v = on.wrap(leaky.decayed(on, state["v"], params["dv"]) + u + leaky.bias(on, params))
+    s = v >= leaky.threshold(on, params["vth"]) + (params["vth"] < EXACT_END)
     state["u"], state["v"] = u, np.where(s, 0, v)
-    return Stepped({"s": s.astype(np.int64)}, wrapped_u + wrapped_v, 0, 0)
+    return {"s": s}
 
 
-def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:
-    """The same in real numbers."""
-    u = state["u"] * (1.0 - params["du"] / DECAY_ONE) + inputs["a"] * 2.0**ALIGN_BITS
-    v = state["v"] * (1.0 - params["dv"] / DECAY_ONE) + u + leaky.float_bias(params)
-    s = v >= leaky.float_threshold(params["vth"]) + (params["vth"] < EXACT_END)
-    state["u"], state["v"] = u, np.where(s, 0.0, v)
-    return {"s": s.astype(np.float64)}
-
-
-MODEL = NeuronModel(
-    name="cuba",
-    lava=None,
-    params=PARAMS,
-    state=STATE,
-    step=integer_step,
-    float_step=float_step,
-)
+MODEL = NeuronModel(name="cuba", params=PARAMS, state=STATE, equation=equation)

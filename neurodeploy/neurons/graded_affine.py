@@ -20,9 +20,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from neurodeploy.ir.fixedpoint import ACC_SHIFT_END, BIAS_MAX, STATE_BITS, Ints, round_shift, saturate, signed_max
-from neurodeploy.neurons.leaky import Floats
-from neurodeploy.neurons.model import FloatValues, NeuronModel, Param, Port, Stepped, Values
+from neurodeploy.ir.fixedpoint import ACC_SHIFT_END, BIAS_MAX, STATE_BITS, round_shift, signed_max
+from neurodeploy.neurons.arithmetic import Reals
+from neurodeploy.neurons.model import Arrays, NeuronModel, Param, Port, Values
 
 PARAMS = {
     "multiplier": Param(-(2**15), 2**15 - 1, "factor of the state"),
@@ -34,35 +34,25 @@ PARAMS = {
 }
 
 
-def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str, Ints], t: int) -> Stepped:
+def equation(on: Reals, params: Arrays, state: Values, inputs: Arrays, t: int) -> Values:
     """One time step of the equation above."""
-    v, lost = saturate(round_shift(inputs["a"] + params["bias"], params["acc_shift"]), int(params["state_bits"].item()))
-    s, lost_out = saturate(round_shift(v * params["multiplier"], params["shift"]), int(params["out_bits"].item()))
-    return Stepped({"s": s}, 0, lost, lost_out)
+    v = on.saturate(on.rounded(inputs["a"] + params["bias"], params["acc_shift"]), int(params["state_bits"].item()))
+    s = on.rounded(v * params["multiplier"], params["shift"])
+    return {"s": on.saturate_payload(s, int(params["out_bits"].item()))}
 
 
-def reach(params: Mapping[str, Ints], largest: Mapping[str, int]) -> dict[str, int]:
+def reach(params: Arrays, largest: Mapping[str, int]) -> dict[str, int]:
     """Of v and s, from the largest sum."""
     v = int(round_shift(largest["a"] + np.abs(params["bias"]), params["acc_shift"]).max())
     held = min(v, signed_max(int(params["state_bits"].item())))
     return {"v": v, "s": int(round_shift(held * np.abs(params["multiplier"]), params["shift"]).max())}
 
 
-def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:
-    """The same in real numbers."""
-    ratio = params["multiplier"] * np.exp2(-params["shift"] - params["acc_shift"])
-    return {"s": (inputs["a"] + params["bias"]) * ratio}
-
-
 MODEL = NeuronModel(
     name="graded_affine",
-    lava=None,
     params=PARAMS,
-    state={},
-    step=integer_step,
-    float_step=float_step,
+    equation=equation,
     ports={"a": Port(exact=True)},
-    graded=True,
     out_bits=STATE_BITS,
     reach=reach,
 )

@@ -6,31 +6,20 @@ Equation: ``v = wrap32(v[t-1] + a[t])``, ``s[t] = v where v > vth else 0``, ``v[
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.neurons import graded_vec
-from neurodeploy.neurons.arithmetic import wrap32
-from neurodeploy.neurons.leaky import Floats
-from neurodeploy.neurons.model import FloatValues, NeuronModel, Param, Stepped, Values
+from neurodeploy.neurons.arithmetic import Reals
+from neurodeploy.neurons.model import Arrays, NeuronModel, Param, Values
 
 PARAMS = {"vth": Param(-(2**24), 2**24 - 1, "payloads up to this value are not sent (Lava's own default: 1)", 1)}
 
 
-def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str, Ints], t: int) -> Stepped:
+def equation(on: Reals, params: Arrays, state: Values, inputs: Arrays, t: int) -> Values:
     """One time step of the equation above."""
-    v, wrapped = wrap32(state["v"] + inputs["a"])
+    v = on.wrap(state["v"] + inputs["a"])
     state["v"] = np.zeros_like(v)
-    return Stepped({"s": np.where(v > params["vth"], v, 0)}, wrapped, 0, 0)
-
-
-def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:
-    """The same in real numbers."""
-    v = state["v"] + inputs["a"]
-    state["v"] = np.zeros_like(v)
-    return {"s": np.where(v > params["vth"], v, 0.0)}
+    return {"s": np.where(v > params["vth"], v, 0)}
 
 
 MODEL = NeuronModel(
@@ -38,8 +27,6 @@ MODEL = NeuronModel(
     lava="lava.proc.graded: GradedReluVec, PyGradedReluVecModelFixed",
     params=PARAMS,
     state=graded_vec.STATE,
-    step=integer_step,
-    float_step=float_step,
-    graded=True,
+    equation=equation,
     out_bits=24,
 )

@@ -1,8 +1,8 @@
 """Graded vector, Lava's `GradedVec`: sends its input as it is where it is large enough.
 
 Equation: ``v = wrap32(v[t-1] + a[t])``, ``s[t] = v where |v| > vth else 0``, ``v[t] = 0``. So v is 0 between steps
-unless it starts otherwise. numpy's |-2**31| is -2**31 and passes no threshold of -2**31 or more (`abs32`). The number
-`exp` of Lava's process has no effect there and does not exist here.
+unless it starts otherwise. numpy's |-2**31| is -2**31 and passes no threshold of -2**31 or more (`Reals.magnitude`). The
+number `exp` of Lava's process has no effect there and does not exist here.
 
 Counted in `wrapped`: each v that 32 bits changed.
 Source: lava-nc 0.10.0 `lava/proc/graded/process.py` and `models.py` there, `PyGradedVecModelFixed`.
@@ -10,31 +10,20 @@ Source: lava-nc 0.10.0 `lava/proc/graded/process.py` and `models.py` there, `PyG
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.neurons.arithmetic import abs32, wrap32
-from neurodeploy.neurons.leaky import Floats
-from neurodeploy.neurons.model import FloatValues, NeuronModel, Param, StateVar, Stepped, Values
+from neurodeploy.neurons.arithmetic import Reals
+from neurodeploy.neurons.model import Arrays, NeuronModel, Param, StateVar, Values
 
 PARAMS = {"vth": Param(0, 2**24 - 1, "payloads up to this magnitude are not sent (Lava's own default: 1)", 1)}
 STATE = {"v": StateVar(24, "input of the step, cleared when it is sent")}
 
 
-def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str, Ints], t: int) -> Stepped:
+def equation(on: Reals, params: Arrays, state: Values, inputs: Arrays, t: int) -> Values:
     """One time step of the equation above."""
-    v, wrapped = wrap32(state["v"] + inputs["a"])
+    v = on.wrap(state["v"] + inputs["a"])
     state["v"] = np.zeros_like(v)
-    return Stepped({"s": np.where(abs32(v) > params["vth"], v, 0)}, wrapped, 0, 0)
-
-
-def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:
-    """The same in real numbers."""
-    v = state["v"] + inputs["a"]
-    state["v"] = np.zeros_like(v)
-    return {"s": np.where(np.abs(v) > params["vth"], v, 0.0)}
+    return {"s": np.where(on.magnitude(v) > params["vth"], v, 0)}
 
 
 MODEL = NeuronModel(
@@ -42,8 +31,6 @@ MODEL = NeuronModel(
     lava="lava.proc.graded: GradedVec, PyGradedVecModelFixed",
     params=PARAMS,
     state=STATE,
-    step=integer_step,
-    float_step=float_step,
-    graded=True,
+    equation=equation,
     out_bits=24,
 )

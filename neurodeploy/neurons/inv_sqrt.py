@@ -19,14 +19,11 @@ Source: lava-nc 0.10.0 `lava/proc/graded/models.py`, `InvSqrtModelFP`, `inv_sqrt
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.neurons.arithmetic import wrap32
-from neurodeploy.neurons.leaky import Floats
-from neurodeploy.neurons.model import FloatValues, NeuronModel, Stepped, Values
+from neurodeploy.neurons.arithmetic import Integers, Reals
+from neurodeploy.neurons.model import Arrays, NeuronModel, Values
 
 BITS, ROUNDS = 12, 5
 #: ``2 * int(2**12 / (2**((m - 12) / 2) * 1.238982962))`` for the highest bit m = 0..23.
@@ -39,7 +36,7 @@ ESTIMATES = np.array(
 )  # fmt: skip
 
 
-def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str, Ints], t: int) -> Stepped:
+def equation(on: Integers, params: Arrays, state: Values, inputs: Arrays, t: int) -> Values:
     """One time step of the equation above."""
     a = inputs["a"]
     positive = a > 0
@@ -51,24 +48,17 @@ def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str,
         b = (((b * factor) >> (BITS + 1)) * factor) >> (BITS + 1)
         factor = (3 << BITS) - b
         y = (y * factor) >> (BITS + 1)
-    s, wrapped = wrap32(np.where(positive, y, 0))
-    beyond = np.count_nonzero(a >= 1 << ESTIMATES.size)
-    return Stepped({"s": s}, wrapped + int(beyond), int(np.count_nonzero(a < 0)), 0)
+    on.wrapped += int(np.count_nonzero(a >= 1 << ESTIMATES.size))
+    on.saturated += int(np.count_nonzero(a < 0))
+    return {"s": on.wrap(np.where(positive, y, 0))}
 
 
-def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:
+def real(on: Reals, params: Arrays, state: Values, inputs: Arrays, t: int) -> Values:
     """``2**18 / sqrt(a)``, 0 where a <= 0."""
     a = inputs["a"]
     return {"s": np.where(a > 0.0, 2.0**18 / np.sqrt(np.where(a > 0.0, a, 1.0)), 0.0)}
 
 
 MODEL = NeuronModel(
-    name="inv_sqrt",
-    lava="lava.proc.graded: InvSqrt, InvSqrtModelFP",
-    params={},
-    state={},
-    step=integer_step,
-    float_step=float_step,
-    graded=True,
-    out_bits=24,
+    name="inv_sqrt", lava="lava.proc.graded: InvSqrt, InvSqrtModelFP", equation=equation, real=real, out_bits=24
 )

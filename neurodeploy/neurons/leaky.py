@@ -16,26 +16,9 @@ most); `saturated` the v that were clipped.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
-from numpy.typing import NDArray
-
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.neurons.arithmetic import (
-    ALIGN_BITS,
-    DECAY_BITS,
-    DECAY_ONE,
-    changed,
-    clip_state,
-    shift_signed,
-    shift_to_zero,
-    wrap32,
-    wrap_state_once,
-)
-from neurodeploy.neurons.model import Param, StateVar
-
-Floats = NDArray[np.float64]
+from neurodeploy.neurons.arithmetic import ALIGN_BITS, DECAY_BITS, DECAY_ONE, Reals
+from neurodeploy.neurons.model import Arrays, Param, StateVar
 
 #: Thresholds that a clipped voltage can tell apart; 131072 never fires.
 VTH = Param(-(2**17), 2**17, "threshold, in units of 64 of the voltage", chip=(0, 2**17 - 1))
@@ -54,49 +37,32 @@ STATE = {
 }
 
 
-def bias(params: Mapping[str, Ints]) -> Ints:
+def bias(on: Reals, params: Arrays) -> Ints:
     """``bias_mant * 2**bias_exp``, floored; fits 32 bits by the ranges of its parts."""
-    return shift_signed(params["bias_mant"], params["bias_exp"])
+    return on.scaled(params["bias_mant"], params["bias_exp"])
 
 
-def decayed(x: Ints, decay: Ints) -> Ints:
+def decayed(on: Reals, x: Ints, decay: Ints) -> Ints:
     """``x * (4096 - decay) >> 12``, rounded towards zero."""
-    return shift_to_zero(x * (DECAY_ONE - decay), DECAY_BITS)
+    return on.to_zero(x * (DECAY_ONE - decay), DECAY_BITS)
 
 
-def current(u: Ints, a: Ints, du: Ints) -> tuple[Ints, int]:
-    """The next current and how many wrapped."""
-    exact = decayed(u, du + 1) + (a << ALIGN_BITS)
-    new = wrap_state_once(wrap32(exact)[0])
-    return new, changed(new, exact)
+def current(on: Reals, u: Ints, a: Ints, du: Ints) -> Ints:
+    """The next current."""
+    return on.wrap_current(decayed(on, u, du + 1) + on.scaled(a, ALIGN_BITS))
 
 
-def voltage(v: Ints, u: Ints, dv: Ints, b: Ints) -> tuple[Ints, int, int]:
-    """The next voltage before a spike, how many wrapped and how many were clipped."""
-    new, wrapped = wrap32(decayed(v, dv) + u + b)
-    new, saturated = clip_state(new)
-    return new, wrapped, saturated
+def voltage(on: Reals, v: Ints, u: Ints, dv: Ints, b: Ints) -> Ints:
+    """The next voltage before a spike."""
+    return on.saturate(on.wrap(decayed(on, v, dv) + u + b))
 
 
-def subthreshold(params: Mapping[str, Ints], state: Mapping[str, Ints], a: Ints) -> tuple[Ints, Ints, int, int]:
-    """Both: (u, v before a spike, wrapped, saturated)."""
-    u, wrapped_u = current(state["u"], a, params["du"])
-    v, wrapped_v, saturated = voltage(state["v"], u, params["dv"], bias(params))
-    return u, v, wrapped_u + wrapped_v, saturated
+def subthreshold(on: Reals, params: Arrays, state: Arrays, a: Ints) -> tuple[Ints, Ints]:
+    """Both: u, and v before a spike."""
+    u = current(on, state["u"], a, params["du"])
+    return u, voltage(on, state["v"], u, params["dv"], bias(on, params))
 
 
-def float_bias(params: Mapping[str, Floats]) -> Floats:
-    """`bias` in real numbers."""
-    return params["bias_mant"] * np.exp2(params["bias_exp"])
-
-
-def float_subthreshold(params: Mapping[str, Floats], state: Mapping[str, Floats], a: Floats) -> tuple[Floats, Floats]:
-    """`subthreshold` in real numbers: (u, v before a spike)."""
-    u = state["u"] * (1.0 - (params["du"] + 1.0) / DECAY_ONE) + a * 2.0**ALIGN_BITS
-    v = state["v"] * (1.0 - params["dv"] / DECAY_ONE) + u + float_bias(params)
-    return u, v
-
-
-def float_threshold(vth: Floats) -> Floats:
-    """The threshold in units of the voltage."""
-    return vth * 2.0**ALIGN_BITS
+def threshold(on: Reals, vth: Ints) -> Ints:
+    """``vth << 6``: in units of the voltage."""
+    return on.scaled(vth, ALIGN_BITS)

@@ -6,36 +6,17 @@ No threshold, no reset. Counted: as in `leaky`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.neurons import leaky
-from neurodeploy.neurons.leaky import Floats
-from neurodeploy.neurons.model import FloatValues, NeuronModel, Stepped, Values
+from neurodeploy.neurons.arithmetic import Reals
+from neurodeploy.neurons.model import Arrays, NeuronModel, Values
 
 PARAMS = {"du": leaky.DU, "dv": leaky.DV, **leaky.BIAS}
 
 
-def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str, Ints], t: int) -> Stepped:
+def equation(on: Reals, params: Arrays, state: Values, inputs: Arrays, t: int) -> Values:
     """One time step of the equation above."""
-    u, v, wrapped, saturated = leaky.subthreshold(params, state, inputs["a"])
-    state["u"], state["v"] = u, v
-    return Stepped({"s": v.copy()}, wrapped, saturated, 0)
-
-
-def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:
-    """The same in real numbers."""
-    state["u"], state["v"] = leaky.float_subthreshold(params, state, inputs["a"])
+    state["u"], state["v"] = leaky.subthreshold(on, params, state, inputs["a"])
     return {"s": state["v"].copy()}
 
 
-MODEL = NeuronModel(
-    name="li",
-    lava=None,
-    params=PARAMS,
-    state=leaky.STATE,
-    step=integer_step,
-    float_step=float_step,
-    graded=True,
-    out_bits=24,
-)
+MODEL = NeuronModel(name="li", params=PARAMS, state=leaky.STATE, equation=equation, out_bits=24)

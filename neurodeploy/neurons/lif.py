@@ -11,38 +11,21 @@ no more is claimed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.neurons import leaky
-from neurodeploy.neurons.arithmetic import ALIGN_BITS
-from neurodeploy.neurons.leaky import Floats
-from neurodeploy.neurons.model import FloatValues, NeuronModel, Stepped, Values
+from neurodeploy.neurons.arithmetic import Reals
+from neurodeploy.neurons.model import Arrays, NeuronModel, Values
 
 
-def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str, Ints], t: int) -> Stepped:
+def equation(on: Reals, params: Arrays, state: Values, inputs: Arrays, t: int) -> Values:
     """One time step of the equation above."""
-    u, v, wrapped, saturated = leaky.subthreshold(params, state, inputs["a"])
-    s = v > params["vth"] << ALIGN_BITS
+    u, v = leaky.subthreshold(on, params, state, inputs["a"])
+    s = v > leaky.threshold(on, params["vth"])
     state["u"], state["v"] = u, np.where(s, 0, v)
-    return Stepped({"s": s.astype(np.int64)}, wrapped, saturated, 0)
-
-
-def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:
-    """The same in real numbers."""
-    u, v = leaky.float_subthreshold(params, state, inputs["a"])
-    s = v > leaky.float_threshold(params["vth"])
-    state["u"], state["v"] = u, np.where(s, 0.0, v)
-    return {"s": s.astype(np.float64)}
+    return {"s": s}
 
 
 MODEL = NeuronModel(
-    name="lif",
-    lava="lava.proc.lif: LIF, PyLifModelBitAcc",
-    params=leaky.PARAMS,
-    state=leaky.STATE,
-    step=integer_step,
-    float_step=float_step,
+    name="lif", lava="lava.proc.lif: LIF, PyLifModelBitAcc", params=leaky.PARAMS, state=leaky.STATE, equation=equation
 )

@@ -13,49 +13,25 @@ Counted: as in `leaky`, v only where it is updated.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.neurons import leaky
-from neurodeploy.neurons.arithmetic import ALIGN_BITS, changed, clip_state, wrap32
-from neurodeploy.neurons.leaky import Floats
-from neurodeploy.neurons.model import FloatValues, NeuronModel, Param, StateVar, Stepped, Values
+from neurodeploy.neurons.arithmetic import Reals
+from neurodeploy.neurons.model import Arrays, NeuronModel, Param, StateVar, Values
 
 PARAMS = {**leaky.PARAMS, "refractory_period": Param(0, 63, "steps in which v stands still after a spike", 1)}
 STATE = {**leaky.STATE, "r": StateVar(7, "steps of the refractory time left")}
 
 
-def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str, Ints], t: int) -> Stepped:
+def equation(on: Reals, params: Arrays, state: Values, inputs: Arrays, t: int) -> Values:
     """One time step of the equation above."""
-    u, wrapped = leaky.current(state["u"], inputs["a"], params["du"])
-    exact = leaky.decayed(state["v"], params["dv"]) + u + leaky.bias(params)
-    exact = np.where(state["r"] > 0, state["v"], exact)
-    v, _ = wrap32(exact)
-    wrapped += changed(v, exact)
-    v, saturated = clip_state(v)
-    s = v > params["vth"] << ALIGN_BITS
+    u = leaky.current(on, state["u"], inputs["a"], params["du"])
+    exact = leaky.decayed(on, state["v"], params["dv"]) + u + leaky.bias(on, params)
+    v = on.saturate(on.wrap(np.where(state["r"] > 0, state["v"], exact)))
+    s = v > leaky.threshold(on, params["vth"])
     state["u"], state["v"] = u, np.where(s, 0, v)
     state["r"] = np.where(s, params["refractory_period"], np.maximum(state["r"] - 1, 0))
-    return Stepped({"s": s.astype(np.int64)}, wrapped, saturated, 0)
+    return {"s": s}
 
 
-def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:
-    """The same in real numbers."""
-    u, v = leaky.float_subthreshold(params, state, inputs["a"])
-    v = np.where(state["r"] > 0.0, state["v"], v)
-    s = v > leaky.float_threshold(params["vth"])
-    state["u"], state["v"] = u, np.where(s, 0.0, v)
-    state["r"] = np.where(s, params["refractory_period"], np.maximum(state["r"] - 1.0, 0.0))
-    return {"s": s.astype(np.float64)}
-
-
-MODEL = NeuronModel(
-    name="lif_refractory",
-    lava=None,
-    params=PARAMS,
-    state=STATE,
-    step=integer_step,
-    float_step=float_step,
-)
+MODEL = NeuronModel(name="lif_refractory", params=PARAMS, state=STATE, equation=equation)

@@ -7,14 +7,11 @@ Source: lava-nc 0.10.0 `lava/proc/lif/models.py`, `PyLifResetModelBitAcc`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.neurons import leaky, lif
-from neurodeploy.neurons.leaky import Floats
-from neurodeploy.neurons.model import FloatValues, NeuronModel, Param, Stepped, Values
+from neurodeploy.neurons.arithmetic import Reals
+from neurodeploy.neurons.model import Arrays, NeuronModel, Param, Values
 
 PARAMS = {
     **leaky.PARAMS,
@@ -23,23 +20,12 @@ PARAMS = {
 }
 
 
-def resets(interval: int, offset: int, t: int) -> bool:
-    """Whether the states are cleared in step t."""
-    return t % interval == offset % interval
-
-
-def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str, Ints], t: int) -> Stepped:
+def equation(on: Reals, params: Arrays, state: Values, inputs: Arrays, t: int) -> Values:
     """One time step of the equation above."""
-    if resets(int(params["reset_interval"].item()), int(params["reset_offset"].item()), t):
+    interval, offset = int(params["reset_interval"].item()), int(params["reset_offset"].item())
+    if t % interval == offset % interval:
         state["u"], state["v"] = np.zeros_like(state["u"]), np.zeros_like(state["v"])
-    return lif.integer_step(params, state, inputs, t)
-
-
-def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:
-    """The same in real numbers."""
-    if resets(int(params["reset_interval"].item()), int(params["reset_offset"].item()), t):
-        state["u"], state["v"] = np.zeros_like(state["u"]), np.zeros_like(state["v"])
-    return lif.float_step(params, state, inputs, t)
+    return lif.equation(on, params, state, inputs, t)
 
 
 MODEL = NeuronModel(
@@ -47,6 +33,5 @@ MODEL = NeuronModel(
     lava="lava.proc.lif: LIFReset, PyLifResetModelBitAcc",
     params=PARAMS,
     state=leaky.STATE,
-    step=integer_step,
-    float_step=float_step,
+    equation=equation,
 )

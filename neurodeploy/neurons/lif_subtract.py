@@ -10,42 +10,22 @@ Neurosci. 11:682), which rate-coded conversion needs. vth must not be negative. 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.neurons import leaky
-from neurodeploy.neurons.arithmetic import ALIGN_BITS
-from neurodeploy.neurons.leaky import Floats
-from neurodeploy.neurons.model import FloatValues, NeuronModel, Param, Stepped, Values
+from neurodeploy.neurons.arithmetic import Reals
+from neurodeploy.neurons.model import Arrays, NeuronModel, Param, Values
 
 PARAMS = {**leaky.PARAMS, "vth": Param(0, leaky.VTH.high, leaky.VTH.meaning, chip=leaky.VTH.chip)}
 
 
-def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str, Ints], t: int) -> Stepped:
+def equation(on: Reals, params: Arrays, state: Values, inputs: Arrays, t: int) -> Values:
     """One time step of the equation above."""
-    u, v, wrapped, saturated = leaky.subthreshold(params, state, inputs["a"])
-    end = params["vth"] << ALIGN_BITS
+    u, v = leaky.subthreshold(on, params, state, inputs["a"])
+    end = leaky.threshold(on, params["vth"])
     s = v > end
     state["u"], state["v"] = u, np.where(s, v - end, v)
-    return Stepped({"s": s.astype(np.int64)}, wrapped, saturated, 0)
+    return {"s": s}
 
 
-def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:
-    """The same in real numbers."""
-    u, v = leaky.float_subthreshold(params, state, inputs["a"])
-    end = leaky.float_threshold(params["vth"])
-    s = v > end
-    state["u"], state["v"] = u, np.where(s, v - end, v)
-    return {"s": s.astype(np.float64)}
-
-
-MODEL = NeuronModel(
-    name="lif_subtract",
-    lava=None,
-    params=PARAMS,
-    state=leaky.STATE,
-    step=integer_step,
-    float_step=float_step,
-)
+MODEL = NeuronModel(name="lif_subtract", params=PARAMS, state=leaky.STATE, equation=equation)

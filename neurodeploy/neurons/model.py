@@ -1,4 +1,4 @@
-"""What a neuron model is: names, parameters with ranges, state with bits, and its step in integers and in real numbers.
+"""What a neuron model is: names, parameters with ranges, state with bits, and its equation, which both steps take.
 
 One file a model states the equation, the source of each rule, and a `MODEL` made of these types; `registry.py` lists
 them.
@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.neurons.arithmetic import Integers, Reals
 
 Values = dict[str, Ints]
-FloatValues = dict[str, NDArray[np.float64]]
+Arrays = Mapping[str, Ints]
 
 
 class Stepped(NamedTuple):
@@ -76,22 +76,17 @@ class StateVar:
     settable: bool = True
 
 
-#: ``step(params, state, inputs, t) -> Stepped``. `params` name -> int64 array broadcastable to (samples, size); `state` is
-#: changed in place (entries replaced); `inputs` has every port, zeros where nothing arrives, int64 in the range of int32
-#: (of `EXACT_END` at an exact port); t counts from 1.
-IntegerStep = Callable[[Mapping[str, Ints], Values, Mapping[str, Ints], int], Stepped]
-#: ``float_step(params, state, inputs, t) -> outputs``: the same equation in real numbers, never rounded, wrapped or clipped.
-#: The parameters are those of the integer step, in its units: a decay of 12 bits is still divided by 4096.
-FloatStep = Callable[
-    [Mapping[str, NDArray[np.float64]], FloatValues, Mapping[str, NDArray[np.float64]], int], FloatValues
-]
+#: ``equation(on, params, state, inputs, t) -> payloads by output port``, in the arithmetic `on`. `params` name -> array
+#: broadcastable to (samples, size); `state` is changed in place (entries replaced); `inputs` has every port, zeros where
+#: nothing arrives; t counts from 1.
+Equation = Callable[[Any, Arrays, Values, Arrays, int], Values]
 #: What is wrong with parameters taken together and what to do about it; None where nothing is.
-Consistent = Callable[[Mapping[str, Ints]], tuple[str, str] | None]
+Consistent = Callable[[Arrays], tuple[str, str] | None]
 #: ``reach(params, largest sum at each port) -> the largest magnitude of each value that is clipped, before it is``.
-Reach = Callable[[Mapping[str, Ints], Mapping[str, int]], dict[str, int]]
+Reach = Callable[[Arrays, Mapping[str, int]], dict[str, int]]
 
 
-def always_consistent(params: Mapping[str, Ints]) -> tuple[str, str] | None:
+def always_consistent(params: Arrays) -> tuple[str, str] | None:
     """Any values within the ranges go together."""
     return None
 
@@ -100,26 +95,44 @@ def always_consistent(params: Mapping[str, Ints]) -> tuple[str, str] | None:
 class NeuronModel:
     """A neuron model.
 
+    equation : one time step, in integers or in real numbers.
     lava : the process and ProcessModel whose arithmetic it is, None for a model of our own.
     ports, outputs : input and output ports, the first is the default.
-    graded : payloads other than 0 and 1 are sent.
-    out_bits : width of a payload.
+    out_bits : width of a payload; of 1, only 0 and 1 are sent.
     consistent : checks the parameters against one another, beyond their ranges.
+    real : the equation in real numbers, where it is another formula than that of the integers.
     reach : bounds of states and payloads that are clipped to their widths; None: nothing bounds them.
     """
 
     name: str
-    lava: str | None
-    params: Mapping[str, Param]
-    state: Mapping[str, StateVar]
-    step: IntegerStep
-    float_step: FloatStep
+    equation: Equation
+    params: Mapping[str, Param] = field(default_factory=dict)
+    state: Mapping[str, StateVar] = field(default_factory=dict)
+    lava: str | None = None
     ports: Mapping[str, Port] = field(default_factory=lambda: {"a": Port()})
     outputs: tuple[str, ...] = ("s",)
-    graded: bool = False
     out_bits: int = 1
     consistent: Consistent = always_consistent
+    real: Equation | None = None
     reach: Reach | None = None
+
+    def step(self, params: Arrays, state: Values, inputs: Arrays, t: int) -> Stepped:
+        """One time step in int64. Inputs are in the range of int32 (of `EXACT_END` at an exact port)."""
+        on = Integers()
+        sent = self.equation(on, params, state, inputs, t)
+        outputs = {port: payload.astype(np.int64, copy=False) for port, payload in sent.items()}
+        return Stepped(outputs, on.wrapped, on.saturated, on.saturated_out)
+
+    def float_step(self, params: Arrays, state: Values, inputs: Arrays, t: int) -> Values:
+        """The same in float64, never rounded, wrapped or clipped. Parameters are those of the integer step, in its units: a
+        decay of 12 bits is still divided by 4096."""
+        sent = (self.real or self.equation)(Reals(), params, state, inputs, t)
+        return {port: payload.astype(np.float64, copy=False) for port, payload in sent.items()}
+
+    @property
+    def graded(self) -> bool:
+        """Whether payloads other than 0 and 1 are sent."""
+        return self.out_bits > 1
 
     @property
     def state_bits(self) -> int:

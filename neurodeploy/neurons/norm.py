@@ -14,13 +14,10 @@ State: v1 = a1[t-1], v2 = a1[t-2]. Counted in `saturated`: each of s2 and p that
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from neurodeploy.ir.fixedpoint import STATE_BITS, Ints, round_shift, saturate
-from neurodeploy.neurons.leaky import Floats
-from neurodeploy.neurons.model import FloatValues, NeuronModel, Param, Port, StateVar, Stepped, Values
+from neurodeploy.neurons.arithmetic import Reals
+from neurodeploy.neurons.model import Arrays, NeuronModel, Param, Port, StateVar, Values
 
 PARAMS = {
     "vth": Param(0, 2**24 - 1, "payloads up to this magnitude are not sent", 0),
@@ -30,31 +27,20 @@ PARAMS = {
 STATE = {"v1": StateVar(24, "input of this step"), "v2": StateVar(24, "input of the step before")}
 
 
-def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str, Ints], t: int) -> Stepped:
+def equation(on: Reals, params: Arrays, state: Values, inputs: Arrays, t: int) -> Values:
     """One time step of the equation above."""
-    square, clipped_square = saturate(round_shift(inputs["a1"] * inputs["a1"], params["square_exp"]), STATE_BITS)
-    p, clipped = saturate(round_shift(state["v2"] * inputs["a2"], params["exp"]), STATE_BITS)
+    square = on.saturate(on.rounded(inputs["a1"] * inputs["a1"], params["square_exp"]))
+    p = on.saturate(on.rounded(state["v2"] * inputs["a2"], params["exp"]))
     state["v2"], state["v1"] = state["v1"], inputs["a1"].copy()
-    return Stepped({"s": np.where(np.abs(p) > params["vth"], p, 0), "s2": square}, 0, clipped + clipped_square, 0)
-
-
-def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:
-    """The same in real numbers."""
-    p = state["v2"] * inputs["a2"] * np.exp2(-params["exp"])
-    state["v2"], state["v1"] = state["v1"], inputs["a1"].copy()
-    square = inputs["a1"] ** 2 * np.exp2(-params["square_exp"])
-    return {"s": np.where(np.abs(p) > params["vth"], p, 0.0), "s2": square}
+    return {"s": np.where(on.magnitude(p) > params["vth"], p, 0), "s2": square}
 
 
 MODEL = NeuronModel(
     name="norm",
-    lava=None,
     params=PARAMS,
     state=STATE,
-    step=integer_step,
-    float_step=float_step,
+    equation=equation,
     ports={"a1": Port(), "a2": Port()},
     outputs=("s", "s2"),
-    graded=True,
     out_bits=24,
 )

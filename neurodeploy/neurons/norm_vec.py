@@ -18,30 +18,19 @@ Source: lava-nc 0.10.0 `lava/proc/graded/models.py`, `NormVecDelayModel`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.neurons import graded_vec
-from neurodeploy.neurons.arithmetic import abs32, wrap32
-from neurodeploy.neurons.leaky import Floats
-from neurodeploy.neurons.model import FloatValues, NeuronModel, Port, StateVar, Stepped, Values
+from neurodeploy.neurons.arithmetic import Reals
+from neurodeploy.neurons.model import Arrays, NeuronModel, Port, StateVar, Values
 
 
-def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str, Ints], t: int) -> Stepped:
+def equation(on: Reals, params: Arrays, state: Values, inputs: Arrays, t: int) -> Values:
     """One time step of the equation above."""
-    square, wrapped_square = wrap32(inputs["a1"] * inputs["a1"])
-    p, wrapped = wrap32(state["v"] * inputs["a2"])
+    square = on.wrap(inputs["a1"] * inputs["a1"])
+    p = on.wrap(state["v"] * inputs["a2"])
     state["v2"], state["v"] = state["v"], inputs["a1"].copy()
-    return Stepped({"s": np.where(abs32(p) > params["vth"], p, 0), "s2": square}, wrapped + wrapped_square, 0, 0)
-
-
-def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:
-    """The same in real numbers."""
-    p = state["v"] * inputs["a2"]
-    state["v2"], state["v"] = state["v"], inputs["a1"].copy()
-    return {"s": np.where(np.abs(p) > params["vth"], p, 0.0), "s2": inputs["a1"] ** 2}
+    return {"s": np.where(on.magnitude(p) > params["vth"], p, 0), "s2": square}
 
 
 MODEL = NeuronModel(
@@ -49,10 +38,8 @@ MODEL = NeuronModel(
     lava="lava.proc.graded: NormVecDelay, NormVecDelayModel",
     params=graded_vec.PARAMS,
     state={"v": StateVar(24, "input of this step"), "v2": StateVar(24, "input of the step before")},
-    step=integer_step,
-    float_step=float_step,
+    equation=equation,
     ports={"a1": Port(), "a2": Port()},
     outputs=("s", "s2"),
-    graded=True,
     out_bits=24,
 )

@@ -1,7 +1,7 @@
 """Every neuron model by name, and the checks, preparation and sizes of a population's parameters.
 
-The model "input" (`neurodeploy.ir.network.INPUT`) is not in the table: a population whose payloads come from outside
-has no state, and one parameter, the `bits` of a payload. All functions here accept it.
+The model "input" (`neurodeploy.ir.network.INPUT`) is not in the table but `FED`: a population whose payloads come from
+outside has no state, and one parameter, the `bits` of a payload. All functions here accept it.
 
 Errors of a user are `UserError`s that name the population and the parameter: ND3240 unknown model, ND3241 unknown parameter
 or state variable, ND3242 a parameter is missing, ND3243 not an integer, ND3244 wrong shape, ND3245 out of range, ND3246
@@ -24,7 +24,8 @@ from neurodeploy.errors import InternalError, UserError
 from neurodeploy.ir.fixedpoint import Ints, signed_max
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT, Population
-from neurodeploy.neurons.model import EXACT_END, NeuronModel, Param, StateVar, Values
+from neurodeploy.ir.run import RunState
+from neurodeploy.neurons.model import EXACT_END, NeuronModel, Param, Values
 
 
 def read_models() -> dict[str, NeuronModel]:
@@ -37,9 +38,13 @@ def read_models() -> dict[str, NeuronModel]:
 #: All models by name; "input" is none of them.
 MODELS: Mapping[str, NeuronModel] = MappingProxyType(read_models())
 
-#: Parameters of a population that is fed from outside.
-INPUT_PARAMS: Mapping[str, Param] = MappingProxyType(
-    {"bits": Param(2, 32, "width of a payload, sign included: symmetric below 32", 32, per_neuron=False)}
+#: What stands for the model of a population that is fed from outside.
+FED = NeuronModel(
+    name=INPUT,
+    equation=lambda *_: {},
+    params={"bits": Param(2, 32, "width of a payload, sign included: symmetric below 32", 32, per_neuron=False)},
+    ports={},
+    out_bits=32,
 )
 
 #: What small runs would ask again and again: the largest payload, and a state at step 0 that is the same for all neurons.
@@ -54,9 +59,14 @@ def get_model(name: str) -> NeuronModel:
     raise UserError("ND3240", name, "is not a neuron model", "use one of " + ", ".join(MODELS))
 
 
+def model_of(population: Population) -> NeuronModel:
+    """Its model, `FED` of an input. ND3240 where there is none."""
+    return FED if population.model == INPUT else get_model(population.model)
+
+
 def output_ports(population: Population) -> tuple[str, ...]:
     """Output ports, the default first; an input has "s"."""
-    return ("s",) if population.model == INPUT else get_model(population.model).outputs
+    return model_of(population).outputs
 
 
 def every_neuron(network: Network, times: int = 1) -> dict[str, dict[str, Ints]]:
@@ -69,14 +79,12 @@ def every_neuron(network: Network, times: int = 1) -> dict[str, dict[str, Ints]]
 
 def input_ports(population: Population) -> tuple[str, ...]:
     """Input ports, the default first; an input, and a spiker, has none."""
-    return () if population.model == INPUT else tuple(get_model(population.model).ports)
+    return tuple(model_of(population).ports)
 
 
 def wrapping_ports(population: Population) -> tuple[str, ...]:
     """Input ports whose sums wrap to 32 bits."""
-    if population.model == INPUT:
-        return ()
-    return tuple(name for name, port in get_model(population.model).ports.items() if not port.exact)
+    return tuple(name for name, port in model_of(population).ports.items() if not port.exact)
 
 
 def sent_name(population: Population) -> str:
@@ -96,11 +104,8 @@ def pending_type(network: Network, p: Projection) -> np.dtype[np.signedinteger]:
 
 def payload_bits(population: Population) -> int:
     """Width of what it sends: of an input as it says, of others as their parameter or their model does."""
-    if population.model == INPUT:
-        return int(np.max(population.params.get("bits", INPUT_PARAMS["bits"].high)))
-    model = get_model(population.model)
-    given = population.params.get("out_bits", model.params["out_bits"].default if "out_bits" in model.params else None)
-    return model.out_bits if given is None else int(np.max(given))
+    model = model_of(population)
+    return int(np.max(population.params.get("bits" if model is FED else "out_bits", model.out_bits)))
 
 
 def largest_payload(population: Population) -> int:
@@ -111,10 +116,10 @@ def largest_payload(population: Population) -> int:
 
 
 def _largest_payload(population: Population) -> int:
-    if population.model != INPUT and not get_model(population.model).graded:
+    model = model_of(population)
+    if not model.graded:
         return 1
-    params = prepared_params(population)
-    bits = params.get("bits" if population.model == INPUT else "out_bits")
+    bits = prepared_params(population).get("bits" if model is FED else "out_bits")
     return 2**31 if bits is None or bits == 32 else signed_max(int(bits.item()))
 
 
@@ -123,16 +128,14 @@ def check_population(population: Population) -> None:
 
     Raises `UserError` ND3240..ND3246; says nothing where all is well.
     """
-    params = prepared_params(population)
-    _initial_values(population, params)
+    _initial_values(population, prepared_params(population))
 
 
 def check_network(network: Network) -> None:
     """The structure (`Network.check`), every population's parameters, the ports that projections name (ND3247), and that
     what reaches an exact port is small enough (ND9040)."""
     for population in network.populations.values():
-        if population.model != INPUT:
-            get_model(population.model)
+        model_of(population)
     network.check()
     for population in network.populations.values():
         check_population(population)
@@ -156,19 +159,17 @@ def check_network(network: Network) -> None:
 
 def prepared_params(population: Population) -> Values:
     """All parameters, defaults included: int64 arrays of shape (1,) or (size,), checked. Raises ND3240..ND3246."""
-    is_input = population.model == INPUT
-    table = INPUT_PARAMS if is_input else get_model(population.model).params
-    where = f"population {population.name}"
-    _no_others(where, "parameter", population.params, table)
+    model, where = model_of(population), f"population {population.name}"
+    _no_others(where, "parameter", population.params, model.params)
     prepared: Values = {}
-    for name, param in table.items():
+    for name, param in model.params.items():
         value = population.params.get(name, param.default)
         if value is None:
             fix = f"give {name}: {param.meaning}, {param.low}..{param.high}"
             raise UserError("ND3242", where, f"lacks the parameter {name} of model {population.model}", fix)
         size = population.size if param.per_neuron else 1
         prepared[name] = _array(where, name, value, size, param.low, param.high)
-    contradiction = None if is_input else get_model(population.model).consistent(prepared)
+    contradiction = model.consistent(prepared)
     if contradiction:
         problem, fix = contradiction
         raise UserError("ND3246", where, problem, fix)
@@ -193,6 +194,23 @@ def initial_state(population: Population, samples: int) -> Values:
     return {name: whole(value) for name, value in values.items()}
 
 
+def state_at_rest(network: Network, samples: int) -> RunState:
+    """Step 0: every population with neurons has an entry, every projection with synapses a `pending` of zeros."""
+    return RunState(
+        step=0,
+        neurons={
+            name: initial_state(population, samples)
+            for name, population in network.populations.items()
+            if population.model != INPUT
+        },
+        pending={
+            p.name: np.zeros((samples, p.depth, p.synapse.rows), pending_type(network, p))
+            for p in network.projections
+            if p.latency
+        },
+    )
+
+
 def state_bytes(population: Population) -> int:
     """Bytes that one neuron needs in the memory of a core: its state, and its own copy of each parameter that differs.
 
@@ -200,9 +218,7 @@ def state_bytes(population: Population) -> int:
     of the model's tables (the chip's registers are narrower for some, see the meaning of each); the bits are added,
     then rounded up to bytes. Hollow values, views of one element, stand for values that differ. An input needs none.
     """
-    if population.model == INPUT:
-        return 0
-    model = get_model(population.model)
+    model = model_of(population)
     bits = model.state_bits
     for name, value in prepared_params(population).items():
         given = population.params.get(name)
@@ -214,11 +230,9 @@ def state_bytes(population: Population) -> int:
 
 def beyond_chip(population: Population) -> tuple[str, ...]:
     """Parameters that Lava computes with but that the chip's registers cannot hold, one line each; for a report."""
-    if population.model == INPUT:
-        return ()
     found = []
     params = prepared_params(population)
-    for name, param in get_model(population.model).params.items():
+    for name, param in model_of(population).params.items():
         low, high = param.chip or (param.low, param.high)
         outside = (params[name] < low) | (params[name] > high)
         if outside.any():
@@ -237,7 +251,7 @@ def param_bits(param: Param) -> int:
 
 
 def _initial_values(population: Population, params: Values) -> Values:
-    states: Mapping[str, StateVar] = {} if population.model == INPUT else get_model(population.model).state
+    states = model_of(population).state
     where = f"population {population.name}"
     settable = {name: variable for name, variable in states.items() if variable.settable}
     _no_others(where, "initial state", population.initial, settable)

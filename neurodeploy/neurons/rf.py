@@ -16,14 +16,11 @@ Source: lava-nc 0.10.0 `lava/proc/rf/models.py`, `PyRFModelFixed`, and `lava/pro
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.neurons.arithmetic import INT32_MAX, clip_state, shift_to_zero, wrap32
-from neurodeploy.neurons.leaky import Floats
-from neurodeploy.neurons.model import FloatValues, NeuronModel, Param, Port, StateVar, Stepped, Values
+from neurodeploy.neurons.arithmetic import INT32_MAX, Reals
+from neurodeploy.neurons.model import Arrays, NeuronModel, Param, Port, StateVar, Values
 
 PARAMS = {
     "sin_decay": Param(-(2**15), 2**15, "sine of the rotation times the decay, in units of 2**-decay_bits"),
@@ -35,49 +32,29 @@ PARAMS = {
 STATE = {"real": StateVar(24, "real part"), "imag": StateVar(24, "imaginary part")}
 
 
-def consistent(params: Mapping[str, Ints]) -> tuple[str, str] | None:
+def consistent(params: Arrays) -> tuple[str, str] | None:
     """What is wrong with the parameters together: the scaled threshold must fit int32."""
     if bool((np.abs(params["vth"] << params["state_exp"]) > INT32_MAX).any()):
         return "vth * 2**state_exp exceeds 32 bits", "lower vth or state_exp"
     return None
 
 
-def resonate(params: Mapping[str, Ints], state: Values, inputs: Mapping[str, Ints]) -> tuple[Ints, Ints, int, int]:
-    """(real, imag, wrapped, saturated) of the next step; the state is left alone."""
+def resonate(on: Reals, params: Arrays, state: Values, inputs: Arrays) -> tuple[Ints, Ints]:
+    """(real, imag) of the next step; the state is left alone."""
     bits, sin, cos = params["decay_bits"], params["sin_decay"], params["cos_decay"]
     real, imag = state["real"], state["imag"]
-    re_in, wrapped_re = wrap32(inputs["re"] << params["state_exp"])
-    im_in, wrapped_im = wrap32(inputs["im"] << params["state_exp"])
-    re, clipped_re = clip_state(shift_to_zero(cos * real, bits) - shift_to_zero(sin * imag, bits) + re_in)
-    im, clipped_im = clip_state(shift_to_zero(sin * real, bits) + shift_to_zero(cos * imag, bits) + im_in)
-    return re, im, wrapped_re + wrapped_im, clipped_re + clipped_im
-
-
-def float_resonate(
-    params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats]
-) -> tuple[Floats, Floats]:
-    """`resonate` in real numbers."""
-    unit, gain = np.exp2(-params["decay_bits"]), np.exp2(params["state_exp"])
-    sin, cos = params["sin_decay"] * unit, params["cos_decay"] * unit
-    re = cos * state["real"] - sin * state["imag"] + inputs["re"] * gain
-    im = sin * state["real"] + cos * state["imag"] + inputs["im"] * gain
+    re_in, im_in = (on.wrap(on.scaled(inputs[port], params["state_exp"])) for port in ("re", "im"))
+    re = on.saturate(on.to_zero(cos * real, bits) - on.to_zero(sin * imag, bits) + re_in)
+    im = on.saturate(on.to_zero(sin * real, bits) + on.to_zero(cos * imag, bits) + im_in)
     return re, im
 
 
-def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str, Ints], t: int) -> Stepped:
+def equation(on: Reals, params: Arrays, state: Values, inputs: Arrays, t: int) -> Values:
     """One time step of the equation above."""
-    re, im, wrapped, saturated = resonate(params, state, inputs)
-    s = (re >= params["vth"] << params["state_exp"]) & (im >= 0) & (state["imag"] < 0)
+    re, im = resonate(on, params, state, inputs)
+    s = (re >= on.scaled(params["vth"], params["state_exp"])) & (im >= 0) & (state["imag"] < 0)
     state["real"], state["imag"] = re, im
-    return Stepped({"s": s.astype(np.int64)}, wrapped, saturated, 0)
-
-
-def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:
-    """The same in real numbers."""
-    re, im = float_resonate(params, state, inputs)
-    s = (re >= params["vth"] * np.exp2(params["state_exp"])) & (im >= 0.0) & (state["imag"] < 0.0)
-    state["real"], state["imag"] = re, im
-    return {"s": s.astype(np.float64)}
+    return {"s": s}
 
 
 MODEL = NeuronModel(
@@ -85,8 +62,7 @@ MODEL = NeuronModel(
     lava="lava.proc.rf: RF, PyRFModelFixed",
     params=PARAMS,
     state=STATE,
-    step=integer_step,
-    float_step=float_step,
+    equation=equation,
     ports={"re": Port(), "im": Port()},
     consistent=consistent,
 )

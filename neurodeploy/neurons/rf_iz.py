@@ -10,32 +10,20 @@ Source: lava-nc 0.10.0 `lava/proc/rf_iz/models.py`, `PyRF_IZModelFixed`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.neurons import rf
-from neurodeploy.neurons.leaky import Floats
-from neurodeploy.neurons.model import FloatValues, NeuronModel, Stepped, Values
+from neurodeploy.neurons.arithmetic import Reals
+from neurodeploy.neurons.model import Arrays, NeuronModel, Values
 
 
-def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str, Ints], t: int) -> Stepped:
+def equation(on: Reals, params: Arrays, state: Values, inputs: Arrays, t: int) -> Values:
     """One time step of the equation above."""
-    re, im, wrapped, saturated = rf.resonate(params, state, inputs)
-    end = params["vth"] << params["state_exp"]
+    re, im = rf.resonate(on, params, state, inputs)
+    end = on.scaled(params["vth"], params["state_exp"])
     s = im >= end
     state["real"], state["imag"] = np.where(s, 0, re), np.where(s, end - 1, im)
-    return Stepped({"s": s.astype(np.int64)}, wrapped, saturated, 0)
-
-
-def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:
-    """The same in real numbers; the reset is one unit of the integer state below the threshold."""
-    re, im = rf.float_resonate(params, state, inputs)
-    end = params["vth"] * np.exp2(params["state_exp"])
-    s = im >= end
-    state["real"], state["imag"] = np.where(s, 0.0, re), np.where(s, end - 1.0, im)
-    return {"s": s.astype(np.float64)}
+    return {"s": s}
 
 
 MODEL = NeuronModel(
@@ -43,8 +31,7 @@ MODEL = NeuronModel(
     lava="lava.proc.rf_iz: RF_IZ, PyRF_IZModelFixed",
     params=rf.PARAMS,
     state=rf.STATE,
-    step=integer_step,
-    float_step=float_step,
+    equation=equation,
     ports=rf.MODEL.ports,
     consistent=rf.consistent,
 )

@@ -16,14 +16,10 @@ Source: lava-nc 0.10.0 `lava/proc/resfire/models.py`, `PyRFZeroModelFixed`, and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.neurons.arithmetic import wrap32
-from neurodeploy.neurons.leaky import Floats
-from neurodeploy.neurons.model import FloatValues, NeuronModel, Param, Port, StateVar, Stepped, Values
+from neurodeploy.neurons.arithmetic import Reals
+from neurodeploy.neurons.model import Arrays, NeuronModel, Param, Port, StateVar, Values
 
 BITS = 15
 PARAMS = {
@@ -34,26 +30,14 @@ PARAMS = {
 STATE = {"u": StateVar(24, "real part"), "v": StateVar(24, "imaginary part")}
 
 
-def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str, Ints], t: int) -> Stepped:
+def equation(on: Reals, params: Arrays, state: Values, inputs: Arrays, t: int) -> Values:
     """One time step of the equation above."""
     u, v, lct, lst = state["u"], state["v"], params["lct"], params["lst"]
-    (uc, n0), (vs, n1), (vc, n2), (us, n3) = (wrap32(p) for p in (u * lct, v * lst, v * lct, u * lst))
-    new_u, n4 = wrap32((uc >> BITS) - (vs >> BITS) + inputs["re"])
-    new_v, n5 = wrap32((vc >> BITS) + (us >> BITS) + inputs["im"])
-    s = np.where((new_u > params["uth"]) & (new_v >= 0) & (v < 0), new_u, 0)
+    uc, vs, vc, us = (on.floored(on.wrap(p), BITS) for p in (u * lct, v * lst, v * lct, u * lst))
+    new_u = on.wrap(uc - vs + inputs["re"])
+    new_v = on.wrap(vc + us + inputs["im"])
     state["u"], state["v"] = new_u, new_v
-    return Stepped({"s": s}, n0 + n1 + n2 + n3 + n4 + n5, 0, 0)
-
-
-def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:
-    """The same in real numbers."""
-    u, v = state["u"], state["v"]
-    lct, lst = params["lct"] / 2.0**BITS, params["lst"] / 2.0**BITS
-    new_u = u * lct - v * lst + inputs["re"]
-    new_v = v * lct + u * lst + inputs["im"]
-    s = np.where((new_u > params["uth"]) & (new_v >= 0.0) & (v < 0.0), new_u, 0.0)
-    state["u"], state["v"] = new_u, new_v
-    return {"s": s}
+    return {"s": np.where((new_u > params["uth"]) & (new_v >= 0) & (v < 0), new_u, 0)}
 
 
 MODEL = NeuronModel(
@@ -61,9 +45,7 @@ MODEL = NeuronModel(
     lava="lava.proc.resfire: RFZero, PyRFZeroModelFixed",
     params=PARAMS,
     state=STATE,
-    step=integer_step,
-    float_step=float_step,
+    equation=equation,
     ports={"re": Port(), "im": Port()},
-    graded=True,
     out_bits=24,
 )

@@ -12,14 +12,11 @@ Counted in `saturated`: results above 2**23 - 1, and negative x (which have no r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.neurons.arithmetic import STATE_LIMIT
-from neurodeploy.neurons.leaky import Floats
-from neurodeploy.neurons.model import FloatValues, NeuronModel, Param, Stepped, Values
+from neurodeploy.neurons.arithmetic import Integers, Reals
+from neurodeploy.neurons.model import Arrays, NeuronModel, Param, Values
 
 PARAMS = {
     "exp": Param(0, 30, "the result is in units of 2**-exp over the root of the input", 18, per_neuron=False),
@@ -35,29 +32,18 @@ def integer_root(n: Ints) -> Ints:
     return root
 
 
-def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str, Ints], t: int) -> Stepped:
+def equation(on: Integers, params: Arrays, state: Values, inputs: Arrays, t: int) -> Values:
     """One time step of the equation above."""
     x = inputs["a"] + params["bias"]
     doubled = integer_root((np.int64(1) << (2 * params["exp"] + 2)) // np.maximum(x, 1))
-    y = (doubled + 1) >> 1
-    s = np.where(x > 0, np.minimum(y, STATE_LIMIT), 0)
-    saturated = np.count_nonzero((x > 0) & (y > STATE_LIMIT)) + np.count_nonzero(x < 0)
-    return Stepped({"s": s}, 0, int(saturated), 0)
+    on.saturated += int(np.count_nonzero(x < 0))
+    return {"s": on.saturate(np.where(x > 0, (doubled + 1) >> 1, 0))}
 
 
-def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:
+def real(on: Reals, params: Arrays, state: Values, inputs: Arrays, t: int) -> Values:
     """``2**exp / sqrt(x)``, 0 where x <= 0."""
     x = inputs["a"] + params["bias"]
     return {"s": np.where(x > 0.0, np.exp2(params["exp"]) / np.sqrt(np.where(x > 0.0, x, 1.0)), 0.0)}
 
 
-MODEL = NeuronModel(
-    name="rsqrt",
-    lava=None,
-    params=PARAMS,
-    state={},
-    step=integer_step,
-    float_step=float_step,
-    graded=True,
-    out_bits=24,
-)
+MODEL = NeuronModel(name="rsqrt", params=PARAMS, equation=equation, real=real, out_bits=24)

@@ -18,13 +18,8 @@ Counted in `saturated`: each of re, im and s that was clipped. Nothing wraps.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
-
-from neurodeploy.ir.fixedpoint import STATE_BITS, Ints, round_shift, saturate
-from neurodeploy.neurons.leaky import Floats
-from neurodeploy.neurons.model import FloatValues, NeuronModel, Param, StateVar, Stepped, Values
+from neurodeploy.neurons.arithmetic import Reals
+from neurodeploy.neurons.model import Arrays, NeuronModel, Param, StateVar, Values
 
 #: Fractional bits of A: its magnitude is at most 1 in a stable model.
 A_BITS = 15
@@ -47,34 +42,15 @@ PARAMS = {
 STATE = {"re": StateVar(24, "real part of the state"), "im": StateVar(24, "imaginary part of the state")}
 
 
-def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str, Ints], t: int) -> Stepped:
+def equation(on: Reals, params: Arrays, state: Values, inputs: Arrays, t: int) -> Values:
     """One time step of the equation above."""
     re, im, x = state["re"], state["im"], inputs["a"]
-    turned_re = round_shift(params["a_re"] * re - params["a_im"] * im, A_BITS)
-    turned_im = round_shift(params["a_im"] * re + params["a_re"] * im, A_BITS)
-    re, clipped_re = saturate(turned_re + round_shift(params["b_re"] * x, params["b_exp"]), STATE_BITS)
-    im, clipped_im = saturate(turned_im + round_shift(params["b_im"] * x, params["b_exp"]), STATE_BITS)
-    s, clipped = saturate(round_shift(2 * (params["c_re"] * re - params["c_im"] * im), params["c_exp"]), STATE_BITS)
+    turned_re = on.rounded(params["a_re"] * re - params["a_im"] * im, A_BITS)
+    turned_im = on.rounded(params["a_im"] * re + params["a_re"] * im, A_BITS)
+    re = on.saturate(turned_re + on.rounded(params["b_re"] * x, params["b_exp"]))
+    im = on.saturate(turned_im + on.rounded(params["b_im"] * x, params["b_exp"]))
     state["re"], state["im"] = re, im
-    return Stepped({"s": s}, 0, clipped_re + clipped_im + clipped, 0)
+    return {"s": on.saturate(on.rounded(2 * (params["c_re"] * re - params["c_im"] * im), params["c_exp"]))}
 
 
-def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:
-    """The same in real numbers."""
-    scales = {"a": 2.0**-A_BITS, "b": np.exp2(-params["b_exp"]), "c": np.exp2(-params["c_exp"])}
-    a, b, c = ((params[f"{n}_re"] + 1j * params[f"{n}_im"]) * scale for n, scale in scales.items())
-    z = a * (state["re"] + 1j * state["im"]) + b * inputs["a"]
-    state["re"], state["im"] = z.real, z.imag
-    return {"s": 2.0 * (c * z).real}
-
-
-MODEL = NeuronModel(
-    name="s4d",
-    lava=None,
-    params=PARAMS,
-    state=STATE,
-    step=integer_step,
-    float_step=float_step,
-    graded=True,
-    out_bits=24,
-)
+MODEL = NeuronModel(name="s4d", params=PARAMS, state=STATE, equation=equation, out_bits=24)

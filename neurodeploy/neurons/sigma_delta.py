@@ -10,7 +10,7 @@ Equation, every line in int32 that wraps (e = spike_exp + state_exp)::
     residue[t] = d - m,  act[t] = x,  s[t] = m >> state_exp  (floored; what is cut off is lost)
 
 Greater *or equal*, although the docstring of Lava's process says greater. numpy's |-2**31| is -2**31, below any
-threshold, and `abs32` keeps that. The input is not shifted by state_exp: the weights bring that scale.
+threshold, and `Reals.magnitude` keeps that. The input is not shifted by state_exp: the weights bring that scale.
 
 Counted in `wrapped`: each of sigma, x, d and error that 32 bits changed.
 Source: lava-nc 0.10.0 `lava/proc/sdn/models.py`, `PySigmaDeltaModelFixed`; the scaling of vth and bias in
@@ -19,15 +19,12 @@ Source: lava-nc 0.10.0 `lava/proc/sdn/models.py`, `PySigmaDeltaModelFixed`; the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.neurons import delta
-from neurodeploy.neurons.arithmetic import wrap32
-from neurodeploy.neurons.leaky import Floats
-from neurodeploy.neurons.model import FloatValues, NeuronModel, Param, StateVar, Stepped, Values
+from neurodeploy.neurons.arithmetic import Reals
+from neurodeploy.neurons.model import Arrays, NeuronModel, Param, StateVar, Values
 
 PARAMS = {
     **delta.PARAMS,
@@ -37,31 +34,17 @@ PARAMS = {
 STATE = {"sigma": StateVar(24, "sum of all inputs"), **delta.STATE}
 
 
-def activation(params: Mapping[str, Ints], state: Values, a: Ints) -> tuple[Ints, int]:
-    """Adds to sigma; returns x and how many values wrapped."""
-    state["sigma"], wrapped_sigma = wrap32(state["sigma"] + a)
-    x, wrapped_x = wrap32(state["sigma"] + (params["bias"] << delta.exponent(params)))
-    return np.where(params["act_mode"] == 1, np.maximum(x, 0), x), wrapped_sigma + wrapped_x
+def activation(on: Reals, params: Arrays, state: Values, a: Ints) -> Ints:
+    """Adds to sigma; returns x."""
+    state["sigma"] = on.wrap(state["sigma"] + a)
+    x = on.wrap(state["sigma"] + on.scaled(params["bias"], delta.exponent(params)))
+    return np.where(params["act_mode"] == 1, np.maximum(x, 0), x)
 
 
-def float_activation(params: Mapping[str, Floats], state: FloatValues, a: Floats) -> Floats:
-    """`activation` in real numbers."""
-    state["sigma"] = state["sigma"] + a
-    x = state["sigma"] + params["bias"] * np.exp2(params["spike_exp"] + params["state_exp"])
-    return np.where(params["act_mode"] == 1.0, np.maximum(x, 0.0), x)
-
-
-def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str, Ints], t: int) -> Stepped:
+def equation(on: Reals, params: Arrays, state: Values, inputs: Arrays, t: int) -> Values:
     """One time step of the equation above."""
-    x, wrapped = activation(params, state, inputs["a"])
-    m, wrapped_delta = delta.encode(params, state, x)
-    return Stepped({"s": m >> params["state_exp"]}, wrapped + wrapped_delta, 0, 0)
-
-
-def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:
-    """The same in real numbers: nothing is cut off."""
-    x = float_activation(params, state, inputs["a"])
-    return {"s": delta.float_encode(params, state, x) * np.exp2(-params["state_exp"])}
+    m = delta.encode(on, params, state, activation(on, params, state, inputs["a"]))
+    return {"s": on.floored(m, params["state_exp"])}
 
 
 MODEL = NeuronModel(
@@ -69,9 +52,7 @@ MODEL = NeuronModel(
     lava="lava.proc.sdn: SigmaDelta, PySigmaDeltaModelFixed",
     params=PARAMS,
     state=STATE,
-    step=integer_step,
-    float_step=float_step,
-    graded=True,
+    equation=equation,
     out_bits=24,
     consistent=delta.consistent,
 )

@@ -17,15 +17,11 @@ Source: lava-nc/lava main branch after 0.10.0 (pull request 875), `src/lava/proc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.neurons import delta, sigma_delta
-from neurodeploy.neurons.arithmetic import abs32, wrap32
-from neurodeploy.neurons.leaky import Floats
-from neurodeploy.neurons.model import FloatValues, NeuronModel, StateVar, Stepped, Values
+from neurodeploy.neurons.arithmetic import Reals
+from neurodeploy.neurons.model import Arrays, NeuronModel, StateVar, Values
 
 PARAMS = {name: param for name, param in sigma_delta.PARAMS.items() if name != "cum_error"}
 STATE = {
@@ -34,21 +30,13 @@ STATE = {
 }
 
 
-def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str, Ints], t: int) -> Stepped:
+def equation(on: Reals, params: Arrays, state: Values, inputs: Arrays, t: int) -> Values:
     """One time step of the equation above."""
-    x, wrapped = sigma_delta.activation(params, state, inputs["a"])
-    d, wrapped_d = wrap32(x - state["act"])
-    s = np.where(abs32(d) >= params["vth"] << delta.exponent(params), d, 0) >> params["state_exp"]
-    state["act"], wrapped_act = wrap32(state["act"] + (s << params["state_exp"]))
-    return Stepped({"s": s}, wrapped + wrapped_d + wrapped_act, 0, 0)
-
-
-def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:
-    """The same in real numbers: nothing is cut off."""
-    d = sigma_delta.float_activation(params, state, inputs["a"]) - state["act"]
-    m = np.where(np.abs(d) >= params["vth"] * np.exp2(params["spike_exp"] + params["state_exp"]), d, 0.0)
-    state["act"] = state["act"] + m
-    return {"s": m * np.exp2(-params["state_exp"])}
+    d = on.wrap(sigma_delta.activation(on, params, state, inputs["a"]) - state["act"])
+    m = np.where(on.magnitude(d) >= on.scaled(params["vth"], delta.exponent(params)), d, 0)
+    s = on.floored(m, params["state_exp"])
+    state["act"] = on.wrap(state["act"] + on.scaled(s, params["state_exp"]))
+    return {"s": s}
 
 
 MODEL = NeuronModel(
@@ -56,9 +44,7 @@ MODEL = NeuronModel(
     lava="lava.proc.sdn: SigmaDelta, PySigmaDeltaModelFixedCorrected (after 0.10.0)",
     params=PARAMS,
     state=STATE,
-    step=integer_step,
-    float_step=float_step,
-    graded=True,
+    equation=equation,
     out_bits=24,
     consistent=delta.consistent,
 )

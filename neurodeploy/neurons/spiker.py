@@ -11,13 +11,10 @@ Nothing wraps, nothing is clipped. Source: lava-nc 0.10.0 `lava/proc/spiker/mode
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.neurons.leaky import Floats
-from neurodeploy.neurons.model import FloatValues, NeuronModel, Param, StateVar, Stepped, Values
+from neurodeploy.neurons.arithmetic import Reals
+from neurodeploy.neurons.model import Arrays, NeuronModel, Param, StateVar, Values
 
 PARAMS = {
     "rate": Param(0, 2**31 - 1, "time steps from one message to the next", 10),
@@ -25,18 +22,11 @@ PARAMS = {
 }
 
 
-def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str, Ints], t: int) -> Stepped:
+def equation(on: Reals, params: Arrays, state: Values, inputs: Arrays, t: int) -> Values:
     """One time step of the equation above."""
     now = state["counter"] == params["rate"]
     state["counter"] = np.where(now, 1, state["counter"] + 1)
-    return Stepped({"s": np.where(now, params["payload"], 0)}, 0, 0, 0)
-
-
-def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:
-    """The same in real numbers."""
-    now = state["counter"] == params["rate"]
-    state["counter"] = np.where(now, 1.0, state["counter"] + 1.0)
-    return {"s": np.where(now, params["payload"], 0.0)}
+    return {"s": np.where(now, params["payload"], 0)}
 
 
 MODEL = NeuronModel(
@@ -44,9 +34,7 @@ MODEL = NeuronModel(
     lava="lava.proc.spiker: Spiker, SpikerModel",
     params=PARAMS,
     state={"counter": StateVar(32, "steps since the last message")},
-    step=integer_step,
-    float_step=float_step,
+    equation=equation,
     ports={},
-    graded=True,
     out_bits=32,
 )

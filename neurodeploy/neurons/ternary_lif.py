@@ -10,15 +10,11 @@ Source: lava-nc 0.10.0 `lava/proc/lif/models.py`, `PyTernLifModelFixed`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.neurons import leaky
-from neurodeploy.neurons.arithmetic import ALIGN_BITS
-from neurodeploy.neurons.leaky import Floats
-from neurodeploy.neurons.model import FloatValues, NeuronModel, Param, Stepped, Values
+from neurodeploy.neurons.arithmetic import Reals
+from neurodeploy.neurons.model import Arrays, NeuronModel, Param, Values
 
 PARAMS = {
     "du": leaky.DU,
@@ -29,28 +25,19 @@ PARAMS = {
 }
 
 
-def consistent(params: Mapping[str, Ints]) -> tuple[str, str] | None:
+def consistent(params: Arrays) -> tuple[str, str] | None:
     """What is wrong with the parameters together: the thresholds are in order."""
     if bool((params["vth_lo"] > params["vth_hi"]).any()):
         return "vth_lo is greater than vth_hi", "exchange vth_lo and vth_hi"
     return None
 
 
-def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str, Ints], t: int) -> Stepped:
+def equation(on: Reals, params: Arrays, state: Values, inputs: Arrays, t: int) -> Values:
     """One time step of the equation above."""
-    u, v, wrapped, saturated = leaky.subthreshold(params, state, inputs["a"])
-    above, below = v > params["vth_hi"] << ALIGN_BITS, v < params["vth_lo"] << ALIGN_BITS
+    u, v = leaky.subthreshold(on, params, state, inputs["a"])
+    above, below = v > leaky.threshold(on, params["vth_hi"]), v < leaky.threshold(on, params["vth_lo"])
     s = above.astype(np.int64) - below
     state["u"], state["v"] = u, np.where(s != 0, 0, v)
-    return Stepped({"s": s}, wrapped, saturated, 0)
-
-
-def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:
-    """The same in real numbers."""
-    u, v = leaky.float_subthreshold(params, state, inputs["a"])
-    above, below = v > leaky.float_threshold(params["vth_hi"]), v < leaky.float_threshold(params["vth_lo"])
-    s = above.astype(np.float64) - below
-    state["u"], state["v"] = u, np.where(s != 0.0, 0.0, v)
     return {"s": s}
 
 
@@ -59,9 +46,7 @@ MODEL = NeuronModel(
     lava="lava.proc.lif: TernaryLIF, PyTernLifModelFixed",
     params=PARAMS,
     state=leaky.STATE,
-    step=integer_step,
-    float_step=float_step,
-    graded=True,
+    equation=equation,
     out_bits=2,
     consistent=consistent,
 )

@@ -6,30 +6,15 @@ Equation: ``s[t] = a[t] > vth``, strictly; vth in units of the synapses' sum. No
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
-
-from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.neurons.leaky import Floats
-from neurodeploy.neurons.model import FloatValues, NeuronModel, Param, Stepped, Values
+from neurodeploy.neurons.arithmetic import Reals
+from neurodeploy.neurons.model import Arrays, NeuronModel, Param, Values
 
 
-def integer_step(params: Mapping[str, Ints], state: Values, inputs: Mapping[str, Ints], t: int) -> Stepped:
+def equation(on: Reals, params: Arrays, state: Values, inputs: Arrays, t: int) -> Values:
     """One time step of the equation above."""
-    return Stepped({"s": (inputs["a"] > params["vth"]).astype(np.int64)}, 0, 0, 0)
-
-
-def float_step(params: Mapping[str, Floats], state: FloatValues, inputs: Mapping[str, Floats], t: int) -> FloatValues:
-    """The same in real numbers."""
-    return {"s": (inputs["a"] > params["vth"]).astype(np.float64)}
+    return {"s": inputs["a"] > params["vth"]}
 
 
 MODEL = NeuronModel(
-    name="threshold",
-    lava=None,
-    params={"vth": Param(-(2**31), 2**31 - 1, "threshold of the synapses' sum")},
-    state={},
-    step=integer_step,
-    float_step=float_step,
+    name="threshold", params={"vth": Param(-(2**31), 2**31 - 1, "threshold of the synapses' sum")}, equation=equation
 )

@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from neurodeploy.bundle import Bundle
 from neurodeploy.bundle.populations import SOURCE_NIR
 from neurodeploy.conversion.spiking.compare import compare_spikes
-from neurodeploy.conversion.spiking.report import OutputReport, QuantizationReport
+from neurodeploy.conversion.spiking.report import OutputReport
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.frontends.streams import Stream
 from neurodeploy.ir.float_network import FloatNetwork, chip_order
 from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.run import RunResult
 from neurodeploy.neurons.registry import get_model
-from neurodeploy.pipeline.streams import network_of
 
 
 def has_float(opened: Bundle) -> bool:
@@ -78,7 +77,7 @@ def compare(
     "same_decision": samples in which both have the same neuron with the largest sum; with labels those that are right.
     """
     rows = []
-    for row in compare_spikes(wanted, result, QuantizationReport("", {}, outputs, (), ())):
+    for row in compare_spikes(wanted, result, outputs):
         output, theirs = outputs[row.output], wanted[row.output]
         late = result.outputs[output.population][:, row.latency : row.latency + theirs.shape[1]]
         sums = late.sum(axis=1, dtype=np.int64)[..., np.argsort(output.order)]
@@ -93,7 +92,7 @@ def compare(
 
 def outputs_of(opened: Bundle, real: FloatNetwork | None) -> dict[str, OutputReport]:
     """What a comparison needs of the conversion's report, from the bundle. A .net has the order and steps of the chip."""
-    network = network_of(opened)
+    network = opened.program.network
     if real is None:
         populations = [network.populations[name] for name in network.outputs]
         return {

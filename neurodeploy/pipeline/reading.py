@@ -166,7 +166,7 @@ def _check_together(given: NirOptions) -> None:
 def _float_network(path: Path, given: NirOptions) -> FloatNetwork:
     """The network as the file says, or as the framework that wrote it means."""
     from neurodeploy.frontends.nir.conventions import read_as
-    from neurodeploy.frontends.nir.writers import Call
+    from neurodeploy.frontends.nir.reader import Call
 
     return read_as(
         path, given.dt, given.source, gain=given.gain, reset=given.reset, v_reset=given.v_reset,
@@ -176,7 +176,7 @@ def _float_network(path: Path, given: NirOptions) -> FloatNetwork:
 
 def _better(path: Path, given: NirOptions, real: FloatNetwork) -> str | None:
     """The command with the source that a file looks like, where none was given."""
-    from neurodeploy.frontends.nir.writers import Call
+    from neurodeploy.frontends.nir.reader import Call
 
     source = real.provenance.get("looks_like")
     return None if source is None else Call(given.verb, given.kept).line(path, {"--source": source})

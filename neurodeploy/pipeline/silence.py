@@ -26,11 +26,11 @@ def out_of_phase(real: FloatNetwork, network: Network, report: QuantizationRepor
     steps = STEPS + report.latency
     silent = {name: np.zeros((1, STEPS, real.nodes[name].size)) for name in real.inputs}
     fed = {name: np.zeros((1, steps, network.populations[name].size), np.int64) for name in network.inputs}
-    before = float_network.run(real, silent, scheme=scheme)
+    before = float_network.run(real, silent, scheme=scheme).outputs
     result = ReferenceRunner().run(network, fed, steps)
     return [
         f"{row.output}: {row.differing} of {row.bins} bins differ from the float network in {STEPS} steps of silence, as "
         f"{', '.join(note.where for note in late)} starts out of phase"
-        for row in compare_spikes(before, result, report)
+        for row in compare_spikes(before, result, report.outputs)
         if not row.graded
     ]

@@ -130,5 +130,5 @@ def compared(
     """Convert and run; inputs that are not given are `spikes`."""
     chip, report = quantize(made, options)
     wanted, got = both(made, chip, report, spikes(made, **drawn) if inputs is None else inputs)
-    (line,) = compare_spikes(wanted, got, report)
+    (line,) = compare_spikes(wanted.outputs, got, report.outputs)
     return Compared(line, chip, report, wanted, got)

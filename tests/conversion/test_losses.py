@@ -13,10 +13,10 @@ from neurodeploy.conversion.spiking.compare import compare_spikes
 from neurodeploy.conversion.spiking.compat import quantize_as_published
 from neurodeploy.conversion.spiking.options import QuantizeOptions
 from neurodeploy.conversion.spiking.quantize import quantize
-from neurodeploy.conversion.spiking.report import OutputReport, QuantizationReport
+from neurodeploy.conversion.spiking.report import OutputReport
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.nir.writer import write
-from neurodeploy.ir.float_network import FloatNetwork, FloatResult, Loss
+from neurodeploy.ir.float_network import FloatNetwork, Loss
 from neurodeploy.ir.run import Probe, RunActivity, RunResult, RunState
 from simulators.reference import ReferenceRunner
 from tests.conversion.nets import DT, affine, both, network, neuron, row, spikes, window
@@ -280,12 +280,11 @@ def test_what_the_bridge_refuses(made: FloatNetwork, what: str) -> None:
     refused(UserError, f"ND1245.*{what}", quantize_as_published, made)
 
 
-def pair(wanted, got, latency=1, order=(0, 1), **output):
-    real = FloatResult(1e-3, len(wanted), {"out": np.array([wanted], float)}, {}, {}, {})
+def pair(wanted, got, order=(0, 1), **output):
     payload = np.array([got], np.int32)
     chip = RunResult({"n": payload}, {}, RunActivity.zero(), RunState(len(got), {}, {}))
-    report = OutputReport("out", "n", latency, np.array(order), **output)
-    return real, chip, QuantizationReport("net", {}, {"out": report}, (), ())
+    report = OutputReport("out", "n", 1, np.array(order), **output)
+    return {"out": np.array([wanted], float)}, chip, {"out": report}
 
 
 def test_aligned_by_the_latency() -> None:
@@ -313,11 +312,11 @@ def test_the_order_of_neurons() -> None:
 def test_a_short_run_and_graded_payloads() -> None:
     (line,) = compare_spikes(*pair([[1, 2], [3, 4]], [[0, 0], [4, 8]], unit=0.25, graded=True))
     assert (line.steps, line.differing, line.graded) == (1, 0, True)
-    (line,) = compare_spikes(*pair([[1, 2], [3, 4]], [[0, 0], [4, 8], [12, 14]], unit=0.25, graded=True), latency=1)
+    (line,) = compare_spikes(*pair([[1, 2], [3, 4]], [[0, 0], [4, 8], [12, 14]], unit=0.25, graded=True))
     assert line.differing == 1 and line.worst == pytest.approx(0.125)
 
 
 def test_runs_of_different_networks() -> None:
-    real, chip, report = pair([[0, 1]], [[0, 0], [0, 1]])
+    real, chip, outputs = pair([[0, 1]], [[0, 0], [0, 1]])
     chip.outputs = {"n": np.zeros((2, 2, 2), np.int32)}
-    refused(UserError, "ND1240 out: ", compare_spikes, real, chip, report)
+    refused(UserError, "ND1240 out: ", compare_spikes, real, chip, outputs)

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.conversion.spiking.report import OutputReport, QuantizationReport
+from neurodeploy.conversion.spiking.report import OutputReport
 from neurodeploy.errors import UserError
-from neurodeploy.ir.float_network import FloatResult
 from neurodeploy.ir.run import RunResult
 
 
@@ -51,21 +50,14 @@ class Comparison:
 
 
 def compare_spikes(
-    wanted: FloatResult | Mapping[str, NDArray[Any]],
-    in_integers: RunResult,
-    report: QuantizationReport,
-    latency: int | None = None,
+    wanted: Mapping[str, NDArray[Any]], in_integers: RunResult, outputs: Mapping[str, OutputReport]
 ) -> tuple[Comparison, ...]:
-    """One row an output, each shifted by its latency (or by `latency` steps for all). The integer run needs that many steps
-    more to be compared to its end; what it lacks is left out. ND1240 where the runs do not belong together.
+    """One row an output, each shifted by its latency. The integer run needs that many steps more to be compared to its end;
+    what it lacks is left out. ND1240 where the runs do not belong together.
 
-    wanted : the run in real numbers, or output -> (samples, steps, size) of whoever computed it, in NIR's order.
+    wanted : output -> (samples, steps, size) of whoever computed it, in NIR's order.
     """
-    outputs = wanted.outputs if isinstance(wanted, FloatResult) else wanted
-    return tuple(
-        _compare(output, outputs[name], in_integers, output.latency if latency is None else latency)
-        for name, output in report.outputs.items()
-    )
+    return tuple(_compare(output, wanted[name], in_integers, output.latency) for name, output in outputs.items())
 
 
 def _compare(output: OutputReport, wanted: NDArray[Any], run: RunResult, latency: int) -> Comparison:

@@ -25,8 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.conversion.spiking import losses
-from neurodeploy.conversion.spiking.links import Link, links
-from neurodeploy.conversion.spiking.paths import Path, paths_into
+from neurodeploy.conversion.spiking.links import Link, Path, links, paths_into
 from neurodeploy.conversion.spiking.report import (
     InputReport,
     OutputReport,
@@ -34,6 +33,8 @@ from neurodeploy.conversion.spiking.report import (
     ProjectionReport,
     QuantizationReport,
     Worst,
+    assembled,
+    weights_line,
     worst,
 )
 from neurodeploy.conversion.spiking.rounding import synapses_of
@@ -43,7 +44,6 @@ from neurodeploy.ir.float_linear import resting
 from neurodeploy.ir.float_network import FloatNetwork, FloatNode, Floats, Loss, Note, chip_order, chip_shape
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT, Population
-from neurodeploy.neurons.registry import check_network
 from neurodeploy.synapses import Direct, build
 from neurodeploy.synapses.weights import lava_weights
 
@@ -93,14 +93,10 @@ class _Bridge:
             source = paths[0].source
             outputs[name] = OutputReport(name, source.name, self.latency[source.name], chip_order(source.shape))
         inputs = {name: InputReport(name, chip_order(network.nodes[name].shape)) for name in network.inputs}
-        sent = tuple(dict.fromkeys(output.population for output in outputs.values()))
-        provenance = {**network.provenance, "rules": "as the published bridge from NIR to Lava"}
-        step = Dyadic.nearest(network.dt, 53)
-        made = Network(network.name, self.populations, tuple(self.projections), sent, step, provenance)
-        made.check()
-        check_network(made)
-        lines = tuple(self.reports), tuple(self.lines), tuple(self.notes)
-        return made, QuantizationReport(network.name, inputs, outputs, *lines)
+        said = {"rules": "as the published bridge from NIR to Lava"}
+        return assembled(
+            network, self.populations, self.projections, inputs, outputs, self.reports, self.lines, self.notes, said
+        )
 
     def add(self, made: Projection, exact: Floats, got: NDArray[np.int64], steps: int = 0, late: int = 0) -> None:
         """A projection and its line of the report; `exact`: what its weights `got` should be."""
@@ -108,14 +104,7 @@ class _Bridge:
             found = f"loses every weight: they are at most {np.abs(exact).max():.3g} in integers"
             self.notes.append(Loss(made.name, found, CUT))
         self.projections.append(made)
-        ends = (int(got.max()), -int(got.min()) - 1) if got.size else (0, 0)
-        self.lines.append(
-            ProjectionReport(
-                made.name, made.source, made.target, made.synapse.kind, made.synapse.weight.size, made.weight_exp,
-                made.sign_mode, max(*ends, 0).bit_length(), worst(exact.reshape(-1), got.reshape(-1).astype(np.float64)),
-                int(np.count_nonzero((got == 0) & (exact != 0))), 0, (steps, steps), 0.0, late,
-            )
-        )  # fmt: skip
+        self.lines.append(weights_line(made, exact, got, delay=(steps, steps), late=late))
 
     def _errors(self, name: str, wanted: Mapping[str, tuple[float, float]]) -> dict[str, Worst]:
         """Of (what a parameter should be, what it is); one that is gone is told."""

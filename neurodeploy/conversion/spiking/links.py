@@ -1,4 +1,5 @@
-"""Projections before rounding: one for each path between populations, with its delays and the steps it should take."""
+"""The ways from one population to the next, chains of linear nodes and delays, and the projections that they become before
+rounding: one for each way, with its delays and the steps it should take."""
 
 from __future__ import annotations
 
@@ -10,11 +11,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.conversion.spiking.operators import Matrix, Operator, Tick, compose, matrix
-from neurodeploy.conversion.spiking.paths import Path
 from neurodeploy.errors import UserError
-from neurodeploy.ir.float_network import FloatNode, Floats
+from neurodeploy.ir.float_network import FloatNetwork, FloatNode, Floats
 
-MAX_VARIANTS = 256
+MAX_VARIANTS, MAX_PATHS = 256, 1024
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Path:
+    """From `source` through `nodes` (linear and delay) to `target`; `recurrent` edges on it take one step each."""
+
+    source: FloatNode
+    nodes: tuple[FloatNode, ...]
+    target: FloatNode
+    recurrent: int
+
+
+def paths_into(network: FloatNetwork, target: FloatNode) -> list[Path]:
+    """All paths from inputs and neurons to a neuron or output, in the order of edges. Raises ND1241, ND1244."""
+    found: list[Path] = []
+    stack: list[tuple[str, tuple[FloatNode, ...], int]] = [(target.name, (), 0)]
+    while stack:
+        name, nodes, recurrent = stack.pop()
+        steps = []
+        for edge in network.into(name):
+            source, lag = network.nodes[edge.source], recurrent + edge.recurrent
+            if source.role in ("input", "neuron"):
+                found.append(Path(source, nodes, target, lag))
+            elif source in nodes:
+                problem = "lies on a loop of delays and linear nodes without a neuron"
+                raise UserError("ND1241", source.name, problem, "put a neuron into the loop")
+            else:
+                steps.append((source.name, (source, *nodes), lag))
+        stack += reversed(steps)
+        if len(found) + len(stack) > MAX_PATHS:
+            problem = f"is reached on more than {MAX_PATHS} ways through linear nodes"
+            raise UserError("ND1244", target.name, problem, "merge parallel linear nodes")
+    return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,7 +75,8 @@ def links(
     """The projections into one population; `taken` are names in use, `tick` is told of long work. Raises ND1244."""
     found: list[Link] = []
     for path in paths:
-        error = max((_rounding(node, dt) for node in path.nodes if node.kind == "delay"), default=0.0)
+        waits = [node for node in path.nodes if node.kind == "delay"]
+        error = max((float(np.abs(_steps(n, dt) * dt - n.params["delay"]).max()) for n in waits), default=0.0)
         extra = latency[path.target.name] - latency[path.source.name] - 1 + path.recurrent
         for operator, lag in _operators(path, gain, dt, tick):
             name = base = f"{path.source.name}->{path.target.name}"
@@ -58,10 +92,6 @@ def links(
 def _steps(node: FloatNode, dt: float) -> NDArray[np.int64]:
     steps: NDArray[np.int64] = np.rint(node.params["delay"] / dt).astype(np.int64)
     return steps
-
-
-def _rounding(node: FloatNode, dt: float) -> float:
-    return float(np.abs(_steps(node, dt) * dt - node.params["delay"]).max())
 
 
 def _operators(path: Path, gain: Floats, dt: float, tick: Tick | None) -> list[tuple[Operator, int]]:

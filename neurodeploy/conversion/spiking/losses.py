@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,11 +63,6 @@ def of_delays(node: FloatNode, dt: float) -> Iterator[Loss]:
     if lost.any():
         found = f"loses the delay of {_count(lost, 'value')}: it is below half a time step of {dt:.6g} s"
         yield Loss(node.name, found, "use a shorter time step")
-
-
-def nothing_left(links: Sequence[Link], kept: Sequence[int]) -> bool:
-    """Whether a population had weights and keeps none."""
-    return not any(kept) and any(bool(link.operator.values.any()) for link in links)
 
 
 def _felt(m: Membrane) -> Flags:

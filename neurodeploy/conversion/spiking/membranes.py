@@ -55,33 +55,31 @@ def membrane(node: FloatNode, rest: Floats, rate: Rate, dt: float) -> Membrane:
     return KINDS[node.kind](node, flat, rest, rate, dt)
 
 
-def _shift(node: FloatNode, p: Mapping[str, Floats], zero: Floats) -> tuple[str, Floats]:
+def _spiking(node: FloatNode, p: Mapping[str, Floats]) -> tuple[str, Floats | None, Floats]:
+    """Model, threshold and shift."""
     if not node.spikes:
-        return "li", zero
-    return ("lif_subtract", zero) if node.reset == "subtract" else ("lif", p["v_reset"])
+        return "li", None, np.zeros(node.size)
+    if node.reset == "subtract":
+        return "lif_subtract", p["v_threshold"], np.zeros(node.size)
+    return "lif", p["v_threshold"] - p["v_reset"], p["v_reset"]
 
 
 def _integrator(node: FloatNode, p: Mapping[str, Floats], rest: Floats, rate: Rate, dt: float) -> Membrane:
-    zero, one = np.zeros(node.size), np.ones(node.size)
-    model, shift = _shift(node, p, zero)
+    zero, one, (model, threshold, shift) = np.zeros(node.size), np.ones(node.size), _spiking(node, p)
     gain = p["r"] * (1.0 if node.gain == "per-step" else dt)
-    threshold = p["v_threshold"] - shift if node.spikes else None
     return Membrane(node, model, one, zero, gain, gain * rest, threshold, shift, zero, p.get("v_reset", zero) - shift)
 
 
 def _leaky(node: FloatNode, p: Mapping[str, Floats], rest: Floats, rate: Rate, dt: float) -> Membrane:
-    zero, one, slow = np.zeros(node.size), np.ones(node.size), rate(p["tau"])
-    model, shift = _shift(node, p, zero)
-    gain, start = slow * p["r"], p["v_leak"] - shift
-    threshold = p["v_threshold"] - shift if node.spikes else None
+    zero, one, (model, threshold, shift) = np.zeros(node.size), np.ones(node.size), _spiking(node, p)
+    slow, start = rate(p["tau"]), p["v_leak"] - shift
+    gain = slow * p["r"]
     return Membrane(node, model, one, slow, gain, slow * start + gain * rest, threshold, shift, zero, start)
 
 
 def _cuba(node: FloatNode, p: Mapping[str, Floats], rest: Floats, rate: Rate, dt: float) -> Membrane:
-    zero, fast, slow = np.zeros(node.size), rate(p["tau_syn"]), rate(p["tau_mem"])
-    model, shift = _shift(node, p, zero)
+    fast, slow, (model, threshold, shift) = rate(p["tau_syn"]), rate(p["tau_mem"]), _spiking(node, p)
     start, constant = p["v_leak"] - shift, slow * p["r"] * p["w_in"] * rest
-    threshold = p["v_threshold"] - shift if node.spikes else None
     gain = fast * p["w_in"] * slow * p["r"]
     return Membrane(node, model, fast, slow, gain, slow * start + constant, threshold, shift, -constant, start)
 
@@ -91,7 +89,7 @@ def _threshold(node: FloatNode, p: Mapping[str, Floats], rest: Floats, rate: Rat
     return Membrane(node, "threshold", one, one, one, zero, p["threshold"] - rest, zero, zero, zero)
 
 
-def readout(node: FloatNode, p: Mapping[str, Floats], rest: Floats, rate: Rate, dt: float) -> Membrane:
+def _readout(node: FloatNode, p: Mapping[str, Floats], rest: Floats, rate: Rate, dt: float) -> Membrane:
     """An output that linear nodes lead to: an integrator that forgets everything, and sends its voltage."""
     zero, one = np.zeros(node.size), np.ones(node.size)
     return Membrane(node, "li", one, one, one, rest.copy(), None, zero, zero, zero)
@@ -105,5 +103,5 @@ KINDS: Mapping[str, Callable[[FloatNode, Mapping[str, Floats], Floats, Rate, flo
     "cubali": _cuba,
     "cubalif": _cuba,
     "threshold": _threshold,
-    "output": readout,
+    "output": _readout,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -10,7 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.ir.fixedpoint import Dyadic
-from neurodeploy.ir.float_network import Floats, Note
+from neurodeploy.ir.float_network import FloatNetwork, Floats, Note
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.population import Population
+from neurodeploy.neurons.registry import check_network
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,34 @@ class QuantizationReport:
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
     return {key: [*value.values()] if key == "scale" else value for key, value in row.items()}
+
+
+def assembled(
+    source: FloatNetwork, populations: Mapping[str, Population], projections: Sequence[Projection],
+    inputs: Mapping[str, InputReport], outputs: Mapping[str, OutputReport], rows: Sequence[PopulationReport],
+    lines: Sequence[ProjectionReport], notes: Sequence[Note], said: Mapping[str, Any],
+) -> tuple[Network, QuantizationReport]:  # fmt: skip
+    """The checked network and its report; `said` is added to the provenance."""
+    sent = tuple(dict.fromkeys(output.population for output in outputs.values()))
+    step, provenance = Dyadic.nearest(source.dt, 53), {**source.provenance, **said}
+    made = Network(source.name, populations, tuple(projections), sent, step, provenance)
+    made.check()
+    check_network(made)
+    return made, QuantizationReport(source.name, inputs, outputs, tuple(rows), tuple(lines), tuple(notes))
+
+
+def weights_line(
+    made: Projection, exact: Floats, got: NDArray[np.int64], *, row: NDArray[np.int64] | None = None, clipped: int = 0,
+    delay: tuple[int, int] = (0, 0), delay_error: float = 0.0, late: int = 0,
+) -> ProjectionReport:  # fmt: skip
+    """The line of a projection; `exact`: what its weights `got` should be, `row` as in `worst`."""
+    ends = (int(got.max()), -int(got.min()) - 1) if got.size else (0, 0)
+    wrong = worst(exact.reshape(-1), got.reshape(-1).astype(np.float64), row)
+    return ProjectionReport(
+        made.name, made.source, made.target, made.synapse.kind, made.synapse.weight.size, made.weight_exp, made.sign_mode,
+        max(*ends, 0).bit_length(), wrong, int(np.count_nonzero((got == 0) & (exact != 0))), clipped, delay, delay_error,
+        late,
+    )  # fmt: skip
 
 
 def worst(wanted: Floats, got: Floats, row: NDArray[np.int64] | None = None) -> Worst:

@@ -13,7 +13,7 @@ from neurodeploy.conversion.spiking.links import Link
 from neurodeploy.conversion.spiking.membranes import Membrane
 from neurodeploy.conversion.spiking.operators import Convolution, Operator
 from neurodeploy.conversion.spiking.options import QuantizeOptions
-from neurodeploy.conversion.spiking.report import PopulationReport, ProjectionReport, Worst, worst
+from neurodeploy.conversion.spiking.report import PopulationReport, ProjectionReport, Worst, weights_line, worst
 from neurodeploy.conversion.spiking.scales import (
     ALIGN,
     BIAS_MANT_MAX,
@@ -142,17 +142,13 @@ def projection(
         link.name, link.source, link.target, synapse, graded=graded, weight_exp=exponent, delay=delays,
         weight_bits=options.weight_bits, sign_mode=g.mode,
     )  # fmt: skip
-    flat, got = exact.reshape(-1), mantissa.reshape(-1).astype(np.float64)
-    notes += losses.of_projection(link, flat, got)
-    span_of_delay = (0, 0) if delays is None or not delays.size else (int(delays.min()), int(delays.max()))
-    ends = (int(mantissa.max()), -int(mantissa.min()) - 1) if mantissa.size else (0, 0)
-    report = ProjectionReport(
-        link.name, link.source, link.target, synapse.kind, synapse.weight.size, exponent, g.mode,
-        max(*ends, 0).bit_length(), worst(flat, got, link.operator.row_of_values),
-        int(np.count_nonzero((mantissa == 0) & (exact != 0))), int(np.count_nonzero(mantissa != rounded)),
-        span_of_delay, link.delay_error, late,
+    notes += losses.of_projection(link, exact.reshape(-1), mantissa.reshape(-1).astype(np.float64))
+    line = weights_line(
+        made, exact, mantissa, row=link.operator.row_of_values, clipped=int(np.count_nonzero(mantissa != rounded)),
+        delay=(0, 0) if delays is None or not delays.size else (int(delays.min()), int(delays.max())),
+        delay_error=link.delay_error, late=late,
     )  # fmt: skip
-    return made, report
+    return made, line
 
 
 def _delay(link: Link, options: QuantizeOptions) -> tuple[int, int]:

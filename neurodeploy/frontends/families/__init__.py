@@ -1,4 +1,4 @@
-"""Families of language models: from a checkpoint to a `Graph`. One page each, found by name in the tables below."""
+"""Families of language models: from a checkpoint to a `Graph`; the tables below say what is read."""
 
 from __future__ import annotations
 
@@ -9,15 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from neurodeploy.ir.graph import Graph
 
-#: ``model_type`` of config.json -> module, and the field that holds the text model's settings inside a larger model.
+#: ``model_type`` of config.json -> family, and the field that holds the text model's settings inside a larger model.
 HUGGINGFACE: Mapping[str, tuple[str, str | None]] = {
-    "llama": ("llama", None),
-    "mistral": ("mistral", None),
-    "qwen2": ("qwen2", None),
-    "qwen3": ("qwen3", None),
-    "phi3": ("phi3", None),
-    "smollm3": ("smollm3", None),
-    "gpt2": ("gpt2", None),
+    **{name: (name, None) for name in ("llama", "mistral", "qwen2", "qwen3", "phi3", "smollm3", "gpt2")},
     "gemma3_text": ("gemma3", None),
     "gemma3": ("gemma3", "text_config"),
     "llama4_text": ("llama4", None),
@@ -37,10 +31,8 @@ ARCHITECTURES: Mapping[str, str] = {
     "Llama4ForCausalLM": "llama4_text",
     "Llama4ForConditionalGeneration": "llama4",
 }
-#: ``general.architecture`` of a .gguf file -> module. Mistral's files say "llama".
-GGUF: Mapping[str, str] = {
-    name: name for name in ("llama", "qwen2", "qwen3", "phi3", "smollm3", "gpt2", "gemma3")
-}  # fmt: skip
+#: ``general.architecture`` of the .gguf files that are read, which is the family. Mistral's files say "llama".
+GGUF = ("llama", "qwen2", "qwen3", "phi3", "smollm3", "gpt2", "gemma3")
 
 
 def read_graph(path: str | Path) -> Graph:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ class Family:
 
     huggingface : settings of config.json -> network; may raise ND1012
     defaults : what transformers assumes for settings that config.json leaves out
-    huggingface_source : canonical tensor name, network -> `Source` without the file's prefix
+    huggingface_source : canonical tensor name, network -> `Source` without the file's prefix; usually of the same name
     gguf : settings of the file (keys without "ARCHITECTURE."), store -> network; None where GGUF is not read
     gguf_source : canonical tensor name, network -> `Source` in a .gguf file
     aliases : names in config.json -> those that the family reads
@@ -34,7 +34,7 @@ class Family:
     name: str
     huggingface: Callable[[Fields], Decoder]
     defaults: Mapping[str, Any]
-    huggingface_source: Callable[[str, Decoder], Source]
+    huggingface_source: Callable[[str, Decoder], Source] = lambda name, net: Source(name)
     gguf: Callable[[Fields, WeightStore], Decoder] | None = None
     gguf_source: Callable[[str, Decoder], Source] | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
@@ -67,7 +67,9 @@ GGUF_LAYER = {
     "mlp.up_proj": "ffn_up",
     "mlp.down_proj": "ffn_down",
 }
-GGUF_TOP = {"embed_tokens": "token_embd", "norm": "output_norm", "lm_head": "output"}
+GGUF_TOP = {
+    "embed_tokens": "token_embd", "embed_positions": "position_embd", "norm": "output_norm", "lm_head": "output",
+}  # fmt: skip
 
 
 def gguf_name(name: str, layer: Mapping[str, str]) -> str:
@@ -77,6 +79,23 @@ def gguf_name(name: str, layer: Mapping[str, str]) -> str:
         return f"{GGUF_TOP[stem]}.{suffix}"
     _, index, part = stem.split(".", 2)
     return f"blk.{index}.{layer[part]}.{suffix}"
+
+
+def gguf_source(
+    layer: Mapping[str, str], stored: Callable[[str, Decoder], Source] = lambda name, net: Source(name),
+    interleaved: bool = False,
+) -> Callable[[str, Decoder], Source]:  # fmt: skip
+    """A `Family.gguf_source`. layer : canonical part -> GGUF part; stored : the canonical name of what holds a tensor.
+
+    interleaved : llama.cpp interleaves the rows of q and k in this architecture.
+    """
+
+    def source(name: str, net: Decoder) -> Source:
+        made, part = stored(name, net), name.rsplit(".", 2)[-2]
+        heads = {"q_proj": net.heads, "k_proj": net.kv_heads}.get(part, 0) if interleaved else 0
+        return replace(made, name=gguf_name(made.name, layer), heads=heads)
+
+    return source
 
 
 def gguf_settings(metadata: Mapping[str, Any], architecture: str) -> dict[str, Any]:
@@ -114,12 +133,6 @@ def gguf_rotated(fields: Fields, dim: int, partial: bool = False) -> int:
         if length != dim:
             raise fields.refuse(name, f"heads have {dim} neurons, and all of them are needed here")
     return rotated
-
-
-def with_windows(net: Decoder, windows: Sequence[int | None]) -> Decoder:
-    """The network whose layers see as many tokens as `windows` says, one entry a layer; None is all of them."""
-    layers = zip(net.layers, windows, strict=True)
-    return replace(net, layers=tuple(replace(layer, window=window) for layer, window in layers))
 
 
 def check_heads(fields: Fields, heads: int, kv_heads: int, name: str) -> None:

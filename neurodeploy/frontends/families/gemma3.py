@@ -11,16 +11,15 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from neurodeploy.frontends.families import common, llama
+from neurodeploy.frontends.families import common
 from neurodeploy.frontends.families.changing import ROPE
 from neurodeploy.frontends.families.decoder import Decoder
 from neurodeploy.frontends.families.fields import MOST_LAYERS, Fields
-from neurodeploy.frontends.families.llama import ATTENTION_BIAS
+from neurodeploy.frontends.families.relatives import FULL, SLIDING, decoder, switched
 from neurodeploy.frontends.families.rope import Rotary, of_gguf, rotary
 from neurodeploy.frontends.wrapped import Source
 from neurodeploy.ir.graph import WeightStore
 
-SLIDING, FULL = "sliding_attention", "full_attention"
 #: Every `PATTERN`-th layer is a full one where nothing else is said.
 PATTERN = 6
 #: RoPE base of the layers with a window (transformers' default; llama.cpp has it in its code).
@@ -58,14 +57,14 @@ def huggingface(fields: Fields) -> Decoder:
         FULL: fields.positive("rope_theta", GLOBAL_THETA), SLIDING: fields.positive("rope_local_base_freq", LOCAL_THETA)
     }  # fmt: skip
     turned = {kind: rotary(tables[kind], head_dim, thetas[kind], positions, fields) for kind in tables}
-    biases, scale = fields.flag("attention_bias"), fields.positive("query_pre_attn_scalar") ** -0.5
-    return _decoder(fields, turned[FULL], turned[SLIDING], kinds, scale, ATTENTION_BIAS if biases else frozenset())
+    biases, scale = switched(fields, "attention_bias"), fields.positive("query_pre_attn_scalar") ** -0.5
+    return _decoder(fields, turned[FULL], turned[SLIDING], kinds, scale, biases)
 
 
 def _decoder(
     fields: Fields, full: Rotary, local: Rotary, kinds: list[str], scale: float, biases: frozenset[str] = frozenset()
 ) -> Decoder:
-    net = llama.decoder(fields, biases, lambda fields, head_dim: full, "hidden_activation")
+    net = decoder(fields, biases, lambda fields, head_dim: full, "hidden_activation")
     window, own = fields.natural("sliding_window"), net.layers[0]
     sliding = replace(own, inv_freq=local.inv_freq, rope_factor=local.factor, window=window)
     limits = [found.positions for found in (full, local) if found.positions]
@@ -109,8 +108,4 @@ def gguf(fields: Fields, store: WeightStore) -> Decoder:
     return _decoder(fields, full, local, _gguf_layer_types(fields, count), scale)
 
 
-def gguf_source(name: str, net: Decoder) -> Source:
-    return Source(common.gguf_name(name, GGUF_LAYER))
-
-
-FAMILY = common.Family("gemma3", huggingface, DEFAULTS, huggingface_source, gguf, gguf_source)
+FAMILY = common.Family("gemma3", huggingface, DEFAULTS, huggingface_source, gguf, common.gguf_source(GGUF_LAYER))

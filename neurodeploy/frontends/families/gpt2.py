@@ -107,14 +107,11 @@ def gguf(fields: Fields, store: WeightStore) -> Decoder:
     return _decoder(fields, store.shape(matrix)[0] if matrix in store.names() else said)
 
 
-def gguf_source(name: str, net: Decoder) -> Source:
-    if name.startswith("embed_positions."):
-        return Source(name.replace("embed_positions", "position_embd"))
-    part = name.rsplit(".", 1)[0].split(".", 2)[-1]
-    return Source(common.gguf_name(name, GGUF_LAYER), rows=_columns(part, net))
+def _own_rows(name: str, net: Decoder) -> Source:
+    return Source(name, rows=_columns(name.rsplit(".", 1)[0].split(".", 2)[-1], net))
 
 
 FAMILY = common.Family(
-    "gpt2", huggingface, DEFAULTS, huggingface_source, gguf, gguf_source, ALIASES, table="wte.weight",
-    prefixes=("transformer.", ""), derived=(".attn.bias", ".attn.masked_bias"),
+    "gpt2", huggingface, DEFAULTS, huggingface_source, gguf, common.gguf_source(GGUF_LAYER, _own_rows), ALIASES,
+    table="wte.weight", prefixes=("transformer.", ""), derived=(".attn.bias", ".attn.masked_bias"),
 )  # fmt: skip

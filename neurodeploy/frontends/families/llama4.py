@@ -12,12 +12,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from neurodeploy.frontends.families import common, llama
+from neurodeploy.frontends.families import common
 from neurodeploy.frontends.families.decoder import Decoder, Layer
 from neurodeploy.frontends.families.fields import MOST_LAYERS, Fields
+from neurodeploy.frontends.families.relatives import FULL, decoder, every, switched
 from neurodeploy.frontends.wrapped import Source
 
-CHUNKED, FULL = "chunked_attention", "full_attention"
+CHUNKED = "chunked_attention"
 
 DEFAULTS: dict[str, Any] = {
     "vocab_size": 202_048, "hidden_size": 5120, "intermediate_size": 8192, "intermediate_size_mlp": 16384,
@@ -30,14 +31,14 @@ DEFAULTS: dict[str, Any] = {
 
 
 def huggingface(fields: Fields) -> Decoder:
-    net = llama.decoder(fields, llama.ATTENTION_BIAS if fields.flag("attention_bias") else frozenset())
+    net = decoder(fields, switched(fields, "attention_bias"))
     return replace(net, layers=_layers(fields, net.layers), rope_style="interleaved", ffn_name="feed_forward")
 
 
 def _layers(fields: Fields, equal: tuple[Layer, ...]) -> tuple[Layer, ...]:
     own, count = equal[0], len(equal)
     interval = fields.natural("no_rope_layer_interval")
-    with_rope = fields.naturals("no_rope_layers", count) or [int((i + 1) % interval != 0) for i in range(count)]
+    with_rope = fields.naturals("no_rope_layers", count) or every(interval, count)
     kinds = fields.layer_types("layer_types", count, (CHUNKED, FULL))
     kinds = kinds or [CHUNKED if on else FULL for on in with_rope]
     chunk = fields.natural("attention_chunk_size") if CHUNKED in kinds[:count] else None

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends import OpenedStore
-from neurodeploy.frontends.families import ARCHITECTURES, GGUF, HUGGINGFACE
+from neurodeploy.frontends.families import ARCHITECTURES, GGUF, HUGGINGFACE, gemma3, gpt2, llama4, relatives
 from neurodeploy.frontends.families.changing import GGUF as GGUF_KEYS
 from neurodeploy.frontends.families.common import Family, gguf_fields
 from neurodeploy.frontends.families.decoder import Decoder, build
@@ -35,12 +34,13 @@ SHARED = ("tie_word_embeddings", "eos_token_id", "bos_token_id")
 MOST_NAMES = 8
 
 
-def _family(module: str) -> Family:
-    family: Family = importlib.import_module(f"neurodeploy.frontends.families.{module}").FAMILY
-    return family
+#: All families by name.
+FAMILIES: Mapping[str, Family] = {
+    **relatives.FAMILIES, **{family.name: family for family in (gemma3.FAMILY, llama4.FAMILY, gpt2.FAMILY)}
+}  # fmt: skip
 
 
-def _unknown(path: Path, what: str, name: object, known: Mapping[str, Any]) -> ModelError:
+def _unknown(path: Path, what: str, name: object, known: Iterable[str]) -> ModelError:
     return ModelError("ND1011", path, f"{what} {name!r:.80} is not known; {', '.join(known)} are", ANOTHER)
 
 
@@ -68,8 +68,8 @@ def from_huggingface(path: Path, opened: OpenedStore) -> Graph:
     kind = config.get("model_type") or (ARCHITECTURES.get(first) if isinstance(first, str) else None)
     if not isinstance(kind, str) or kind not in HUGGINGFACE:
         raise _unknown(path, "model_type", kind or first, HUGGINGFACE)
-    module, inner = HUGGINGFACE[kind]
-    family = _family(module)
+    name, inner = HUGGINGFACE[kind]
+    family = FAMILIES[name]
     fields, around = _text_fields(config, inner, path / "config.json", family)
     net = family.huggingface(fields)
     positions = fields.natural("max_position_embeddings", net.positions)
@@ -94,7 +94,7 @@ def from_gguf(path: Path, opened: OpenedStore) -> Graph:
     """A .gguf file."""
     metadata, store = opened.config, opened.store
     architecture = metadata.get("general.architecture")
-    family = _family(GGUF[architecture]) if isinstance(architecture, str) and architecture in GGUF else None
+    family = FAMILIES[architecture] if isinstance(architecture, str) and architecture in GGUF else None
     if family is None or family.gguf is None or family.gguf_source is None:
         raise _unknown(path, "general.architecture", architecture, GGUF)
     fields = gguf_fields(metadata, str(architecture), family, store, path)

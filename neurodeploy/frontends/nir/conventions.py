@@ -20,10 +20,9 @@ import numpy as np
 
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.nir import gains
-from neurodeploy.frontends.nir.frameworks import CONVENTIONS, Convention
-from neurodeploy.frontends.nir.reader import Opened, build, open_file
+from neurodeploy.frontends.nir.frameworks import CONVENTIONS, TAUS, Convention
+from neurodeploy.frontends.nir.reader import Call, Opened, build, open_file
 from neurodeploy.frontends.nir.resets import subtract_later
-from neurodeploy.frontends.nir.writers import TAUS, Call
 from neurodeploy.ir.float_network import FloatNetwork, FloatNode, Note, Question
 
 #: How far a threshold is moved, as a share of itself: far beyond the rounding of float64, far below that of float32.
@@ -85,11 +84,11 @@ def read_as(
 def _check_step(opened: Opened, dt: float, call: Call) -> None:
     """ND1214 where the step contradicts what R and the time constants say."""
     meant = opened.spoken
-    if meant is None or not gains.contradicts(meant, opened.drafts.values(), dt):
+    if meant is None or not gains.contradicts(meant, opened.raw.nodes.values(), dt):
         return
     first, more = meant.where[0].removeprefix(f"{opened.raw.path}:"), len(meant.where) - 1
     what = f"{meant.why} in {first}" + (f" and {more} more" if more else "")
-    looks = f"; it looks written by {opened.writer.source} ({opened.writer.marks})" if opened.writer else ""
+    looks = f"; {opened.looks}" if opened.source else ""
     problem = f"{what} speaks of a time step of {meant.step:.6g} s: with dt = {dt:.6g} s it would be another network"
     fix = f"type: {_better(opened, call)}"
     if call.verb == "convert":
@@ -100,8 +99,8 @@ def _check_step(opened: Opened, dt: float, call: Call) -> None:
 
 def _better(opened: Opened, call: Call) -> str:
     """The command that reads a file as it seems to be meant; "" where nothing speaks for one."""
-    if opened.writer and call.verb == "convert":
-        return call.line(opened.raw.path, {"--source": opened.writer.source})
+    if opened.source and call.verb == "convert":
+        return call.line(opened.raw.path, {"--source": opened.source})
     return call.line(opened.raw.path, {"--dt": opened.spoken.step}) if opened.spoken else ""
 
 
@@ -109,11 +108,11 @@ def _with_unsaid(opened: Opened, network: FloatNetwork, reset: str | None) -> Fl
     """How a file without a source was taken: a question, unless it was answered or the file is ours."""
     if opened.own or not any(node.spikes for node in network.nodes.values()):
         return network
-    found, name, writer = UNSAID, opened.raw.path.name, opened.writer
-    if writer:
-        found += f"; it looks written by {writer.source} ({writer.marks}): then read it with --source {writer.source}"
-    note = (Question if reset is None or writer else Note)(name, found, TAKEN)
-    provenance = {**network.provenance, **({"looks_like": writer.source} if writer else {})}
+    found, source = UNSAID, opened.source
+    if source:
+        found += f"; {opened.looks}: then read it with --source {source}"
+    note = (Question if reset is None or source else Note)(opened.raw.path.name, found, TAKEN)
+    provenance = {**network.provenance, **({"looks_like": source} if source else {})}
     return replace(network, notes=(*network.notes, note), provenance=provenance)
 
 

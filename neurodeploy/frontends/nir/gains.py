@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from neurodeploy.frontends.nir.shapes import Draft
-from neurodeploy.frontends.nir.writers import COUNTED, INWARD, TAUS
+from neurodeploy.frontends.nir.frameworks import COUNTED, INWARD, TAUS
+from neurodeploy.frontends.nir.raw import Draft
 from neurodeploy.ir.float_network import Floats, Note
 
 GAINS = ("physical", "per-step", "auto")
@@ -38,9 +38,7 @@ def decide(made: Draft, dt: float, gain: str, notes: list[Note]) -> str:
         chosen = "per-step" if low == high == 1.0 and dt != 1.0 else "physical"
     unit = 1.0 if chosen == "per-step" else dt
     found = f"R = {_range(low, high)} without a leak"
-    notes.append(
-        Note(made.raw.where, found, f"gain {chosen}: an input of 1 adds {_range(low * unit, high * unit)} a step")
-    )
+    notes.append(Note(made.where, found, f"gain {chosen}: an input of 1 adds {_range(low * unit, high * unit)} a step"))
     return chosen
 
 
@@ -57,7 +55,7 @@ def steps_meant(drafts: Iterable[Draft]) -> list[Spoken]:
     found: dict[tuple[str, str], Spoken] = {}
     for made in drafts:
         for step, why in _spoken(made):
-            found.setdefault((f"{step:.3g}", why), Spoken(step, why, [])).where.append(made.raw.where)
+            found.setdefault((f"{step:.3g}", why), Spoken(step, why, [])).where.append(made.where)
     return list(found.values())
 
 

@@ -2,51 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 
 from neurodeploy.errors import ModelError
-from neurodeploy.frontends.nir.flatten import Flat
-from neurodeploy.frontends.nir.raw import RawNode
-from neurodeploy.frontends.nir.schema import FIELDS, KIND_OF, MAX_TOTAL
+from neurodeploy.frontends.nir.raw import PORTS, Draft, Raw, Shape
+from neurodeploy.frontends.nir.schema import FIELDS, MAX_TOTAL
 from neurodeploy.frontends.nir.values import check_size, floats, integers, option, padding, shape, wrong
 from neurodeploy.ir.float_linear import integer, output_shape
-from neurodeploy.ir.float_network import Floats, Note, Option, size_of
+from neurodeploy.ir.float_network import Floats, Note, size_of
 
-Shape = tuple[int, ...]
 FIX = "correct the shape where the file was exported"
 
 
-@dataclass(slots=True, eq=False)
-class Draft:
-    """A node on its way: what its fields say. declared : the shape of its input, None where they do not say."""
-
-    raw: RawNode
-    kind: str
-    values: dict[str, Floats] = field(default_factory=dict)
-    options: dict[str, Option] = field(default_factory=dict)
-    declared: Shape | None = None
-    in_shape: Shape | None = None
-    shape: Shape | None = None
-
-
-def draft(node: RawNode, through: bool, notes: list[Note]) -> Draft:
+def understand(made: Draft, notes: list[Note]) -> None:
     """A node's fields as numbers. Raises ND1204, ND1210."""
-    if through:  # a port of a subgraph that must stay: the sum of what reaches it
-        return Draft(node, "scale", {"scale": np.ones(())})
-    made = Draft(node, KIND_OF[node.type])
-    for key, entry in FIELDS[node.type].items():
+    if made.type in PORTS and made.kind == "scale":  # a port of a subgraph that must stay: the sum of what reaches it
+        made.values["scale"] = np.ones(())
+        return
+    for key, entry in FIELDS[made.type].items():
         if entry.form in ("values", "tensor"):
-            made.values[key] = floats(node, key)
-            if key not in node.fields:
-                notes.append(Note(node.where, f"has no {key}", f"taken as {entry.default}"))
-    FINISH[node.type](made, notes)
-    return made
+            made.values[key] = floats(made, key)
+            if key not in made.fields:
+                notes.append(Note(made.where, f"has no {key}", f"taken as {entry.default}"))
+    FINISH[made.type](made, notes)
 
 
 def _port(made: Draft, notes: list[Note]) -> None:
-    made.declared = shape(made.raw, "shape")
+    made.declared = shape(made, "shape")
 
 
 def _elementwise(made: Draft, notes: list[Note]) -> None:
@@ -54,16 +36,16 @@ def _elementwise(made: Draft, notes: list[Note]) -> None:
     shapes = {value.shape for value in made.values.values() if value.size > 1}
     if len(shapes) > 1:
         listed = ", ".join(f"{key} {value.shape}" for key, value in made.values.items())
-        raise wrong(made.raw, "parameters", f"differ in shape: {listed}")
+        raise wrong(made, "parameters", f"differ in shape: {listed}")
     made.declared = next(iter(shapes)) if shapes else None
     if made.declared is not None:
-        check_size(made.raw, made.declared)
+        check_size(made, made.declared)
 
 
 def _matrix(made: Draft, notes: list[Note]) -> None:
     weight = made.values["weight"]
     if weight.ndim != 2:
-        raise wrong(made.raw, "weight", f"has the shape {weight.shape}, (outputs, inputs) is read")
+        raise wrong(made, "weight", f"has the shape {weight.shape}, (outputs, inputs) is read")
     made.declared = (weight.shape[1],)
     if "bias" in made.values:
         made.values["bias"] = _bias(made, weight.shape[0], notes)
@@ -72,14 +54,14 @@ def _matrix(made: Draft, notes: list[Note]) -> None:
 def _bias(made: Draft, rows: int, notes: list[Note]) -> Floats:
     bias = made.values["bias"]
     if bias.size not in (1, rows):
-        raise wrong(made.raw, "bias", f"has the shape {bias.shape} for {rows} outputs")
-    if bias.shape != (rows,) and "bias" in made.raw.fields:
-        notes.append(Note(made.raw.where, f"has a bias of shape {bias.shape}", f"taken as ({rows},)"))
+        raise wrong(made, "bias", f"has the shape {bias.shape} for {rows} outputs")
+    if bias.shape != (rows,) and "bias" in made.fields:
+        notes.append(Note(made.where, f"has a bias of shape {bias.shape}", f"taken as ({rows},)"))
     return np.broadcast_to(bias.reshape(-1), (rows,))
 
 
 def _conv(made: Draft, notes: list[Note]) -> None:
-    node, weight, axes = made.raw, made.values["weight"], 1 if made.kind == "conv1d" else 2
+    node, weight, axes = made, made.values["weight"], 1 if made.kind == "conv1d" else 2
     if weight.ndim != 2 + axes:
         raise wrong(node, "weight", f"has the shape {weight.shape}, {2 + axes} axes are needed")
     groups = 1 if "groups" not in node.fields else _single(made, "groups", 1, weight.shape[0])
@@ -104,27 +86,27 @@ def _conv(made: Draft, notes: list[Note]) -> None:
 
 
 def _single(made: Draft, key: str, low: int, high: int) -> int:
-    found = integers(made.raw, key, low, high)
+    found = integers(made, key, low, high)
     if len(found) != 1:
-        raise wrong(made.raw, key, f"has {len(found)} values, one is needed")
+        raise wrong(made, key, f"has {len(found)} values, one is needed")
     return found[0]
 
 
 def _pool(made: Draft, notes: list[Note]) -> None:
-    kernel = option(made.raw, "kernel_size", 2, notes)
-    made.options = {"kernel_size": kernel, "stride": option(made.raw, "stride", 2, notes)}
-    made.options["padding"] = padding(made.raw, kernel, notes)
+    kernel = option(made, "kernel_size", 2, notes)
+    made.options = {"kernel_size": kernel, "stride": option(made, "stride", 2, notes)}
+    made.options["padding"] = padding(made, kernel, notes)
 
 
 def _flatten(made: Draft, notes: list[Note]) -> None:
-    made.declared = shape(made.raw, "input_type")
+    made.declared = shape(made, "input_type")
     for key in ("start_dim", "end_dim"):
-        if key in made.raw.fields:
+        if key in made.fields:
             made.options[key] = _single(made, key, -8, 8)
         else:
             default = FIELDS["Flatten"][key].default
             made.options[key] = int(default or 0)
-            notes.append(Note(made.raw.where, f"has no {key}", f"taken as {default}"))
+            notes.append(Note(made.where, f"has no {key}", f"taken as {default}"))
 
 
 #: What the fields of each type say together.
@@ -138,8 +120,7 @@ FINISH = {
 }
 
 
-def infer(flat: Flat, drafts: dict[str, Draft], order: tuple[str, ...], back: set[tuple[str, str]],
-          notes: list[Note]) -> dict[tuple[str, str], Shape]:  # fmt: skip
+def infer(raw: Raw, order: tuple[str, ...], back: set[tuple[str, str]]) -> dict[tuple[str, str], Shape]:
     """Set `in_shape` and `shape` of every draft; returns edges that need a flatten in between, with its result.
 
     order : nodes so that edges not in `back` point forward. Raises ND1207, ND1208, ND1210.
@@ -147,75 +128,71 @@ def infer(flat: Flat, drafts: dict[str, Draft], order: tuple[str, ...], back: se
     flattened: dict[tuple[str, str], Shape] = {}
     total = 0
     for name in order:
-        made = drafts[name]
+        made = raw.nodes[name]
         if made.kind == "input":
-            made.declared = _input(flat, drafts, name, notes)
-        reaching = [(s, drafts[s].shape) for s in flat.sources.get(name, ()) if (s, name) not in back]
+            made.declared = _input(raw, name)
+        reaching = [(s, raw.nodes[s].shape) for s in raw.sources.get(name, ()) if (s, name) not in back]
         made.in_shape = made.declared
         for source, given in reaching:
             if given is not None:
-                _meet(made, drafts[source], given, (source, name), flattened, notes)
+                _meet(made, given, (source, name), flattened, raw.notes)
         if made.in_shape is None:
             problem = "has a shape that neither its fields nor what reaches it say"
-            raise ModelError(
-                "ND1208", made.raw.where, problem, "give the Input its shape, or the convolution input_shape"
-            )
-        _finish(made, notes)
+            raise ModelError("ND1208", made.where, problem, "give the Input its shape, or the convolution input_shape")
+        _finish(made, raw.notes)
         total += size_of(made.in_shape) + size_of(made.shape or ())
         if total > MAX_TOTAL:
-            raise ModelError(
-                "ND1210", made.raw.where, f"takes the network beyond {MAX_TOTAL} values", "split the network"
-            )
+            raise ModelError("ND1210", made.where, f"takes the network beyond {MAX_TOTAL} values", "split the network")
     for source, target in back:
-        given, made = drafts[source].shape, drafts[target]
+        given = raw.nodes[source].shape
         assert given is not None  # every node of `order` has one by now
-        _meet(made, drafts[source], given, (source, target), flattened, notes, fixed=True)
+        _meet(raw.nodes[target], given, (source, target), flattened, raw.notes, fixed=True)
     return flattened
 
 
-def _input(flat: Flat, drafts: dict[str, Draft], name: str, notes: list[Note]) -> Shape | None:
+def _input(raw: Raw, name: str) -> Shape | None:
     """The shape of an input: without a batch axis where what reads it says so, from there where it has none."""
-    made = drafts[name]
-    wanted = {drafts[target].declared for target in flat.targets.get(name, ())} - {None}
+    made, readers = raw.nodes[name], [raw.nodes[target] for target in raw.targets.get(name, ())]
+    wanted = {reader.declared for reader in readers} - {None}
     if len(wanted) != 1:
-        return _unbatched_image(flat, drafts, name, notes)
+        return _unbatched_image(made, readers, raw.notes)
     expected, declared = next(iter(wanted)), made.declared
     assert expected is not None
     if declared is None:
-        notes.append(Note(made.raw.where, "has no shape", f"taken from what reads it: {expected}"))
+        raw.notes.append(Note(made.where, "has no shape", f"taken from what reads it: {expected}"))
         return expected
     extra = len(declared) - len(expected)
     if extra > 0 and declared[extra:] == expected:
-        notes.append(Note(made.raw.where, f"has the shape {declared}", f"leading axes taken as batch: {expected}"))
+        raw.notes.append(Note(made.where, f"has the shape {declared}", f"leading axes taken as batch: {expected}"))
         return expected
     return declared
 
 
-def _unbatched_image(flat: Flat, drafts: dict[str, Draft], name: str, notes: list[Note]) -> Shape | None:
+def _unbatched_image(made: Draft, readers: list[Draft], notes: list[Note]) -> Shape | None:
     """(1, C, H, W) into a convolution or a pool that does not say its own shape."""
-    made = drafts[name]
     axes = {"conv1d": 2, "conv2d": 3, "sum_pool2d": 3, "avg_pool2d": 3}
-    ranks = {axes.get(drafts[target].kind) for target in flat.targets.get(name, ())}
+    ranks = {axes.get(reader.kind) for reader in readers}
     if made.declared is None or len(ranks) != 1:
         return made.declared
     rank = next(iter(ranks))
     if rank is None or len(made.declared) != rank + 1:
         return made.declared
-    notes.append(
-        Note(made.raw.where, f"has the shape {made.declared}", f"first axis taken as batch: {made.declared[1:]}")
-    )
+    told = f"first axis taken as batch: {made.declared[1:]}"
+    notes.append(Note(made.where, f"has the shape {made.declared}", told))
     return made.declared[1:]
 
 
-def _meet(made: Draft, source: Draft, given: Shape, edge: tuple[str, str],
-          flattened: dict[tuple[str, str], Shape], notes: list[Note], fixed: bool = False) -> None:  # fmt: skip
+def _meet(
+    made: Draft, given: Shape, edge: tuple[str, str], flattened: dict[tuple[str, str], Shape], notes: list[Note],
+    fixed: bool = False,
+) -> None:  # fmt: skip
     """Reconcile the shape that an edge brings with the one that a node has so far."""
     have = made.in_shape
-    where, label = made.raw.where, f"{edge[0]} -> {edge[1]}"
+    where, label = made.where, f"{edge[0]} -> {edge[1]}"
     if have is None or have == given:
         made.in_shape = given
         return
-    elementwise = made.kind != "flatten" and output_like_input(made)
+    elementwise = output_like_input(made)
     squeezed = [side for side in have if side > 1] == [side for side in given if side > 1]
     spread = len(have) == len(given) and all(h in (1, g) for h, g in zip(have, given, strict=True))
     if elementwise and not fixed and (squeezed or spread):
@@ -238,7 +215,7 @@ def output_like_input(made: Draft) -> bool:
 def _finish(made: Draft, notes: list[Note]) -> None:
     """The output's shape, and parameters with one value a neuron."""
     assert made.in_shape is not None
-    check_size(made.raw, made.in_shape)
+    check_size(made, made.in_shape)
     if made.kind == "flatten":
         _resolve_axes(made, made.in_shape, notes)
     if output_like_input(made):
@@ -248,8 +225,8 @@ def _finish(made: Draft, notes: list[Note]) -> None:
     try:
         made.shape = output_shape(made.kind, made.values, made.options, made.in_shape)
     except ValueError as error:
-        raise ModelError("ND1207", made.raw.where, str(error), FIX) from None
-    check_size(made.raw, made.shape)
+        raise ModelError("ND1207", made.where, str(error), FIX) from None
+    check_size(made, made.shape)
 
 
 def _resolve_axes(made: Draft, given: Shape, notes: list[Note]) -> None:
@@ -258,7 +235,7 @@ def _resolve_axes(made: Draft, given: Shape, notes: list[Note]) -> None:
     start, end = (integer(made.options, key) for key in ("start_dim", "end_dim"))
     start, end = (axis + rank if axis < 0 else axis for axis in (start, end))
     if rank == 1 and start == 1:
-        notes.append(Note(made.raw.where, "flattens from axis 1 what has one axis", "passed on as it is"))
+        notes.append(Note(made.where, "flattens from axis 1 what has one axis", "passed on as it is"))
         start = end = 0
     made.options = {"start_dim": start, "end_dim": min(end, rank - 1)}
 
@@ -269,8 +246,8 @@ def _spread(made: Draft, given: Shape, notes: list[Note]) -> None:
         if value.shape == given:
             continue
         if value.size == 1:
-            if value.shape != () or key in made.raw.fields:
-                notes.append(Note(made.raw.where, f"{key} has the shape {value.shape}", f"one value for all {given}"))
+            if value.shape != () or key in made.fields:
+                notes.append(Note(made.where, f"{key} has the shape {value.shape}", f"one value for all {given}"))
             made.values[key] = np.broadcast_to(value.reshape(-1)[0], given)
         elif value.size == np.prod(given, dtype=np.int64):
             made.values[key] = value.reshape(given)

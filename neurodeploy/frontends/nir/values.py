@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.hdf5_guard import Dataset, printable
-from neurodeploy.frontends.nir.raw import RawNode
+from neurodeploy.frontends.nir.raw import Draft
 from neurodeploy.frontends.nir.schema import FIELDS, MAX_OPTION, MAX_RANK, MAX_SIDE, MAX_SIZE, NOT_NEGATIVE, POSITIVE
 from neurodeploy.ir.float_network import Floats, Note, size_of
 
@@ -17,7 +17,7 @@ AGAIN = "correct the field where the file was exported"
 Pairs = tuple[tuple[int, int], ...]
 
 
-def wrong(node: RawNode, key: str, problem: str) -> ModelError:
+def wrong(node: Draft, key: str, problem: str) -> ModelError:
     """ND1204: a field of a node has a value that it cannot have."""
     return ModelError("ND1204", node.where, f"{key} {problem}", AGAIN)
 
@@ -29,7 +29,7 @@ def is_none(data: Dataset | None) -> bool:
     return len(data.texts) == 1 and data.texts[0] in ("None", "none", "")
 
 
-def numbers(node: RawNode, key: str) -> NDArray[Any]:
+def numbers(node: Draft, key: str) -> NDArray[Any]:
     """A field of numbers as it stands. Raises ND1204."""
     data = node.fields[key]
     if data.values is None:
@@ -42,7 +42,7 @@ def numbers(node: RawNode, key: str) -> NDArray[Any]:
     return data.values
 
 
-def floats(node: RawNode, key: str) -> Floats:
+def floats(node: Draft, key: str) -> Floats:
     """A field of finite real numbers, or the default that the type gives it, as a read-only array."""
     if is_none(node.fields.get(key)):
         default = FIELDS[node.type][key].default
@@ -61,7 +61,7 @@ def floats(node: RawNode, key: str) -> Floats:
     return array
 
 
-def integers(node: RawNode, key: str, low: int, high: int) -> tuple[int, ...]:
+def integers(node: Draft, key: str, low: int, high: int) -> tuple[int, ...]:
     """A field of whole numbers within a range. Raises ND1204."""
     array = numbers(node, key).reshape(-1)
     if array.size > MAX_RANK:
@@ -74,7 +74,7 @@ def integers(node: RawNode, key: str, low: int, high: int) -> tuple[int, ...]:
     return tuple(found)
 
 
-def shape(node: RawNode, key: str) -> tuple[int, ...] | None:
+def shape(node: Draft, key: str) -> tuple[int, ...] | None:
     """A declared shape; None where the file has none. Raises ND1204, ND1210."""
     if is_none(node.fields.get(key)):
         return None
@@ -83,14 +83,14 @@ def shape(node: RawNode, key: str) -> tuple[int, ...] | None:
     return sides
 
 
-def check_size(node: RawNode, sides: tuple[int, ...]) -> None:
+def check_size(node: Draft, sides: tuple[int, ...]) -> None:
     """ND1210 where a node has more values than any chip has neurons."""
     if size_of(sides) > MAX_SIZE or len(sides) > MAX_RANK:
         problem = f"declares the shape {sides}, at most {MAX_SIZE} values are read"
         raise ModelError("ND1210", node.where, problem, AGAIN)
 
 
-def option(node: RawNode, key: str, axes: int, notes: list[Note], low: int = 1) -> tuple[int, ...]:
+def option(node: Draft, key: str, axes: int, notes: list[Note], low: int = 1) -> tuple[int, ...]:
     """An option with one value for all spatial axes or one for each."""
     if is_none(node.fields.get(key)):
         default = FIELDS[node.type][key].default
@@ -103,7 +103,7 @@ def option(node: RawNode, key: str, axes: int, notes: list[Note], low: int = 1) 
     return found * axes if len(found) == 1 else found
 
 
-def padding(node: RawNode, window: tuple[int, ...], notes: list[Note]) -> Pairs:
+def padding(node: Draft, window: tuple[int, ...], notes: list[Note]) -> Pairs:
     """(before, after) for each axis; "same" as torch has it: the odd one behind, for a stride of 1 alone."""
     data = node.fields.get("padding")
     axes = len(window)

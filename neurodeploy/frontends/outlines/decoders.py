@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Hashable, Mapping
 from dataclasses import replace
 from typing import Any, cast
@@ -10,6 +9,7 @@ from typing import Any, cast
 from neurodeploy.frontends.families import common
 from neurodeploy.frontends.families.decoder import Built, Decoder, Layer, build
 from neurodeploy.frontends.families.fields import MOST_LAYERS, Fields
+from neurodeploy.frontends.families.reading import FAMILIES
 from neurodeploy.frontends.outlines.draw import Sketch
 from neurodeploy.frontends.outlines.layers import NORMS, Attention, Feed, Latent, LayerShape, Stack, sketch
 from neurodeploy.frontends.outlines.rows import ALWAYS, ALWAYS_BIAS, Row
@@ -21,16 +21,14 @@ SLIDING, FULL = "sliding_attention", "full_attention"
 WINDOWED, OPEN = (SLIDING, "local"), (FULL, "global")
 
 
-def of_family(module: str, fields: Fields) -> Sketch:
+def of_family(name: str, fields: Fields) -> Sketch:
     """A family of the converter, through its own reading of the settings."""
-    family: common.Family = importlib.import_module(f"neurodeploy.frontends.families.{module}").FAMILY
-    net = family.huggingface(fields)
+    net = FAMILIES[name].huggingface(fields)
     return of_decoder(net, fields.natural("max_position_embeddings"))
 
 
-def family_defaults(module: str) -> Mapping[str, Any]:
-    family: common.Family = importlib.import_module(f"neurodeploy.frontends.families.{module}").FAMILY
-    return family.defaults
+def family_defaults(name: str) -> Mapping[str, Any]:
+    return FAMILIES[name].defaults
 
 
 def of_decoder(net: Decoder, max_positions: int) -> Sketch:

@@ -21,49 +21,14 @@ gguf = pytest.importorskip("gguf")
 
 
 @pytest.fixture
-def write(tmp_path: Path) -> Callable[..., Path]:
-    """``write(model, architecture, settings, tensors beside the model's)``."""
-
-    def make(model: Any, architecture: str, settings: dict[str, Any], extra: dict[str, Any] | None = None) -> Path:
-        tensors = {**gguf_files.tensors_of(model), **(extra or {})}
-        return gguf_files.write(tmp_path / "model.gguf", architecture, settings, tensors, gguf_files.ENDS)
-
-    return make
+def llama(made) -> Any:
+    return made("llama")[1]
 
 
 @pytest.fixture
-def llama(made) -> Callable[..., Any]:
-    return lambda **changes: made("llama", **changes)[1]
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [{}, {"num_key_value_heads": 1, "tie_word_embeddings": True}, {"attention_bias": True, "mlp_bias": True}],
-    ids=["untied", "tied, one key head", "biases"],
-)
-def test_llama(llama, write, agrees, changes):
-    model = llama(**changes)
-    path = write(model, "llama", gguf_files.settings_of(model.config))
-    agrees(path, model)
-    info = read_graph(path).info
-    assert (info.name, info.source, info.licence) == ("A tiny model", "model.gguf", "mit")
-    assert (info.bos_token, info.eos_tokens, info.vocab_size) == (2, (1,), 97)
-
-
-def test_llama3_frequencies_are_stored_as_divisors(llama, write, agrees):
-    rope = {"rope_type": "llama3", "rope_theta": 10000.0, "factor": 8.0, "low_freq_factor": 1.0,
-            "high_freq_factor": 4.0, "original_max_position_embeddings": 32}  # fmt: skip
-    model = llama(rope_parameters=rope)
-    plain = 10000.0 ** -(np.arange(0, 16, 2) / 16)
-    divisors = (plain / model.model.rotary_emb.inv_freq.numpy()).astype(np.float32)
-    assert divisors.min() == 1.0
-    assert divisors.max() > 7.9
-    agrees(write(model, "llama", gguf_files.settings_of(model.config), {"rope_freqs.weight": divisors}), model)
-
-
-def test_llama_linear_scaling(llama, write, agrees):
-    model = llama(rope_parameters={"rope_type": "linear", "factor": 4.0, "rope_theta": 10000.0})
-    agrees(write(model, "llama", gguf_files.settings_of(model.config)), model)
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """``write(model, keys beside the converter's)``."""
+    return lambda model, settings: gguf_files.save(tmp_path / "model.gguf", model, settings=settings)
 
 
 def test_gemma3(made, write, agrees):
@@ -72,7 +37,7 @@ def test_gemma3(made, write, agrees):
     rope = {"full_attention": full, "sliding_attention": local}
     own = {"num_hidden_layers": 7, "layer_types": None, "query_pre_attn_scalar": 32}
     _, model = made("gemma3", **own, rope_parameters=rope)
-    path = write(model, "gemma3", gguf_files.settings_of(model.config))
+    path = write(model, {})
     agrees(path, model)
     windows = [op.attrs["window"] for op in read_graph(path).ops if isinstance(op, HostOp) and op.op == "attention"]
     assert windows == [8, 8, 8, 8, 8, None, 8]
@@ -99,40 +64,36 @@ NEUTRAL = {
 
 @pytest.mark.parametrize("kind", NEUTRAL)
 def test_neutral_keys(kind, llama, write, agrees):
-    model = llama()
-    agrees(write(model, "llama", {**gguf_files.settings_of(model.config), **NEUTRAL[kind]}), model)
+    agrees(write(llama, NEUTRAL[kind]), llama)
 
 
-def test_a_factor_without_a_type_is_linear(llama, write, agrees):
-    """As llama.cpp takes files of 2023."""
-    model = llama(rope_parameters={"rope_type": "linear", "factor": 4.0, "rope_theta": 10000.0})
-    for key in ("rope.scaling.factor", "rope.scale_linear"):
-        agrees(write(model, "llama", {**gguf_files.settings_of(model.config), key: 4.0}), model)
-    both = {
-        "rope.scaling.factor": 4.0,
-        "rope.scale_linear": 8.0,
-    }  # llama.cpp reads the older key where the newer is not set
-    agrees(write(model, "llama", {**gguf_files.settings_of(model.config), **both}), model)
+@pytest.mark.parametrize(("newer", "older"), [(4.0, None), (None, 4.0), (4.0, 8.0)])
+def test_a_factor_without_a_type_is_linear(newer, older, made, write, agrees):
+    """As llama.cpp takes files of 2023; it reads the older key where the newer is not set."""
+    model = made("llama", rope_parameters={"rope_type": "linear", "factor": 4.0, "rope_theta": 10000.0})[1]
+    factor = {"rope.scaling.factor": newer, "rope.scale_linear": older}
+    agrees(write(model, {"rope.scaling.type": None, **factor}), model)
 
 
 def test_gemma3_says_which_layers_have_windows(made, write, agrees):
     kinds = ["full_attention", "sliding_attention", "sliding_attention"]
     _, model = made("gemma3", head_dim=16, query_pre_attn_scalar=16, layer_types=kinds)
     own = {"attention.head_count_kv": [2, 2, 2], "attention.sliding_window_pattern": [False, True, True]}
-    agrees(write(model, "gemma3", {**gguf_files.settings_of(model.config), **own}), model)
+    agrees(write(model, own), model)
 
 
 def test_all_keys_that_change_are_named_at_once(llama, write):
-    model = llama()
     unknown = {
         "attention.sliding_window_pattern": [True, False], "rope.dimension_sections": [8, 8, 0, 0], "expert_count": 8,
         "attention.clamp_kqv": 8.0, "some.norm_types": ["a", "b"], "ssm.state_size": 16,
         "mixture.gate_scale": 0.5, "attention.causal": False,
     }  # fmt: skip
-    with pytest.raises(ModelError) as caught:
-        read_graph(write(model, "llama", {**gguf_files.settings_of(model.config), **unknown}))
-    assert (caught.value.code, caught.value.problem.split(": ")[0]) == ("ND1012", "8 settings")
-    assert all(f"{key} = " in caught.value.problem for key in unknown)
+    error = refused(ModelError, "ND1012", read_graph, write(llama, unknown))
+    assert error.problem.split(": ")[0] == "8 settings"
+    assert all(f"{key} = " in error.problem for key in unknown)
+
+
+YARN = {"rope.scaling.type": "yarn", "rope.scaling.factor": 4.0}
 
 
 @pytest.mark.parametrize(
@@ -143,14 +104,8 @@ def test_all_keys_that_change_are_named_at_once(llama, write):
         ({"attention.head_count_kv": [2, 2, 2]}, "attention.head_count_kv"),
         ({"expert_count": 8}, "expert_count"),
         ({"rope.scaling.type": "yarn"}, "rope.scaling.factor"),
-        (
-            {"rope.scaling.type": "yarn", "rope.scaling.factor": 4.0, "rope.scaling.yarn_attn_factor": 2.0},
-            "yarn_attn_factor",
-        ),
-        (
-            {"rope.scaling.type": "yarn", "rope.scaling.factor": 4.0, "rope.scaling.yarn_ext_factor": 0.5},
-            "yarn_ext_factor",
-        ),
+        ({**YARN, "rope.scaling.yarn_attn_factor": 2.0}, "yarn_attn_factor"),
+        ({**YARN, "rope.scaling.yarn_ext_factor": 0.5}, "yarn_ext_factor"),
         ({"rope.scaling.type": "dynamo"}, "rope_type"),
         ({"rope.dimension_count": 8}, "rope.dimension_count"),
         ({"attention.scale": 0.5}, "attention.scale"),
@@ -158,26 +113,20 @@ def test_all_keys_that_change_are_named_at_once(llama, write):
     ],
 )
 def test_refuses_settings(llama, write, settings, field):
-    model = llama()
-    path = write(model, "llama", {**gguf_files.settings_of(model.config), **settings})
-    error = refused(ModelError, "ND1012", read_graph, path)
+    error = refused(ModelError, "ND1012", read_graph, write(llama, settings))
     assert field in error.problem
 
 
-def test_refuses_other_architectures(llama, write):
-    model = llama()
-    path = write(model, "falcon", {})
-    error = refused(ModelError, "ND1011", read_graph, path)
+def test_refuses_other_architectures(tmp_path):
+    error = refused(ModelError, "ND1011", read_graph, gguf_files.write(tmp_path / "model.gguf", "falcon", {}, {}))
     assert "'falcon'" in error.problem
     assert "llama, qwen2, qwen3, phi3, smollm3, gpt2, gemma3 are" in error.problem
 
 
-def test_refuses_a_tensor_left_over(llama, write):
-    model = llama()
-    extra = {"blk.0.attn_sinks.weight": np.ones(4, np.float32)}
-    with pytest.raises(ModelError) as caught:
-        read_graph(write(model, "llama", gguf_files.settings_of(model.config), extra))
-    assert (caught.value.code, caught.value.subject) == ("ND1006", "blk.0.attn_sinks.weight")
+def test_refuses_a_tensor_left_over(llama, tmp_path):
+    tensors = {**gguf_files.tensors_of(llama), "blk.0.attn_sinks.weight": np.ones(4, np.float32)}
+    path = gguf_files.write(tmp_path / "model.gguf", "llama", gguf_files.settings_of(llama.config), tensors)
+    assert refused(ModelError, "ND1006", read_graph, path).subject == "blk.0.attn_sinks.weight"
 
 
 def test_the_rows_are_interleaved_as_the_format_says():

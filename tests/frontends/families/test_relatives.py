@@ -152,9 +152,11 @@ def test_folder_equals_transformers(family, case, made, agrees):
     assert read_graph(folder).info.family == family
 
 
-@pytest.mark.parametrize(
-    ("family", "case"), [p for p in CASES if p[0] in PUBLISHED and p[1] not in UNSAID.get(p[0], ())]
-)
+#: Gemma 3's files say less: `test_gguf_families` has their own tests. llama.cpp's of Llama 4 are not read.
+GGUF_CASES = [p for p in CASES if p[0] not in ("gemma3", "llama4") and p[1] not in UNSAID.get(p[0], ())]
+
+
+@pytest.mark.parametrize(("family", "case"), GGUF_CASES)
 def test_gguf_equals_transformers(family, case, made, agrees, tmp_path):
     model = made(family, **FAMILIES[family][case])[1]
     # Beside what the converter writes: it leaves Mistral's window out.
@@ -165,6 +167,7 @@ def test_gguf_equals_transformers(family, case, made, agrees, tmp_path):
     info = read_graph(path).info
     assert (info.family, info.vocab_size) == ("llama" if family == "mistral" else family, 97)
     assert (info.bos_token, info.eos_tokens) == (2, (1,))
+    assert (info.name, info.source, info.licence) == ("A tiny model", "model.gguf", "mit")
 
 
 @pytest.mark.parametrize("family", ["qwen2", "qwen3", "mistral", "phi3", "gpt2"])

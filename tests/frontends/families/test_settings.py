@@ -19,6 +19,7 @@ from neurodeploy.frontends.families.fields import Fields
 from tests.refusals import refused
 
 transformers = pytest.importorskip("transformers")
+safetensors = pytest.importorskip("safetensors.torch")
 
 #: What a folder may say beside the settings of its family: the kinds of settings, not the fields of one model.
 NEUTRAL: dict[str, dict[str, Any]] = {
@@ -115,8 +116,8 @@ LLAMA = {
 def test_a_family_with_experts_has_its_expert_settings_judged(made, edited):
     folder, _ = made("llama4")
     assert read_graph(edited(folder, routed_scaling_factor=1.0, num_experts=4, norm_topk_prob=False)).info.layers == 4
-    with pytest.raises(ModelError, match=r"2 settings: norm_topk_prob = True .*routed_scaling_factor = 2.5"):
-        read_graph(edited(folder, routed_scaling_factor=2.5, norm_topk_prob=True))
+    says = r"ND1012 .*2 settings: norm_topk_prob = True .*routed_scaling_factor = 2.5"
+    refused(ModelError, says, read_graph, edited(folder, routed_scaling_factor=2.5, norm_topk_prob=True))
 
 
 #: Settings of published files, with what their tools left in them: none of it may be in the way.
@@ -177,10 +178,8 @@ def test_the_text_model_of_a_larger_one(made, edited, agrees):
         json.dumps({**around, "text_config": {**text, "final_logit_softcapping": 30.0}})
     )
     edited(folder, quantization_config={"bits": 4}, hidden_size=65)
-    with pytest.raises(ModelError) as caught:
-        read_graph(folder)
-    assert caught.value.problem.startswith("3 settings: ")
-    assert "(neutral: off) beside text_config" in caught.value.problem
+    error = refused(ModelError, r"ND1012 .*\(neutral: off\) beside text_config", read_graph, folder)
+    assert error.problem.startswith("3 settings: ")
 
 
 def test_dynamic_scaling_is_none_within_the_positions(llama, edited, agrees):
@@ -191,18 +190,14 @@ def test_dynamic_scaling_is_none_within_the_positions(llama, edited, agrees):
 def test_remedies_of_the_head_can_be_followed(llama, edited, agrees):
     """Each message says what to set; set so, the folder is what transformers reads from it."""
     folder = llama[0]
-    safetensors = pytest.importorskip("safetensors.torch")
-    with pytest.raises(ModelError) as caught:
-        read_graph(edited(folder, tie_word_embeddings=True))
-    assert "set tie_word_embeddings to false in config.json" in caught.value.fix
+    says = "ND1012 .*set tie_word_embeddings to false in config.json"
+    refused(ModelError, says, read_graph, edited(folder, tie_word_embeddings=True))
     edited(folder, tie_word_embeddings=False)
     agrees(folder, transformers.LlamaForCausalLM.from_pretrained(folder, attn_implementation="eager").eval())
     tensors = safetensors.load_file(folder / "model.safetensors")
     del tensors["lm_head.weight"]
     safetensors.save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ModelError) as caught:
-        read_graph(folder)
-    assert "set tie_word_embeddings to true in config.json" in caught.value.fix
+    refused(ModelError, "ND1006 .*set tie_word_embeddings to true in config.json", read_graph, folder)
     edited(folder, tie_word_embeddings=True)
     agrees(folder, transformers.LlamaForCausalLM.from_pretrained(folder, attn_implementation="eager").eval())
 
@@ -210,7 +205,6 @@ def test_remedies_of_the_head_can_be_followed(llama, edited, agrees):
 @pytest.mark.parametrize("files", [2, 1])
 def test_shards_without_an_index(files, llama, agrees):
     folder, model = llama
-    safetensors = pytest.importorskip("safetensors.torch")
     tensors = safetensors.load_file(folder / "model.safetensors")
     names = sorted(tensors)
     for part in range(files):
@@ -238,7 +232,6 @@ def test_shards_without_an_index(files, llama, agrees):
 def test_what_a_folder_without_an_index_is_told(present, fix, llama, agrees):
     """Complete shards are read under any name; otherwise the remedy names the file to fetch, to rename or to make."""
     folder, model = llama
-    safetensors = pytest.importorskip("safetensors.torch")
     tensors = safetensors.load_file(folder / "model.safetensors")
     (folder / "model.safetensors").unlink()
     if "adapter_config.json" in present:
@@ -301,12 +294,12 @@ def test_every_field_of_transformers_is_listed_once():
 
     classes = [CONFIG_MAPPING[kind] for kind in MODELS]
     own = {
-        "_auto_class",
         "attribute_map",
         "base_config_key",
         "extra_config_files",
         "extra_files",
         "sub_configs_defaults",
+        "_auto_class",
     }
     fields = {name for each in classes for name in {*each.__dataclass_fields__, *each.attribute_map}} - own
     fields = {name for name in fields if not name.startswith("base_model_")}
@@ -350,11 +343,6 @@ def test_arrays_do_not_break_the_comparison():
     """numpy arrays have no truth value: a list is made of them before they are judged."""
     from neurodeploy.frontends.families.common import gguf_settings
 
-    metadata = {
-        "x.block_count": 2,
-        "x.a": np.array([2, 2]),
-        "x.b": np.array([True, False]),
-        "x.c": np.array([3.0]),
-        "y.d": 1,
-    }
+    arrays = {"x.a": np.array([2, 2]), "x.b": np.array([True, False]), "x.c": np.array([3.0])}
+    metadata = {"x.block_count": 2, **arrays, "y.d": 1}
     assert gguf_settings(metadata, "x") == {"block_count": 2, "a": 2, "b": [True, False], "c": [3.0]}
