@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from neurodeploy.errors import NeurodeployError
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.program import Program
-from neurodeploy.pipeline.counts import synapses
+from neurodeploy.pipeline.counts import size_of
 from neurodeploy.pipeline.fit_reading import Asked
 from neurodeploy.synapses.hollow import columns_of, facts_of, layers_of, shown, weights_of
 
@@ -24,10 +24,7 @@ def model_json(program: Program) -> dict[str, Any]:
     """What was read: sizes, classes of layers, what no text passes through."""
     info = program.info
     if program.streamed:
-        return {
-            "kind": "spiking network", "name": info.name, "neurons": program.network.neurons,
-            "synapses": synapses(program.network),
-        }  # fmt: skip
+        return {"kind": "spiking network", "name": info.name, **size_of(program.network)}
     weights = weights_of(program)
     return {
         "kind": "language model",
