@@ -31,7 +31,7 @@ PICO = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class Movable:
     """Islands that move together: of all copies of `unit` the first `kept` stay.
 
     size : parts of a core that one takes. price : picojoules that it costs to move one to the host. streamed : bytes of
@@ -64,7 +64,7 @@ class Fallback:
     """kept : what stays on the chips, as units of a plan. groups : of which the host computes what is `gone`."""
 
     kept: tuple[Unit, ...]
-    groups: tuple[Group, ...]
+    groups: tuple[Movable, ...]
 
     @property
     def cores(self) -> int:
@@ -131,7 +131,7 @@ def _groups(program: Program, chip: ChipSpec) -> Iterator[tuple[str, Copies, tup
 def _priced(
     name: str, copies: Copies, views: tuple[View, ...], program: Program, system: SystemSpec, host: HostSpec,
     available: int, cuts: Cuts, scale: int,
-) -> Group:  # fmt: skip
+) -> Movable:  # fmt: skip
     watts = standing_watts(system, available, host)
     unit = make_unit(name, copies.layers, copies.experts, views, cuts)
     size, moved, streamed = 0, 0, 0.0
@@ -144,10 +144,10 @@ def _priced(
         size += core_parts(view, shards, cuts.limits, scale)
         moved += round((prices.host.whole(watts) - prices.chip.whole(watts)) / PICO)
         streamed += prices.stream.bytes - prices.chip.bytes  # of the weights, beside the messages
-    return Group(unit, min(size, unit.cores * scale), moved, streamed)
+    return Movable(unit, min(size, unit.cores * scale), moved, streamed)
 
 
-def _units(groups: Sequence[Group], cuts: Cuts) -> tuple[Unit, ...]:
+def _units(groups: Sequence[Movable], cuts: Cuts) -> tuple[Unit, ...]:
     """Units of what stays: in each layer what every token meets together, experts apart."""
     always, units = list[Unit](), list[Unit]()
     together: dict[int, list[int]] = {}
