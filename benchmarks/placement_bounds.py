@@ -150,17 +150,3 @@ def _laplacian(problem: Problem) -> Ints:
     laplacian[row, problem.index[inside]] = -problem.weight[inside]
     laplacian[np.arange(problem.n), np.arange(problem.n)] = -laplacian.sum(1)
     return laplacian
-
-
-def cut_bound(begin: Ints, end: Ints, weight: Ints, size: tuple[int, int]) -> int:
-    """What the busiest link carries at least, however messages are routed: over all straight cuts of the mesh and both
-    directions, ``ceil(traffic across / links across)``."""
-    most = 0
-    for axis, links in ((0, size[1]), (1, size[0])):
-        for low, high in ((begin[:, axis], end[:, axis]), (end[:, axis], begin[:, axis])):
-            across = np.zeros(size[axis] + 1, np.int64)
-            use = low < high
-            np.add.at(across, low[use], weight[use])
-            np.add.at(across, high[use], -weight[use])
-            most = max(most, -(-int(across.cumsum().max()) // links))
-    return most

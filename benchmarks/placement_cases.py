@@ -28,15 +28,16 @@ import numpy as np
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.placement_bounds import cut_bound, gilmore_lawler, ring_bound, spectral_bound  # noqa: E402
+from benchmarks.placement_bounds import gilmore_lawler, ring_bound, spectral_bound  # noqa: E402
 from partitioner.chips.divide import Task, divide  # noqa: E402
 from partitioner.chips.hypergraph import make_hyper  # noqa: E402
-from partitioner.place import Placed, Problem, make_problem, place_cores  # noqa: E402
 from partitioner.place.bisection import metis_bisection  # noqa: E402
-from partitioner.place.links import box, placed_loads, relieve  # noqa: E402
+from partitioner.place.links import placed_loads, relieve  # noqa: E402
+from partitioner.place.portfolio import Placed, place_cores  # noqa: E402
+from partitioner.place.problem import Problem  # noqa: E402
 from partitioner.place.randomness import hashes, shuffled  # noqa: E402
 from partitioner.place.starts import levels  # noqa: E402
-from tests.placement.instances import NUGENT, UNIT, Case, energy, grid, mesh, nugent, planted  # noqa: E402
+from tests.placement.instances import NUGENT, UNIT, Case, energy, grid, mesh, nugent, planted, problem_of  # noqa: E402
 
 Row = dict[str, Any]
 NULLS = ("row-major", "column-major", "snake", "hilbert", "random")
@@ -46,17 +47,15 @@ RIVALS = {"cnn64": (88_217, 52_933, 44_176), "dnn16": (10_541, 9_082, 9_082)}
 
 def timed(case: Case, **options: Any) -> tuple[Placed, float]:
     """A placement and its processor time."""
-    pairs, sites, n = case
     begin = time.process_time()
-    placed = place_cores(pairs, sites, np.zeros((n, 0), np.int64), **options)
+    placed = place_cores(problem_of(case), **options)
     return placed, time.process_time() - begin
 
 
 def nulls(case: Case, placed: Placed) -> dict[str, int]:
     """The costs of the null models; METIS-RB where it is installed."""
-    pairs, sites, n = case
     found = {name: dict(placed.nulls)[name] for name in NULLS}
-    problem = make_problem(pairs, sites, np.zeros((n, 0), np.int64))
+    problem = problem_of(case)
     site = metis_bisection(problem)
     if site is not None:
         found["METIS-RB"] = problem.cost(site)
@@ -65,7 +64,7 @@ def nulls(case: Case, placed: Placed) -> dict[str, int]:
 
 def nug30(seeds: int) -> list[Row]:
     case, rows = nugent("nug30"), []
-    problem = make_problem(*case[:2], np.zeros((30, 0), np.int64))
+    problem = problem_of(case)
     optimum, bound = NUGENT["nug30"][1], gilmore_lawler(problem)
     for seed in range(seeds):
         placed, seconds = timed(case, seed=seed)
@@ -93,14 +92,12 @@ def network(name: str, size: int, fan: int | None, seeds: int) -> list[Row]:
     rows = []
     for hidden in (None, 1):
         case, weight = planted(size, fan, hidden)
-        problem = make_problem(*case[:2], np.zeros((case[2], 0), np.int64))
+        problem = problem_of(case)
         bound = max(ring_bound(problem), spectral_bound(problem) if case[2] <= 256 else 0)
         for seed in range(seeds):
             placed, seconds = timed(case, seed=seed)
             loads = placed_loads(problem, placed.site, case[0][2])
-            low, size_ = box(problem.sites)
-            where = problem.sites[placed.site] - low
-            _, before, after = relieve(problem, placed.site, case[0][2])
+            relieved = placed_loads(problem, relieve(problem, placed.site, case[0][2]), case[0][2])
             value = energy(placed.cost, weight)
             rows.append({
                 "case": name, "order": "given" if hidden is None else "hidden", "seed": seed, "energy": value,
@@ -109,9 +106,8 @@ def network(name: str, size: int, fan: int | None, seeds: int) -> list[Row]:
                 "nulls": {k: energy(v, weight) for k, v in nulls(case, placed).items()},
                 "rivals": {f"best rival / ours ({RIVALS[name][2]})": RIVALS[name][2] / value},
                 "links": {
-                    "max": before / UNIT, "p99": int(np.quantile(loads.all, 0.99, method="inverted_cdf")) / UNIT,
-                    "max after relief": after / UNIT,
-                    "bound": cut_bound(where[problem.source], where[problem.target], case[0][2], size_) / UNIT,
+                    "max": loads.most / UNIT, "p99": int(np.quantile(loads.flat(), 0.99, method="inverted_cdf")) / UNIT,
+                    "max after relief": relieved.most / UNIT, "bound": loads.cut / UNIT,
                 },
             })  # fmt: skip
     return rows
@@ -144,7 +140,7 @@ def layers(seeds: int, count: int = 10_000, width: int = 16, chips: int = 64, ca
         origin, indptr, pin, value = nets = _chip_nets(source, pins, weight, chip[hide], chips)
         fan = np.diff(indptr)
         pairs = (np.repeat(origin, fan), pin, np.repeat(value, fan))
-        placed = place_cores(pairs, grid(8, 8), np.zeros((chips, 0), np.int64), seed=seed)
+        placed = place_cores(problem_of((pairs, grid(8, 8), chips)), seed=seed)
         perimeters = half_perimeter(*nets, grid(8, 8)[placed.site])
         rows.append({
             "case": "layers", "seed": seed, "km1": division.cut, "cut by": division.name,
@@ -164,7 +160,7 @@ def layers(seeds: int, count: int = 10_000, width: int = 16, chips: int = 64, ca
 def _graph(source: Any, pins: Any, count: int) -> Problem:
     """The pairs of the nets as a problem, for their levels."""
     pairs = (np.repeat(source, pins.shape[1]), pins.ravel(), np.ones(pins.size, np.int64))
-    return make_problem(pairs, grid(count, 1), np.zeros((count, 0), np.int64))
+    return problem_of((pairs, grid(count, 1), count))
 
 
 def _aligned(layer: Any, chips: int, most: int) -> int:

@@ -3,8 +3,8 @@
 One way through, whatever is mapped: each stage takes the whole result of the one before and returns a new one::
 
     job_of      Job       the populations on the chip, the rule for each, what was asked       `job`
-    cut         Cutting   tiles of at most one core, orders of neurons                         `order.search`, `cut.settle`
-    finish      Places    core and chip of every tile                                          `stages`
+    best_plan   Plan      tiles of at most one core, orders of neurons                         `order.search`, `cut.settle`
+    place       Places    core and chip of every tile                                          `stages`
     map_model   Mapping   shards, assignments, how far it is from the bound
 
 Small models whose rows are alike are mapped a second time with the chip's `neuron_state_bytes` for every neuron, and the
@@ -13,29 +13,25 @@ better mapping is taken: where small neurons save no core, the larger pieces tha
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping as Table
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from neurodeploy.errors import DoesNotFit
-from neurodeploy.flow.nets import Nets
 from neurodeploy.flow.support import notes_of
 from neurodeploy.ir.chip import SystemSpec
-from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.run import RunActivity
 from partitioner.bound.cores import lower_bound
 from partitioner.classify import PINNED, assign
 from partitioner.cost.population import Model
-from partitioner.cut.stamp import Tile
 from partitioner.job import Job, job_of
 from partitioner.nets.streams import streams_of
-from partitioner.nets.tiles import TileNets, nets_of_tiles
+from partitioner.nets.tiles import nets_of_tiles
 from partitioner.nets.traffic import traffic
 from partitioner.options import Options
-from partitioner.order.plan import PAIRS
+from partitioner.order.plan import PAIRS, Plan
 from partitioner.order.search import best_plan
 from partitioner.remedies import remedies
 from partitioner.stages import Places, finish
@@ -43,22 +39,6 @@ from partitioner.stages import Places, finish
 _DEFAULT = Options()
 #: Tiles up to which a second mapping is made and compared.
 TWICE = 600
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Cutting:
-    """How a model is cut. apart : (tiles,) words, tiles of different ones never share a core; None: any may.
-
-    orders, notes : as in `Mapping`. stopped : which budgets ended tiles, and how often. spread : whether all cores of the
-    chips that are needed shall be used.
-    """
-
-    tiles: tuple[Tile, ...]
-    spread: bool
-    apart: Sequence[str] | None = None
-    orders: Table[str, Ints] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    stopped: Counter[str] = field(default_factory=Counter)
 
 
 def map_model(
@@ -100,19 +80,19 @@ def map_model(
         contradicts another.
     """
     job = job_of(model, system, options, rates, alternatives)
-    cutting = cut(job)
-    found = _mapping(job, cutting, place(job, cutting, work), alternatives)
+    plan = best_plan(job)
+    found = _mapping(job, plan, place(job, plan, work), alternatives)
     twice = options.place and options.time_limit is None and rates is None and options.objective in ("cores", "traffic")
-    if not twice or len(cutting.tiles) > TWICE or not all(view.uniform for view in job.views.values()):
+    if not twice or len(plan.tiles) > TWICE or not all(view.uniform for view in job.views.values()):
         return found
     roomy = _roomy(job, work)
     return found if roomy is None or _no_worse(job, found, roomy) else roomy
 
 
-def _mapping(job: Job, cutting: Cutting, places: Places, alternatives: Sequence[SystemSpec] = ()) -> Mapping:
+def _mapping(job: Job, plan: Plan, places: Places, alternatives: Sequence[SystemSpec] = ()) -> Mapping:
     chip, options = job.system.chip, job.options
     bound, asks = lower_bound(job.views.values(), chip)
-    binding = cutting.stopped.most_common(1)[0][0] if cutting.stopped else asks
+    binding = plan.stopped.most_common(1)[0][0] if plan.stopped else asks
     if places.chips > job.available:
         raise _too_small(job, places, binding, alternatives)
     return Mapping(
@@ -121,13 +101,13 @@ def _mapping(job: Job, cutting: Cutting, places: Places, alternatives: Sequence[
         cores_per_chip=chip.cores,
         shards=tuple(
             Shard(tile.island, tile.kind, tile.rows, tile.cols, on, core, tile.group)
-            for tile, on, core in zip(cutting.tiles, places.chip.tolist(), places.core.tolist(), strict=True)
+            for tile, on, core in zip(plan.tiles, places.chip.tolist(), places.core.tolist(), strict=True)
         ),
         assignments=assign(job.program, chip, dict.fromkeys(job.hosted, PINNED)),
         lower_bound=bound,
         binding_resource=binding,
         unknown_limits=tuple(name for name, limit in chip.budget.limits().items() if limit.value is None),
-        orders=cutting.orders,
+        orders=plan.orders,
         objective=options.objective,
         seed=options.seed,
         notes=(*notes_of(job.program, chip), *places.notes),
@@ -139,11 +119,11 @@ def _roomy(job: Job, work: Path | None) -> Mapping | None:
     """The mapping with as much state for every neuron as the chip's table says; None where that does not fit."""
     asked = job.roomy()
     try:
-        cutting = cut(asked)
+        plan = best_plan(asked)
     except DoesNotFit:
         return None
-    places = place(asked, cutting, work and work / "roomy")
-    return None if places.chips > job.available else _mapping(job, cutting, places)
+    places = place(asked, plan, work and work / "roomy")
+    return None if places.chips > job.available else _mapping(job, plan, places)
 
 
 def _no_worse(job: Job, tight: Mapping, roomy: Mapping) -> bool:
@@ -156,33 +136,19 @@ def _no_worse(job: Job, tight: Mapping, roomy: Mapping) -> bool:
     return sent.deliveries <= more.deliveries and sent.spike_hops <= more.spike_hops
 
 
-def cut(job: Job) -> Cutting:
-    """Populations whose rows are alike by a joint choice of closed forms, the others row by row under a search for better
-    orders."""
-    plan = best_plan(job)
-    spread = job.options.spread or job.options.objective == "latency"
-    apart = [tile.group if tile.group in plan.apart else "" for tile in plan.tiles] if plan.apart else None
-    return Cutting(plan.tiles, spread, apart, plan.orders, plan.notes, plan.stopped)
-
-
-def place(job: Job, cutting: Cutting, work: Path | None = None) -> Places:
+def place(job: Job, plan: Plan, work: Path | None = None) -> Places:
     """Chip and core of every tile; with the notes of all stages so far."""
     streams = streams_of(
-        job.program, cutting.tiles, job.system.chip, orders=cutting.orders, sent=job.sent, per=job.per, pairs=PAIRS
+        job.program, plan.tiles, job.system.chip, orders=plan.orders, sent=job.sent, per=job.per, pairs=PAIRS
     )
-    made: list[TileNets] = []
-
-    def nets(core: Ints) -> Nets:
-        if not made:
-            made.append(nets_of_tiles(streams))
-        return made[0](core)
-
-    options = replace(job.options, spread=cutting.spread)
+    of_tiles = cache(lambda: nets_of_tiles(streams))  # not needed where too few chips are there
+    options = replace(job.options, spread=job.options.spread or job.options.objective == "latency")
     places = finish(
-        cutting.tiles, nets, job.limits, job.system, job.available, options, compatible=cutting.apart,
+        plan.tiles, lambda core: of_tiles()(core), job.limits, job.system, job.available, options,
+        compatible=[tile.group if tile.group in plan.apart else "" for tile in plan.tiles],
         affinity=_together(job, streams.per), work=work,
     )  # fmt: skip
-    return replace(places, notes=(*cutting.notes, *streams.notes, *places.notes))
+    return replace(places, notes=(*plan.notes, *streams.notes, *places.notes))
 
 
 def _together(job: Job, per: int) -> list[tuple[str, str, int]]:
@@ -200,7 +166,7 @@ def _too_small(job: Job, placed: Places, binding: str, alternatives: Sequence[Sy
 
     def chips(width: int | None, most_rows: int | None) -> int:
         asked = job.asking(replace(options, weight_bits=width, max_rows=most_rows, place=False, spread=False))
-        return place(asked, cut(asked)).chips
+        return place(asked, best_plan(asked)).chips
 
     narrower = bits if binding == "synapse_bytes" else 0
     fix = remedies(system, placed, job.available, alternatives, narrower, options.weight_bits, options.max_rows, chips)

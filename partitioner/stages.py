@@ -26,7 +26,7 @@ from partitioner.chips.pins import chips_needed, pinned_chips
 from partitioner.cost.budget import Limits
 from partitioner.cut.stamp import Tile
 from partitioner.options import Options
-from partitioner.pack.cores import Packing, limits_of, pack, spread
+from partitioner.pack.cores import Packing, pack, spread
 from partitioner.place.system import Search, place_chips, place_cores_of_chips, split_traffic
 
 #: Parts of `Options.time_limit` after which packing and the division over chips have ended.
@@ -65,7 +65,7 @@ def finish(
     available: int,
     options: Options,
     *,
-    compatible: Sequence[str] | None = None,
+    compatible: Sequence[str] = (),
     affinity: Sequence[tuple[str, str, int]] = (),
     work: Path | None = None,
 ) -> Places:
@@ -76,10 +76,10 @@ def finish(
     tiles : in the order of the model; those of a group whose name is not that of their island should share a chip, and do
         where that costs no chip.
     nets_of : (tiles,) core of each tile -> the messages between these cores.
-    limits : of a core; `Options.caps` and `Options.max_rows` are applied where they are not yet.
+    limits : of a core, as `Options.caps` and `Options.max_rows` lower them.
     available : chips of the system that may be used. `Places.chips` may exceed it: then chips and cores are in filling
         order, and the caller says what would help.
-    compatible : (tiles,) tiles with different words never share a core.
+    compatible : (tiles,) tiles with different words never share a core; empty: any may.
     affinity : (group, group, messages) that sharing a chip would save, beside those of the nets.
     work : a folder for the results of finished stages; a later call with equal inputs takes them from there.
 
@@ -92,7 +92,7 @@ def finish(
     if not tiles:
         none = np.zeros(0, np.int64)
         return Places(none, none, 0, 0, (), 0, 0, 0, "", "")
-    run = _Run(tiles, nets_of, limits_of(system.chip, options, limits), system, available, options, work)
+    run = _Run(tiles, nets_of, limits, system, available, options, work)
     run.pack(compatible)
     if run.needed > available:
         return run.unplaced()
@@ -100,30 +100,28 @@ def finish(
     return run.place()
 
 
+@dataclass(eq=False)
 class _Run:
     """One call of `finish`: what the stages hand on."""
 
-    def __init__(
-        self,
-        tiles: Sequence[Tile],
-        nets_of: Callable[[Ints], Nets],
-        limits: Limits,
-        system: SystemSpec,
-        available: int,
-        options: Options,
-        work: Path | None,
-    ) -> None:
-        self.tiles, self.nets_of, self.limits = tiles, nets_of, limits
-        self.system, self.available, self.options = system, available, options
+    tiles: Sequence[Tile]
+    nets_of: Callable[[Ints], Nets]
+    limits: Limits
+    system: SystemSpec
+    available: int
+    options: Options
+    work: Path | None
+
+    def __post_init__(self) -> None:
         self.begun = time.monotonic()
-        self.files = StageFiles(work)
-        self.demand = np.array([tile.demand for tile in tiles], np.int64)
-        kept = dict.fromkeys(tile.group for tile in tiles if tile.group not in ("", tile.island))
+        self.files = StageFiles(self.work)
+        self.demand = np.array([tile.demand for tile in self.tiles], np.int64)
+        kept = dict.fromkeys(tile.group for tile in self.tiles if tile.group not in ("", tile.island))
         self.names = {name: index for index, name in enumerate(kept)}
-        self.group = np.array([self.names.get(tile.group, -1) + 1 for tile in tiles], np.int64)
+        self.group = np.array([self.names.get(tile.group, -1) + 1 for tile in self.tiles], np.int64)
         self.notes: list[str] = []
-        self.pinned = pinned_chips(tiles, options, available)
-        self.inputs = digest(*self._words()) if work is not None else ""
+        self.pinned = pinned_chips(self.tiles, self.options, self.available)
+        self.inputs = digest(*self._words()) if self.work is not None else ""
 
     def _words(self) -> list[str]:
         options = json.dumps(asdict(self.options), sort_keys=True, default=str)
@@ -142,10 +140,8 @@ class _Run:
         limit = self.options.time_limit
         return None if limit is None else self.begun + part * limit
 
-    def pack(self, compatible: Sequence[str] | None) -> None:
-        words = [""] * len(self.tiles) if compatible is None else list(compatible)
-        kinds = {word: index for index, word in enumerate(sorted(set(words)))}
-        alike = np.array([kinds[word] for word in words], np.int64)
+    def pack(self, compatible: Sequence[str]) -> None:
+        alike = np.unique(compatible or [""] * len(self.tiles), return_inverse=True)[1].reshape(-1).astype(np.int64)
         keys = alike * (self.available + 1) + self.pinned + 1
         self.nets: Nets | None = None
 

@@ -32,16 +32,15 @@ from neurodeploy.accounting.loads import (
     MeanStep,
     PartCounts,
     RunLoads,
-    Tally,
     busiest,
     check_option,
-    derive,
     together,
 )
 from neurodeploy.errors import InternalError
-from neurodeploy.flow.loads import COLUMNS, CONV_SYNOPS, FIXED_UPDATES, PARTIALS, SYNOPS, UPDATES
+from neurodeploy.flow.loads import COLUMNS, CONV_SYNOPS, FIXED_UPDATES, PARTIALS, SYNOPS, UPDATES, loads_of
 from neurodeploy.flow.routes import HOST_CHIP, Routes
 from neurodeploy.flow.streams import Streams, ends_of
+from neurodeploy.flow.tally import Tally, tallied
 from neurodeploy.ir.arrange import arranged, counts_there
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
@@ -174,7 +173,7 @@ def works_of(program: Program, run: Counted, mapping: Placement, system: SystemS
     ends = ends_of(network, system.chip, shares, read)
     streams = Streams(network, ends, mapping.shards, per, counts_there(sent, mapping.orders))
     _covered(streams, at)
-    table = derive(streams, traffic, system)
+    table = loads_of(streams, tallied(streams, traffic, system))
     neurons = np.array([streams.neurons(shard) for shard in mapping.shards], np.int64)
     whole = _Whole(program, system, mapping.shards, neurons, table, traffic, at, border)
     return [

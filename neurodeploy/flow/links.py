@@ -55,6 +55,11 @@ class LinkLoads:
     cut: float
 
     @property
+    def most(self) -> float:
+        """On the busiest link."""
+        return self.busiest()[3]
+
+    @property
     def hops_ew(self) -> int:
         return int(self.east.sum() + self.west.sum())
 
@@ -103,10 +108,18 @@ def between_chips(system: SystemSpec, source: Ints, target: Ints, messages: Mess
     Chip ``k * system.chips + c`` is chip c of board k; both ends of a pair are on one board.
     """
     board, where = np.unique(source // system.chips, return_inverse=True)
-    a, b = (nodes(system, ends % system.chips) for ends in (source, target))
-    tree = np.arange(len(source), dtype=np.int64)
-    legs = Legs(tree, where.reshape(-1).astype(np.int64), a[:, 0], a[:, 1], b[:, 0], b[:, 1], messages)
-    return _loads(legs, len(board), system.grid, multicast=False)
+    begin, end = (nodes(system, ends % system.chips) for ends in (source, target))
+    return unicast(begin, end, messages, system.grid, where.reshape(-1).astype(np.int64), len(board))
+
+
+def unicast(
+    begin: Ints, end: Ints, messages: Messages, shape: tuple[int, int], where: Ints | None = None, meshes: int = 1
+) -> LinkLoads:
+    """The loads of messages between coordinates (n, 2), at least 0 and below `shape`, each on the mesh that `where` says."""
+    tree = np.arange(len(begin), dtype=np.int64)
+    on = np.zeros_like(tree) if where is None else where
+    legs = Legs(tree, on, begin[:, 0], begin[:, 1], end[:, 0], end[:, 1], messages)
+    return _loads(legs, meshes, shape, multicast=False)
 
 
 def route(nets: Nets, chip: Ints, core: Ints, system: SystemSpec, *, multicast: bool = False) -> Routed:

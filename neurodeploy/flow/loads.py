@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -16,20 +16,18 @@ SYNOPS, CONV_SYNOPS, PARTIALS, FIXED_UPDATES, UPDATES, SENT, EVENTS, SPIKES = ra
 COLUMNS = 8
 
 
-def loads_of(streams: Streams, taken: Callable[[Stream], None] | None = None) -> Ints:
+def loads_of(streams: Streams, events: Iterable[Stream] | None = None) -> Ints:
     """(pieces, 8) of `streams.per` steps: a message that reaches a piece drives the axon's stored synapses in its rows, all
     neurons are updated in every step in which their population works. A partial sum is a microcoded neuron where it is made.
 
-    taken : called with each stream of events as it comes.
+    events : those of the streams, where somebody else looks at them too.
     """
     table = np.zeros((len(streams.pieces), COLUMNS), np.int64)
-    for stream in streams.events():
+    for stream in streams.events() if events is None else events:
         inside = stream.source != HOST
         np.add.at(table[:, CONV_SYNOPS if stream.shared_kernels else SYNOPS], stream.target, stream.synops)
         np.add.at(table[:, EVENTS], stream.target, stream.messages)
         np.add.at(table[:, SENT], stream.source[inside], stream.messages[inside])
-        if taken is not None:
-            taken(stream)
     np.add.at(table[:, PARTIALS], streams.partial_sums[:, 1], streams.partial_sums[:, 2])
     for sent in (streams.partial_sums, streams.outputs):
         np.add.at(table[:, SENT], sent[:, 0], sent[:, 2])

@@ -18,7 +18,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
@@ -36,44 +36,16 @@ STRETCH = 256
 Sent = Mapping[str, Mapping[str, Ints]]
 
 
-class Receiver(Protocol):
-    """What streams need of a population: all its axons, messages of one output to the host (0 where it does not read it),
-    the share of ticks in which it works, and whether its neurons are microcoded."""
-
-    @property
-    def whole(self) -> Range: ...
-
-    @property
-    def outputs(self) -> int: ...
-
-    @property
-    def share(self) -> Fraction: ...
-
-    @property
-    def microcoded(self) -> bool: ...
-
-    def words(self, columns: Range, /) -> int:
-        """Messages of a row's sums over a part of the axons."""
-
-    def values(self, columns: Range, /) -> int:
-        """How many sums these are."""
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Ends:
-    """A `Receiver` and nothing more."""
+    """What streams need of a population: all its axons (one where it has none), messages of one output to the host (0 where
+    it does not read it), its partial sums, whether its neurons are microcoded, the share of ticks in which it works."""
 
     whole: Range
     outputs: int
     sums: PartialSums
     microcoded: bool
     share: Fraction
-
-    def words(self, columns: Range) -> int:
-        return self.sums.words(columns)
-
-    def values(self, columns: Range) -> int:
-        return self.sums.count(columns)
 
 
 def ends_of(network: Network, chip: ChipSpec, shares: Mapping[str, Fraction], read: Collection[str]) -> dict[str, Ends]:
@@ -115,11 +87,11 @@ class Streams:
     """
 
     def __init__(
-        self, network: Network, ends: Mapping[str, Receiver], pieces: Sequence[Piece], per: int,
+        self, network: Network, ends: Mapping[str, Ends], pieces: Sequence[Piece], per: int,
         sent: Sent | None = None, pairs: int | None = None,
     ) -> None:  # fmt: skip
         self.network, self.ends, self.pieces, self.per, self._sent = network, ends, pieces, per, sent
-        self._ticks = {name: int(receiver.share * per) for name, receiver in ends.items()}
+        self._ticks = {name: int(own.share * per) for name, own in ends.items()}
         self._totals: dict[tuple[str, str], list[int]] = {}
         self._every = {}
         if pairs is not None:
@@ -199,7 +171,7 @@ class Streams:
     def neurons(self, piece: Piece) -> int:
         """Those of its rows, or their partial sums."""
         rows = piece.rows[1] - piece.rows[0]
-        return rows if self.home(piece) else rows * self.ends[piece.island].values(piece.cols)
+        return rows if self.home(piece) else rows * self.ends[piece.island].sums.count(piece.cols)
 
     @cached_property
     def _rows(self) -> Ints:
@@ -243,7 +215,7 @@ class Streams:
                 continue
             name, (low, high), key = piece.island, piece.rows, (piece.island, piece.cols)
             if key not in words:
-                words[key] = self.ends[name].words(piece.cols) * self.ticks(name)
+                words[key] = self.ends[name].sums.words(piece.cols) * self.ticks(name)
             for reducer in adders.get(name, [])[max(0, bisect_right(starts.get(name, []), low) - 1) :]:
                 first, last = self.pieces[reducer].rows
                 if first >= high:

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from neurodeploy.flow.words import Range
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Projection
@@ -31,8 +32,6 @@ from neurodeploy.ir.synapse import ListFormat, Units
 
 #: Bits of the delay of a synapse: 0..62 steps.
 DELAY_BITS = 6
-
-Range = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)

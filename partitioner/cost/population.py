@@ -16,13 +16,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from collections.abc import Mapping as Table
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
 
-from neurodeploy.flow.words import PartialSums, output_words
+from neurodeploy.flow.streams import Ends, ends_of
+from neurodeploy.flow.words import Range
 from neurodeploy.ir.arrange import arranged
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.copies import ALONE, Copies
@@ -36,7 +36,7 @@ from neurodeploy.ir.synapse import Units
 from neurodeploy.neurons.registry import get_model, state_bytes
 from partitioner.classify import activity_of, group_of
 from partitioner.cost.budget import Demand
-from partitioner.cost.lists import Format, Range, Segment, format_of
+from partitioner.cost.lists import Format, Segment, format_of
 from partitioner.cost.sums import SUM_BYTES, Sums
 
 #: What is mapped.
@@ -72,34 +72,30 @@ class Sends:
 
 
 @dataclass(frozen=True, eq=False)
-class View:
-    """A population. neuron : bytes of one. outputs : messages of a neuron to the host. outgoing : projections from it.
+class View(Ends):
+    """A population. neuron : bytes of one. outgoing : projections from it.
 
-    group : what is kept on one chip where that can be. layer : what it is counted under. share : of the ticks in which it
-    works. microcoded : whether its neurons are. sections : heads that should stay whole.
-    expert : whether a token may pass it by. copies : what it stands for.
+    group : what is kept on one chip where that can be. layer : what it is counted under. sections : heads that should stay
+    whole. expert : whether a token may pass it by. copies : what it stands for.
     """
 
+    sums: Sums
     name: str
     rows: int
     segments: tuple[Segment, ...]
     form: Format
-    sums: Sums
     neuron: int
-    outputs: int
-    outgoing: tuple[Projection, ...] = ()
-    group: str = ""
-    layer: str = ""
-    share: Fraction = Fraction(1)
-    microcoded: bool = True
-    sections: tuple[Section, ...] = ()
-    expert: bool = False
-    copies: Copies = ALONE
+    outgoing: tuple[Projection, ...]
+    group: str
+    layer: str
+    sections: tuple[Section, ...]
+    expert: bool
+    copies: Copies
 
-    @cached_property
+    @property
     def columns(self) -> int:
         """Axons; one where it has none, so that a shard has a range of columns."""
-        return max(1, self.segments[-1].stop if self.segments else 0)
+        return self.whole[1]
 
     @cached_property
     def uniform(self) -> bool:
@@ -111,16 +107,6 @@ class View:
     def row_bits(self) -> int:
         """Bits of a synapse where rows are alike."""
         return self.form.bits(self.segments[0].projection)
-
-    @property
-    def whole(self) -> Range:
-        return 0, self.columns
-
-    def words(self, columns: Range) -> int:
-        return self.sums.words(columns)
-
-    def values(self, columns: Range) -> int:
-        return self.sums.count(columns)
 
     @property
     def stored_bits(self) -> int:
@@ -174,25 +160,24 @@ def views_of(
     """All populations that can live on cores, in their order, neurons in the order of the mapping; those in `hosted` are
     computed by the host."""
     program, form, found = as_program(model), format_of(chip, weight_bits), dict[str, View]()
-    network, shares, read = arranged(program.network, orders), activity_of(program), read_by_host(program)
-    for name, population in network.populations.items():
-        if population.model == INPUT or name in hosted:
-            continue
-        into, out = network.into(name), network.out_of(name)
-        away = name in read or any(p.target in hosted for p in out)
+    network, shares = arranged(program.network, orders), activity_of(program)
+    living = {n: shares[n] for n, p in network.populations.items() if p.model != INPUT and n not in hosted}
+    for name, ends in ends_of(network, chip, living, read_by_host(program)).items():
+        population = network.populations[name]
         found[name] = View(
+            whole=ends.whole,
+            outputs=ends.outputs,
+            sums=Sums(ends.sums.parts, chip.formats["weight_bits"]),
+            microcoded=ends.microcoded,
+            share=ends.share,
             name=name,
             rows=population.size,
-            segments=segments(into),
+            segments=segments(network.into(name)),
             form=form,
-            sums=Sums(PartialSums.into(network, name, chip), chip.formats["weight_bits"]),
             neuron=state_bytes(population) + SUM_BYTES * sum(slots(network, name).values()),
-            outputs=output_words(population, chip) if away else 0,
-            outgoing=tuple(p for p in out if p.target not in hosted),
+            outgoing=tuple(p for p in network.out_of(name) if p.target in living),
             group=group_of(population),
             layer=name if population.layer is None else f"layers.{population.layer}",
-            share=shares[name],
-            microcoded=population.model not in chip.supports.neurons,
             sections=population.sections,
             expert=population.expert is not None,
             copies=program.copies.get(name, ALONE),

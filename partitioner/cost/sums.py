@@ -9,7 +9,6 @@ import numpy as np
 from neurodeploy.flow.words import PartialSums, SumsOf
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import BLOCK
-from partitioner.cost.lists import Range
 
 #: Bytes of one sum of synapses: 32 bits.
 SUM_BYTES = 4
@@ -17,34 +16,25 @@ SUM_BYTES = 4
 MAX_WORDS = 2
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Sums:
+@dataclass(frozen=True, eq=False)
+class Sums(PartialSums):
     """The partial sums of a row on their way to its reducer.
 
     bits : of the weight that adds a message there. least : bytes of a row where sums are made that are set aside at least.
     """
 
-    sums: PartialSums
     bits: int
     least: int = 0
 
     @property
     def most(self) -> int:
         """The most messages that a row may need."""
-        return MAX_WORDS * max(1, sum(part.slots for part in self.sums.parts))
+        return MAX_WORDS * max(1, sum(part.slots for part in self.parts))
 
     @property
     def key(self) -> object:
         """Equal where all sums are alike."""
-        return self.bits, *(_key(part) for part in self.sums.parts)
-
-    def words(self, columns: Range) -> int:
-        """Messages of a row."""
-        return self.sums.words(columns)
-
-    def count(self, columns: Range) -> int:
-        """How many sums these are."""
-        return self.sums.count(columns)
+        return self.bits, *(_key(part) for part in self.parts)
 
     def state(self, words: int) -> int:
         """Bytes of a row on the shard that makes sums of so many messages."""
@@ -52,11 +42,10 @@ class Sums:
 
     def least_words(self) -> Ints:
         """The least messages over any columns that touch 1, 2, ... blocks of `BLOCK` columns, wherever they lie."""
-        parts = self.sums.parts
-        if len(parts) == 1:
-            return np.array(parts[0].slots * _least(parts[0]), np.int64)
-        columns = sum(part.projection.synapse.columns for part in parts)
-        return np.full(-(-columns // BLOCK), min((part.slots for part in parts), default=1), np.int64)
+        if len(self.parts) == 1:
+            return np.array(self.parts[0].slots * _least(self.parts[0]), np.int64)
+        columns = sum(part.projection.synapse.columns for part in self.parts)
+        return np.full(-(-columns // BLOCK), min((part.slots for part in self.parts), default=1), np.int64)
 
 
 def _key(part: SumsOf) -> tuple[object, ...]:

@@ -7,12 +7,13 @@ from collections.abc import Mapping as Table
 
 import numpy as np
 
+from neurodeploy.flow.words import Range
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.devices import as_program, hosted_populations
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
 from partitioner.cost.budget import NOTHING, Demand, add
-from partitioner.cost.lists import Range, destinations, many_tiles
+from partitioner.cost.lists import destinations, many_tiles
 from partitioner.cost.population import Model, View, views_of
 
 Core = tuple[int, int]

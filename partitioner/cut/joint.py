@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from neurodeploy.flow.words import Range
 from neurodeploy.ir.chip import SystemSpec
 from partitioner.cost.budget import core_limits, over
-from partitioner.cost.lists import Range
 from partitioner.cost.population import View
 from partitioner.cut.bands import BandCut, BandCutter
 from partitioner.cut.choice import ONE, Prices, Way, figures_of, hull, prices_of, value_of

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neurodeploy.errors import DoesNotFit
+from neurodeploy.flow.words import Range
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.synapses import Sparse
 from partitioner.cost.budget import Demand, fits, needs, over
-from partitioner.cost.lists import Range, Segment, one_tile
+from partitioner.cost.lists import Segment, one_tile
 from partitioner.cost.population import Sends, View
 from partitioner.cut.rules import Rule
 

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from neurodeploy.flow.links import LinkLoads, Routed, route
+from neurodeploy.flow.loads import COLUMNS, loads_of
 from neurodeploy.flow.nets import Nets
 from neurodeploy.flow.routes import HOST
+from neurodeploy.flow.streams import Streams
 from neurodeploy.ir.chip import ChipSpec, SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping
@@ -39,17 +40,6 @@ class Places:
     @property
     def cores(self) -> int:
         return len(self.chip)
-
-
-@dataclass(frozen=True, eq=False)
-class CoreWork:
-    """What each logical core does in `per` steps, (cores,): synaptic operations (of convolutions apart), updates of
-    neurons (microcoded ones apart), partial sums added."""
-
-    synops: NDArray[np.float64]
-    conv_synops: NDArray[np.float64]
-    updates: NDArray[np.float64]
-    microcoded: NDArray[np.float64]
 
 
 def places_of(mapping: Mapping) -> Places:
@@ -176,11 +166,19 @@ def _bounds(nets: Nets, places: Places, system: SystemSpec, routed: Routed, cost
     }
 
 
-def makespan(work: CoreWork, nets: Nets, places: Places, system: SystemSpec, links: Table[str, Any]) -> dict[str, Any]:
+def core_loads(streams: Streams, places: Places) -> Ints:
+    """(cores, 8): what each logical core does in `streams.per` steps, as `flow.loads` numbers it."""
+    loads = np.zeros((places.cores, COLUMNS), np.int64)
+    np.add.at(loads, places.of_shard, loads_of(streams))
+    return loads
+
+
+def makespan(loads: Ints, nets: Nets, places: Places, system: SystemSpec, links: Table[str, Any]) -> dict[str, Any]:
     """Metric 7: the busiest core, plus floor and barrier, against the busiest link, for one step in which every core does
     its mean work: ``max over cores (synops t_synop + updates t_neuron + messages t_spike_out)``.
 
-    `links` are `traffic_metrics`' sections "links" and "interchip".
+    `loads` are of `core_loads`; messages to a core's own tiles take no time. `links` are `traffic_metrics`' sections "links"
+    and "interchip".
     """
     chip = system.chip
     names = ("t_synop_fc_s", "t_synop_conv_s", "t_neuron_s", "microcode_factor", "t_spike_out_s", "t_step_floor_s")
@@ -190,9 +188,8 @@ def makespan(work: CoreWork, nets: Nets, places: Places, system: SystemSpec, lin
     fan, inside = np.diff(nets.indptr), nets.source != HOST
     sent = np.zeros(places.cores, np.int64)
     np.add.at(sent, nets.source[inside], (nets.weight * fan)[inside])
-    seconds = (
-        synop * work.synops + conv * work.conv_synops + neuron * work.updates + neuron * factor * work.microcoded
-    ) / nets.per + out * sent / nets.per
+    times = np.array([synop, conv, synop, neuron, neuron * factor])  # of the first columns of a table of loads
+    seconds = (loads[:, : len(times)] @ times + out * sent) / nets.per
     busiest = int(seconds.argmax()) if len(seconds) else 0
     cores = float(seconds[busiest]) if len(seconds) else 0.0
     hop, between = links["links"], links["interchip"]["busiest"]

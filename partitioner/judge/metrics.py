@@ -23,9 +23,17 @@ from neurodeploy.ir.mapping import Mapping
 from partitioner.bound.cores import lower_bound
 from partitioner.classify import crossings
 from partitioner.cost.population import Model, views_of
-from partitioner.judge.figures import NOT_PRICED, Places, fallback, layers_of, makespan, places_of, traffic_metrics
+from partitioner.judge.figures import (
+    NOT_PRICED,
+    Places,
+    core_loads,
+    fallback,
+    layers_of,
+    makespan,
+    places_of,
+    traffic_metrics,
+)
 from partitioner.judge.nulls import null_models
-from partitioner.judge.work import work_of
 from partitioner.nets.streams import streams_of
 from partitioner.nets.tiles import nets_of_tiles
 
@@ -70,7 +78,7 @@ def metrics(
             "by_layer": layers_of(mapping, lambda name: views[name].layer, bound),
         },
         **links,
-        "makespan": makespan(work_of(streams, places), nets, places, system, links),
+        "makespan": makespan(core_loads(streams, places), nets, places, system, links),
         "energy": {"sana_fe_j": None, "note": NOT_PRICED},
         "mapper": {
             "objective": mapping.objective, "seed": mapping.seed, "notes": [*mapping.notes, *streams.notes],

@@ -24,7 +24,9 @@ from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from partitioner.bound.traffic import HopCost
 from partitioner.judge.figures import Places, transport
+from partitioner.place.bisection import metis_bisection
 from partitioner.place.curves import hilbert, strips
+from partitioner.place.problem import make_problem
 
 #: Random placements whose mean is reported.
 SEEDS = 5
@@ -126,27 +128,14 @@ def curve_sites(cores: int, system: SystemSpec, curve: Callable[[Ints], Ints] | 
 
 
 def metis_sites(nets: Nets, cores: int, system: SystemSpec) -> Sites | None:
-    """Recursive bisection of places and cores together; None where pymetis is not installed."""
-    try:
-        import pymetis
-    except ImportError:
-        return None
+    """Recursive bisection of places and cores together, chips first; None where pymetis is not installed."""
     source, target, weight = nets.pairs()
     keep = (source != HOST) & (target != HOST)
-    graph = _Graph(source[keep], target[keep], weight[keep], cores)
     chip, core = _compact(cores, system)
-    axes = np.concatenate([nodes(system, chip), routers(system.chip, core)], axis=1)
-    site_of = np.zeros(cores, np.int64)
-    waiting = [(np.arange(cores, dtype=np.int64), np.arange(cores, dtype=np.int64))]
-    while waiting:
-        members, sites = waiting.pop()
-        halves = _halves(sites, axes)
-        if halves is None:
-            site_of[members] = sites
-            continue
-        first = graph.bisect(pymetis, members, len(halves[0]))
-        waiting += [(members[first], halves[0]), (members[~first], halves[1])]
-    return chip[site_of], core[site_of]
+    sites = 2 * max(system.chip.mesh) * nodes(system, chip) + routers(system.chip, core)
+    pairs = (source[keep], target[keep], weight[keep])
+    site = metis_bisection(make_problem(pairs, sites, np.zeros((cores, 0), np.int64)), gaps=True)
+    return None if site is None else (chip[site], core[site])
 
 
 def _compact(cores: int, system: SystemSpec) -> Sites:
@@ -159,68 +148,3 @@ def _compact(cores: int, system: SystemSpec) -> Sites:
     last = chip == chips_needed(cores, system) - 1
     core[last] = near[: int(last.sum())]
     return chip, core
-
-
-def _halves(sites: Ints, axes: Ints) -> tuple[Ints, Ints] | None:
-    """Two halves side by side along the longer side, of the grid of chips as long as there are several, else of the mesh;
-    None for one router."""
-    places = axes[sites]
-    extent = np.ptp(places, axis=0)
-    level = 0 if extent[:2].any() else 2
-    if not extent[level : level + 2].any():
-        return None
-    axis = level + int(extent[level + 1] > extent[level])
-    order = np.lexsort((places[:, level + 1 - (axis - level)], places[:, axis]))
-    ranks = places[order, axis]
-    edges = np.flatnonzero(np.diff(ranks)) + 1
-    cut = int(edges[np.abs(2 * edges - len(sites)).argmin()])
-    return sites[order[:cut]], sites[order[cut:]]
-
-
-class _Graph:
-    """Undirected messages between cores, as METIS wants them."""
-
-    def __init__(self, source: Ints, target: Ints, weight: Ints, cores: int) -> None:
-        low, high = np.minimum(source, target), np.maximum(source, target)
-        key, inverse = np.unique(low * cores + high, return_inverse=True)
-        total = np.zeros(len(key), np.int64)
-        np.add.at(total, inverse.reshape(-1), weight)
-        a, b = key // cores, key % cores
-        # METIS counts in 32 bits: weights are brought to 1..1000.
-        scaled = 1 + total * 999 // max(1, int(total.max(initial=1)))
-        row, column, value = np.concatenate([a, b]), np.concatenate([b, a]), np.concatenate([scaled, scaled])
-        order = np.lexsort((column, row))
-        self.column, self.value = column[order], value[order]
-        self.indptr = np.searchsorted(row[order], np.arange(cores + 1))
-        self.local = np.full(cores, -1, np.int64)
-
-    def bisect(self, pymetis: Any, members: Ints, wanted: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """Which of the members go to the first half: exactly `wanted` of them."""
-        count = len(members)
-        self.local[members] = np.arange(count)
-        fan = self.indptr[members + 1] - self.indptr[members]
-        at = np.repeat(self.indptr[members] - np.cumsum(fan) + fan, fan) + np.arange(int(fan.sum()))
-        row, column, value = np.repeat(np.arange(count), fan), self.local[self.column[at]], self.value[at]
-        self.local[members] = -1
-        row, column, value = row[column >= 0], column[column >= 0], value[column >= 0]
-        first = np.zeros(count, np.bool_)
-        if len(row) and 0 < wanted < count:
-            indptr = np.searchsorted(row, np.arange(count + 1))
-            adjacency = pymetis.CSRAdjacency(indptr, column)
-            parts = pymetis.part_graph(
-                2, adjacency, eweights=value.tolist(), tpwgts=[wanted / count, 1 - wanted / count], recursive=True
-            )[1]
-            first = np.asarray(parts) == 0
-        return _exactly(first, wanted, row, column, value)
-
-
-def _exactly(first: Any, wanted: int, row: Ints, column: Ints, value: Ints) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Move those with the least to lose until `wanted` are in the first half."""
-    side: np.ndarray[Any, np.dtype[np.bool_]] = np.array(first, np.bool_)
-    surplus = int(side.sum()) - wanted
-    if surplus:
-        pull = np.zeros(len(side), np.int64)
-        np.add.at(pull, row, np.where(side[row] == side[column], value, -value))
-        giving = np.flatnonzero(side if surplus > 0 else ~side)
-        side[giving[np.argsort(pull[giving], kind="stable")[: abs(surplus)]]] ^= True
-    return side

@@ -16,8 +16,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from neurodeploy.flow.border import Entries
-from neurodeploy.flow.routes import HOST, Routes
+from neurodeploy.flow.routes import Routes
+from neurodeploy.flow.tally import Tally, tallied
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
 from partitioner.cost.population import Model
@@ -58,38 +58,20 @@ def traffic(mapping: Mapping, model: Model, system: SystemSpec) -> Traffic:
     """Sum over all that is on chips; `partials_*` are messages between different cores only, `events_*` all deliveries."""
     streams = streams_of(model, mapping.shards, system.chip, orders=mapping.orders, pairs=None)
     chip, core = (np.array([getattr(s, what) for s in mapping.shards], np.int64) for what in ("chip", "core"))
-    routes, place = Routes(system, chip, core), chip * system.chip.cores + core
-    border, chips, cores = Entries(1), Entries(system.chips), Entries(system.chips * system.chip.cores)
-    entering = delivered = between = spike_hops = interchip_hops = 0
-    for stream in streams.events():
-        name, axon, source, target, messages = stream[:5]
-        inside, outside = np.flatnonzero(source != HOST), np.flatnonzero(source == HOST)
-        host = axon[outside], target[outside]
-        reached = np.concatenate((inside, outside[cores.fresh(name, host[0], place[host[1]])]))
-        first = outside[chips.fresh(name, host[0], chip[host[1]])]
-        new = outside[border.fresh(name, host[0], np.zeros_like(outside))]
-        delivered += int(messages[reached].sum())
-        spike_hops += int(messages[reached] @ routes.mesh(source[reached], target[reached]).sum(axis=1))
-        entering += int(messages[new].sum())
-        between += int(messages[inside] @ (chip[source[inside]] != chip[target[inside]]))
-        between += int(messages[first].sum() - messages[new].sum())
-        there = np.concatenate((inside, first))
-        interchip_hops += int(messages[there] @ routes.grid(source[there], target[there]))
-    partial, leaving = streams.partial_sums.T, streams.outputs.T
-    for source, target, messages in (partial, leaving):
-        spike_hops += int(messages @ routes.mesh(source, target).sum(axis=1))
-        interchip_hops += int(messages @ routes.grid(source, target))
-    source, target, messages = partial
-    far = chip[source] != chip[target]
-    near = ~far & (core[source] != core[target])
+    tally = Tally(Routes(system, chip, core), system.chips)
+    for _ in tallied(streams, dict.fromkeys((shard.island for shard in mapping.shards), tally), system):
+        pass
+    source, target, partial = streams.partial_sums.T
+    far = int(partial @ (chip[source] != chip[target]))
+    near = int(partial @ ((chip[source] == chip[target]) & (core[source] != core[target])))
     counts = {
-        "host_in": entering,
-        "host_out": int(leaving[2].sum()),
-        "events_to_cores": delivered,
-        "events_between_chips": between,
-        "partials_between_cores": int(messages @ near),
-        "partials_between_chips": int(messages @ far),
-        "spike_hops": spike_hops,
-        "interchip_hops": interchip_hops,
+        "host_in": tally.crossing,
+        "host_out": tally.leaving,
+        "events_to_cores": tally.deliveries - tally.leaving - int(partial.sum()),
+        "events_between_chips": sum(tally.direct.values()) - far + tally.entering - tally.crossing,
+        "partials_between_cores": near,
+        "partials_between_chips": far,
+        "spike_hops": tally.hops_ew + tally.hops_ns,
+        "interchip_hops": tally.interchip,
     }
     return Traffic(system.chip.formats["message_bytes"], **{kind: n / streams.per for kind, n in counts.items()})

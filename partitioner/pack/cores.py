@@ -21,11 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import InternalError
-from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
 from partitioner.bound.packing import lower_bound
-from partitioner.cost.budget import RESOURCES, Limits
-from partitioner.options import Options
+from partitioner.cost.budget import Limits
 from partitioner.pack.exchange import ONE, OPEN, empty_cores
 
 #: How many of the next tiles may fill a core.
@@ -43,21 +41,6 @@ class Packing:
     core: Ints
     cores: int
     strategy: str
-
-
-def limits_of(chip: ChipSpec, options: Options, limits: Limits | None = None) -> Limits:
-    """The limits of a core after `Options.caps` (per cent of the chip's own) and `Options.max_rows`.
-
-    Limits that have them already stay as they are.
-    """
-    own = chip.budget.limits()
-    found = []
-    for name, limit in zip(RESOURCES, limits or [own[name].value for name in RESOURCES], strict=True):
-        whole, cap = own[name].value, options.caps.get(name)
-        values = [limit, None if whole is None or cap is None else whole * cap // 100]
-        values.append(options.max_rows if name == "neurons" else None)
-        found.append(min((value for value in values if value is not None), default=None))
-    return tuple(found)
 
 
 def shares(demand: Ints, limits: Limits) -> Ints:

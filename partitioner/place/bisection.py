@@ -17,8 +17,11 @@ NO_METIS = "pymetis is not installed (extra `mapping`): no start by recursive bi
 _MOST = 2**28
 
 
-def metis_bisection(problem: Problem) -> Ints | None:
-    """The site of each item, or None where pymetis is not installed. Anchors are not looked at."""
+def metis_bisection(problem: Problem, *, gaps: bool = False) -> Ints | None:
+    """The site of each item, or None where pymetis is not installed. Anchors are not looked at.
+
+    gaps : regions are cut at the widest gap next to the middle, so that a chip or a router is not; else in the middle.
+    """
     try:
         import pymetis
     except ImportError:
@@ -42,6 +45,10 @@ def metis_bisection(problem: Problem) -> Ints | None:
         axis = 0 if extent[0] >= extent[1] else 1
         order = sites[np.lexsort((sites, problem.sites[sites, 1 - axis], problem.sites[sites, axis]))]
         half = len(order) // 2
+        away = np.diff(problem.sites[order, axis])
+        if gaps and away.any():
+            edges = np.flatnonzero(away == away.max()) + 1
+            half = int(edges[np.abs(2 * edges - len(order)).argmin()])
         first = min(len(items), half)
         if len(items) < len(sites):  # empty sites are shared in proportion
             first = max(len(items) - (len(order) - half), min(first, len(items) * half // len(order)))

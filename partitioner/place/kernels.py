@@ -46,12 +46,13 @@ def move_delta(indptr, index, weight, px, py, i, j, bx, by):  # type: ignore[no-
 
 
 @jit
-def exchange(place, occupant, px, py, i, j, b):  # type: ignore[no-untyped-def]
-    """Item i goes to site b; item j, which is there (or -1), to i's site."""
-    a = place[i]
+def exchange(place, occupant, px, py, scaled, i, b):  # type: ignore[no-untyped-def]
+    """Item i goes to site b; whoever is there to i's site."""
+    a, j = place[i], occupant[b]
     if j >= 0:
         place[j] = a
-        px[j], py[j], px[i], py[i] = px[i], py[i], px[j], py[j]
+        px[j], py[j] = px[i], py[i]
+    px[i], py[i] = scaled[b, 0], scaled[b, 1]
     place[i] = b
     occupant[b] = i
     occupant[a] = j
@@ -118,13 +119,10 @@ def anneal_stage(  # type: ignore[no-untyped-def]
         b = site_near(state, spot, reach, span, cell[place[i]], width, height, cell_start, cell_site)
         if b < 0:
             continue
-        j = occupant[b]
-        delta = move_delta(indptr, index, weight, px, py, i, j, scaled[b, 0], scaled[b, 1])
+        delta = move_delta(indptr, index, weight, px, py, i, occupant[b], scaled[b, 0], scaled[b, 1])
         if delta > 0 and delta > (level * table[draw(state) & 4095]) >> shift:
             continue
-        if j < 0:
-            px[i], py[i] = scaled[b, 0], scaled[b, 1]
-        exchange(place, occupant, px, py, i, j, b)
+        exchange(place, occupant, px, py, scaled, i, b)
         total += delta
         accepted += 1
     return total, accepted
@@ -153,10 +151,7 @@ def polish(indptr, index, weight, place, occupant, px, py, scaled, cell, cell_st
                         if delta < best:
                             best, best_site = delta, b
             if best_site >= 0:
-                j = occupant[best_site]
-                if j < 0:
-                    px[i], py[i] = scaled[best_site, 0], scaled[best_site, 1]
-                exchange(place, occupant, px, py, i, j, best_site)
+                exchange(place, occupant, px, py, scaled, i, best_site)
                 total += best
         if total == before:
             break

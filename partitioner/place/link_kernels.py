@@ -33,6 +33,20 @@ def _routes_of(item, other, sign, loads, columns, xy, place, source, target, amo
 
 
 @jit
+def _exchange(  # type: ignore[no-untyped-def]
+    i, b, place, occupant, px, py, scaled, loads, columns, xy, source, target, amount, first, touching
+):
+    """Item i and whoever is on site b change places, and their routes with them."""
+    j = occupant[b]
+    for sign in (-1, 1):
+        if sign > 0:
+            exchange(place, occupant, px, py, scaled, i, b)
+        _routes_of(i, -1, sign, loads, columns, xy, place, source, target, amount, first, touching)
+        if j >= 0:
+            _routes_of(j, i, sign, loads, columns, xy, place, source, target, amount, first, touching)
+
+
+@jit
 def _judge(loads, scale):  # type: ignore[no-untyped-def]
     """(load of the busiest link, its way, its number, sum of squares of the loads >> scale)."""
     most, way, link, squares = loads[0, 0], 0, 0, loads[0, 0] * 0
@@ -84,27 +98,13 @@ def relieve_loop(  # type: ignore[no-untyped-def]
         delta = move_delta(indptr, index, weight, px, py, i, j, scaled[b, 0], scaled[b, 1])
         if cost + delta > limit:
             continue
-        _routes_of(i, -1, -1, loads, columns, xy, place, source, target, amount, first, touching)
-        if j >= 0:
-            _routes_of(j, i, -1, loads, columns, xy, place, source, target, amount, first, touching)
-        else:
-            px[i], py[i] = scaled[b, 0], scaled[b, 1]
-        exchange(place, occupant, px, py, i, j, b)
-        _routes_of(i, -1, 1, loads, columns, xy, place, source, target, amount, first, touching)
-        if j >= 0:
-            _routes_of(j, i, 1, loads, columns, xy, place, source, target, amount, first, touching)
+        _exchange(i, b, place, occupant, px, py, scaled, loads, columns, xy, source, target, amount, first, touching)
         new_most, new_way, new_link, new_squares = _judge(loads, scale)
         if new_most < most or (new_most == most and new_squares < squares):
             most, way, link, squares = new_most, new_way, new_link, new_squares
             cost += delta
-            continue
-        _routes_of(i, -1, -1, loads, columns, xy, place, source, target, amount, first, touching)
-        if j >= 0:
-            _routes_of(j, i, -1, loads, columns, xy, place, source, target, amount, first, touching)
         else:
-            px[i], py[i] = scaled[a, 0], scaled[a, 1]
-        exchange(place, occupant, px, py, i, j, a)
-        _routes_of(i, -1, 1, loads, columns, xy, place, source, target, amount, first, touching)
-        if j >= 0:
-            _routes_of(j, i, 1, loads, columns, xy, place, source, target, amount, first, touching)
+            _exchange(
+                i, a, place, occupant, px, py, scaled, loads, columns, xy, source, target, amount, first, touching
+            )
     return cost

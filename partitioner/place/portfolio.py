@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from neurodeploy.ir.fixedpoint import Ints
-from partitioner.place.problem import Pairs, Problem, make_problem
+from partitioner.place.problem import Problem
 from partitioner.place.randomness import late, shuffled
 from partitioner.place.small import SMALL, Tables, default_steps, small_starts
 
@@ -65,20 +65,8 @@ class Placed:
     notes: tuple[str, ...] = ()
 
 
-def place_cores(
-    pairs: Pairs,
-    sites: Ints,
-    anchors: Ints,
-    *,
-    anchor_sites: Ints | None = None,
-    hop_cost: tuple[int, int] = (1, 1),
-    seed: int = 0,
-    moves: int | None = None,
-    deadline: float | None = None,
-) -> Placed:
+def place_cores(problem: Problem, *, seed: int = 0, moves: int | None = None, deadline: float | None = None) -> Placed:
     """Put n communicating items on the m >= n sites of a mesh so that ``sum weight * distance`` is small.
-
-    Parameters: `problem.make_problem` for the arrays (n is the length of `anchors`), the units and what is refused.
 
     seed : of every random choice. Equal arguments give equal results on every machine.
     moves : exchanges to propose before it is asked whether more would pay (`AGAIN`); by default as `PLANS` says. 0 keeps the
@@ -87,7 +75,6 @@ def place_cores(
 
     The result is never worse than the best start. Problems of up to `small.SMALL` items are searched with NumPy alone.
     """
-    problem = make_problem(pairs, sites, anchors, anchor_sites, hop_cost)
     result = (_place_few if problem.n <= SMALL else _place_many)(problem, seed, moves, deadline)
     problem.check(result.site)
     return result

@@ -17,18 +17,21 @@ where the first is cores or latency.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from math import gcd
 
 import numpy as np
 
+from neurodeploy.flow.links import unicast
 from neurodeploy.flow.nets import Nets, merge_pairs
 from neurodeploy.flow.routes import HOST, nodes, routers
 from neurodeploy.ir.chip import ChipSpec, SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
-
-Pairs = tuple[Ints, Ints, Ints]
+from partitioner.place.links import relieve
+from partitioner.place.portfolio import place_cores
+from partitioner.place.problem import Pairs, Problem, make_problem
+from partitioner.place.randomness import late
+from partitioner.place.small import SMALL
 
 #: Exchanges proposed for each core, and at most for all cores of all chips together.
 MOVES_A_CORE, MOVES_IN_ALL = 3000, 120_000_000
@@ -80,19 +83,9 @@ def hop_cost(chip: ChipSpec, objective: str) -> tuple[int, int]:
     return east_west // common, north_south // common
 
 
-def core_sites(chip: ChipSpec) -> Ints:
-    """(cores, 2): the router (column, row) of every core."""
-    return routers(chip, np.arange(chip.cores, dtype=np.int64))
-
-
-def chip_sites(system: SystemSpec, chips: int) -> Ints:
-    """(chips, 2): column and row of the first chips on the grid."""
-    return nodes(system, np.arange(chips, dtype=np.int64))
-
-
 def place_chips(traffic: Traffic, pinned: Ints, system: SystemSpec, available: int, search: Search) -> Ints:
     """(chips,): the chip of the system that each becomes. pinned : (chips,) where that is given, else -1."""
-    sites = chip_sites(system, available)
+    sites = nodes(system, np.arange(available, dtype=np.int64))
     fixed, free = np.flatnonzero(pinned >= 0), np.flatnonzero(pinned < 0)
     open_sites = np.setdiff1d(np.arange(available), pinned[fixed])
     number: Ints = pinned.copy()
@@ -120,7 +113,7 @@ def place_cores_of_chips(
     traffic: Traffic, part: Ints, chips: int, chip: ChipSpec, objective: str, search: Search
 ) -> Ints:
     """(cores,): the core of its chip that each becomes; in filling order where nothing is gained by another."""
-    sites, hops = core_sites(chip), hop_cost(chip, objective)
+    sites, hops = routers(chip, np.arange(chip.cores, dtype=np.int64)), hop_cost(chip, objective)
     order = np.argsort(part, kind="stable")
     bounds = np.searchsorted(part[order], np.arange(chips + 1))
     local: Ints = np.empty(len(part), np.int64)
@@ -131,21 +124,18 @@ def place_cores_of_chips(
     by = np.argsort(part[source], kind="stable")
     source, target, weight = source[by], target[by], weight[by]
     ends = np.searchsorted(part[source], np.arange(chips + 1))
-    jobs: dict[bytes, list[int]] = {}
+    alike: dict[tuple[bytes, ...], list[Ints]] = {}
+    tasks: dict[tuple[bytes, ...], tuple[Pairs, Ints]] = {}
     for k in range(chips):
         own, inside = order[bounds[k] : bounds[k + 1]], slice(ends[k], ends[k + 1])
-        head = np.array([len(own), ends[k + 1] - ends[k]], np.int64)
-        parts = (head, traffic.port[own], local[source[inside]], local[target[inside]], weight[inside])
-        jobs.setdefault(np.concatenate(parts).tobytes(), []).append(k)
-    search.share(sum(int(bounds[same[0] + 1] - bounds[same[0]]) for same in jobs.values()))
+        pairs, port = (local[source[inside]], local[target[inside]], weight[inside]), traffic.port[own]
+        key = tuple(part.tobytes() for part in (*pairs, port))
+        alike.setdefault(key, []).append(own)
+        tasks[key] = pairs, port[:, None]
+    search.share(sum(len(port) for _, port in tasks.values()))
     core: Ints = local.copy()
-    for same in jobs.values():
-        k = same[0]
-        own, inside = order[bounds[k] : bounds[k + 1]], slice(ends[k], ends[k + 1])
-        pairs = (local[source[inside]], local[target[inside]], weight[inside])
-        found = search.best(pairs, sites, traffic.port[own][:, None], np.zeros((1, 2), np.int64), hops)
-        for twin in same:
-            core[order[bounds[twin] : bounds[twin + 1]]] = found
+    for key, (pairs, anchors) in tasks.items():
+        core[np.stack(alike[key])] = search.best(pairs, sites, anchors, np.zeros((1, 2), np.int64), hops)
     return core
 
 
@@ -167,69 +157,41 @@ class Search:
 
     def best(self, pairs: Pairs, sites: Ints, anchors: Ints, points: Ints, hops: tuple[int, int]) -> Ints:
         """(items,): a site for each."""
-        count = len(anchors)
-        ways = np.abs(sites[:, None, :] - points[None, :, :]) @ np.array(hops, np.int64)
-        by_traffic = np.empty(count, np.int64)
-        by_traffic[np.argsort(-anchors[:, 0], kind="stable")] = np.argsort(ways[:, 0], kind="stable")[:count]
-        found = [np.arange(count), by_traffic]
-        if len(pairs[2]) or anchors.shape[1] > 1:  # else `by_traffic` is best
-            if self.deadline is not None and time.monotonic() > self.deadline:
+        problem = make_problem(pairs, sites, anchors, points, hops)
+        ways = np.abs(problem.scaled - problem.fixed[0]).sum(axis=1)
+        by_traffic = np.empty(problem.n, np.int64)
+        by_traffic[np.argsort(-anchors[:, 0], kind="stable")] = np.argsort(ways, kind="stable")[: problem.n]
+        found = [np.arange(problem.n), by_traffic]
+        if len(pairs[2]) or problem.anchors > 1:  # else `by_traffic` is best
+            if late(self.deadline):
                 self.late += 1
             else:
-                found.append(self._searched(pairs, sites, anchors, points, hops))
-        costs = [self._cost(site, pairs, sites, anchors, ways, hops) for site in found]
+                moves = self.moves_a_core * problem.n
+                placed = place_cores(problem, seed=self.seed, moves=moves, deadline=self.deadline)
+                self.late += not placed.complete
+                found.append(placed.site)
+        costs = [problem.cost(site) for site in found]
         best = found[costs.index(min(costs))]
-        if not self.relieves or len(found) < 3:
+        # The placer needs no compiler for so few, nor does the relief.
+        if not self.relieves or len(found) < 3 or problem.n <= SMALL:
             return best
-        moved = self._relieved(best, pairs, sites, anchors, points, hops)
-        return moved if self._cost(moved, pairs, sites, anchors, ways, hops) <= costs[0] else best
+        moved = self._relieved(problem, best, pairs[2], anchors, points)
+        return moved if problem.cost(moved) <= costs[0] else best
 
-    def _relieved(
-        self, site: Ints, pairs: Pairs, sites: Ints, anchors: Ints, points: Ints, hops: tuple[int, int]
-    ) -> Ints:
-        """A less loaded busiest link for at most `SLACK` of the cost, where pairs make up most of its load."""
-        from partitioner.place import make_problem
-        from partitioner.place.links import link_loads, relieve
-        from partitioner.place.small import SMALL
-
-        if len(site) <= SMALL:  # the placer needs no compiler for so few, nor do they
-            return site
+    def _relieved(self, problem: Problem, site: Ints, weight: Ints, anchors: Ints, points: Ints) -> Ints:
+        """A less loaded busiest link for at most `SLACK` of the cost, where pairs, of `weight`, make up most of its load."""
         item, point = np.nonzero(anchors)
-        weight = np.concatenate((pairs[2], anchors[item, point]))
-        columns, rows = (np.concatenate((sites, points)).max(0) + 1).tolist()
+        columns, rows = (np.concatenate((problem.sites, points)).max(0) + 1).tolist()
+        every = np.concatenate((weight, anchors[item, point]))
 
-        def busiest(places: Ints, count: int) -> int:
-            begin = np.concatenate((sites[places[pairs[0]]], sites[places[item]]))[:count]
-            end = np.concatenate((sites[places[pairs[1]]], points[point]))[:count]
-            return link_loads(begin, end, weight[:count], (columns, rows)).most
+        def busiest(places: Ints, count: int) -> float:
+            begin = problem.sites[places[np.concatenate((problem.source, item))[:count]]]
+            end = np.concatenate((problem.sites[places[problem.target]], points[point]))[:count]
+            return unicast(begin, end, every[:count], (columns, rows)).most
 
-        before = busiest(site, len(weight))
-        if 2 * busiest(site, len(pairs[2])) <= before:
+        before = busiest(site, len(every))
+        if 2 * busiest(site, len(weight)) <= before:
             return site
-        problem = make_problem(pairs, sites, anchors, points, hops)
-        moved, _, _ = relieve(
-            problem, site, pairs[2], share=SLACK, seed=self.seed, tries=self.moves_a_core * len(site) // 10
-        )
-        return moved if busiest(moved, len(weight)) < before else site
-
-    def _searched(self, pairs: Pairs, sites: Ints, anchors: Ints, points: Ints, hops: tuple[int, int]) -> Ints:
-        from partitioner.place import place_cores
-
-        placed = place_cores(
-            pairs,
-            sites,
-            anchors,
-            anchor_sites=points,
-            hop_cost=hops,
-            seed=self.seed,
-            moves=self.moves_a_core * len(anchors),
-            deadline=self.deadline,
-        )
-        self.late += not placed.complete
-        return placed.site
-
-    @staticmethod
-    def _cost(site: Ints, pairs: Pairs, sites: Ints, anchors: Ints, ways: Ints, hops: tuple[int, int]) -> int:
-        source, target, weight = pairs
-        away = np.abs(sites[site[source]] - sites[site[target]]) @ np.array(hops, np.int64)
-        return int((weight * away).sum()) + int((anchors * ways[site]).sum())
+        tries = self.moves_a_core * problem.n // 10
+        moved = relieve(problem, site, weight, share=SLACK, seed=self.seed, tries=tries)
+        return moved if busiest(moved, len(every)) < before else site

@@ -16,13 +16,12 @@ from neurodeploy.ir.run import ActivityCounts, PopulationWork, RunActivity, Shar
 from neurodeploy.neurons.model import Stepped
 from neurodeploy.ops.host.operation import Work as OperationWork
 from partitioner.cut.choice import Figures
-from partitioner.judge.figures import CoreWork as JudgedWork
 from partitioner.nets.traffic import Traffic
 from partitioner.offload.price import Price
 from partitioner.stages import Places
 
 COUNTS = (
-    ActivityCounts, Busiest, ClassLoad, EventCounts, Figures, PopulationWork, Counted, JudgedWork,
+    ActivityCounts, Busiest, ClassLoad, EventCounts, Figures, PopulationWork, Counted,
     LinkLoads, MeanStep, RunActivity, SegmentWork, OperationWork, PartCounts, Places, Price, Roofline, Routed,
     RunLoads, ShardCounts, Stepped, Timing, Traffic,
 )  # fmt: skip

@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from neurodeploy.flow.loads import PARTIALS, SYNOPS, UPDATES
 from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.graph import ModelInfo
@@ -22,8 +23,8 @@ from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import ActivityCounts
 from partitioner.cost.population import views_of
 from partitioner.cost.usage import core_demands
+from partitioner.judge.figures import core_loads
 from partitioner.judge.metrics import traffic_of
-from partitioner.judge.work import work_of
 from partitioner.offload.price import price_view
 from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner
@@ -96,9 +97,10 @@ def test_words_of_partial_sums_agree_three_ways_and_with_a_hand_count(wide: int,
     added = next(entry for entry in ledger.entries if entry.event == "partial sum added by a reducer")
     assert added.count == ROWS * received
 
-    judged = work_of(streams, places)
-    assert judged.microcoded.sum() == 4 * ROWS  # three partial sums of a row, and its neuron
-    assert sorted(judged.synops[places.of_shard[3:]].tolist()) == [4 * received, 6 * received]
+    judged = core_loads(streams, places)
+    assert judged[:, UPDATES].sum() == 4 * ROWS  # three partial sums of a row, and its neuron
+    assert sorted(judged[places.of_shard[3:], PARTIALS].tolist()) == [4 * received, 6 * received]
+    assert not judged[places.of_shard[3:], SYNOPS].any()
     demands = core_demands(plan, item, SYSTEM)
     assert [demands[s.chip, s.core][3] for s in sources] == [ROWS * n for n in words]  # out-axons
     assert [demands[s.chip, s.core][2] for s in reducers] == [4 * received, 6 * received]  # in-axons

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.fixedpoint import Ints
 from partitioner.bound.packing import lower_bound
-from partitioner.options import Options
-from partitioner.pack.cores import Packing, limits_of, pack, spread
+from partitioner.cost.budget import core_limits
+from partitioner.pack.cores import Packing, pack, spread
 from partitioner.pack.exchange import OPEN
 from targets.loihi2 import LOIHI2
 from tests.partitioner_stages.helpers import first_fit_chips
@@ -108,12 +108,10 @@ def test_spread_halves_the_fullest_cores() -> None:
     assert spread(packing, demand, (10, None, None, None, None), 9).cores == 5
 
 
-def test_caps_are_applied_once() -> None:
-    options = Options(caps={"in_axons": 50, "synapse_bytes": 80}, max_rows=100)
-    once = limits_of(LOIHI2, options)
-    assert once[:3] == (100, 131072 * 80 // 100, 2048)
-    assert limits_of(LOIHI2, options, once) == once
-    assert limits_of(LOIHI2, Options(caps={"out_axons": 50}))[3] is None
+def test_caps_lower_limits_that_are_known() -> None:
+    limits = core_limits(LOIHI2, 100, {"in_axons": 50, "synapse_bytes": 80})
+    assert limits[:3] == (100, 131072 * 80 // 100, 2048)
+    assert core_limits(LOIHI2, None, {"out_axons": 50})[3] is None
 
 
 def test_many_tiles_come_within_a_hundredth_of_the_bound() -> None:

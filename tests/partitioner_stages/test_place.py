@@ -5,14 +5,12 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from neurodeploy.flow.routes import HOST
+from neurodeploy.flow.links import unicast
+from neurodeploy.flow.routes import HOST, nodes, routers
 from neurodeploy.ir.fixedpoint import Ints
-from partitioner.place.links import link_loads
 from partitioner.place.system import (
     Search,
     Traffic,
-    chip_sites,
-    core_sites,
     hop_cost,
     place_chips,
     place_cores_of_chips,
@@ -55,7 +53,7 @@ def test_the_busiest_core_is_at_the_port_and_no_order_is_better() -> None:
     nets = make_nets(6, np.full(6, HOST), np.arange(6), np.arange(6), port)
     part = np.zeros(6, np.int64)
     core = place_cores_of_chips(split_traffic(nets, part, 1), part, 1, chip, "cores", search())
-    sites = core_sites(chip)
+    sites = routers(chip, np.arange(chip.cores))
     assert sorted(core.tolist()) == list(range(6))
     assert cost(core, port, sites) == min(cost(np.array(order), port, sites) for order in permutations(range(6)))
 
@@ -67,7 +65,7 @@ def test_cores_that_talk_are_neighbours() -> None:
     nets = make_nets(8, order, np.roll(order, -1), np.arange(8), np.full(8, 5))
     part = np.zeros(8, np.int64)
     core = place_cores_of_chips(split_traffic(nets, part, 1), part, 1, chip, "cores", search())
-    at = core_sites(chip)[core]
+    at = routers(chip, np.arange(chip.cores))[core]
     assert int(np.abs(at[order] - at[np.roll(order, -1)]).sum()) == 4
 
 
@@ -101,7 +99,7 @@ def test_chips_with_host_traffic_are_near_chip_0_and_pins_hold() -> None:
     nets = make_nets(8, np.full(8, HOST), np.arange(8), np.arange(8), sent)
     traffic = split_traffic(nets, part, 4)
     free = np.full(4, -1, np.int64)
-    ways = chip_sites(system, 6).sum(axis=1)
+    ways = nodes(system, np.arange(6)).sum(axis=1)
     assert ways[place_chips(traffic, free, system, 6, search())].tolist() == [2, 1, 0, 1]
     pinned = np.array([0, -1, -1, -1])
     number = place_chips(traffic, pinned, system, 6, search())
@@ -129,9 +127,10 @@ def test_never_worse_than_filling_order(seed: int) -> None:
     for wanted in (False, True):
         number = place_chips(traffic, np.full(4, -1), system, 4, search(wanted))
         core = place_cores_of_chips(traffic, part, 4, system.chip, "cores", search(wanted))
-        at, on = core_sites(system.chip)[core], chip_sites(system, 4)[number]
+        sites = routers(system.chip, np.arange(8))
+        at, on = sites[core], nodes(system, np.arange(4))[number]
         (a, b, w), (x, y, v) = traffic.local, traffic.between
-        mesh = int((w * np.abs(at[a] - at[b]).sum(axis=1)).sum() + cost(core, traffic.port, core_sites(system.chip)))
+        mesh = int((w * np.abs(at[a] - at[b]).sum(axis=1)).sum()) + cost(core, traffic.port, sites)
         grid = int((v * np.abs(on[x] - on[y]).sum(axis=1)).sum() + (traffic.host * on.sum(axis=1)).sum())
         costs.append((mesh, grid))
     assert costs[1][0] <= costs[0][0]
@@ -154,13 +153,13 @@ def test_the_busiest_link_is_the_second_objective(objective: str) -> None:
     weight = np.random.default_rng(0).integers(1, 20, len(source))
     nothing = (np.zeros(0, np.int64),) * 3
     traffic = Traffic((source, target, weight), np.zeros(120, np.int64), nothing, np.zeros(1, np.int64))
-    sites = core_sites(LOIHI2)
+    sites = routers(LOIHI2, np.arange(LOIHI2.cores))
 
-    def placed(objective: str) -> tuple[int, int]:
+    def placed(objective: str) -> tuple[int, float]:
         search = Search(True, 0, None, objective)
         core = place_cores_of_chips(traffic, np.zeros(120, np.int64), 1, LOIHI2, "traffic", search)
         begin, end = sites[core[source]], sites[core[target]]
-        return int(weight @ np.abs(begin - end).sum(1)), link_loads(begin, end, weight, LOIHI2.mesh).most
+        return int(weight @ np.abs(begin - end).sum(1)), unicast(begin, end, weight, LOIHI2.mesh).most
 
     (hops, load), (other_hops, other_load) = placed("traffic"), placed(objective)
     if objective in ("cores", "latency"):

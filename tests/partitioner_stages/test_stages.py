@@ -16,6 +16,7 @@ from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.flow.routes import HOST
 from neurodeploy.storage.stage_files import digest
 from partitioner import stages
+from partitioner.cost.budget import core_limits
 from partitioner.cut.stamp import Tile
 from partitioner.options import Options, Pin
 from partitioner.stages import Places, finish
@@ -87,11 +88,10 @@ def test_spread_uses_the_cores_of_the_chips_that_are_needed() -> None:
 
 def test_caps_hold() -> None:
     system = small_system(4, 9)
-    capped = Options(caps={"in_axons": 1}, max_rows=4)
-    places = finish(tiles(4, 2), no_nets, (10, None, None, None, None), system, 9, capped)
-    assert places.cores == 2
+    capped = core_limits(system.chip, 4, {"in_axons": 1})
+    assert finish(tiles(4, 2), no_nets, capped, system, 9, Options()).cores == 2
     spread_in = [Tile("a", "synapses", (0, 1), (0, 1), "a", (1, 1, 30, 1, 1)) for _ in range(2)]
-    assert finish(spread_in, no_nets, LIMITS, system, 9, capped).cores == 2  # 1 % of 4096 are 40
+    assert finish(spread_in, no_nets, capped, system, 9, Options()).cores == 2  # 1 % of 4096 are 40
 
 
 def test_pins() -> None:

@@ -19,11 +19,13 @@ from typing import Any
 
 import numpy as np
 
+from partitioner.place.problem import Problem, make_problem
 from partitioner.place.randomness import hashes, shuffled
 
 Ints = Any
 #: (pairs, sites, number of items).
 Case = tuple[tuple[Ints, Ints, Ints], Ints, int]
+NONE = np.zeros(0, np.int64)
 
 #: Upper triangles of the flow matrices, row by row; A stands for 10.
 _FLOWS = {
@@ -46,6 +48,12 @@ NUGENT = {
 
 #: Weights of the planted networks are multiples of 2**-20, so that costs are integers.
 UNIT = 2**20
+
+
+def problem_of(case: Case) -> Problem:
+    """Without anchors."""
+    pairs, sites, n = case
+    return make_problem(pairs, sites, np.zeros((n, 0), np.int64))
 
 
 def grid(columns: int, rows: int, capacity: int = 1) -> Ints:

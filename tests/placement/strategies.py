@@ -13,12 +13,13 @@ Arguments = dict[str, Any]
 
 
 @st.composite
-def problems(draw: st.DrawFn, most: int = 40) -> Arguments:
-    """Arguments of `make_problem` and `place_cores`: pairs both ways, routers of several cores, anchors, hop costs."""
+def problems(draw: st.DrawFn, most: int = 40, places: int = 126) -> Arguments:
+    """Arguments of `make_problem`: pairs both ways, routers of several cores, anchors, hop costs."""
     columns, rows, capacity = draw(st.integers(1, 7)), draw(st.integers(1, 6)), draw(st.integers(1, 3))
     sites = grid(columns, rows, capacity) + np.array([draw(st.integers(-5, 5)), draw(st.integers(-5, 5))])
-    n = draw(st.integers(0, min(most, len(sites))))
     random = np.random.default_rng(draw(st.integers(0, 2**32)))
+    sites = random.permutation(sites)[:places]
+    n = draw(st.integers(0, min(most, len(sites))))
     edges = draw(st.integers(0, 4 * n)) if n else 0
     high = draw(st.sampled_from([1, 3, 100, 10**9]))
     pairs = (
@@ -29,7 +30,7 @@ def problems(draw: st.DrawFn, most: int = 40) -> Arguments:
     k = draw(st.integers(0, 2))
     return {
         "pairs": pairs,
-        "sites": random.permutation(sites),
+        "sites": sites,
         "anchors": random.integers(0, high + 1, (n, k)),
         "anchor_sites": random.integers(-8, 9, (k, 2)),
         "hop_cost": (draw(st.integers(1, 5)), draw(st.integers(1, 5))),

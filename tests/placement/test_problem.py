@@ -8,20 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurodeploy.errors import InternalError
-from partitioner.place import make_problem
+from partitioner.place.problem import make_problem
 
-from .instances import NUGENT, grid, nugent
+from .instances import NONE, NUGENT, grid, nugent, problem_of
 from .strategies import Arguments, plain_cost, problems
-
-NONE = np.zeros(0, np.int64)
 
 
 @pytest.mark.parametrize("name", sorted(NUGENT))
 def test_published_optimal_permutations_cost_what_is_published(name: str) -> None:
-    pairs, sites, n = nugent(name)
     _, optimum, facility_at = NUGENT[name]
     site = np.argsort(np.array(facility_at) - 1)
-    assert make_problem(pairs, sites, np.zeros((n, 0), np.int64)).cost(site) == optimum
+    assert problem_of(nugent(name)).cost(site) == optimum
 
 
 @settings(max_examples=60, deadline=None)
@@ -58,6 +55,6 @@ def test_contradictions_are_refused(
 
 
 def test_a_placement_with_a_site_used_twice_is_refused() -> None:
-    problem = make_problem((NONE, NONE, NONE), grid(2, 1), np.zeros((2, 0), np.int64))
+    problem = problem_of(((NONE, NONE, NONE), grid(2, 1), 2))
     with pytest.raises(InternalError, match="ND9060"):
         problem.check(np.array([1, 1]))

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from partitioner.place import make_problem
 from partitioner.place.bisection import metis_bisection
 from partitioner.place.curves import curves, hilbert, strips
+from partitioner.place.problem import make_problem
 from partitioner.place.randomness import shuffled
 from partitioner.place.spectral import smooth_vectors
 from partitioner.place.starts import all_starts, levels
 
-from .instances import grid, planted
+from .instances import grid, planted, problem_of
 from .strategies import Arguments, problems
 
 
@@ -50,9 +50,7 @@ def test_row_major_and_column_major_are_what_they_say() -> None:
 def test_levels_are_longest_paths_and_none_in_a_cycle() -> None:
     def of(edges: list[tuple[int, int]], n: int) -> object:
         source, target = np.array(edges).T
-        return levels(
-            make_problem((source, target, np.ones(len(edges), np.int64)), grid(n, 1), np.zeros((n, 0), np.int64))
-        )
+        return levels(problem_of(((source, target, np.ones(len(edges), np.int64)), grid(n, 1), n)))
 
     found = of([(0, 1), (1, 2), (0, 2), (3, 2)], 5)
     assert found is not None and list(found) == [0, 1, 2, 0, 3]  # type: ignore[call-overload]  # 4 is isolated: behind all
@@ -62,18 +60,15 @@ def test_levels_are_longest_paths_and_none_in_a_cycle() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_smooth_vectors_order_a_hidden_path(seed: int) -> None:
     order = shuffled(50, seed)
-    problem = make_problem((order[:-1], order[1:], np.full(49, 7)), grid(50, 1), np.zeros((50, 0), np.int64))
+    problem = problem_of(((order[:-1], order[1:], np.full(49, 7)), grid(50, 1), 50))
     rank = np.argsort(np.argsort(smooth_vectors(problem)[:, 0], kind="stable"))[order]
     assert rank.tolist() in (list(range(50)), list(range(49, -1, -1)))
 
 
 def test_levels_start_recovers_the_planted_layout_from_a_hidden_order() -> None:
-    (pairs, sites, n), _ = planted(16, 4, hidden=5)
-    (plain, _, _), _ = planted(16, 4)
-    problem = make_problem(pairs, sites, np.zeros((n, 0), np.int64))
-    given_order = make_problem(plain, sites, np.zeros((n, 0), np.int64))
+    problem, given_order = (problem_of(planted(16, 4, hidden)[0]) for hidden in (5, None))
     best = {name: problem.cost(site) for name, site in all_starts(problem, 0)}
-    assert best["levels, column-major"] <= 1.2 * given_order.cost(np.arange(n))
+    assert best["levels, column-major"] <= 1.2 * given_order.cost(np.arange(problem.n))
     assert best["column-major"] > 3 * best["levels, column-major"]
 
 
