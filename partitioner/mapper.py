@@ -18,7 +18,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from neurodeploy.errors import DoesNotFit
+from neurodeploy.errors import DoesNotFit, some
 from neurodeploy.flow.support import notes_of
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping, Shard
@@ -171,11 +171,11 @@ def _too_small(job: Job, placed: Places, binding: str, alternatives: Sequence[Sy
     narrower = bits if binding == "synapse_bytes" else 0
     fix = remedies(system, placed, job.available, alternatives, narrower, options.weight_bits, options.max_rows, chips)
     if options.caps:
-        fix += f", or lift the cap{'s' if len(options.caps) > 1 else ''} on {', '.join(options.caps)}"
+        fix += f", or lift the cap{'' if len(options.caps) == 1 else 's'} on {', '.join(options.caps)}"
     return DoesNotFit(
         "ND2001",
         job.name,
-        f"needs {placed.chips} chips ({placed.cores} cores) at {bits}-bit weights, {system.name} offers {job.available} "
-        f"({job.available * system.chip.cores} cores); {binding} binds",
+        f"needs {some(placed.chips, 'chip')} ({some(placed.cores, 'core')}) at {bits}-bit weights, {system.name} offers "
+        f"{job.available} ({some(job.available * system.chip.cores, 'core')}); {binding} binds",
         fix,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from neurodeploy.errors import some
 from neurodeploy.ir.chip import SystemSpec
 
 #: Narrower weights that an error message tries, in this order.
@@ -40,19 +41,19 @@ def remedies(
     larger = [s for s in alternatives if s.chip.name == chip.name and s.chips >= placed.chips]
     found = []
     if placed.chips <= system.chips:
-        found.append(f"allow {placed.chips} of the {system.chips} chips of {system.name}")
+        found.append(f"allow {placed.chips} of the {some(system.chips, 'chip')} of {system.name}")
     elif larger:
         best = min(larger, key=lambda s: s.chips)
-        found.append(f"{best.name} ({best.chips} chips) holds it")
+        found.append(f"{best.name} ({some(best.chips, 'chip')}) holds it")
     for narrow in (width for width in NARROWER if width < bits):
         needed = chips(narrow, max_rows)
         if needed >= placed.chips:
             continue
-        found.append(f"{narrow}-bit weights need {needed} chip{'s' if needed > 1 else ''}")
+        found.append(f"{narrow}-bit weights need {some(needed, 'chip')}")
         if needed <= available:
             break
     if max_rows is not None:
-        found.append(f"without the cap of {max_rows} neurons a core it needs {chips(weight_bits, None)}")
+        found.append(f"without the cap of {some(max_rows, 'neuron')} a core it needs {chips(weight_bits, None)}")
     nowhere = alternatives and not larger and placed.chips > system.chips
-    begin = f"no known system has {placed.chips} chips of {chip.name}; " if nowhere else ""
+    begin = f"no known system has {some(placed.chips, 'chip')} of {chip.name}; " if nowhere else ""
     return begin + (", or ".join(found) or "use a system with more chips")

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from neurodeploy.errors import DoesNotFit
+from neurodeploy.errors import DoesNotFit, some
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from partitioner.cost.budget import Limits, fits, needs
@@ -167,7 +167,7 @@ def _unstable(view: View, cut: Cut, limits: Limits) -> DoesNotFit:
     return DoesNotFit(
         "ND2013",
         view.name,
-        f"its {view.rows} neurons reach so many cores that their axon tables do not fit: a tile of {worst[0]} "
-        f"neurons needs {needs(worst, limits)}, and smaller tiles have more destinations",
+        f"its {some(view.rows, 'neuron')} reach so many cores that their axon tables do not fit: a tile of "
+        f"{some(worst[0], 'neuron')} needs {needs(worst, limits)}, and smaller tiles have more destinations",
         "connect it to fewer neurons, or choose a chip with larger tables",
     )
