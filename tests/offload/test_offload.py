@@ -21,7 +21,7 @@ from partitioner.verify.violations import verify
 from targets.hosts import get_host
 from targets.systems import SYSTEMS, get_system
 from tests.islands import hollow_island, hollow_program, islands_of
-from tests.partitioner_network.helpers import dense as dense_
+from tests.partitioner_network import helpers
 from tests.partitioner_network.helpers import join, lif, network, source
 
 CPU = get_host("cpu-generic")
@@ -110,11 +110,8 @@ def test_figures_by_hand(two_chips: Any) -> None:
 
 
 def test_the_chip_pays_for_what_it_sends_to_a_population_on_the_host() -> None:
-    net = network(
-        [source("i", 20), lif("p", 30), lif("q", 10)],
-        join("a", "i", "p", dense_(30, 20)),
-        join("b", "p", "q", dense_(10, 30)),
-    )
+    joins = join("a", "i", "p", helpers.dense(30, 20)), join("b", "p", "q", helpers.dense(10, 30))
+    net = network([source("i", 20), lif("p", 30), lif("q", 10)], *joins)
     program = Program(INFO, net)
     whole, _ = mapped(program, None)
     mapping, found = mapped(program, None, pins={"q": Pin(device="host")})

@@ -17,7 +17,7 @@ from partitioner.cut.choice import figures_of, prices_of, value_of
 from partitioner.cut.joint import split_uniform
 from partitioner.cut.rules import Rule
 from partitioner.cut.settle import tiles_of
-from partitioner.cut.stamp import Stamp, Tile, heads_whole
+from partitioner.cut.stamp import Tile, heads_whole, stamped
 from partitioner.mapper import map_model
 from partitioner.options import Options, Pin
 from targets.systems import get_system
@@ -29,7 +29,7 @@ def split_island(island: View, rule: Rule) -> list[Tile]:
     cutter = BandCutter(island, rule)
     ways = [(cut, figures_of(cutter, cut, Fraction(1), None)) for cut in cutter.cuts()]
     best, _ = min(ways, key=lambda way: (value_of(way[1], "cores", way[0], 0, 0, None), way[1].messages))
-    return list(Stamp(island, best).tiles(None))
+    return list(tiles_of({island.name: island}, {island.name: stamped(island, best, None)}))
 
 
 def split(make: SimpleNamespace, spec: ChipSpec, item: Island, **options: Any) -> list[Tile]:
