@@ -108,9 +108,9 @@ def prices_of(system: SystemSpec) -> Prices:
     )
 
 
-def figures_of(cutter: BandCutter, cut: BandCut, share: Fraction, prices: Prices | None) -> Figures:
+def figures_of(cutter: BandCutter, cut: BandCut, prices: Prices | None) -> Figures:
     """What one way to cut an island costs; without `prices` neither time nor joules."""
-    view, limits = cutter.view, cutter.rule.limits
+    view, limits, share = cutter.view, cutter.rule.limits, cutter.view.share
     output, received = view.outputs, sum(cut.words) if cut.reduced else 0
     shapes: dict[tuple[int, int], int] = {}
     for (start, stop), words in zip(cut.blocks, cut.words, strict=True):

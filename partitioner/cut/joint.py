@@ -43,7 +43,6 @@ class _Shape:
     """Populations that are cut alike: how, in the order of what a saved core costs (`cut.choice.hull`)."""
 
     cutter: BandCutter
-    share: Fraction
     members: list[int]
     ways: list[Way]
 
@@ -71,7 +70,7 @@ def split_uniform(
     prices = prices_of(system) if options.objective in ("latency", "energy") else None
     shapes = _shapes(views, rules)
     for shape in shapes:
-        shape.ways.extend(Way(cut, figures_of(shape.cutter, cut, shape.share, prices)) for cut in shape.cutter.cuts())
+        shape.ways.extend(Way(cut, figures_of(shape.cutter, cut, prices)) for cut in shape.cutter.cuts())
     ranked = _ranked(shapes, options.objective, prices, available)
     chosen = _within(shapes, ranked, int(available * system.chip.cores * PLANNED) - taken, len(views))
     limits = core_limits(system.chip, options.max_rows, options.caps)
@@ -105,7 +104,7 @@ def _shapes(views: Sequence[View], rules: Mapping[str, Rule]) -> list[_Shape]:
         asked = (rule.rows, rule.blocks, rule.even, rule.rate)
         key = (view.rows, view.columns, view.outputs, view.sums.key, form, heads, asked, view.share)
         if key not in found:
-            found[key] = _Shape(BandCutter(view, rule), view.share, [], [])
+            found[key] = _Shape(BandCutter(view, rule), [], [])
         found[key].members.append(index)
     return list(found.values())
 
@@ -137,7 +136,7 @@ def _add_levels(shape: _Shape, prices: Prices | None) -> None:
     picked = dict.fromkeys([0, *(index for *_, index in hull(points)[:BLOCKINGS])])
     for index in list(picked)[:BLOCKINGS]:
         for cut in shape.cutter.levels(shape.ways[index].cut, COARSE, LEVELS):
-            shape.ways.append(Way(cut, figures_of(shape.cutter, cut, shape.share, prices)))
+            shape.ways.append(Way(cut, figures_of(shape.cutter, cut, prices)))
 
 
 def _within(
