@@ -52,7 +52,7 @@ def best_plan(job: Job) -> Plan:
     plan = _best(job)
     if job.sent is None:
         return plan
-    plain = _best(job.unrated())
+    plain = _best(replace(job, sent=None, per=1))
     better = _score(job, plan) < _score(job, plain) and deliveries(job, plan) <= deliveries(job, plain)
     return plan if better else plain
 
