@@ -61,9 +61,8 @@ def spiking(folder: Path) -> None:
         print(f"  {output}")
     priced = pipeline.energy(bundle, input=DIGITS / "input.npz")
     for unit in ("step", "sample"):
-        print(
-            f"  a {unit}: chip {band(priced[unit]['joules']['chip'], 1e6)} uJ, {band(priced[unit]['seconds'], 1e6)} us"
-        )
+        joules, seconds = priced[unit]["joules_per_token"]["chip"], priced[unit]["seconds_per_token"]
+        print(f"  a {unit}: chip {band(joules, 1e6)} uJ, {band(seconds, 1e6)} us")
 
 
 def fits() -> None:

@@ -19,9 +19,9 @@ MOST_LINES = 300
 LONG: dict[str, str] = {}
 #: Public classes that share their name with another, still.
 NAMES = """
-Band Call Column Comparison Cut Fallback Fields Kind Layer LedgerEntry Limit Link Matrix
-Model Options Part Piece Places Plan Population Port Prices Program Projection Rule Scene Segment
-Settings State Stream Task Traffic TrafficBounds Unit
+Band Call Column Fields Kind Layer Limit Link Matrix
+Options Part Piece Places Plan Population Port Prices Program Projection Rule Scene Segment
+Settings State Stream Task Traffic Unit
 """
 SHARED = set(NAMES.split())
 

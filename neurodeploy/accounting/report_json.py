@@ -11,7 +11,7 @@ from neurodeploy.accounting.neurobench import proxies
 from neurodeploy.accounting.timing import busiest_cores
 from neurodeploy.ir.chip import ChipSpec
 
-SCHEMA = "neurodeploy-energy/1"
+SCHEMA = "neurodeploy-energy/2"
 BOUNDARY_TEXT = {
     "rails": "neurocore supplies VDD and VDDM, static and dynamic",
     "chip": "rails and the drivers of the chip-to-chip links",

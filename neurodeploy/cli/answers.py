@@ -15,7 +15,7 @@ from neurodeploy.errors import DoesNotFit
 
 def explain(bundle: given.BundlePath, as_json: given.Json = False) -> None:
     """Every operation: its device, the rule, the reason, what would put it on the chip."""
-    execute(as_json, "explain", lambda _: pipeline.explain(bundle), bundle)
+    execute(as_json, "explain", lambda _: pipeline.explain(bundle))
 
 
 def report(
@@ -59,7 +59,7 @@ def export(
 
 def verify(bundle: given.BundlePath, as_json: given.Json = False) -> None:
     """Check digests, NIR files, golden vectors on every runner, the mapping's budgets, and its run on the cores."""
-    found = execute(as_json, "verify", lambda progress: pipeline.verify(bundle, progress=progress), bundle)
+    found = execute(as_json, "verify", lambda progress: pipeline.verify(bundle, progress=progress))
     if found["violations"]:
         raise typer.Exit(DoesNotFit.exit_status)
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from neurodeploy import pipeline
 from neurodeploy.cli import endings
 from neurodeploy.cli import options as given
 from neurodeploy.errors import UserError
@@ -25,8 +23,8 @@ app = typer.Typer(
 )  # fmt: skip
 
 
-def execute(as_json: bool, verb: str, work: Callable[[Any], Any], bundle: Path | None = None) -> Any:
-    """Call `work(progress)`, print its result as JSON, or in words, which depend on what `bundle` holds."""
+def execute(as_json: bool, verb: str, work: Callable[[Any], Any]) -> Any:
+    """Call `work(progress)`, print its result as JSON, or in words."""
     from neurodeploy.reporting.progress import reporter
 
     with reporter(quiet=as_json) as progress:
@@ -36,7 +34,7 @@ def execute(as_json: bool, verb: str, work: Callable[[Any], Any], bundle: Path |
     else:
         from neurodeploy.reporting import terminal
 
-        terminal.show(verb, "" if bundle is None else pipeline.kind_of(bundle), found)
+        terminal.show(verb, found)
     return found
 
 

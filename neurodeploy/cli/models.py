@@ -50,7 +50,7 @@ def convert(
         num_layers=num_layers, skip_layers=skip_layers, input_message_bits=input_message_bits,
         input_shape=_sides(input_shape), reset_interval=reset_interval, reset_offset=reset_offset, spike_exp=spike_exp,
         progress=progress,
-    ), out)  # fmt: skip
+    ))  # fmt: skip
 
 
 def _sides(text: str | None) -> tuple[int, ...] | None:

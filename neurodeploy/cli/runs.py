@@ -32,7 +32,7 @@ def run(
     execute(as_json, "run", lambda progress: pipeline.run(
         bundle, text, input=input, max_tokens=max_tokens, steps=steps, layout=layout, runner=runner, probes=probe or (),
         out=out, checkpoint=checkpoint, resume=resume, progress=progress,
-    ), bundle)  # fmt: skip
+    ))  # fmt: skip
 
 
 def generate(
@@ -87,7 +87,7 @@ def eval_(
     execute(as_json, "eval", lambda progress: pipeline.eval(
         bundle, text, input=input, max_tokens=max_tokens, source=source, with_float=not no_float, steps=steps,
         layout=layout, labels=labels, reference=reference, runner=runner, progress=progress,
-    ), bundle)  # fmt: skip
+    ))  # fmt: skip
 
 
 def energy(
@@ -107,7 +107,7 @@ def energy(
     execute(as_json, "energy", lambda progress: pipeline.energy(
         bundle, text=text, input=input, prompt_tokens=prompt_tokens, tokens=tokens, steps=steps, layout=layout, host=host,
         measure_host=measure_host, powered=powered, progress=progress,
-    ), bundle)  # fmt: skip
+    ))  # fmt: skip
 
 
 VERBS = {"run": run, "generate": generate, "eval": eval_, "energy": energy}

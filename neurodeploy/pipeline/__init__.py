@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from neurodeploy.pipeline.pricing import energy as energy
     from neurodeploy.pipeline.reporting import report as report
     from neurodeploy.pipeline.running import run as run
-    from neurodeploy.pipeline.session import kind_of as kind_of
     from neurodeploy.pipeline.this_machine import doctor as doctor
     from neurodeploy.pipeline.whole_chain import demo as demo
 
@@ -30,7 +29,6 @@ _FILES = {
     "convert": "converting", "map": "mapping", "explain": "mapping", "run": "running", "generate": "generating",
     "eval": "evaluating", "energy": "pricing", "report": "reporting", "verify": "checking", "export":
     "exporting", "doctor": "this_machine", "fit": "fitting", "fit_models": "fitting", "demo": "whole_chain",
-    "kind_of": "session",
 }  # fmt: skip
 
 

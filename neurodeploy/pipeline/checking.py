@@ -17,8 +17,8 @@ from neurodeploy.errors import BundleError
 from neurodeploy.flow import ranges
 from neurodeploy.ir.run import Runner
 from neurodeploy.pipeline.comparing import has_float
+from neurodeploy.pipeline.counts import left_to_host
 from neurodeploy.pipeline.session import PARTITIONED, Progress, extent, load_mapping
-from neurodeploy.pipeline.texts import left_to_host
 from neurodeploy.synapses.linear import LinearLayer, linear_layers
 
 AGAIN = "convert the model again"
@@ -61,12 +61,10 @@ def _read_by_nir(opened: Bundle, progress: Progress | None) -> dict[str, Any]:
         _check_layer(opened.path / FOLDER / file_names(layer.name)[0], layer)
     if progress and layers:
         progress("verify", len(layers), len(layers))
-    if not opened.program.streamed:
-        return {"islands_read_by_nir": len(layers)}
     read = has_float(opened) and bool(opened.program.conversion.get("pure_nir", True))
     if read:
         _read(opened.path / SOURCE_NIR)
-    return {"source_read_by_nir": read if has_float(opened) else None}
+    return {"layers_read_by_nir": len(layers), "source_read_by_nir": read if has_float(opened) else None}
 
 
 def _read(path: Path) -> Any:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neurodeploy.errors import Interrupted, ModelError
+from neurodeploy.pipeline.counts import size_of
 from neurodeploy.pipeline.session import Progress
 from neurodeploy.pipeline.texts import encode_text
 from neurodeploy.version import __version__
@@ -81,18 +82,18 @@ def convert_checkpoint(
 
         writer.finish(program, graph.weights, source, save_tokenizer, get_runner("reference").run)
     sites: Any = program.conversion["sites"]
-    synapses = program.network.projections
     return {
         "bundle": str(out),
         "model": graph.info.name,
         "family": graph.info.family,
         "preset": chosen.to_json(),
-        "islands": len(synapses),
-        "islands_resumed": writer.resumed,
-        "projections": len(sites),
-        "weights_on_chip": sum(p.synapse.count() for p in synapses),
+        **size_of(program.network),
+        "sites": len(sites),
+        "resumed": writer.resumed,
         "calibration": calibrated,
-        "wide_axons": sum(int(np.count_nonzero(p.axon_exp)) for p in synapses if p.axon_exp is not None),
+        "wide_axons": sum(
+            int(np.count_nonzero(p.axon_exp)) for p in program.network.projections if p.axon_exp is not None
+        ),
         "worst_sites": sorted(
             (
                 {"path": s["path"], "output_sqnr_db": s["output_sqnr_db"]}

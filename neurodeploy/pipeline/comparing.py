@@ -18,7 +18,6 @@ from neurodeploy.ir.float_network import FloatNetwork, chip_order
 from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.run import RunResult
 from neurodeploy.neurons.registry import get_model
-from neurodeploy.pipeline.streams import network_of
 
 
 def has_float(opened: Bundle) -> bool:
@@ -93,7 +92,7 @@ def compare(
 
 def outputs_of(opened: Bundle, real: FloatNetwork | None) -> dict[str, OutputReport]:
     """What a comparison needs of the conversion's report, from the bundle. A .net has the order and steps of the chip."""
-    network = network_of(opened)
+    network = opened.program.network
     if real is None:
         populations = [network.populations[name] for name in network.outputs]
         return {

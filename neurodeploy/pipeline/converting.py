@@ -10,7 +10,7 @@ from neurodeploy.errors import UserError
 from neurodeploy.pipeline.checkpoint import convert_checkpoint
 from neurodeploy.pipeline.hollow import convert_hollow, is_hollow
 from neurodeploy.pipeline.reading import NetOptions, NirOptions
-from neurodeploy.pipeline.session import KINDS, MODEL, NETWORK, Progress, refuse
+from neurodeploy.pipeline.session import KINDS, STREAM, TEXT, Progress, refuse
 from neurodeploy.pipeline.spiking_file import convert_file, is_spiking_file
 
 #: Options by what they are for.
@@ -61,10 +61,10 @@ def convert(model: str | Path, out: str | Path, *, progress: Progress | None = N
     if is_hollow(path):
         return convert_hollow(path, Path(out), **given)
     if not is_spiking_file(path):
-        refuse(KINDS[NETWORK].several, {name: given[name] for name in given if name not in OF_CHECKPOINTS})
+        refuse(KINDS[STREAM].several, {name: given[name] for name in given if name not in OF_CHECKPOINTS})
         return convert_checkpoint(model, Path(out), progress, **given)
     of_files = {name for names in OF_FILES.values() for name in names}
-    refuse(KINDS[MODEL].several, {name: given[name] for name in given if name not in of_files})
+    refuse(KINDS[TEXT].several, {name: given[name] for name in given if name not in of_files})
     for name in given:
         if name not in OF_FILES[path.suffix.lower()]:
             flag = f"--{name.replace('_', '-')}"

@@ -1,48 +1,98 @@
-"""Counts of a run of a spiking network in plain numbers: what `run --json` prints and the report shows."""
+"""Size of a network and counts of a run in plain numbers: what verbs print as JSON, and the terminal and a report show."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from neurodeploy.accounting.counted import counted
+from neurodeploy.bundle import Bundle
+from neurodeploy.ir.devices import hosted_populations
+from neurodeploy.ir.mapping import Assignment
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import INPUT
-from neurodeploy.ir.run import RunActivity
+from neurodeploy.ir.run import ActivityCounts, RunActivity
 
 
-def population_counts(network: Network, activity: RunActivity) -> dict[str, dict[str, Any]]:
-    """By population: neurons, messages, rate (messages a neuron, step and sample), updates, clipped and wrapped values."""
-    runs = activity.steps * activity.samples
-    table = {}
-    for name, population in network.populations.items():
-        fired = activity.fired.get(name, {})
-        messages = sum(int(counts.sum()) for counts in fired.values())
-        table[name] = {
-            "model": population.model,
-            "neurons": population.size,
-            "messages": messages,
-            "rate": messages / (population.size * runs) if runs else 0.0,
-            "updates": 0 if population.model == INPUT else population.size * runs,
-            "saturated": activity.saturated.get(name, 0),
-            "wrapped": activity.wrapped.get(name, 0),
-        }
-    return table
+def size_of(network: Network) -> dict[str, Any]:
+    """How many neurons, populations, synapses (those of shared kernels counted one by one) and projections; the seconds of a
+    time step, where it has any."""
+    return {
+        "dt_s": None if network.dt is None else network.dt.value,
+        "neurons": network.neurons, "populations": len(network.populations),
+        "synapses": sum(p.synapse.count() for p in network.projections), "projections": len(network.projections),
+    }  # fmt: skip
 
 
-def projection_counts(network: Network, activity: RunActivity) -> dict[str, dict[str, Any]]:
-    """By projection: events that arrived at its axons, synaptic operations they caused, sums that wrapped."""
-    table = {}
-    for p in network.projections:
-        fired = activity.fired[p.source][p.source_port]
-        table[p.name] = {
-            "source": p.source,
-            "target": p.target,
-            "events": int(fired.sum()),
-            "synops": int(fired @ p.synapse.fan_out()),
-            "wrapped": activity.wrapped.get(p.name, 0),
-        }
-    return table
+def assignments_of(bundle: Bundle) -> tuple[Assignment, ...]:
+    """What the bundle's mapping runs where; nothing where the bundle is not mapped."""
+    from partitioner.files.json_form import mapping_from_json
+
+    return mapping_from_json(bundle.read_mapping()).assignments if bundle.is_mapped else ()
 
 
-def synapses(network: Network) -> int:
-    """All connections, those of shared kernels counted one by one."""
-    return sum(p.synapse.count() for p in network.projections)
+def left_to_host(bundle: Bundle) -> frozenset[str]:
+    """Populations that the mapping assigns to the host; none where the bundle is not mapped."""
+    return hosted_populations(bundle.program, assignments_of(bundle))
+
+
+def counts_of(bundle: Bundle, counts: ActivityCounts | RunActivity) -> dict[str, Any]:
+    """Exact counts of a run, whichever device computed what.
+
+    populations : by name the neurons, steps of all samples (or tokens) in which it ran, messages, rate (messages a neuron
+        and step), updates, values that were clipped and that wrapped.
+    projections : by name the events that arrived at its axons, the share of axons and steps that had one (density),
+        synaptic operations they caused, sums that wrapped.
+    host_work : operations and bytes of the host's own operations. on_host : of what it computed in place of the chip, by
+        population.
+    """
+    program = bundle.program
+    run = counted(program, counts, assignments_of(bundle))
+    network, steps = program.network, dict.fromkeys(program.network.populations, 0)
+    for segment in program.segments:
+        if segment.name in run.everywhere:
+            steps |= dict.fromkeys(segment.network.populations, run.everywhere[segment.name].ticks)
+    fired: dict[str, Mapping[str, Any]] = {}
+    clipped, wrapped = dict[str, int](), dict[str, int]()
+    for activity in {id(each): each for each in run.everywhere.values()}.values():  # of a stream one for all segments
+        fired = activity.fired | fired
+        wrapped |= activity.wrapped
+        for name, values in activity.saturated.items():  # of a population's state, or of what its port sends
+            owner = name if name in steps else name.rpartition(".")[0]
+            clipped[owner] = clipped.get(owner, 0) + values
+    return {
+        "populations": {
+            name: {
+                "model": p.model, "layer": p.layer, "neurons": p.size, "steps": steps[name],
+                "messages": (messages := sum(int(port.sum()) for port in fired.get(name, {}).values())),
+                "rate": _share(messages, p.size * steps[name]),
+                "updates": 0 if p.model == INPUT else p.size * steps[name],
+                "saturated": clipped.get(name, 0), "wrapped": wrapped.get(name, 0),
+            }
+            for name, p in network.populations.items()
+        },
+        "projections": {
+            p.name: {
+                "source": p.source, "target": p.target, "layer": network.populations[p.target].layer,
+                "events": int(events.sum()), "density": _share(int(events.sum()), len(events) * steps[p.source]),
+                "synops": int(events @ p.synapse.fan_out()), "wrapped": wrapped.get(p.name, 0),
+            }
+            for p in network.projections
+            if (events := fired.get(p.source, {}).get(p.source_port)) is not None
+        },
+        "host_work": {"flops": run.own.flops, "bytes": run.own.bytes},
+        "on_host": {
+            name: {
+                "steps": steps[name], "flops": work.flops, "bytes": work.bytes,
+                # each call reads all weights once; a stream is computed step by step
+                "calls": counts.host[name].calls if isinstance(counts, ActivityCounts) else steps[name],
+            }
+            for name, work in run.host.items()
+        },
+        "saturations": sum(clipped.values()),
+        "wraps": sum(wrapped.values()),
+    }  # fmt: skip
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0

@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from neurodeploy.bundle import Bundle
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.streams import Stream
-from neurodeploy.frontends.streams.values import LAYOUTS
+from neurodeploy.frontends.streams.reading import LAYOUTS
 from neurodeploy.ir.run import RunResult
 from neurodeploy.pipeline.comparing import compare, float_network, has_float, outputs_of, run_float
 from neurodeploy.pipeline.following import Drift
 from neurodeploy.pipeline.kept import interrupted, kept_folder
 from neurodeploy.pipeline.reference import against, misread, read_reference
-from neurodeploy.pipeline.session import MODEL, NETWORK, Progress, executed, kept_as, suited
+from neurodeploy.pipeline.session import STREAM, TEXT, Progress, executed, kept_as, suited
 from neurodeploy.pipeline.stepping import run_kept
-from neurodeploy.pipeline.streams import lengthened, runner_for, stream_of
+from neurodeploy.pipeline.streams import fed, lengthened
 from neurodeploy.pipeline.texts import byte_counter, encode_text, float_model, hybrid, tokenizer_of, window_of
 from neurodeploy.storage.numpy_files import header_of, mapped
 from neurodeploy.storage.stage_files import StageFiles, digest
@@ -61,12 +61,12 @@ def eval(
     that and finds the same, but for the tokens per second.
     """
     opened, data, own = suited(bundle, text, input, {
-        MODEL: {"max_tokens": max_tokens, "source": source, "with_float": None if with_float else False},
-        NETWORK: {"steps": steps, "layout": layout, "labels": labels, "reference": reference},
+        TEXT: {"max_tokens": max_tokens, "source": source, "with_float": None if with_float else False},
+        STREAM: {"steps": steps, "layout": layout, "labels": labels, "reference": reference},
     })  # fmt: skip
     compared: Callable[..., dict[str, Any]] = _stream if opened.program.streamed else _text
     found = compared(opened, data, runner=runner, progress=progress, **own)
-    return {**found, "runner": runner, **executed(opened, runner)}
+    return {**found, "model": opened.program.info.name, "runner": runner, **executed(opened, runner)}
 
 
 def _text(
@@ -122,8 +122,7 @@ def _stream(
 ) -> dict[str, Any]:  # fmt: skip
     network = opened.program.network
     real = float_network(opened) if has_float(opened) or reference is None else None
-    stream = stream_of(input, opened, network, steps, layout)
-    engine = runner_for(runner, opened, network, stream.steps, stream.samples)
+    stream, engine = fed(input, opened, runner, steps, layout)
     classes = None if labels is None else read_labels(Path(labels), stream)
     outputs = outputs_of(opened, real)
     shapes = {name: network.populations[row.population].shape for name, row in outputs.items()}
@@ -150,7 +149,6 @@ def _stream(
             *conversion.get("open_questions", []),
         ],
         "losses": conversion.get("losses", []),
-        "network": network.name,
         "steps": stream.steps,
         "samples": stream.samples,
         "labels": None if labels is None else Path(labels).name,

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from neurodeploy.bundle import open_bundle
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.ir.devices import hosted_populations
 from neurodeploy.pipeline.session import read_mapping
-from neurodeploy.pipeline.streams import open_network, stream_of
+from neurodeploy.pipeline.streams import stream_of
 from neurodeploy.reporting.files import write_all
 
 
@@ -34,14 +35,18 @@ def export_sanafe(
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
         raise BundleError("ND5004", folder, "is a file, the export is a folder", f"name one: {folder}.sanafe")
-    opened, network = open_network(bundle)
+    opened = open_bundle(bundle)
+    network = opened.program.network
+    if not opened.program.streamed:
+        fix = "give a bundle that was converted from a .nir or .net file"
+        raise UserError("ND3250", bundle, "holds a language model, not a spiking network", fix)
     mapping, system = read_mapping(opened)
     for name in sorted(hosted_populations(opened.program, mapping.assignments)):
         problem = "is computed by the host in this mapping, and SANA-FE has chips alone"
         raise UserError("ND3292", name, problem, "map the bundle without its pin")
     spikes, notes = {}, list[str]()
     if input is not None:
-        stream = stream_of(input, opened, network, steps, layout)
+        stream = stream_of(input, opened, steps, layout)
         spikes = {name: np.asarray(array[0], np.int64) for name, array in stream.inputs.items()}
         notes += [*stream.questions, *stream.notes]
         if stream.samples > 1:

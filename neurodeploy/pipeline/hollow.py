@@ -22,7 +22,8 @@ from neurodeploy.ir.run import ActivityCounts, PopulationWork, RunActivity
 from neurodeploy.ops import experts_of, lookup
 from neurodeploy.ops.host.linear import island_work
 from neurodeploy.ops.host.operation import Load
-from neurodeploy.synapses.hollow import at_width, columns_of, facts_of, layers_of, weights_of
+from neurodeploy.pipeline.counts import size_of
+from neurodeploy.synapses.hollow import at_width, columns_of, facts_of, layers_of
 from neurodeploy.synapses.written_out import written_out
 
 
@@ -44,19 +45,18 @@ def convert_hollow(model: str | Path, out: Path, weight_bits: int = 8, **unused:
     file = path if path.is_file() else path / "config.json"
     read = [{"name": file.name, "size": file.stat().st_size, "sha256": digest(file)}]
     write_hollow(out, program, {"model": str(model), "path": str(path.resolve()), "files": read})
-    facts, weights = facts_of(program), weights_of(program)
+    facts = facts_of(program)
     return {
         "bundle": str(out),
         "model": program.info.name,
         "family": program.info.family,
         "preset": preset,
         "calibration": calibration,
-        "projections": sum(len(population.sections) for population in layers_of(program)),
+        **size_of(program.network),
+        "sites": 0,
         "wide_axons": 0,
         "worst_sites": [],
-        "islands": len(layers_of(program)),
-        "weights_on_chip": weights.body + weights.head,
-        "islands_resumed": 0,
+        "resumed": 0,
         "warnings": [
             "it has no weights: it is mapped, priced and reported, and cannot run",
             *(f"--{name.replace('_', '-')} has no effect without weights" for name in unused),

@@ -16,7 +16,7 @@ from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.devices import seen_by_chip
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.pipeline.following import chips_of, follow
-from neurodeploy.pipeline.session import KINDS, NETWORK, Progress, read_mapping, refuse
+from neurodeploy.pipeline.session import KINDS, STREAM, Progress, read_mapping, refuse
 from neurodeploy.pipeline.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
@@ -124,11 +124,11 @@ def _counted(
 ) -> tuple[RunActivity | None, Affinity | None, dict[str, Any]]:
     """What a run of the data of `--rates` counted, of a network or of experts, and what is told of it."""
     from neurodeploy.pipeline.stepping import advance
-    from neurodeploy.pipeline.streams import runner_for, stream_of
+    from neurodeploy.pipeline.streams import fed
 
-    network, rates = opened.program.network, asked.pop("rates")
+    rates = asked.pop("rates")
     if not opened.program.streamed:
-        refuse(KINDS[NETWORK].several, asked)
+        refuse(KINDS[STREAM].several, asked)
         if rates is None:
             return None, None, {}
         affinity = follow(opened, rates, progress)
@@ -137,10 +137,9 @@ def _counted(
         for name in (name for name, value in asked.items() if value is not None):
             raise UserError("ND2046", f"--{name}", "says how --rates is read, which was not given", "leave it out")
         return None, None, {}
-    stream = stream_of(rates, opened, network, **asked)
-    engine = runner_for("fast", opened, network, stream.steps, stream.samples)
+    stream, engine = fed(rates, opened, "fast", **asked)
     told = {"input": Path(rates).name, "steps": stream.steps, "samples": stream.samples, "notes": stream.notes}
-    activity = advance(network, engine, stream, progress=progress).activity
+    activity = advance(opened.program.network, engine, stream, progress=progress).activity
     return activity, None, {"rates": told, "open_questions": stream.questions}
 
 

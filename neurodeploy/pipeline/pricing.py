@@ -13,29 +13,43 @@ from neurodeploy.accounting.program import loads
 from neurodeploy.accounting.report_json import report_json
 from neurodeploy.bundle import Bundle
 from neurodeploy.errors import UserError
+from neurodeploy.frontends.streams import Stream
 from neurodeploy.frontends.text import read_text
 from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import ActivityCounts, RunActivity
 from neurodeploy.pipeline.checkpoint import DEFAULT_CALIBRATION
+from neurodeploy.pipeline.counts import counts_of, left_to_host
 from neurodeploy.pipeline.hollow import assumed_counts, told
-from neurodeploy.pipeline.session import MODEL, NETWORK, Progress, read_mapping, suited
+from neurodeploy.pipeline.session import STREAM, TEXT, Progress, read_mapping, suited
 from neurodeploy.pipeline.stepping import advance
-from neurodeploy.pipeline.streams import runner_for, stream_of
-from neurodeploy.pipeline.texts import encode_text, hybrid, left_to_host, summary_counts, summary_host, tokenizer_of
+from neurodeploy.pipeline.streams import fed
+from neurodeploy.pipeline.texts import encode_text, hybrid, tokenizer_of
 
 #: Priced where the user names no text: enough to be typical, short enough to take a second.
 DEFAULT_PROMPT_TOKENS = 128
+#: Tokens of the prompt that are shown before what was generated.
+SHOWN = 64
 
 
 class Counts(NamedTuple):
-    """Exact counts by phase: of prefill and generation, or of a sample; before and after the account, what is told of the
-    run."""
+    """Exact counts by phase, the one that headlines are of last: of a prefill and the generation after it, or of a sample.
+
+    told : what was read, in which unit, how much of it. questions : what the input leaves open. sample : the end of the
+    prompt and the text that was generated after it. rates : of a stream, at which messages are counted.
+    """
 
     phases: dict[str, ActivityCounts | RunActivity]
-    first: dict[str, Any]
-    last: dict[str, Any]
+    told: dict[str, Any]
+    questions: list[str]
+    sample: dict[str, str] | None = None
+    rates: RunActivity | None = None
+
+    @property
+    def first(self) -> ActivityCounts | RunActivity:
+        """Of what was read."""
+        return next(iter(self.phases.values()))
 
 
 def energy(
@@ -65,14 +79,15 @@ def energy(
     Of a spiking network: a step and a sample of `input`, with `steps` and `layout` of `run`.
     """
     opened, data, own = suited(bundle, text, input, {
-        MODEL: {"prompt_tokens": prompt_tokens, "tokens": tokens}, NETWORK: {"steps": steps, "layout": layout}
+        TEXT: {"prompt_tokens": prompt_tokens, "tokens": tokens}, STREAM: {"steps": steps, "layout": layout}
     }, optional=True)  # fmt: skip
     counted: Callable[..., Counts] = count_stream if opened.program.streamed else count_text
     mapping, system = read_mapping(opened)  # before the run: what is not mapped cannot be priced
     profile = host_profile(host, measure_host)
     counts = counted(opened, data, runner, progress, **own)
     found = price(opened.program, mapping, system, counts.phases, profile, powered)
-    return {**counts.first, **found, "system": system.name, "host": profile.name, **counts.last}
+    found |= {**counts.told, **counts_of(opened, counts.first), "text": counts.sample}
+    return {"open_questions": counts.questions, **found, "system": system.name, "host": profile.name}
 
 
 def host_profile(host: str, measure_host: bool) -> HostSpec:
@@ -89,28 +104,24 @@ def count_text(
     if tokens < 1 or (prompt_tokens is not None and prompt_tokens < 1):
         problem = f"{prompt_tokens} prompt tokens and {tokens} new ones are not possible"
         raise UserError("ND3005", "energy", problem, "give at least one of each")
-    if prompt_tokens is None:
-        prompt_tokens = default_prompt_tokens(opened, tokens)
+    if prompt_tokens is None:  # a model of few positions needs room for the new tokens
+        prompt_tokens = max(1, min(DEFAULT_PROMPT_TOKENS, opened.program.info.max_positions - tokens - 1))
     if opened.hollow:
         prefill, generated = assumed_counts(opened.program, left_to_host(opened), prompt_tokens, tokens)
-        sample = ""
+        name, sample = told(opened.program), None
     else:
-        prompt = read_text(text) if text else default_text()
+        prompt = read_text(text or DEFAULT_CALIBRATION)
         prefill, generated, sample = _generated(opened, prompt, prompt_tokens, tokens, runner)
-    return Counts({"prefill": prefill, "generate": generated}, {}, {
-        "text": told(opened.program) if opened.hollow else Path(text).name if text else "embedded prose",
-        "prefill_tokens": prefill.tokens,
-        "generated_tokens": generated.tokens,
-        "activity": summary_counts(opened, prefill),
-        "host_islands": summary_host(prefill),
-        "sample": sample,
-    })  # fmt: skip
+        name = Path(text).name if text else "embedded prose"
+    read = {"input": name, "unit": "token", "steps": prefill.tokens, "samples": 1, "notes": list[str]()}
+    read |= {"prefill_tokens": prefill.tokens, "generated_tokens": generated.tokens}
+    return Counts({"prefill": prefill, "generate": generated}, read, [], sample)
 
 
 def _generated(
     opened: Bundle, text: str, prompt_tokens: int, tokens: int, runner: str
-) -> tuple[ActivityCounts, ActivityCounts, str]:
-    """Exact counts of a prefill and of the generation after it, and the text that was generated (greedy)."""
+) -> tuple[ActivityCounts, ActivityCounts, dict[str, str]]:
+    """Exact counts of a prefill and of the generation after it (greedy), and both texts."""
     from neurodeploy.generation import check_positions, generate
 
     tokenizer = tokenizer_of(opened)
@@ -120,7 +131,8 @@ def _generated(
     taken: list[ActivityCounts] = []
     # The last token is chosen and not fed back: `tokens` are.
     done = generate(model, prompt, tokens + 1, after_prefill=lambda: taken.append(model.take_counts()))
-    return taken[0], model.take_counts(), tokenizer.decode(list(done.tokens))
+    texts = {"prompt": tokenizer.decode(prompt[-SHOWN:]), "text": tokenizer.decode(list(done.tokens))}
+    return taken[0], model.take_counts(), texts
 
 
 def count_stream(
@@ -128,35 +140,23 @@ def count_stream(
     layout: str | None = None,
 ) -> Counts:  # fmt: skip
     """Of all samples of an input."""
-    network = opened.program.network
-    stream = stream_of(input, opened, network, steps, layout)
-    engine = runner_for(runner, opened, network, stream.steps, stream.samples)
-    activity = advance(network, engine, stream, progress=progress).activity
-    first, last = {"open_questions": stream.questions}, {"input": Path(input).name, "notes": stream.notes}
-    return Counts({"sample": activity}, first, last)
+    stream, engine = fed(input, opened, runner, steps, layout)
+    activity = advance(opened.program.network, engine, stream, progress=progress).activity
+    return counts_of_stream(input, stream, activity)
+
+
+def counts_of_stream(input: str | Path, stream: Stream, activity: RunActivity) -> Counts:
+    read = {"input": Path(input).name, "unit": "step", "steps": stream.steps, "samples": stream.samples}
+    return Counts({"sample": activity}, {**read, "notes": stream.notes}, stream.questions, rates=activity)
 
 
 def price(
     program: Program, mapping: Mapping, system: SystemSpec, phases: Table[str, ActivityCounts | RunActivity],
     profile: HostSpec, powered: str = "used",
 ) -> dict[str, Any]:  # fmt: skip
-    """The account of counts on a mapping that was read and verified. Of a sample also of its mean step, both with `joules`
-    by boundary and `seconds`."""
+    """The account of counts on a mapping that was read and verified; of a sample also of its mean step."""
     worked = {phase: loads(program, counts, mapping, system) for phase, counts in phases.items()}
     ledgers = {phase: account(each, system, profile, phase, powered=powered) for phase, each in worked.items()}
     last = list(phases)[-1]
     measured = metrics(program, phases[last], exact=program.streamed)
-    found: dict[str, Any] = report_json(ledgers, worked[last], system.chip, measured)
-    for unit in found.keys() & {"step", "sample"}:
-        phase = found[unit]
-        found[unit] = {**phase, "joules": phase["joules_per_token"], "seconds": phase["seconds_per_token"]}
-    return {**found, "bound_by": found["sample"]["bound_by"]} if "sample" in found else found
-
-
-def default_prompt_tokens(bundle: Bundle, new_tokens: int) -> int:
-    """`DEFAULT_PROMPT_TOKENS`, or what a model of few positions has room for beside the new tokens."""
-    return max(1, min(DEFAULT_PROMPT_TOKENS, bundle.program.info.max_positions - new_tokens - 1))
-
-
-def default_text() -> str:
-    return DEFAULT_CALIBRATION.read_text(encoding="utf-8")
+    return report_json(ledgers, worked[last], system.chip, measured)

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from neurodeploy.accounting.neurobench import metrics
+from neurodeploy.bundle import Bundle
 from neurodeploy.bundle.files import check_place
-from neurodeploy.pipeline.pricing import host_profile
-from neurodeploy.pipeline.report_stream import of_stream
-from neurodeploy.pipeline.report_text import of_text
-from neurodeploy.pipeline.session import MODEL, NETWORK, Progress, suited
+from neurodeploy.frontends.streams import Stream
+from neurodeploy.ir.chip import HostSpec, SystemSpec
+from neurodeploy.ir.devices import seen_by_chip
+from neurodeploy.ir.mapping import Mapping as Placement
+from neurodeploy.ir.run import Runner, RunResult
+from neurodeploy.pipeline import evaluating, pricing
+from neurodeploy.pipeline.comparing import compare, float_network, has_float, longest_latency, outputs_of, run_float
+from neurodeploy.pipeline.counts import counts_of, size_of
+from neurodeploy.pipeline.map_section import map_section
+from neurodeploy.pipeline.pictures import Pictures, beginning
+from neurodeploy.pipeline.session import STREAM, TEXT, Progress, provenance, read_mapping, suited
+from neurodeploy.pipeline.stepping import advance
+from neurodeploy.pipeline.streams import fed, lengthened
 
 
 def report(
@@ -44,11 +58,144 @@ def report(
 
     out = Path(out)
     opened, data, own = suited(bundle, text, input, {
-        MODEL: {"max_tokens": max_tokens, "prompt_tokens": prompt_tokens, "tokens": tokens, "accuracy": accuracy},
-        NETWORK: {"steps": steps, "layout": layout, "probes": tuple(probes) or None},
+        TEXT: {"max_tokens": max_tokens, "prompt_tokens": prompt_tokens, "tokens": tokens, "accuracy": accuracy},
+        STREAM: {"steps": steps, "layout": layout, "probes": tuple(probes) or None},
     }, optional=True)  # fmt: skip
     check_place(out, "report.html", parents=True)
-    profile = host_profile(host, measure_host)
-    shown: Callable[..., dict[str, Any]] = of_stream if opened.program.streamed else of_text
-    found = shown(opened, data, profile, runner=runner, progress=progress, **own)
-    return {"paths": [str(path) for path in render(found, out, opened.kind)], "data": found}
+    profile = pricing.host_profile(host, measure_host)
+    placed = read_mapping(opened) if opened.is_mapped else None
+    seen: Callable[..., tuple[pricing.Counts, dict[str, Any]]] = _stream if opened.program.streamed else _text
+    counts, compared = seen(opened, data, runner, progress, **own)
+    program, last = opened.program, list(counts.phases.values())[-1]
+    measured = metrics(program, last, exact=program.streamed)
+    counted = counts_of(opened, counts.first)
+    found = {
+        "model": _about(opened),
+        "run": {**counts.told, "runner": runner, "notes": [*counts.questions, *counts.told["notes"]]},
+        **_mapped(opened, placed, counts, profile),
+        **counted,
+        **compared,
+        "experts": _experts(opened, counted["populations"]),
+        "conversion": _conversion(opened),
+        "neurobench": {name: value for name, value in _flat(measured) if not isinstance(value, str | bool)},
+        "provenance": provenance(opened, None if program.streamed else 0),
+    }
+    return {"paths": [str(path) for path in render(found, out)], "data": found}
+
+
+def _text(
+    opened: Bundle, text: str | Path | None, runner: str, progress: Progress | None, max_tokens: int = 2048,
+    prompt_tokens: int | None = None, tokens: int = 32, accuracy: dict[str, Any] | None = None,
+) -> tuple[pricing.Counts, dict[str, Any]]:  # fmt: skip
+    """Counts of a prompt and what follows it; the accuracy on a text, if one was given, and what was generated."""
+    if accuracy is None and text is not None and not opened.hollow:
+        accuracy = evaluating.eval(opened.path, text, max_tokens=max_tokens, runner=runner, progress=progress)
+    counts = pricing.count_text(opened, text, runner, progress, prompt_tokens, tokens)
+    if accuracy is not None and accuracy["float"] is None:
+        accuracy = None  # without a float baseline there is nothing to compare
+    return counts, {"accuracy": accuracy, "sample": counts.sample}
+
+
+def _stream(
+    opened: Bundle, input: str | Path, runner: str, progress: Progress | None, steps: int | None = None,
+    layout: str | None = None, probes: Sequence[str] = (),
+) -> tuple[pricing.Counts, dict[str, Any]]:  # fmt: skip
+    """Counts of all samples; float against integers, and what some neurons of the first sample did."""
+    network = opened.program.network
+    pictures = Pictures(opened, network, probes)
+    stream, engine = fed(input, opened, runner, steps, layout)
+    result = advance(network, engine, stream, progress=progress)
+    seen = advance(network, engine, beginning(stream), None, pictures.probes)
+    compared = {"comparison": _comparison(opened, engine, stream, result), **pictures.drawn(seen)}
+    return pricing.counts_of_stream(input, stream, result.activity), compared
+
+
+def _comparison(opened: Bundle, engine: Runner, stream: Stream, result: RunResult) -> list[dict[str, Any]] | None:
+    """Float against integers, which run on for their latency; counts and energy are those of the input's steps alone."""
+    if not has_float(opened):
+        return None
+    late = lengthened(stream, longest_latency(opened))
+    if late.steps > stream.steps:
+        tail = advance(opened.program.network, engine, late, result.state)
+        outputs = {name: np.concatenate([a, tail.outputs[name]], axis=1) for name, a in result.outputs.items()}
+        result = replace(result, outputs=outputs)
+    real = float_network(opened)
+    return compare(outputs_of(opened, real), run_float(opened, real, stream), result, "float")
+
+
+def _about(opened: Bundle) -> dict[str, Any]:
+    program, info = opened.program, opened.program.info
+    preset: Any = program.conversion.get("preset", {})
+    weights = sum(p.synapse.count() for p in program.network.projections if not p.synapse.wire)
+    return {
+        "name": info.name, "family": info.family, "source": opened.manifest["source"]["model"], "licence": info.licence,
+        **size_of(program.network), "weight_bytes": weights * int(preset.get("weight_bits", 8)) // 8,
+        "outputs": list(program.network.outputs), "layers": info.layers, "hidden_size": info.hidden_size,
+        "vocab_size": info.vocab_size,
+    }  # fmt: skip
+
+
+def _mapped(
+    opened: Bundle, placed: tuple[Placement, SystemSpec] | None, counts: pricing.Counts, profile: HostSpec
+) -> dict[str, Any]:
+    """What needs a mapping: sections "map", "explain", "traffic" and "energy"; None where there is none."""
+    from partitioner.classify import crossings
+    from partitioner.judge.summary import explain
+    from partitioner.nets.traffic import traffic
+
+    if placed is None:
+        return dict.fromkeys(("map", "explain", "traffic", "energy"))
+    (mapping, system), program = placed, opened.program
+    moved = traffic(mapping, seen_by_chip(program, mapping.assignments), system).to_json()
+    size = {kind: entry["bytes"] for kind, entry in moved.items()}
+    priced = pricing.price(program, mapping, system, counts.phases, profile)
+    return {
+        "map": map_section(program, mapping, system, counts.rates),
+        "explain": explain(mapping),
+        "traffic": {
+            "unit": counts.told["unit"], "if": ", if every neuron sends" if program.streamed else "",
+            "on_chip_bytes": size["events_to_cores"] + size["partials_between_cores"],
+            "inter_chip_bytes": size["events_between_chips"] + size["partials_between_chips"],
+            "to_host_bytes": size["host_out"], "to_chip_bytes": size["host_in"],
+            "crossings": crossings(program, mapping.assignments),
+        },
+        "energy": {name: _phase(phase) for name, phase in priced.items() if isinstance(phase, dict) and "entries" in phase},
+    }  # fmt: skip
+
+
+def _phase(phase: dict[str, Any]) -> dict[str, Any]:
+    """The ledger's JSON with its entries summed over layers."""
+    entries: dict[tuple[str, ...], dict[str, Any]] = {}
+    for entry in phase["entries"]:
+        key = (entry["device"], entry["component"], entry["event"], entry["boundary"], entry["basis"])
+        into = entries.setdefault(key, {**entry, "count": 0.0, "joules": dict.fromkeys(entry["joules"], 0.0)})
+        into["count"] += entry["count"]
+        for side in into["joules"]:
+            into["joules"][side] += entry["joules"][side]
+    return {**phase, "entries": list(entries.values())}
+
+
+def _experts(opened: Bundle, populations: Mapping[str, Mapping[str, Any]]) -> dict[str, list[int]] | None:
+    """Tokens by expert for each layer that has experts, from the populations that read an expert's input."""
+    seen: dict[str, dict[int, int]] = {}
+    for name, population in opened.program.network.populations.items():
+        if population.expert is not None:
+            layer = seen.setdefault(str(population.layer), {})
+            layer[population.expert] = max(layer.get(population.expert, 0), populations[name]["steps"])
+    return {layer: [found[e] for e in sorted(found)] for layer, found in seen.items()} or None
+
+
+def _conversion(opened: Bundle) -> dict[str, Any]:
+    """How the integers came about: what was lost or changed, and the worst error of each parameter or site."""
+    found: Mapping[str, Any] = opened.program.conversion
+    warnings = [line for key in ("open_questions", "losses", "warnings") for line in found.get(key, [])]
+    kept = {key: found[key] for key in ("preset", "calibration", "sites") if key in found}
+    return {**kept, "warnings": warnings, "errors": list(found.get("errors", []))}
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Nested metrics under dotted names."""
+    found: list[tuple[str, Any]] = []
+    for name, value in table.items():
+        found += _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else [(prefix + name, value)]
+    return found

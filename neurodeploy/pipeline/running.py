@@ -18,12 +18,12 @@ from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.run import RunState
 from neurodeploy.neurons.registry import get_model
-from neurodeploy.pipeline.counts import population_counts, projection_counts
+from neurodeploy.pipeline.counts import counts_of
 from neurodeploy.pipeline.keeping import Keeper, ordered
-from neurodeploy.pipeline.session import MODEL, NETWORK, Progress, executed, suited
+from neurodeploy.pipeline.session import STREAM, TEXT, Progress, executed, suited
 from neurodeploy.pipeline.stepping import advance
-from neurodeploy.pipeline.streams import probes_of, runner_for, stream_of
-from neurodeploy.pipeline.texts import encode_text, hybrid, summary_counts, summary_host, tokenizer_of, window_of
+from neurodeploy.pipeline.streams import fed, probes_of
+from neurodeploy.pipeline.texts import encode_text, hybrid, tokenizer_of, window_of
 
 #: Neurons of an output whose last payloads are told.
 LAST = 16
@@ -60,15 +60,15 @@ def run(
     Raises ND3262 and ND3264 for input and options of another kind of bundle.
     """
     opened, data, own = suited(bundle, text, input, {
-        MODEL: {"max_tokens": max_tokens},
-        NETWORK: {
+        TEXT: {"max_tokens": max_tokens},
+        STREAM: {
             "steps": steps, "layout": layout, "probes": tuple(probes) or None, "out": out, "checkpoint": checkpoint,
             "resume": resume,
         },
     })  # fmt: skip
     ran: Callable[..., dict[str, Any]] = _stream if opened.program.streamed else _text
     found = ran(opened, data, runner=runner, progress=progress, **own)
-    return {**found, "runner": runner, **executed(opened, runner)}
+    return {**found, "model": opened.program.info.name, "runner": runner, **executed(opened, runner)}
 
 
 def _text(
@@ -84,15 +84,7 @@ def _text(
         model.forward(np.asarray(tokens[start : start + window]), State(), last_only=True)
     if progress:
         progress("run", len(tokens), len(tokens))
-    counts = model.take_counts()
-    return {
-        "tokens": counts.tokens,
-        "saturations": counts.saturations,
-        "host_flops": counts.host_flops,
-        "host_bytes": counts.host_bytes,
-        "islands": summary_counts(opened, counts),
-        "host_islands": summary_host(counts),
-    }
+    return {"unit": "token", "steps": len(tokens), "samples": 1, **counts_of(opened, model.take_counts())}
 
 
 def _stream(
@@ -105,8 +97,7 @@ def _stream(
     _check_places(out, checkpoint)
     save = Keeper(opened, network, Path(out) if out else None, Path(checkpoint) if checkpoint else None)
     state = save.resumed(Path(resume), watched) if resume else None
-    stream = stream_of(input, opened, network, steps, layout)
-    engine = runner_for(runner, opened, network, stream.steps, stream.samples)
+    stream, engine = fed(input, opened, runner, steps, layout)
     if state is not None:
         _check_resumed(state, stream, resume)
     first = state.step if state else 0
@@ -125,16 +116,12 @@ def _stream(
     done = stream.steps - first
     return {
         "open_questions": stream.questions,
-        "network": network.name,
+        "unit": "step",
         "first_step": first + 1,
         "steps": done,
         "samples": stream.samples,
-        "dt_s": None if network.dt is None else network.dt.value,
-        "populations": population_counts(network, result.activity),
-        "projections": projection_counts(network, result.activity),
+        **counts_of(opened, result.activity),
         "outputs": {name: _output(opened, network.populations[name], array) for name, array in result.outputs.items()},
-        "saturations": sum(result.activity.saturated.values()),
-        "wraps": sum(result.activity.wrapped.values()),
         "notes": stream.notes,
         "seconds": seconds,
         "steps_per_s": done * stream.samples / seconds if seconds else None,

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from neurodeploy.bundle import Bundle, open_bundle
-from neurodeploy.bundle.reader import HOLLOW, read_manifest
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
@@ -28,24 +27,17 @@ _FLAGS = {"probes": "probe", "with_float": "no-float"}
 
 
 class Kind(NamedTuple):
-    """One of a bundle, several of its sort, and the option that gives what is run on it."""
+    """What feeds a program: one such model, and several."""
 
     one: str
     several: str
-    data: str
 
 
-MODEL, NETWORK = "model", "network"
+#: By the option that gives what is run.
+TEXT, STREAM = "text", "input"
 KINDS = {
-    MODEL: Kind("a language model", "language models", "text"),
-    NETWORK: Kind("a spiking network", "spiking networks", "input"),
-}
-
-
-def kind_of(bundle: str | Path) -> str:
-    """Which of `KINDS` a bundle holds; with weights or without. Raises what `read_manifest` does where it is no bundle."""
-    kind = str(read_manifest(Path(bundle))["kind"])
-    return MODEL if kind == HOLLOW else kind
+    TEXT: Kind("a language model", "language models"), STREAM: Kind("a spiking network", "spiking networks")
+}  # fmt: skip
 
 
 def suited(
@@ -61,18 +53,15 @@ def suited(
     ND3262 where `text` or `input` suits the other kind, or none was given: only the text may be missing, where it is
     `optional`. ND3264 for options of the other kind.
     """
-    kind = kind_of(bundle)
-    files, own = {"text": text, "input": input}, KINDS[kind]
-    for other, (*_, flag) in KINDS.items():
-        if other != kind and files[flag] is not None:
-            raise UserError("ND3262", f"--{flag}", f"does not suit {bundle}, {own.one}", f"give --{own.data} FILE")
-    for other, (_, several, _) in KINDS.items():
-        if other != kind:
-            refuse(several, options[other])
-    data = files[own.data]
-    if data is None and not (optional and own.data == "text"):
-        raise UserError("ND3262", bundle, f"is {own.one} and nothing was given to run", f"give --{own.data} FILE")
-    return open_bundle(bundle), data, {name: value for name, value in options[kind].items() if value is not None}
+    opened, files = open_bundle(bundle), {TEXT: text, STREAM: input}
+    own, other = (STREAM, TEXT) if opened.program.streamed else (TEXT, STREAM)
+    if files[other] is not None:
+        raise UserError("ND3262", f"--{other}", f"does not suit {bundle}, {KINDS[own].one}", f"give --{own} FILE")
+    refuse(KINDS[other].several, options[other])
+    if files[own] is None and not (optional and own == TEXT):
+        problem = f"is {KINDS[own].one} and nothing was given to run"
+        raise UserError("ND3262", bundle, problem, f"give --{own} FILE")
+    return opened, files[own], {name: value for name, value in options[own].items() if value is not None}
 
 
 def refuse(several: str, options: Table[str, object]) -> None:

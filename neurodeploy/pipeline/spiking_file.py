@@ -15,7 +15,7 @@ from neurodeploy.bundle.writer import write_bundle
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.program import Program
 from neurodeploy.neurons.registry import beyond_chip
-from neurodeploy.pipeline.counts import synapses
+from neurodeploy.pipeline.counts import size_of
 from neurodeploy.pipeline.reading import NetOptions, NirOptions, Read, read_net_file, read_nir_file
 from neurodeploy.pipeline.session import Progress
 
@@ -50,13 +50,9 @@ def convert_file(path: Path, out: Path, options: Mapping[str, Any], progress: Pr
         "losses": read.losses,
         "command_as_meant": read.command,
         "bundle": str(out),
-        "network": network.name,
+        "model": network.name,
         "family": read.family,
-        "dt_s": None if network.dt is None else network.dt.value,
-        "neurons": network.neurons,
-        "populations": len(network.populations),
-        "synapses": synapses(network),
-        "projections": len(network.projections),
+        **size_of(network),
         "inputs": {name: shapes.get(name, list(network.populations[name].shape)) for name in network.inputs},
         "outputs": {name: list(network.populations[name].shape) for name in network.outputs},
         "worst_errors": sorted(read.errors, key=lambda row: -(row["relative"] or 0.0))[:8],

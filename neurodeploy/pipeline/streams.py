@@ -1,4 +1,4 @@
-"""What several verbs need of a spiking network's bundle: the network, a runner, an input stream, probes."""
+"""What several verbs need of a program that streams feed: an input stream, a runner, probes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.bundle import Bundle, open_bundle
+from neurodeploy.bundle import Bundle
 from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network
@@ -33,21 +33,13 @@ RUNNERS = ("fast", "reference", "lava", PARTITIONED)
 PART_S, ITEM_S, LOAD_S = 50e-6, 10e-9, 0.3
 
 
-def open_network(path: str | Path) -> tuple[Bundle, Network]:
-    """ND3250 where the bundle holds a language model."""
-    bundle = open_bundle(path)
-    return bundle, network_of(bundle)
+def fed(input: str | Path, bundle: Bundle, runner: str, steps: int | None, layout: str | None) -> tuple[Stream, Runner]:
+    """What is run, as `stream_of` reads it, and what runs it."""
+    stream = stream_of(input, bundle, steps, layout)
+    return stream, runner_for(runner, bundle, stream.steps, stream.samples)
 
 
-def network_of(bundle: Bundle) -> Network:
-    """ND3250 where the bundle holds a language model."""
-    if not bundle.program.streamed:
-        fix = "give a bundle that was converted from a .nir or .net file"
-        raise UserError("ND3250", bundle.path, "holds a language model, not a spiking network", fix)
-    return bundle.program.network
-
-
-def runner_for(name: str, bundle: Bundle, network: Network, steps: int, samples: int) -> Runner:
+def runner_for(name: str, bundle: Bundle, steps: int, samples: int) -> Runner:
     """The runner of that name for so much work. Where the reference is done before the compiled kernels of "fast" are
     loaded, it runs in their place, with the same bits. ND3257 for an unknown name."""
     if name not in RUNNERS:
@@ -55,6 +47,7 @@ def runner_for(name: str, bundle: Bundle, network: Network, steps: int, samples:
     if bundle.program.host and name == "lava":
         problem = "computes no operation of a host, and this program has some"
         raise UserError("ND3257", name, problem, f"choose one of {', '.join(r for r in RUNNERS if r != name)}")
+    network = bundle.program.network
     if name == "fast" and not bundle.program.host and "simulators.fast.runner" not in sys.modules:
         items = sum(p.size for p in network.populations.values())
         items += sum(p.synapse.count() for p in network.projections)
@@ -68,28 +61,24 @@ def runner_for(name: str, bundle: Bundle, network: Network, steps: int, samples:
     return hybrid(bundle, name) if bundle.program.host else runner_of(bundle, name)
 
 
-def seconds_per_step(network: Network) -> float | None:
-    return None if network.dt is None else network.dt.value
-
-
-def stream_of(
-    path: str | Path, bundle: Bundle, network: Network, steps: int | None, layout: str | None = None
-) -> Stream:
+def stream_of(path: str | Path, bundle: Bundle, steps: int | None, layout: str | None = None) -> Stream:
     """The input file as the conversion of this bundle takes it: shapes of the source, units of real-valued inputs.
 
     ND3268 where an input that was converted for spikes holds other payloads: the float network would read their size.
     """
     from neurodeploy.frontends.streams import read_stream
 
+    network = bundle.program.network
     conversion: Mapping[str, Any] = bundle.program.conversion
     shapes = {name: tuple(shape) for name, shape in conversion.get("shapes", {}).items()}
     graded = [name for name in conversion.get("graded", ()) if name in network.inputs]
     units = {name: float(conversion["inputs"][name]["unit"]) for name in graded}
     encoded = {step.population for step in bundle.program.host if isinstance(step, Encode)}
     if encoded:  # what the host feeds comes from no file
-        fed = {name: population for name, population in network.populations.items() if name not in encoded}
-        network = replace(network, populations=fed)
-    stream = read_stream(path, network, steps, seconds_per_step(network), shapes, units, layout)
+        fed_by_file = {name: p for name, p in network.populations.items() if name not in encoded}
+        network = replace(network, populations=fed_by_file)
+    seconds = None if network.dt is None else network.dt.value
+    stream = read_stream(path, network, steps, seconds, shapes, units, layout)
     for name, array in stream.inputs.items():
         if name in graded:
             _tell_larger(name, array, stream)

@@ -1,18 +1,16 @@
-"""What several verbs need of a language model's bundle: its tokenizer, its hybrid, its float baseline, counts by island."""
+"""What several verbs need of a language model's bundle: its tokenizer, its hybrid, its float baseline."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from neurodeploy.bundle import Bundle, open_bundle
 from neurodeploy.bundle.files import digest, read_json
 from neurodeploy.errors import InternalError, UserError
 from neurodeploy.frontends.tokenizer import Tokenizer, open_tokenizer
-from neurodeploy.ir.devices import hosted_populations
-from neurodeploy.ir.population import INPUT
-from neurodeploy.ir.run import ActivityCounts
+from neurodeploy.pipeline.counts import left_to_host
 from neurodeploy.pipeline.hollow import refuse_hollow
 from neurodeploy.pipeline.session import runner_of
 
@@ -50,15 +48,6 @@ def hybrid(bundle: Bundle, runner: str = "fast") -> Hybrid:
     return Hybrid(bundle.program, bundle.host_weights, chosen, on_host=left, host_runner=get_runner("fast"))
 
 
-def left_to_host(bundle: Bundle) -> frozenset[str]:
-    """Islands that the mapping assigns to the host; none where the bundle is not mapped."""
-    from partitioner.files.json_form import mapping_from_json
-
-    if not bundle.is_mapped:
-        return frozenset()
-    return hosted_populations(bundle.program, mapping_from_json(bundle.read_mapping()).assignments)
-
-
 def float_model(bundle: Bundle, source: str | Path | None = None) -> Executor:
     """The model as it was before conversion, read again from its source, whose files must be what was converted."""
     from neurodeploy.frontends.families import read_graph
@@ -94,39 +83,3 @@ def window_of(bundle: Bundle) -> int:
 
 def byte_counter(tokenizer: Tokenizer) -> Callable[[Sequence[int]], int]:
     return lambda tokens: max(1, len(tokenizer.decode(tokens).encode("utf-8")))
-
-
-def summary_counts(bundle: Bundle, counts: ActivityCounts) -> dict[str, Any]:
-    """Activity by segment of the chip in plain numbers: what `run --json` prints and the report shows."""
-    table = {}
-    for name, activity in counts.segments.items():
-        network = next(segment for segment in bundle.program.segments if segment.name == name).network
-        neurons = [p.name for p in network.populations.values() if p.model != INPUT]
-        fired = {key: sum(int(port.sum()) for port in ports.values()) for key, ports in activity.fired.items()}
-        events = sum(fired[p.source] for p in network.projections)
-        axons = sum(p.synapse.columns for p in network.projections)
-        table[name] = {
-            "tokens": activity.ticks,
-            "events": events,
-            "synops": sum(fired[p.source] * p.synapse.rows for p in network.projections),
-            "neuron_updates": activity.ticks * network.neurons,
-            "messages_out": sum(fired[key] for key in neurons),
-            "density": events / (activity.ticks * axons) if activity.ticks else 0.0,
-            "saturations": activity.saturations,
-        }
-    return table
-
-
-def summary_host(counts: ActivityCounts) -> dict[str, Any]:
-    """What the host computed in place of the chip, by population; empty where all are on the chip."""
-    every = counts.everywhere()
-    return {
-        name: {
-            "tokens": work.ticks,
-            "calls": work.calls,
-            "flops": work.flops,
-            "bytes": work.bytes,
-            "saturations": every[name].saturations if name in every else 0,
-        }
-        for name, work in counts.host.items()
-    }

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from neurodeploy.reporting import units
 from neurodeploy.reporting.html import Child, Html, el, line, pct, rect, svg
-from neurodeploy.reporting.schema import Band
+from neurodeploy.reporting.units import Band
 
 #: Number of categorical colours in style.css (k0..k7); k7 is the grey of "all others".
 COLOURS = 8

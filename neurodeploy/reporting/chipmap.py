@@ -14,7 +14,7 @@ from typing import Any
 
 from neurodeploy.reporting import units
 from neurodeploy.reporting.html import Html, el
-from neurodeploy.reporting.schema import MapSection, MeshShape
+from neurodeploy.reporting.units import Data
 
 #: Cores that are drawn one by one; a system with more is drawn chip by chip.
 MAX_CORES = 12_000
@@ -41,7 +41,7 @@ class Panel:
 class ChipMap:
     """Panels and, for all cells in their order, a name and per mille values by colouring."""
 
-    mesh: MeshShape
+    mesh: Data
     panels: list[Panel]
     names: list[str]
     modes: dict[str, list[int | None]]
@@ -56,7 +56,7 @@ def step_of(value: int | None) -> str:
     return "ux" if value > 1000 else f"u{min(STEPS - 1, value * STEPS // 1000)}"
 
 
-def build(section: MapSection) -> ChipMap:
+def build(section: Data) -> ChipMap:
     """One square per core; per chip of the system, with the means over its cores in use, where they are too many."""
     cores = section["cores"]
     chips: dict[int, list[int]] = defaultdict(list)
@@ -88,7 +88,7 @@ def build(section: MapSection) -> ChipMap:
     return ChipMap(mesh, panels, [cores["label"][i] for (i,) in squares], modes, False, top)
 
 
-def _grid(sites: int, columns: int) -> MeshShape:
+def _grid(sites: int, columns: int) -> Data:
     return {"columns": columns, "rows": math.ceil(sites / columns), "cores_per_router": 1}
 
 
@@ -97,7 +97,7 @@ def _mille(fraction: float) -> int:
     return max(1001, round(fraction * 1000)) if fraction > 1 else min(1000, max(0, round(fraction * 1000)))
 
 
-def _caption(section: MapSection, found: list[int]) -> str:
+def _caption(section: Data, found: list[int]) -> str:
     cores = section["cores"]
     numbers = [layer for i in found if (layer := cores["layer"][i]) is not None]
     mean = sum(cores["used_fraction"][i] for i in found) / len(found)
@@ -113,13 +113,13 @@ def _caption(section: MapSection, found: list[int]) -> str:
 # --- drawing ---------------------------------------------------------------------------------------------------------
 
 
-def _side(mesh: MeshShape) -> tuple[int, int]:
+def _side(mesh: Data) -> tuple[int, int]:
     """Columns and rows of the square that the cores of one router make."""
     across = math.ceil(math.sqrt(mesh["cores_per_router"]))
     return across, math.ceil(mesh["cores_per_router"] / across)
 
 
-def position(mesh: MeshShape, cell: int) -> tuple[int, int]:
+def position(mesh: Data, cell: int) -> tuple[int, int]:
     """Top left corner of a cell in drawing units. The script turns it round to find the cell under the pointer."""
     across, down = _side(mesh)
     router, place = divmod(cell, mesh["cores_per_router"])
@@ -131,11 +131,11 @@ def position(mesh: MeshShape, cell: int) -> tuple[int, int]:
     )
 
 
-def _squares(mesh: MeshShape, cells: Sequence[int]) -> str:
+def _squares(mesh: Data, cells: Sequence[int]) -> str:
     return "".join("M{} {}h{s}v{s}h-{s}z".format(*position(mesh, cell), s=_SIZE) for cell in cells)
 
 
-def _size(mesh: MeshShape) -> tuple[int, int]:
+def _size(mesh: Data) -> tuple[int, int]:
     across, down = _side(mesh)
     gap = _GAP if mesh["cores_per_router"] > 1 else 0
     return mesh["columns"] * (across * _PITCH + gap) - gap - 1, mesh["rows"] * (down * _PITCH + gap) - gap - 1
@@ -181,7 +181,7 @@ def script_data(chip_map: ChipMap) -> dict[str, Any]:
     }
 
 
-def system_strip(section: MapSection) -> Html:
+def system_strip(section: Data) -> Html:
     """All chips of the system as small squares: in use or free."""
     used = sorted(set(section["cores"]["chip"]))
     sites = max(section["chips_available"], max(used, default=-1) + 1)

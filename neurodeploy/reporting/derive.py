@@ -8,18 +8,11 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from neurodeploy.accounting.ledger import BOUNDARIES
+from neurodeploy.ir.chip import Basis
+from neurodeploy.ir.devices import POPULATION as POPULATIONS
 from neurodeploy.reporting import units
-from neurodeploy.reporting.schema import (
-    BASES,
-    BOUNDARIES,
-    PHASES,
-    Accuracy,
-    Band,
-    Explained,
-    LedgerEntry,
-    MapSection,
-    Phase,
-)
+from neurodeploy.reporting.units import Band, Data
 
 #: Share of a boundary's energy that its ledger entries may miss before the page shows it as "not itemised".
 ITEMISED_TOLERANCE = 0.005
@@ -27,8 +20,16 @@ ITEMISED_TOLERANCE = 0.005
 HEADLINE_BOUNDARY = "chip"
 #: The verdicts of `map --json`.
 FITS, PARTLY, NOT_FIT = "fits", "partly", "does not fit"
+#: The phases of an account by name, those that headlines speak of first.
 PHASE_TEXT = {"generate": "generated token", "prefill": "prompt token", "sample": "sample", "step": "time step"}
 
+
+#: Counts of a run by key, as a table heads them.
+POPULATION = {
+    "neurons": "Neurons", "messages": "Messages", "rate": "Rate", "updates": "Updates",
+    "saturated": "Clipped", "wrapped": "Wrapped",
+}  # fmt: skip
+PROJECTION = {"events": "Events", "density": "Density", "synops": "Synaptic operations", "wrapped": "Wrapped"}
 
 # --- the sentence at the top -----------------------------------------------------------------------------------------
 
@@ -38,27 +39,26 @@ def verdict(data: Mapping[str, Any]) -> list[str]:
     clauses = []
     section, run = data.get("map"), data.get("run")
     if section is not None:
-        clauses.append(fit_clause(section) if run is None else _room(section))
+        clauses.append(fit_clause(section))
     phase, name = headline_phase(data.get("energy"))
     band = phase["joules_per_token"].get(HEADLINE_BOUNDARY) if phase is not None else None
     if band is not None:
         needs = "would need" if section is not None and fit_of(section) == NOT_FIT else "needs"
-        modelled = " (modelled)" if run is not None else ""
-        per = f"a {PHASE_TEXT[name]}" if run is not None else f"per {PHASE_TEXT[name]}"
-        clauses.append(f"{needs} {units.si(band['nominal'], 'J')} {per} at the chip boundary{modelled}")
+        clauses.append(
+            f"{needs} {units.si(band['nominal'], 'J')} per {PHASE_TEXT[name]} at the chip boundary (modelled)"
+        )
     accuracy = data.get("accuracy")
     if accuracy is not None:
         clauses.append(loss_clause(accuracy))
     for row in data.get("comparison") or []:
-        share = row["differing"] / row["compared"] if row["compared"] else 0.0
-        clauses.append(f"differs from float in {units.percent(share, 2)} of the bins of {row['population']}")
-    return clauses or ([f"ran {units.count(run['steps'])} steps"] if run is not None else [])
+        share = units.percent(differing(row), 2)
+        clauses.append(f"differs from float in {share} of the bins of {row['population']}")
+    return clauses or ([f"ran {units.some(run['steps'], run['unit'])}"] if run is not None else [])
 
 
-def _room(section: MapSection) -> str:
-    """Of a spiking network, whose size is told in cores."""
-    cores, chips = units.some(section["cores_used"], "core"), units.some(section["chips_used"], "chip")
-    return f"{'fits on' if section['fits'] else 'does not fit:'} {cores} of {chips}"
+def differing(row: Data) -> float:
+    """Share of the bins (neuron, step and sample) of an output in which float and integers differ."""
+    return row["differing"] / row["compared"] if row["compared"] else 0.0
 
 
 def fit_of(section: Mapping[str, Any]) -> str:
@@ -68,7 +68,7 @@ def fit_of(section: Mapping[str, Any]) -> str:
     return PARTLY if section["host_islands"] and not section["violations"] else NOT_FIT
 
 
-def fit_clause(section: MapSection) -> str:
+def fit_clause(section: Data) -> str:
     used, available = section["chips_used"], section["chips_available"]
     chips = "chip" if available == 1 else "chips"
     if fit_of(section) == PARTLY:
@@ -85,13 +85,13 @@ def fit_clause(section: MapSection) -> str:
     return f"does not fit: {broken} budget{'s are' if broken != 1 else ' is'} exceeded"
 
 
-def loss(accuracy: Accuracy) -> float:
+def loss(accuracy: Data) -> float:
     """Relative change of bits per byte, chip against float; positive is worse."""
     reference = accuracy["float"]["bits_per_byte"]
     return (accuracy["chip"]["bits_per_byte"] - reference) / reference if reference else 0.0
 
 
-def loss_clause(accuracy: Accuracy) -> str:
+def loss_clause(accuracy: Data) -> str:
     change = loss(accuracy)
     if change == 0:
         return "gives the same bits per byte as in float"
@@ -100,25 +100,9 @@ def loss_clause(accuracy: Accuracy) -> str:
     return f"loses {units.percent(change, 2)} in bits per byte"
 
 
-def phases(energy: Mapping[str, Any] | None) -> dict[str, Phase | None]:
-    """The phases of an energy section by name, that of headlines first.
-
-    A spiking network has a sample and its mean step instead of tokens, and the ledger of the step alone.
-    """
-    if energy is None or "step" not in energy:
-        return {name: energy[name] for name in PHASES} if energy else {}
-    made: dict[str, Phase | None] = {}
-    for name in ("sample", "step"):
-        seconds, own = energy[name]["seconds"], name == "step"
-        lists = {key: energy[key] if own else [] for key in ("assumptions", "not_modelled")}
-        lists["entries"] = (energy.get("entries") or energy[name].get("entries", [])) if own else []
-        phase: Any = {
-            "joules_per_token": energy[name]["joules"], "seconds_per_token": seconds,
-            "tokens_per_s": rate_band(seconds)["nominal"], "bound_by": energy["bound_by"],
-            "by_layer": [], "by_component": [], **lists,
-        }  # fmt: skip
-        made[name] = phase
-    return made
+def phases(energy: Data | None) -> dict[str, Data | None]:
+    """The phases of an account by name, that of headlines first; None for one that was not run."""
+    return {name: energy[name] for name in PHASE_TEXT if name in energy} if energy else {}
 
 
 def unit_of(phase: str) -> str:
@@ -126,9 +110,9 @@ def unit_of(phase: str) -> str:
     return PHASE_TEXT[phase].rpartition(" ")[2]
 
 
-def headline_phase(energy: Mapping[str, Any] | None) -> tuple[Phase | None, str]:
+def headline_phase(energy: Mapping[str, Any] | None) -> tuple[Data | None, str]:
     """The phase that headlines speak of: generation where it was priced, else the prompt; a sample."""
-    return next(((phase, name) for name, phase in phases(energy).items() if phase is not None), (None, PHASES[0]))
+    return next(((phase, name) for name, phase in phases(energy).items() if phase is not None), (None, "generate"))
 
 
 def rate_band(seconds: Band) -> Band:
@@ -140,7 +124,7 @@ def rate_band(seconds: Band) -> Band:
 # --- the ledger ------------------------------------------------------------------------------------------------------
 
 
-def inside(entry: LedgerEntry, boundary: str) -> bool:
+def inside(entry: Data, boundary: str) -> bool:
     return BOUNDARIES.index(entry["boundary"]) <= BOUNDARIES.index(boundary)
 
 
@@ -155,12 +139,12 @@ class ComponentRow:
     basis: dict[str, float]
 
 
-def components(phase: Phase) -> list[ComponentRow]:
+def components(phase: Data) -> list[ComponentRow]:
     """The components of a phase, largest first; from the ledger, or as given where there is no ledger."""
     if not phase["entries"]:
-        rows = [ComponentRow(row["component"], "", "", row["joules"], {}) for row in phase["by_component"]]
+        rows = [ComponentRow(name, "", "", band, {}) for name, band in phase["by_component"].items()]
         return sorted(rows, key=lambda row: -row.joules["nominal"])
-    groups: dict[tuple[str, str, str], list[LedgerEntry]] = {}
+    groups: dict[tuple[str, str, str], list[Data]] = {}
     for entry in phase["entries"]:
         groups.setdefault((entry["component"], entry["device"], entry["boundary"]), []).append(entry)
     rows = [
@@ -170,9 +154,9 @@ def components(phase: Phase) -> list[ComponentRow]:
     return sorted(rows, key=lambda row: (-row.joules["nominal"], row.name, row.device, row.boundary))
 
 
-def basis_shares(entries: Iterable[LedgerEntry]) -> dict[str, float]:
+def basis_shares(entries: Iterable[Data]) -> dict[str, float]:
     """Share of the nominal joules by basis, best basis first; empty where there are none."""
-    sums = dict.fromkeys(BASES, 0.0)
+    sums = dict.fromkeys((basis.value for basis in Basis), 0.0)
     for entry in entries:
         sums[entry["basis"]] += entry["joules"]["nominal"]
     whole = sum(sums.values())
@@ -185,7 +169,7 @@ def basis_sentence(shares: dict[str, float]) -> str:
     return f"no joule is measured: amounts are counted or modelled, and their unit costs, by joules, are {parts}"
 
 
-def boundary_stack(phase: Phase, boundary: str) -> tuple[list[tuple[ComponentRow, float]], float]:
+def boundary_stack(phase: Data, boundary: str) -> tuple[list[tuple[ComponentRow, float]], float]:
     """The components inside a boundary, innermost first, with nominal joules; and what the figure has beyond them."""
     stated = phase["joules_per_token"].get(boundary)
     if stated is None:
@@ -229,11 +213,19 @@ class OpGroup:
     bytes_per_token: float
 
 
-def op_groups(ops: Sequence[Explained]) -> list[OpGroup]:
+def steps_of(ops: Sequence[Data]) -> tuple[str, str]:
+    """What the steps of a program are called, and of what their bytes are."""
+    fed = any(op["path"].startswith(POPULATIONS) for op in ops)
+    return ("population", "step") if fed else ("operation", "token")
+
+
+def op_groups(ops: Sequence[Data]) -> list[OpGroup]:
     """Operations grouped so that thirty equal layers are one row, in order of first appearance."""
-    groups: dict[tuple[str, str, str, str], list[Explained]] = {}
+    groups: dict[tuple[str, str, str, str], list[Data]] = {}
     for op in ops:
-        groups.setdefault((pattern(op["path"]), op.get("op", ""), op["device"], op["rule"]), []).append(op)
+        groups.setdefault(
+            (pattern(op["path"].removeprefix(POPULATIONS)), op.get("op", ""), op["device"], op["rule"]), []
+        ).append(op)
     return [
         OpGroup(
             pattern=name,
@@ -249,6 +241,26 @@ def op_groups(ops: Sequence[Explained]) -> list[OpGroup]:
         )
         for (name, kind, device, rule), found in groups.items()
     ]
+
+
+def alike(table: Mapping[str, Data]) -> list[tuple[str, str, dict[str, Any]]]:
+    """Rows of equal layers as one: its pattern, the layers, sums of counts and means of shares (which are no integers)."""
+    groups: dict[str, list[str]] = {}
+    for name, row in table.items():
+        groups.setdefault(name if row["layer"] is None else pattern(name), []).append(name)
+    return [
+        (name, number_ranges(names) if len(names) > 1 else "", _joined([table[n] for n in names]))
+        for name, names in groups.items()
+    ]
+
+
+def _joined(rows: Sequence[Data]) -> dict[str, Any]:
+    found = dict(rows[0])
+    for key in found.keys() - {"layer"}:
+        values = [row[key] for row in rows]
+        if isinstance(found[key], int | float):
+            found[key] = sum(values) / len(values) if isinstance(found[key], float) else sum(values)
+    return found
 
 
 def middle(values: Iterable[float | None]) -> tuple[float | None, float | None]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from neurodeploy.errors import BundleError
-from neurodeploy.reporting.schema import PHASES, MapSection, ReportData
+from neurodeploy.reporting.derive import phases
+from neurodeploy.reporting.units import Data
 from neurodeploy.storage.tables import csv_text
 from neurodeploy.storage.temporary import written_aside
 
@@ -79,34 +80,47 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def ops_csv(data: ReportData) -> str:
+def ops_csv(data: Data) -> str:
     columns = ("path", "op", "device", "rule", "reason", "remedy", "bytes_per_token")
-    ops: Iterable[Mapping[str, Any]] = data.get("explain") or []
-    return csv_text(columns, ([op[column] for column in columns] for op in ops))
+    return csv_text(columns, ([op[column] for column in columns] for op in data.get("explain") or []))
 
 
-def energy_csv(data: ReportData) -> str:
-    head = ["phase", *_ENTRY, *(f"unit_cost_{b}" for b in _BANDS), "unit", *(f"joules_per_token_{b}" for b in _BANDS)]
+def energy_csv(data: Data) -> str:
+    head = ["phase", *_ENTRY, *(f"unit_cost_{b}" for b in _BANDS), "unit", *(f"joules_{b}" for b in _BANDS)]
     rows = []
-    energy: Mapping[str, Any] = data.get("energy") or {}
-    for phase in PHASES:
-        for entry in (energy.get(phase) or {"entries": []})["entries"]:
+    for name, phase in phases(data.get("energy")).items():
+        for entry in phase["entries"] if phase else ():
             cost, joules = entry["unit_cost"], entry["joules"]
-            rows.append([phase, *_entry(entry), *_bands(cost), cost["unit"], *_bands(joules)])
+            rows.append([name, *_entry(entry), *_bands(cost), cost["unit"], *_bands(joules)])
     return csv_text(head, rows)
 
 
-def cores_csv(section: MapSection | None) -> str:
+def cores_csv(data: Data) -> str:
     head = ["chip", "core", "label", "layer", "used_fraction"]
-    if section is None:
+    if data.get("map") is None:
         return csv_text(head, [])
-    cores: Mapping[str, Any] = section["cores"]
-    resources: Mapping[str, list[float]] = section["cores"]["resource_fractions"]
-    columns = [*(cores[name] for name in head), *resources.values()]
-    return csv_text([*head, *(f"{name}_fraction" for name in resources)], zip(*columns, strict=True))
+    cores = data["map"]["cores"]
+    columns = [*(cores[name] for name in head), *cores["resource_fractions"].values()]
+    return csv_text([*head, *(f"{name}_fraction" for name in cores["resource_fractions"])], zip(*columns, strict=True))
 
 
-def rows_csv(head: str, rows: Mapping[str, Mapping[str, Any]]) -> str:
+def rows_csv(head: str, rows: Mapping[str, Data]) -> str:
     """A table of rows by name, under `head`."""
     columns = list(next(iter(rows.values()), {}))
     return csv_text([head, *columns], ([name, *(row[c] for c in columns)] for name, row in rows.items()))
+
+
+#: Ends of the names of the tables beside a page: what each holds, and its maker.
+TABLES: dict[str, tuple[str, Callable[[Data], str]]] = {
+    "_ops.csv": ("every operation with device and reason", ops_csv),
+    "_energy.csv": ("every entry of the energy ledger", energy_csv),
+    "_populations.csv": (
+        "counts of every population",
+        lambda data: rows_csv("population", data.get("populations") or {}),
+    ),
+    "_projections.csv": (
+        "counts of every projection",
+        lambda data: rows_csv("projection", data.get("projections") or {}),
+    ),
+    "_cores.csv": ("every core with the fill of each resource", cores_csv),
+}

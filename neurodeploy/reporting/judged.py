@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from neurodeploy.reporting import units
-from neurodeploy.reporting.schema_metrics import Metrics
+from neurodeploy.reporting.units import Data
 
 #: Names of the null models for people.
 NULL_NAMES = {
@@ -29,7 +29,7 @@ class MetricRow:
     ratio: float | None = None
 
 
-def metric_rows(found: Metrics) -> Iterator[MetricRow]:
+def metric_rows(found: Data) -> Iterator[MetricRow]:
     """One row a metric, in the order of ``map --json``."""
     si, cores, hops, links = units.si, found["cores"], found["hops"], found["links"]
     bounds, between, time = found["bounds"], found["interchip"], found["makespan"]
@@ -76,7 +76,7 @@ def metric_rows(found: Metrics) -> Iterator[MetricRow]:
 COUNTS = ("hops", "interchip_packets", "max_link_load")
 
 
-def null_rows(found: Metrics) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+def null_rows(found: Data) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     """Placements of the same cores, ours first: name, transport in words, and its figures as those of a null model."""
     nulls = found["nulls"]
     if nulls is None or not nulls["models"]:

@@ -14,8 +14,7 @@ from typing import NamedTuple
 
 from neurodeploy.reporting import units
 from neurodeploy.reporting.html import Html, el
-from neurodeploy.reporting.schema import MapSection
-from neurodeploy.reporting.schema_metrics import Picture
+from neurodeploy.reporting.units import Data
 
 #: Meshes that are drawn, the busiest ones; how many of them have a text at each link; chips of a grid with texts.
 MESHES, SPOKEN, SPOKEN_GRID = 8, 2, 64
@@ -75,7 +74,7 @@ def step_of(value: int, most: int) -> str:
     return f"u{min(9, value * 10 // most)}" if value and most else "uf"
 
 
-def grid(picture: Picture) -> Html | None:
+def grid(picture: Data) -> Html | None:
     """Chips that are used or passed, and the links between them; nothing for one chip."""
     if len(picture["chips"]) <= 1 or not any(map(any, picture["between"])):
         return None
@@ -89,7 +88,8 @@ def grid(picture: Picture) -> Html | None:
     shapes = [link.drawn(lambda at: f"chip {at[1] * columns + at[0]}", per, most) for link in links]
     for chip, load in busy.items():
         what = f"chip {chip}: busiest mesh link {units.si(load / per)} messages"
-        shapes.append(_box(step_of(load, top), *places[chip], what))
+        x, y = places[chip]
+        shapes.append(_box(step_of(load, top), x, y, what))
     for x, y in (end for end in ends if end not in places.values()):
         shapes.append(_box("uf", x, y, f"chip {y * columns + x}: passed, not in use"))
     label = f"{units.count(len(busy))} chips and the messages between them"
@@ -99,11 +99,11 @@ def grid(picture: Picture) -> Html | None:
     return _figure(shapes, len(busy) <= SPOKEN_GRID, size, label, el("figcaption", caption), "board")
 
 
-def _busiest(picture: Picture, index: int) -> int:
+def _busiest(picture: Data, index: int) -> int:
     return max((max(loads, default=0) for loads in picture["links"][index]), default=0)
 
 
-def meshes(section: MapSection, picture: Picture) -> list[Html]:
+def meshes(section: Data, picture: Data) -> list[Html]:
     """The busiest chips, the busiest first, with cores and links."""
     order = sorted(range(len(picture["chips"])), key=lambda i: (-_busiest(picture, i), i))[:MESHES]
     most = max((_busiest(picture, i) for i in order), default=0)
@@ -115,7 +115,7 @@ def meshes(section: MapSection, picture: Picture) -> list[Html]:
 
 
 def _mesh(
-    picture: Picture, index: int, most: int, used: dict[tuple[int, int], list[str]], room: int, spoken: bool
+    picture: Data, index: int, most: int, used: dict[tuple[int, int], list[str]], room: int, spoken: bool
 ) -> Html:
     chip, (columns, rows), per = picture["chips"][index], picture["mesh"], picture["per"]
     links = links_of(picture["links"][index], picture["mesh"])

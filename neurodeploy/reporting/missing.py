@@ -15,10 +15,10 @@ MISSING: dict[str, tuple[str, str]] = {
         "The integer model against the float model on a text",
         "neurodeploy report BUNDLE --out report.html --text FILE",
     ),
-    "energy": ("Joules per token with their bands, at four boundaries", "neurodeploy energy BUNDLE"),
-    "activity": ("Events and synaptic operations of each island", "neurodeploy run BUNDLE --text FILE"),
+    "energy": ("Joules with their bands, at four boundaries", "neurodeploy energy BUNDLE"),
+    "populations": ("Messages and synaptic operations of each population", "neurodeploy run BUNDLE --text FILE"),
     "experts": ("Tokens that each expert was given", "neurodeploy run BUNDLE --text FILE"),
-    "traffic": ("Bytes per token on the chip, between chips and to the host", "neurodeploy map BUNDLE"),
+    "traffic": ("Bytes on the chip, between chips and to the host", "neurodeploy map BUNDLE"),
     "sample": ("A text that the integer model wrote", "neurodeploy generate BUNDLE --prompt TEXT"),
 }
 

@@ -11,7 +11,6 @@ from typing import Any
 from neurodeploy.reporting.html import Html, el, join
 from neurodeploy.reporting.missing import MISSING
 from neurodeploy.reporting.sections.accuracy import accuracy
-from neurodeploy.reporting.sections.activity import activity
 from neurodeploy.reporting.sections.chips import chips
 from neurodeploy.reporting.sections.conversion import conversion
 from neurodeploy.reporting.sections.counts import comparison, counts, neurobench
@@ -27,23 +26,24 @@ from neurodeploy.reporting.sections.traffic import traffic
 
 #: key of the data, anchor on the page, title, maker
 _PARTS: tuple[tuple[str, str, str, Callable[[Any], Body | None]], ...] = (
-    ("rasters", "raster", "Activity in time", rasters),
-    ("traces", "states", "States", states),
-    ("populations", "counts", "Counts", counts),
-    ("comparison", "comparison", "Float against integers", comparison),
     ("map", "map", "Chip map", chips),
     ("map", "quality", "Mapping quality", quality),
     ("energy", "energy", "Energy", energy),
+    ("populations", "counts", "Counts", counts),
+    ("rasters", "raster", "Activity in time", rasters),
+    ("traces", "states", "States", states),
+    ("comparison", "comparison", "Float against integers", comparison),
     ("accuracy", "accuracy", "Accuracy", accuracy),
     ("explain", "operations", "Operations", ops),
     ("traffic", "traffic", "Traffic", traffic),
     ("experts", "experts", "Experts", experts),
     ("conversion", "conversion", "Conversion", conversion),
-    ("activity", "activity", "Activity", activity),
     ("neurobench", "neurobench", "NeuroBench metrics", neurobench),
 )
 #: Sections whose absence means nothing: a model without experts lacks nothing, nor does a mapping that was not judged.
 _OPTIONAL = ("experts", "quality")
+#: What only a model that reads a text has.
+_OF_TEXTS = ("accuracy", "sample")
 
 
 def page(data: Mapping[str, Any], beside: dict[str, str]) -> str:
@@ -57,7 +57,7 @@ def page(data: Mapping[str, Any], beside: dict[str, str]) -> str:
         if made is not None:
             bodies.append(section(anchor, title, made))
             contents.append((anchor, title))
-        elif key in MISSING and anchor not in _OPTIONAL and "network" not in data:
+        elif key in MISSING and anchor not in _OPTIONAL and not (key in _OF_TEXTS and "traces" in data):
             missing.append((key, title))
     if missing:
         contents.append(("not-run", "Not run yet"))
@@ -91,8 +91,6 @@ def document(title: str, head: Html, contents: Sequence[tuple[str, str]], sectio
 
 
 def _where(data: Mapping[str, Any]) -> str:
-    if "network" in data:
-        return ", spiking network"
     section = data.get("map")
     return f" on {section['system'] if section is not None else 'no system yet'}"
 

@@ -10,35 +10,15 @@ from typing import Any
 
 from rich.console import Console
 
-from neurodeploy.reporting import derive, terminal_spiking, units
-from neurodeploy.reporting.schema import BOUNDARIES, BOUNDARY_TEXT
-from neurodeploy.reporting.terminal_checks import print_doctor, print_paths, print_run, print_verify
+from neurodeploy.accounting.ledger import BOUNDARIES
+from neurodeploy.accounting.report_json import BOUNDARY_TEXT
+from neurodeploy.reporting import derive, units
+from neurodeploy.reporting.terminal_checks import print_doctor, print_paths, print_verify
 from neurodeploy.reporting.terminal_fit import print_fit, print_fit_models
 from neurodeploy.reporting.terminal_metrics import print_metrics
 from neurodeploy.reporting.terminal_offload import print_offload
+from neurodeploy.reporting.terminal_run import print_convert, print_eval, print_export, print_open, print_run
 from neurodeploy.reporting.terminal_table import listed, open_console, say, show_table
-
-
-def print_convert(found: Mapping[str, Any], console: Console) -> None:
-    """The bundle, what went on the chip, the calibration and the weakest sites."""
-    preset, calibration = found["preset"], found["calibration"]
-    say(console, f"{found['model']} ({found['family']}) -> {found['bundle']}", "bold")
-    say(
-        console,
-        f"{units.si(found['weights_on_chip'])} weights in {units.count(found['islands'])} islands, "
-        f"{preset['weight_bits']} bit; payloads {preset['payload_bits']} bit; preset {preset['name']}",
-    )
-    say(console, f"calibrated on {units.count(calibration['tokens'])} tokens of {calibration['text']}")
-    if found["islands_resumed"]:
-        resumed = units.count(found["islands_resumed"])
-        say(console, f"{resumed} islands were finished by an earlier run that was broken off")
-    if found["wide_axons"]:
-        say(console, f"{units.count(found['wide_axons'])} axons carry the wide exponent")
-    rows = [[site["path"], f"{site['output_sqnr_db']:.1f} dB"] for site in found["worst_sites"]]
-    show_table(console, ["Weakest sites", "Output SQNR>"], rows)
-    for warning in found["warnings"]:
-        say(console, f"warning: {warning}", "yellow")
-    say(console, f"{found['seconds']:.1f} s", "dim")
 
 
 def print_map(found: Mapping[str, Any], console: Console) -> None:
@@ -84,7 +64,7 @@ def _budget(name: str, entry: Mapping[str, Any]) -> list[str]:
 
 def print_energy(found: Mapping[str, Any], console: Console) -> None:
     """What is open, then each phase apart: joules and time at each boundary, and by component with basis."""
-    terminal_spiking.print_open(console, found)
+    print_open(console, found)
     texts: Mapping[str, str] = found.get("boundaries") or BOUNDARY_TEXT
     notes: dict[str, set[str]] = {"assumptions": set(), "not_modelled": set()}
     for name, phase in derive.phases(found).items():
@@ -121,39 +101,14 @@ def print_energy(found: Mapping[str, Any], console: Console) -> None:
     say(console, f"modelled, not measured; {said}", "dim")
 
 
-def print_eval(found: Mapping[str, Any], console: Console) -> None:
-    """Chip against float on one text; without the float model the chip's own figures."""
-    say(console, f"{units.count(found['tokens'])} tokens of {found['text']}", "bold")
-    before, after = found["float"], found["chip"]
-    rows = []
-    names = {"bits_per_byte": "bits per byte", "perplexity": "perplexity", "tokens_per_s": "simulated tokens/s"}
-    for key, name in names.items():
-        old, new = before[key] if before is not None else None, after[key]
-        compared = old and new is not None and key != "tokens_per_s"
-        change = units.percent(new / old - 1, 2, signed=True) if compared else ""
-        rows.append([name, *(units.DASH if value is None else units.digits(value, 4) for value in (old, new)), change])
-    show_table(console, ["", "Float>", "Chip>", "Change>"], rows)
-    if found["top1_agreement"] is not None:
-        say(console, f"same next token: {units.percent(found['top1_agreement'])}")
-    say(console, f"clipped values: {units.count(found['saturations'])}")
-    if found.get("affinity"):
-        drift, apart = (units.percent(found["affinity"][key]) for key in ("drift", "between_chips"))
-        say(console, f"experts that follow one another: {drift} away from the mapping's text, {apart} between chips")
-    if found.get("windows_resumed"):
-        resumed = units.count(found["windows_resumed"])
-        say(console, f"{resumed} windows were finished by an earlier run that was broken off")
-    listed(console, found.get("notes", ()))
-
-
 def print_explain(found: Sequence[Any], console: Console) -> None:
     """What runs where, by layer pattern with device and bytes, then each rule once with its text and its remedy."""
     chip = sum(op["device"] == "chip" for op in found)
-    spiking = any(op["path"].startswith("populations.") for op in found)
-    thing, unit = ("population", "step") if spiking else ("operation", "token")
+    thing, unit = derive.steps_of(found)
     say(console, f"{units.count(chip)} of {units.some(len(found), thing)} run on the chip", "bold")
     rows = [
         [
-            group.pattern.removeprefix("populations."), group.layers, units.count(group.count), group.device, group.rule,
+            group.pattern, group.layers, units.count(group.count), group.device, group.rule,
             units.si(group.bytes_per_token, "B"),
         ]
         for group in derive.op_groups(found)
@@ -170,25 +125,21 @@ def print_demo(found: Mapping[str, Any], console: Console) -> None:
     """Every step of the demo in order, each as its own verb prints it."""
     for verb in ("convert", "map", "explain", "verify", "eval", "energy"):
         console.rule(verb, align="left", style="dim")
-        show(verb, "model", found[verb], console)
+        show(verb, found[verb], console)
     console.rule("generate", align="left", style="dim")
     say(console, found["generate"]["prompt"] + found["generate"]["text"])
     console.rule("report", align="left", style="dim")
     print_paths(found["report"], console)
 
 
-#: Who prints what a verb returns, by the kind of bundle where that matters.
-_PRINTERS: dict[tuple[str, str], Callable[[Any, Console], None]] = {
-    ("convert", "model"): print_convert, ("convert", "network"): terminal_spiking.print_convert_spiking,
-    ("run", "model"): print_run, ("run", "network"): terminal_spiking.print_run_spiking,
-    ("eval", "model"): print_eval, ("eval", "network"): terminal_spiking.print_eval_spiking,
-    ("energy", ""): print_energy, ("explain", ""): print_explain, ("verify", ""): print_verify, ("map", ""): print_map,
-    ("report", ""): print_paths, ("export", ""): terminal_spiking.print_export_spiking, ("fit", ""): print_fit,
-    ("fit_models", ""): print_fit_models, ("doctor", ""): print_doctor, ("demo", ""): print_demo,
+#: Who prints what a verb returns.
+_PRINTERS: dict[str, Callable[[Any, Console], None]] = {
+    "convert": print_convert, "run": print_run, "eval": print_eval, "export": print_export, "energy": print_energy,
+    "explain": print_explain, "verify": print_verify, "map": print_map, "report": print_paths, "fit": print_fit,
+    "fit_models": print_fit_models, "doctor": print_doctor, "demo": print_demo,
 }  # fmt: skip
 
 
-def show(verb: str, kind: str, found: Any, console: Console | None = None) -> None:
-    """Print what a verb returned; `kind` is "model", "network", or "" where the verb does not ask."""
-    printer = _PRINTERS.get((verb, "")) or _PRINTERS[verb, kind]
-    printer(found, console or open_console())
+def show(verb: str, found: Any, console: Console | None = None) -> None:
+    """Print what a verb returned."""
+    _PRINTERS[verb](found, console or open_console())

@@ -6,11 +6,11 @@ from rich.console import Console
 
 from neurodeploy.reporting import units
 from neurodeploy.reporting.judged import COUNTS, metric_rows, null_rows
-from neurodeploy.reporting.schema_metrics import Metrics
 from neurodeploy.reporting.terminal_table import listed, ratio, say, show_table
+from neurodeploy.reporting.units import Data
 
 
-def print_metrics(found: Metrics, console: Console) -> None:
+def print_metrics(found: Data, console: Console) -> None:
     """Two tables and the notes of the mapper."""
     say(console, f"Counts of one {found['unit']}, {found['rates']}; energies and times are modelled", "dim")
     rows = [[row.name, row.value, row.bound, ratio(row.ratio)] for row in metric_rows(found)]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from typing import Any
 
-from neurodeploy.reporting.schema import Band
+#: A part of the JSON that a verb prints, and of a number its low, nominal and high value.
+Data = Mapping[str, Any]
+Band = Mapping[str, float]
 
 DASH = "–"
 #: Between groups of digits (narrow), and before a unit: spaces at which no line breaks.
@@ -122,7 +125,7 @@ def ranges(numbers: Iterable[int]) -> str:
     return ", ".join(shown) + (", …" if len(pieces) > 4 else "")
 
 
-def total(bands: Iterable[Mapping[str, float] | Band]) -> Band:
+def total(bands: Iterable[Band]) -> Band:
     """Sum of bands, low with low and high with high: the ends of the sum if all parts err the same way."""
     low = nominal = high = 0.0
     for band in bands:

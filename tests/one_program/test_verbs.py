@@ -36,6 +36,20 @@ class Kind:
 
 KINDS = ("language model", "spiking network", "partly on the host", "spiking, partly on the host", "without weights")
 TEXT, SPIKES, MIXED, SPIKES_MIXED, HOLLOW = KINDS
+#: What every report holds, of whatever is mapped.
+SECTIONS = (
+    "model",
+    "run",
+    "map",
+    "explain",
+    "traffic",
+    "energy",
+    "populations",
+    "projections",
+    "conversion",
+    "neurobench",
+    "provenance",
+)
 #: (verb, kind) -> the code with which it says that there is nothing to do.
 REFUSED = {
     **{(verb, kind): "ND3260" for verb in ("generate",) for kind in (SPIKES, SPIKES_MIXED)},
@@ -134,6 +148,8 @@ def test_run_counts_the_same_on_every_runner(kind: str, session: Session, capsys
         found = session.ask(capsys, "run", kind, *given, "--runner", runner)
         assert found.pop("runner") == runner
         assert ("executed" in found) == (runner == "partitioned")
+        assert found["populations"].keys() and found["projections"].keys() and found["steps"] * found["samples"] > 0
+        assert set(found["on_host"]) == ({on_host} if (on_host := session.world[kind].on_host) else set())
         counts.append({key: value for key, value in found.items() if key not in ("executed", "seconds", "steps_per_s")})
     assert counts[0] == counts[1] == counts[2]
 
@@ -181,7 +197,19 @@ def test_report(kind: str, session: Session, capsys: Capture, tmp_path: Path) ->
     page = tmp_path / "page.html"
     found = session.ask(capsys, "report", kind, *session.world[kind].given, "--out", str(page))
     assert str(page) in map(str, np.ravel(list(found.values()) if isinstance(found, dict) else found))
-    assert page.read_text(encoding="utf-8").startswith("<!") and page.with_suffix(".json").is_file()
+    assert page.read_text(encoding="utf-8").startswith("<!")
+    data = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
+    assert all(data[section] for section in SECTIONS)
+
+
+@kinds("report")
+def test_report_before_map_names_the_command(kind: str, session: Session, capsys: Capture, tmp_path: Path) -> None:
+    session.step(capsys, "convert", kind)
+    shutil.copytree(session.bundle(kind), tmp_path / "x.nd", ignore=shutil.ignore_patterns("mapping.json"))
+    arguments = [str(tmp_path / "x.nd"), *session.world[kind].given, "--out", str(tmp_path / "page.html")]
+    session.json(capsys, "report", *arguments)
+    assert "neurodeploy map x.nd" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert json.loads((tmp_path / "page.json").read_text(encoding="utf-8"))["energy"] is None
 
 
 @kinds("verify")

@@ -82,16 +82,15 @@ def test_map_counts_a_text_and_eval_says_how_far_another_is(tmp_path: Path, caps
     assert "affinity" not in pipeline.eval(bundle, second, with_float=False)
     found = json.loads(call(["map", str(bundle), "--rates", str(first), "--json"], capsys).out)
     run = pipeline.run(bundle, first, max_tokens=4096)
-    assert found["rates"]["tokens"] == run["tokens"] and 0 <= found["rates"]["between_chips"] <= 1
+    assert found["rates"]["tokens"] == run["steps"] and 0 <= found["rates"]["between_chips"] <= 1
     opened = open_bundle(bundle)
     stored = mapping_from_json(opened.read_mapping()).affinity
-    assert stored is not None and sum(n for *_, n in stored.pairs) == run["tokens"]
+    assert stored is not None and sum(n for *_, n in stored.pairs) == run["steps"]
     for name, island in islands_of(opened.program).items():
         if island.layer == 0 and island.expert is not None:
-            tokens = run["islands"][name]["tokens"] if name in run["islands"] else 0
-            assert tokens == sum(n for a, _, n in stored.pairs if a == group_of(island))
+            assert run["populations"][name]["steps"] == sum(n for a, _, n in stored.pairs if a == group_of(island))
     same, other = (pipeline.eval(bundle, text, with_float=False)["affinity"] for text in (first, second))
-    assert same["tokens"] == run["tokens"] - 1, "nothing follows the last token, so it is not evaluated"
+    assert same["tokens"] == run["steps"] - 1, "nothing follows the last token, so it is not evaluated"
     assert same["drift"] < 0.01 < other["drift"] <= 1
     assert (
         "away from the mapping's text" in call(["eval", str(bundle), "--text", str(second), "--no-float"], capsys).out

@@ -288,9 +288,6 @@ CASES: dict[str, tuple[str, int, str, Callable[[World], list[str]]]] = {
     "no rows": ("ND2003", USER, "max_rows", lambda w: w.on("map", "--max-rows", "0")),
     "explain before map": ("ND2005", USER, "neurodeploy map", lambda w: ["explain", str(w.unmapped)]),
     "energy before map": ("ND2005", USER, "neurodeploy map", lambda w: ["energy", str(w.unmapped)]),
-    "report before map": (
-        "ND2005", USER, "neurodeploy map", lambda w: ["report", str(w.unmapped), "--out", str(w.here / "r" / "r.html")]
-    ),
     # texts
     "no such text": ("ND1104", USER, "gone.txt", lambda w: w.on("eval", "--text", "gone.txt")),
     "text of no length": ("ND1105", USER, "t.txt", lambda w: w.on("eval", "--text", w.file("t.txt", b""))),

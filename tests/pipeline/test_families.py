@@ -98,7 +98,7 @@ def test_every_verb(family: str, kind: str, work: Path, capsys: pytest.CaptureFi
     assert found["float"]["nats"] == pytest.approx(expected_nats(model, tokens, found["window"]), rel=1e-5)
     assert abs(found["bits_per_byte_change"]) < 0.01 and found["top1_agreement"] > 0.9
 
-    assert answers(["run", bundle, "--text", text], capsys)["tokens"] == len(tokens)
+    assert answers(["run", bundle, "--text", text], capsys)["steps"] == len(tokens)
     made = answers(["generate", bundle, "--prompt", "What is", "--tokens", "6"], capsys)
     assert len(made["tokens"]) == 6 or made["stopped"] == "end token"
     energy = answers(["energy", bundle, "--text", text, "--tokens", "4"], capsys)

@@ -65,7 +65,7 @@ def test_same_bytes(
     interrupt(place, convert(llama, out), monkeypatch, capsys)
     made.clear()
     found = call([*convert(llama, out), "--json"], capsys)
-    assert (found.status, json.loads(found.out)["islands_resumed"]) == (0, FINISHED[place])
+    assert (found.status, json.loads(found.out)["resumed"]) == (0, FINISHED[place])
     assert len(made) == ISLANDS - FINISHED[place]
     assert members(out) == wanted
     assert [path.name for path in out.parent.iterdir()] == ["x.nd"]
@@ -135,7 +135,7 @@ def test_nothing_of_another_conversion_is_mixed_in(
     made.clear()
     arguments = [*convert(model, out), *options]
     found = call([*arguments, "--json"], capsys)
-    assert (found.status, json.loads(found.out)["islands_resumed"]) == (0, 0)
+    assert (found.status, json.loads(found.out)["resumed"]) == (0, 0)
     assert len(made) == ISLANDS
     assert kept_beside(out) == []  # and it does not pile up
     arguments[3] = str(tmp_path / "again.nd")
@@ -187,7 +187,7 @@ def test_a_killed_process_keeps_its_islands_too(
     assert subprocess.run(command, env=environment() | one, capture_output=True, timeout=600).returncode == -9
     assert len(kept_beside(out)) == 1 and not out.exists()
     found = call([*convert(llama, out), "--json"], capsys)
-    assert (found.status, json.loads(found.out)["islands_resumed"]) == (0, 2)
+    assert (found.status, json.loads(found.out)["resumed"]) == (0, 2)
     assert [path.name for path in tmp_path.iterdir()] == ["x.nd"]
 
 

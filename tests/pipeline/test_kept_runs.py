@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from neurodeploy import pipeline
-from neurodeploy.pipeline import evaluating, keeping, running, stepping
+from neurodeploy.pipeline import keeping, stepping
 from tests.pipeline.networks import STEPS, Files
 from tests.pipeline.test_broken_off import failing
 from tests.pipeline.test_runs import interrupting
@@ -53,7 +53,6 @@ def test_same_figures(
     for at, done in ((17, 17), (0, 17), (5, 22)):  # again and again, once before anything new is finished
         with monkeypatch.context() as patch:
             interrupting(at, patch, runner)
-            patch.setattr(evaluating, "runner_for", running.runner_for)
             found = call(arguments(files, "--runner", runner), capsys)
         assert (found.status, found.out) == (130, "")
         (folder,) = cache.iterdir()

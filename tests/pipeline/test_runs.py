@@ -11,7 +11,7 @@ import pytest
 
 from neurodeploy import pipeline
 from neurodeploy.bundle import open_bundle
-from neurodeploy.pipeline import running, stepping, streams
+from neurodeploy.pipeline import stepping, streams
 from simulators import float_network, get_runner
 from simulators.reference import ReferenceRunner
 from tests.pipeline.networks import DT, SAMPLES, STEPS, Files, copied
@@ -38,8 +38,8 @@ def test_counts_and_outputs_are_those_of_the_reference(kind: str, files: Files, 
     source = {"plain": files.spikes, "graded": files.real, "image": files.pixels, "net": files.spikes}[kind]
     bundle = getattr(files, f"{kind}_nd")
     found = pipeline.run(bundle, input=source, out=tmp_path / "o.npz")
-    opened, network = streams.open_network(bundle)
-    stream = streams.stream_of(source, opened, network, None)
+    opened = open_bundle(bundle)
+    network, stream = opened.program.network, streams.stream_of(source, opened, None)
     wanted = ReferenceRunner().run(network, dict(stream.inputs), STEPS)
     for name, row in found["populations"].items():
         assert row["messages"] == sum(int(counts.sum()) for counts in wanted.activity.fired[name].values())
@@ -145,7 +145,7 @@ def interrupting(at: int, monkeypatch: pytest.MonkeyPatch, runner: str = "fast")
         return real(*arguments, **options)
 
     monkeypatch.setattr(engine, "run", run)
-    monkeypatch.setattr(running, "runner_for", lambda *asked: engine)
+    monkeypatch.setattr(streams, "runner_for", lambda *asked: engine)
 
 
 @pytest.mark.parametrize(("before", "after"), [("fast", "reference"), ("reference", "fast")])

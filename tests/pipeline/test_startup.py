@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from neurodeploy.bundle import open_bundle
 from neurodeploy.pipeline import streams
 from simulators.fast.runner import FastRunner
 from tests.pipeline.networks import Files, copied
@@ -55,14 +56,12 @@ def test_the_reference_runs_what_is_done_before_kernels_are_loaded(
     files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the estimate of its time alone, and only where the kernels are not there already; with the same bits."""
-    opened, network = streams.open_network(files.plain_nd)
-    stream = streams.stream_of(files.spikes, opened, network, None)
-    assert (
-        streams.runner_for("fast", opened, network, stream.steps, stream.samples).name == "fast"
-    )  # this file loaded them
+    opened = open_bundle(files.plain_nd)
+    stream = streams.stream_of(files.spikes, opened, None)
+    assert streams.runner_for("fast", opened, stream.steps, stream.samples).name == "fast"  # this file loaded them
     monkeypatch.delitem(sys.modules, "simulators.fast.runner")
-    small = streams.runner_for("fast", opened, network, stream.steps, stream.samples)
+    small = streams.runner_for("fast", opened, stream.steps, stream.samples)
     assert small.name == "reference"
-    assert streams.runner_for("fast", opened, network, 1_000_000, stream.samples).name == "fast"
-    a, b = (runner.run(network, stream.inputs, stream.steps) for runner in (small, FastRunner()))
+    assert streams.runner_for("fast", opened, 1_000_000, stream.samples).name == "fast"
+    a, b = (runner.run(opened.program.network, stream.inputs, stream.steps) for runner in (small, FastRunner()))
     assert all(np.array_equal(a.outputs[name], b.outputs[name]) for name in b.outputs) and b.outputs

@@ -251,9 +251,9 @@ def test_map_and_energy(files: Files, tmp_path: Path, capsys: pytest.CaptureFixt
     ]  # fmt: skip
     priced = json_of(["energy", bundle, "--input", str(files.spikes)], capsys)
     for unit in ("step", "sample"):
-        bands = [band for band in priced[unit]["joules"].values() if band]
+        bands = [band for band in priced[unit]["joules_per_token"].values() if band]
         assert bands and all(0 < band["low"] <= band["nominal"] <= band["high"] for band in bands)
-    step, sample = (priced[unit]["joules"]["chip"]["nominal"] for unit in ("step", "sample"))
+    step, sample = (priced[unit]["joules_per_token"]["chip"]["nominal"] for unit in ("step", "sample"))
     assert sample == pytest.approx(step * STEPS)
     assert priced["system"] == "kapoho-point"
     assert "modelled, not measured" in call(["energy", bundle, "--input", str(files.spikes)], capsys).out
@@ -318,7 +318,7 @@ def test_report_holds_what_the_verbs_say(files: Files, tmp_path: Path, capsys: p
     compared = json_of(["eval", str(files.plain_nd), "--input", str(files.spikes)], capsys)["comparison"]
     assert data["comparison"] == compared
     priced = json_of(["energy", str(files.plain_nd), "--input", str(files.spikes)], capsys)
-    assert data["energy"]["sample"]["joules"] == priced["sample"]["joules"]
+    assert data["energy"]["sample"]["joules_per_token"] == priced["sample"]["joules_per_token"]
     assert (data["run"]["steps"], data["run"]["samples"], data["map"]["system"]) == (STEPS, SAMPLES, "oheo-gulch")
     again = tmp_path / "more.html"
     json_of([*arguments[:-1], str(again), "--probe", "hidden.v", "--probe", "hidden.s"], capsys)

@@ -11,18 +11,31 @@ def band(nominal: float) -> dict[str, float]:
 
 def phase(joules: float) -> dict[str, Any]:
     boundaries = {"rails": band(joules), "chip": band(joules * 1.1), "board": band(joules * 3), "wall": None}
-    return {"joules": boundaries, "seconds": band(2e-5)}
+    return {
+        "joules_per_token": boundaries, "seconds_per_token": band(2e-5), "tokens_per_s": 5e4,
+        "bound_by": "host_link_latency",
+        "entries": [
+            {
+                "device": "chip", "component": "synops", "event": "synaptic operation", "boundary": "rails",
+                "count": 123.4, "basis": "derived", "source": "a paper",
+                "unit_cost": {"unit": "J", **band(1e-12)}, "joules": band(1e-9),
+            }
+        ],
+        "by_layer": {"0": band(1e-9)}, "by_component": {"synops": band(1e-9)},
+        "assumptions": ["one host"], "not_modelled": ["cooling"],
+    }  # fmt: skip
 
 
 def full() -> dict[str, Any]:
     """Two populations, one projection, all sections."""
     return {
-        "network": {
-            "name": "digits", "family": "NIR", "source": "digits.nir", "licence": "CC0", "neurons": 40, "synapses": 1600,
-            "dt_s": 1e-3, "outputs": ["out"],
+        "model": {
+            "name": "digits", "family": "NIR", "source": "digits.nir", "licence": "CC0", "neurons": 40, "populations": 2,
+            "synapses": 1600, "projections": 1, "dt_s": 1e-3, "outputs": ["out"], "layers": 2, "hidden_size": 0,
+            "vocab_size": 0, "weight_bytes": 1600,
         },
         "run": {
-            "input": "input.npz", "runner": "fast", "steps": 20, "samples": 3, "saturations": 4, "wraps": 1234567,
+            "input": "input.npz", "runner": "fast", "unit": "step", "steps": 20, "samples": 3,
             "notes": ["in: silent from step 18 on"],
         },
         "map": {
@@ -37,29 +50,34 @@ def full() -> dict[str, Any]:
             },
             "mesh": {"columns": 8, "rows": 4, "cores_per_router": 4},
         },
-        "energy": {
-            "step": phase(1e-6), "sample": phase(2e-5), "bound_by": "host_link_latency",
-            "entries": [
-                {
-                    "device": "chip", "component": "synops", "event": "synaptic operation", "boundary": "rails",
-                    "count": 123.4, "basis": "derived", "source": "a paper",
-                    "unit_cost": {"unit": "J", **band(1e-12)}, "joules": band(1e-9),
-                }
-            ],
-            "assumptions": ["one host"], "not_modelled": ["cooling"],
+        "explain": [
+            {
+                "path": f"populations.{name}", "op": "lif", "device": device, "rule": "a rule", "reason": "a reason",
+                "remedy": "", "bytes_per_token": 8,
+            }
+            for name, device in (("in", "host"), ("out", "chip"))
+        ],
+        "traffic": {
+            "unit": "step", "if": ", if every neuron sends", "on_chip_bytes": 4.0, "inter_chip_bytes": 0.0,
+            "to_host_bytes": 8.0, "to_chip_bytes": 8.0, "crossings": 2.0,
         },
+        "energy": {"step": phase(1e-6), "sample": phase(2e-5)},
         "populations": {
             "in": {
-                "model": "input", "neurons": 40, "messages": 700, "rate": 0.3, "updates": 0, "saturated": 0, "wrapped": 0
+                "model": "input", "layer": None, "neurons": 40, "steps": 60, "messages": 700,
+                "rate": 0.3, "updates": 0, "saturated": 0, "wrapped": 0,
             },
             "out": {
-                "model": "lif", "neurons": 40, "messages": 90, "rate": 0.04, "updates": 2400, "saturated": 4,
-                "wrapped": 1234567,
+                "model": "lif", "layer": None, "neurons": 40, "steps": 60, "messages": 90,
+                "rate": 0.04, "updates": 2400, "saturated": 4, "wrapped": 1234567,
             },
         },
         "projections": {
-            "in->out": {"source": "in", "target": "out", "events": 700, "synops": 28_000, "wrapped": 0}
+            "in->out": {
+                "source": "in", "target": "out", "layer": None, "events": 700, "density": 0.3, "synops": 28_000, "wrapped": 0
+            }
         },
+        "host_work": {"flops": 0, "bytes": 0}, "on_host": {}, "saturations": 4, "wraps": 1234567, "experts": None,
         "rasters": [
             {
                 "population": "out", "size": 400, "neurons": [0, 133, 266], "first_step": 1, "length": 20,
@@ -93,9 +111,18 @@ def full() -> dict[str, Any]:
 def bare() -> dict[str, Any]:
     """A .net that was not mapped: integers only, no float network, no energy."""
     data = full()
-    data |= {"map": None, "energy": None, "comparison": None, "rasters": [], "traces": [], "neurobench": {}}
+    data |= {
+        "map": None,
+        "explain": None,
+        "traffic": None,
+        "energy": None,
+        "comparison": None,
+        "rasters": [],
+        "traces": [],
+        "neurobench": {},
+    }
     data["conversion"] = {"warnings": [], "errors": []}
-    data["network"]["dt_s"] = None
+    data["model"]["dt_s"] = None
     data["run"] |= {"notes": [], "samples": 1}
     return data
 
@@ -106,7 +133,7 @@ def silent() -> dict[str, Any]:
     for row in data["populations"].values():
         row |= {"messages": 0, "rate": 0.0}
     for row in data["projections"].values():
-        row |= {"events": 0, "synops": 0}
+        row |= {"events": 0, "synops": 0, "density": 0.0}
     data["rasters"][0] |= {"steps": [], "rows": [], "dropped": 0, "length": 1, "neurons": [0], "size": 1}
     data["traces"][0]["values"] = [0]
     data["run"]["steps"] = 1

@@ -156,11 +156,9 @@ def phase(seconds: float, scale: float, chips: int, layers: int, bound_by: str) 
     }
     dynamic = totals["rails"]["nominal"]
     rng = random.Random(7)
-    by_layer: list[dict[str, Any]] = [
-        {"layer": n, "joules": band(dynamic * 0.78 / layers * rng.uniform(0.9, 1.12), 0.6, 2.2)} for n in range(layers)
-    ]
-    by_layer.append({"layer": "lm_head", "joules": band(dynamic * 0.22, 0.6, 2.2)})
-    by_layer.append({"layer": "static", "joules": add([e["joules"] for e in ledger if e["unit_cost"]["unit"] == "W"])})
+    by_layer = {str(n): band(dynamic * 0.78 / layers * rng.uniform(0.9, 1.12), 0.6, 2.2) for n in range(layers)}
+    by_layer["lm_head"] = band(dynamic * 0.22, 0.6, 2.2)
+    by_layer["static"] = add([e["joules"] for e in ledger if e["unit_cost"]["unit"] == "W"])
     names = dict.fromkeys(str(e["component"]) for e in ledger)
     return {
         "joules_per_token": totals,
@@ -169,10 +167,7 @@ def phase(seconds: float, scale: float, chips: int, layers: int, bound_by: str) 
         "bound_by": bound_by,
         "entries": ledger,
         "by_layer": by_layer,
-        "by_component": [
-            {"component": name, "joules": add([e["joules"] for e in ledger if e["component"] == name])}
-            for name in names
-        ],
+        "by_component": {name: add([e["joules"] for e in ledger if e["component"] == name]) for name in names},
         "assumptions": [
             "All chips of the mapping are powered for the whole time; spare chips of the board are off.",
             "Tokens are processed one at a time; layers do not overlap.",
@@ -193,19 +188,26 @@ def sites(layers: int, seed: int) -> list[dict[str, Any]]:
     return made
 
 
-def activity(layers: int, hidden: int, ffn: int, tokens: int) -> dict[str, Any]:
+def counts(layers: int, hidden: int, ffn: int, tokens: int) -> dict[str, Any]:
     rng = random.Random(5)
-    made = {}
+    populations: dict[str, Any] = {}
+    projections: dict[str, Any] = {}
     for n in range(layers):
         widths = {"qkv": hidden * 5 // 3, "o": hidden, "gate_up": ffn * 2, "down": hidden}
         for name, rows in widths.items():
-            columns = ffn if name == "down" else hidden
+            columns, name = ffn if name == "down" else hidden, f"layers.{n}.{name}"
             density = rng.uniform(0.94, 0.995)
             events, sent = int(columns * tokens * density), rows * tokens
-            row = {"tokens": tokens, "events": events, "synops": events * rows, "density": density}
-            row |= {"neuron_updates": sent, "messages_out": sent, "saturations": 3 * ((name, n) == ("down", 11))}
-            made[f"layers.{n}.{name}"] = row
-    return made
+            for own, size, sends in ((f"{name}.input", columns, events), (name, rows, sent)):
+                row = {"layer": n, "neurons": size, "steps": tokens, "messages": sends, "rate": sends / size / tokens}
+                row |= {"model": "input", "updates": 0} if own != name else {"model": "graded_affine", "updates": sent}
+                populations[own] = row | {"saturated": 3 * (own == "layers.11.down"), "wrapped": 0}
+            projections[name] = {
+                "source": f"{name}.input", "target": name, "layer": n, "events": events, "density": density,
+                "synops": events * rows, "wrapped": 0,
+            }  # fmt: skip
+    host: dict[str, Any] = {"host_work": {"flops": 5, "bytes": 7}, "on_host": {}, "saturations": 3, "wraps": 0}
+    return {"populations": populations, "projections": projections, **host}
 
 
 def smollm() -> dict[str, Any]:
@@ -219,15 +221,19 @@ def smollm() -> dict[str, Any]:
             "layers": 30,
             "hidden_size": 576,
             "vocab_size": 49_152,
-            "parameters_on_chip": 134_479_872,
+            "neurons": 300_000,
+            "populations": 240,
+            "synapses": 134_479_872,
+            "projections": 120,
+            "dt_s": None,
             "weight_bytes": 134_479_872,
         },
         "conversion": {
-            "preset": "graded-16",
-            "payload_bits": 16,
-            "weight_bits": 8,
-            "calibration": {"name": "encyclopaedia article", "tokens": 2048},
+            "preset": {"name": "graded-16", "payload_bits": 16, "weight_bits": 8},
+            "calibration": {"text": "encyclopaedia article", "tokens": 2048},
             "sites": sites(30, 3),
+            "warnings": [],
+            "errors": [],
         },
         "map": make_map("alia-point", 9, 32, 1080, 30, 1),
         "explain": llama_ops(30, 576),
@@ -238,20 +244,22 @@ def smollm() -> dict[str, Any]:
             "chip": {"bits_per_byte": 0.9902, "perplexity": 9.771, "tokens_per_s": 214.0},
             "top1_agreement": 0.946,
             "saturations": 455,
-            "tokens_per_s": 169.0,
         },
         "energy": {
             "generate": phase(0.0031, 1.0, 9, 30, "host_link"),
             "prefill": phase(0.00042, 1.0, 9, 30, "busiest_core"),
         },
-        "activity": activity(30, 576, 1536, 4096),
+        "run": {"input": "prose", "runner": "fast", "unit": "token", "steps": 4096, "samples": 1, "notes": []},
+        **counts(30, 576, 1536, 4096),
         "experts": None,
         "traffic": {
-            "on_chip_bytes_per_token": 4.1e6,
-            "inter_chip_bytes_per_token": 152_000.0,
-            "host_in_bytes_per_token": 742_000.0,
-            "host_out_bytes_per_token": 239_000.0,
-            "crossings_per_token": 242.0,
+            "unit": "token",
+            "if": "",
+            "on_chip_bytes": 4.1e6,
+            "inter_chip_bytes": 152_000.0,
+            "to_host_bytes": 742_000.0,
+            "to_chip_bytes": 239_000.0,
+            "crossings": 242.0,
         },
         "sample": {
             "prompt": "The capital of France is",
@@ -277,7 +285,7 @@ def tiny_moe() -> dict[str, Any]:
         "family": "llama4",
         "layers": 4,
         "hidden_size": 128,
-        "parameters_on_chip": 3_400_000,
+        "synapses": 3_400_000,
     }
     data["model"]["weight_bytes"] = 3_400_000
     data["map"] = make_map("oheo-gulch", 1, 1, 31, 4, 2)
@@ -291,15 +299,15 @@ def tiny_moe() -> dict[str, Any]:
     data["conversion"]["sites"] = sites(4, 9)
     data["energy"] = {"generate": phase(0.0002, 0.02, 1, 4, "host_link"), "prefill": None}
     data["energy"]["generate"]["joules_per_token"]["wall"] = None
-    data["activity"] = activity(4, 128, 256, 512)
-    data["traffic"]["inter_chip_bytes_per_token"] = 0.0
+    data |= counts(4, 128, 256, 512)
+    data["traffic"]["inter_chip_bytes"] = 0.0
     return data
 
 
 def hala(cores: int = 136_000) -> dict[str, Any]:
     """A large model on 1 152 chips: the map is drawn chip by chip."""
     data = smollm()
-    data["model"] |= {"name": "a large model", "layers": 48, "hidden_size": 5120, "parameters_on_chip": 17_100_000_000}
+    data["model"] |= {"name": "a large model", "layers": 48, "hidden_size": 5120, "synapses": 17_100_000_000}
     data["model"]["weight_bytes"] = 17_100_000_000
     data["map"] = make_map("hala-point", -(-cores // 120), 1152, cores, 48, 4)
     data["accuracy"] = None

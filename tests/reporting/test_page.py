@@ -59,7 +59,7 @@ def test_sections_that_were_not_run_name_their_command(pages: dict[str, Path]) -
         assert command in found.words
     ids = {value for _, name, value in found.attributes if name == "id"}
     assert {"conversion", "not-run", "provenance"} <= ids
-    assert not ids & {"map", "energy", "operations", "traffic", "activity", "experts", "cores"}
+    assert not ids & {"map", "energy", "operations", "traffic", "counts", "experts", "cores"}
     assert found.tags["rect"] == 0
 
 
@@ -80,7 +80,7 @@ def test_commands_and_bundles_are_quoted_and_may_be_given(synthetic: ModuleType)
 
 def test_a_missing_phase_and_a_missing_boundary_are_said(pages: dict[str, Path]) -> None:
     words = read(pages["tiny_moe"]).words
-    assert "not known" in words and "Not run. Joules per token" in words
+    assert "not known" in words and "Not run. Joules with their bands" in words
 
 
 def test_experts_only_where_there_are_some(pages: dict[str, Path]) -> None:

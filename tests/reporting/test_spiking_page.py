@@ -9,15 +9,16 @@ import re
 from pathlib import Path
 from typing import Any
 
-from neurodeploy.errors import BundleError, InternalError
+from neurodeploy.errors import BundleError
+from neurodeploy.reporting.files import TABLES
 from neurodeploy.reporting.page import page
-from neurodeploy.reporting.render import FORMS, render
+from neurodeploy.reporting.render import render
 from tests.refusals import refused
 from tests.reporting.reader import Reader
 from tests.reporting.spiking import bare, full, silent
 
 #: The files beside a page.
-BESIDE = (".json", *FORMS["network"].tables)
+BESIDE = (".json", *TABLES)
 
 
 def read(data: Any) -> Reader:
@@ -27,9 +28,10 @@ def read(data: Any) -> Reader:
 def test_figures() -> None:
     words = read(full()).words
     for figure in (
-        "digits", "fits on 2 cores of 1 chip", "needs 22.0 µJ a sample at the chip boundary (modelled)",
+        "digits", "fits on one chip", "2 cores", "needs 22.0 µJ per sample at the chip boundary (modelled)",
         "differs from float in 0.21 % of the bins of output", "40 neurons in 2 populations", "1 600 synapses",
-        "time step 1.00 ms", "790 messages in 20 steps of 3 samples", "5 more marks are not drawn", "3 of 400",
+        "time step 1.00 ms", "790 messages in 20 steps of 3 samples", "3 samples of 20 steps",
+        "5 more marks are not drawn", "3 of 400",
         "4 values were clipped and 1 234 567 wrapped", "28.0 k synaptic operations", "-10 to 10",
         "2 of 3", "0.4 %", "in: silent from step 18 on", "unit gain", "bound by host link latency", "program.json",
     ):  # fmt: skip
@@ -93,7 +95,7 @@ def test_equal_values_are_a_flat_line() -> None:
 
 
 def test_files_beside_the_page(tmp_path: Path) -> None:
-    paths = render(full(), tmp_path / "a" / "r.html", "network")
+    paths = render(full(), tmp_path / "a" / "r.html")
     assert [path.name for path in paths] == ["r.html", *(f"r{suffix}" for suffix in BESIDE)]
     assert json.loads((tmp_path / "a" / "r.json").read_text()) == full()
     for suffix, rows in (("_populations", 2), ("_projections", 1), ("_cores", 2)):
@@ -107,29 +109,21 @@ def test_names_cannot_become_formulas(tmp_path: Path) -> None:
     """A spreadsheet runs what begins with =, +, - or @."""
     data = full()
     data["populations"] = {"=cmd()": data["populations"]["out"]}
-    render(data, tmp_path / "r.html", "network")
+    render(data, tmp_path / "r.html")
     assert "\n=cmd" not in (tmp_path / "r_populations.csv").read_text()
 
 
 def test_no_projection_at_all(tmp_path: Path) -> None:
     data = full() | {"projections": {}}
-    render(data, tmp_path / "r.html", "network")
+    render(data, tmp_path / "r.html")
     assert (tmp_path / "r_projections.csv").read_text().startswith("projection")
-
-
-def test_data_of_another_form(tmp_path: Path) -> None:
-    data = full()
-    del data["rasters"][0]["size"]
-    error = refused(InternalError, "ND9050", render, data, tmp_path / "r.html", "network")
-    assert "rasters[0].size" in str(error)
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_all_files_or_none(tmp_path: Path) -> None:
     """One name is taken by a folder: the others stay as they were."""
     (tmp_path / "r.html").write_text("older")
     (tmp_path / "r_cores.csv").mkdir()
-    refused(BundleError, "ND5004", render, full(), tmp_path / "r.html", "network")
+    refused(BundleError, "ND5004", render, full(), tmp_path / "r.html")
     assert (tmp_path / "r.html").read_text() == "older"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["r.html", "r_cores.csv"]
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from rich.console import Console
 
-from neurodeploy.reporting import terminal, terminal_spiking
+from neurodeploy.reporting import terminal
+from neurodeploy.reporting.terminal_run import gathered
 
 HOSTILE = "\x1b[2J[bold]x[/bold]\x07"
 
@@ -20,7 +21,7 @@ def shown(function: Any, found: Any) -> str:
 
 def convert(**changes: Any) -> dict[str, Any]:
     return {
-        "bundle": "x.nd", "network": "x", "family": "NIR", "dt_s": 1e-3, "neurons": 1, "populations": 2, "synapses": 8,
+        "bundle": "x.nd", "model": "x", "family": "NIR", "dt_s": 1e-3, "neurons": 1, "populations": 2, "synapses": 8,
         "projections": 1, "inputs": {"in": [1, 5, 4]}, "outputs": {"out": [3]}, "worst_errors": [], "warnings": [],
         "seconds": 0.1, **changes,
     }  # fmt: skip
@@ -28,10 +29,20 @@ def convert(**changes: Any) -> dict[str, Any]:
 
 def run(**changes: Any) -> dict[str, Any]:
     output = {"messages": [3], "most_active": [2], "last": [[0, 7]], "graded": False, "latency": 2, "unit": 1.0}
-    row = {"model": "lif", "neurons": 3, "messages": 7, "rate": 0.1, "updates": 9, "saturated": 0, "wrapped": 0}
+    row = {
+        "model": "lif",
+        "layer": None,
+        "neurons": 3,
+        "messages": 7,
+        "rate": 0.1,
+        "updates": 9,
+        "saturated": 0,
+        "wrapped": 0,
+    }
+    link = {"source": "a", "target": "b", "layer": None, "events": 1, "density": 0.5, "synops": 2, "wrapped": 3}
     return {
-        "network": "x", "runner": "fast", "first_step": 1, "steps": 5, "samples": 1, "populations": {"out": row},
-        "projections": {"p": {"source": "a", "target": "b", "events": 1, "synops": 2, "wrapped": 3}},
+        "model": "x", "runner": "fast", "first_step": 1, "steps": 5, "samples": 1, "populations": {"out": row},
+        "projections": {"p": link}, "host_work": {"flops": 0, "bytes": 0}, "on_host": {}, "unit": "step",
         "outputs": {"out": output | changes.pop("output", {})}, "notes": [], "steps_per_s": 10.0, "out": None,
         "checkpoint": None, **changes,
     }  # fmt: skip
@@ -43,42 +54,42 @@ def compared(**changes: Any) -> dict[str, Any]:
         "first_difference": 4, "graded": False, "worst": 0.5, "rate_error": 0.0, "early": 0, "same_decision": 3,
         "float_correct": None, "chip_correct": None, **changes,
     }  # fmt: skip
-    return {"network": "x", "samples": 4, "steps": 5, "comparison": [row], "notes": []}
+    return {"model": "x", "samples": 4, "steps": 5, "comparison": [row], "notes": []}
 
 
 def test_lines_that_say_the_same_of_several_places_are_one() -> None:
     lines = ["a: x (y)", "b: x (y)", "c: x (y)", "d: x (y)", "d: x (y)", "lonely", "a: z: w"]
-    assert terminal_spiking.gathered(lines) == ["a, b, c and 1 more: x (y)", "lonely", "a: z: w"]
+    assert gathered(lines) == ["a, b, c and 1 more: x (y)", "lonely", "a: z: w"]
 
 
 def test_convert() -> None:
-    text = shown(terminal_spiking.print_convert_spiking, convert(warnings=[f"n{i}: changed {i}" for i in range(30)]))
+    text = shown(terminal.print_convert, convert(warnings=[f"n{i}: changed {i}" for i in range(30)]))
     assert "1 neuron in 2 populations" in text and "8 synapses in 1 projection;" in text
     assert "in: in 1 x 5 x 4; out: out 3" in text
-    assert text.count("note: ") == 10 and "and 20 more: see --json" in text
+    assert text.count("warning: ") == 10 and "and 20 more: see --json" in text
 
 
 def test_run() -> None:
-    text = shown(terminal_spiking.print_run_spiking, run(out="o.npz", checkpoint="s"))
+    text = shown(terminal.print_run, run(out="o.npz", checkpoint="s"))
     assert "out (2 steps later than in the source): most active neuron 2" in text
     assert "outputs written to o.npz" in text and "state written to s" in text
-    text = shown(terminal_spiking.print_run_spiking, run(output={"graded": True, "latency": None}))
+    text = shown(terminal.print_run, run(output={"graded": True, "latency": None}))
     assert "out: last payloads 0, 7" in text
 
 
 def test_eval() -> None:
-    text = shown(terminal_spiking.print_eval_spiking, compared())
+    text = shown(terminal.print_eval, compared())
     assert "3 %" in text and "same most active neuron in 3 of 4 samples (75 %)" in text and "right class" not in text
-    text = shown(terminal_spiking.print_eval_spiking, compared(float_correct=4, chip_correct=1, early=1))
+    text = shown(terminal.print_eval, compared(float_correct=4, chip_correct=1, early=1))
     assert "right class float 100 %, chip 25 %" in text and "1 message before the latency was over" in text
-    text = shown(terminal_spiking.print_eval_spiking, compared(graded=True))
+    text = shown(terminal.print_eval, compared(graded=True))
     assert "values, 1 step later, differ by at most 50 % of the largest value" in text and "Differing bins" not in text
 
 
 def test_verify() -> None:
     found = {
         "bundle": "x.nd", "members": 5, "golden_vectors": {"reference": 1, "fast": 1}, "golden_steps": 16,
-        "source_read_by_nir": True, "mapped": False, "executed": None,
+        "layers_read_by_nir": 0, "source_read_by_nir": True, "mapped": False, "executed": None,
         "violations": [],
     }  # fmt: skip
     text = shown(terminal.print_verify, found)
@@ -118,14 +129,14 @@ def test_explain() -> None:
 
 def test_export() -> None:
     found = {"file": "x.nir", "what": "the integers", "bytes": 2000, "notes": ["a: left out", "b: left out"]}
-    assert "note: a, b: left out" in shown(terminal_spiking.print_export_spiking, found)
+    assert "note: a, b: left out" in shown(terminal.print_export, found)
 
 
 def test_names_cannot_drive_the_terminal() -> None:
     for function, found in (
-        (terminal_spiking.print_convert_spiking, convert(network=HOSTILE, warnings=[HOSTILE], inputs={HOSTILE: [1]})),
-        (terminal_spiking.print_run_spiking, run(network=HOSTILE, notes=[HOSTILE], out=HOSTILE)),
-        (terminal_spiking.print_eval_spiking, compared(population=HOSTILE)),
+        (terminal.print_convert, convert(model=HOSTILE, warnings=[HOSTILE], inputs={HOSTILE: [1]})),
+        (terminal.print_run, run(model=HOSTILE, notes=[HOSTILE], out=HOSTILE)),
+        (terminal.print_eval, compared(population=HOSTILE)),
     ):
         text = shown(function, found)
         assert "\x1b" not in text and "\x07" not in text

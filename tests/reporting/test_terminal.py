@@ -78,11 +78,13 @@ CONVERTED: dict[str, Any] = {
     "model": "demo",
     "family": "llama4",
     "preset": {"name": "default", "payload_bits": 16, "weight_bits": 8},
-    "islands": 12,
-    "projections": 20,
-    "weights_on_chip": 1_250_000,
+    "dt_s": None,
+    "neurons": 5000,
+    "populations": 24,
+    "synapses": 1_250_000,
+    "projections": 12,
     "calibration": {"text": "prose.txt", "tokens": 4096},
-    "islands_resumed": 0,
+    "resumed": 0,
     "wide_axons": 3,
     "worst_sites": [{"path": "layers.0.down", "output_sqnr_db": 28.61}],
     "warnings": ["no tokenizer"],
@@ -92,25 +94,36 @@ CONVERTED: dict[str, Any] = {
 
 def test_convert() -> None:
     text = shown(terminal.print_convert, CONVERTED)
-    for words in ("demo (llama4) -> demo.nd", "1.25 M weights in 12 islands", "4 096 tokens of prose.txt", "28.6 dB"):
+    for words in (
+        "demo (llama4) -> demo.nd",
+        "1.25 M synapses in 12 projections; 8 bit",
+        "4 096 tokens of prose.txt",
+        "28.6 dB",
+    ):
         assert words in text
     assert "warning: no tokenizer" in text and "3 axons" in text
 
 
-def test_run_sums_the_islands_of_a_pattern(smollm: dict[str, Any]) -> None:
-    islands = smollm["activity"]
-    run = {"tokens": 4096, "runner": "fast", "host_flops": 5, "host_bytes": 7, "islands": islands}
-    text = shown(terminal.print_run, run)
+def test_run_sums_the_populations_of_a_pattern(smollm: dict[str, Any]) -> None:
+    run = smollm["run"] | {key: smollm[key] for key in ("populations", "projections", "host_work", "on_host")}
+    text = shown(terminal.print_run, run | {"model": "m"})
     assert "layers.*.down" in text and "layers.3" not in text and "0–29" in text
+    assert "m: 4 096 tokens on fast" in text and "5 flop" in text and "beside" not in text
+    left = {"on_host": {"layers.0.o": {"steps": 1, "calls": 1, "flops": 9, "bytes": 3}}}
+    assert "1 population on the host beside: 9 flop, 3.00 B" in shown(terminal.print_run, run | {"model": "m"} | left)
 
 
 def test_verify_doctor_and_paths() -> None:
     sound = {
-        "bundle": "demo.nd", "members": 9, "islands_read_by_nir": 4, "golden_vectors": {"fast": 8}, "mapped": False,
-        "executed": None, "violations": [],
+        "bundle": "demo.nd", "members": 9, "layers_read_by_nir": 4, "golden_steps": 2, "golden_vectors": {"fast": 8},
+        "mapped": False,         "executed": None, "violations": [],
     }  # fmt: skip
     text = shown(terminal.print_verify, sound)
-    assert "demo.nd: sound" in text and "8 golden vectors: the same bits on fast" in text and "not mapped" in text
+    assert (
+        "demo.nd: sound" in text
+        and "8 outputs over 2 golden steps: the same bits on fast" in text
+        and "not mapped" in text
+    )
     text = shown(terminal.print_verify, sound | {"mapped": True, "violations": ["core 3: too full"]})
     assert "exceeds" in text and "core 3: too full" in text and "not mapped" not in text
     doctor = {
@@ -128,7 +141,8 @@ def test_demo_shows_every_step(smollm: dict[str, Any]) -> None:
     verified = {
         "bundle": "b",
         "members": 1,
-        "islands_read_by_nir": 1,
+        "layers_read_by_nir": 1,
+        "golden_steps": 0,
         "golden_vectors": {},
         "mapped": True,
         "executed": None,
@@ -185,5 +199,5 @@ def test_without_a_terminal_lines_may_be_long(
     smollm: dict[str, Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
-    terminal.show("explain", "model", smollm["explain"])
+    terminal.show("explain", smollm["explain"])
     assert max(len(line) for line in capsys.readouterr().out.splitlines()) > 80

@@ -6,11 +6,11 @@ from neurodeploy.reporting import units
 from neurodeploy.reporting.charts import Segment, bar_row
 from neurodeploy.reporting.derive import loss
 from neurodeploy.reporting.html import Child, Html, el
-from neurodeploy.reporting.schema import Accuracy, ReportData
 from neurodeploy.reporting.sections.frame import Body, cell, missing_note, table
+from neurodeploy.reporting.units import Data
 
 
-def accuracy(data: ReportData) -> Body | None:
+def accuracy(data: Data) -> Body | None:
     found, sample = data.get("accuracy"), data.get("sample")
     if found is None and sample is None:
         return None
@@ -27,7 +27,7 @@ def accuracy(data: ReportData) -> Body | None:
     return [_lead(found), el("div", left, right, class_="two")]
 
 
-def _lead(found: Accuracy | None) -> str | None:
+def _lead(found: Data | None) -> str | None:
     if found is None:
         return None
     return (
@@ -36,7 +36,7 @@ def _lead(found: Accuracy | None) -> str | None:
     )
 
 
-def _numbers(found: Accuracy) -> list[Child]:
+def _numbers(found: Data) -> list[Child]:
     before, after = found["float"], found["chip"]
     perplexity = after["perplexity"] / before["perplexity"] - 1 if before["perplexity"] else 0.0
     rows = [
@@ -59,7 +59,7 @@ def _numbers(found: Accuracy) -> list[Child]:
     )
     clipped = found["saturations"]
     text = "No value was clipped." if not clipped else f"{units.count(clipped)} values were clipped (saturated) in all."
-    speed = found["tokens_per_s"]
+    speed = after["tokens_per_s"]
     if speed is not None:
         text += f" The whole comparison ran at {units.si(speed)} tokens/s on this machine."
     return [table(["", "float>", "chip>", "change>"], rows, ""), bar, el("p", text, class_="hint")]

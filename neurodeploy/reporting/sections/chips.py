@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from neurodeploy.reporting import chipmap, units
 from neurodeploy.reporting.html import Child, Html, el, join, json_block, line, pct, rect, svg
-from neurodeploy.reporting.schema import MapSection, ReportData, Utilisation
 from neurodeploy.reporting.sections.frame import Body
+from neurodeploy.reporting.units import Data
 
 #: Chips drawn -> class that sets the width of one (style.css).
 _WIDTHS = ((1, "w1"), (4, "w4"), (12, "w12"), (40, "w40"))
 _VIOLATIONS = 12
 
 
-def chips(data: ReportData) -> Body | None:
+def chips(data: Data) -> Body | None:
     found = data.get("map")
     if found is None:
         return None
@@ -36,7 +36,7 @@ def chips(data: ReportData) -> Body | None:
     ]
 
 
-def _lead(found: MapSection, chip_map: chipmap.ChipMap) -> str:
+def _lead(found: Data, chip_map: chipmap.ChipMap) -> str:
     used, bound = found["cores_used"], found["cores_lower_bound"]
     square = "One square is one chip." if chip_map.by_chip else "One square is one core."
     if not used:
@@ -74,7 +74,7 @@ def _legend(chip_map: chipmap.ChipMap) -> Html:
     return el("div", el("span", what, id="ramp-what"), *parts, class_="legend")
 
 
-def _budget(name: str, use: Utilisation) -> Html:
+def _budget(name: str, use: Data) -> Html:
     limit, words, unit = use["limit"], units.words(name), "B" if name.endswith("bytes") else ""
     if limit is None:
         of, drawn = "limit not public", svg("budget", 8, "", rect("unknown", 0, 1, 0, 8))
@@ -92,7 +92,7 @@ def _budget(name: str, use: Utilisation) -> Html:
     return el("div", el("b", words), el("span", numbers, el("em", of)), drawn, class_="budget-row")
 
 
-def _system(found: MapSection, chip_map: chipmap.ChipMap) -> Html | None:
+def _system(found: Data, chip_map: chipmap.ChipMap) -> Html | None:
     """All chips of the system, in use or free, where the map shows only those in use."""
     if chip_map.by_chip or found["chips_available"] <= found["chips_used"]:
         return None

@@ -10,28 +10,27 @@ from neurodeploy.reporting import units
 from neurodeploy.reporting.charts import COLOURS, Dot, dot_chart
 from neurodeploy.reporting.derive import middle, number_ranges, pattern
 from neurodeploy.reporting.html import Child, Html, el, fact_list, join
-from neurodeploy.reporting.schema import Conversion, Site
-from neurodeploy.reporting.schema_run import RoundingSection
 from neurodeploy.reporting.sections.frame import MAX_ROWS, Body, bullets, cell, folded, number, table
+from neurodeploy.reporting.units import Data
 
 
 def conversion(data: Mapping[str, Any]) -> Body | None:
     found = data.get("conversion")
     if found is None:
         return None
-    if "errors" in found:
+    if "sites" not in found:
         return _of_parameters(found)
-    groups: dict[str, list[Site]] = {}
+    groups: dict[str, list[Data]] = {}
     for site in found["sites"]:
         groups.setdefault(pattern(site["path"]), []).append(site)
     colours = {name: f"k{min(i, COLOURS - 1)}" for i, name in enumerate(groups)}
-    calibration = found["calibration"]
-    text = f"{calibration['name']}, {units.count(calibration['tokens'])} tokens" if calibration is not None else "none"
+    preset, calibration = found["preset"], found["calibration"]
+    text = f"{calibration['text']}, {units.count(calibration['tokens'])} tokens" if calibration is not None else "none"
     facts = fact_list(
         [
-            ("Preset", found["preset"]),
-            ("Weights", f"{found['weight_bits']} bits, a scale per output row"),
-            ("Payloads", f"{found['payload_bits']} bits"),
+            ("Preset", preset["name"]),
+            ("Weights", f"{preset['weight_bits']} bits, a scale per output row"),
+            ("Payloads", f"{preset['payload_bits']} bits"),
             ("Calibrated on", text),
             ("Sites", units.count(len(found["sites"]))),
         ]
@@ -39,10 +38,10 @@ def conversion(data: Mapping[str, Any]) -> Body | None:
     body: list[Child] = [facts, _by_pattern(groups, colours), _dots(found, colours)]
     if any(len(sites) > 1 for sites in groups.values()):
         body.append(folded("Every site", *_all_sites(found["sites"])))
-    return [_lead(found), *body]
+    return [_lead(found), *body, bullets(found["warnings"], "Repaired or changed")]
 
 
-def _lead(found: Conversion) -> str | None:
+def _lead(found: Data) -> str | None:
     known = [(site["output_sqnr_db"], site["path"]) for site in found["sites"] if site["output_sqnr_db"] is not None]
     if not known:
         return None
@@ -58,7 +57,7 @@ def _db(value: float | None) -> str:
     return units.DASH if value is None else f"{value:.1f}{units.SPACE}dB"
 
 
-def _by_pattern(groups: dict[str, list[Site]], colours: dict[str, str]) -> Html:
+def _by_pattern(groups: dict[str, list[Data]], colours: dict[str, str]) -> Html:
     heads = ["Site", "Layers", "Sites>", "Payload>", "Wide channels>", "Weight SQNR, median>", "least>"]
     heads += ["Output SQNR, median>", "least>"]
     rows = []
@@ -81,7 +80,7 @@ def _by_pattern(groups: dict[str, list[Site]], colours: dict[str, str]) -> Html:
     return table(heads, rows)
 
 
-def _dots(found: Conversion, colours: dict[str, str]) -> Html | None:
+def _dots(found: Data, colours: dict[str, str]) -> Html | None:
     dots = []
     for site in found["sites"]:
         number_found = re.search(r"(?<!\w)\d+(?!\w)", site["path"])
@@ -95,7 +94,7 @@ def _dots(found: Conversion, colours: dict[str, str]) -> Html | None:
     return el("div", el("h3", "Output SQNR by layer"), chart, class_="chart")
 
 
-def _all_sites(sites: list[Site]) -> list[Child]:
+def _all_sites(sites: list[Data]) -> list[Child]:
     heads = ["Site", "Payload>", "Input scale>", "Wide channels>", "Weight SQNR>", "Output SQNR>"]
     rows = [
         [
@@ -113,7 +112,7 @@ def _all_sites(sites: list[Site]) -> list[Child]:
     return shown
 
 
-def _of_parameters(found: RoundingSection) -> Body:
+def _of_parameters(found: Data) -> Body:
     """Of a spiking network, whose parameters were rounded one by one."""
     rows = [
         [

@@ -1,44 +1,49 @@
-"""What a run of a spiking network counted, beside its float network and by the names of NeuroBench."""
+"""What a run counted, beside the float network and by the names of NeuroBench."""
 
 from __future__ import annotations
 
 from neurodeploy.reporting import units
+from neurodeploy.reporting.derive import POPULATION, PROJECTION, alike
 from neurodeploy.reporting.html import Html, el, fact_list
-from neurodeploy.reporting.schema_run import Comparison, RunReport
-from neurodeploy.reporting.sections.frame import Body, bullets, cell, number, table
+from neurodeploy.reporting.sections.frame import MAX_ROWS, Body, bullets, cell, number, table
+from neurodeploy.reporting.units import Data
 
 
-def counts(data: RunReport) -> Body | None:
-    if "populations" not in data:
+def counts(data: Data) -> Body | None:
+    populations = data.get("populations")
+    if populations is None:
         return None
     rows = [
         [
-            cell(name),
+            cell(el("b", name), class_="path"),
+            cell(layers, class_="layers"),
             cell(row["model"]),
-            *(number(row[key]) for key in ("neurons", "messages", "rate", "updates", "saturated", "wrapped")),  # type: ignore[literal-required]
+            *_numbers(row, POPULATION),
         ]
-        for name, row in data["populations"].items()
+        for name, layers, row in alike(populations)[:MAX_ROWS]
     ]
-    top = ["Population", "Model", "Neurons>", "Messages>", "Rate>", "Updates>", "Clipped>", "Wrapped>"]
     links = [
-        [
-            *(cell(text) for text in (name, row["source"], row["target"])),
-            *(number(value) for value in (row["events"], row["synops"], row["wrapped"])),
-        ]
-        for name, row in data["projections"].items()
+        [cell(el("b", name), class_="path"), cell(layers, class_="layers"), *_numbers(row, PROJECTION)]
+        for name, layers, row in alike(data["projections"])[:MAX_ROWS]
     ]
-    below = ["Projection", "From", "To", "Events>", "Synaptic operations>", "Wrapped>"]
-    run = data["run"]
     synops = sum(row["synops"] for row in data["projections"].values())
+    dense = sum(row["synops"] / row["density"] for row in data["projections"].values() if row["density"])
+    share = f", {units.percent(synops / dense)} of what dense products would do" if dense else ""
     lead = (
-        f"{units.si(synops)} synaptic operations; {units.count(run['saturations'])} values were clipped and "
-        f"{units.count(run['wraps'])} wrapped. Rate is messages for each neuron, step and sample."
+        f"{units.si(synops)} synaptic operations{share}; {units.count(data['saturations'])} values were clipped and "
+        f"{units.count(data['wraps'])} wrapped. Rate is messages for each neuron, step and sample."
     )
-    notes = bullets(run["notes"], "Input")
+    top = ["Population", "Layers", "Model", *(f"{head}>" for head in POPULATION.values())]
+    below = ["Projection", "Layers", *(f"{head}>" for head in PROJECTION.values())]
+    notes = bullets(data["run"]["notes"], "Input")
     return [lead, table(top, rows), el("h3", "Projections"), table(below, links), notes]
 
 
-def comparison(data: RunReport) -> Body | None:
+def _numbers(row: Data, columns: Data) -> list[Html]:
+    return [number(row[key]) for key in columns]
+
+
+def comparison(data: Data) -> Body | None:
     found = data.get("comparison")
     if found is None:
         return None
@@ -53,18 +58,18 @@ def comparison(data: RunReport) -> Body | None:
     return [lead, table(heads, rows)]
 
 
-def _compared(row: Comparison, samples: int) -> list[Html]:
+def _compared(row: Data, samples: int) -> list[Html]:
     first = row["first_difference"]
     return [
         cell(row["population"]),
-        *(number(row[key]) for key in ("latency", "float_spikes", "chip_spikes", "differing", "compared")),  # type: ignore[literal-required]
+        *(number(row[key]) for key in ("latency", "float_spikes", "chip_spikes", "differing", "compared")),
         cell(units.DASH if first is None else units.count(first), -1.0 if first is None else float(first)),
         number(row["early"]),
         cell(f"{units.count(row['same_decision'])} of {units.count(samples)}", float(row["same_decision"])),
     ]
 
 
-def neurobench(data: RunReport) -> Body | None:
+def neurobench(data: Data) -> Body | None:
     if not data.get("neurobench"):
         return None
     rows = [(name, units.DASH if value is None else f"{value:.6g}") for name, value in data["neurobench"].items()]

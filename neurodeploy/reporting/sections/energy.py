@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from neurodeploy.accounting.ledger import BOUNDARIES
+from neurodeploy.accounting.report_json import BOUNDARY_TEXT
 from neurodeploy.reporting import units
 from neurodeploy.reporting.charts import COLOURS, LogScale, Segment, band_plot, composition
 from neurodeploy.reporting.derive import HEADLINE_BOUNDARY, PHASE_TEXT, boundary_stack, components, phases, unit_of
 from neurodeploy.reporting.html import Child, Html, el, join
-from neurodeploy.reporting.schema import BOUNDARIES, BOUNDARY_TEXT, Band, Phase, ReportData
 from neurodeploy.reporting.sections.energy_details import band_text, details
 from neurodeploy.reporting.sections.frame import Body, missing_note
+from neurodeploy.reporting.units import Band, Data
 
 _TABS = {"generate": "Generating", "prefill": "Reading the prompt", "sample": "A sample", "step": "A time step"}
 #: Bands of boundaries have a colour that no component has.
 _BAND_COLOUR = "u5"
 
 
-def energy(data: ReportData) -> Body | None:
+def energy(data: Data) -> Body | None:
     priced = phases(data.get("energy"))
     found = {name: phase for name, phase in priced.items() if phase is not None}
     if not found:
@@ -24,19 +26,18 @@ def energy(data: ReportData) -> Body | None:
     scale = LogScale.over(
         band for phase in found.values() for band in phase["joules_per_token"].values() if band is not None
     )
-    detailed = [name for name in found if name != "sample"]  # whose components are those of its steps
     tabs: list[Child] = []
-    for i, name in enumerate(detailed):
+    for i, name in enumerate(found):
         tabs.append(el("input", type="radio", name="phase", id=f"tab-{name}", checked=i == 0))
         tabs.append(el("label", _TABS[name], for_=f"tab-{name}"))
-    tabs += [el("div", *details(found[name], name, colours), class_=f"panel panel-{name}") for name in detailed]
+    tabs += [el("div", *details(found[name], name, colours), class_=f"panel panel-{name}") for name in found]
     blocks = [_boundaries(name, phase, data, colours, scale) for name, phase in priced.items()]
     return [
         _lead(found), el("div", *blocks, class_="chart"), _key(colours) if colours else None, el("div", *tabs, class_="tabs")
     ]  # fmt: skip
 
 
-def _colours(found: dict[str, Phase]) -> dict[str, str]:
+def _colours(found: dict[str, Data]) -> dict[str, str]:
     """A colour class per component, the same in every chart; the smallest share the grey one."""
     sizes: dict[str, float] = {}
     for phase in found.values():
@@ -46,11 +47,9 @@ def _colours(found: dict[str, Phase]) -> dict[str, str]:
     return {name: f"k{min(i, COLOURS - 1)}" for i, name in enumerate(ranked)}
 
 
-def _lead(found: dict[str, Phase]) -> str | None:
+def _lead(found: dict[str, Data]) -> str | None:
     """Which component is the largest at the boundary of the headline."""
     name, phase = next(iter(found.items()))
-    if name == "sample":
-        return f"Modelled from exact counts, never measured on a board. A step is bound by {units.words(phase['bound_by'])}."
     band = phase["joules_per_token"].get(HEADLINE_BOUNDARY)
     parts, _ = boundary_stack(phase, HEADLINE_BOUNDARY)
     sums: dict[str, float] = {}
@@ -63,7 +62,7 @@ def _lead(found: dict[str, Phase]) -> str | None:
     return f"At the chip boundary, {units.words(top)} makes up {share} of what a {PHASE_TEXT[name]} costs."
 
 
-def _boundaries(name: str, phase: Phase | None, data: ReportData, colours: dict[str, str], scale: LogScale) -> Html:
+def _boundaries(name: str, phase: Data | None, data: Data, colours: dict[str, str], scale: LogScale) -> Html:
     title = f"One {PHASE_TEXT[name]}"
     if phase is None:
         return el("div", el("h3", title), missing_note(data, "energy"), class_="phase")
@@ -81,7 +80,7 @@ def _boundaries(name: str, phase: Phase | None, data: ReportData, colours: dict[
     )
 
 
-def _boundary(boundary: str, phase: Phase, unit: str, colours: dict[str, str], scale: LogScale) -> Html:
+def _boundary(boundary: str, phase: Data, unit: str, colours: dict[str, str], scale: LogScale) -> Html:
     """A row: name, band, figure, and the shares of its components."""
     label = el("div", el("b", boundary), el("span", BOUNDARY_TEXT[boundary]), class_="bar-label")
     band = phase["joules_per_token"].get(boundary)

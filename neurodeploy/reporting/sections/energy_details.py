@@ -6,19 +6,19 @@ from neurodeploy.reporting import units
 from neurodeploy.reporting.charts import Column, LogScale, Segment, axis, band_plot, bar_row, column_chart, ticks
 from neurodeploy.reporting.derive import PHASE_TEXT, components, unit_of
 from neurodeploy.reporting.html import Child, Html, el, join
-from neurodeploy.reporting.schema import Band, LedgerEntry, Phase
 from neurodeploy.reporting.sections.frame import MAX_ROWS, basis_mark, bullets, cell, folded, number, table
+from neurodeploy.reporting.units import Band, Data
 
 #: The boundary that an entry names -> where it counts.
 _FROM = {"rails": "at every boundary", "chip": "from the chip boundary on", "board": "from the board on"}
 _FROM["wall"] = "at the wall only"
 
 
-def details(phase: Phase, name: str, colours: dict[str, str]) -> list[Child]:
+def details(phase: Data, name: str, colours: dict[str, str]) -> list[Child]:
     parts: list[Child] = [
         el("h3", f"What a {PHASE_TEXT[name]} is made of", class_="print-only"),
         _by_component(phase, colours),
-        _by_layer(phase),
+        _by_layer(phase, unit_of(name)),
     ]
     if phase["entries"]:
         count = units.count(len(phase["entries"]))
@@ -38,7 +38,7 @@ def band_text(band: Band, share: str = "") -> Html:
     return join([nominal, el("span", units.span(band, "J"), f", {share}" if share else None)], " ")
 
 
-def _by_component(phase: Phase, colours: dict[str, str]) -> Html:
+def _by_component(phase: Data, colours: dict[str, str]) -> Html:
     rows = components(phase)
     if not rows:
         return el("p", "No components were listed.", class_="hint")
@@ -59,27 +59,27 @@ def _by_component(phase: Phase, colours: dict[str, str]) -> Html:
     return el("div", el("h3", "By component"), *drawn, foot, el("p", hint, class_="hint"), class_="chart components")
 
 
-def _by_layer(phase: Phase) -> Html | None:
-    numbered = [(row["layer"], row["joules"]) for row in phase["by_layer"] if isinstance(row["layer"], int)]
-    named = [row for row in phase["by_layer"] if not isinstance(row["layer"], int)]
+def _by_layer(phase: Data, unit: str) -> Html | None:
+    numbered = [(int(name), band) for name, band in phase["by_layer"].items() if name.isdigit()]
+    named = {name: band for name, band in phase["by_layer"].items() if not name.isdigit()}
     parts: list[Child] = []
     if numbered:
         columns = [
             Column(f"{layer}", j["nominal"], j, f"layer {layer}: {units.si(j['nominal'], 'J')}, {units.span(j, 'J')}")
             for layer, j in sorted(numbered, key=lambda row: row[0])
         ]
-        parts.append(column_chart(columns, "J", "layer", "energy per token by layer"))
+        parts.append(column_chart(columns, "J", "layer", f"energy per {unit} by layer"))
     if named:
-        marks = ticks(max(row["joules"]["high"] for row in named))
-        for row in named:
-            label = units.words(str(row["layer"])) if row["layer"] is not None else "no layer"
-            segment = Segment(row["joules"]["nominal"], "k0", f"{label}: {units.si(row['joules']['nominal'], 'J')}")
-            parts.append(bar_row(el("b", label), [segment], row["joules"], marks, band_text(row["joules"]), label))
+        marks = ticks(max(band["high"] for band in named.values()))
+        for name, band in named.items():
+            label = units.words(name)
+            segment = Segment(band["nominal"], "k0", f"{label}: {units.si(band['nominal'], 'J')}")
+            parts.append(bar_row(el("b", label), [segment], band, marks, band_text(band), label))
         parts.append(axis(marks, "J"))
     return el("div", el("h3", "By layer"), *parts, class_="chart") if parts else None
 
 
-def _ledger(phase: Phase, unit: str) -> Html:
+def _ledger(phase: Data, unit: str) -> Html:
     heads = [
         "Component",
         "Event",
@@ -99,7 +99,7 @@ def _ledger(phase: Phase, unit: str) -> Html:
     return join([body, el("p", f"The {MAX_ROWS} largest are shown; all are in the CSV file.", class_="hint")])
 
 
-def _entry(entry: LedgerEntry) -> list[Html]:
+def _entry(entry: Data) -> list[Html]:
     cost, joules = entry["unit_cost"], entry["joules"]
     band: Band = {"low": cost["low"], "nominal": cost["nominal"], "high": cost["high"]}
     each = join([units.si(cost["nominal"], cost["unit"]), el("small", units.span(band, cost["unit"]))], " ")

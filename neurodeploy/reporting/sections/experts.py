@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from neurodeploy.reporting import units
 from neurodeploy.reporting.html import Html, el, line, rect, svg
-from neurodeploy.reporting.schema import ReportData
 from neurodeploy.reporting.sections.frame import Body
+from neurodeploy.reporting.units import Data
 
 
-def experts(data: ReportData) -> Body | None:
+def experts(data: Data) -> Body | None:
     """None for a model without experts: there is nothing that could be run."""
     found = data.get("experts")
     if not found:

@@ -9,31 +9,28 @@ from neurodeploy.reporting import derive, units
 from neurodeploy.reporting.charts import band_strip
 from neurodeploy.reporting.html import Child, Html, el, join
 from neurodeploy.reporting.missing import how_to
-from neurodeploy.reporting.schema import Accuracy, Energy, Explained, MapSection, Traffic
+from neurodeploy.reporting.units import Data
 
 
 def name_of(data: Mapping[str, Any]) -> str:
-    about = data.get("network") or data.get("model")
-    return about["name"] if about is not None else "Unnamed model"
+    return data["model"]["name"] if data.get("model") is not None else "Unnamed model"
 
 
 def hero(data: Mapping[str, Any]) -> Html:
-    """Of a spiking network without the key figures."""
     clauses = derive.verdict(data)
     ends = ["," if i < len(clauses) - 1 else "" for i in range(len(clauses))]
     if len(clauses) > 1:
         ends[-2] = ", and" if len(clauses) > 2 else " and"
     told = [join([el("span", clause, class_="clause"), end]) for clause, end in zip(clauses, ends, strict=True)]
     told = told or [el("span", "nothing has been mapped, priced or evaluated yet", class_="clause")]
-    section, run = data.get("map"), data.get("run")
+    section = data.get("map")
     fails = "fails" if section is not None and derive.fit_of(section) == derive.NOT_FIT else None
-    facts = _model_facts(data) if run is None else _network_facts(data)
     return el(
         "header",
         el("p", _spans(["neurodeploy report", *_over(data)]), class_="over"),
         el("h1", el("b", name_of(data)), " " if clauses else ": ", join(told, " "), ".", class_=fails),
-        el("p", _spans(facts), class_="model"),
-        el("div", *(_card(data, *card) for card in _CARDS), class_="cards") if run is None else None,
+        el("p", _spans(_facts(data)), class_="model"),
+        el("div", *(_card(data, *card) for card in _CARDS), class_="cards"),
         class_="hero",
     )
 
@@ -45,32 +42,28 @@ def _spans(parts: Iterable[Child]) -> Html:
 def _over(data: Mapping[str, Any]) -> Iterator[Child]:
     section, provenance, run = data.get("map"), data.get("provenance"), data.get("run")
     if run is not None:
-        yield f"{run['input']}, {run['samples']} x {run['steps']} steps"
+        samples = f"{units.some(run['samples'], 'sample')} of " if run["samples"] > 1 else ""
+        yield f"{run['input']}, {samples}{units.some(run['steps'], run['unit'])}"
     if section is not None:
         yield f"{section['system']} ({section['chip']})"
     if provenance is not None and provenance["created"]:
         yield provenance["created"]
 
 
-def _network_facts(data: Mapping[str, Any]) -> Iterator[str]:
-    about = data["network"]
-    yield about["family"]
-    yield f"{units.count(about['neurons'])} neurons in {units.count(len(data['populations']))} populations"
-    yield f"{units.si(about['synapses'])} synapses"
-    yield f"time step {units.si(about['dt_s'], 's')}" if about["dt_s"] else "time step not stated"
-    yield f"from {about['source']}"
-    yield f"licence {about['licence']}"
-
-
-def _model_facts(data: Mapping[str, Any]) -> Iterator[str]:
+def _facts(data: Data) -> Iterator[str]:
     model = data.get("model")
-    if model is not None:
-        yield model["family"]
+    if model is None:
+        return
+    yield model["family"]
+    if model["hidden_size"]:
         yield f"{units.count(model['layers'])} layers of {units.count(model['hidden_size'])}"
         yield f"vocabulary {units.count(model['vocab_size'])}"
-        yield f"{units.si(model['parameters_on_chip'])} weights on the chip, {units.si(model['weight_bytes'], 'B')}"
-        yield f"licence {model['licence']}"
-        yield f"from {model['source']}"
+    yield f"{units.si(model['neurons'])} neurons in {units.some(model['populations'], 'population')}"
+    yield f"{units.si(model['synapses'])} synapses, {units.si(model['weight_bytes'], 'B')} of weights"
+    if not model["hidden_size"]:
+        yield f"time step {units.si(model['dt_s'], 's')}" if model["dt_s"] else "time step not stated"
+    yield f"licence {model['licence']}"
+    yield f"from {model['source']}"
 
 
 #: Title, value, unit, lines below.
@@ -83,7 +76,7 @@ def _split(text: str) -> tuple[str, str]:
     return head, tail
 
 
-def _chips(section: MapSection) -> _Figure:
+def _chips(section: Data) -> _Figure:
     bound = section["cores_lower_bound"]
     over = section["cores_used"] / bound - 1 if bound else 0.0
     cores = f"{units.count(section['cores_used'])} cores, {units.percent(over, 2)} above the least possible"
@@ -91,7 +84,7 @@ def _chips(section: MapSection) -> _Figure:
     return "Chips", units.count(section["chips_used"]), f"of {units.count(section['chips_available'])}", lines
 
 
-def _energy(section: Energy) -> _Figure | None:
+def _energy(section: Data) -> _Figure | None:
     phase, name = derive.headline_phase(section)
     band = phase["joules_per_token"].get(derive.HEADLINE_BOUNDARY) if phase is not None else None
     if phase is None or band is None:
@@ -102,49 +95,60 @@ def _energy(section: Energy) -> _Figure | None:
     return f"Energy per {derive.PHASE_TEXT[name]}", *_split(units.si(band["nominal"], "J")), [*lines, *told]
 
 
-def _speed(section: Energy) -> _Figure | None:
+def _speed(section: Data) -> _Figure | None:
     phase, name = derive.headline_phase(section)
     if phase is None:
         return None
     band = derive.rate_band(phase["seconds_per_token"])
-    span = f"{units.span(band, '')}{units.SPACE}tokens/s, modelled"
+    unit = f"{derive.unit_of(name)}s/s"
+    span = f"{units.span(band, '')}{units.SPACE}{unit}, modelled"
     lines = [band_strip(band), span, f"bound by {units.words(phase['bound_by'])}"]
-    return f"Speed, {derive.PHASE_TEXT[name]}s", units.si(phase["tokens_per_s"]), "tokens/s", lines
+    return f"Speed, {derive.PHASE_TEXT[name]}s", units.si(phase["tokens_per_s"]), unit, lines
 
 
-def _accuracy(accuracy: Accuracy) -> _Figure:
+def _accuracy(accuracy: Data) -> _Figure:
     before, after = accuracy["float"]["bits_per_byte"], accuracy["chip"]["bits_per_byte"]
     same = f"same next token: {units.percent(accuracy['top1_agreement'])}"
     change = _split(units.percent(derive.loss(accuracy), 2, signed=True))
     return "Bits per byte, chip against float", *change, [f"{before:.4f} in float, {after:.4f} in integers", same]
 
 
-def _operations(ops: list[Explained]) -> _Figure:
+def _operations(ops: list[Data]) -> _Figure:
     chip = sum(op["device"] == "chip" for op in ops)
     reasons = units.some(len({op["rule"] for op in ops if op["device"] != "chip"}), "reason")
     left = f"{units.count(len(ops) - chip)} on the host, for {reasons}"
     return "Operations on the chip", units.count(chip), f"of {units.count(len(ops))}", [left]
 
 
-def _border(traffic: Traffic) -> _Figure:
-    both = traffic["host_in_bytes_per_token"] + traffic["host_out_bytes_per_token"]
-    crossings = f"per token, in {traffic['crossings_per_token']:g} crossings"
+def _border(traffic: Data) -> _Figure:
+    both = traffic["to_host_bytes"] + traffic["to_chip_bytes"]
+    crossings = f"per {traffic['unit']}, in {traffic['crossings']:g} crossings"
     return "Across the host border", *_split(units.si(both, "B")), [crossings]
+
+
+def _comparison(rows: Sequence[Data]) -> _Figure:
+    worst = max(rows, key=derive.differing)
+    said = f"{units.count(worst['differing'])} of {units.count(worst['compared'])} of {worst['population']}"
+    return "Bins that differ from float", *_split(units.percent(derive.differing(worst), 2)), [said]
 
 
 #: key of the data, title where it was not run, maker
 _CARDS: tuple[tuple[str, str, Callable[[Any], _Figure | None]], ...] = (
     ("map", "Chips", _chips),
-    ("energy", "Energy per token", _energy),
+    ("energy", "Energy", _energy),
     ("energy", "Speed", _speed),
     ("accuracy", "Accuracy", _accuracy),
+    ("comparison", "Float against integers", _comparison),
     ("explain", "Operations on the chip", _operations),
     ("traffic", "Across the host border", _border),
 )
 
 
-def _card(data: Mapping[str, Any], key: str, title: str, make: Callable[[Any], _Figure | None]) -> Html:
-    made = make(data[key]) if data.get(key) is not None else None
+def _card(data: Data, key: str, title: str, make: Callable[[Any], _Figure | None]) -> Html | None:
+    """None for what the way in which the model reads does not have."""
+    made = make(data[key]) if data.get(key) else None
+    if made is None and (key == "comparison" or (key == "accuracy" and "traces" in data)):
+        return None
     if made is None:
         command = el("p", el("code", how_to(data, key)[1]))
         return el("div", el("h3", title), el("p", "not run", class_="value"), command, class_="card none")

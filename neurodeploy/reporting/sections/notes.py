@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 from neurodeploy.reporting.html import Child, Html, el, fact_list
 from neurodeploy.reporting.missing import how_to
-from neurodeploy.reporting.schema import Provenance
 from neurodeploy.reporting.sections.frame import section
+from neurodeploy.reporting.units import Data
 from neurodeploy.storage.tables import clean
 
 
@@ -25,7 +25,7 @@ def not_run(data: Mapping[str, Any], missing: list[tuple[str, str]]) -> Html | N
     return section("not-run", "Not run yet", body)
 
 
-def provenance(found: Provenance | None, files: dict[str, str]) -> Html:
+def provenance(found: Data | None, files: dict[str, str]) -> Html:
     """`files` maps the name of a file beside the page to what it holds."""
     beside = el("ul", *(el("li", el("a", name, href=_relative(name)), f" {what}") for name, what in files.items()))
     if found is None:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from neurodeploy.reporting import units
 from neurodeploy.reporting.charts import Segment, axis, bar_row, ticks
-from neurodeploy.reporting.derive import OpGroup, op_groups
+from neurodeploy.reporting.derive import OpGroup, op_groups, steps_of
 from neurodeploy.reporting.html import Html, el, join
-from neurodeploy.reporting.schema import Explained, ReportData
 from neurodeploy.reporting.sections.frame import MAX_ROWS, Body, cell, device_mark, number, table
+from neurodeploy.reporting.units import Data
 
 _RULES = 10
 
 
-def ops(data: ReportData) -> Body | None:
+def ops(data: Data) -> Body | None:
     found = data.get("explain")
     if found is None:
         return None
     groups = op_groups(found)
-    heads = ["Operation", "Layers", "Ops>", "Device", "Reason", "Bytes per token>"]
+    heads = ["Operation", "Layers", "Ops>", "Device", "Reason", f"Bytes per {steps_of(found)[1]}>"]
     hint = f"{units.count(len(found))} operations in {units.count(len(groups))} rows: equal layers share one. "
     hint += (
         "A chip operation shows all bytes that cross the border for it, a host operation those of them "
@@ -34,18 +34,19 @@ def ops(data: ReportData) -> Body | None:
     ]
 
 
-def _lead(found: list[Explained]) -> str:
+def _lead(found: list[Data]) -> str:
     if not found:
         return "The model has no operations."
     chip = sum(op["device"] == "chip" for op in found)
     crossing = sum(op["bytes_per_token"] for op in found if op["device"] != "chip")
-    text = f"{units.count(chip)} of {units.count(len(found))} operations run on the chip"
+    thing, unit = steps_of(found)
+    text = f"{units.count(chip)} of {units.some(len(found), thing)} run on the chip"
     if chip == len(found):
         return f"{text}; nothing falls to the host."
-    return f"{text}; the others stay on the host, each for a reason, and move {units.si(crossing, 'B')} per token."
+    return f"{text}; the others stay on the host, each for a reason, and move {units.si(crossing, 'B')} per {unit}."
 
 
-def _by_rule(found: list[Explained]) -> Html | None:
+def _by_rule(found: list[Data]) -> Html | None:
     """What each reason costs at the border; nothing where there is only one."""
     sums: dict[str, tuple[int, float]] = {}
     for op in found:
@@ -55,15 +56,15 @@ def _by_rule(found: list[Explained]) -> Html | None:
     ranked = sorted(sums.items(), key=lambda item: (-item[1][1], -item[1][0], item[0]))
     if len(ranked) < 2 or not ranked[0][1][1]:
         return None
-    marks = ticks(ranked[0][1][1])
+    marks, unit = ticks(ranked[0][1][1]), steps_of(found)[1]
     rows = [
         bar_row(
             join([el("code", rule), el("span", f"{units.count(count)} operation{'s' if count != 1 else ''}")]),
-            [Segment(moved, "k1", f"{rule}: {units.si(moved, 'B')} per token")],
+            [Segment(moved, "k1", f"{rule}: {units.si(moved, 'B')} per {unit}")],
             None,
             marks,
             el("b", units.si(moved, "B")),
-            f"{rule}: {units.si(moved, 'B')} per token",
+            f"{rule}: {units.si(moved, 'B')} per {unit}",
         )
         for rule, (count, moved) in ranked[:_RULES]
     ]

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from neurodeploy.reporting import meshpicture, units
 from neurodeploy.reporting.html import Html, el
 from neurodeploy.reporting.judged import COUNTS, metric_rows, null_rows
-from neurodeploy.reporting.schema import MapSection, ReportData
-from neurodeploy.reporting.schema_metrics import Metrics
 from neurodeploy.reporting.sections.frame import MAX_ROWS, Body, bullets, cell, folded, number, ratio, table
+from neurodeploy.reporting.units import Data
 
 
-def quality(data: ReportData) -> Body | None:
+def quality(data: Data) -> Body | None:
     """The section of a mapping that was judged; None where there is none, or it was not."""
     found = data.get("map")
     metrics = None if found is None else found.get("metrics")
@@ -30,7 +29,7 @@ def quality(data: ReportData) -> Body | None:
     return [_lead(metrics), *measures, *_pictures(found), notes]
 
 
-def _lead(found: Metrics) -> str:
+def _lead(found: Data) -> str:
     hops = found["hops"]["unicast"]["total"]
     text = f"Counts of one {found['unit']}, {found['rates']}: {units.si(hops)} messages times hops"
     nulls = found["nulls"]
@@ -39,7 +38,7 @@ def _lead(found: Metrics) -> str:
     return text + "."
 
 
-def _nulls(found: Metrics) -> Iterator[Html]:
+def _nulls(found: Data) -> Iterator[Html]:
     nulls = found["nulls"]
     if nulls is None or not nulls["models"]:
         return
@@ -53,7 +52,7 @@ def _nulls(found: Metrics) -> Iterator[Html]:
     yield table(heads, rows)
 
 
-def _layers(found: Metrics) -> Iterator[Html]:
+def _layers(found: Data) -> Iterator[Html]:
     layers = found["cores"]["by_layer"]
     if len(layers) < 2:
         return
@@ -68,7 +67,7 @@ def _layers(found: Metrics) -> Iterator[Html]:
     yield folded(f"Cores of {units.count(len(layers))} layers", table(heads, rows))
 
 
-def _pictures(found: MapSection) -> Iterator[Html]:
+def _pictures(found: Data) -> Iterator[Html]:
     picture = found.get("picture")
     if picture is None or not any(any(map(any, chip)) for chip in picture["links"]):
         return

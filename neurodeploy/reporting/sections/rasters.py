@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from neurodeploy.reporting import units
 from neurodeploy.reporting.html import Html, el, pct, svg
-from neurodeploy.reporting.schema_run import Raster, RunReport, Trace
 from neurodeploy.reporting.sections.frame import Body
+from neurodeploy.reporting.units import Data
 
 #: Height of one row of a raster in pixels, and of a trace.
 ROW, TRACE = 3, 72
@@ -16,7 +16,7 @@ RESOLUTION = 1200
 WIDTH = 0.7
 
 
-def rasters(data: RunReport) -> Body | None:
+def rasters(data: Data) -> Body | None:
     if not data.get("rasters"):
         return None
     total = sum(row["messages"] for row in data["populations"].values())
@@ -27,7 +27,7 @@ def rasters(data: RunReport) -> Body | None:
     return [f"{lead}One mark is one message of the first sample{part}.", *map(raster, data["rasters"])]
 
 
-def states(data: RunReport) -> Body | None:
+def states(data: Data) -> Body | None:
     if not data.get("traces"):
         return None
     return ["State variables after each step, in the integers of the chip.", *map(trace, data["traces"])]
@@ -39,7 +39,7 @@ def _plot(kind: str, what: str, shape: Html, across: float, height: float, capti
     return el("figure", caption, svg(kind, height, what, shape, **box), axis)
 
 
-def raster(found: Raster) -> Html:
+def raster(found: Data) -> Html:
     """One mark for each message: time to the right, neurons from top to bottom."""
     length, rows = max(1, found["length"]), max(1, len(found["neurons"]))
     height = max(LEAST_HEIGHT, ROW * rows)
@@ -62,7 +62,7 @@ def raster(found: Raster) -> Html:
     return _plot("raster", f"raster of {found['population']}", shape, bins, height, caption, axis)
 
 
-def trace(found: Trace) -> Html:
+def trace(found: Data) -> Html:
     """A state variable over time; its least and largest value stand beside it."""
     values = found["values"]
     low, high = min(values, default=0), max(values, default=0)

@@ -1,4 +1,4 @@
-"""Traffic: what moves per token on the chips, between them, and over the border to the host."""
+"""Traffic: what moves on the chips, between them, and over the border to the host."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import math
 
 from neurodeploy.reporting import units
 from neurodeploy.reporting.html import Html, el, svg
-from neurodeploy.reporting.schema import ReportData
 from neurodeploy.reporting.sections.frame import Body
+from neurodeploy.reporting.units import Data
 
 _KINDS = 12
 
 
-def traffic(data: ReportData) -> Body | None:
+def traffic(data: Data) -> Body | None:
     found = data.get("traffic")
     if found is None:
         return None
-    to_chip, to_host = found["host_out_bytes_per_token"], found["host_in_bytes_per_token"]
-    inside, between = found["on_chip_bytes_per_token"], found["inter_chip_bytes_per_token"]
+    to_chip, to_host = found["to_chip_bytes"], found["to_host_bytes"]
+    inside, between = found["on_chip_bytes"], found["inter_chip_bytes"]
     most = max(to_chip, to_host, inside, between, 1.0)
     mapped = data.get("map")
     used = f"{units.count(mapped['chips_used'])} in use" if mapped is not None else None
@@ -33,20 +33,20 @@ def traffic(data: ReportData) -> Body | None:
         "div",
         _flow("host to chips", to_chip, most, "out"),
         _flow("chips to host", to_host, most, "in", back=True),
-        el("span", f"{found['crossings_per_token']:g} crossings per token", class_="hint"),
+        el("span", f"{found['crossings']:g} crossings per {found['unit']}", class_="hint"),
         class_="border",
     )
     kinds = _host_kinds(data)
     host = el("div", el("b", "Host"), el("span", kinds, class_="hint") if kinds else None, class_="node node-host")
     lead = (
-        f"Each token moves {units.si(to_chip + to_host, 'B')} over the host border and "
+        f"Each {found['unit']} moves {units.si(to_chip + to_host, 'B')} over the host border and "
         f"{units.si(inside + between, 'B')} among the cores."
     )
-    hint = "Bytes per token. The thickness of an arrow grows with the logarithm of its bytes."
+    hint = f"Bytes per {found['unit']}{found['if']}. The thickness of an arrow grows with the logarithm of its bytes."
     return [lead, el("div", host, border, chips, class_="flow"), el("p", hint, class_="hint")]
 
 
-def _host_kinds(data: ReportData) -> str:
+def _host_kinds(data: Data) -> str:
     """The kinds of operation that stay on the host, as far as they are known."""
     kinds = list(dict.fromkeys(op["op"] for op in data.get("explain") or [] if op["device"] != "chip"))
     return ", ".join(units.words(kind) for kind in kinds[:_KINDS]) + (", …" if len(kinds) > _KINDS else "")

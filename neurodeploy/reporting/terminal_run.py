@@ -1,4 +1,4 @@
-"""Summaries of spiking networks for the terminal, one function per verb; see `terminal`."""
+"""Summaries of what runs a model, for the terminal: one function per verb; see `terminal`."""
 
 from __future__ import annotations
 
@@ -8,33 +8,46 @@ from typing import Any
 from rich.console import Console
 
 from neurodeploy.reporting import units
+from neurodeploy.reporting.derive import POPULATION, PROJECTION, alike, differing
 from neurodeploy.reporting.terminal_table import LINES, extent, listed, say, show_table
 
 #: Places that one gathered line names.
 _PLACES = 3
 
 
-def print_convert_spiking(found: Mapping[str, Any], console: Console) -> None:
-    """What is open, the bundle, what the network holds and takes, the worst rounding of each parameter, every repair."""
+def print_convert(found: Mapping[str, Any], console: Console) -> None:
+    """What is open, the bundle, what the network holds and takes, the weakest places, every repair."""
     print_open(console, found)
-    say(console, f"{found['network']} ({found['family']}) -> {found['bundle']}", "bold")
-    step = f"time step {units.si(found['dt_s'], 's')}" if found["dt_s"] else "no time step stated"
+    say(console, f"{found['model']} ({found['family']}) -> {found['bundle']}", "bold")
+    preset, calibration = found.get("preset"), found.get("calibration")
+    how = f"time step {units.si(found['dt_s'], 's')}" if found["dt_s"] else "no time step stated"
+    if preset:
+        how = f"{preset['weight_bits']} bit, payloads {preset['payload_bits']} bit, preset {preset['name']}"
     say(
         console,
         f"{units.some(found['neurons'], 'neuron')} in {units.some(found['populations'], 'population')}, "
-        f"{units.si(found['synapses'])} synapses in {units.some(found['projections'], 'projection')}; {step}",
+        f"{units.si(found['synapses'])} synapses in {units.some(found['projections'], 'projection')}; {how}",
     )
-    ends = [
-        f"{word} {', '.join(f'{name} {_shape(sides)}' for name, sides in found[key].items())}"
-        for word, key in (("in:", "inputs"), ("out:", "outputs"))
-    ]
-    say(console, "; ".join(ends))
+    if found.get("inputs"):
+        ends = [
+            f"{word} {', '.join(f'{name} {_shape(sides)}' for name, sides in found[key].items())}"
+            for word, key in (("in:", "inputs"), ("out:", "outputs"))
+        ]
+        say(console, "; ".join(ends))
+    if calibration:
+        say(console, f"calibrated on {units.count(calibration['tokens'])} tokens of {calibration['text']}")
+    if found.get("resumed"):
+        say(console, f"{units.count(found['resumed'])} projections were finished by an earlier run that was broken off")
+    if found.get("wide_axons"):
+        say(console, f"{units.count(found['wide_axons'])} axons carry the wide exponent")
+    rows = [[site["path"], f"{site['output_sqnr_db']:.1f} dB"] for site in found.get("worst_sites", ())]
+    show_table(console, ["Weakest sites", "Output SQNR>"], rows)
     rows = [
         [row["where"], row["parameter"], f"{row['absolute']:.3g}", units.percent(row["relative"])]
-        for row in found["worst_errors"]
+        for row in found.get("worst_errors", ())
     ]
     show_table(console, ["Worst rounding", "Parameter", "Error>", "Relative>"], rows)
-    listed(console, gathered(found["warnings"]))
+    listed(console, gathered(found["warnings"]), lead="warning: ")
     say(console, f"{found['seconds']:.1f} s", "dim")
 
 
@@ -56,41 +69,36 @@ def gathered(lines: Iterable[str]) -> list[str]:
     return found
 
 
-def print_run_spiking(found: Mapping[str, Any], console: Console) -> None:
-    """What is open, counts by population and projection, what was clipped or wrapped, the speed of the simulation."""
+def print_run(found: Mapping[str, Any], console: Console) -> None:
+    """What is open, counts by population and projection, what the host did, the outputs, the speed of the simulation."""
     print_open(console, found)
     samples = f" of {units.count(found['samples'])} samples" if found["samples"] > 1 else ""
+    begun = f" from step {found['first_step']}" if found.get("first_step", 1) > 1 else ""
     done = f", {extent(found['executed'])}" if "executed" in found else ""
-    say(
-        console,
-        f"{found['network']}: {units.count(found['steps'])} steps{samples} from step {found['first_step']}{done}",
-        "bold",
-    )
-    rows = [
-        [
-            name,
-            row["model"],
-            *(units.si(row[key]) for key in ("neurons", "messages")),
-            f"{row['rate']:.4f}",
-            *(units.count(row[key]) for key in ("saturated", "wrapped")),
-        ]
-        for name, row in found["populations"].items()
-    ]
-    heads = ["Population", "Model", "Neurons>", "Messages>", "Rate>", "Clipped>", "Wrapped>"]
-    show_table(console, heads, rows)
-    rows = [
-        [name, *(units.si(row[key]) for key in ("events", "synops")), units.count(row["wrapped"])]
-        for name, row in found["projections"].items()
-    ]
-    show_table(console, ["Projection", "Events>", "Synaptic operations>", "Wrapped>"], rows)
-    for name, row in found["outputs"].items():
+    much = f"{units.some(found['steps'], found['unit'])}{samples}{begun} on {found['runner']}{done}"
+    say(console, f"{found['model']}: {much}", "bold")
+    for head, table, columns in (
+        ("Population", found["populations"], POPULATION), ("Projection", found["projections"], PROJECTION)
+    ):  # fmt: skip
+        rows = [[name, layers, *(units.si(row[key]) for key in columns)] for name, layers, row in alike(table)]
+        show_table(console, [head, "Layers", *(f"{text}>" for text in columns.values())], rows)
+    work, left = found["host_work"], found["on_host"].values()
+    if work["flops"]:
+        say(console, f"host: {units.si(work['flops'])} flop, {units.si(work['bytes'], 'B')} read and written")
+    if left:
+        flops, size = (sum(row[key] for row in left) for key in ("flops", "bytes"))
+        text = (
+            f"{units.some(len(left), 'population')} on the host beside: {units.si(flops)} flop, {units.si(size, 'B')}"
+        )
+        say(console, text, "bold yellow")
+    for name, row in found.get("outputs", {}).items():
         say(console, _outcome(name, row))
-    listed(console, found["notes"])
+    listed(console, found.get("notes", ()))
     for key, what in (("out", "outputs"), ("checkpoint", "state")):
-        if found[key]:
+        if found.get(key):
             say(console, f"{what} written to {found[key]}")
-    if found["steps_per_s"]:
-        say(console, f"{units.si(found['steps_per_s'])} steps/s simulated ({found['runner']})", "dim")
+    if found.get("steps_per_s"):
+        say(console, f"{units.si(found['steps_per_s'])} steps/s simulated", "dim")
 
 
 def _outcome(name: str, row: Mapping[str, Any]) -> str:
@@ -102,15 +110,43 @@ def _outcome(name: str, row: Mapping[str, Any]) -> str:
     return f"{name}{late}: most active neuron {most}{', ..' if len(row['most_active']) > LINES else ''}"
 
 
-def print_eval_spiking(found: Mapping[str, Any], console: Console) -> None:
+def print_eval(found: Mapping[str, Any], console: Console) -> None:
+    """Chip against float: on a text, or spike by spike."""
+    (_compared if "comparison" in found else _scores)(found, console)
+
+
+def _scores(found: Mapping[str, Any], console: Console) -> None:
+    """Chip against float on one text; without the float model the chip's own figures."""
+    say(console, f"{units.count(found['tokens'])} tokens of {found['text']}", "bold")
+    before, after = found["float"], found["chip"]
+    rows = []
+    names = {"bits_per_byte": "bits per byte", "perplexity": "perplexity", "tokens_per_s": "simulated tokens/s"}
+    for key, name in names.items():
+        old, new = before[key] if before is not None else None, after[key]
+        compared = old and new is not None and key != "tokens_per_s"
+        change = units.percent(new / old - 1, 2, signed=True) if compared else ""
+        rows.append([name, *(units.DASH if value is None else units.digits(value, 4) for value in (old, new)), change])
+    show_table(console, ["", "Float>", "Chip>", "Change>"], rows)
+    if found["top1_agreement"] is not None:
+        say(console, f"same next token: {units.percent(found['top1_agreement'])}")
+    say(console, f"clipped values: {units.count(found['saturations'])}")
+    if found.get("affinity"):
+        drift, apart = (units.percent(found["affinity"][key]) for key in ("drift", "between_chips"))
+        say(console, f"experts that follow one another: {drift} away from the mapping's text, {apart} between chips")
+    if found.get("windows_resumed"):
+        resumed = units.count(found["windows_resumed"])
+        say(console, f"{resumed} windows were finished by an earlier run that was broken off")
+    listed(console, found.get("notes", ()))
+
+
+def _compared(found: Mapping[str, Any], console: Console) -> None:
     """What was compared with what, what is open, then output by output: against a reference, float against integers."""
     size = f"{units.some(found['samples'], 'sample')} of {units.some(found['steps'], 'step')}"
-    against = found.get("against", "float")
     rows = found.get("reference") or found["comparison"]
-    say(console, f"{found['network']}: {size}, {_measured(rows)}chip against {against}", "bold")
+    say(console, f"{found['model']}: {size}, {_measured(rows)}chip against {found.get('against', 'float')}", "bold")
     print_open(console, found)
     for rows, who in ((found.get("reference") or (), "reference"), (found["comparison"], "float")):
-        _compared(console, rows, who, found["samples"])
+        _outputs(console, rows, who, found["samples"])
     listed(console, found["notes"])
 
 
@@ -127,13 +163,13 @@ def _measured(rows: Sequence[Mapping[str, Any]]) -> str:
     return f"{text}, rates by at most {max(row['rate_error'] for row in spiking):.3g} a step: "
 
 
-def _compared(console: Console, found: Sequence[Mapping[str, Any]], who: str, samples: int) -> None:
+def _outputs(console: Console, found: Sequence[Mapping[str, Any]], who: str, samples: int) -> None:
     """One table of spikes of `who` against the chip's; values, decisions and labels as lines."""
     rows = [
         [
             row["population"],
             *(units.count(row[key]) for key in ("latency", f"{who}_spikes", "chip_spikes", "differing", "compared")),
-            units.percent(row["differing"] / row["compared"], 2) if row["compared"] else units.DASH,
+            units.percent(differing(row), 2),
             units.DASH if row["first_difference"] is None else units.count(row["first_difference"]),
         ]
         for row in found
@@ -169,7 +205,7 @@ def _decision(console: Console, name: str, row: Mapping[str, Any], who: str, sam
         say(console, f"{name}: {units.some(row['early'], 'message')} before the latency was over", "yellow")
 
 
-def print_export_spiking(found: Mapping[str, Any], console: Console) -> None:
+def print_export(found: Mapping[str, Any], console: Console) -> None:
     """The file, what it holds, and what its format cannot say."""
     say(console, f"{found['file']}: {found['what']}, {units.si(found['bytes'], 'B')}", "bold")
     listed(console, gathered(found["notes"]))
