@@ -59,7 +59,7 @@ TABLE: dict[str, tuple[Spans, float]] = {
 
 
 def test_every_model_has_bounds() -> None:
-    """Lava's inverse root is an approximation, not a rounding: tests/neurons/test_roots_and_norms.py measures it."""
+    """Lava's inverse root is an approximation, not a rounding: test_models.py measures it."""
     assert set(TABLE) == set(MODELS) - {"inv_sqrt"}
 
 
