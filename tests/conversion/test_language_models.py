@@ -75,35 +75,33 @@ def test_row_scales_hold_the_row_and_survive_zero_rows() -> None:
     np.testing.assert_array_equal(integers.numpy(), [[0, 0], [50, -127]])
 
 
-def test_without_outliers_no_axon_is_wide() -> None:
-    code = choose_code(np.linspace(1, 2, 64, dtype=np.float32), Preset("t", headroom=1.0))
-    assert not code.axon_shift.any()
-    assert code.scale.value == pytest.approx(2 / 32767)
+def peaks(**outliers: float) -> np.ndarray:
+    """64 channels of range 1, but for ``c5=200.0``."""
+    found = np.full(64, 1.0, np.float32)
+    for name, value in outliers.items():
+        found[int(name[1:])] = value
+    return found
 
 
-def test_outliers_become_wide_axons_and_free_the_rest() -> None:
-    peaks = np.full(64, 1.0, np.float32)
-    peaks[[5, 40]] = 200.0
-    code = choose_code(peaks, Preset("t", headroom=1.0))
-    assert np.flatnonzero(code.axon_shift).tolist() == [5, 40]
-    assert code.scale.value == pytest.approx(1 / 32767)
-    assert code.steps()[5] == np.float32(256 * code.scale.value)
-
-
-def test_a_range_beyond_the_exponent_is_still_carried() -> None:
-    """With an outlier 1000 times the rest the narrow scale grows until 8 bits of exponent hold the outlier."""
-    peaks = np.full(64, 1.0, np.float32)
-    peaks[0] = 1000.0
-    code = choose_code(peaks, Preset("t", headroom=1.0))
-    assert code.steps()[0] * 32767 >= 1000 * (1 - 1e-6)
-
-
-def test_wide_axons_can_be_turned_off() -> None:
-    peaks = np.full(64, 1.0, np.float32)
-    peaks[0] = 200.0
-    code = choose_code(peaks, PRESETS["naive"])
-    assert not code.axon_shift.any()
-    assert code.scale.value == pytest.approx(200 / 32767)
+@pytest.mark.parametrize(
+    ("ranges", "preset", "wide", "scale"),
+    [
+        (np.linspace(1, 2, 64, dtype=np.float32), Preset("t", headroom=1.0), [], 2 / 32767),
+        (peaks(c5=200.0, c40=200.0), Preset("t", headroom=1.0), [5, 40], 1 / 32767),
+        (peaks(c0=200.0), PRESETS["naive"], [], 200 / 32767),
+        # the narrow scale grows until 8 bits of exponent hold the outlier
+        (peaks(c0=1000.0), Preset("t", headroom=1.0), [0], 1000 / 256 / 32767),
+    ],
+    ids=["no outliers", "outliers", "turned off", "beyond the exponent"],
+)
+def test_wide_axons_hold_outliers_and_free_the_rest(
+    ranges: np.ndarray, preset: Preset, wide: list[int], scale: float
+) -> None:
+    code = choose_code(ranges, preset)
+    assert np.flatnonzero(code.axon_shift).tolist() == wide
+    assert code.scale.value == pytest.approx(scale)
+    assert all(code.steps()[channel] == np.float32(256 * code.scale.value) for channel in wide)
+    assert (code.steps() * 32767 >= ranges * (1 - 1e-6)).all()
 
 
 def test_silence_has_a_scale() -> None:

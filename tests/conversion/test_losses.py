@@ -60,9 +60,7 @@ def test_one_weight_beyond_all_scales_is_not_a_good_conversion() -> None:
 def test_channels_of_a_convolution_are_rows() -> None:
     weight = rng.normal(size=(3, 1, 2, 2))
     weight[2] = 1e-7
-    nodes = [neuron("x", "input", (1, 4, 4)), window("c", "conv2d", (1, 4, 4), weight, bias=0.5)]
-    nodes += [neuron("n", "lif", (3, 3, 3), r=20.0), neuron("output", "output", (3, 3, 3))]
-    made = network(nodes, [("x", "c"), ("c", "n"), ("n", "output")])
+    made = row(window("c", "conv2d", (1, 4, 4), weight, bias=0.5), neuron("n", "lif", (3, 3, 3), r=20.0))
     (line,) = losses(made)
     assert "all of the weights of 1 of 3 rows (2)" in line
 
@@ -94,8 +92,7 @@ def test_a_threshold_that_is_rounded_down_exactly_is_no_loss() -> None:
 
 
 def test_a_delay_that_is_lost_is_named() -> None:
-    nodes = [neuron("x", "input", 2), neuron("d", "delay", 2, delay=[0.3 * DT, 2 * DT]), neuron("n", "lif", 2, r=20.0)]
-    made = network([*nodes, neuron("output", "output", 2)], [("x", "d"), ("d", "n"), ("n", "output")])
+    made = row(neuron("d", "delay", 2, delay=[0.3 * DT, 2 * DT]), neuron("n", "lif", 2, r=20.0))
     assert [line for line in losses(made) if "the delay of 1 of 2 values (0)" in line]
 
 
@@ -118,13 +115,7 @@ def test_few_bits_lose_more() -> None:
 
 
 def test_the_answer_begins_with_what_is_lost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    nodes = [
-        neuron("input", "input", 3),
-        affine("a", [[1.0, -1, 1], [1e-9, 1e-9, 1e-9]]),
-        neuron("n", "lif", 2, r=20.0),
-    ]
-    made = network([*nodes, neuron("output", "output", 2)], [("input", "a"), ("a", "n"), ("n", "output")])
-    write(made, tmp_path / "x.nir")
+    write(row(affine("a", [[1.0, -1, 1], [1e-9, 1e-9, 1e-9]]), neuron("n", "lif", 2, r=20.0)), tmp_path / "x.nir")
     arguments = ["convert", str(tmp_path / "x.nir"), "--dt", str(DT), "--out", str(tmp_path / "x.nd")]
     shown = call(arguments, capsys)
     assert shown.status == 0 and shown.out.startswith("lost: input->n: loses all of the weights of 1 of 2 rows (1)")
@@ -134,20 +125,9 @@ def test_the_answer_begins_with_what_is_lost(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_a_time_step_that_leaves_nothing_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    nodes = [neuron("input", "input", 3), affine("a", rng.normal(size=(2, 3))), neuron("n", "lif", 2, r=20.0)]
-    made = network([*nodes, neuron("output", "output", 2)], [("input", "a"), ("a", "n"), ("n", "output")])
-    write(made, tmp_path / "x.nir")
-    arguments = [
-        "convert",
-        str(tmp_path / "x.nir"),
-        "--dt",
-        "1e-320",
-        "--gain",
-        "physical",
-        "--out",
-        str(tmp_path / "x.nd"),
-    ]
-    found = call(arguments, capsys)
+    write(row(affine("a", rng.normal(size=(2, 3))), neuron("n", "lif", 2, r=20.0)), tmp_path / "x.nir")
+    options = ["--dt", "1e-320", "--gain", "physical", "--out", str(tmp_path / "x.nd")]
+    found = call(["convert", str(tmp_path / "x.nir"), *options], capsys)
     assert found.status == 2 and found.err.startswith("error ND1274 n: ")
 
 
