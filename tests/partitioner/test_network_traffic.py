@@ -18,7 +18,7 @@ from partitioner.options import Options
 from targets.systems import get_system
 from tests.islands import program_of
 from tests.networks.random_networks import random_network
-from tests.partitioner_network.helpers import conv, dense, join, lif, network, shrunken, source, tiny
+from tests.partitioner.make import conv, dense, join, lif, network, shrunken, source, tiny
 from tests.prices import work_of
 
 NET = network(
