@@ -35,10 +35,10 @@ def read_model(model: str | Path, dt: float | None, generic: bool) -> Program | 
 
 def _network(path: Path, dt: float | None) -> Network:
     """A .nir or .net as `convert` reads it with its usual options."""
-    from neurodeploy.pipeline.reading import NetOptions, NirOptions, read_net_file, read_nir_file
+    from neurodeploy.pipeline.reading import NirOptions, read_net_file, read_nir_file
 
     if path.suffix.lower() == ".net":
-        return read_net_file(path, NetOptions(dt, None, 0, 0, None, None, 0, 6)).network
+        return read_net_file(path, dt).network
     options = NirOptions(dt, verb="fit")
     return read_nir_file(path, options).network
 

@@ -34,7 +34,7 @@ def map(
     offload: bool = True,
     plan: str | Path | None = None,
     write_plan: str | Path | None = None,
-    pins: Sequence[str] = (),
+    pins: Sequence[str] | None = None,
     max_rows: int | None = None,
     caps: Table[str, int] | None = None,
     spread: bool = False,
@@ -109,13 +109,13 @@ def map(
     return found
 
 
-def _pins(opened: Bundle, plan: str | Path | None, hints: Sequence[str], chips: int) -> dict[str, Pin]:
+def _pins(opened: Bundle, plan: str | Path | None, hints: Sequence[str] | None, chips: int) -> dict[str, Pin]:
     """Of the table and of the hints beside it, checked against the model."""
     from partitioner.files.plan_table import all_pins, parse_pin, pins_of_plan, read_plan
 
     if plan is None and not hints:
         return {}
-    given = all_pins({} if plan is None else read_plan(plan), [parse_pin(text) for text in hints])
+    given = all_pins({} if plan is None else read_plan(plan), [parse_pin(text) for text in hints or ()])
     return pins_of_plan(opened.program, given, chips)
 
 

@@ -38,7 +38,7 @@ def run(
     steps: int | None = None,
     layout: str | None = None,
     runner: str = "fast",
-    probes: Sequence[str] = (),
+    probes: Sequence[str] | None = None,
     out: str | Path | None = None,
     checkpoint: str | Path | None = None,
     resume: str | Path | None = None,
@@ -62,7 +62,7 @@ def run(
     opened, data, own = suited(bundle, text, input, {
         TEXT: {"max_tokens": max_tokens},
         STREAM: {
-            "steps": steps, "layout": layout, "probes": tuple(probes) or None, "out": out, "checkpoint": checkpoint,
+            "steps": steps, "layout": layout, "probes": probes or None, "out": out, "checkpoint": checkpoint,
             "resume": resume,
         },
     })  # fmt: skip
@@ -110,7 +110,7 @@ def _stream(
         problem = f"was interrupted after step {save.saved} of {stream.steps}; its state is kept"
         same = f" and the same --out, which holds the outputs from step {save.first} on" if out else ""
         raise Interrupted("ND3266", "run", problem, f"go on with --resume {checkpoint}{same}") from None
-    seconds = time.perf_counter() - began - save.seconds
+    seconds = time.perf_counter() - began - save.pace.seconds
     if out and save.first <= first:
         stream.notes.append(f"{out} holds the steps from {save.first} on")
     done = stream.steps - first

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,7 +78,3 @@ def encode_text(tokenizer: Tokenizer, text: str, most: int | None = None) -> lis
 
 def window_of(bundle: Bundle) -> int:
     return min(WINDOW, bundle.program.info.max_positions)
-
-
-def byte_counter(tokenizer: Tokenizer) -> Callable[[Sequence[int]], int]:
-    return lambda tokens: max(1, len(tokenizer.decode(tokens).encode("utf-8")))
