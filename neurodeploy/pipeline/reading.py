@@ -115,16 +115,11 @@ def read_nir_file(path: Path, given: NirOptions, tick: Callable[[int, int], None
     read = Read(network, "NIR", conversion, asked, errors=_errors(found), command=_better(path, given, real))
     if given.compat is None:
         read.losses += out_of_phase(real, network, report, options.scheme)
+    lines: dict[type[Note], list[str]] = {Question: read.questions, Loss: read.losses, Note: read.warnings}
     for note in (*real.notes, *report.notes):
-        _lines_for(note, read).append(_line(note, path))
+        lines[type(note)].append(_line(note, path))
     read.save_nir = lambda target: _save_nir(real, target, path, read)
     return read
-
-
-def _lines_for(note: Note, read: Read) -> list[str]:
-    if isinstance(note, Question):
-        return read.questions
-    return read.losses if isinstance(note, Loss) else read.warnings
 
 
 def _check_together(given: NirOptions) -> None:

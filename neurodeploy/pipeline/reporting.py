@@ -22,9 +22,10 @@ from neurodeploy.pipeline.comparing import compare, float_network, has_float, ou
 from neurodeploy.pipeline.counts import counts_of, size_of
 from neurodeploy.pipeline.map_section import map_section
 from neurodeploy.pipeline.pictures import Pictures, beginning
-from neurodeploy.pipeline.session import STREAM, TEXT, Progress, provenance, read_mapping, suited
+from neurodeploy.pipeline.session import STREAM, TEXT, Progress, read_mapping, suited
 from neurodeploy.pipeline.stepping import advance
 from neurodeploy.pipeline.streams import fed, lengthened
+from neurodeploy.version import __version__
 
 
 def report(
@@ -78,8 +79,11 @@ def report(
         "experts": _experts(opened, counted["populations"]),
         "conversion": _conversion(opened),
         "neurobench": {name: value for name, value in _flat(measured) if not isinstance(value, str | bool)},
-        "provenance": provenance(opened, None if program.streamed else 0),
-    }
+        "provenance": {
+            "tool_version": __version__, "created": None, "seed": None if program.streamed else 0,
+            "bundle": opened.path.name, "hashes": {"program.json": opened.digest},
+        },
+    }  # fmt: skip
     return {"paths": [str(path) for path in render(found, out)], "data": found}
 
 
