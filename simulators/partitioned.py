@@ -20,7 +20,7 @@ A payload, and a partial sum, is as many messages as `flow.words` says, and each
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from collections.abc import Mapping as Table
 from dataclasses import replace
 from typing import NamedTuple
@@ -38,7 +38,7 @@ from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT
-from neurodeploy.ir.run import Probe, RunResult, RunState, ShardCounts
+from neurodeploy.ir.run import Given, Probes, RunResult, RunState, ShardCounts
 from neurodeploy.neurons import registry
 from neurodeploy.neurons.model import Stepped, Values
 from neurodeploy.synapses import Dense
@@ -76,13 +76,7 @@ class PartitionedRunner:
         self.shard_counts: dict[Shard, ShardCounts] = {}
 
     def run(
-        self,
-        network: Network,
-        inputs: Table[str, Ints],
-        steps: int,
-        *,
-        state: RunState | None = None,
-        probes: Sequence[Probe] = (),
+        self, network: Network, inputs: Given, steps: int, *, state: RunState | None = None, probes: Probes = ()
     ) -> RunResult:
         check_probes(network, probes)
         orders = self._orders_in(network)

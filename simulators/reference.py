@@ -23,7 +23,7 @@ from neurodeploy.errors import InternalError
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT
-from neurodeploy.ir.run import Probe, RunActivity, RunResult, RunState
+from neurodeploy.ir.run import Given, Probe, Probes, RunActivity, RunResult, RunState
 from neurodeploy.neurons import registry
 from neurodeploy.neurons.model import Stepped, Values
 from simulators.checks import prepare
@@ -129,18 +129,18 @@ def step(
             if not p.latency:
                 added, lost = contribution(p, registry.is_exact(network, p), sent[p.source][p.source_port], machine)
                 arrived[name][p.target_port] += added[:, 0]
-                _count(activity.wrapped, p.name, lost)
+                count(activity.wrapped, p.name, lost)
         for port in registry.wrapping_ports(population):
             arrived[name][port], lost = wrap(arrived[name][port], 32)
-            _count(activity.wrapped, name, lost)
+            count(activity.wrapped, name, lost)
         if population.model == INPUT:
             sent[name] = {"s": inputs[name].astype(np.int64)}
         else:
             stepped = machine.update(network, name, state.neurons[name], arrived[name], t)
             sent[name] = stepped.outputs
-            _count(activity.wrapped, name, stepped.wrapped)
-            _count(activity.saturated, name, stepped.saturated)
-            _count(activity.saturated, registry.sent_name(population), stepped.saturated_out)
+            count(activity.wrapped, name, stepped.wrapped)
+            count(activity.saturated, name, stepped.saturated)
+            count(activity.saturated, registry.sent_name(population), stepped.saturated_out)
         for port, payload in sent[name].items():
             activity.fired[name][port] += np.count_nonzero(payload, axis=0)
 
@@ -151,12 +151,12 @@ def step(
             total = state.pending[p.name] + added
             pending, lost_pending = (total, 0) if exact else wrap(total, 32)
             state.pending[p.name] = pending.astype(state.pending[p.name].dtype)
-            _count(activity.wrapped, p.name, lost + lost_pending)
+            count(activity.wrapped, p.name, lost + lost_pending)
     state.step = t
     return arrived, sent
 
 
-def _count(counts: dict[str, int], name: str, number: int) -> None:
+def count(counts: dict[str, int], name: str, number: int) -> None:
     if number:
         counts[name] = counts.get(name, 0) + number
 
@@ -184,8 +184,7 @@ def run_with(
     activity = no_activity(network, samples)
     activity.steps = steps
     outputs = {name: np.zeros((samples, steps, network.populations[name].size), np.int32) for name in network.outputs}
-    neurons = {probe.name: probe.neurons for probe in probes}
-    recorded = {probe.name: np.zeros((samples, steps, _width(network, probe)), np.int64) for probe in probes}
+    recorded = {probe.name: np.zeros((samples, steps, probe.width(network)), np.int64) for probe in probes}
     for i in range(steps):
         at = {name: np.asarray(array)[:, i] for name, array in task.inputs.items()}
         arrived, sent = step(network, now, at, activity, machine)
@@ -193,14 +192,8 @@ def run_with(
             output[:, i] = sent[name][registry.output_ports(network.populations[name])[0]]
         for probe in probes:
             found = {**arrived[probe.population], **sent[probe.population], **now.neurons.get(probe.population, {})}
-            chosen = neurons[probe.name]
-            values = found[probe.variable]
-            recorded[probe.name][:, i] = values if chosen is None else values[:, list(chosen)]
+            recorded[probe.name][:, i] = probe.of(found[probe.variable])
     return RunResult(outputs, recorded, activity, now)
-
-
-def _width(network: Network, probe: Probe) -> int:
-    return network.populations[probe.population].size if probe.neurons is None else len(probe.neurons)
 
 
 _prepared: WeakKeyDictionary[Network, dict[str, Values]] = WeakKeyDictionary()
@@ -253,12 +246,6 @@ class ReferenceRunner:
     name = "reference"
 
     def run(
-        self,
-        network: Network,
-        inputs: Mapping[str, Ints],
-        steps: int,
-        *,
-        state: RunState | None = None,
-        probes: Sequence[Probe] = (),
+        self, network: Network, inputs: Given, steps: int, *, state: RunState | None = None, probes: Probes = ()
     ) -> RunResult:
         return run_with(Machine(), network, inputs, steps, state, probes)

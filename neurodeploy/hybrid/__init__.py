@@ -8,7 +8,7 @@ What one segment sends and a later one reads stays on the chip: it is encoded an
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator
 from copy import deepcopy
 from dataclasses import replace
 from typing import Protocol
@@ -19,11 +19,10 @@ from numpy.typing import ArrayLike
 
 from neurodeploy.errors import UserError
 from neurodeploy.hybrid.bound import Bound, Pass, proven
-from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.graph import WeightStore
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.program import Program
-from neurodeploy.ir.run import ActivityCounts, Probe, Runner, RunResult, RunState
+from neurodeploy.ir.run import ActivityCounts, Given, Probes, Runner, RunResult, RunState
 from neurodeploy.ir.segments import Segment
 from neurodeploy.ops.host.executor import Capture, Executor, Step, Values
 from neurodeploy.ops.host.kvcache import State
@@ -96,13 +95,7 @@ class Hybrid(Executor):
         return hidden
 
     def run(
-        self,
-        network: Network,
-        inputs: Mapping[str, Ints],
-        steps: int,
-        *,
-        state: RunState | None = None,
-        probes: Sequence[Probe] = (),
+        self, network: Network, inputs: Given, steps: int, *, state: RunState | None = None, probes: Probes = ()
     ) -> RunResult:
         """`Runner.run` of the program's network with the host operations in it; `inputs` are the populations that nobody
         encodes. The state has what the host operations keep, too (`RunState.host`)."""

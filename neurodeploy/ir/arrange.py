@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping as Table
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -25,7 +26,7 @@ from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.run import Probe, RunResult, RunState
 
 Orders = Table[str, Ints]
-
+AS_IT_IS: Any = slice(None)
 
 #: Networks that were arranged, by their origin, with the orders of the last time; and what each came from.
 _LAST: WeakKeyDictionary[Network, tuple[Orders, Network]] = WeakKeyDictionary()
@@ -112,7 +113,7 @@ def _projection(p: Projection, rows: Ints | None, columns: Ints | None) -> Proje
 def counts_there(fired: Table[str, Table[str, Ints]], orders: Orders) -> dict[str, dict[str, Ints]]:
     """Counts by neuron (population -> port -> (size,)) in the order of the rows."""
     return {
-        name: {port: counts if name not in orders else counts[orders[name]] for port, counts in ports.items()}
+        name: {port: counts[orders.get(name, AS_IT_IS)] for port, counts in ports.items()}
         for name, ports in fired.items()
     }
 
@@ -120,14 +121,11 @@ def counts_there(fired: Table[str, Table[str, Ints]], orders: Orders) -> dict[st
 def state_there(state: RunState, network: Network, orders: Orders) -> RunState:
     """A state of the network in the order of the rows, as a new value."""
     neurons = {
-        name: {key: array if name not in orders else array[:, orders[name]] for key, array in values.items()}
+        name: {key: array[:, orders.get(name, AS_IT_IS)] for key, array in values.items()}
         for name, values in state.neurons.items()
     }
     targets = {p.name: p.target for p in network.projections}
-    pending = {
-        name: array if targets[name] not in orders else array[:, :, orders[targets[name]]]
-        for name, array in state.pending.items()
-    }
+    pending = {name: array[:, :, orders.get(targets[name], AS_IT_IS)] for name, array in state.pending.items()}
     return RunState(state.step, neurons, pending)
 
 
@@ -145,11 +143,8 @@ def probes_there(probes: Sequence[Probe], orders: Orders) -> tuple[Probe, ...]:
 def result_back(result: RunResult, network: Network, probes: Sequence[Probe], orders: Orders) -> RunResult:
     """What a run of the arranged network left, in the order of `network`; `probes` are those that were asked for."""
     back = {name: inverse(order) for name, order in orders.items()}
-    outputs = {name: array[:, :, back[name]] if name in back else array for name, array in result.outputs.items()}
+    outputs = {name: array[:, :, back.get(name, AS_IT_IS)] for name, array in result.outputs.items()}
     whole = {probe.name: probe.population for probe in probes if probe.neurons is None}
-    recorded = {
-        name: array[:, :, back[whole[name]]] if whole.get(name) in back else array
-        for name, array in result.probes.items()
-    }
+    recorded = {name: array[:, :, back.get(whole.get(name, ""), AS_IT_IS)] for name, array in result.probes.items()}
     activity = replace(result.activity, fired=counts_there(result.activity.fired, back))
     return RunResult(outputs, recorded, activity, state_there(result.state, network, back))

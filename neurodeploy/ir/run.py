@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,19 @@ class Probe:
     @property
     def name(self) -> str:
         return f"{self.population}.{self.variable}"
+
+    def width(self, network: Network) -> int:
+        """Values that it records a step."""
+        return network.populations[self.population].size if self.neurons is None else len(self.neurons)
+
+    def of(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Its neurons out of values (.., size)."""
+        return values if self.neurons is None else values[..., list(self.neurons)]
+
+
+#: What a run is given: every population of model "input" -> (samples, steps, size) integers; what is recorded.
+Given = Mapping[str, Ints]
+Probes = Sequence[Probe]
 
 
 @dataclass(slots=True, eq=False)
@@ -126,17 +139,11 @@ class Runner(Protocol):
     name: str
 
     def run(
-        self,
-        network: Network,
-        inputs: Mapping[str, Ints],
-        steps: int,
-        *,
-        state: RunState | None = None,
-        probes: Sequence[Probe] = (),
+        self, network: Network, inputs: Given, steps: int, *, state: RunState | None = None, probes: Probes = ()
     ) -> RunResult:
         """Advance by `steps`.
 
-        inputs : every population of model "input" -> (samples, steps, size) integers (bool too) within int32.
+        inputs : integers (bool too) within int32.
         state : continues an earlier run (it is not changed); None starts at step 0 with initial states.
         """
         ...

@@ -74,6 +74,8 @@ def pack(c: Conv) -> Packed | None:
 class ConvWiring(Multiplied):
     """The kernel by input channel for events, by group for products: two or three copies of it, none by pixel."""
 
+    delayed = conv.delayed
+
     def __init__(self, projection: Projection) -> None:
         super().__init__(projection)
         c = projection.synapse
@@ -93,22 +95,13 @@ class ConvWiring(Multiplied):
         self.matrices = np.ascontiguousarray(grouped.transpose(order)).reshape(c.groups, -1, depth)
 
     def clear(self, traffic: Traffic, pending: NDArray[np.int32]) -> None:
-        t = traffic
-        work = t.events * self.kernel.shape[0] * self.kernel.shape[1] * self.kernel.shape[3]
-        events = (t.start, t.stop, t.pointer, t.index, t.values(self.graded))
-        if self.packed is not None:
-            split(conv.runs, work, *events, *self.packed, self.exponent, pending)
-        else:
-            own = (self.kernel, self.shape, self.synapse.transposed, self.exponent, pending)
-            split(conv.messages, work, *events, *own)
+        work = traffic.events * self.kernel.shape[0] * self.kernel.shape[1] * self.kernel.shape[3]
+        kernel, laid = (conv.messages, self.laid) if self.packed is None else (conv.runs, self.packed)
+        split(kernel, work, *traffic.listed, traffic.values(self.graded), *laid, self.exponent, pending)
 
-    def checked(self, traffic: Traffic, acc: NDArray[Any], used: NDArray[np.bool_], pending: NDArray[np.int32]) -> int:
-        t = traffic
-        wrapped: int = conv.delayed(
-            t.start, t.stop, t.pointer, t.index, t.values(self.graded), self.kernel, self.shape,
-            self.synapse.transposed, self.slot, acc, used, self.exponent, self.bits, pending,
-        )  # fmt: skip
-        return wrapped
+    @property
+    def laid(self) -> tuple[Any, ...]:
+        return self.kernel, self.shape, self.synapse.transposed
 
     def has_product(self, bound: int) -> bool:
         return possible(self.matrices[0], bound)

@@ -66,10 +66,6 @@ class Neurons:
         """Every state variable as int64 (samples, size). `last`: the run has ended, nothing narrower is kept."""
         return self.state
 
-    def wide(self, values: Ints) -> NDArray[np.int64]:
-        """A parameter as one int64 for each neuron."""
-        return np.array(np.broadcast_to(values, (self.size,)), np.int64)
-
 
 class AtOnce(Neurons):
     """A model without state: all steps in one call."""
@@ -173,82 +169,78 @@ class Leaky(Neurons):
         return {**found, "v": self.v.astype(np.int64)}
 
 
+class ModelKernel(NamedTuple):
+    """How a model is compiled: ``run(*settings, start, stop, inputs, state, params, out, lost)``.
+
+    settings, params : of the prepared parameters; the latter are given as one int64 for each neuron.
+    """
+
+    run: Any
+    state: tuple[str, ...]
+    params: Callable[[Arrays], tuple[Any, ...]] = lambda p: (p["vth"],)
+    settings: Callable[[Arrays], tuple[Any, ...]] = lambda p: ()
+
+
+def _delta(summing: bool) -> ModelKernel:
+    def settings(p: Arrays) -> tuple[Any, ...]:
+        rectified = summing and int(p["act_mode"].item()) == 1
+        numbers = int(exponent(p).item()), int(p["state_exp"].item())
+        return summing, rectified, bool(p["cum_error"].item()), *numbers
+
+    names = ("act", "residue", "error", "sigma" if summing else "act")
+    return ModelKernel(graded.delta, names, _scaled if summing else lambda p: (p["vth"] << exponent(p), 0), settings)
+
+
+def _scaled(p: Arrays) -> tuple[Any, ...]:
+    return p["vth"] << exponent(p), p["bias"] << exponent(p)
+
+
+def _resonator(resetting: bool) -> ModelKernel:
+    return ModelKernel(
+        resonators.resonator, ("real", "imag"),
+        lambda p: (p["sin_decay"], p["cos_decay"], p["vth"] << p["state_exp"]),
+        lambda p: (resetting, int(p["state_exp"].item()), int(p["decay_bits"].item())),
+    )  # fmt: skip
+
+
+#: Models with graded payloads, resonators and thresholds.
+KERNELS: Mapping[str, ModelKernel] = {
+    "threshold": ModelKernel(graded.threshold, ()),
+    "graded_vec": ModelKernel(graded.graded, ("v",), settings=lambda p: (False, False)),
+    "graded_relu": ModelKernel(graded.graded, ("v",), settings=lambda p: (True, False)),
+    "sigma": ModelKernel(graded.graded, ("sigma",), lambda p: (0,), lambda p: (False, True)),
+    "delta": _delta(summing=False),
+    "sigma_delta": _delta(summing=True),
+    "sigma_delta_corrected": ModelKernel(
+        graded.sigma_delta_corrected, ("act", "sigma"), _scaled,
+        lambda p: (int(p["act_mode"].item()) == 1, int(p["state_exp"].item())),
+    ),
+    "rf": _resonator(resetting=False),
+    "rf_iz": _resonator(resetting=True),
+}  # fmt: skip
+
+
 class Compiled(Neurons):
-    """Models with graded payloads, resonators and thresholds: int64 states."""
+    """A model of `KERNELS`: int64 states."""
 
     def __init__(self, population: Population, state: Values) -> None:
         super().__init__(population, state)
-        self.call = CALLS[population.model](self)
+        kernel = KERNELS[population.model]
+        wide = tuple(np.array(np.broadcast_to(value, (self.size,)), np.int64) for value in kernel.params(self.params))
+        self.run, self.settings = kernel.run, kernel.settings(self.params)
+        self.given = tuple(self.state[name] for name in kernel.state), wide
         self.lost = np.zeros(2, np.int64)
 
     def advance(self, start: int, stop: int, first: int, ports: Ports, outputs: Arrays) -> None:
-        self.call(start, stop, tuple(ports[name].arrived for name in self.model.ports), outputs["s"], self.lost)
+        arrived = tuple(ports[name].arrived for name in self.model.ports)
+        self.run(*self.settings, start, stop, arrived, *self.given, outputs["s"], self.lost)
 
     def counts(self) -> tuple[int, int, int]:
         return int(self.lost[0]), int(self.lost[1]), 0
 
 
-Call = Callable[[int, int, tuple[NDArray[Any], ...], NDArray[Any], NDArray[np.int64]], None]
-
-
-def _threshold(n: Neurons) -> Call:
-    params = (n.wide(n.params["vth"]),)
-    return lambda start, stop, inputs, out, lost: graded.threshold(start, stop, inputs, params, out)
-
-
-def _graded(n: Neurons) -> Call:
-    params, rectified = (n.wide(n.params["vth"]),), n.model.name == "graded_relu"
-    state = (n.state["v"],)
-    return lambda start, stop, inputs, out, lost: graded.graded(
-        rectified, start, stop, inputs, state, params, out, lost
-    )
-
-
-def _sigma(n: Neurons) -> Call:
-    state = (n.state["sigma"],)
-    return lambda start, stop, inputs, out, lost: graded.sigma(start, stop, inputs, state, out, lost)
-
-
-def _delta(n: Neurons) -> Call:
-    p, e = n.params, exponent(n.params)
-    summing = n.model.name == "sigma_delta"
-    none = np.zeros(1, np.int64)
-    params = (n.wide(p["vth"] << e), n.wide(p["bias"] << e if summing else none))
-    names = ("act", "residue", "error", "sigma" if summing else "act")
-    state = tuple(n.state[name] for name in names)
-    rectified = summing and int(p["act_mode"].item()) == 1
-    settings = (summing, rectified, bool(p["cum_error"].item()), int(e.item()), int(p["state_exp"].item()))
-    return lambda start, stop, inputs, out, lost: graded.delta(*settings, start, stop, inputs, state, params, out, lost)
-
-
-def _corrected(n: Neurons) -> Call:
-    p, e = n.params, exponent(n.params)
-    params = (n.wide(p["vth"] << e), n.wide(p["bias"] << e))
-    state = (n.state["act"], n.state["sigma"])
-    settings = (int(p["act_mode"].item()) == 1, int(p["state_exp"].item()))
-    return lambda start, stop, inputs, out, lost: graded.sigma_delta_corrected(
-        *settings, start, stop, inputs, state, params, out, lost
-    )
-
-
-def _resonator(n: Neurons) -> Call:
-    p = n.params
-    params = (n.wide(p["sin_decay"]), n.wide(p["cos_decay"]), n.wide(p["vth"] << p["state_exp"]))
-    state = (n.state["real"], n.state["imag"])
-    settings = (n.model.name == "rf_iz", int(p["state_exp"].item()), int(p["decay_bits"].item()))
-    return lambda start, stop, inputs, out, lost: resonators.resonator(
-        *settings, start, stop, inputs, state, params, out, lost
-    )
-
-
-CALLS: Mapping[str, Callable[[Neurons], Call]] = {
-    "threshold": _threshold, "graded_vec": _graded, "graded_relu": _graded, "sigma": _sigma, "delta": _delta,
-    "sigma_delta": _delta, "sigma_delta_corrected": _corrected, "rf": _resonator, "rf_iz": _resonator,
-}  # fmt: skip
-
-
 def neurons(population: Population, state: Values) -> Neurons:
     """The fastest way to run this population; it owns `state`."""
-    kinds = (("graded_affine",), AtOnce), (LEAKY_MODES, Leaky), (CALLS, Compiled)
+    kinds = (("graded_affine",), AtOnce), (LEAKY_MODES, Leaky), (KERNELS, Compiled)
     made = next((kind for models, kind in kinds if population.model in models), Neurons)
     return made(population, state)

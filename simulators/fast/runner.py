@@ -7,7 +7,7 @@ compiled (`simulators.fast.neurons`). None of these choices changes a bit or a c
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import UserError
-from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT
-from neurodeploy.ir.run import Probe, RunActivity, RunResult, RunState
+from neurodeploy.ir.run import Given, Probe, Probes, RunActivity, RunResult, RunState
 from neurodeploy.ir.segments import Segment
 from neurodeploy.neurons import registry
 from simulators.checks import Task, prepare
@@ -53,13 +52,7 @@ class FastRunner:
         self._plans: WeakKeyDictionary[Network, Plan] = WeakKeyDictionary()
 
     def run(
-        self,
-        network: Network,
-        inputs: Mapping[str, Ints],
-        steps: int,
-        *,
-        state: RunState | None = None,
-        probes: Sequence[Probe] = (),
+        self, network: Network, inputs: Given, steps: int, *, state: RunState | None = None, probes: Probes = ()
     ) -> RunResult:
         """Advance by `steps`; see `Runner.run`."""
         task = prepare(network, inputs, steps, state, probes)
@@ -134,7 +127,9 @@ class _Run:
             name: np.zeros((samples, steps, network.populations[name].size), np.int32) for name in network.outputs
         }
         self.probes = {probe.name: probe for probe in probes}
-        self.recorded = {name: np.zeros((samples, steps, self._width(p)), np.int64) for name, p in self.probes.items()}
+        self.recorded = {
+            name: np.zeros((samples, steps, p.width(network)), np.int64) for name, p in self.probes.items()
+        }
 
     def result(self) -> RunResult:
         for done in range(0, self.steps, self.block):
@@ -199,7 +194,7 @@ class _Run:
             own.advance(t, t + 1, first, ports, outputs)
             states = own.states()
             for probe in probes:
-                self.recorded[probe.name][:, done + t] = self._chosen(probe, states[probe.variable])
+                self.recorded[probe.name][:, done + t] = probe.of(states[probe.variable])
 
     def _record(self, done: int, steps: int) -> None:
         """Outputs and the probes of ports."""
@@ -211,7 +206,7 @@ class _Run:
                 continue
             sent = self.traffic[probe.population].get(probe.variable)
             array = sent.payload if sent is not None else self.ports[probe.population][probe.variable].arrived
-            self.recorded[name][:, done : done + steps] = self._chosen(probe, array[:, :steps])
+            self.recorded[name][:, done : done + steps] = probe.of(array[:, :steps])
 
     def _turn(self, steps: int) -> None:
         for link in self.links.values():
@@ -251,10 +246,3 @@ class _Run:
             return not registry.get_model(population.model).graded
         given = self.inputs[name]
         return given.dtype == np.bool_ or (int(given.max(initial=0)) <= 1 and int(given.min(initial=0)) >= 0)
-
-    def _width(self, probe: Probe) -> int:
-        return self.network.populations[probe.population].size if probe.neurons is None else len(probe.neurons)
-
-    @staticmethod
-    def _chosen(probe: Probe, values: NDArray[np.generic]) -> NDArray[np.generic]:
-        return values if probe.neurons is None else values[..., list(probe.neurons)]

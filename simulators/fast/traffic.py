@@ -33,6 +33,11 @@ class Traffic:
     def frames(self) -> int:
         return int(self.payload.shape[0]) * (self.stop - self.start)
 
+    @property
+    def listed(self) -> tuple[int, int, NDArray[np.int64], NDArray[np.int32]]:
+        """The steps that are listed, and their events."""
+        return self.start, self.stop, self.pointer, self.index
+
     def block(self) -> NDArray[Any]:
         """Payloads of the steps listed, (samples, steps, size)."""
         return self.payload[:, self.start : self.stop]

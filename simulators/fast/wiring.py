@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,10 +40,14 @@ SPIKE_NS, GRADED_NS, CHECKED_NS = 0.017, 0.05, 0.15
 #: A product, and the choice, pay from this many frames and synaptic events on; nanoseconds to place one sum, and to take one
 #: digit of a graded payload.
 PRODUCT_FRAMES, PRODUCT_EVENTS, PLACE_NS, DIGIT_NS = 8, 1 << 20, 0.5, DIGITS_NS / 2
+#: What stands for the values of events of which each is one.
+ALL_ONE = np.empty(0, np.int32)
 
 
 class Wiring(ABC):
-    """Synapses of one projection."""
+    """Synapses of one projection. `delayed` is the kernel of `checked`."""
+
+    delayed: ClassVar[Any]
 
     def __init__(self, projection: Projection) -> None:
         self.projection = projection
@@ -62,9 +66,15 @@ class Wiring(ABC):
     def clear(self, traffic: Traffic, pending: NDArray[np.int32]) -> None:
         """No delay and no wrap: writes the row after each frame."""
 
-    @abstractmethod
     def checked(self, traffic: Traffic, acc: NDArray[Any], used: NDArray[np.bool_], pending: NDArray[np.int32]) -> int:
         """Adds to `pending`; returns how many values wrapped."""
+        given = (*traffic.listed, traffic.values(self.graded), *self.laid, self.slot, acc, used)
+        return int(self.delayed(*given, self.exponent, self.bits, pending))
+
+    @property
+    @abstractmethod
+    def laid(self) -> tuple[Any, ...]:
+        """The synapses as `delayed` takes them."""
 
     @property
     def graded(self) -> bool:
@@ -124,6 +134,8 @@ class Multiplied(Wiring):
 class DenseWiring(Multiplied):
     """Weights by axon, (columns, rows), for events; as they are, (rows, columns), for products."""
 
+    delayed = dense.delayed
+
     def __init__(self, projection: Projection) -> None:
         super().__init__(projection)
         synapse = projection.synapse
@@ -141,26 +153,16 @@ class DenseWiring(Multiplied):
         return np.ascontiguousarray(self.projection.synapse.weight.T)
 
     def clear(self, traffic: Traffic, pending: NDArray[np.int32]) -> None:
-        t, work = traffic, traffic.events * self.weight.shape[1]
-        if self.graded and not t.spikes:
-            split(
-                dense.messages, work, t.start, t.stop, t.pointer, t.index, t.values(True), self.weight, self.tile,
-                self.exponent, pending,
-            )  # fmt: skip
+        work, last = traffic.events * self.weight.shape[1], (self.tile, self.exponent, pending)
+        if self.graded and not traffic.spikes:
+            split(dense.messages, work, *traffic.listed, traffic.values(True), self.weight, *last)
         else:
             narrow = np.empty((most_parts(), self.tile), self.narrow)
-            split(
-                dense.spikes, work // 3, t.start, t.stop, t.pointer, t.index, self.weight, narrow, self.chunk,
-                self.tile, self.exponent, pending,
-            )  # fmt: skip
+            split(dense.spikes, work // 3, *traffic.listed, self.weight, narrow, self.chunk, *last)
 
-    def checked(self, traffic: Traffic, acc: NDArray[Any], used: NDArray[np.bool_], pending: NDArray[np.int32]) -> int:
-        t, kernel = traffic, dense.delayed_by_synapse if self.by_synapse else dense.delayed
-        wrapped: int = kernel(
-            t.start, t.stop, t.pointer, t.index, t.values(self.graded), self.weight, self.slot, acc, used,
-            self.exponent, self.bits, pending,
-        )  # fmt: skip
-        return wrapped
+    @property
+    def laid(self) -> tuple[Any, ...]:
+        return (self.weight,)
 
     def has_product(self, bound: int) -> bool:
         return not self.by_synapse and possible(self._by_row, bound)
@@ -190,6 +192,8 @@ class DenseWiring(Multiplied):
 class SparseWiring(Wiring):
     """Synapses as they are stored."""
 
+    delayed = sparse.delayed
+
     def __init__(self, projection: Projection) -> None:
         super().__init__(projection)
         synapse = projection.synapse
@@ -206,18 +210,10 @@ class SparseWiring(Wiring):
             self.targets = Targets(indptr, np.ascontiguousarray(kept), none, none, 0, 0, widest)
 
     def clear(self, traffic: Traffic, pending: NDArray[np.int32]) -> None:
-        t = traffic
-        work = int(t.events * (self.weight.size / max(1, self.projection.synapse.columns)))
-        own = (self.targets, self.weight, self.exponent, pending)
-        if self.graded and not t.spikes:
-            split(sparse.messages, work, t.start, t.stop, t.pointer, t.index, t.values(True), *own)
-        else:
-            split(sparse.spikes, work, t.start, t.stop, t.pointer, t.index, *own)
+        work = int(traffic.events * (self.weight.size / max(1, self.projection.synapse.columns)))
+        value = traffic.values(True) if self.graded and not traffic.spikes else ALL_ONE
+        split(sparse.messages, work, *traffic.listed, value, self.targets, self.weight, self.exponent, pending)
 
-    def checked(self, traffic: Traffic, acc: NDArray[Any], used: NDArray[np.bool_], pending: NDArray[np.int32]) -> int:
-        t, kernel = traffic, sparse.delayed_by_synapse if self.by_synapse else sparse.delayed
-        wrapped: int = kernel(
-            t.start, t.stop, t.pointer, t.index, t.values(self.graded), self.targets, self.weight, self.slot,
-            acc, used, self.exponent, self.bits, pending,
-        )  # fmt: skip
-        return wrapped
+    @property
+    def laid(self) -> tuple[Any, ...]:
+        return self.targets, self.weight, self.by_synapse

@@ -17,7 +17,7 @@ from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.run import RunActivity, RunState
 from neurodeploy.neurons.registry import get_model, prepared_params
 from simulators.lava.connections import PROCESSES
-from simulators.reference import reference_sums, shift, wrap, wrapped_sums
+from simulators.reference import count, reference_sums, shift, wrap, wrapped_sums
 
 #: Population -> port -> (samples, steps, size) int64.
 Recorded = Mapping[str, Mapping[str, NDArray[np.int64]]]
@@ -41,15 +41,15 @@ def activity(
     for name, population in network.populations.items():
         if population.model != INPUT:
             sums_lost, wrapped, saturated = _population(population, begin, sums.get(name, {}), steps)
-            _count(counted.wrapped, name, sums_lost + wrapped)
-            _count(counted.saturated, name, saturated)
+            count(counted.wrapped, name, sums_lost + wrapped)
+            count(counted.saturated, name, saturated)
             wide = [p.source for p in network.into(name) if p.synapse.wire and _wide(network, p)]
             if sums_lost and wide:
                 doubts.append((name, f"its sum left 32 bits, and Lava adds what comes from {wide[0]} in 64"))
     for p in network.projections:
         if p.latency:
             sums_lost, wrapped = _projection(p, begin, sent[p.source][p.source_port])
-            _count(counted.wrapped, p.name, sums_lost + wrapped)
+            count(counted.wrapped, p.name, sums_lost + wrapped)
             doubt = _doubt(network, p)
             if sums_lost and doubt:
                 doubts.append((p.name, f"{sums_lost} sums left 32 bits, and {doubt}"))
@@ -103,8 +103,3 @@ def _projection(p: Projection, begin: RunState, sent: NDArray[np.int64]) -> tupl
         sums_lost += lost_sum
         wrapped += lost_shift + lost_pending
     return sums_lost, wrapped
-
-
-def _count(counts: dict[str, int], name: str, number: int) -> None:
-    if number:
-        counts[name] = counts.get(name, 0) + number

@@ -1,7 +1,7 @@
 """Which Lava process a neuron model is, and how its parameters and states are handed over.
 
-The names of parameters and states are Lava's own wherever they are the same thing (`neurodeploy.neurons`), so most rows
-say nothing about them. A model without a row, or a population that a row's `refuses` speaks against, runs as a process
+The names of parameters and states are Lava's own wherever they are the same thing (`neurodeploy.neurons`), so most models
+need no row. A model that Lava has not, or a population that a row's `refuses` speaks against, runs as a process
 of our own on the same runtime (`worker/processes.py`), with the arithmetic of `neurodeploy.neurons`.
 
 Source of the names: lava-nc 0.10.0 `lava/proc/*/process.py`.
@@ -9,13 +9,15 @@ Source of the names: lava-nc 0.10.0 `lava/proc/*/process.py`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.neurons.registry import MODELS
 
 #: Prepared parameters by name, int64 (1,) or (size,); first: steps done before the run.
 Arguments = Callable[[Mapping[str, Ints], int], dict[str, Any]]
@@ -39,19 +41,19 @@ def never(params: Mapping[str, Ints], state: Mapping[str, Ints], size: int) -> s
 
 @dataclass(frozen=True, slots=True)
 class LavaNeuron:
-    """process : module and class. model : the ProcessModel that ``select_tag="fixed_pt"`` chooses.
+    """process, model : module and class, and the ProcessModel that ``select_tag="fixed_pt"`` chooses.
 
     arguments : of the constructor, without the shape. variables : what only a Var takes, set before compilation.
     ports, outputs : our name -> Lava's. state : ours -> Lava's Var, where they differ.
     """
 
-    process: str
-    model: str
     arguments: Arguments = all_of
     variables: Arguments = lambda params, first: {}
     ports: Mapping[str, str] = field(default_factory=lambda: {"a": "a_in"})
     outputs: Mapping[str, str] = field(default_factory=lambda: {"s": "s_out"})
     refuses: Refuses = never
+    process: str = ""
+    model: str = ""
 
 
 def _reset(params: Mapping[str, Ints], first: int) -> dict[str, Any]:
@@ -85,10 +87,6 @@ def _resonator_variables(params: Mapping[str, Ints], first: int) -> dict[str, An
     return given | {"vth": plain(params["vth"] << params["state_exp"])}
 
 
-def _factors(*names: str) -> Arguments:
-    return lambda params, first: {name: plain(params[name]) for name in names}
-
-
 def _delta(params: Mapping[str, Ints], first: int) -> dict[str, Any]:
     return all_of(params, first) | {"cum_error": bool(params["cum_error"][0])}
 
@@ -105,39 +103,36 @@ def _inv_sqrt_refuses(params: Mapping[str, Ints], state: Mapping[str, Ints], siz
 RESONATOR_PORTS = {"re": "a_real_in", "im": "a_imag_in"}
 PAIR = {"a1": "a_in1", "a2": "a_in2"}
 
-LAVA: Mapping[str, LavaNeuron] = {
-    "lif": LavaNeuron("lava.proc.lif.process:LIF", "PyLifModelBitAcc"),
-    "lif_reset": LavaNeuron("lava.proc.lif.process:LIFReset", "PyLifResetModelBitAcc", _reset),
-    "ternary_lif": LavaNeuron("lava.proc.lif.process:TernaryLIF", "PyTernLifModelFixed"),
-    "atrlif": LavaNeuron(
-        "lava.proc.atrlif.process:ATRLIF", "PyATRLIFModelFixed", _fractions, refuses=_atrlif_refuses
-    ),
-    "rf": LavaNeuron(
-        "lava.proc.rf.process:RF", "PyRFModelFixed", _resonator, _resonator_variables, RESONATOR_PORTS
-    ),
-    "rf_iz": LavaNeuron(
-        "lava.proc.rf_iz.process:RF_IZ", "PyRF_IZModelFixed", _resonator, _resonator_variables,
-        RESONATOR_PORTS,
-    ),
+#: What is not handed over by its own name.
+ROWS: Mapping[str, LavaNeuron] = {
+    "lif_reset": LavaNeuron(_reset),
+    "atrlif": LavaNeuron(_fractions, refuses=_atrlif_refuses),
+    "rf": LavaNeuron(_resonator, _resonator_variables, RESONATOR_PORTS),
+    "rf_iz": LavaNeuron(_resonator, _resonator_variables, RESONATOR_PORTS),
     "rf_zero": LavaNeuron(
-        "lava.proc.resfire.process:RFZero", "PyRFZeroModelFixed",
         lambda params, first: {"freqs": np.ones(1), "decay_tau": np.ones(1), "uth": plain(params["uth"])},
-        _factors("lst", "lct"), {"re": "u_in", "im": "v_in"},
+        lambda params, first: {name: plain(params[name]) for name in ("lst", "lct")}, {"re": "u_in", "im": "v_in"},
     ),
-    "sigma": LavaNeuron("lava.proc.sdn.process:Sigma", "PySigmaModelFixed"),
-    "delta": LavaNeuron("lava.proc.sdn.process:Delta", "PyDeltaModelFixed", _delta),
-    "sigma_delta": LavaNeuron("lava.proc.sdn.process:SigmaDelta", "PySigmaDeltaModelFixed", _sigma_delta),
-    "graded_vec": LavaNeuron("lava.proc.graded.process:GradedVec", "PyGradedVecModelFixed"),
-    "graded_relu": LavaNeuron("lava.proc.graded.process:GradedReluVec", "PyGradedReluVecModelFixed"),
-    "product": LavaNeuron("lava.proc.prodneuron.process:ProdNeuron", "PyProdNeuronModelFixed", ports=PAIR),
-    "norm_vec": LavaNeuron(
-        "lava.proc.graded.process:NormVecDelay", "NormVecDelayModel", ports=PAIR, outputs={"s": "s_out", "s2": "s2_out"}
-    ),
-    "inv_sqrt": LavaNeuron(
-        "lava.proc.graded.process:InvSqrt", "InvSqrtModelFP", lambda params, first: {}, refuses=_inv_sqrt_refuses
-    ),
+    "delta": LavaNeuron(_delta),
+    "sigma_delta": LavaNeuron(_sigma_delta),
+    "product": LavaNeuron(ports=PAIR),
+    "norm_vec": LavaNeuron(ports=PAIR, outputs={"s": "s_out", "s2": "s2_out"}),
+    "inv_sqrt": LavaNeuron(lambda params, first: {}, refuses=_inv_sqrt_refuses),
     "spiker": LavaNeuron(
-        "lava.proc.spiker.process:Spiker", "SpikerModel",
-        lambda params, first: {"period": plain(params["rate"]), "payload": plain(params["payload"])}, ports={},
+        lambda params, first: {"period": plain(params["rate"]), "payload": plain(params["payload"])}, ports={}
     ),
 }  # fmt: skip
+#: A process of Lava as a model names it, of Lava 0.10.0: "(after 0.10.0)" may follow what a later one has.
+NAMED = re.compile(r"(lava[\w.]+): (\w+), (\w+)")
+
+
+def _table() -> dict[str, LavaNeuron]:
+    named = {name: NAMED.fullmatch(model.lava or "") for name, model in MODELS.items()}
+    return {
+        name: replace(ROWS.get(name, LavaNeuron()), process=f"{found[1]}.process:{found[2]}", model=found[3])
+        for name, found in named.items()
+        if found
+    }
+
+
+LAVA: Mapping[str, LavaNeuron] = _table()

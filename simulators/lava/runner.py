@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network
-from neurodeploy.ir.run import Probe, RunResult, RunState
+from neurodeploy.ir.run import Given, Probe, Probes, RunResult, RunState
 from neurodeploy.neurons.registry import output_ports
 from simulators.checks import Task, prepare
 from simulators.lava.connections import check_foreign
@@ -61,13 +60,7 @@ class LavaRunner:
     name: str = "lava"
 
     def run(
-        self,
-        network: Network,
-        inputs: Mapping[str, Ints],
-        steps: int,
-        *,
-        state: RunState | None = None,
-        probes: Sequence[Probe] = (),
+        self, network: Network, inputs: Given, steps: int, *, state: RunState | None = None, probes: Probes = ()
     ) -> LavaResult:
         """`Runner.run`; the result also says what ran on Lava's own models."""
         return self.run_many([Program(network, inputs, steps, state, tuple(probes))])[0]
@@ -194,4 +187,4 @@ class _Collected:
             if values is not None:
                 found = values.astype(np.int32).astype(np.int64) if recorded is self.sums else values
                 break
-        return found if probe.neurons is None else found[:, :, list(probe.neurons)]
+        return probe.of(found)

@@ -91,7 +91,8 @@ def delayed(
     start: int, stop: int, pointer: Any, index: Any, value: Any, weight: Any, slot: Any, acc: Any, used: Any,
     exponent: int, bits: int, pending: Any,
 ) -> int:  # fmt: skip
-    """Any payload, one delay an axon (`slot` (columns,)): returns how many values wrapped.
+    """Any payload, one delay an axon (`slot` (columns,)) or a synapse (`slot` (columns, rows)): returns how many values
+    wrapped.
 
     `acc` (depth, rows) holds zeros, int32 where no sum can leave it, otherwise int64; `used` (depth,) is False.
     """
@@ -100,30 +101,16 @@ def delayed(
     for frame in range(pending.shape[0] * steps):
         for e in range(pointer[frame], pointer[frame + 1]):
             j = index[e]
-            x = acc.dtype.type(value[e])
-            row, axon = acc[slot[j]], weight[j]
-            used[slot[j]] = True
-            for i in range(row.shape[0]):
-                row[i] += x * axon[i]
-        lost += add_pending(acc, used, exponent, bits, pending[frame // steps, start + frame % steps + 1 :])
-    return int(lost)
-
-
-@jit
-def delayed_by_synapse(
-    start: int, stop: int, pointer: Any, index: Any, value: Any, weight: Any, slot: Any, acc: Any, used: Any,
-    exponent: int, bits: int, pending: Any,
-) -> int:  # fmt: skip
-    """As `delayed` with a delay for each synapse: `slot` (columns, rows)."""
-    steps = stop - start
-    lost = 0
-    for frame in range(pending.shape[0] * steps):
-        for e in range(pointer[frame], pointer[frame + 1]):
-            j = index[e]
-            x = acc.dtype.type(value[e])
-            axon, delays = weight[j], slot[j]
-            for i in range(axon.shape[0]):
-                acc[delays[i], i] += x * axon[i]
-        used[:] = pointer[frame + 1] > pointer[frame]
+            x, axon = acc.dtype.type(value[e]), weight[j]
+            if slot.ndim == 1:
+                row = acc[slot[j]]
+                used[slot[j]] = True
+                for i in range(row.shape[0]):
+                    row[i] += x * axon[i]
+            else:
+                delays = slot[j]
+                used[:] = True
+                for i in range(axon.shape[0]):
+                    acc[delays[i], i] += x * axon[i]
         lost += add_pending(acc, used, exponent, bits, pending[frame // steps, start + frame % steps + 1 :])
     return int(lost)

@@ -29,7 +29,7 @@ def _wrap32(x: Any) -> Any:
 
 
 @jit
-def threshold(start: int, stop: int, inputs: Any, params: Any, out: Any) -> None:
+def threshold(start: int, stop: int, inputs: Any, state: Any, params: Any, out: Any, lost: Any) -> None:
     """s = a > vth."""
     a, vth = inputs[0], params[0]
     for s in range(a.shape[0]):
@@ -39,8 +39,10 @@ def threshold(start: int, stop: int, inputs: Any, params: Any, out: Any) -> None
 
 
 @jit
-def graded(rectified: bool, start: int, stop: int, inputs: Any, state: Any, params: Any, out: Any, lost: Any) -> None:
-    """`graded_vec`, or `graded_relu` where `rectified`."""
+def graded(
+    rectified: bool, keeping: bool, start: int, stop: int, inputs: Any, state: Any, params: Any, out: Any, lost: Any
+) -> None:
+    """`graded_vec`, or `graded_relu` where `rectified`; `sigma` where `keeping`: the sum stays and is always sent."""
     a, v, vth = inputs[0], state[0], params[0]
     wrapped = np.int64(0)
     for s in range(a.shape[0]):
@@ -49,25 +51,9 @@ def graded(rectified: bool, start: int, stop: int, inputs: Any, state: Any, para
                 exact = v[s, i] + np.int64(a[s, t, i])
                 x = _wrap32(exact)
                 wrapped += x != exact
-                v[s, i] = 0
+                v[s, i] = x if keeping else 0
                 large = x if rectified else _abs32(x)
-                out[s, t, i] = x if large > vth[i] else 0
-    lost[0] += wrapped
-
-
-@jit
-def sigma(start: int, stop: int, inputs: Any, state: Any, out: Any, lost: Any) -> None:
-    """The running sum."""
-    a, total = inputs[0], state[0]
-    wrapped = np.int64(0)
-    for s in range(a.shape[0]):
-        for t in range(start, stop):
-            for i in range(a.shape[2]):
-                exact = total[s, i] + np.int64(a[s, t, i])
-                x = _wrap32(exact)
-                wrapped += x != exact
-                total[s, i] = x
-                out[s, t, i] = x
+                out[s, t, i] = x if keeping or large > vth[i] else 0
     lost[0] += wrapped
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from neurodeploy.machine.jit import jit
 from simulators.fast.kernels.conv import _pixel
+from simulators.fast.kernels.finish import add_row
 
 
 @jit
@@ -90,20 +91,7 @@ def place_checked(
     """Add the sums of one delay slot of frames first.. to what is pending; returns how many values wrapped."""
     steps = stop - start
     lost = np.int64(0)
-    half = np.int64(1) << (bits - 1)
-    mask = (half << 1) - 1
     for n in range(sums.shape[0]):
         frame = first + n
-        row, out = sums[n], pending[frame // steps, start + frame % steps + 1 + slot]
-        for i in range(row.shape[0]):
-            exact = np.int64(row[i])
-            x = np.int64(np.int32(exact))
-            lost += x != exact
-            shifted = x << exponent if exponent > 0 else x >> -exponent
-            y = ((shifted + half) & mask) - half
-            lost += y != shifted
-            total = np.int64(out[i]) + y
-            z = np.int32(total)
-            lost += z != total
-            out[i] = z
+        lost += add_row(sums[n], exponent, bits, pending[frame // steps, start + frame % steps + 1 + slot])
     return int(lost)
