@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from neurodeploy.frontends.outlines import read_hollow
 from neurodeploy.synapses.hollow import weights_of
-from partitioner.fit.plan import Fit, plan
-from targets.loihi2 import LOIHI2
+from partitioner.fit.plan import plan
+from targets.systems import get_system
 
 MODELS = (
     "gpt2", "gemma3-270m", "qwen3-0.6b", "gemma3-1b", "llama3.2-1b", "gemma3-4b", "olmoe-1b-7b", "spikingbrain-7b",
@@ -18,8 +18,9 @@ MODELS = (
 
 def row(name: str) -> str:
     hollow = read_hollow(name)
-    made: list[Fit] = [
-        plan(hollow, LOIHI2, bits, memory) for bits, memory in ((8, None), (8, 96), (8, 64), (4, None), (2, None))
+    made = [
+        plan(hollow, get_system("hala-point"), bits, memory)
+        for bits, memory in ((8, None), (8, 96), (8, 64), (4, None), (2, None))
     ]
     own = made[0]
     over = f"{100 * (own.cores_all / own.bound_all - 1):.2f} %"

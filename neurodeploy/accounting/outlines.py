@@ -29,6 +29,11 @@ from neurodeploy.accounting.program import SegmentWork
 from neurodeploy.flow.border import BorderLoads
 from neurodeploy.flow.routes import HOST_CHIP, nodes
 from neurodeploy.ir.chip import SystemSpec
+from neurodeploy.ir.copies import ALONE
+from neurodeploy.ir.program import Program
+from neurodeploy.ops import experts_of, lookup
+from neurodeploy.ops.host.linear import island_work
+from neurodeploy.ops.host.operation import Load, Work
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,6 +61,17 @@ class Assumed:
     activity: float
     source: str
     prompt: int
+
+
+@dataclass(frozen=True, slots=True)
+class OnHost:
+    """Islands of one class that the host computes: so many copies, each seen by the fraction `share` of tokens."""
+
+    rows: int
+    columns: int
+    copies: int
+    share: float
+    layer: int | None
 
 
 def outline_loads(
@@ -99,6 +115,28 @@ def outline_loads(
         assumed=True,
         layers=(),
     )
+
+
+def host_load(program: Program, gone: Iterable[OnHost], prompt: int) -> list[list[Roofline]]:
+    """The work of a token of a prompt, and of one generated behind it: the host's own operations of all layers, and the
+    islands that it computes. In a prompt an island's weights are read once if any token sees it."""
+    found, chosen = [], experts_of(program.operations)[1]
+    for phase, tokens, before in (("prefill", prompt, 0), ("generate", 1, prompt)):
+        own = [Work(0, 0)]
+        for op in program.operations:
+            work = lookup(op).work(Load(op, program.sizes, tokens, before, tokens * chosen.get(op.layer, 1)))
+            times = program.copies.get(op.path, ALONE).met
+            own.append(Work(times * -(-work.flops // tokens), times * -(-work.bytes // tokens)))
+        flops = moved = 0.0
+        for entry in gone:
+            token = island_work(entry.rows, entry.columns, 1)
+            weights = 2 * token.bytes - island_work(entry.rows, entry.columns, 2).bytes
+            called = (1.0 - (1.0 - entry.share) ** prompt) / prompt if phase == "prefill" else entry.share
+            flops += entry.copies * entry.share * token.flops
+            moved += entry.copies * (called * weights + entry.share * (token.bytes - weights))
+        done = sum(own[1:], start=own[0])
+        found.append([Roofline(done.flops, done.bytes, False, None), Roofline(flops, moved, True, None)])
+    return found
 
 
 def _steps(load: ClassLoad, system: SystemSpec, activity: float) -> list[MeanStep]:

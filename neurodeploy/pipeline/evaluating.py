@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from neurodeploy.bundle import Bundle
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.streams import Stream
-from neurodeploy.frontends.streams.values import LAYOUTS
+from neurodeploy.frontends.streams.reading import LAYOUTS
 from neurodeploy.ir.run import RunResult
 from neurodeploy.pipeline.comparing import compare, float_network, has_float, outputs_of, run_float
 from neurodeploy.pipeline.following import Drift

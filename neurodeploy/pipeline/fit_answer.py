@@ -5,23 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from neurodeploy.errors import DoesNotFit
+from neurodeploy.errors import NeurodeployError
 from neurodeploy.ir.chip import SystemSpec
-from neurodeploy.ir.copies import class_name
 from neurodeploy.ir.program import Program
-from neurodeploy.pipeline.fit_asked import Asked
+from neurodeploy.pipeline.counts import size_of
+from neurodeploy.pipeline.fit_reading import Asked
 from neurodeploy.synapses.hollow import columns_of, facts_of, layers_of, shown, weights_of
 
 if TYPE_CHECKING:
     from partitioner.fit.plan import Fit
 
 Row = dict[str, Any]
+#: What a core or a chip lacks, by the code of the error that says so.
+LACKING = {"ND2002": "one core", "ND2004": "what the chip has", "ND2090": "what the chip has"}
 
 
 def model_json(program: Program) -> dict[str, Any]:
     """What was read: sizes, classes of layers, what no text passes through."""
-    info, weights = program.info, weights_of(program)
+    info = program.info
+    if program.streamed:
+        return {"kind": "spiking network", "name": info.name, **size_of(program.network)}
+    weights = weights_of(program)
     return {
+        "kind": "language model",
         "name": info.name,
         "family": info.family,
         "source": info.source,
@@ -41,13 +47,13 @@ def model_json(program: Program) -> dict[str, Any]:
 
 
 def notes(program: Program) -> list[str]:
-    """What holds for every plan of a hollow program."""
-    said, left = (
-        ["the embedding table stays on the host, which reads one row of it a token"],
-        facts_of(program).left_out,
-    )
-    if left:
-        said.append(f"left out, no text passes through it: {', '.join(left)}")
+    """What holds for every plan of a program."""
+    if program.streamed:
+        return ["energy and time depend on the input: convert the network, then `neurodeploy energy X.nd --input FILE`"]
+    facts = facts_of(program)
+    said = [*facts.notes, "the embedding table stays on the host, which reads one row of it a token"]
+    if facts.left_out:
+        said.append(f"left out, no text passes through it: {', '.join(facts.left_out)}")
     if any(program.copies[name].experts > 1 for name in program.copies.keys() & program.network.populations.keys()):
         said.append(
             "which experts of neighbouring layers follow one another is not in a configuration: no affinity is used"
@@ -59,10 +65,10 @@ def notes(program: Program) -> list[str]:
     return said
 
 
-def plan_json(made: Fit | DoesNotFit, chip: str, bits: int, memory: int | None) -> dict[str, Any]:
+def plan_json(made: Fit | NeurodeployError, chip: str, bits: int, memory: int | None, system: str) -> dict[str, Any]:
     """Cores and chips of one width beside their bounds: of the whole model, head included, and without the head."""
-    start = {"chip": chip, "bits": bits, "memory_kib": memory}
-    if isinstance(made, DoesNotFit):
+    start = {"chip": chip, "bits": bits, "memory_kib": memory, **({"system": system} if system else {})}
+    if isinstance(made, NeurodeployError):
         return {**start, "error": made.to_json()}
     return {
         **start,
@@ -86,7 +92,7 @@ def plan_json(made: Fit | DoesNotFit, chip: str, bits: int, memory: int | None) 
     }  # fmt: skip
 
 
-def row(made: Fit | DoesNotFit, system: SystemSpec, asked: Asked, bits: int, memory: int | None) -> Row:
+def row(made: Fit | NeurodeployError, system: SystemSpec, asked: Asked, bits: int, memory: int | None) -> Row:
     """One system at one width.
 
     "chips" and "cores" are those of the whole model, the vocabulary head included; without the head they are under
@@ -97,7 +103,7 @@ def row(made: Fit | DoesNotFit, system: SystemSpec, asked: Asked, bits: int, mem
         "system": system.name, "chip": system.chip.name, "bits": bits, "memory_kib": memory,
         "chips_available": available, "system_chips": system.chips,
     }  # fmt: skip
-    if isinstance(made, DoesNotFit):
+    if isinstance(made, NeurodeployError):
         return {**start, "fits": False, "chips": None, "error": made.to_json(), "head": None}
     to_host = asked.head == "host" or (asked.head == "auto" and made.chips <= available < made.chips_all)
     used, cores = (made.chips, made.cores) if to_host else (made.chips_all, made.cores_all)
@@ -115,7 +121,7 @@ def row(made: Fit | DoesNotFit, system: SystemSpec, asked: Asked, bits: int, mem
         "head_cores": made.head_cores,
         "head": None if made.head is None else "host" if to_host else "chip",
         "binding_resource": made.binding,
-        "widest": class_name([part.path for part in made.largest().sections]),
+        "widest": made.widest,
     }
 
 
@@ -150,9 +156,9 @@ def add_problems(rows: Sequence[Row]) -> None:
             error = entry["error"]
             entry["problem"] = {
                 "layer": error["subject"],
-                "resource": "what the chip has" if error["code"] in ("ND2004", "ND2090") else "one core",
+                "resource": LACKING.get(error["code"], error["code"]),
                 "need": error["problem"],
-                "limit": entry["chip"],
+                "limit": entry["chip"] if error["code"] in LACKING else entry["system"],
                 "remedy": error["fix"],
             }
             continue
@@ -195,7 +201,11 @@ def best(rows: Sequence[Row]) -> Row | None:
 def nearest(rows: Sequence[Row]) -> Row | None:
     """The row to talk about where nothing fits: the largest system, the widest weights."""
     known = [r for r in rows if r["chips"] is not None]
-    return max(known, key=lambda r: (r["system_chips"], r["bits"])) if known else None
+    return max(known, key=_width) if known else None
+
+
+def _width(entry: Row) -> tuple[int, int]:
+    return entry["system_chips"], entry["bits"]
 
 
 def answer(program: Program, rows: Sequence[Row], found: Row | None, fallback: Row | None, asked: Asked) -> str:
@@ -207,13 +217,13 @@ def answer(program: Program, rows: Sequence[Row], found: Row | None, fallback: R
         bound = found["cores_lower_bound_without_head" if on_host else "cores_lower_bound"]
         over = f"{100 * (cores / bound - 1):.1f} % above the least possible {bound}" if bound else "no bound"
         head = {
-            "chip": "head included",
-            "host": f"head on the host ({found['head_cores']} cores more, {found['chips']} chips with it)",
-            None: "no head",
+            "chip": ", head included",
+            "host": f", head on the host ({found['head_cores']} cores more, {found['chips']} chips with it)",
+            None: f"; {found['binding_resource']} binds",
         }
         chips = of_chips(found, found["chips_used"])
         said = f"{name} fits on {found['system']}: {chips} at {found['bits']} bits, {cores} cores, {over}"
-        said += f", {head[found['head']]}"
+        said += head[found["head"]]
         wider = [r for r in rows if r["system"] == found["system"] and r["bits"] > found["bits"]]
         refused = [f"{r['chips_used']} at {r['bits']}" for r in wider if r["chips"] is not None]
         if refused:
@@ -228,8 +238,9 @@ def answer(program: Program, rows: Sequence[Row], found: Row | None, fallback: R
         return said
     where = nearest(rows)
     if where is None:
-        error = rows[0]["error"]
-        return f"{name} does not fit {rows[0]['chip']}: {error['subject']}: {error['problem']}; {error['fix']}"
+        error = max(rows, key=_width)["error"]
+        system = rows[0]["system"] if asked.alone else "any system"
+        return f"{name} does not fit on {system}: {error['subject']}: {error['problem']}; {error['fix']}"
     needs = [f"{_need(r)} at {r['bits']} bits" for r in rows if r["system"] == where["system"] and r["chips"]]
     system = where["system"] if asked.alone else f"any system, the largest being {where['system']}"
     available, whole = where["chips_available"], where["system_chips"]

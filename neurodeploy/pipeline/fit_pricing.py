@@ -1,80 +1,73 @@
-"""Prices of a plan without weights: shards of one copy of each class for the account, the rest for the host."""
+"""Energy and time of `fit`: of a plan that fits, of a part of one that does not, of the host alone, of streaming."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from neurodeploy.accounting.account import account
+from neurodeploy.accounting.band import exactly, of
+from neurodeploy.accounting.costs import cost
 from neurodeploy.accounting.counted import counted
 from neurodeploy.accounting.ledger import EnergyLedger
-from neurodeploy.accounting.loads import Roofline
-from neurodeploy.accounting.outlines import Assumed, ClassLoad, outline_loads
+from neurodeploy.accounting.outlines import Assumed, ClassLoad, OnHost, host_load, outline_loads
 from neurodeploy.accounting.program import SegmentWork, works_of
 from neurodeploy.flow.border import BorderLoads
 from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.copies import ALONE
-from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import ActivityCounts, RunActivity
-from neurodeploy.ops import experts_of, lookup
-from neurodeploy.ops.host.linear import island_work
-from neurodeploy.ops.host.operation import Load, Work
+from neurodeploy.pipeline.fit_answer import Row, nearest
+from neurodeploy.pipeline.fit_reading import Asked
+from neurodeploy.synapses.hollow import at_width, columns_of, facts_of, layers_of, without_head
 
 if TYPE_CHECKING:
     from partitioner.fit.chips import Layout
-    from partitioner.fit.plan import Unit
+    from partitioner.fit.plan import Fit, Unit
 
+#: Tokens before the one that is priced, where nothing is asked.
+CONTEXT = 1024
 #: Tokens of the counts that stand for an activity: it is rounded to one part in so many.
 TOKENS = 1000
+#: What of a ledger `fit` prints.
+SUMMARY = (
+    "joules_per_token", "seconds_per_token", "tokens_per_s", "first_token_seconds", "bound_by", "seconds_split",
+    "by_component",
+)  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class OnHost:
-    """Islands of one class that the host computes: so many copies, each seen by the fraction `share` of tokens."""
+def assumed(program: Program, asked: Asked) -> Assumed | None:
+    """The activity, and the context cut to the model's positions; None where energy and time depend on an input."""
+    if program.streamed:
+        return None
+    facts, context = facts_of(program), min(asked.context or CONTEXT, program.info.max_positions)
+    if asked.activity is not None:
+        return Assumed(asked.activity, "asked for", context)
+    return Assumed(facts.activity, facts.activity_source, context)
 
-    rows: int
-    columns: int
-    copies: int
-    share: float
-    layer: int | None
+
+def everything(program: Program) -> list[OnHost]:
+    """All islands, on the host."""
+    found = []
+    for population in layers_of(program):
+        copies, columns = program.copies.get(population.name, ALONE), columns_of(program, population)
+        found.append(OnHost(population.size, columns, copies.count, float(copies.share), population.layer))
+    return found
 
 
 def price(
     program: Program, units: Sequence[Unit], layout: Layout | None, gone: Sequence[OnHost], system: SystemSpec,
-    host: HostSpec, assumed: Assumed, cores: int,
+    host: HostSpec, assumed: Assumed,
 ) -> tuple[EnergyLedger, EnergyLedger]:  # fmt: skip
     """Ledgers of prefill and of generation; without `layout` the host does everything."""
     classes = _loads(program, units, layout, system, assumed.activity) if layout is not None else []
     prompt, token = host_load(program, gone, assumed.prompt)
-    chips = layout.chips if layout is not None else 0
+    chips, cores = layout.chips if layout is not None else 0, sum(unit.all_cores for unit in units)
     loads = outline_loads(classes, token, prompt, system, assumed, chips=chips, cores=cores)
     return account(loads, system, host, "prefill"), account(loads, system, host, "generate")
-
-
-def host_load(program: Program, gone: Iterable[OnHost], prompt: int) -> list[list[Roofline]]:
-    """The work of a token of a prompt, and of one generated behind it: the host's own operations of all layers, and the
-    islands that it computes. In a prompt an island's weights are read once if any token sees it."""
-    found, chosen = [], experts_of(program.operations)[1]
-    for phase, tokens, before in (("prefill", prompt, 0), ("generate", 1, prompt)):
-        own = [Work(0, 0)]
-        for op in program.operations:
-            work = lookup(op).work(Load(op, program.sizes, tokens, before, tokens * chosen.get(op.layer, 1)))
-            times = program.copies.get(op.path, ALONE).met
-            own.append(Work(times * -(-work.flops // tokens), times * -(-work.bytes // tokens)))
-        flops = moved = 0.0
-        for entry in gone:
-            token = island_work(entry.rows, entry.columns, 1)
-            weights = 2 * token.bytes - island_work(entry.rows, entry.columns, 2).bytes
-            called = (1.0 - (1.0 - entry.share) ** prompt) / prompt if phase == "prefill" else entry.share
-            flops += entry.copies * entry.share * token.flops
-            moved += entry.copies * (called * weights + entry.share * (token.bytes - weights))
-        done = sum(own[1:], start=own[0])
-        found.append([Roofline(done.flops, done.bytes, False, None), Roofline(flops, moved, True, None)])
-    return found
 
 
 def _loads(
@@ -91,25 +84,195 @@ def _loads(
     return [
         ClassLoad(work, float(unit.share), found, number)
         for number, (unit, copies) in enumerate(zip(units, placed, strict=True))
-        for work, found in zip(_derived(program, unit, system, activity), copies, strict=True)
+        for work, found in zip(works_of_unit(program, unit, system, activity), copies, strict=True)
     ]
 
 
-def _derived(program: Program, unit: Unit, system: SystemSpec, activity: float) -> list[SegmentWork]:
+def works_of_unit(program: Program, unit: Unit, system: SystemSpec, activity: float) -> list[SegmentWork]:
     """The work of each segment of one copy, alone on as many chips as it takes."""
-    per_chip = system.chip.cores
-    shards = tuple(
-        Shard(tile.island, tile.kind, tile.rows, tile.cols, *divmod(core, per_chip))
-        for tile, core in zip(unit.tiles, unit.core_of, strict=True)
-    )
-    chips = -(-unit.cores // per_chip)
-    alone = replace(system, chips=chips, grid=(chips, 1))
-    mapping = Mapping(system.name, chips, per_chip, shards, (), 0, "none", ())
+    chips = unit.mapping.chips_available
+    alone = replace(system, name=unit.mapping.system, chips=chips, grid=(chips, 1))
     events = max(1, round(activity * TOKENS))
     counts = ActivityCounts.zero()
     counts.tokens = TOKENS
     for view in unit.views:
         sent = np.full(view.columns, events, np.int64), np.full(view.rows, TOKENS, np.int64)
         counts.segments[view.name] = RunActivity.of_layer(view.name, TOKENS, *sent)
-    works = {work.name: work for work in works_of(program, counted(program, counts), mapping, alone, "calls")}
+    works = {work.name: work for work in works_of(program, counted(program, counts), unit.mapping, alone, "calls")}
     return [works[view.name] for view in unit.views]
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What the plans of a program cost; nothing where no activity is known (`given` is None)."""
+
+    program: Program
+    asked: Asked
+    given: Assumed | None
+
+    def of(
+        self, units: Sequence[Unit], where: Layout | None, gone: Sequence[OnHost], system: SystemSpec, bits: int
+    ) -> Row:
+        """Prefill and generation of a plan."""
+        if self.given is None:
+            return {}
+        made = price(at_width(self.program, bits), units, where, gone, system, self.asked.host, self.given)
+        return {ledger.phase: summary(ledger) for ledger in made}
+
+    def of_row(self, made: Fit, entry: Row, where: Layout) -> Row:
+        """What the plan of a row costs where it stands so."""
+        gone = self._head(entry["head"] == "host")
+        return self.of(made.standing(entry["head"]), where, gone, self.system(entry), made.bits)
+
+    def system(self, entry: Row) -> SystemSpec:
+        return next(system for system in self.asked.systems if system.name == entry["system"])
+
+    def _head(self, on_host: bool) -> list[OnHost]:
+        return [entry for entry in everything(self.program) if entry.layer is None] if on_host else []
+
+    def assumptions(self) -> list[str]:
+        """The sentences beside every price of this call."""
+        if self.given is None:
+            return []
+        system, host = self.asked.systems[0], self.asked.host
+        ledgers = price(self.program, (), None, everything(self.program), system, host, self.given)
+        said = [text for ledger in ledgers for text in ledger.assumptions if " 0 chips in use" not in text]
+        return list(dict.fromkeys(said))
+
+    def chip_plan(self, made: Fit, entry: Row) -> Row:
+        """Which chips hold what, who is idle, and what a token moves; on several boards where one is too small."""
+        system, units = self.system(entry), made.standing(entry["head"])
+        where = layout(made, entry)
+        priced = entry if entry["fits"] else self.of_row(made, entry, where)
+        always, sometimes = where.awake(units)
+        return {
+            "system": system.name, "bits": entry["bits"], "chips": where.chips,
+            "boards": -(-where.chips // system.chips), "grid": list(system.grid), "experts_on_whole_chips": where.whole,
+            "awake_chips_per_token": {"always": always, "of_chosen_experts": sometimes},
+            "idle_share": 1.0 - (always + sometimes) / where.chips if where.chips else 0.0,
+            "affinity": "none is known from a configuration",
+            "groups": _groups(where, [unit.name for unit in units]),
+            **({} if entry["fits"] else priced),
+            "bytes_per_token": priced["generate"]["bytes_per_token"] if "generate" in priced else {},
+        }  # fmt: skip
+
+    def fallback(self, rows: Sequence[Row]) -> Row | None:
+        """What the largest asked system keeps at the widest width, priced beside the host alone and beside streaming."""
+        from partitioner.fit.chips import place
+        from partitioner.fit.offload import fallback
+
+        entry = nearest(rows)
+        if entry is None or self.given is None:
+            return None
+        system, bits = self.system(entry), entry["bits"]
+        available, head_there = self.asked.available(system), self.asked.head == "host"
+        resident = without_head(self.program) if head_there else self.program
+        plan = fallback(resident, system, available, bits, entry["memory_kib"], self.asked.host)
+        left = [group for group in plan.groups if group.gone]
+        where = place(plan.kept, system.chip.cores, available)
+        gone = [OnHost(v.rows, v.columns, g.gone, float(g.unit.share), 0) for g in left for v in g.unit.views]
+        gone, every = gone + self._head(head_there), everything(self.program)
+        hybrid, alone = self.of(plan.kept, where, gone, system, bits), self.of((), None, every, system, bits)
+        link = cost(system.chip, "bw_host_link_b_per_s")
+        found = {
+            "system": system.name, "bits": bits, "chips": where.chips, "cores": plan.cores,
+            "on_host": [
+                {
+                    "group": g.unit.name, "copies": g.gone, "of": g.unit.copies, "layers": list(g.layers),
+                    "share": float(g.unit.share), "weights": g.gone * g.unit.weights,
+                }
+                for g in left
+            ],
+            "on_chips": [
+                {"unit": u.name, "layers": list(u.layers), "copies": u.copies, "cores": u.all_cores} for u in plan.kept
+            ],
+            "host_bytes": {"plan": _weights(gone), "alone": _weights(every)},
+            "crossings_per_token": dict(zip(("plan", "resident"), plan.crossings, strict=True)),
+            "plan": hybrid,
+            "host_alone": alone,
+            "beside_host_alone": _ratios(hybrid["generate"], alone["generate"]),
+            "optimised": "energy",
+            "streaming": {
+                "bytes_per_token": plan.streamed,
+                "seconds_per_token": exactly(plan.streamed).over(of(link)).to_json(),
+                "joules_of_link": (of(cost(system.chip, "host_link_bit_j")) * (8 * plan.streamed)).to_json(),
+                "basis": link.basis.value, "source": link.source,
+                "said": "the transfer of weights alone, before any computing; no faster reload of Loihi 2 is public",
+            },
+            "host": self.asked.host.name,
+        }  # fmt: skip
+        return {**found, "text": _said(found)}
+
+
+def layout(made: Fit, entry: Row) -> Layout:
+    """Where the units of a row stand, on its chips or as many as they take."""
+    from partitioner.fit.chips import place
+
+    return place(made.standing(entry["head"]), made.cores_per_chip, max(entry["chips_available"], entry["chips_used"]))
+
+
+def summary(ledger: EnergyLedger) -> Row:
+    """A ledger without its entries: bands by boundary and component, time, what binds, on what the figures rest."""
+    basis: dict[str, float] = {}
+    for entry in ledger.entries:
+        basis[entry.basis] = basis.get(entry.basis, 0.0) + entry.joules.nominal
+    whole, told = sum(basis.values()) or 1.0, ledger.to_json()
+    moved = [entry for entry in ledger.entries if entry.component in ("inter-chip", "host link")]
+    return {
+        **{name: told[name] for name in SUMMARY},
+        "basis": {name: joules / whole for name, joules in sorted(basis.items())},
+        "bytes_per_token": {entry.device: entry.count / 8 for entry in moved},
+    }
+
+
+def _groups(where: Layout, names: Sequence[str]) -> list[Row]:
+    """A record for each unit of each layer: first and last chip; of experts one pair each, with the chip of the rest."""
+    found: dict[tuple[int, int], list[list[int]]] = {}
+    for spot in where.spots:
+        chips = spot.chips(where.per_chip)
+        found.setdefault((spot.layer, spot.unit), []).append(
+            [chips[0], *chips[-2:]] if len(chips) > 2 and spot.tail else chips if spot.tail else [chips[0], chips[-1]]
+        )
+    records = []
+    for (layer, unit), spans in found.items():
+        entry: Row = {"layer": layer, "unit": names[unit], "chips": [min(map(min, spans)), max(map(max, spans))]}
+        if len(spans) > 1:
+            entry["experts"] = spans
+        records.append(entry)
+    return records
+
+
+def _ratios(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, float]:
+    """Energy at the wall and time of a token, over those of another way."""
+    joules, seconds = ([way[key] for way in (one, other)] for key in ("joules_per_token", "seconds_per_token"))
+    return {
+        "energy": joules[0]["wall"]["nominal"] / joules[1]["wall"]["nominal"],
+        "time": seconds[0]["nominal"] / seconds[1]["nominal"],
+    }
+
+
+def _weights(entries: Sequence[OnHost]) -> int:
+    return sum(entry.copies * entry.rows * entry.columns for entry in entries)
+
+
+def _said(found: Row) -> str:
+    """The plan in a clause: what stays, at what price, both ratios to the host alone, what was optimised, streaming."""
+    from neurodeploy.reporting.terminal_offload import beside
+
+    plan, alone = found["plan"]["generate"], found["host_alone"]["generate"]
+    seconds, joules = plan["seconds_per_token"]["nominal"], plan["joules_per_token"]["wall"]["nominal"]
+    host_seconds, host_joules = alone["seconds_per_token"]["nominal"], alone["joules_per_token"]["wall"]["nominal"]
+    counts: dict[str, list[int]] = {}
+    for entry in found["on_host"]:
+        total = counts.setdefault(entry["group"].split(": ")[-1], [0, 0])
+        total[0], total[1] = total[0] + entry["copies"], total[1] + entry["of"]
+    gone = ", ".join(f"{n} of {of} {name}{'s' if of > 1 else ''}" for name, (n, of) in list(counts.items())[:3])
+    ratio = found["beside_host_alone"]
+    cheaper = "" if ratio["energy"] <= 1 else ", though the host alone takes less"
+    return (
+        f"fallback at {found['bits']} bits: {gone} to the host {found['host']}, the rest on {found['chips']} chips: "
+        f"{seconds:.3g} s and {joules:.3g} J a generated token at the wall, "
+        f"{beside(ratio['energy'], ratio['time'], 'the host alone')} ({host_seconds:.3g} s, {host_joules:.3g} J); of what "
+        f"leaves room, the set with the least {found['optimised']} leaves{cheaper}; streaming those weights in would take "
+        f"{found['streaming']['seconds_per_token']['nominal']:.3g} s"
+    )

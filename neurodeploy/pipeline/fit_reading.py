@@ -1,46 +1,91 @@
-"""What `fit` is asked about: a language model, equal layers once, or a spiking network; a bundle is either."""
+"""What `fit` was asked, checked, and about what: a program, in a language model equal layers once."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from neurodeploy.bundle import open_bundle
+from neurodeploy.errors import UserError
 from neurodeploy.frontends.outlines import read_hollow
 from neurodeploy.frontends.outlines.draw import DENSE, EXPERTS
+from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.copies import Copies
+from neurodeploy.ir.devices import as_program
 from neurodeploy.ir.graph import HostOp
-from neurodeploy.ir.network import Network
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.segments import Encode, HostStep
 from neurodeploy.ops import experts_of
 from neurodeploy.pipeline.spiking_file import is_spiking_file
 from neurodeploy.synapses.hollow import Facts, facts_of
 
+HEADS = ("auto", "chip", "host")
+#: Largest context, in tokens.
+LONGEST = 1 << 20
 
-def read_model(model: str | Path, dt: float | None, generic: bool) -> Program | Network:
-    """A hollow program, or the network. Raises what the reader of that kind of file raises."""
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The options of a call, checked. systems : those to try; alone : whether the user named one."""
+
+    systems: tuple[SystemSpec, ...]
+    alone: bool
+    bits: tuple[int, ...]
+    memory: tuple[int | None, ...]
+    chips: int | None
+    head: str
+    host: HostSpec
+    activity: float | None
+    context: int | None
+
+    def available(self, system: SystemSpec) -> int:
+        return system.chips if self.chips is None else min(self.chips, system.chips)
+
+
+def checked(
+    system: str | None, bits: Sequence[int], chips: int | None, context: int | None, activity: float | None, host: str,
+    memory: Sequence[int], head: str,
+) -> Asked:  # fmt: skip
+    """The options as they are used; ND2045 for one out of range, ND4001, ND4003 for no such system or host."""
+    from targets.hosts import get_host
+    from targets.systems import SYSTEMS, get_system
+
+    def need(holds: bool, name: str, value: object, takes: str) -> None:
+        if not holds:
+            raise UserError("ND2045", name, f"is {value!r:.60}, fit takes {takes}", "give such a value")
+
+    need(bool(bits) and all(type(b) is int and 1 <= b <= 8 for b in bits), "bits", tuple(bits), "widths of 1 to 8")
+    need(all(type(k) is int and 1 <= k <= 1 << 20 for k in memory), "memory_kib", tuple(memory), "1 to 1048576 KiB")
+    need(chips is None or (type(chips) is int and chips >= 1), "chips", chips, "at least 1")
+    need(context is None or (type(context) is int and 1 <= context <= LONGEST), "context", context, f"1 to {LONGEST}")
+    need(activity is None or 0 < activity <= 1, "activity", activity, "a fraction above 0 and at most 1")
+    need(head in HEADS, "head", head, f"one of {', '.join(HEADS)}")
+    profile = get_host(host)
+    systems = tuple(SYSTEMS.values()) if system is None else (get_system(system),)
+    if system is not None and chips is not None:
+        need(chips <= systems[0].chips, "chips", chips, f"at most the {systems[0].chips} of {systems[0].name}")
+    wanted = tuple(sorted(set(bits), reverse=True))
+    sizes: tuple[int | None, ...] = (None, *sorted(set(memory), reverse=True))
+    return Asked(systems, system is not None, wanted, sizes, chips, head, profile, activity, context)
+
+
+def read_model(model: str | Path, dt: float | None, generic: bool) -> Program:
+    """Of a .nir or .net as `convert` reads it with its usual options. Raises what the reader of that kind of file raises."""
+    from neurodeploy.pipeline.reading import NetOptions, NirOptions, read_net_file, read_nir_file
+
     path = Path(model)
     if path.is_dir() and (path / "manifest.json").is_file():
         program = open_bundle(path).program
-        return program.network if program.streamed else folded(program)
-    if is_spiking_file(path):
-        return _network(path, dt)
-    return read_hollow(model, generic=generic)
-
-
-def _network(path: Path, dt: float | None) -> Network:
-    """A .nir or .net as `convert` reads it with its usual options."""
-    from neurodeploy.pipeline.reading import NetOptions, NirOptions, read_net_file, read_nir_file
-
+        return program if program.streamed else folded(program)
+    if not is_spiking_file(path):
+        return read_hollow(model, generic=generic)
     if path.suffix.lower() == ".net":
-        return read_net_file(path, NetOptions(dt, None, 0, 0, None, None, 0, 6)).network
-    options = NirOptions(dt, verb="fit")
-    return read_nir_file(path, options).network
+        return as_program(read_net_file(path, NetOptions(dt)).network)
+    return as_program(read_nir_file(path, NirOptions(dt, verb="fit")).network)
 
 
 _LAYER, _EXPERT = re.compile(r"layers\.(\d+)\."), re.compile(r"\.experts\.(\d+)\.")

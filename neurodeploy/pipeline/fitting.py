@@ -7,19 +7,18 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neurodeploy.errors import DoesNotFit
+from neurodeploy.errors import DoesNotFit, NeurodeployError, UserError
 from neurodeploy.ir.chip import SystemSpec
-from neurodeploy.ir.network import Network
 from neurodeploy.ir.program import Program
-from neurodeploy.pipeline import fit_answer, fit_priced
-from neurodeploy.pipeline.fit_asked import Asked, checked
-from neurodeploy.pipeline.fit_network import fit_network
-from neurodeploy.pipeline.fit_reading import read_model
+from neurodeploy.pipeline import fit_answer
+from neurodeploy.pipeline.fit_pricing import Prices, assumed, layout
+from neurodeploy.pipeline.fit_reading import checked, read_model
 from neurodeploy.pipeline.session import Progress
-from neurodeploy.synapses.hollow import facts_of
 
 if TYPE_CHECKING:
     from partitioner.fit.plan import Fit
+
+    Plan = Fit | NeurodeployError
 
 SCHEMA = "neurodeploy-fit/2"
 #: Widths of weights that are tried where none are asked for.
@@ -68,58 +67,54 @@ def fit(
     asked = checked(system, bits, chips, context, activity, host, memory_kib, head)
     if progress:
         progress("fit", 0, 1)
-    read = read_model(model, dt, generic)
-    found = fit_network(read, asked) if isinstance(read, Network) else _hollow(read, asked)
-    if progress:
-        progress("fit", 1, 1)
-    return {"schema": SCHEMA, "model": str(model), **found}
-
-
-def _hollow(program: Program, asked: Asked) -> dict[str, Any]:
-    assumed = fit_priced.assumed(program, asked)
-    made: dict[tuple[str, int, int | None], Fit | DoesNotFit] = {}
-    rows: list[dict[str, Any]] = []
-    for memory, bits, system in product(asked.memory, asked.bits, asked.systems):
-        key = (system.chip.name, bits, memory)
+    program = read_model(model, dt, generic)
+    given = assumed(program, asked)
+    prices, rows = Prices(program, asked, given), list[fit_answer.Row]()
+    made: dict[tuple[str, int, int | None, str], Plan] = {}
+    plans: list[Plan] = []
+    for memory, width, at in product(asked.memory, asked.bits, asked.systems):
+        # what repeats is planned once for a chip, whatever the system
+        key = (at.chip.name, width, memory, "" if program.copies else at.name)
         if key not in made:
-            made[key] = _plan(program, system, bits, memory)
-        plan = made[key]
-        rows.append(fit_answer.row(plan, system, asked, bits, memory))
-        if not isinstance(plan, DoesNotFit) and rows[-1]["fits"]:
-            rows[-1] |= fit_priced.priced(program, plan, system, asked, assumed, rows[-1]["head"] == "chip")
+            made[key] = _plan(program, at, width, memory, asked.available(at))
+        plans.append(found := made[key])
+        rows.append(fit_answer.row(found, at, asked, width, memory))
+        if not isinstance(found, NeurodeployError) and rows[-1]["fits"]:
+            rows[-1] |= prices.of_row(found, rows[-1], layout(found, rows[-1]))
     fit_answer.add_problems(rows)
     own = [row for row in rows if row["memory_kib"] is None]
     best = fit_answer.best(own)
-    fallback = None
-    if best is None:
-        fallback = fit_priced.fallback(program, asked, assumed, own)
     where = best or fit_answer.nearest(own)
-    chosen = made[where["chip"], where["bits"], None] if where is not None else None
-    chips = None
-    if where is not None and chosen is not None and not isinstance(chosen, DoesNotFit):
-        chips = fit_priced.chip_plan(program, chosen, asked, assumed, where)
+    chip_plan = None
+    for plan, row in zip(plans, rows, strict=True):
+        if row is where and not isinstance(plan, NeurodeployError):
+            chip_plan = prices.chip_plan(plan, row)
+    fallback = None if best else prices.fallback(own)
+    if progress:
+        progress("fit", 1, 1)
     return {
-        "kind": "language model",
+        "schema": SCHEMA,
+        "model": str(model),
         "fits": best is not None,
         "answer": fit_answer.answer(program, own, best, fallback, asked),
         **fit_answer.model_json(program),
-        "assumed": {"activity": assumed.activity, "activity_source": assumed.source, "context": assumed.prompt},
+        "assumed": given and {"activity": given.activity, "activity_source": given.source, "context": given.prompt},
         "host": asked.host.name,
         "plans": [fit_answer.plan_json(plan, *key) for key, plan in made.items()],
         "rows": rows,
-        "chip_plan": chips,
+        "chip_plan": chip_plan,
         "fallback": fallback,
-        "assumptions": fit_priced.assumptions(program, asked, assumed),
-        "notes": [*facts_of(program).notes, *fit_answer.notes(program)],
+        "assumptions": prices.assumptions(),
+        "notes": fit_answer.notes(program),
     }
 
 
-def _plan(program: Program, system: SystemSpec, bits: int, memory: int | None) -> Fit | DoesNotFit:
-    """The plan, or the error of a model that this chip cannot hold however many there are."""
+def _plan(program: Program, system: SystemSpec, bits: int, memory: int | None, chips: int) -> Plan:
+    """The plan, or the error of a model that this chip cannot hold however many there are, or that this system cannot."""
     from partitioner.fit.plan import plan
     from targets.systems import SYSTEMS
 
     try:
-        return plan(program, system.chip, bits, memory, SYSTEMS.values())
-    except DoesNotFit as error:
+        return plan(program, system, bits, memory, chips, tuple(SYSTEMS.values()))
+    except (DoesNotFit, UserError) as error:
         return error

@@ -259,7 +259,7 @@ def _calibrate(real: FloatNetwork, given: NirOptions, scheme: str) -> tuple[Any,
     """
     if given.calibration is None:
         return None, {}, []
-    from neurodeploy.frontends.streams.values import read_values
+    from neurodeploy.frontends.streams.reading import read_values
     from simulators import float_network
 
     sizes = {name: real.nodes[name].shape for name in real.inputs}

@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import comb
 
-from neurodeploy.ir.chip import SystemSpec
-from partitioner.fit.plan import Fit, Unit
+from partitioner.fit.plan import Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +72,6 @@ class Layout:
                 asleep *= Fraction(comb(of.experts - count, of.chosen), comb(of.experts, of.chosen))
             expected += float(1 - asleep)
         return len(always), expected
-
-
-def layout(fit: Fit, system: SystemSpec, available: int, *, head: bool) -> Layout:
-    """The units of a plan, with or without the head, on chips."""
-    return place([*fit.units, *([fit.head] if head and fit.head is not None else [])], system.chip.cores, available)
 
 
 def place(units: Sequence[Unit], per_chip: int, available: int) -> Layout:

@@ -49,12 +49,12 @@ class Flows:
 
     def _flows(self, unit: Unit, spot: Spot) -> list[BorderLoads]:
         """With chips counted from the copy's first."""
-        core = np.array(unit.core_of, np.int64)
-        per_chip = self.chip.cores
+        per_chip, shards = self.chip.cores, unit.mapping.shards
+        core = np.array([shard.chip * per_chip + shard.core for shard in shards], np.int64)
         chip = core // per_chip if spot.tail is not None else (spot.start + core) // per_chip - spot.start // per_chip
         alone = {view.name: replace(view, share=Fraction(1)) for view in unit.views}
-        streams = Streams(self.network, alone, unit.tiles, 1)
-        names, outputs = np.array([tile.island for tile in unit.tiles]), streams.outputs
+        streams = Streams(self.network, alone, shards, 1)
+        names, outputs = np.array([shard.island for shard in shards]), streams.outputs
         first = Entries(int(chip.max()) + 1)
         found = {}
         for name in alone:

@@ -9,6 +9,7 @@ its own, and the capacity lowered until it fits.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -17,12 +18,10 @@ from neurodeploy.ir.copies import ALONE, Copies, class_name
 from neurodeploy.ir.mapping import Shard
 from neurodeploy.ir.program import Program
 from neurodeploy.synapses.hollow import at_width
-from partitioner.cost.budget import core_limits
 from partitioner.cost.population import View, views_of
-from partitioner.fit.cut import Cuts, with_memory
-from partitioner.fit.plan import Unit, make_unit, shared
+from partitioner.fit.plan import Cuts, Unit, make_unit, shared, with_memory
 from partitioner.offload.choice import choose
-from partitioner.offload.price import Price, core_parts, price_view, standing_watts
+from partitioner.offload.price import core_parts, price_view, standing_watts
 
 #: Parts of a core in which sizes are counted, lowered where a table of all fillings would have more entries.
 PARTS, FILLINGS = 64, 1 << 20
@@ -32,109 +31,85 @@ PICO = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
-class _Group:
-    """Islands that move together, one in each of `layers` (experts: `copies` in each)."""
+class Movable:
+    """Islands that move together: of all copies of `unit` the first `kept` stay.
 
-    name: str
-    layers: tuple[int, ...]
-    copies: int
-    views: tuple[View, ...]
+    size : parts of a core that one takes. price : picojoules that it costs to move one to the host. streamed : bytes of
+    weights a token that streaming one in would move.
+    """
+
+    unit: Unit
     size: int
     price: int
     streamed: float
-
-
-@dataclass(frozen=True, slots=True)
-class Gone:
-    """A group on the host: `copies` of it (over all layers), the fraction of tokens that one sees."""
-
-    name: str
-    views: tuple[View, ...]
-    layers: tuple[int, ...]
-    copies: int
-    of: int
+    kept: int = 0
 
     @property
-    def share(self) -> float:
-        return float(self.views[0].share)
+    def gone(self) -> int:
+        return self.unit.copies - self.kept
 
     @property
-    def weights(self) -> int:
-        """Weights of all copies."""
-        return self.copies * sum(view.rows * view.columns for view in self.views)
+    def layers(self) -> tuple[int, ...]:
+        """The layers of which anything left: the first ones stay."""
+        return self.unit.layers[self.kept // self.unit.per_layer :]
+
+    @property
+    def crossings(self) -> float:
+        """In and out for each island of one on the chips, an expert's for the tokens that it sees."""
+        return float(2 * len(self.unit.views) * self.unit.share)
 
 
 @dataclass(frozen=True, slots=True)
 class Fallback:
-    """kept : what stays on the chips, as units of a plan. gone : what the host computes, by group.
-
-    streamed : bytes of weights a token that streaming them in would move, if everything that left were run on the chips.
-    crossings : border crossings a token of the plan, and if all were resident.
-    """
+    """kept : what stays on the chips, as units of a plan. groups : of which the host computes what is `gone`."""
 
     kept: tuple[Unit, ...]
-    gone: tuple[Gone, ...]
-    cores: int
-    chips: int
-    streamed: float
-    crossings: tuple[float, float]
+    groups: tuple[Movable, ...]
+
+    @property
+    def cores(self) -> int:
+        return sum(unit.all_cores for unit in self.kept)
+
+    @property
+    def streamed(self) -> float:
+        """Bytes of weights a token that streaming them in would move, if everything that left were run on the chips."""
+        return sum(group.gone * group.streamed for group in self.groups)
+
+    @property
+    def crossings(self) -> tuple[float, float]:
+        """Of the border a token: of the plan, and if all were resident."""
+        each = [(group.kept, group.unit.copies, group.crossings) for group in self.groups]
+        return sum(kept * one for kept, _, one in each), sum(copies * one for _, copies, one in each)
 
 
 def fallback(
     program: Program, system: SystemSpec, available: int, bits: int, memory_kib: int | None, host: HostSpec
 ) -> Fallback:
-    """The plan for `available` chips of the system. Raises what `fit.plan.plan` raises."""
-    chip, program = with_memory(system.chip, memory_kib), at_width(program, bits)
-    cuts = Cuts(chip)
-    offered = available * chip.cores
-    scale = PARTS
+    """The plan for `available` chips of the system. Raises what `fit.plan.plan` raises.
+
+    Sizes are estimates where small tiles share cores: the capacity is moved by what the packed units leave free or lack;
+    the fullest of the plans that fit is kept.
+    """
+    system, program = with_memory(system, memory_kib), at_width(program, bits)
+    cuts, offered, scale = Cuts(system.chip), available * system.chip.cores, PARTS
     while scale > 1 and offered * scale > FILLINGS:
         scale //= 2
-    system = replace(system, chip=chip)
-    groups = [_priced(*g, program, system, host, available, cuts, scale) for g in _groups(program, chip)]
-    kept, units = _settled(groups, cuts, offered, scale)
-    gone = [
-        Gone(g.name, g.views, _last_layers(g, n), len(g.layers) * g.copies - n, len(g.layers) * g.copies)
-        for g, n in zip(groups, kept, strict=True)
-        if n < len(g.layers) * g.copies
-    ]
-    cores = sum(unit.all_cores for unit in units)
-    return Fallback(
-        units,
-        tuple(gone),
-        cores,
-        -(-cores // chip.cores),
-        sum((len(g.layers) * g.copies - n) * g.streamed for g, n in zip(groups, kept, strict=True)),
-        (_crossings(groups, kept), _crossings(groups, [len(g.layers) * g.copies for g in groups])),
-    )
-
-
-def _settled(groups: Sequence[_Group], cuts: Cuts, offered: int, scale: int) -> tuple[list[int], tuple[Unit, ...]]:
-    """How many copies of each group stay, and their units. Sizes are estimates where small tiles share cores: the capacity
-    is moved by what the packed units leave free or lack; the fullest of the plans that fit is kept."""
-    order = [index for index, group in enumerate(groups) for _ in range(len(group.layers) * group.copies)]
+    groups = [_priced(*g, program, system, host, available, cuts, scale) for g in _groups(program, system.chip)]
+    order = [index for index, group in enumerate(groups) for _ in range(group.unit.copies)]
     sizes, prices = [groups[i].size for i in order], [groups[i].price for i in order]
-    capacity, best, best_units = offered * scale, [0] * len(groups), tuple[Unit, ...]()
-    tried: set[tuple[int, ...]] = set()
+    capacity, best, tried = offered * scale, Fallback((), tuple(groups)), set[tuple[int, ...]]()
     for _ in range(TRIES):
-        left = [0] * len(groups)
-        for index in choose(sizes, prices, max(0, capacity)):
-            left[order[index]] += 1
-        kept = [len(g.layers) * g.copies - n for g, n in zip(groups, left, strict=True)]
-        if tuple(kept) in tried:
+        left = Counter(order[index] for index in choose(sizes, prices, max(0, capacity)))
+        kept = [replace(group, kept=group.unit.copies - left[index]) for index, group in enumerate(groups)]
+        counts = tuple(group.kept for group in kept)
+        if counts in tried:
             break
-        tried.add(tuple(kept))
-        units = _units(groups, kept, cuts)
-        used = sum(unit.all_cores for unit in units)
-        if sum(unit.all_cores for unit in best_units) < used <= offered:
-            best, best_units = kept, units
-        capacity += scale * (offered - used)
-    return best, best_units
-
-
-def _crossings(groups: Sequence[_Group], kept: Sequence[int]) -> float:
-    """In and out for each island on the chips, an expert's for the tokens that it sees."""
-    return float(sum(2 * n * len(g.views) * g.views[0].share for g, n in zip(groups, kept, strict=True)))
+        tried.add(counts)
+        found = Fallback(_units(kept, cuts), tuple(kept))
+        if best.cores < found.cores <= offered:
+            best = found
+        capacity += scale * (offered - found.cores)
+    return best
 
 
 def _groups(program: Program, chip: ChipSpec) -> Iterator[tuple[str, Copies, tuple[View, ...]]]:
@@ -156,8 +131,9 @@ def _groups(program: Program, chip: ChipSpec) -> Iterator[tuple[str, Copies, tup
 def _priced(
     name: str, copies: Copies, views: tuple[View, ...], program: Program, system: SystemSpec, host: HostSpec,
     available: int, cuts: Cuts, scale: int,
-) -> _Group:  # fmt: skip
+) -> Movable:  # fmt: skip
     watts = standing_watts(system, available, host)
+    unit = make_unit(name, copies.layers, copies.experts, views, cuts)
     size, moved, streamed = 0, 0, 0.0
     for view in views:
         shards = [
@@ -165,42 +141,30 @@ def _priced(
             for place, t in enumerate(cuts.of([(view,)]))
         ]
         prices = price_view(program.network, view, shards, system, host, available)
-        size += core_parts(view, shards, core_limits(system.chip), scale)
+        size += core_parts(view, shards, cuts.limits, scale)
         moved += round((prices.host.whole(watts) - prices.chip.whole(watts)) / PICO)
-        streamed += _beyond(prices.stream, prices.chip)
-    alone = make_unit(name, copies.layers, copies.experts, views, cuts).cores
-    return _Group(name, copies.layers, copies.experts, views, min(size, alone * scale), moved, streamed)
+        streamed += prices.stream.bytes - prices.chip.bytes  # of the weights, beside the messages
+    return Movable(unit, min(size, unit.cores * scale), moved, streamed)
 
 
-def _beyond(stream: Price, chip: Price) -> float:
-    """Bytes of weights that streaming moves beside the messages."""
-    return stream.bytes - chip.bytes
-
-
-def _last_layers(group: _Group, kept: int) -> tuple[int, ...]:
-    """The layers of which anything left: the first ones stay."""
-    return group.layers[kept // group.copies :]
-
-
-def _units(groups: Sequence[_Group], kept: Sequence[int], cuts: Cuts) -> tuple[Unit, ...]:
+def _units(groups: Sequence[Movable], cuts: Cuts) -> tuple[Unit, ...]:
     """Units of what stays: in each layer what every token meets together, experts apart."""
-    units: list[Unit] = []
+    always, units = list[Unit](), list[Unit]()
     together: dict[int, list[int]] = {}
-    for index, (group, count) in enumerate(zip(groups, kept, strict=True)):
-        if group.copies == 1:
-            for layer in group.layers[:count]:
+    for index, group in enumerate(groups):
+        unit = group.unit
+        if unit.per_layer == 1:
+            for layer in unit.layers[: group.kept]:
                 together.setdefault(layer, []).append(index)
             continue
-        whole, rest = divmod(count, group.copies)
-        for layers, copies in ((group.layers[:whole], group.copies), (group.layers[whole : whole + 1], rest)):
+        whole, rest = divmod(group.kept, unit.per_layer)
+        for layers, copies in ((unit.layers[:whole], unit.per_layer), (unit.layers[whole : whole + 1], rest)):
             if layers and copies:
-                units.append(make_unit(group.name, layers, copies, group.views, cuts))
+                units.append(make_unit(unit.name, layers, copies, unit.views, cuts))
     sets: dict[tuple[int, ...], list[int]] = {}
     for layer, members in sorted(together.items()):
         sets.setdefault(tuple(members), []).append(layer)
-    always = []
     for inside, where in sets.items():
-        views = [view for index in inside for view in groups[index].views]
-        name = groups[inside[0]].name.split(":")[0]
-        always.append(make_unit(name, tuple(where), 1, views, cuts))
+        views = [view for index in inside for view in groups[index].unit.views]
+        always.append(make_unit(groups[inside[0]].unit.name.split(":")[0], tuple(where), 1, views, cuts))
     return tuple(shared([*always, *units], cuts))

@@ -1,9 +1,9 @@
-"""A plan of a hollow program with copies: cores and chips beside their bounds, for one width of weights and one memory.
+"""A plan of a model: cores and chips beside their bounds, for one width of weights and one memory.
 
-What stands together and repeats is a `Unit`: the part of a layer that every token meets, one expert, the head. A unit is
-cut and packed once, alone, and multiplied. Layers may share the cores that their rests leave open: a small model is cut and
-packed as a whole, as the mapper does, a large one in windows of equal layers. Experts share with nobody, so that each can
-stand on chips of its own.
+What stands together and repeats is a `Unit`: the part of a layer that every token meets, one expert, the head; or all of a
+program that repeats nothing. A unit is mapped once, alone, and multiplied. Layers may share the cores that their rests leave
+open: a small model is cut and packed as a whole, as the mapper does, a large one in windows of equal layers. Experts share
+with nobody, so that each can stand on chips of its own.
 """
 
 from __future__ import annotations
@@ -12,40 +12,47 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import reduce
 
 from neurodeploy.flow.support import needs_of, refuse
-from neurodeploy.ir.chip import ChipSpec, SystemSpec
+from neurodeploy.ir.chip import Basis, ChipSpec, Limit, SystemSpec
+from neurodeploy.ir.copies import class_name
+from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.program import Program
 from neurodeploy.synapses.hollow import at_width
 from partitioner.bound.cores import bound_of
-from partitioner.cost.budget import RESOURCES, Limits, core_limits
+from partitioner.cost.budget import NOTHING, RESOURCES, Demand, Limits, add, core_limits, times
 from partitioner.cost.population import View, views_of
+from partitioner.cost.usage import core_demands
+from partitioner.cut.rules import Rule
+from partitioner.cut.settle import split, tiles_of
 from partitioner.cut.stamp import Tile
-from partitioner.fit.cut import Cuts, with_memory
 from partitioner.fit.pack import assign, cores, pack
+from partitioner.mapper import map_model
+from partitioner.options import Options
 
 #: Models of at most so many cores are packed as a whole, of larger ones as many equal layers together as have so many.
 TOGETHER = 3000
 #: Nor of more than so many layers.
 LAYERS = 256
+#: As many chips as the split of a unit may plan with: what fits is decided afterwards.
+_CHIPS = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
     """Islands that stand together, `copies` equal ones: `per_layer` in each of `layers`.
 
-    tiles, core_of : the tiles of one copy and the core of each, counted from the copy's first.
-    cores : cores of one copy alone; all_cores : of all copies, with the rests shared.
-    share : fraction of tokens that one copy sees. expert : whether it is one of several that tokens are routed to.
+    mapping : of one copy alone, on `cores`. used : what that takes of all budgets.
+    all_cores : of all copies, with the rests shared.
     """
 
     name: str
     layers: tuple[int, ...]
     per_layer: int
-    share: Fraction
     views: tuple[View, ...] = field(compare=False)
-    tiles: tuple[Tile, ...]
-    core_of: tuple[int, ...]
+    mapping: Mapping = field(compare=False)
+    used: Demand
     cores: int
     all_cores: int
 
@@ -54,13 +61,19 @@ class Unit:
         return len(self.layers) * self.per_layer
 
     @property
+    def share(self) -> Fraction:
+        """Of tokens that one copy sees."""
+        return self.views[0].share
+
+    @property
     def expert(self) -> bool:
+        """Whether it is one of several that tokens are routed to."""
         return self.views[0].copies.experts > 1
 
     @property
     def weights(self) -> int:
-        """Weights of one copy."""
-        return sum(view.rows * view.columns for view in self.views)
+        """Of one copy."""
+        return sum(stored(view) for view in self.views)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,34 +120,69 @@ class Fit:
     def chips_all(self) -> int:
         return -(-self.cores_all // self.cores_per_chip)
 
-    def largest(self) -> View:
+    def standing(self, head: str | None) -> tuple[Unit, ...]:
+        """The units on the chips, where the head is on the "chip" or elsewhere."""
+        return (*self.units, self.head) if head == "chip" and self.head is not None else self.units
+
+    @property
+    def widest(self) -> str:
         """The class of islands that takes most weights: where a remedy must begin."""
-        return max(
-            (view for unit in self.units for view in unit.views), key=lambda v: v.copies.count * v.rows * v.columns
-        )
+        views = [view for unit in self.units for view in unit.views]
+        largest = max(views, key=lambda view: view.copies.count * stored(view))
+        return class_name([part.path for part in largest.sections] or [largest.name])
+
+
+def stored(view: View) -> int:
+    """Weights that a population keeps, but for those of shared kernels."""
+    kinds = [part.projection.synapse for part in view.segments]
+    return sum(kind.count() for kind in kinds if not (kind.shared or kind.wire))
+
+
+def with_memory(system: SystemSpec, kib: int | None) -> SystemSpec:
+    """The system whose cores have so many KiB of synaptic memory instead of their own; None leaves it."""
+    if kib is None:
+        return system
+    chip, limit = system.chip, Limit(kib * 1024, Basis.GUESSED, f"asked for: {kib} KiB")
+    return replace(system, chip=replace(chip, budget=replace(chip.budget, synapse_bytes=limit)))
 
 
 def plan(
-    program: Program, chip: ChipSpec, bits: int, memory_kib: int | None = None, others: Iterable[SystemSpec] = ()
-) -> Fit:
-    """Cut, pack and bound a hollow program.
+    program: Program, system: SystemSpec, bits: int, memory_kib: int | None = None, chips: int | None = None,
+    others: Sequence[SystemSpec] = (),
+) -> Fit:  # fmt: skip
+    """Map and bound a program.
+
+    What repeats is planned for as many chips as it takes; a program that repeats nothing is mapped to at most `chips` of the
+    system, and raises what `map_model` raises.
 
     Raises DoesNotFit ND2002 where one neuron exceeds a core, however its columns are split; ND2004, ND2090 where the chip
     lacks what the program needs (`flow.support`), which a system of `others` may have.
     """
-    program = at_width(program, bits)
-    refuse(chip, needs_of(program), others)
-    chip = with_memory(chip, memory_kib)
-    limits, cuts = core_limits(chip), Cuts(chip)
-    views = views_of(program, chip)
-    body = [view for view in views.values() if view.name in program.copies]
-    units = shared(units_of(body, cuts), cuts)
-    outside = tuple(view for view in views.values() if view.name not in program.copies)
-    head = make_unit("lm_head", (program.info.layers,), 1, outside, cuts) if outside else None
-    counted = [(view, view.copies.count) for view in body]
-    bound, binding = bound_of(counted, chip)
+    system = with_memory(system, memory_kib)
+    chip, head = system.chip, None
+    if program.copies:
+        program = at_width(program, bits)
+        refuse(chip, needs_of(program), others)
+        views, cuts = views_of(program, chip), Cuts(chip)
+        body = [view for name, view in views.items() if name in program.copies]
+        outside = tuple(view for name, view in views.items() if name not in program.copies)
+        units = shared(units_of(body, cuts), cuts)
+        if outside:
+            head = make_unit("lm_head", (program.info.layers,), 1, outside, cuts)
+        bound, binding = bound_of([(view, view.copies.count) for view in body], chip)
+    else:
+        body, outside = list(views_of(program, chip, bits).values()), ()
+        mapping = map_model(program, system, Options(weight_bits=bits, chips=chips, place=False), alternatives=others)
+        used = total(core_demands(mapping, program, system, weight_bits=bits).values())
+        units = [Unit(program.info.name, (0,), 1, tuple(body), mapping, used, *[mapping.cores_used] * 2)]
+        bound, binding = mapping.lower_bound, mapping.binding_resource
+    counted = [(view, view.copies.count) for view in (*body, *outside)]
+    limits = core_limits(chip)
     memory = limits[RESOURCES.index("synapse_bytes")] or 1
-    weights = [sum(n * v.rows * v.columns for v, n in some) for some in (counted, [(v, 1) for v in outside])]
+    naive, naive_all = (
+        -(-sum(count * stored(view) for view, count in some) * bits // (8 * memory))
+        for some in (counted[: len(body)], counted)
+    )
     return Fit(
         bits=bits,
         memory_kib=memory // 1024,
@@ -143,15 +191,41 @@ def plan(
         head=head,
         bound=bound,
         binding=binding,
-        bound_all=bound_of([*counted, *((view, 1) for view in outside)], chip)[0],
-        naive=_naive(weights[0], bits, memory),
-        naive_all=_naive(sum(weights), bits, memory),
+        bound_all=bound_of(counted, chip)[0] if outside else bound,
+        naive=naive,
+        naive_all=naive_all,
         fill=_fill(units, limits),
     )
 
 
-def _naive(weights: int, bits: int, memory: int) -> int:
-    return -(-weights * bits // (8 * memory))
+class Cuts:
+    """Tiles of layers on one chip, by the mapper's own split; what was cut once is remembered."""
+
+    def __init__(self, chip: ChipSpec) -> None:
+        self.limits = core_limits(chip)
+        self.system = SystemSpec("", chip, _CHIPS, (_CHIPS, 1), "")
+        self._known: dict[tuple[tuple[View, ...], ...], tuple[Tile, ...]] = {}
+
+    def of(self, layers: Sequence[tuple[View, ...]]) -> tuple[Tile, ...]:
+        """The tiles of these layers' islands, one of each class, cut together as `map_model` cuts them. Those of layer n
+        > 0 have "n:" before their island's name.
+
+        Raises DoesNotFit ND2002 where not even one neuron of an island fits a core.
+        """
+        key = tuple(layers)
+        if key not in self._known:
+            views = {}
+            for number, members in enumerate(layers):
+                for view in members:
+                    name = f"{number}:{view.name}" if number else view.name
+                    views[name] = replace(view, name=name, group=name, expert=False, share=Fraction(1))
+            rules = dict.fromkeys(views, Rule(self.limits))
+            self._known[key] = tiles_of(views, split(views, rules, self.system, Options(), _CHIPS).cuts)
+        return self._known[key]
+
+    def cores(self, layers: Sequence[tuple[View, ...]]) -> int:
+        """Cores of these layers, cut and packed together."""
+        return cores(pack(Counter(tile.demand for tile in self.of(layers)), self.limits))
 
 
 def units_of(views: Sequence[View], cuts: Cuts) -> list[Unit]:
@@ -168,14 +242,21 @@ def units_of(views: Sequence[View], cuts: Cuts) -> list[Unit]:
 
 
 def make_unit(name: str, layers: tuple[int, ...], per_layer: int, views: Sequence[View], cuts: Cuts) -> Unit:
-    """A unit cut and packed alone; its copies share no core yet."""
-    tiles = cuts.of([tuple(views)])
-    core_of = tuple(assign([tile.demand for tile in tiles], core_limits(cuts.chip)))
+    """A unit mapped alone; its copies share no core yet."""
+    tiles, chip = cuts.of([tuple(views)]), cuts.system.chip
+    core_of = assign([tile.demand for tile in tiles], cuts.limits)
     alone = max(core_of) + 1
-    return Unit(
-        name, layers, per_layer, views[0].share, tuple(views), tiles, core_of, alone,
-        alone * len(layers) * per_layer,
-    )  # fmt: skip
+    shards = tuple(
+        Shard(tile.island, tile.kind, tile.rows, tile.cols, *divmod(core, chip.cores))
+        for tile, core in zip(tiles, core_of, strict=True)
+    )
+    mapping = Mapping("", -(-alone // chip.cores), chip.cores, shards, (), 0, "none", ())
+    used = total(tile.demand for tile in tiles)
+    return Unit(name, layers, per_layer, tuple(views), mapping, used, alone, alone * len(layers) * per_layer)
+
+
+def total(demands: Iterable[Demand]) -> Demand:
+    return reduce(add, demands, NOTHING)
 
 
 def shared(units: Sequence[Unit], cuts: Cuts) -> list[Unit]:
@@ -184,7 +265,7 @@ def shared(units: Sequence[Unit], cuts: Cuts) -> list[Unit]:
     layered = [index for index, unit in enumerate(units) if not unit.expert]
     order = sorted((layer, index) for index in layered for layer in units[index].layers)
     if sum(units[index].all_cores for index in layered) <= TOGETHER and len(order) <= LAYERS:
-        together = _packed([units[index].views for _, index in order], cuts)
+        together = cuts.cores([units[index].views for _, index in order])
         for index, count in zip(layered, _apportioned(together, [units[i].all_cores for i in layered]), strict=True):
             found[index] = replace(units[index], all_cores=count)
         return found
@@ -192,15 +273,10 @@ def shared(units: Sequence[Unit], cuts: Cuts) -> list[Unit]:
         unit = units[index]
         window = max(1, min(unit.copies, TOGETHER // unit.cores, LAYERS))
         whole, rest = divmod(unit.copies, window)
-        count = whole * _packed([unit.views] * window, cuts)
-        count += _packed([unit.views] * rest, cuts) if rest else 0
+        count = whole * cuts.cores([unit.views] * window)
+        count += cuts.cores([unit.views] * rest) if rest else 0
         found[index] = replace(unit, all_cores=min(count, unit.all_cores))
     return found
-
-
-def _packed(layers: Sequence[tuple[View, ...]], cuts: Cuts) -> int:
-    """Cores of these layers, cut and packed together."""
-    return cores(pack(Counter(tile.demand for tile in cuts.of(layers)), core_limits(cuts.chip)))
 
 
 def _apportioned(total: int, parts: Sequence[int]) -> list[int]:
@@ -212,11 +288,8 @@ def _apportioned(total: int, parts: Sequence[int]) -> list[int]:
 
 
 def _fill(units: Sequence[Unit], limits: Limits) -> dict[str, float]:
-    used, count = [0] * len(RESOURCES), sum(unit.all_cores for unit in units)
-    for unit in units:
-        for tile in unit.tiles:
-            for index, amount in enumerate(tile.demand):
-                used[index] += unit.copies * amount
+    count = sum(unit.all_cores for unit in units)
+    used = total(times(unit.used, unit.copies) for unit in units)
     return {
         name: amount / (count * limit)
         for name, amount, limit in zip(RESOURCES, used, limits, strict=True)

@@ -198,8 +198,8 @@ def test_direct_connections_from_an_input_are_a_scale(
 def test_direct_connections_that_nir_cannot_say() -> None:
     made = behind_direct()
     beside = Projection("b", "input", "n", build.dense(np.eye(5, dtype=np.int64) * 2))
-    with pytest.raises(UserError, match=r"ND1250 d: comes without a step to n, and b with one"):
-        to_float(replace(made, projections=(*made.projections, beside)))
+    says = "ND1250 d: comes without a step to n, and b with one"
+    refused(UserError, says, to_float, replace(made, projections=(*made.projections, beside)))
     third = Population("k", (4,), "lif", {"du": 4095, "dv": 0, "vth": 1})
     inner = replace(
         made,

@@ -19,9 +19,10 @@ from neurodeploy.synapses.hollow import weights_of, without_head
 from partitioner.bound.cores import bound_of, lower_bound
 from partitioner.cost.budget import Demand, Limits, core_limits
 from partitioner.cost.population import views_of
-from partitioner.fit.chips import layout, place
+from partitioner.cost.usage import demands_of
+from partitioner.fit.chips import place
 from partitioner.fit.pack import assign, cores, pack
-from partitioner.fit.plan import Fit, plan
+from partitioner.fit.plan import plan
 from partitioner.mapper import map_model
 from partitioner.options import Options
 from targets.loihi2 import LOIHI2
@@ -39,7 +40,7 @@ def test_agrees_with_the_mapper(name: str, bits: int) -> None:
     hollow = read_hollow(name)
     program = program_of(hollow, bits)
     mapping = map_model(program, HALA, Options(place=False))
-    found = plan(hollow, LOIHI2, bits)
+    found = plan(hollow, HALA, bits)
     assert found.bound == mapping.lower_bound
     assert found.binding == mapping.binding_resource
     assert found.cores == pytest.approx(mapping.cores_used, rel=0.01)
@@ -51,21 +52,21 @@ def test_agrees_with_the_mapper(name: str, bits: int) -> None:
 )
 def test_close_to_the_bound(name: str) -> None:
     """Within 3 % of the least possible at 8 bits, and the naive bound below that."""
-    found = plan(read_hollow(name), LOIHI2, 8)
+    found = plan(read_hollow(name), HALA, 8)
     assert found.naive <= found.bound <= found.cores <= 1.03 * found.bound
 
 
 @pytest.mark.parametrize(("bits", "most"), [(8, 7000), (4, 3550), (2, 1850)])
 def test_scout_does_not_fit(bits: int, most: int) -> None:
     """The negative case: thousands of chips at every width. Without list headers: 6752, 3392, 1712."""
-    found = plan(read_hollow("llama4-scout"), LOIHI2, bits)
+    found = plan(read_hollow("llama4-scout"), HALA, bits)
     assert HALA.chips < found.chips < most
     assert found.cores <= 1.03 * found.bound
 
 
 def test_less_memory_takes_more() -> None:
     hollow = read_hollow("gpt2")
-    sizes = [plan(hollow, LOIHI2, 8, kib) for kib in (None, 96, 64)]
+    sizes = [plan(hollow, HALA, 8, kib) for kib in (None, 96, 64)]
     assert [found.memory_kib for found in sizes] == [128, 96, 64]
     assert sizes[0].cores < sizes[1].cores < sizes[2].cores
     assert all(found.bound <= found.cores <= 1.03 * found.bound for found in sizes)
@@ -75,16 +76,19 @@ def test_less_memory_takes_more() -> None:
 def test_units_cover_the_outline(kind: str) -> None:
     """Every weight of the body is in exactly one tile of one copy, and no core of a unit exceeds a limit."""
     hollow = config_hollow(config(kind), "config.json", "small", "test")
-    found = plan(hollow, LOIHI2, 8)
+    found, views = plan(hollow, HALA, 8), views_of(hollow, LOIHI2)
     held = 0
     for unit in found.units:
         held += unit.copies * sum(
-            (t.rows[1] - t.rows[0]) * (t.cols[1] - t.cols[0]) for t in unit.tiles if t.kind == "synapses"
+            s.row_count * (s.cols[1] - s.cols[0]) for s in unit.mapping.shards if s.kind == "synapses"
         )
-        used: dict[int, list[int]] = {}
-        for tile, core in zip(unit.tiles, unit.core_of, strict=True):
-            used[core] = [a + b for a, b in zip(used.get(core, [0] * 5), tile.demand, strict=True)]
-        assert sorted(used) == list(range(unit.cores))
+        used: dict[tuple[int, int], list[int]] = {}
+        for name, shards in unit.mapping.by_island().items():
+            for shard, demand in demands_of(views[name], shards, {}).items():
+                core = (shard.chip, shard.core)
+                used[core] = [a + b for a, b in zip(used.get(core, [0] * 5), demand, strict=True)]
+        assert sorted(used) == [divmod(core, LOIHI2.cores) for core in range(unit.cores)]
+        assert unit.used == tuple(map(sum, zip(*used.values(), strict=True)))
         for total in used.values():
             assert all(limit is None or n <= limit for n, limit in zip(total, core_limits(LOIHI2), strict=True))
     assert held == weights_of(hollow).body
@@ -101,12 +105,12 @@ def test_no_core_holds_one_neuron() -> None:
     """Not even one column of one row fits: the error names the class of islands."""
     tiny = replace(LOIHI2, budget=replace(LOIHI2.budget, in_axons=replace(LOIHI2.budget.in_axons, value=0)))
     with pytest.raises(DoesNotFit, match=r"ND2002 .*attn"):
-        plan(read_hollow("gpt2"), tiny, 8)
+        plan(read_hollow("gpt2"), replace(HALA, chip=tiny), 8)
 
 
 def test_loihi1_has_no_such_events() -> None:
     with pytest.raises(DoesNotFit, match=r"ND2090 layers.0.self_attn.q_k_v: needs the neuron model graded_affine"):
-        plan(read_hollow("gpt2"), get_system("loihi1-nahuku").chip, 8)
+        plan(read_hollow("gpt2"), get_system("loihi1-nahuku"), 8)
 
 
 DEMANDS = st.tuples(*[st.integers(0, 40)] * 5).filter(any)
@@ -143,7 +147,7 @@ def experts_model(experts: int, chosen: int, layers: int, width: int) -> Program
 @given(st.integers(2, 9), st.integers(1, 3), st.integers(1, 4), st.integers(200, 60_000))
 def test_experts_on_whole_chips(experts: int, chosen: int, layers: int, width: int) -> None:
     """No core is given twice, no expert shares a chip with what every token meets, every copy has its cores."""
-    found = plan(experts_model(experts, min(chosen, experts), layers, width), LOIHI2, 8)
+    found = plan(experts_model(experts, min(chosen, experts), layers, width), HALA, 8)
     whole = place(found.units, LOIHI2.cores, 10**6)
     assert whole.whole
     taken: Counter[int] = Counter()
@@ -170,15 +174,15 @@ def test_experts_on_whole_chips(experts: int, chosen: int, layers: int, width: i
 
 
 def test_chips_are_filled_where_there_is_no_room_for_whole_ones() -> None:
-    found = plan(experts_model(7, 1, 3, 60_000), LOIHI2, 8)
-    filled = layout(found, HALA, found.chips, head=False)
-    whole = layout(found, HALA, 10**6, head=False)
+    found = plan(experts_model(7, 1, 3, 60_000), HALA, 8)
+    filled = place(found.units, LOIHI2.cores, found.chips)
+    whole = place(found.units, LOIHI2.cores, 10**6)
     assert (filled.whole, filled.chips) == (False, found.chips)
     assert (whole.whole, whole.chips > filled.chips) == (True, True)
     assert whole.awake(found.units)[1] < filled.awake(found.units)[1]
 
 
 def test_same_plan_twice() -> None:
-    first, second = (plan(read_hollow("gemma3-270m"), LOIHI2, 4) for _ in range(2))
-    assert isinstance(first, Fit)
+    first, second = (plan(read_hollow("gemma3-270m"), HALA, 4) for _ in range(2))
     assert first == second
+    assert [unit.mapping.shards for unit in first.units] == [unit.mapping.shards for unit in second.units]

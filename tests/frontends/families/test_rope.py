@@ -8,6 +8,7 @@ import pytest
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.families.fields import Fields
 from neurodeploy.frontends.families.rope import rotary
+from tests.refusals import refused
 
 transformers = pytest.importorskip("transformers")
 
@@ -89,10 +90,10 @@ def test_longrope_is_read_for_texts_that_its_short_table_is_for(length, own):
 def test_a_part_of_a_head_is_rotated_only_where_the_family_says_so():
     parameters = {"rope_type": "default", "partial_rotary_factor": 0.75}
     assert len(rotary(parameters, 96, 1e4, 2048, Fields({}, "test"), partial=True).inv_freq) == 36
-    for share, partial in [(0.75, False), (1.5, True), (0.0, True)]:
-        with pytest.raises(ModelError, match=r"ND1012 .*partial_rotary_factor"):
-            rotary({**parameters, "partial_rotary_factor": share}, 96, 1e4, 2048, Fields({}, "test"), partial=partial)
-    with pytest.raises(ModelError, match=r"ND1012 .*head_dim = 1099511627776 .*at most 65536"):
-        rotary({}, 1 << 40, 1e4, 2048, Fields({}, "test"))
-    with pytest.raises(ModelError, match=r"ND1012 .*rotated part of head_dim = 3 .*even"):
-        rotary({**parameters, "partial_rotary_factor": 0.5}, 6, 1e4, 2048, Fields({}, "test"), partial=True)
+    for share, head_dim, partial, says in [
+        (0.75, 96, False, "partial_rotary_factor"), (1.5, 96, True, "partial_rotary_factor"),
+        (0.0, 96, True, "partial_rotary_factor"), (1.0, 1 << 40, False, "head_dim = 1099511627776 .*at most 65536"),
+        (0.5, 6, True, "rotated part of head_dim = 3 .*even"),
+    ]:  # fmt: skip
+        given = {**parameters, "partial_rotary_factor": share}
+        refused(ModelError, f"ND1012 .*{says}", rotary, given, head_dim, 1e4, 2048, Fields({}, "t"), partial=partial)
