@@ -49,7 +49,6 @@ def island(name: str, rows: int, columns: int, payload_bits: int, draw: np.rando
     one = Dyadic(1, 0)
     parts = (Slice(name, name, 0, rows),)
     found = Island(name, rows, columns, parts, payload_bits, one, one, Synapses(weight, shift, sums), neurons)
-    found.check()
     return found
 
 
