@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neurodeploy.accounting.neurobench import footprint, metrics
-from neurodeploy.accounting.proxies import proxies
+from neurodeploy.accounting.neurobench import footprint, metrics, proxies
 from neurodeploy.errors import UserError
 from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.run import RunActivity

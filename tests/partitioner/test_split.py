@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from fractions import Fraction
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +16,7 @@ from partitioner.cut.choice import figures_of, prices_of, value_of
 from partitioner.cut.joint import split_uniform
 from partitioner.cut.rules import Rule
 from partitioner.cut.settle import tiles_of
-from partitioner.cut.stamp import Stamp, Tile, heads_whole
+from partitioner.cut.stamp import Tile, heads_whole, stamped
 from partitioner.mapper import map_model
 from partitioner.options import Options, Pin
 from targets.systems import get_system
@@ -27,9 +26,9 @@ from tests.islands import Island
 def split_island(island: View, rule: Rule) -> list[Tile]:
     """The tiles of one island by itself, with the objective "cores"; those of one row range stand together."""
     cutter = BandCutter(island, rule)
-    ways = [(cut, figures_of(cutter, cut, Fraction(1), None)) for cut in cutter.cuts()]
+    ways = [(cut, figures_of(cutter, cut, None)) for cut in cutter.cuts()]
     best, _ = min(ways, key=lambda way: (value_of(way[1], "cores", way[0], 0, 0, None), way[1].messages))
-    return list(Stamp(island, best).tiles(None))
+    return list(tiles_of({island.name: island}, {island.name: stamped(island, best, None)}))
 
 
 def split(make: SimpleNamespace, spec: ChipSpec, item: Island, **options: Any) -> list[Tile]:
@@ -171,7 +170,7 @@ def test_caps_lower_what_a_tile_takes(make: SimpleNamespace) -> None:
 @pytest.mark.parametrize("objective", ["traffic", "latency", "energy"])
 def test_each_objective_is_best_by_its_own_figure(make: SimpleNamespace, objective: str) -> None:
     """What an objective makes small is smaller than with any other objective."""
-    system, share = get_system("kapoho-point"), Fraction(1)
+    system = get_system("kapoho-point")
     item = make.island("a", [("up", 3072, 0)], 1536)
     prices = prices_of(system)
 
@@ -183,7 +182,7 @@ def test_each_objective_is_best_by_its_own_figure(make: SimpleNamespace, objecti
         tall = cutter.tallest(blocks)
         assert tall is not None
         cut = tall if rows == tall.most_rows else cutter.level(tall, rows)
-        return value_of(figures_of(cutter, cut, share, prices), objective, cut, 10**8, 1, prices)
+        return value_of(figures_of(cutter, cut, prices), objective, cut, 10**8, 1, prices)
 
     assert all(figure(objective) <= figure(other) for other in ("cores", "traffic", "latency"))
     if objective == "latency":

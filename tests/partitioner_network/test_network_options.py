@@ -66,7 +66,7 @@ def test_a_pin_that_forbids_cutting_columns() -> None:
     net = layers(100, 6)
     with pytest.raises(
         DoesNotFit,
-        match=r"ND2002 p0: a tile of 1 rows and 100 columns, as pinned, needs 100 in_axons \(a core has 30\)",
+        match=r"ND2002 p0: a tile of 1 row and 100 columns, as pinned, needs 100 in_axons \(a core has 30\)",
     ):
         map_model(net, tiny(in_axons=30), Options(pins={"p0": Pin(blocks=1)}))
 

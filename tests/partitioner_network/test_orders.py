@@ -148,7 +148,7 @@ def test_hidden_neighbours_are_found(library: bool, monkeypatch: pytest.MonkeyPa
     if not library:
         monkeypatch.setattr(hypergraph, "library", lambda: None)
     net, system = hidden_ring(1200, 20, 25), tiny(neurons=200, synapse_bytes=8000, state_bytes=None)
-    monkeypatch.setattr("partitioner.order.search._sparse", lambda task, plan: ({}, ()))
+    monkeypatch.setattr("partitioner.order.search.sparse_orders", lambda job, plan: ({}, ()))
     given = map_model(net, system)
     monkeypatch.undo()
     if not library:
