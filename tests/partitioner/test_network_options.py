@@ -17,7 +17,7 @@ from partitioner.options import OBJECTIVES, Options, Pin
 from partitioner.verify.violations import verify
 from targets.systems import get_system
 from tests import effort
-from tests.partitioner_network.helpers import conv, dense, join, lif, network, source, tiny
+from tests.partitioner.make import conv, dense, join, lif, network, source, tiny
 
 
 def layers(*widths: int) -> Network:
