@@ -8,6 +8,11 @@ ND5xxx bundles and output files; ND9xxx our own bugs. Exit status of the command
 from __future__ import annotations
 
 
+def some(number: int, thing: str) -> str:
+    """1, "core" -> "1 core"; 2 -> "2 cores"."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
 class NeurodeployError(Exception):
     """Base of all errors that this project raises on purpose.
 

@@ -33,7 +33,7 @@ from partitioner.nets.traffic import traffic
 from partitioner.options import Options
 from partitioner.order.plan import PAIRS, Plan
 from partitioner.order.search import best_plan
-from partitioner.remedies import remedies
+from partitioner.remedies import too_small
 from partitioner.stages import Places, finish
 
 _DEFAULT = Options()
@@ -94,7 +94,7 @@ def _mapping(job: Job, plan: Plan, places: Places, alternatives: Sequence[System
     bound, asks = lower_bound(job.views.values(), chip)
     binding = plan.stopped.most_common(1)[0][0] if plan.stopped else asks
     if places.chips > job.available:
-        raise _too_small(job, places, binding, alternatives)
+        raise too_small(job, places, binding, alternatives, lambda asked: place(asked, best_plan(asked)).chips)
     return Mapping(
         system=job.system.name,
         chips_available=job.available,
@@ -117,7 +117,7 @@ def _mapping(job: Job, plan: Plan, places: Places, alternatives: Sequence[System
 
 def _roomy(job: Job, work: Path | None) -> Mapping | None:
     """The mapping with as much state for every neuron as the chip's table says; None where that does not fit."""
-    asked = job.roomy()
+    asked = replace(job, least=job.system.chip.formats["neuron_state_bytes"])
     try:
         plan = best_plan(asked)
     except DoesNotFit:
@@ -157,25 +157,3 @@ def _together(job: Job, per: int) -> list[tuple[str, str, int]]:
     if affinity is None:
         return []
     return [(a, b, -(-n * inputs.get(b, 0) * per // affinity.tokens)) for a, b, n in affinity.pairs]
-
-
-def _too_small(job: Job, placed: Places, binding: str, alternatives: Sequence[SystemSpec]) -> DoesNotFit:
-    """The error with what would help: chips of this system left out, a larger system, narrower weights, no caps."""
-    system, options = job.system, job.options
-    bits = max(view.stored_bits for view in job.views.values())
-
-    def chips(width: int | None, most_rows: int | None) -> int:
-        asked = job.asking(replace(options, weight_bits=width, max_rows=most_rows, place=False, spread=False))
-        return place(asked, best_plan(asked)).chips
-
-    narrower = bits if binding == "synapse_bytes" else 0
-    fix = remedies(system, placed, job.available, alternatives, narrower, options.weight_bits, options.max_rows, chips)
-    if options.caps:
-        fix += f", or lift the cap{'s' if len(options.caps) > 1 else ''} on {', '.join(options.caps)}"
-    return DoesNotFit(
-        "ND2001",
-        job.name,
-        f"needs {placed.chips} chips ({placed.cores} cores) at {bits}-bit weights, {system.name} offers {job.available} "
-        f"({job.available * system.chip.cores} cores); {binding} binds",
-        fix,
-    )

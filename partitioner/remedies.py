@@ -1,58 +1,55 @@
-"""What would help a model that needs more chips than there are: a larger system, narrower weights, no cap on cores."""
+"""What would help a model that needs more chips than there are: a larger system, narrower weights, no caps."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from dataclasses import replace
 
+from neurodeploy.errors import DoesNotFit, some
 from neurodeploy.ir.chip import SystemSpec
+from partitioner.job import Job
+from partitioner.stages import Places
 
 #: Narrower weights that an error message tries, in this order.
 NARROWER = (4, 2)
 
 
-class Needs(Protocol):
-    """What a mapping would take."""
+def too_small(
+    job: Job, places: Places, binding: str, alternatives: Sequence[SystemSpec], chips: Callable[[Job], int]
+) -> DoesNotFit:
+    """The error ND2001, every remedy with the chips that it leads to; `chips` that a job needs. Only remedies that help are
+    named."""
+    system, options, chip = job.system, job.options, job.system.chip
+    bits, found = max(view.stored_bits for view in job.views.values()), []
 
-    @property
-    def chips(self) -> int: ...
+    def needed(weight_bits: int | None, max_rows: int | None) -> int:
+        asked = replace(options, weight_bits=weight_bits, max_rows=max_rows, place=False, spread=False)
+        return chips(replace(job, options=asked))
 
-    @property
-    def cores(self) -> int: ...
-
-
-def remedies(
-    system: SystemSpec,
-    placed: Needs,
-    available: int,
-    alternatives: Sequence[SystemSpec],
-    bits: int,
-    weight_bits: int | None,
-    max_rows: int | None,
-    chips: Callable[[int | None, int | None], int],
-) -> str:
-    """The fix of an error, every remedy with the chips that it leads to.
-
-    bits : of the widest weight today; 0 where narrower weights are not to be tried.
-    chips : (weight bits, cap of neurons a core) -> chips needed; only remedies that help are named.
-    """
-    chip = system.chip
-    larger = [s for s in alternatives if s.chip.name == chip.name and s.chips >= placed.chips]
-    found = []
-    if placed.chips <= system.chips:
-        found.append(f"allow {placed.chips} of the {system.chips} chips of {system.name}")
+    larger = [s for s in alternatives if s.chip.name == chip.name and s.chips >= places.chips]
+    if places.chips <= system.chips:
+        found.append(f"allow {places.chips} of the {some(system.chips, 'chip')} of {system.name}")
     elif larger:
         best = min(larger, key=lambda s: s.chips)
-        found.append(f"{best.name} ({best.chips} chips) holds it")
-    for narrow in (width for width in NARROWER if width < bits):
-        needed = chips(narrow, max_rows)
-        if needed >= placed.chips:
-            continue
-        found.append(f"{narrow}-bit weights need {needed} chip{'s' if needed > 1 else ''}")
-        if needed <= available:
-            break
-    if max_rows is not None:
-        found.append(f"without the cap of {max_rows} neurons a core it needs {chips(weight_bits, None)}")
-    nowhere = alternatives and not larger and placed.chips > system.chips
-    begin = f"no known system has {placed.chips} chips of {chip.name}; " if nowhere else ""
-    return begin + (", or ".join(found) or "use a system with more chips")
+        found.append(f"{best.name} ({some(best.chips, 'chip')}) holds it")
+    for narrow in (width for width in NARROWER if width < bits and binding == "synapse_bytes"):
+        less = needed(narrow, options.max_rows)
+        if less < places.chips:
+            found.append(f"{narrow}-bit weights need {some(less, 'chip')}")
+            if less <= job.available:
+                break
+    if options.max_rows is not None:
+        cap = some(options.max_rows, "neuron")
+        found.append(f"without the cap of {cap} a core it needs {needed(options.weight_bits, None)}")
+    nowhere = alternatives and not larger and places.chips > system.chips
+    begin = f"no known system has {some(places.chips, 'chip')} of {chip.name}; " if nowhere else ""
+    fix = begin + (", or ".join(found) or "use a system with more chips")
+    if options.caps:
+        fix += f", or lift the cap{'' if len(options.caps) == 1 else 's'} on {', '.join(options.caps)}"
+    return DoesNotFit(
+        "ND2001",
+        job.name,
+        f"needs {some(places.chips, 'chip')} ({some(places.cores, 'core')}) at {bits}-bit weights, {system.name} offers "
+        f"{job.available} ({some(job.available * chip.cores, 'core')}); {binding} binds",
+        fix,
+    )

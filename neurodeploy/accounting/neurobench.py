@@ -15,18 +15,21 @@ Names and definitions are those of the package `neurobench` 2.3.0 (`metrics/stat
 - ``MembraneUpdates``. NeuroBench counts neurons whose potential changed by the update, all in the first step.
   The counts of a run do not say which changed; here every neuron is updated every step, an upper bound of NeuroBench's.
 
-The track for systems needs measured time and power, which these are not.
+The track for systems needs measured time and power, which these are not. `proxies` are numbers that people compare by name;
+none of them is an energy of a chip here, and none enters the ledger.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from neurodeploy.accounting.counted import counted
 from neurodeploy.errors import InternalError, UserError
+from neurodeploy.ir.chip import Basis, Quantity
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT, Population
@@ -38,6 +41,9 @@ from neurodeploy.neurons.registry import get_model, output_ports, param_bits, pr
 VERSION = "neurobench 2.3.0"
 #: Bytes of a delay of a synapse or axon.
 DELAY_BYTES = 1
+_HOROWITZ = "Horowitz, ISSCC 2014, 45 nm, 0.9 V, fp32; re-read in PMC8934428 Table 3"
+MAC_45NM = Quantity(4.6e-12, 4.6e-12, 4.6e-12, "J", Basis.PUBLISHED, f"{_HOROWITZ}: multiply 3.7 pJ + add 0.9 pJ")
+AC_45NM = Quantity(0.9e-12, 0.9e-12, 0.9e-12, "J", Basis.PUBLISHED, f"{_HOROWITZ}: add 0.9 pJ")
 
 
 def metrics(program: Program, counts: ActivityCounts | RunActivity, *, exact: bool = True) -> dict[str, Any]:
@@ -123,3 +129,30 @@ def _graded(network: Network, p: Projection) -> bool:
     """Whether an event of the projection can be another number than 1 and -1."""
     source = network.populations[p.source]
     return p.graded and (source.model == INPUT or get_model(source.model).out_bits > 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A number under the name that others use for it, with its unit and where the rule comes from."""
+
+    name: str
+    value: float
+    unit: str
+    source: str
+
+    def to_json(self) -> dict[str, object]:
+        return asdict(self)
+
+
+def proxies(found: Mapping[str, Any], per: str) -> tuple[Proxy, ...]:
+    """The proxies in use elsewhere from metrics a `per` ("token", "sample"), each with its rule. They say nothing about
+    memory, messages or static power."""
+    operations = found["SynapticOperations"]
+    macs, acs = operations["Effective_MACs"], operations["Effective_ACs"]
+    return (
+        Proxy("45 nm fp32, effective operations", macs * MAC_45NM.nominal + acs * AC_45NM.nominal, "J",
+              f"{MAC_45NM.source}; an accumulation is the addition alone"),
+        Proxy("45 nm fp32, dense operations", operations["Dense"] * MAC_45NM.nominal, "J", MAC_45NM.source),
+        Proxy("N-DNS power proxy", macs + acs + 10 * found["MembraneUpdates"], "operations",
+              f"SynOPS + 10 NeuronOPS, Intel N-DNS challenge (arXiv 2303.09503), per {per} instead of per second"),
+    )  # fmt: skip

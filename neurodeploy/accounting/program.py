@@ -160,93 +160,62 @@ def works_of(program: Program, run: Counted, mapping: Placement, system: SystemS
     routes, origin, opened = Routes(system, chip, core), HOST_CHIP, border != "none"
     per = max((run.ticks(segment.name) for segment in segments), default=1)
     shares, sent, traffic = dict[str, Fraction](), dict[str, Mapping[str, Ints]](), dict[str, Tally]()
+    placed = {s.name: [n for n in s.network.populations if n in at and n not in s.reads] for s in segments}
     for segment in segments:
-        placed = [name for name in segment.network.populations if name in at and name not in segment.reads]
-        share = Fraction(run.ticks(segment.name), per or 1)
-        shares |= dict.fromkeys(placed, share)
-        traffic |= {name: Tally(routes, system.chips, origin, opened) for name in placed}
+        names = placed[segment.name]
+        shares |= dict.fromkeys(names, Fraction(run.ticks(segment.name), per or 1))
+        traffic |= {name: Tally(routes, system.chips, origin, opened) for name in names}
         if activity := run.chip.get(segment.name):
             sent |= {name: ports for name, ports in activity.fired.items() if name not in segment.reads}
-        if placed and not opened:
-            origin = int(chip[at[placed[-1]][-1]])
+        if names and not opened:
+            origin = int(chip[at[names[-1]][-1]])
     read = {*network.outputs, *(step.population for step in program.host if isinstance(step, Decode))}
     ends = ends_of(network, system.chip, shares, read)
     streams = Streams(network, ends, mapping.shards, per, counts_there(sent, mapping.orders))
     _covered(streams, at)
     table = loads_of(streams, tallied(streams, traffic, system))
     neurons = np.array([streams.neurons(shard) for shard in mapping.shards], np.int64)
-    whole = _Whole(program, system, mapping.shards, neurons, table, traffic, at, border)
-    return [
-        whole.segment(segment, names, run.ticks(segment.name))
-        for segment in segments
-        if (names := [name for name in segment.network.populations if name in shares and name not in segment.reads])
-    ]
+    places = list(zip(chip.tolist(), core.tolist(), strict=True))
+    layers, crosses = layers_of(program), _crosses(program, border)
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Whole:
-    """What was derived for all segments together; `at`: the shards of each population."""
-
-    program: Program
-    system: SystemSpec
-    shards: Sequence[Shard]
-    neurons: Ints
-    table: Ints
-    traffic: Mapping[str, Tally]
-    at: Mapping[str, Sequence[int]]
-    border: str
-
-    def segment(self, segment: Segment, names: Sequence[str], ticks: int) -> SegmentWork:
-        own = np.array([number for name in names for number in self.at[name]], np.int64)
-        places = [(self.shards[i].chip, self.shards[i].core) for i in own.tolist()]
-        resident: Counter[tuple[int, int]] = Counter()
-        for place, neurons in zip(places, self.neurons[own].tolist(), strict=True):
-            resident[place] += neurons
-        traffic, table = {name: self.traffic[name] for name in names}, self.table[own]
-        if not ticks:
-            return SegmentWork(segment.name, 0, (), resident, (), traffic, own, table)
-        phase = np.array(phases_of(segment, [self.shards[i] for i in own.tolist()]), np.int64)
-        steps = []
-        for number in range(int(phase.max()) + 1):
-            chosen = np.flatnonzero(phase == number)
-            cores, loads = _by_core([places[i] for i in chosen.tolist()], table[chosen])
-            ways = SILENT if number else busiest([*traffic.values()], self.system, ticks, self.crosses)
-            steps.append(MeanStep(segment.name, cores, loads / ticks, ways, 1.0))
-        layers = layers_of(self.program)
-        parts = [PartCounts(name, layers[name], self._counts(name)) for name in names]
-        shared = {layers[name] for name in names}
-        moved = [t.interchip if self.crosses else t.interchip_least for t in traffic.values()]
-        parts.append(
-            PartCounts(
-                segment.name,
-                shared.pop() if len(shared) == 1 else None,
-                EventCounts.of(
-                    interchip=sum(moved),
-                    interchip_least=sum(t.interchip_least for t in traffic.values()),
-                    core_steps=sum(len(step.cores) for step in steps) * ticks,
-                ),
-            )
-        )
-        return SegmentWork(segment.name, ticks, tuple(parts), resident, tuple(steps), traffic, own, table)
-
-    @property
-    def crosses(self) -> bool:
-        return _crosses(self.program, self.border)
-
-    def _counts(self, name: str) -> EventCounts:
-        traffic, sums = self.traffic[name], self.table[self.at[name]].sum(axis=0).tolist()
+    def counts(name: str) -> EventCounts:
+        moved, sums = traffic[name], table[at[name]].sum(axis=0).tolist()
         return EventCounts.of(
             synops=sums[SYNOPS],
             conv_synops=sums[CONV_SYNOPS],
             partial_sums=sums[PARTIALS],
             fixed_updates=sums[FIXED_UPDATES],
             updates=sums[UPDATES],
-            messages=traffic.deliveries - sums[PARTIALS],
+            messages=moved.deliveries - sums[PARTIALS],
             partial_messages=sums[PARTIALS],
-            hops_ew=traffic.hops_ew,
-            hops_ns=traffic.hops_ns,
-            host_messages=traffic.entering + traffic.leaving if self.border != "none" else 0,
+            hops_ew=moved.hops_ew,
+            hops_ns=moved.hops_ns,
+            host_messages=moved.entering + moved.leaving if opened else 0,
         )
+
+    def work(segment: Segment, names: Sequence[str]) -> SegmentWork:
+        own, ticks = np.array([number for name in names for number in at[name]], np.int64), run.ticks(segment.name)
+        resident: Counter[tuple[int, int]] = Counter()
+        for number in own.tolist():
+            resident[places[number]] += int(neurons[number])
+        moved, parts, steps = {name: traffic[name] for name in names}, list[PartCounts](), list[MeanStep]()
+        phase = np.array(phases_of(segment, [mapping.shards[i] for i in own.tolist()]), np.int64)
+        for number in range(int(phase.max()) + 1 if ticks else 0):
+            chosen = own[phase == number]
+            cores, loads = _by_core([places[i] for i in chosen.tolist()], table[chosen])
+            ways = SILENT if number else busiest([*moved.values()], system, ticks, crosses)
+            steps.append(MeanStep(segment.name, cores, loads / ticks, ways, 1.0))
+        if ticks:
+            shared = {layers[name] for name in names}
+            least = sum(tally.interchip_least for tally in moved.values())
+            all_ways = sum(tally.interchip for tally in moved.values()) if crosses else least
+            active = sum(len(step.cores) for step in steps) * ticks
+            rest = EventCounts.of(interchip=all_ways, interchip_least=least, core_steps=active)
+            parts = [PartCounts(name, layers[name], counts(name)) for name in names]
+            parts.append(PartCounts(segment.name, shared.pop() if len(shared) == 1 else None, rest))
+        return SegmentWork(segment.name, ticks, tuple(parts), resident, tuple(steps), moved, own, table[own])
+
+    return [work(segment, placed[segment.name]) for segment in segments if placed[segment.name]]
 
 
 def phases_of(segment: Segment, shards: Sequence[Shard]) -> list[int]:

@@ -9,7 +9,8 @@ has no multicast on its mesh (an out-axon for each destination core); the second
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +24,7 @@ from neurodeploy.ir.fixedpoint import Ints
 Messages = NDArray[np.int64] | NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class Legs:
+class Legs(NamedTuple):
     """Trees on equal meshes, as (root, leaf) pairs: `tree` numbers the tree of each pair, in which `where` (the mesh),
     root and `weight` are the same. Unicast is a tree a pair."""
 
@@ -155,8 +155,7 @@ def route(nets: Nets, chip: Ints, core: Ints, system: SystemSpec, *, multicast: 
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Ends:
+class _Ends(NamedTuple):
     """A (source, target) pair for each destination of each net."""
 
     source: Ints
@@ -165,7 +164,7 @@ class _Ends:
     weight: Ints
 
     def of(self, chosen: Ints | NDArray[np.bool_]) -> _Ends:
-        return _Ends(self.source[chosen], self.target[chosen], self.net[chosen], self.weight[chosen])
+        return _Ends(*(part[chosen] for part in self))
 
 
 def _legs(ends: _Ends, where: Ints, root: tuple[Ints, Ints], leaf: tuple[Ints, Ints], meshes: int) -> Legs:
@@ -177,7 +176,7 @@ def _legs(ends: _Ends, where: Ints, root: tuple[Ints, Ints], leaf: tuple[Ints, I
 
 def _joined(*legs: Legs, multicast: bool) -> Legs:
     """All of them: as trees (the way to the port is a branch of the source's own), or each way by itself."""
-    tree, *rest = (np.concatenate([getattr(leg, entry.name) for leg in legs]) for entry in fields(Legs))
+    tree, *rest = (np.concatenate(parts) for parts in zip(*legs, strict=True))
     number = np.unique(tree, return_inverse=True)[1].reshape(-1) if multicast else np.arange(len(tree))
     return Legs(number.astype(np.int64), *rest)
 
@@ -215,8 +214,7 @@ def _loads(legs: Legs, meshes: int, shape: tuple[int, int], multicast: bool) -> 
     return LinkLoads(shape, shaped[0], shaped[1], south, north, float(max(crossing)))
 
 
-@dataclass(frozen=True, eq=False)
-class _Reach:
+class _Reach(NamedTuple):
     """Of each group of pairs one of its members and how far it reaches to both sides of its root."""
 
     first: Ints
@@ -229,8 +227,7 @@ def _spans(key: Ints | None, root: Ints, leaf: Ints) -> _Reach:
     if key is None:
         return _Reach(np.arange(len(root)), np.minimum(root, leaf), np.maximum(root, leaf))
     if not len(key):
-        none = np.zeros(0, np.int64)
-        return _Reach(none, none, none)
+        return _Reach(key, key, key)
     order = np.argsort(key, kind="stable")
     ordered = key[order]
     starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))

@@ -99,13 +99,18 @@ def parse_json(text: bytes, subject: object) -> dict[str, Any]:
 
 def read_json(path: Path, limit: int = JSON_LIMIT) -> dict[str, Any]:
     """The object in a JSON file of at most `limit` bytes. Raises ND1001 or ND1004."""
+    return parse_json(read_file(path, limit, "such file"), path)
+
+
+def read_file(path: Path, limit: int, what: str) -> bytes:
+    """A whole file. Raises ND1001, or ND1004 where it has more than `limit` bytes, which no `what` has."""
     try:
-        text = read_bounded(path, limit)
+        data = read_bounded(path, limit)
     except OSError as error:
         raise cannot_open(path, error) from None
-    if text is None:
-        raise ModelError("ND1004", path, f"is larger than {limit} bytes, which no such file is", "fetch it again")
-    return parse_json(text, path)
+    if data is None:
+        raise ModelError("ND1004", path, f"is larger than {limit} bytes, which no {what} is", "fetch it again")
+    return data
 
 
 def check_finite(array: NDArray[np.float32], name: str, first_row: int = 0) -> None:

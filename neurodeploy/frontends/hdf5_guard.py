@@ -5,9 +5,9 @@ process with a memory fault (measured by an earlier form of ``tests/frontends/fu
 (`hdf5_worker`) opens the file under limits of memory and time and sends plain numbers and texts; this module takes
 them, checks each once more, and offers them as a tree::
 
-    with open_untrusted(path) as root:
-        weight = read_array(root["layer/0/weight"], kinds="iuf")
-        kind = read_text(root["layer/0/type"])
+    root = read_tree(path)
+    weight = read_array(root["layer/0/weight"], kinds="iuf")
+    kind = read_text(root["layer/0/type"])
 
 Codes: ND1001 not there, ND1280 not HDF5 or damaged, ND1281 larger than declared limits or than what the file stores,
 ND1282 contains what is not read (links, other files, other types), ND1283 an item is missing or of a wrong kind.
@@ -18,7 +18,6 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -150,16 +149,10 @@ def read_text(data: Group | Dataset) -> str:
     return data.texts[0]
 
 
-@contextmanager
-def open_untrusted(path: Path | str, *, wanted: Wanted = EVERYTHING) -> Iterator[Group]:
-    """The root group of an HDF5 file, all that is `wanted` of it in memory. Raises ND1001, ND1280, ND1281, ND1282."""
-    yield read_tree(Path(path), wanted=wanted)
-
-
 def read_tree(
     path: Path, max_bytes: int = MAX_BYTES, max_objects: int = MAX_OBJECTS, wanted: Wanted = EVERYTHING
 ) -> Group:
-    """`open_untrusted` without the block."""
+    """The root group of an HDF5 file, all that is `wanted` of it in memory. Raises ND1001, ND1280, ND1281, ND1282."""
     size = _check_signature(path)
     if not ISOLATE:
         stream = io.BytesIO()

@@ -87,7 +87,10 @@ def resolve(name_or_path: str | Path) -> Path:
     if text in PACKAGED:
         return _packaged(PACKAGED[text])
     if text == DEMO:
-        return _demo("model")
+        path = DEMO_FOLDER / "model"
+        if not path.exists():
+            raise ModelError("ND1001", DEMO, f"{path} is not in this installation", "install neurodeploy again")
+        return path
     path = Path(name_or_path).expanduser()
     if path.exists():
         return path
@@ -97,13 +100,6 @@ def resolve(name_or_path: str | Path) -> Path:
     raise names.to_fetch(text) or ModelError(
         "ND1001", text, "no such file, folder or known model", _nearest(text, path)
     )
-
-
-def _demo(name: str) -> Path:
-    path = DEMO_FOLDER / name
-    if not path.exists():
-        raise ModelError("ND1001", DEMO, f"{path} is not in this installation", "install neurodeploy again")
-    return path
 
 
 def _nearest(text: str, path: Path) -> str:

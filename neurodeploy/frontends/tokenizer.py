@@ -5,23 +5,21 @@ A tokenizer never guesses: a text that it cannot represent is an error (ND1010).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from neurodeploy.errors import ModelError
-from neurodeploy.frontends.files import cannot_open
-from neurodeploy.frontends.tokenizer_library import FIX, Library
-from neurodeploy.storage.opening import read_bounded
+from neurodeploy.frontends.files import read_file
+from neurodeploy.frontends.tokenizer_library import Library
 
 #: Largest tokenizer.json that is read; Gemma's 262 144 entries take 33 MB.
 TOKENIZER_LIMIT = 256_000_000
 BYTES_KIND = "bytes (no tokenizer file)"
 
-T = TypeVar("T")
 
-
-class Tokenizer(Protocol):
+class Tokenizer(ABC):
     """Text to token ids and back.
 
     kind : what it was made from, for reports
@@ -30,47 +28,50 @@ class Tokenizer(Protocol):
     adds_bos : the family expects `bos` at the start of a text: call ``encode(text, bos=tokenizer.adds_bos)``
     """
 
-    kind: str
-    vocab_size: int
-    bos: int | None
-    eos: tuple[int, ...]
-    adds_bos: bool
+    def __init__(
+        self, kind: str, vocab_size: int, bos: int | None = None, eos: Iterable[int] = (), adds_bos: bool = False
+    ) -> None:
+        self.kind, self.vocab_size, self.bos, self.eos, self.adds_bos = kind, vocab_size, bos, tuple(eos), adds_bos
 
     def encode(self, text: str, bos: bool) -> list[int]:
         """Token ids; with `bos` the first is `bos`. Raises ND1010."""
-        ...
+        if not bos:
+            return self.ids(text)
+        if self.bos is None:
+            raise ModelError("ND1010", self.kind, "has no token for the start of a text", "encode with bos=False")
+        return [self.bos, *self.ids(text)]
 
+    @abstractmethod
+    def ids(self, text: str) -> list[int]:
+        """Token ids of the text alone. Raises ND1010."""
+
+    @abstractmethod
     def decode(self, ids: Sequence[int]) -> str:
         """Text of the ids; control tokens give none, bytes that are no UTF-8 give U+FFFD."""
-        ...
+
+    @abstractmethod
+    def save(self, path: Path) -> None:
+        """Write a tokenizer.json that the library `tokenizers` reads."""
 
     def settings(self) -> dict[str, Any]:
         """What tokenizer.json does not hold: kind, bos, eos, adds_bos. `open_tokenizer` takes it back."""
-        ...
-
-    def save(self, path: Path) -> None:
-        """Write a tokenizer.json that the library `tokenizers` reads."""
-        ...
+        return {"kind": self.kind, "bos": self.bos, "eos": list(self.eos), "adds_bos": self.adds_bos}
 
 
-class LibraryTokenizer:
+class LibraryTokenizer(Tokenizer):
     """`Tokenizer` over the library `tokenizers`. Special tokens written out in a text are recognised."""
 
     def __init__(
         self, inner: Library, kind: str, vocab_size: int, bos: int | None, eos: Iterable[int], adds_bos: bool
     ) -> None:
+        super().__init__(kind, vocab_size, bos, eos, adds_bos)
         self.inner = inner
-        self.kind = kind
-        self.vocab_size = vocab_size
-        self.bos = bos
-        self.eos = tuple(eos)
-        self.adds_bos = adds_bos
         for role, token in [("bos", bos), *(("eos", token) for token in self.eos)]:
             if token is not None and not 0 <= token < vocab_size:
                 problem = f"{role} token {token} is not in the model's vocabulary of {vocab_size}"
                 raise ModelError("ND1009", kind, problem, "check the token ids in the model's configuration")
 
-    def encode(self, text: str, bos: bool) -> list[int]:
+    def ids(self, text: str) -> list[int]:
         utf8(text)
         ids = self.inner.encode(text, code="ND1010", subject="text")
         if text and not ids:
@@ -80,39 +81,25 @@ class LibraryTokenizer:
             piece = self.inner.id_to_token(over)
             problem = f"gives token {over} ({piece!r}), the model has {self.vocab_size}"
             raise ModelError("ND1010", f"text {text[:20]!r}", problem, "use the tokenizer that belongs to the model")
-        if not bos:
-            return ids
-        if self.bos is None:
-            raise ModelError("ND1010", self.kind, "has no token for the start of a text", "encode with bos=False")
-        return [self.bos, *ids]
+        return ids
 
     def decode(self, ids: Sequence[int]) -> str:
         return self.inner.decode(ids)
-
-    def settings(self) -> dict[str, Any]:
-        return {"kind": self.kind, "bos": self.bos, "eos": list(self.eos), "adds_bos": self.adds_bos}
 
     def save(self, path: Path) -> None:
         path.write_bytes(self.inner.to_json())
 
 
-class ByteTokenizer:
+class ByteTokenizer(Tokenizer):
     """One token a byte of UTF-8: token = byte value. For models without a tokenizer; no control tokens.
 
     A vocabulary below 256 takes only texts whose bytes fit in it (128: plain ASCII).
     """
 
-    kind = BYTES_KIND
-    bos: int | None = None
-    eos: tuple[int, ...] = ()
-    adds_bos = False
-
     def __init__(self, vocab_size: int) -> None:
-        self.vocab_size = vocab_size
+        super().__init__(BYTES_KIND, vocab_size)
 
-    def encode(self, text: str, bos: bool) -> list[int]:
-        if bos:
-            raise ModelError("ND1010", self.kind, "has no token for the start of a text", "encode with bos=False")
+    def ids(self, text: str) -> list[int]:
         data = utf8(text)
         if data and max(data) >= self.vocab_size:
             at = next(i for i, byte in enumerate(data) if byte >= self.vocab_size)
@@ -123,9 +110,6 @@ class ByteTokenizer:
     def decode(self, ids: Sequence[int]) -> str:
         # An id above 255 is no byte; 0xFF is none in UTF-8 either, so both become U+FFFD.
         return bytes(min(int(token), 255) for token in ids).decode("utf-8", errors="replace")
-
-    def settings(self) -> dict[str, Any]:
-        return {"kind": self.kind, "bos": None, "eos": [], "adds_bos": False}
 
     def save(self, path: Path) -> None:
         """A BPE without merges over ``<0x00>``, ``<0x01>`` ..: the library falls back to bytes for every character."""
@@ -152,27 +136,7 @@ def open_tokenizer(path: str | Path, vocab_size: int, settings: Mapping[str, Any
 
 def load(file: Path) -> Library:
     """A tokenizer.json; ND1004 where it cannot be read, or is too large."""
-    try:
-        data = read_bounded(file, TOKENIZER_LIMIT)
-    except OSError as error:
-        raise cannot_open(file, error) from None
-    if data is None:
-        raise ModelError(
-            "ND1004", file, f"is larger than {TOKENIZER_LIMIT} bytes, which no tokenizer is", "fetch it again"
-        )
-    return Library(data, file)
-
-
-def guarded(code: str, subject: object, action: Callable[[], T]) -> T:
-    """Run a call into the library: whatever it raises becomes `code`. Its panics derive from BaseException."""
-    try:
-        return action()
-    except (KeyboardInterrupt, SystemExit, MemoryError):
-        raise
-    except BaseException as error:
-        text = str(error).splitlines()[0] if str(error) else type(error).__name__
-        problem = f"the tokenizer library says: {text[:200]}"
-        raise ModelError(code, subject, problem, FIX) from None
+    return Library(read_file(file, TOKENIZER_LIMIT, "tokenizer"), file)
 
 
 def utf8(text: str) -> bytes:

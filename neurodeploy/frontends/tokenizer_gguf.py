@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,11 @@ import numpy as np
 
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.files import first_repeated
-from neurodeploy.frontends.tokenizer import ByteTokenizer, LibraryTokenizer, Tokenizer, guarded
+from neurodeploy.frontends.tokenizer import ByteTokenizer, LibraryTokenizer, Tokenizer
 from neurodeploy.frontends.tokenizer_library import Library
 
+#: A part of a tokenizer.json, or all of it: the library is not called here, see `tokenizer_library`.
+Parts = dict[str, Any]
 #: ``tokenizer.ggml.token_type`` (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md).
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
 
@@ -94,18 +97,19 @@ def from_metadata(metadata: Mapping[str, Any], vocab_size: int, path: Path) -> T
         )
         raise ModelError("ND1009", path, problem, INSTEAD)
     tokens, types = _vocabulary(metadata, path)
-    inner, kind, adds_bos = BUILDERS[model](metadata, tokens, types, path)
+    parts, kind, adds_bos = BUILDERS[model](metadata, tokens, types, path)
     bos = _token_id(metadata, "bos", path)
     ends = [_token_id(metadata, role, path) for role in ("eos", "eot", "eom")]
-    wanted = metadata.get("tokenizer.ggml.add_bos_token", adds_bos)
-    adds = bool(wanted) and bos is not None
+    adds = bool(metadata.get("tokenizer.ggml.add_bos_token", adds_bos)) and bos is not None
     if adds and bos is not None and bos < len(tokens):
-        from tokenizers.processors import TemplateProcessing
-
         # So that the saved tokenizer.json tells others, too, that a text begins with it.
-        template = [tokens[bos], "$A"]
-        inner.post_processor = TemplateProcessing(single=template, special_tokens=[(tokens[bos], bos)])
-    library = Library(inner.to_str().encode("utf-8"), path)
+        text, name = {"Sequence": {"id": "A", "type_id": 0}}, tokens[bos]
+        special = {name: {"id": name, "ids": [bos], "tokens": [name]}}
+        single = [{"SpecialToken": {"id": name, "type_id": 0}}, text]
+        pair = [text, {"Sequence": {"id": "B", "type_id": 1}}]
+        begins = {"type": "TemplateProcessing", "single": single, "pair": pair, "special_tokens": special}
+        parts["post_processor"] = begins
+    library = Library(json.dumps(parts).encode("ascii"), path, "ND1004")
     return LibraryTokenizer(library, kind, vocab_size, bos, dict.fromkeys(t for t in ends if t is not None), adds)
 
 
@@ -130,11 +134,8 @@ def _token_id(metadata: Mapping[str, Any], role: str, path: Path) -> int | None:
     return value
 
 
-def _byte_level(metadata: Mapping[str, Any], tokens: list[str], types: Any, path: Path) -> tuple[Any, str, bool]:
+def _byte_level(metadata: Mapping[str, Any], tokens: list[str], types: Any, path: Path) -> tuple[Parts, str, bool]:
     """GPT-2's kind: text is cut by `pre`, bytes are shown as printable characters, merges are listed in the file."""
-    from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers
-    from tokenizers import Tokenizer as Library
-
     name = metadata.get("tokenizer.ggml.pre")
     pre = PRE_TOKENIZERS.get(name) if isinstance(name, str) else None
     if pre is None:
@@ -150,33 +151,30 @@ def _byte_level(metadata: Mapping[str, Any], tokens: list[str], types: Any, path
         if cut < 0:
             raise ModelError("ND1004", path, f"the merge {text!r:.60} is not a pair", AGAIN)
         pairs.append((text[:cut], text[cut + 1 :]))
-    vocab = {token: index for index, token in enumerate(tokens)}
-    bpe = guarded("ND1004", path, lambda: models.BPE(vocab, pairs, ignore_merges=pre.ignore_merges))
-    inner = Library(bpe)
-    if pre.nfc:
-        inner.normalizer = normalizers.NFC()
-    cuts = [pre_tokenizers.Split(Regex(pattern), "isolated") for pattern in pre.patterns]
-    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    inner.pre_tokenizer = pre_tokenizers.Sequence([*cuts, byte_level])
-    inner.decoder = decoders.ByteLevel()
-    _add_special(inner, tokens, types)
-    return inner, f"byte-level BPE (GGUF, {name})", pre.adds_bos
+    whole = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+    cut = {"type": "Split", "behavior": "Isolated", "invert": False}
+    cuts = [{**cut, "pattern": {"Regex": pattern}} for pattern in pre.patterns]
+    parts = {
+        "model": _bpe(tokens, pairs, ignore_merges=pre.ignore_merges),
+        "normalizer": {"type": "NFC"} if pre.nfc else None,
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [*cuts, whole]},
+        "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
+        "added_tokens": _added(tokens, types),
+    }
+    return parts, f"byte-level BPE (GGUF, {name})", pre.adds_bos
 
 
-def _sentencepiece(metadata: Mapping[str, Any], tokens: list[str], types: Any, path: Path) -> tuple[Any, str, bool]:
+def _sentencepiece(metadata: Mapping[str, Any], tokens: list[str], types: Any, path: Path) -> tuple[Parts, str, bool]:
     """SentencePiece's BPE: join the neighbours whose joint piece has the best score, the leftmost first.
 
     The file lists no merges. Every way to cut a piece into two others is one, and the score of the piece is its rank:
     joining by these ranks is the same rule, because the scores of a vocabulary of this kind are all different.
     """
-    from tokenizers import Tokenizer as Library
-    from tokenizers import decoders, models, normalizers
-
     scores = metadata.get("tokenizer.ggml.scores")
     if not isinstance(scores, np.ndarray) or len(scores) != len(tokens):
         raise ModelError("ND1004", path, f"scores do not match the {len(tokens)} tokens", AGAIN)
-    vocab = {token: index for index, token in enumerate(tokens)}
-    missing = [byte for byte in range(256) if f"<0x{byte:02X}>" not in vocab]
+    have = set(tokens)
+    missing = [byte for byte in range(256) if f"<0x{byte:02X}>" not in have]
     if missing:
         raise ModelError("ND1009", path, f"has no byte token <0x{missing[0]:02X}>", INSTEAD)
     unknown = metadata.get("tokenizer.ggml.unknown_token_id")
@@ -189,19 +187,25 @@ def _sentencepiece(metadata: Mapping[str, Any], tokens: list[str], types: Any, p
         )
         raise ModelError("ND1009", path, problem, INSTEAD)
     merges = spm_merges(tokens, scores, types)
-    bpe = guarded("ND1004", path, lambda: models.BPE(vocab, merges, unk_token=unk, fuse_unk=True, byte_fallback=True))
-    inner = Library(bpe)
-    spaces = normalizers.Replace(" ", "▁")
-    steps = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+    spaces: list[Parts] = [{"type": "Replace", "pattern": {"String": " "}, "content": "▁"}]
+    steps: list[Parts] = [{"type": "Replace", "pattern": {"String": "▁"}, "content": " "}]
+    steps += [{"type": "ByteFallback"}, {"type": "Fuse"}]
     if metadata.get("tokenizer.ggml.add_space_prefix", True):
-        inner.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), spaces])
-        steps.append(decoders.Strip(" ", 1, 0))
-    else:
-        inner.normalizer = spaces
-    inner.decoder = decoders.Sequence(steps)
+        spaces.insert(0, {"type": "Prepend", "prepend": "▁"})
+        steps.append({"type": "Strip", "content": " ", "start": 1, "stop": 0})
     phi3 = metadata.get("general.architecture") == "phi3"
-    _add_special(inner, tokens, types, lambda token: phi3 and token not in PHI3_KEEPS)
-    return inner, "SentencePiece BPE (GGUF)", True
+    parts = {
+        "model": _bpe(tokens, merges, unk_token=unk, fuse_unk=True, byte_fallback=True),
+        "normalizer": spaces[0] if len(spaces) == 1 else {"type": "Sequence", "normalizers": spaces},
+        "decoder": {"type": "Sequence", "decoders": steps},
+        "added_tokens": _added(tokens, types, lambda token: phi3 and token not in PHI3_KEEPS),
+    }
+    return parts, "SentencePiece BPE (GGUF)", True
+
+
+def _bpe(tokens: list[str], merges: list[tuple[str, str]], **options: Any) -> Parts:
+    """The model, without what its library would take for granted."""
+    return {"type": "BPE", "vocab": {token: index for index, token in enumerate(tokens)}, "merges": merges, **options}
 
 
 def spm_merges(tokens: list[str], scores: Any, types: Any) -> list[tuple[str, str]]:
@@ -218,19 +222,18 @@ def spm_merges(tokens: list[str], scores: Any, types: Any) -> list[tuple[str, st
     return merges
 
 
-def _add_special(
-    inner: Any, tokens: list[str], types: Any, strips: Callable[[str], bool] = lambda token: False
-) -> None:
+def _added(tokens: list[str], types: Any, strips: Callable[[str], bool] = lambda token: False) -> list[Parts]:
     """Control tokens (no text of their own) and user-defined ones (never cut) are found before all else.
 
     strips : whether a token takes the space after it.
     """
-    from tokenizers import AddedToken
-
-    for kind, add in ((CONTROL, inner.add_special_tokens), (USER_DEFINED, inner.add_tokens)):
-        chosen = [tokens[index] for index in np.flatnonzero(types == kind).tolist()]
-        special = kind == CONTROL
-        add([AddedToken(token, normalized=False, special=special, rstrip=strips(token)) for token in chosen if token])
+    plain = {"single_word": False, "lstrip": False, "normalized": False}
+    return [
+        {"id": index, "content": tokens[index], "special": special, "rstrip": strips(tokens[index]), **plain}
+        for kind, special in ((CONTROL, True), (USER_DEFINED, False))
+        for index in np.flatnonzero(types == kind).tolist()
+        if tokens[index]
+    ]
 
 
 BUILDERS = {"gpt2": _byte_level, "llama": _sentencepiece}

@@ -31,17 +31,18 @@ ISOLATE = True
 class Library:
     """A tokenizer in a process with limits. `model`: the library's name for what it is, such as BPE.
 
-    Raises ND1009, naming `subject`, where the library refuses the file, does not survive it or takes too long.
+    Raises ND1009, naming `subject`, where the library does not survive the file or takes too long, and `code` where it
+    refuses it.
     """
 
-    def __init__(self, data: bytes, subject: object) -> None:
+    def __init__(self, data: bytes, subject: object, code: str = "ND1009") -> None:
         self._subject = subject
         self._worker: Confined | Tokens | End = Tokens()
         if ISOLATE:
             limits = Limits(tokenizer_worker.CPU_SECONDS, tokenizer_worker.BASE_MEMORY, WALL_SECONDS)
             self._worker = Confined(tokenizer_worker.__name__, (), limits, talks=True)
             weakref.finalize(self, self._worker.close)
-        self.model = str(self._ask("load", data)[1]["model"])
+        self.model = str(self._ask("load", data, code)[1]["model"])
 
     def encode(self, text: str, special: bool = False, code: str = "ND1009", subject: object = None) -> list[int]:
         """Ids; `special`: with the tokens that the file wants around them. What the library refuses is `code`."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from neurodeploy.conversion.spiking.report import OutputReport
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.streams import Stream
-from neurodeploy.frontends.streams.values import LAYOUTS, read_values
+from neurodeploy.frontends.streams.reading import LAYOUTS, read_values
 from neurodeploy.ir.run import RunResult
 from neurodeploy.pipeline.comparing import compare
 

@@ -43,12 +43,10 @@ class HopCost:
 
 @dataclass(frozen=True, slots=True)
 class TrafficBounds:
-    """Of `Nets.per` steps: `unicast` in the unit of the `HopCost` (`host_part` of it is the host's), hops of trees between
-    cores without the host's."""
+    """Of `Nets.per` steps: `unicast` in the unit of the `HopCost`, hops of trees between cores without the host's."""
 
     unicast: int
     multicast_hops: int
-    host_part: int
 
 
 def traffic_bounds(nets: Nets, system: SystemSpec, cost: HopCost, chips: int) -> TrafficBounds:
@@ -63,7 +61,7 @@ def traffic_bounds(nets: Nets, system: SystemSpec, cost: HopCost, chips: int) ->
     sums = np.concatenate(([0], np.cumsum(nearest)))
     routers = -(-(remote + 1) // system.chip.cores_per_router) - 1
     host = _ports(nets, to_host, system, cost, chips) + _links(nets, to_host, system, cost, chips)
-    return TrafficBounds(int(weight @ sums[remote]) + host, int(weight @ routers), host)
+    return TrafficBounds(int(weight @ sums[remote]) + host, int(weight @ routers))
 
 
 def _distances(shape: tuple[int, int], cost: tuple[int, int], around: bool) -> Ints:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from neurodeploy.errors import DoesNotFit, UserError
+from neurodeploy.errors import DoesNotFit, UserError, some
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
 from partitioner.cut.stamp import Tile
@@ -54,7 +54,7 @@ def chips_needed(cores: int, pinned: Ints, chip: ChipSpec, options: Options) -> 
         raise DoesNotFit(
             "ND2020",
             ", ".join(names),
-            f"need {held.max()} cores of chip {number}, {chip.name} has {chip.cores}",
+            f"need {some(held.max(), 'core')} of chip {number}, {chip.name} has {chip.cores}",
             "pin a part of it to another chip, or leave it to the mapper",
         )
     return len(chips) + max(0, -(-(cores - len(chips) * chip.cores) // chip.cores))

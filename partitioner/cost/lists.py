@@ -20,6 +20,7 @@ understates.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,9 +97,11 @@ def many_tiles(part: Segment, rows: Ints, columns: Range, form: Format) -> tuple
     return p.synapse.costs(rows, own, form.lists(p), p.delay is not None)
 
 
-def destinations(part: Segment, rows: Ints, columns: Range) -> Ints:
-    """How many of the disjoint row ranges each unit of the projection's columns reaches: int64 (units,)."""
-    own, p = part.within(columns), part.projection
-    if own[0] >= own[1]:
-        return np.zeros(part.units.count, np.int64)
-    return p.synapse.destinations(rows, own, p.delay is not None)
+def reached(part: Segment, blocks: Mapping[Range, Ints]) -> Ints:
+    """How many tiles each unit of the projection's columns reaches, by columns and disjoint row ranges: int64 (units,)."""
+    found: Ints = np.zeros(part.units.count, np.int64)
+    for columns, rows in blocks.items():
+        own, p = part.within(columns), part.projection
+        if own[0] < own[1]:
+            found += p.synapse.destinations(rows, own, p.delay is not None)
+    return found

@@ -119,7 +119,7 @@ class View(Ends):
         return replace(self, neuron=max(self.neuron, state), sums=replace(self.sums, least=state))
 
     def sends(self, reached: Table[str, Ints]) -> Sends:
-        """`reached`: projection -> destinations of each unit (`cost.lists.destinations` over all column blocks)."""
+        """`reached`: projection -> destinations of each unit (`cost.lists.reached`)."""
         sums = [(p.units, np.concatenate(([0], np.cumsum(reached[p.name])))) for p in self.outgoing]
         return Sends(self.outputs, tuple(sums))
 

@@ -13,7 +13,7 @@ from neurodeploy.ir.devices import as_program, hosted_populations
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
 from partitioner.cost.budget import NOTHING, Demand, add
-from partitioner.cost.lists import destinations, many_tiles
+from partitioner.cost.lists import many_tiles, reached
 from partitioner.cost.population import Model, View, views_of
 
 Core = tuple[int, int]
@@ -34,20 +34,17 @@ def row_ranges(shards: list[Shard]) -> Ints:
 
 def reached_units(views: Table[str, View], placed: Table[str, Sequence[Shard]]) -> dict[str, Ints]:
     """Projection -> how many shards each unit of its columns reaches; only of projections from a population."""
-    sources, reached = {p.name for view in views.values() for p in view.outgoing}, dict[str, Ints]()
+    sources, found = {p.name for view in views.values() for p in view.outgoing}, dict[str, Ints]()
     for name, view in views.items():
         blocks = {columns: row_ranges(shards) for columns, shards in by_columns(placed.get(name, ())).items()}
-        for part in view.segments:
-            if part.projection.name in sources:
-                none = np.zeros(part.units.count, np.int64)
-                each = (destinations(part, rows, columns) for columns, rows in blocks.items())
-                reached[part.projection.name] = sum(each, start=none)
-    return reached
+        parts = (part for part in view.segments if part.projection.name in sources)
+        found |= {part.projection.name: reached(part, blocks) for part in parts}
+    return found
 
 
-def demands_of(view: View, shards: Sequence[Shard], reached: Table[str, Ints]) -> dict[Shard, Demand]:
+def demands_of(view: View, shards: Sequence[Shard], units: Table[str, Ints]) -> dict[Shard, Demand]:
     """What every shard of one population costs."""
-    sends, blocks, found = view.sends(reached), by_columns(shards), dict[Shard, Demand]()
+    sends, blocks, found = view.sends(units), by_columns(shards), dict[Shard, Demand]()
     words = {columns: view.sums.words(columns) for columns in blocks}
     for columns, members in blocks.items():
         costs = [many_tiles(part, row_ranges(members), columns, view.form) for part in view.segments]
@@ -70,9 +67,9 @@ def shard_demands(
     program, placed = as_program(model), mapping.by_island()
     hosted = hosted_populations(program, mapping.assignments)
     views = views_of(program, system.chip, weight_bits, mapping.orders, hosted)
-    reached, found = reached_units(views, placed), dict[Shard, Demand]()
+    units, found = reached_units(views, placed), dict[Shard, Demand]()
     for name, shards in placed.items():
-        found |= demands_of(views[name], shards, reached)
+        found |= demands_of(views[name], shards, units)
     return found
 
 

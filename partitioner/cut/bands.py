@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from neurodeploy.errors import DoesNotFit
+from neurodeploy.errors import DoesNotFit, some
 from neurodeploy.flow.words import Range
 from neurodeploy.ir.network import BLOCK
 from partitioner.cost.budget import Demand, Limits, most_rows, needs
@@ -237,17 +237,17 @@ class BandCutter:
         words = [self.view.sums.words(block) for block in blocks]
         tried = [
             ("one column of row 0", self.view.tile(1, 1, 1)),
-            (f"row 0 over {width} columns, as a partial sum,", self.view.tile(1, width, max(words))),
-            (f"the reducer of row 0 over {len(blocks)} column blocks", self.view.reducer(1, sum(words), 1)),
+            (f"row 0 over {some(width, 'column')}, as a partial sum,", self.view.tile(1, width, max(words))),
+            (f"the reducer of row 0 over {some(len(blocks), 'column block')}", self.view.reducer(1, sum(words), 1)),
         ]
-        tried_out = f"no split of its {self.view.columns} columns at {self.view.row_bits} bits helps"
+        tried_out = f"no split of its {some(self.view.columns, 'column')} at {self.view.row_bits} bits helps"
         fix = f"{tried_out}: choose a chip with larger cores"
-        problem = f"one row needs partial sums of {max(words)} messages, the most is {self.view.sums.most}"
+        problem = f"one row needs partial sums of {some(max(words), 'message')}, the most is {self.view.sums.most}"
         if self.rule.rows is not None or self.rule.blocks is not None:
             pinned = self.rule.blocks or 1
             widest = -(-self.view.columns // pinned)
             rows = self.rule.rows or 1
-            what = f"a tile of {rows} rows and {widest} columns, as pinned,"
+            what = f"a tile of {some(rows, 'row')} and {some(widest, 'column')}, as pinned,"
             tried.append((what, self.view.tile(rows, widest, max(words) if pinned > 1 else 1)))
             problem = (
                 f"no cut has {self.rule.rows or 'any'} rows and {self.rule.blocks or 'any'} column blocks, as pinned"

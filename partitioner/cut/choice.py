@@ -23,7 +23,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
 
 from neurodeploy.errors import UserError
 from neurodeploy.ir.chip import SystemSpec
@@ -81,31 +80,6 @@ class Prices:
     cores: int
 
 
-@lru_cache(maxsize=8)
-def _prices(
-    values: tuple[tuple[str, float], ...], mesh: tuple[int, int], several: bool, message: int, cores: int
-) -> Prices:
-    c = dict(values)
-    # from the port in a corner to a core: half the mesh in each direction, in the mean
-    hops = (mesh[0] - 1) / 2 * c["hop_ew_j"] + (mesh[1] - 1) / 2 * c["hop_ns_j"]
-    return Prices(
-        synop=round(c["t_synop_fc_s"] * PS),
-        update=round(c["t_neuron_s"] * PS),
-        microcode=c["microcode_factor"],
-        sent=round(c["t_spike_out_s"] * PS),
-        step=round((c["t_step_floor_s"] + (c["t_barrier_multichip_s"] if several else 0.0)) * PS),
-        port_bytes=round(c["bw_link_b_per_s"]),
-        message=message,
-        synop_j=round(c["synop_fc_j"] * AJ),
-        update_j=round(c["neuron_update_j"] * AJ),
-        message_j=round(c["spike_out_message_j"] * AJ),
-        delivery_j=round(hops * AJ),
-        core_j=round(c["core_step_j"] * AJ),
-        watts=round((c["p_static_w"] + c["p_infra_w"]) * AJ / PS),
-        cores=cores,
-    )
-
-
 def prices_of(system: SystemSpec) -> Prices:
     """Raises UserError ND2003 where the chip's table lacks a cost that the objectives "latency" and "energy" need."""
     chip = system.chip
@@ -113,13 +87,30 @@ def prices_of(system: SystemSpec) -> Prices:
     if missing:
         problem = f"needs the costs {', '.join(missing)}, which the table of {chip.name} lacks"
         raise UserError("ND2003", "objective", problem, "choose the objective cores or traffic")
-    values = tuple((key, chip.costs[key].nominal) for key in NEEDED)
-    return _prices(values, chip.mesh, system.chips > 1, chip.formats["message_bytes"], chip.cores)
+    c, mesh = {key: chip.costs[key].nominal for key in NEEDED}, chip.mesh
+    # from the port in a corner to a core: half the mesh in each direction, in the mean
+    hops = (mesh[0] - 1) / 2 * c["hop_ew_j"] + (mesh[1] - 1) / 2 * c["hop_ns_j"]
+    return Prices(
+        synop=round(c["t_synop_fc_s"] * PS),
+        update=round(c["t_neuron_s"] * PS),
+        microcode=c["microcode_factor"],
+        sent=round(c["t_spike_out_s"] * PS),
+        step=round((c["t_step_floor_s"] + (c["t_barrier_multichip_s"] if system.chips > 1 else 0.0)) * PS),
+        port_bytes=round(c["bw_link_b_per_s"]),
+        message=chip.formats["message_bytes"],
+        synop_j=round(c["synop_fc_j"] * AJ),
+        update_j=round(c["neuron_update_j"] * AJ),
+        message_j=round(c["spike_out_message_j"] * AJ),
+        delivery_j=round(hops * AJ),
+        core_j=round(c["core_step_j"] * AJ),
+        watts=round((c["p_static_w"] + c["p_infra_w"]) * AJ / PS),
+        cores=chip.cores,
+    )
 
 
-def figures_of(cutter: BandCutter, cut: BandCut, share: Fraction, prices: Prices | None) -> Figures:
+def figures_of(cutter: BandCutter, cut: BandCut, prices: Prices | None) -> Figures:
     """What one way to cut an island costs; without `prices` neither time nor joules."""
-    view, limits = cutter.view, cutter.rule.limits
+    view, limits, share = cutter.view, cutter.rule.limits, cutter.view.share
     output, received = view.outputs, sum(cut.words) if cut.reduced else 0
     shapes: dict[tuple[int, int], int] = {}
     for (start, stop), words in zip(cut.blocks, cut.words, strict=True):

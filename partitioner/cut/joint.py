@@ -7,15 +7,12 @@ all of them, and turned into tiles. Those of equal shape are solved once and sta
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple
 
-import numpy as np
-
-from neurodeploy.flow.words import Range
 from neurodeploy.ir.chip import SystemSpec
 from partitioner.cost.budget import core_limits, over
 from partitioner.cost.population import View
@@ -24,7 +21,7 @@ from partitioner.cut.choice import ONE, Prices, Way, figures_of, hull, prices_of
 from partitioner.cut.pour import Pour
 from partitioner.cut.rows import Cut
 from partitioner.cut.rules import Rule
-from partitioner.cut.stamp import Stamp, Tile
+from partitioner.cut.stamp import stamped
 from partitioner.options import Options
 
 #: Blockings of a population whose levels are looked at, levels of each, growth of the number of bands from one to the next.
@@ -46,7 +43,6 @@ class _Shape:
     """Populations that are cut alike: how, in the order of what a saved core costs (`cut.choice.hull`)."""
 
     cutter: BandCutter
-    share: Fraction
     members: list[int]
     ways: list[Way]
 
@@ -74,7 +70,7 @@ def split_uniform(
     prices = prices_of(system) if options.objective in ("latency", "energy") else None
     shapes = _shapes(views, rules)
     for shape in shapes:
-        shape.ways.extend(Way(cut, figures_of(shape.cutter, cut, shape.share, prices)) for cut in shape.cutter.cuts())
+        shape.ways.extend(Way(cut, figures_of(shape.cutter, cut, prices)) for cut in shape.cutter.cuts())
     ranked = _ranked(shapes, options.objective, prices, available)
     chosen = _within(shapes, ranked, int(available * system.chip.cores * PLANNED) - taken, len(views))
     limits = core_limits(system.chip, options.max_rows, options.caps)
@@ -85,22 +81,8 @@ def split_uniform(
     for view, (way, cutter) in zip(views, chosen, strict=True):
         word = view.group if view.group in experts else ""
         pour = pours.setdefault(word, Pour(limits)) if filling and not way.cut.alone else None
-        cuts[view.name] = _cut(Stamp(view, way.cut).tiles(pour), _stopped(cutter, way.cut))
+        cuts[view.name] = replace(stamped(view, way.cut, pour), stopped=_stopped(cutter, way.cut))
     return Split(cuts, frozenset(experts))
-
-
-def _cut(tiles: Iterable[Tile], stopped: Counter[str]) -> Cut:
-    """Tiles of one population in the order in which they are packed."""
-    found = Cut({}, stopped=stopped)
-    blocks: dict[Range, list[Range]] = {}
-    reducers: list[Range] = []
-    for tile in tiles:
-        synapses = tile.kind == "synapses"
-        (blocks.setdefault(tile.cols, []) if synapses else reducers).append(tile.rows)
-        found.demands[tile.cols if synapses else None, tile.rows] = tile.demand
-    found.blocks = {columns: np.array(sorted(rows), np.int64) for columns, rows in sorted(blocks.items())}
-    found.reducers = np.array(sorted(reducers), np.int64).reshape(-1, 2)
-    return found
 
 
 def _stopped(cutter: BandCutter, cut: BandCut) -> Counter[str]:
@@ -122,7 +104,7 @@ def _shapes(views: Sequence[View], rules: Mapping[str, Rule]) -> list[_Shape]:
         asked = (rule.rows, rule.blocks, rule.even, rule.rate)
         key = (view.rows, view.columns, view.outputs, view.sums.key, form, heads, asked, view.share)
         if key not in found:
-            found[key] = _Shape(BandCutter(view, rule), view.share, [], [])
+            found[key] = _Shape(BandCutter(view, rule), [], [])
         found[key].members.append(index)
     return list(found.values())
 
@@ -154,7 +136,7 @@ def _add_levels(shape: _Shape, prices: Prices | None) -> None:
     picked = dict.fromkeys([0, *(index for *_, index in hull(points)[:BLOCKINGS])])
     for index in list(picked)[:BLOCKINGS]:
         for cut in shape.cutter.levels(shape.ways[index].cut, COARSE, LEVELS):
-            shape.ways.append(Way(cut, figures_of(shape.cutter, cut, shape.share, prices)))
+            shape.ways.append(Way(cut, figures_of(shape.cutter, cut, prices)))
 
 
 def _within(

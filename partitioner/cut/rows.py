@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neurodeploy.errors import DoesNotFit
+from neurodeploy.errors import DoesNotFit, some
 from neurodeploy.flow.words import Range
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.synapses import Sparse
@@ -227,19 +227,19 @@ def _not_so(population: Cutter, problem: TooLarge | None) -> DoesNotFit:
     """The number of column blocks that was asked for cannot be kept."""
     rule = population.rule
     asked = rule.blocks if problem is None else rule.most_blocks
-    why = f"it has {population.columns} axons"
+    why = f"it has {some(population.columns, 'axon')}"
     if problem is not None:
         why = f"neuron {problem.row} needs {needs(problem.demand, population.limits)}"
     return DoesNotFit(
         "ND2002",
         population.name,
-        f"cannot be cut into {asked} blocks of columns: {why}",
+        f"cannot be cut into {some(asked or 1, 'block')} of columns: {why}",
         "pin another number of blocks, or leave it to the mapper",
     )
 
 
 def _impossible(population: Cutter, problem: TooLarge) -> DoesNotFit:
-    whole = f"neuron {problem.row} with {population.columns} axons"
+    whole = f"neuron {problem.row} with {some(population.columns, 'axon')}"
     text = {
         "synapses": f"{whole} needs {needs(problem.demand, population.limits)}, however its columns are cut",
         "reducer": f"the reducer of {whole} needs {needs(problem.demand, population.limits)}",

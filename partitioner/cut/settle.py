@@ -14,11 +14,11 @@ from typing import TypeVar
 
 import numpy as np
 
-from neurodeploy.errors import DoesNotFit
+from neurodeploy.errors import DoesNotFit, some
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from partitioner.cost.budget import Limits, fits, needs
-from partitioner.cost.lists import destinations
+from partitioner.cost.lists import reached
 from partitioner.cost.population import View
 from partitioner.cut.joint import Split, split_uniform
 from partitioner.cut.rows import LEVELLED, Cut, Cutter, TooLarge
@@ -47,7 +47,7 @@ def split(
     DoesNotFit ND2013 : the tables of destinations grow as fast as the tiles shrink.
     """
     ragged = {name: Cutter(view, rules[name]) for name, view in views.items() if not view.uniform}
-    reached = {
+    units = {
         part.projection.name: np.ones(part.units.count, np.int64)
         for view in views.values()
         for part in view.segments
@@ -57,10 +57,10 @@ def split(
     apart: frozenset[str] = frozenset()
 
     def alone(name: str, reserve: int) -> Cut:
-        return ragged[name].cut(replace(views[name].sends(reached), reserve=reserve))
+        return ragged[name].cut(replace(views[name].sends(units), reserve=reserve))
 
     def together(names: Sequence[str], reserve: int) -> Split:
-        sends = {name: replace(views[name].sends(reached), reserve=reserve) for name in names}
+        sends = {name: replace(views[name].sends(units), reserve=reserve) for name in names}
         asked = [replace(views[name], outputs=sends[name].most(views[name].rows)) for name in names]
         taken = sum(len(cut.demands) for name, cut in cuts.items() if name not in sends)
         return split_uniform(asked, rules, system, options, available, taken=taken, filling=filling)
@@ -71,14 +71,14 @@ def split(
         for name in waiting:
             if name in ragged:
                 cuts[name] = _with_reserve(partial(alone, name), reserve)
-                reached.update(_reached(views, name, cuts[name]))
+                units.update(_reached(views, name, cuts[name]))
         if even := [name for name in reversed(waiting) if name not in ragged]:
             found = _with_reserve(partial(together, even), reserve)
             cuts |= found.cuts
             apart |= found.apart
             for name in even:
-                reached.update(_reached(views, name, cuts[name]))
-        waiting = [name for name in list(views)[::-1] if _settle(views[name], cuts[name], reached, rules[name].limits)]
+                units.update(_reached(views, name, cuts[name]))
+        waiting = [name for name in list(views)[::-1] if _settle(views[name], cuts[name], units, rules[name].limits)]
         if not waiting:
             return Split({name: cuts[name] for name in views}, apart)
     raise _unstable(views[waiting[0]], cuts[waiting[0]], rules[waiting[0]].limits)
@@ -99,32 +99,26 @@ def levelled(views: Views, rules: Rules, cuts: dict[str, Cut]) -> dict[str, Cut]
     sizes = {name: Cutter(view, rules[name]) for name, view in views.items() if not view.uniform}
     if not any(1 < len(rows) <= LEVELLED for name in sizes for rows in cuts[name].blocks.values()):
         return None
-    reached: dict[str, Ints] = {}
+    units: dict[str, Ints] = {}
     for name in views:
-        reached |= _reached(views, name, cuts[name])
+        units |= _reached(views, name, cuts[name])
     found = dict(cuts)
     for name in reversed(sizes):
         try:
-            found[name] = sizes[name].level(cuts[name], views[name].sends(reached))
+            found[name] = sizes[name].level(cuts[name], views[name].sends(units))
         except TooLarge:
             return None
         if found[name] is not cuts[name]:
-            reached |= _reached(views, name, found[name])
+            units |= _reached(views, name, found[name])
     found = {name: replace(cut, demands=dict(cut.demands)) for name, cut in found.items()}
-    large = [name for name in views if _settle(views[name], found[name], reached, rules[name].limits)]
+    large = [name for name in views if _settle(views[name], found[name], units, rules[name].limits)]
     return None if large else found
 
 
 def _reached(views: Views, name: str, cut: Cut) -> dict[str, Ints]:
     """Destinations of each unit of every projection into a population that comes from another."""
-    found = {}
-    for part in views[name].segments:
-        if part.projection.source not in views:
-            continue
-        none = np.zeros(part.units.count, np.int64)
-        blocks = cut.blocks.items()
-        found[part.projection.name] = sum((destinations(part, rows, columns) for columns, rows in blocks), start=none)
-    return found
+    parts = (part for part in views[name].segments if part.projection.source in views)
+    return {part.projection.name: reached(part, cut.blocks) for part in parts}
 
 
 def tiles_of(views: Views, cuts: Mapping[str, Cut]) -> tuple[Tile, ...]:
@@ -144,14 +138,13 @@ def unit_sends(views: Views, source: str, cuts: Mapping[str, Cut]) -> Ints:
     for name, cut in cuts.items():
         for part in views[name].segments:
             if part.projection.source == source:
-                for columns, rows in cut.blocks.items():
-                    found[:: part.units.size] += destinations(part, rows, columns)
+                found[:: part.units.size] += reached(part, cut.blocks)
     return found
 
 
-def _settle(view: View, cut: Cut, reached: Mapping[str, Ints], limits: Limits) -> bool:
+def _settle(view: View, cut: Cut, units: Mapping[str, Ints], limits: Limits) -> bool:
     """Bring the demands up to date with the destinations; whether a tile has become too large."""
-    homes, sends = [None] if len(cut.reducers) else [view.whole], view.sends(reached)
+    homes, sends = [None] if len(cut.reducers) else [view.whole], view.sends(units)
     large = False
     for (columns, rows), demand in cut.demands.items():
         if columns in homes:
@@ -167,7 +160,7 @@ def _unstable(view: View, cut: Cut, limits: Limits) -> DoesNotFit:
     return DoesNotFit(
         "ND2013",
         view.name,
-        f"its {view.rows} neurons reach so many cores that their axon tables do not fit: a tile of {worst[0]} "
-        f"neurons needs {needs(worst, limits)}, and smaller tiles have more destinations",
+        f"its {some(view.rows, 'neuron')} reach so many cores that their axon tables do not fit: a tile of "
+        f"{some(worst[0], 'neuron')} needs {needs(worst, limits)}, and smaller tiles have more destinations",
         "connect it to fewer neurons, or choose a chip with larger tables",
     )

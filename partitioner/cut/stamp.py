@@ -1,4 +1,4 @@
-"""Tiles from a way to cut an island."""
+"""Tiles, and how a way to cut an island is turned into them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
+import numpy as np
+
 from neurodeploy.flow.words import Range
 from partitioner.cost.budget import Demand
 from partitioner.cost.population import View
 from partitioner.cut.bands import BandCut
 from partitioner.cut.pour import Pour
+from partitioner.cut.rows import Cut
 
 #: A piece that is cut off to fill a core has so many bytes of weights for each byte of list headers, at least.
 HEADERS = 7
@@ -27,18 +30,30 @@ class Tile(NamedTuple):
     demand: Demand
 
 
-class Stamp:
-    """Makes the tiles of one island."""
+#: The columns (None: a reducer), the rows and the demand of a tile.
+Piece = tuple[Range | None, Range, Demand]
 
+
+def stamped(view: View, cut: BandCut, pour: Pour | None) -> Cut:
+    """The tiles of one island; what is left of its rows is cut to fill the cores of `pour`, if it is given."""
+    found = Cut({})
+    blocks: dict[Range, list[Range]] = {}
+    reducers: list[Range] = []
+    for columns, rows, demand in _Stamp(view, cut).pieces(pour):
+        (reducers if columns is None else blocks.setdefault(columns, [])).append(rows)
+        found.demands[columns, rows] = demand
+    found.blocks = {columns: np.array(sorted(rows), np.int64) for columns, rows in sorted(blocks.items())}
+    found.reducers = np.array(sorted(reducers), np.int64).reshape(-1, 2)
+    return found
+
+
+class _Stamp:
     def __init__(self, view: View, cut: BandCut) -> None:
         self._view, self._cut = view, cut
         self._demands: dict[tuple[int, int, int], Demand] = {}
 
-    def tiles(self, pour: Pour | None) -> Iterator[Tile]:
-        """In row order, reducers after the tile that they ride with; then the last band, and the rest of the reducers.
-
-        These two are cut to fill the cores of `cut.pour`, if it is given.
-        """
+    def pieces(self, pour: Pour | None) -> Iterator[Piece]:
+        """In row order, reducers after the tile that they ride with; then the last band, and the rest of the reducers."""
         cut, view = self._cut, self._view
         if not cut.reduced and (whole := heads_whole(view, cut.most_rows)):
             yield from (self._synapses(rows, cut.blocks[0], cut.words[0]) for rows in whole)
@@ -61,13 +76,13 @@ class Stamp:
         if cut.reduced:
             yield from self._reducers((reduced, view.rows), pour)
 
-    def _poured(self, rows: Range, cols: Range, words: int, pour: Pour) -> Iterator[Tile]:
+    def _poured(self, rows: Range, cols: Range, words: int, pour: Pour) -> Iterator[Piece]:
         width = cols[1] - cols[0]
         least = -(-8 * HEADERS * self._view.form.header // self._view.row_bits) + 1
         for piece in pour.cut(rows, lambda n: self._view.tile(n, width, words), least):
             yield self._synapses(piece, cols, words)
 
-    def _reducers(self, rows: Range, pour: Pour | None) -> Iterator[Tile]:
+    def _reducers(self, rows: Range, pour: Pour | None) -> Iterator[Piece]:
         for start in range(*rows, self._cut.piece):
             piece = (start, min(start + self._cut.piece, rows[1]))
             for part in [piece] if pour is None else pour.cut(piece, self._reducer_of, 1):
@@ -76,15 +91,14 @@ class Stamp:
     def _reducer_of(self, rows: int) -> Demand:
         return self._view.reducer(rows, sum(self._cut.words), rows * self._view.outputs)
 
-    def _reducer(self, rows: Range) -> Tile:
-        demand = self._reducer_of(rows[1] - rows[0])
-        return Tile(self._view.name, "reducer", rows, (0, len(self._cut.blocks)), self._view.group, demand)
+    def _reducer(self, rows: Range) -> Piece:
+        return None, rows, self._reducer_of(rows[1] - rows[0])
 
-    def _synapses(self, rows: Range, cols: Range, words: int) -> Tile:
+    def _synapses(self, rows: Range, cols: Range, words: int) -> Piece:
         key = (rows[1] - rows[0], cols[1] - cols[0], words)
         if key not in self._demands:
             self._demands[key] = self._view.tile(*key)
-        return Tile(self._view.name, "synapses", rows, cols, self._view.group, self._demands[key])
+        return cols, rows, self._demands[key]
 
 
 def heads_whole(view: View, most: int) -> list[Range]:

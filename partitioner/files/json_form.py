@@ -8,7 +8,7 @@ a `BundleError` ND5006 that names the place. A mapping that was read is still to
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
@@ -16,12 +16,15 @@ from neurodeploy.errors import BundleError
 from neurodeploy.ir.affinity import Affinity
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Assignment, Mapping, Reason, Shard
+from partitioner.pins import DEVICES
 
 FORMAT = "neurodeploy-mapping/2"
 #: Without orders, objective, seed and notes.
 OLDER = "neurodeploy-mapping/1"
 KINDS = ("synapses", "reducer")
-DEVICES = ("chip", "host")
+#: What JSON calls the types that are read.
+WORDS: dict[type, str] = {dict: "an object", list: "a list", str: "a string"}
+Kind = TypeVar("Kind")
 #: No number of a mapping is larger: a bound for whoever multiplies them later.
 MOST = 2**40
 
@@ -84,7 +87,7 @@ def mapping_from_json(data: object) -> Mapping:
     ------
     BundleError ND5006 : a missing key, a wrong type, a number out of range, an index that points nowhere.
     """
-    top = _object(data, "mapping")
+    top = _as(dict, data, "mapping")
     form = _text(top, "format")
     if form not in (FORMAT, OLDER):
         _fail("format", f"is {form!r}, this version reads {FORMAT!r}")
@@ -109,7 +112,7 @@ def mapping_from_json(data: object) -> Mapping:
 
 
 def _affinity(data: object) -> Affinity:
-    found = _object(data, "affinity")
+    found = _as(dict, data, "affinity")
     pairs = found.get("pairs")
     if not isinstance(pairs, list) or not all(isinstance(pair, list) and len(pair) == 3 for pair in pairs):
         _fail("affinity.pairs", "is no list of two groups and a count")
@@ -127,7 +130,7 @@ def _table(values: Iterable[Any]) -> dict[Any, int]:
 
 
 def _shards(top: dict[str, Any], chips: int, cores: int) -> tuple[Shard, ...]:
-    table = _object(_get(top, "shards"), "shards")
+    table = _get(dict, top, "shards")
     columns = {name: _list(table, name) for name in _COLUMNS}
     if len({len(column) for column in columns.values()}) != 1:
         _fail("shards", f"columns of different lengths { ({name: len(c) for name, c in columns.items()}) }")
@@ -150,8 +153,8 @@ def _shards(top: dict[str, Any], chips: int, cores: int) -> tuple[Shard, ...]:
 
 def _orders(top: dict[str, Any]) -> dict[str, Ints]:
     found = {}
-    for name in _object(_get(top, "orders"), "orders"):
-        order = _list(top["orders"], name)
+    for name, given in _get(dict, top, "orders").items():
+        order = _as(list, given, name)
         if any(type(value) is not int for value in order) or sorted(order) != list(range(len(order))):
             _fail(f"orders.{name}", f"is no order of {len(order)} neurons")
         found[name] = np.array(order, np.int64)
@@ -161,11 +164,11 @@ def _orders(top: dict[str, Any]) -> dict[str, Ints]:
 def _assignments(top: dict[str, Any]) -> tuple[Assignment, ...]:
     reasons = []
     for index, entry in enumerate(_list(top, "reasons")):
-        item = _object(entry, f"reasons[{index}]")
+        item = _as(dict, entry, f"reasons[{index}]")
         reasons.append(Reason(_text(item, "rule"), _text(item, "text"), _text(item, "remedy")))
     found = []
     for index, entry in enumerate(_list(top, "assignments")):
-        item = _object(entry, f"assignments[{index}]")
+        item = _as(dict, entry, f"assignments[{index}]")
         device, reason = _text(item, "device"), _number(item, "reason")
         if device not in DEVICES or reason >= len(reasons):
             _fail(f"assignments[{index}]", f"device {device!r} or reason {reason} is unknown")
@@ -181,42 +184,32 @@ def _fail(where: str, problem: str) -> NoReturn:
     raise BundleError("ND5006", where, problem, "the mapping is damaged or not ours: map the program again")
 
 
-def _get(item: dict[str, Any], key: str) -> Any:
+def _as(kind: type[Kind], value: object, where: str) -> Kind:
+    if not isinstance(value, kind):
+        _fail(where, f"is a {type(value).__name__}, not {WORDS[kind]}")
+    return value
+
+
+def _get(kind: type[Kind], item: dict[str, Any], key: str) -> Kind:
     if key not in item:
         _fail(key, "is missing")
-    return item[key]
-
-
-def _object(value: object, where: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        _fail(where, f"is a {type(value).__name__}, not an object")
-    return value
-
-
-def _list(item: dict[str, Any], key: str) -> list[Any]:
-    value = _get(item, key)
-    if not isinstance(value, list):
-        _fail(key, f"is a {type(value).__name__}, not a list")
-    return value
+    return _as(kind, item[key], key)
 
 
 def _text(item: dict[str, Any], key: str) -> str:
-    value = _get(item, key)
-    if not isinstance(value, str):
-        _fail(key, f"is a {type(value).__name__}, not a string")
-    return value
+    return _get(str, item, key)
+
+
+def _list(item: dict[str, Any], key: str) -> list[Any]:
+    return _get(list, item, key)
 
 
 def _texts(item: dict[str, Any], key: str) -> tuple[str, ...]:
-    values = _list(item, key)
-    for value in values:
-        if not isinstance(value, str):
-            _fail(key, f"holds a {type(value).__name__}, not only strings")
-    return tuple(values)
+    return tuple(_as(str, value, key) for value in _list(item, key))
 
 
 def _number(item: dict[str, Any], key: str) -> int:
-    value = _get(item, key)
+    value = _get(object, item, key)
     if type(value) is not int or not 0 <= value <= MOST:
         _fail(key, f"is {value!r}, not an integer from 0 to {MOST}")
     return int(value)

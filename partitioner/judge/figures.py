@@ -8,7 +8,6 @@ modelled, never measured. A figure whose cost the chip's table lacks is None.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from collections.abc import Mapping as Table
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +22,9 @@ from neurodeploy.flow.streams import Streams
 from neurodeploy.ir.chip import ChipSpec, SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping
+from partitioner.bound.cores import lower_bound
 from partitioner.bound.traffic import HopCost, traffic_bounds
+from partitioner.cost.population import View
 
 NOT_PRICED = "not priced: export the mapping and run SANA-FE on it (neurodeploy export --format sanafe)"
 
@@ -207,24 +208,17 @@ def makespan(loads: Ints, nets: Nets, places: Places, system: SystemSpec, links:
     }
 
 
-def layers_of(
-    mapping: Mapping, layer_of: Callable[[str], str], bound_of: Callable[[str], tuple[int, str]]
-) -> list[dict[str, Any]]:
+def layers_of(mapping: Mapping, views: Table[str, View], chip: ChipSpec) -> list[dict[str, Any]]:
     """Metric 1 by layer: cores that hold a shard of it, and the least that it needs by itself."""
     held: dict[str, set[tuple[int, int]]] = {}
     for shard in mapping.shards:
-        held.setdefault(layer_of(shard.island), set()).add((shard.chip, shard.core))
+        held.setdefault(views[shard.island].layer, set()).add((shard.chip, shard.core))
     found = []
     for layer, cores in held.items():
-        bound, binding = bound_of(layer)
+        bound, binding = lower_bound((views[n] for n in mapping.by_island() if views[n].layer == layer), chip)
+        ratio = len(cores) / bound if bound else None
         found.append(
-            {
-                "layer": layer,
-                "cores": len(cores),
-                "lower_bound": bound,
-                "ratio": len(cores) / bound if bound else None,
-                "binding_resource": binding,
-            }
+            {"layer": layer, "cores": len(cores), "lower_bound": bound, "ratio": ratio, "binding_resource": binding}
         )
     return found
 

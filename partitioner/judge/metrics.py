@@ -20,7 +20,6 @@ from neurodeploy.flow.streams import Sent, Streams
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.devices import as_program
 from neurodeploy.ir.mapping import Mapping
-from partitioner.bound.cores import lower_bound
 from partitioner.classify import crossings
 from partitioner.cost.population import Model, views_of
 from partitioner.judge.figures import (
@@ -60,12 +59,8 @@ def metrics(
     traffic : of `traffic_of`, where it is known.
     """
     places, nets, streams = traffic or traffic_of(mapping, model, system, sent, per)
-    program, resident = as_program(model), set(mapping.by_island())
+    program = as_program(model)
     views = views_of(program, system.chip, weight_bits, mapping.orders)
-
-    def bound(layer: str) -> tuple[int, str]:
-        return lower_bound((v for v in views.values() if v.name in resident and v.layer == layer), system.chip)
-
     unit, rates = ("time step", "every neuron sends") if program.streamed else ("token", "full activity")
     links, least = traffic_metrics(nets, places, system), mapping.lower_bound
     return {
@@ -75,7 +70,7 @@ def metrics(
             "used": mapping.cores_used,
             "lower_bound": least,
             "ratio": mapping.cores_used / least if least else None,
-            "by_layer": layers_of(mapping, lambda name: views[name].layer, bound),
+            "by_layer": layers_of(mapping, views, system.chip),
         },
         **links,
         "makespan": makespan(core_loads(streams, places), nets, places, system, links),

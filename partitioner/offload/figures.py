@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping as Table
 from itertools import pairwise
 from typing import Any
 
-from neurodeploy.errors import DoesNotFit
-from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.mapping import Assignment, Mapping, Reason
 from neurodeploy.ir.program import Program
 from partitioner.classify import PINNED, assign, crossings, group_of
 from partitioner.cost.population import views_of
-from partitioner.offload.price import Price, Prices, on_host, price_view, standing_watts
+from partitioner.offload.price import price_view, standing_watts, total, ways_of
+from partitioner.offload.search import Resident, Task
 
 #: Objective of a mapping -> what the choice of islands makes least, of a generated token; energy with all others.
 OPTIMISED = {"latency": "time", "traffic": "border bytes"}
 
 
-def figures(
-    program: Program,
-    system: SystemSpec,
-    mapping: Mapping,
-    gone: Table[str, Reason],
-    resident: Mapping,
-    impossible: Table[str, DoesNotFit],
-    host: HostSpec,
-    weight_bits: int | None,
-    objective: str,
-) -> dict[str, Any]:
+def figures(task: Task, mapping: Mapping, gone: Table[str, Reason], resident: Resident) -> dict[str, Any]:
     """What ``map --json`` prints under the key "offload".
 
     `joules_per_token` and `seconds_per_token` are estimates of a generated token at full activity, of islands and border
@@ -40,51 +30,44 @@ def figures(
     Streaming is priced, never mapped: no fast way to rewrite the weights of a chip is published. Where it would take fewer
     joules, "streaming_is_cheaper" says so.
     """
-    placed, whole, network = mapping.by_island(), resident.by_island(), program.network
-    views = views_of(program, system.chip, weight_bits)
-    kept = views_of(program, system.chip, weight_bits, hosted=gone)
-    plan = everywhere = streaming = Price(0.0, 0.0, 0.0)
-    streamed = 0.0
-    for name, view in views.items():
-        known: list[Prices] = []
-        for shards, chips in ((whole.get(name), resident.chips_used), (whole.get(name), mapping.chips_used)):
-            known += [price_view(network, view, shards, system, host, chips)] if shards else []
-        if name in placed:
-            here = price_view(network, kept[name], placed[name], system, host, mapping.chips_used, gone)
-            plan, streaming = plan + here.chip, streaming + here.chip
-        else:
-            plan = plan + on_host(view, host)
-        if known:
-            everywhere = everywhere + known[0].chip
-        if known and name not in placed:
-            streaming = streaming + known[1].stream
-            streamed += known[1].stream.bytes - known[1].chip.bytes
-    watts = standing_watts(system, mapping.chips_used, host)
-    streaming_watts = standing_watts(system, max(1, mapping.chips_used), host)
-    ways = {
-        "plan": (plan, watts),
-        "resident": None if impossible else (everywhere, standing_watts(system, resident.chips_used, host)),
-        "streaming": None if impossible else (streaming, streaming_watts),
-    }
+    program, system, host, bits = task.program, task.system, task.host, task.options.weight_bits
+    placed, whole = mapping.by_island(), resident.mapping.by_island()
+    own, watts = ways_of(program, system, mapping, host, bits), standing_watts(system, mapping.chips_used, host)
+    ways = {"plan": (total(own.values()), watts)}
+    streamed = None
+    if not resident.impossible:
+        turns = {
+            name: price_view(program.network, view, whole[name], system, host, mapping.chips_used)
+            for name, view in views_of(program, system.chip, bits).items()
+            if name not in placed
+        }
+        everywhere = ways_of(program, system, resident.mapping, host, bits).values()
+        ways["resident"] = total(everywhere), standing_watts(system, resident.mapping.chips_used, host)
+        streaming = total(turns[name].stream if name in turns else price for name, price in own.items())
+        ways["streaming"] = streaming, standing_watts(system, max(1, mapping.chips_used), host)
+        streamed = sum(way.stream.bytes - way.chip.bytes for way in turns.values())
+    joules = {name: price.whole(standing) for name, (price, standing) in ways.items()}
+    seconds = {name: price.seconds for name, (price, _) in ways.items()}
+    missing = dict.fromkeys(("resident", "streaming")) if resident.impossible else {}
     all_chip = assign(program, system.chip)
     return {
-        "islands": len(views),
+        "islands": len(own),
         "on_host": list(gone),
         "unasked": [name for name, reason in gone.items() if reason.rule != PINNED.rule],
         "groups": _groups(program, gone),
         "chips": mapping.chips_used,
-        "chips_resident": None if impossible else resident.chips_used,
+        "chips_resident": None if missing else resident.mapping.chips_used,
         "crossings_per_token": {
             "plan": crossings(program, mapping.assignments),
             "resident": crossings(program, all_chip),
         },
         "alternations": {"plan": alternations(mapping.assignments), "resident": alternations(all_chip)},
         "border_bytes_per_token": {"plan": _bytes(mapping.assignments), "resident": _bytes(all_chip)},
-        "joules_per_token": {k: None if way is None else way[0].whole(way[1]) for k, way in ways.items()},
-        "seconds_per_token": {k: None if way is None else way[0].seconds for k, way in ways.items()},
-        "streamed_bytes_per_token": None if impossible else streamed,
-        "streaming_is_cheaper": not impossible and streaming.whole(streaming_watts) < plan.whole(watts),
-        "optimised": OPTIMISED.get(objective, "energy"),
+        "joules_per_token": joules | missing,
+        "seconds_per_token": seconds | missing,
+        "streamed_bytes_per_token": streamed,
+        "streaming_is_cheaper": joules.get("streaming", math.inf) < joules["plan"],
+        "optimised": OPTIMISED.get(task.options.objective, "energy"),
         "host": host.name,
     }
 

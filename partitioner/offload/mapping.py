@@ -2,7 +2,7 @@
 
 `map_offloaded` makes a mapping whose islands are partly on the host. Two things put an island there: the user's pin, and,
 where `automatic`, the budget of chips. Units move as a whole: an expert, an attention layer, any other island alone
-(`cut.joint.group_of`). Prices are those of `offload.price`, the choice is the exact one of `offload.choice`, on sizes from
+(`classify.group_of`). Prices are those of `offload.price`, the choice is the exact one of `offload.choice`, on sizes from
 `offload.search`, which maps what stays.
 
 Border crossings: the host encodes the input of every island and decodes its output, so an island on the chips crosses the
@@ -26,7 +26,7 @@ from partitioner.bound.cores import lower_bound
 from partitioner.classify import PINNED, assign
 from partitioner.cost.population import views_of
 from partitioner.offload.figures import figures
-from partitioner.offload.price import on_host, price_view, standing_watts
+from partitioner.offload.price import standing_watts, ways_of
 from partitioner.offload.search import Resident, Task, map_rest, resident_of, settled
 from partitioner.options import Options
 
@@ -96,17 +96,7 @@ def _finished(
     if resident is None:
         return mapping, None
     done = replace(mapping, assignments=assign(task.program, task.system.chip, gone))
-    found = figures(
-        task.program,
-        task.system,
-        done,
-        gone,
-        resident.mapping,
-        resident.impossible,
-        task.host,
-        task.options.weight_bits,
-        task.options.objective,
-    )
+    found = figures(task, done, gone, resident)
     every, what = found["islands"], "islands"
     if task.program.streamed:
         every, what = len(task.program.network.populations), "populations"
@@ -116,12 +106,5 @@ def _finished(
 
 def joules_of(program: Program, system: SystemSpec, mapping: Mapping, host: HostSpec) -> dict[str, float]:
     """Joules a generated token of every island where the mapping puts it (see `offload.price`)."""
-    watts, chips = standing_watts(system, mapping.chips_used, host), mapping.chips_used
-    placed, found = mapping.by_island(), {}
-    for name, view in views_of(program, system.chip).items():
-        if name in placed:
-            way = price_view(program.network, view, placed[name], system, host, chips).chip
-        else:
-            way = on_host(view, host)
-        found[name] = way.whole(watts)
-    return found
+    watts = standing_watts(system, mapping.chips_used, host)
+    return {name: way.whole(watts) for name, way in ways_of(program, system, mapping, host).items()}

@@ -17,7 +17,7 @@ same cores. Hops and bits between chips are left out.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -27,11 +27,12 @@ from neurodeploy.errors import UserError
 from neurodeploy.flow.loads import EVENTS, PARTIALS, SENT, SYNOPS, loads_of
 from neurodeploy.flow.streams import Streams
 from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
-from neurodeploy.ir.mapping import Shard
+from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import INPUT
+from neurodeploy.ir.program import Program
 from neurodeploy.ops.host.linear import island_work
-from partitioner.cost.population import View
+from partitioner.cost.population import View, views_of
 from partitioner.cost.usage import demands_of
 
 #: The chip's costs that a price is made of.
@@ -56,6 +57,10 @@ class Price:
     def whole(self, watts: float) -> float:
         """Joules with what is powered anyway."""
         return self.joules + watts * self.seconds
+
+
+def total(prices: Iterable[Price]) -> Price:
+    return sum(prices, start=Price(0.0, 0.0, 0.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +125,21 @@ def price_view(
         share * weights,
     )
     return Prices(chip, on_host(view, host), stream)
+
+
+def ways_of(
+    program: Program, system: SystemSpec, mapping: Mapping, host: HostSpec, weight_bits: int | None = None
+) -> dict[str, Price]:
+    """Every population where the mapping puts it: on the chips, where it has shards."""
+    placed, views = mapping.by_island(), views_of(program, system.chip, weight_bits)
+    gone = views.keys() - placed.keys()
+    kept = views_of(program, system.chip, weight_bits, hosted=gone)
+    return {
+        name: price_view(program.network, kept[name], placed[name], system, host, mapping.chips_used, gone).chip
+        if name in placed
+        else on_host(view, host)
+        for name, view in views.items()
+    }
 
 
 def _given(network: Network, view: View, gone: Collection[str]) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from neurodeploy.errors import DoesNotFit
+from neurodeploy.errors import DoesNotFit, some
 from neurodeploy.flow.support import lacking, needs_of
 from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.mapping import Mapping, Reason
@@ -230,10 +230,10 @@ def _reason(task: Task, resident: Resident) -> Callable[[str, float], Reason]:
     fix = f"--chips {needed} keeps every island on the chips"
     if needed > task.system.chips:
         larger = [s for s in task.alternatives if s.chip.name == task.system.chip.name and s.chips >= needed]
-        fix = f"a system with {needed} chips keeps every island on them, or narrower weights take fewer"
+        fix = f"a system with {some(needed, 'chip')} keeps every island on them, or narrower weights take fewer"
         if larger:
             best = min(larger, key=lambda s: s.chips)
-            fix = f"{best.name} ({best.chips} chips) keeps every island on its chips, or narrower weights take fewer"
+            fix = f"{best.name} ({some(best.chips, 'chip')}) keeps every island on its chips, or narrower weights take fewer"
 
     def reason(name: str, size: float) -> Reason:
         there = "the chip has" if task.available == 1 else f"{task.available} chips have"

@@ -13,7 +13,7 @@ from neurodeploy.ir.arrange import counts_there
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Projection
 from partitioner.cost.budget import Limits
-from partitioner.cost.lists import destinations
+from partitioner.cost.lists import reached
 from partitioner.cost.population import View, views_of
 from partitioner.cut.joint import Split
 from partitioner.cut.rows import Cut
@@ -87,8 +87,7 @@ def deliveries(job: Job, plan: Plan) -> int:
             total += sum(view.sums.words(columns) for columns in cut.blocks) * view.rows * job.per
         for part in view.segments:
             by_unit = part.units.sums(_sent(there, part.projection))
-            for columns, rows in cut.blocks.items():
-                total += int((destinations(part, rows, columns) * by_unit).sum())
+            total += int((reached(part, cut.blocks) * by_unit).sum())
     return total
 
 

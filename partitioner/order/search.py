@@ -36,6 +36,8 @@ from partitioner.pack.cores import pack
 Orders = dict[str, Order]
 #: How many times as many blocks of columns are tried, for how many populations, and how often in all.
 FACTORS, TRIED, SWEEPS = (2, 4, 8, 16), 6, 2
+#: How often rows are gathered by the axons that they share, each time in the best order so far.
+GATHERED = 2
 #: Tiles up to which neater ones are tried where rows are alike.
 NEAT = 1_000
 #: Per cent of list headers in the synapses from which on that is worth it; sparse synapses up to which it is tried.
@@ -50,7 +52,7 @@ def best_plan(job: Job) -> Plan:
     plan = _best(job)
     if job.sent is None:
         return plan
-    plain = _best(job.unrated())
+    plain = _best(replace(job, sent=None, per=1))
     better = _score(job, plan) < _score(job, plain) and deliveries(job, plan) <= deliveries(job, plain)
     return plan if better else plain
 
@@ -63,12 +65,16 @@ def _best(job: Job) -> Plan:
     if job.options.objective in ("cores", "energy") and len(given.tiles) <= NEAT:
         search.neater()
     kinds = {type(part.projection.synapse) for view in job.views.values() for part in view.segments}
-    for tried, kind in ((_sparse, Sparse), (_sparse, Sparse), (_channels, Conv), (_pixels, Conv)):
-        if kind in kinds and not search.late():
-            found, said = tried(job, search.plan if kind is Sparse else given)
-            search.notes += said
-            if not (found and search.better(search.orders | found, search.rules)) and kind is Sparse:
-                kinds.discard(Sparse)
+    for _ in range(GATHERED if Sparse in kinds else 0):
+        if search.late():
+            break
+        found, said = sparse_orders(job, search.plan)
+        search.notes += said
+        if not (found and search.better(search.orders | found, search.rules)):
+            break
+    for pixels in (False, True) if Conv in kinds else ():
+        if not search.late() and (blocks := conv_orders(job, given, pixels=pixels)):
+            search.better(search.orders | blocks, search.rules)
     for _ in range(SWEEPS):
         before = search.score
         for name in wide(job, search.plan):
@@ -212,18 +218,6 @@ def _packed(job: Job, plan: Plan) -> int:
 def _few_synapses(synapses: Sequence[Synapse]) -> bool:
     """Populations that are cut again quickly."""
     return not any(s.shared or (not s.uniform and s.weight.size > SYNAPSES) for s in synapses)
-
-
-def _sparse(job: Job, plan: Plan) -> tuple[Orders, tuple[str, ...]]:
-    return sparse_orders(job, plan)
-
-
-def _channels(job: Job, plan: Plan) -> tuple[Orders, tuple[str, ...]]:
-    return conv_orders(job, plan, pixels=False), ()
-
-
-def _pixels(job: Job, plan: Plan) -> tuple[Orders, tuple[str, ...]]:
-    return conv_orders(job, plan, pixels=True), ()
 
 
 def _score(job: Job, plan: Plan) -> tuple[int, ...]:

@@ -24,7 +24,7 @@ from neurodeploy.errors import InternalError
 from neurodeploy.ir.fixedpoint import Ints
 from partitioner.bound.packing import lower_bound
 from partitioner.cost.budget import Limits
-from partitioner.pack.exchange import ONE, OPEN, empty_cores
+from partitioner.pack.exchange import ONE, OPEN, Tools, empty_cores
 
 #: How many of the next tiles may fill a core.
 WINDOW = 384
@@ -78,25 +78,27 @@ def pack(
     notes: list[str] = []
     for by in (None, groups) if groups is not None and groups.any() else (None,):
         keys = kinds if by is None else np.unique(kinds * (int(by.max()) + 1) + by, return_inverse=True)[1]
-        tools = _Tools(demand, room, keys.astype(np.int64), size, small, kinds, None if by is None else by == 0)
-        found += _strategies(tools, cores_per_chip, bound, deadline, notes)
+        tools = Tools(demand, room, keys.astype(np.int64), size, kinds, None if by is None else by == 0)
+        found += _strategies(tools, small, cores_per_chip, bound, deadline, notes)
     unique: dict[bytes, Packing] = {}
     for packing in found:
         unique.setdefault(packing.core.tobytes(), packing)
     return list(unique.values()), tuple(dict.fromkeys(notes))
 
 
-def _strategies(t: _Tools, cores_per_chip: int, bound: int, deadline: float | None, notes: list[str]) -> list[Packing]:
-    """One packing of each strategy, and the best of them after its cores were emptied."""
+def _strategies(
+    t: Tools, small: Ints, cores_per_chip: int, bound: int, deadline: float | None, notes: list[str]
+) -> list[Packing]:
+    """One packing of each strategy, and the best of them after its cores were emptied; `small` tiles may share cores."""
     strategies: list[tuple[str, Callable[[], Ints]]] = [
-        ("walk", lambda: _walk(t, cores_per_chip)),
-        ("window", lambda: _window(t)),
-        ("best", lambda: _best(t)),
+        ("walk", lambda: _walk(t, small, cores_per_chip)),
+        ("window", lambda: _window(t, small)),
+        ("best", lambda: _best(t, small)),
     ]
     end = "" if t.loose is None else " by groups"
     found: list[Packing] = []
     for name, strategy in strategies:
-        if found and len(t.small) > MANY and min(packing.cores for packing in found) == bound:
+        if found and len(small) > MANY and min(packing.cores for packing in found) == bound:
             break
         if found and deadline is not None and time.monotonic() > deadline:
             notes.append(f"packing was cut short before the strategy {name!r}")
@@ -104,16 +106,12 @@ def _strategies(t: _Tools, cores_per_chip: int, bound: int, deadline: float | No
         found.append(_numbered(strategy(), t.size, name + end))
     best = min(found, key=lambda packing: packing.cores)
     if best.cores > bound:
-        core = np.unique(best.core[t.small], return_inverse=True)[1].astype(np.int64)
-        own = t.small
-        loose = None if t.loose is None else t.loose[own]
-        less, ended = empty_cores(
-            t.demand[own], t.room, t.keys[own], t.size[own], core, best.cores - bound, deadline, t.kinds[own], loose
-        )
+        core = np.unique(best.core[small], return_inverse=True)[1].astype(np.int64)
+        less, ended = empty_cores(t.of(small), core, best.cores - bound, deadline)
         if ended:
             notes.append("packing was cut short while it emptied cores")
         shared = np.full(len(t.demand), -1, np.int64)
-        shared[own] = less
+        shared[small] = less
         found.append(_numbered(_with_alone(shared, int(less.max()) + 1), t.size, f"{best.strategy}, emptied"))
     return found
 
@@ -144,17 +142,6 @@ def spread(packing: Packing, demand: Ints, limits: Limits, free: int) -> Packing
     return _numbered(core, size.max(axis=1), f"{packing.strategy}, spread")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Tools:
-    demand: Ints
-    room: Ints
-    keys: Ints
-    size: Ints
-    small: Ints
-    kinds: Ints
-    loose: NDArray[np.bool_] | None
-
-
 def _alone(demand: Ints, room: Ints, keys: Ints) -> NDArray[np.bool_]:
     """Tiles that not even the least of every resource among tiles of their key fits beside."""
     found = np.ones(len(demand), np.bool_)
@@ -174,11 +161,11 @@ def _numbered(core: Ints, size: Ints, strategy: str) -> Packing:
     return Packing(number[core], len(heads), strategy)
 
 
-def _walk(t: _Tools, cores_per_chip: int) -> Ints:
+def _walk(t: Tools, small: Ints, cores_per_chip: int) -> Ints:
     """First fit among the cores of the present chip, else a new core, else the next chip."""
     core = np.empty(len(t.demand), np.int64)
     shareable = np.zeros(len(t.demand), np.bool_)
-    shareable[t.small] = True
+    shareable[small] = True
     free = np.empty((cores_per_chip, len(t.room)), np.int64)
     owner = np.empty(cores_per_chip, np.int64)
     begin = opened = shared = 0  # cores before this chip, cores of this chip, those of them in `free`
@@ -202,10 +189,10 @@ def _walk(t: _Tools, cores_per_chip: int) -> Ints:
     return core
 
 
-def _window(t: _Tools) -> Ints:
+def _window(t: Tools, small: Ints) -> Ints:
     """Core after core in the order of tiles: the first that is left, then what fills most among the next `WINDOW`."""
     core = np.full(len(t.demand), -1, np.int64)
-    left = t.small.copy()
+    left = small
     count = 0
     while len(left):
         near = left[:WINDOW]
@@ -228,15 +215,15 @@ def _window(t: _Tools) -> Ints:
     return _with_alone(core, count)
 
 
-def _best(t: _Tools) -> Ints:
+def _best(t: Tools, small: Ints) -> Ints:
     """Best fit decreasing: the fullest core that takes the tile, by the scarcest resource of what each core has left."""
     core = np.full(len(t.demand), -1, np.int64)
-    least = t.demand[t.small].min(axis=0)
+    least = t.demand[small].min(axis=0)
     scale = [(r, limit) for r, limit in enumerate(t.room.tolist()) if 0 < limit < OPEN]
-    free = np.empty((len(t.small), len(t.room)), np.int64)
+    free = np.empty((len(small), len(t.room)), np.int64)
     count = 0
     lists: dict[int, list[tuple[int, int]]] = {}
-    for tile in t.small[np.argsort(-t.size[t.small], kind="stable")].tolist():
+    for tile in small[np.argsort(-t.size[small], kind="stable")].tolist():
         demand = t.demand[tile]
         cores = lists.setdefault(int(t.keys[tile]), [])
         at = bisect_left(cores, (int(t.size[tile]), -1))

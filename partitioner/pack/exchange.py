@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,27 +20,33 @@ MOVES = 12
 EFFORT = 60_000_000
 
 
-def empty_cores(
-    demand: Ints,
-    room: Ints,
-    keys: Ints,
-    size: Ints,
-    core: Ints,
-    most: int,
-    deadline: float | None,
-    kinds: Ints | None = None,
-    loose: NDArray[np.bool_] | None = None,
-) -> tuple[Ints, bool]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Tools:
+    """Tiles that are packed. demand (tiles, 5), room (5,) of a core. Tiles share cores with those of their `keys`; `loose`
+    ones may go to any core whose tiles have their `kinds`. size : the largest part of a limit that each takes."""
+
+    demand: Ints
+    room: Ints
+    keys: Ints
+    size: Ints
+    kinds: Ints
+    loose: NDArray[np.bool_] | None
+
+    def of(self, tiles: Ints) -> Tools:
+        loose = None if self.loose is None else self.loose[tiles]
+        return Tools(self.demand[tiles], self.room, self.keys[tiles], self.size[tiles], self.kinds[tiles], loose)
+
+
+def empty_cores(t: Tools, core: Ints, most: int, deadline: float | None) -> tuple[Ints, bool]:
     """A packing with up to `most` fewer cores, and whether the deadline ended the search. Emptied numbers are left out.
 
     A core is emptied tile by tile, largest first: into the core that it fills best, else in place of a smaller tile that
-    finds room elsewhere. Where one tile finds none, the core stays as it was. Tiles share cores with those of their key;
-    `loose` tiles may go to any core whose tiles have their kind.
+    finds room elsewhere. Where one tile finds none, the core stays as it was.
     """
-    state = _State(demand, room, keys, size, core.copy(), keys if kinds is None else kinds, loose)
+    state = _State(t, core.copy())
     load = np.bincount(core, minlength=state.cores)
     weight = np.zeros(state.cores, np.int64)
-    np.add.at(weight, core, size)
+    np.add.at(weight, core, t.size)
     light = np.flatnonzero(load <= MOVES)
     light = light[np.argsort(weight[light], kind="stable")]
     emptied, effort = 0, 0
@@ -48,33 +55,22 @@ def empty_cores(
             break
         if deadline is not None and time.monotonic() > deadline:
             return state.core, True
-        effort += (1 + MOVES) * len(demand)
+        effort += (1 + MOVES) * len(core)
         emptied += state.empty(index)
     return np.unique(state.core, return_inverse=True)[1].astype(np.int64), False
 
 
 class _State:
-    def __init__(
-        self,
-        demand: Ints,
-        room: Ints,
-        keys: Ints,
-        size: Ints,
-        core: Ints,
-        kinds: Ints,
-        loose: NDArray[np.bool_] | None,
-    ) -> None:
-        self.demand, self.keys, self.size, self.core, self.kinds = demand, keys, size, core, kinds
-        self.loose = np.zeros(len(core), np.bool_) if loose is None else loose
+    def __init__(self, t: Tools, core: Ints) -> None:
+        self.demand, self.keys, self.size, self.core, self.kinds = t.demand, t.keys, t.size, core, t.kinds
+        self.loose = np.zeros(len(core), np.bool_) if t.loose is None else t.loose
         self.cores = int(core.max()) + 1
-        self.free = np.tile(room, (self.cores, 1))
-        self.known = room < OPEN
-        self.scale = np.maximum(room[self.known], 1)
-        np.subtract.at(self.free, core, demand)
-        self.key = np.zeros(self.cores, np.int64)
-        self.key[core] = keys
-        self.kind = np.zeros(self.cores, np.int64)
-        self.kind[core] = kinds
+        self.free = np.tile(t.room, (self.cores, 1))
+        self.known = t.room < OPEN
+        self.scale = np.maximum(t.room[self.known], 1)
+        np.subtract.at(self.free, core, t.demand)
+        self.key, self.kind = np.zeros((2, self.cores), np.int64)
+        self.key[core], self.kind[core] = t.keys, t.kinds
         self.open = np.ones(self.cores, np.bool_)
 
     def empty(self, index: int) -> bool:

@@ -23,6 +23,9 @@ STAGES = 64
 #: Proposals between two looks at the clock, where there is a deadline.
 PATIENCE = 200_000
 
+#: Of 256 proposals, those that aim next to a neighbour of the item.
+NEAR = 224
+
 #: -ln of 4096 midpoints of (0, 1) in units of 2**-12. Rounded so coarsely that every libm gives the same integers.
 TABLE = np.array([round(-math.log((k + 0.5) / 4096) * 4096) for k in range(4096)], np.int64)
 
@@ -71,14 +74,12 @@ class State:
         self.px, self.py = np.ascontiguousarray(where[:, 0]), np.ascontiguousarray(where[:, 1])
         self.cost = problem.cost(self.place)
 
-    def stage(self, moves: int, level: int, shift: int, window: int, near: int) -> int:
+    def stage(self, moves: int, level: int, shift: int, window: int) -> None:
         p, m = self.problem, self.mesh
-        change, accepted = kernels.anneal_stage(
+        self.cost += int(kernels.anneal_stage(
             p.indptr, p.index, p.weight, self.place, self.occupant, self.px, self.py, p.scaled,
-            m.cell, m.cell_start, m.cell_site, m.size, window, near, level, shift, TABLE, moves, self.random,
-        )  # fmt: skip
-        self.cost += int(change)
-        return int(accepted)
+            m.cell, m.cell_start, m.cell_site, m.size, window, NEAR, level, shift, TABLE, moves, self.random,
+        ))  # fmt: skip
 
     def polish(self, window: int, rounds: int = 50) -> None:
         p, m = self.problem, self.mesh
@@ -97,33 +98,26 @@ class State:
         )
 
 
-def anneal(
-    state: State, moves: int, *, heat: tuple[int, int] = (1, 4), window: int | None = None, near: int = 224,
-    deadline: float | None = None, stages: int = STAGES, power: int = 3,
-) -> bool:  # fmt: skip
+def anneal(state: State, moves: int, heat: tuple[int, int], deadline: float | None = None) -> bool:
     """Anneal `state` with about `moves` proposals, keep its best placement. False where the deadline cut it short.
 
     heat : T0 as a fraction of the mean size of the cost change of a random exchange.
-    window : cells that the first proposals may span; by default the whole mesh.
-    near : of 256 proposals, those that aim next to a neighbour of the item.
     deadline : of `time.monotonic`, looked at between stages.
     """
     widest = int(state.mesh.size.max())
-    first = min(window or widest, widest)
     warmth = max(1, state.scale() * heat[0] // heat[1]) if heat[0] else 0
     shift = max(0, LEVEL_BITS - warmth.bit_length())
     top = min((state.scale() << shift) * heat[0] // heat[1], 2 ** (LEVEL_BITS + 5))
     best, best_cost = state.place.copy(), state.cost
-    share, finished = max(1, moves // stages), True
-    for stage in range(stages):
-        left = stages - stage
-        level = top * left**power // stages**power
-        span = 1 + (first - 1) * left**power // stages**power
+    share, finished = max(1, moves // STAGES), True
+    for left in range(STAGES, 0, -1):
+        level = top * left**3 // STAGES**3
+        span = 1 + (widest - 1) * left**3 // STAGES**3
         for done in range(0, share, PATIENCE):
             if late(deadline):
                 finished = False
                 break
-            state.stage(min(PATIENCE, share - done), level, shift + 12, span, near)
+            state.stage(min(PATIENCE, share - done), level, shift + 12, span)
         if state.cost < best_cost:
             best, best_cost = state.place.copy(), state.cost
         if not finished:

@@ -95,7 +95,7 @@ def anneal_stage(  # type: ignore[no-untyped-def]
     moves,
     state,
 ):
-    """`moves` proposals at one temperature. Returns (change of cost, accepted proposals).
+    """`moves` proposals at one temperature. Returns the change of cost.
 
     A proposal takes a random item and a random site at most `window` cells away in x and y, from the item itself or, in
     `near` of 256 cases, one cell around a random neighbour of it; whoever is there swaps. It is accepted when
@@ -104,7 +104,7 @@ def anneal_stage(  # type: ignore[no-untyped-def]
     """
     n = len(indptr) - 1
     width, height = size[0], size[1]
-    total, accepted = np.int64(0), 0
+    total = np.int64(0)
     side = 2 * window + 1
     for _ in range(moves):
         i = (draw(state) * n) >> 32
@@ -124,8 +124,7 @@ def anneal_stage(  # type: ignore[no-untyped-def]
             continue
         exchange(place, occupant, px, py, scaled, i, b)
         total += delta
-        accepted += 1
-    return total, accepted
+    return total
 
 
 @jit

@@ -33,9 +33,6 @@ AGAIN, SHARE, WORTH = ((1, 30), (1, 100)), 4, 100
 #: A placement: its cost, the start that it began from, the site of each item.
 Ranked = tuple[int, str, Ints]
 
-#: Of 256 proposals, those that aim next to a neighbour of the item.
-NEAR = 224
-
 
 @dataclass(frozen=True, slots=True)
 class Trial:
@@ -141,7 +138,7 @@ def _place_many(problem: Problem, seed: int, moves: int | None, deadline: float 
         nonlocal best
         cost, name, site = start
         state, proposals = State(problem, mesh, site, number), budget * share // 16
-        done = anneal(state, proposals, heat=heat, near=NEAR, deadline=deadline)
+        done = anneal(state, proposals, heat, deadline)
         if done:
             state.polish(1)
         log.append(Trial(name, cost, state.cost, proposals))

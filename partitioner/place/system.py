@@ -9,9 +9,9 @@ message costs its hops, east-west and north-south weighed apart::
 
 Where the cores of a chip (or the chips) exchange nothing among themselves, the second term is all there is: a sum of
 products, least where the largest traffic meets the shortest way (rearrangement inequality). That is exact, and what most
-language models need, whose layers exchange everything with the host. Otherwise `placement.place_cores` searches. Chips with
+language models need, whose layers exchange everything with the host. Otherwise `portfolio.place_cores` searches. Chips with
 the same traffic are solved once. Nothing is ever placed worse than in the order in which cores were filled. What a search
-placed then gets a second objective, a less loaded busiest link (`placement.links.relieve`), for at most `SLACK` more hops
+placed then gets a second objective, a less loaded busiest link (`links.relieve`), for at most `SLACK` more hops
 where the first is cores or latency.
 """
 

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from neurodeploy.accounting.ledger import BOUNDARIES, EnergyLedger
-from neurodeploy.accounting.neurobench import metrics
-from neurodeploy.accounting.proxies import proxies
+from neurodeploy.accounting.neurobench import metrics, proxies
 from neurodeploy.accounting.report_json import report_json
 from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import BIAS_MAX

@@ -24,7 +24,7 @@ from simulators.reference import ReferenceRunner
 from targets.hosts import get_host
 from targets.systems import get_system
 from tests.networks.random_networks import random_network
-from tests.partitioner_network.helpers import conv, dense, join, lif, network, source, tiny
+from tests.partitioner.make import conv, dense, join, lif, network, source, tiny
 from tests.prices import sample_ledger, streamed
 
 ONE, HOST = get_system("oheo-gulch"), get_host("cpu-generic")

@@ -19,7 +19,7 @@ from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner
 from targets.systems import get_system
 from tests.networks.random_networks import random_network
-from tests.partitioner_network.helpers import conv, dense, join, lif, network, shrunken, source, tiny
+from tests.partitioner.make import conv, dense, join, lif, network, shrunken, source, tiny
 from tests.prices import shard_counts, work_of
 
 ONE = get_system("oheo-gulch")

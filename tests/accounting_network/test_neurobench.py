@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neurodeploy.accounting.neurobench import footprint, metrics
-from neurodeploy.accounting.proxies import proxies
+from neurodeploy.accounting.neurobench import footprint, metrics, proxies
 from neurodeploy.errors import UserError
 from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.run import RunActivity
@@ -14,7 +13,7 @@ from neurodeploy.neurons.registry import MODELS
 from neurodeploy.synapses import Dense, Direct, Sparse
 from simulators.reference import ReferenceRunner
 from tests.networks.random_networks import random_network
-from tests.partitioner_network.helpers import join, lif, network, source
+from tests.partitioner.make import join, lif, network, source
 from tests.prices import streamed
 
 

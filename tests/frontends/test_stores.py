@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from safetensors.numpy import save_file
 
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends import GGUF, HUGGINGFACE, open_store
-from neurodeploy.frontends.gguf_store import unpermute_rows
+from neurodeploy.frontends.file_store import FileStore
+from neurodeploy.frontends.gguf_store import GgufStore, unpermute_rows
 from neurodeploy.frontends.safetensors_store import SafetensorsStore
 from neurodeploy.frontends.wrapped import MappedStore, Source
 from neurodeploy.ir.graph import WeightStore
@@ -77,6 +79,27 @@ def test_importing_it_loads_no_library():
     code = f"import sys, neurodeploy.frontends; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def stored(folder: Path, kind: str, array: np.ndarray) -> FileStore:
+    """A file with one tensor, opened."""
+    if kind == "gguf":
+        return GgufStore(gguf_files.write(folder / "m.gguf", "llama", {}, {"blk.0.w": array}))
+    save_file({"blk.0.w": array}, folder / "model.safetensors")
+    return SafetensorsStore(folder)
+
+
+@pytest.mark.parametrize("kind", ["gguf", "safetensors"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_what_is_not_finite_or_not_there_is_named(tmp_path, kind, bad, dtype):
+    array = np.zeros((4, 3), dtype)
+    array[2, 1] = bad
+    store = stored(tmp_path, kind, array)
+    assert not store.get("blk.0.w", 0, 2).any()
+    says = rf"ND1007 blk.0.w: 1 of 6 values are not finite, the first is {bad} at \[2, 1\]"
+    refused(ModelError, says, store.get, "blk.0.w", 2)
+    refused(ModelError, r"ND1006 blk.0.W:.*'blk\.0\.w'", store.get, "blk.0.W")
 
 
 E, H, W = 4, 12, 8

@@ -12,7 +12,7 @@ import pytest
 
 from neurodeploy import pipeline
 from neurodeploy.errors import ModelError
-from neurodeploy.frontends.nir.conventions import CONVENTIONS, TAKEN, as_meant_by, read_as
+from neurodeploy.frontends.nir.conventions import CONVENTIONS, as_meant_by, read_as
 from neurodeploy.frontends.nir.reader import read
 from scripts.interchange import table as document
 from tests.interchange import cells
@@ -98,24 +98,6 @@ def test_an_unknown_source_or_reset_is_refused() -> None:
     network = read(FIXTURES / "snntorch" / "lif.nir", 1e-4)
     for options in ({"source": "nest"}, {"source": "snntorch", "reset": "soft"}):
         refused(ModelError, "ND1270", as_meant_by, network, **options)
-
-
-def test_a_time_constant_shorter_than_the_step_is_refused() -> None:
-    error = refused(ModelError, "ND1271", read_as, FIXTURES / "norse" / "lif.nir", 1e-3)
-    assert "norse" in error.fix
-    assert read_as(FIXTURES / "norse" / "lif.nir", 1e-3, "norse").nodes["1"].params["tau"].min() >= 1e-3
-
-
-def test_a_file_of_unknown_source_says_how_it_was_taken() -> None:
-    network = read_as(FIXTURES / "spikingjelly" / "if_ties.nir", 1e-4)
-    assert network.notes[-1].done == TAKEN
-    told = read_as(FIXTURES / "snntorch" / "lif_subtract.nir", 1e-4, "snntorch", reset="subtract-next")
-    assert told.provenance["reset"] == "subtract-next" and TAKEN not in {note.done for note in told.notes}
-
-
-def test_another_time_step_than_the_sources_is_noted() -> None:
-    network = as_meant_by(read(FIXTURES / "snntorch" / "lif.nir", 1e-3), "snntorch")
-    assert any("written for 0.0001 s" in note.done for note in network.notes)
 
 
 @pytest.mark.parametrize("told", [{"reset": "subtract-next"}, {"v_reset": 0.5}, {"unit_gain": True}])

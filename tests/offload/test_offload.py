@@ -21,6 +21,8 @@ from partitioner.verify.violations import verify
 from targets.hosts import get_host
 from targets.systems import SYSTEMS, get_system
 from tests.islands import hollow_island, hollow_program, islands_of
+from tests.partitioner import make
+from tests.partitioner.make import join, lif, network, source
 
 CPU = get_host("cpu-generic")
 SYSTEM = get_system("kapoho-point")
@@ -105,6 +107,18 @@ def test_figures_by_hand(two_chips: Any) -> None:
     seconds = found["seconds_per_token"]
     assert seconds["streaming"] > seconds["plan"] + weights / 0.64e9
     assert joules["streaming"] > joules["plan"]
+
+
+def test_the_chip_pays_for_what_it_sends_to_a_population_on_the_host() -> None:
+    joins = join("a", "i", "p", make.dense(30, 20)), join("b", "p", "q", make.dense(10, 30))
+    net = network([source("i", 20), lif("p", 30), lif("q", 10)], *joins)
+    program = Program(INFO, net)
+    whole, _ = mapped(program, None)
+    mapping, found = mapped(program, None, pins={"q": Pin(device="host")})
+    here, there = (joules_of(program, SYSTEM, m, CPU) for m in (whole, mapping))
+    assert found is not None and found["joules_per_token"]["plan"] == pytest.approx(sum(there.values()))
+    message = SYSTEM.chip.costs["spike_out_message_j"].nominal + 32 * SYSTEM.chip.costs["host_link_bit_j"].nominal
+    assert there["p"] > here["p"] + 30 * message
 
 
 def test_streaming_is_said_to_be_cheaper_where_it_is(two_chips: Any) -> None:

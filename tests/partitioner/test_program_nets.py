@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,6 +19,7 @@ from partitioner.nets.traffic import traffic
 from partitioner.options import Options, Pin
 from tests.islands import islands_of
 from tests.nets import make_nets
+from tests.partitioner import make
 
 
 def pairs_of(nets: object) -> dict[tuple[int, int], int]:
@@ -27,7 +27,7 @@ def pairs_of(nets: object) -> dict[tuple[int, int], int]:
     return dict(zip(zip(source.tolist(), target.tolist(), strict=True), weight.tolist(), strict=True))
 
 
-def test_three_kinds_of_nets(make: SimpleNamespace) -> None:
+def test_three_kinds_of_nets() -> None:
     """Two blocks of 300 columns for 10 rows; the first block's rows on two cores, the reducer beside the second block."""
     program = make.of_islands([make.island("a", [("down", 10, 0)], 600, abs_sum=10)])
     shards = [
@@ -45,7 +45,7 @@ def test_three_kinds_of_nets(make: SimpleNamespace) -> None:
     assert nets.per == 1
 
 
-def test_blocks_with_the_same_readers_are_one_net(make: SimpleNamespace) -> None:
+def test_blocks_with_the_same_readers_are_one_net() -> None:
     program = make.of_islands([make.island(f"r{n}", [("router", 8, 0)], 100) for n in range(3)])
     shards = [Shard(f"r{n}", "synapses", (0, 8), (0, 100), 0, 0) for n in range(3)]
     nets = nets_of_tiles(streams_of(program, shards, make.chip()))(np.zeros(3, np.int64))
@@ -53,7 +53,7 @@ def test_blocks_with_the_same_readers_are_one_net(make: SimpleNamespace) -> None
     assert len(nets.source) == 2
 
 
-def test_experts_count_for_their_share(make: SimpleNamespace) -> None:
+def test_experts_count_for_their_share() -> None:
     """Two of eight experts see a token: in four tokens each is met once, the rest of the layer four times."""
     program = make.llama(1, 64, 16, 128, 50, 16, experts=8, top_k=2)
     board = make.system(make.chip(), 4)
@@ -64,7 +64,7 @@ def test_experts_count_for_their_share(make: SimpleNamespace) -> None:
 
 
 @pytest.mark.parametrize("axons", [4096, 40])
-def test_every_message_of_a_mapping_is_counted(make: SimpleNamespace, axons: int) -> None:
+def test_every_message_of_a_mapping_is_counted(axons: int) -> None:
     """The same as one entry for each axon and destination through `make_nets`."""
     program = make.llama(2, 96, 32, 200, 300, 32)
     board = make.system(make.chip(synapse_bytes=3000, in_axons=axons), 50)
@@ -102,7 +102,7 @@ def test_every_message_of_a_mapping_is_counted(make: SimpleNamespace, axons: int
     assert found.host_out == sum(n for (_, t), n in counted.items() if t == HOST)
 
 
-def test_hops_of_a_mapping_by_hand(make: SimpleNamespace) -> None:
+def test_hops_of_a_mapping_by_hand() -> None:
     """Core 4 k is on router k of an 8 x 4 mesh: 2 hops from the port to router 9, 2 to router 2."""
     program = make.of_islands([make.island("a", [("down", 10, 0)], 600, abs_sum=10)])
     shards = (

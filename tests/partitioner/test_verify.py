@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,7 @@ from partitioner.options import OBJECTIVES, Options, Pin
 from partitioner.verify.violations import verify
 from targets.loihi2 import LOIHI2
 from tests.islands import islands_of
+from tests.partitioner import make
 
 QUICK = settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 FEW = settings(QUICK, max_examples=25)
@@ -79,9 +79,7 @@ OPTIONS = st.builds(
 )
 
 
-def build(
-    make: SimpleNamespace, items: list[dict[str, Any]], budget: dict[str, int], chips: int
-) -> tuple[Program, SystemSpec]:
+def build(items: list[dict[str, Any]], budget: dict[str, int], chips: int) -> tuple[Program, SystemSpec]:
     program = make.of_islands([make.island(f"i{n}", **item) for n, item in enumerate(items)])
     return program, make.system(replace(make.chip(**budget), costs=LOIHI2.costs), chips)
 
@@ -126,27 +124,26 @@ def holds(program: Program, board: SystemSpec, options: Options) -> None:
 @QUICK
 @given(items=ISLANDS, budget=BUDGETS, chips=st.sampled_from([1, 4, 64, 4000]), options=OPTIONS)
 def test_a_mapping_holds_or_does_not_fit(
-    make: SimpleNamespace, items: list[dict[str, Any]], budget: dict[str, int], chips: int, options: Options
+    items: list[dict[str, Any]], budget: dict[str, int], chips: int, options: Options
 ) -> None:
-    holds(*build(make, items, budget, chips), options)
+    holds(*build(items, budget, chips), options)
 
 
 @pytest.mark.real
 @MANY
 @given(items=ISLANDS, budget=BUDGETS, chips=st.sampled_from([1, 4, 64, 4000]), options=OPTIONS, place=st.booleans())
 def test_500_mappings_hold_or_do_not_fit(
-    make: SimpleNamespace,
     items: list[dict[str, Any]],
     budget: dict[str, int],
     chips: int,
     options: Options,
     place: bool,
 ) -> None:
-    holds(*build(make, items, budget, chips), replace(options, place=place and chips < 100))
+    holds(*build(items, budget, chips), replace(options, place=place and chips < 100))
 
 
-def test_the_summary_of_a_mapping_with_options(make: SimpleNamespace) -> None:
-    program, board, mapping = overloaded(make)
+def test_the_summary_of_a_mapping_with_options() -> None:
+    program, board, mapping = overloaded()
     assert summary(mapping, program, board)["fits"]
     limits = core_limits(board.chip)
     assert all(fits(demand, limits) for demand in core_demands(mapping, program, board).values())
@@ -158,10 +155,8 @@ def change_one(shards: tuple[Shard, ...], index: int, **changes: Any) -> tuple[S
 
 @FEW
 @given(items=ISLANDS, budget=BUDGETS, choice=st.randoms(use_true_random=False))
-def test_whatever_is_broken_is_reported(
-    make: SimpleNamespace, items: list[dict[str, Any]], budget: dict[str, int], choice: Any
-) -> None:
-    program, board = build(make, items, budget, 4000)
+def test_whatever_is_broken_is_reported(items: list[dict[str, Any]], budget: dict[str, int], choice: Any) -> None:
+    program, board = build(items, budget, 4000)
     mapping = try_map(program, board, Options(place=False))
     assume(mapping is not None)
     assert mapping is not None
@@ -186,15 +181,15 @@ def test_whatever_is_broken_is_reported(
         assert verify(replace(mapping, shards=changed), program, board), what
 
 
-def overloaded(make: SimpleNamespace) -> tuple[Program, SystemSpec, Mapping]:
+def overloaded() -> tuple[Program, SystemSpec, Mapping]:
     program = make.of_islands([make.island("a", [("up", 120, 0)], 2048), make.island("b", [("down", 56, 0)], 8192)])
     board = make.system(make.chip(out_axons=2000), 2)
     pins = {"a": Pin(blocks=1), "b": Pin(blocks=2)}
     return program, board, map_model(program, board, Options(pins=pins, place=False))
 
 
-def test_a_shard_on_a_full_core_is_reported_with_used_and_limit(make: SimpleNamespace) -> None:
-    program, board, mapping = overloaded(make)
+def test_a_shard_on_a_full_core_is_reported_with_used_and_limit() -> None:
+    program, board, mapping = overloaded()
     first, second = mapping.by_island()["a"][:2]
     assert (first.chip, first.core) != (second.chip, second.core)
     assert first.row_count == second.row_count == 60
@@ -205,9 +200,9 @@ def test_a_shard_on_a_full_core_is_reported_with_used_and_limit(make: SimpleName
 
 
 @pytest.mark.parametrize("resource", ["neurons", "synapse_bytes", "in_axons", "out_axons", "state_bytes"])
-def test_every_budget_is_recounted(make: SimpleNamespace, resource: str) -> None:
+def test_every_budget_is_recounted(resource: str) -> None:
     """Lowering a limit just under the largest use is found, at exactly that number; at the use itself it holds."""
-    program, board, mapping = overloaded(make)
+    program, board, mapping = overloaded()
     largest = max(demand[RESOURCES.index(resource)] for demand in core_demands(mapping, program, board).values())
     limits = {name: limit.value for name, limit in board.chip.budget.limits().items()}
     exact = make.system(make.chip(**{**limits, resource: largest}), 2)
@@ -218,8 +213,8 @@ def test_every_budget_is_recounted(make: SimpleNamespace, resource: str) -> None
     assert all(text.endswith(f"{resource} used {largest}, limit {largest - 1}") for text in found)
 
 
-def test_reducers_are_followed(make: SimpleNamespace) -> None:
-    program, board, mapping = overloaded(make)
+def test_reducers_are_followed() -> None:
+    program, board, mapping = overloaded()
     index = next(n for n, shard in enumerate(mapping.shards) if shard.kind == "reducer")
     low, high = mapping.shards[index].rows
     without = (*mapping.shards[:index], *mapping.shards[index + 1 :])
@@ -236,8 +231,8 @@ def test_reducers_are_followed(make: SimpleNamespace) -> None:
     assert "a rows 0:60: 1 reducers, 1 column blocks need 0" in verify(replace(mapping, shards=surplus), program, board)
 
 
-def test_the_frame_is_checked(make: SimpleNamespace) -> None:
-    program, board, mapping = overloaded(make)
+def test_the_frame_is_checked() -> None:
+    program, board, mapping = overloaded()
 
     def found(**changes: Any) -> list[str]:
         return verify(replace(mapping, **changes), program, board)
@@ -254,8 +249,8 @@ def test_the_frame_is_checked(make: SimpleNamespace) -> None:
     assert len(found(assignments=moved)) == 2
 
 
-def test_a_chip_too_narrow_is_reported(make: SimpleNamespace) -> None:
-    program, _, mapping = overloaded(make)
+def test_a_chip_too_narrow_is_reported() -> None:
+    program, _, mapping = overloaded()
     board = make.system(make.chip(out_axons=2000, payload_bits=16), 2)
     assert verify(mapping, program, board)[0] == "a: graded payloads of 24 bits, testchip has 16"
 

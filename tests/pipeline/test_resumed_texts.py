@@ -12,7 +12,7 @@ import pytest
 from neurodeploy import pipeline
 from neurodeploy.errors import BundleError, Interrupted, UserError
 from neurodeploy.hybrid import Hybrid
-from neurodeploy.pipeline import generating
+from neurodeploy.pipeline import generating, keeping
 from tests.tiny import call
 
 DRAWN: dict[str, Any] = {"temperature": 0.9, "top_k": 20}
@@ -59,8 +59,8 @@ def test_an_interrupted_text_goes_on(
     assert rest["tokens"] == pipeline.generate(llama_bundle, "abc", 9)["tokens"][done:]
     calls = -100
     with monkeypatch.context() as patch:
-        patch.setattr(generating, "CHECKPOINT_S", 0.0)
-        patch.setattr(generating, "PAUSE", 0.0)
+        patch.setattr(keeping, "CHECKPOINT_S", 0.0)
+        patch.setattr(keeping, "PAUSE", 0.0)
         states: list[int] = []
         write = generating.write_state
         patch.setattr(

@@ -153,7 +153,7 @@ def test_running_cost_of_the_annealer_is_exact(case: Arguments, seed: int) -> No
     if problem.n < 2:
         return
     state = anneal.State(problem, anneal.make_mesh(problem), np.arange(problem.n), seed)
-    assert anneal.anneal(state, 3000, heat=(1, 2))
+    assert anneal.anneal(state, 3000, (1, 2))
     assert state.cost == problem.cost(state.place)
     state.polish(2)
     assert state.cost == problem.cost(state.place)

@@ -17,22 +17,11 @@ def shown(show: Any, found: Any, width: int = 120) -> str:
     return out.getvalue()
 
 
-def test_map_from_a_section_and_from_a_summary(smollm: dict[str, Any]) -> None:
-    section = smollm["map"]
-    text = shown(terminal.print_map, section)
+def test_map_of_a_verb_or_a_section(smollm: dict[str, Any]) -> None:
+    text = shown(terminal.print_map, smollm["map"])
     assert "alia-point: fits, 9 of 32 chips" in text
     assert "1 080 cores, 3.8 % above the least possible 1 040; bound by synapse bytes" in text
     assert text.count("not public") == 2
-    utilisation = {
-        name: {
-            "mean": entry["mean"] / entry["limit"] if entry["limit"] else None,
-            "max": entry["max"] / entry["limit"] if entry["limit"] else None,
-            "max_used": entry["max"],
-            "limit": entry["limit"],
-        }
-        for name, entry in section["utilisation"].items()
-    }
-    assert shown(terminal.print_map, section | {"utilisation": utilisation}) == text
 
 
 def test_map_says_what_is_exceeded(smollm: dict[str, Any]) -> None:

@@ -25,9 +25,8 @@ from neurodeploy.conversion.spiking import losses
 from neurodeploy.conversion.spiking.links import Link, Path, links, paths_into
 from neurodeploy.conversion.spiking.membranes import Membrane, membrane, rates
 from neurodeploy.conversion.spiking.operators import Tick
-from neurodeploy.conversion.spiking.options import QuantizeOptions
+from neurodeploy.conversion.spiking.options import MARGIN, QuantizeOptions
 from neurodeploy.conversion.spiking.report import (
-    InputReport,
     OutputReport,
     PopulationReport,
     ProjectionReport,
@@ -78,28 +77,25 @@ class _Conversion:
         populations = {name: Population(name, shape, INPUT) for name, shape in shapes.items()}
         reports, projections, link_reports = [], list[Projection](), []
         for name, m in self.membranes.items():
-            made, report = population(m, self.scales[name], self.latency[name], self.bounds[name], options, self.notes)
+            made, report = population(m, self.scales[name], self.latency[name], self.bounds[name], self.notes)
             populations[name] = made
             reports.append(report)
         for name, found in self.links.items():
             for link in found:
                 factor = self.scales[name].value * self._payload(link.source)
                 nodes = network.nodes[link.source], network.nodes[name]
-                one, line = projection(link, *nodes, factor, self._graded(link.source), options, self.notes)
+                one, line = projection(link, *nodes, factor, self._graded(link.source), options.weight_bits, self.notes)
                 projections.append(one)
                 link_reports.append(line)
             self._refuse_silence(name, found, projections[len(projections) - len(found) :])
         outputs = {name: self._output(name, direct) for name in network.outputs}
-        inputs = {
-            name: InputReport(name, chip_order(network.nodes[name].shape), options.graded_inputs.get(name, 1.0))
-            for name in network.inputs
-        }
+        units = {name: self._payload(name) for name in network.inputs}
         self._tell(link_reports, reports)
         said = {
             "scales": {name: [s.mantissa, s.exponent] for name, s in self.scales.items()},
             "latency": {name: output.latency for name, output in outputs.items()},
         }
-        return assembled(network, populations, projections, inputs, outputs, reports, link_reports, self.notes, said)
+        return assembled(network, populations, projections, units, outputs, reports, link_reports, self.notes, said)
 
     def _prepare(self) -> dict[str, str]:
         """Paths, latencies, membranes and links; returns outputs that are a population's own spikes."""
@@ -134,13 +130,14 @@ class _Conversion:
 
     def _scale(self, name: str) -> None:
         m, bits = self.membranes[name], self.options.weight_bits
-        known = [link for link in self.links[name] if not self._waits(link.source)]
+        waiting = {source for source, other in self.membranes.items() if other.graded and source not in self.scales}
+        known = [link for link in self.links[name] if link.source not in waiting]
         values = [link.operator.values * self._payload(link.source) for link in known]
         spans = [(span(one, bits), self._graded(link.source)) for one, link in zip(values, known, strict=True)]
         current, voltage = self._current(m, name), self._voltage(m, name)
         if voltage is None and current is not None and bool((m.rate_v > 0).all()):
             voltage = (current + np.abs(m.bias)) / m.rate_v
-        start = reach(m, self.latency[name]) if self.options.align and m.model != "threshold" else 0.0
+        start = reach(m, self.latency[name]) if m.model != "threshold" else 0.0
         bounds = Bounds(current, voltage, name in (self.options.peaks or {}), start)
         given = self.options.scales.get(name)
         read = any(link.source == name for found in self.links.values() for link in found)
@@ -168,7 +165,7 @@ class _Conversion:
                 seen = np.abs(unit) * (peaks["c"] + np.abs(m.u0 / np.where(unit, unit, 1)))
             else:
                 seen = np.abs(m.gain) * peaks["in"]
-            return seen * self.options.margin
+            return seen * MARGIN
         total = np.zeros((2, m.node.size))
         for link in self.links[name]:
             if self._graded(link.source):
@@ -181,13 +178,10 @@ class _Conversion:
         peaks = (self.options.peaks or {}).get(name)
         if peaks is None or m.model == "threshold":
             return None
-        return (peaks["v"] + np.abs(m.shift)) * self.options.margin
+        return (peaks["v"] + np.abs(m.shift)) * MARGIN
 
     def _graded(self, name: str) -> bool:
         return name in self.options.graded_inputs or (name in self.membranes and self.membranes[name].graded)
-
-    def _waits(self, name: str) -> bool:
-        return name in self.membranes and self.membranes[name].graded and name not in self.scales
 
     def _payload(self, name: str) -> float:
         """The value that a payload of 1 stands for."""

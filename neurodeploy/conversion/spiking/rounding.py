@@ -12,7 +12,6 @@ from neurodeploy.conversion.spiking import losses, starts
 from neurodeploy.conversion.spiking.links import Link
 from neurodeploy.conversion.spiking.membranes import Membrane
 from neurodeploy.conversion.spiking.operators import Convolution, Operator
-from neurodeploy.conversion.spiking.options import QuantizeOptions
 from neurodeploy.conversion.spiking.report import PopulationReport, ProjectionReport, Worst, weights_line, worst
 from neurodeploy.conversion.spiking.scales import (
     ALIGN,
@@ -68,7 +67,7 @@ class _Rounded:
 
 
 def population(
-    m: Membrane, scale: Dyadic, latency: int, u_bound: float | None, options: QuantizeOptions, notes: list[Note]
+    m: Membrane, scale: Dyadic, latency: int, u_bound: float | None, notes: list[Note]
 ) -> tuple[Population, PopulationReport]:
     """The integers of a population: decays of 12 bits, threshold of 17, bias of 13 times a power of two, initial states."""
     node, unit = m.node, ALIGN * scale.value
@@ -91,7 +90,7 @@ def population(
     notes += losses.of_population(m, r.values)
     order = chip_order(node.shape)
     params = {name: _plain(value, order) for name, value in r.values.items()}
-    initial = {} if m.model == "threshold" else _initial(m, unit, latency if options.align else 0, order, notes)
+    initial = {} if m.model == "threshold" else _initial(m, unit, latency, order, notes)
     made = Population(node.name, chip_shape(node.shape), m.model, params, initial)
     shift = (float(m.shift.min()), float(m.shift.max()))
     return made, PopulationReport(node.name, m.model, node.size, scale, shift, r.errors, r.saturated, u_bound)
@@ -126,21 +125,21 @@ def projection(
     target: FloatNode,
     factor: float,
     graded: bool,
-    options: QuantizeOptions,
+    bits: int,
     notes: list[Note],
 ) -> tuple[Projection, ProjectionReport]:
     """Round the weights of a link times `factor` (units of the target for one unit of payload). Raises ND1243."""
     wanted = link.operator.values * factor
-    g = grid(wanted, options.weight_bits)
-    exponent = weight_exp(1.0, span(wanted, options.weight_bits))
+    g = grid(wanted, bits)
+    exponent = weight_exp(1.0, span(wanted, bits))
     exact = wanted / 2.0**exponent
     rounded = np.rint(exact / g.step) * g.step
     mantissa = np.clip(rounded, g.low, g.high).astype(np.int64)
-    delay, late = _delay(link, options)
+    delay, late = _delay(link)
     synapse, delays = synapses_of(link.operator, mantissa, source, target, delay)
     made = Projection(
         link.name, link.source, link.target, synapse, graded=graded, weight_exp=exponent, delay=delays,
-        weight_bits=options.weight_bits, sign_mode=g.mode,
+        weight_bits=bits, sign_mode=g.mode,
     )  # fmt: skip
     notes += losses.of_projection(link, exact.reshape(-1), mantissa.reshape(-1).astype(np.float64))
     line = weights_line(
@@ -151,14 +150,14 @@ def projection(
     return made, line
 
 
-def _delay(link: Link, options: QuantizeOptions) -> tuple[int, int]:
+def _delay(link: Link) -> tuple[int, int]:
     """(steps beyond the synapse's own, steps too late); delays of single synapses come on top."""
     wanted = link.lag + link.extra
-    steps = max(wanted, 0) if options.align else link.lag
+    steps = max(wanted, 0)
     most = steps if link.operator.lag is None else steps + int(link.operator.lag.max())
-    if most > DELAY_MAX and not options.clip_delays:
+    if most > DELAY_MAX:
         problem = f"needs a delay of {most} steps, {DELAY_MAX} are possible"
-        raise UserError("ND1243", link.name, problem, "use a longer time step, or clip delays")
+        raise UserError("ND1243", link.name, problem, "use a longer time step")
     return steps, steps - wanted
 
 

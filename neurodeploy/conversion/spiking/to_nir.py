@@ -89,10 +89,9 @@ class _Export:
 
     def _shape(self, p: Population) -> Shape:
         """(C, H, W) where convolutions and direct connections lead to it, else flat in the chip's order: none unflattens."""
-        whole = nir_shape(p.shape)
         into = self.network.into(p.name)
         plain = all(one.synapse.spatial and not getattr(one.synapse, "transposed", False) for one in into)
-        return whole if len(whole) == 3 and plain else (p.size,)
+        return p.shape[::-1] if len(p.shape) == 3 and plain else (p.size,)
 
     def _free(self, name: str) -> str:
         while name in self.nodes:
@@ -270,11 +269,6 @@ class _Export:
         options = {"start_dim": 0, "end_dim": len(shape) - 1}
         self.nodes[own] = FloatNode(own, "flatten", shape, (int(np.prod(shape)),), {}, options)
         return own
-
-
-def nir_shape(shape: Shape) -> Shape:
-    """(x, y, channel) as (C, H, W); all other shapes as they are."""
-    return shape[::-1] if len(shape) == 3 else shape
 
 
 #: Model -> how it becomes a node.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from neurodeploy.errors import ModelError
-from neurodeploy.frontends.hdf5_guard import AGAIN, Dataset, Group, printable, read_array, read_text
+from neurodeploy.frontends.hdf5_guard import AGAIN, Dataset, Group, read_array, read_text
 from neurodeploy.ir.fixedpoint import Ints
 
 #: Neurons of one layer: 16 chips of a million (Loihi 2 has 1 M neurons a chip).
@@ -100,21 +99,15 @@ class Fields:
         return int(flat[-1]), int(flat[0])
 
     def shape(self) -> tuple[int, ...]:
-        """``shape`` reversed: (channel, y, x) in the file, (x, y, channel) here. ND1286 above `LAYER_LIMIT` neurons."""
+        """``shape`` reversed: (channel, y, x) in the file, (x, y, channel) here. ND1281 above `LAYER_LIMIT` neurons."""
         values = self.ints("shape", 1, LAYER_LIMIT)
         if values.ndim != 1 or not 1 <= values.size <= 3:
             raise self.group.dataset("shape").wrong(f"has shape {values.shape}, one to three sides are needed")
         sides = tuple(int(side) for side in values[::-1])
-        self.bounded(sides)
+        if math.prod(sides) > LAYER_LIMIT:
+            problem = f"has {math.prod(sides)} neurons, at most {LAYER_LIMIT} are read"
+            raise ModelError("ND1281", self.where, problem, AGAIN)
         return sides
-
-    def bounded(self, sides: tuple[int, ...]) -> None:
-        """ND1281 where a layer is larger than any machine."""
-        total = 1
-        for side in sides:
-            total *= side
-        if total > LAYER_LIMIT:
-            raise ModelError("ND1281", self.where, f"has {total} neurons, at most {LAYER_LIMIT} are read", AGAIN)
 
     def left(self) -> list[str]:
         """Fields, as paths, and attributes that nobody took."""
@@ -135,13 +128,11 @@ class Fields:
 
 
 def _paths(group: Group, prefix: str) -> list[str]:
-    found: list[str] = []
-    for name, item in group.items.items():
-        if isinstance(item, Group):
-            found += _paths(item, f"{prefix}{name}/")
-        else:
-            found.append(f"{prefix}{name}")
-    return found
+    nested = (
+        _paths(item, f"{prefix}{name}/") if isinstance(item, Group) else [f"{prefix}{name}"]
+        for name, item in group.items.items()
+    )
+    return [path for paths in nested for path in paths]
 
 
 def per_neuron(values: Ints, shape: tuple[int, ...], data: Dataset) -> int | Ints:
@@ -161,15 +152,3 @@ def per_neuron(values: Ints, shape: tuple[int, ...], data: Dataset) -> int | Int
             f"has shape {values.shape}, which is neither one value, a channel's, nor a neuron's of {shape}"
         )
     return int(full[0]) if bool((full == full[0]).all()) else full
-
-
-def plain(values: Any) -> Any:
-    """A value as JSON has it: for provenance."""
-    if isinstance(values, np.ndarray):
-        return values.tolist()
-    return printable(values) if isinstance(values, str) else values
-
-
-def narrow(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """Delays as `Projection` takes them."""
-    return values.astype(np.uint8)

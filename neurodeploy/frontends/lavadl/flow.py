@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.frontends.lavadl.fields import Fields, Notes, narrow
+from neurodeploy.frontends.lavadl.fields import Fields, Notes
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import DELAY_MAX
 
@@ -45,9 +45,6 @@ class Flow:
     wires: tuple[Wire, ...]
     flat: bool = False
     external: bool = False
-
-    def flattened(self) -> Flow:
-        return replace(self, flat=True)
 
     def columns(self, fields: Fields, wanted: int) -> Flow:
         """As the input of a dense layer with `wanted` columns. ND1286 where it is another number, or not flat.
@@ -97,4 +94,4 @@ def delay_of(wire: Wire, own: NDArray[np.int64] | None, fields: Fields, notes: N
     if late:
         text = f"{late} sums of an axon's and a synapse's delay clamped to {DELAY_MAX}"
         notes.repairs.append(f"{fields.layer}: {text}")
-    return narrow(np.minimum(total, DELAY_MAX))
+    return np.minimum(total, DELAY_MAX).astype(np.uint8)

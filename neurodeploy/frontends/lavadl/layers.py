@@ -158,7 +158,7 @@ def input_layer(b: Builder, layer: Layer) -> Flow:
 def flatten(b: Builder, layer: Layer) -> Flow:
     """(channel, y, x) in a row; no neurons."""
     layer.fields.shape()
-    return b.flow.flattened()
+    return replace(b.flow, flat=True)
 
 
 def _matrix(fields: Fields, name: str, rows: int) -> Ints:
@@ -239,7 +239,7 @@ def average(b: Builder, layer: Layer) -> Flow:
     total = sum(wire.size for wire in b.flow.wires) if not b.flow.external or b.flow.wires[0].shape else 0
     if not total or total % own.size:
         raise fields.wrong(f"averages {total} neurons in {own.size} groups")
-    flow, start, members = b.admit(b.flow.flattened().columns(fields, total)), 0, total // own.size
+    flow, start, members = b.admit(replace(b.flow, flat=True).columns(fields, total)), 0, total // own.size
     for wire in flow.wires:
         row = (start + wire.positions()) // members
         start += wire.size

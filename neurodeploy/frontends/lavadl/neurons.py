@@ -19,13 +19,14 @@ because their names contain "RF", and so loses their adaptive thresholds: ND1285
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from neurodeploy.errors import ModelError, UserError
-from neurodeploy.frontends.lavadl.fields import LAYER_LIMIT, Fields, Notes, per_neuron, plain
+from neurodeploy.frontends.hdf5_guard import printable
+from neurodeploy.frontends.lavadl.fields import LAYER_LIMIT, Fields, Notes, per_neuron
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.neurons.leaky import VTH
 from neurodeploy.neurons.registry import get_model
@@ -34,7 +35,6 @@ BIAS_EXP = 6
 STATE_EXP = 6
 DECAY_BITS = 12
 SDNN_BITS = 16
-CUBA_TYPES = ("LOIHI", "CUBA")
 RF_TYPES = {"RF_PHASE": "rf", "RF_IZHIKEVICH": "rf_iz", "RF": "rf_iz", "RF_IZ": "rf_iz"}
 #: Only training reads these (the surrogate gradient); `theta` repeats ``vThMant * 64``.
 TRAINING = ("scaleRho", "tauRho", "theta")
@@ -96,46 +96,101 @@ RANGES = {
 DEFAULT = Neuron("lif", {"du": -1, "dv": 4096, "vth": 1 << 17, "bias_exp": BIAS_EXP}, 0, "bias_mant")
 
 
+@dataclass(slots=True, eq=False)
 class _Reader:
     """The fields of one neuron group."""
 
-    def __init__(self, fields: Fields, shape: tuple[int, ...], notes: Notes) -> None:
-        self.fields, self.shape, self.notes = fields, shape, notes
+    fields: Fields
+    shape: tuple[int, ...]
+    options: Options
+    notes: Notes
+    is_input: bool
+    kind: str = ""
 
     def value(self, name: str, low: int, high: int) -> int | Ints:
         path = f"neuron/{name}"
         return per_neuron(self.fields.ints(path, low, high), self.shape, self.fields.take(path))
 
-    def vth(self) -> int | Ints:
-        """A threshold of LIF: above 2**17 it never fires either way, and 2**17 is the largest that the model takes."""
-        value = self.value("vThMant", VTH.low, 2**31 - 1)
-        if int(np.max(value)) > VTH.high:
-            self.notes.repairs.append(f"{self.fields.layer}: vThMant {np.max(value)} -> {VTH.high}; neither ever fires")
-            return min(value, VTH.high) if isinstance(value, int) else np.minimum(value, VTH.high)
-        return value
-
     def bits(self, default: int) -> int:
         return self.fields.integer("neuron/messageBits", 0, 32) if self.fields.has("neuron/messageBits") else default
+
+    def cuba(self) -> Neuron:
+        """LIF. A threshold above 2**17 never fires either way, and 2**17 is the largest that the model takes."""
+        decay, vth = self.value("iDecay", 0, 4096), self.value("vThMant", VTH.low, 2**31 - 1)
+        if int(np.max(vth)) > VTH.high:
+            self.notes.repairs.append(f"{self.fields.layer}: vThMant {np.max(vth)} -> {VTH.high}; neither ever fires")
+            vth = min(vth, VTH.high) if isinstance(vth, int) else np.minimum(vth, VTH.high)
+        params = {"du": decay - 1, "dv": self.value("vDecay", 0, 4096), "vth": vth, "bias_exp": BIAS_EXP}
+        return Neuron("lif", params, self.bits(0), "bias_mant")
+
+    def sigma_delta(self) -> Neuron:
+        fields, bits = self.fields, self.bits(SDNN_BITS)
+        if fields.has("neuron/activation"):
+            activation = fields.text("neuron/activation")
+            if activation != "relu":
+                problem = f"has the activation {printable(activation)!r}; netx would run relu"
+                raise ModelError("ND1285", fields.where, problem, _NO_MODEL)
+        if not self.is_input and fields.has("neuron/sigma_output"):
+            if not fields.flag("neuron/sigma_output"):
+                self.notes.repairs.append(f"{fields.layer}: sigma_output is false and taken as true, as in netx")
+            if fields.has("neuron/vThMant"):
+                fields.take("neuron/vThMant")
+                self.notes.ignored.append(f"{fields.layer}: neuron/vThMant (a sigma neuron has no threshold)")
+            return Neuron("sigma", {}, bits)
+        vth, spike_exp = self.value("vThMant", 0, 2**24 - 1), self.options.spike_exp
+        coded = {"vth": vth, "spike_exp": spike_exp, "state_exp": STATE_EXP}
+        if self.is_input:
+            return Neuron("delta", coded, bits)
+        return Neuron("sigma_delta", {**coded, "act_mode": 1}, bits, "bias")
+
+    def resonator(self) -> Neuron:
+        given = {name: self.value(name, -(2**15), 2**15) for name in ("sinDecay", "cosDecay")}
+        sin, cos = through_period(given["sinDecay"], given["cosDecay"])
+        moved = int(np.count_nonzero((sin != given["sinDecay"]) | (cos != given["cosDecay"])))
+        if moved:
+            text = f"sine and cosine of {moved} resonators lose a unit on netx's way through period and alpha"
+            self.notes.repairs.append(f"{self.fields.layer}: {text}")
+        vth, exponents = self.value("vThMant", -(2**24), 2**24), {"state_exp": STATE_EXP, "decay_bits": DECAY_BITS}
+        return Neuron(RF_TYPES[self.kind], {"sin_decay": sin, "cos_decay": cos, "vth": vth, **exponents}, 0)
+
+    def alif(self) -> Neuron:
+        decays = {"delta_v": "vDecay", "delta_theta": "thDecay", "delta_r": "refDecay"}
+        thresholds = {"theta_0": "vThMant", "theta_step": "vThStep"}
+        params = {
+            "delta_i": self.value("iDecay", 1, 4096) - 1,
+            **{name: self.value(field, 0, 4096) for name, field in decays.items()},
+            **{name: self.value(field, 0, 2**17 - 1) for name, field in thresholds.items()},
+            "bias_exp": BIAS_EXP,
+        }
+        return Neuron("atrlif", params, 0, "bias_mant")
+
+
+#: Type in the file -> how it is read.
+READERS: Mapping[str, Callable[[_Reader], Neuron]] = {
+    "LOIHI": _Reader.cuba, "CUBA": _Reader.cuba, "SDNN": _Reader.sigma_delta, "ALIF": _Reader.alif,
+    **dict.fromkeys(RF_TYPES, _Reader.resonator),
+}  # fmt: skip
 
 
 def read_neuron(
     fields: Fields, shape: tuple[int, ...], options: Options, offset: int, notes: Notes, *, is_input: bool = False
 ) -> Neuron:
     """The neuron of a layer; a layer without the group gets netx's default. Raises ND1283, ND1285, ND1288."""
-    if not fields.has("neuron"):
-        return _resettable(DEFAULT, options, offset)
-    read = _Reader(fields, shape, notes)
-    kind = fields.text("neuron/type")
-    _neutral(fields, notes)
-    if kind in CUBA_TYPES:
-        return _cuba(read, options, offset)
-    if kind == "SDNN":
-        return _unresettable(_sigma_delta(read, options, is_input), options, fields, notes)
-    if kind in RF_TYPES:
-        return _unresettable(_resonator(read, RF_TYPES[kind]), options, fields, notes)
-    if kind == "ALIF":
-        return _unresettable(_alif(read), options, fields, notes)
-    raise ModelError("ND1285", fields.where, f"has neurons of type {plain(kind)!r}, which no model here is", _NO_MODEL)
+    made = DEFAULT
+    if fields.has("neuron"):
+        read = _Reader(fields, shape, options, notes, is_input, fields.text("neuron/type"))
+        _neutral(fields, notes)
+        if read.kind not in READERS:
+            problem = f"has neurons of type {printable(read.kind)!r}, which no model here is"
+            raise ModelError("ND1285", fields.where, problem, _NO_MODEL)
+        made = READERS[read.kind](read)
+    if options.reset_interval is None:
+        return made
+    if made.model != "lif":
+        notes.ignored.append(f"{fields.layer}: reset_interval has no effect on {made.model} neurons, as in netx")
+        return made
+    params = {**made.params, "reset_interval": options.reset_interval, "reset_offset": offset}
+    return Neuron("lif_reset", params, made.bits, made.bias)
 
 
 def _neutral(fields: Fields, notes: Notes) -> None:
@@ -143,7 +198,7 @@ def _neutral(fields: Fields, notes: Notes) -> None:
     for name, neutral in NEUTRAL.items():
         path = f"neuron/{name}"
         if fields.has(path) and bool((fields.ints(path) != neutral).any()):
-            problem = f"has {name} = {plain(fields.ints(path))}, which netx ignores and no model here has"
+            problem = f"has {name} = {fields.ints(path).tolist()}, which netx ignores and no model here has"
             raise ModelError("ND1285", fields.where, problem, _NO_MODEL)
     for name in TRAINING:
         if fields.has(f"neuron/{name}"):
@@ -152,62 +207,6 @@ def _neutral(fields: Fields, notes: Notes) -> None:
     if fields.flag("neuron/gradedSpike"):
         problem = "sends graded spikes (gradedSpike), which neither netx nor Lava has for this neuron"
         raise ModelError("ND1285", fields.where, problem, _NO_MODEL)
-
-
-def _resettable(neuron: Neuron, options: Options, offset: int) -> Neuron:
-    if options.reset_interval is None:
-        return neuron
-    params = {**neuron.params, "reset_interval": options.reset_interval, "reset_offset": offset}
-    return Neuron("lif_reset", params, neuron.bits, neuron.bias)
-
-
-def _unresettable(neuron: Neuron, options: Options, fields: Fields, notes: Notes) -> Neuron:
-    if options.reset_interval is not None:
-        notes.ignored.append(f"{fields.layer}: reset_interval has no effect on {neuron.model} neurons, as in netx")
-    return neuron
-
-
-def _cuba(read: _Reader, options: Options, offset: int) -> Neuron:
-    decay = read.value("iDecay", 0, 4096)
-    params = {"du": decay - 1, "dv": read.value("vDecay", 0, 4096), "vth": read.vth(), "bias_exp": BIAS_EXP}
-    return _resettable(Neuron("lif", params, read.bits(0), "bias_mant"), options, offset)
-
-
-def _sigma_delta(read: _Reader, options: Options, is_input: bool) -> Neuron:
-    fields, bits = read.fields, read.bits(SDNN_BITS)
-    if fields.has("neuron/activation"):
-        activation = fields.text("neuron/activation")
-        if activation != "relu":
-            problem = f"has the activation {plain(activation)!r}; netx would run relu"
-            raise ModelError("ND1285", fields.where, problem, _NO_MODEL)
-    if not is_input and fields.has("neuron/sigma_output"):
-        if not fields.flag("neuron/sigma_output"):
-            read.notes.repairs.append(f"{fields.layer}: sigma_output is false and taken as true, as in netx")
-        if fields.has("neuron/vThMant"):
-            fields.take("neuron/vThMant")
-            read.notes.ignored.append(f"{fields.layer}: neuron/vThMant (a sigma neuron has no threshold)")
-        return Neuron("sigma", {}, bits)
-    coded = {"vth": read.value("vThMant", 0, 2**24 - 1), "spike_exp": options.spike_exp, "state_exp": STATE_EXP}
-    if is_input:
-        return Neuron("delta", coded, bits)
-    return Neuron("sigma_delta", {**coded, "act_mode": 1}, bits, "bias")
-
-
-def _resonator(read: _Reader, model: str) -> Neuron:
-    given = {name: read.value(name, -(2**15), 2**15) for name in ("sinDecay", "cosDecay")}
-    sin, cos = through_period(given["sinDecay"], given["cosDecay"])
-    moved = int(np.count_nonzero((sin != given["sinDecay"]) | (cos != given["cosDecay"])))
-    if moved:
-        text = f"sine and cosine of {moved} resonators lose a unit on netx's way through period and alpha"
-        read.notes.repairs.append(f"{read.fields.layer}: {text}")
-    params = {
-        "sin_decay": sin,
-        "cos_decay": cos,
-        "vth": read.value("vThMant", -(2**24), 2**24),
-        "state_exp": STATE_EXP,
-        "decay_bits": DECAY_BITS,
-    }
-    return Neuron(model, params, 0)
 
 
 def through_period(sin: int | Ints, cos: int | Ints) -> tuple[int | Ints, int | Ints]:
@@ -225,16 +224,3 @@ def through_period(sin: int | Ints, cos: int | Ints) -> tuple[int | Ints, int | 
     found = [((1 - alpha) * wave(turn) * one).astype(np.int64) for wave in (np.sin, np.cos)]
     first, second = (int(v) if v.ndim == 0 else v for v in found)
     return first, second
-
-
-def _alif(read: _Reader) -> Neuron:
-    params = {
-        "delta_i": read.value("iDecay", 1, 4096) - 1,
-        "delta_v": read.value("vDecay", 0, 4096),
-        "delta_theta": read.value("thDecay", 0, 4096),
-        "delta_r": read.value("refDecay", 0, 4096),
-        "theta_0": read.value("vThMant", 0, 2**17 - 1),
-        "theta_step": read.value("vThStep", 0, 2**17 - 1),
-        "bias_exp": BIAS_EXP,
-    }
-    return Neuron("atrlif", params, 0, "bias_mant")

@@ -14,7 +14,7 @@ from neurodeploy.errors import ModelError, UserError
 from neurodeploy.frontends.hdf5_guard import AGAIN, Group, printable, read_tree
 from neurodeploy.frontends.hdf5_worker import Wanted
 from neurodeploy.frontends.lavadl import kernels, layers
-from neurodeploy.frontends.lavadl.fields import Fields, Notes, per_neuron, plain
+from neurodeploy.frontends.lavadl.fields import Fields, Notes, per_neuron
 from neurodeploy.frontends.lavadl.flow import EXTERNAL, Flow, Wire, delays
 from neurodeploy.frontends.lavadl.layers import SUM_BITS, Builder, Layer
 from neurodeploy.frontends.lavadl.neurons import Neuron, Options, read_neuron
@@ -83,7 +83,9 @@ def read_net(path: Path | str, **options: Any) -> Network:
         found.append(layer)
         offset += index >= given.skip_layers and bool(layer.neuron.model) and layer.kind != "average"
     name = _name(group, INPUT_NAME, EXTERNAL)
-    _distinct_names(found, name, path)
+    names = [name, *(layer.name for layer in found if layer.neuron.model)]
+    if len(set(names)) < len(names):
+        raise ModelError("ND1286", path, "gives two populations the same name", AGAIN)
     builder = Builder(found[:count], _start(found, given, name), given.sparse_fc_layer, notes)
     builder.external = name
     for layer in found[given.skip_layers :]:
@@ -98,7 +100,7 @@ def _describe(group: Group, index: int, path: Path, options: Options, offset: in
     kind = fields.text("type")
     if kind not in BUILDERS:
         fix = f"layers can be {', '.join(BUILDERS)}"
-        raise ModelError("ND1284", where, f"is of the unknown type {plain(kind)!r}", fix)
+        raise ModelError("ND1284", where, f"is of the unknown type {printable(kind)!r}", fix)
     if kind == "input" and index:
         raise fields.wrong("is an input that does not come first")
     name = _name(fields.group, NAME, f"layer{index}")
@@ -143,12 +145,6 @@ def _dt(group: Group) -> Dyadic | None:
     if not (isinstance(mantissa, int) and isinstance(exponent, int) and mantissa > 0 and abs(exponent) < 1000):
         return None
     return Dyadic(mantissa, exponent)
-
-
-def _distinct_names(found: list[Layer], external: str, path: Path) -> None:
-    names = [external, *(layer.name for layer in found if layer.neuron.model)]
-    if len(set(names)) < len(names):
-        raise ModelError("ND1286", path, "gives two populations the same name", AGAIN)
 
 
 def _start(found: list[Layer], options: Options, name: str) -> Flow:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,9 @@ from neurodeploy.frontends.lavadl.fields import INT32_MAX
 from neurodeploy.frontends.lavadl.reader import DT, FORMAT, INPUT_NAME, NAME, TRANSFORM, read_net
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import Population
-from neurodeploy.ir.synapse import Synapse
 from neurodeploy.neurons.registry import check_network
 from neurodeploy.storage.temporary import written_aside
-from neurodeploy.synapses import Conv, Direct, Sparse
+from neurodeploy.synapses import Direct, Sparse
 
 
 def write_net(network: Network, path: Path | str) -> None:
@@ -164,7 +163,7 @@ def _synapse_fields(
         raise refuse(target.name, "its projections are of different kinds")
     fields: Fields = {"type": "dense"}
     for p in arriving:
-        fields |= FIELDS.get(type(p.synapse), _matrix_fields)(p, named[p.target_port], source)
+        fields |= (_conv_fields if p.synapse.spatial else _matrix_fields)(p, named[p.target_port], source)
     if own:
         if len(own) > 1 or own[0].synapse.spatial:
             raise refuse(target.name, "its recurrence is not one dense or sparse projection")
@@ -191,10 +190,6 @@ def _matrix_fields(p: Projection, name: str, source: Population) -> Fields:
     weight, delay = matrix(p, source.shape)
     fields = {name: weight, "inFeatures": p.synapse.columns, "outFeatures": p.synapse.rows}
     return fields | ({} if delay is None else {"delay": delay})
-
-
-#: The fields of layers that are no matrix.
-FIELDS: Mapping[type[Synapse], Callable[[Projection, str, Population], Fields]] = {Conv: _conv_fields}
 
 
 def _file(network: Network, source: Population, layers: list[Fields]) -> bytes:

@@ -1,4 +1,4 @@
-"""NumPy files as input: one array for the only input, or arrays by the names of the inputs."""
+"""NumPy files as input: one array for the only input, or arrays by their names. How much is read at once."""
 
 from __future__ import annotations
 
@@ -9,10 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import UserError
-from neurodeploy.frontends.streams.limits import MOST, MOST_BYTES, check_size
+from neurodeploy.ir.float_network import size_of
 from neurodeploy.storage.numpy_files import Header, header_of, mapped, open_archive
 
 _FIX = "write it with numpy.save or numpy.savez, without objects"
+#: Most elements and bytes of an input: 100 steps of 20 million neurons; more is run in stretches of time.
+MOST, MOST_BYTES = 1 << 31, 1 << 33
+
+
+def check_size(path: Path, name: str, shape: tuple[int, ...], most: int = MOST) -> None:
+    """ND3254 before an array of `shape` is read."""
+    count = size_of(shape)
+    if count > most:
+        problem = f"has {count} values {shape}, at most {most} are read at once"
+        raise UserError("ND3254", f"{path}: {name}", problem, "cut the recording in time and use --resume")
 
 
 def read_npy(

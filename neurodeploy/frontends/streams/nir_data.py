@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import UserError
-from neurodeploy.frontends.hdf5_guard import Dataset, Group, open_untrusted, read_array
+from neurodeploy.frontends.hdf5_guard import Dataset, Group, read_array, read_tree
 from neurodeploy.frontends.hdf5_worker import Wanted
-from neurodeploy.frontends.streams.limits import check_size
+from neurodeploy.frontends.streams.arrays import check_size
 
 _FIX = "write it with nir.write_data"
 #: A step boundary is taken as reached this part of a step early: times are often k * dt in floating point.
@@ -36,15 +36,15 @@ def read_nir_data(
     path: Path, label: str, names: tuple[str, ...], dt: float | None, notes: list[str]
 ) -> dict[str, NDArray[Any]]:
     """The observable of each input node: "input" or "spikes" where it has several, else its only one."""
-    with open_untrusted(path, wanted=Wanted(frozenset({"nodes"}))) as file:
-        if "nodes" not in file:
-            raise UserError("ND3251", path, "is neither a NumPy file nor NIRData", "give .npy, .npz or NIRData")
-        found: dict[str, NDArray[Any]] = {}
-        for name, node in _nodes(path, file.group("nodes"), ""):
-            if name in names:
-                found[name] = _observable(path, name, node, dt, notes)
-            else:
-                notes.append(f"node {name} of {path.name} is no input of {label} and was not read")
+    root = read_tree(path, wanted=Wanted(frozenset({"nodes"})))
+    if "nodes" not in root:
+        raise UserError("ND3251", path, "is neither a NumPy file nor NIRData", "give .npy, .npz or NIRData")
+    found: dict[str, NDArray[Any]] = {}
+    for name, node in _nodes(path, root.group("nodes"), ""):
+        if name in names:
+            found[name] = _observable(path, name, node, dt, notes)
+        else:
+            notes.append(f"node {name} of {path.name} is no input of {label} and was not read")
     return found
 
 
@@ -78,16 +78,13 @@ def _observable(path: Path, name: str, node: Group, dt: float | None, notes: lis
     group = table.group(chosen)
     kind = _kind(path, group, name)
     if kind == "TimeGriddedData":
-        _compare_dt(where, _number(where, group, "dt"), dt, notes)
+        recorded = _number(where, group, "dt")
+        if dt is not None and not math.isclose(recorded, dt, rel_tol=1e-6):
+            notes.append(f"{where}: recorded with dt {recorded:g} s and run with {dt:g} s, step by step")
         return read_array(_bounded(path, name, group, "data"))
     if kind in ("EventData", "ValuedEventData"):
         return _events(where, group, kind == "ValuedEventData", dt, path, name, notes)
     raise UserError("ND3251", where, f"has an observable of type {kind!r:.40}", _FIX)
-
-
-def _compare_dt(where: str, recorded: float, dt: float | None, notes: list[str]) -> None:
-    if dt is not None and not math.isclose(recorded, dt, rel_tol=1e-6):
-        notes.append(f"{where}: recorded with dt {recorded:g} s and run with {dt:g} s, step by step")
 
 
 def _bounded(path: Path, name: str, group: Group, key: str) -> Dataset:

@@ -13,7 +13,7 @@ import pytest
 
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends import hdf5_guard
-from neurodeploy.frontends.hdf5_guard import open_untrusted, read_array, read_text, read_tree
+from neurodeploy.frontends.hdf5_guard import read_array, read_text, read_tree
 from neurodeploy.frontends.hdf5_worker import Wanted
 from neurodeploy.storage import confined
 from tests import refusals
@@ -42,17 +42,17 @@ def sample(path: Path) -> Path:
 @pytest.mark.parametrize("isolate", [True, False])
 def test_reads_numbers_texts_and_attributes(isolate: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hdf5_guard, "ISOLATE", isolate)
-    with open_untrusted(sample(tmp_path / "f.h5")) as root:
-        assert sorted(root) == ["a", "big", "many", "packed", "s", "t"]
-        weight = read_array(root["a/w"], "f")
-        assert weight.tolist() == [[0, 1, 2], [3, 4, 5]] and weight.dtype == np.dtype("<f4") and weight.flags.writeable
-        assert (read_text(root["t"]), read_text(root["s"])) == ("dense", "text \u00fc")
-        assert root.dataset("many").texts == ("a", "bc")
-        assert read_array(root["a/flag"]).item() is True and read_array(root["a/empty"]).size == 0
-        assert read_array(root["a/z"], kinds="c")[0] == 1 + 2j
-        assert read_array(root["big"]).sum() == 0
-        assert dict(root.group("a").attrs) == {"dt": 0.5, "kind": "graph", "list": None}
-        assert "a/w" in root and "a/nothing" not in root and root.get("a/w/x") is None
+    root = read_tree(sample(tmp_path / "f.h5"))
+    assert sorted(root) == ["a", "big", "many", "packed", "s", "t"]
+    weight = read_array(root["a/w"], "f")
+    assert weight.tolist() == [[0, 1, 2], [3, 4, 5]] and weight.dtype == np.dtype("<f4") and weight.flags.writeable
+    assert (read_text(root["t"]), read_text(root["s"])) == ("dense", "text \u00fc")
+    assert root.dataset("many").texts == ("a", "bc")
+    assert read_array(root["a/flag"]).item() is True and read_array(root["a/empty"]).size == 0
+    assert read_array(root["a/z"], kinds="c")[0] == 1 + 2j
+    assert read_array(root["big"]).sum() == 0
+    assert dict(root.group("a").attrs) == {"dt": 0.5, "kind": "graph", "list": None}
+    assert "a/w" in root and "a/nothing" not in root and root.get("a/w/x") is None
 
 
 def test_asks_for_what_is_not_there(tmp_path: Path) -> None:

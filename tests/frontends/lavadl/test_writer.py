@@ -164,9 +164,8 @@ INEXPRESSIBLE: dict[str, tuple[str, Any]] = {
 @pytest.mark.parametrize("name", INEXPRESSIBLE)
 def test_what_the_format_has_no_place_for(name: str, tmp_path: Path) -> None:
     subject, make = INEXPRESSIBLE[name]
-    with pytest.raises(NeurodeployError) as error:
-        write_net(make(), tmp_path / "n.net")
-    assert (error.value.code, error.value.subject) == ("ND1290", f"population {subject}")
+    error = refused(NeurodeployError, "ND1290", write_net, make(), tmp_path / "n.net")
+    assert error.subject == f"population {subject}"
     assert not list(tmp_path.iterdir())
 
 
@@ -213,10 +212,9 @@ def test_the_input_of_other_networks_is_what_arrives(tmp_path: Path) -> None:
     write_net(n, tmp_path / "n.net")
     again = read_net(tmp_path / "n.net")
     assert again.provenance["input_transform"] == {"a": {"weight": 1, "bias": 0}}
-    with pytest.raises(NeurodeployError, match=r"ND1290 population a: .*neurons have a bias"):
-        write_net(
-            changed(n, "a", params={**n.populations["a"].params, "bias_mant": 3, "bias_exp": 6}), tmp_path / "n.net"
-        )
+    biased = changed(n, "a", params={**n.populations["a"].params, "bias_mant": 3, "bias_exp": 6})
+    says = r"ND1290 population a: .*neurons have a bias"
+    refused(NeurodeployError, says, write_net, biased, tmp_path / "n.net")
 
 
 FORGOTTEN: dict[str, Any] = {
@@ -236,16 +234,16 @@ FORGOTTEN: dict[str, Any] = {
 @pytest.mark.parametrize("name", FORGOTTEN)
 def test_an_input_transform_that_is_not_known(name: str, tmp_path: Path) -> None:
     n = read_net(write(tmp_path / "1.net", [{"type": "input", "shape": [4], "weight": 36, **cuba(iDecay=4096)}]))
-    with pytest.raises(NeurodeployError, match="ND1290 population layer0"):
-        write_net(replace(n, provenance={"format": "lava-dl .net", **FORGOTTEN[name]}), tmp_path / "2.net")
+    n = replace(n, provenance={"format": "lava-dl .net", **FORGOTTEN[name]})
+    refused(NeurodeployError, "ND1290 population layer0", write_net, n, tmp_path / "2.net")
     assert not (tmp_path / "2.net").exists()
 
 
 def test_an_input_transform_without_an_input_layer(tmp_path: Path) -> None:
     write_net(replace(network(*two()), provenance={"format": "lava-dl .net"}), tmp_path / "n.net")
     recorded = {"input_transform": {"a": {"weight": 36, "bias": 34}}}
-    with pytest.raises(NeurodeployError, match="ND1290 population a"):
-        write_net(replace(network(*two()), provenance=recorded), tmp_path / "n.net")
+    n = replace(network(*two()), provenance=recorded)
+    refused(NeurodeployError, "ND1290 population a", write_net, n, tmp_path / "n.net")
 
 
 def test_differences_are_found() -> None:

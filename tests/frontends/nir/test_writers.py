@@ -111,9 +111,11 @@ def test_a_file_of_ours_is_no_frameworks_whatever_it_came_from(tmp_path: Path) -
     refused(ModelError, "ND1270", read_as, tmp_path / "own.nir", 1e-4, "snntorch")
 
 
-def test_a_tau_shorter_than_the_step_names_the_command_too() -> None:
-    error = refused(ModelError, "ND1271", read_as, FIXTURES / "spikingjelly" / "lif.nir", 1e-3)
-    assert "--source spikingjelly" in error.fix
+@pytest.mark.parametrize("framework", ["spikingjelly", "norse"])
+def test_a_tau_shorter_than_the_step_names_the_command_too(framework: str) -> None:
+    error = refused(ModelError, "ND1271", read_as, FIXTURES / framework / "lif.nir", 1e-3)
+    assert f"--source {framework}" in error.fix and "source='norse'" in error.fix
+    assert read_as(FIXTURES / "norse" / "lif.nir", 1e-3, "norse").nodes["1"].params["tau"].min() >= 1e-3
 
 
 def test_without_a_source_the_question_names_the_writer_and_can_be_answered() -> None:
@@ -123,6 +125,8 @@ def test_without_a_source_the_question_names_the_writer_and_can_be_answered() ->
     named = [note for note in read_as(path, None, "snntorch").notes if isinstance(note, Question)]
     assert ["reset subtract-next" in note.done and "--reset value" in note.done for note in named] == [True]
     assert not any(isinstance(note, Question) for note in read_as(path, None, "snntorch", reset="value").notes)
+    told = read_as(path, 1e-4, "snntorch", reset="subtract-next")
+    assert told.provenance["reset"] == "subtract-next" and TAKEN not in {note.done for note in told.notes}
 
 
 @pytest.mark.parametrize("source", CONVENTIONS)
@@ -143,7 +147,8 @@ def test_a_source_reads_the_step_that_its_exporter_was_told(tmp_path: Path) -> N
 
 def test_another_step_than_the_sources_is_a_question() -> None:
     network = read_as(FIXTURES / "snntorch" / "lif.nir", 4e-4, "snntorch", reset="value")
-    assert [note.found for note in network.notes if isinstance(note, Question)] == ["time step 0.0004 s"]
+    (asked,) = [note for note in network.notes if isinstance(note, Question)]
+    assert asked.found == "time step 0.0004 s" and "written for 0.0001 s" in asked.done
 
 
 def test_the_command_of_a_missing_step() -> None:
@@ -154,9 +159,8 @@ def test_the_command_of_a_missing_step() -> None:
 
 def test_a_missing_step_of_an_unknown_file_gives_a_whole_command_too(tmp_path: Path) -> None:
     path = save(tmp_path, chain(nir.Linear(np.eye(2)), lif(2)))
-    with pytest.raises(ModelError) as error:
-        read_as(path, None)
-    assert error.value.fix.endswith(f"neurodeploy convert {path} --dt 0.001 --out net.nd")
+    error = refused(ModelError, "ND1212", read_as, path, None)
+    assert error.fix.endswith(f"neurodeploy convert {path} --dt 0.001 --out net.nd")
 
 
 @pytest.mark.parametrize(("framework", "file"), WRITTEN)

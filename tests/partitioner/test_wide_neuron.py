@@ -45,4 +45,4 @@ def test_where_columns_may_not_be_cut() -> None:
         map_model(network(), get_system("oheo-gulch"), Options(pins={"out": Pin(blocks=1)}))
     error = caught.value
     assert error.code == "ND2002" and error.subject == "out" and error.fix
-    assert all(part in error.problem for part in ("a tile of 1 rows", f"{FAN_IN} in_axons", "4096", "pinned"))
+    assert all(part in error.problem for part in ("a tile of 1 row and", f"{FAN_IN} in_axons", "4096", "pinned"))

@@ -24,7 +24,7 @@ from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner
 from tests.networks.equality import same_result
 from tests.networks.random_networks import all_probes, random_network
-from tests.partitioner_network.helpers import shrunken
+from tests.partitioner.make import shrunken
 
 QUICK, ALL = 60, 500
 OVER = rf"(\d+) (?:{'|'.join(RESOURCES)}) \(a core has (\d+)\)"

@@ -11,8 +11,8 @@ from neurodeploy.ir.packed import PackedTargets, pack
 from partitioner.mapper import map_model
 from partitioner.options import Options
 from partitioner.verify.violations import verify
-from tests.partitioner_network.helpers import join, lif, network, source, tiny
-from tests.partitioner_network.test_network_mapper import random_sparse
+from tests.partitioner.make import join, lif, network, source, tiny
+from tests.partitioner.test_network_mapper import random_sparse
 
 
 def packed(net: Network) -> Network:

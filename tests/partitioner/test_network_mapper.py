@@ -17,7 +17,7 @@ from partitioner.mapper import map_model
 from partitioner.options import Options, Pin
 from partitioner.verify.violations import verify
 from targets.systems import SYSTEMS, get_system
-from tests.partitioner_network.helpers import conv, dense, join, lif, network, source, tiny
+from tests.partitioner.make import conv, dense, join, lif, network, source, tiny
 
 
 def two_layers(hidden: int = 40):

@@ -10,7 +10,7 @@ from partitioner.cost.usage import core_demands, shard_demands
 from partitioner.mapper import map_model
 from partitioner.options import Options
 from partitioner.verify.violations import verify
-from tests.partitioner_network.helpers import conv, dense, join, lif, network, source, tiny
+from tests.partitioner.make import conv, dense, join, lif, network, source, tiny
 
 NEURON = 6 + 4
 

@@ -18,7 +18,7 @@ from partitioner.options import Options
 from simulators.reference import ReferenceRunner
 from targets.systems import get_system
 from tests.networks.random_networks import random_network
-from tests.partitioner_network.helpers import dense, join, lif, network, shrunken, source, tiny
+from tests.partitioner.make import dense, join, lif, network, shrunken, source, tiny
 from tests.prices import work_of
 
 

@@ -28,7 +28,7 @@ from targets.systems import get_system
 from tests.networks.equality import joined, same_result
 from tests.networks.random_networks import all_probes, random_network
 from tests.networks.test_partitioned import random_mapping
-from tests.partitioner_network.helpers import conv, dense, join, lif, network, source, tiny
+from tests.partitioner.make import conv, dense, join, lif, network, source, tiny
 from tests.prices import shard_counts, work_of
 
 SEEDS = range(60)
@@ -148,7 +148,7 @@ def test_hidden_neighbours_are_found(library: bool, monkeypatch: pytest.MonkeyPa
     if not library:
         monkeypatch.setattr(hypergraph, "library", lambda: None)
     net, system = hidden_ring(1200, 20, 25), tiny(neurons=200, synapse_bytes=8000, state_bytes=None)
-    monkeypatch.setattr("partitioner.order.search._sparse", lambda task, plan: ({}, ()))
+    monkeypatch.setattr("partitioner.order.search.sparse_orders", lambda job, plan: ({}, ()))
     given = map_model(net, system)
     monkeypatch.undo()
     if not library:

@@ -11,7 +11,7 @@ from partitioner.mapper import map_model
 from partitioner.verify.recount import recount
 from partitioner.verify.violations import verify
 from targets.systems import get_system
-from tests.partitioner_network.helpers import conv, dense, join, lif, network, source, tiny
+from tests.partitioner.make import conv, dense, join, lif, network, source, tiny
 
 NET = network(
     [source("i", 6, 6, 3), lif("p", 4, 4, 5), lif("q", 10)],
