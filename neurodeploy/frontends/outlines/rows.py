@@ -107,7 +107,7 @@ LOCAL = {"num_local_experts": "num_experts"}
 
 
 def _falcon_norms(fields: Settings) -> str:
-    fields.spare(("num_ln_in_parallel_attn", "parallel_attn"))
+    fields.ignore(("num_ln_in_parallel_attn", "parallel_attn"))
     if fields.flag("new_decoder_architecture", False):
         return "parallel" if fields.natural("num_ln_in_parallel_attn", 2) == 1 else "pre"
     return "parallel" if fields.flag("parallel_attn", True) else "pre"
@@ -116,12 +116,12 @@ def _falcon_norms(fields: Settings) -> str:
 def _falcon_kv(fields: Settings, heads: int) -> int:
     if fields.flag("new_decoder_architecture", False):
         return fields.natural("num_kv_heads", heads)
-    fields.spare(("num_kv_heads",))
+    fields.ignore(("num_kv_heads",))
     return 1 if fields.flag("multi_query", True) else heads
 
 
 def _one_kv(fields: Settings, heads: int) -> int:
-    fields.spare(("num_key_value_heads",))
+    fields.ignore(("num_key_value_heads",))
     return 1 if fields.flag("multi_query", True) else heads
 
 

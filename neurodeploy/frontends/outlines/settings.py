@@ -7,12 +7,12 @@ plan needs shapes only, and the converter is the one to refuse arithmetic that i
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.families.common import ACTIVATIONS
-from neurodeploy.frontends.families.fields import LARGEST, Fields
+from neurodeploy.frontends.families.fields import Fields
 
 
 def _names(text: str) -> frozenset[str]:
@@ -94,7 +94,6 @@ OTHER_PARTS: Mapping[str, str] = {
 }  # fmt: skip
 #: Values of a part that a model has not.
 OFF: tuple[Any, ...] = (False, 0, "", [], {})
-_MISSING: Any = object()
 
 
 def text_part(config: Mapping[str, Any], subject: object) -> tuple[dict[str, Any], list[str]]:
@@ -121,11 +120,6 @@ class Settings(Fields):
         for name in self.nulls:
             if name in defaults and _is_size(name, defaults[name]):
                 del self.values[name]
-        self._seen: set[str] = set()
-
-    def get(self, name: str, default: Any = _MISSING) -> Any:
-        self._seen.add(name)
-        return super().get(name) if default is _MISSING else super().get(name, default)
 
     def only(self, name: str, *allowed: Any) -> None:
         """Not set, or one of the values that change nothing: refused at once."""
@@ -133,53 +127,36 @@ class Settings(Fields):
         if value is not None and not any(type(value) is type(good) and value == good for good in allowed):
             raise self.refuse(name, "only " + (" or ".join(map(repr, allowed)) or "null") + " is")
 
-    def ignore(self, names: Collection[str]) -> None:
-        self.spare(names)
-        super().ignore(names)
-
-    def natural(self, name: str, default: Any = _MISSING, least: int = 1, most: int = LARGEST) -> int:
+    def natural(self, name: str, *default: Any, **bounds: Any) -> int:
         """A whole number; a list of equal ones is one. Layers that differ are refused here, see `for_layers`."""
         value = self.values.get(name)
         if isinstance(value, list) and value and all(type(item) is int for item in value):
             if len(set(value)) > 1:
                 raise self.refuse(name, "one value for all layers is needed here")
             self.values[name] = value[0]
-        self._seen.add(name)
-        return (
-            super().natural(name, least=least, most=most)
-            if default is _MISSING
-            else super().natural(name, default, least, most)
-        )
+        return super().natural(name, *default, **bounds)
 
-    def for_layers(self, name: str, count: int, default: Any = _MISSING) -> tuple[int, ...]:
+    def for_layers(self, name: str, count: int, *default: int) -> tuple[int, ...]:
         """A whole number for each layer: from a list of `count`, or one for all."""
         value = self.values.get(name)
         if not isinstance(value, list) or len(set(map(repr, value))) < 2:
-            return (self.natural(name, default),) * count
+            return (self.natural(name, *default),) * count
         found = self.naturals(name, count, least=1) or []
         if len(found) != count:
             raise self.refuse(name, f"{count} entries are needed, it has {len(found)}")
         return tuple(found)
 
-    def spare(self, names: Collection[str]) -> None:
-        """Settings that a family has and does not use here."""
-        self._seen.update(names)
-
-    def unread(self, known: bool) -> tuple[list[str], list[str]]:
+    def unread(self, known: bool) -> tuple[dict[str, Any], list[str]]:
         """Settings that nobody has read, by the file's names: those that may change a size, and the others.
 
         known : the family is known, and what transformers has for it is read; only what counts or measures is left to fear.
         """
-        left = sorted(
-            self.called(name) for name in set(self._given) - self._seen
+        left = {
+            self.called(name): self.values[name] for name in self._given.keys() - self._read.keys() - self._ignored
             if not ({name, self.called(name)} & NEUTRAL or name.endswith(NO_SIZES)) and self.values[name] not in OFF
-        )  # fmt: skip
-        sized = [called for called in left if _sized(called, self.value(called), known)]
-        return sized, [called for called in left if called not in sized]
-
-    def value(self, called: str) -> Any:
-        """The value of a setting by the file's name."""
-        return next((value for name, value in self.values.items() if self.called(name) == called), None)
+        }  # fmt: skip
+        sized = {called: left[called] for called in sorted(left) if _sized(called, left[called], known)}
+        return sized, sorted(left.keys() - sized.keys())
 
 
 def _sized(called: str, value: Any, known: bool) -> bool:
@@ -230,7 +207,7 @@ def check_unread(fields: Settings, family: str, known: bool) -> list[str]:
     """
     sized, others = fields.unread(known)
     if sized:
-        shown = ", ".join(f"{name:.40} = {fields.value(name)!r:.40}" for name in sized[:12])
+        shown = ", ".join(f"{name:.40} = {value!r:.40}" for name, value in list(sized.items())[:12])
         more = f" and {len(sized) - 12} more" if len(sized) > 12 else ""
         problem = f"sets what may change a size and is not read for {family}: {shown}{more}"
         fix = "give the model's .gguf, whose tensors tell every shape, or remove what the model has not"
