@@ -65,6 +65,8 @@ def test_no_formula_reaches_a_spreadsheet(smollm: dict[str, Any], name: str) -> 
     smollm["explain"] = [smollm["explain"][0] | {"path": name, "reason": 'a, "b"\nc'}]
     found = list(csv.reader(files.ops_csv(smollm).splitlines(keepends=True)))
     assert found[1][0] == f"'{name}"
+    table = files.rows_csv("population", {name: {"model": name}})
+    assert list(csv.reader(table.splitlines(keepends=True)))[1] == [f"'{name}", f"'{name}"]
     assert found[1][4] == 'a, "b"\nc'
 
 
