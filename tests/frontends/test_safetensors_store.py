@@ -70,7 +70,6 @@ def test_bfloat16_is_the_upper_half_of_float32(tmp_path):
     want = (bits.astype(np.uint32) << 16).view(np.float32)
     np.testing.assert_array_equal(store.get("w"), want)
     np.testing.assert_array_equal(store.get("w", 1), want[1:])
-    assert store.metadata == {"k": "x"}
     kept = store.entry("w")
     assert (kept.dtype, kept.shape, kept.data.tobytes()) == ("BF16", (2, 4), bits.tobytes())
     assert not kept.data.flags.writeable

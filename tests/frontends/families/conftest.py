@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from neurodeploy.frontends.families import read_graph
-from neurodeploy.ir.graph import Graph
+from neurodeploy.ir.graph import Graph, HostOp
 from neurodeploy.ops.host.executor import Executor
 from neurodeploy.ops.host.kvcache import State
 from tests import models
@@ -110,6 +110,23 @@ def edited() -> Callable[..., Path]:
         return folder
 
     return edit
+
+
+@pytest.fixture
+def llama(made: Callable[..., tuple[Path, Any]]) -> tuple[Path, Any]:
+    return made("llama")
+
+
+def eager(folder: Path) -> Any:
+    """The Llama that transformers reads from a folder."""
+    import transformers
+
+    return transformers.LlamaForCausalLM.from_pretrained(folder, attn_implementation="eager").eval()
+
+
+def windows(path: Path) -> list[int | None]:
+    """Of the attention of each layer, as a model is read."""
+    return [op.attrs["window"] for op in read_graph(path).ops if isinstance(op, HostOp) and op.op == "attention"]
 
 
 @pytest.fixture
