@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.tiny import call, refused, snapshot
+from tests.tiny import Capture, call, refused, snapshot
 
 USER, NO_FIT, UNAVAILABLE = 2, 3, 4
 Q_PROJ = "model.layers.0.self_attn.q_proj.weight"
@@ -332,7 +332,7 @@ CASES: dict[str, tuple[str, int, str, Callable[[World], list[str]]]] = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_case(name: str, world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_case(name: str, world: World, capsys: Capture) -> None:
     code, status, says, build = CASES[name]
     arguments = build(world)
     refused(arguments, code, status, says, world.here, capsys)
@@ -340,7 +340,7 @@ def test_case(name: str, world: World, capsys: pytest.CaptureFixture[str]) -> No
 
 @pytest.mark.parametrize("verb", BUNDLE_VERBS, ids=" ".join)
 @pytest.mark.parametrize("kind", ["missing", "file", "empty folder"])
-def test_not_a_bundle(verb: list[str], kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_not_a_bundle(verb: list[str], kind: str, tmp_path: Path, capsys: Capture) -> None:
     path = tmp_path / "thing.nd"
     if kind == "file":
         path.write_text("not a bundle")

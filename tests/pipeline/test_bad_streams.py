@@ -16,7 +16,7 @@ import pytest
 
 from neurodeploy.frontends import hdf5_guard
 from tests.pipeline.networks import DT, INPUTS, STEPS, World
-from tests.tiny import refused
+from tests.tiny import Capture, Patch, refused
 
 USER, NO_FIT = 2, 3
 Case = Callable[[World], list[str]]
@@ -289,7 +289,7 @@ def _wide(w: World) -> str:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_case(name: str, world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_case(name: str, world: World, capsys: Capture, monkeypatch: Patch) -> None:
     code, status, says, build = CASES[name]
     monkeypatch.chdir(world.here)
     if not name.startswith("half a"):  # sound files, which need no process of their own to be read

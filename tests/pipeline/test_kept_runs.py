@@ -13,20 +13,20 @@ from neurodeploy.pipeline import keeping, stepping
 from tests.pipeline.networks import STEPS, Files
 from tests.pipeline.test_broken_off import failing
 from tests.pipeline.test_runs import interrupting
-from tests.tiny import call, snapshot
+from tests.tiny import Capture, Patch, call, snapshot
 
 #: The last layer follows the float network two steps later: so many more are run.
 LATE = 2
 
 
 @pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cache(tmp_path: Path, monkeypatch: Patch) -> Path:
     monkeypatch.setenv("NEURODEPLOY_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache" / "interrupted"
 
 
 @pytest.fixture
-def ran(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def ran(monkeypatch: Patch) -> list[int]:
     """Steps that are really run, by stretch."""
     real, steps = stepping.advance, []
 
@@ -45,7 +45,7 @@ def arguments(files: Files, *options: str) -> list[str]:
 @pytest.mark.parametrize("runner", ["fast", "reference"])
 def test_same_figures(
     runner: str, files: Files, cache: Path, ran: list[int],
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    monkeypatch: Patch, capsys: Capture,
 ) -> None:  # fmt: skip
     whole = call(arguments(files, "--runner", runner, "--json"), capsys)
     assert (whole.status, ran) == (0, [STEPS + LATE]) and not any(cache.iterdir())
@@ -67,7 +67,7 @@ def test_same_figures(
 
 
 def test_interrupted_while_the_float_network_runs(
-    files: Files, cache: Path, ran: list[int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    files: Files, cache: Path, ran: list[int], monkeypatch: Patch, capsys: Capture
 ) -> None:
     whole = call(arguments(files, "--json"), capsys)
     for _ in range(2):
@@ -83,7 +83,7 @@ def test_interrupted_while_the_float_network_runs(
 @pytest.mark.parametrize("what", ["input", "steps", "runner"])
 def test_nothing_of_another_evaluation_is_mixed_in(
     what: str, files: Files, tmp_path: Path, cache: Path, ran: list[int],
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    monkeypatch: Patch, capsys: Capture,
 ) -> None:  # fmt: skip
     with monkeypatch.context() as patch:
         failing("simulators.float_network.run", 0, KeyboardInterrupt(), patch)
@@ -99,7 +99,7 @@ def test_nothing_of_another_evaluation_is_mixed_in(
 @pytest.mark.parametrize("damage", ["state", "outputs.npz", "one of them"])
 def test_damaged_files_are_not_used(
     damage: str, files: Files, cache: Path, ran: list[int],
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    monkeypatch: Patch, capsys: Capture,
 ) -> None:  # fmt: skip
     whole = call(arguments(files, "--json"), capsys)
     with monkeypatch.context() as patch:
@@ -113,9 +113,7 @@ def test_damaged_files_are_not_used(
     assert ran == [STEPS + LATE]
 
 
-def test_a_cache_that_fills_up(
-    files: Files, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_cache_that_fills_up(files: Files, cache: Path, monkeypatch: Patch, capsys: Capture) -> None:
     """Nothing is kept, and everything else goes its way."""
     from neurodeploy.bundle import files as bundle_files
 

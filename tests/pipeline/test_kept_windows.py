@@ -14,7 +14,7 @@ import pytest
 from neurodeploy import evaluation, pipeline
 from neurodeploy.pipeline import kept
 from tests.pipeline.test_broken_off import failing
-from tests.tiny import HEEDING, call, environment, snapshot
+from tests.tiny import HEEDING, Capture, Patch, call, environment, snapshot
 
 #: The window of the Llama is 256 positions: 1100 bytes are five windows, the last of 75 predictions.
 TEXT = "".join(chr(32 + (i * i + 3 * i) % 95) for i in range(1100))
@@ -23,14 +23,14 @@ RUN_WINDOW = "neurodeploy.evaluation._Windows.window"
 
 
 @pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cache(tmp_path: Path, monkeypatch: Patch) -> Path:
     monkeypatch.setenv("NEURODEPLOY_CACHE", str(tmp_path / "cache"))
     (tmp_path / "text").write_text(TEXT)
     return tmp_path / "cache" / "interrupted"
 
 
 @pytest.fixture
-def ran(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def ran(monkeypatch: Patch) -> list[int]:
     """Windows that are really run, by their number of tokens."""
     real, sizes = evaluation._Windows.window, []
 
@@ -47,7 +47,7 @@ def arguments(bundle: Path, folder: Path, *options: str) -> list[str]:
     return ["eval", str(bundle), "--text", str(folder / "text"), *options]
 
 
-def measured(bundle: Path, folder: Path, capsys: pytest.CaptureFixture[str], *options: str) -> dict[str, Any]:
+def measured(bundle: Path, folder: Path, capsys: Capture, *options: str) -> dict[str, Any]:
     """What `eval --json` finds, without times."""
     found = call([*arguments(bundle, folder, *options), "--json"], capsys)
     assert found.status == 0, found.err
@@ -58,7 +58,7 @@ def measured(bundle: Path, folder: Path, capsys: pytest.CaptureFixture[str], *op
     return value
 
 
-def interrupt(after: int, call_arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Any) -> str:
+def interrupt(after: int, call_arguments: list[str], monkeypatch: Patch, capsys: Any) -> str:
     with monkeypatch.context() as patch:
         failing(RUN_WINDOW, after, KeyboardInterrupt(), patch)
         found = call(call_arguments, capsys)
@@ -69,7 +69,7 @@ def interrupt(after: int, call_arguments: list[str], monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("options", [[], ["--no-float"], ["--runner", "reference"]])
 def test_same_figures(
     options: list[str], tmp_path: Path, cache: Path, llama_bundle: Path, ran: list[int],
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    monkeypatch: Patch, capsys: Capture,
 ) -> None:  # fmt: skip
     whole = measured(llama_bundle, tmp_path, capsys, *options)
     assert len(ran) == WINDOWS and whole["saturations"] > 0 and not any(cache.iterdir())
@@ -90,7 +90,7 @@ def test_same_figures(
 @pytest.mark.parametrize("what", ["text", "runner", "no float", "conversion", "fewer tokens"])
 def test_nothing_of_another_evaluation_is_mixed_in(
     what: str, tmp_path: Path, cache: Path, llama: Path, llama_bundle: Path,
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    monkeypatch: Patch, capsys: Capture,
 ) -> None:  # fmt: skip
     interrupt(3, arguments(llama_bundle, tmp_path), monkeypatch, capsys)
     bundle, options = llama_bundle, {"runner": ["--runner", "reference"], "no float": ["--no-float"]}.get(what, [])
@@ -106,7 +106,7 @@ def test_nothing_of_another_evaluation_is_mixed_in(
 
 
 def test_interrupted_in_the_first_window(
-    tmp_path: Path, cache: Path, llama_bundle: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, cache: Path, llama_bundle: Path, monkeypatch: Patch, capsys: Capture
 ) -> None:
     before = snapshot(llama_bundle)
     assert "error ND3008 eval: was interrupted" in interrupt(0, arguments(llama_bundle, tmp_path), monkeypatch, capsys)
@@ -114,7 +114,7 @@ def test_interrupted_in_the_first_window(
 
 
 def test_a_failure_keeps_nothing(
-    tmp_path: Path, cache: Path, llama_bundle: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, cache: Path, llama_bundle: Path, monkeypatch: Patch, capsys: Capture
 ) -> None:
     failing(RUN_WINDOW, 2, MemoryError(), monkeypatch)
     assert call(arguments(llama_bundle, tmp_path), capsys).status == 3
@@ -122,7 +122,7 @@ def test_a_failure_keeps_nothing(
 
 
 def test_a_cache_that_cannot_be_written(
-    tmp_path: Path, cache: Path, llama_bundle: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, cache: Path, llama_bundle: Path, monkeypatch: Patch, capsys: Capture
 ) -> None:
     """Everything works, only nothing is kept, and the message does not say so."""
     (tmp_path / "cache").write_text("a file in its place")
@@ -132,7 +132,7 @@ def test_a_cache_that_cannot_be_written(
 
 def test_a_cache_that_vanishes_or_fills_up(
     tmp_path: Path, cache: Path, llama_bundle: Path, ran: list[int],
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    monkeypatch: Patch, capsys: Capture,
 ) -> None:  # fmt: skip
     from neurodeploy.storage import stage_files
 
@@ -145,7 +145,7 @@ def test_a_cache_that_vanishes_or_fills_up(
     assert any("nothing is kept of a run that is broken off" in note for note in found["notes"])
 
 
-def test_little_is_kept(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_little_is_kept(cache: Path, monkeypatch: Patch) -> None:
     """The latest `MOST` evaluations, and no more than `MOST_BYTES`."""
     import os
 
@@ -184,9 +184,7 @@ main(sys.argv[2:])
 
 
 @pytest.mark.parametrize("number", [2, 9])
-def test_signals(
-    number: int, tmp_path: Path, cache: Path, llama_bundle: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_signals(number: int, tmp_path: Path, cache: Path, llama_bundle: Path, capsys: Capture) -> None:
     """Also a process that is killed keeps its windows."""
     shutil.copytree(llama_bundle, tmp_path / "x.nd")
     before = snapshot(tmp_path / "x.nd")
