@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from neurodeploy.bundle import open_bundle
 from tests.pipeline.networks import Files
-from tests.tiny import call
+from tests.tiny import call, snapshot
 
 PROSE = "It was a bright cold day in April, and the clocks were striking thirteen. " * 3
 ISLAND = "layers.1.mlp.down_proj"
@@ -224,6 +225,21 @@ def test_verify_executes_the_mapping(kind: str, session: Session, capsys: Captur
 def test_export(kind: str, session: Session, capsys: Capture, tmp_path: Path) -> None:
     session.ask(capsys, "export", kind, "--out", str(tmp_path / "out.nir"))
     assert (tmp_path / "out.nir").stat().st_size > 0
+
+
+@kinds("verify")
+def test_verbs_that_read_leave_the_bundle_alone(kind: str, session: Session, capsys: Capture, tmp_path: Path) -> None:
+    session.step(capsys, "convert", kind)
+    session.step(capsys, "map", kind)
+    before, given = snapshot(session.bundle(kind)), session.world[kind]
+    for verb, options in {
+        "run": given.given, "eval": given.given, "energy": [*given.given, *given.energy], "explain": [], "verify": [],
+        "report": [*given.given, "--out", str(tmp_path / "r.html")], "export": ["--out", str(tmp_path / "x.nir")],
+    }.items():  # fmt: skip
+        if (verb, kind) not in REFUSED:
+            session.ask(capsys, verb, kind, *options)
+    assert snapshot(session.bundle(kind)) == before
+    open_bundle(session.bundle(kind))
 
 
 @kinds("fit")

@@ -219,3 +219,12 @@ def join(name: str, origin: str, target: str, synapse: Synapse, **options: Any) 
 def conv(shape: tuple[int, int, int], out: int, kernel: int = 3, **options: Any) -> Conv:
     groups = options.get("groups", 1)
     return Conv(np.ones((out, kernel, kernel, shape[2] // groups), np.int8), shape, **options)
+
+
+#: An input, two populations, and the second to itself.
+CHAIN = network(
+    [source("i", 10), lif("p", 8), lif("q", 6)],
+    join("a", "i", "p", dense(8, 10)),
+    join("b", "p", "q", dense(6, 8)),
+    join("r", "q", "q", dense(6, 6)),
+)

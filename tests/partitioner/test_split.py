@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from typing import Any
 
@@ -8,7 +9,6 @@ import pytest
 from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.ir.chip import ChipSpec, SystemSpec
 from partitioner.cost.budget import add, core_limits, fits
-from partitioner.cost.population import View
 from partitioner.cost.usage import shard_demands
 from partitioner.cut.bands import BandCutter
 from partitioner.cut.choice import figures_of, prices_of, value_of
@@ -21,11 +21,13 @@ from partitioner.options import Options, Pin
 from targets.systems import get_system
 from tests.islands import Island
 from tests.partitioner import make
+from tests.refusals import refused
 
 
-def split_island(island: View, rule: Rule) -> list[Tile]:
+def split_island(item: Island, spec: ChipSpec, weight_bits: int | None = None, **rule: Any) -> list[Tile]:
     """The tiles of one island by itself, with the objective "cores"; those of one row range stand together."""
-    cutter = BandCutter(island, rule)
+    island = make.view(item, spec, weight_bits)
+    cutter = BandCutter(island, Rule(core_limits(spec), **rule))
     ways = [(cut, figures_of(cutter, cut, None)) for cut in cutter.cuts()]
     best, _ = min(ways, key=lambda way: (value_of(way[1], "cores", way[0], 0, 0, None), way[1].messages))
     return list(tiles_of({island.name: island}, {island.name: stamped(island, best, None)}))
@@ -54,7 +56,7 @@ def joint(
 def test_rows_fill_the_synaptic_memory() -> None:
     """2048 columns of 4 + r bytes in 131072 B: 60 rows a core. Cut into blocks it would take as many cores."""
     spec = make.chip()
-    tiles = split_island(make.view(make.island("a", [("up", 150, 0)], 2048), spec), Rule(core_limits(spec), blocks=1))
+    tiles = split_island(make.island("a", [("up", 150, 0)], 2048), spec, blocks=1)
     assert [tile.rows for tile in tiles] == [(0, 60), (60, 120), (120, 150)]
     assert {tile.cols for tile in tiles} == {(0, 2048)}
     assert tiles[0].demand[1] == 131072
@@ -62,16 +64,14 @@ def test_rows_fill_the_synaptic_memory() -> None:
 
 def test_four_bits_hold_about_twice_the_rows() -> None:
     spec = make.chip()
-    tiles = split_island(
-        make.view(make.island("a", [("up", 240, 0)], 2048), spec, 4), Rule(core_limits(spec), blocks=1)
-    )
+    tiles = split_island(make.island("a", [("up", 240, 0)], 2048), spec, 4, blocks=1)
     assert [tile.rows for tile in tiles] == [(0, 120), (120, 240)]
 
 
 def test_columns_beyond_the_in_axons_get_blocks_and_reducers() -> None:
     spec = make.chip()
     item = make.island("down", [("down", 56, 0)], 8192)
-    tiles = split_island(make.view(item, spec), Rule(core_limits(spec), blocks=2))
+    tiles = split_island(item, spec, blocks=2)
     synapses = [tile for tile in tiles if tile.kind == "synapses"]
     assert {tile.cols for tile in synapses} == {(0, 4096), (4096, 8192)}
     assert sum(tile.rows[1] - tile.rows[0] for tile in synapses) == 2 * 56
@@ -85,7 +85,7 @@ def test_columns_beyond_the_in_axons_get_blocks_and_reducers() -> None:
 def test_small_sums_travel_in_one_message() -> None:
     spec = make.chip()
     item = make.island("down", [("down", 56, 0)], 8192, abs_sum=1000)
-    tiles = split_island(make.view(item, spec), Rule(core_limits(spec), blocks=2))
+    tiles = split_island(item, spec, blocks=2)
     reducers = [tile for tile in tiles if tile.kind == "reducer"]
     assert sum(tile.demand[2] for tile in reducers) == 56 * 2
 
@@ -94,9 +94,9 @@ def test_blocks_are_taken_where_headers_would_fill_the_core() -> None:
     """3072 columns leave room for 38 rows, 4 bytes of header for each 38 of weights: blocks of 512 save a tenth."""
     spec = make.chip()
     item = make.island("a", [("down", 768, 0)], 3072)
-    tiles = split_island(make.view(item, spec), Rule(core_limits(spec)))
+    tiles = split_island(item, spec)
     assert {tile.cols[1] - tile.cols[0] for tile in tiles if tile.kind == "synapses"} <= set(range(256, 513))
-    whole = split_island(make.view(item, spec), Rule(core_limits(spec), blocks=1))
+    whole = split_island(item, spec, blocks=1)
     assert sum(tile.demand[1] for tile in tiles) < 0.94 * sum(tile.demand[1] for tile in whole)
 
 
@@ -105,7 +105,7 @@ def test_reducers_ride_with_tiles_that_leave_room() -> None:
     memory only: each stands after a tile that it fits beside."""
     spec = make.chip()
     limits = core_limits(spec)
-    tiles = split_island(make.view(make.island("down", [("down", 3584, 0)], 18944), spec), Rule(limits))
+    tiles = split_island(make.island("down", [("down", 3584, 0)], 18944), spec)
     riding = [(a, b) for a, b in pairwise(tiles) if b.kind == "reducer" and a.kind == "synapses"]
     assert sum(b.rows[1] - b.rows[0] for _, b in riding) == 3584
     assert all(fits(add(a.demand, b.demand), limits) for a, b in riding)
@@ -131,9 +131,8 @@ def test_heads_stay_whole_where_it_is_free() -> None:
 
 def test_heads_are_cut_where_it_would_cost_a_core() -> None:
     item = make.island("qkv", [("q", 256, 4), ("k", 64, 1), ("v", 64, 1)], 512)
-    assert (
-        heads_whole(make.view(item, make.chip()), 100) == []
-    )  # four ranges of 64 to 128 rows instead of 100, 100, 100, 84
+    # four ranges of 64 to 128 rows instead of 100, 100, 100, 84
+    assert heads_whole(make.view(item, make.chip()), 100) == []
     assert heads_whole(make.view(item, make.chip()), 60) == []
     assert heads_whole(make.view(item, make.chip()), 300) == []  # 84 of 300 rows are left: they share a core instead
     assert heads_whole(make.view(make.island("up", [("up", 90, 0)], 8), make.chip()), 60) == []
@@ -149,15 +148,10 @@ def test_equal_shapes_are_cut_alike_and_pins_make_a_difference() -> None:
     assert len({t.cols for t in by[0]}) != 3
 
 
-@pytest.mark.parametrize("pin", [Pin(rows=4000, blocks=2), Pin(blocks=1, rows=61), Pin(blocks=5000)])
-def test_a_pin_that_no_core_holds_is_refused(pin: Pin) -> None:
-    spec = make.chip()
-    with pytest.raises(DoesNotFit, match="pinned") as caught:
-        split_island(
-            make.view(make.island("a", [("up", 4096, 0)], 2048), spec), Rule(core_limits(spec), pin.rows, pin.blocks)
-        )
-    assert caught.value.code == "ND2002"
-    assert "pin" in caught.value.fix
+@pytest.mark.parametrize("rule", [{"rows": 4000, "blocks": 2}, {"blocks": 1, "rows": 61}, {"blocks": 5000}])
+def test_a_pin_that_no_core_holds_is_refused(rule: dict[str, int]) -> None:
+    item = make.island("a", [("up", 4096, 0)], 2048)
+    assert "pin" in refused(DoesNotFit, "ND2002 .*pinned", split_island, item, make.chip(), **rule).fix
 
 
 def test_caps_lower_what_a_tile_takes() -> None:
@@ -200,9 +194,8 @@ def test_spread_uses_the_cores_of_the_chips_that_are_needed() -> None:
 
 
 def test_objectives_need_costs() -> None:
-    with pytest.raises(UserError, match="t_synop_fc_s") as caught:
-        split(make.chip(), make.island("a", [("up", 10, 0)], 10), objective="energy")
-    assert caught.value.code == "ND2003"
+    item = make.island("a", [("up", 10, 0)], 10)
+    refused(UserError, "ND2003 .*t_synop_fc_s", split, make.chip(), item, objective="energy")
 
 
 def test_too_many_cores_for_an_objective_give_way_to_fewer() -> None:
@@ -219,8 +212,8 @@ def test_too_many_cores_for_an_objective_give_way_to_fewer() -> None:
 def test_every_budget_limits_the_rows(budget: str) -> None:
     limit = {"neurons": 7, "in_axons": 64, "out_axons": 7, "state_bytes": 64 * 8 + 7 * 15}[budget]
     spec = make.chip(**{budget: limit})
-    rule = Rule(core_limits(spec), blocks=1 if budget == "state_bytes" else None)  # partial sums take less state
-    tiles = split_island(make.view(make.island("a", [("up", 100, 0)], 64), spec), rule)
+    blocks = 1 if budget == "state_bytes" else None  # partial sums take less state
+    tiles = split_island(make.island("a", [("up", 100, 0)], 64), spec, blocks=blocks)
     assert all(fits(tile.demand, core_limits(spec)) for tile in tiles)
     assert max(tile.rows[1] - tile.rows[0] for tile in tiles) == (100 if budget == "in_axons" else 7)
 
@@ -235,13 +228,5 @@ def test_every_budget_limits_the_rows(budget: str) -> None:
     ],
 )
 def test_a_neuron_that_fits_no_core_is_named_with_its_need(budget: dict[str, int], need: str) -> None:
-    spec = make.chip(**budget)
-    with pytest.raises(DoesNotFit) as caught:
-        split_island(
-            make.view(make.island("layers.3.mlp.down", [("down", 8, 0)], 4096, abs_sum=5000), spec),
-            Rule(core_limits(spec)),
-        )
-    assert caught.value.code == "ND2002"
-    assert caught.value.subject == "layers.3.mlp.down"
-    assert need in caught.value.problem
-    assert caught.value.fix
+    item = make.island("layers.3.mlp.down", [("down", 8, 0)], 4096, abs_sum=5000)
+    refused(DoesNotFit, f"ND2002 {item.name}: {re.escape(need)}", split_island, item, make.chip(**budget))

@@ -13,7 +13,7 @@ from neurodeploy import pipeline
 from neurodeploy.errors import BundleError, Interrupted, UserError
 from neurodeploy.hybrid import Hybrid
 from neurodeploy.pipeline import generating, keeping
-from tests.tiny import call
+from tests.tiny import Capture, Patch, call
 
 DRAWN: dict[str, Any] = {"temperature": 0.9, "top_k": 20}
 
@@ -35,9 +35,7 @@ def test_two_pieces_are_one(which: str, settings: dict[str, Any], tmp_path: Path
     assert "tokens" in third["float"]
 
 
-def test_an_interrupted_text_goes_on(
-    llama_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_interrupted_text_goes_on(llama_bundle: Path, tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> None:
     """In the middle of a token some layers have seen it and others have not."""
     kept, real, calls = tmp_path / "state", Hybrid.run_op, 0
 

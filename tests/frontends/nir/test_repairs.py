@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.nir.reader import read
 from neurodeploy.ir.float_network import FloatEdge, FloatNetwork
-from tests.frontends.nir.files import DT, by_hand, chain, feed, lif, save
+from tests.frontends.nir.files import DT, by_hand, chain, lif, save, through
 from tests.refusals import refused
 
 LIF = {"type": "LIF", "tau": 0.02, "r": 1.0, "v_leak": 0.0, "v_threshold": 1.0}
@@ -34,14 +33,8 @@ def told(network: FloatNetwork, node: str, *words: str) -> bool:
     )
 
 
-def make(path: Path, nodes: dict[str, Any], *edges: tuple[str, str], version: str | None = "1.0.8") -> FloatNetwork:
-    """Nodes with these edges, or in a row."""
-    return read(by_hand(path / "net.nir", nodes, edges or tuple(pairwise(nodes)), version), DT)
-
-
-def through(first: list[int], last: list[int] | None, **nodes: Any) -> dict[str, Any]:
-    """Nodes in a row between an Input and an Output of these shapes."""
-    return {"in": {"type": "Input", "shape": first}, **nodes, "out": {"type": "Output", "shape": last}}
+def make(path: Path, nodes: dict[str, Any], ways: str = "", version: str | None = "1.0.8") -> FloatNetwork:
+    return read(by_hand(path / "net.nir", nodes, ways, version), DT)
 
 
 CHANNELS = np.arange(1.0, 3.0).reshape(2, 1, 1)
@@ -110,43 +103,37 @@ def test_batch_axes_and_missing_shapes_of_inputs(tmp_path: Path, declared: Any, 
 
 
 def test_an_edge_that_stands_twice_counts_once(tmp_path: Path) -> None:
-    nodes, edges = feed({"n": NEURON}, 3, ("in", "n"), ("in", "n"), ("n", "out"))
-    network = make(tmp_path, nodes, *edges)
+    network = make(tmp_path, through([3], [3], n=NEURON), "in n out, in n")
     assert network.edges == (FloatEdge("in", "n"), FloatEdge("n", "out"))
     assert any("twice" in note.found for note in network.notes)
 
 
 def test_a_subgraph_port_that_leads_nowhere_is_left_out(tmp_path: Path) -> None:
     """nir itself returns {input(3), output(5)} with two nodes more; here the ports go, the rest stays."""
-    sub = {"nodes": {"i": PORT_IN, "o": {"type": "Output", "shape": [5]}}, "edges": []}
-    nodes, edges = feed({"n": NEURON, "sub": sub}, 3, ("in", "n"), ("n", "out"), ("n", "sub"))
-    network = make(tmp_path, nodes, *edges)
+    sub = {"nodes": {"i": PORT_IN, "o": {"type": "Output", "shape": [5]}}, "ways": ","}
+    network = make(tmp_path, through([3], [3], n=NEURON, sub=sub), "in n out, n sub")
     assert set(network.nodes) == {"in", "n", "out"}
     assert told(network, "sub.i", "one side alone") and told(network, "sub.o", "not connected")
 
 
 def test_edges_may_name_a_port(tmp_path: Path) -> None:
-    sub = {
-        "nodes": {"a": PORT_IN, "b": PORT_IN, "n": NEURON, "o": PORT_OUT},
-        "edges": [("a", "n"), ("b", "n"), ("n", "o")],
-    }
-    nodes, edges = feed({"sub": sub}, 3, ("in", "sub.a"), ("sub", "out"))
-    network = make(tmp_path, nodes, *edges)
+    sub = {"nodes": {"a": PORT_IN, "b": PORT_IN, "n": NEURON, "o": PORT_OUT}, "ways": "a n o, b n"}
+    nodes = through([3], [3], sub=sub)
+    network = make(tmp_path, nodes, "in sub.a, sub out")
     assert set(network.edges) == {FloatEdge("in", "sub.n"), FloatEdge("sub.n", "out")}
-    refused(ModelError, r"ND1206.*2 nodes of type Input", make, tmp_path, nodes, ("in", "sub"), ("sub", "out"))
+    refused(ModelError, r"ND1206.*2 nodes of type Input", make, tmp_path, nodes, "in sub out")
 
 
 def test_a_port_stays_where_its_sum_counts_twice(tmp_path: Path) -> None:
     """x -> port -> n beside x -> n is 2 x."""
-    sub = {"nodes": {"i": PORT_IN, "n": NEURON, "o": PORT_OUT}, "edges": [("i", "n"), ("n", "o")]}
-    nodes, edges = feed({"sub": sub}, 3, ("in", "sub"), ("in", "sub.n"), ("sub", "out"))
-    network = make(tmp_path, nodes, *edges)
+    sub = {"nodes": {"i": PORT_IN, "n": NEURON, "o": PORT_OUT}, "ways": "i n o"}
+    network = make(tmp_path, through([3], [3], sub=sub), "in sub out, in sub.n")
     assert network.nodes["sub.i"].kind == "scale"
     assert {e[:2] for e in network.edges} == {("in", "sub.i"), ("sub.i", "sub.n"), ("in", "sub.n"), ("sub.n", "out")}
 
 
 def test_missing_ports_are_added_as_nir_adds_them(tmp_path: Path) -> None:
-    network = make(tmp_path, {"w": LINEAR, "n": NEURON}, ("w", "n"))
+    network = make(tmp_path, {"w": LINEAR, "n": NEURON})
     assert network.inputs == ("input_w",) and network.outputs == ("output_n",)
     assert network.nodes["input_w"].shape == (2,) and told(network, "w", "input_w")
 
