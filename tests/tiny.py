@@ -17,6 +17,8 @@ import pytest
 from tests import models
 
 Run = Callable[..., "Answer"]
+Capture = pytest.CaptureFixture[str]
+Patch = pytest.MonkeyPatch
 
 
 class Answer(NamedTuple):

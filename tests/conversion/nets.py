@@ -15,7 +15,7 @@ from neurodeploy.conversion.spiking.options import QuantizeOptions
 from neurodeploy.conversion.spiking.quantize import quantize
 from neurodeploy.conversion.spiking.report import QuantizationReport
 from neurodeploy.ir.float_linear import output_shape
-from neurodeploy.ir.float_network import FloatEdge, FloatNetwork, FloatNode, FloatResult
+from neurodeploy.ir.float_network import FloatEdge, FloatNetwork, FloatNode, FloatResult, chip_order
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.run import Probe, RunResult
 from simulators.float_network import run
@@ -117,10 +117,10 @@ def both(
     """The float run and the integer run, which goes on for the latency of its outputs."""
     wanted = run(made, inputs, record=record)
     steps = wanted.steps + report.latency
-    padded = {
-        name: np.pad(report.inputs[name].payloads(x), [(0, 0), (0, report.latency), (0, 0)])
-        for name, x in inputs.items()
-    }
+    padded = {}
+    for name, x in inputs.items():
+        payloads = np.rint(np.asarray(x)[..., chip_order(made.nodes[name].shape)] / report.units[name]).astype(np.int64)
+        padded[name] = np.pad(payloads, [(0, 0), (0, report.latency), (0, 0)])
     return wanted, ReferenceRunner().run(chip, padded, steps, probes=probes)
 
 

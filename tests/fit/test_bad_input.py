@@ -12,6 +12,7 @@ from gguf import GGUFWriter
 
 import neurodeploy as nd
 from neurodeploy.errors import NeurodeployError
+from neurodeploy.ir.segments import Encode
 from neurodeploy.synapses.hollow import columns_of, layers_of, shown, weights_of
 from neurodeploy.synapses.written_out import written_out
 from tests import effort
@@ -200,6 +201,17 @@ def test_gguf_of_any_architecture(tmp_path: Path) -> None:
     every = written_out(found)
     every.check()
     assert sum(p.expert is not None for p in layers_of(every)) == 2 * 4
+
+
+def test_gguf_matrices_that_no_name_tells(tmp_path: Path) -> None:
+    """They read values of their own, one that is called as another is but has another size too."""
+    from neurodeploy.frontends.outlines import read_hollow
+
+    odd = {"odd": (5, 17), "ffn_up_shexp": (96, 48)}
+    found = read_hollow(gguf(tmp_path / "m.gguf", tensors({**LAYER, **DENSE, **odd})))
+    read = {step.population: step.value for step in found.host if isinstance(step, Encode)}
+    assert {name: read[f"layers.0.{name}.input"] for name in odd} == {n: f"layers.0.{n}.input" for n in odd}
+    assert weights_of(found).body == 128 * 64 + 64 * 64 + 3 * 96 * 64 + 5 * 17 + 96 * 48
 
 
 def test_gguf_with_what_it_should_not_have(tmp_path: Path) -> None:

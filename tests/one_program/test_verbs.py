@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from neurodeploy.bundle import open_bundle
 from tests.pipeline.networks import Files
-from tests.tiny import call
+from tests.tiny import call, snapshot
 
 PROSE = "It was a bright cold day in April, and the clocks were striking thirteen. " * 3
 ISLAND = "layers.1.mlp.down_proj"
@@ -226,13 +227,25 @@ def test_export(kind: str, session: Session, capsys: Capture, tmp_path: Path) ->
     assert (tmp_path / "out.nir").stat().st_size > 0
 
 
+@kinds("verify")
+def test_verbs_that_read_leave_the_bundle_alone(kind: str, session: Session, capsys: Capture, tmp_path: Path) -> None:
+    session.step(capsys, "convert", kind)
+    session.step(capsys, "map", kind)
+    before, given = snapshot(session.bundle(kind)), session.world[kind]
+    for verb, options in {
+        "run": given.given, "eval": given.given, "energy": [*given.given, *given.energy], "explain": [], "verify": [],
+        "report": [*given.given, "--out", str(tmp_path / "r.html")], "export": ["--out", str(tmp_path / "x.nir")],
+    }.items():  # fmt: skip
+        if (verb, kind) not in REFUSED:
+            session.ask(capsys, verb, kind, *options)
+    assert snapshot(session.bundle(kind)) == before
+    open_bundle(session.bundle(kind))
+
+
 @kinds("fit")
 def test_fit(kind: str, session: Session, capsys: Capture) -> None:
-    """Of the bundle, or of the model where there is none."""
-    if kind == HOLLOW:
-        found = session.json(capsys, "fit", str(session.world[kind].model), "--system", "oheo-gulch")
-    else:
-        found = session.ask(capsys, "fit", kind, "--system", "oheo-gulch")
+    """Of the bundle."""
+    found = session.ask(capsys, "fit", kind, "--system", "oheo-gulch")
     assert found["fits"] and "fits" in found["answer"]
     assert {row["bits"] for row in found["rows"]} == {8, 4, 2}
 

@@ -21,7 +21,7 @@ from partitioner.options import Options
 from targets.systems import get_system
 from tests import models
 from tests.islands import hollow_island, hollow_program, islands_of
-from tests.tiny import call
+from tests.tiny import Capture, call
 
 LAYERS, EXPERTS, TOKENS = 4, 16, 4000
 
@@ -73,7 +73,7 @@ def test_drift_is_the_total_variation_of_the_worst_layer() -> None:
     assert of(10, 0, 10, 0).drift(of(0, 10, 10, 0)) == 1.0
 
 
-def test_map_counts_a_text_and_eval_says_how_far_another_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_map_counts_a_text_and_eval_says_how_far_another_is(tmp_path: Path, capsys: Capture) -> None:
     source = models.save("llama4", tmp_path / "m", vocab_size=128, eos_token_id=None, interleave_moe_layer_step=1)
     bundle, first, second = tmp_path / "m.nd", tmp_path / "first.txt", tmp_path / "second.txt"
     first.write_text("a mapping is made for this text, " * 12)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import resource
 import shutil
 import signal
@@ -17,13 +16,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 
 from neurodeploy.bundle import folders, open_bundle
+from neurodeploy.frontends import hdf5_guard
 from neurodeploy.storage import temporary
-from tests.tiny import HEEDING, call, environment, python, snapshot
+from tests.pipeline.networks import Files
+from tests.tiny import HEEDING, Capture, Patch, call, environment, snapshot
 
 #: Of the Llama: every one is digested when it is finished, and again with all members at the end.
 ISLANDS = 9
@@ -39,6 +41,14 @@ PLACES = {
     "digests": ("neurodeploy.bundle.writer.digest", 2 * ISLANDS + 6),
     "last rename": ("neurodeploy.bundle.folders.take_place", 0),
 }
+#: Likewise of a spiking network.
+SPIKING_PLACES = {
+    "quantising": ("neurodeploy.conversion.spiking.quantize.quantize", 0),
+    "arrays": ("neurodeploy.bundle.writer.write_arrays", 0),
+    "the float network": ("neurodeploy.frontends.nir.writer.write", 0),
+    **{name: PLACES[name] for name in ("golden vectors", "last rename")},
+    "digests": ("neurodeploy.bundle.writer.digest", 0),
+}
 #: Islands that are finished when the conversion is hit there, of all of the Llama's.
 FINISHED = {
     "fifth island": 4, "weights of an island": 2, "image of an island": 3, "host weights": 9, "golden vectors": 9,
@@ -51,7 +61,7 @@ FAILURES: dict[str, tuple[BaseException, int, str]] = {
 }
 
 
-def failing(target: str, after: int, error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+def failing(target: str, after: int, error: BaseException, monkeypatch: Patch) -> None:
     """Let the function of that name work `after` times and raise `error` then, once."""
     import importlib
 
@@ -92,26 +102,42 @@ def take_away_kept(out: Path, islands: int) -> None:
 
 
 def convert(model: Path, out: Path) -> list[str]:
-    return ["convert", str(model), "--out", str(out), "--preset", "quick", "--calibration-tokens", "64"]
+    options = ["--dt", "1e-3"] if model.suffix == ".nir" else ["--preset", "quick", "--calibration-tokens", "64"]
+    return ["convert", str(model), "--out", str(out), *options]
+
+
+class Source(NamedTuple):
+    """What is converted, and a bundle that is there before."""
+
+    model: Path
+    older: Path
+
+
+@pytest.fixture
+def sources(llama: Path, llama_bundle: Path, files: Files, monkeypatch: Patch) -> dict[str, Source]:
+    monkeypatch.setattr(hdf5_guard, "ISOLATE", False)  # sound files need no process of their own to be read
+    return {"model": Source(llama, llama_bundle), "network": Source(files.plain, files.net_nd)}
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    ("kind", "place"), [*(("model", place) for place in PLACES), *(("network", place) for place in SPIKING_PLACES)]
+)
 def test_conversion(
-    place: str, failure: str, tmp_path: Path, llama: Path, llama_bundle: Path,
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
-    older = tmp_path / "older.nd"
-    shutil.copytree(llama_bundle, older)
+    kind: str, place: str, failure: str, tmp_path: Path, sources: dict[str, Source], monkeypatch: Patch, capsys: Capture
+) -> None:
+    older, source = tmp_path / "older.nd", sources[kind]
+    shutil.copytree(source.older, older)
     before = snapshot(tmp_path)
     error, status, says = FAILURES[failure]
+    where, finished = (PLACES, FINISHED) if kind == "model" else (SPIKING_PLACES, dict[str, int]())
     for out in (older, tmp_path / "new" / "folder" / "x.nd"):
         with monkeypatch.context() as patch:
-            failing(*PLACES[place], error, patch)
-            found = call(convert(llama, out), capsys)
-        assert (found.status, found.out) == (status, "")
+            failing(*where[place], error, patch)
+            found = call(convert(source.model, out), capsys)
+        assert (found.status, found.out) == (status, ""), found.err
         assert says in found.err and "Traceback" not in found.err
-        kept = failure == "Ctrl-C" and place in FINISHED
+        kept = failure == "Ctrl-C" and place in finished
         assert failure != "Ctrl-C" or found.err.startswith("error ND3009 " if kept else "error ND3008 ")
         if kept:
             assert f"with {FINISHED[place]} of {ISLANDS} islands finished; run the same command again" in found.err
@@ -124,7 +150,7 @@ def test_conversion(
 @pytest.mark.parametrize("step", [0, 1])
 def test_older_bundle_comes_back_when_it_cannot_be_replaced(
     step: int, tmp_path: Path, llama: Path, llama_bundle: Path,
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    monkeypatch: Patch, capsys: Capture,
 ) -> None:  # fmt: skip
     """Where nothing can change places, the older bundle steps aside, then the new one takes its place: either may fail."""
     older = tmp_path / "older.nd"
@@ -147,7 +173,7 @@ def test_older_bundle_comes_back_when_it_cannot_be_replaced(
     assert snapshot(tmp_path) == before
 
 
-def test_second_ctrl_c_while_cleaning_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_second_ctrl_c_while_cleaning_up(tmp_path: Path, monkeypatch: Patch) -> None:
     """It ends the cleaning up too. What is left has a temporary name, and the next work on this output removes it."""
     calls = []
 
@@ -180,40 +206,73 @@ def files_of_at_most(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-@pytest.mark.parametrize("size", [0, 700, 2000, 9000, 16_000, 32_000])
-def test_disk_that_fills_up(
-    size: int, tmp_path: Path, llama: Path, llama_bundle: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.parametrize(
+    ("kind", "size"),
+    [*(("model", n) for n in (0, 700, 2000, 9000, 16_000, 32_000)), *(("network", n) for n in (0, 700, 3000, 8000))],
+)
+def test_disk_that_fills_up(kind: str, size: int, tmp_path: Path, sources: dict[str, Source], capsys: Capture) -> None:
     """Real failed writes, at each of the kinds of members in turn."""
     older = tmp_path / "older.nd"
-    shutil.copytree(llama_bundle, older)
+    shutil.copytree(sources[kind].older, older)
     before = snapshot(tmp_path)
-    for arguments in (convert(llama, older), convert(llama, tmp_path / "new" / "x.nd")):
+    for out in (older, tmp_path / "new" / "x.nd"):
         with files_of_at_most(size):
-            found = call(arguments, capsys)
+            found = call(convert(sources[kind].model, out), capsys)
         assert found.status == 2, found.err
-        assert found.err.startswith(f"error ND5004 {arguments[3]}: cannot be written: ")
+        named = f"{out}: " if kind == "model" else ""  # of a network a file beside it, under its passing name
+        assert found.err.startswith(f"error ND5004 {named}") and "cannot be written: " in found.err
         assert found.err.count("\n") == 1
         assert snapshot(tmp_path) == before
 
 
-def test_disk_full_while_mapping(
-    tmp_path: Path, llama_bundle: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """An older mapping stays when the new one cannot be written."""
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "--input", "SPIKES", "--out", "KEPT"],
+        ["run", "--input", "SPIKES", "--checkpoint", "KEPT"],
+        ["report", "--input", "SPIKES", "--out", "KEPT"],
+        ["export", "--out", "KEPT.nir"],
+        ["map", "--system", "kapoho-point"],
+    ],
+    ids=["outputs", "state", "report", "export", "mapping"],
+)
+def test_disk_full_while_writing_results(arguments: list[str], tmp_path: Path, files: Files, capsys: Capture) -> None:
+    """The older file stays, byte for byte, and the bundle with its mapping too."""
     bundle = tmp_path / "x.nd"
-    shutil.copytree(llama_bundle, bundle)
+    shutil.copytree(files.plain_nd, bundle)
+    names = {"SPIKES": str(files.spikes), "KEPT": str(tmp_path / "kept"), "KEPT.nir": str(tmp_path / "kept.nir")}
+    call([arguments[0], str(bundle), *(names.get(a, a) for a in arguments[1:])], capsys)  # what must be made is made
+    for name in ("kept", "kept.nir", "kept.json", "kept_cores.csv"):
+        with (tmp_path / name).open("a") as file:
+            file.write("older")
     before = snapshot(tmp_path)
     with files_of_at_most(100):
-        found = call(["map", str(bundle), "--system", "kapoho-point"], capsys)
-    assert (found.status, found.err.split()[:2]) == (2, ["error", "ND5004"])
+        found = call([arguments[0], str(bundle), *(names.get(a, a) for a in arguments[1:])], capsys)
+    assert found.status == 2 and found.err.startswith("error ND5004 "), found.err
     assert snapshot(tmp_path) == before
-    assert call(["map", str(bundle), "--system", "kapoho-point"], capsys).status == 0
+    if arguments[0] == "map":
+        assert call(["map", str(bundle), "--system", "kapoho-point"], capsys).status == 0
 
 
-def test_debugging_shows_where(
-    tmp_path: Path, llama: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_state_that_cannot_be_written_at_the_end(
+    tmp_path: Path, files: Files, monkeypatch: Patch, capsys: Capture
 ) -> None:
+    """A folder that disappears during the run: an error with a code, not a traceback."""
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    real = np.savez
+
+    def savez(*arguments: object, **arrays: object) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        real(*arguments, **arrays)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(np, "savez", savez)
+    arguments = ["run", str(files.plain_nd), "--input", str(files.spikes), "--checkpoint", str(folder / "s")]
+    found = call(arguments, capsys)
+    assert (found.status, found.err.split()[1]) == (2, "ND5004")
+
+
+def test_debugging_shows_where(tmp_path: Path, llama: Path, monkeypatch: Patch, capsys: Capture) -> None:
     from neurodeploy.cli import main
 
     failing(*PLACES["first island"], ZeroDivisionError("division by zero"), monkeypatch)
@@ -223,9 +282,7 @@ def test_debugging_shows_where(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_interrupt_as_json(
-    tmp_path: Path, llama: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_interrupt_as_json(tmp_path: Path, llama: Path, monkeypatch: Patch, capsys: Capture) -> None:
     failing(*PLACES["first island"], KeyboardInterrupt(), monkeypatch)
     found = call([*convert(llama, tmp_path / "x.nd"), "--json"], capsys)
     assert (found.status, json.loads(found.out)["error"]["code"]) == (130, "ND3008")
@@ -269,14 +326,39 @@ def test_signal_in_the_middle(number: signal.Signals, tmp_path: Path, llama_bund
     assert snapshot(tmp_path) == before
 
 
-@pytest.mark.parametrize("options", [[], ["--json"]])
-def test_reader_that_leaves(options: list[str], tmp_path: Path, llama_bundle: Path) -> None:
-    """``neurodeploy explain X.nd | head -0``: not our error, and no complaint."""
-    read, write = os.pipe()
-    os.close(read)
-    command = python("explain", str(llama_bundle), *options)
-    try:
-        done = subprocess.run(command, env=environment(), stdout=write, stderr=subprocess.PIPE, text=True, timeout=600)
-    finally:
-        os.close(write)
-    assert (done.returncode, done.stderr) == (0, "")
+#: Runs the command line, a state after every step, and sends its own process the signal sys.argv[1] when the state of step
+#: 17 has been kept.
+HIT_AFTER_A_STATE = (
+    HEEDING
+    + """
+import os, sys
+from neurodeploy.cli import main
+from neurodeploy.pipeline import keeping, stepping
+keeping.CHECKPOINT_S = keeping.PAUSE = 0.0
+stepping.STRETCH = 1
+write = keeping.write_state
+def hit(path, state, *known):
+    write(path, state, *known)
+    if state.step == 17:
+        keeping.write_state = write
+        os.kill(os.getpid(), int(sys.argv[1]))
+keeping.write_state = hit
+main(sys.argv[2:])
+"""
+)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signal_in_the_middle_of_a_run(number: signal.Signals, tmp_path: Path, files: Files, capsys: Capture) -> None:
+    """A real process, hit when it has kept a state: what it leaves is the state of a run that ended there."""
+    state = tmp_path / "state"
+    arguments = ["run", str(files.plain_nd), "--input", str(files.spikes), "--checkpoint"]
+    command = [sys.executable, "-c", HIT_AFTER_A_STATE, str(int(number)), *arguments, str(state)]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=600)
+    assert (done.returncode, done.stdout) == (130, ""), done.stderr
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith("error ND3266 run: was interrupted after step 17 of 40;") and f"--resume {state}" in line
+    whole = call([*arguments, str(tmp_path / "whole"), "--steps", "17"], capsys)
+    assert whole.status == 0
+    assert (tmp_path / "whole").read_bytes() == state.read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["state", "whole"]

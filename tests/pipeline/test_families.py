@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tests import gguf_files, models
-from tests.tiny import call
+from tests.tiny import Capture, call
 
 FAMILIES = ("qwen2", "qwen3", "mistral", "phi3", "smollm3", "gpt2")
 TEXT = "What is a spike? A message that says: now. And what is it worth? One row of weights. " * 3
@@ -64,7 +64,7 @@ def checkpoint(work: Path, family: str, kind: str) -> tuple[Path, Any]:
     return path, model
 
 
-def answers(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> Any:
+def answers(arguments: list[str], capsys: Capture) -> Any:
     found = call([*arguments, "--json"], capsys)
     assert found.status == 0, found.err
     return json.loads(found.out)
@@ -83,7 +83,7 @@ def expected_nats(model: Any, tokens: list[int], window: int) -> float:
 
 @pytest.mark.parametrize("kind", ["folder", "gguf"])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_verb(family: str, kind: str, work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_verb(family: str, kind: str, work: Path, capsys: Capture) -> None:
     from neurodeploy.pipeline.texts import open_model
 
     source, model = checkpoint(work, family, kind)

@@ -21,7 +21,7 @@ from tests.pipeline.test_broken_off import (
     failing,
     kept_beside,
 )
-from tests.tiny import HEEDING, call, environment, snapshot
+from tests.tiny import HEEDING, Capture, Patch, call, environment, snapshot
 
 
 def members(bundle: Path) -> dict[str, bytes]:
@@ -29,7 +29,7 @@ def members(bundle: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def made(monkeypatch: Patch) -> list[str]:
     """Names of the islands that are really made."""
     real, names = quantize._convert_group, []
 
@@ -42,7 +42,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-def interrupt(place: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+def interrupt(place: str, arguments: list[str], monkeypatch: Patch, capsys: Any) -> None:
     with monkeypatch.context() as patch:
         failing(*PLACES[place], KeyboardInterrupt(), patch)
         assert call(arguments, capsys).status == 130
@@ -57,7 +57,7 @@ def whole(model: Path, out: Path, capsys: Any) -> dict[str, bytes]:
 @pytest.mark.parametrize("place", FINISHED)
 def test_same_bytes(
     place: str, tmp_path: Path, llama: Path, made: list[str],
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    monkeypatch: Patch, capsys: Capture,
 ) -> None:  # fmt: skip
     wanted = whole(llama, tmp_path / "whole.nd", capsys)
     assert len(made) == ISLANDS
@@ -71,9 +71,7 @@ def test_same_bytes(
     assert [path.name for path in out.parent.iterdir()] == ["x.nd"]
 
 
-def test_experts_that_borrow_tokens(
-    tmp_path: Path, experts: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_experts_that_borrow_tokens(tmp_path: Path, experts: Path, monkeypatch: Patch, capsys: Capture) -> None:
     wanted = whole(experts, tmp_path / "whole.nd", capsys)
     out = tmp_path / "x.nd"
     interrupt("golden vectors", convert(experts, out), monkeypatch, capsys)
@@ -83,7 +81,7 @@ def test_experts_that_borrow_tokens(
 
 
 def test_interrupted_again_and_again(
-    tmp_path: Path, llama: Path, made: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, llama: Path, made: list[str], monkeypatch: Patch, capsys: Capture
 ) -> None:
     """The second interrupt comes before anything new is finished: what the first has left stays all the same."""
     wanted = whole(llama, tmp_path / "whole.nd", capsys)
@@ -124,7 +122,7 @@ OTHERS: dict[str, Any] = {
 @pytest.mark.parametrize("what", OTHERS)
 def test_nothing_of_another_conversion_is_mixed_in(
     what: str, tmp_path: Path, llama: Path, made: list[str],
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    monkeypatch: Patch, capsys: Capture,
 ) -> None:  # fmt: skip
     model, out, other = tmp_path / "llama", tmp_path / "x.nd", OTHERS[what]
     shutil.copytree(llama, model)
@@ -144,7 +142,7 @@ def test_nothing_of_another_conversion_is_mixed_in(
 
 
 def test_a_mistyped_call_does_not_cost_what_is_kept(
-    tmp_path: Path, llama: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, llama: Path, monkeypatch: Patch, capsys: Capture
 ) -> None:
     out = tmp_path / "x.nd"
     interrupt("fifth island", convert(llama, out), monkeypatch, capsys)
@@ -157,7 +155,7 @@ def test_a_mistyped_call_does_not_cost_what_is_kept(
 @pytest.mark.parametrize("damage", ["cut", "gone", "flipped", "facts"])
 def test_a_damaged_island_is_made_again(
     damage: str, tmp_path: Path, llama: Path, made: list[str],
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    monkeypatch: Patch, capsys: Capture,
 ) -> None:  # fmt: skip
     wanted = whole(llama, tmp_path / "whole.nd", capsys)
     out = tmp_path / "x.nd"
@@ -177,9 +175,7 @@ def test_a_damaged_island_is_made_again(
     assert len(made) == 1 and members(out) == wanted
 
 
-def test_a_killed_process_keeps_its_islands_too(
-    tmp_path: Path, llama: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_killed_process_keeps_its_islands_too(tmp_path: Path, llama: Path, capsys: Capture) -> None:
     """Nobody could tell the user, and nothing was cleared away: the next call finds them all the same."""
     out = tmp_path / "x.nd"
     command = [sys.executable, "-c", HIT_AT_THIRD_ISLAND, "9", *convert(llama, out)]

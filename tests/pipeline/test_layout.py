@@ -13,7 +13,7 @@ from neurodeploy import pipeline
 from neurodeploy.errors import UserError
 from tests.interchange.cells import FIXTURES
 from tests.pipeline.networks import DT, OUTPUTS, SAMPLES, STEPS, Files
-from tests.tiny import call
+from tests.tiny import Capture, call
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_every_verb_reads_the_same_from_both_orders(files: Files, turned: Path, 
 
 
 def test_samples_of_one_step_are_a_question_before_everything_else(
-    files: Files, turned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    files: Files, turned: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     """(steps, 1, neurons): one sample, time first, which would be as many samples of one step."""
     np.save(tmp_path / "one.npy", np.load(turned)[:, :1])
@@ -87,7 +87,7 @@ def test_a_reference_for_integers_without_a_float_network(files: Files, turned: 
     assert found["comparison"] == [] and row["float_differing"] is None
 
 
-def test_layouts_that_say_nothing(files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_layouts_that_say_nothing(files: Files, tmp_path: Path, capsys: Capture) -> None:
     with pytest.raises(UserError, match="ND1272"):
         pipeline.run(files.plain_nd, input=files.spikes, layout="time")
     (tmp_path / "x.h5").write_bytes(b"")
@@ -101,9 +101,7 @@ def test_layouts_that_say_nothing(files: Files, tmp_path: Path, capsys: pytest.C
     assert found.status == 2 and found.err.startswith("error ND3261 --layout")
 
 
-def test_membranes_are_a_reference_of_an_output_without_spikes(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_membranes_are_a_reference_of_an_output_without_spikes(tmp_path: Path, capsys: Capture) -> None:
     """Norse's own readout: the float network is it but for float32, the chip but for its integers."""
     recorded = dict(np.load(FIXTURES / "norse" / "li.npz"))
     np.save(tmp_path / "in.npy", recorded["input"])

@@ -14,7 +14,7 @@ import pytest
 
 from neurodeploy.cli.entry import app
 from tests.pipeline.networks import Files
-from tests.tiny import call
+from tests.tiny import Capture, call
 
 INTEGERS, REALS = ("-1", f"{10**30}"), ("-1", "nan", "inf")
 #: Verbs without a number, and the whole chain, whose numbers are those of its verbs.
@@ -61,7 +61,7 @@ def calls(verb: str, files: Files, lm: str, here: Path) -> list[list[str]]:
 @pytest.mark.parametrize(("verb", "option", "value"), list(numbers()))
 def test_a_number_that_nobody_expects(
     verb: str, option: str, value: str, files: Files, llama_bundle: Path, tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    capsys: Capture,
 ) -> None:  # fmt: skip
     for arguments in calls(verb, files, str(llama_bundle), tmp_path):
         given = [*arguments]
@@ -77,9 +77,7 @@ def test_a_number_that_nobody_expects(
         )
 
 
-def test_numpy_remarks_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
-) -> None:
+def test_numpy_remarks_nothing(tmp_path: Path, capsys: Capture, recwarn: pytest.WarningsRecorder) -> None:
     """Delays over a time step of 1e-320 s overflow: the error says it, without two lines of Python before it."""
     import nir
     import numpy as np

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.pipeline.networks import DT
-from tests.tiny import call
+from tests.tiny import Capture, call
 
 
 def held_down(bias: float) -> nir.NIRGraph:
@@ -31,9 +31,7 @@ def held_down(bias: float) -> nir.NIRGraph:
 
 
 @pytest.mark.parametrize(("bias", "late"), [(-0.1, False), (-2.5, True)])
-def test_bins_of_silence_come_first(
-    bias: float, late: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_bins_of_silence_come_first(bias: float, late: bool, tmp_path: Path, capsys: Capture) -> None:
     nir.write(tmp_path / "x.nir", held_down(bias))
     given = ["convert", str(tmp_path / "x.nir"), "--dt", str(DT), "--reset", "value", "--out", str(tmp_path / "x.nd")]
     found = json.loads(call([*given, "--json"], capsys).out)
@@ -44,7 +42,7 @@ def test_bins_of_silence_come_first(
         assert "lost: output: " in call(given, capsys).out
 
 
-def test_the_first_line_of_eval_has_bins_and_rates(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_first_line_of_eval_has_bins_and_rates(tmp_path: Path, capsys: Capture) -> None:
     """Equal rates say nothing of a phase."""
     nir.write(tmp_path / "x.nir", held_down(-0.1))
     call(["convert", str(tmp_path / "x.nir"), "--dt", str(DT), "--out", str(tmp_path / "x.nd")], capsys)

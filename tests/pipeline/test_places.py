@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.pipeline.networks import Files
-from tests.tiny import call, snapshot
+from tests.tiny import Capture, call, snapshot
 
 #: verb and options; OUT is the file to write, SPIKES the input
 VERBS: dict[str, list[str]] = {
@@ -49,7 +49,7 @@ THERE: dict[str, tuple[Callable[[Path], None], str]] = {
 
 
 @pytest.fixture
-def bundle(tmp_path: Path, files: Files, capsys: pytest.CaptureFixture[str]) -> Path:
+def bundle(tmp_path: Path, files: Files, capsys: Capture) -> Path:
     copy = tmp_path / "x.nd"
     shutil.copytree(files.plain_nd, copy)
     assert call(["map", str(copy), "--system", "oheo-gulch"], capsys).status == 0
@@ -64,7 +64,7 @@ def filled(arguments: list[str], bundle: Path, files: Files, out: Path) -> list[
 @pytest.mark.parametrize("there", THERE)
 @pytest.mark.parametrize("verb", VERBS)
 def test_only_files_are_replaced(
-    verb: str, there: str, bundle: Path, files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    verb: str, there: str, bundle: Path, files: Files, tmp_path: Path, capsys: Capture
 ) -> None:
     make, says = THERE[there]
     arguments = filled(VERBS[verb], bundle, files, tmp_path / "out")
@@ -90,7 +90,7 @@ def test_only_files_are_replaced(
     ],
 )
 def test_a_report_replaces_no_file_of_others_beside_it(
-    name: str, content: str, bundle: Path, files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    name: str, content: str, bundle: Path, files: Files, tmp_path: Path, capsys: Capture
 ) -> None:
     (tmp_path / name).write_text(content)
     before = snapshot(tmp_path)
@@ -100,9 +100,7 @@ def test_a_report_replaces_no_file_of_others_beside_it(
     assert snapshot(tmp_path) == before
 
 
-def test_a_report_replaces_its_own(
-    bundle: Path, files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_report_replaces_its_own(bundle: Path, files: Files, tmp_path: Path, capsys: Capture) -> None:
     """Also where the mapping, and with it the table of cores, is another one; and empty files."""
     (tmp_path / "r.json").write_text("")
     arguments = filled(VERBS["report"], bundle, files, tmp_path / "r.html")
@@ -114,7 +112,7 @@ def test_a_report_replaces_its_own(
 
 
 def test_an_export_replaces_no_file_of_others_in_its_folder(
-    bundle: Path, files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    bundle: Path, files: Files, tmp_path: Path, capsys: Capture
 ) -> None:
     folder = tmp_path / "sanafe"
     arguments = ["export", str(bundle), "--format", "sanafe", "--out", str(folder)]
@@ -129,9 +127,7 @@ def test_an_export_replaces_no_file_of_others_in_its_folder(
     assert snapshot(tmp_path) == before
 
 
-def test_map_work_touches_nothing_else_in_its_folder(
-    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_map_work_touches_nothing_else_in_its_folder(bundle: Path, tmp_path: Path, capsys: Capture) -> None:
     work = tmp_path / "work"
     _folder(work)
     (work / "manifest.json").write_text("{}")
@@ -144,9 +140,7 @@ def test_map_work_touches_nothing_else_in_its_folder(
     assert (work / "mine").read_text() == "precious"
 
 
-def test_a_mapping_that_is_a_link_is_not_followed(
-    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_mapping_that_is_a_link_is_not_followed(bundle: Path, tmp_path: Path, capsys: Capture) -> None:
     """A bundle of a stranger must not lead our writing elsewhere."""
     (tmp_path / "mine").write_text("precious")
     (bundle / "mapping.json").unlink()

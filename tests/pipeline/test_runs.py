@@ -15,7 +15,7 @@ from neurodeploy.pipeline import stepping, streams
 from simulators import float_network, get_runner
 from simulators.reference import ReferenceRunner
 from tests.pipeline.networks import DT, SAMPLES, STEPS, Files, copied
-from tests.tiny import call, snapshot
+from tests.tiny import Capture, Patch, call, snapshot
 
 Arrays = dict[str, Any]
 
@@ -79,9 +79,7 @@ def test_arrays_are_in_the_order_of_the_source(files: Files, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("runner", ["reference", "fast"])
 @pytest.mark.parametrize("stretch", [1, 7])
-def test_stretches_do_not_matter(
-    runner: str, stretch: int, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stretches_do_not_matter(runner: str, stretch: int, files: Files, tmp_path: Path, monkeypatch: Patch) -> None:
     options: dict[str, Any] = {"probes": ["hidden.v", "hidden.a", "last.u"], "runner": runner}
     whole = pipeline.run(
         files.plain_nd, input=files.spikes, out=tmp_path / "a.npz", checkpoint=tmp_path / "a.state", **options
@@ -120,9 +118,7 @@ def test_every_runner_gives_the_same_files(kind: str, files: Files, tmp_path: Pa
     assert checked["golden_vectors"] == dict.fromkeys(("reference", "fast", "partitioned"), 1)
 
 
-def test_a_mapping_that_is_not_there_is_not_executed(
-    files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_mapping_that_is_not_there_is_not_executed(files: Files, tmp_path: Path, capsys: Capture) -> None:
     bundle = copied(files.plain_nd, tmp_path)
     (bundle / "mapping.json").unlink(missing_ok=True)
     for verb in ("run", "eval"):
@@ -131,7 +127,7 @@ def test_a_mapping_that_is_not_there_is_not_executed(
     assert pipeline.verify(bundle)["executed"] is None
 
 
-def interrupting(at: int, monkeypatch: pytest.MonkeyPatch, runner: str = "fast") -> None:
+def interrupting(at: int, monkeypatch: Patch, runner: str = "fast") -> None:
     """Ctrl-C in the stretch after `at` steps; stretches are of one step."""
     monkeypatch.setattr(stepping, "STRETCH", 1)
     engine = get_runner(runner)
@@ -151,7 +147,7 @@ def interrupting(at: int, monkeypatch: pytest.MonkeyPatch, runner: str = "fast")
 @pytest.mark.parametrize(("before", "after"), [("fast", "reference"), ("reference", "fast")])
 def test_interrupted_and_resumed(
     before: str, after: str, files: Files, tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    monkeypatch: Patch, capsys: Capture,
 ) -> None:  # fmt: skip
     base = ["run", str(files.plain_nd), "--input", str(files.spikes), "--probe", "hidden.v"]
     whole, part, state = tmp_path / "whole.npz", tmp_path / "part.npz", tmp_path / "state"
@@ -181,18 +177,14 @@ def test_interrupted_and_resumed(
     assert state.read_bytes() == (tmp_path / "end").read_bytes()
 
 
-def test_interrupted_without_a_checkpoint(
-    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_interrupted_without_a_checkpoint(files: Files, tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> None:
     interrupting(5, monkeypatch)
     found = call(["run", str(files.plain_nd), "--input", str(files.spikes), "--out", str(tmp_path / "o.npz")], capsys)
     assert (found.status, found.err.split()[1]) == (130, "ND3008")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_interrupted_before_the_first_step(
-    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_interrupted_before_the_first_step(files: Files, tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> None:
     """There is nothing to keep, and what an older run kept stays."""
     (tmp_path / "state").write_text("older")
     before = snapshot(tmp_path)
@@ -202,7 +194,7 @@ def test_interrupted_before_the_first_step(
     assert snapshot(tmp_path) == before
 
 
-def test_progress_is_told(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_told(files: Files, monkeypatch: Patch) -> None:
     monkeypatch.setattr(stepping, "STRETCH", 1)
     told: list[tuple[str, int, int]] = []
     pipeline.run(files.plain_nd, input=files.spikes, steps=5, progress=lambda *what: told.append(what))
@@ -271,9 +263,7 @@ def test_stateless_networks_resume(tmp_path: Path) -> None:
     same(load(tmp_path / "rest.npz"), load(tmp_path / "whole.npz"), 2)
 
 
-def test_lava_that_is_not_there(
-    files: Files, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_lava_that_is_not_there(files: Files, monkeypatch: Patch, tmp_path: Path, capsys: Capture) -> None:
     from simulators.lava import discovery
 
     monkeypatch.setattr(discovery, "find_lava", lambda: None)
@@ -305,16 +295,3 @@ def test_lava_gives_the_same_files_and_goes_on_from_any_state(files: Files, tmp_
         )  # fmt: skip
         same(load(found), load(tmp_path / "a.npz"), 9)
         assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-
-
-def test_the_bundle_is_left_alone(files: Files, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    before = snapshot(files.plain_nd)
-    bundle, source = str(files.plain_nd), ["--input", str(files.spikes)]
-    for arguments in (
-        ["run", bundle, *source], ["eval", bundle, *source], ["energy", bundle, *source], ["verify", bundle],
-        ["explain", bundle], ["report", bundle, *source, "--out", str(tmp_path / "r.html")],
-        ["export", bundle, "--out", str(tmp_path / "x.nir")],
-    ):  # fmt: skip
-        assert call([*arguments, "--json"], capsys).status == 0, arguments
-    assert snapshot(files.plain_nd) == before
-    open_bundle(files.plain_nd)

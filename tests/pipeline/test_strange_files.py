@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.pipeline.networks import Files
-from tests.tiny import call
+from tests.tiny import Capture, Patch, call
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no named pipes")
 #: Whoever waits for a pipe is told so after this many seconds; nobody here waits for anything.
@@ -94,7 +94,7 @@ def _patience() -> Iterator[None]:
 @pytest.mark.parametrize("name", INPUTS)
 def test_it_is_told(
     name: str, device: bool, files: Files, llama: Path, llama_bundle: Path, tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    monkeypatch: Patch, capsys: Capture,
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
     arguments = INPUTS[name](Place(tmp_path, files, llama_bundle, llama, device))

@@ -17,10 +17,10 @@ from neurodeploy.bundle.files import digest, manifest_digest
 from neurodeploy.frontends.nir.reader import read
 from simulators import float_network
 from tests.pipeline.networks import DT, HIDDEN, SAMPLES, STEPS, Files
-from tests.tiny import call, snapshot
+from tests.tiny import Capture, Patch, call, snapshot
 
 
-def json_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> Any:
+def json_of(arguments: list[str], capsys: Capture) -> Any:
     found = call([*arguments, "--json"], capsys)
     assert (found.status, found.err) == (0, "")
 
@@ -59,7 +59,7 @@ def test_same_file_same_bytes_wherever_it_lies(kind: str, files: Files, tmp_path
         assert str(tmp_path).encode() not in file.read_bytes()
 
 
-def test_convert_says_what_the_network_takes(files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_convert_says_what_the_network_takes(files: Files, tmp_path: Path, capsys: Capture) -> None:
     found = json_of(["convert", str(files.image), "--dt", "1e-3", "--out", str(tmp_path / "x.nd")], capsys)
     assert found["inputs"] == {"input": [1, 5, 4]}
     assert (found["neurons"], found["synapses"], found["dt_s"]) == (12, 12 * 9, DT)
@@ -89,9 +89,7 @@ EFFECTIVE: dict[str, tuple[str, list[str]]] = {
 
 
 @pytest.mark.parametrize("name", EFFECTIVE)
-def test_every_option_has_an_effect(
-    name: str, files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_every_option_has_an_effect(name: str, files: Files, tmp_path: Path, capsys: Capture) -> None:
     kind, options = EFFECTIVE[name]
     options = [str(files.spikes) if option == "SPIKES" else option for option in options]
     if kind != "net" and "--dt" not in options:
@@ -134,7 +132,7 @@ def test_spike_exponent_of_sigma_delta(tmp_path: Path) -> None:
     assert found == {6: 6, 3: 3}
 
 
-def test_rules_of_the_published_bridge(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_rules_of_the_published_bridge(tmp_path: Path, capsys: Capture) -> None:
     import nir
 
     one = np.ones(1)
@@ -151,7 +149,7 @@ def test_rules_of_the_published_bridge(tmp_path: Path, capsys: pytest.CaptureFix
     assert digest(tmp_path / "own.nd" / "program.json") != digest(tmp_path / "x.nd" / "program.json")
 
 
-def test_what_nir_cannot_hold_is_a_warning_not_an_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_nir_cannot_hold_is_a_warning_not_an_end(tmp_path: Path, capsys: Capture) -> None:
     """nir 1.0.8 misreads kernels that are not square; they are quantised all the same, and the bundle says so."""
     import nir
 
@@ -180,7 +178,7 @@ def test_what_nir_cannot_hold_is_a_warning_not_an_end(tmp_path: Path, capsys: py
 # --- eval
 
 
-def test_eval_counts_both_sides(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
+def test_eval_counts_both_sides(files: Files, capsys: Capture) -> None:
     found = json_of(["eval", str(files.plain_nd), "--input", str(files.spikes)], capsys)
     (row,) = found["comparison"]
     wanted = float_network.run(read(files.plain, DT), {"input": np.load(files.spikes)}).outputs["output"]
@@ -191,7 +189,7 @@ def test_eval_counts_both_sides(files: Files, capsys: pytest.CaptureFixture[str]
     assert (row["float_correct"], row["chip_correct"]) == (None, None)
 
 
-def test_eval_of_an_exact_network(files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_eval_of_an_exact_network(files: Files, tmp_path: Path, capsys: Capture) -> None:
     """Nothing was rounded, so nothing differs, and both are right where either is. Labels are in the order of the source."""
     pixels = np.load(files.pixels).reshape(SAMPLES, STEPS, 20)
     sums = float_network.run(read(files.image, DT), {"input": pixels}).outputs["output"].sum(axis=1)
@@ -207,7 +205,7 @@ def test_eval_of_an_exact_network(files: Files, tmp_path: Path, capsys: pytest.C
     assert "same most active neuron in 3 of 3 samples" in shown and "right class float 66.7 %, chip 66.7 %" in shown
 
 
-def test_eval_of_values(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
+def test_eval_of_values(files: Files, capsys: Capture) -> None:
     found = json_of(["eval", str(files.graded_nd), "--input", str(files.real)], capsys)
     (row,) = found["comparison"]
     assert row["graded"] and 0 < row["worst"] < 1
@@ -240,7 +238,7 @@ def test_sizes_that_no_synapse_reads_are_told(files: Files, tmp_path: Path) -> N
 # --- map, explain, energy, verify
 
 
-def test_map_and_energy(files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_map_and_energy(files: Files, tmp_path: Path, capsys: Capture) -> None:
     bundle = str(tmp_path / "x.nd")
     shutil.copytree(files.plain_nd, bundle)
     found = json_of(["map", bundle, "--system", "kapoho-point", "--max-rows", "2"], capsys)
@@ -259,7 +257,7 @@ def test_map_and_energy(files: Files, tmp_path: Path, capsys: pytest.CaptureFixt
     assert "modelled, not measured" in call(["energy", bundle, "--input", str(files.spikes)], capsys).out
 
 
-def test_verify_says_what_it_checked(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
+def test_verify_says_what_it_checked(files: Files, capsys: Capture) -> None:
     found = json_of(["verify", str(files.plain_nd)], capsys)
     assert found["golden_vectors"] == {"reference": 1, "fast": 1, "partitioned": 1} and found["golden_steps"] == 16
     assert (found["mapped"], found["violations"], found["source_read_by_nir"]) == (True, [], True)
@@ -281,7 +279,7 @@ def _signed(bundle: Path, member: str) -> None:
     [("vectors/golden.h5", "ND5009"), ("vectors/golden.h5 shape", "ND5006"), ("source.nir", "ND5008")],
 )
 def test_verify_finds_what_no_digest_finds(
-    member: str, code: str, files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    member: str, code: str, files: Files, tmp_path: Path, capsys: Capture
 ) -> None:
     import h5py
 
@@ -307,7 +305,7 @@ def test_verify_finds_what_no_digest_finds(
 # --- report
 
 
-def test_report_holds_what_the_verbs_say(files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_holds_what_the_verbs_say(files: Files, tmp_path: Path, capsys: Capture) -> None:
     page = tmp_path / "new" / "r.html"
     arguments = ["report", str(files.plain_nd), "--input", str(files.spikes), "--out", str(page)]
     paths = json_of([*arguments, "--probe", "hidden.v", "--probe", "hidden.s"], capsys)
@@ -350,7 +348,7 @@ def test_report_of_a_network_that_is_not_mapped(files: Files, tmp_path: Path) ->
     assert "a sample at the chip boundary" not in (tmp_path / "r.html").read_text()
 
 
-def test_long_runs_show_their_beginning(files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_runs_show_their_beginning(files: Files, tmp_path: Path, monkeypatch: Patch) -> None:
     from neurodeploy.pipeline import pictures
 
     monkeypatch.setattr(pictures, "SHOWN_STEPS", 12)
@@ -365,7 +363,7 @@ def test_long_runs_show_their_beginning(files: Files, tmp_path: Path, monkeypatc
 # --- export
 
 
-def test_export_of_the_float_network(files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_export_of_the_float_network(files: Files, tmp_path: Path, capsys: Capture) -> None:
     import nir
 
     found = json_of(["export", str(files.plain_nd), "--out", str(tmp_path / "x.nir")], capsys)
@@ -374,7 +372,7 @@ def test_export_of_the_float_network(files: Files, tmp_path: Path, capsys: pytes
     assert set(nir.read(tmp_path / "x.nir").nodes) == {"input", "up", "hidden", "down", "last", "output"}
 
 
-def test_export_of_integers_and_back(files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_export_of_integers_and_back(files: Files, tmp_path: Path, capsys: Capture) -> None:
     """To .net and to NIR, and converted again: the same integers, and for NIR spikes that are later by a step a layer."""
     json_of(["export", str(files.net_nd), "--out", str(tmp_path / "x.net")], capsys)
     pipeline.convert(tmp_path / "x.net", tmp_path / "x.nd")
@@ -389,7 +387,7 @@ def test_export_of_integers_and_back(files: Files, tmp_path: Path, capsys: pytes
         assert after[name]["messages"] == pytest.approx(before[name]["messages"], rel=0.05), name
 
 
-def test_reading_leaves_no_trace(files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_reading_leaves_no_trace(files: Files, tmp_path: Path, capsys: Capture) -> None:
     """Verbs that fail write nothing beside the bundle either."""
     bundle = tmp_path / "x.nd"
     shutil.copytree(files.net_nd, bundle)
