@@ -15,7 +15,7 @@ from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.packed import PackedTargets
 from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.synapse import Synapse
-from neurodeploy.synapses import Conv, Dense, build
+from neurodeploy.synapses import Dense, build
 from simulators.fast import links
 from simulators.fast import wiring as wirings
 from simulators.fast.conv import pack
@@ -175,9 +175,7 @@ def test_convolutions(name: str) -> None:
     ones = CONVOLUTIONS[name]
     for kind, limit in ((np.int8, 128), (np.int16, 3000)):
         weight = rng.integers(-limit, limit, ones.weight.shape).astype(kind)
-        c = Conv(weight, *(getattr(ones, f) for f in (
-            "input_shape", "stride", "padding", "dilation", "groups", "transposed", "output_padding"
-        )))  # fmt: skip
+        c = replace(ones, weight=weight)
         assert (pack(c) is None) == (c.groups > 1 or c.dilation[1] > 1)
         all_paths(network(c), rng.random((2, 4, c.columns)) < 0.2)
         all_paths(network(c, "graded_vec"), rng.integers(-300, 300, (1, 3, c.columns)))
