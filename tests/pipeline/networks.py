@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import nir
 import numpy as np
 import pytest
+import torch
 
 from neurodeploy import pipeline
 from neurodeploy.frontends.lavadl.writer import write_net
@@ -23,6 +26,7 @@ __all__ = ["Files", "World", "copied", "files", "llama", "llama_bundle", "world"
 DT = 1e-3
 STEPS, SAMPLES = 40, 3
 INPUTS, HIDDEN, OUTPUTS = 8, 6, 3
+PROSE = "It was a bright cold day in April, and the clocks were striking thirteen. " * 4
 
 
 def _full(value: float, *shape: int) -> np.ndarray[Any, Any]:
@@ -126,13 +130,15 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
 
 @dataclass
 class World:
-    """A folder of a case. `f` holds what all cases share."""
+    """A folder of a case. What all cases share: files, a language model, its bundle, and one that is not mapped."""
 
     here: Path
     f: Files
-    language: Path
+    llama: Path
+    bundle: Path
+    unmapped: Path
 
-    def file(self, name: str, content: bytes | str = "text") -> str:
+    def file(self, name: str, content: bytes | str = PROSE) -> str:
         path = self.here / name
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         return str(path)
@@ -149,6 +155,40 @@ class World:
         """A file of that name that must survive."""
         return self.file(name, "older")
 
+    def model(self, **config: Any) -> Path:
+        """A copy of the model, with other settings."""
+        folder = self.here / "model"
+        shutil.copytree(self.llama, folder)
+        path = folder / "config.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **config}))
+        return folder
+
+    def weights(self, change: Callable[[dict[str, torch.Tensor]], object]) -> Path:
+        """A copy of the model with other weights."""
+        from safetensors.torch import load_file, save_file
+
+        folder = self.model()
+        tensors = load_file(folder / "model.safetensors")
+        change(tensors)
+        save_file(tensors, folder / "model.safetensors")
+        return folder
+
+    def convert(self, model: object, *options: str) -> list[str]:
+        """To the name of an older bundle, which must survive."""
+        return [
+            "convert",
+            str(model),
+            "--out",
+            str(copied(self.bundle, self.here)),
+            "--calibration-tokens",
+            "64",
+            *options,
+        ]
+
+    def on(self, verb: str, *options: str) -> list[str]:
+        """A verb on the bundle of a language model."""
+        return [verb, str(copied(self.bundle, self.here)), *options]
+
 
 def copied(bundle: Path, folder: Path) -> Path:
     target = folder / "older.nd"
@@ -158,5 +198,5 @@ def copied(bundle: Path, folder: Path) -> Path:
 
 
 @pytest.fixture
-def world(tmp_path: Path, files: Files, llama_bundle: Path) -> World:
-    return World(tmp_path, files, llama_bundle)
+def world(tmp_path: Path, files: Files, llama: Path, llama_bundle: Path, experts_bundle: Path) -> World:
+    return World(tmp_path, files, llama, llama_bundle, experts_bundle)

@@ -11,76 +11,23 @@ import math
 import shutil
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from tests.pipeline.networks import PROSE, World
 from tests.tiny import Capture, call, refused, snapshot
 
 USER, NO_FIT, UNAVAILABLE = 2, 3, 4
 Q_PROJ = "model.layers.0.self_attn.q_proj.weight"
-PROSE = "It was a bright cold day in April, and the clocks were striking thirteen. " * 4
 #: Verbs with what they take beside a bundle of either kind.
 BUNDLE_VERBS = [
     ["map"], ["explain"], ["verify"], ["generate", "--prompt", "a"], ["export", "--out", "x.nir"], ["energy"],
     ["energy", "--input", "X"], ["report", "--out", "page.html"], ["report", "--input", "X", "--out", "page.html"],
     *([verb, *given] for verb in ("run", "eval") for given in (["--text", "TEXT"], ["--input", "X"])),
 ]  # fmt: skip
-
-
-@dataclass
-class World:
-    """A folder of a case, with a model, bundles and texts in it."""
-
-    here: Path
-    llama: Path
-    bundle: Path
-    unmapped: Path
-
-    def file(self, name: str, content: bytes | str = PROSE) -> str:
-        path = self.here / name
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return str(path)
-
-    def model(self, **config: Any) -> Path:
-        """A copy of the model, with other settings."""
-        folder = self.here / "model"
-        shutil.copytree(self.llama, folder)
-        path = folder / "config.json"
-        path.write_text(json.dumps({**json.loads(path.read_text()), **config}))
-        return folder
-
-    def weights(self, change: Callable[[dict[str, torch.Tensor]], object]) -> Path:
-        """A copy of the model with other weights."""
-        from safetensors.torch import load_file, save_file
-
-        folder = self.model()
-        tensors = load_file(folder / "model.safetensors")
-        change(tensors)
-        save_file(tensors, folder / "model.safetensors")
-        return folder
-
-    def convert(self, model: object, *options: str) -> list[str]:
-        """To the name of an older bundle, which must survive."""
-        return ["convert", str(model), "--out", str(self.copy()), "--calibration-tokens", "64", *options]
-
-    def copy(self, source: Path | None = None) -> Path:
-        target = self.here / "older.nd"
-        shutil.copytree(source or self.bundle, target)
-        return target
-
-    def on(self, verb: str, *options: str) -> list[str]:
-        """A verb on the mapped bundle."""
-        return [verb, str(self.copy()), *options]
-
-
-@pytest.fixture
-def world(tmp_path: Path, llama: Path, llama_bundle: Path, experts_bundle: Path) -> World:
-    return World(tmp_path, llama, llama_bundle, experts_bundle)
 
 
 def _shards(world: World) -> Path:

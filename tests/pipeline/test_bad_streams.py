@@ -94,7 +94,7 @@ def bomb(w: World) -> list[str]:
 
 def lm(verb: str, *options: str) -> Case:
     """A verb on a bundle of a language model."""
-    return lambda w: [verb, str(w.language), *options]
+    return lambda w: [verb, str(w.bundle), *options]
 
 
 def _huge(w: World) -> list[str]:
@@ -242,16 +242,10 @@ CASES: dict[str, tuple[str, int, str, Case]] = {
     ),
     "labels of words": ("ND3269", USER, "<U1", lambda w: on("eval", "--labels", w.array(list("abc"), "l.npy"))(w)),
     # map, energy, report
-    "unknown system": ("ND4001", USER, "kapoho-point", lambda w: ["map", w.nd(), "--system", "kapoho"]),
     "system too small": (
         "ND2001", NO_FIT, "120 cores", lambda w: ["map", _wide(w), "--system", "oheo-gulch", "--max-rows", "1"]
     ),
-    "energy before map": ("ND2005", USER, "neurodeploy map", on("energy", bundle="net_nd")),
-    "explain before map": ("ND2005", USER, "neurodeploy map", lambda w: ["explain", w.nd("net_nd")]),
-    "unknown host": ("ND4003", USER, "cpu-generic", on("energy", "--host", "abacus")),
     "unknown powering": ("ND3104", USER, "system", on("energy", "--powered", "all")),
-    "report to a folder": ("ND5004", USER, "report.html", lambda w: on("report", "--out", str(w.here))(w)),
-    "report below a file": ("ND5004", USER, "a.txt", lambda w: on("report", "--out", w.file("a.txt") + "/r.html")(w)),
     # export
     "export to an unknown format": ("ND5012", USER, ".onnx", lambda w: ["export", w.nd(), "--out", w.older("x.onnx")]),
     "export to nowhere": (
