@@ -50,38 +50,31 @@ def test_text_goes_there_and_back(tmp_path):
     assert tokenizer.kind == "BPE (tokenizer.json)" and tokenizer.vocab_size == SIZE
 
 
-@pytest.mark.parametrize(
-    ("files", "bos", "eos"),
-    [
-        ({}, None, ()),
-        ({"config": {"bos_token_id": 0, "eos_token_id": 1}}, 0, (1,)),
-        ({"config": {"bos_token_id": None, "eos_token_id": None}}, None, ()),
-        ({"config": {"text_config": {"bos_token_id": 0, "eos_token_id": [1, 5]}}}, 0, (1, 5)),
-        ({"config": {"eos_token_id": 1}, "generation_config": {"bos_token_id": 0, "eos_token_id": [7, 1]}}, 0, (7, 1)),
-        ({"tokenizer_config": {"bos_token": "<s>", "eos_token": {"content": "</s>"}}}, 0, (1,)),
-        ({"tokenizer_config": {"bos_token": "<none>", "eos_token": None}}, None, ()),
-        ({"config": {"bos_token_id": 0}, "tokenizer_config": {"bos_token": "</s>"}}, 0, ()),
-    ],
-)
-def test_where_the_ends_of_a_text_come_from(tmp_path, files, bos, eos):
-    tokenizer = read_tokenizer(folder(tmp_path, **files), SIZE)
-    assert (tokenizer.bos, tokenizer.eos) == (bos, eos)
+NAMED = {"bos_token": "<s>", "eos_token": {"content": "</s>"}}
+BOTH = {"bos_token_id": 0, "eos_token_id": [7, 1]}
 
 
 @pytest.mark.parametrize(
-    ("begins", "files", "adds"),
+    ("begins", "files", "bos", "eos", "adds"),
     [
-        (True, {"config": {"bos_token_id": 0}}, True),
-        (False, {"config": {"bos_token_id": 0}}, False),
-        (False, {"config": {"bos_token_id": 0}, "tokenizer_config": {"add_bos_token": True}}, True),
-        (True, {"config": {"bos_token_id": 0}, "tokenizer_config": {"add_bos_token": False}}, False),
-        (True, {}, False),
-        (False, {"tokenizer_config": {"add_bos_token": True}}, False),
+        (False, {}, None, (), False),
+        (False, {"config": {"bos_token_id": 0, "eos_token_id": 1}}, 0, (1,), False),
+        (False, {"config": {"bos_token_id": None, "eos_token_id": None}}, None, (), False),
+        (False, {"config": {"text_config": {"bos_token_id": 0, "eos_token_id": [1, 5]}}}, 0, (1, 5), False),
+        (False, {"config": {"eos_token_id": 1}, "generation_config": BOTH}, 0, (7, 1), False),
+        (False, {"tokenizer_config": NAMED}, 0, (1,), False),
+        (False, {"tokenizer_config": {"bos_token": "<none>", "eos_token": None}}, None, (), False),
+        (False, {"config": {"bos_token_id": 0}, "tokenizer_config": {"bos_token": "</s>"}}, 0, (), False),
+        (True, {"config": {"bos_token_id": 0}}, 0, (), True),
+        (False, {"config": {"bos_token_id": 0}, "tokenizer_config": {"add_bos_token": True}}, 0, (), True),
+        (True, {"config": {"bos_token_id": 0}, "tokenizer_config": {"add_bos_token": False}}, 0, (), False),
+        (True, {}, None, (), False),
+        (False, {"tokenizer_config": {"add_bos_token": True}}, None, (), False),
     ],
 )
-def test_whether_a_text_begins_with_a_token(tmp_path, begins, files, adds):
+def test_where_the_ends_of_a_text_come_from(tmp_path, begins, files, bos, eos, adds):
     tokenizer = read_tokenizer(folder(tmp_path, begins, **files), SIZE)
-    assert tokenizer.adds_bos is adds
+    assert (tokenizer.bos, tokenizer.eos, tokenizer.adds_bos) == (bos, eos, adds)
     # Never twice: what the file's own template adds is left out.
     assert 0 not in tokenizer.encode("Hello", bos=False)
 
@@ -131,15 +124,15 @@ def test_errors_of_a_text(tmp_path):
     refused(ModelError, r"ND1010 .*gives no token", read_tokenizer(tmp_path, 1).encode, "zzz", bos=False)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"model": {"type": "Nothing"}}', "\x00"])
-def test_a_file_that_the_library_refuses(tmp_path, text):
-    (tmp_path / "tokenizer.json").write_text(text)
-    refused(ModelError, r"ND1009 .*tokenizer\.json", read_tokenizer, tmp_path, SIZE)
-
-
-@pytest.mark.parametrize("name", ["tokenizer.model", "vocab.json"])
-def test_another_tokenizer_is_never_taken_for_bytes(tmp_path, name):
-    (tmp_path / name).write_bytes(b"")
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        *(("tokenizer.json", text) for text in ("", "{", "[]", "{}", '{"model": {"type": "Nothing"}}', "\x00")),
+        ("tokenizer.model", ""), ("vocab.json", ""),  # another tokenizer is never taken for bytes
+    ],
+)  # fmt: skip
+def test_a_file_that_is_not_read(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
     refused(ModelError, f"ND1009 .*{name}", read_tokenizer, tmp_path, SIZE)
 
 

@@ -35,6 +35,10 @@ def keys(**values: Any) -> dict[str, Any]:
     return {f"tokenizer.ggml.{name}": value for name, value in values.items()}
 
 
+def changed(metadata: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    return {name: value for name, value in {**metadata, **keys(**changes)}.items() if value is not None}
+
+
 # ------------------------------------------------------------------------------------------------ SentencePiece
 
 CONTROLS = ["<unk>", "<bos>", "<eos>"]
@@ -50,25 +54,10 @@ def spm(**changes: Any) -> dict[str, Any]:
     types = [UNKNOWN, CONTROL, CONTROL, *[BYTE] * 256, *[USER_DEFINED] * len(FROZEN)]
     types += [NORMAL] * (len(PIECES) + len(CHARACTERS)) + [UNUSED]
     scores = [0.0] * (259 + len(FROZEN)) + [-float(i) for i in range(len(PIECES) + len(CHARACTERS))] + [-1000.0]
-    found = keys(
-        model="llama",
-        tokens=tokens,
-        token_type=np.array(types, np.int32),
-        scores=np.array(scores, np.float32),
-        bos_token_id=1,
-        eos_token_id=2,
-        unknown_token_id=0,
-        add_space_prefix=False,
-    )
-    found.update(keys(**changes))
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def long_pieces() -> dict[str, Any]:
-    """A piece of a megabyte would be cut a million times, half a megabyte copied each time."""
-    found = spm()
-    found["tokenizer.ggml.tokens"] = [*found["tokenizer.ggml.tokens"][:-1], "a" * 1_000_000]
-    return found
+    arrays = {"token_type": np.array(types, np.int32), "scores": np.array(scores, np.float32)}
+    ends = {"bos_token_id": 1, "eos_token_id": 2, "unknown_token_id": 0, "add_space_prefix": False}
+    found = keys(model="llama", tokens=tokens, **arrays, **ends)
+    return changed(found, **changes)
 
 
 def joined(text: str, tokens: list[str]) -> list[int]:
@@ -133,8 +122,7 @@ def bpe(pre: str | None = "gpt-2", **changes: Any) -> dict[str, Any]:
     tokens = ["<|end|>", *ALPHABET, *(merge.replace(" ", "") for merge in merges)]
     types = np.array([CONTROL] + [NORMAL] * (len(tokens) - 1), np.int32)
     found = keys(model="gpt2", pre=pre, tokens=tokens, token_type=types, merges=merges, eos_token_id=0)
-    found.update(keys(**changes))
-    return {name: value for name, value in found.items() if value is not None}
+    return changed(found, **changes)
 
 
 def pieces(metadata: dict[str, Any], text: str) -> str:
@@ -204,7 +192,12 @@ def test_default_start_of_a_text_is_that_of_the_pre_tokenizer():
         (bpe(eos_token_id="end"), "ND1004", "eos_token_id"),
         (bpe(eos_token_id=5000), "ND1009", "5000 is not in the model's vocabulary"),
         (spm(scores=None), "ND1004", "scores"),
-        (long_pieces(), "ND1009", "pieces of up to 1000000 characters"),
+        # A piece of a megabyte would be cut a million times, half a megabyte copied each time.
+        (
+            spm(tokens=[*spm()["tokenizer.ggml.tokens"][:-1], "a" * 1_000_000]),
+            "ND1009",
+            "pieces of up to 1000000 characters",
+        ),
         (spm(scores=np.zeros(3, np.float32)), "ND1004", "scores"),
         (keys(model="llama", tokens=["a"], scores=np.zeros(1, np.float32)), "ND1009", "<0x00>"),
     ],

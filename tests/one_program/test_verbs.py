@@ -244,11 +244,8 @@ def test_verbs_that_read_leave_the_bundle_alone(kind: str, session: Session, cap
 
 @kinds("fit")
 def test_fit(kind: str, session: Session, capsys: Capture) -> None:
-    """Of the bundle, or of the model where there is none."""
-    if kind == HOLLOW:
-        found = session.json(capsys, "fit", str(session.world[kind].model), "--system", "oheo-gulch")
-    else:
-        found = session.ask(capsys, "fit", kind, "--system", "oheo-gulch")
+    """Of the bundle."""
+    found = session.ask(capsys, "fit", kind, "--system", "oheo-gulch")
     assert found["fits"] and "fits" in found["answer"]
     assert {row["bits"] for row in found["rows"]} == {8, 4, 2}
 
