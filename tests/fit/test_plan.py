@@ -47,26 +47,21 @@ def test_agrees_with_the_mapper(name: str, bits: int) -> None:
     assert found.chips == mapping.chips_used
 
 
-@pytest.mark.parametrize(
-    "name", ["gpt2", "gemma3-270m", "gemma3-1b", "matmulfree-370m", "spikingbrain-7b", "gemma3-4b"]
-)
-def test_close_to_the_bound(name: str) -> None:
-    """Within 3 % of the least possible at 8 bits, and the naive bound below that."""
-    found = plan(read_hollow(name), HALA, 8)
+MODELS = ["gpt2", "gemma3-270m", "gemma3-1b", "matmulfree-370m", "spikingbrain-7b", "gemma3-4b"]
+
+
+@pytest.mark.parametrize(("name", "bits"), [*((name, 8) for name in MODELS), *(("llama4-scout", b) for b in (8, 4, 2))])
+def test_close_to_the_bound(name: str, bits: int) -> None:
+    """Within 3 % of the least possible, and the naive bound below that. Scout does not fit: thousands of chips at every
+    width, without list headers 6752, 3392, 1712."""
+    found = plan(read_hollow(name), HALA, bits)
     assert found.naive <= found.bound <= found.cores <= 1.03 * found.bound
-
-
-@pytest.mark.parametrize(("bits", "most"), [(8, 7000), (4, 3550), (2, 1850)])
-def test_scout_does_not_fit(bits: int, most: int) -> None:
-    """The negative case: thousands of chips at every width. Without list headers: 6752, 3392, 1712."""
-    found = plan(read_hollow("llama4-scout"), HALA, bits)
-    assert HALA.chips < found.chips < most
-    assert found.cores <= 1.03 * found.bound
+    if name == "llama4-scout":
+        assert HALA.chips < found.chips < {8: 7000, 4: 3550, 2: 1850}[bits]
 
 
 def test_less_memory_takes_more() -> None:
-    hollow = read_hollow("gpt2")
-    sizes = [plan(hollow, HALA, 8, kib) for kib in (None, 96, 64)]
+    sizes = [plan(read_hollow("gpt2"), HALA, 8, kib) for kib in (None, 96, 64)]
     assert [found.memory_kib for found in sizes] == [128, 96, 64]
     assert sizes[0].cores < sizes[1].cores < sizes[2].cores
     assert all(found.bound <= found.cores <= 1.03 * found.bound for found in sizes)
