@@ -203,22 +203,6 @@ def _read_tensor(cursor: Cursor, name: str, alignment: int) -> tuple[tuple[int, 
     return tuple(reversed(sizes)), str(kind.name), offset, size
 
 
-def unpermute_rows(array: NDArray[Any], heads: int) -> NDArray[Any]:
-    """The rows of a q or k matrix (or bias) in the order of transformers; `heads` is that matrix's own number of heads.
-
-    Of the architectures llama, smollm3 and arcee, llama.cpp stores row ``(h, 2 i + s)`` where transformers has row
-    ``(h, s * head_dim / 2 + i)``, s in {0, 1}, so that its rotary embedding can pair neighbours where transformers pairs
-    halves. Gemma, Qwen, GPT-2 and Phi files are not interleaved; nor are those of Llama 4, where transformers pairs
-    neighbours itself. Source: `LlamaModel.permute` and `undo_permute` in llama.cpp's converter (convert_hf_to_gguf.py).
-    """
-    rows = array.shape[0]
-    if heads < 1 or rows % (2 * heads):
-        problem = f"cannot be split into {heads} heads of even size"
-        raise ModelError("ND1006", f"array of {rows} rows", problem, "convert the checkpoint to GGUF again")
-    pairs = array.reshape(heads, rows // heads // 2, 2, *array.shape[1:])
-    return np.ascontiguousarray(pairs.swapaxes(1, 2)).reshape(array.shape)
-
-
 class GgufStore(FileStore):
     """`FileStore` of a .gguf file; `metadata` holds its keys (scalars, str, list of str, numpy arrays).
 

@@ -16,9 +16,8 @@ import numpy as np
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.families.decoder import Decoder
 from neurodeploy.frontends.families.fields import Fields
-from neurodeploy.frontends.file_store import FileStore
+from neurodeploy.frontends.file_store import FileStore, MappedStore, Source
 from neurodeploy.frontends.files import no_such_tensor
-from neurodeploy.frontends.wrapped import MappedStore, Source
 from neurodeploy.ir.graph import WeightStore
 
 #: Prefixes of the text model in Hugging Face files: plain, inside a multimodal model (old, new names), the bare model.

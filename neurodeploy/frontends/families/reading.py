@@ -27,9 +27,8 @@ from neurodeploy.frontends.families.common import (
 from neurodeploy.frontends.families.decoder import Decoder, build
 from neurodeploy.frontends.families.fields import ANOTHER, Fields
 from neurodeploy.frontends.families.rope import DIVISORS, LONG, SHORT
-from neurodeploy.frontends.file_store import FileStore
+from neurodeploy.frontends.file_store import FileStore, Source
 from neurodeploy.frontends.files import read_json
-from neurodeploy.frontends.wrapped import Source
 from neurodeploy.ir.graph import Graph, ModelInfo
 
 #: What a multimodal model says in its own settings for its text model.

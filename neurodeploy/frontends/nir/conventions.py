@@ -212,7 +212,7 @@ def _neuron(node: FloatNode, convention: Convention, dt: float, unit_gain: bool,
         for key in taus:  # Euler with this one loses 1 - exp(-dt / tau) in a step
             p[key] = dt / -np.expm1(-dt / p[key])
         notes.append(Note(node.name, f"exponential decay with {', '.join(taus)}", "the same as Euler, tau adapted"))
-    for tau, gain in (("tau", "r"), ("tau_mem", "r"), ("tau_syn", "w_in")):
+    for tau, gain in gains.PAIRS:
         if tau in p and gain in p:
             unit = p[tau] / dt
             if unit_gain and gain == "r":
