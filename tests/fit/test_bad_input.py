@@ -16,7 +16,7 @@ from neurodeploy.synapses.hollow import columns_of, layers_of, shown, weights_of
 from neurodeploy.synapses.written_out import written_out
 from tests import effort
 from tests.fit.configs import CONFIGS, config
-from tests.tiny import call
+from tests.tiny import Cli
 
 LLAMA = {"model_type": "llama", **CONFIGS["llama"]}
 
@@ -123,7 +123,7 @@ def test_bad_options(name: str) -> None:
     assert caught.value.fix
 
 
-def test_files_that_are_no_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_that_are_no_models(tmp_path: Path, cli: Cli) -> None:
     """A wrong file, a wrong name, an empty folder, damaged GGUF: one line with a code, exit 2."""
     (tmp_path / "a.txt").write_text("text")
     (tmp_path / "empty").mkdir()
@@ -134,18 +134,18 @@ def test_files_that_are_no_models(tmp_path: Path, capsys: pytest.CaptureFixture[
         ("a.txt", "ND1003"), ("empty", "ND1003"), ("short.gguf", "ND1004"), ("other.gguf", "ND1003"), ("gone", "ND2042"),
         ("broken.nir", "ND"),
     ):  # fmt: skip
-        answer = call(["fit", str(tmp_path / name)], capsys)
+        answer = cli("fit", tmp_path / name)
         assert answer.status == 2
         assert answer.err.startswith(f"error {code}")
         assert answer.err.count("\n") == 1
 
 
-def test_a_name_that_is_nearly_right(capsys: pytest.CaptureFixture[str]) -> None:
-    answer = call(["fit", "gpt22"], capsys)
+def test_a_name_that_is_nearly_right(cli: Cli) -> None:
+    answer = cli("fit", "gpt22")
     assert (answer.status, answer.out) == (2, "")
     assert "ND2042 gpt22" in answer.err
     assert "did you mean gpt2?" in answer.err
-    assert call(["fit"], capsys).status == 2
+    assert cli("fit").status == 2
 
 
 def gguf(path: Path, tensors: dict[str, tuple[int, ...]], **settings: int) -> Path:

@@ -14,12 +14,12 @@ from neurodeploy.errors import DoesNotFit
 from neurodeploy.reporting.terminal_fit import print_fit
 from tests.fit.configs import config
 from tests.pipeline.networks import DT, Files
-from tests.tiny import call
+from tests.tiny import Cli
 
 
-def test_a_model_that_fits(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_model_that_fits(cli: Cli) -> None:
     """One line first: the system, chips, cores beside the bound, joules and seconds with the boundary."""
-    answer = call(["fit", "gpt2", "--system", "kapoho-point"], capsys)
+    answer = cli("fit", "gpt2", "--system", "kapoho-point")
     assert answer.status == 0
     first = answer.out.splitlines()[0]
     assert first.startswith("GPT-2 small fits on kapoho-point: 6 of 8 chips at 8 bits, ")
@@ -27,9 +27,9 @@ def test_a_model_that_fits(capsys: pytest.CaptureFixture[str]) -> None:
     assert "a generated token at the board, modelled" in first
 
 
-def test_a_model_that_does_not_fit(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_model_that_does_not_fit(cli: Cli) -> None:
     """Exit 3 with the table all the same: layer, resource, need, limit, remedy, and a plan for the host."""
-    answer = call(["fit", "llama4-scout", "--system", "hala-point", "--json"], capsys)
+    answer = cli("fit", "llama4-scout", "--system", "hala-point", "--json")
     assert answer.status == DoesNotFit.exit_status == 3
     found = json.loads(answer.out)
     assert not found["fits"]
@@ -104,7 +104,7 @@ def test_the_head_goes_where_it_is_told() -> None:
     assert not nd.fit("gpt2", "kapoho-point", bits=(8,), head="chip")["fits"]
 
 
-def test_one_convention_with_the_head(capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_convention_with_the_head(cli: Cli) -> None:
     """Gemma 3 1B: chips with the head everywhere, without it in columns of their own; never one for the other."""
     found = nd.fit("gemma3-1b", bits=(8,))
     assert "66 of 1152 chips" in found["answer"] and "head included" in found["answer"]
@@ -115,7 +115,7 @@ def test_one_convention_with_the_head(capsys: pytest.CaptureFixture[str]) -> Non
     for row in (row for row in found["rows"] if row["chips"] is not None):
         assert (row["chips"], row["chips_without_head"]) == (66, 46)
         assert row["fits"] or "66 chips (46 without the head)" in row["problem"]["need"]
-    shown = call(["fit", "gemma3-1b", "--bits", "8"], capsys).out
+    shown = cli("fit", "gemma3-1b", "--bits", "8").out
     assert shown.count("no, 66") == 3 and "no, 46" not in shown
 
 
@@ -190,32 +190,32 @@ def test_weights_need_not_be_there(tmp_path: Path) -> None:
     assert found["name"] == tmp_path.name
 
 
-def test_an_unknown_family_only_when_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_family_only_when_asked(tmp_path: Path, cli: Cli) -> None:
     (tmp_path / "config.json").write_text(json.dumps(config("llama") | {"model_type": "brand_new"}))
-    assert call(["fit", str(tmp_path)], capsys).status == 2
-    answer = call(["fit", str(tmp_path), "--generic"], capsys)
+    assert cli("fit", tmp_path).status == 2
+    answer = cli("fit", tmp_path, "--generic")
     assert answer.status == 0
     assert "taken for" in answer.out
 
 
-def test_the_list(capsys: pytest.CaptureFixture[str]) -> None:
-    answer = call(["fit", "--list"], capsys)
+def test_the_list(cli: Cli) -> None:
+    answer = cli("fit", "--list")
     assert answer.status == 0
     assert "llama4-scout" in answer.out
-    assert json.loads(call(["fit", "--list", "--json"], capsys).out)["gpt2"].startswith("GPT-2 small: ")
+    assert cli.json("fit", "--list")["gpt2"].startswith("GPT-2 small: ")
 
 
-def test_spiking_networks(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
+def test_spiking_networks(files: Files, cli: Cli) -> None:
     """A NIR file, a .net and a bundle through the mapper itself."""
     for arguments in ([str(files.plain), "--dt", str(DT)], [str(files.net)], [str(files.plain_nd)]):
-        answer = call(["fit", *arguments, "--json"], capsys)
+        answer = cli("fit", *arguments, "--json")
         assert answer.status == 0, answer.err
         found = json.loads(answer.out)
         assert found["kind"] == "spiking network"
         assert found["fits"]
         assert all(row["cores"] >= row["cores_lower_bound"] >= 1 for row in found["rows"] if row["fits"])
         assert "energy" in found["notes"][0]
-    shown = call(["fit", str(files.plain), "--dt", str(DT)], capsys).out
+    shown = cli("fit", files.plain, "--dt", DT).out
     assert " fits on " in shown.splitlines()[0]
 
 

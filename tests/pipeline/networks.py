@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,6 +101,10 @@ class Files:
     image_nd: Path
     net_nd: Path
 
+    def of(self, kind: str) -> tuple[Path, Path]:
+        """A bundle and an input for it."""
+        return getattr(self, f"{kind}_nd"), {"graded": self.real, "image": self.pixels}.get(kind, self.spikes)
+
 
 @pytest.fixture(scope="session")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
@@ -148,6 +153,20 @@ class World:
     def older(self, name: str) -> str:
         """A file of that name that must survive."""
         return self.file(name, "older")
+
+    def typed(self, line: str, *more: object) -> list[str]:
+        """What is typed: HERE is the folder, BUNDLE (NET_ND) a copy of a bundle, OLDER or OLDER/NAME what must survive, LM
+        the bundle of a language model, and another word in capitals a file of `Files`."""
+        return [*map(self._place, shlex.split(line)), *map(str, more)]
+
+    def _place(self, word: str) -> str:
+        if word in ("BUNDLE", "OLDER") or word.endswith("_ND"):
+            return self.nd(word.lower() if "_" in word else "plain_nd")
+        if word.startswith("OLDER/"):
+            return self.older(word.removeprefix("OLDER/"))
+        if "HERE" in word:
+            return word.replace("HERE", str(self.here))
+        return str(self.language if word == "LM" else getattr(self.f, word.lower()) if word.isupper() else word)
 
 
 def copied(bundle: Path, folder: Path) -> Path:

@@ -14,7 +14,7 @@ import pytest
 
 from neurodeploy.cli.entry import app
 from tests.pipeline.networks import Files
-from tests.tiny import call
+from tests.tiny import Cli
 
 INTEGERS, REALS = ("-1", f"{10**30}"), ("-1", "nan", "inf")
 #: Verbs without a number, and the whole chain, whose numbers are those of its verbs.
@@ -60,26 +60,21 @@ def calls(verb: str, files: Files, lm: str, here: Path) -> list[list[str]]:
 
 @pytest.mark.parametrize(("verb", "option", "value"), list(numbers()))
 def test_a_number_that_nobody_expects(
-    verb: str, option: str, value: str, files: Files, llama_bundle: Path, tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+    verb: str, option: str, value: str, files: Files, llama_bundle: Path, tmp_path: Path, cli: Cli
+) -> None:
     for arguments in calls(verb, files, str(llama_bundle), tmp_path):
         given = [*arguments]
         if option in given:
             given[given.index(option) + 1] = value
         else:
             given += [option, value]
-        found = call(given, capsys)
+        found = cli(*given)
         assert found.status in (0, 2, 3, 4), found.err
         assert "ND9" not in found.err and "Traceback" not in found.err
-        assert (found.status == 0) == (
-            not found.err.splitlines()[-1:] or not found.err.splitlines()[-1].startswith("error")
-        )
+        assert (found.status == 0) == (not any(line.startswith("error") for line in found.err.splitlines()[-1:]))
 
 
-def test_numpy_remarks_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
-) -> None:
+def test_numpy_remarks_nothing(tmp_path: Path, cli: Cli, recwarn: pytest.WarningsRecorder) -> None:
     """Delays over a time step of 1e-320 s overflow: the error says it, without two lines of Python before it."""
     import nir
     import numpy as np
@@ -89,7 +84,7 @@ def test_numpy_remarks_nothing(
         "n": nir.IF(*(np.full(2, value) for value in (1.0, 1.0, 0.0))), "out": nir.Output(np.array([2])),
     }  # fmt: skip
     nir.write(tmp_path / "x.nir", nir.NIRGraph(nodes, list(zip(nodes, list(nodes)[1:], strict=False))))
-    found = call(["convert", str(tmp_path / "x.nir"), "--dt", "1e-320", "--out", str(tmp_path / "x.nd")], capsys)
+    found = cli("convert", tmp_path / "x.nir", "--dt", "1e-320", "--out", tmp_path / "x.nd")
     assert found.status == 2 and found.err.startswith("error ND1210")
     assert [str(w.message) for w in recwarn if issubclass(w.category, RuntimeWarning)] == []
 

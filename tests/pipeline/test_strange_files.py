@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.pipeline.networks import Files
-from tests.tiny import call
+from tests.tiny import Cli
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no named pipes")
 #: Whoever waits for a pipe is told so after this many seconds; nobody here waits for anything.
@@ -93,13 +93,19 @@ def _patience() -> Iterator[None]:
 @pytest.mark.parametrize("device", [False, True], ids=["pipe", "device"])
 @pytest.mark.parametrize("name", INPUTS)
 def test_it_is_told(
-    name: str, device: bool, files: Files, llama: Path, llama_bundle: Path, tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+    name: str,
+    device: bool,
+    files: Files,
+    llama: Path,
+    llama_bundle: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    cli: Cli,
+) -> None:
     monkeypatch.chdir(tmp_path)
     arguments = INPUTS[name](Place(tmp_path, files, llama_bundle, llama, device))
-    found = call(arguments, capsys)
-    assert found.status == 2 and found.err.splitlines()[-1].startswith("error ND"), found.err
+    found = cli(*arguments)
+    assert found.status == 2 and found.code.startswith("ND"), found.err
     assert "ND9" not in found.err and not (tmp_path / "o.nd").exists()
     left = [path for path in tmp_path.rglob("*") if not (path.is_file() or path.is_dir())]
     assert len(left) == 1, "the pipe or the device is still there"

@@ -280,13 +280,7 @@ def tiny_moe() -> dict[str, Any]:
     """A small routed model on one chip: experts, two energy figures that are not known, no prompt phase."""
     data = smollm()
     rng = random.Random(11)
-    data["model"] |= {
-        "name": "tiny-moe",
-        "family": "llama4",
-        "layers": 4,
-        "hidden_size": 128,
-        "synapses": 3_400_000,
-    }
+    data["model"] |= {"name": "tiny-moe", "family": "llama4", "layers": 4, "hidden_size": 128, "synapses": 3_400_000}
     data["model"]["weight_bytes"] = 3_400_000
     data["map"] = make_map("oheo-gulch", 1, 1, 31, 4, 2)
     data["explain"] = llama_ops(4, 128)
