@@ -12,24 +12,12 @@ instructions.apply()
 
 #: One function per verb, loaded when first used: `import neurodeploy` stays fast.
 __all__ = [
-    "__version__",
-    "convert",
-    "demo",
-    "doctor",
-    "energy",
-    "eval",
-    "explain",
-    "export",
-    "fit",
-    "generate",
-    "map",
-    "report",
-    "run",
-    "verify",
+    "__version__", "convert", "demo", "doctor", "energy", "eval", "explain", "export", "fit", "generate", "map", "report",
+    "run", "verify",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
-    from neurodeploy.pipeline import (  # fmt: skip
+    from neurodeploy.pipeline import (
         convert,
         demo,
         doctor,
@@ -43,7 +31,7 @@ if TYPE_CHECKING:
         report,
         run,
         verify,
-    )
+    )  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

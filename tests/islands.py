@@ -23,9 +23,6 @@ from neurodeploy.ir.segments import Decode, Encode
 from neurodeploy.synapses.hollow import ONE, bounds
 from neurodeploy.synapses.linear import LinearLayer, linear_layer, program_of_layers
 
-#: The only axon exponents of a language model: narrow and wide.
-AXON_SHIFTS = (0, 8)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Synapses:
@@ -84,31 +81,6 @@ class Island:
     neurons: GradedNeurons
     layer: int | None = None
     expert: int | None = None
-
-    def check(self) -> None:
-        """Shapes, types and ranges; raises `InternalError` (a bundle's reader turns damage into its own error before)."""
-
-        def need(condition: bool, problem: str) -> None:
-            if not condition:
-                raise InternalError("ND9003", self.name, problem)
-
-        s, n = self.synapses, self.neurons
-        need(
-            s.weight.dtype == np.int8 and s.weight.shape == (self.rows, self.columns),
-            "weight is not int8 (rows, columns)",
-        )
-        need(
-            s.axon_shift.dtype == np.uint8 and s.axon_shift.shape == (self.columns,),
-            "axon_shift is not uint8 (columns,)",
-        )
-        need(bool(np.isin(s.axon_shift, AXON_SHIFTS).all()), "axon_shift is neither 0 nor 8")
-        need(n.multiplier.dtype == np.int16 and n.multiplier.shape == (self.rows,), "multiplier is not int16 (rows,)")
-        need(n.shift.dtype == np.uint8 and n.shift.shape == (self.rows,) and bool((n.shift < 48).all()), "bad shift")
-        need(0 <= n.acc_shift < 40, "acc_shift is out of range")
-        need(self.payload_bits in (8, 10, 12, 14, 16), f"payload of {self.payload_bits} bits")
-        need(1 <= s.weight_bits <= 8, f"weights of {s.weight_bits} bits")
-        rows = [r for part in self.slices for r in (part.start, part.stop)]
-        need(rows == sorted(rows) and rows[0] == 0 and rows[-1] == self.rows, "slices do not cover the rows")
 
     @property
     def payload_max(self) -> int:

@@ -19,6 +19,9 @@ import pytest
 
 from tests import models
 
+Capture = pytest.CaptureFixture[str]
+Patch = pytest.MonkeyPatch
+
 
 class Answer(NamedTuple):
     """What a call of the command line left behind."""

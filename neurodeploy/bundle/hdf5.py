@@ -22,47 +22,27 @@ from neurodeploy.errors import BundleError
 SMALL = 1 << 20
 
 
-class _Sink(io.RawIOBase):
+class _Sink(io.FileIO):
     """A file that takes everything; `error` is the first thing that the system would not take."""
 
-    def __init__(self, file: io.FileIO) -> None:
-        self._file = file
-        self.error: OSError | None = None
+    error: OSError | None = None
 
     def write(self, data: Any) -> int:
         rest = memoryview(data).cast("B")
         size = rest.nbytes
         while rest and self.error is None:
             try:
-                rest = rest[self._file.write(rest) :]
+                rest = rest[super().write(rest) :]
             except OSError as error:
                 self.error = error
         return size
 
     def truncate(self, size: int | None = None) -> int:
         try:
-            self._file.truncate(size)
+            super().truncate(size)
         except OSError as error:
             self.error = self.error or error
         return size or 0
-
-    def readinto(self, buffer: Any) -> int:
-        return self._file.readinto(buffer) or 0
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def readable(self) -> bool:
-        return True
-
-    def writable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
 
 
 @contextmanager
@@ -70,8 +50,7 @@ def new_hdf5(path: Path) -> Iterator[Any]:
     """An `h5py.File` to fill. Datasets are contiguous, so that readers can map them. Raises `OSError`."""
     import h5py
 
-    with io.FileIO(path, "w+") as raw:
-        sink = _Sink(raw)
+    with _Sink(path, "w+") as sink:
         with h5py.File(sink, "w", libver="latest") as file:
             yield file
         if sink.error:

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from neurodeploy import pipeline
 from neurodeploy.cli import options as given
 from neurodeploy.cli.app import execute
 from neurodeploy.errors import DoesNotFit
@@ -15,7 +14,7 @@ from neurodeploy.errors import DoesNotFit
 
 def explain(bundle: given.BundlePath, as_json: given.Json = False) -> None:
     """Every operation: its device, the rule, the reason, what would put it on the chip."""
-    execute(as_json, "explain", lambda _: pipeline.explain(bundle))
+    execute("explain", locals())
 
 
 def report(
@@ -25,17 +24,14 @@ def report(
     input: given.Input = None,
     steps: given.Steps = None,
     layout: given.Layout = None,
-    probe: given.Probes = None,
+    probes: given.Probes = None,
     max_tokens: given.MaxTokens = None,
     host: given.Host = "cpu-generic",
     measure_host: given.MeasureHost = False,
     as_json: given.Json = False,
 ) -> None:
     """One self-contained HTML page with everything, CSV and JSON beside it. With --text, accuracy too."""
-    execute(as_json, "report", lambda progress: pipeline.report(
-        bundle, out, text=text, input=input, max_tokens=max_tokens, steps=steps, layout=layout, probes=probe or (),
-        host=host, measure_host=measure_host, progress=progress,
-    )["paths"])  # fmt: skip
+    execute("report", locals(), part="paths")
 
 
 def export(
@@ -52,21 +48,19 @@ def export(
     as_json: given.Json = False,
 ) -> None:
     """Write a program for other tools: NIR, a lava-dl .net, or with its mapping for SANA-FE."""
-    execute(as_json, "export", lambda _: pipeline.export(
-        bundle, out, dt=dt, format=format, input=input, steps=steps, layout=layout
-    ))  # fmt: skip
+    execute("export", locals())
 
 
 def verify(bundle: given.BundlePath, as_json: given.Json = False) -> None:
     """Check digests, NIR files, golden vectors on every runner, the mapping's budgets, and its run on the cores."""
-    found = execute(as_json, "verify", lambda progress: pipeline.verify(bundle, progress=progress))
+    found = execute("verify", locals())
     if found["violations"]:
         raise typer.Exit(DoesNotFit.exit_status)
 
 
 def doctor(as_json: given.Json = False) -> None:
     """What this machine has: versions, exact integer products, boards, packaged models."""
-    execute(as_json, "doctor", lambda _: pipeline.doctor())
+    execute("doctor", locals())
 
 
 def demo(
@@ -76,7 +70,7 @@ def demo(
     as_json: given.Json = False,
 ) -> None:
     """The whole chain on the embedded mixture-of-experts model."""
-    execute(as_json, "demo", lambda progress: pipeline.demo(out, system=system, seed=seed, progress=progress))
+    execute("demo", locals())
 
 
 VERBS = {"explain": explain, "report": report, "export": export, "verify": verify, "doctor": doctor, "demo": demo}

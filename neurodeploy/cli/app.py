@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Mapping
+from inspect import signature
 from typing import Annotated, Any
 
 import typer
 
+from neurodeploy import pipeline
 from neurodeploy.cli import endings
 from neurodeploy.cli import options as given
 from neurodeploy.errors import UserError
@@ -23,18 +25,23 @@ app = typer.Typer(
 )  # fmt: skip
 
 
-def execute(as_json: bool, verb: str, work: Callable[[Any], Any]) -> Any:
-    """Call `work(progress)`, print its result as JSON, or in words."""
+def execute(verb: str, asked: Mapping[str, Any], part: str | None = None) -> Any:
+    """Call the function of a verb with what was `asked`, the parameters of its command, which are named alike. Its result
+    is printed as JSON or in words; where it has several parts, only the named one."""
     from neurodeploy.reporting.progress import reporter
 
+    given = dict(asked)
+    as_json, work = given.pop("as_json"), getattr(pipeline, verb)
     with reporter(quiet=as_json) as progress:
-        found = work(progress)
+        told = {"progress": progress} if "progress" in signature(work).parameters else {}
+        found = work(**given, **told)
+    shown = found if part is None else found[part]
     if as_json:
-        typer.echo(json.dumps(found, indent=1, default=str))
+        typer.echo(json.dumps(shown, indent=1, default=str))
     else:
         from neurodeploy.reporting import terminal
 
-        terminal.show(verb, found)
+        terminal.show(verb, shown)
     return found
 
 

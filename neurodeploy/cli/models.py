@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from neurodeploy import pipeline
 from neurodeploy.cli import options as given
 from neurodeploy.cli.app import execute
 from neurodeploy.errors import DoesNotFit, UserError
@@ -43,14 +42,7 @@ def convert(
     as_json: given.Json = False,
 ) -> None:
     """Turn a checkpoint or a spiking network into a bundle of integers."""
-    execute(as_json, "convert", lambda progress: pipeline.convert(
-        model, out, calibration=calibration, weight_bits=weight_bits, dt=dt, preset=preset, payload_bits=payload_bits,
-        rounding=rounding, input_range=input_range, calibration_tokens=calibration_tokens, gain=gain, source=source,
-        reset=reset, v_reset=v_reset, unit_gain=unit_gain, scheme=scheme, layout=layout, compat=compat,
-        num_layers=num_layers, skip_layers=skip_layers, input_message_bits=input_message_bits,
-        input_shape=_sides(input_shape), reset_interval=reset_interval, reset_offset=reset_offset, spike_exp=spike_exp,
-        progress=progress,
-    ))  # fmt: skip
+    execute("convert", {**locals(), "input_shape": _sides(input_shape)})
 
 
 def _sides(text: str | None) -> tuple[int, ...] | None:
@@ -82,14 +74,12 @@ def fit(
 ) -> None:
     """Would it fit, on which system, at what price: from a configuration alone, no weights. Exit 3 where it does not."""
     if list_:
-        execute(as_json, "fit_models", lambda _: pipeline.fit_models())
+        execute("fit_models", {"as_json": as_json})
         return
     if model is None:
         raise typer.BadParameter("give a file, a folder, or a name of --list", param_hint="MODEL")
-    found = execute(as_json, "fit", lambda progress: pipeline.fit(
-        model, system, bits=bits or (8, 4, 2), chips=chips, context=context, activity=activity, host=host,
-        memory_kib=memory_kib or (), head=head, dt=dt, generic=generic, progress=progress,
-    ))  # fmt: skip
+    asked = {name: value for name, value in locals().items() if name != "list_"}
+    found = execute("fit", asked | {"bits": bits or (8, 4, 2), "memory_kib": memory_kib or ()})
     if not found["fits"]:
         raise typer.Exit(DoesNotFit.exit_status)
 
@@ -101,14 +91,14 @@ def map_(
     offload: given.Offload = None,
     plan: given.Plan = None,
     write_plan: given.WritePlan = None,
-    pin: given.Pins = None,
+    pins: given.Pins = None,
     objective: given.Objective = "cores",
     seed: given.Seed = 0,
     time_limit: given.TimeLimit = None,
     max_rows: given.MaxRows = None,
-    cap: given.Caps = None,
+    caps: given.Caps = None,
     spread: given.Spread = False,
-    no_place: given.NoPlace = False,
+    place: given.Place = True,
     work: given.Work = None,
     host: given.Host = "cpu-generic",
     rates: given.Rates = None,
@@ -121,11 +111,7 @@ def map_(
     With --chips, populations that do not fit so many chips are left to the host: it fits partly, exit 3
     unless --offload or a plan asked for it.
     """
-    found = execute(as_json, "map", lambda progress: pipeline.map(
-        bundle, system, chips=chips, offload=offload is not False, plan=plan, write_plan=write_plan, pins=pin or (),
-        max_rows=max_rows, caps=_caps(cap or ()), spread=spread, objective=objective, seed=seed, time_limit=time_limit,
-        place=not no_place, work=work, host=host, rates=rates, steps=steps, layout=layout, progress=progress,
-    ))  # fmt: skip
+    found = execute("map", {**locals(), "offload": offload is not False, "caps": _caps(caps or ())})
     unasked = bool((found.get("offload") or {}).get("unasked")) and not offload
     if found["violations"] or unasked:
         raise typer.Exit(DoesNotFit.exit_status)

@@ -108,8 +108,11 @@ Objective = Annotated[
 TimeLimit = Annotated[
     float | None, typer.Option(help="Seconds for the search; the best so far is kept.", rich_help_panel=SEARCH)
 ]
-NoPlace = Annotated[
-    bool, typer.Option("--no-place", help="Leave cores in the order they were filled.", rich_help_panel=SEARCH)
+Place = Annotated[
+    bool,
+    typer.Option(
+        "--place/--no-place", help="Place cores, or keep the order they were filled in.", rich_help_panel=SEARCH
+    ),
 ]
 Rates = Annotated[
     Path | None,

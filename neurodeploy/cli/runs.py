@@ -21,7 +21,7 @@ def run(
     max_tokens: given.MaxTokens = None,
     steps: given.Steps = None,
     layout: given.Layout = None,
-    probe: given.Probes = None,
+    probes: given.Probes = None,
     out: Annotated[Path | None, typer.Option(help="Write outputs and probes to this .npz.")] = None,
     checkpoint: given.Checkpoint = None,
     resume: given.Resume = None,
@@ -29,10 +29,7 @@ def run(
     as_json: given.Json = False,
 ) -> None:
     """Run a text, or the input of a spiking network, and count events, synaptic operations, updates, saturations."""
-    execute(as_json, "run", lambda progress: pipeline.run(
-        bundle, text, input=input, max_tokens=max_tokens, steps=steps, layout=layout, runner=runner, probes=probe or (),
-        out=out, checkpoint=checkpoint, resume=resume, progress=progress,
-    ))  # fmt: skip
+    execute("run", locals())
 
 
 def generate(
@@ -80,14 +77,11 @@ def eval_(
     reference: given.Reference = None,
     runner: given.RunnerName = "fast",
     source: Annotated[Path | None, typer.Option(help="The checkpoint, if it has moved.")] = None,
-    no_float: Annotated[bool, typer.Option("--no-float", help="Do not run the float model.")] = False,
+    with_float: Annotated[bool, typer.Option("--float/--no-float", help="Run the float model beside it.")] = True,
     as_json: given.Json = False,
 ) -> None:
     """Chip against float: bits per byte and agreement on a text, spike trains of a spiking network."""
-    execute(as_json, "eval", lambda progress: pipeline.eval(
-        bundle, text, input=input, max_tokens=max_tokens, source=source, with_float=not no_float, steps=steps,
-        layout=layout, labels=labels, reference=reference, runner=runner, progress=progress,
-    ))  # fmt: skip
+    execute("eval", locals())
 
 
 def energy(
@@ -104,10 +98,7 @@ def energy(
     as_json: given.Json = False,
 ) -> None:
     """Joules and seconds by boundary, with bands: per token, or per time step and sample of a spiking network."""
-    execute(as_json, "energy", lambda progress: pipeline.energy(
-        bundle, text=text, input=input, prompt_tokens=prompt_tokens, tokens=tokens, steps=steps, layout=layout, host=host,
-        measure_host=measure_host, powered=powered, progress=progress,
-    ))  # fmt: skip
+    execute("energy", locals())
 
 
 VERBS = {"run": run, "generate": generate, "eval": eval_, "energy": energy}

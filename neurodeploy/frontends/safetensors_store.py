@@ -48,7 +48,6 @@ class SafetensorsStore(FileStore):
 
     def __init__(self, path: str | Path) -> None:
         super().__init__(path)
-        self.metadata: dict[str, str] = {}
         for file in self._find_files():
             self._add(file)
         for name, shard in self._weight_map.items():
@@ -75,13 +74,12 @@ class SafetensorsStore(FileStore):
 
     def _add(self, path: Path) -> None:
         file = MappedFile(path)
-        entries, metadata = _read_header(file)
+        entries = _read_header(file)
         twice = next((name for name in entries if name in self.entries), None)
         if twice is not None:
             other = self.entries[twice].file.path.name
             raise ModelError("ND1004", twice, f"is in {other} and again in {path.name}", "fetch both files again")
         self.entries.update(entries)
-        self.metadata.update(metadata)
         self.mapped.append(file)
 
     def values(self, name: str, key: Key) -> NDArray[np.float32]:
@@ -138,7 +136,7 @@ def _weight_map(path: Path) -> dict[str, str]:
     return table
 
 
-def _read_header(file: MappedFile) -> tuple[dict[str, Entry], dict[str, str]]:
+def _read_header(file: MappedFile) -> dict[str, Entry]:
     """Every size is checked against the file before anything is built from it."""
 
     def damaged(problem: str) -> ModelError:
@@ -171,7 +169,7 @@ def _read_header(file: MappedFile) -> tuple[dict[str, Entry], dict[str, str]]:
         at = entry.end
     if at != file.size:
         raise damaged(f"has {file.size - at} bytes after the last tensor")
-    return entries, metadata
+    return entries
 
 
 def _entry(value: object, file: MappedFile, base: int, available: int) -> Entry | str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from collections.abc import Mapping as Table
 from dataclasses import dataclass
 from itertools import groupby
@@ -40,9 +40,5 @@ class Affinity:
 
 
 def _variation(p: Table[tuple[str, str], float], q: Table[tuple[str, str], float]) -> float:
-    return sum(abs(p.get(pair, 0.0) - q.get(pair, 0.0)) for pair in _both(p, q)) / 2
-
-
-def _both(p: Table[tuple[str, str], float], q: Table[tuple[str, str], float]) -> Iterator[tuple[str, str]]:
-    """In an order that does not depend on hashes: sums of floats come out the same."""
-    yield from sorted(p.keys() | q.keys())
+    """Summed in an order that does not depend on hashes: floats come out the same."""
+    return sum(abs(p.get(pair, 0.0) - q.get(pair, 0.0)) for pair in sorted(p.keys() | q.keys())) / 2

@@ -20,6 +20,7 @@ cubali, cubalif), at v_reset (if) or at 0 (i), c at 0. li, i and cubali send v, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -227,10 +228,7 @@ def need(condition: bool, where: str, problem: str) -> None:
 
 def size_of(shape: Iterable[int]) -> int:
     """Product of the sides, exact however large."""
-    total = 1
-    for side in shape:
-        total *= int(side)
-    return total
+    return math.prod(map(int, shape))
 
 
 def topological(names: Iterable[str], edges: Iterable[tuple[str, ...]]) -> tuple[tuple[str, ...], list[str]]:

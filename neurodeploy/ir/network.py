@@ -218,25 +218,16 @@ class Network:
             covered = [*starts, population.size] == [0, *stops] and all(part.rows > 0 for part in population.sections)
             need(covered or not starts, name, "has sections that do not cover its neurons")
         need(bool(self.outputs) and set(self.outputs) <= set(self.populations), self.name, "has no or unknown outputs")
-        need(
-            len({p.name for p in self.projections}) == len(self.projections),
-            self.name,
-            "has two projections of one name",
-        )
+        names = {p.name for p in self.projections}
+        need(len(names) == len(self.projections), self.name, "has two projections of one name")
         for p in self.projections:
             need(p.source in self.populations and p.target in self.populations, p.name, "joins unknown populations")
             sizes = (self.populations[p.target].size, self.populations[p.source].size)
-            need(
-                (p.synapse.rows, p.synapse.columns) == sizes,
-                p.name,
-                f"has synapses for {(p.synapse.rows, p.synapse.columns)}, not {sizes}",
-            )
+            own = (p.synapse.rows, p.synapse.columns)
+            need(own == sizes, p.name, f"has synapses for {own}, not {sizes}")
             need(self.populations[p.target].model != INPUT, p.name, "leads into an input")
-            need(
-                p.sign_mode in SIGN_MODES and 1 <= p.weight_bits <= 32 and -31 <= p.weight_exp <= 31,
-                p.name,
-                "has a bad format",
-            )
+            known = p.sign_mode in SIGN_MODES and 1 <= p.weight_bits <= 32 and -31 <= p.weight_exp <= 31
+            need(known, p.name, "has a bad format")
             _check_synapse(p, need)
         self.order()
 
@@ -260,9 +251,6 @@ def _check_synapse(p: Projection, need: Callable[[bool, str, str], None]) -> Non
         need(right and sums.max() <= most, p.name, "block_sums is not what its weights can give")
     if p.delay is not None:
         allowed = {(s.columns,)} | ({s.weight.shape} if s.own_delays else set())
-        need(
-            p.delay.dtype == np.uint8 and p.delay.shape in allowed,
-            p.name,
-            "delay is not uint8 for each axon or synapse",
-        )
+        right = p.delay.dtype == np.uint8 and p.delay.shape in allowed
+        need(right, p.name, "delay is not uint8 for each axon or synapse")
         need(p.delay.size == 0 or int(p.delay.max()) <= DELAY_MAX, p.name, f"a delay exceeds {DELAY_MAX}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -47,7 +48,4 @@ class Population:
 
     @property
     def size(self) -> int:
-        total = 1
-        for side in self.shape:
-            total *= side
-        return total
+        return math.prod(self.shape)

@@ -27,28 +27,13 @@ class Limit(NamedTuple):
 
 _SSE = ("sse", "sse2")
 _AVX2 = ("sse3", "ssse3", "sse4.1", "sse4.2", "popcnt", "avx", "fma", "bmi", "bmi2", "f16c", "lzcnt", "movbe", "avx2")
-#: By the value of the variable: oneDNN, MKL, torch's own kernels, OpenBLAS.
+#: The variables of oneDNN, MKL, torch's own kernels and OpenBLAS.
+_LIBRARIES = ("ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "ATEN_CPU_CAPABILITY", "OPENBLAS_CORETYPE")
+_OF_AVX2, _OF_SSE2 = ("AVX2", "AVX2", "avx2", "Haswell"), ("SSE41", "SSE4_2", "default", "Prescott")
+#: By the value of the variable.
 LIMITS: Mapping[str, Limit] = {
-    "avx2": Limit(
-        "haswell",
-        _SSE + _AVX2,
-        {
-            "ONEDNN_MAX_CPU_ISA": "AVX2",
-            "MKL_ENABLE_INSTRUCTIONS": "AVX2",
-            "ATEN_CPU_CAPABILITY": "avx2",
-            "OPENBLAS_CORETYPE": "Haswell",
-        },
-    ),
-    "sse2": Limit(
-        "x86-64",
-        _SSE,
-        {
-            "ONEDNN_MAX_CPU_ISA": "SSE41",
-            "MKL_ENABLE_INSTRUCTIONS": "SSE4_2",
-            "ATEN_CPU_CAPABILITY": "default",
-            "OPENBLAS_CORETYPE": "Prescott",
-        },
-    ),
+    "avx2": Limit("haswell", _SSE + _AVX2, dict(zip(_LIBRARIES, _OF_AVX2, strict=True))),
+    "sse2": Limit("x86-64", _SSE, dict(zip(_LIBRARIES, _OF_SSE2, strict=True))),
 }
 
 

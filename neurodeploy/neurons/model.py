@@ -86,11 +86,6 @@ Consistent = Callable[[Arrays], tuple[str, str] | None]
 Reach = Callable[[Arrays, Mapping[str, int]], dict[str, int]]
 
 
-def always_consistent(params: Arrays) -> tuple[str, str] | None:
-    """Any values within the ranges go together."""
-    return None
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class NeuronModel:
     """A neuron model.
@@ -112,7 +107,7 @@ class NeuronModel:
     ports: Mapping[str, Port] = field(default_factory=lambda: {"a": Port()})
     outputs: tuple[str, ...] = ("s",)
     out_bits: int = 1
-    consistent: Consistent = always_consistent
+    consistent: Consistent = lambda params: None
     real: Equation | None = None
     reach: Reach | None = None
 

@@ -11,30 +11,39 @@ from neurodeploy.ops.host.operation import FLOAT, Call, Load, Operation, Tensor,
 
 
 @jit
-def silu(part, parts, x, out):  # type: ignore[no-untyped-def]
-    """``out = silu(x)``; flat arrays."""
+def silu(part, parts, x, factor, out):  # type: ignore[no-untyped-def]
+    """``out = silu(x) * factor``; flat arrays, no factor where that is empty."""
     n = x.size
     a, b = n * part // parts, n * (part + 1) // parts
-    source, target = x[a:b], out[a:b]
-    for i in range(b - a):
-        target[i] = silu32(source[i])
+    source, other, target = x[a:b], factor[a:b], out[a:b]
+    if factor.size:
+        for i in range(b - a):
+            target[i] = silu32(source[i]) * other[i]
+    else:
+        for i in range(b - a):
+            target[i] = silu32(source[i])
 
 
 @jit
-def gelu_tanh(part, parts, x, out):  # type: ignore[no-untyped-def]
-    """``out = gelu_tanh(x)``; flat arrays."""
+def gelu_tanh(part, parts, x, factor, out):  # type: ignore[no-untyped-def]
+    """``out = gelu_tanh(x) * factor``, likewise."""
     n = x.size
     a, b = n * part // parts, n * (part + 1) // parts
-    source, target = x[a:b], out[a:b]
-    for i in range(b - a):
-        target[i] = gelu_tanh32(source[i])
+    source, other, target = x[a:b], factor[a:b], out[a:b]
+    if factor.size:
+        for i in range(b - a):
+            target[i] = gelu_tanh32(source[i]) * other[i]
+    else:
+        for i in range(b - a):
+            target[i] = gelu_tanh32(source[i])
 
 
 KERNELS = {"silu": silu, "gelu_tanh": gelu_tanh}
 
 
 def on_cpu(call: Call) -> Tensor:
-    return elementwise(KERNELS[call.attrs["act"]], WORK_CURVE, *call.inputs)
+    x, *factor = call.inputs
+    return elementwise(KERNELS[call.attrs["act"]], WORK_CURVE, x, factor[0] if factor else x.new_empty(0))
 
 
 def on_torch(call: Call) -> Tensor:
@@ -52,5 +61,5 @@ OPERATION = Operation(
         "a curved function of one value: the integer contract has neurons that multiply, shift and saturate",
         "a microcoded neuron with a table of the function, or line segments of it",
     ),
-    attrs={"act": lambda value: value in CURVES},
+    attrs={"act": curves.known},
 )  # fmt: skip

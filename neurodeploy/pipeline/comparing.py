@@ -24,11 +24,6 @@ def has_float(opened: Bundle) -> bool:
     return SOURCE_NIR in opened.manifest["members"] and opened.program.conversion.get("format") == "NIR"
 
 
-def longest_latency(opened: Bundle) -> int:
-    outputs: Mapping[str, Any] = opened.program.conversion["outputs"]  # type: ignore[assignment]
-    return max((int(row["latency"]) for row in outputs.values()), default=0)
-
-
 def float_network(opened: Bundle) -> FloatNetwork:
     """The network before it was quantised, from the NIR file in the bundle.
 

@@ -9,7 +9,7 @@ from typing import Any
 from neurodeploy.errors import UserError
 from neurodeploy.pipeline.checkpoint import convert_checkpoint
 from neurodeploy.pipeline.hollow import convert_hollow, is_hollow
-from neurodeploy.pipeline.reading import NetOptions, NirOptions
+from neurodeploy.pipeline.reading import NET_OPTIONS, NirOptions
 from neurodeploy.pipeline.session import KINDS, STREAM, TEXT, Progress, refuse
 from neurodeploy.pipeline.spiking_file import convert_file, is_spiking_file
 
@@ -19,7 +19,7 @@ OF_CHECKPOINTS = (
 )  # fmt: skip
 OF_FILES = {
     ".nir": tuple(field.name for field in fields(NirOptions) if field.name not in ("verb", "kept")),
-    ".net": tuple(field.name for field in fields(NetOptions)),
+    ".net": NET_OPTIONS,
 }
 
 

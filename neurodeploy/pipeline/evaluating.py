@@ -21,7 +21,7 @@ from neurodeploy.pipeline.reference import against, misread, read_reference
 from neurodeploy.pipeline.session import STREAM, TEXT, Progress, executed, kept_as, suited
 from neurodeploy.pipeline.stepping import run_kept
 from neurodeploy.pipeline.streams import fed, lengthened
-from neurodeploy.pipeline.texts import byte_counter, encode_text, float_model, hybrid, tokenizer_of, window_of
+from neurodeploy.pipeline.texts import encode_text, float_model, hybrid, tokenizer_of, window_of
 from neurodeploy.storage.numpy_files import header_of, mapped
 from neurodeploy.storage.stage_files import StageFiles, digest
 from neurodeploy.version import __version__
@@ -92,8 +92,8 @@ def _text(
         stages = StageFiles(folder, asked=False)
         try:
             scores = evaluate(
-                models, tokens, byte_counter(tokenizer), window, progress, stages=stages, key=key,
-                saturations={"chip": lambda: chip.take_counts().saturations},
+                models, tokens, lambda ids: max(1, len(tokenizer.decode(ids).encode("utf-8"))), window, progress,
+                saturations={"chip": lambda: chip.take_counts().saturations}, stages=stages, key=key,
             )  # fmt: skip
         except KeyboardInterrupt:
             if not stages.kept or stages.folder is None:

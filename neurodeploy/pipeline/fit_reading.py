@@ -75,7 +75,7 @@ def checked(
 
 def read_model(model: str | Path, dt: float | None, generic: bool) -> Program:
     """Of a .nir or .net as `convert` reads it with its usual options. Raises what the reader of that kind of file raises."""
-    from neurodeploy.pipeline.reading import NetOptions, NirOptions, read_net_file, read_nir_file
+    from neurodeploy.pipeline.reading import NirOptions, read_net_file, read_nir_file
 
     path = Path(model)
     if path.is_dir() and (path / "manifest.json").is_file():
@@ -84,7 +84,7 @@ def read_model(model: str | Path, dt: float | None, generic: bool) -> Program:
     if not is_spiking_file(path):
         return read_hollow(model, generic=generic)
     if path.suffix.lower() == ".net":
-        return as_program(read_net_file(path, NetOptions(dt)).network)
+        return as_program(read_net_file(path, dt).network)
     return as_program(read_nir_file(path, NirOptions(dt, verb="fit")).network)
 
 

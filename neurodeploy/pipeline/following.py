@@ -77,23 +77,16 @@ def follow(bundle: Bundle, text: str | Path, progress: Progress | None) -> Affin
     ------
     UserError ND2047 : the model has no two layers with experts.
     """
-    from neurodeploy.frontends.text import read_text
     from neurodeploy.ops.host.kvcache import State
-    from neurodeploy.pipeline.texts import encode_text, hybrid, tokenizer_of, window_of
+    from neurodeploy.pipeline.texts import hybrid, windows
 
     watching = Follower(bundle.program)
     if not watching.any:
         problem = "is for spiking networks and for models with two layers of experts or more"
         raise UserError("ND2047", "--rates", problem, "leave it out: nothing else depends on a text")
-    tokens, model, window = (
-        encode_text(tokenizer_of(bundle), read_text(text), TOKENS),
-        hybrid(bundle),
-        window_of(bundle),
-    )
-    for start in range(0, len(tokens), window):
-        if progress:
-            progress("run", start, len(tokens))
-        model.forward_hidden(np.asarray(tokens[start : start + window]), State(), watching)
+    model = hybrid(bundle)
+    for part in windows(bundle, text, TOKENS, progress):
+        model.forward_hidden(part, State(), watching)
     return watching.counted()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from neurodeploy.bundle.state_files import damaged_state, read_kept, write_state
 from neurodeploy.errors import Interrupted, UserError
 from neurodeploy.ir.run import RunState
 from neurodeploy.ops.host.kvcache import State
-from neurodeploy.pipeline.keeping import CHECKPOINT_S, PAUSE
+from neurodeploy.pipeline.keeping import Pace
 from neurodeploy.pipeline.session import executed
 from neurodeploy.pipeline.texts import encode_text, float_model, hybrid, open_model
 
@@ -49,9 +48,8 @@ def generate(
     info = opened.program.info
     if (prompt is None) == (resume is None):
         problem = "were given both" if prompt is not None else "are both missing"
-        raise UserError(
-            "ND3290", "--prompt and --resume", problem, "give a text to begin with, or a state to go on from"
-        )
+        fix = "give a text to begin with, or a state to go on from"
+        raise UserError("ND3290", "--prompt and --resume", problem, fix)
     if resume is not None and seed is not None:
         raise UserError("ND3290", "--seed", "is in the state that is resumed", "leave it out")
     if checkpoint is not None:
@@ -82,9 +80,7 @@ def generate(
     model = hybrid(opened, runner)
     fed = before[said.state.position :]
     try:
-        done = continue_prompt(
-            model, fed, tokens, on_token=on_token, random=said.random, state=said.state, **settings
-        )  # fmt: skip
+        done = continue_prompt(model, fed, tokens, on_token=on_token, random=said.random, state=said.state, **settings)
     except KeyboardInterrupt:
         new = len(said.tokens) - len(before)
         if checkpoint is None or not new:
@@ -124,7 +120,7 @@ class _Said:
     def __init__(self, opened: Bundle, tokens: list[int], seed: int) -> None:
         self._opened, self.tokens, self.seed = opened, tokens, seed
         self.state, self.random = State(), np.random.default_rng(max(0, seed))
-        self._next = time.monotonic() + CHECKPOINT_S
+        self._pace = Pace()
 
     @classmethod
     def resumed(cls, opened: Bundle, path: Path) -> _Said:
@@ -145,16 +141,13 @@ class _Said:
         return said
 
     def keep(self, path: Path, last: bool = True) -> None:
-        """Write the state; in the middle only every half minute, and ten times less often than it takes."""
-        began = time.monotonic()
-        if last or began >= self._next:
-            known = {"tokens": self.tokens, "seed": self.seed, "random": self.random.bit_generator.state}
-            chip = self.state.chip or RunState(0, {}, {})
-            write_state(
-                path, replace(chip, step=self.state.position, host=(self.state,)), self._opened.digest, known
-            )  # fmt: skip
-            now = time.monotonic()
-            self._next = now + max(CHECKPOINT_S, PAUSE * (now - began))
+        """Write the state; in the middle only where it is time."""
+        if not (last or self._pace.due):
+            return
+        known = {"tokens": self.tokens, "seed": self.seed, "random": self.random.bit_generator.state}
+        state = replace(self.state.chip or RunState(0, {}, {}), step=self.state.position, host=(self.state,))
+        with self._pace.spent():
+            write_state(path, state, self._opened.digest, known)
 
 
 def _drawing(state: Any) -> np.random.Generator:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,26 @@ def ordered(opened: Bundle, population: Population, array: Ints) -> Ints:
     return array if order is None else array[..., order]
 
 
+class Pace:
+    """When a checkpoint is due: as often as `CHECKPOINT_S` and `PAUSE` say. `seconds` were spent on them."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._next = time.monotonic() + CHECKPOINT_S
+
+    @property
+    def due(self) -> bool:
+        return time.monotonic() >= self._next
+
+    @contextmanager
+    def spent(self) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        took = time.monotonic() - began
+        self.seconds += took
+        self._next = time.monotonic() + max(CHECKPOINT_S, PAUSE * took)
+
+
 class Keeper:
     """Called after every stretch; writes at the end, on an interrupt, and as often as `CHECKPOINT_S` and `PAUSE` say.
 
@@ -50,7 +71,7 @@ class Keeper:
     asked : whether a user asked for these files. Otherwise they are written only when it is time or on an interrupt, and
         nothing is kept where they cannot be written.
 
-    `saved` is the step of the last state, if any; `seconds` the time spent on writing.
+    `saved` is the step of the last state, if any.
     """
 
     def __init__(
@@ -60,11 +81,10 @@ class Keeper:
         self.opened, self.network, self.out, self.checkpoint, self.asked = opened, network, out, checkpoint, asked
         self.order = order or (lambda population, array: ordered(opened, population, array))
         self.saved: int | None = None
-        self.seconds = 0.0
+        self.pace = Pace()
         self.first = 1
         self._record: dict[str, Any] | None = None
         self._before: Arrays = {}
-        self._next = time.monotonic() + CHECKPOINT_S
 
     def resumed(self, path: Path, probes: Sequence[Probe] = ()) -> RunState:
         """The state to go on from, and the outputs before it if `out` holds them.
@@ -106,7 +126,7 @@ class Keeper:
         return RunResult(outputs, {}, activity, state)
 
     def __call__(self, state: RunState, parts: Sequence[RunResult], last: bool) -> None:
-        if (last and self.asked) or (self.checkpoint is not None and time.monotonic() >= self._next):
+        if (last and self.asked) or (self.checkpoint is not None and self.pace.due):
             self.keep(state, parts)
 
     def interrupted(self, state: RunState | None, parts: Sequence[RunResult]) -> None:
@@ -116,14 +136,14 @@ class Keeper:
 
     def keep(self, state: RunState, parts: Sequence[RunResult]) -> None:
         try:
-            self._keep(state, parts)
+            with self.pace.spent():
+                self._keep(state, parts)
         except BundleError:
             if self.asked:
                 raise
             self.out = self.checkpoint = self.saved = None
 
     def _keep(self, state: RunState, parts: Sequence[RunResult]) -> None:
-        began = time.monotonic()
         if self.out is not None and parts:
             arrays = self.arrays(parts)
             buffer = io.BytesIO()
@@ -133,9 +153,6 @@ class Keeper:
         if self.checkpoint is not None:
             write_state(self.checkpoint, state, self.opened.digest, self._record)
             self.saved = state.step
-        took = time.monotonic() - began
-        self.seconds += took
-        self._next = time.monotonic() + max(CHECKPOINT_S, PAUSE * took)
 
     def arrays(self, parts: Sequence[RunResult]) -> Arrays:
         """Outputs and probes from step `first` on, as they stand in the file."""

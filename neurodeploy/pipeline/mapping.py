@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Mapping as Table
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +19,6 @@ from neurodeploy.ir.devices import seen_by_chip
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.pipeline.following import chips_of, follow
 from neurodeploy.pipeline.session import KINDS, STREAM, Progress, read_mapping, refuse
-from neurodeploy.pipeline.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     from neurodeploy.ir.affinity import Affinity
@@ -34,7 +35,7 @@ def map(
     offload: bool = True,
     plan: str | Path | None = None,
     write_plan: str | Path | None = None,
-    pins: Sequence[str] = (),
+    pins: Sequence[str] | None = None,
     max_rows: int | None = None,
     caps: Table[str, int] | None = None,
     spread: bool = False,
@@ -89,14 +90,16 @@ def map(
     )  # fmt: skip
     activity, affinity, said = _counted(opened, {"rates": rates, "steps": steps, "layout": layout}, progress)
     options = replace(options, affinity=affinity)
-    clock = Stopwatch()
+    wall, cpu = time.perf_counter(), time.process_time()
     mapping, more = _mapped(
         opened.program, target, options, None if work is None else Path(work), profile, offload, activity
     )
-    clock.stop()
+    took = {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu, "peak_bytes": peak_bytes()}
     placed = seen_by_chip(opened.program, mapping.assignments)
     told = {"widths": ranges.summary(opened.program.network), **more, **said}
-    found = clock.into({**summary(mapping, placed, target, rates=activity), **told})
+    found = {**summary(mapping, placed, target, rates=activity), **told}
+    if found["metrics"]:
+        found["metrics"]["mapper"].update(took)
     if affinity is not None:
         found["rates"]["between_chips"] = affinity.between(chips_of(mapping))
     if not found["violations"]:
@@ -109,13 +112,23 @@ def map(
     return found
 
 
-def _pins(opened: Bundle, plan: str | Path | None, hints: Sequence[str], chips: int) -> dict[str, Pin]:
+def peak_bytes() -> int | None:
+    """Largest resident memory of this process so far; None where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _pins(opened: Bundle, plan: str | Path | None, hints: Sequence[str] | None, chips: int) -> dict[str, Pin]:
     """Of the table and of the hints beside it, checked against the model."""
     from partitioner.files.plan_table import all_pins, parse_pin, pins_of_plan, read_plan
 
     if plan is None and not hints:
         return {}
-    given = all_pins({} if plan is None else read_plan(plan), [parse_pin(text) for text in hints])
+    given = all_pins({} if plan is None else read_plan(plan), [parse_pin(text) for text in hints or ()])
     return pins_of_plan(opened.program, given, chips)
 
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 #: The two ways of the published bridge from NIR, by what it makes of the neurons.
 BRIDGES = ("lava", "lava-dl")
+NET_OPTIONS = (
+    "dt", "num_layers", "skip_layers", "input_message_bits", "input_shape", "reset_interval", "reset_offset", "spike_exp"
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +48,6 @@ class NirOptions:
     kept: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class NetOptions:
-    """Options of netx's `Network` that matter for the integers; `dt` for events in seconds and for reports."""
-
-    dt: float | None = None
-    num_layers: int | None = None
-    skip_layers: int = 0
-    input_message_bits: int = 0
-    input_shape: tuple[int, ...] | None = None
-    reset_interval: int | None = None
-    reset_offset: int = 0
-    spike_exp: int = 6
-
-
 @dataclass(slots=True, eq=False)
 class Read:
     """A network in integers with what is known of its origin. `questions`: what its source leaves open, `losses`: what
@@ -76,19 +65,16 @@ class Read:
     save_nir: Callable[[Path], None] | None = None
 
 
-def read_net_file(path: Path, options: NetOptions) -> Read:
-    """ND3267 for a time step that is none; otherwise the errors of `frontends.lavadl`."""
+def read_net_file(path: Path, dt: float | None = None, **options: Any) -> Read:
+    """With `options` of netx's `Network` that matter for the integers (`NET_OPTIONS`), and `dt` for events in seconds and
+    reports. ND3267 for a time step that is none; otherwise the errors of `frontends.lavadl`."""
     from neurodeploy.frontends.lavadl.reader import read_net
 
-    if options.dt is not None and not (math.isfinite(options.dt) and options.dt > 0):
-        raise UserError("ND3267", "--dt", f"{options.dt!r} s is no time step", "give seconds above 0, such as 1e-3")
-    network = read_net(
-        path, num_layers=options.num_layers, skip_layers=options.skip_layers, input_shape=options.input_shape,
-        input_message_bits=options.input_message_bits, reset_interval=options.reset_interval,
-        reset_offset=options.reset_offset, spike_exp=options.spike_exp,
-    )  # fmt: skip
-    if options.dt is not None:
-        network = replace(network, dt=Dyadic.nearest(options.dt, 53))
+    if dt is not None and not (math.isfinite(dt) and dt > 0):
+        raise UserError("ND3267", "--dt", f"{dt!r} s is no time step", "give seconds above 0, such as 1e-3")
+    network = read_net(path, **options)
+    if dt is not None:
+        network = replace(network, dt=Dyadic.nearest(dt, 53))
     notes = network.provenance
     warnings = [str(line) for key in ("host", "repairs", "ignored") for line in _lines(notes.get(key))]
     conversion = {"format": "lava-dl .net", "shapes": {}, "inputs": {}, "outputs": {}, "graded": []}
@@ -129,16 +115,11 @@ def read_nir_file(path: Path, given: NirOptions, tick: Callable[[int, int], None
     read = Read(network, "NIR", conversion, asked, errors=_errors(found), command=_better(path, given, real))
     if given.compat is None:
         read.losses += out_of_phase(real, network, report, options.scheme)
+    lines: dict[type[Note], list[str]] = {Question: read.questions, Loss: read.losses, Note: read.warnings}
     for note in (*real.notes, *report.notes):
-        _lines_for(note, read).append(_line(note, path))
+        lines[type(note)].append(_line(note, path))
     read.save_nir = lambda target: _save_nir(real, target, path, read)
     return read
-
-
-def _lines_for(note: Note, read: Read) -> list[str]:
-    if isinstance(note, Question):
-        return read.questions
-    return read.losses if isinstance(note, Loss) else read.warnings
 
 
 def _check_together(given: NirOptions) -> None:

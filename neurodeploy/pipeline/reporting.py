@@ -18,13 +18,14 @@ from neurodeploy.ir.devices import seen_by_chip
 from neurodeploy.ir.mapping import Mapping as Placement
 from neurodeploy.ir.run import Runner, RunResult
 from neurodeploy.pipeline import evaluating, pricing
-from neurodeploy.pipeline.comparing import compare, float_network, has_float, longest_latency, outputs_of, run_float
+from neurodeploy.pipeline.comparing import compare, float_network, has_float, outputs_of, run_float
 from neurodeploy.pipeline.counts import counts_of, size_of
 from neurodeploy.pipeline.map_section import map_section
 from neurodeploy.pipeline.pictures import Pictures, beginning
-from neurodeploy.pipeline.session import STREAM, TEXT, Progress, provenance, read_mapping, suited
+from neurodeploy.pipeline.session import STREAM, TEXT, Progress, read_mapping, suited
 from neurodeploy.pipeline.stepping import advance
 from neurodeploy.pipeline.streams import fed, lengthened
+from neurodeploy.version import __version__
 
 
 def report(
@@ -39,7 +40,7 @@ def report(
     accuracy: dict[str, Any] | None = None,
     steps: int | None = None,
     layout: str | None = None,
-    probes: Sequence[str] = (),
+    probes: Sequence[str] | None = None,
     host: str = "cpu-generic",
     measure_host: bool = False,
     runner: str = "fast",
@@ -59,7 +60,7 @@ def report(
     out = Path(out)
     opened, data, own = suited(bundle, text, input, {
         TEXT: {"max_tokens": max_tokens, "prompt_tokens": prompt_tokens, "tokens": tokens, "accuracy": accuracy},
-        STREAM: {"steps": steps, "layout": layout, "probes": tuple(probes) or None},
+        STREAM: {"steps": steps, "layout": layout, "probes": probes or None},
     }, optional=True)  # fmt: skip
     check_place(out, "report.html", parents=True)
     profile = pricing.host_profile(host, measure_host)
@@ -78,8 +79,11 @@ def report(
         "experts": _experts(opened, counted["populations"]),
         "conversion": _conversion(opened),
         "neurobench": {name: value for name, value in _flat(measured) if not isinstance(value, str | bool)},
-        "provenance": provenance(opened, None if program.streamed else 0),
-    }
+        "provenance": {
+            "tool_version": __version__, "created": None, "seed": None if program.streamed else 0,
+            "bundle": opened.path.name, "hashes": {"program.json": opened.digest},
+        },
+    }  # fmt: skip
     return {"paths": [str(path) for path in render(found, out)], "data": found}
 
 
@@ -114,13 +118,14 @@ def _comparison(opened: Bundle, engine: Runner, stream: Stream, result: RunResul
     """Float against integers, which run on for their latency; counts and energy are those of the input's steps alone."""
     if not has_float(opened):
         return None
-    late = lengthened(stream, longest_latency(opened))
+    real = float_network(opened)
+    wanted = outputs_of(opened, real)
+    late = lengthened(stream, max((row.latency for row in wanted.values()), default=0))
     if late.steps > stream.steps:
         tail = advance(opened.program.network, engine, late, result.state)
         outputs = {name: np.concatenate([a, tail.outputs[name]], axis=1) for name, a in result.outputs.items()}
         result = replace(result, outputs=outputs)
-    real = float_network(opened)
-    return compare(outputs_of(opened, real), run_float(opened, real, stream), result, "float")
+    return compare(wanted, run_float(opened, real, stream), result, "float")
 
 
 def _about(opened: Bundle) -> dict[str, Any]:

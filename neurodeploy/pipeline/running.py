@@ -13,7 +13,6 @@ from neurodeploy.bundle import Bundle
 from neurodeploy.bundle.files import check_place
 from neurodeploy.errors import BundleError, Interrupted, UserError
 from neurodeploy.frontends.streams import Stream
-from neurodeploy.frontends.text import read_text
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.run import RunState
@@ -23,7 +22,7 @@ from neurodeploy.pipeline.keeping import Keeper, ordered
 from neurodeploy.pipeline.session import STREAM, TEXT, Progress, executed, suited
 from neurodeploy.pipeline.stepping import advance
 from neurodeploy.pipeline.streams import fed, probes_of
-from neurodeploy.pipeline.texts import encode_text, hybrid, tokenizer_of, window_of
+from neurodeploy.pipeline.texts import hybrid, windows
 
 #: Neurons of an output whose last payloads are told.
 LAST = 16
@@ -38,7 +37,7 @@ def run(
     steps: int | None = None,
     layout: str | None = None,
     runner: str = "fast",
-    probes: Sequence[str] = (),
+    probes: Sequence[str] | None = None,
     out: str | Path | None = None,
     checkpoint: str | Path | None = None,
     resume: str | Path | None = None,
@@ -62,7 +61,7 @@ def run(
     opened, data, own = suited(bundle, text, input, {
         TEXT: {"max_tokens": max_tokens},
         STREAM: {
-            "steps": steps, "layout": layout, "probes": tuple(probes) or None, "out": out, "checkpoint": checkpoint,
+            "steps": steps, "layout": layout, "probes": probes or None, "out": out, "checkpoint": checkpoint,
             "resume": resume,
         },
     })  # fmt: skip
@@ -76,15 +75,11 @@ def _text(
 ) -> dict[str, Any]:
     from neurodeploy.ops.host.kvcache import State
 
-    tokens = encode_text(tokenizer_of(opened), read_text(text), max_tokens)
-    model, window = hybrid(opened, runner), window_of(opened)
-    for start in range(0, len(tokens), window):
-        if progress:
-            progress("run", start, len(tokens))
-        model.forward(np.asarray(tokens[start : start + window]), State(), last_only=True)
-    if progress:
-        progress("run", len(tokens), len(tokens))
-    return {"unit": "token", "steps": len(tokens), "samples": 1, **counts_of(opened, model.take_counts())}
+    model = hybrid(opened, runner)
+    for part in windows(opened, text, max_tokens, progress):
+        model.forward(part, State(), last_only=True)
+    counts = model.take_counts()
+    return {"unit": "token", "steps": counts.tokens, "samples": 1, **counts_of(opened, counts)}
 
 
 def _stream(
@@ -110,7 +105,7 @@ def _stream(
         problem = f"was interrupted after step {save.saved} of {stream.steps}; its state is kept"
         same = f" and the same --out, which holds the outputs from step {save.first} on" if out else ""
         raise Interrupted("ND3266", "run", problem, f"go on with --resume {checkpoint}{same}") from None
-    seconds = time.perf_counter() - began - save.seconds
+    seconds = time.perf_counter() - began - save.pace.seconds
     if out and save.first <= first:
         stream.notes.append(f"{out} holds the steps from {save.first} on")
     done = stream.steps - first

@@ -11,7 +11,6 @@ from neurodeploy.bundle import Bundle, open_bundle
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
-from neurodeploy.version import __version__
 
 if TYPE_CHECKING:
     from simulators.fast.runner import FastRunner
@@ -120,11 +119,3 @@ def extent(mapping: Mapping) -> dict[str, Any]:
 def kept_as(bundle: Bundle, runner: str) -> str:
     """The runner's name in the digest of what is kept of a run; a mapping that is executed belongs to it."""
     return f"{runner} {bundle.read_mapping()}" if runner == PARTITIONED else runner
-
-
-def provenance(bundle: Bundle, seed: int | None) -> dict[str, Any]:
-    """The section of a report that says what it was made of."""
-    return {
-        "tool_version": __version__, "created": None, "seed": seed, "bundle": bundle.path.name,
-        "hashes": {"program.json": bundle.digest},
-    }  # fmt: skip

@@ -16,7 +16,7 @@ from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.program import Program
 from neurodeploy.neurons.registry import beyond_chip
 from neurodeploy.pipeline.counts import size_of
-from neurodeploy.pipeline.reading import NetOptions, NirOptions, Read, read_net_file, read_nir_file
+from neurodeploy.pipeline.reading import NirOptions, Read, read_net_file, read_nir_file
 from neurodeploy.pipeline.session import Progress
 
 SUFFIXES = (".nir", ".net")
@@ -28,13 +28,13 @@ def is_spiking_file(model: str | Path) -> bool:
 
 
 def convert_file(path: Path, out: Path, options: Mapping[str, Any], progress: Progress | None) -> dict[str, Any]:
-    """See `convert`; `options` are fields of `NirOptions` or `NetOptions`."""
+    """See `convert`; `options` are fields of `NirOptions` or some of `NET_OPTIONS`."""
     began = time.perf_counter()
     refuse_others(out)
     if progress:
         progress("convert", 0, 3)
     if path.suffix.lower() == ".net":
-        read = read_net_file(path, NetOptions(**options))
+        read = read_net_file(path, **options)
     else:
         tick = progress and partial(progress, "join linear nodes")
         read = read_nir_file(path, NirOptions(**options, kept=_kept(options, out)), tick)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from neurodeploy.bundle import Bundle, open_bundle
 from neurodeploy.bundle.files import digest, read_json
 from neurodeploy.errors import InternalError, UserError
+from neurodeploy.frontends.text import read_text
 from neurodeploy.frontends.tokenizer import Tokenizer, open_tokenizer
 from neurodeploy.pipeline.counts import left_to_host
 from neurodeploy.pipeline.hollow import refuse_hollow
-from neurodeploy.pipeline.session import runner_of
+from neurodeploy.pipeline.session import Progress, runner_of
 
 if TYPE_CHECKING:  # both load torch, which spiking networks do without
     from neurodeploy.hybrid import Hybrid
@@ -42,6 +46,7 @@ def hybrid(bundle: Bundle, runner: str = "fast") -> Hybrid:
     from neurodeploy.hybrid import Hybrid
     from simulators import get_runner
 
+    refuse_hollow(bundle, "a text")
     if bundle.host_weights is None:
         raise InternalError("ND9011", bundle.path, "has no host weights")
     chosen, left = runner_of(bundle, runner), left_to_host(bundle)
@@ -77,9 +82,16 @@ def encode_text(tokenizer: Tokenizer, text: str, most: int | None = None) -> lis
     return tokens if most is None else tokens[:most]
 
 
+def windows(bundle: Bundle, text: str | Path, most: int, progress: Progress | None) -> Iterator[NDArray[np.int64]]:
+    """The tokens of a text, at most so many, window by window."""
+    tokens, window = encode_text(tokenizer_of(bundle), read_text(text), most), window_of(bundle)
+    for start in range(0, len(tokens), window):
+        if progress:
+            progress("run", start, len(tokens))
+        yield np.asarray(tokens[start : start + window])
+    if progress:
+        progress("run", len(tokens), len(tokens))
+
+
 def window_of(bundle: Bundle) -> int:
     return min(WINDOW, bundle.program.info.max_positions)
-
-
-def byte_counter(tokenizer: Tokenizer) -> Callable[[Sequence[int]], int]:
-    return lambda tokens: max(1, len(tokenizer.decode(tokens).encode("utf-8")))

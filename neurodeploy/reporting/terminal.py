@@ -22,7 +22,7 @@ from neurodeploy.reporting.terminal_table import listed, open_console, say, show
 
 
 def print_map(found: Mapping[str, Any], console: Console) -> None:
-    """Fit, chips and cores against the lower bound, and how full each budget is. Takes a mapping's section too."""
+    """Fit, chips and cores against the lower bound, and how full each budget is."""
     used, bound = found["cores_used"], found["cores_lower_bound"]
     over = f", {units.percent(used / bound - 1, 2)} above the least possible {units.count(bound)}" if bound else ""
     verdict, left = derive.fit_of(found), units.count(found["host_islands"])
@@ -51,15 +51,11 @@ def print_map(found: Mapping[str, Any], console: Console) -> None:
 
 
 def _budget(name: str, entry: Mapping[str, Any]) -> list[str]:
-    """A row from fractions with `max_used` (a mapping's summary) or from amounts (a report's section)."""
     unit = "B" if name.endswith("bytes") else ""
-    limit = entry["limit"]
-    if limit is None:
-        most = entry.get("max_used", entry["max"])
-        return [units.words(name), units.DASH, units.si(most, unit), "not public"]
-    scale = 1.0 if "max_used" in entry else limit
-    shares = (units.percent(entry[key] / scale) if scale else units.DASH for key in ("mean", "max"))
-    return [units.words(name), *shares, units.si(limit, unit)]
+    if entry["limit"] is None:
+        return [units.words(name), units.DASH, units.si(entry["max_used"], unit), "not public"]
+    shares = (units.percent(entry[key]) if entry["limit"] else units.DASH for key in ("mean", "max"))
+    return [units.words(name), *shares, units.si(entry["limit"], unit)]
 
 
 def print_energy(found: Mapping[str, Any], console: Console) -> None:

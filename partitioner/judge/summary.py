@@ -107,7 +107,7 @@ def explain(mapping: Mapping) -> list[dict[str, Any]]:
 
 
 def utilisation(demands: list[Demand], system: SystemSpec) -> dict[str, dict[str, float | int | None]]:
-    """For each resource the mean and the largest used / limit over cores with these demands, and the largest used."""
+    """For each resource the mean and the largest used over cores with these demands, and both over the limit."""
     limits = system.chip.budget.limits()
     found: dict[str, dict[str, float | int | None]] = {}
     for index, name in enumerate(RESOURCES):
@@ -117,6 +117,7 @@ def utilisation(demands: list[Demand], system: SystemSpec) -> dict[str, dict[str
         found[name] = {
             "mean": mean / limit if limit else None,
             "max": most / limit if limit else None,
+            "mean_used": mean,
             "max_used": most,
             "limit": limit,
         }

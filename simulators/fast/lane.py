@@ -218,4 +218,4 @@ class LaneNeurons(Neurons):
         out = np.empty(tokens * self.size, np.int32)
         found = self.lane.run(payload.reshape(tokens, -1).astype(np.int16), out, np.array([0, self.size]), 1.0)
         outputs["s"][:, start:stop] = out.reshape(-1, stop - start, self.size)
-        self.saturated, self.saturated_out = self.saturated + int(found[-3]), self.saturated_out + int(found[-2])
+        self.lost[0, 1:] += found[-3:-1]

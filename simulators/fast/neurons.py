@@ -35,47 +35,36 @@ Ports = Mapping[str, Port | ExactPort]
 
 
 class Neurons:
-    """Numpy: ``step`` of the model for one step at a time."""
+    """Numpy: ``step`` of the model for one step at a time, of a model without state for all in one call."""
 
     def __init__(self, population: Population, state: Values) -> None:
         self.population, self.model = population, registry.get_model(population.model)
         self.size = population.size
         self.params = registry.prepared_params(population)
         self.state = {name: np.ascontiguousarray(array) for name, array in state.items()}
-        self.wrapped = self.saturated = self.saturated_out = 0
+        self.lost = np.zeros((1, 3), np.int64)
 
     def advance(self, start: int, stop: int, first: int, ports: Ports, outputs: Arrays) -> None:
         """Steps start..stop of the block; `first` is the time step (from 1) of the block's step 0.
 
         ports : what arrived at each; outputs : port -> payloads (samples, steps of the block, size) to be written.
         """
-        for t in range(start, stop):
-            arrived = {name: port.arrived[:, t].astype(np.int64) for name, port in ports.items()}
+        for t in range(start, stop) if self.model.state else [start]:
+            at: Any = t if self.model.state else slice(start, stop)
+            arrived = {name: port.arrived[:, at].astype(np.int64) for name, port in ports.items()}
             stepped = self.model.step(self.params, self.state, arrived, first + t)
-            self.wrapped += stepped.wrapped
-            self.saturated += stepped.saturated
-            self.saturated_out += stepped.saturated_out
+            self.lost[0] += stepped[1:]
             for port, payload in stepped.outputs.items():
-                outputs[port][:, t] = payload
+                outputs[port][:, at] = payload
 
     def counts(self) -> tuple[int, int, int]:
         """Values of the run that wrapped, states that were clipped, payloads that were."""
-        return self.wrapped, self.saturated, self.saturated_out
+        wrapped, saturated, saturated_out = self.lost.sum(axis=0).tolist()
+        return wrapped, saturated, saturated_out
 
     def states(self, last: bool = False) -> Values:
         """Every state variable as int64 (samples, size). `last`: the run has ended, nothing narrower is kept."""
         return self.state
-
-
-class AtOnce(Neurons):
-    """A model without state: all steps in one call."""
-
-    def advance(self, start: int, stop: int, first: int, ports: Ports, outputs: Arrays) -> None:
-        arrived = {name: port.arrived[:, start:stop].astype(np.int64) for name, port in ports.items()}
-        stepped = self.model.step(self.params, {}, arrived, first + start)
-        self.saturated += stepped.saturated
-        self.saturated_out += stepped.saturated_out
-        outputs["s"][:, start:stop] = stepped.outputs["s"]
 
 
 class LeakyParams(NamedTuple):
@@ -125,7 +114,7 @@ class Leaky(Neurons):
         self.offset = int(p["reset_offset"].item()) if self.period else 0
         self.u, self.v = self.state.pop("u"), self.state.pop("v")
         self._narrowed()
-        self.lost = np.zeros((most_parts(), 2), np.int64)
+        self.lost = np.zeros((most_parts(), 3), np.int64)
 
     def advance(self, start: int, stop: int, first: int, ports: Ports, outputs: Arrays) -> None:
         port = ports["a"]
@@ -135,10 +124,6 @@ class Leaky(Neurons):
             leaky_kernels.leaky, self.u.size * (stop - start) * NEURON_WORK, self.mode, start, stop, due, self.period,
             self.prepared.alike, port.arrived, self.u, self.v, *params, outputs["s"], self.lost,
         )  # fmt: skip
-
-    def counts(self) -> tuple[int, int, int]:
-        wrapped, saturated = self.lost.sum(axis=0)
-        return int(wrapped), int(saturated), 0
 
     def _width(self, port: Port | ExactPort, start: int, stop: int) -> tuple[NDArray[Any], ...]:
         """Parameters of the width that this block needs, after bringing the states to it."""
@@ -229,18 +214,13 @@ class Compiled(Neurons):
         wide = tuple(np.array(np.broadcast_to(value, (self.size,)), np.int64) for value in kernel.params(self.params))
         self.run, self.settings = kernel.run, kernel.settings(self.params)
         self.given = tuple(self.state[name] for name in kernel.state), wide
-        self.lost = np.zeros(2, np.int64)
 
     def advance(self, start: int, stop: int, first: int, ports: Ports, outputs: Arrays) -> None:
         arrived = tuple(ports[name].arrived for name in self.model.ports)
-        self.run(*self.settings, start, stop, arrived, *self.given, outputs["s"], self.lost)
-
-    def counts(self) -> tuple[int, int, int]:
-        return int(self.lost[0]), int(self.lost[1]), 0
+        self.run(*self.settings, start, stop, arrived, *self.given, outputs["s"], self.lost[0])
 
 
 def neurons(population: Population, state: Values) -> Neurons:
     """The fastest way to run this population; it owns `state`."""
-    kinds = (("graded_affine",), AtOnce), (LEAKY_MODES, Leaky), (KERNELS, Compiled)
-    made = next((kind for models, kind in kinds if population.model in models), Neurons)
-    return made(population, state)
+    kind = Leaky if population.model in LEAKY_MODES else Compiled if population.model in KERNELS else Neurons
+    return kind(population, state)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import pairwise
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurodeploy.accounting.band import Band, total
-from neurodeploy.accounting.ledger import BOUNDARIES, EnergyLedger
+from neurodeploy.accounting.ledger import BOUNDARIES
 from neurodeploy.errors import InternalError, UserError
 from neurodeploy.ir.mapping import Shard
 from neurodeploy.ir.run import ActivityCounts, RunActivity
+from tests.accounting import toy
 from tests.islands import hollow_island
-from tests.prices import token_ledger
+from tests.refusals import refused
 
 # Worked out by hand from the table in conftest. Over the run (2 tokens): each core gets 3 events for 2 rows, so 12
 # synops, 8 updates, 4 core-steps, 3 + 3 events delivered and 3 + 2 messages out; the core at router (1, 1) has 3 + 2
@@ -39,12 +38,8 @@ BY_HAND = {
 }
 
 
-def run(toy: SimpleNamespace, phase: str = "generate", **options: Any) -> EnergyLedger:
-    return token_ledger(toy.ROWS, toy.counts(), toy.ISLANDS, toy.SYSTEM, toy.HOST, phase, **options)
-
-
-def test_generation_equals_the_hand_calculation_to_the_last_digit(toy: SimpleNamespace) -> None:
-    ledger = run(toy)
+def test_generation_equals_the_hand_calculation_to_the_last_digit() -> None:
+    ledger = toy.ledger()
     found = {entry.event: (entry.count, entry.joules) for entry in ledger.entries}
     supply_count, supply = found.pop("joules delivered, of which a fraction is lost")
     assert found == BY_HAND
@@ -69,44 +64,41 @@ def test_generation_equals_the_hand_calculation_to_the_last_digit(toy: SimpleNam
     assert ledger.tokens_per_s == 1 / 48
 
 
-def test_counts_that_divide_stay_integers(toy: SimpleNamespace) -> None:
-    kinds = {entry.event: type(entry.count) for entry in run(toy).entries}
+def test_counts_that_divide_stay_integers() -> None:
+    kinds = {entry.event: type(entry.count) for entry in toy.ledger().entries}
     assert kinds["synaptic operation"] is int
     assert kinds["message delivered"] is float
 
 
-def test_prefill_is_paced_by_the_slowest_stage_and_pays_the_latency_once(toy: SimpleNamespace) -> None:
-    ledger = run(toy, "prefill")
+def test_prefill_is_paced_by_the_slowest_stage_and_pays_the_latency_once() -> None:
+    ledger = toy.ledger(phase="prefill")
     assert ledger.seconds == Band(13.5, 29, 59)  # max(17 + 3 + 4, 11, 3) + an exchange of 10 s / 2 tokens
     assert ledger.first_token_seconds == Band(50, 106, 213)  # 2 tokens and one fall-through
     assert ledger.bound_by.startswith("cores (pipeline: core 0 of chip 0 with 3 synops")
-    assert run(toy, "prefill", prompts=2).seconds.nominal == 34
+    assert toy.ledger(phase="prefill", prompts=2).seconds.nominal == 34
 
 
-def test_a_border_of_none_leaves_out_the_link_and_its_latency(toy: SimpleNamespace) -> None:
-    ledger = run(toy, border="none")
+def test_a_border_of_none_leaves_out_the_link_and_its_latency() -> None:
+    ledger = toy.ledger(border="none")
     assert ledger.seconds == Band(12.5, 27, 53)
     assert "host link" not in ledger.by_component()
 
 
-def test_powered_system_charges_every_chip(toy: SimpleNamespace) -> None:
+def test_powered_system_charges_every_chip() -> None:
     one = toy.mapping(Shard("a", "synapses", (0, 4), (0, 3), 0, 0))
-    used, system = (
-        token_ledger(one, toy.counts(), toy.ISLANDS, toy.SYSTEM, toy.HOST, "generate", powered=p)
-        for p in ("used", "system")
-    )
+    used, system = (toy.ledger(one, powered=p) for p in ("used", "system"))
     assert (used.chips_powered, system.chips_powered) == (1, 2)
     assert system.by_component()["static"].nominal == 2 * used.by_component()["static"].nominal
     assert used.time_split["multi-chip barrier"] == 0
 
 
-def test_split_columns_send_partial_sums_to_a_reducer(toy: SimpleNamespace) -> None:
+def test_split_columns_send_partial_sums_to_a_reducer() -> None:
     split = toy.mapping(
         Shard("a", "synapses", (0, 4), (0, 2), 0, 0),
         Shard("a", "synapses", (0, 4), (2, 3), 0, 1),
         Shard("a", "reducer", (0, 4), (0, 2), 0, 3),
     )
-    ledger = token_ledger(split, toy.counts(), toy.ISLANDS, toy.SYSTEM, toy.HOST, "generate")
+    ledger = toy.ledger(split)
     count = {entry.event: entry.count for entry in ledger.entries}
     assert count["synaptic operation"] == 6  # the same synops as unsplit
     assert count["partial sum added by a reducer"] == 8  # 4 rows x 2 blocks
@@ -120,7 +112,7 @@ def test_split_columns_send_partial_sums_to_a_reducer(toy: SimpleNamespace) -> N
     assert ledger.time_split["step floor"] == 2 * 3
 
 
-def test_partial_sums_between_chips_pass_two_ports_and_a_link(toy: SimpleNamespace) -> None:
+def test_partial_sums_between_chips_pass_two_ports_and_a_link() -> None:
     split = toy.mapping(
         Shard("a", "synapses", (0, 4), (0, 3), 0, 0),
         Shard("b", "synapses", (0, 2), (0, 1), 0, 1),
@@ -128,9 +120,7 @@ def test_partial_sums_between_chips_pass_two_ports_and_a_link(toy: SimpleNamespa
         Shard("b", "reducer", (0, 2), (0, 2), 0, 2),
     )
     counts = ActivityCounts({"b": toy.activity("b", 1, [1, 0], [0, 0])}, 1, 0, 0, {})
-    ledger = token_ledger(
-        split, counts, {**toy.ISLANDS, "b": hollow_island("b", 2, 2)}, toy.SYSTEM, toy.HOST, "generate"
-    )
+    ledger = toy.ledger(split, counts, {**toy.ISLANDS, "b": hollow_island("b", 2, 2)})
     entry = next(e for e in ledger.entries if e.component == "inter-chip")
     assert entry.count == 2 * 32  # column 1 had no event; 2 partial sums come back over the link
     assert entry.joules == Band(64, 128, 192)  # between cores there is no host port: the low end keeps them
@@ -139,16 +129,16 @@ def test_partial_sums_between_chips_pass_two_ports_and_a_link(toy: SimpleNamespa
     assert hops == {"hop, east-west": 1 + 2 + 2, "hop, north-south": 2 + 2 + 2}
 
 
-def test_an_expert_not_chosen_adds_no_event_and_keeps_its_chip_powered(toy: SimpleNamespace) -> None:
+def test_an_expert_not_chosen_adds_no_event_and_keeps_its_chip_powered() -> None:
     islands = {**toy.ISLANDS, "expert": hollow_island("expert", 4, 3, layer=0)}
     chosen = Shard("a", "synapses", (0, 4), (0, 3), 0, 0)
     expert = Shard("expert", "synapses", (0, 4), (0, 3), 1, 0)
     absent, zero = toy.counts(), toy.counts()
     zero.segments["expert"] = toy.activity("expert", 0, [0, 0, 0], [0, 0, 0, 0])
-    alone = token_ledger(toy.mapping(chosen), absent, islands, toy.SYSTEM, toy.HOST, "generate")
+    alone = toy.ledger(toy.mapping(chosen), absent, islands)
     events = {"synapses", "core steps", "messages", "mesh hops", "inter-chip", "host link"}
     for counts in (absent, zero):
-        both = token_ledger(toy.mapping(chosen, expert), counts, islands, toy.SYSTEM, toy.HOST, "generate")
+        both = toy.ledger(toy.mapping(chosen, expert), counts, islands)
         for component in events & set(alone.by_component()):
             assert both.by_component()[component] == alone.by_component()[component]
         assert "inter-chip" not in both.by_component()
@@ -158,46 +148,32 @@ def test_an_expert_not_chosen_adds_no_event_and_keeps_its_chip_powered(toy: Simp
         assert idle.count == 4  # its neurons are updated in the step of the others
     fired = toy.counts()
     fired.segments["expert"] = toy.activity("expert", 1, [1, 0, 0], [0, 0, 0, 0])
-    used = token_ledger(toy.mapping(chosen, expert), fired, islands, toy.SYSTEM, toy.HOST, "generate")
+    used = toy.ledger(toy.mapping(chosen, expert), fired, islands)
     assert used.by_component()["synapses"].nominal > alone.by_component()["synapses"].nominal
     assert used.time_split["step floor"] == 3 * 1.5  # every second token calls it
 
 
 @pytest.mark.parametrize(
-    ("change", "code"),
-    [
-        ({"phase": "training"}, "ND3104"),
-        ({"powered": "none"}, "ND3104"),
-        ({"border": "open"}, "ND3104"),
-        ({"prompts": 3}, "ND3104"),
-        ({"prompts": 0}, "ND3104"),
-    ],
+    "change", [{"phase": "training"}, {"powered": "none"}, {"border": "open"}, {"prompts": 3}, {"prompts": 0}]
 )
-def test_options_that_do_not_exist(toy: SimpleNamespace, change: Mapping[str, Any], code: str) -> None:
-    with pytest.raises(UserError) as error:
-        run(toy, **change)
-    assert error.value.code == code
+def test_options_that_do_not_exist(change: dict[str, Any]) -> None:
+    refused(UserError, "ND3104", toy.ledger, **change)
 
 
-def test_zero_tokens_another_system_and_a_missing_cost(toy: SimpleNamespace) -> None:
-    def code(mapping: Any, counts: ActivityCounts, system: Any) -> str:
-        with pytest.raises(UserError) as error:
-            token_ledger(mapping, counts, toy.ISLANDS, system, toy.HOST, "generate")
-        return error.value.code
-
-    assert code(toy.ROWS, ActivityCounts.zero(), toy.SYSTEM) == "ND3102"
-    assert code(toy.mapping(), ActivityCounts({}, 1, 0, 0, {}), toy.SYSTEM) == "ND3102"
-    assert code(toy.ROWS, toy.counts(), toy.without("synop_fc_j")) == "ND3103"
-    assert code(toy.mapping(Shard("a", "synapses", (0, 4), (0, 3), 2, 0)), toy.counts(), toy.SYSTEM) == "ND3106"
+def test_zero_tokens_another_system_and_a_missing_cost() -> None:
+    far = toy.mapping(Shard("a", "synapses", (0, 4), (0, 3), 2, 0))
+    refused(UserError, "ND3102", toy.ledger, given=ActivityCounts.zero())
+    refused(UserError, "ND3102", toy.ledger, toy.mapping(), ActivityCounts({}, 1, 0, 0, {}))
+    refused(UserError, "ND3103", toy.ledger, system=toy.without("synop_fc_j"))
+    refused(UserError, "ND3106", toy.ledger, far)
 
 
-def test_inputs_that_contradict_one_another_are_our_bug(toy: SimpleNamespace) -> None:
+def test_inputs_that_contradict_one_another_are_our_bug() -> None:
     split = toy.mapping(Shard("a", "synapses", (0, 4), (0, 2), 0, 0))
     short = ActivityCounts({"a": toy.activity("a", 1, [1], [1])}, 1, 0, 0, {})
     stranger = ActivityCounts({"z": toy.activity("z", 1, [1], [1])}, 1, 0, 0, {})
     for mapping, counts in ((split, toy.counts()), (toy.ROWS, short), (toy.ROWS, stranger)):
-        with pytest.raises(InternalError, match="ND9031"):
-            token_ledger(mapping, counts, toy.ISLANDS, toy.SYSTEM, toy.HOST, "generate")
+        refused(InternalError, "ND9031", toy.ledger, mapping, counts)
 
 
 @st.composite
@@ -229,10 +205,10 @@ TWO = {"a": hollow_island("a", 4, 3, layer=0), "b": hollow_island("b", 2, 4, lay
 
 @settings(max_examples=80, deadline=None)
 @given(case=cases(), phase=st.sampled_from(["prefill", "generate"]), border=st.sampled_from(["calls", "none"]))
-def test_any_ledger_conserves_and_orders_its_joules(toy: SimpleNamespace, case: Any, phase: str, border: str) -> None:
+def test_any_ledger_conserves_and_orders_its_joules(case: Any, phase: str, border: str) -> None:
     shards, counts = case
     mapping = toy.mapping(*(Shard(*shard) for shard in shards))
-    ledger = token_ledger(mapping, counts, TWO, toy.SYSTEM, toy.HOST, phase, border=border)
+    ledger = toy.ledger(mapping, counts, TWO, phase=phase, border=border)
     wall = ledger.joules("wall")
     assert wall == total(entry.joules for entry in ledger.entries)
     for groups in (ledger.by_component(), ledger.by_layer(), ledger.split()):
@@ -248,14 +224,14 @@ def test_any_ledger_conserves_and_orders_its_joules(toy: SimpleNamespace, case: 
 
 @settings(max_examples=60, deadline=None)
 @given(case=cases(), phase=st.sampled_from(["prefill", "generate"]), column=st.integers(0, 2), more=st.integers(1, 9))
-def test_more_events_never_cost_less(toy: SimpleNamespace, case: Any, phase: str, column: int, more: int) -> None:
+def test_more_events_never_cost_less(case: Any, phase: str, column: int, more: int) -> None:
     shards, counts = case
     if counts.segments["a"].ticks == 0:
         return
     mapping = toy.mapping(*(Shard(*shard) for shard in shards))
-    before = token_ledger(mapping, counts, TWO, toy.SYSTEM, toy.HOST, phase)
+    before = toy.ledger(mapping, counts, TWO, phase=phase)
     counts.segments["a"].fired["a.input"]["s"][column] += more
-    after = token_ledger(mapping, counts, TWO, toy.SYSTEM, toy.HOST, phase)
+    after = toy.ledger(mapping, counts, TWO, phase=phase)
     assert after.by_component()["synapses"].nominal > before.by_component().get("synapses", Band(0, 0, 0)).nominal
     for boundary in BOUNDARIES:
         for end in ("low", "nominal", "high"):
@@ -263,8 +239,8 @@ def test_more_events_never_cost_less(toy: SimpleNamespace, case: Any, phase: str
             assert getattr(after.seconds, end) >= getattr(before.seconds, end) * (1 - 1e-12)
 
 
-def test_a_longer_run_of_the_same_tokens_costs_the_same_a_token(toy: SimpleNamespace) -> None:
+def test_a_longer_run_of_the_same_tokens_costs_the_same_a_token() -> None:
     twice = toy.counts()
     twice.add(toy.counts())
-    longer = token_ledger(toy.ROWS, twice, toy.ISLANDS, toy.SYSTEM, toy.HOST, "generate")
-    assert [entry.joules for entry in longer.entries] == [entry.joules for entry in run(toy).entries]
+    longer = toy.ledger(given=twice)
+    assert [entry.joules for entry in longer.entries] == [entry.joules for entry in toy.ledger().entries]

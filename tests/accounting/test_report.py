@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,30 +15,19 @@ from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import BIAS_MAX
 from neurodeploy.ir.run import ActivityCounts
 from neurodeploy.synapses import Dense
-from tests.prices import layers, token_ledger
-
-PHASES = ("prefill", "generate")
+from tests.accounting import toy
+from tests.prices import layers
 
 
 @pytest.fixture(scope="module")
-def ledgers(toy: SimpleNamespace) -> tuple[EnergyLedger, EnergyLedger]:
-    prefill, generate = (
-        token_ledger(toy.ROWS, toy.counts(), toy.ISLANDS, toy.SYSTEM, toy.HOST, phase)
-        for phase in ("prefill", "generate")
-    )
-    return prefill, generate
+def ledgers() -> dict[str, EnergyLedger]:
+    return {phase: toy.ledger(phase=phase) for phase in ("prefill", "generate")}
 
 
-def test_the_json_keeps_its_contract(toy: SimpleNamespace, ledgers: tuple[EnergyLedger, EnergyLedger]) -> None:
-    data = json.loads(
-        json.dumps(
-            report_json(
-                dict(zip(PHASES, ledgers, strict=True)), metrics=metrics(layers(toy.ISLANDS), toy.counts(), exact=False)
-            ),
-            allow_nan=False,
-        )
-    )
-    for phase, ledger in zip(("prefill", "generate"), ledgers, strict=True):
+def test_the_json_keeps_its_contract(ledgers: dict[str, EnergyLedger]) -> None:
+    found = report_json(ledgers, metrics=metrics(layers(toy.ISLANDS), toy.counts(), exact=False))
+    data = json.loads(json.dumps(found, allow_nan=False))
+    for phase, ledger in ledgers.items():
         part = data[phase]
         assert set(part["joules_per_token"]) == set(BOUNDARIES)
         for boundary in BOUNDARIES:
@@ -56,18 +44,18 @@ def test_the_json_keeps_its_contract(toy: SimpleNamespace, ledgers: tuple[Energy
     assert data["generate"]["first_token_seconds"] is None
 
 
-def test_a_phase_that_was_not_run_is_null(ledgers: tuple[EnergyLedger, EnergyLedger]) -> None:
-    data = report_json({"prefill": None, "generate": ledgers[1]})
+def test_a_phase_that_was_not_run_is_null(ledgers: dict[str, EnergyLedger]) -> None:
+    data = report_json({"prefill": None, "generate": ledgers["generate"]})
     assert data["prefill"] is None and data["proxies"] == []
 
 
 @pytest.mark.parametrize("wrong", ["socket", ""])
-def test_an_unknown_boundary_is_refused(wrong: str, ledgers: tuple[EnergyLedger, EnergyLedger]) -> None:
+def test_an_unknown_boundary_is_refused(wrong: str, ledgers: dict[str, EnergyLedger]) -> None:
     with pytest.raises(UserError, match="ND3101"):
-        ledgers[1].joules(wrong)
+        ledgers["generate"].joules(wrong)
 
 
-def test_metrics_are_counted_per_token(toy: SimpleNamespace) -> None:
+def test_metrics_are_counted_per_token() -> None:
     program = layers(toy.ISLANDS)
     counted = metrics(program, toy.counts(), exact=False)
     assert counted["SynapticOperations"] == {"Dense": 12, "Effective_MACs": 6, "Effective_ACs": 0}
@@ -88,11 +76,9 @@ def test_metrics_are_counted_per_token(toy: SimpleNamespace) -> None:
         metrics(program, ActivityCounts.zero())
 
 
-def test_proxies_carry_their_name_and_never_enter_the_ledger(
-    toy: SimpleNamespace, ledgers: tuple[EnergyLedger, EnergyLedger]
-) -> None:
+def test_proxies_carry_their_name_and_never_enter_the_ledger(ledgers: dict[str, EnergyLedger]) -> None:
     values = {proxy.name: proxy for proxy in proxies(metrics(layers(toy.ISLANDS), toy.counts(), exact=False), "token")}
     assert values["45 nm fp32, effective operations"].value == pytest.approx(6 * 4.6e-12)
     assert values["45 nm fp32, dense operations"].value == pytest.approx(12 * 4.6e-12)
     assert values["N-DNS power proxy"].value == 6 + 10 * 4
-    assert all("Horowitz" not in entry.unit_cost.source for ledger in ledgers for entry in ledger.entries)
+    assert all("Horowitz" not in entry.unit_cost.source for ledger in ledgers.values() for entry in ledger.entries)

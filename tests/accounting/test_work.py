@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 
 from neurodeploy.flow.loads import SENT, SYNOPS, UPDATES
 from neurodeploy.ir.mapping import Shard
 from neurodeploy.ir.run import ActivityCounts, RunActivity
+from tests.accounting import toy
 from tests.islands import hollow_island
 from tests.prices import layers, shard_counts, works
 
 
-def test_derived_counts_equal_a_direct_count(toy: SimpleNamespace) -> None:
+def test_derived_counts_equal_a_direct_count() -> None:
     rng = np.random.default_rng(7)
     tokens, rows, columns = 23, 6, 9
     payload = rng.integers(-3, 4, (tokens, columns)) * (rng.random((tokens, columns)) < 0.3)
@@ -39,7 +38,7 @@ def test_derived_counts_equal_a_direct_count(toy: SimpleNamespace) -> None:
     assert work.counts.core_steps == 3 * tokens
 
 
-def test_two_shards_on_one_core_are_one_active_core(toy: SimpleNamespace) -> None:
+def test_two_shards_on_one_core_are_one_active_core() -> None:
     shards = [Shard("a", "synapses", (r, r + 2), (0, 3), 0, 1) for r in (0, 2)]
     (work,) = works(layers(toy.ISLANDS), toy.counts(), toy.mapping(*shards), toy.SYSTEM)
     assert work.counts.core_steps == 2
@@ -47,7 +46,7 @@ def test_two_shards_on_one_core_are_one_active_core(toy: SimpleNamespace) -> Non
     assert work.steps[0].loads[0, [SYNOPS, UPDATES, SENT]].tolist() == [6, 4, 2.5]
 
 
-def test_columns_on_a_chip_are_sent_to_it_once(toy: SimpleNamespace) -> None:
+def test_columns_on_a_chip_are_sent_to_it_once() -> None:
     shards = [
         Shard("a", "synapses", (0, 4), (0, 2), 0, 0),
         Shard("a", "synapses", (0, 4), (2, 3), 1, 1),
@@ -63,7 +62,7 @@ def test_columns_on_a_chip_are_sent_to_it_once(toy: SimpleNamespace) -> None:
     assert (traffic.interchip, traffic.interchip_least) == (15, 12)
 
 
-def test_without_a_border_messages_come_from_the_island_before(toy: SimpleNamespace) -> None:
+def test_without_a_border_messages_come_from_the_island_before() -> None:
     islands = {"a": hollow_island("a", 4, 3), "b": hollow_island("b", 1, 4)}
     shards = [Shard("a", "synapses", (0, 4), (0, 3), 1, 0), Shard("b", "synapses", (0, 1), (0, 4), 1, 1)]
     counts = toy.counts()

@@ -28,7 +28,7 @@ from neurodeploy.ir.graph import WeightStore
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.program import Program
 from neurodeploy.synapses.linear import LinearLayer, linear_layer, linear_layers
-from tests.bundle.changes import rewrite, sign
+from tests.bundle.changes import sign
 from tests.tiny import environment, snapshot
 
 FAMILIES = ("llama", "experts")
@@ -229,30 +229,41 @@ def test_weights_stay_on_disk(llama_bundle: Path, monkeypatch: pytest.MonkeyPatc
         assert Path(str(weight.filename)).parent == (llama_bundle / "islands").resolve()
 
 
-def test_opening_does_not_load_weights(llama_bundle: Path, tmp_path: Path) -> None:
-    """A bundle with an island of 128 MB more: opening it must not take that memory (digests read in pieces)."""
-    copy = tmp_path / "large.nd"
-    shutil.copytree(llama_bundle, copy)
-    rows, columns = 1 << 15, 1 << 12
-    one = Dyadic(1, 0)
-    large = linear_layer(
-        "large", np.ones((rows, columns), np.int8), {"multiplier": np.ones(rows, np.int16), "shift": 0},
-        scales=(one, one), values=("norm", ("large",)), block_sums=np.full(16, 256, np.int64),
-    )  # fmt: skip
-    write_nir(copy / "islands" / "large.nir", large, "large")
-    write_image(copy / "islands" / "large.q.h5", large)
-    populations, synapses = rows_of("islands", large)
-    del large
-
-    def add(program: dict[str, Any]) -> None:
+def enlarged(bundle: Path, copy: Path, **sizes: tuple[int, int]) -> None:
+    """The bundle with further layers (rows, columns), each of the value before it, the first of the last norm's."""
+    shutil.copytree(bundle, copy)
+    program = json.loads((copy / "program.json").read_text())
+    value, one = "norm", Dyadic(1, 0)
+    for name, (rows, columns) in sizes.items():
+        layer = linear_layer(
+            name, np.ones((rows, columns), np.int8), {"multiplier": np.ones(rows, np.int16), "shift": 0},
+            scales=(one, one), values=(value, (name,)), block_sums=np.full(-(-columns // 256), 256, np.int64),
+        )  # fmt: skip
+        write_nir(copy / "islands" / f"{name}.nir", layer, name)
+        write_image(copy / "islands" / f"{name}.q.h5", layer)
+        populations, synapses = rows_of("islands", layer)
         program["network"]["populations"] += populations
         program["network"]["projections"].append(synapses)
-        program["sizes"]["large"] = rows
-        program["host"].insert(-2, {"encode": "norm", "population": "large.input", "scale": [1, 0]})
-        program["host"].insert(-2, {"decode": ["large"], "population": "large", "scale": [1, 0]})
+        program["sizes"][name] = rows
+        program["host"].insert(-2, {"encode": value, "population": f"{name}.input", "scale": [1, 0]})
+        program["host"].insert(-2, {"decode": [name], "population": name, "scale": [1, 0]})
+        value = name
+    (copy / "program.json").write_text(json.dumps(program))
+    sign(copy, "program.json", *(f"islands/{name}.{end}" for name in sizes for end in ("nir", "q.h5")))
 
-    rewrite(copy, add)
-    sign(copy, "islands/large.nir", "islands/large.q.h5")
+
+def said_by(script: str, *arguments: Path) -> list[str]:
+    """What a process of its own prints."""
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_opening_does_not_load_weights(llama_bundle: Path, tmp_path: Path) -> None:
+    """A bundle with an island of 128 MB more: opening it must not take that memory (digests read in pieces)."""
+    rows = 1 << 15
+    enlarged(llama_bundle, tmp_path / "large.nd", large=(rows, 1 << 12))
     script = (
         "import resource, sys\n"
         "from neurodeploy.bundle import open_bundle\n"
@@ -263,11 +274,35 @@ def test_opening_does_not_load_weights(llama_bundle: Path, tmp_path: Path) -> No
         "except BundleError as error:\n    print(error)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(llama_bundle), str(copy)],
-        env=environment(), capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    *said, grown = done.stdout.split("\n")[:-1]
+    *said, grown = said_by(script, llama_bundle, tmp_path / "large.nd")
     # The layer was read (the program that has it is refused only afterwards, because it reads a value of another size).
     assert len(said) == 1 and f"large: inputs of [64] and outputs of [{rows}] neurons do not fit" in said[0]
     assert int(grown) * (1 if sys.platform == "darwin" else 1024) < 16e6
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the memory of a process is told by Linux")
+def test_opening_and_a_token_allocate_less_than_a_tenth_of_the_weights(llama_bundle: Path, tmp_path: Path) -> None:
+    """Memory that no file stands for, after the same was done with the small bundle: modules, kernels, threads."""
+    enlarged(llama_bundle, tmp_path / "large.nd", wide=(1 << 13, 64), square=(1 << 13, 1 << 13))
+    script = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from neurodeploy.bundle import open_bundle\n"
+        "from neurodeploy.hybrid import Hybrid\n"
+        "from simulators import get_runner\n"
+        "def anonymous():\n"
+        "    status = Path('/proc/self/status').read_text()\n"
+        "    return int(status.split('RssAnon:')[1].split()[0]) * 1024\n"
+        "def token(path):\n"
+        "    bundle = open_bundle(Path(path))\n"
+        "    hybrid = Hybrid(bundle.program, bundle.host_weights, get_runner('fast'))\n"
+        "    hybrid.forward([1])\n"
+        "    return hybrid\n"
+        "token(sys.argv[1])\n"
+        "before = anonymous()\n"
+        "hybrid = token(sys.argv[2])\n"
+        "events = hybrid.take_counts().segments['square'].fired['square']['s'].sum()\n"
+        "print(events, anonymous() - before)\n"
+    )
+    events, grown = map(int, said_by(script, llama_bundle, tmp_path / "large.nd")[-1].split())
+    assert events and grown < 0.1 * (1 << 26)

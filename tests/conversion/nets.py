@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from neurodeploy.conversion.spiking.options import QuantizeOptions
 from neurodeploy.conversion.spiking.quantize import quantize
 from neurodeploy.conversion.spiking.report import QuantizationReport
 from neurodeploy.ir.float_linear import output_shape
-from neurodeploy.ir.float_network import FloatEdge, FloatNetwork, FloatNode, FloatResult
+from neurodeploy.ir.float_network import FloatEdge, FloatNetwork, FloatNode, FloatResult, chip_order
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.run import Probe, RunResult
 from simulators.float_network import run
@@ -22,7 +23,6 @@ from simulators.reference import ReferenceRunner
 
 DT = 1e-3
 CUBA = {"tau_syn": 0.005, "tau_mem": 0.02, "r": 1.0, "v_leak": 0.0, "w_in": 1.0}
-Edge = tuple[str, str] | tuple[str, str, bool]
 
 
 def neuron(
@@ -72,19 +72,30 @@ def flatten(name: str, in_shape: tuple[int, ...]) -> FloatNode:
     return FloatNode(name, "flatten", in_shape, (size,), {}, {"start_dim": 0, "end_dim": len(in_shape) - 1})
 
 
-def network(nodes: Sequence[FloatNode], edges: Sequence[Edge] | None = None, dt: float = DT) -> FloatNetwork:
-    """With the edges given, or in a row."""
-    if edges is None:
-        edges = [(a.name, b.name) for a, b in pairwise(nodes)]
-    made = FloatNetwork("net", {node.name: node for node in nodes}, tuple(FloatEdge(*edge) for edge in edges), dt)
+def between(nodes: Sequence[FloatNode], ways: str = "", dt: float = DT) -> FloatNetwork:
+    """Nodes in a row, or by ways as "input a n output, n r ~n", where ~ is an edge back.
+
+    "input" and "output" are added where a way names them, with the shapes of the first and of the last node.
+    """
+    ways = ways or " ".join(["input", *(node.name for node in nodes), "output"])
+    ends = neuron("input", "input", nodes[0].in_shape), neuron("output", "output", nodes[-1].shape)
+    named = {node.name: node for node in (ends[0], *nodes, ends[1]) if node.name in re.split("[ ,]+", ways)}
+    steps = [pair for way in ways.split(",") for pair in pairwise(way.split())]
+    edges = tuple(FloatEdge(a.strip("~"), b.strip("~"), b.startswith("~")) for a, b in steps)
+    made = FloatNetwork("net", named, edges, dt)
     made.check()
     return made
 
 
-def row(*nodes: FloatNode) -> FloatNetwork:
+def row(*nodes: FloatNode, dt: float = DT) -> FloatNetwork:
     """Input, the nodes, Output."""
-    ends = neuron("input", "input", nodes[0].in_shape), neuron("output", "output", nodes[-1].shape)
-    return network([ends[0], *nodes, ends[1]])
+    return between(nodes, dt=dt)
+
+
+def layer(kind: str, weight: Any, bias: float | None = None, **params: Any) -> FloatNetwork:
+    """Neurons "n" behind one matrix."""
+    weight = np.asarray(weight, np.float64)
+    return row(affine("w", weight, bias), neuron("n", kind, weight.shape[0], **params))
 
 
 def spikes(
@@ -106,11 +117,22 @@ def both(
     """The float run and the integer run, which goes on for the latency of its outputs."""
     wanted = run(made, inputs, record=record)
     steps = wanted.steps + report.latency
-    padded = {
-        name: np.pad(report.inputs[name].payloads(x), [(0, 0), (0, report.latency), (0, 0)])
-        for name, x in inputs.items()
-    }
+    padded = {}
+    for name, x in inputs.items():
+        payloads = np.rint(np.asarray(x)[..., chip_order(made.nodes[name].shape)] / report.units[name]).astype(np.int64)
+        padded[name] = np.pad(payloads, [(0, 0), (0, report.latency), (0, 0)])
     return wanted, ReferenceRunner().run(chip, padded, steps, probes=probes)
+
+
+def scales_of(chip: Network) -> dict[str, float]:
+    """Units of the chip in one of the float network, by population."""
+    scales = chip.provenance["scales"]
+    assert isinstance(scales, dict)
+    return {name: float(mantissa) * 2.0**exponent for name, (mantissa, exponent) in scales.items()}
+
+
+def scale_of(chip: Network, name: str = "n") -> float:
+    return scales_of(chip)[name]
 
 
 class Compared(NamedTuple):

@@ -16,7 +16,7 @@ from neurodeploy.conversion.spiking.options import QuantizeOptions
 from neurodeploy.conversion.spiking.quantize import quantize
 from neurodeploy.ir.float_network import FloatNetwork
 from neurodeploy.synapses import Conv, Dense, Sparse
-from tests.conversion.nets import DT, affine, both, compared, flatten, network, neuron, row, spikes, window
+from tests.conversion.nets import DT, affine, between, both, compared, flatten, neuron, row, scale_of, spikes, window
 
 rng = np.random.default_rng(11)
 
@@ -46,8 +46,7 @@ def exact(made: FloatNetwork, options: QuantizeOptions | None = None, **runs):
 
 
 def test_layers() -> None:
-    made = row(affine("a", even(9, 6)), fires(9), affine("b", even(4, 9)), fires(4, name="m"))
-    chip, report = exact(made)
+    chip, report = exact(row(affine("a", even(9, 6)), fires(9), affine("b", even(4, 9)), fires(4, name="m")))
     assert report.latency == 2 and [type(p.synapse) for p in chip.projections] == [Dense, Dense]
     assert chip.outputs == ("m",) and chip.populations["n"].params["dv"] == 0
 
@@ -100,39 +99,26 @@ def test_a_pixel_wise_gain_makes_a_convolution_sparse() -> None:
 
 
 def test_skip_connections_are_aligned_by_delays() -> None:
-    nodes = [
-        neuron("input", "input", 6), affine("a", even(6, 6)), fires(6), affine("b", even(6, 6)), fires(6, name="m"),
-        affine("skip", even(6, 6)), neuron("output", "output", 6),
-    ]  # fmt: skip
-    edges = [("input", "a"), ("a", "n"), ("n", "b"), ("b", "m"), ("input", "skip"), ("skip", "m"), ("m", "output")]
-    chip, _ = exact(network(nodes, edges))
+    layers = affine("a", even(6, 6)), fires(6), affine("b", even(6, 6)), affine("skip", even(6, 6)), fires(6, name="m")
+    chip, _ = exact(between(layers, "input a n b m output, input skip m"))
     (skip,) = [p for p in chip.projections if p.source == "input" and p.target == "m"]
     assert skip.delay is not None and set(skip.delay.tolist()) == {1}
 
 
 def test_a_population_on_itself_keeps_its_timing() -> None:
-    nodes = [
-        neuron("input", "input", 6), affine("a", even(6, 6)), fires(6, 400.0), affine("r", even(6, 6), 3.0),
-        neuron("output", "output", 6),
-    ]  # fmt: skip
-    edges = [("input", "a"), ("a", "n"), ("n", "r"), ("r", "n", True), ("n", "output")]
-    _, report = exact(network(nodes, edges))
+    layers = affine("a", even(6, 6)), fires(6, 400.0), affine("r", even(6, 6), 3.0)
+    _, report = exact(between(layers, "input a n r ~n output"))
     assert report.latency == 1
 
 
 def test_a_loop_through_two_populations_is_reported_as_late() -> None:
-    nodes = [
-        neuron("input", "input", 6), affine("a", even(6, 6)), fires(6), affine("b", even(6, 6)), fires(6, name="m"),
-        affine("r", even(6, 6)), neuron("output", "output", 6),
-    ]  # fmt: skip
-    edges = [("input", "a"), ("a", "n"), ("n", "b"), ("b", "m"), ("m", "r"), ("r", "n", True), ("m", "output")]
-    _, report = quantize(network(nodes, edges))
+    layers = [affine("a", even(6, 6)), fires(6), affine("b", even(6, 6)), fires(6, name="m"), affine("r", even(6, 6))]
+    _, report = quantize(between(layers, "input a n b m output, m r ~n"))
     assert {line.name: line.late for line in report.projections} == {"input->n": 0, "m->n": 1, "n->m": 0}
     assert any("m->n" in note.where and "timing" in note.done for note in report.notes)
     # A delay in the loop has steps to give: then nothing is late, and the spikes are equal.
-    nodes.append(neuron("d", "delay", 6, delay=3 * DT))
-    edges[4:6] = [("m", "r"), ("r", "d"), ("d", "n", True)]
-    exact(network(nodes, edges))
+    layers.append(neuron("d", "delay", 6, delay=3 * DT))
+    exact(between(layers, "input a n b m output, m r d ~n"))
 
 
 @pytest.mark.parametrize("place", ["source", "target", "between", "uniform", "twice"])
@@ -152,11 +138,9 @@ def test_delays(place: str) -> None:
     assert len(chip.projections) == 1
     delay = chip.projections[0].delay
     assert delay is not None and int(delay.max()) == {"uniform": 4, "twice": 10}.get(place, 5)
-    assert (
-        line.differing == 0
-        and line.float_count > 0
-        and report.projections[0].delay_error == pytest.approx(0.3 * DT if place == "uniform" else 0.0, abs=1e-12)
-    )
+    assert line.differing == 0 and line.float_count > 0
+    off = 0.3 * DT if place == "uniform" else 0.0
+    assert report.projections[0].delay_error == pytest.approx(off, abs=1e-12)
 
 
 def test_delays_that_no_single_synapse_can_have_become_projections() -> None:
@@ -169,13 +153,8 @@ def test_delays_that_no_single_synapse_can_have_become_projections() -> None:
 
 def test_parallel_paths_from_one_source_add_up() -> None:
     """x + W x: the identity and a matrix, whose weights are whole numbers of one exponent."""
-    nodes = [
-        neuron("input", "input", 5), affine("w", 128.0 * np.sign(even(5, 5))), neuron("s", "scale", 5, scale=254.0),
-        fires(5, 500.0), neuron("output", "output", 5),
-    ]  # fmt: skip
-    edges = [("input", "w"), ("input", "s"), ("w", "n"), ("s", "n"), ("n", "output")]
-    made = network(nodes, edges)
-    line, chip, *_ = compared(made, QuantizeOptions(scales={"n": 1.0}))
+    layers = affine("w", 128.0 * np.sign(even(5, 5))), neuron("s", "scale", 5, scale=254.0), fires(5, 500.0)
+    line, chip, *_ = compared(between(layers, "input w n output, input s n"), QuantizeOptions(scales={"n": 1.0}))
     assert [p.name for p in chip.projections] == ["input->n", "input->n#2"] and line.differing == 0
 
 
@@ -194,8 +173,7 @@ def test_several_inputs_and_outputs() -> None:
         neuron("x", "input", 4), neuron("y", "input", 3), affine("a", even(5, 4)), affine("b", even(5, 3)), fires(5),
         neuron("one", "output", 5), affine("c", even(2, 5)), fires(2, name="m"), neuron("two", "output", 2),
     ]  # fmt: skip
-    edges = [("x", "a"), ("y", "b"), ("a", "n"), ("b", "n"), ("n", "one"), ("n", "c"), ("c", "m"), ("m", "two")]
-    _, report = exact(network(nodes, edges))
+    _, report = exact(between(nodes, "x a n one, y b n c m two"))
     assert (report.outputs["one"].latency, report.outputs["two"].latency) == (1, 2)
 
 
@@ -212,30 +190,25 @@ def test_random_networks(seed: int) -> None:
     """Layers with skips, self loops, delays, biases and both resets."""
     own = np.random.default_rng(seed)
     sizes = own.integers(1, 7, own.integers(2, 5)).tolist()
-    nodes, edges, layers = [neuron("input", "input", sizes[0])], [], ["input"]
+    nodes, ways, layers = [neuron("input", "input", sizes[0])], [], ["input"]
     for k, size in enumerate(sizes):
-        weights = {}
-        for source in {layers[-1], layers[int(own.integers(len(layers)))]}:
-            weights[source] = (source, False)
+        sources = list({layers[-1], layers[int(own.integers(len(layers)))]})
         if own.random() < 0.4:
-            weights["self"] = (f"n{k}", True)
+            sources.append(f"n{k}")
         reset = str(own.choice(["value", "subtract"]))
         nodes.append(neuron(f"n{k}", "if", size, reset, v_threshold=float(own.integers(100, 400))))
-        for key, (source, back) in weights.items():
+        for source in sources:
             columns = next(node.size for node in nodes if node.name == source)
             weight = 2.0 * own.integers(-127, 128, (size, columns))
-            weight.flat[0], name = 254.0, f"w{k}.{key}"
-            nodes.append(affine(name, weight, own.integers(-30, 30, size) if own.random() < 0.5 else None))
-            last = name
-            edges.append((source, name))
+            weight.flat[0], way = 254.0, [source, f"w{k}.{source}"]
+            nodes.append(affine(way[-1], weight, own.integers(-30, 30, size) if own.random() < 0.5 else None))
             if own.random() < 0.4:
-                last = f"d{k}.{key}"
-                nodes.append(neuron(last, "delay", size, delay=own.integers(0, 6, size) * DT))
-                edges.append((name, last))
-            edges.append((last, f"n{k}", True) if back else (last, f"n{k}"))
+                way.append(f"d{k}.{source}")
+                nodes.append(neuron(way[-1], "delay", size, delay=own.integers(0, 6, size) * DT))
+            ways.append(" ".join([*way, f"~n{k}" if source == f"n{k}" else f"n{k}"]))
         layers.append(f"n{k}")
     nodes.append(neuron("output", "output", sizes[-1]))
-    made = network(nodes, [*edges, (layers[-1], "output")])
+    made = between(nodes, ",".join([*ways, f"{layers[-1]} output"]))
     chip, report = quantize(made, QuantizeOptions(scales=dict.fromkeys(layers[1:], 1.0)))
     wanted, got = both(made, chip, report, spikes(made, steps=30, seed=seed % 1000))
     assert not report.notes or all("24 bits" in note.found or "cannot start" in note.found for note in report.notes)
@@ -261,8 +234,7 @@ def test_leaky_neurons_on_a_grid(below: bool) -> None:
     made = row(affine("a", np.array([[2.0, 1.0], [3.0, -1.0]])), neuron("n", "lif", 2, **leak))
     chip, report = quantize(made)
     (line,) = report.projections
-    mantissa, exponent = chip.provenance["scales"]["n"]  # type: ignore[index]
-    whole = 2 * mantissa * 2.0**exponent
+    whole = 2 * scale_of(chip)
     assert line.worst.relative == 0 and whole.is_integer()
     assert chip.populations["n"].params["vth"] == whole - below
     x = np.zeros((1, 1, 2))

@@ -7,61 +7,44 @@ import pytest
 
 from neurodeploy.errors import UserError
 from simulators.float_network import run
-from tests.conversion.nets import DT, affine, flatten, network, neuron, row, spikes, window
+from tests.conversion.nets import DT, affine, between, flatten, neuron, row, spikes, window
 from tests.refusals import refused
 
 rng = np.random.default_rng(5)
 
 
-def trace(node, x, variable="v", **options):
-    """One variable of one neuron for inputs x (steps,)."""
-    result = run(row(node), {"input": np.asarray(x, float).reshape(1, -1, 1)}, record=[node.name], **options)
-    return result.recorded[node.name][variable][0, :, 0]
+HALVES = [0.5, 0.5, 0.5, 0.5]
+LEAK = neuron("n", "li", 1, tau=4e-3, r=2.0, v_leak=0.5)  # dt / tau = 1 / 4
+CURRENT = neuron("n", "cubali", 1, tau_syn=2e-3, tau_mem=4e-3, r=8.0, w_in=2.0)
+EXPONENTIAL = 0.5 + 2 * (1 - np.exp(-0.25) ** np.arange(1, 4))
+#: node, its inputs -> variable, what it is by hand, scheme, tolerance
+BY_HAND = {
+    "integrator": (neuron("n", "i", 1, r=500.0), [1, 2, -1], "v", [0.5, 1.5, 1.0], "euler", 0),
+    "gain per step": (neuron("n", "i", 1, r=0.5, gain="per-step"), [1, 2, -1], "v", [0.5, 1.5, 1.0], "euler", 0),
+    "reset in the step": (neuron("n", "if", 1), HALVES, "v", [0.5, 1.0, 0.0, 0.5], "euler", 0),
+    "strictly above": (neuron("n", "if", 1), HALVES, "out", [0, 0, 1, 0], "euler", 0),
+    "reset to a value": (neuron("n", "if", 1, v_reset=-0.25), [1.5, 0.5], "v", [-0.25, 0.25], "euler", 0),
+    "reset by subtraction": (neuron("n", "if", 1, "subtract"), [2.5, 0, 0, 0], "v", [1.5, 0.5, 0.5, 0.5], "euler", 0),
+    "spikes on": (neuron("n", "if", 1, "subtract"), [2.5, 0, 0, 0], "out", [1, 1, 0, 0], "euler", 0),
+    "leak": (LEAK, [1, 0], "v", [0.5 + 0.5, 1.0 - 0.125], "euler", 1e-7),
+    "exponential leak": (LEAK, [1, 1, 1], "v", EXPONENTIAL, "exponential", 1e-12),
+    "current": (CURRENT, [1, 0], "c", [1.0, 0.5], "euler", 1e-7),
+    "voltage of the new current": (CURRENT, [1, 0], "v", [2.0, 2.0 + 0.25 * (4.0 - 2.0)], "euler", 1e-7),
+    "threshold": (neuron("n", "threshold", 1), [1.0, 1.001, -2], "out", [0, 1, 0], "euler", 0),
+    "start at rest": (neuron("n", "lif", 1, v_leak=-0.5), [0, 0], "v", [-0.5, -0.5], "euler", 0),
+}
 
 
-def test_integrator_by_hand() -> None:
-    np.testing.assert_array_equal(trace(neuron("n", "i", 1, r=500.0), [1, 2, -1]), [0.5, 1.5, 1.0])
-    np.testing.assert_array_equal(trace(neuron("n", "i", 1, r=0.5, gain="per-step"), [1, 2, -1]), [0.5, 1.5, 1.0])
+@pytest.mark.parametrize("name", BY_HAND)
+def test_by_hand(name: str) -> None:
+    node, x, variable, want, scheme, tolerance = BY_HAND[name]
+    result = run(row(node), {"input": np.asarray(x, float).reshape(1, -1, 1)}, record=["n"], scheme=scheme)
+    np.testing.assert_allclose(result.recorded["n"][variable][0, :, 0], want, rtol=tolerance)
 
 
-def test_integrate_and_fire_is_strict_and_resets_in_the_step() -> None:
-    node = neuron("n", "if", 1)
-    np.testing.assert_array_equal(trace(node, [0.5, 0.5, 0.5, 0.5]), [0.5, 1.0, 0.0, 0.5])
-    np.testing.assert_array_equal(trace(node, [0.5, 0.5, 0.5, 0.5], "out"), [0, 0, 1, 0])
-
-
-def test_reset_to_a_value_and_by_subtraction() -> None:
-    to_value = neuron("n", "if", 1, v_reset=-0.25)
-    np.testing.assert_array_equal(trace(to_value, [1.5, 0.5]), [-0.25, 0.25])
-    minus = neuron("n", "if", 1, reset="subtract")
-    np.testing.assert_array_equal(trace(minus, [2.5, 0, 0, 0]), [1.5, 0.5, 0.5, 0.5])
-    np.testing.assert_array_equal(trace(minus, [2.5, 0, 0, 0], "out"), [1, 1, 0, 0])
-
-
-def test_leak_by_hand_in_both_schemes() -> None:
-    node = neuron("n", "li", 1, tau=4e-3, r=2.0, v_leak=0.5)  # dt / tau = 1 / 4
-    np.testing.assert_allclose(trace(node, [1, 0]), [0.5 + 0.5, 1.0 - 0.125])
-    keep = np.exp(-0.25)
-    np.testing.assert_allclose(
-        trace(node, [1, 1, 1], scheme="exponential"), 0.5 + 2 * (1 - keep ** np.arange(1, 4)), rtol=1e-12
-    )
-
-
-def test_current_based_by_hand() -> None:
-    """c first, then v with the new c."""
-    node = neuron("n", "cubali", 1, tau_syn=2e-3, tau_mem=4e-3, r=8.0, w_in=2.0)
-    np.testing.assert_allclose(trace(node, [1, 0], "c"), [1.0, 0.5])
-    np.testing.assert_allclose(trace(node, [1, 0]), [2.0, 2.0 + 0.25 * (4.0 - 2.0)])
-
-
-def test_threshold_and_delay() -> None:
-    np.testing.assert_array_equal(trace(neuron("n", "threshold", 1), [1.0, 1.001, -2], "out"), [0, 1, 0])
+def test_delays() -> None:
     delayed = run(row(neuron("d", "delay", 2, delay=[0.0, 2.4e-3])), {"input": np.arange(8.0).reshape(1, 4, 2)})
     np.testing.assert_array_equal(delayed.outputs["output"][0], [[0, 0], [2, 0], [4, 1], [6, 3]])
-
-
-def test_leaky_neurons_start_at_rest() -> None:
-    np.testing.assert_array_equal(trace(neuron("n", "lif", 1, v_leak=-0.5), [0, 0]), [-0.5, -0.5])
 
 
 def snntorch(x, weight, beta, threshold, alpha=None):
@@ -104,10 +87,7 @@ def test_formulas_of_snntorch_and_norse() -> None:
 
 
 def test_recurrent_edges_are_one_step_late_and_bring_their_bias_at_once() -> None:
-    nodes = [
-        neuron("input", "input", 1), neuron("n", "i", 1), affine("w", [[2.0]], 0.5), neuron("output", "output", 1),
-    ]  # fmt: skip
-    made = network(nodes, [("input", "n"), ("n", "w"), ("w", "n", True), ("n", "output")])
+    made = between([neuron("n", "i", 1), affine("w", [[2.0]], 0.5)], "input n w ~n output")
     got = run(made, {"input": np.array([[[1.0], [0.0], [0.0]]])}).outputs["output"][0, :, 0]
     v1 = 1 + 0.5
     v2 = v1 + 2 * v1 + 0.5

@@ -52,17 +52,17 @@ def test_compensated_rounding_beats_rounding_to_nearest(block: int, share: float
     assert better < share * nearest
 
 
-def test_with_uncorrelated_inputs_it_is_rounding_to_nearest() -> None:
-    weight = torch.randn(8, 50, generator=torch.Generator().manual_seed(0))
-    scale = row_scales(weight, 127, None)
-    blocks = compensation([torch.eye(50) * 100], 100, 0.01)
-    assert torch.equal(round_compensated(weight, scale, 127, blocks), round_nearest(weight, scale, 127))
-
-
-def test_silent_inputs_are_no_trouble() -> None:
-    weight = torch.randn(4, 10)
-    scale = row_scales(weight, 127, torch.zeros(10))
-    blocks = compensation([torch.zeros(10, 10)], 0, 0.01)
+@pytest.mark.parametrize(
+    ("rows", "columns", "moments", "tokens"),
+    [(8, 50, torch.eye(50) * 100, 100), (4, 10, torch.zeros(10, 10), 0)],
+    ids=["uncorrelated inputs", "silent inputs"],
+)
+def test_where_nothing_is_to_compensate_it_is_rounding_to_nearest(
+    rows: int, columns: int, moments: torch.Tensor, tokens: int
+) -> None:
+    weight = torch.randn(rows, columns, generator=torch.Generator().manual_seed(0))
+    scale = row_scales(weight, 127, None if tokens else torch.zeros(columns))
+    blocks = compensation([moments], tokens, 0.01)
     assert torch.equal(round_compensated(weight, scale, 127, blocks), round_nearest(weight, scale, 127))
 
 
@@ -75,38 +75,33 @@ def test_row_scales_hold_the_row_and_survive_zero_rows() -> None:
     np.testing.assert_array_equal(integers.numpy(), [[0, 0], [50, -127]])
 
 
-def test_without_outliers_no_axon_is_wide() -> None:
-    code = choose_code(np.linspace(1, 2, 64, dtype=np.float32), Preset("t", headroom=1.0))
-    assert not code.axon_shift.any()
-    assert code.scale.value == pytest.approx(2 / 32767)
+TIGHT = Preset("t", headroom=1.0)
 
 
-def test_outliers_become_wide_axons_and_free_the_rest() -> None:
-    peaks = np.full(64, 1.0, np.float32)
-    peaks[[5, 40]] = 200.0
-    code = choose_code(peaks, Preset("t", headroom=1.0))
-    assert np.flatnonzero(code.axon_shift).tolist() == [5, 40]
-    assert code.scale.value == pytest.approx(1 / 32767)
-    assert code.steps()[5] == np.float32(256 * code.scale.value)
+def peaks(loud: dict[int, float]) -> np.ndarray:
+    """Of 64 channels, 1 but for the loud ones."""
+    return np.array([loud.get(channel, 1.0) for channel in range(64)], np.float32)
 
 
-def test_a_range_beyond_the_exponent_is_still_carried() -> None:
-    """With an outlier 1000 times the rest the narrow scale grows until 8 bits of exponent hold the outlier."""
-    peaks = np.full(64, 1.0, np.float32)
-    peaks[0] = 1000.0
-    code = choose_code(peaks, Preset("t", headroom=1.0))
-    assert code.steps()[0] * 32767 >= 1000 * (1 - 1e-6)
+@pytest.mark.parametrize(
+    ("ranges", "preset", "wide", "narrow_scale"),
+    [
+        (np.linspace(1, 2, 64, dtype=np.float32), TIGHT, [], 2 / 32767),
+        (peaks({5: 200.0, 40: 200.0}), TIGHT, [5, 40], 1 / 32767),
+        (peaks({0: 200.0}), PRESETS["naive"], [], 200 / 32767),
+    ],
+    ids=["no outliers", "outliers become wide axons and free the rest", "wide axons turned off"],
+)
+def test_codes_of_inputs(ranges: np.ndarray, preset: Preset, wide: list[int], narrow_scale: float) -> None:
+    code = choose_code(ranges, preset)
+    assert np.flatnonzero(code.axon_shift).tolist() == wide
+    assert code.scale.value == pytest.approx(narrow_scale)
+    assert all(code.steps()[channel] == np.float32(256 * code.scale.value) for channel in wide)
 
 
-def test_wide_axons_can_be_turned_off() -> None:
-    peaks = np.full(64, 1.0, np.float32)
-    peaks[0] = 200.0
-    code = choose_code(peaks, PRESETS["naive"])
-    assert not code.axon_shift.any()
-    assert code.scale.value == pytest.approx(200 / 32767)
-
-
-def test_silence_has_a_scale() -> None:
+def test_codes_at_the_ends_of_the_range() -> None:
+    """With an outlier 1000 times the rest the narrow scale grows until 8 bits of exponent hold it; silence has a scale."""
+    assert choose_code(peaks({0: 1000.0}), TIGHT).steps()[0] * 32767 >= 1000 * (1 - 1e-6)
     code = choose_code(np.zeros(64, np.float32), Preset("t"))
     assert code.scale.value > 0 and not code.axon_shift.any()
 
@@ -119,8 +114,6 @@ def test_least_square_range_clips_what_is_rare() -> None:
 
 
 def test_range_rules(monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-
     moments = InputMoments(4, 2)
     x = torch.tensor([[1.0, -2.0, 0.5, 100.0]] + [[0.1, 0.1, 0.1, 0.1]] * 999)
     moments.add(x, moments=True)
@@ -133,14 +126,14 @@ def test_range_rules(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"payload_bits": 13}, {"weight_bits": 9}, {"rounding": "up"}, {"headroom": 0.5}, {"input_range": "x"}]
-)
-def test_impossible_choices_are_refused(change: dict[str, object]) -> None:
-    refused(UserError, "ND1101", get_preset, "default", **change)
-
-
-def test_unknown_preset_names_the_known_ones() -> None:
-    refused(UserError, "ND1101 .*graded-12", get_preset, "best")
+    ("name", "change", "says"),
+    [
+        ("default", {"payload_bits": 13}, ""), ("default", {"weight_bits": 9}, ""), ("default", {"rounding": "up"}, ""),
+        ("default", {"headroom": 0.5}, ""), ("default", {"input_range": "x"}, ""), ("best", {}, "graded-12"),
+    ],
+)  # fmt: skip
+def test_impossible_choices_are_refused(name: str, change: dict[str, object], says: str) -> None:
+    refused(UserError, f"ND1101 .*{says}", get_preset, name, **change)
 
 
 TEXT = np.random.default_rng(0).integers(3, 256, 400)
@@ -221,12 +214,8 @@ def test_projections_of_one_population_share_an_island(graphs: dict[str, Graph])
 
 def test_a_store_sees_every_island(graphs: dict[str, Graph], tmp_path: Path) -> None:
     seen = []
-    program = quantize(
-        graphs["gemma3"],
-        TEXT[:64],
-        get_preset("quick", window=32),
-        store=lambda name, build: seen.append(name) or build(),
-    )
+    options = {"store": lambda name, build: seen.append(name) or build()}
+    program = quantize(graphs["gemma3"], TEXT[:64], get_preset("quick", window=32), **options)
     assert seen == list(islands_of(program))
 
 

@@ -13,151 +13,105 @@ from neurodeploy.conversion.spiking.compare import compare_spikes
 from neurodeploy.conversion.spiking.compat import quantize_as_published
 from neurodeploy.conversion.spiking.options import QuantizeOptions
 from neurodeploy.conversion.spiking.quantize import quantize
-from neurodeploy.conversion.spiking.report import OutputReport
+from neurodeploy.conversion.spiking.report import OutputReport, QuantizationReport
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.nir.writer import write
 from neurodeploy.ir.float_network import FloatNetwork, Loss
 from neurodeploy.ir.run import Probe, RunActivity, RunResult, RunState
 from simulators.reference import ReferenceRunner
-from tests.conversion.nets import DT, affine, both, network, neuron, row, spikes, window
-from tests.conversion.test_quantize import layer
+from tests.conversion.nets import DT, affine, between, both, layer, neuron, row, spikes, window
 from tests.refusals import refused
 from tests.tiny import call
 
 rng = np.random.default_rng(5)
 
 
-def losses(made: FloatNetwork) -> list[str]:
-    return [f"{note.where}: {note.found}" for note in quantize(made)[1].notes if isinstance(note, Loss)]
+def losses(report: QuantizationReport) -> list[str]:
+    return [f"{note.where}: {note.found}" for note in report.notes if isinstance(note, Loss)]
 
 
-def test_an_ordinary_layer_loses_nothing() -> None:
+def random(**params: Any) -> FloatNetwork:
+    return layer("lif", rng.normal(size=(3, 4)), **{"r": 20.0, **params})
+
+
+def test_what_loses_nothing() -> None:
     made = layer("lif", rng.normal(size=(8, 6)), v_leak=0.1, r=20.0)
-    assert losses(made) == []
-    assert quantize(made)[1].projections[0].worst.by_row < 0.05
+    report = quantize(made)[1]
+    assert losses(report) == [] and report.projections[0].worst.by_row < 0.05
+    assert losses(quantize(layer("lif", np.zeros((3, 4))))[1]) == []
+    # A bias that would lift the voltage by 1e-6 of the threshold decides nothing.
+    report = quantize(random(v_leak=[0.4, 1e-6, 0.4]))[1]
+    assert losses(report) == [] and report.populations[0].errors["bias"].by_row == 1.0
+    # Without a leak all voltages are whole weights: v > 1e-9 is v > 0, exactly.
+    chip, report = quantize(layer("if", [[1.0, 2.0]], v_threshold=1e-9))
+    assert losses(report) == [] and chip.populations["n"].params["vth"] == 0
 
 
 @pytest.mark.parametrize(("row", "what"), [([1e-6, -1e-6, 0], "all"), ([1e-2, 6e-3, 7e-3], "more than half")])
 def test_a_row_that_is_lost_is_named_and_is_an_error_of_all_of_it(row: list[float], what: str) -> None:
     """Beside 2.0 in mixed signs a step of the weights is 2 / 127: half of it is 7.9e-3."""
-    weight = np.array([[2.0, -1.0, 0.5], row, [1.0, 1.0, -2.0]])
-    made = layer("lif", weight, r=20.0)
-    (line,) = losses(made)
+    report = quantize(layer("lif", [[2.0, -1.0, 0.5], row, [1.0, 1.0, -2.0]], r=20.0))[1]
+    (line,) = losses(report)
     assert f"{what} of the weights of 1 of 3 rows (1)" in line and line.startswith("input->n:")
-    report = quantize(made)[1]
-    assert report.projections[0].worst.by_row > 0.5 and (what != "all" or report.projections[0].worst.by_row == 1.0)
-    assert report.projections[0].worst.relative < 0.01  # of the largest weight of all
+    worst = report.projections[0].worst
+    assert worst.by_row > 0.5 and (what != "all" or worst.by_row == 1.0)
+    assert worst.relative < 0.01  # of the largest weight of all
 
 
-def test_one_weight_beyond_all_scales_is_not_a_good_conversion() -> None:
-    weight = rng.normal(size=(4, 3))
-    weight[0, 0] = 3e38
-    found = losses(layer("lif", weight))
-    assert any("all of the weights of 3 of 4 rows (1, 2, 3)" in line for line in found)
-    assert any("the threshold of 4 of 4 neurons" in line for line in found)
-
-
-def test_channels_of_a_convolution_are_rows() -> None:
-    weight = rng.normal(size=(3, 1, 2, 2))
-    weight[2] = 1e-7
-    nodes = [neuron("x", "input", (1, 4, 4)), window("c", "conv2d", (1, 4, 4), weight, bias=0.5)]
-    nodes += [neuron("n", "lif", (3, 3, 3), r=20.0), neuron("output", "output", (3, 3, 3))]
-    made = network(nodes, [("x", "c"), ("c", "n"), ("n", "output")])
-    (line,) = losses(made)
-    assert "all of the weights of 1 of 3 rows (2)" in line
+WEIGHTS = "all of the weights of"
+OUTLIER, FAINT_CHANNEL = rng.normal(size=(4, 3)), rng.normal(size=(3, 1, 2, 2))
+OUTLIER[0, 0], FAINT_CHANNEL[2] = 3e38, 1e-7
 
 
 @pytest.mark.parametrize(
-    ("params", "what"),
+    ("made", "lines", "parts"),
     [
-        ({"tau": [0.02, 20.0, 0.02]}, "the decay of v of 1 of 3 neurons (1)"),  # 5e-5 a step, half of 1/4096 is 1.2e-4
-        ({"v_threshold": [1.0, 1e-9, 1.0]}, "the threshold of 1 of 3 neurons (1)"),
-        ({"v_leak": [0.0, 1e-5, 0.0], "v_threshold": [1.0, 2e-5, 1.0]}, "the bias of 1 of 3 neurons (1)"),
+        (layer("lif", OUTLIER), 2, [f"{WEIGHTS} 3 of 4 rows (1, 2, 3)", "the threshold of 4 of 4 neurons"]),
+        (random(tau=[0.02, 20.0, 0.02]), 2, ["the decay of v of 1 of 3 neurons (1)"]),  # 5e-5; half of 1/4096 is 1.2e-4
+        (random(v_threshold=[1.0, 1e-9, 1.0]), 1, ["the threshold of 1 of 3 neurons (1)"]),
+        (random(v_leak=[0, 1e-5, 0], v_threshold=[1, 2e-5, 1]), 2, ["the bias of 1 of 3 neurons (1)"]),
+        (row(neuron("d", "delay", 2, delay=[0.3 * DT, 2 * DT]), neuron("n", "lif", 2, r=20.0)), 1,
+         ["the delay of 1 of 2 values (0)"]),
+        (row(window("c", "conv2d", (1, 4, 4), FAINT_CHANNEL, bias=0.5), neuron("n", "lif", (3, 3, 3), r=20.0)), 1,
+         [f"{WEIGHTS} 1 of 3 rows (2)"]),
     ],
-)
-def test_a_neurons_parameter_that_is_lost_is_named(params: dict[str, Any], what: str) -> None:
-    given = {"r": 20.0, **params}
-    assert any(what in line for line in losses(layer("lif", rng.normal(size=(3, 4)), **given)))
+)  # fmt: skip
+def test_what_is_lost_is_named(made: FloatNetwork, lines: int, parts: list[str]) -> None:
+    found = losses(quantize(made)[1])
+    assert len(found) == lines and all(any(part in line for line in found) for part in parts), found
 
 
-def test_a_bias_that_decides_nothing_is_no_loss() -> None:
-    """It would lift the voltage by 1e-6 of the threshold."""
-    made = layer("lif", rng.normal(size=(3, 4)), r=20.0, v_leak=[0.4, 1e-6, 0.4])
-    assert losses(made) == []
-    assert quantize(made)[1].populations[0].errors["bias"].by_row == 1.0
-
-
-def test_a_threshold_that_is_rounded_down_exactly_is_no_loss() -> None:
-    """Without a leak all voltages are whole weights: v > 1e-9 is v > 0."""
-    made = layer("if", np.array([[1.0, 2.0]]), v_threshold=1e-9)
-    assert losses(made) == [] and quantize(made)[0].populations["n"].params["vth"] == 0
-
-
-def test_a_delay_that_is_lost_is_named() -> None:
-    nodes = [neuron("x", "input", 2), neuron("d", "delay", 2, delay=[0.3 * DT, 2 * DT]), neuron("n", "lif", 2, r=20.0)]
-    made = network([*nodes, neuron("output", "output", 2)], [("x", "d"), ("d", "n"), ("n", "output")])
-    assert [line for line in losses(made) if "the delay of 1 of 2 values (0)" in line]
+def test_few_bits_lose_more() -> None:
+    made = layer("lif", [[1.0, -1.0], [0.1, -0.1]], r=20.0)
+    assert losses(quantize(made)[1]) == []
+    assert any("1 of 2 rows (1)" in line for line in losses(quantize(made, QuantizeOptions(weight_bits=2))[1]))
 
 
 @pytest.mark.parametrize("params", [{"v_leak": 1e38, "v_threshold": 2e38}, {"tau": 1e30}])
 def test_a_layer_that_keeps_no_weight_is_refused(params: dict[str, Any]) -> None:
-    error = refused(UserError, "ND1274", quantize, layer("lif", rng.normal(size=(3, 4)), **params))
-    assert error.subject == "n"
-
-
-def test_weights_that_were_all_zero_are_not_lost() -> None:
-    assert losses(layer("lif", np.zeros((3, 4)))) == []
-
-
-def test_few_bits_lose_more() -> None:
-    weight = np.array([[1.0, -1.0], [0.1, -0.1]])
-    made = layer("lif", weight, r=20.0)
-    assert losses(made) == []
-    notes = quantize(made, QuantizeOptions(weight_bits=2))[1].notes
-    assert any(isinstance(note, Loss) and "1 of 2 rows (1)" in note.found for note in notes)
+    assert refused(UserError, "ND1274", quantize, random(r=1.0, **params)).subject == "n"
 
 
 def test_the_answer_begins_with_what_is_lost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    nodes = [
-        neuron("input", "input", 3),
-        affine("a", [[1.0, -1, 1], [1e-9, 1e-9, 1e-9]]),
-        neuron("n", "lif", 2, r=20.0),
-    ]
-    made = network([*nodes, neuron("output", "output", 2)], [("input", "a"), ("a", "n"), ("n", "output")])
-    write(made, tmp_path / "x.nir")
-    arguments = ["convert", str(tmp_path / "x.nir"), "--dt", str(DT), "--out", str(tmp_path / "x.nd")]
-    shown = call(arguments, capsys)
+    """Where a time step leaves nothing, it is a refusal."""
+    write(layer("lif", [[1.0, -1, 1], [1e-9, 1e-9, 1e-9]], r=20.0), tmp_path / "x.nir")
+    arguments = ["convert", str(tmp_path / "x.nir"), "--out", str(tmp_path / "x.nd"), "--dt"]
+    shown = call([*arguments, str(DT)], capsys)
     assert shown.status == 0 and shown.out.startswith("lost: input->n: loses all of the weights of 1 of 2 rows (1)")
     assert "100 %" in shown.out.replace("\u202f", " ").replace("\u00a0", " ")
     np.save(tmp_path / "x.npy", np.ones((5, 3), bool))
     assert "lost: input->n" in call(["eval", str(tmp_path / "x.nd"), "--input", str(tmp_path / "x.npy")], capsys).out
-
-
-def test_a_time_step_that_leaves_nothing_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    nodes = [neuron("input", "input", 3), affine("a", rng.normal(size=(2, 3))), neuron("n", "lif", 2, r=20.0)]
-    made = network([*nodes, neuron("output", "output", 2)], [("input", "a"), ("a", "n"), ("n", "output")])
-    write(made, tmp_path / "x.nir")
-    arguments = [
-        "convert",
-        str(tmp_path / "x.nir"),
-        "--dt",
-        "1e-320",
-        "--gain",
-        "physical",
-        "--out",
-        str(tmp_path / "x.nd"),
-    ]
-    found = call(arguments, capsys)
+    write(layer("lif", rng.normal(size=(2, 3)), r=20.0), tmp_path / "x.nir")
+    found = call([*arguments, "1e-320", "--gain", "physical"], capsys)
     assert found.status == 2 and found.err.startswith("error ND1274 n: ")
 
 
 def test_the_published_bridge_tells_what_it_cuts_off() -> None:
     """``int(dt / tau * 256)`` is 0 from a tau of 256 steps on, and no input gets through it."""
-    one = layer("lif", np.ones((1, 1)), 0.0, tau=300 * DT)
-    notes = quantize_as_published(one)[1].notes
-    assert any(isinstance(note, Loss) and "loses every weight" in note.found for note in notes)
-    weak = layer("cubalif", np.array([[1.0, 2.0], [1e-7, 1e-7]]), tau_mem=10_000 * DT, r=10_000.0)
-    found = [f"{note.where}: {note.found}" for note in quantize_as_published(weak)[1].notes if isinstance(note, Loss)]
+    found = losses(quantize_as_published(layer("lif", [[1.0]], 0.0, tau=300 * DT))[1])
+    assert any("loses every weight" in line for line in found)
+    weak = layer("cubalif", [[1.0, 2.0], [1e-7, 1e-7]], tau_mem=10_000 * DT, r=10_000.0)
+    found = losses(quantize_as_published(weak)[1])
     assert any("n: loses its decay of v" in line for line in found)
     assert any("all of the weights of 1 of 2 rows (1)" in line for line in found)
 
@@ -168,11 +122,8 @@ PAPER = {"tau": 0.0025, "r": 25.0, "v_threshold": 0.1}
 
 
 def paper(weight: float = 1.0, threshold: float = 0.1, size: int = 1) -> FloatNetwork:
-    nodes = [
-        neuron("input", "input", 1), affine("w", np.full((size, 1), weight), 0.0),
-        neuron("lif", "lif", size, **{**PAPER, "v_threshold": threshold}), neuron("output", "output", size),
-    ]  # fmt: skip
-    return network(nodes, dt=STEP)
+    first = affine("w", np.full((size, 1), weight), 0.0)
+    return row(first, neuron("lif", "lif", size, **{**PAPER, "v_threshold": threshold}), dt=STEP)
 
 
 def bridge_in_lava(x: np.ndarray, weight: float, threshold: float) -> np.ndarray:
@@ -216,11 +167,9 @@ def test_the_same_bits_as_the_bridge(weight: float) -> None:
 def cuba(**changes) -> FloatNetwork:
     params = {"tau_syn": 5 * STEP, "w_in": 5.0, "tau_mem": 20 * STEP, "r": 20.0, **changes}
     rng = np.random.default_rng(1)
-    nodes = [
-        neuron("input", "input", 4), affine("w", rng.normal(0.3, 0.5, (6, 4)), 0.05), neuron("n", "cubalif", 6, **params),
-        affine("rec", 0.1 * rng.normal(size=(6, 6)), 0.0), neuron("output", "output", 6),
-    ]  # fmt: skip
-    return network(nodes, [("input", "w"), ("w", "n"), ("n", "rec"), ("rec", "n", True), ("n", "output")], STEP)
+    first = affine("w", rng.normal(0.3, 0.5, (6, 4)), 0.05)
+    rec = affine("rec", 0.1 * rng.normal(size=(6, 6)), 0.0)
+    return between([first, rec, neuron("n", "cubalif", 6, **params)], "input w n output, n rec ~n", STEP)
 
 
 def slayer(x: np.ndarray, made: FloatNetwork) -> np.ndarray:
@@ -287,33 +236,32 @@ def pair(wanted, got, order=(0, 1), **output):
     return {"out": np.array([wanted], float)}, chip, {"out": report}
 
 
-def test_aligned_by_the_latency() -> None:
-    wanted = [[0, 1], [1, 0], [0, 0], [1, 1]]
-    (line,) = compare_spikes(*pair(wanted, [[0, 0], [0, 1], [1, 0], [0, 0], [1, 1]]))
-    assert (line.differing, line.bins, line.steps, line.early, line.first) == (0, 8, 4, 0, None)
-    assert line.float_count == line.integer_count == 4 and line.rate_error == 0
+FOUR, GRADED = [[0, 1], [1, 0], [0, 0], [1, 1]], {"unit": 0.25, "graded": True}
+COMPARED = {
+    "aligned by the latency": (pair(FOUR, [[0, 0], *FOUR]), {
+        "differing": 0, "bins": 8, "steps": 4, "early": 0, "first": None, "float_count": 4, "integer_count": 4,
+        "rate_error": 0,
+    }),
+    "differences are located": (pair(FOUR, [[1, 0], [0, 1], [1, 0], [1, 0], [1, 0]]), {
+        "differing": 2, "early": 1, "first": (0, 3, 0), "rate_error": 0.25, "worst": 1.0,
+    }),
+    "the order of neurons": (pair([[1, 0], [0, 1]], [[0, 0], [0, 1], [1, 0]], (1, 0)), {"differing": 0}),
+    "named in the order of the float network": (
+        pair([[1, 0], [0, 1]], [[0, 0], [1, 1], [1, 0]], (1, 0)), {"first": (0, 1, 1)},
+    ),
+    "a short run": (pair([[1, 2], [3, 4]], [[0, 0], [4, 8]], **GRADED), {"steps": 1, "differing": 0, "graded": True}),
+    "graded payloads": (
+        pair([[1, 2], [3, 4]], [[0, 0], [4, 8], [12, 14]], **GRADED), {"differing": 1, "worst": pytest.approx(0.125)},
+    ),
+}  # fmt: skip
 
 
-def test_differences_are_located() -> None:
-    wanted = [[0, 1], [1, 0], [0, 0], [1, 1]]
-    (line,) = compare_spikes(*pair(wanted, [[1, 0], [0, 1], [1, 0], [1, 0], [1, 0]]))
-    assert (line.differing, line.early, line.first) == (2, 1, (0, 3, 0))
-    assert line.rate_error == 0.25 and line.worst == 1.0
+@pytest.mark.parametrize("name", COMPARED)
+def test_two_runs_beside_each_other(name: str) -> None:
+    runs, expected = COMPARED[name]
+    (line,) = compare_spikes(*runs)
+    assert {key: getattr(line, key) for key in expected} == expected
     json.dumps(line.to_json("float"))
-
-
-def test_the_order_of_neurons() -> None:
-    (line,) = compare_spikes(*pair([[1, 0], [0, 1]], [[0, 0], [0, 1], [1, 0]], order=(1, 0)))
-    assert line.differing == 0
-    (line,) = compare_spikes(*pair([[1, 0], [0, 1]], [[0, 0], [1, 1], [1, 0]], order=(1, 0)))
-    assert line.first == (0, 1, 1), "the neuron is named in the order of the float network"
-
-
-def test_a_short_run_and_graded_payloads() -> None:
-    (line,) = compare_spikes(*pair([[1, 2], [3, 4]], [[0, 0], [4, 8]], unit=0.25, graded=True))
-    assert (line.steps, line.differing, line.graded) == (1, 0, True)
-    (line,) = compare_spikes(*pair([[1, 2], [3, 4]], [[0, 0], [4, 8], [12, 14]], unit=0.25, graded=True))
-    assert line.differing == 1 and line.worst == pytest.approx(0.125)
 
 
 def test_runs_of_different_networks() -> None:

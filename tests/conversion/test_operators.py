@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import nir
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from neurodeploy import pipeline
+from neurodeploy.conversion.spiking import operators
 from neurodeploy.conversion.spiking.operators import Convolution, Matrix, compose, matrix
 from neurodeploy.errors import UserError
 from neurodeploy.ir.float_linear import apply
@@ -110,16 +113,14 @@ def test_the_identity_and_one_matrix() -> None:
 def test_random_chains(kinds: list[str], seed: int) -> None:
     own, shape, nodes = np.random.default_rng(seed), (2, 12, 11), []
     for kind in kinds:
+        kernel, stride, padding = own.integers(1, 4 if kind == "conv" else 3), own.integers(1, 3), own.integers(0, 2)
         if kind == "scale":
             node = scale(shape)
         elif kind == "conv":
-            node = conv(
-                shape, 3, int(own.integers(1, 4)), stride=int(own.integers(1, 3)), padding=int(own.integers(0, 2))
-            )
+            node = conv(shape, 3, int(kernel), stride=int(stride), padding=int(padding))
         else:
-            kernel = int(own.integers(1, 3))
             name = "sum_pool2d" if kind == "pool" else "avg_pool2d"
-            node = pool(shape, kernel, int(own.integers(1, 3)), name, int(own.integers(0, kernel)) if kernel > 1 else 0)
+            node = pool(shape, int(kernel), int(stride), name, int(padding) if kernel > 1 else 0)
         nodes.append(node)
         shape = node.shape
         if min(shape[1:]) < 3:
@@ -129,22 +130,16 @@ def test_random_chains(kinds: list[str], seed: int) -> None:
 
 def test_chains_beyond_reason_are_refused() -> None:
     big = (64, 512, 512)
-    nodes = [neuron("s", "scale", 1), flatten("f", big)]
-    huge = [FloatNode("s", "scale", big, big, {"scale": np.broadcast_to(np.ones(()), big)}), nodes[1]]
+    huge = [FloatNode("s", "scale", big, big, {"scale": np.broadcast_to(np.ones(()), big)}), flatten("f", big)]
     refused(UserError, "ND1244 f: ", matrix, huge, size_of(big), big, size_of(big))
 
 
-@pytest.mark.parametrize("first", ["matrix", "flatten, matrix", "scale, matrix"])
-def test_the_first_matrix_is_taken_as_it_is(first: str) -> None:
+@pytest.mark.parametrize("first", [[], [flatten("f", (2, 2, 2))], [neuron("s", "scale", 8)]])
+def test_the_first_matrix_is_taken_as_it_is(first: list[FloatNode]) -> None:
     """Its columns are the answers to unit inputs, to the last bit, whatever follows."""
     own = np.random.default_rng(3)
-    nodes = [affine("w", own.normal(size=(6, 8)), 1.0), affine("v", own.normal(size=(5, 6)), 1.0)]
-    shape: tuple[int, ...] = (8,)
-    if first.startswith("flatten"):
-        shape = (2, 2, 2)
-        nodes.insert(0, flatten("f", shape))
-    if first.startswith("scale"):
-        nodes.insert(0, neuron("s", "scale", (8,), scale=np.ones(8)))
+    nodes = [*first, affine("w", own.normal(size=(6, 8)), 1.0), affine("v", own.normal(size=(5, 6)), 1.0)]
+    shape = nodes[0].in_shape
     x = np.eye(8).reshape(8, *shape)
     for node in nodes:
         x = apply(node, x, bias=False)
@@ -153,8 +148,6 @@ def test_the_first_matrix_is_taken_as_it_is(first: str) -> None:
 
 def test_nothing_is_multiplied_where_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three matrices of zeros, 4096 x 4096 each and 179 kB of a file, took a minute."""
-    from neurodeploy.conversion.spiking import operators
-
     monkeypatch.setattr(operators, "apply", lambda *_, **__: pytest.fail("a product with zeros"))
     zeros = [affine(name, np.zeros((300, 300)), 1.0) for name in "abc"]
     told: list[tuple[int, int]] = []
@@ -165,24 +158,12 @@ def test_nothing_is_multiplied_where_nothing_is_left(monkeypatch: pytest.MonkeyP
 
 def test_long_work_is_told_as_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By columns: a minute of products without a word looks like a program that stands."""
-    import nir
-
-    from neurodeploy import pipeline
-    from neurodeploy.conversion.spiking import operators
-
     monkeypatch.setattr(operators, "BATCH", 1000)
-
     weight = np.random.default_rng(0).normal(size=(3, 90, 90))
-    nodes = {
-        "in": nir.Input(np.array([90])),
-        **{f"w{k}": nir.Linear(weight[k]) for k in range(3)},
-        "n": nir.IF(*(np.full(90, value) for value in (1.0, 1.0, 0.0))),
-        "out": nir.Output(np.array([90])),
-    }
-    nir.write(tmp_path / "x.nir", nir.NIRGraph(nodes, list(zip(nodes, list(nodes)[1:], strict=False))))
+    row = [*(nir.Linear(w) for w in weight), nir.IF(*(np.full(90, value) for value in (1.0, 1.0, 0.0)))]
+    nir.write(tmp_path / "x.nir", nir.NIRGraph.from_list(*row))
     told: list[tuple[str, int, int]] = []
-    pipeline.convert(
-        tmp_path / "x.nir", tmp_path / "x.nd", dt=1e-3, gain="per-step", progress=lambda *row: told.append(row)
-    )
+    options = {"dt": 1e-3, "gain": "per-step", "progress": lambda *row: told.append(row)}
+    pipeline.convert(tmp_path / "x.nir", tmp_path / "x.nd", **options)
     done = [row[1] for row in told if row[0] == "join linear nodes"]
     assert len(done) > 1 and done == sorted(done) and done[-1] == 90

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -11,23 +12,26 @@ from neurodeploy.conversion.spiking.options import QuantizeOptions
 from neurodeploy.conversion.spiking.quantize import quantize
 from neurodeploy.errors import UserError
 from neurodeploy.ir.float_network import FloatNetwork
-from neurodeploy.ir.network import Network
 from neurodeploy.ir.run import Probe
 from neurodeploy.neurons.registry import beyond_chip
 from simulators.float_network import run
-from tests.conversion.nets import DT, affine, both, compared, flatten, network, neuron, row, spikes, window
+from tests.conversion.nets import (
+    DT,
+    affine,
+    between,
+    both,
+    compared,
+    flatten,
+    layer,
+    neuron,
+    row,
+    scale_of,
+    spikes,
+    window,
+)
 from tests.refusals import refused
 
 rng = np.random.default_rng(21)
-
-
-def layer(kind: str, weight: np.ndarray, bias: float | None = None, **params) -> FloatNetwork:
-    return row(affine("w", weight, bias), neuron("n", kind, weight.shape[0], **params))
-
-
-def scale_of(chip: Network, name: str = "n") -> float:
-    mantissa, exponent = chip.provenance["scales"][name]  # type: ignore[index]
-    return float(mantissa) * 2.0**exponent
 
 
 @pytest.mark.parametrize(
@@ -119,11 +123,9 @@ def test_a_reset_value_is_a_shift() -> None:
 
 
 def test_one_exponent_a_projection_and_one_scale_a_population() -> None:
-    nodes = [
-        neuron("x", "input", 4), neuron("y", "input", 4), affine("a", rng.normal(size=(3, 4))),
-        affine("b", 0.01 * rng.normal(size=(3, 4))), neuron("n", "lif", 3, r=20.0), neuron("output", "output", 3),
-    ]  # fmt: skip
-    chip, report = quantize(network(nodes, [("x", "a"), ("y", "b"), ("a", "n"), ("b", "n"), ("n", "output")]))
+    layers = affine("a", rng.normal(size=(3, 4))), affine("b", 0.01 * rng.normal(size=(3, 4)))
+    nodes = [neuron("x", "input", 4), neuron("y", "input", 4), *layers, neuron("n", "lif", 3, r=20.0)]
+    chip, report = quantize(between(nodes, "x a n output, y b n"))
     large, small = chip.projections
     assert large.weight_exp - small.weight_exp in (6, 7, 8) and large.weight_exp > 0
     assert all(line.bits >= 7 and line.worst.relative < 0.01 for line in report.projections)
@@ -218,26 +220,16 @@ def test_refusals(code: str, where: str, made: FloatNetwork, options: QuantizeOp
 
 
 def test_a_loop_through_a_delay_alone_is_refused() -> None:
-    nodes = [
-        neuron("input", "input", 2), affine("w", 0.1 * np.eye(2)), neuron("d", "delay", 2), neuron("n", "lif", 2),
-        neuron("output", "output", 2),
-    ]  # fmt: skip
-    edges = [("input", "w"), ("w", "d"), ("d", "w", True), ("w", "n"), ("n", "output")]
-    refused(UserError, "ND1241", quantize, network(nodes, edges))
+    nodes = [affine("w", 0.1 * np.eye(2)), neuron("d", "delay", 2), neuron("n", "lif", 2)]
+    refused(UserError, "ND1241", quantize, between(nodes, "input w d ~w n output"))
 
 
 def test_ways_without_number_are_refused() -> None:
-    nodes, edges, before = [neuron("input", "input", 1)], [], ["input"]
-    for k in range(12):
-        pair = [f"s{k}a", f"s{k}b"]
-        nodes += [neuron(name, "scale", 1) for name in pair]
-        edges += [(source, name) for source in before for name in pair]
-        before = pair
-    nodes += [neuron("n", "lif", 1), neuron("output", "output", 1)]
-    edges += [*((name, "n") for name in before), ("n", "output")]
-    refused(UserError, "ND1244 n: ", quantize, network(nodes, edges))
+    layers = [["input"], *([f"s{k}a", f"s{k}b"] for k in range(12)), ["n"], ["output"]]
+    ways = ",".join(f"{a} {b}" for first, second in pairwise(layers) for a in first for b in second)
+    nodes = [neuron(name, "scale", 1) for pair in layers[1:-2] for name in pair]
+    refused(UserError, "ND1244 n: ", quantize, between([*nodes, neuron("n", "lif", 1)], ways))
 
 
 def test_an_output_that_nothing_reaches() -> None:
-    nodes = [neuron("input", "input", 2), neuron("n", "lif", 2), neuron("output", "output", 2)]
-    refused(UserError, "ND1246", quantize, network(nodes, [("input", "n")]))
+    refused(UserError, "ND1246", quantize, between([neuron("n", "lif", 2)], "input n, output"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,16 +26,10 @@ from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.synapses import Direct, build
 from simulators.float_network import run
 from simulators.reference import ReferenceRunner
-from tests.conversion.nets import DT, affine, both, flatten, network, neuron, row, spikes, window
+from tests.conversion.nets import DT, affine, between, both, flatten, layer, neuron, row, scales_of, spikes, window
 from tests.refusals import refused
 
 rng = np.random.default_rng(31)
-
-
-def recorded_scales(chip: Network) -> dict[str, float]:
-    scales = chip.provenance["scales"]
-    assert isinstance(scales, dict)
-    return {name: mantissa * 2.0**exponent for name, (mantissa, exponent) in scales.items()}
 
 
 def same_integers(a: Network, b: Network) -> None:
@@ -65,15 +60,12 @@ def models() -> dict[str, FloatNetwork]:
     pool = window("p", "sum_pool2d", conv.shape, kernel_size=2, stride=2)
     image = neuron("n", "lif", conv.shape, tau=16 * DT)
     filtered = neuron("n", "cubalif", 5, tau_syn=8 * DT, tau_mem=16 * DT)
-    rec = [
-        neuron("input", "input", 4), affine("a", rng.normal(size=(5, 4))), filtered,
-        affine("r", rng.normal(size=(5, 5))), neuron("output", "output", 5),
-    ]  # fmt: skip
+    rec = affine("a", rng.normal(size=(5, 4))), affine("r", rng.normal(size=(5, 5))), filtered
     return {
         "lif": row(affine("a", rng.normal(size=(6, 4))), neuron("n", "lif", 6, tau=16 * DT)),
         "if": row(affine("a", rng.normal(size=(6, 4))), neuron("n", "if", 6, v_threshold=rng.random(6) + 1)),
         "subtract": row(affine("a", rng.normal(size=(6, 4))), neuron("n", "lif", 6, "subtract", tau=16 * DT)),
-        "recurrent": network(rec, [("input", "a"), ("a", "n"), ("n", "r"), ("r", "n", True), ("n", "output")]),
+        "recurrent": between(rec, "input a n r ~n output"),
         "delays": row(delayed, affine("a", rng.normal(size=(3, 6))), neuron("n", "lif", 3, tau=16 * DT)),
         "image": row(conv, image, pool, flatten("f", pool.shape), affine("w", rng.normal(size=(4, 18))),
                      neuron("m", "lif", 4, tau=16 * DT)),
@@ -83,24 +75,20 @@ def models() -> dict[str, FloatNetwork]:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", models())
-def test_a_second_conversion_gives_the_same_integers(name: str) -> None:
-    chip, _ = quantize(models()[name])
-    back = to_float(chip)
-    again, _ = quantize(back, QuantizeOptions(scales=recorded_scales(chip)))
-    same_integers(chip, again)
-
-
-@pytest.mark.parametrize("name", models())
-def test_exported_files_are_nir(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True)
+def _in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hdf5_guard, "ISOLATE", False)
+
+
+@pytest.mark.parametrize("name", models())
+def test_a_second_conversion_gives_the_same_integers(name: str, tmp_path: Path) -> None:
+    """Of the network, and of the file, which nir reads."""
     chip, _ = quantize(models()[name])
     back = to_float(chip)
     write(back, tmp_path / "net.nir")
-    graph = nir.read(tmp_path / "net.nir")
-    assert set(graph.nodes) == set(back.nodes)
-    again, _ = quantize(read(tmp_path / "net.nir", DT), QuantizeOptions(scales=recorded_scales(chip)))
-    same_integers(chip, again)
+    assert set(nir.read(tmp_path / "net.nir").nodes) == set(back.nodes)
+    for made in (back, read(tmp_path / "net.nir", DT)):
+        same_integers(chip, quantize(made, QuantizeOptions(scales=scales_of(chip)))[0])
 
 
 @pytest.mark.parametrize("kind", ["lif", "cubalif"])
@@ -111,10 +99,8 @@ def test_only_rounding_of_states_is_left(kind: str) -> None:
     made = row(affine("a", own.normal(0.1, 1, (30, 20))), neuron("n", kind, 30, r=20.0, v_threshold=3.0, **extra))
     chip, report = quantize(made)
     back = to_float(chip)
-    x = spikes(made, steps=300)
-    wanted, got = both(back, chip, report, x)
-    renamed = {"output": report.outputs["output"]}
-    (line,) = compare_spikes(wanted.outputs, got, renamed)
+    wanted, got = both(back, chip, report, spikes(made, steps=300))
+    (line,) = compare_spikes(wanted.outputs, got, {"output": report.outputs["output"]})
     assert line.float_count > 300 and line.differing <= 0.002 * line.bins
 
 
@@ -127,34 +113,29 @@ def test_a_bias_becomes_one_of_an_affine() -> None:
     assert report.populations[0].errors["bias"].relative < 0.01
 
 
-def beyond(**change: Any) -> Network:
-    made = lone("lif", du=4095, dv=100, vth=10)
-    return replace(made, projections=tuple(replace(p, **change) for p in made.projections))
-
-
-def lone(model: str, **params: int) -> Network:
-    chip, _ = quantize(row(affine("a", rng.normal(size=(2, 2))), neuron("n", "lif", 2)))
-    populations = {**chip.populations, "n": Population("n", (2,), model, params)}
-    return replace(chip, populations=populations)
+def lone(model: str = "lif", projection: Mapping[str, Any] | None = None, **params: int) -> Network:
+    chip, _ = quantize(layer("lif", rng.normal(size=(2, 2))))
+    populations = {**chip.populations, "n": Population("n", (2,), model, {"du": 4095, "dv": 100, "vth": 10, **params})}
+    projections = tuple(replace(p, **(projection or {})) for p in chip.projections)
+    return replace(chip, populations=populations, projections=projections)
 
 
 @pytest.mark.parametrize(
     ("made", "what"),
     [
-        (lone("lif_refractory", du=4095, dv=100, vth=10, refractory_period=3), "model lif_refractory"),
-        (lone("lif", du=100, dv=0, vth=10), "without a leak beside a synaptic filter"),
-        (beyond(instant=True, delay=None), "delivers within the step"),
-        (beyond(axon_exp=np.ones(2, np.uint8)), "raises the payloads"),
+        (lone("lif_refractory", refractory_period=3), "model lif_refractory"),
+        (lone(du=100, dv=0), "without a leak beside a synaptic filter"),
+        (lone(projection={"instant": True, "delay": None}), "delivers within the step"),
+        (lone(projection={"axon_exp": np.ones(2, np.uint8)}), "raises the payloads"),
+        (replace(lone(), dt=None), "time step"),
     ],
 )
 def test_what_nir_cannot_say(made: Network, what: str) -> None:
     refused(UserError, f"ND1250 .*{what}", to_float, made)
 
 
-def test_missing_time_steps() -> None:
-    made = lone("lif", du=4095, dv=100, vth=10)
-    refused(UserError, r"ND1250 .*time step", to_float, replace(made, dt=None))
-    assert to_float(replace(made, dt=None), DT).dt == DT
+def test_a_missing_time_step_can_be_given() -> None:
+    assert to_float(replace(lone(), dt=None), DT).dt == DT
 
 
 def behind_direct(first: str = "lif", loop: bool = False, **extra: int) -> Network:
@@ -175,11 +156,8 @@ def behind_direct(first: str = "lif", loop: bool = False, **extra: int) -> Netwo
 
 
 @pytest.mark.parametrize("loop", [False, True])
-def test_direct_connections_from_an_input_are_a_scale(
-    loop: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_direct_connections_from_an_input_are_a_scale(loop: bool, tmp_path: Path) -> None:
     """No rounding on either side: spikes are the same in every step, a step later for the synapse behind it."""
-    monkeypatch.setattr(hdf5_guard, "ISOLATE", False)
     chip = behind_direct(loop=loop)
     back = to_float(chip)
     assert [node.kind for node in back.nodes.values()].count("scale") == 1
@@ -198,13 +176,10 @@ def test_direct_connections_from_an_input_are_a_scale(
 def test_direct_connections_that_nir_cannot_say() -> None:
     made = behind_direct()
     beside = Projection("b", "input", "n", build.dense(np.eye(5, dtype=np.int64) * 2))
-    says = "ND1250 d: comes without a step to n, and b with one"
-    refused(UserError, says, to_float, replace(made, projections=(*made.projections, beside)))
+    mixed = replace(made, projections=(*made.projections, beside))
+    refused(UserError, r"ND1250 d: comes without a step to n, and b with one", to_float, mixed)
     third = Population("k", (4,), "lif", {"du": 4095, "dv": 0, "vth": 1})
-    inner = replace(
-        made,
-        populations={**made.populations, "k": third},
-        projections=(*made.projections, Projection("e", "m", "k", Direct(4), graded=True)),
-    )
+    beyond = (*made.projections, Projection("e", "m", "k", Direct(4), graded=True))
+    inner = replace(made, populations={**made.populations, "k": third}, projections=beyond)
     refused(UserError, r"ND1250 e: leads from m without a step", to_float, inner)
     refused(UserError, r"ND1250 n: has currents that never decay", to_float, behind_direct(du=-1, dv=100))

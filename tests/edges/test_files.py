@@ -1,4 +1,4 @@
-"""Files of strangers and bad luck: full folders, bombs, pipes, kills and interrupts."""
+"""Files of strangers and bad luck: bombs, pipes and interrupts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from neurodeploy import hybrid
 from neurodeploy.conversion import quantize
 from neurodeploy.frontends import hdf5_guard
 from tests.pipeline.networks import DT, Files, layers
-from tests.tiny import HEEDING, call, environment, snapshot
+from tests.tiny import HEEDING, call, environment
 
 Capture = pytest.CaptureFixture[str]
 
@@ -34,40 +33,6 @@ def convert(files: Files, out: Path) -> list[str]:
 
 def process(command: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=environment(), capture_output=True, text=True)
-
-
-@pytest.mark.parametrize("what", ["an extension", "a note in a bundle"])
-def test_a_folder_with_anything_else_is_not_replaced(what: str, files: Files, tmp_path: Path, capsys: Capture) -> None:
-    out = tmp_path / "x"
-    if what == "an extension":
-        (out / "src").mkdir(parents=True)
-        (out / "manifest.json").write_text('{"name": "my browser extension", "manifest_version": 3}')
-    else:
-        shutil.copytree(files.plain_nd, out)
-    (out / "work.js").write_text("precious")
-    before = snapshot(tmp_path)
-    assert call(convert(files, out), capsys).status == 2
-    assert snapshot(tmp_path) == before
-
-
-def repacked(source: Path, target: Path, method: int) -> Path:
-    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w", method) as new:
-        for name in old.namelist():
-            new.writestr(name, old.read(name))
-    return target
-
-
-def test_compressions_without_a_bound_are_refused(files: Files, tmp_path: Path, capsys: Capture) -> None:
-    """A block of bzip2 or LZMA becomes what it likes before its header is seen."""
-    net, state = str(files.plain_nd), tmp_path / "state"
-    np.savez(tmp_path / "in.npz", input=np.load(files.spikes))
-    assert call(["run", net, "--input", str(tmp_path / "in.npz"), "--checkpoint", str(state)], capsys).status == 0
-    strange = repacked(tmp_path / "in.npz", tmp_path / "b.npz", zipfile.ZIP_BZIP2)
-    found = call(["run", net, "--input", str(strange)], capsys)
-    assert found.status == 2 and "compressed by bzip2" in found.err
-    strange = repacked(state, tmp_path / "s", zipfile.ZIP_LZMA)
-    found = call(["run", net, "--input", str(files.spikes), "--resume", str(strange)], capsys)
-    assert found.status == 2 and "ND9" not in found.err
 
 
 REPLACE = {"type": "Replace", "pattern": {"String": "a"}, "content": "a" * 1000}
@@ -119,40 +84,6 @@ def test_text_beside_the_graph_is_not_read(
     assert call(given, capsys).status == 0
 
 
-@pytest.mark.parametrize("header", ["(", "'''", "[" * 5000])
-def test_headers_that_do_not_parse(header: str, files: Files, tmp_path: Path, capsys: Capture) -> None:
-    body = header.encode() + b"\n"
-    (tmp_path / "x.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(body).to_bytes(2, "little") + body + bytes(64))
-    found = call(["run", str(files.plain_nd), "--input", str(tmp_path / "x.npy")], capsys)
-    assert found.status == 2 and "ND9" not in found.err
-
-
-#: Runs the command line and kills its process before the second time that a folder x.nd, or one for it, is renamed.
-KILLED_BETWEEN = """
-import os, signal, sys
-from pathlib import Path
-left = [2]
-def counted(real):
-    def call(self, target):
-        left[0] -= "x.nd" in (self.name, Path(target).name)
-        if not left[0]:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return real(self, target)
-    return call
-Path.rename, Path.replace = counted(Path.rename), counted(Path.replace)
-from neurodeploy.cli import main
-main(sys.argv[1:])
-"""
-
-
-def test_a_kill_between_two_renames_loses_no_bundle(files: Files, tmp_path: Path, capsys: Capture) -> None:
-    out = tmp_path / "x.nd"
-    shutil.copytree(files.plain_nd, out)
-    process([sys.executable, "-c", KILLED_BETWEEN, *convert(files, out)])
-    found = call(["run", str(out), "--input", str(files.spikes)], capsys)
-    assert found.status == 0 or "take it back: mv " in found.err
-
-
 #: Runs the command line and sends its own process a signal where the golden vectors of a bundle are written.
 HIT = (
     HEEDING
@@ -177,13 +108,6 @@ def hit(number: int, arguments: list[str], again: str = "") -> int:
 def test_a_terminal_that_is_closed_leaves_nothing(files: Files, tmp_path: Path) -> None:
     assert hit(signal.SIGHUP, convert(files, tmp_path / "x.nd")) == 130
     assert list(tmp_path.iterdir()) == []
-
-
-def test_what_a_killed_run_left_is_swept(files: Files, tmp_path: Path, capsys: Capture) -> None:
-    out = tmp_path / "x.nd"
-    assert hit(signal.SIGKILL, convert(files, out)) == -9
-    assert call(convert(files, out), capsys).status == 0
-    assert list(tmp_path.iterdir()) == [out]
 
 
 #: Clearing away is hit too, and would begin again.
@@ -232,11 +156,6 @@ def test_a_new_file_has_the_rights_that_the_umask_leaves(files: Files, tmp_path:
     finally:
         os.umask(before)
     assert (tmp_path / "o.npz").stat().st_mode & 0o777 == 0o640
-
-
-def test_a_long_name(files: Files, tmp_path: Path, capsys: Capture) -> None:
-    found = call(convert(files, tmp_path / f"{'n' * 240}.nd"), capsys)
-    assert found.status == 0, found.err
 
 
 @pytest.mark.parametrize("option", ["--out", "--checkpoint"])

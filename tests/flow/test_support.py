@@ -19,7 +19,7 @@ from partitioner.mapper import map_model
 from targets.loihi1 import LOIHI1
 from targets.loihi2 import LOIHI2
 from targets.systems import SYSTEMS, get_system
-from tests.partitioner_network.helpers import conv, dense, join, lif, network, source
+from tests.partitioner.make import conv, dense, join, lif, network, source
 from tests.refusals import refused
 
 CHIP = replace(LOIHI2, name="chip", formats={**LOIHI2.formats, "payload_bits": 16, "state_bits": 20, "delay_steps": 2})

@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from neurodeploy.errors import ModelError, NeurodeployError
+from neurodeploy.errors import ModelError
 from neurodeploy.frontends.safetensors_store import SafetensorsStore
 from neurodeploy.ir.graph import WeightStore
-from tests import effort
+from tests.frontends.arrays import read_damaged
 from tests.refusals import refused
 
 
@@ -70,7 +70,6 @@ def test_bfloat16_is_the_upper_half_of_float32(tmp_path):
     want = (bits.astype(np.uint32) << 16).view(np.float32)
     np.testing.assert_array_equal(store.get("w"), want)
     np.testing.assert_array_equal(store.get("w", 1), want[1:])
-    assert store.metadata == {"k": "x"}
     kept = store.entry("w")
     assert (kept.dtype, kept.shape, kept.data.tobytes()) == ("BF16", (2, 4), bits.tobytes())
     assert not kept.data.flags.writeable
@@ -136,8 +135,7 @@ HEADER_DAMAGE = {
     "endless number": lambda p: written(p, b'{"a":' + b"9" * 100_000 + b"}"),
     "not a number": lambda p: written(p, b'{"a": NaN}'),
     "duplicate tensor": lambda p: written(
-        p,
-        b'{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}',
+        p, b'{"w":%s,"w":%s}' % ((json.dumps(entry("F32", [1], 0, 4)).encode(),) * 2)
     ),
     "metadata is no table": lambda p: written(p, {"__metadata__": 3}),
     "metadata holds numbers": lambda p: written(p, {"__metadata__": {"a": 3}}),
@@ -173,24 +171,14 @@ def test_damaged_header(tmp_path, what):
 
 
 @pytest.mark.parametrize(
-    ("present", "code"), [([], "ND1001"), (["pytorch_model.bin"], "ND1003"), (["other.safetensors"], "ND1001")]
-)
-def test_folder_without_weights(tmp_path, present, code):
-    for name in present:
-        (tmp_path / name).write_bytes(b"x")
-    error = refused(ModelError, code, SafetensorsStore, tmp_path)
-    assert all(name in str(error) for name in present)
-
-
-def test_file_that_is_not_there(tmp_path):
+    ("present", "says"),
+    [("", "ND1001"), ("pytorch_model.bin", r"ND1003 .*pytorch_model\.bin"), ("other.safetensors", r"ND1001 .*other\.saf")],
+)  # fmt: skip
+def test_without_weights(tmp_path, present, says):
     refused(ModelError, "ND1001", SafetensorsStore, tmp_path / "no.safetensors")
-
-
-def test_integers_are_no_weights(tmp_path):
-    save_file({"ids": np.arange(4)}, tmp_path / "model.safetensors")
-    store = SafetensorsStore(tmp_path)
-    assert store.entry("ids").dtype == "I64"
-    refused(ModelError, r"ND1006 ids: is stored as I64", store.get, "ids")
+    if present:
+        (tmp_path / present).write_bytes(b"x")
+    refused(ModelError, says, SafetensorsStore, tmp_path)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
@@ -214,17 +202,6 @@ def test_memory_stays_small(tmp_path):
 def test_flipped_bytes_never_crash(tmp_path, data):
     path = tmp_path / "model.safetensors"
     save_file({"a": np.ones((2, 3), np.float32), "b": np.ones(4, np.float16)}, path, {"format": "pt"})
-    blob = bytearray(path.read_bytes())
-    for _ in range(data.draw(st.integers(1, 4))):
-        blob[data.draw(st.integers(0, len(blob) - 1))] = data.draw(st.integers(0, 255))
-    del blob[data.draw(st.integers(len(blob) // 2, len(blob))) :]
     damaged = tmp_path / f"{os.urandom(4).hex()}.safetensors"
-    damaged.write_bytes(blob)
-    with effort.at_most(200):
-        try:
-            store = SafetensorsStore(damaged)
-            for name in store.names():
-                assert np.isfinite(store.get(name)).all()
-        except NeurodeployError as error:
-            assert error.code in {"ND1004", "ND1006", "ND1007"}
-        damaged.unlink()
+    read_damaged(SafetensorsStore, damaged, path.read_bytes(), data, {"ND1004", "ND1006", "ND1007"})
+    damaged.unlink()

@@ -102,6 +102,13 @@ def test_what_is_not_finite_or_not_there_is_named(tmp_path, kind, bad, dtype):
     refused(ModelError, r"ND1006 blk.0.W:.*'blk\.0\.w'", store.get, "blk.0.W")
 
 
+@pytest.mark.parametrize(("kind", "code", "dtype"), [("gguf", "ND1008", "I32"), ("safetensors", "ND1006", "I64")])
+def test_integers_are_no_weights(tmp_path, kind, code, dtype):
+    store = stored(tmp_path, kind, np.arange(4, dtype=dtype.replace("I", "int")))
+    assert store.shape("blk.0.w") == (4,) and store.entry("blk.0.w").dtype == dtype
+    refused(ModelError, f"{code} blk.0.w: is stored as {dtype}", store.get, "blk.0.w")
+
+
 E, H, W = 4, 12, 8
 RNG = np.random.default_rng(0)
 ARRAYS = {
@@ -162,18 +169,19 @@ def test_names_and_files():
         refused(ModelError, r"ND1006 ww:.*'w'", read, "ww")
 
 
-def test_only_one_expert_is_read():
+@pytest.mark.parametrize(
+    ("source", "rows", "read"),
+    [
+        (TABLE["gate.2"][0], (1, 3), ("experts.gate_up_proj", (2, slice(0, H), slice(1, 3)))),  # one expert
+        (Source("q", heads=3), (5, 6), ("q", (slice(4, 8),))),  # the heads of the rows
+    ],
+)
+def test_only_what_the_rows_need_is_read(source, rows, read):
     base = Arrays(ARRAYS)
-    MappedStore(base, {"gate": TABLE["gate.2"][0]}).get("gate", 1, 3)
-    assert base.read == [("experts.gate_up_proj", (2, slice(0, H), slice(1, 3)))]
-
-
-def test_only_the_heads_of_the_rows_are_read():
-    base = Arrays(ARRAYS)
-    store = MappedStore(base, {"q": Source("q", heads=3)})
+    store = MappedStore(base, {"w": source})
     assert base.read == []
-    store.get("q", 5, 6)
-    assert base.read == [("q", (slice(4, 8),))]
+    store.get("w", *rows)
+    assert base.read == [read]
 
 
 def test_a_caller_may_write_into_what_it_gets():

@@ -24,6 +24,7 @@ from neurodeploy.frontends.lavadl import read_net
 from neurodeploy.frontends.nir.conventions import as_meant_by
 from neurodeploy.frontends.nir.reader import read
 from neurodeploy.ir.chip import SystemSpec
+from neurodeploy.ir.float_network import chip_order
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import Network
 from partitioner.mapper import map_model
@@ -33,8 +34,8 @@ from tests.frontends.lavadl.test_slayer import FIXTURES as SLAYER
 from tests.frontends.lavadl.test_slayer import OPTIONS as SLAYER_OPTIONS
 from tests.interchange.cells import FIXTURES, FRAMEWORKS, TOLD, index
 from tests.networks.random_networks import random_network
-from tests.partitioner_network.helpers import shrunken
-from tests.partitioner_network.test_network_property import random_options
+from tests.partitioner.make import shrunken
+from tests.partitioner.test_property import random_options
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Of these seeds, 40 fit their cores.
@@ -83,13 +84,14 @@ def _written(framework: str, case: str, path: Path, dt_s: float) -> Net:
 
 def _digits(folder: Path, file: str, framework: str) -> Net:
     if framework:  # steps first, its own time step
-        network, report = quantize(as_meant_by(read(folder / file, 1e-4), framework))
+        made = as_meant_by(read(folder / file, 1e-4), framework)
         spikes = np.load(folder / "input.npz")["input"][:, :3].swapaxes(0, 1)
     else:
-        network, report = quantize(read(folder / file, 1e-3))
+        made = read(folder / file, 1e-3)
         spikes = np.load(folder / "input.npz")["input"][:3].reshape(3, 32, -1)
-    (name,) = network.inputs
-    return _shipped(network, {name: report.inputs[name].payloads(spikes.astype(np.int64))}, spikes.shape[1])
+    (name,) = made.inputs
+    inputs = {name: spikes[..., chip_order(made.nodes[name].shape)].astype(np.int64)}
+    return _shipped(quantize(made)[0], inputs, spikes.shape[1])
 
 
 def _nets() -> dict[str, Callable[[], Net]]:

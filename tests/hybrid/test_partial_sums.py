@@ -51,7 +51,6 @@ def program(wide: int) -> Program:
     island = Island(
         "a", ROWS, COLUMNS, (Slice("a", "a", 0, ROWS),), 16, one, one, Synapses(weight, shift, sums), neurons
     )
-    island.check()
     info = ModelInfo("random", "test", 10, 10, 1, 10, "made by a test")
     return program_of(info, (IslandCall("a", "a", "x", ("a",)),), {"a": island}, {})
 

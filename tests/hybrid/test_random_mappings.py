@@ -48,9 +48,7 @@ def island(name: str, rows: int, columns: int, payload_bits: int, draw: np.rando
     )
     one = Dyadic(1, 0)
     parts = (Slice(name, name, 0, rows),)
-    found = Island(name, rows, columns, parts, payload_bits, one, one, Synapses(weight, shift, sums), neurons)
-    found.check()
-    return found
+    return Island(name, rows, columns, parts, payload_bits, one, one, Synapses(weight, shift, sums), neurons)
 
 
 @settings(max_examples=40, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -21,7 +21,7 @@ from simulators.lava import LavaRunner, Program
 from simulators.reference import ReferenceRunner
 from tests.hybrid.random_programs import NoWeights, random_program
 from tests.lava.support import compare_all, needs_lava, program
-from tests.networks.equality import same_result
+from tests.networks.equality import in_two, same_result
 from tests.networks.random_networks import all_probes, lava_models, random_network
 from tests.refusals import refused
 
@@ -104,23 +104,10 @@ def spikes(samples: int, steps: int, size: int = 3) -> dict[str, np.ndarray]:
 
 
 def test_samples_and_a_state_that_continues() -> None:
-    network, inputs = small(), spikes(2, 20)
-    runner = LavaRunner()
-    first = runner.run(network, {"in": inputs["in"][:, :7]}, 7)
-    second = runner.run(
-        network, {"in": inputs["in"][:, 7:]}, 13, state=first.state, probes=[Probe("hidden", "v", (3, 0))]
-    )
-    whole = ReferenceRunner().run(network, inputs, 20, probes=[Probe("hidden", "v", (3, 0))])
-    assert np.array_equal(second.outputs["hidden"], whole.outputs["hidden"][:, 7:])
-    assert np.array_equal(second.probes["hidden.v"], whole.probes["hidden.v"][:, 7:])
+    network, inputs, probes = small(), spikes(2, 20), [Probe("hidden", "v", (3, 0))]
+    whole = ReferenceRunner().run(network, inputs, 20, probes=probes)
+    same_result(in_two(LavaRunner(), network, inputs, 20, 7, probes), whole)
     assert whole.outputs["hidden"].any()
-    assert second.state.step == 20
-    for name, values in whole.state.neurons["hidden"].items():
-        assert np.array_equal(second.state.neurons["hidden"][name], values)
-    for name, pending in whole.state.pending.items():
-        assert np.array_equal(second.state.pending[name], pending)
-    first.activity.add(second.activity)
-    assert np.array_equal(first.activity.fired["hidden"]["s"], whole.activity.fired["hidden"]["s"])
 
 
 def test_the_phase_of_a_model_continues() -> None:

@@ -23,7 +23,7 @@ from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner
 from targets.systems import SYSTEMS, get_system
 from tests.networks.equality import same_result
-from tests.partitioner_network.helpers import dense, join, lif, network, source, tiny
+from tests.partitioner.make import dense, join, lif, network, source, tiny
 from tests.prices import streamed
 
 

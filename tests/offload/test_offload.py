@@ -21,8 +21,8 @@ from partitioner.verify.violations import verify
 from targets.hosts import get_host
 from targets.systems import SYSTEMS, get_system
 from tests.islands import hollow_island, hollow_program, islands_of
-from tests.partitioner_network import helpers
-from tests.partitioner_network.helpers import join, lif, network, source
+from tests.partitioner import make
+from tests.partitioner.make import join, lif, network, source
 
 CPU = get_host("cpu-generic")
 SYSTEM = get_system("kapoho-point")
@@ -110,7 +110,7 @@ def test_figures_by_hand(two_chips: Any) -> None:
 
 
 def test_the_chip_pays_for_what_it_sends_to_a_population_on_the_host() -> None:
-    joins = join("a", "i", "p", helpers.dense(30, 20)), join("b", "p", "q", helpers.dense(10, 30))
+    joins = join("a", "i", "p", make.dense(30, 20)), join("b", "p", "q", make.dense(10, 30))
     net = network([source("i", 20), lif("p", 30), lif("q", 10)], *joins)
     program = Program(INFO, net)
     whole, _ = mapped(program, None)

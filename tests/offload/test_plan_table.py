@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from neurodeploy.errors import UserError
 from partitioner.files.plan_table import MOST_BYTES, all_pins, parse_pin, pins_of_plan, read_plan
 from partitioner.options import Pin
-from tests.partitioner_network.helpers import dense, join, lif, network, source
+from tests.partitioner.make import dense, join, lif, network, source
 
 
 def plan(folder: Path, content: str | bytes) -> Path:

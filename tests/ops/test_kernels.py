@@ -13,8 +13,9 @@ import torch
 
 from neurodeploy.machine import threads
 from neurodeploy.machine.jit import jit
-from neurodeploy.ops.host import kernels, linear
+from neurodeploy.ops.host import kernels
 from neurodeploy.ops.host.kvcache import State
+from tests.invariant import invariant_linear, linear
 from tests.ops.conftest import compute
 
 #: Rotary frequencies of a head of 24: three whole vectors are not enough for a wide machine, and there is a tail.
@@ -178,9 +179,9 @@ def test_invariant_linear(shape, noise, threads):
     tokens, n, out = shape
     x, weight, bias = noise(tokens, n), noise(out, n), noise(out)
     for offset in (None, bias):
-        whole = linear.invariant_linear(x, weight, offset)
+        whole = invariant_linear(x, weight, offset)
         torch.testing.assert_close(whole, torch.nn.functional.linear(x, weight, offset), rtol=1e-5, atol=1e-5)
-        rows = torch.cat([linear.invariant_linear(row[None], weight, offset) for row in x])
+        rows = torch.cat([invariant_linear(row[None], weight, offset) for row in x])
         assert torch.equal(whole, rows)
 
 
@@ -189,7 +190,7 @@ def test_no_multiply_add_is_fused():
     a, c = np.float32(1 + 2**-12), np.float32(-1.0)
     x, transposed, bias = np.full((1, 1), a), np.full((1, 40), a), np.full(40, c)
     out = np.empty((1, 40), np.float32)
-    linear.linear(0, 1, x, transposed, bias, out)
+    linear(0, 1, x, transposed, bias, out)
     # a * a = 1 + 2^-11 + 2^-24 is rounded to 1 + 2^-11 (half to even) before -1 is added; fused, 2^-24 would be left.
     assert (out == np.float32(2**-11)).all()
 

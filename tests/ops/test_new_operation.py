@@ -34,7 +34,7 @@ from simulators.reference import ReferenceRunner
 from targets.systems import get_system
 from tests.networks.equality import same_result
 from tests.ops.test_executor import random_store
-from tests.partitioner_network.helpers import tiny
+from tests.partitioner.make import tiny
 from tests.refusals import refused
 
 VOCABULARY, WIDTH = 11, 16

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +17,8 @@ from partitioner.cost.budget import Demand, Limits, add, core_limits, fits
 from partitioner.cost.population import View, views_of
 from partitioner.mapper import map_model
 from partitioner.options import Options, Pin
-from tests.partitioner_network.helpers import dense, join, lif, network, source
+from tests.partitioner import make
+from tests.partitioner.make import dense, join, lif, network, source
 
 QUICK = settings(max_examples=40, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -40,25 +40,25 @@ def bound_of_program(program: Program, chip: ChipSpec, weight_bits: int | None =
         ({"state_bytes": 1000}, 4, "state_bytes"),
     ],
 )
-def test_the_scarcest_resource_binds(make: SimpleNamespace, budget: dict[str, int], bound: int, resource: str) -> None:
+def test_the_scarcest_resource_binds(budget: dict[str, int], bound: int, resource: str) -> None:
     program = make.of_islands([make.island("a", [("up", 100, 0)], 64)])
     assert bound_of_program(program, make.chip(**budget)) == (bound, resource)
 
 
-def test_unknown_limits_bind_nothing(make: SimpleNamespace) -> None:
+def test_unknown_limits_bind_nothing() -> None:
     program = make.of_islands([make.island("a", [("up", 100, 0)], 64)])
     free = make.chip(neurons=None, synapse_bytes=None, in_axons=None, out_axons=None, state_bytes=None)
     assert bound_of_program(program, free) == (0, "none")
     assert naive_bound(program, make.system(free, 1), 8) == 0
 
 
-def test_narrow_weights_lower_the_bound(make: SimpleNamespace) -> None:
+def test_narrow_weights_lower_the_bound() -> None:
     program = make.llama(2)
     chip = make.chip()
     assert bound_of_program(program, chip, 4)[0] < 0.51 * bound_of_program(program, chip)[0]
 
 
-def test_headers_raise_it_above_the_naive_bound(make: SimpleNamespace) -> None:
+def test_headers_raise_it_above_the_naive_bound() -> None:
     """768 columns in 131072 B: 166 rows, 4 bytes of header for each 166 of weights, a fortieth more."""
     item = make.island("a", [("up", 16600, 0)], 768)
     program, chip = make.of_islands([item]), make.chip()
@@ -67,7 +67,7 @@ def test_headers_raise_it_above_the_naive_bound(make: SimpleNamespace) -> None:
     assert bound_of([(make.view(item, chip), 3)], chip)[0] in (299, 300)
 
 
-def test_two_scarce_resources_bind_together(make: SimpleNamespace) -> None:
+def test_two_scarce_resources_bind_together() -> None:
     """Narrow blocks spare headers and take in-axons: alone each allows less than what both allow together."""
     items = [make.island("a", [("up", 3000, 0)], 768)]
     program = make.of_islands(items)
@@ -159,7 +159,7 @@ def packs(items: list[Demand], cores: int, limits: Limits) -> bool:
     ),
 )
 def test_no_mapping_of_a_tiny_matrix_takes_fewer_cores(
-    make: SimpleNamespace, shape: tuple[int, int], bits: int, abs_sum: int | None, budget: dict[str, int]
+    shape: tuple[int, int], bits: int, abs_sum: int | None, budget: dict[str, int]
 ) -> None:
     """As an island, or (without sums that are proven) as the only population of a network."""
     chip = make.chip(**budget)
@@ -185,7 +185,7 @@ def test_no_mapping_of_a_tiny_matrix_takes_fewer_cores(
     axons=st.one_of(st.none(), st.integers(20, 900)),
 )
 def test_no_mapper_takes_fewer_cores(
-    make: SimpleNamespace, sizes: list[tuple[int, int]], options: dict[str, Any], memory: int, axons: int | None
+    sizes: list[tuple[int, int]], options: dict[str, Any], memory: int, axons: int | None
 ) -> None:
     program = make.of_islands([make.island(f"i{n}", [("up", r, 0)], c) for n, (r, c) in enumerate(sizes)])
     board = make.system(make.chip(synapse_bytes=memory, in_axons=axons), 4000)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from types import SimpleNamespace
 
 import pytest
 
@@ -10,6 +9,7 @@ from neurodeploy.ir.graph import HostOp
 from neurodeploy.ops import OPERATIONS
 from partitioner.classify import activity_of, assign
 from tests.islands import IslandCall, steps_of
+from tests.partitioner import make
 
 
 def test_every_host_operation_has_a_reason_and_a_remedy() -> None:
@@ -17,7 +17,7 @@ def test_every_host_operation_has_a_reason_and_a_remedy() -> None:
     assert all(reason.rule and reason.text and reason.remedy for reason in reasons)
 
 
-def test_every_step_is_assigned_in_order(make: SimpleNamespace) -> None:
+def test_every_step_is_assigned_in_order() -> None:
     program = make.llama(2, 64, 32, 128, 100, 16, experts=4)
     found = assign(program, make.chip())
     assert [entry.path for entry in found] == [step.path for step in steps_of(program)]
@@ -27,7 +27,7 @@ def test_every_step_is_assigned_in_order(make: SimpleNamespace) -> None:
         assert (entry.reason.rule == "static-projection") == (entry.device == "chip")
 
 
-def test_bytes_of_a_dense_layer_by_hand(make: SimpleNamespace) -> None:
+def test_bytes_of_a_dense_layer_by_hand() -> None:
     program = make.llama(1, 64, 32, 128, 100, 16, head=False)
     found = {entry.path: entry.bytes_per_token for entry in assign(program, make.chip())}
     chip = {
@@ -53,7 +53,7 @@ def test_bytes_of_a_dense_layer_by_hand(make: SimpleNamespace) -> None:
 
 
 @pytest.mark.parametrize("experts", [0, 4])
-def test_both_views_add_up_to_the_same_border(make: SimpleNamespace, experts: int) -> None:
+def test_both_views_add_up_to_the_same_border(experts: int) -> None:
     """Every crossing of this program has a host operation at its other end, so the two columns agree."""
     found = assign(make.llama(3, 64, 32, 128, 100, 16, experts=experts, head=False), make.chip())
     chip = sum(entry.bytes_per_token for entry in found if entry.device == "chip")
@@ -61,14 +61,14 @@ def test_both_views_add_up_to_the_same_border(make: SimpleNamespace, experts: in
     assert chip == host > 0
 
 
-def test_the_last_island_gives_the_output_to_no_host_operation(make: SimpleNamespace) -> None:
+def test_the_last_island_gives_the_output_to_no_host_operation() -> None:
     found = assign(make.llama(1, 64, 32, 128, 100, 16), make.chip())
     chip = sum(entry.bytes_per_token for entry in found if entry.device == "chip")
     host = sum(entry.bytes_per_token for entry in found if entry.device == "host")
     assert chip - host == 4 * 100  # the logits
 
 
-def test_an_expert_counts_for_its_share_of_tokens(make: SimpleNamespace) -> None:
+def test_an_expert_counts_for_its_share_of_tokens() -> None:
     program = make.llama(1, 64, 32, 128, 100, 16, experts=8, top_k=2)
     activity = activity_of(program)
     assert activity["layers.0.experts.3.down"] == Fraction(1, 4)
@@ -78,9 +78,7 @@ def test_an_expert_counts_for_its_share_of_tokens(make: SimpleNamespace) -> None
     assert found["layers.0.routing"] == 4 * 8
 
 
-def test_an_operation_that_is_not_in_the_table_is_our_bug(
-    make: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_operation_that_is_not_in_the_table_is_our_bug(monkeypatch: pytest.MonkeyPatch) -> None:
     program = make.llama(1, 64, 32, 128, 100, 16)
     monkeypatch.delitem(OPERATIONS, "glu")
     with pytest.raises(InternalError, match="ND9103"):

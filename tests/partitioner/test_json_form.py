@@ -3,7 +3,6 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from neurodeploy.errors import BundleError
 from neurodeploy.ir.mapping import Mapping
 from partitioner.files.json_form import mapping_from_json, mapping_to_json
 from partitioner.mapper import map_model
+from tests.partitioner import make
 
 FIELDS = (
     "system",
@@ -26,7 +26,7 @@ FIELDS = (
 
 
 @pytest.fixture(scope="module")
-def mapping(make: SimpleNamespace) -> Mapping:
+def mapping() -> Mapping:
     return map_model(make.llama(2, 256, 64, 512, 300, 32, experts=2), make.system(make.chip(), 4))
 
 
@@ -37,7 +37,7 @@ def test_what_was_written_is_read_back(mapping: Mapping) -> None:
     assert mapping_to_json(again) == mapping_to_json(mapping)
 
 
-def test_a_mapping_without_shards(make: SimpleNamespace) -> None:
+def test_a_mapping_without_shards() -> None:
     program = make.program([make.host("embedding", ("tokens",), ("x",))], [], "x")
     mapping = map_model(program, make.system(make.chip(), 1))
     assert (mapping.chips_used, mapping.lower_bound) == (0, 0)

@@ -17,7 +17,7 @@ from partitioner.verify.recount import recount
 from partitioner.verify.violations import verify
 from targets.systems import get_system
 from tests.islands import hollow_island, hollow_program
-from tests.partitioner_network.helpers import dense, join, lif, network, shrunken, source
+from tests.partitioner.make import dense, join, lif, network, shrunken, source
 
 
 @pytest.mark.parametrize("shape", [(640, 8192), (1000, 5000), (2048, 2048), (512, 6000)])

@@ -2,154 +2,35 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.program import Program
-from partitioner.cost.budget import RESOURCES, core_limits, fits
+from partitioner.cost.budget import RESOURCES
 from partitioner.cost.usage import core_demands
-from partitioner.files.json_form import mapping_from_json, mapping_to_json
-from partitioner.judge.summary import summary
 from partitioner.mapper import map_model
-from partitioner.options import OBJECTIVES, Options, Pin
+from partitioner.options import Options, Pin
+from partitioner.verify.recount import recount
 from partitioner.verify.violations import verify
-from targets.loihi2 import LOIHI2
-from tests.islands import islands_of
+from targets.systems import get_system
+from tests.partitioner import make
+from tests.partitioner.make import conv, dense, join, lif, network, source, tiny
+from tests.partitioner.test_property import BUDGETS, FEW, ISLANDS, build, try_map
 
-QUICK = settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-FEW = settings(QUICK, max_examples=25)
-MANY = settings(QUICK, max_examples=500)
-
-PARTS = st.lists(
-    st.tuples(st.sampled_from(["q", "k", "v", "up", "router"]), st.integers(1, 96), st.integers(0, 4)),
-    min_size=1,
-    max_size=3,
-    unique_by=lambda part: part[0],
+NET = network(
+    [source("i", 6, 6, 3), lif("p", 4, 4, 5), lif("q", 10)],
+    join("a", "i", "p", conv((6, 6, 3), 5)),
+    join("b", "p", "q", dense(10, 80)),
 )
-ISLANDS = st.lists(
-    st.fixed_dictionaries(
-        {
-            "parts": PARTS,
-            "columns": st.integers(1, 900),
-            "layer": st.sampled_from([None, 0, 1]),
-            "expert": st.sampled_from([None, None, 0, 1]),
-            "bits": st.sampled_from([8, 4, 3]),
-            "payload_bits": st.sampled_from([8, 16]),
-            "abs_sum": st.sampled_from([0, 300, 127 * 256, 127 * 256 << 8]),
-        }
-    ),
-    min_size=1,
-    max_size=6,
-)
-BUDGETS = st.fixed_dictionaries(
-    {
-        "neurons": st.one_of(st.none(), st.integers(1, 128)),
-        "synapse_bytes": st.integers(8, 20000),
-        "in_axons": st.one_of(st.none(), st.integers(2, 1000)),
-        "out_axons": st.one_of(st.none(), st.integers(1, 200)),
-        "state_bytes": st.one_of(st.none(), st.integers(64, 20000)),
-        "cores": st.integers(1, 12),
-        "synapse_row_header_bytes": st.integers(0, 8),
-        "axon_entry_bytes": st.sampled_from([0, 8]),
-        "message_bytes": st.sampled_from([4, 8]),
-    }
-)
-
-
-OPTIONS = st.builds(
-    Options,
-    objective=st.sampled_from(OBJECTIVES),
-    max_rows=st.one_of(st.none(), st.integers(1, 64)),
-    caps=st.sampled_from([{}, {}, {"synapse_bytes": 60}, {"in_axons": 80, "state_bytes": 90}]),
-    spread=st.booleans(),
-    weight_bits=st.sampled_from([None, None, 2]),
-    pins=st.sampled_from([{}, {}, {"i0": Pin(rows=2)}, {"i0": Pin(blocks=3)}, {"i0": Pin(blocks=1)}]),
-    seed=st.integers(0, 3),
-    place=st.just(False),
-)
-
-
-def build(
-    make: SimpleNamespace, items: list[dict[str, Any]], budget: dict[str, int], chips: int
-) -> tuple[Program, SystemSpec]:
-    program = make.of_islands([make.island(f"i{n}", **item) for n, item in enumerate(items)])
-    return program, make.system(replace(make.chip(**budget), costs=LOIHI2.costs), chips)
-
-
-def try_map(program: Program, board: SystemSpec, options: Options) -> Mapping | None:
-    """The mapping, or None where it does not fit: then object, resource or width, need, limit and remedy are said."""
-    try:
-        return map_model(program, board, options)
-    except DoesNotFit as error:
-        assert error.code in ("ND2001", "ND2002")
-        assert error.subject in (*islands_of(program), program.info.name)
-        assert error.problem and error.fix
-        assert re.search(r"needs? .*\d+ .*\d+|as pinned", error.problem), error.problem
-        return None
-
-
-def holds(program: Program, board: SystemSpec, options: Options) -> None:
-    """No violation, every weight on one core, within the limits that the options lower; or it does not fit."""
-    mapping = try_map(program, board, options)
-    if mapping is None:
-        return
-    assert verify(mapping, program, board, weight_bits=options.weight_bits) == []
-    for name, island in islands_of(program).items():
-        covered = np.zeros((island.rows, island.columns), np.int8)
-        for shard in mapping.by_island()[name]:
-            if shard.kind == "synapses":
-                covered[slice(*shard.rows), slice(*shard.cols)] += 1
-        assert (covered == 1).all()
-    assert mapping.lower_bound <= mapping.cores_used
-    limits = core_limits(board.chip, options.max_rows, options.caps)
-    used = core_demands(mapping, program, board, weight_bits=options.weight_bits).values()
-    assert all(fits(demand, limits) for demand in used)
-    blocks = options.pins.get("i0", Pin()).blocks
-    if blocks is not None:
-        first = mapping.by_island()["i0"]
-        assert len({shard.cols for shard in first if shard.kind == "synapses"}) == min(blocks, len(first))
-    again = mapping_from_json(mapping_to_json(mapping))
-    assert again.shards == mapping.shards
-    assert (again.objective, again.seed, again.notes) == (options.objective, options.seed, mapping.notes)
-
-
-@QUICK
-@given(items=ISLANDS, budget=BUDGETS, chips=st.sampled_from([1, 4, 64, 4000]), options=OPTIONS)
-def test_a_mapping_holds_or_does_not_fit(
-    make: SimpleNamespace, items: list[dict[str, Any]], budget: dict[str, int], chips: int, options: Options
-) -> None:
-    holds(*build(make, items, budget, chips), options)
-
-
-@pytest.mark.real
-@MANY
-@given(items=ISLANDS, budget=BUDGETS, chips=st.sampled_from([1, 4, 64, 4000]), options=OPTIONS, place=st.booleans())
-def test_500_mappings_hold_or_do_not_fit(
-    make: SimpleNamespace,
-    items: list[dict[str, Any]],
-    budget: dict[str, int],
-    chips: int,
-    options: Options,
-    place: bool,
-) -> None:
-    holds(*build(make, items, budget, chips), replace(options, place=place and chips < 100))
-
-
-def test_the_summary_of_a_mapping_with_options(make: SimpleNamespace) -> None:
-    program, board, mapping = overloaded(make)
-    assert summary(mapping, program, board)["fits"]
-    limits = core_limits(board.chip)
-    assert all(fits(demand, limits) for demand in core_demands(mapping, program, board).values())
+SYSTEM = tiny(neurons=40, in_axons=60, cores=16)
+GOOD = map_model(NET, SYSTEM)
 
 
 def change_one(shards: tuple[Shard, ...], index: int, **changes: Any) -> tuple[Shard, ...]:
@@ -158,10 +39,8 @@ def change_one(shards: tuple[Shard, ...], index: int, **changes: Any) -> tuple[S
 
 @FEW
 @given(items=ISLANDS, budget=BUDGETS, choice=st.randoms(use_true_random=False))
-def test_whatever_is_broken_is_reported(
-    make: SimpleNamespace, items: list[dict[str, Any]], budget: dict[str, int], choice: Any
-) -> None:
-    program, board = build(make, items, budget, 4000)
+def test_whatever_is_broken_is_reported(items: list[dict[str, Any]], budget: dict[str, int], choice: Any) -> None:
+    program, board = build(items, budget, 4000)
     mapping = try_map(program, board, Options(place=False))
     assume(mapping is not None)
     assert mapping is not None
@@ -186,15 +65,15 @@ def test_whatever_is_broken_is_reported(
         assert verify(replace(mapping, shards=changed), program, board), what
 
 
-def overloaded(make: SimpleNamespace) -> tuple[Program, SystemSpec, Mapping]:
+def overloaded() -> tuple[Program, SystemSpec, Mapping]:
     program = make.of_islands([make.island("a", [("up", 120, 0)], 2048), make.island("b", [("down", 56, 0)], 8192)])
     board = make.system(make.chip(out_axons=2000), 2)
     pins = {"a": Pin(blocks=1), "b": Pin(blocks=2)}
     return program, board, map_model(program, board, Options(pins=pins, place=False))
 
 
-def test_a_shard_on_a_full_core_is_reported_with_used_and_limit(make: SimpleNamespace) -> None:
-    program, board, mapping = overloaded(make)
+def test_a_shard_on_a_full_core_is_reported_with_used_and_limit() -> None:
+    program, board, mapping = overloaded()
     first, second = mapping.by_island()["a"][:2]
     assert (first.chip, first.core) != (second.chip, second.core)
     assert first.row_count == second.row_count == 60
@@ -204,22 +83,26 @@ def test_a_shard_on_a_full_core_is_reported_with_used_and_limit(make: SimpleName
     assert found == [f"chip {first.chip} core {first.core}: synapse_bytes used 262144, limit 131072"]
 
 
-@pytest.mark.parametrize("resource", ["neurons", "synapse_bytes", "in_axons", "out_axons", "state_bytes"])
-def test_every_budget_is_recounted(make: SimpleNamespace, resource: str) -> None:
+@pytest.mark.parametrize("kind", ["program", "network"])
+@pytest.mark.parametrize("resource", RESOURCES)
+def test_every_budget_is_recounted_to_the_last_unit(resource: str, kind: str) -> None:
     """Lowering a limit just under the largest use is found, at exactly that number; at the use itself it holds."""
-    program, board, mapping = overloaded(make)
-    largest = max(demand[RESOURCES.index(resource)] for demand in core_demands(mapping, program, board).values())
-    limits = {name: limit.value for name, limit in board.chip.budget.limits().items()}
-    exact = make.system(make.chip(**{**limits, resource: largest}), 2)
-    assert verify(mapping, program, exact) == []
-    tight = make.system(make.chip(**{**limits, resource: largest - 1}), 2)
-    found = verify(mapping, program, tight)
-    assert found
-    assert all(text.endswith(f"{resource} used {largest}, limit {largest - 1}") for text in found)
+    model, board, mapping = overloaded() if kind == "program" else (NET, SYSTEM, GOOD)
+    used = (core_demands if kind == "program" else recount)(mapping, model, board).values()
+    largest = max(demand[RESOURCES.index(resource)] for demand in used)
+
+    def found(limit: int) -> list[str]:
+        limits = {name: own.value for name, own in board.chip.budget.limits().items()} | {resource: limit}
+        chip = replace(board.chip, budget=make.budget(**limits))
+        return verify(mapping, model, replace(board, chip=chip))
+
+    assert found(largest) == []
+    assert found(largest - 1)
+    assert all(text.endswith(f"{resource} used {largest}, limit {largest - 1}") for text in found(largest - 1))
 
 
-def test_reducers_are_followed(make: SimpleNamespace) -> None:
-    program, board, mapping = overloaded(make)
+def test_reducers_are_followed() -> None:
+    program, board, mapping = overloaded()
     index = next(n for n, shard in enumerate(mapping.shards) if shard.kind == "reducer")
     low, high = mapping.shards[index].rows
     without = (*mapping.shards[:index], *mapping.shards[index + 1 :])
@@ -236,17 +119,13 @@ def test_reducers_are_followed(make: SimpleNamespace) -> None:
     assert "a rows 0:60: 1 reducers, 1 column blocks need 0" in verify(replace(mapping, shards=surplus), program, board)
 
 
-def test_the_frame_is_checked(make: SimpleNamespace) -> None:
-    program, board, mapping = overloaded(make)
+def test_the_frame_is_checked() -> None:
+    program, board, mapping = overloaded()
 
     def found(**changes: Any) -> list[str]:
         return verify(replace(mapping, **changes), program, board)
 
     assert found() == []
-    assert found(system="other") == ["mapping: made for system other, checked against testboard"]
-    assert found(cores_per_chip=121) == ["mapping: cores_per_chip 121, limit 120 of testchip"]
-    assert found(chips_available=3) == ["mapping: chips_available 3, limit 2 of testboard"]
-    assert found(lower_bound=10**6)[0].startswith("mapping: cores used")
     assert found(assignments=mapping.assignments[1:]) == ["x: step is not assigned to the host"]
     assert found(assignments=mapping.assignments[::-1]) == ["mapping: assignments are not in the order of the steps"]
     assert found(orders={"z": np.arange(120)}) == ["orders: z is no population"]
@@ -254,8 +133,8 @@ def test_the_frame_is_checked(make: SimpleNamespace) -> None:
     assert len(found(assignments=moved)) == 2
 
 
-def test_a_chip_too_narrow_is_reported(make: SimpleNamespace) -> None:
-    program, _, mapping = overloaded(make)
+def test_a_chip_too_narrow_is_reported() -> None:
+    program, _, mapping = overloaded()
     board = make.system(make.chip(out_axons=2000, payload_bits=16), 2)
     assert verify(mapping, program, board)[0] == "a: graded payloads of 24 bits, testchip has 16"
 
@@ -273,3 +152,57 @@ def test_the_checker_shares_no_code_with_the_mapper() -> None:
         names = [node.module or "" for node in imports if not node.level]
         assert len(names) == len(imports)
         assert all(name.startswith("partitioner.verify.") for name in names if name.startswith("partitioner"))
+
+
+def with_shards(*changes: tuple[int, dict[str, object]]) -> Mapping:
+    shards = list(GOOD.shards)
+    for index, change in changes:
+        shards[index] = replace(shards[index], **change)
+    return replace(GOOD, shards=tuple(shards))
+
+
+def test_it_has_row_and_column_cuts_and_is_sound() -> None:
+    assert {s.kind for s in GOOD.shards} == {"synapses", "reducer"}
+    assert sorted(s.rows for s in GOOD.shards if s.island == "p") == [(0, 40), (40, 80)]
+    assert verify(GOOD, NET, SYSTEM) == []
+
+
+@pytest.mark.parametrize(
+    ("mapping", "words"),
+    [
+        (replace(GOOD, system="oheo-gulch"), "made for system oheo-gulch"),
+        (replace(GOOD, cores_per_chip=3), "cores_per_chip 3, limit 16"),
+        (replace(GOOD, chips_available=5000), "chips_available 5000, limit 1152"),
+        (replace(GOOD, lower_bound=99), "fewer than the lower bound 99"),
+        (replace(GOOD, assignments=GOOD.assignments[1:]), "populations.i: population is not assigned to the host"),
+        (replace(GOOD, shards=GOOD.shards[1:]), "rows 0:40: columns 0:108 are on no core"),
+        (replace(GOOD, shards=(*GOOD.shards, GOOD.shards[0])), "are on two cores"),
+        (replace(GOOD, shards=tuple(s for s in GOOD.shards if s.kind != "reducer")), "0 reducers, 2 column blocks need 1"),
+        (with_shards((0, {"core": 16})), "core 16 of chip 0, limit 16 cores"),
+        (with_shards((0, {"chip": 2000})), "chip 2000, limit 1152 chips"),
+        (with_shards((0, {"rows": (0, 90)})), "rows outside the island, limit 80 rows"),
+        (with_shards((0, {"cols": (0, 109)})), "columns outside the island, limit 108 columns"),
+        (with_shards((0, {"kind": "other"})), "unknown kind of shard"),
+        (with_shards((0, {"island": "r"})), "has no such island"),
+        (with_shards((0, {"island": "i"})), "has no such island"),
+        (with_shards((1, {"core": GOOD.shards[0].core})), "neurons used 80, limit 40"),
+        (with_shards((1, {"core": GOOD.shards[0].core})), "in_axons used 48, limit"),
+    ],
+)  # fmt: skip
+def test_what_it_finds(mapping: Mapping, words: str) -> None:
+    if words.startswith("in_axons"):
+        found = verify(mapping, NET, tiny(neurons=80, in_axons=47, cores=16))
+    else:
+        found = verify(mapping, NET, SYSTEM)
+    assert any(words in line for line in found), found
+
+
+def test_wide_weights() -> None:
+    wide = replace(NET, projections=tuple(replace(p, weight_bits=12) for p in NET.projections))
+    assert "a: weights of 12 bits, loihi2 has 8" in verify(GOOD, wide, SYSTEM)
+
+
+def test_another_system_of_the_same_shape() -> None:
+    system = get_system("oheo-gulch")
+    assert verify(map_model(NET, system), NET, system) == []
+    assert isinstance(GOOD.shards[0], Shard)

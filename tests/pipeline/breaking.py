@@ -5,7 +5,7 @@ from __future__ import annotations
 import pkgutil
 import resource
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -89,7 +89,7 @@ AT_THIRD_ISLAND = "neurodeploy.bundle.linear_files.write_image", 3
 
 
 def struck(
-    number: int, place: tuple[str, int], arguments: list[str], first: str = HEEDING, **options: Any
+    number: int, place: tuple[str, int], arguments: Sequence[object], first: str = HEEDING, **options: Any
 ) -> subprocess.CompletedProcess[str]:
     """A process that runs the command line, after the code `first`, and sends itself that signal at that call."""
     return scripted(first + STRUCK, int(number), *place, *arguments, **options)

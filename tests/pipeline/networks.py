@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +13,14 @@ from typing import Any
 import nir
 import numpy as np
 import pytest
+import torch
 
 from neurodeploy import pipeline
 from neurodeploy.frontends.lavadl.writer import write_net
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import Population
 from neurodeploy.synapses import Dense
+from tests import models
 from tests.tiny import llama, llama_bundle
 
 __all__ = ["Files", "World", "copied", "files", "llama", "llama_bundle", "world"]
@@ -129,15 +133,21 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     return Files(**sources, **inputs, **bundles)
 
 
+PROSE = "It was a bright cold day in April, and the clocks were striking thirteen. " * 4
+Q_PROJ = "model.layers.0.self_attn.q_proj.weight"
+
+
 @dataclass
 class World:
-    """A folder of a case. `f` holds what all cases share."""
+    """A folder of a case. What all cases share: files, a language model, its bundle, and one that is not mapped."""
 
     here: Path
     f: Files
-    language: Path
+    llama: Path
+    bundle: Path
+    unmapped: Path
 
-    def file(self, name: str, content: bytes | str = "text") -> str:
+    def file(self, name: str, content: bytes | str = PROSE) -> str:
         path = self.here / name
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         return str(path)
@@ -146,27 +156,39 @@ class World:
         np.save(self.here / name, np.asarray(values))
         return str(self.here / name)
 
-    def nd(self, bundle: str = "plain_nd") -> str:
-        """A copy of a bundle, which must stay as it is."""
-        return str(copied(getattr(self.f, bundle), self.here))
+    def model(self, **config: Any) -> Path:
+        """A copy of the model, with other settings."""
+        folder = self.here / "model"
+        shutil.copytree(self.llama, folder)
+        path = folder / "config.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **config}))
+        return folder
 
-    def older(self, name: str) -> str:
-        """A file of that name that must survive."""
-        return self.file(name, "older")
+    def weights(self, change: Callable[[Any], torch.Tensor | None], name: str = Q_PROJ) -> Path:
+        """A copy of the model in which one tensor is another, new or gone."""
+        folder = self.model()
+        with models.tensors(folder) as tensors:
+            if (made := change(tensors.pop(name, None))) is not None:
+                tensors[name] = made
+        return folder
 
     def typed(self, line: str, *more: object) -> list[str]:
-        """What is typed: HERE is the folder, BUNDLE (NET_ND) a copy of a bundle, OLDER or OLDER/NAME what must survive, LM
-        the bundle of a language model, and another word in capitals a file of `Files`."""
+        """What is typed: HERE is the folder; MODEL, LM and UNMAPPED are the language model, a copy of its bundle and one
+        that is not mapped; OLDER is a bundle and OLDER/NAME a file that must survive; another word in capitals is one of
+        `Files`, of a bundle (..._ND) a copy."""
         return [*map(self._place, shlex.split(line)), *map(str, more)]
 
     def _place(self, word: str) -> str:
-        if word in ("BUNDLE", "OLDER") or word.endswith("_ND"):
-            return self.nd(word.lower() if "_" in word else "plain_nd")
+        places = {"MODEL": self.llama, "UNMAPPED": self.unmapped}
+        if word in places or word in ("LM", "OLDER"):
+            return str(places.get(word) or copied(self.bundle, self.here))
+        if word.endswith("_ND"):
+            return str(copied(getattr(self.f, word.lower()), self.here))
         if word.startswith("OLDER/"):
-            return self.older(word.removeprefix("OLDER/"))
+            return self.file(word.removeprefix("OLDER/"), "older")
         if "HERE" in word:
             return word.replace("HERE", str(self.here))
-        return str(self.language if word == "LM" else getattr(self.f, word.lower()) if word.isupper() else word)
+        return str(getattr(self.f, word.lower())) if word.isupper() else word
 
 
 def copied(bundle: Path, folder: Path) -> Path:
@@ -177,5 +199,5 @@ def copied(bundle: Path, folder: Path) -> Path:
 
 
 @pytest.fixture
-def world(tmp_path: Path, files: Files, llama_bundle: Path) -> World:
-    return World(tmp_path, files, llama_bundle)
+def world(tmp_path: Path, files: Files, llama: Path, llama_bundle: Path, experts_bundle: Path) -> World:
+    return World(tmp_path, files, llama, llama_bundle, experts_bundle)

@@ -8,73 +8,25 @@ from __future__ import annotations
 
 import json
 import math
-import shlex
 import shutil
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from tests import models
-from tests.pipeline.networks import copied
+from tests.pipeline.networks import PROSE, Q_PROJ, World
 from tests.tiny import Cli, unchanged
 
-Q_PROJ = "model.layers.0.self_attn.q_proj.weight"
-PROSE = "It was a bright cold day in April, and the clocks were striking thirteen. " * 4
 #: Verbs with what they take beside a bundle of either kind.
 BUNDLE_VERBS = [
     ["map"], ["explain"], ["verify"], ["generate", "--prompt", "a"], ["export", "--out", "x.nir"], ["energy"],
     ["energy", "--input", "X"], ["report", "--out", "page.html"], ["report", "--input", "X", "--out", "page.html"],
     *([verb, *given] for verb in ("run", "eval") for given in (["--text", "TEXT"], ["--input", "X"])),
 ]  # fmt: skip
-
-
-@dataclass
-class World:
-    """A folder of a case, with a model, bundles and texts in it."""
-
-    here: Path
-    llama: Path
-    bundle: Path
-    unmapped: Path
-
-    def file(self, name: str, content: bytes | str = PROSE) -> str:
-        path = self.here / name
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return str(path)
-
-    def model(self, **config: Any) -> Path:
-        """A copy of the model, with other settings."""
-        folder = self.here / "model"
-        shutil.copytree(self.llama, folder)
-        path = folder / "config.json"
-        path.write_text(json.dumps({**json.loads(path.read_text()), **config}))
-        return folder
-
-    def weights(self, change: Callable[[Any], torch.Tensor | None], name: str = Q_PROJ) -> Path:
-        """A copy of the model in which one tensor is another, new or gone."""
-        folder = self.model()
-        with models.tensors(folder) as tensors:
-            if (made := change(tensors.pop(name, None))) is not None:
-                tensors[name] = made
-        return folder
-
-    def typed(self, line: str, *more: object) -> list[str]:
-        """What is typed, in the folder HERE: OLDER is the name of a bundle that must survive, BUNDLE a mapped one."""
-        places = {"MODEL": lambda: self.llama, "UNMAPPED": lambda: self.unmapped}
-        places |= dict.fromkeys(("BUNDLE", "OLDER"), lambda: copied(self.bundle, self.here))
-        words = [places[w]() if w in places else w.replace("HERE", str(self.here)) for w in shlex.split(line)]
-        return [str(word) for word in (*words, *more)]
-
-
-@pytest.fixture
-def world(tmp_path: Path, llama: Path, llama_bundle: Path, experts_bundle: Path) -> World:
-    return World(tmp_path, llama, llama_bundle, experts_bundle)
 
 
 def _shards(world: World) -> Path:
@@ -210,7 +162,7 @@ CALLS: dict[str, tuple[str, str, str | Callable[[World], list[str]]]] = {
     "missing option": ("ND1100", "--out", "convert MODEL"),
     "missing argument": ("ND1100", "X.nd", "map"),
     "a word for a number": ("ND1100", "--calibration-tokens", "convert MODEL --out OLDER --calibration-tokens many"),
-    "too few tokens to read": ("ND1100", "--max-tokens", "run BUNDLE --text t --max-tokens 1"),
+    "too few tokens to read": ("ND1100", "--max-tokens", "run LM --text t --max-tokens 1"),
     # calibration
     "no calibration text": ("ND1104", "gone.txt", "convert MODEL --out OLDER --calibration gone.txt"),
     "calibration is a folder": ("ND1104", "model", lambda w: w.typed(CALIBRATE, w.model())),
@@ -238,18 +190,18 @@ CALLS: dict[str, tuple[str, str, str | Callable[[World], list[str]]]] = {
     "out where nobody may write": ("ND5004", "/proc/x.nd", _out(lambda w: "/proc/x.nd")),
     "out with an endless name": ("ND5004", "aaa.nd", _out(lambda w: w.here / "new" / ("a" * 300 + ".nd"))),
     # mapping
-    "unknown system": ("ND4001", "kapoho-point", "map BUNDLE --system kapoho"),
-    "system too small": ("ND2001", "alia-point", "map BUNDLE --system oheo-gulch --max-rows 1"),
-    "chip too narrow": ("ND2090", "the neuron model graded_affine, which loihi1", "map BUNDLE --system loihi1-nahuku"),
-    "no chips": ("ND2003", "between 1 and 8", "map BUNDLE --chips 0"),
-    "too many chips": ("ND2003", "between 1 and 8", "map BUNDLE --chips 9"),
-    "no rows": ("ND2003", "max_rows", "map BUNDLE --max-rows 0"),
+    "unknown system": ("ND4001", "kapoho-point", "map LM --system kapoho"),
+    "system too small": ("ND2001", "alia-point", "map LM --system oheo-gulch --max-rows 1"),
+    "chip too narrow": ("ND2090", "the neuron model graded_affine, which loihi1", "map LM --system loihi1-nahuku"),
+    "no chips": ("ND2003", "between 1 and 8", "map LM --chips 0"),
+    "too many chips": ("ND2003", "between 1 and 8", "map LM --chips 9"),
+    "no rows": ("ND2003", "max_rows", "map LM --max-rows 0"),
     "explain before map": ("ND2005", "neurodeploy map", "explain UNMAPPED"),
     "energy before map": ("ND2005", "neurodeploy map", "energy UNMAPPED"),
     # texts
-    "no such text": ("ND1104", "gone.txt", "eval BUNDLE --text gone.txt"),
-    "text of no length": ("ND1105", "t.txt", lambda w: w.typed("eval BUNDLE --text", w.file("t.txt", b""))),
-    "text of one token": ("ND1107", "1 tokens", lambda w: w.typed("eval BUNDLE --text", w.file("t.txt", b"a"))),
+    "no such text": ("ND1104", "gone.txt", "eval LM --text gone.txt"),
+    "text of no length": ("ND1105", "t.txt", lambda w: w.typed("eval LM --text", w.file("t.txt", b""))),
+    "text of one token": ("ND1107", "1 tokens", lambda w: w.typed("eval LM --text", w.file("t.txt", b"a"))),
     "text outside the vocabulary": (
         "ND1010", "byte 195", lambda w: w.typed("eval UNMAPPED --text", w.file("t.txt", "caf\xe9"))
     ),
@@ -257,26 +209,26 @@ CALLS: dict[str, tuple[str, str, str | Callable[[World], list[str]]]] = {
     "source has changed": ("ND1108", "config.json", _changed),
     "source is another model": (
         "ND1108", "model.safetensors",
-        lambda w: w.typed("eval BUNDLE --text", w.file("t.txt"), "--source", w.weights(lambda q: 2 * q))
+        lambda w: w.typed("eval LM --text", w.file("t.txt"), "--source", w.weights(lambda q: 2 * q))
     ),
     # generation
-    "empty prompt": ("ND1107", "prompt", "generate BUNDLE --prompt ''"),
+    "empty prompt": ("ND1107", "prompt", "generate LM --prompt ''"),
     "prompt of broken characters": (
-        "ND1010", "surrogate", lambda w: [*w.typed("generate BUNDLE --prompt"), "a\udcffb"]
+        "ND1010", "surrogate", lambda w: [*w.typed("generate LM --prompt"), "a\udcffb"]
     ),
-    "no tokens": ("ND3005", "tokens 0", "generate BUNDLE --prompt a --tokens 0"),
-    "temperature below 0": ("ND3005", "temperature -1.0", "generate BUNDLE --prompt a --temperature -1"),
-    "temperature NaN": ("ND3005", "temperature nan", "generate BUNDLE --prompt a --temperature nan"),
-    "seed below 0": ("ND3005", "seed -1", "generate BUNDLE --prompt a --seed -1"),
-    "more tokens than positions": ("ND3006", "at most 255", "generate BUNDLE --prompt a --tokens 256"),
-    "unknown runner": ("ND3001", "reference", "generate BUNDLE --prompt a --runner gpu"),
+    "no tokens": ("ND3005", "tokens 0", "generate LM --prompt a --tokens 0"),
+    "temperature below 0": ("ND3005", "temperature -1.0", "generate LM --prompt a --temperature -1"),
+    "temperature NaN": ("ND3005", "temperature nan", "generate LM --prompt a --temperature nan"),
+    "seed below 0": ("ND3005", "seed -1", "generate LM --prompt a --seed -1"),
+    "more tokens than positions": ("ND3006", "at most 255", "generate LM --prompt a --tokens 256"),
+    "unknown runner": ("ND3001", "reference", "generate LM --prompt a --runner gpu"),
     # energy and report
-    "unknown host": ("ND4003", "cpu-generic", "energy BUNDLE --host abacus"),
-    "unknown powering": ("ND3104", "system", "energy BUNDLE --powered all"),
-    "no prompt to price": ("ND3005", "0 prompt tokens", "energy BUNDLE --prompt-tokens 0"),
-    "prompt beyond the positions": ("ND3006", "256", "energy BUNDLE --prompt-tokens 250"),
-    "report to a folder": ("ND5004", "report.html", "report BUNDLE --out HERE"),
-    "report below a file": ("ND5004", "a.txt", lambda w: w.typed("report BUNDLE --out", w.file("a.txt") + "/r.html")),
+    "unknown host": ("ND4003", "cpu-generic", "energy LM --host abacus"),
+    "unknown powering": ("ND3104", "system", "energy LM --powered all"),
+    "no prompt to price": ("ND3005", "0 prompt tokens", "energy LM --prompt-tokens 0"),
+    "prompt beyond the positions": ("ND3006", "256", "energy LM --prompt-tokens 250"),
+    "report to a folder": ("ND5004", "report.html", "report LM --out HERE"),
+    "report below a file": ("ND5004", "a.txt", lambda w: w.typed("report LM --out", w.file("a.txt") + "/r.html")),
     "demo on an unknown system": ("ND4001", "oheo-gulch", "demo --out HERE/new --system oheo"),
 }  # fmt: skip
 

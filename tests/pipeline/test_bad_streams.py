@@ -20,7 +20,7 @@ import pytest
 from neurodeploy import pipeline
 from neurodeploy.frontends import hdf5_guard
 from tests.pipeline.networks import DT, INPUTS, STEPS, World
-from tests.tiny import Cli
+from tests.tiny import Cli, Patch
 
 Case = Callable[[World], list[str]]
 
@@ -30,15 +30,15 @@ def source(make: Callable[[World], object], *options: str) -> Case:
 
 
 def fed(values: Any) -> Case:
-    return lambda w: w.typed("run BUNDLE --out OLDER/out.npz --input", w.array(values))
+    return lambda w: w.typed("run PLAIN_ND --out OLDER/out.npz --input", w.array(values))
 
 
 def with_file(name: str, content: bytes | str) -> Case:
-    return lambda w: w.typed("run BUNDLE --input", w.file(name, content))
+    return lambda w: w.typed("run PLAIN_ND --input", w.file(name, content))
 
 
 def recorded(
-    index: int = 0, time: float = 0.0, neurons: Any = INPUTS, end: float = STEPS * DT, bundle: str = "BUNDLE"
+    index: int = 0, time: float = 0.0, neurons: Any = INPUTS, end: float = STEPS * DT, bundle: str = "PLAIN_ND"
 ) -> Case:
     """One event, as nir writes it."""
 
@@ -50,7 +50,7 @@ def recorded(
     return build
 
 
-def state(change: Callable[[Path], object], rest: str = "run BUNDLE --input SPIKES") -> Case:
+def state(change: Callable[[Path], object], rest: str = "run PLAIN_ND --input SPIKES") -> Case:
     """Resume from a state that was changed."""
 
     def build(w: World) -> list[str]:
@@ -71,7 +71,7 @@ def header(shape: str, descr: str = "|i1") -> bytes:
 def bomb(w: World) -> list[str]:
     with zipfile.ZipFile(w.here / "x.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("input.npy", header(f"(1500000000, {INPUTS})", "<f8") + bytes(1 << 20))
-    return w.typed("run BUNDLE --input HERE/x.npz")
+    return w.typed("run PLAIN_ND --input HERE/x.npz")
 
 
 def layer(w: World, weight: Any) -> Path:
@@ -83,12 +83,12 @@ def layer(w: World, weight: Any) -> Path:
 
 def _archive(w: World, **arrays: Any) -> list[str]:
     np.savez(w.here / "x.npz", **arrays)
-    return w.typed("run BUNDLE --input HERE/x.npz")
+    return w.typed("run PLAIN_ND --input HERE/x.npz")
 
 
 def _folder(w: World) -> list[str]:
     (w.here / "x.nir").mkdir()
-    return w.typed("export BUNDLE --out HERE/x.nir")
+    return w.typed("export PLAIN_ND --out HERE/x.nir")
 
 
 def _wide(w: World) -> list[str]:
@@ -149,27 +149,27 @@ CASES: dict[str, tuple[str, str, str | Case]] = {
         "ND5004", "x.net", lambda w: w.typed("convert --out", *[w.file("x.net", w.f.net.read_bytes())] * 2)
     ),
     # the wrong kind of bundle, or of input
-    "no input": ("ND3262", "--input", "run BUNDLE"),
-    "no input to evaluate": ("ND3262", "--input", "eval BUNDLE"),
-    "no input to price": ("ND3262", "--input", "energy BUNDLE"),
-    "no input to report": ("ND3262", "--input", "report BUNDLE --out r.html"),
-    "a text for a network": ("ND3262", "spiking network", lambda w: w.typed("run BUNDLE --text", w.file("t.txt"))),
+    "no input": ("ND3262", "--input", "run PLAIN_ND"),
+    "no input to evaluate": ("ND3262", "--input", "eval PLAIN_ND"),
+    "no input to price": ("ND3262", "--input", "energy PLAIN_ND"),
+    "no input to report": ("ND3262", "--input", "report PLAIN_ND --out r.html"),
+    "a text for a network": ("ND3262", "spiking network", lambda w: w.typed("run PLAIN_ND --text", w.file("t.txt"))),
     "a stream for a language model": ("ND3262", "--text", "run LM --input x.npy"),
     "no text for a language model": ("ND3262", "--text", "eval LM"),
-    "a prompt for a network": ("ND3260", "--input", "generate BUNDLE --prompt a"),
+    "a prompt for a network": ("ND3260", "--input", "generate PLAIN_ND --prompt a"),
     "a language model as .net": ("ND1290", "inputs", "export LM --out x.net"),
-    "tokens of a network": ("ND3264", "--max-tokens", "run BUNDLE --input SPIKES --max-tokens 9"),
-    "priced tokens of a network": ("ND3264", "--tokens", "energy BUNDLE --input SPIKES --tokens 9"),
-    "eval of a network without float": ("ND3264", "--no-float", "eval BUNDLE --input SPIKES --no-float"),
+    "tokens of a network": ("ND3264", "--max-tokens", "run PLAIN_ND --input SPIKES --max-tokens 9"),
+    "priced tokens of a network": ("ND3264", "--tokens", "energy PLAIN_ND --input SPIKES --tokens 9"),
+    "eval of a network without float": ("ND3264", "--no-float", "eval PLAIN_ND --input SPIKES --no-float"),
     "steps of a language model": ("ND3264", "--steps", "run LM --text t --steps 3"),
     "a checkpoint of a language model": ("ND3264", "--checkpoint", "run LM --text t --checkpoint c"),
     "probes of a language model": ("ND3264", "--probe", "report LM --out r.html --probe a.v"),
     "labels of a language model": ("ND3264", "--labels", "eval LM --text t --labels l.npy"),
     # streams
-    "no such input": ("ND3251", "gone.npy", "run BUNDLE --input gone.npy"),
-    "the input is a folder": ("ND3251", "is no file", "run BUNDLE --input HERE"),
+    "no such input": ("ND3251", "gone.npy", "run PLAIN_ND --input gone.npy"),
+    "the input is a folder": ("ND3251", "is no file", "run PLAIN_ND --input HERE"),
     "the input is a text": ("ND1280", "x.txt", with_file("x.txt", "spikes")),
-    "the input is a network": ("ND3251", "NIRData", "run BUNDLE --input PLAIN"),
+    "the input is a network": ("ND3251", "NIRData", "run PLAIN_ND --input PLAIN"),
     "a damaged array": ("ND3251", "x.npy", with_file("x.npy", b"\x93NUMPY")),
     "a damaged archive": ("ND3251", "x.npz", with_file("x.npz", b"PK\x03\x04rest")),
     "another width": ("ND3252", "(40, 7)", fed(np.ones((40, 7), bool))),
@@ -189,62 +189,54 @@ CASES: dict[str, tuple[str, str, str | Case]] = {
     "events over centuries": ("ND3254", "268435456", recorded(end=1e10)),
     "events without an end": ("ND3254", "268435456", recorded(end=1e308)),
     "half a neuron": ("ND3251", "8.5", recorded(neurons=8.5)),
-    "steps below one": ("ND1100", "--steps", "run BUNDLE --input SPIKES --steps 0"),
+    "steps below one": ("ND1100", "--steps", "run PLAIN_ND --input SPIKES --steps 0"),
     # runs
-    "unknown runner": ("ND3257", "reference", "run BUNDLE --input SPIKES --runner gpu"),
-    "unknown runner to evaluate": ("ND3257", "reference", "eval BUNDLE --input SPIKES --runner gpu"),
-    "probe of no population": ("ND3258", "hidden", "run BUNDLE --input SPIKES --probe middle.v"),
-    "probe of no variable": ("ND3258", "u, v, a, s", "run BUNDLE --input SPIKES --probe hidden.w"),
-    "probe without a variable": ("ND3258", "hidden", "run BUNDLE --input SPIKES --probe hidden"),
-    "probe twice": ("ND3208", "hidden.v", "run BUNDLE --input SPIKES --probe hidden.v --probe hidden.v"),
-    "outputs into a folder": ("ND5004", "is a folder", "run BUNDLE --input SPIKES --out HERE"),
+    "unknown runner": ("ND3257", "reference", "run PLAIN_ND --input SPIKES --runner gpu"),
+    "unknown runner to evaluate": ("ND3257", "reference", "eval PLAIN_ND --input SPIKES --runner gpu"),
+    "probe of no population": ("ND3258", "hidden", "run PLAIN_ND --input SPIKES --probe middle.v"),
+    "probe of no variable": ("ND3258", "u, v, a, s", "run PLAIN_ND --input SPIKES --probe hidden.w"),
+    "probe without a variable": ("ND3258", "hidden", "run PLAIN_ND --input SPIKES --probe hidden"),
+    "probe twice": ("ND3208", "hidden.v", "run PLAIN_ND --input SPIKES --probe hidden.v --probe hidden.v"),
+    "outputs into a folder": ("ND5004", "is a folder", "run PLAIN_ND --input SPIKES --out HERE"),
     "outputs below a file": (
-        "ND5004", "a.txt", lambda w: w.typed("run BUNDLE --input SPIKES --out", w.file("a.txt") + "/o.npz")
+        "ND5004", "a.txt", lambda w: w.typed("run PLAIN_ND --input SPIKES --out", w.file("a.txt") + "/o.npz")
     ),
-    "outputs to nowhere": ("ND5004", "nowhere", "run BUNDLE --input SPIKES --out HERE/nowhere/o.npz"),
-    "state to nowhere": ("ND5004", "nowhere", "run BUNDLE --input SPIKES --checkpoint HERE/nowhere/s"),
-    "one file for two": ("ND5004", "two files", "run BUNDLE --input SPIKES --out OLDER/o --checkpoint HERE/o"),
-    "no state": ("ND3256", "--checkpoint", "run BUNDLE --input SPIKES --resume gone"),
+    "outputs to nowhere": ("ND5004", "nowhere", "run PLAIN_ND --input SPIKES --out HERE/nowhere/o.npz"),
+    "state to nowhere": ("ND5004", "nowhere", "run PLAIN_ND --input SPIKES --checkpoint HERE/nowhere/s"),
+    "one file for two": ("ND5004", "two files", "run PLAIN_ND --input SPIKES --out OLDER/o --checkpoint HERE/o"),
+    "no state": ("ND3256", "--checkpoint", "run PLAIN_ND --input SPIKES --resume gone"),
     "a state that is none": ("ND5011", "state", state(lambda path: path.write_bytes(b"junk"))),
     "half a state": ("ND5011", "state", state(lambda path: path.write_bytes(path.read_bytes()[:900]))),
     "a state of another network": ("ND5011", "another program", state(lambda path: None, "run NET_ND --input SPIKES")),
     "a state of other samples": (
         "ND3259", "3 samples, the input 1",
-        lambda w: state(lambda path: w.array(np.ones((40, 8), bool)), "run BUNDLE --input HERE/x.npy")(w)
+        lambda w: state(lambda path: w.array(np.ones((40, 8), bool)), "run PLAIN_ND --input HERE/x.npy")(w)
     ),
-    "a state at the end": ("ND3259", "10", state(lambda path: None, "run BUNDLE --input SPIKES --steps 10")),
+    "a state at the end": ("ND3259", "10", state(lambda path: None, "run PLAIN_ND --input SPIKES --steps 10")),
     # eval
     "eval of integers": ("ND3263", "integers only", "eval NET_ND --input SPIKES"),
-    "no labels": ("ND3269", "No such file", "eval BUNDLE --input SPIKES --labels gone.npy"),
+    "no labels": ("ND3269", "No such file", "eval PLAIN_ND --input SPIKES --labels gone.npy"),
     "labels for other samples": (
-        "ND3269", "(5,)", lambda w: w.typed("eval BUNDLE --input SPIKES --labels", w.array([1, 2, 0, 1, 2]))
+        "ND3269", "(5,)", lambda w: w.typed("eval PLAIN_ND --input SPIKES --labels", w.array([1, 2, 0, 1, 2]))
     ),
     "labels of words": (
-        "ND3269", "<U1", lambda w: w.typed("eval BUNDLE --input SPIKES --labels", w.array(list("abc")))
+        "ND3269", "<U1", lambda w: w.typed("eval PLAIN_ND --input SPIKES --labels", w.array(list("abc")))
     ),
     # map, energy, report
-    "unknown system": ("ND4001", "kapoho-point", "map BUNDLE --system kapoho"),
     "system too small": ("ND2001", "120 cores", _wide),
-    "energy before map": ("ND2005", "neurodeploy map", "energy NET_ND --input SPIKES"),
-    "explain before map": ("ND2005", "neurodeploy map", "explain NET_ND"),
-    "unknown host": ("ND4003", "cpu-generic", "energy BUNDLE --input SPIKES --host abacus"),
-    "unknown powering": ("ND3104", "system", "energy BUNDLE --input SPIKES --powered all"),
-    "report to a folder": ("ND5004", "report.html", "report BUNDLE --input SPIKES --out HERE"),
-    "report below a file": (
-        "ND5004", "a.txt", lambda w: w.typed("report BUNDLE --input SPIKES --out", w.file("a.txt") + "/r.html")
-    ),
+    "unknown powering": ("ND3104", "system", "energy PLAIN_ND --input SPIKES --powered all"),
     # export
-    "export to an unknown format": ("ND5012", ".onnx", "export BUNDLE --out OLDER/x.onnx"),
+    "export to an unknown format": ("ND5012", ".onnx", "export PLAIN_ND --out OLDER/x.onnx"),
     "export to nowhere": ("ND5004", "nowhere", "export NET_ND --out HERE/nowhere/x.net"),
     "export into a folder": ("ND5004", "folder", _folder),
     "export without a time step": ("ND1250", "dt", "export NET_ND --out OLDER/x.nir"),
-    "a time step that is known": ("ND3261", "--dt", "export BUNDLE --out OLDER/x.nir --dt 1e-3"),
+    "a time step that is known": ("ND3261", "--dt", "export PLAIN_ND --out OLDER/x.nir --dt 1e-3"),
     "what a .net cannot say": ("ND1290", "population", "export GRADED_ND --out OLDER/x.net"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_case(name: str, world: World, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_case(name: str, world: World, cli: Cli, monkeypatch: Patch) -> None:
     code, says, case = CASES[name]
     monkeypatch.chdir(world.here)
     if not name.startswith("half a"):  # sound files, which need no process of their own to be read

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import shutil
 import signal
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,7 +32,7 @@ from tests.pipeline.breaking import (
     struck,
 )
 from tests.pipeline.networks import Files, copied
-from tests.tiny import HEEDING, Cli, environment, python, scripted, unchanged
+from tests.tiny import HEEDING, Cli, Patch, scripted, unchanged
 
 #: Kind -> where its conversion may be hit (`MODEL_PLACES`).
 PLACES = {
@@ -58,7 +56,7 @@ Conversions = dict[str, tuple[Callable[[Path], list[str]], Path]]
 
 
 @pytest.fixture(autouse=True)
-def _sound_files(monkeypatch: pytest.MonkeyPatch) -> None:
+def _sound_files(monkeypatch: Patch) -> None:
     """Sound files need no process of their own to be read."""
     monkeypatch.setattr(hdf5_guard, "ISOLATE", False)
 
@@ -105,7 +103,7 @@ def test_conversion(kind: str, place: str, failure: str, conversions: Conversion
 
 @pytest.mark.parametrize("step", [0, 1])
 def test_older_bundle_comes_back_when_it_cannot_be_replaced(
-    step: int, tmp_path: Path, llama: Path, llama_bundle: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
+    step: int, tmp_path: Path, llama: Path, llama_bundle: Path, monkeypatch: Patch, cli: Cli
 ) -> None:
     """Where nothing can change places, the older bundle steps aside, then the new one takes its place: either may fail."""
     older, real, calls = copied(llama_bundle, tmp_path), Path.rename, []
@@ -125,7 +123,7 @@ def test_older_bundle_comes_back_when_it_cannot_be_replaced(
     assert len(calls) == (1 if step == 0 else 3)
 
 
-def test_second_ctrl_c_while_cleaning_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_second_ctrl_c_while_cleaning_up(tmp_path: Path, monkeypatch: Patch) -> None:
     """It ends the cleaning up too. What is left has a temporary name, and the next work on this output removes it."""
     calls = []
 
@@ -192,9 +190,7 @@ def test_disk_full_while_writing_results(
     assert verb not in ("map", "map of a model") or cli(*given).status == 0
 
 
-def test_state_that_cannot_be_written_at_the_end(
-    tmp_path: Path, files: Files, monkeypatch: pytest.MonkeyPatch, cli: Cli
-) -> None:
+def test_state_that_cannot_be_written_at_the_end(tmp_path: Path, files: Files, monkeypatch: Patch, cli: Cli) -> None:
     """A folder that disappears during the run: an error with a code, not a traceback."""
     folder, real = tmp_path / "gone", np.savez
     folder.mkdir()
@@ -208,7 +204,7 @@ def test_state_that_cannot_be_written_at_the_end(
     assert (found.status, found.code) == (2, "ND5004")
 
 
-def test_debugging_shows_where(tmp_path: Path, llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_debugging_shows_where(tmp_path: Path, llama: Path, monkeypatch: Patch) -> None:
     monkeypatch.setenv("NEURODEPLOY_DEBUG", "1")
     with failing(MODEL_PLACES["first island"][0], ZeroDivisionError("x")), pytest.raises(ZeroDivisionError):
         main(convert(llama, tmp_path / "x.nd"))
@@ -269,16 +265,3 @@ def test_signal_in_a_run(number: signal.Signals, tmp_path: Path, files: Files, c
     assert cli(*arguments, tmp_path / "whole", "--steps", "17").status == 0
     assert (tmp_path / "whole").read_bytes() == state.read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["state", "whole"]
-
-
-@pytest.mark.parametrize("options", [[], ["--json"]])
-def test_reader_that_leaves(options: list[str], llama_bundle: Path) -> None:
-    """``neurodeploy explain X.nd | head -0``: not our error, and no complaint."""
-    read, write = os.pipe()
-    os.close(read)
-    command = python("explain", str(llama_bundle), *options)
-    try:
-        done = subprocess.run(command, env=environment(), stdout=write, stderr=subprocess.PIPE, text=True, timeout=600)
-    finally:
-        os.close(write)
-    assert (done.returncode, done.stderr) == (0, "")

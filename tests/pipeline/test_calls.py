@@ -9,7 +9,7 @@ import pytest
 import neurodeploy
 from tests.bundle.changes import rewrite
 from tests.pipeline.networks import copied
-from tests.tiny import Cli, unchanged
+from tests.tiny import Cli
 
 VERBS = ["convert", "map", "run", "generate", "eval", "energy", "explain", "report", "export", "verify"]
 VERBS += ["doctor", "demo"]
@@ -79,9 +79,3 @@ def test_default_energy_and_report_of_a_model_with_few_positions(llama_bundle: P
     assert "shorten the prompt to at most 84 tokens, or ask for at most 10 new ones" in refused.err
     for followed in (["--prompt-tokens", "84"], ["--prompt-tokens", "90", "--tokens", "10"]):
         assert cli("energy", bundle, *followed).status == 0
-
-
-def test_a_bundle_is_left_alone_by_reading_verbs(llama_bundle: Path, cli: Cli) -> None:
-    with unchanged(llama_bundle):
-        for verb in ("verify", "explain", "energy"):
-            cli.json(verb, llama_bundle)

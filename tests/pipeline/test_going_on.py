@@ -12,7 +12,7 @@ import pytest
 from neurodeploy.conversion import quantize
 from tests import models
 from tests.pipeline.breaking import AT_THIRD_ISLAND, ISLANDS, MODEL_PLACES, convert, failing, kept_beside, struck
-from tests.tiny import HEEDING, Cli, unchanged
+from tests.tiny import HEEDING, Cli, Patch, unchanged
 
 FINISHED = {place: finished for place, (_, _, finished) in MODEL_PLACES.items() if finished}
 
@@ -22,7 +22,7 @@ def members(bundle: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def made(monkeypatch: Patch) -> list[str]:
     """Names of the islands that are really made."""
     real, names = quantize._convert_group, []
 

@@ -14,7 +14,7 @@ from neurodeploy.errors import UserError
 from neurodeploy.pipeline import keeping, stepping
 from tests.pipeline.networks import STEPS, Files
 from tests.refusals import refused
-from tests.tiny import unchanged
+from tests.tiny import Patch, unchanged
 
 
 class Crash(BaseException):
@@ -22,13 +22,13 @@ class Crash(BaseException):
 
 
 @pytest.fixture(autouse=True)
-def _a_state_after_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+def _a_state_after_every_step(monkeypatch: Patch) -> None:
     monkeypatch.setattr(stepping, "STRETCH", 1)
     monkeypatch.setattr(keeping, "CHECKPOINT_S", 0.0)
     monkeypatch.setattr(keeping, "PAUSE", 0.0)
 
 
-def crashing(name: str, at: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def crashing(name: str, at: int, monkeypatch: Patch) -> None:
     """Before call number `at` of the function of that name in `keeping`."""
     real, calls = getattr(keeping, name), []
 
@@ -50,7 +50,7 @@ def run(files: Files, folder: Path, name: str, **options: Any) -> dict[str, Any]
 @pytest.mark.parametrize("name", ["write_aside", "write_state"])
 @pytest.mark.parametrize("at", [2, 17, STEPS])
 def test_a_crash_at_any_write_loses_nothing(
-    name: str, at: int, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, at: int, files: Files, tmp_path: Path, monkeypatch: Patch
 ) -> None:
     run(files, tmp_path, "whole")
     with monkeypatch.context() as patch:
@@ -72,9 +72,7 @@ def half(files: Files, folder: Path) -> None:
     run(files, folder, "part", steps=STEPS // 2)
 
 
-def test_outputs_without_a_state_are_written_at_the_end(
-    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_outputs_without_a_state_are_written_at_the_end(files: Files, tmp_path: Path, monkeypatch: Patch) -> None:
     crashing("write_aside", 1, monkeypatch)
     with pytest.raises(Crash):
         run(files, tmp_path, "part", checkpoint=None)
@@ -118,7 +116,7 @@ def test_three_runs_in_a_row_make_one_file(files: Files, tmp_path: Path) -> None
     assert (tmp_path / "part.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes()
 
 
-def test_checkpoints_while_running(files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_checkpoints_while_running(files: Files, tmp_path: Path, monkeypatch: Patch) -> None:
     """One a stretch where the clock says so, and only the last one stays."""
     steps: list[int] = []
     real = keeping.write_state

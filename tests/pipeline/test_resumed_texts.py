@@ -12,9 +12,9 @@ import pytest
 from neurodeploy import pipeline
 from neurodeploy.errors import BundleError, Interrupted, UserError
 from neurodeploy.hybrid import Hybrid
-from neurodeploy.pipeline import generating
+from neurodeploy.pipeline import generating, keeping
 from tests.refusals import refused
-from tests.tiny import Cli
+from tests.tiny import Cli, Patch
 
 DRAWN: dict[str, Any] = {"temperature": 0.9, "top_k": 20}
 
@@ -36,9 +36,7 @@ def test_two_pieces_are_one(which: str, settings: dict[str, Any], tmp_path: Path
     assert "tokens" in third["float"]
 
 
-def test_an_interrupted_text_goes_on(
-    llama_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
-) -> None:
+def test_an_interrupted_text_goes_on(llama_bundle: Path, tmp_path: Path, monkeypatch: Patch, cli: Cli) -> None:
     """In the middle of a token some layers have seen it and others have not."""
     kept, real, calls = tmp_path / "state", Hybrid.run_op, 0
 
@@ -59,8 +57,8 @@ def test_an_interrupted_text_goes_on(
     assert rest["tokens"] == pipeline.generate(llama_bundle, "abc", 9)["tokens"][done:]
     calls = -100
     with monkeypatch.context() as patch:
-        patch.setattr(generating, "CHECKPOINT_S", 0.0)
-        patch.setattr(generating, "PAUSE", 0.0)
+        patch.setattr(keeping, "CHECKPOINT_S", 0.0)
+        patch.setattr(keeping, "PAUSE", 0.0)
         states: list[int] = []
         write = generating.write_state
         patch.setattr(

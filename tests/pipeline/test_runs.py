@@ -15,7 +15,7 @@ from simulators import float_network
 from simulators.reference import ReferenceRunner
 from tests.pipeline.breaking import interrupting
 from tests.pipeline.networks import DT, SAMPLES, STEPS, Files, copied
-from tests.tiny import Cli, unchanged
+from tests.tiny import Cli, Patch, unchanged
 
 Arrays = dict[str, Any]
 
@@ -94,9 +94,7 @@ def test_arrays_are_in_the_order_of_the_source(files: Files, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("runner", ["reference", "fast"])
 @pytest.mark.parametrize("stretch", [1, 7])
-def test_stretches_do_not_matter(
-    runner: str, stretch: int, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stretches_do_not_matter(runner: str, stretch: int, files: Files, tmp_path: Path, monkeypatch: Patch) -> None:
     options: dict[str, Any] = {"probes": ["hidden.v", "hidden.a", "last.u"], "runner": runner}
     whole = run(files, **places(tmp_path / "a"), **options)
     monkeypatch.setattr(stepping, "STRETCH", stretch * (8 + 3 + 6 + 6 + 3) * SAMPLES)
@@ -170,7 +168,7 @@ def test_interrupted_before_the_first_step(files: Files, tmp_path: Path, cli: Cl
         assert cli(*arguments, "--json").status == 130
 
 
-def test_progress_is_told(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_told(files: Files, monkeypatch: Patch) -> None:
     monkeypatch.setattr(stepping, "STRETCH", 1)
     told: list[tuple[str, int, int]] = []
     run(files, steps=5, progress=lambda *what: told.append(what))
@@ -241,7 +239,7 @@ def test_stateless_networks_resume(tmp_path: Path) -> None:
     same(load(tmp_path / "rest.npz"), load(tmp_path / "whole.npz"), 2)
 
 
-def test_lava_that_is_not_there(files: Files, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cli: Cli) -> None:
+def test_lava_that_is_not_there(files: Files, monkeypatch: Patch, tmp_path: Path, cli: Cli) -> None:
     from simulators.lava import discovery
 
     monkeypatch.setattr(discovery, "find_lava", lambda: None)
@@ -260,15 +258,3 @@ def test_lava_gives_the_same_files_and_goes_on_from_any_state(files: Files, tmp_
         run(files, runner=runner, resume=tmp_path / "half", checkpoint=tmp_path / "b", out=found, **options)
         same(load(found), load(tmp_path / "a.npz"), 9)
         assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-
-
-def test_the_bundle_is_left_alone(files: Files, cli: Cli, tmp_path: Path) -> None:
-    source = ["--input", files.spikes]
-    with unchanged(files.plain_nd):
-        for verb in ("run", "eval", "energy"):
-            cli.json(verb, files.plain_nd, *source)
-        for verb in ("verify", "explain"):
-            cli.json(verb, files.plain_nd)
-        cli.json("report", files.plain_nd, *source, "--out", tmp_path / "r.html")
-        cli.json("export", files.plain_nd, "--out", tmp_path / "x.nir")
-    open_bundle(files.plain_nd)

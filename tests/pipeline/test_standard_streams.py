@@ -58,7 +58,7 @@ def test_a_closed_stream_is_no_place_for_a_file(llama_bundle: Path, tmp_path: Pa
     assert {path: path.read_bytes() for path in before} == before
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["explain", "BUNDLE", "--json"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["explain", "BUNDLE"], ["explain", "BUNDLE", "--json"]])
 def test_a_reader_that_leaves_is_no_error(arguments: list[str], llama_bundle: Path) -> None:
     arguments = [str(llama_bundle) if word == "BUNDLE" else word for word in arguments]
     found = shell(arguments, "; echo $? >&2")  # as it is with a reader

@@ -13,7 +13,7 @@ from neurodeploy.bundle import open_bundle
 from neurodeploy.pipeline import streams
 from simulators.fast.runner import FastRunner
 from tests.pipeline.networks import Files, copied
-from tests.tiny import scripted
+from tests.tiny import Patch, scripted
 
 #: Runs the command line and prints last which of the libraries that take long to load were loaded.
 LOADED = """
@@ -49,9 +49,7 @@ def test_a_small_network_loads_neither_torch_nor_kernels(verb: str, files: Files
     assert verb not in ("run", "energy") or "numba" not in found
 
 
-def test_the_reference_runs_what_is_done_before_kernels_are_loaded(
-    files: Files, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_reference_runs_what_is_done_before_kernels_are_loaded(files: Files, monkeypatch: Patch) -> None:
     """By the estimate of its time alone, and only where the kernels are not there already; with the same bits."""
     opened = open_bundle(files.plain_nd)
     stream = streams.stream_of(files.spikes, opened, None)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.pipeline.networks import Files
-from tests.tiny import Cli
+from tests.tiny import Cli, Patch
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no named pipes")
 #: Whoever waits for a pipe is told so after this many seconds; nobody here waits for anything.
@@ -99,7 +99,7 @@ def test_it_is_told(
     llama: Path,
     llama_bundle: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: Patch,
     cli: Cli,
 ) -> None:
     monkeypatch.chdir(tmp_path)

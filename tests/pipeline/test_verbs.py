@@ -17,7 +17,7 @@ from neurodeploy.bundle.files import digest, manifest_digest
 from neurodeploy.frontends.nir.reader import read
 from simulators import float_network
 from tests.pipeline.networks import DT, HIDDEN, SAMPLES, STEPS, Files, copied
-from tests.tiny import Cli, unchanged
+from tests.tiny import Cli, Patch, unchanged
 
 
 def test_python_has_the_verbs() -> None:
@@ -324,7 +324,7 @@ def test_report_of_a_network_that_is_not_mapped(files: Files, tmp_path: Path) ->
     assert "a sample at the chip boundary" not in (tmp_path / "r.html").read_text()
 
 
-def test_long_runs_show_their_beginning(files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_runs_show_their_beginning(files: Files, tmp_path: Path, monkeypatch: Patch) -> None:
     from neurodeploy.pipeline import pictures
 
     monkeypatch.setattr(pictures, "SHOWN_STEPS", 12)

@@ -43,7 +43,9 @@ def full() -> dict[str, Any]:
             "host_islands": 0, "chips_used": 1,
             "chips_available": 1, "cores_used": 2, "cores_lower_bound": 1, "binding_resource": "neurons", "violations": [],
             "unknown_limits": [],
-            "utilisation": {"neurons": {"mean": 20.0, "max": 30.0, "limit": 8192.0}},
+            "utilisation": {
+                "neurons": {"mean": 20 / 8192, "max": 30 / 8192, "mean_used": 20.0, "max_used": 30.0, "limit": 8192.0}
+            },
             "cores": {
                 "chip": [0, 0], "core": [0, 1], "label": ["out", "out"], "layer": [1, 1], "used_fraction": [0.1, 0.2],
                 "resource_fractions": {"neurons": [0.1, 0.2]},

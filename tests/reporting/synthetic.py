@@ -97,9 +97,12 @@ def make_map(system: str, chips: int, available: int, cores: int, layers: int, s
     limits = {"synapse_bytes": CORE_BYTES, "neurons": 8192, "in_axons": None, "out_axons": None, "state_bytes": 65_536}
     size = {"synapse_bytes": CORE_BYTES, "neurons": 8192, "in_axons": 4096, "out_axons": 4096, "state_bytes": 65_536}
     utilisation = {
-        name: {"mean": sum(values) / cores * size[name], "max": max(values) * size[name], "limit": limits[name]}
+        name: {
+            "mean": sum(values) / cores if limits[name] else None, "max": max(values) if limits[name] else None,
+            "mean_used": sum(values) / cores * size[name], "max_used": max(values) * size[name], "limit": limits[name],
+        }
         for name, values in fractions.items()
-    }
+    }  # fmt: skip
     return {
         "system": system,
         "chip": "loihi2",
@@ -323,7 +326,7 @@ def unfit() -> dict[str, Any]:
     for i in range(1060, 1080):
         section["cores"]["used_fraction"][i] = 1.068
         section["cores"]["resource_fractions"]["synapse_bytes"][i] = 1.068
-    section["utilisation"]["synapse_bytes"]["max"] = 140_000
+    section["utilisation"]["synapse_bytes"] |= {"max": 140_000 / CORE_BYTES, "max_used": 140_000}
     return data | {"map": section}
 
 

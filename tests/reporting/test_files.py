@@ -16,6 +16,7 @@ from neurodeploy.errors import BundleError
 from neurodeploy.reporting import files
 from neurodeploy.reporting.render import render
 from tests.refusals import refused
+from tests.tiny import Patch
 
 NAMES = ["x.html", "x.json", *(f"x{end}" for end in files.TABLES)]
 
@@ -65,6 +66,8 @@ def test_no_formula_reaches_a_spreadsheet(smollm: dict[str, Any], name: str) -> 
     smollm["explain"] = [smollm["explain"][0] | {"path": name, "reason": 'a, "b"\nc'}]
     found = list(csv.reader(files.ops_csv(smollm).splitlines(keepends=True)))
     assert found[1][0] == f"'{name}"
+    table = files.rows_csv("population", {name: {"model": name}})
+    assert list(csv.reader(table.splitlines(keepends=True)))[1] == [f"'{name}", f"'{name}"]
     assert found[1][4] == 'a, "b"\nc'
 
 
@@ -102,7 +105,7 @@ def test_a_folder_that_is_a_file_is_a_user_error(smollm: dict[str, Any], tmp_pat
 
 
 def test_nothing_changes_when_a_file_cannot_be_written(
-    smollm: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    smollm: dict[str, Any], tmp_path: Path, monkeypatch: Patch
 ) -> None:
     """The disk is full at the fourth file: the old page stays, and nothing is left over."""
     (tmp_path / "x.html").write_text("old")

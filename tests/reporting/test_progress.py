@@ -8,10 +8,11 @@ import pytest
 
 from neurodeploy.reporting import progress as module
 from neurodeploy.reporting.progress import reporter
+from tests.tiny import Patch
 
 
 @pytest.fixture(autouse=True)
-def _ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+def _ten_seconds(monkeypatch: Patch) -> None:
     monkeypatch.setattr(module, "INTERVAL_S", 10.0)
 
 

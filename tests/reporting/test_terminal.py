@@ -9,30 +9,21 @@ import pytest
 from rich.console import Console
 
 from neurodeploy.reporting import terminal
+from neurodeploy.reporting.terminal_run import gathered
+from tests.tiny import Capture, Patch
 
 
 def shown(show: Any, found: Any, width: int = 120) -> str:
     out = io.StringIO()
     show(found, Console(file=out, width=width, highlight=False))
-    return out.getvalue()
+    return out.getvalue().replace("\u202f", " ").replace("\u00a0", " ")
 
 
-def test_map_from_a_section_and_from_a_summary(smollm: dict[str, Any]) -> None:
-    section = smollm["map"]
-    text = shown(terminal.print_map, section)
+def test_map_of_a_verb_or_a_section(smollm: dict[str, Any]) -> None:
+    text = shown(terminal.print_map, smollm["map"])
     assert "alia-point: fits, 9 of 32 chips" in text
     assert "1 080 cores, 3.8 % above the least possible 1 040; bound by synapse bytes" in text
     assert text.count("not public") == 2
-    utilisation = {
-        name: {
-            "mean": entry["mean"] / entry["limit"] if entry["limit"] else None,
-            "max": entry["max"] / entry["limit"] if entry["limit"] else None,
-            "max_used": entry["max"],
-            "limit": entry["limit"],
-        }
-        for name, entry in section["utilisation"].items()
-    }
-    assert shown(terminal.print_map, section | {"utilisation": utilisation}) == text
 
 
 def test_map_says_what_is_exceeded(smollm: dict[str, Any]) -> None:
@@ -113,57 +104,50 @@ def test_run_sums_the_populations_of_a_pattern(smollm: dict[str, Any]) -> None:
     assert "1 population on the host beside: 9 flop, 3.00 B" in shown(terminal.print_run, run | {"model": "m"} | left)
 
 
-def test_verify_doctor_and_paths() -> None:
-    sound = {
-        "bundle": "demo.nd", "members": 9, "layers_read_by_nir": 4, "golden_steps": 2, "golden_vectors": {"fast": 8},
-        "mapped": False,         "executed": None, "violations": [],
-    }  # fmt: skip
-    text = shown(terminal.print_verify, sound)
-    assert (
-        "demo.nd: sound" in text
-        and "8 outputs over 2 golden steps: the same bits on fast" in text
-        and "not mapped" in text
+SOUND: dict[str, Any] = {
+    "bundle": "x.nd", "members": 5, "golden_vectors": {"reference": 8, "fast": 8}, "golden_steps": 16,
+    "layers_read_by_nir": 4, "source_read_by_nir": None, "mapped": False, "executed": None, "violations": [],
+}  # fmt: skip
+
+
+def test_verify() -> None:
+    text = shown(terminal.print_verify, SOUND)
+    assert "x.nd: sound" in text and "8 outputs over 16 golden steps: the same bits on reference and fast" in text
+    assert "not mapped yet" in text and "4 layers read by nir" in text
+    done = {"system": "kapoho-point", "shards": 9, "cores": 4, "chips": 1}
+    text = shown(terminal.print_verify, SOUND | {"mapped": True, "executed": done, "layers_read_by_nir": 0})
+    assert text.startswith(
+        "x.nd: sound; its mapping was executed, 9 shards on 4 cores of kapoho-point: the same bits\n"
     )
-    text = shown(terminal.print_verify, sound | {"mapped": True, "violations": ["core 3: too full"]})
-    assert "exceeds" in text and "core 3: too full" in text and "not mapped" not in text
-    doctor = {
+    assert "not mapped" not in text and "the source holds integers" in text
+    text = shown(terminal.print_verify, SOUND | {"violations": ["core 3: too full"], "golden_steps": 0})
+    assert "exceeds its budgets" in text and "core 3: too full" in text and "no golden vectors" in text
+
+
+def test_doctor_and_paths() -> None:
+    machine = {
         "python": "3.11",
         "cuda": False,
         "versions": {"numpy": "2.4", "gguf": None},
         "power_counters": ["package"],
     }
-    text = shown(terminal.print_doctor, doctor)
+    text = shown(terminal.print_doctor, machine)
     assert "versions: gguf" in text and "not installed" in text and "package" in text
     assert shown(terminal.print_paths, ["a.html", "b.csv"]) == "a.html\nb.csv\n"
 
 
 def test_demo_shows_every_step(smollm: dict[str, Any]) -> None:
-    verified = {
-        "bundle": "b",
-        "members": 1,
-        "layers_read_by_nir": 1,
-        "golden_steps": 0,
-        "golden_vectors": {},
-        "mapped": True,
-        "executed": None,
-        "violations": [],
-    }
     found = {
-        "convert": CONVERTED,
-        "map": smollm["map"],
-        "explain": smollm["explain"],
-        "verify": verified,
-        "eval": smollm["accuracy"],
-        "generate": {"prompt": "ROMEO. ", "text": "Ay me"},
-        "energy": smollm["energy"],
+        "convert": CONVERTED, "map": smollm["map"], "explain": smollm["explain"], "verify": SOUND,
+        "eval": smollm["accuracy"], "generate": {"prompt": "ROMEO. ", "text": "Ay me"}, "energy": smollm["energy"],
         "report": ["out/demo.html"],
-    }
+    }  # fmt: skip
     text = shown(terminal.print_demo, found)
     for words in (
         "demo.nd",
         "alia-point",
         "operations",
-        "b: sound",
+        "x.nd: sound",
         "bits per byte",
         "ROMEO. Ay me",
         "mJ",
@@ -195,9 +179,116 @@ def test_a_terminal_without_unicode_gets_ascii(smollm: dict[str, Any]) -> None:
     assert b"705 uJ" in raw.getvalue() and b"na?ve" in raw.getvalue()
 
 
-def test_without_a_terminal_lines_may_be_long(
-    smollm: dict[str, Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_terminal_lines_may_be_long(smollm: dict[str, Any], capsys: Capture, monkeypatch: Patch) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
     terminal.show("explain", smollm["explain"])
     assert max(len(line) for line in capsys.readouterr().out.splitlines()) > 80
+
+
+HOSTILE = "\x1b[2J[bold]x[/bold]\x07"
+
+
+def spiking_convert(**changes: Any) -> dict[str, Any]:
+    return {
+        "bundle": "x.nd", "model": "x", "family": "NIR", "dt_s": 1e-3, "neurons": 1, "populations": 2, "synapses": 8,
+        "projections": 1, "inputs": {"in": [1, 5, 4]}, "outputs": {"out": [3]}, "worst_errors": [], "warnings": [],
+        "seconds": 0.1, **changes,
+    }  # fmt: skip
+
+
+def spiking_run(**changes: Any) -> dict[str, Any]:
+    output = {"messages": [3], "most_active": [2], "last": [[0, 7]], "graded": False, "latency": 2, "unit": 1.0}
+    row = {
+        "model": "lif",
+        "layer": None,
+        "neurons": 3,
+        "messages": 7,
+        "rate": 0.1,
+        "updates": 9,
+        "saturated": 0,
+        "wrapped": 0,
+    }
+    link = {"source": "a", "target": "b", "layer": None, "events": 1, "density": 0.5, "synops": 2, "wrapped": 3}
+    return {
+        "model": "x", "runner": "fast", "first_step": 1, "steps": 5, "samples": 1, "populations": {"out": row},
+        "projections": {"p": link}, "host_work": {"flops": 0, "bytes": 0}, "on_host": {}, "unit": "step",
+        "outputs": {"out": output | changes.pop("output", {})}, "notes": [], "steps_per_s": 10.0, "out": None,
+        "checkpoint": None, **changes,
+    }  # fmt: skip
+
+
+def compared(**changes: Any) -> dict[str, Any]:
+    row = {
+        "population": "out", "latency": 1, "float_spikes": 10.0, "chip_spikes": 9.0, "differing": 3, "compared": 100,
+        "first_difference": 4, "graded": False, "worst": 0.5, "rate_error": 0.0, "early": 0, "same_decision": 3,
+        "float_correct": None, "chip_correct": None, **changes,
+    }  # fmt: skip
+    return {"model": "x", "samples": 4, "steps": 5, "comparison": [row], "notes": []}
+
+
+def test_lines_that_say_the_same_of_several_places_are_one() -> None:
+    lines = ["a: x (y)", "b: x (y)", "c: x (y)", "d: x (y)", "d: x (y)", "lonely", "a: z: w"]
+    assert gathered(lines) == ["a, b, c and 1 more: x (y)", "lonely", "a: z: w"]
+
+
+def test_convert_of_a_spiking_network() -> None:
+    text = shown(terminal.print_convert, spiking_convert(warnings=[f"n{i}: changed {i}" for i in range(30)]))
+    assert "1 neuron in 2 populations" in text and "8 synapses in 1 projection;" in text
+    assert "in: in 1 x 5 x 4; out: out 3" in text
+    assert text.count("warning: ") == 10 and "and 20 more: see --json" in text
+
+
+def test_run_of_a_spiking_network() -> None:
+    text = shown(terminal.print_run, spiking_run(out="o.npz", checkpoint="s"))
+    assert "out (2 steps later than in the source): most active neuron 2" in text
+    assert "outputs written to o.npz" in text and "state written to s" in text
+    text = shown(terminal.print_run, spiking_run(output={"graded": True, "latency": None}))
+    assert "out: last payloads 0, 7" in text
+
+
+def test_eval_of_a_spiking_network() -> None:
+    text = shown(terminal.print_eval, compared())
+    assert "3 %" in text and "same most active neuron in 3 of 4 samples (75 %)" in text and "right class" not in text
+    text = shown(terminal.print_eval, compared(float_correct=4, chip_correct=1, early=1))
+    assert "right class float 100 %, chip 25 %" in text and "1 message before the latency was over" in text
+    text = shown(terminal.print_eval, compared(graded=True))
+    assert "values, 1 step later, differ by at most 50 % of the largest value" in text and "Differing bins" not in text
+
+
+def test_explain_of_a_spiking_network() -> None:
+    rows = [
+        {
+            "path": "populations.in",
+            "device": "host",
+            "rule": "outside",
+            "reason": "from outside",
+            "remedy": "",
+            "bytes_per_token": 4,
+        },
+        {
+            "path": "populations.out",
+            "device": "chip",
+            "rule": "neurons",
+            "reason": "on cores",
+            "remedy": "",
+            "bytes_per_token": 0,
+        },
+    ]
+    text = shown(terminal.print_explain, rows)
+    assert "1 of 2 populations run on the chip" in text and "outside: from outside" in text and "on cores" not in text
+
+
+def test_export() -> None:
+    found = {"file": "x.nir", "what": "the integers", "bytes": 2000, "notes": ["a: left out", "b: left out"]}
+    assert "note: a, b: left out" in shown(terminal.print_export, found)
+
+
+def test_names_cannot_drive_the_terminal() -> None:
+    for function, found in (
+        (terminal.print_convert, spiking_convert(model=HOSTILE, warnings=[HOSTILE], inputs={HOSTILE: [1]})),
+        (terminal.print_run, spiking_run(model=HOSTILE, notes=[HOSTILE], out=HOSTILE)),
+        (terminal.print_eval, compared(population=HOSTILE)),
+    ):
+        text = shown(function, found)
+        assert "\x1b" not in text and "\x07" not in text
+        assert "[bold]x[/bold]" in text  # not taken as markup

@@ -29,9 +29,7 @@ def make_island(
     )
     slices = (Slice("a", "a", 0, rows // 2), Slice("b", "b", rows // 2, rows)) if rows > 1 else (Slice("a", "a", 0, 1),)
     synapses = Synapses(weight, axon_shift, block_sums_of(weight, axon_shift))
-    island = Island("island", rows, columns, slices, bits, Dyadic(3, -9), Dyadic(5, -20), synapses, neurons)
-    island.check()
-    return island
+    return Island("island", rows, columns, slices, bits, Dyadic(3, -9), Dyadic(5, -20), synapses, neurons)
 
 
 def payload_for(island: Island, tokens: int, seed: int = 0) -> np.ndarray:

@@ -26,7 +26,7 @@ from simulators.fast.runner import PATHS, FastRunner
 from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner
 from tests.networks.equality import same_result
-from tests.partitioner_network.helpers import conv, dense, join, lif, network, source, tiny
+from tests.partitioner.make import conv, dense, join, lif, network, source, tiny
 from tests.prices import shard_counts, work_of
 
 

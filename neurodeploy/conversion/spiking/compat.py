@@ -27,7 +27,6 @@ from numpy.typing import NDArray
 from neurodeploy.conversion.spiking import losses
 from neurodeploy.conversion.spiking.links import Link, Path, links, paths_into
 from neurodeploy.conversion.spiking.report import (
-    InputReport,
     OutputReport,
     PopulationReport,
     ProjectionReport,
@@ -92,10 +91,10 @@ class _Bridge:
                 raise _refused(name, "is an output that is not one neuron's own spikes")
             source = paths[0].source
             outputs[name] = OutputReport(name, source.name, self.latency[source.name], chip_order(source.shape))
-        inputs = {name: InputReport(name, chip_order(network.nodes[name].shape)) for name in network.inputs}
+        units = dict.fromkeys(network.inputs, 1.0)
         said = {"rules": "as the published bridge from NIR to Lava"}
         return assembled(
-            network, self.populations, self.projections, inputs, outputs, self.reports, self.lines, self.notes, said
+            network, self.populations, self.projections, units, outputs, self.reports, self.lines, self.notes, said
         )
 
     def add(self, made: Projection, exact: Floats, got: NDArray[np.int64], steps: int = 0, late: int = 0) -> None:

@@ -27,7 +27,6 @@ from neurodeploy.conversion.spiking.membranes import Membrane, membrane, rates
 from neurodeploy.conversion.spiking.operators import Tick
 from neurodeploy.conversion.spiking.options import MARGIN, QuantizeOptions
 from neurodeploy.conversion.spiking.report import (
-    InputReport,
     OutputReport,
     PopulationReport,
     ProjectionReport,
@@ -90,16 +89,13 @@ class _Conversion:
                 link_reports.append(line)
             self._refuse_silence(name, found, projections[len(projections) - len(found) :])
         outputs = {name: self._output(name, direct) for name in network.outputs}
-        inputs = {
-            name: InputReport(name, chip_order(network.nodes[name].shape), options.graded_inputs.get(name, 1.0))
-            for name in network.inputs
-        }
+        units = {name: self._payload(name) for name in network.inputs}
         self._tell(link_reports, reports)
         said = {
             "scales": {name: [s.mantissa, s.exponent] for name, s in self.scales.items()},
             "latency": {name: output.latency for name, output in outputs.items()},
         }
-        return assembled(network, populations, projections, inputs, outputs, reports, link_reports, self.notes, said)
+        return assembled(network, populations, projections, units, outputs, reports, link_reports, self.notes, said)
 
     def _prepare(self) -> dict[str, str]:
         """Paths, latencies, membranes and links; returns outputs that are a population's own spikes."""

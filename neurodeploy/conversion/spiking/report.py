@@ -89,25 +89,12 @@ class OutputReport:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class InputReport:
-    """An input: its population on the chip has its name; `order` as of outputs; `unit` is the value of a payload of 1."""
-
-    name: str
-    order: NDArray[np.int64]
-    unit: float = 1.0
-
-    def payloads(self, values: NDArray[Any]) -> NDArray[np.int64]:
-        """(.., size) values in NIR's order as payloads in the chip's, rounded half to even."""
-        found: NDArray[np.int64] = np.rint(np.asarray(values)[..., self.order] / self.unit).astype(np.int64)
-        return found
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class QuantizationReport:
-    """All of it; `latency` is the longest of the outputs, so a run needs that many steps more."""
+    """All of it; `latency` is the longest of the outputs, so a run needs that many steps more. units : input -> value of a
+    payload of 1 of the population of that name."""
 
     network: str
-    inputs: Mapping[str, InputReport]
+    units: Mapping[str, float]
     outputs: Mapping[str, OutputReport]
     populations: tuple[PopulationReport, ...]
     projections: tuple[ProjectionReport, ...]
@@ -122,7 +109,7 @@ class QuantizationReport:
         return {
             "network": self.network,
             "latency": self.latency,
-            "inputs": {name: {"unit": one.unit} for name, one in self.inputs.items()},
+            "inputs": {name: {"unit": unit} for name, unit in self.units.items()},
             "outputs": {
                 name: {"population": o.population, "latency": o.latency, "unit": o.unit, "graded": o.graded}
                 for name, o in self.outputs.items()
@@ -139,7 +126,7 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
 
 def assembled(
     source: FloatNetwork, populations: Mapping[str, Population], projections: Sequence[Projection],
-    inputs: Mapping[str, InputReport], outputs: Mapping[str, OutputReport], rows: Sequence[PopulationReport],
+    units: Mapping[str, float], outputs: Mapping[str, OutputReport], rows: Sequence[PopulationReport],
     lines: Sequence[ProjectionReport], notes: Sequence[Note], said: Mapping[str, Any],
 ) -> tuple[Network, QuantizationReport]:  # fmt: skip
     """The checked network and its report; `said` is added to the provenance."""
@@ -148,7 +135,7 @@ def assembled(
     made = Network(source.name, populations, tuple(projections), sent, step, provenance)
     made.check()
     check_network(made)
-    return made, QuantizationReport(source.name, inputs, outputs, tuple(rows), tuple(lines), tuple(notes))
+    return made, QuantizationReport(source.name, units, outputs, tuple(rows), tuple(lines), tuple(notes))
 
 
 def weights_line(

@@ -15,6 +15,7 @@ from typing import Any
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends import names
 from neurodeploy.frontends.families import ARCHITECTURES, HUGGINGFACE
+from neurodeploy.frontends.families.reading import FAMILIES as CONVERTED
 from neurodeploy.frontends.files import cannot_open, read_json
 from neurodeploy.frontends.outlines import decoders, gemma3n, openelm, original_mamba, recurrent
 from neurodeploy.frontends.outlines.draw import Sketch, hollow
@@ -34,32 +35,31 @@ class Reader:
     """How a ``model_type`` is read: settings -> `Sketch`, what transformers assumes for missing ones, other names."""
 
     read: Callable[[Settings], Sketch]
-    defaults: Callable[[], Mapping[str, Any]] = dict
+    defaults: Mapping[str, Any] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
 
 
-def _own(module: str) -> Reader:
-    return Reader(partial(decoders.of_family, module), partial(decoders.family_defaults, module))
-
-
 def _row(row: Row) -> Reader:
-    return Reader(partial(decoders.decoder, row), lambda: row.defaults, row.aliases)
+    return Reader(partial(decoders.of_row, row), row.defaults, row.aliases)
 
 
 #: Names of the original checkpoints, which transformers' own conversions keep beside its names.
 MAMBA = {"d_model": "hidden_size", "n_layer": "num_hidden_layers", "d_inner": "intermediate_size"}
 #: ``model_type`` of config.json -> its reader.
 FAMILIES: Mapping[str, Reader] = {
-    **{kind: _own(module) for kind, (module, _) in HUGGINGFACE.items()},
+    **{
+        kind: Reader(partial(decoders.of_family, CONVERTED[name]), CONVERTED[name].defaults)
+        for kind, (name, _) in HUGGINGFACE.items()
+    },
     **{kind: _row(row) for kind, row in ROWS.items()},
     "hgrn_bit": Reader(recurrent.hgrn_bit),
     "gla_swa": Reader(recurrent.gla_swa),
     "mamba": Reader(recurrent.mamba, aliases=MAMBA),
     "falcon_mamba": Reader(recurrent.mamba, aliases=MAMBA),
     "mamba2": Reader(recurrent.mamba2, aliases=MAMBA),
-    "gemma3n_text": Reader(gemma3n.gemma3n, lambda: gemma3n.DEFAULTS),
-    "gemma3n": Reader(gemma3n.gemma3n, lambda: gemma3n.DEFAULTS),
-    "openelm": Reader(openelm.openelm, lambda: openelm.DEFAULTS, openelm.ALIASES),
+    "gemma3n_text": Reader(gemma3n.gemma3n, gemma3n.DEFAULTS),
+    "gemma3n": Reader(gemma3n.gemma3n, gemma3n.DEFAULTS),
+    "openelm": Reader(openelm.openelm, openelm.DEFAULTS, openelm.ALIASES),
     "rwkv": Reader(recurrent.rwkv, aliases={"context_length": "max_position_embeddings"}),
 }
 _GENERIC = _row(GENERIC)
@@ -129,7 +129,7 @@ def config_hollow(config: Mapping[str, Any], subject: object, name: str, source:
     settings = original_mamba.translated(settings, subject) or settings
     kind = _kind(config, settings, subject, generic)
     reader = FAMILIES.get(kind, _GENERIC)
-    fields, notes = fields_of(settings, subject, reader.defaults(), reader.aliases)
+    fields, notes = fields_of(settings, subject, reader.defaults, reader.aliases)
     sketch = reader.read(fields)
     family = kind if kind in FAMILIES else f"{kind}, taken for a decoder like llama"
     notes += check_unread(fields, family, kind in FAMILIES)

@@ -1,75 +1,43 @@
-"""Decoders from their settings: a row of `rows.ROWS` read into a `Stack`, the converter's families through `Decoder`."""
+"""Decoders from their settings: by a row of `rows.ROWS`, or as the converter reads them."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
-from dataclasses import replace
-from typing import Any, cast
-
 from neurodeploy.frontends.families import common
-from neurodeploy.frontends.families.decoder import Built, Decoder, Layer, build
-from neurodeploy.frontends.families.fields import MOST_LAYERS, Fields
-from neurodeploy.frontends.families.reading import FAMILIES
-from neurodeploy.frontends.outlines.draw import Sketch
-from neurodeploy.frontends.outlines.layers import NORMS, Attention, Feed, Latent, LayerShape, Stack, sketch
+from neurodeploy.frontends.families.fields import MOST_LAYERS
+from neurodeploy.frontends.outlines.draw import NORMS, Sketch
+from neurodeploy.frontends.outlines.layers import Attention, Feed, Latent, LayerShape, decoder
 from neurodeploy.frontends.outlines.rows import ALWAYS, ALWAYS_BIAS, Row
 from neurodeploy.frontends.outlines.settings import Settings
-from neurodeploy.ir.graph import HostOp
 
 #: Kinds of attention, by transformers' names and by GPT-Neo's.
 SLIDING, FULL = "sliding_attention", "full_attention"
 WINDOWED, OPEN = (SLIDING, "local"), (FULL, "global")
 
 
-def of_family(name: str, fields: Fields) -> Sketch:
+def of_family(family: common.Family, fields: Settings) -> Sketch:
     """A family of the converter, through its own reading of the settings."""
-    net = FAMILIES[name].huggingface(fields)
-    return of_decoder(net, fields.natural("max_position_embeddings"))
+    net = family.huggingface(fields)
+    layers = [
+        LayerShape(
+            Attention(
+                net.heads, net.kv_heads, net.head_dim, layer.window, layer.chunk, layer.inv_freq is not None,
+                "head" if net.weighted_qk_norm else "", net.biases, normed=layer.norm_after_rope,
+                temperature=layer.temperature,
+            ),
+            Feed(
+                layer.ffn, net.gated, layer.experts, layer.top_k, layer.ffn if layer.experts else 0,
+                biases=net.biases, shared_biases=net.biases, act=net.act, path=net.ffn_name,
+            ),
+        )
+        for layer in net.layers
+    ]  # fmt: skip
+    norms = "sandwich" if net.sandwich else "pre"
+    positions = fields.natural("max_position_embeddings")
+    return decoder(net.hidden, net.vocab, net.tied, positions, layers, norms=norms, outside=net.hidden)
 
 
-def family_defaults(name: str) -> Mapping[str, Any]:
-    return FAMILIES[name].defaults
-
-
-def of_decoder(net: Decoder, max_positions: int) -> Sketch:
-    """A sketch whose layers are drawn by the converter's own `build`, one layer of each kind, one expert of each layer."""
-
-    def draw(g: Built, kind: Hashable, x: str) -> str:
-        layer = cast(Layer, kind)
-        drawn = build(replace(net, layers=(_one_expert(layer),)))
-        g.populations.update(drawn.populations)
-        before = {name: x for op in drawn.ops if op.layer is None for name in op.outputs}
-        for op in (op for op in drawn.ops if op.layer == 0):
-            inputs = [before.get(name, name) for name in op.inputs]
-            g.ops.append(replace(op, inputs=tuple(inputs)) if isinstance(op, HostOp) else replace(op, input=inputs[0]))
-        g.tensors.update((name, shape) for name, shape in drawn.tensors.items() if name.startswith("layers.0."))
-        return g.ops[-1].outputs[0]
-
-    kinds = tuple(dict.fromkeys(net.layers))
-    names: dict[Hashable, str] = {kind: _name(kind) for kind in kinds} if len(kinds) > 1 else {}
-    experts: dict[Hashable, tuple[int, int]] = {kind: (kind.experts, kind.top_k) for kind in kinds if kind.experts}
-    top = build(replace(net, layers=(_one_expert(net.layers[0]),)))
-    tables = ("embed_tokens.", "lm_head.weight", "layers.")
-    outside = sum(shape[0] for name, shape in top.tensors.items() if not name.startswith(tables) and len(shape) == 1)
-    return Sketch(net.hidden, net.vocab, net.tied, max_positions, net.layers, draw, names, experts, outside=outside)
-
-
-def _one_expert(layer: Layer) -> Layer:
-    return replace(layer, experts=1, top_k=1) if layer.experts else layer
-
-
-def _name(layer: Layer) -> str:
-    seen = "window" if layer.window else "chunked" if layer.chunk else "full"
-    return f"{seen}, {layer.experts} experts" if layer.experts else seen
-
-
-def decoder(row: Row, fields: Settings) -> Sketch:
-    """The sketch of a configuration by its family's row."""
-    return sketch(stack(row, fields))
-
-
-def stack(row: Row, fields: Settings) -> Stack:
-    """Read every size that a row names."""
+def of_row(row: Row, fields: Settings) -> Sketch:
+    """A family by its row: every size that this names is read."""
     hidden, vocab = fields.natural("hidden_size"), fields.natural("vocab_size")
     count, positions = fields.natural("num_hidden_layers", most=MOST_LAYERS), fields.natural("max_position_embeddings")
     for name, value in row.only.items():
@@ -90,10 +58,10 @@ def stack(row: Row, fields: Settings) -> Stack:
         notes.append(f"the projections between embeddings of {width} and {hidden} are counted and left on the host")
     if any(isinstance(mixer, Latent) for mixer in mixers):
         notes.append("latent attention: the host's work and cache are those of keys and values made from the latent")
-    return Stack(
-        hidden, vocab, fields.flag("tie_word_embeddings"), positions,
-        tuple(LayerShape(mixer, feed) for mixer, feed in zip(mixers, feeds, strict=True)), norm, norms,
-        positions + row.offset if row.offset is not None else 0, width, outside, tuple(notes),
+    return decoder(
+        hidden, vocab, fields.flag("tie_word_embeddings"), positions, list(map(LayerShape, mixers, feeds)), norm, norms,
+        positions=positions + row.offset if row.offset is not None else 0, width=width, outside=outside,
+        notes=tuple(notes),
     )  # fmt: skip
 
 
@@ -122,7 +90,9 @@ def _mixers(row: Row, fields: Settings, hidden: int, count: int, biases: frozens
         if not row.head_dim and hidden % n:
             raise fields.refuse("hidden_size", f"{n} heads cannot be shared out over it")
         dim = fields.natural("head_dim", hidden // n) if row.head_dim else hidden // n
-        found.append(Attention(n, k, dim, window, row.rotary, kind, biases & frozenset("qkvo"), row.sinks))
+        found.append(Attention(
+            n, k, dim, window, rotary=row.rotary, qk_norm=kind, biases=biases & frozenset("qkvo"), sinks=row.sinks
+        ))  # fmt: skip
     return found
 
 

@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any, cast
 
-from neurodeploy.frontends.families.decoder import Built
 from neurodeploy.frontends.families.fields import MOST_LAYERS
-from neurodeploy.frontends.outlines.draw import Sketch, extra
-from neurodeploy.frontends.outlines.layers import Attention, Feed, add, attend, gated
+from neurodeploy.frontends.outlines.draw import Drawing, Sketch
+from neurodeploy.frontends.outlines.layers import Attention, Feed
 from neurodeploy.frontends.outlines.settings import Settings
 
 SLIDING, FULL = "sliding_attention", "full_attention"
@@ -42,27 +41,26 @@ def gemma3n(fields: Settings) -> Sketch:
     streams, rank = fields.natural("altup_num_inputs"), fields.natural("laurel_rank")
     own, words = fields.natural("hidden_size_per_layer_input"), fields.natural("vocab_size_per_layer_input")
 
-    def draw(g: Built, kind: Hashable, h: str) -> str:
-        attention, takes, width = cast(Kind, kind)
-        path = "layers.0"
+    def draw(g: Drawing, kind: Kind, h: str) -> str:
+        attention, takes, width = kind
         # a router of norm and `streams` rows, coefficients of prediction and of correction, a scale of the output
         small = hidden + streams * hidden + streams**3 + streams**2 + hidden
         flops, moved = 4 * streams**2 * hidden, 16 * streams * hidden
-        x = extra(g, f"{path}.altup", "mix of streams", (h,), hidden, flops, moved, parameters=small)
-        normed = g.norm(f"{path}.input_layernorm", x, 1e-6, hidden, 0)
-        low = g.projection(f"{path}.laurel.left_proj", normed, rank, "gate", 0)
-        beside = g.projection(f"{path}.laurel.right_proj", low, hidden, "down", 0)
-        beside = add(g, f"{path}.laurel_residual", normed, g.norm(f"{path}.laurel_norm", beside, 1e-6, hidden, 0))
-        y = attend(g, f"{path}.self_attn", normed, attention, takes=takes)
-        y = g.norm(f"{path}.post_attention_layernorm", y, 1e-6, hidden, 0)
-        y = add(g, f"{path}.attention_residual", add(g, f"{path}.attention_sum", x, y), beside)
-        z = g.norm(f"{path}.pre_feedforward_layernorm", y, 1e-6, hidden, 0)
-        z = g.norm(f"{path}.post_feedforward_layernorm", gated(g, f"{path}.mlp", z, Feed(width)), 1e-6, hidden, 0)
-        y = add(g, f"{path}.ffn_residual", y, z)
-        gate = g.projection(f"{path}.per_layer_input_gate", y, own, "gate", 0)
-        gate = g.host(f"{path}.per_layer_glu", "glu", (gate, gate), own, {"act": "silu"}, layer=0)
-        z = g.projection(f"{path}.per_layer_projection", gate, hidden, "down", 0)
-        return add(g, f"{path}.per_layer_residual", y, g.norm(f"{path}.per_layer_norm", z, 1e-6, hidden, 0))
+        x = g.extra("altup", "mix of streams", (h,), hidden, flops, moved, parameters=small)
+        normed = g.norm("input_layernorm", x)
+        low = g.linear("laurel.left_proj", normed, rank, "gate")
+        beside = g.linear("laurel.right_proj", low, hidden, "down")
+        beside = g.add("laurel_residual", normed, g.norm("laurel_norm", beside))
+        y = attention.draw(g, normed, takes=takes)
+        y = g.norm("post_attention_layernorm", y)
+        y = g.add("attention_residual", g.add("attention_sum", x, y), beside)
+        z = g.norm("pre_feedforward_layernorm", y)
+        z = g.norm("post_feedforward_layernorm", Feed(width).draw(g, z))
+        y = g.add("ffn_residual", y, z)
+        gate = g.linear("per_layer_input_gate", y, own, "gate")
+        gate = g.host("per_layer_glu", "glu", (gate, gate), own, {"act": "silu"})
+        z = g.linear("per_layer_projection", gate, hidden, "down")
+        return g.add("per_layer_residual", y, g.norm("per_layer_norm", z))
 
     layers: tuple[Hashable, ...] = tuple(
         (

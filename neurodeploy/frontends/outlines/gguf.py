@@ -16,16 +16,15 @@ from typing import cast
 
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.families.common import gguf_settings
-from neurodeploy.frontends.families.decoder import Built
 from neurodeploy.frontends.families.fields import MOST_LAYERS, Fields
 from neurodeploy.frontends.gguf_store import GgufStore
-from neurodeploy.frontends.outlines.draw import Sketch, activation, hollow
-from neurodeploy.ir.graph import Attr, Population
+from neurodeploy.frontends.outlines.draw import Drawing, Sketch, hollow
+from neurodeploy.frontends.outlines.layers import Attention, rope
 from neurodeploy.ir.program import Program
 from neurodeploy.synapses.hollow import facts_of, weights_of, with_facts
 
 #: What an expert reads.
-EXPERT = "layers.0.experts.0.input"
+EXPERT = "experts.0.input"
 #: Tensor of a layer -> (population that it reads, role). Matrices that are not here read a population of their own.
 ROLES: Mapping[str, tuple[str, str]] = {
     "attn_q": ("attn", "q"), "attn_k": ("attn", "k"), "attn_v": ("attn", "v"), "attn_qkv": ("attn", "q"),
@@ -33,7 +32,7 @@ ROLES: Mapping[str, tuple[str, str]] = {
     "ffn_up": ("ffn", "up"), "ffn_down": ("product", "down"), "ffn_gate_shexp": ("ffn", "gate"),
     "ffn_up_shexp": ("ffn", "up"), "ffn_down_shexp": ("shared product", "down"), "ffn_gate_exps": (EXPERT, "gate"),
     "ffn_up_exps": (EXPERT, "up"), "ffn_gate_up_exps": (EXPERT, "gate"),
-    "ffn_down_exps": ("layers.0.experts.0.product", "down"),
+    "ffn_down_exps": ("experts.0.product", "down"),
 }  # fmt: skip
 #: Matrices that are no projections: kernels of convolutions and tables.
 NO_PROJECTION = ("conv1d", "rope_freqs", "rope_factors", "ssm_a", "ssm_d", "rel_b")
@@ -61,7 +60,7 @@ def gguf_hollow(path: Path) -> Program:
     experts = {kind: stack for kind in set(kinds) if (stack := _experts(kind, fields)) is not None}
     sketch = Sketch(
         hidden, vocab, "output.weight" not in names, fields.natural("context_length", 2048), kinds,
-        lambda g, kind, x: _draw(g, cast(Kind, kind), fields, hidden), {}, experts,
+        lambda g, kind, x: _draw(g, kind, fields, x), {}, experts,
         positions=store.shape("position_embd.weight")[0] if "position_embd.weight" in names else 0,
     )  # fmt: skip
     name = str(metadata.get("general.name") or path.stem)
@@ -98,59 +97,49 @@ def _experts(kind: Hashable, fields: Fields) -> tuple[int, int] | None:
     return count, fields.natural("expert_used_count", 1, most=count)
 
 
-def _draw(g: Built, kind: Kind, fields: Fields, hidden: int) -> str:
+def _draw(g: Drawing, kind: Kind, fields: Fields, x: str) -> str:
     """The projections of one layer, and the host operations that its tensors and the metadata imply."""
     matrices, norms = kind
     found = {name for name, _ in matrices}
     for index in range(norms):
-        g.norm(f"layers.0.norm_{index}", "h", 1e-6, hidden, 0)
-    widths: dict[str, int] = {}
+        g.norm(f"norm_{index}", x)
+    made: dict[str, str] = {}
     for name, shape in matrices:
-        reads, role = ROLES.get(name, (name, "projection"))
-        rows, columns = shape[-2], shape[-1]
-        g.populations.setdefault(reads, Population(reads, columns))
-        if g.populations[reads].size != columns:
-            reads = name
-            g.populations[reads] = Population(reads, columns)
-        expert = 0 if len(shape) == 3 else None
-        path = f"layers.0.experts.0.{name}" if len(shape) == 3 else f"layers.0.{name}"
-        g.projection(path, reads, rows, role, 0, expert)
-        widths[name] = rows
+        reads, role = ROLES.get(name, (f"{name}.input", "projection"))
+        rows, columns = shape[-2:]
+        if g.sizes.get(g.path(reads), columns) != columns:
+            reads = f"{name}.input"
+        made[name] = g.linear(f"experts.0.{name}" if len(shape) == 3 else name, g.value(reads, columns), rows, role)
     if "attn_q" in found or "attn_qkv" in found:
-        _attention(g, fields, widths, hidden)
-    for gate, up in (("ffn_gate", "ffn_up"), ("ffn_gate_shexp", "ffn_up_shexp"), ("ffn_gate_exps", "ffn_up_exps")):
-        prefix = "layers.0.experts.0." if gate.endswith("exps") else "layers.0."
-        if gate in found and up in found:
-            g.host(
-                f"{prefix}{gate}_glu", "glu", (f"{prefix}{gate}", f"{prefix}{up}"), widths[up], {"act": "silu"}, layer=0
-            )
-        elif up in found:
-            activation(g, f"{prefix}{up}_act", f"{prefix}{up}")
+        _attention(g, fields, x)
+    for end in ("", "_shexp", "_exps"):
+        gate, up = (made.get(f"ffn_{role}{end}") for role in ("gate", "up"))
+        path = f"{'experts.0.' if end == '_exps' else ''}ffn_gate{end}"
+        if gate and up:
+            g.host(f"{path}_glu", "glu", (gate, up), g.sizes[up], {"act": "silu"})
+        elif up:
+            g.activation(f"{path}_act", up)
     if "ffn_gate_inp" in found:
         experts, chosen = _experts(kind, fields) or (1, 1)
-        routing = g.host("layers.0.route", "moe_route", ("layers.0.ffn_gate_inp",), experts, {"top_k": chosen}, layer=0)
-        outputs = (EXPERT,) if EXPERT in g.populations else ()
-        g.host("layers.0.dispatch", "moe_dispatch", ("h", routing), hidden, layer=0, outputs=outputs)
-        g.host("layers.0.combine", "moe_combine", (routing, "h"), hidden, layer=0)
+        routing = g.host("route", "moe_route", (made["ffn_gate_inp"],), experts, {"top_k": chosen})
+        inside = g.path(EXPERT)
+        g.host("dispatch", "moe_dispatch", (x, routing), g.hidden, outputs=(inside,) if inside in g.sizes else ())
+        g.host("combine", "moe_combine", (routing, x), g.hidden)
     for index in range(2):
-        g.host(f"layers.0.residual_{index}", "add", ("h", "h"), hidden, layer=0)
-    return "h"
+        g.add(f"residual_{index}", x, x)
+    return x
 
 
-def _attention(g: Built, fields: Fields, widths: Mapping[str, int], hidden: int) -> None:
+def _attention(g: Drawing, fields: Fields, x: str) -> None:
     """Softmax attention with the number of heads that the metadata says; lists by layer count by their largest entry."""
     heads = _most(fields, "attention.head_count", 1)
     kv_heads = _most(fields, "attention.head_count_kv", heads)
-    dim = fields.natural("attention.key_length", max(1, hidden // heads))
+    dim = fields.natural("attention.key_length", max(1, g.hidden // heads))
     window = fields.natural("attention.sliding_window", 0, least=0) or None
-    attrs: dict[str, Attr] = {
-        "heads": heads, "kv_heads": kv_heads, "head_dim": dim, "scale": 1.0, "window": window, "chunk": None
-    }  # fmt: skip
     if "rope.freq_base" in fields.values or "rope.dimension_count" in fields.values:
         for role, count in (("q", heads), ("k", kv_heads)):
-            rope: dict[str, Attr] = {"head_dim": dim, "inv_freq": (), "style": "half"}
-            g.host(f"layers.0.{role}_rope", "rope", ("h",), count * dim, rope, layer=0)
-    g.host("layers.0.attention", "attention", ("h",), heads * dim, attrs, layer=0)
+            rope(g, f"{role}_rope", x, count, dim)
+    Attention(heads, kv_heads, dim, window).mixed(g, "attention", (x,), heads * dim)
 
 
 def _most(fields: Fields, name: str, default: int) -> int:

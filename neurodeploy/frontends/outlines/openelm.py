@@ -11,7 +11,7 @@ import math
 from neurodeploy.frontends.families import common
 from neurodeploy.frontends.families.fields import MOST_LAYERS
 from neurodeploy.frontends.outlines.draw import Sketch
-from neurodeploy.frontends.outlines.layers import Attention, Feed, LayerShape, Stack, sketch
+from neurodeploy.frontends.outlines.layers import Attention, Feed, LayerShape, decoder
 from neurodeploy.frontends.outlines.settings import WIDEST, Settings
 
 ALIASES = {
@@ -38,7 +38,7 @@ def openelm(fields: Settings) -> Sketch:
         common.check_heads(fields, n, k, "num_key_value_heads")
         layers.append(LayerShape(Attention(n, k, dim, qk_norm=kind), Feed(width, gated)))
     positions, tied = fields.natural("max_position_embeddings"), fields.flag("tie_word_embeddings")
-    return sketch(Stack(hidden, fields.natural("vocab_size"), tied, positions, tuple(layers), outside=hidden))
+    return decoder(hidden, fields.natural("vocab_size"), tied, positions, layers, outside=hidden)
 
 
 def _widths(fields: Settings, hidden: int, count: int) -> list[int]:

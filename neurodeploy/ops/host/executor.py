@@ -37,7 +37,6 @@ class Step(Protocol):
 
 Values = MutableMapping[str, Tensor]
 Handler = Callable[[Any, Values], None]
-Linear = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
 #: Called after every operation with its inputs and outputs still in `values`.
 Capture = Callable[[Any, Mapping[str, Tensor]], None]
 
@@ -51,8 +50,6 @@ class Executor:
     weights : where tensors come from, as float32.
     sizes : neurons by population name.
     device : "cpu" (numba kernels, batch invariant) or a torch device.
-    linear : ``f(x, weight, bias)`` for projections; default `torch.nn.functional.linear`, which is fast and not batch
-        invariant; `linear.invariant_linear` is.
     keep_weights : keep fetched weights for the next call.
     handlers : type of a step -> ``handler(step, values)``, which puts its outputs into `values`. Goes before the
         built-in treatment, so that a calibrator can replace projections.
@@ -70,7 +67,6 @@ class Executor:
         weights: WeightStore,
         sizes: Mapping[str, int],
         device: str = "cpu",
-        linear: Linear | None = None,
         keep_weights: bool = True,
         handlers: Mapping[type, Handler] | None = None,
         input: str = "tokens",
@@ -82,7 +78,6 @@ class Executor:
         self.input, self.output = input, output
         self.weights = WeightCache(weights, device, keep_weights)
         self.work = Work(0, 0)
-        self._linear: Linear = linear or torch.nn.functional.linear
         self._handlers: dict[type, Handler] = {Projection: self._project, **(handlers or {})}
         self._asked: dict[int, tuple[HostOp, Run, Callable[[Load], Work], tuple[str, ...]]] = {}
         self._head = self._find_head()
@@ -179,7 +174,7 @@ class Executor:
             values[op.output] = x.new_empty((0, op.out_features))
             return
         bias = None if op.bias is None else self.weights.get(op.bias)
-        values[op.output] = self._linear(x, self.weights.get(op.weight), bias)
+        values[op.output] = torch.nn.functional.linear(x, self.weights.get(op.weight), bias)
         self.work += projection_work(op, x.shape[0])
 
     # -- preparation ------------------------------------------------------------------------------------------------

@@ -79,16 +79,16 @@ def _budget(name: str, use: Data) -> Html:
     if limit is None:
         of, drawn = "limit not public", svg("budget", 8, "", rect("unknown", 0, 1, 0, 8))
     else:
-        scale = max(limit, use["max"]) or 1.0
-        at = pct(use["max"] / scale)
-        average = units.percent(use["mean"] / limit if limit else 0)
+        scale = max(limit, use["max_used"]) or 1.0
+        at = pct(use["max_used"] / scale)
+        average = units.percent(use["mean"])
         of, drawn = f"of {units.si(limit, unit)}", svg(
             "budget", 8, f"{words}: {average} of the limit on average",
             rect("track", 0, 1, 0, 8),
-            rect("ux" if use["mean"] > limit else "k0", 0, use["mean"] / scale, 0, 8),
-            line("over" if use["max"] > limit else "mark", (at, at), (-2, 10)),
+            rect("ux" if use["mean_used"] > limit else "k0", 0, use["mean_used"] / scale, 0, 8),
+            line("over" if use["max_used"] > limit else "mark", (at, at), (-2, 10)),
         )  # fmt: skip
-    numbers = f"{units.si(use['mean'], unit)} mean, {units.si(use['max'], unit)} most"
+    numbers = f"{units.si(use['mean_used'], unit)} mean, {units.si(use['max_used'], unit)} most"
     return el("div", el("b", words), el("span", numbers, el("em", of)), drawn, class_="budget-row")
 
 

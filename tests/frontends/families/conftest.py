@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from neurodeploy.frontends.families import read_graph
-from neurodeploy.ir.graph import Graph
+from neurodeploy.ir.graph import Graph, HostOp
 from neurodeploy.ops.host.executor import Executor
 from neurodeploy.ops.host.kvcache import State
-from neurodeploy.ops.host.linear import invariant_linear
 from tests import models
+from tests.invariant import invariant_linear
 
 #: What the tests' models have in common; each test says what differs.
 SMALL = {
@@ -113,6 +113,23 @@ def edited() -> Callable[..., Path]:
 
 
 @pytest.fixture
+def llama(made: Callable[..., tuple[Path, Any]]) -> tuple[Path, Any]:
+    return made("llama")
+
+
+def eager(folder: Path) -> Any:
+    """The Llama that transformers reads from a folder."""
+    import transformers
+
+    return transformers.LlamaForCausalLM.from_pretrained(folder, attn_implementation="eager").eval()
+
+
+def windows(path: Path) -> list[int | None]:
+    """Of the attention of each layer, as a model is read."""
+    return [op.attrs["window"] for op in read_graph(path).ops if isinstance(op, HostOp) and op.op == "attention"]
+
+
+@pytest.fixture
 def run() -> Callable[..., Executor]:
     """``run(graph, **options) -> Executor``."""
 
@@ -136,14 +153,16 @@ def agrees(run: Callable[..., Executor]) -> Callable[..., float]:
         assert float(expected.std()) > 0.1
         assert error <= 1e-4
 
-        exact = run(graph, linear=invariant_linear)
-        whole = exact.forward(ids)
-        for sizes in ([1] * tokens, [7, 1, 4, 17, 2, tokens - 31]):
-            state, at, parts = State(), 0, []
-            for size in sizes:
-                parts.append(exact.forward(ids[at : at + size], state))
-                at += size
-            assert torch.equal(whole, torch.cat(parts))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(torch.nn.functional, "linear", invariant_linear)
+            exact = run(graph)
+            whole = exact.forward(ids)
+            for sizes in ([1] * tokens, [7, 1, 4, 17, 2, tokens - 31]):
+                state, at, parts = State(), 0, []
+                for size in sizes:
+                    parts.append(exact.forward(ids[at : at + size], state))
+                    at += size
+                assert torch.equal(whole, torch.cat(parts))
         return error
 
     return compare

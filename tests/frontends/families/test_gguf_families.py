@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ import torch
 
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.families import read_graph
-from neurodeploy.ir.graph import HostOp
 from tests import gguf_files
 from tests.refusals import refused
 
@@ -21,26 +19,9 @@ gguf = pytest.importorskip("gguf")
 
 
 @pytest.fixture
-def llama(made) -> Any:
-    return made("llama")[1]
-
-
-@pytest.fixture
 def write(tmp_path: Path) -> Callable[..., Path]:
     """``write(model, keys beside the converter's)``."""
     return lambda model, settings: gguf_files.save(tmp_path / "model.gguf", model, settings=settings)
-
-
-def test_gemma3(made, write, agrees):
-    full = {"rope_type": "linear", "factor": 8.0, "rope_theta": 1e6}
-    local = {"rope_type": "default", "rope_theta": 1e4}
-    rope = {"full_attention": full, "sliding_attention": local}
-    own = {"num_hidden_layers": 7, "layer_types": None, "query_pre_attn_scalar": 32}
-    _, model = made("gemma3", **own, rope_parameters=rope)
-    path = write(model, {})
-    agrees(path, model)
-    windows = [op.attrs["window"] for op in read_graph(path).ops if isinstance(op, HostOp) and op.op == "attention"]
-    assert windows == [8, 8, 8, 8, 8, None, 8]
 
 
 NEUTRAL = {
@@ -64,7 +45,7 @@ NEUTRAL = {
 
 @pytest.mark.parametrize("kind", NEUTRAL)
 def test_neutral_keys(kind, llama, write, agrees):
-    agrees(write(llama, NEUTRAL[kind]), llama)
+    agrees(write(llama[1], NEUTRAL[kind]), llama[1])
 
 
 @pytest.mark.parametrize(("newer", "older"), [(4.0, None), (None, 4.0), (4.0, 8.0)])
@@ -88,7 +69,7 @@ def test_all_keys_that_change_are_named_at_once(llama, write):
         "attention.clamp_kqv": 8.0, "some.norm_types": ["a", "b"], "ssm.state_size": 16,
         "mixture.gate_scale": 0.5, "attention.causal": False,
     }  # fmt: skip
-    error = refused(ModelError, "ND1012", read_graph, write(llama, unknown))
+    error = refused(ModelError, "ND1012", read_graph, write(llama[1], unknown))
     assert error.problem.split(": ")[0] == "8 settings"
     assert all(f"{key} = " in error.problem for key in unknown)
 
@@ -113,8 +94,14 @@ YARN = {"rope.scaling.type": "yarn", "rope.scaling.factor": 4.0}
     ],
 )
 def test_refuses_settings(llama, write, settings, field):
-    error = refused(ModelError, "ND1012", read_graph, write(llama, settings))
-    assert field in error.problem
+    assert field in refused(ModelError, "ND1012", read_graph, write(llama[1], settings)).problem
+
+
+@pytest.mark.parametrize("family", ["qwen2", "qwen3", "smollm3", "gpt2"])
+def test_a_window_of_a_family_that_has_none(family, made, write):
+    """A window of one of these would be of some layers only, and the file does not say which."""
+    path = write(made(family)[1], {"attention.sliding_window": 8})
+    refused(ModelError, r"ND1012 .*attention\.sliding_window", read_graph, path)
 
 
 def test_refuses_other_architectures(tmp_path):
@@ -124,8 +111,8 @@ def test_refuses_other_architectures(tmp_path):
 
 
 def test_refuses_a_tensor_left_over(llama, tmp_path):
-    tensors = {**gguf_files.tensors_of(llama), "blk.0.attn_sinks.weight": np.ones(4, np.float32)}
-    path = gguf_files.write(tmp_path / "model.gguf", "llama", gguf_files.settings_of(llama.config), tensors)
+    tensors = {**gguf_files.tensors_of(llama[1]), "blk.0.attn_sinks.weight": np.ones(4, np.float32)}
+    path = gguf_files.write(tmp_path / "model.gguf", "llama", gguf_files.settings_of(llama[1].config), tensors)
     assert refused(ModelError, "ND1006", read_graph, path).subject == "blk.0.attn_sinks.weight"
 
 

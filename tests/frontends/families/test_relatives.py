@@ -1,31 +1,31 @@
-"""Every family against transformers, from folders, and the relatives of Llama from GGUF files."""
+"""Every family against transformers, from folders and from GGUF files, and what is special in the graph of one."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from neurodeploy.errors import ModelError
 from neurodeploy.frontends.families import read_graph
-from neurodeploy.ir.graph import HostOp
+from neurodeploy.ir.graph import Projection
 from tests import gguf_files
-from tests.refusals import refused
+from tests.frontends.families.conftest import settings_of, windows
 
 transformers = pytest.importorskip("transformers")
 gguf = pytest.importorskip("gguf")
 
 WINDOW = {"use_sliding_window": True, "sliding_window": 7}
-YARN = {"rope_type": "yarn", "rope_theta": 1e4, "factor": 4.0, "original_max_position_embeddings": 32}
+STRETCH = {"factor": 4.0, "original_max_position_embeddings": 32}
+YARN = {"rope_type": "yarn", "rope_theta": 1e4, **STRETCH}
 #: LongRoPE whose short table is used: 50 tokens of a test are fewer than 64.
 LONGROPE = {
     "rope_type": "longrope", "rope_theta": 1e4, "short_factor": [1.0 + 0.1 * i for i in range(8)],
     "long_factor": [2.0 + i for i in range(8)],
 }  # fmt: skip
 PARTIAL = {"rope_type": "default", "rope_theta": 1e4, "partial_rotary_factor": 0.75}
-
 LLAMA3 = {"rope_type": "llama3", "rope_theta": 10000.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
           "original_max_position_embeddings": 32}  # fmt: skip
 LINEAR = {
@@ -72,12 +72,7 @@ FAMILIES: dict[str, dict[str, dict[str, Any]]] = {
         "one key head": {"num_key_value_heads": 1},
         "biases": {"attention_bias": True},
         "tied": {"tie_word_embeddings": True},
-        "llama3 frequencies": {
-            "rope_parameters": {
-                "rope_type": "llama3", "rope_theta": 5e5, "factor": 16.0, "low_freq_factor": 1.0, "high_freq_factor": 1.0,
-                "original_max_position_embeddings": 32,
-            }
-        },
+        "llama3 frequencies": {"rope_parameters": {**LLAMA3, "rope_theta": 5e5, "factor": 16.0, "high_freq_factor": 1.0}},
     },
     "qwen2": {
         "two heads share a key": {},
@@ -149,7 +144,8 @@ CASES = [(family, case) for family, cases in FAMILIES.items() for case in cases]
 def test_folder_equals_transformers(family, case, made, agrees):
     folder, model = made(family, **FAMILIES[family][case])
     agrees(folder, model)
-    assert read_graph(folder).info.family == family
+    info = read_graph(folder).info
+    assert (info.family, info.tied_embeddings) == (family, model.config.tie_word_embeddings)
 
 
 #: Gemma 3's files say less: `test_gguf_families` has their own tests. llama.cpp's of Llama 4 are not read.
@@ -170,21 +166,42 @@ def test_gguf_equals_transformers(family, case, made, agrees, tmp_path):
     assert (info.name, info.source, info.licence) == ("A tiny model", "model.gguf", "mit")
 
 
-@pytest.mark.parametrize("family", ["qwen2", "qwen3", "mistral", "phi3", "gpt2"])
+#: family -> changes of a model, and the same as files from before transformers 5 say it: rope_theta beside rope_scaling,
+#: no layer_types; GPT-2 with the common names.
+OLD: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "llama": ({"rope_parameters": LLAMA3}, {"rope_scaling": {key: LLAMA3[key] for key in LLAMA3 if key != "rope_theta"}}),
+    "gemma3": (
+        {"rope_parameters": LINEAR},
+        {"rope_theta": 1e6, "rope_local_base_freq": 1e4, "rope_scaling": {"rope_type": "linear", "factor": 8.0}},
+    ),
+    "qwen2": (FAMILIES["qwen2"]["yarn"], {"rope_scaling": {**STRETCH, "type": "yarn"}, "layer_types": None}),
+    "qwen3": (
+        FAMILIES["qwen3"]["yarn"],
+        {"rope_scaling": {**STRETCH, "type": "yarn", "beta_fast": 8.0, "beta_slow": 2.0}, "layer_types": None},
+    ),
+    "mistral": (
+        FAMILIES["mistral"]["linear"], {"rope_scaling": {"type": "linear", "factor": 2.0}, "layer_types": None},
+    ),
+    # The length stands beside the table.
+    "phi3": (
+        {"rope_parameters": LONGROPE},
+        {"rope_scaling": {"type": "su", **{key: LONGROPE[key] for key in LONGROPE if "factor" in key}}, "layer_types": None},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("family", OLD)
 def test_old_names_of_settings(family, made, edited, agrees):
-    """Files from before transformers 5: rope_theta beside rope_scaling, no layer_types; GPT-2 with the common names."""
-    case = {"qwen2": "yarn", "qwen3": "yarn", "mistral": "linear", "phi3": "longrope", "gpt2": "four heads"}[family]
-    folder, model = made(family, **FAMILIES[family][case])
-    if family == "gpt2":
-        edited(folder, n_layer=None, num_hidden_layers=2, n_embd=None, hidden_size=64, n_ctx=64)
-    else:
-        table = model.config.rope_parameters
-        scaling = {key: value for key, value in table.items() if key not in ("rope_theta", "rope_type")}
-        kind = {"longrope": "su"}.get(table["rope_type"], table["rope_type"])
-        if family == "phi3":  # the length stands beside the table, the share is left out
-            scaling = {key: scaling[key] for key in ("short_factor", "long_factor")}
-        edited(folder, rope_parameters=None, rope_theta=1e4, rope_scaling={"type": kind, **scaling}, layer_types=None)
-    agrees(folder, model)
+    changes, old = OLD[family]
+    folder, model = made(family, **changes)
+    agrees(edited(folder, rope_parameters=None, **{"rope_theta": 1e4, **old}), model)
+    with pytest.raises(AssertionError):
+        agrees(edited(folder, rope_scaling=None), model)
+
+
+def test_common_names_in_gpt2(made, edited, agrees):
+    folder, model = made("gpt2")
+    agrees(edited(folder, n_layer=None, num_hidden_layers=2, n_embd=None, hidden_size=64, n_ctx=64), model)
 
 
 @pytest.mark.parametrize("prefix", ["transformer.", ""])
@@ -210,48 +227,12 @@ def test_settings_of_published_files(family, made, edited, agrees):
 
 def test_a_null_window_is_none_and_a_missing_one_is_the_default(made, edited):
     folder, _ = made("mistral", sliding_window=None, tie_word_embeddings=True)
-
-    def windows() -> set[object]:
-        return {op.attrs["window"] for op in read_graph(folder).ops if isinstance(op, HostOp) and op.op == "attention"}
-
-    assert windows() == {None}
+    assert windows(folder) == [None] * 2
     path = folder / "config.json"
     config = json.loads(path.read_text())
     del config["sliding_window"]
     path.write_text(json.dumps(config))
-    assert windows() == {4096} == {transformers.MistralConfig().sliding_window}
-
-
-@pytest.mark.parametrize(
-    ("family", "settings", "field"),
-    [
-        ("qwen2", {"layer_types": ["sliding_attention", "full_attention"]}, "layer_types"),
-        ("qwen2", {"use_sliding_window": True, "sliding_window": 0}, "sliding_window"),
-        ("qwen2", {"hidden_act": "relu"}, "hidden_act"),
-        ("qwen3", {"rope_scaling": {"rope_type": "default", "partial_rotary_factor": 0.5}}, "partial_rotary_factor"),
-        ("mistral", {"sliding_window": -1}, "sliding_window"),
-        ("phi3", {"partial_rotary_factor": 1.5, "rope_parameters": {}}, "partial_rotary_factor"),
-        ("phi3", {"rope_scaling": {"type": "su", "short_factor": [1.0], "long_factor": [1.0]}}, "short_factor"),
-        ("smollm3", {"no_rope_layers": [1]}, "no_rope_layers"),
-        ("smollm3", {"layer_types": ["sliding_attention"] * 5}, "layer_types"),
-        ("gpt2", {"activation_function": "gelu"}, "activation_function"),
-        ("gpt2", {"add_cross_attention": True}, "add_cross_attention"),
-        ("gpt2", {"n_head": 5}, "n_head"),
-        ("gpt2", {"num_hidden_layers": 3}, "num_hidden_layers"),
-    ],
-)
-def test_refuses_by_name(family, settings, field, made, edited):
-    folder, _ = made(family, **next(iter(FAMILIES[family].values())))
-    error = refused(ModelError, "ND1012", read_graph, edited(folder, **settings))
-    assert field in error.problem
-
-
-@pytest.mark.parametrize("family", ["qwen2", "qwen3", "smollm3", "gpt2"])
-def test_gguf_keys_that_a_family_does_not_have(family, made, tmp_path):
-    """A window of one of these would be of some layers only, and the file does not say which."""
-    model = made(family, **next(iter(FAMILIES[family].values())))[1]
-    path = gguf_files.save(tmp_path / "model.gguf", model, settings={"attention.sliding_window": 8})
-    refused(ModelError, r"ND1012 .*attention\.sliding_window", read_graph, path)
+    assert windows(folder) == [4096] * 2 == [transformers.MistralConfig().sliding_window] * 2
 
 
 def test_longrope_bounds_the_positions(made):
@@ -276,3 +257,122 @@ def test_fused_matrices_are_read_in_slices(made):
     expected = model.model.layers[1].self_attn.qkv_proj.weight[64 + 16 : 64 + 32].detach().numpy()
     assert (rows == expected).all()
     assert asked == [("model.layers.1.self_attn.qkv_proj.weight", (slice(80, 96),))]
+
+
+@pytest.mark.parametrize("family", ["llama", "gemma3", "llama4"])
+def test_bfloat16_file(family, made, agrees):
+    agrees(*made(family, torch.bfloat16))
+
+
+def test_graph_of_llama(made):
+    folder, _ = made("llama", tie_word_embeddings=True)
+    (folder / "README.md").write_text("---\nlanguage: en\nlicense: apache-2.0\n---\n# A model\nlicense: mit\n")
+    graph = read_graph(folder)
+    info = graph.info
+    sizes = (info.vocab_size, info.hidden_size, info.layers, info.max_positions)
+    assert (info.family, *sizes) == ("llama", 97, 64, 2, 128)
+    assert (info.licence, info.bos_token, info.eos_tokens, info.tied_embeddings) == ("apache-2.0", 2, (1,), True)
+    assert info.source == info.name == "model"
+    paths = [op.path for op in graph.ops if op.path.startswith("layers.1.")]
+    assert paths == [
+        "layers.1." + part for part in (
+            "input_layernorm", "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.q_rope",
+            "self_attn.k_rope", "self_attn.attention", "self_attn.o_proj", "attention_residual",
+            "post_attention_layernorm", "mlp.gate_proj", "mlp.up_proj", "mlp.glu", "mlp.down_proj", "ffn_residual",
+        )
+    ]  # fmt: skip
+    roles = {op.path: (op.role, op.heads) for op in graph.projections() if op.layer != 0}
+    heads = {"q": 4, "k": 2, "v": 2, "o": 0}
+    assert [roles[f"layers.1.self_attn.{role}_proj"] for role in heads] == list(heads.items())
+    assert roles["lm_head"] == ("lm_head", 0)
+    head = graph.projections()[-1]
+    assert (head.weight, head.output) == ("embed_tokens.weight", "logits")
+
+
+def test_end_tokens_of_the_generation_settings_go_first(made):
+    folder, _ = made("llama")
+    (folder / "generation_config.json").write_text('{"bos_token_id": 5, "eos_token_id": [7, 9]}')
+    info = read_graph(folder).info
+    assert (info.bos_token, info.eos_tokens, info.licence) == (5, (7, 9), "unknown")
+
+
+@pytest.mark.parametrize("source", ["folder", "gguf"])
+def test_the_pattern_of_layers_where_it_is_not_listed(source, made, edited, agrees, tmp_path):
+    own = {"num_hidden_layers": 7, "layer_types": None, "query_pre_attn_scalar": 32, "rope_parameters": LINEAR}
+    folder, model = made("gemma3", **own)
+    path = gguf_files.save(tmp_path / "model.gguf", model) if source == "gguf" else edited(folder, layer_types=None)
+    agrees(path, model)
+    assert windows(path) == [8, 8, 8, 8, 8, None, 8]
+
+
+def test_settings_that_transformers_would_fill_in(made, edited, agrees):
+    """A file may leave out the lists and say how often a layer has no RoPE or has experts."""
+    folder, model = made("llama4")
+    edited(folder, no_rope_layers=[], layer_types=None, moe_layers=None)
+    agrees(folder, model)
+
+
+def test_graph_of_llama4(made):
+    folder, _ = made("llama4")
+    graph = read_graph(folder)
+    found = {op.path: op for op in graph.projections() if op.layer == 1}
+    assert {path for path in found if "feed_forward" in path} == {
+        f"layers.1.feed_forward.{part}" for part in (
+            "router", *(f"{who}.{part}" for who in (*(f"experts.{k}" for k in range(4)), "shared_expert")
+                        for part in ("gate_proj", "up_proj", "down_proj")),
+        )
+    }  # fmt: skip
+    router, expert = found["layers.1.feed_forward.router"], found["layers.1.feed_forward.experts.2.down_proj"]
+    assert (router.role, router.expert) == ("router", None)
+    assert (expert.role, expert.expert, expert.in_features, expert.out_features) == ("down", 2, 48, 64)
+    ends = {3: "q_temperature attention o_proj", 0: "q_rope q_l2norm k_rope k_l2norm attention o_proj"}
+    for layer, end in ends.items():
+        start = f"layers.{layer}.self_attn."
+        ops = [op.path.removeprefix(start) for op in graph.ops if op.path.startswith(start)]
+        assert ops == ["q_proj", "k_proj", "v_proj", *end.split()]
+
+
+def test_an_expert_without_tokens_reads_no_weights(made, run):
+    folder, _ = made("llama4")
+    graph = read_graph(folder)
+    rows: dict[str, int] = {}
+
+    def count(op: Any, values: Any) -> None:
+        if isinstance(op, Projection) and op.expert is not None and op.role == "gate":
+            rows[op.weight] = values[op.input].shape[0]
+
+    executor = run(graph)
+    executor.forward(np.array([3, 4]), capture=count)
+    assert sum(rows.values()) == 4  # two tokens, two layers with experts, one expert each
+    idle = [name for name, tokens in rows.items() if tokens == 0]
+    assert len(idle) >= 4
+    assert not set(idle) & set(executor.weights._tensors)
+
+
+VISION = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 16, "patch_size": 8}
+#: family -> settings of its vision tower, and of the whole
+MULTIMODAL = {
+    "Gemma3": ({"intermediate_size": 16}, {
+        "mm_tokens_per_image": 4, "image_token_index": 96, "boi_token_index": 95, "eoi_token_index": 94,
+    }),
+    "Llama4": ({
+        "intermediate_size": 64, "vision_output_dim": 16, "projector_input_dim": 16, "projector_output_dim": 16
+    }, {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MULTIMODAL)
+def test_inside_a_multimodal_model(name, tmp_path, agrees):
+    """The text model of a ...ForConditionalGeneration: vision tensors are left alone."""
+    vision, own = MULTIMODAL[name]
+    text = settings_of(name.lower()).to_dict()
+    whole = getattr(transformers, f"{name}Config")(text_config=text, vision_config={**VISION, **vision}, **own)
+    whole._attn_implementation = "eager"
+    model = getattr(transformers, f"{name}ForConditionalGeneration")(whole).eval()
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(0.0, 0.2)
+    model.save_pretrained(tmp_path)
+    agrees(tmp_path, model)
+    assert read_graph(tmp_path).info.family == name.lower()

@@ -37,7 +37,12 @@ def test_equals_transformers(parameters, head_dim):
     np.testing.assert_allclose(found, expected, rtol=5e-7)
 
 
-YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768, "rope_theta": 1e6}
+LENGTH = "original_max_position_embeddings"
+YARN = {"rope_type": "yarn", "factor": 4.0, LENGTH: 32768, "rope_theta": 1e6}
+LONGROPE = {
+    "rope_type": "longrope", "short_factor": [1.0 + i / 48 for i in range(48)], "long_factor": [30.0] * 48,
+    "rope_theta": 1e4, LENGTH: 4096,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -48,43 +53,34 @@ YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 
         {**YARN, "attention_factor": 1.0},
         {**YARN, "beta_fast": 16.0, "beta_slow": 2.0, "truncate": False},
         {**YARN, "mscale": 0.7, "mscale_all_dim": 1.2},
-        {**YARN, "original_max_position_embeddings": 64},
+        {**YARN, LENGTH: 64},
         {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 1e4},
         {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4, "partial_rotary_factor": 0.5},
+        LONGROPE,
+        {**LONGROPE, "attention_factor": 1.5},
+        {**LONGROPE, LENGTH: 131_072},
     ],
-    ids=["Qwen2.5 1M", "no stretch", "plain", "turns", "mscale", "short", "dynamic", "half of a head"],
-)
+    ids=["Qwen2.5 1M", "no stretch", "plain", "turns", "mscale", "short", "dynamic", "half of a head", "longrope",
+         "longrope with a factor", "longrope that is not stretched"],
+)  # fmt: skip
 def test_rules_with_a_factor_equal_transformers(parameters):
-    """Frequencies and the factor of cosine and sine, from the functions that transformers' models call."""
+    """Frequencies and the factor of cosine and sine, from the functions that transformers' models call.
+
+    LongRoPE is read for texts that its short table is for.
+    """
     from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
-    config = transformers.LlamaConfig(
-        hidden_size=256, num_attention_heads=2, head_dim=128, max_position_embeddings=131_072,
-        rope_parameters=dict(parameters),
-    )  # fmt: skip
-    expected, factor = ROPE_INIT_FUNCTIONS[parameters["rope_type"]](config, None)
-    found = rotary(parameters, 128, 1e4, 131_072, Fields({}, "test"), partial=True)
+    kind, size = parameters["rope_type"], {"hidden_size": 256, "num_attention_heads": 2}
+    made, head_dim = transformers.LlamaConfig, 128
+    if kind == "longrope":
+        made, head_dim, size = transformers.Phi3Config, 96, {"original_max_position_embeddings": parameters[LENGTH]}
+    config = made(max_position_embeddings=131_072, rope_parameters=dict(parameters), **size)
+    expected, factor = ROPE_INIT_FUNCTIONS[kind](config, None)
+    found = rotary(parameters, head_dim, 1e4, 131_072, Fields({}, "test"), partial=kind != "longrope")
     np.testing.assert_allclose(found.inv_freq, expected.numpy(), rtol=2e-6)
     assert found.factor == pytest.approx(factor, rel=1e-6)
-    assert found.positions == (131_072 if parameters["rope_type"] == "dynamic" else None)
-
-
-@pytest.mark.parametrize(("length", "own"), [(4096, {}), (4096, {"attention_factor": 1.5}), (131_072, {})])
-def test_longrope_is_read_for_texts_that_its_short_table_is_for(length, own):
-    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
-
-    parameters = {
-        "rope_type": "longrope", "short_factor": [1.0 + i / 48 for i in range(48)], "long_factor": [30.0] * 48,
-        "rope_theta": 1e4, "original_max_position_embeddings": length, **own,
-    }  # fmt: skip
-    config = transformers.Phi3Config(
-        max_position_embeddings=131_072, original_max_position_embeddings=length, rope_parameters=dict(parameters)
-    )
-    expected, factor = ROPE_INIT_FUNCTIONS["longrope"](config, None)
-    found = rotary(parameters, 96, 1e4, 131_072, Fields({}, "test"))
-    np.testing.assert_allclose(found.inv_freq, expected.numpy(), rtol=2e-6)
-    assert found.factor == pytest.approx(factor, rel=1e-6)
-    assert found.positions == (None if length == 131_072 else length)
+    bounds = {"dynamic": 131_072, "longrope": 4096}
+    assert found.positions == (None if parameters.get(LENGTH) == 131_072 else bounds.get(kind))
 
 
 def test_a_part_of_a_head_is_rotated_only_where_the_family_says_so():

@@ -14,12 +14,15 @@ import pytest
 import torch
 
 from neurodeploy.errors import ModelError
+from neurodeploy.frontends import HUGGINGFACE, OpenedStore
 from neurodeploy.frontends.families import changing, neutral, read_graph
 from neurodeploy.frontends.families.fields import Fields
+from neurodeploy.frontends.families.reading import from_huggingface
+from tests.frontends.arrays import Arrays
+from tests.frontends.families.conftest import eager
 from tests.refusals import refused
 
 transformers = pytest.importorskip("transformers")
-safetensors = pytest.importorskip("safetensors.torch")
 
 #: What a folder may say beside the settings of its family: the kinds of settings, not the fields of one model.
 NEUTRAL: dict[str, dict[str, Any]] = {
@@ -48,11 +51,6 @@ NEUTRAL: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def llama(made) -> tuple[Path, Any]:
-    return made("llama")
-
-
 @pytest.mark.parametrize("kind", NEUTRAL)
 def test_neutral_settings(kind, llama, edited, agrees):
     folder, model = llama
@@ -60,7 +58,7 @@ def test_neutral_settings(kind, llama, edited, agrees):
     with torch.no_grad():
         before = model(ids).logits
         edited(folder, **NEUTRAL[kind])
-        again = transformers.LlamaForCausalLM.from_pretrained(folder, attn_implementation="eager").eval()
+        again = eager(folder)
         assert torch.equal(again(ids).logits, before)  # they are neutral for transformers as well
     agrees(folder, again)
 
@@ -74,6 +72,102 @@ CHANGING = {
     "rope_local_base_freq": 5.0, "unheard_of_softcap": 3.0, "attention_sinks": 4, "logit_multipliers": [1.0, 0.5],
     "mlp_multipliers": [1.0, 0.5], "num_experts": 1, "swiglu_limit": 7.0,
 }  # fmt: skip
+
+
+#: family -> settings that are refused by their names
+REFUSED: dict[str, list[tuple[str, Any]]] = {
+    "llama": [
+        ("hidden_act", "relu"),
+        ("hidden_act", "gelu"),
+        ("hidden_act", 3),
+        ("quantization_config", {"quant_method": "gptq"}),
+        ("rope_parameters", [1]),
+        ("num_hidden_layers", 0),
+        ("num_hidden_layers", 10**9),
+        ("num_hidden_layers", 2.0),
+        ("num_hidden_layers", True),
+        ("num_key_value_heads", 3),
+        ("head_dim", 15),
+        ("hidden_size", "64"),
+        ("rms_norm_eps", 0.0),
+        ("rms_norm_eps", "1e-6"),
+        ("tie_word_embeddings", "no"),
+        ("attention_bias", {}),
+        ("residual_multiplier", 0.22),
+        ("rope_interleaved", True),
+        ("sliding_window", 127),
+    ],
+    "gemma3": [
+        ("attn_logit_softcapping", 50.0),
+        ("final_logit_softcapping", 30.0),
+        ("use_bidirectional_attention", True),
+        ("hidden_activation", "gelu"),
+        ("layer_types", ["sliding_attention", "chunked_attention"]),
+        ("layer_types", ["sliding_attention"]),
+        ("sliding_window", 0),
+        ("rope_parameters", {"rope_type": "default", "rope_theta": 1e4}),
+    ],
+    "llama4": [
+        ("num_experts_per_tok", 5),
+        ("no_rope_layers", [1]),
+        ("no_rope_layers", "all"),
+        ("attention_chunk_size", 0),
+        ("moe_layers", [0.5]),
+        ("num_local_experts", 10**6),
+    ],
+    "qwen2": [("layer_types", ["sliding_attention", "full_attention"]), ("hidden_act", "relu")],
+    "mistral": [("sliding_window", -1)],
+    "smollm3": [("no_rope_layers", [1]), ("layer_types", ["sliding_attention"] * 5)],
+    "gpt2": [
+        ("activation_function", "gelu"),
+        ("add_cross_attention", True),
+        ("n_head", 5),
+        ("num_hidden_layers", 3),
+    ],
+}
+#: What a table of frequencies of Llama may not say, and what is named.
+FREQUENCIES: list[tuple[dict[str, Any], str]] = [
+    ({"rope_type": "proportional", "factor": 4.0, "rope_theta": 1e4}, "rope_type"),
+    ({"rope_type": "yarn", "rope_theta": 1e4}, "factor"),
+    ({"rope_type": "yarn", "rope_theta": 1.0, "factor": 4.0}, "rope_theta"),
+    ({"rope_type": "longrope", "short_factor": [1.0] * 7, "long_factor": [1.0] * 8}, "short_factor"),
+    ({"rope_type": "longrope", "short_factor": [1.0] * 8, "long_factor": [1.0] * 7 + [0.0]}, "long_factor"),
+    ({"rope_type": ["default"]}, "rope_type"),
+    ({"rope_type": "default", "partial_rotary_factor": 0.5}, "partial_rotary_factor"),
+    ({"rope_type": "linear", "rope_theta": 1e4}, "factor"),
+    ({"rope_type": "linear", "factor": -1.0}, "factor"),
+    ({"rope_type": "linear", "factor": 1e-320, "rope_theta": 1e4}, "factor"),
+    ({"rope_type": "default", "attention_factor": 0.7}, "attention_factor"),
+]
+BY_NAME = [
+    *((family, {name: value}, name) for family, rows in REFUSED.items() for name, value in rows),
+    *(("llama", {"rope_parameters": table}, name) for table, name in FREQUENCIES),
+    ("qwen2", {"use_sliding_window": True, "sliding_window": 0}, "sliding_window"),
+    ("qwen3", {"rope_scaling": {"rope_type": "default", "partial_rotary_factor": 0.5}}, "partial_rotary_factor"),
+    ("phi3", {"partial_rotary_factor": 1.5, "rope_parameters": {}}, "partial_rotary_factor"),
+    ("phi3", {"rope_scaling": {"type": "su", "short_factor": [1.0], "long_factor": [1.0]}}, "short_factor"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("family", "settings", "field"), BY_NAME, ids=str)
+def test_refused_by_name(family, settings, field, made, edited):
+    plain = {"num_hidden_layers": 2, "layer_types": None, "head_dim": 16} if family == "gemma3" else {}
+    error = refused(ModelError, "ND1012", read_graph, edited(made(family, **plain)[0], **settings))
+    assert field in error.problem and "config.json" in error.subject
+
+
+def test_a_setting_that_is_off_changes_nothing(llama, edited):
+    edited(llama[0], residual_multiplier=None, use_sliding_window=False, extra_layers=[])
+    assert read_graph(llama[0]).info.layers == 2
+
+
+@pytest.mark.parametrize("kind", ["falcon", None, 7])
+def test_other_architectures(llama, edited, kind):
+    """`architectures` stands in for a missing `model_type`."""
+    assert read_graph(edited(llama[0], model_type=None)).info.family == "llama"
+    folder = edited(llama[0], model_type=kind, architectures=["FalconForCausalLM"])
+    error = refused(ModelError, "ND1011", read_graph, folder)
+    assert all(name in error.problem for name in ("llama", "qwen2", "qwen3", "mistral", "phi3", "smollm3", "gpt2"))
 
 
 def test_all_that_change_are_named_at_once(llama, edited):
@@ -147,12 +241,8 @@ PUBLISHED: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_settings_are_read(name):
     """Up to the tensors, which an empty folder does not have."""
-    from neurodeploy.frontends import HUGGINGFACE, OpenedStore
-    from neurodeploy.frontends.families.reading import from_huggingface
-    from tests.frontends.arrays import Arrays
-
-    with pytest.raises(ModelError, match=r"ND1006 .*embed_tokens.weight"):
-        from_huggingface(Path(name), OpenedStore(Arrays({}), PUBLISHED[name], HUGGINGFACE))
+    opened = OpenedStore(Arrays({}), PUBLISHED[name], HUGGINGFACE)
+    refused(ModelError, r"ND1006 .*embed_tokens.weight", from_huggingface, Path(name), opened)
 
 
 GENERATION = {
@@ -174,87 +264,15 @@ def test_the_text_model_of_a_larger_one(made, edited, agrees):
     (folder / "config.json").write_text(json.dumps(around))
     agrees(folder, model)
     assert [note.rsplit(": ", 1)[1] for note in read_graph(folder).notes] == ["caption"]
-    (folder / "config.json").write_text(
-        json.dumps({**around, "text_config": {**text, "final_logit_softcapping": 30.0}})
-    )
-    edited(folder, quantization_config={"bits": 4}, hidden_size=65)
+    capped = {**text, "final_logit_softcapping": 30.0}
+    edited(folder, text_config=capped, quantization_config={"bits": 4}, hidden_size=65)
     error = refused(ModelError, r"ND1012 .*\(neutral: off\) beside text_config", read_graph, folder)
     assert error.problem.startswith("3 settings: ")
 
 
 def test_dynamic_scaling_is_none_within_the_positions(llama, edited, agrees):
-    edited(llama[0], rope_parameters={"rope_type": "dynamic", "factor": 4.0, "rope_theta": 1e4})
-    agrees(llama[0], transformers.LlamaForCausalLM.from_pretrained(llama[0], attn_implementation="eager").eval())
-
-
-def test_remedies_of_the_head_can_be_followed(llama, edited, agrees):
-    """Each message says what to set; set so, the folder is what transformers reads from it."""
-    folder = llama[0]
-    says = "ND1012 .*set tie_word_embeddings to false in config.json"
-    refused(ModelError, says, read_graph, edited(folder, tie_word_embeddings=True))
-    edited(folder, tie_word_embeddings=False)
-    agrees(folder, transformers.LlamaForCausalLM.from_pretrained(folder, attn_implementation="eager").eval())
-    tensors = safetensors.load_file(folder / "model.safetensors")
-    del tensors["lm_head.weight"]
-    safetensors.save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    refused(ModelError, "ND1006 .*set tie_word_embeddings to true in config.json", read_graph, folder)
-    edited(folder, tie_word_embeddings=True)
-    agrees(folder, transformers.LlamaForCausalLM.from_pretrained(folder, attn_implementation="eager").eval())
-
-
-@pytest.mark.parametrize("files", [2, 1])
-def test_shards_without_an_index(files, llama, agrees):
-    folder, model = llama
-    tensors = safetensors.load_file(folder / "model.safetensors")
-    names = sorted(tensors)
-    for part in range(files):
-        chosen = {name: tensors[name] for name in names[part::files]}
-        safetensors.save_file(chosen, folder / f"model-{part + 1:05d}-of-{files:05d}.safetensors")
-    (folder / "model.safetensors").unlink()
-    agrees(folder, model)
-    (folder / f"model-00001-of-{files:05d}.safetensors").unlink()
-    if files > 1:
-        refused(ModelError, r"ND1005 .*1 of 2 shards .*no model.safetensors.index.json; fetch", read_graph, folder)
-
-
-@pytest.mark.parametrize(
-    ("present", "fix"),
-    [
-        (["pytorch_model-00001-of-00002.safetensors", "pytorch_model-00002-of-00002.safetensors"], ""),
-        (["weights.safetensors"], "name weights.safetensors model.safetensors"),
-        (["a.safetensors", "b.safetensors"], "fetch model.safetensors, or model.safetensors.index.json with its shards"),
-        (["m-00001-of-00003.safetensors", "m-00003-of-00003.safetensors"], "fetch the missing shards"),
-        (["m-00001-of-00001.safetensors", "n-00001-of-00001.safetensors"], "model.safetensors.index.json with its shards"),
-        (["m-00000-of-00001.safetensors"], "fetch the missing shards"),
-        (["adapter_config.json"], "merge it into its base model"),
-    ],
-)  # fmt: skip
-def test_what_a_folder_without_an_index_is_told(present, fix, llama, agrees):
-    """Complete shards are read under any name; otherwise the remedy names the file to fetch, to rename or to make."""
-    folder, model = llama
-    tensors = safetensors.load_file(folder / "model.safetensors")
-    (folder / "model.safetensors").unlink()
-    if "adapter_config.json" in present:
-        (folder / "config.json").unlink()
-    for index, name in enumerate(present):
-        chosen = {tensor: tensors[tensor] for tensor in sorted(tensors)[index :: len(present)]}
-        safetensors.save_file(chosen, folder / name)
-    if not fix:
-        agrees(folder, model)
-        return
-    with pytest.raises(ModelError) as caught:
-        read_graph(folder)
-    assert fix in caught.value.fix
-
-
-def test_a_tensor_in_two_shards(llama):
-    folder = llama[0]
-    raw = (folder / "model.safetensors").read_bytes()
-    (folder / "model.safetensors").unlink()
-    for part in (1, 2):
-        (folder / f"model-{part:05d}-of-00002.safetensors").write_bytes(raw)
-    error = refused(ModelError, "ND1004", read_graph, folder)
-    assert "model-00001-of-00002.safetensors and again in model-00002" in error.problem
+    folder = edited(llama[0], rope_parameters={"rope_type": "dynamic", "factor": 4.0, "rope_theta": 1e4})
+    agrees(folder, eager(folder))
 
 
 @pytest.fixture

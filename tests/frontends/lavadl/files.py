@@ -12,23 +12,22 @@ import numpy as np
 Fields = Mapping[str, Any]
 
 
-def cuba(**changed: Any) -> dict[str, Any]:
-    """The neuron group of a CUBA layer."""
-    given = {
-        "type": "CUBA",
-        "iDecay": 1024,
-        "vDecay": 128,
-        "vThMant": 80,
-        "refDelay": 1,
-        "gradedSpike": False,
-        **changed,
-    }
+def group(**given: Any) -> dict[str, Any]:
+    """The neuron group of a layer."""
     return {f"neuron/{name}": value for name, value in given.items() if value is not None}
+
+
+def cuba(**changed: Any) -> dict[str, Any]:
+    usual = {"type": "CUBA", "iDecay": 1024, "vDecay": 128, "vThMant": 80, "refDelay": 1, "gradedSpike": False}
+    return group(**{**usual, **changed})
 
 
 def sdnn(**changed: Any) -> dict[str, Any]:
-    given = {"type": "SDNN", "activation": "relu", "vThMant": 4, **changed}
-    return {f"neuron/{name}": value for name, value in given.items() if value is not None}
+    return group(**{"type": "SDNN", "activation": "relu", "vThMant": 4, **changed})
+
+
+#: What `dense` adds for CUBA neurons, taken away.
+OFF = dict.fromkeys(cuba())
 
 
 def dense(weight: Any, **more: Any) -> dict[str, Any]:

@@ -11,14 +11,13 @@ import pytest
 
 from neurodeploy.errors import ModelError, NeurodeployError
 from neurodeploy.frontends.lavadl import read_net
-from tests.frontends.lavadl.files import conv, cuba, dense, sdnn, write
+from tests.frontends.lavadl.files import OFF, conv, cuba, dense, group, sdnn, write
 from tests.refusals import refused
 
 OK = np.full((3, 4), 2.0)
 KERNEL = np.full((3, 2, 2, 2), 4.0)
-OFF = dict.fromkeys(cuba())
 IMAGE = {"type": "input", "shape": [2, 3, 3]}
-RF = {"neuron/type": "RF_PHASE", "neuron/sinDecay": 9, "neuron/cosDecay": 9, "neuron/vThMant": 1}
+RF = group(type="RF_PHASE", sinDecay=9, cosDecay=9, vThMant=1)
 POOL = {"type": "pool", "shape": [2, 1, 1], "weight": np.ones((1, 1, 2, 2)), "stride": 2, "padding": 0, "dilation": 1}
 
 CASES: dict[str, tuple[str, list[dict[str, Any]]]] = {
@@ -116,18 +115,11 @@ def test_wrong_trees(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"num_layers": 0},
-        {"skip_layers": 1},
-        {"skip_layers": -1},
-        {"input_message_bits": 40},
-        {"reset_interval": 0},
-        {"reset_interval": 5, "reset_offset": -1},
-        {"spike_exp": -1},
-        {"input_shape": (0, 3, 3)},
-        {"input_shape": (1 << 20, 1 << 20, 1)},
-        {"input_shape": (1, 1, 1, 1)},
+        {"num_layers": 0}, {"skip_layers": 1}, {"skip_layers": -1}, {"input_message_bits": 40}, {"reset_interval": 0},
+        {"reset_interval": 5, "reset_offset": -1}, {"spike_exp": -1}, {"input_shape": (0, 3, 3)},
+        {"input_shape": (1 << 20, 1 << 20, 1)}, {"input_shape": (1, 1, 1, 1)},
     ],
-)
+)  # fmt: skip
 def test_wrong_options(options: dict[str, Any], tmp_path: Path) -> None:
     error = refused(NeurodeployError, "ND1289", read_net, write(tmp_path / "n.net", [dense(OK)]), **options)
     assert error.exit_status == 2

@@ -21,7 +21,7 @@ from neurodeploy.storage.cache import cache_folder
 from neurodeploy.synapses import build
 from simulators.fast.runner import FastRunner
 from simulators.reference import ReferenceRunner
-from tests.frontends.lavadl.files import conv, cuba, dense, sdnn, write
+from tests.frontends.lavadl.files import OFF, conv, cuba, dense, group, sdnn, write
 
 DATA = cache_folder() / "lava-dl" / "netx"
 pytestmark = [
@@ -79,7 +79,6 @@ def test_tinynet(runner: Runner) -> None:
 
 def test_tinynet_sdnn_blocks(runner: Runner, tmp_path: Path) -> None:
     """Each block alone, fed with what was recorded of the block before it."""
-    off = dict.fromkeys(cuba())
     bias = gt("tinynet_sdnn/input_bias")[..., None]
     wave = (bias * np.sin(2 * np.pi * np.arange(15) / 15)).astype(np.int64)
     path = tmp_path / "n.net"
@@ -89,14 +88,14 @@ def test_tinynet_sdnn_blocks(runner: Runner, tmp_path: Path) -> None:
 
     kernel = gt("tinynet_sdnn/layer1_kernel")[:, ::-1, ::-1].transpose(0, 3, 2, 1)  # Lava's flipped (out, x, y, in)
     bias = gt("tinynet_sdnn/layer1_bias")
-    layer = conv(kernel, [24, 6, 6], stride=2, bias=bias, **{**off, **sdnn(vThMant=20)})
+    layer = conv(kernel, [24, 6, 6], stride=2, bias=bias, **{**OFF, **sdnn(vThMant=20)})
     network = read_net(write(path, [{"type": "input", "shape": [3, 16, 16]}, layer]), input_message_bits=16)
     found = run(runner, network, gt("tinynet_sdnn/input"), 16)
     recorded = gt("tinynet_sdnn/layer1")  # lava-dl ran and recorded one step, the rest of its buffer is empty
     assert differences(steps_last(found, "layer1", network)[..., :1], recorded[..., :1]) == 0
     assert not recorded[..., 1:].any()
 
-    layer = dense(gt("tinynet_sdnn/layer2_weight"), **{**off, **sdnn(sigma_output=True)})
+    layer = dense(gt("tinynet_sdnn/layer2_weight"), **{**OFF, **sdnn(sigma_output=True)})
     network = read_net(write(path, [layer]))  # lava-dl's test leaves the message bits at 0: any payload counts as one
     found = run(runner, network, recorded.reshape(-1, 16), 16)
     assert differences(steps_last(found, "layer0", network), gt("tinynet_sdnn/layer2")) == 0
@@ -210,12 +209,10 @@ def test_complex_dense_block(runner: Runner) -> None:
 
 def test_complex_input_block(runner: Runner, tmp_path: Path) -> None:
     """Threshold 1.1: 70 / 64. So the state has no exponent here, and the input comes in units of it."""
-    path = write(tmp_path / "n.net", [{"type": "input", "shape": [200], "neuron/type": "RF_IZHIKEVICH", **DECAYS}])
+    neuron = group(type="RF_IZHIKEVICH", sinDecay=1, cosDecay=1, vThMant=1)
+    path = write(tmp_path / "n.net", [{"type": "input", "shape": [200], **neuron}])
     network = read_net(path)
     mine = replace(network.populations["layer0"], params=resonators("rf_iz", 7, 70, 0, 200).params)
     network = replace(network, populations={**network.populations, "layer0": mine})
     found = run(runner, network, gt("complex_dense/in") * 64, 2000)
     assert differences(steps_last(found, "layer0", network), gt("complex_dense/current")) == 0
-
-
-DECAYS = {"neuron/sinDecay": 1, "neuron/cosDecay": 1, "neuron/vThMant": 1}

@@ -12,7 +12,7 @@ from neurodeploy.ir.network import Network
 from neurodeploy.neurons.registry import prepared_params
 from neurodeploy.synapses import Conv, Dense, Direct, Sparse
 from simulators.reference import ReferenceRunner
-from tests.frontends.lavadl.files import conv, cuba, dense, sdnn, write
+from tests.frontends.lavadl.files import OFF, conv, cuba, dense, group, sdnn, write
 
 RNG = np.random.default_rng(11)
 
@@ -38,9 +38,8 @@ def columns_here(shape: tuple[int, ...]) -> np.ndarray:
 
 def test_lif_as_in_netx(tmp_path: Path) -> None:
     weight = even(3, 4)
-    path = write(
-        tmp_path / "n.net", [dense(weight, bias=[1.0, -2.0, 3.0], **cuba(iDecay=0, messageBits=8)), dense(even(2, 3))]
-    )
+    first = dense(weight, bias=[1.0, -2.0, 3.0], **cuba(iDecay=0, messageBits=8))
+    path = write(tmp_path / "n.net", [first, dense(even(2, 3))])
     network = read_net(path)
     assert {name: p.shape for name, p in network.populations.items()} == {"input": (4,), "layer0": (3,), "layer1": (2,)}
     params = prepared_params(network.populations["layer0"])
@@ -58,19 +57,14 @@ def test_a_dense_layer_without_neurons_gets_what_netx_wrote(tmp_path: Path) -> N
     fields = {k: v for k, v in dense(even(2, 3)).items() if not k.startswith("neuron")}
     network = read_net(write(tmp_path / "n.net", [fields]))
     params = prepared_params(network.populations["layer0"])
-    assert {k: int(v[0]) for k, v in params.items()} == {
-        "du": -1,
-        "dv": 4096,
-        "vth": 131072,
-        "bias_mant": 0,
-        "bias_exp": 6,
-    }
+    expected = {"du": -1, "dv": 4096, "vth": 131072, "bias_mant": 0, "bias_exp": 6}
+    assert {k: int(v[0]) for k, v in params.items()} == expected
 
 
 def test_reset_counts_one_more_a_layer(tmp_path: Path) -> None:
     layers = [
         {"type": "input", "shape": [4], "weight": [36.0], "bias": [2.0], **cuba(iDecay=4096)},
-        dense(even(3, 4), **{**cuba_off(), **sdnn()}),
+        dense(even(3, 4), **{**OFF, **sdnn()}),
         {"type": "flatten", "shape": [3]},
         dense(even(2, 3)),
     ]
@@ -131,9 +125,7 @@ def test_pooling_of_a_ragged_picture_is_written_out(tmp_path: Path) -> None:
 
 
 def test_complex_weights(tmp_path: Path) -> None:
-    neuron = {
-        f"neuron/{k}": v for k, v in {"type": "RF_PHASE", "sinDecay": 2048, "cosDecay": 3000, "vThMant": 9}.items()
-    }
+    neuron = group(type="RF_PHASE", sinDecay=2048, cosDecay=3000, vThMant=9)
     for kind in ("dense", "dense_comp"):
         real, imag = even(3, 4), 4 * RNG.integers(0, 30, (3, 4))
         fields = {"type": kind, "shape": [3, 1, 1], "weight/real": real, "weight/imag": imag, **neuron}
@@ -150,8 +142,8 @@ def test_complex_weights(tmp_path: Path) -> None:
 def test_sigma_delta_chain(tmp_path: Path) -> None:
     layers = [
         {"type": "input", "shape": [4], **sdnn()},
-        dense(even(3, 4), bias=[5.0, 6, 7], **{**cuba_off(), **sdnn(messageBits=24)}),
-        dense(even(2, 3), **{**cuba_off(), **sdnn(sigma_output=True)}),
+        dense(even(3, 4), bias=[5.0, 6, 7], **{**OFF, **sdnn(messageBits=24)}),
+        dense(even(2, 3), **{**OFF, **sdnn(sigma_output=True)}),
     ]
     network = read_net(write(tmp_path / "n.net", layers), spike_exp=2)
     models = {name: p.model for name, p in network.populations.items()}
@@ -160,11 +152,6 @@ def test_sigma_delta_chain(tmp_path: Path) -> None:
     assert (params["spike_exp"], params["state_exp"], params["act_mode"]) == (2, 6, 1)
     assert params["bias"].tolist() == [5, 6, 7]
     assert all(p.graded for p in network.projections)
-
-
-def cuba_off() -> dict[str, Any]:
-    """What `dense` adds for CUBA neurons, taken away."""
-    return dict.fromkeys(cuba())
 
 
 def test_delays_of_dense_layers_as_in_netx(tmp_path: Path) -> None:
@@ -208,11 +195,8 @@ def test_average_sums_groups(tmp_path: Path) -> None:
 
 
 def test_average_of_pixels_follows_the_file_s_order(tmp_path: Path) -> None:
-    layers = [
-        {"type": "input", "shape": [2, 1, 3]},
-        conv(even(2, 2, 1, 1), [2, 1, 3]),
-        {"type": "average", "shape": [2, 1, 1]},
-    ]
+    image = {"type": "input", "shape": [2, 1, 3]}
+    layers = [image, conv(even(2, 2, 1, 1), [2, 1, 3]), {"type": "average", "shape": [2, 1, 1]}]
     network = read_net(write(tmp_path / "n.net", layers))
     assert full(network, "layer1->layer2").tolist() == [[1, 0] * 3, [0, 1] * 3]  # channels are the groups
 
@@ -257,9 +241,9 @@ def test_concatenated_channels(tmp_path: Path) -> None:
 def test_part_of_a_network(tmp_path: Path) -> None:
     layers = [
         {"type": "input", "shape": [1, 3, 3], **sdnn()},
-        conv(RNG.integers(-9, 10, (2, 1, 2, 2)), [2, 2, 2], **{**cuba_off(), **sdnn()}),
+        conv(RNG.integers(-9, 10, (2, 1, 2, 2)), [2, 2, 2], **{**OFF, **sdnn()}),
         {"type": "flatten", "shape": [8]},
-        dense(even(3, 8), **{**cuba_off(), **sdnn()}),
+        dense(even(3, 8), **{**OFF, **sdnn()}),
     ]
     path = write(tmp_path / "n.net", layers)
     assert list(read_net(path, num_layers=2).populations) == ["input", "layer0", "layer1"]
@@ -273,9 +257,7 @@ def test_part_of_a_network(tmp_path: Path) -> None:
 
 
 def test_parameters_by_channel(tmp_path: Path) -> None:
-    layers = [
-        {"type": "input", "shape": [1, 1, 2]},
-        conv(even(2, 1, 1, 1), [2, 1, 2], **cuba(iDecay=[5, 9], vThMant=[7])),
-    ]
+    by_channel = conv(even(2, 1, 1, 1), [2, 1, 2], **cuba(iDecay=[5, 9], vThMant=[7]))
+    layers = [{"type": "input", "shape": [1, 1, 2]}, by_channel]
     params = read_net(write(tmp_path / "n.net", layers)).populations["layer1"].params
     assert params["du"].tolist() == [4, 8, 4, 8] and params["vth"] == 7

@@ -37,7 +37,7 @@ def load(name: str, folder: Path, **options: Any) -> tuple[Network, dict[str, np
     path = folder / f"{name}.net"
     path.write_bytes(stored["net"].tobytes())
     shape = stored["x"].shape[:-1][::-1]
-    return read_net(path, input_shape=shape, **OPTIONS[name], **options), stored
+    return read_net(path, input_shape=shape, **{**OPTIONS[name], **options}), stored
 
 
 def run(network: Network, x: np.ndarray, runner: Runner) -> dict[str, np.ndarray]:
@@ -86,37 +86,23 @@ def test_every_block(name: str, runner: type[Runner], tmp_path: Path) -> None:
 
 def test_delays_are_where_slayer_has_them(tmp_path: Path) -> None:
     network, _ = load("delayed", tmp_path)
-    by = {p.name: p.delay_by for p in network.projections}
-    expected = {
-        "input->layer0": "none",
-        "layer0->layer1": "axon",
-        "layer1->layer3": "synapse",
-        "layer3->layer4": "none",
-    }
-    assert by == expected
+    joined = ["input->layer0", "layer0->layer1", "layer1->layer3", "layer3->layer4"]
+    delays = dict(zip(joined, ["none", "axon", "synapse", "none"], strict=True))
+    assert {p.name: p.delay_by for p in network.projections} == delays
     assert any("layer 0: its axonal delays" in text for text in network.provenance["repairs"])
 
 
 @pytest.mark.parametrize("name", ["alif", "recurrent", "delayed", "convt", "rf", "sdnn"])
-def test_written_and_read_back(name: str, tmp_path: Path) -> None:
-    stored = np.load(FIXTURES / f"slayer_{name}.npz")
-    first = tmp_path / "first.net"
-    first.write_bytes(stored["net"].tobytes())
-    options = {"input_message_bits": 16} if name == "sdnn" else {}
-    network = read_net(first, input_shape=stored["x"].shape[:-1][::-1], **options)
+def test_written_and_read_back_or_sparse_it_computes_the_same(name: str, tmp_path: Path) -> None:
+    network, stored = load(name, tmp_path, reset_interval=None)
     write_net(network, tmp_path / "second.net")
     sparse, bits = reading_options(network)
-    again = read_net(tmp_path / "second.net", sparse_fc_layer=sparse, input_message_bits=bits)
-    ours, its = (run(n, stored["x"], ReferenceRunner()) for n in (network, again))
-    for layer in ours:
-        np.testing.assert_array_equal(ours[layer], its[layer])
-
-
-@pytest.mark.parametrize("name", ["delayed", "recurrent", "rf"])
-def test_sparse_layers_compute_the_same(name: str, tmp_path: Path) -> None:
-    dense, stored = load(name, tmp_path)
-    sparse, _ = load(name, tmp_path, sparse_fc_layer=True)
-    assert sum(isinstance(p.synapse, Sparse) for p in sparse.projections) >= 2
-    ours, its = (run(n, stored["x"], ReferenceRunner()) for n in (dense, sparse))
-    for layer in ours:
-        np.testing.assert_array_equal(ours[layer], its[layer])
+    others = [read_net(tmp_path / "second.net", sparse_fc_layer=sparse, input_message_bits=bits)]
+    if name in ("delayed", "recurrent", "rf"):
+        others.append(load(name, tmp_path, reset_interval=None, sparse_fc_layer=True)[0])
+        assert sum(isinstance(p.synapse, Sparse) for p in others[1].projections) >= 2
+    ours = run(network, stored["x"], ReferenceRunner())
+    for other in others:
+        its = run(other, stored["x"], ReferenceRunner())
+        for layer in ours:
+            np.testing.assert_array_equal(ours[layer], its[layer])

@@ -97,13 +97,7 @@ def test_sigma_delta_and_sparse(tmp_path: Path) -> None:
     projections = [
         Projection("a", "x", "d", Direct(4), graded=True),
         Projection("b", "d", "s", sparse, graded=True, delay=delay),
-        Projection(
-            "c",
-            "s",
-            "y",
-            build.sparse_from_coo(3, 3, row[:3], row[:3] * 0 + [0, 1, 2], np.array([2, 6, 4])),
-            graded=True,
-        ),
+        Projection("c", "s", "y", build.sparse_from_coo(3, 3, row[:3], np.arange(3), np.array([2, 6, 4])), graded=True),
     ]
     n = network(populations, projections)
     write_net(n, tmp_path / "n.net")
@@ -127,44 +121,42 @@ def changed(n: Network, name: str, **params: Any) -> Network:
     return replace(n, populations=populations)
 
 
-def two() -> tuple[list[Population], list[Projection]]:
-    weight = build.dense(even(3, 4))
-    return [population("x", (4,), "input"), population("a", (3,))], [Projection("p", "x", "a", weight)]
+BASE = network([population("x", (4,), "input"), population("a", (3,))],
+               [Projection("p", "x", "a", build.dense(even(3, 4)))])  # fmt: skip
+(P,) = BASE.projections
+SECOND = {"name": "q", "synapse": build.dense(even(3, 4))}
 
 
-INEXPRESSIBLE: dict[str, tuple[str, Any]] = {
-    "another model": ("a", lambda: changed(network(*two()), "a", model="lif_subtract")),
-    "reset": ("a", lambda: changed(network(*two()), "a", model="lif_reset", params={**LIF, "reset_interval": 4})),
-    "initial state": ("a", lambda: changed(network(*two()), "a", initial={"v": 3})),
-    "exponent of the bias": ("a", lambda: changed(network(*two()), "a", params={**LIF, "bias_mant": 3, "bias_exp": 2})),
-    "fractions": ("a", lambda: replace(network(*two()), projections=(replace(two()[1][0], weight_exp=-4),))),
-    "within the step": ("a", lambda: replace(network(*two()), projections=(replace(two()[1][0], instant=True),))),
-    "weights beyond 8 bits": (
-        "a", lambda: network(two()[0], [Projection("p", "x", "a", build.dense(np.full((3, 4), 999)))]),
-    ),
-    "two inputs": ("x", lambda: network([*two()[0][:1], population("y", (2,), "input"), two()[0][1]], two()[1])),
-    "two ways": (
-        "a", lambda: network(two()[0], [*two()[1], replace(two()[1][0], name="q", synapse=build.dense(even(3, 4)))]),
-    ),
-    "branch": (
-        "x", lambda: network([*two()[0], population("b", (3,))], [*two()[1], replace(two()[1][0], name="q", target="b")]),
-    ),
-    "no input": ("a", lambda: network([population("a", (3,))], [])),
-    "alone": ("b", lambda: network([*two()[0], population("b", (3,))], two()[1])),
+def joined(*projections: Projection, beside: Population | None = None) -> Network:
+    """The same populations, joined so, and one beside them."""
+    more = {beside.name: beside} if beside else {}
+    return replace(BASE, projections=projections, populations={**BASE.populations, **more})
+
+
+#: the population that is named, and a network that has something the format has no place for
+INEXPRESSIBLE: dict[str, tuple[str, Network]] = {
+    "another model": ("a", changed(BASE, "a", model="lif_subtract")),
+    "reset": ("a", changed(BASE, "a", model="lif_reset", params={**LIF, "reset_interval": 4})),
+    "initial state": ("a", changed(BASE, "a", initial={"v": 3})),
+    "exponent of the bias": ("a", changed(BASE, "a", params={**LIF, "bias_mant": 3, "bias_exp": 2})),
+    "fractions": ("a", joined(replace(P, weight_exp=-4))),
+    "within the step": ("a", joined(replace(P, instant=True))),
+    "weights beyond 8 bits": ("a", joined(replace(P, synapse=build.dense(np.full((3, 4), 999))))),
+    "two inputs": ("x", joined(P, beside=population("y", (2,), "input"))),
+    "two ways": ("a", joined(P, replace(P, **SECOND))),
+    "branch": ("x", joined(P, replace(P, name="q", target="b"), beside=population("b", (3,)))),
+    "no input": ("a", network([population("a", (3,))], [])),
+    "alone": ("b", joined(P, beside=population("b", (3,)))),
     "recurrent delay": (
-        "a",
-        lambda: network(
-            two()[0],
-            [*two()[1], Projection("r", "a", "a", build.dense(even(3, 3)), delay=np.full(3, 2, np.uint8))],
-        ),
+        "a", joined(P, Projection("r", "a", "a", build.dense(even(3, 3)), delay=np.full(3, 2, np.uint8))),
     ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", INEXPRESSIBLE)
 def test_what_the_format_has_no_place_for(name: str, tmp_path: Path) -> None:
-    subject, make = INEXPRESSIBLE[name]
-    error = refused(NeurodeployError, "ND1290", write_net, make(), tmp_path / "n.net")
+    subject, made = INEXPRESSIBLE[name]
+    error = refused(NeurodeployError, "ND1290", write_net, made, tmp_path / "n.net")
     assert error.subject == f"population {subject}"
     assert not list(tmp_path.iterdir())
 
@@ -173,7 +165,7 @@ def test_an_older_file_stays_where_writing_fails(tmp_path: Path) -> None:
     path = tmp_path / "n.net"
     write_net(image(), path)
     before = path.read_bytes()
-    refused(NeurodeployError, "ND1290", write_net, INEXPRESSIBLE["fractions"][1](), path)
+    refused(NeurodeployError, "ND1290", write_net, INEXPRESSIBLE["fractions"][1], path)
     assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
     (tmp_path / "folder").mkdir()
     refused(NeurodeployError, "ND1291", write_net, image(), tmp_path / "folder")
@@ -240,9 +232,9 @@ def test_an_input_transform_that_is_not_known(name: str, tmp_path: Path) -> None
 
 
 def test_an_input_transform_without_an_input_layer(tmp_path: Path) -> None:
-    write_net(replace(network(*two()), provenance={"format": "lava-dl .net"}), tmp_path / "n.net")
+    write_net(replace(BASE, provenance={"format": "lava-dl .net"}), tmp_path / "n.net")
     recorded = {"input_transform": {"a": {"weight": 36, "bias": 34}}}
-    n = replace(network(*two()), provenance=recorded)
+    n = replace(BASE, provenance=recorded)
     refused(NeurodeployError, "ND1290 population a", write_net, n, tmp_path / "n.net")
 
 
@@ -320,35 +312,27 @@ def test_even_weights_of_8_bits_are_kept_exactly(halves: list[int]) -> None:
     assert kept.exponent <= 0 and 1 <= kept.bits <= 8
 
 
-def test_no_weights_at_all() -> None:
-    """netx divides by zero here."""
+#: weights -> what is kept, more of it, and the repair that is told
+REPAIRED: dict[str, tuple[list[list[int]], list[list[int]], dict[str, Any], str]] = {
+    # netx divides by zero here.
+    "no weights": ([[0, 0]] * 3, [[0, 0]] * 3, {"exponent": 0, "bits": 8}, "all weights are 0"),
+    "clipped as in netx": ([[300, -300, 255, 2]], [[254, -256, 254, 2]], {}, "3 weights of -300..300 clipped"),
+    # Mixed for netx because the largest is 0, inhibitory for Lava, which keeps -255..0 in steps of what is asked for.
+    "a lone negative sign": (
+        [[0, -128, -64]], [[0, -192, -128]], {"sign_mode": "inhibitory", "exponent": -1, "bits": 2},
+        "changed by Lava's clipping",
+    ),
+    "odd weights beyond 127 keep their last bit": ([[253, -1]], [[253, -1]], {"bits": 9}, "no chip"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REPAIRED)
+def test_repaired_weights(name: str) -> None:
+    weight, kept, more, told = REPAIRED[name]
     notes = Notes()
-    [kept] = stored([np.zeros((3, 2), np.int64)], FIELDS, "weight", notes)
-    assert (kept.weight.tolist(), kept.exponent, kept.bits) == ([[0, 0]] * 3, 0, 8)
-    assert "all weights are 0" in notes.repairs[0]
-
-
-def test_clipped_as_in_netx() -> None:
-    notes = Notes()
-    [kept] = stored([np.array([[300, -300, 255, 2]])], FIELDS, "weight", notes)
-    assert kept.weight.tolist() == [[254, -256, 254, 2]]
-    assert "3 weights of -300..300 clipped" in notes.repairs[0]
-
-
-def test_lava_clips_a_lone_negative_sign_further() -> None:
-    """Mixed for netx because the largest is 0, inhibitory for Lava, which keeps -255..0 in steps of what is asked for."""
-    notes = Notes()
-    [kept] = stored([np.array([[0, -128, -64]])], FIELDS, "weight", notes)
-    assert kept.sign_mode == "inhibitory"
-    assert (kept.weight.tolist(), kept.exponent, kept.bits) == ([[0, -192, -128]], -1, 2)
-    assert "changed by Lava's clipping" in notes.repairs[0]
-
-
-def test_odd_weights_beyond_127_keep_their_last_bit() -> None:
-    notes = Notes()
-    [kept] = stored([np.array([[253, -1]])], FIELDS, "weight", notes)
-    assert (kept.weight.tolist(), kept.bits) == ([[253, -1]], 9)
-    assert "no chip" in notes.repairs[0]
+    [found] = stored([np.array(weight)], FIELDS, "weight", notes)
+    assert found.weight.tolist() == kept and {key: getattr(found, key) for key in more} == more
+    assert told in notes.repairs[0]
 
 
 @pytest.mark.parametrize("weight", [[300, 1], [-300, -5], [-256, -256], [0, -400]])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,11 @@ def chain(*nodes: nir.NIRNode) -> nir.NIRGraph:
 def between(first: Any, last: Any, ways: str, check: bool = True, **nodes: nir.NIRNode) -> nir.NIRGraph:
     """`nodes` between "input" and "output" of these shapes; ways through them as "input a b output, b a"."""
     ports = {"input": nir.Input(np.atleast_1d(first)), **nodes, "output": nir.Output(np.atleast_1d(last))}
-    return nir.NIRGraph(ports, [edge for way in ways.split(",") for edge in pairwise(way.split())], type_check=check)
+    return nir.NIRGraph(ports, edges(ways), type_check=check)
+
+
+def edges(ways: str) -> list[tuple[str, str]]:
+    return [edge for way in ways.split(",") for edge in pairwise(way.split())]
 
 
 def save(folder: Path, graph: nir.NIRNode, name: str = "net.nir") -> Path:
@@ -45,39 +49,29 @@ def save(folder: Path, graph: nir.NIRNode, name: str = "net.nir") -> Path:
     return path
 
 
-def by_hand(
-    path: Path,
-    nodes: Mapping[str, Fields],
-    edges: Sequence[tuple[str, str]],
-    version: str | None = "1.0.8",
-) -> Path:
-    """A file that says exactly this. A node with "nodes" and "edges" is a subgraph."""
+def by_hand(path: Path, nodes: Mapping[str, Fields], ways: str = "", version: str | None = "1.0.8") -> Path:
+    """A file that says exactly this, in a row where no ways are given. A node with "nodes" and "ways" is a subgraph."""
     with h5py.File(path, "w") as file:
         if version is not None:
             file["version"] = version
-        _graph(file.create_group("node"), nodes, edges)
+        _graph(file.create_group("node"), nodes, ways or " ".join(nodes))
     return path
 
 
-def _graph(group: h5py.Group, nodes: Mapping[str, Fields], edges: Sequence[tuple[str, str]]) -> None:
+def _graph(group: h5py.Group, nodes: Mapping[str, Fields], ways: str) -> None:
     group["type"] = "NIRGraph"
-    group.create_dataset("edges", data=np.array(edges, dtype=object).reshape(-1, 2), dtype=h5py.string_dtype())
+    pairs = np.array(edges(ways), dtype=object).reshape(-1, 2)
+    group.create_dataset("edges", data=pairs, dtype=h5py.string_dtype())
     folder = group.create_group("nodes")
     for name, fields in nodes.items():
         node = folder.create_group(name)
         if "nodes" in fields:
-            _graph(node, fields["nodes"], fields["edges"])
+            _graph(node, fields["nodes"], fields["ways"])
             continue
         for key, value in fields.items():
-            if value is None:
-                node[key] = h5py.Empty("f8")
-            else:
-                node[key] = value
+            node[key] = h5py.Empty("f8") if value is None else value
 
 
-def feed(
-    inner: Mapping[str, Fields], size: int, *edges: tuple[str, str]
-) -> tuple[dict[str, Fields], list[tuple[str, str]]]:
-    """Nodes between an Input and an Output of `size` values, with edges from "in" and to "out"."""
-    ports = {"in": {"type": "Input", "shape": [size]}, "out": {"type": "Output", "shape": [size]}}
-    return {**ports, **inner}, list(edges)
+def through(first: list[int] | None, last: list[int] | None, **nodes: Fields) -> dict[str, Fields]:
+    """Nodes by hand between an Input "in" and an Output "out" of these shapes."""
+    return {"in": {"type": "Input", "shape": first}, **nodes, "out": {"type": "Output", "shape": last}}

@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import h5py
 import nir
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from neurodeploy.frontends.nir.schema import FIELDS
 from neurodeploy.frontends.nir.writer import write
 from neurodeploy.ir.float_network import KINDS, FloatEdge, FloatNetwork, FloatNode, Option
 from simulators.float_network import run
-from tests.frontends.nir.files import DT, between, by_hand, chain, cubalif, feed, lif, ones, save
+from tests.frontends.nir.files import DT, between, by_hand, chain, cubalif, edges, lif, ones, save, through
 from tests.refusals import refused
 
 rng = np.random.default_rng(0)
@@ -99,13 +100,8 @@ def test_nested_graphs_become_flat(tmp_path: Path) -> None:
     middle = between(3, 3, "input deep output", deep=inner)
     network = read(save(tmp_path, between(2, 3, "input a sub output", a=nir.Linear(np.ones((3, 2))), sub=middle)), DT)
     assert set(network.nodes) == {"input", "a", "sub.deep.lif", "sub.deep.w", "output"}
-    assert set(network.edges) == {
-        FloatEdge("input", "a"),
-        FloatEdge("a", "sub.deep.lif"),
-        FloatEdge("sub.deep.lif", "sub.deep.w"),
-        FloatEdge("sub.deep.w", "sub.deep.lif", True),
-        FloatEdge("sub.deep.lif", "output"),
-    }
+    ways = "input a sub.deep.lif output, sub.deep.lif sub.deep.w"
+    assert set(network.edges) == {FloatEdge("sub.deep.w", "sub.deep.lif", True), *(FloatEdge(*e) for e in edges(ways))}
     assert set(round_trip(network, tmp_path / "again.nir").nodes) == set(network.nodes)
 
 
@@ -116,7 +112,7 @@ def test_several_inputs_and_outputs(tmp_path: Path) -> None:
             "b": nir.Linear(np.ones((4, 3))), "n": lif(4),
             "one": nir.Output(np.array([4])), "two": nir.Output(np.array([3])),
         },
-        [("left", "a"), ("right", "b"), ("a", "n"), ("b", "n"), ("n", "one"), ("right", "two")],
+        edges("left a n one, right b n, right two"),
     )  # fmt: skip
     network = read(save(tmp_path, graph), DT)
     assert set(network.inputs) == {"left", "right"} and set(network.outputs) == {"one", "two"}
@@ -158,7 +154,7 @@ def test_a_repaired_file_is_strict_afterwards(tmp_path: Path) -> None:
             "bias": np.zeros(3)}  # fmt: skip
     neuron = {"type": "IF", "r": 1.0, "v_threshold": 1.0}
     nodes = {"in": {"type": "Input", "shape": [1, 2, 6, 6]}, "c": conv, "n": neuron, "out": {"type": "Output"}}
-    path = by_hand(tmp_path / "loose.nir", nodes, [("in", "c"), ("c", "n"), ("n", "out"), ("n", "out")])
+    path = by_hand(tmp_path / "loose.nir", nodes, "in c n out, n out")
     with pytest.raises((TypeError, ValueError, AssertionError, AttributeError)):
         nir.read(path)
     graph = round_trip(read(path, DT), tmp_path / "strict.nir")
@@ -170,8 +166,7 @@ def test_a_repaired_file_is_strict_afterwards(tmp_path: Path) -> None:
 def test_groups_are_written_as_one(tmp_path: Path) -> None:
     conv = {"type": "Conv2d", "weight": gen.normal(size=(4, 1, 3, 3)), "bias": np.zeros(4), "stride": 1, "padding": 1,
             "dilation": 1, "groups": 2, "input_shape": [5, 5]}  # fmt: skip
-    nodes = {"in": {"type": "Input", "shape": [2, 5, 5]}, "c": conv, "out": {"type": "Output", "shape": [4, 5, 5]}}
-    network = read(by_hand(tmp_path / "g.nir", nodes, [("in", "c"), ("c", "out")]), DT)
+    network = read(by_hand(tmp_path / "g.nir", through([2, 5, 5], [4, 5, 5], c=conv)), DT)
     assert any("groups" in note.found for note in write(network, tmp_path / "again.nir"))
     assert nir.read(tmp_path / "again.nir").nodes["c"].weight.shape == (4, 2, 3, 3)
     x = {"in": gen.normal(size=(1, 2, 50))}
@@ -226,12 +221,8 @@ def test_what_nir_cannot_say_is_told_and_kept_in_metadata(tmp_path: Path) -> Non
 
 def test_another_recurrent_edge_than_a_reader_would_choose_is_told(tmp_path: Path) -> None:
     network = read(save(tmp_path, chain(lif(3), lif(3))), DT)
-    turned = replace(network, edges=(*network.edges[:-1], replace_edge(network.edges[-1])))
+    turned = replace(network, edges=(*network.edges[:-1], network.edges[-1]._replace(recurrent=True)))
     assert any("recurrent" in note.found for note in write(turned, tmp_path / "again.nir"))
-
-
-def replace_edge(edge: FloatEdge) -> FloatEdge:
-    return edge._replace(recurrent=True)
 
 
 def test_numbers_keep_every_bit(tmp_path: Path) -> None:
@@ -291,10 +282,8 @@ def test_random_networks(tmp_path: Path, data: Any) -> None:
 
 
 def test_written_files_are_small_and_in_one_piece(tmp_path: Path) -> None:
-    import h5py
-
-    nodes, edges = feed({"w": {"type": "Linear", "weight": gen.normal(size=(3, 3))}}, 3, ("in", "w"), ("w", "out"))
-    write(read(by_hand(tmp_path / "a.nir", nodes, edges), DT), tmp_path / "b.nir")
+    linear = {"type": "Linear", "weight": gen.normal(size=(3, 3))}
+    write(read(by_hand(tmp_path / "a.nir", through([3], [3], w=linear)), DT), tmp_path / "b.nir")
     with h5py.File(tmp_path / "b.nir") as file:
         assert file["node/nodes/w/weight"].id.get_offset() is not None
         assert file["version"][()] == b"1.0.8" and file["node/metadata/neurodeploy_dt"][()] == b"0.001 s"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from neurodeploy.errors import ModelError
 from neurodeploy.frontends.nir.reader import read
 from simulators.float_network import run
 from tests import refusals
-from tests.frontends.nir.files import DT, Fields, by_hand, chain, feed, lif, save
+from tests.frontends.nir.files import DT, Fields, by_hand, chain, lif, save, through
 
 LIF: dict[str, Any] = {"type": "LIF", "tau": 0.02, "r": 1.0, "v_leak": 0.0, "v_threshold": np.ones(3)}
 CONV: dict[str, Any] = {
@@ -25,20 +26,14 @@ CONV: dict[str, Any] = {
 LINEAR = {"type": "Linear", "weight": np.eye(3)}
 
 
-def refused(tmp_path: Path, code: str, node: str, nodes: dict[str, Fields], *edges: tuple[str, str]) -> ModelError:
-    error = refusals.refused(ModelError, code, read, by_hand(tmp_path / "net.nir", nodes, edges), DT)
+def refused(tmp_path: Path, says: str, node: str, nodes: dict[str, Fields], ways: str = "") -> ModelError:
+    error = refusals.refused(ModelError, says, read, by_hand(tmp_path / "net.nir", nodes, ways), DT)
     assert node in error.subject, error
     return error
 
 
-def one(tmp_path: Path, code: str, fields: Fields) -> ModelError:
-    """A network of one node called "node"."""
-    nodes, edges = feed({"node": fields}, 3, ("in", "node"), ("node", "out"))
-    return refused(tmp_path, code, "node", nodes, *edges)
-
-
 BAD_FIELDS = {
-    "unknown type": ("ND1201", {"type": "LIIF"}),
+    "unknown type": (r"ND1201 .*did you mean LIF\?", {"type": "LIIF"}),
     "no type": ("ND1203", {"tau": 1.0}),
     "unknown field": ("ND1202", {**LIF, "refractory": 3}),
     "field missing": ("ND1203", {key: LIF[key] for key in LIF if key != "tau"}),
@@ -78,15 +73,8 @@ BAD_FIELDS = {
 @pytest.mark.parametrize("case", BAD_FIELDS)
 def test_fields(case: str, tmp_path: Path) -> None:
     code, fields = BAD_FIELDS[case]
-    if fields.get("type") == "Conv2d":
-        nodes = {"in": {"type": "Input", "shape": None}, "node": fields, "out": {"type": "Output", "shape": None}}
-        refused(tmp_path, code, "node", nodes, ("in", "node"), ("node", "out"))
-    else:
-        one(tmp_path, code, fields)
-
-
-def test_an_unknown_type_gets_a_suggestion(tmp_path: Path) -> None:
-    assert "did you mean LIF?" in one(tmp_path, "ND1201", {"type": "LIIF"}).fix
+    shape = None if fields.get("type") == "Conv2d" else [3]
+    refused(tmp_path, code, "node", through(shape, shape, node=fields))
 
 
 def test_a_group_where_an_array_should_be(tmp_path: Path) -> None:
@@ -97,40 +85,30 @@ def test_a_group_where_an_array_should_be(tmp_path: Path) -> None:
     refusals.refused(ModelError, r"ND1202 .*lif: has a group where tau", read, path, DT)
 
 
+BEHIND = {"a": LINEAR, "b": LINEAR, "behind": LINEAR}
+IN = {"type": "Input", "shape": [3]}
+
+
 @pytest.mark.parametrize(
-    ("code", "nodes", "edges"),
+    ("says", "node", "nodes", "ways"),
     [
-        ("ND1209", {"a": LINEAR, "b": LINEAR}, [("in", "a"), ("a", "b"), ("b", "a"), ("b", "out")]),
-        ("ND1209", {"a": LINEAR}, [("in", "a"), ("a", "a"), ("a", "out")]),
-        ("ND1205", {"a": LINEAR}, [("in", "a"), ("a", "out"), ("a", "ghost")]),
-        ("ND1205", {"a": LINEAR}, [("in", "a"), ("a", "out"), ("a", "in")]),
-        ("ND1205", {"a": LINEAR}, [("in", "a"), ("a", "out"), ("out", "a")]),
-        ("ND1208", {"a": {"type": "Scale", "scale": 2.0}}, [("a", "out")]),
+        ("ND1209", "", through([3], [3], a=LINEAR, b=LINEAR), "in a b a, b out"),
+        ("ND1209", "", through([3], [3], a=LINEAR), "in a a out"),
+        ("ND1209 .*2 linear nodes", "a", through([3], [3], **BEHIND), "in a b a, b behind out"),
+        ("ND1205", "", through([3], [3], a=LINEAR), "in a out, a ghost"),
+        ("ND1205", "", through([3], [3], a=LINEAR), "in a out, a in"),
+        ("ND1205", "", through([3], [3], a=LINEAR), "in a out a"),
+        ("ND1208", "", {"a": {"type": "Scale", "scale": 2.0}, "out": {"type": "Output"}}, "a out"),
+        ("ND1211", "net.nir", {"in": IN}, ""),
     ],
 )
-def test_edges(tmp_path: Path, code: str, nodes: dict[str, Fields], edges: list[tuple[str, str]]) -> None:
-    whole, _ = feed(nodes, 3)
-    if code == "ND1208":
-        whole = {**nodes, "out": {"type": "Output"}}
-    refused(tmp_path, code, "", whole, *edges)
-
-
-def test_a_cycle_of_linear_nodes_is_named_without_what_lies_behind(tmp_path: Path) -> None:
-    nodes, _ = feed({"a": LINEAR, "b": LINEAR, "behind": LINEAR}, 3)
-    error = refused(
-        tmp_path, "ND1209", "a", nodes, ("in", "a"), ("a", "b"), ("b", "a"), ("b", "behind"), ("behind", "out")
-    )
-    assert "2 linear nodes" in error.problem
+def test_edges(tmp_path: Path, says: str, node: str, nodes: dict[str, Fields], ways: str) -> None:
+    refused(tmp_path, says, node, nodes, ways)
 
 
 def test_a_delay_makes_a_cycle_possible(tmp_path: Path) -> None:
-    nodes, edges = feed({"a": LINEAR, "d": {"type": "Delay", "delay": np.full(3, DT)}}, 3,
-                        ("in", "a"), ("a", "d"), ("d", "a"), ("a", "out"))  # fmt: skip
-    read(by_hand(tmp_path / "net.nir", nodes, edges), DT)
-
-
-def test_no_output(tmp_path: Path) -> None:
-    refused(tmp_path, "ND1211", "net.nir", {"in": {"type": "Input", "shape": [3]}})
+    nodes = through([3], [3], a=LINEAR, d={"type": "Delay", "delay": np.full(3, DT)})
+    read(by_hand(tmp_path / "net.nir", nodes, "in a d a out"), DT)
 
 
 def test_not_a_nir_file(tmp_path: Path) -> None:
@@ -150,9 +128,7 @@ def test_a_slash_in_a_name(tmp_path: Path) -> None:
 
 
 def test_a_name_that_cannot_be_printed(tmp_path: Path) -> None:
-    nodes, _ = feed({"\x1b[2Jn": {**LIF}}, 3)
-    error = refused(tmp_path, "ND1213", "", nodes)
-    assert "\x1b" not in str(error)
+    assert "\x1b" not in str(refused(tmp_path, "ND1213", "", through([3], [3], **{"\x1b[2Jn": LIF}), ","))
 
 
 @pytest.mark.parametrize("dt", [None, 0.0, -1.0, float("nan"), float("inf"), "1e-3"])
@@ -184,22 +160,14 @@ def test_deep_nesting_and_many_ports_end_soon(tmp_path: Path) -> None:
     began = time.monotonic()
     sub: Fields = LIF
     for _ in range(60):
-        inner = {"i": {"type": "Input", "shape": [3]}, "n": sub, "o": {"type": "Output", "shape": [3]}}
-        sub = {"nodes": inner, "edges": [("i", "n"), ("n", "o")]}
-    nodes, edges = feed({"node": sub}, 3, ("in", "node"), ("node", "out"))
-    refused(tmp_path, "ND1281", "node", nodes, *edges)
+        sub = {"nodes": through([3], [3], n=sub), "ways": "in n out"}
+    refused(tmp_path, "ND1281", "node", through([3], [3], node=sub))
     # Every port doubles the ways through it; sums stay one node each.
-    chain_of: dict[str, Fields] = {}
-    links = []
-    before = ["in"]
-    for k in range(30):
-        for side in "ab":
-            ports = {"i": {"type": "Input", "shape": [3]}, "o": {"type": "Output", "shape": [3]}}
-            chain_of[f"p{k}{side}"] = {"nodes": ports, "edges": [("i", "o")]}
-            links += [(name, f"p{k}{side}") for name in before]
-        before = [f"p{k}a", f"p{k}b"]
-    nodes, _ = feed(chain_of, 3)
-    network = read(by_hand(tmp_path / "ports.nir", nodes, [*links, ("p29a", "out"), ("p29b", "out")]), DT)
+    layers = [["in"], *([f"p{k}a", f"p{k}b"] for k in range(30)), ["out"]]
+    ways = ",".join(f"{a} {b}" for first, second in pairwise(layers) for a in first for b in second)
+    port = {"nodes": through([3], [3]), "ways": "in out"}
+    nodes = through([3], [3], **{name: port for pair in layers[1:-1] for name in pair})
+    network = read(by_hand(tmp_path / "ports.nir", nodes, ways), DT)
     assert len(network.edges) < 1000 and time.monotonic() - began < 20
     result = run(network, {"in": np.ones((1, 1, 3))})
     np.testing.assert_array_equal(result.outputs["out"], np.full((1, 1, 3), 2.0**30))
@@ -213,9 +181,8 @@ def test_text_beside_the_graph_is_not_read(tmp_path: Path, isolated: None) -> No
     with h5py.File(path, "a") as file:
         file.create_dataset("notes", **text)
     found = read(path, DT)
-    assert list(found.nodes) == list(alone.nodes) and any(
-        "beside the graph: notes" in str(note) for note in found.notes
-    )
+    assert list(found.nodes) == list(alone.nodes)
+    assert any("beside the graph: notes" in str(note) for note in found.notes)
     with h5py.File(path, "a") as file:
         next(iter(file["node/nodes"].values())).create_dataset("comment", **text)
     refusals.refused(ModelError, "ND1202 .*comment", read, path, DT)

@@ -65,24 +65,21 @@ def test_the_gain_of_an_integrator_speaks_of_a_step(tmp_path: Path, kind: type) 
 
 
 @pytest.mark.parametrize(
-    ("tau", "r", "dt"),
+    ("neurons", "dt"),
     [
-        (0.02, 1.0, 1e-3),  # says nothing of a step
-        (0.02, 0.5, 1e-3),  # a step beyond tau is none that was meant
-        (0.02, 19.0, 1e-3),  # near enough: the gain is 0.95
-        (0.02, 1e30, 1e-3),  # a step that nobody means
-        (0.0025, 24.0197, 1e-4),  # Rockpool: tau / dt exp(-dt / tau)
-        (2e-3, 2 * np.exp(-0.5), 1e-3),  # the same, where the decay is large
+        ([(0.02, 1.0)], 1e-3),  # says nothing of a step
+        ([(0.02, 0.5)], 1e-3),  # a step beyond tau is none that was meant
+        ([(0.02, 19.0)], 1e-3),  # near enough: the gain is 0.95
+        ([(0.02, 1e30)], 1e-3),  # a step that nobody means
+        ([(0.0025, 24.0197)], 1e-4),  # Rockpool: tau / dt exp(-dt / tau)
+        ([(2e-3, 2 * np.exp(-0.5))], 1e-3),  # the same, where the decay is large
+        ([(0.02, 20.0), (0.02, 4.0)], 5e-3),  # layers that speak of different steps speak of none
     ],
 )
-def test_what_contradicts_nothing_is_read(tmp_path: Path, tau: float, r: float, dt: float) -> None:
-    path = save(tmp_path, chain(lif(2, tau=tau, r=r)))
-    assert read_as(path, dt).nodes["lif"].params["r"][0] == r
-
-
-def test_layers_that_speak_of_different_steps_speak_of_none(tmp_path: Path) -> None:
-    path = save(tmp_path, chain(lif(2, tau=0.02, r=20.0), nir.Linear(np.eye(2)), lif(2, tau=0.02, r=4.0)))
-    assert read_as(path, 5e-3).dt == 5e-3
+def test_what_contradicts_nothing_is_read(tmp_path: Path, neurons: list[tuple[float, float]], dt: float) -> None:
+    layers = [node for tau, r in neurons for node in (nir.Linear(np.eye(2)), lif(2, tau=tau, r=r))]
+    network = read_as(save(tmp_path, chain(*layers)), dt)
+    assert network.dt == dt and network.nodes["lif"].params["r"][0] == neurons[0][1]
 
 
 def test_a_file_of_ours_keeps_its_step_and_asks_nothing(tmp_path: Path) -> None:
@@ -151,16 +148,13 @@ def test_another_step_than_the_sources_is_a_question() -> None:
     assert asked.found == "time step 0.0004 s" and "written for 0.0001 s" in asked.done
 
 
-def test_the_command_of_a_missing_step() -> None:
-    for framework, file in (("snntorch", "lif.nir"), ("norse", "lif.nir")):
-        error = refused(ModelError, "ND1212", read_as, FIXTURES / framework / file, None)
-        assert f"neurodeploy convert {FIXTURES / framework / file} --source {framework} --out lif.nd" in error.fix
-
-
-def test_a_missing_step_of_an_unknown_file_gives_a_whole_command_too(tmp_path: Path) -> None:
-    path = save(tmp_path, chain(nir.Linear(np.eye(2)), lif(2)))
+@pytest.mark.parametrize("framework", ["snntorch", "norse", ""])
+def test_the_command_of_a_missing_step(framework: str, tmp_path: Path) -> None:
+    path = FIXTURES / framework / "lif.nir" if framework else save(tmp_path, chain(nir.Linear(np.eye(2)), lif(2)))
     error = refused(ModelError, "ND1212", read_as, path, None)
-    assert error.fix.endswith(f"neurodeploy convert {path} --dt 0.001 --out net.nd")
+    more = f"--source {framework} --out lif.nd" if framework else "--dt 0.001 --out net.nd"
+    assert f"neurodeploy convert {path} {more}" in error.fix
+    assert framework or error.fix.endswith(more)
 
 
 @pytest.mark.parametrize(("framework", "file"), WRITTEN)
@@ -175,13 +169,6 @@ def test_no_file_of_a_framework_is_silently_another_network(framework: str, file
     assert any(f"--source {framework}" in note.found for note in network.notes if isinstance(note, Question))
 
 
-def integrate(path: Path, dt: float, gain: str) -> tuple[str, float, str]:
-    """The gain of a node, what one unit of input adds, and what is told."""
-    network = read(path, dt, gain=gain)
-    v = run(network, {"input": np.ones((1, 1, 1))}).outputs["output"][0, 0, 0]
-    return network.nodes["i"].gain, float(v), " ".join(" ".join(note) for note in network.notes)
-
-
 @pytest.mark.parametrize(
     ("r", "dt", "gain", "chosen", "added"),
     [
@@ -194,10 +181,12 @@ def integrate(path: Path, dt: float, gain: str) -> tuple[str, float, str]:
     ],
 )
 def test_integrators(tmp_path: Path, r: float, dt: float, gain: str, chosen: str, added: float) -> None:
-    got, v, told = integrate(save(tmp_path, chain(nir.I(ones(r, 1)))), dt, gain)
-    assert (
-        (got, v) == (chosen, pytest.approx(added)) and f"gain {chosen}" in told and f"adds {added:.6g} a step" in told
-    )
+    """The gain of a node, what one unit of input adds, and what is told."""
+    network = read(save(tmp_path, chain(nir.I(ones(r, 1)))), dt, gain=gain)
+    v = run(network, {"input": np.ones((1, 1, 1))}).outputs["output"][0, 0, 0]
+    assert (network.nodes["i"].gain, float(v)) == (chosen, pytest.approx(added))
+    told = " ".join(" ".join(note) for note in network.notes)
+    assert f"gain {chosen}" in told and f"adds {added:.6g} a step" in told
 
 
 def test_leaky_neurons_are_physical_and_the_time_step_meant_is_told(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from partitioner.options import OBJECTIVES, Options, Pin
 from partitioner.verify.violations import verify
 from targets.systems import get_system
 from tests import effort
-from tests.partitioner_network.helpers import conv, dense, join, lif, network, source, tiny
+from tests.partitioner.make import conv, dense, join, lif, network, source, tiny
+from tests.refusals import refused
 
 
 def layers(*widths: int) -> Network:
@@ -64,11 +65,8 @@ def test_pinned_rows_blocks_and_chips() -> None:
 
 def test_a_pin_that_forbids_cutting_columns() -> None:
     net = layers(100, 6)
-    with pytest.raises(
-        DoesNotFit,
-        match=r"ND2002 p0: a tile of 1 row and 100 columns, as pinned, needs 100 in_axons \(a core has 30\)",
-    ):
-        map_model(net, tiny(in_axons=30), Options(pins={"p0": Pin(blocks=1)}))
+    says = r"ND2002 p0: a tile of 1 row and 100 columns, as pinned, needs 100 in_axons \(a core has 30\)"
+    refused(DoesNotFit, says, map_model, net, tiny(in_axons=30), Options(pins={"p0": Pin(blocks=1)}))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from neurodeploy.neurons.registry import MODELS
 from neurodeploy.synapses import Dense, Direct, Sparse
 from simulators.reference import ReferenceRunner
 from tests.networks.random_networks import random_network
-from tests.partitioner_network.helpers import join, lif, network, source
+from tests.partitioner.make import join, lif, network, source
 from tests.prices import streamed
 
 

@@ -19,8 +19,9 @@ from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner
 from targets.systems import get_system
 from tests.networks.random_networks import random_network
-from tests.partitioner_network.helpers import conv, dense, join, lif, network, shrunken, source, tiny
+from tests.partitioner.make import CHAIN, conv, dense, join, lif, network, shrunken, source, tiny
 from tests.prices import shard_counts, work_of
+from tests.refusals import refused
 
 ONE = get_system("oheo-gulch")
 
@@ -69,17 +70,11 @@ def test_totals_do_not_depend_on_the_mapping() -> None:
 
 def test_by_hand_on_four_chips() -> None:
     """i -> p (two cores, chips 0 and 1) -> q (two cores, chips 2 and 3), q -> q; chips in a row of four."""
-    net = network(
-        [source("i", 10), lif("p", 8), lif("q", 6)],
-        join("a", "i", "p", dense(8, 10)),
-        join("b", "p", "q", dense(6, 8)),
-        join("r", "q", "q", dense(6, 6)),
-    )
     system = tiny(neurons=4, cores=1)
-    mapping = map_model(net, system, Options(place=False))
+    mapping = map_model(CHAIN, system, Options(place=False))
     fired = {"i": np.arange(10), "p": np.array([1, 0, 2, 0, 5, 0, 0, 1]), "q": np.array([3, 0, 0, 1, 1, 0])}
     activity = RunActivity(4, 2, {name: {"s": counts.astype(np.int64)} for name, counts in fired.items()}, {}, {})
-    work = work_of(net, mapping, activity, system)
+    work = work_of(CHAIN, mapping, activity, system)
     p, q = work.traffic["p"], work.traffic["q"]
     counts = {part.name: part.counts for part in work.parts}
     assert (counts["p"].synops, p.deliveries, p.entering, counts["p"].fixed_updates) == (45 * 8, 45 * 2, 45 * 2, 8 * 8)
@@ -90,12 +85,6 @@ def test_by_hand_on_four_chips() -> None:
     assert work.table[:, SENT].tolist() == [6, 12, 6 + 3, 4 + 2]
     assert (p.hops_ew, p.hops_ns) == (0, 0)  # the only router of a chip of one core
     assert len(work.steps) == 1
-
-
-def _anything(system):
-    net = network([lif("p", 3)])
-    fired = {"p": {"s": np.zeros(3, np.int64)}}
-    return net, map_model(net, system), RunActivity(1, 1, fired, {}, {})
 
 
 def test_hops_on_the_mesh() -> None:
@@ -141,12 +130,10 @@ def test_convolutions_are_counted_apart() -> None:
 
 
 def test_what_does_not_go_together() -> None:
-    net, mapping, activity = _anything(ONE)
-    with pytest.raises(UserError, match="ND3102"):
-        work_of(net, mapping, RunActivity(0, 1, {}, {}, {}), ONE)
-    with pytest.raises(UserError, match="ND3106"):
-        work_of(net, mapping, activity, get_system("kapoho-point"))
-    with pytest.raises(InternalError, match="ND9031"):
-        work_of(network([lif("other", 3)]), mapping, activity, ONE)
-    with pytest.raises(InternalError, match="ND9031"):
-        work_of(net, mapping, RunActivity(1, 1, {"p": {"s": np.zeros(4, np.int64)}}, {}, {}), ONE)
+    net = network([lif("p", 3)])
+    mapping, activity = map_model(net, ONE), RunActivity(1, 1, {"p": {"s": np.zeros(3, np.int64)}}, {}, {})
+    wrong = RunActivity(1, 1, {"p": {"s": np.zeros(4, np.int64)}}, {}, {})
+    refused(UserError, "ND3102", work_of, net, mapping, RunActivity(0, 1, {}, {}, {}), ONE)
+    refused(UserError, "ND3106", work_of, net, mapping, activity, get_system("kapoho-point"))
+    refused(InternalError, "ND9031", work_of, network([lif("other", 3)]), mapping, activity, ONE)
+    refused(InternalError, "ND9031", work_of, net, mapping, wrong, ONE)

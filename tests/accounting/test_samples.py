@@ -24,8 +24,9 @@ from simulators.reference import ReferenceRunner
 from targets.hosts import get_host
 from targets.systems import get_system
 from tests.networks.random_networks import random_network
-from tests.partitioner_network.helpers import conv, dense, join, lif, network, source, tiny
+from tests.partitioner.make import conv, dense, join, lif, network, source, tiny
 from tests.prices import sample_ledger, streamed
+from tests.refusals import refused
 
 ONE, HOST = get_system("oheo-gulch"), get_host("cpu-generic")
 STEPS, SAMPLES = 4, 2
@@ -171,15 +172,12 @@ def test_json_has_the_shape_of_the_energy_verb() -> None:
 
 @pytest.mark.parametrize("option", [{"powered": "some"}, {"border": "step"}])
 def test_options_that_do_not_exist(option) -> None:
-    with pytest.raises(UserError, match="ND3104"):
-        priced(**option)
+    refused(UserError, "ND3104", priced, **option)
 
 
 def test_a_cost_that_the_chip_lacks() -> None:
     costs = {name: q for name, q in ONE.chip.costs.items() if name != "synop_conv_j"}
-    system = replace(ONE, chip=replace(ONE.chip, costs=costs))
-    with pytest.raises(UserError, match="ND3103"):
-        priced(small(), system)
+    refused(UserError, "ND3103", priced, small(), replace(ONE, chip=replace(ONE.chip, costs=costs)))
 
 
 def test_host_is_only_asked_for_its_powers() -> None:

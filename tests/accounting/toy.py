@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping as Table
 from dataclasses import replace
-from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
-import pytest
 
+from neurodeploy.accounting.ledger import EnergyLedger
 from neurodeploy.ir.chip import Basis, ChipSpec, CoreBudget, HostSpec, Limit, Quantity, SystemSpec
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.run import ActivityCounts, RunActivity
 from targets.loihi2 import SUPPORTS
-from tests.islands import hollow_island
+from tests.islands import Island, hollow_island
+from tests.prices import token_ledger
 
 
 def q(low: float, nominal: float, high: float, unit: str) -> Quantity:
@@ -84,6 +86,13 @@ def counts() -> ActivityCounts:
     )
 
 
-@pytest.fixture(scope="session")
-def toy() -> SimpleNamespace:
-    return SimpleNamespace(**{name: value for name, value in globals().items() if not name.startswith("_")})
+def ledger(
+    mapping: Mapping = ROWS,
+    given: ActivityCounts | None = None,
+    islands: Table[str, Island] = ISLANDS,
+    system: SystemSpec = SYSTEM,
+    phase: str = "generate",
+    **options: Any,
+) -> EnergyLedger:
+    """Of `counts` on `ROWS`, where nothing else is given."""
+    return token_ledger(mapping, counts() if given is None else given, islands, system, HOST, phase, **options)

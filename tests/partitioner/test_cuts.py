@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import resource
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from neurodeploy.errors import DoesNotFit, UserError
+from neurodeploy.errors import DoesNotFit
+from neurodeploy.ir.network import Network
+from neurodeploy.ir.packed import PackedTargets, pack
 from neurodeploy.synapses import Direct, Sparse
 from partitioner.bound.cores import lower_bound
 from partitioner.cost.population import views_of
@@ -17,7 +20,7 @@ from partitioner.mapper import map_model
 from partitioner.options import Options, Pin
 from partitioner.verify.violations import verify
 from targets.systems import SYSTEMS, get_system
-from tests.partitioner_network.helpers import conv, dense, join, lif, network, source, tiny
+from tests.partitioner.make import conv, dense, join, lif, network, source, tiny
 
 
 def two_layers(hidden: int = 40):
@@ -111,12 +114,6 @@ def test_weights_at_another_width() -> None:
     assert verify(narrow, net, system)
 
 
-@pytest.mark.parametrize("options", [{"max_rows": 0}, {"chips": 0}, {"chips": 9999}, {"weight_bits": 9}])
-def test_arguments_out_of_range(options) -> None:
-    with pytest.raises(UserError, match="ND2003"):
-        map_model(two_layers(), get_system("kapoho-point"), Options(**options))
-
-
 def test_more_chips_than_there_are() -> None:
     net = network([lif("p", 2000)], join("r", "p", "p", random_sparse(2000, 50)))
     with pytest.raises(DoesNotFit) as caught:
@@ -128,39 +125,6 @@ def test_more_chips_than_there_are() -> None:
     assert re.search(r"^(kapoho-point \(8|alia-point \(32) chips\) holds it$", error.fix)
     other = tiny(in_axons=600, cores=8, system="hala-point")
     assert map_model(net, other, Options(place=False)).cores_used == need
-
-
-def test_remedies_within_the_system_and_without_the_cap() -> None:
-    net = two_layers(400)
-    with pytest.raises(DoesNotFit, match=r"allow 2 of the 8 chips.*without the cap of 3 neurons a core it needs 1"):
-        map_model(net, get_system("kapoho-point"), Options(chips=1, max_rows=3))
-
-
-def test_narrower_weights_are_proposed_where_synapses_bind() -> None:
-    net = two_layers(400)
-    with pytest.raises(DoesNotFit, match=r"synapse_bytes binds; .*4-bit weights need") as caught:
-        map_model(net, tiny(synapse_bytes=600, cores=4, system="oheo-gulch"))
-    assert "needs" in caught.value.problem
-
-
-def test_a_system_that_nobody_has() -> None:
-    net = two_layers(400)
-    with pytest.raises(DoesNotFit, match="no known system has"):
-        map_model(net, tiny(neurons=1, cores=1, system="oheo-gulch"), alternatives=(get_system("loihi1-nahuku"),))
-
-
-@pytest.mark.parametrize(
-    ("budget", "words"),
-    [
-        ({"synapse_bytes": 4}, r"one column of row 0 needs 5 synapse_bytes \(a core has 4\)"),
-        ({"in_axons": 2}, r"the reducer of row 0 over 10 column blocks needs 10 in_axons \(a core has 2\)"),
-        ({"state_bytes": 20}, r"needs \d+ state_bytes \(a core has 20\)"),
-    ],
-)
-def test_a_neuron_that_fits_nowhere(budget: dict[str, int], words: str) -> None:
-    with pytest.raises(DoesNotFit, match=words) as caught:
-        map_model(two_layers(), tiny(**budget))
-    assert caught.value.code == "ND2002" and caught.value.subject in ("p", "q") and caught.value.fix
 
 
 def test_all_to_all_is_cut_in_columns_where_tables_of_destinations_are_too_long() -> None:
@@ -191,3 +155,29 @@ def test_a_million_neurons_and_a_hundred_million_synapses() -> None:
     assert not verify(mapping, net, system)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2_000_000
     assert mapping.cores_used >= 1_000_000 / 41
+
+
+def packed(net: Network) -> Network:
+    made = []
+    for p in net.projections:
+        s = p.synapse
+        made.append(replace(p, synapse=replace(s, target=pack(s.rows, s.indptr, s.targets()))))  # type: ignore[union-attr]
+    return replace(net, projections=tuple(made))
+
+
+@pytest.mark.parametrize(("neurons", "fan"), [(600, 20), (2000, 40)])
+def test_the_same_mapping(neurons: int, fan: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("partitioner.cut.sweep", "partitioner.verify.recount", "neurodeploy.ir.synapse"):
+        monkeypatch.setattr(f"{module}.PIECE", 700)  # many pieces
+    plain = network(
+        [source("i", neurons), lif("p", neurons)],
+        join("w", "i", "p", random_sparse(neurons, fan)),
+        join("r", "p", "p", random_sparse(neurons, fan, 1)),
+    )
+    other = packed(plain)
+    assert all(isinstance(p.synapse.target, PackedTargets) for p in other.projections)  # type: ignore[union-attr]
+    system = tiny(neurons=200, synapse_bytes=9000, in_axons=500)
+    one, two = (map_model(net, system, Options(place=False)) for net in (plain, other))
+    assert len(one.shards) > 10
+    assert one.shards == two.shards
+    assert verify(one, other, system) == verify(two, plain, system) == []

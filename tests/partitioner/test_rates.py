@@ -20,7 +20,7 @@ from partitioner.options import Options
 from partitioner.order.plan import deliveries
 from partitioner.order.search import best_plan
 from targets.systems import get_system
-from tests.partitioner_network.helpers import dense, join, lif, network, source, tiny
+from tests.partitioner.make import dense, join, lif, network, source, tiny
 from tests.pipeline.networks import SAMPLES, files, llama, llama_bundle
 from tests.tiny import call
 

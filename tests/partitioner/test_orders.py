@@ -28,7 +28,7 @@ from targets.systems import get_system
 from tests.networks.equality import joined, same_result
 from tests.networks.random_networks import all_probes, random_network
 from tests.networks.test_partitioned import random_mapping
-from tests.partitioner_network.helpers import conv, dense, join, lif, network, source, tiny
+from tests.partitioner.make import conv, dense, join, lif, network, source, tiny
 from tests.prices import shard_counts, work_of
 
 SEEDS = range(60)

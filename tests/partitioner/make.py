@@ -1,22 +1,26 @@
-"""Programs in the shape of language models. Their weights raise on any use: a mapper reads sizes only."""
+"""Small chips and small networks; programs in the shape of language models, whose weights raise on any use: a mapper reads
+sizes only."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pytest
 
 from neurodeploy.ir.chip import Basis, ChipSpec, CoreBudget, Limit, SystemSpec
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.graph import HostOp, ModelInfo
-from neurodeploy.ir.network import BLOCK
+from neurodeploy.ir.network import BLOCK, Network, Projection
+from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.program import Program
+from neurodeploy.ir.synapse import Synapse
 from neurodeploy.ops import OPERATIONS
+from neurodeploy.synapses import Conv, Dense
+from partitioner.cost.budget import RESOURCES
 from partitioner.cost.population import View, views_of
-from partitioner.mapper import map_model
-from targets.loihi2 import SUPPORTS
+from targets.loihi2 import LOIHI2
+from targets.systems import get_system
 from tests.islands import GradedNeurons, Island, IslandCall, Slice, Step, Synapses, program_of
 
 ONE = Dyadic(1, 0)
@@ -148,51 +152,79 @@ def llama(
     return program(steps, islands, "lm_head.lm_head", "llama")
 
 
-def chip(
-    *,
+def budget(
     neurons: int | None = 8192,
     synapse_bytes: int | None = 131072,
     in_axons: int | None = 4096,
     out_axons: int | None = None,
     state_bytes: int | None = 65536,
-    cores: int = 120,
-    **formats: int,
-) -> ChipSpec:
-    def limit(value: int | None) -> Limit:
-        return Limit(value, Basis.GUESSED, "made by a test")
+) -> CoreBudget:
+    values = (neurons, synapse_bytes, in_axons, out_axons, state_bytes)
+    return CoreBudget(*(Limit(value, Basis.GUESSED, "made by a test") for value in values))
 
-    budget = CoreBudget(*(limit(value) for value in (neurons, synapse_bytes, in_axons, out_axons, state_bytes)))
-    table = {
-        "synapse_row_header_bytes": 4,
-        "weight_bytes": 1,
-        "weight_bits": 8,
-        "payload_bits": 24,
-        "state_bits": 24,
-        "delay_steps": 62,
-        "neuron_state_bytes": 16,
-        "axon_entry_bytes": 8,
-        "message_bytes": 4,
-        **formats,
-    }
-    return ChipSpec("testchip", cores, (8, 4), 4, budget, table, {}, SUPPORTS, "made by a test")
+
+def chip(*, cores: int = 120, **sizes: int | None) -> ChipSpec:
+    """Without costs. sizes : of the budget, or formats."""
+    limits = {name: sizes.pop(name) for name in RESOURCES if name in sizes}
+    formats = {**LOIHI2.formats, "payload_bits": 24, "state_bits": 24, **sizes}
+    return replace(LOIHI2, name="testchip", cores=cores, budget=budget(**limits), formats=formats, costs={})  # type: ignore[arg-type]
 
 
 def system(spec: ChipSpec, chips: int, name: str = "testboard") -> SystemSpec:
     return SystemSpec(name, spec, chips, (chips, 1), "made by a test")
 
 
-@pytest.fixture(scope="session")
-def make() -> SimpleNamespace:
-    """The builders of this file."""
-    return SimpleNamespace(
-        island=island,
-        call=call,
-        host=host,
-        program=program,
-        of_islands=of_islands,
-        view=view,
-        llama=llama,
-        chip=chip,
-        system=system,
-        mapped=map_model,
+def tiny(*limits: int | None, cores: int = 120, system: str = "hala-point", **named: int | None) -> SystemSpec:
+    """A system whose cores hold only so much."""
+    base = get_system(system)
+    return replace(base, chip=replace(base.chip, budget=budget(*limits, **named), cores=cores))
+
+
+def shrunken(seed: int) -> SystemSpec:
+    """Random budgets small enough that small networks are cut, in rows and in columns, or do not fit."""
+    rng = np.random.default_rng(seed)
+    return tiny(
+        int(rng.integers(1, 30)),
+        int(rng.integers(10, 2000)),
+        int(rng.integers(1, 60)),
+        int(rng.integers(2, 200)) if rng.random() < 0.5 else None,
+        int(rng.integers(30, 3000)),
+        cores=int(rng.integers(2, 40)),
     )
+
+
+def lif(name: str, *shape: int, **params: Any) -> Population:
+    return Population(name, shape, "lif", {"du": 0, "dv": 0, "vth": 10, **params})
+
+
+def source(name: str, *shape: int) -> Population:
+    return Population(name, shape, INPUT)
+
+
+def network(populations: list[Population], *projections: Projection, outputs: tuple[str, ...] = ()) -> Network:
+    found = Network("net", {p.name: p for p in populations}, projections, outputs or (populations[-1].name,))
+    found.check()
+    return found
+
+
+def dense(rows: int, columns: int) -> Dense:
+    weight = np.random.default_rng(rows * 1000 + columns).integers(-9, 10, (rows, columns), np.int8)
+    return Dense(np.asfortranarray(weight))
+
+
+def join(name: str, origin: str, target: str, synapse: Synapse, **options: Any) -> Projection:
+    return Projection(name, origin, target, synapse, **options)
+
+
+def conv(shape: tuple[int, int, int], out: int, kernel: int = 3, **options: Any) -> Conv:
+    groups = options.get("groups", 1)
+    return Conv(np.ones((out, kernel, kernel, shape[2] // groups), np.int8), shape, **options)
+
+
+#: An input, two populations, and the second to itself.
+CHAIN = network(
+    [source("i", 10), lif("p", 8), lif("q", 6)],
+    join("a", "i", "p", dense(8, 10)),
+    join("b", "p", "q", dense(6, 8)),
+    join("r", "q", "q", dense(6, 6)),
+)
