@@ -144,13 +144,6 @@ def experts_bundle(experts: Path) -> Path:
     return _converted(experts, None)
 
 
-@pytest.fixture(autouse=True)
-def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wide terminal, so that no message is broken into lines; no debugging from outside."""
-    monkeypatch.setenv("COLUMNS", "400")
-    monkeypatch.delenv("NEURODEPLOY_DEBUG", raising=False)
-
-
 #: The beginning of a program that sends itself the signal sys.argv[1], which whoever started the tests may have ignored.
 HEEDING = """
 import signal, sys

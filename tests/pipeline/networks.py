@@ -21,9 +21,6 @@ from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import Population
 from neurodeploy.synapses import Dense
 from tests import models
-from tests.tiny import llama, llama_bundle
-
-__all__ = ["Files", "World", "copied", "files", "llama", "llama_bundle", "world"]
 
 DT = 1e-3
 STEPS, SAMPLES = 40, 3
@@ -110,9 +107,7 @@ class Files:
         return getattr(self, f"{kind}_nd"), {"graded": self.real, "image": self.pixels}.get(kind, self.spikes)
 
 
-@pytest.fixture(scope="session")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
-    folder = tmp_path_factory.mktemp("spiking")
+def make_files(folder: Path) -> Files:
     rng = np.random.default_rng(0)
     for name, graph in (("plain", layers()), ("graded", layers("li")), ("image", image())):
         nir.write(folder / f"{name}.nir", graph)
@@ -133,6 +128,14 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     return Files(**sources, **inputs, **bundles)
 
 
+#: Verbs that write a file HERE, as they are typed (`World.typed`); the file is last.
+WRITING = {
+    "run --out": "run PLAIN_ND --input SPIKES --out HERE/out",
+    "run --checkpoint": "run PLAIN_ND --input SPIKES --checkpoint HERE/out",
+    "report": "report PLAIN_ND --input SPIKES --out HERE/out.html",
+    "export to NIR": "export PLAIN_ND --out HERE/out.nir",
+    "map --write-plan": "map PLAIN_ND --system oheo-gulch --write-plan HERE/out",
+}
 PROSE = "It was a bright cold day in April, and the clocks were striking thirteen. " * 4
 Q_PROJ = "model.layers.0.self_attn.q_proj.weight"
 

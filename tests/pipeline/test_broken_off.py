@@ -31,7 +31,7 @@ from tests.pipeline.breaking import (
     kept_beside,
     struck,
 )
-from tests.pipeline.networks import Files, copied
+from tests.pipeline.networks import WRITING, Files, World, copied
 from tests.tiny import HEEDING, Cli, Patch, scripted, unchanged
 
 #: Kind -> where its conversion may be hit (`MODEL_PLACES`).
@@ -161,33 +161,19 @@ def test_disk_that_fills_up(kind: str, size: int, conversions: Conversions, tmp_
         assert found.err.count("\n") == 1
 
 
-@pytest.mark.parametrize(
-    ("verb", "arguments"),
-    [
-        ("run", ["--input", "SPIKES", "--out", "KEPT"]),
-        ("run", ["--input", "SPIKES", "--checkpoint", "KEPT"]),
-        ("report", ["--input", "SPIKES", "--out", "KEPT"]),
-        ("export", ["--out", "KEPT.nir"]),
-        ("map", ["--system", "kapoho-point"]),
-        ("map of a model", ["--system", "kapoho-point"]),
-    ],
-)
-def test_disk_full_while_writing_results(
-    verb: str, arguments: list[str], tmp_path: Path, files: Files, llama_bundle: Path, cli: Cli
-) -> None:
-    """The older file stays, byte for byte, and the bundle with its mapping too; afterwards the same call works."""
-    bundle = copied(llama_bundle if "model" in verb else files.plain_nd, tmp_path)
-    names = {"SPIKES": files.spikes, "KEPT": tmp_path / "kept", "KEPT.nir": tmp_path / "kept.nir"}
-    given = [verb.split()[0], bundle, *(names.get(word, word) for word in arguments)]
-    if "model" not in verb:  # what must be made is made
-        assert cli(*given).status == 0
-        for name in ("kept", "kept.nir", "kept.json", "kept_cores.csv"):
-            with (tmp_path / name).open("a") as file:
+@pytest.mark.parametrize("verb", [*WRITING, "map PLAIN_ND", "map LM"])
+def test_disk_full_while_writing_results(verb: str, world: World, cli: Cli) -> None:
+    """The older file stays, byte for byte, and the bundle with its mapping too; a mapping can be made afterwards."""
+    typed = world.typed(WRITING.get(verb, f"{verb} --system kapoho-point"))
+    if verb in WRITING:  # what must be made is made
+        assert cli(*typed).status == 0
+        for name in ("out", "out.html", "out.nir", "out.json", "out_cores.csv"):
+            with (world.here / name).open("a") as file:
                 file.write("older")
-    with unchanged(tmp_path), files_of_at_most(100):
-        found = cli(*given)
+    with unchanged(world.here), files_of_at_most(100):
+        found = cli(*typed)
     assert (found.status, found.code) == (2, "ND5004"), found.err
-    assert verb not in ("map", "map of a model") or cli(*given).status == 0
+    assert verb in WRITING or cli(*typed).status == 0
 
 
 def test_state_that_cannot_be_written_at_the_end(tmp_path: Path, files: Files, monkeypatch: Patch, cli: Cli) -> None:
