@@ -7,6 +7,7 @@ progress is reported meanwhile, however long a call takes.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,18 @@ def _no_progress() -> None:
     from neurodeploy.reporting import progress
 
     progress.INTERVAL_S = float("inf")
+
+
+@pytest.fixture(params=[1, 2, 3])
+def threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Every kernel call is split, however small, over this many threads."""
+    import torch
+
+    monkeypatch.setattr("neurodeploy.machine.threads.GRAIN", 1)
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

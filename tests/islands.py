@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.errors import InternalError
 from neurodeploy.ir.fixedpoint import STATE_BITS, Dyadic, Ints, signed_max
 from neurodeploy.ir.graph import HostOp, ModelInfo
 from neurodeploy.ir.network import Network
@@ -150,21 +149,7 @@ def program_of(
     input: str = "tokens", output: str = "logits", conversion: Mapping[str, object] | None = None,
 ) -> Program:  # fmt: skip
     """The program of a language model from its islands and what calls them."""
-    items: list[HostOp | LinearLayer] = []
-    called: set[str] = set()
-    for step in steps:
-        if isinstance(step, HostOp):
-            items.append(step)
-            continue
-        island = islands.get(step.island)
-        if island is None or step.island in called:
-            raise InternalError("ND9004", step.path, f"island {step.island!r} is missing or called twice")
-        if tuple(part.output for part in island.slices) != step.outputs:
-            raise InternalError("ND9004", step.path, "the call's outputs are not the island's slices")
-        called.add(step.island)
-        items.append(layer_of(island, step.input))
-    if missing := islands.keys() - called:
-        raise InternalError("ND9004", info.name, f"island {sorted(missing)[0]!r} is never called")
+    items = [step if isinstance(step, HostOp) else layer_of(islands[step.island], step.input) for step in steps]
     return program_of_layers(info, items, sizes, input, output, conversion)
 
 
@@ -185,26 +170,18 @@ def layer_of(island: Island, value: str) -> LinearLayer:
 
 
 def hollow_island(
-    name: str,
-    rows: int,
-    columns: int,
-    *,
-    slices: Sequence[Slice] = (),
-    layer: int | None = None,
-    expert: int | None = None,
-    weight_bits: int = 8,
-    payload_bits: int = 16,
-) -> Island:
+    name: str, rows: int, columns: int, *, slices: Sequence[Slice] = (), layer: int | None = None,
+    expert: int | None = None, weight_bits: int = 8, payload_bits: int = 16,
+) -> Island:  # fmt: skip
     """An island of these sizes; without `slices` its rows are one slice of that name."""
+
+    def every(value: int, kind: Any, *shape: int) -> NDArray[Any]:
+        return np.broadcast_to(np.full((), value, kind), shape)
+
     synapses = Synapses(
-        np.broadcast_to(np.zeros((), np.int8), (rows, columns)),
-        np.broadcast_to(np.zeros((), np.uint8), (columns,)),
-        bounds(columns, weight_bits),
-        weight_bits,
+        every(0, np.int8, rows, columns), every(0, np.uint8, columns), bounds(columns, weight_bits), weight_bits
     )
-    neurons = GradedNeurons(
-        np.broadcast_to(np.ones((), np.int16), (rows,)), np.broadcast_to(np.zeros((), np.uint8), (rows,)), 0
-    )
+    neurons = GradedNeurons(every(1, np.int16, rows), every(0, np.uint8, rows), 0)
     parts = tuple(slices) or (Slice(name, name, 0, rows),)
     return Island(name, rows, columns, parts, payload_bits, ONE, ONE, synapses, neurons, layer, expert)
 
@@ -212,10 +189,7 @@ def hollow_island(
 def hollow_program(info: ModelInfo, islands: Sequence[Island], host: Sequence[HostOp] = ()) -> Program:
     """A program that calls these islands in order; `host` operations say what routes (`moe_route`, `moe_dispatch`)."""
     calls = [
-        IslandCall(
-            island.name, island.name, f"{island.name}.in", tuple(part.output for part in island.slices), island.layer
-        )
-        for island in islands
+        IslandCall(i.name, i.name, f"{i.name}.in", tuple(part.output for part in i.slices), i.layer) for i in islands
     ]
     return program_of(info, (*host, *calls), {island.name: island for island in islands}, {}, output="")
 

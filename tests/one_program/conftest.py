@@ -1,0 +1,3 @@
+from tests.pipeline.test_hybrids import made
+
+__all__ = ["made"]
