@@ -188,14 +188,14 @@ class World:
         if word.endswith("_ND"):
             return str(copied(getattr(self.f, word.lower()), self.here))
         if word.startswith("OLDER/"):
-            return self.file(word.removeprefix("OLDER/"), "older")
+            return self.file(word.removeprefix("OLDER/"), PROSE)
         if "HERE" in word:
             return word.replace("HERE", str(self.here))
         return str(getattr(self.f, word.lower())) if word.isupper() else word
 
 
 def copied(bundle: Path, folder: Path) -> Path:
-    target = folder / "older.nd"
+    target = folder / f"older_{bundle.name}"
     if not target.exists():
         shutil.copytree(bundle, target)
     return target
