@@ -147,7 +147,7 @@ def plan(
     chip, head = system.chip, None
     if program.copies:
         program = at_width(program, bits)
-        refuse(chip, needs_of(program), others)
+        refuse(chip, needs_of(program.network), others)
         views, cuts = views_of(program, chip), Cuts(chip)
         body = [view for name, view in views.items() if name in program.copies]
         outside = tuple(view for name, view in views.items() if name not in program.copies)

@@ -16,7 +16,7 @@ from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner
 from targets.systems import get_system
 from tests.hybrid.test_random_mappings import INFO
-from tests.islands import Island, IslandCall, program_of
+from tests.islands import Island, program_of
 from tests.layers import Seen, make_island, network_of, payload_for, run_layer, run_network, seen
 from tests.networks.cuts import random_mapping
 from tests.refusals import refused
@@ -86,8 +86,7 @@ def test_saturation_is_exact_and_counted() -> None:
 
 
 def decoding_of(island: Island) -> Decoded:
-    call = IslandCall(island.name, island.name, "x", tuple(part.output for part in island.slices))
-    program = program_of(INFO, (call,), {island.name: island}, {}, "x", island.slices[-1].output)
+    program = program_of(INFO, [(island, "x")], "x", island.slices[-1].output)
     found = FastRunner().decoding(program.segments[0])
     assert found is not None
     return found
