@@ -76,9 +76,8 @@ def listeners(hyper: Hyper) -> Ints:
     """Cores by the broadcast that they listen to, these by their first core; those that listen to none where they stand."""
     key = np.arange(hyper.cores)
     if len(hyper.wide):
-        edge = np.repeat(np.arange(len(hyper.wide)), np.diff(hyper.indptr))
         first = hyper.pins[hyper.indptr[:-1]]
-        np.minimum.at(key, hyper.pins, first[edge])
+        np.minimum.at(key, hyper.pins, first[hyper.edge])
     order: Ints = np.argsort(key, kind="stable")
     return order
 
