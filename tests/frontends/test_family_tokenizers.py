@@ -20,7 +20,7 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.tokenizer_choice import read_tokenizer
 from neurodeploy.frontends.tokenizer_gguf import BYTE, CONTROL, NORMAL, UNKNOWN, from_metadata
-from tests.frontends.test_tokenizer_gguf import keys
+from tests.frontends.test_tokenizer import keys
 from tests.refusals import refused
 
 transformers = pytest.importorskip("transformers")

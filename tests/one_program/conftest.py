@@ -1,4 +1,3 @@
-from tests.pipeline.networks import files
-from tests.tiny import _quiet, llama
+from tests.pipeline.test_hybrids import made
 
-__all__ = ["_quiet", "files", "llama"]
+__all__ = ["made"]
