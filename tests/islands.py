@@ -1,4 +1,4 @@
-"""Linear layers as one value, for tests that make them by hand: an *island* and what calls it, turned into a program.
+"""Linear layers as one value, for tests that make them by hand: an *island*, and the program of islands.
 
 `islands_of` is the way back: the layers of a program, whoever made it.
 """
@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.errors import InternalError
 from neurodeploy.ir.fixedpoint import STATE_BITS, Dyadic, Ints, signed_max
 from neurodeploy.ir.graph import HostOp, ModelInfo
 from neurodeploy.ir.network import Network
@@ -21,7 +20,7 @@ from neurodeploy.ir.population import Section
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.segments import Decode, Encode
 from neurodeploy.synapses.hollow import ONE, bounds
-from neurodeploy.synapses.linear import LinearLayer, linear_layer, program_of_layers
+from neurodeploy.synapses.linear import LinearLayer, linear_layer, linear_layers, program_of_layers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,85 +86,39 @@ class Island:
         return signed_max(self.payload_bits)
 
 
-@dataclass(frozen=True, slots=True)
-class IslandCall:
-    """A step of the host program: encode `input`, run `island`, decode into `outputs` (one per slice)."""
-
-    path: str
-    island: str
-    input: str
-    outputs: tuple[str, ...]
-    layer: int | None = None
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        return (self.input,)
-
-
-Step = HostOp | IslandCall
+#: What a program does: an operation of the host, or an island on the host value of that name.
+Step = HostOp | tuple[Island, str]
 
 
 @lru_cache(maxsize=64)
 def islands_of(program: Program) -> Mapping[str, Island]:
     """Every linear layer of a language model."""
-    encodes = {step.population: step for step in program.host if isinstance(step, Encode)}
-    return {
-        step.population: _island(program.network, encodes, step) for step in program.host if isinstance(step, Decode)
-    }
+    return {layer.name: _island(layer) for layer in linear_layers(program)}
 
 
-def steps_of(program: Program) -> tuple[Step, ...]:
-    """Host operations, and calls of islands."""
-    value = {step.population: step.value for step in program.host if isinstance(step, Encode)}
-    found: list[Step] = []
-    for step in program.host:
-        if isinstance(step, HostOp):
-            found.append(step)
-        elif isinstance(step, Decode):
-            (p,) = program.network.into(step.population)
-            layer = program.network.populations[step.population].layer
-            found.append(IslandCall(step.path, step.population, value[p.source], step.values, layer))
-    return tuple(found)
+def steps_of(program: Program) -> list[HostOp | Decode]:
+    """Host operations, and what the host decodes of islands, in order."""
+    return [step for step in program.host if not isinstance(step, Encode)]
 
 
-def _island(network: Network, encodes: Mapping[str, Encode], decode: Decode) -> Island:
-    population = network.populations[decode.population]
-    (p,) = network.into(population.name)
-    source, params = network.populations[p.source], dict[str, Any](population.params)
+def _island(layer: LinearLayer) -> Island:
+    p, source, neurons = layer.synapses, layer.source, layer.neurons
     exponents = np.broadcast_to(np.zeros((), np.uint8), (source.size,)) if p.axon_exp is None else p.axon_exp
-    sums: Any = p.block_sums
     slices = (
         Slice(part.path, value, part.start, part.stop, part.role, part.heads)
-        for part, value in zip(population.sections, decode.values, strict=True)
+        for part, value in zip(neurons.sections, layer.decode.values, strict=True)
     )
     return Island(
-        population.name, population.size, source.size, tuple(slices), dict[str, Any](source.params)["bits"],
-        encodes[source.name].scale, decode.scale, Synapses(p.synapse.weight, exponents, sums, p.weight_bits),
-        GradedNeurons(**({"bias": None} | params)), population.layer, population.expert,
+        layer.name, neurons.size, source.size, tuple(slices), dict[str, Any](source.params)["bits"],
+        layer.encode.scale, layer.decode.scale, Synapses(p.synapse.weight, exponents, p.block_sums, p.weight_bits),
+        GradedNeurons(**{"bias": None, **neurons.params}), neurons.layer, neurons.expert,
     )  # fmt: skip
 
 
-def program_of(
-    info: ModelInfo, steps: Sequence[Step], islands: Mapping[str, Island], sizes: Mapping[str, int],
-    input: str = "tokens", output: str = "logits", conversion: Mapping[str, object] | None = None,
-) -> Program:  # fmt: skip
-    """The program of a language model from its islands and what calls them."""
-    items: list[HostOp | LinearLayer] = []
-    called: set[str] = set()
-    for step in steps:
-        if isinstance(step, HostOp):
-            items.append(step)
-            continue
-        island = islands.get(step.island)
-        if island is None or step.island in called:
-            raise InternalError("ND9004", step.path, f"island {step.island!r} is missing or called twice")
-        if tuple(part.output for part in island.slices) != step.outputs:
-            raise InternalError("ND9004", step.path, "the call's outputs are not the island's slices")
-        called.add(step.island)
-        items.append(layer_of(island, step.input))
-    if missing := islands.keys() - called:
-        raise InternalError("ND9004", info.name, f"island {sorted(missing)[0]!r} is never called")
-    return program_of_layers(info, items, sizes, input, output, conversion)
+def program_of(info: ModelInfo, steps: Sequence[Step], input: str = "tokens", output: str = "logits") -> Program:
+    """The program of a language model that does these steps."""
+    items = [step if isinstance(step, HostOp) else layer_of(*step) for step in steps]
+    return program_of_layers(info, items, {}, input, output)
 
 
 def layer_of(island: Island, value: str) -> LinearLayer:
@@ -185,39 +138,25 @@ def layer_of(island: Island, value: str) -> LinearLayer:
 
 
 def hollow_island(
-    name: str,
-    rows: int,
-    columns: int,
-    *,
-    slices: Sequence[Slice] = (),
-    layer: int | None = None,
-    expert: int | None = None,
-    weight_bits: int = 8,
-    payload_bits: int = 16,
-) -> Island:
+    name: str, rows: int, columns: int, *, slices: Sequence[Slice] = (), layer: int | None = None,
+    expert: int | None = None, weight_bits: int = 8, payload_bits: int = 16,
+) -> Island:  # fmt: skip
     """An island of these sizes; without `slices` its rows are one slice of that name."""
+
+    def every(value: int, kind: Any, *shape: int) -> NDArray[Any]:
+        return np.broadcast_to(np.full((), value, kind), shape)
+
     synapses = Synapses(
-        np.broadcast_to(np.zeros((), np.int8), (rows, columns)),
-        np.broadcast_to(np.zeros((), np.uint8), (columns,)),
-        bounds(columns, weight_bits),
-        weight_bits,
+        every(0, np.int8, rows, columns), every(0, np.uint8, columns), bounds(columns, weight_bits), weight_bits
     )
-    neurons = GradedNeurons(
-        np.broadcast_to(np.ones((), np.int16), (rows,)), np.broadcast_to(np.zeros((), np.uint8), (rows,)), 0
-    )
+    neurons = GradedNeurons(every(1, np.int16, rows), every(0, np.uint8, rows), 0)
     parts = tuple(slices) or (Slice(name, name, 0, rows),)
     return Island(name, rows, columns, parts, payload_bits, ONE, ONE, synapses, neurons, layer, expert)
 
 
 def hollow_program(info: ModelInfo, islands: Sequence[Island], host: Sequence[HostOp] = ()) -> Program:
     """A program that calls these islands in order; `host` operations say what routes (`moe_route`, `moe_dispatch`)."""
-    calls = [
-        IslandCall(
-            island.name, island.name, f"{island.name}.in", tuple(part.output for part in island.slices), island.layer
-        )
-        for island in islands
-    ]
-    return program_of(info, (*host, *calls), {island.name: island for island in islands}, {}, output="")
+    return program_of(info, [*host, *((island, f"{island.name}.in") for island in islands)], output="")
 
 
 def layer_network(island: Island) -> Network:

@@ -1,4 +1,4 @@
-"""Linear layers by themselves: run on a runner, every token a sample of one step."""
+"""Linear layers by themselves: random ones, and their run on a runner, every token a sample of one step."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.run import RunActivity, Runner
-from tests.islands import Island, layer_network
+from neurodeploy.synapses.linear import block_sums_of
+from tests.islands import GradedNeurons, Island, Slice, Synapses, layer_network
 
 network_of = lru_cache(maxsize=64)(layer_network)
 
@@ -39,3 +41,36 @@ def run_network(runner: Runner, network: Network, name: str, payload: np.ndarray
 def run_layer(runner: Runner, island: Island, payload: np.ndarray) -> tuple[np.ndarray, Seen]:
     """Payloads (tokens, columns)."""
     return run_network(runner, network_of(island), island.name, payload[:, None])
+
+
+def make_island(
+    rows: int, columns: int, *, bits: int = 16, wide: int = 0, seed: int = 0, bias: bool = False, acc_shift: int = 6,
+    shifts: tuple[int, int] = (12, 22), extreme: bool = False,
+) -> Island:  # fmt: skip
+    random = np.random.default_rng(seed)
+    weight = random.integers(-127, 128, (rows, columns)).astype(np.int8)
+    if extreme:
+        weight[:] = np.where(random.random((rows, columns)) < 0.5, 127, -127)
+        weight[0] = 127
+    axon_shift = np.zeros(columns, np.uint8)
+    axon_shift[random.permutation(columns)[:wide]] = 8
+    neurons = GradedNeurons(
+        random.integers(1 << 14, 1 << 15, rows).astype(np.int16),
+        random.integers(*shifts, rows).astype(np.uint8),
+        acc_shift,
+        random.integers(-(10**7), 10**7, rows) if bias else None,
+    )
+    slices = (Slice("a", "a", 0, rows // 2), Slice("b", "b", rows // 2, rows)) if rows > 1 else (Slice("a", "a", 0, 1),)
+    synapses = Synapses(weight, axon_shift, block_sums_of(weight, axon_shift))
+    return Island("island", rows, columns, slices, bits, Dyadic(3, -9), Dyadic(5, -20), synapses, neurons)
+
+
+def payload_for(island: Island, tokens: int, seed: int = 0) -> np.ndarray:
+    """Random payloads with the extremes, silence and sparse rows among them."""
+    random = np.random.default_rng(seed)
+    limit = island.payload_max
+    payload = random.integers(-limit, limit + 1, (tokens, island.columns))
+    payload[random.random(payload.shape) < 0.3] = 0
+    for row, value in zip(range(tokens), (limit, -limit, 0), strict=False):
+        payload[row] = value
+    return payload.astype(np.int16)

@@ -43,7 +43,7 @@ from tests.golden.networks import NETS, mapped, net
 from tests.golden.store import Case, case, digest
 from tests.hybrid.test_random_mappings import INFO
 from tests.hybrid.test_random_mappings import island as random_island
-from tests.islands import IslandCall, islands_of, program_of
+from tests.islands import islands_of, program_of
 
 RUNNERS = ("reference", "fast", "partitioned")
 ISLANDS = 12
@@ -132,8 +132,7 @@ def island_bits(seed: int, runner: str) -> Any:
         payload = np.where(
             rng.random(payload.shape) < 0.9, np.where(made.synapses.weight[0] < 0, -limit, limit), payload
         )
-    call = IslandCall("i", "i", "x", ("i",))
-    program = program_of(INFO, (call,), {"i": made}, {}, "x", "i")
+    program = program_of(INFO, [(made, "x")], "x", "i")
     run = recorder(program, runner)
     run.run(program.segments[0].network, {"i.input": payload.astype(np.int16)[:, None]}, 1)
     return run.seen["i"]

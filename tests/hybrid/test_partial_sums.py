@@ -30,7 +30,7 @@ from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner
 from targets.hosts import get_host
 from targets.systems import get_system
-from tests.islands import GradedNeurons, Island, IslandCall, Slice, Synapses, islands_of, program_of
+from tests.islands import GradedNeurons, Island, Slice, Synapses, islands_of, program_of
 from tests.prices import ledger_of, works
 
 ROWS, COLUMNS, TOKENS = 10, 2200, 3
@@ -52,7 +52,7 @@ def program(wide: int) -> Program:
         "a", ROWS, COLUMNS, (Slice("a", "a", 0, ROWS),), 16, one, one, Synapses(weight, shift, sums), neurons
     )
     info = ModelInfo("random", "test", 10, 10, 1, 10, "made by a test")
-    return program_of(info, (IslandCall("a", "a", "x", ("a",)),), {"a": island}, {})
+    return program_of(info, [(island, "x")])
 
 
 def mapping() -> Mapping:

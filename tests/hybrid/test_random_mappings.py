@@ -20,7 +20,7 @@ from partitioner.verify.violations import verify
 from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner
 from targets.systems import get_system
-from tests.islands import GradedNeurons, Island, IslandCall, Slice, Synapses, program_of
+from tests.islands import GradedNeurons, Island, Slice, Synapses, program_of
 from tests.networks.equality import same_result
 from tests.prices import shard_counts, works
 
@@ -65,8 +65,7 @@ def test_any_cut_gives_the_same_integers(
 ) -> None:
     draw = np.random.default_rng(seed)
     islands = {f"i{n}": island(f"i{n}", *size, payload_bits, draw) for n, size in enumerate(sizes)}
-    calls = tuple(IslandCall(name, name, "x", (name,)) for name in islands)
-    program = program_of(INFO, calls, islands, {})
+    program = program_of(INFO, [(island, "x") for island in islands.values()])
     system = get_system("kapoho-point")
     budget = replace(
         system.chip.budget,

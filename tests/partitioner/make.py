@@ -21,7 +21,7 @@ from partitioner.cost.budget import RESOURCES
 from partitioner.cost.population import View, views_of
 from targets.loihi2 import LOIHI2
 from targets.systems import get_system
-from tests.islands import GradedNeurons, Island, IslandCall, Slice, Step, Synapses, program_of
+from tests.islands import GradedNeurons, Island, Slice, Step, Synapses, program_of
 
 ONE = Dyadic(1, 0)
 
@@ -67,25 +67,19 @@ def island(
     return Island(name, start, columns, tuple(slices), payload_bits, ONE, ONE, synapses, neurons, layer, expert)
 
 
-def call(source: Island, value: str) -> IslandCall:
-    return IslandCall(source.name, source.name, value, tuple(part.output for part in source.slices), source.layer)
-
-
 def host(op: str, inputs: tuple[str, ...], outputs: tuple[str, ...], layer: int | None = None, **attrs: Any) -> HostOp:
     filled = {key: attrs.get(key, 1) for key in OPERATIONS[op].attrs}
     return HostOp(outputs[0], op, inputs, outputs, filled, layer=layer)
 
 
-def program(steps: list[Step], islands: list[Island], output: str, name: str = "test") -> Program:
-    info = ModelInfo(name, "test", 10, 10, 1, 10, "made by a test")
-    return program_of(info, tuple(steps), {item.name: item for item in islands}, {}, "tokens", output)
+def program(steps: list[Step], output: str, name: str = "test") -> Program:
+    return program_of(ModelInfo(name, "test", 10, 10, 1, 10, "made by a test"), steps, output=output)
 
 
 def of_islands(items: list[Island]) -> Program:
     """Every island reads the embedding; the last slice of the last island is the output."""
-    steps: list[Step] = [host("embedding", ("tokens",), ("x",))]
-    steps += [call(item, "x") for item in items]
-    return program(steps, items, items[-1].slices[-1].output)
+    steps: list[Step] = [host("embedding", ("tokens",), ("x",)), *((item, "x") for item in items)]
+    return program(steps, items[-1].slices[-1].output)
 
 
 def view(item: Island, spec: ChipSpec, weight_bits: int | None = None) -> View:
@@ -107,11 +101,9 @@ def llama(
 ) -> Program:
     """Dense decoder, or with `experts` a mixture of them beside one shared expert, as Llama 4 has it."""
     steps: list[Step] = [host("embedding", ("tokens",), ("x0",))]
-    islands: list[Island] = []
 
     def run(item: Island, value: str) -> tuple[str, ...]:
-        islands.append(item)
-        steps.append(call(item, value))
+        steps.append((item, value))
         return tuple(part.output for part in item.slices)
 
     def feed_forward(path: str, layer: int, value: str, expert: int | None = None) -> str:
@@ -147,9 +139,9 @@ def llama(
             steps.append(host("add", (f"{p}.mid", feed_forward(f"{p}.mlp", n, f"{p}.norm2")), (f"x{n + 1}",), n))
     steps.append(host("rmsnorm", (f"x{layers}",), ("final",)))
     if not head:
-        return program(steps, islands, "final", "llama body")
+        return program(steps, "final", "llama body")
     run(island("lm_head", [("lm_head", vocab, 0)], d, bits=bits), "final")
-    return program(steps, islands, "lm_head.lm_head", "llama")
+    return program(steps, "lm_head.lm_head", "llama")
 
 
 def budget(

@@ -8,7 +8,7 @@ from neurodeploy.errors import InternalError
 from neurodeploy.ir.graph import HostOp
 from neurodeploy.ops import OPERATIONS
 from partitioner.classify import activity_of, assign
-from tests.islands import IslandCall, steps_of
+from tests.islands import steps_of
 from tests.partitioner import make
 
 
@@ -22,7 +22,7 @@ def test_every_step_is_assigned_in_order() -> None:
     found = assign(program, make.chip())
     assert [entry.path for entry in found] == [step.path for step in steps_of(program)]
     for step, entry in zip(steps_of(program), found, strict=True):
-        assert entry.device == ("chip" if isinstance(step, IslandCall) else "host")
+        assert entry.device == ("host" if isinstance(step, HostOp) else "chip")
         assert entry.op == (step.op if isinstance(step, HostOp) else "island")
         assert (entry.reason.rule == "static-projection") == (entry.device == "chip")
 

@@ -107,7 +107,7 @@ def test_the_summary_has_the_keys_of_a_program() -> None:
     found = summary(map_model(CHAIN, system), CHAIN, system)
     json.dumps(found)
     nothing = Mapping(system.name, system.chips, system.chip.cores, (), (), 0, "none", ())
-    keys = summary(nothing, program_of(ModelInfo("none", "", 0, 0, 0, 0, ""), (), {}, {}), system)
+    keys = summary(nothing, program_of(ModelInfo("none", "", 0, 0, 0, 0, ""), ()), system)
     assert set(keys) <= set(found)
     assert set(found) - set(keys) == {"unit", "populations"}
     assert found["fits"] and found["violations"] == [] and found["border_bytes_per_token"] == 4 * (10 + 6)
