@@ -7,6 +7,7 @@ progress is reported meanwhile, however long a call takes.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
@@ -30,6 +31,20 @@ def _no_progress() -> None:
     from neurodeploy.reporting import progress
 
     progress.INTERVAL_S = float("inf")
+
+
+@pytest.fixture
+def three_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every call of a kernel is split, however small, over three threads."""
+    import torch
+
+    from neurodeploy.machine import threads
+
+    monkeypatch.setattr(threads, "GRAIN", 1)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

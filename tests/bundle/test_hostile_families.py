@@ -15,23 +15,15 @@ from tests.bundle.test_hostile import Change, step
 
 
 @pytest.fixture(scope="module")
-def learnt(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A converted GPT-2: layer norms, learnt positions, no gate."""
-    folder = tmp_path_factory.mktemp("learnt")
-    out = folder / "gpt2.nd"
-    model = models.save("gpt2", folder / "gpt2", n_layer=1, eos_token_id=None, bos_token_id=None)
-    pipeline.convert(model, out, preset="quick", calibration_tokens=64)
-    return out
-
-
-@pytest.fixture(scope="module")
-def partial(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A converted Phi-3 of which a part of each head is rotated."""
-    folder = tmp_path_factory.mktemp("partial")
-    out = folder / "phi3.nd"
-    model = models.save("phi3", folder / "phi3", num_hidden_layers=1, eos_token_id=None, bos_token_id=None)
-    pipeline.convert(model, out, preset="quick", calibration_tokens=64)
-    return out
+def relatives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A GPT-2 with layer norms, learnt positions and no gate, a Phi-3 of which a part of each head is rotated: bundles."""
+    found = {}
+    for name, family, layers in (("learnt", "gpt2", "n_layer"), ("partial", "phi3", "num_hidden_layers")):
+        folder = tmp_path_factory.mktemp(name)
+        model = models.save(family, folder / family, eos_token_id=None, bos_token_id=None, **{layers: 1})
+        found[name] = folder / f"{family}.nd"
+        pipeline.convert(model, found[name], preset="quick", calibration_tokens=64)
+    return found
 
 
 RELATIVES: dict[str, tuple[str, Change]] = {
@@ -56,10 +48,10 @@ RELATIVES: dict[str, tuple[str, Change]] = {
 
 
 @pytest.mark.parametrize("name", RELATIVES)
-def test_programs_of_other_families(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_programs_of_other_families(name: str, tmp_path: Path, relatives: dict[str, Path]) -> None:
     kind, change = RELATIVES[name]
     copy = tmp_path / "x.nd"
-    shutil.copytree(request.getfixturevalue(kind), copy)
+    shutil.copytree(relatives[kind], copy)
     open_bundle(copy)
     rewrite(copy, change)
     refused(copy, "ND5006")

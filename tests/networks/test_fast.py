@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
 from neurodeploy.errors import UserError
@@ -191,21 +190,13 @@ def test_convolutions(name: str) -> None:
         all_paths(network(c, delay=rng.integers(0, 4, c.columns).astype(np.uint8)), rng.random((1, 6, c.columns)) < 0.2)
 
 
-def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    from neurodeploy.machine import threads
-
+def test_threads_change_nothing(three_threads: None) -> None:
     rng = np.random.default_rng(5)
     weight = rng.integers(-128, 128, (300, 200), dtype=np.int8)
     sparse = build.sparse_from_coo(300, 200, *np.nonzero(weight > 60), weight[weight > 60])
-    before = torch.get_num_threads()
-    monkeypatch.setattr(threads, "GRAIN", 1)
-    torch.set_num_threads(2)
-    try:
-        for synapse in (Dense(weight), sparse, build.conv(weight[:8, :72].reshape(8, 3, 3, 8), (5, 5, 8))):
-            all_paths(network(synapse), rng.random((3, 9, synapse.columns)) < 0.1)
-            all_paths(network(synapse, "graded_vec"), rng.integers(-9, 9, (3, 9, synapse.columns)))
-    finally:
-        torch.set_num_threads(before)
+    for synapse in (Dense(weight), sparse, build.conv(weight[:8, :72].reshape(8, 3, 3, 8), (5, 5, 8))):
+        all_paths(network(synapse), rng.random((3, 9, synapse.columns)) < 0.1)
+        all_paths(network(synapse, "graded_vec"), rng.integers(-9, 9, (3, 9, synapse.columns)))
 
 
 def test_dense_traffic_takes_a_product_and_sparse_traffic_does_not(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -206,15 +206,6 @@ def test_no_sum_is_reordered(noise):
     assert (found == expected).all()
 
 
-@pytest.fixture
-def three_threads(monkeypatch):
-    monkeypatch.setattr(threads, "GRAIN", 1)
-    before = torch.get_num_threads()
-    torch.set_num_threads(3)
-    yield
-    torch.set_num_threads(before)
-
-
 def test_every_part_once(three_threads):
     done: list[tuple[int, int, str]] = []
     threads.split(lambda part, parts, tag: done.append((part, parts, tag)), 100, "x")

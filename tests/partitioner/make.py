@@ -9,21 +9,22 @@ from typing import Any
 import numpy as np
 
 from neurodeploy.ir.chip import Basis, ChipSpec, CoreBudget, Limit, SystemSpec
-from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.graph import HostOp, ModelInfo
 from neurodeploy.ir.network import BLOCK, Network, Projection
-from neurodeploy.ir.population import INPUT, Population
+from neurodeploy.ir.population import INPUT, Population, Section
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.synapse import Synapse
 from neurodeploy.ops import OPERATIONS
 from neurodeploy.synapses import Conv, Dense
+from neurodeploy.synapses.linear import program_of_layers
 from partitioner.cost.budget import RESOURCES
 from partitioner.cost.population import View, views_of
 from targets.loihi2 import LOIHI2
 from targets.systems import get_system
-from tests.islands import GradedNeurons, Island, IslandCall, Slice, Step, Synapses, program_of
+from tests import islands
+from tests.islands import Island
 
-ONE = Dyadic(1, 0)
+Step = HostOp | Island
 
 
 class Untouchable:
@@ -56,19 +57,16 @@ def island(
     abs_sum: int = 127 * BLOCK,
 ) -> Island:
     """`parts` are (role, rows, heads); every block of columns has the largest sum `abs_sum`."""
-    slices, start = [], 0
+    sections, start = [], 0
     for role, rows, heads in parts:
-        slices.append(Slice(f"{name}.{role}", f"{name}.{role}", start, start + rows, role, heads))
+        sections.append(Section(f"{name}.{role}", start, start + rows, role, heads))
         start += rows
     sums = np.broadcast_to(np.int64(abs_sum), (-(-columns // BLOCK),))
-    shift = np.broadcast_to(np.uint8(0), (columns,))
-    neurons = GradedNeurons(np.broadcast_to(np.int16(1), (start,)), np.broadcast_to(np.uint8(0), (start,)), 0)
-    synapses = Synapses(Untouchable(start, columns), shift, sums, bits)  # type: ignore[arg-type]
-    return Island(name, start, columns, tuple(slices), payload_bits, ONE, ONE, synapses, neurons, layer, expert)
-
-
-def call(source: Island, value: str) -> IslandCall:
-    return IslandCall(source.name, source.name, value, tuple(part.output for part in source.slices), source.layer)
+    params = {"multiplier": np.broadcast_to(np.int16(1), (start,)), "shift": np.broadcast_to(np.uint8(0), (start,))}
+    return islands.island(
+        name, Untouchable(start, columns), params, sections=sections, block_sums=sums, payload_bits=payload_bits,
+        weight_bits=bits, layer=layer, expert=expert,
+    )  # fmt: skip
 
 
 def host(op: str, inputs: tuple[str, ...], outputs: tuple[str, ...], layer: int | None = None, **attrs: Any) -> HostOp:
@@ -76,16 +74,15 @@ def host(op: str, inputs: tuple[str, ...], outputs: tuple[str, ...], layer: int 
     return HostOp(outputs[0], op, inputs, outputs, filled, layer=layer)
 
 
-def program(steps: list[Step], islands: list[Island], output: str, name: str = "test") -> Program:
-    info = ModelInfo(name, "test", 10, 10, 1, 10, "made by a test")
-    return program_of(info, tuple(steps), {item.name: item for item in islands}, {}, "tokens", output)
+def program(steps: list[Step], output: str, name: str = "test") -> Program:
+    return program_of_layers(ModelInfo(name, "test", 10, 10, 1, 10, "made by a test"), steps, {}, "tokens", output)
 
 
 def of_islands(items: list[Island]) -> Program:
     """Every island reads the embedding; the last slice of the last island is the output."""
     steps: list[Step] = [host("embedding", ("tokens",), ("x",))]
-    steps += [call(item, "x") for item in items]
-    return program(steps, items, items[-1].slices[-1].output)
+    steps += [item.reading("x") for item in items]
+    return program(steps, items[-1].decode.values[-1])
 
 
 def view(item: Island, spec: ChipSpec, weight_bits: int | None = None) -> View:
@@ -107,12 +104,10 @@ def llama(
 ) -> Program:
     """Dense decoder, or with `experts` a mixture of them beside one shared expert, as Llama 4 has it."""
     steps: list[Step] = [host("embedding", ("tokens",), ("x0",))]
-    islands: list[Island] = []
 
     def run(item: Island, value: str) -> tuple[str, ...]:
-        islands.append(item)
-        steps.append(call(item, value))
-        return tuple(part.output for part in item.slices)
+        steps.append(item.reading(value))
+        return item.decode.values
 
     def feed_forward(path: str, layer: int, value: str, expert: int | None = None) -> str:
         parts = [("gate", ffn, 0), ("up", ffn, 0)]
@@ -147,9 +142,9 @@ def llama(
             steps.append(host("add", (f"{p}.mid", feed_forward(f"{p}.mlp", n, f"{p}.norm2")), (f"x{n + 1}",), n))
     steps.append(host("rmsnorm", (f"x{layers}",), ("final",)))
     if not head:
-        return program(steps, islands, "final", "llama body")
+        return program(steps, "final", "llama body")
     run(island("lm_head", [("lm_head", vocab, 0)], d, bits=bits), "final")
-    return program(steps, islands, "lm_head.lm_head", "llama")
+    return program(steps, "lm_head.lm_head", "llama")
 
 
 def budget(

@@ -38,7 +38,7 @@ def test_what_was_written_is_read_back(mapping: Mapping) -> None:
 
 
 def test_a_mapping_without_shards() -> None:
-    program = make.program([make.host("embedding", ("tokens",), ("x",))], [], "x")
+    program = make.program([make.host("embedding", ("tokens",), ("x",))], "x")
     mapping = map_model(program, make.system(make.chip(), 1))
     assert (mapping.chips_used, mapping.lower_bound) == (0, 0)
     assert mapping_from_json(mapping_to_json(mapping)).assignments == mapping.assignments

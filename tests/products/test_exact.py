@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -88,16 +87,11 @@ def test_pairs_on_random_shapes(
         assert np.array_equal(PAIRS(x, stored[3 : 3 + neurons], largest(x, stored)), exact(x, stored[3 : 3 + neurons]))
 
 
-def test_parts_of_threads_do_not_change_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_of_threads_do_not_change_bits(three_threads: None) -> None:
     random = np.random.default_rng(1)
     x, weight = random.integers(-32768, 32768, (9, 70)), random.integers(-128, 128, (130, 70)).astype(np.int8)
     x = x.astype(np.int16)
-    monkeypatch.setattr("neurodeploy.machine.threads.GRAIN", 1)
-    torch.set_num_threads(3)
-    try:
-        assert np.array_equal(PAIRS(x, weight, 1 << 40), exact(x, weight))
-    finally:
-        torch.set_num_threads(1)
+    assert np.array_equal(PAIRS(x, weight, 1 << 40), exact(x, weight))
 
 
 def test_no_lane_can_overflow() -> None:

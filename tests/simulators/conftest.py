@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
 from neurodeploy.ir.fixedpoint import Dyadic
-from neurodeploy.synapses.linear import block_sums_of
-from tests.islands import GradedNeurons, Island, Slice, Synapses
+from neurodeploy.ir.population import Section
+from tests.islands import Island, island
 
 
 def make_island(
@@ -21,15 +22,17 @@ def make_island(
         weight[0] = 127
     axon_shift = np.zeros(columns, np.uint8)
     axon_shift[random.permutation(columns)[:wide]] = 8
-    neurons = GradedNeurons(
-        random.integers(1 << 14, 1 << 15, rows).astype(np.int16),
-        random.integers(*shifts, rows).astype(np.uint8),
-        acc_shift,
-        random.integers(-(10**7), 10**7, rows) if bias else None,
-    )
-    slices = (Slice("a", "a", 0, rows // 2), Slice("b", "b", rows // 2, rows)) if rows > 1 else (Slice("a", "a", 0, 1),)
-    synapses = Synapses(weight, axon_shift, block_sums_of(weight, axon_shift))
-    return Island("island", rows, columns, slices, bits, Dyadic(3, -9), Dyadic(5, -20), synapses, neurons)
+    params: dict[str, Any] = {
+        "multiplier": random.integers(1 << 14, 1 << 15, rows).astype(np.int16),
+        "shift": random.integers(*shifts, rows).astype(np.uint8),
+        "acc_shift": acc_shift,
+    }
+    if bias:
+        params["bias"] = random.integers(-(10**7), 10**7, rows)
+    middle = rows // 2
+    sections = (Section("a", 0, middle), Section("b", middle, rows)) if middle else (Section("a", 0, 1),)
+    scales = Dyadic(3, -9), Dyadic(5, -20)
+    return island("island", weight, params, axon_exp=axon_shift, sections=sections, scales=scales, payload_bits=bits)
 
 
 def payload_for(island: Island, tokens: int, seed: int = 0) -> np.ndarray:

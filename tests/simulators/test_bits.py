@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurodeploy.errors import InternalError, UserError
+from neurodeploy.synapses.linear import program_of_layers
 from simulators import get_runner
 from simulators.fast.lane import Decoded
 from simulators.fast.runner import FastRunner
@@ -16,7 +16,7 @@ from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner
 from targets.systems import get_system
 from tests.hybrid.test_random_mappings import INFO
-from tests.islands import Island, IslandCall, program_of
+from tests.islands import Island
 from tests.layers import Seen, network_of, run_layer, run_network, seen
 from tests.networks.cuts import random_mapping
 from tests.simulators.conftest import make_island, payload_for
@@ -33,13 +33,13 @@ def same(a: tuple[np.ndarray, Seen], b: tuple[np.ndarray, Seen]) -> None:
 
 def by_formula(island: Island, payload: np.ndarray) -> tuple[np.ndarray, Seen]:
     """`ir.program` in Python integers."""
-    s, n = island.synapses, island.neurons
-    shift = n.shift.astype(object)
-    acc = (payload.astype(object) << s.axon_shift.astype(object)) @ s.weight.T.astype(object)
-    acc = acc + (0 if n.bias is None else n.bias.astype(object))
-    a = (acc + ((1 << n.acc_shift) >> 1)) >> n.acc_shift
+    given = island.params
+    shift, right = given["shift"].astype(object), given["acc_shift"]
+    acc = (payload.astype(object) << island.axon_exp.astype(object)) @ island.weight.T.astype(object)
+    acc = acc + (0 if given["bias"] is None else given["bias"].astype(object))
+    a = (acc + ((1 << right) >> 1)) >> right
     state = np.clip(a, -(2**23 - 1), 2**23 - 1)
-    y = (state * n.multiplier.astype(object) + ((1 << shift) >> 1)) >> shift
+    y = (state * given["multiplier"].astype(object) + ((1 << shift) >> 1)) >> shift
     out = np.clip(y, -(2**23 - 1), 2**23 - 1)
     counts = np.count_nonzero(payload, axis=0), np.count_nonzero(out, axis=0)
     return out.astype(np.int32), Seen(len(payload), *counts, int((a != state).sum()), int((y != out).sum()))
@@ -66,17 +66,11 @@ def test_every_runner_equals_the_formula_and_so_does_the_island_as_a_network(
             same(wanted, run_network(runner, network_of(island), island.name, inputs))
 
 
-def test_blocks_of_neurons_and_threads_do_not_change_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_of_neurons_and_threads_do_not_change_bits(three_threads: None, monkeypatch: pytest.MonkeyPatch) -> None:
     island = make_island(1200, 70, wide=3, bias=True)
     payload = payload_for(island, 33)
-    expected = run_layer(ReferenceRunner(), island, payload)
     monkeypatch.setattr("simulators.fast.lane.SUMS_PER_BLOCK", 1 << 12)
-    monkeypatch.setattr("neurodeploy.machine.threads.GRAIN", 1)
-    torch.set_num_threads(3)
-    try:
-        same(expected, run_layer(FastRunner(), island, payload))
-    finally:
-        torch.set_num_threads(1)
+    same(run_layer(ReferenceRunner(), island, payload), run_layer(FastRunner(), island, payload))
 
 
 def test_token_by_token_equals_all_at_once() -> None:
@@ -95,8 +89,8 @@ def test_token_by_token_equals_all_at_once() -> None:
 def test_saturation_is_exact_and_counted() -> None:
     """A sum beyond 24 bits clips at 2**23 - 1 and counts once; one just inside does not."""
     island = make_island(1, 4, acc_shift=0, shifts=(15, 16))
-    island.synapses.weight[:] = 127
-    island.neurons.multiplier[:] = 32767
+    island.weight[:] = 127
+    island.params["multiplier"][:] = 32767
     for total, lost in ((8388607, 0), (8388609, 1)):
         payload = np.zeros((1, 4), np.int16)
         payload[0, :3] = [32767, 32767, (total - 127 * 65534) // 127]
@@ -113,8 +107,7 @@ def test_saturation_is_exact_and_counted() -> None:
 
 
 def decoding_of(island: Island) -> Decoded:
-    call = IslandCall(island.name, island.name, "x", tuple(part.output for part in island.slices))
-    program = program_of(INFO, (call,), {island.name: island}, {}, "x", island.slices[-1].output)
+    program = program_of_layers(INFO, [island.reading("x")], {}, "x", island.decode.values[-1])
     found = FastRunner().decoding(program.segments[0])
     assert found is not None
     return found
