@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pytest
 
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.population import Section
@@ -44,8 +42,3 @@ def payload_for(island: Island, tokens: int, seed: int = 0) -> np.ndarray:
     for row, value in zip(range(tokens), (limit, -limit, 0), strict=False):
         payload[row] = value
     return payload.astype(np.int16)
-
-
-@pytest.fixture
-def island_maker() -> Callable[..., Island]:
-    return make_island
