@@ -85,8 +85,7 @@ def map_model(
     twice = options.place and options.time_limit is None and rates is None and options.objective in ("cores", "traffic")
     if not twice or len(plan.tiles) > TWICE or not all(view.uniform for view in job.views.values()):
         return found
-    roomy = _roomy(job, work)
-    return found if roomy is None or _no_worse(job, found, roomy) else roomy
+    return _better(job, found, work)
 
 
 def _mapping(job: Job, plan: Plan, places: Places, alternatives: Sequence[SystemSpec] = ()) -> Mapping:
@@ -115,25 +114,24 @@ def _mapping(job: Job, plan: Plan, places: Places, alternatives: Sequence[System
     )
 
 
-def _roomy(job: Job, work: Path | None) -> Mapping | None:
-    """The mapping with as much state for every neuron as the chip's table says; None where that does not fit."""
+def _better(job: Job, tight: Mapping, work: Path | None) -> Mapping:
+    """The mapping with as much state for every neuron as the chip's table says, where it fits and is better: smaller neurons
+    leave larger pieces, which may pack into cores that lie less well. `tight` has fewer chips or cores; or as many, and
+    neither more messages nor more hops."""
     asked = replace(job, least=job.system.chip.formats["neuron_state_bytes"])
     try:
         plan = best_plan(asked)
     except DoesNotFit:
-        return None
+        return tight
     places = place(asked, plan, work and work / "roomy")
-    return None if places.chips > job.available else _mapping(job, plan, places)
-
-
-def _no_worse(job: Job, tight: Mapping, roomy: Mapping) -> bool:
-    """Fewer chips or cores; or as many, and neither more messages nor more hops. Smaller neurons leave larger pieces, which
-    may pack into cores that lie less well."""
+    if places.chips > job.available:
+        return tight
+    roomy = _mapping(job, plan, places)
     size, other = ((m.chips_used, m.cores_used) for m in (tight, roomy))
     if size != other and job.options.objective == "cores":
-        return size < other
+        return tight if size < other else roomy
     sent, more = (traffic(m, job.program, job.system) for m in (tight, roomy))
-    return sent.deliveries <= more.deliveries and sent.spike_hops <= more.spike_hops
+    return tight if sent.deliveries <= more.deliveries and sent.spike_hops <= more.spike_hops else roomy
 
 
 def place(job: Job, plan: Plan, work: Path | None = None) -> Places:

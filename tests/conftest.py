@@ -33,17 +33,15 @@ def _no_progress() -> None:
     progress.INTERVAL_S = float("inf")
 
 
-@pytest.fixture
-def three_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Every call of a kernel is split, however small, over three threads."""
+@pytest.fixture(params=[1, 2, 3])
+def threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Every kernel call is split, however small, over this many threads."""
     import torch
 
-    from neurodeploy.machine import threads
-
-    monkeypatch.setattr(threads, "GRAIN", 1)
+    monkeypatch.setattr("neurodeploy.machine.threads.GRAIN", 1)
     before = torch.get_num_threads()
-    torch.set_num_threads(3)
-    yield
+    torch.set_num_threads(request.param)
+    yield request.param
     torch.set_num_threads(before)
 
 

@@ -7,7 +7,7 @@ ledger is about: a token, or a sample of a program that is fed by streams.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,10 +132,6 @@ class Roofline:
     bytes: float
     population: bool
     layer: int | None
-
-    def of_one(self, units: int) -> Roofline:
-        """Of one of so many units."""
-        return replace(self, flops=self.flops / units, bytes=self.bytes / units)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -31,7 +31,7 @@ from neurodeploy.accounting.counted import counted
 from neurodeploy.errors import InternalError, UserError
 from neurodeploy.ir.chip import Basis, Quantity
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import ActivityCounts, RunActivity
@@ -77,7 +77,10 @@ def metrics(program: Program, counts: ActivityCounts | RunActivity, *, exact: bo
         if p.source in fired:
             fan = p.synapse.nonzero_fan_out() if exact else p.synapse.fan_out()
             effective = int(fired[p.source][p.source_port] @ fan)
-            macs, acs = (macs + effective, acs) if _graded(network, p) else (macs, acs + effective)
+            source = network.populations[p.source]
+            # Whether an event can be another number than 1 and -1.
+            graded = p.graded and (source.model == INPUT or get_model(source.model).out_bits > 2)
+            macs, acs = (macs + effective, acs) if graded else (macs, acs + effective)
         dense += (p.synapse.count() + p.synapse.absent) * ticks[p.target]
     neurons = {n: p for n, p in network.populations.items() if p.model != INPUT}
     # What the host decodes is no activation: it is one again as soon as the host encodes it.
@@ -123,12 +126,6 @@ def _own(population: Population) -> tuple[int, int]:
         count += value.size
         bits += value.size * param_bits(table[name])
     return count, -(-bits // 8)
-
-
-def _graded(network: Network, p: Projection) -> bool:
-    """Whether an event of the projection can be another number than 1 and -1."""
-    source = network.populations[p.source]
-    return p.graded and (source.model == INPUT or get_model(source.model).out_bits > 2)
 
 
 @dataclass(frozen=True, slots=True)

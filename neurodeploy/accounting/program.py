@@ -49,7 +49,7 @@ from neurodeploy.ir.mapping import Shard
 from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import ActivityCounts, RunActivity
-from neurodeploy.ir.segments import Decode, Segment
+from neurodeploy.ir.segments import Segment
 
 #: When chips and host exchange messages: in every tick of every segment; once a sample, its events beforehand and its result
 #: afterwards; never.
@@ -112,7 +112,10 @@ def loads(
     resident: Counter[tuple[int, int]] = Counter()
     for work in works:
         resident.update(work.resident)
-    host = tuple(work.of_one(run.units) for work in (() if alone else (run.own, *run.host.values())))
+    host = tuple(
+        replace(work, flops=work.flops / run.units, bytes=work.bytes / run.units)
+        for work in (() if alone else (run.own, *run.host.values()))
+    )
     every, phases = program.network.populations, max((len(work.steps) for work in works), default=0)
     return RunLoads(
         units=run.units,
@@ -169,9 +172,9 @@ def works_of(program: Program, run: Counted, mapping: Placement, system: SystemS
             sent |= {name: ports for name, ports in activity.fired.items() if name not in segment.reads}
         if names and not opened:
             origin = int(chip[at[names[-1]][-1]])
-    read = {*network.outputs, *(step.population for step in program.host if isinstance(step, Decode))}
-    ends = ends_of(network, system.chip, shares, read)
-    streams = Streams(network, ends, mapping.shards, per, counts_there(sent, mapping.orders))
+    streams = Streams(
+        network, ends_of(program, network, system.chip, shares), mapping.shards, per, counts_there(sent, mapping.orders)
+    )
     _covered(streams, at)
     table = loads_of(streams, tallied(streams, traffic, system))
     neurons = np.array([streams.neurons(shard) for shard in mapping.shards], np.int64)

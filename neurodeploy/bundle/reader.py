@@ -55,11 +55,6 @@ class Bundle:
         return str(self.manifest["members"]["program.json"]["sha256"])
 
     @property
-    def kind(self) -> str:
-        """ "model" or "network"."""
-        return "model" if self.hollow else str(self.manifest["kind"])
-
-    @property
     def hollow(self) -> bool:
         """Whether it has no weights."""
         return bool(self.manifest["kind"] == HOLLOW)

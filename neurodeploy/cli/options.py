@@ -31,7 +31,6 @@ FitSystem = Annotated[
     typer.Option("--system", help=f"{', '.join(SYSTEMS)}.", show_default="all"),
 ]
 BundlePath = Annotated[Path, typer.Argument(metavar="X.nd", help="A bundle made by convert.")]
-Text = Annotated[Path, typer.Option("--text", help="A UTF-8 text file.")]
 Input = Annotated[
     Path | None, typer.Option("--input", help="Input of a spiking network: .npy, .npz or NIRData (.h5, .nir).")
 ]

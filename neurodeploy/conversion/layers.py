@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from neurodeploy.conversion.codes import InputCode, choose_code
-from neurodeploy.conversion.moments import InputMoments
+from neurodeploy.conversion.codes import InputCode, InputMoments, choose_code
 from neurodeploy.conversion.presets import Preset
 from neurodeploy.conversion.rounding import Block, compensation, round_compensated, round_nearest, row_scales
 from neurodeploy.errors import ModelError

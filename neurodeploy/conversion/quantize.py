@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from neurodeploy.conversion.codes import InputMoments
 from neurodeploy.conversion.layers import LayerBuilder, check_range, chunks
 from neurodeploy.conversion.lowering import lower
-from neurodeploy.conversion.moments import InputMoments
 from neurodeploy.conversion.presets import Preset
 from neurodeploy.errors import UserError
 from neurodeploy.ir.copies import island_name

@@ -14,7 +14,7 @@ neighbouring axons that have one origin and are read by the same tiles counts as
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -27,6 +27,8 @@ from neurodeploy.flow.words import PartialSums, Piece, Range, output_words
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.program import Program
+from neurodeploy.ir.segments import Decode
 from neurodeploy.neurons.registry import output_ports
 
 #: Neighbouring axons that a sample takes at a time.
@@ -48,10 +50,10 @@ class Ends:
     share: Fraction
 
 
-def ends_of(network: Network, chip: ChipSpec, shares: Mapping[str, Fraction], read: Collection[str]) -> dict[str, Ends]:
-    """Of the populations in `shares`, which live on cores; the host reads those in `read`, and what is sent to populations
-    that it computes."""
-    found = {}
+def ends_of(program: Program, network: Network, chip: ChipSpec, shares: Mapping[str, Fraction]) -> dict[str, Ends]:
+    """Of the populations in `shares`, which live on cores, in the network of a program with its neurons in their places. The
+    host reads what is a result or becomes a value of its own, and what is sent to populations that it computes."""
+    found, read = {}, {*network.outputs, *(step.population for step in program.host if isinstance(step, Decode))}
     for name, share in shares.items():
         population, into = network.populations[name], network.into(name)
         away = any(p.target not in shares for p in network.out_of(name))

@@ -46,14 +46,9 @@ class Piece(Protocol):
     def cols(self) -> Range: ...
 
 
-def word_bits(chip: ChipSpec) -> int:
-    """Bits of one message."""
-    return 8 * chip.formats["message_bytes"]
-
-
 def messages_of(bits: int, chip: ChipSpec) -> int:
     """Messages that carry a value of `bits` bits."""
-    return -(-bits // word_bits(chip))
+    return -(-bits // (8 * chip.formats["message_bytes"]))
 
 
 def output_words(population: Population, chip: ChipSpec) -> int:

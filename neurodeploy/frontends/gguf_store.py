@@ -1,12 +1,16 @@
 """`GgufStore`: metadata and weights of a .gguf file, read lazily, dequantised a few rows at a time.
 
-The format is in `gguf_format`. It lists sizes from the fastest axis; they are reversed here, so that a matrix has the
-shape (out, in) that torch has. Names stay as they are in the file (``blk.0.attn_q.weight``).
+Format (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md), versions 2 and 3, little endian: magic ``GGUF``,
+u32 version, u64 tensors, u64 keys; the keys as (string, type, value); the tensors as (string, u32 rank, u64 sizes from
+the fastest axis, u32 type, u64 offset); padding to ``general.alignment``; the data. Every size of an untrusted file is
+checked before it is used. Sizes are reversed here, so that a matrix has the shape (out, in) that torch has. Names stay as
+they are in the file (``blk.0.attn_q.weight``).
 """
 
 from __future__ import annotations
 
 import math
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +18,189 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import ModelError
-from neurodeploy.frontends.file_store import FileStore, Key
+from neurodeploy.frontends.file_store import Entry, FileStore, Key
 from neurodeploy.frontends.files import CHUNK, MappedFile, row_range
-from neurodeploy.frontends.gguf_format import read_tables
+
+#: The bytes of the magic number, and the versions whose layout this is.
+MAGIC = b"GGUF"
+VERSIONS = (2, 3)
+#: Metadata types: number of the format -> numpy type. 8 is a string, 9 an array.
+SCALARS = {0: "u1", 1: "i1", 2: "<u2", 3: "<i2", 4: "<u4", 5: "<i4", 6: "<f4", 7: "?", 10: "<u8", 11: "<i8", 12: "<f8"}
+STRING, ARRAY = 8, 9
+#: Least bytes of a key with its value, of a tensor entry, of a string: they bound the counts before anything is read.
+LEAST_KEY, LEAST_TENSOR, LEAST_STRING = 13, 28, 8
+#: ggml's own limit on the rank.
+MAX_RANK = 4
 
 
-def unpermute_rows(array: NDArray[Any], heads: int) -> NDArray[Any]:
-    """The rows of a q or k matrix (or bias) in the order of transformers; `heads` is that matrix's own number of heads.
+class Cursor:
+    """Reads forward through untrusted bytes; every step is checked against the end of the file (ND1004)."""
 
-    Of the architectures llama, smollm3 and arcee, llama.cpp stores row ``(h, 2 i + s)`` where transformers has row
-    ``(h, s * head_dim / 2 + i)``, s in {0, 1}, so that its rotary embedding can pair neighbours where transformers pairs
-    halves. Gemma, Qwen, GPT-2 and Phi files are not interleaved; nor are those of Llama 4, where transformers pairs
-    neighbours itself. Source: `LlamaModel.permute` and `undo_permute` in llama.cpp's converter (convert_hf_to_gguf.py).
-    """
-    rows = array.shape[0]
-    if heads < 1 or rows % (2 * heads):
-        problem = f"cannot be split into {heads} heads of even size"
-        raise ModelError("ND1006", f"array of {rows} rows", problem, "convert the checkpoint to GGUF again")
-    pairs = array.reshape(heads, rows // heads // 2, 2, *array.shape[1:])
-    return np.ascontiguousarray(pairs.swapaxes(1, 2)).reshape(array.shape)
+    def __init__(self, file: MappedFile) -> None:
+        self.file = file
+        self.at = 0
+
+    def damaged(self, problem: str) -> ModelError:
+        return ModelError("ND1004", self.file.path, f"{problem} (at byte {self.at})", "fetch the file again")
+
+    def take(self, count: int, what: str) -> bytes:
+        begin, end = self.at, self.at + count
+        if end > self.file.size:
+            left = self.file.size - begin
+            raise self.damaged(f"is truncated or damaged: {what} needs {count} bytes, {left} are left")
+        self.at = end
+        return self.file.buffer[begin:end]
+
+    def u32(self, what: str) -> int:
+        return int.from_bytes(self.take(4, what), "little")
+
+    def u64(self, what: str) -> int:
+        return int.from_bytes(self.take(8, what), "little")
+
+    def count(self, least: int, what: str) -> int:
+        """A number of things of at least `least` bytes each: it cannot be more than the rest of the file holds."""
+        number = self.u64(f"the number of {what}")
+        if number * least > self.file.size - self.at:
+            raise self.damaged(f"announces {number} {what}, the file has {self.file.size} bytes")
+        return number
+
+    def string(self, what: str) -> str:
+        text = self.take(self.u64(f"the length of {what}"), what)
+        try:
+            return text.decode("utf-8")
+        except UnicodeDecodeError:
+            raise self.damaged(f"{what} is not UTF-8") from None
+
+    def scalar(self, kind: int, what: str) -> int | float | bool:
+        dtype = np.dtype(SCALARS[kind])
+        value: int | float | bool = np.frombuffer(self.take(dtype.itemsize, what), dtype)[0].item()
+        return value
+
+    def value(self, kind: int, what: str) -> Any:
+        """A metadata value: int, float, bool, str, numpy array of numbers, or list of str."""
+        if kind == STRING:
+            return self.string(what)
+        if kind in SCALARS:
+            return self.scalar(kind, what)
+        if kind != ARRAY:
+            raise self.damaged(f"{what} has the unknown type {kind}")
+        element = self.u32(f"the type of {what}")
+        if element == STRING:
+            return self._strings(self.count(LEAST_STRING, f"strings in {what}"), what)
+        if element not in SCALARS:
+            raise self.damaged(f"{what} is an array of the unknown type {element}")
+        dtype = np.dtype(SCALARS[element])
+        number = self.count(dtype.itemsize, f"values in {what}")
+        return np.frombuffer(self.take(number * dtype.itemsize, what), dtype).copy()
+
+    def _strings(self, number: int, what: str) -> list[str]:
+        """Vocabularies have 262 144 of these: one loop on local names."""
+        buffer, size, at = self.file.buffer, self.file.size, self.at
+        unpack = struct.Struct("<Q").unpack_from
+        found = []
+        for index in range(number):
+            begin = at + 8
+            end = begin + unpack(buffer, at)[0] if begin <= size else size + 1
+            if end > size:
+                self.at = at
+                raise self.damaged(f"is truncated or damaged: string {index} of {what} ends beyond the file")
+            found.append(buffer[begin:end])
+            at = end
+        self.at = at
+        try:
+            return [text.decode("utf-8") for text in found]
+        except UnicodeDecodeError:
+            raise self.damaged(f"{what} holds a string that is not UTF-8") from None
+
+
+def read_tables(file: MappedFile) -> tuple[dict[str, Any], dict[str, Entry]]:
+    """Metadata and tensor table. Raises ND1003 (not a GGUF that we read), ND1004 (damaged), ND1005, ND1008."""
+    cursor = Cursor(file)
+    tensors, keys = _read_preamble(cursor)
+    metadata = _read_metadata(cursor, keys)
+    parts = metadata.get("split.count", 0)
+    if isinstance(parts, int) and parts > 1:
+        fix = "merge the parts with llama.cpp's `llama-gguf-split --merge`"
+        raise ModelError("ND1005", file.path, f"is one of {parts} parts", fix)
+    return metadata, _read_tensors(cursor, tensors, metadata)
+
+
+def _read_preamble(cursor: Cursor) -> tuple[int, int]:
+    """The numbers of tensors and keys."""
+    path = cursor.file.path
+    magic = cursor.take(min(4, cursor.file.size), "the magic number")
+    if magic != MAGIC:
+        raise ModelError("ND1003", path, f"is not a GGUF file: it begins with {magic!r}", "check the path")
+    version = cursor.u32("the version")
+    if version & 0xFFFF == 0 and version:
+        raise ModelError("ND1003", path, "is big endian", "convert it with gguf-py's `gguf-convert-endian`")
+    if version not in VERSIONS:
+        fix = "convert the model again with a newer llama.cpp"
+        raise ModelError("ND1003", path, f"is GGUF version {version}, versions {VERSIONS} are read", fix)
+    return cursor.count(LEAST_TENSOR, "tensors"), cursor.count(LEAST_KEY, "metadata keys")
+
+
+def _read_metadata(cursor: Cursor, keys: int) -> dict[str, Any]:
+    metadata: dict[str, Any] = {}
+    for _ in range(keys):
+        key = cursor.string("a metadata key")
+        if key in metadata:
+            raise cursor.damaged(f"has the metadata key {key[:80]!r} twice")
+        metadata[key] = cursor.value(cursor.u32("a value type"), f"metadata {key[:80]!r}")
+    return metadata
+
+
+def _read_tensors(cursor: Cursor, count: int, metadata: dict[str, Any]) -> dict[str, Entry]:
+    alignment = metadata.get("general.alignment", 32)
+    if type(alignment) is not int or not 1 <= alignment <= 1 << 16 or alignment & (alignment - 1):
+        raise cursor.damaged(f"its alignment {alignment!r:.40} is not a power of two up to 65536")
+    found: dict[str, tuple[tuple[int, ...], str, int, int]] = {}
+    for _ in range(count):
+        name = cursor.string("a tensor name")
+        if name in found:
+            raise cursor.damaged(f"has the tensor {name[:80]!r} twice")
+        found[name] = _read_tensor(cursor, name[:80], alignment)
+    base = -(-cursor.at // alignment) * alignment
+    entries = {
+        name: Entry(cursor.file, kind, shape, base + offset, base + offset + size)
+        for name, (shape, kind, offset, size) in found.items()
+    }
+    end = 0
+    for name, entry in sorted(entries.items(), key=lambda item: (item[1].begin, item[1].end)):
+        if entry.end > cursor.file.size:
+            problem = f"ends at byte {entry.end}, the file has {cursor.file.size}: it is truncated or damaged"
+        elif entry.begin < end:
+            problem = "overlaps another tensor"
+        else:
+            end = entry.end
+            continue
+        raise ModelError("ND1004", f"{cursor.file.path}: {name[:80]}", problem, "fetch the file again")
+    return entries
+
+
+def _read_tensor(cursor: Cursor, name: str, alignment: int) -> tuple[tuple[int, ...], str, int, int]:
+    """Shape in torch order, type, offset in the data, bytes."""
+    from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
+
+    rank = cursor.u32("a tensor's rank")
+    if not 1 <= rank <= MAX_RANK:
+        raise cursor.damaged(f"tensor {name!r} has rank {rank}, 1 to {MAX_RANK} are possible")
+    sizes = [cursor.u64("a tensor's shape") for _ in range(rank)]
+    number, offset = cursor.u32("a tensor's type"), cursor.u64("a tensor's offset")
+    try:
+        kind = GGMLQuantizationType(number)
+        block, stored = GGML_QUANT_SIZES[kind]
+    except (ValueError, KeyError):
+        problem = f"has the unknown type number {number}"
+        raise ModelError("ND1008", f"{cursor.file.path}: {name}", problem, "update the package gguf") from None
+    if sizes[0] % block:
+        raise cursor.damaged(f"rows of {sizes[0]} values in tensor {name!r} are no multiple of its block of {block}")
+    size = math.prod(sizes) // block * stored
+    if 0 in sizes or size > cursor.file.size:
+        raise cursor.damaged(f"tensor {name!r} of sizes {sizes} needs {size} bytes, the file has {cursor.file.size}")
+    if offset % alignment:
+        raise cursor.damaged(f"tensor {name!r} begins at {offset}, no multiple of the alignment {alignment}")
+    return tuple(reversed(sizes)), str(kind.name), offset, size
 
 
 class GgufStore(FileStore):

@@ -139,7 +139,7 @@ def _stream(
             "comparison": [] if ours is None else compare(outputs, ours, result, "float", classes),
         }
 
-    found = run_kept(opened, network, engine, lengthened(stream, late), runner, judged, progress)
+    found = run_kept(opened, engine, lengthened(stream, late), runner, judged, progress)
     conversion: Any = opened.program.conversion
     return {
         "against": SHARED if reference is None else f"{Path(reference).name}: what the framework itself computed",

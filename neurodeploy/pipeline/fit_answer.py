@@ -65,6 +65,20 @@ def notes(program: Program) -> list[str]:
     return said
 
 
+def figures(made: Fit) -> Row:
+    """Of the whole model, head included, and "..._without_head" of its body."""
+    return {
+        "chips": made.chips_all,
+        "chips_without_head": made.chips,
+        "cores": made.cores_all,
+        "cores_without_head": made.cores,
+        "cores_lower_bound": made.bound_all,
+        "cores_lower_bound_without_head": made.bound,
+        "head_cores": made.head_cores,
+        "binding_resource": made.binding,
+    }
+
+
 def plan_json(made: Fit | NeurodeployError, chip: str, bits: int, memory: int | None, system: str) -> dict[str, Any]:
     """Cores and chips of one width beside their bounds: of the whole model, head included, and without the head."""
     start = {"chip": chip, "bits": bits, "memory_kib": memory, **({"system": system} if system else {})}
@@ -72,15 +86,8 @@ def plan_json(made: Fit | NeurodeployError, chip: str, bits: int, memory: int | 
         return {**start, "error": made.to_json()}
     return {
         **start,
-        "cores": made.cores_all,
-        "cores_lower_bound": made.bound_all,
+        **figures(made),
         "cores_naive_bound": made.naive_all,
-        "chips": made.chips_all,
-        "head_cores": made.head_cores,
-        "cores_without_head": made.cores,
-        "cores_lower_bound_without_head": made.bound,
-        "chips_without_head": made.chips,
-        "binding_resource": made.binding,
         "fill": made.fill,
         "units": [
             {
@@ -110,17 +117,10 @@ def row(made: Fit | NeurodeployError, system: SystemSpec, asked: Asked, bits: in
     return {
         **start,
         "fits": used <= available,
-        "chips": made.chips_all,
-        "chips_without_head": made.chips,
+        **figures(made),
         "chips_used": used,
-        "cores": made.cores_all,
-        "cores_without_head": made.cores,
         "cores_used": cores,
-        "cores_lower_bound": made.bound_all,
-        "cores_lower_bound_without_head": made.bound,
-        "head_cores": made.head_cores,
         "head": None if made.head is None else "host" if to_host else "chip",
-        "binding_resource": made.binding,
         "widest": made.widest,
     }
 

@@ -15,7 +15,6 @@ from neurodeploy.accounting.counted import counted
 from neurodeploy.accounting.ledger import EnergyLedger
 from neurodeploy.accounting.outlines import Assumed, ClassLoad, OnHost, host_load, outline_loads
 from neurodeploy.accounting.program import SegmentWork, works_of
-from neurodeploy.flow.border import BorderLoads
 from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.copies import ALONE
 from neurodeploy.ir.program import Program
@@ -74,16 +73,9 @@ def _loads(
     program: Program, units: Sequence[Unit], layout: Layout, system: SystemSpec, activity: float
 ) -> list[ClassLoad]:
     """A load for each class of islands."""
-    from partitioner.fit.flows import Flows
-
-    flows = Flows(program.network, list(units), system.chip)
-    placed: list[list[list[BorderLoads]]] = [[[] for _ in unit.views] for unit in units]
-    for spot in layout.spots:
-        for found, flow in zip(placed[spot.unit], flows.of(spot), strict=True):
-            found.append(flow)
     return [
         ClassLoad(work, float(unit.share), found, number)
-        for number, (unit, copies) in enumerate(zip(units, placed, strict=True))
+        for number, (unit, copies) in enumerate(zip(units, layout.flows(program.network, units), strict=True))
         for work, found in zip(works_of_unit(program, unit, system, activity), copies, strict=True)
     ]
 

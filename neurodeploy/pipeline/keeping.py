@@ -21,7 +21,6 @@ from neurodeploy.bundle.files import write_aside
 from neurodeploy.bundle.state_files import read_kept, write_state
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import Population
 from neurodeploy.ir.run import Probe, RunActivity, RunResult, RunState
 from neurodeploy.pipeline.streams import source_order
@@ -75,10 +74,10 @@ class Keeper:
     """
 
     def __init__(
-        self, opened: Bundle, network: Network, out: Path | None, checkpoint: Path | None, order: Order | None = None,
-        asked: bool = True,
-    ) -> None:  # fmt: skip
-        self.opened, self.network, self.out, self.checkpoint, self.asked = opened, network, out, checkpoint, asked
+        self, opened: Bundle, out: Path | None, checkpoint: Path | None, order: Order | None = None, asked: bool = True
+    ) -> None:
+        self.opened, self.network, self.asked = opened, opened.program.network, asked
+        self.out, self.checkpoint = out, checkpoint
         self.order = order or (lambda population, array: ordered(opened, population, array))
         self.saved: int | None = None
         self.pace = Pace()

@@ -30,8 +30,8 @@ class Pictures:
     probes : to record in the run of `beginning`.
     """
 
-    def __init__(self, opened: Bundle, network: Network, probes: Sequence[str]) -> None:
-        self.opened, self.network = opened, network
+    def __init__(self, opened: Bundle, probes: Sequence[str]) -> None:
+        self.opened, network = opened, opened.program.network
         self._watched = [_raster_probe(network, name) for name in network.populations]
         shown = {probe.name: probe for probe in self._watched}
         traced = [probe_of(text, network, TRACE_NEURONS) for text in probes] or _default_traces(network)
@@ -40,7 +40,7 @@ class Pictures:
 
     def drawn(self, seen: RunResult) -> dict[str, list[dict[str, Any]]]:
         """Sections "rasters" and "traces" of a report."""
-        populations = self.network.populations
+        populations = self.opened.program.network.populations
         return {
             "rasters": [_raster(self.opened, populations[p.population], p, seen) for p in self._watched],
             "traces": [
@@ -83,7 +83,7 @@ def _raster(opened: Bundle, population: Population, probe: Probe, seen: RunResul
     steps, rows = np.nonzero(seen.probes[probe.name][0])
     return {
         "population": probe.population, "size": population.size, "neurons": _labels(opened, population, probe),
-        "first_step": 1, "length": seen.activity.steps,
+        "length": seen.activity.steps,
         "steps": (steps[:RASTER_MARKS] + 1).tolist(), "rows": rows[:RASTER_MARKS].tolist(),
         "dropped": max(0, len(steps) - RASTER_MARKS),
     }  # fmt: skip
@@ -93,7 +93,7 @@ def _traces(opened: Bundle, population: Population, probe: Probe, seen: RunResul
     values = seen.probes[probe.name][0]
     return [
         {
-            "population": probe.population, "variable": probe.variable, "neuron": neuron, "first_step": 1,
+            "population": probe.population, "variable": probe.variable, "neuron": neuron,
             "values": values[:, i].tolist(),
         }
         for i, neuron in enumerate(_labels(opened, population, probe)[:TRACE_NEURONS])

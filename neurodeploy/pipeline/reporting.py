@@ -106,7 +106,7 @@ def _stream(
 ) -> tuple[pricing.Counts, dict[str, Any]]:  # fmt: skip
     """Counts of all samples; float against integers, and what some neurons of the first sample did."""
     network = opened.program.network
-    pictures = Pictures(opened, network, probes)
+    pictures = Pictures(opened, probes)
     stream, engine = fed(input, opened, runner, steps, layout)
     result = advance(network, engine, stream, progress=progress)
     seen = advance(network, engine, beginning(stream), None, pictures.probes)

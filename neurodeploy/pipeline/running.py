@@ -90,7 +90,7 @@ def _stream(
     network = opened.program.network
     watched = probes_of(probes, network)
     _check_places(out, checkpoint)
-    save = Keeper(opened, network, Path(out) if out else None, Path(checkpoint) if checkpoint else None)
+    save = Keeper(opened, Path(out) if out else None, Path(checkpoint) if checkpoint else None)
     state = save.resumed(Path(resume), watched) if resume else None
     stream, engine = fed(input, opened, runner, steps, layout)
     if state is not None:

@@ -75,7 +75,6 @@ def advance(
 
 def run_kept(
     opened: Bundle,
-    network: Network,
     runner: Runner,
     stream: Stream,
     asked: str,
@@ -92,12 +91,12 @@ def run_kept(
     arrays = [stream.inputs[name] for name in sorted(stream.inputs)]
     with kept_folder(digest(words, *(f"{a.dtype} {a.shape}" for a in arrays), *arrays)) as folder:
         out, checkpoint = (None, None) if folder is None else (folder / "outputs.npz", folder / "state")
-        save = Keeper(opened, network, out, checkpoint, lambda population, array: array, asked=False)
+        save = Keeper(opened, out, checkpoint, lambda population, array: array, asked=False)
         state = save.continued()
         parts: list[RunResult] = []
         try:
             if state is None or state.step < stream.steps:
-                parts.append(advance(network, runner, stream, state, progress=progress, save=save))
+                parts.append(advance(opened.program.network, runner, stream, state, progress=progress, save=save))
                 state = parts[-1].state
             return then(save.whole(parts, state))
         except KeyboardInterrupt:

@@ -187,10 +187,6 @@ def _judged(task: Task, full: Hyper, chip: Ints, name: str) -> Division:
     return Division(chip, torn, full.cut(chip), name)
 
 
-def _free(task: Task) -> Ints:
-    return np.flatnonzero(task.fixed < 0)
-
-
 def _room(task: Task) -> Ints:
     """Cores that each chip has left beside what is pinned to it."""
     pinned = task.fixed[task.fixed >= 0]
@@ -217,7 +213,7 @@ def _groups_first(task: Task, waste: int) -> Ints:
     block, left = _blocks(task), _room(task).tolist()
     chip: Ints = task.fixed.copy()
     members: dict[int, list[int]] = {}
-    for core in _free(task).tolist():
+    for core in np.flatnonzero(task.fixed < 0).tolist():
         members.setdefault(int(block[core]) if block[core] >= 0 else -1 - core, []).append(core)
     now, last = 0, task.chips - 1
     rests: list[int] = []

@@ -100,18 +100,14 @@ class _State:
         own, between = int(self.chip[core]), {}
         for at in range(self.begin[core], self.begin[core + 1]):
             between[self.others[at]] = self.weights[at]
-        best, found = 0, -1
+        best, found, edges = 0, -1, set(self.edges[self.edge_begin[core] : self.edge_begin[core + 1]])
         for other in sorted(members)[:PARTNERS]:
             near = self.towards(other)
             worth = gain + near.get(own, 0) - near.get(target, 0) - 2 * between.get(other, 0)
             # Edges that both touch change less than counted here; such a swap is judged when it is done.
-            if worth > best and not self._share(core, other):
+            if worth > best and not edges & set(self.edges[self.edge_begin[other] : self.edge_begin[other + 1]]):
                 best, found = worth, other
         return found
-
-    def _share(self, core: int, other: int) -> bool:
-        mine = self.edges[self.edge_begin[core] : self.edge_begin[core + 1]]
-        return bool(set(mine) & set(self.edges[self.edge_begin[other] : self.edge_begin[other + 1]]))
 
     def move(self, core: int, target: int) -> None:
         own = int(self.chip[core])

@@ -31,7 +31,6 @@ from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT, Section
 from neurodeploy.ir.program import Program
-from neurodeploy.ir.segments import Decode
 from neurodeploy.ir.synapse import Units
 from neurodeploy.neurons.registry import get_model, state_bytes
 from partitioner.classify import activity_of, group_of
@@ -145,11 +144,6 @@ class View(Ends):
         return self.home(rows, axons * (self.form.header + -(-self.sums.bits // 8)), axons, out)
 
 
-def read_by_host(program: Program) -> frozenset[str]:
-    """Populations whose payloads are a result, or become a value of the host."""
-    return frozenset(program.network.outputs) | {s.population for s in program.host if isinstance(s, Decode)}
-
-
 def views_of(
     model: Model,
     chip: ChipSpec,
@@ -162,7 +156,7 @@ def views_of(
     program, form, found = as_program(model), format_of(chip, weight_bits), dict[str, View]()
     network, shares = arranged(program.network, orders), activity_of(program)
     living = {n: shares[n] for n, p in network.populations.items() if p.model != INPUT and n not in hosted}
-    for name, ends in ends_of(network, chip, living, read_by_host(program)).items():
+    for name, ends in ends_of(program, network, chip, living).items():
         population = network.populations[name]
         found[name] = View(
             whole=ends.whole,

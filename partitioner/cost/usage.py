@@ -32,16 +32,6 @@ def row_ranges(shards: list[Shard]) -> Ints:
     return np.array([shard.rows for shard in shards], np.int64).reshape(-1, 2)
 
 
-def reached_units(views: Table[str, View], placed: Table[str, Sequence[Shard]]) -> dict[str, Ints]:
-    """Projection -> how many shards each unit of its columns reaches; only of projections from a population."""
-    sources, found = {p.name for view in views.values() for p in view.outgoing}, dict[str, Ints]()
-    for name, view in views.items():
-        blocks = {columns: row_ranges(shards) for columns, shards in by_columns(placed.get(name, ())).items()}
-        parts = (part for part in view.segments if part.projection.name in sources)
-        found |= {part.projection.name: reached(part, blocks) for part in parts}
-    return found
-
-
 def demands_of(view: View, shards: Sequence[Shard], units: Table[str, Ints]) -> dict[Shard, Demand]:
     """What every shard of one population costs."""
     sends, blocks, found = view.sends(units), by_columns(shards), dict[Shard, Demand]()
@@ -67,7 +57,13 @@ def shard_demands(
     program, placed = as_program(model), mapping.by_island()
     hosted = hosted_populations(program, mapping.assignments)
     views = views_of(program, system.chip, weight_bits, mapping.orders, hosted)
-    units, found = reached_units(views, placed), dict[Shard, Demand]()
+    sources = {p.name for view in views.values() for p in view.outgoing}
+    units: dict[str, Ints] = {}
+    found: dict[Shard, Demand] = {}
+    for name, view in views.items():
+        blocks = {columns: row_ranges(shards) for columns, shards in by_columns(placed.get(name, ())).items()}
+        parts = (part for part in view.segments if part.projection.name in sources)
+        units |= {part.projection.name: reached(part, blocks) for part in parts}
     for name, shards in placed.items():
         found |= demands_of(views[name], shards, units)
     return found

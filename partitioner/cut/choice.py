@@ -128,7 +128,8 @@ def figures_of(cutter: BandCutter, cut: BandCut, prices: Prices | None) -> Figur
             if poured:
                 small = add(small, times(demand, count))
             else:
-                cores += count * _part(demand, limits)
+                part = _share(demand, limits)
+                cores += count * (ONE if part > FULL else part)
     if cut.reduced:
         rest = max(0, view.rows - carried)
         small = add(small, view.reducer(rest, received, rest * output))
@@ -170,11 +171,6 @@ def _priced(
 
 def _share(demand: Demand, limits: Limits) -> int:
     return max((-(-used * ONE // limit) for used, limit in zip(demand, limits, strict=True) if limit), default=0)
-
-
-def _part(demand: Demand, limits: Limits) -> int:
-    share = _share(demand, limits)
-    return ONE if share > FULL else share
 
 
 def value_of(figures: Figures, objective: str, cut: BandCut, total_time: int, chips: int, prices: Prices | None) -> int:

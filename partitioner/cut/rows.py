@@ -73,7 +73,9 @@ class Cutter:
                 return found
             except TooLarge as first:
                 problem = first
-            count = max(2, self._at_least(problem.demand))
+            over = zip(problem.demand[1:3], self.limits[1:3], strict=True)
+            least = max((-(-used // limit) for used, limit in over if limit), default=2)
+            count = max(2, min(least, self.columns))
         while count <= min(self.columns, self.rule.most_blocks or self.columns):
             block = max(1, -(-self.columns // count))
             try:
@@ -98,10 +100,6 @@ class Cutter:
 
         most = min(end, row + (self.limits[0] or end), row + (self.rule.rows or end))
         return bisect_right(range(row + 1, most + 1), False, key=lambda s: not fits(demand(s), self.limits))
-
-    def _at_least(self, demand: Demand) -> int:
-        over = [-(-used // limit) for used, limit in zip(demand[1:3], self.limits[1:3], strict=True) if limit]
-        return min(max(over, default=2), self.columns)
 
     def _blocks(self, block: int, sends: Sends) -> Cut:
         """Blocks of `block` columns, and reducers; these first, because they soon say that there are too many blocks."""
@@ -147,7 +145,12 @@ class Cutter:
         row, ahead, last = 0, min(most, 64), 0
         while row < self.size:
             end = min(self.size, row + ahead)
-            grown = [self._profile(part, known, row, end) for part, known in zip(self.parts, lists, strict=True)]
+            grown = [
+                known.profile(row, end, self.form.header, self.form.bits(part.projection) + self.form.index_bits)
+                if known is not None
+                else None
+                for part, known in zip(self.parts, lists, strict=True)
+            ]
 
             def demand(stop: int, row: int = row, grown: list[tuple[Ints, Ints] | None] = grown) -> Demand:
                 costs = [
@@ -179,11 +182,6 @@ class Cutter:
         if self.lists is None:
             self.lists = [_row_lists(part, columns) for part in self.parts]
         return self.lists
-
-    def _profile(self, part: Segment, lists: RowLists | None, row: int, end: int) -> tuple[Ints, Ints] | None:
-        if lists is None:
-            return None
-        return lists.profile(row, end, self.form.header, self.form.bits(part.projection) + self.form.index_bits)
 
     def _longest(
         self, found: Cut, row: int, end: int, demand: Callable[[int], Demand], what: str, likely: int = 0

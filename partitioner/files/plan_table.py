@@ -18,17 +18,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as Table
-from functools import partial
 from pathlib import Path
 
 from neurodeploy.errors import UserError
 from neurodeploy.ir.devices import as_program, population_paths
-from neurodeploy.ir.graph import HostOp
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.population import INPUT
-from neurodeploy.ir.program import Program
 from neurodeploy.ir.segments import Encode
 from neurodeploy.ops import lookup
 from neurodeploy.storage.opening import read_bounded
@@ -103,7 +100,9 @@ def pins_of_plan(model: Model, pins: Table[str, Pin], chips: int) -> dict[str, P
     """
     program = as_program(model)
     names = {path: name for name, path in population_paths(program).items() if path != name}
-    network, outside = program.network, _outside(program)
+    network, operations = program.network, {step.path: step for step in program.operations}
+    encoded = {step.population for step in program.host if isinstance(step, Encode)}
+    streams = [name for name in network.inputs if name not in encoded]
     sizes = {
         name: (population.size, max(1, sum(p.synapse.columns for p in network.into(name))))
         for name, population in network.populations.items()
@@ -113,29 +112,28 @@ def pins_of_plan(model: Model, pins: Table[str, Pin], chips: int) -> dict[str, P
     found: dict[str, Pin] = {}
     for name, pin in pins.items():
         own = names.get(name, name)
-        if own in outside and own not in sizes:
+        if own not in sizes and (own in operations or own in streams):
             if pin.device == "chip":
-                raise UserError("ND2064", name, outside[own](), "set its device to host")
+                why = "is an input: its payloads come from outside"
+                if own in operations:
+                    why = f"cannot run on the chip: {lookup(operations[own]).reason_of(operations[own]).text}"
+                raise UserError("ND2064", name, why, "set its device to host")
             check(name, Pin(pin.rows, pin.blocks, pin.chip, "host"))
             continue
         if own not in sizes and own not in groups:
-            raise unknown(name, [*sizes, *groups, *outside])
+            raise unknown(name, [*sizes, *groups, *operations, *streams])
         found[own] = merged(own, found.get(own, Pin()), pin)
     for name, pin in pins_of(program, found).items():
-        _within(name, pin, *sizes[name], chips)
+        rows, columns = sizes[name]
+        for what, value, most in (
+            ("rows", pin.rows, rows),
+            ("blocks", pin.blocks, columns),
+            ("chip", pin.chip, chips - 1),
+        ):
+            if value is not None and value > most:
+                fix = f"give at most {most}" + (f": the chips are numbered from 0 to {most}" if what == "chip" else "")
+                raise UserError("ND2065", name, f"has {what} {value}, the most is {most}", fix)
     return found
-
-
-def _outside(program: Program) -> dict[str, Callable[[], str]]:
-    """Why what has no cores has none."""
-    found: dict[str, Callable[[], str]] = {step.path: partial(_cannot, step) for step in program.operations}
-    encoded = {step.population for step in program.host if isinstance(step, Encode)}
-    streams = (name for name in program.network.inputs if name not in encoded)
-    return found | dict.fromkeys(streams, lambda: "is an input: its payloads come from outside")
-
-
-def _cannot(step: HostOp) -> str:
-    return f"cannot run on the chip: {lookup(step).reason_of(step).text}"
 
 
 def write_plan(
@@ -165,13 +163,6 @@ def _chips(shards: Iterable[Shard]) -> str:
         else:
             runs.append([chip, chip])
     return " ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
-
-
-def _within(name: str, pin: Pin, rows: int, columns: int, chips: int) -> None:
-    for what, value, most in (("rows", pin.rows, rows), ("blocks", pin.blocks, columns), ("chip", pin.chip, chips - 1)):
-        if value is not None and value > most:
-            fix = f"give at most {most}" + (f": the chips are numbered from 0 to {most}" if what == "chip" else "")
-            raise UserError("ND2065", name, f"has {what} {value}, the most is {most}", fix)
 
 
 def _pin(where: str, name: str, values: Table[str, str]) -> Pin:

@@ -5,17 +5,25 @@ elsewhere. Its last chip is rarely full: the rests of several experts of a layer
 filling them one after the other, so it is done only where the chips are there. Which experts of neighbouring layers follow
 one another is not in a configuration: affinity between layers is not used.
 
-Chips are numbered along the rows of a board; a model that needs several boards has a host port at chip 0 of each.
+Chips are numbered along the rows of a board; a model that needs several boards has a host port at chip 0 of each. A copy
+takes one event for each column into every chip that holds it, which is delivered to every core that holds it, and sends one
+message for each word of a row's output. Partial sums stay between cores and are not counted here (`accounting` counts them).
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import comb
 
+import numpy as np
+
+from neurodeploy.flow.border import BorderLoads, Entries
+from neurodeploy.flow.streams import Streams
+from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.network import Network
 from partitioner.fit.plan import Unit
 
 
@@ -28,10 +36,14 @@ class Spot:
 
     unit: int
     layer: int
-    copy: int
     start: int
     cores: int
     tail: tuple[int, int] | None = None
+
+    def places(self, core: Ints) -> Ints:
+        """Where these cores of the unit are among all."""
+        after = self.start if self.tail is None else self.tail[0] - self.cores
+        return np.where(core < self.cores, self.start, after) + core
 
     def chips(self, per_chip: int) -> list[int]:
         """The chips that hold it."""
@@ -73,6 +85,48 @@ class Layout:
             expected += float(1 - asleep)
         return len(always), expected
 
+    def flows(self, network: Network, units: Sequence[Unit]) -> list[list[list[BorderLoads]]]:
+        """By unit and island the flow of every copy, at full activity. Copies that begin at the same place of a chip differ
+        in the numbers of their chips alone."""
+        found: list[list[list[BorderLoads]]] = [[[] for _ in unit.views] for unit in units]
+        known: dict[tuple[int, int, int], list[BorderLoads]] = {}
+        for spot in self.spots:
+            chips = np.array(spot.chips(self.per_chip), np.int64)
+            tail = spot.tail[0] % self.per_chip if spot.tail is not None else -1
+            key = (spot.unit, spot.start % self.per_chip, tail)
+            if key not in known:
+                shards = units[spot.unit].mapping.shards
+                core = np.array([shard.chip * self.per_chip + shard.core for shard in shards], np.int64)
+                chip = np.searchsorted(chips, spot.places(core) // self.per_chip)
+                known[key] = _flows(network, units[spot.unit], chip)
+            for copies, flow in zip(found[spot.unit], known[key], strict=True):
+                copies.append(flow._replace(chips=chips[flow.chips]))
+        return found
+
+
+def _flows(network: Network, unit: Unit, chip: Ints) -> list[BorderLoads]:
+    """Of each island of a unit whose shards are on these chips."""
+    alone = {view.name: replace(view, share=Fraction(1)) for view in unit.views}
+    shards = unit.mapping.shards
+    streams, first = Streams(network, alone, shards, 1), Entries(int(chip.max()) + 1)
+    names, found = np.array([shard.island for shard in shards]), dict[str, BorderLoads]()
+    for name in alone:
+        chips = np.unique(chip[names == name])
+        found[name] = BorderLoads(chips, *np.zeros((3, len(chips)), np.int64))
+
+    def add(flow: BorderLoads, to: Ints, shard: Ints, messages: Ints) -> None:
+        np.add.at(to, np.searchsorted(flow.chips, chip[shard]), messages)
+
+    for stream in streams.events():
+        flow = found[str(names[stream.target[0]])]
+        new = first.fresh(stream.name, stream.axon, chip[stream.target])
+        add(flow, flow.entering, stream.target[new], stream.messages[new])
+        add(flow, flow.delivered, stream.target, stream.messages)
+    for name, flow in found.items():
+        shard, _, messages = streams.outputs[names[streams.outputs[:, 0]] == name].T
+        add(flow, flow.leaving, shard, messages)
+    return list(found.values())
+
 
 def place(units: Sequence[Unit], per_chip: int, available: int) -> Layout:
     """Experts on whole chips if `available` has room for that, else chips filled one after the other."""
@@ -100,28 +154,21 @@ def _filled(units: Sequence[Unit], per_chip: int) -> Layout:
     for layer, found in _by_layer(units):
         for index in found:
             unit = units[index]
-            for copy in range(unit.per_layer):
+            for _ in range(unit.per_layer):
                 before, after = (n * unit.all_cores // unit.copies for n in (seen[index], seen[index] + 1))
-                spots.append(Spot(index, layer, copy, at, max(unit.cores, after - before)))
+                spots.append(Spot(index, layer, at, max(unit.cores, after - before)))
                 at, seen[index] = at + after - before, seen[index] + 1
-    end = max((spot.start + spot.cores for spot in spots), default=0)
     total = sum(unit.all_cores for unit in units)
     # The last copy may reach beyond the cores that it shares with its neighbours: it is moved back among them.
-    last = [
-        Spot(s.unit, s.layer, s.copy, min(s.start, max(0, total - s.cores)), s.cores)
-        if s.start + s.cores > total
-        else s
-        for s in spots
-    ]
-    return Layout(tuple(last if end > total else spots), -(-total // per_chip), False, per_chip)
+    moved = (replace(spot, start=min(spot.start, max(0, total - spot.cores))) for spot in spots)
+    return Layout(tuple(moved), -(-total // per_chip), False, per_chip)
 
 
 def _whole(units: Sequence[Unit], per_chip: int) -> Layout:
     """Parts for every token fill chips one after the other; experts start on chips of their own."""
-    spots = list(_filled([unit for unit in units if not unit.expert], per_chip).spots)
     numbers = [index for index, unit in enumerate(units) if not unit.expert]
-    spots = [Spot(numbers[s.unit], s.layer, s.copy, s.start, s.cores) for s in spots]
-    at = -(-sum(unit.all_cores for unit in units if not unit.expert) // per_chip)
+    filled = _filled([units[index] for index in numbers], per_chip)
+    spots, at = [replace(spot, unit=numbers[spot.unit]) for spot in filled.spots], filled.chips
     for layer, found in _by_layer(units):
         for index in (i for i in found if units[i].expert):
             unit = units[index]
@@ -133,6 +180,6 @@ def _whole(units: Sequence[Unit], per_chip: int) -> Layout:
                 if rest:
                     chip, place = divmod(copy, together)
                     tail = ((first_rest + chip) * per_chip + place * rest, rest)
-                spots.append(Spot(index, layer, copy, (at + copy * full) * per_chip, full * per_chip, tail))
+                spots.append(Spot(index, layer, (at + copy * full) * per_chip, full * per_chip, tail))
             at = first_rest + (-(-unit.per_layer // together) if rest else 0)
     return Layout(tuple(spots), at, True, per_chip)

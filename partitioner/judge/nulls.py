@@ -13,6 +13,7 @@ the chip's own prices, the host's messages included.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -89,7 +90,7 @@ def _models(
 ) -> Iterator[tuple[str, list[Sites]]]:
     yield "random", [random_sites(cores, system, seed + number) for number in range(SEEDS)]
     yield "sequential", [curve_sites(cores, system, None)]
-    yield "snake", [curve_sites(cores, system, _snake)]
+    yield "snake", [curve_sites(cores, system, partial(strips, height=1, upright=False, zigzag=False))]
     yield "hilbert", [curve_sites(cores, system, hilbert)]
     if cores > MOST_METIS:
         notes.append(f"METIS-RB left out: {cores} cores, at most {MOST_METIS} are cut")
@@ -99,10 +100,6 @@ def _models(
         notes.append("METIS-RB left out: pymetis is not installed")
     else:
         yield "metis-rb", [placed]
-
-
-def _snake(sites: Ints) -> Ints:
-    return strips(sites, 1, upright=False, zigzag=False)
 
 
 def chips_needed(cores: int, system: SystemSpec) -> int:

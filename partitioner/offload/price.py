@@ -100,7 +100,9 @@ def price_view(
     updates = (costs["microcode_factor"] if view.microcoded else 1.0) * rows
     seconds = added * costs["t_synop_fc_s"] + updates * costs["t_neuron_s"] + loads[:, SENT] * costs["t_spike_out_s"]
     sources = [s for s in shards if s.kind == "synapses"]
-    returned, given = view.rows * view.outputs, _given(network, view, gone)
+    into = (part.projection for part in view.segments)
+    outside = (p for p in into if p.source in gone or network.populations[p.source].model == INPUT)
+    returned, given = view.rows * view.outputs, sum(p.synapse.columns for p in outside)  # what the host reads and sends
     steps = 2 if len(sources) < len(shards) else 1
     crossing = len({s.chip for s in sources}) * given + returned
     link = message * crossing / costs["bw_host_link_b_per_s"]
@@ -140,12 +142,6 @@ def ways_of(
         else on_host(view, host)
         for name, view in views.items()
     }
-
-
-def _given(network: Network, view: View, gone: Collection[str]) -> int:
-    """Axons whose payloads the host sends."""
-    into = (part.projection for part in view.segments)
-    return sum(p.synapse.columns for p in into if p.source in gone or network.populations[p.source].model == INPUT)
 
 
 def on_host(view: View, host: HostSpec) -> Price:

@@ -16,13 +16,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping as Table
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from neurodeploy.errors import DoesNotFit
-from neurodeploy.ir.synapse import Synapse
 from neurodeploy.synapses import Conv, Sparse
 from partitioner.cost.lists import format_of
 from partitioner.cut.rows import LEVELLED
@@ -181,7 +179,7 @@ def wide(job: Job, plan: Plan) -> list[str]:
         if (
             name in plan.orders
             or job.rules[name].most_blocks is not None
-            or not _few_synapses([p.synapse for p in into])
+            or any(s.shared or (not s.uniform and s.weight.size > SYNAPSES) for s in (p.synapse for p in into))
         ):
             continue
         tiles = max(len(rows) for rows in cut.blocks.values())
@@ -213,11 +211,6 @@ def _packed(job: Job, plan: Plan) -> int:
     kinds = np.array([words.get(tile.group, -1) for tile in plan.tiles], np.int64)
     found, _ = pack(demand, job.limits, kinds, job.system.chip.cores, job.deadline)
     return min(packing.cores for packing in found)
-
-
-def _few_synapses(synapses: Sequence[Synapse]) -> bool:
-    """Populations that are cut again quickly."""
-    return not any(s.shared or (not s.uniform and s.weight.size > SYNAPSES) for s in synapses)
 
 
 def _score(job: Job, plan: Plan) -> tuple[int, ...]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from neurodeploy.bundle import open_bundle
 from neurodeploy.bundle.files import digest, manifest_digest, readable
 from neurodeploy.errors import BundleError
+from tests import refusals
 
+Change = Callable[[dict[str, Any]], object]
 ISLAND = "layers.0.self_attn.q_k_v"
 
 
@@ -27,25 +28,27 @@ def sign(bundle: Path, *members: str, **changes: Any) -> None:
     (bundle / "manifest.json").write_bytes(readable(manifest))
 
 
-def flip(path: Path, at: int) -> None:
+def flip(path: Path, share: float) -> None:
+    """A bit of the byte at this share of a file."""
     data = bytearray(path.read_bytes())
-    data[at] ^= 0x10
+    data[int(share * (len(data) - 1))] ^= 0x10
     path.write_bytes(data)
 
 
-def refused(bundle: Path, code: str, *says: str) -> BundleError:
-    with pytest.raises(BundleError) as found:
-        open_bundle(bundle)
-    assert found.value.code == code, found.value
-    assert len(found.value.fix) > 8
-    for part in says:
-        assert part in str(found.value)
-    return found.value
+def cut(path: Path, left: int) -> None:
+    """What is left of a file, in bytes; negative: that many are gone."""
+    os.truncate(path, left if left >= 0 else path.stat().st_size + left)
 
 
-def rewrite(bundle: Path, change: Callable[[dict[str, Any]], object], member: str = "program.json") -> None:
-    """Change a JSON member and sign it."""
+def refused(bundle: Path, code: str, *says: str) -> None:
+    error = refusals.refused(BundleError, code, open_bundle, bundle)
+    assert len(error.fix) > 8
+    assert all(part in str(error) for part in says), error
+
+
+def rewrite(bundle: Path, change: Change, member: str = "program.json") -> None:
+    """Change a JSON member, or the manifest, and sign it."""
     value = json.loads((bundle / member).read_text())
     change(value)
     (bundle / member).write_text(json.dumps(value))
-    sign(bundle, member)
+    sign(bundle, *{member} - {"manifest.json"})

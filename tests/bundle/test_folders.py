@@ -19,40 +19,33 @@ from neurodeploy.errors import BundleError
 from tests.bundle.changes import sign
 from tests.bundle.test_network_bundle import write
 from tests.networks.random_networks import random_network
+from tests.refusals import refused
 from tests.tiny import call, environment, snapshot
 
-
-def _manifest(folder: Path, **content: object) -> None:
-    folder.mkdir()
-    (folder / "manifest.json").write_text(json.dumps(content))
-    (folder / "work.js").write_text("precious")
+Change = Callable[[Path], object]
 
 
-def _beside(name: str, content: str = "precious") -> Callable[[Path], object]:
+def _beside(name: str) -> Change:
     def add(bundle: Path) -> None:
         (bundle / name).parent.mkdir(exist_ok=True)
-        (bundle / name).write_text(content)
+        (bundle / name).write_text("precious")
 
     return add
 
 
-def _replaced(bundle: Path) -> None:
-    shutil.rmtree(bundle)
+def _replaced(**manifest: object) -> Change:
+    """By a folder with this manifest and something else."""
+
+    def replace(bundle: Path) -> None:
+        shutil.rmtree(bundle)
+        bundle.mkdir()
+        (bundle / "manifest.json").write_text(json.dumps(manifest))
+        (bundle / "work.js").write_text("precious")
+
+    return replace
 
 
-def _extension(bundle: Path) -> None:
-    """The manifest of a browser extension."""
-    _replaced(bundle)
-    _manifest(bundle, name="my extension", manifest_version=3)
-
-
-def _alike(bundle: Path) -> None:
-    """A data set whose manifest has our fields by chance, and no digest of itself."""
-    _replaced(bundle)
-    _manifest(bundle, format=1, tool="x", kind="model", contract="x", source={}, members={}, sha256="0" * 64)
-
-
-def _linked(name: str) -> Callable[[Path], object]:
+def _linked(name: str) -> Change:
     def link(bundle: Path) -> None:
         (bundle / name).rename(bundle.parent / "elsewhere")
         (bundle / name).symlink_to(bundle.parent / "elsewhere")
@@ -66,19 +59,22 @@ def _whole_link(bundle: Path) -> None:
 
 
 def _file(bundle: Path) -> None:
-    _replaced(bundle)
+    shutil.rmtree(bundle)
     bundle.write_text("precious")
 
 
 def _empty(bundle: Path) -> None:
-    _replaced(bundle)
+    shutil.rmtree(bundle)
     bundle.mkdir()
 
 
+#: The manifest of a browser extension, and that of a data set that has our fields by chance and no digest of itself.
+_EXTENSION = _replaced(name="my extension", manifest_version=3)
+_ALIKE = _replaced(format=1, tool="x", kind="model", contract="x", source={}, members={}, sha256="0" * 64)
 #: what is done to the folder of a bundle -> what the refusal names
-FOREIGN: dict[str, tuple[Callable[[Path], object], str]] = {
-    "a browser extension": (_extension, "manifest.json is none of ours"),
-    "a data set with fields like ours": (_alike, "manifest.json is none of ours"),
+FOREIGN: dict[str, tuple[Change, str]] = {
+    "a browser extension": (_EXTENSION, "manifest.json is none of ours"),
+    "a data set with fields like ours": (_ALIKE, "manifest.json is none of ours"),
     "a manifest of a newer version": (lambda b: sign(b, format=99), "manifest.json is none of ours (has format 99"),
     "a note in a bundle": (_beside("notes.txt"), "it holds notes.txt, which its manifest does not name"),
     "a note beside islands": (_beside("islands/notes.txt"), "it holds islands/notes.txt"),
@@ -118,9 +114,7 @@ def test_spiking_networks_too(name: str, tmp_path: Path) -> None:
     write(bundle, random_network(3)[0])
     change(bundle)
     before = snapshot(tmp_path)
-    with pytest.raises(BundleError) as found:
-        write(bundle, random_network(4)[0])
-    assert found.value.code == "ND5004" and says in str(found.value)
+    refused(BundleError, f"ND5004 .*{says}", write, bundle, random_network(4)[0])
     assert snapshot(tmp_path) == before
 
 
@@ -128,9 +122,7 @@ def test_spiking_networks_too(name: str, tmp_path: Path) -> None:
 def test_places_without_a_name(out: str, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(bundle)
     before = snapshot(bundle.parent)
-    with pytest.raises(BundleError) as found, folder_aside(Path(out)):
-        raise AssertionError("not reached")
-    assert found.value.code == "ND5004"
+    refused(BundleError, "ND5004", folder_aside(Path(out)).__enter__)
     assert snapshot(bundle.parent) == before
 
 
@@ -139,7 +131,7 @@ def _damaged(bundle: Path) -> None:
     (bundle / "tokenizer.json").unlink()
 
 
-NOT_FOREIGN: dict[str, Callable[[Path], object]] = {
+NOT_FOREIGN: dict[str, Change] = {
     "as it was": lambda b: None,
     "without its mapping": lambda b: (b / "mapping.json").unlink(),
     "members damaged or gone: convert again is what helps": _damaged,
@@ -195,26 +187,21 @@ write(Path(sys.argv[1]), random_network(4)[0])
 """
 
 
-def kill_while_replacing(bundle: Path, swaps: str, call: int) -> int:
-    command = [sys.executable, "-c", KILLED, str(bundle), swaps, str(call)]
-    return subprocess.run(command, env=environment(), timeout=600).returncode
-
-
 @pytest.mark.parametrize(("swaps", "call"), [("yes", 1), ("yes", 2), ("no", 1), ("no", 2), ("no", 3), ("no", 4)])
 def test_a_process_that_is_killed_loses_no_bundle(swaps: str, call: int, tmp_path: Path) -> None:
     bundle = tmp_path / f"{'n' * 240}.nd"
     write(bundle, random_network(3)[0])
     before, names = snapshot(bundle), {random_network(seed)[0].name for seed in (3, 4)}
     assert len(names) == 2
-    assert kill_while_replacing(bundle, swaps, call) == -9
+    command = [sys.executable, "-c", KILLED, str(bundle), swaps, str(call)]
+    assert subprocess.run(command, env=environment(), timeout=600).returncode == -9
     left = [path for path in tmp_path.iterdir() if path != bundle]
     assert left and all(path.name.startswith(".n") for path in left)
     if (swaps, call) == ("no", 3):  # between the two renames
-        with pytest.raises(BundleError) as found:
-            open_bundle(bundle)
         (aside,) = (path for path in left if path.name.endswith(".old"))
-        assert found.value.code == "ND5001" and aside.name in found.value.problem
-        assert found.value.fix == f"take it back: mv {shlex.quote(str(aside))} {bundle}"
+        error = refused(BundleError, "ND5001", open_bundle, bundle)
+        assert aside.name in error.problem
+        assert error.fix == f"take it back: mv {shlex.quote(str(aside))} {bundle}"
         with pytest.raises(ZeroDivisionError), folder_aside(bundle):  # it comes back before anything else is done
             assert snapshot(bundle) == before
             raise ZeroDivisionError

@@ -19,11 +19,11 @@ from neurodeploy.ir.population import Population
 from neurodeploy.ir.program import Program
 from neurodeploy.synapses import Dense, Sparse
 from simulators.reference import ReferenceRunner
-from tests.bundle.changes import refused as refused_bundle
-from tests.bundle.changes import rewrite
+from tests import refusals
+from tests.bundle.changes import Change, refused, rewrite
 from tests.networks.equality import joined, same_result
 from tests.networks.random_networks import random_network
-from tests.refusals import refused
+from tests.tiny import snapshot
 
 RUNNER = ReferenceRunner()
 
@@ -46,34 +46,33 @@ def test_round_trip_gives_the_same_bits(tmp_path: Path, seed: int) -> None:
     assert (read.name, read.outputs, read.dt) == (network.name, network.outputs, network.dt)
     same_result(RUNNER.run(read, inputs, steps), RUNNER.run(network, inputs, steps))
     for p, q in zip(network.projections, read.projections, strict=True):
-        assert (p.name, p.weight_bits, p.sign_mode, p.depth) == (q.name, q.weight_bits, q.sign_mode, q.depth)
-        assert p.instant == q.instant and (p.axon_exp is None) == (q.axon_exp is None)
-        assert is_packed(p) == is_packed(q)
+        for name in ("name", "weight_bits", "sign_mode", "depth", "instant"):
+            assert getattr(p, name) == getattr(q, name), name
+        assert (p.axon_exp is None) == (q.axon_exp is None) and is_packed(p) == is_packed(q)
 
 
 def test_same_network_same_bytes(tmp_path: Path) -> None:
-    network, _, _ = random_network(3)
-    for name in ("a.nd", "b.nd"):
-        write(tmp_path / name, network)
-    for file in sorted((tmp_path / "a.nd").rglob("*")):
-        if file.is_file():
-            assert file.read_bytes() == (tmp_path / "b.nd" / file.relative_to(tmp_path / "a.nd")).read_bytes(), file
+    found = []
+    for name in ("a", "b"):
+        write(tmp_path / name / "n.nd", random_network(3)[0])
+        folder = tmp_path / name
+        found.append({path.removeprefix(str(folder)): content for path, content in snapshot(folder).items()})
+    assert found[0] == found[1]
 
 
 def test_damage_is_found(tmp_path: Path) -> None:
-    network, _, _ = random_network(5)
-    write(tmp_path / "n.nd", network)
+    write(tmp_path / "n.nd", random_network(5)[0])
     for member in ("network.h5", "program.json", "vectors/golden.h5"):
         file = tmp_path / "n.nd" / member
         good = file.read_bytes()
         for content, code in ((good[:-1] + bytes([good[-1] ^ 1]), "ND5002"), (good[:-1], "ND5007")):
             file.write_bytes(content)
-            refused_bundle(tmp_path / "n.nd", code)
+            refused(tmp_path / "n.nd", code)
         file.write_bytes(good)
     open_bundle(tmp_path / "n.nd")
 
 
-HOSTILE = {
+HOSTILE: dict[str, Change] = {
     "unknown model": lambda n: n["populations"][0].update(model="soma"),
     "huge shape": lambda n: n["populations"][0].update(shape=[1 << 31, 1 << 31]),
     "negative side": lambda n: n["populations"][0].update(shape=[-4]),
@@ -89,10 +88,9 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_program(tmp_path: Path, name: str) -> None:
     """Somebody edited program.json and made the digests agree."""
-    path = tmp_path / "n.nd"
-    write(path, random_network(5)[0])
-    rewrite(path, lambda program: HOSTILE[name](program["network"]))
-    refused_bundle(path, "ND5006")
+    write(tmp_path / "n.nd", random_network(5)[0])
+    rewrite(tmp_path / "n.nd", lambda p: HOSTILE[name](p["network"]))
+    refused(tmp_path / "n.nd", "ND5006")
 
 
 def test_large_networks_have_fewer_golden_steps() -> None:
@@ -110,24 +108,26 @@ def test_large_networks_have_fewer_golden_steps() -> None:
 def test_states_resume_with_the_same_bits(tmp_path: Path, seed: int) -> None:
     network, inputs, steps = random_network(seed)
     half = max(1, steps // 2)
-    first = RUNNER.run(network, {name: array[:, :half] for name, array in inputs.items()}, half)
-    write_state(tmp_path / "s.npz", first.state, "abc")
+    first, rest = (
+        {name: array[:, part] for name, array in inputs.items()} for part in (slice(half), slice(half, None))
+    )
+    begun = RUNNER.run(network, first, half)
+    write_state(tmp_path / "s.npz", begun.state, "abc")
     state, *_ = read_kept(tmp_path / "s.npz", network, "abc")
     assert state.step == half
-    second = RUNNER.run(network, {name: array[:, half:] for name, array in inputs.items()}, steps - half, state=state)
-    same_result(joined(first, second), RUNNER.run(network, inputs, steps))
+    ended = RUNNER.run(network, rest, steps - half, state=state)
+    same_result(joined(begun, ended), RUNNER.run(network, inputs, steps))
 
 
 def test_states_that_are_none(tmp_path: Path) -> None:
     network, inputs, steps = random_network(1)
-    other, _, _ = random_network(2)
     path = tmp_path / "s.npz"
-    refused(UserError, "ND3256", read_kept, path, network, "abc")
+    refusals.refused(UserError, "ND3256", read_kept, path, network, "abc")
     write_state(path, RUNNER.run(network, inputs, steps).state, "abc")
     good = path.read_bytes()
     for content in (b"", b"junk", good[:-40], good[: len(good) // 2]):
         path.write_bytes(content)
-        refused(BundleError, "ND5011", read_kept, path, network, "abc")
+        refusals.refused(BundleError, "ND5011", read_kept, path, network, "abc")
     path.write_bytes(good)
-    for wrong, digest in ((network, "abd"), (other, "abc")):
-        refused(BundleError, "ND5011", read_kept, path, wrong, digest)
+    refusals.refused(BundleError, "ND5011", read_kept, path, network, "abd")
+    refusals.refused(BundleError, "ND5011", read_kept, path, random_network(2)[0], "abc")

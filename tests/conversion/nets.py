@@ -106,6 +106,15 @@ def spikes(
     return {name: (rng.random(shape) < rate).astype(np.int64) for name, shape in shapes.items()}
 
 
+def fed(made: FloatNetwork, report: QuantizationReport, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Payloads of the chip for the inputs of a float network, and the steps of the latency behind them."""
+    found = {}
+    for name, x in inputs.items():
+        payloads = np.rint(np.asarray(x)[..., chip_order(made.nodes[name].shape)] / report.units[name]).astype(np.int64)
+        found[name] = np.pad(payloads, [(0, 0), (0, report.latency), (0, 0)])
+    return found
+
+
 def both(
     made: FloatNetwork,
     chip: Network,
@@ -117,11 +126,7 @@ def both(
     """The float run and the integer run, which goes on for the latency of its outputs."""
     wanted = run(made, inputs, record=record)
     steps = wanted.steps + report.latency
-    padded = {}
-    for name, x in inputs.items():
-        payloads = np.rint(np.asarray(x)[..., chip_order(made.nodes[name].shape)] / report.units[name]).astype(np.int64)
-        padded[name] = np.pad(payloads, [(0, 0), (0, report.latency), (0, 0)])
-    return wanted, ReferenceRunner().run(chip, padded, steps, probes=probes)
+    return wanted, ReferenceRunner().run(chip, fed(made, report, inputs), steps, probes=probes)
 
 
 def scales_of(chip: Network) -> dict[str, float]:

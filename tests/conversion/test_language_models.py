@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from neurodeploy.conversion.codes import choose_code, least_square_range
-from neurodeploy.conversion.moments import InputMoments
+from neurodeploy.conversion.codes import InputMoments, choose_code, least_square_range
 from neurodeploy.conversion.presets import PRESETS, Preset, get_preset
 from neurodeploy.conversion.quantize import group_projections, quantize
 from neurodeploy.conversion.rounding import compensation, round_compensated, round_nearest, row_scales

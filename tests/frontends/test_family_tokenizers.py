@@ -6,6 +6,7 @@ other scripts. How a text is cut, normalised and merged is transformers' word, o
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.tokenizer_choice import read_tokenizer
 from neurodeploy.frontends.tokenizer_gguf import BYTE, CONTROL, NORMAL, UNKNOWN, from_metadata
+from tests.frontends.test_tokenizer import keys
 from tests.refusals import refused
 
 transformers = pytest.importorskip("transformers")
@@ -38,10 +41,6 @@ END = "<|end|>"
 
 def byte_level(cut: Any) -> tuple[dict[str, int], list[tuple[str, str]]]:
     """Vocabulary and merges of a byte-level BPE whose text is cut by `cut`."""
-    import json
-
-    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
-
     inner = Tokenizer(models.BPE())
     inner.pre_tokenizer = cut
     alphabet = pre_tokenizers.ByteLevel.alphabet()
@@ -51,8 +50,6 @@ def byte_level(cut: Any) -> tuple[dict[str, int], list[tuple[str, str]]]:
 
 
 def split(pattern: str) -> Any:
-    from tokenizers import Regex, pre_tokenizers
-
     whole = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     return pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(pattern), "isolated"), whole])
 
@@ -65,8 +62,6 @@ def qwen2() -> Any:
 
 
 def gpt2() -> Any:
-    from tokenizers import pre_tokenizers
-
     vocab, merges = byte_level(pre_tokenizers.ByteLevel(add_prefix_space=False))
     return transformers.GPT2Tokenizer(vocab=vocab, merges=merges, eos_token=END, unk_token=END, bos_token=END)
 
@@ -96,32 +91,29 @@ def reference(pre: str) -> Any:
 
 def byte_level_keys(tokenizer: Any, pre: str) -> dict[str, Any]:
     """The keys that the converter writes."""
-    import json
-
     model = json.loads(tokenizer.backend_tokenizer.to_str())["model"]
     names = {index: token for token, index in tokenizer.get_vocab().items()}
     tokens = [names[index] for index in range(len(names))]
     added = set(tokenizer.get_added_vocab())
-    return {
-        "tokenizer.ggml.model": "gpt2",
-        "tokenizer.ggml.pre": pre,
-        "tokenizer.ggml.tokens": tokens,
-        "tokenizer.ggml.token_type": np.array([CONTROL if token in added else NORMAL for token in tokens], np.int32),
-        "tokenizer.ggml.merges": [" ".join(pair) for pair in model["merges"]],
-        "tokenizer.ggml.eos_token_id": tokenizer.eos_token_id,
-    }
+    types = np.array([CONTROL if token in added else NORMAL for token in tokens], np.int32)
+    merges = [" ".join(pair) for pair in model["merges"]]
+    eos = tokenizer.eos_token_id
+    return keys(model="gpt2", pre=pre, tokens=tokens, token_type=types, merges=merges, eos_token_id=eos)
+
+
+def opened(source: str, expected: Any, metadata: dict[str, Any], folder: Path) -> Any:
+    size = len(metadata["tokenizer.ggml.tokens"])
+    if source == "gguf":
+        return from_metadata(metadata, size, folder)
+    expected.save_pretrained(folder)
+    return read_tokenizer(folder, size)
 
 
 @pytest.mark.parametrize("pre", BYTE_LEVEL)
 @pytest.mark.parametrize("source", ["folder", "gguf"])
 def test_byte_level(pre: str, source: str, tmp_path: Path) -> None:
     expected = reference(pre)
-    size = len(expected.get_vocab())
-    if source == "folder":
-        expected.save_pretrained(tmp_path)
-        found = read_tokenizer(tmp_path, size)
-    else:
-        found = from_metadata(byte_level_keys(expected, pre), size, tmp_path)
+    found = opened(source, expected, byte_level_keys(expected, pre), tmp_path)
     assert found.eos == (expected.convert_tokens_to_ids(END),)
     for text in TEXTS:
         ids = expected.encode(text, add_special_tokens=False)
@@ -151,13 +143,8 @@ def test_tekken_by_hand(tmp_path: Path) -> None:
     """Mistral Nemo: words end where a capital begins, digits stand alone, a contraction is a piece of its own."""
     words = ["'ll", "ll", "12", "//", "don", "hello", "World", "helloWorld", "don'll"]
     tokens = [chr(code) for code in range(33, 127)] + ["Ġ", *words]
-    merges = ["/ /", "1 2", "l l"]
-    metadata = {
-        "tokenizer.ggml.model": "gpt2", "tokenizer.ggml.pre": "tekken", "tokenizer.ggml.tokens": tokens,
-        "tokenizer.ggml.token_type": np.ones(len(tokens), np.int32), "tokenizer.ggml.merges": merges,
-        "tokenizer.ggml.bos_token_id": 0,
-    }  # fmt: skip
-    found = from_metadata(metadata, 1000, tmp_path)
+    more = {"token_type": np.ones(len(tokens), np.int32), "merges": ["/ /", "1 2", "l l"], "bos_token_id": 0}
+    found = from_metadata(keys(model="gpt2", pre="tekken", tokens=tokens, **more), 1000, tmp_path)
     assert found.adds_bos
     for text, pieces in [("helloWorld", "hello World"), ("12", "1 2"), ("don'll", "don 'll"), ("//", "//")]:
         assert [tokens[i] for i in found.encode(text, False)] == pieces.split(" "), text
@@ -186,20 +173,11 @@ def sentencepiece() -> tuple[list[str], list[float], list[int], Any]:
     return tokens, scores, types, made
 
 
-def sentencepiece_keys(architecture: str, **more: Any) -> dict[str, Any]:
+def sentencepiece_keys(architecture: str) -> dict[str, Any]:
     tokens, scores, types, _ = sentencepiece()
-    return {
-        "general.architecture": architecture,
-        "tokenizer.ggml.model": "llama",
-        "tokenizer.ggml.pre": "default",
-        "tokenizer.ggml.tokens": tokens,
-        "tokenizer.ggml.scores": np.array(scores, np.float32),
-        "tokenizer.ggml.token_type": np.array(types, np.int32),
-        "tokenizer.ggml.bos_token_id": 1,
-        "tokenizer.ggml.eos_token_id": 2,
-        "tokenizer.ggml.unknown_token_id": 0,
-        **more,
-    }
+    arrays = {"scores": np.array(scores, np.float32), "token_type": np.array(types, np.int32)}
+    ends = {"bos_token_id": 1, "eos_token_id": 2, "unknown_token_id": 0}
+    return {"general.architecture": architecture, **keys(model="llama", pre="default", tokens=tokens, **arrays, **ends)}
 
 
 #: A text that begins with a space is cut in two ways by different versions of transformers.
@@ -209,12 +187,8 @@ PLAIN = [text for text in TEXTS if text and not text[0].isspace() and END not in
 @pytest.mark.parametrize("source", ["folder", "gguf"])
 def test_sentencepiece(source: str, tmp_path: Path) -> None:
     expected = sentencepiece()[3]
-    size = len(sentencepiece()[0])
-    if source == "folder":
-        expected.save_pretrained(tmp_path)
-        found = read_tokenizer(tmp_path, size)
-    else:
-        found = from_metadata(sentencepiece_keys("llama"), size, tmp_path)
+    found = opened(source, expected, sentencepiece_keys("llama"), tmp_path)
+    if source == "gguf":
         assert (found.bos, found.eos, found.adds_bos) == (1, (2,), True)
     for text in PLAIN:
         ids = expected.encode(text, add_special_tokens=False)
@@ -237,6 +211,5 @@ def test_phi3_takes_the_space_after_its_added_tokens(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["qwen35", "deepseek-v3", None])
 def test_other_cuts_are_refused_by_name(name: str | None, tmp_path: Path) -> None:
-    keys = byte_level_keys(reference("qwen2"), "qwen2")
-    keys["tokenizer.ggml.pre"] = name
-    refused(ModelError, f"ND1009 .*{name!r}; gpt-2, .* are read", from_metadata, keys, 1000, tmp_path)
+    metadata = byte_level_keys(reference("qwen2"), name)
+    refused(ModelError, f"ND1009 .*{name!r}; gpt-2, .* are read", from_metadata, metadata, 1000, tmp_path)

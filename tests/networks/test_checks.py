@@ -45,13 +45,36 @@ def refused(code: str, subject: str, inputs: Any = None, steps: Any = STEPS, **m
     return error
 
 
-def with_first(array: Any) -> dict[str, Any]:
-    return {**good(), "first": array}
+def first(value: Any = 1, shape: tuple[int, ...] = (2, STEPS, 2), kind: Any = np.int8) -> dict[str, Any]:
+    """Inputs of which the first is full of that value."""
+    return {"inputs": {**good(), "first": np.full(shape, value, kind)}}
 
 
-@pytest.mark.parametrize("steps", [-1, 1.5, True, None])
-def test_steps(steps: Any) -> None:
-    refused("ND3200", "two inputs", steps=steps)
+@pytest.mark.parametrize(
+    ("code", "subject", "given"),
+    [
+        *(("ND3200", "two inputs", {"steps": steps}) for steps in (-1, 1.5, True, None)),
+        ("ND3201", "third", {"inputs": {**good(), "third": np.ones((2, STEPS, 2), np.int8)}}),
+        ("ND3201", "cells", {"inputs": {**good(), "cells": np.ones((2, STEPS, 3), np.int8)}}),
+        ("ND3202", "second", {"inputs": {"first": good()["first"]}}),
+        ("ND3203", "first", first(kind=float)),
+        ("ND3203", "first", first(2**70, kind=object)),
+        *(("ND3204", "first", first(shape=shape)) for shape in
+          ((2, STEPS, 3), (2, STEPS + 1, 2), (STEPS, 2), (0, STEPS, 2))),
+        ("ND3205", "first", first(2**31, kind=np.int64)),
+        ("ND3205", "first", first(2**63, kind=np.uint64)),
+        ("ND3205", "first", first(-(2**31) - 1, kind=np.int64)),
+        ("ND3206", "second", first(shape=(3, STEPS, 2))),
+        ("ND3207", "nobody", {"probes": [Probe("nobody", "v")]}),
+        ("ND3207", "cells.w", {"probes": [Probe("cells", "w")]}),
+        ("ND3207", "first.v", {"probes": [Probe("first", "v")]}),
+        ("ND3207", "cells.v", {"probes": [Probe("cells", "v", (0, 3))]}),
+        ("ND3207", "cells.v", {"probes": [Probe("cells", "v", (-1,))]}),
+        ("ND3208", "cells.v", {"probes": [Probe("cells", "v", (1,)), Probe("cells", "u"), Probe("cells", "v", (2,))]}),
+    ],
+)  # fmt: skip
+def test_what_is_given(code: str, subject: str, given: dict[str, Any]) -> None:
+    refused(code, subject, **given)
 
 
 def test_no_steps_are_possible() -> None:
@@ -61,46 +84,9 @@ def test_no_steps_are_possible() -> None:
     assert result.state.step == 0
 
 
-@pytest.mark.parametrize(
-    ("code", "subject", "inputs"),
-    [
-        ("ND3201", "third", {**good(), "third": np.ones((2, STEPS, 2), np.int8)}),
-        ("ND3201", "cells", {**good(), "cells": np.ones((2, STEPS, 3), np.int8)}),
-        ("ND3202", "second", {"first": good()["first"]}),
-        ("ND3203", "first", with_first(np.ones((2, STEPS, 2)))),
-        ("ND3203", "first", with_first(np.full((2, STEPS, 2), 2**70, object))),
-        ("ND3204", "first", with_first(np.ones((2, STEPS, 3), np.int8))),
-        ("ND3204", "first", with_first(np.ones((2, STEPS + 1, 2), np.int8))),
-        ("ND3204", "first", with_first(np.ones((STEPS, 2), np.int8))),
-        ("ND3204", "first", with_first(np.ones((0, STEPS, 2), np.int8))),
-        ("ND3205", "first", with_first(np.full((2, STEPS, 2), 2**31, np.int64))),
-        ("ND3205", "first", with_first(np.full((2, STEPS, 2), 2**63, np.uint64))),
-        ("ND3205", "first", with_first(np.full((2, STEPS, 2), -(2**31) - 1, np.int64))),
-        ("ND3206", "second", with_first(np.ones((3, STEPS, 2), np.int8))),
-    ],
-)
-def test_inputs(code: str, subject: str, inputs: Any) -> None:
-    refused(code, subject, inputs)
-
-
 def test_the_ends_of_32_bits_are_inputs() -> None:
     for value in (-(2**31), 2**31 - 1):
-        ReferenceRunner().run(network(), with_first(np.full((2, STEPS, 2), value, np.int64)), STEPS)
-
-
-@pytest.mark.parametrize(
-    ("code", "subject", "probes"),
-    [
-        ("ND3207", "nobody", [Probe("nobody", "v")]),
-        ("ND3207", "cells.w", [Probe("cells", "w")]),
-        ("ND3207", "first.v", [Probe("first", "v")]),
-        ("ND3207", "cells.v", [Probe("cells", "v", (0, 3))]),
-        ("ND3207", "cells.v", [Probe("cells", "v", (-1,))]),
-        ("ND3208", "cells.v", [Probe("cells", "v", (1,)), Probe("cells", "u"), Probe("cells", "v", (2,))]),
-    ],
-)
-def test_probes(code: str, subject: str, probes: Any) -> None:
-    refused(code, subject, probes=probes)
+        ReferenceRunner().run(network(), first(value, kind=np.int64)["inputs"], STEPS)
 
 
 def state() -> RunState:
@@ -111,6 +97,8 @@ def test_states_of_other_networks() -> None:
     runner = ReferenceRunner()
     other = runner.run(network(size=4), good(), STEPS).state
     assert "4" in refused("ND3209", "cells.u", state=other).problem
+    one = runner.run(network(), {name: x[:1] for name, x in good().items()}, STEPS).state
+    refused("ND3210", "two inputs", state=one)
     renamed = {**good()}
     renamed["else"] = renamed.pop("second")
     runner.run(network(second="else"), renamed, STEPS, state=state())  # inputs have no state
@@ -132,11 +120,6 @@ def test_states_that_cannot_be(subject: str, change: Callable[[RunState], None])
     changed = state()
     change(changed)
     refused("ND3209", subject, state=changed)
-
-
-def test_samples_of_a_state() -> None:
-    one = ReferenceRunner().run(network(), {name: x[:1] for name, x in good().items()}, STEPS).state
-    refused("ND3210", "two inputs", state=one)
 
 
 def test_a_network_without_inputs_runs_one_sample_or_those_of_its_state() -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch  # noqa: F401  (all products can be tried)
 from numpy.typing import NDArray
 
 from neurodeploy.errors import UserError
@@ -15,7 +15,7 @@ from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.packed import PackedTargets
 from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.synapse import Synapse
-from neurodeploy.synapses import Conv, Dense, Sparse, build
+from neurodeploy.synapses import Dense, build
 from simulators.fast import links
 from simulators.fast import wiring as wirings
 from simulators.fast.conv import pack
@@ -82,18 +82,15 @@ Array = NDArray[Any]
 def network(synapse: Synapse, model: str = "lif", **projection: Any) -> Network:
     """An input, one projection, one population that also feeds itself sparsely."""
     params: dict[str, Any] = {"du": 3000, "dv": 500, "vth": 60} if model == "lif" else {"vth": 100}
-    again = build.sparse_from_coo(
-        synapse.rows,
-        synapse.rows,
-        np.arange(synapse.rows)[::-1].copy(),
-        np.arange(synapse.rows),
-        np.full(synapse.rows, 50),
-    )
-    graded = {"graded": model != "lif"}
+    size, neurons = synapse.rows, np.arange(synapse.rows)
+    again = build.sparse_from_coo(size, size, neurons[::-1].copy(), neurons, np.full(size, 50))
     return Network(
         "shapes",
-        {"in": Population("in", (synapse.columns,), INPUT), "out": Population("out", (synapse.rows,), model, params)},
-        (Projection("p", "in", "out", synapse, **{**graded, **projection}), Projection("again", "out", "out", again)),
+        {"in": Population("in", (synapse.columns,), INPUT), "out": Population("out", (size,), model, params)},
+        (
+            Projection("p", "in", "out", synapse, **{"graded": model != "lif", **projection}),
+            Projection("again", "out", "out", again),
+        ),
         ("out",),
     )
 
@@ -122,7 +119,6 @@ def test_more_events_than_a_narrow_sum_holds(kind: type, graded: bool) -> None:
 
 def test_memory_orders_of_dense_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     """C order, Fortran order and a slice give the same, by torch too; only Fortran order is used without a copy."""
-    importlib.import_module("torch")
     rng = np.random.default_rng(2)
     large = rng.integers(-128, 128, (80, 120), dtype=np.int8)
     payload = rng.random((1, 6, 60)) < 0.3
@@ -150,10 +146,8 @@ def test_sums_that_wrap_are_counted(exponent: int) -> None:
 def test_sums_beyond_int64(monkeypatch: pytest.MonkeyPatch, exponent: int) -> None:
     """With exponents of axons too: raised to 31 bits, and beyond 32."""
     weight = np.full((3, 8), 2**31 - 1, np.int32)
-    delay, exponents = (
-        np.array([0, 1, 2, 0, 1, 2, 0, 1], np.uint8),
-        np.full(8, exponent, np.uint8) if exponent else None,
-    )
+    delay = np.array([0, 1, 2, 0, 1, 2, 0, 1], np.uint8)
+    exponents = np.full(8, exponent, np.uint8) if exponent else None
     made = network(Dense(weight), "graded_vec", delay=delay, axon_exp=exponents)
     calls = []
     slow = links.contribution
@@ -181,16 +175,15 @@ def test_convolutions(name: str) -> None:
     ones = CONVOLUTIONS[name]
     for kind, limit in ((np.int8, 128), (np.int16, 3000)):
         weight = rng.integers(-limit, limit, ones.weight.shape).astype(kind)
-        c = Conv(weight, *(getattr(ones, f) for f in (
-            "input_shape", "stride", "padding", "dilation", "groups", "transposed", "output_padding"
-        )))  # fmt: skip
+        c = replace(ones, weight=weight)
         assert (pack(c) is None) == (c.groups > 1 or c.dilation[1] > 1)
         all_paths(network(c), rng.random((2, 4, c.columns)) < 0.2)
         all_paths(network(c, "graded_vec"), rng.integers(-300, 300, (1, 3, c.columns)))
         all_paths(network(c, delay=rng.integers(0, 4, c.columns).astype(np.uint8)), rng.random((1, 6, c.columns)) < 0.2)
 
 
-def test_threads_change_nothing(three_threads: None) -> None:
+@pytest.mark.parametrize("threads", [2], indirect=True)
+def test_threads_change_nothing(threads: int) -> None:
     rng = np.random.default_rng(5)
     weight = rng.integers(-128, 128, (300, 200), dtype=np.int8)
     sparse = build.sparse_from_coo(300, 200, *np.nonzero(weight > 60), weight[weight > 60])
@@ -215,14 +208,18 @@ def test_dense_traffic_takes_a_product_and_sparse_traffic_does_not(monkeypatch: 
 
 
 def test_memory_of_sparse_synapses() -> None:
-    """Targets and weights are used as they are stored; index pointers take 4 bytes an axon."""
+    """Targets, code and weights are used as they are stored; index pointers take 4 bytes an axon."""
     rng = np.random.default_rng(7)
     row, column = np.nonzero(rng.random((50, 40)) < 0.3)
-    made = build.sparse_from_coo(50, 40, row, column, rng.integers(-128, 128, row.size))
-    assert isinstance(made, Sparse)
-    wiring = wirings.SparseWiring(network(made).projections[0])
-    assert np.shares_memory(wiring.targets.target, made.target) and np.shares_memory(wiring.weight, made.weight)
+    plain = build.sparse_from_coo(50, 40, row, column, rng.integers(-128, 128, row.size))
+    wiring = SparseWiring(network(plain).projections[0])
+    assert np.shares_memory(wiring.targets.target, plain.target) and np.shares_memory(wiring.weight, plain.weight)
     assert wiring.targets.indptr.dtype == np.uint32 and wiring.targets.target.dtype == np.uint16
+    _, packed = made(65_537, 60, 900)
+    code, wiring = packed.target, SparseWiring(Projection("p", "a", "b", packed))
+    assert isinstance(code, PackedTargets)
+    assert wiring.targets.low is code.low and wiring.targets.high is code.high and wiring.weight is packed.weight
+    assert wiring.targets.indptr is packed.indptr and wiring.targets.target.size == 0
 
 
 def test_an_unknown_path() -> None:
@@ -286,14 +283,3 @@ def test_a_large_packed_population(rows: int, graded: bool, monkeypatch: pytest.
     for p in plain:
         p.synapse.target.flags.writeable = False  # type: ignore[union-attr]
     same_result(FastRunner().run(replace(network, projections=plain), inputs, 6), expected, "plain")
-
-
-def test_memory_of_packed_synapses() -> None:
-    """Code and weights are used as they are stored."""
-    _, packed = made(65_537, 60, 900)
-    code = packed.target
-    assert isinstance(code, PackedTargets)
-    wiring = SparseWiring(Projection("p", "a", "b", packed))
-    own = wiring.targets
-    assert own.low is code.low and own.high is code.high and wiring.weight is packed.weight
-    assert own.indptr is packed.indptr and own.target.size == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,6 @@ import pytest
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import Network, Projection
-from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.run import ShardCounts
 from neurodeploy.neurons.registry import largest_payload, output_ports
 from simulators.partitioned import PartitionedRunner
@@ -92,6 +92,9 @@ def test_cuts_are_of_every_kind() -> None:
         for name, shards in random_mapping(network, seed).by_island().items():
             reducers = [s for s in shards if s.kind == "reducer"]
             seen["columns cut"] += bool(reducers)
+            parts = [s for s in shards if s.kind == "synapses"]
+            blocks = [{s.rows for s in parts if s.cols == cols} for cols in {s.cols for s in parts}]
+            seen["columns cut, rows of the blocks do not align"] += any(rows != blocks[0] for rows in blocks)
             seen["rows cut"] += any(s.row_count < network.populations[name].size for s in shards)
             delayed = any(p.depth > 1 and p.weight_exp < 0 for p in network.into(name))
             seen["delays and a shift to the right, columns cut"] += delayed and bool(reducers)
@@ -110,41 +113,20 @@ def test_counts_grow_with_every_run() -> None:
     assert first.activity.steps == steps
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_rows_of_column_blocks_need_not_align(seed: int) -> None:
-    """The first block is whole in its rows, the second cut: still one sum each."""
-    network, inputs, steps = random_network(seed)
-    shards = []
-    for name, population in network.populations.items():
-        columns = sum(p.synapse.columns for p in network.into(name))
-        if population.model == INPUT:
-            continue
-        size = population.size
-        if columns < 2 or size < 2:
-            shards.append(Shard(name, "synapses", (0, size), (0, max(1, columns)), 0, len(shards)))
-            continue
-        middle, half = columns // 2, size // 2
-        for rows, cols in (((0, size), (0, middle)), ((0, half), (middle, columns)), ((half, size), (middle, columns))):
-            shards.append(Shard(name, "synapses", rows, cols, 0, len(shards)))
-        shards.append(Shard(name, "reducer", (0, size), (0, 2), 0, len(shards)))
-    runner = PartitionedRunner(mapping_of(shards), CHIP)
-    same_result(runner.run(network, inputs, steps), ReferenceRunner().run(network, inputs, steps))
+#: What is there instead of the last shard.
+BROKEN: dict[str, Callable[[Shard], list[Shard]]] = {
+    "missing": lambda last: [],
+    "twice": lambda last: [last, replace(last, core=99)],
+    "too far": lambda last: [replace(last, rows=(last.rows[0], last.rows[1] + 1))],
+    "reducer of other rows": lambda last: [
+        last, Shard(last.island, "reducer", (0, last.rows[1] + 1), (0, 2), 0, 98)
+    ],
+}  # fmt: skip
 
 
-def _broken(mapping: Mapping, how: str) -> list[Shard]:
-    shards = list(mapping.shards)
-    last = shards[-1]
-    if how == "missing":
-        return shards[:-1]
-    if how == "twice":
-        return [*shards, replace(last, core=99)]
-    if how == "too far":
-        return [*shards[:-1], replace(last, rows=(last.rows[0], last.rows[1] + 1))]
-    return [*shards, Shard(last.island, "reducer", (0, last.rows[1] + 1), (0, 2), 0, 98)]
-
-
-@pytest.mark.parametrize("how", ["missing", "twice", "too far", "reducer of other rows"])
+@pytest.mark.parametrize("how", BROKEN)
 def test_a_wrong_mapping_is_refused(how: str) -> None:
     network, inputs, steps = random_network(11)
-    runner = PartitionedRunner(mapping_of(_broken(random_mapping(network, 11), how)), CHIP)
+    *shards, last = random_mapping(network, 11).shards
+    runner = PartitionedRunner(mapping_of([*shards, *BROKEN[how](last)]), CHIP)
     refused(InternalError, "ND9015", runner.run, network, inputs, steps)

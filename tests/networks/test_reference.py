@@ -1,8 +1,9 @@
-"""The reference against brute force, against itself after a pause, and sample by sample."""
+"""The reference against brute force, which runs sample by sample, and against itself after a pause."""
 
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -90,25 +91,11 @@ def test_resumes_with_identical_bits(seed: int) -> None:
     same_result(in_two(RUNNER, network, inputs, steps, pause, probes), whole)
 
 
-@pytest.mark.parametrize("seed", range(0, 120, 3))
-def test_a_batch_equals_its_samples(seed: int) -> None:
-    network, inputs, steps = random_network(seed)
-    probes = all_probes(network)
-    batch = RUNNER.run(network, inputs, steps, probes=probes)
-    for sample in range(batch.activity.samples):
-        alone = RUNNER.run(network, {n: x[sample : sample + 1] for n, x in inputs.items()}, steps, probes=probes)
-        for of_batch, of_one in ((batch.outputs, alone.outputs), (batch.probes, alone.probes)):
-            same_result({n: a[sample : sample + 1] for n, a in of_batch.items()}, of_one, f"sample {sample}")
-        same_result({n: a[sample : sample + 1] for n, a in batch.state.pending.items()}, alone.state.pending, "pending")
-
-
 def test_probes_of_chosen_neurons_change_nothing() -> None:
     network, inputs, steps = random_network(5)
     plain = RUNNER.run(network, inputs, steps)
     every = RUNNER.run(network, inputs, steps, probes=all_probes(network))
-    some = [
-        type(p)(p.population, p.variable, (network.populations[p.population].size - 1, 0)) for p in all_probes(network)
-    ]
+    some = [replace(p, neurons=(network.populations[p.population].size - 1, 0)) for p in all_probes(network)]
     chosen = RUNNER.run(network, inputs, steps, probes=some)
     same_result(plain.state, chosen.state)
     for name, array in chosen.probes.items():

@@ -13,18 +13,15 @@ from neurodeploy.neurons.registry import MODELS
 from tests.neurons.stepping import Cells, population
 
 SIZE = 16
+Spans = dict[str, tuple[int, int]]
 LEAKY = {"du": (-1, 4095), "dv": (0, 4096), "bias_mant": (-4096, 4095), "bias_exp": (-4, 4)}
 SIGMA_DELTA = {"vth": (0, 30), "spike_exp": (0, 4), "state_exp": (0, 4)}
 RF = {
-    "sin_decay": (-4096, 4096),
-    "cos_decay": (-4096, 4096),
-    "vth": (-9, 300),
-    "state_exp": (0, 6),
-    "decay_bits": (12, 12),
-}
+    "sin_decay": (-4096, 4096), "cos_decay": (-4096, 4096), "vth": (-9, 300), "state_exp": (0, 6), "decay_bits": (12, 12),
+}  # fmt: skip
 #: Spans of parameters and states that neither wrap nor clip, and the bound of a step's rounding in units of the result:
 #: one for each shift that rounds (a bias floored or a second product adds one), times the gain behind it.
-TABLE: dict[str, tuple[dict[str, tuple[int, int]], float]] = {
+TABLE: dict[str, tuple[Spans, float]] = {
     "lif": ({**LEAKY, "vth": (-50, 2000)}, 3),
     "lif_reset": ({**LEAKY, "vth": (-50, 2000), "reset_interval": (1, 3), "reset_offset": (0, 5)}, 3),
     "lif_refractory": ({**LEAKY, "vth": (-50, 2000), "refractory_period": (0, 3)}, 3),
@@ -62,8 +59,16 @@ TABLE: dict[str, tuple[dict[str, tuple[int, int]], float]] = {
 
 
 def test_every_model_has_bounds() -> None:
-    """Lava's inverse root is an approximation, not a rounding: tests/neurons/test_roots_and_norms.py measures it."""
+    """Lava's inverse root is an approximation, not a rounding: test_models.py measures it."""
     assert set(TABLE) == set(MODELS) - {"inv_sqrt"}
+
+
+def drawn(name: str, rng: np.random.Generator) -> dict[str, Any]:
+    params = MODELS[name].params
+    return {
+        key: rng.integers(low, high + 1, SIZE) if params[key].per_neuron else int(rng.integers(low, high + 1))
+        for key, (low, high) in TABLE[name][0].items()
+    }
 
 
 @pytest.mark.parametrize("name", TABLE)
@@ -71,12 +76,7 @@ def test_every_model_has_bounds() -> None:
 @given(seed=st.integers(0, 2**32 - 1))
 def test_one_step_is_close(name: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    spans, bound = TABLE[name]
-    model = MODELS[name]
-    params: dict[str, Any] = {
-        key: rng.integers(low, high + 1, SIZE) if model.params[key].per_neuron else int(rng.integers(low, high + 1))
-        for key, (low, high) in spans.items()
-    }
+    bound, model, params = TABLE[name][1], MODELS[name], drawn(name, rng)
     small = {"counter": 5, "r": 3} if name != "atrlif" else {}
     initial = {
         key: rng.integers(0 if key in small else -8192, small.get(key, 8192), SIZE)
@@ -89,24 +89,20 @@ def test_one_step_is_close(name: str, seed: int) -> None:
     inputs = {port: rng.integers(0 if name == "rsqrt" else -500, 500, SIZE) for port in model.ports}
     stepped, floats = cells.step(**inputs), cells.float_step(**inputs)
     assert stepped.wrapped == 0
-    if name not in ("rsqrt",):
+    if name != "rsqrt":
         assert stepped.saturated == 0
     agree = np.ones((1, SIZE), bool)
     for port in model.outputs:  # a value at a threshold may fall on either side: such neurons are left out
         agree &= (stepped.outputs[port] != 0) == (floats[port] != 0)
     assert agree.mean() > 0.4
-    scale = np.exp2(float(params.get("state_exp", 0)))
+    # Signed or graded outputs may round to another sign than the real number's: only equal signs reset alike.
+    same_sign = np.sign(stepped.outputs["s"]) == np.sign(floats["s"])
     for key, value in cells.state.items():
-        gap = np.abs(value - cells.float_state[key])[agree & _same_reset(name, stepped, floats)]
+        gap = np.abs(value - cells.float_state[key])[agree & same_sign]
         assert (gap <= bound).all(), (key, gap.max())
     for port in model.outputs:
         gap = np.abs(stepped.outputs[port] - floats[port])[agree]
-        assert (gap <= max(bound, 1 if scale > 1 else 0)).all(), (port, gap.max())
-
-
-def _same_reset(name: str, stepped: Any, floats: Any) -> Any:
-    """Signed or graded outputs may round to another sign than the real number's: only equal signs reset alike."""
-    return np.sign(stepped.outputs["s"]) == np.sign(floats["s"])
+        assert (gap <= max(bound, 1 if params.get("state_exp") else 0)).all(), (port, gap.max())
 
 
 def complex_state(p: Any, before: Any, x: Any) -> tuple[Any, Any]:
@@ -136,17 +132,24 @@ def normed(p: Any, before: Any, x: Any) -> tuple[Any, Any]:
     return state, {"s": sent * (abs(sent) > p["vth"]), "s2": x["a1"] ** 2 / 2.0 ** p["square_exp"]}
 
 
+def affine(p: Any, before: Any, x: Any) -> tuple[Any, Any]:
+    return {}, {"s": (x["a"] + p["bias"]) * p["multiplier"] * 2.0 ** -(p["shift"] + p["acc_shift"])}
+
+
 @pytest.mark.parametrize(
-    ("name", "formula"), [("s4d", complex_state), ("li", leaking), ("lif_subtract", subtracting), ("norm", normed)]
+    ("name", "formula"),
+    [
+        ("s4d", complex_state),
+        ("li", leaking),
+        ("lif_subtract", subtracting),
+        ("norm", normed),
+        ("graded_affine", affine),
+    ],
 )
 def test_models_of_our_own_are_their_formula(name: str, formula: Any) -> None:
     """Lava has recorded nothing of these: their real numbers are told once more, in other words."""
     rng = np.random.default_rng(7)
-    model, spans = MODELS[name], TABLE[name][0]
-    params = {
-        key: rng.integers(low, high + 1, SIZE) if model.params[key].per_neuron else int(rng.integers(low, high + 1))
-        for key, (low, high) in spans.items()
-    }
+    model, params = MODELS[name], drawn(name, rng)
     cells = Cells(population(name, SIZE, {key: rng.integers(-8192, 8192, SIZE) for key in model.state}, **params))
     for _ in range(5):
         inputs = {port: rng.integers(-500, 500, SIZE) for port in model.ports}

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from neurodeploy.ir.population import Population
-from neurodeploy.neurons.registry import MODELS, initial_state, prepared_params
+from neurodeploy.neurons.registry import MODELS
+from tests.neurons.stepping import Cells, population
 
 FIXTURES = Path(__file__).parent / "fixtures"
 RECORDED = sorted(path.stem for path in FIXTURES.glob("*.npz"))
@@ -19,18 +20,14 @@ CASES = [
 ]
 
 
-def as_population(name: str, case: dict[str, dict[str, object]], size: int) -> Population:
-    values = {
-        part: {key: np.array(value) if isinstance(value, list) else value for key, value in case[part].items()}
-        for part in ("params", "initial")
-    }
-    return Population("recorded", (size,), name, values["params"], values["initial"])  # type: ignore[arg-type]
-
-
-def recording(name: str, k: int) -> tuple[dict[str, Any], dict[str, Any], dict[tuple[str, str], Any]]:
-    """A case, its inputs by port, and what Lava computed."""
+def recording(name: str, k: int) -> tuple[Population, dict[str, Any], dict[tuple[str, str], Any]]:
+    """The population of a case, its inputs by port, and what Lava computed."""
     with np.load(FIXTURES / f"{name}.npz") as recorded:
         case = json.loads(str(recorded["cases"]))[k]
+        initial, params = (
+            {key: np.array(value) if isinstance(value, list) else value for key, value in case[part].items()}
+            for part in ("initial", "params")
+        )
         rows = {port: recorded[f"in/{port}"].astype(np.int64) for port in MODELS[name].ports}
         wanted = {
             (kind, key): recorded[f"{k}/{kind}/{key}"]
@@ -38,21 +35,18 @@ def recording(name: str, k: int) -> tuple[dict[str, Any], dict[str, Any], dict[t
             for key in keys
             if f"{k}/{kind}/{key}" in recorded
         }
-    return case, rows, wanted
+    return population(name, wanted["out", "s"].shape[1], initial, **params), rows, wanted
 
 
 @pytest.mark.parametrize(("name", "k"), CASES, ids=[f"{name}-{k}" for name, k in CASES])
 def test_same_bits(name: str, k: int) -> None:
-    case, rows, wanted = recording(name, k)
-    steps, size = wanted["out", "s"].shape
-    population = as_population(name, case, size)
-    params, state = prepared_params(population), initial_state(population, 2)
-    for t in range(1, steps + 1):
-        inputs = {port: np.stack([rows[port][t - 1], np.zeros(size, np.int64)]) for port in rows}
-        stepped = MODELS[name].step(params, state, inputs, t)
-        got = {"out": stepped.outputs, "state": state}
+    given, rows, wanted = recording(name, k)
+    cells = Cells(given, samples=2)
+    for t in range(len(wanted["out", "s"])):
+        stepped = cells.step(**{port: np.stack([row[t], np.zeros(given.size, np.int64)]) for port, row in rows.items()})
+        got = {"out": stepped.outputs, "state": cells.state}
         for (kind, key), expected in wanted.items():
-            np.testing.assert_array_equal(got[kind][key][0], expected[t - 1], err_msg=f"{kind} {key} in step {t}")
+            np.testing.assert_array_equal(got[kind][key][0], expected[t], err_msg=f"{kind} {key} after {t} steps")
 
 
 def test_every_model_of_lava_is_recorded() -> None:
@@ -66,16 +60,14 @@ def test_recordings_hold_the_ends() -> None:
     """Inputs reach both ends of int32, and the models that can wrap or clip did: else equality would prove little."""
     wrapped, clipped = set(), set()
     for name, k in CASES:
-        case, rows, _ = recording(name, k)
+        given, rows, _ = recording(name, k)
         if not rows:
             continue
-        steps, size = next(iter(rows.values())).shape
         if name not in ("lif_refractory", "inv_sqrt", "cuba"):
             assert all(row.max() > 2**31 - 2**24 and row.min() < -(2**31) + 2**24 for row in rows.values())
-        population = as_population(name, case, size)
-        params, state = prepared_params(population), initial_state(population, 1)
-        for t in range(1, steps + 1):
-            stepped = MODELS[name].step(params, state, {port: rows[port][t - 1 : t] for port in rows}, t)
+        cells = Cells(given)
+        for t in range(len(next(iter(rows.values())))):
+            stepped = cells.step(**{port: row[t] for port, row in rows.items()})
             wrapped |= {name} if stepped.wrapped else set()
             clipped |= {name} if stepped.saturated else set()
     assert wrapped == set(RECORDED) - {"lif_refractory", "spiker", "cuba"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -32,16 +32,3 @@ def noise() -> Callable[..., torch.Tensor]:
         return scale * torch.randn(shape, generator=generator)
 
     return make
-
-
-@pytest.fixture(params=[1, 2, 3])
-def threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """Every kernel call is split, however small, over this many threads."""
-    from neurodeploy.machine import threads as module
-
-    count: int = request.param
-    monkeypatch.setattr(module, "GRAIN", 1)
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    yield count
-    torch.set_num_threads(before)

@@ -51,6 +51,11 @@ def _exact(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+def made(decoder: Decoder) -> Net:
+    built = build(decoder)
+    return Net(built.ops, {name: p.size for name, p in built.populations.items()}, random_store(built.tensors))
+
+
 @pytest.fixture
 def net() -> Net:
     inv_freq = (1.0, 0.1, 0.01, 0.001)
@@ -59,47 +64,42 @@ def net() -> Net:
         Layer(ffn=12, experts=3, top_k=1, temperature=(0.1, 4.0)),
         Layer(ffn=24, inv_freq=inv_freq, chunk=4, norm_after_rope=True),
     )
-    built = build(Decoder(11, 16, 2, 1, 8, 1e-6, "silu", 0.35, layers, False, rope_style="interleaved"))
-    sizes = {name: population.size for name, population in built.populations.items()}
-    return Net(built.ops, sizes, random_store(built.tensors))
+    return made(Decoder(11, 16, 2, 1, 8, 1e-6, "silu", 0.35, layers, False, rope_style="interleaved"))
 
 
 @pytest.fixture
 def learnt() -> Net:
     """GPT-2's kind: layer norms, learnt positions, no gate."""
     layers = (Layer(ffn=24), Layer(ffn=12, score_factor=0.5))
-    built = build(
-        Decoder(
-            11, 16, 2, 2, 8, 1e-5, "gelu_tanh", 0.35, layers, True, biases=frozenset("qkvo"), norm="layernorm",
-            gated=False, positions=12, learnt_positions=True,
-        )
-    )  # fmt: skip
-    sizes = {name: population.size for name, population in built.populations.items()}
-    return Net(built.ops, sizes, random_store(built.tensors))
+    return made(Decoder(
+        11, 16, 2, 2, 8, 1e-5, "gelu_tanh", 0.35, layers, True, biases=frozenset("qkvo"), norm="layernorm",
+        gated=False, positions=12, learnt_positions=True,
+    ))  # fmt: skip
 
 
-def test_learnt_positions_go_on_with_the_state(learnt):
-    executor, state = learnt.executor(), State()
+@pytest.mark.parametrize(("kind", "layers"), [("net", 3), ("learnt", 2)])
+def test_state_goes_on(kind, layers, request):
+    some = request.getfixturevalue(kind)
+    executor, state = some.executor(), State()
     whole = executor.forward(IDS)
-    parts = [executor.forward(IDS[:6], state), executor.forward(IDS[6:], state)]
-    assert torch.equal(torch.cat(parts), whole)
-    assert not torch.equal(executor.forward(IDS[6:]), parts[1])
+    first = executor.forward(IDS[:6], state)
+    assert (state.position, len(state.caches)) == (6, layers)
+    rest = executor.forward(IDS[6:], state)
+    assert torch.equal(torch.cat([first, rest]), whole) and state.position == 11
+    assert not torch.equal(executor.forward(IDS[6:]), rest)
 
 
 def test_more_tokens_than_learnt_positions(learnt):
     state = State()
     learnt.executor().forward(IDS, state)
-    with pytest.raises(UserError, match=r"ND3006 .*a text of 13 tokens exceeds the 12 positions .*at most 12 tokens"):
-        learnt.executor().forward(IDS[:2], state)
+    says = "ND3006 .*a text of 13 tokens exceeds the 12 positions .*at most 12 tokens"
+    refused(UserError, says, learnt.executor().forward, IDS[:2], state)
 
 
 def test_the_work_of_a_layer_without_a_gate(learnt):
     executor = learnt.executor()
     executor.forward(IDS[:3])
-    expected = Work(0, 0)
-    for op in learnt.ops:
-        expected += lookup(op).work(Load(op, learnt.sizes, 3)) if isinstance(op, HostOp) else projection_work(op, 3)
-    assert executor.work == expected
+    assert executor.work == sum((work(op, 3, sizes=learnt.sizes) for op in learnt.ops), Work(0, 0))
 
 
 def test_last_only_is_the_last_row(net):
@@ -118,15 +118,6 @@ def test_chunks_are_the_whole(net):
     hidden = executor.forward_hidden(IDS)
     assert hidden.shape == (11, 16)
     assert torch.equal(executor.head(hidden[3:5]), whole[3:5])
-
-
-def test_state_goes_on(net):
-    executor, state = net.executor(), State()
-    whole = executor.forward(IDS)
-    first = executor.forward(IDS[:6], state)
-    assert (state.position, len(state.caches)) == (6, 3)
-    assert torch.equal(torch.cat([first, executor.forward(IDS[6:], state)]), whole)
-    assert state.position == 11
 
 
 def test_threads_do_not_change_the_bits(net, threads):
@@ -247,26 +238,29 @@ def test_wrong_tokens(net, tokens, code):
     refused(UserError, code, net.executor().forward, tokens)
 
 
-def test_a_state_that_was_used_elsewhere(net):
-    refused(InternalError, "ND9101", net.executor().forward, IDS, State(position=4))
-
-
-def test_an_operation_that_nobody_knows(net):
-    ops = [*net.ops[:-1], HostOp("odd", "fft", ("norm",), ("logits",))]
-    refused(InternalError, "ND9103", Executor(ops, net.store, net.sizes).forward, IDS)
-
-
-@pytest.mark.parametrize("ops", [[], [HostOp("a", "add", ("x", "y"), ("logits",))]])
-def test_a_network_without_a_head(net, ops):
-    refused(InternalError, "ND9104", Executor, ops, net.store, net.sizes)
+@pytest.mark.parametrize(
+    ("code", "call"),
+    [
+        ("ND9101", lambda net: net.executor().forward(IDS, State(position=4))),
+        ("ND9103", lambda net: Net([*net.ops[:-1], op("fft", ("logits",), ("norm",))], net.sizes, net.store).executor()
+         .forward(IDS)),
+        ("ND9104", lambda net: Executor([], net.store, net.sizes)),
+        ("ND9104", lambda net: Executor([op("add", ("logits",), ("x", "y"))], net.store, net.sizes)),
+    ],
+)  # fmt: skip
+def test_what_is_our_bug(net, code, call):
+    """A state that was used elsewhere, an operation that nobody knows, a network without a head."""
+    refused(InternalError, code, call, net)
 
 
 SIZES = {"x": 64, "g": 96, "e": 2}
 
 
-def work(op, tokens, context=0):
+def work(op, tokens, context=0, sizes=SIZES):
     """Of a call in which every token is given to one expert, where there are any."""
-    return lookup(op).work(Load(op, SIZES, tokens, context, tokens))
+    if isinstance(op, Projection):
+        return projection_work(op, tokens)
+    return lookup(op).work(Load(op, sizes, tokens, context, tokens))
 
 
 def op(name, outputs=("x",), inputs=("x",), weights=None, **attrs):
@@ -296,6 +290,10 @@ CASES = {
         Work(3 * (7 * 64 + 4), 8 * 3 * 64 + 8 * 64),
     ),
     "rope": (op("rope", head_dim=16, inv_freq=(), style="half"), Work(3 * 3 * 64, 8 * 3 * 64 + 4 * 3 * 16)),
+    "rope of a part": (
+        op("rope", head_dim=16, inv_freq=(1.0,) * 6, style="half", rotated=12, factor=1.2),
+        Work(3 * 3 * 48, 8 * 3 * 64 + 4 * 3 * 12),
+    ),
     "temperature": (op("temperature", scale=0.1, floor_scale=8.0), Work(3 * 64, 8 * 3 * 64 + 12)),
     # 3 queries after 5 tokens see 6 + 7 + 8 keys of 8 distinct ones.
     "attention": (
@@ -309,16 +307,15 @@ CASES = {
     "moe_route": (op("moe_route", ("e",), top_k=1), Work(3 * (2 + EXP + 2), 8 * 3 * 2)),
     "moe_dispatch": (op("moe_dispatch", ("x", "x"), ("x", "e")), Work(3 * 64, 8 * 3 * 64 + 4 * 3 * 2)),
     "moe_combine": (op("moe_combine", inputs=("e", "x", "x")), Work(3 * 64, 12 * 3 * 64 + 4 * 3 * 2)),
+    "projection": (
+        Projection("p", "x", "g", 64, 96, "w", "b"),
+        Work(3 * (2 * 64 * 96 + 96), 4 * (64 * 96 + 96 + 3 * (64 + 96))),
+    ),
 }
 
 
 def test_every_operation_has_a_case():
-    assert set(CASES) == set(OPERATIONS)
-
-
-def test_work_of_a_part_that_is_rotated():
-    found = work(op("rope", head_dim=16, inv_freq=(1.0,) * 6, style="half", rotated=12, factor=1.2), 3, 5)
-    assert found == Work(3 * 3 * 48, 8 * 3 * 64 + 4 * 3 * 12)
+    assert {operation.op for operation, _ in CASES.values() if isinstance(operation, HostOp)} == set(OPERATIONS)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -327,11 +324,5 @@ def test_work(name):
     assert work(operation, 3, 5) == expected
 
 
-def test_projection():
-    p = Projection("p", "x", "g", 64, 96, "w", "b")
-    assert projection_work(p, 3) == Work(3 * (2 * 64 * 96 + 96), 4 * (64 * 96 + 96 + 3 * (64 + 96)))
-    assert projection_work(p, 0) == Work(0, 0)
-
-
-def test_an_unknown_operation_is_our_bug():
-    refused(InternalError, "ND9103", work, op("fft"), 1)
+def test_a_projection_of_no_token():
+    assert work(CASES["projection"][0], 0) == Work(0, 0)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from neurodeploy.machine import threads
 from neurodeploy.machine.jit import jit
+from neurodeploy.machine.threads import GRAIN, split
 from neurodeploy.ops.host import kernels
 from neurodeploy.ops.host.kvcache import State
 from tests.invariant import invariant_linear, linear
@@ -206,30 +206,33 @@ def test_no_sum_is_reordered(noise):
     assert (found == expected).all()
 
 
-def test_every_part_once(three_threads):
+@pytest.mark.parametrize("threads", [3], indirect=True)
+def test_every_part_once(threads):
     done: list[tuple[int, int, str]] = []
-    threads.split(lambda part, parts, tag: done.append((part, parts, tag)), 100, "x")
+    split(lambda part, parts, tag: done.append((part, parts, tag)), 100, "x")
     assert sorted(done) == [(part, 12, "x") for part in range(12)]
 
 
 def test_small_work_stays_here():
     seen = []
-    threads.split(lambda part, parts: seen.append((part, parts, threading.get_ident())), threads.GRAIN - 1)
+    split(lambda part, parts: seen.append((part, parts, threading.get_ident())), GRAIN - 1)
     assert seen == [(0, 1, threading.get_ident())]
 
 
-def test_several_threads_take_part(three_threads):
+@pytest.mark.parametrize("threads", [3], indirect=True)
+def test_several_threads_take_part(threads):
     who = set()
 
     def slow(part: int, parts: int) -> None:
         who.add(threading.get_ident())
         time.sleep(0.02)
 
-    threads.split(slow, 100)
+    split(slow, 100)
     assert len(who) > 1
 
 
-def test_an_error_of_a_helper_arrives(three_threads):
+@pytest.mark.parametrize("threads", [3], indirect=True)
+def test_an_error_of_a_helper_arrives(threads):
     main = threading.get_ident()
 
     def fail(part: int, parts: int) -> None:
@@ -238,17 +241,18 @@ def test_an_error_of_a_helper_arrives(three_threads):
             raise ValueError("in a helper")
 
     with pytest.raises(ValueError, match="in a helper"):
-        threads.split(fail, 100)
+        split(fail, 100)
 
 
+@pytest.mark.parametrize("threads", [3], indirect=True)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_after_a_fork(three_threads):
-    threads.split(lambda part, parts: None, 100)
+def test_after_a_fork(threads):
+    split(lambda part, parts: None, 100)
     child = os.fork()
     if child == 0:
         done: list[int] = []
-        threads.split(lambda part, parts: done.append(part), 100)
+        split(lambda part, parts: done.append(part), 100)
         os._exit(0 if len(done) == 12 else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 

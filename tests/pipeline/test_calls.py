@@ -14,20 +14,9 @@ import neurodeploy
 from tests.bundle.changes import rewrite
 from tests.tiny import Capture, call, environment
 
-VERBS = [
-    "convert",
-    "map",
-    "run",
-    "generate",
-    "eval",
-    "energy",
-    "explain",
-    "report",
-    "export",
-    "verify",
-    "doctor",
-    "demo",
-]
+VERBS = (
+    "convert", "map", "run", "generate", "eval", "energy", "explain", "report", "export", "verify", "doctor", "demo"
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -75,31 +75,27 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]
     yield folder / "x.nd", folder / "spikes.npy"
 
 
-def test_all_verbs(made: tuple[Path, Path], tmp_path: Path) -> None:
+def test_what_it_does_and_what_crosses(made: tuple[Path, Path], tmp_path: Path) -> None:
     bundle, spikes = tmp_path / "x.nd", made[1]
     shutil.copytree(made[0], bundle)
     found = pipeline.map(bundle, "oheo-gulch")
-    assert (found["verdict"], found["islands"], found["violations"]) == ("fits", 2, [])
+    assert (found["verdict"], found["islands"]) == ("fits", 2)
     rows = {row["path"].removeprefix("populations."): row for row in pipeline.explain(bundle)}
     assert {name: row["device"] for name, row in rows.items()} == {
         "spikes": "host", "first": "chip", "second": "chip", "attention": "host", "curve": "host"
     }  # fmt: skip
     crosses = {name: row["bytes_per_token"] for name, row in rows.items()}
     assert (crosses["attention"], crosses["curve"]) == (4 * SIZE, 4 * SIZE)  # what first sends out, what back takes in
-    runs = []
+    outputs = []
     for runner in ("reference", "fast", "partitioned"):
         run = pipeline.run(bundle, input=spikes, runner=runner, out=tmp_path / "o.npz")
         with np.load(tmp_path / "o.npz") as file:
-            runs.append((run["populations"], run["projections"], file["out.second"].tolist()))
-    assert runs[0] == runs[1] == runs[2] and np.any(runs[0][2])
-    assert runs[0][0]["back"]["messages"] > 0
-    assert pipeline.verify(bundle)["violations"] == []
+            outputs.append(file["out.second"].tolist())
+        assert run["populations"]["back"]["messages"] > 0 and run["host_work"]["flops"] > 0
+    assert outputs[0] == outputs[1] == outputs[2] and np.any(outputs[0])
     priced = pipeline.energy(bundle, input=spikes)["sample"]
     works = [entry for entry in priced["entries"] if entry["component"].startswith("host") and entry["count"]]
     assert works and priced["joules_per_token"]["wall"]["nominal"] > priced["joules_per_token"]["board"]["nominal"]
-    written = pipeline.report(bundle, tmp_path / "page.html", input=spikes)
-    assert written["data"]["map"]["cores_used"] >= 1
-    assert written["data"]["populations"]["second"]["messages"] > 0
 
 
 def test_a_hybrid_goes_on(made: tuple[Path, Path], tmp_path: Path) -> None:
@@ -113,11 +109,6 @@ def test_a_hybrid_goes_on(made: tuple[Path, Path], tmp_path: Path) -> None:
     assert out["whole"].read_bytes() == out["parts"].read_bytes()
 
 
-def test_what_a_hybrid_is_not_given(made: tuple[Path, Path], tmp_path: Path) -> None:
-    bundle, spikes = made
+def test_lava_computes_no_operation_of_a_host(made: tuple[Path, Path]) -> None:
     with pytest.raises(UserError, match="ND3257"):
-        pipeline.run(bundle, input=spikes, runner="lava")
-    with pytest.raises(UserError, match="ND3263"):
-        pipeline.eval(bundle, input=spikes)
-    with pytest.raises(UserError, match="ND3291 first"):
-        pipeline.export(bundle, tmp_path / "x.nir")
+        pipeline.run(made[0], input=made[1], runner="lava")

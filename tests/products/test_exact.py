@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch  # noqa: F401  (all products can be tried)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,10 +18,9 @@ from simulators.fast.runner import FastRunner
 from simulators.products import pairs, tiles
 from simulators.products.choice import PRODUCTS, Product
 from simulators.reference import ReferenceRunner
-from tests.layers import run_layer
+from tests.layers import make_island, payload_for, run_layer
 from tests.networks.equality import same_result
 from tests.networks.random_networks import all_probes, random_network
-from tests.simulators.conftest import make_island, payload_for
 from tests.simulators.test_bits import same
 
 #: One that is not exact on this processor has no bits to compare; our own and the floats are on every processor.
@@ -51,17 +51,14 @@ def test_shapes_and_extremes(product: Product, shape: tuple[int, int, int]) -> N
     rows, neurons, columns = shape
     low, high = np.iinfo(product.digit).min, np.iinfo(product.digit).max
     random = np.random.default_rng(columns)
+
+    def filled(shape: tuple[int, int], value: int | None, low: int, high: int, kind: Any) -> Any:
+        return (random.integers(low, high + 1, shape) if value is None else np.full(shape, value)).astype(kind)
+
     for payload in (low, high, None):
         for value in (-128, 127, None):
-            x = (
-                random.integers(low, high + 1, (rows, columns))
-                if payload is None
-                else np.full((rows, columns), payload)
-            )
-            weight = (
-                random.integers(-128, 128, (neurons, columns)) if value is None else np.full((neurons, columns), value)
-            )
-            x, weight = x.astype(product.digit), weight.astype(np.int8)
+            x = filled((rows, columns), payload, low, high, product.digit)
+            weight = filled((neurons, columns), value, -128, 127, np.int8)
             wanted = exact(x, weight)
             for stored in (weight, np.asfortranarray(weight)):
                 for bound in (largest(x, weight), 1 << 45):
@@ -87,7 +84,8 @@ def test_pairs_on_random_shapes(
         assert np.array_equal(PAIRS(x, stored[3 : 3 + neurons], largest(x, stored)), exact(x, stored[3 : 3 + neurons]))
 
 
-def test_parts_of_threads_do_not_change_bits(three_threads: None) -> None:
+@pytest.mark.parametrize("threads", [3], indirect=True)
+def test_parts_of_threads_do_not_change_bits(threads: int) -> None:
     random = np.random.default_rng(1)
     x, weight = random.integers(-32768, 32768, (9, 70)), random.integers(-128, 128, (130, 70)).astype(np.int8)
     x = x.astype(np.int16)

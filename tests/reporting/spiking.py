@@ -82,12 +82,12 @@ def full() -> dict[str, Any]:
         "host_work": {"flops": 0, "bytes": 0}, "on_host": {}, "saturations": 4, "wraps": 1234567, "experts": None,
         "rasters": [
             {
-                "population": "out", "size": 400, "neurons": [0, 133, 266], "first_step": 1, "length": 20,
+                "population": "out", "size": 400, "neurons": [0, 133, 266], "length": 20,
                 "steps": [1, 1, 7, 20], "rows": [0, 2, 1, 2], "dropped": 5,
             }
         ],
         "traces": [
-            {"population": "out", "variable": "v", "neuron": 7, "first_step": 1, "values": [0, 10, -10, 5] * 5}
+            {"population": "out", "variable": "v", "neuron": 7, "values": [0, 10, -10, 5] * 5}
         ],
         "comparison": [
             {

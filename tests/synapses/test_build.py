@@ -17,7 +17,7 @@ from neurodeploy.ir.synapse import Synapse
 from neurodeploy.synapses import Conv, build
 from neurodeploy.synapses.weights import infer_sign_mode, lava_weights, smallest_type
 from tests.refusals import refused
-from tests.synapses.convolutions import sum_pool, transposed_conv, unpool
+from tests.synapses.convolutions import transposed_conv
 
 FIXTURE = json.loads((Path(__file__).parent / "fixtures" / "lava_weights.json").read_text(encoding="utf-8"))
 SEEDS = range(60)
@@ -81,30 +81,13 @@ def test_equal_to_lava() -> None:
         x = np.array(row["input"])
         pairs = [tuple(row[name]) for name in ("stride", "padding", "dilation")]
         made = build.conv(build.from_lava_kernel(np.array(row["weight"])), x.shape, *pairs, row["groups"])
+        assert made.output_shape == np.array(row["output"]).shape
         out = made.sums(x.reshape(1, -1)).reshape(made.output_shape)
         turned = (out + 2**23) % 2**24 - 2**23
         wrapped += int((turned != out).sum())
         np.testing.assert_array_equal(turned, np.array(row["output"]))
         np.testing.assert_array_equal(build.to_lava_kernel(made.weight), np.array(row["weight"]))
     assert wrapped > 0
-
-
-def test_pooling_and_its_inverse() -> None:
-    image = np.arange(1, 25).reshape(4, 3, 2)
-    pool = sum_pool((4, 3, 2), (2, 3))
-    assert pool.output_shape == (2, 1, 2)
-    sums = pool.sums(image.reshape(1, -1)).reshape(2, 1, 2)
-    np.testing.assert_array_equal(sums, image.reshape(2, 2, 1, 3, 2).sum(axis=(1, 3)))
-    back = unpool((2, 1, 2), (2, 3), weight=3)
-    assert back.output_shape == (4, 3, 2)
-    spread = back.sums(sums.reshape(1, -1)).reshape(4, 3, 2)
-    np.testing.assert_array_equal(spread, 3 * np.repeat(np.repeat(sums, 2, axis=0), 3, axis=1))
-
-
-def test_pool_and_unpool_are_transposes() -> None:
-    pool, back = sum_pool((6, 5, 3), (2, 2), (2, 1)), unpool((3, 4, 3), (2, 2), (2, 1))
-    forward, backward = pool.coo(), back.coo()
-    assert set(zip(forward.row, forward.column, strict=True)) == set(zip(backward.column, backward.row, strict=True))
 
 
 @pytest.mark.parametrize("rows", [5, 65_536, 65_537])
@@ -149,17 +132,15 @@ def test_dense_is_narrow_and_by_axon() -> None:
         lambda: build.conv(np.ones((1, 1, 1, 1), int), (4, 4, 1), padding=(0, -1)),
         lambda: build.conv(np.ones((1, 1, 1, 1), int), (4, 4, 1), output_padding=(1, 0)),
         lambda: build.conv(np.ones((1, 1, 1), int), (4, 4, 1)),
+        lambda: lava_weights(np.ones(2), 8, None),
+        lambda: lava_weights(np.ones(2, int), 0, None),
+        lambda: lava_weights(np.ones(2, int), 9, None),
+        lambda: lava_weights(np.ones(2, int), 8, "positive"),
+        lambda: smallest_type(np.array([2**31])),
     ],
 )
 def test_refused(make: Any) -> None:
     refused(InternalError, "ND9013", make)
-
-
-def test_output_shape_of_lava_and_here() -> None:
-    for row in FIXTURE["convolutions"]:
-        weight, shape = np.array(row["weight"]), np.array(row["input"]).shape
-        made = Conv(weight, shape, *(tuple(row[k]) for k in ("stride", "padding", "dilation")), row["groups"])
-        assert made.output_shape == np.array(row["output"]).shape
 
 
 def test_weights_equal_to_lava() -> None:
@@ -197,25 +178,6 @@ def test_sign_modes_as_lava_infers_them() -> None:
     assert infer_sign_mode(np.zeros((3, 0), int)) == "excitatory"
 
 
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ([-128, 127], np.int8),
-        ([128], np.int16),
-        ([-129], np.int16),
-        ([32768], np.int32),
-        ([-(2**31)], np.int32),
-        ([], np.int8),
-    ],
-)
-def test_narrowest_type(values: list[int], expected: Any) -> None:
-    assert smallest_type(np.array(values, np.int64)) == np.dtype(expected)
-
-
-@pytest.mark.parametrize(
-    ("weight", "bits", "mode"),
-    [(np.ones(2), 8, None), (np.ones(2, int), 0, None), (np.ones(2, int), 9, None), (np.ones(2, int), 8, "positive")],
-)
-def test_weights_refused(weight: Any, bits: int, mode: str | None) -> None:
-    refused(InternalError, "ND9013", lava_weights, weight, bits, mode)
-    refused(InternalError, "ND9013", smallest_type, np.array([2**31]))
+def test_narrowest_type() -> None:
+    for kind, lists in {np.int8: ([-128, 127], []), np.int16: ([128], [-129]), np.int32: ([32768], [-(2**31)])}.items():
+        assert [smallest_type(np.array(values, np.int64)) for values in lists] == [np.dtype(kind)] * 2

@@ -61,9 +61,11 @@ class Diagonal(Synapse):
 WEIGHT = np.array([3, -2, 0, 7, 5, -4, 1, 6, 9, -8, 2, 4], np.int8)
 
 
-def twin(synapse: Diagonal) -> Any:
+def twin(synapse: Any) -> Any:
+    """The same matrix, sparse; other kinds as they are."""
     neuron = np.arange(synapse.rows)
-    return build.sparse_from_coo(synapse.rows, synapse.columns, neuron, neuron, synapse.weight)
+    own = isinstance(synapse, Diagonal)
+    return build.sparse_from_coo(len(neuron), len(neuron), neuron, neuron, synapse.weight) if own else synapse
 
 
 def net(delay: list[int] | None = None) -> Network:
@@ -81,12 +83,7 @@ def net(delay: list[int] | None = None) -> Network:
 
 def sparse(made: Network) -> Network:
     """With the twin."""
-    return replace(
-        made,
-        projections=tuple(
-            replace(p, synapse=twin(p.synapse)) if isinstance(p.synapse, Diagonal) else p for p in made.projections
-        ),
-    )
+    return replace(made, projections=tuple(replace(p, synapse=twin(p.synapse)) for p in made.projections))
 
 
 DELAYS = [None, [0, 3, 1, 0, 2, 0, 5, 0, 0, 1, 4, 0]]

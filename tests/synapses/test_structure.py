@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -111,10 +112,8 @@ def test_boxes_are_the_neurons() -> None:
         for last in range(first, 25):
             found = [
                 (x * 3 + y) * 2 + c
-                for xs, ys, cs in boxes(shape, first, last)
-                for x in range(*xs)
-                for y in range(*ys)
-                for c in range(*cs)
+                for box in boxes(shape, first, last)
+                for x, y, c in product(*(range(*side) for side in box))
             ]
             assert found == list(range(first, last))
             assert len(list(boxes(shape, first, last))) <= 5
@@ -138,61 +137,57 @@ def test_large_convolutions_are_counted_without_a_matrix() -> None:
     np.testing.assert_array_equal(counts, large.fan_out((0, half)) + large.fan_out((half, large.rows)))
 
 
-def project(synapse: Synapse, graded: bool) -> Projection:
-    return Projection("p", "a", "b", synapse, graded=graded)
+def bound_of(synapse: Synapse, graded: bool, payload_max: int) -> int:
+    return Projection("p", "a", "b", synapse, graded=graded).largest_sum(payload_max)
 
 
 @pytest.mark.parametrize("graded", [False, True])
 def test_no_sum_exceeds_the_bound_and_one_reaches_it(graded: bool) -> None:
     payload_max = 300
+    low, high = (-payload_max, payload_max) if graded else (0, 1)
     rng = np.random.default_rng(1)
     for synapse in synapses():
+        bound = bound_of(synapse, graded, payload_max)
         if isinstance(synapse, Direct):
-            assert project(synapse, graded).largest_sum(payload_max) == payload_max
+            assert bound == payload_max
             continue
-        bound = project(synapse, graded).largest_sum(payload_max)
         coo = synapse.coo()
         matrix = np.zeros((synapse.rows, synapse.columns), object)
         matrix[coo.row, coo.column] = [int(w) for w in coo.weight]
-        low, high = (-payload_max, payload_max) if graded else (0, 1)
         for _ in range(3):
             x = rng.integers(low, high + 1, synapse.columns)
             assert max(abs(int(s)) for s in matrix @ x) <= bound
-        worst = [
-            int(np.where(row > 0, row * high, row * low).sum())
-            if sign
-            else -int(np.where(row > 0, row * low, row * high).sum())
-            for row in matrix
-            for sign in (True, False)
-        ]
-        assert max(worst) <= bound
+        most = np.where(matrix > 0, matrix * high, matrix * low).sum(axis=1)
+        least = np.where(matrix > 0, matrix * low, matrix * high).sum(axis=1)
+        worst = max(*most, *-least)
+        assert worst <= bound
         if not isinstance(synapse, Conv):
-            assert max(worst) == bound
+            assert worst == bound
 
 
 def test_bound_of_a_convolution_is_reached_inside() -> None:
     conv = build.conv(np.array([1, -2, 3]).reshape(1, 3, 1, 1), (5, 1, 1))
-    assert project(conv, True).largest_sum(10) == 60
-    assert project(conv, False).largest_sum(10) == 4
+    assert bound_of(conv, True, 10) == 60
+    assert bound_of(conv, False, 10) == 4
 
 
-def _delayed(synapse: Any, delay: Any) -> list[int]:
+DENSE = Dense(np.array([[1, 2], [3, 4], [5, 6]], np.int8))
+SPARSE = build.sparse_from_coo(3, 2, np.array([2, 0, 1]), np.array([0, 1, 1]), np.array([9, 8, 7]))
+
+
+@pytest.mark.parametrize(
+    ("synapse", "delay", "expected"),
+    [
+        (DENSE, None, [0] * 6),
+        (DENSE, [7, 8], [7, 7, 7, 8, 8, 8]),
+        (DENSE, [[1, 2], [3, 4], [5, 6]], [1, 3, 5, 2, 4, 6]),
+        (SPARSE, [4, 5], [4, 5, 5]),
+        (SPARSE, [1, 2, 3], [1, 2, 3]),
+        (sum_pool((2, 1, 1), (2, 1)), [3, 4], [3, 4]),
+        # One a synapse where both readings have the same shape.
+        (build.sparse_from_coo(3, 2, np.array([2, 1]), np.array([1, 1]), np.array([9, 8])), [1, 2], [1, 2]),
+    ],
+)
+def test_delays_of_every_form(synapse: Any, delay: Any, expected: list[int]) -> None:
     p = Projection("p", "a", "b", synapse, delay=None if delay is None else np.array(delay, np.uint8))
-    return p.delays_of(synapse.coo()).tolist()
-
-
-def test_delays_of_every_form() -> None:
-    dense = Dense(np.array([[1, 2], [3, 4], [5, 6]], np.int8))
-    assert _delayed(dense, None) == [0] * 6
-    assert _delayed(dense, [7, 8]) == [7, 7, 7, 8, 8, 8]
-    assert _delayed(dense, [[1, 2], [3, 4], [5, 6]]) == [1, 3, 5, 2, 4, 6]
-    sparse = build.sparse_from_coo(3, 2, np.array([2, 0, 1]), np.array([0, 1, 1]), np.array([9, 8, 7]))
-    assert _delayed(sparse, [4, 5]) == [4, 5, 5]
-    assert _delayed(sparse, [1, 2, 3]) == [1, 2, 3]
-    assert _delayed(sum_pool((2, 1, 1), (2, 1)), [3, 4]) == [3, 4]
-
-
-def test_one_delay_a_synapse_where_both_readings_have_the_same_shape() -> None:
-    sparse = build.sparse_from_coo(3, 2, np.array([2, 1]), np.array([1, 1]), np.array([9, 8]))
-    assert isinstance(sparse, Sparse)
-    assert _delayed(sparse, [1, 2]) == [1, 2]
+    assert p.delays_of(synapse.coo()).tolist() == expected

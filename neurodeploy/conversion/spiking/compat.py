@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.conversion.spiking import losses
-from neurodeploy.conversion.spiking.links import Link, Path, links, paths_into
+from neurodeploy.conversion.spiking.links import Link, Path, arriving, later, links, paths_into
 from neurodeploy.conversion.spiking.report import (
     OutputReport,
     PopulationReport,
@@ -39,7 +39,6 @@ from neurodeploy.conversion.spiking.report import (
 from neurodeploy.conversion.spiking.rounding import synapses_of
 from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Dyadic
-from neurodeploy.ir.float_linear import resting
 from neurodeploy.ir.float_network import FloatNetwork, FloatNode, Floats, Loss, Note, chip_order, chip_shape
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT, Population
@@ -82,6 +81,11 @@ class _Bridge:
     latency: dict[str, int] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
 
+    def inputs(self) -> None:
+        for name in self.network.inputs:
+            self.populations[name] = Population(name, chip_shape(self.network.nodes[name].shape), INPUT)
+            self.latency[name] = 0
+
     def finish(self) -> tuple[Network, QuantizationReport]:
         network = self.network
         outputs = {}
@@ -118,17 +122,13 @@ class _Lava(_Bridge):
     """LIF processes behind two `Dense`."""
 
     def run(self) -> tuple[Network, QuantizationReport]:
-        network = self.network
-        for name in network.inputs:
-            self.populations[name] = Population(name, chip_shape(network.nodes[name].shape), INPUT)
-            self.latency[name] = 0
-        for name in network.order():
-            node = network.nodes[name]
+        self.inputs()
+        for node, paths, _ in arriving(self.network):
             if node.role == "neuron":
-                self._neuron(node)
+                self._neuron(node, paths)
         return self.finish()
 
-    def _neuron(self, node: FloatNode) -> None:
+    def _neuron(self, node: FloatNode, paths: list[Path]) -> None:
         if node.size != 1:
             raise _refused(node.name, f"has {node.size} neurons where Lava's process gets the shape (1,)")
         p = {key: float(value.reshape(-1)[0]) for key, value in node.params.items()}
@@ -147,7 +147,7 @@ class _Lava(_Bridge):
         self.reports.append(PopulationReport(node.name, "lif", 1, scale, (0.0, 0.0), errors, {}, None))
         relay = f"{node.name}.sum"
         self.populations[relay] = Population(relay, (1,), "graded_vec", {"vth": 0})
-        reached = [self._synapse(path, relay) for path in paths_into(self.network, node)]
+        reached = [self._synapse(path, relay) for path in paths]
         self.latency[node.name] = 1 + max(reached, default=0)
         weight, mode = lava_weights(np.array([[int(share * LAVA_SCALE)]]))
         one = Projection(f"{relay}->{node.name}", relay, node.name, build.dense(weight), sign_mode=mode)
@@ -182,20 +182,12 @@ class _Slayer(_Bridge):
 
     def run(self) -> tuple[Network, QuantizationReport]:
         network = self.network
-        rest, taken = resting(network), set[str]()
-        waiting: list[tuple[FloatNode, list[Path]]] = []
-        for name in network.order():
-            node = network.nodes[name]
-            if node.role == "input":
-                self.populations[name] = Population(name, chip_shape(node.shape), INPUT)
-                self.latency[name] = 0
-            elif node.role == "neuron":
-                paths = paths_into(network, node)
-                self.latency[name] = 1 + max(
-                    (self.latency[p.source.name] for p in paths if not p.recurrent), default=-1
-                )
-                silent = sum((rest[edge.source] for edge in network.into(name)), np.zeros((1, *node.in_shape)))
-                self._neuron(node, silent.reshape(-1))
+        waiting, taken = list[tuple[FloatNode, list[Path]]](), set[str]()
+        self.inputs()
+        for node, paths, silent in arriving(network):
+            if node.role == "neuron":
+                self.latency[node.name] = later(paths, self.latency)
+                self._neuron(node, silent)
                 waiting.append((node, paths))
         for node, paths in waiting:
             scale, finer = SLAYER_SCALE[node.kind]

@@ -3,7 +3,7 @@ rounding: one for each way, with its delays and the steps it should take."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from neurodeploy.conversion.spiking.operators import Matrix, Operator, Tick, compose, matrix
 from neurodeploy.errors import UserError
+from neurodeploy.ir.float_linear import resting
 from neurodeploy.ir.float_network import FloatNetwork, FloatNode, Floats
 
 MAX_VARIANTS, MAX_PATHS = 256, 1024
@@ -48,6 +49,20 @@ def paths_into(network: FloatNetwork, target: FloatNode) -> list[Path]:
             problem = f"is reached on more than {MAX_PATHS} ways through linear nodes"
             raise UserError("ND1244", target.name, problem, "merge parallel linear nodes")
     return found
+
+
+def arriving(network: FloatNetwork) -> Iterator[tuple[FloatNode, list[Path], Floats]]:
+    """Neurons and outputs in order, with the ways into each and what reaches it while all are silent, (size,)."""
+    rest = resting(network)
+    for node in (network.nodes[name] for name in network.order()):
+        if node.role in ("neuron", "output"):
+            silent = sum((rest[edge.source] for edge in network.into(node.name)), np.zeros((1, *node.in_shape)))
+            yield node, paths_into(network, node), silent.reshape(-1)
+
+
+def later(paths: Sequence[Path], latency: Mapping[str, int]) -> int:
+    """Synapses on the longest way to the target of these paths."""
+    return 1 + max((latency[path.source.name] for path in paths if not path.recurrent), default=-1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from neurodeploy.conversion.spiking import losses
-from neurodeploy.conversion.spiking.links import Link, Path, links, paths_into
+from neurodeploy.conversion.spiking.links import Link, Path, arriving, later, links
 from neurodeploy.conversion.spiking.membranes import Membrane, membrane, rates
 from neurodeploy.conversion.spiking.operators import Tick
 from neurodeploy.conversion.spiking.options import MARGIN, QuantizeOptions
@@ -38,7 +38,6 @@ from neurodeploy.conversion.spiking.scales import ALIGN, SCALE_BITS, STATE_MAX, 
 from neurodeploy.conversion.spiking.starts import reach
 from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Dyadic
-from neurodeploy.ir.float_linear import resting
 from neurodeploy.ir.float_network import FloatNetwork, Floats, Note, chip_order, chip_shape
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT, Population
@@ -100,18 +99,13 @@ class _Conversion:
     def _prepare(self) -> dict[str, str]:
         """Paths, latencies, membranes and links; returns outputs that are a population's own spikes."""
         network, rate = self.network, rates(self.options.scheme, self.network.dt)
-        rest, taken = resting(network), set[str]()
-        direct: dict[str, str] = {}
+        direct, taken = dict[str, str](), set[str]()
+        self.latency |= dict.fromkeys(network.inputs, 0)
         for name in network.order():
-            node = network.nodes[name]
-            if node.kind == "input":
-                self.latency[name] = 0
-            if node.kind == "delay":
-                self.notes += losses.of_delays(node, network.dt)
-            if node.role not in ("neuron", "output"):
-                continue
-            paths = paths_into(network, node)
-            forward = [self.latency[path.source.name] for path in paths if not path.recurrent]
+            if network.nodes[name].kind == "delay":
+                self.notes += losses.of_delays(network.nodes[name], network.dt)
+        for node, paths, silent in arriving(network):
+            name = node.name
             if node.kind == "output":
                 source = _passed_on(paths)
                 if source:
@@ -121,9 +115,8 @@ class _Conversion:
                     fix = "remove the output, or lead a neuron into it"
                     raise UserError("ND1246", name, "is an output that no input and no neuron reaches", fix)
             self.paths[name] = paths
-            self.latency[name] = 1 + max(forward) if forward else 0
-            silent = sum((rest[edge.source] for edge in network.into(name)), np.zeros((1, *node.in_shape)))
-            self.membranes[name] = membrane(node, silent.reshape(-1), rate, network.dt)
+            self.latency[name] = later(paths, self.latency)
+            self.membranes[name] = membrane(node, silent, rate, network.dt)
         for name, paths in self.paths.items():
             self.links[name] = links(paths, self.membranes[name].gain, network.dt, self.latency, taken, self.tick)
         return direct

@@ -17,7 +17,7 @@ from neurodeploy.frontends.families.decoder import Decoder
 from neurodeploy.frontends.families.fields import MOST_LAYERS, Fields
 from neurodeploy.frontends.families.relatives import FULL, SLIDING, decoder, switched
 from neurodeploy.frontends.families.rope import Rotary, of_gguf, rotary
-from neurodeploy.frontends.wrapped import Source
+from neurodeploy.frontends.file_store import Source
 from neurodeploy.ir.graph import WeightStore
 
 #: Every `PATTERN`-th layer is a full one where nothing else is said.

@@ -11,7 +11,7 @@ from typing import Any
 from neurodeploy.frontends.families import common
 from neurodeploy.frontends.families.decoder import Decoder, Layer
 from neurodeploy.frontends.families.fields import MOST_LAYERS, Fields
-from neurodeploy.frontends.wrapped import Range, Source
+from neurodeploy.frontends.file_store import Range, Source
 from neurodeploy.ir.graph import WeightStore
 
 BIASES = frozenset({*"qkvo", "up", "down"})

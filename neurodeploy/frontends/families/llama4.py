@@ -16,7 +16,7 @@ from neurodeploy.frontends.families import common
 from neurodeploy.frontends.families.decoder import Decoder, Layer
 from neurodeploy.frontends.families.fields import MOST_LAYERS, Fields
 from neurodeploy.frontends.families.relatives import FULL, decoder, every, switched
-from neurodeploy.frontends.wrapped import Source
+from neurodeploy.frontends.file_store import Source
 
 CHUNKED = "chunked_attention"
 

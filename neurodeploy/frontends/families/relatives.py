@@ -28,7 +28,7 @@ from typing import Any
 from neurodeploy.frontends.families import common, rope
 from neurodeploy.frontends.families.decoder import Decoder, Layer
 from neurodeploy.frontends.families.fields import MOST_LAYERS, Fields
-from neurodeploy.frontends.wrapped import Source
+from neurodeploy.frontends.file_store import Source
 from neurodeploy.ir.graph import WeightStore
 
 SLIDING, FULL = "sliding_attention", "full_attention"

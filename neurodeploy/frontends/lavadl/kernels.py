@@ -12,6 +12,7 @@ from neurodeploy.frontends.lavadl.layers import Builder, Layer, bias_params, por
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.synapse import Synapse
 from neurodeploy.synapses import build
+from neurodeploy.synapses.window import Window
 
 Pair = tuple[int, int]
 
@@ -35,14 +36,10 @@ def _geometry(fields: Fields) -> dict[str, Pair]:
     }
 
 
-def _sides(image: tuple[int, int, int], kernel: Pair, g: Mapping[str, Pair], transposed: bool) -> Pair:
+def _sides(image: tuple[int, ...], kernel: Ints, g: Mapping[str, Pair], transposed: bool) -> Pair:
     """Output pixels of a convolution, not yet known to be positive."""
-    found = []
-    for axis in (0, 1):
-        n, k, s, p, d = image[axis], kernel[axis], g["stride"][axis], g["padding"][axis], g["dilation"][axis]
-        span = d * (k - 1) + 1
-        found.append((n - 1) * s - 2 * p + span if transposed else (n + 2 * p - span) // s + 1)
-    return found[0], found[1]
+    taps, shape = kernel[:1, 0].transpose(0, 2, 1), (image[0], image[1], 1)
+    return Window(taps, shape, g["stride"], g["padding"], g["dilation"], 1, transposed).output_shape[:2]
 
 
 def conv(b: Builder, layer: Layer) -> Flow:
@@ -65,9 +62,9 @@ def conv(b: Builder, layer: Layer) -> Flow:
             raise fields.wrong(f"has a kernel of shape {kernel.shape} in {groups} groups for {image[2]} channels")
         fields.same("inChannels", image[2])
         fields.same("outChannels", outputs)
-        sides = _sides(image, (kernel.shape[3], kernel.shape[2]), g, transposed)
-        if (*sides, outputs) != own.shape:
-            raise fields.wrong(f"has the shape {own.shape[::-1]}, its kernel makes {(outputs, *sides[::-1])}")
+        made = (*_sides(image, kernel, g, transposed), outputs)
+        if made != own.shape:
+            raise fields.wrong(f"has the shape {own.shape[::-1]}, its kernel makes {made[::-1]}")
         start = 0
         for wire in flow.wires:
             part = slice(start, start + wire.shape[2])
@@ -103,13 +100,13 @@ def pool(b: Builder, layer: Layer) -> Flow:
             raise fields.wrong(
                 "pools over windows that mix channels in slayer", "pool over windows that do not overlap"
             )
-        sides = _sides(filled, size, g, spread)
+        sides = _sides(filled, kernel, g, spread)
         if (*sides, image[2]) != own.shape:
             raise fields.wrong(f"has the shape {own.shape[::-1]}, its kernel makes {(image[2], *sides[::-1])}")
         for wire in flow.wires:
             channels, shape = wire.shape[2], (image[0], image[1], wire.shape[2])
             mine = np.repeat(build.from_torch_kernel(kernel), channels, axis=0)
-            if spread or _sides(image, size, g, spread) == sides:
+            if spread or _sides(image, kernel, g, spread) == sides:
                 synapse: Synapse = build.conv(mine, shape, **g, groups=channels, transposed=spread)
             else:
                 if kernel.size * sides[0] * sides[1] * channels > VALUES_LIMIT:

@@ -9,6 +9,11 @@ threshold is moved by 2**-40 of itself, down for >= and up for >, so that roundi
 ``R dt / tau`` that is 1 but for the float32 of the file is made 1.
 
 `frameworks` has what each of them does. With a source that is all; what its exporter leaves out is taken as its default.
+
+snnTorch's reset has no node in NIR and is made of nodes that it has: the threshold taken off one step later. Subtracted in
+the next step, before or after its leak, a spike leaves ``keep v + x - threshold`` (keep: what the leak leaves of v in one
+step); subtracted at once, ``keep v + x - keep threshold``. The difference, ``(1 - keep) threshold``, comes off through a
+synapse of the neuron on itself.
 """
 
 from __future__ import annotations
@@ -22,8 +27,7 @@ from neurodeploy.errors import ModelError
 from neurodeploy.frontends.nir import gains
 from neurodeploy.frontends.nir.frameworks import CONVENTIONS, TAUS, Convention
 from neurodeploy.frontends.nir.reader import Call, Opened, build, open_file
-from neurodeploy.frontends.nir.resets import subtract_later
-from neurodeploy.ir.float_network import FloatNetwork, FloatNode, Note, Question
+from neurodeploy.ir.float_network import FloatEdge, FloatNetwork, FloatNode, Floats, Note, Question
 
 #: How far a threshold is moved, as a share of itself: far beyond the rounding of float64, far below that of float32.
 NUDGE = 2.0**-40
@@ -163,7 +167,7 @@ def as_meant_by(
             if node.spikes and node.kind != "threshold":
                 nodes[name] = _reset(nodes[name], how, v_reset, notes)
                 if how == "subtract-next":
-                    subtract_later(nodes, edges, name, network.dt)
+                    _subtract_later(nodes, edges, name, network.dt)
     provenance = {**network.provenance, "source": source, **({"reset": how} if how else {})}
     made = replace(network, nodes=nodes, edges=tuple(edges), notes=tuple(notes), provenance=provenance)
     made.check()
@@ -208,7 +212,7 @@ def _neuron(node: FloatNode, convention: Convention, dt: float, unit_gain: bool,
         for key in taus:  # Euler with this one loses 1 - exp(-dt / tau) in a step
             p[key] = dt / -np.expm1(-dt / p[key])
         notes.append(Note(node.name, f"exponential decay with {', '.join(taus)}", "the same as Euler, tau adapted"))
-    for tau, gain in (("tau", "r"), ("tau_mem", "r"), ("tau_syn", "w_in")):
+    for tau, gain in gains.PAIRS:
         if tau in p and gain in p:
             unit = p[tau] / dt
             if unit_gain and gain == "r":
@@ -235,3 +239,49 @@ def _reset(node: FloatNode, reset: str | None, v_reset: float | None, notes: lis
         return node
     notes.append(Note(node.name, "reset", reset))
     return replace(node, reset="value" if reset == "value" else "subtract")
+
+
+def _subtract_later(nodes: dict[str, FloatNode], edges: list[FloatEdge], name: str, dt: float) -> None:
+    """Take ``(1 - keep) threshold`` off in the step after a spike of `name`, which is reset by subtraction.
+
+    Where the synapse has a current that outlasts its step (share s of it), a second one takes s of it back a step later.
+    """
+    node = nodes[name]
+    lost, gain, lasting = _leak_and_gain(node, dt)
+    weight = -lost * node.params["v_threshold"] / gain
+    own = _scale(nodes, f"{name}.later", node, weight)
+    edges += [FloatEdge(name, own), FloatEdge(own, name, recurrent=True)]
+    if lasting.any():
+        late = _free(nodes, f"{name}.late")
+        steps = np.full(node.shape, dt)
+        steps.setflags(write=False)
+        nodes[late] = FloatNode(late, "delay", node.shape, node.shape, {"delay": steps})
+        back = _scale(nodes, f"{name}.back", node, -lasting * weight)
+        edges += [FloatEdge(name, late), FloatEdge(late, back), FloatEdge(back, name, recurrent=True)]
+
+
+def _free(nodes: dict[str, FloatNode], name: str) -> str:
+    while name in nodes:
+        name += "_"
+    return name
+
+
+def _scale(nodes: dict[str, FloatNode], wanted: str, node: FloatNode, weight: Floats) -> str:
+    name = _free(nodes, wanted)
+    weight.setflags(write=False)
+    nodes[name] = FloatNode(name, "scale", node.shape, node.shape, {"scale": weight})
+    return name
+
+
+def _leak_and_gain(node: FloatNode, dt: float) -> tuple[Floats, Floats, Floats]:
+    """What a membrane loses of itself in a step, what it takes of an input in its step, and the share of the current that is
+    left in the next step."""
+    p, none = node.params, np.zeros(node.shape)
+    if node.kind == "if":
+        return none, p["r"] * (1.0 if node.gain == "per-step" else dt), none
+    if node.kind == "lif":
+        return dt / p["tau"], p["r"] * dt / p["tau"], none
+    if node.kind == "cubalif":
+        gain = dt / p["tau_syn"] * p["w_in"] * dt / p["tau_mem"] * p["r"]
+        return dt / p["tau_mem"], gain, 1 - dt / p["tau_syn"]
+    raise ModelError("ND1270", node.name, f"reset 'subtract-next' is not known for {node.kind}", "use reset='subtract'")

@@ -18,7 +18,7 @@ from neurodeploy.ir.float_network import Floats, Note
 
 GAINS = ("physical", "per-step", "auto")
 #: Time constants and the gains that belong to them.
-_PAIRS = (("tau", "r"), ("tau_mem", "r"), ("tau_syn", "w_in"))
+PAIRS = (("tau", "r"), ("tau_mem", "r"), ("tau_syn", "w_in"))
 #: From this R on, that of an integrator is taken for ``1 / dt``: a step of at most 0.1 s.
 IMPULSE = 10.0
 #: Seconds that anybody means by a time step; sinabs counts in steps of 1 s.
@@ -62,7 +62,7 @@ def steps_meant(drafts: Iterable[Draft]) -> list[Spoken]:
 def _spoken(made: Draft) -> Iterator[tuple[float, str]]:
     values = made.values
     taus = [values[key] for key in TAUS if key in values]
-    for tau, r in _PAIRS:
+    for tau, r in PAIRS:
         if tau in values and r in values and not bool((values[r] == 1).all()):  # R = 1 means nothing about the step
             with np.errstate(divide="ignore", over="ignore"):
                 ratio = values[tau].reshape(-1) / values[r].reshape(-1)
@@ -104,7 +104,7 @@ def contradicts(meant: Spoken, drafts: Iterable[Draft], dt: float) -> bool:
     """
     if abs(meant.step - dt) <= NEAR * meant.step:
         return False
-    pairs = [(d.values[tau], d.values[r]) for d in drafts for tau, r in _PAIRS if tau in d.values and r in d.values]
+    pairs = [(d.values[tau], d.values[r]) for d in drafts for tau, r in PAIRS if tau in d.values and r in d.values]
     with np.errstate(over="ignore", under="ignore"):
         decayed = [bool(np.allclose(r * dt / tau, np.exp(-dt / tau), rtol=1e-3)) for tau, r in pairs]
     return not (decayed and all(decayed))

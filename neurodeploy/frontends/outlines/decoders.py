@@ -105,7 +105,7 @@ def _latent(fields: Settings, heads: tuple[int, ...], biases: frozenset[str]) ->
     nope, rope = fields.natural("qk_nope_head_dim"), fields.natural("qk_rope_head_dim")
     rank = fields.natural("q_lora_rank", 0, least=0)
     fields.only("qk_head_dim", nope + rope)
-    fields.spare(("head_dim", "num_key_value_heads"))  # neither is read by its attention
+    fields.ignore(("head_dim", "num_key_value_heads"))  # neither is read by its attention
     kv, value = fields.natural("kv_lora_rank"), fields.natural("v_head_dim")
     return [Latent(n, rank, kv, nope, rope, value, biases) for n in heads]
 
@@ -150,7 +150,7 @@ def _feeds(row: Row, fields: Settings, hidden: int, count: int, biases: frozense
     sparse = Feed(size, row.gated, experts, chosen, shared, names.gate and shared > 0, names.biases, inside)
     with_experts = [i >= first and (i + 1) % every == 0 and i not in without for i in range(count)]
     if all(with_experts):
-        fields.spare(("intermediate_size",))
+        fields.ignore(("intermediate_size",))
         return [sparse] * count
     dense = fields.for_layers("intermediate_size", count)
     return [sparse if on else Feed(n, row.gated, biases=inside) for on, n in zip(with_experts, dense, strict=True)]

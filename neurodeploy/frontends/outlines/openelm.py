@@ -29,7 +29,7 @@ def openelm(fields: Settings) -> Sketch:
     hidden, dim = fields.natural("hidden_size"), fields.natural("head_dim")
     count = fields.natural("num_hidden_layers", most=MOST_LAYERS)
     heads, keys = (fields.for_layers(name, count) for name in ("num_attention_heads", "num_key_value_heads"))
-    fields.spare(
+    fields.ignore(
         ("num_gqa_groups", "qkv_multipliers", "rope_freq_constant", "rope_max_length")
     )  # heads are given above
     gated, kind = fields.flag("ffn_with_glu"), "head" if fields.flag("normalize_qk_projections") else ""

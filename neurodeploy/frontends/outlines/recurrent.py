@@ -45,7 +45,7 @@ def hgrn_bit(fields: Settings) -> Sketch:
     ffn = fields.natural("intermediate_size", -(-(hidden * ratio * 2 // 3) // 256) * 256)
     count = fields.natural("num_hidden_layers", 24, most=MOST_LAYERS)
     fields.only("use_short_conv", False)
-    fields.spare(("num_heads", "conv_size", "share_conv_kernel"))  # heads share one recurrence out; no convolution
+    fields.ignore(("num_heads", "conv_size", "share_conv_kernel"))  # heads share one recurrence out; no convolution
     return decoder(
         hidden, fields.natural("vocab_size", 32000), fields.flag("tie_word_embeddings", False),
         fields.natural("max_position_embeddings", 2048), [LayerShape(Hgrn(inner), Feed(ffn))] * count, outside=hidden,
@@ -100,9 +100,9 @@ def mamba(fields: Settings) -> Sketch:
     """Mamba 1: in (2 x inner), a depthwise convolution, x (dt, B, C), dt, a selective scan, out."""
     hidden, state = fields.natural("hidden_size"), fields.natural("state_size", 16)
     inner = fields.natural("intermediate_size", hidden * fields.natural("expand", 2))
-    fields.spare(("expand",))
+    fields.ignore(("expand",))
     rank = fields.values.get("time_step_rank", "auto")
-    fields.spare(("time_step_rank",))
+    fields.ignore(("time_step_rank",))
     rank = -(-hidden // 16) if rank == "auto" else fields.natural("time_step_rank")
     kernel, count = fields.natural("conv_kernel", 4), fields.natural("num_hidden_layers", most=MOST_LAYERS)
     bias, conv_bias = fields.flag("use_bias", False), fields.flag("use_conv_bias", True)
@@ -128,7 +128,7 @@ def mamba2(fields: Settings) -> Sketch:
     heads, groups = fields.natural("num_heads", 128), fields.natural("n_groups", 8)
     inner, kernel = hidden * fields.natural("expand", 2), fields.natural("conv_kernel", 4)
     fields.only("head_dim", inner // heads)
-    fields.spare(("intermediate_size", "time_step_rank"))
+    fields.ignore(("intermediate_size", "time_step_rank"))
     count = fields.natural("num_hidden_layers", most=MOST_LAYERS)
     bias, conv_bias = fields.flag("use_bias", False), fields.flag("use_conv_bias", True)
     mixed = inner + 2 * groups * state

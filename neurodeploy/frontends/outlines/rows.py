@@ -7,7 +7,7 @@ tests, field by field. A row says only what differs from Llama's layer.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from neurodeploy.frontends.outlines.settings import Settings
@@ -95,6 +95,11 @@ BOTH_BIASES = {"attention_bias": QKVO, "mlp_bias": GATED}
 QWEN_EXPERTS = Experts(
     "num_experts", width="moe_intermediate_size", every="decoder_sparse_step", dense="mlp_only_layers"
 )
+GLM = {**LLAMA, "head_dim": 128, "num_key_value_heads": 2, "attention_bias": True}
+GPT2 = {
+    **TIED, "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "vocab_size": 50257,
+    "max_position_embeddings": 1024,
+}  # fmt: skip
 DEEPSEEK = Experts(
     "n_routed_experts", width="moe_intermediate_size", shared_count="n_shared_experts", first="first_k_dense_replace"
 )
@@ -102,7 +107,7 @@ LOCAL = {"num_local_experts": "num_experts"}
 
 
 def _falcon_norms(fields: Settings) -> str:
-    fields.spare(("num_ln_in_parallel_attn", "parallel_attn"))
+    fields.ignore(("num_ln_in_parallel_attn", "parallel_attn"))
     if fields.flag("new_decoder_architecture", False):
         return "parallel" if fields.natural("num_ln_in_parallel_attn", 2) == 1 else "pre"
     return "parallel" if fields.flag("parallel_attn", True) else "pre"
@@ -111,17 +116,21 @@ def _falcon_norms(fields: Settings) -> str:
 def _falcon_kv(fields: Settings, heads: int) -> int:
     if fields.flag("new_decoder_architecture", False):
         return fields.natural("num_kv_heads", heads)
-    fields.spare(("num_kv_heads",))
+    fields.ignore(("num_kv_heads",))
     return 1 if fields.flag("multi_query", True) else heads
 
 
 def _one_kv(fields: Settings, heads: int) -> int:
-    fields.spare(("num_key_value_heads",))
+    fields.ignore(("num_key_value_heads",))
     return 1 if fields.flag("multi_query", True) else heads
 
 
 def _no_kv(fields: Settings, heads: int) -> int:
     return heads
+
+
+#: GPT-2's layer: heads that share out the stream, a key and a value each, no gate, layer norms, a bias everywhere.
+OLD = Row(head_dim=False, kv=_no_kv, gated=False, norm="layer", biases={ALWAYS: LINEAR})
 
 
 def _stablelm_norms(fields: Settings) -> str:
@@ -143,11 +152,8 @@ ROWS: Mapping[str, Row] = {
     "gemma2": Row({**TIED, "head_dim": 256}, norms="sandwich", biases=ATTENTION_BIAS, pattern=2),
     "cohere": Row(TIED, norm="scale", norms="parallel", qk_norm="use_qk_norm?each", biases=ATTENTION_BIAS),
     "cohere2": Row(TIED, norm="scale", norms="parallel", biases=ATTENTION_BIAS, pattern=4),
-    "glm": Row({**LLAMA, "head_dim": 128, "num_key_value_heads": 2, "attention_bias": True}, biases={"attention_bias": QKV}),
-    "glm4": Row(
-        {**LLAMA, "head_dim": 128, "num_key_value_heads": 2, "attention_bias": True}, norms="sandwich",
-        biases={"attention_bias": QKV},
-    ),
+    "glm": Row(GLM, biases={"attention_bias": QKV}),
+    "glm4": Row(GLM, norms="sandwich", biases={"attention_bias": QKV}),
     "ernie4_5": Row({**TIED, "head_dim": 128}, biases={"use_bias": QKVO | GATED}),
     "exaone4": Row(norms="post", qk_norm="head", pattern=4),
     "seed_oss": Row(
@@ -165,10 +171,7 @@ ROWS: Mapping[str, Row] = {
         {**LLAMA, "num_experts": 60, "num_experts_per_tok": 4, "decoder_sparse_step": 1, "qkv_bias": True,
          "moe_intermediate_size": 1408, "shared_expert_intermediate_size": 5632},
         LOCAL, biases={"qkv_bias": QKV},
-        experts=Experts(
-            "num_experts", width="moe_intermediate_size", shared="shared_expert_intermediate_size",
-            every="decoder_sparse_step", dense="mlp_only_layers", gate=True,
-        ),
+        experts=replace(QWEN_EXPERTS, shared="shared_expert_intermediate_size", gate=True),
     ),
     "qwen3_moe": Row(
         {**LLAMA, "num_experts": 128, "num_experts_per_tok": 8, "decoder_sparse_step": 1, "moe_intermediate_size": 768},
@@ -215,54 +218,35 @@ ROWS: Mapping[str, Row] = {
         {"num_local_experts": "n_routed_experts", "num_mtp_layers": "num_nextn_predict_layers"},
         qk_norm="use_qk_norm?head", biases={"attention_bias": QKV}, experts=DEEPSEEK, left_out=MTP,
     ),
-    "gpt2": Row(
-        {**TIED, "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "vocab_size": 50257,
-         "max_position_embeddings": 1024},
-        GPT, head_dim=False, kv=_no_kv, gated=False, norm="layer", biases={ALWAYS: LINEAR}, rotary=False, offset=0,
-        only={"add_cross_attention": False},
+    "gpt2": replace(OLD, defaults=GPT2, aliases=GPT, rotary=False, offset=0, only={"add_cross_attention": False}),
+    "gpt_bigcode": replace(
+        OLD, defaults=GPT2, aliases=GPT, kv=_one_kv, rotary=False, offset=0, only={"add_cross_attention": False}
     ),
-    "gpt_bigcode": Row(
-        {**TIED, "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "vocab_size": 50257,
-         "max_position_embeddings": 1024},
-        GPT, head_dim=False, kv=_one_kv, gated=False, norm="layer", biases={ALWAYS: LINEAR}, rotary=False, offset=0,
-        only={"add_cross_attention": False},
+    "gptj": replace(OLD, aliases=GPT, norms="parallel", biases={ALWAYS: UP_DOWN}, head_bias=ALWAYS_BIAS),
+    "gpt_neo": replace(
+        OLD, defaults=TIED, biases={ALWAYS: UP_DOWN | {"o"}}, rotary=False, offset=0,
+        aliases={"num_layers": "num_hidden_layers", "num_heads": "num_attention_heads", "window_size": "sliding_window",
+                 "attention_layers": "layer_types"},
     ),
-    "gptj": Row(
-        LLAMA, GPT, head_dim=False, kv=_no_kv, gated=False, norm="layer", norms="parallel", biases={ALWAYS: UP_DOWN},
-        head_bias=ALWAYS_BIAS,
+    "opt": replace(
+        OLD, defaults={**TIED, "vocab_size": 50272, "enable_bias": True}, aliases={"ffn_dim": "intermediate_size"},
+        biases={"enable_bias": LINEAR}, rotary=False, offset=2, table_width="word_embed_proj_dim",
+        affine="layer_norm_elementwise_affine", final={"do_layer_norm_before": True, "_remove_final_layer_norm": False},
     ),
-    "gpt_neo": Row(
-        TIED,
-        {"num_layers": "num_hidden_layers", "num_heads": "num_attention_heads", "window_size": "sliding_window",
-         "attention_layers": "layer_types"},
-        head_dim=False, kv=_no_kv,
-        gated=False, norm="layer", biases={ALWAYS: UP_DOWN | {"o"}}, rotary=False, offset=0,
+    "bloom": replace(
+        OLD, defaults=TIED, rotary=False, embedding_norm=True,
+        aliases={"n_layer": "num_hidden_layers", "n_head": "num_attention_heads", "n_embed": "hidden_size",
+                 "num_heads": "num_attention_heads"},
     ),
-    "opt": Row(
-        {**TIED, "vocab_size": 50272, "enable_bias": True}, {"ffn_dim": "intermediate_size"}, head_dim=False, kv=_no_kv,
-        gated=False, norm="layer", biases={"enable_bias": LINEAR}, rotary=False, offset=2,
-        table_width="word_embed_proj_dim", affine="layer_norm_elementwise_affine",
-        final={"do_layer_norm_before": True, "_remove_final_layer_norm": False},
+    "gpt_neox": replace(
+        OLD, defaults={**LLAMA, "attention_bias": True}, biases={"attention_bias": QKVO, ALWAYS: UP_DOWN}
     ),
-    "bloom": Row(
-        TIED, {"n_layer": "num_hidden_layers", "n_head": "num_attention_heads", "n_embed": "hidden_size",
-               "num_heads": "num_attention_heads"},
-        head_dim=False, kv=_no_kv, gated=False, norm="layer", biases={ALWAYS: LINEAR}, rotary=False, embedding_norm=True,
+    "falcon": replace(
+        OLD, defaults=TIED, kv=_falcon_kv, norms=_falcon_norms, biases={"bias": LINEAR},
+        aliases={"ffn_hidden_size": "intermediate_size", "n_head_kv": "num_kv_heads", "n_layer": "num_hidden_layers",
+                 "n_head": "num_attention_heads"},
     ),
-    "gpt_neox": Row(
-        {**LLAMA, "attention_bias": True}, head_dim=False, kv=_no_kv, gated=False, norm="layer",
-        biases={"attention_bias": QKVO, ALWAYS: UP_DOWN},
-    ),
-    "falcon": Row(
-        TIED,
-        {"ffn_hidden_size": "intermediate_size", "n_head_kv": "num_kv_heads", "n_layer": "num_hidden_layers",
-         "n_head": "num_attention_heads"},
-        head_dim=False, kv=_falcon_kv, gated=False, norm="layer", norms=_falcon_norms, biases={"bias": LINEAR},
-    ),
-    "phi": Row(
-        LLAMA, head_dim=False, gated=False, norm="layer", norms="parallel", qk_norm="qk_layernorm?head",
-        biases={ALWAYS: LINEAR}, head_bias=ALWAYS_BIAS,
-    ),
+    "phi": replace(OLD, kv=None, norms="parallel", qk_norm="qk_layernorm?head", head_bias=ALWAYS_BIAS),
     "starcoder2": Row(
         {**TIED, "num_key_value_heads": 2, "use_bias": True}, gated=False, norm="layer", biases={"use_bias": LINEAR}
     ),

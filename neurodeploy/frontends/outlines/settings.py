@@ -7,12 +7,17 @@ plan needs shapes only, and the converter is the one to refuse arithmetic that i
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.families.common import ACTIVATIONS
-from neurodeploy.frontends.families.fields import LARGEST, Fields
+from neurodeploy.frontends.families.fields import Fields
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
 
 #: Largest value of a size by what its name ends in or is: ten times what any published model has.
 WIDEST, MOST_WORDS, MOST = 1 << 20, 1 << 24, 1 << 31
@@ -28,74 +33,58 @@ BOUNDS: Mapping[str, int] = {
     "altup_num_inputs": 64,
 }  # fmt: skip
 #: Settings that change arithmetic and no shape: dropped before a family reads.
-SHAPELESS = frozenset(
-    {
-        "rope_scaling", "rope_parameters", "rope_theta", "rope_local_base_freq", "attn_logit_softcapping",
-        "final_logit_softcapping", "pretraining_tp", "partial_rotary_factor", "use_bidirectional_attention",
-        "rope_interleaved",
-    }
-)  # fmt: skip
-#: Settings with a size-like name, or a list or object, that change neither a shape nor the work of a plan.
-NEUTRAL = SHAPELESS | frozenset(
-    {
-        # of every configuration of transformers, of generation, of training
-        "architectures", "model_type", "transformers_version", "dtype", "torch_dtype", "_name_or_path", "auto_map",
-        "bos_token_id", "eos_token_id", "pad_token_id", "sep_token_id", "unk_token_id", "decoder_start_token_id",
-        "id2label", "label2id", "task_specific_params", "chunk_size_feed_forward", "problem_type", "num_labels",
-        "num_beams", "num_beam_groups", "num_return_sequences", "no_repeat_ngram_size",
-        "encoder_no_repeat_ngram_size", "bad_words_ids", "pruned_heads", "suppress_tokens", "begin_suppress_tokens",
-        "exponential_decay_length_penalty", "forced_bos_token_id", "forced_eos_token_id", "top_k",
-        "keys_to_ignore_at_inference",
-        "generation_config", "quantization_config", "quantization", "compression_config", "transformers.js_config",
-        "tokenizer_class", "num_logits_to_keep", "output_attentions", "output_hidden_states", "hidden_dropout",
-        "hidden_dropout_prob", "attention_probs_dropout_prob", "layerdrop", "attention_dropout", "embedding_dropout",
-        "resid_dropout", "mlp_dropout", "hidden_act", "hidden_activation", "activation_function", "activation",
-        "initializer_range", "router_aux_loss_coef", "router_z_loss_coef", "router_jitter_noise", "output_router_logits",
-        "gradient_checkpointing", "layer_norm_eps", "layer_norm_epsilon", "rms_norm_eps", "norm_eps", "norm_epsilon", "eps",
-        "max_position_embeddings", "neuron", "ep_size", "unsloth_version", "unsloth_fixed", "use_sliding_window",
-        "use_cache",
-        "cache_implementation", "attn_implementation", "_attn_implementation", "_attn_implementation_autoset",
-        "is_decoder", "is_encoder_decoder", "return_dict", "return_dict_in_generate", "is_llama_config", "prefix",
-        "finetuning_task", "tokenizer_type", "model_max_length", "pad_vocab_size_multiple", "fused_add_norm", "model_name",
-        # rotary positions, and what multiplies
-        "rotary_dim", "rotary_emb_base", "rotary_pct", "rope_dim", "original_max_position_embeddings", "rope_interleave",
-        "use_mrope", "mrope_section", "no_rope_layers", "no_rope_layer_interval", "no_rope_layer_indices",
-        "attention_multiplier", "embedding_multiplier", "residual_multiplier", "logits_multiplier", "logits_scaling",
-        "query_pre_attn_scalar", "routed_scaling_factor", "num_experts_per_tok_scale", "attn_scale", "floor_scale",
-        "activation_sparsity_pattern", "altup_active_idx", "altup_coef_clip", "altup_correct_scale",
-        "attn_temperature_tuning", "scale_attn_weights", "scale_attn_by_inverse_layer_idx",
-        "rescale_every", "use_attention_scale", "swiglu_alpha", "swiglu_limit",
-        # windows beyond what is asked of the layers, limits, choice of experts
-        "max_window_layers", "sliding_window", "sliding_window_pattern", "_sliding_window_pattern", "layer_types",
-        "attention_chunk_size",
-        "initial_context_length", "n_ctx", "seq_length", "max_seq_len", "context_length", "window_size",
-        "n_group", "topk_group", "topk_method", "scoring_func", "norm_topk_prob", "seq_aux", "aux_loss_alpha", "moe_layers",
-        "experts_per_token", "num_kv_shared_layers",
-        # state space models
-        "time_step_limit", "time_step_min", "time_step_max", "time_step_scale", "time_step_floor", "time_step_init_scheme",
-        "chunk_size", "residual_in_fp32", "mixer_rms_eps", "ssm_cfg", "fuse_norm", "fuse_cross_entropy", "attn_mode",
-        # what old families have
-        "attention_types", "reorder_and_upcast_attn", "apply_residual_connection_post_layernorm",
-        # of GPT-2's other heads
-        "summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels", "summary_first_dropout",
-    }
-)  # fmt: skip
+SHAPELESS = _names("""
+    rope_scaling rope_parameters rope_theta rope_local_base_freq attn_logit_softcapping final_logit_softcapping
+    pretraining_tp partial_rotary_factor use_bidirectional_attention rope_interleaved
+    """)  # fmt: skip
+#: Settings with a size-like name, or a list or object, that change neither a shape nor the work of a plan: of every
+#: configuration of transformers, of generation and training; rotary positions, and what multiplies; windows beyond what is
+#: asked of the layers, limits, choice of experts; state space models; old families; GPT-2's other heads.
+NEUTRAL = SHAPELESS | _names("""
+    architectures model_type transformers_version dtype torch_dtype _name_or_path auto_map bos_token_id eos_token_id
+    pad_token_id sep_token_id unk_token_id decoder_start_token_id id2label label2id task_specific_params
+    chunk_size_feed_forward problem_type num_labels num_beams num_beam_groups num_return_sequences
+    no_repeat_ngram_size encoder_no_repeat_ngram_size bad_words_ids pruned_heads suppress_tokens
+    begin_suppress_tokens exponential_decay_length_penalty forced_bos_token_id forced_eos_token_id top_k
+    keys_to_ignore_at_inference generation_config quantization_config quantization compression_config
+    transformers.js_config tokenizer_class num_logits_to_keep output_attentions output_hidden_states hidden_dropout
+    hidden_dropout_prob attention_probs_dropout_prob layerdrop attention_dropout embedding_dropout resid_dropout
+    mlp_dropout hidden_act hidden_activation activation_function activation initializer_range router_aux_loss_coef
+    router_z_loss_coef router_jitter_noise output_router_logits gradient_checkpointing layer_norm_eps
+    layer_norm_epsilon rms_norm_eps norm_eps norm_epsilon eps max_position_embeddings neuron ep_size unsloth_version
+    unsloth_fixed use_sliding_window use_cache cache_implementation attn_implementation _attn_implementation
+    _attn_implementation_autoset is_decoder is_encoder_decoder return_dict return_dict_in_generate is_llama_config
+    prefix finetuning_task tokenizer_type model_max_length pad_vocab_size_multiple fused_add_norm model_name
+
+    rotary_dim rotary_emb_base rotary_pct rope_dim original_max_position_embeddings rope_interleave use_mrope
+    mrope_section no_rope_layers no_rope_layer_interval no_rope_layer_indices attention_multiplier
+    embedding_multiplier residual_multiplier logits_multiplier logits_scaling query_pre_attn_scalar
+    routed_scaling_factor num_experts_per_tok_scale attn_scale floor_scale activation_sparsity_pattern
+    altup_active_idx altup_coef_clip altup_correct_scale attn_temperature_tuning scale_attn_weights
+    scale_attn_by_inverse_layer_idx rescale_every use_attention_scale swiglu_alpha swiglu_limit
+
+    max_window_layers sliding_window sliding_window_pattern _sliding_window_pattern layer_types attention_chunk_size
+    initial_context_length n_ctx seq_length max_seq_len context_length window_size n_group topk_group topk_method
+    scoring_func norm_topk_prob seq_aux aux_loss_alpha moe_layers experts_per_token num_kv_shared_layers
+
+    time_step_limit time_step_min time_step_max time_step_scale time_step_floor time_step_init_scheme chunk_size
+    residual_in_fp32 mixer_rms_eps ssm_cfg fuse_norm fuse_cross_entropy attn_mode
+
+    attention_types reorder_and_upcast_attn apply_residual_connection_post_layernorm
+
+    summary_type summary_use_proj summary_activation summary_proj_to_labels summary_first_dropout
+    """)  # fmt: skip
 #: Words in the name of a setting that is a size, or counts parts of a model: a closed list.
-SIZE_WORDS = frozenset(
-    {
-        "adapter", "block", "blocks", "channels", "conv", "depth", "dim", "dims", "embd", "embed", "expand", "expansion",
-        "expert", "experts", "feedforward", "ffn", "head", "heads", "hidden", "inner", "intermediate", "kernel", "latent",
-        "layer", "layers", "lora", "mamba", "mlp", "moe", "mtp", "multipliers", "rank", "ratio", "recurrent", "router",
-        "shared", "size", "sizes", "ssm", "state", "width",
-    }
-)  # fmt: skip
+SIZE_WORDS = _names("""
+    adapter block blocks channels conv depth dim dims embd embed expand expansion expert experts feedforward ffn
+    head heads hidden inner intermediate kernel latent layer layers lora mamba mlp moe mtp multipliers rank ratio
+    recurrent router shared size sizes ssm state width
+    """)  # fmt: skip
 #: Further words that may say so in a family that nobody knows, where a flag may add weights, too.
-MORE_WORDS = frozenset(
-    {
-        "attn", "bias", "cross", "dense", "divisor", "every", "factor", "freq", "group", "groups", "interval", "layernorm",
-        "linear", "multiplier", "n", "norm", "num", "offset", "period", "step", "vocab",
-    }
-)  # fmt: skip
+MORE_WORDS = _names("""
+    attn bias cross dense divisor every factor freq group groups interval layernorm linear multiplier n norm num
+    offset period step vocab
+    """)  # fmt: skip
 #: Ends of names of settings that matter in training, or that are no sizes.
 NO_SIZES = ("pdrop", "dropout", "dropout_prob", "_eps", "_epsilon", "_token_id", "_std", "_coef", "_scale")
 #: Objects of a multimodal configuration that are left out, and what they are.
@@ -105,7 +94,6 @@ OTHER_PARTS: Mapping[str, str] = {
 }  # fmt: skip
 #: Values of a part that a model has not.
 OFF: tuple[Any, ...] = (False, 0, "", [], {})
-_MISSING: Any = object()
 
 
 def text_part(config: Mapping[str, Any], subject: object) -> tuple[dict[str, Any], list[str]]:
@@ -132,11 +120,6 @@ class Settings(Fields):
         for name in self.nulls:
             if name in defaults and _is_size(name, defaults[name]):
                 del self.values[name]
-        self._seen: set[str] = set()
-
-    def get(self, name: str, default: Any = _MISSING) -> Any:
-        self._seen.add(name)
-        return super().get(name) if default is _MISSING else super().get(name, default)
 
     def only(self, name: str, *allowed: Any) -> None:
         """Not set, or one of the values that change nothing: refused at once."""
@@ -144,53 +127,36 @@ class Settings(Fields):
         if value is not None and not any(type(value) is type(good) and value == good for good in allowed):
             raise self.refuse(name, "only " + (" or ".join(map(repr, allowed)) or "null") + " is")
 
-    def ignore(self, names: Collection[str]) -> None:
-        self.spare(names)
-        super().ignore(names)
-
-    def natural(self, name: str, default: Any = _MISSING, least: int = 1, most: int = LARGEST) -> int:
+    def natural(self, name: str, *default: Any, **bounds: Any) -> int:
         """A whole number; a list of equal ones is one. Layers that differ are refused here, see `for_layers`."""
         value = self.values.get(name)
         if isinstance(value, list) and value and all(type(item) is int for item in value):
             if len(set(value)) > 1:
                 raise self.refuse(name, "one value for all layers is needed here")
             self.values[name] = value[0]
-        self._seen.add(name)
-        return (
-            super().natural(name, least=least, most=most)
-            if default is _MISSING
-            else super().natural(name, default, least, most)
-        )
+        return super().natural(name, *default, **bounds)
 
-    def for_layers(self, name: str, count: int, default: Any = _MISSING) -> tuple[int, ...]:
+    def for_layers(self, name: str, count: int, *default: int) -> tuple[int, ...]:
         """A whole number for each layer: from a list of `count`, or one for all."""
         value = self.values.get(name)
         if not isinstance(value, list) or len(set(map(repr, value))) < 2:
-            return (self.natural(name, default),) * count
+            return (self.natural(name, *default),) * count
         found = self.naturals(name, count, least=1) or []
         if len(found) != count:
             raise self.refuse(name, f"{count} entries are needed, it has {len(found)}")
         return tuple(found)
 
-    def spare(self, names: Collection[str]) -> None:
-        """Settings that a family has and does not use here."""
-        self._seen.update(names)
-
-    def unread(self, known: bool) -> tuple[list[str], list[str]]:
+    def unread(self, known: bool) -> tuple[dict[str, Any], list[str]]:
         """Settings that nobody has read, by the file's names: those that may change a size, and the others.
 
         known : the family is known, and what transformers has for it is read; only what counts or measures is left to fear.
         """
-        left = sorted(
-            self.called(name) for name in set(self._given) - self._seen
+        left = {
+            self.called(name): self.values[name] for name in self._given.keys() - self._read.keys() - self._ignored
             if not ({name, self.called(name)} & NEUTRAL or name.endswith(NO_SIZES)) and self.values[name] not in OFF
-        )  # fmt: skip
-        sized = [called for called in left if _sized(called, self.value(called), known)]
-        return sized, [called for called in left if called not in sized]
-
-    def value(self, called: str) -> Any:
-        """The value of a setting by the file's name."""
-        return next((value for name, value in self.values.items() if self.called(name) == called), None)
+        }  # fmt: skip
+        sized = {called: left[called] for called in sorted(left) if _sized(called, left[called], known)}
+        return sized, sorted(left.keys() - sized.keys())
 
 
 def _sized(called: str, value: Any, known: bool) -> bool:
@@ -241,7 +207,7 @@ def check_unread(fields: Settings, family: str, known: bool) -> list[str]:
     """
     sized, others = fields.unread(known)
     if sized:
-        shown = ", ".join(f"{name:.40} = {fields.value(name)!r:.40}" for name in sized[:12])
+        shown = ", ".join(f"{name:.40} = {value!r:.40}" for name, value in list(sized.items())[:12])
         more = f" and {len(sized) - 12} more" if len(sized) > 12 else ""
         problem = f"sets what may change a size and is not read for {family}: {shown}{more}"
         fix = "give the model's .gguf, whose tensors tell every shape, or remove what the model has not"

@@ -44,10 +44,7 @@ def raster(found: Data) -> Html:
     length, rows = max(1, found["length"]), max(1, len(found["neurons"]))
     height = max(LEAST_HEIGHT, ROW * rows)
     scale = length / min(length, RESOLUTION)
-    seen = {
-        (int((step - found["first_step"]) / scale), row)
-        for step, row in zip(found["steps"], found["rows"], strict=True)
-    }
+    seen = {(int((step - 1) / scale), row) for step, row in zip(found["steps"], found["rows"], strict=True)}
     bins, unit = length / scale, height / rows
     marks = "".join(f"M{x} {row * unit:.2f}h{WIDTH}v{unit:.2f}h-{WIDTH}z" for x, row in sorted(seen))
     shown = len(found["neurons"])
@@ -58,7 +55,7 @@ def raster(found: Data) -> Html:
     more = f"; {units.count(found['dropped'])} more marks are not drawn" if found["dropped"] else ""
     what = f" {which}: {units.count(len(found['steps']))} messages{more}"
     caption = el("figcaption", el("b", found["population"]), what)
-    shape, axis = el("path", d=marks, class_="spike"), _steps(found["first_step"], length)
+    shape, axis = el("path", d=marks, class_="spike"), _steps(length)
     return _plot("raster", f"raster of {found['population']}", shape, bins, height, caption, axis)
 
 
@@ -70,7 +67,7 @@ def trace(found: Data) -> Html:
     points = " ".join(f"{i},{TRACE - (value - low) / reach * TRACE:.2f}" for i, value in _thinned(values))
     label = el("b", f"{found['population']}.{found['variable']}"), f" neuron {found['neuron']}, "
     caption = el("figcaption", *label, f"{units.count(low)} to {units.count(high)}")
-    what, axis = f"{found['variable']} of {found['population']}", _steps(found["first_step"], len(values))
+    what, axis = f"{found['variable']} of {found['population']}", _steps(len(values))
     shape = el("polyline", points=points, class_="trace")
     return _plot("states", what, shape, max(1, len(values) - 1), TRACE, caption, axis)
 
@@ -86,11 +83,11 @@ def _thinned(values: list[int]) -> list[tuple[int, int]]:
     return [(i, values[i]) for i in kept]
 
 
-def _steps(first: int, length: int) -> Html:
+def _steps(length: int) -> Html:
     """Step numbers under a plot."""
     marks = sorted({0, length // 2, length - 1})
     texts = [
-        el("text", units.count(first + at), x=pct(at / max(1, length - 1)), y=12, text_anchor=anchor)
+        el("text", units.count(1 + at), x=pct(at / max(1, length - 1)), y=12, text_anchor=anchor)
         for at, anchor in zip(marks, ("start", "middle", "end"), strict=False)
     ]
     return svg("axis", 16, "", *texts)

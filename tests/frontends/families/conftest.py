@@ -19,12 +19,7 @@ from tests import models
 from tests.invariant import invariant_linear
 
 #: What the tests' models have in common; each test says what differs.
-SMALL = {
-    "vocab_size": 97, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4,
-    "num_key_value_heads": 2, "max_position_embeddings": 128, "pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 1,
-}  # fmt: skip
-
-
+SMALL = {**models.COMMON, "vocab_size": 97, "max_position_embeddings": 128}
 GPT2 = {
     "vocab_size": 97, "n_embd": 64, "n_layer": 2, "n_head": 4, "n_positions": 64, "bos_token_id": 2, "eos_token_id": 1,
 }  # fmt: skip
@@ -34,10 +29,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "gemma3": {
         "num_hidden_layers": 3, "head_dim": 32, "sliding_window": 8, "query_pre_attn_scalar": 24,
         "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
-        "rope_parameters": {
-            "full_attention": {"rope_type": "default", "rope_theta": 1e6},
-            "sliding_attention": {"rope_type": "default", "rope_theta": 1e4},
-        },
+        "rope_parameters": models.FAMILIES["gemma3"][1]["rope_parameters"],
     },
     "llama4": {
         "num_hidden_layers": 4, "intermediate_size": 48, "intermediate_size_mlp": 96, "head_dim": 32,
@@ -60,16 +52,6 @@ def settings_of(family: str, **changes: Any) -> Any:
     return models.classes(family)[0](**{**usual, **FAMILIES[family], **changes})
 
 
-@pytest.fixture
-def made(saved: Callable[..., tuple[Path, Any]]) -> Callable[..., tuple[Path, Any]]:
-    """``made(family, dtype, **changes) -> (folder, model in float32 with eager attention)``."""
-
-    def make(family: str, dtype: torch.dtype = torch.float32, **changes: Any) -> tuple[Path, Any]:
-        return saved(models.classes(family)[1], settings_of(family, **changes), dtype)
-
-    return make
-
-
 def _randomise(model: Any) -> None:
     """Weights large enough that every part matters: a norm of ones or a bias of zeros would hide a mistake."""
     generator = torch.Generator().manual_seed(0)
@@ -85,19 +67,20 @@ def _randomise(model: Any) -> None:
 
 
 @pytest.fixture
-def saved(tmp_path: Path) -> Callable[..., tuple[Path, Any]]:
-    """``saved(model_class, config, dtype) -> (folder, model in float32 with eager attention)``."""
+def made(tmp_path: Path) -> Callable[..., tuple[Path, Any]]:
+    """``made(family, dtype, **changes) -> (folder, model in float32 with eager attention)``."""
 
-    def save(model_class: Any, config: Any, dtype: torch.dtype = torch.float32) -> tuple[Path, Any]:
+    def make(family: str, dtype: torch.dtype = torch.float32, **changes: Any) -> tuple[Path, Any]:
+        kind, config = models.classes(family)[1], settings_of(family, **changes)
         config._attn_implementation = "eager"
-        model = model_class(config).eval()
+        model = kind(config).eval()
         _randomise(model)
         folder = tmp_path / "model"
         model.to(dtype).save_pretrained(folder)
         # Eager again: transformers falls back to another attention when it reads a model.
-        return folder, model_class.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32).eval()
+        return folder, kind.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32).eval()
 
-    return save
+    return make
 
 
 @pytest.fixture

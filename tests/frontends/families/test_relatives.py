@@ -148,7 +148,7 @@ def test_folder_equals_transformers(family, case, made, agrees):
     assert (info.family, info.tied_embeddings) == (family, model.config.tie_word_embeddings)
 
 
-#: Gemma 3's files say less: `test_gguf_families` has their own tests. llama.cpp's of Llama 4 are not read.
+#: Gemma 3's files say less: `test_files` has their own tests. llama.cpp's of Llama 4 are not read.
 GGUF_CASES = [p for p in CASES if p[0] not in ("gemma3", "llama4") and p[1] not in UNSAID.get(p[0], ())]
 
 
