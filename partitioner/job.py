@@ -103,7 +103,7 @@ def job_of(
     """`alternatives` : systems that an error may name. Raises what `mapper.map_model` says of options, needs and pins."""
     program, available = as_program(model), options.check(system)
     hosted = hosted_by(pins_of(program, options.pins))
-    needs = needs_of(program, options.weight_bits)
+    needs = needs_of(program.network, options.weight_bits)
     refuse(system.chip, (need for need in needs if need.at not in hosted), alternatives)
     sent, per = sent_of(rates)
     deadline = None if options.time_limit is None else time.monotonic() + ORDERS_UNTIL * options.time_limit

@@ -109,7 +109,7 @@ def _mapping(job: Job, plan: Plan, places: Places, alternatives: Sequence[System
         orders=plan.orders,
         objective=options.objective,
         seed=options.seed,
-        notes=(*notes_of(job.program, chip), *places.notes),
+        notes=(*notes_of(job.program.network, chip), *places.notes),
         affinity=options.affinity,
     )
 

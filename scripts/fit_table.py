@@ -23,10 +23,10 @@ def row(name: str) -> str:
         for bits, memory in ((8, None), (8, 96), (8, 64), (4, None), (2, None))
     ]
     own = made[0]
-    over = f"{100 * (own.cores_all / own.bound_all - 1):.2f} %"
+    over = f"{100 * (own.whole.cores / own.whole.bound - 1):.2f} %"
     cells = [
-        hollow.info.name, f"{weights_of(hollow).total / 1e6:.1f}", own.naive_all, own.bound_all, own.cores_all, over,
-        *(each.chips_all for each in made), own.head_cores, own.chips,
+        hollow.info.name, f"{weights_of(hollow).total / 1e6:.1f}", own.whole.naive, own.whole.bound, own.whole.cores, over,
+        *(each.whole.chips for each in made), own.whole.cores - own.body.cores, own.body.chips,
     ]  # fmt: skip
     return "| " + " | ".join(f"{cell}" for cell in cells) + " |"
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from neurodeploy.frontends.packaged import texts
+from neurodeploy.storage.cache import cache_folder
 
 ROOT = Path(__file__).resolve().parents[1]
 PIECE = 1400
@@ -35,7 +35,8 @@ def pieces(text: str) -> list[str]:
 
 
 def main() -> None:
-    known = {name: path.read_text(encoding="utf-8") for name, path in texts().items()}
+    texts = cache_folder() / "texts"
+    known = {name: (texts / f"{name}.txt").read_text(encoding="utf-8") for name in ("britannica", "shakespeare")}
     technical = (ROOT / "docs/energy.md").read_text() + (ROOT / "docs/architecture.md").read_text()
     code = "".join((ROOT / name).read_text() for name in ("neurodeploy/generation.py", "partitioner/place/system.py"))
     size = (PIECE + 2000) * ROUNDS

@@ -28,7 +28,6 @@ from neurodeploy.ir.chip import Ability, ChipSpec, SystemSpec
 from neurodeploy.ir.fixedpoint import STATE_BITS
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import INPUT, Population
-from neurodeploy.ir.program import Program
 from neurodeploy.neurons.registry import get_model, payload_bits
 
 #: Width -> how a sentence names it, and what makes a model need less of it.
@@ -73,9 +72,8 @@ class Lack:
         return f"{self.need.of}: {self.problem}"
 
 
-def needs_of(model: Network | Program, weight_bits: int | None = None) -> Iterator[Need]:
-    """All that a model asks of a chip; `weight_bits`: the width to store weights in, None: their own."""
-    network = model if isinstance(model, Network) else model.network
+def needs_of(network: Network, weight_bits: int | None = None) -> Iterator[Need]:
+    """All that a network asks of a chip; `weight_bits`: the width to store weights in, None: their own."""
     for name, population in network.populations.items():
         if population.model != INPUT:
             yield Need(name, "neurons", population.model, name)
@@ -148,14 +146,14 @@ def refuse(chip: ChipSpec, needs: Iterable[Need], others: Iterable[SystemSpec] =
     raise DoesNotFit("ND2090", lack.need.of, lack.problem, fix)
 
 
-def notes_of(model: Network | Program, chip: ChipSpec) -> tuple[str, ...]:
+def notes_of(network: Network, chip: ChipSpec) -> tuple[str, ...]:
     """What a mapping to this chip must tell: abilities that have a note, and inputs whose payloads it must be spared."""
     found = dict.fromkeys(
         ability.note
-        for need in needs_of(model)
+        for need in needs_of(network)
         if need.what not in WIDTHS and (ability := _ability(chip, need)) is not None and ability.note
     )
-    network, have = model if isinstance(model, Network) else model.network, chip.formats["payload_bits"]
+    have = chip.formats["payload_bits"]
     valued = {p.source for p in network.projections if p.valued}
     for name in network.inputs:
         bits = payload_bits(network.populations[name])

@@ -1,7 +1,6 @@
-"""Models and texts by name: GGUF files inside installed Python packages, the embedded demo, texts in the cache folder.
+"""Models by name: GGUF files inside installed Python packages, joined in the cache folder, and the embedded demo.
 
-The cache folder is that of `neurodeploy.storage.cache`. Nothing is fetched here: a package that is
-missing is an error (ND1002) with the command that installs it.
+Nothing is fetched here: a package that is missing is an error (ND1002) with the command that installs it.
 """
 
 from __future__ import annotations

@@ -67,16 +67,12 @@ def notes(program: Program) -> list[str]:
 
 def figures(made: Fit) -> Row:
     """Of the whole model, head included, and "..._without_head" of its body."""
+    body, whole = made.body, made.whole
     return {
-        "chips": made.chips_all,
-        "chips_without_head": made.chips,
-        "cores": made.cores_all,
-        "cores_without_head": made.cores,
-        "cores_lower_bound": made.bound_all,
-        "cores_lower_bound_without_head": made.bound,
-        "head_cores": made.head_cores,
-        "binding_resource": made.binding,
-    }
+        "chips": whole.chips, "chips_without_head": body.chips, "cores": whole.cores, "cores_without_head": body.cores,
+        "cores_lower_bound": whole.bound, "cores_lower_bound_without_head": body.bound,
+        "head_cores": whole.cores - body.cores, "binding_resource": made.binding,
+    }  # fmt: skip
 
 
 def plan_json(made: Fit | NeurodeployError, chip: str, bits: int, memory: int | None, system: str) -> dict[str, Any]:
@@ -87,7 +83,7 @@ def plan_json(made: Fit | NeurodeployError, chip: str, bits: int, memory: int | 
     return {
         **start,
         **figures(made),
-        "cores_naive_bound": made.naive_all,
+        "cores_naive_bound": made.whole.naive,
         "fill": made.fill,
         "units": [
             {
@@ -112,14 +108,14 @@ def row(made: Fit | NeurodeployError, system: SystemSpec, asked: Asked, bits: in
     }  # fmt: skip
     if isinstance(made, NeurodeployError):
         return {**start, "fits": False, "chips": None, "error": made.to_json(), "head": None}
-    to_host = asked.head == "host" or (asked.head == "auto" and made.chips <= available < made.chips_all)
-    used, cores = (made.chips, made.cores) if to_host else (made.chips_all, made.cores_all)
+    to_host = asked.head == "host" or (asked.head == "auto" and made.body.chips <= available < made.whole.chips)
+    used = made.body if to_host else made.whole
     return {
         **start,
-        "fits": used <= available,
+        "fits": used.chips <= available,
         **figures(made),
-        "chips_used": used,
-        "cores_used": cores,
+        "chips_used": used.chips,
+        "cores_used": used.cores,
         "head": None if made.head is None else "host" if to_host else "chip",
         "widest": made.widest,
     }

@@ -96,7 +96,7 @@ def folded(program: Program) -> Program:
     experts, chosen = experts_of(program.operations)
     layers: dict[int, list[HostStep]] = {}
     for step in program.host:
-        layer, expert = _layer(program, step), _EXPERT.search(step.path)
+        layer, expert = _layer(step), _EXPERT.search(step.path)
         if layer is not None and (expert is None or expert[1] == "0"):
             layers.setdefault(layer, []).append(step)
     classes: dict[tuple[object, ...], list[int]] = {}
@@ -110,7 +110,7 @@ def folded(program: Program) -> Program:
         for step in layers[where[0]]:
             routed = EXPERTS in step.path and count > 1
             copies[step.path] = Copies(kind, tuple(where), *((count, chosen.get(where[0], 1)) if routed else ()))
-    kept = [step for step in program.host if step.path in copies or _layer(program, step) is None]
+    kept = [step for step in program.host if step.path in copies or _layer(step) is None]
     made = {name for step in kept for name in step.outputs} | {program.input}
 
     def twins(names: Sequence[str]) -> tuple[str, ...]:
@@ -137,11 +137,9 @@ def folded(program: Program) -> Program:
     )  # fmt: skip
 
 
-def _layer(program: Program, step: HostStep) -> int | None:
-    if isinstance(step, HostOp):
-        return step.layer
-    behind = program.network.out_of(step.population)
-    return program.network.populations[behind[0].target if behind else step.population].layer
+def _layer(step: HostStep) -> int | None:
+    found = _LAYER.match(step.path)
+    return int(found[1]) if found else None
 
 
 def _likeness(program: Program, step: HostStep) -> tuple[object, ...]:

@@ -42,10 +42,8 @@ def convert_hollow(model: str | Path, out: Path, weight_bits: int = 8, **unused:
     calibration = {"text": "none", "tokens": 0}
     account = {"preset": preset, "calibration": calibration, "sites": list[Any]()}
     program = replace(program, conversion={**program.conversion, **account})
-    file = path if path.is_file() else path / "config.json"
-    read = [{"name": file.name, "size": file.stat().st_size, "sha256": digest(file)}]
+    read = [{"name": path.name, "size": path.stat().st_size, "sha256": digest(path)}]
     write_hollow(out, program, {"model": str(model), "path": str(path.resolve()), "files": read})
-    facts = facts_of(program)
     return {
         "bundle": str(out),
         "model": program.info.name,
@@ -60,7 +58,7 @@ def convert_hollow(model: str | Path, out: Path, weight_bits: int = 8, **unused:
         "warnings": [
             "it has no weights: it is mapped, priced and reported, and cannot run",
             *(f"--{name.replace('_', '-')} has no effect without weights" for name in unused),
-            *facts.notes,
+            *facts_of(program).notes,
         ],
         "seconds": time.perf_counter() - began,
     }

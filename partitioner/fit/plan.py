@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import reduce
+from typing import NamedTuple
 
 from neurodeploy.flow.support import needs_of, refuse
 from neurodeploy.ir.chip import Basis, ChipSpec, Limit, SystemSpec
@@ -76,14 +77,22 @@ class Unit:
         return sum(stored(view) for view in self.views)
 
 
+class Size(NamedTuple):
+    """Cores, chips that they fill one after the other; the least cores that there can be, and (`naive`) weights over the
+    synaptic memory of a core, headers forgotten."""
+
+    cores: int
+    chips: int
+    bound: int
+    naive: int
+
+
 @dataclass(frozen=True, slots=True)
 class Fit:
     """The plan of a model at `bits` bits a weight and `memory_kib` KiB of synaptic memory a core.
 
-    units : the body; head : the vocabulary projection, None where the model has none.
-    bound, binding : the least cores for the body, and the resource that asks for them; with the head `bound_all`.
-    naive : weights over the synaptic memory of a core, headers forgotten, and with the head `naive_all`.
-    fill : part of each known budget that the body's cores use, by resource.
+    units : the body; head : the vocabulary projection, None where the model has none. body, whole : without it and with it.
+    binding : the resource that asks for most cores. fill : part of each known budget that the body's cores use, by resource.
     """
 
     bits: int
@@ -91,34 +100,10 @@ class Fit:
     cores_per_chip: int
     units: tuple[Unit, ...]
     head: Unit | None
-    bound: int
+    body: Size
+    whole: Size
     binding: str
-    bound_all: int
-    naive: int
-    naive_all: int
     fill: dict[str, float]
-
-    @property
-    def cores(self) -> int:
-        """Cores of the body."""
-        return sum(unit.all_cores for unit in self.units)
-
-    @property
-    def cores_all(self) -> int:
-        return self.cores + self.head_cores
-
-    @property
-    def head_cores(self) -> int:
-        return self.head.all_cores if self.head is not None else 0
-
-    @property
-    def chips(self) -> int:
-        """Chips of the body, filled one after the other."""
-        return -(-self.cores // self.cores_per_chip)
-
-    @property
-    def chips_all(self) -> int:
-        return -(-self.cores_all // self.cores_per_chip)
 
     def standing(self, head: str | None) -> tuple[Unit, ...]:
         """The units on the chips, where the head is on the "chip" or elsewhere."""
@@ -162,7 +147,7 @@ def plan(
     chip, head = system.chip, None
     if program.copies:
         program = at_width(program, bits)
-        refuse(chip, needs_of(program), others)
+        refuse(chip, needs_of(program.network), others)
         views, cuts = views_of(program, chip), Cuts(chip)
         body = [view for name, view in views.items() if name in program.copies]
         outside = tuple(view for name, view in views.items() if name not in program.copies)
@@ -176,24 +161,25 @@ def plan(
         used = total(core_demands(mapping, program, system, weight_bits=bits).values())
         units = [Unit(program.info.name, (0,), 1, tuple(body), mapping, used, *[mapping.cores_used] * 2)]
         bound, binding = mapping.lower_bound, mapping.binding_resource
-    counted = [(view, view.copies.count) for view in (*body, *outside)]
     limits = core_limits(chip)
     memory = limits[RESOURCES.index("synapse_bytes")] or 1
-    naive, naive_all = (
-        -(-sum(count * stored(view) for view, count in some) * bits // (8 * memory))
-        for some in (counted[: len(body)], counted)
-    )
+
+    def size(some: Sequence[Unit | None], views: Sequence[View], bound: int) -> Size:
+        cores = sum(unit.all_cores for unit in some if unit is not None)
+        weights = sum(view.copies.count * stored(view) for view in views)
+        return Size(cores, -(-cores // chip.cores), bound, -(-weights * bits // (8 * memory)))
+
+    every = [*body, *outside]
+    least = bound_of([(view, view.copies.count) for view in every], chip)[0] if outside else bound
     return Fit(
         bits=bits,
         memory_kib=memory // 1024,
         cores_per_chip=chip.cores,
         units=tuple(units),
         head=head,
-        bound=bound,
+        body=size(units, body, bound),
+        whole=size([*units, head], every, least),
         binding=binding,
-        bound_all=bound_of(counted, chip)[0] if outside else bound,
-        naive=naive,
-        naive_all=naive_all,
         fill=_fill(units, limits),
     )
 

@@ -114,7 +114,7 @@ def _enough(task: Task, gone: Table[str, Reason]) -> Mapping:
 
 def resident_of(task: Task) -> Resident:
     """Everything on as many chips as it takes, whatever is pinned to the host."""
-    needs = needs_of(task.program, task.options.weight_bits)
+    needs = needs_of(task.program.network, task.options.weight_bits)
     impossible = {
         lack.need.at: DoesNotFit("ND2090", lack.need.of, lack.problem, "leave it to the host")
         for lack in lacking(task.system.chip, needs)

@@ -47,7 +47,7 @@ def verify(
         problems += _coverage(matrix, [shard for shard in shards[name] if shard.kind == "synapses"])
         problems += _reducers(matrix, shards[name])
     found += problems
-    lacks = lacking(system.chip, needs_of(program, weight_bits))
+    lacks = lacking(system.chip, needs_of(program.network, weight_bits))
     found += [str(lack) for lack in lacks if lack.need.at not in hosted]
     return found if problems else found + _budgets(mapping, program, matrices, system, weight_bits)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -186,9 +184,12 @@ def test_same_input_same_program(graphs: dict[str, Graph]) -> None:
     assert first.conversion == second.conversion
 
 
-def test_every_projection_is_on_an_island_once(graphs: dict[str, Graph]) -> None:
+def test_every_projection_is_on_an_island_once_and_a_store_sees_it(graphs: dict[str, Graph]) -> None:
     for graph in graphs.values():
-        program = quantize(graph, TEXT[:64], get_preset("quick", window=32))
+        seen: list[str] = []
+        options = {"store": lambda name, build, seen=seen: seen.append(name) or build()}
+        program = quantize(graph, TEXT[:64], get_preset("quick", window=32), **options)
+        assert seen == list(islands_of(program))
         parts = [part.path for island in islands_of(program).values() for part in island.neurons.sections]
         assert sorted(parts) == sorted(p.path for p in graph.projections())
         assert len(program.conversion["sites"]) == len(parts)  # type: ignore[arg-type]
@@ -209,13 +210,6 @@ def test_projections_of_one_population_share_an_island(graphs: dict[str, Graph])
     ]  # fmt: skip
     assert all(len({p.input for p in unit}) == 1 for unit in groups)
     assert all(isinstance(p, Projection) for unit in groups for p in unit)
-
-
-def test_a_store_sees_every_island(graphs: dict[str, Graph], tmp_path: Path) -> None:
-    seen = []
-    options = {"store": lambda name, build: seen.append(name) or build()}
-    program = quantize(graphs["gemma3"], TEXT[:64], get_preset("quick", window=32), **options)
-    assert seen == list(islands_of(program))
 
 
 def test_a_short_text_is_refused(graphs: dict[str, Graph]) -> None:

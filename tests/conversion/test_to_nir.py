@@ -32,6 +32,17 @@ from tests.refusals import refused
 rng = np.random.default_rng(31)
 
 
+def synapses(whole: Network, name: str) -> dict[tuple[str, int, int, int], float]:
+    """Weights that are not 0 by source, row, column and delay."""
+    return {
+        (p.source, int(row_), int(column), int(lag)): float(weight) * 2.0**p.weight_exp
+        for p in whole.into(name)
+        for coo in [p.synapse.coo()]
+        for row_, column, weight, lag in zip(coo.row, coo.column, coo.weight, p.delays_of(coo), strict=True)
+        if weight
+    }
+
+
 def same_integers(a: Network, b: Network) -> None:
     """Populations and synapses one by one, however they are stored."""
     assert a.populations.keys() == b.populations.keys()
@@ -41,17 +52,7 @@ def same_integers(a: Network, b: Network) -> None:
         keys = set(population.params) | set(other.params)
         for key in keys - {"bias_mant", "bias_exp"}:
             np.testing.assert_array_equal(population.params[key], other.params[key], f"{name} {key}")
-    for name in a.populations:
-        found = []
-        for whole in (a, b):
-            synapses: dict[tuple[str, int, int, int], float] = {}
-            for p in whole.into(name):
-                coo = p.synapse.coo()
-                for row_, column, weight, lag in zip(coo.row, coo.column, coo.weight, p.delays_of(coo), strict=True):
-                    if weight:
-                        synapses[p.source, int(row_), int(column), int(lag)] = float(weight) * 2.0**p.weight_exp
-            found.append(synapses)
-        assert found[0] == found[1]
+        assert synapses(a, name) == synapses(b, name)
 
 
 def models() -> dict[str, FloatNetwork]:

@@ -191,7 +191,7 @@ def test_what_was_read_past_its_experts() -> None:
         assert total(deepseek, generic) == 16_210_324_992
     assert truth("deepseek_v2", {k: v for k, v in deepseek.items() if k != "model_type"})[1] == 16_210_324_992
     found = plan(config_hollow(gpt_oss, "config.json", "gpt-oss", "test"), get_system("hala-point"), 8)
-    assert (found.chips, found.chips_all) == (1322, 1360)
+    assert (found.body.chips, found.whole.chips) == (1322, 1360)
 
 
 ORIGINAL: dict[str, Any] = {

@@ -8,7 +8,7 @@ runner too. `differing` is the share of (step, neuron) bins whose spikes are not
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -112,30 +112,36 @@ def _cell(framework: str, entry: dict[str, Any]) -> Cell:
     recorded = dict(np.load(FIXTURES / framework / f"{entry['case']}.npz"))
     path = FIXTURES / framework / entry["file"]
     told = TOLD.get((framework, entry["case"]), {})
+    network: FloatNetwork | None = None
     try:
         network = read(path, entry["dt_s"])
-    except NeurodeployError as error:
-        coded = Reading(error=_short(error))
-        return Cell(framework, entry, coded, coded, None, told)
-    try:
         meant = as_meant_by(network, framework, **told)
     except NeurodeployError as error:
-        plain = _in_float(network, entry, recorded)
-        return Cell(framework, entry, plain, Reading(error=_short(error)), None, told, network)
-    rows = _in_float(network, entry, recorded), _in_float(meant, entry, recorded), _in_integers(meant, entry, recorded)
-    return Cell(framework, entry, *rows, told, network)
+        coded = _coded(error)
+        return Cell(framework, entry, _ran(_in_float, network, entry, recorded) or coded, coded, None, told, network)
+    runs = (_in_float, network), (_in_float, meant), (_in_integers, meant)
+    return Cell(framework, entry, *(_ran(how, made, entry, recorded) for how, made in runs), told, network)
 
 
-def _short(error: NeurodeployError) -> str:
-    return f"{error.code} {error.problem}; {error.fix}"
+def _coded(error: NeurodeployError) -> Reading:
+    return Reading(error=f"{error.code} {error.problem}; {error.fix}")
+
+
+def _ran(
+    how: Callable[..., Reading], network: FloatNetwork | None, entry: dict[str, Any], recorded: dict[str, NDArray[Any]]
+) -> Reading | None:
+    """One comparison of a network, or why it does not run; None of a network that could not be read."""
+    if network is None:
+        return None
+    try:
+        check_stable(network)
+        return how(network, entry, recorded)
+    except NeurodeployError as error:
+        return _coded(error)
 
 
 def _in_float(network: FloatNetwork, entry: dict[str, Any], recorded: dict[str, NDArray[Any]]) -> Reading:
-    try:
-        check_stable(network)
-        result = _run(network, entry, recorded)
-    except NeurodeployError as error:
-        return Reading(error=_short(error))
+    result = _run(network, entry, recorded)
     wrong, bins, apart = 0, 0, 0.0
     for layer, node in entry["nodes"].items():
         trace = result.recorded[node]
@@ -168,15 +174,10 @@ def _in_integers(network: FloatNetwork, entry: dict[str, Any], recorded: dict[st
     """The last layer as the chip would run it, shifted by its latency."""
     theirs = recorded[_last(entry, recorded)]
     spikes = recorded["input"][None].astype(np.int64)
-    try:
-        check_stable(network)
-        options = QuantizeOptions(peaks=_run(network, entry, recorded).peaks)
-        chip, report = quantize(network, options)
-        (output,) = report.outputs.values()
-        payloads = fed(network, report, {network.inputs[0]: spikes})
-        result = ReferenceRunner().run(chip, payloads, len(theirs) + output.latency)
-    except NeurodeployError as error:
-        return Reading(error=_short(error))
+    chip, report = quantize(network, QuantizeOptions(peaks=_run(network, entry, recorded).peaks))
+    (output,) = report.outputs.values()
+    payloads = fed(network, report, {network.inputs[0]: spikes})
+    result = ReferenceRunner().run(chip, payloads, len(theirs) + output.latency)
     got = np.empty((len(theirs), len(output.order)))
     got[:, output.order] = result.outputs[output.population][0, output.latency :] * output.unit
     notes = tuple(f"{note.found}: {note.done}" for note in report.notes)

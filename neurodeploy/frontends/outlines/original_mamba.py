@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from neurodeploy.errors import ModelError
+from neurodeploy.frontends.families.fields import Fields
+from neurodeploy.frontends.outlines.settings import words
 
 LAYERS = {"Mamba1": "mamba", "Mamba2": "mamba2"}
 #: Setting of ssm_cfg -> transformers' name.
@@ -18,12 +20,9 @@ NAMES = {
     "dt_rank": "time_step_rank", "ngroups": "n_groups", "headdim": "head_dim",
 }  # fmt: skip
 #: Settings of ssm_cfg that change no shape.
-NEUTRAL = frozenset(
-    {
-        "layer", "chunk_size", "dt_min", "dt_max", "dt_init_floor", "dt_init", "dt_scale", "dt_limit", "use_mem_eff_path",
-        "use_fast_path", "A_init_range",
-    }
-)  # fmt: skip
+NEUTRAL = words("""
+    layer chunk_size dt_min dt_max dt_init_floor dt_init dt_scale dt_limit use_mem_eff_path use_fast_path A_init_range
+    """)  # fmt: skip
 #: Layers beside Mamba's.
 BESIDE = ("attn_layer_idx", "d_intermediate")
 
@@ -44,20 +43,19 @@ def translated(settings: Mapping[str, Any], subject: object) -> dict[str, Any] |
     if unread:
         problem = f"sets what may change a size and is not read for Mamba: {', '.join(unread)}"
         raise ModelError("ND1013", subject, problem, f"give a checkpoint of {' or '.join(LAYERS)} layers alone")
+    fields = Fields({**ssm, **settings}, subject)
+    multiple = fields.natural("pad_vocab_size_multiple", 8)
     found: dict[str, Any] = {NAMES[name]: value for name, value in ssm.items() if name in NAMES}
-    found |= {"hidden_size": settings["d_model"], "num_hidden_layers": settings.get("n_layer")}
+    found |= {"hidden_size": fields.natural("d_model"), "num_hidden_layers": settings.get("n_layer")}
     found |= {"model_type": LAYERS[kind], "tie_word_embeddings": settings.get("tie_embeddings", True)}
-    multiple = _natural(settings.get("pad_vocab_size_multiple", 8), "pad_vocab_size_multiple", subject)
-    found["vocab_size"] = -(-_natural(settings.get("vocab_size"), "vocab_size", subject) // multiple) * multiple
+    found["vocab_size"] = -(-fields.natural("vocab_size") // multiple) * multiple
     if LAYERS[kind] == "mamba2":
-        found = {"n_groups": 1, "head_dim": 64, "expand": 2, **found}
-        inner = _natural(found["expand"], "expand", subject) * _natural(found["hidden_size"], "d_model", subject)
-        found["num_heads"] = inner // _natural(found["head_dim"], "headdim", subject)
+        inner = fields.natural("expand", 2) * found["hidden_size"]
+        found = {
+            "n_groups": 1,
+            "head_dim": 64,
+            "expand": 2,
+            "num_heads": inner // fields.natural("headdim", 64),
+            **found,
+        }
     return found
-
-
-def _natural(value: Any, name: str, subject: object) -> int:
-    if type(value) is not int or value < 1:
-        problem = f"{name} = {value!r:.60} is not supported: a whole number above 0 is needed"
-        raise ModelError("ND1012", subject, problem, "use the model's complete configuration")
-    return value

@@ -100,62 +100,53 @@ def mamba(fields: Settings) -> Sketch:
     """Mamba 1: in (2 x inner), a depthwise convolution, x (dt, B, C), dt, a selective scan, out."""
     hidden, state = fields.natural("hidden_size"), fields.natural("state_size", 16)
     inner = fields.natural("intermediate_size", hidden * fields.natural("expand", 2))
-    fields.ignore(("expand",))
+    fields.ignore(("expand", "time_step_rank"))
     rank = fields.values.get("time_step_rank", "auto")
-    fields.ignore(("time_step_rank",))
     rank = -(-hidden // 16) if rank == "auto" else fields.natural("time_step_rank")
-    kernel, count = fields.natural("conv_kernel", 4), fields.natural("num_hidden_layers", most=MOST_LAYERS)
-    bias, conv_bias = fields.flag("use_bias", False), fields.flag("use_conv_bias", True)
 
-    def draw(g: Drawing, kind: str, x: str) -> str:
-        y = g.norm("norm", x)
-        y = g.linear("mixer.in_proj", y, 2 * inner, "in", bias=bias)
-        y = _convolution(g, y, inner, kernel, conv_bias)
+    def scan(g: Drawing, y: str) -> str:
         parts = g.linear("mixer.x_proj", y, rank + 2 * state, "x")
         low = g.extra("mixer.dt_low", "slice", (parts,), rank, 0, 8 * rank)
         dt = g.linear("mixer.dt_proj", low, inner, "dt", bias=True)
         flops, moved = inner * state * (EXP + 6) + inner * (2 * EXP + 8), 8 * inner * state + 16 * inner
         # A of every state, D of every channel
-        y = g.extra("mixer.scan", "recurrence", (dt, parts), inner, flops, moved, parameters=inner * (state + 1))
-        return g.add("residual", x, g.linear("mixer.out_proj", y, hidden, "out", bias=bias))
+        return g.extra("mixer.scan", "recurrence", (dt, parts), inner, flops, moved, parameters=inner * (state + 1))
 
-    return _ssm(fields, hidden, count, draw, tied=True)
+    return _ssm(fields, 2 * inner, inner, scan, tied=True)
 
 
 def mamba2(fields: Settings) -> Sketch:
     """Mamba 2: in (gate, x, B, C, dt), a depthwise convolution, a scan with one decay a head, out."""
-    hidden, state = fields.natural("hidden_size"), fields.natural("state_size", 128)
-    heads, groups = fields.natural("num_heads", 128), fields.natural("n_groups", 8)
-    inner, kernel = hidden * fields.natural("expand", 2), fields.natural("conv_kernel", 4)
+    state, heads = fields.natural("state_size", 128), fields.natural("num_heads", 128)
+    inner = fields.natural("hidden_size") * fields.natural("expand", 2)
     fields.only("head_dim", inner // heads)
     fields.ignore(("intermediate_size", "time_step_rank"))
-    count = fields.natural("num_hidden_layers", most=MOST_LAYERS)
-    bias, conv_bias = fields.flag("use_bias", False), fields.flag("use_conv_bias", True)
-    mixed = inner + 2 * groups * state
+    mixed = inner + 2 * fields.natural("n_groups", 8) * state
 
-    def draw(g: Drawing, kind: str, x: str) -> str:
-        y = g.norm("norm", x)
-        y = g.linear("mixer.in_proj", y, inner + mixed + heads, "in", bias=bias)
-        y = _convolution(g, y, mixed, kernel, conv_bias)
+    def scan(g: Drawing, y: str) -> str:
         flops, moved = inner * state * 6 + inner * (2 * EXP + 8), 8 * inner * state + 16 * inner
         # of every head its decay, its skip and the bias of its step
         y = g.extra("mixer.scan", "recurrence", (y,), inner, flops, moved, parameters=3 * heads)
-        y = g.norm("mixer.norm", y)
+        return g.norm("mixer.norm", y)
+
+    return _ssm(fields, inner + mixed + heads, mixed, scan, tied=False)
+
+
+def _ssm(fields: Settings, rows: int, mixed: int, scan: Callable[[Drawing, str], str], tied: bool) -> Sketch:
+    """In (`rows`), a depthwise convolution of `mixed` channels over the last tokens with SiLU, a scan, out."""
+    hidden, kernel = fields.natural("hidden_size"), fields.natural("conv_kernel", 4)
+    bias, conv_bias = fields.flag("use_bias", False), fields.flag("use_conv_bias", True)
+    flops, moved, parameters = mixed * (2 * kernel + EXP + 4), 8 * mixed * kernel, mixed * (kernel + conv_bias)
+
+    def draw(g: Drawing, kind: str, x: str) -> str:
+        y = g.linear("mixer.in_proj", g.norm("norm", x), rows, "in", bias=bias)
+        y = scan(g, g.extra("mixer.conv", "convolution", (y,), mixed, flops, moved, parameters))
         return g.add("residual", x, g.linear("mixer.out_proj", y, hidden, "out", bias=bias))
 
-    return _ssm(fields, hidden, count, draw, tied=False)
-
-
-def _convolution(g: Drawing, x: str, size: int, kernel: int, bias: bool) -> str:
-    """A depthwise convolution over the last `kernel` tokens, then SiLU."""
-    flops, moved = size * (2 * kernel + EXP + 4), 8 * size * kernel
-    return g.extra("mixer.conv", "convolution", (x,), size, flops, moved, parameters=size * (kernel + bias))
-
-
-def _ssm(fields: Settings, hidden: int, count: int, draw: Callable[[Drawing, str, str], str], tied: bool) -> Sketch:
     return Sketch(
-        hidden, fields.natural("vocab_size"), fields.flag("tie_word_embeddings", tied), 1 << 20, ("layer",) * count,
-        draw, outside=hidden, notes=(f"selective state space: {_ON_HOST}",),
+        hidden, fields.natural("vocab_size"), fields.flag("tie_word_embeddings", tied), 1 << 20,
+        ("layer",) * fields.natural("num_hidden_layers", most=MOST_LAYERS), draw, outside=hidden,
+        notes=(f"selective state space: {_ON_HOST}",),
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from neurodeploy.frontends.families.common import ACTIVATIONS
 from neurodeploy.frontends.families.fields import Fields
 
 
-def _names(text: str) -> frozenset[str]:
+def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
@@ -33,14 +33,14 @@ BOUNDS: Mapping[str, int] = {
     "altup_num_inputs": 64,
 }  # fmt: skip
 #: Settings that change arithmetic and no shape: dropped before a family reads.
-SHAPELESS = _names("""
+SHAPELESS = words("""
     rope_scaling rope_parameters rope_theta rope_local_base_freq attn_logit_softcapping final_logit_softcapping
     pretraining_tp partial_rotary_factor use_bidirectional_attention rope_interleaved
     """)  # fmt: skip
 #: Settings with a size-like name, or a list or object, that change neither a shape nor the work of a plan: of every
 #: configuration of transformers, of generation and training; rotary positions, and what multiplies; windows beyond what is
 #: asked of the layers, limits, choice of experts; state space models; old families; GPT-2's other heads.
-NEUTRAL = SHAPELESS | _names("""
+NEUTRAL = SHAPELESS | words("""
     architectures model_type transformers_version dtype torch_dtype _name_or_path auto_map bos_token_id eos_token_id
     pad_token_id sep_token_id unk_token_id decoder_start_token_id id2label label2id task_specific_params
     chunk_size_feed_forward problem_type num_labels num_beams num_beam_groups num_return_sequences
@@ -75,13 +75,13 @@ NEUTRAL = SHAPELESS | _names("""
     summary_type summary_use_proj summary_activation summary_proj_to_labels summary_first_dropout
     """)  # fmt: skip
 #: Words in the name of a setting that is a size, or counts parts of a model: a closed list.
-SIZE_WORDS = _names("""
+SIZE_WORDS = words("""
     adapter block blocks channels conv depth dim dims embd embed expand expansion expert experts feedforward ffn
     head heads hidden inner intermediate kernel latent layer layers lora mamba mlp moe mtp multipliers rank ratio
     recurrent router shared size sizes ssm state width
     """)  # fmt: skip
 #: Further words that may say so in a family that nobody knows, where a flag may add weights, too.
-MORE_WORDS = _names("""
+MORE_WORDS = words("""
     attn bias cross dense divisor every factor freq group groups interval layernorm linear multiplier n norm num
     offset period step vocab
     """)  # fmt: skip

@@ -143,43 +143,44 @@ def write(tmp_path: Path) -> Callable[..., Path]:
     return lambda model, settings: gguf_files.save(tmp_path / "model.gguf", model, settings=settings)
 
 
-NEUTRAL = {
-    "one value for each layer": {
+LINEAR = {"rope_parameters": {"rope_type": "linear", "factor": 4.0, "rope_theta": 10000.0}}
+#: A model, and keys beside those of the converter that leave it as it is.
+EQUAL: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "one value for each layer": ("llama", {}, {
         "attention.head_count_kv": [2, 2], "feed_forward_length": [96, 96], "attention.head_count": [4, 4],
         "attention.sliding_window_pattern": [False, False],
-    },
-    "files of 2023": {"tensor_data_layout": "Meta AI original pth", "rope.scale_linear": 1.0},
-    "neutral factors": {
+    }),
+    "files of 2023": ("llama", {}, {"tensor_data_layout": "Meta AI original pth", "rope.scale_linear": 1.0}),
+    "neutral factors": ("llama", {}, {
         "rope.scaling.type": "linear", "rope.scaling.factor": 1.0, "rope.scaling.attn_factor": 1.0, "residual_scale": 1.0,
         "logit_scale": 1.0, "attention.scale": 0.25, "final_logit_softcapping": 0.0,
-    },
-    "yarn by 1": {"rope.scaling.type": "yarn", "rope.scaling.factor": 1.0, "rope.scaling.original_context_length": 64},
-    "what is off": {
+    }),
+    "yarn by 1": ("llama", {}, {
+        "rope.scaling.type": "yarn", "rope.scaling.factor": 1.0, "rope.scaling.original_context_length": 64,
+    }),
+    "what is off": ("llama", {}, {
         "use_parallel_residual": False, "attention.causal": True, "expert_count": 0, "expert_used_count": 0,
         "rope.scaling.finetuned": False, "attention.sliding_window": 128, "attention.max_alibi_bias": 0.0,
-    },
-    "nothing known": {"quantized_by_label": "someone", "comment": "x", "list.of.things": [1, 2, 3]},
+    }),
+    "nothing known": ("llama", {}, {"quantized_by_label": "someone", "comment": "x", "list.of.things": [1, 2, 3]}),
+    # A factor without a type is linear, as llama.cpp takes files of 2023; the older key counts where the newer is not set.
+    **{f"factor {new}, once {old}": ("llama", LINEAR, {
+        "rope.scaling.type": None, "rope.scaling.factor": new, "rope.scale_linear": old,
+    }) for new, old in [(4.0, None), (None, 4.0), (4.0, 8.0)]},
+    "which layers have windows": (
+        "gemma3",
+        {"head_dim": 16, "query_pre_attn_scalar": 16,
+         "layer_types": ["full_attention", "sliding_attention", "sliding_attention"]},
+        {"attention.head_count_kv": [2, 2, 2], "attention.sliding_window_pattern": [False, True, True]},
+    ),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", NEUTRAL)
-def test_neutral_keys(kind, llama, write, agrees):
-    agrees(write(llama[1], NEUTRAL[kind]), llama[1])
-
-
-@pytest.mark.parametrize(("newer", "older"), [(4.0, None), (None, 4.0), (4.0, 8.0)])
-def test_a_factor_without_a_type_is_linear(newer, older, made, write, agrees):
-    """As llama.cpp takes files of 2023; it reads the older key where the newer is not set."""
-    model = made("llama", rope_parameters={"rope_type": "linear", "factor": 4.0, "rope_theta": 10000.0})[1]
-    factor = {"rope.scaling.factor": newer, "rope.scale_linear": older}
-    agrees(write(model, {"rope.scaling.type": None, **factor}), model)
-
-
-def test_gemma3_says_which_layers_have_windows(made, write, agrees):
-    kinds = ["full_attention", "sliding_attention", "sliding_attention"]
-    _, model = made("gemma3", head_dim=16, query_pre_attn_scalar=16, layer_types=kinds)
-    own = {"attention.head_count_kv": [2, 2, 2], "attention.sliding_window_pattern": [False, True, True]}
-    agrees(write(model, own), model)
+@pytest.mark.parametrize("name", EQUAL)
+def test_keys_that_change_nothing(name, made, write, agrees):
+    family, changes, keys = EQUAL[name]
+    model = made(family, **changes)[1]
+    agrees(write(model, keys), model)
 
 
 def test_all_keys_that_change_are_named_at_once(llama, write):

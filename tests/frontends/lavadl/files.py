@@ -1,4 +1,4 @@
-"""Small `.net` files in the layout of slayer's export."""
+"""Small `.net` files in the layout of slayer's export; a network played with spikes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy.ir.network import Network
+from neurodeploy.ir.run import Probe, Runner
 
 Fields = Mapping[str, Any]
 
@@ -59,3 +63,22 @@ def write(path: Path, layers: Sequence[Fields]) -> Path:
         for index, fields in enumerate(layers):
             put(file.create_group(f"layer/{index}"), fields)
     return path
+
+
+def played(
+    runner: type[Runner], network: Network, x: NDArray[Any], steps: int, probes: Sequence[str] = ()
+) -> dict[str, NDArray[Any]]:
+    """Payloads of outputs and what is probed ("population.variable"), (neurons.., steps).
+
+    `x` (neurons.., steps) are spikes of the only input; zeros follow them.
+    """
+    flat = x.reshape(-1, x.shape[-1])[:, :steps]
+    fed = np.zeros((1, steps, flat.shape[0]), np.int64)
+    fed[0, : flat.shape[1]] = flat.T
+    found = runner().run(network, {network.inputs[0]: fed}, steps, probes=[Probe(*p.split(".", 1)) for p in probes])
+    assert not found.activity.wrapped and not found.activity.saturated
+    shapes = {name: population.shape for name, population in network.populations.items()}
+    return {
+        name: np.moveaxis(values[0].reshape(steps, *shapes[name.split(".")[0]]), 0, -1)
+        for name, values in {**found.outputs, **found.probes}.items()
+    }

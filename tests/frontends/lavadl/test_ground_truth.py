@@ -16,12 +16,12 @@ import pytest
 from neurodeploy.frontends.lavadl import read_net, write_net
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import Population
-from neurodeploy.ir.run import Probe, Runner, RunResult
+from neurodeploy.ir.run import Runner
 from neurodeploy.storage.cache import cache_folder
 from neurodeploy.synapses import build
 from simulators.fast.runner import FastRunner
 from simulators.reference import ReferenceRunner
-from tests.frontends.lavadl.files import OFF, conv, cuba, dense, group, sdnn, write
+from tests.frontends.lavadl.files import OFF, conv, cuba, dense, group, played, sdnn, write
 
 DATA = cache_folder() / "lava-dl" / "netx"
 pytestmark = [
@@ -40,32 +40,23 @@ def gt(name: str) -> np.ndarray:
     return whole
 
 
-def run(runner: Runner, network: Network, x: np.ndarray, steps: int, probes: tuple[str, ...] = ()) -> RunResult:
-    """`x` (neurons.., steps) as spikes of the only input; zeros follow it."""
-    flat = x.reshape(-1, x.shape[-1])[:, :steps]
-    fed = np.zeros((1, steps, flat.shape[0]), np.int64)
-    fed[0, : flat.shape[1]] = flat.T
-    found = runner().run(network, {network.inputs[0]: fed}, steps, probes=[Probe(*p.split(".", 1)) for p in probes])
-    assert not found.activity.wrapped and not found.activity.saturated
-    return found
-
-
-def steps_last(result: RunResult, name: str, network: Network) -> np.ndarray:
-    population = name.split(".")[0]
-    values = result.probes[name][0] if "." in name else result.outputs[population][0]
-    return np.moveaxis(values.reshape(-1, *network.populations[population].shape), 0, -1)
-
-
 def differences(mine: np.ndarray, recorded: np.ndarray) -> int:
     assert mine.shape == recorded.shape and recorded.any()
     return int((mine != recorded).sum())
+
+
+def check(runner: Runner, network: Network, x: np.ndarray, steps: int, recorded: dict[str, np.ndarray]) -> None:
+    """No differences from what was recorded, in as many steps as were."""
+    found = played(runner, network, x, steps, [name for name in recorded if "." in name])
+    for name, values in recorded.items():
+        assert differences(found[name][..., : values.shape[-1]], values) == 0, name
 
 
 def test_tinynet(runner: Runner) -> None:
     """Three layers and the input's spikes; slayer's step 0 is empty. netx's reset: layer i in steps i + 1 modulo 17."""
     network = read_net(DATA / "tiny.net", reset_interval=17)
     bias = np.repeat(gt("tinynet/input_bias")[..., None], 20, -1)
-    found = run(runner, network, bias, 20, ("layer0.s", "layer1.s", "layer1.u"))
+    found = played(runner, network, bias, 20, ("layer0.s", "layer1.s", "layer1.u"))
     order = (2, 1, 0, 3)
     recorded = {
         "layer0.s": gt("tinynet/input")[0].transpose(order),
@@ -74,7 +65,7 @@ def test_tinynet(runner: Runner) -> None:
         "layer2": gt("tinynet/output")[0].transpose(order),
     }
     for lag, (name, values) in zip((0, 1, 1, 2), recorded.items(), strict=True):
-        assert differences(steps_last(found, name, network)[..., lag : lag + 15], values[..., 1:]) == 0, name
+        assert differences(found[name][..., lag : lag + 15], values[..., 1:]) == 0, name
 
 
 def test_tinynet_sdnn_blocks(runner: Runner, tmp_path: Path) -> None:
@@ -83,22 +74,19 @@ def test_tinynet_sdnn_blocks(runner: Runner, tmp_path: Path) -> None:
     wave = (bias * np.sin(2 * np.pi * np.arange(15) / 15)).astype(np.int64)
     path = tmp_path / "n.net"
     network = read_net(write(path, [{"type": "input", "shape": [3, 16, 16], **sdnn(vThMant=20)}]))
-    found = run(runner, network, wave, 15)
-    assert differences(steps_last(found, "layer0", network), gt("tinynet_sdnn/input")) == 0
+    check(runner, network, wave, 15, {"layer0": gt("tinynet_sdnn/input")})
 
     kernel = gt("tinynet_sdnn/layer1_kernel")[:, ::-1, ::-1].transpose(0, 3, 2, 1)  # Lava's flipped (out, x, y, in)
     bias = gt("tinynet_sdnn/layer1_bias")
     layer = conv(kernel, [24, 6, 6], stride=2, bias=bias, **{**OFF, **sdnn(vThMant=20)})
     network = read_net(write(path, [{"type": "input", "shape": [3, 16, 16]}, layer]), input_message_bits=16)
-    found = run(runner, network, gt("tinynet_sdnn/input"), 16)
     recorded = gt("tinynet_sdnn/layer1")  # lava-dl ran and recorded one step, the rest of its buffer is empty
-    assert differences(steps_last(found, "layer1", network)[..., :1], recorded[..., :1]) == 0
+    check(runner, network, gt("tinynet_sdnn/input"), 16, {"layer1": recorded[..., :1]})
     assert not recorded[..., 1:].any()
 
     layer = dense(gt("tinynet_sdnn/layer2_weight"), **{**OFF, **sdnn(sigma_output=True)})
     network = read_net(write(path, [layer]))  # lava-dl's test leaves the message bits at 0: any payload counts as one
-    found = run(runner, network, recorded.reshape(-1, 16), 16)
-    assert differences(steps_last(found, "layer0", network), gt("tinynet_sdnn/layer2")) == 0
+    check(runner, network, recorded.reshape(-1, 16), 16, {"layer0": gt("tinynet_sdnn/layer2")})
 
 
 @pytest.mark.parametrize("rewritten", [False, True])
@@ -108,33 +96,26 @@ def test_pilotnet_sdnn(runner: Runner, rewritten: bool, tmp_path: Path) -> None:
         write_net(read_net(path), tmp_path / "n.net")
         path = tmp_path / "n.net"
     image = np.repeat(gt("pilotnet_sdnn/input"), 9, -1)
-    network = read_net(path)
-    found = run(runner, network, image, 9)
-    assert differences(steps_last(found, "layer9", network), gt("pilotnet_sdnn/output")) == 0
-
-    network = read_net(path, skip_layers=1)
-    found = run(runner, network, gt("pilotnet_sdnn/act0"), 20, ("layer1.sigma", "layer2.sigma"))
-    for k in (1, 2):
-        assert differences(steps_last(found, f"layer{k}.sigma", network), gt(f"pilotnet_sdnn/sigma{k}")) == 0
+    check(runner, read_net(path), image, 9, {"layer9": gt("pilotnet_sdnn/output")})
+    sigmas = {f"layer{k}.sigma": gt(f"pilotnet_sdnn/sigma{k}") for k in (1, 2)}
+    check(runner, read_net(path, skip_layers=1), gt("pilotnet_sdnn/act0"), 20, sigmas)
 
 
 def test_pilotnet_sdnn_square(runner: Runner) -> None:
     network = read_net(DATA / "gts/pilotnet_sdnn/square_network.net", skip_layers=1)
-    names = tuple(f"layer{k}.sigma" for k in (1, 2, 3, 4))
-    found = run(runner, network, gt("pilotnet_sdnn/act0")[:33, :33], 20, names)
-    for k, name in enumerate(names, 1):
-        assert differences(steps_last(found, name, network), gt(f"pilotnet_sdnn/sigma{k}_square")) == 0
+    sigmas = {f"layer{k}.sigma": gt(f"pilotnet_sdnn/sigma{k}_square") for k in (1, 2, 3, 4)}
+    check(runner, network, gt("pilotnet_sdnn/act0")[:33, :33], 20, sigmas)
 
 
 #: Layers with neurons: recording -> population.
 PILOTNET = {**{f"conv-{i}": f"layer{i + 1}" for i in range(5)}, **{f"fc-{i}": f"layer{i + 7}" for i in range(4)}}
 
 
-def pilotnet_lif(runner: Runner) -> tuple[Network, RunResult]:
+def pilotnet_lif(runner: Runner) -> tuple[Network, dict[str, np.ndarray]]:
     network = read_net(DATA / "gts/pilotnet_lif/network.net", reset_interval=17)
     image = np.repeat(gt("pilotnet_lif/image")[..., None], 24, -1)
     probes = tuple(f"{layer}.{variable}" for layer in PILOTNET.values() for variable in "uvs")
-    return network, run(runner, network, image, 24, ("layer0.s", *probes))
+    return network, played(runner, network, image, 24, ("layer0.s", *probes))
 
 
 def test_pilotnet_lif(runner: Runner) -> None:
@@ -143,10 +124,10 @@ def test_pilotnet_lif(runner: Runner) -> None:
     The chip holds v at 128 (its code for a refractory time of 1) in the step of a spike, where Lava's model, and ours, say 0
     (lava issue 282); everywhere else v is equal, and u and s are equal everywhere.
     """
-    network, found = pilotnet_lif(runner)
-    assert differences(steps_last(found, "layer0.s", network), gt("pilotnet_lif/input")) == 0
+    _, found = pilotnet_lif(runner)
+    assert differences(found["layer0.s"], gt("pilotnet_lif/input")) == 0
     for recording, layer in list(PILOTNET.items())[:-1]:
-        u, v, s = (steps_last(found, f"{layer}.{variable}", network) for variable in "uvs")
+        u, v, s = (found[f"{layer}.{variable}"] for variable in "uvs")
         assert differences(u, gt(f"pilotnet_lif/{recording}-u")) == 0
         assert differences(s, gt(f"pilotnet_lif/{recording}")) == 0
         assert differences(np.where(s > 0, 128, v), gt(f"pilotnet_lif/{recording}-v")) == 0
@@ -161,34 +142,29 @@ def test_pilotnet_lif_last_layer(runner: Runner) -> None:
     spikes, recorded = gt("pilotnet_lif/fc-2"), gt("pilotnet_lif/fc-3-u")
     assert np.array_equal(spikes[:, 2], spikes[:, 10]) and recorded[0, 3] != recorded[0, 11]
     for variable in "uv":
-        mine = steps_last(found, f"layer10.{variable}", network)
-        assert differences(mine[:, :8], gt(f"pilotnet_lif/fc-3-{variable}")[:, :8]) == 0
-    assert not steps_last(found, "layer10.s", network).any() and not gt("pilotnet_lif/fc-3-s").any()
+        assert differences(found[f"layer10.{variable}"][:, :8], gt(f"pilotnet_lif/fc-3-{variable}")[:, :8]) == 0
+    assert not found["layer10.s"].any() and not gt("pilotnet_lif/fc-3-s").any()
 
 
 def test_pilotnet_lif_from_spikes(runner: Runner) -> None:
     """Four layers from the recorded spikes of the input, as lava-dl's test with an injector."""
-    network = read_net(
-        DATA / "gts/pilotnet_lif/network.net", num_layers=5, skip_layers=1, reset_interval=17, reset_offset=1
-    )
-    found = run(runner, network, gt("pilotnet_lif/input"), 24, ("layer4.u",))
-    assert differences(steps_last(found, "layer4.u", network), gt("pilotnet_lif/conv-3-u")) == 0
+    options = {"num_layers": 5, "skip_layers": 1, "reset_interval": 17, "reset_offset": 1}
+    network = read_net(DATA / "gts/pilotnet_lif/network.net", **options)
+    check(runner, network, gt("pilotnet_lif/input"), 24, {"layer4.u": gt("pilotnet_lif/conv-3-u")})
 
 
 @pytest.mark.parametrize("sparse", [False, True])
 def test_ntidigits(runner: Runner, sparse: bool) -> None:
     """3000 steps with axonal delays up to 62; the recording starts one step later than Lava's time."""
     network = read_net(DATA / "gts/ntidigits/ntidigits.net", num_layers=5, sparse_fc_layer=sparse)
-    found = run(runner, network, gt("ntidigits/input"), 3000)
-    assert differences(steps_last(found, "layer4", network)[:, :-1], gt("ntidigits/output")[:, 1:]) == 0
+    check(runner, network, gt("ntidigits/input"), 3000, {"layer4": gt("ntidigits/output")[:, 1:]})
     assert max(int(p.delay.max()) for p in network.projections if p.delay is not None) == 62
 
 
 def test_dense_block(runner: Runner, tmp_path: Path) -> None:
     layer = dense(gt("dense/weight"), **cuba(vThMant=6, iDecay=4096, vDecay=415))
     network = read_net(write(tmp_path / "n.net", [layer]))
-    found = run(runner, network, gt("dense/in"), 2000)
-    assert differences(steps_last(found, "layer0", network), gt("dense/out")) == 0
+    check(runner, network, gt("dense/in"), 2000, {"layer0": gt("dense/out")})
 
 
 def resonators(model: str, period: float, vth: int, state_exp: int, size: int) -> Population:
@@ -203,8 +179,7 @@ def test_complex_dense_block(runner: Runner) -> None:
     joined = tuple(Projection(k, "x", "r", build.dense(w), target_port=k) for k, w in weights.items())
     populations = {"x": Population("x", (200,), "input"), "r": resonators("rf", 11, 25, 6, 256)}
     network = Network("n", populations, joined, ("r",))
-    found = run(runner, network, gt("complex_dense/in"), 2000)
-    assert differences(steps_last(found, "r", network), gt("complex_dense/out")) == 0
+    check(runner, network, gt("complex_dense/in"), 2000, {"r": gt("complex_dense/out")})
 
 
 def test_complex_input_block(runner: Runner, tmp_path: Path) -> None:
@@ -214,5 +189,4 @@ def test_complex_input_block(runner: Runner, tmp_path: Path) -> None:
     network = read_net(path)
     mine = replace(network.populations["layer0"], params=resonators("rf_iz", 7, 70, 0, 200).params)
     network = replace(network, populations={**network.populations, "layer0": mine})
-    found = run(runner, network, gt("complex_dense/in") * 64, 2000)
-    assert differences(steps_last(found, "layer0", network), gt("complex_dense/current")) == 0
+    check(runner, network, gt("complex_dense/in") * 64, 2000, {"layer0": gt("complex_dense/current")})

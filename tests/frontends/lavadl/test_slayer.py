@@ -12,10 +12,11 @@ import pytest
 from neurodeploy.frontends.lavadl import read_net, write_net
 from neurodeploy.frontends.lavadl.writer import reading_options
 from neurodeploy.ir.network import Network
-from neurodeploy.ir.run import Probe, Runner
+from neurodeploy.ir.run import Runner
 from neurodeploy.synapses import Sparse
 from simulators.fast.runner import FastRunner
 from simulators.reference import ReferenceRunner
+from tests.frontends.lavadl.files import played
 
 FIXTURES = Path(__file__).parent / "fixtures"
 RUNNERS = (ReferenceRunner, FastRunner)
@@ -23,11 +24,7 @@ RUNNERS = (ReferenceRunner, FastRunner)
 #: forgets when slayer starts.
 OPTIONS: dict[str, dict[str, Any]] = {
     "convt": {"reset_interval": 1000, "reset_offset": 1},
-    "pool": {},
-    "delayed": {},
-    "recurrent": {},
-    "alif": {},
-    "rf": {},
+    **{name: {} for name in ("pool", "delayed", "recurrent", "alif", "rf")},
     "sdnn": {"input_message_bits": 16},
 }
 
@@ -40,21 +37,16 @@ def load(name: str, folder: Path, **options: Any) -> tuple[Network, dict[str, np
     return read_net(path, input_shape=shape, **{**OPTIONS[name], **options}), stored
 
 
-def run(network: Network, x: np.ndarray, runner: Runner) -> dict[str, np.ndarray]:
+def turned(array: np.ndarray) -> np.ndarray:
+    """Pixels (channel, y, x, ..) of slayer as (x, y, channel, ..) and back; vectors as they are."""
+    return array.transpose(2, 1, 0, 3) if array.ndim == 4 else array
+
+
+def run(network: Network, x: np.ndarray, runner: type[Runner]) -> dict[str, np.ndarray]:
     """Payloads of every population in slayer's order, (.., step)."""
-    steps = x.shape[-1]
-    spatial = len(network.populations["input"].shape) == 3
-    order = x.transpose(3, 2, 1, 0) if spatial else np.moveaxis(x, -1, 0)
-    probes = [Probe(name, "s") for name in network.populations if name != "input"]
-    inputs = {"input": order.reshape(1, steps, -1).astype(np.int64)}
-    found = runner.run(network, inputs, steps, probes=probes)
-    assert not found.activity.wrapped and not found.activity.saturated
-    made = {}
-    for probe in probes:
-        shape = network.populations[probe.population].shape
-        values = found.probes[probe.name][0].reshape(steps, *shape)
-        made[probe.population] = values.transpose(3, 2, 1, 0) if len(shape) == 3 else values.T
-    return made
+    names = [name for name in network.populations if name != "input"]
+    found = played(runner, network, turned(x).astype(np.int64), x.shape[-1], [f"{name}.s" for name in names])
+    return {name: turned(found[f"{name}.s"]) for name in names}
 
 
 def later(y: np.ndarray, delay: np.ndarray) -> np.ndarray:
@@ -69,7 +61,7 @@ def later(y: np.ndarray, delay: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("name", OPTIONS)
 def test_every_block(name: str, runner: type[Runner], tmp_path: Path) -> None:
     network, stored = load(name, tmp_path)
-    found = run(network, stored["x"], runner())
+    found = run(network, stored["x"], runner)
     assert sum(int((stored[f"y{layer[5:]}"] != 0).sum()) for layer in found) > 20
     with h5py.File(tmp_path / f"{name}.net") as file:
         kinds = {f"layer{k}": group["type"][0] for k, group in file["layer"].items()}
@@ -101,8 +93,8 @@ def test_written_and_read_back_or_sparse_it_computes_the_same(name: str, tmp_pat
     if name in ("delayed", "recurrent", "rf"):
         others.append(load(name, tmp_path, reset_interval=None, sparse_fc_layer=True)[0])
         assert sum(isinstance(p.synapse, Sparse) for p in others[1].projections) >= 2
-    ours = run(network, stored["x"], ReferenceRunner())
+    ours = run(network, stored["x"], ReferenceRunner)
     for other in others:
-        its = run(other, stored["x"], ReferenceRunner())
+        its = run(other, stored["x"], ReferenceRunner)
         for layer in ours:
             np.testing.assert_array_equal(ours[layer], its[layer])
