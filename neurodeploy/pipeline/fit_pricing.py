@@ -95,7 +95,7 @@ def works_of_unit(program: Program, unit: Unit, system: SystemSpec, activity: fl
 
 
 @dataclass(frozen=True, slots=True)
-class Prices:
+class Pricing:
     """What the plans of a program cost; nothing where no activity is known (`given` is None)."""
 
     program: Program

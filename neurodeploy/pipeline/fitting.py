@@ -11,7 +11,7 @@ from neurodeploy.errors import DoesNotFit, NeurodeployError, UserError
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.program import Program
 from neurodeploy.pipeline import fit_answer
-from neurodeploy.pipeline.fit_pricing import Prices, assumed, layout
+from neurodeploy.pipeline.fit_pricing import Pricing, assumed, layout
 from neurodeploy.pipeline.fit_reading import checked, read_model
 from neurodeploy.pipeline.session import Progress
 
@@ -69,7 +69,7 @@ def fit(
         progress("fit", 0, 1)
     program = read_model(model, dt, generic)
     given = assumed(program, asked)
-    prices, rows = Prices(program, asked, given), list[fit_answer.Row]()
+    prices, rows = Pricing(program, asked, given), list[fit_answer.Row]()
     made: dict[tuple[str, int, int | None, str], Plan] = {}
     plans: list[Plan] = []
     for memory, width, at in product(asked.memory, asked.bits, asked.systems):

@@ -34,7 +34,6 @@ from neurodeploy.ir.segments import Segment
 from neurodeploy.ops.host.kvcache import State
 from neurodeploy.pipeline.checkpoint import DEFAULT_CALIBRATION
 from neurodeploy.storage.cache import cache_folder
-from neurodeploy.synapses.linear import program_of_layers
 from partitioner.mapper import map_model
 from partitioner.options import Options, Pin
 from simulators import get_runner
@@ -44,7 +43,7 @@ from tests.golden.networks import NETS, mapped, net
 from tests.golden.store import Case, case, digest
 from tests.hybrid.test_random_mappings import INFO
 from tests.hybrid.test_random_mappings import island as random_island
-from tests.islands import islands_of
+from tests.islands import islands_of, program_of
 
 RUNNERS = ("reference", "fast", "partitioned")
 ISLANDS = 12
@@ -130,8 +129,10 @@ def island_bits(seed: int, runner: str) -> Any:
     limit = made.payload_max if seed % 3 == 0 else 40
     payload = rng.integers(-limit, limit + 1, (5, columns)) * rng.integers(0, 2, (5, columns))
     if seed % 3 == 0:  # nearly all at one end: sums as large as can be
-        payload = np.where(rng.random(payload.shape) < 0.9, np.where(made.weight[0] < 0, -limit, limit), payload)
-    program = program_of_layers(INFO, [made.reading("x")], {}, "x", "i")
+        payload = np.where(
+            rng.random(payload.shape) < 0.9, np.where(made.synapses.weight[0] < 0, -limit, limit), payload
+        )
+    program = program_of(INFO, [(made, "x")], "x", "i")
     run = recorder(program, runner)
     run.run(program.segments[0].network, {"i.input": payload.astype(np.int16)[:, None]}, 1)
     return run.seen["i"]
@@ -163,11 +164,12 @@ def model_bits(name: str, text: Path, tokens: int, alone: int, runner: str) -> A
 def weights_of(program: Program) -> str:
     islands = {}
     for name, island in islands_of(program).items():
-        sums = island.synapses.block_sums
+        scales = [[s.mantissa, s.exponent] for s in (island.input_scale, island.output_scale)]
+        synapses, neurons = island.synapses, island.neurons
         islands[name] = {
-            "synapses": {"weight": island.weight, "axon_shift": island.axon_exp, "sums": sums},
-            "neurons": {key: island.params[key] for key in ("multiplier", "shift", "acc_shift")},
-            "scales": [[s.mantissa, s.exponent] for s in (island.encode.scale, island.decode.scale)],
+            "synapses": {"weight": synapses.weight, "axon_shift": synapses.axon_shift, "sums": synapses.block_abs_sum},
+            "neurons": {"multiplier": neurons.multiplier, "shift": neurons.shift, "acc_shift": neurons.acc_shift},
+            "scales": scales,
         }
     return digest(islands)
 

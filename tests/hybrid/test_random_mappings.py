@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from hypothesis import HealthCheck, given, settings
@@ -11,18 +10,17 @@ from hypothesis import strategies as st
 
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.chip import Basis, Limit
+from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.network import BLOCK
 from neurodeploy.ir.run import ActivityCounts
-from neurodeploy.synapses.linear import program_of_layers
 from partitioner.mapper import map_model
 from partitioner.options import OBJECTIVES, Options, Pin
 from partitioner.verify.violations import verify
 from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner
 from targets.systems import get_system
-from tests import islands
-from tests.islands import Island
+from tests.islands import GradedNeurons, Island, Slice, Synapses, program_of
 from tests.networks.equality import same_result
 from tests.prices import shard_counts, works
 
@@ -40,18 +38,17 @@ OPTIONS = st.builds(
 def island(name: str, rows: int, columns: int, payload_bits: int, draw: np.random.Generator) -> Island:
     weight = draw.integers(-128, 128, (rows, columns)).astype(np.int8)
     shift = draw.choice(np.array([0, 8], np.uint8), columns, p=[0.95, 0.05])
-    params: dict[str, Any] = {
-        "multiplier": draw.integers(-3000, 3000, rows).astype(np.int16),
-        "shift": draw.integers(0, 20, rows).astype(np.uint8),
-        "acc_shift": int(draw.integers(0, 12)),
-    }
-    if draw.integers(2):
-        params["bias"] = draw.integers(-(1 << 30), 1 << 30, rows)
-    made = islands.island(name, weight, params, axon_exp=shift, payload_bits=payload_bits)
     size = np.abs(weight.astype(np.int64)) << shift.astype(np.int64)
-    sums = [size[:, at : at + BLOCK].sum(axis=1).max() for at in range(0, columns, BLOCK)]
-    np.testing.assert_array_equal(made.synapses.block_sums, sums)
-    return made
+    sums = np.array([size[:, at : at + BLOCK].sum(axis=1).max() for at in range(0, columns, BLOCK)], np.int64)
+    neurons = GradedNeurons(
+        draw.integers(-3000, 3000, rows).astype(np.int16),
+        draw.integers(0, 20, rows).astype(np.uint8),
+        int(draw.integers(0, 12)),
+        draw.integers(-(1 << 30), 1 << 30, rows) if draw.integers(2) else None,
+    )
+    one = Dyadic(1, 0)
+    parts = (Slice(name, name, 0, rows),)
+    return Island(name, rows, columns, parts, payload_bits, one, one, Synapses(weight, shift, sums), neurons)
 
 
 @settings(max_examples=40, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -67,8 +64,8 @@ def test_any_cut_gives_the_same_integers(
     sizes: list[tuple[int, int]], payload_bits: int, memory: int, axons: int | None, options: Options, seed: int
 ) -> None:
     draw = np.random.default_rng(seed)
-    layers = [island(f"i{n}", *size, payload_bits, draw).reading("x") for n, size in enumerate(sizes)]
-    program = program_of_layers(INFO, layers, {})
+    islands = {f"i{n}": island(f"i{n}", *size, payload_bits, draw) for n, size in enumerate(sizes)}
+    program = program_of(INFO, [(island, "x") for island in islands.values()])
     system = get_system("kapoho-point")
     budget = replace(
         system.chip.budget,
@@ -83,8 +80,8 @@ def test_any_cut_gives_the_same_integers(
     assert verify(mapping, program, system) == []
     runner, reference = PartitionedRunner(mapping, system.chip), ReferenceRunner()
     counts = ActivityCounts({}, 3, 0, 0, {})
-    for item in layers:
-        name, most = item.name, item.payload_max
+    for name, item in islands.items():
+        most = item.payload_max
         payload = (draw.integers(-most, most + 1, (3, item.columns)) * draw.integers(0, 2, (3, item.columns))).astype(
             np.int16
         )

@@ -9,22 +9,21 @@ from typing import Any
 import numpy as np
 
 from neurodeploy.ir.chip import Basis, ChipSpec, CoreBudget, Limit, SystemSpec
+from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.graph import HostOp, ModelInfo
 from neurodeploy.ir.network import BLOCK, Network, Projection
-from neurodeploy.ir.population import INPUT, Population, Section
+from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.synapse import Synapse
 from neurodeploy.ops import OPERATIONS
 from neurodeploy.synapses import Conv, Dense
-from neurodeploy.synapses.linear import program_of_layers
 from partitioner.cost.budget import RESOURCES
 from partitioner.cost.population import View, views_of
 from targets.loihi2 import LOIHI2
 from targets.systems import get_system
-from tests import islands
-from tests.islands import Island
+from tests.islands import GradedNeurons, Island, Slice, Step, Synapses, program_of
 
-Step = HostOp | Island
+ONE = Dyadic(1, 0)
 
 
 class Untouchable:
@@ -57,16 +56,15 @@ def island(
     abs_sum: int = 127 * BLOCK,
 ) -> Island:
     """`parts` are (role, rows, heads); every block of columns has the largest sum `abs_sum`."""
-    sections, start = [], 0
+    slices, start = [], 0
     for role, rows, heads in parts:
-        sections.append(Section(f"{name}.{role}", start, start + rows, role, heads))
+        slices.append(Slice(f"{name}.{role}", f"{name}.{role}", start, start + rows, role, heads))
         start += rows
     sums = np.broadcast_to(np.int64(abs_sum), (-(-columns // BLOCK),))
-    params = {"multiplier": np.broadcast_to(np.int16(1), (start,)), "shift": np.broadcast_to(np.uint8(0), (start,))}
-    return islands.island(
-        name, Untouchable(start, columns), params, sections=sections, block_sums=sums, payload_bits=payload_bits,
-        weight_bits=bits, layer=layer, expert=expert,
-    )  # fmt: skip
+    shift = np.broadcast_to(np.uint8(0), (columns,))
+    neurons = GradedNeurons(np.broadcast_to(np.int16(1), (start,)), np.broadcast_to(np.uint8(0), (start,)), 0)
+    synapses = Synapses(Untouchable(start, columns), shift, sums, bits)  # type: ignore[arg-type]
+    return Island(name, start, columns, tuple(slices), payload_bits, ONE, ONE, synapses, neurons, layer, expert)
 
 
 def host(op: str, inputs: tuple[str, ...], outputs: tuple[str, ...], layer: int | None = None, **attrs: Any) -> HostOp:
@@ -75,14 +73,13 @@ def host(op: str, inputs: tuple[str, ...], outputs: tuple[str, ...], layer: int 
 
 
 def program(steps: list[Step], output: str, name: str = "test") -> Program:
-    return program_of_layers(ModelInfo(name, "test", 10, 10, 1, 10, "made by a test"), steps, {}, "tokens", output)
+    return program_of(ModelInfo(name, "test", 10, 10, 1, 10, "made by a test"), steps, output=output)
 
 
 def of_islands(items: list[Island]) -> Program:
     """Every island reads the embedding; the last slice of the last island is the output."""
-    steps: list[Step] = [host("embedding", ("tokens",), ("x",))]
-    steps += [item.reading("x") for item in items]
-    return program(steps, items[-1].decode.values[-1])
+    steps: list[Step] = [host("embedding", ("tokens",), ("x",)), *((item, "x") for item in items)]
+    return program(steps, items[-1].slices[-1].output)
 
 
 def view(item: Island, spec: ChipSpec, weight_bits: int | None = None) -> View:
@@ -106,8 +103,8 @@ def llama(
     steps: list[Step] = [host("embedding", ("tokens",), ("x0",))]
 
     def run(item: Island, value: str) -> tuple[str, ...]:
-        steps.append(item.reading(value))
-        return item.decode.values
+        steps.append((item, value))
+        return tuple(part.output for part in item.slices)
 
     def feed_forward(path: str, layer: int, value: str, expert: int | None = None) -> str:
         parts = [("gate", ffn, 0), ("up", ffn, 0)]

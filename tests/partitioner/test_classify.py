@@ -6,9 +6,9 @@ import pytest
 
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.graph import HostOp
-from neurodeploy.ir.segments import Decode, Encode
 from neurodeploy.ops import OPERATIONS
 from partitioner.classify import activity_of, assign
+from tests.islands import steps_of
 from tests.partitioner import make
 
 
@@ -20,10 +20,9 @@ def test_every_host_operation_has_a_reason_and_a_remedy() -> None:
 def test_every_step_is_assigned_in_order() -> None:
     program = make.llama(2, 64, 32, 128, 100, 16, experts=4)
     found = assign(program, make.chip())
-    steps = [step for step in program.host if not isinstance(step, Encode)]
-    assert [entry.path for entry in found] == [step.path for step in steps]
-    for step, entry in zip(steps, found, strict=True):
-        assert entry.device == ("chip" if isinstance(step, Decode) else "host")
+    assert [entry.path for entry in found] == [step.path for step in steps_of(program)]
+    for step, entry in zip(steps_of(program), found, strict=True):
+        assert entry.device == ("host" if isinstance(step, HostOp) else "chip")
         assert entry.op == (step.op if isinstance(step, HostOp) else "island")
         assert (entry.reason.rule == "static-projection") == (entry.device == "chip")
 

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurodeploy.errors import InternalError, UserError
-from neurodeploy.synapses.linear import program_of_layers
 from simulators import get_runner
 from simulators.fast.lane import Decoded
 from simulators.fast.runner import FastRunner
@@ -17,7 +16,7 @@ from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner
 from targets.systems import get_system
 from tests.hybrid.test_random_mappings import INFO
-from tests.islands import Island
+from tests.islands import Island, program_of
 from tests.layers import Seen, make_island, network_of, payload_for, run_layer, run_network, seen
 from tests.networks.cuts import random_mapping
 from tests.refusals import refused
@@ -87,7 +86,7 @@ def test_saturation_is_exact_and_counted() -> None:
 
 
 def decoding_of(island: Island) -> Decoded:
-    program = program_of_layers(INFO, [island.reading("x")], {}, "x", island.decode.values[-1])
+    program = program_of(INFO, [(island, "x")], "x", island.slices[-1].output)
     found = FastRunner().decoding(program.segments[0])
     assert found is not None
     return found
