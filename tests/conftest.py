@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ[_name] = "1"
 os.environ["COLUMNS"] = "400"  # no message is broken into lines, whatever the terminal
+os.environ.pop("NEURODEPLOY_DEBUG", None)  # no debugging from outside
 
 import pytest  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
@@ -24,6 +26,15 @@ settings.load_profile("any machine")
 TOGETHER = ("edges", "lava", "offload", "pipeline", "reporting", "interchange")
 
 import neurodeploy  # noqa: E402, F401  (first of all: it passes a limit on the instructions on to torch and numba)
+from tests.tiny import cli, experts, experts_bundle, llama, llama_bundle  # noqa: E402, F401
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Small spiking networks, their inputs and bundles: the `Files` of `tests.pipeline.networks`."""
+    from tests.pipeline.networks import make_files
+
+    return make_files(tmp_path_factory.mktemp("spiking"))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +81,13 @@ def save(family: str, folder: Path, seed: int = 0, **changes: Any) -> Path:
     """Save a random model of `family` in bfloat16 and return its folder."""
     make(family, seed, **changes).save_pretrained(folder)
     return folder
+
+
+@contextmanager
+def tensors(folder: Path) -> Iterator[dict[str, Any]]:
+    """The weights of a saved model, which are saved again as they are left."""
+    from safetensors.torch import load_file, save_file
+
+    found = load_file(folder / "model.safetensors")
+    yield found
+    save_file(found, folder / "model.safetensors", {"format": "pt"})

@@ -14,6 +14,7 @@ import torch
 from neurodeploy.errors import UserError
 from neurodeploy.evaluation import agreement, evaluate
 from neurodeploy.generation import generate
+from tests.refusals import refused
 
 
 class Constant:
@@ -54,8 +55,7 @@ def test_agreement_counts_equal_choices() -> None:
 
 
 def test_one_token_is_no_text() -> None:
-    with pytest.raises(UserError, match="ND1107"):
-        evaluate({"a": Constant([0, 1])}, [0], len)
+    refused(UserError, "ND1107", evaluate, {"a": Constant([0, 1])}, [0], len)
 
 
 def test_greedy_takes_the_best_and_says_the_margin() -> None:
@@ -83,8 +83,7 @@ def test_sampling_is_seeded_and_top_k_cuts() -> None:
 )  # fmt: skip
 def test_impossible_requests(code: str, change: dict[str, Any]) -> None:
     given: dict[str, Any] = {"prompt": [0], "count": 5, **change}
-    with pytest.raises(UserError, match=code):
-        generate(Constant([0.0, 1.0]), given.pop("prompt"), given.pop("count"), **given)
+    refused(UserError, code, generate, Constant([0.0, 1.0]), given.pop("prompt"), given.pop("count"), **given)
 
 
 @pytest.mark.parametrize(
@@ -98,9 +97,8 @@ def test_impossible_requests(code: str, change: dict[str, Any]) -> None:
 def test_the_remedy_for_too_many_positions_can_be_followed(length: int, count: int, followed: tuple[int, int]) -> None:
     """The message names the numbers of `followed`, and a call with them runs."""
     model = Constant([0.0, 1.0])
-    with pytest.raises(UserError, match="ND3006") as caught:
-        generate(model, [0] * length, count, max_positions=512)
-    said = {int(number) for number in re.findall(r"[0-9]+", caught.value.fix)}
+    error = refused(UserError, "ND3006", generate, model, [0] * length, count, max_positions=512)
+    said = {int(number) for number in re.findall(r"[0-9]+", error.fix)}
     assert {new for new, old in zip(followed, (length, count), strict=True) if new != old} <= said
     assert 0 not in said
     assert len(generate(model, [0] * followed[0], followed[1], max_positions=512).tokens) == followed[1]

@@ -7,16 +7,18 @@ import io
 import json
 import os
 import stat
+import subprocess
+import sys
 import tarfile
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 from tests import models
 
-Run = Callable[..., "Answer"]
 Capture = pytest.CaptureFixture[str]
 Patch = pytest.MonkeyPatch
 
@@ -27,6 +29,13 @@ class Answer(NamedTuple):
     status: object
     out: str
     err: str
+
+    @property
+    def code(self) -> str:
+        """Of the error that the last line tells."""
+        error, code, *_ = self.err.splitlines()[-1].split()
+        assert error == "error", self.err
+        return code
 
 
 def call(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> Answer:
@@ -40,22 +49,42 @@ def call(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> Answer:
     return Answer(left.value.code, said.out, said.err)
 
 
-def refused(
-    arguments: list[str], code: str, status: int, says: str, folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A call ends with that error, for people in one line and with ``--json``, and changes nothing in the folder."""
-    before = snapshot(folder)
-    plain = call(arguments, capsys)
-    assert (plain.status, plain.err.split()[:2]) == (status, ["error", code]), plain.err
-    assert says in plain.err
-    assert plain.err.count("\n") == 1 and "Traceback" not in plain.err
-    assert plain.out == ""
-    machine = call([*arguments, "--json"], capsys)
-    error = json.loads(machine.out)["error"]
-    assert (machine.status, error["code"]) == (status, code)
-    assert error["subject"] and error["problem"]
-    assert len(error["fix"]) > 8, "the message must say what to do"
-    assert snapshot(folder) == before
+class Cli:
+    """`neurodeploy ARGUMENTS` in this process, whatever the arguments are made of."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self.capsys = capsys
+
+    def __call__(self, *arguments: object) -> Answer:
+        return call([str(argument) for argument in arguments], self.capsys)
+
+    def json(self, *arguments: object) -> Any:
+        """What a call finds that ends well and has nothing to remark."""
+        found = self(*arguments, "--json")
+        assert (found.status, found.err) == (0, "")
+        return json.loads(found.out, parse_constant=_no_json)
+
+    def refuses(self, arguments: list[str], code: str, status: int, says: str, folder: Path) -> None:
+        """A call ends with that error, for people in one line and with ``--json``, and changes nothing in the folder."""
+        with unchanged(folder):
+            plain, machine = self(*arguments), self(*arguments, "--json")
+        assert (plain.status, plain.code) == (status, code), plain.err
+        assert says in plain.err
+        assert plain.err.count("\n") == 1 and "Traceback" not in plain.err
+        assert plain.out == ""
+        error = json.loads(machine.out)["error"]
+        assert (machine.status, error["code"]) == (status, code)
+        assert error["subject"] and error["problem"]
+        assert len(error["fix"]) > 8, "the message must say what to do"
+
+
+def _no_json(constant: str) -> None:
+    raise AssertionError(f"{constant} is no JSON")
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
+    return Cli(capsys)
 
 
 def snapshot(folder: Path) -> dict[str, str]:
@@ -70,6 +99,14 @@ def snapshot(folder: Path) -> dict[str, str]:
         else:
             found[str(path)] = oct(stat.S_IFMT(mode))
     return found
+
+
+@contextmanager
+def unchanged(folder: Path) -> Iterator[None]:
+    """What is below a folder stays as it is."""
+    before = snapshot(folder)
+    yield
+    assert snapshot(folder) == before
 
 
 @pytest.fixture(scope="session")
@@ -107,13 +144,6 @@ def experts_bundle(experts: Path) -> Path:
     return _converted(experts, None)
 
 
-@pytest.fixture(autouse=True)
-def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wide terminal, so that no message is broken into lines; no debugging from outside."""
-    monkeypatch.setenv("COLUMNS", "400")
-    monkeypatch.delenv("NEURODEPLOY_DEBUG", raising=False)
-
-
 #: The beginning of a program that sends itself the signal sys.argv[1], which whoever started the tests may have ignored.
 HEEDING = """
 import signal, sys
@@ -134,9 +164,13 @@ def tarball(path: Path, members: dict[str, bytes]) -> Path:
 
 def python(*arguments: str) -> list[str]:
     """The command of a subprocess that runs the command line from this checkout."""
-    import sys
-
     return [sys.executable, "-m", "neurodeploy", *arguments]
+
+
+def scripted(script: str, *arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    """A process of its own that runs a script from this checkout."""
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    return subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=600, **options)
 
 
 def environment() -> dict[str, str]:

@@ -5,10 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.tiny import _quiet, experts, experts_bundle, llama, llama_bundle
-
-__all__ = ["_quiet", "bundle", "experts", "experts_bundle", "llama", "llama_bundle"]
-
 
 @pytest.fixture
 def bundle(llama_bundle: Path, tmp_path: Path) -> Path:

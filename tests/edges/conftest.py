@@ -2,11 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from tests.pipeline.networks import files
-from tests.tiny import _quiet, experts, experts_bundle, llama, llama_bundle
-
-__all__ = ["_quiet", "experts", "experts_bundle", "files", "llama", "llama_bundle"]
-
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,13 +13,14 @@ from gguf import GGUFWriter
 
 import neurodeploy as nd
 from neurodeploy.errors import NeurodeployError
+from neurodeploy.frontends.outlines import read_hollow
 from neurodeploy.ir.segments import Encode
 from neurodeploy.synapses.hollow import columns_of, layers_of, shown, weights_of
 from neurodeploy.synapses.written_out import written_out
 from tests import effort
 from tests.fit.configs import config
 from tests.refusals import refused
-from tests.tiny import call
+from tests.tiny import Cli
 
 LLAMA = config("llama")
 
@@ -105,29 +106,26 @@ def test_bad_options(option: str, value: Any, code: str) -> None:
     refused(NeurodeployError, f"{code}.*{value if code != 'ND2045' else option}", nd.fit, "gpt2", **given)
 
 
-def test_files_that_are_no_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_that_are_no_models(tmp_path: Path, cli: Cli) -> None:
     """A wrong file, a wrong name, an empty folder, damaged GGUF: one line with a code, exit 2."""
-    (tmp_path / "a.txt").write_text("text")
     (tmp_path / "empty").mkdir()
-    (tmp_path / "short.gguf").write_bytes(b"GGUF\x03\x00\x00\x00")
-    (tmp_path / "other.gguf").write_bytes(b"PK\x03\x04 and more")
-    (tmp_path / "broken.nir").write_bytes(b"no hdf5")
-    for name, code in (
-        ("a.txt", "ND1003"), ("empty", "ND1003"), ("short.gguf", "ND1004"), ("other.gguf", "ND1003"), ("gone", "ND2042"),
-        ("broken.nir", "ND"),
+    for name, content, code in (
+        ("a.txt", b"text", "ND1003"), ("empty", None, "ND1003"), ("short.gguf", b"GGUF\x03\0\0\0", "ND1004"),
+        ("other.gguf", b"PK\x03\x04 and more", "ND1003"), ("gone", None, "ND2042"), ("broken.nir", b"no hdf5", "ND"),
     ):  # fmt: skip
-        answer = call(["fit", str(tmp_path / name)], capsys)
-        assert answer.status == 2
-        assert answer.err.startswith(f"error {code}")
+        if content:
+            (tmp_path / name).write_bytes(content)
+        answer = cli("fit", tmp_path / name)
+        assert answer.status == 2 and answer.code.startswith(code)
         assert answer.err.count("\n") == 1
 
 
-def test_a_name_that_is_nearly_right(capsys: pytest.CaptureFixture[str]) -> None:
-    answer = call(["fit", "gpt22"], capsys)
+def test_a_name_that_is_nearly_right(cli: Cli) -> None:
+    answer = cli("fit", "gpt22")
     assert (answer.status, answer.out) == (2, "")
     assert "ND2042 gpt22" in answer.err
     assert "did you mean gpt2?" in answer.err
-    assert call(["fit"], capsys).status == 2
+    assert cli("fit").status == 2
 
 
 def gguf(path: Path, tensors: dict[str, tuple[int, ...]], **settings: int) -> Path:
@@ -145,12 +143,8 @@ def gguf(path: Path, tensors: dict[str, tuple[int, ...]], **settings: int) -> Pa
 
 LAYER = {"attn_q": (64, 64), "attn_k": (32, 64), "attn_v": (32, 64), "attn_output": (64, 64), "attn_norm": (64,)}
 DENSE = {"ffn_gate": (96, 64), "ffn_up": (96, 64), "ffn_down": (64, 96)}
-SPARSE = {
-    "ffn_gate_inp": (4, 64),
-    "ffn_gate_exps": (4, 32, 64),
-    "ffn_up_exps": (4, 32, 64),
-    "ffn_down_exps": (4, 64, 32),
-}
+SPARSE = {"ffn_gate_inp": (4, 64), "ffn_gate_exps": (4, 32, 64), "ffn_up_exps": (4, 32, 64)}
+SPARSE |= {"ffn_down_exps": (4, 64, 32)}
 
 
 def tensors(*layers: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
@@ -162,8 +156,6 @@ def tensors(*layers: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
 
 def test_gguf_of_any_architecture(tmp_path: Path) -> None:
     """Shapes come from the table of tensors; what reads one population is one class; rank 3 is experts."""
-    from neurodeploy.frontends.outlines import read_hollow
-
     file = gguf(
         tmp_path / "m.gguf", tensors({**LAYER, **DENSE}, {**LAYER, **SPARSE}), **{"expert_used_count": 2, "head_kv": 2}
     )
@@ -186,8 +178,6 @@ def test_gguf_of_any_architecture(tmp_path: Path) -> None:
 
 def test_gguf_matrices_that_no_name_tells(tmp_path: Path) -> None:
     """They read values of their own, one that is called as another is but has another size too."""
-    from neurodeploy.frontends.outlines import read_hollow
-
     odd = {"odd": (5, 17), "ffn_up_shexp": (96, 48)}
     found = read_hollow(gguf(tmp_path / "m.gguf", tensors({**LAYER, **DENSE, **odd})))
     read = {step.population: step.value for step in found.host if isinstance(step, Encode)}
@@ -204,6 +194,6 @@ def test_gguf_with_what_it_should_not_have(tmp_path: Path) -> None:
         (tensors({**LAYER, **SPARSE}), {"expert_used_count": 9}, "ND1012"),
         (tensors(LAYER), {"context_length": 0}, "ND1012"),
     ]
-    for number, (content, settings, code) in enumerate(cases):
-        file = gguf(tmp_path / f"{number}.gguf", content, **settings)
+    for content, settings, code in cases:
+        file = gguf(tmp_path / "m.gguf", content, **settings)
         refused(NeurodeployError, code, nd.fit, file, "hala-point", bits=(8,))

@@ -15,11 +15,12 @@ from neurodeploy.ir.copies import ALONE
 from neurodeploy.ir.program import Program
 from neurodeploy.ops import lookup
 from neurodeploy.ops.host.operation import Load
-from neurodeploy.pipeline.fit_reading import folded
+from neurodeploy.pipeline.fit_reading import folded, read_model
 from neurodeploy.synapses.hollow import columns_of, facts_of, layers_of, shown, weights_of
 from neurodeploy.synapses.written_out import written_out
 from tests.fit.configs import CONFIGS, WRAPPED, config, hollow_of
 from tests.fit.test_counts import OWN, truth
+from tests.refusals import refused
 
 #: Parameters as the hub publishes them beside each model, none of them by our count. DeepSeek-V3's has 58 x 256 more: the
 #: corrections of its routers, which transformers keeps as buffers, and without the layer of multi-token prediction.
@@ -150,11 +151,8 @@ def test_known_models_as_transformers_counts_them(name: str) -> None:
     """The whole models, built on the meta device from the table's own configuration."""
     config = dict(known()[name].config)
     config = translated(config, name) or config
-    settings = config.get("text_config", config)
-    kind = settings["model_type"]
-    assert (
-        weights_of(read_hollow(name)).total == truth(kind, {k: v for k, v in settings.items() if k != "model_type"})[1]
-    )
+    settings = dict(config.get("text_config", config))
+    assert weights_of(read_hollow(name)).total == truth(settings.pop("model_type"), settings)[1]
 
 
 def test_every_known_model_has_a_source() -> None:
@@ -201,34 +199,27 @@ def test_families(kind: str) -> None:
     assert shapes(again) == shapes(found)
 
 
-def test_a_family_of_the_converter_gives_the_converters_islands(llama_bundle: Path, llama: Path) -> None:
+@pytest.mark.parametrize("which", ["llama", "experts"])
+def test_a_family_of_the_converter_gives_the_converters_islands(which: str, request: pytest.FixtureRequest) -> None:
     """The same classes of islands, by name and shape, from config.json and from the bundle."""
-    from neurodeploy.pipeline.fit_reading import read_model
-
-    converted, read = read_model(llama_bundle, None, False), read_hollow(llama)
+    converted = read_model(request.getfixturevalue(f"{which}_bundle"), None, False)
+    read = read_hollow(request.getfixturevalue(which))
     assert shapes(converted) == shapes(read)
-    assert weights_of(converted)[:4] == weights_of(read)[:4]
-
-
-def test_experts_of_the_converter(experts_bundle: Path, experts: Path) -> None:
-    from neurodeploy.pipeline.fit_reading import read_model
-
-    converted, read = read_model(experts_bundle, None, False), read_hollow(experts)
-    assert shapes(converted) == shapes(read)
-    assert weights_of(converted).active == weights_of(read).active < weights_of(read).body
+    one, other = weights_of(converted), weights_of(read)
+    assert one.active == other.active and (one.active < one.body if which == "experts" else one[:4] == other[:4])
 
 
 def test_unknown_family() -> None:
     plain = {**CONFIGS["llama"], "model_type": "brand_new"}
-    with pytest.raises(ModelError, match=r"ND2040 .*'brand_new' is not known; llama, .*; --generic takes it"):
-        hollow_of(plain)
+    says = "ND2040 .*'brand_new' is not known; llama, .*; --generic takes it"
+    refused(ModelError, says, hollow_of, plain)
     found = hollow_of(plain, generic=True)
     assert weights_of(found) == weights_of(hollow_of(config("llama")))
     assert "not known" in facts_of(found).notes[0]
     del plain["hidden_size"]
+    says = "ND2040 .*--generic cannot help: hidden_size is missing"
     for generic in (False, True):
-        with pytest.raises(ModelError, match=r"ND2040 .*--generic cannot help: hidden_size is missing"):
-            hollow_of(plain, generic=generic)
+        refused(ModelError, says, hollow_of, plain, generic=generic)
 
 
 def test_windows_bound_what_attention_reads() -> None:

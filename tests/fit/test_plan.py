@@ -30,6 +30,7 @@ from targets.systems import get_system
 from tests.fit.configs import config, hollow_of
 from tests.fit.hollow import program_of
 from tests.islands import hollow_island, hollow_program
+from tests.refusals import refused
 
 HALA = get_system("hala-point")
 
@@ -99,13 +100,12 @@ def test_the_bound_is_the_mappers() -> None:
 def test_no_core_holds_one_neuron() -> None:
     """Not even one column of one row fits: the error names the class of islands."""
     tiny = replace(LOIHI2, budget=replace(LOIHI2.budget, in_axons=replace(LOIHI2.budget.in_axons, value=0)))
-    with pytest.raises(DoesNotFit, match=r"ND2002 .*attn"):
-        plan(read_hollow("gpt2"), replace(HALA, chip=tiny), 8)
+    refused(DoesNotFit, "ND2002 .*attn", plan, read_hollow("gpt2"), replace(HALA, chip=tiny), 8)
 
 
 def test_loihi1_has_no_such_events() -> None:
-    with pytest.raises(DoesNotFit, match=r"ND2090 layers.0.self_attn.q_k_v: needs the neuron model graded_affine"):
-        plan(read_hollow("gpt2"), get_system("loihi1-nahuku"), 8)
+    says = r"ND2090 layers\.0\.self_attn\.q_k_v: needs the neuron model graded_affine"
+    refused(DoesNotFit, says, plan, read_hollow("gpt2"), get_system("loihi1-nahuku"), 8)
 
 
 DEMANDS = st.tuples(*[st.integers(0, 40)] * 5).filter(any)

@@ -14,22 +14,20 @@ from neurodeploy.errors import DoesNotFit
 from neurodeploy.reporting.terminal_fit import print_fit
 from tests.fit.configs import config
 from tests.pipeline.networks import DT, Files
-from tests.tiny import call
+from tests.tiny import Cli
 
 
-def test_a_model_that_fits(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_model_that_fits(cli: Cli) -> None:
     """One line first: the system, chips, cores beside the bound, joules and seconds with the boundary."""
-    answer = call(["fit", "gpt2", "--system", "kapoho-point"], capsys)
-    assert answer.status == 0
+    answer = cli("fit", "gpt2", "--system", "kapoho-point")
     first = answer.out.splitlines()[0]
-    assert first.startswith("GPT-2 small fits on kapoho-point: 6 of 8 chips at 8 bits, ")
-    assert "above the least possible" in first
-    assert "a generated token at the board, modelled" in first
+    assert answer.status == 0 and first.startswith("GPT-2 small fits on kapoho-point: 6 of 8 chips at 8 bits, ")
+    assert "above the least possible" in first and "a generated token at the board, modelled" in first
 
 
-def test_a_model_that_does_not_fit(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_model_that_does_not_fit(cli: Cli) -> None:
     """Exit 3 with the table all the same: layer, resource, need, limit, remedy, and a plan for the host."""
-    answer = call(["fit", "llama4-scout", "--system", "hala-point", "--json"], capsys)
+    answer = cli("fit", "llama4-scout", "--system", "hala-point", "--json")
     assert answer.status == DoesNotFit.exit_status == 3
     found = json.loads(answer.out)
     assert not found["fits"]
@@ -39,15 +37,11 @@ def test_a_model_that_does_not_fit(capsys: pytest.CaptureFixture[str]) -> None:
         assert row["chips"] > row["chips_available"] == 1152
         assert row["cores"] >= row["cores_lower_bound"]
         problem = row["problem"]
-        assert problem["layer"] == "feed_forward.experts.gate_up"
-        assert problem["resource"] == "synapse_bytes"
-        assert str(row["chips"]) in problem["need"]
-        assert "1152" in problem["limit"]
+        assert (problem["layer"], problem["resource"]) == ("feed_forward.experts.gate_up", "synapse_bytes")
+        assert str(row["chips"]) in problem["need"] and "1152" in problem["limit"]
         assert "it would take" in problem["remedy"]
     plan = found["chip_plan"]
-    assert plan["boards"] == 7
-    assert plan["experts_on_whole_chips"]
-    assert plan["idle_share"] > 0.8
+    assert plan["boards"] == 7 and plan["experts_on_whole_chips"] and plan["idle_share"] > 0.8
     assert len(plan["groups"]) == 2 * 48 + 1  # of each layer what every token meets and its experts, and the head
     assert [len(group["experts"]) for group in plan["groups"] if "experts" in group] == [16] * 48
     spare = found["fallback"]
@@ -69,8 +63,7 @@ def test_every_system_and_width() -> None:
         for bits in (8, 4, 2)
     }
     for row in found["rows"]:
-        assert row["fits"] == ("generate" in row)
-        assert row["fits"] != ("problem" in row)
+        assert row["fits"] == ("generate" in row) != ("problem" in row)
         if row["fits"]:
             assert row["cores_lower_bound"] <= row["cores"]
             for phase in ("prefill", "generate"):
@@ -86,8 +79,7 @@ def test_narrower_weights_where_wide_ones_do_not_fit() -> None:
     """One chip holds GPT-2's body at no width; with two allowed, at 2 bits, and the answer says what 8 bits need."""
     assert not nd.fit("gpt2", "oheo-gulch")["fits"]
     found = nd.fit("gpt2", "kapoho-point", chips=3, head="host")
-    assert found["fits"]
-    assert "3 of 3 chips asked for (it has 8) at 4 bits" in found["answer"]
+    assert found["fits"] and "3 of 3 chips asked for (it has 8) at 4 bits" in found["answer"]
     assert "it would need 6 at 8 bits" in found["answer"]
     assert "4-bit weights fit (3 chips)" in found["rows"][0]["problem"]["remedy"]
 
@@ -104,7 +96,7 @@ def test_the_head_goes_where_it_is_told() -> None:
     assert not nd.fit("gpt2", "kapoho-point", bits=(8,), head="chip")["fits"]
 
 
-def test_one_convention_with_the_head(capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_convention_with_the_head(cli: Cli) -> None:
     """Gemma 3 1B: chips with the head everywhere, without it in columns of their own; never one for the other."""
     found = nd.fit("gemma3-1b", bits=(8,))
     assert "66 of 1152 chips" in found["answer"] and "head included" in found["answer"]
@@ -115,7 +107,7 @@ def test_one_convention_with_the_head(capsys: pytest.CaptureFixture[str]) -> Non
     for row in (row for row in found["rows"] if row["chips"] is not None):
         assert (row["chips"], row["chips_without_head"]) == (66, 46)
         assert row["fits"] or "66 chips (46 without the head)" in row["problem"]["need"]
-    shown = call(["fit", "gemma3-1b", "--bits", "8"], capsys).out
+    shown = cli("fit", "gemma3-1b", "--bits", "8").out
     assert shown.count("no, 66") == 3 and "no, 46" not in shown
 
 
@@ -150,10 +142,9 @@ def test_both_ratios_of_a_fallback_and_what_was_optimised() -> None:
 
 def test_further_memories() -> None:
     found = nd.fit("gpt2", "kapoho-point", bits=(8,), memory_kib=(96, 64))
-    assert [row["memory_kib"] for row in found["rows"]] == [None, 96, 64]
+    assert found["fits"] and [row["memory_kib"] for row in found["rows"]] == [None, 96, 64]
     cores = [plan["cores"] for plan in found["plans"]]
     assert cores == sorted(cores)
-    assert found["fits"]
 
 
 def test_activity_and_context_change_the_price() -> None:
@@ -165,57 +156,51 @@ def test_activity_and_context_change_the_price() -> None:
     assert joules(context=64) < joules(context=1024)
 
 
-def test_what_is_left_out_and_what_is_estimated() -> None:
-    said = " ".join(nd.fit("gemma3-4b", "hala-point", bits=(8,))["notes"])
-    assert "the vision tower" in said
-    said = " ".join(nd.fit("spikingbrain-7b", "hala-point", bits=(8,))["notes"])
-    assert "output gate" in said
-    assert "recurrence" in said
+@pytest.mark.parametrize(
+    ("name", "said"), [("gemma3-4b", ["the vision tower"]), ("spikingbrain-7b", ["output gate", "recurrence"])]
+)
+def test_what_is_left_out_and_what_is_estimated(name: str, said: list[str]) -> None:
+    notes = " ".join(nd.fit(name, "hala-point", bits=(8,))["notes"])
+    assert all(word in notes for word in said)
 
 
 def test_a_folder_a_file_and_a_bundle(llama: Path, llama_bundle: Path) -> None:
     """The same model, without and with weights: the same cores."""
-    one, two, three = (nd.fit(path, "oheo-gulch", bits=(8,)) for path in (llama, llama / "config.json", llama_bundle))
-    for found in (one, two, three):
+    said = []
+    for path in (llama, llama / "config.json", llama_bundle):
+        found = nd.fit(path, "oheo-gulch", bits=(8,))
+        said.append([found["rows"][0]["cores"], *(found["weights"][part] for part in ("body", "small", "total"))])
         assert found["fits"]
-        assert found["rows"][0]["cores"] == one["rows"][0]["cores"]
-        for part in ("body", "small", "total"):
-            assert found["weights"][part] == one["weights"][part]
+    assert said[0] == said[1] == said[2]
 
 
 def test_weights_need_not_be_there(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(config("qwen3_moe")))
     found = nd.fit(tmp_path, "kapoho-point", bits=(8,))
-    assert found["fits"]
-    assert found["name"] == tmp_path.name
+    assert found["fits"] and found["name"] == tmp_path.name
 
 
-def test_an_unknown_family_only_when_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_family_only_when_asked(tmp_path: Path, cli: Cli) -> None:
     (tmp_path / "config.json").write_text(json.dumps(config("llama") | {"model_type": "brand_new"}))
-    assert call(["fit", str(tmp_path)], capsys).status == 2
-    answer = call(["fit", str(tmp_path), "--generic"], capsys)
-    assert answer.status == 0
-    assert "taken for" in answer.out
+    assert cli("fit", tmp_path).status == 2
+    answer = cli("fit", tmp_path, "--generic")
+    assert answer.status == 0 and "taken for" in answer.out
 
 
-def test_the_list(capsys: pytest.CaptureFixture[str]) -> None:
-    answer = call(["fit", "--list"], capsys)
-    assert answer.status == 0
-    assert "llama4-scout" in answer.out
-    assert json.loads(call(["fit", "--list", "--json"], capsys).out)["gpt2"].startswith("GPT-2 small: ")
+def test_the_list(cli: Cli) -> None:
+    answer = cli("fit", "--list")
+    assert answer.status == 0 and "llama4-scout" in answer.out
+    assert cli.json("fit", "--list")["gpt2"].startswith("GPT-2 small: ")
 
 
-def test_spiking_networks(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
+def test_spiking_networks(files: Files, cli: Cli) -> None:
     """A NIR file, a .net and a bundle through the mapper itself."""
-    for arguments in ([str(files.plain), "--dt", str(DT)], [str(files.net)], [str(files.plain_nd)]):
-        answer = call(["fit", *arguments, "--json"], capsys)
-        assert answer.status == 0, answer.err
-        found = json.loads(answer.out)
-        assert found["kind"] == "spiking network"
-        assert found["fits"]
+    for arguments in ([files.plain, "--dt", DT], [files.net], [files.plain_nd]):
+        found = cli.json("fit", *arguments)
+        assert found["kind"] == "spiking network" and found["fits"]
         assert all(row["cores"] >= row["cores_lower_bound"] >= 1 for row in found["rows"] if row["fits"])
         assert "energy" in found["notes"][0]
-    shown = call(["fit", str(files.plain), "--dt", str(DT)], capsys).out
+    shown = cli("fit", files.plain, "--dt", DT).out
     assert " fits on " in shown.splitlines()[0]
 
 

@@ -15,6 +15,7 @@ from neurodeploy.errors import BundleError, UserError
 from neurodeploy.frontends.outlines import read_hollow
 from neurodeploy.synapses.hollow import facts_of, layers_of, weights_of
 from tests.fit.configs import config
+from tests.refusals import refused
 
 
 @pytest.fixture(scope="module")
@@ -72,12 +73,8 @@ def test_mapped_and_priced(kind: str, folder: Path, tmp_path: Path) -> None:
 def test_what_would_run_it_refuses(folder: Path, tmp_path: Path) -> None:
     made, text = bundle(folder, "llama"), tmp_path / "a.txt"
     text.write_text("a text")
-    for call in (
-        lambda: nd.run(made, text), lambda: nd.generate(made, "a"), lambda: nd.eval(made, text),
-        lambda: nd.export(made, tmp_path / "a.nir")
-    ):  # fmt: skip
-        with pytest.raises(UserError, match=r"ND2111 .*has no weights.*convert it again"):
-            call()
+    for verb, given in ((nd.run, text), (nd.generate, "a"), (nd.eval, text), (nd.export, tmp_path / "a.nir")):
+        refused(UserError, "ND2111 .*has no weights.*convert it again", verb, made, given)
 
 
 def test_facts_that_are_damaged(folder: Path) -> None:
@@ -91,5 +88,4 @@ def test_facts_that_are_damaged(folder: Path) -> None:
         }  # fmt: skip
         manifest["sha256"] = manifest_digest(manifest)
         (made / "manifest.json").write_text(json.dumps(manifest))
-        with pytest.raises(BundleError, match="ND5006"):
-            open_bundle(made)
+        refused(BundleError, "ND5006", open_bundle, made)

@@ -94,17 +94,6 @@ def test_convert_answers_with_the_command(capsys: pytest.CaptureFixture[str]) ->
         assert done.returncode == status, done.stderr
 
 
-def test_a_family_that_is_not_converted_is_not_fetched() -> None:
-    assert "deepseek_v3" not in HUGGINGFACE
-    says = r"ND1011 .*DeepSeek-V3.* family deepseek_v3, .*; `neurodeploy fit deepseek-v3`"
-    refused(ModelError, says, resolve, "deepseek-ai/DeepSeek-V3")
-
-
-def test_an_id_that_is_not_known() -> None:
-    refused(ModelError, r"ND1001 some/thing: .*`hf download some/thing`", resolve, "some/thing")
-    refused(ModelError, r"ND2042 some/thing: .*`hf download some/thing config.json`", read_hollow, "some/thing")
-
-
 CLOSED = [
     "gpt-4", "GPT-4o", "gpt 4", "gpt4-turbo", "chatgpt", "gpt-3.5-turbo", "openai/gpt-5", "o1", "o3-mini", "claude",
     "anthropic/claude-3-5-sonnet", "gemini-1.5-pro", "google/gemini-2.5-flash", "grok-4", "mistral-medium", "qwen-max",
@@ -249,10 +238,19 @@ def test_a_path_stays_a_path(tmp_path, monkeypatch):
     [
         ("smollm2", "smollm2: .*did you mean 'smollm2-135m'"), ("gema3-270m", "gema3-270m: .*did you mean 'gemma3-270m'"),
         ("zzzzzzzz", ".*give a path, or one of smollm2-135m, gemma3-270m, demo"),
+        ("some/thing", "some/thing: .*`hf download some/thing`"),
     ],
 )  # fmt: skip
-def test_the_nearest_name(name, says):
+def test_names_that_are_not_known(name, says):
     refused(ModelError, f"ND1001 {says}", resolve, name)
+    fetched = f"`hf download {name} config.json`" if "/" in name else ""
+    refused(ModelError, f"ND2042 {name}: .*{fetched}", read_hollow, name)
+
+
+def test_a_family_that_is_not_converted_is_not_fetched() -> None:
+    assert "deepseek_v3" not in HUGGINGFACE
+    says = r"ND1011 .*DeepSeek-V3.* family deepseek_v3, .*; `neurodeploy fit deepseek-v3`"
+    refused(ModelError, says, resolve, "deepseek-ai/DeepSeek-V3")
 
 
 def test_the_demo(tmp_path, monkeypatch):

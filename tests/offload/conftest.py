@@ -8,10 +8,6 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.tiny import _quiet, experts, experts_bundle, llama, llama_bundle
-
-__all__ = ["_quiet", "experts", "experts_bundle", "llama", "llama_bundle"]
-
 #: One chip of so few neurons a core holds a part of the tiny model only.
 ROWS = 4
 

@@ -14,10 +14,8 @@ from neurodeploy import pipeline
 from neurodeploy.bundle import open_bundle
 from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.pipeline.session import read_mapping
-from tests.pipeline.networks import Files, files, llama, llama_bundle
-from tests.tiny import _quiet, call, snapshot
-
-__all__ = ["_quiet", "files", "llama", "llama_bundle"]
+from tests.pipeline.networks import Files
+from tests.tiny import call, snapshot
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import pytest
 
 from neurodeploy.bundle import open_bundle
 from tests.pipeline.networks import Files
-from tests.tiny import call, snapshot
+from tests.tiny import Cli, unchanged
 
 PROSE = "It was a bright cold day in April, and the clocks were striking thirteen. " * 3
 ISLAND = "layers.1.mlp.down_proj"
@@ -41,10 +41,8 @@ KINDS = (
 )  # fmt: skip
 TEXT, SPIKES, HYBRID, MIXED, SPIKES_MIXED, HOLLOW = KINDS
 #: What every report holds, of whatever is mapped.
-SECTIONS = (
-    "model", "run", "map", "explain", "traffic", "energy", "populations", "projections", "conversion", "neurobench",
-    "provenance",
-)  # fmt: skip
+SECTIONS = {"model", "run", "map", "explain", "traffic", "energy", "populations", "projections", "conversion"}
+SECTIONS |= {"neurobench", "provenance"}
 #: (verb, kind) -> the code with which it says that there is nothing to do.
 REFUSED = {
     **{("generate", kind): "ND3260" for kind in (SPIKES, HYBRID, SPIKES_MIXED)},
@@ -84,38 +82,30 @@ class Session:
 
     def __init__(self, world: dict[str, Kind], folder: Path) -> None:
         self.world, self.folder = world, folder
-        self.made: dict[str, dict[str, Any]] = {}
+        self.made: dict[tuple[str, str], Any] = {}
 
     def bundle(self, kind: str) -> Path:
         return self.folder / f"{KINDS.index(kind)}.nd"
 
-    def ask(self, capsys: pytest.CaptureFixture[str], verb: str, kind: str, *more: str) -> Any:
+    def ask(self, cli: Cli, verb: str, kind: str, *more: object) -> Any:
         """The JSON of a verb on the mapped bundle."""
         for step in ("convert", "map"):
-            self.step(capsys, step, kind)
-        return self.json(capsys, verb, str(self.bundle(kind)), *more)
+            self.step(cli, step, kind)
+        return cli.json(verb, self.bundle(kind), *more)
 
-    def step(self, capsys: pytest.CaptureFixture[str], step: str, kind: str) -> Any:
+    def step(self, cli: Cli, step: str, kind: str) -> Any:
         """`convert` or `map` of a kind, once."""
-        done = self.made.setdefault(kind, {})
-        if step not in done:
-            given, bundle = self.world[kind], str(self.bundle(kind))
-            if step == "convert" and given.model.suffix == ".nd":
-                done[step] = {"bundle": shutil.copytree(given.model, bundle), "warnings": []}
-                return done[step]
+        given, bundle = self.world[kind], self.bundle(kind)
+        if step == "convert" and given.model.suffix == ".nd" and not bundle.exists():
+            self.made[step, kind] = {"bundle": shutil.copytree(given.model, bundle), "warnings": []}
+        if (step, kind) not in self.made:
             pin = ["--pin", f"{given.on_host}=device:host"] if given.on_host else []
             arguments = {
-                "convert": [str(given.model), "--out", bundle, *given.convert],
+                "convert": [given.model, "--out", bundle, *given.convert],
                 "map": [bundle, "--system", "oheo-gulch", *pin],
             }
-            done[step] = self.json(capsys, step, *arguments[step])
-        return done[step]
-
-    @staticmethod
-    def json(capsys: pytest.CaptureFixture[str], verb: str, *arguments: str) -> Any:
-        answer = call([verb, *arguments, "--json"], capsys)
-        assert answer.status == 0, answer.err
-        return json.loads(answer.out)
+            self.made[step, kind] = cli.json(step, *arguments[step])
+        return self.made[step, kind]
 
 
 @pytest.fixture(scope="module")
@@ -123,31 +113,28 @@ def session(world: dict[str, Kind], tmp_path_factory: pytest.TempPathFactory) ->
     return Session(world, tmp_path_factory.mktemp("session"))
 
 
-Capture = pytest.CaptureFixture[str]
-
-
 @kinds("convert")
-def test_convert(kind: str, session: Session, capsys: Capture) -> None:
-    found = session.step(capsys, "convert", kind)
+def test_convert(kind: str, session: Session, cli: Cli) -> None:
+    found = session.step(cli, "convert", kind)
     assert Path(found["bundle"]) == session.bundle(kind)
     assert (session.bundle(kind) / "manifest.json").is_file() and found["warnings"] is not None
 
 
 @kinds("map")
-def test_map(kind: str, session: Session, capsys: Capture) -> None:
-    session.step(capsys, "convert", kind)
-    found = session.step(capsys, "map", kind)
+def test_map(kind: str, session: Session, cli: Cli) -> None:
+    session.step(cli, "convert", kind)
+    found = session.step(cli, "map", kind)
     assert found["violations"] == [] and found["fits"] == (not session.world[kind].on_host)
     assert 1 <= found["cores_lower_bound"] <= found["cores_used"]
     assert found["system"] == "oheo-gulch"
 
 
 @kinds("run")
-def test_run_counts_the_same_on_every_runner(kind: str, session: Session, capsys: Capture) -> None:
+def test_run_counts_the_same_on_every_runner(kind: str, session: Session, cli: Cli) -> None:
     given = session.world[kind].given
     counts = []
     for runner in ("reference", "fast", "partitioned"):
-        found = session.ask(capsys, "run", kind, *given, "--runner", runner)
+        found = session.ask(cli, "run", kind, *given, "--runner", runner)
         assert found.pop("runner") == runner
         assert ("executed" in found) == (runner == "partitioned")
         assert found["populations"].keys() and found["projections"].keys() and found["steps"] * found["samples"] > 0
@@ -157,14 +144,14 @@ def test_run_counts_the_same_on_every_runner(kind: str, session: Session, capsys
 
 
 @kinds("generate")
-def test_generate(kind: str, session: Session, capsys: Capture) -> None:
-    found = session.ask(capsys, "generate", kind, "--prompt", "abc", "--tokens", "3")
+def test_generate(kind: str, session: Session, cli: Cli) -> None:
+    found = session.ask(cli, "generate", kind, "--prompt", "abc", "--tokens", "3")
     assert len(found["tokens"]) == 3
 
 
 @kinds("eval")
-def test_eval_compares_with_the_float_model(kind: str, session: Session, capsys: Capture) -> None:
-    found = session.ask(capsys, "eval", kind, *session.world[kind].given)
+def test_eval_compares_with_the_float_model(kind: str, session: Session, cli: Cli) -> None:
+    found = session.ask(cli, "eval", kind, *session.world[kind].given)
     if "comparison" in found:
         (row,) = found["comparison"]
         share = 1 - row["differing"] / row["compared"]
@@ -174,9 +161,9 @@ def test_eval_compares_with_the_float_model(kind: str, session: Session, capsys:
 
 
 @kinds("energy")
-def test_energy_grows_with_the_boundary(kind: str, session: Session, capsys: Capture) -> None:
+def test_energy_grows_with_the_boundary(kind: str, session: Session, cli: Cli) -> None:
     given = session.world[kind]
-    found = session.ask(capsys, "energy", kind, *given.given, *given.energy)
+    found = session.ask(cli, "energy", kind, *given.given, *given.energy)
     for name in ("step", "sample") if "step" in found else ("prefill", "generate"):
         phase = found[name]
         joules = [phase["joules_per_token"][name]["nominal"] for name in ("rails", "chip", "board", "wall")]
@@ -185,8 +172,8 @@ def test_energy_grows_with_the_boundary(kind: str, session: Session, capsys: Cap
 
 
 @kinds("explain")
-def test_explain_names_what_is_on_the_host(kind: str, session: Session, capsys: Capture) -> None:
-    found = session.ask(capsys, "explain", kind)
+def test_explain_names_what_is_on_the_host(kind: str, session: Session, cli: Cli) -> None:
+    found = session.ask(cli, "explain", kind)
     devices = {row["path"].removeprefix("populations."): row["device"] for row in found}
     assert set(devices.values()) == {"chip", "host"}
     assert all(row["rule"] and row["reason"] for row in found if row["device"] == "host")
@@ -195,9 +182,9 @@ def test_explain_names_what_is_on_the_host(kind: str, session: Session, capsys: 
 
 
 @kinds("report")
-def test_report(kind: str, session: Session, capsys: Capture, tmp_path: Path) -> None:
+def test_report(kind: str, session: Session, cli: Cli, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
-    found = session.ask(capsys, "report", kind, *session.world[kind].given, "--out", str(page))
+    found = session.ask(cli, "report", kind, *session.world[kind].given, "--out", page)
     assert str(page) in map(str, np.ravel(list(found.values()) if isinstance(found, dict) else found))
     assert page.read_text(encoding="utf-8").startswith("<!")
     data = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
@@ -205,58 +192,57 @@ def test_report(kind: str, session: Session, capsys: Capture, tmp_path: Path) ->
 
 
 @kinds("report")
-def test_report_before_map_names_the_command(kind: str, session: Session, capsys: Capture, tmp_path: Path) -> None:
-    session.step(capsys, "convert", kind)
+def test_report_before_map_names_the_command(kind: str, session: Session, cli: Cli, tmp_path: Path) -> None:
+    session.step(cli, "convert", kind)
     shutil.copytree(session.bundle(kind), tmp_path / "x.nd", ignore=shutil.ignore_patterns("mapping.json"))
-    arguments = [str(tmp_path / "x.nd"), *session.world[kind].given, "--out", str(tmp_path / "page.html")]
-    session.json(capsys, "report", *arguments)
+    cli.json("report", tmp_path / "x.nd", *session.world[kind].given, "--out", tmp_path / "page.html")
     assert "neurodeploy map x.nd" in (tmp_path / "page.html").read_text(encoding="utf-8")
     assert json.loads((tmp_path / "page.json").read_text(encoding="utf-8"))["energy"] is None
 
 
 @kinds("verify")
-def test_verify_executes_the_mapping(kind: str, session: Session, capsys: Capture) -> None:
+def test_verify_executes_the_mapping(kind: str, session: Session, cli: Cli) -> None:
     """Where there are weights to execute."""
-    found = session.ask(capsys, "verify", kind)
+    found = session.ask(cli, "verify", kind)
     assert found["mapped"] and found["violations"] == []
     assert found["executed"] is None if kind == HOLLOW else found["executed"]["cores"] >= 1
 
 
 @kinds("export")
-def test_export(kind: str, session: Session, capsys: Capture, tmp_path: Path) -> None:
-    session.ask(capsys, "export", kind, "--out", str(tmp_path / "out.nir"))
+def test_export(kind: str, session: Session, cli: Cli, tmp_path: Path) -> None:
+    session.ask(cli, "export", kind, "--out", tmp_path / "out.nir")
     assert (tmp_path / "out.nir").stat().st_size > 0
 
 
 @kinds("verify")
-def test_verbs_that_read_leave_the_bundle_alone(kind: str, session: Session, capsys: Capture, tmp_path: Path) -> None:
-    session.step(capsys, "convert", kind)
-    session.step(capsys, "map", kind)
-    before, given = snapshot(session.bundle(kind)), session.world[kind]
-    for verb, options in {
-        "run": given.given, "eval": given.given, "energy": [*given.given, *given.energy], "explain": [], "verify": [],
-        "report": [*given.given, "--out", str(tmp_path / "r.html")], "export": ["--out", str(tmp_path / "x.nir")],
-    }.items():  # fmt: skip
-        if (verb, kind) not in REFUSED:
-            session.ask(capsys, verb, kind, *options)
-    assert snapshot(session.bundle(kind)) == before
+def test_verbs_that_read_leave_the_bundle_alone(kind: str, session: Session, cli: Cli, tmp_path: Path) -> None:
+    for step in ("convert", "map"):
+        session.step(cli, step, kind)
+    given, out = session.world[kind], ["--out", tmp_path / "page.html"]
+    with unchanged(session.bundle(kind)):
+        for verb, options in {
+            "run": given.given, "eval": given.given, "energy": [*given.given, *given.energy], "explain": [],
+            "verify": [], "report": [*given.given, *out], "export": ["--out", tmp_path / "x.nir"],
+        }.items():  # fmt: skip
+            if (verb, kind) not in REFUSED:
+                session.ask(cli, verb, kind, *options)
     open_bundle(session.bundle(kind))
 
 
 @kinds("fit")
-def test_fit(kind: str, session: Session, capsys: Capture) -> None:
+def test_fit(kind: str, session: Session, cli: Cli) -> None:
     """Of the bundle."""
-    found = session.ask(capsys, "fit", kind, "--system", "oheo-gulch")
+    found = session.ask(cli, "fit", kind, "--system", "oheo-gulch")
     assert found["fits"] and "fits" in found["answer"]
     assert {row["bits"] for row in found["rows"]} == {8, 4, 2}
 
 
 @pytest.mark.parametrize(("verb", "kind"), REFUSED)
-def test_refusals_say_what_is_missing(verb: str, kind: str, session: Session, capsys: Capture, tmp_path: Path) -> None:
+def test_refusals_say_what_is_missing(verb: str, kind: str, session: Session, cli: Cli, tmp_path: Path) -> None:
     for step in ("convert", "map"):
-        session.step(capsys, step, kind)
+        session.step(cli, step, kind)
     given = {
         "generate": ["--prompt", "abc"], "export": ["--out", str(tmp_path / "x.nir")]
     }.get(verb, session.world[kind].given)  # fmt: skip
-    answer = call([verb, str(session.bundle(kind)), *given], capsys)
-    assert (answer.status, answer.err.split()[1]) == (2, REFUSED[verb, kind]) and not list(tmp_path.iterdir())
+    answer = cli(verb, session.bundle(kind), *given)
+    assert (answer.status, answer.code) == (2, REFUSED[verb, kind]) and not list(tmp_path.iterdir())

@@ -21,10 +21,8 @@ from partitioner.order.plan import deliveries
 from partitioner.order.search import best_plan
 from targets.systems import get_system
 from tests.partitioner.make import dense, join, lif, network, source, tiny
-from tests.pipeline.networks import SAMPLES, files, llama, llama_bundle
+from tests.pipeline.networks import SAMPLES
 from tests.tiny import call
-
-__all__ = ["files", "llama", "llama_bundle"]
 
 STEPS = 1000
 

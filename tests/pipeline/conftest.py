@@ -1,4 +1,3 @@
-from tests.pipeline.networks import files, world
-from tests.tiny import _quiet, experts, experts_bundle, llama, llama_bundle
+from tests.pipeline.networks import world
 
-__all__ = ["_quiet", "experts", "experts_bundle", "files", "llama", "llama_bundle", "world"]
+__all__ = ["world"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,14 +20,11 @@ from neurodeploy.frontends.lavadl.writer import write_net
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import Population
 from neurodeploy.synapses import Dense
-from tests.tiny import llama, llama_bundle
-
-__all__ = ["Files", "World", "copied", "files", "llama", "llama_bundle", "world"]
+from tests import models
 
 DT = 1e-3
 STEPS, SAMPLES = 40, 3
 INPUTS, HIDDEN, OUTPUTS = 8, 6, 3
-PROSE = "It was a bright cold day in April, and the clocks were striking thirteen. " * 4
 
 
 def _full(value: float, *shape: int) -> np.ndarray[Any, Any]:
@@ -104,10 +102,12 @@ class Files:
     image_nd: Path
     net_nd: Path
 
+    def of(self, kind: str) -> tuple[Path, Path]:
+        """A bundle and an input for it."""
+        return getattr(self, f"{kind}_nd"), {"graded": self.real, "image": self.pixels}.get(kind, self.spikes)
 
-@pytest.fixture(scope="session")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
-    folder = tmp_path_factory.mktemp("spiking")
+
+def make_files(folder: Path) -> Files:
     rng = np.random.default_rng(0)
     for name, graph in (("plain", layers()), ("graded", layers("li")), ("image", image())):
         nir.write(folder / f"{name}.nir", graph)
@@ -126,6 +126,18 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
         pipeline.convert(source, bundles[f"{name}_nd"], **options)
     pipeline.map(bundles["plain_nd"], "oheo-gulch")
     return Files(**sources, **inputs, **bundles)
+
+
+#: Verbs that write a file HERE, as they are typed (`World.typed`); the file is last.
+WRITING = {
+    "run --out": "run PLAIN_ND --input SPIKES --out HERE/out",
+    "run --checkpoint": "run PLAIN_ND --input SPIKES --checkpoint HERE/out",
+    "report": "report PLAIN_ND --input SPIKES --out HERE/out.html",
+    "export to NIR": "export PLAIN_ND --out HERE/out.nir",
+    "map --write-plan": "map PLAIN_ND --system oheo-gulch --write-plan HERE/out",
+}
+PROSE = "It was a bright cold day in April, and the clocks were striking thirteen. " * 4
+Q_PROJ = "model.layers.0.self_attn.q_proj.weight"
 
 
 @dataclass
@@ -147,14 +159,6 @@ class World:
         np.save(self.here / name, np.asarray(values))
         return str(self.here / name)
 
-    def nd(self, bundle: str = "plain_nd") -> str:
-        """A copy of a bundle, which must stay as it is."""
-        return str(copied(getattr(self.f, bundle), self.here))
-
-    def older(self, name: str) -> str:
-        """A file of that name that must survive."""
-        return self.file(name, "older")
-
     def model(self, **config: Any) -> Path:
         """A copy of the model, with other settings."""
         folder = self.here / "model"
@@ -163,35 +167,35 @@ class World:
         path.write_text(json.dumps({**json.loads(path.read_text()), **config}))
         return folder
 
-    def weights(self, change: Callable[[dict[str, torch.Tensor]], object]) -> Path:
-        """A copy of the model with other weights."""
-        from safetensors.torch import load_file, save_file
-
+    def weights(self, change: Callable[[Any], torch.Tensor | None], name: str = Q_PROJ) -> Path:
+        """A copy of the model in which one tensor is another, new or gone."""
         folder = self.model()
-        tensors = load_file(folder / "model.safetensors")
-        change(tensors)
-        save_file(tensors, folder / "model.safetensors")
+        with models.tensors(folder) as tensors:
+            if (made := change(tensors.pop(name, None))) is not None:
+                tensors[name] = made
         return folder
 
-    def convert(self, model: object, *options: str) -> list[str]:
-        """To the name of an older bundle, which must survive."""
-        return [
-            "convert",
-            str(model),
-            "--out",
-            str(copied(self.bundle, self.here)),
-            "--calibration-tokens",
-            "64",
-            *options,
-        ]
+    def typed(self, line: str, *more: object) -> list[str]:
+        """What is typed: HERE is the folder; MODEL, LM and UNMAPPED are the language model, a copy of its bundle and one
+        that is not mapped; OLDER is a bundle and OLDER/NAME a file that must survive; another word in capitals is one of
+        `Files`, of a bundle (..._ND) a copy."""
+        return [*map(self._place, shlex.split(line)), *map(str, more)]
 
-    def on(self, verb: str, *options: str) -> list[str]:
-        """A verb on the bundle of a language model."""
-        return [verb, str(copied(self.bundle, self.here)), *options]
+    def _place(self, word: str) -> str:
+        places = {"MODEL": self.llama, "UNMAPPED": self.unmapped}
+        if word in places or word in ("LM", "OLDER"):
+            return str(places.get(word) or copied(self.bundle, self.here))
+        if word.endswith("_ND"):
+            return str(copied(getattr(self.f, word.lower()), self.here))
+        if word.startswith("OLDER/"):
+            return self.file(word.removeprefix("OLDER/"), PROSE)
+        if "HERE" in word:
+            return word.replace("HERE", str(self.here))
+        return str(getattr(self.f, word.lower())) if word.isupper() else word
 
 
 def copied(bundle: Path, folder: Path) -> Path:
-    target = folder / "older.nd"
+    target = folder / f"older_{bundle.name}"
     if not target.exists():
         shutil.copytree(bundle, target)
     return target

@@ -21,7 +21,7 @@ from partitioner.options import Options
 from targets.systems import get_system
 from tests import models
 from tests.islands import hollow_island, hollow_program, islands_of
-from tests.tiny import Capture, call
+from tests.tiny import Cli
 
 LAYERS, EXPERTS, TOKENS = 4, 16, 4000
 
@@ -73,14 +73,14 @@ def test_drift_is_the_total_variation_of_the_worst_layer() -> None:
     assert of(10, 0, 10, 0).drift(of(0, 10, 10, 0)) == 1.0
 
 
-def test_map_counts_a_text_and_eval_says_how_far_another_is(tmp_path: Path, capsys: Capture) -> None:
+def test_map_counts_a_text_and_eval_says_how_far_another_is(tmp_path: Path, cli: Cli) -> None:
     source = models.save("llama4", tmp_path / "m", vocab_size=128, eos_token_id=None, interleave_moe_layer_step=1)
     bundle, first, second = tmp_path / "m.nd", tmp_path / "first.txt", tmp_path / "second.txt"
     first.write_text("a mapping is made for this text, " * 12)
     second.write_text("0123456789 + 9876543210 = ?\n" * 12)
     pipeline.convert(source, bundle, preset="quick", calibration_tokens=96)
     assert "affinity" not in pipeline.eval(bundle, second, with_float=False)
-    found = json.loads(call(["map", str(bundle), "--rates", str(first), "--json"], capsys).out)
+    found = cli.json("map", bundle, "--rates", first)
     run = pipeline.run(bundle, first, max_tokens=4096)
     assert found["rates"]["tokens"] == run["steps"] and 0 <= found["rates"]["between_chips"] <= 1
     opened = open_bundle(bundle)
@@ -92,8 +92,6 @@ def test_map_counts_a_text_and_eval_says_how_far_another_is(tmp_path: Path, caps
     same, other = (pipeline.eval(bundle, text, with_float=False)["affinity"] for text in (first, second))
     assert same["tokens"] == run["steps"] - 1, "nothing follows the last token, so it is not evaluated"
     assert same["drift"] < 0.01 < other["drift"] <= 1
-    assert (
-        "away from the mapping's text" in call(["eval", str(bundle), "--text", str(second), "--no-float"], capsys).out
-    )
+    assert "away from the mapping's text" in cli("eval", bundle, "--text", second, "--no-float").out
     pipeline.map(bundle)
     assert "affinity" not in pipeline.eval(bundle, second, with_float=False)

@@ -19,6 +19,7 @@ from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import Population
 from neurodeploy.ir.program import Program
 from neurodeploy.synapses import Dense
+from tests.refusals import refused
 
 
 def test_layers_by_nir(llama_bundle: Path, tmp_path: Path) -> None:
@@ -43,14 +44,8 @@ def _joined(program: Program) -> Program:
     network = program.network
     up = next(name for name in network.populations if name.startswith("layers.0.mlp") and not name.endswith("input"))
     rows = network.populations[up].size
-    extra: dict[str, Any] = {
-        "multiplier": 3,
-        "shift": 2,
-        "acc_shift": 1,
-        "bias": np.arange(5),
-        "state_bits": 24,
-        "out_bits": 24,
-    }
+    extra: dict[str, Any] = {"multiplier": 3, "shift": 2, "acc_shift": 1, "bias": np.arange(5)}
+    extra |= {"state_bits": 24, "out_bits": 24}
     populations = {**network.populations, "more": Population("more", (5,), "graded_affine", extra)}
     weights = np.random.default_rng(0).integers(-9, 9, (5, rows)).astype(np.int8)
     p = Projection("more.synapses", up, "more", Dense(weights), graded=True, instant=True)
@@ -78,13 +73,10 @@ def test_other_populations_are_named(change: dict[str, bool], llama_bundle: Path
     network = program.network
     last = replace(network.projections[-1], **change)
     wrong = replace(program, network=replace(network, projections=(*network.projections[:-1], last)))
-    with pytest.raises(UserError, match="ND3291 more"):
-        write_program(tmp_path / "x.nir", wrong)
+    refused(UserError, "ND3291 more", write_program, tmp_path / "x.nir", wrong)
 
 
 def test_refusals(llama_bundle: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="ND3261"):
-        pipeline.export(llama_bundle, tmp_path / "x.nir", dt=1e-3)
-    with pytest.raises(UserError, match="ND3250"):
-        pipeline.export(llama_bundle, tmp_path / "x", format="sanafe")
+    refused(UserError, "ND3261", pipeline.export, llama_bundle, tmp_path / "x.nir", dt=1e-3)
+    refused(UserError, "ND3250", pipeline.export, llama_bundle, tmp_path / "x", format="sanafe")
     assert not list(tmp_path.iterdir())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import pytest
 import torch
 
 from tests import gguf_files, models
-from tests.tiny import Capture, call
+from tests.tiny import Cli
 
 FAMILIES = ("qwen2", "qwen3", "mistral", "phi3", "smollm3", "gpt2")
 TEXT = "What is a spike? A message that says: now. And what is it worth? One row of weights. " * 3
@@ -64,12 +63,6 @@ def checkpoint(work: Path, family: str, kind: str) -> tuple[Path, Any]:
     return path, model
 
 
-def answers(arguments: list[str], capsys: Capture) -> Any:
-    found = call([*arguments, "--json"], capsys)
-    assert found.status == 0, found.err
-    return json.loads(found.out)
-
-
 def expected_nats(model: Any, tokens: list[int], window: int) -> float:
     """What `eval` sums: windows of tokens, each of which predicts the next."""
     ids, nats = torch.tensor(tokens), 0.0
@@ -83,30 +76,29 @@ def expected_nats(model: Any, tokens: list[int], window: int) -> float:
 
 @pytest.mark.parametrize("kind", ["folder", "gguf"])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_verb(family: str, kind: str, work: Path, capsys: Capture) -> None:
+def test_every_verb(family: str, kind: str, work: Path, cli: Cli) -> None:
     from neurodeploy.pipeline.texts import open_model
 
     source, model = checkpoint(work, family, kind)
-    text, bundle = str(work / "text.txt"), str(work / f"{family}-{kind}.nd")
-    options = ["--out", bundle, "--preset", "quick", "--calibration-tokens", "96"]
-    answers(["convert", str(source), *options], capsys)
-    answers(["map", bundle, "--system", "kapoho-point"], capsys)
+    text, bundle = work / "text.txt", work / f"{family}-{kind}.nd"
+    cli.json("convert", source, "--out", bundle, "--preset", "quick", "--calibration-tokens", "96")
+    cli.json("map", bundle, "--system", "kapoho-point")
     _, tokenizer = open_model(bundle)
     tokens = tokenizer.encode(TEXT, bos=tokenizer.adds_bos)
     assert tokenizer.decode(tokens) == TEXT
-    found = answers(["eval", bundle, "--text", text], capsys)
+    found = cli.json("eval", bundle, "--text", text)
     assert found["float"]["nats"] == pytest.approx(expected_nats(model, tokens, found["window"]), rel=1e-5)
     assert abs(found["bits_per_byte_change"]) < 0.01 and found["top1_agreement"] > 0.9
 
-    assert answers(["run", bundle, "--text", text], capsys)["steps"] == len(tokens)
-    made = answers(["generate", bundle, "--prompt", "What is", "--tokens", "6"], capsys)
+    assert cli.json("run", bundle, "--text", text)["steps"] == len(tokens)
+    made = cli.json("generate", bundle, "--prompt", "What is", "--tokens", "6")
     assert len(made["tokens"]) == 6 or made["stopped"] == "end token"
-    energy = answers(["energy", bundle, "--text", text, "--tokens", "4"], capsys)
+    energy = cli.json("energy", bundle, "--text", text, "--tokens", "4")
     assert energy["prefill_tokens"] > 0
-    operations = {entry["op"] for entry in answers(["explain", bundle], capsys)}
+    operations = {entry["op"] for entry in cli.json("explain", bundle)}
     wanted = {"layernorm", "position_embedding", "activation"} if family == "gpt2" else {"rmsnorm", "rope", "glu"}
     assert wanted <= operations
     page = work / f"{family}-{kind}.html"
-    assert call(["report", bundle, "--text", text, "--out", str(page)], capsys).status == 0
+    assert cli("report", bundle, "--text", text, "--out", page).status == 0
     assert page.stat().st_size > 10_000
-    assert answers(["verify", bundle], capsys)["violations"] == []
+    assert cli.json("verify", bundle)["violations"] == []

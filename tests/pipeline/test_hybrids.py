@@ -21,6 +21,7 @@ from neurodeploy.ir.program import Program
 from neurodeploy.ir.segments import Decode, Encode
 from neurodeploy.synapses import Dense
 from tests.hybrid.random_programs import NoWeights
+from tests.refusals import refused
 
 STEPS, SAMPLES, SIZE = 24, 2, 4
 LIF = {"du": 1024, "dv": 256, "vth": 40}
@@ -34,15 +35,12 @@ def program() -> Program:
     def weights(rows: int, columns: int) -> Dense:
         return Dense(2 * rng.integers(-20, 40, (rows, columns)).astype(np.int8))
 
-    populations = {
-        p.name: p
-        for p in (
-            Population("spikes", (8,), INPUT),
-            Population("first", (SIZE,), "lif", LIF),
-            Population("back", (SIZE,), INPUT, {"bits": 8}),
-            Population("second", (3,), "lif", LIF),
-        )
-    }
+    populations = (
+        Population("spikes", (8,), INPUT),
+        Population("first", (SIZE,), "lif", LIF),
+        Population("back", (SIZE,), INPUT, {"bits": 8}),
+        Population("second", (3,), "lif", LIF),
+    )
     projections = (
         Projection("up", "spikes", "first", weights(SIZE, 8)),
         Projection("down", "back", "second", weights(3, SIZE), graded=True),
@@ -53,13 +51,9 @@ def program() -> Program:
         HostOp("curve", "activation", ("context",), ("curved",), {"act": "silu"}),
         Encode("curved", "back", Dyadic(1, -4)),
     )
-    network = Network("hybrid", populations, projections, ("second",))
-    found = Program(
-        ModelInfo("hybrid", "made", 0, 0, 0, 0, "python"),
-        network,
-        host,
-        dict.fromkeys(("seen", "context", "curved"), SIZE),
-    )
+    network = Network("hybrid", {p.name: p for p in populations}, projections, ("second",))
+    info, sizes = ModelInfo("hybrid", "made", 0, 0, 0, 0, "python"), dict.fromkeys(("seen", "context", "curved"), SIZE)
+    found = Program(info, network, host, sizes)
     found.check()
     return found
 
@@ -110,5 +104,4 @@ def test_a_hybrid_goes_on(made: tuple[Path, Path], tmp_path: Path) -> None:
 
 
 def test_lava_computes_no_operation_of_a_host(made: tuple[Path, Path]) -> None:
-    with pytest.raises(UserError, match="ND3257"):
-        pipeline.run(made[0], input=made[1], runner="lava")
+    refused(UserError, "ND3257", pipeline.run, made[0], input=made[1], runner="lava")

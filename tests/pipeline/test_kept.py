@@ -3,10 +3,7 @@ break finds."""
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
-import sys
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,10 +15,9 @@ from neurodeploy import evaluation, pipeline
 from neurodeploy.bundle import files as bundle_files
 from neurodeploy.pipeline import keeping, kept, stepping
 from neurodeploy.storage import stage_files
-from tests.pipeline.networks import STEPS, Files
-from tests.pipeline.test_broken_off import failing
-from tests.pipeline.test_runs import interrupting
-from tests.tiny import HEEDING, Answer, Capture, Patch, call, environment, snapshot
+from tests.pipeline.breaking import failing, interrupting, struck
+from tests.pipeline.networks import STEPS, Files, copied
+from tests.tiny import Cli, Patch, unchanged
 
 #: The window of the Llama is 256 positions: 1100 bytes are five windows, the last of 75 predictions.
 TEXT = "".join(chr(32 + (i * i + 3 * i) % 95) for i in range(1100))
@@ -66,55 +62,48 @@ def ran(monkeypatch: Patch) -> list[int]:
 class Work:
     """`eval` of one kind."""
 
-    def __init__(self, kind: str, bundle: Path, given: list[str], patch: Patch, capsys: Capture) -> None:
-        self.kind, self.bundle, self.given, self.patch, self.capsys = kind, bundle, given, patch, capsys
+    def __init__(self, kind: str, bundle: Path, given: list[object], cli: Cli) -> None:
+        self.kind, self.bundle, self.given, self.cli = kind, bundle, given, cli
         self.resumed: int | None = None
 
-    def call(self, *options: str) -> Answer:
-        return call(["eval", str(self.bundle), *self.given, *options], self.capsys)
+    def arguments(self, *options: str) -> list[object]:
+        return ["eval", self.bundle, *self.given, *options]
 
     def measured(self, *options: str) -> dict[str, Any]:
         """What `eval --json` finds, without times; `resumed` are the windows of an earlier call."""
-        found = self.call(*options, "--json")
-        assert found.status == 0, found.err
-        value: dict[str, Any] = json.loads(found.out)
+        value: dict[str, Any] = self.cli.json(*self.arguments(*options))
         for side in (value.get("float"), value.get("chip")):
             if side:
                 side.pop("tokens_per_s")
         self.resumed = value.pop("windows_resumed", None)
         return value
 
-    def interrupted(self, after: int, *options: str) -> str:
-        """Ctrl-C after so many windows, or steps of this call; the message."""
-        with self.patch.context() as patch:
-            if self.kind == "model":
-                failing(RUN_WINDOW, after, KeyboardInterrupt(), patch)
-            else:
-                interrupting(after, patch, "reference" if "reference" in options else "fast")
-            return self._broken_off(*options)
-
-    def interrupted_late(self) -> str:
-        """Of a network, when the chip is done and the float network runs."""
-        with self.patch.context() as patch:
-            failing(RUN_FLOAT, 0, KeyboardInterrupt(), patch)
-            return self._broken_off()
-
-    def _broken_off(self, *options: str) -> str:
-        found = self.call(*options)
+    def interrupted(self, after: int | None, *options: str) -> str:
+        """Ctrl-C after so many windows, or steps of this call, or (None) when the float network runs; the message."""
+        runner = "reference" if "reference" in options else "fast"
+        if after is None:
+            breaking = failing(RUN_FLOAT, KeyboardInterrupt())
+        elif self.kind == "model":
+            breaking = failing(RUN_WINDOW, KeyboardInterrupt(), after)
+        else:
+            breaking = interrupting(after, runner)
+        with breaking:
+            found = self.cli(*self.arguments(*options))
         assert (found.status, found.out) == (130, "")
         return found.err.splitlines()[-1]
 
 
+WorkOn = Callable[[str], Work]
+
+
 @pytest.fixture
-def work_on(
-    tmp_path: Path, cache: Path, llama_bundle: Path, files: Files, monkeypatch: Patch, capsys: Capture
-) -> Callable[[str], Work]:
+def work_on(tmp_path: Path, cache: Path, llama_bundle: Path, files: Files, cli: Cli) -> WorkOn:
     (tmp_path / "text").write_text(TEXT)
-    given = {
-        "model": (llama_bundle, ["--text", str(tmp_path / "text")]),
-        "network": (files.plain_nd, ["--input", str(files.spikes)]),
+    given: dict[str, tuple[Path, list[object]]] = {
+        "model": (llama_bundle, ["--text", tmp_path / "text"]),
+        "network": (files.plain_nd, ["--input", files.spikes]),
     }
-    return lambda kind: Work(kind, *given[kind], monkeypatch, capsys)
+    return lambda kind: Work(kind, *given[kind], cli)
 
 
 @pytest.mark.parametrize(
@@ -124,23 +113,21 @@ def work_on(
         ("network", ["--runner", "reference"]),
     ],
 )  # fmt: skip
-def test_same_figures(
-    kind: str, options: list[str], cache: Path, ran: list[int], work_on: Callable[[str], Work]
-) -> None:
+def test_same_figures(kind: str, options: list[str], cache: Path, ran: list[int], work_on: WorkOn) -> None:
     work = work_on(kind)
     whole = work.measured(*options)
     assert sum(ran) == SIZES[kind] and not any(cache.iterdir())
     assert kind == "network" or whole["saturations"] > 0
-    before = snapshot(work.bundle)
-    for after, done in HITS[kind]:
-        line = work.interrupted(after, *options)
-        (folder,) = cache.iterdir()
-        assert line.startswith(f"error ND3009 eval: was interrupted after {done}; run the same command again")
-        assert str(folder) in line
-    ran.clear()
-    assert work.measured(*options) == whole
+    with unchanged(work.bundle):
+        for after, done in HITS[kind]:
+            line = work.interrupted(after, *options)
+            (folder,) = cache.iterdir()
+            assert line.startswith(f"error ND3009 eval: was interrupted after {done}; run the same command again")
+            assert str(folder) in line
+        ran.clear()
+        assert work.measured(*options) == whole
     assert sum(ran) == SIZES[kind] - FINISHED[kind] and work.resumed == (3 if kind == "model" else None)
-    assert not any(cache.iterdir()) and snapshot(work.bundle) == before
+    assert not any(cache.iterdir())
 
 
 @pytest.mark.parametrize(
@@ -152,13 +139,10 @@ def test_same_figures(
 )
 def test_nothing_of_another_evaluation_is_mixed_in(
     kind: str, what: str, tmp_path: Path, cache: Path, ran: list[int], llama: Path, files: Files,
-    work_on: Callable[[str], Work],
+    work_on: WorkOn,
 ) -> None:  # fmt: skip
     work = work_on(kind)
-    if kind == "model":
-        work.interrupted(3)
-    else:
-        work.interrupted_late()
+    work.interrupted(3 if kind == "model" else None)
     ran.clear()
     options = {
         "runner": ["--runner", "reference"], "no float": ["--no-float"], "fewer tokens": ["--max-tokens", "1000"],
@@ -168,7 +152,7 @@ def test_nothing_of_another_evaluation_is_mixed_in(
         (tmp_path / "text").write_text(TEXT[::-1])
     elif what == "input":
         np.save(tmp_path / "other.npy", np.load(files.spikes)[::-1])
-        work.given = ["--input", str(tmp_path / "other.npy")]
+        work.given = ["--input", tmp_path / "other.npy"]
     elif what == "conversion":
         work.bundle = tmp_path / "other.nd"
         pipeline.convert(llama, work.bundle, preset="quick", calibration_tokens=96, weight_bits=4)
@@ -177,20 +161,20 @@ def test_nothing_of_another_evaluation_is_mixed_in(
     assert len(list(cache.iterdir())) == 1  # what is kept of the first waits for its own call
 
 
-def test_interrupted_while_the_float_network_runs(ran: list[int], work_on: Callable[[str], Work]) -> None:
+def test_interrupted_while_the_float_network_runs(ran: list[int], work_on: WorkOn) -> None:
     work = work_on("network")
     whole = work.measured()
     for _ in range(2):
-        assert f"after step {LATE} of {LATE}" in work.interrupted_late()
+        assert f"after step {LATE} of {LATE}" in work.interrupted(None)
     ran.clear()
     assert work.measured() == whole and ran == []
 
 
 @pytest.mark.parametrize("damage", ["state", "outputs.npz", "one of them"])
-def test_damaged_files_are_not_used(damage: str, cache: Path, ran: list[int], work_on: Callable[[str], Work]) -> None:
+def test_damaged_files_are_not_used(damage: str, cache: Path, ran: list[int], work_on: WorkOn) -> None:
     work = work_on("network")
     whole = work.measured()
-    work.interrupted_late()
+    work.interrupted(None)
     (folder,) = cache.iterdir()
     file = folder / ("outputs.npz" if damage == "one of them" else damage)
     file.unlink() if damage == "one of them" else file.write_bytes(file.read_bytes()[:-20])
@@ -198,20 +182,20 @@ def test_damaged_files_are_not_used(damage: str, cache: Path, ran: list[int], wo
     assert work.measured() == whole and ran == [LATE]
 
 
-def test_interrupted_in_the_first_window(cache: Path, work_on: Callable[[str], Work]) -> None:
+def test_interrupted_in_the_first_window(cache: Path, work_on: WorkOn) -> None:
     work = work_on("model")
-    before = snapshot(work.bundle)
-    assert "error ND3008 eval: was interrupted" in work.interrupted(0)
-    assert not any(cache.iterdir()) and snapshot(work.bundle) == before
-
-
-def test_a_failure_keeps_nothing(cache: Path, work_on: Callable[[str], Work], monkeypatch: Patch) -> None:
-    failing(RUN_WINDOW, 2, MemoryError(), monkeypatch)
-    assert work_on("model").call().status == 3
+    with unchanged(work.bundle):
+        assert "error ND3008 eval: was interrupted" in work.interrupted(0)
     assert not any(cache.iterdir())
 
 
-def test_a_cache_that_cannot_be_written(tmp_path: Path, work_on: Callable[[str], Work]) -> None:
+def test_a_failure_keeps_nothing(cache: Path, work_on: WorkOn, cli: Cli) -> None:
+    with failing(RUN_WINDOW, MemoryError(), 2):
+        assert cli(*work_on("model").arguments()).status == 3
+    assert not any(cache.iterdir())
+
+
+def test_a_cache_that_cannot_be_written(tmp_path: Path, work_on: WorkOn) -> None:
     """Everything works, only nothing is kept, and the message does not say so."""
     work = work_on("model")
     (tmp_path / "cache").write_text("a file in its place")
@@ -221,7 +205,7 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path, work_on: Callable[[str],
 
 
 @pytest.mark.parametrize("kind", SIZES)
-def test_a_cache_that_fills_up(kind: str, ran: list[int], work_on: Callable[[str], Work], monkeypatch: Patch) -> None:
+def test_a_cache_that_fills_up(kind: str, ran: list[int], work_on: WorkOn, monkeypatch: Patch) -> None:
     """Nothing is kept, and everything else goes its way."""
 
     def full(path: Path, content: bytes) -> None:
@@ -240,12 +224,11 @@ def test_a_cache_that_fills_up(kind: str, ran: list[int], work_on: Callable[[str
     notes = [note for note in found["notes"] if "nothing is kept of a run that is broken off" in note]
     assert bool(notes) == (kind == "model")
     assert {**found, "notes": []} == {**whole, "notes": []}
-    assert "ND3008" in (work.interrupted(3) if kind == "model" else work.interrupted_late())
+    assert "ND3008" in (work.interrupted(3 if kind == "model" else None))
 
 
 def test_little_is_kept(cache: Path, monkeypatch: Patch) -> None:
     """The latest `MOST` evaluations, and no more than `MOST_BYTES`."""
-    import os
 
     def leave(number: int, size: int) -> None:
         with pytest.raises(KeyboardInterrupt), kept.kept_folder(f"{number:032}" * 2) as folder:
@@ -262,37 +245,16 @@ def test_little_is_kept(cache: Path, monkeypatch: Patch) -> None:
     assert {int(path.name) for path in cache.iterdir()} == {11, 12, 20}  # and the new one had room for itself
 
 
-#: Runs the command line and sends its own process the signal sys.argv[1] when the third window begins.
-HIT_AT_THIRD_WINDOW = (
-    HEEDING
-    + """
-import os, sys
-from neurodeploy import evaluation
-from neurodeploy.cli import main
-real, begun = evaluation._Windows.window, []
-def hit(*arguments):
-    begun.append(1)
-    if len(begun) == 3:
-        os.kill(os.getpid(), int(sys.argv[1]))
-    return real(*arguments)
-evaluation._Windows.window = hit
-main(sys.argv[2:])
-"""
-)
-
-
 @pytest.mark.parametrize("number", [2, 9])
-def test_signals(number: int, tmp_path: Path, work_on: Callable[[str], Work]) -> None:
+def test_signals(number: int, tmp_path: Path, work_on: WorkOn) -> None:
     """Also a process that is killed keeps its windows."""
     work = work_on("model")
-    shutil.copytree(work.bundle, tmp_path / "x.nd")
-    work.bundle = tmp_path / "x.nd"
-    before = snapshot(work.bundle)
-    command = [sys.executable, "-c", HIT_AT_THIRD_WINDOW, str(number), "eval", str(work.bundle), *work.given]
-    one = {"OMP_NUM_THREADS": "1"}  # as in this process: another number of threads is other work
-    done = subprocess.run(command, env=environment() | one, capture_output=True, text=True, timeout=600)
-    assert (done.returncode, done.stdout) == (-9 if number == 9 else 130, ""), done.stderr
-    if number != 9:
-        assert done.stderr.splitlines()[-1].startswith("error ND3009 eval: was interrupted after 512 of 1100 tokens; ")
-    work.measured()
-    assert work.resumed == 2 and snapshot(work.bundle) == before
+    work.bundle = copied(work.bundle, tmp_path)
+    with unchanged(work.bundle):
+        done = struck(number, (RUN_WINDOW, 3), work.arguments())
+        assert (done.returncode, done.stdout) == (-9 if number == 9 else 130, ""), done.stderr
+        if number != 9:
+            last = done.stderr.splitlines()[-1]
+            assert last.startswith("error ND3009 eval: was interrupted after 512 of 1100 tokens; ")
+        work.measured()
+    assert work.resumed == 2

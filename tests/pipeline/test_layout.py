@@ -13,7 +13,8 @@ from neurodeploy import pipeline
 from neurodeploy.errors import UserError
 from tests.interchange.cells import FIXTURES
 from tests.pipeline.networks import DT, OUTPUTS, SAMPLES, STEPS, Files
-from tests.tiny import Capture, call
+from tests.refusals import refused
+from tests.tiny import Cli
 
 
 @pytest.fixture
@@ -45,21 +46,18 @@ def test_every_verb_reads_the_same_from_both_orders(files: Files, turned: Path, 
 
 
 def test_samples_of_one_step_are_a_question_before_everything_else(
-    files: Files, turned: Path, tmp_path: Path, capsys: Capture
+    files: Files, turned: Path, tmp_path: Path, cli: Cli
 ) -> None:
     """(steps, 1, neurons): one sample, time first, which would be as many samples of one step."""
     np.save(tmp_path / "one.npy", np.load(turned)[:, :1])
-    given = ["--input", str(tmp_path / "one.npy")]
+    given = [files.plain_nd, "--input", tmp_path / "one.npy"]
     for verb in ("run", "eval", "energy"):
-        found = call([verb, str(files.plain_nd), *given, "--json"], capsys)
-        data = json.loads(found.out)
-        assert f"{STEPS} samples of one step each" in data["open_questions"][0]
-        assert "--layout time-first" in data["open_questions"][0]
+        (question, *_) = cli.json(verb, *given)["open_questions"]
+        assert f"{STEPS} samples of one step each" in question and "--layout time-first" in question
         for layout in ("time-first", "sample-first"):
-            told = call([verb, str(files.plain_nd), *given, "--layout", layout, "--json"], capsys)
-            assert not any("one step" in line for line in json.loads(told.out)["open_questions"])
-    shown = call(["run", str(files.plain_nd), *given], capsys)
-    assert shown.out.startswith("open question: input: ")
+            told = cli.json(verb, *given, "--layout", layout)
+            assert not any("one step" in line for line in told["open_questions"])
+    assert cli("run", *given).out.startswith("open question: input: ")
     told = pipeline.run(files.plain_nd, input=tmp_path / "one.npy", layout="time-first")
     assert (told["samples"], told["steps"]) == (1, STEPS)
     assert "one step" in " ".join(pipeline.report(
@@ -87,21 +85,16 @@ def test_a_reference_for_integers_without_a_float_network(files: Files, turned: 
     assert found["comparison"] == [] and row["float_differing"] is None
 
 
-def test_layouts_that_say_nothing(files: Files, tmp_path: Path, capsys: Capture) -> None:
-    with pytest.raises(UserError, match="ND1272"):
-        pipeline.run(files.plain_nd, input=files.spikes, layout="time")
+def test_layouts_that_say_nothing(files: Files, tmp_path: Path, cli: Cli) -> None:
     (tmp_path / "x.h5").write_bytes(b"")
-    with pytest.raises(UserError, match="ND1272"):
-        pipeline.run(files.plain_nd, input=tmp_path / "x.h5", layout="time-first")
-    found = call(
-        ["convert", str(files.plain), "--dt", "1e-3", "--layout", "time-first", "--out", str(tmp_path / "x.nd")], capsys
-    )
-    assert found.status == 2 and found.err.startswith("error ND3261 --layout")
-    found = call(["export", str(files.plain_nd), "--layout", "time-first", "--out", str(tmp_path / "x.nir")], capsys)
-    assert found.status == 2 and found.err.startswith("error ND3261 --layout")
+    for given, layout in ((files.spikes, "time"), (tmp_path / "x.h5", "time-first")):
+        refused(UserError, "ND1272", pipeline.run, files.plain_nd, input=given, layout=layout)
+    for verb, source, *options in (("convert", files.plain, "--dt", "1e-3"), ("export", files.plain_nd)):
+        found = cli(verb, source, *options, "--layout", "time-first", "--out", tmp_path / "x.nir")
+        assert found.status == 2 and found.err.startswith("error ND3261 --layout")
 
 
-def test_membranes_are_a_reference_of_an_output_without_spikes(tmp_path: Path, capsys: Capture) -> None:
+def test_membranes_are_a_reference_of_an_output_without_spikes(tmp_path: Path, cli: Cli) -> None:
     """Norse's own readout: the float network is it but for float32, the chip but for its integers."""
     recorded = dict(np.load(FIXTURES / "norse" / "li.npz"))
     np.save(tmp_path / "in.npy", recorded["input"])
@@ -114,4 +107,4 @@ def test_membranes_are_a_reference_of_an_output_without_spikes(tmp_path: Path, c
         assert (row["worst"] < 0.01) == (row["float_worst"] < 1e-5) == (name == "right")
         assert any("before any rounding" in line for line in found["open_questions"]) == (name == "wrong")
     arguments = ["--input", str(tmp_path / "in.npy"), "--reference", str(tmp_path / "right.npy")]
-    assert "output against the reference: values" in call(["eval", str(tmp_path / "li.nd"), *arguments], capsys).out
+    assert "output against the reference: values" in cli("eval", tmp_path / "li.nd", *arguments).out

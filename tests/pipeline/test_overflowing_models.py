@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from neurodeploy.ops.host.kvcache import State
 from neurodeploy.synapses.linear import linear_layers
 from tests import models
 from tests.islands import islands_of
+from tests.refusals import refused
 
 
 class Overflowing:
@@ -44,11 +46,9 @@ class Overflowing:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_logits(value: float) -> None:
-    with pytest.raises(UserError, match="ND3002"):
-        evaluate({"float": Overflowing(value)}, [1, 2, 3, 4, 5], len)
+    refused(UserError, "ND3002", evaluate, {"float": Overflowing(value)}, [1, 2, 3, 4, 5], len)
     for temperature in (0.0, 1.0):
-        with pytest.raises(UserError, match="ND3002"):
-            generate(Overflowing(value), [1, 2], 5, temperature=temperature)
+        refused(UserError, "ND3002", generate, Overflowing(value), [1, 2], 5, temperature=temperature)
 
 
 #: tensor, factor -> what is too large, or None where the model still converts.
@@ -67,24 +67,17 @@ FACTORS: dict[str, tuple[str, float, str | None]] = {
 @pytest.mark.parametrize("name", FACTORS)
 def test_scaled_models(name: str, preset: str, tmp_path: Path) -> None:
     """A model far from ordinary either becomes a bundle that runs, or is refused with a code."""
-    from safetensors.torch import load_file, save_file
-
     tensor, factor, says = FACTORS[name]
     model, out = tmp_path / "model", tmp_path / "x.nd"
     models.save("llama", model, tie_word_embeddings=False, eos_token_id=None)
-    tensors = {key: value.float() for key, value in load_file(model / "model.safetensors").items()}
-    tensors[tensor] *= factor
-    save_file(tensors, model / "model.safetensors")
-
-    def convert() -> object:
-        return pipeline.convert(model, out, preset=preset, calibration_tokens=48)
-
+    with models.tensors(model) as tensors:
+        tensors[tensor] = tensors[tensor].float() * factor
+    options: dict[str, Any] = {"preset": preset, "calibration_tokens": 48}
     if says:
-        with pytest.raises(UserError, match=says):
-            convert()
+        refused(UserError, says, pipeline.convert, model, out, **options)
         assert sorted(path.name for path in tmp_path.iterdir()) == ["model"]
         return
-    convert()
+    pipeline.convert(model, out, **options)
     assert islands_of(open_bundle(out).program)
     assert pipeline.verify(out)["violations"] == []
     found = pipeline.generate(out, "abc", 3)
@@ -95,18 +88,16 @@ def test_scaled_models(name: str, preset: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("bias", "converts"), [(3.0, True), (1e6, True), (1e20, False), (1e29, False)])
 def test_biases(bias: float, converts: bool, tmp_path: Path) -> None:
     """A bias that dwarfs what its weights can say would need more bits than a sum has."""
-    from safetensors.torch import load_file, save_file
-
-    model, out = tmp_path / "model", tmp_path / "x.nd"
+    model, out, name = tmp_path / "model", tmp_path / "x.nd", "model.layers.0.self_attn.q_proj.bias"
     models.save("llama", model, tie_word_embeddings=False, eos_token_id=None, attention_bias=True)
-    tensors = {key: value.float() for key, value in load_file(model / "model.safetensors").items()}
-    tensors["model.layers.0.self_attn.q_proj.bias"][5] = bias
-    save_file(tensors, model / "model.safetensors")
+    with models.tensors(model) as tensors:
+        tensors[name] = tensors[name].float()
+        tensors[name][5] = bias
+    options: dict[str, Any] = {"preset": "quick", "calibration_tokens": 48}
     if not converts:
-        with pytest.raises(UserError, match=r"ND1103 layers\.0\.self_attn\.q_proj"):
-            pipeline.convert(model, out, preset="quick", calibration_tokens=48)
+        refused(UserError, r"ND1103 layers\.0\.self_attn\.q_proj", pipeline.convert, model, out, **options)
         return
-    pipeline.convert(model, out, preset="quick", calibration_tokens=48)
+    pipeline.convert(model, out, **options)
     layer = linear_layers(open_bundle(out).program)[0]
     unit = layer.encode.scale.value * float(row_scales(layer)[5])
     assert np.asarray(layer.neurons.params["bias"])[5] * unit == pytest.approx(bias, rel=1e-3)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import nir
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.pipeline.networks import DT
-from tests.tiny import Capture, call
+from tests.tiny import Cli
 
 
 def held_down(bias: float) -> nir.NIRGraph:
@@ -31,25 +30,25 @@ def held_down(bias: float) -> nir.NIRGraph:
 
 
 @pytest.mark.parametrize(("bias", "late"), [(-0.1, False), (-2.5, True)])
-def test_bins_of_silence_come_first(bias: float, late: bool, tmp_path: Path, capsys: Capture) -> None:
+def test_bins_of_silence_come_first(bias: float, late: bool, tmp_path: Path, cli: Cli) -> None:
     nir.write(tmp_path / "x.nir", held_down(bias))
-    given = ["convert", str(tmp_path / "x.nir"), "--dt", str(DT), "--reset", "value", "--out", str(tmp_path / "x.nd")]
-    found = json.loads(call([*given, "--json"], capsys).out)
+    given = ["convert", tmp_path / "x.nir", "--dt", DT, "--reset", "value", "--out", tmp_path / "x.nd"]
+    found = cli.json(*given)
     assert any("cannot start 3 steps before" in line for line in found["losses"]) == late
     assert bool(found["losses"]) == late
     if late:
         assert "bins differ from the float network in 100 steps of silence, as three starts" in found["losses"][0]
-        assert "lost: output: " in call(given, capsys).out
+        assert "lost: output: " in cli(*given).out
 
 
-def test_the_first_line_of_eval_has_bins_and_rates(tmp_path: Path, capsys: Capture) -> None:
+def test_the_first_line_of_eval_has_bins_and_rates(tmp_path: Path, cli: Cli) -> None:
     """Equal rates say nothing of a phase."""
     nir.write(tmp_path / "x.nir", held_down(-0.1))
-    call(["convert", str(tmp_path / "x.nir"), "--dt", str(DT), "--out", str(tmp_path / "x.nd")], capsys)
+    cli("convert", tmp_path / "x.nir", "--dt", DT, "--out", tmp_path / "x.nd")
     np.save(tmp_path / "x.npy", np.random.default_rng(0).random((2, 30, 2)) < 0.4)
-    given = ["eval", str(tmp_path / "x.nd"), "--input", str(tmp_path / "x.npy")]
-    (row,) = json.loads(call([*given, "--json"], capsys).out)["comparison"]
-    first = call(given, capsys).out.splitlines()[0].replace("\u202f", " ").replace("\u00a0", " ")
+    given = ["eval", tmp_path / "x.nd", "--input", tmp_path / "x.npy"]
+    (row,) = cli.json(*given)["comparison"]
+    first = cli(*given).out.splitlines()[0].replace("\u202f", " ").replace("\u00a0", " ")
     share = float(first.split(" steps, ")[1].split(" %")[0])
     assert share == pytest.approx(100 * row["differing"] / row["compared"], abs=0.01)
     assert f"rates by at most {row['rate_error']:.3g} a step" in first

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.pipeline.networks import Files
-from tests.tiny import Capture, call, snapshot
+from tests.pipeline.networks import WRITING, World
+from tests.tiny import Cli, snapshot, unchanged
 
-#: verb and options; OUT is the file to write, SPIKES the input
-VERBS: dict[str, list[str]] = {
-    "run --out": ["run", "--input", "SPIKES", "--out", "OUT"],
-    "run --checkpoint": ["run", "--input", "SPIKES", "--checkpoint", "OUT"],
-    "report": ["report", "--input", "SPIKES", "--out", "OUT"],
-    "export to NIR": ["export", "--out", "OUT.nir"],
-    "map --write-plan": ["map", "--system", "oheo-gulch", "--write-plan", "OUT"],
-}
+MAP = "map PLAIN_ND --system"
 
 
 def _link(place: Path) -> None:
@@ -27,125 +19,88 @@ def _link(place: Path) -> None:
     place.symlink_to("mine")
 
 
-def _loose_link(place: Path) -> None:
-    place.symlink_to("nowhere")
-
-
 def _folder(place: Path) -> None:
     place.mkdir()
     (place / "mine").write_text("precious")
 
 
-def _pipe(place: Path) -> None:
-    os.mkfifo(place)
-
-
 THERE: dict[str, tuple[Callable[[Path], None], str]] = {
     "a link": (_link, "is a link to mine"),
-    "a link to nothing": (_loose_link, "is a link to nowhere"),
+    "a link to nothing": (lambda place: place.symlink_to("nowhere"), "is a link to nowhere"),
     "a folder": (_folder, "is a folder"),
-    "a pipe": (_pipe, "is a named pipe"),
+    "a pipe": (os.mkfifo, "is a named pipe"),
 }
 
 
-@pytest.fixture
-def bundle(tmp_path: Path, files: Files, capsys: Capture) -> Path:
-    copy = tmp_path / "x.nd"
-    shutil.copytree(files.plain_nd, copy)
-    assert call(["map", str(copy), "--system", "oheo-gulch"], capsys).status == 0
-    return copy
-
-
-def filled(arguments: list[str], bundle: Path, files: Files, out: Path) -> list[str]:
-    names = {"SPIKES": str(files.spikes), "OUT": str(out), "OUT.nir": str(out.with_suffix(".nir"))}
-    return [arguments[0], str(bundle), *(names.get(word, word) for word in arguments[1:])]
-
-
 @pytest.mark.parametrize("there", THERE)
-@pytest.mark.parametrize("verb", VERBS)
-def test_only_files_are_replaced(
-    verb: str, there: str, bundle: Path, files: Files, tmp_path: Path, capsys: Capture
-) -> None:
-    make, says = THERE[there]
-    arguments = filled(VERBS[verb], bundle, files, tmp_path / "out")
-    place = Path(arguments[-1])
+@pytest.mark.parametrize("verb", WRITING)
+def test_only_files_are_replaced(verb: str, there: str, world: World, cli: Cli) -> None:
+    (make, says), typed = THERE[there], world.typed(WRITING[verb])
+    place = Path(typed[-1])
     make(place)
-    before = snapshot(tmp_path)
-    found = call(arguments, capsys)
+    with unchanged(world.here):
+        found = cli(*typed)
     assert (found.status, found.out) == (2, "")
     line = found.err.splitlines()[-1]
     assert line.startswith(f"error ND5004 {place}: ") and says in line
-    assert snapshot(tmp_path) == before
 
 
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("r.json", '{"mine": 1}'),
-        ("r.json", '{\n  "mine": 1\n}'),
-        ("r.json", "mine"),
-        ("r_cores.csv", "chip;core\n1;2\n"),
-        ("r_populations.csv", "projection,source\n"),
-        ("r_projections.csv", "mine"),
+        ("out.json", '{"mine": 1}'), ("out.json", '{\n  "mine": 1\n}'), ("out.json", "mine"),
+        ("out_cores.csv", "chip;core\n1;2\n"), ("out_populations.csv", "projection,source\n"),
+        ("out_projections.csv", "mine"),
     ],
-)
-def test_a_report_replaces_no_file_of_others_beside_it(
-    name: str, content: str, bundle: Path, files: Files, tmp_path: Path, capsys: Capture
-) -> None:
-    (tmp_path / name).write_text(content)
-    before = snapshot(tmp_path)
-    found = call(filled(VERBS["report"], bundle, files, tmp_path / "r.html"), capsys)
+)  # fmt: skip
+def test_a_report_replaces_no_file_of_others_beside_it(name: str, content: str, world: World, cli: Cli) -> None:
+    typed, place = world.typed(WRITING["report"]), world.file(name, content)
+    with unchanged(world.here):
+        found = cli(*typed)
     assert found.status == 2
-    assert f"error ND5004 {tmp_path / name}: exists and was not written by a verb like this one" in found.err
-    assert snapshot(tmp_path) == before
+    assert f"error ND5004 {place}: exists and was not written by a verb like this one" in found.err
 
 
-def test_a_report_replaces_its_own(bundle: Path, files: Files, tmp_path: Path, capsys: Capture) -> None:
+def test_a_report_replaces_its_own(world: World, cli: Cli) -> None:
     """Also where the mapping, and with it the table of cores, is another one; and empty files."""
-    (tmp_path / "r.json").write_text("")
-    arguments = filled(VERBS["report"], bundle, files, tmp_path / "r.html")
-    assert call(arguments, capsys).status == 0
-    before = snapshot(tmp_path)
-    assert call(["map", str(bundle), "--system", "kapoho-point"], capsys).status == 0
-    assert call(arguments, capsys).status == 0
-    assert set(snapshot(tmp_path)) == set(before)
+    world.file("out.json", "")
+    assert cli(*world.typed(WRITING["report"])).status == 0
+    before = snapshot(world.here)
+    for line in (f"{MAP} kapoho-point", WRITING["report"]):
+        assert cli(*world.typed(line)).status == 0
+    assert set(snapshot(world.here)) == set(before)
 
 
-def test_an_export_replaces_no_file_of_others_in_its_folder(
-    bundle: Path, files: Files, tmp_path: Path, capsys: Capture
-) -> None:
-    folder = tmp_path / "sanafe"
-    arguments = ["export", str(bundle), "--format", "sanafe", "--out", str(folder)]
-    assert call(arguments, capsys).status == 0, "this network has a description for SANA-FE"
+def test_an_export_replaces_no_file_of_others_in_its_folder(world: World, cli: Cli) -> None:
+    folder, typed = world.here / "sanafe", world.typed("export PLAIN_ND --format sanafe --out HERE/sanafe")
+    assert cli(*typed).status == 0, "this network has a description for SANA-FE"
     (folder / "notes.txt").write_text("precious")
-    assert call(arguments, capsys).status == 0
+    assert cli(*typed).status == 0
     assert sorted(path.name for path in folder.iterdir()) == ["arch.yaml", "network.yaml", "notes.txt"]
     (folder / "network.yaml").write_text("my: own\n")
-    before = snapshot(tmp_path)
-    found = call(arguments, capsys)
+    with unchanged(world.here):
+        found = cli(*typed)
     assert found.status == 2 and f"error ND5004 {folder / 'network.yaml'}" in found.err
-    assert snapshot(tmp_path) == before
 
 
-def test_map_work_touches_nothing_else_in_its_folder(bundle: Path, tmp_path: Path, capsys: Capture) -> None:
-    work = tmp_path / "work"
+def test_map_work_touches_nothing_else_in_its_folder(world: World, cli: Cli) -> None:
+    work, typed = world.here / "work", world.typed(f"{MAP} oheo-gulch --work")
     _folder(work)
     (work / "manifest.json").write_text("{}")
     before = snapshot(work)
-    arguments = ["map", str(bundle), "--system", "oheo-gulch", "--work"]
-    assert call([*arguments, str(work)], capsys).status == 0
+    assert cli(*typed, work).status == 0
     assert before.items() <= snapshot(work).items() and len(snapshot(work)) > len(before)
-    found = call([*arguments, str(work / "mine")], capsys)
-    assert found.status == 2 and "ND2022" in found.err
+    found = cli(*typed, work / "mine")
+    assert (found.status, found.code) == (2, "ND2022")
     assert (work / "mine").read_text() == "precious"
 
 
-def test_a_mapping_that_is_a_link_is_not_followed(bundle: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_a_mapping_that_is_a_link_is_not_followed(world: World, cli: Cli) -> None:
     """A bundle of a stranger must not lead our writing elsewhere."""
-    (tmp_path / "mine").write_text("precious")
-    (bundle / "mapping.json").unlink()
-    (bundle / "mapping.json").symlink_to(tmp_path / "mine")
-    before = snapshot(tmp_path)
-    found = call(["map", str(bundle), "--system", "oheo-gulch"], capsys)
-    assert (found.status, found.err.split()[1]) == (2, "ND5004")
-    assert snapshot(tmp_path) == before
+    typed, mine = world.typed(f"{MAP} oheo-gulch"), world.file("mine", "precious")
+    mapping = Path(typed[1]) / "mapping.json"
+    mapping.unlink()
+    mapping.symlink_to(mine)
+    with unchanged(world.here):
+        found = cli(*typed)
+    assert (found.status, found.code) == (2, "ND5004")

@@ -13,7 +13,8 @@ from neurodeploy import pipeline
 from neurodeploy.errors import BundleError, Interrupted, UserError
 from neurodeploy.hybrid import Hybrid
 from neurodeploy.pipeline import generating, keeping
-from tests.tiny import Capture, Patch, call
+from tests.refusals import refused
+from tests.tiny import Cli, Patch
 
 DRAWN: dict[str, Any] = {"temperature": 0.9, "top_k": 20}
 
@@ -35,7 +36,7 @@ def test_two_pieces_are_one(which: str, settings: dict[str, Any], tmp_path: Path
     assert "tokens" in third["float"]
 
 
-def test_an_interrupted_text_goes_on(llama_bundle: Path, tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> None:
+def test_an_interrupted_text_goes_on(llama_bundle: Path, tmp_path: Path, monkeypatch: Patch, cli: Cli) -> None:
     """In the middle of a token some layers have seen it and others have not."""
     kept, real, calls = tmp_path / "state", Hybrid.run_op, 0
 
@@ -52,8 +53,7 @@ def test_an_interrupted_text_goes_on(llama_bundle: Path, tmp_path: Path, monkeyp
             pipeline.generate(llama_bundle, "abc", 9, checkpoint=kept)
     done = int(caught.value.problem.split()[3])
     assert 0 < done < 9 and f"--tokens {9 - done}" in caught.value.fix
-    options = ["--resume", str(kept), "--tokens", str(9 - done), "--json"]
-    rest = json.loads(call(["generate", str(llama_bundle), *options], capsys).out)
+    rest = cli.json("generate", llama_bundle, "--resume", kept, "--tokens", 9 - done)
     assert rest["tokens"] == pipeline.generate(llama_bundle, "abc", 9)["tokens"][done:]
     calls = -100
     with monkeypatch.context() as patch:
@@ -71,17 +71,17 @@ def test_an_interrupted_text_goes_on(llama_bundle: Path, tmp_path: Path, monkeyp
 def test_states_that_do_not_suit(llama_bundle: Path, experts_bundle: Path, tmp_path: Path) -> None:
     kept = tmp_path / "state"
     pipeline.generate(llama_bundle, "abc", 3, checkpoint=kept)
-    for given in ({}, {"prompt": "a", "resume": kept}, {"resume": kept, "seed": 1}):
-        with pytest.raises(UserError, match="ND3290"):
-            pipeline.generate(llama_bundle, **given)  # type: ignore[arg-type]
-    with pytest.raises(UserError, match="ND3256"):
-        pipeline.generate(llama_bundle, resume=tmp_path / "gone")
-    with pytest.raises(BundleError, match="ND5004"):
-        pipeline.generate(llama_bundle, "abc", 3, checkpoint=tmp_path)
-    with pytest.raises(BundleError, match="another program"):
-        pipeline.generate(experts_bundle, resume=kept)
-    with pytest.raises(UserError, match="ND3006"):
-        pipeline.generate(llama_bundle, None, 100_000, resume=kept)
+    resumed: dict[str, Any] = {"resume": kept}
+    for bundle, given, kind, says in (
+        (llama_bundle, {}, UserError, "ND3290"),
+        (llama_bundle, {"prompt": "a", **resumed}, UserError, "ND3290"),
+        (llama_bundle, {"seed": 1, **resumed}, UserError, "ND3290"),
+        (llama_bundle, {"resume": tmp_path / "gone"}, UserError, "ND3256"),
+        (llama_bundle, {"prompt": "abc", "tokens": 3, "checkpoint": tmp_path}, BundleError, "ND5004"),
+        (experts_bundle, resumed, BundleError, "ND5011.*another program"),
+        (llama_bundle, {"tokens": 100_000, **resumed}, UserError, "ND3006"),
+    ):
+        refused(kind, says, pipeline.generate, bundle, **given)
 
 
 def _header(change: dict[str, Any]) -> Any:
@@ -122,5 +122,4 @@ def test_damaged_states(damage: str, llama_bundle: Path, tmp_path: Path) -> None
         arrays = dict(file)
     DAMAGES[damage](arrays)
     np.savez(tmp_path / "x.npz", **arrays)
-    with pytest.raises(BundleError, match="ND5011"):
-        pipeline.generate(llama_bundle, resume=tmp_path / "x.npz")
+    refused(BundleError, "ND5011", pipeline.generate, llama_bundle, resume=tmp_path / "x.npz")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from neurodeploy.bundle import open_bundle
 from neurodeploy.pipeline import streams
 from simulators.fast.runner import FastRunner
 from tests.pipeline.networks import Files, copied
-from tests.tiny import Patch, environment
+from tests.tiny import Patch, scripted
 
 #: Runs the command line and prints last which of the libraries that take long to load were loaded.
 LOADED = """
@@ -24,13 +23,13 @@ try:
     main(sys.argv[1:])
 except SystemExit as ended:
     assert not ended.code, ended.code
-print(json.dumps([name for name in ("torch", "numba", "transformers", "rich", "numpy") if name in sys.modules]))
+heavy = "torch", "numba", "transformers", "rich", "numpy", "h5py", "nir", "tokenizers", "gguf"
+print(json.dumps([name for name in heavy if name in sys.modules]))
 """
 
 
-def loaded(*arguments: str) -> list[str]:
-    command = [sys.executable, "-c", LOADED, *arguments]
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True)
+def loaded(*arguments: object) -> list[str]:
+    done = scripted(LOADED, *arguments)
     assert done.returncode == 0, done.stderr
     return list(json.loads(done.stdout.splitlines()[-1]))
 
@@ -41,13 +40,11 @@ def test_the_help_loads_nothing() -> None:
 
 @pytest.mark.parametrize("verb", ["run", "energy", "map", "explain", "fit"])
 def test_a_small_network_loads_neither_torch_nor_kernels(verb: str, files: Files, tmp_path: Path) -> None:
-    arguments = {
-        "fit": ["gemma3-1b", "--bits", "8"], "map": [str(copied(files.plain_nd, tmp_path))],
-        "explain": [str(files.plain_nd)],
-        "run": [str(files.plain_nd), "--input", str(files.spikes)],
-        "energy": [str(files.plain_nd), "--input", str(files.spikes)],
+    fed = [files.plain_nd, "--input", files.spikes]
+    arguments: dict[str, list[object]] = {
+        "fit": ["gemma3-1b", "--bits", "8"], "map": [copied(files.plain_nd, tmp_path)], "explain": [files.plain_nd],
     }  # fmt: skip
-    found = loaded(verb, *arguments[verb])
+    found = loaded(verb, *arguments.get(verb, fed))
     assert "torch" not in found and "transformers" not in found
     assert verb not in ("run", "energy") or "numba" not in found
 

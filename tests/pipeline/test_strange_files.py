@@ -4,74 +4,42 @@ endless zeros of a device."""
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.pipeline.networks import Files
-from tests.tiny import Capture, Patch, call
+from tests.pipeline.networks import World
+from tests.tiny import Cli, Patch
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no named pipes")
 #: Whoever waits for a pipe is told so after this many seconds; nobody here waits for anything.
 PATIENCE = 240
-
-
-class Place:
-    """Where a call reads: `strange` makes a pipe or a link to a device of that name."""
-
-    def __init__(self, here: Path, files: Files, lm: Path, llama: Path, device: bool) -> None:
-        self.here, self.files, self.lm, self.llama, self.device = here, files, lm, llama, device
-
-    def strange(self, name: str) -> str:
-        path = self.here / name
-        path.unlink(missing_ok=True)
-        if self.device:
-            path.symlink_to("/dev/zero")
-        else:
-            os.mkfifo(path)
-        return str(path)
-
-    def inside(self, source: Path, member: str) -> str:
-        """A copy of a folder with something strange in it."""
-        folder = self.here / source.name
-        shutil.copytree(source, folder)
-        self.strange(f"{source.name}/{member}")
-        return str(folder)
-
-    @property
-    def net(self) -> str:
-        return str(self.files.plain_nd)
-
-    def run(self, *more: str) -> list[str]:
-        return ["run", self.net, "--input", str(self.files.spikes), *more]
-
-
-INPUTS: dict[str, Callable[[Place], list[str]]] = {
-    "gguf": lambda p: ["convert", p.strange("f.gguf"), "--out", "o.nd"],
-    "nir": lambda p: ["convert", p.strange("f.nir"), "--dt", "1e-3", "--out", "o.nd"],
-    "net": lambda p: ["convert", p.strange("f.net"), "--out", "o.nd"],
-    "config": lambda p: ["convert", p.inside(p.llama, "config.json"), "--out", "o.nd"],
-    "weights": lambda p: ["convert", p.inside(p.llama, "model.safetensors"), "--out", "o.nd"],
-    "tokenizer": lambda p: ["convert", p.inside(p.llama, "tokenizer.json"), "--out", "o.nd"],
-    "calibration": lambda p: ["convert", str(p.llama), "--calibration", p.strange("t.txt"), "--out", "o.nd"],
-    "fit gguf": lambda p: ["fit", p.strange("f.gguf")],
-    "fit json": lambda p: ["fit", p.strange("config.json")],
-    "npy": lambda p: ["run", p.net, "--input", p.strange("f.npy")],
-    "npz": lambda p: ["run", p.net, "--input", p.strange("f.npz")],
-    "h5": lambda p: ["run", p.net, "--input", p.strange("f.h5")],
-    "state": lambda p: p.run("--resume", p.strange("s.npz")),
-    "labels": lambda p: ["eval", p.net, "--input", str(p.files.spikes), "--labels", p.strange("l.npy")],
-    "text": lambda p: ["run", str(p.lm), "--text", p.strange("t.txt")],
-    "plan": lambda p: ["map", p.net, "--plan", p.strange("p.csv")],
-    "manifest": lambda p: ["explain", p.inside(p.files.plain_nd, "manifest.json")],
-    "program": lambda p: ["explain", p.inside(p.files.plain_nd, "program.json")],
-    "arrays": lambda p: ["explain", p.inside(p.files.plain_nd, "network.h5")],
-    "mapping": lambda p: ["explain", p.inside(p.files.plain_nd, "mapping.json")],
-    "result": lambda p: p.run("--out", p.strange("o.npz")),
-    "checkpoint": lambda p: p.run("--checkpoint", p.strange("c.npz")),
+#: What is typed (`World.typed`): +NAME is a pipe or a link to a device, FOLDER+NAME a copy of a folder with one in it.
+INPUTS = {
+    "gguf": "convert +f.gguf --out o.nd",
+    "nir": "convert +f.nir --dt 1e-3 --out o.nd",
+    "net": "convert +f.net --out o.nd",
+    "config": "convert MODEL+config.json --out o.nd",
+    "weights": "convert MODEL+model.safetensors --out o.nd",
+    "tokenizer": "convert MODEL+tokenizer.json --out o.nd",
+    "calibration": "convert MODEL --calibration +t.txt --out o.nd",
+    "fit gguf": "fit +f.gguf",
+    "fit json": "fit +config.json",
+    "npy": "run PLAIN_ND --input +f.npy",
+    "npz": "run PLAIN_ND --input +f.npz",
+    "h5": "run PLAIN_ND --input +f.h5",
+    "state": "run PLAIN_ND --input SPIKES --resume +s.npz",
+    "labels": "eval PLAIN_ND --input SPIKES --labels +l.npy",
+    "text": "run LM --text +t.txt",
+    "plan": "map PLAIN_ND --plan +p.csv",
+    "manifest": "explain PLAIN_ND+manifest.json",
+    "program": "explain PLAIN_ND+program.json",
+    "arrays": "explain PLAIN_ND+network.h5",
+    "mapping": "explain PLAIN_ND+mapping.json",
+    "result": "run PLAIN_ND --input SPIKES --out +o.npz",
+    "checkpoint": "run PLAIN_ND --input SPIKES --checkpoint +c.npz",
 }
 
 
@@ -89,17 +57,24 @@ def _patience() -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
+def placed(word: str, world: World, device: bool) -> str:
+    folder, strange, name = word.partition("+")
+    if not strange:
+        return world.typed(word)[0]
+    inside = world.model() if folder == "MODEL" else Path(*world.typed(folder or "HERE"))
+    path = inside / name
+    path.unlink(missing_ok=True)
+    path.symlink_to("/dev/zero") if device else os.mkfifo(path)
+    return str(inside if folder else path)
+
+
 @pytest.mark.usefixtures("_patience")
 @pytest.mark.parametrize("device", [False, True], ids=["pipe", "device"])
 @pytest.mark.parametrize("name", INPUTS)
-def test_it_is_told(
-    name: str, device: bool, files: Files, llama: Path, llama_bundle: Path, tmp_path: Path,
-    monkeypatch: Patch, capsys: Capture,
-) -> None:  # fmt: skip
-    monkeypatch.chdir(tmp_path)
-    arguments = INPUTS[name](Place(tmp_path, files, llama_bundle, llama, device))
-    found = call(arguments, capsys)
-    assert found.status == 2 and found.err.splitlines()[-1].startswith("error ND"), found.err
-    assert "ND9" not in found.err and not (tmp_path / "o.nd").exists()
-    left = [path for path in tmp_path.rglob("*") if not (path.is_file() or path.is_dir())]
+def test_it_is_told(name: str, device: bool, world: World, monkeypatch: Patch, cli: Cli) -> None:
+    monkeypatch.chdir(world.here)
+    found = cli(*(placed(word, world, device) for word in INPUTS[name].split()))
+    assert found.status == 2 and found.code.startswith("ND"), found.err
+    assert "ND9" not in found.err and not (world.here / "o.nd").exists()
+    left = [path for path in world.here.rglob("*") if not (path.is_file() or path.is_dir())]
     assert len(left) == 1, "the pipe or the device is still there"

@@ -16,18 +16,8 @@ from neurodeploy.bundle import open_bundle
 from neurodeploy.bundle.files import digest, manifest_digest
 from neurodeploy.frontends.nir.reader import read
 from simulators import float_network
-from tests.pipeline.networks import DT, HIDDEN, SAMPLES, STEPS, Files
-from tests.tiny import Capture, Patch, call, snapshot
-
-
-def json_of(arguments: list[str], capsys: Capture) -> Any:
-    found = call([*arguments, "--json"], capsys)
-    assert (found.status, found.err) == (0, "")
-
-    def refuse(constant: str) -> None:
-        raise AssertionError(f"{constant} is no JSON")
-
-    return json.loads(found.out, parse_constant=refuse)
+from tests.pipeline.networks import DT, HIDDEN, SAMPLES, STEPS, Files, copied
+from tests.tiny import Cli, Patch, unchanged
 
 
 def test_python_has_the_verbs() -> None:
@@ -59,8 +49,8 @@ def test_same_file_same_bytes_wherever_it_lies(kind: str, files: Files, tmp_path
         assert str(tmp_path).encode() not in file.read_bytes()
 
 
-def test_convert_says_what_the_network_takes(files: Files, tmp_path: Path, capsys: Capture) -> None:
-    found = json_of(["convert", str(files.image), "--dt", "1e-3", "--out", str(tmp_path / "x.nd")], capsys)
+def test_convert_says_what_the_network_takes(files: Files, tmp_path: Path, cli: Cli) -> None:
+    found = cli.json("convert", files.image, "--dt", "1e-3", "--out", tmp_path / "x.nd")
     assert found["inputs"] == {"input": [1, 5, 4]}
     assert (found["neurons"], found["synapses"], found["dt_s"]) == (12, 12 * 9, DT)
     assert all(row["absolute"] == 0 for row in found["worst_errors"])
@@ -89,21 +79,17 @@ EFFECTIVE: dict[str, tuple[str, list[str]]] = {
 
 
 @pytest.mark.parametrize("name", EFFECTIVE)
-def test_every_option_has_an_effect(name: str, files: Files, tmp_path: Path, capsys: Capture) -> None:
+def test_every_option_has_an_effect(name: str, files: Files, tmp_path: Path, cli: Cli) -> None:
     kind, options = EFFECTIVE[name]
     options = [str(files.spikes) if option == "SPIKES" else option for option in options]
     if kind != "net" and "--dt" not in options:
         options += ["--dt", "1e-3"]
-    found = call(["convert", str(getattr(files, kind)), "--out", str(tmp_path / "x.nd"), *options], capsys)
+    found = cli("convert", getattr(files, kind), "--out", tmp_path / "x.nd", *options)
     assert found.status == 0, found.err
-    bundle = getattr(files, f"{kind}_nd")
-    changed = [
-        member
-        for member in ("program.json", "network.h5")
-        if digest(bundle / member) != digest(tmp_path / "x.nd" / member)
-    ]
-    assert changed
-    assert call(["verify", str(tmp_path / "x.nd")], capsys).status == 0
+    bundles = getattr(files, f"{kind}_nd"), tmp_path / "x.nd"
+    one, other = ([digest(bundle / member) for member in ("program.json", "network.h5")] for bundle in bundles)
+    assert one != other
+    assert cli("verify", tmp_path / "x.nd").status == 0
 
 
 def test_spike_exponent_of_sigma_delta(tmp_path: Path) -> None:
@@ -126,30 +112,27 @@ def test_spike_exponent_of_sigma_delta(tmp_path: Path) -> None:
     for exponent in (6, 3):
         out = tmp_path / f"{exponent}.nd"
         pipeline.convert(tmp_path / "sd.net", out, spike_exp=exponent, input_message_bits=16)
-        network = open_bundle(out).program.network
-        assert network is not None
-        found[exponent] = network.populations["layer1"].params["spike_exp"]
+        found[exponent] = open_bundle(out).program.network.populations["layer1"].params["spike_exp"]
     assert found == {6: 6, 3: 3}
 
 
-def test_rules_of_the_published_bridge(tmp_path: Path, capsys: Capture) -> None:
+def test_rules_of_the_published_bridge(tmp_path: Path, cli: Cli) -> None:
     import nir
 
     one = np.ones(1)
     lif = nir.LIF(tau=0.0025 * one, r=one, v_leak=0 * one, v_threshold=0.1 * one, v_reset=0 * one)
     nir.write(tmp_path / "b.nir", nir.NIRGraph.from_list(nir.Affine(one[None], 0 * one), lif))
-    base = ["convert", str(tmp_path / "b.nir"), "--dt", "1e-4"]
-    assert call([*base, "--out", str(tmp_path / "own.nd")], capsys).status == 0
-    assert call([*base, "--out", str(tmp_path / "x.nd"), "--compat", "lava"], capsys).status == 0
+    base = ["convert", tmp_path / "b.nir", "--dt", "1e-4"]
+    assert cli(*base, "--out", tmp_path / "own.nd").status == 0
+    assert cli(*base, "--out", tmp_path / "x.nd", "--compat", "lava").status == 0
     network = open_bundle(tmp_path / "x.nd").program.network
-    assert network is not None
     (neuron,) = (p for p in network.populations.values() if p.model == "lif")
     # int(dt / tau * 4095) and int(0.1 * 131071) >> 9, as in the published script
     assert (neuron.params["dv"], neuron.params["du"], neuron.params["vth"]) == (163, 4095, 25)
     assert digest(tmp_path / "own.nd" / "program.json") != digest(tmp_path / "x.nd" / "program.json")
 
 
-def test_what_nir_cannot_hold_is_a_warning_not_an_end(tmp_path: Path, capsys: Capture) -> None:
+def test_what_nir_cannot_hold_is_a_warning_not_an_end(tmp_path: Path, cli: Cli) -> None:
     """nir 1.0.8 misreads kernels that are not square; they are quantised all the same, and the bundle says so."""
     import nir
 
@@ -163,23 +146,23 @@ def test_what_nir_cannot_hold_is_a_warning_not_an_end(tmp_path: Path, capsys: Ca
     edges = list(zip(nodes, list(nodes)[1:], strict=False))
     nir.write(tmp_path / "k.nir", nir.NIRGraph(nodes, edges, type_check=False))
     bundle = tmp_path / "k.nd"
-    found = json_of(["convert", str(tmp_path / "k.nir"), "--dt", "1e-3", "--out", str(bundle)], capsys)
-    checked = json_of(["verify", str(bundle)], capsys)
+    found = cli.json("convert", tmp_path / "k.nir", "--dt", "1e-3", "--out", bundle)
+    checked = cli.json("verify", bundle)
     pure = json.loads((bundle / "conversion.json").read_text())["pure_nir"]
     assert checked["source_read_by_nir"] == pure
     assert pure or any("source.nir" in line for line in found["warnings"])
     np.save(tmp_path / "x.npy", np.random.default_rng(0).random((9, 1, 5, 5)) < 0.5)
-    row = json_of(["eval", str(bundle), "--input", str(tmp_path / "x.npy")], capsys)["comparison"][0]
+    row = cli.json("eval", bundle, "--input", tmp_path / "x.npy")["comparison"][0]
     assert (row["differing"], row["chip_spikes"] > 0) == (0, True)
-    exported = json_of(["export", str(bundle), "--out", str(tmp_path / "e.nir")], capsys)
+    exported = cli.json("export", bundle, "--out", tmp_path / "e.nir")
     assert bool(exported["notes"]) == (not pure)
 
 
 # --- eval
 
 
-def test_eval_counts_both_sides(files: Files, capsys: Capture) -> None:
-    found = json_of(["eval", str(files.plain_nd), "--input", str(files.spikes)], capsys)
+def test_eval_counts_both_sides(files: Files, cli: Cli) -> None:
+    found = cli.json("eval", files.plain_nd, "--input", files.spikes)
     (row,) = found["comparison"]
     wanted = float_network.run(read(files.plain, DT), {"input": np.load(files.spikes)}).outputs["output"]
     assert row["float_spikes"] == wanted.sum() > 0
@@ -189,7 +172,7 @@ def test_eval_counts_both_sides(files: Files, capsys: Capture) -> None:
     assert (row["float_correct"], row["chip_correct"]) == (None, None)
 
 
-def test_eval_of_an_exact_network(files: Files, tmp_path: Path, capsys: Capture) -> None:
+def test_eval_of_an_exact_network(files: Files, tmp_path: Path, cli: Cli) -> None:
     """Nothing was rounded, so nothing differs, and both are right where either is. Labels are in the order of the source."""
     pixels = np.load(files.pixels).reshape(SAMPLES, STEPS, 20)
     sums = float_network.run(read(files.image, DT), {"input": pixels}).outputs["output"].sum(axis=1)
@@ -197,20 +180,20 @@ def test_eval_of_an_exact_network(files: Files, tmp_path: Path, capsys: Capture)
     assert (np.sort(sums, axis=1)[:, -1] > np.sort(sums, axis=1)[:, -2]).any()
     labels[0] = (labels[0] + 1) % 12
     np.save(tmp_path / "labels.npy", labels)
-    arguments = ["eval", str(files.image_nd), "--input", str(files.pixels), "--labels", str(tmp_path / "labels.npy")]
-    (row,) = json_of(arguments, capsys)["comparison"]
+    arguments = ["eval", files.image_nd, "--input", files.pixels, "--labels", tmp_path / "labels.npy"]
+    (row,) = cli.json(*arguments)["comparison"]
     assert (row["differing"], row["first_difference"], row["early"]) == (0, None, 0)
     assert (row["same_decision"], row["float_correct"], row["chip_correct"]) == (SAMPLES, SAMPLES - 1, SAMPLES - 1)
-    shown = call(arguments, capsys).out
+    shown = cli(*arguments).out
     assert "same most active neuron in 3 of 3 samples" in shown and "right class float 66.7 %, chip 66.7 %" in shown
 
 
-def test_eval_of_values(files: Files, capsys: Capture) -> None:
-    found = json_of(["eval", str(files.graded_nd), "--input", str(files.real)], capsys)
+def test_eval_of_values(files: Files, cli: Cli) -> None:
+    found = cli.json("eval", files.graded_nd, "--input", files.real)
     (row,) = found["comparison"]
     assert row["graded"] and 0 < row["worst"] < 1
     assert any("rounded to multiples" in note for note in found["notes"])
-    assert "of the largest value" in call(["eval", str(files.graded_nd), "--input", str(files.real)], capsys).out
+    assert "of the largest value" in cli("eval", files.graded_nd, "--input", files.real).out
 
 
 def test_inputs_of_whole_numbers_are_not_rounded(files: Files, tmp_path: Path) -> None:
@@ -238,32 +221,31 @@ def test_sizes_that_no_synapse_reads_are_told(files: Files, tmp_path: Path) -> N
 # --- map, explain, energy, verify
 
 
-def test_map_and_energy(files: Files, tmp_path: Path, capsys: Capture) -> None:
-    bundle = str(tmp_path / "x.nd")
-    shutil.copytree(files.plain_nd, bundle)
-    found = json_of(["map", bundle, "--system", "kapoho-point", "--max-rows", "2"], capsys)
+def test_map_and_energy(files: Files, tmp_path: Path, cli: Cli) -> None:
+    bundle = copied(files.plain_nd, tmp_path)
+    found = cli.json("map", bundle, "--system", "kapoho-point", "--max-rows", "2")
     assert found["fits"] and found["cores_used"] >= 5
-    rows = json_of(["explain", bundle], capsys)
+    rows = cli.json("explain", bundle)
     assert [(row["path"], row["device"]) for row in rows] == [
         ("populations.input", "host"), ("populations.hidden", "chip"), ("populations.last", "chip")
     ]  # fmt: skip
-    priced = json_of(["energy", bundle, "--input", str(files.spikes)], capsys)
+    priced = cli.json("energy", bundle, "--input", files.spikes)
     for unit in ("step", "sample"):
         bands = [band for band in priced[unit]["joules_per_token"].values() if band]
         assert bands and all(0 < band["low"] <= band["nominal"] <= band["high"] for band in bands)
     step, sample = (priced[unit]["joules_per_token"]["chip"]["nominal"] for unit in ("step", "sample"))
     assert sample == pytest.approx(step * STEPS)
     assert priced["system"] == "kapoho-point"
-    assert "modelled, not measured" in call(["energy", bundle, "--input", str(files.spikes)], capsys).out
+    assert "modelled, not measured" in cli("energy", bundle, "--input", files.spikes).out
 
 
-def test_verify_says_what_it_checked(files: Files, capsys: Capture) -> None:
-    found = json_of(["verify", str(files.plain_nd)], capsys)
+def test_verify_says_what_it_checked(files: Files, cli: Cli) -> None:
+    found = cli.json("verify", files.plain_nd)
     assert found["golden_vectors"] == {"reference": 1, "fast": 1, "partitioned": 1} and found["golden_steps"] == 16
     assert (found["mapped"], found["violations"], found["source_read_by_nir"]) == (True, [], True)
-    assert json_of(["verify", str(files.net_nd)], capsys)["source_read_by_nir"] is None
+    assert cli.json("verify", files.net_nd)["source_read_by_nir"] is None
     for bundle, says in ((files.plain_nd, "is read by nir"), (files.net_nd, "the source holds integers")):
-        assert says in call(["verify", str(bundle)], capsys).out
+        assert says in cli("verify", bundle).out
 
 
 def _signed(bundle: Path, member: str) -> None:
@@ -278,13 +260,10 @@ def _signed(bundle: Path, member: str) -> None:
     ("member", "code"),
     [("vectors/golden.h5", "ND5009"), ("vectors/golden.h5 shape", "ND5006"), ("source.nir", "ND5008")],
 )
-def test_verify_finds_what_no_digest_finds(
-    member: str, code: str, files: Files, tmp_path: Path, capsys: Capture
-) -> None:
+def test_verify_finds_what_no_digest_finds(member: str, code: str, files: Files, tmp_path: Path, cli: Cli) -> None:
     import h5py
 
-    bundle = tmp_path / "x.nd"
-    shutil.copytree(files.plain_nd, bundle)
+    bundle = copied(files.plain_nd, tmp_path)
     member, _, what = member.partition(" ")
     if member == "source.nir":
         (bundle / member).write_bytes(b"not NIR")
@@ -298,36 +277,35 @@ def test_verify_finds_what_no_digest_finds(
             else:
                 segment["outputs/last"][0, 5, 1] += 1
     _signed(bundle, member)
-    found = call(["verify", str(bundle)], capsys)
-    assert (found.status, found.err.split()[1]) == (2, code), found.err
+    found = cli("verify", bundle)
+    assert (found.status, found.code) == (2, code), found.err
 
 
 # --- report
 
 
-def test_report_holds_what_the_verbs_say(files: Files, tmp_path: Path, capsys: Capture) -> None:
+def test_report_holds_what_the_verbs_say(files: Files, tmp_path: Path, cli: Cli) -> None:
     page = tmp_path / "new" / "r.html"
-    arguments = ["report", str(files.plain_nd), "--input", str(files.spikes), "--out", str(page)]
-    paths = json_of([*arguments, "--probe", "hidden.v", "--probe", "hidden.s"], capsys)
+    fed = [files.plain_nd, "--input", files.spikes]
+    arguments = ["report", *fed, "--probe", "hidden.v", "--probe", "hidden.s", "--out"]
+    paths = cli.json(*arguments, page)
     assert sorted(Path(path).name for path in paths) == sorted(path.name for path in page.parent.iterdir())
     data = json.loads(page.with_suffix(".json").read_text())
-    run = json_of(["run", str(files.plain_nd), "--input", str(files.spikes)], capsys)
+    run = cli.json("run", *fed)
     assert data["populations"] == run["populations"] and data["projections"] == run["projections"]
-    compared = json_of(["eval", str(files.plain_nd), "--input", str(files.spikes)], capsys)["comparison"]
-    assert data["comparison"] == compared
-    priced = json_of(["energy", str(files.plain_nd), "--input", str(files.spikes)], capsys)
+    assert data["comparison"] == cli.json("eval", *fed)["comparison"]
+    priced = cli.json("energy", *fed)
     assert data["energy"]["sample"]["joules_per_token"] == priced["sample"]["joules_per_token"]
     assert (data["run"]["steps"], data["run"]["samples"], data["map"]["system"]) == (STEPS, SAMPLES, "oheo-gulch")
     again = tmp_path / "more.html"
-    json_of([*arguments[:-1], str(again), "--probe", "hidden.v", "--probe", "hidden.s"], capsys)
+    cli.json(*arguments, again)
     assert again.read_text().replace("more.", "r.").replace("more_", "r_") == page.read_text()
 
 
 def test_rasters_and_states_are_those_of_the_first_sample(files: Files, tmp_path: Path) -> None:
-    data = pipeline.report(files.plain_nd, tmp_path / "r.html", input=files.spikes, probes=["hidden.v", "hidden.s"])[
-        "data"
-    ]
-    pipeline.run(files.plain_nd, input=files.spikes, out=tmp_path / "o.npz", probes=["hidden.v", "hidden.s"])
+    given: dict[str, Any] = {"input": files.spikes, "probes": ["hidden.v", "hidden.s"]}
+    data = pipeline.report(files.plain_nd, tmp_path / "r.html", **given)["data"]
+    pipeline.run(files.plain_nd, out=tmp_path / "o.npz", **given)
     with np.load(tmp_path / "o.npz") as found:
         fired, voltage = found["probe.hidden.s"][0], found["probe.hidden.v"][0]
     (raster,) = (r for r in data["rasters"] if r["population"] == "hidden")
@@ -335,9 +313,7 @@ def test_rasters_and_states_are_those_of_the_first_sample(files: Files, tmp_path
     marks = set(zip(raster["steps"], raster["rows"], strict=True))
     assert marks == {(step + 1, row) for step, row in np.argwhere(fired).tolist()}
     drawn = {(t["variable"], t["neuron"]): t["values"] for t in data["traces"]}
-    assert set(drawn) == {(variable, neuron) for variable in "vs" for neuron in (0, 1, 2) if variable == "s"} | {
-        ("v", neuron) for neuron in (0, 2, 4)
-    }
+    assert set(drawn) == {("s", 0), ("s", 1), ("s", 2), ("v", 0), ("v", 2), ("v", 4)}
     for (variable, neuron), values in drawn.items():
         assert values == {"v": voltage, "s": fired}[variable][:, neuron].tolist()
 
@@ -363,21 +339,21 @@ def test_long_runs_show_their_beginning(files: Files, tmp_path: Path, monkeypatc
 # --- export
 
 
-def test_export_of_the_float_network(files: Files, tmp_path: Path, capsys: Capture) -> None:
+def test_export_of_the_float_network(files: Files, tmp_path: Path, cli: Cli) -> None:
     import nir
 
-    found = json_of(["export", str(files.plain_nd), "--out", str(tmp_path / "x.nir")], capsys)
+    found = cli.json("export", files.plain_nd, "--out", tmp_path / "x.nir")
     assert (tmp_path / "x.nir").read_bytes() == (files.plain_nd / "source.nir").read_bytes()
     assert found["notes"] == [] and found["bytes"] == (tmp_path / "x.nir").stat().st_size
     assert set(nir.read(tmp_path / "x.nir").nodes) == {"input", "up", "hidden", "down", "last", "output"}
 
 
-def test_export_of_integers_and_back(files: Files, tmp_path: Path, capsys: Capture) -> None:
+def test_export_of_integers_and_back(files: Files, tmp_path: Path, cli: Cli) -> None:
     """To .net and to NIR, and converted again: the same integers, and for NIR spikes that are later by a step a layer."""
-    json_of(["export", str(files.net_nd), "--out", str(tmp_path / "x.net")], capsys)
+    cli.json("export", files.net_nd, "--out", tmp_path / "x.net")
     pipeline.convert(tmp_path / "x.net", tmp_path / "x.nd")
     assert digest(tmp_path / "x.nd" / "network.h5") == digest(files.net_nd / "network.h5")
-    found = json_of(["export", str(files.net_nd), "--out", str(tmp_path / "y.nir"), "--dt", "1e-3"], capsys)
+    found = cli.json("export", files.net_nd, "--out", tmp_path / "y.nir", "--dt", "1e-3")
     assert any("takes a step for each synapse" in note for note in found["notes"])
     pipeline.convert(tmp_path / "y.nir", tmp_path / "y.nd", dt=DT)
     before = pipeline.run(files.net_nd, input=files.spikes)["populations"]
@@ -387,14 +363,9 @@ def test_export_of_integers_and_back(files: Files, tmp_path: Path, capsys: Captu
         assert after[name]["messages"] == pytest.approx(before[name]["messages"], rel=0.05), name
 
 
-def test_reading_leaves_no_trace(files: Files, tmp_path: Path, capsys: Capture) -> None:
+def test_reading_leaves_no_trace(files: Files, tmp_path: Path, cli: Cli) -> None:
     """Verbs that fail write nothing beside the bundle either."""
-    bundle = tmp_path / "x.nd"
-    shutil.copytree(files.net_nd, bundle)
-    before = snapshot(tmp_path)
-    for arguments in (
-        ["energy", str(bundle), "--input", str(files.spikes)],
-        ["eval", str(bundle), "--input", str(files.spikes)],
-    ):
-        assert call(arguments, capsys).status == 2
-    assert snapshot(tmp_path) == before
+    bundle = copied(files.net_nd, tmp_path)
+    with unchanged(tmp_path):
+        for verb in ("energy", "eval"):
+            assert cli(verb, bundle, "--input", files.spikes).status == 2

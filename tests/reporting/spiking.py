@@ -113,16 +113,8 @@ def full() -> dict[str, Any]:
 def bare() -> dict[str, Any]:
     """A .net that was not mapped: integers only, no float network, no energy."""
     data = full()
-    data |= {
-        "map": None,
-        "explain": None,
-        "traffic": None,
-        "energy": None,
-        "comparison": None,
-        "rasters": [],
-        "traces": [],
-        "neurobench": {},
-    }
+    data |= dict.fromkeys(("map", "explain", "traffic", "energy", "comparison"))
+    data |= {"rasters": [], "traces": [], "neurobench": {}}
     data["conversion"] = {"warnings": [], "errors": []}
     data["model"]["dt_s"] = None
     data["run"] |= {"notes": [], "samples": 1}

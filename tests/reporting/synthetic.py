@@ -31,13 +31,7 @@ _LAYER: dict[str, tuple[str, str, str, str, float] | None] = {
     "self_attn.q_proj": None,
     "self_attn.k_proj": None,
     "self_attn.v_proj": None,
-    "self_attn.rope": (
-        "rope",
-        "next-to-host-op",
-        "its neighbour, attention, is on the host",
-        "attention on the chip",
-        0,
-    ),
+    "self_attn.rope": ("rope", "next-to-host-op", "attention beside it is on the host", "attention on the chip", 0),
     "self_attn.attention": ("attention", "growing-state", "the KV cache of layer {n} grows", "linear attention", 5),
     "self_attn.o_proj": None,
     "add_1": ("add", "next-to-host-op", "both operands are on the host", "", 0),
@@ -104,22 +98,13 @@ def make_map(system: str, chips: int, available: int, cores: int, layers: int, s
         for name, values in fractions.items()
     }  # fmt: skip
     return {
-        "system": system,
-        "chip": "loihi2",
-        "fits": chips <= available,
-        "host_islands": 0,
-        "chips_used": chips,
-        "chips_available": available,
-        "cores_used": cores,
-        "cores_lower_bound": round(cores * 0.963),
-        "cores_per_chip": 120,
-        "binding_resource": "synapse_bytes",
-        "violations": [],
-        "unknown_limits": ["in_axons", "out_axons"],
-        "utilisation": utilisation,
+        "system": system, "chip": "loihi2", "fits": chips <= available, "host_islands": 0, "chips_used": chips,
+        "chips_available": available, "cores_used": cores, "cores_lower_bound": round(cores * 0.963),
+        "cores_per_chip": 120, "binding_resource": "synapse_bytes", "violations": [],
+        "unknown_limits": ["in_axons", "out_axons"], "utilisation": utilisation,
         "cores": columns | {"resource_fractions": fractions},
         "mesh": {"columns": 8, "rows": 4, "cores_per_router": 4},
-    }
+    }  # fmt: skip
 
 
 #: `count` per token, `costs` low, nominal and high in J
@@ -164,19 +149,15 @@ def phase(seconds: float, scale: float, chips: int, layers: int, bound_by: str) 
     by_layer["static"] = add([e["joules"] for e in ledger if e["unit_cost"]["unit"] == "W"])
     names = dict.fromkeys(str(e["component"]) for e in ledger)
     return {
-        "joules_per_token": totals,
-        "seconds_per_token": band(seconds, 0.6, 2.1),
-        "tokens_per_s": 1 / seconds,
-        "bound_by": bound_by,
-        "entries": ledger,
-        "by_layer": by_layer,
+        "joules_per_token": totals, "seconds_per_token": band(seconds, 0.6, 2.1), "tokens_per_s": 1 / seconds,
+        "bound_by": bound_by, "entries": ledger, "by_layer": by_layer,
         "by_component": {name: add([e["joules"] for e in ledger if e["component"] == name]) for name in names},
         "assumptions": [
             "All chips of the mapping are powered for the whole time; spare chips of the board are off.",
             "Tokens are processed one at a time; layers do not overlap.",
         ],
         "not_modelled": ["Temperature and supply voltage", "Start-up and loading of weights"],
-    }
+    }  # fmt: skip
 
 
 def sites(layers: int, seed: int) -> list[dict[str, Any]]:
@@ -217,36 +198,22 @@ def smollm() -> dict[str, Any]:
     """Nine chips, 1 080 cores, 30 layers, every section."""
     return {
         "model": {
-            "name": "SmolLM2-135M-Instruct",
-            "family": "llama",
-            "source": "smollm2-135m-instruct.gguf",
-            "licence": "Apache-2.0",
-            "layers": 30,
-            "hidden_size": 576,
-            "vocab_size": 49_152,
-            "neurons": 300_000,
-            "populations": 240,
-            "synapses": 134_479_872,
-            "projections": 120,
-            "dt_s": None,
-            "weight_bytes": 134_479_872,
+            "name": "SmolLM2-135M-Instruct", "family": "llama", "source": "smollm2-135m-instruct.gguf",
+            "licence": "Apache-2.0", "layers": 30, "hidden_size": 576, "vocab_size": 49_152, "neurons": 300_000,
+            "populations": 240, "synapses": 134_479_872, "projections": 120, "dt_s": None, "weight_bytes": 134_479_872,
         },
         "conversion": {
             "preset": {"name": "graded-16", "payload_bits": 16, "weight_bits": 8},
             "calibration": {"text": "encyclopaedia article", "tokens": 2048},
-            "sites": sites(30, 3),
-            "warnings": [],
-            "errors": [],
+            "sites": sites(30, 3), "warnings": [], "errors": [],
         },
         "map": make_map("alia-point", 9, 32, 1080, 30, 1),
         "explain": llama_ops(30, 576),
         "accuracy": {
-            "text": "a technical article",
-            "tokens": 4096,
+            "text": "a technical article", "tokens": 4096,
             "float": {"bits_per_byte": 0.9884, "perplexity": 9.712, "tokens_per_s": 812.0},
             "chip": {"bits_per_byte": 0.9902, "perplexity": 9.771, "tokens_per_s": 214.0},
-            "top1_agreement": 0.946,
-            "saturations": 455,
+            "top1_agreement": 0.946, "saturations": 455,
         },
         "energy": {
             "generate": phase(0.0031, 1.0, 9, 30, "host_link"),
@@ -256,13 +223,8 @@ def smollm() -> dict[str, Any]:
         **counts(30, 576, 1536, 4096),
         "experts": None,
         "traffic": {
-            "unit": "token",
-            "if": "",
-            "on_chip_bytes": 4.1e6,
-            "inter_chip_bytes": 152_000.0,
-            "to_host_bytes": 742_000.0,
-            "to_chip_bytes": 239_000.0,
-            "crossings": 242.0,
+            "unit": "token", "if": "", "on_chip_bytes": 4.1e6, "inter_chip_bytes": 152_000.0, "crossings": 242.0,
+            "to_host_bytes": 742_000.0, "to_chip_bytes": 239_000.0,
         },
         "sample": {
             "prompt": "The capital of France is",
@@ -270,26 +232,17 @@ def smollm() -> dict[str, Any]:
             "to stand for twenty years.\n\nIt has been the seat of government, for a thousand years.",
         },
         "provenance": {
-            "tool_version": "0.1.0",
-            "created": "2025-01-02T03:04:05Z",
-            "seed": 0,
-            "bundle": "smollm2.nd",
+            "tool_version": "0.1.0", "created": "2025-01-02T03:04:05Z", "seed": 0, "bundle": "smollm2.nd",
             "hashes": {"program": "9f2c" * 16, "mapping": "07ab" * 16},
         },
-    }
+    }  # fmt: skip
 
 
 def tiny_moe() -> dict[str, Any]:
     """A small routed model on one chip: experts, two energy figures that are not known, no prompt phase."""
     data = smollm()
     rng = random.Random(11)
-    data["model"] |= {
-        "name": "tiny-moe",
-        "family": "llama4",
-        "layers": 4,
-        "hidden_size": 128,
-        "synapses": 3_400_000,
-    }
+    data["model"] |= {"name": "tiny-moe", "family": "llama4", "layers": 4, "hidden_size": 128, "synapses": 3_400_000}
     data["model"]["weight_bytes"] = 3_400_000
     data["map"] = make_map("oheo-gulch", 1, 1, 31, 4, 2)
     data["explain"] = llama_ops(4, 128)
@@ -344,14 +297,8 @@ def bare() -> dict[str, Any]:
 
 
 CASES: dict[str, Callable[[], dict[str, Any]]] = {
-    "smollm": smollm,
-    "tiny_moe": tiny_moe,
-    "hala": hala,
-    "many": many,
-    "unfit": unfit,
-    "bare": bare,
-    "nothing": dict,
-}
+    **{make.__name__: make for make in (smollm, tiny_moe, hala, many, unfit, bare)}, "nothing": dict
+}  # fmt: skip
 
 
 def main(folder: str) -> Iterator[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,141 +20,178 @@ def shown(show: Any, found: Any, width: int = 120) -> str:
     return out.getvalue().replace("\u202f", " ").replace("\u00a0", " ")
 
 
-def test_map_of_a_verb_or_a_section(smollm: dict[str, Any]) -> None:
-    text = shown(terminal.print_map, smollm["map"])
-    assert "alia-point: fits, 9 of 32 chips" in text
-    assert "1 080 cores, 3.8 % above the least possible 1 040; bound by synapse bytes" in text
-    assert text.count("not public") == 2
-
-
-def test_map_says_what_is_exceeded(smollm: dict[str, Any]) -> None:
-    broken = smollm["map"] | {"fits": False, "violations": [f"core {n}" for n in range(13)], "host_ops": [1, 2]}
-    text = shown(terminal.print_map, broken | {"border_bytes_per_token": 981_000})
-    assert "does not fit" in text and "core 9" in text and "core 10" not in text
-    assert "and 3 more: see --json" in text
-    assert "981 kB per token over the host border, 2 host operations" in text
-
-
-def test_energy_has_every_boundary_with_its_band(smollm: dict[str, Any]) -> None:
-    text = shown(terminal.print_energy, smollm["energy"])
-    for words in ("rails", "705 µJ", "7.69 mJ", "6.8 – 9.6 mJ", "41.0 mJ", "guessed", "static power", "323 tokens/s"):
-        assert words in text
-    assert text.index("Generated token") < text.index("Prompt token")
-    assert "2 assumptions and 2 omissions" in text
-
-
-def test_energy_of_one_phase_with_a_boundary_that_is_not_known(smollm: dict[str, Any]) -> None:
-    energy = smollm["energy"] | {"prefill": None}
-    energy["generate"]["joules_per_token"]["wall"] = None
-    text = shown(terminal.print_energy, energy)
-    assert "Prompt token" not in text and "41.0 mJ" not in text and "28.6 mJ" in text
-
-
-def test_eval_with_and_without_the_float_model(smollm: dict[str, Any]) -> None:
-    accuracy = smollm["accuracy"]
-    text = shown(terminal.print_eval, accuracy)
-    assert "+0.18 %" in text and "0.9884" in text and "same next token: 94.6 %" in text
-    text = shown(terminal.print_eval, accuracy | {"float": None, "top1_agreement": None})
-    assert "0.9902" in text and "0.9884" not in text and "same next token" not in text
-
-
-def test_explain_gives_each_rule_once(smollm: dict[str, Any]) -> None:
-    text = shown(terminal.print_explain, smollm["explain"])
-    assert "211 of 424 operations run on the chip" in text
-    assert text.count("growing-state:") == 1 and "to put it on the chip: linear attention" in text
-    assert "the KV cache of layer 0" in text
-
-
 CONVERTED: dict[str, Any] = {
-    "bundle": "demo.nd",
-    "model": "demo",
-    "family": "llama4",
-    "preset": {"name": "default", "payload_bits": 16, "weight_bits": 8},
-    "dt_s": None,
-    "neurons": 5000,
-    "populations": 24,
-    "synapses": 1_250_000,
-    "projections": 12,
-    "calibration": {"text": "prose.txt", "tokens": 4096},
-    "resumed": 0,
-    "wide_axons": 3,
-    "worst_sites": [{"path": "layers.0.down", "output_sqnr_db": 28.61}],
-    "warnings": ["no tokenizer"],
-    "seconds": 2.5,
-}
-
-
-def test_convert() -> None:
-    text = shown(terminal.print_convert, CONVERTED)
-    for words in (
-        "demo (llama4) -> demo.nd",
-        "1.25 M synapses in 12 projections; 8 bit",
-        "4 096 tokens of prose.txt",
-        "28.6 dB",
-    ):
-        assert words in text
-    assert "warning: no tokenizer" in text and "3 axons" in text
-
-
-def test_run_sums_the_populations_of_a_pattern(smollm: dict[str, Any]) -> None:
-    run = smollm["run"] | {key: smollm[key] for key in ("populations", "projections", "host_work", "on_host")}
-    text = shown(terminal.print_run, run | {"model": "m"})
-    assert "layers.*.down" in text and "layers.3" not in text and "0–29" in text
-    assert "m: 4 096 tokens on fast" in text and "5 flop" in text and "beside" not in text
-    left = {"on_host": {"layers.0.o": {"steps": 1, "calls": 1, "flops": 9, "bytes": 3}}}
-    assert "1 population on the host beside: 9 flop, 3.00 B" in shown(terminal.print_run, run | {"model": "m"} | left)
-
-
+    "bundle": "demo.nd", "model": "demo", "family": "llama4", "dt_s": None, "neurons": 5000, "populations": 24,
+    "preset": {"name": "default", "payload_bits": 16, "weight_bits": 8}, "synapses": 1_250_000, "projections": 12,
+    "calibration": {"text": "prose.txt", "tokens": 4096}, "resumed": 0, "wide_axons": 3,
+    "worst_sites": [{"path": "layers.0.down", "output_sqnr_db": 28.61}], "warnings": ["no tokenizer"], "seconds": 2.5,
+}  # fmt: skip
 SOUND: dict[str, Any] = {
     "bundle": "x.nd", "members": 5, "golden_vectors": {"reference": 8, "fast": 8}, "golden_steps": 16,
     "layers_read_by_nir": 4, "source_read_by_nir": None, "mapped": False, "executed": None, "violations": [],
 }  # fmt: skip
-
-
-def test_verify() -> None:
-    text = shown(terminal.print_verify, SOUND)
-    assert "x.nd: sound" in text and "8 outputs over 16 golden steps: the same bits on reference and fast" in text
-    assert "not mapped yet" in text and "4 layers read by nir" in text
-    done = {"system": "kapoho-point", "shards": 9, "cores": 4, "chips": 1}
-    text = shown(terminal.print_verify, SOUND | {"mapped": True, "executed": done, "layers_read_by_nir": 0})
-    assert text.startswith(
-        "x.nd: sound; its mapping was executed, 9 shards on 4 cores of kapoho-point: the same bits\n"
+DOCTOR = {"python": "3.11", "cuda": False, "versions": {"numpy": "2.4", "gguf": None}, "power_counters": ["package"]}
+EXPLAINED = [
+    {"path": f"populations.{name}", "device": device, "rule": rule, "reason": reason, "remedy": "", "bytes_per_token": 4}
+    for name, device, rule, reason in (
+        ("in", "host", "outside", "from outside"), ("out", "chip", "neurons", "on cores")
     )
-    assert "not mapped" not in text and "the source holds integers" in text
-    text = shown(terminal.print_verify, SOUND | {"violations": ["core 3: too full"], "golden_steps": 0})
-    assert "exceeds its budgets" in text and "core 3: too full" in text and "no golden vectors" in text
+]  # fmt: skip
+EXPORTED = {"file": "x.nir", "what": "the integers", "bytes": 2000, "notes": ["a: left out", "b: left out"]}
 
 
-def test_doctor_and_paths() -> None:
-    machine = {
-        "python": "3.11",
-        "cuda": False,
-        "versions": {"numpy": "2.4", "gguf": None},
-        "power_counters": ["package"],
-    }
-    text = shown(terminal.print_doctor, machine)
-    assert "versions: gguf" in text and "not installed" in text and "package" in text
-    assert shown(terminal.print_paths, ["a.html", "b.csv"]) == "a.html\nb.csv\n"
-
-
-def test_demo_shows_every_step(smollm: dict[str, Any]) -> None:
-    found = {
-        "convert": CONVERTED, "map": smollm["map"], "explain": smollm["explain"], "verify": SOUND,
-        "eval": smollm["accuracy"], "generate": {"prompt": "ROMEO. ", "text": "Ay me"}, "energy": smollm["energy"],
-        "report": ["out/demo.html"],
+def converted(**changes: Any) -> dict[str, Any]:
+    """Of a spiking network, as `ran` and `compared`."""
+    return {
+        "bundle": "x.nd", "model": "x", "family": "NIR", "dt_s": 1e-3, "neurons": 1, "populations": 2, "synapses": 8,
+        "projections": 1, "inputs": {"in": [1, 5, 4]}, "outputs": {"out": [3]}, "worst_errors": [], "warnings": [],
+        "seconds": 0.1, **changes,
     }  # fmt: skip
-    text = shown(terminal.print_demo, found)
-    for words in (
-        "demo.nd",
-        "alia-point",
-        "operations",
-        "x.nd: sound",
-        "bits per byte",
-        "ROMEO. Ay me",
-        "mJ",
-        "demo.html",
-    ):
-        assert words in text
+
+
+def ran(**changes: Any) -> dict[str, Any]:
+    output = {"messages": [3], "most_active": [2], "last": [[0, 7]], "graded": False, "latency": 2, "unit": 1.0}
+    row = {"model": "lif", "layer": None, "neurons": 3, "messages": 7, "rate": 0.1, "updates": 9}
+    row |= {"saturated": 0, "wrapped": 0}
+    link = {"source": "a", "target": "b", "layer": None, "events": 1, "density": 0.5, "synops": 2, "wrapped": 3}
+    return {
+        "model": "x", "runner": "fast", "first_step": 1, "steps": 5, "samples": 1, "populations": {"out": row},
+        "projections": {"p": link}, "host_work": {"flops": 0, "bytes": 0}, "on_host": {}, "unit": "step",
+        "outputs": {"out": output | changes.pop("output", {})}, "notes": [], "steps_per_s": 10.0, "out": None,
+        "checkpoint": None, **changes,
+    }  # fmt: skip
+
+
+def compared(**changes: Any) -> dict[str, Any]:
+    row = {
+        "population": "out", "latency": 1, "float_spikes": 10.0, "chip_spikes": 9.0, "differing": 3, "compared": 100,
+        "first_difference": 4, "graded": False, "worst": 0.5, "rate_error": 0.0, "early": 0, "same_decision": 3,
+        "float_correct": None, "chip_correct": None, **changes,
+    }  # fmt: skip
+    return {"model": "x", "samples": 4, "steps": 5, "comparison": [row], "notes": []}
+
+
+def broken_map(data: dict[str, Any]) -> dict[str, Any]:
+    exceeded = {"fits": False, "violations": [f"core {n}" for n in range(13)], "host_ops": [1, 2]}
+    return data["map"] | exceeded | {"border_bytes_per_token": 981_000}
+
+
+def one_phase(data: dict[str, Any]) -> dict[str, Any]:
+    """One boundary is not known."""
+    data["energy"]["generate"]["joules_per_token"]["wall"] = None
+    return data["energy"] | {"prefill": None}
+
+
+def model_run(data: dict[str, Any]) -> dict[str, Any]:
+    return (
+        data["run"]
+        | {key: data[key] for key in ("populations", "projections", "host_work", "on_host")}
+        | {"model": "m"}
+    )
+
+
+LEFT = {"layers.0.o": {"steps": 1, "calls": 1, "flops": 9, "bytes": 3}}
+#: What is shown: its printer, what is printed (made of the report of SmolLM), words that are there, words that are not.
+SHOWN: dict[str, tuple[Any, Callable[[dict[str, Any]], Any], list[str], list[str]]] = {
+    "a map": (terminal.print_map, lambda data: data["map"], [
+        "alia-point: fits, 9 of 32 chips",
+        "1 080 cores, 3.8 % above the least possible 1 040; bound by synapse bytes",
+    ], []),
+    "what is exceeded": (terminal.print_map, broken_map, [
+        "does not fit", "core 9", "and 3 more: see --json", "981 kB per token over the host border, 2 host operations",
+    ], ["core 10"]),
+    "every boundary with its band": (terminal.print_energy, lambda data: data["energy"], [
+        "rails", "705 µJ", "7.69 mJ", "6.8 – 9.6 mJ", "41.0 mJ", "guessed", "static power", "323 tokens/s",
+        "2 assumptions and 2 omissions",
+    ], []),
+    "one phase": (terminal.print_energy, one_phase, ["28.6 mJ"], ["Prompt token", "41.0 mJ"]),
+    "with the float model": (terminal.print_eval, lambda data: data["accuracy"], [
+        "+0.18 %", "0.9884", "same next token: 94.6 %",
+    ], []),
+    "without the float model": (
+        terminal.print_eval, lambda data: data["accuracy"] | {"float": None, "top1_agreement": None},
+        ["0.9902"], ["0.9884", "same next token"],
+    ),
+    "each rule once": (terminal.print_explain, lambda data: data["explain"], [
+        "211 of 424 operations run on the chip", "to put it on the chip: linear attention", "the KV cache of layer 0",
+    ], []),
+    "convert": (terminal.print_convert, lambda data: CONVERTED, [
+        "demo (llama4) -> demo.nd", "1.25 M synapses in 12 projections; 8 bit", "4 096 tokens of prose.txt", "28.6 dB",
+        "warning: no tokenizer", "3 axons",
+    ], []),
+    "the populations of a pattern summed": (terminal.print_run, model_run, [
+        "layers.*.down", "0–29", "m: 4 096 tokens on fast", "5 flop",
+    ], ["layers.3", "beside"]),
+    "a population on the host": (terminal.print_run, lambda data: model_run(data) | {"on_host": LEFT}, [
+        "1 population on the host beside: 9 flop, 3.00 B",
+    ], []),
+    "a sound bundle": (terminal.print_verify, lambda data: SOUND, [
+        "x.nd: sound", "8 outputs over 16 golden steps: the same bits on reference and fast", "not mapped yet",
+        "4 layers read by nir",
+    ], []),
+    "an executed mapping": (terminal.print_verify, lambda data: SOUND | {
+        "mapped": True, "executed": {"system": "kapoho-point", "shards": 9, "cores": 4, "chips": 1},
+        "layers_read_by_nir": 0,
+    }, [
+        "x.nd: sound; its mapping was executed, 9 shards on 4 cores of kapoho-point: the same bits\n",
+        "the source holds integers",
+    ], ["not mapped"]),
+    "a mapping that exceeds": (
+        terminal.print_verify, lambda data: SOUND | {"violations": ["core 3: too full"], "golden_steps": 0},
+        ["exceeds its budgets", "core 3: too full", "no golden vectors"], [],
+    ),
+    "doctor": (terminal.print_doctor, lambda data: DOCTOR, ["versions: gguf", "not installed", "package"], []),
+    "every step of the demo": (terminal.print_demo, lambda data: {
+        "convert": CONVERTED, "map": data["map"], "explain": data["explain"], "verify": SOUND, "eval": data["accuracy"],
+        "generate": {"prompt": "ROMEO. ", "text": "Ay me"}, "energy": data["energy"], "report": ["out/demo.html"],
+    }, [
+        "demo.nd", "alia-point", "operations", "x.nd: sound", "bits per byte", "ROMEO. Ay me", "mJ", "demo.html",
+    ], []),
+    "convert of a spiking network": (
+        terminal.print_convert, lambda data: converted(warnings=[f"n{i}: changed {i}" for i in range(30)]), [
+        "1 neuron in 2 populations", "8 synapses in 1 projection;", "in: in 1 x 5 x 4; out: out 3",
+        "and 20 more: see --json",
+    ], []),
+    "run of a spiking network": (terminal.print_run, lambda data: ran(out="o.npz", checkpoint="s"), [
+        "out (2 steps later than in the source): most active neuron 2", "outputs written to o.npz", "state written to s",
+    ], []),
+    "run of values": (terminal.print_run, lambda data: ran(output={"graded": True, "latency": None}), [
+        "out: last payloads 0, 7",
+    ], []),
+    "eval of a spiking network": (terminal.print_eval, lambda data: compared(), [
+        "3 %", "same most active neuron in 3 of 4 samples (75 %)",
+    ], ["right class"]),
+    "eval with labels": (terminal.print_eval, lambda data: compared(float_correct=4, chip_correct=1, early=1), [
+        "right class float 100 %, chip 25 %", "1 message before the latency was over",
+    ], []),
+    "eval of values": (terminal.print_eval, lambda data: compared(graded=True), [
+        "values, 1 step later, differ by at most 50 % of the largest value",
+    ], ["Differing bins"]),
+    "explain of a spiking network": (terminal.print_explain, lambda data: EXPLAINED, [
+        "1 of 2 populations run on the chip", "outside: from outside",
+    ], ["on cores"]),
+    "export": (terminal.print_export, lambda data: EXPORTED, ["note: a, b: left out"], []),
+}  # fmt: skip
+#: Words of `SHOWN` that stand there so often.
+TIMES = {
+    "a map": ("not public", 2), "each rule once": ("growing-state:", 1), "convert of a spiking network": ("warning: ", 10)
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SHOWN)
+def test_shown(case: str, smollm: dict[str, Any]) -> None:
+    show, make, there, absent = SHOWN[case]
+    text = shown(show, make(smollm))
+    assert [word for word in there if word not in text] == [] == [word for word in absent if word in text]
+    word, times = TIMES.get(case, ("", len(text) + 1))
+    assert text.count(word) == times
+    assert case != "an executed mapping" or text.startswith(there[0])
+    if case == "every boundary with its band":
+        assert text.index("Generated token") < text.index("Prompt token")
+
+
+def test_paths() -> None:
+    assert shown(terminal.print_paths, ["a.html", "b.csv"]) == "a.html\nb.csv\n"
 
 
 @pytest.mark.parametrize("name", ["[bold red]x[/]", "\x1b[31mred", "[link=x]y[/link]", "a\rb\x07", "\ud800"])
@@ -185,108 +223,18 @@ def test_without_a_terminal_lines_may_be_long(smollm: dict[str, Any], capsys: Ca
     assert max(len(line) for line in capsys.readouterr().out.splitlines()) > 80
 
 
-HOSTILE = "\x1b[2J[bold]x[/bold]\x07"
-
-
-def spiking_convert(**changes: Any) -> dict[str, Any]:
-    return {
-        "bundle": "x.nd", "model": "x", "family": "NIR", "dt_s": 1e-3, "neurons": 1, "populations": 2, "synapses": 8,
-        "projections": 1, "inputs": {"in": [1, 5, 4]}, "outputs": {"out": [3]}, "worst_errors": [], "warnings": [],
-        "seconds": 0.1, **changes,
-    }  # fmt: skip
-
-
-def spiking_run(**changes: Any) -> dict[str, Any]:
-    output = {"messages": [3], "most_active": [2], "last": [[0, 7]], "graded": False, "latency": 2, "unit": 1.0}
-    row = {
-        "model": "lif",
-        "layer": None,
-        "neurons": 3,
-        "messages": 7,
-        "rate": 0.1,
-        "updates": 9,
-        "saturated": 0,
-        "wrapped": 0,
-    }
-    link = {"source": "a", "target": "b", "layer": None, "events": 1, "density": 0.5, "synops": 2, "wrapped": 3}
-    return {
-        "model": "x", "runner": "fast", "first_step": 1, "steps": 5, "samples": 1, "populations": {"out": row},
-        "projections": {"p": link}, "host_work": {"flops": 0, "bytes": 0}, "on_host": {}, "unit": "step",
-        "outputs": {"out": output | changes.pop("output", {})}, "notes": [], "steps_per_s": 10.0, "out": None,
-        "checkpoint": None, **changes,
-    }  # fmt: skip
-
-
-def compared(**changes: Any) -> dict[str, Any]:
-    row = {
-        "population": "out", "latency": 1, "float_spikes": 10.0, "chip_spikes": 9.0, "differing": 3, "compared": 100,
-        "first_difference": 4, "graded": False, "worst": 0.5, "rate_error": 0.0, "early": 0, "same_decision": 3,
-        "float_correct": None, "chip_correct": None, **changes,
-    }  # fmt: skip
-    return {"model": "x", "samples": 4, "steps": 5, "comparison": [row], "notes": []}
-
-
 def test_lines_that_say_the_same_of_several_places_are_one() -> None:
     lines = ["a: x (y)", "b: x (y)", "c: x (y)", "d: x (y)", "d: x (y)", "lonely", "a: z: w"]
     assert gathered(lines) == ["a, b, c and 1 more: x (y)", "lonely", "a: z: w"]
 
 
-def test_convert_of_a_spiking_network() -> None:
-    text = shown(terminal.print_convert, spiking_convert(warnings=[f"n{i}: changed {i}" for i in range(30)]))
-    assert "1 neuron in 2 populations" in text and "8 synapses in 1 projection;" in text
-    assert "in: in 1 x 5 x 4; out: out 3" in text
-    assert text.count("warning: ") == 10 and "and 20 more: see --json" in text
-
-
-def test_run_of_a_spiking_network() -> None:
-    text = shown(terminal.print_run, spiking_run(out="o.npz", checkpoint="s"))
-    assert "out (2 steps later than in the source): most active neuron 2" in text
-    assert "outputs written to o.npz" in text and "state written to s" in text
-    text = shown(terminal.print_run, spiking_run(output={"graded": True, "latency": None}))
-    assert "out: last payloads 0, 7" in text
-
-
-def test_eval_of_a_spiking_network() -> None:
-    text = shown(terminal.print_eval, compared())
-    assert "3 %" in text and "same most active neuron in 3 of 4 samples (75 %)" in text and "right class" not in text
-    text = shown(terminal.print_eval, compared(float_correct=4, chip_correct=1, early=1))
-    assert "right class float 100 %, chip 25 %" in text and "1 message before the latency was over" in text
-    text = shown(terminal.print_eval, compared(graded=True))
-    assert "values, 1 step later, differ by at most 50 % of the largest value" in text and "Differing bins" not in text
-
-
-def test_explain_of_a_spiking_network() -> None:
-    rows = [
-        {
-            "path": "populations.in",
-            "device": "host",
-            "rule": "outside",
-            "reason": "from outside",
-            "remedy": "",
-            "bytes_per_token": 4,
-        },
-        {
-            "path": "populations.out",
-            "device": "chip",
-            "rule": "neurons",
-            "reason": "on cores",
-            "remedy": "",
-            "bytes_per_token": 0,
-        },
-    ]
-    text = shown(terminal.print_explain, rows)
-    assert "1 of 2 populations run on the chip" in text and "outside: from outside" in text and "on cores" not in text
-
-
-def test_export() -> None:
-    found = {"file": "x.nir", "what": "the integers", "bytes": 2000, "notes": ["a: left out", "b: left out"]}
-    assert "note: a, b: left out" in shown(terminal.print_export, found)
+HOSTILE = "\x1b[2J[bold]x[/bold]\x07"
 
 
 def test_names_cannot_drive_the_terminal() -> None:
     for function, found in (
-        (terminal.print_convert, spiking_convert(model=HOSTILE, warnings=[HOSTILE], inputs={HOSTILE: [1]})),
-        (terminal.print_run, spiking_run(model=HOSTILE, notes=[HOSTILE], out=HOSTILE)),
+        (terminal.print_convert, converted(model=HOSTILE, warnings=[HOSTILE], inputs={HOSTILE: [1]})),
+        (terminal.print_run, ran(model=HOSTILE, notes=[HOSTILE], out=HOSTILE)),
         (terminal.print_eval, compared(population=HOSTILE)),
     ):
         text = shown(function, found)

@@ -10,10 +10,9 @@ import pytest
 
 import targets
 from targets import systems
-from tests.pipeline.networks import Files, files
+from tests.pipeline.networks import Files
 from tests.tiny import call
 
-__all__ = ["files"]
 BOARD = "made-up-board"
 
 

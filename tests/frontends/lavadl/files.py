@@ -10,6 +10,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from neurodeploy.frontends.lavadl import read_net, write_net
+from neurodeploy.frontends.lavadl.writer import reading_options
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.run import Probe, Runner
 
@@ -63,6 +65,13 @@ def write(path: Path, layers: Sequence[Fields]) -> Path:
         for index, fields in enumerate(layers):
             put(file.create_group(f"layer/{index}"), fields)
     return path
+
+
+def rewritten(network: Network, path: Path) -> Network:
+    """Written, and read back as it was."""
+    write_net(network, path)
+    sparse, bits = reading_options(network)
+    return read_net(path, sparse_fc_layer=sparse, input_message_bits=bits)
 
 
 def played(

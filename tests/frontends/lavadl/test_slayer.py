@@ -9,14 +9,13 @@ import h5py
 import numpy as np
 import pytest
 
-from neurodeploy.frontends.lavadl import read_net, write_net
-from neurodeploy.frontends.lavadl.writer import reading_options
+from neurodeploy.frontends.lavadl import read_net
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.run import Runner
 from neurodeploy.synapses import Sparse
 from simulators.fast.runner import FastRunner
 from simulators.reference import ReferenceRunner
-from tests.frontends.lavadl.files import played
+from tests.frontends.lavadl.files import played, rewritten
 
 FIXTURES = Path(__file__).parent / "fixtures"
 RUNNERS = (ReferenceRunner, FastRunner)
@@ -87,9 +86,7 @@ def test_delays_are_where_slayer_has_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["alif", "recurrent", "delayed", "convt", "rf", "sdnn"])
 def test_written_and_read_back_or_sparse_it_computes_the_same(name: str, tmp_path: Path) -> None:
     network, stored = load(name, tmp_path, reset_interval=None)
-    write_net(network, tmp_path / "second.net")
-    sparse, bits = reading_options(network)
-    others = [read_net(tmp_path / "second.net", sparse_fc_layer=sparse, input_message_bits=bits)]
+    others = [rewritten(network, tmp_path / "second.net")]
     if name in ("delayed", "recurrent", "rf"):
         others.append(load(name, tmp_path, reset_interval=None, sparse_fc_layer=True)[0])
         assert sum(isinstance(p.synapse, Sparse) for p in others[1].projections) >= 2

@@ -20,12 +20,11 @@ from neurodeploy.frontends.lavadl.compare import difference
 from neurodeploy.frontends.lavadl.fields import Fields, Notes
 from neurodeploy.frontends.lavadl.neurons import through_period
 from neurodeploy.frontends.lavadl.weights import most_shift, optimised, stored, trailing_zeros
-from neurodeploy.frontends.lavadl.writer import reading_options
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import Population
 from neurodeploy.synapses import Direct, build
-from tests.frontends.lavadl.files import cuba, dense, sdnn, write
+from tests.frontends.lavadl.files import cuba, dense, rewritten, sdnn, write
 from tests.refusals import refused
 from tests.synapses.convolutions import transposed_conv
 
@@ -65,15 +64,9 @@ def image() -> Network:
     return network(populations, projections, dt=Dyadic(1, -10))
 
 
-def read_back(n: Network, path: Path) -> Network:
-    sparse, bits = reading_options(n)
-    return read_net(path, sparse_fc_layer=sparse, input_message_bits=bits)
-
-
 def test_an_image(tmp_path: Path) -> None:
     n = image()
-    write_net(n, tmp_path / "n.net")
-    again = read_back(n, tmp_path / "n.net")
+    again = rewritten(n, tmp_path / "n.net")
     assert difference(n, again) is None and again.dt == n.dt
     assert list(again.populations) == list(n.populations) and again.outputs == ("IT out",)
     assert [path.name for path in tmp_path.iterdir()] == ["n.net"]
@@ -100,8 +93,7 @@ def test_sigma_delta_and_sparse(tmp_path: Path) -> None:
         Projection("c", "s", "y", build.sparse_from_coo(3, 3, row[:3], np.arange(3), np.array([2, 6, 4])), graded=True),
     ]
     n = network(populations, projections)
-    write_net(n, tmp_path / "n.net")
-    assert difference(n, read_back(n, tmp_path / "n.net")) is None
+    assert difference(n, rewritten(n, tmp_path / "n.net")) is None
 
 
 @pytest.mark.parametrize("model", ["rf", "rf_iz"])
@@ -111,8 +103,7 @@ def test_resonators_survive_the_way_through_the_period(model: str, tmp_path: Pat
     params = {"sin_decay": sin, "cos_decay": cos, "vth": 3, "state_exp": 6, "decay_bits": 12}
     ports = [Projection(k, "x", "r", build.dense(even(40, 2)), target_port=k) for k in ("re", "im")]
     n = network([population("x", (2,), "input"), population("r", (40,), model, **params)], ports)
-    write_net(n, tmp_path / "n.net")
-    assert difference(n, read_back(n, tmp_path / "n.net")) is None
+    assert difference(n, rewritten(n, tmp_path / "n.net")) is None
 
 
 def changed(n: Network, name: str, **params: Any) -> Network:
@@ -189,8 +180,7 @@ def test_the_input_transform_is_kept(given: dict[str, Any], neuron: dict[str, An
     whole = {key: int(np.ravel(given.get(key, default))[0]) for key, default in (("weight", 64), ("bias", 0))}
     assert n.provenance["input_transform"] == {"layer0": whole}
     n = replace(n, provenance=json.loads(json.dumps(n.provenance)))  # as bundles keep it
-    write_net(n, tmp_path / "2.net")
-    again = read_back(n, tmp_path / "2.net")
+    again = rewritten(n, tmp_path / "2.net")
     for key in ("input_transform", "host"):
         assert again.provenance[key] == n.provenance[key]
     with h5py.File(tmp_path / "2.net") as file:

@@ -1,4 +1,0 @@
-from tests.pipeline.networks import files
-from tests.tiny import _quiet, experts, experts_bundle, llama, llama_bundle
-
-__all__ = ["_quiet", "experts", "experts_bundle", "files", "llama", "llama_bundle"]
