@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.network import Network
-from neurodeploy.ir.population import Section
 from neurodeploy.ir.run import RunActivity, Runner
-from tests.islands import Island, island, layer_network
+from neurodeploy.synapses.linear import block_sums_of
+from tests.islands import GradedNeurons, Island, Slice, Synapses, layer_network
 
 network_of = lru_cache(maxsize=64)(layer_network)
 
@@ -38,9 +38,9 @@ def run_network(runner: Runner, network: Network, name: str, payload: np.ndarray
     return found.outputs[name].reshape(payload.shape[0] * payload.shape[1], -1), seen(name, found.activity)
 
 
-def run_layer(runner: Runner, layer: Island, payload: np.ndarray) -> tuple[np.ndarray, Seen]:
+def run_layer(runner: Runner, island: Island, payload: np.ndarray) -> tuple[np.ndarray, Seen]:
     """Payloads (tokens, columns)."""
-    return run_network(runner, network_of(layer), layer.name, payload[:, None])
+    return run_network(runner, network_of(island), island.name, payload[:, None])
 
 
 def make_island(
@@ -54,24 +54,22 @@ def make_island(
         weight[0] = 127
     axon_shift = np.zeros(columns, np.uint8)
     axon_shift[random.permutation(columns)[:wide]] = 8
-    params: dict[str, Any] = {
-        "multiplier": random.integers(1 << 14, 1 << 15, rows).astype(np.int16),
-        "shift": random.integers(*shifts, rows).astype(np.uint8),
-        "acc_shift": acc_shift,
-    }
-    if bias:
-        params["bias"] = random.integers(-(10**7), 10**7, rows)
-    middle = rows // 2
-    sections = (Section("a", 0, middle), Section("b", middle, rows)) if middle else (Section("a", 0, 1),)
-    scales = Dyadic(3, -9), Dyadic(5, -20)
-    return island("island", weight, params, axon_exp=axon_shift, sections=sections, scales=scales, payload_bits=bits)
+    neurons = GradedNeurons(
+        random.integers(1 << 14, 1 << 15, rows).astype(np.int16),
+        random.integers(*shifts, rows).astype(np.uint8),
+        acc_shift,
+        random.integers(-(10**7), 10**7, rows) if bias else None,
+    )
+    slices = (Slice("a", "a", 0, rows // 2), Slice("b", "b", rows // 2, rows)) if rows > 1 else (Slice("a", "a", 0, 1),)
+    synapses = Synapses(weight, axon_shift, block_sums_of(weight, axon_shift))
+    return Island("island", rows, columns, slices, bits, Dyadic(3, -9), Dyadic(5, -20), synapses, neurons)
 
 
-def payload_for(layer: Island, tokens: int, seed: int = 0) -> np.ndarray:
+def payload_for(island: Island, tokens: int, seed: int = 0) -> np.ndarray:
     """Random payloads with the extremes, silence and sparse rows among them."""
     random = np.random.default_rng(seed)
-    limit = layer.payload_max
-    payload = random.integers(-limit, limit + 1, (tokens, layer.columns))
+    limit = island.payload_max
+    payload = random.integers(-limit, limit + 1, (tokens, island.columns))
     payload[random.random(payload.shape) < 0.3] = 0
     for row, value in zip(range(tokens), (limit, -limit, 0), strict=False):
         payload[row] = value

@@ -36,7 +36,7 @@ def test_bits_of_real_layers() -> None:
     tokenizer = read_tokenizer(path, graph.info.vocab_size)
     tokens = np.array(tokenizer.encode(DEFAULT_CALIBRATION.read_text(), bos=False)[:2048])
     program = quantize(graph, tokens, get_preset("default"))
-    assert any(island.axon_exp.any() for island in islands_of(program).values())
+    assert any(island.synapses.axon_shift.any() for island in islands_of(program).values())
     text = tokens[700:724]
     expected = Hybrid(program, graph.weights, get_runner("reference")).forward(text)
     fast = Hybrid(program, graph.weights, get_runner("fast"))

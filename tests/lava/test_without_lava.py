@@ -35,10 +35,13 @@ def test_every_model_that_lava_has_runs_there() -> None:
 
 @pytest.mark.parametrize("name", sorted(LAVA))
 def test_rows_agree_with_the_models(name: str) -> None:
-    """The same ports and outputs as the model's own file says; process and ProcessModel are taken from there."""
+    """The same process, model, ports and outputs as the model's own file says."""
     row, model = LAVA[name], MODELS[name]
-    assert (set(row.ports), set(row.outputs)) == (set(model.ports), set(model.outputs))
-    assert row.process.startswith("lava.proc.") and row.model in str(model.lava)
+    folder, process = row.process.split(":")
+    assert model.lava is not None
+    assert model.lava.startswith(f"{folder.removesuffix('.process')}: {process}, {row.model}")
+    assert set(row.ports) == set(model.ports)
+    assert set(row.outputs) == set(model.outputs)
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,12 @@ import time
 import pytest
 
 from neurodeploy.errors import DoesNotFit, UserError
-from neurodeploy.ir.segments import Encode
 from partitioner.files.json_form import mapping_to_json
 from partitioner.judge.summary import explain, summary
 from partitioner.mapper import map_model
 from partitioner.options import Options
 from partitioner.verify.violations import verify
-from tests.islands import islands_of
+from tests.islands import islands_of, steps_of
 from tests.partitioner import make
 from tests.refusals import refused
 
@@ -163,7 +162,7 @@ def test_summary_and_explain() -> None:
     assert [entry["op"] for entry in found["host_ops"]].count("rmsnorm") == 3
     assert set(found["host_ops"][0]) == {"path", "op", "rule", "reason", "bytes_per_token"}
     rows = explain(mapping)
-    assert len(rows) == sum(not isinstance(step, Encode) for step in program.host)
+    assert len(rows) == len(steps_of(program))
     assert set(rows[0]) == {"path", "op", "device", "rule", "reason", "remedy", "bytes_per_token"}
 
 

@@ -95,7 +95,7 @@ def test_every_message_of_a_mapping_is_counted(axons: int) -> None:
             send(HOST, [at[s] for s in readers], 1)
         for shard in shards:
             whole = shard.kind == "reducer" or shard.cols == (0, island.columns)
-            blocks = island.synapses.block_sums[shard.cols[0] // BLOCK : math.ceil(shard.cols[1] / BLOCK)]
+            blocks = island.synapses.block_abs_sum[shard.cols[0] // BLOCK : math.ceil(shard.cols[1] / BLOCK)]
             most = island.payload_max * int(blocks.sum())  # a word holds -2^31 to 2^31 - 1
             words = 1 if whole or most < 2**31 else 2
             for row in range(*shard.rows):

@@ -17,6 +17,7 @@ from partitioner.mapper import map_model
 from partitioner.nets.traffic import Traffic, traffic
 from partitioner.options import Options
 from targets.systems import get_system
+from tests.islands import program_of
 from tests.networks.random_networks import random_network
 from tests.partitioner import make
 from tests.partitioner.make import CHAIN, conv, dense, join, lif, network, shrunken, source, tiny

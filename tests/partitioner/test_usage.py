@@ -37,7 +37,7 @@ def test_bytes_of_a_reducer() -> None:
 
 def partial_bits(item: Island, columns: tuple[int, int]) -> int:
     """Of a sum over these columns, by the blocks that they touch."""
-    blocks = item.synapses.block_sums[columns[0] // BLOCK : -(-columns[1] // BLOCK)]
+    blocks = item.synapses.block_abs_sum[columns[0] // BLOCK : -(-columns[1] // BLOCK)]
     return bound_bits(item.payload_max, sum(int(value) for value in blocks))
 
 
@@ -61,7 +61,7 @@ def test_a_true_partial_sum_never_exceeds_its_bound() -> None:
     wide = np.abs(weight) << shift
     sums = np.array([wide[:, start : start + 256].sum(axis=1).max() for start in range(0, 700, 256)])
     item = make.island("a", [("up", 8, 0)], 700)
-    object.__setattr__(item.synapses, "block_sums", sums)
+    object.__setattr__(item.synapses, "block_abs_sum", sums)
     for columns in ((0, 700), (0, 256), (256, 700), (100, 300)):
         worst = int((wide[:, slice(*columns)].sum(axis=1) * item.payload_max).max())
         assert worst <= 2 ** (partial_bits(item, columns) - 1) - 1

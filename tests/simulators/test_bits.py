@@ -30,13 +30,13 @@ def same(a: tuple[np.ndarray, Seen], b: tuple[np.ndarray, Seen]) -> None:
 
 def by_formula(island: Island, payload: np.ndarray) -> tuple[np.ndarray, Seen]:
     """`ir.program` in Python integers."""
-    given = island.params
-    shift, right = given["shift"].astype(object), given["acc_shift"]
-    acc = (payload.astype(object) << island.axon_exp.astype(object)) @ island.weight.T.astype(object)
-    acc = acc + (0 if given["bias"] is None else given["bias"].astype(object))
-    a = (acc + ((1 << right) >> 1)) >> right
+    s, n = island.synapses, island.neurons
+    shift = n.shift.astype(object)
+    acc = (payload.astype(object) << s.axon_shift.astype(object)) @ s.weight.T.astype(object)
+    acc = acc + (0 if n.bias is None else n.bias.astype(object))
+    a = (acc + ((1 << n.acc_shift) >> 1)) >> n.acc_shift
     state = np.clip(a, -(2**23 - 1), 2**23 - 1)
-    y = (state * given["multiplier"].astype(object) + ((1 << shift) >> 1)) >> shift
+    y = (state * n.multiplier.astype(object) + ((1 << shift) >> 1)) >> shift
     out = np.clip(y, -(2**23 - 1), 2**23 - 1)
     counts = np.count_nonzero(payload, axis=0), np.count_nonzero(out, axis=0)
     return out.astype(np.int32), Seen(len(payload), *counts, int((a != state).sum()), int((y != out).sum()))
@@ -75,8 +75,8 @@ def test_blocks_of_neurons_and_threads_do_not_change_bits(threads: int, monkeypa
 def test_saturation_is_exact_and_counted() -> None:
     """A sum beyond 24 bits clips at 2**23 - 1 and counts once; one just inside does not."""
     island = make_island(1, 4, acc_shift=0, shifts=(15, 16))
-    island.weight[:] = 127
-    island.params["multiplier"][:] = 32767
+    island.synapses.weight[:] = 127
+    island.neurons.multiplier[:] = 32767
     for sent, state in (([32767, 32767, 518], 8388604), ([32767, 32767, 519], 2**23 - 1), ([32767] * 4, 2**23 - 1)):
         payload = np.array([[*sent, 0][:4]], np.int16)
         for runner in (ReferenceRunner(), FastRunner()):
