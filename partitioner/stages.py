@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
@@ -143,7 +144,6 @@ class _Run:
     def pack(self, compatible: Sequence[str]) -> None:
         alike = np.unique(compatible or [""] * len(self.tiles), return_inverse=True)[1].reshape(-1).astype(np.int64)
         keys = alike * (self.available + 1) + self.pinned + 1
-        self.nets: Nets | None = None
 
         def compute() -> Result:
             best, notes = self._packed(keys)
@@ -154,8 +154,7 @@ class _Run:
         self.core_of_tile, self.packing = self.files.run("pack", lambda: digest(self.inputs, keys), compute)
         self.notes += self.packing["notes"]
         self.cores = int(self.packing["cores"])
-        self.pinned_core = np.full(self.cores, -1, np.int64)
-        self.pinned_core[self.core_of_tile] = self.pinned
+        self.pinned_core = self._pinned_cores(self.core_of_tile, self.cores)
         self.needed = self._needed(self.cores, self.pinned_core)
 
     def _packed(self, keys: Ints) -> tuple[Packing, tuple[str, ...]]:
@@ -163,7 +162,7 @@ class _Run:
         the objective is not "cores"."""
         until, size = self._deadline(PACK_UNTIL), self.system.chip.cores
         found, notes = pack(self.demand, self.limits, keys, size, until, groups=self.group)
-        chips = [self._needed(packing.cores, self._pinned_cores(packing)) for packing in found]
+        chips = [self._needed(p.cores, self._pinned_cores(p.core, p.cores)) for p in found]
         tied = [self._tied(packing) for packing in found]
         first = min(zip(chips, tied, strict=True))
         equal = [k for k in range(len(found)) if (chips[k], tied[k]) == first]
@@ -191,9 +190,9 @@ class _Run:
         chips = np.arange(packing.cores) // self.system.chip.cores
         return int((nets.weight * np.diff(nets.indptr)).sum()) + hypergraph.of_nets(nets).cut(chips)
 
-    def _pinned_cores(self, packing: Packing) -> Ints:
-        pinned = np.full(packing.cores, -1, np.int64)
-        pinned[packing.core] = self.pinned
+    def _pinned_cores(self, core_of_tile: Ints, cores: int) -> Ints:
+        pinned = np.full(cores, -1, np.int64)
+        pinned[core_of_tile] = self.pinned
         return pinned
 
     def _needed(self, cores: int, pinned: Ints) -> int:
@@ -205,8 +204,11 @@ class _Run:
         bound, strategy = int(self.packing["bound"]), str(self.packing["strategy"])
         return Places(chip, core, self.needed, self.cores, tuple(self.notes), bound, None, None, strategy, "")
 
+    @cached_property
+    def nets(self) -> Nets:
+        return self.nets_of(self.core_of_tile)
+
     def divide(self, affinity: Sequence[tuple[str, str, int]]) -> None:
-        self.nets = self.nets_of(self.core_of_tile)
         nets = self.nets
         flow = digest(self.inputs, self.core_of_tile, nets.source, nets.indptr, nets.pins, nets.weight)
         flow = digest(flow, json.dumps([list(entry) for entry in affinity]))
@@ -229,7 +231,6 @@ class _Run:
         self.notes += self.division["notes"]
 
     def _task(self, named: Ints, affinity: Sequence[tuple[str, str, int]]) -> Task:
-        assert self.nets is not None
         names = self.names
         together = [(names[a], names[b], w) for a, b, w in affinity if a in names and b in names and a != b and w > 0]
         slot = np.full(self.available + 1, -1, np.int64)
@@ -249,7 +250,6 @@ class _Run:
 
     def place(self) -> Places:
         nets, chips = self.nets, len(self.bins)
-        assert nets is not None
 
         def compute() -> Result:
             traffic = split_traffic(nets, self.part, chips)

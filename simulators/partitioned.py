@@ -43,7 +43,7 @@ from neurodeploy.neurons import registry
 from neurodeploy.neurons.model import Stepped, Values
 from neurodeploy.synapses import Dense
 from simulators.checks import check_probes, check_state
-from simulators.reference import Machine, prepared, reference_sums, run_with
+from simulators.reference import Machine, cell_sums, prepared, reference_sums, run_with
 
 
 class Part(NamedTuple):
@@ -216,16 +216,8 @@ def _part(p: Projection, shard: Shard, first: int, last: int) -> Part:
     coo = p.synapse.coo(shard.rows)
     chosen = np.flatnonzero((first <= coo.column) & (coo.column < last))
     cell = p.delays_of(coo)[chosen] * shard.row_count + coo.row[chosen] - shard.rows[0]
-    axon, weight = coo.column[chosen], coo.weight[chosen]
-
-    def sums(x: Ints) -> Ints:
-        own = np.zeros((x.shape[0], p.depth * shard.row_count), np.int64)
-        for sample, payload in zip(own, x, strict=True):
-            driven = np.flatnonzero((payload != 0)[axon])
-            np.add.at(sample, cell[driven], weight[driven] * payload[axon[driven]])
-        return own.reshape(x.shape[0], p.depth, shard.row_count)
-
-    return Part(shard, axons, fan, sums)
+    listed = coo.column[chosen], cell, coo.weight[chosen], (p.depth, shard.row_count)
+    return Part(shard, axons, fan, lambda x: cell_sums(x, *listed))
 
 
 def _need_cover(name: str, shards: list[Shard], rows: int, columns: int) -> None:

@@ -220,13 +220,16 @@ def reference_sums(p: Projection, x: Ints) -> Ints:
 
 
 def _by_synapse(p: Projection, x: Ints) -> Ints:
-    """Every synapse of an axon with an event adds to the cell of its delay and its target."""
-    column, cell, weight = _cells(p)
-    out = np.zeros((x.shape[0], p.depth * p.synapse.rows), np.int64)
+    return cell_sums(x, *_cells(p), (p.depth, p.synapse.rows))
+
+
+def cell_sums(x: Ints, column: Ints, cell: Ints, weight: Ints, shape: tuple[int, int]) -> Ints:
+    """Every synapse of an axon with an event adds to the cell of its delay and its target: (samples, slots, rows)."""
+    out = np.zeros((x.shape[0], shape[0] * shape[1]), np.int64)
     for sums, payload in zip(out, x, strict=True):
         active = np.flatnonzero((payload != 0)[column])
         np.add.at(sums, cell[active], weight[active] * payload[column[active]])
-    return out.reshape(x.shape[0], p.depth, p.synapse.rows)
+    return out.reshape(x.shape[0], *shape)
 
 
 _laid_out: WeakKeyDictionary[Projection, tuple[Ints, Ints, Ints]] = WeakKeyDictionary()

@@ -145,14 +145,10 @@ class BundleWriter:
     ) -> None:  # fmt: skip
         """Everything but the layers. `weights` has the tensors of the host, `run` is the reference runner, for the golden
         vectors."""
-        work = self._work
-        names = sorted({name for operation in program.operations for name in operation.weights.values()})
         with writing(self.path):
-            write_host_weights(work / HOST_WEIGHTS, weights, names)
-            save_tokenizer(work)
-            golden.write_golden(work, program, run)
-            seal(work, program, self._rows, source)
-            remove(work / PROGRESS)
+            save_tokenizer(self._work)
+            _complete(self._work, program, weights, self._rows, source, run)
+            remove(self._work / PROGRESS)
 
 
 def write_bundle(
@@ -164,14 +160,21 @@ def write_bundle(
     `run` is the reference runner, for golden vectors; `save_nir` writes the float network as NIR, where there is one, and
     may add to the program's conversion what it has to say about that. `weights` has the tensors of its host operations.
     """
-    names = sorted({name for operation in program.operations for name in operation.weights.values()})
     with folder_aside(path, "vectors") as work, writing(path):
-        if weights is not None:
-            write_host_weights(work / HOST_WEIGHTS, weights, names)
         if save_nir is not None:
             save_nir(work / SOURCE_NIR)
-        golden.write_golden(work, program, run)
-        seal(work, program, {}, source)
+        _complete(work, program, weights, {}, source, run)
+
+
+def _complete(
+    work: Path, program: Program, weights: WeightStore | None, known: Known, source: dict[str, Any], run: golden.Run
+) -> None:
+    """The tensors of the host, where it has any, golden vectors, and the seal."""
+    if weights is not None:
+        names = sorted({name for operation in program.operations for name in operation.weights.values()})
+        write_host_weights(work / HOST_WEIGHTS, weights, names)
+    golden.write_golden(work, program, run)
+    seal(work, program, known, source)
 
 
 def write_hollow(path: Path, program: Program, source: dict[str, Any]) -> None:

@@ -39,6 +39,12 @@ def inverse(order: Ints) -> Ints:
     return found
 
 
+def laid_out(starts: Ints, lengths: Ints) -> tuple[Ints, Ints]:
+    """(indptr, positions): the positions ``starts[i] + range(lengths[i])`` of every run, one run after the other."""
+    indptr = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
+    return indptr, np.repeat(starts - indptr[:-1], lengths) + np.arange(int(indptr[-1]), dtype=np.int64)
+
+
 def fixed_populations(network: Network) -> set[str]:
     """Populations whose order may not change."""
     found = set(network.inputs)

@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import InternalError
+from neurodeploy.ir.network import need
 
 Floats = NDArray[np.float64]
 
@@ -218,12 +219,6 @@ class FloatResult:
     recorded: dict[str, dict[str, Floats]]
     counts: dict[str, NDArray[np.int64]]
     peaks: dict[str, dict[str, Floats]]
-
-
-def need(condition: bool, where: str, problem: str) -> None:
-    """ND9012 unless the condition holds."""
-    if not condition:
-        raise InternalError("ND9012", where, problem)
 
 
 def size_of(shape: Iterable[int]) -> int:

@@ -31,7 +31,7 @@ index is the C-order index in that shape. No float anywhere; every array is chec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -205,11 +205,6 @@ class Network:
 
         Frontends turn what a user's file does wrong into their own errors before they build a network.
         """
-
-        def need(condition: bool, where: str, problem: str) -> None:
-            if not condition:
-                raise InternalError("ND9012", where, problem)
-
         need(bool(self.populations), self.name, "has no population")
         for name, population in self.populations.items():
             need(name == population.name and "/" not in name, name, "is not a usable name")
@@ -228,11 +223,17 @@ class Network:
             need(self.populations[p.target].model != INPUT, p.name, "leads into an input")
             known = p.sign_mode in SIGN_MODES and 1 <= p.weight_bits <= 32 and -31 <= p.weight_exp <= 31
             need(known, p.name, "has a bad format")
-            _check_synapse(p, need)
+            _check_synapse(p)
         self.order()
 
 
-def _check_synapse(p: Projection, need: Callable[[bool, str, str], None]) -> None:
+def need(condition: bool, where: str, problem: str) -> None:
+    """ND9012 unless the condition holds."""
+    if not condition:
+        raise InternalError("ND9012", where, problem)
+
+
+def _check_synapse(p: Projection) -> None:
     s = p.synapse
     if s.wire:
         plain = p.delay is None and p.weight_exp == 0 and p.axon_exp is None

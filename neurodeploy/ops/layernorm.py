@@ -13,9 +13,8 @@ import numpy as np
 
 from neurodeploy.ir.mapping import Reason
 from neurodeploy.machine.jit import jit
-from neurodeploy.machine.threads import split
 from neurodeploy.ops.host import checks
-from neurodeploy.ops.host.kernels import F, empty_like, fold_sum
+from neurodeploy.ops.host.kernels import F, by_groups, fold_sum
 from neurodeploy.ops.host.operation import FLOAT, Call, Load, Operation, Tensor, Work
 
 #: Work of one neuron in units of a multiply-add, for `threads.split`.
@@ -40,12 +39,8 @@ def _kernel(part, parts, x, weight, bias, eps, out):  # type: ignore[no-untyped-
 
 
 def on_cpu(call: Call) -> Tensor:
-    x = call.inputs[0].contiguous()
-    out, group = empty_like(x), call.attrs["group"]
-    weight, bias = call.weight("weight").numpy(), call.weight("bias").numpy()
-    rows, target = x.view(-1, group).numpy(), out.view(-1, group).numpy()
-    split(_kernel, x.numel() * WORK_NORM, rows, weight, bias, call.attrs["eps"], target)
-    return out
+    given = call.weight("weight").numpy(), call.weight("bias").numpy(), call.attrs["eps"]
+    return by_groups(_kernel, WORK_NORM, call.inputs[0], call.attrs["group"], *given)
 
 
 def on_torch(call: Call) -> Tensor:

@@ -14,9 +14,8 @@ import numpy as np
 
 from neurodeploy.ir.mapping import Reason
 from neurodeploy.machine.jit import jit
-from neurodeploy.machine.threads import split
 from neurodeploy.ops.host import checks
-from neurodeploy.ops.host.kernels import F, empty_like, fold_sum
+from neurodeploy.ops.host.kernels import F, by_groups, fold_sum
 from neurodeploy.ops.host.operation import FLOAT, Call, Load, Operation, Tensor, Work
 
 #: Work of one neuron in units of a multiply-add, for `threads.split`.
@@ -43,12 +42,8 @@ def _kernel(part, parts, x, weight, eps, out):  # type: ignore[no-untyped-def]
 
 
 def on_cpu(call: Call) -> Tensor:
-    x = call.inputs[0].contiguous()
-    out, group = empty_like(x), call.attrs["group"]
     weight = call.weight("weight").numpy() if call.op.weights else np.empty(0, np.float32)
-    rows, target = x.view(-1, group).numpy(), out.view(-1, group).numpy()
-    split(_kernel, x.numel() * WORK_NORM, rows, weight, call.attrs["eps"], target)
-    return out
+    return by_groups(_kernel, WORK_NORM, call.inputs[0], call.attrs["group"], weight, call.attrs["eps"])
 
 
 def on_torch(call: Call) -> Tensor:

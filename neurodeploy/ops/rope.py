@@ -58,48 +58,30 @@ def cos_sin(call: Call) -> tuple[Tensor, Tensor]:
 
 
 @jit
-def rope_half(part, parts, x, cosine, sine, out):  # type: ignore[no-untyped-def]
-    """Rotate pairs (i, i + R/2) of x (T, heads, D) by the angles of cosine, sine (T, R/2); neurons from R on pass."""
+def rotate(part, parts, x, cosine, sine, apart, out):  # type: ignore[no-untyped-def]
+    """Rotate pairs of neurons of x (T, heads, D) that are so far `apart` by the angles of cosine, sine (T, R/2): the pairs
+    follow one another where they are neighbours, otherwise the first of each do. Neurons from R on pass."""
     tokens, heads, dim = x.shape
     half = cosine.shape[1]
-    for t in range(tokens * part // parts, tokens * (part + 1) // parts):
-        c, s = cosine[t], sine[t]
-        for h in range(heads):
-            low, high = x[t, h, :half], x[t, h, half : 2 * half]
-            out_low, out_high = out[t, h, :half], out[t, h, half : 2 * half]
-            for i in range(half):
-                out_low[i] = low[i] * c[i] - high[i] * s[i]
-                out_high[i] = high[i] * c[i] + low[i] * s[i]
-            for i in range(2 * half, dim):
-                out[t, h, i] = x[t, h, i]
-
-
-@jit
-def rope_interleaved(part, parts, x, cosine, sine, out):  # type: ignore[no-untyped-def]
-    """Rotate pairs (2i, 2i + 1) of x (T, heads, D) by the angles of cosine, sine (T, R/2); neurons from R on pass."""
-    tokens, heads, dim = x.shape
-    half = cosine.shape[1]
+    stride = 2 if apart == 1 else 1
     for t in range(tokens * part // parts, tokens * (part + 1) // parts):
         c, s = cosine[t], sine[t]
         for h in range(heads):
             source, target = x[t, h], out[t, h]
             for i in range(half):
-                real, imaginary = source[2 * i], source[2 * i + 1]
-                target[2 * i] = real * c[i] - imaginary * s[i]
-                target[2 * i + 1] = real * s[i] + imaginary * c[i]
+                low, high = source[stride * i], source[stride * i + apart]
+                target[stride * i] = low * c[i] - high * s[i]
+                target[stride * i + apart] = high * c[i] + low * s[i]
             for i in range(2 * half, dim):
                 target[i] = source[i]
-
-
-KERNELS = {"half": rope_half, "interleaved": rope_interleaved}
 
 
 def on_cpu(call: Call) -> Tensor:
     x, dim = call.inputs[0].contiguous(), call.attrs["head_dim"]
     out, shape = empty_like(x), (x.shape[0], x.shape[1] // dim, dim)
-    cosine, sine = cos_sin(call)
-    arrays = (x.view(shape), cosine, sine, out.view(shape))
-    split(KERNELS[call.attrs["style"]], x.numel() * WORK_ROPE, *(array.numpy() for array in arrays))
+    cosine, sine = (angle.numpy() for angle in cos_sin(call))
+    apart = len(call.attrs["inv_freq"]) if call.attrs["style"] == "half" else 1
+    split(rotate, x.numel() * WORK_ROPE, x.view(shape).numpy(), cosine, sine, apart, out.view(shape).numpy())
     return out
 
 

@@ -23,6 +23,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from neurodeploy.storage.opening import strangeness
+
 #: Bytes of a place's name in a temporary one. With at most 78 more bytes it fits the 143 of eCryptfs; others have 255.
 NAME_BYTES = 60
 #: Kinds: a file or a folder that is being written; what stepped aside for it.
@@ -137,9 +139,8 @@ def refuse_all_but_files(path: Path) -> None:
         raise IsADirectoryError(errno.EISDIR, "is a folder, a file is needed", str(path))
     if stat.S_ISLNK(mode):
         raise OSError(errno.EINVAL, f"is a link to {path.readlink()}: name that itself", str(path))
-    if not stat.S_ISREG(mode):
-        kind = "a named pipe" if stat.S_ISFIFO(mode) else "a socket" if stat.S_ISSOCK(mode) else "a device"
-        raise OSError(errno.EINVAL, f"is {kind}, not a regular file", str(path))
+    if problem := strangeness(mode):
+        raise OSError(errno.EINVAL, problem, str(path))
 
 
 @contextmanager

@@ -100,9 +100,9 @@ def linear_layers(program: Program) -> list[LinearLayer]:
     return found
 
 
-def block_sums_of(weight: NDArray[np.int8], axon_exp: NDArray[np.uint8] | None, at_a_time: int = 8192) -> Ints:
+def block_sums_of(weight: NDArray[np.int8], axon_exp: NDArray[np.uint8] | None) -> Ints:
     """`Projection.block_sums`. Chunks of rows keep what is needed in between small."""
-    columns = weight.shape[1]
+    columns, at_a_time = weight.shape[1], 8192
     edges = np.arange(0, columns, BLOCK)
     best = np.zeros(edges.size, np.int64)
     factor = np.int32(1) if axon_exp is None else (1 << axon_exp.astype(np.int32)).astype(np.int32)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.ir import synapse
-from neurodeploy.ir.arrange import inverse
+from neurodeploy.ir.arrange import inverse, laid_out
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.packed import NARROW_ROWS, PackedTargets, sizes
 from neurodeploy.ir.synapse import Coo, Fields, ListFormat, Range, Synapse, Touch, both_sides, within
@@ -210,10 +210,7 @@ class Sparse(Synapse):
     def arranged(self, rows: Ints | None, columns: Ints | None) -> tuple[Sparse, Any]:
         lengths = self.lengths()
         order = np.arange(self.columns, dtype=np.int64) if columns is None else columns
-        indptr = np.zeros(self.columns + 1, np.int64)
-        np.cumsum(lengths[order], out=indptr[1:])
-        starts = self.indptr[:-1].astype(np.int64)[order]
-        taken = np.repeat(starts - indptr[:-1], lengths[order]) + np.arange(int(indptr[-1]), dtype=np.int64)
+        indptr, taken = laid_out(self.indptr[:-1].astype(np.int64)[order], lengths[order])
         target = self.targets()[taken].astype(np.int64)
         if rows is not None:
             target = inverse(rows)[target]

@@ -17,7 +17,7 @@ chip without events can be gated. Candidates:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -152,33 +152,20 @@ def _with_affinity(task: Task) -> Hyper:
         return hyper
     first = np.array([group[0] for group in task.groups], np.int64)
     a, b, weight = np.array(task.together, np.int64).T
-    return _joined(hyper, (first[a], first[b], weight), [])
+    u, v, weight = (np.concatenate(both) for both in ((hyper.u, first[a]), (hyper.v, first[b]), (hyper.weight, weight)))
+    return make_hyper(hyper.cores, u, v, weight, hyper.edge, hyper.pins, hyper.wide)
 
 
 def _weighted(task: Task, full: Hyper) -> Hyper:
     """One sum for both parts of the comparison: an edge over each kept group that outweighs all messages together."""
     if not task.groups:
         return full
-    none = np.zeros(0, np.int64)
     heavy = 1 + int(full.weight.sum()) + int((full.wide * (np.diff(full.indptr) - 1)).sum())
     shift = max(0, (heavy * (1 + sum(map(len, task.groups)))).bit_length() - 61)
-    light = Hyper(full.cores, full.u, full.v, full.weight >> shift, full.indptr, full.pins, full.wide >> shift)
-    return _joined(light, (none, none, none), [(group, (heavy >> shift) + 1) for group in task.groups])
-
-
-def _joined(hyper: Hyper, pairs: tuple[Ints, Ints, Ints], edges: Sequence[tuple[Ints, int]]) -> Hyper:
-    fan = np.diff(hyper.indptr)
-    edge = np.repeat(np.arange(len(fan)), fan)
-    more = np.repeat(np.arange(len(edges)) + len(fan), [len(pins) for pins, _ in edges])
-    return make_hyper(
-        hyper.cores,
-        np.concatenate((hyper.u, np.minimum(pairs[0], pairs[1]))),
-        np.concatenate((hyper.v, np.maximum(pairs[0], pairs[1]))),
-        np.concatenate((hyper.weight, pairs[2])),
-        np.concatenate((edge, more)),
-        np.concatenate((hyper.pins, *(pins for pins, _ in edges))),
-        np.concatenate((hyper.wide, np.array([weight for _, weight in edges], np.int64))),
-    )
+    kept = np.repeat(np.arange(len(task.groups)) + len(full.wide), [len(group) for group in task.groups])
+    edge, pins = np.concatenate((full.edge, kept)), np.concatenate((full.pins, *task.groups))
+    wide = np.concatenate((full.wide >> shift, np.full(len(task.groups), (heavy >> shift) + 1, np.int64)))
+    return make_hyper(full.cores, full.u, full.v, full.weight >> shift, edge, pins, wide)
 
 
 def _judged(task: Task, full: Hyper, chip: Ints, name: str) -> Division:

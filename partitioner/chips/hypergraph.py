@@ -14,7 +14,7 @@ deterministic preset, one thread and a target weight for each block; without the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib import metadata
 from itertools import pairwise
 from types import ModuleType
@@ -47,17 +47,21 @@ class Hyper:
     def pin_count(self) -> int:
         return 2 * len(self.u) + len(self.pins)
 
+    @cached_property
+    def edge(self) -> Ints:
+        """(pins,): the wide edge of each pin."""
+        return np.repeat(np.arange(len(self.wide)), np.diff(self.indptr))
+
     def chain(self) -> tuple[Ints, Ints, Ints]:
         """(u, v, weight): every edge as pairs of neighbours in core order. Divisions into runs of cores cut these exactly
         as they cut the hypergraph, because a run that lies between two pins of an edge and has none ends twice."""
         inside = np.ones(len(self.pins), np.bool_)
         inside[self.indptr[:-1]] = False
         at = np.flatnonzero(inside)
-        edge = np.repeat(np.arange(len(self.wide)), np.diff(self.indptr))[at]
         return (
             np.concatenate((self.u, self.pins[at - 1])),
             np.concatenate((self.v, self.pins[at])),
-            np.concatenate((self.weight, self.wide[edge])),
+            np.concatenate((self.weight, self.wide[self.edge[at]])),
         )
 
     def cut(self, part: Ints) -> int:
@@ -67,9 +71,8 @@ class Hyper:
 
     def touched(self, part: Ints) -> Ints:
         """(wide edges,): parts that each touches."""
-        edge = np.repeat(np.arange(len(self.wide)), np.diff(self.indptr))
         width = int(part.max()) + 1 if len(part) else 1
-        keys = np.unique(edge * width + part[self.pins])
+        keys = np.unique(self.edge * width + part[self.pins])
         return np.bincount(keys // width, minlength=len(self.wide)).astype(np.int64)
 
     def floor(self, capacity: int) -> int:
@@ -78,8 +81,7 @@ class Hyper:
 
     def renumbered(self, number: Ints, cores: int) -> Hyper:
         """The same edges after core i has become ``number[i]``; equal numbers are one core."""
-        edge = np.repeat(np.arange(len(self.wide)), np.diff(self.indptr))
-        return make_hyper(cores, number[self.u], number[self.v], self.weight, edge, number[self.pins], self.wide)
+        return make_hyper(cores, number[self.u], number[self.v], self.weight, self.edge, number[self.pins], self.wide)
 
 
 def make_hyper(cores: int, u: Ints, v: Ints, weight: Ints, edge: Ints, pins: Ints, wide: Ints) -> Hyper:

@@ -72,13 +72,12 @@ class _State:
         by = np.argsort(ends, kind="stable")
         self.others, self.weights = others[by].tolist(), np.concatenate((hyper.weight, hyper.weight))[by].tolist()
         self.begin = np.searchsorted(ends[by], np.arange(hyper.cores + 1)).tolist()
-        edge = np.repeat(np.arange(len(hyper.wide)), np.diff(hyper.indptr))
         by = np.argsort(hyper.pins, kind="stable")
-        self.edges = edge[by].tolist()
+        self.edges = hyper.edge[by].tolist()
         self.edge_begin = np.searchsorted(hyper.pins[by], np.arange(hyper.cores + 1)).tolist()
         self.wide = hyper.wide.tolist()
         self.count: list[dict[int, int]] = [{} for _ in self.wide]
-        for k, part in zip(edge.tolist(), chip[hyper.pins].tolist(), strict=True):
+        for k, part in zip(hyper.edge.tolist(), chip[hyper.pins].tolist(), strict=True):
             self.count[k][part] = self.count[k].get(part, 0) + 1
 
     def towards(self, core: int) -> dict[int, int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from neurodeploy.ir.arrange import laid_out
 from neurodeploy.ir.fixedpoint import Ints
 from partitioner.chips.hypergraph import Hyper
 
@@ -76,9 +77,8 @@ def listeners(hyper: Hyper) -> Ints:
     """Cores by the broadcast that they listen to, these by their first core; those that listen to none where they stand."""
     key = np.arange(hyper.cores)
     if len(hyper.wide):
-        edge = np.repeat(np.arange(len(hyper.wide)), np.diff(hyper.indptr))
         first = hyper.pins[hyper.indptr[:-1]]
-        np.minimum.at(key, hyper.pins, first[edge])
+        np.minimum.at(key, hyper.pins, first[hyper.edge])
     order: Ints = np.argsort(key, kind="stable")
     return order
 
@@ -112,8 +112,7 @@ def _sweep(root: int, others: Ints, begin: Ints, position: Ints) -> Ints:
         count += len(front)
         found.append(front)
         fan = begin[front + 1] - begin[front]
-        at = np.repeat(begin[front] - np.concatenate(([0], np.cumsum(fan)[:-1])), fan) + np.arange(int(fan.sum()))
-        new = others[at]
+        new = others[laid_out(begin[front], fan)[1]]
         mean = np.repeat(position[front], fan)
         new, mean = new[position[new] < 0], mean[position[new] < 0]
         front, back = np.unique(new, return_inverse=True)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from neurodeploy.flow.nets import Nets
 from neurodeploy.flow.routes import HOST
 from neurodeploy.flow.streams import Stream, Streams
+from neurodeploy.ir.arrange import laid_out
 from neurodeploy.ir.fixedpoint import Ints
 
 
@@ -102,9 +103,7 @@ def _merged(source: Ints, sizes: Ints, pins: Ints, weight: Ints) -> tuple[Ints, 
     first = used[order[fresh]]  # positions ascend within a group, so this is its first net
     again = np.argsort(first, kind="stable")
     first, total = first[again], total[again]
-    lengths = sizes[first]
-    indptr = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
-    taken = np.repeat(starts[first] - indptr[:-1], lengths) + np.arange(int(indptr[-1]), dtype=np.int64)
+    indptr, taken = laid_out(starts[first], sizes[first])
     return source[first], indptr, pins[taken], total
 
 

@@ -89,18 +89,13 @@ def _reaches(by_axon, rows, tile_of, last):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _demand(n, stored, touched, out, dense, words):  # type: ignore[no-untyped-def]
+def _fits(n, stored, touched, out, dense, words, limits):  # type: ignore[no-untyped-def]
     header, entry, neuron = words[0], words[1], words[2]
     for k in range(len(dense)):
         stored += dense[k, 0] * (header + (n * dense[k, 1] + 7) // 8)
         touched += dense[k, 0]
-    return stored, touched, n * neuron + entry * (touched + out)
-
-
-@jit
-def _fits(n, stored, touched, out, dense, words, limits):  # type: ignore[no-untyped-def]
-    bytes_, axons, state = _demand(n, stored, touched, out, dense, words)
-    return n <= limits[0] and bytes_ <= limits[1] and axons <= limits[2] and out <= limits[3] and state <= limits[4]
+    state = n * neuron + entry * (touched + out)
+    return n <= limits[0] and stored <= limits[1] and touched <= limits[2] and out <= limits[3] and state <= limits[4]
 
 
 @jit

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.ir.arrange import fixed_populations, inverse
+from neurodeploy.ir.arrange import fixed_populations, inverse, laid_out
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network
 from neurodeploy.synapses import Sparse
@@ -230,8 +230,7 @@ def _divide(rows: Rows, blocks: int, seed: int) -> Ints | None:
     if not len(wide):
         return None
     lengths = np.diff(rows.by_axon)[wide]
-    indptr = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
-    taken = np.repeat(rows.by_axon[wide] - indptr[:-1], lengths) + np.arange(int(indptr[-1]), dtype=np.int64)
+    _, taken = laid_out(rows.by_axon[wide], lengths)
     edge = np.repeat(np.arange(len(wide), dtype=np.int64), lengths)
     hyper = hypergraph.make_hyper(
         rows.count,

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from neurodeploy.ir.arrange import laid_out
 from neurodeploy.ir.fixedpoint import Ints
 from partitioner.place.curves import curves
 from partitioner.place.kernels import hops_from
@@ -48,8 +49,8 @@ def levels(problem: Problem) -> Ints | None:
     done, depth = 0, 0
     while len(ready) and depth < DEEPEST:
         level[ready] = depth
-        done += int((first[ready + 1] - first[ready]).sum())
-        reached = follow[_ranges(first[ready], first[ready + 1])]
+        reached = follow[laid_out(first[ready], first[ready + 1] - first[ready])[1]]
+        done += len(reached)
         np.subtract.at(waiting, reached, 1)
         candidates = np.unique(reached)
         ready = candidates[waiting[candidates] == 0]
@@ -60,12 +61,6 @@ def levels(problem: Problem) -> Ints | None:
     isolated[source] = isolated[target] = False
     level[isolated] = depth
     return level
-
-
-def _ranges(start: Ints, stop: Ints) -> Ints:
-    """All numbers of the ranges start[i]:stop[i], one after the other."""
-    length = stop - start
-    return np.repeat(stop - np.cumsum(length), length) + np.arange(int(length.sum()))
 
 
 def sequences(problem: Problem, smooth: Ints) -> Iterator[tuple[str, Ints, tuple[int, ...]]]:

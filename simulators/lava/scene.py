@@ -20,6 +20,7 @@ from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.run import Probe, RunState
+from neurodeploy.neurons.model import Arrays
 from neurodeploy.neurons.registry import get_model, initial_state, output_ports, prepared_params
 from simulators.lava.connections import SparseMatrix, connection
 from simulators.lava.models import LAVA
@@ -119,6 +120,8 @@ class _Sample:
         self.prefix = f"{number}:{self.network.name}[{sample}]/"
         #: Input port -> what is connected to it.
         self.arriving: dict[tuple[str, str], list[End]] = {}
+        #: Input and output ports as Lava names them.
+        self.entering: dict[tuple[str, str], End] = {}
         self.leaving: dict[tuple[str, str], End] = {}
         self.first = 0 if program.state is None else program.state.step
 
@@ -148,7 +151,7 @@ class _Sample:
         return {name: array[self.sample] for name, array in self.program.state.neurons[population.name].items()}
 
     def _population(self, population: Population) -> None:
-        name, model = self.prefix + population.name, get_model(population.model)
+        name = self.prefix + population.name
         params, state = prepared_params(population), self._state(population)
         row = LAVA.get(population.model)
         reason = row.refuses(params, state, population.size) if row else "Lava has no fixed-point model of it"
@@ -159,16 +162,16 @@ class _Sample:
         arguments = {"shape": [population.size], **row.arguments(params, self.first)}
         variables = {**row.variables(params, self.first), **state}
         self.scene.process(name, row.process, arguments, variables)
-        self.leaving |= {(population.name, port): (name, row.outputs[port]) for port in model.outputs}
-        self.arriving |= {(population.name, port): [] for port in model.ports}
+        self._join(population, name, row.ports, row.outputs)
+
+    def _join(self, population: Population, name: str, ports: Mapping[str, str], outputs: Mapping[str, str]) -> None:
+        """Of a population's process: Lava's name of each port."""
+        self.arriving |= {(population.name, port): [] for port in ports}
+        self.entering |= {(population.name, port): (name, lava) for port, lava in ports.items()}
+        self.leaving |= {(population.name, port): (name, lava) for port, lava in outputs.items()}
 
     def _own_population(
-        self,
-        name: str,
-        population: Population,
-        params: Mapping[str, Ints],
-        state: Mapping[str, NDArray[np.int64]],
-        reason: str,
+        self, name: str, population: Population, params: Arrays, state: Mapping[str, NDArray[np.int64]], reason: str
     ) -> None:
         model, shape = get_model(population.model), [population.size]
         self.scene.placement[self.number][population.name] = f"ours: {reason}"
@@ -187,18 +190,11 @@ class _Sample:
             "size": population.size,
         }
         self.scene.process(name, "own", arguments, {})
-        self.leaving |= {(population.name, port): (name, lava) for port, lava in sent.items()}
-        self.arriving |= {(population.name, port): [] for port in model.ports}
-
-    def _port(self, population: str, port: str) -> str:
-        """Lava's name of an input port."""
-        row = LAVA.get(self.network.populations[population].model)
-        ours = self.scene.placement[self.number][population].startswith("ours")
-        return f"in_{port}" if row is None or ours else row.ports[port]
+        self._join(population, name, ports, sent)
 
     def _projection(self, p: Projection) -> None:
         source = self.leaving[p.source, p.source_port]
-        target: End = (self.prefix + p.target, self._port(p.target, p.target_port))
+        target = self.entering[p.target, p.target_port]
         if p.synapse.wire:
             self._direct(p, source, target)
             return
@@ -245,12 +241,8 @@ class _Sample:
                 self._keep_port(Kept(*where, "sum", population.name, port), ends, shape)
         for variable in model.state:
             every = variable in probed
-            record = {
-                "kind": "variable",
-                "process": self.prefix + population.name,
-                "variable": variable,
-                "last": not every,
-            }
+            process = self.prefix + population.name
+            record = {"kind": "variable", "process": process, "variable": variable, "last": not every}
             self.scene.keep(Kept(*where, "probe" if every else "state", population.name, variable), record)
 
     def _keep_port(self, kept: Kept, ends: Iterable[End], shape: list[int]) -> None:

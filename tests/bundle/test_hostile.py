@@ -19,6 +19,8 @@ from neurodeploy.hybrid import Hybrid
 from simulators import get_runner
 from tests import models, refusals
 from tests.bundle.changes import ISLAND, Change, refused, rewrite, sign
+from tests.bundle.test_network_bundle import write
+from tests.networks.random_networks import random_network
 
 
 def converted(folder: Path, family: str, **settings: int) -> Path:
@@ -38,6 +40,13 @@ def learnt(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def partial(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A converted Phi-3 of which a part of each head is rotated."""
     return converted(tmp_path_factory.mktemp("partial"), "phi3", num_hidden_layers=1)
+
+
+@pytest.fixture(scope="module")
+def spiking(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    bundle = tmp_path_factory.mktemp("spiking") / "x.nd"
+    write(bundle, random_network(5)[0])
+    return bundle
 
 
 def step(program: dict[str, Any], op: str) -> dict[str, Any]:
@@ -67,6 +76,17 @@ def swap(items: list[Any], a: int, b: int) -> None:
 
 #: A bundle, and what is changed in its program.
 LIES: dict[str, dict[str, Change]] = {
+    "spiking": {
+        "unknown model": lambda p: p["network"]["populations"][0].update(model="soma"),
+        "huge shape": lambda p: p["network"]["populations"][0].update(shape=[1 << 31, 1 << 31]),
+        "negative side": lambda p: p["network"]["populations"][0].update(shape=[-4]),
+        "text for a number": lambda p: p["network"]["projections"][0].update(weight_exp="x"),
+        "unknown kind": lambda p: p["network"]["projections"][0]["synapse"].update(kind="magic"),
+        "unknown population": lambda p: p["network"]["projections"][0].update(source="nowhere"),
+        "no outputs": lambda p: p["network"].update(outputs=[]),
+        "populations is text": lambda p: p["network"].update(populations="all"),
+        "bad dt": lambda p: p["network"].update(dt=[0, 0, 0]),
+    },
     "llama_bundle": {
         "another contract": lambda p: p.update(contract="neurodeploy-graded-24/2"),
         "no steps": lambda p: p.update(host=[]),

@@ -26,6 +26,12 @@ from tests.conversion.nets import DT, affine, between, both, compared, flatten, 
 rng = np.random.default_rng(11)
 
 
+@pytest.fixture(autouse=True)
+def _drawn_anew() -> None:
+    """The same draws in every test, whichever ran before."""
+    rng.bit_generator.state = np.random.default_rng(11).bit_generator.state
+
+
 def even(*shape: int) -> np.ndarray:
     """Even weights in -254..254 that reach both ends."""
     values = 2.0 * rng.integers(-127, 128, shape)
@@ -126,25 +132,27 @@ def test_a_loop_through_two_populations_is_reported_as_late() -> None:
     exact(between(layers, "input a n b m output, m r d ~n"))
 
 
-@pytest.mark.parametrize("place", ["source", "target", "between", "uniform", "twice"])
+LAGS = np.array([0, 1, 5, 2, 1, 0]) * DT
+BEFORE, AFTER = neuron("d", "delay", 6, delay=LAGS), neuron("e", "delay", 6, delay=LAGS[::-1])
+WHOLE = affine("w", 2.0 * rng.integers(1, 127, (6, 6)))
+#: Nodes before the neurons, the largest delay, how far a delay is off.
+DELAYED = {
+    "source": ([BEFORE, WHOLE], 5, 0.0),
+    "target": ([WHOLE, AFTER], 5, 0.0),
+    "between": ([affine("v", np.eye(6)[rng.permutation(6)]), BEFORE, affine("w", even(6, 6))], 5, 0.0),
+    "uniform": ([neuron("d", "delay", 6, delay=4.3 * DT), WHOLE], 4, 0.3 * DT),
+    "twice": ([BEFORE, WHOLE, AFTER], 10, 0.0),
+}
+
+
+@pytest.mark.parametrize("place", DELAYED)
 def test_delays(place: str) -> None:
-    lags = np.array([0, 1, 5, 2, 1, 0]) * DT
-    before = [neuron("d", "delay", 6, delay=lags)] if place in ("source", "twice") else []
-    after = [neuron("e", "delay", 6, delay=lags[::-1])] if place in ("target", "twice") else []
-    if place == "uniform":
-        before = [neuron("d", "delay", 6, delay=4.3 * DT)]
-    middle = [affine("w", 2.0 * rng.integers(1, 127, (6, 6)))] if place != "between" else []
-    if place == "between":
-        ways = np.zeros((6, 6))
-        ways[np.arange(6), rng.permutation(6)] = 1.0
-        middle = [affine("v", ways), neuron("x", "delay", 6, delay=lags), affine("w", even(6, 6))]
-    made = row(*before, *middle, *after, fires(6))
-    line, chip, report, *_ = compared(made, QuantizeOptions(scales={"n": 1.0}), rate=0.15)
+    nodes, most, off = DELAYED[place]
+    line, chip, report, *_ = compared(row(*nodes, fires(6)), QuantizeOptions(scales={"n": 1.0}), rate=0.15)
     assert len(chip.projections) == 1
     delay = chip.projections[0].delay
-    assert delay is not None and int(delay.max()) == {"uniform": 4, "twice": 10}.get(place, 5)
+    assert delay is not None and int(delay.max()) == most
     assert line.differing == 0 and line.float_count > 0
-    off = 0.3 * DT if place == "uniform" else 0.0
     assert report.projections[0].delay_error == pytest.approx(off, abs=1e-12)
 
 

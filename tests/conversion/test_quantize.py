@@ -75,8 +75,8 @@ def test_weights_fill_their_bits(weight: np.ndarray, mode: str, step: int, bits:
     chip, report = quantize(layer("lif", weight), QuantizeOptions(weight_bits=bits))
     (p,) = chip.projections
     step <<= 8 - bits
-    stored = p.synapse.weight if hasattr(p.synapse, "weight") else None
-    assert stored is not None and p.sign_mode == mode and p.weight_bits == bits
+    stored = p.synapse.weight
+    assert p.sign_mode == mode and p.weight_bits == bits
     if not weight.any():
         assert not stored.size
         return

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from neurodeploy.frontends.outlines import config_hollow
+from neurodeploy.ir.program import Program
+from neurodeploy.synapses.hollow import weights_of
+
 SIZES: dict[str, Any] = {
     "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 3, "num_attention_heads": 4, "vocab_size": 256,
 }  # fmt: skip
@@ -77,3 +81,12 @@ def config(kind: str) -> dict[str, Any]:
     if kind in WRAPPED:
         return {"model_type": kind, "vision_config": {"depth": 1}, "text_config": config(WRAPPED[kind])}
     return {"model_type": kind, **CONFIGS[kind]}
+
+
+def hollow_of(settings: dict[str, Any], generic: bool = False) -> Program:
+    return config_hollow(settings, "config.json", "small", "test", generic=generic)
+
+
+def total(settings: dict[str, Any], generic: bool = False) -> int:
+    """Every parameter of the model."""
+    return weights_of(hollow_of(settings, generic)).total

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from neurodeploy.errors import ModelError
-from neurodeploy.frontends.outlines import FAMILIES, config_hollow
-from neurodeploy.synapses.hollow import weights_of
-from tests.fit.configs import CONFIGS, config
+from neurodeploy.frontends.outlines import FAMILIES
+from tests.fit.configs import CONFIGS, config, total
 
 #: Families that transformers has no class of.
 OWN = {"hgrn_bit", "gla_swa", "openelm"}
@@ -36,16 +35,12 @@ def truth(kind: str, settings: dict[str, Any]) -> tuple[dict[str, Any], int]:
     return made.to_dict(), sum(p.numel() for p in model.parameters())
 
 
-def ours(settings: dict[str, Any]) -> int:
-    return weights_of(config_hollow(settings, "config.json", "small", "test")).total
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_as_transformers_counts(kind: str) -> None:
     """From what transformers saves, and from what was set alone: transformers' defaults are ours."""
     saved, count = truth(kind, CONFIGS[kind])
-    assert ours(saved) == count
-    assert ours(config(kind)) == count
+    assert total(saved) == count
+    assert total(config(kind)) == count
 
 
 def changed(rng: random.Random, settings: dict[str, Any]) -> dict[str, Any]:
@@ -67,7 +62,7 @@ def changed(rng: random.Random, settings: dict[str, Any]) -> dict[str, Any]:
 )
 def test_random_shapes(kind: str, seed: int) -> None:
     saved, count = truth(kind, changed(random.Random(seed), CONFIGS[kind]))
-    assert ours(saved) == count
+    assert total(saved) == count
 
 
 def other(value: Any) -> Any:
@@ -90,7 +85,7 @@ def test_no_field_is_read_past(kind: str) -> None:
         except Exception:  # transformers itself takes no such model
             continue
         try:
-            found = ours(whole)
+            found = total(whole)
         except ModelError as error:
             assert error.code in ("ND1012", "ND1013")
             assert name in str(error) or "heads" in str(error), (name, str(error))

@@ -9,7 +9,7 @@ import pytest
 
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.names import known
-from neurodeploy.frontends.outlines import FAMILIES, config_hollow, read_hollow
+from neurodeploy.frontends.outlines import FAMILIES, read_hollow
 from neurodeploy.frontends.outlines.original_mamba import translated
 from neurodeploy.ir.copies import ALONE
 from neurodeploy.ir.program import Program
@@ -18,7 +18,7 @@ from neurodeploy.ops.host.operation import Load
 from neurodeploy.pipeline.fit_reading import folded, read_model
 from neurodeploy.synapses.hollow import columns_of, facts_of, layers_of, shown, weights_of
 from neurodeploy.synapses.written_out import written_out
-from tests.fit.configs import CONFIGS, WRAPPED, config
+from tests.fit.configs import CONFIGS, WRAPPED, config, hollow_of
 from tests.fit.test_counts import OWN, truth
 from tests.refusals import refused
 
@@ -182,7 +182,7 @@ def test_every_family_is_tested() -> None:
 
 @pytest.mark.parametrize("kind", sorted({*CONFIGS, *WRAPPED}))
 def test_families(kind: str) -> None:
-    found = config_hollow(config(kind), "config.json", "small", "test")
+    found = hollow_of(config(kind))
     assert found.info.layers in (3, 4)
     kinds = {copies.layers for copies in found.copies.values()}
     assert sorted(layer for layers in kinds for layer in layers) == list(range(found.info.layers))
@@ -212,21 +212,21 @@ def test_a_family_of_the_converter_gives_the_converters_islands(which: str, requ
 def test_unknown_family() -> None:
     plain = {**CONFIGS["llama"], "model_type": "brand_new"}
     says = "ND2040 .*'brand_new' is not known; llama, .*; --generic takes it"
-    refused(ModelError, says, config_hollow, plain, "config.json", "new", "test")
-    found = config_hollow(plain, "config.json", "new", "test", generic=True)
-    assert weights_of(found) == weights_of(config_hollow(config("llama"), "config.json", "new", "test"))
+    refused(ModelError, says, hollow_of, plain)
+    found = hollow_of(plain, generic=True)
+    assert weights_of(found) == weights_of(hollow_of(config("llama")))
     assert "not known" in facts_of(found).notes[0]
     del plain["hidden_size"]
     says = "ND2040 .*--generic cannot help: hidden_size is missing"
     for generic in (False, True):
-        refused(ModelError, says, config_hollow, plain, "config.json", "new", "test", generic=generic)
+        refused(ModelError, says, hollow_of, plain, generic=generic)
 
 
 def test_windows_bound_what_attention_reads() -> None:
     """A window of 8 keys costs the same whatever the context; full attention grows with it."""
 
     def flops(kind: str, context: int) -> int:
-        found = config_hollow(config(kind), "config.json", "small", "test")
+        found = hollow_of(config(kind))
         seen = [op for op in found.operations if op.op == "attention"]
         return sum(lookup(op).work(Load(op, found.sizes, 1, context)).flops for op in seen)
 

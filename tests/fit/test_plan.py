@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurodeploy.errors import DoesNotFit
-from neurodeploy.frontends.outlines import config_hollow, read_hollow
+from neurodeploy.frontends.outlines import read_hollow
 from neurodeploy.ir.copies import Copies
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.program import Program
@@ -27,7 +27,7 @@ from partitioner.mapper import map_model
 from partitioner.options import Options
 from targets.loihi2 import LOIHI2
 from targets.systems import get_system
-from tests.fit.configs import config
+from tests.fit.configs import config, hollow_of
 from tests.fit.hollow import program_of
 from tests.islands import hollow_island, hollow_program
 from tests.refusals import refused
@@ -71,7 +71,7 @@ def test_less_memory_takes_more() -> None:
 @pytest.mark.parametrize("kind", ["llama4_text", "qwen2_moe", "mixtral", "mamba", "gla_swa"])
 def test_units_cover_the_outline(kind: str) -> None:
     """Every weight of the body is in exactly one tile of one copy, and no core of a unit exceeds a limit."""
-    hollow = config_hollow(config(kind), "config.json", "small", "test")
+    hollow = hollow_of(config(kind))
     found, views = plan(hollow, HALA, 8), views_of(hollow, LOIHI2)
     held = 0
     for unit in found.units:

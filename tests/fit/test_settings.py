@@ -10,19 +10,14 @@ import pytest
 
 import neurodeploy as nd
 from neurodeploy.errors import ModelError
-from neurodeploy.frontends.outlines import config_hollow
 from neurodeploy.synapses.hollow import facts_of, weights_of
 from partitioner.fit.plan import plan
 from targets.systems import get_system
-from tests.fit.configs import CONFIGS, LLAMA, config
+from tests.fit.configs import CONFIGS, LLAMA, config, hollow_of, total
 from tests.fit.test_counts import truth
 from tests.refusals import refused
 
 NEW = {**LLAMA, "model_type": "brand_new"}
-
-
-def total(settings: dict[str, Any], generic: bool = False) -> int:
-    return weights_of(config_hollow(settings, "config.json", "small", "test", generic=generic)).total
 
 
 @pytest.mark.parametrize(
@@ -161,7 +156,7 @@ def test_all_at_once_and_what_is_neutral() -> None:
     sizes = {"num_streams": 2, "expert_groups": 4, "mamba_rank": 8, "mood": "good"}
     says = "ND1013 .*expert_groups = 4, mamba_rank = 8, num_streams = 2"
     refused(ModelError, says, total, {**NEW, **sizes}, generic=True)
-    found = config_hollow({**NEW, "mood": "good", "temper": 0.5, "num_labels": 2}, "c", "n", "s", generic=True)
+    found = hollow_of({**NEW, "mood": "good", "temper": 0.5, "num_labels": 2}, generic=True)
     assert "not read, taken to change no shape: mood, temper" in facts_of(found).notes
     assert weights_of(found).total == total(NEW, generic=True)
     neutral = {"num_experts_of_mine": 0, "moe": {}, "ffn_multipliers": None}
@@ -185,7 +180,7 @@ def test_what_was_read_past_its_experts() -> None:
         assert total(gpt_oss, generic) == 20_914_757_184
         assert total(deepseek, generic) == 16_210_324_992
     assert truth("deepseek_v2", {k: v for k, v in deepseek.items() if k != "model_type"})[1] == 16_210_324_992
-    found = plan(config_hollow(gpt_oss, "config.json", "gpt-oss", "test"), get_system("hala-point"), 8)
+    found = plan(hollow_of(gpt_oss), get_system("hala-point"), 8)
     assert (found.body.chips, found.whole.chips) == (1322, 1360)
 
 

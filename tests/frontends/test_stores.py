@@ -55,18 +55,20 @@ def test_other_files(tmp_path, name, code, text):
     refused(ModelError, f"{code} .*{text}", open_store, tmp_path / name)
 
 
-def test_folders_that_are_no_model(tmp_path):
-    refused(ModelError, r"ND1003 .*no config\.json", open_store, tmp_path)
-    (tmp_path / "a.gguf").write_bytes(b"GGUF")
-    refused(ModelError, r"ND1003 .*a\.gguf", open_store, tmp_path)
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("", "", r"ND1003 .*no config\.json"), ("a.gguf", "GGUF", r"ND1003 .*a\.gguf"),
+        *(("config.json", text, r"ND1004 .*config\.json") for text in ("{", "[]", '{"a": 1, "a": 2}', '{"a": NaN}')),
+    ],
+)  # fmt: skip
+def test_folders_that_are_no_model(tmp_path, name, text, says):
     refused(ModelError, "ND1001", open_store, tmp_path / "missing")
-
-
-@pytest.mark.parametrize("text", ["{", "[]", '{"a": 1, "a": 2}', '{"a": NaN}'])
-def test_damaged_config(tmp_path, text):
-    save_file({"w": np.ones(1, np.float32)}, tmp_path / "model.safetensors")
-    (tmp_path / "config.json").write_text(text)
-    refused(ModelError, r"ND1004 .*config\.json", open_store, tmp_path)
+    if name == "config.json":
+        save_file({"w": np.ones(1, np.float32)}, tmp_path / "model.safetensors")
+    if name:
+        (tmp_path / name).write_text(text)
+    refused(ModelError, says, open_store, tmp_path)
 
 
 def test_importing_it_loads_no_library():

@@ -161,7 +161,7 @@ def test_the_mapping_is_executed_by_users(
         assert found | {"runner": "fast"} == wanted | {"runner": "fast"}
     extent = f"{len(mapping.shards)} shards on {mapping.cores_used} cores of {mapping.system}"
     asked = ["run", str(pair.offloaded), "--text", str(text), "--max-tokens", "9", "--runner", "partitioned"]
-    assert call(asked, capsys).out.startswith(f"9 tokens on partitioned, {extent}\n")
+    assert call(asked, capsys).out.startswith(f"experts: 9 tokens on partitioned, {extent}\n")
     first = f"{pair.offloaded}: sound; its mapping was executed, {extent}: the same bits\n"
     assert call(["verify", str(pair.offloaded)], capsys).out.startswith(first)
     vectors = pipeline.verify(pair.offloaded)

@@ -1,15 +1,24 @@
-"""Calling the command line: help, versions, plain output whatever a stranger's file or model holds."""
+"""Calling the command line: help, versions, plain output whatever a stranger's file or model holds; standard streams that
+cannot be written; what a verb loads."""
 
 from __future__ import annotations
 
+import json
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import neurodeploy
+from neurodeploy.bundle import open_bundle
+from neurodeploy.pipeline import streams
+from simulators.fast.runner import FastRunner
 from tests.bundle.changes import rewrite
-from tests.pipeline.networks import copied
-from tests.tiny import Cli
+from tests.pipeline.networks import Files, copied
+from tests.tiny import Cli, Patch, environment, python, scripted, unchanged
 
 VERBS = ["convert", "map", "run", "generate", "eval", "energy", "explain", "report", "export", "verify"]
 VERBS += ["doctor", "demo"]
@@ -79,3 +88,112 @@ def test_default_energy_and_report_of_a_model_with_few_positions(llama_bundle: P
     assert "shorten the prompt to at most 84 tokens, or ask for at most 10 new ones" in refused.err
     for followed in (["--prompt-tokens", "84"], ["--prompt-tokens", "90", "--tokens", "10"]):
         assert cli("energy", bundle, *followed).status == 0
+
+
+# --- standard streams: full, closed, without a reader; one line with a code, never a traceback
+
+full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no /dev/full")
+REFUSED = "error ND5004 standard output: cannot be written: "
+
+
+def shell(arguments: list[object], redirections: str) -> subprocess.CompletedProcess[str]:
+    command = f"{shlex.join(python(*map(str, arguments)))} {redirections}"
+    return subprocess.run(["sh", "-c", command], env=environment(), capture_output=True, text=True, check=False)
+
+
+@full
+@pytest.mark.parametrize(
+    "arguments", [["explain", "BUNDLE", "--json"], ["explain", "BUNDLE"], ["--version"], ["map", "-h"]]
+)
+@pytest.mark.parametrize(
+    ("redirections", "reason"), [("> /dev/full", "No space left on device"), (">&-", "Bad file descriptor")]
+)
+def test_output_that_cannot_be_written(
+    arguments: list[str], redirections: str, reason: str, llama_bundle: Path
+) -> None:
+    """Small and large outputs, of our own and of the library of the command line."""
+    found = shell([str(llama_bundle) if word == "BUNDLE" else word for word in arguments], redirections)
+    assert found.returncode == 2 and found.stderr.startswith(REFUSED + reason)
+    assert found.stderr.count("\n") == 1 and found.stdout == ""
+
+
+@full
+@pytest.mark.parametrize("redirections", ["> /dev/full", ">&-", "<&- >&-"])
+def test_an_error_is_told_all_the_same(redirections: str) -> None:
+    found = shell(["explain", "nothere.nd", "--json"], redirections)
+    assert found.returncode == 2 and found.stderr.startswith("error ND5001 nothere.nd")
+    assert found.stderr.count("\n") == 1
+
+
+@full
+@pytest.mark.parametrize("redirections", ["2> /dev/full", "2>&-", "<&- 2>&-"])
+def test_messages_that_cannot_be_written_change_nothing(redirections: str) -> None:
+    assert shell(["--version"], redirections).returncode == 0
+    found = shell(["explain", "nothere.nd", "--json"], redirections)
+    assert found.returncode == 2 and '"code": "ND5001"' in found.stdout
+
+
+def test_a_closed_stream_is_no_place_for_a_file(llama_bundle: Path, tmp_path: Path) -> None:
+    """A file that is opened when 1 is free gets that number, and whatever is printed to it."""
+    with unchanged(llama_bundle):
+        found = shell(["report", llama_bundle, "--out", tmp_path / "r.html"], "<&- >&- 2>&-")
+    assert found.returncode == 2 and (tmp_path / "r.html").read_text(encoding="utf-8").startswith("<!")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["explain", "BUNDLE"], ["explain", "BUNDLE", "--json"]])
+def test_a_reader_that_leaves_is_no_error(arguments: list[str], llama_bundle: Path) -> None:
+    arguments = [str(llama_bundle) if word == "BUNDLE" else word for word in arguments]
+    found = shell(arguments, "; echo $? >&2")  # as it is with a reader
+    assert found.stderr == "0\n"
+    pipe = f"({shlex.join(python(*arguments))}; echo $? >&2) | true"
+    left = subprocess.run(["sh", "-c", pipe], env=environment(), capture_output=True, text=True, check=False)
+    assert left.stderr == "0\n"
+
+
+# --- a small spiking network needs neither torch nor compiled kernels, and the help needs nothing
+
+#: Runs the command line and prints last which of the libraries that take long to load were loaded.
+LOADED = """
+import json, sys
+from neurodeploy.cli import main
+try:
+    main(sys.argv[1:])
+except SystemExit as ended:
+    assert not ended.code, ended.code
+heavy = "torch", "numba", "transformers", "rich", "numpy", "h5py", "nir", "tokenizers", "gguf"
+print(json.dumps([name for name in heavy if name in sys.modules]))
+"""
+
+
+def loaded(*arguments: object) -> list[str]:
+    done = scripted(LOADED, *arguments)
+    assert done.returncode == 0, done.stderr
+    return list(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_the_help_loads_nothing() -> None:
+    assert loaded("--help") == []
+
+
+@pytest.mark.parametrize("verb", ["run", "energy", "map", "explain", "fit"])
+def test_a_small_network_loads_neither_torch_nor_kernels(verb: str, files: Files, tmp_path: Path) -> None:
+    fed = [files.plain_nd, "--input", files.spikes]
+    arguments: dict[str, list[object]] = {
+        "fit": ["gemma3-1b", "--bits", "8"], "map": [copied(files.plain_nd, tmp_path)], "explain": [files.plain_nd],
+    }  # fmt: skip
+    found = loaded(verb, *arguments.get(verb, fed))
+    assert "torch" not in found and "transformers" not in found
+    assert verb not in ("run", "energy") or "numba" not in found
+
+
+def test_the_reference_runs_what_is_done_before_kernels_are_loaded(files: Files, monkeypatch: Patch) -> None:
+    """By the estimate of its time alone, and only where the kernels are not there already; with the same bits."""
+    opened = open_bundle(files.plain_nd)
+    stream = streams.stream_of(files.spikes, opened, None)
+    assert streams.runner_for("fast", opened, stream.steps, stream.samples).name == "fast"  # this file loaded them
+    monkeypatch.delitem(sys.modules, "simulators.fast.runner")
+    small = streams.runner_for("fast", opened, stream.steps, stream.samples)
+    assert small.name == "reference"
+    assert streams.runner_for("fast", opened, 1_000_000, stream.samples).name == "fast"
+    a, b = (runner.run(opened.program.network, stream.inputs, stream.steps) for runner in (small, FastRunner()))
+    assert all(np.array_equal(a.outputs[name], b.outputs[name]) for name in b.outputs) and b.outputs

@@ -16,8 +16,8 @@ from neurodeploy.ir.network import Network
 from neurodeploy.ir.run import RunState
 from neurodeploy.pipeline.evaluating import read_labels
 from tests.networks.equality import same_result
-from tests.partitioner_network import helpers
-from tests.partitioner_network.helpers import dense, join, lif, source
+from tests.partitioner import make
+from tests.partitioner.make import dense, join, lif, source
 from tests.refusals import refused
 
 FOREIGN = [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
@@ -41,7 +41,7 @@ HEADERS = [
 
 
 def network() -> Network:
-    return helpers.network([source("in", 3), lif("out", 2)], join("p", "in", "out", dense(2, 3)))
+    return make.network([source("in", 3), lif("out", 2)], join("p", "in", "out", dense(2, 3)))
 
 
 def npy(array: np.ndarray) -> bytes:

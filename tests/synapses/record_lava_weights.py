@@ -35,15 +35,10 @@ def weights() -> list[dict[str, object]]:
                 sparse = csr_matrix(values.reshape(1, -1).astype(np.int32))
                 again = truncate_weights(clip_weights(sparse, used, num_bits=8), used, bits).toarray()[0]
                 assert (again == out).all()
-                rows.append(
-                    {
-                        "weight": values.tolist(),
-                        "bits": bits,
-                        "mode": None if mode is None else mode.name.lower(),
-                        "used": used.name.lower(),
-                        "effective": out.tolist(),
-                    }
-                )
+                rows.append({
+                    "weight": values.tolist(), "bits": bits, "mode": None if mode is None else mode.name.lower(),
+                    "used": used.name.lower(), "effective": out.tolist(),
+                })  # fmt: skip
     return rows
 
 
@@ -59,17 +54,10 @@ def convolutions() -> list[dict[str, object]]:
         weight = rng.integers(-500_000, 500_000, (out, *kernel, channels // groups)).astype(np.int32)
         pairs = [tuple(int(v) for v in pair) for pair in (stride, padding, dilation)]
         got = signed_clamp(conv(image, weight, tuple(int(k) for k in kernel), *pairs, groups), 24)
-        rows.append(
-            {
-                "input": image.tolist(),
-                "weight": weight.tolist(),
-                "stride": pairs[0],
-                "padding": pairs[1],
-                "dilation": pairs[2],
-                "groups": groups,
-                "output": got.tolist(),
-            }
-        )
+        geometry = dict(zip(("stride", "padding", "dilation"), pairs, strict=True))
+        rows.append({
+            "input": image.tolist(), "weight": weight.tolist(), **geometry, "groups": groups, "output": got.tolist(),
+        })  # fmt: skip
     return rows
 
 

@@ -13,7 +13,7 @@ works on its share, so that threads split rows and heads, never a sum.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -171,4 +171,12 @@ def elementwise(kernel: Kernel, work: int, *inputs: Tensor) -> Tensor:
     out = empty_like(first)
     arrays = [x.contiguous().view(-1).numpy() for x in inputs[1:]]
     split(kernel, out.numel() * work, first.view(-1).numpy(), *arrays, out.view(-1).numpy())
+    return out
+
+
+def by_groups(kernel: Kernel, work: int, x: Tensor, group: int, *given: Any) -> Tensor:
+    """A kernel that takes rows of `group` neurons, what is given, and rows for its result."""
+    x = x.contiguous()
+    out = empty_like(x)
+    split(kernel, x.numel() * work, x.view(-1, group).numpy(), *given, out.view(-1, group).numpy())
     return out

@@ -137,11 +137,6 @@ def test_not_a_file_not_hdf5_cut_off(tmp_path: Path) -> None:
         refused("ND1280", tmp_path / "cut")
 
 
-@pytest.fixture
-def isolated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hdf5_guard, "ISOLATE", True)
-
-
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX signals")
 def test_a_worker_that_dies_hangs_or_talks_nonsense(
     isolated: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -352,20 +352,21 @@ def test_wrong_files(name: str, tmp_path: Path) -> None:
     assert error.exit_status == 2 and str(path) in error.subject
 
 
-def test_wrong_trees(tmp_path: Path) -> None:
-    path = tmp_path / "n.net"
-    with h5py.File(path, "w") as file:
-        file["x"] = 1
-    refused(ModelError, "ND1283", read_net, path)
-    for names in ([], ["1"], ["0", "2"], ["0", "x"], ["00"]):
-        with h5py.File(path, "w") as file:
-            file.create_group("layer")
-            for name in names:
-                file[f"layer/{name}/type"] = "flatten"
-        refused(ModelError, "ND1286", read_net, path)
-    with h5py.File(path, "w") as file:
-        file["layer/0"] = 1
-    refused(ModelError, "ND1283", read_net, path)
+@pytest.mark.parametrize(
+    ("code", "content"),
+    [
+        ("ND1283", {"x": 1}), ("ND1283", {"layer/0": 1}), ("ND1286", {"layer": None}),
+        *(("ND1286", {f"layer/{k}/type": "flatten" for k in keys}) for keys in (["1"], ["0", "2"], ["0", "x"], ["00"])),
+    ],
+)  # fmt: skip
+def test_wrong_trees(code: str, content: dict[str, Any], tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "n.net", "w") as file:
+        for name, value in content.items():
+            if value is None:
+                file.create_group(name)
+            else:
+                file[name] = value
+    refused(ModelError, code, read_net, tmp_path / "n.net")
 
 
 @pytest.mark.parametrize(

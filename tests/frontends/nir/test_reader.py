@@ -18,8 +18,9 @@ from neurodeploy.errors import BundleError, UserError
 from neurodeploy.frontends.nir.reader import read
 from neurodeploy.frontends.nir.schema import FIELDS
 from neurodeploy.frontends.nir.writer import write
-from neurodeploy.ir.float_network import KINDS, FloatEdge, FloatNetwork, FloatNode, Option
+from neurodeploy.ir.float_network import KINDS, FloatEdge, FloatNetwork
 from simulators.float_network import run
+from tests.conversion.nets import row, window
 from tests.frontends.nir.files import DT, between, by_hand, chain, cubalif, edges, lif, ones, save, through
 from tests.refusals import refused
 
@@ -178,16 +179,7 @@ def test_groups_are_written_as_one(tmp_path: Path) -> None:
 
 def oblong(kernel: tuple[int, int], pads: tuple[tuple[int, int], ...] = ((0, 0), (0, 0))) -> FloatNetwork:
     """A convolution with a kernel that is not square."""
-    options: dict[str, Option] = {"stride": (1, 1), "padding": pads, "dilation": (1, 1), "groups": 1}
-    sides = tuple(9 + sum(pad) - k + 1 for k, pad in zip(kernel, pads, strict=True))
-    shape = (3, *sides)
-    params = {"weight": gen.normal(size=(3, 2, *kernel)), "bias": np.zeros(3)}
-    nodes = [
-        FloatNode("in", "input", (2, 9, 9), (2, 9, 9)),
-        FloatNode("c", "conv2d", (2, 9, 9), shape, params, options),
-        FloatNode("out", "output", shape, shape),
-    ]
-    return FloatNetwork("c", {n.name: n for n in nodes}, (FloatEdge("in", "c"), FloatEdge("c", "out")), DT)
+    return row(window("c", "conv2d", (2, 9, 9), gen.normal(size=(3, 2, *kernel)), padding=pads))
 
 
 def test_kernels_that_are_not_square_are_filled_up_where_that_is_exact(tmp_path: Path) -> None:
@@ -196,8 +188,9 @@ def test_kernels_that_are_not_square_are_filled_up_where_that_is_exact(tmp_path:
     assert any("square" in note.found for note in notes)
     again = read(tmp_path / "a.nir", DT)
     assert nir.read(tmp_path / "a.nir").nodes["c"].weight.shape == (3, 2, 5, 5)
-    x = {"in": gen.normal(size=(1, 2, 162))}
-    np.testing.assert_allclose(run(network, x).outputs["out"], run(again, x).outputs["out"], rtol=1e-12, atol=1e-12)
+    x = {"input": gen.normal(size=(1, 2, 162))}
+    ours, its = (run(made, x).outputs["output"] for made in (network, again))
+    np.testing.assert_allclose(ours, its, rtol=1e-12, atol=1e-12)
     refused(UserError, r"ND1220 c: .*square", write, oblong((4, 3)), tmp_path / "b.nir")
     write(oblong((4, 3)), tmp_path / "b.nir", strict=False)
     assert read(tmp_path / "b.nir", DT).nodes["c"].shape == (3, 6, 7)
@@ -260,18 +253,17 @@ def _random(draw: Any) -> nir.NIRGraph:
     sizes = draw(st.lists(st.integers(1, 4), min_size=2, max_size=5))
     seed = draw(st.integers(0, 2**32 - 1))
     own = np.random.default_rng(seed)
-    nodes: dict[str, nir.NIRNode] = {"input": nir.Input(np.array([sizes[0]]))}
-    edges, before = [], "input"
+    nodes: dict[str, nir.NIRNode] = {}
+    ways, before = [], "input"
     for k, (n, m) in enumerate(pairwise(sizes)):
         nodes[f"w{k}"] = nir.Affine(own.normal(size=(m, n)), own.normal(size=m))
         nodes[f"n{k}"] = own.choice([lif(m), cubalif(m), nir.LI(ones(0.02, m), ones(1, m), ones(0, m))])
-        edges += [(before, f"w{k}"), (f"w{k}", f"n{k}")]
+        ways.append(f"{before} w{k} n{k}")
         if own.random() < 0.5:
             nodes[f"r{k}"] = nir.Linear(own.normal(size=(m, m)))
-            edges += [(f"n{k}", f"r{k}"), (f"r{k}", f"n{k}")]
+            ways.append(f"n{k} r{k} n{k}")
         before = f"n{k}"
-    nodes["output"] = nir.Output(np.array([sizes[-1]]))
-    return nir.NIRGraph(nodes, [*edges, (before, "output")])
+    return between(sizes[0], sizes[-1], ",".join([*ways, f"{before} output"]), **nodes)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
