@@ -21,7 +21,7 @@ from pathlib import Path
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.flow.support import notes_of
 from neurodeploy.ir.chip import SystemSpec
-from neurodeploy.ir.mapping import Mapping, Shard
+from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import RunActivity
 from partitioner.bound.cores import lower_bound
@@ -99,8 +99,8 @@ def _mapping(job: Job, plan: Plan, places: Places, alternatives: Sequence[System
         chips_available=job.available,
         cores_per_chip=chip.cores,
         shards=tuple(
-            Shard(tile.island, tile.kind, tile.rows, tile.cols, on, core, tile.group)
-            for tile, on, core in zip(plan.tiles, places.chip.tolist(), places.core.tolist(), strict=True)
+            tile.on(number, core)
+            for tile, number, core in zip(plan.tiles, places.chip.tolist(), places.core.tolist(), strict=True)
         ),
         assignments=assign(job.program, chip, dict.fromkeys(job.hosted, PINNED)),
         lower_bound=bound,
