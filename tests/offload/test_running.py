@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from tests.islands import islands_of
 from tests.networks.equality import same_result
 from tests.offload.conftest import Pair
 from tests.prices import token_ledger
-from tests.tiny import call
+from tests.tiny import Cli
 
 TOKENS = np.random.default_rng(3).integers(3, 128, 40)
 PROSE = "It was a bright cold day in April, and the clocks were striking thirteen. " * 3
@@ -138,9 +137,7 @@ def test_counts_of_another_mapping_are_not_priced(pair: Pair) -> None:
         token_ledger(mapping, counts, islands_of(bundle.program), system, get_host("cpu-generic"), "generate")
 
 
-def test_the_mapping_is_executed_by_users(
-    pair: Pair, text: Path, experts_bundle: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_mapping_is_executed_by_users(pair: Pair, text: Path, experts_bundle: Path, cli: Cli) -> None:
     """Core by core, on the chip's islands; the host's run beside. Same tokens, same score, same counts."""
     mapping, _ = read_mapping(open_bundle(pair.offloaded))
     done = {
@@ -161,13 +158,13 @@ def test_the_mapping_is_executed_by_users(
         assert found | {"runner": "fast"} == wanted | {"runner": "fast"}
     extent = f"{len(mapping.shards)} shards on {mapping.cores_used} cores of {mapping.system}"
     asked = ["run", str(pair.offloaded), "--text", str(text), "--max-tokens", "9", "--runner", "partitioned"]
-    assert call(asked, capsys).out.startswith(f"experts: 9 tokens on partitioned, {extent}\n")
+    assert cli(*asked).out.startswith(f"experts: 9 tokens on partitioned, {extent}\n")
     first = f"{pair.offloaded}: sound; its mapping was executed, {extent}: the same bits\n"
-    assert call(["verify", str(pair.offloaded)], capsys).out.startswith(first)
+    assert cli("verify", pair.offloaded).out.startswith(first)
     vectors = pipeline.verify(pair.offloaded)
     on_chip = len(mapping.by_island())
     assert vectors["executed"] == done and vectors["golden_vectors"]["partitioned"] == on_chip
-    unmapped = call(["run", str(experts_bundle), "--text", str(text), "--runner", "partitioned"], capsys)
+    unmapped = cli("run", experts_bundle, "--text", text, "--runner", "partitioned")
     assert unmapped.status == 2 and "ND2005" in unmapped.err and "neurodeploy map" in unmapped.err
 
 
@@ -214,21 +211,21 @@ def test_every_verb_works(pair: Pair, text: Path, tmp_path: Path) -> None:
     assert "not-resident" in page.read_text()
 
 
-def test_the_terminal_says_so(pair: Pair, text: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    said = call(["run", str(pair.offloaded), "--text", str(text)], capsys).out
+def test_the_terminal_says_so(pair: Pair, text: Path, cli: Cli) -> None:
+    said = cli("run", pair.offloaded, "--text", text).out
     assert "on the host beside" in said
-    assert "on the host beside" not in call(["run", str(pair.resident), "--text", str(text)], capsys).out
+    assert "on the host beside" not in cli("run", pair.resident, "--text", text).out
 
 
-def test_all_islands_on_the_host(copy: Path, text: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_all_islands_on_the_host(copy: Path, text: Path, cli: Cli, tmp_path: Path) -> None:
     """A baseline that people ask for: no chip is used, none is powered, everything still works."""
     names = list(islands_of(open_bundle(copy).program))
     expected = counted(copy)[0]
     found = pipeline.map(copy, pins=[f"{name}=device:host" for name in names])
     assert (found["chips_used"], found["cores_used"], found["violations"]) == (0, 0, [])
     assert torch.equal(counted(copy)[0], expected)
-    priced = json.loads(call(["energy", str(copy), "--text", str(text), "--tokens", "4", "--json"], capsys).out)
+    priced = cli.json("energy", copy, "--text", text, "--tokens", "4")
     assert priced["generate"]["joules_per_token"]["board"]["nominal"] == 0
     assert priced["generate"]["joules_per_token"]["wall"]["nominal"] > 0
-    assert call(["report", str(copy), "--out", str(tmp_path / "r.html")], capsys).status == 0
-    assert call(["explain", str(copy)], capsys).status == 0
+    assert cli("report", copy, "--out", tmp_path / "r.html").status == 0
+    assert cli("explain", copy).status == 0
