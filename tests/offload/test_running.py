@@ -44,7 +44,7 @@ def test_the_fixture_is_mixed(pair: Pair) -> None:
     bundle = open_bundle(pair.offloaded)
     left = left_to_host(bundle)
     assert 0 < len(left) < len(islands_of(bundle.program))
-    assert {islands_of(bundle.program)[name].expert is None for name in left} == {True, False}
+    assert {islands_of(bundle.program)[name].neurons.expert is None for name in left} == {True, False}
     assert left_to_host(open_bundle(pair.resident)) == frozenset()
 
 
@@ -79,10 +79,11 @@ def test_weights_are_read_once_a_call(pair: Pair) -> None:
         assert (
             work.flops
             == other.flops
-            == tokens * (2 * island.rows * island.columns + 4 * island.columns + 10 * island.rows)
+            == tokens
+            * (2 * island.neurons.size * island.source.size + 4 * island.source.size + 10 * island.neurons.size)
         )
-        once = island.rows * island.columns + 3 * island.rows + island.columns
-        assert work.bytes == work.calls * once + tokens * 4 * (island.rows + island.columns)
+        once = island.neurons.size * island.source.size + 3 * island.neurons.size + island.source.size
+        assert work.bytes == work.calls * once + tokens * 4 * (island.neurons.size + island.source.size)
         assert other.bytes - work.bytes == (other.calls - work.calls) * once
 
 
@@ -100,10 +101,12 @@ def test_the_ledger_moves_their_work_to_the_host(pair: Pair) -> None:
         return sum(entry.count for entry in ledger.entries if entry.event == event)
 
     islands = islands_of(open_bundle(pair.offloaded).program)
-    gone = sum(int(everything.segments[n].fired[f"{n}.input"]["s"].sum()) * islands[n].rows for n in counts.host)
+    gone = sum(
+        int(everything.segments[n].fired[f"{n}.input"]["s"].sum()) * islands[n].neurons.size for n in counts.host
+    )
     total = of(whole, "synaptic operation") * counts.tokens
     assert of(mixed, "synaptic operation") * counts.tokens == pytest.approx(total - gone)
-    layers = {islands[name].layer for name, work in counts.host.items() if work.ticks}
+    layers = {islands[name].neurons.layer for name, work in counts.host.items() if work.ticks}
     entries = [entry for entry in mixed.entries if entry.component == "host islands"]
     assert {entry.layer for entry in entries} == layers
     seconds = sum(
