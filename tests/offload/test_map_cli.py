@@ -79,7 +79,7 @@ def test_both_ratios_stand_beside_what_was_optimised(objective: str, least: str,
 
 
 def test_the_json_has_every_figure(copy: Path, cli: Cli) -> None:
-    found = cli.json("map", copy, *BUDGET)
+    found = json.loads(cli("map", copy, *BUDGET, "--json").out)
     offload = found["offload"]
     assert found["violations"] == []
     assert set(offload["on_host"]) == left_to_host(open_bundle(copy))
@@ -96,7 +96,7 @@ def test_without_the_budget_or_strictly_it_is_an_error(copy: Path, cli: Cli) -> 
     strict = cli("map", copy, *BUDGET, "--no-offload")
     assert (strict.status, strict.err.split()[1]) == (3, "ND2001")
     assert "islands on the host" in strict.err
-    answered = cli.json("map", copy, *BUDGET, "--no-offload")
+    answered = json.loads(cli("map", copy, *BUDGET, "--no-offload", "--json").out)
     assert (answered["fits"], answered["verdict"]) == (False, "does not fit")
     plain = cli("map", copy, "--system", "oheo-gulch", "--max-rows", ROWS, "--no-place")
     assert (plain.status, plain.err.split()[1]) == (3, "ND2001")
