@@ -109,13 +109,15 @@ def busiest(job: Job, plan: Plan) -> int:
 def joules(job: Job, plan: Plan, sent: int) -> int:
     """What of a step's energy a plan decides, in femtojoules: steps of cores, messages, static power of the chips over the
     work of the busiest core. Hops come on top, whatever the plan."""
+    static = plan.chips * _cost(job, "p_static_w", 1e3) * busiest(job, plan)  # mW * ps = fJ
+    messages = sent * _cost(job, "spike_out_message_j", 1e15) // job.per
+    return plan.cores * _cost(job, "core_step_j", 1e15) + messages + static
+
+
+def _cost(job: Job, name: str, scale: float) -> int:
+    """A cost of the chip as a whole number of these parts, at least 1; 1 where the chip's table lacks it."""
     costs = job.system.chip.costs
-
-    def unit(name: str, scale: float) -> int:
-        return max(1, round(costs[name].nominal * scale)) if name in costs else 1
-
-    static = plan.chips * unit("p_static_w", 1e3) * busiest(job, plan)  # mW * ps = fJ
-    return plan.cores * unit("core_step_j", 1e15) + sent * unit("spike_out_message_j", 1e15) // job.per + static
+    return max(1, round(costs[name].nominal * scale)) if name in costs else 1
 
 
 def _plan(job: Job, views: Mapping[str, View], orders: Mapping[str, Ints], found: Split) -> Plan:
@@ -192,12 +194,7 @@ def _cuttable(job: Job, plan: Plan, name: str) -> bool:
 
 def _work(job: Job, views: Mapping[str, View]) -> dict[str, int]:
     """Picoseconds of a population's step on one core if every neuron sends: updates and synaptic operations."""
-    costs = job.system.chip.costs
-
-    def picoseconds(name: str) -> int:
-        return max(1, round(costs[name].nominal * 1e12)) if name in costs else 1
-
-    update, synop = picoseconds("t_neuron_s"), picoseconds("t_synop_fc_s")
+    update, synop = _cost(job, "t_neuron_s", 1e12), _cost(job, "t_synop_fc_s", 1e12)
     found = {}
     for name, view in views.items():
         synops = sum(part.projection.synapse.count() for part in view.segments)

@@ -109,35 +109,35 @@ def _order(
     if not gains and pins > PINS and not _few(rows, tiles):
         return None, ""
     best, how, note = _own_tiles(plan, name), "given", ""
-    fewest, floor = (tiles, reaches(rows, best)), _floor(rows)
+    lists = reaches(rows, best)
+    fewest = (tiles, lists)
+
+    def attempt(tile_of: Ints, way: str) -> None:
+        """Keep it where it has fewer tiles, or as many and fewer lists."""
+        nonlocal best, how, fewest
+        score = (int(tile_of.max()) + 1, reaches(rows, tile_of))
+        if score < fewest:
+            best, how, fewest = tile_of, way, score
+
     if gains:
         tile_of, filled, left = fill(rows, rows.count, work)
         if left <= 0:
             note = f"{name}: gathering rows by shared axons was cut short"
         rest = np.flatnonzero(tile_of < 0)
         tile_of[rest] = filled + np.arange(len(rest)) * tiles // rows.count
-        score = (int(tile_of.max()) + 1, reaches(rows, tile_of))
-        if score < fewest:
-            best, how, fewest = tile_of, "stream", score
-    structured = pins <= SMALL or STRUCTURED * reaches(rows, best) <= reaches(rows, _own_tiles(plan, name))
+        attempt(tile_of, "stream")
+    structured = pins <= SMALL or STRUCTURED * fewest[1] <= lists
     if structured and pins <= PINS and tiles <= BLOCKS:
         if hypergraph.library() is None:
             note = f"{name}: mtkahypar is not installed (extra `mapping`), its neurons were gathered without it"
         else:
             most = fewest[0]
-            for blocks in sorted({max(2, floor, round(most * share)) for share in SHRINK}):
+            for blocks in sorted({max(2, _floor(rows), round(most * share)) for share in SHRINK}):
                 divided = _divide(rows, blocks, job.options.seed) if blocks <= min(most, BLOCKS) else None
-                mended = None if divided is None else _compact(mend(rows, divided, ROUNDS))
-                if mended is None or int(mended.max()) + 1 > most:
-                    continue
-                score = (int(mended.max()) + 1, reaches(rows, mended))
-                if score < fewest:
-                    best, how, fewest = mended, "mtkahypar", score
+                if divided is not None:
+                    attempt(_compact(mend(rows, divided, ROUNDS)), "mtkahypar")
     if how != "mtkahypar" and _few(rows, fewest[0]):
-        mended = _compact(mend(rows, best, ROUNDS))
-        score = (int(mended.max()) + 1, reaches(rows, mended))
-        if score < fewest:
-            best, how, fewest = mended, how + ", moved", score
+        attempt(_compact(mend(rows, best, ROUNDS)), how + ", moved")
     if how == "given":
         return None, note
     order = np.argsort(best, kind="stable").astype(np.int64)
@@ -232,13 +232,6 @@ def _divide(rows: Rows, blocks: int, seed: int) -> Ints | None:
     lengths = np.diff(rows.by_axon)[wide]
     _, taken = laid_out(rows.by_axon[wide], lengths)
     edge = np.repeat(np.arange(len(wide), dtype=np.int64), lengths)
-    hyper = hypergraph.make_hyper(
-        rows.count,
-        np.zeros(0, np.int64),
-        np.zeros(0, np.int64),
-        np.zeros(0, np.int64),
-        edge,
-        rows.rows[taken].astype(np.int64),
-        np.ones(len(wide), np.int64),
-    )
+    none, pins = np.zeros(0, np.int64), rows.rows[taken].astype(np.int64)
+    hyper = hypergraph.make_hyper(rows.count, none, none, none, edge, pins, np.ones(len(wide), np.int64))
     return _compact(hypergraph.partition(hyper, weight, capacity, None, seed))

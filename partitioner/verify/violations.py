@@ -33,7 +33,7 @@ def verify(
     """
     program = as_program(model)
     hosted = hosted_populations(program, mapping.assignments)
-    matrices = matrices_of(program, system, weight_bits, hosted=hosted)
+    matrices = matrices_of(program, system, hosted=hosted)
     found = _whole(mapping, system) + _devices(mapping, program, hosted)
     problems = _orders(mapping, program.network)
     shards: dict[str, list[Shard]] = defaultdict(list)
