@@ -11,12 +11,11 @@ from functools import cached_property
 from neurodeploy.flow.streams import Sent
 from neurodeploy.flow.support import needs_of, refuse
 from neurodeploy.ir.chip import SystemSpec
-from neurodeploy.ir.devices import as_program
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import RunActivity
 from partitioner.cost.budget import Limits, core_limits
-from partitioner.cost.population import Model, View, views_of
+from partitioner.cost.population import View, views_of
 from partitioner.cut.rules import Rule
 from partitioner.nets.streams import sent_of
 from partitioner.options import Options, Pin
@@ -91,14 +90,14 @@ class Job:
 
 
 def job_of(
-    model: Model,
+    program: Program,
     system: SystemSpec,
     options: Options,
     rates: RunActivity | None = None,
     alternatives: Sequence[SystemSpec] = (),
 ) -> Job:
     """`alternatives` : systems that an error may name. Raises what `mapper.map_model` says of options, needs and pins."""
-    program, available = as_program(model), options.check(system)
+    available = options.check(system)
     sent, per = sent_of(rates)
     deadline = None if options.time_limit is None else time.monotonic() + ORDERS_UNTIL * options.time_limit
     job = Job(program, system, options, available, sent, per, deadline)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +136,4 @@ def read_program(
         if program.streamed
         else model_conversion(conversion, file)
     )
-    return Program(
-        program.info, program.network, program.host, program.sizes, program.input, program.output, known
-    )  # fmt: skip
+    return replace(program, conversion=known)
