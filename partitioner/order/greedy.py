@@ -20,9 +20,7 @@ from numpy.typing import NDArray
 
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.machine.jit import jit
-
-#: Stands for a limit that is not known.
-OPEN = 2**62
+from partitioner.cost.budget import OPEN
 
 
 @dataclass(frozen=True, slots=True, eq=False)

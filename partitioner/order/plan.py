@@ -12,7 +12,7 @@ from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.arrange import counts_there
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Projection
-from partitioner.cost.budget import Limits
+from partitioner.cost.budget import Limits, room_of
 from partitioner.cost.lists import reached
 from partitioner.cost.population import View, views_of
 from partitioner.cut.joint import Split
@@ -30,8 +30,6 @@ TRIES = 24
 WINDOW = 96
 #: Pairs of an axon and a shard that are looked at for placing; figures of a finished mapping look at more.
 PAIRS = 1 << 18
-#: Stands for a limit that is not known.
-_OPEN = 2**62
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,7 +128,7 @@ def _plan(job: Job, views: Mapping[str, View], orders: Mapping[str, Ints], found
 
 def first_fit(tiles: tuple[Tile, ...], limits: Limits) -> int:
     """Cores that first fit takes, looking at the last `WINDOW` of them: a quick count, the tail packs better."""
-    room = np.array([_OPEN if limit is None else limit for limit in limits], np.int64)
+    room = np.array(room_of(limits), np.int64)
     free = np.zeros((WINDOW, len(room)), np.int64)
     cores = 0
     for tile in tiles:

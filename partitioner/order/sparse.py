@@ -26,6 +26,7 @@ from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network
 from neurodeploy.synapses import Sparse
 from partitioner.chips import hypergraph
+from partitioner.cost.budget import room_of
 from partitioner.cost.lists import Segment
 from partitioner.cost.population import segments
 from partitioner.cut.settle import unit_sends
@@ -146,7 +147,7 @@ def _order(
 
 def _rows(job: Job, plan: Plan, name: str, parts: tuple[Segment, ...]) -> Rows:
     from partitioner.cut.sweep import RowLists
-    from partitioner.order.greedy import OPEN, Rows
+    from partitioner.order.greedy import Rows
 
     view = plan.views[name]
     form = view.form
@@ -167,8 +168,7 @@ def _rows(job: Job, plan: Plan, name: str, parts: tuple[Segment, ...]) -> Rows:
         starts, axons = _joined([found.starts for found in lists], [found.axons for found in lists], starts_of)
     by_axon = np.concatenate(([0], np.cumsum(np.concatenate([s.lengths() for s in columns])))).astype(np.int64)
     targets = np.concatenate([s.targets().astype(np.int32, copy=False) for s in columns])
-    limits = job.rules[name].limits
-    known = np.array([OPEN if limit is None else limit for limit in limits], np.int64)
+    known = np.array(room_of(job.rules[name].limits), np.int64)
     most = job.rules[name].rows
     if most is not None:
         known[0] = min(int(known[0]), most)
