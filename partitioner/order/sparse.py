@@ -53,7 +53,6 @@ MOST_SYNAPSES = 30_000_000
 FIRST, BETTER = 12, 1.03
 #: Parts of the fewest tiles so far that a partition into blocks is asked for.
 SHRINK = (0.9, 1.0)
-ROUNDS = 3
 
 
 class Order(NamedTuple):
@@ -136,9 +135,9 @@ def _order(
             for blocks in sorted({max(2, _floor(rows), round(most * share)) for share in SHRINK}):
                 divided = _divide(rows, blocks, job.options.seed) if blocks <= min(most, BLOCKS) else None
                 if divided is not None:
-                    attempt(_compact(mend(rows, divided, ROUNDS)), "mtkahypar")
+                    attempt(_compact(mend(rows, divided)), "mtkahypar")
     if how != "mtkahypar" and _few(rows, fewest[0]):
-        attempt(_compact(mend(rows, best, ROUNDS)), how + ", moved")
+        attempt(_compact(mend(rows, best)), how + ", moved")
     if how == "given":
         return None, note
     order = np.argsort(best, kind="stable").astype(np.int64)

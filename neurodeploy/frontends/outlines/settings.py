@@ -101,7 +101,7 @@ class Settings(Fields):
         super().__init__(values, subject, defaults, aliases=aliases)
         # transformers takes null for "none of that", not for its default
         for name in self.nulls:
-            if name in defaults and _is_size(name, defaults[name]):
+            if type(defaults.get(name)) is int and name != "max_position_embeddings":
                 del self.values[name]
 
     def only(self, name: str, *allowed: Any) -> None:
@@ -150,10 +150,6 @@ def _sized(called: str, value: Any, known: bool) -> bool:
     if known:
         return not isinstance(value, bool) and bool(words & SIZE_WORDS)
     return isinstance(value, (dict, list)) or bool(words & (SIZE_WORDS | MORE_WORDS))
-
-
-def _is_size(name: str, default: Any) -> bool:
-    return type(default) is int and name != "max_position_embeddings"
 
 
 def fields_of(
