@@ -36,7 +36,6 @@ import spiking_against_rivals as others
 from neurodeploy.accounting.account import account
 from neurodeploy.accounting.program import loads
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import INPUT
@@ -107,8 +106,8 @@ def ask(python: str, script: str, *arguments: str) -> dict[str, Any]:
 
 
 def ours(case: mapped.Case, options: Options) -> Mapping:
-    mapping = map_model(case.network, SYSTEM, options, rates=case.activity)
-    problems = verify(mapping, case.network, SYSTEM)
+    mapping = map_model(Program.of(case.network), SYSTEM, options, rates=case.activity)
+    problems = verify(mapping, Program.of(case.network), SYSTEM)
     if problems:
         raise SystemExit(f"{case.network.name}: {problems[0]}")
     return mapping
@@ -116,7 +115,7 @@ def ours(case: mapped.Case, options: Options) -> Mapping:
 
 def judge(case: mapped.Case, mapping: Mapping) -> dict[str, Any]:
     per = case.activity.steps * case.activity.samples
-    return metrics(mapping, case.network, SYSTEM, sent=case.activity.fired, per=per)
+    return metrics(mapping, Program.of(case.network), SYSTEM, sent=case.activity.fired, per=per)
 
 
 def row(found: dict[str, Any], mapping: Mapping) -> dict[str, Any]:
@@ -291,7 +290,7 @@ def spearman(a: list[float], b: list[float]) -> float:
 def dynamic_joules(case: mapped.Case, mapping: Mapping) -> float:
     """Our account of the run: what synapses, neurons, messages and hops cost, without power that flows anyway."""
     host = get_host("cpu-generic")
-    program = Program(ModelInfo(case.network.name, "", 0, 0, 0, 0, ""), case.network)
+    program = Program.of(case.network)
     energy = account(loads(program, case.activity, mapping, SYSTEM, "none"), SYSTEM, host, "sample")
     kinds = ("synapses", "neurons", "messages", "mesh hops")
     return sum(entry.joules.nominal for entry in energy.entries if entry.component in kinds)
@@ -328,7 +327,9 @@ def against_sanafe(cases: list[mapped.Case], python: str) -> dict[str, Any]:
 
 
 def judge_hops(case: mapped.Case, mapping: Mapping) -> float:
-    found = metrics(mapping, case.network, SYSTEM, sent=case.activity.fired, per=case.activity.steps, nulls=False)
+    found = metrics(
+        mapping, Program.of(case.network), SYSTEM, sent=case.activity.fired, per=case.activity.steps, nulls=False
+    )
     return float(found["hops"]["unicast"]["hop_energy_j"])
 
 

@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT, Population
+from neurodeploy.ir.program import Program
 from neurodeploy.synapses import Conv, Dense, Sparse
 from neurodeploy.synapses.build import sparse_from_coo
 from partitioner.job import job_of
@@ -116,7 +117,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*")
     parser.add_argument("--large", action="store_true", help="a million neurons and 10^8 synapses too")
     asked = parser.parse_args()
-    warm = ring(600, 10, 5)
+    warm = Program.of(ring(600, 10, 5))
     map_model(warm, get_system("hala-point"), Options(max_rows=50))  # loads and compiles
     head = ("case", "given", "mapped", "bound", "messages", "before", "cpu s", "violations", "done")
     print(("{:34}" + "{:>9}" * 7 + "  {}").format(*head))
@@ -127,19 +128,19 @@ def main() -> None:
 
 def show(name: str, net: Network, system_name: str) -> None:
     system, options = get_system(system_name), Options()
-    job = job_of(net, system, options)
+    job = job_of(Program.of(net), system, options)
     given = make_plan(job, net, {}, job.rules)
     begun = time.process_time()
-    mapping = map_model(net, system, options)
+    mapping = map_model(Program.of(net), system, options)
     spent = time.process_time() - begun
     from partitioner.nets.traffic import traffic
 
-    found = traffic(mapping, net, system)
+    found = traffic(mapping, Program.of(net), system)
     sent = int(found.events_to_cores + found.partials_between_cores)
     blocks = sum(len({s.cols for s in shards if s.kind == "synapses"}) > 1 for shards in mapping.by_island().values())
     done = f"{len(mapping.orders)} orders, columns cut in {blocks}"
     numbers = (given.cores, mapping.cores_used, mapping.lower_bound, sent, deliveries(job, given), f"{spent:.2f}")
-    found = len(verify(mapping, net, system))
+    found = len(verify(mapping, Program.of(net), system))
     print(("{:34}" + "{:>9}" * 7 + "  {}").format(name, *numbers, found, done), flush=True)
 
 

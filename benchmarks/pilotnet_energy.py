@@ -33,7 +33,6 @@ from neurodeploy.accounting.loads import RunLoads  # noqa: E402
 from neurodeploy.accounting.program import loads  # noqa: E402
 from neurodeploy.flow.loads import CONV_SYNOPS, FIXED_UPDATES, SPIKES, SYNOPS, UPDATES  # noqa: E402
 from neurodeploy.frontends.lavadl import read_net  # noqa: E402
-from neurodeploy.ir.graph import ModelInfo  # noqa: E402
 from neurodeploy.ir.mapping import Mapping, Shard  # noqa: E402
 from neurodeploy.ir.network import Network  # noqa: E402
 from neurodeploy.ir.population import INPUT  # noqa: E402
@@ -118,9 +117,10 @@ def lif(folder: Path) -> Network:
     system, host = get_system("oheo-gulch"), get_host("cpu-generic")
     image = np.load(folder / "pilotnet_lif" / "image.npy")
     network = on_chip(read_net(folder / "pilotnet_lif" / "network.net", reset_interval=RESET, reset_offset=3), image)
-    begin = time.perf_counter()
-    ours = map_model(network, system)
-    print(f"PilotNet LIF: mapped in {time.perf_counter() - begin:.2f} s, violations {verify(ours, network, system)}")
+    program, begin = Program.of(network), time.perf_counter()
+    ours = map_model(program, system)
+    spent = time.perf_counter() - begin
+    print(f"PilotNet LIF: mapped in {spent:.2f} s, violations {verify(ours, program, system)}")
     theirs = published_mapping(network, ours)
     print(f"{'':10}{'shape':>14}{'published cores':>17}{'x neurons':>11}{'our cores':>11}{'x neurons':>11}")
     for entry in populations(ours, network):
@@ -135,7 +135,6 @@ def lif(folder: Path) -> Network:
     runner = FastRunner()
     state = runner.run(network, {}, WARM).state
     activity = runner.run(network, {}, STEPS, state=state).activity
-    program = Program(ModelInfo(network.name, "lava-dl", 0, 0, 0, 0, ""), network)
     runs = [loads(program, activity, m, system, "none") for m in (theirs, ours)]
     priced = [account(run, system, host, "sample") for run in runs]
     print(f"\n{'':27}{'published':>10}{'published cut (low to high)':>44}{'our cut (low to high)':>44}")
@@ -160,12 +159,12 @@ def sdnn(lif_network: Network) -> None:
         for name, p in lif_network.populations.items()
     }
     network = replace(lif_network, name="pilotnet_sdnn, shapes", populations=delta | {"layer0": first})
-    ours = map_model(network, system)
+    ours = map_model(Program.of(network), system)
     rows = " ".join(f"{entry['name']} {entry['cores']}" for entry in populations(ours, network) if entry["cores"])
     print(
         f"\nPilotNet SDNN: published 61 cores, ours {ours.cores_used} ({rows}); {ours.binding_resource} binds,", end=" "
     )
-    print(f"violations {verify(ours, network, system)}")
+    print(f"violations {verify(ours, Program.of(network), system)}")
     print(
         "Its energy: 0.276 W total and 0.282 W static were measured, so that its dynamic part is below what was resolved."
     )

@@ -11,13 +11,12 @@ from functools import cached_property
 from neurodeploy.flow.streams import Sent
 from neurodeploy.flow.support import needs_of, refuse
 from neurodeploy.ir.chip import SystemSpec
-from neurodeploy.ir.devices import as_program
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import RunActivity
 from partitioner.cost.budget import Limits, core_limits
-from partitioner.cost.population import Model, View, views_of
+from partitioner.cost.population import View, views_of
 from partitioner.cut.rules import Rule
 from partitioner.nets.streams import sent_of
 from partitioner.options import Options, Pin
@@ -94,14 +93,14 @@ class Job:
 
 
 def job_of(
-    model: Model,
+    program: Program,
     system: SystemSpec,
     options: Options,
     rates: RunActivity | None = None,
     alternatives: Sequence[SystemSpec] = (),
 ) -> Job:
     """`alternatives` : systems that an error may name. Raises what `mapper.map_model` says of options, needs and pins."""
-    program, available = as_program(model), options.check(system)
+    available = options.check(system)
     hosted = hosted_by(pins_of(program, options.pins))
     needs = needs_of(program.network, options.weight_bits)
     refuse(system.chip, (need for need in needs if need.at not in hosted), alternatives)

@@ -21,11 +21,11 @@ from pathlib import Path
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.flow.support import notes_of
 from neurodeploy.ir.chip import SystemSpec
-from neurodeploy.ir.mapping import Mapping, Shard
+from neurodeploy.ir.mapping import Mapping
+from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import RunActivity
 from partitioner.bound.cores import lower_bound
 from partitioner.classify import PINNED, assign
-from partitioner.cost.population import Model
 from partitioner.job import Job, job_of
 from partitioner.nets.streams import streams_of
 from partitioner.nets.tiles import nets_of_tiles
@@ -42,7 +42,7 @@ TWICE = 600
 
 
 def map_model(
-    model: Model,
+    program: Program,
     system: SystemSpec,
     options: Options = _DEFAULT,
     *,
@@ -50,7 +50,7 @@ def map_model(
     rates: RunActivity | None = None,
     work: Path | None = None,
 ) -> Mapping:
-    """Map a model to the cores of a system.
+    """Map a program to the cores of a system.
 
     A shard's `island` is an island or a population; its columns run over the axons of all projections into it one after
     another. Inputs of a network are not placed; islands whose pin says `device="host"` get no shards and are assigned to the
@@ -79,7 +79,7 @@ def map_model(
     UserError ND2003 : an option out of range. ND2021, ND2063 to ND2066 : a pin that names nothing, is out of range, or
         contradicts another.
     """
-    job = job_of(model, system, options, rates, alternatives)
+    job = job_of(program, system, options, rates, alternatives)
     plan = best_plan(job)
     found = _mapping(job, plan, place(job, plan, work), alternatives)
     twice = options.place and options.time_limit is None and rates is None and options.objective in ("cores", "traffic")
@@ -99,8 +99,8 @@ def _mapping(job: Job, plan: Plan, places: Places, alternatives: Sequence[System
         chips_available=job.available,
         cores_per_chip=chip.cores,
         shards=tuple(
-            Shard(tile.island, tile.kind, tile.rows, tile.cols, on, core, tile.group)
-            for tile, on, core in zip(plan.tiles, places.chip.tolist(), places.core.tolist(), strict=True)
+            tile.on(number, core)
+            for tile, number, core in zip(plan.tiles, places.chip.tolist(), places.core.tolist(), strict=True)
         ),
         assignments=assign(job.program, chip, dict.fromkeys(job.hosted, PINNED)),
         lower_bound=bound,

@@ -209,7 +209,7 @@ def prepared(network: Network) -> dict[str, Values]:
 def reference_sums(p: Projection, x: Ints) -> Ints:
     """Exact sums of each delay slot: (samples, slots, rows)."""
     if p.delay_by == "synapse":
-        return _by_synapse(p, x)
+        return cell_sums(x, *_cells(p), (p.depth, p.synapse.rows))
     slot = np.zeros(p.synapse.columns, np.int64) if p.delay is None else p.delay
     out = np.zeros((x.shape[0], p.depth, p.synapse.rows), np.int64)
     for k in range(p.depth):
@@ -217,10 +217,6 @@ def reference_sums(p: Projection, x: Ints) -> Ints:
         if due.any():
             out[:, k] = p.synapse.sums(due)
     return out
-
-
-def _by_synapse(p: Projection, x: Ints) -> Ints:
-    return cell_sums(x, *_cells(p), (p.depth, p.synapse.rows))
 
 
 def cell_sums(x: Ints, column: Ints, cell: Ints, weight: Ints, shape: tuple[int, int]) -> Ints:

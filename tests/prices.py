@@ -32,10 +32,6 @@ def layers(islands: Mapping[str, LinearLayer]) -> Program:
     return hollow_program(INFO, list(islands.values()))
 
 
-def streamed(network: Network) -> Program:
-    return Program(INFO, network)
-
-
 def ledger_of(
     program: Program, counts: ActivityCounts | RunActivity, mapping: Placement, system: SystemSpec, host: HostSpec,
     phase: str, border: str = "", **options: Any,
@@ -54,7 +50,7 @@ def sample_ledger(
     network: Network, mapping: Placement, activity: RunActivity, system: SystemSpec, host: HostSpec,
     border: str = "", **options: Any,
 ) -> EnergyLedger:  # fmt: skip
-    return ledger_of(streamed(network), activity, mapping, system, host, "sample", border, **options)
+    return ledger_of(Program.of(network), activity, mapping, system, host, "sample", border, **options)
 
 
 def works(
@@ -69,7 +65,7 @@ def works(
 
 def work_of(network: Network, mapping: Placement, activity: RunActivity, system: SystemSpec) -> SegmentWork:
     """Of a network that is fed by streams, its shards in the order of the mapping."""
-    (work,) = works(streamed(network), activity, mapping, system, "sample")
+    (work,) = works(Program.of(network), activity, mapping, system, "sample")
     return replace(work, table=work.table[np.argsort(work.shards)])
 
 

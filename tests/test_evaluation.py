@@ -27,7 +27,7 @@ class Constant:
         self.asked.append(np.asarray(tokens).tolist())
         return self.logits.repeat(1 if last_only else len(self.asked[-1]), 1)
 
-    def logits_chunks(self, tokens: Any, state: Any = None, chunk: int = 128) -> Iterator[tuple[int, torch.Tensor]]:
+    def logits_chunks(self, tokens: Any, chunk: int = 128) -> Iterator[tuple[int, torch.Tensor]]:
         whole = self.forward(tokens)
         for start in range(0, whole.shape[0], 2):
             yield start, whole[start : start + 2]

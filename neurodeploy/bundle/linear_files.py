@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.bundle.hdf5 import new_hdf5
-from neurodeploy.bundle.nir_graph import Nodes, scales_of, synapses_of, write_graph
+from neurodeploy.bundle.nir_graph import scales_of, synapses_of
 from neurodeploy.bundle.populations import population_row, projection_row
+from neurodeploy.frontends.nir.schema import NodeFields, lay_out
 from neurodeploy.ir.typed import Row
 from neurodeploy.synapses.linear import LinearLayer
 
@@ -30,14 +31,14 @@ def row_scales(layer: LinearLayer) -> NDArray[np.float32]:
 
 def write_nir(path: Path, layer: LinearLayer, note: str) -> None:
     """Write ``islands/NAME.nir``; `note` is provenance in the graph's metadata, never needed to run it."""
-    kind, arrays = synapses_of(layer.synapses, layer.neurons, layer.encode.scale.value)
-    nodes: Nodes = {
-        "input": ("Input", {"shape": np.array([layer.source.size])}),
-        "synapses": (kind, arrays),
-        "scale": ("Scale", {"scale": row_scales(layer)}),
-        "output": ("Output", {"shape": np.array([layer.neurons.size])}),
+    nodes: dict[str, NodeFields] = {
+        "input": {"type": "Input", "shape": np.array([layer.source.size])},
+        "synapses": synapses_of(layer.synapses, layer.neurons, layer.encode.scale.value),
+        "scale": {"type": "Scale", "scale": row_scales(layer)},
+        "output": {"type": "Output", "shape": np.array([layer.neurons.size])},
     }
-    write_graph(path, nodes, list(pairwise(nodes)), {"neurodeploy": note})
+    with new_hdf5(path) as file:
+        lay_out(file, nodes, list(pairwise(nodes)), {"neurodeploy": note})
 
 
 def write_image(path: Path, layer: LinearLayer) -> None:

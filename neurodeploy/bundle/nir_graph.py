@@ -7,44 +7,18 @@ that the host feeds is an `Input`, one that it reads has an `Output`; what stays
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.bundle.hdf5 import new_hdf5
 from neurodeploy.errors import UserError
+from neurodeploy.frontends.nir.schema import NodeFields, lay_out
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.segments import Decode, Encode
-
-#: The NIR release whose layout is written.
-NIR_VERSION = "1.0.8"
-
-#: Type and fields of a node by its name.
-Nodes = dict[str, tuple[str, Mapping[str, NDArray[Any]]]]
-
-
-def write_graph(path: Path, nodes: Nodes, edges: Sequence[tuple[str, str]], metadata: Mapping[str, str]) -> None:
-    """Write a NIR file in the layout of `nir.write` (tests compare the two), which copies a graph several times."""
-    import h5py
-
-    with new_hdf5(path) as file:
-        file["version"] = NIR_VERSION
-        node = file.create_group("node")
-        node["type"] = "NIRGraph"
-        node.create_dataset("edges", data=np.array(edges, dtype=object), dtype=h5py.string_dtype())
-        notes = node.create_group("metadata")
-        for name, text in metadata.items():
-            notes[name] = text
-        group = node.create_group("nodes")
-        for name, (kind, values) in nodes.items():
-            group.create_group(name)["type"] = kind
-            for key, value in values.items():
-                group[name].create_dataset(key, data=value)
 
 
 def write_program(path: Path, program: Program) -> None:
@@ -52,32 +26,32 @@ def write_program(path: Path, program: Program) -> None:
 
     Raises ND3291 for a population that is no linear layer.
     """
-    nodes, edges, unit = Nodes(), list[tuple[str, str]](), _units(program)
+    nodes, edges, unit = dict[str, NodeFields](), list[tuple[str, str]](), _units(program)
     network = program.network
     read = {step.population for step in program.host if isinstance(step, Decode)}
     for name, population in network.populations.items():
-        shape = {"shape": np.array([population.size])}
+        shape = np.array([population.size])
         if population.model == INPUT:
-            nodes[name] = ("Input", shape)
+            nodes[name] = {"type": "Input", "shape": shape}
             continue
         p = _linear(network, population)
-        scale = scales_of(population, unit[name], unit[p.source])
-        nodes |= {p.name: synapses_of(p, population, unit[p.source]), name: ("Scale", {"scale": scale})}
+        nodes[p.name] = synapses_of(p, population, unit[p.source])
+        nodes[name] = {"type": "Scale", "scale": scales_of(population, unit[name], unit[p.source])}
         edges += [(p.source, p.name), (p.name, name)]
         if name in read or name in network.outputs:
-            nodes[f"{name}.output"] = ("Output", shape)
+            nodes[f"{name}.output"] = {"type": "Output", "shape": shape}
             edges.append((name, f"{name}.output"))
     host = [{"path": op.path, "op": op.op, "inputs": op.inputs, "outputs": op.outputs} for op in program.operations]
-    write_graph(path, nodes, edges, {"neurodeploy": program.info.name, "host": json.dumps(host)})
+    with new_hdf5(path) as file:
+        lay_out(file, nodes, edges, {"neurodeploy": program.info.name, "host": json.dumps(host)})
 
 
-def synapses_of(p: Projection, population: Population, source_unit: float) -> tuple[str, dict[str, NDArray[Any]]]:
+def synapses_of(p: Projection, population: Population, source_unit: float) -> NodeFields:
     """`Linear`, or `Affine` with the bias of the neurons in the unit of a payload."""
-    arrays: dict[str, NDArray[Any]] = {"weight": np.asarray(p.synapse.weight)}
-    bias = population.params.get("bias")
+    weight, bias = np.asarray(p.synapse.weight), population.params.get("bias")
     if bias is None:
-        return "Linear", arrays
-    return "Affine", arrays | {"bias": (np.asarray(bias) * source_unit).astype(np.float32)}
+        return {"type": "Linear", "weight": weight}
+    return {"type": "Affine", "weight": weight, "bias": (np.asarray(bias) * source_unit).astype(np.float32)}
 
 
 def scales_of(population: Population, unit: float, source_unit: float) -> NDArray[np.float32]:

@@ -34,9 +34,7 @@ class Model(Protocol):
 
     def forward(self, tokens: ArrayLike, state: State | None = None, last_only: bool = False) -> torch.Tensor: ...
 
-    def logits_chunks(
-        self, tokens: ArrayLike, state: State | None = None, chunk: int = 128
-    ) -> Iterator[tuple[int, torch.Tensor]]: ...
+    def logits_chunks(self, tokens: ArrayLike, chunk: int = 128) -> Iterator[tuple[int, torch.Tensor]]: ...
 
 
 def not_finite(subject: str) -> UserError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
-from neurodeploy.ir.graph import HostOp, ModelInfo
+from neurodeploy.ir.graph import HostOp
 from neurodeploy.ir.mapping import Assignment
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import INPUT, Population
@@ -14,13 +14,6 @@ from neurodeploy.ir.segments import Decode
 
 #: What stands before the name of a population in the path of its assignment, where no operation of the host is beside it.
 POPULATION = "populations."
-
-
-def as_program(model: Program | Network) -> Program:
-    """A network by itself is a program that streams feed."""
-    if isinstance(model, Program):
-        return model
-    return Program(ModelInfo(model.name, "", 0, 0, len(model.populations), 0, ""), model)
 
 
 def population_paths(program: Program) -> dict[str, str]:

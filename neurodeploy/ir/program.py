@@ -55,6 +55,11 @@ class Program:
     conversion: Mapping[str, object] = field(default_factory=dict)
     copies: Mapping[str, Copies] = field(default_factory=dict)
 
+    @staticmethod
+    def of(network: Network) -> Program:
+        """A network by itself: streams feed it."""
+        return Program(ModelInfo(network.name, "", 0, 0, len(network.populations), 0, ""), network)
+
     @property
     def streamed(self) -> bool:
         """Whether streams feed it, and not the tokens of a text."""

@@ -15,7 +15,6 @@ from neurodeploy.frontends.outlines import read_hollow
 from neurodeploy.frontends.outlines.draw import DENSE, EXPERTS
 from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.copies import Copies
-from neurodeploy.ir.devices import as_program
 from neurodeploy.ir.graph import HostOp
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.segments import Encode, HostStep
@@ -84,8 +83,8 @@ def read_model(model: str | Path, dt: float | None, generic: bool) -> Program:
     if not is_spiking_file(path):
         return read_hollow(model, generic=generic)
     if path.suffix.lower() == ".net":
-        return as_program(read_net_file(path, dt).network)
-    return as_program(read_nir_file(path, NirOptions(dt, verb="fit")).network)
+        return Program.of(read_net_file(path, dt).network)
+    return Program.of(read_nir_file(path, NirOptions(dt, verb="fit")).network)
 
 
 _LAYER, _EXPERT = re.compile(r"layers\.(\d+)\."), re.compile(r"\.experts\.(\d+)\.")

@@ -45,7 +45,7 @@ def axis(marks: Sequence[float], unit: str) -> Html:
     top = marks[-1]
     labels = []
     for mark in marks:
-        name = tick_label(mark, top, unit, mark == top)
+        name = tick_label(mark, top, "J", mark == top)
         anchor = "start" if mark == 0 else "end" if mark == top else "middle"
         labels.append(el("text", name, x=pct(mark / top), y=12, text_anchor=anchor))
     return el("div", el("span"), svg("axis", 16, "", *labels), el("span"), class_="bar-row")
@@ -160,8 +160,8 @@ class Column:
     tip: str
 
 
-def column_chart(columns: Sequence[Column], unit: str, x_title: str, label: str) -> Html:
-    """Columns with whiskers over a common axis; every n-th one is labelled so that labels never touch."""
+def column_chart(columns: Sequence[Column], label: str) -> Html:
+    """Columns of layers, in joules, with whiskers over a common axis; every n-th is labelled so that labels never touch."""
     top_value = max(max(c.value, c.band["high"] if c.band else 0.0) for c in columns)
     marks = ticks(top_value, 4)
     top = marks[-1]
@@ -180,9 +180,9 @@ def column_chart(columns: Sequence[Column], unit: str, x_title: str, label: str)
             ]
         if i % every == 0:
             shapes.append(el("text", column.label, x=middle, y=_HEIGHT - 10, text_anchor="middle"))
-    names = {mark: tick_label(mark, top, unit, mark == top) for mark in marks}
+    names = {mark: tick_label(mark, top, "J", mark == top) for mark in marks}
     kind = "column-chart few" if len(columns) <= _FEW else "column-chart"
-    return _chart(names, y, shapes, label, el("figcaption", x_title), kind)
+    return _chart(names, y, shapes, label, el("figcaption", "layer"), kind)
 
 
 def _height(base: float, top: float) -> Callable[[float], float]:
@@ -213,8 +213,8 @@ class Dot:
     tip: str
 
 
-def dot_chart(dots: Sequence[Dot], x_title: str, y_title: str, label: str) -> Html:
-    """Points over whole numbers x, with the y axis fitted to the data (it does not start at zero, and says so)."""
+def dot_chart(dots: Sequence[Dot], y_title: str, label: str) -> Html:
+    """Points over the numbers of layers, with the y axis fitted to the data (it does not start at zero, and says so)."""
     low, high = min(d.y for d in dots), max(d.y for d in dots)
     steps = ticks(max(high - low, 1.0), 4)
     step = steps[1]
@@ -232,5 +232,5 @@ def dot_chart(dots: Sequence[Dot], x_title: str, y_title: str, label: str) -> Ht
         el("circle", cx=pct((d.x + 0.5) / right), cy=y(d.y), r=4, class_=f"dot {d.colour}", data_tip=d.tip)
         for d in dots
     ]
-    caption = el("figcaption", x_title, el("span", y_title, class_="muted"))
+    caption = el("figcaption", "layer", el("span", y_title, class_="muted"))
     return _chart({m: f"{m:g}" for m in marks}, y, shapes, label, caption, "column-chart")

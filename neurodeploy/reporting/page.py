@@ -68,7 +68,8 @@ def page(data: Mapping[str, Any], beside: dict[str, str]) -> str:
 
 def document(title: str, head: Html, contents: Sequence[tuple[str, str]], sections: Sequence[Html | None]) -> str:
     """One HTML file of a head, a table of contents as (anchor, title), and sections; it loads nothing."""
-    style, script = (_asset(name) for name in ("style.css", "page.js"))
+    folder = files("neurodeploy.reporting")
+    style, script = (folder.joinpath(name).read_text(encoding="utf-8") for name in ("style.css", "page.js"))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
     top = [
@@ -93,7 +94,3 @@ def document(title: str, head: Html, contents: Sequence[tuple[str, str]], sectio
 def _where(data: Mapping[str, Any]) -> str:
     section = data.get("map")
     return f" on {section['system'] if section is not None else 'no system yet'}"
-
-
-def _asset(name: str) -> str:
-    return files("neurodeploy.reporting").joinpath(name).read_text(encoding="utf-8")

@@ -26,7 +26,6 @@ from neurodeploy.flow.words import Range
 from neurodeploy.ir.arrange import arranged
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.copies import ALONE, Copies
-from neurodeploy.ir.devices import as_program
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT, Section
@@ -37,9 +36,6 @@ from partitioner.classify import activity_of, group_of
 from partitioner.cost.budget import Demand
 from partitioner.cost.lists import Format, Segment, format_of
 from partitioner.cost.sums import SUM_BYTES, Sums
-
-#: What is mapped.
-Model = Program | Network
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,7 +141,7 @@ class View(Ends):
 
 
 def views_of(
-    model: Model,
+    program: Program,
     chip: ChipSpec,
     weight_bits: int | None = None,
     orders: Table[str, Ints] = MappingProxyType({}),
@@ -153,7 +149,7 @@ def views_of(
 ) -> dict[str, View]:
     """All populations that can live on cores, in their order, neurons in the order of the mapping; those in `hosted` are
     computed by the host."""
-    program, form, found = as_program(model), format_of(chip, weight_bits), dict[str, View]()
+    form, found = format_of(chip, weight_bits), dict[str, View]()
     network, shares = arranged(program.network, orders), activity_of(program)
     living = {n: shares[n] for n, p in network.populations.items() if p.model != INPUT and n not in hosted}
     for name, ends in ends_of(program, network, chip, living).items():

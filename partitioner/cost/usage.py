@@ -9,12 +9,13 @@ import numpy as np
 
 from neurodeploy.flow.words import Range
 from neurodeploy.ir.chip import SystemSpec
-from neurodeploy.ir.devices import as_program, hosted_populations
+from neurodeploy.ir.devices import hosted_populations
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
+from neurodeploy.ir.program import Program
 from partitioner.cost.budget import NOTHING, Demand, add
 from partitioner.cost.lists import many_tiles, reached
-from partitioner.cost.population import Model, View, views_of
+from partitioner.cost.population import View, views_of
 
 Core = tuple[int, int]
 
@@ -51,10 +52,10 @@ def demands_of(view: View, shards: Sequence[Shard], units: Table[str, Ints]) -> 
 
 
 def shard_demands(
-    mapping: Mapping, model: Model, system: SystemSpec, *, weight_bits: int | None = None
+    mapping: Mapping, program: Program, system: SystemSpec, *, weight_bits: int | None = None
 ) -> dict[Shard, Demand]:
     """What every shard costs."""
-    program, placed = as_program(model), mapping.by_island()
+    placed = mapping.by_island()
     hosted = hosted_populations(program, mapping.assignments)
     views = views_of(program, system.chip, weight_bits, mapping.orders, hosted)
     sources = {p.name for view in views.values() for p in view.outgoing}
@@ -70,11 +71,11 @@ def shard_demands(
 
 
 def core_demands(
-    mapping: Mapping, model: Model, system: SystemSpec, *, weight_bits: int | None = None
+    mapping: Mapping, program: Program, system: SystemSpec, *, weight_bits: int | None = None
 ) -> dict[Core, Demand]:
     """The demand of every core that holds a shard, by (chip, core), in order."""
     found: dict[Core, Demand] = {}
-    demands = shard_demands(mapping, model, system, weight_bits=weight_bits)
+    demands = shard_demands(mapping, program, system, weight_bits=weight_bits)
     for shard in mapping.shards:
         key = (shard.chip, shard.core)
         found[key] = add(found.get(key, NOTHING), demands[shard])

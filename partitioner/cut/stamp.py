@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from neurodeploy.flow.words import Range
+from neurodeploy.ir.mapping import Shard
 from partitioner.cost.budget import Demand
 from partitioner.cost.population import View
 from partitioner.cut.bands import BandCut
@@ -28,6 +29,9 @@ class Tile(NamedTuple):
     cols: Range
     group: str
     demand: Demand
+
+    def on(self, chip: int, core: int) -> Shard:
+        return Shard(self.island, self.kind, self.rows, self.cols, chip, core, self.group)
 
 
 #: The columns (None: a reducer), the rows and the demand of a tile.

@@ -23,14 +23,14 @@ from collections.abc import Mapping as Table
 from pathlib import Path
 
 from neurodeploy.errors import UserError
-from neurodeploy.ir.devices import as_program, population_paths
+from neurodeploy.ir.devices import population_paths
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.population import INPUT
+from neurodeploy.ir.program import Program
 from neurodeploy.ir.segments import Encode
 from neurodeploy.ops import lookup
 from neurodeploy.storage.opening import read_bounded
 from neurodeploy.storage.tables import csv_text, marked
-from partitioner.cost.population import Model
 from partitioner.options import Pin
 from partitioner.pins import check, members_of, merged, pins_of, unknown
 
@@ -89,8 +89,8 @@ def all_pins(plan: Table[str, Pin], hints: Iterable[tuple[str, Pin]]) -> dict[st
     return found
 
 
-def pins_of_plan(model: Model, pins: Table[str, Pin], chips: int) -> dict[str, Pin]:
-    """The pins of islands, groups and populations, checked against the model; lines of host operations and of inputs, which
+def pins_of_plan(program: Program, pins: Table[str, Pin], chips: int) -> dict[str, Pin]:
+    """The pins of islands, groups and populations, checked against it; lines of host operations and of inputs, which
     get no cores, are checked and left out.
 
     Raises
@@ -98,7 +98,6 @@ def pins_of_plan(model: Model, pins: Table[str, Pin], chips: int) -> dict[str, P
     UserError ND2063 : an unknown name. ND2064 : a device that cannot run it. ND2065 : a number that the object or the
         system does not have. ND2066 : lines that contradict one another.
     """
-    program = as_program(model)
     names = {path: name for name, path in population_paths(program).items() if path != name}
     network, operations = program.network, {step.path: step for step in program.operations}
     encoded = {step.population for step in program.host if isinstance(step, Encode)}

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 
 from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
 from neurodeploy.ir.copies import ALONE, Copies, class_name
-from neurodeploy.ir.mapping import Shard
 from neurodeploy.ir.program import Program
 from neurodeploy.synapses.hollow import at_width
 from partitioner.cost.population import View, views_of
@@ -136,10 +135,7 @@ def _priced(
     unit = make_unit(name, copies.layers, copies.experts, views, cuts)
     size, moved, streamed = 0, 0, 0.0
     for view in views:
-        shards = [
-            Shard(t.island, t.kind, t.rows, t.cols, *divmod(place, system.chip.cores))
-            for place, t in enumerate(cuts.of([(view,)]))
-        ]
+        shards = [tile.on(*divmod(place, system.chip.cores)) for place, tile in enumerate(cuts.of([(view,)]))]
         prices = price_view(program.network, view, shards, system, host, available)
         size += core_parts(view, shards, cuts.limits, scale)
         moved += round((prices.host.whole(watts) - prices.chip.whole(watts)) / PICO)

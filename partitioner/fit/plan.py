@@ -18,7 +18,7 @@ from typing import NamedTuple
 from neurodeploy.flow.support import needs_of, refuse
 from neurodeploy.ir.chip import Basis, ChipSpec, Limit, SystemSpec
 from neurodeploy.ir.copies import class_name
-from neurodeploy.ir.mapping import Mapping, Shard
+from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.program import Program
 from neurodeploy.synapses.hollow import at_width
 from partitioner.bound.cores import bound_of
@@ -232,10 +232,7 @@ def make_unit(name: str, layers: tuple[int, ...], per_layer: int, views: Sequenc
     tiles, chip = cuts.of([tuple(views)]), cuts.system.chip
     core_of = assign([tile.demand for tile in tiles], cuts.limits)
     alone = max(core_of) + 1
-    shards = tuple(
-        Shard(tile.island, tile.kind, tile.rows, tile.cols, *divmod(core, chip.cores))
-        for tile, core in zip(tiles, core_of, strict=True)
-    )
+    shards = tuple(tile.on(*divmod(core, chip.cores)) for tile, core in zip(tiles, core_of, strict=True))
     mapping = Mapping("", -(-alone // chip.cores), chip.cores, shards, (), 0, "none", ())
     used = total(tile.demand for tile in tiles)
     return Unit(name, layers, per_layer, tuple(views), mapping, used, alone, alone * len(layers) * per_layer)

@@ -18,10 +18,10 @@ from typing import Any
 from neurodeploy.flow.nets import Nets
 from neurodeploy.flow.streams import Sent, Streams
 from neurodeploy.ir.chip import SystemSpec
-from neurodeploy.ir.devices import as_program
 from neurodeploy.ir.mapping import Mapping
+from neurodeploy.ir.program import Program
 from partitioner.classify import crossings
-from partitioner.cost.population import Model, views_of
+from partitioner.cost.population import views_of
 from partitioner.judge.figures import (
     NOT_PRICED,
     Places,
@@ -45,7 +45,7 @@ CROSSINGS = {
 
 def metrics(
     mapping: Mapping,
-    model: Model,
+    program: Program,
     system: SystemSpec,
     *,
     weight_bits: int | None = None,
@@ -58,8 +58,7 @@ def metrics(
 
     traffic : of `traffic_of`, where it is known.
     """
-    places, nets, streams = traffic or traffic_of(mapping, model, system, sent, per)
-    program = as_program(model)
+    places, nets, streams = traffic or traffic_of(mapping, program, system, sent, per)
     views = views_of(program, system.chip, weight_bits, mapping.orders)
     unit, rates = ("time step", "every neuron sends") if program.streamed else ("token", "full activity")
     links, least = traffic_metrics(nets, places, system), mapping.lower_bound
@@ -85,9 +84,9 @@ def metrics(
 
 
 def traffic_of(
-    mapping: Mapping, model: Model, system: SystemSpec, sent: Sent | None = None, per: int = 1
+    mapping: Mapping, program: Program, system: SystemSpec, sent: Sent | None = None, per: int = 1
 ) -> tuple[Places, Nets, Streams]:
     """Logical cores of a mapping, the nets between them, and the messages that these count."""
     places = places_of(mapping)
-    streams = streams_of(model, mapping.shards, system.chip, orders=mapping.orders, sent=sent, per=per)
+    streams = streams_of(program, mapping.shards, system.chip, orders=mapping.orders, sent=sent, per=per)
     return places, nets_of_tiles(streams)(places.of_shard), streams

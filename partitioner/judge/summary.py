@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from neurodeploy.ir.chip import SystemSpec
-from neurodeploy.ir.devices import as_program, hosted_populations
+from neurodeploy.ir.devices import hosted_populations
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import INPUT
+from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import RunActivity
 from neurodeploy.neurons.registry import state_bytes
 from partitioner.cost.budget import RESOURCES, Demand
-from partitioner.cost.population import Model, slots, views_of
+from partitioner.cost.population import slots, views_of
 from partitioner.cost.sums import SUM_BYTES
 from partitioner.cost.usage import core_demands
 from partitioner.judge.metrics import metrics
@@ -23,7 +24,7 @@ from partitioner.verify.violations import verify
 
 def summary(
     mapping: Mapping,
-    model: Model,
+    program: Program,
     system: SystemSpec,
     *,
     weight_bits: int | None = None,
@@ -40,11 +41,10 @@ def summary(
     reads time step: `traffic_per_token` and `border_bytes_per_token` are those of one step in which every neuron sends, and
     `populations` has each population.
     """
-    violations = verify(mapping, model, system, weight_bits=weight_bits)
-    demands = core_demands(mapping, model, system, weight_bits=weight_bits)
-    moved = traffic(mapping, model, system).to_json()
+    violations = verify(mapping, program, system, weight_bits=weight_bits)
+    demands = core_demands(mapping, program, system, weight_bits=weight_bits)
+    moved = traffic(mapping, program, system).to_json()
     sent, per = sent_of(rates)
-    program = as_program(model)
     border: float = sum(a.bytes_per_token for a in mapping.assignments if a.device == "chip")
     own: dict[str, Any] = {}
     if program.streamed:
@@ -57,7 +57,7 @@ def summary(
         "traffic_per_token": moved,
         "utilisation": utilisation(list(demands.values()), system),
         **own,
-        "metrics": metrics(mapping, model, system, weight_bits=weight_bits, sent=sent, per=per) if judge else None,
+        "metrics": metrics(mapping, program, system, weight_bits=weight_bits, sent=sent, per=per) if judge else None,
     }
 
 

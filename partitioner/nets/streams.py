@@ -11,10 +11,10 @@ from neurodeploy.flow.streams import Sent, Streams
 from neurodeploy.flow.words import Piece
 from neurodeploy.ir.arrange import arranged, counts_there
 from neurodeploy.ir.chip import ChipSpec
-from neurodeploy.ir.devices import as_program
 from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import RunActivity
-from partitioner.cost.population import Model, views_of
+from partitioner.cost.population import views_of
 
 #: Pairs of an axon and a tile in a projection from which on a sample stands for it.
 PAIRS = 1 << 21
@@ -27,7 +27,7 @@ def sent_of(rates: RunActivity | None) -> tuple[Sent | None, int]:
 
 
 def streams_of(
-    model: Model,
+    program: Program,
     pieces: Sequence[Piece],
     chip: ChipSpec,
     *,
@@ -43,7 +43,6 @@ def streams_of(
     sent : what each neuron of a network sends in `per` steps, in the order of the network; None: each sends in every step.
     pairs : of an axon and a tile in one projection, from which on a sample stands for it; None: all are looked at.
     """
-    program = as_program(model)
     network, placed = arranged(program.network, orders), {piece.island for piece in pieces}
     hosted = [name for name in program.network.populations if name not in placed]
     views = views_of(program, chip, orders=orders, hosted=hosted)

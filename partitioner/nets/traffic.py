@@ -20,7 +20,7 @@ from neurodeploy.flow.routes import Routes
 from neurodeploy.flow.tally import Tally, tallied
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
-from partitioner.cost.population import Model
+from neurodeploy.ir.program import Program
 from partitioner.nets.streams import streams_of
 
 
@@ -54,9 +54,9 @@ class Traffic:
         return {kind: {"messages": n, "bytes": n * self.message_bytes} for kind, n in counts.items()}
 
 
-def traffic(mapping: Mapping, model: Model, system: SystemSpec) -> Traffic:
+def traffic(mapping: Mapping, program: Program, system: SystemSpec) -> Traffic:
     """Sum over all that is on chips; `partials_*` are messages between different cores only, `events_*` all deliveries."""
-    streams = streams_of(model, mapping.shards, system.chip, orders=mapping.orders, pairs=None)
+    streams = streams_of(program, mapping.shards, system.chip, orders=mapping.orders, pairs=None)
     chip, core = (np.array([getattr(s, what) for s in mapping.shards], np.int64) for what in ("chip", "core"))
     tally = Tally(Routes(system, chip, core), system.chips)
     for _ in tallied(streams, dict.fromkeys((shard.island for shard in mapping.shards), tally), system):

@@ -22,6 +22,7 @@ import numpy as np
 from neurodeploy.ir.arrange import arranged, fixed_populations
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network
+from neurodeploy.ir.program import Program
 from neurodeploy.synapses import Conv
 from partitioner.cost.lists import Format, format_of
 from partitioner.cost.population import views_of
@@ -75,7 +76,7 @@ def _channels(job: Job, name: str, shape: tuple[int, int, int], tiles: int, rows
     pixels = shape[0] * shape[1]
     for block in _widths(job.network, name, form, rule, shape[2]):
         part = _alone(job.network, name, block_order(shape, shape[0], shape[1], block).order)
-        cutter = Cutter(views_of(part, job.system.chip, job.options.weight_bits)[name], rule)
+        cutter = Cutter(views_of(Program.of(part), job.system.chip, job.options.weight_bits)[name], rule)
         begin = (pixels // 3) * block  # not at the edge, where a pixel has fewer neighbours
         length = min(cutter.longest(begin, min(cutter.size, begin + pixels * block)), pixels * block)
         if length:

@@ -23,6 +23,8 @@ from neurodeploy.machine.jit import jit
 
 #: Stands for a limit that is not known.
 OPEN = 2**62
+#: Rounds over all rows in `mend`.
+ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,14 +61,14 @@ def fill(task: Rows, tiles: int, work: int) -> tuple[Ints, int, int]:
     return tile_of, int(filled), int(left)
 
 
-def mend(task: Rows, tile_of: Ints, rounds: int) -> Ints:
+def mend(task: Rows, tile_of: Ints) -> Ints:
     """A division that keeps the limits, with as few touched axons as moving single rows finds; tiles may become more."""
     tiles = int(tile_of.max(initial=-1)) + 1
     spare = max(8, tiles // 4)
     counts = np.zeros((len(task.by_axon) - 1, tiles + spare), np.uint16)
     found: Ints = tile_of.copy()
     _mend(
-        task.starts, task.axons, task.bits, task.dense, task.out, task.limits, task.words, rounds, tiles, counts, found
+        task.starts, task.axons, task.bits, task.dense, task.out, task.limits, task.words, ROUNDS, tiles, counts, found
     )
     return found
 

@@ -52,7 +52,6 @@ MOST_SYNAPSES = 30_000_000
 FIRST, BETTER = 12, 1.03
 #: Parts of the fewest tiles so far that a partition into blocks is asked for.
 SHRINK = (0.9, 1.0)
-ROUNDS = 3
 
 
 class Order(NamedTuple):
@@ -127,14 +126,14 @@ def _order(
             most = fewest[0]
             for blocks in sorted({max(2, floor, round(most * share)) for share in SHRINK}):
                 divided = _divide(rows, blocks, job.options.seed) if blocks <= min(most, BLOCKS) else None
-                mended = None if divided is None else _compact(mend(rows, divided, ROUNDS))
+                mended = None if divided is None else _compact(mend(rows, divided))
                 if mended is None or int(mended.max()) + 1 > most:
                     continue
                 score = (int(mended.max()) + 1, reaches(rows, mended))
                 if score < fewest:
                     best, how, fewest = mended, "mtkahypar", score
     if how != "mtkahypar" and _few(rows, fewest[0]):
-        mended = _compact(mend(rows, best, ROUNDS))
+        mended = _compact(mend(rows, best))
         score = (int(mended.max()) + 1, reaches(rows, mended))
         if score < fewest:
             best, how, fewest = mended, how + ", moved", score

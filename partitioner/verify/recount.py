@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from neurodeploy.ir.chip import SystemSpec
-from neurodeploy.ir.devices import as_program, hosted_populations
+from neurodeploy.ir.devices import hosted_populations
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import BLOCK, Network, Projection
@@ -113,10 +113,9 @@ def _wide(network: Network, p: Projection, low: int, high: int, system: SystemSp
 
 
 def recount(
-    mapping: Mapping, model: Program | Network, system: SystemSpec, *, weight_bits: int | None = None
+    mapping: Mapping, program: Program, system: SystemSpec, *, weight_bits: int | None = None
 ) -> dict[tuple[int, int], tuple[int, ...]]:
     """What each core takes of each resource in `COLUMNS`, by (chip, core). The shards must cover what they are of."""
-    program = as_program(model)
     formats, members = system.chip.formats, list(mapping.shards)
     number, shards = {shard: index for index, shard in enumerate(members)}, defaultdict(list, mapping.by_island())
     used = np.zeros((len(members), len(COLUMNS)), np.int64)

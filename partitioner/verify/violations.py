@@ -14,7 +14,7 @@ import numpy as np
 
 from neurodeploy.flow.support import lacking, needs_of
 from neurodeploy.ir.chip import SystemSpec
-from neurodeploy.ir.devices import as_program, hosted_populations, population_paths, steps_of
+from neurodeploy.ir.devices import hosted_populations, population_paths, steps_of
 from neurodeploy.ir.graph import HostOp
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import Network
@@ -23,15 +23,12 @@ from neurodeploy.ir.program import Program
 from partitioner.verify.recount import COLUMNS, Matrix, matrices_of, recount
 
 
-def verify(
-    mapping: Mapping, model: Program | Network, system: SystemSpec, *, weight_bits: int | None = None
-) -> list[str]:
+def verify(mapping: Mapping, program: Program, system: SystemSpec, *, weight_bits: int | None = None) -> list[str]:
     """Every violation in words, with object, resource, used and limit; an empty list where the mapping holds.
 
     `weight_bits` is the width that the mapping was planned with, where that is not the model's own. What cores hold is
     counted where every shard is in its place.
     """
-    program = as_program(model)
     hosted = hosted_populations(program, mapping.assignments)
     matrices = matrices_of(program, system, weight_bits, hosted=hosted)
     found = _whole(mapping, system) + _devices(mapping, program, hosted)

@@ -11,6 +11,7 @@ from neurodeploy.errors import DoesNotFit, InternalError, UserError
 from neurodeploy.flow.loads import CONV_SYNOPS, EVENTS, FIXED_UPDATES, PARTIALS, SENT, SPIKES, SYNOPS, UPDATES
 from neurodeploy.flow.routes import routers
 from neurodeploy.ir.network import Network
+from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import RunActivity
 from neurodeploy.synapses import Direct
 from partitioner.mapper import map_model
@@ -33,7 +34,7 @@ def test_counts_equal_those_of_the_partitioned_runner(start: int) -> None:
         net, inputs, steps = random_network(seed)
         system = shrunken(seed)
         try:
-            mapping = map_model(net, system, Options(weight_bits=8))
+            mapping = map_model(Program.of(net), system, Options(weight_bits=8))
         except DoesNotFit:
             continue
         runner = PartitionedRunner(mapping, system.chip)
@@ -52,7 +53,7 @@ def test_totals_do_not_depend_on_the_mapping() -> None:
         found = []
         for system in (ONE, shrunken(seed), shrunken(seed + 500)):
             try:
-                mapping = map_model(net, system, Options(weight_bits=8))
+                mapping = map_model(Program.of(net), system, Options(weight_bits=8))
             except DoesNotFit:
                 continue
             work = work_of(net, mapping, activity, system)
@@ -74,7 +75,7 @@ def test_by_hand_on_four_chips() -> None:
     mapping = map_model(CHAIN, system, Options(place=False))
     fired = {"i": np.arange(10), "p": np.array([1, 0, 2, 0, 5, 0, 0, 1]), "q": np.array([3, 0, 0, 1, 1, 0])}
     activity = RunActivity(4, 2, {name: {"s": counts.astype(np.int64)} for name, counts in fired.items()}, {}, {})
-    work = work_of(CHAIN, mapping, activity, system)
+    work = work_of(CHAIN.network, mapping, activity, system)
     p, q = work.traffic["p"], work.traffic["q"]
     counts = {part.name: part.counts for part in work.parts}
     assert (counts["p"].synops, p.deliveries, p.entering, counts["p"].fixed_updates) == (45 * 8, 45 * 2, 45 * 2, 8 * 8)
@@ -89,7 +90,7 @@ def test_by_hand_on_four_chips() -> None:
 
 def test_hops_on_the_mesh() -> None:
     net = network([source("i", 1), lif("p", 50)], join("a", "i", "p", dense(50, 1)), join("r", "p", "p", dense(50, 50)))
-    mapping = map_model(net, ONE, Options(max_rows=1, place=False))
+    mapping = map_model(Program.of(net), ONE, Options(max_rows=1, place=False))
     fired = np.zeros(50, np.int64)
     fired[7], fired[49] = 3, 2
     activity = RunActivity(5, 1, {"i": {"s": np.array([4])}, "p": {"s": fired}}, {}, {})
@@ -108,7 +109,7 @@ def test_phases_of_a_step() -> None:
     activity = RunActivity(1, 1, {}, {}, {})
 
     def phases(network: Network) -> int:
-        return len(work_of(network, map_model(network, ONE), activity, ONE).steps)
+        return len(work_of(network, map_model(Program.of(network), ONE), activity, ONE).steps)
 
     assert phases(chain) == 2  # what the host sends is there before
     instant = replace(chain.projections[1], synapse=dense(4, 4), instant=True)
@@ -116,7 +117,7 @@ def test_phases_of_a_step() -> None:
     assert phases(chain) == 2
     wide = network([source("i", 40), lif("p", 3)], join("w", "i", "p", dense(3, 40)))
     system = tiny(in_axons=20)
-    work = work_of(wide, map_model(wide, system), activity, system)
+    work = work_of(wide, map_model(Program.of(wide), system), activity, system)
     assert len(work.steps) == 2
     assert work.table[:, PARTIALS].sum() == 3 * 2
 
@@ -125,13 +126,15 @@ def test_convolutions_are_counted_apart() -> None:
     net = network([source("i", 4, 4, 2), lif("p", 2, 2, 3)], join("w", "i", "p", conv((4, 4, 2), 3)))
     fired = np.zeros((4, 4, 2), np.int64)
     fired[1, 1, 0], fired[0, 0, 1] = 2, 5
-    work = work_of(net, map_model(net, ONE), RunActivity(9, 1, {"i": {"s": fired.reshape(-1)}}, {}, {}), ONE)
+    work = work_of(
+        net, map_model(Program.of(net), ONE), RunActivity(9, 1, {"i": {"s": fired.reshape(-1)}}, {}, {}), ONE
+    )
     assert work.table[0, CONV_SYNOPS] == 2 * 4 * 3 + 5 * 3 and work.table[0, SYNOPS] == 0
 
 
 def test_what_does_not_go_together() -> None:
     net = network([lif("p", 3)])
-    mapping, activity = map_model(net, ONE), RunActivity(1, 1, {"p": {"s": np.zeros(3, np.int64)}}, {}, {})
+    mapping, activity = map_model(Program.of(net), ONE), RunActivity(1, 1, {"p": {"s": np.zeros(3, np.int64)}}, {}, {})
     wrong = RunActivity(1, 1, {"p": {"s": np.zeros(4, np.int64)}}, {}, {})
     refused(UserError, "ND3102", work_of, net, mapping, RunActivity(0, 1, {}, {}, {}), ONE)
     refused(UserError, "ND3106", work_of, net, mapping, activity, get_system("kapoho-point"))

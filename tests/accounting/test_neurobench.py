@@ -8,13 +8,13 @@ import pytest
 from neurodeploy.accounting.neurobench import footprint, metrics, proxies
 from neurodeploy.errors import UserError
 from neurodeploy.ir.population import INPUT, Population
+from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import RunActivity
 from neurodeploy.neurons.registry import MODELS
 from neurodeploy.synapses import Dense, Direct, Sparse
 from simulators.reference import ReferenceRunner
 from tests.networks.random_networks import random_network
 from tests.partitioner.make import join, lif, network, source
-from tests.prices import streamed
 
 
 def test_operations_one_by_one() -> None:
@@ -34,7 +34,7 @@ def test_operations_one_by_one() -> None:
             macs, acs = (macs + effective, acs) if graded else (macs, acs + effective)
             size = p.synapse.rows * p.synapse.columns if isinstance(p.synapse, Sparse) else len(coo.row)
             dense += size * activity.steps * activity.samples
-        found = metrics(streamed(net), activity)
+        found = metrics(Program.of(net), activity)
         assert found["SynapticOperations"] == {
             "Effective_MACs": macs / activity.samples,
             "Effective_ACs": acs / activity.samples,
@@ -53,7 +53,7 @@ def test_sparsities_footprint_and_parameters_by_hand() -> None:
         join("r", "p", "p", sparse),
     )
     activity = RunActivity(5, 2, {"i": {"s": np.array([4, 9, 2])}, "p": {"s": np.array([3, 0])}}, {}, {})
-    found = metrics(streamed(net), activity)
+    found = metrics(Program.of(net), activity)
     assert found["ConnectionSparsity"] == 1 - 4 / 10
     assert found["ActivationSparsity"] == 1 - 3 / 20
     assert found["SynapticOperations"] == {"Effective_MACs": 0.0, "Effective_ACs": (4 + 2 * 2 + 3) / 2, "Dense": 50.0}
@@ -71,7 +71,7 @@ def test_graded_events_are_macs_and_ternary_ones_are_not() -> None:
     ):
         params = {"du": 0, "dv": 0, **params} if model == "ternary_lif" else params
         net = network([Population("a", (2,), model, params), lif("p", 2)], join("w", "a", "p", Dense(one), graded=True))
-        found = metrics(streamed(net), RunActivity(1, 1, {"a": {"s": fired}}, {}, {}))["SynapticOperations"]
+        found = metrics(Program.of(net), RunActivity(1, 1, {"a": {"s": fired}}, {}, {}))["SynapticOperations"]
         assert found[key] == 4 and sum(found[k] for k in ("Effective_MACs", "Effective_ACs")) == 4
 
 
@@ -83,4 +83,4 @@ def test_proxies() -> None:
 
 def test_nothing_was_run() -> None:
     with pytest.raises(UserError, match="ND3102"):
-        metrics(streamed(network([lif("p", 2)])), RunActivity.zero())
+        metrics(Program.of(network([lif("p", 2)])), RunActivity.zero())

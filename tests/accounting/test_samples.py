@@ -17,6 +17,7 @@ from neurodeploy.accounting.report_json import report_json
 from neurodeploy.accounting.timing import busiest_cores
 from neurodeploy.errors import UserError
 from neurodeploy.ir.population import Population
+from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import RunActivity
 from partitioner.mapper import map_model
 from partitioner.options import Options
@@ -25,7 +26,7 @@ from targets.hosts import get_host
 from targets.systems import get_system
 from tests.networks.random_networks import random_network
 from tests.partitioner.make import conv, dense, join, lif, network, source, tiny
-from tests.prices import sample_ledger, streamed
+from tests.prices import sample_ledger
 from tests.refusals import refused
 
 ONE, HOST = get_system("oheo-gulch"), get_host("cpu-generic")
@@ -37,7 +38,7 @@ def small(synapse=None, model: Population | None = None, system=ONE, **options):
     populations = [source("i", 10), model or lif("p", 8)]
     net = network(populations, join("w", "i", "p", synapse or dense(8, 10)))
     fired = {"i": {"s": np.full(10, STEPS * SAMPLES)}, "p": {"s": np.full(8, SAMPLES)}}
-    mapping = map_model(net, system, Options(**options))
+    mapping = map_model(Program.of(net), system, Options(**options))
     return net, mapping, RunActivity(STEPS, SAMPLES, fired, {}, {})
 
 
@@ -77,7 +78,9 @@ def test_entries_sum_to_the_wall_and_boundaries_are_nested() -> None:
         net, inputs, steps = random_network(seed)
         activity = ReferenceRunner().run(net, inputs, steps).activity
         system = get_system("kapoho-point")
-        whole = sample_ledger(net, map_model(net, system, Options(weight_bits=8, max_rows=1)), activity, system, HOST)
+        whole = sample_ledger(
+            net, map_model(Program.of(net), system, Options(weight_bits=8, max_rows=1)), activity, system, HOST
+        )
         for ledger in (whole, whole.part("step", steps)):
             wall = ledger.joules("wall")
             assert wall.nominal == pytest.approx(sum(e.joules.nominal for e in ledger.entries))
@@ -91,7 +94,7 @@ def test_entries_sum_to_the_wall_and_boundaries_are_nested() -> None:
 def test_convolutions_have_their_own_coefficient() -> None:
     net = network([source("i", 4, 4, 2), lif("p", 2, 2, 3)], join("w", "i", "p", conv((4, 4, 2), 3)))
     activity = RunActivity(1, 1, {"i": {"s": np.ones(32, np.int64)}}, {}, {})
-    ledger = sample_ledger(net, map_model(net, ONE), activity, ONE, HOST)
+    ledger = sample_ledger(net, map_model(Program.of(net), ONE), activity, ONE, HOST)
     found = entry(ledger, "synaptic operation of a convolution")
     assert found.unit_cost == cost(ONE.chip, "synop_conv_j") and found.count == 4 * 9 * 2 * 3
     assert not [e for e in ledger.entries if e.event == "synaptic operation"]
@@ -105,7 +108,7 @@ def test_time_is_that_of_the_busiest_core() -> None:
     assert found.step.time_split["cores"] == pytest.approx(seconds)
     assert found.step.seconds.nominal == pytest.approx(seconds + cost(chip, "t_step_floor_s").nominal)
     net, mapping, activity = small()
-    (busiest,) = busiest_cores(loads(streamed(net), activity, mapping, ONE).whole, chip)
+    (busiest,) = busiest_cores(loads(Program.of(net), activity, mapping, ONE).whole, chip)
     assert busiest["synops"] == 80 and busiest["neurons"] == 8
     assert found.step.bound_by == "step floor"
 
@@ -160,7 +163,7 @@ def test_reducers_and_their_phase() -> None:
 
 def test_json_has_the_shape_of_the_energy_verb() -> None:
     case = net, mapping, activity = small()
-    program, ledgers = streamed(net), {"sample": priced(case).sample}
+    program, ledgers = Program.of(net), {"sample": priced(case).sample}
     found = report_json(ledgers, loads(program, activity, mapping, ONE), ONE.chip, metrics(program, activity))
     json.dumps(found, allow_nan=False)
     ledger = priced(case).step.to_json()

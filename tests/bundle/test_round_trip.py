@@ -20,10 +20,10 @@ import pytest
 from neurodeploy import pipeline
 from neurodeploy.bundle import hdf5, open_bundle
 from neurodeploy.bundle.linear_files import row_scales, rows_of, write_image, write_nir
-from neurodeploy.bundle.nir_graph import NIR_VERSION
 from neurodeploy.conversion.presets import get_preset
 from neurodeploy.conversion.quantize import quantize
 from neurodeploy.frontends.families import read_graph
+from neurodeploy.frontends.nir.schema import NIR_VERSION
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.graph import WeightStore
 from neurodeploy.ir.network import Network

@@ -13,6 +13,7 @@ from neurodeploy.flow.support import lacking, needs_of, notes_of, refuse
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import Population
+from neurodeploy.ir.program import Program
 from neurodeploy.neurons.registry import MODELS
 from partitioner.judge.summary import explain, summary
 from partitioner.mapper import map_model
@@ -85,11 +86,11 @@ def test_what_is_only_counted_is_said() -> None:
     model = net(Population("p", (6,), "lif_subtract", {"du": 0, "dv": 0, "vth": 3}), graded=True)
     assert not notes_of(model, LOIHI2)
     system = get_system("loihi1-nahuku")
-    mapping = map_model(model, system)
+    mapping = map_model(Program.of(model), system)
     said, values = notes_of(model, LOIHI1)
     assert "counted as lif" in said and values == "input i may send graded payloads of 32 bits, loihi1 has 1"
     assert mapping.notes[:2] == (said, values)
-    assert summary(mapping, model, system)["metrics"]["mapper"]["notes"][:2] == [said, values]
+    assert summary(mapping, Program.of(model), system)["metrics"]["mapper"]["notes"][:2] == [said, values]
     assert explain(mapping)[1]["reason"].endswith(said)
     told = replace(model, populations={**model.populations, "i": replace(model.populations["i"], params={"bits": 8})})
-    refused(DoesNotFit, "ND2004 i: graded payloads of 8 bits, loihi1 has 1", map_model, told, system)
+    refused(DoesNotFit, "ND2004 i: graded payloads of 8 bits, loihi1 has 1", map_model, Program.of(told), system)

@@ -18,6 +18,7 @@ from neurodeploy import pipeline
 from neurodeploy.embedded import TEXT
 from neurodeploy.generation import generate
 from neurodeploy.hybrid import Hybrid
+from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import ActivityCounts, PopulationWork, RunActivity
 from neurodeploy.pipeline.pricing import price
 from partitioner.mapper import map_model
@@ -29,7 +30,7 @@ from tests.golden.bits import model
 from tests.golden.networks import mapped, net
 from tests.golden.store import case
 from tests.islands import islands_of
-from tests.prices import ledger_of, streamed
+from tests.prices import ledger_of
 
 HOST = get_host("cpu-generic")
 NETWORKS = ("random/1", "random/6", "random/14", "random/23", "random/30", "random/39", "digits/examples")
@@ -82,7 +83,7 @@ def network(name: str) -> dict[str, Any]:
     found, mapping = net(name), mapped(name)
     assert not isinstance(found, str) and mapping is not None
     result = get_runner("fast").run(found.network, found.inputs, found.steps)
-    priced = price(streamed(found.network), mapping, found.system, {"sample": result.activity}, HOST)
+    priced = price(Program.of(found.network), mapping, found.system, {"sample": result.activity}, HOST)
     return {unit: entries(priced[unit]) for unit in ("step", "sample")}
 
 

@@ -38,9 +38,9 @@ TRADED = {
 }
 
 
-def taken(mapping: Mapping, model: Program | Network, system: SystemSpec) -> dict[str, float]:
+def taken(mapping: Mapping, program: Program, system: SystemSpec) -> dict[str, float]:
     """messages: delivered to cores, and partial sums; hops: on the meshes; interchip: on links between chips."""
-    sent = traffic(mapping, model, system)
+    sent = traffic(mapping, program, system)
     return {
         "cores": mapping.cores_used,
         "chips": mapping.chips_used,
@@ -70,15 +70,14 @@ def of_model(name: str, layers: int | None, options: Options = Options()) -> dic
 
 
 def of_network(make: Callable[[], Network], system_name: str) -> dict[str, float]:
-    network, system = make(), get_system(system_name)
-    mapping = map_model(network, system)
-    return taken(mapping, network, system)
+    program, system = Program.of(make()), get_system(system_name)
+    return taken(map_model(program, system), program, system)
 
 
 def of_random(name: str) -> dict[str, float] | str:
     found, mapping = net(name), mapped(name)
     assert not isinstance(found, str)
-    return taken(mapping, found.network, found.system) if mapping else REFUSED
+    return taken(mapping, Program.of(found.network), found.system) if mapping else REFUSED
 
 
 def matrix_and_transpose() -> Program:

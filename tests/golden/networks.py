@@ -27,6 +27,7 @@ from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.float_network import chip_order
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.network import Network
+from neurodeploy.ir.program import Program
 from partitioner.mapper import map_model
 from partitioner.options import Options
 from targets.systems import get_system
@@ -128,6 +129,6 @@ def mapped(name: str) -> Mapping | None:
     found = net(name)
     assert not isinstance(found, str)
     try:
-        return map_model(found.network, found.system, found.options)
+        return map_model(Program.of(found.network), found.system, found.options)
     except DoesNotFit:
         return None

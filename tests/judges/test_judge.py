@@ -17,6 +17,7 @@ from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.mapping import Assignment, Mapping, Reason, Shard
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT, Population
+from neurodeploy.ir.program import Program
 from neurodeploy.synapses import Conv, Dense
 from partitioner.bound.traffic import HopCost, traffic_bounds
 from partitioner.judge.figures import places_of, traffic_metrics
@@ -65,11 +66,11 @@ def test_hops_of_a_run_are_those_of_the_energy_account(kind: str, cores: int) ->
     network, base = some_network(kind), get_system("loihi1-nahuku")
     budget = replace(base.chip.budget, neurons=replace(base.chip.budget.neurons, value=97))
     system = replace(base, chip=replace(base.chip, cores=cores, budget=budget))
-    mapping = map_model(network, system)
+    mapping = map_model(Program.of(network), system)
     spikes = np.random.default_rng(1).random((2, 9, *[network.populations["in"].size])) < 0.2
     result = FastRunner().run(network, {"in": spikes.astype(np.int32)}, 9)
     work = work_of(network, mapping, result.activity, system)
-    found = metrics(mapping, network, system, sent=result.activity.fired, per=18, nulls=False)
+    found = metrics(mapping, Program.of(network), system, sent=result.activity.fired, per=18, nulls=False)
     traffic = list(work.traffic.values())
     assert sum(part.hops_ew for part in traffic) > 0
     assert found["hops"]["unicast"]["east_west"] == sum(part.hops_ew for part in traffic) / 18

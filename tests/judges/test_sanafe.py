@@ -12,6 +12,7 @@ from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT, Population
+from neurodeploy.ir.program import Program
 from neurodeploy.synapses import Conv, Dense, Direct
 from partitioner.files.sanafe import TILE, export, group_names, tile_of
 from partitioner.mapper import map_model
@@ -42,7 +43,7 @@ def placed(text: str) -> dict[tuple[str, int], str]:
 @pytest.mark.parametrize("kind", ["conv", "dense"])
 def test_every_neuron_is_where_the_mapping_has_it(kind: str) -> None:
     network, system = some_network(kind), get_system("loihi1-nahuku")
-    mapping = map_model(network, system, WHOLE)
+    mapping = map_model(Program.of(network), system, WHOLE)
     spikes = {"in": (np.arange(3 * network.populations["in"].size) % 3 == 0).reshape(3, -1).astype(np.int64)}
     files = export(mapping, network, system, spikes)
     found = placed(files["network.yaml"])
@@ -72,7 +73,7 @@ def test_weights_and_neurons_read_back() -> None:
         ("b",),
     )
     system = get_system("loihi1-nahuku")
-    text = export(map_model(network, system), network, system, {})["network.yaml"]
+    text = export(map_model(Program.of(network), system), network, system, {})["network.yaml"]
     weights = re.search(r"- in -> a: \[type: dense, weight: \[([^\]]+)\]\]", text)
     assert weights and [float(w) for w in weights[1].split(", ")] == (4 * first.weight.T.astype(int)).ravel().tolist()
     edges = re.search(r"- a -> b: \[type: sparse, source_target_pairs: \[(.+)\], weight: \[([^\]]+)\]\]", text)
@@ -111,7 +112,7 @@ def test_names_are_made_plain_and_stay_apart() -> None:
 
 def test_what_sanafe_cannot_say_is_refused() -> None:
     system, base = get_system("loihi1-nahuku"), some_network("dense")
-    mapping = map_model(base, system, WHOLE)
+    mapping = map_model(Program.of(base), system, WHOLE)
     first, *rest = base.projections
 
     def refused(network: Network, code: str) -> str:

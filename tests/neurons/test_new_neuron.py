@@ -14,6 +14,7 @@ from neurodeploy.bundle.populations import ARRAYS, Arrays, network_from_json, ne
 from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import Population
+from neurodeploy.ir.program import Program
 from neurodeploy.neurons import registry
 from partitioner.judge.summary import explain, summary
 from partitioner.mapper import map_model
@@ -24,7 +25,6 @@ from simulators.reference import ReferenceRunner
 from targets.systems import SYSTEMS, get_system
 from tests.networks.equality import same_result
 from tests.partitioner.make import dense, join, lif, network, source, tiny
-from tests.prices import streamed
 
 
 @pytest.fixture
@@ -47,10 +47,10 @@ def test_one_file_is_enough(made: Network, tmp_path: Path) -> None:
     assert 0 < result.activity.fired["zone"]["s"].sum() < 2 * 9 * 12 and result.activity.saturated["zone.s"] > 0
     same_result(FastRunner().run(made, inputs, 9), result)
     system = tiny(neurons=5)
-    mapping = map_model(made, system, Options(place=False))
+    mapping = map_model(Program.of(made), system, Options(place=False))
     same_result(PartitionedRunner(mapping, system.chip).run(made, inputs, 9), result)
-    assert summary(mapping, made, system)["fits"] and explain(mapping)[1]["op"] == "dead_zone"
-    assert loads(streamed(made), result.activity, mapping, system).facts["microcoded"] == "dead_zone"
+    assert summary(mapping, Program.of(made), system)["fits"] and explain(mapping)[1]["op"] == "dead_zone"
+    assert loads(Program.of(made), result.activity, mapping, system).facts["microcoded"] == "dead_zone"
     structure, arrays = network_to_json(made)
     write_arrays(tmp_path / ARRAYS, arrays)
     same_result(ReferenceRunner().run(network_from_json(structure, Arrays(tmp_path, [ARRAYS])), inputs, 9), result)
@@ -58,7 +58,7 @@ def test_one_file_is_enough(made: Network, tmp_path: Path) -> None:
 
 def test_chips_and_users_hear_of_it(made: Network) -> None:
     with pytest.raises(DoesNotFit, match="ND2090 zone: needs the neuron model dead_zone, which loihi1") as caught:
-        map_model(made, get_system("loihi1-nahuku"), alternatives=tuple(SYSTEMS.values()))
+        map_model(Program.of(made), get_system("loihi1-nahuku"), alternatives=tuple(SYSTEMS.values()))
     assert caught.value.fix.startswith("loihi2 has it (oheo-gulch")
     with pytest.raises(UserError, match="ND3242 population z: lacks the parameter width"):
         registry.check_population(Population("z", (3,), "dead_zone"))

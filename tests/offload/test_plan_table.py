@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurodeploy.errors import UserError
+from neurodeploy.ir.program import Program
 from partitioner.files.plan_table import MOST_BYTES, all_pins, parse_pin, pins_of_plan, read_plan
 from partitioner.options import Pin
 from tests.partitioner.make import dense, join, lif, network, source
@@ -122,7 +123,7 @@ def test_a_hint_and_the_table_must_agree() -> None:
 
 
 def test_populations_of_a_network() -> None:
-    net = network([source("in", 20), lif("p", 10)], join("w", "in", "p", dense(10, 20)))
+    net = Program.of(network([source("in", 20), lif("p", 10)], join("w", "in", "p", dense(10, 20))))
     assert pins_of_plan(net, {"p": Pin(5, 2, 1, "chip"), "in": Pin(device="host")}, 2) == {"p": Pin(5, 2, 1, "chip")}
     for pins, code in (
         ({"q": Pin()}, "ND2063"),

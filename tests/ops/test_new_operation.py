@@ -20,6 +20,7 @@ from neurodeploy.frontends.families.decoder import Built
 from neurodeploy.hybrid import Hybrid
 from neurodeploy.ir.graph import Graph, ModelInfo, Population
 from neurodeploy.ir.network import Network
+from neurodeploy.ir.program import Program
 from neurodeploy.ops.host.executor import Executor
 from neurodeploy.ops.host.linear import projection_work
 from neurodeploy.ops.host.operation import Work
@@ -97,8 +98,8 @@ def test_its_attributes_are_checked(attrs: dict[str, object], says: str) -> None
 def partitioned(network: Network) -> PartitionedRunner:
     """On cores of five neurons."""
     system = tiny(neurons=5)
-    mapping = map_model(network, system, Options(place=False))
-    assert len({shard.core for shard in mapping.shards}) > 6 and not verify(mapping, network, system)
+    mapping = map_model(Program.of(network), system, Options(place=False))
+    assert len({shard.core for shard in mapping.shards}) > 6 and not verify(mapping, Program.of(network), system)
     return PartitionedRunner(mapping, system.chip)
 
 

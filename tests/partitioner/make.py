@@ -216,9 +216,11 @@ def conv(shape: tuple[int, int, int], out: int, kernel: int = 3, **options: Any)
 
 
 #: An input, two populations, and the second to itself.
-CHAIN = network(
-    [source("i", 10), lif("p", 8), lif("q", 6)],
-    join("a", "i", "p", dense(8, 10)),
-    join("b", "p", "q", dense(6, 8)),
-    join("r", "q", "q", dense(6, 6)),
+CHAIN = Program.of(
+    network(
+        [source("i", 10), lif("p", 8), lif("q", 6)],
+        join("a", "i", "p", dense(8, 10)),
+        join("b", "p", "q", dense(6, 8)),
+        join("r", "q", "q", dense(6, 6)),
+    )
 )

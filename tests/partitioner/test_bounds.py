@@ -164,7 +164,9 @@ def test_no_mapping_of_a_tiny_matrix_takes_fewer_cores(
     """As an island, or (without sums that are proven) as the only population of a network."""
     chip = make.chip(**budget)
     if abs_sum is None:
-        net = network([source("i", shape[1]), lif("a", shape[0])], join("w", "i", "a", dense(*shape), weight_bits=bits))
+        net = Program.of(
+            network([source("i", shape[1]), lif("a", shape[0])], join("w", "i", "a", dense(*shape), weight_bits=bits))
+        )
         view = views_of(net, chip)["a"]
     else:
         view = make.view(make.island("a", [("up", shape[0], 0)], shape[1], bits=bits, abs_sum=abs_sum), chip)

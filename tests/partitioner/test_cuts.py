@@ -12,6 +12,7 @@ import pytest
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.packed import PackedTargets, pack
+from neurodeploy.ir.program import Program
 from neurodeploy.synapses import Direct, Sparse
 from partitioner.bound.cores import lower_bound
 from partitioner.cost.population import views_of
@@ -23,12 +24,10 @@ from targets.systems import SYSTEMS, get_system
 from tests.partitioner.make import conv, dense, join, lif, network, source, tiny
 
 
-def two_layers(hidden: int = 40):
-    return network(
-        [source("i", 20), lif("p", hidden), lif("q", 10)],
-        join("a", "i", "p", dense(hidden, 20)),
-        join("b", "p", "q", dense(10, hidden)),
-    )
+def two_layers(hidden: int = 40) -> Program:
+    populations = [source("i", 20), lif("p", hidden), lif("q", 10)]
+    projections = join("a", "i", "p", dense(hidden, 20)), join("b", "p", "q", dense(10, hidden))
+    return Program.of(network(populations, *projections))
 
 
 def random_sparse(neurons: int, fan: int, seed: int = 0) -> Sparse:
@@ -66,7 +65,7 @@ def test_a_cap_on_neurons_spreads() -> None:
 
 
 def test_convolutions_are_cut_along_x() -> None:
-    net = network([source("i", 20, 6, 3), lif("p", 18, 4, 5)], join("w", "i", "p", conv((20, 6, 3), 5)))
+    net = Program.of(network([source("i", 20, 6, 3), lif("p", 18, 4, 5)], join("w", "i", "p", conv((20, 6, 3), 5))))
     system = tiny(neurons=60)
     mapping = map_model(net, system)
     assert [s.rows for s in mapping.shards] == [(n, n + 60) for n in range(0, 360, 60)]
@@ -74,11 +73,13 @@ def test_convolutions_are_cut_along_x() -> None:
 
 
 def test_several_projections_and_recurrence() -> None:
-    net = network(
-        [source("i", 30), lif("p", 30)],
-        join("w", "i", "p", random_sparse(30, 5)),
-        join("d", "i", "p", Direct(30)),
-        join("r", "p", "p", dense(30, 30)),
+    net = Program.of(
+        network(
+            [source("i", 30), lif("p", 30)],
+            join("w", "i", "p", random_sparse(30, 5)),
+            join("d", "i", "p", Direct(30)),
+            join("r", "p", "p", dense(30, 30)),
+        )
     )
     system = tiny(synapse_bytes=700)
     mapping = map_model(net, system)
@@ -89,7 +90,7 @@ def test_several_projections_and_recurrence() -> None:
 
 def test_recurrent_cuts_come_to_rest() -> None:
     """Smaller tiles have more destinations, whose entries make tiles smaller."""
-    net = network([lif("p", 2000)], join("r", "p", "p", random_sparse(2000, 50)))
+    net = Program.of(network([lif("p", 2000)], join("r", "p", "p", random_sparse(2000, 50))))
     system = get_system("alia-point")
     mapping = map_model(net, system)
     assert not verify(mapping, net, system)
@@ -97,7 +98,7 @@ def test_recurrent_cuts_come_to_rest() -> None:
 
 
 def test_fan_in_beyond_a_core_gets_reducers() -> None:
-    net = network([source("i", 100), lif("p", 6)], join("w", "i", "p", dense(6, 100)))
+    net = Program.of(network([source("i", 100), lif("p", 6)], join("w", "i", "p", dense(6, 100))))
     system = tiny(in_axons=30)
     mapping = map_model(net, system)
     assert [s.cols for s in mapping.shards if s.kind == "synapses"] == [(0, 25), (25, 50), (50, 75), (75, 100)]
@@ -115,7 +116,7 @@ def test_weights_at_another_width() -> None:
 
 
 def test_more_chips_than_there_are() -> None:
-    net = network([lif("p", 2000)], join("r", "p", "p", random_sparse(2000, 50)))
+    net = Program.of(network([lif("p", 2000)], join("r", "p", "p", random_sparse(2000, 50))))
     with pytest.raises(DoesNotFit) as caught:
         map_model(net, tiny(in_axons=600, cores=8, system="oheo-gulch"), alternatives=tuple(SYSTEMS.values()))
     error = caught.value
@@ -129,7 +130,7 @@ def test_more_chips_than_there_are() -> None:
 
 def test_all_to_all_is_cut_in_columns_where_tables_of_destinations_are_too_long() -> None:
     """Each neuron has an entry for every core that it reaches: rows alone would need 8 bytes a neuron on each core."""
-    net, system = network([lif("p", 400)], join("r", "p", "p", dense(400, 400))), tiny(state_bytes=6300)
+    net, system = Program.of(network([lif("p", 400)], join("r", "p", "p", dense(400, 400)))), tiny(state_bytes=6300)
     mapping = map_model(net, system)
     assert any(shard.kind == "reducer" for shard in mapping.shards)
     assert verify(mapping, net, system) == []
@@ -138,7 +139,7 @@ def test_all_to_all_is_cut_in_columns_where_tables_of_destinations_are_too_long(
 def test_cuts_that_do_not_come_to_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     """With one round only, the destinations that the cut itself made are too many."""
     monkeypatch.setattr("partitioner.cut.settle.ROUNDS", 1)
-    net = network([lif("p", 10000)], join("r", "p", "p", random_sparse(10000, 100)))
+    net = Program.of(network([lif("p", 10000)], join("r", "p", "p", random_sparse(10000, 100))))
     with pytest.raises(DoesNotFit, match=r"ND2013 p: its 10000 neurons .* needs \d+ state_bytes \(a core has 65536\)"):
         map_model(net, get_system("alia-point"), Options(pins={"p": Pin(blocks=1)}))
     mapping = map_model(net, get_system("alia-point"))
@@ -148,7 +149,7 @@ def test_cuts_that_do_not_come_to_rest(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.real
 def test_a_million_neurons_and_a_hundred_million_synapses() -> None:
     """Within 2 GB beyond the network itself, and no violation."""
-    net = network([lif("p", 1_000_000)], join("r", "p", "p", random_sparse(1_000_000, 100)))
+    net = Program.of(network([lif("p", 1_000_000)], join("r", "p", "p", random_sparse(1_000_000, 100))))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     system = get_system("hala-point")
     mapping = map_model(net, system)
@@ -177,7 +178,7 @@ def test_the_same_mapping(neurons: int, fan: int, monkeypatch: pytest.MonkeyPatc
     other = packed(plain)
     assert all(isinstance(p.synapse.target, PackedTargets) for p in other.projections)  # type: ignore[union-attr]
     system = tiny(neurons=200, synapse_bytes=9000, in_axons=500)
-    one, two = (map_model(net, system, Options(place=False)) for net in (plain, other))
+    one, two = (map_model(Program.of(net), system, Options(place=False)) for net in (plain, other))
     assert len(one.shards) > 10
     assert one.shards == two.shards
-    assert verify(one, other, system) == verify(two, plain, system) == []
+    assert verify(one, Program.of(other), system) == verify(two, Program.of(plain), system) == []

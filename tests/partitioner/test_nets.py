@@ -12,6 +12,7 @@ from neurodeploy.errors import DoesNotFit
 from neurodeploy.flow.routes import HOST
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import BLOCK
+from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import RunActivity
 from neurodeploy.neurons.registry import output_ports
 from neurodeploy.synapses.build import sparse_from_coo
@@ -151,22 +152,23 @@ def test_the_messages_of_a_run_are_those_of_the_account() -> None:
         net, inputs, steps = random_network(seed)
         system = shrunken(seed)
         try:
-            mapping = map_model(net, system, Options(weight_bits=8, seed=seed))
+            program = Program.of(net)
+            mapping = map_model(program, system, Options(weight_bits=8, seed=seed))
         except DoesNotFit:
             continue
         activity = ReferenceRunner().run(net, inputs, steps).activity
-        _, nets, _ = traffic_of(mapping, net, system, activity.fired, steps * activity.samples)
+        _, nets, _ = traffic_of(mapping, program, system, activity.fired, steps * activity.samples)
         work = work_of(net, mapping, activity, system)
         total = sum(traffic.deliveries for traffic in work.traffic.values())
         assert nets.per == steps * activity.samples and messages(nets) <= total, seed
         if len({(s.chip, s.core) for s in mapping.shards}) == len(mapping.shards):
-            own = _within(net, mapping, activity)
+            own = _within(program, mapping, activity)
             assert messages(nets) == total - own, seed
             checked += 1
     assert checked >= 4
 
 
-def _within(net, mapping, activity: RunActivity) -> int:
+def _within(net: Program, mapping, activity: RunActivity) -> int:
     """Messages of a shard to itself."""
     streams = streams_of(net, mapping.shards, tiny().chip, orders=mapping.orders, sent=activity.fired, pairs=None)
     return sum(int(stream.messages[stream.source == stream.target].sum()) for stream in streams.events())
@@ -174,7 +176,7 @@ def _within(net, mapping, activity: RunActivity) -> int:
 
 def test_two_shards_of_a_core_get_a_message_each_from_a_neuron_and_one_from_the_host() -> None:
     projections = (join("a", "i", "p", dense(3, 5)), join("b", "p", "q", dense(6, 3)), join("c", "i", "q", dense(6, 5)))
-    net = network([source("i", 5), lif("p", 3), lif("q", 6)], *projections)
+    net = Program.of(network([source("i", 5), lif("p", 3), lif("q", 6)], *projections))
     mapping = map_model(net, tiny(neurons=3), Options(place=False))
     made = nets_of_tiles(streams_of(net, mapping.shards, tiny().chip))
     apart, together = made(np.array([0, 1, 2])), made(np.array([0, 1, 1]))
@@ -190,11 +192,14 @@ def test_a_sample_of_axons_stands_for_all() -> None:
         [lif("p", 4000)], join("r", "p", "p", sparse_from_coo(4000, 4000, key % 4000, key // 4000, key % 3 + 1))
     )
     system = get_system("hala-point")
-    mapping = map_model(net, system, Options(max_rows=200, place=False))
-    streams = [streams_of(net, mapping.shards, system.chip, orders=mapping.orders, pairs=n) for n in (1 << 21, 1 << 14)]
+    mapping = map_model(Program.of(net), system, Options(max_rows=200, place=False))
+    streams = [
+        streams_of(Program.of(net), mapping.shards, system.chip, orders=mapping.orders, pairs=n)
+        for n in (1 << 21, 1 << 14)
+    ]
     assert not streams[0].notes and "one in 3 of its axons stands for all" in streams[1].notes[0]
     whole, part = map(nets_of_tiles, streams)
     core = np.arange(len(mapping.shards))
     assert abs(messages(part(core)) / messages(whole(core)) - 1) < 0.2
-    assert messages(whole(core)) <= traffic(mapping, net, system).events_to_cores + 4000
+    assert messages(whole(core)) <= traffic(mapping, Program.of(net), system).events_to_cores + 4000
     assert output_ports(net.populations["p"]) == ("s",)

@@ -8,6 +8,7 @@ import pytest
 from benchmarks.mapper_models import program_of
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.graph import ModelInfo
+from neurodeploy.ir.program import Program
 from partitioner import mapper
 from partitioner.cost.usage import core_demands
 from partitioner.mapper import map_model
@@ -26,7 +27,7 @@ def test_a_matrix_takes_the_same_cores_however_it_arrives(shape: tuple[int, int]
     rows, columns = shape
     info, system = ModelInfo("a", "test", 1, 1, 1, 1, "made by a test"), get_system("hala-point")
     island = map_model(hollow_program(info, [hollow_island("p", rows, columns)]), system)
-    net = network([source("i", columns), lif("p", rows)], join("w", "i", "p", dense(rows, columns)))
+    net = Program.of(network([source("i", columns), lif("p", rows)], join("w", "i", "p", dense(rows, columns))))
     population = map_model(net, system)
     assert not verify(population, net, system)
     assert population.cores_used == island.cores_used
@@ -57,7 +58,7 @@ def test_bands_of_random_networks_hold() -> None:
             for x, y in ends[: int(rng.integers(3, 6))]
         ]
         parts = [source("i", sizes[0]), *(lif(name, size) for name, size in zip(names[1:], sizes[1:], strict=True))]
-        net, system = network(parts, *made), shrunken(seed)
+        net, system = Program.of(network(parts, *made)), shrunken(seed)
         options = Options(objective=OBJECTIVES[seed % 4], weight_bits=8, place=False)
         try:
             mapping = map_model(net, system, options)

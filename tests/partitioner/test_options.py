@@ -9,6 +9,7 @@ import pytest
 
 from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.ir.network import Network
+from neurodeploy.ir.program import Program
 from partitioner.cost.usage import core_demands
 from partitioner.judge.summary import delay_bytes
 from partitioner.mapper import map_model
@@ -42,7 +43,7 @@ def rows_of(mapping, name: str) -> list[tuple[int, int]]:
 
 
 def test_caps_keep_part_of_every_core_free() -> None:
-    net, system = layers(50, 100, 10), tiny(synapse_bytes=4000, cores=8)
+    net, system = Program.of(layers(50, 100, 10)), tiny(synapse_bytes=4000, cores=8)
     mapping = map_model(net, system, Options(caps={"synapse_bytes": 50}))
     demands = core_demands(mapping, net, system).values()
     assert max(d[1] for d in demands) <= 2000 and not verify(mapping, net, system)
@@ -54,7 +55,7 @@ def test_caps_keep_part_of_every_core_free() -> None:
 
 
 def test_pinned_rows_blocks_and_chips() -> None:
-    net, system = layers(60, 40, 30), get_system("kapoho-point")
+    net, system = Program.of(layers(60, 40, 30)), get_system("kapoho-point")
     pins = {"p0": Pin(rows=16, chip=2), "p1": Pin(blocks=3)}
     mapping = map_model(net, system, Options(pins=pins))
     assert max(stop - start for start, stop in rows_of(mapping, "p0")) == 14  # three tiles of equal length
@@ -64,7 +65,7 @@ def test_pinned_rows_blocks_and_chips() -> None:
 
 
 def test_a_pin_that_forbids_cutting_columns() -> None:
-    net = layers(100, 6)
+    net = Program.of(layers(100, 6))
     says = r"ND2002 p0: a tile of 1 row and 100 columns, as pinned, needs 100 in_axons \(a core has 30\)"
     refused(DoesNotFit, says, map_model, net, tiny(in_axons=30), Options(pins={"p0": Pin(blocks=1)}))
 
@@ -81,11 +82,11 @@ def test_a_pin_that_forbids_cutting_columns() -> None:
 )
 def test_pins_that_make_no_sense(pins: dict[str, Pin], words: str) -> None:
     with pytest.raises(UserError, match=words):
-        map_model(layers(10, 4), get_system("kapoho-point"), Options(pins=pins))
+        map_model(Program.of(layers(10, 4)), get_system("kapoho-point"), Options(pins=pins))
 
 
 def test_spread_uses_the_cores_of_the_chips_that_are_needed() -> None:
-    net, system = layers(100, 1000, 500), get_system("oheo-gulch")
+    net, system = Program.of(layers(100, 1000, 500)), get_system("oheo-gulch")
     dense_, wide = map_model(net, system), map_model(net, system, Options(spread=True))
     assert dense_.cores_used < 10 and wide.cores_used > 100 and wide.chips_used == 1
     assert not verify(wide, net, system)
@@ -97,13 +98,13 @@ def test_spread_uses_the_cores_of_the_chips_that_are_needed() -> None:
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_objectives(objective: str) -> None:
-    net, system = layers(300, 300, 200, 10), tiny(synapse_bytes=9000, in_axons=400)
+    net, system = Program.of(layers(300, 300, 200, 10)), tiny(synapse_bytes=9000, in_axons=400)
     mapping = map_model(net, system, Options(objective=objective))
     assert mapping.objective == objective and not verify(mapping, net, system)
 
 
 def test_traffic_is_not_given_for_cores() -> None:
-    net, system = layers(300, 300, 200, 10), tiny(synapse_bytes=6000, in_axons=400)
+    net, system = Program.of(layers(300, 300, 200, 10)), tiny(synapse_bytes=6000, in_axons=400)
     cores, sparing = (map_model(net, system, Options(objective=o)) for o in ("cores", "traffic"))
     sums = [traffic(m, net, system) for m in (cores, sparing)]
     spent = [t.events_to_cores + t.partials_between_cores for t in sums]
@@ -112,7 +113,7 @@ def test_traffic_is_not_given_for_cores() -> None:
 
 def test_columns_are_cut_where_senders_reach_too_many_tiles() -> None:
     """Rows alone: 31 rows a tile, 132 tiles that every sender has an entry for."""
-    net, system = layers(1024, 2048, 2048), get_system("loihi1-nahuku")
+    net, system = Program.of(layers(1024, 2048, 2048)), get_system("loihi1-nahuku")
     mapping = map_model(net, system)
     pinned = map_model(net, system, Options(pins={n: Pin(blocks=1) for n in ("p0", "p1")}))
     assert any(shard.kind == "reducer" for shard in mapping.shards)
@@ -122,13 +123,15 @@ def test_columns_are_cut_where_senders_reach_too_many_tiles() -> None:
 def test_many_populations_share_a_core() -> None:
     """nengo-loihi issue 1: a population a core wastes cores."""
     parts = [lif(f"p{k}", 20) for k in range(40)]
-    net = network([source("i", 10), *parts], *(join(f"w{k}", "i", f"p{k}", dense(20, 10)) for k in range(40)))
+    net = Program.of(
+        network([source("i", 10), *parts], *(join(f"w{k}", "i", f"p{k}", dense(20, 10)) for k in range(40)))
+    )
     mapping = map_model(net, get_system("loihi1-nahuku"))
     assert mapping.cores_used == mapping.lower_bound == 1 and not verify(mapping, net, get_system("loihi1-nahuku"))
 
 
 def test_a_time_limit_ends_the_search_with_a_note() -> None:
-    net, system = layers(300, 300, 200, 10), tiny(synapse_bytes=6000, in_axons=400)
+    net, system = Program.of(layers(300, 300, 200, 10)), tiny(synapse_bytes=6000, in_axons=400)
     mapping = map_model(net, system, Options(time_limit=1e-6))
     assert not verify(mapping, net, system)
     assert any("cut short" in note for note in mapping.notes)
@@ -141,7 +144,7 @@ def test_delay_buffers_are_told_apart() -> None:
 
 
 def test_a_small_cnn_is_mapped_at_once() -> None:
-    net, system = cnn(), get_system("oheo-gulch")
+    net, system = Program.of(cnn()), get_system("oheo-gulch")
     map_model(net, system)
     with effort.at_most(60):
         map_model(net, system)

@@ -11,6 +11,7 @@ from neurodeploy.errors import InternalError
 from neurodeploy.ir.arrange import arranged, fixed_populations, inverse
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network
+from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import Probe
 from neurodeploy.synapses import Conv
 from neurodeploy.synapses.build import sparse_from_coo
@@ -61,7 +62,7 @@ def test_any_order_gives_the_same_bits_counts_and_budgets(start: int) -> None:
         runner, probes = PartitionedRunner(mapping, SYSTEM.chip), all_probes(net)
         result = runner.run(net, inputs, steps, probes=probes)
         same_result(result, ReferenceRunner().run(net, inputs, steps, probes=probes))
-        assert recount(mapping, net, SYSTEM) == core_demands(mapping, net, SYSTEM), seed
+        assert recount(mapping, Program.of(net), SYSTEM) == core_demands(mapping, Program.of(net), SYSTEM), seed
         assert arranged(laid, orders) is laid and arranged(net, orders) is laid
         counted = shard_counts(work_of(net, mapping, result.activity, SYSTEM).table, mapping.shards)
         for shard in mapping.shards:
@@ -122,10 +123,10 @@ def test_blocks_of_channels_where_the_kernel_exceeds_a_core() -> None:
         join("b", "p", "q", conv((6, 6, 32), 32, padding=(1, 1))),
     )
     system = tiny(synapse_bytes=9 * 32 * (4 + 8))
-    mapping = map_model(net, system)
+    mapping = map_model(Program.of(net), system)
     assert set(mapping.orders) == {"p", "q"} and mapping.cores_used == 2 + 4
     assert any("another order (blocks of 6 x 6 x 8)" in note for note in mapping.notes)
-    assert verify(mapping, net, system) == []
+    assert verify(mapping, Program.of(net), system) == []
     spikes = {"i": (np.random.default_rng(0).random((1, 3, 576)) < 0.2).astype(np.int64)}
     same_result(PartitionedRunner(mapping, SYSTEM.chip).run(net, spikes, 3), ReferenceRunner().run(net, spikes, 3))
 
@@ -149,21 +150,21 @@ def test_hidden_neighbours_are_found(library: bool, monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(hypergraph, "library", lambda: None)
     net, system = hidden_ring(1200, 20, 25), tiny(neurons=200, synapse_bytes=8000, state_bytes=None)
     monkeypatch.setattr("partitioner.order.search.sparse_orders", lambda job, plan: ({}, ()))
-    given = map_model(net, system)
+    given = map_model(Program.of(net), system)
     monkeypatch.undo()
     if not library:
         monkeypatch.setattr(hypergraph, "library", lambda: None)
-    mapping = map_model(net, system)
-    assert verify(mapping, net, system) == [] and list(mapping.orders) == ["p"]
+    mapping = map_model(Program.of(net), system)
+    assert verify(mapping, Program.of(net), system) == [] and list(mapping.orders) == ["p"]
     assert any("mtkahypar is not installed" in note for note in mapping.notes) != library
-    sent, before = (traffic(m, net, system).events_to_cores for m in (mapping, given))
+    sent, before = (traffic(m, Program.of(net), system).events_to_cores for m in (mapping, given))
     assert mapping.cores_used < given.cores_used and sent < before / 3
-    assert np.array_equal(map_model(net, system).orders["p"], mapping.orders["p"])
+    assert np.array_equal(map_model(Program.of(net), system).orders["p"], mapping.orders["p"])
     same_result(PartitionedRunner(mapping, SYSTEM.chip).run(net, {}, 2), ReferenceRunner().run(net, {}, 2))
 
 
 def test_orders_are_not_kept_where_they_gain_nothing() -> None:
-    assert map_model(hidden_ring(100, 5, 5), get_system("oheo-gulch")).orders == {}
+    assert map_model(Program.of(hidden_ring(100, 5, 5)), get_system("oheo-gulch")).orders == {}
 
 
 @pytest.mark.parametrize(
@@ -178,8 +179,8 @@ def test_orders_are_not_kept_where_they_gain_nothing() -> None:
 )
 def test_wrong_orders_are_violations(orders: dict[str, Ints], words: str) -> None:
     net = network([source("i", 6), lif("p", 4)], join("w", "i", "p", dense(4, 6)))
-    mapping = replace(map_model(net, SYSTEM), orders=orders)
-    found = verify(mapping, net, SYSTEM)
+    mapping = replace(map_model(Program.of(net), SYSTEM), orders=orders)
+    found = verify(mapping, Program.of(net), SYSTEM)
     assert len(found) == 1 and np.any([part in found[0] for part in (words, words.replace("\\", ""))])
     with pytest.raises(InternalError, match="ND9075"):
         arranged(net, orders)
@@ -188,6 +189,6 @@ def test_wrong_orders_are_violations(orders: dict[str, Ints], words: str) -> Non
 def test_inverse_and_options() -> None:
     order = np.array([2, 0, 1])
     assert inverse(order)[order].tolist() == [0, 1, 2]
-    net, system = hidden_ring(400, 10, 10), tiny(neurons=50)
+    net, system = Program.of(hidden_ring(400, 10, 10)), tiny(neurons=50)
     first, second = (map_model(net, system, Options(objective="traffic", seed=3)) for _ in range(2))
     assert first.shards == second.shards and first.objective == "traffic" and first.seed == 3

@@ -174,7 +174,7 @@ def mapped_or_refused(seed: int, instant: bool) -> tuple[Network, SystemSpec, Ma
     """The mapping, or the code of an error that says what was needed."""
     net, system = random_network(seed, instant=instant)[0], shrunken(seed)
     try:
-        return net, system, map_model(net, system, random_options(seed))
+        return net, system, map_model(Program.of(net), system, random_options(seed))
     except DoesNotFit as error:
         assert error.code in ("ND2001", "ND2002", "ND2013"), seed
         assert error.fix and re.search(r"\d", error.problem), seed
@@ -197,8 +197,10 @@ def check(seed: int, seen: Counter[str], instant: bool = False) -> None:
     seen["orders"] += bool(mapping.orders)
     places = Counter((shard.chip, shard.core) for shard in mapping.shards)
     seen["shared cores"] += max(places.values()) > 1
-    assert verify(mapping, net, system, weight_bits=8) == [], seed
-    assert recount(mapping, net, system, weight_bits=8) == core_demands(mapping, net, system, weight_bits=8), seed
+    assert verify(mapping, Program.of(net), system, weight_bits=8) == [], seed
+    assert recount(mapping, Program.of(net), system, weight_bits=8) == core_demands(
+        mapping, Program.of(net), system, weight_bits=8
+    ), seed
     again = mapping_from_json(mapping_to_json(mapping))
     assert again.shards == mapping.shards and mapping_to_json(again) == mapping_to_json(mapping), seed
     _, inputs, steps = random_network(seed, instant=instant)
@@ -227,9 +229,9 @@ def test_reports_of_random_networks() -> None:
     for seed in range(15):
         net, system = random_network(seed)[0], shrunken(1000 + seed)
         try:
-            mapping = map_model(net, system, Options(weight_bits=8))
+            mapping = map_model(Program.of(net), system, Options(weight_bits=8))
         except DoesNotFit:
             continue
-        found = summary(mapping, net, system, weight_bits=8)
+        found = summary(mapping, Program.of(net), system, weight_bits=8)
         assert found["fits"] and found["cores_used"] >= found["cores_lower_bound"]
         assert sum(entry["neurons"] for entry in found["populations"] if entry["device"] == "chip") == net.neurons

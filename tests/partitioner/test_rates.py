@@ -12,6 +12,7 @@ import pytest
 from neurodeploy import pipeline
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.network import Network
+from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import RunActivity
 from partitioner.job import job_of
 from partitioner.judge.summary import summary
@@ -47,10 +48,10 @@ def firing(net: Network, *parts: float) -> RunActivity:
 def test_a_dense_recurrent_net_pays_no_partial_sums_where_a_tenth_fires(objective: str) -> None:
     net, system = network([lif("h", 1000)], join("again", "h", "h", dense(1000, 1000))), get_system("hala-point")
     options, few = Options(objective=objective), firing(net, 0.1)
-    plain, spared = map_model(net, system, options), map_model(net, system, options, rates=few)
+    plain, spared = map_model(Program.of(net), system, options), map_model(Program.of(net), system, options, rates=few)
     assert sum(s.row_count for s in plain.shards if s.kind == "reducer") == 1000
     assert not any(s.kind == "reducer" for s in spared.shards) and spared.cores_used <= plain.cores_used
-    before, after = (summary(m, net, system, rates=few)["metrics"] for m in (plain, spared))
+    before, after = (summary(m, Program.of(net), system, rates=few)["metrics"] for m in (plain, spared))
     assert after["rates"] == "as counted in a run" and after["km1"]["cores"] < before["km1"]["cores"] / 2
 
 
@@ -60,9 +61,9 @@ def test_rates_never_cost_messages_of_that_run(objective: str) -> None:
     for _ in range(12):
         net = recurrent(*(int(size) for size in rng.integers(20, 400, 3)))
         system, options = tiny(None, int(rng.integers(2000, 20000))), Options(objective=objective)
-        job = job_of(net, system, options, firing(net, *rng.choice([0.0, 0.02, 0.3, 1.0], 3)))
+        job = job_of(Program.of(net), system, options, firing(net, *rng.choice([0.0, 0.02, 0.3, 1.0], 3)))
         try:
-            without = best_plan(job_of(net, system, options))
+            without = best_plan(job_of(Program.of(net), system, options))
         except DoesNotFit:
             continue
         plan, done = best_plan(job), done + 1

@@ -9,6 +9,7 @@ import pytest
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.mapping import Mapping, Shard
+from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import RunActivity
 from neurodeploy.neurons.registry import every_neuron
 from neurodeploy.synapses.linear import program_of_layers
@@ -72,15 +73,15 @@ def test_hops_are_those_of_the_nets_and_of_the_account() -> None:
         net, _, _ = random_network(seed)
         system = shrunken(seed)
         try:
-            mapping = map_model(net, system, Options(weight_bits=8, seed=seed))
+            mapping = map_model(Program.of(net), system, Options(weight_bits=8, seed=seed))
         except DoesNotFit:
             continue
-        found = traffic(mapping, net, system)
+        found = traffic(mapping, Program.of(net), system)
         work = work_of(net, mapping, RunActivity(1, 1, every_neuron(net), {}, {}), system)
         parts = work.traffic.values()
         assert found.spike_hops == sum(part.hops_ew + part.hops_ns for part in parts), seed
         assert found.interchip_hops == sum(part.interchip for part in parts), seed
-        judged = metrics(mapping, net, system, nulls=False)
+        judged = metrics(mapping, Program.of(net), system, nulls=False)
         assert found.spike_hops == judged["hops"]["unicast"]["total"], seed
         assert found.interchip_hops == judged["interchip"]["packets"], seed
         checked, far = checked + (found.spike_hops > 0), far + (found.interchip_hops > 0)
@@ -89,7 +90,7 @@ def test_hops_are_those_of_the_nets_and_of_the_account() -> None:
 
 
 def test_partial_sums() -> None:
-    net = network([source("i", 40), lif("p", 3)], join("w", "i", "p", dense(3, 40)))
+    net = Program.of(network([source("i", 40), lif("p", 3)], join("w", "i", "p", dense(3, 40))))
     system = tiny(in_axons=20)
     found = traffic(map_model(net, system), net, system)
     assert found.partials_between_cores == 6
@@ -97,7 +98,9 @@ def test_partial_sums() -> None:
 
 
 def test_pixels_that_reach_nothing_send_nothing() -> None:
-    net = network([source("i", 5, 5, 2), lif("p", 2, 2, 1)], join("w", "i", "p", conv((5, 5, 2), 1, 2, stride=(3, 3))))
+    net = Program.of(
+        network([source("i", 5, 5, 2), lif("p", 2, 2, 1)], join("w", "i", "p", conv((5, 5, 2), 1, 2, stride=(3, 3))))
+    )
     system = tiny()
     assert traffic(map_model(net, system), net, system).events_to_cores == 4 * 4 * 2
 

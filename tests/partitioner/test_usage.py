@@ -10,6 +10,7 @@ import pytest
 from neurodeploy.flow.words import bound_bits, messages_of
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import BLOCK
+from neurodeploy.ir.program import Program
 from neurodeploy.synapses import Direct, Sparse
 from neurodeploy.synapses.linear import LinearLayer
 from partitioner.cost.budget import core_limits, fits
@@ -83,7 +84,7 @@ def test_usage_of_a_shared_core_adds_up() -> None:
 
 def only(net, system=None, **options):
     """The demand of the only core."""
-    system = system or tiny()
+    net, system = Program.of(net), system or tiny()
     (demand,) = core_demands(map_model(net, system, Options(**options)), net, system, **options).values()
     return demand
 
@@ -125,7 +126,7 @@ def test_a_kernel_is_stored_once_and_pixels_are_axons() -> None:
 
 def test_a_band_of_a_convolution_touches_its_pixels_only() -> None:
     synapse = conv((6, 6, 3), 4)
-    net = network([source("i", 6, 6, 3), lif("p", 4, 4, 4)], join("w", "i", "p", synapse))
+    net = Program.of(network([source("i", 6, 6, 3), lif("p", 4, 4, 4)], join("w", "i", "p", synapse)))
     system = tiny(neurons=32)
     mapping = map_model(net, system)
     assert [shard.rows for shard in mapping.shards] == [(0, 32), (32, 64)]
@@ -133,7 +134,7 @@ def test_a_band_of_a_convolution_touches_its_pixels_only() -> None:
 
 
 def test_blocks_of_pixels_touch_fewer_pixels_than_bands() -> None:
-    net = network([source("i", 6, 6, 3), lif("p", 4, 4, 4)], join("w", "i", "p", conv((6, 6, 3), 4)))
+    net = Program.of(network([source("i", 6, 6, 3), lif("p", 4, 4, 4)], join("w", "i", "p", conv((6, 6, 3), 4))))
     system = tiny(neurons=16)
     mapping = map_model(net, system)
     assert mapping.orders["p"][:16].tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23]
@@ -144,8 +145,12 @@ def test_blocks_of_pixels_touch_fewer_pixels_than_bands() -> None:
 
 def test_an_out_axon_for_each_destination() -> None:
     """Neurons of p reach all cores of q, pixels one or two bands."""
-    net = network(
-        [source("i", 2), lif("p", 6), lif("q", 12)], join("a", "i", "p", dense(6, 2)), join("b", "p", "q", dense(12, 6))
+    net = Program.of(
+        network(
+            [source("i", 2), lif("p", 6), lif("q", 12)],
+            join("a", "i", "p", dense(6, 2)),
+            join("b", "p", "q", dense(12, 6)),
+        )
     )
     system = tiny(neurons=6)
     mapping = map_model(net, system)
@@ -155,10 +160,12 @@ def test_an_out_axon_for_each_destination() -> None:
 
 
 def test_pixels_share_out_axons() -> None:
-    net = network(
-        [source("i", 4), lif("p", 4, 4, 3), lif("q", 2, 2, 5)],
-        join("a", "i", "p", dense(48, 4)),
-        join("b", "p", "q", conv((4, 4, 3), 5)),
+    net = Program.of(
+        network(
+            [source("i", 4), lif("p", 4, 4, 3), lif("q", 2, 2, 5)],
+            join("a", "i", "p", dense(48, 4)),
+            join("b", "p", "q", conv((4, 4, 3), 5)),
+        )
     )
     system = tiny(neurons=48)
     demands = {shard.island: d for shard, d in shard_demands(map_model(net, system), net, system).items()}
@@ -182,7 +189,7 @@ def test_own_parameters_of_neurons_are_charged() -> None:
 def test_columns_are_cut_where_a_neuron_exceeds_a_core() -> None:
     delay = np.zeros((3, 40), np.uint8)
     delay[0, 0] = 1
-    net = network([source("i", 40), lif("p", 3)], join("w", "i", "p", dense(3, 40), delay=delay))
+    net = Program.of(network([source("i", 40), lif("p", 3)], join("w", "i", "p", dense(3, 40), delay=delay)))
     system = tiny(in_axons=20)
     mapping = map_model(net, system)
     found = {(s.kind, s.rows, s.cols): d for s, d in shard_demands(mapping, net, system).items()}
@@ -195,6 +202,6 @@ def test_columns_are_cut_where_a_neuron_exceeds_a_core() -> None:
 
 
 def test_a_population_without_axons_has_one_column() -> None:
-    net = network([lif("p", 3)])
+    net = Program.of(network([lif("p", 3)]))
     mapping = map_model(net, tiny())
     assert mapping.shards == (Shard("p", "synapses", (0, 3), (0, 1), 0, 0, "p"),)

@@ -30,7 +30,8 @@ NET = network(
     join("b", "p", "q", dense(10, 80)),
 )
 SYSTEM = tiny(neurons=40, in_axons=60, cores=16)
-GOOD = map_model(NET, SYSTEM)
+PROGRAM = Program.of(NET)
+GOOD = map_model(PROGRAM, SYSTEM)
 
 
 def change_one(shards: tuple[Shard, ...], index: int, **changes: Any) -> tuple[Shard, ...]:
@@ -87,7 +88,7 @@ def test_a_shard_on_a_full_core_is_reported_with_used_and_limit() -> None:
 @pytest.mark.parametrize("resource", RESOURCES)
 def test_every_budget_is_recounted_to_the_last_unit(resource: str, kind: str) -> None:
     """Lowering a limit just under the largest use is found, at exactly that number; at the use itself it holds."""
-    model, board, mapping = overloaded() if kind == "program" else (NET, SYSTEM, GOOD)
+    model, board, mapping = overloaded() if kind == "program" else (PROGRAM, SYSTEM, GOOD)
     used = (core_demands if kind == "program" else recount)(mapping, model, board).values()
     largest = max(demand[RESOURCES.index(resource)] for demand in used)
 
@@ -164,7 +165,7 @@ def with_shards(*changes: tuple[int, dict[str, object]]) -> Mapping:
 def test_it_has_row_and_column_cuts_and_is_sound() -> None:
     assert {s.kind for s in GOOD.shards} == {"synapses", "reducer"}
     assert sorted(s.rows for s in GOOD.shards if s.island == "p") == [(0, 40), (40, 80)]
-    assert verify(GOOD, NET, SYSTEM) == []
+    assert verify(GOOD, PROGRAM, SYSTEM) == []
 
 
 @pytest.mark.parametrize(
@@ -191,18 +192,18 @@ def test_it_has_row_and_column_cuts_and_is_sound() -> None:
 )  # fmt: skip
 def test_what_it_finds(mapping: Mapping, words: str) -> None:
     if words.startswith("in_axons"):
-        found = verify(mapping, NET, tiny(neurons=80, in_axons=47, cores=16))
+        found = verify(mapping, PROGRAM, tiny(neurons=80, in_axons=47, cores=16))
     else:
-        found = verify(mapping, NET, SYSTEM)
+        found = verify(mapping, PROGRAM, SYSTEM)
     assert any(words in line for line in found), found
 
 
 def test_wide_weights() -> None:
-    wide = replace(NET, projections=tuple(replace(p, weight_bits=12) for p in NET.projections))
+    wide = Program.of(replace(NET, projections=tuple(replace(p, weight_bits=12) for p in NET.projections)))
     assert "a: weights of 12 bits, loihi2 has 8" in verify(GOOD, wide, SYSTEM)
 
 
 def test_another_system_of_the_same_shape() -> None:
     system = get_system("oheo-gulch")
-    assert verify(map_model(NET, system), NET, system) == []
+    assert verify(map_model(PROGRAM, system), PROGRAM, system) == []
     assert isinstance(GOOD.shards[0], Shard)

@@ -38,9 +38,7 @@ class Overflowing:
             rows[-1, 3] = self.value
         return rows[-1:] if last_only else rows
 
-    def logits_chunks(
-        self, tokens: ArrayLike, state: State | None = None, chunk: int = 128
-    ) -> Iterator[tuple[int, torch.Tensor]]:
+    def logits_chunks(self, tokens: ArrayLike, chunk: int = 128) -> Iterator[tuple[int, torch.Tensor]]:
         yield 0, self.forward(tokens)
 
 

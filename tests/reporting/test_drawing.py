@@ -130,7 +130,7 @@ def test_a_bar_is_as_long_as_its_value_and_its_whisker_as_its_band() -> None:
 
 def test_columns_share_an_axis() -> None:
     columns = [Column("0", 4, band(2, 4, 8), "first"), Column("1", 2, None, "second")]
-    drawn = charts.column_chart(columns, "J", "layer", "label")
+    drawn = charts.column_chart(columns, "label")
     tall, short = attributes(drawn, "rect", "k0")
     assert tall["height"] == pytest.approx(2 * short["height"])
     assert tall["y"] + tall["height"] == pytest.approx(short["y"] + short["height"])
@@ -140,20 +140,20 @@ def test_columns_share_an_axis() -> None:
 
 @pytest.mark.parametrize(("count", "shown"), [(3, 3), (16, 16), (30, 15), (126, 16)])
 def test_labels_of_many_columns_are_thinned(count: int, shown: int) -> None:
-    drawn = charts.column_chart([Column(f"{i}", 1.0, None, "") for i in range(count)], "J", "layer", "label")
+    drawn = charts.column_chart([Column(f"{i}", 1.0, None, "") for i in range(count)], "label")
     labels = re.findall(r'text-anchor="middle">(\d+)<', drawn)
     assert len(labels) == shown and labels[0] == "0"
 
 
 def test_dots_stand_at_their_layer_and_higher_is_better() -> None:
-    drawn = charts.dot_chart([Dot(0, 30, "k0", ""), Dot(1, 40, "k1", "")], "layer", "dB", "label")
+    drawn = charts.dot_chart([Dot(0, 30, "k0", ""), Dot(1, 40, "k1", "")], "dB", "label")
     low, high = attributes(drawn, "circle", "dot")
     assert (low["cx"], high["cx"]) == (25, 75)
     assert high["cy"] < low["cy"]
 
 
 def test_equal_dots_do_not_divide_by_zero() -> None:
-    drawn = charts.dot_chart([Dot(0, 30, "k0", ""), Dot(1, 30, "k0", "")], "layer", "dB", "label")
+    drawn = charts.dot_chart([Dot(0, 30, "k0", ""), Dot(1, 30, "k0", "")], "dB", "label")
     first, second = attributes(drawn, "circle", "dot")
     assert first["cy"] == second["cy"]
 

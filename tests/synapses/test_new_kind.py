@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from neurodeploy.bundle.populations import ARRAYS, Arrays, network_from_json, network_to_json, write_arrays
 from neurodeploy.ir.network import Network
+from neurodeploy.ir.program import Program
 from neurodeploy.ir.synapse import Coo, ListFormat, Range, Synapse, within
 from neurodeploy.ir.typed import Row, array
 from neurodeploy.synapses import KINDS, build
@@ -116,10 +117,10 @@ def test_it_runs_and_is_mapped_as_its_twin(delay: list[int] | None) -> None:
     for path in PATHS:
         same_result(FastRunner(path).run(made, inputs, 9), result)
     system = tiny(neurons=5, synapse_bytes=150, in_axons=20)
-    mapping = map_model(made, system, Options(place=False))
-    assert len(mapping.shards) > 4 and not verify(mapping, made, system)
-    assert recount(mapping, made, system) == core_demands(mapping, made, system)
-    assert mapping.shards == map_model(sparse(made), system, Options(place=False)).shards
+    mapping = map_model(Program.of(made), system, Options(place=False))
+    assert len(mapping.shards) > 4 and not verify(mapping, Program.of(made), system)
+    assert recount(mapping, Program.of(made), system) == core_demands(mapping, Program.of(made), system)
+    assert mapping.shards == map_model(Program.of(sparse(made)), system, Options(place=False)).shards
     cores = PartitionedRunner(mapping, system.chip)
     same_result(cores.run(made, inputs, 9), result)
     priced = shard_counts(work_of(made, mapping, result.activity, system).table, mapping.shards)

@@ -17,22 +17,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from neurodeploy.frontends.families import neutral as is_
-from neurodeploy.frontends.families.neutral import GROUP, Rule, Settings
-
-
-def _names(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
+from neurodeploy.frontends.families.neutral import GROUP, INDIFFERENT, Rule, Settings, words
 
 #: Words of a name that make it matter, and words that unmake it (training, precision, speed, what is returned).
-WORDS = _names("""
+WORDS = words("""
     act activation activations alibi altup attention attn bias biases bidirectional cap causal clamp clip cnn conv cross
     embedding embeddings embd expert experts factor ffn gate gated gates gating glu head heads kv layernorm logit logits lora
     mamba mixer mlp moe multiplier multipliers mup norm normalization norms parallel partial postnorm prenorm qk qkv quant
     quantization quantized query rank residual rms rmsnorm rope rotary router sandwich scale scaled scales scaling shared
     sink sinks sliding smear softcap softcapping softmax sparse sparsity ssm temperature tied tie window windows yarn
     """)  # fmt: skip
-INERT = _names("""
+INERT = words("""
     audio aux bf bfloat cache checkpoint checkpointing checkpoints coef compile device drop dropout dtype eager ema flash
     float fused generation grad gradient id ids image impl implementation index init initialization initializer jitter
     kernel kernels label labels layerdrop loss lr optimizer pdrop pipeline precision profile return sdpa std tensor
@@ -163,60 +158,50 @@ CONFIG_RULES: Mapping[str, Rule] = _table(
     (is_.EXPERT_FACTOR, "moe_routed_scaling_factor route_scale routed_scaling_factor router_scaling_factor"),
 )  # fmt: skip
 #: Fields of config.json that leave the logits as they are: token numbers, training, sampling, precision, other towers.
-NEUTRAL = _names("""
-    _attn_implementation _attn_implementation_autoset _name_or_path apply_spec_augment architectures attn_implementation
-    auto_map dtype id2label is_decoder is_encoder_decoder is_llama_config label2id languages lang_id model_name model_type
-    problem_type return_dict return_dict_in_generate return_last_states torch_dtype torchscript transformers.js_config
-    transformers_version unsloth_fixed unsloth_version use_bfloat16 use_cache finetuning_task for_llm_compressor
-    task_specific_params tokenizer_class gradient_checkpointing _flash_attn_2_enabled ffn_dim_multiplier multiple_of
+NEUTRAL = INDIFFERENT | words("""
+    apply_spec_augment languages lang_id return_last_states torchscript use_bfloat16 for_llm_compressor
+    _flash_attn_2_enabled ffn_dim_multiplier multiple_of
 
-    begin_suppress_tokens boa_token_id boi_token_id boi_token_index bos_index bos_token_id cls_token_id
-    decoder_start_token_id default_language eoa_token_id eoa_token_index eod_token_id eoi_token_id eoi_token_index eos_index
-    eos_token_id forced_bos_token_id forced_eos_token_id image_token_id image_token_index mask_index mask_token_id pad_index
-    pad_token_id sep_token_id suppress_tokens unk_index unk_token_id video_token_id vision_end_token_id
-    vision_start_token_id audio_token_id audio_soft_tokens_per_image vision_soft_tokens_per_image mm_tokens_per_image
+    boa_token_id boi_token_id boi_token_index bos_index cls_token_id default_language eoa_token_id eoa_token_index
+    eod_token_id eoi_token_id eoi_token_index eos_index image_token_id image_token_index mask_index mask_token_id
+    pad_index unk_index video_token_id vision_end_token_id vision_start_token_id audio_token_id
+    audio_soft_tokens_per_image vision_soft_tokens_per_image mm_tokens_per_image
 
-    context_length max_inference_chunksize max_position_embeddings max_seq_len max_sequence_length max_source_positions
-    max_target_positions model_max_length n_ctx n_positions block_size prompt_length use_prompt chunk_size
-    chunk_size_feed_forward chunk_size_lm_head mamba_chunk_size clamp_len mem_len reuse_len same_length bi_data
+    max_inference_chunksize max_sequence_length max_source_positions max_target_positions n_positions block_size
+    prompt_length use_prompt chunk_size_lm_head mamba_chunk_size clamp_len mem_len reuse_len same_length bi_data
 
-    activation_dropout attention_dropout attention_probs_dropout_prob attn_pdrop aux_loss_coef classifier_dropout
-    classifier_dropout_prob decoder_layerdrop disable_ngram_loss dropout dropout_p emb_pdrop embd_pdrop embed_dropout
-    embed_init_std embedding_dropout embedding_initializer_range encoder_layerdrop final_w_init_variance_scale hash_seed
-    hidden_dropout hidden_dropout_prob init_device init_std initializer_cutoff_factor initializer_factor
-    initializer_range input_jitter_noise lambda_std_dev layerdrop linear_a_log_max linear_a_log_min linear_dt_init_floor
+    activation_dropout attn_pdrop aux_loss_coef classifier_dropout classifier_dropout_prob decoder_layerdrop
+    disable_ngram_loss dropout dropout_p emb_pdrop embd_pdrop embed_dropout embed_init_std embedding_initializer_range
+    encoder_layerdrop final_w_init_variance_scale hash_seed init_device init_std initializer_cutoff_factor
+    initializer_factor input_jitter_noise lambda_std_dev linear_a_log_max linear_a_log_min linear_dt_init_floor
     linear_dt_max linear_dt_min local_attention_probs_dropout_prob lsh_attention_probs_dropout_prob mask_feature_length
-    mask_feature_min_masks mask_feature_prob mask_time_length mask_time_min_masks mask_time_prob mlp_dropout
-    mtp_loss_scaling_factor output_router_logits rescale_prenorm_residual resid_dropout resid_pdrop residual_dropout
-    router_aux_loss_coef router_jitter_noise seed time_step_floor time_step_init_scheme time_step_max time_step_min
-    time_step_scale use_mems_eval use_mems_train w_init_variance_scale z_loss_coefficient
+    mask_feature_min_masks mask_feature_prob mask_time_length mask_time_min_masks mask_time_prob mtp_loss_scaling_factor
+    rescale_prenorm_residual resid_pdrop residual_dropout seed use_mems_eval use_mems_train w_init_variance_scale
+    z_loss_coefficient
 
     attention_softmax_in_fp32 autocast_kernel_dtype chunkwise_kernel inference_state_dtype mamba_ssm_cache_dtype mode
-    norm_reduction_force_float32 num_logits_to_keep output_attentions output_hidden_states pretraining_tp
-    reorder_and_upcast_attn residual_in_fp32 scale_attention_softmax_in_fp32 sequence_kernel slow_but_exact step_kernel
+    norm_reduction_force_float32 scale_attention_softmax_in_fp32 sequence_kernel slow_but_exact step_kernel
     use_associative_scan use_mamba_kernels use_mambapy use_mem_eff_path
 
     classifier_activation classifier_bias classifier_proj_size end_n_top mtp_hidden_states_first mtp_layer_types
     mtp_layers_block_type mtp_local_layer_ids mtp_mlp_layer_types num_mtp_layers num_nextn_predict_layers pooling
-    start_n_top summary_activation summary_first_dropout summary_last_dropout summary_proj_to_labels summary_type
-    summary_use_proj
+    start_n_top summary_last_dropout
 
     audio_chunk_size audio_config audio_encoder audio_encoder_config audio_merge_size audio_vocab_size chroma_length
-    encoder_attention_heads encoder_config encoder_ffn_dim encoder_layers image_seq_length image_size
-    median_filter_width num_channels num_chroma num_encoder_attention_heads num_encoder_layers
-    num_image_with_embedding num_mel_bins patch_in_forward patch_size patcher_config patching_batch_size patching_mode
-    patching_threshold projector_bias projector_hidden_act share_encoder_decoder_embeddings text_encoder
-    tie_encoder_decoder vision_config vocabulary_map vq_config
+    encoder_attention_heads encoder_config encoder_ffn_dim encoder_layers image_seq_length image_size median_filter_width
+    num_channels num_chroma num_encoder_attention_heads num_encoder_layers num_image_with_embedding num_mel_bins
+    patch_in_forward patch_size patcher_config patching_batch_size patching_mode patching_threshold projector_bias
+    projector_hidden_act share_encoder_decoder_embeddings text_encoder tie_encoder_decoder vision_config vocabulary_map
+    vq_config
 
     _from_model_config assistant_confidence_threshold assistant_early_exit assistant_ensemble_weight assistant_lookbehind
-    bad_words_ids cache_config cache_implementation compile_config constraints continuous_batching_config disable_compile
-    diversity_penalty do_sample dola_layers early_stopping encoder_no_repeat_ngram_size encoder_repetition_penalty
-    epsilon_cutoff eta_cutoff exponential_decay_length_penalty force_words_ids guidance_scale is_assistant length_penalty
-    low_memory max_cache_len max_length max_matching_ngram_size max_new_tokens max_time min_length min_new_tokens min_p
-    no_repeat_ngram_size num_assistant_tokens num_assistant_tokens_schedule num_beam_groups num_beams
-    num_return_sequences output_logits output_scores penalty_alpha prefill_chunk_size prompt_lookup_num_tokens
-    remove_invalid_values renormalize_logits repetition_penalty sequence_bias speculation_type stop_strings
-    target_lookbehind temperature token_healing top_h top_k top_p typical_p use_mtp watermarking_config
+    cache_config compile_config constraints continuous_batching_config disable_compile diversity_penalty do_sample
+    dola_layers early_stopping encoder_repetition_penalty epsilon_cutoff eta_cutoff force_words_ids guidance_scale
+    is_assistant length_penalty low_memory max_cache_len max_length max_matching_ngram_size max_new_tokens max_time
+    min_length min_new_tokens min_p num_assistant_tokens num_assistant_tokens_schedule output_logits output_scores
+    penalty_alpha prefill_chunk_size prompt_lookup_num_tokens remove_invalid_values renormalize_logits repetition_penalty
+    sequence_bias speculation_type stop_strings target_lookbehind temperature token_healing top_h top_p typical_p use_mtp
+    watermarking_config
     """)  # fmt: skip
 
 #: The settings of a model (config.json, or the text model's part of it).
@@ -230,7 +215,7 @@ ROPE = Listed(
             truncate"""),
     ),
     # Sections are of positions in images; a text has the same position in all of them.
-    _names("type original_max_position_embeddings finetuned mrope_section mrope_interleaved"),
+    words("type original_max_position_embeddings finetuned mrope_section mrope_interleaved"),
     is_.OFF,
     every=True,
 )  # fmt: skip
@@ -269,7 +254,7 @@ GGUF = Listed(
             ssm.dt_b_c_rms ssm.group_count ssm.inner_size ssm.state_size ssm.time_step_rank swin_norm
             time_decay_extra_dim time_mix_extra_dim token_shift_count use_parallel_residual wkv.head_size"""),
     ),
-    _names("""
+    words("""
         context_length vocab_size tensor_data_layout pooling_type decoder_start_token_id nextn_predict_layers
         n_deepstack_layers features_length classifier.output_labels rope.scaling.finetuned rope.scaling.type
         """),

@@ -242,7 +242,7 @@ def gguf_rotated(fields: Fields, dim: int, partial: bool = False) -> int:
     return rotated
 
 
-def check_heads(fields: Fields, heads: int, kv_heads: int, name: str) -> None:
+def check_heads(fields: Fields, heads: int, kv_heads: int) -> None:
     """Every key-value head serves the same number of query heads."""
     if heads % kv_heads:
-        raise fields.refuse(name, f"{heads} attention heads cannot be shared out over it")
+        raise fields.refuse("num_key_value_heads", f"{heads} attention heads cannot be shared out over it")

@@ -141,13 +141,13 @@ class Fields:
             raise self.refuse(name, f"one of {', '.join(map(repr, table))} is needed")
         return table[value]
 
-    def layer_types(self, name: str, layers: int, known: Collection[str]) -> list[str] | None:
+    def layer_types(self, layers: int, known: Collection[str]) -> list[str] | None:
         """A kind of attention for each layer; None where it is not set."""
-        value = self.get(name, None)
+        value = self.get("layer_types", None)
         if value is None:
             return None
         if not isinstance(value, list) or len(value) < layers or not all(kind in known for kind in value):
-            raise self.refuse(name, f"a list of {layers} out of {', '.join(map(repr, known))} is needed")
+            raise self.refuse("layer_types", f"a list of {layers} out of {', '.join(map(repr, known))} is needed")
         return [str(kind) for kind in value]
 
     def only(self, name: str, *allowed: Any) -> None:

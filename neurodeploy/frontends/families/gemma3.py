@@ -76,7 +76,7 @@ def _decoder(
 
 def _layer_types(fields: Fields, count: int) -> list[str]:
     pattern = fields.natural("sliding_window_pattern", fields.natural("_sliding_window_pattern", PATTERN))
-    kinds = fields.layer_types("layer_types", count, (SLIDING, FULL))
+    kinds = fields.layer_types(count, (SLIDING, FULL))
     return kinds[:count] if kinds else _every(pattern, count)
 
 

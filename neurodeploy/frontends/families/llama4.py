@@ -39,7 +39,7 @@ def _layers(fields: Fields, equal: tuple[Layer, ...]) -> tuple[Layer, ...]:
     own, count = equal[0], len(equal)
     interval = fields.natural("no_rope_layer_interval")
     with_rope = fields.naturals("no_rope_layers", count) or every(interval, count)
-    kinds = fields.layer_types("layer_types", count, (CHUNKED, FULL))
+    kinds = fields.layer_types(count, (CHUNKED, FULL))
     kinds = kinds or [CHUNKED if on else FULL for on in with_rope]
     chunk = fields.natural("attention_chunk_size") if CHUNKED in kinds[:count] else None
     fields.ignore(("attention_chunk_size",))

@@ -10,6 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
+def words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What the rules look at: settings that are set, and those that a page has read, with the values that it took."""
@@ -170,3 +174,21 @@ SCORE_SCALE = Rule("1 / sqrt(head_dim)", _score_scale)
 UNSCALED = Rule("off with this rope_type", _unscaled)
 #: What a name has to be that is on no list and looks as if it mattered.
 OFF_OR_ONE = Rule("off or 1", lambda value, settings: off(value) or _one(value, settings))
+
+
+#: Settings that change neither a size nor a logit, whatever their value.
+INDIFFERENT = words("""
+    _attn_implementation _attn_implementation_autoset _name_or_path architectures attn_implementation auto_map dtype
+    id2label is_decoder is_encoder_decoder is_llama_config label2id model_name model_type problem_type return_dict
+    return_dict_in_generate torch_dtype transformers.js_config transformers_version unsloth_fixed unsloth_version
+    use_cache finetuning_task task_specific_params tokenizer_class gradient_checkpointing begin_suppress_tokens
+    bos_token_id decoder_start_token_id eos_token_id forced_bos_token_id forced_eos_token_id pad_token_id sep_token_id
+    suppress_tokens unk_token_id context_length max_position_embeddings max_seq_len model_max_length n_ctx chunk_size
+    chunk_size_feed_forward attention_dropout attention_probs_dropout_prob embedding_dropout hidden_dropout
+    hidden_dropout_prob initializer_range layerdrop mlp_dropout output_router_logits resid_dropout router_aux_loss_coef
+    router_jitter_noise time_step_floor time_step_init_scheme time_step_max time_step_min time_step_scale
+    num_logits_to_keep output_attentions output_hidden_states pretraining_tp reorder_and_upcast_attn residual_in_fp32
+    summary_activation summary_first_dropout summary_proj_to_labels summary_type summary_use_proj bad_words_ids
+    cache_implementation encoder_no_repeat_ngram_size exponential_decay_length_penalty no_repeat_ngram_size
+    num_beam_groups num_beams num_return_sequences top_k
+    """)  # fmt: skip

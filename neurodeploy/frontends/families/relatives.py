@@ -89,7 +89,7 @@ def decoder(
     """A decoder of equal layers. `rotary` : settings, neurons of a head -> its frequencies; `act` : name of a setting."""
     hidden, heads = fields.natural("hidden_size"), fields.natural("num_attention_heads")
     kv_heads = fields.natural_or_null("num_key_value_heads") or heads
-    common.check_heads(fields, heads, kv_heads, "num_key_value_heads")
+    common.check_heads(fields, heads, kv_heads)
     head_dim = fields.natural("head_dim", hidden // heads)
     turned = rotary(fields, head_dim)
     layer = Layer(ffn=fields.natural("intermediate_size"), inv_freq=turned.inv_freq, rope_factor=turned.factor)
@@ -132,7 +132,7 @@ def _windowed(net: Decoder, windows: Sequence[int | None]) -> Decoder:
 def _switched_windows(fields: Fields, net: Decoder, usual: Callable[[int], bool]) -> Decoder:
     """Windows, where they are on, of the layers that `layer_types` names, or else of those that usually have one."""
     count = len(net.layers)
-    kinds, window = fields.layer_types("layer_types", count, (SLIDING, FULL)), fields.natural_or_null("sliding_window")
+    kinds, window = fields.layer_types(count, (SLIDING, FULL)), fields.natural_or_null("sliding_window")
     if not fields.flag("use_sliding_window") or window is None:
         if kinds and SLIDING in kinds[:count]:
             raise fields.refuse("layer_types", "a layer has a window, and use_sliding_window or sliding_window is off")

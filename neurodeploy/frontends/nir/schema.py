@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from neurodeploy.ir.float_network import KINDS
 
@@ -72,3 +75,27 @@ MAX_NODES, MAX_EDGES, MAX_SIZE = 20_000, 200_000, 1 << 24
 MAX_VALUES, MAX_TOTAL = 1 << 27, 1 << 26
 MAX_SIDE, MAX_OPTION, MAX_DELAY_STEPS = 1 << 24, 1 << 16, 1 << 16
 MAX_RANK = 8
+
+#: The fields of a node by name, its type among them.
+NodeFields = dict[str, NDArray[Any] | int | str]
+
+
+def lay_out(
+    file: Any, nodes: Mapping[str, NodeFields], edges: Sequence[tuple[str, str]], metadata: Mapping[str, str]
+) -> None:
+    """Fill a new HDF5 file with a graph in the layout of `nir.write` (tests compare the two), which copies it several
+    times."""
+    import h5py
+
+    file["version"] = NIR_VERSION
+    graph = file.create_group("node")
+    graph["type"] = GRAPH
+    pairs = np.array(edges, dtype=object).reshape(-1, 2)
+    graph.create_dataset("edges", data=pairs, dtype=h5py.string_dtype())
+    notes, folder = graph.create_group("metadata"), graph.create_group("nodes")
+    for name, text in metadata.items():
+        notes[name] = text
+    for name, fields in nodes.items():
+        node = folder.create_group(name)
+        for key, value in fields.items():
+            node[key] = value

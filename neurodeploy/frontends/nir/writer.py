@@ -18,12 +18,10 @@ from numpy.typing import NDArray
 
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.frontends.nir.reader import DT_KEY, GAIN_KEY, RESET_KEY, back_edges
-from neurodeploy.frontends.nir.schema import NIR_VERSION
+from neurodeploy.frontends.nir.schema import NodeFields, lay_out
 from neurodeploy.ir.float_linear import integer, padding, sides
 from neurodeploy.ir.float_network import KINDS, FloatNetwork, FloatNode, Note
 from neurodeploy.storage.temporary import replace_file
-
-Value = NDArray[Any] | int | str
 
 
 def write(network: FloatNetwork, path: Path | str, *, strict: bool = True) -> tuple[Note, ...]:
@@ -31,36 +29,18 @@ def write(network: FloatNetwork, path: Path | str, *, strict: bool = True) -> tu
 
     strict : refuse what `nir.read` would refuse. Raises ND1220 naming the node; ND5004 where the file cannot be written.
     """
+    import h5py
+
     path = Path(path)
     network.check()
     notes: list[Note] = []
     nodes = {name: _fields(node, strict, notes) for name, node in network.nodes.items()}
     _check_order(network, notes)
-    _save(path, _file(network, nodes))
-    return tuple(notes)
-
-
-def _file(network: FloatNetwork, nodes: dict[str, dict[str, Value]]) -> bytes:
-    import h5py
-
-    text = h5py.string_dtype()
     memory = io.BytesIO()
     with h5py.File(memory, "w", libver="latest") as file:
-        file.create_dataset("version", data=NIR_VERSION, dtype=text)
-        graph = file.create_group("node")
-        graph.create_dataset("type", data="NIRGraph", dtype=text)
-        pairs = np.array([[edge.source, edge.target] for edge in network.edges], dtype=object).reshape(-1, 2)
-        graph.create_dataset("edges", data=pairs, dtype=text)
-        graph.create_group("metadata").create_dataset(DT_KEY, data=f"{network.dt!r} s", dtype=text)
-        folder = graph.create_group("nodes")
-        for name, fields in nodes.items():
-            node = folder.create_group(name)
-            for key, value in fields.items():
-                if isinstance(value, str):
-                    node.create_dataset(key, data=value, dtype=text)
-                else:
-                    node.create_dataset(key, data=value)
-    return memory.getvalue()
+        lay_out(file, nodes, [edge[:2] for edge in network.edges], {DT_KEY: f"{network.dt!r} s"})
+    _save(path, memory.getvalue())
+    return tuple(notes)
 
 
 def _save(path: Path, content: bytes) -> None:
@@ -79,9 +59,9 @@ def _number(value: NDArray[np.float64]) -> NDArray[Any]:
     return np.ascontiguousarray(narrow if exact else value)
 
 
-def _fields(node: FloatNode, strict: bool, notes: list[Note]) -> dict[str, Value]:
+def _fields(node: FloatNode, strict: bool, notes: list[Note]) -> NodeFields:
     kind = KINDS[node.kind]
-    fields: dict[str, Value] = {"type": kind.nir}
+    fields: NodeFields = {"type": kind.nir}
     for key in (*kind.params, *kind.tensors):
         fields[key] = _number(node.params[key])
     if node.kind in ("input", "output"):
@@ -112,10 +92,10 @@ def _cannot(node: FloatNode, problem: str, fix: str) -> UserError:
     return UserError("ND1220", node.name, f"{problem}, which NIR 1.0.8 cannot say", fix)
 
 
-def _conv(node: FloatNode, strict: bool, notes: list[Note]) -> dict[str, Value]:
+def _conv(node: FloatNode, strict: bool, notes: list[Note]) -> NodeFields:
     pads, dilation = padding(node.options), sides(node.options, "dilation")
     weight, groups = node.params["weight"], integer(node.options, "groups")
-    fields: dict[str, Value] = {}
+    fields: NodeFields = {}
     if node.kind == "conv1d":
         fields |= {key: sides(node.options, key)[0] for key in ("stride", "dilation")}
     else:

@@ -86,7 +86,7 @@ def _mixers(row: Row, fields: Settings, hidden: int, count: int, biases: frozens
     kind = _qk_norm(row, fields)
     found: list[Attention | Latent] = []
     for n, k, window in zip(heads, keys, _windows(row, fields, count), strict=True):
-        common.check_heads(fields, n, k, "num_key_value_heads")
+        common.check_heads(fields, n, k)
         if not row.head_dim and hidden % n:
             raise fields.refuse("hidden_size", f"{n} heads cannot be shared out over it")
         dim = fields.natural("head_dim", hidden // n) if row.head_dim else hidden // n
@@ -115,7 +115,7 @@ def _windows(row: Row, fields: Settings, count: int) -> list[int | None]:
     window = fields.natural("sliding_window", 0, least=0)
     if fields.values.get("use_sliding_window") is False or not window:
         return [None] * count
-    kinds = fields.layer_types("layer_types", count, WINDOWED + OPEN)
+    kinds = fields.layer_types(count, WINDOWED + OPEN)
     pattern = fields.natural(
         "sliding_window_pattern", fields.natural("_sliding_window_pattern", row.pattern, least=0), least=0
     )

@@ -33,7 +33,7 @@ def gemma3n(fields: Settings) -> Sketch:
     hidden, count = fields.natural("hidden_size"), fields.natural("num_hidden_layers", most=MOST_LAYERS)
     heads, kv_heads, dim = (fields.natural(n) for n in ("num_attention_heads", "num_key_value_heads", "head_dim"))
     widths, window = fields.for_layers("intermediate_size", count), fields.natural("sliding_window")
-    kinds = fields.layer_types("layer_types", count, (SLIDING, FULL)) or [
+    kinds = fields.layer_types(count, (SLIDING, FULL)) or [
         FULL if (i + 1) % PATTERN == 0 else SLIDING for i in range(count)
     ]
     shared = fields.natural("num_kv_shared_layers", least=0, most=count)

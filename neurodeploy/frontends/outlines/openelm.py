@@ -35,7 +35,7 @@ def openelm(fields: Settings) -> Sketch:
     gated, kind = fields.flag("ffn_with_glu"), "head" if fields.flag("normalize_qk_projections") else ""
     layers = []
     for n, k, width in zip(heads, keys, _widths(fields, hidden, count), strict=True):
-        common.check_heads(fields, n, k, "num_key_value_heads")
+        common.check_heads(fields, n, k)
         layers.append(LayerShape(Attention(n, k, dim, qk_norm=kind), Feed(width, gated)))
     positions, tied = fields.natural("max_position_embeddings"), fields.flag("tie_word_embeddings")
     return decoder(hidden, fields.natural("vocab_size"), tied, positions, layers, outside=hidden)

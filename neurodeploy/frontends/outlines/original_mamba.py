@@ -11,7 +11,7 @@ from typing import Any
 
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.families.fields import Fields
-from neurodeploy.frontends.outlines.settings import words
+from neurodeploy.frontends.families.neutral import words
 
 LAYERS = {"Mamba1": "mamba", "Mamba2": "mamba2"}
 #: Setting of ssm_cfg -> transformers' name.

@@ -13,11 +13,7 @@ from typing import Any
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.families.common import ACTIVATIONS
 from neurodeploy.frontends.families.fields import Fields
-
-
-def words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
+from neurodeploy.frontends.families.neutral import INDIFFERENT, words
 
 #: Largest value of a size by what its name ends in or is: ten times what any published model has.
 WIDEST, MOST_WORDS, MOST = 1 << 20, 1 << 24, 1 << 31
@@ -40,39 +36,26 @@ SHAPELESS = words("""
 #: Settings with a size-like name, or a list or object, that change neither a shape nor the work of a plan: of every
 #: configuration of transformers, of generation and training; rotary positions, and what multiplies; windows beyond what is
 #: asked of the layers, limits, choice of experts; state space models; old families; GPT-2's other heads.
-NEUTRAL = SHAPELESS | words("""
-    architectures model_type transformers_version dtype torch_dtype _name_or_path auto_map bos_token_id eos_token_id
-    pad_token_id sep_token_id unk_token_id decoder_start_token_id id2label label2id task_specific_params
-    chunk_size_feed_forward problem_type num_labels num_beams num_beam_groups num_return_sequences
-    no_repeat_ngram_size encoder_no_repeat_ngram_size bad_words_ids pruned_heads suppress_tokens
-    begin_suppress_tokens exponential_decay_length_penalty forced_bos_token_id forced_eos_token_id top_k
-    keys_to_ignore_at_inference generation_config quantization_config quantization compression_config
-    transformers.js_config tokenizer_class num_logits_to_keep output_attentions output_hidden_states hidden_dropout
-    hidden_dropout_prob attention_probs_dropout_prob layerdrop attention_dropout embedding_dropout resid_dropout
-    mlp_dropout hidden_act hidden_activation activation_function activation initializer_range router_aux_loss_coef
-    router_z_loss_coef router_jitter_noise output_router_logits gradient_checkpointing layer_norm_eps
-    layer_norm_epsilon rms_norm_eps norm_eps norm_epsilon eps max_position_embeddings neuron ep_size unsloth_version
-    unsloth_fixed use_sliding_window use_cache cache_implementation attn_implementation _attn_implementation
-    _attn_implementation_autoset is_decoder is_encoder_decoder return_dict return_dict_in_generate is_llama_config
-    prefix finetuning_task tokenizer_type model_max_length pad_vocab_size_multiple fused_add_norm model_name
+NEUTRAL = SHAPELESS | INDIFFERENT | words("""
+    num_labels pruned_heads keys_to_ignore_at_inference generation_config quantization_config quantization
+    compression_config hidden_act hidden_activation activation_function activation router_z_loss_coef layer_norm_eps
+    layer_norm_epsilon rms_norm_eps norm_eps norm_epsilon eps neuron ep_size use_sliding_window prefix tokenizer_type
+    pad_vocab_size_multiple fused_add_norm
 
     rotary_dim rotary_emb_base rotary_pct rope_dim original_max_position_embeddings rope_interleave use_mrope
-    mrope_section no_rope_layers no_rope_layer_interval no_rope_layer_indices attention_multiplier
-    embedding_multiplier residual_multiplier logits_multiplier logits_scaling query_pre_attn_scalar
-    routed_scaling_factor num_experts_per_tok_scale attn_scale floor_scale activation_sparsity_pattern
-    altup_active_idx altup_coef_clip altup_correct_scale attn_temperature_tuning scale_attn_weights
-    scale_attn_by_inverse_layer_idx rescale_every use_attention_scale swiglu_alpha swiglu_limit
+    mrope_section no_rope_layers no_rope_layer_interval no_rope_layer_indices attention_multiplier embedding_multiplier
+    residual_multiplier logits_multiplier logits_scaling query_pre_attn_scalar routed_scaling_factor
+    num_experts_per_tok_scale attn_scale floor_scale activation_sparsity_pattern altup_active_idx altup_coef_clip
+    altup_correct_scale attn_temperature_tuning scale_attn_weights scale_attn_by_inverse_layer_idx rescale_every
+    use_attention_scale swiglu_alpha swiglu_limit
 
     max_window_layers sliding_window sliding_window_pattern _sliding_window_pattern layer_types attention_chunk_size
-    initial_context_length n_ctx seq_length max_seq_len context_length window_size n_group topk_group topk_method
-    scoring_func norm_topk_prob seq_aux aux_loss_alpha moe_layers experts_per_token num_kv_shared_layers
+    initial_context_length seq_length window_size n_group topk_group topk_method scoring_func norm_topk_prob seq_aux
+    aux_loss_alpha moe_layers experts_per_token num_kv_shared_layers
 
-    time_step_limit time_step_min time_step_max time_step_scale time_step_floor time_step_init_scheme chunk_size
-    residual_in_fp32 mixer_rms_eps ssm_cfg fuse_norm fuse_cross_entropy attn_mode
+    time_step_limit mixer_rms_eps ssm_cfg fuse_norm fuse_cross_entropy attn_mode
 
-    attention_types reorder_and_upcast_attn apply_residual_connection_post_layernorm
-
-    summary_type summary_use_proj summary_activation summary_proj_to_labels summary_first_dropout
+    attention_types apply_residual_connection_post_layernorm
     """)  # fmt: skip
 #: Words in the name of a setting that is a size, or counts parts of a model: a closed list.
 SIZE_WORDS = words("""
@@ -118,7 +101,7 @@ class Settings(Fields):
         super().__init__(values, subject, defaults, aliases=aliases)
         # transformers takes null for "none of that", not for its default
         for name in self.nulls:
-            if name in defaults and _is_size(name, defaults[name]):
+            if type(defaults.get(name)) is int and name != "max_position_embeddings":
                 del self.values[name]
 
     def only(self, name: str, *allowed: Any) -> None:
@@ -167,10 +150,6 @@ def _sized(called: str, value: Any, known: bool) -> bool:
     if known:
         return not isinstance(value, bool) and bool(words & SIZE_WORDS)
     return isinstance(value, (dict, list)) or bool(words & (SIZE_WORDS | MORE_WORDS))
-
-
-def _is_size(name: str, default: Any) -> bool:
-    return type(default) is int and name != "max_position_embeddings"
 
 
 def fields_of(

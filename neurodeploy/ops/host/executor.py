@@ -125,13 +125,11 @@ class Executor:
             capture(op, values)
         return values[self.output]
 
-    def logits_chunks(
-        self, tokens: ArrayLike, state: State | None = None, chunk: int = 128, capture: Capture | None = None
-    ) -> Iterator[tuple[int, Tensor]]:
+    def logits_chunks(self, tokens: ArrayLike, chunk: int = 128) -> Iterator[tuple[int, Tensor]]:
         """All logits, `chunk` tokens at a time, as (index of the first token in this call, logits): bounds memory."""
-        hidden = self.forward_hidden(tokens, state, capture)
+        hidden = self.forward_hidden(tokens)
         for start in range(0, hidden.shape[0], chunk):
-            yield start, self.head(hidden[start : start + chunk], capture)
+            yield start, self.head(hidden[start : start + chunk])
 
     @property
     def head_input(self) -> str:

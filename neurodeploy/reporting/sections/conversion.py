@@ -90,7 +90,7 @@ def _dots(found: Data, colours: dict[str, str]) -> Html | None:
         dots.append(Dot(int(number_found.group()), site["output_sqnr_db"], colours[pattern(site["path"])], tip))
     if len(dots) < 3 or max(dot.x for dot in dots) > 4096:
         return None
-    chart = dot_chart(dots, "layer", "dB; the axis does not start at zero", "output SQNR by layer")
+    chart = dot_chart(dots, "dB; the axis does not start at zero", "output SQNR by layer")
     return el("div", el("h3", "Output SQNR by layer"), chart, class_="chart")
 
 

@@ -68,7 +68,7 @@ def _by_layer(phase: Data, unit: str) -> Html | None:
             Column(f"{layer}", j["nominal"], j, f"layer {layer}: {units.si(j['nominal'], 'J')}, {units.span(j, 'J')}")
             for layer, j in sorted(numbered, key=lambda row: row[0])
         ]
-        parts.append(column_chart(columns, "J", "layer", f"energy per {unit} by layer"))
+        parts.append(column_chart(columns, f"energy per {unit} by layer"))
     if named:
         marks = ticks(max(band["high"] for band in named.values()))
         for name, band in named.items():
