@@ -91,8 +91,8 @@ def read_layer(rows: list[Row], host: list[Row], arrays: Arrays) -> LinearLayer:
 
 def _info(row: Row, least: int) -> ModelInfo:
     limits = {"vocab_size": (least,), "hidden_size": (least,), "layers": (), "max_positions": (least, LONGEST)}
-    sizes = {key: integer(row, key, *between) for key, between in limits.items()}
-    names = {key: text(row, key) for key in ("name", "family", "source", "licence")}
+    sizes: dict[str, Any] = {key: integer(row, key, *between) for key, between in limits.items()}
+    names: dict[str, Any] = {key: text(row, key) for key in ("name", "family", "source", "licence")}
     ends = tuple(as_integer(token, "eos_tokens") for token in items(row, "eos_tokens"))
     return ModelInfo(
         **names,
