@@ -12,7 +12,6 @@ from neurodeploy.flow.streams import Sent
 from neurodeploy.flow.support import needs_of, refuse
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.network import Network
-from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import RunActivity
 from partitioner.cost.budget import Limits, core_limits
@@ -20,7 +19,7 @@ from partitioner.cost.population import View, views_of
 from partitioner.cut.rules import Rule
 from partitioner.nets.streams import sent_of
 from partitioner.options import Options, Pin
-from partitioner.pins import hosted_by, pins_of
+from partitioner.pins import pins_of
 
 #: Part of `Options.time_limit` after which no further order of neurons is tried.
 ORDERS_UNTIL = 0.3
@@ -58,8 +57,7 @@ class Job:
         """The populations that get cores, in the order in which they are cut: that of the model, those of one group side by
         side where the first stands."""
         groups: dict[str, list[View]] = {}
-        hosted = hosted_by(self.pins)
-        for view in views_of(self.program, self.system.chip, self.options.weight_bits, hosted=hosted).values():
+        for view in views_of(self.program, self.system.chip, self.options.weight_bits, hosted=self.hosted).values():
             groups.setdefault(view.group, []).append(view.roomy(self.least))
         return {view.name: view for members in groups.values() for view in members}
 
@@ -83,8 +81,7 @@ class Job:
     @property
     def hosted(self) -> tuple[str, ...]:
         """Populations that the host computes."""
-        populations = self.network.populations.values()
-        return tuple(p.name for p in populations if p.model != INPUT and p.name not in self.views)
+        return tuple(name for name, pin in self.pins.items() if pin.device == "host")
 
     @property
     def limits(self) -> Limits:
@@ -101,9 +98,9 @@ def job_of(
 ) -> Job:
     """`alternatives` : systems that an error may name. Raises what `mapper.map_model` says of options, needs and pins."""
     available = options.check(system)
-    hosted = hosted_by(pins_of(program, options.pins))
-    needs = needs_of(program.network, options.weight_bits)
-    refuse(system.chip, (need for need in needs if need.at not in hosted), alternatives)
     sent, per = sent_of(rates)
     deadline = None if options.time_limit is None else time.monotonic() + ORDERS_UNTIL * options.time_limit
-    return Job(program, system, options, available, sent, per, deadline)
+    job = Job(program, system, options, available, sent, per, deadline)
+    needs = needs_of(program.network, options.weight_bits)
+    refuse(system.chip, (need for need in needs if need.at not in job.hosted), alternatives)
+    return job

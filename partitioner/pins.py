@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable
 from collections.abc import Mapping as Table
 from dataclasses import fields
+from types import MappingProxyType
 
 from neurodeploy.errors import UserError
 from neurodeploy.ir.population import INPUT
@@ -15,10 +16,13 @@ from partitioner.classify import group_of
 from partitioner.options import Pin
 
 DEVICES = ("chip", "host")
+#: What a pin counts, and the least that each can be.
+LEAST = {"rows": 1, "blocks": 1, "chip": 0}
 
 
-def pins_of(program: Program, pins: Table[str, Pin]) -> dict[str, Pin]:
-    """One pin for every population that is pinned, by itself or through its group; what both say must agree.
+def pins_of(program: Program, pins: Table[str, Pin], chips: int | None = None) -> dict[str, Pin]:
+    """One pin for every population that is pinned, by itself or through its group; what both say must agree. With the number
+    of `chips` no pin asks for more than population and system have.
 
     Raises
     ------
@@ -28,7 +32,7 @@ def pins_of(program: Program, pins: Table[str, Pin]) -> dict[str, Pin]:
     if not pins:
         return {}
     names, groups = members_of(program)
-    inputs = set(program.network.inputs) - {s.population for s in program.host if isinstance(s, Encode)}
+    inputs = inputs_of(program)
     found: dict[str, Pin] = {}
     for name, pin in pins.items():
         if name in inputs:
@@ -39,16 +43,17 @@ def pins_of(program: Program, pins: Table[str, Pin]) -> dict[str, Pin]:
         for member in members:
             found[member] = merged(member, found.get(member, Pin()), pin)
     for name, pin in found.items():
-        check(name, pin)
-        most = max(1, sum(p.synapse.columns for p in program.network.into(name)))
-        if program.streamed and pin.blocks is not None and pin.blocks > most:
-            raise UserError("ND2065", name, f"has blocks {pin.blocks}, the most is {most}", f"give at most {most}")
+        most = {"blocks": max(1, sum(p.synapse.columns for p in program.network.into(name)))}
+        if chips is not None:
+            most |= {"rows": program.network.populations[name].size, "chip": chips - 1}
+        check(name, pin, most if program.streamed or chips is not None else {})
     return {name: found[name] for name in names if name in found}
 
 
-def hosted_by(pins: Table[str, Pin]) -> frozenset[str]:
-    """Populations that are pinned to the host."""
-    return frozenset(name for name, pin in pins.items() if pin.device == "host")
+def inputs_of(program: Program) -> list[str]:
+    """Inputs whose payloads come from outside: no step of the host fills them."""
+    encoded = {step.population for step in program.host if isinstance(step, Encode)}
+    return [name for name in program.network.inputs if name not in encoded]
 
 
 def members_of(program: Program) -> tuple[list[str], dict[str, list[str]]]:
@@ -78,8 +83,8 @@ def merged(name: str, one: Pin, other: Pin) -> Pin:
     return Pin(**values)
 
 
-def check(name: str, pin: Pin) -> None:
-    """Values on their own: a device that there is, counts of at least one, nothing of a core for the host.
+def check(name: str, pin: Pin, most: Table[str, int] = MappingProxyType({})) -> None:
+    """A device that there is, counts from the `LEAST` to the `most` that is known, nothing of a core for the host.
 
     Raises
     ------
@@ -87,11 +92,16 @@ def check(name: str, pin: Pin) -> None:
     """
     if pin.device is not None and pin.device not in DEVICES:
         raise UserError("ND2064", name, f"has the device {pin.device[:40]!r}", "give chip or host")
-    for what, value, least in (("rows", pin.rows, 1), ("blocks", pin.blocks, 1), ("chip", pin.chip, 0)):
-        if value is not None and value < least:
-            raise UserError(
-                "ND2065", name, f"has {what} {value}, the least is {least}", "give a whole number from there"
-            )
-        if value is not None and pin.device == "host":
+    for what, least in LEAST.items():
+        value = getattr(pin, what)
+        if value is None:
+            continue
+        if value < least:
+            problem = f"has {what} {value}, the least is {least}"
+            raise UserError("ND2065", name, problem, "give a whole number from there")
+        if pin.device == "host":
             problem = f"is on the host and has {what} {value}"
             raise UserError("ND2066", name, problem, f"empty its {what}, or set its device to chip")
+        if value > (end := most.get(what, value)):
+            fix = f"give at most {end}" + (f": the chips are numbered from 0 to {end}" if what == "chip" else "")
+            raise UserError("ND2065", name, f"has {what} {value}, the most is {end}", fix)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping as Table
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -93,17 +95,20 @@ def finish(
     if not tiles:
         none = np.zeros(0, np.int64)
         return Places(none, none, 0, 0, (), 0, 0, 0, "", "")
-    run = _Run(tiles, nets_of, limits, system, available, options, work)
-    run.pack(compatible)
-    if run.needed > available:
-        return run.unplaced()
-    run.divide(affinity)
-    return run.place()
+    asked = _Asked(tiles, nets_of, limits, system, available, options, StageFiles(work))
+    packed = _pack(asked, compatible)
+    if packed.chips > available:
+        chip, core = np.divmod(packed.core, system.chip.cores)
+        bound, strategy = int(packed.facts["bound"]), str(packed.facts["strategy"])
+        notes = tuple(packed.facts["notes"])
+        return Places(chip, core, packed.chips, len(packed.pinned), notes, bound, None, None, strategy, "")
+    nets = nets_of(packed.core)
+    return _place(asked, packed, nets, *_divide(asked, packed, nets, affinity))
 
 
-@dataclass(eq=False)
-class _Run:
-    """One call of `finish`: what the stages hand on."""
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """One call of `finish`, and what its stages read of the tiles."""
 
     tiles: Sequence[Tile]
     nets_of: Callable[[Ints], Nets]
@@ -111,168 +116,175 @@ class _Run:
     system: SystemSpec
     available: int
     options: Options
-    work: Path | None
+    files: StageFiles
+    begun: float = field(default_factory=time.monotonic)
 
-    def __post_init__(self) -> None:
-        self.begun = time.monotonic()
-        self.files = StageFiles(self.work)
-        self.demand = np.array([tile.demand for tile in self.tiles], np.int64)
+    @cached_property
+    def demand(self) -> Ints:
+        return np.array([tile.demand for tile in self.tiles], np.int64)
+
+    @cached_property
+    def names(self) -> dict[str, int]:
+        """The groups that are kept together, numbered."""
         kept = dict.fromkeys(tile.group for tile in self.tiles if tile.group not in ("", tile.island))
-        self.names = {name: index for index, name in enumerate(kept)}
-        self.group = np.array([self.names.get(tile.group, -1) + 1 for tile in self.tiles], np.int64)
-        self.notes: list[str] = []
-        self.pinned = pinned_chips(self.tiles, self.options, self.available)
-        self.inputs = digest(*self._words()) if self.work is not None else ""
+        return {name: index for index, name in enumerate(kept)}
 
-    def _words(self) -> list[str]:
-        options = json.dumps(asdict(self.options), sort_keys=True, default=str)
+    @cached_property
+    def group(self) -> Ints:
+        """(tiles,): the number of the group plus one, 0 for none."""
+        return np.array([self.names.get(tile.group, -1) + 1 for tile in self.tiles], np.int64)
+
+    @cached_property
+    def pinned(self) -> Ints:
+        return pinned_chips(self.tiles, self.options, self.available)
+
+    @cached_property
+    def inputs(self) -> str:
+        """The digest of all this, for the files of the stages."""
         chip = self.system.chip
-        return [
+        frame = [self.limits, self.available, self.system.name, self.system.grid, chip.name, chip.cores, chip.mesh]
+        return digest(
             json.dumps([list(tile) for tile in self.tiles]),
-            json.dumps(
-                [self.limits, self.available, self.system.name, self.system.grid, chip.name, chip.cores, chip.mesh]
-            ),
+            json.dumps(frame),
             repr(sorted((name, cost.nominal) for name, cost in chip.costs.items())),
-            options,
+            json.dumps(asdict(self.options), sort_keys=True, default=str),
             f"numpy {np.__version__} mtkahypar {hypergraph.version()}",
-        ]
+        )
 
-    def _deadline(self, part: float) -> float | None:
+    def deadline(self, part: float) -> float | None:
         limit = self.options.time_limit
         return None if limit is None else self.begun + part * limit
 
-    def pack(self, compatible: Sequence[str]) -> None:
-        alike = np.unique(compatible or [""] * len(self.tiles), return_inverse=True)[1].reshape(-1).astype(np.int64)
-        keys = alike * (self.available + 1) + self.pinned + 1
-
-        def compute() -> Result:
-            best, notes = self._packed(keys)
-            bound = lower_bound(self.demand, self.limits, alike)
-            facts = {"cores": best.cores, "strategy": best.strategy, "bound": bound, "notes": list(notes)}
-            return best.core, facts
-
-        self.core_of_tile, self.packing = self.files.run("pack", lambda: digest(self.inputs, keys), compute)
-        self.notes += self.packing["notes"]
-        self.cores = int(self.packing["cores"])
-        self.pinned_core = self._pinned_cores(self.core_of_tile, self.cores)
-        self.needed = self._needed(self.cores, self.pinned_core)
-
-    def _packed(self, keys: Ints) -> tuple[Packing, tuple[str, ...]]:
-        """Fewest chips, then fewest cores that tie groups to one another, then cores and messages, or messages and cores if
-        the objective is not "cores"."""
-        until, size = self._deadline(PACK_UNTIL), self.system.chip.cores
-        found, notes = pack(self.demand, self.limits, keys, size, until, groups=self.group)
-        chips = [self._needed(p.cores, self._pinned_cores(p.core, p.cores)) for p in found]
-        tied = [self._tied(packing) for packing in found]
-        first = min(zip(chips, tied, strict=True))
-        equal = [k for k in range(len(found)) if (chips[k], tied[k]) == first]
-        if self.options.objective == "cores":
-            fewest = min(found[k].cores for k in equal)
-            equal = [k for k in equal if found[k].cores == fewest]
-        compared = len(self.tiles) <= COMPARED or self.options.objective != "cores"
-        compared = compared and len(equal) > 1 and first[0] <= self.available
-        order = [(self._messages(found[k]) if compared else 0, found[k].cores, k) for k in equal]
-        best = found[min(order)[-1]]
-        if self.options.spread:
-            free = first[0] * size - best.cores
-            best = spread(best, self.demand, self.limits, free)
-        return best, notes
-
-    def _tied(self, packing: Packing) -> int:
-        """Groups that share a core with another, once for each such core."""
-        own = np.flatnonzero(self.group)
-        pairs = np.unique(packing.core[own] * (len(self.tiles) + 1) + self.group[own])
-        return len(pairs) - len(np.unique(pairs // (len(self.tiles) + 1)))
-
-    def _messages(self, packing: Packing) -> int:
-        """Deliveries to cores, and messages between chips where these are filled in order."""
-        nets = self.nets_of(packing.core)
-        chips = np.arange(packing.cores) // self.system.chip.cores
-        return int((nets.weight * np.diff(nets.indptr)).sum()) + hypergraph.of_nets(nets).cut(chips)
-
-    def _pinned_cores(self, core_of_tile: Ints, cores: int) -> Ints:
+    def needs(self, core_of_tile: Ints, cores: int) -> tuple[Ints, int]:
+        """(cores,) the chip that a tile of each is pinned to, or -1; and how many chips these cores need."""
         pinned = np.full(cores, -1, np.int64)
         pinned[core_of_tile] = self.pinned
-        return pinned
+        return pinned, chips_needed(pinned, self.system.chip, self.options)
 
-    def _needed(self, cores: int, pinned: Ints) -> int:
-        return chips_needed(cores, pinned, self.system.chip, self.options)
 
-    def unplaced(self) -> Places:
-        """Filling order, for a system that is too small."""
-        chip, core = np.divmod(self.core_of_tile, self.system.chip.cores)
-        bound, strategy = int(self.packing["bound"]), str(self.packing["strategy"])
-        return Places(chip, core, self.needed, self.cores, tuple(self.notes), bound, None, None, strategy, "")
+@dataclass(frozen=True, slots=True, eq=False)
+class _Packed:
+    """core : (tiles,). pinned, chips : as `_Asked.needs` says. facts : of the stage."""
 
-    @cached_property
-    def nets(self) -> Nets:
-        return self.nets_of(self.core_of_tile)
+    core: Ints
+    pinned: Ints
+    chips: int
+    facts: dict[str, Any]
 
-    def divide(self, affinity: Sequence[tuple[str, str, int]]) -> None:
-        nets = self.nets
-        flow = digest(self.inputs, self.core_of_tile, nets.source, nets.indptr, nets.pins, nets.weight)
-        flow = digest(flow, json.dumps([list(entry) for entry in affinity]))
-        named = np.unique(self.pinned_core[self.pinned_core >= 0])
-        self.bins = np.full(self.needed, -1, np.int64)
-        self.bins[: len(named)] = named
+    @property
+    def bins(self) -> Ints:
+        """(chips,): the chip of the system that each stands for: first those of the pins, then -1."""
+        named = np.unique(self.pinned[self.pinned >= 0])
+        return np.pad(named, (0, self.chips - len(named)), constant_values=-1)
 
-        def compute() -> Result:
-            task = self._task(named, affinity)
-            notes: tuple[str, ...] = ()
-            if self.options.place:
-                thorough = self.options.objective == "traffic"
-                found, notes = divide(task, self.options.seed, self._deadline(CHIPS_UNTIL), thorough=thorough)
-            else:
-                found = filled(task)
-            part = _by_first_core(found.chip, len(named))
-            return part, {"torn": found.torn, "cut": found.cut, "name": found.name, "notes": list(notes)}
 
-        self.part, self.division = self.files.run("chips", lambda: flow, compute)
-        self.notes += self.division["notes"]
+def _pack(asked: _Asked, compatible: Sequence[str]) -> _Packed:
+    alike = np.unique(compatible or [""] * len(asked.tiles), return_inverse=True)[1].reshape(-1).astype(np.int64)
+    keys = alike * (asked.available + 1) + asked.pinned + 1
 
-    def _task(self, named: Ints, affinity: Sequence[tuple[str, str, int]]) -> Task:
-        names = self.names
-        together = [(names[a], names[b], w) for a, b, w in affinity if a in names and b in names and a != b and w > 0]
-        slot = np.full(self.available + 1, -1, np.int64)
-        slot[named] = np.arange(len(named))
-        return Task(
-            hypergraph.of_nets(self.nets),
-            tuple(self._cores_of_groups()),
-            np.full(self.needed, self.system.chip.cores, np.int64),
-            slot[self.pinned_core],
-            tuple(together),
-        )
+    def compute() -> Result:
+        best, notes = _packed(asked, keys)
+        bound = lower_bound(asked.demand, asked.limits, alike)
+        return best.core, {"cores": best.cores, "strategy": best.strategy, "bound": bound, "notes": list(notes)}
 
-    def _cores_of_groups(self) -> list[Ints]:
-        by = np.argsort(self.group, kind="stable")
-        ends = np.searchsorted(self.group[by], np.arange(1, len(self.names) + 2))
-        return [np.unique(self.core_of_tile[by[a:b]]) for a, b in pairwise(ends)]
+    core, facts = asked.files.run("pack", lambda: digest(asked.inputs, keys), compute)
+    return _Packed(core, *asked.needs(core, int(facts["cores"])), facts)
 
-    def place(self) -> Places:
-        nets, chips = self.nets, len(self.bins)
 
-        def compute() -> Result:
-            traffic = split_traffic(nets, self.part, chips)
-            search = Search(self.options.place, self.options.seed, self._deadline(1.0), self.options.objective)
-            number = place_chips(traffic, self.bins, self.system, self.available, search)
-            core = place_cores_of_chips(traffic, self.part, chips, self.system.chip, self.options.objective, search)
-            notes = [f"placement was cut short on {search.late} meshes"] if search.late else []
-            return np.stack((number[self.part], core)), {"notes": notes}
+def _packed(asked: _Asked, keys: Ints) -> tuple[Packing, tuple[str, ...]]:
+    """Fewest chips, then fewest cores that tie groups to one another, then cores and messages, or messages and cores if
+    the objective is not "cores"."""
+    options, size = asked.options, asked.system.chip.cores
+    found, notes = pack(asked.demand, asked.limits, keys, size, asked.deadline(PACK_UNTIL), groups=asked.group)
+    ranks = [(asked.needs(p.core, p.cores)[1], _tied(asked, p)) for p in found]
+    first = min(ranks)
+    equal = [k for k, rank in enumerate(ranks) if rank == first]
+    if options.objective == "cores":
+        fewest = min(found[k].cores for k in equal)
+        equal = [k for k in equal if found[k].cores == fewest]
+    compared = len(asked.tiles) <= COMPARED or options.objective != "cores"
+    compared = compared and len(equal) > 1 and first[0] <= asked.available
+    order = [(_messages(asked, found[k]) if compared else 0, found[k].cores, k) for k in equal]
+    best = found[min(order)[-1]]
+    if options.spread:
+        best = spread(best, asked.demand, asked.limits, first[0] * size - best.cores)
+    return best, notes
 
-        where = digest(self.inputs, self.part, nets.source, nets.indptr, nets.pins, nets.weight)
-        (chip, core), facts = self.files.run("place", lambda: where, compute)
-        return Places(
-            chip[self.core_of_tile],
-            core[self.core_of_tile],
-            len(np.unique(chip)),
-            self.cores,
-            (*self.files.notes, *self.notes, *facts["notes"]),
-            int(self.packing["bound"]),
-            int(self.division["torn"]),
-            int(self.division["cut"]),
-            str(self.packing["strategy"]),
-            str(self.division["name"]),
-        )
+
+def _tied(asked: _Asked, packing: Packing) -> int:
+    """Groups that share a core with another, once for each such core."""
+    own, width = np.flatnonzero(asked.group), len(asked.tiles) + 1
+    pairs = np.unique(packing.core[own] * width + asked.group[own])
+    return len(pairs) - len(np.unique(pairs // width))
+
+
+def _messages(asked: _Asked, packing: Packing) -> int:
+    """Deliveries to cores, and messages between chips where these are filled in order."""
+    nets = asked.nets_of(packing.core)
+    chips = np.arange(packing.cores) // asked.system.chip.cores
+    return int((nets.weight * np.diff(nets.indptr)).sum()) + hypergraph.of_nets(nets).cut(chips)
+
+
+def _divide(asked: _Asked, packed: _Packed, nets: Nets, affinity: Sequence[tuple[str, str, int]]) -> Result:
+    """(cores,) the number of the chip of each among `_Packed.bins`; and facts."""
+
+    def inputs() -> str:
+        flow = digest(asked.inputs, packed.core, nets.source, nets.indptr, nets.pins, nets.weight)
+        return digest(flow, json.dumps([list(entry) for entry in affinity]))
+
+    def compute() -> Result:
+        task, options = _task(asked, packed, nets, affinity), asked.options
+        notes: tuple[str, ...] = ()
+        if options.place:
+            thorough = options.objective == "traffic"
+            found, notes = divide(task, options.seed, asked.deadline(CHIPS_UNTIL), thorough=thorough)
+        else:
+            found = filled(task)
+        part = _by_first_core(found.chip, int((packed.bins >= 0).sum()))
+        return part, {"torn": found.torn, "cut": found.cut, "name": found.name, "notes": list(notes)}
+
+    return asked.files.run("chips", inputs, compute)
+
+
+def _task(asked: _Asked, packed: _Packed, nets: Nets, affinity: Sequence[tuple[str, str, int]]) -> Task:
+    names = asked.names
+    together = [(names[a], names[b], w) for a, b, w in affinity if a in names and b in names and a != b and w > 0]
+    slot, named = np.full(asked.available + 1, -1, np.int64), packed.bins[packed.bins >= 0]
+    slot[named] = np.arange(len(named))
+    by = np.argsort(asked.group, kind="stable")
+    ends = np.searchsorted(asked.group[by], np.arange(1, len(names) + 2))
+    groups = tuple(np.unique(packed.core[by[a:b]]) for a, b in pairwise(ends))
+    capacity = np.full(packed.chips, asked.system.chip.cores, np.int64)
+    return Task(hypergraph.of_nets(nets), groups, capacity, slot[packed.pinned], tuple(together))
+
+
+def _place(asked: _Asked, packed: _Packed, nets: Nets, part: Ints, division: Table[str, Any]) -> Places:
+    options, packing = asked.options, packed.facts
+
+    def compute() -> Result:
+        traffic = split_traffic(nets, part, packed.chips)
+        search = Search(options.place, options.seed, asked.deadline(1.0), options.objective)
+        number = place_chips(traffic, packed.bins, asked.system, asked.available, search)
+        core = place_cores_of_chips(traffic, part, packed.chips, asked.system.chip, options.objective, search)
+        notes = [f"placement was cut short on {search.late} meshes"] if search.late else []
+        return np.stack((number[part], core)), {"notes": notes}
+
+    def inputs() -> str:
+        return digest(asked.inputs, part, nets.source, nets.indptr, nets.pins, nets.weight)
+
+    (chip, core), facts = asked.files.run("place", inputs, compute)
+    return Places(
+        chip[packed.core],
+        core[packed.core],
+        len(np.unique(chip)),
+        len(packed.pinned),
+        (*asked.files.notes, *packing["notes"], *division["notes"], *facts["notes"]),
+        int(packing["bound"]),
+        int(division["torn"]),
+        int(division["cut"]),
+        str(packing["strategy"]),
+        str(division["name"]),
+    )
 
 
 def _by_first_core(part: Ints, named: int) -> Ints:

@@ -9,11 +9,17 @@ import numpy as np
 
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.network import Network
+from neurodeploy.ir.population import Section
 from neurodeploy.ir.run import RunActivity, Runner
-from neurodeploy.synapses.linear import block_sums_of
-from tests.islands import GradedNeurons, Island, Slice, Synapses, layer_network
+from neurodeploy.synapses.linear import LinearLayer, linear_layer
+from tests.islands import payload_max
 
-network_of = lru_cache(maxsize=64)(layer_network)
+
+@lru_cache(maxsize=64)
+def network_of(island: LinearLayer) -> Network:
+    """The layer as a network by itself."""
+    populations = {p.name: p for p in (island.source, island.neurons)}
+    return Network(island.name, populations, (island.synapses,), (island.name,))
 
 
 class Seen(NamedTuple):
@@ -38,7 +44,7 @@ def run_network(runner: Runner, network: Network, name: str, payload: np.ndarray
     return found.outputs[name].reshape(payload.shape[0] * payload.shape[1], -1), seen(name, found.activity)
 
 
-def run_layer(runner: Runner, island: Island, payload: np.ndarray) -> tuple[np.ndarray, Seen]:
+def run_layer(runner: Runner, island: LinearLayer, payload: np.ndarray) -> tuple[np.ndarray, Seen]:
     """Payloads (tokens, columns)."""
     return run_network(runner, network_of(island), island.name, payload[:, None])
 
@@ -46,7 +52,7 @@ def run_layer(runner: Runner, island: Island, payload: np.ndarray) -> tuple[np.n
 def make_island(
     rows: int, columns: int, *, bits: int = 16, wide: int = 0, seed: int = 0, bias: bool = False, acc_shift: int = 6,
     shifts: tuple[int, int] = (12, 22), extreme: bool = False,
-) -> Island:  # fmt: skip
+) -> LinearLayer:  # fmt: skip
     random = np.random.default_rng(seed)
     weight = random.integers(-127, 128, (rows, columns)).astype(np.int8)
     if extreme:
@@ -54,22 +60,25 @@ def make_island(
         weight[0] = 127
     axon_shift = np.zeros(columns, np.uint8)
     axon_shift[random.permutation(columns)[:wide]] = 8
-    neurons = GradedNeurons(
-        random.integers(1 << 14, 1 << 15, rows).astype(np.int16),
-        random.integers(*shifts, rows).astype(np.uint8),
-        acc_shift,
-        random.integers(-(10**7), 10**7, rows) if bias else None,
-    )
-    slices = (Slice("a", "a", 0, rows // 2), Slice("b", "b", rows // 2, rows)) if rows > 1 else (Slice("a", "a", 0, 1),)
-    synapses = Synapses(weight, axon_shift, block_sums_of(weight, axon_shift))
-    return Island("island", rows, columns, slices, bits, Dyadic(3, -9), Dyadic(5, -20), synapses, neurons)
+    params = {
+        "multiplier": random.integers(1 << 14, 1 << 15, rows).astype(np.int16),
+        "shift": random.integers(*shifts, rows).astype(np.uint8),
+        "acc_shift": acc_shift,
+    }
+    if bias:
+        params["bias"] = random.integers(-(10**7), 10**7, rows)
+    sections = [Section("a", 0, rows // 2), Section("b", rows // 2, rows)] if rows > 1 else [Section("a", 0, 1)]
+    return linear_layer(
+        "island", weight, params, scales=(Dyadic(3, -9), Dyadic(5, -20)), payload_bits=bits, axon_exp=axon_shift,
+        values=("x", tuple(section.path for section in sections)), sections=sections,
+    )  # fmt: skip
 
 
-def payload_for(island: Island, tokens: int, seed: int = 0) -> np.ndarray:
+def payload_for(island: LinearLayer, tokens: int, seed: int = 0) -> np.ndarray:
     """Random payloads with the extremes, silence and sparse rows among them."""
     random = np.random.default_rng(seed)
-    limit = island.payload_max
-    payload = random.integers(-limit, limit + 1, (tokens, island.columns))
+    limit = payload_max(island)
+    payload = random.integers(-limit, limit + 1, (tokens, island.source.size))
     payload[random.random(payload.shape) < 0.3] = 0
     for row, value in zip(range(tokens), (limit, -limit, 0), strict=False):
         payload[row] = value

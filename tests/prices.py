@@ -21,12 +21,13 @@ from neurodeploy.ir.mapping import Shard
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import ActivityCounts, RunActivity, ShardCounts
-from tests.islands import Island, hollow_program
+from neurodeploy.synapses.linear import LinearLayer
+from tests.islands import hollow_program
 
 INFO = ModelInfo("run", "test", 0, 0, 1, 0, "made by a test")
 
 
-def layers(islands: Mapping[str, Island]) -> Program:
+def layers(islands: Mapping[str, LinearLayer]) -> Program:
     """A language model of these, one after another."""
     return hollow_program(INFO, list(islands.values()))
 
@@ -39,7 +40,7 @@ def ledger_of(
 
 
 def token_ledger(
-    mapping: Placement, counts: ActivityCounts, islands: Mapping[str, Island], system: SystemSpec, host: HostSpec,
+    mapping: Placement, counts: ActivityCounts, islands: Mapping[str, LinearLayer], system: SystemSpec, host: HostSpec,
     phase: str, border: str = "", **options: Any,
 ) -> EnergyLedger:  # fmt: skip
     return ledger_of(layers(islands), counts, mapping, system, host, phase, border, **options)

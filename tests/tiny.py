@@ -19,7 +19,6 @@ import pytest
 
 from tests import models
 
-Capture = pytest.CaptureFixture[str]
 Patch = pytest.MonkeyPatch
 
 
@@ -38,17 +37,6 @@ class Answer(NamedTuple):
         return code
 
 
-def call(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> Answer:
-    """`neurodeploy ARGUMENTS` in this process."""
-    from neurodeploy.cli import main
-
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as left:
-        main(arguments)
-    said = capsys.readouterr()
-    return Answer(left.value.code, said.out, said.err)
-
-
 class Cli:
     """`neurodeploy ARGUMENTS` in this process, whatever the arguments are made of."""
 
@@ -56,7 +44,13 @@ class Cli:
         self.capsys = capsys
 
     def __call__(self, *arguments: object) -> Answer:
-        return call([str(argument) for argument in arguments], self.capsys)
+        from neurodeploy.cli import main
+
+        self.capsys.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main([str(argument) for argument in arguments])
+        said = self.capsys.readouterr()
+        return Answer(left.value.code, said.out, said.err)
 
     def json(self, *arguments: object) -> Any:
         """What a call finds that ends well and has nothing to remark."""

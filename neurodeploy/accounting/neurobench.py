@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from neurodeploy.accounting.counted import counted
-from neurodeploy.errors import InternalError, UserError
+from neurodeploy.errors import UserError
 from neurodeploy.ir.chip import Basis, Quantity
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network
@@ -62,8 +62,6 @@ def metrics(program: Program, counts: ActivityCounts | RunActivity, *, exact: bo
     ticks = dict.fromkeys(network.populations, 0)
     fired: dict[str, Mapping[str, Ints]] = {}
     for name, activity in run.everywhere.items():
-        if name not in known:
-            raise InternalError("ND9031", name, "was run and is no segment of the program")
         ticks |= dict.fromkeys(known[name].network.populations, activity.steps * activity.samples)
         fired |= activity.fired
     if run.units <= 0 or not any(ticks.values()):

@@ -122,7 +122,7 @@ def host_load(program: Program, gone: Iterable[OnHost], prompt: int) -> list[lis
     islands that it computes. In a prompt an island's weights are read once if any token sees it."""
     found, chosen = [], experts_of(program.operations)[1]
     for phase, tokens, before in (("prefill", prompt, 0), ("generate", 1, prompt)):
-        own = [Work(0, 0)]
+        own = list[Work]()
         for op in program.operations:
             work = lookup(op).work(Load(op, program.sizes, tokens, before, tokens * chosen.get(op.layer, 1)))
             times = program.copies.get(op.path, ALONE).met
@@ -134,7 +134,7 @@ def host_load(program: Program, gone: Iterable[OnHost], prompt: int) -> list[lis
             called = (1.0 - (1.0 - entry.share) ** prompt) / prompt if phase == "prefill" else entry.share
             flops += entry.copies * entry.share * token.flops
             moved += entry.copies * (called * weights + entry.share * (token.bytes - weights))
-        done = sum(own[1:], start=own[0])
+        done = sum(own, start=Work(0, 0))
         found.append([Roofline(done.flops, done.bytes, False, None), Roofline(flops, moved, True, None)])
     return found
 

@@ -7,10 +7,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from neurodeploy.bundle.typed import Row, as_integer, as_text, get, integer, items, number, table, text, texts
 from neurodeploy.errors import BundleError
 from neurodeploy.ir.float_network import size_of
 from neurodeploy.ir.network import Network
+from neurodeploy.ir.typed import Row, as_integer, as_text, get, integer, items, number, table, text, texts
 from neurodeploy.synapses.hollow import Facts
 
 #: Longest latency of an output in steps: far more synapses in a row than any network has.

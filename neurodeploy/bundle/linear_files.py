@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from neurodeploy.bundle.hdf5 import new_hdf5
 from neurodeploy.bundle.nir_graph import scales_of, synapses_of
 from neurodeploy.bundle.populations import population_row, projection_row
-from neurodeploy.bundle.typed import Row
 from neurodeploy.frontends.nir.schema import NodeFields, lay_out
+from neurodeploy.ir.typed import Row
 from neurodeploy.synapses.linear import LinearLayer
 
 #: Where the weights lie in the NIR file.

@@ -21,11 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.bundle.hdf5 import Lying, map_stored, new_hdf5, stored
-from neurodeploy.bundle.typed import MOST, Row, as_integer, as_text, get, integer, items, table, text, texts
 from neurodeploy.errors import BundleError
-from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import Population, Section
+from neurodeploy.ir.typed import MOST, Row, array, as_integer, dyadic, flag, get, integer, items, table, text, texts
 from neurodeploy.neurons.registry import check_network
 from neurodeploy.synapses import KINDS
 
@@ -151,6 +150,10 @@ class Arrays:
         """An array, or the integer that stands in JSON itself."""
         return self.read(entry, key) if isinstance(entry, dict) else as_integer(entry, key, -(1 << 62), 1 << 62)
 
+    def within(self, row: Row) -> Row:
+        """The row with its arrays in the places of what stands for them."""
+        return {key: self.read(entry, key) if isinstance(entry, dict) else entry for key, entry in row.items()}
+
 
 def network_from_json(row: Row, arrays: Arrays) -> Network:
     """The network of a program.json row.
@@ -164,10 +167,9 @@ def network_from_json(row: Row, arrays: Arrays) -> Network:
             raise ValueError(f"population {found.name!r:.40} has {found.size} neurons, at most {MOST} are possible")
         populations[found.name] = found
     projections = tuple(projection_of(entry, arrays) for entry in items(row, "projections"))
-    dt = get(row, "dt")
+    dt = None if get(row, "dt") is None else dyadic(row, "dt", 1 << 53)
     network = Network(
-        text(row, "name"), populations, projections, texts(row, "outputs"), None if dt is None else _dyadic(dt),
-        table(row, "provenance"),
+        text(row, "name"), populations, projections, texts(row, "outputs"), dt, table(row, "provenance"),
     )  # fmt: skip
     check_network(network)
     return network
@@ -185,67 +187,25 @@ def population_of(entry: Row, arrays: Arrays) -> Population:
     return Population(text(entry, "name"), shape, text(entry, "model"), params, initial, sections, layer, expert)
 
 
-def _section(row: Any) -> Section:
-    path, start, stop, role, heads = row
-    begin = as_integer(start, "start of a section")
-    end = as_integer(stop, "end of a section", begin + 1)
-    return Section(
-        as_text(path, "a section"), begin, end, as_text(role, "a section"), as_integer(heads, "heads", 0, end - begin)
-    )
-
-
-def _dyadic(pair: Any) -> Dyadic:
-    if not isinstance(pair, list) or len(pair) != 2:
-        raise ValueError(f"dt is {pair!r:.40}, two integers are needed")
-    return Dyadic(as_integer(pair[0], "dt", 1, 1 << 53), as_integer(pair[1], "dt", -1000, 1000))
-
-
-class _Fields:
-    """What program.json says of some synapses: `neurodeploy.ir.synapse.Fields`."""
-
-    def __init__(self, row: Row, array: Callable[[Row, str], NDArray[Any]]) -> None:
-        self.row, self._array = row, array
-
-    def __contains__(self, key: object) -> bool:
-        return key in self.row
-
-    def array(self, key: str) -> NDArray[Any]:
-        return self._array(self.row, key)
-
-    def integer(self, key: str, least: int, most: int = MOST) -> int:
-        return integer(self.row, key, least, most)
-
-    def integers(self, key: str, count: int) -> tuple[int, ...]:
-        values = tuple(as_integer(value, key) for value in items(self.row, key))
-        if len(values) != count:
-            raise ValueError(f"{key} is {values}, {count} integers are needed")
-        return values
-
-    def flag(self, key: str) -> bool:
-        value = get(self.row, key)
-        if not isinstance(value, bool):
-            raise ValueError(f"{key} is {value!r:.40}, true or false is needed")
-        return value
+def _section(values: Any) -> Section:
+    row = dict(zip(("path", "start", "stop", "role", "heads"), values, strict=True))
+    start = integer(row, "start")
+    stop = integer(row, "stop", start + 1)
+    return Section(text(row, "path"), start, stop, text(row, "role"), integer(row, "heads", 0, stop - start))
 
 
 def projection_of(entry: Row, arrays: Arrays) -> Projection:
     """The projection of a row."""
-
-    def array(row: Row, key: str) -> NDArray[Any]:
-        found = arrays.value(get(row, key), key)
-        if not isinstance(found, np.ndarray):
-            raise ValueError(f"{key} is not an array")
-        return found
-
     keys = ("name", "source", "target", "source_port", "target_port")
-    name, source, target, source_port, target_port = (as_text(get(entry, key), key) for key in keys)
-    synapse, own = _Fields(table(entry, "synapse"), array), _Fields(entry, array)
-    kind = text(synapse.row, "kind")
+    name, source, target, source_port, target_port = (text(entry, key) for key in keys)
+    synapse = arrays.within(table(entry, "synapse"))
+    own = arrays.within({key: entry[key] for key in OPTIONAL if key in entry})
+    kind = text(synapse, "kind")
     if kind not in KINDS:
         raise ValueError(f"unknown kind of synapses {kind!r:.40}")
     return Projection(
-        name, source, target, KINDS[kind].from_record(synapse), source_port, target_port, own.flag("graded"),
+        name, source, target, KINDS[kind].from_record(synapse), source_port, target_port, flag(entry, "graded"),
         weight_exp=integer(entry, "weight_exp", -31, 31), weight_bits=integer(entry, "weight_bits", 1, 32),
-        sign_mode=text(entry, "sign_mode"), instant="instant" in entry and own.flag("instant"),
-        **{key: array(entry, key) for key in OPTIONAL if key in entry},
+        sign_mode=text(entry, "sign_mode"), instant="instant" in entry and flag(entry, "instant"),
+        **{key: array(own, key) for key in own},
     )  # fmt: skip

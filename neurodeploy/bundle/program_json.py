@@ -18,12 +18,12 @@ from neurodeploy.bundle.populations import (
     projection_of,
 )
 from neurodeploy.bundle.program_check import check_program
-from neurodeploy.bundle.typed import Row, as_integer, as_text, get, index, integer, items, table, text, texts
 from neurodeploy.errors import BundleError, InternalError, UserError
 from neurodeploy.ir.fixedpoint import SCALE_MAX, SCALE_MIN, Dyadic
 from neurodeploy.ir.graph import HostOp, ModelInfo, WeightStore
 from neurodeploy.ir.program import CONTRACT, Program
 from neurodeploy.ir.segments import Decode, Encode, HostStep
+from neurodeploy.ir.typed import Row, as_integer, as_text, dyadic, get, index, integer, items, table, text, texts
 from neurodeploy.ops import problem
 from neurodeploy.synapses.linear import LinearLayer
 
@@ -74,8 +74,7 @@ def _step(row: Row) -> HostStep:
 
 
 def _scale(row: Row) -> Dyadic:
-    mantissa, exponent = items(row, "scale")
-    scale = Dyadic(as_integer(mantissa, "scale", 1, 1 << 24), as_integer(exponent, "scale", -1000, 1000))
+    scale = dyadic(row, "scale", 1 << 24)
     if not SCALE_MIN <= scale.value <= SCALE_MAX:
         raise ValueError(f"scale is {scale.value}, a value from {SCALE_MIN:.3g} to {SCALE_MAX:.3g} is needed")
     return scale
@@ -91,20 +90,16 @@ def read_layer(rows: list[Row], host: list[Row], arrays: Arrays) -> LinearLayer:
 
 
 def _info(row: Row, least: int) -> ModelInfo:
-    vocabulary = integer(row, "vocab_size", least)
-    tied, bos = get(row, "tied_embeddings"), get(row, "bos_token")
+    limits = {"vocab_size": (least,), "hidden_size": (least,), "layers": (), "max_positions": (least, LONGEST)}
+    sizes: dict[str, Any] = {key: integer(row, key, *between) for key, between in limits.items()}
+    names: dict[str, Any] = {key: text(row, key) for key in ("name", "family", "source", "licence")}
+    ends = tuple(as_integer(token, "eos_tokens") for token in items(row, "eos_tokens"))
     return ModelInfo(
-        name=text(row, "name"),
-        family=text(row, "family"),
-        vocab_size=vocabulary,
-        hidden_size=integer(row, "hidden_size", least),
-        layers=integer(row, "layers"),
-        max_positions=integer(row, "max_positions", least, LONGEST),
-        source=text(row, "source"),
-        licence=text(row, "licence"),
-        bos_token=None if bos is None else as_integer(bos, "bos_token"),
-        eos_tokens=tuple(as_integer(token, "eos_tokens") for token in items(row, "eos_tokens")),
-        tied_embeddings=bool(tied),
+        **names,
+        **sizes,
+        bos_token=index(row, "bos_token"),
+        eos_tokens=ends,
+        tied_embeddings=bool(get(row, "tied_embeddings")),
     )
 
 

@@ -15,10 +15,10 @@ from neurodeploy.bundle.golden import GOLDEN
 from neurodeploy.bundle.host_weights import HOST_WEIGHTS
 from neurodeploy.bundle.populations import Arrays
 from neurodeploy.bundle.program_json import read_program
-from neurodeploy.bundle.typed import integer, items, table, text
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.frontends.safetensors_store import SafetensorsStore
 from neurodeploy.ir.program import Program
+from neurodeploy.ir.typed import integer, items, table, text
 from neurodeploy.storage.temporary import OLD, leftovers
 
 AGAIN = "convert the model again"

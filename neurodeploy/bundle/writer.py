@@ -17,12 +17,12 @@ from neurodeploy.bundle.folders import folder_aside
 from neurodeploy.bundle.host_weights import HOST_WEIGHTS, write_host_weights
 from neurodeploy.bundle.populations import ARRAYS, SOURCE_NIR, Arrays, Known, write_arrays
 from neurodeploy.bundle.program_json import program_to_json, read_layer, step_to_json
-from neurodeploy.bundle.typed import Row
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.graph import WeightStore
 from neurodeploy.ir.network import Projection
 from neurodeploy.ir.population import Population
 from neurodeploy.ir.program import CONTRACT, Program
+from neurodeploy.ir.typed import Row
 from neurodeploy.storage.stage_files import Result, StageFiles
 from neurodeploy.storage.stage_files import digest as stage_digest
 from neurodeploy.storage.temporary import remove

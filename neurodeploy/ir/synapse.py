@@ -11,13 +11,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.typed import Row
 
 Range = tuple[int, int]
 WEIGHT_TYPES = (np.dtype(np.int8), np.dtype(np.int16), np.dtype(np.int32))
@@ -83,20 +84,6 @@ class Units:
         return np.asarray(np.add.reduceat(values, self.starts))
 
 
-class Fields(Protocol):
-    """What a file says of a kind (`Synapse.record`), every value checked: a `ValueError` names the key that is wrong."""
-
-    def __contains__(self, key: object) -> bool: ...
-
-    def array(self, key: str) -> NDArray[Any]: ...
-
-    def integer(self, key: str, least: int, most: int = ...) -> int: ...
-
-    def integers(self, key: str, count: int) -> tuple[int, ...]: ...
-
-    def flag(self, key: str) -> bool: ...
-
-
 class Synapse(ABC):
     """A kind of synapses. `rows`: a range of targets (first, last), None for all; sizes are in neurons.
 
@@ -144,8 +131,8 @@ class Synapse(ABC):
         raise InternalError("ND9012", self.kind, "synapses have no form on disk")
 
     @classmethod
-    def from_record(cls, fields: Fields) -> Synapse:
-        """The inverse of `record`."""
+    def from_record(cls, row: Row) -> Synapse:
+        """The inverse of `record`. Whatever is wrong with a value is a `ValueError` that names its key (`ir.typed`)."""
         raise ValueError(f"{cls.kind} synapses have no form on disk")
 
     @property

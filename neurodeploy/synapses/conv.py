@@ -19,7 +19,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.synapse import Coo, Fields, ListFormat, Range, Synapse, Touch, Units, within
+from neurodeploy.ir.synapse import Coo, ListFormat, Range, Synapse, Touch, Units, within
+from neurodeploy.ir.typed import Row, array, flag, integer, integers
 from neurodeploy.synapses.window import Valid, Window, boxes
 
 #: The fields that have a number for each side.
@@ -67,13 +68,11 @@ class Conv(Window, Synapse):
         return {"weight": self.weight, "groups": self.groups, "transposed": self.transposed, **lists}
 
     @classmethod
-    def from_record(cls, fields: Fields) -> Conv:
-        pairs: dict[str, Any] = {name: fields.integers(name, 2) for name in PAIRS}
-        x, y, channels = fields.integers("input_shape", 3)
-        groups = fields.integer("groups", 1)
-        return cls(
-            fields.array("weight"), (x, y, channels), groups=groups, transposed=fields.flag("transposed"), **pairs
-        )
+    def from_record(cls, row: Row) -> Conv:
+        pairs: dict[str, Any] = {name: integers(row, name, 2) for name in PAIRS}
+        x, y, channels = integers(row, "input_shape", 3)
+        groups = integer(row, "groups", 1)
+        return cls(array(row, "weight"), (x, y, channels), groups=groups, transposed=flag(row, "transposed"), **pairs)
 
     @property
     def work(self) -> int:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from neurodeploy.ir import synapse
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.synapse import Coo, Fields, ListFormat, Range, Synapse, Touch, within
+from neurodeploy.ir.synapse import Coo, ListFormat, Range, Synapse, Touch, within
+from neurodeploy.ir.typed import Row, array
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +49,8 @@ class Dense(Synapse):
         return {"weight": self.weight.T}
 
     @classmethod
-    def from_record(cls, fields: Fields) -> Dense:
-        return cls(fields.array("weight") if "by_row" in fields else fields.array("weight").T)
+    def from_record(cls, row: Row) -> Dense:
+        return cls(array(row, "weight") if "by_row" in row else array(row, "weight").T)
 
     def sums(self, x: Ints) -> Ints:
         """Over the axons with an event."""

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.synapse import Coo, Fields, ListFormat, Range, Synapse, Touch, within
+from neurodeploy.ir.synapse import Coo, ListFormat, Range, Synapse, Touch, within
+from neurodeploy.ir.typed import Row, integer
 
 _NO_WEIGHT: NDArray[np.int8] = np.zeros(0, np.int8)
 
@@ -45,8 +46,8 @@ class Direct(Synapse):
         return {"size": self.size}
 
     @classmethod
-    def from_record(cls, fields: Fields) -> Direct:
-        return cls(fields.integer("size", 1))
+    def from_record(cls, row: Row) -> Direct:
+        return cls(integer(row, "size", 1))
 
     def sums(self, x: Ints) -> Ints:
         return np.array(x, np.int64)

@@ -16,7 +16,8 @@ from neurodeploy.ir import synapse
 from neurodeploy.ir.arrange import inverse, laid_out
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.packed import NARROW_ROWS, PackedTargets, sizes
-from neurodeploy.ir.synapse import Coo, Fields, ListFormat, Range, Synapse, Touch, both_sides, within
+from neurodeploy.ir.synapse import Coo, ListFormat, Range, Synapse, Touch, both_sides, within
+from neurodeploy.ir.typed import Row, array, integer
 
 #: Synapses of a piece unless another number is asked for: few, so that what is computed from them needs little memory.
 PIECE = 1 << 14
@@ -137,14 +138,14 @@ class Sparse(Synapse):
         return {**kept, "target": self.target}
 
     @classmethod
-    def from_record(cls, fields: Fields) -> Sparse:
-        rows, columns = fields.integer("rows", 1), fields.integer("columns", 1)
+    def from_record(cls, row: Row) -> Sparse:
+        rows, columns = integer(row, "rows", 1), integer(row, "columns", 1)
         target: NDArray[Any] | PackedTargets
-        if "bits" in fields:
-            target = PackedTargets(rows, fields.integer("bits", 0, 30), fields.array("low"), fields.array("high"))
+        if "bits" in row:
+            target = PackedTargets(rows, integer(row, "bits", 0, 30), array(row, "low"), array(row, "high"))
         else:
-            target = fields.array("target")
-        return cls(rows, columns, fields.array("indptr"), target, fields.array("weight"))
+            target = array(row, "target")
+        return cls(rows, columns, array(row, "indptr"), target, array(row, "weight"))
 
     def coo(self, rows: Range | None = None) -> Coo:
         first, last = within(rows, self)

@@ -38,7 +38,7 @@ def pinned_chips(tiles: Sequence[Tile], options: Options, available: int) -> Int
     return pinned
 
 
-def chips_needed(cores: int, pinned: Ints, chip: ChipSpec, options: Options) -> int:
+def chips_needed(pinned: Ints, chip: ChipSpec, options: Options) -> int:
     """Chips: those that are named by pins, and what the rest of the cores takes beyond their room.
 
     pinned : (cores,) the chip of each core, or -1.
@@ -57,4 +57,4 @@ def chips_needed(cores: int, pinned: Ints, chip: ChipSpec, options: Options) -> 
             f"need {some(held.max(), 'core')} of chip {number}, {chip.name} has {chip.cores}",
             "pin a part of it to another chip, or leave it to the mapper",
         )
-    return len(chips) + max(0, -(-(cores - len(chips) * chip.cores) // chip.cores))
+    return len(chips) + max(0, -(-(len(pinned) - len(chips) * chip.cores) // chip.cores))

@@ -15,6 +15,8 @@ RESOURCES = ("neurons", "synapse_bytes", "in_axons", "out_axons", "state_bytes")
 Demand = tuple[int, int, int, int, int]
 Limits = tuple[int | None, ...]
 NOTHING: Demand = (0, 0, 0, 0, 0)
+#: Stands for a limit that is not known.
+OPEN = 2**62
 
 
 def core_limits(
@@ -27,6 +29,11 @@ def core_limits(
     if max_rows is not None:
         values[0] = max_rows if values[0] is None else min(values[0], max_rows)
     return tuple(values)
+
+
+def room_of(limits: Limits) -> list[int]:
+    """Of an empty core: the limits, `OPEN` where one is not known."""
+    return [OPEN if limit is None else limit for limit in limits]
 
 
 def add(a: Demand, b: Demand) -> Demand:

@@ -8,6 +8,7 @@ a `BundleError` ND5006 that names the place. A mapping that was read is still to
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
@@ -37,15 +38,7 @@ def mapping_to_json(mapping: Mapping) -> dict[str, Any]:
     groups = _table(shard.group for shard in mapping.shards)
     reasons = _table(entry.reason for entry in mapping.assignments)
     rows = [
-        (
-            islands[s.island],
-            KINDS.index(s.kind),
-            *s.rows,
-            *s.cols,
-            s.chip,
-            s.core,
-            groups[s.group],
-        )
+        (islands[s.island], KINDS.index(s.kind), *s.rows, *s.cols, s.chip, s.core, groups[s.group])
         for s in mapping.shards
     ]
     affinity = mapping.affinity
@@ -66,17 +59,8 @@ def mapping_to_json(mapping: Mapping) -> dict[str, Any]:
         "islands": list(islands),
         "groups": list(groups),
         "shards": {name: [row[index] for row in rows] for index, name in enumerate(_COLUMNS)},
-        "reasons": [{"rule": r.rule, "text": r.text, "remedy": r.remedy} for r in reasons],
-        "assignments": [
-            {
-                "path": a.path,
-                "op": a.op,
-                "device": a.device,
-                "reason": reasons[a.reason],
-                "bytes_per_token": a.bytes_per_token,
-            }
-            for a in mapping.assignments
-        ],
+        "reasons": [asdict(reason) for reason in reasons],
+        "assignments": [asdict(entry) | {"reason": reasons[entry.reason]} for entry in mapping.assignments],
     }
 
 

@@ -20,22 +20,21 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as Table
+from dataclasses import replace
 from pathlib import Path
 
 from neurodeploy.errors import UserError
 from neurodeploy.ir.devices import population_paths
 from neurodeploy.ir.mapping import Mapping, Shard
-from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.program import Program
-from neurodeploy.ir.segments import Encode
 from neurodeploy.ops import lookup
 from neurodeploy.storage.opening import read_bounded
 from neurodeploy.storage.tables import csv_text, marked
 from partitioner.options import Pin
-from partitioner.pins import check, members_of, merged, pins_of, unknown
+from partitioner.pins import LEAST, check, inputs_of, members_of, merged, pins_of, unknown
 
 #: What a user may change, and what is there to be read.
-EDITED = ("device", "rows", "blocks", "chip")
+EDITED = ("device", *LEAST)
 READ = ("kind", "group", "on_chips", "cores", "joules_per_token", "bytes_per_token", "reason")
 #: Larger tables are no plans: a model of a hundred layers with a hundred experts each has 50 000 operations.
 MOST_BYTES, MOST_LINES, MOST_NUMBER = 1 << 26, 1 << 20, 1 << 31
@@ -99,39 +98,24 @@ def pins_of_plan(program: Program, pins: Table[str, Pin], chips: int) -> dict[st
         system does not have. ND2066 : lines that contradict one another.
     """
     names = {path: name for name, path in population_paths(program).items() if path != name}
-    network, operations = program.network, {step.path: step for step in program.operations}
-    encoded = {step.population for step in program.host if isinstance(step, Encode)}
-    streams = [name for name in network.inputs if name not in encoded]
-    sizes = {
-        name: (population.size, max(1, sum(p.synapse.columns for p in network.into(name))))
-        for name, population in network.populations.items()
-        if population.model != INPUT
-    }
-    groups = members_of(program)[1]
+    operations = {step.path: step for step in program.operations}
+    populations, groups = members_of(program)
+    streams = inputs_of(program)
     found: dict[str, Pin] = {}
     for name, pin in pins.items():
         own = names.get(name, name)
-        if own not in sizes and (own in operations or own in streams):
+        if own not in populations and (own in operations or own in streams):
             if pin.device == "chip":
                 why = "is an input: its payloads come from outside"
                 if own in operations:
                     why = f"cannot run on the chip: {lookup(operations[own]).reason_of(operations[own]).text}"
                 raise UserError("ND2064", name, why, "set its device to host")
-            check(name, Pin(pin.rows, pin.blocks, pin.chip, "host"))
+            check(name, replace(pin, device="host"))
             continue
-        if own not in sizes and own not in groups:
-            raise unknown(name, [*sizes, *groups, *operations, *streams])
+        if own not in populations and own not in groups:
+            raise unknown(name, [*populations, *groups, *operations, *streams])
         found[own] = merged(own, found.get(own, Pin()), pin)
-    for name, pin in pins_of(program, found).items():
-        rows, columns = sizes[name]
-        for what, value, most in (
-            ("rows", pin.rows, rows),
-            ("blocks", pin.blocks, columns),
-            ("chip", pin.chip, chips - 1),
-        ):
-            if value is not None and value > most:
-                fix = f"give at most {most}" + (f": the chips are numbered from 0 to {most}" if what == "chip" else "")
-                raise UserError("ND2065", name, f"has {what} {value}, the most is {most}", fix)
+    pins_of(program, found, chips)
     return found
 
 
@@ -166,15 +150,14 @@ def _chips(shards: Iterable[Shard]) -> str:
 
 def _pin(where: str, name: str, values: Table[str, str]) -> Pin:
     numbers: dict[str, int] = {}
-    for key in ("rows", "blocks", "chip"):
+    for key in LEAST:
         text = values.get(key, "")
         if text:
             if not (text.isascii() and text.isdigit() and int(text[:12]) < MOST_NUMBER and len(text) <= 12):
                 problem = f"has {text[:40]!r} for the {key} of {name[:100]}"
                 raise UserError("ND2065", where, problem, "give a whole number, or nothing")
             numbers[key] = int(text)
-    device = values.get("device", "").lower() or None
-    pin = Pin(numbers.get("rows"), numbers.get("blocks"), numbers.get("chip"), device)
+    pin = Pin(device=values.get("device", "").lower() or None, **numbers)
     check(name, pin)
     return pin
 

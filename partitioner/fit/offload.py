@@ -19,14 +19,13 @@ from neurodeploy.ir.program import Program
 from neurodeploy.synapses.hollow import at_width
 from partitioner.cost.population import View, views_of
 from partitioner.fit.plan import Cuts, Unit, make_unit, shared, with_memory
-from partitioner.offload.choice import choose
+from partitioner.offload.choice import choose, parts_of_core
 from partitioner.offload.price import core_parts, price_view, standing_watts
 
-#: Parts of a core in which sizes are counted, lowered where a table of all fillings would have more entries.
-PARTS, FILLINGS = 64, 1 << 20
+#: A table of all fillings has at most so many entries.
+FILLINGS = 1 << 20
 #: How often the capacity is lowered.
 TRIES = 6
-PICO = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +89,8 @@ def fallback(
     the fullest of the plans that fit is kept.
     """
     system, program = with_memory(system, memory_kib), at_width(program, bits)
-    cuts, offered, scale = Cuts(system.chip), available * system.chip.cores, PARTS
-    while scale > 1 and offered * scale > FILLINGS:
-        scale //= 2
+    cuts, offered = Cuts(system.chip), available * system.chip.cores
+    scale = parts_of_core(offered, FILLINGS)
     groups = [_priced(*g, program, system, host, available, cuts, scale) for g in _groups(program, system.chip)]
     order = [index for index, group in enumerate(groups) for _ in range(group.unit.copies)]
     sizes, prices = [groups[i].size for i in order], [groups[i].price for i in order]
@@ -138,7 +136,7 @@ def _priced(
         shards = [tile.on(*divmod(place, system.chip.cores)) for place, tile in enumerate(cuts.of([(view,)]))]
         prices = price_view(program.network, view, shards, system, host, available)
         size += core_parts(view, shards, cuts.limits, scale)
-        moved += round((prices.host.whole(watts) - prices.chip.whole(watts)) / PICO)
+        moved += prices.gain(watts)
         streamed += prices.stream.bytes - prices.chip.bytes  # of the weights, beside the messages
     return Movable(unit, min(size, unit.cores * scale), moved, streamed)
 

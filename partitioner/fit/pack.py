@@ -11,9 +11,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from partitioner.cost.budget import Demand, Limits
-
-_OPEN = 2**62
+from partitioner.cost.budget import Demand, Limits, room_of
 
 
 class Filling(NamedTuple):
@@ -36,7 +34,7 @@ def pack(tiles: Mapping[Demand, int], limits: Limits) -> list[Filling]:
     order = sorted(left, key=lambda demand: (-fullness(demand, limits), demand))
     found: list[Filling] = []
     while left:
-        free = [_OPEN if limit is None else limit for limit in limits]
+        free = room_of(limits)
         here: dict[Demand, int] = {}
         for demand in order:
             if demand not in left:

@@ -25,6 +25,8 @@ from numpy.typing import NDArray
 
 from neurodeploy.ir.fixedpoint import Ints
 
+#: Parts of a core in which sizes are counted.
+PARTS = 64
 #: A filling that cannot be reached; prices are far below.
 _NEVER = np.int64(2**62)
 
@@ -34,6 +36,14 @@ class _Class:
     size: int
     price: int
     members: tuple[int, ...]
+
+
+def parts_of_core(cores: int, fillings: int) -> int:
+    """`PARTS`, fewer where the table of all fillings of so many cores would have more entries than `fillings`."""
+    parts = PARTS
+    while parts > 1 and cores * parts > fillings:
+        parts //= 2
+    return parts
 
 
 def choose(sizes: Sequence[int], prices: Sequence[int], capacity: int) -> tuple[int, ...]:

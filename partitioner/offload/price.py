@@ -41,6 +41,8 @@ NEEDED = (
     "t_synop_fc_s", "t_neuron_s", "t_spike_out_s", "t_step_floor_s", "t_barrier_multichip_s", "t_host_link_s",
     "bw_host_link_b_per_s", "p_static_w", "p_infra_w",
 )  # fmt: skip
+#: Joules and seconds are whole numbers of this size where they decide.
+PICO = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,14 @@ class Prices:
     chip: Price
     host: Price
     stream: Price
+
+    def gain(self, watts: float, objective: str = "energy") -> int:
+        """What it costs to leave, as a whole number: joules, or with these objectives seconds or border bytes."""
+        if objective == "latency":
+            return round((self.host.seconds - self.chip.seconds) / PICO)
+        if objective == "traffic":
+            return round((self.host.bytes - self.chip.bytes) * 1000)
+        return round((self.host.whole(watts) - self.chip.whole(watts)) / PICO)
 
 
 def standing_watts(system: SystemSpec, chips: int, host: HostSpec) -> float:

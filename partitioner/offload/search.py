@@ -6,7 +6,7 @@ is mapped for certain, and at the end units are tried again that the estimate ma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from collections.abc import Mapping as Table
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,18 +22,15 @@ from partitioner.bound.cores import lower_bound
 from partitioner.cost.budget import core_limits
 from partitioner.cost.population import views_of
 from partitioner.mapper import map_model
-from partitioner.offload.choice import choose
-from partitioner.offload.price import Prices, core_parts, price_view, standing_watts
+from partitioner.offload.choice import choose, parts_of_core
+from partitioner.offload.price import core_parts, price_view, standing_watts
 from partitioner.options import Options, Pin
 from partitioner.pins import pins_of
 
-#: Cores are counted in parts of one ``1 / scale``; fewer parts where a table of all fillings would have more entries.
-PARTS, FILLINGS = 64, 1 << 22
+#: A table of all fillings has at most so many entries.
+FILLINGS = 1 << 22
 #: How often the capacity is lowered, and how many units are tried again at the end.
 TRIES, RETURNS = 24, 8
-#: Joules and seconds are whole numbers of this size where they decide.
-PICO = 1e-12
-
 #: Of an island that is left out of a mapping nobody keeps.
 UNSAID = Reason("exceeds-a-core", "", "")
 #: Islands that are on the host, with the reason.
@@ -52,6 +49,11 @@ class Task:
     rates: RunActivity | None = None
 
     @property
+    def cores(self) -> int:
+        """Of the chips that may be used."""
+        return self.available * self.system.chip.cores
+
+    @property
     def pins(self) -> dict[str, Pin]:
         """By island."""
         return pins_of(self.program, self.options.pins)
@@ -66,7 +68,7 @@ class Resident:
 
 
 class Unit(NamedTuple):
-    """Islands that leave together; of each its name, its size in parts of a core, what it costs that it leaves (`_gain`)."""
+    """Islands that leave together; of each its name, its size in parts of a core, what it costs that it leaves."""
 
     parts: tuple[tuple[str, int, int], ...]
 
@@ -134,6 +136,48 @@ def resident_of(task: Task) -> Resident:
             impossible[error.subject] = error
 
 
+@dataclass(frozen=True, slots=True)
+class _Leaving:
+    """What leaves beside what is `forced` to the host: of the `free` units, sized in parts of a core ``1 / scale``."""
+
+    task: Task
+    resident: Resident
+    forced: Gone
+    free: dict[str, Unit]
+    scale: int
+
+    def gone(self, names: Sequence[str]) -> Gone:
+        """Islands on the host if these units leave; with what each needs, what there is, what would keep it."""
+        task, mapping = self.task, self.resident.mapping
+        there = "the chip has" if task.available == 1 else f"{task.available} chips have"
+        need = f"cores; all islands need {mapping.cores_used}, {there} {task.cores}"
+        fix, found = _remedy(task, mapping.chips_used), dict(self.forced)
+        for name in names:
+            unit = self.free[name]
+            text = f"{name} needs {unit.size / self.scale:.1f} {need}"
+            found |= dict.fromkeys(unit.islands, Reason("not-resident", text, fix))
+        return found
+
+    def mapped(self, names: Sequence[str]) -> tuple[Mapping, Gone]:
+        gone = self.gone(names)
+        return map_rest(self.task, gone, self.task.options), gone
+
+    def returned(self, names: list[str], probe: Mapping) -> list[str]:
+        """Take units back that fit after all, dearest on the host first: the estimate counts small tiles too high or low."""
+        tried: set[tuple[int, int]] = set()
+        for name in sorted(names, key=lambda n: (-self.free[n].price, n)):
+            unit = self.free[name]
+            room = (self.task.cores - probe.cores_used + 1) * self.scale
+            if len(tried) >= RETURNS or (unit.size, unit.price) in tried or unit.size > room:
+                continue
+            tried.add((unit.size, unit.price))
+            fewer = [other for other in names if other != name]
+            again = _enough(self.task, self.gone(fewer))
+            if again.chips_used <= self.task.available:
+                names, probe = fewer, again
+        return names
+
+
 def settled(task: Task, pinned: Table[str, Reason], resident: Resident, staying: set[str]) -> tuple[Mapping, Gone]:
     """Choose what leaves beside what is `pinned` to the host, map what stays, until it fits; `staying` never leaves."""
     forced = dict(pinned)
@@ -141,45 +185,30 @@ def settled(task: Task, pinned: Table[str, Reason], resident: Resident, staying:
         if name in staying:
             raise error
         forced.setdefault(name, Reason("exceeds-a-core", error.problem, error.fix))
-    cores = task.available * task.system.chip.cores
-    scale = PARTS
-    while scale > 1 and cores * scale > FILLINGS:
-        scale //= 2
+    scale = parts_of_core(task.cores, FILLINGS)
     whole = _units(task, resident, scale)
     units = {name: unit.without(forced) for name, unit in whole.items() if not set(unit.islands) <= set(forced)}
     free = {name: unit for name, unit in units.items() if not staying & set(unit.islands)}
     # cores are never filled to the last byte: as full as when all islands were resident
     filled = sum(unit.size for unit in whole.values())
-    capacity = cores * filled // max(1, resident.mapping.cores_used)
+    capacity = task.cores * filled // max(1, resident.mapping.cores_used)
     capacity -= sum(unit.size for unit in units.values()) - sum(unit.size for unit in free.values())
-    reason = _reason(task, resident)
-
-    def leaving(names: Sequence[str]) -> Gone:
-        found = dict(forced)
-        for name in names:
-            unit = free[name]
-            found |= dict.fromkeys(unit.islands, reason(name, unit.size / scale))
-        return found
-
-    names: list[str] = []
+    leaving, order = _Leaving(task, resident, forced, free, scale), list(free)
+    sizes, prices = [unit.size for unit in free.values()], [unit.price for unit in free.values()]
     for _ in range(TRIES):
         if capacity < 0:
             break
-        order = list(free)
-        out = choose([free[name].size for name in order], [free[name].price for name in order], capacity)
-        names = [order[index] for index in out]
-        probe = _enough(task, leaving(names))
+        names = [order[index] for index in choose(sizes, prices, capacity)]
+        probe = _enough(task, leaving.gone(names))
         if probe.chips_used <= task.available:
-            names = _returned(task, names, free, leaving, probe, cores, scale)
             try:
-                return map_rest(task, leaving(names), task.options), leaving(names)
+                return leaving.mapped(leaving.returned(names, probe))
             except DoesNotFit as error:
                 if error.code != "ND2001":
                     raise
-        capacity -= scale * max(1, probe.cores_used - cores)
-    everything = leaving(list(free))
+        capacity -= scale * max(1, probe.cores_used - task.cores)
     try:
-        return map_rest(task, everything, task.options), everything
+        return leaving.mapped(order)
     except DoesNotFit as error:
         if error.code != "ND2001" or not staying:
             raise
@@ -208,56 +237,18 @@ def _units(task: Task, resident: Resident, scale: int) -> dict[str, Unit]:
         if key not in solved:
             price = price_view(task.program.network, view, placed[name], task.system, task.host, task.available)
             size = core_parts(view, placed[name], limits, scale)
-            solved[key] = size, _gain(price, watts, task.options.objective)
+            solved[key] = size, price.gain(watts, task.options.objective)
         size, gain = solved[key]
         found[view.group] = Unit((*found.get(view.group, Unit(())).parts, (name, size, gain)))
     return found
 
 
-def _gain(entry: Prices, watts: float, objective: str) -> int:
-    """What it costs to leave, as a whole number: joules, or with these objectives seconds or border bytes."""
-    if objective == "latency":
-        return round((entry.host.seconds - entry.chip.seconds) / PICO)
-    if objective == "traffic":
-        return round((entry.host.bytes - entry.chip.bytes) * 1000)
-    return round((entry.host.whole(watts) - entry.chip.whole(watts)) / PICO)
-
-
-def _reason(task: Task, resident: Resident) -> Callable[[str, float], Reason]:
-    """Why a unit is on the host: what it needs, what there is, what would keep it."""
-    needed, cores = resident.mapping.chips_used, resident.mapping.cores_used
-    offered = task.available * task.system.chip.cores
-    fix = f"--chips {needed} keeps every island on the chips"
-    if needed > task.system.chips:
-        larger = [s for s in task.alternatives if s.chip.name == task.system.chip.name and s.chips >= needed]
-        fix = f"a system with {some(needed, 'chip')} keeps every island on them, or narrower weights take fewer"
-        if larger:
-            best = min(larger, key=lambda s: s.chips)
-            fix = f"{best.name} ({some(best.chips, 'chip')}) keeps every island on its chips, or narrower weights take fewer"
-
-    def reason(name: str, size: float) -> Reason:
-        there = "the chip has" if task.available == 1 else f"{task.available} chips have"
-        return Reason(
-            "not-resident", f"{name} needs {size:.1f} cores; all islands need {cores}, {there} {offered}", fix
-        )
-
-    return reason
-
-
-def _returned(
-    task: Task, names: list[str], free: Table[str, Unit], leaving: Callable[[Sequence[str]], Gone], probe: Mapping,
-    cores: int, scale: int,
-) -> list[str]:  # fmt: skip
-    """Take units back that fit after all, dearest on the host first: the estimate counts small tiles too high or low."""
-    tried: set[tuple[int, int]] = set()
-    for name in sorted(names, key=lambda n: (-free[n].price, n)):
-        size, price = free[name].size, free[name].price
-        room = (cores - probe.cores_used + 1) * scale
-        if len(tried) >= RETURNS or (size, price) in tried or size > room:
-            continue
-        tried.add((size, price))
-        fewer = [other for other in names if other != name]
-        again = _enough(task, leaving(fewer))
-        if again.chips_used <= task.available:
-            names, probe = fewer, again
-    return names
+def _remedy(task: Task, needed: int) -> str:
+    """What would keep every island on the chips, of which that takes `needed`."""
+    if needed <= task.system.chips:
+        return f"--chips {needed} keeps every island on the chips"
+    larger = [s for s in task.alternatives if s.chip.name == task.system.chip.name and s.chips >= needed]
+    if not larger:
+        return f"a system with {some(needed, 'chip')} keeps every island on them, or narrower weights take fewer"
+    best = min(larger, key=lambda s: s.chips)
+    return f"{best.name} ({some(best.chips, 'chip')}) keeps every island on its chips, or narrower weights take fewer"

@@ -20,9 +20,8 @@ from numpy.typing import NDArray
 
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.machine.jit import jit
+from partitioner.cost.budget import OPEN
 
-#: Stands for a limit that is not known.
-OPEN = 2**62
 #: Rounds over all rows in `mend`.
 ROUNDS = 3
 

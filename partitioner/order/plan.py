@@ -12,7 +12,7 @@ from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.arrange import counts_there
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Projection
-from partitioner.cost.budget import Limits
+from partitioner.cost.budget import Limits, room_of
 from partitioner.cost.lists import reached
 from partitioner.cost.population import View, views_of
 from partitioner.cut.joint import Split
@@ -30,8 +30,6 @@ TRIES = 24
 WINDOW = 96
 #: Pairs of an axon and a shard that are looked at for placing; figures of a finished mapping look at more.
 PAIRS = 1 << 18
-#: Stands for a limit that is not known.
-_OPEN = 2**62
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,13 +107,15 @@ def busiest(job: Job, plan: Plan) -> int:
 def joules(job: Job, plan: Plan, sent: int) -> int:
     """What of a step's energy a plan decides, in femtojoules: steps of cores, messages, static power of the chips over the
     work of the busiest core. Hops come on top, whatever the plan."""
+    static = plan.chips * _cost(job, "p_static_w", 1e3) * busiest(job, plan)  # mW * ps = fJ
+    messages = sent * _cost(job, "spike_out_message_j", 1e15) // job.per
+    return plan.cores * _cost(job, "core_step_j", 1e15) + messages + static
+
+
+def _cost(job: Job, name: str, scale: float) -> int:
+    """A cost of the chip as a whole number of these parts, at least 1; 1 where the chip's table lacks it."""
     costs = job.system.chip.costs
-
-    def unit(name: str, scale: float) -> int:
-        return max(1, round(costs[name].nominal * scale)) if name in costs else 1
-
-    static = plan.chips * unit("p_static_w", 1e3) * busiest(job, plan)  # mW * ps = fJ
-    return plan.cores * unit("core_step_j", 1e15) + sent * unit("spike_out_message_j", 1e15) // job.per + static
+    return max(1, round(costs[name].nominal * scale)) if name in costs else 1
 
 
 def _plan(job: Job, views: Mapping[str, View], orders: Mapping[str, Ints], found: Split) -> Plan:
@@ -128,7 +128,7 @@ def _plan(job: Job, views: Mapping[str, View], orders: Mapping[str, Ints], found
 
 def first_fit(tiles: tuple[Tile, ...], limits: Limits) -> int:
     """Cores that first fit takes, looking at the last `WINDOW` of them: a quick count, the tail packs better."""
-    room = np.array([_OPEN if limit is None else limit for limit in limits], np.int64)
+    room = np.array(room_of(limits), np.int64)
     free = np.zeros((WINDOW, len(room)), np.int64)
     cores = 0
     for tile in tiles:
@@ -192,12 +192,7 @@ def _cuttable(job: Job, plan: Plan, name: str) -> bool:
 
 def _work(job: Job, views: Mapping[str, View]) -> dict[str, int]:
     """Picoseconds of a population's step on one core if every neuron sends: updates and synaptic operations."""
-    costs = job.system.chip.costs
-
-    def picoseconds(name: str) -> int:
-        return max(1, round(costs[name].nominal * 1e12)) if name in costs else 1
-
-    update, synop = picoseconds("t_neuron_s"), picoseconds("t_synop_fc_s")
+    update, synop = _cost(job, "t_neuron_s", 1e12), _cost(job, "t_synop_fc_s", 1e12)
     found = {}
     for name, view in views.items():
         synops = sum(part.projection.synapse.count() for part in view.segments)

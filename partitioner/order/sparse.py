@@ -26,6 +26,7 @@ from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network
 from neurodeploy.synapses import Sparse
 from partitioner.chips import hypergraph
+from partitioner.cost.budget import room_of
 from partitioner.cost.lists import Segment
 from partitioner.cost.population import segments
 from partitioner.cut.settle import unit_sends
@@ -108,35 +109,35 @@ def _order(
     if not gains and pins > PINS and not _few(rows, tiles):
         return None, ""
     best, how, note = _own_tiles(plan, name), "given", ""
-    fewest, floor = (tiles, reaches(rows, best)), _floor(rows)
+    lists = reaches(rows, best)
+    fewest = (tiles, lists)
+
+    def attempt(tile_of: Ints, way: str) -> None:
+        """Keep it where it has fewer tiles, or as many and fewer lists."""
+        nonlocal best, how, fewest
+        score = (int(tile_of.max()) + 1, reaches(rows, tile_of))
+        if score < fewest:
+            best, how, fewest = tile_of, way, score
+
     if gains:
         tile_of, filled, left = fill(rows, rows.count, work)
         if left <= 0:
             note = f"{name}: gathering rows by shared axons was cut short"
         rest = np.flatnonzero(tile_of < 0)
         tile_of[rest] = filled + np.arange(len(rest)) * tiles // rows.count
-        score = (int(tile_of.max()) + 1, reaches(rows, tile_of))
-        if score < fewest:
-            best, how, fewest = tile_of, "stream", score
-    structured = pins <= SMALL or STRUCTURED * reaches(rows, best) <= reaches(rows, _own_tiles(plan, name))
+        attempt(tile_of, "stream")
+    structured = pins <= SMALL or STRUCTURED * fewest[1] <= lists
     if structured and pins <= PINS and tiles <= BLOCKS:
         if hypergraph.library() is None:
             note = f"{name}: mtkahypar is not installed (extra `mapping`), its neurons were gathered without it"
         else:
             most = fewest[0]
-            for blocks in sorted({max(2, floor, round(most * share)) for share in SHRINK}):
+            for blocks in sorted({max(2, _floor(rows), round(most * share)) for share in SHRINK}):
                 divided = _divide(rows, blocks, job.options.seed) if blocks <= min(most, BLOCKS) else None
-                mended = None if divided is None else _compact(mend(rows, divided))
-                if mended is None or int(mended.max()) + 1 > most:
-                    continue
-                score = (int(mended.max()) + 1, reaches(rows, mended))
-                if score < fewest:
-                    best, how, fewest = mended, "mtkahypar", score
+                if divided is not None:
+                    attempt(_compact(mend(rows, divided)), "mtkahypar")
     if how != "mtkahypar" and _few(rows, fewest[0]):
-        mended = _compact(mend(rows, best))
-        score = (int(mended.max()) + 1, reaches(rows, mended))
-        if score < fewest:
-            best, how, fewest = mended, how + ", moved", score
+        attempt(_compact(mend(rows, best)), how + ", moved")
     if how == "given":
         return None, note
     order = np.argsort(best, kind="stable").astype(np.int64)
@@ -145,7 +146,7 @@ def _order(
 
 def _rows(job: Job, plan: Plan, name: str, parts: tuple[Segment, ...]) -> Rows:
     from partitioner.cut.sweep import RowLists
-    from partitioner.order.greedy import OPEN, Rows
+    from partitioner.order.greedy import Rows
 
     view = plan.views[name]
     form = view.form
@@ -166,8 +167,7 @@ def _rows(job: Job, plan: Plan, name: str, parts: tuple[Segment, ...]) -> Rows:
         starts, axons = _joined([found.starts for found in lists], [found.axons for found in lists], starts_of)
     by_axon = np.concatenate(([0], np.cumsum(np.concatenate([s.lengths() for s in columns])))).astype(np.int64)
     targets = np.concatenate([s.targets().astype(np.int32, copy=False) for s in columns])
-    limits = job.rules[name].limits
-    known = np.array([OPEN if limit is None else limit for limit in limits], np.int64)
+    known = np.array(room_of(job.rules[name].limits), np.int64)
     most = job.rules[name].rows
     if most is not None:
         known[0] = min(int(known[0]), most)
@@ -231,13 +231,6 @@ def _divide(rows: Rows, blocks: int, seed: int) -> Ints | None:
     lengths = np.diff(rows.by_axon)[wide]
     _, taken = laid_out(rows.by_axon[wide], lengths)
     edge = np.repeat(np.arange(len(wide), dtype=np.int64), lengths)
-    hyper = hypergraph.make_hyper(
-        rows.count,
-        np.zeros(0, np.int64),
-        np.zeros(0, np.int64),
-        np.zeros(0, np.int64),
-        edge,
-        rows.rows[taken].astype(np.int64),
-        np.ones(len(wide), np.int64),
-    )
+    none, pins = np.zeros(0, np.int64), rows.rows[taken].astype(np.int64)
+    hyper = hypergraph.make_hyper(rows.count, none, none, none, edge, pins, np.ones(len(wide), np.int64))
     return _compact(hypergraph.partition(hyper, weight, capacity, None, seed))

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.fixedpoint import Ints
 from partitioner.bound.packing import lower_bound
-from partitioner.cost.budget import Limits
-from partitioner.pack.exchange import ONE, OPEN, Tools, empty_cores
+from partitioner.cost.budget import OPEN, Limits, room_of
+from partitioner.pack.exchange import ONE, Tools, empty_cores
 
 #: How many of the next tiles may fill a core.
 WINDOW = 384
@@ -65,7 +65,7 @@ def pack(
     0 or the number of a group to keep together: then there are also packings where no core has tiles of two groups.
     Raises InternalError ND9006 where a tile exceeds a core: the split must not leave such.
     """
-    room = np.array([OPEN if limit is None else limit for limit in limits], np.int64)
+    room = np.array(room_of(limits), np.int64)
     over = np.flatnonzero((demand > room).any(axis=1))
     if len(over):
         raise InternalError("ND9006", f"tile {over[0]}", f"{demand[over[0]].tolist()} exceed a core's {room.tolist()}")

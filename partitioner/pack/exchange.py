@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.ir.fixedpoint import Ints
+from partitioner.cost.budget import OPEN
 
-#: Stands for a limit that is not known.
-OPEN = 2**62
 #: Shares are counted in 2**-20.
 ONE = 1 << 20
 #: Cores with more tiles than this are not emptied, and as many smaller tiles are tried to swap with.

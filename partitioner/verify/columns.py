@@ -27,10 +27,10 @@ class Column(NamedTuple):
     rows: Ints | None = None
     columns: Ints | None = None
 
-    def within(self, shard: Shard) -> tuple[int, int]:
-        """The shard's columns that are of this projection, as its own; (n, n) where there are none."""
-        low = max(shard.cols[0] - self.start, 0)
-        return low, max(low, min(shard.cols[1] - self.start, self.projection.synapse.columns))
+    def within(self, cols: tuple[int, int]) -> tuple[int, int]:
+        """The columns of the target that are of this projection, as its own; (n, n) where there are none."""
+        low = max(cols[0] - self.start, 0)
+        return low, max(low, min(cols[1] - self.start, self.projection.synapse.columns))
 
     def targets(self, rows: tuple[int, int]) -> Ints:
         """The neurons at these rows."""
@@ -74,7 +74,7 @@ def kernel_bytes(column: Column, shard: Shard, header: int, bits: int) -> int:
     """A list for each tap and input channel that the shard's columns have, with its group's outputs among the rows."""
     s: Any = column.projection.synapse
     out, kx, ky, each = s.weight.shape
-    low, high = column.within(shard)
+    low, high = column.within(shard.cols)
     if low == high:
         return 0
     inputs = np.unique(column.sources(low, high) % s.input_shape[2])

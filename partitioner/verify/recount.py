@@ -58,7 +58,6 @@ class Matrix(NamedTuple):
 def matrices_of(
     program: Program,
     system: SystemSpec,
-    weight_bits: int | None = None,
     orders: Table[str, Ints] = MappingProxyType({}),
     hosted: Collection[str] = (),
 ) -> dict[str, Matrix]:
@@ -86,8 +85,8 @@ def _population(
 
     def words(span: tuple[int, int]) -> int:
         found = 0
-        for p, begin in ((c.projection, c.start) for c in layout):
-            low, high = max(span[0] - begin, 0), min(span[1] - begin, p.synapse.columns)
+        for column in layout:
+            p, (low, high) = column.projection, column.within(span)
             if low < high:
                 slots = 1 if p.delay is None else int(p.delay.max(initial=0)) + 1
                 found += slots * (_wide(network, p, low, high, system) if is_exact(network, p) else 1)
@@ -120,7 +119,7 @@ def recount(
     number, shards = {shard: index for index, shard in enumerate(members)}, defaultdict(list, mapping.by_island())
     used = np.zeros((len(members), len(COLUMNS)), np.int64)
     hosted = hosted_populations(program, mapping.assignments)
-    matrices = matrices_of(program, system, weight_bits, mapping.orders, hosted)
+    matrices = matrices_of(program, system, mapping.orders, hosted)
     for name, matrix in matrices.items():
         own = [shard for shard in shards[name] if shard.kind == "synapses"]
         for column in matrix.layout:
@@ -156,7 +155,7 @@ class _Counts:
 def _full(column: Column, own: list[Shard], counts: _Counts) -> None:
     """All-to-all synapses: every column of a shard is a list over all its rows."""
     for shard in own:
-        low, high = column.within(shard)
+        low, high = column.within(shard.cols)
         row = counts.used[counts.number[shard]]
         row[1] += (high - low) * (counts.header + math.ceil(shard.row_count * counts.bits / 8))
         row[2] += high - low
@@ -166,7 +165,7 @@ def _full(column: Column, own: list[Shard], counts: _Counts) -> None:
 def _same(column: Column, own: list[Shard], counts: _Counts) -> None:
     """Neuron to neuron, without a list."""
     for shard in own:
-        low, high = column.within(shard)
+        low, high = column.within(shard.cols)
         neurons = np.arange(max(low, shard.rows[0]), min(high, shard.rows[1]), dtype=np.int64)
         counts.add(np.full(len(neurons), counts.number[shard]), neurons)
 
@@ -175,7 +174,7 @@ def _pixels(column: Column, own: list[Shard], counts: _Counts) -> None:
     """The units whose pixels reach a shard, and its kernel."""
     entry = entries(column)
     for shard in own:
-        low, high = column.within(shard)
+        low, high = column.within(shard.cols)
         axons = np.arange(low, high, dtype=np.int64)
         units = np.unique(entry[axons[meets(column, shard)[column.sources(low, high)]]])
         counts.add(np.full(len(units), counts.number[shard]), units)
@@ -208,7 +207,7 @@ def _sorted(column: Column, own: list[Shard], counts: _Counts) -> None:
         holder = np.full(s.rows, -1, np.int64)
         for shard in members:
             holder[column.targets(shard.rows)] = number[shard]
-        low, high = max(0, low - column.start), min(high - column.start, s.columns)
+        low, high = column.within((low, high))
         for axon, target in pairs(s, *((low, high) if place is None else (0, s.columns))):
             source = axon if place is None else place[axon]
             keys = source * len(number) + holder[target]

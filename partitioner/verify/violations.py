@@ -30,7 +30,7 @@ def verify(mapping: Mapping, program: Program, system: SystemSpec, *, weight_bit
     counted where every shard is in its place.
     """
     hosted = hosted_populations(program, mapping.assignments)
-    matrices = matrices_of(program, system, weight_bits, hosted=hosted)
+    matrices = matrices_of(program, system, hosted=hosted)
     found = _whole(mapping, system) + _devices(mapping, program, hosted)
     problems = _orders(mapping, program.network)
     shards: dict[str, list[Shard]] = defaultdict(list)
@@ -51,18 +51,14 @@ def verify(mapping: Mapping, program: Program, system: SystemSpec, *, weight_bit
 
 def _whole(mapping: Mapping, system: SystemSpec) -> list[str]:
     """The mapping as a whole: its system, its chips, its bound."""
-    found = []
-    if mapping.system != system.name:
-        found.append(f"mapping: made for system {mapping.system}, checked against {system.name}")
-    if mapping.cores_per_chip != system.chip.cores:
-        found.append(
-            f"mapping: cores_per_chip {mapping.cores_per_chip}, limit {system.chip.cores} of {system.chip.name}"
-        )
-    if mapping.chips_available > system.chips:
-        found.append(f"mapping: chips_available {mapping.chips_available}, limit {system.chips} of {system.name}")
-    if mapping.cores_used < mapping.lower_bound:
-        found.append(f"mapping: cores used {mapping.cores_used} are fewer than the lower bound {mapping.lower_bound}")
-    return found
+    m, chip = mapping, system.chip
+    wrong = {
+        f"made for system {m.system}, checked against {system.name}": m.system != system.name,
+        f"cores_per_chip {m.cores_per_chip}, limit {chip.cores} of {chip.name}": m.cores_per_chip != chip.cores,
+        f"chips_available {m.chips_available}, limit {system.chips} of {system.name}": m.chips_available > system.chips,
+        f"cores used {m.cores_used} are fewer than the lower bound {m.lower_bound}": m.cores_used < m.lower_bound,
+    }
+    return [f"mapping: {text}" for text, is_so in wrong.items() if is_so]
 
 
 def _devices(mapping: Mapping, program: Program, hosted: frozenset[str]) -> list[str]:
@@ -116,28 +112,19 @@ def _label(shard: Shard) -> str:
 
 def _shape(shard: Shard, matrices: Table[str, Matrix], mapping: Mapping, system: SystemSpec) -> list[str]:
     """Whether a shard lies inside its island and on a core that there is."""
-    found = []
-    label = _label(shard)
-    chips = min(mapping.chips_available, system.chips)
-    if not 0 <= shard.chip < chips:
-        found.append(f"{label}: chip {shard.chip}, limit {chips} chips")
-    if not 0 <= shard.core < system.chip.cores:
-        found.append(f"{label}: core {shard.core} of chip {shard.chip}, limit {system.chip.cores} cores")
-    if shard.kind not in ("synapses", "reducer"):
-        found.append(f"{label}: unknown kind of shard")
-    island = matrices.get(shard.island)
-    if island is None:
-        found.append(f"{label}: the program has no such island")
-        return found
-    if not 0 <= shard.rows[0] < shard.rows[1] <= island.rows:
-        found.append(f"{label}: rows outside the island, limit {island.rows} rows")
-    if (
-        shard.cols[0] < 0
-        or shard.cols[0] >= shard.cols[1]
-        or (shard.kind == "synapses" and shard.cols[1] > island.columns)
-    ):
-        found.append(f"{label}: columns outside the island, limit {island.columns} columns")
-    return found
+    chips, cores, island = min(mapping.chips_available, system.chips), system.chip.cores, matrices.get(shard.island)
+    holds = {
+        f"chip {shard.chip}, limit {chips} chips": 0 <= shard.chip < chips,
+        f"core {shard.core} of chip {shard.chip}, limit {cores} cores": 0 <= shard.core < cores,
+        "unknown kind of shard": shard.kind in ("synapses", "reducer"),
+        "the program has no such island": island is not None,
+    }
+    if island is not None:
+        first, last = shard.cols
+        inside = 0 <= first < last and (shard.kind != "synapses" or last <= island.columns)
+        holds[f"rows outside the island, limit {island.rows} rows"] = 0 <= shard.rows[0] < shard.rows[1] <= island.rows
+        holds[f"columns outside the island, limit {island.columns} columns"] = inside
+    return [f"{_label(shard)}: {text}" for text, so in holds.items() if not so]
 
 
 def _coverage(island: Matrix, shards: list[Shard]) -> list[str]:

@@ -12,8 +12,9 @@ from neurodeploy.accounting.ledger import EnergyLedger
 from neurodeploy.ir.chip import Basis, ChipSpec, CoreBudget, HostSpec, Limit, Quantity, SystemSpec
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.run import ActivityCounts, RunActivity
+from neurodeploy.synapses.linear import LinearLayer
 from targets.loihi2 import SUPPORTS
-from tests.islands import Island, hollow_island
+from tests.islands import hollow_island
 from tests.prices import token_ledger
 
 
@@ -89,7 +90,7 @@ def counts() -> ActivityCounts:
 def ledger(
     mapping: Mapping = ROWS,
     given: ActivityCounts | None = None,
-    islands: Table[str, Island] = ISLANDS,
+    islands: Table[str, LinearLayer] = ISLANDS,
     system: SystemSpec = SYSTEM,
     phase: str = "generate",
     **options: Any,

@@ -18,7 +18,7 @@ from neurodeploy.bundle.files import canonical
 from neurodeploy.errors import BundleError, UserError
 from tests import refusals
 from tests.bundle.changes import ISLAND, Change, cut, flip, refused, rewrite, sign
-from tests.tiny import call, snapshot
+from tests.tiny import Cli, snapshot
 
 MEMBERS = (
     "program.json", "conversion.json", "host.safetensors", "tokenizer.json", "tokenizer_settings.json",
@@ -195,10 +195,10 @@ MAPPINGS: dict[str, Change] = {
 
 
 @pytest.mark.parametrize("name", MAPPINGS)
-def test_mapping_that_does_not_hold(bundle: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mapping_that_does_not_hold(bundle: Path, name: str, cli: Cli) -> None:
     rewrite_mapping(bundle, MAPPINGS[name])
     refusals.refused(BundleError, "ND5010", pipeline.explain, bundle)
-    found = call(["verify", str(bundle), "--json"], capsys)
+    found = cli("verify", bundle, "--json")
     assert found.status == 3
     assert json.loads(found.out)["violations"]
 
@@ -212,10 +212,10 @@ def test_mapping_of_wrong_types(bundle: Path, key: str, value: object) -> None:
     assert found.value.code in ("ND5006", "ND5010", "ND4001")
 
 
-def test_nothing_is_written_by_a_failed_check(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_written_by_a_failed_check(bundle: Path, cli: Cli) -> None:
     flip(bundle / "program.json", 0.1)
     before = snapshot(bundle)
     for verb in (["verify"], ["map"], ["explain"], ["generate", "--prompt", "a"]):
-        found = call([verb[0], str(bundle), *verb[1:]], capsys)
+        found = cli(verb[0], bundle, *verb[1:])
         assert (found.status, found.err.split()[1]) == (2, "ND5002")
     assert snapshot(bundle) == before

@@ -20,7 +20,7 @@ from tests.bundle.changes import sign
 from tests.bundle.test_network_bundle import write
 from tests.networks.random_networks import random_network
 from tests.refusals import refused
-from tests.tiny import call, environment, snapshot
+from tests.tiny import Cli, environment, snapshot
 
 Change = Callable[[Path], object]
 
@@ -94,14 +94,12 @@ FOREIGN: dict[str, tuple[Change, str]] = {
 
 
 @pytest.mark.parametrize("name", FOREIGN)
-def test_what_is_not_only_a_bundle_is_refused_and_untouched(
-    name: str, bundle: Path, llama: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_not_only_a_bundle_is_refused_and_untouched(name: str, bundle: Path, llama: Path, cli: Cli) -> None:
     change, says = FOREIGN[name]
     change(bundle)
     before = snapshot(bundle.parent)
     arguments = ["convert", str(llama), "--out", str(bundle), "--preset", "quick", "--calibration-tokens", "64"]
-    found = call(arguments, capsys)
+    found = cli(*arguments)
     assert (found.status, found.out) == (2, "")
     assert found.err.startswith(f"error ND5004 {bundle}: ") and says in found.err, found.err
     assert snapshot(bundle.parent) == before

@@ -178,9 +178,9 @@ def test_same_input_same_program(graphs: dict[str, Graph]) -> None:
     first, second = (quantize(graphs["llama4"], TEXT, get_preset("default", window=100)) for _ in range(2))
     for name, island in islands_of(first).items():
         other = islands_of(second)[name]
-        np.testing.assert_array_equal(island.synapses.weight, other.synapses.weight)
-        np.testing.assert_array_equal(island.neurons.multiplier, other.neurons.multiplier)
-        assert (island.input_scale, island.output_scale) == (other.input_scale, other.output_scale)
+        np.testing.assert_array_equal(island.synapses.synapse.weight, other.synapses.synapse.weight)
+        np.testing.assert_array_equal(island.neurons.params["multiplier"], other.neurons.params["multiplier"])
+        assert (island.encode.scale, island.decode.scale) == (other.encode.scale, other.decode.scale)
     assert first.conversion == second.conversion
 
 
@@ -190,7 +190,7 @@ def test_every_projection_is_on_an_island_once_and_a_store_sees_it(graphs: dict[
         options = {"store": lambda name, build, seen=seen: seen.append(name) or build()}
         program = quantize(graph, TEXT[:64], get_preset("quick", window=32), **options)
         assert seen == list(islands_of(program))
-        parts = [part.path for island in islands_of(program).values() for part in island.slices]
+        parts = [part.path for island in islands_of(program).values() for part in island.neurons.sections]
         assert sorted(parts) == sorted(p.path for p in graph.projections())
         assert len(program.conversion["sites"]) == len(parts)  # type: ignore[arg-type]
 
@@ -199,7 +199,7 @@ def test_experts_without_tokens_are_calibrated_on_borrowed_ones(graphs: dict[str
     program = quantize(graphs["llama4"], TEXT[:40], get_preset("default", window=40))
     assert program.conversion["borrowed_expert_inputs"]
     for island in islands_of(program).values():
-        assert island.input_scale.value > 0
+        assert island.encode.scale.value > 0
 
 
 def test_projections_of_one_population_share_an_island(graphs: dict[str, Graph]) -> None:

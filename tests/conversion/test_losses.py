@@ -21,7 +21,7 @@ from neurodeploy.ir.run import Probe, RunActivity, RunResult, RunState
 from simulators.reference import ReferenceRunner
 from tests.conversion.nets import DT, affine, between, both, layer, neuron, row, spikes, window
 from tests.refusals import refused
-from tests.tiny import call
+from tests.tiny import Cli
 
 rng = np.random.default_rng(5)
 
@@ -92,17 +92,17 @@ def test_a_layer_that_keeps_no_weight_is_refused(params: dict[str, Any]) -> None
     assert refused(UserError, "ND1274", quantize, random(r=1.0, **params)).subject == "n"
 
 
-def test_the_answer_begins_with_what_is_lost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_answer_begins_with_what_is_lost(tmp_path: Path, cli: Cli) -> None:
     """Where a time step leaves nothing, it is a refusal."""
     write(layer("lif", [[1.0, -1, 1], [1e-9, 1e-9, 1e-9]], r=20.0), tmp_path / "x.nir")
     arguments = ["convert", str(tmp_path / "x.nir"), "--out", str(tmp_path / "x.nd"), "--dt"]
-    shown = call([*arguments, str(DT)], capsys)
+    shown = cli(*arguments, DT)
     assert shown.status == 0 and shown.out.startswith("lost: input->n: loses all of the weights of 1 of 2 rows (1)")
     assert "100 %" in shown.out.replace("\u202f", " ").replace("\u00a0", " ")
     np.save(tmp_path / "x.npy", np.ones((5, 3), bool))
-    assert "lost: input->n" in call(["eval", str(tmp_path / "x.nd"), "--input", str(tmp_path / "x.npy")], capsys).out
+    assert "lost: input->n" in cli("eval", tmp_path / "x.nd", "--input", tmp_path / "x.npy").out
     write(layer("lif", rng.normal(size=(2, 3)), r=20.0), tmp_path / "x.nir")
-    found = call([*arguments, "1e-320", "--gain", "physical"], capsys)
+    found = cli(*arguments, "1e-320", "--gain", "physical")
     assert found.status == 2 and found.err.startswith("error ND1274 n: ")
 
 

@@ -21,20 +21,13 @@ from neurodeploy.frontends import hdf5_guard
 from tests import gguf_files, models
 from tests.pipeline.networks import DT, Files, copied, layers
 from tests.pipeline.test_families import bytes_as_tokens
-from tests.tiny import HEEDING, call, environment
+from tests.tiny import HEEDING, Cli, environment
 
-Capture = pytest.CaptureFixture[str]
 HOST_LINK_S = 230e-6
 
 
-def answer(arguments: list[str], capsys: Capture, status: int = 0) -> Any:
-    found = call([*arguments, "--json"], capsys)
-    assert found.status == status, found.err
-    return json.loads(found.out)
-
-
-def refused(arguments: list[str], capsys: Capture, begins: str, *says: str) -> None:
-    found = call(arguments, capsys)
+def refused(arguments: list[str], cli: Cli, begins: str, *says: str) -> None:
+    found = cli(*arguments)
     assert found.status == 2 and found.err.startswith(f"error {begins}"), found.err
     assert all(part in found.err for part in says) and "at most 0" not in found.err, found.err
 
@@ -43,28 +36,26 @@ def refused(arguments: list[str], capsys: Capture, begins: str, *says: str) -> N
     "settings",
     [{"attention.sliding_window_pattern": [True, False]}, {"rope.dimension_sections": [8, 8, 0, 0]}],
 )
-def test_a_list_under_a_gguf_key_is_refused_by_its_name(
-    settings: dict[str, Any], tmp_path: Path, capsys: Capture
-) -> None:
+def test_a_list_under_a_gguf_key_is_refused_by_its_name(settings: dict[str, Any], tmp_path: Path, cli: Cli) -> None:
     gguf_files.save(tmp_path / "x.gguf", models.make("llama", vocab_size=261), bytes_as_tokens("llama"), settings)
     given = ["convert", str(tmp_path / "x.gguf"), "--out", str(tmp_path / "x.nd"), "--preset", "quick"]
-    refused(given, capsys, "ND1012 ", f"llama.{next(iter(settings))}")
+    refused(given, cli, "ND1012 ", f"llama.{next(iter(settings))}")
 
 
-def test_one_name_for_fit_and_convert(tmp_path: Path, capsys: Capture) -> None:
-    assert call(["fit", "Qwen/Qwen3-0.6B", "--system", "hala-point", "--bits", "8"], capsys).status == 0
-    refused(["convert", "Qwen/Qwen3-0.6B", "--out", str(tmp_path / "x.nd")], capsys, "", "`hf download Qwen/Qwen3-0.6B")
+def test_one_name_for_fit_and_convert(tmp_path: Path, cli: Cli) -> None:
+    assert cli("fit", "Qwen/Qwen3-0.6B", "--system", "hala-point", "--bits", "8").status == 0
+    refused(["convert", "Qwen/Qwen3-0.6B", "--out", str(tmp_path / "x.nd")], cli, "", "`hf download Qwen/Qwen3-0.6B")
 
 
-def test_a_prompt_without_room_for_an_answer(llama_bundle: Path, capsys: Capture) -> None:
+def test_a_prompt_without_room_for_an_answer(llama_bundle: Path, cli: Cli) -> None:
     given = ["generate", str(llama_bundle), "--prompt", "a" * 6000, "--tokens", "4"]
-    refused(given, capsys, "ND3006 ", "shorten the prompt to at most 252 tokens")
+    refused(given, cli, "ND3006 ", "shorten the prompt to at most 252 tokens")
 
 
-def test_a_missing_time_step_names_the_whole_command(files: Files, tmp_path: Path, capsys: Capture) -> None:
+def test_a_missing_time_step_names_the_whole_command(files: Files, tmp_path: Path, cli: Cli) -> None:
     out = str(tmp_path / "x.nd")
     given = ["convert", str(files.plain), "--out", out]
-    refused(given, capsys, "ND1212 ", f"neurodeploy convert {files.plain} ", f"--out {out}")
+    refused(given, cli, "ND1212 ", f"neurodeploy convert {files.plain} ", f"--out {out}")
 
 
 def convert(files: Files, out: Path) -> list[str]:
@@ -72,7 +63,7 @@ def convert(files: Files, out: Path) -> list[str]:
 
 
 def test_text_beside_the_graph_is_not_read(
-    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
 ) -> None:
     """80 MB in 80 kB: its reader stood with a full pipe until its time was over."""
     monkeypatch.setattr(hdf5_guard, "WALL_SECONDS", 30)  # nothing is waited for where this passes
@@ -81,7 +72,7 @@ def test_text_beside_the_graph_is_not_read(
         text = np.full(40_000, b"x" * 2000, "S2000")
         file.create_dataset("notes/t", data=text, compression="gzip", chunks=(4000,))
     given = ["convert", str(tmp_path / "x.nir"), "--dt", str(DT), "--out", str(tmp_path / "x.nd")]
-    assert call(given, capsys).status == 0
+    assert cli(*given).status == 0
 
 
 #: Runs the command line and sends its own process a signal where the golden vectors of a bundle are written.
@@ -110,15 +101,15 @@ def test_a_terminal_that_is_closed_leaves_nothing(files: Files, tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_killed_run_left_is_swept(files: Files, tmp_path: Path, capsys: Capture) -> None:
+def test_what_a_killed_run_left_is_swept(files: Files, tmp_path: Path, cli: Cli) -> None:
     out = tmp_path / f"{'n' * 240}.nd"
     assert hit(signal.SIGKILL, convert(files, out)) == -9
-    assert call(convert(files, out), capsys).status == 0
+    assert cli(*convert(files, out)).status == 0
     assert list(tmp_path.iterdir()) == [out]
 
 
 @pytest.mark.parametrize("name", ["=cmd|' .exe'!A0", "\uff1d1+1", "'=1", "-2+3", "@SUM(1+1)"])
-def test_no_cell_of_a_plan_or_a_report_is_a_formula(name: str, files: Files, tmp_path: Path, capsys: Capture) -> None:
+def test_no_cell_of_a_plan_or_a_report_is_a_formula(name: str, files: Files, tmp_path: Path, cli: Cli) -> None:
     """Names of NIR nodes are a stranger's, a plan is made to be opened in a spreadsheet: marked, and read back as meant."""
     graph, net, plan = layers(), str(tmp_path / "x.nd"), tmp_path / "plan.csv"
     nodes = {name if key == "hidden" else key: node for key, node in graph.nodes.items()}
@@ -129,7 +120,7 @@ def test_no_cell_of_a_plan_or_a_report_is_a_formula(name: str, files: Files, tmp
         [*mapped, "--write-plan", str(plan)],
         ["report", net, "--input", str(files.spikes), "--out", str(tmp_path / "r.html")],
     ):
-        assert call(given, capsys).status == 0
+        assert cli(*given).status == 0
     tables = [plan, *tmp_path.glob("r_*.csv")]
     cells = {cell for path in tables for row in csv.reader(path.read_text("utf-8").splitlines()) for cell in row}
     assert len(tables) > 2 and f"'{name}" in cells and name not in cells
@@ -138,40 +129,41 @@ def test_no_cell_of_a_plan_or_a_report_is_a_formula(name: str, files: Files, tmp
     plan.write_text(
         "\n".join(line.replace(",chip,,,", ",chip,2,,") if name in line else line for line in text), "utf-8"
     )
-    found = call([*mapped, "--plan", str(plan), "--write-plan", str(tmp_path / "again.csv")], capsys)
+    found = cli(*mapped, "--plan", plan, "--write-plan", tmp_path / "again.csv")
     assert (found.status, json.loads(found.out)["shards"]) == (0, 3 + 1), "two neurons a core were asked for"
 
 
-def test_a_spiking_network_says_its_hops(files: Files, tmp_path: Path, capsys: Capture) -> None:
+def test_a_spiking_network_says_its_hops(files: Files, tmp_path: Path, cli: Cli) -> None:
     """On two chips of one neuron a core each."""
     bundle = str(copied(files.plain_nd, tmp_path))
-    found = answer(["map", bundle, "--system", "kapoho-point", "--max-rows", "1", "--pin", "last=chip:1"], capsys)
+    found = cli.json("map", bundle, "--system", "kapoho-point", "--max-rows", "1", "--pin", "last=chip:1")
     traffic = found["traffic_per_token"]
     assert traffic["spike_hops"]["messages"] > 0 and traffic["interchip_hops"]["messages"] > 0
 
 
 def test_one_number_of_crossings_and_the_host_link_once_an_exchange(
-    experts_bundle: Path, tmp_path: Path, capsys: Capture
+    experts_bundle: Path, tmp_path: Path, cli: Cli
 ) -> None:
     bundle = tmp_path / "x.nd"
     shutil.copytree(experts_bundle, bundle)
-    mapped = answer(["map", str(bundle), "--system", "kapoho-point"], capsys)["metrics"]["fallback"]["crossings"]
-    found = answer(["energy", str(bundle), "--prompt-tokens", "8", "--tokens", "4"], capsys)["generate"]
+    mapped = cli.json("map", bundle, "--system", "kapoho-point")["metrics"]["fallback"]["crossings"]
+    found = cli.json("energy", bundle, "--prompt-tokens", "8", "--tokens", "4")["generate"]
     (told,) = re.findall(r"([\d.]+) (?:crossings|exchanges)", found["bound_by"])
     assert float(told) == mapped
     assert found["seconds_split"]["host link latency"] == pytest.approx(mapped / 2 * HOST_LINK_S)
 
 
-def test_fit_says_what_is_there_what_was_asked_for_and_both_ratios(capsys: Capture) -> None:
+def test_fit_says_what_is_there_what_was_asked_for_and_both_ratios(cli: Cli) -> None:
     """One convention of chips, with the head; a plan that costs 1.4 times the energy is neither faster nor slower."""
-    given = ["fit", "gemma3-1b", "--system", "hala-point", "--chips", "8", "--bits", "8"]
-    said = answer(given, capsys, status=3)["answer"]
+    found = cli("fit", "gemma3-1b", "--system", "hala-point", "--chips", "8", "--bits", "8", "--json")
+    said = json.loads(found.out)["answer"]
+    assert found.status == 3, found.err
     assert "needs 66 chips (46 without the head)" in said
     assert "at most 8 of its 1152 were asked for" in said and "it has 8" not in said
     assert re.search(r"1\.4 times the energy and 0\.97 times the time of the host alone", said)
     assert "faster" not in said and "slower" not in said
 
 
-def test_no_modelled_joule_is_called_measured(llama_bundle: Path, capsys: Capture) -> None:
-    said = call(["energy", str(llama_bundle), "--prompt-tokens", "8", "--tokens", "4"], capsys).out
+def test_no_modelled_joule_is_called_measured(llama_bundle: Path, cli: Cli) -> None:
+    said = cli("energy", llama_bundle, "--prompt-tokens", "8", "--tokens", "4").out
     assert "no joule is measured" in said

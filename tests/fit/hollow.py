@@ -21,7 +21,7 @@ def counts_of(program: Program, activity: float, tokens: int, flops: float, move
     events = round(activity * tokens)
     islands = {
         name: RunActivity.of_layer(
-            name, tokens, np.full(i.columns, events, np.int64), np.full(i.rows, tokens, np.int64)
+            name, tokens, np.full(i.source.size, events, np.int64), np.full(i.neurons.size, tokens, np.int64)
         )
         for name, i in islands_of(program).items()
     }

@@ -21,7 +21,7 @@ from neurodeploy.frontends.packaged import DEMO, PACKAGED, Packaged, resolve
 from neurodeploy.storage.temporary import written_aside
 from neurodeploy.synapses.hollow import facts_of, weights_of
 from tests.refusals import refused
-from tests.tiny import call
+from tests.tiny import Cli
 
 
 @pytest.fixture(autouse=True)
@@ -80,9 +80,9 @@ def test_fit_and_convert_know_the_same_names() -> None:
     assert read_hollow(DEMO).info.name == DEMO
 
 
-def test_convert_answers_with_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+def test_convert_answers_with_the_command(cli: Cli) -> None:
     """A command that huggingface_hub's own program takes, with the id that was asked for."""
-    answer = call(["convert", "meta-llama/Llama-3.2-1B-Instruct", "--out", "x.nd"], capsys)
+    answer = cli("convert", "meta-llama/Llama-3.2-1B-Instruct", "--out", "x.nd")
     assert answer.status == 2
     assert answer.err.startswith("error ND1002 meta-llama/Llama-3.2-1B-Instruct: ")
     assert "huggingface.co/meta-llama/Llama-3.2-1B-Instruct and `hf auth login` first" in answer.err
@@ -101,9 +101,9 @@ CLOSED = [
 
 
 @pytest.mark.parametrize("text", CLOSED)
-def test_closed_models(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_closed_models(text: str, cli: Cli) -> None:
     for arguments in (["fit", text], ["convert", text, "--out", "x.nd"]):
-        answer = call(arguments, capsys)
+        answer = cli(*arguments)
         assert answer.status == 2
         assert answer.err.startswith(f"error ND1014 {text}: is a closed model of ")
         assert "did you mean" not in answer.err

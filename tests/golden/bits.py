@@ -34,6 +34,7 @@ from neurodeploy.ir.segments import Segment
 from neurodeploy.ops.host.kvcache import State
 from neurodeploy.pipeline.checkpoint import DEFAULT_CALIBRATION
 from neurodeploy.storage.cache import cache_folder
+from neurodeploy.synapses.linear import program_of_layers
 from partitioner.mapper import map_model
 from partitioner.options import Options, Pin
 from simulators import get_runner
@@ -43,7 +44,7 @@ from tests.golden.networks import NETS, mapped, net
 from tests.golden.store import Case, case, digest
 from tests.hybrid.test_random_mappings import INFO
 from tests.hybrid.test_random_mappings import island as random_island
-from tests.islands import islands_of, program_of
+from tests.islands import exponents, islands_of, payload_max
 
 RUNNERS = ("reference", "fast", "partitioned")
 ISLANDS = 12
@@ -118,7 +119,9 @@ def recorder(program: Program, runner: str) -> Recorder:
         return Recorder(get_runner("reference"))
     system = get_system("kapoho-point")
     islands = islands_of(program).values()
-    pins = {island.name: Pin(rows=-(-island.rows // 3), blocks=min(2, island.columns)) for island in islands}
+    pins = {
+        island.name: Pin(rows=-(-island.neurons.size // 3), blocks=min(2, island.source.size)) for island in islands
+    }
     return Recorder(PartitionedRunner(map_model(program, system, Options(pins=pins)), system.chip))
 
 
@@ -126,13 +129,13 @@ def island_bits(seed: int, runner: str) -> Any:
     rng = np.random.default_rng(seed)
     rows, columns, bits = int(rng.integers(1, 200)), int(rng.integers(1, 3000)), int(rng.choice([8, 12, 16]))
     made = random_island("i", rows, columns, bits, rng)
-    limit = made.payload_max if seed % 3 == 0 else 40
+    limit = payload_max(made) if seed % 3 == 0 else 40
     payload = rng.integers(-limit, limit + 1, (5, columns)) * rng.integers(0, 2, (5, columns))
     if seed % 3 == 0:  # nearly all at one end: sums as large as can be
         payload = np.where(
-            rng.random(payload.shape) < 0.9, np.where(made.synapses.weight[0] < 0, -limit, limit), payload
+            rng.random(payload.shape) < 0.9, np.where(made.synapses.synapse.weight[0] < 0, -limit, limit), payload
         )
-    program = program_of(INFO, [(made, "x")], "x", "i")
+    program = program_of_layers(INFO, [made], {}, "x", "i")
     run = recorder(program, runner)
     run.run(program.segments[0].network, {"i.input": payload.astype(np.int16)[:, None]}, 1)
     return run.seen["i"]
@@ -164,11 +167,15 @@ def model_bits(name: str, text: Path, tokens: int, alone: int, runner: str) -> A
 def weights_of(program: Program) -> str:
     islands = {}
     for name, island in islands_of(program).items():
-        scales = [[s.mantissa, s.exponent] for s in (island.input_scale, island.output_scale)]
-        synapses, neurons = island.synapses, island.neurons
+        scales = [[s.mantissa, s.exponent] for s in (island.encode.scale, island.decode.scale)]
+        synapses, params = island.synapses, island.neurons.params
         islands[name] = {
-            "synapses": {"weight": synapses.weight, "axon_shift": synapses.axon_shift, "sums": synapses.block_abs_sum},
-            "neurons": {"multiplier": neurons.multiplier, "shift": neurons.shift, "acc_shift": neurons.acc_shift},
+            "synapses": {
+                "weight": synapses.synapse.weight,
+                "axon_shift": exponents(island),
+                "sums": synapses.block_sums,
+            },
+            "neurons": {name: params[name] for name in ("multiplier", "shift", "acc_shift")},
             "scales": scales,
         }
     return digest(islands)

@@ -67,8 +67,8 @@ def gpt2() -> dict[str, Any]:
     mapping = map_model(program, system, Options(pins={left: Pin(device="host")}))
     counts = ActivityCounts({}, tokens, 123_456_789, 98_765_432, {})
     for name, island in islands_of(program).items():
-        events = np.arange(island.columns, dtype=np.int64) % 2 * (tokens // 2)
-        activity = RunActivity.of_layer(name, tokens, events, np.full(island.rows, tokens, np.int64))
+        events = np.arange(island.source.size, dtype=np.int64) % 2 * (tokens // 2)
+        activity = RunActivity.of_layer(name, tokens, events, np.full(island.neurons.size, tokens, np.int64))
         if name == left:
             counts.host[name] = PopulationWork(activity, tokens, 10, 11_000_000, 12_000_000)
         else:

@@ -124,7 +124,9 @@ def test_experts_that_are_not_chosen_get_no_event(folder: Path) -> None:
     hybrid = Hybrid(program, graph.weights, get_runner("fast"))
     hybrid.forward(TOKENS[:1])
     counts = hybrid.take_counts().segments
-    inputs = [name for name, island in islands_of(program).items() if island.expert is not None and "gate" in name]
+    inputs = [
+        name for name, island in islands_of(program).items() if island.neurons.expert is not None and "gate" in name
+    ]
     assert len(inputs) == 4
     chosen = [name for name in inputs if counts[name].ticks]
     assert len(chosen) == 1

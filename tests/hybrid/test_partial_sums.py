@@ -19,8 +19,10 @@ from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import BLOCK
+from neurodeploy.ir.population import Section
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import ActivityCounts
+from neurodeploy.synapses.linear import linear_layer, program_of_layers
 from partitioner.cost.population import views_of
 from partitioner.cost.usage import core_demands
 from partitioner.judge.figures import core_loads
@@ -30,7 +32,7 @@ from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner
 from targets.hosts import get_host
 from targets.systems import get_system
-from tests.islands import GradedNeurons, Island, Slice, Synapses, islands_of, program_of
+from tests.islands import islands_of
 from tests.prices import ledger_of, works
 
 ROWS, COLUMNS, TOKENS = 10, 2200, 3
@@ -46,13 +48,14 @@ def program(wide: int) -> Program:
     shift[2050 : 2050 + wide] = 8
     size = np.abs(weight.astype(np.int64)) << shift.astype(np.int64)
     sums = np.array([size[:, at : at + BLOCK].sum(axis=1).max() for at in range(0, COLUMNS, BLOCK)], np.int64)
-    neurons = GradedNeurons(np.full(ROWS, 1000, np.int16), np.full(ROWS, 10, np.uint8), 11)
+    params = {"multiplier": np.full(ROWS, 1000, np.int16), "shift": np.full(ROWS, 10, np.uint8), "acc_shift": 11}
     one = Dyadic(1, 0)
-    island = Island(
-        "a", ROWS, COLUMNS, (Slice("a", "a", 0, ROWS),), 16, one, one, Synapses(weight, shift, sums), neurons
-    )
+    island = linear_layer(
+        "a", weight, params, scales=(one, one), values=("x", ("a",)), axon_exp=shift, block_sums=sums,
+        sections=[Section("a", 0, ROWS)],
+    )  # fmt: skip
     info = ModelInfo("random", "test", 10, 10, 1, 10, "made by a test")
-    return program_of(info, [(island, "x")])
+    return program_of_layers(info, [island], {})
 
 
 def mapping() -> Mapping:

@@ -13,14 +13,16 @@ from neurodeploy.ir.chip import Basis, Limit
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.network import BLOCK
+from neurodeploy.ir.population import Section
 from neurodeploy.ir.run import ActivityCounts
+from neurodeploy.synapses.linear import LinearLayer, linear_layer, program_of_layers
 from partitioner.mapper import map_model
 from partitioner.options import OBJECTIVES, Options, Pin
 from partitioner.verify.violations import verify
 from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner
 from targets.systems import get_system
-from tests.islands import GradedNeurons, Island, Slice, Synapses, program_of
+from tests.islands import payload_max
 from tests.networks.equality import same_result
 from tests.prices import shard_counts, works
 
@@ -35,20 +37,23 @@ OPTIONS = st.builds(
 )
 
 
-def island(name: str, rows: int, columns: int, payload_bits: int, draw: np.random.Generator) -> Island:
+def island(name: str, rows: int, columns: int, payload_bits: int, draw: np.random.Generator) -> LinearLayer:
     weight = draw.integers(-128, 128, (rows, columns)).astype(np.int8)
     shift = draw.choice(np.array([0, 8], np.uint8), columns, p=[0.95, 0.05])
     size = np.abs(weight.astype(np.int64)) << shift.astype(np.int64)
     sums = np.array([size[:, at : at + BLOCK].sum(axis=1).max() for at in range(0, columns, BLOCK)], np.int64)
-    neurons = GradedNeurons(
-        draw.integers(-3000, 3000, rows).astype(np.int16),
-        draw.integers(0, 20, rows).astype(np.uint8),
-        int(draw.integers(0, 12)),
-        draw.integers(-(1 << 30), 1 << 30, rows) if draw.integers(2) else None,
-    )
+    params = {
+        "multiplier": draw.integers(-3000, 3000, rows).astype(np.int16),
+        "shift": draw.integers(0, 20, rows).astype(np.uint8),
+        "acc_shift": int(draw.integers(0, 12)),
+    }
+    if draw.integers(2):
+        params["bias"] = draw.integers(-(1 << 30), 1 << 30, rows)
     one = Dyadic(1, 0)
-    parts = (Slice(name, name, 0, rows),)
-    return Island(name, rows, columns, parts, payload_bits, one, one, Synapses(weight, shift, sums), neurons)
+    return linear_layer(
+        name, weight, params, scales=(one, one), values=("x", (name,)), payload_bits=payload_bits, axon_exp=shift,
+        block_sums=sums, sections=[Section(name, 0, rows)],
+    )  # fmt: skip
 
 
 @settings(max_examples=40, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -65,7 +70,7 @@ def test_any_cut_gives_the_same_integers(
 ) -> None:
     draw = np.random.default_rng(seed)
     islands = {f"i{n}": island(f"i{n}", *size, payload_bits, draw) for n, size in enumerate(sizes)}
-    program = program_of(INFO, [(island, "x") for island in islands.values()])
+    program = program_of_layers(INFO, list(islands.values()), {})
     system = get_system("kapoho-point")
     budget = replace(
         system.chip.budget,
@@ -81,10 +86,10 @@ def test_any_cut_gives_the_same_integers(
     runner, reference = PartitionedRunner(mapping, system.chip), ReferenceRunner()
     counts = ActivityCounts({}, 3, 0, 0, {})
     for name, item in islands.items():
-        most = item.payload_max
-        payload = (draw.integers(-most, most + 1, (3, item.columns)) * draw.integers(0, 2, (3, item.columns))).astype(
-            np.int16
-        )
+        most = payload_max(item)
+        payload = (
+            draw.integers(-most, most + 1, (3, item.source.size)) * draw.integers(0, 2, (3, item.source.size))
+        ).astype(np.int16)
         network = next(segment for segment in program.segments if segment.name == name).network
         given = {network.inputs[0]: payload[:, None]}
         wanted, found = (one.run(network, given, 1) for one in (reference, runner))

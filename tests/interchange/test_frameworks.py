@@ -17,9 +17,8 @@ from scripts.interchange import table as document
 from tests.interchange import cells
 from tests.interchange.cells import FIXTURES, FRAMEWORKS, LIMITS, MEMBRANE, Cell
 from tests.refusals import refused
-from tests.tiny import call
+from tests.tiny import Cli
 
-Capture = pytest.CaptureFixture[str]
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -119,12 +118,6 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def evaluated(bundle: Path, capsys: Capture, *more: str) -> Any:
-    found = call(["eval", str(bundle), *LIKE_TORCH, *more, "--json"], capsys)
-    assert found.status == 0, found.err
-    return json.loads(found.out)
-
-
 def compared(bundle: Path, reference: Path) -> Any:
     return pipeline.eval(bundle, input=FOLDER / "input.npz", reference=reference, layout="time-first")
 
@@ -134,17 +127,17 @@ def recorded() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     return np.load(FOLDER / "labels.npy"), np.load(FOLDER / "spikes.npz")["output"]
 
 
-def test_the_step_of_our_own_examples_is_refused_with_the_command_to_type(tmp_path: Path, capsys: Capture) -> None:
+def test_the_step_of_our_own_examples_is_refused_with_the_command_to_type(tmp_path: Path, cli: Cli) -> None:
     out = tmp_path / "x.nd"
-    found = call(["convert", str(NIR), "--dt", "1e-3", "--out", str(out)], capsys)
+    found = cli("convert", NIR, "--dt", "1e-3", "--out", out)
     assert found.status == 2 and found.err.startswith("error ND1214 ") and "written by snntorch" in found.err
     command = found.err.split("type: ")[1].split(";")[0].split()
     assert command == ["neurodeploy", "convert", str(NIR), "--source", "snntorch", "--out", str(out)]
-    assert call(command[1:], capsys).status == 0 and out.is_dir()
+    assert cli(*command[1:]).status == 0 and out.is_dir()
 
 
-def test_the_source_alone_gives_snntorchs_own_spikes(bundles: Path, capsys: Capture) -> None:
-    (row,) = evaluated(bundles / "meant.nd", capsys, "--labels", LABELS, *REFERENCE)["reference"]
+def test_the_source_alone_gives_snntorchs_own_spikes(bundles: Path, cli: Cli) -> None:
+    (row,) = cli.json("eval", bundles / "meant.nd", *LIKE_TORCH, "--labels", LABELS, *REFERENCE)["reference"]
     labels, spikes = recorded()
     assert row["reference_spikes"] == spikes.sum() and row["compared"] == spikes.size
     assert row["reference_correct"] == (spikes.sum(axis=0).argmax(axis=1) == labels).sum() == 144
@@ -164,8 +157,8 @@ def test_the_chip_is_compared_with_the_arrays_themselves(bundles: Path, tmp_path
     assert row["differing"] == np.count_nonzero(chip != recorded()[1].swapaxes(0, 1)) > 0
 
 
-def test_at_its_word_the_file_is_another_network_and_says_so_first(bundles: Path, capsys: Capture) -> None:
-    found = evaluated(bundles / "word.nd", capsys, *REFERENCE)
+def test_at_its_word_the_file_is_another_network_and_says_so_first(bundles: Path, cli: Cli) -> None:
+    found = cli.json("eval", bundles / "word.nd", *LIKE_TORCH, *REFERENCE)
     (row,), (alone,) = found["reference"], found["comparison"]
     assert alone["differing"] < 0.01 * alone["compared"]  # both sides share the wrong reading
     assert row["differing"] > 0.03 * row["compared"] and row["float_differing"] > 0.03 * row["compared"]
@@ -174,27 +167,27 @@ def test_at_its_word_the_file_is_another_network_and_says_so_first(bundles: Path
 
 
 @pytest.mark.parametrize("reference", [True, False])
-def test_the_first_line_says_what_the_chip_was_compared_with(reference: bool, bundles: Path, capsys: Capture) -> None:
-    found = call(["eval", str(bundles / "meant.nd"), *LIKE_TORCH, *(REFERENCE if reference else [])], capsys)
+def test_the_first_line_says_what_the_chip_was_compared_with(reference: bool, bundles: Path, cli: Cli) -> None:
+    found = cli("eval", bundles / "meant.nd", *LIKE_TORCH, *(REFERENCE if reference else []))
     first = found.out.splitlines()[0]
     assert ("spikes.npz: what the framework itself computed" in first) == reference
     assert ("both sides share one reading of the file" in first) != reference
     assert ("(0 % before rounding)" in first.replace("\u202f", " ").replace("\u00a0", " ")) == reference
 
 
-def test_open_questions_are_the_first_of_an_answer(tmp_path: Path, capsys: Capture) -> None:
+def test_open_questions_are_the_first_of_an_answer(tmp_path: Path, cli: Cli) -> None:
     arguments = ["convert", str(NIR), "--source", "snntorch", "--out", str(tmp_path / "x.nd")]
-    shown, found = call(arguments, capsys), call([*arguments, "--json"], capsys)
+    shown, found = cli(*arguments), cli(*arguments, "--json")
     assert shown.out.startswith("open question: ") and "--reset value" in shown.out.splitlines()[0]
     data = json.loads(found.out)
     assert next(iter(data)) == "open_questions" and len(data["open_questions"]) == 1
-    answered = call([*arguments, "--reset", "subtract-next", "--json"], capsys)
+    answered = cli(*arguments, "--reset", "subtract-next", "--json")
     assert json.loads(answered.out)["open_questions"] == []
 
 
-def test_a_file_at_its_word_names_the_command_that_means_it(tmp_path: Path, capsys: Capture) -> None:
+def test_a_file_at_its_word_names_the_command_that_means_it(tmp_path: Path, cli: Cli) -> None:
     out = tmp_path / "x.nd"
-    data = json.loads(call(["convert", str(NIR), "--dt", "1e-4", "--out", str(out), "--json"], capsys).out)
+    data = cli.json("convert", NIR, "--dt", "1e-4", "--out", out)
     assert data["command_as_meant"] == f"neurodeploy convert {NIR} --source snntorch --out {out}"
 
 
@@ -211,13 +204,13 @@ def test_a_file_at_its_word_names_the_command_that_means_it(tmp_path: Path, caps
     ],
 )
 def test_a_reference_that_does_not_fit_is_refused(
-    change: Any, told: str, bundles: Path, tmp_path: Path, capsys: Capture
+    change: Any, told: str, bundles: Path, tmp_path: Path, cli: Cli
 ) -> None:
     made = change(recorded()[1])
     arrays = made if isinstance(made, dict) else {"output": made}
     np.savez(tmp_path / "r.npz", **arrays)
     arguments = ["eval", str(bundles / "meant.nd"), *LIKE_TORCH, "--reference", str(tmp_path / "r.npz")]
-    found = call(arguments, capsys)
+    found = cli(*arguments)
     assert found.status == 2 and found.err.startswith("error ND1273 ") and told in found.err
 
 
@@ -233,6 +226,6 @@ def test_several_spikes_in_a_step_are_counts_that_no_chip_sends(bundles: Path, t
     assert found["reference"][0]["differing"] > plain["reference"][0]["differing"] + 0.9 * several
 
 
-def test_labels_of_another_order_name_the_layout(bundles: Path, capsys: Capture) -> None:
-    found = call(["eval", str(bundles / "meant.nd"), *INPUT, "--labels", LABELS], capsys)
+def test_labels_of_another_order_name_the_layout(bundles: Path, cli: Cli) -> None:
+    found = cli("eval", bundles / "meant.nd", *INPUT, "--labels", LABELS)
     assert found.status == 2 and found.err.startswith("error ND3269 ") and "--layout time-first" in found.err

@@ -18,7 +18,7 @@ from neurodeploy.pipeline.session import read_mapping
 from neurodeploy.pipeline.texts import left_to_host
 from tests.islands import islands_of
 from tests.offload.conftest import ROWS, Pair
-from tests.tiny import call, snapshot
+from tests.tiny import Cli, snapshot
 
 #: (a folder to write in, the bundle) -> options of the call
 Options = Callable[[Path, Path], list[str]]
@@ -37,8 +37,8 @@ def write(path: Path, rows: list[dict[str, str]]) -> None:
         table.writerows(rows)
 
 
-def test_the_budget_leaves_islands_to_the_host_and_says_so(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    answer = call(["map", str(copy), *BUDGET], capsys)
+def test_the_budget_leaves_islands_to_the_host_and_says_so(copy: Path, cli: Cli) -> None:
+    answer = cli("map", copy, *BUDGET)
     left = left_to_host(open_bundle(copy))
     assert answer.out.splitlines()[0] == f"kapoho-point: fits partly, {len(left)} islands on the host, 1 of 1 chips"
     assert f"{len(left)} of 17 islands are not on the chips: the host (cpu-generic) runs them" in answer.out
@@ -47,43 +47,39 @@ def test_the_budget_leaves_islands_to_the_host_and_says_so(copy: Path, capsys: p
     assert "weights streamed in" in answer.out
 
 
-def test_what_fits_partly_is_not_status_0_unless_it_was_asked_for(
-    copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_fits_partly_is_not_status_0_unless_it_was_asked_for(copy: Path, tmp_path: Path, cli: Cli) -> None:
     """The mapping is the same in all cases and is stored; only an offload that nobody asked for is status 3."""
     before = snapshot(copy)
-    unasked = call(["map", str(copy), *BUDGET, "--write-plan", str(tmp_path / "plan.csv"), "--json"], capsys)
+    unasked = cli("map", copy, *BUDGET, "--write-plan", tmp_path / "plan.csv", "--json")
     found = json.loads(unasked.out)
     assert (unasked.status, found["fits"], found["verdict"]) == (3, False, "partly")
     assert found["host_islands"] == len(found["offload"]["on_host"]) == len(found["offload"]["unasked"]) > 0
     stored = snapshot(copy)
     assert stored != before
-    meant = call(["map", str(copy), *BUDGET, "--offload", "--json"], capsys)
+    meant = cli("map", copy, *BUDGET, "--offload", "--json")
     assert (meant.status, json.loads(meant.out)["verdict"]) == (0, "partly")
-    planned = call(["map", str(copy), *BUDGET, "--plan", str(tmp_path / "plan.csv"), "--json"], capsys)
+    planned = cli("map", copy, *BUDGET, "--plan", tmp_path / "plan.csv", "--json")
     assert (planned.status, json.loads(planned.out)["offload"]["unasked"]) == (0, [])
-    whole = call(["map", str(copy), "--chips", "1", "--no-place", "--json"], capsys)
+    whole = cli("map", copy, "--chips", "1", "--no-place", "--json")
     assert (whole.status, json.loads(whole.out)["verdict"], json.loads(whole.out)["fits"]) == (0, "fits", True)
 
 
 @pytest.mark.parametrize(
     ("objective", "least"), [("cores", "energy"), ("latency", "time"), ("traffic", "border bytes")]
 )
-def test_both_ratios_stand_beside_what_was_optimised(
-    objective: str, least: str, copy: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_both_ratios_stand_beside_what_was_optimised(objective: str, least: str, copy: Path, cli: Cli) -> None:
     options = [*BUDGET, "--objective", objective, "--offload"]
-    found = json.loads(call(["map", str(copy), *options, "--json"], capsys).out)["offload"]
+    found = cli.json("map", copy, *options)["offload"]
     ratios = [found[key]["plan"] / found[key]["resident"] for key in ("joules_per_token", "seconds_per_token")]
-    said = call(["map", str(copy), *options], capsys).out
+    said = cli("map", copy, *options).out
     line = next(line for line in said.splitlines() if line.startswith("as mapped: "))
     energy, time = (float(text) for text in re.findall(r"([\d.]+) times the", line))
     assert [energy, time] == pytest.approx(ratios, rel=0.1)
     assert line.endswith(f"chosen for the least {least}")
 
 
-def test_the_json_has_every_figure(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = json.loads(call(["map", str(copy), *BUDGET, "--json"], capsys).out)
+def test_the_json_has_every_figure(copy: Path, cli: Cli) -> None:
+    found = json.loads(cli("map", copy, *BUDGET, "--json").out)
     offload = found["offload"]
     assert found["violations"] == []
     assert set(offload["on_host"]) == left_to_host(open_bundle(copy))
@@ -95,14 +91,14 @@ def test_the_json_has_every_figure(copy: Path, capsys: pytest.CaptureFixture[str
     assert {"group", "islands", "rule", "reason", "remedy"} == set(offload["groups"][0])
 
 
-def test_without_the_budget_or_strictly_it_is_an_error(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_the_budget_or_strictly_it_is_an_error(copy: Path, cli: Cli) -> None:
     before = snapshot(copy)
-    strict = call(["map", str(copy), *BUDGET, "--no-offload"], capsys)
+    strict = cli("map", copy, *BUDGET, "--no-offload")
     assert (strict.status, strict.err.split()[1]) == (3, "ND2001")
     assert "islands on the host" in strict.err
-    answered = json.loads(call(["map", str(copy), *BUDGET, "--no-offload", "--json"], capsys).out)
+    answered = json.loads(cli("map", copy, *BUDGET, "--no-offload", "--json").out)
     assert (answered["fits"], answered["verdict"]) == (False, "does not fit")
-    plain = call(["map", str(copy), "--system", "oheo-gulch", "--max-rows", str(ROWS), "--no-place"], capsys)
+    plain = cli("map", copy, "--system", "oheo-gulch", "--max-rows", ROWS, "--no-place")
     assert (plain.status, plain.err.split()[1]) == (3, "ND2001")
     assert "kapoho-point (8 chips) holds it" in plain.err
     assert "--chips 1 puts " in plain.err
@@ -157,9 +153,9 @@ def test_a_plan_edited_by_hand(copy: Path, tmp_path: Path) -> None:
     assert [new["layers.0.feed_forward.gate_up"][key] for key in ("rows", "blocks", "chip")] == ["50", "1", "3"]
 
 
-def test_hints_on_the_command_line(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_hints_on_the_command_line(copy: Path, cli: Cli) -> None:
     hints = ["--pin", f"{ATTENTION}=rows:16", "--pin", "lm_head=device:host"]
-    answer = call(["map", str(copy), *hints, "--no-place", "--json"], capsys)
+    answer = cli("map", copy, *hints, "--no-place", "--json")
     assert answer.status == 0
     mapping, _ = read_mapping(open_bundle(copy))
     found = mapping.by_island()
@@ -168,11 +164,9 @@ def test_hints_on_the_command_line(copy: Path, capsys: pytest.CaptureFixture[str
     assert [e.reason.rule for e in mapping.assignments if e.path == "lm_head"] == ["pinned-to-host"]
 
 
-def test_caps_seed_and_objective_reach_the_mapper(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_caps_seed_and_objective_reach_the_mapper(copy: Path, cli: Cli) -> None:
     wide = pipeline.map(copy)["cores_used"]
-    answer = call(
-        ["map", str(copy), "--cap", "synapse_bytes=5", "--seed", "7", "--objective", "traffic", "--json"], capsys
-    )
+    answer = cli("map", copy, "--cap", "synapse_bytes=5", "--seed", "7", "--objective", "traffic", "--json")
     assert answer.status == 0
     assert json.loads(answer.out)["cores_used"] > wide
     mapping, _ = read_mapping(open_bundle(copy))
@@ -247,12 +241,10 @@ BAD: dict[str, tuple[str, int, str, Options]] = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_input_leaves_the_older_mapping(
-    case: str, copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_bad_input_leaves_the_older_mapping(case: str, copy: Path, tmp_path: Path, cli: Cli) -> None:
     code, status, named, options = BAD[case]
     arguments, before = ["map", str(copy), *options(tmp_path, copy)], snapshot(copy)
-    answer = call([*arguments, "--json"], capsys)
+    answer = cli(*arguments, "--json")
     error: dict[str, Any] = json.loads(answer.out or answer.err)["error"]
     assert (error["code"], answer.status) == (code, status), error
     assert named in " ".join(error.values()), error

@@ -15,7 +15,7 @@ from neurodeploy.bundle import open_bundle
 from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.pipeline.session import read_mapping
 from tests.pipeline.networks import Files
-from tests.tiny import call, snapshot
+from tests.tiny import Cli, snapshot
 
 
 @pytest.fixture
@@ -49,22 +49,18 @@ def test_a_plan_is_written_edited_and_kept(bundle: Path, tmp_path: Path) -> None
         (["--pin", "hidden=rows:7"], "ND2065"),
     ],
 )
-def test_what_a_network_is_not_given(
-    bundle: Path, options: list[str], code: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_a_network_is_not_given(bundle: Path, options: list[str], code: str, cli: Cli) -> None:
     before = snapshot(bundle)
-    answer = call(["map", str(bundle), *options, "--json"], capsys)
+    answer = cli("map", bundle, *options, "--json")
     assert answer.status == 2
     assert json.loads(answer.out or answer.err)["error"]["code"] == code
     assert snapshot(bundle) == before
 
 
-def test_stages_are_kept_and_taken_up(
-    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stages_are_kept_and_taken_up(bundle: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second call finds every stage in the folder and maps to the same bytes without packing again."""
     stages, first = tmp_path / "stages", bundle / "mapping.json"
-    assert call(["map", str(bundle), "--work", str(stages)], capsys).status == 0
+    assert cli("map", bundle, "--work", stages).status == 0
     before = first.read_bytes()
     assert list(stages.iterdir())
 
@@ -72,7 +68,7 @@ def test_stages_are_kept_and_taken_up(
         raise AssertionError("packed again")
 
     monkeypatch.setattr("partitioner.stages.pack", never)
-    assert call(["map", str(bundle), "--work", str(stages)], capsys).status == 0
+    assert cli("map", bundle, "--work", stages).status == 0
     assert first.read_bytes() == before
 
 
@@ -104,21 +100,19 @@ def test_populations_on_the_host(hosted: list[str], bundle: Path, files: Files, 
         pipeline.export(bundle, tmp_path / "s", format="sanafe")
 
 
-def test_a_network_that_is_wholly_on_the_host(
-    bundle: Path, files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_network_that_is_wholly_on_the_host(bundle: Path, files: Files, tmp_path: Path, cli: Cli) -> None:
     """It has no core and no event of a chip: energy and report say so as they say the rest."""
     pipeline.map(bundle, "oheo-gulch", pins=["hidden=device:host", "last=device:host"])
-    answer = call(["energy", str(bundle), "--input", str(files.spikes)], capsys)
+    answer = cli("energy", bundle, "--input", files.spikes)
     assert answer.status == 0 and answer.out
     found = pipeline.energy(bundle, input=files.spikes)
     assert found["step"]["joules_per_token"]["wall"]["nominal"] > 0 and found["busiest_cores"] == []
     page = tmp_path / "page.html"
-    answer = call(["report", str(bundle), "--input", str(files.spikes), "--out", str(page)], capsys)
+    answer = cli("report", bundle, "--input", files.spikes, "--out", page)
     assert answer.status == 0 and page.is_file()
 
 
-def test_what_has_no_room_goes_to_the_host(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_has_no_room_goes_to_the_host(tmp_path: Path, cli: Cli) -> None:
     """Two populations of 75 cores on a chip of 120: an error that says what would help, or partly, with the same bits."""
     size, neurons = 6000, {name: np.full(6000, v) for name, v in {"tau": 0.01, "r": 10.0, "v_threshold": 1.0}.items()}
     zero, rng = np.zeros(size), np.random.default_rng(1)
@@ -133,14 +127,14 @@ def test_what_has_no_room_goes_to_the_host(tmp_path: Path, capsys: pytest.Captur
     pipeline.convert(tmp_path / "x.nir", bundle, dt=1e-3)
     order = ["map", str(bundle), "--system", "oheo-gulch", "--cap", "neurons=1", "--json"]
     for strict in ([], ["--chips", "1", "--no-offload"]):
-        answer = call([*order, *strict], capsys)
+        answer = cli(*order, *strict)
         error = json.loads(answer.out)["error"]
         assert (answer.status, error["code"]) == (3, "ND2001")
         assert "--chips 1 puts 1 of 2 islands on the host" in error["fix"]
     pipeline.map(bundle, "kapoho-point", caps={"neurons": 1})
     whole = pipeline.run(bundle, input=spikes)["populations"]
     for meant, status in ([], 3), (["--offload"], 0):
-        answer = call([*order, "--chips", "1", *meant], capsys)
+        answer = cli(*order, "--chips", "1", *meant)
         found = json.loads(answer.out)
         assert (answer.status, found["verdict"], found["violations"], found["cores_used"]) == (status, "partly", [], 75)
         assert found["offload"]["unasked"] == ["last"] and found["offload"]["chips_resident"] == 2

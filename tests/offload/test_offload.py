@@ -97,9 +97,13 @@ def test_figures_by_hand(two_chips: Any) -> None:
     stay = len(islands_of(program)) - len(found["on_host"])
     assert found["crossings_per_token"] == {"plan": 2.0 * stay, "resident": 2.0 * len(islands_of(program))}
     assert crossings(program, mapping.assignments) == 2.0 * stay
-    border = 4 * sum(i.rows + i.columns for name, i in islands_of(program).items() if name not in found["on_host"])
+    border = 4 * sum(
+        i.neurons.size + i.source.size for name, i in islands_of(program).items() if name not in found["on_host"]
+    )
     assert found["border_bytes_per_token"]["plan"] == border
-    weights = sum(islands_of(program)[name].rows * islands_of(program)[name].columns for name in found["on_host"])
+    weights = sum(
+        islands_of(program)[name].neurons.size * islands_of(program)[name].source.size for name in found["on_host"]
+    )
     assert weights <= found["streamed_bytes_per_token"] <= 1.2 * weights
     joules = found["joules_per_token"]
     assert joules["plan"] == pytest.approx(sum(joules_of(program, SYSTEM, mapping, CPU).values()))
@@ -165,7 +169,8 @@ def test_the_host_as_a_roofline() -> None:
     assert (mapping.chips_used, mapping.cores_used, mapping.shards) == (0, 0, ())
     assert verify(mapping, program, SYSTEM) == []
     size = sum(
-        i.rows * i.columns + 3 * i.rows + i.columns + 4 * (i.rows + i.columns) for i in islands_of(program).values()
+        i.neurons.size * i.source.size + 3 * i.neurons.size + i.source.size + 4 * (i.neurons.size + i.source.size)
+        for i in islands_of(program).values()
     )
     assert found["seconds_per_token"]["plan"] == pytest.approx(size / 20e9)
     assert found["joules_per_token"]["plan"] == pytest.approx(size / 20e9 * 15.0)

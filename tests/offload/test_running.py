@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from tests.islands import islands_of
 from tests.networks.equality import same_result
 from tests.offload.conftest import Pair
 from tests.prices import token_ledger
-from tests.tiny import call
+from tests.tiny import Cli
 
 TOKENS = np.random.default_rng(3).integers(3, 128, 40)
 PROSE = "It was a bright cold day in April, and the clocks were striking thirteen. " * 3
@@ -45,7 +44,7 @@ def test_the_fixture_is_mixed(pair: Pair) -> None:
     bundle = open_bundle(pair.offloaded)
     left = left_to_host(bundle)
     assert 0 < len(left) < len(islands_of(bundle.program))
-    assert {islands_of(bundle.program)[name].expert is None for name in left} == {True, False}
+    assert {islands_of(bundle.program)[name].neurons.expert is None for name in left} == {True, False}
     assert left_to_host(open_bundle(pair.resident)) == frozenset()
 
 
@@ -80,10 +79,11 @@ def test_weights_are_read_once_a_call(pair: Pair) -> None:
         assert (
             work.flops
             == other.flops
-            == tokens * (2 * island.rows * island.columns + 4 * island.columns + 10 * island.rows)
+            == tokens
+            * (2 * island.neurons.size * island.source.size + 4 * island.source.size + 10 * island.neurons.size)
         )
-        once = island.rows * island.columns + 3 * island.rows + island.columns
-        assert work.bytes == work.calls * once + tokens * 4 * (island.rows + island.columns)
+        once = island.neurons.size * island.source.size + 3 * island.neurons.size + island.source.size
+        assert work.bytes == work.calls * once + tokens * 4 * (island.neurons.size + island.source.size)
         assert other.bytes - work.bytes == (other.calls - work.calls) * once
 
 
@@ -101,10 +101,12 @@ def test_the_ledger_moves_their_work_to_the_host(pair: Pair) -> None:
         return sum(entry.count for entry in ledger.entries if entry.event == event)
 
     islands = islands_of(open_bundle(pair.offloaded).program)
-    gone = sum(int(everything.segments[n].fired[f"{n}.input"]["s"].sum()) * islands[n].rows for n in counts.host)
+    gone = sum(
+        int(everything.segments[n].fired[f"{n}.input"]["s"].sum()) * islands[n].neurons.size for n in counts.host
+    )
     total = of(whole, "synaptic operation") * counts.tokens
     assert of(mixed, "synaptic operation") * counts.tokens == pytest.approx(total - gone)
-    layers = {islands[name].layer for name, work in counts.host.items() if work.ticks}
+    layers = {islands[name].neurons.layer for name, work in counts.host.items() if work.ticks}
     entries = [entry for entry in mixed.entries if entry.component == "host islands"]
     assert {entry.layer for entry in entries} == layers
     seconds = sum(
@@ -138,9 +140,7 @@ def test_counts_of_another_mapping_are_not_priced(pair: Pair) -> None:
         token_ledger(mapping, counts, islands_of(bundle.program), system, get_host("cpu-generic"), "generate")
 
 
-def test_the_mapping_is_executed_by_users(
-    pair: Pair, text: Path, experts_bundle: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_mapping_is_executed_by_users(pair: Pair, text: Path, experts_bundle: Path, cli: Cli) -> None:
     """Core by core, on the chip's islands; the host's run beside. Same tokens, same score, same counts."""
     mapping, _ = read_mapping(open_bundle(pair.offloaded))
     done = {
@@ -161,13 +161,13 @@ def test_the_mapping_is_executed_by_users(
         assert found | {"runner": "fast"} == wanted | {"runner": "fast"}
     extent = f"{len(mapping.shards)} shards on {mapping.cores_used} cores of {mapping.system}"
     asked = ["run", str(pair.offloaded), "--text", str(text), "--max-tokens", "9", "--runner", "partitioned"]
-    assert call(asked, capsys).out.startswith(f"experts: 9 tokens on partitioned, {extent}\n")
+    assert cli(*asked).out.startswith(f"experts: 9 tokens on partitioned, {extent}\n")
     first = f"{pair.offloaded}: sound; its mapping was executed, {extent}: the same bits\n"
-    assert call(["verify", str(pair.offloaded)], capsys).out.startswith(first)
+    assert cli("verify", pair.offloaded).out.startswith(first)
     vectors = pipeline.verify(pair.offloaded)
     on_chip = len(mapping.by_island())
     assert vectors["executed"] == done and vectors["golden_vectors"]["partitioned"] == on_chip
-    unmapped = call(["run", str(experts_bundle), "--text", str(text), "--runner", "partitioned"], capsys)
+    unmapped = cli("run", experts_bundle, "--text", text, "--runner", "partitioned")
     assert unmapped.status == 2 and "ND2005" in unmapped.err and "neurodeploy map" in unmapped.err
 
 
@@ -214,21 +214,21 @@ def test_every_verb_works(pair: Pair, text: Path, tmp_path: Path) -> None:
     assert "not-resident" in page.read_text()
 
 
-def test_the_terminal_says_so(pair: Pair, text: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    said = call(["run", str(pair.offloaded), "--text", str(text)], capsys).out
+def test_the_terminal_says_so(pair: Pair, text: Path, cli: Cli) -> None:
+    said = cli("run", pair.offloaded, "--text", text).out
     assert "on the host beside" in said
-    assert "on the host beside" not in call(["run", str(pair.resident), "--text", str(text)], capsys).out
+    assert "on the host beside" not in cli("run", pair.resident, "--text", text).out
 
 
-def test_all_islands_on_the_host(copy: Path, text: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_all_islands_on_the_host(copy: Path, text: Path, cli: Cli, tmp_path: Path) -> None:
     """A baseline that people ask for: no chip is used, none is powered, everything still works."""
     names = list(islands_of(open_bundle(copy).program))
     expected = counted(copy)[0]
     found = pipeline.map(copy, pins=[f"{name}=device:host" for name in names])
     assert (found["chips_used"], found["cores_used"], found["violations"]) == (0, 0, [])
     assert torch.equal(counted(copy)[0], expected)
-    priced = json.loads(call(["energy", str(copy), "--text", str(text), "--tokens", "4", "--json"], capsys).out)
+    priced = cli.json("energy", copy, "--text", text, "--tokens", "4")
     assert priced["generate"]["joules_per_token"]["board"]["nominal"] == 0
     assert priced["generate"]["joules_per_token"]["wall"]["nominal"] > 0
-    assert call(["report", str(copy), "--out", str(tmp_path / "r.html")], capsys).status == 0
-    assert call(["explain", str(copy)], capsys).status == 0
+    assert cli("report", copy, "--out", tmp_path / "r.html").status == 0
+    assert cli("explain", copy).status == 0

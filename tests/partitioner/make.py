@@ -12,16 +12,17 @@ from neurodeploy.ir.chip import Basis, ChipSpec, CoreBudget, Limit, SystemSpec
 from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.graph import HostOp, ModelInfo
 from neurodeploy.ir.network import BLOCK, Network, Projection
-from neurodeploy.ir.population import INPUT, Population
+from neurodeploy.ir.population import INPUT, Population, Section
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.synapse import Synapse
 from neurodeploy.ops import OPERATIONS
 from neurodeploy.synapses import Conv, Dense
+from neurodeploy.synapses.linear import LinearLayer, linear_layer, program_of_layers
 from partitioner.cost.budget import RESOURCES
 from partitioner.cost.population import View, views_of
 from targets.loihi2 import LOIHI2
 from targets.systems import get_system
-from tests.islands import GradedNeurons, Island, Slice, Step, Synapses, program_of
+from tests.islands import reading
 
 ONE = Dyadic(1, 0)
 
@@ -54,17 +55,19 @@ def island(
     bits: int = 8,
     payload_bits: int = 16,
     abs_sum: int = 127 * BLOCK,
-) -> Island:
+) -> LinearLayer:
     """`parts` are (role, rows, heads); every block of columns has the largest sum `abs_sum`."""
-    slices, start = [], 0
+    sections, start = [], 0
     for role, rows, heads in parts:
-        slices.append(Slice(f"{name}.{role}", f"{name}.{role}", start, start + rows, role, heads))
+        sections.append(Section(f"{name}.{role}", start, start + rows, role, heads))
         start += rows
     sums = np.broadcast_to(np.int64(abs_sum), (-(-columns // BLOCK),))
-    shift = np.broadcast_to(np.uint8(0), (columns,))
-    neurons = GradedNeurons(np.broadcast_to(np.int16(1), (start,)), np.broadcast_to(np.uint8(0), (start,)), 0)
-    synapses = Synapses(Untouchable(start, columns), shift, sums, bits)  # type: ignore[arg-type]
-    return Island(name, start, columns, tuple(slices), payload_bits, ONE, ONE, synapses, neurons, layer, expert)
+    one, zero = np.broadcast_to(np.int16(1), (start,)), np.broadcast_to(np.uint8(0), (start,))
+    return linear_layer(
+        name, Untouchable(start, columns), {"multiplier": one, "shift": zero, "acc_shift": 0}, scales=(ONE, ONE),  # type: ignore[arg-type]
+        values=("x", tuple(section.path for section in sections)), payload_bits=payload_bits, weight_bits=bits,
+        block_sums=sums, sections=sections, layer=layer, expert=expert,
+    )  # fmt: skip
 
 
 def host(op: str, inputs: tuple[str, ...], outputs: tuple[str, ...], layer: int | None = None, **attrs: Any) -> HostOp:
@@ -72,17 +75,16 @@ def host(op: str, inputs: tuple[str, ...], outputs: tuple[str, ...], layer: int 
     return HostOp(outputs[0], op, inputs, outputs, filled, layer=layer)
 
 
-def program(steps: list[Step], output: str, name: str = "test") -> Program:
-    return program_of(ModelInfo(name, "test", 10, 10, 1, 10, "made by a test"), steps, output=output)
+def program(steps: list[HostOp | LinearLayer], output: str, name: str = "test") -> Program:
+    return program_of_layers(ModelInfo(name, "test", 10, 10, 1, 10, "made by a test"), steps, {}, output=output)
 
 
-def of_islands(items: list[Island]) -> Program:
+def of_islands(items: list[LinearLayer]) -> Program:
     """Every island reads the embedding; the last slice of the last island is the output."""
-    steps: list[Step] = [host("embedding", ("tokens",), ("x",)), *((item, "x") for item in items)]
-    return program(steps, items[-1].slices[-1].output)
+    return program([host("embedding", ("tokens",), ("x",)), *items], items[-1].decode.values[-1])
 
 
-def view(item: Island, spec: ChipSpec, weight_bits: int | None = None) -> View:
+def view(item: LinearLayer, spec: ChipSpec, weight_bits: int | None = None) -> View:
     """How the mapper sees an island."""
     return views_of(of_islands([item]), spec, weight_bits)[item.name]
 
@@ -100,11 +102,11 @@ def llama(
     head: bool = True,
 ) -> Program:
     """Dense decoder, or with `experts` a mixture of them beside one shared expert, as Llama 4 has it."""
-    steps: list[Step] = [host("embedding", ("tokens",), ("x0",))]
+    steps: list[HostOp | LinearLayer] = [host("embedding", ("tokens",), ("x0",))]
 
-    def run(item: Island, value: str) -> tuple[str, ...]:
-        steps.append((item, value))
-        return tuple(part.output for part in item.slices)
+    def run(item: LinearLayer, value: str) -> tuple[str, ...]:
+        steps.append(reading(item, value))
+        return item.decode.values
 
     def feed_forward(path: str, layer: int, value: str, expert: int | None = None) -> str:
         parts = [("gate", ffn, 0), ("up", ffn, 0)]

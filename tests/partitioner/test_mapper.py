@@ -25,7 +25,7 @@ def test_llama_1b_is_cut_and_packed_in_under_two_seconds() -> None:
     mapping = map_model(program, board, Options(place=False))
     assert time.process_time() - start < 2.0
     assert verify(mapping, program, board) == []
-    weights = sum(item.rows * item.columns for item in islands_of(program).values())
+    weights = sum(item.neurons.size * item.source.size for item in islands_of(program).values())
     assert weights / 131072 < mapping.lower_bound <= mapping.cores_used < 1.01 * mapping.lower_bound
     assert mapping.chips_used == -(-mapping.cores_used // 120)
     assert mapping.binding_resource == "synapse_bytes"

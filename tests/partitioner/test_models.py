@@ -62,7 +62,7 @@ def test_gpt2_with_512_in_axons_is_cut_through_its_columns() -> None:
     assert blocks["layers.0.qkv"] == blocks["layers.11.up"] == 2
     assert blocks["layers.0.down"] >= 6
     reduced = sum(shard.row_count for shard in mapping.shards if shard.kind == "reducer")
-    assert reduced == sum(island.rows for island in islands_of(program).values())
+    assert reduced == sum(island.neurons.size for island in islands_of(program).values())
     without = tuple(shard for shard in mapping.shards if shard.kind != "reducer")
     found = verify(replace(mapping, shards=without, lower_bound=0), program, system)
     assert any("0 reducers, 2 column blocks need 1" in text for text in found)

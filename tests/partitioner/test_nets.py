@@ -24,7 +24,7 @@ from partitioner.nets.traffic import traffic
 from partitioner.options import Options, Pin
 from simulators.reference import ReferenceRunner
 from targets.systems import get_system
-from tests.islands import islands_of
+from tests.islands import islands_of, payload_max
 from tests.nets import make_nets
 from tests.networks.random_networks import random_network
 from tests.partitioner import make
@@ -69,7 +69,7 @@ def test_experts_count_for_their_share() -> None:
     board = make.system(make.chip(), 4)
     _, nets, _ = traffic_of(map_model(program, board), program, board)
     assert nets.per == 4
-    columns = sum((1 if i.expert is not None else 4) * i.columns for i in islands_of(program).values())
+    columns = sum((1 if i.neurons.expert is not None else 4) * i.source.size for i in islands_of(program).values())
     assert sum(int(w) for s, w in zip(nets.source, nets.weight, strict=True) if s == HOST) == columns
 
 
@@ -91,13 +91,13 @@ def test_every_message_of_a_mapping_is_counted(axons: int) -> None:
     for name, shards in mapping.by_island().items():
         island = islands_of(program)[name]
         at = {shard: where[shard.chip, shard.core] for shard in shards}
-        for column in range(island.columns):
+        for column in range(island.source.size):
             readers = [s for s in shards if s.kind == "synapses" and s.cols[0] <= column < s.cols[1]]
             send(HOST, [at[s] for s in readers], 1)
         for shard in shards:
-            whole = shard.kind == "reducer" or shard.cols == (0, island.columns)
-            blocks = island.synapses.block_abs_sum[shard.cols[0] // BLOCK : math.ceil(shard.cols[1] / BLOCK)]
-            most = island.payload_max * int(blocks.sum())  # a word holds -2^31 to 2^31 - 1
+            whole = shard.kind == "reducer" or shard.cols == (0, island.source.size)
+            blocks = island.synapses.block_sums[shard.cols[0] // BLOCK : math.ceil(shard.cols[1] / BLOCK)]
+            most = payload_max(island) * int(blocks.sum())  # a word holds -2^31 to 2^31 - 1
             words = 1 if whole or most < 2**31 else 2
             for row in range(*shard.rows):
                 homes = [s for s in shards if s.kind == "reducer" and s.rows[0] <= row < s.rows[1]]

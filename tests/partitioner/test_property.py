@@ -112,7 +112,7 @@ def holds(program: Program, board: SystemSpec, options: Options) -> None:
         return
     assert verify(mapping, program, board, weight_bits=options.weight_bits) == []
     for name, island in islands_of(program).items():
-        covered = np.zeros((island.rows, island.columns), np.int8)
+        covered = np.zeros((island.neurons.size, island.source.size), np.int8)
         for shard in mapping.by_island()[name]:
             if shard.kind == "synapses":
                 covered[slice(*shard.rows), slice(*shard.cols)] += 1

@@ -23,7 +23,7 @@ from partitioner.order.search import best_plan
 from targets.systems import get_system
 from tests.partitioner.make import dense, join, lif, network, source, tiny
 from tests.pipeline.networks import SAMPLES
-from tests.tiny import call
+from tests.tiny import Cli
 
 STEPS = 1000
 
@@ -74,10 +74,10 @@ def test_rates_never_cost_messages_of_that_run(objective: str) -> None:
     assert done >= 8 and (fewer or objective == "latency" or not cut)
 
 
-def test_map_counts_a_run_first(files, llama_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
+def test_map_counts_a_run_first(files, llama_bundle: Path, tmp_path: Path, cli: Cli) -> None:  # type: ignore[no-untyped-def]
     bundle = tmp_path / "x.nd"
     shutil.copytree(files.plain_nd, bundle)
-    said = call(["map", str(bundle), "--rates", str(files.spikes), "--steps", "7", "--json"], capsys)
+    said = cli("map", bundle, "--rates", files.spikes, "--steps", "7", "--json")
     found = json.loads(said.out)
     assert (found["rates"]["steps"], found["rates"]["samples"], said.status) == (7, SAMPLES, 0)
     assert found["open_questions"] == [] and found["metrics"]["rates"] == "as counted in a run"
@@ -87,5 +87,5 @@ def test_map_counts_a_run_first(files, llama_bundle: Path, tmp_path: Path, capsy
         (bundle, ["--layout", "time-first"], "ND2046"),
         (llama_bundle, ["--rates", str(files.spikes)], "ND2047"),
     ):
-        said = call(["map", str(path), *options], capsys)
+        said = cli("map", path, *options)
         assert said.status == 2 and code in said.err and options[0] in said.err

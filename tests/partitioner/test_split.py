@@ -8,6 +8,7 @@ import pytest
 
 from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.ir.chip import ChipSpec, SystemSpec
+from neurodeploy.synapses.linear import LinearLayer
 from partitioner.cost.budget import add, core_limits, fits
 from partitioner.cost.usage import shard_demands
 from partitioner.cut.bands import BandCutter
@@ -19,12 +20,11 @@ from partitioner.cut.stamp import Tile, heads_whole, stamped
 from partitioner.mapper import map_model
 from partitioner.options import Options, Pin
 from targets.systems import get_system
-from tests.islands import Island
 from tests.partitioner import make
 from tests.refusals import refused
 
 
-def split_island(item: Island, spec: ChipSpec, weight_bits: int | None = None, **rule: Any) -> list[Tile]:
+def split_island(item: LinearLayer, spec: ChipSpec, weight_bits: int | None = None, **rule: Any) -> list[Tile]:
     """The tiles of one island by itself, with the objective "cores"; those of one row range stand together."""
     island = make.view(item, spec, weight_bits)
     cutter = BandCutter(island, Rule(core_limits(spec), **rule))
@@ -33,13 +33,13 @@ def split_island(item: Island, spec: ChipSpec, weight_bits: int | None = None, *
     return list(tiles_of({island.name: island}, {island.name: stamped(island, best, None)}))
 
 
-def split(spec: ChipSpec, item: Island, **options: Any) -> list[Tile]:
+def split(spec: ChipSpec, item: LinearLayer, **options: Any) -> list[Tile]:
     """The tiles of one island as a program of its own."""
     return joint([item], make.system(spec, 100), Options(**options), 100)
 
 
 def joint(
-    items: list[Island],
+    items: list[LinearLayer],
     system: SystemSpec,
     options: Options,
     chips: int,

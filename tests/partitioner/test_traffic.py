@@ -12,13 +12,13 @@ from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import RunActivity
 from neurodeploy.neurons.registry import every_neuron
+from neurodeploy.synapses.linear import program_of_layers
 from partitioner.judge.metrics import metrics
 from partitioner.judge.summary import summary
 from partitioner.mapper import map_model
 from partitioner.nets.traffic import Traffic, traffic
 from partitioner.options import Options
 from targets.systems import get_system
-from tests.islands import program_of
 from tests.networks.random_networks import random_network
 from tests.partitioner import make
 from tests.partitioner.make import CHAIN, conv, dense, join, lif, network, shrunken, source, tiny
@@ -110,7 +110,7 @@ def test_the_summary_has_the_keys_of_a_program() -> None:
     found = summary(map_model(CHAIN, system), CHAIN, system)
     json.dumps(found)
     nothing = Mapping(system.name, system.chips, system.chip.cores, (), (), 0, "none", ())
-    keys = summary(nothing, program_of(ModelInfo("none", "", 0, 0, 0, 0, ""), ()), system)
+    keys = summary(nothing, program_of_layers(ModelInfo("none", "", 0, 0, 0, 0, ""), (), {}), system)
     assert set(keys) <= set(found)
     assert set(found) - set(keys) == {"unit", "populations"}
     assert found["fits"] and found["violations"] == [] and found["border_bytes_per_token"] == 4 * (10 + 6)

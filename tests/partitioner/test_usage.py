@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,12 +12,13 @@ from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import BLOCK
 from neurodeploy.ir.program import Program
 from neurodeploy.synapses import Direct, Sparse
+from neurodeploy.synapses.linear import LinearLayer
 from partitioner.cost.budget import core_limits, fits
 from partitioner.cost.usage import core_demands, shard_demands
 from partitioner.mapper import map_model
 from partitioner.options import Options
 from partitioner.verify.violations import verify
-from tests.islands import Island
+from tests.islands import payload_max
 from tests.partitioner import make
 from tests.partitioner.make import conv, dense, join, lif, network, source, tiny
 
@@ -36,17 +39,17 @@ def test_bytes_of_a_reducer() -> None:
     assert view.reducer(5, 6, 5) == (5, 30 * 5, 30, 5, 5 * 7 + 8 * 35)
 
 
-def partial_bits(item: Island, columns: tuple[int, int]) -> int:
+def partial_bits(item: LinearLayer, columns: tuple[int, int]) -> int:
     """Of a sum over these columns, by the blocks that they touch."""
-    blocks = item.synapses.block_abs_sum[columns[0] // BLOCK : -(-columns[1] // BLOCK)]
-    return bound_bits(item.payload_max, sum(int(value) for value in blocks))
+    blocks = item.synapses.block_sums[columns[0] // BLOCK : -(-columns[1] // BLOCK)]
+    return bound_bits(payload_max(item), sum(int(value) for value in blocks))
 
 
 @pytest.mark.parametrize(("abs_sum", "payload_bits"), [(0, 16), (1, 8), (127 * 256, 16), (127 * 256 << 8, 16), (3, 10)])
 def test_partial_bits_hold_the_largest_sum(abs_sum: int, payload_bits: int) -> None:
     item = make.island("a", [("up", 4, 0)], 1000, abs_sum=abs_sum, payload_bits=payload_bits)
     for columns, blocks in (((0, 1000), 4), ((0, 256), 1), ((0, 257), 2), ((255, 257), 2), ((512, 768), 1)):
-        largest = abs_sum * blocks * item.payload_max
+        largest = abs_sum * blocks * payload_max(item)
         bits, chip = partial_bits(item, columns), make.chip()
         assert make.view(item, chip).sums.words(columns) == messages_of(bits, chip)
         assert -(2 ** (bits - 1)) <= -largest
@@ -62,9 +65,9 @@ def test_a_true_partial_sum_never_exceeds_its_bound() -> None:
     wide = np.abs(weight) << shift
     sums = np.array([wide[:, start : start + 256].sum(axis=1).max() for start in range(0, 700, 256)])
     item = make.island("a", [("up", 8, 0)], 700)
-    object.__setattr__(item.synapses, "block_abs_sum", sums)
+    item = replace(item, synapses=replace(item.synapses, block_sums=sums))
     for columns in ((0, 700), (0, 256), (256, 700), (100, 300)):
-        worst = int((wide[:, slice(*columns)].sum(axis=1) * item.payload_max).max())
+        worst = int((wide[:, slice(*columns)].sum(axis=1) * payload_max(item)).max())
         assert worst <= 2 ** (partial_bits(item, columns) - 1) - 1
 
 

@@ -87,8 +87,10 @@ def test_map_counts_a_text_and_eval_says_how_far_another_is(tmp_path: Path, cli:
     stored = mapping_from_json(opened.read_mapping()).affinity
     assert stored is not None and sum(n for *_, n in stored.pairs) == run["steps"]
     for name, island in islands_of(opened.program).items():
-        if island.layer == 0 and island.expert is not None:
-            assert run["populations"][name]["steps"] == sum(n for a, _, n in stored.pairs if a == group_of(island))
+        if island.neurons.layer == 0 and island.neurons.expert is not None:
+            assert run["populations"][name]["steps"] == sum(
+                n for a, _, n in stored.pairs if a == group_of(island.neurons)
+            )
     same, other = (pipeline.eval(bundle, text, with_float=False)["affinity"] for text in (first, second))
     assert same["tokens"] == run["steps"] - 1, "nothing follows the last token, so it is not evaluated"
     assert same["drift"] < 0.01 < other["drift"] <= 1

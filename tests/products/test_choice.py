@@ -27,7 +27,7 @@ from simulators.products import choice, kept, libraries
 from simulators.products.choice import PRODUCTS, Product
 from tests.networks.random_networks import random_network
 from tests.refusals import refused
-from tests.tiny import call
+from tests.tiny import Cli
 
 
 @pytest.fixture(autouse=True)
@@ -122,13 +122,11 @@ def test_the_file_stays_small(folder: Path) -> None:
     assert list(found) == [f"processor {n}" for n in range(kept.KEPT, 2 * kept.KEPT)]
 
 
-def test_a_limit_that_does_not_exist_is_refused(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_limit_that_does_not_exist_is_refused(monkeypatch: pytest.MonkeyPatch, cli: Cli) -> None:
     monkeypatch.setenv("NEURODEPLOY_ISA", "avx3")
     says = r"ND1100 NEURODEPLOY_ISA: 'avx3' is not a limit"
     refused(UserError, f"{says}; set one of avx2, sse2", choice.speeds)
-    found = call(["fit", "gpt2"], capsys)
+    found = cli("fit", "gpt2")
     assert found.status == 2 and found.err.startswith(f"error {says}")
 
 

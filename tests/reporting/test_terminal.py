@@ -11,7 +11,7 @@ from rich.console import Console
 
 from neurodeploy.reporting import terminal
 from neurodeploy.reporting.terminal_run import gathered
-from tests.tiny import Capture, Patch
+from tests.tiny import Patch
 
 
 def shown(show: Any, found: Any, width: int = 120) -> str:
@@ -217,7 +217,9 @@ def test_a_terminal_without_unicode_gets_ascii(smollm: dict[str, Any]) -> None:
     assert b"705 uJ" in raw.getvalue() and b"na?ve" in raw.getvalue()
 
 
-def test_without_a_terminal_lines_may_be_long(smollm: dict[str, Any], capsys: Capture, monkeypatch: Patch) -> None:
+def test_without_a_terminal_lines_may_be_long(
+    smollm: dict[str, Any], capsys: pytest.CaptureFixture[str], monkeypatch: Patch
+) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
     terminal.show("explain", smollm["explain"])
     assert max(len(line) for line in capsys.readouterr().out.splitlines()) > 80

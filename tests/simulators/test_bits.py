@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurodeploy.errors import InternalError, UserError
+from neurodeploy.synapses.linear import LinearLayer, program_of_layers
 from simulators import get_runner
 from simulators.fast.lane import Decoded
 from simulators.fast.runner import FastRunner
@@ -16,7 +17,7 @@ from simulators.partitioned import PartitionedRunner
 from simulators.reference import ReferenceRunner
 from targets.systems import get_system
 from tests.hybrid.test_random_mappings import INFO
-from tests.islands import Island, program_of
+from tests.islands import exponents
 from tests.layers import Seen, make_island, network_of, payload_for, run_layer, run_network, seen
 from tests.networks.cuts import random_mapping
 from tests.refusals import refused
@@ -28,15 +29,15 @@ def same(a: tuple[np.ndarray, Seen], b: tuple[np.ndarray, Seen]) -> None:
     np.testing.assert_equal(a[1]._asdict(), b[1]._asdict())
 
 
-def by_formula(island: Island, payload: np.ndarray) -> tuple[np.ndarray, Seen]:
+def by_formula(island: LinearLayer, payload: np.ndarray) -> tuple[np.ndarray, Seen]:
     """`ir.program` in Python integers."""
-    s, n = island.synapses, island.neurons
-    shift = n.shift.astype(object)
-    acc = (payload.astype(object) << s.axon_shift.astype(object)) @ s.weight.T.astype(object)
-    acc = acc + (0 if n.bias is None else n.bias.astype(object))
-    a = (acc + ((1 << n.acc_shift) >> 1)) >> n.acc_shift
+    weight, params = island.synapses.synapse.weight, island.neurons.params
+    shift, acc_shift = params["shift"].astype(object), params["acc_shift"]
+    acc = (payload.astype(object) << exponents(island).astype(object)) @ weight.T.astype(object)
+    acc = acc + np.asarray(params.get("bias", 0)).astype(object)
+    a = (acc + ((1 << acc_shift) >> 1)) >> acc_shift
     state = np.clip(a, -(2**23 - 1), 2**23 - 1)
-    y = (state * n.multiplier.astype(object) + ((1 << shift) >> 1)) >> shift
+    y = (state * params["multiplier"].astype(object) + ((1 << shift) >> 1)) >> shift
     out = np.clip(y, -(2**23 - 1), 2**23 - 1)
     counts = np.count_nonzero(payload, axis=0), np.count_nonzero(out, axis=0)
     return out.astype(np.int32), Seen(len(payload), *counts, int((a != state).sum()), int((y != out).sum()))
@@ -75,8 +76,8 @@ def test_blocks_of_neurons_and_threads_do_not_change_bits(threads: int, monkeypa
 def test_saturation_is_exact_and_counted() -> None:
     """A sum beyond 24 bits clips at 2**23 - 1 and counts once; one just inside does not."""
     island = make_island(1, 4, acc_shift=0, shifts=(15, 16))
-    island.synapses.weight[:] = 127
-    island.neurons.multiplier[:] = 32767
+    island.synapses.synapse.weight[:] = 127
+    island.neurons.params["multiplier"][:] = 32767
     for sent, state in (([32767, 32767, 518], 8388604), ([32767, 32767, 519], 2**23 - 1), ([32767] * 4, 2**23 - 1)):
         payload = np.array([[*sent, 0][:4]], np.int16)
         for runner in (ReferenceRunner(), FastRunner()):
@@ -85,8 +86,8 @@ def test_saturation_is_exact_and_counted() -> None:
             assert out[0, 0] == (state * 32767 + (1 << 14)) >> 15
 
 
-def decoding_of(island: Island) -> Decoded:
-    program = program_of(INFO, [(island, "x")], "x", island.slices[-1].output)
+def decoding_of(island: LinearLayer) -> Decoded:
+    program = program_of_layers(INFO, [island], {}, "x", island.decode.values[-1])
     found = FastRunner().decoding(program.segments[0])
     assert found is not None
     return found

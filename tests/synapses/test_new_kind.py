@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from neurodeploy.bundle.populations import ARRAYS, Arrays, network_from_json, network_to_json, write_arrays
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.program import Program
-from neurodeploy.ir.synapse import Coo, Fields, ListFormat, Range, Synapse, within
+from neurodeploy.ir.synapse import Coo, ListFormat, Range, Synapse, within
+from neurodeploy.ir.typed import Row, array
 from neurodeploy.synapses import KINDS, build
 from partitioner.cost.usage import core_demands
 from partitioner.mapper import map_model
@@ -55,8 +56,8 @@ class Diagonal(Synapse):
         return {"weight": self.weight}
 
     @classmethod
-    def from_record(cls, fields: Fields) -> Diagonal:
-        return cls(fields.array("weight"))
+    def from_record(cls, row: Row) -> Diagonal:
+        return cls(array(row, "weight"))
 
 
 WEIGHT = np.array([3, -2, 0, 7, 5, -4, 1, 6, 9, -8, 2, 4], np.int8)

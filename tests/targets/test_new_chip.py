@@ -11,7 +11,7 @@ import pytest
 import targets
 from targets import systems
 from tests.pipeline.networks import Files
-from tests.tiny import call
+from tests.tiny import Cli
 
 BOARD = "made-up-board"
 
@@ -27,9 +27,9 @@ def copied(bundle: Path, folder: Path) -> str:
     return str(shutil.copytree(bundle, folder / bundle.name))
 
 
-def test_verbs_take_it(files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_verbs_take_it(files: Files, tmp_path: Path, cli: Cli) -> None:
     bundle = copied(files.plain_nd, tmp_path)
-    answer = call(["map", bundle, "--system", BOARD, "--json"], capsys)
+    answer = cli("map", bundle, "--system", BOARD, "--json")
     found = json.loads(answer.out)
     assert answer.status == 0 and found["fits"] and found["system"] == BOARD
     assert found["cores_used"] == 3 and found["utilisation"]["neurons"]["limit"] == 4
@@ -37,21 +37,21 @@ def test_verbs_take_it(files: Files, tmp_path: Path, capsys: pytest.CaptureFixtu
         ["run", "--input", str(files.spikes), "--runner", "partitioned"],
         ["energy", "--input", str(files.spikes)],
     ):
-        assert call([verb[0], bundle, *verb[1:]], capsys).status == 0
-    assert call(["fit", str(files.plain), "--dt", "1e-3", "--system", BOARD], capsys).status == 0
+        assert cli(verb[0], bundle, *verb[1:]).status == 0
+    assert cli("fit", files.plain, "--dt", "1e-3", "--system", BOARD).status == 0
 
 
-def test_what_it_lacks_is_refused_by_name(files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    answer = call(["map", copied(files.graded_nd, tmp_path), "--system", BOARD], capsys)
+def test_what_it_lacks_is_refused_by_name(files: Files, tmp_path: Path, cli: Cli) -> None:
+    answer = cli("map", copied(files.graded_nd, tmp_path), "--system", BOARD)
     assert answer.status == 3
     assert "ND2090 last: needs the neuron model li, which loihi3 does not have (made up for a test" in answer.err
     assert "loihi2 has it (oheo-gulch, kapoho-point, alia-point, hala-point)" in answer.err
     assert "loihi1 has it" not in answer.err
-    rows = json.loads(call(["fit", str(files.graded), "--dt", "1e-3", "--json"], capsys).out)["rows"]
+    rows = cli.json("fit", files.graded, "--dt", "1e-3")["rows"]
     refused = {row["system"] for row in rows if not row["fits"]}
     assert refused == {BOARD, "loihi1-nahuku"}
 
 
-def test_an_unknown_name_lists_it(tmp_path: Path, files: Files, capsys: pytest.CaptureFixture[str]) -> None:
-    answer = call(["map", copied(files.plain_nd, tmp_path), "--system", "made-up-bord"], capsys)
+def test_an_unknown_name_lists_it(tmp_path: Path, files: Files, cli: Cli) -> None:
+    answer = cli("map", copied(files.plain_nd, tmp_path), "--system", "made-up-bord")
     assert answer.status == 2 and f"did you mean {BOARD}?" in answer.err

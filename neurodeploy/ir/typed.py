@@ -8,6 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy.ir.fixedpoint import Dyadic
+
 Row = Mapping[str, Any]
 #: No size in a bundle is larger; far above any model, far below what breaks arithmetic.
 MOST = 1 << 31
@@ -61,6 +66,36 @@ def items(row: Row, key: str) -> list[Any]:
 
 def texts(row: Row, key: str) -> tuple[str, ...]:
     return tuple(as_text(value, key) for value in items(row, key))
+
+
+def integers(row: Row, key: str, count: int) -> tuple[int, ...]:
+    values = tuple(as_integer(value, key) for value in items(row, key))
+    if len(values) != count:
+        raise ValueError(f"{key} is {values}, {count} integers are needed")
+    return values
+
+
+def dyadic(row: Row, key: str, most: int) -> Dyadic:
+    """From its mantissa, at most `most`, and its exponent."""
+    pair = items(row, key)
+    if len(pair) != 2:
+        raise ValueError(f"{key} is {pair!r:.40}, two integers are needed")
+    return Dyadic(as_integer(pair[0], key, 1, most), as_integer(pair[1], key, -1000, 1000))
+
+
+def flag(row: Row, key: str) -> bool:
+    value = get(row, key)
+    if not isinstance(value, bool):
+        raise ValueError(f"{key} is {value!r:.40}, true or false is needed")
+    return value
+
+
+def array(row: Row, key: str) -> NDArray[Any]:
+    """An array that the reader has put in the place of its description."""
+    value = get(row, key)
+    if not isinstance(value, np.ndarray):
+        raise ValueError(f"{key} is not an array")
+    return value
 
 
 def table(row: Row, key: str) -> dict[str, Any]:
