@@ -10,6 +10,7 @@ from typing import Any
 from neurodeploy.errors import BundleError
 from neurodeploy.ir.float_network import size_of
 from neurodeploy.ir.network import Network
+from neurodeploy.ir.program import Program
 from neurodeploy.ir.typed import Row, as_integer, as_text, get, integer, items, number, table, text, texts
 from neurodeploy.synapses.hollow import Facts
 
@@ -22,8 +23,13 @@ _ABSENT: Mapping[str, Any] = {
 }  # fmt: skip
 
 
-def model_conversion(value: dict[str, Any], path: Path) -> dict[str, Any]:
-    """What reports read of the conversion's own account; ND5006 where it is not there."""
+def conversion_of(value: dict[str, Any], program: Program, path: Path) -> dict[str, Any]:
+    """The conversion of a program with all that verbs read of it, checked; ND5006 where something is not there or not of its
+    type: of a calibration where a text is read, of rounding where streams are."""
+    return _rounded(value, program.network, path) if program.streamed else _calibrated(value, path)
+
+
+def _calibrated(value: dict[str, Any], path: Path) -> dict[str, Any]:
     try:
         if "hollow" in value:
             _hollow(table(value, "hollow"))
@@ -50,8 +56,7 @@ def _hollow(told: Row) -> None:
         raise ValueError(f"{sorted(told)} are not what is told of a model without weights")
 
 
-def network_conversion(value: dict[str, Any], network: Network, path: Path) -> dict[str, Any]:
-    """The conversion with every entry there, of the type that it should have, for this network. ND5006 otherwise."""
+def _rounded(value: dict[str, Any], network: Network, path: Path) -> dict[str, Any]:
     found = {**_ABSENT, **value}
     try:
         [texts(found, key) for key in ("open_questions", "losses", "warnings")], text(found, "format")

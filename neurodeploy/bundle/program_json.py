@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from neurodeploy.bundle.conversion_json import model_conversion, network_conversion
+from neurodeploy.bundle.conversion_json import conversion_of
 from neurodeploy.bundle.populations import (
     Arrays,
     Known,
@@ -125,10 +125,4 @@ def read_program(
     except (TypeError, ValueError, InternalError, UserError) as error:
         fix = "convert the model again"
         raise BundleError("ND5006", folder / "program.json", f"is not a program: {error}", fix) from None
-    file = folder / "conversion.json"
-    known = (
-        network_conversion(conversion, program.network, file)
-        if program.streamed
-        else model_conversion(conversion, file)
-    )
-    return replace(program, conversion=known)
+    return replace(program, conversion=conversion_of(conversion, program, folder / "conversion.json"))
