@@ -3,13 +3,17 @@
 The text is read in windows; the window that begins at token s predicts tokens s + 1 .. s + window, so every token but the
 first is predicted exactly once. Bits per byte = total bits / bytes of the predicted tokens: it does not depend on the
 tokenizer. Perplexity = exp(total nats / predicted tokens).
+
+How far a model is from the first one, the baseline, beyond its luck on one text: the mean over predicted tokens of the
+Kullback-Leibler divergence ``KL = sum_v p_v (log p_v - log q_v)`` in nats, with p the baseline's and q the model's softmax
+over the vocabulary. It is summed in float64.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -23,8 +27,12 @@ from neurodeploy.hybrid import Model, not_finite
 from neurodeploy.machine.memory import give_back
 from neurodeploy.storage.stage_files import Result, StageFiles, digest
 
-#: Values of logits held at a time: 64 MB of float32, whatever the vocabulary.
+#: Values of logits looked at in one piece: 64 MB of float32, whatever the vocabulary.
 LOGIT_VALUES = 1 << 24
+#: The same for divergences, which are computed in float64.
+DIVERGENCE_VALUES = 1 << 21
+#: Tokens whose logits are held at a time, of each model.
+CHUNK = 64
 
 
 @dataclass(slots=True)
@@ -33,9 +41,11 @@ class Score:
 
     `seconds` is forward time without the first window of a process, which reads weights and compiles kernels; a text of one
     window has only that, in `first_seconds`. `saturations` is what `evaluate` was told to count.
+    `kl_nats` is the divergence from the first model, 0 for that itself.
     """
 
     nats: float = 0.0
+    kl_nats: float = 0.0
     tokens: int = 0
     bytes: int = 0
     seconds: float = 0.0
@@ -51,6 +61,11 @@ class Score:
     @property
     def perplexity(self) -> float:
         return math.exp(min(self.nats / self.tokens, 700.0))
+
+    @property
+    def kl_per_token(self) -> float:
+        """Mean divergence from the first model, in nats."""
+        return self.kl_nats / self.tokens
 
     @property
     def tokens_per_s(self) -> float:
@@ -76,7 +91,7 @@ class Score:
         self.choices.append(choices)
 
 
-_SUMS = ("nats", "tokens", "seconds", "timed_tokens", "first_seconds", "saturations")
+_SUMS = ("nats", "kl_nats", "tokens", "seconds", "timed_tokens", "first_seconds", "saturations")
 
 
 def evaluate(
@@ -90,7 +105,8 @@ def evaluate(
     stages: StageFiles | None = None,
     key: str = "",
 ) -> dict[str, Score]:
-    """Score all models on the same windows. `count_bytes` says how many bytes of text a run of tokens stands for.
+    """Score all models on the same windows, all but the first against the first. `count_bytes` says how many bytes of text
+    a run of tokens stands for.
 
     saturations : model -> its saturations since the last call, asked after every window.
     stages, key : where finished windows are kept, and the digest of all that they depend on: windows of an earlier call are
@@ -109,7 +125,7 @@ def evaluate(
         if progress:
             progress("evaluate", start, ids.size - 1)
         stop = min(start + window, ids.size - 1)
-        name = partial(digest, key, str(start))
+        name = partial(digest, f"{key} {_SUMS}", str(start))
         choices, facts = stages.run("window", name, partial(run.window, ids[start:stop], ids[start + 1 : stop + 1]))
         for chosen, (model, score) in zip(choices, scores.items(), strict=True):
             score.take(facts[model], chosen)
@@ -131,42 +147,67 @@ class _Windows:
 
     def window(self, inputs: NDArray[np.int64], targets: NDArray[np.int64]) -> Result:
         """(models, tokens) choices of each model, and its sums up to here by its name."""
-        chosen, facts = [], {}
-        for name, model in self.models.items():
-            score = replace(self.scores[name], choices=[])
-            _window(model, inputs, torch.from_numpy(targets), score, timed=self.warm)
+        scores = {name: replace(self.scores[name], choices=[]) for name in self.models}
+        parts = [self._logits(name, inputs, scores[name]) for name in self.models]
+        for chunk in zip(*parts, strict=True):  # all models chunk by chunk: the logits of a whole window are never held
+            baseline = chunk[0][1]
+            for (first, logits), score in zip(chunk, scores.values(), strict=True):
+                _add(score, logits, torch.from_numpy(targets[first : first + len(logits)]))
+                if logits is not baseline:
+                    score.kl_nats += divergence(baseline, logits)
+        for name, score in scores.items():
+            score.tokens += inputs.size
+            score.timed_tokens += inputs.size if self.warm else 0
             if name in self.saturations:
                 score.saturations += self.saturations[name]()
-            chosen.append(np.concatenate(score.choices))
-            facts[name] = score.sums()
-            if not self.warm:  # weights have been read: their temporaries are no longer needed
-                give_back()
         self.warm = True
-        return np.stack(chosen), facts
+        chosen = [np.concatenate(score.choices) for score in scores.values()]
+        return np.stack(chosen), {name: score.sums() for name, score in scores.items()}
+
+    def _logits(self, name: str, inputs: NDArray[np.int64], score: Score) -> Iterator[tuple[int, torch.Tensor]]:
+        """First token and logits of each chunk; the time that the model itself takes is added to its score."""
+        chunks = iter(self.models[name].logits_chunks(inputs, chunk=CHUNK))
+        while True:
+            began = time.perf_counter()
+            found = next(chunks, None)
+            elapsed = time.perf_counter() - began
+            if found is None:
+                return
+            if self.warm:
+                score.seconds += elapsed
+            else:
+                score.first_seconds += elapsed
+                if not found[0]:  # weights have been read: their temporaries are no longer needed
+                    give_back()
+            yield found
 
 
-def _window(model: Model, inputs: NDArray[np.int64], targets: torch.Tensor, score: Score, timed: bool) -> None:
-    began = time.perf_counter()
-    chunk = 64
-    for first, logits in model.logits_chunks(inputs, chunk=chunk):
-        elapsed = time.perf_counter() - began
-        if timed:
-            score.seconds += elapsed
-        else:
-            score.first_seconds += elapsed
-        wanted = targets[first : first + logits.shape[0]]
-        step = max(1, LOGIT_VALUES // logits.shape[1])
-        for at in range(0, logits.shape[0], step):
-            part = logits[at : at + step]
-            nats = torch.logsumexp(part, dim=1) - part.gather(1, wanted[at : at + step, None])[:, 0]
-            total = float(nats.double().sum())
-            if not math.isfinite(total):
-                raise not_finite("logits")
-            score.nats += total
-            score.choices.append(part.argmax(dim=1).numpy())
-        began = time.perf_counter()
-    score.tokens += inputs.size
-    score.timed_tokens += inputs.size if timed else 0
+def _add(score: Score, logits: torch.Tensor, wanted: torch.Tensor) -> None:
+    for start, stop in _pieces(logits, LOGIT_VALUES):
+        part = logits[start:stop]
+        nats = torch.logsumexp(part, dim=1) - part.gather(1, wanted[start:stop, None])[:, 0]
+        total = float(nats.double().sum())
+        if not math.isfinite(total):
+            raise not_finite("logits")
+        score.nats += total
+        score.choices.append(part.argmax(dim=1).numpy())
+
+
+def divergence(baseline: torch.Tensor, logits: torch.Tensor) -> float:
+    """Sum over rows of ``KL(softmax(baseline) || softmax(logits))`` in nats; both (tokens, vocabulary) float32."""
+    total = 0.0
+    for start, stop in _pieces(logits, DIVERGENCE_VALUES):
+        ours, theirs = logits[start:stop].double(), baseline[start:stop].double()
+        difference = theirs - ours
+        gap = ours.logsumexp(dim=1) - theirs.logsumexp(dim=1)  # log p - log q = difference + gap
+        total += float(theirs.softmax(dim=1).mul_(difference).sum(dim=1).add_(gap).sum())
+    return total
+
+
+def _pieces(logits: torch.Tensor, values: int) -> list[tuple[int, int]]:
+    """First and last row + 1 of pieces of at most so many values."""
+    rows, step = logits.shape[0], max(1, values // logits.shape[1])
+    return [(start, min(start + step, rows)) for start in range(0, rows, step)]
 
 
 def agreement(a: Score, b: Score) -> float:

@@ -11,7 +11,7 @@ Counted for each shard, over samples and steps (`ShardCounts`):
 
 - events: payloads that are not zero on axons that have a synapse here; of a reducer the partial sums, every step.
 - synops: synapses that such an event drives, none of a direct connection; of a reducer one for each partial sum.
-- neuron_updates: neurons that live here, or the partial sums that leave, every step.
+- neuron_updates: neurons that live here, or the partial sums that leave, and sums of groups, every step.
 - messages_out: payloads of its neurons that are not zero, on all output ports; or the partial sums.
 
 A payload, and a partial sum, is as many messages as `flow.words` says, and each of them is an event where it arrives.
@@ -41,7 +41,6 @@ from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.run import Given, Probes, RunResult, RunState, ShardCounts
 from neurodeploy.neurons import registry
 from neurodeploy.neurons.model import Stepped, Values
-from neurodeploy.synapses import Dense
 from simulators.checks import check_probes, check_state
 from simulators.reference import Machine, cell_sums, prepared, reference_sums, run_with
 
@@ -121,6 +120,8 @@ class _Cores(Machine):
         #: Values and messages that a shard that is not whole sends in a step; of a reducer the messages that it gets.
         self.partial: dict[Shard, int] = {}
         self.leaving: dict[Shard, int] = {}
+        #: Sums that it updates beside its neurons.
+        self.inner: dict[Shard, int] = {}
         self.events: dict[Shard, int] = defaultdict(int)
         self.synops: dict[Shard, int] = defaultdict(int)
         self.sent: dict[Shard, int] = defaultdict(int)
@@ -137,6 +138,7 @@ class _Cores(Machine):
         self.homes[name] = _homes(name, shards, size, columns)
         sums = PartialSums.into(network, name, self.chip)
         for shard in holding:
+            self.inner[shard] = sums.inner(shard.row_count, shard.cols)
             for p, start in zip(into, starts, strict=False):
                 first, last = max(shard.cols[0] - start, 0), min(shard.cols[1] - start, p.synapse.columns)
                 if first < last:
@@ -195,12 +197,13 @@ class _Cores(Machine):
         homes = {shard for shards in self.homes.values() for shard in shards}
         for shard in (*homes, *self.leaving):
             every, partial = steps * shard.row_count, steps * self.partial.get(shard, 0)
+            inner = steps * self.inner.get(shard, 0)
             if shard.kind == "reducer":
                 counts[shard] = ShardCounts(partial, partial, every, self.sent[shard])
             elif shard in homes:
-                counts[shard] = ShardCounts(self.events[shard], self.synops[shard], every, self.sent[shard])
+                counts[shard] = ShardCounts(self.events[shard], self.synops[shard], every + inner, self.sent[shard])
             else:
-                updates = steps * self.leaving[shard]
+                updates = steps * self.leaving[shard] + inner
                 counts[shard] = ShardCounts(self.events[shard], self.synops[shard], updates, partial)
         return counts
 
@@ -209,9 +212,10 @@ def _part(p: Projection, shard: Shard, first: int, last: int) -> Part:
     column = np.arange(p.synapse.columns)
     mine = (first <= column) & (column < last)
     axons, fan = p.synapse.axons(shard.rows) & mine, p.synapse.fan_out(shard.rows) * mine
-    if isinstance(p.synapse, Dense) and p.delay_by != "synapse":  # a view: a matrix one synapse after another is large
+    own = None if p.delay_by == "synapse" else p.synapse.part(shard.rows, (first, last))
+    if own is not None:  # a view: a matrix one synapse after another is large
         delay = None if p.delay is None else p.delay[first:last]
-        tile = replace(p, synapse=Dense(p.synapse.weight[slice(*shard.rows), first:last]), delay=delay)
+        tile = replace(p, synapse=own, delay=delay)
         return Part(shard, axons, fan, lambda x: reference_sums(tile, x[:, first:last]))
     coo = p.synapse.coo(shard.rows)
     chosen = np.flatnonzero((first <= coo.column) & (coo.column < last))

@@ -54,6 +54,19 @@ def test_agreement_counts_equal_choices() -> None:
     assert agreement(scores["a"], scores["b"]) == 0.0
 
 
+def test_divergence_by_its_definition() -> None:
+    """Probabilities of one model against another's, over windows and chunks; a model is at 0 from itself."""
+    p, q = np.array([0.5, 0.25, 0.25]), np.array([0.1, 0.3, 0.6])
+    models = {
+        "a": Constant(np.log(p).tolist()),
+        "b": Constant((np.log(q) + 3).tolist()),
+        "c": Constant(np.log(p).tolist()),
+    }
+    scores = evaluate(models, [0] * 8, len, 3)
+    assert scores["b"].kl_per_token == pytest.approx(float(np.sum(p * np.log(p / q))), rel=1e-6)
+    assert scores["a"].kl_per_token == scores["c"].kl_per_token == 0.0
+
+
 def test_one_token_is_no_text() -> None:
     refused(UserError, "ND1107", evaluate, {"a": Constant([0, 1])}, [0], len)
 

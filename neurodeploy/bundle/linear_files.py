@@ -2,6 +2,8 @@
 
 The NIR file means ``y = scale * (W x)`` in real numbers: W int8, ``scale_i`` the value of one weight unit in row i. The
 dtype survives `nir.read` exactly. Datasets are contiguous and uncompressed, so that weights are read by mapping the file.
+Of weights that are not stored as they count (`synapses.grouped`) W is what counts, int16 or int32, and the stored integers
+and their constants lie beside it.
 """
 
 from __future__ import annotations
@@ -15,11 +17,14 @@ from numpy.typing import NDArray
 
 from neurodeploy.bundle.hdf5 import new_hdf5
 from neurodeploy.bundle.nir_graph import scales_of, synapses_of
-from neurodeploy.bundle.populations import population_row, projection_row
+from neurodeploy.bundle.populations import OPTIONAL, population_row, projection_row
 from neurodeploy.frontends.nir.schema import NodeFields, lay_out
+from neurodeploy.ir.synapse import Synapse
 from neurodeploy.ir.typed import Row
 from neurodeploy.synapses.linear import LinearLayer
 
+#: Before the names of what is stored of synapses.
+OWN = "synapse."
 #: Where the weights lie in the NIR file.
 WEIGHT = "node/nodes/synapses/weight"
 
@@ -43,7 +48,11 @@ def write_nir(path: Path, layer: LinearLayer, note: str) -> None:
 
 def write_image(path: Path, layer: LinearLayer) -> None:
     """Write ``islands/NAME.q.h5``: what NIR has no field for, by its name in the layer."""
-    values = {"axon_exp": layer.synapses.axon_exp, "block_sums": layer.synapses.block_sums, **layer.neurons.params}
+    synapse = layer.synapses.synapse
+    own = {} if _plain(synapse) else {f"{OWN}{name}": value for name, value in synapse.record().items()}
+    values = {
+        "axon_exp": layer.synapses.axon_exp, "block_sums": layer.synapses.block_sums, **layer.neurons.params, **own
+    }  # fmt: skip
     with new_hdf5(path) as file:
         for name, value in values.items():
             if isinstance(value, np.ndarray):
@@ -58,12 +67,22 @@ def file_names(name: str) -> tuple[str, str]:
 def rows_of(folder: str, layer: LinearLayer) -> tuple[list[Row], Row]:
     """The rows of its two populations and of its projection, with arrays in the two files."""
     nir, image = (f"{folder}/{file}" for file in file_names(layer.name))
+    synapse, plain = layer.synapses.synapse, _plain(layer.synapses.synapse)
 
     def place(key: str, array: NDArray[Any]) -> dict[str, Any]:
-        inside = (nir, WEIGHT) if key == "weight" else (image, key.removeprefix("params."))
-        return {"array": [str(array.dtype), list(array.shape)], "in": inside[0], "as": inside[1]}
+        kind = {"array": [str(array.dtype), list(array.shape)]}
+        if key == "weight" and plain:
+            return {**kind, "in": nir, "as": WEIGHT}
+        beside = key.startswith("params.") or key in OPTIONAL
+        return {**kind, "in": image, "as": key.removeprefix("params.") if beside else f"{OWN}{key}"}
 
     populations = [population_row(population, place) for population in (layer.source, layer.neurons)]
     row = projection_row(layer.synapses, place)
-    weight = place("weight", layer.synapses.synapse.weight)
-    return populations, {**row, "synapse": {"kind": layer.synapses.synapse.kind, "weight": weight, "by_row": True}}
+    if plain:
+        row = {**row, "synapse": {"kind": synapse.kind, "weight": place("weight", synapse.weight), "by_row": True}}
+    return populations, row
+
+
+def _plain(synapse: Synapse) -> bool:
+    """Whether the stored weights are those that count."""
+    return not synapse.extra_bits

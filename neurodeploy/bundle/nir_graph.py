@@ -1,7 +1,8 @@
 """The linear layers of a program as one graph of plain NIR 1.0.8, as the files of a bundle's layers are one each.
 
-A layer is ``y = scale * (W x + b)`` in real numbers: W int8, ``scale_i`` the value of one weight unit in row i. A population
-that the host feeds is an `Input`, one that it reads has an `Output`; what stays on the chip between two layers is an edge.
+A layer is ``y = scale * (W x + b)`` in real numbers: W int8, of grouped weights wider, ``scale_i`` the value of one weight
+unit in row i. A population that the host feeds is an `Input`, one that it reads has an `Output`; what stays on the chip
+between two layers is an edge.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def write_program(path: Path, program: Program) -> None:
 
 def synapses_of(p: Projection, population: Population, source_unit: float) -> NodeFields:
     """`Linear`, or `Affine` with the bias of the neurons in the unit of a payload."""
-    weight, bias = np.asarray(p.synapse.weight), population.params.get("bias")
+    weight, bias = np.asarray(p.synapse.matrix()), population.params.get("bias")
     if bias is None:
         return {"type": "Linear", "weight": weight}
     return {"type": "Affine", "weight": weight, "bias": (np.asarray(bias) * source_unit).astype(np.float32)}
@@ -73,7 +74,7 @@ def _units(program: Program) -> dict[str, float]:
 def _linear(network: Network, population: Population) -> Projection:
     into = network.into(population.name)
     known = population.model == "graded_affine" and len(into) == 1
-    if not known or not (into[0].graded and into[0].synapse.kind == "dense" and into[0].instant):
+    if not known or not (into[0].graded and into[0].synapse.uniform and into[0].instant):
         problem = f"is a population of {population.model} with {len(into)} projections, no linear layer of NIR"
         raise UserError("ND3291", population.name, problem, "export the bundles of its parts, or read program.json")
     return into[0]

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from neurodeploy.conversion.by_row import ByRow, Form
 from neurodeploy.conversion.codes import InputCode, InputMoments, choose_code
 from neurodeploy.conversion.presets import Preset
-from neurodeploy.conversion.rounding import Block, compensation, round_compensated, round_nearest, row_scales
+from neurodeploy.conversion.rounding import Block, compensation
 from neurodeploy.errors import ModelError
 from neurodeploy.ir.fixedpoint import (
     ACC_SHIFT_END,
@@ -41,12 +42,14 @@ LARGEST_OUTPUT = 2.0**100
 
 @dataclass(frozen=True, slots=True)
 class SiteRecord:
-    """What the conversion of one projection did, for the metadata and the report."""
+    """What the conversion of one projection did, for the metadata and the report. bits_a_weight : with the constants that
+    weights share."""
 
     path: str
     payload_bits: int
     weight_bits: int
     rounding: str
+    bits_a_weight: float
     input_scale: float
     wide_channels: int
     calibration_tokens: int
@@ -74,26 +77,24 @@ class LayerBuilder:
 
     def __init__(self, moments: InputMoments, sample: torch.Tensor, preset: Preset, weights: WeightStore) -> None:
         self.moments, self.sample, self.preset, self.weights = moments, sample, preset, weights
-        self.limit = signed_max(preset.weight_bits)
 
     def build(self, name: str, projections: Sequence[Projection]) -> tuple[LinearLayer, list[SiteRecord]]:
         first = projections[0]
         rows, columns = sum(p.out_features for p in projections), first.in_features
         code = choose_code(self.moments.channel_range(self.preset), self.preset)
-        blocks = self._blocks()
-        peak, scales = self._ranges(projections)
+        form = self._form((rows, columns))
+        peak, scales = self._ranges(projections, form)
         output_scale, acc_shift = self._output(first.path, code, peak, scales)
         ratio = scales * (code.scale.value * 2.0**acc_shift / output_scale.value)
         multiplier, shift = multiply_shift(ratio.double().numpy())
         snapped = torch.from_numpy(np.ldexp(multiplier.astype(np.float64), -shift.astype(np.int64)))
         row_scale = (snapped * (output_scale.value / (code.scale.value * 2.0**acc_shift))).float()
         row_scale = torch.where(row_scale > 0, row_scale, scales)
-        weight = np.empty((rows, columns), np.int8)
         bias = np.zeros(rows, np.int64)
         sections, records, start = [], [], 0
         for projection in projections:
             stop = start + projection.out_features
-            records.append(self._round(projection, code, row_scale[start:stop], blocks, weight[start:stop]))
+            records.append(self._round(projection, code, row_scale[start:stop], form, start))
             if projection.bias:
                 unit = row_scale[start:stop].double().numpy() * code.scale.value
                 real = np.rint(self.weights.get(projection.bias).astype(np.float64) / unit)
@@ -106,25 +107,24 @@ class LayerBuilder:
             "state_bits": STATE_BITS, "out_bits": STATE_BITS,
         }  # fmt: skip
         layer = linear_layer(
-            name, weight, {**params, "bias": bias} if bias.any() else params, scales=(code.scale, output_scale),
+            name, form.synapse(), {**params, "bias": bias} if bias.any() else params, scales=(code.scale, output_scale),
             values=(first.input, tuple(projection.output for projection in projections)),
-            payload_bits=self.preset.payload_bits, weight_bits=self.preset.weight_bits, axon_exp=code.axon_shift,
+            payload_bits=self.preset.payload_bits, weight_bits=form.weight_bits, axon_exp=code.axon_shift,
             sections=sections, layer=first.layer, expert=first.expert,
         )  # fmt: skip
         return layer, records
 
-    def _blocks(self) -> list[Block]:
-        if self.preset.rounding == "nearest":
-            return []
-        return compensation(self.moments.blocks, self.moments.tokens, self.preset.damping)
-
-    def _ranges(self, projections: Sequence[Projection]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Largest output by row (rows,) over the sample, and row scales (rows,)."""
-        power = None
+    def _form(self, shape: tuple[int, int]) -> Form:
+        blocks, power = list[Block](), None
         if self.preset.rounding != "nearest":
+            blocks = compensation(self.moments.blocks, self.moments.tokens, self.preset.damping)
             power = torch.cat([block.diagonal() for block in self.moments.blocks])
             power = power if bool((power > 0).any()) else None
-        peaks, scales = [], []
+        return ByRow(shape, self.preset.weight_bits, power, blocks)
+
+    def _ranges(self, projections: Sequence[Projection], form: Form) -> tuple[torch.Tensor, torch.Tensor]:
+        """Largest output by row (rows,) over the sample, and the units of weights by row (rows,)."""
+        peaks, scales, first = list[torch.Tensor](), list[torch.Tensor](), 0
         for projection in projections:
             bias = self.weights.get(projection.bias) if projection.bias else None
             for start, stop in chunks(projection.out_features):
@@ -134,7 +134,8 @@ class LayerBuilder:
                     out += torch.from_numpy(bias[start:stop])
                 check_range(out, projection.path, "output", LARGEST_OUTPUT)
                 peaks.append(out.abs().amax(dim=0) if out.shape[0] else torch.zeros(stop - start))
-                scales.append(row_scales(part, self.limit, power))
+                scales.append(form.units(projection, first + start, part))
+            first += projection.out_features
         return torch.cat(peaks), torch.cat(scales)
 
     def _output(self, path: str, code: InputCode, peak: torch.Tensor, scales: torch.Tensor) -> tuple[Dyadic, int]:
@@ -150,22 +151,15 @@ class LayerBuilder:
         coarsest = unit / 2.0 ** (MULTIPLIER_BITS - 1)  # a multiplier needs a shift of at least 0
         return Dyadic.nearest(max((largest or 1.0) * headroom / STATE_MAX, coarsest, SCALE_MIN)), acc_shift
 
-    def _round(
-        self, projection: Projection, code: InputCode, scale: torch.Tensor, blocks: list[Block], out: np.ndarray
-    ) -> SiteRecord:
-        """Round one projection's weights into `out` and measure what is lost, weights alone and with the input code."""
+    def _round(self, projection: Projection, code: InputCode, unit: torch.Tensor, form: Form, first: int) -> SiteRecord:
+        """Round one projection's weights and measure what is lost, weights alone and with the input code."""
         steps = torch.from_numpy(code.steps())
         limit = signed_max(self.preset.payload_bits)
         coded = (self.sample / steps).round_().clamp_(-limit, limit).mul_(steps)
         totals = np.zeros(4)
         for start, stop in chunks(projection.out_features):
             part = torch.from_numpy(self.weights.get(projection.weight, start, stop))
-            rows = scale[start:stop]
-            integers = (
-                round_compensated(part, rows, self.limit, blocks) if blocks else round_nearest(part, rows, self.limit)
-            )
-            out[start:stop] = integers.numpy()
-            real = integers.float().mul_(rows[:, None])
+            real = form.rounded(projection, first + start, part, unit[start:stop])
             wanted = self.sample @ part.T
             totals += (
                 float(part.square().sum()),
@@ -173,8 +167,9 @@ class LayerBuilder:
                 float(wanted.square().sum()),
                 float((coded @ real.T).sub_(wanted).square_().sum()),
             )
+        method, bits = form.stored(projection)
         return SiteRecord(
-            projection.path, self.preset.payload_bits, self.preset.weight_bits, self.preset.rounding,
+            projection.path, self.preset.payload_bits, form.weight_bits, method, bits,
             code.scale.value, int(np.count_nonzero(code.axon_shift)), self.moments.tokens,
             sqnr_db(totals[0], totals[1]), sqnr_db(totals[2], totals[3]),
         )  # fmt: skip

@@ -18,7 +18,8 @@ COLUMNS = 8
 
 def loads_of(streams: Streams, events: Iterable[Stream] | None = None) -> Ints:
     """(pieces, 8) of `streams.per` steps: a message that reaches a piece drives the axon's stored synapses in its rows, all
-    neurons are updated in every step in which their population works. A partial sum is a microcoded neuron where it is made.
+    neurons are updated in every step in which their population works. A partial sum is a microcoded neuron where it is made,
+    and so is a sum of a group.
 
     events : those of the streams, where somebody else looks at them too.
     """
@@ -35,5 +36,6 @@ def loads_of(streams: Streams, events: Iterable[Stream] | None = None) -> Ints:
         ends, home = streams.ends[piece.island], streams.home(piece)
         kind = UPDATES if ends.microcoded or not home else FIXED_UPDATES
         table[index, kind] = streams.neurons(piece) * streams.ticks(piece.island)
+        table[index, UPDATES] += streams.inner(piece) * streams.ticks(piece.island)
         table[index, SPIKES] = streams.spikes(piece) if home else 0
     return table

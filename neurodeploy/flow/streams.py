@@ -130,7 +130,15 @@ class Streams:
             found.append((*(np.repeat(a, len(index)) for a in (starts, messages)), np.tile(index, len(starts))))
         axon, messages, target = (np.concatenate(part) for part in zip(*found, strict=True))
         rows = self._rows[target]
-        yield Stream(p.name, axon, home[axon], target, messages, messages * (rows[:, 1] - rows[:, 0]), p.synapse.shared)
+        yield Stream(
+            p.name,
+            axon,
+            home[axon],
+            target,
+            messages,
+            messages * (rows[:, 1] - rows[:, 0] + p.synapse.beside),
+            p.synapse.shared,
+        )
 
     def _single(self, p: Projection, fired: Ints, blocks: Mapping[Range, Ints]) -> Iterator[Stream]:
         home, step = self._homes[p.source], self._every.get(p.name, 1)
@@ -169,6 +177,11 @@ class Streams:
     def home(self, piece: Piece) -> bool:
         """Whether the neurons of its rows live there: a reducer, or a piece of all columns."""
         return piece.kind == "reducer" or piece.cols == self.ends[piece.island].whole
+
+    def inner(self, piece: Piece) -> int:
+        """Sums that it updates beside its neurons."""
+        rows = piece.rows[1] - piece.rows[0] if piece.kind == "synapses" else 0
+        return self.ends[piece.island].sums.inner(rows, piece.cols) if rows else 0
 
     def neurons(self, piece: Piece) -> int:
         """Those of its rows, or their partial sums."""

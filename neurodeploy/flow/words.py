@@ -117,6 +117,10 @@ class PartialSums:
         """Sums of a row and step over these columns."""
         return sum(part.slots for part, *_ in self._touched(columns))
 
+    def inner(self, rows: int, columns: Range) -> int:
+        """Sums beside the neurons, or beside their partial sums, that a piece updates in a step (`Synapse.inner`)."""
+        return sum(part.projection.synapse.inner(rows, (low, high)) for part, low, high in self._touched(columns))
+
     def words(self, columns: Range) -> int:
         """Their messages."""
         return sum(part.slots * part.words(first, last) for part, first, last in self._touched(columns))

@@ -41,7 +41,8 @@ from numpy.typing import NDArray
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.fixedpoint import Dyadic, Ints
 from neurodeploy.ir.population import INPUT, Population
-from neurodeploy.ir.synapse import WEIGHT_TYPES, Coo, Synapse, Units
+from neurodeploy.ir.synapse import WEIGHT_TYPES, Coo, Synapse
+from neurodeploy.ir.units import Units
 
 #: Longest delay beyond the synapse's own step: 6 bits hold 0..63, lava-dl's netx stops at 62.
 DELAY_MAX = 62
@@ -247,7 +248,7 @@ def _check_synapse(p: Projection) -> None:
         fits = p.axon_exp.dtype == np.uint8 and p.axon_exp.shape == (s.columns,) and p.axon_exp.max() <= AXON_EXP_MAX
         need(bool(fits), p.name, f"axon_exp is not uint8 0..{AXON_EXP_MAX} for each axon")
     if p.block_sums is not None:
-        sums, most = p.block_sums, BLOCK << (p.weight_bits - 1 + AXON_EXP_MAX)
+        sums, most = p.block_sums, BLOCK << (p.weight_bits - 1 + s.extra_bits + AXON_EXP_MAX)
         right = sums.dtype == np.int64 and sums.shape == (-(-s.columns // BLOCK),) and sums.min() >= 0
         need(right and sums.max() <= most, p.name, "block_sums is not what its weights can give")
     if p.delay is not None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from neurodeploy.errors import InternalError
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.typed import Row
+from neurodeploy.ir.units import Units
 
 Range = tuple[int, int]
 WEIGHT_TYPES = (np.dtype(np.int8), np.dtype(np.int16), np.dtype(np.int32))
@@ -56,32 +56,6 @@ class ListFormat(NamedTuple):
     def naming(self, fan: Ints) -> Ints:
         """Bytes of lists that name their targets: ``header + ceil(fan (bits + index_bits) / 8)``."""
         return self.header + -(-fan * (self.bits + self.index_bits) // 8)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Units:
-    """Neighbouring columns that share one entry of the axon tables: `size` each, or those from ``starts[k]`` on."""
-
-    count: int
-    size: int
-    starts: Ints | None = None
-
-    def of(self, columns: Ints) -> Ints:
-        """The unit of each column."""
-        return columns // self.size if self.starts is None else np.searchsorted(self.starts, columns, side="right") - 1
-
-    def span(self, first: int, last: int) -> tuple[int, int]:
-        """The first unit that has a column in ``first:last`` (not empty), and the one after the last."""
-        if self.starts is None:
-            return first // self.size, -(-last // self.size)
-        low, high = np.searchsorted(self.starts, (first, last - 1), side="right").tolist()
-        return low - 1, high
-
-    def sums(self, values: Ints) -> Ints:
-        """Values of the columns added up by unit."""
-        if self.starts is None:
-            return np.asarray(values.reshape(-1, self.size).sum(axis=1))
-        return np.asarray(np.add.reduceat(values, self.starts))
 
 
 class Synapse(ABC):
@@ -144,6 +118,32 @@ class Synapse(ABC):
     def output_shape(self) -> tuple[int, ...]:
         """The shape of its sums."""
         return (self.rows,)
+
+    @property
+    def extra_bits(self) -> int:
+        """Bits that a weight as it counts may have beyond those that are stored."""
+        return 0
+
+    @property
+    def beside(self) -> int:
+        """Synapses of an axon on every core where it has any, beside those into the neurons of the population."""
+        return 0
+
+    def inner(self, rows: int, columns: Range) -> int:
+        """Sums beside the neurons that a core with so many rows and these columns updates in every step."""
+        return 0
+
+    def inner_bytes(self, rows: int, columns: int) -> int:
+        """Bytes beside the lists of synapses of a core with so many rows and columns, at most; grows with both."""
+        return 0
+
+    def part(self, rows: Range, columns: Range) -> Synapse | None:
+        """These rows and columns, without a copy of the weights; None where the kind has no such form."""
+        return None
+
+    def matrix(self) -> NDArray[np.signedinteger]:
+        """The integers that count, (rows, columns), of a kind that is `uniform`."""
+        raise InternalError("ND9012", self.kind, "synapses are no full matrix")
 
     @property
     def work(self) -> int:

@@ -82,7 +82,8 @@ def _check_layer(path: Path, layer: LinearLayer) -> None:
     graph = _read(path)
     weight = getattr(graph.nodes.get("synapses"), "weight", np.empty(0))
     scale = getattr(graph.nodes.get("scale"), "scale", np.empty(0))
-    same = weight.dtype == np.int8 and np.array_equal(weight, layer.synapses.synapse.weight)
+    wanted = layer.synapses.synapse.matrix()
+    same = weight.dtype == wanted.dtype and np.array_equal(weight, wanted)
     if not (same and np.array_equal(scale, row_scales(layer))):
         raise BundleError("ND5008", path, "differs from the integers beside it", AGAIN)
 

@@ -47,8 +47,9 @@ def eval(
 ) -> dict[str, Any]:
     """The chip's program against the float model; the dictionary is what ``eval --json`` prints. `runner` is that of `run`.
 
-    Of a language model: bits per byte, perplexity and agreement on `max_tokens` (default: 4096) of a `text`. `source` is the
-    checkpoint, if it has moved since conversion; `with_float` False leaves the float model out (its fields are None).
+    Of a language model: bits per byte, perplexity, divergence (`kl_per_token`, in nats) and agreement on `max_tokens`
+    (default: 4096) of a `text`. `source` is the checkpoint, if it has moved since conversion; `with_float` False leaves the
+    float model out (its fields are None).
 
     Of a spiking network: `input`, `steps` and `layout` of `run`, for all files; each output is moved by its latency.
     `labels` (.npy, an integer a sample): how many samples each side puts into the right class, which is the neuron of an
@@ -108,6 +109,7 @@ def _text(
         "float": baseline.to_json() if baseline else None,
         "chip": scores["chip"].to_json(),
         "bits_per_byte_change": scores["chip"].bits_per_byte / baseline.bits_per_byte - 1 if baseline else None,
+        "kl_per_token": scores["chip"].kl_per_token if baseline else None,
         "top1_agreement": agreement(baseline, scores["chip"]) if baseline else None,
         "saturations": scores["chip"].saturations,
         "windows_resumed": stages.reused,

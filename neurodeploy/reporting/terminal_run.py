@@ -128,7 +128,8 @@ def _scores(found: Mapping[str, Any], console: Console) -> None:
         rows.append([name, *(units.DASH if value is None else units.digits(value, 4) for value in (old, new)), change])
     show_table(console, ["", "Float>", "Chip>", "Change>"], rows)
     if found["top1_agreement"] is not None:
-        say(console, f"same next token: {units.percent(found['top1_agreement'])}")
+        apart = f"{units.digits(found['kl_per_token'], 2)} nats a token from float (KL)"
+        say(console, f"same next token: {units.percent(found['top1_agreement'])}; {apart}")
     say(console, f"clipped values: {units.count(found['saturations'])}")
     if found.get("affinity"):
         drift, apart = (units.percent(found["affinity"][key]) for key in ("drift", "between_chips"))

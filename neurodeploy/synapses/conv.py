@@ -19,8 +19,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.synapse import Coo, ListFormat, Range, Synapse, Touch, Units, within
+from neurodeploy.ir.synapse import Coo, ListFormat, Range, Synapse, Touch, within
 from neurodeploy.ir.typed import Row, array, flag, integer, integers
+from neurodeploy.ir.units import Units
 from neurodeploy.synapses.window import Valid, Window, boxes
 
 #: The fields that have a number for each side.

@@ -15,6 +15,7 @@ from neurodeploy.ir.network import BLOCK, Network, Projection
 from neurodeploy.ir.population import INPUT, Population, Section
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.segments import Decode, Encode, HostStep
+from neurodeploy.ir.synapse import Synapse
 from neurodeploy.synapses.dense import Dense
 
 
@@ -35,7 +36,7 @@ class LinearLayer:
 
 def linear_layer(
     name: str,
-    weight: NDArray[np.int8],
+    weight: NDArray[np.int8] | Synapse,
     params: Mapping[str, int | Ints],
     *,
     scales: tuple[Dyadic, Dyadic],
@@ -48,18 +49,19 @@ def linear_layer(
     layer: int | None = None,
     expert: int | None = None,
 ) -> LinearLayer:
-    """A layer of these weights (rows, columns) and parameters of `graded_affine`.
+    """A layer of these weights (rows, columns), or of these synapses, and parameters of `graded_affine`.
 
     scales : of a payload and of an output. values : the host value that it reads, and those that it makes, one for each of
     `sections`. axon_exp, block_sums : as in `Projection`; sums are computed where they are not given.
     """
-    rows, columns = weight.shape
+    synapse = weight if isinstance(weight, Synapse) else Dense(weight)
+    rows, columns = synapse.rows, synapse.columns
     source = Population(f"{name}.input", (columns,), INPUT, {"bits": payload_bits})
     neurons = Population(name, (rows,), "graded_affine", params, {}, tuple(sections), layer, expert)
     exponents = axon_exp if axon_exp is not None and axon_exp.any() else None
     synapses = Projection(
-        f"{name}.synapses", source.name, name, Dense(weight), graded=True, weight_bits=weight_bits, instant=True,
-        axon_exp=exponents, block_sums=block_sums_of(weight, exponents) if block_sums is None else block_sums,
+        f"{name}.synapses", source.name, name, synapse, graded=True, weight_bits=weight_bits, instant=True,
+        axon_exp=exponents, block_sums=block_sums_of(synapse, exponents) if block_sums is None else block_sums,
     )  # fmt: skip
     encode, decode = Encode(values[0], source.name, scales[0]), Decode(name, scales[1], tuple(values[1]))
     return LinearLayer(source, synapses, neurons, encode, decode)
@@ -100,13 +102,14 @@ def linear_layers(program: Program) -> list[LinearLayer]:
     return found
 
 
-def block_sums_of(weight: NDArray[np.int8], axon_exp: NDArray[np.uint8] | None) -> Ints:
-    """`Projection.block_sums`. Chunks of rows keep what is needed in between small."""
-    columns, at_a_time = weight.shape[1], 8192
+def block_sums_of(synapse: Synapse, axon_exp: NDArray[np.uint8] | None) -> Ints:
+    """`Projection.block_sums` of a full matrix. Chunks of rows keep what is needed in between small."""
+    columns, at_a_time, kind = synapse.columns, 8192, np.int64 if synapse.extra_bits else np.int32
     edges = np.arange(0, columns, BLOCK)
     best = np.zeros(edges.size, np.int64)
-    factor = np.int32(1) if axon_exp is None else (1 << axon_exp.astype(np.int32)).astype(np.int32)
-    for start in range(0, weight.shape[0], at_a_time):
-        magnitude = np.abs(weight[start : start + at_a_time].astype(np.int32)) * factor
+    factor = kind(1) if axon_exp is None else (1 << axon_exp.astype(kind)).astype(kind)
+    for start in range(0, synapse.rows, at_a_time):
+        part = synapse.part((start, min(start + at_a_time, synapse.rows)), (0, columns)) or synapse
+        magnitude = np.abs(part.matrix().astype(kind)) * factor
         best = np.maximum(best, np.add.reduceat(magnitude, edges, axis=1, dtype=np.int64).max(axis=0))
     return best

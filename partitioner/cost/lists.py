@@ -29,7 +29,8 @@ from neurodeploy.flow.words import Range
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Projection
-from neurodeploy.ir.synapse import ListFormat, Units
+from neurodeploy.ir.synapse import ListFormat
+from neurodeploy.ir.units import Units
 
 #: Bits of the delay of a synapse: 0..62 steps.
 DELAY_BITS = 6

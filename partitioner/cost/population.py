@@ -30,7 +30,8 @@ from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT, Section
 from neurodeploy.ir.program import Program
-from neurodeploy.ir.synapse import Units
+from neurodeploy.ir.synapse import Synapse
+from neurodeploy.ir.units import Units
 from neurodeploy.neurons.registry import get_model, state_bytes
 from partitioner.classify import activity_of, group_of
 from partitioner.cost.budget import Demand
@@ -103,6 +104,13 @@ class View(Ends):
         """Bits of a synapse where rows are alike."""
         return self.form.bits(self.segments[0].projection)
 
+    @cached_property
+    def inner(self) -> tuple[int, tuple[Synapse, ...]]:
+        """Where rows are alike: the most synapses of an axon beside those into its neurons, and the kinds that keep sums
+        beside them."""
+        kinds = [part.projection.synapse for part in self.segments]
+        return max(kind.beside for kind in kinds), tuple(kind for kind in kinds if kind.inner_bytes(1, 1))
+
     @property
     def stored_bits(self) -> int:
         """The widest weight that it stores; 0 where it stores none."""
@@ -120,7 +128,10 @@ class View(Ends):
 
     def tile(self, rows: int, columns: int, words: int) -> Demand:
         """A shard with so many of the columns, all of whose synapses are all-to-all, and `words` messages a row."""
-        lists = columns * (self.form.header + -(-rows * self.row_bits // 8))
+        beside, kinds = self.inner
+        lists = columns * (self.form.header + -(-(rows + beside) * self.row_bits // 8))
+        for kind in kinds:
+            lists += kind.inner_bytes(rows, min(columns, kind.columns))
         if columns == self.columns:
             return self.home(rows, lists, columns, rows * words)
         return self.partial(rows, lists, columns, words)

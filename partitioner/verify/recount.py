@@ -29,7 +29,7 @@ from neurodeploy.ir.program import Program
 from neurodeploy.ir.segments import Decode
 from neurodeploy.ir.synapse import Synapse
 from neurodeploy.neurons.registry import get_model, is_exact, largest_payload, payload_bits, state_bytes
-from neurodeploy.synapses import Conv, Dense, Direct, Sparse
+from neurodeploy.synapses import Conv, Dense, Direct, Grouped, Sparse
 from partitioner.verify.columns import Column, entries, kernel_bytes, meets
 
 COLUMNS = ("neurons", "synapse_bytes", "in_axons", "out_axons", "state_bytes")
@@ -162,6 +162,21 @@ def _full(column: Column, own: list[Shard], counts: _Counts) -> None:
         counts.fed[low:high] += 1
 
 
+def _grouped(column: Column, own: list[Shard], counts: _Counts) -> None:
+    """A list of each column, with the sum of its group where one has an offset; then constants and sums of the groups."""
+    s: Any = column.projection.synapse
+    more, group_of = int(np.count_nonzero(s.offset) > 0), (np.arange(s.columns) + s.phase) // s.group
+    for shard in own:
+        low, high = column.within(shard.cols)
+        if low >= high:
+            continue
+        row, groups = counts.used[counts.number[shard]], len(set(group_of[low:high].tolist()))
+        row[1] += (high - low) * (counts.header + math.ceil((shard.row_count + more) * counts.bits / 8))
+        row[1] += math.ceil(shard.row_count * groups * s.constant_bits / 8) + 4 * groups * (shard.row_count + more)
+        row[2] += high - low
+        counts.fed[low:high] += 1
+
+
 def _same(column: Column, own: list[Shard], counts: _Counts) -> None:
     """Neuron to neuron, without a list."""
     for shard in own:
@@ -222,7 +237,7 @@ def _sorted(column: Column, own: list[Shard], counts: _Counts) -> None:
 
 #: How the lists of a kind are counted; those of any other are sorted.
 WAYS: Table[type[Synapse], Callable[[Column, list[Shard], _Counts], None]] = {
-    Dense: _full, Direct: _same, Conv: _pixels,
+    Dense: _full, Grouped: _grouped, Direct: _same, Conv: _pixels,
 }  # fmt: skip
 
 

@@ -33,6 +33,7 @@ from neurodeploy.ir.run import RunActivity
 from neurodeploy.ir.segments import Decode
 from neurodeploy.machine.threads import parts_of, split
 from neurodeploy.neurons import registry
+from simulators.fast.grouped import GroupedLane
 from simulators.fast.kernels import lane as kernels
 from simulators.fast.neurons import Arrays, Neurons, Ports
 from simulators.fast.traffic import Traffic
@@ -97,7 +98,7 @@ class Lane:
         self._products: dict[tuple[bool, bool], Product] = {}
 
     @classmethod
-    def of(cls, network: Network, name: str, room: Room) -> Lane | None:
+    def of(cls, network: Network, name: str, room: Room) -> Lane | GroupedLane | None:
         """The lane into a population; None where anything else leads there, or later, or payloads or sums may be wider."""
         into = network.into(name)
         if network.populations[name].model != "graded_affine" or len(into) != 1:
@@ -105,10 +106,11 @@ class Lane:
         p = into[0]
         exponents = set() if p.axon_exp is None else set(np.unique(p.axon_exp).tolist())
         bits = registry.largest_payload(network.populations[p.source]).bit_length() + 1
-        fits = p.synapse.kind == "dense" and p.synapse.weight.dtype == np.int8 and exponents <= {0, 8} and bits <= 16
-        if not fits or p.latency or not p.graded or p.weight_exp:
+        fits = p.synapse.weight.dtype == np.int8 and exponents <= {0, 8} and bits <= 16
+        if p.synapse.kind not in ("dense", "grouped") or not fits or p.latency or not p.graded or p.weight_exp:
             return None
-        lane = cls(p, registry.prepared_params(network.populations[name]), bits, room)
+        params = registry.prepared_params(network.populations[name])
+        lane = GroupedLane(p, params, bits) if p.synapse.kind == "grouped" else cls(p, params, bits, room)
         return lane if lane.exact else None
 
     def run(
@@ -179,7 +181,7 @@ class Decoded:
     One pass over memory instead of two: the largest outputs, those of a vocabulary, do not stay in any cache.
     """
 
-    def __init__(self, lane: Lane, network: Network, decode: Decode) -> None:
+    def __init__(self, lane: Lane | GroupedLane, network: Network, decode: Decode) -> None:
         self._lane, self._scale = lane, decode.scale.value
         population = network.populations[decode.population]
         self._names = network.into(population.name)[0].source, population.name
@@ -208,7 +210,7 @@ class Decoded:
 class LaneNeurons(Neurons):
     """A population and the projection into it at once, from the payloads of its source."""
 
-    def __init__(self, population: Population, lane: Lane, source: Traffic) -> None:
+    def __init__(self, population: Population, lane: Lane | GroupedLane, source: Traffic) -> None:
         super().__init__(population, {})
         self.lane, self.source = lane, source
 

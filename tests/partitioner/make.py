@@ -34,7 +34,7 @@ class Untouchable:
         self.shape = rows, columns
 
     def __getattribute__(self, name: str) -> Any:
-        if name == "shape":
+        if name in ("shape", "__class__"):
             return object.__getattribute__(self, name)
         raise AssertionError(f"the mapper touched the weights ({name})")
 

@@ -57,12 +57,13 @@ def _numbers(found: Data) -> list[Child]:
         "share of tokens with the same most likely successor",
         "plain",
     )
+    apart = el("p", f"Divergence from float (KL): {units.digits(found['kl_per_token'], 2)} nats a token.")
     clipped = found["saturations"]
     text = "No value was clipped." if not clipped else f"{units.count(clipped)} values were clipped (saturated) in all."
     speed = after["tokens_per_s"]
     if speed is not None:
         text += f" The whole comparison ran at {units.si(speed)} tokens/s on this machine."
-    return [table(["", "float>", "chip>", "change>"], rows, ""), bar, el("p", text, class_="hint")]
+    return [table(["", "float>", "chip>", "change>"], rows, ""), bar, apart, el("p", text, class_="hint")]
 
 
 def _row(name: str, before: str, after: str, change: float | None) -> list[Html]:
