@@ -180,7 +180,7 @@ class _Cores(Machine):
             rows = slice(*shard.rows)
             own = {variable: array[:, rows] for variable, array in state.items()}
             arrived = {port: array[:, rows] for port, array in inputs.items()}
-            here = {key: value if value.size == 1 else value[rows] for key, value in params.items()}
+            here = {key: value if value.size == 1 or value.ndim > 1 else value[rows] for key, value in params.items()}
             stepped = model.step(here, own, arrived, t)
             for variable, array in own.items():
                 after[variable][:, rows] = array

@@ -15,8 +15,8 @@ from neurodeploy.ir.segments import Segment
 from neurodeploy.ops import lookup
 from neurodeploy.ops.host.operation import IDS, TOKENS, same_rows
 
-#: The widest payload that the host encodes.
-PAYLOAD_BITS = 16
+#: The widest payload that the host encodes: float32 has all integers of so many bits.
+PAYLOAD_BITS = 24
 
 
 def check_program(program: Program, weights: WeightStore | None) -> None:
@@ -50,7 +50,8 @@ def check_program(program: Program, weights: WeightStore | None) -> None:
         need(not kinds or kinds == expected, f"its inputs have the rows of {kinds}, {expected} are needed")
         rows.update(zip(item.outputs, given, strict=True))
     last = program.schedule[-1]
-    alone = last.outputs == (program.output,) and len(last.inputs) == 1 and rows[program.output] == TOKENS
+    read = last.inputs or (last.reads if isinstance(last, Segment) else ())
+    alone = last.outputs == (program.output,) and len(read) == 1 and rows[program.output] == TOKENS
     if program.output and not alone:
         raise ValueError(f"{last.path}: the last step must make {program.output} of one value")
 

@@ -24,6 +24,7 @@ def convert(
     rounding: given.Rounding = None,
     input_range: given.InputRange = None,
     calibration_tokens: given.CalibrationTokens = None,
+    on_chip: given.OnChip = None,
     gain: given.Gain = None,
     source: given.Source = None,
     reset: given.Reset = None,

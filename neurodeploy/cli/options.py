@@ -154,6 +154,13 @@ InputRange = Annotated[
 CalibrationTokens = Annotated[
     int | None, typer.Option(help="Tokens read from the text, at least 16.", rich_help_panel=TEXT_MODELS)
 ]
+OnChip = Annotated[
+    str | None,
+    typer.Option(
+        help="projections (linear layers), or block (norms, gates and the residual stream too).",
+        rich_help_panel=TEXT_MODELS,
+    ),
+]
 Gain = Annotated[
     str | None,
     typer.Option(

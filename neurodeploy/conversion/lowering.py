@@ -1,96 +1,196 @@
 """Host operations that can be populations are: a pass from a program to a program in which they are on the chip.
 
-An operation is lowered (`neurodeploy.ops.host.lowering`) where all that it reads is on the chip: what a linear layer
-gives, or another operation that was lowered. A linear layer that reads what such an operation gives gets it without a
-border: its input population is no longer fed by the host, but rescales::
+An operation is lowered (`neurodeploy.ops.host.lowering`) where it has a way to be, and calibration has seen it: what a
+linear layer or another operation gives is there already, what the host gives is encoded once, with all bits of a state. So
+the residual stream of a language model, its norms, gates and products stay on the chip, and the host keeps what has no
+lowering.
 
-    x_j = saturate(round_shift(s_j * multiplier_j, shift_j), bits)      multiplier_j * 2**-shift_j = signal / input step of j
+What an operation gives is made in the units in which it is read:
 
-What the host still reads is decoded, nothing else. A program without such operations comes back as it is.
+- A linear layer alone: its payloads. The operation's population takes the place of the layer's input population.
+- Operations on the chip: 24 bits, and a power of two for each channel, `HEADROOM` above what calibration saw there. What
+goes
+  only into a sum has the units of the sum; a linear layer's rows are scaled to them by their own multipliers.
+- The host, or several of these: 24 bits and one unit, rescaled for a linear layer by a population of its own::
+
+    x_j = saturate(round_shift(s_j * multiplier_j, shift_j), bits)      multiplier_j * 2**-shift_j = unit of s_j / unit of
+    x_j
+
+What the host still reads is decoded, nothing else.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
-from neurodeploy.ir.fixedpoint import STATE_BITS, Ints, multiply_shift, signed_max
+from neurodeploy.ir.fixedpoint import SCALE_MIN, STATE_BITS, STATE_MAX, Ints, multiply_shift
 from neurodeploy.ir.graph import HostOp, WeightStore
+from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.segments import Decode, Encode, HostStep
 from neurodeploy.neurons.registry import payload_bits
 from neurodeploy.ops import lookup
-from neurodeploy.ops.host.lowering import Signal, ToLower
+from neurodeploy.ops.host.lowering import HEADROOM, Floats, Made, Measured, Signal, ToLower, Unit
+
+#: A channel that calibration hardly saw has a unit of at most 2**-this of the largest.
+FAINTEST = 16
 
 
-def lower(program: Program, weights: WeightStore) -> Program:
-    """The program with every operation on the chip that has a lowering and its inputs there."""
-    if not any(lookup(op).lowering for op in program.operations):
+def lower(program: Program, weights: WeightStore, measured: Mapping[str, Measured]) -> Program:
+    """The program with every operation of `measured` on the chip that can be there."""
+    if not measured:
         return program
-    lowering = _Lowering(program, weights)
+    lowering = _Lowering(program, weights, measured)
     for step in program.host:
         lowering.take(step)
     return lowering.program()
 
 
+def units_of(peak: Floats, *, flat: bool) -> Unit:
+    """Units of 24 bits that hold `HEADROOM` times these magnitudes: one for all channels where `flat`."""
+    largest = max(float(peak.max(initial=0.0)), SCALE_MIN * STATE_MAX)
+    range_ = np.full(peak.size, largest) if flat else np.maximum(peak, largest * 2.0**-FAINTEST)
+    return Unit.of_logs(np.ceil(np.log2(range_ * HEADROOM / STATE_MAX)).astype(np.int64), STATE_BITS)
+
+
 class _Lowering:
     """The program so far. signals : host values that are on the chip. moved : those that lowered operations make."""
 
-    def __init__(self, program: Program, weights: WeightStore) -> None:
-        self.given, self.weights = program, weights
+    def __init__(self, program: Program, weights: WeightStore, measured: Mapping[str, Measured]) -> None:
+        self.given, self.weights, self.measured = program, weights, measured
         self.populations = dict(program.network.populations)
         self.projections = list(program.network.projections)
         self.host: list[HostStep] = []
         self.signals: dict[str, Signal] = {}
         self.moved: set[str] = set()
+        self.readers: dict[str, list[HostStep]] = {}
+        for step in program.host:
+            for name in step.inputs:
+                self.readers.setdefault(name, []).append(step)
 
     def take(self, step: HostStep) -> None:
         if isinstance(step, Decode):
             self._decode(step)
         elif isinstance(step, Encode):
-            if step.value not in self.moved or not self._rescale(step):
+            if step.value not in self.moved or not self._feed(step):
                 self.host.append(step)
         elif not self._lower(step):
             self.host.append(step)
 
     def _decode(self, step: Decode) -> None:
         population = self.populations[step.population]
-        largest = signed_max(payload_bits(population))
         ends = [(part.start, part.stop) for part in population.sections] or [(0, population.size)]
         for value, (start, stop) in zip(step.values, ends, strict=True):
-            self.signals[value] = Signal(population, start, stop, step.scale, largest)
+            self.signals[value] = Signal(population, start, stop, Unit(step.scale, payload_bits(population)))
         self.host.append(step)
 
     def _lower(self, op: HostOp) -> bool:
-        how = lookup(op).lowering
-        if how is None or not all(name in self.signals for name in op.inputs):
+        how, measured = lookup(op).lowering, self.measured.get(op.path)
+        if how is None or measured is None:
             return False
-        made = how(ToLower(op, [self.signals[name] for name in op.inputs], self.weights))
+        before = len(self.host), dict(self.populations), list(self.projections), dict(self.signals)
+        inputs = [self._signal(name, measured.inputs[i]) for i, name in enumerate(op.inputs)]
+        wanted = [self._wanted(name, peak) for name, peak in zip(op.outputs, measured.outputs, strict=True)]
+        made = how(ToLower(op, inputs, self.weights, measured, wanted, partial(self._aligned, op)))
         if made is None:
+            del self.host[before[0] :]
+            _, self.populations, self.projections, self.signals = before
             return False
-        self.populations |= {population.name: population for population in made.populations}
+        for population in made.populations:
+            self.populations[population.name] = population
         self.projections += made.projections
         for value, signal in zip(op.outputs, made.outputs, strict=True):
             self.signals[value] = signal
             self.moved.add(value)
-            self.host.append(Decode(signal.population.name, signal.scale, (value,)))
+            if signal.unit.exponent is None:
+                self.host.append(Decode(signal.population.name, signal.unit.scale, (value,)))
         return True
 
-    def _rescale(self, step: Encode) -> bool:
-        """Whether the input population of a layer can be one that rescales what is there."""
+    def _signal(self, value: str, peak: Floats) -> Signal:
+        """A value on the chip: the host encodes it where it is not there."""
+        if value not in self.signals:
+            unit = units_of(peak, flat=True)
+            population = Population(f"{value}.stream", (peak.size,), INPUT, {"bits": STATE_BITS})
+            self.populations[population.name] = population
+            self.host.append(Encode(value, population.name, unit.scale))
+            self.signals[value] = Signal(population, 0, peak.size, unit)
+        return self.signals[value]
+
+    def _wanted(self, value: str, peak: Floats) -> Made:
+        """Name and units of what is to be made for those who read a value."""
+        readers = self.readers.get(value, [])
+        step = readers[0] if len(readers) == 1 else None
+        if isinstance(step, Encode):
+            return Made(step.population, self._code(step))
+        ops = [step for step in readers if isinstance(step, HostOp) and self._may_lower(step)]
+        if len(ops) == len(readers) == 1 and ops[0].op == "add":
+            found = self.measured[ops[0].path]
+            return Made(value, units_of(np.maximum.reduce([*found.inputs, *found.outputs]), flat=False))
+        return Made(value, units_of(peak, flat=len(ops) < max(len(readers), 1)))
+
+    def _may_lower(self, op: HostOp) -> bool:
+        return lookup(op).lowering is not None and op.path in self.measured
+
+    def _code(self, step: Encode) -> Unit:
+        """The units of a linear layer's payloads."""
+        (layer,) = self.given.network.out_of(step.population)
+        exponent = None if layer.axon_exp is None else layer.axon_exp.astype(np.int64)
+        return Unit(step.scale, payload_bits(self.given.network.populations[step.population]), exponent)
+
+    def _aligned(self, op: HostOp, number: int, unit: Unit) -> Signal:
+        """`ToLower.aligned`."""
+        value = op.inputs[number]
+        signal = self.signals[value]
+        if signal.unit.binary:
+            return signal
+        steps, wanted = signal.steps(), unit.logs(signal.size)
+        own = self.readers[value] == [op] and signal.population.model == "graded_affine"
+        if own and signal.size == signal.population.size:
+            return self._scaled_rows(value, signal, steps, wanted)
+        found = Made(f"{op.path}.{number}", Unit.of_logs(wanted, STATE_BITS))
+        _, _, coarser = _ratio(steps, wanted)
+        found = found._replace(unit=Unit.of_logs(wanted + coarser, STATE_BITS))
+        return self._rescaled(signal, found, None)
+
+    def _scaled_rows(self, value: str, signal: Signal, steps: Floats, wanted: Ints) -> Signal:
+        """The rows of a linear layer with the units `wanted`, or coarser ones where a multiplier is not so large."""
+        old = signal.population
+        factor = np.ldexp(np.asarray(old.params["multiplier"], np.float64), -np.asarray(old.params["shift"], np.int64))
+        multiplier, shift, coarser = _ratio(steps * factor, wanted)
+        params = {**old.params, "multiplier": multiplier, "shift": shift, "out_bits": STATE_BITS}
+        population = replace(old, params=params)
+        self.populations[old.name] = population
+        found = Signal(population, signal.start, signal.stop, Unit.of_logs(wanted + coarser, STATE_BITS))
+        self.signals[value] = found
+        self.host = [step for step in self.host if not isinstance(step, Decode) or step.population != old.name]
+        return found
+
+    def _feed(self, step: Encode) -> bool:
+        """Whether the input population of a layer can be one that gets what is there."""
         signal, old = self.signals[step.value], self.populations[step.population]
-        (layer,) = self.given.network.out_of(old.name)
-        exponents = np.zeros(old.size, np.int64) if layer.axon_exp is None else layer.axon_exp.astype(np.int64)
-        multiplier, shift = multiply_shift(np.ldexp(signal.scale.value / step.scale.value, -exponents))
-        if (shift < 0).any():
+        if signal.population is old:
+            return True
+        unit = self._code(step)
+        ratio = signal.steps() / unit.steps(signal.size)
+        if (multiply_shift(ratio)[1] < 0).any():
             return False
-        params: dict[str, int | Ints] = {"multiplier": multiplier, "shift": shift.astype(np.uint8)}
-        params["out_bits"], params["state_bits"] = payload_bits(old), STATE_BITS
-        new = replace(old, model="graded_affine", params=params, layer=self.populations[layer.target].layer)
-        self.populations[old.name] = new
-        self.projections.append(signal.into(new))
+        (layer,) = self.given.network.out_of(old.name)
+        self._rescaled(signal, Made(old.name, unit), self.populations[layer.target].layer)
         return True
+
+    def _rescaled(self, signal: Signal, wanted: Made, layer: int | None) -> Signal:
+        """A population that sends what is there in other units."""
+        multiplier, shift = multiply_shift(signal.steps() / wanted.unit.steps(signal.size))
+        params: dict[str, int | Ints] = {"multiplier": multiplier, "shift": shift.astype(np.uint8)}
+        params["out_bits"], params["state_bits"] = wanted.unit.bits, STATE_BITS
+        population = Population(wanted.name, (signal.size,), "graded_affine", params, layer=layer)
+        self.populations[wanted.name] = population
+        self.projections.append(signal.into(population))
+        return Signal(population, 0, signal.size, wanted.unit)
 
     def program(self) -> Program:
         """What nobody on the host reads is not decoded, and leaves no core."""
@@ -101,3 +201,10 @@ class _Lowering:
             self.given.network, populations=self.populations, projections=tuple(self.projections), outputs=outputs
         )
         return replace(self.given, network=network, host=tuple(host))
+
+
+def _ratio(steps: Floats, wanted: Ints) -> tuple[Ints, Ints, Ints]:
+    """Multiplier and shift from these units to powers of two, and by how many bits these must be coarser."""
+    multiplier, shift = multiply_shift(np.ldexp(steps, -wanted))
+    coarser = np.maximum(-shift, 0)
+    return multiplier, (shift + coarser).astype(np.uint8), coarser

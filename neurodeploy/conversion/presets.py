@@ -9,6 +9,8 @@ from neurodeploy.errors import UserError
 
 PAYLOAD_BITS = (8, 12, 14, 16)
 ROUNDINGS = ("gptq", "nearest")
+#: What of a model is on the chip: static projections; everything that can be but attention; attention too.
+ON_CHIP = ("projections", "block")
 RANGES = ("absmax", "percentile", "mse")
 WEIGHTS = ("rows", "groups", "file")
 #: Width of a stored weight of other forms than "rows": the least, and the most.
@@ -32,6 +34,7 @@ class Preset:
     output_headroom : the 24-bit output range over the largest output that calibration saw
     calibration_tokens, window : how much text is read, in windows of so many tokens
     damping : share of itself that each diagonal element of the second moment grows by before the inversion (gptq)
+    on_chip : "projections" puts linear layers on the chip; "block" every operation between them that has a lowering, too
     gptq_columns : second moments of wider inputs are taken block-diagonal in blocks of so many columns
     """
 
@@ -51,6 +54,7 @@ class Preset:
     window: int = 512
     damping: float = 0.01
     gptq_columns: int = 2048
+    on_chip: str = "projections"
 
     def __post_init__(self) -> None:
         checks = [
@@ -61,6 +65,7 @@ class Preset:
             ("body_bits", 4.25 <= self.body_bits <= 8.0, "choose 4.25 to 8"),
             ("all_bits", 4.25 <= self.all_bits <= 8.0, "choose 4.25 to 8"),
             ("rounding", self.rounding in ROUNDINGS, f"choose one of {ROUNDINGS}"),
+            ("on_chip", self.on_chip in ON_CHIP, f"choose one of {ON_CHIP}"),
             ("input_range", self.input_range in RANGES, f"choose one of {RANGES}"),
             ("percentile", 50.0 < self.percentile <= 100.0, "choose a value in (50, 100]"),
             ("headroom", 1.0 <= self.headroom <= 16.0, "choose a factor in [1, 16]"),

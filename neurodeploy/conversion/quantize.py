@@ -31,6 +31,7 @@ from neurodeploy.machine.memory import give_back
 from neurodeploy.ops import lookup
 from neurodeploy.ops.host.executor import Executor
 from neurodeploy.ops.host.kvcache import State
+from neurodeploy.ops.host.lowering import Measured
 from neurodeploy.synapses.linear import LinearLayer, program_of_layers
 
 Progress = Callable[[str, int, int], None]
@@ -95,6 +96,8 @@ class _Calibration:
             for op in unit if isinstance(unit, list) else [unit]:
                 last.update(dict.fromkeys(op.inputs, index))
         self.last = last
+        #: What was seen of the operations that the preset puts on the chip, by path.
+        self.measured: dict[str, Measured] = {}
 
     def run_host(self, op: HostOp) -> None:
         experts = lookup(op).experts(op)
@@ -103,8 +106,24 @@ class _Calibration:
                 for name, count in zip(experts, window.chosen[op.inputs[0]], strict=True):
                     window.values[name] = window.values[name][:count]
             self.executor.run_op(op, window.values, window.state)
+        if self.preset.on_chip != "projections" and lookup(op).lowering is not None:
+            self.measured[op.path] = self._measure(op)
         if experts and experts[0] in op.outputs:
             self._lend_tokens(op)
+
+    def _measure(self, op: HostOp) -> Measured:
+        def peaks(names: tuple[str, ...]) -> list[NDArray[np.float64]]:
+            return [
+                torch.stack([x.abs().amax(dim=0) for x in self.inputs(name) if x.shape[0]]).amax(dim=0).double().numpy()
+                for name in names
+            ]
+
+        first = self.graph.populations[op.inputs[0]].size
+        group = int(str(op.attrs.get("group", first)))
+        squares = [
+            x.double().square().reshape(-1, group).sum(dim=1).amax() for x in self.inputs(op.inputs[0]) if len(x)
+        ]
+        return Measured(peaks(op.inputs), peaks(op.outputs), float(torch.stack(squares).amax()))
 
     def _lend_tokens(self, op: HostOp) -> None:
         """Append further tokens, scaled by the expert's own score, to the input of experts that few tokens chose."""
@@ -195,7 +214,7 @@ def quantize(
     }
     sizes = {name: population.size for name, population in graph.populations.items()}
     program = program_of_layers(graph.info, items, sizes, graph.input, graph.output, conversion)
-    program = lower(program, graph.weights)
+    program = lower(program, graph.weights, run.measured)
     program.check()
     return program
 

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from neurodeploy.errors import UserError
-from neurodeploy.hybrid.bound import Bound, Pass, proven
+from neurodeploy.hybrid.bound import Bound, Pass, payload_name, proven
 from neurodeploy.ir.graph import WeightStore
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.program import Program
@@ -76,7 +76,7 @@ class Hybrid(Executor):
         self.watch: Capture | None = None
         super().__init__(program.schedule, host_weights, program.sizes, input=program.input, output=program.output)
         head = self.ops[-1]
-        if not program.streamed and isinstance(head, Segment) and (self._bound[head.name].keeps or head.reads):
+        if not program.streamed and isinstance(head, Segment) and self._bound[head.name].keeps:
             problem = "makes the logits, which are computed for chosen tokens, and carries something from tick to tick"
             raise UserError("ND3280", head.name, problem, "let a host operation make the logits of what it sends")
         self._pass = Pass({}, 0, None, (State(),))
@@ -91,6 +91,18 @@ class Hybrid(Executor):
         self._counts.tokens += ticks
         state.chip = replace(self._pass.left, step=state.position)
         return hidden
+
+    def hidden(self, values: Values) -> torch.Tensor:
+        """Of a head that reads what has stayed on the chip: those payloads, a row a token."""
+        head = self.ops[self._head]
+        if isinstance(head, Segment) and head.reads:
+            return torch.from_numpy(self._pass.sent[head.reads[0]][0])
+        return super().hidden(values)
+
+    @staticmethod
+    def inputs_of(op: Step) -> tuple[str, ...]:
+        """What has stayed on the chip has names of its own beside the values of the host."""
+        return op.inputs or (tuple(map(payload_name, op.reads)) if isinstance(op, Segment) else ())
 
     def run(
         self, network: Network, inputs: Given, steps: int, *, state: RunState | None = None, probes: Probes = ()

@@ -75,6 +75,11 @@ class Pass:
             self.activity.add(replace(found.activity, fired=fired))
 
 
+def payload_name(population: str) -> str:
+    """The name in `Values` of payloads that a head is given."""
+    return f"{population}.payload"
+
+
 class Bound:
     """A segment and its runner, all that does not change from call to call, and its counts since they were taken."""
 
@@ -127,9 +132,10 @@ class Bound:
             if isinstance(self._runner, DecodingRunner):
                 self._lane = self._runner.decoding(self.segment)
         given = {step.population: self._encoded(values[step.value], step, now) for step in self.segment.encodes}
+        given |= {name: self._waiting(name, values, now) for name in self.segment.reads}
         if self._lane is not None and not now.streamed and len(now.states) == 1:
             ((_, _, parts),) = self._decodes
-            (payload,) = given.values()
+            (payload,) = (array.reshape(-1, array.shape[-1]).astype(np.int16, copy=False) for array in given.values())
             n = len(payload)
             flat = self._lane(payload)
             for value, (start, stop) in parts:
@@ -137,6 +143,12 @@ class Bound:
             self._worked(n)
             return
         self._run(given, values, now)
+
+    @staticmethod
+    def _waiting(name: str, values: Values, now: Pass) -> NDArray[Any]:
+        """Payloads that have stayed on the chip, of the ticks that are asked for."""
+        chosen = values.get(payload_name(name))
+        return now.sent[name] if chosen is None else chosen.numpy()
 
     def _encoded(self, value: torch.Tensor, step: Encode, now: Pass) -> NDArray[Any]:
         payload, clipped = encode(value, *self._codes[step.population], self.segment.name)
@@ -157,8 +169,7 @@ class Bound:
     def _run(self, encoded: Mapping[str, Ints], values: Values, now: Pass) -> None:
         """By `Runner.run`: where nothing lasts, every tick of every sample is a sample of one step."""
         network, samples = self.segment.network, len(now.states)
-        given = {name: array.reshape(samples, -1, array.shape[1]) for name, array in encoded.items()}
-        given |= {name: now.sent[name] for name in self.segment.reads}
+        given = {name: array.reshape(samples, -1, array.shape[-1]) for name, array in encoded.items()}
         given |= {name: np.asarray(now.streams[name]) for name in network.inputs if name in now.streams}
         ticks = {array.shape[1] for array in given.values()} or {now.steps}
         if len(ticks) > 1 or (self.keeps and ticks != {now.steps}):

@@ -99,7 +99,8 @@ def _population(population: Population, order: Ints | None) -> Population:
 
     def moved(values: Table[str, int | Ints]) -> dict[str, int | Ints]:
         return {
-            name: value if isinstance(value, int) or value.size == 1 else value[order] for name, value in values.items()
+            name: value if isinstance(value, int) or value.size == 1 or value.ndim > 1 else value[order]
+            for name, value in values.items()
         }
 
     return replace(population, params=moved(population.params), initial=moved(population.initial), sections=())

@@ -32,7 +32,8 @@ class Section:
 class Population:
     """Neurons of one model (`neurodeploy.neurons.registry.MODELS`), or the model "input": payloads come from outside.
 
-    params : by name an int for all neurons or an integer array (size,) in index order, within the ranges of the model.
+    params : by name an int for all neurons or an integer array (size,) in index order, within the ranges of the model; a
+        table of all neurons is an array (1, entries).
     initial : state variables that do not start at the model's own value, likewise.
     sections, layer, expert : what of the model it is, for mappers and reports; no arithmetic asks for them.
     """

@@ -72,7 +72,7 @@ class Program:
 
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
-        return segments_of(self.network, self.host)
+        return segments_of(self.network, self.host, self.output)
 
     @cached_property
     def schedule(self) -> tuple[HostOp | Segment, ...]:

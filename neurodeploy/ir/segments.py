@@ -93,12 +93,15 @@ class Segment:
         return tuple(value for decode in self.decodes for value in decode.values)
 
 
-def segments_of(network: Network, host: Sequence[HostStep]) -> tuple[Segment, ...]:
+def segments_of(network: Network, host: Sequence[HostStep], output: str = "") -> tuple[Segment, ...]:
     """All segments, in the order of their first populations; a network without a host is one. ND9004 where what a population
-    sends comes back to it by way of the host."""
+    sends comes back to it by way of the host.
+
+    The population that makes the host value `output` (logits, which are computed for chosen ticks only) is a segment of its
+    own where one other population feeds it: it reads what has stayed on the chip."""
     if not any(isinstance(step, Encode | Decode) for step in host):
         return (Segment(network.name, network),)
-    level = _levels(network, host)
+    level = _levels(network, host, output)
     first = _first_of_group(network, level)
     members: dict[str, list[str]] = {}
     for name in network.populations:
@@ -108,8 +111,9 @@ def segments_of(network: Network, host: Sequence[HostStep]) -> tuple[Segment, ..
     return tuple(_segment(network, names, encodes, decodes) for names in members.values())
 
 
-def _levels(network: Network, host: Sequence[HostStep]) -> dict[str, int]:
+def _levels(network: Network, host: Sequence[HostStep], output: str) -> dict[str, int]:
     level, values = dict.fromkeys(network.populations, 0), dict[str, int]()
+    heads = {step.population for step in host if isinstance(step, Decode) and output in step.values}
     raised = True
     while raised:
         raised = False
@@ -130,7 +134,10 @@ def _levels(network: Network, host: Sequence[HostStep]) -> dict[str, int]:
                 most = max((values.get(name, 0) for name in step.inputs), default=0)
                 values.update(dict.fromkeys(step.outputs, most))
         for p in network.projections:
-            at_least(p.target, level[p.source])
+            apart = (
+                p.target in heads and network.populations[p.source].model != INPUT and len(network.into(p.target)) == 1
+            )
+            at_least(p.target, level[p.source] + apart)
         if max(level.values()) > len(level):
             raise InternalError("ND9004", network.name, "what a population sends comes back to it by way of the host")
     return level

@@ -49,6 +49,7 @@ class Param:
     """An integer parameter: its range, its meaning and unit, the value when none is given (None: it must be given).
 
     chip : the range of the chip's register where that is narrower than what Lava computes with.
+    table : an array (1, entries) of any length, not of the neurons but of the population: a core keeps it once.
     """
 
     low: int
@@ -57,6 +58,7 @@ class Param:
     default: int | None = None
     per_neuron: bool = True
     chip: tuple[int, int] | None = None
+    table: bool = False
 
 
 @dataclass(frozen=True, slots=True)

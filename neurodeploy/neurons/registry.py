@@ -158,7 +158,8 @@ def check_network(network: Network) -> None:
 
 
 def prepared_params(population: Population) -> Values:
-    """All parameters, defaults included: int64 arrays of shape (1,) or (size,), checked. Raises ND3240..ND3246."""
+    """All parameters, defaults included: int64 arrays of shape (1,) or (size,), tables (1, entries), checked. Raises
+    ND3240..ND3246."""
     model, where = model_of(population), f"population {population.name}"
     _no_others(where, "parameter", population.params, model.params)
     prepared: Values = {}
@@ -167,8 +168,8 @@ def prepared_params(population: Population) -> Values:
         if value is None:
             fix = f"give {name}: {param.meaning}, {param.low}..{param.high}"
             raise UserError("ND3242", where, f"lacks the parameter {name} of model {population.model}", fix)
-        size = population.size if param.per_neuron else 1
-        prepared[name] = _array(where, name, value, size, param.low, param.high)
+        shape = (1, np.size(value)) if param.table else (population.size if param.per_neuron else 1,)
+        prepared[name] = _array(where, name, value, shape, param.low, param.high)
     contradiction = model.consistent(prepared)
     if contradiction:
         problem, fix = contradiction
@@ -221,6 +222,8 @@ def state_bytes(population: Population) -> int:
     model = model_of(population)
     bits = model.state_bits
     for name, value in prepared_params(population).items():
+        if model.params[name].table:
+            continue
         given = population.params.get(name)
         hollow = isinstance(given, np.ndarray) and given.size > 1 and not any(given.strides)
         if hollow or (value.size > 1 and bool((value != value[0]).any())):
@@ -259,7 +262,7 @@ def _initial_values(population: Population, params: Values) -> Values:
     for name, variable in states.items():
         if name in population.initial:
             end = 2 ** (variable.bits - 1)
-            values[name] = _array(where, name, population.initial[name], population.size, -end, end)
+            values[name] = _array(where, name, population.initial[name], (population.size,), -end, end)
         elif isinstance(variable.initial, str):
             values[name] = params[variable.initial] << variable.shift
         else:
@@ -274,8 +277,8 @@ def _no_others(where: str, kind: str, given: Mapping[str, object], table: Mappin
         raise UserError("ND3241", where, f"has no {kind} {unknown[0]}", fix)
 
 
-def _array(where: str, name: str, value: int | Ints, size: int, low: int, high: int) -> NDArray[np.int64]:
-    """`value` as int64 of shape (1,) or (size,), in [low, high]."""
+def _array(where: str, name: str, value: int | Ints, shape: tuple[int, ...], low: int, high: int) -> NDArray[np.int64]:
+    """`value` as int64 of shape (1,) or `shape`, in [low, high]."""
     given: Ints = np.asarray(value)
     if given.dtype.kind not in "iu":
         if given.dtype == np.object_:  # Python integers beyond 64 bits
@@ -284,11 +287,11 @@ def _array(where: str, name: str, value: int | Ints, size: int, low: int, high: 
             )
         fix = f"round {name} and give it as int64"
         raise UserError("ND3243", where, f"{name} is of type {given.dtype}, not of integers", fix)
-    if given.shape not in ((), (1,), (size,)):
-        fix = f"give {name} as one integer" + (f" or as an array of shape ({size},)" if size > 1 else "")
+    if given.shape not in ((), (1,), shape):
+        fix = f"give {name} as one integer" + (f" or as an array of shape {shape}" if shape != (1,) else "")
         raise UserError("ND3244", where, f"{name} has the shape {given.shape}", fix)
     smallest, largest = int(given.min()), int(given.max())
     if smallest < low or largest > high:
         worst = smallest if smallest < low else largest
         raise UserError("ND3245", where, f"{name} = {worst} is outside {low}..{high}", f"bring {name} into that range")
-    return given.reshape(-1).astype(np.int64)
+    return given.reshape(shape if given.shape == shape else -1).astype(np.int64)

@@ -1,13 +1,19 @@
-"""``y = act(x)``, act one of `host.curves`."""
+"""``y = act(x)``, act one of `host.curves`.
+
+On the chip one neuron a value (`neurons/graded_curve.py`), with the table of `host/pieces.py`; a step.
+"""
 
 from __future__ import annotations
 
 from neurodeploy.ir.mapping import Reason
+from neurodeploy.ir.population import Population
 from neurodeploy.machine.jit import jit
 from neurodeploy.ops.host import curves
 from neurodeploy.ops.host.curves import CURVES, WORK_CURVE, gelu_tanh32, silu32
 from neurodeploy.ops.host.kernels import elementwise
+from neurodeploy.ops.host.lowering import Lowered, Signal, ToLower, requantise
 from neurodeploy.ops.host.operation import FLOAT, Call, Load, Operation, Tensor, Work
+from neurodeploy.ops.host.pieces import table_of
 
 
 @jit
@@ -54,6 +60,17 @@ def work(load: Load) -> Work:
     return Work(load.values * CURVES[load.attrs["act"]], 2 * FLOAT * load.values)
 
 
+def lower(asked: ToLower) -> Lowered | None:
+    """None where units are beyond a table or a multiplier."""
+    op, (x,), (wanted,) = asked.op, asked.inputs, asked.wanted
+    table = table_of(str(op.attrs["act"]), x)
+    params = requantise(x.steps(), wanted.unit.steps(x.size), wanted.unit.bits)
+    if table is None or params is None:
+        return None
+    population = Population(wanted.name, (x.size,), "graded_curve", {**table, **params}, layer=op.layer)
+    return Lowered([population], [x.into(population)], [Signal(population, 0, x.size, wanted.unit)])
+
+
 OPERATION = Operation(
     on_cpu, on_torch, work,
     Reason(
@@ -61,5 +78,5 @@ OPERATION = Operation(
         "a curved function of one value: the integer contract has neurons that multiply, shift and saturate",
         "a microcoded neuron with a table of the function, or line segments of it",
     ),
-    attrs={"act": curves.known},
+    attrs={"act": curves.known}, lowering=lower,
 )  # fmt: skip

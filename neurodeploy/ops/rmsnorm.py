@@ -5,7 +5,7 @@
     y = x * rsqrt(mean(x^2) + eps) * weight
 
 weight (group,) or none; it is the whole factor: where a family stores w and means 1 + w, the frontend adds the 1.
-Work: 3 flops a neuron, 4 with weight, and 3 a group.
+Work: 3 flops a neuron, 4 with weight, and 3 a group. On the chip: `host/norms.py`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from neurodeploy.ir.mapping import Reason
 from neurodeploy.machine.jit import jit
 from neurodeploy.ops.host import checks
 from neurodeploy.ops.host.kernels import F, by_groups, fold_sum
+from neurodeploy.ops.host.lowering import Lowered, ToLower
+from neurodeploy.ops.host.norms import normalised
 from neurodeploy.ops.host.operation import FLOAT, Call, Load, Operation, Tensor, Work
 
 #: Work of one neuron in units of a multiply-add, for `threads.split`.
@@ -60,6 +62,15 @@ def work(load: Load) -> Work:
     return Work(n * (3 + weighted) + 3 * n // group, FLOAT * (2 * n + weighted * group))
 
 
+def lower(asked: ToLower) -> Lowered | None:
+    """Squares, their root, products."""
+    op, (x,), (wanted,) = asked.op, asked.inputs, asked.wanted
+    gain = np.ones(int(str(op.attrs["group"])))
+    if op.weights:
+        gain = asked.weights.get(op.weights["weight"]).astype(np.float64)
+    return normalised(asked, x, wanted, np.tile(gain, x.size // gain.size))
+
+
 OPERATION = Operation(
     on_cpu, on_torch, work,
     Reason(
@@ -68,5 +79,5 @@ OPERATION = Operation(
         "a reducing neuron with an integer reciprocal root, then a broadcast: two more time steps a norm",
     ),
     attrs={"eps": checks.positive, "group": checks.natural}, fits=checks.in_groups,
-    tensors={"weight": ("group",)}, bare=True,
+    tensors={"weight": ("group",)}, bare=True, lowering=lower,
 )  # fmt: skip

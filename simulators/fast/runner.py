@@ -64,7 +64,8 @@ class FastRunner:
 
     def decoding(self, segment: Segment) -> Decoded | None:
         """The lane that the segment is, with its decoder; None where it is none."""
-        if len(segment.encodes) != 1 or len(segment.decodes) != 1 or len(segment.network.populations) != 2:
+        fed = len(segment.encodes) + len(segment.reads)
+        if fed != 1 or len(segment.decodes) != 1 or len(segment.network.populations) != 2:
             return None
         (decode,) = segment.decodes
         lane = Lane.of(segment.network, decode.population, self._room)

@@ -19,7 +19,7 @@ from simulators.reference import ReferenceRunner
 from targets.systems import get_system
 from tests.networks.cuts import mapping_of, random_mapping
 from tests.networks.equality import same_result
-from tests.networks.random_networks import all_probes, random_network
+from tests.networks.random_networks import EXACT, all_probes, random_network
 from tests.refusals import refused
 
 SEEDS = range(80)
@@ -29,7 +29,7 @@ CHIP = get_system("oheo-gulch").chip
 def words_of(network: Network, p: Projection) -> int:
     """Messages of 32 bits of one sum: one at a port that wraps, else as many as the largest sum of all columns needs
     (`tests/synapses` compares that bound with sums)."""
-    if network.populations[p.target].model != "graded_affine":
+    if network.populations[p.target].model not in EXACT:
         return 1
     most = p.largest_sum(largest_payload(network.populations[p.source]))
     return -(-(most.bit_length() + 1) // 32)

@@ -19,6 +19,8 @@ SIGMA_DELTA = {"vth": (0, 30), "spike_exp": (0, 4), "state_exp": (0, 4)}
 RF = {
     "sin_decay": (-4096, 4096), "cos_decay": (-4096, 4096), "vth": (-9, 300), "state_exp": (0, 6), "decay_bits": (12, 12),
 }  # fmt: skip
+REQUANTISED = {"multiplier": (2**14, 2**15 - 1), "shift": (15, 17), "offset": (-99, 99)}
+ROOTS = ("rsqrt", "graded_root")
 #: Spans of parameters and states that neither wrap nor clip, and the bound of a step's rounding in units of the result:
 #: one for each shift that rounds (a bias floored or a second product adds one), times the gain behind it.
 TABLE: dict[str, tuple[Spans, float]] = {
@@ -43,6 +45,12 @@ TABLE: dict[str, tuple[Spans, float]] = {
     "sigma_delta": ({**SIGMA_DELTA, "cum_error": (0, 1), "bias": (-99, 99), "act_mode": (0, 1)}, 1),
     "sigma_delta_corrected": ({**SIGMA_DELTA, "bias": (-99, 99), "act_mode": (0, 1)}, 16),
     "graded_affine": ({"multiplier": (2**14, 2**15 - 1), "shift": (15, 17), "acc_shift": (0, 3), "bias": (-99, 99)}, 1),
+    "graded_sum": ({"a_exp": (0, 6), "b_exp": (0, 6), "shift": (0, 4)}, 0.5),
+    "graded_square": ({"shift": (0, 9)}, 0.5),
+    "graded_root": ({"bias": (0, 99)}, 2**30 * 4e-5),
+    "graded_product": ({**REQUANTISED, "pre_shift": (0, 4)}, 1.5),
+    "graded_curve": ({**REQUANTISED, "width": (3, 7)}, 2),
+    "graded_gate": ({**REQUANTISED, "width": (3, 7), "pre_shift": (9, 12)}, 2),
     "graded_vec": ({"vth": (0, 99)}, 0),
     "graded_relu": ({"vth": (-99, 99)}, 0),
     "product": ({"vth": (0, 99), "exp": (0, 9)}, 1),
@@ -65,7 +73,8 @@ def test_every_model_has_bounds() -> None:
 
 def drawn(name: str, rng: np.random.Generator) -> dict[str, Any]:
     params = MODELS[name].params
-    return {
+    tables = {key: rng.integers(-500, 500, (1, 9)) for key, param in params.items() if param.table}
+    return tables | {
         key: rng.integers(low, high + 1, SIZE) if params[key].per_neuron else int(rng.integers(low, high + 1))
         for key, (low, high) in TABLE[name][0].items()
     }
@@ -86,10 +95,10 @@ def test_one_step_is_close(name: str, seed: int) -> None:
     if "error" in initial and not params["cum_error"]:
         initial["error"] *= 0
     cells = Cells(population(name, SIZE, initial, **params))
-    inputs = {port: rng.integers(0 if name == "rsqrt" else -500, 500, SIZE) for port in model.ports}
+    inputs = {port: rng.integers(0 if name in ROOTS else -500, 500, SIZE) for port in model.ports}
     stepped, floats = cells.step(**inputs), cells.float_step(**inputs)
     assert stepped.wrapped == 0
-    if name != "rsqrt":
+    if name not in ROOTS:
         assert stepped.saturated == 0
     agree = np.ones((1, SIZE), bool)
     for port in model.outputs:  # a value at a threshold may fall on either side: such neurons are left out

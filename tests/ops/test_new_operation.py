@@ -105,25 +105,26 @@ def partitioned(network: Network) -> PartitionedRunner:
 
 @pytest.mark.parametrize("middle", [("first",), ("q", "k")])
 def test_where_its_input_is_on_the_chip_so_is_it(middle: tuple[str, ...]) -> None:
-    """Linear layers and what is between them are one segment: one value goes in, the logits come out. Of "q" and "k", one
-    layer, the operation reads the second half."""
+    """One value goes in and the logits come out: linear layers and what is between them are on the chip, the head a segment
+    that reads what stays there. Of "q" and "k", one layer, the operation reads the second half."""
     graph = made(middle)
-    program = quantize(graph, IDS, get_preset("default"))
+    program = quantize(graph, IDS, get_preset("default", on_chip="block"))
     assert [op.path for op in program.operations] == ["embed"]
-    (segment,) = program.segments
-    assert (segment.inputs, segment.outputs[-1]) == (("embed",), "logits")
+    segment, head = program.segments
+    assert (segment.inputs, segment.outputs, head.inputs, head.outputs) == (("embed",), (), (), ("logits",))
+    assert head.reads == ("lm_head.input",)
     sizes = {name: population.size for name, population in graph.populations.items()}
     expected = Executor(graph.ops, graph.weights, sizes).forward(IDS)
     (encode,) = segment.encodes
     embedded = graph.weights.get("table")[IDS] / encode.scale.value
     payloads = {encode.population: np.rint(embedded).astype(np.int64)[:, None]}
     results = [
-        runner.run(segment.network, payloads, 1)
-        for runner in (ReferenceRunner(), FastRunner(), partitioned(segment.network))
+        runner.run(program.network, payloads, 1)
+        for runner in (ReferenceRunner(), FastRunner(), partitioned(program.network))
     ]
     for result in results[1:]:
         same_result(result, results[0])
-    decode = segment.decodes[-1]
+    decode = head.decodes[-1]
     logits = results[0].outputs[decode.population][:, 0] * decode.scale.value
     torch.testing.assert_close(torch.from_numpy(logits).float(), expected, rtol=1e-2, atol=1e-2)
 
@@ -131,5 +132,5 @@ def test_where_its_input_is_on_the_chip_so_is_it(middle: tuple[str, ...]) -> Non
 def test_what_has_no_integers_stays_on_the_host() -> None:
     graph = made(("first",))
     odd = tuple(replace(op, attrs={"scale": 0.0, "shift": 1.0}) if op.path == "toy" else op for op in graph.ops)
-    program = quantize(replace(graph, ops=odd), IDS, get_preset("default"))
+    program = quantize(replace(graph, ops=odd), IDS, get_preset("default", on_chip="block"))
     assert [op.path for op in program.operations] == ["embed", "toy"] and len(program.segments) == 2

@@ -114,6 +114,10 @@ class Executor:
             for name in self._dead[index]:
                 values.pop(name, None)
         state.position += len(ids)
+        return self.hidden(values)
+
+    def hidden(self, values: Values) -> Tensor:
+        """What the head reads, of all that was computed."""
         return values[self.head_input]
 
     def head(self, hidden: Tensor, capture: Capture | None = None) -> Tensor:
@@ -134,7 +138,12 @@ class Executor:
     @property
     def head_input(self) -> str:
         """The population that the head reads."""
-        return self.ops[self._head].inputs[0]
+        return self.inputs_of(self.ops[self._head])[0]
+
+    @staticmethod
+    def inputs_of(op: Step) -> tuple[str, ...]:
+        """Names in `Values` of what an operation reads."""
+        return op.inputs
 
     # -- one operation ----------------------------------------------------------------------------------------------
 
@@ -183,7 +192,7 @@ class Executor:
             return -1
         for index, op in enumerate(self.ops):
             if self.output in op.outputs:
-                if len(op.inputs) != 1 or index != len(self.ops) - 1:
+                if len(self.inputs_of(op)) != 1 or index != len(self.ops) - 1:
                     raise InternalError("ND9104", op.path, "the head must be the last operation and have one input")
                 return index
         raise InternalError("ND9104", self.output, "is never computed")

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurodeploy.ir.fixedpoint import STATE_MAX, Dyadic, multiply_shift
+from neurodeploy.ir.fixedpoint import STATE_BITS, STATE_MAX, Dyadic, multiply_shift
 from neurodeploy.ir.mapping import Reason
 from neurodeploy.ir.population import Population
 from neurodeploy.ops.host import checks
-from neurodeploy.ops.host.lowering import Lowered, Signal, ToLower
+from neurodeploy.ops.host.lowering import Lowered, Signal, ToLower, Unit
 from neurodeploy.ops.host.operation import FLOAT, Call, Load, Operation, Tensor, Work
 
 
@@ -27,18 +27,19 @@ def work(load: Load) -> Work:
 
 
 def lower(asked: ToLower) -> Lowered | None:
-    """None for a scale of zero, or a shift far beyond the values."""
+    """None for a scale of zero, a shift far beyond the values, or neurons with units of their own."""
     op, (x,) = asked.op, asked.inputs
     scale, shift = float(str(op.attrs["scale"])), float(str(op.attrs["shift"]))
-    if abs(scale) * x.scale.value * STATE_MAX <= abs(shift):
+    step = x.unit.scale.value
+    if x.unit.exponent is not None or abs(scale) * step * STATE_MAX <= abs(shift):
         return None
-    bias = round(shift / (scale * x.scale.value))
+    bias = round(shift / (scale * step))
     acc_shift = 1 if x.largest + abs(bias) > STATE_MAX else 0
-    unit = Dyadic.nearest(abs(scale) * x.scale.value * (x.largest + abs(bias)) / STATE_MAX)
-    multiplier, right = multiply_shift(np.array([scale * x.scale.value * 2.0**acc_shift / unit.value]))
+    unit = Dyadic.nearest(abs(scale) * step * (x.largest + abs(bias)) / STATE_MAX)
+    multiplier, right = multiply_shift(np.array([scale * step * 2.0**acc_shift / unit.value]))
     params = {"multiplier": int(multiplier[0]), "shift": int(right[0]), "bias": bias, "acc_shift": acc_shift}
     population = Population(op.path, (x.size,), "graded_affine", params, layer=op.layer)
-    return Lowered([population], [x.into(population)], [Signal(population, 0, x.size, unit, STATE_MAX)])
+    return Lowered([population], [x.into(population)], [Signal(population, 0, x.size, Unit(unit, STATE_BITS))])
 
 
 OPERATION = Operation(

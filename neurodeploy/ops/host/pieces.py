@@ -1,0 +1,32 @@
+"""Curves on the chip as tables of straight pieces (`neurons/graded_curve.py`), shared by the operations that have one.
+
+The table covers -`REACH` to `REACH` at least, in `PIECES` pieces of 2**width units of the input each, so a piece is `REACH`
+/ 128 to `REACH` / 64 long. Beyond it a curve goes on straight, as SiLU and GELU do. The largest error of a piece of length
+h is h**2 / 8 times the largest curvature: for SiLU (1 / 2) and h = 1 / 8 it is 1e-3, for GELU (0.8) 1.6e-3.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from neurodeploy.ops.host.curves import on_torch
+from neurodeploy.ops.host.lowering import Params, Signal
+
+PIECES = 256
+REACH = 16.0
+
+
+def table_of(act: str, x: Signal) -> Params | None:
+    """Table and width of a curve of a value with one unit for all neurons, in the same unit; None for a value with several,
+    or in units so coarse or so fine that no table can be."""
+    import torch
+
+    unit = x.unit.scale.value
+    width = math.ceil(math.log2(REACH / (unit * (PIECES // 2))))
+    if x.unit.exponent is not None or not 0 <= width <= 22:
+        return None
+    ends = (np.arange(PIECES + 1, dtype=np.int64) - PIECES // 2) << width
+    curve = on_torch(torch.from_numpy(ends * unit), act).numpy()
+    return {"table": np.rint(curve / unit).astype(np.int64)[None], "width": width}
