@@ -16,11 +16,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neurodeploy.conversion.groups import Grid, relative_error
+from neurodeploy.conversion.groups import GroupGrid, relative_error
 from neurodeploy.ir.graph import Projection, WeightStore
 
 #: From few bits a weight to many.
-GRIDS = (Grid(4, 64), Grid(4, 32), Grid(5, 64), Grid(5, 32), Grid(6, 64), Grid(8, 0))
+GRIDS = (GroupGrid(4, 64), GroupGrid(4, 32), GroupGrid(5, 64), GroupGrid(5, 32), GroupGrid(6, 64), GroupGrid(8, 0))
 #: Of projections by their role, how much their relative error counts; 1 for others.
 MINDS: Mapping[str, float] = {}
 #: Rows of a matrix that stand for all of it.
@@ -52,7 +52,7 @@ def _choice(projections: Sequence[Projection], weights: WeightStore) -> Choice:
     return Choice(projections[0].path, size, tuple(losses.tolist()))
 
 
-def allocate(choices: Sequence[Choice], mean_bits: float) -> dict[str, Grid]:
+def allocate(choices: Sequence[Choice], mean_bits: float) -> dict[str, GroupGrid]:
     """A grid for each layer so that weights have at most so many bits in the mean, or the fewest that there are."""
     level = dict.fromkeys((choice.path for choice in choices), 0)
     left = sum(choice.size * (mean_bits - GRIDS[0].bits_a_weight) for choice in choices)
@@ -73,7 +73,7 @@ def allocate(choices: Sequence[Choice], mean_bits: float) -> dict[str, Grid]:
 
 def planned(
     layers: Sequence[Sequence[Projection]], head: str, weights: WeightStore, body_bits: float, all_bits: float
-) -> dict[str, Grid]:
+) -> dict[str, GroupGrid]:
     """By the path of a layer's first projection. head : the value that the model's head makes."""
     body = choices_of([layer for layer in layers if layer[0].output != head], weights)
     last = choices_of([layer for layer in layers if layer[0].output == head], weights)

@@ -32,7 +32,7 @@ FINEST = 1e-30
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
+class GroupGrid:
     """What a weight may be: `bits` of it, in groups of `group` columns; a group of 0 columns is a row, symmetric."""
 
     bits: int
@@ -52,7 +52,7 @@ def grouped_view(weight: torch.Tensor, group: int) -> torch.Tensor:
 
 
 def ranges(
-    weight: torch.Tensor, grid: Grid, power: torch.Tensor, shares: tuple[float, ...] = SHARES
+    weight: torch.Tensor, grid: GroupGrid, power: torch.Tensor, shares: tuple[float, ...] = SHARES
 ) -> list[torch.Tensor]:
     """Step, lowest value and weighted squared error of each group: three tensors (rows, groups). power : (columns,)."""
     parts, top = grouped_view(weight, grid.group), 2**grid.bits - 1
@@ -75,7 +75,9 @@ class InGroups:
 
     exact = False
 
-    def __init__(self, shape: tuple[int, int], grid: Grid, power: torch.Tensor | None, blocks: list[Block]) -> None:
+    def __init__(
+        self, shape: tuple[int, int], grid: GroupGrid, power: torch.Tensor | None, blocks: list[Block]
+    ) -> None:
         self.weight_bits, self._grid, self._blocks = grid.bits, grid, blocks
         self._power = torch.ones(shape[1]) if power is None else power
         groups = -(-shape[1] // grid.group)
@@ -125,7 +127,7 @@ class InGroups:
         return f"{'gptq' if self._blocks else 'nearest'}, groups of {self._grid.group}", self._grid.bits_a_weight
 
 
-def relative_error(weight: NDArray[np.float32], grid: Grid) -> float:
+def relative_error(weight: NDArray[np.float32], grid: GroupGrid) -> float:
     """Squared error over square of weights that are rounded to the nearest of the grid, its ranges not shrunk."""
     part = torch.from_numpy(weight)
     if grid.group:

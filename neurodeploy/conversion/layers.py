@@ -15,7 +15,7 @@ import torch
 
 from neurodeploy.conversion.by_row import ByRow, Form
 from neurodeploy.conversion.codes import InputCode, InputMoments, choose_code
-from neurodeploy.conversion.groups import Grid, InGroups
+from neurodeploy.conversion.groups import GroupGrid, InGroups
 from neurodeploy.conversion.keep import OfFile, kept_grid
 from neurodeploy.conversion.presets import Preset
 from neurodeploy.conversion.rounding import Block, compensation
@@ -84,7 +84,7 @@ class LayerBuilder:
         sample: torch.Tensor,
         preset: Preset,
         weights: WeightStore,
-        grid: Grid | None = None,
+        grid: GroupGrid | None = None,
     ) -> None:
         self.moments, self.sample, self.preset, self.weights, self.grid = moments, sample, preset, weights, grid
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from neurodeploy.conversion.bits import planned
 from neurodeploy.conversion.codes import InputMoments
-from neurodeploy.conversion.groups import Grid
+from neurodeploy.conversion.groups import GroupGrid
 from neurodeploy.conversion.keep import need_grid
 from neurodeploy.conversion.layers import LayerBuilder, check_range, chunks
 from neurodeploy.conversion.lowering import lower
@@ -88,7 +88,7 @@ class _Calibration:
         self.units = group_projections(graph)
         if preset.weights == "file":
             need_grid(graph)
-        self.grids = dict[str, Grid]()
+        self.grids = dict[str, GroupGrid]()
         if preset.weights == "groups":
             layers = [unit for unit in self.units if isinstance(unit, list)]
             self.grids = planned(layers, graph.output, graph.weights, preset.body_bits, preset.all_bits)

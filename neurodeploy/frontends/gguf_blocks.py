@@ -91,7 +91,7 @@ def _q6_k(data: Bytes) -> Blocks:
     return Blocks(codes.astype(np.int8) - np.int8(32), _half(data[:, 208:]) * scale, None)
 
 
-class Layout(NamedTuple):
+class BlockLayout(NamedTuple):
     """weights, bytes : of a block. group : columns that share constants. bits : of a code. constant_bits : of a group."""
 
     weights: int
@@ -103,14 +103,14 @@ class Layout(NamedTuple):
 
 
 LAYOUTS = {
-    "Q4_0": Layout(32, 18, 32, 4, 16, _plain(0, False, 8)),
-    "Q4_1": Layout(32, 20, 32, 4, 32, _plain(1, False, 0)),
-    "Q5_0": Layout(32, 22, 32, 5, 16, _plain(0, True, 16)),
-    "Q5_1": Layout(32, 24, 32, 5, 32, _plain(1, True, 0)),
-    "Q8_0": Layout(32, 34, 32, 8, 16, _q8_0),
-    "Q4_K": Layout(256, 144, 32, 4, 16, _k(False)),
-    "Q5_K": Layout(256, 176, 32, 5, 16, _k(True)),
-    "Q6_K": Layout(256, 210, 16, 6, 9, _q6_k),
+    "Q4_0": BlockLayout(32, 18, 32, 4, 16, _plain(0, False, 8)),
+    "Q4_1": BlockLayout(32, 20, 32, 4, 32, _plain(1, False, 0)),
+    "Q5_0": BlockLayout(32, 22, 32, 5, 16, _plain(0, True, 16)),
+    "Q5_1": BlockLayout(32, 24, 32, 5, 32, _plain(1, True, 0)),
+    "Q8_0": BlockLayout(32, 34, 32, 8, 16, _q8_0),
+    "Q4_K": BlockLayout(256, 144, 32, 4, 16, _k(False)),
+    "Q5_K": BlockLayout(256, 176, 32, 5, 16, _k(True)),
+    "Q6_K": BlockLayout(256, 210, 16, 6, 9, _q6_k),
 }
 
 

@@ -15,7 +15,7 @@ from neurodeploy import pipeline
 from neurodeploy.bundle import open_bundle
 from neurodeploy.bundle.nir_graph import scales_of
 from neurodeploy.conversion.bits import GRIDS, Choice, allocate
-from neurodeploy.conversion.groups import CONSTANT_BITS, Grid, InGroups, ranges, relative_error
+from neurodeploy.conversion.groups import CONSTANT_BITS, GroupGrid, InGroups, ranges, relative_error
 from neurodeploy.conversion.presets import get_preset
 from neurodeploy.conversion.quantize import quantize as convert
 from neurodeploy.conversion.rounding import compensation
@@ -48,7 +48,7 @@ def drawn(rows: int, columns: int, seed: int = 0) -> torch.Tensor:
 
 
 def in_groups(
-    weight: torch.Tensor, grid: Grid, blocks: list[Any] | None = None
+    weight: torch.Tensor, grid: GroupGrid, blocks: list[Any] | None = None
 ) -> tuple[torch.Tensor, Grouped, torch.Tensor]:
     """Real weights, synapses, units; of all rows at once."""
     form = InGroups(tuple(weight.shape), grid, None, blocks or [])
@@ -61,7 +61,7 @@ def in_groups(
 @pytest.mark.parametrize("columns", [96, 80])
 def test_a_group_is_a_factor_and_an_offset_of_few_bits(columns: int) -> None:
     weight = drawn(24, columns)
-    real, synapse, unit = in_groups(weight, Grid(4, 32))
+    real, synapse, unit = in_groups(weight, GroupGrid(4, 32))
     assert not synapse.problem() and synapse.groups == 3
     assert synapse.multiplier.min() >= 1 and synapse.multiplier.max() == 127
     lowest = np.gcd.reduce(synapse.offset.astype(np.int64), axis=1)
@@ -84,7 +84,7 @@ def test_compensation_helps_groups_too() -> None:
     weight = drawn(24, 96)
     errors = []
     for blocks in ([], compensation([x.T @ x], 3000, 0.01)):
-        real = in_groups(weight, Grid(4, 32), blocks)[0]
+        real = in_groups(weight, GroupGrid(4, 32), blocks)[0]
         errors.append(float((held @ (real - weight).T).square().sum()))
     assert errors[1] < 0.85 * errors[0]
 
@@ -93,12 +93,12 @@ def test_the_grid_of_a_file_is_found_again() -> None:
     """Weights that were rounded as Q4_1 lie on a grid of the same groups; the integers are found, constants have 7 bits."""
     blocks = quantize(drawn(16, 128).numpy(), GGMLQuantizationType.Q4_1)
     weight = torch.from_numpy(dequantize(blocks, GGMLQuantizationType.Q4_1))
-    step, low, error = ranges(weight, Grid(4, 32), torch.ones(128))
+    step, low, error = ranges(weight, GroupGrid(4, 32), torch.ones(128))
     held = grid_of("Q4_1", blocks)
     assert held is not None and float(error.max()) < 1e-6 * float(weight.square().sum())
     np.testing.assert_allclose(step.numpy(), held.scale, rtol=1e-3)
     np.testing.assert_allclose(low.numpy(), held.offset, rtol=1e-3, atol=1e-6)
-    assert relative_error(weight.numpy(), Grid(4, 32)) < 1e-6 < relative_error(weight.numpy(), Grid(4, 64))
+    assert relative_error(weight.numpy(), GroupGrid(4, 32)) < 1e-6 < relative_error(weight.numpy(), GroupGrid(4, 64))
 
 
 def test_a_budget_is_kept_and_spent_where_it_saves_most() -> None:
