@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from neurodeploy.ir.fixedpoint import Ints, multiply_shift, signed_max
 from neurodeploy.ir.graph import HostOp, WeightStore
