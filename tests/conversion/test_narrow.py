@@ -16,12 +16,14 @@ from neurodeploy.bundle import open_bundle
 from neurodeploy.bundle.nir_graph import scales_of
 from neurodeploy.conversion.bits import GRIDS, Choice, allocate
 from neurodeploy.conversion.groups import CONSTANT_BITS, GroupGrid, InGroups, ranges, relative_error
+from neurodeploy.conversion.keep import kept_grid, units_of
 from neurodeploy.conversion.presets import get_preset
 from neurodeploy.conversion.quantize import quantize as convert
 from neurodeploy.conversion.rounding import compensation
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.families import read_graph
 from neurodeploy.frontends.gguf_blocks import LAYOUTS, grid_of
+from neurodeploy.frontends.packaged import resolve
 from neurodeploy.ir.graph import Graph, Projection
 from neurodeploy.synapses import Dense, Grouped
 from neurodeploy.synapses.linear import linear_layers
@@ -269,3 +271,21 @@ def test_the_whole_chain(preset: str, file: Path, tmp_path: Path) -> None:
     for layer in linear_layers(program):
         unit = scales_of(layer.neurons, layer.decode.scale.value, layer.encode.scale.value)
         assert np.isfinite(unit).all() and (unit > 0).any()
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["smollm2-135m", "gemma3-270m"])
+def test_every_matrix_of_a_real_file_comes_as_integers_of_its_rows(name: str) -> None:
+    """The first rows of each, in the model's order: units are powers of two, constants whole, the product exact."""
+    graph = read_graph(resolve(name))
+    for projection in graph.projections():
+        grid = kept_grid(graph.weights, projection, 0, 64)
+        assert grid is not None, projection.path
+        unit = units_of(grid, projection.path)
+        of = np.arange(projection.in_features) // grid.group
+        factor, offset = grid.scale / unit[:, None], grid.offset / unit[:, None]
+        assert (
+            (np.frexp(unit)[0] == 0.5).all() and (factor == np.rint(factor)).all() and (offset == np.rint(offset)).all()
+        )
+        real = (factor[:, of] * grid.codes + offset[:, of]) * unit[:, None]
+        np.testing.assert_array_equal(real.astype(np.float32), graph.weights.get(projection.weight, 0, 64))
