@@ -10,6 +10,7 @@ import h5py
 import nir
 import numpy as np
 import pytest
+import torch
 
 from neurodeploy.bundle.linear_files import file_names, row_scales, rows_of, write_image, write_nir
 from neurodeploy.bundle.populations import Arrays, network_from_json, network_to_json, projection_of, write_arrays
@@ -30,6 +31,7 @@ from simulators.fast import grouped as lanes
 from simulators.fast.lane import Lane, Room
 from simulators.fast.runner import FastRunner
 from simulators.partitioned import PartitionedRunner
+from simulators.products.choice import PRODUCTS, Product
 from simulators.reference import ReferenceRunner
 from targets.systems import get_system
 from tests.networks.equality import same_result
@@ -129,9 +131,15 @@ def test_what_a_core_keeps_and_does_by_hand() -> None:
     assert s.bits_a_weight(4) == 4 + 12 / 8 and s.shared_bits == 30 * 3 * 12
 
 
+@pytest.mark.parametrize("product", PRODUCTS, ids=lambda product: product.name)
 @pytest.mark.parametrize("wide", [0, 3])
 @pytest.mark.parametrize("name", CASES)
-def test_the_lane_is_the_reference(name: str, wide: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_lane_is_the_reference(name: str, wide: int, product: Product, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By each product, whichever is the fastest here; one of them is torch's."""
+    assert torch.__version__
+    if not product.usable():
+        pytest.skip("is not exact on this processor")
+    monkeypatch.setattr(lanes, "choose", lambda *_: product)
     monkeypatch.setattr(lanes, "SUMS_PER_BLOCK", 1)
     monkeypatch.setattr(lanes, "ELEMENTS", 300)
     network = program_of_layers(INFO, [layer(CASES[name], wide)], {}).network

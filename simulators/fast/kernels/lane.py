@@ -129,6 +129,20 @@ def fire(
 
 
 @jit
+def gather(sums: Any, shift: int, fresh: bool, total: Any) -> None:
+    """``total + (sums << shift)`` in int64, (tokens, rows), or without what `total` had before."""
+    unit = np.int64(1) << shift
+    for t in range(sums.shape[0]):
+        own, to = sums[t], total[t]
+        if fresh:
+            for i in range(own.shape[0]):
+                to[i] = np.int64(own[i]) * unit
+        else:
+            for i in range(own.shape[0]):
+                to[i] += np.int64(own[i]) * unit
+
+
+@jit
 def saturate(row: Any, most: Any) -> int:
     """Clip whole numbers to -most..most, which 24 bits hold, in place; how many were beyond. Few are, so it looks first."""
     beyond = False
