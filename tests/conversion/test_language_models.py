@@ -126,7 +126,8 @@ def test_range_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     ("name", "change", "says"),
     [
         ("default", {"payload_bits": 17}, ""), ("default", {"weight_bits": 9}, ""), ("default", {"rounding": "up"}, ""),
-        ("default", {"headroom": 0.5}, ""), ("default", {"input_range": "x"}, ""), ("default", {"site_error": 0.0}, ""), ("best", {}, "graded-12"),
+        ("default", {"headroom": 0.5}, ""), ("default", {"input_range": "x"}, ""), ("best", {}, "graded-12"),
+        ("default", {"site_error": 0.0}, ""),
     ],
 )  # fmt: skip
 def test_impossible_choices_are_refused(name: str, change: dict[str, object], says: str) -> None:
