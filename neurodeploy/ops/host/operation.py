@@ -105,6 +105,7 @@ class Operation:
         what a cache could keep is not counted twice.
     reason : why the chip does not do it, or not where its inputs are on the host; the text may name attributes in braces.
     lowering : the populations that do it on the chip (`lowering.py`), None where these numbers cannot be done there.
+    attends : lowered only where attention is on the chip: elsewhere its inputs would leave the chip a second time.
     attrs, optional : what the value of an attribute must be, by name. fits : (attributes, neurons of the inputs, neurons of
         the outputs) -> whether they go together.
     tensors : shapes by role, each number named: an attribute, a field of `ModelInfo`, or "size", the neurons of the output.
@@ -126,6 +127,7 @@ class Operation:
     rows: Rows = same_rows
     experts: Callable[[HostOp], tuple[str, ...]] = lambda op: ()
     lowering: Callable[[ToLower], Lowered | None] | None = None
+    attends: bool = False
 
     def kernel(self, device: str) -> Run:
         return self.on_cpu if device == "cpu" else self.on_torch
