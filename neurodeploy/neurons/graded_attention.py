@@ -11,7 +11,7 @@ Equation of the token at position ``i = t - 1``, inputs held in 32 bits (`neuron
     z_h   = sum_j p_hj,    a_hd = sum_j p_hj value[j, d]                          exact, in any order
     s_hd  = requantised(round_shift(a_hd, c_h) * reciprocal(z_h >> c_h))          c_h = bits of z_h - 16
 
-    EXP[i] = round(2**15 * 2**(i / 2**8)), 256 entries of 16 bits
+    EXP[i] = 2**5 * round(2**15 * 2**(i / 2**8)), 256 entries of 16 bits
     reciprocal(m) = (y * (2**32 - m y)) >> 31,  y = INVERSE[(m >> 7) - 256]       ~ 2**31 / m, 256 entries of 16 bits
 
 over the positions j that are visible: of the last `slots` (`kind` FULL and WINDOW, a ring), or those with ``j // slots =
@@ -19,7 +19,8 @@ i // slots`` (CHUNK). In a FULL population the first key that gives way to a new
 context: each value of it is counted in `wrapped`.
 
 Because the maximum is that of all positions and is kept in whole powers of two, p is a table's entry and a shift, and all
-sums are of integers: whichever core holds which block of positions, the bits are the same. An entry of EXP is off by at most
+sums are of integers: whichever core holds which block of positions, the bits are the same. What weighs less than 2**-21 of
+the largest is nothing. An entry of EXP is off by at most
 2**-16 of itself, an index by half of 2**-8 of a power of two (1.4e-3 of p at most, 4e-4 in the mean), the reciprocal
 by 5e-5.
 
@@ -42,13 +43,13 @@ from neurodeploy.neurons.registers import REGISTER_BITS, REQUANTISE, held, reach
 
 FULL, WINDOW, CHUNK = range(3)
 #: Bits of a coded query, of the fraction of a score, of a weight p at the maximum, of a sum that is inverted.
-QUERY_BITS, FRACTION_BITS, WEIGHT_BITS, INVERTED_BITS = 16, 8, 15, 16
+QUERY_BITS, FRACTION_BITS, WEIGHT_BITS, INVERTED_BITS = 16, 8, 20, 16
 #: The result is in units of value * 2**-RESULT_EXP.
 RESULT_EXP = 31
-EXP = np.rint(2.0 ** (WEIGHT_BITS + np.arange(1 << FRACTION_BITS) / (1 << FRACTION_BITS))).astype(np.int64)
+EXP = np.rint(2.0 ** (15 + np.arange(1 << FRACTION_BITS) / (1 << FRACTION_BITS))).astype(np.int64) << (WEIGHT_BITS - 15)
 INVERSE = (2**32 // (128 * np.arange(256, 512, dtype=np.int64) + 64) + 1) >> 1
 #: Positions that a memory can hold, and heads and neurons of a head that a population can have.
-SLOTS_MAX, HEADS_MAX, HEAD_MAX = 1 << 20, 1 << 10, 1 << 10
+SLOTS_MAX, HEADS_MAX, HEAD_MAX = 1 << 17, 1 << 10, 1 << 10
 
 FACTOR, SHIFT = Param(-(2**15), 2**15 - 1, "factor of an input"), Param(0, SHIFT_MAX, "right shift of the product")
 PARAMS = {
@@ -78,7 +79,7 @@ def first_seen(position: int, slots: int, kind: int) -> int:
 
 
 def weights(x: Ints) -> Ints:
-    """p of scores x (.., positions): powers of two to 8 bits of the exponent, the largest from 2**15 on."""
+    """p of scores x (.., positions): powers of two to 8 bits of the exponent, the largest from 2**20 on."""
     whole = x >> FRACTION_BITS
     behind = np.minimum(whole.max(axis=-1, keepdims=True) - whole, 2 * WEIGHT_BITS)
     return round_shift(EXP[x & ((1 << FRACTION_BITS) - 1)], behind)

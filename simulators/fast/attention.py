@@ -1,7 +1,7 @@
 """`graded_attention` for all steps of a block: products over all its queries and keys, one pass over the scores.
 
 Every sum of `neurons/graded_attention.py` is below 2**53, so that products of real numbers of 64 bits are exact in any
-order: a score ``2**15 * 2**15 * 2**10`` at most, a weighted value ``2**16 * 2**15 * 2**20``. Positions follow one
+order: a score ``2**15 * 2**15 * 2**10`` at most, a weighted value ``2**21 * 2**15 * 2**17``. Positions follow one
 another here, while a run lasts; a ring is what is put into the state.
 """
 
@@ -51,7 +51,7 @@ def weigh(part, parts, s, shift, first, stop, table, fraction, limit, z, lost): 
             row[: first[i]] = 0.0
             row[stop[i] :] = 0.0
             for j in range(first[i], stop[i]):
-                behind = min(most - (x[j] >> fraction), 30)
+                behind = min(most - (x[j] >> fraction), 40)
                 p = table[x[j] & ((1 << fraction) - 1)]
                 if behind > 0:
                     p = (p + (np.int64(1) << (behind - 1))) >> behind
