@@ -35,7 +35,7 @@ def lower(asked: ToLower) -> Lowered | None:
     op, attrs = asked.op, cast(Attrs, asked.op.attrs)
     heads, kv_heads, dim, window, chunk = (attrs[key] for key in ("heads", "kv_heads", "head_dim", "window", "chunk"))
     q, k, v = asked.inputs
-    if window and chunk or attrs.get("prefix"):
+    if (window and chunk) or attrs.get("prefix"):
         return None
     seen: Any = [peak.reshape(-1, dim) for peak in asked.measured.inputs]
     limit = signed_max(asked.kept.bits)
