@@ -27,7 +27,7 @@ from functools import partial
 
 import numpy as np
 
-from neurodeploy.ir.fixedpoint import SCALE_MIN, STATE_BITS, STATE_MAX, Ints, multiply_shift
+from neurodeploy.ir.fixedpoint import SCALE_MIN, STATE_BITS, STATE_MAX, Dyadic, Ints, multiply_shift
 from neurodeploy.ir.graph import HostOp, WeightStore
 from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.program import Program
@@ -80,6 +80,8 @@ class _Lowering:
             if step.value not in self.moved or not self._feed(step):
                 self.host.append(step)
         elif not self._lower(step):
+            for value in step.inputs:
+                self._returned(value)
             self.host.append(step)
 
     def _decode(self, step: Decode) -> None:
@@ -122,6 +124,17 @@ class _Lowering:
             self.host.append(Encode(value, population.name, unit.scale))
             self.signals[value] = Signal(population, 0, peak.size, unit)
         return self.signals[value]
+
+    def _returned(self, value: str) -> None:
+        """What was made for the chip alone, in units of its own for each channel, is decoded after all where the operation
+        that reads it stays on the host."""
+        signal = self.signals.get(value)
+        if signal is not None and value in self.moved and signal.unit.exponent is not None:
+            coarsest = int(signal.unit.exponent.max())
+            scale = Dyadic(signal.unit.scale.mantissa, signal.unit.scale.exponent + coarsest)
+            flat = self._rescaled(signal, Made(f"{value}.returned", Unit(scale, STATE_BITS)), None)
+            self.host.append(Decode(flat.population.name, scale, (value,)))
+            self.signals[value] = flat
 
     def _told(self, signal: Signal) -> Signal:
         """A signal of a whole population, whose units the program is to know."""
