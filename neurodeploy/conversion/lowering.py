@@ -47,6 +47,9 @@ def lower(program: Program, weights: WeightStore, measured: Mapping[str, Measure
     lowering = _Lowering(program, weights, measured)
     for step in program.host:
         lowering.take(step)
+    apart = lowering.apart()
+    if apart:
+        return lower(program, weights, {path: found for path, found in measured.items() if path not in apart})
     return lowering.program()
 
 
@@ -94,16 +97,14 @@ class _Lowering:
 
     def _lower(self, op: HostOp) -> bool:
         how, measured = lookup(op).lowering, self.measured.get(op.path)
-        if how is None or measured is None:
+        if how is None or measured is None or not self._beside_chip(op):
             return False
-        before = dict(self.populations), list(self.projections), dict(self.signals), dict(self.units)
-        steps = len(self.host)
+        before = list(self.host), dict(self.populations), list(self.projections), dict(self.signals), dict(self.units)
         inputs = [self._signal(name, measured.inputs[i]) for i, name in enumerate(op.inputs)]
         wanted = [self._wanted(name, peak) for name, peak in zip(op.outputs, measured.outputs, strict=True)]
         made = how(ToLower(op, inputs, self.weights, measured, wanted, partial(self._aligned, op)))
         if made is None:
-            del self.host[steps:]
-            self.populations, self.projections, self.signals, self.units = before
+            self.host, self.populations, self.projections, self.signals, self.units = before
             return False
         for population in made.populations:
             self.populations[population.name] = population
@@ -148,10 +149,29 @@ class _Lowering:
         if isinstance(step, Encode):
             return Made(step.population, self._code(step))
         ops = [step for step in readers if isinstance(step, HostOp) and self._may_lower(step)]
+        flat = len(ops) < max(len(readers), 1) or any(lookup(op).flat for op in ops)
         if len(ops) == len(readers) == 1 and ops[0].op == "add":
             found = self.measured[ops[0].path]
             return Made(value, units_of(np.maximum.reduce([*found.inputs, *found.outputs]), flat=False))
-        return Made(value, units_of(peak, flat=len(ops) < max(len(readers), 1)))
+        return Made(value, units_of(peak, flat=flat))
+
+    def _beside_chip(self, op: HostOp) -> bool:
+        """Whether an input of an operation is on the chip, or may one that reads it be: else it would cross for nothing."""
+        readers = [step for value in op.outputs for step in self.readers.get(value, [])]
+        after = any(
+            isinstance(step, Encode) or (isinstance(step, HostOp) and self._may_lower(step)) for step in readers
+        )
+        return after or any(value in self.signals for value in op.inputs)
+
+    def apart(self) -> set[str]:
+        """Operations that must be on the host because others are: of a layer's experts all are on the chip or none, for on
+        the host an expert's values have the rows of its tokens, on the chip of all. Experts that add something to nothing
+        are on the host too."""
+        experts = [op for op in self.given.operations if lookup(op).experts(op)]
+        left = {op.layer for op in experts if op.outputs[0] not in self.moved}
+        own = [p for p in self.populations.values() if p.expert is not None]
+        left |= {p.layer for p in own if np.any(np.asarray(p.params.get("bias", 0)))}
+        return {op.path for op in experts if op.layer in left and op.outputs[0] in self.moved}
 
     def _may_lower(self, op: HostOp) -> bool:
         return lookup(op).lowering is not None and op.path in self.measured

@@ -113,10 +113,8 @@ class _Calibration:
 
     def _measure(self, op: HostOp) -> Measured:
         def peaks(names: tuple[str, ...]) -> list[NDArray[np.float64]]:
-            return [
-                torch.stack([x.abs().amax(dim=0) for x in self.inputs(name) if x.shape[0]]).amax(dim=0).double().numpy()
-                for name in names
-            ]
+            values = [torch.cat(self.inputs(name)).abs() for name in names]
+            return [(x.amax(dim=0) if len(x) else x.new_zeros(x.shape[1])).double().numpy() for x in values]
 
         first = self.graph.populations[op.inputs[0]].size
         group = int(str(op.attrs.get("group", first)))

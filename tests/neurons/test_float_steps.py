@@ -51,6 +51,7 @@ TABLE: dict[str, tuple[Spans, float]] = {
     "graded_product": ({**REQUANTISED, "pre_shift": (0, 4)}, 1.5),
     "graded_curve": ({**REQUANTISED, "width": (3, 7)}, 2),
     "graded_gate": ({**REQUANTISED, "width": (3, 7), "pre_shift": (9, 12)}, 2),
+    "graded_winner": ({**REQUANTISED, "width": (3, 7), "winners": (1, 99)}, 2),
     "graded_vec": ({"vth": (0, 99)}, 0),
     "graded_relu": ({"vth": (-99, 99)}, 0),
     "product": ({"vth": (0, 99), "exp": (0, 9)}, 1),

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from neurodeploy.ir.fixedpoint import Ints, multiply_shift, signed_max
 from neurodeploy.ir.graph import HostOp, WeightStore
@@ -57,13 +58,21 @@ class Signal(NamedTuple):
 
     def into(self, target: Population, port: str = "a") -> Projection:
         """Each value to the neuron of its place, within the step and as it is."""
-        source, size = self.population, self.size
-        synapse: Synapse
-        if size == source.size:
-            synapse = Direct(size)
-        else:
-            places = np.arange(size)
-            synapse = sparse_from_coo(size, source.size, places, self.start + places, np.ones(size, np.int8))
+        if self.size == self.population.size == target.size:
+            return self._by(Direct(self.size), target, port)
+        places = np.arange(self.size)
+        return self.onto(target, port, places, places)
+
+    def onto(
+        self, target: Population, port: str, rows: Ints, columns: Ints, weight: NDArray[np.int8] | None = None
+    ) -> Projection:
+        """Value ``columns[n]`` times a weight of 1, or `weight`, to neuron ``rows[n]``, within the step."""
+        ones = np.ones(len(rows), np.int8) if weight is None else weight
+        synapse = sparse_from_coo(target.size, self.population.size, rows, self.start + columns, ones)
+        return self._by(synapse, target, port)
+
+    def _by(self, synapse: Synapse, target: Population, port: str) -> Projection:
+        source = self.population
         name = f"{source.name}[{self.start}:{self.stop}]->{target.name}.{port}"
         return Projection(name, source.name, target.name, synapse, target_port=port, graded=True, instant=True)
 
