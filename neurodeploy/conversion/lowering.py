@@ -38,6 +38,8 @@ from neurodeploy.ops.host.lowering import HEADROOM, Floats, Made, Measured, Sign
 
 #: A channel that calibration hardly saw has a unit of at most 2**-this of the largest.
 FAINTEST = 16
+#: Operations whose neurons add and shift: what they make has units that are powers of two.
+BY_SHIFTS = ("add", "moe_combine")
 
 
 def lower(program: Program, weights: WeightStore, measured: Mapping[str, Measured]) -> Program:
@@ -101,7 +103,7 @@ class _Lowering:
             return False
         before = list(self.host), dict(self.populations), list(self.projections), dict(self.signals), dict(self.units)
         inputs = [self._signal(name, measured.inputs[i]) for i, name in enumerate(op.inputs)]
-        wanted = [self._wanted(name, peak) for name, peak in zip(op.outputs, measured.outputs, strict=True)]
+        wanted = [self._wanted(op, *each) for each in zip(op.outputs, measured.outputs, strict=True)]
         made = how(ToLower(op, inputs, self.weights, measured, wanted, partial(self._aligned, op)))
         if made is None:
             self.host, self.populations, self.projections, self.signals, self.units = before
@@ -142,10 +144,12 @@ class _Lowering:
         self.units[signal.population.name] = signal.unit
         return signal
 
-    def _wanted(self, value: str, peak: Floats) -> Made:
-        """Name and units of what is to be made for those who read a value."""
+    def _wanted(self, maker: HostOp, value: str, peak: Floats) -> Made:
+        """Name and units of what `maker` is to make for those who read a value."""
         readers = self.readers.get(value, [])
         step = readers[0] if len(readers) == 1 else None
+        if isinstance(step, Encode) and maker.op in BY_SHIFTS:  # rescaled for the layer
+            return Made(value, units_of(peak, flat=True))
         if isinstance(step, Encode):
             return Made(step.population, self._code(step))
         ops = [step for step in readers if isinstance(step, HostOp) and self._may_lower(step)]

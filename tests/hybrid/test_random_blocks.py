@@ -61,10 +61,10 @@ def test_what_is_drawn() -> None:
         models |= {population.model for population in program.network.populations.values()}
         left += len(program.operations) - 1
     graded = {f"graded_{name}" for name in ("affine", "sum", "square", "root", "product", "curve", "gate")}
-    assert graded <= models and left <= 3
+    assert graded <= models and left <= 6
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(10))
 def test_near_the_float_model(seed: int) -> None:
     """On the text of the calibration, where no range is exceeded: as near as with operations on the host, or nearly."""
     case = random_block(seed)
@@ -78,4 +78,4 @@ def test_near_the_float_model(seed: int) -> None:
         found = Hybrid(program, graph.weights, FastRunner()).forward(case.calibration).double()
         return float((found - wanted).pow(2).mean().sqrt() / wanted.pow(2).mean().sqrt())
 
-    assert error("block") < 1.5 * error("projections") + 0.01
+    assert error("block") < 2.5 * error("projections") + 0.02
