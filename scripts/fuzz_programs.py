@@ -2,12 +2,12 @@
 
     python scripts/fuzz_programs.py [--seeds 2400] [--from 0] [--jobs 1]
 
-Each seed is two programs. One of `tests.hybrid.random_programs`: two or three random networks (populations in time with delays,
-stretches within a step) with host operations between them. Reference = fast = fast in three parts with populations on the
-host = partitioned over a random cut: outputs, everything that can be probed, states and counts.
+Each seed is two programs. The first is one of `tests.hybrid.random_programs`: two or three random networks (populations in
+time with delays, stretches within a step) with host operations between them. Reference = fast = fast in three parts with
+populations on the host = partitioned over a random cut: outputs, everything that can be probed, states and counts.
 
-One is a model of `tests.hybrid.random_blocks` with its norms, gates, curves and sums on the chip, as conversion puts them
-there. Reference = fast = fast token by token = the reference in two parts = partitioned: logits, events and clips.
+The second is a model of `tests.hybrid.random_blocks` with its norms, gates, curves and sums on the chip, as conversion puts
+them there. Reference = fast = fast token by token = the reference in two parts = partitioned: logits, events and clips.
 """
 
 from __future__ import annotations
