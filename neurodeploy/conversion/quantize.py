@@ -20,7 +20,7 @@ from neurodeploy.conversion.bits import planned
 from neurodeploy.conversion.codes import InputMoments
 from neurodeploy.conversion.groups import GroupGrid
 from neurodeploy.conversion.keep import need_grid
-from neurodeploy.conversion.layers import LayerBuilder, check_range, chunks
+from neurodeploy.conversion.layers import LayerBuilder, check_range, chunks, site_code
 from neurodeploy.conversion.lowering import lower
 from neurodeploy.conversion.presets import Preset
 from neurodeploy.errors import UserError
@@ -31,7 +31,7 @@ from neurodeploy.machine.memory import give_back
 from neurodeploy.ops import lookup
 from neurodeploy.ops.host.executor import Executor
 from neurodeploy.ops.host.kvcache import State
-from neurodeploy.ops.host.lowering import Measured
+from neurodeploy.ops.host.lowering import Kept, Measured
 from neurodeploy.synapses.linear import LinearLayer, program_of_layers
 
 Progress = Callable[[str, int, int], None]
@@ -82,7 +82,7 @@ class _Calibration:
             graph.ops, graph.weights, sizes, keep_weights=False, input=graph.input, output=graph.output
         )
         pieces = [tokens[start : start + preset.window] for start in range(0, tokens.size, preset.window)]
-        self.windows = [_Window({graph.input: torch.from_numpy(piece)}, State()) for piece in pieces]
+        self.windows = [_Window({graph.input: torch.from_numpy(piece)}, self.executor.begin()) for piece in pieces]
         self.borrowed: dict[str, int] = {}
         last: dict[str, int] = {}
         self.units = group_projections(graph)
@@ -106,7 +106,7 @@ class _Calibration:
                 for name, count in zip(experts, window.chosen[op.inputs[0]], strict=True):
                     window.values[name] = window.values[name][:count]
             self.executor.run_op(op, window.values, window.state)
-        if self.preset.on_chip != "projections" and lookup(op).lowering is not None:
+        if lookup(op).lowering is not None and self.preset.lowers(attends=lookup(op).attends):
             self.measured[op.path] = self._measure(op)
         if experts and experts[0] in op.outputs:
             self._lend_tokens(op)
@@ -212,7 +212,7 @@ def quantize(
     }
     sizes = {name: population.size for name, population in graph.populations.items()}
     program = program_of_layers(graph.info, items, sizes, graph.input, graph.output, conversion)
-    program = lower(program, graph.weights, run.measured)
+    program = lower(program, graph.weights, run.measured, Kept(preset.context, preset.kv_bits))
     program.check()
     return program
 
@@ -229,13 +229,14 @@ def _mean_bits(graph: Graph, bits: dict[str, float]) -> dict[str, float]:
 
 def _convert_group(run: _Calibration, projections: list[Projection]) -> tuple[LinearLayer, list[dict[str, Any]]]:
     preset = run.preset
-    moments = InputMoments(projections[0].in_features, preset.gptq_columns)
     inputs = run.inputs(projections[0].input)
+    preset, code = site_code(inputs, projections, preset, run.graph.weights)
+    moments = InputMoments(projections[0].in_features, preset.gptq_columns)
     for x in inputs:
         check_range(x, projections[0].path, "input", LARGEST_INPUT)
         moments.add(x, moments=preset.rounding == "gptq")
     step = max(1, sum(x.shape[0] for x in inputs) // SAMPLE_TOKENS)
     sample = torch.cat([x[::step] for x in inputs])[:SAMPLE_TOKENS].clone()
-    builder = LayerBuilder(moments, sample, preset, run.graph.weights, run.grids.get(projections[0].path))
+    builder = LayerBuilder(moments, sample, preset, run.graph.weights, run.grids.get(projections[0].path), code)
     layer, sites = builder.build(island_name([p.path for p in projections]), projections)
     return layer, [asdict(site) for site in sites]

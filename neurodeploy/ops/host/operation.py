@@ -107,12 +107,14 @@ class Operation:
         what a cache could keep is not counted twice.
     reason : why the chip does not do it, or not where its inputs are on the host; the text may name attributes in braces.
     lowering : the populations that do it on the chip (`lowering.py`), None where these numbers cannot be done there.
+    attends : lowered only where attention is on the chip: elsewhere its inputs would leave the chip a second time.
     flat : on the chip its inputs have one unit for all neurons.
     attrs, optional : what the value of an attribute must be, by name. fits : (attributes, neurons of the inputs, neurons of
         the outputs) -> whether they go together.
     tensors : shapes by role, each number named: an attribute, a field of `ModelInfo`, or "size", the neurons of the output.
         bare : all of them may be left out.
     keeps : the attributes that describe the cache which it keeps of a sequence, as `KVCache` takes them; none keeps nothing.
+        begin : puts into it what stands before every text, where the attribute "prefix" says that something does.
     rows : the rows of inputs and outputs. experts : the inputs or outputs that have the rows of one expert each.
     """
 
@@ -126,9 +128,11 @@ class Operation:
     tensors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     bare: bool = False
     keeps: tuple[str, ...] = ()
+    begin: Callable[[Call], None] | None = None
     rows: Rows = same_rows
     experts: Callable[[HostOp], tuple[str, ...]] = lambda op: ()
     lowering: Callable[[ToLower], Lowered | None] | None = None
+    attends: bool = False
     flat: bool = False
 
     def kernel(self, device: str) -> Run:
