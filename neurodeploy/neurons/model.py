@@ -99,6 +99,7 @@ class NeuronModel:
     consistent : checks the parameters against one another, beyond their ranges.
     real : the equation in real numbers, where it is another formula than that of the integers.
     reach : bounds of states and payloads that are clipped to their widths; None: nothing bounds them.
+    constants : bits of tables that are the same in every population: a core with its neurons keeps them.
     """
 
     name: str
@@ -112,6 +113,7 @@ class NeuronModel:
     consistent: Consistent = lambda params: None
     real: Equation | None = None
     reach: Reach | None = None
+    constants: int = 0
 
     def step(self, params: Arrays, state: Values, inputs: Arrays, t: int) -> Stepped:
         """One time step in int64. Inputs are in the range of int32 (of `EXACT_END` at an exact port)."""

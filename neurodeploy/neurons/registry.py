@@ -231,6 +231,13 @@ def state_bytes(population: Population) -> int:
     return -(-bits // 8)
 
 
+def table_bytes(population: Population) -> int:
+    """Bytes of the tables that every core with neurons of the population keeps beside them: its own, and its model's."""
+    model = model_of(population)
+    own = (prepared_params(population)[name].size * param_bits(p) for name, p in model.params.items() if p.table)
+    return -(-(model.constants + sum(own)) // 8)
+
+
 def beyond_chip(population: Population) -> tuple[str, ...]:
     """Parameters that Lava computes with but that the chip's registers cannot hold, one line each; for a report."""
     found = []
