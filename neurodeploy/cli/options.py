@@ -137,7 +137,7 @@ Dt = Annotated[float | None, typer.Option(help="Spiking networks: seconds of a t
 Preset = Annotated[
     str | None,
     typer.Option(
-        help="default, graded-14, graded-12, graded-8, naive or quick (default: default).",
+        help="default, w4, keep, graded-14, graded-12, graded-8, naive or quick (default: default).",
         rich_help_panel=TEXT_MODELS,
         show_default="default",
     ),

@@ -15,6 +15,8 @@ import torch
 
 from neurodeploy.conversion.by_row import ByRow, Form
 from neurodeploy.conversion.codes import InputCode, InputMoments, choose_code
+from neurodeploy.conversion.groups import GroupGrid, InGroups
+from neurodeploy.conversion.keep import OfFile, kept_grid
 from neurodeploy.conversion.presets import Preset
 from neurodeploy.conversion.rounding import Block, compensation
 from neurodeploy.errors import ModelError
@@ -73,18 +75,26 @@ def check_range(x: torch.Tensor, path: str, what: str, limit: float) -> None:
 
 
 class LayerBuilder:
-    """Converts the projections that read one population. `sample` is a float32 input of some tokens."""
+    """Converts the projections that read one population. `sample` is a float32 input of some tokens, `grid` what their
+    weights may be, None: a scale for each row."""
 
-    def __init__(self, moments: InputMoments, sample: torch.Tensor, preset: Preset, weights: WeightStore) -> None:
-        self.moments, self.sample, self.preset, self.weights = moments, sample, preset, weights
+    def __init__(
+        self,
+        moments: InputMoments,
+        sample: torch.Tensor,
+        preset: Preset,
+        weights: WeightStore,
+        grid: GroupGrid | None = None,
+    ) -> None:
+        self.moments, self.sample, self.preset, self.weights, self.grid = moments, sample, preset, weights, grid
 
     def build(self, name: str, projections: Sequence[Projection]) -> tuple[LinearLayer, list[SiteRecord]]:
         first = projections[0]
         rows, columns = sum(p.out_features for p in projections), first.in_features
         code = choose_code(self.moments.channel_range(self.preset), self.preset)
-        form = self._form((rows, columns))
+        form = self._form(projections, (rows, columns))
         peak, scales = self._ranges(projections, form)
-        output_scale, acc_shift = self._output(first.path, code, peak, scales)
+        output_scale, acc_shift = self._output(first.path, code, peak, scales, form.exact)
         ratio = scales * (code.scale.value * 2.0**acc_shift / output_scale.value)
         multiplier, shift = multiply_shift(ratio.double().numpy())
         snapped = torch.from_numpy(np.ldexp(multiplier.astype(np.float64), -shift.astype(np.int64)))
@@ -114,13 +124,17 @@ class LayerBuilder:
         )  # fmt: skip
         return layer, records
 
-    def _form(self, shape: tuple[int, int]) -> Form:
+    def _form(self, projections: Sequence[Projection], shape: tuple[int, int]) -> Form:
         blocks, power = list[Block](), None
         if self.preset.rounding != "nearest":
             blocks = compensation(self.moments.blocks, self.moments.tokens, self.preset.damping)
             power = torch.cat([block.diagonal() for block in self.moments.blocks])
             power = power if bool((power > 0).any()) else None
-        return ByRow(shape, self.preset.weight_bits, power, blocks)
+        if self.preset.weights == "file" and any(kept_grid(self.weights, p, 0, 1) is not None for p in projections):
+            return OfFile(projections, self.weights, blocks)
+        if self.grid is not None and self.grid.group:
+            return InGroups(shape, self.grid, power, blocks)
+        return ByRow(shape, self.preset.weight_bits if self.grid is None else self.grid.bits, power, blocks)
 
     def _ranges(self, projections: Sequence[Projection], form: Form) -> tuple[torch.Tensor, torch.Tensor]:
         """Largest output by row (rows,) over the sample, and the units of weights by row (rows,)."""
@@ -138,8 +152,11 @@ class LayerBuilder:
             first += projection.out_features
         return torch.cat(peaks), torch.cat(scales)
 
-    def _output(self, path: str, code: InputCode, peak: torch.Tensor, scales: torch.Tensor) -> tuple[Dyadic, int]:
-        """Output scale and accumulator shift that leave the preset's headroom over the sample's peaks."""
+    def _output(
+        self, path: str, code: InputCode, peak: torch.Tensor, scales: torch.Tensor, exact: bool
+    ) -> tuple[Dyadic, int]:
+        """Output scale and accumulator shift that leave the preset's headroom over the sample's peaks; where weights are
+        `exact`, an output scale that is the input's times a power of two."""
         headroom = self.preset.output_headroom
         largest = float(peak.max()) if peak.numel() else 0.0
         sums = float((peak / scales).max()) / code.scale.value * headroom if largest else 1.0
@@ -149,7 +166,11 @@ class LayerBuilder:
             raise ModelError("ND1103", path, problem, "check the checkpoint: its bias dwarfs its weights")
         unit = float(scales.max()) * code.scale.value * 2.0**acc_shift  # of a state, in the row with the coarsest scale
         coarsest = unit / 2.0 ** (MULTIPLIER_BITS - 1)  # a multiplier needs a shift of at least 0
-        return Dyadic.nearest(max((largest or 1.0) * headroom / STATE_MAX, coarsest, SCALE_MIN)), acc_shift
+        least = max((largest or 1.0) * headroom / STATE_MAX, coarsest, SCALE_MIN)
+        if exact:
+            raised = math.ceil(math.log2(least / code.scale.value))
+            return Dyadic(code.scale.mantissa, code.scale.exponent + raised), acc_shift
+        return Dyadic.nearest(least), acc_shift
 
     def _round(self, projection: Projection, code: InputCode, unit: torch.Tensor, form: Form, first: int) -> SiteRecord:
         """Round one projection's weights and measure what is lost, weights alone and with the input code."""

@@ -12,6 +12,9 @@ ROUNDINGS = ("gptq", "nearest")
 #: What of a model is on the chip: static projections; everything that can be but attention; attention too.
 ON_CHIP = ("projections", "block")
 RANGES = ("absmax", "percentile", "mse")
+WEIGHTS = ("rows", "groups", "file")
+#: Width of a stored weight of other forms than "rows": the least, and the most.
+BITS = {"groups": 4, "file": 8}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,9 @@ class Preset:
 
     payload_bits : width of an event's payload, sign included
     weight_bits : width of a stored weight, sign included (8, or fewer)
+    weights : a scale for each row ("rows"); factors and offsets for groups along the input, more bits where they save most
+        ("groups", `bits`); the integers and constants of a quantised file, unchanged ("file", `keep`)
+    body_bits, all_bits : of "groups", mean bits a weight at most, without the head and with it, constants included
     rounding : "gptq" compensates the error of each rounded column in the columns after it; "nearest" does not
     input_range : how the range of an input is chosen: its largest magnitude ("absmax"), a percentile, or least square error
     percentile : for input_range "percentile", in percent
@@ -35,6 +41,9 @@ class Preset:
     name: str
     payload_bits: int = 16
     weight_bits: int = 8
+    weights: str = "rows"
+    body_bits: float = 4.5
+    all_bits: float = 5.0
     rounding: str = "gptq"
     input_range: str = "absmax"
     percentile: float = 99.999
@@ -51,6 +60,10 @@ class Preset:
         checks = [
             ("payload_bits", self.payload_bits in PAYLOAD_BITS, f"choose one of {PAYLOAD_BITS}"),
             ("weight_bits", 2 <= self.weight_bits <= 8, "choose 2 to 8"),
+            ("weights", self.weights in WEIGHTS, f"choose one of {WEIGHTS}"),
+            ("weight_bits", self.weights == "rows" or self.weight_bits == BITS.get(self.weights), "leave it out"),
+            ("body_bits", 4.25 <= self.body_bits <= 8.0, "choose 4.25 to 8"),
+            ("all_bits", 4.25 <= self.all_bits <= 8.0, "choose 4.25 to 8"),
             ("rounding", self.rounding in ROUNDINGS, f"choose one of {ROUNDINGS}"),
             ("on_chip", self.on_chip in ON_CHIP, f"choose one of {ON_CHIP}"),
             ("input_range", self.input_range in RANGES, f"choose one of {RANGES}"),
@@ -79,6 +92,8 @@ PRESETS: Mapping[str, Preset] = {
         Preset("graded-12", payload_bits=12),
         Preset("graded-8", payload_bits=8),
         Preset("naive", rounding="nearest", headroom=1.0, wide_fraction=0.0),
+        Preset("w4", weight_bits=4, weights="groups"),
+        Preset("keep", weights="file"),
         Preset("quick", rounding="nearest", calibration_tokens=1024),
     )
 }

@@ -16,7 +16,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from neurodeploy.conversion.bits import planned
 from neurodeploy.conversion.codes import InputMoments
+from neurodeploy.conversion.groups import GroupGrid
+from neurodeploy.conversion.keep import need_grid
 from neurodeploy.conversion.layers import LayerBuilder, check_range, chunks
 from neurodeploy.conversion.lowering import lower
 from neurodeploy.conversion.presets import Preset
@@ -83,6 +86,12 @@ class _Calibration:
         self.borrowed: dict[str, int] = {}
         last: dict[str, int] = {}
         self.units = group_projections(graph)
+        if preset.weights == "file":
+            need_grid(graph)
+        self.grids = dict[str, GroupGrid]()
+        if preset.weights == "groups":
+            layers = [unit for unit in self.units if isinstance(unit, list)]
+            self.grids = planned(layers, graph.output, graph.weights, preset.body_bits, preset.all_bits)
         for index, unit in enumerate(self.units):
             for op in unit if isinstance(unit, list) else [unit]:
                 last.update(dict.fromkeys(op.inputs, index))
@@ -201,12 +210,23 @@ def quantize(
         "calibration_tokens": int(tokens.size),
         "borrowed_expert_inputs": run.borrowed,
         "sites": records,
+        "bits_a_weight": _mean_bits(graph, {site["path"]: site["bits_a_weight"] for site in records}),
     }
     sizes = {name: population.size for name, population in graph.populations.items()}
     program = program_of_layers(graph.info, items, sizes, graph.input, graph.output, conversion)
     program = lower(program, graph.weights, run.measured)
     program.check()
     return program
+
+
+def _mean_bits(graph: Graph, bits: dict[str, float]) -> dict[str, float]:
+    """Of all weights on the chip, without the head ("body") and with it, constants that they share included."""
+    every = [(p, p.out_features * p.in_features) for p in graph.projections()]
+    body = [(p, size) for p, size in every if p.output != graph.output]
+    means = {}
+    for name, part in (("body", body), ("with_head", every)):
+        means[name] = sum(size * bits[p.path] for p, size in part) / max(1, sum(size for _, size in part))
+    return means
 
 
 def _convert_group(run: _Calibration, projections: list[Projection]) -> tuple[LinearLayer, list[dict[str, Any]]]:
@@ -218,6 +238,6 @@ def _convert_group(run: _Calibration, projections: list[Projection]) -> tuple[Li
         moments.add(x, moments=preset.rounding == "gptq")
     step = max(1, sum(x.shape[0] for x in inputs) // SAMPLE_TOKENS)
     sample = torch.cat([x[::step] for x in inputs])[:SAMPLE_TOKENS].clone()
-    builder = LayerBuilder(moments, sample, preset, run.graph.weights)
+    builder = LayerBuilder(moments, sample, preset, run.graph.weights, run.grids.get(projections[0].path))
     layer, sites = builder.build(island_name([p.path for p in projections]), projections)
     return layer, [asdict(site) for site in sites]

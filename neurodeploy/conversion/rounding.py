@@ -7,10 +7,13 @@ rounded through the Cholesky factor of ``H^-1``) lowers it well below that of ro
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
+#: Of a column and what is to become integers there: (rows,) integers and the real values that they stand for.
+Nearest = Callable[[int, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 #: Columns rounded before the rest of the row is updated: large enough for matrix products, small enough for the cache.
 COLUMNS_PER_UPDATE = 64
 #: Candidate row scales, as shares of the scale that just holds the largest weight.
@@ -76,10 +79,22 @@ def round_nearest(weight: torch.Tensor, scale: torch.Tensor, limit: int) -> torc
 
 def round_compensated(weight: torch.Tensor, scale: torch.Tensor, limit: int, blocks: list[Block]) -> torch.Tensor:
     """(rows, columns) int8 by compensated rounding; `weight` float32 is left as it is."""
+
+    def nearest(column: int, value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        integer = (value / scale).round_().clamp_(-limit, limit)
+        return integer, integer * scale
+
+    return compensated(weight, blocks, nearest)
+
+
+def compensated(weight: torch.Tensor, blocks: list[Block], nearest: Nearest) -> torch.Tensor:
+    """(rows, columns) int8: column by column in the order of the blocks, `nearest` of what is left after the compensation of
+    the columns before it; `weight` float32 is left as it is."""
     rows = weight.shape[0]
     out = torch.empty(weight.shape, dtype=torch.int8)
     for block in blocks:
         chosen = block.order + block.start
+        columns = chosen.tolist()
         rest = weight[:, chosen].T.contiguous()  # (columns, rows): one column of weights is one contiguous row
         rounded = torch.empty_like(rest)
         factor, width = block.factor, block.stop - block.start
@@ -88,9 +103,9 @@ def round_compensated(weight: torch.Tensor, scale: torch.Tensor, limit: int, blo
             errors = torch.empty(last - first, rows)
             for column in range(first, last):
                 value = rest[column]
-                integer = (value / scale).round_().clamp_(-limit, limit)
+                integer, real = nearest(columns[column], value)
                 rounded[column] = integer
-                error = (value - integer * scale) / factor[column, column]
+                error = (value - real) / factor[column, column]
                 errors[column - first] = error
                 if column + 1 < last:
                     rest[column + 1 : last].addr_(factor[column, column + 1 : last], error, alpha=-1)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.files import MappedFile, check_finite, no_such_tensor, row_range
+from neurodeploy.ir.stored_grid import StoredGrid
 
 #: A basic numpy index.
 Key = tuple[int | slice, ...]
@@ -71,6 +72,11 @@ class FileStore(ABC):
         first = key[0] if key else 0
         check_finite(array, name, first.start or 0 if isinstance(first, slice) else 0)
         return array
+
+    def grid(self, name: str, start: int = 0, stop: int | None = None) -> StoredGrid | None:
+        """Integers and constants of lines ``start:stop``, the tensor seen as (everything else, last axis); None where the
+        file holds real numbers."""
+        return None
 
     def release(self) -> None:
         for file in self.mapped:
@@ -132,6 +138,25 @@ class MappedStore:
         if source.add:
             array += np.float32(source.add)
         return array
+
+    def grid(self, name: str, start: int = 0, stop: int | None = None) -> StoredGrid | None:
+        """As stored, in the order of the model's rows; None where a step changes values or axes."""
+        shape, source = self.shape(name), self._table[name]
+        if len(shape) != 2 or source.transpose or source.add:
+            return None
+        low, high = row_range(shape, start, stop)
+        size = shape[0] // source.heads if source.heads else 1
+        first, last = low // size * size, -(-high // size) * size
+        line = (source.rows or (0,))[0] + (source.index or 0) * self.store.shape(source.name)[-2]
+        found = self.store.grid(source.name, line + first, line + last)
+        if found is not None and source.columns:
+            found = found.columns(*source.columns)
+        if found is None:
+            return None
+        order = np.arange(last - first)
+        if source.heads and last > first:
+            order = unpermute_rows(order, (last - first) // size)
+        return found.rows(order[low - first : high - first])
 
     def _rows(self, source: Source, shape: tuple[int, ...], low: int, high: int) -> NDArray[np.float32]:
         """Rows ``low:high`` before `heads` and `add`."""

@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.file_store import Entry, FileStore, Key
-from neurodeploy.frontends.files import CHUNK, MappedFile, row_range
+from neurodeploy.frontends.files import CHUNK, MappedFile, check_finite, row_range
+from neurodeploy.frontends.gguf_blocks import grid_of
+from neurodeploy.ir.stored_grid import StoredGrid
 
 #: The bytes of the magic number, and the versions whose layout this is.
 MAGIC = b"GGUF"
@@ -230,6 +232,14 @@ class GgufStore(FileStore):
             array = self._lines(name, low * lines, high * lines).reshape(high - low, *shape[1:])
         key = (slice(None) if isinstance(first, slice) else 0, *rest)
         return np.ascontiguousarray(array[key])
+
+    def grid(self, name: str, start: int = 0, stop: int | None = None) -> StoredGrid | None:
+        """Of the types of `gguf_blocks.LAYOUTS`; constants that are NaN or infinite are ND1007."""
+        entry = self.entry(name)
+        found = grid_of(entry.dtype, entry.data.reshape(math.prod(entry.shape[:-1]), -1)[start:stop])
+        for constants in () if found is None else (found.scale, found.offset):
+            check_finite(constants.astype(np.float32), name, start)
+        return found
 
     def _lines(self, name: str, first: int, last: int) -> NDArray[np.float32]:
         """Lines ``first:last`` of the tensor seen as (everything else, last axis): blocks never cross a line."""

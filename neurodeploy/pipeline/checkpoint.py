@@ -89,6 +89,7 @@ def convert_checkpoint(
         "preset": chosen.to_json(),
         **size_of(program.network),
         "sites": len(sites),
+        "bits_a_weight": program.conversion["bits_a_weight"],
         "resumed": writer.resumed,
         "calibration": calibrated,
         "wide_axons": sum(

@@ -22,7 +22,7 @@ def print_convert(found: Mapping[str, Any], console: Console) -> None:
     preset, calibration = found.get("preset"), found.get("calibration")
     how = f"time step {units.si(found['dt_s'], 's')}" if found["dt_s"] else "no time step stated"
     if preset:
-        how = f"{preset['weight_bits']} bit, payloads {preset['payload_bits']} bit, preset {preset['name']}"
+        how = f"{_bits(found, preset)}, payloads {preset['payload_bits']} bit, preset {preset['name']}"
     say(
         console,
         f"{units.some(found['neurons'], 'neuron')} in {units.some(found['populations'], 'population')}, "
@@ -49,6 +49,14 @@ def print_convert(found: Mapping[str, Any], console: Console) -> None:
     show_table(console, ["Worst rounding", "Parameter", "Error>", "Relative>"], rows)
     listed(console, gathered(found["warnings"]), lead="warning: ")
     say(console, f"{found['seconds']:.1f} s", "dim")
+
+
+def _bits(found: Mapping[str, Any], preset: Mapping[str, Any]) -> str:
+    """Of a weight; in the mean where weights share constants."""
+    means = found.get("bits_a_weight") or {"body": preset["weight_bits"], "with_head": preset["weight_bits"]}
+    if means["body"] == means["with_head"] == preset["weight_bits"]:
+        return f"{preset['weight_bits']} bit"
+    return f"{means['body']:.2f} bits a weight ({means['with_head']:.2f} with the head)"
 
 
 def _shape(sides: Iterable[int]) -> str:

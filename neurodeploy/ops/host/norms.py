@@ -24,8 +24,10 @@ import numpy as np
 from neurodeploy.ir.population import Population
 from neurodeploy.neurons.graded_root import RESULT_EXP
 from neurodeploy.neurons.registers import REGISTER_BITS
-from neurodeploy.ops.host.lowering import HEADROOM, Floats, Lowered, Made, Signal, ToLower, joined, requantise
+from neurodeploy.ops.host.lowering import Floats, Lowered, Made, Signal, ToLower, joined, requantise
 
+#: Range of a sum of squares over the largest that calibration saw.
+POWER_HEADROOM = 2.25
 #: Widest bias of a reciprocal root.
 BIAS_END = 2.0**31
 
@@ -38,7 +40,7 @@ def normalised(asked: ToLower, x: Signal, wanted: Made, gain: Floats, offset: Fl
     op, layer = asked.op, asked.op.layer
     group, eps = int(str(op.attrs["group"])), float(str(op.attrs["eps"]))
     steps = x.steps()
-    largest = max(asked.measured.power, float(np.square(steps).sum()) / group) * HEADROOM**2
+    largest = max(asked.measured.power, float(np.square(steps).sum()) / group) * POWER_HEADROOM
     log = math.ceil((math.log2(largest) - (REGISTER_BITS - 1)) / 2)
     shift = np.rint(2 * (log - np.log2(steps))).astype(np.int64)
     bias = round(group * eps / 2.0 ** (2 * log))

@@ -29,7 +29,7 @@ def conversion(data: Mapping[str, Any]) -> Body | None:
     facts = fact_list(
         [
             ("Preset", preset["name"]),
-            ("Weights", f"{preset['weight_bits']} bits, a scale per output row"),
+            ("Weights", _weights(preset, found.get("bits_a_weight"))),
             ("Payloads", f"{preset['payload_bits']} bits"),
             ("Calibrated on", text),
             ("Sites", units.count(len(found["sites"]))),
@@ -39,6 +39,14 @@ def conversion(data: Mapping[str, Any]) -> Body | None:
     if any(len(sites) > 1 for sites in groups.values()):
         body.append(folded("Every site", *_all_sites(found["sites"])))
     return [_lead(found), *body, bullets(found["warnings"], "Repaired or changed")]
+
+
+def _weights(preset: Data, means: Data | None) -> str:
+    """How they are stored, in words."""
+    if preset.get("weights", "rows") == "rows" or means is None:
+        return f"{preset['weight_bits']} bits, a scale per output row"
+    form = {"groups": "factors and offsets by group", "file": "integers and constants of the file"}[preset["weights"]]
+    return f"{means['body']:.2f} bits in the mean, {means['with_head']:.2f} with the head, {form}"
 
 
 def _lead(found: Data) -> str | None:
