@@ -67,6 +67,7 @@ class _Lowering:
         self.host: list[HostStep] = []
         self.signals: dict[str, Signal] = {}
         self.moved: set[str] = set()
+        self.done: list[dict[str, object]] = []
         self.readers: dict[str, list[HostStep]] = {}
         for step in program.host:
             for name in step.inputs:
@@ -103,6 +104,10 @@ class _Lowering:
         for population in made.populations:
             self.populations[population.name] = population
         self.projections += made.projections
+        new = [name for name, p in self.populations.items() if before[1].get(name) is not p and p.model != INPUT]
+        own = [name for name in new if name not in before[1] or before[1][name].model == INPUT]
+        row = {"path": op.path, "op": op.op, "inputs": list(op.inputs), "outputs": list(op.outputs)}
+        self.done.append({**row, "attrs": dict(op.attrs), "layer": op.layer, "populations": own})
         for value, signal in zip(op.outputs, made.outputs, strict=True):
             self.signals[value] = signal
             self.moved.add(value)
@@ -200,7 +205,8 @@ class _Lowering:
         network = replace(
             self.given.network, populations=self.populations, projections=tuple(self.projections), outputs=outputs
         )
-        return replace(self.given, network=network, host=tuple(host))
+        conversion = {**self.given.conversion, "lowered": self.done}
+        return replace(self.given, network=network, host=tuple(host), conversion=conversion)
 
 
 def _ratio(steps: Floats, wanted: Ints) -> tuple[Ints, Ints, Ints]:

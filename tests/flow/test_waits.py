@@ -39,7 +39,8 @@ def program() -> Program:
     """x -> a -> b -> host -> c -> sum, with the stream x and a beside it: a is read by b at once, and by the sum."""
     models: list[tuple[str, str, dict[str, Any]]] = [
         ("x", INPUT, {"bits": 24}), ("a", "graded_affine", AFFINE), ("b", "graded_curve", CURVE),
-        ("c.in", INPUT, {"bits": 16}), ("c", "graded_affine", AFFINE), ("sum", "graded_sum", {"out_bits": 20}), ("root", "graded_root", {}),
+        ("c.in", INPUT, {"bits": 16}), ("c", "graded_affine", AFFINE),
+        ("sum", "graded_sum", {"out_bits": 20}), ("root", "graded_root", {}),
     ]  # fmt: skip
     populations = {name: Population(name, (SIZE,), model, params) for name, model, params in models}
     projections = (
