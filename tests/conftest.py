@@ -26,7 +26,7 @@ settings.load_profile("any machine")
 TOGETHER = ("edges", "lava", "offload", "pipeline", "reporting", "interchange")
 
 import neurodeploy  # noqa: E402, F401  (first of all: it passes a limit on the instructions on to torch and numba)
-from tests.tiny import cli, experts, experts_bundle, llama, llama_bundle  # noqa: E402, F401
+from tests.tiny import block_bundle, cli, experts, experts_bundle, llama, llama_bundle  # noqa: E402, F401
 
 
 @pytest.fixture(scope="session")

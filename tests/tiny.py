@@ -116,11 +116,11 @@ def experts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return models.save("llama4", tmp_path_factory.mktemp("models") / "experts", vocab_size=128, eos_token_id=None)
 
 
-def _converted(model: Path, system: str | None) -> Path:
+def _converted(model: Path, system: str | None, **changes: str) -> Path:
     from neurodeploy import pipeline
 
-    out = model.parent / f"{model.name}.nd"
-    pipeline.convert(model, out, preset="quick", calibration_tokens=96)
+    out = model.parent / f"{'-'.join([model.name, *changes.values()])}.nd"
+    pipeline.convert(model, out, preset="quick", calibration_tokens=96, **changes)
     if system:
         pipeline.map(out, system)
     return out
@@ -170,3 +170,9 @@ def scripted(script: str, *arguments: object, **options: Any) -> subprocess.Comp
 def environment() -> dict[str, str]:
     root = Path(__file__).parent.parent
     return {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+
+
+@pytest.fixture(scope="session")
+def block_bundle(llama: Path) -> Path:
+    """The Llama with all of its blocks but rotary positions and attention on the chip, not mapped."""
+    return _converted(llama, None, on_chip="block")

@@ -15,18 +15,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.bundle.hdf5 import new_hdf5
+from neurodeploy.bundle.hdf5 import new_hdf5, stored
 from neurodeploy.bundle.nir_graph import scales_of, synapses_of
 from neurodeploy.bundle.populations import OPTIONAL, population_row, projection_row
+from neurodeploy.errors import InternalError
 from neurodeploy.frontends.nir.schema import NodeFields, lay_out
+from neurodeploy.ir.network import Projection
+from neurodeploy.ir.population import Population
 from neurodeploy.ir.synapse import Synapse
 from neurodeploy.ir.typed import Row
 from neurodeploy.synapses.linear import LinearLayer
 
 #: Before the names of what is stored of synapses.
 OWN = "synapse."
-#: Where the weights lie in the NIR file.
-WEIGHT = "node/nodes/synapses/weight"
+#: Where weights and scales lie in the NIR file.
+WEIGHT, SCALE = "node/nodes/synapses/weight", "node/nodes/scale/scale"
 
 
 def row_scales(layer: LinearLayer) -> NDArray[np.float32]:
@@ -34,14 +37,19 @@ def row_scales(layer: LinearLayer) -> NDArray[np.float32]:
     return scales_of(layer.neurons, layer.decode.scale.value, layer.encode.scale.value)
 
 
+def nodes_of(p: Projection, neurons: Population, unit: float, scales: NDArray[np.float32]) -> dict[str, NodeFields]:
+    """The nodes of ``islands/NAME.nir``, each of which leads to the next; `unit` of what a payload counts for."""
+    return {
+        "input": {"type": "Input", "shape": np.array([p.synapse.columns])},
+        "synapses": synapses_of(p, neurons, unit),
+        "scale": {"type": "Scale", "scale": scales},
+        "output": {"type": "Output", "shape": np.array([neurons.size])},
+    }
+
+
 def write_nir(path: Path, layer: LinearLayer, note: str) -> None:
     """Write ``islands/NAME.nir``; `note` is provenance in the graph's metadata, never needed to run it."""
-    nodes: dict[str, NodeFields] = {
-        "input": {"type": "Input", "shape": np.array([layer.source.size])},
-        "synapses": synapses_of(layer.synapses, layer.neurons, layer.encode.scale.value),
-        "scale": {"type": "Scale", "scale": row_scales(layer)},
-        "output": {"type": "Output", "shape": np.array([layer.neurons.size])},
-    }
+    nodes = nodes_of(layer.synapses, layer.neurons, layer.encode.scale.value, row_scales(layer))
     with new_hdf5(path) as file:
         lay_out(file, nodes, list(pairwise(nodes)), {"neurodeploy": note})
 
@@ -57,6 +65,21 @@ def write_image(path: Path, layer: LinearLayer) -> None:
         for name, value in values.items():
             if isinstance(value, np.ndarray):
                 file.create_dataset(name, data=value)
+
+
+def settle(folder: Path, layer: LinearLayer, scales: NDArray[np.float32]) -> None:
+    """Bring both files up to date with neurons that have changed since: rows with other multipliers. Weights stay where they
+    are, and maps of either file stay sound."""
+    nir, image = (folder / name for name in file_names(layer.name))
+    aside = image.with_suffix(".tmp")
+    write_image(aside, layer)
+    aside.replace(image)
+    lying = stored(nir)[SCALE]
+    if lying.offset is None or (lying.dtype, lying.shape) != (scales.dtype, scales.shape):
+        raise InternalError("ND9009", layer.name, "its scales do not lie where they were written")
+    with nir.open("r+b") as file:
+        file.seek(lying.offset)
+        file.write(scales.tobytes())
 
 
 def file_names(name: str) -> tuple[str, str]:

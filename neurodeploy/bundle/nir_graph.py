@@ -8,6 +8,7 @@ between two layers is an edge.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,13 @@ from numpy.typing import NDArray
 from neurodeploy.bundle.hdf5 import new_hdf5
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.nir.schema import NodeFields, lay_out
+from neurodeploy.ir.fixedpoint import Dyadic
 from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.payloads import Floats, Unit
 from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.segments import Decode, Encode
+from neurodeploy.neurons.registry import payload_bits
 
 
 def write_program(path: Path, program: Program) -> None:
@@ -27,7 +31,7 @@ def write_program(path: Path, program: Program) -> None:
 
     Raises ND3291 for a population that is no linear layer.
     """
-    nodes, edges, unit = dict[str, NodeFields](), list[tuple[str, str]](), _units(program)
+    nodes, edges, units = dict[str, NodeFields](), list[tuple[str, str]](), units_of(program)
     network = program.network
     read = {step.population for step in program.host if isinstance(step, Decode)}
     for name, population in network.populations.items():
@@ -36,8 +40,8 @@ def write_program(path: Path, program: Program) -> None:
             nodes[name] = {"type": "Input", "shape": shape}
             continue
         p = _linear(network, population)
-        nodes[p.name] = synapses_of(p, population, unit[p.source])
-        nodes[name] = {"type": "Scale", "scale": scales_of(population, unit[name], unit[p.source])}
+        nodes[p.name] = synapses_of(p, population, units[p.source].scale.value)
+        nodes[name] = {"type": "Scale", "scale": layer_scales(program, name, units)}
         edges += [(p.source, p.name), (p.name, name)]
         if name in read or name in network.outputs:
             nodes[f"{name}.output"] = {"type": "Output", "shape": shape}
@@ -55,7 +59,7 @@ def synapses_of(p: Projection, population: Population, source_unit: float) -> No
     return {"type": "Affine", "weight": weight, "bias": (np.asarray(bias) * source_unit).astype(np.float32)}
 
 
-def scales_of(population: Population, unit: float, source_unit: float) -> NDArray[np.float32]:
+def scales_of(population: Population, unit: float | Floats, source_unit: float) -> NDArray[np.float32]:
     """(rows,) value of one weight unit: ``multiplier 2**-shift 2**-acc_shift unit / source_unit``."""
     multiplier, shift, acc_shift = (
         np.asarray(population.params.get(k, 0)) for k in ("multiplier", "shift", "acc_shift")
@@ -65,10 +69,23 @@ def scales_of(population: Population, unit: float, source_unit: float) -> NDArra
     return np.broadcast_to(exact, population.shape).astype(np.float32)
 
 
-def _units(program: Program) -> dict[str, float]:
-    """The value of a payload of 1, by population; 1 where the host sees none."""
-    unit = dict.fromkeys(program.network.populations, 1.0)
-    return unit | {step.population: step.scale.value for step in program.host if isinstance(step, Encode | Decode)}
+def units_of(program: Program) -> dict[str, Unit]:
+    """What a payload stands for, by population, as the border says or the program; 1 where nobody knows."""
+    network = program.network
+    found = {name: Unit(Dyadic(1, 0), payload_bits(p)) for name, p in network.populations.items()} | dict(program.units)
+    for step in program.host:
+        if isinstance(step, Encode | Decode):
+            bits = found[step.population].bits
+            exponents = [p.axon_exp for p in network.out_of(step.population) if p.axon_exp is not None]
+            exponent = exponents[0] if isinstance(step, Encode) and exponents else None
+            found[step.population] = Unit(step.scale, bits, exponent)
+    return found
+
+
+def layer_scales(program: Program, layer: str, units: Mapping[str, Unit]) -> NDArray[np.float32]:
+    """(rows,) value of one weight unit of a linear layer, wherever what it reads comes from and what it sends goes."""
+    (p,), population = program.network.into(layer), program.network.populations[layer]
+    return scales_of(population, units[layer].steps(population.size), units[p.source].scale.value)
 
 
 def _linear(network: Network, population: Population) -> Projection:
@@ -76,5 +93,5 @@ def _linear(network: Network, population: Population) -> Projection:
     known = population.model == "graded_affine" and len(into) == 1
     if not known or not (into[0].graded and into[0].synapse.uniform and into[0].instant):
         problem = f"is a population of {population.model} with {len(into)} projections, no linear layer of NIR"
-        raise UserError("ND3291", population.name, problem, "export the bundles of its parts, or read program.json")
+        raise UserError("ND3291", population.name, problem, "name a folder that ends in .parts: it is cut there")
     return into[0]

@@ -23,9 +23,10 @@ from numpy.typing import NDArray
 from neurodeploy.bundle.hdf5 import Lying, map_stored, new_hdf5, stored
 from neurodeploy.errors import BundleError
 from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.payloads import Unit
 from neurodeploy.ir.population import Population, Section
 from neurodeploy.ir.typed import MOST, Row, array, as_integer, dyadic, flag, get, integer, items, table, text, texts
-from neurodeploy.neurons.registry import check_network
+from neurodeploy.neurons.registry import check_network, payload_bits
 from neurodeploy.synapses import KINDS
 
 ARRAYS = "network.h5"
@@ -35,7 +36,8 @@ OPTIONAL = ("delay", "axon_exp", "block_sums")
 SOURCE_NIR = "source.nir"
 #: Element types that an array of a network may have.
 TYPES = {str(np.dtype(t)): np.dtype(t) for t in (np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64)}
-
+#: Units of a population's neurons differ by at most 2 to this.
+EXPONENT_MAX = 60
 
 #: What stands in JSON for the array of that key.
 Place = Callable[[str, NDArray[Any]], dict[str, Any]]
@@ -46,17 +48,17 @@ Known = Mapping[Population | Projection, Row]
 
 
 class Collected:
-    """`Place` for arrays that belong into `ARRAYS`, collected by their names there."""
+    """`Place` for arrays that belong into `file`, collected by their names there."""
 
-    def __init__(self) -> None:
-        self.found: dict[str, NDArray[Any]] = {}
+    def __init__(self, found: dict[str, NDArray[Any]] | None = None, file: str = ARRAYS) -> None:
+        self.found, self.file = {} if found is None else found, file
 
     def under(self, prefix: str) -> Place:
         def place(key: str, array: NDArray[Any]) -> dict[str, Any]:
             if array.size > 1 and not any(array.strides):  # a view of one element
                 return {"array": [str(array.dtype), list(array.shape)], "all": int(array.flat[0])}
             self.found[f"{prefix}.{key}"] = array
-            return {"array": [str(array.dtype), list(array.shape)], "in": ARRAYS, "as": f"{prefix}.{key}"}
+            return {"array": [str(array.dtype), list(array.shape)], "in": self.file, "as": f"{prefix}.{key}"}
 
         return place
 
@@ -112,6 +114,30 @@ def projection_row(p: Projection, place: Place) -> Row:
         key: place(key, value) if isinstance(value, np.ndarray) else value for key, value in p.synapse.record().items()
     }
     return {**row, "synapse": {"kind": p.synapse.kind, **fields}}
+
+
+def units_to_json(units: Mapping[str, Unit], arrays: dict[str, NDArray[Any]]) -> Row:
+    """What payloads stand for, by population; exponents are added to `arrays`."""
+    place, rows = Collected(arrays).under("units"), dict[str, Any]()
+    for number, (name, unit) in enumerate(units.items()):
+        rows[name] = {"scale": [unit.scale.mantissa, unit.scale.exponent]}
+        if unit.exponent is not None:
+            rows[name]["exponent"] = place(str(number), unit.exponent.astype(np.uint8))
+    return rows
+
+
+def units_of(rows: Row, network: Network, arrays: Arrays) -> dict[str, Unit]:
+    """What payloads stand for, from a row of program.json. `ValueError` for what cannot be."""
+    found = dict[str, Unit]()
+    for name in rows:
+        row, population = table(rows, name), network.populations.get(name)
+        exponent = arrays.read(table(row, "exponent"), "exponent") if "exponent" in row else None
+        if population is None or (exponent is not None and exponent.shape != (population.size,)):
+            raise ValueError(f"units of {name!r:.40} are those of no population")
+        if exponent is not None and (exponent.min() < 0 or exponent.max() > EXPONENT_MAX):
+            raise ValueError(f"units of {name!r:.40} differ by more than 2**{EXPONENT_MAX}")
+        found[name] = Unit(dyadic(row, "scale", 1 << 24), payload_bits(population), exponent)
+    return found
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -16,6 +16,8 @@ from neurodeploy.bundle.populations import (
     network_to_json,
     population_of,
     projection_of,
+    units_of,
+    units_to_json,
 )
 from neurodeploy.bundle.program_check import check_program
 from neurodeploy.errors import BundleError, InternalError, UserError
@@ -47,7 +49,7 @@ def step_to_json(step: HostStep) -> dict[str, Any]:
 def program_to_json(program: Program, known: Known) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Everything but the conversion, and the arrays that no row of `known` has a place for (`network_to_json`)."""
     network, arrays = network_to_json(program.network, known)
-    value = {
+    value: dict[str, Any] = {
         "contract": CONTRACT,
         "info": asdict(program.info),
         "input": program.input,
@@ -56,6 +58,8 @@ def program_to_json(program: Program, known: Known) -> tuple[dict[str, Any], dic
         "host": [step_to_json(step) for step in program.host],
         "network": network,
     }
+    if program.units:
+        value["units"] = units_to_json(program.units, arrays)
     return value, arrays
 
 
@@ -118,6 +122,8 @@ def read_program(
             source, text(value, "output"),
         )  # fmt: skip
         program.check()
+        if "units" in value:
+            program = replace(program, units=units_of(table(value, "units"), program.network, arrays))
         if "hollow" not in conversion:  # it never runs
             check_program(program, weights)
     except BundleError:

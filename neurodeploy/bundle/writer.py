@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
-from neurodeploy.bundle import golden, linear_files
+from neurodeploy.bundle import golden, linear_files, nir_graph
 from neurodeploy.bundle.files import FORMAT, canonical, digest, manifest_digest, readable, writing
 from neurodeploy.bundle.folders import folder_aside
 from neurodeploy.bundle.host_weights import HOST_WEIGHTS, write_host_weights
@@ -77,6 +78,7 @@ class BundleWriter:
         self.finished = 0
         self._stack = ExitStack()
         self._rows: dict[Population | Projection, Row] = {}
+        self._layers: list[LinearLayer] = []
 
     def __enter__(self) -> BundleWriter:
         keep = self._keep if self.key else None
@@ -137,7 +139,19 @@ class BundleWriter:
         facts = self._stages.run("island", lambda: stage_digest(self.key or "", name), compute, whole)[1]
         layer = read_layer(facts["rows"], facts["host"], Arrays(self._work, members))
         self._rows.update(zip((layer.source, layer.neurons, layer.synapses), facts["rows"], strict=True))
+        self._layers.append(layer)
         return layer, facts["sites"]
+
+    def _settle(self, program: Program) -> None:
+        """Files of layers whose neurons the program has with other multipliers than they were written with."""
+        units = nir_graph.units_of(program)
+        for layer in self._layers:
+            neurons = program.network.populations[layer.name]
+            if neurons is not layer.neurons:
+                changed = replace(layer, neurons=neurons)
+                scales = nir_graph.layer_scales(program, layer.name, units)
+                linear_files.settle(self._work / FOLDER, changed, scales)
+                self._rows[neurons] = linear_files.rows_of(FOLDER, changed)[0][1]
 
     def finish(
         self, program: Program, weights: WeightStore, source: dict[str, Any], save_tokenizer: Callable[[Path], None],
@@ -147,6 +161,7 @@ class BundleWriter:
         vectors."""
         with writing(self.path):
             save_tokenizer(self._work)
+            self._settle(program)
             _complete(self._work, program, weights, self._rows, source, run)
             remove(self._work / PROGRESS)
 

@@ -38,7 +38,9 @@ def export(
     bundle: given.BundlePath,
     out: Annotated[
         Path,
-        typer.Option(metavar="F.nir|F.net|DIR", help="The file to write, its ending says the format; or a folder."),
+        typer.Option(
+            metavar="F.nir|F.net|F.parts|DIR", help="The file or folder to write; its ending says the format."
+        ),
     ],
     dt: Annotated[float | None, typer.Option(help="Seconds of a time step, where the network has none.")] = None,
     format: Annotated[str | None, typer.Option(help="sanafe: a mapped network for SANA-FE, into a folder.")] = None,
@@ -47,7 +49,7 @@ def export(
     layout: given.Layout = None,
     as_json: given.Json = False,
 ) -> None:
-    """Write a program for other tools: NIR, a lava-dl .net, or with its mapping for SANA-FE."""
+    """Write a program for other tools: NIR, parts of NIR, a lava-dl .net, or with its mapping for SANA-FE."""
     execute("export", locals())
 
 

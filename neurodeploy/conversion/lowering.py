@@ -67,6 +67,7 @@ class _Lowering:
         self.host: list[HostStep] = []
         self.signals: dict[str, Signal] = {}
         self.moved: set[str] = set()
+        self.units: dict[str, Unit] = {}
         self.done: list[dict[str, object]] = []
         self.readers: dict[str, list[HostStep]] = {}
         for step in program.host:
@@ -85,6 +86,7 @@ class _Lowering:
     def _decode(self, step: Decode) -> None:
         population = self.populations[step.population]
         ends = [(part.start, part.stop) for part in population.sections] or [(0, population.size)]
+        self.units[population.name] = Unit(step.scale, payload_bits(population))
         for value, (start, stop) in zip(step.values, ends, strict=True):
             self.signals[value] = Signal(population, start, stop, Unit(step.scale, payload_bits(population)))
         self.host.append(step)
@@ -93,27 +95,32 @@ class _Lowering:
         how, measured = lookup(op).lowering, self.measured.get(op.path)
         if how is None or measured is None:
             return False
-        before = len(self.host), dict(self.populations), list(self.projections), dict(self.signals)
+        before = dict(self.populations), list(self.projections), dict(self.signals), dict(self.units)
+        steps = len(self.host)
         inputs = [self._signal(name, measured.inputs[i]) for i, name in enumerate(op.inputs)]
         wanted = [self._wanted(name, peak) for name, peak in zip(op.outputs, measured.outputs, strict=True)]
         made = how(ToLower(op, inputs, self.weights, measured, wanted, partial(self._aligned, op)))
         if made is None:
-            del self.host[before[0] :]
-            _, self.populations, self.projections, self.signals = before
+            del self.host[steps:]
+            self.populations, self.projections, self.signals, self.units = before
             return False
         for population in made.populations:
             self.populations[population.name] = population
         self.projections += made.projections
-        new = [name for name, p in self.populations.items() if before[1].get(name) is not p and p.model != INPUT]
-        own = [name for name in new if name not in before[1] or before[1][name].model == INPUT]
-        row = {"path": op.path, "op": op.op, "inputs": list(op.inputs), "outputs": list(op.outputs)}
-        self.done.append({**row, "attrs": dict(op.attrs), "layer": op.layer, "populations": own})
+        self.done.append(self._record(op, before[0]))
         for value, signal in zip(op.outputs, made.outputs, strict=True):
-            self.signals[value] = signal
+            self.signals[value] = self._told(signal)
             self.moved.add(value)
             if signal.unit.exponent is None:
                 self.host.append(Decode(signal.population.name, signal.unit.scale, (value,)))
         return True
+
+    def _record(self, op: HostOp, before: Mapping[str, Population]) -> dict[str, object]:
+        """The operation and the populations that it has become: new ones, or in the place of an input."""
+        new = [name for name, p in self.populations.items() if before.get(name) is not p and p.model != INPUT]
+        own = [name for name in new if name not in before or before[name].model == INPUT]
+        ends = {"path": op.path, "op": op.op, "inputs": list(op.inputs), "outputs": list(op.outputs)}
+        return {**ends, "attrs": dict(op.attrs), "layer": op.layer, "populations": own}
 
     def _signal(self, value: str, peak: Floats) -> Signal:
         """A value on the chip: the host encodes it where it is not there."""
@@ -124,6 +131,11 @@ class _Lowering:
             self.host.append(Encode(value, population.name, unit.scale))
             self.signals[value] = Signal(population, 0, peak.size, unit)
         return self.signals[value]
+
+    def _told(self, signal: Signal) -> Signal:
+        """A signal of a whole population, whose units the program is to know."""
+        self.units[signal.population.name] = signal.unit
+        return signal
 
     def _wanted(self, value: str, peak: Floats) -> Made:
         """Name and units of what is to be made for those who read a value."""
@@ -170,7 +182,7 @@ class _Lowering:
         population = replace(old, params=params)
         self.populations[old.name] = population
         found = Signal(population, signal.start, signal.stop, Unit.of_logs(wanted + coarser, STATE_BITS))
-        self.signals[value] = found
+        self.signals[value] = self._told(found)
         self.host = [step for step in self.host if not isinstance(step, Decode) or step.population != old.name]
         return found
 
@@ -195,7 +207,7 @@ class _Lowering:
         population = Population(wanted.name, (signal.size,), "graded_affine", params, layer=layer)
         self.populations[wanted.name] = population
         self.projections.append(signal.into(population))
-        return Signal(population, 0, signal.size, wanted.unit)
+        return self._told(Signal(population, 0, signal.size, wanted.unit))
 
     def program(self) -> Program:
         """What nobody on the host reads is not decoded, and leaves no core."""
@@ -205,8 +217,21 @@ class _Lowering:
         network = replace(
             self.given.network, populations=self.populations, projections=tuple(self.projections), outputs=outputs
         )
-        conversion = {**self.given.conversion, "lowered": self.done}
-        return replace(self.given, network=network, host=tuple(host), conversion=conversion)
+        border = {step.population for step in host if isinstance(step, Encode | Decode)}
+        units = {name: unit for name, unit in self.units.items() if name in self.populations and name not in border}
+        conversion = {**self.given.conversion, "lowered": self.done, "host": [_told(step) for step in self.given.host]}
+        return replace(self.given, network=network, host=tuple(host), units=units, conversion=conversion)
+
+
+def _told(step: HostStep) -> list[object]:
+    """A step of the host before lowering, for `conversion.raising`."""
+    if isinstance(step, HostOp):
+        return ["op", step.path]
+    return (
+        ["encode", step.population, step.value]
+        if isinstance(step, Encode)
+        else ["decode", step.population, *step.values]
+    )
 
 
 def _ratio(steps: Floats, wanted: Ints) -> tuple[Ints, Ints, Ints]:

@@ -30,6 +30,7 @@ from neurodeploy.errors import InternalError
 from neurodeploy.ir.copies import Copies
 from neurodeploy.ir.graph import HostOp, ModelInfo
 from neurodeploy.ir.network import Network
+from neurodeploy.ir.payloads import Unit
 from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.segments import Decode, Encode, HostStep, Segment, segments_of
 
@@ -44,6 +45,8 @@ class Program:
     sizes : neurons of each host value. input, output : the host values that are the ids of tokens and the logits; "" where
     streams feed the input populations, and the payloads of `network.outputs` are the result.
     copies : by population, or path of a host operation, what it stands for; of no entry for itself (`synapses.hollow`).
+    units : what payloads stand for that cross no border, by population, where that is known. Nothing runs by it: files for
+    others and their checks do.
     """
 
     info: ModelInfo
@@ -54,6 +57,7 @@ class Program:
     output: str = ""
     conversion: Mapping[str, object] = field(default_factory=dict)
     copies: Mapping[str, Copies] = field(default_factory=dict)
+    units: Mapping[str, Unit] = field(default_factory=dict)
 
     @staticmethod
     def of(network: Network) -> Program:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +12,23 @@ import numpy as np
 
 from neurodeploy.bundle import Bundle, open_bundle
 from neurodeploy.bundle.golden import Vectors, golden_inputs, golden_steps, read_golden
-from neurodeploy.bundle.linear_files import file_names, row_scales
+from neurodeploy.bundle.linear_files import nodes_of
+from neurodeploy.bundle.nir_graph import layer_scales, units_of
+from neurodeploy.bundle.nir_parts import graph_of
+from neurodeploy.bundle.parts_folder import ORDER, part_files
 from neurodeploy.bundle.populations import SOURCE_NIR
 from neurodeploy.bundle.writer import FOLDER
 from neurodeploy.errors import BundleError
 from neurodeploy.flow import ranges
+from neurodeploy.frontends.nir.schema import NodeFields
 from neurodeploy.ir.run import Runner
 from neurodeploy.pipeline.comparing import has_float
 from neurodeploy.pipeline.counts import left_to_host
 from neurodeploy.pipeline.session import PARTITIONED, Progress, extent, load_mapping
-from neurodeploy.synapses.linear import LinearLayer, linear_layers
 
 AGAIN = "convert the model again"
+#: Nodes and edges of NIR.
+Graph = tuple[dict[str, NodeFields], list[tuple[str, str]]]
 
 
 def verify(bundle: str | Path, *, progress: Progress | None = None) -> dict[str, Any]:
@@ -54,17 +61,17 @@ def verify(bundle: str | Path, *, progress: Progress | None = None) -> dict[str,
 
 def _read_by_nir(opened: Bundle, progress: Progress | None) -> dict[str, Any]:
     """What plain `nir.read` reads of the bundle: every linear layer as we run it, the float network that it was made of."""
-    layers = [] if opened.hollow else linear_layers(opened.program)
-    for done, layer in enumerate(layers):
+    files = [] if opened.hollow else list(_graphs(opened))
+    for done, (name, wanted) in enumerate(files):
         if progress:
-            progress("verify", done, len(layers))
-        _check_layer(opened.path / FOLDER / file_names(layer.name)[0], layer)
-    if progress and layers:
-        progress("verify", len(layers), len(layers))
+            progress("verify", done, len(files))
+        _check_graph(opened.path / name, wanted())
+    if progress and files:
+        progress("verify", len(files), len(files))
     read = has_float(opened) and bool(opened.program.conversion.get("pure_nir", True))
     if read:
         _read(opened.path / SOURCE_NIR)
-    return {"layers_read_by_nir": len(layers), "source_read_by_nir": read if has_float(opened) else None}
+    return {"layers_read_by_nir": len(files), "source_read_by_nir": read if has_float(opened) else None}
 
 
 def _read(path: Path) -> Any:
@@ -77,15 +84,44 @@ def _read(path: Path) -> Any:
         raise BundleError("ND5008", path, f"nir.read refuses it: {error!r:.200}", AGAIN) from None
 
 
-def _check_layer(path: Path, layer: LinearLayer) -> None:
-    """Plain `nir.read` must give the layer's graph with the weights and scales that we run; ND5008 otherwise."""
-    graph = _read(path)
-    weight = getattr(graph.nodes.get("synapses"), "weight", np.empty(0))
-    scale = getattr(graph.nodes.get("scale"), "scale", np.empty(0))
-    wanted = layer.synapses.synapse.matrix()
-    same = weight.dtype == wanted.dtype and np.array_equal(weight, wanted)
-    if not (same and np.array_equal(scale, row_scales(layer))):
+def _graphs(opened: Bundle) -> Iterator[tuple[str, Callable[[], Graph]]]:
+    """The NIR files of a bundle, linear layers and parts, and what each must hold."""
+    program, units = opened.program, units_of(opened.program)
+
+    def layer(file: str, name: str) -> Graph:
+        into = program.network.into(name)
+        if len(into) != 1 or not into[0].synapse.uniform:
+            raise BundleError("ND5008", opened.path / file, "is of no linear layer of the program", AGAIN)
+        neurons, unit = program.network.populations[name], units[into[0].source].scale.value
+        nodes = nodes_of(into[0], neurons, unit, layer_scales(program, name, units))
+        return nodes, list(pairwise(nodes))
+
+    for file in opened.manifest["members"]:
+        if file.startswith(f"{FOLDER}/") and file.endswith(".nir"):
+            yield file, partial(layer, file, file.removeprefix(f"{FOLDER}/").removesuffix(".nir"))
+    if ORDER in opened.manifest["members"]:
+        for part, piece in part_files(program):
+            if part:
+                yield part, partial(graph_of, program, piece, units)
+
+
+def _check_graph(path: Path, wanted: Graph) -> None:
+    """Plain `nir.read` must give the nodes, weights and scales that we run; ND5008 otherwise."""
+    graph, (nodes, edges) = _read(path), wanted
+    same = set(graph.nodes) == set(nodes) and {tuple(edge) for edge in graph.edges} == set(edges)
+    if not same or not all(_same(graph.nodes[name], fields) for name, fields in nodes.items()):
         raise BundleError("ND5008", path, "differs from the integers beside it", AGAIN)
+
+
+def _same(node: Any, fields: NodeFields) -> bool:
+    """Whether a node of nir has these fields, and no number of another type."""
+    if type(node).__name__ != fields["type"]:
+        return False
+    for key in fields.keys() - {"type", "shape"}:
+        wanted, found = np.asarray(fields[key]), np.asarray(getattr(node, key))
+        if found.dtype != wanted.dtype or not np.array_equal(found, wanted):
+            return False
+    return True
 
 
 def _with_others(opened: Bundle, golden: list[Vectors]) -> Iterator[Vectors]:

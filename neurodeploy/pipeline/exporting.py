@@ -7,6 +7,7 @@ from typing import Any
 
 from neurodeploy.bundle import Bundle, open_bundle
 from neurodeploy.bundle.files import check_place, write_aside, writing
+from neurodeploy.bundle.folders import refuse_others
 from neurodeploy.bundle.populations import SOURCE_NIR
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.ir.network import Network
@@ -16,7 +17,7 @@ from neurodeploy.pipeline.exporting_sanafe import export_sanafe
 from neurodeploy.pipeline.hollow import refuse_hollow
 from neurodeploy.storage.temporary import written_aside
 
-FORMATS = (".nir", ".net")
+FORMATS = (".nir", ".net", ".parts")
 
 
 def export(
@@ -36,9 +37,12 @@ def export(
         numbers with a time step of `dt` seconds, where NIR has its neurons (ND1250 names what it does not have). Of a
         language model its linear layers with int8 weights and a scale a row (`bundle.nir_graph`); the host's operations
         between them are named in the metadata.
+    .parts : a folder, a bundle by itself whose weights lie in parts of plain NIR (`bundle.parts_folder`); what NIR has no
+        node for (norms, products, curves) is named between them, and reading it back gives the same bits.
     .net : the integers, where they are a chain of layers that the format knows (ND1290 names what it does not know).
 
-    Raises ND5012 for another format, ND3261 for a `dt` that would have no effect, ND5004 where the file cannot be written.
+    Raises ND5012 for another format, ND3261 for a `dt` that would have no effect, ND5004 where the file cannot be written,
+    ND3291 where NIR has nothing for a population, or for all of them.
     """
     if format == "sanafe":
         if dt is not None:
@@ -56,14 +60,16 @@ def export(
     if kind not in FORMATS:
         problem = f"ends in {kind!r:.20}, which is no format to export to"
         raise BundleError("ND5012", target, problem, f"name a file that ends in {' or '.join(FORMATS)}")
-    check_place(target)
+    refuse_others(target) if kind == ".parts" else check_place(target)
     opened = open_bundle(bundle)
     program, network = opened.program, opened.program.network
     refuse_hollow(opened, "an export")
     stored = kind == ".nir" and has_float(opened)
-    if dt is not None and (stored or program.host or kind == ".net" or network.dt is not None):
+    if dt is not None and (stored or program.host or kind != ".nir" or network.dt is not None):
         raise UserError("ND3261", "--dt", "has no effect here: the time step is known or not needed", "leave it out")
-    if stored:
+    if kind == ".parts":
+        what, notes = _as_parts(opened, target)
+    elif stored:
         what, notes = _copy(opened, target)
     elif kind == ".nir" and program.host:
         what, notes = _as_layers(program, target)
@@ -75,7 +81,9 @@ def export(
         "file": str(target),
         "format": kind.removeprefix("."),
         "what": what,
-        "bytes": target.stat().st_size,
+        "bytes": sum(
+            file.stat().st_size for file in (target.rglob("*") if target.is_dir() else [target]) if file.is_file()
+        ),
         "notes": notes,
     }
 
@@ -97,6 +105,15 @@ def _as_layers(program: Program, target: Path) -> tuple[str, list[str]]:
         f"{len(program.operations)} operations of the host between the layers are named in the metadata, not computed"
     )
     return "the linear layers, as the chip computes them", [note]
+
+
+def _as_parts(opened: Bundle, target: Path) -> tuple[str, list[str]]:
+    from neurodeploy.bundle.parts_folder import ORDER, write_parts
+
+    rows = write_parts(target, opened)
+    parts, cuts, host = (sum(kind in row for row in rows) for kind in ("part", "cut", "host"))
+    note = f"{cuts} pieces that NIR has no nodes for and {host} operations of the host stand between them in {ORDER}"
+    return f"{parts} parts of plain NIR, and all that runs them", [note]
 
 
 def _as_nir(network: Network, target: Path, dt: float | None) -> tuple[str, list[str]]:

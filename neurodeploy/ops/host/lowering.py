@@ -17,51 +17,22 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from neurodeploy.ir.fixedpoint import Dyadic, Ints, multiply_shift, signed_max
+from neurodeploy.ir.fixedpoint import Ints, multiply_shift, signed_max
 from neurodeploy.ir.graph import HostOp, WeightStore
 from neurodeploy.ir.network import Projection
+from neurodeploy.ir.payloads import Floats as Floats
+from neurodeploy.ir.payloads import Unit as Unit
 from neurodeploy.ir.population import Population
 from neurodeploy.ir.synapse import Synapse
 from neurodeploy.synapses import Dense, Direct
 from neurodeploy.synapses.build import sparse_from_coo
 
-Floats = NDArray[np.float64]
 #: Range of a value of 24 bits over the largest that calibration saw. Of the residual stream a few channels grow far beyond
 #: it on other texts; two of 24 bits cost less than one of them clipped (docs/conversion.md).
 HEADROOM = 4.0
 #: Bits that a state keeps below the unit of the payload that is made of it.
 SPARE_BITS = 7
-
-
-class Unit(NamedTuple):
-    """How a value is written in integers: the unit of neuron j is ``scale * 2**exponent_j``. exponent : (size,), None: all
-    0."""
-
-    scale: Dyadic
-    bits: int
-    exponent: Ints | None = None
-
-    def steps(self, size: int) -> Floats:
-        """The unit of each neuron."""
-        exponent = np.zeros(size, np.int64) if self.exponent is None else self.exponent.astype(np.int64)
-        return np.ldexp(self.scale.value, exponent)
-
-    @property
-    def binary(self) -> bool:
-        """Whether units are powers of two."""
-        return self.scale.mantissa & (self.scale.mantissa - 1) == 0
-
-    def logs(self, size: int) -> Ints:
-        """Base-2 logarithms of binary units."""
-        return np.rint(np.log2(self.steps(size))).astype(np.int64)
-
-    @classmethod
-    def of_logs(cls, logs: Ints, bits: int) -> Unit:
-        """Units that are these powers of two."""
-        least = int(logs.min())
-        return cls(Dyadic(1, least), bits, None if (logs == least).all() else logs - least)
 
 
 class Signal(NamedTuple):
