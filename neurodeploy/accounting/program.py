@@ -220,7 +220,7 @@ def works_of(program: Program, run: Counted, mapping: Placement, system: SystemS
             rest = EventCounts.of(interchip=all_ways, interchip_least=least, core_steps=active)
             parts = [PartCounts(name, layers[name], counts(name)) for name in names]
             parts.append(PartCounts(segment.name, shared.pop() if len(shared) == 1 else None, rest))
-        border = 1.0 if program.streamed else (segment.fed + bool(segment.decodes)) / 2
+        border = 1.0 if program.streamed else (bool(segment.encodes) + bool(segment.decodes)) / 2
         return SegmentWork(segment.name, ticks, border, tuple(parts), resident, tuple(steps), moved, own, table[own])
 
     return [work(segment, placed[segment.name]) for segment in segments if placed[segment.name]]
