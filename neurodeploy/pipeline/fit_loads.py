@@ -101,7 +101,9 @@ def alone_program(program: Program, placed: Collection[str]) -> Program:
         for name, p in network.populations.items()
         if name in read or name in placed
     }
-    host = tuple(s for s in program.host if isinstance(s, HostOp) or s.population in populations)
+    repeated = any(name in program.copies for name in placed)
+    once = {name for name in populations if repeated and name not in program.copies}  # what the first layer reads
+    host = tuple(s for s in program.host if isinstance(s, HostOp) or s.population in populations.keys() - once)
     outputs = tuple(name for name in network.outputs if name in placed) or tuple(placed)
     return replace(
         program, network=replace(network, populations=populations, projections=projections, outputs=outputs), host=host
