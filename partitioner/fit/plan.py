@@ -196,8 +196,9 @@ class Cuts:
         self._known: dict[tuple[tuple[View, ...], ...], tuple[Tile, ...]] = {}
 
     def of(self, layers: Sequence[tuple[View, ...]]) -> tuple[Tile, ...]:
-        """The tiles of these layers' islands, one of each class, cut together as `map_model` cuts them. Those of layer n
-        > 0 have "n:" before their island's name. What a layer sends to others than these takes no entry for a destination.
+        """The tiles of these layers' islands, one of each class, cut together as `map_model` cuts them. Those that stand again
+        in layer n have "n:" before their island's name. What a layer sends to others than these takes no entry for a
+        destination.
 
         Raises DoesNotFit ND2002 where not even one neuron of an island fits a core.
         """
@@ -206,7 +207,7 @@ class Cuts:
             views, inside = {}, {view.name for members in layers for view in members}
             for number, members in enumerate(layers):
                 for view in members:
-                    name = f"{number}:{view.name}" if number else view.name
+                    name = f"{number}:{view.name}" if view.name in views else view.name
                     own = tuple(p for p in view.outgoing if p.target in inside)
                     views[name] = replace(view, name=name, group=name, expert=False, share=Fraction(1), outgoing=own)
             rules = dict.fromkeys(views, Rule(self.limits))
