@@ -5,6 +5,7 @@ window, all logits computed. The rival is `LlamaForCausalLM` of transformers wit
 weights. The figure is the ratio of the total times without each side's first window; the spread over windows is printed.
 
     python benchmarks/chip_against_transformers.py [--threads N] [--windows N] [--text FILE] [--attention eager|sdpa]
+    python benchmarks/chip_against_transformers.py --on-chip block    norms, gates and the residual stream in integers too
     python benchmarks/chip_against_transformers.py --isa avx2         both programs as on a processor without VNNI
     python benchmarks/chip_against_transformers.py --isa all avx2     one after the other, and the ratio of the two ratios
 
@@ -104,6 +105,7 @@ def main() -> None:
     parser.add_argument("--text", type=Path)
     parser.add_argument("--attention", choices=("eager", "sdpa"), default="eager")
     parser.add_argument("--bundle", type=Path, help="a bundle of smollm2-135m, to save converting one")
+    parser.add_argument("--on-chip", help="what of the model is populations, as of `neurodeploy convert`")
     parser.add_argument("--wait", choices=("passive", "active"), default="passive", help="OpenMP's wait policy")
     parser.add_argument(
         "--isa", nargs="+", choices=("all", *instructions.LIMITS), help="limits, each in its own process"
@@ -128,7 +130,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         bundle_path = options.bundle or Path(folder) / "smollm2.nd"
         if options.bundle is None:
-            convert("smollm2-135m", bundle_path, preset="quick")  # the preset changes the integers, not their number
+            # the preset changes the integers, not their number
+            convert("smollm2-135m", bundle_path, preset="quick", on_chip=options.on_chip)
         bundle, tokenizer = opening.open_model(bundle_path)
         tokens = np.asarray(opening.encode_text(tokenizer, text, 512 * options.windows))
         chip, rival = opening.hybrid(bundle), transformers_model(path, options.attention)

@@ -22,8 +22,10 @@ from neurodeploy.ir.program import Program
 from neurodeploy.ir.segments import Decode, Encode, HostStep
 from neurodeploy.neurons.registry import get_model, payload_bits
 from neurodeploy.ops import OPERATIONS, lookup
-from neurodeploy.ops.host.lowering import Measured
+from neurodeploy.ops.host.lowering import Kept, Measured
 
+#: Which experts a token meets is left to the host.
+ROUTES = "moe_route"
 #: Units of payloads of 16 bits, and of outputs of 24, whose largest value is about one.
 CODE, OUT = Dyadic(3, -16), Dyadic(3, -24)
 
@@ -62,8 +64,8 @@ def lower_hollow(program: Program) -> Program:
         else step
         for step in program.host
     )  # fmt: skip
-    measured = {op.path: _one(op, program) for op in program.operations if lookup(op).lowering is not None}
-    made = lower(replace(program, host=host), Ones(program), measured)
+    measured = {op.path: _one(op, program) for op in program.operations if _may_be(op)}
+    made = lower(replace(program, host=host), Ones(program), measured, Kept(0, 0))
     if "lowered" not in made.conversion:
         return made
     populations = {
@@ -72,6 +74,12 @@ def lower_hollow(program: Program) -> Program:
     }
     network = replace(made.network, populations=populations)
     return replace(made, network=network, copies={**program.copies, **_copies(program, made)})
+
+
+def _may_be(op: HostOp) -> bool:
+    """Whether it has a lowering that needs no others to stand for it: of a layer's experts a plan has one."""
+    own = lookup(op)
+    return own.lowering is not None and not own.attends and not own.experts(op) and op.op != ROUTES
 
 
 def _one(op: HostOp, program: Program) -> Measured:

@@ -28,25 +28,29 @@ from functools import partial
 import numpy as np
 
 from neurodeploy.ir.fixedpoint import SCALE_MIN, STATE_BITS, STATE_MAX, Ints, multiply_shift
-from neurodeploy.ir.graph import HostOp, WeightStore
+from neurodeploy.ir.graph import Attr, HostOp, ModelInfo, WeightStore
 from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.segments import Decode, Encode, HostStep
+from neurodeploy.neurons.graded_attention import FULL
 from neurodeploy.neurons.registry import payload_bits
 from neurodeploy.ops import lookup
-from neurodeploy.ops.host.lowering import HEADROOM, Floats, Made, Measured, Signal, ToLower, Unit
+from neurodeploy.ops.host.lowering import HEADROOM, Floats, Kept, Made, Measured, Signal, ToLower, Unit
 
 #: A channel that calibration hardly saw has a unit of at most 2**-this of the largest.
 FAINTEST = 16
 
 
-def lower(program: Program, weights: WeightStore, measured: Mapping[str, Measured]) -> Program:
-    """The program with every operation of `measured` on the chip that can be there."""
+def lower(program: Program, weights: WeightStore, measured: Mapping[str, Measured], kept: Kept) -> Program:
+    """The program with every operation of `measured` on the chip that can be there; attention keeps what `kept` says."""
     if not measured:
         return program
-    lowering = _Lowering(program, weights, measured)
+    lowering = _Lowering(program, weights, measured, kept)
     for step in program.host:
         lowering.take(step)
+    apart = lowering.apart()
+    if apart:
+        return lower(program, weights, {path: found for path, found in measured.items() if path not in apart}, kept)
     return lowering.program()
 
 
@@ -60,8 +64,10 @@ def units_of(peak: Floats, *, flat: bool) -> Unit:
 class _Lowering:
     """The program so far. signals : host values that are on the chip. moved : those that lowered operations make."""
 
-    def __init__(self, program: Program, weights: WeightStore, measured: Mapping[str, Measured]) -> None:
-        self.given, self.weights, self.measured = program, weights, measured
+    def __init__(self, program: Program, weights: WeightStore, measured: Mapping[str, Measured], kept: Kept) -> None:
+        self.given, self.weights, self.measured, self.kept = program, weights, measured, kept
+        self.sizes = dict(program.sizes)
+        self.positional: dict[tuple[object, ...], Signal] = {}
         self.populations = dict(program.network.populations)
         self.projections = list(program.network.projections)
         self.host: list[HostStep] = []
@@ -93,21 +99,20 @@ class _Lowering:
 
     def _lower(self, op: HostOp) -> bool:
         how, measured = lookup(op).lowering, self.measured.get(op.path)
-        if how is None or measured is None:
+        if how is None or measured is None or not self._beside_chip(op):
             return False
-        before = dict(self.populations), list(self.projections), dict(self.signals), dict(self.units)
-        steps = len(self.host)
+        before = list(self.host), dict(self.populations), list(self.projections), dict(self.signals), dict(self.units)
         inputs = [self._signal(name, measured.inputs[i]) for i, name in enumerate(op.inputs)]
         wanted = [self._wanted(name, peak) for name, peak in zip(op.outputs, measured.outputs, strict=True)]
-        made = how(ToLower(op, inputs, self.weights, measured, wanted, partial(self._aligned, op)))
+        aligned = partial(self._aligned, op)
+        made = how(ToLower(op, inputs, self.weights, measured, wanted, aligned, self._by_position, self.kept))
         if made is None:
-            del self.host[steps:]
-            self.populations, self.projections, self.signals, self.units = before
+            self.host, self.populations, self.projections, self.signals, self.units = before
             return False
         for population in made.populations:
             self.populations[population.name] = population
         self.projections += made.projections
-        self.done.append(self._record(op, before[0]))
+        self.done.append(self._record(op, before[1]))
         for value, signal in zip(op.outputs, made.outputs, strict=True):
             self.signals[value] = self._told(signal)
             self.moved.add(value)
@@ -144,10 +149,29 @@ class _Lowering:
         if isinstance(step, Encode):
             return Made(step.population, self._code(step))
         ops = [step for step in readers if isinstance(step, HostOp) and self._may_lower(step)]
+        flat = len(ops) < max(len(readers), 1) or any(lookup(op).flat for op in ops)
         if len(ops) == len(readers) == 1 and ops[0].op == "add":
             found = self.measured[ops[0].path]
             return Made(value, units_of(np.maximum.reduce([*found.inputs, *found.outputs]), flat=False))
-        return Made(value, units_of(peak, flat=len(ops) < max(len(readers), 1)))
+        return Made(value, units_of(peak, flat=flat))
+
+    def _beside_chip(self, op: HostOp) -> bool:
+        """Whether an input of an operation is on the chip, or may one that reads it be: else it would cross for nothing."""
+        readers = [step for value in op.outputs for step in self.readers.get(value, [])]
+        after = any(
+            isinstance(step, Encode) or (isinstance(step, HostOp) and self._may_lower(step)) for step in readers
+        )
+        return after or any(value in self.signals for value in op.inputs)
+
+    def apart(self) -> set[str]:
+        """Operations that must be on the host because others are: of a layer's experts all are on the chip or none, for on
+        the host an expert's values have the rows of its tokens, on the chip of all. Experts that add something to nothing
+        are on the host too."""
+        experts = [op for op in self.given.operations if lookup(op).experts(op)]
+        left = {op.layer for op in experts if op.outputs[0] not in self.moved}
+        own = [p for p in self.populations.values() if p.expert is not None]
+        left |= {p.layer for p in own if np.any(np.asarray(p.params.get("bias", 0)))}
+        return {op.path for op in experts if op.layer in left and op.outputs[0] in self.moved}
 
     def _may_lower(self, op: HostOp) -> bool:
         return lookup(op).lowering is not None and op.path in self.measured
@@ -172,6 +196,19 @@ class _Lowering:
         _, _, coarser = _ratio(steps, wanted)
         found = found._replace(unit=Unit.of_logs(wanted + coarser, STATE_BITS))
         return self._rescaled(signal, found, None)
+
+    def _by_position(self, name: str, attrs: Mapping[str, Attr], size: int, unit: Unit) -> Signal:
+        """`ToLower.by_position`. An operation that asks for it is lowered."""
+        key = (name, size, *sorted(attrs.items()))
+        if key not in self.positional:
+            value = f"{name}.{len(self.positional)}"
+            population = Population(f"{value}.stream", (size,), INPUT, {"bits": unit.bits})
+            self.populations[population.name], self.sizes[value] = population, size
+            self.host += [
+                HostOp(value, name, (self.given.input,), (value,), attrs), Encode(value, population.name, unit.scale),
+            ]  # fmt: skip
+            self.positional[key] = Signal(population, 0, size, unit)
+        return self.positional[key]
 
     def _scaled_rows(self, value: str, signal: Signal, steps: Floats, wanted: Ints) -> Signal:
         """The rows of a linear layer with the units `wanted`, or coarser ones where a multiplier is not so large."""
@@ -219,8 +256,21 @@ class _Lowering:
         )
         border = {step.population for step in host if isinstance(step, Encode | Decode)}
         units = {name: unit for name, unit in self.units.items() if name in self.populations and name not in border}
-        conversion = {**self.given.conversion, "lowered": self.done, "host": [_told(step) for step in self.given.host]}
-        return replace(self.given, network=network, host=tuple(host), units=units, conversion=conversion)
+        told = {"lowered": self.done, "host": [_told(step) for step in self.given.host]}
+        return replace(
+            self.given, network=network, host=tuple(host), units=units, sizes=self.sizes, info=self._info(),
+            conversion={**self.given.conversion, **told},
+        )  # fmt: skip
+
+    def _info(self) -> ModelInfo:
+        """Of a model that remembers fewer positions than it could see: no text is longer."""
+        most = [
+            int(np.max(p.params["slots"]))
+            for p in self.populations.values()
+            if p.model == "graded_attention" and np.max(p.params["kind"]) == FULL
+        ]
+        info = self.given.info
+        return replace(info, max_positions=min([info.max_positions, *most]))
 
 
 def _told(step: HostStep) -> list[object]:

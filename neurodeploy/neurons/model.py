@@ -69,6 +69,8 @@ class StateVar:
         arithmetic of its models is the one that each model's file states, and a value can leave these bits.
     shift : bits by which the initial value is shifted to the left (Lava's alignment of a threshold).
     settable : False where the model itself says how it starts, so that a population cannot.
+    memory : not a number of a neuron but rows that the population writes as it goes, one a step (`NeuronModel.memory`):
+        int16 (samples, rows written so far, numbers), and it starts without one.
     """
 
     bits: int
@@ -76,6 +78,16 @@ class StateVar:
     initial: int | str = 0
     shift: int = 0
     settable: bool = True
+    memory: bool = False
+
+
+class Memory(NamedTuple):
+    """A state of a population as a whole: rows that it writes, one a step, over the oldest once it has `rows` of them;
+    `numbers` in a row, of so many bits."""
+
+    rows: int
+    numbers: int
+    bits: int
 
 
 #: ``equation(on, params, state, inputs, t) -> payloads by output port``, in the arithmetic `on`. `params` name -> array
@@ -100,6 +112,7 @@ class NeuronModel:
     real : the equation in real numbers, where it is another formula than that of the integers.
     reach : bounds of states and payloads that are clipped to their widths; None: nothing bounds them.
     constants : bits of tables that are the same in every population: a core with its neurons keeps them.
+    memory : of parameters, how large each state is that is a memory.
     """
 
     name: str
@@ -114,6 +127,7 @@ class NeuronModel:
     real: Equation | None = None
     reach: Reach | None = None
     constants: int = 0
+    memory: Callable[[Arrays], Memory] = lambda params: Memory(0, 0, 0)
 
     def step(self, params: Arrays, state: Values, inputs: Arrays, t: int) -> Stepped:
         """One time step in int64. Inputs are in the range of int32 (of `EXACT_END` at an exact port)."""
@@ -135,5 +149,10 @@ class NeuronModel:
 
     @property
     def state_bits(self) -> int:
-        """Bits of state a neuron."""
-        return sum(variable.bits for variable in self.state.values())
+        """Bits of state a neuron, memories left aside."""
+        return sum(variable.bits for variable in self.state.values() if not variable.memory)
+
+    @property
+    def memories(self) -> tuple[str, ...]:
+        """State variables that are memories."""
+        return tuple(name for name, variable in self.state.items() if variable.memory)

@@ -12,7 +12,7 @@ from neurodeploy.ops.host import curves
 from neurodeploy.ops.host.curves import CURVES, WORK_CURVE, gelu_tanh32, silu32
 from neurodeploy.ops.host.kernels import elementwise
 from neurodeploy.ops.host.lowering import Lowered, Signal, ToLower, requantise
-from neurodeploy.ops.host.operation import FLOAT, Call, Load, Operation, Tensor, Work
+from neurodeploy.ops.host.operation import FLOAT, ON_CHIP, Call, Load, Operation, Tensor, Work
 from neurodeploy.ops.host.pieces import table_of
 
 
@@ -75,8 +75,8 @@ OPERATION = Operation(
     on_cpu, on_torch, work,
     Reason(
         "curved-function",
-        "a curved function of one value: the integer contract has neurons that multiply, shift and saturate",
-        "a microcoded neuron with a table of the function, or line segments of it",
+        "a curved function of one value: in float on the host",
+        ON_CHIP.format("one neuron a value, with a table of the curve"),
     ),
-    attrs={"act": curves.known}, lowering=lower,
+    attrs={"act": curves.known}, lowering=lower, flat=True,
 )  # fmt: skip

@@ -19,7 +19,7 @@ from neurodeploy.neurons.graded_sum import EXPONENT_MAX
 from neurodeploy.ops.host import checks
 from neurodeploy.ops.host.kernels import elementwise
 from neurodeploy.ops.host.lowering import Lowered, Signal, ToLower
-from neurodeploy.ops.host.operation import FLOAT, Call, Load, Operation, Tensor, Work
+from neurodeploy.ops.host.operation import FLOAT, ON_CHIP, Call, Load, Operation, Tensor, Work
 
 
 @jit
@@ -68,7 +68,7 @@ OPERATION = Operation(
     Reason(
         "residual-on-host",
         "the residual stream stays in float on the host, where its other operand is",
-        "an accumulator neuron with one scale for the whole stream, once the norm after it is on the chip",
+        ON_CHIP.format("one neuron a value, with an exponent for each channel"),
     ),
     fits=checks.two_to_one, lowering=lower,
 )  # fmt: skip

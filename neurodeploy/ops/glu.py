@@ -11,7 +11,7 @@ from neurodeploy.ops import activation
 from neurodeploy.ops.host import checks, curves
 from neurodeploy.ops.host.curves import CURVES
 from neurodeploy.ops.host.lowering import Lowered, Signal, ToLower, requantise
-from neurodeploy.ops.host.operation import FLOAT, Call, Load, Operation, Tensor, Work
+from neurodeploy.ops.host.operation import FLOAT, ON_CHIP, Call, Load, Operation, Tensor, Work
 from neurodeploy.ops.host.pieces import table_of
 
 
@@ -40,8 +40,8 @@ OPERATION = Operation(
     activation.on_cpu, on_torch, work,
     Reason(
         "product-of-two-values",
-        "a product of two values that both change: the integer contract has neurons of one input sum",
-        "a microcoded neuron with two input compartments beside the gate and up rows",
+        "a product of two values that both change: in float on the host",
+        ON_CHIP.format("one neuron of two inputs a value, with a table of the curve"),
     ),
-    attrs={"act": curves.known}, fits=checks.two_to_one, lowering=lower,
+    attrs={"act": curves.known}, fits=checks.two_to_one, lowering=lower, flat=True,
 )  # fmt: skip

@@ -2,6 +2,13 @@
 
 Of equal logits the lower index wins. As Llama 4 routes (transformers, `Llama4Router`).
 Work: E comparisons and a sigmoid for each choice.
+
+On the chip E**2 neurons compare two logits each (`neurons/threshold.py`) and E more (`neurons/graded_winner.py`) have the
+score of those that fewer than `top_k` are ahead of; two steps::
+
+    ahead_ij = x_j > x_i, or x_j = x_i and j < i                  score_i = sigmoid(x_i) where sum_j ahead_ij < top_k, else 0
+
+Logits that differ by less than a unit of theirs count as equal.
 """
 
 from __future__ import annotations
@@ -9,11 +16,17 @@ from __future__ import annotations
 import numpy as np
 
 from neurodeploy.ir.mapping import Reason
+from neurodeploy.ir.population import Population
 from neurodeploy.machine.jit import jit
 from neurodeploy.ops.host import checks
 from neurodeploy.ops.host.checks import Attrs, Sizes
 from neurodeploy.ops.host.kernels import EXP, F, empty_like, exp32
-from neurodeploy.ops.host.operation import FLOAT, Call, Load, Operation, Tensor, Work
+from neurodeploy.ops.host.lowering import Lowered, Signal, ToLower, joined, requantise
+from neurodeploy.ops.host.operation import FLOAT, ON_CHIP, Call, Load, Operation, Tensor, Work
+from neurodeploy.ops.host.pieces import table_of
+
+#: The table of the sigmoid is in units of this.
+SCORE = 2.0**-24
 
 
 @jit
@@ -54,12 +67,32 @@ def fits(attrs: Attrs, inputs: Sizes, outputs: Sizes) -> bool:
     return checks.one_to_one(attrs, inputs, outputs) and bool(attrs["top_k"] <= inputs[0])
 
 
+def lower(asked: ToLower) -> Lowered | None:
+    """None where logits have units of their own, or such as no table can be in."""
+    op, (x,), (wanted,) = asked.op, asked.inputs, asked.wanted
+    n, top_k = x.size, int(str(op.attrs["top_k"]))
+    table = table_of("sigmoid", x, SCORE)
+    params = requantise(np.full(n, SCORE), wanted.unit.steps(n), wanted.unit.bits)
+    if table is None or params is None:
+        return None
+    mine, other = np.divmod(np.arange(n * n), n)
+    apart = mine != other
+    ties = {"vth": np.where(other < mine, -1, 0)}
+    ahead = Population(f"{op.path}.ahead", (n * n,), "threshold", ties, layer=op.layer)
+    scores = Population(wanted.name, (n,), "graded_winner", {"winners": top_k, **table, **params}, layer=op.layer)
+    pairs = np.flatnonzero(apart)
+    signs = np.repeat(np.array([1, -1], np.int8), pairs.size)
+    compared = x.onto(ahead, "a", np.tile(pairs, 2), np.concatenate([other[pairs], mine[pairs]]), signs)
+    projections = [compared, x.into(scores, "a"), joined(ahead, scores, n, "b")]
+    return Lowered([ahead, scores], projections, [Signal(scores, 0, n, wanted.unit)])
+
+
 OPERATION = Operation(
     on_cpu, on_torch, work,
     Reason(
         "data-dependent-selection",
-        "a choice of {top_k} among all logits of a token",
-        "winner-take-all neurons for one expert a token (top_k = 1)",
+        "a choice of {top_k} among all logits of a token: in float on the host",
+        ON_CHIP.format("neurons that compare two logits each, and winners with a table of the score"),
     ),
-    attrs={"top_k": checks.natural}, fits=fits,
+    attrs={"top_k": checks.natural}, fits=fits, lowering=lower, flat=True,
 )  # fmt: skip

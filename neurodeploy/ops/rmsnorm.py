@@ -18,7 +18,7 @@ from neurodeploy.ops.host import checks
 from neurodeploy.ops.host.kernels import F, by_groups, fold_sum
 from neurodeploy.ops.host.lowering import Lowered, ToLower
 from neurodeploy.ops.host.norms import normalised
-from neurodeploy.ops.host.operation import FLOAT, Call, Load, Operation, Tensor, Work
+from neurodeploy.ops.host.operation import FLOAT, ON_CHIP, Call, Load, Operation, Tensor, Work
 
 #: Work of one neuron in units of a multiply-add, for `threads.split`.
 WORK_NORM = 12
@@ -75,8 +75,8 @@ OPERATION = Operation(
     on_cpu, on_torch, work,
     Reason(
         "needs-reciprocal-root",
-        "a mean of squares over {group} neurons and a reciprocal square root: the integer contract has no such neuron",
-        "a reducing neuron with an integer reciprocal root, then a broadcast: two more time steps a norm",
+        "a mean of squares over {group} neurons and a reciprocal square root, which are in float on the host",
+        ON_CHIP.format("squares, their root, products: three populations"),
     ),
     attrs={"eps": checks.positive, "group": checks.natural}, fits=checks.in_groups,
     tensors={"weight": ("group",)}, bare=True, lowering=lower,

@@ -196,8 +196,8 @@ class Cuts:
         self._known: dict[tuple[tuple[View, ...], ...], tuple[Tile, ...]] = {}
 
     def of(self, layers: Sequence[tuple[View, ...]]) -> tuple[Tile, ...]:
-        """The tiles of these layers' islands, one of each class, cut together as `map_model` cuts them. Those that stand again
-        in layer n have "n:" before their island's name. What a layer sends to others than these takes no entry for a
+        """The tiles of these layers' islands, one of each class, cut together as `map_model` cuts them. Those that stand
+        again in layer n have "n:" before their island's name. What a layer sends to others than these takes no entry for a
         destination.
 
         Raises DoesNotFit ND2002 where not even one neuron of an island fits a core.

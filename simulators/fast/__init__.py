@@ -7,6 +7,7 @@
 | `links`, `ports`, `traffic` | what is pending on a projection, what arrives at a port, what a port sends |
 | `wiring`, `conv` | synapses in the layout that the kernels read, and the choice between events and a product |
 | `products`, `costs` | exact products for any width, and what events cost on this processor |
-| `neurons` | one population, compiled or by its model's own step |
+| `neurons`, `registers` | one population, compiled or by its model's own step |
 | `lane` | a `Dense` that delivers at once into graded neurons: one product for all tokens, one pass over the neurons |
+| `walk`, `feeds`, `memory` | a network within one step, as a block of a decoder: all populations for one block of tokens |
 """

@@ -173,21 +173,21 @@ class ExactLink(Waiting):
 
     def deliver(self, traffic: Traffic) -> None:
         """Add the sums of all payloads of the listed steps."""
-        sums = shift(self._sums(traffic), self.projection.weight_exp)
+        sums = exact_sums(self.projection, self.wiring, traffic.block().reshape(traffic.frames, -1))
         sums = sums.reshape(len(self.pending), -1, *sums.shape[1:])
         for k in range(self.depth):
             due = self.pending[:, traffic.start + 1 + k : traffic.stop + 1 + k]
             due[...] = sums[:, :, k] + (due if self.depth > 1 else 0)
 
-    def _sums(self, traffic: Traffic) -> NDArray[np.int64]:
-        """(frames, delay slots, rows)."""
-        p, wiring = self.projection, self.wiring
-        x = raised(p, traffic.block()).reshape(traffic.frames, -1)
-        top = max(int(x.max(initial=0)), -int(x.min(initial=0)))
-        bound = p.synapse.largest_sum(True, top)
-        if self.depth > 1 or not isinstance(wiring, Multiplied) or not wiring.has_product(bound):
-            return reference_sums(p, x)
-        narrow = x.astype(np.int8 if top < 128 else np.int32 if top < INT32_END else np.int64)
-        chunk = wiring.chunk_frames()
-        parts = [wiring.sums(narrow[at : at + chunk], bound) for at in range(0, len(x), chunk)]
-        return np.concatenate(parts).astype(np.int64)[:, None]
+
+def exact_sums(p: Projection, wiring: Wiring | None, payload: NDArray[Any]) -> NDArray[np.int64]:
+    """What payloads (frames, columns) bring to an exact port: (frames, delay slots, rows)."""
+    x = raised(p, payload)
+    top = max(int(x.max(initial=0)), -int(x.min(initial=0)))
+    bound = p.synapse.largest_sum(True, top)
+    if p.depth > 1 or not isinstance(wiring, Multiplied) or not wiring.has_product(bound):
+        return shift(reference_sums(p, x), p.weight_exp)
+    narrow = x.astype(np.int8 if top < 128 else np.int32 if top < INT32_END else np.int64)
+    chunk = wiring.chunk_frames()
+    parts = [wiring.sums(narrow[at : at + chunk], bound) for at in range(0, len(x), chunk)]
+    return shift(np.concatenate(parts).astype(np.int64)[:, None], p.weight_exp)

@@ -24,6 +24,7 @@ from neurodeploy.neurons.model import Values
 from simulators.fast.kernels import graded, resonators
 from simulators.fast.kernels import leaky as leaky_kernels
 from simulators.fast.ports import ExactPort, Port
+from simulators.fast.registers import REGISTERS, one_to_one, prepared
 
 #: Inputs and states up to here keep every exact sum of `neurons.leaky` within 32 bits: |u| stays below 2**24, since a
 #: larger current is turned back by 2**24, and the bias is below 2**30.
@@ -220,7 +221,28 @@ class Compiled(Neurons):
         self.run(*self.settings, start, stop, arrived, *self.given, outputs["s"], self.lost[0])
 
 
+class Registers(Neurons):
+    """A model of `registers.REGISTERS`: no state, exact ports."""
+
+    def __init__(self, population: Population, state: Values) -> None:
+        super().__init__(population, state)
+        self.run, *self.given = prepared(population)
+        self.places, self.fired = one_to_one(len(self.model.ports)), np.zeros(self.size, np.int64)
+
+    def advance(self, start: int, stop: int, first: int, ports: Ports, outputs: Arrays) -> None:
+        arrived = tuple(ports[name].arrived for name in self.model.ports)
+        self.run(start, stop, arrived, self.places, *self.given, outputs["s"], self.fired, self.lost[0])
+
+
+#: Which class runs the models of a table; of any other, numpy.
+KINDS: tuple[tuple[Mapping[str, Any], type[Neurons]], ...] = (
+    (LEAKY_MODES, Leaky),
+    (KERNELS, Compiled),
+    (REGISTERS, Registers),
+)
+
+
 def neurons(population: Population, state: Values) -> Neurons:
     """The fastest way to run this population; it owns `state`."""
-    kind = Leaky if population.model in LEAKY_MODES else Compiled if population.model in KERNELS else Neurons
+    kind = next((kind for table, kind in KINDS if population.model in table), Neurons)
     return kind(population, state)

@@ -18,6 +18,8 @@ from neurodeploy.synapses import Conv, Dense, Sparse
 from neurodeploy.synapses.build import listed
 from simulators.fast.conv import ConvWiring
 from simulators.fast.lane import Lane, Room
+from simulators.fast.memory import Arena
+from simulators.fast.walk import Making, walkable
 from simulators.fast.wiring import DenseWiring, SparseWiring, Wiring
 
 #: In which layout the kernels read a kind of synapses; any other as lists.
@@ -39,11 +41,15 @@ class Part(NamedTuple):
 class Plan:
     """What the runs of a network share: parts, lanes, and synapses in the layout of the kernels, made when asked for."""
 
-    def __init__(self, network: Network, room: Room) -> None:
+    def __init__(self, network: Network, room: Room, arena: Arena) -> None:
         self.parts = parts(network)
         lanes = {name: Lane.of(network, name, room) for name in network.populations}
         self.lanes = {name: lane for name, lane in lanes.items() if lane is not None}
         self._wirings: dict[str, Wiring] = {}
+        #: The whole network in one walk, where it can be.
+        self.walk = (
+            Making(network, self.lanes, self.wiring, arena).walk(arena) if walkable(network, self.lanes) else None
+        )
 
     def wiring(self, p: Projection) -> Wiring | None:
         """Of payloads that are raised already where axons have exponents; None for a kind without kernels."""

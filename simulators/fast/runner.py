@@ -21,12 +21,15 @@ from neurodeploy.ir.run import Given, Probe, Probes, RunActivity, RunResult, Run
 from neurodeploy.ir.segments import Segment
 from neurodeploy.neurons import registry
 from simulators.checks import Task, prepare
+from simulators.fast.attention import neurons
 from simulators.fast.lane import Decoded, Lane, LaneNeurons, Room
 from simulators.fast.links import ExactLink, Link, PlainLink
-from simulators.fast.neurons import Neurons, neurons
+from simulators.fast.memory import Arena
+from simulators.fast.neurons import Neurons
 from simulators.fast.plan import Part, Plan
 from simulators.fast.ports import ExactPort, Port
 from simulators.fast.traffic import Traffic
+from simulators.fast.walk import TOKENS, Walk
 
 PATHS = ("auto", "events", "gemm")
 #: Values of the widest population and of all populations that a block of steps holds, and steps of a block at most.
@@ -48,7 +51,7 @@ class FastRunner:
         if path not in PATHS:
             raise UserError("ND3220", path, "is no path of the fast runner", f"choose one of {', '.join(PATHS)}")
         self.path, self.steps = path, steps
-        self._room = Room()
+        self._room, self._arena = Room(), Arena()
         self._plans: WeakKeyDictionary[Network, Plan] = WeakKeyDictionary()
 
     def run(
@@ -57,10 +60,21 @@ class FastRunner:
         """Advance by `steps`; see `Runner.run`."""
         task = prepare(network, inputs, steps, state, probes)
         if network not in self._plans:
-            self._plans[network] = Plan(network, self._room)
+            self._plans[network] = Plan(network, self._room, self._arena)
         plan = self._plans[network]
+        walk = None if probes or self.path != "auto" else plan.walk
+        if walk is not None:
+            return self._walked(walk, task, steps)
         block = min(self.steps or self._block(network, plan.parts, task.samples), max(1, steps))
         return _Run(network, plan, task, steps, block, probes, self.path).result()
+
+    def _walked(self, walk: Walk, task: Task, steps: int) -> RunResult:
+        """Every step of every sample is a token."""
+        flat = {name: array.reshape(-1, array.shape[2]) for name, array in task.inputs.items()}
+        found, activity = walk(flat, task.samples * steps, self.steps or TOKENS)
+        activity.steps, activity.samples = steps, task.samples
+        outputs = {name: array.reshape(task.samples, steps, array.shape[1]) for name, array in found.items()}
+        return RunResult(outputs, {}, activity, RunState(task.state.step + steps, task.state.neurons, {}))
 
     def decoding(self, segment: Segment) -> Decoded | None:
         """The lane that the segment is, with its decoder; None where it is none."""

@@ -1,7 +1,8 @@
 """Curved functions of one value, by the name that an operation's attribute ``act`` gives them.
 
 ``silu(x) = x / (1 + e**-x)`` (Elfwing et al. 2017, arXiv 1702.03118); ``gelu_tanh(x) = x (1 + tanh z) / 2`` with
-``z = sqrt(2 / pi) (x + 0.044715 x**3)`` (Hendrycks and Gimpel 2016, arXiv 1606.08415).
+``z = sqrt(2 / pi) (x + 0.044715 x**3)`` (Hendrycks and Gimpel 2016, arXiv 1606.08415). ``sigmoid(x) = 1 / (1 + e**-x)`` is
+part of other operations only.
 """
 
 from __future__ import annotations
@@ -36,4 +37,6 @@ def gelu_tanh32(x):  # type: ignore[no-untyped-def]
 def on_torch(x: Tensor, act: str) -> Tensor:
     from torch.nn import functional
 
+    if act == "sigmoid":
+        return x.sigmoid()
     return functional.silu(x) if act == "silu" else functional.gelu(x, approximate="tanh")

@@ -13,13 +13,14 @@ that is too small is a loss and never silent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from neurodeploy.ir.fixedpoint import Ints, multiply_shift, signed_max
-from neurodeploy.ir.graph import HostOp, WeightStore
+from neurodeploy.ir.graph import Attr, HostOp, WeightStore
 from neurodeploy.ir.network import Projection
 from neurodeploy.ir.payloads import Floats as Floats
 from neurodeploy.ir.payloads import Unit as Unit
@@ -57,13 +58,21 @@ class Signal(NamedTuple):
 
     def into(self, target: Population, port: str = "a") -> Projection:
         """Each value to the neuron of its place, within the step and as it is."""
-        source, size = self.population, self.size
-        synapse: Synapse
-        if size == source.size:
-            synapse = Direct(size)
-        else:
-            places = np.arange(size)
-            synapse = sparse_from_coo(size, source.size, places, self.start + places, np.ones(size, np.int8))
+        if self.size == self.population.size == target.size:
+            return self._by(Direct(self.size), target, port)
+        places = np.arange(self.size)
+        return self.onto(target, port, places, places)
+
+    def onto(
+        self, target: Population, port: str, rows: Ints, columns: Ints, weight: NDArray[np.int8] | None = None
+    ) -> Projection:
+        """Value ``columns[n]`` times a weight of 1, or `weight`, to neuron ``rows[n]``, within the step."""
+        ones = np.ones(len(rows), np.int8) if weight is None else weight
+        synapse = sparse_from_coo(target.size, self.population.size, rows, self.start + columns, ones)
+        return self._by(synapse, target, port)
+
+    def _by(self, synapse: Synapse, target: Population, port: str) -> Projection:
+        source = self.population
         name = f"{source.name}[{self.start}:{self.stop}]->{target.name}.{port}"
         return Projection(name, source.name, target.name, synapse, target_port=port, graded=True, instant=True)
 
@@ -85,11 +94,20 @@ class Made(NamedTuple):
     unit: Unit
 
 
+class Kept(NamedTuple):
+    """How keys and values are kept on the chip: positions at most, and bits."""
+
+    context: int
+    bits: int
+
+
 class ToLower(NamedTuple):
     """What is to be lowered: the operation, its inputs, its tensors by role (`HostOp.weights`), what calibration saw, and
     what each output is to be.
 
     aligned : an input in units that are powers of two, (as near as can be to) those given; a population may come with it.
+    by_position : what a host operation of these attributes says of a token's position, so many numbers in these units:
+        encoded once for all who ask for the same.
     """
 
     op: HostOp
@@ -98,6 +116,8 @@ class ToLower(NamedTuple):
     measured: Measured
     wanted: Sequence[Made]
     aligned: Callable[[int, Unit], Signal]
+    by_position: Callable[[str, Mapping[str, Attr], int, Unit], Signal]
+    kept: Kept
 
 
 class Lowered(NamedTuple):

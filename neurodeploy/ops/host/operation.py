@@ -25,6 +25,8 @@ else:
 
 #: Bytes of an activation or weight.
 FLOAT = 4
+#: The remedy of an operation that has a lowering.
+ON_CHIP = "`convert --on-chip block` puts it on the chip: {}"
 #: Rows that are no activations, and those of all tokens.
 IDS, TOKENS = "token ids", "tokens"
 
@@ -105,6 +107,8 @@ class Operation:
         what a cache could keep is not counted twice.
     reason : why the chip does not do it, or not where its inputs are on the host; the text may name attributes in braces.
     lowering : the populations that do it on the chip (`lowering.py`), None where these numbers cannot be done there.
+    attends : lowered only where attention is on the chip: elsewhere its inputs would leave the chip a second time.
+    flat : on the chip its inputs have one unit for all neurons.
     attrs, optional : what the value of an attribute must be, by name. fits : (attributes, neurons of the inputs, neurons of
         the outputs) -> whether they go together.
     tensors : shapes by role, each number named: an attribute, a field of `ModelInfo`, or "size", the neurons of the output.
@@ -126,6 +130,8 @@ class Operation:
     rows: Rows = same_rows
     experts: Callable[[HostOp], tuple[str, ...]] = lambda op: ()
     lowering: Callable[[ToLower], Lowered | None] | None = None
+    attends: bool = False
+    flat: bool = False
 
     def kernel(self, device: str) -> Run:
         return self.on_cpu if device == "cpu" else self.on_torch

@@ -1,8 +1,9 @@
 """Curves on the chip as tables of straight pieces (`neurons/graded_curve.py`), shared by the operations that have one.
 
 The table covers -`REACH` to `REACH` at least, in `PIECES` pieces of 2**width units of the input each, so a piece is `REACH`
-/ 128 to `REACH` / 64 long. Beyond it a curve goes on straight, as SiLU and GELU do. The largest error of a piece of length
-h is h**2 / 8 times the largest curvature: for SiLU (1 / 2) and h = 1 / 8 it is 1e-3, for GELU (0.8) 1.6e-3.
+/ 128 to `REACH` / 64 long. Beyond it a curve goes on straight, as SiLU and GELU do, and the sigmoid within 1e-7 of a unit.
+The largest error of a piece of length h is h**2 / 8 times the largest curvature: with h = 1 / 8 for SiLU (1 / 2) 1e-3, for
+GELU (0.8) 1.6e-3, for the sigmoid (0.0963) 1.9e-4.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ PIECES = 256
 REACH = 16.0
 
 
-def table_of(act: str, x: Signal) -> Params | None:
-    """Table and width of a curve of a value with one unit for all neurons, in the same unit; None for a value with several,
-    or in units so coarse or so fine that no table can be."""
+def table_of(act: str, x: Signal, result: float | None = None) -> Params | None:
+    """Table and width of a curve of a value with one unit for all neurons, in units of `result`, or in the same unit; None
+    for a value with several, or in units so coarse or so fine that no table can be."""
     import torch
 
     unit = x.unit.scale.value
@@ -29,4 +30,4 @@ def table_of(act: str, x: Signal) -> Params | None:
         return None
     ends = (np.arange(PIECES + 1, dtype=np.int64) - PIECES // 2) << width
     curve = on_torch(torch.from_numpy(ends * unit), act).numpy()
-    return {"table": np.rint(curve / unit).astype(np.int64)[None], "width": width}
+    return {"table": np.rint(curve / (result or unit)).astype(np.int64)[None], "width": width}

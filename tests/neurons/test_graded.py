@@ -1,0 +1,161 @@
+"""The neurons between linear layers of a language model against their formulas, told once more in Python's own integers, one
+neuron at a time; at the ends of every width, and what they count there."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from math import floor, isqrt
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neurodeploy.neurons.graded_root import TABLE
+from neurodeploy.neurons.registry import MODELS
+from tests.neurons.stepping import Cells, population
+
+END = 2**31 - 1
+#: What comes in: small, around the widths, far beyond them.
+INPUTS = [0, 1, -1, 7, 1000, -(2**15), 2**23 - 1, 2**23, -(2**24), 2**30, END, -END, END + 1, -(2**33), 2**40]
+CURVE = [-900, -850, -200, 15, 0, 4, 700, 2_000_000, -3_000_000]
+#: Told again in tests of their own.
+ELSEWHERE = {"graded_affine", "graded_rotation", "graded_attention"}
+
+
+class Count:
+    """One neuron in Python's integers, and what it clips."""
+
+    def __init__(self) -> None:
+        self.state = self.payload = 0
+
+    def clip(self, x: int, bits: int, what: str = "state") -> int:
+        end = 2 ** (bits - 1) - 1
+        setattr(self, what, getattr(self, what) + (abs(x) > end))
+        return max(-end, min(end, x))
+
+    def held(self, x: int) -> int:
+        return self.clip(x, 32)
+
+    def requantised(self, x: int, p: dict[str, int]) -> int:
+        v = self.clip(halves(Fraction(x, 2 ** p["pre_shift"])), p["state_bits"])
+        s = halves(Fraction(v * p["multiplier"], 2 ** p["shift"])) + p["offset"]
+        return self.clip(s, p["out_bits"], "payload")
+
+    def curve(self, x: int, p: dict[str, int], table: list[int]) -> int:
+        """The straight line through the two entries around x, or through the last two."""
+        half = len(table) // 2
+        ends = [(n - half) * 2 ** p["width"] for n in range(len(table))]
+        n = max(0, min(bisect_right(ends, x) - 1, len(table) - 2))
+        on_line = table[n] + halves(Fraction((table[n + 1] - table[n]) * (x - ends[n]), ends[n + 1] - ends[n]))
+        return self.held(on_line)
+
+
+def halves(x: Fraction) -> int:
+    """The nearest integer, half up."""
+    return floor(x + Fraction(1, 2))
+
+
+def root(x: int) -> int:
+    """``2**30 / sqrt(x)`` by table and one step of Newton, on a mantissa between 1 and 4 in 30 fraction bits."""
+    twice = 0
+    while x * 4 ** (twice + 1) < 2**32:
+        twice += 1
+    m = x * 4**twice
+    first = int(TABLE[m // 2**24 - 64])
+    better = first * (3 * 2**30 - (m // 4) * first**2 // 2**30) // 2**16
+    return halves(Fraction(better, 2 ** (16 - twice)))
+
+
+def added(c: Count, p: dict[str, int], table: list[int], a: int, b: int) -> int:
+    total = c.held(a) * 2 ** p["a_exp"] + c.held(b) * 2 ** p["b_exp"]
+    return c.clip(halves(Fraction(total, 2 ** p["shift"])), p["out_bits"], "payload")
+
+
+def squared(c: Count, p: dict[str, int], table: list[int], a: int, b: int) -> int:
+    return c.clip(halves(Fraction(c.held(a) ** 2, 2 ** p["shift"])), p["out_bits"], "payload")
+
+
+def rooted(c: Count, p: dict[str, int], table: list[int], a: int, b: int) -> int:
+    x = c.held(a + p["bias"])
+    c.state += x < 0
+    return root(x) if x > 0 else 0
+
+
+def won(c: Count, p: dict[str, int], table: list[int], a: int, b: int) -> int:
+    s = c.requantised(c.curve(c.held(a), p, table), p)
+    return s if b < p["winners"] else 0
+
+
+RULES: dict[str, Callable[[Count, dict[str, int], list[int], int, int], int]] = {
+    "graded_sum": added,
+    "graded_square": squared,
+    "graded_root": rooted,
+    "graded_product": lambda c, p, table, a, b: c.requantised(c.held(a) * c.held(b), p),
+    "graded_curve": lambda c, p, table, a, b: c.requantised(c.curve(c.held(a), p, table), p),
+    "graded_gate": lambda c, p, table, a, b: c.requantised(c.curve(c.held(a), p, table) * c.held(b), p),
+    "graded_winner": won,
+}
+
+
+def drawn(name: str, rng: np.random.Generator) -> Iterator[tuple[str, Any]]:
+    for key, param in MODELS[name].params.items():
+        if param.table:
+            yield key, np.array([CURVE])
+        elif key in ("state_bits", "out_bits"):
+            most = MODELS[name].params[key].high
+            yield key, int(rng.integers(8, most + 1)) if rng.random() < 0.5 else most
+        elif key == "width":
+            yield key, int(rng.integers(0, 25))
+        elif param.per_neuron:
+            yield key, rng.integers(param.low, param.high + 1, len(INPUTS))
+        else:
+            yield key, int(rng.integers(param.low, min(param.high, 9) + 1))
+
+
+@pytest.mark.parametrize("name", RULES)
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_integers_and_counts_are_those_of_the_formula(name: str, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    params = dict(drawn(name, rng))
+    a, b = (rng.permutation(np.array(INPUTS)) for _ in range(2))
+    b = np.where(rng.random(b.size) < 0.5, b, rng.integers(0, 12, b.size))
+    ports = MODELS[name].ports
+    stepped = Cells(population(name, len(INPUTS), **params)).step(
+        **{port: x for port, x in zip("ab", (a, b), strict=True) if port in ports}
+    )
+    counts, wanted = Count(), []
+    for i in range(len(INPUTS)):
+        own = {key: int(np.ravel(x)[i if np.size(x) > 1 else 0]) for key, x in params.items() if key != "table"}
+        wanted.append(RULES[name](counts, own, CURVE, int(a[i]), int(b[i])))
+    assert stepped.outputs["s"][0].tolist() == wanted
+    assert (stepped.wrapped, stepped.saturated, stepped.saturated_out) == (0, counts.state, counts.payload)
+
+
+def test_every_graded_neuron_of_ours_has_a_formula() -> None:
+    ours = {name for name, model in MODELS.items() if any(port.exact for port in model.ports.values())}
+    assert ours <= set(RULES) | ELSEWHERE
+
+
+@pytest.mark.parametrize("bits", range(31))
+def test_how_far_a_root_is_off(bits: int) -> None:
+    """From that of exact integers: 4e-5 of itself and a unit, at both ends of every power of two and between."""
+    rng = np.random.default_rng(bits)
+    x = np.unique(np.concatenate([[2**bits, 2 ** (bits + 1) - 1], rng.integers(2**bits, 2 ** (bits + 1), 300)]))
+    found = Cells(population("graded_root", x.size)).step(a=x).outputs["s"][0]
+    exact = np.array([isqrt(2**100 // int(one)) / 2**20 for one in x])
+    assert np.abs(found - exact).max() <= 0.5 + 4e-5 * exact.max()
+    assert np.abs(found / exact - 1).max() <= 4e-5 + 0.5 / exact.min()
+
+
+def test_losers_send_nothing_and_ties_do_not_win_twice() -> None:
+    """A gate of one winner, and of two."""
+    for winners, wanted in ((1, [0, 0, 50, 0]), (2, [40, 0, 50, 0])):
+        table = np.array([[-1000, 0, 1000]])
+        cells = population("graded_winner", 4, winners=winners, table=table, width=10, multiplier=2**14, shift=14)
+        stepped = Cells(cells).step(a=[41, 3, 51, -7], b=[1, 2, 0, 3])
+        assert [abs(s - w) <= 2 for s, w in zip(stepped.outputs["s"][0], wanted, strict=True)] == [True] * 4
