@@ -13,9 +13,10 @@ not be added.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any, NamedTuple, cast
 
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.devices import hosted_populations, population_paths, steps_of
@@ -23,7 +24,7 @@ from neurodeploy.ir.graph import HostOp
 from neurodeploy.ir.mapping import Assignment, Reason
 from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.program import Program
-from neurodeploy.ir.segments import Decode, Encode
+from neurodeploy.ir.segments import Decode, Encode, Segment
 from neurodeploy.ops import experts_of, lookup
 
 CHIP_REASON = Reason("static-projection", "static weights and one sum a neuron: synapses and neurons of one island", "")
@@ -33,6 +34,16 @@ NEURONS = Reason("neurons", "its neurons and the synapses into them live on core
 OUTSIDE = Reason("outside", "its payloads come from outside and enter over the host border", "")
 #: A population that the user put on the host.
 PINNED = Reason("pinned-to-host", "the plan puts it on the host", "set its device to chip in the plan")
+
+
+def lowered_by(program: Program) -> dict[str, Reason]:
+    """By population which operation of the model it does, or is a part of, where conversion has put one on the chip."""
+    told = cast(Sequence[Mapping[str, Any]], program.conversion.get("lowered", ()))
+    return {
+        name: Reason(f"lowered-{row['op']}", f"does {row['op']} {row['path']} in integers, or a part of it", "")
+        for row in told
+        for name in row["populations"]
+    }
 
 
 def group_of(population: Population) -> str:
@@ -64,17 +75,30 @@ def activity_of(program: Program) -> dict[str, Fraction]:
 
 def crossings(program: Program, assignments: Sequence[Assignment]) -> float:
     """Crossings of the host border a token or a step: one in and one out for each segment with a population on the chip,
-    which is one exchange; an expert's for the tokens that it sees. What a run counts is the same number where every token
-    has its `top_k`."""
+    which is one exchange, but for what a segment reads of another on the chip, or leaves there; an expert's for the tokens
+    that it sees. What a run counts is the same number where every token has its `top_k`."""
+    return float(sum(part.crossings for part in passages(program, assignments)))
+
+
+class Passage(NamedTuple):
+    """A segment with populations on the chip: the first of them, the share of ticks in which it works, its crossings in all
+    ticks over their number."""
+
+    segment: Segment
+    first: str
+    share: Fraction
+    crossings: Fraction
+
+
+def passages(program: Program, assignments: Sequence[Assignment]) -> Iterator[Passage]:
+    """Every segment with a population on the chip."""
     hosted, shares = hosted_populations(program, assignments), activity_of(program)
-    found = Fraction(0)
     for segment in program.segments:
-        own = [name for name in segment.network.populations if name in shares and name not in hosted]
+        inside = segment.network.populations
+        own = [name for name in inside if name in shares and name not in hosted and name not in segment.reads]
         if own:
-            fed = segment.encodes or any(name not in segment.reads for name in segment.network.inputs)
-            read = segment.decodes or not program.host
-            found += shares[own[0]] * (bool(fed) + bool(read and segment.network.outputs))
-    return float(found)
+            read = bool((segment.decodes or not program.host) and segment.network.outputs)
+            yield Passage(segment, own[0], shares[own[0]], shares[own[0]] * (segment.fed + read))
 
 
 def assign(program: Program, chip: ChipSpec, on_host: Mapping[str, Reason] | None = None) -> tuple[Assignment, ...]:
@@ -83,7 +107,7 @@ def assign(program: Program, chip: ChipSpec, on_host: Mapping[str, Reason] | Non
 
     on_host : populations that the host computes, with the reason.
     """
-    on_host, paths = on_host or {}, population_paths(program)
+    on_host, paths, does = on_host or {}, population_paths(program), lowered_by(program)
     crossing = _crossing(program, chip, on_host)
 
     def entry(step: HostOp | Population) -> Assignment:
@@ -94,7 +118,8 @@ def assign(program: Program, chip: ChipSpec, on_host: Mapping[str, Reason] | Non
         op = "island" if decoded else step.model
         if step.name in on_host or step.model == INPUT:
             return Assignment(paths[step.name], op, "host", on_host.get(step.name, OUTSIDE), amount)
-        reason, ability = CHIP_REASON if decoded else NEURONS, chip.supports.neuron(step.model)
+        reason = does.get(step.name, CHIP_REASON if decoded else NEURONS)
+        ability = chip.supports.neuron(step.model)
         if ability is not None and ability.note:
             reason = replace(reason, text=f"{reason.text}; {ability.note}")
         return Assignment(paths[step.name], op, "chip", reason, amount)

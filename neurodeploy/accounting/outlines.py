@@ -38,7 +38,7 @@ from neurodeploy.ops.host.operation import Load, Work
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClassLoad:
-    """One class of islands: the work of one copy and the place of every copy.
+    """One class of segments, or islands: the work of one copy and the place of every copy.
 
     share : fraction of tokens that one copy sees. unit : classes of one unit share cores, whose loads add up.
     """
@@ -83,11 +83,12 @@ def outline_loads(
     *,
     chips: int,
     cores: int,
+    ends: float = 0.0,
 ) -> RunLoads:
     """The loads of a token, by itself or in a prompt, for the phases "prefill" and "generate".
 
     classes : all that stand on chips. host, host_of_prompt : as in `RunLoads`. chips, cores : used ones, for the static
-        terms and the report.
+        terms and the report. ends : exchanges of the model with the host beside those of its classes.
     """
     steps = tuple(step for load in classes for step in _steps(load, system, assumed.activity))
     whole = None
@@ -104,8 +105,9 @@ def outline_loads(
         whole=whole,
         neurons=sum(sum(load.work.resident.values()) * len(load.flows) for load in classes),
         fullest=max((max(load.work.resident.values(), default=0) for load in classes), default=0),
-        exchanges=sum(load.calls for load in classes),
-        opened=sum(len(load.flows) * (1.0 - (1.0 - load.share) ** assumed.prompt) for load in classes),
+        exchanges=ends + sum(load.work.exchanges * load.calls for load in classes),
+        opened=ends
+        + sum(load.work.exchanges * len(load.flows) * (1.0 - (1.0 - load.share) ** assumed.prompt) for load in classes),
         host=tuple(host),
         host_of_prompt=tuple(host_of_prompt),
         chips_used=chips,

@@ -60,6 +60,7 @@ BORDERS = ("calls", "sample", "none")
 class SegmentWork:
     """The work of a segment over the `ticks` of a run in which it ran: none, and it has no steps.
 
+    exchanges : with the host in a tick; half a one where it is fed, or read, on the chip.
     parts : its populations, and what none of them causes alone. resident : neurons that it keeps on each (chip, core),
     whether it ran or not. steps : its phases. traffic : by population, what arrives at it and returns to the host.
     shards : positions in the mapping; table (shards, 8) : the work of each.
@@ -67,6 +68,7 @@ class SegmentWork:
 
     name: str
     ticks: int
+    exchanges: float
     parts: tuple[PartCounts, ...]
     resident: Mapping[tuple[int, int], int]
     steps: tuple[MeanStep, ...]
@@ -125,8 +127,10 @@ def loads(
         whole=together("pipeline", steps, ways, tick) if running else None,
         neurons=sum(resident.values()),
         fullest=max(resident.values(), default=0),
-        exchanges={"none": 0.0, "sample": 1.0}.get(border, sum(work.ticks for work in works) / run.units),
-        opened=float(len(running)) if border != "none" else 0.0,
+        exchanges={"none": 0.0, "sample": 1.0}.get(
+            border, sum(work.exchanges * work.ticks for work in works) / run.units
+        ),
+        opened=sum(work.exchanges for work in running) if border != "none" else 0.0,
         host=host,
         host_of_prompt=host,
         chips_used=mapping.chips_used,
@@ -216,7 +220,8 @@ def works_of(program: Program, run: Counted, mapping: Placement, system: SystemS
             rest = EventCounts.of(interchip=all_ways, interchip_least=least, core_steps=active)
             parts = [PartCounts(name, layers[name], counts(name)) for name in names]
             parts.append(PartCounts(segment.name, shared.pop() if len(shared) == 1 else None, rest))
-        return SegmentWork(segment.name, ticks, tuple(parts), resident, tuple(steps), moved, own, table[own])
+        border = 1.0 if program.streamed else (bool(segment.encodes) + bool(segment.decodes)) / 2
+        return SegmentWork(segment.name, ticks, border, tuple(parts), resident, tuple(steps), moved, own, table[own])
 
     return [work(segment, placed[segment.name]) for segment in segments if placed[segment.name]]
 
@@ -230,6 +235,12 @@ def phases_of(segment: Segment, shards: Sequence[Shard]) -> list[int]:
             before = (last[p.source] + 1 for p in segment.network.into(name) if not p.latency and p.source in last)
             last[name] = max(before, default=0) + (name in split)
     return [last[s.island] - (s.island in split and s.kind != "reducer") for s in shards]
+
+
+def steps_of(segment: Segment, mapping: Placement) -> int:
+    """Steps of the chip that a tick of a segment takes, one after the other."""
+    own = [s for s in mapping.shards if s.island in segment.network.populations and s.island not in segment.reads]
+    return max(phases_of(segment, own), default=-1) + 1
 
 
 def _covered(streams: Streams, at: Mapping[str, Sequence[int]]) -> None:

@@ -73,6 +73,7 @@ def fit(
     head: Annotated[str, typer.Option(help="The vocabulary projection: on the chip, the host, or auto.")] = "auto",
     dt: given.Dt = None,
     generic: Annotated[bool, typer.Option("--generic", help="Take an unknown family for Llama's.")] = False,
+    on_chip: given.OnChip = None,
     as_json: given.Json = False,
 ) -> None:
     """Would it fit, on which system, at what price: from a configuration alone, no weights. Exit 3 where it does not."""

@@ -92,6 +92,11 @@ class Segment:
     def outputs(self) -> tuple[str, ...]:
         return tuple(value for decode in self.decodes for value in decode.values)
 
+    @property
+    def fed(self) -> bool:
+        """Whether anything comes in over the border: what the host encodes, or a stream."""
+        return bool(self.encodes) or any(name not in self.reads for name in self.network.inputs)
+
 
 def segments_of(network: Network, host: Sequence[HostStep], output: str = "") -> tuple[Segment, ...]:
     """All segments, in the order of their first populations; a network without a host is one. ND9004 where what a population

@@ -77,4 +77,5 @@ MODEL = NeuronModel(
     ports={"a": Port(exact=True)},
     out_bits=REGISTER_BITS,
     reach=reach,
+    constants=TABLE.size * int(TABLE.max()).bit_length(),
 )

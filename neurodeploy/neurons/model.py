@@ -111,6 +111,7 @@ class NeuronModel:
     consistent : checks the parameters against one another, beyond their ranges.
     real : the equation in real numbers, where it is another formula than that of the integers.
     reach : bounds of states and payloads that are clipped to their widths; None: nothing bounds them.
+    constants : bits of tables that are the same in every population: a core with its neurons keeps them.
     memory : of parameters, how large each state is that is a memory.
     """
 
@@ -125,6 +126,7 @@ class NeuronModel:
     consistent: Consistent = lambda params: None
     real: Equation | None = None
     reach: Reach | None = None
+    constants: int = 0
     memory: Callable[[Arrays], Memory] = lambda params: Memory(0, 0, 0)
 
     def step(self, params: Arrays, state: Values, inputs: Arrays, t: int) -> Stepped:

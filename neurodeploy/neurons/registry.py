@@ -242,6 +242,12 @@ def state_bytes(population: Population) -> int:
     return -(-bits // 8)
 
 
+def table_bytes(population: Population) -> int:
+    """Bytes of the tables that every core with neurons of the population keeps beside them: its own, and its model's."""
+    model, params = model_of(population), prepared_params(population)
+    return -(-(model.constants + sum(params[n].size * param_bits(p) for n, p in model.params.items() if p.table)) // 8)
+
+
 def param_bits(param: Param) -> int:
     """Bits of a parameter's range, the sign included where it has one."""
     if param.low >= 0:
@@ -269,8 +275,7 @@ def _initial_values(population: Population, params: Values) -> Values:
 
 
 def _no_others(where: str, kind: str, given: Mapping[str, object], table: Mapping[str, object]) -> None:
-    unknown = [name for name in given if name not in table]
-    if unknown:
+    if unknown := [name for name in given if name not in table]:
         fix = f"leave it out, or use: {', '.join(table)}" if table else "leave it out"
         raise UserError("ND3241", where, f"has no {kind} {unknown[0]}", fix)
 
@@ -283,8 +288,8 @@ def _array(where: str, name: str, value: int | Ints, shape: tuple[int, ...], low
             raise UserError(
                 "ND3245", where, f"{name} has values outside {low}..{high}", f"bring {name} into that range"
             )
-        fix = f"round {name} and give it as int64"
-        raise UserError("ND3243", where, f"{name} is of type {given.dtype}, not of integers", fix)
+        problem = f"{name} is of type {given.dtype}, not of integers"
+        raise UserError("ND3243", where, problem, f"round {name} and give it as int64")
     if given.shape not in ((), (1,), shape):
         fix = f"give {name} as one integer" + (f" or as an array of shape {shape}" if shape != (1,) else "")
         raise UserError("ND3244", where, f"{name} has the shape {given.shape}", fix)

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from neurodeploy.accounting.account import account
 from neurodeploy.accounting.band import exactly, of
 from neurodeploy.accounting.costs import cost
-from neurodeploy.accounting.counted import counted
 from neurodeploy.accounting.ledger import EnergyLedger
-from neurodeploy.accounting.outlines import Assumed, ClassLoad, OnHost, host_load, outline_loads
-from neurodeploy.accounting.program import SegmentWork, works_of
+from neurodeploy.accounting.outlines import Assumed, OnHost, host_load, outline_loads
 from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.copies import ALONE
 from neurodeploy.ir.program import Program
-from neurodeploy.ir.run import ActivityCounts, RunActivity
 from neurodeploy.pipeline.fit_answer import Row, nearest
+from neurodeploy.pipeline.fit_loads import ends_of, loads_of_units
 from neurodeploy.pipeline.fit_reading import Asked
 from neurodeploy.synapses.hollow import at_width, columns_of, facts_of, layers_of, without_head
 
@@ -29,8 +25,6 @@ if TYPE_CHECKING:
 
 #: Tokens before the one that is priced, where nothing is asked.
 CONTEXT = 1024
-#: Tokens of the counts that stand for an activity: it is rounded to one part in so many.
-TOKENS = 1000
 #: What of a ledger `fit` prints.
 SUMMARY = (
     "joules_per_token", "seconds_per_token", "tokens_per_s", "first_token_seconds", "bound_by", "seconds_split",
@@ -62,36 +56,12 @@ def price(
     host: HostSpec, assumed: Assumed,
 ) -> tuple[EnergyLedger, EnergyLedger]:  # fmt: skip
     """Ledgers of prefill and of generation; without `layout` the host does everything."""
-    classes = _loads(program, units, layout, system, assumed.activity) if layout is not None else []
+    classes = loads_of_units(program, units, layout, system, assumed.activity) if layout is not None else []
     prompt, token = host_load(program, gone, assumed.prompt)
     chips, cores = layout.chips if layout is not None else 0, sum(unit.all_cores for unit in units)
-    loads = outline_loads(classes, token, prompt, system, assumed, chips=chips, cores=cores)
+    ends = ends_of(program, units) if layout is not None else 0.0
+    loads = outline_loads(classes, token, prompt, system, assumed, chips=chips, cores=cores, ends=ends)
     return account(loads, system, host, "prefill"), account(loads, system, host, "generate")
-
-
-def _loads(
-    program: Program, units: Sequence[Unit], layout: Layout, system: SystemSpec, activity: float
-) -> list[ClassLoad]:
-    """A load for each class of islands."""
-    return [
-        ClassLoad(work, float(unit.share), found, number)
-        for number, (unit, copies) in enumerate(zip(units, layout.flows(program.network, units), strict=True))
-        for work, found in zip(works_of_unit(program, unit, system, activity), copies, strict=True)
-    ]
-
-
-def works_of_unit(program: Program, unit: Unit, system: SystemSpec, activity: float) -> list[SegmentWork]:
-    """The work of each segment of one copy, alone on as many chips as it takes."""
-    chips = unit.mapping.chips_available
-    alone = replace(system, name=unit.mapping.system, chips=chips, grid=(chips, 1))
-    events = max(1, round(activity * TOKENS))
-    counts = ActivityCounts.zero()
-    counts.tokens = TOKENS
-    for view in unit.views:
-        sent = np.full(view.columns, events, np.int64), np.full(view.rows, TOKENS, np.int64)
-        counts.segments[view.name] = RunActivity.of_layer(view.name, TOKENS, *sent)
-    works = {work.name: work for work in works_of(program, counted(program, counts), unit.mapping, alone, "calls")}
-    return [works[view.name] for view in unit.views]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from neurodeploy.bundle import open_bundle
+from neurodeploy.conversion.hollow import lower_hollow, raised
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.outlines import read_hollow
 from neurodeploy.frontends.outlines.draw import DENSE, EXPERTS
@@ -23,6 +24,8 @@ from neurodeploy.pipeline.spiking_file import is_spiking_file
 from neurodeploy.synapses.hollow import Facts, facts_of
 
 HEADS = ("auto", "chip", "host")
+#: What of a language model may be on the chip (`conversion.presets.ON_CHIP`).
+ON_CHIP = ("projections", "block")
 #: Largest context, in tokens.
 LONGEST = 1 << 20
 
@@ -47,7 +50,7 @@ class Asked:
 
 def checked(
     system: str | None, bits: Sequence[int], chips: int | None, context: int | None, activity: float | None, host: str,
-    memory: Sequence[int], head: str,
+    memory: Sequence[int], head: str, on_chip: str | None = None,
 ) -> Asked:  # fmt: skip
     """The options as they are used; ND2045 for one out of range, ND4001, ND4003 for no such system or host."""
     from targets.hosts import get_host
@@ -63,6 +66,7 @@ def checked(
     need(context is None or (type(context) is int and 1 <= context <= LONGEST), "context", context, f"1 to {LONGEST}")
     need(activity is None or 0 < activity <= 1, "activity", activity, "a fraction above 0 and at most 1")
     need(head in HEADS, "head", head, f"one of {', '.join(HEADS)}")
+    need(on_chip is None or on_chip in ON_CHIP, "on_chip", on_chip, f"one of {', '.join(ON_CHIP)}")
     profile = get_host(host)
     systems = tuple(SYSTEMS.values()) if system is None else (get_system(system),)
     if system is not None and chips is not None:
@@ -72,19 +76,34 @@ def checked(
     return Asked(systems, system is not None, wanted, sizes, chips, head, profile, activity, context)
 
 
-def read_model(model: str | Path, dt: float | None, generic: bool) -> Program:
-    """Of a .nir or .net as `convert` reads it with its usual options. Raises what the reader of that kind of file raises."""
+def read_model(model: str | Path, dt: float | None, generic: bool, on_chip: str | None = None) -> Program:
+    """Of a .nir or .net as `convert` reads it with its usual options. Raises what the reader of that kind of file raises.
+
+    on_chip : of a language model "block" with the operations on the chip that can be, "projections" without; by default as a
+        bundle has it, of all else "projections". ND2046 for a spiking network, where it has no effect.
+    """
+    program, has = _read(model, dt, generic)
+    if program.streamed and on_chip is not None:
+        raise UserError(
+            "ND2046", "on_chip", "says what of a language model is on the chip, and this is none", "leave it out"
+        )
+    return lower_hollow(program) if (on_chip or has) == "block" else program
+
+
+def _read(model: str | Path, dt: float | None, generic: bool) -> tuple[Program, str]:
+    """A program, of a language model its linear layers alone; and what a bundle has on the chip."""
     from neurodeploy.pipeline.reading import NirOptions, read_net_file, read_nir_file
 
     path = Path(model)
     if path.is_dir() and (path / "manifest.json").is_file():
         program = open_bundle(path).program
-        return program if program.streamed else folded(program)
+        has = "block" if "lowered" in program.conversion else ""
+        return (program, "") if program.streamed else (folded(raised(program)), has)
     if not is_spiking_file(path):
-        return read_hollow(model, generic=generic)
+        return read_hollow(model, generic=generic), ""
     if path.suffix.lower() == ".net":
-        return Program.of(read_net_file(path, dt).network)
-    return Program.of(read_nir_file(path, NirOptions(dt, verb="fit")).network)
+        return Program.of(read_net_file(path, dt).network), ""
+    return Program.of(read_nir_file(path, NirOptions(dt, verb="fit")).network), ""
 
 
 _LAYER, _EXPERT = re.compile(r"layers\.(\d+)\."), re.compile(r"\.experts\.(\d+)\.")

@@ -45,6 +45,7 @@ def fit(
     head: str = "auto",
     dt: float | None = None,
     generic: bool = False,
+    on_chip: str | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Feasibility without weights; the dictionary is what ``fit --json`` prints: "fits", "answer" in a line, and why.
@@ -59,15 +60,17 @@ def fit(
     host : profile of the host. memory_kib : further sizes of a core's synaptic memory to try.
     head : the vocabulary projection on the "chip", the "host", or "auto": on the chips where they hold it too.
     dt : seconds of a time step, for .nir. generic : take an unknown family for Llama's.
+    on_chip : of a language model "projections" or "block", as in `convert`; by default what a bundle has,
+        else "projections".
 
     Raises
     ------
     UserError ND2045 : an option out of range. ND4001, ND4003 : no such system or host. `ModelError` : of the reader.
     """
-    asked = checked(system, bits, chips, context, activity, host, memory_kib, head)
+    asked = checked(system, bits, chips, context, activity, host, memory_kib, head, on_chip)
     if progress:
         progress("fit", 0, 1)
-    program = read_model(model, dt, generic)
+    program = read_model(model, dt, generic, on_chip)
     given = assumed(program, asked)
     prices, rows = Pricing(program, asked, given), list[fit_answer.Row]()
     made: dict[tuple[str, int, int | None, str], Plan] = {}

@@ -97,6 +97,8 @@ def map(
     took = {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu, "peak_bytes": peak_bytes()}
     placed = seen_by_chip(opened.program, mapping.assignments)
     told = {"widths": ranges.summary(opened.program.network), **more, **said}
+    segments = _by_segment(opened.program, mapping)[1]
+    told |= {key: sum(row[key] for row in segments) for key in ("crossings_per_token", "steps_per_token")}
     found = {**summary(mapping, placed, target, rates=activity), **told}
     if found["metrics"]:
         found["metrics"]["mapper"].update(took)
@@ -205,7 +207,8 @@ def _table(opened: Bundle, mapping: Mapping, target: SystemSpec, host: HostSpec,
 
 def explain(bundle: str | Path) -> list[dict[str, Any]]:
     """Every step of the program: device, rule, reason, bytes per token over the host border; of a population also its
-    widths, each proven or calibrated and counted (`flow.ranges`)."""
+    widths, each proven or calibrated and counted (`flow.ranges`). A segment's crossings of the border and its steps of the
+    chip, each a token, stand with its first population on the chip, so that those of all add up."""
     from partitioner.judge.summary import explain as explain_mapping
 
     opened = open_bundle(bundle)
@@ -213,5 +216,20 @@ def explain(bundle: str | Path) -> list[dict[str, Any]]:
     found: dict[str, list[str]] = {}
     for width in ranges.widths(opened.program.network):
         found.setdefault(width.population, []).append(str(width))
-    rows = explain_mapping(mapping)
-    return [{**row, "widths": found.get(row["path"].removeprefix("populations."), [])} for row in rows]
+    segments = dict(zip(*_by_segment(opened.program, mapping), strict=True))
+    none = {"crossings_per_token": 0.0, "steps_per_token": 0.0}
+    rows = ((row["path"].removeprefix("populations."), row) for row in explain_mapping(mapping))
+    return [{**row, **segments.get(name, none), "widths": found.get(name, [])} for name, row in rows]
+
+
+def _by_segment(program: Program, mapping: Mapping) -> tuple[list[str], list[dict[str, float]]]:
+    """The first population of every segment on the chip, and what the segment crosses and takes, a token or step."""
+    from neurodeploy.accounting.program import steps_of
+    from partitioner.classify import passages
+
+    found = list(passages(program, mapping.assignments))
+    rows = [
+        {"crossings_per_token": float(p.crossings), "steps_per_token": float(p.share * steps_of(p.segment, mapping))}
+        for p in found
+    ]
+    return [p.first for p in found], rows

@@ -38,7 +38,11 @@ def print_map(found: Mapping[str, Any], console: Console) -> None:
     if border is not None:
         own = len(found["host_ops"]) - len((found.get("offload") or {}).get("on_host", ()))
         rest = f", {own} host operations" if "unit" not in found else " if every neuron sends"
-        say(console, f"{units.si(border, 'B')} per {found.get('unit', 'token')} over the host border{rest}")
+        moved = ""
+        if found.get("steps_per_token"):
+            cross, steps = found["crossings_per_token"], found["steps_per_token"]
+            moved = f" in {cross:,.4g} crossings, {steps:,.4g} steps of the chip"
+        say(console, f"{units.si(border, 'B')} per {found.get('unit', 'token')} over the host border{moved}{rest}")
     listed(console, found["violations"], "red", "  ")
     if found.get("offload"):
         print_offload(found["offload"], console)
@@ -101,7 +105,11 @@ def print_explain(found: Sequence[Any], console: Console) -> None:
     """What runs where, by layer pattern with device and bytes, then each rule once with its text and its remedy."""
     chip = sum(op["device"] == "chip" for op in found)
     thing, unit = derive.steps_of(found)
-    say(console, f"{units.count(chip)} of {units.some(len(found), thing)} run on the chip", "bold")
+    crossings, steps = (sum(op.get(f"{what}_per_token", 0) for op in found) for what in ("crossings", "steps"))
+    moved = (
+        f": {crossings:,.4g} crossings of the host border and {steps:,.4g} steps of the chip a {unit}" if steps else ""
+    )
+    say(console, f"{units.count(chip)} of {units.some(len(found), thing)} run on the chip{moved}", "bold")
     rows = [
         [
             group.pattern, group.layers, units.count(group.count), group.device, group.rule,

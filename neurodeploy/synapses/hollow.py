@@ -44,9 +44,11 @@ def hollow_layer(
 
 
 def at_width(program: Program, bits: int) -> Program:
-    """A hollow program with weights of `bits` bits."""
+    """A hollow program with weights of `bits` bits in its linear layers."""
+    linear = {population.name for population in layers_of(program)}
     projections = tuple(
-        replace(p, weight_bits=bits, block_sums=bounds(p.synapse.columns, bits)) for p in program.network.projections
+        replace(p, weight_bits=bits, block_sums=bounds(p.synapse.columns, bits)) if p.target in linear else p
+        for p in program.network.projections
     )
     return replace(program, network=replace(program.network, projections=projections))
 
@@ -115,8 +117,8 @@ def weights_of(program: Program) -> Weights:
 
 
 def layers_of(program: Program) -> list[Population]:
-    """The populations on the chip, in order."""
-    return [population for population in program.network.populations.values() if population.model != INPUT]
+    """The linear layers, in order: what conversion puts on the chip beside them is no projection of the model."""
+    return [p for p in program.network.populations.values() if p.model != INPUT and p.sections]
 
 
 def without_head(program: Program) -> Program:

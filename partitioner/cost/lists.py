@@ -9,7 +9,7 @@ of a neuron (`cost.population.View`)::
     neurons     = |R|
     out_axons   = one for each unit of a neuron's columns and shard that it reaches, and one for each message of an output
                   that the host reads
-    state_bytes = |R| n + a (in_axons + out_axons)
+    state_bytes = |R| n + t + a (in_axons + out_axons)            t the bytes of its tables
 
 Where a shard has a part of the columns only, it sends partial sums of m messages a row to the row's reducer and keeps
 some bytes of each row for them (`cost.sums.Sums`): out_axons = |R| m. A reducer of r rows that receives m messages a row,

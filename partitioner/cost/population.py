@@ -3,7 +3,8 @@
 A population is a rectangle. Its rows are neurons, its columns the axons of all projections into it, one after another
 (`cost.lists.Segment`)::
 
-    bytes a neuron    its state and own parameters, 4 for each delay slot of its ports
+    bytes a neuron    its state and own parameters, 4 for each delay slot of its ports, payloads that wait (`flow.waits`)
+    bytes of a table  beside neurons, once for each shard
     outputs           messages of a payload where the host reads it, or computes a population that it feeds
     destinations      a message to each shard that a unit of its columns reaches
     partial sum       `flow.words.PartialSums`: 4 bytes a message where it is made
@@ -22,6 +23,7 @@ from types import MappingProxyType
 import numpy as np
 
 from neurodeploy.flow.streams import Ends, ends_of
+from neurodeploy.flow.waits import waiting_bytes, waits
 from neurodeploy.flow.words import Range
 from neurodeploy.ir.arrange import arranged
 from neurodeploy.ir.chip import ChipSpec
@@ -32,7 +34,7 @@ from neurodeploy.ir.population import INPUT, Section
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.synapse import Synapse
 from neurodeploy.ir.units import Units
-from neurodeploy.neurons.registry import get_model, state_bytes
+from neurodeploy.neurons.registry import get_model, state_bytes, table_bytes
 from partitioner.classify import activity_of, group_of
 from partitioner.cost.budget import Demand
 from partitioner.cost.lists import Format, Segment, format_of
@@ -69,7 +71,7 @@ class Sends:
 
 @dataclass(frozen=True, eq=False)
 class View(Ends):
-    """A population. neuron : bytes of one. outgoing : projections from it.
+    """A population. neuron : bytes of one. table : bytes of its tables. outgoing : projections from it.
 
     group : what is kept on one chip where that can be. layer : what it is counted under. sections : heads that should stay
     whole. expert : whether a token may pass it by. copies : what it stands for.
@@ -81,6 +83,7 @@ class View(Ends):
     segments: tuple[Segment, ...]
     form: Format
     neuron: int
+    table: int
     outgoing: tuple[Projection, ...]
     group: str
     layer: str
@@ -138,7 +141,7 @@ class View(Ends):
 
     def home(self, rows: int, stored: int, axons: int, out: int) -> Demand:
         """A shard where neurons live, with `stored` bytes of synapses and `out` entries for destinations."""
-        return rows, stored, axons, out, rows * self.neuron + self.form.axon * (axons + out)
+        return rows, stored, axons, out, self.table + rows * self.neuron + self.form.axon * (axons + out)
 
     def partial(self, rows: int, stored: int, axons: int, words: int) -> Demand:
         """A shard with a part of the columns, whose sums have `words` messages."""
@@ -161,7 +164,7 @@ def views_of(
     """All populations that can live on cores, in their order, neurons in the order of the mapping; those in `hosted` are
     computed by the host."""
     form, found = format_of(chip, weight_bits), dict[str, View]()
-    network, shares = arranged(program.network, orders), activity_of(program)
+    network, shares, waiting = arranged(program.network, orders), activity_of(program), waits(program)
     living = {n: shares[n] for n, p in network.populations.items() if p.model != INPUT and n not in hosted}
     for name, ends in ends_of(program, network, chip, living).items():
         population = network.populations[name]
@@ -175,7 +178,10 @@ def views_of(
             rows=population.size,
             segments=segments(network.into(name)),
             form=form,
-            neuron=state_bytes(population) + SUM_BYTES * sum(slots(network, name).values()),
+            neuron=state_bytes(population)
+            + SUM_BYTES * sum(slots(network, name).values())
+            + waiting_bytes(population, waiting),
+            table=table_bytes(population),
             outgoing=tuple(p for p in network.out_of(name) if p.target in living),
             group=group_of(population),
             layer=name if population.layer is None else f"layers.{population.layer}",

@@ -99,7 +99,7 @@ def _stopped(cutter: BandCutter, cut: BandCut) -> Counter[str]:
 def _shapes(views: Sequence[View], rules: Mapping[str, Rule]) -> list[_Shape]:
     found: dict[tuple[object, ...], _Shape] = {}
     for index, view in enumerate(views):
-        rule, form = rules[view.name], (view.row_bits, view.neuron, view.microcoded)
+        rule, form = rules[view.name], (view.row_bits, view.neuron, view.table, view.microcoded)
         heads = tuple((part.rows, part.heads) for part in view.sections)
         asked = (rule.rows, rule.blocks, rule.even, rule.rate)
         key = (view.rows, view.columns, view.outputs, view.sums.key, form, heads, asked, view.share)

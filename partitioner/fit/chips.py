@@ -23,7 +23,8 @@ import numpy as np
 from neurodeploy.flow.border import BorderLoads, Entries
 from neurodeploy.flow.streams import Streams
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.network import Network
+from neurodeploy.ir.program import Program
+from neurodeploy.ir.segments import Encode
 from partitioner.fit.plan import Unit
 
 
@@ -85,9 +86,9 @@ class Layout:
             expected += float(1 - asleep)
         return len(always), expected
 
-    def flows(self, network: Network, units: Sequence[Unit]) -> list[list[list[BorderLoads]]]:
-        """By unit and island the flow of every copy, at full activity. Copies that begin at the same place of a chip differ
-        in the numbers of their chips alone."""
+    def flows(self, program: Program, units: Sequence[Unit]) -> list[list[list[BorderLoads]]]:
+        """By unit and population the flow of every copy over the host border, at full activity. Copies that begin
+        at the same place of a chip differ in the numbers of their chips alone."""
         found: list[list[list[BorderLoads]]] = [[[] for _ in unit.views] for unit in units]
         known: dict[tuple[int, int, int], list[BorderLoads]] = {}
         for spot in self.spots:
@@ -98,16 +99,20 @@ class Layout:
                 shards = units[spot.unit].mapping.shards
                 core = np.array([shard.chip * self.per_chip + shard.core for shard in shards], np.int64)
                 chip = np.searchsorted(chips, spot.places(core) // self.per_chip)
-                known[key] = _flows(network, units[spot.unit], chip)
+                known[key] = _flows(program, units[spot.unit], chip)
             for copies, flow in zip(found[spot.unit], known[key], strict=True):
                 copies.append(flow._replace(chips=chips[flow.chips]))
         return found
 
 
-def _flows(network: Network, unit: Unit, chip: Ints) -> list[BorderLoads]:
-    """Of each island of a unit whose shards are on these chips."""
+def _flows(program: Program, unit: Unit, chip: Ints) -> list[BorderLoads]:
+    """Of each population of a unit whose shards are on these chips. What only the first layer gets from the host is none."""
     alone = {view.name: replace(view, share=Fraction(1)) for view in unit.views}
-    shards = unit.mapping.shards
+    shards, network = unit.mapping.shards, program.network
+    repeated = any(view.name in program.copies for view in unit.views)
+    encoded = {s.population for s in program.host if isinstance(s, Encode)}
+    given = {name for name in encoded if name in program.copies or not repeated}
+    source = {p.name: p.source for p in network.projections}
     streams, first = Streams(network, alone, shards, 1), Entries(int(chip.max()) + 1)
     names, found = np.array([shard.island for shard in shards]), dict[str, BorderLoads]()
     for name in alone:
@@ -118,6 +123,8 @@ def _flows(network: Network, unit: Unit, chip: Ints) -> list[BorderLoads]:
         np.add.at(to, np.searchsorted(flow.chips, chip[shard]), messages)
 
     for stream in streams.events():
+        if source[stream.name] not in given:
+            continue
         flow = found[str(names[stream.target[0]])]
         new = first.fresh(stream.name, stream.axon, chip[stream.target])
         add(flow, flow.entering, stream.target[new], stream.messages[new])

@@ -15,6 +15,8 @@ from fractions import Fraction
 from functools import reduce
 from typing import NamedTuple
 
+import numpy as np
+
 from neurodeploy.flow.support import needs_of, refuse
 from neurodeploy.ir.chip import Basis, ChipSpec, Limit, SystemSpec
 from neurodeploy.ir.copies import class_name
@@ -31,6 +33,7 @@ from partitioner.cut.stamp import Tile
 from partitioner.fit.pack import assign, cores, pack
 from partitioner.mapper import map_model
 from partitioner.options import Options
+from partitioner.pack.cores import pack as pack_cores
 
 #: Models of at most so many cores are packed as a whole, of larger ones as many equal layers together as have so many.
 TOGETHER = 3000
@@ -193,25 +196,34 @@ class Cuts:
         self._known: dict[tuple[tuple[View, ...], ...], tuple[Tile, ...]] = {}
 
     def of(self, layers: Sequence[tuple[View, ...]]) -> tuple[Tile, ...]:
-        """The tiles of these layers' islands, one of each class, cut together as `map_model` cuts them. Those of layer n
-        > 0 have "n:" before their island's name.
+        """The tiles of these layers' islands, one of each class, cut together as `map_model` cuts them. Those that stand
+        again in layer n have "n:" before their island's name. What a layer sends to others than these takes no entry for a
+        destination.
 
         Raises DoesNotFit ND2002 where not even one neuron of an island fits a core.
         """
         key = tuple(layers)
         if key not in self._known:
-            views = {}
+            views, inside = {}, {view.name for members in layers for view in members}
             for number, members in enumerate(layers):
                 for view in members:
-                    name = f"{number}:{view.name}" if number else view.name
-                    views[name] = replace(view, name=name, group=name, expert=False, share=Fraction(1))
+                    name = f"{number}:{view.name}" if view.name in views else view.name
+                    own = tuple(p for p in view.outgoing if p.target in inside)
+                    views[name] = replace(view, name=name, group=name, expert=False, share=Fraction(1), outgoing=own)
             rules = dict.fromkeys(views, Rule(self.limits))
             self._known[key] = tiles_of(views, split(views, rules, self.system, Options(), _CHIPS).cuts)
         return self._known[key]
 
     def cores(self, layers: Sequence[tuple[View, ...]]) -> int:
-        """Cores of these layers, cut and packed together."""
-        return cores(pack(Counter(tile.demand for tile in self.of(layers)), self.limits))
+        """Cores of these layers, cut and packed together: where tiles are of many kinds, as the mapper packs them if that
+        takes fewer."""
+        tiles = self.of(layers)
+        found = cores(pack(Counter(tile.demand for tile in tiles), self.limits))
+        if all(view.uniform for members in layers for view in members):
+            return found
+        demand = np.array([tile.demand for tile in tiles], np.int64)
+        packings, _ = pack_cores(demand, self.limits, np.zeros(len(tiles), np.int64), self.system.chip.cores)
+        return min(found, *(packing.cores for packing in packings))
 
 
 def units_of(views: Sequence[View], cuts: Cuts) -> list[Unit]:

@@ -28,9 +28,10 @@ from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.segments import Decode
 from neurodeploy.ir.synapse import Synapse
-from neurodeploy.neurons.registry import get_model, is_exact, largest_payload, payload_bits, state_bytes
+from neurodeploy.neurons.registry import get_model, is_exact, largest_payload, payload_bits, state_bytes, table_bytes
 from neurodeploy.synapses import Conv, Dense, Direct, Grouped, Sparse
 from partitioner.verify.columns import Column, entries, kernel_bytes, meets
+from partitioner.verify.lateness import lateness
 
 COLUMNS = ("neurons", "synapse_bytes", "in_axons", "out_axons", "state_bytes")
 #: Synapses that are sorted at once.
@@ -38,7 +39,8 @@ PIECE = 1 << 21
 
 
 class Matrix(NamedTuple):
-    """A population: rows and columns, the projections in its columns, bytes of a neuron, messages of an output.
+    """A population: rows and columns, the projections in its columns, bytes of a neuron and of tables beside neurons,
+    messages of an output.
 
     words : of the partial sums over a range of columns, at most `most`; 4 bytes of a row for each.
     adder_bits : of the weight that adds a message.
@@ -49,6 +51,7 @@ class Matrix(NamedTuple):
     columns: int
     layout: tuple[Column, ...]
     neuron: int
+    table: int
     outputs: int
     words: Callable[[tuple[int, int]], int]
     adder_bits: int
@@ -62,18 +65,18 @@ def matrices_of(
     hosted: Collection[str] = (),
 ) -> dict[str, Matrix]:
     """What may have shards: every population with neurons; one column where it has no axon."""
-    network, read = program.network, {*program.network.outputs}
+    network, read, late = program.network, {*program.network.outputs}, lateness(program)
     read |= {step.population for step in program.host if isinstance(step, Decode)}
     read |= {p.source for p in network.projections if p.target in hosted}
     return {
-        name: _population(network, p, system, orders, name in read)
+        name: _population(network, p, system, orders, name in read, late[name])
         for name, p in network.populations.items()
         if p.model != INPUT
     }
 
 
 def _population(
-    network: Network, population: Population, system: SystemSpec, orders: Table[str, Ints], read: bool
+    network: Network, population: Population, system: SystemSpec, orders: Table[str, Ints], read: bool, late: int
 ) -> Matrix:
     """A partial sum of each delay slot of each projection in its block: one message, or as wide as the largest at an exact
     port."""
@@ -92,13 +95,15 @@ def _population(
                 found += slots * (_wide(network, p, low, high, system) if is_exact(network, p) else 1)
         return found
 
-    neuron = state_bytes(population)
+    neuron = state_bytes(population) + late * math.ceil(payload_bits(population) / 8)
     for port in get_model(population.model).ports:
         neuron += 4 * max([1, *(c.projection.depth for c in layout if c.projection.target_port == port)])
     bits = system.chip.formats["weight_bits"]
     output = math.ceil(payload_bits(population) / (8 * system.chip.formats["message_bytes"])) if read else 0
     most = 2 * max(1, sum(max(1, column.projection.depth) for column in layout))
-    return Matrix(name, population.size, max(1, start), tuple(layout), neuron, output, words, bits, most)
+    return Matrix(
+        name, population.size, max(1, start), tuple(layout), neuron, table_bytes(population), output, words, bits, most
+    )
 
 
 def _wide(network: Network, p: Projection, low: int, high: int, system: SystemSpec) -> int:
@@ -276,7 +281,7 @@ def _places(matrix: Matrix, shards: list[Shard], number: dict[Shard, int], used:
             row[4] += count * 4 * words[shard.cols]
         else:
             row[3] += count * matrix.outputs
-            row[4] += count * matrix.neuron
+            row[4] += matrix.table + count * matrix.neuron
     before = np.concatenate(([0], received.cumsum().cumsum()))
     for shard in shards:
         if shard.kind == "reducer":

@@ -9,7 +9,8 @@ from neurodeploy.frontends.outlines import read_hollow
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.program import Program
-from neurodeploy.pipeline.fit_pricing import everything, price, works_of_unit
+from neurodeploy.pipeline.fit_loads import works_of_unit
+from neurodeploy.pipeline.fit_pricing import everything, price
 from neurodeploy.synapses.hollow import weights_of
 from partitioner.cost.population import views_of
 from partitioner.fit.chips import place
@@ -63,7 +64,7 @@ def test_partial_sums_of_a_plan_are_counted_in_messages() -> None:
         hollow = hollow_program(info, [hollow_island("down", 10, 1536, weight_bits=bits)])
         views = tuple(views_of(hollow, ALIA.chip).values())
         unit = Unit("down", (0, 1), 1, views, mapping, nothing, 3, 6)
-        (work,) = works_of_unit(hollow, unit, ALIA, 1.0)
+        ((work, _),) = works_of_unit(hollow, unit, ALIA, 1.0)
         tokens = work.ticks
         assert work.counts.synops == tokens * 10 * 1536
         assert work.counts.partial_sums == tokens * 10 * words
