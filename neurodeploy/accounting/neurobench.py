@@ -71,7 +71,10 @@ def metrics(program: Program, counts: ActivityCounts | RunActivity, *, exact: bo
     weights = nonzero = macs = acs = dense = 0
     for p in network.projections:
         weights += p.synapse.weight.size + p.synapse.absent
-        nonzero += int(np.count_nonzero(p.synapse.weight)) if exact else 0
+        if exact:  # where weights are not stored as they count, those that count
+            nonzero += int(
+                p.synapse.nonzero_fan_out().sum() if p.synapse.uniform else np.count_nonzero(p.synapse.weight)
+            )
         if p.source in fired:
             fan = p.synapse.nonzero_fan_out() if exact else p.synapse.fan_out()
             effective = int(fired[p.source][p.source_port] @ fan)
@@ -106,11 +109,11 @@ def metrics(program: Program, counts: ActivityCounts | RunActivity, *, exact: bo
 
 
 def footprint(network: Network) -> int:
-    """Bytes of weights, delays, exponents of axons, own parameters and state at their stored widths."""
+    """Bytes of weights and what they share, delays, exponents of axons, own parameters and state at their stored widths."""
     total = 0
     for p in network.projections:
         total += -(-p.synapse.weight.size * p.weight_bits // 8) + (0 if p.delay is None else DELAY_BYTES * p.delay.size)
-        total += p.synapse.index_bytes + (0 if p.axon_exp is None else p.axon_exp.size)
+        total += p.synapse.index_bytes + -(-p.synapse.shared_bits // 8) + (0 if p.axon_exp is None else p.axon_exp.size)
     for population in network.populations.values():
         if population.model != INPUT:
             total += _own(population)[1] + -(-population.size * get_model(population.model).state_bits // 8)

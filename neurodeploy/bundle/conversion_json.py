@@ -16,6 +16,8 @@ from neurodeploy.synapses.hollow import Facts
 
 #: Longest latency of an output in steps: far more synapses in a row than any network has.
 LATENCY_MAX = 1 << 16
+#: How weights are stored, as `conversion.presets` names it.
+FORMS = ("rows", "groups", "file")
 #: What stands for entries that a conversion without rounding does not have.
 _ABSENT: Mapping[str, Any] = {
     "format": "", "shapes": {}, "inputs": {}, "outputs": {}, "graded": [], "warnings": [], "errors": [], "options": {},
@@ -36,6 +38,12 @@ def _calibrated(value: dict[str, Any], path: Path) -> dict[str, Any]:
         preset, calibration = table(value, "preset"), table(value, "calibration")
         text(preset, "name"), integer(preset, "payload_bits"), integer(preset, "weight_bits")
         text(calibration, "text"), integer(calibration, "tokens")
+        if "bits_a_weight" in value:
+            means = table(value, "bits_a_weight")
+            for key in ("body", "with_head"):
+                _positive(means, key, zero=True)
+        if "weights" in preset and preset["weights"] not in FORMS:
+            raise ValueError(f"weights is {preset['weights']!r:.40}, one of {FORMS} is needed")
         for site in items(value, "sites"):
             text(site, "path")
             for key in ("payload_bits", "wide_channels"):

@@ -3,7 +3,7 @@
     w_ij ~ unit_i * (m_gi * q_ij + n_gi)        0 <= q_ij < 2**bits, g = j // group (`synapses.grouped`)
 
 The factor and the offset of a group begin with the range of its weights, shrunk at both ends where that lowers the error
-weighted with the power of the inputs (a search over 25 pairs, as ggml's quantisers and HQQ do on their own measures). The
+weighted with the power of the inputs (a search over 9 pairs, as ggml's quantisers and HQQ do on their own measures). The
 row's unit is the largest factor over its 127, so that factors are integers of 7 bits and offsets of 9 times a power of two
 of the row: 16 bits a group. Then weights are rounded with compensation (`rounding`; GPTQ's "static groups", with the columns
 in order of their power).
@@ -26,7 +26,7 @@ from neurodeploy.synapses.grouped import Grouped
 FACTOR_BITS, OFFSET_BITS = 7, 9
 CONSTANT_BITS = FACTOR_BITS + OFFSET_BITS
 #: How much of the lower and of the upper end of a group's range its grid keeps.
-SHARES = (1.0, 0.95, 0.9, 0.85, 0.8)
+SHARES = (1.0, 0.92, 0.84)
 #: Steps below this are none: of a group of equal weights, and of a row of zeros.
 FINEST = 1e-30
 

@@ -126,15 +126,23 @@ class LayerBuilder:
 
     def _form(self, projections: Sequence[Projection], shape: tuple[int, int]) -> Form:
         blocks, power = list[Block](), None
+        kept = self._kept(projections)
+        if all(kept):  # nothing is rounded
+            return OfFile(projections, self.weights, blocks)
         if self.preset.rounding != "nearest":
             blocks = compensation(self.moments.blocks, self.moments.tokens, self.preset.damping)
             power = torch.cat([block.diagonal() for block in self.moments.blocks])
             power = power if bool((power > 0).any()) else None
-        if self.preset.weights == "file" and any(kept_grid(self.weights, p, 0, 1) is not None for p in projections):
+        if any(kept):
             return OfFile(projections, self.weights, blocks)
         if self.grid is not None and self.grid.group:
             return InGroups(shape, self.grid, power, blocks)
         return ByRow(shape, self.preset.weight_bits if self.grid is None else self.grid.bits, power, blocks)
+
+    def _kept(self, projections: Sequence[Projection]) -> list[bool]:
+        """Whose integers are those of the file."""
+        wanted = self.preset.weights == "file"
+        return [wanted and kept_grid(self.weights, p, 0, 1) is not None for p in projections]
 
     def _ranges(self, projections: Sequence[Projection], form: Form) -> tuple[torch.Tensor, torch.Tensor]:
         """Largest output by row (rows,) over the sample, and the units of weights by row (rows,)."""

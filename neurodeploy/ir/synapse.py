@@ -125,6 +125,11 @@ class Synapse(ABC):
         return 0
 
     @property
+    def shared_bits(self) -> int:
+        """Bits of constants that weights share, of all synapses."""
+        return 0
+
+    @property
     def beside(self) -> int:
         """Synapses of an axon on every core where it has any, beside those into the neurons of the population."""
         return 0

@@ -131,10 +131,11 @@ def _comparison(opened: Bundle, engine: Runner, stream: Stream, result: RunResul
 def _about(opened: Bundle) -> dict[str, Any]:
     program, info = opened.program, opened.program.info
     preset: Any = program.conversion.get("preset", {})
+    bits: Any = program.conversion.get("bits_a_weight", {"with_head": preset.get("weight_bits", 8)})
     weights = sum(p.synapse.count() for p in program.network.projections if not p.synapse.wire)
     return {
         "name": info.name, "family": info.family, "source": opened.manifest["source"]["model"], "licence": info.licence,
-        **size_of(program.network), "weight_bytes": weights * int(preset.get("weight_bits", 8)) // 8,
+        **size_of(program.network), "weight_bytes": int(weights * bits["with_head"]) // 8,
         "outputs": list(program.network.outputs), "layers": info.layers, "hidden_size": info.hidden_size,
         "vocab_size": info.vocab_size,
     }  # fmt: skip

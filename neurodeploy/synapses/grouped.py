@@ -79,9 +79,13 @@ class Grouped(AllToAll):
         """One synapse of each axon, into the sum of its group, where that is asked for."""
         return int(bool(self.offset.any()))
 
+    @property
+    def shared_bits(self) -> int:
+        return self.rows * self.groups * self.constant_bits
+
     def bits_a_weight(self, weight_bits: int) -> float:
         """What is stored, constants shared out over the weights: ``bits + groups * constant_bits / columns``."""
-        return weight_bits + self.groups * self.constant_bits / self.columns
+        return weight_bits + self.shared_bits / self.weight.size
 
     def problem(self) -> str:
         wanted = (self.rows, self.groups) if self.weight.ndim == 2 and self.group > 0 else ()
@@ -102,6 +106,8 @@ class Grouped(AllToAll):
     @classmethod
     def from_record(cls, row: Row) -> Grouped:
         weight, multiplier, offset = (array(row, name) for name in ("weight", "multiplier", "offset"))
+        if weight.ndim != 2:
+            raise ValueError(f"weight has {weight.ndim} axes, two are needed")
         sizes = integer(row, "group", 1), integer(row, "constant_bits", 0, 64), integer(row, "phase")
         return cls(weight, multiplier, offset, *sizes)
 

@@ -253,6 +253,7 @@ def test_every_value_of_the_program_is_checked(bundle: Path) -> None:
         lambda c: c.pop("preset"), lambda c: c.update(preset=[]), lambda c: c["preset"].update(weight_bits="8"),
         lambda c: c.update(calibration=None), lambda c: c.update(sites={}), lambda c: c["sites"].append(1),
         lambda c: c["sites"][0].pop("path"), lambda c: c["sites"][0].update(weight_sqnr_db="good"),
+        lambda c: c["bits_a_weight"].update(body="few"), lambda c: c["preset"].update(weights="columns"),
     ],
 )  # fmt: skip
 def test_conversion_that_lies(bundle: Path, change: Change) -> None:

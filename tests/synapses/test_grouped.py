@@ -126,7 +126,7 @@ def test_what_a_core_keeps_and_does_by_hand() -> None:
     assert s.inner(10, (6, 20)) == 11 * 3 and s.fan_out((5, 15)).tolist() == [11] * 24
     plain = replace(s, offset=np.zeros_like(s.offset))
     assert plain.inner(10, (6, 20)) == 30 and plain.fan_out((5, 15)).tolist() == [10] * 24
-    assert s.bits_a_weight(4) == 4 + 12 / 8
+    assert s.bits_a_weight(4) == 4 + 12 / 8 and s.shared_bits == 30 * 3 * 12
 
 
 @pytest.mark.parametrize("wide", [0, 3])
@@ -209,6 +209,15 @@ def test_both_files_of_a_layer_and_the_arrays_of_a_network(tmp_path: Path) -> No
 def test_what_is_no_grouped_matrix(change: dict[str, Any], problem: str) -> None:
     good = drawn(6, 12, 8)
     assert not good.problem() and problem in replace(good, **change).problem()
+
+
+def test_a_damaged_file_is_told(tmp_path: Path) -> None:
+    """Axes are counted before anything is asked of them."""
+    structure, arrays = network_to_json(program_of_layers(INFO, [layer(drawn(20, 96, 32))], {}).network)
+    structure["projections"][0]["synapse"]["weight"]["array"] = ["int8", [20]]
+    write_arrays(tmp_path / "network.h5", arrays | {"j0.weight": np.zeros(20, np.int8)})
+    with pytest.raises(ValueError, match="two are needed"):
+        network_from_json(structure, Arrays(tmp_path, ["network.h5"]))
 
 
 def test_a_program_of_them_is_exact_by_its_bound() -> None:
