@@ -85,7 +85,7 @@ def test_what_is_clipped_is_counted() -> None:
 
 
 #: Length of a piece -> error with it: h**2 / 8 times the curvature of 1 / 2 and 0.8.
-CURVE_ERRORS = {"silu": {0.125: 1.1e-3, 0.25: 4e-3}, "gelu_tanh": {0.125: 2e-3, 0.25: 6.4e-3}}
+CURVE_ERRORS = {"silu": {0.0625: 3e-4, 0.125: 1.1e-3}, "gelu_tanh": {0.0625: 5e-4, 0.125: 1.7e-3}}
 
 
 def reference(act: str, x: np.ndarray) -> np.ndarray:
@@ -95,23 +95,24 @@ def reference(act: str, x: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("act", CURVE_ERRORS)
-@pytest.mark.parametrize("piece", [0.125, 0.25])
+@pytest.mark.parametrize("piece", [0.0625, 0.125])
 def test_curves(act: str, piece: float) -> None:
-    """On -8..8 and at the ends of 16 bits; pieces are as long as their unit makes them."""
-    unit = piece / 256 * (1 + (1e-6 if piece == 0.125 else -1e-6))
+    """On -7.8..7.8, and beyond the table to the ends of 16 bits; pieces are as long as their unit makes them."""
+    unit = piece / 128 * (1 + (1e-6 if piece == 0.0625 else -1e-6))
     x = np.arange(1 - 2**15, 2**15) * unit
-    x = np.concatenate([x[np.abs(x) <= 8], x[[0, -1]]])[None]
+    x = x[None]
     found = run_lowered("activation", [x], [reference(act, x)], 16, act=act)
     (curve,) = (p for p in found.network.populations.values() if p.model == "graded_curve")
     assert 2.0 ** float(curve.params["width"]) * unit == pytest.approx(piece, rel=1e-3)
     gap = np.abs(found.values[0] - reference(act, x))
-    assert gap.max() <= CURVE_ERRORS[act][piece]
+    assert gap[np.abs(x) <= 7.8].max() <= CURVE_ERRORS[act][piece]
+    assert np.abs(x).max() > 7.9 and gap.max() <= 4e-3
     assert found.clipped == 0
 
 
 @pytest.mark.parametrize("act", ["silu", "gelu_tanh"])
 @pytest.mark.parametrize(
-    ("bits", "count", "most"), [(12, 256, 2.5e-3), (12, 1024, 1e-3), (16, 256, 2.5e-3), (16, 1024, 2e-4)]
+    ("bits", "count", "most"), [(12, 256, 1.5e-3), (12, 1024, 1e-3), (16, 256, 6e-4), (16, 1024, 1e-4)]
 )
 def test_gates(act: str, bits: int, count: int, most: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Root mean square of the error, Gaussian gate and factor."""
@@ -136,13 +137,13 @@ def test_sum_of_streams_with_units_of_their_own() -> None:
 
 @pytest.mark.parametrize("top_k", [1, 2, 5])
 def test_route(top_k: int) -> None:
-    """The experts of torch's stable sort, the lower of equals; their sigmoids to 8e-4, a piece of a quarter."""
+    """The experts of torch's stable sort, the lower of equals; their sigmoids to 3e-4."""
     logits = np.rint(np.random.default_rng(2).standard_normal((200, 5)) * 4)  # many are equal
     chosen = torch.from_numpy(logits).sort(dim=1, descending=True, stable=True).indices[:, :top_k]
     expected = torch.zeros(200, 5, dtype=torch.float64).scatter(1, chosen, 1.0) * torch.from_numpy(logits).sigmoid()
     found = run_lowered("moe_route", [logits], [expected.numpy()], top_k=top_k)
     np.testing.assert_array_equal(found.values[0] != 0, expected.numpy() != 0)
-    assert np.abs(found.values[0] - expected.numpy()).max() <= 8e-4
+    assert np.abs(found.values[0] - expected.numpy()).max() <= 3e-4
 
 
 def test_experts_get_their_share() -> None:
