@@ -18,7 +18,7 @@ from neurodeploy.ir.network import Network
 from neurodeploy.ir.run import Probe, RunState
 from neurodeploy.neurons import registry
 
-INT32 = np.iinfo(np.int32)
+INT16, INT32 = np.iinfo(np.int16), np.iinfo(np.int32)
 _checked: WeakSet[Network] = WeakSet()
 
 
@@ -58,7 +58,10 @@ def copy_state(network: Network, state: RunState) -> RunState:
     """The same numbers in arrays of their own, C order."""
     return RunState(
         step=state.step,
-        neurons={name: {v: np.array(a, np.int64) for v, a in values.items()} for name, values in state.neurons.items()},
+        neurons={
+            name: {v: np.array(a, np.int64 if a.ndim < 3 else a.dtype, order="C") for v, a in values.items()}
+            for name, values in state.neurons.items()
+        },
         pending={
             p.name: np.array(state.pending[p.name], registry.pending_type(network, p))
             for p in network.projections
@@ -108,7 +111,8 @@ def check_probes(network: Network, probes: Sequence[Probe]) -> None:
             fix = f"probe one of {', '.join(network.populations)}"
             raise UserError("ND3207", probe.population, "is no population of this network", fix)
         model = registry.model_of(population)
-        known = list(dict.fromkeys([*model.state, *model.outputs, *model.ports]))
+        of_neurons = [name for name in model.state if name not in model.memories]
+        known = list(dict.fromkeys([*of_neurons, *model.outputs, *model.ports]))
         if probe.variable not in known:
             fix = f"probe one of {', '.join(known)}"
             raise UserError("ND3207", probe.name, f"is no state variable or port of model {population.model}", fix)
@@ -142,8 +146,10 @@ def check_state(network: Network, state: RunState, samples: int | None = None) -
     for name, values in expected.neurons.items():
         mine = state.neurons[name]
         need(set(mine) == set(values), name, f"has state variables {sorted(values)}, the state has {sorted(mine)}")
+        rows = registry.memory_shape(network.populations[name], state.step)
         for variable, array in values.items():
-            _check_array(need, f"{name}.{variable}", mine[variable], array.shape, INT32.max)
+            shape, end = (array.shape, INT32.max) if rows is None else ((count, *rows), INT16.max)
+            _check_array(need, f"{name}.{variable}", mine[variable], shape, end)
     for p in network.projections:
         if p.latency:
             source = network.populations[p.source]

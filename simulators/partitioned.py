@@ -171,6 +171,8 @@ class _Cores(Machine):
             return super().update(network, name, state, inputs, t)
         population, params = network.populations[name], prepared(network)[name]
         model = registry.get_model(population.model)
+        if model.memories:
+            return self._remembering(network, name, state, inputs, t)
         shape = next((array.shape for array in (*state.values(), *inputs.values())), (1, population.size))
         outputs: Values = {port: np.zeros(shape, np.int64) for port in model.outputs}
         after = {variable: np.zeros_like(array) for variable, array in state.items()}
@@ -190,6 +192,15 @@ class _Cores(Machine):
             lost += stepped[1:]
         state.update(after)
         return Stepped(outputs, *(int(count) for count in lost))
+
+    def _remembering(self, network: Network, name: str, state: Values, inputs: Values, t: int) -> Stepped:
+        """Neurons that read one memory: whichever core holds which part of it, the sums are the same."""
+        stepped = super().update(network, name, state, inputs, t)
+        words = output_words(network.populations[name], self.chip)
+        for shard in self.homes[name]:
+            for payload in stepped.outputs.values():
+                self.sent[shard] += words * int(np.count_nonzero(payload[:, slice(*shard.rows)]))
+        return stepped
 
     def counts(self, steps: int) -> dict[Shard, ShardCounts]:
         """`steps`: of all samples together."""

@@ -1,7 +1,8 @@
 """The state of a running program as one .npz file: resumed, it goes on with the same bits, whichever runner goes on.
 
 `header` is JSON: the digest of the program that it belongs to, the steps done (tokens, of a text), where each cache begins,
-and what the verb that wrote it has to know. Arrays: ``n.POPULATION.VARIABLE`` (samples, size) int64 and ``p.PROJECTION``
+and what the verb that wrote it has to know. Arrays: ``n.POPULATION.VARIABLE`` (samples, size) int64, of a memory
+(samples, rows, numbers) int16, and ``p.PROJECTION``
 (samples, slots, rows) int32, as in `ir.run.RunState`; ``k.SAMPLE.OPERATION`` (heads, size of a head, columns) and
 ``v.SAMPLE.OPERATION`` (heads, columns, size of a head) float32, the keys and values that an operation of the host has seen.
 No pickle.
@@ -24,7 +25,7 @@ from neurodeploy.ir.graph import HostOp
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.run import RunState
-from neurodeploy.neurons.registry import get_model, pending_type
+from neurodeploy.neurons.registry import get_model, memory_shape, pending_type
 from neurodeploy.ops import lookup
 from neurodeploy.ops.host.kvcache import KVCache, State, oldest_visible
 from neurodeploy.storage.numpy_files import Archive, open_archive
@@ -129,8 +130,8 @@ def _samples_of(*tail: int) -> Callable[[tuple[int, ...]], bool]:
 
 
 def _state(archive: Archive, network: Network, step: int, caches: Iterable[str]) -> RunState:
-    sizes = {
-        (population.name, variable): population.size
+    sizes: dict[tuple[str, str], tuple[int, ...]] = {
+        (population.name, variable): memory_shape(population, step) or (population.size,)
         for population in network.populations.values()
         if population.model != INPUT
         for variable in get_model(population.model).state
@@ -140,11 +141,12 @@ def _state(archive: Archive, network: Network, step: int, caches: Iterable[str])
     wanted = {f"n.{population}.{variable}" for population, variable in sizes} | {f"p.{name}" for name in slots}
     if names != wanted:
         raise ValueError(f"holds other variables than the network: {sorted(names ^ wanted)[:3]}")
-    neurons: dict[str, dict[str, NDArray[np.int64]]] = {
+    neurons: dict[str, dict[str, NDArray[np.signedinteger]]] = {
         name: {} for name, population in network.populations.items() if population.model != INPUT
     }
     for (population, variable), size in sizes.items():
-        array = _array(archive, f"n.{population}.{variable}", np.dtype(np.int64), _samples_of(size))
+        stored = np.dtype(np.int64 if len(size) == 1 else np.int16)
+        array = _array(archive, f"n.{population}.{variable}", stored, _samples_of(*size))
         neurons[population][variable] = array
     pending = {name: _array(archive, f"p.{name}", kind, _samples_of(*shape)) for name, (kind, shape) in slots.items()}
     state = RunState(step, neurons, pending)

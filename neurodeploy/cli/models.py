@@ -25,6 +25,8 @@ def convert(
     input_range: given.InputRange = None,
     calibration_tokens: given.CalibrationTokens = None,
     on_chip: given.OnChip = None,
+    context: given.KeptContext = None,
+    kv_bits: given.KvBits = None,
     gain: given.Gain = None,
     source: given.Source = None,
     reset: given.Reset = None,

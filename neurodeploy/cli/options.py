@@ -157,9 +157,17 @@ CalibrationTokens = Annotated[
 OnChip = Annotated[
     str | None,
     typer.Option(
-        help="projections (linear layers), or block (norms, gates and the residual stream too).",
+        help="projections (linear layers), block (norms, gates and the residual stream too), or all (attention too).",
         rich_help_panel=TEXT_MODELS,
     ),
+]
+KeptContext = Annotated[
+    int | None,
+    typer.Option(help="With --on-chip all: positions that a layer remembers at most.", rich_help_panel=TEXT_MODELS),
+]
+KvBits = Annotated[
+    int | None,
+    typer.Option(help="With --on-chip all: bits of a key or value, 8 or 16.", rich_help_panel=TEXT_MODELS),
 ]
 Gain = Annotated[
     str | None,

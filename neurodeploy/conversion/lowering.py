@@ -28,28 +28,29 @@ from functools import partial
 import numpy as np
 
 from neurodeploy.ir.fixedpoint import SCALE_MIN, STATE_BITS, STATE_MAX, Ints, multiply_shift
-from neurodeploy.ir.graph import HostOp, WeightStore
+from neurodeploy.ir.graph import Attr, HostOp, ModelInfo, WeightStore
 from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.segments import Decode, Encode, HostStep
+from neurodeploy.neurons.graded_attention import FULL
 from neurodeploy.neurons.registry import payload_bits
 from neurodeploy.ops import lookup
-from neurodeploy.ops.host.lowering import HEADROOM, Floats, Made, Measured, Signal, ToLower, Unit
+from neurodeploy.ops.host.lowering import HEADROOM, Floats, Kept, Made, Measured, Signal, ToLower, Unit
 
 #: A channel that calibration hardly saw has a unit of at most 2**-this of the largest.
 FAINTEST = 16
 
 
-def lower(program: Program, weights: WeightStore, measured: Mapping[str, Measured]) -> Program:
-    """The program with every operation of `measured` on the chip that can be there."""
+def lower(program: Program, weights: WeightStore, measured: Mapping[str, Measured], kept: Kept) -> Program:
+    """The program with every operation of `measured` on the chip that can be there; attention keeps what `kept` says."""
     if not measured:
         return program
-    lowering = _Lowering(program, weights, measured)
+    lowering = _Lowering(program, weights, measured, kept)
     for step in program.host:
         lowering.take(step)
     apart = lowering.apart()
     if apart:
-        return lower(program, weights, {path: found for path, found in measured.items() if path not in apart})
+        return lower(program, weights, {path: found for path, found in measured.items() if path not in apart}, kept)
     return lowering.program()
 
 
@@ -63,8 +64,10 @@ def units_of(peak: Floats, *, flat: bool) -> Unit:
 class _Lowering:
     """The program so far. signals : host values that are on the chip. moved : those that lowered operations make."""
 
-    def __init__(self, program: Program, weights: WeightStore, measured: Mapping[str, Measured]) -> None:
-        self.given, self.weights, self.measured = program, weights, measured
+    def __init__(self, program: Program, weights: WeightStore, measured: Mapping[str, Measured], kept: Kept) -> None:
+        self.given, self.weights, self.measured, self.kept = program, weights, measured, kept
+        self.sizes = dict(program.sizes)
+        self.positional: dict[tuple[object, ...], Signal] = {}
         self.populations = dict(program.network.populations)
         self.projections = list(program.network.projections)
         self.host: list[HostStep] = []
@@ -100,7 +103,8 @@ class _Lowering:
         before = list(self.host), dict(self.populations), list(self.projections), dict(self.signals), dict(self.units)
         inputs = [self._signal(name, measured.inputs[i]) for i, name in enumerate(op.inputs)]
         wanted = [self._wanted(name, peak) for name, peak in zip(op.outputs, measured.outputs, strict=True)]
-        made = how(ToLower(op, inputs, self.weights, measured, wanted, partial(self._aligned, op)))
+        aligned = partial(self._aligned, op)
+        made = how(ToLower(op, inputs, self.weights, measured, wanted, aligned, self._by_position, self.kept))
         if made is None:
             self.host, self.populations, self.projections, self.signals, self.units = before
             return False
@@ -184,6 +188,19 @@ class _Lowering:
         found = found._replace(unit=Unit.of_logs(wanted + coarser, STATE_BITS))
         return self._rescaled(signal, found, None)
 
+    def _by_position(self, name: str, attrs: Mapping[str, Attr], size: int, unit: Unit) -> Signal:
+        """`ToLower.by_position`. An operation that asks for it is lowered."""
+        key = (name, size, *sorted(attrs.items()))
+        if key not in self.positional:
+            value = f"{name}.{len(self.positional)}"
+            population = Population(f"{value}.stream", (size,), INPUT, {"bits": unit.bits})
+            self.populations[population.name], self.sizes[value] = population, size
+            self.host += [
+                HostOp(value, name, (self.given.input,), (value,), attrs), Encode(value, population.name, unit.scale),
+            ]  # fmt: skip
+            self.positional[key] = Signal(population, 0, size, unit)
+        return self.positional[key]
+
     def _scaled_rows(self, value: str, signal: Signal, steps: Floats, wanted: Ints) -> Signal:
         """The rows of a linear layer with the units `wanted`, or coarser ones where a multiplier is not so large."""
         old = signal.population
@@ -230,7 +247,17 @@ class _Lowering:
         )
         border = {step.population for step in host if isinstance(step, Encode | Decode)}
         units = {name: unit for name, unit in self.units.items() if name in self.populations and name not in border}
-        return replace(self.given, network=network, host=tuple(host), units=units)
+        return replace(self.given, network=network, host=tuple(host), units=units, sizes=self.sizes, info=self._info())
+
+    def _info(self) -> ModelInfo:
+        """Of a model that remembers fewer positions than it could see: no text is longer."""
+        most = [
+            int(np.max(p.params["slots"]))
+            for p in self.populations.values()
+            if p.model == "graded_attention" and np.max(p.params["kind"]) == FULL
+        ]
+        info = self.given.info
+        return replace(info, max_positions=min([info.max_positions, *most]))
 
 
 def _ratio(steps: Floats, wanted: Ints) -> tuple[Ints, Ints, Ints]:

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
 from neurodeploy.errors import UserError
+from neurodeploy.neurons.graded_attention import SLOTS_MAX
 
 PAYLOAD_BITS = (8, 12, 14, 16)
 ROUNDINGS = ("gptq", "nearest")
 #: What of a model is on the chip: static projections; everything that can be but attention; attention too.
-ON_CHIP = ("projections", "block")
+ON_CHIP = ("projections", "block", "all")
+#: Bits of a key or value that is kept on the chip.
+KV_BITS = (8, 16)
 RANGES = ("absmax", "percentile", "mse")
 WEIGHTS = ("rows", "groups", "file")
 #: Width of a stored weight of other forms than "rows": the least, and the most.
@@ -34,7 +37,9 @@ class Preset:
     output_headroom : the 24-bit output range over the largest output that calibration saw
     calibration_tokens, window : how much text is read, in windows of so many tokens
     damping : share of itself that each diagonal element of the second moment grows by before the inversion (gptq)
-    on_chip : "projections" puts linear layers on the chip; "block" every operation between them that has a lowering, too
+    on_chip : "projections" puts linear layers on the chip; "block" every operation between them that has a lowering, but
+        attention; "all" attention too, with keys and values as memory of the chip
+    context, kv_bits : of "all": positions that a layer remembers at most, and the width of a key or value
     gptq_columns : second moments of wider inputs are taken block-diagonal in blocks of so many columns
     """
 
@@ -55,6 +60,8 @@ class Preset:
     damping: float = 0.01
     gptq_columns: int = 2048
     on_chip: str = "projections"
+    context: int = 2048
+    kv_bits: int = 16
 
     def __post_init__(self) -> None:
         checks = [
@@ -66,6 +73,8 @@ class Preset:
             ("all_bits", 4.25 <= self.all_bits <= 8.0, "choose 4.25 to 8"),
             ("rounding", self.rounding in ROUNDINGS, f"choose one of {ROUNDINGS}"),
             ("on_chip", self.on_chip in ON_CHIP, f"choose one of {ON_CHIP}"),
+            ("context", 1 <= self.context <= SLOTS_MAX, f"choose 1 to {SLOTS_MAX} positions"),
+            ("kv_bits", self.kv_bits in KV_BITS, f"choose one of {KV_BITS}"),
             ("input_range", self.input_range in RANGES, f"choose one of {RANGES}"),
             ("percentile", 50.0 < self.percentile <= 100.0, "choose a value in (50, 100]"),
             ("headroom", 1.0 <= self.headroom <= 16.0, "choose a factor in [1, 16]"),
@@ -78,6 +87,10 @@ class Preset:
                 raise UserError(
                     "ND1101", f"preset {self.name}", f"{field} = {getattr(self, field)} is not possible", fix
                 )
+
+    def lowers(self, *, attends: bool) -> bool:
+        """Whether an operation between linear layers is put on the chip; `attends`: one that attention comes with."""
+        return self.on_chip in (("all",) if attends else ("block", "all"))
 
     def to_json(self) -> dict[str, object]:
         return asdict(self)

@@ -31,7 +31,7 @@ from neurodeploy.machine.memory import give_back
 from neurodeploy.ops import lookup
 from neurodeploy.ops.host.executor import Executor
 from neurodeploy.ops.host.kvcache import State
-from neurodeploy.ops.host.lowering import Measured
+from neurodeploy.ops.host.lowering import Kept, Measured
 from neurodeploy.synapses.linear import LinearLayer, program_of_layers
 
 Progress = Callable[[str, int, int], None]
@@ -106,7 +106,7 @@ class _Calibration:
                 for name, count in zip(experts, window.chosen[op.inputs[0]], strict=True):
                     window.values[name] = window.values[name][:count]
             self.executor.run_op(op, window.values, window.state)
-        if self.preset.on_chip != "projections" and lookup(op).lowering is not None:
+        if lookup(op).lowering is not None and self.preset.lowers(attends=lookup(op).attends):
             self.measured[op.path] = self._measure(op)
         if experts and experts[0] in op.outputs:
             self._lend_tokens(op)
@@ -212,7 +212,7 @@ def quantize(
     }
     sizes = {name: population.size for name, population in graph.populations.items()}
     program = program_of_layers(graph.info, items, sizes, graph.input, graph.output, conversion)
-    program = lower(program, graph.weights, run.measured)
+    program = lower(program, graph.weights, run.measured, Kept(preset.context, preset.kv_bits))
     program.check()
     return program
 

@@ -18,7 +18,7 @@ from neurodeploy.ir.fixedpoint import signed_max
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.neurons.model import EXACT_END
-from neurodeploy.neurons.registry import get_model, largest_payload, payload_bits, prepared_params
+from neurodeploy.neurons.registry import get_model, largest_payload, model_of, payload_bits, prepared_params
 
 #: Bits of a number without a width of its own.
 WORD = 32
@@ -88,3 +88,18 @@ def summary(network: Network) -> dict[str, int]:
     """How many widths are proven, and how many calibrated and counted."""
     found = [width.proven for width in widths(network)]
     return {"proven": sum(found), "counted": len(found) - sum(found)}
+
+
+def beyond_chip(population: Population) -> tuple[str, ...]:
+    """Parameters that Lava computes with but that the chip's registers cannot hold, one line each; for a report."""
+    found = []
+    params = prepared_params(population)
+    for name, param in model_of(population).params.items():
+        low, high = param.chip or (param.low, param.high)
+        outside = (params[name] < low) | (params[name] > high)
+        if outside.any():
+            worst = int(params[name][outside][0])
+            found.append(
+                f"population {population.name}: {name} = {worst} is outside the chip's register of {low}..{high}"
+            )
+    return tuple(found)

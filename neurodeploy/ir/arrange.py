@@ -128,7 +128,7 @@ def counts_there(fired: Table[str, Table[str, Ints]], orders: Orders) -> dict[st
 def state_there(state: RunState, network: Network, orders: Orders) -> RunState:
     """A state of the network in the order of the rows, as a new value."""
     neurons = {
-        name: {key: array[:, orders.get(name, AS_IT_IS)] for key, array in values.items()}
+        name: {key: array[:, orders.get(name, AS_IT_IS)] for key, array in values.items()}  # memories have no order
         for name, values in state.neurons.items()
     }
     targets = {p.name: p.target for p in network.projections}

@@ -50,14 +50,15 @@ Probes = Sequence[Probe]
 class RunState:
     """Everything that a network carries from step to step, in one canonical form whoever ran it.
 
-    step : steps done. neurons : population -> variable -> (samples, size) int64.
+    step : steps done. neurons : population -> variable -> (samples, size) int64, of a memory (`neurons.model.StateVar`)
+        (samples, rows written, numbers) int16.
     pending : projection with latency -> (samples, depth, rows) int32, into an exact port int64; slot 0 arrives in step
         ``step + 1``.
     host : of a program with host operations what they keep, such as keys and values, one a sample.
     """
 
     step: int
-    neurons: dict[str, dict[str, NDArray[np.int64]]]
+    neurons: dict[str, dict[str, NDArray[np.signedinteger]]]
     pending: dict[str, NDArray[np.signedinteger]]
     host: tuple[object, ...] = ()
 

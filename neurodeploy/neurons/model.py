@@ -69,6 +69,8 @@ class StateVar:
         arithmetic of its models is the one that each model's file states, and a value can leave these bits.
     shift : bits by which the initial value is shifted to the left (Lava's alignment of a threshold).
     settable : False where the model itself says how it starts, so that a population cannot.
+    memory : not a number of a neuron but rows that the population writes as it goes, one a step (`NeuronModel.memory`):
+        int16 (samples, rows written so far, numbers), and it starts without one.
     """
 
     bits: int
@@ -76,6 +78,16 @@ class StateVar:
     initial: int | str = 0
     shift: int = 0
     settable: bool = True
+    memory: bool = False
+
+
+class Memory(NamedTuple):
+    """A state of a population as a whole: rows that it writes, one a step, over the oldest once it has `rows` of them;
+    `numbers` in a row, of so many bits."""
+
+    rows: int
+    numbers: int
+    bits: int
 
 
 #: ``equation(on, params, state, inputs, t) -> payloads by output port``, in the arithmetic `on`. `params` name -> array
@@ -99,6 +111,7 @@ class NeuronModel:
     consistent : checks the parameters against one another, beyond their ranges.
     real : the equation in real numbers, where it is another formula than that of the integers.
     reach : bounds of states and payloads that are clipped to their widths; None: nothing bounds them.
+    memory : of parameters, how large each state is that is a memory.
     """
 
     name: str
@@ -112,6 +125,7 @@ class NeuronModel:
     consistent: Consistent = lambda params: None
     real: Equation | None = None
     reach: Reach | None = None
+    memory: Callable[[Arrays], Memory] = lambda params: Memory(0, 0, 0)
 
     def step(self, params: Arrays, state: Values, inputs: Arrays, t: int) -> Stepped:
         """One time step in int64. Inputs are in the range of int32 (of `EXACT_END` at an exact port)."""
@@ -133,5 +147,10 @@ class NeuronModel:
 
     @property
     def state_bits(self) -> int:
-        """Bits of state a neuron."""
-        return sum(variable.bits for variable in self.state.values())
+        """Bits of state a neuron, memories left aside."""
+        return sum(variable.bits for variable in self.state.values() if not variable.memory)
+
+    @property
+    def memories(self) -> tuple[str, ...]:
+        """State variables that are memories."""
+        return tuple(name for name, variable in self.state.items() if variable.memory)

@@ -25,6 +25,7 @@ from neurodeploy.ir.fixedpoint import Ints, signed_max
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.run import RunState
+from neurodeploy.neurons import memories
 from neurodeploy.neurons.model import EXACT_END, NeuronModel, Param, Values
 
 
@@ -178,7 +179,9 @@ def prepared_params(population: Population) -> Values:
 
 
 def initial_state(population: Population, samples: int) -> Values:
-    """Every state variable at step 0: int64 (samples, size). Raises ND3240..ND3246."""
+    """Every state variable at step 0: int64 (samples, size), of a memory no row. Raises ND3240..ND3246."""
+    if model_of(population).memories:
+        return memories.at_rest(model_of(population), prepared_params(population), samples)
     values = _at_rest.get(population)
     if values is None:
         values = _initial_values(population, prepared_params(population))
@@ -193,6 +196,12 @@ def initial_state(population: Population, samples: int) -> Values:
         return value.reshape(shape) if value.size == shape[0] * shape[1] else np.array(np.broadcast_to(value, shape))
 
     return {name: whole(value) for name, value in values.items()}
+
+
+def memory_shape(population: Population, step: int) -> tuple[int, int] | None:
+    """Rows and numbers of each memory after so many steps; None where it has none."""
+    model = model_of(population)
+    return memories.shape(model, prepared_params(population), step) if model.memories else None
 
 
 def state_at_rest(network: Network, samples: int) -> RunState:
@@ -217,11 +226,13 @@ def state_bytes(population: Population) -> int:
 
     A parameter that is the same in all neurons is kept once for the core and costs a neuron nothing. Widths are those
     of the model's tables (the chip's registers are narrower for some, see the meaning of each); the bits are added,
-    then rounded up to bytes. Hollow values, views of one element, stand for values that differ. An input needs none.
+    then rounded up to bytes. A memory is shared out evenly. Hollow values, views of one element, stand for values that
+    differ. An input needs none.
     """
     model = model_of(population)
-    bits = model.state_bits
-    for name, value in prepared_params(population).items():
+    params = prepared_params(population)
+    bits = model.state_bits + -(-8 * memories.in_bytes(model, params) // population.size)
+    for name, value in params.items():
         if model.params[name].table:
             continue
         given = population.params.get(name)
@@ -229,21 +240,6 @@ def state_bytes(population: Population) -> int:
         if hollow or (value.size > 1 and bool((value != value[0]).any())):
             bits += param_bits(model.params[name])
     return -(-bits // 8)
-
-
-def beyond_chip(population: Population) -> tuple[str, ...]:
-    """Parameters that Lava computes with but that the chip's registers cannot hold, one line each; for a report."""
-    found = []
-    params = prepared_params(population)
-    for name, param in model_of(population).params.items():
-        low, high = param.chip or (param.low, param.high)
-        outside = (params[name] < low) | (params[name] > high)
-        if outside.any():
-            worst = int(params[name][outside][0])
-            found.append(
-                f"population {population.name}: {name} = {worst} is outside the chip's register of {low}..{high}"
-            )
-    return tuple(found)
 
 
 def param_bits(param: Param) -> int:
@@ -260,6 +256,8 @@ def _initial_values(population: Population, params: Values) -> Values:
     _no_others(where, "initial state", population.initial, settable)
     values: Values = {}
     for name, variable in states.items():
+        if variable.memory:
+            continue
         if name in population.initial:
             end = 2 ** (variable.bits - 1)
             values[name] = _array(where, name, population.initial[name], (population.size,), -end, end)

@@ -16,6 +16,8 @@ additions with or without its three neighbours.
 Work, with P visible (query, key) pairs: ``P heads (4 D + EXP + 4) + T heads D`` flops; bytes of q and context, of new
 keys and values, and of the distinct keys and values that the T queries see, which are read once a call: a long prefill
 is charged less a token than decoding, as on a real host.
+
+On the chip (`convert --on-chip all`, *hypothetical*): `host/remembering.py`.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from neurodeploy.ops.host.checks import Attrs, Sizes
 from neurodeploy.ops.host.kernels import EXP, F, dot_1, dot_4, empty_like, exp32, fold_max, fold_sum
 from neurodeploy.ops.host.kvcache import KVCache, first_visible, oldest_visible
 from neurodeploy.ops.host.operation import FLOAT, TOKENS, Call, Load, Operation, Tensor, Work
+from neurodeploy.ops.host.remembering import lower
 
 #: Attributes that describe the cache.
 KEEPS = ("kv_heads", "head_dim", "window", "chunk")
@@ -256,5 +259,5 @@ OPERATION = Operation(
         **dict.fromkeys(("heads", "kv_heads", "head_dim"), checks.natural), "scale": checks.number,
         **dict.fromkeys(("window", "chunk"), checks.natural_or_none),
     },
-    fits=fits, keeps=KEEPS, rows=lambda path, inputs, outputs: ([TOKENS] * 3, [TOKENS]),
+    fits=fits, keeps=KEEPS, rows=lambda path, inputs, outputs: ([TOKENS] * 3, [TOKENS]), lowering=lower, attends=True,
 )  # fmt: skip

@@ -11,18 +11,26 @@ others pass. Style "half" pairs (i, i + R / 2), "interleaved" (2 i, 2 i + 1). Co
 The angle is ``float32(position) * float32(inv_freq)`` rounded to float32, as transformers computes it, so that a model
 sees the angles that it is published with; cosine and sine of that angle, times the factor, are taken in float64 and
 rounded once.
+
+On the chip, where attention is there too, one neuron a value (`neurons/graded_rotation.py`); a step. The host encodes
+cosines and sines of a token once for all layers that share them (`ops/rope_angles.py`), in units of 2**-14, or so much
+coarser that `factor` fits 16 bits: each is off by half a unit, 2.5e-5 of a value in the root mean square.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from neurodeploy.ir.fixedpoint import Dyadic, Ints
 from neurodeploy.ir.mapping import Reason
+from neurodeploy.ir.population import Population
 from neurodeploy.machine.jit import jit
 from neurodeploy.machine.threads import split
+from neurodeploy.neurons.graded_rotation import EXPONENT_MAX
 from neurodeploy.ops.host import checks
 from neurodeploy.ops.host.checks import Attrs, Sizes
 from neurodeploy.ops.host.kernels import empty_like
+from neurodeploy.ops.host.lowering import Lowered, Signal, ToLower, Unit, requantise
 from neurodeploy.ops.host.operation import FLOAT, Call, Load, Operation, Tensor, Work
 
 #: Positions that a table of cosines and sines holds at least.
@@ -31,6 +39,8 @@ LEAST = 256
 KEPT = 16
 #: Work of one neuron in units of a multiply-add, for `threads.split`.
 WORK_ROPE = 8
+#: Cosines and sines are encoded in units of 2**ANGLE_EXP.
+ANGLE_EXP = -14
 
 _tables: dict[tuple[tuple[float, ...], str, float], tuple[Tensor, Tensor]] = {}
 
@@ -111,6 +121,45 @@ def fits(attrs: Attrs, inputs: Sizes, outputs: Sizes) -> bool:
     return bool(2 * len(attrs["inv_freq"]) == attrs.get("rotated", dim) <= dim)
 
 
+def pairs_of(attrs: Attrs, size: int) -> tuple[Ints, Ints, Ints]:
+    """Of all neurons that are the first of a pair: itself, the second, and the number of its angle."""
+    dim, half = int(attrs["head_dim"]), len(attrs["inv_freq"])
+    stride, apart = (1, half) if attrs["style"] == "half" else (2, 1)
+    angle = np.tile(np.arange(half), size // dim)
+    low = np.repeat(np.arange(0, size, dim), half) + stride * angle
+    return low, low + apart, angle
+
+
+def lower(asked: ToLower) -> Lowered | None:
+    """None where units of a pair differ by more than the shifts of a neuron, or are beyond a multiplier."""
+    op, (x,), (wanted,) = asked.op, asked.inputs, asked.wanted
+    low, high, angle = pairs_of(op.attrs, x.size)
+    factor = float(str(op.attrs.get("factor", 1.0)))
+    log = ANGLE_EXP if factor < 2 else ANGLE_EXP + int(np.ceil(np.log2(factor)))
+    exponent = np.zeros(x.size, np.int64) if x.unit.exponent is None else x.unit.exponent.astype(np.int64)
+    other, finer = exponent.copy(), exponent.copy()
+    other[low], other[high] = exponent[high], exponent[low]
+    finer[low] = finer[high] = np.minimum(exponent[low], exponent[high])
+    units = np.ldexp(x.unit.scale.value, finer + log)
+    params = requantise(units, wanted.unit.steps(x.size), wanted.unit.bits)
+    if params is None or max((exponent - finer).max(), (other - finer).max()) > EXPONENT_MAX:
+        return None
+    passing = np.ones(x.size, np.int64)
+    passing[low] = passing[high] = 0
+    params |= {"a_exp": exponent - finer, "b_exp": other - finer, "c_bias": passing << -log}
+    shared = {key: op.attrs[key] for key in ("inv_freq", "factor") if key in op.attrs}
+    given = asked.by_position("rope_angles", shared, 2 * len(op.attrs["inv_freq"]), Unit(Dyadic(1, log), 16))  # type: ignore[arg-type]
+    out = Population(wanted.name, (x.size,), "graded_rotation", params, layer=op.layer)
+    rows, ones = np.concatenate([low, high]), np.ones(low.size, np.int8)
+    inputs = [
+        x.into(out),
+        x.onto(out, "b", rows, np.concatenate([high, low]), np.concatenate([-ones, ones])),
+        given.onto(out, "c", rows, np.tile(angle, 2)),
+        given.onto(out, "d", rows, np.tile(angle, 2) + given.size // 2),
+    ]
+    return Lowered([out], inputs, [Signal(out, 0, x.size, wanted.unit)])
+
+
 OPERATION = Operation(
     on_cpu, on_torch, work,
     Reason(
@@ -119,5 +168,5 @@ OPERATION = Operation(
         "microcoded neurons with integer sine and cosine tables indexed by position",
     ),
     attrs={"head_dim": checks.natural, "inv_freq": checks.numbers, "style": lambda value: value in ("half", "interleaved")},
-    optional={"rotated": checks.natural, "factor": checks.positive}, fits=fits,
+    optional={"rotated": checks.natural, "factor": checks.positive}, fits=fits, lowering=lower, attends=True,
 )  # fmt: skip

@@ -12,9 +12,9 @@ from typing import Any
 from neurodeploy.bundle.files import digest
 from neurodeploy.bundle.folders import refuse_others
 from neurodeploy.bundle.writer import write_bundle
+from neurodeploy.flow.ranges import beyond_chip
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.program import Program
-from neurodeploy.neurons.registry import beyond_chip
 from neurodeploy.pipeline.counts import size_of
 from neurodeploy.pipeline.reading import NirOptions, Read, read_net_file, read_nir_file
 from neurodeploy.pipeline.session import Progress

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from neurodeploy.ir.arrange import fixed_populations, inverse, laid_out
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network
+from neurodeploy.neurons.registry import model_of
 from neurodeploy.synapses import Sparse
 from partitioner.chips import hypergraph
 from partitioner.cost.budget import room_of
@@ -85,6 +86,7 @@ def _eligible(network: Network, plan: Plan) -> Iterator[tuple[str, tuple[Segment
     fixed = fixed_populations(network) | {
         name for p in network.projections if p.synapse.shared for name in (p.source, p.target)
     }
+    fixed |= {name for name, population in network.populations.items() if model_of(population).memories}
     for name, cut in plan.cuts.items():
         parts = segments(network.into(name))
         sparse = any(isinstance(part.projection.synapse, Sparse) for part in parts)

@@ -21,10 +21,11 @@ from neurodeploy.ir.run import Given, Probe, Probes, RunActivity, RunResult, Run
 from neurodeploy.ir.segments import Segment
 from neurodeploy.neurons import registry
 from simulators.checks import Task, prepare
+from simulators.fast.attention import neurons
 from simulators.fast.lane import Decoded, Lane, LaneNeurons, Room
 from simulators.fast.links import ExactLink, Link, PlainLink
 from simulators.fast.memory import Arena
-from simulators.fast.neurons import Neurons, neurons
+from simulators.fast.neurons import Neurons
 from simulators.fast.plan import Part, Plan
 from simulators.fast.ports import ExactPort, Port
 from simulators.fast.traffic import Traffic

@@ -11,9 +11,9 @@ import pytest
 from neurodeploy.conversion.spiking.options import QuantizeOptions
 from neurodeploy.conversion.spiking.quantize import quantize
 from neurodeploy.errors import UserError
+from neurodeploy.flow.ranges import beyond_chip
 from neurodeploy.ir.float_network import FloatNetwork
 from neurodeploy.ir.run import Probe
-from neurodeploy.neurons.registry import beyond_chip
 from simulators.float_network import run
 from tests.conversion.nets import (
     DT,

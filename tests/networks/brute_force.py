@@ -94,7 +94,8 @@ class BruteForce:
         self.saturated[name] += stepped.saturated
         self.saturated[f"{name}.s"] += stepped.saturated_out
         for variable, array in self.state[name].items():
-            self.recorded[name, variable].append(array[0].tolist())
+            if array.ndim == 2:  # a memory cannot be probed
+                self.recorded[name, variable].append(array[0].tolist())
         return {port: payload[0].tolist() for port, payload in stepped.outputs.items()}
 
     def deliver(self, p: Any, t: int, payload: list[int], exact: bool) -> None:

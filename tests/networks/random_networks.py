@@ -77,7 +77,8 @@ def all_probes(network: Network) -> list[Probe]:
     """Everything that can be probed."""
     found = []
     for name, population in network.populations.items():
-        states = () if population.model == INPUT else tuple(MODELS[population.model].state)
+        model = MODELS.get(population.model)
+        states = () if model is None else tuple(name for name in model.state if name not in model.memories)
         for variable in dict.fromkeys((*states, *output_ports(population), *input_ports(population))):
             found.append(Probe(name, variable))
     return found
@@ -173,6 +174,8 @@ class _Maker:
         """A population fed by at least one projection into each port, which may decide its shape."""
         ports = tuple(MODELS[model].ports)
         shape: tuple[int, ...] | None = (1,) if self.lava and model == "inv_sqrt" else None
+        if MODELS[model].memories:
+            shape = (4 * self.between(1, 4),)
         first: tuple[str, Synapse] | None = None
         source = str(self.rng.choice(list(self.populations)))
         from_shape = self.populations[source].shape
@@ -212,6 +215,8 @@ class _Maker:
                     value = self.rng.integers(low, high + 1, size)
                 each = param.per_neuron and not (self.lava and name == "theta_step")
                 params[name] = value if each and self.chance(0.4) else int(value[0])
+            if table.memories:
+                params |= self.heads(size)
             given = {name: params.get(name, param.default) for name, param in table.params.items()}
             if not table.consistent({name: np.atleast_1d(np.asarray(v, np.int64)) for name, v in given.items()}):
                 break
@@ -223,6 +228,16 @@ class _Maker:
                 value = self.rng.integers(-limit, limit + 1, size)
                 initial[name] = value if self.chance(0.5) else int(value[0])
         return params, initial
+
+    def heads(self, size: int) -> dict[str, Any]:
+        """What makes neurons heads that remember; few enough positions that memories turn over."""
+        dim = 2 * self.between(1, 2)
+        groups = int(self.rng.choice([n for n in range(1, size // dim + 1) if size // dim % n == 0]))
+        limits = {"slots": (1, 9), "score_shift": (0, 30), "pre_shift": (10, 40)}
+        return {name: self.between(*ends) for name, ends in limits.items()} | {
+            "heads": size // dim, "kv_heads": groups, "head_dim": dim,
+            "q_multiplier": self.rng.integers(-(2**15), 2**15, size),
+        }  # fmt: skip
 
     # Projections
 

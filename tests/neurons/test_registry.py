@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from neurodeploy.errors import UserError
+from neurodeploy.flow.ranges import beyond_chip
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.neurons import registry
@@ -96,10 +97,10 @@ def test_state_bytes() -> None:
 
 
 def test_what_the_chip_cannot_hold() -> None:
-    assert registry.beyond_chip(population("lif", 3, **LIF)) == ()
-    notes = registry.beyond_chip(population("lif", 3, du=-1, dv=4096, vth=2**17, bias_exp=-1))
+    assert beyond_chip(population("lif", 3, **LIF)) == ()
+    notes = beyond_chip(population("lif", 3, du=-1, dv=4096, vth=2**17, bias_exp=-1))
     assert [note.split(": ")[1].split(" ")[0] for note in notes] == ["du", "dv", "vth", "bias_exp"]
-    assert registry.beyond_chip(Population("in", (1,), INPUT)) == ()
+    assert beyond_chip(Population("in", (1,), INPUT)) == ()
 
 
 def network(source_port: str = "s", target_port: str = "a", model: str = "lif") -> Network:

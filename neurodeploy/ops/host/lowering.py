@@ -13,14 +13,14 @@ that is too small is a loss and never silent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.ir.fixedpoint import Ints, multiply_shift, signed_max
-from neurodeploy.ir.graph import HostOp, WeightStore
+from neurodeploy.ir.graph import Attr, HostOp, WeightStore
 from neurodeploy.ir.network import Projection
 from neurodeploy.ir.payloads import Floats as Floats
 from neurodeploy.ir.payloads import Unit as Unit
@@ -94,11 +94,20 @@ class Made(NamedTuple):
     unit: Unit
 
 
+class Kept(NamedTuple):
+    """How keys and values are kept on the chip: positions at most, and bits."""
+
+    context: int
+    bits: int
+
+
 class ToLower(NamedTuple):
     """What is to be lowered: the operation, its inputs, its tensors by role (`HostOp.weights`), what calibration saw, and
     what each output is to be.
 
     aligned : an input in units that are powers of two, (as near as can be to) those given; a population may come with it.
+    by_position : what a host operation of these attributes says of a token's position, so many numbers in these units:
+        encoded once for all who ask for the same.
     """
 
     op: HostOp
@@ -107,6 +116,8 @@ class ToLower(NamedTuple):
     measured: Measured
     wanted: Sequence[Made]
     aligned: Callable[[int, Unit], Signal]
+    by_position: Callable[[str, Mapping[str, Attr], int, Unit], Signal]
+    kept: Kept
 
 
 class Lowered(NamedTuple):

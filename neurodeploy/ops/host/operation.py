@@ -107,6 +107,7 @@ class Operation:
         what a cache could keep is not counted twice.
     reason : why the chip does not do it, or not where its inputs are on the host; the text may name attributes in braces.
     lowering : the populations that do it on the chip (`lowering.py`), None where these numbers cannot be done there.
+    attends : lowered only where attention is on the chip: elsewhere its inputs would leave the chip a second time.
     flat : on the chip its inputs have one unit for all neurons.
     attrs, optional : what the value of an attribute must be, by name. fits : (attributes, neurons of the inputs, neurons of
         the outputs) -> whether they go together.
@@ -129,6 +130,7 @@ class Operation:
     rows: Rows = same_rows
     experts: Callable[[HostOp], tuple[str, ...]] = lambda op: ()
     lowering: Callable[[ToLower], Lowered | None] | None = None
+    attends: bool = False
     flat: bool = False
 
     def kernel(self, device: str) -> Run:

@@ -1,0 +1,72 @@
+"""Attention on the chip, *hypothetical* (`convert --on-chip all`): one population that remembers its keys and values
+(`neurons/graded_attention.py`).
+
+It holds as many positions as a window or a chunk has, or as the conversion was told. Keys and values have a unit for each
+channel; that of a key is in the query, so that a score is a sum of products of integers::
+
+    score_hij = scale q_hi . k_j = sum_d q'_hid k'_jd * 2**-shift_h / (log2(e) 2**8)
+    q'_hid = q_hid * unit of k_d * scale * log2(e) 2**8 * 2**shift_h,     k'_jd = k_jd / unit of k_d
+
+with the largest shift for which a head's queries fit 16 bits. Ranges are calibrated to `HEADROOM` times the largest that was
+seen, and what exceeds them is clipped and counted.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, cast
+
+import numpy as np
+
+from neurodeploy.ir.fixedpoint import multiply_shift, signed_max
+from neurodeploy.ir.population import Population, Section
+from neurodeploy.neurons.graded_attention import CHUNK, FRACTION_BITS, FULL, QUERY_BITS, RESULT_EXP, WINDOW
+from neurodeploy.ops.host.checks import Attrs
+from neurodeploy.ops.host.lowering import Lowered, Signal, ToLower, requantise
+
+#: Range of keys, values and queries over the largest that calibration saw; the least range of a channel beside the largest,
+#: and of all.
+HEADROOM, FAINTEST, LEAST_PEAK = 1.25, 2.0**-10, 2.0**-60
+
+
+def lower(asked: ToLower) -> Lowered | None:
+    """None where units are beyond a multiplier, or both a window and chunks hide keys."""
+    op, attrs = asked.op, cast(Attrs, asked.op.attrs)
+    heads, kv_heads, dim, window, chunk = (attrs[key] for key in ("heads", "kv_heads", "head_dim", "window", "chunk"))
+    q, k, v = asked.inputs
+    if window and chunk:
+        return None
+    seen: Any = [peak.reshape(-1, dim) for peak in asked.measured.inputs]
+    limit = signed_max(asked.kept.bits)
+    key, value = (np.maximum(x, x.max() * FAINTEST + LEAST_PEAK) * HEADROOM / limit for x in seen[1:])
+    keys, values = (np.repeat(x, heads // kv_heads, axis=0) for x in (key, value))  # (heads, dim): of each query head
+    factors = keys * (float(attrs["scale"]) * math.log2(math.e) * 2.0**FRACTION_BITS)
+    most = np.maximum((seen[0] * np.abs(factors)).max(axis=1, keepdims=True), LEAST_PEAK) * HEADROOM
+    shift = np.clip(np.floor(np.log2(signed_max(QUERY_BITS) / most)), 0, 62)
+    given = {
+        "q": q.steps() * (factors * 2.0**shift).ravel(),
+        "k": np.repeat((k.steps().reshape(-1, dim) / key), heads // kv_heads, axis=0).ravel(),
+        "v": np.repeat((v.steps().reshape(-1, dim) / value), heads // kv_heads, axis=0).ravel(),
+    }
+    (wanted,) = asked.wanted
+    params = requantise(values.ravel() * 2.0**-RESULT_EXP, wanted.unit.steps(heads * dim), wanted.unit.bits)
+    if params is None:
+        return None
+    for port, ratio in given.items():
+        params[f"{port}_multiplier"], right = multiply_shift(ratio)
+        if (right < 0).any():
+            return None
+        params[f"{port}_shift"] = right.astype(np.uint8)
+    slots, kind = asked.kept.context, FULL
+    if (window or chunk or slots + 1) <= slots:
+        slots, kind = window or chunk, WINDOW if window else CHUNK
+    params |= {
+        "heads": heads, "kv_heads": kv_heads, "head_dim": dim, "slots": slots, "kind": kind, "kv_bits": asked.kept.bits,
+        "score_shift": np.repeat(shift.astype(np.int64), dim),
+    }  # fmt: skip
+    sections = (Section(op.path, 0, heads * dim, "attention", kv_heads),)
+    out = Population(wanted.name, (heads * dim,), "graded_attention", params, sections=sections, layer=op.layer)
+    places = np.arange(kv_heads * dim)
+    rows = places // dim * (heads // kv_heads) * dim + places % dim
+    inputs = [q.into(out, "q"), k.onto(out, "k", rows, places), v.onto(out, "v", rows, places)]
+    return Lowered([out], inputs, [Signal(out, 0, out.size, wanted.unit)])
