@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from neurodeploy.ir.fixedpoint import Dyadic, signed_max
@@ -15,8 +16,10 @@ from neurodeploy.ir.network import Network
 from neurodeploy.ir.payloads import Unit
 from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ops import lookup
-from neurodeploy.ops.host.lowering import Made, Measured, Signal, ToLower
+from neurodeploy.ops.host.kvcache import State
+from neurodeploy.ops.host.lowering import Kept, Made, Measured, Signal, ToLower
 from simulators.reference import ReferenceRunner
+from tests.ops.conftest import compute
 
 Real = NDArray[np.float64]
 
@@ -39,10 +42,10 @@ def unit_of(x: Real, bits: int, binary: bool) -> Unit:
 
 def run_lowered(
     name: str, inputs: Sequence[Real], expected: Sequence[Real], bits: int = 24, out_bits: int = 24, *,
-    binary: bool = False, weights: Mapping[str, Real] | None = None, room: float = 1.0, **attrs: Any,
+    binary: bool = False, weights: Mapping[str, Real] | None = None, room: float = 1.0, position: int = 0, **attrs: Any,
 ) -> Found:  # fmt: skip
     """The operation `name` on inputs (tokens, neurons) of so many bits; what is expected gives the units of its outputs, and
-    with the inputs, `room` times as large, what calibration has seen."""
+    with the inputs, `room` times as large, what calibration has seen. The first token is at `position`."""
     tensors = dict(weights or {})
     op = HostOp("op", name, tuple(f"x{i}" for i in range(len(inputs))), tuple(f"y{i}" for i in range(len(expected))), attrs,
                 {role: role for role in tensors})  # fmt: skip
@@ -59,13 +62,17 @@ def run_lowered(
     seen = Measured(*([np.abs(x).max(axis=0) * room for x in given] for given in (inputs, expected)), power)
     wanted = [Made(key, unit_of(1.001 * y, out_bits, binary)) for key, y in zip(op.outputs, expected, strict=True)]
     store: Any = SimpleNamespace(get=tensors.__getitem__)
-    given = {
-        "op": op, "inputs": signals, "weights": store, "measured": seen, "wanted": wanted,
-        "aligned": lambda number, unit: signals[number],
-    }  # fmt: skip
+
+    def by_position(name: str, attrs: Mapping[str, Any], size: int, unit: Unit) -> Signal:
+        said = compute(name, torch.zeros(len(inputs[0]), dtype=torch.int64), state=State(position), **attrs)
+        populations[name] = Population(name, (size,), INPUT, {"bits": unit.bits})
+        payloads[name] = np.rint(said.double().numpy() / unit.scale.value).astype(np.int64)[:, None]
+        return Signal(populations[name], 0, size, unit)
+
     lowering = lookup(op).lowering
     assert lowering is not None
-    made = lowering(ToLower(**{key: given.get(key) for key in ToLower._fields}))  # type: ignore[arg-type]
+    aligned = lambda number, unit: signals[number]  # noqa: E731
+    made = lowering(ToLower(op, signals, store, seen, wanted, aligned, by_position, Kept(16, 16)))
     assert made is not None
     populations |= {population.name: population for population in made.populations}
     network = Network(

@@ -159,3 +159,65 @@ def test_experts_get_their_share() -> None:
     parts[2] = np.where(np.abs(x) == np.abs(x).max(axis=0), x, parts[2])
     total = run_lowered("moe_combine", [scores, *parts], [sum(parts)], binary=True)
     assert off(total.values[0], sum(parts)) <= 1e-6 and total.clipped == 0
+
+
+def turned(x: np.ndarray, positions: np.ndarray, inv_freq: np.ndarray, style: str, factor: float = 1.0) -> np.ndarray:
+    """Pairs as complex numbers, turned in float64 by the angles in float32 that models are published with."""
+    half = inv_freq.size
+    pairs = (np.arange(half), np.arange(half, 2 * half)) if style == "half" else np.arange(2 * half).reshape(half, 2).T
+    angle = (positions.astype(np.float32)[:, None] * inv_freq.astype(np.float32)).astype(np.float64)
+    z = (x[..., pairs[0]] + 1j * x[..., pairs[1]]) * factor * np.exp(1j * angle)[:, None]
+    out = x.copy()
+    out[..., pairs[0]], out[..., pairs[1]] = z.real, z.imag
+    return out
+
+
+#: Neurons of a head, those that are turned, base, style, factor of cosine and sine, first position.
+ROTARY = {
+    "gemma, far": (256, 256, 1e6, "half", 1.0, 131_072 - 6),
+    "gemma, windows": (256, 256, 1e4, "half", 1.0, 500),
+    "phi, a part": (24, 18, 1e4, "half", 1.19, 4000),
+    "llama 4": (128, 128, 5e5, "interleaved", 1.0, 9),
+    "yarn by more than two": (32, 32, 1e4, "half", 2.3, 70),
+}
+
+
+@pytest.mark.parametrize("name", ROTARY)
+def test_rotary_positions(name: str) -> None:
+    """Cosines and sines of 14 bits; what is not turned passes."""
+    dim, rotated, base, style, factor, first = ROTARY[name]
+    inv_freq = base ** -(np.arange(0, rotated, 2) / rotated)
+    x = np.random.default_rng(5).standard_normal((6, 2, dim))
+    expected = turned(x, np.arange(first, first + 6), inv_freq, style, factor).reshape(6, -1)
+    attrs = {"head_dim": dim, "inv_freq": tuple(inv_freq.tolist()), "style": style}
+    attrs |= {"rotated": rotated} if rotated < dim else {}
+    attrs |= {"factor": factor} if factor != 1.0 else {}
+    found = run_lowered("rope", [x.reshape(6, -1)], [expected], position=first, **attrs)
+    assert off(found.values[0], expected) <= 5e-5
+    assert found.clipped == 0
+
+
+def test_scores_depend_on_distance() -> None:
+    """Of a query and a key so far apart, wherever they are, to 1e-4 of their lengths."""
+    inv_freq = 1e6 ** -(np.arange(0, 256, 2) / 256)
+    attrs = {"head_dim": 256, "inv_freq": tuple(inv_freq.tolist()), "style": "half"}
+    q, k = np.random.default_rng(6).standard_normal((2, 1, 256))
+    limits = [np.full((1, 256), 6.0)]
+    query, key = np.concatenate([q, limits[0]]), np.concatenate([k, limits[0]])  # the same units wherever they are
+    scores = []
+    for shift in (0, 1, 100, 1000):
+        turned_q, turned_k = (
+            run_lowered("rope", [x], [np.full((2, 256), 9.0)], position=at + shift, **attrs).values[0][0]
+            for x, at in ((query, 7), (key, 3))
+        )
+        scores.append(float(turned_q @ turned_k))
+    assert np.abs(np.array(scores) - scores[0]).max() <= 1e-4 * np.linalg.norm(q) * np.linalg.norm(k)
+
+
+@pytest.mark.parametrize("position", [0, 8190, 200_000])
+def test_temperature(position: int) -> None:
+    x = students(4, 64)
+    factor = 1 + 0.1 * np.log1p(np.floor((np.arange(position, position + 4) + 1) / 8192))
+    expected = x * factor[:, None]
+    found = run_lowered("temperature", [x], [expected], position=position, scale=0.1, floor_scale=8192)
+    assert off(found.values[0], expected) <= 5e-5
