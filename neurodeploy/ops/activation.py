@@ -5,6 +5,8 @@ On the chip one neuron a value (`neurons/graded_curve.py`), with the table of `h
 
 from __future__ import annotations
 
+import numpy as np
+
 from neurodeploy.ir.mapping import Reason
 from neurodeploy.ir.population import Population
 from neurodeploy.machine.jit import jit
@@ -13,7 +15,7 @@ from neurodeploy.ops.host.curves import CURVES, WORK_CURVE, gelu_tanh32, silu32
 from neurodeploy.ops.host.kernels import elementwise
 from neurodeploy.ops.host.lowering import Lowered, Signal, ToLower, requantise
 from neurodeploy.ops.host.operation import FLOAT, ON_CHIP, Call, Load, Operation, Tensor, Work
-from neurodeploy.ops.host.pieces import table_of
+from neurodeploy.ops.host.pieces import table_of, unit_of
 
 
 @jit
@@ -63,8 +65,8 @@ def work(load: Load) -> Work:
 def lower(asked: ToLower) -> Lowered | None:
     """None where units are beyond a table or a multiplier."""
     op, (x,), (wanted,) = asked.op, asked.inputs, asked.wanted
-    table = table_of(str(op.attrs["act"]), x)
-    params = requantise(x.steps(), wanted.unit.steps(x.size), wanted.unit.bits)
+    table = table_of(str(op.attrs["act"]), x, unit_of(x))
+    params = requantise(np.full(x.size, unit_of(x)), wanted.unit.steps(x.size), wanted.unit.bits)
     if table is None or params is None:
         return None
     population = Population(wanted.name, (x.size,), "graded_curve", {**table, **params}, layer=op.layer)

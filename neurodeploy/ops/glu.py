@@ -12,7 +12,7 @@ from neurodeploy.ops.host import checks, curves
 from neurodeploy.ops.host.curves import CURVES
 from neurodeploy.ops.host.lowering import Lowered, Signal, ToLower, requantise
 from neurodeploy.ops.host.operation import FLOAT, ON_CHIP, Call, Load, Operation, Tensor, Work
-from neurodeploy.ops.host.pieces import table_of
+from neurodeploy.ops.host.pieces import table_of, unit_of
 
 
 def on_torch(call: Call) -> Tensor:
@@ -27,8 +27,8 @@ def work(load: Load) -> Work:
 def lower(asked: ToLower) -> Lowered | None:
     """None where units are beyond a table or a multiplier."""
     op, (gate, up), (wanted,) = asked.op, asked.inputs, asked.wanted
-    table = table_of(str(op.attrs["act"]), gate)
-    params = requantise(gate.steps() * up.steps(), wanted.unit.steps(up.size), wanted.unit.bits)
+    table = table_of(str(op.attrs["act"]), gate, unit_of(gate))
+    params = requantise(unit_of(gate) * up.steps(), wanted.unit.steps(up.size), wanted.unit.bits)
     if table is None or params is None:
         return None
     population = Population(wanted.name, (up.size,), "graded_gate", {**table, **params}, layer=op.layer)

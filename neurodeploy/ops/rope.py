@@ -31,7 +31,7 @@ from neurodeploy.ops.host import checks
 from neurodeploy.ops.host.checks import Attrs, Sizes
 from neurodeploy.ops.host.kernels import empty_like
 from neurodeploy.ops.host.lowering import Lowered, Signal, ToLower, Unit, requantise
-from neurodeploy.ops.host.operation import FLOAT, Call, Load, Operation, Tensor, Work
+from neurodeploy.ops.host.operation import FLOAT, WITH_ATTENTION, Call, Load, Operation, Tensor, Work
 
 #: Positions that a table of cosines and sines holds at least.
 LEAST = 256
@@ -164,8 +164,8 @@ OPERATION = Operation(
     on_cpu, on_torch, work,
     Reason(
         "position-dependent",
-        "the factors change with the position of the token; synapses are static",
-        "microcoded neurons with integer sine and cosine tables indexed by position",
+        "cosines and sines of the position, and attention reads the result on the host",
+        WITH_ATTENTION.format("one neuron a value, with cosines and sines from the host once a token"),
     ),
     attrs={"head_dim": checks.natural, "inv_freq": checks.numbers, "style": lambda value: value in ("half", "interleaved")},
     optional={"rotated": checks.natural, "factor": checks.positive}, fits=fits, lowering=lower, attends=True,

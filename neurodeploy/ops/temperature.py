@@ -19,7 +19,7 @@ from neurodeploy.ir.mapping import Reason
 from neurodeploy.ir.population import Population
 from neurodeploy.ops.host import checks
 from neurodeploy.ops.host.lowering import Lowered, Signal, ToLower, Unit, joined, requantise
-from neurodeploy.ops.host.operation import FLOAT, Call, Load, Operation, Tensor, Work
+from neurodeploy.ops.host.operation import FLOAT, WITH_ATTENTION, Call, Load, Operation, Tensor, Work
 
 #: The factor is encoded in units of 2**-FACTOR_EXP.
 FACTOR_EXP = 14
@@ -59,8 +59,8 @@ OPERATION = Operation(
     run, run, work,
     Reason(
         "position-dependent",
-        "the factor changes with the position of the token; synapses are static",
-        "microcoded neurons with an integer table indexed by position",
+        "the factor changes with the position of the token, and attention reads the result on the host",
+        WITH_ATTENTION.format("one product a value, with the factor from the host once a token"),
     ),
     attrs={"scale": checks.number, "floor_scale": checks.positive}, lowering=lower, attends=True,
 )  # fmt: skip

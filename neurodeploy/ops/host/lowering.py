@@ -142,7 +142,7 @@ def requantise(product: Floats, steps: Floats, bits: int) -> Params | None:
     spare = min(SPARE_BITS, 32 - bits)
     with np.errstate(divide="ignore"):
         finer = np.floor(-np.log2(np.abs(ratio))) - spare
-    pre = np.clip(np.where(np.isfinite(finer), finer, 0), 0, 62).astype(np.int64)
+    pre = np.clip(np.where(np.isfinite(finer), finer, 62), 0, 62).astype(np.int64)
     multiplier, shift = multiply_shift(np.ldexp(ratio, pre))
     if (shift < 0).any():
         return None

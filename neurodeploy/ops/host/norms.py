@@ -41,7 +41,8 @@ def normalised(asked: ToLower, x: Signal, wanted: Made, gain: Floats, offset: Fl
     group, eps = int(str(op.attrs["group"])), float(str(op.attrs["eps"]))
     steps = x.steps()
     largest = max(asked.measured.power, float(np.square(steps).sum()) / group) * POWER_HEADROOM
-    log = math.ceil((math.log2(largest) - (REGISTER_BITS - 1)) / 2)
+    # no finer than squares are: of few bits their sum is exact
+    log = math.ceil(max((math.log2(largest) - (REGISTER_BITS - 1)) / 2, math.log2(steps.max())))
     shift = np.rint(2 * (log - np.log2(steps))).astype(np.int64)
     bias = round(group * eps / 2.0 ** (2 * log))
     # units need not be powers of two: what a shift leaves is the same for all of a flat signal, and none for a binary one

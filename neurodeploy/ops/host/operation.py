@@ -27,6 +27,8 @@ else:
 FLOAT = 4
 #: The remedy of an operation that has a lowering.
 ON_CHIP = "`convert --on-chip block` puts it on the chip: {}"
+#: The same of one that goes with attention.
+WITH_ATTENTION = "`convert --on-chip all` puts it on the chip with attention: {}"
 #: Rows that are no activations, and those of all tokens.
 IDS, TOKENS = "token ids", "tokens"
 

@@ -1,9 +1,9 @@
 """Curves on the chip as tables of straight pieces (`neurons/graded_curve.py`), shared by the operations that have one.
 
 The table covers -`REACH` to `REACH` at least, in `PIECES` pieces of 2**width units of the input each, so a piece is `REACH`
-/ 128 to `REACH` / 64 long. Beyond it a curve goes on straight, as SiLU and GELU do, and the sigmoid within 1e-7 of a unit.
-The largest error of a piece of length h is h**2 / 8 times the largest curvature: with h = 1 / 8 for SiLU (1 / 2) 1e-3, for
-GELU (0.8) 1.6e-3, for the sigmoid (0.0963) 1.9e-4.
+/ 128 to `REACH` / 64 long. The first and the last have a slope of 0 or 1, whichever is nearer, and go on beyond it, as
+SiLU and GELU do: off by 3e-3 at most. Else the largest error of a piece of length h is h**2 / 8 times the largest curvature:
+with h = 1 / 16 (1 / 8) for SiLU, 1 / 2, 2.5e-4 (1e-3), for GELU, 0.8, 4e-4 (1.6e-3), for the sigmoid, 0.0963, 5e-5 (1.9e-4).
 """
 
 from __future__ import annotations
@@ -12,16 +12,24 @@ import math
 
 import numpy as np
 
+from neurodeploy.ir.fixedpoint import STATE_BITS
 from neurodeploy.ops.host.curves import on_torch
 from neurodeploy.ops.host.lowering import Params, Signal
 
 PIECES = 256
-REACH = 16.0
+REACH = 8.0
+#: An entry is smaller, and no piece rises by more (`neurons/graded_curve.py`).
+TABLE_END, RISE_MAX = 2**31, 2**30
 
 
-def table_of(act: str, x: Signal, result: float | None = None) -> Params | None:
-    """Table and width of a curve of a value with one unit for all neurons, in units of `result`, or in the same unit; None
-    for a value with several, or in units so coarse or so fine that no table can be."""
+def unit_of(x: Signal) -> float:
+    """The unit of a curve of a value: its own where that has 24 bits, so much finer where it has fewer."""
+    return x.unit.scale.value * 2.0 ** min(x.unit.bits - STATE_BITS, 0)
+
+
+def table_of(act: str, x: Signal, result: float) -> Params | None:
+    """Table and width of a curve of a value with one unit for all neurons, in units of `result`; None for a value with
+    several, or in units so coarse or so fine that no table can be."""
     import torch
 
     unit = x.unit.scale.value
@@ -30,4 +38,10 @@ def table_of(act: str, x: Signal, result: float | None = None) -> Params | None:
         return None
     ends = (np.arange(PIECES + 1, dtype=np.int64) - PIECES // 2) << width
     curve = on_torch(torch.from_numpy(ends * unit), act).numpy()
-    return {"table": np.rint(curve / (result or unit)).astype(np.int64)[None], "width": width}
+    for end, inner in ((0, 1), (-1, -2)):
+        piece = float(ends[inner] - ends[end]) * unit
+        curve[end] = curve[inner] - np.rint((curve[inner] - curve[end]) / piece) * piece
+    table = np.rint(curve / result)
+    if np.abs(table).max() >= TABLE_END or np.abs(np.diff(table)).max() > RISE_MAX:
+        return None
+    return {"table": table.astype(np.int64)[None], "width": width}
