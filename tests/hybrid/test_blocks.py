@@ -16,6 +16,7 @@ from neurodeploy.frontends.families import read_graph
 from neurodeploy.frontends.packaged import resolve
 from neurodeploy.frontends.tokenizer_choice import read_tokenizer
 from neurodeploy.hybrid import Hybrid
+from neurodeploy.ir.chip import Limit
 from neurodeploy.ir.graph import Graph
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import ActivityCounts, Runner
@@ -129,10 +130,12 @@ def test_a_block_of_a_real_model(name: str) -> None:
     assert torch.equal(wanted, fast.forward(text))
     state = State()
     assert torch.equal(wanted, torch.cat([fast.forward(text[i : i + 1], state) for i in range(text.size)]))
-    whole = replace(get_system("oheo-gulch"), chip=replace(get_system("oheo-gulch").chip, cores=4096))
+    one = get_system("oheo-gulch")
+    little = replace(one.chip.budget, synapse_bytes=Limit(1 << 15, one.chip.budget.synapse_bytes.basis, "test"))
+    whole = replace(one, chip=replace(one.chip, cores=4096, budget=little))
     cores = map_model(program, whole).cores_used
     for chips in (1, 8, 32):
-        spread = replace(whole, chips=chips, grid=(chips, 1), chip=replace(whole.chip, cores=cores // chips + 3))
+        spread = replace(whole, chips=chips, grid=(chips, 1), chip=replace(whole.chip, cores=cores // chips + 2))
         mapping = map_model(program, spread)
         assert verify(mapping, program, spread) == [] and mapping.chips_used > chips // 2
         runner = PartitionedRunner(mapping, spread.chip)

@@ -19,7 +19,7 @@ from tests.tiny import Cli, Patch
 DRAWN: dict[str, Any] = {"temperature": 0.9, "top_k": 20}
 
 
-@pytest.mark.parametrize("which", ["llama_bundle", "experts_bundle"])
+@pytest.mark.parametrize("which", ["llama_bundle", "experts_bundle", "block_bundle"])
 @pytest.mark.parametrize("settings", [{}, DRAWN], ids=["greedy", "drawn"])
 def test_two_pieces_are_one(which: str, settings: dict[str, Any], tmp_path: Path, request: Any) -> None:
     """Windows and chunks of attention are passed, and the second piece may run on another runner."""
@@ -36,8 +36,10 @@ def test_two_pieces_are_one(which: str, settings: dict[str, Any], tmp_path: Path
     assert "tokens" in third["float"]
 
 
-def test_an_interrupted_text_goes_on(llama_bundle: Path, tmp_path: Path, monkeypatch: Patch, cli: Cli) -> None:
+@pytest.mark.parametrize("which", ["llama_bundle", "block_bundle"])
+def test_an_interrupted_text_goes_on(which: str, request: Any, tmp_path: Path, monkeypatch: Patch, cli: Cli) -> None:
     """In the middle of a token some layers have seen it and others have not."""
+    llama_bundle = request.getfixturevalue(which)
     kept, real, calls = tmp_path / "state", Hybrid.run_op, 0
 
     def run_op(self: Any, op: Any, values: Any, state: Any) -> None:
