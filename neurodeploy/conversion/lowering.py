@@ -35,7 +35,7 @@ from neurodeploy.ir.segments import Decode, Encode, HostStep
 from neurodeploy.neurons.graded_attention import FULL
 from neurodeploy.neurons.registry import payload_bits
 from neurodeploy.ops import lookup
-from neurodeploy.ops.host.lowering import HEADROOM, Floats, Kept, Made, Measured, Signal, ToLower, Unit
+from neurodeploy.ops.host.lowering import HEADROOM, Floats, Made, Measured, Remembered, Signal, ToLower, Unit
 
 #: A channel that calibration hardly saw has a unit of at most 2**-this of the largest.
 FAINTEST = 16
@@ -43,7 +43,7 @@ FAINTEST = 16
 BY_SHIFTS = ("add", "moe_combine")
 
 
-def lower(program: Program, weights: WeightStore, measured: Mapping[str, Measured], kept: Kept) -> Program:
+def lower(program: Program, weights: WeightStore, measured: Mapping[str, Measured], kept: Remembered) -> Program:
     """The program with every operation of `measured` on the chip that can be there; attention keeps what `kept` says."""
     if not measured:
         return program
@@ -66,7 +66,9 @@ def units_of(peak: Floats, *, flat: bool) -> Unit:
 class _Lowering:
     """The program so far. signals : host values that are on the chip. moved : those that lowered operations make."""
 
-    def __init__(self, program: Program, weights: WeightStore, measured: Mapping[str, Measured], kept: Kept) -> None:
+    def __init__(
+        self, program: Program, weights: WeightStore, measured: Mapping[str, Measured], kept: Remembered
+    ) -> None:
         self.given, self.weights, self.measured, self.kept = program, weights, measured, kept
         self.sizes = dict(program.sizes)
         self.positional: dict[tuple[object, ...], Signal] = {}

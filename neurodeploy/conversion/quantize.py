@@ -31,7 +31,7 @@ from neurodeploy.machine.memory import give_back
 from neurodeploy.ops import lookup
 from neurodeploy.ops.host.executor import Executor
 from neurodeploy.ops.host.kvcache import State
-from neurodeploy.ops.host.lowering import Kept, Measured
+from neurodeploy.ops.host.lowering import Measured, Remembered
 from neurodeploy.synapses.linear import LinearLayer, program_of_layers
 
 Progress = Callable[[str, int, int], None]
@@ -212,7 +212,7 @@ def quantize(
     }
     sizes = {name: population.size for name, population in graph.populations.items()}
     program = program_of_layers(graph.info, items, sizes, graph.input, graph.output, conversion)
-    program = lower(program, graph.weights, run.measured, Kept(preset.context, preset.kv_bits))
+    program = lower(program, graph.weights, run.measured, Remembered(preset.context, preset.kv_bits))
     program.check()
     return program
 

@@ -93,9 +93,10 @@ def finished(on: Integers, a: Ints, z: Ints, params: Arrays) -> Ints:
 
 
 def memory(params: Arrays) -> Memory:
-    """Of the keys, and of the values."""
-    slots, kv_heads, dim, bits = (int(params[name].item()) for name in ("slots", "kv_heads", "head_dim", "kv_bits"))
-    return Memory(slots, kv_heads * dim, bits)
+    """Of the keys, and of the values; a score's weight is a value of its row."""
+    names = ("heads", "slots", "kv_heads", "head_dim", "kv_bits")
+    heads, slots, kv_heads, dim, bits = (int(params[name].item()) for name in names)
+    return Memory(slots, kv_heads * dim, bits, heads // kv_heads, heads)
 
 
 def coded(on: Integers, params: Arrays, inputs: Arrays) -> list[Ints]:
@@ -124,7 +125,7 @@ def by_head(x: Ints, params: Arrays) -> Ints:
 
 def equation(on: Integers, params: Arrays, state: Values, inputs: Arrays, t: int) -> Values:
     """One time step of the equation above."""
-    (slots, width, _), kind, position = memory(params), int(params["kind"].item()), t - 1
+    (slots, width, *_), kind, position = memory(params), int(params["kind"].item()), t - 1
     q, k, v = (by_head(x, params) for x in coded(on, params, inputs))
     samples, groups, _, dim = q.shape
     if kind == FULL and position >= slots:
@@ -145,7 +146,7 @@ def equation(on: Integers, params: Arrays, state: Values, inputs: Arrays, t: int
 
 def real(on: Reals, params: Arrays, state: Values, inputs: Arrays, t: int) -> Values:
     """Attention in real numbers: nothing is rounded or clipped, powers of two are exact."""
-    (slots, width, _), position = memory(params), t - 1
+    (slots, width, *_), position = memory(params), t - 1
     q, k, v = (
         by_head(inputs[port] * params[f"{port}_multiplier"] * np.exp2(-params[f"{port}_shift"].astype(float)), params)
         for port in "qkv"

@@ -14,11 +14,11 @@ def at_rest(model: NeuronModel, params: Arrays, samples: int) -> Values:
 
 def shape(model: NeuronModel, params: Arrays, step: int) -> tuple[int, int]:
     """Rows that are written after so many steps, and numbers of each."""
-    rows, numbers, _ = model.memory(params)
-    return min(step, rows), numbers
+    found = model.memory(params)
+    return min(step, found.rows), found.numbers
 
 
 def in_bytes(model: NeuronModel, params: Arrays) -> int:
     """Bytes of all memories with every row written."""
-    rows, numbers, bits = model.memory(params)
-    return len(model.memories) * rows * -(-numbers * bits // 8)
+    found = model.memory(params)
+    return len(model.memories) * found.rows * -(-found.numbers * found.bits // 8)

@@ -60,7 +60,7 @@ def weigh(part, parts, s, shift, first, stop, table, fraction, limit, z, lost): 
             z[i, h] = total
 
 
-class Attention(Neurons):
+class Remembering(Neurons):
     """The population, and its keys and values by position."""
 
     def __init__(self, population: Population, state: Values) -> None:
@@ -150,4 +150,4 @@ def weighed(s: NDArray[np.float64], shift: Ints, first: Ints, stop: Ints) -> tup
 
 def neurons(population: Population, state: Values) -> Neurons:
     """The fastest way to run this population; it owns `state`."""
-    return Attention(population, state) if population.model == "graded_attention" else plain(population, state)
+    return Remembering(population, state) if population.model == "graded_attention" else plain(population, state)

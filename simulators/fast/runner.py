@@ -63,7 +63,7 @@ class FastRunner:
             self._plans[network] = Plan(network, self._room, self._arena)
         plan = self._plans[network]
         walk = None if probes or self.path != "auto" else plan.walk
-        if walk is not None:
+        if walk is not None and (task.samples == 1 or not walk.remembers):
             return self._walked(walk, task, steps)
         block = min(self.steps or self._block(network, plan.parts, task.samples), max(1, steps))
         return _Run(network, plan, task, steps, block, probes, self.path).result()
@@ -71,7 +71,7 @@ class FastRunner:
     def _walked(self, walk: Walker, task: Task, steps: int) -> RunResult:
         """Every step of every sample is a token."""
         flat = {name: array.reshape(-1, array.shape[2]) for name, array in task.inputs.items()}
-        found, activity = walk(flat, task.samples * steps, self.steps or TOKENS)
+        found, activity = walk(flat, task.samples * steps, task.state, self.steps or TOKENS)
         activity.steps, activity.samples = steps, task.samples
         outputs = {name: array.reshape(task.samples, steps, array.shape[1]) for name, array in found.items()}
         return RunResult(outputs, {}, activity, RunState(task.state.step + steps, task.state.neurons, {}))

@@ -1,23 +1,26 @@
 """A network without state within one step, such as a block of a decoder, walked once for each block of tokens.
 
 Populations come in order, each for all tokens of the block, so that what one sends is still in the cache when the next reads
-it. A `Dense` of int8 into `graded_affine` is a lane, every other population a kernel of `kernels.registers`; what reaches it
-is read where it was sent (`simulators.fast.feeds`). Payloads are int32; a lane gets them in the 16 bits that hold them.
+it. A `Dense` of int8 into `graded_affine` is a lane, most others a kernel of `kernels.registers`, some what other runs have
+(`simulators.fast.neurons`); what reaches them is read where it was sent (`simulators.fast.feeds`). Payloads are int32; a
+lane gets them in the 16 bits that hold them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network, Projection
-from neurodeploy.ir.population import INPUT
-from neurodeploy.ir.run import RunActivity
+from neurodeploy.ir.population import INPUT, Population
+from neurodeploy.ir.run import RunActivity, RunState
 from neurodeploy.neurons import registry
+from neurodeploy.neurons.model import Values
+from simulators.fast.attention import neurons
 from simulators.fast.feeds import Added, Feed, Gathered, Summed, Taken, feed
 from simulators.fast.kernels import feeds
 from simulators.fast.links import exact_sums
@@ -33,10 +36,53 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 def walkable(network: Network, lanes: Mapping[str, Any]) -> bool:
-    """Whether every population is an input, a lane or a kernel, and nothing lasts longer than a step."""
+    """Whether nothing in it lasts longer than a step but what a population remembers."""
     own = [p for p in network.populations.values() if p.model != INPUT]
-    known = all(p.name in lanes or p.model in REGISTERS for p in own)
+    known = all(p.name in lanes or p.model in REGISTERS or _plain(p) for p in own)
     return bool(own) and known and not any(p.latency for p in network.projections)
+
+
+def _plain(population: Population) -> bool:
+    """Whether it has exact ports and sends on one."""
+    model = registry.get_model(population.model)
+    kept = set(model.state) <= set(model.memories)
+    return kept and model.outputs == ("s",) and all(port.exact for port in model.ports.values())
+
+
+class Arrived(NamedTuple):
+    """What a `simulators.fast.ports.Port` has."""
+
+    arrived: NDArray[Any]
+
+
+class Own:
+    """A population that is neither lane nor kernel. ports : name -> (array, first, repeat): neuron i of a port gets element
+    ``first + i // repeat``."""
+
+    def __init__(
+        self, population: Population, ports: Mapping[str, tuple[NDArray[Any], int, int]], out: NDArray[Any],
+        fired: Ints, lost: Ints,
+    ) -> None:  # fmt: skip
+        self.population, self._ports, self._out, self._fired, self._lost = population, ports, out, fired, lost
+        self._neurons, self._first = neurons(population, {}), 1
+
+    def begin(self, state: Values, first: int) -> None:
+        """Tokens begin at time step `first` in this state, which it owns."""
+        self._neurons, self._first = neurons(self.population, state), first
+
+    def left(self) -> Values:
+        return self._neurons.states(last=True)
+
+    def __call__(self, n: int) -> None:
+        size, ports = self.population.size, dict[str, Any]()
+        for name, (array, first, repeat) in self._ports.items():
+            given = array[:, :n, first : first + size // repeat]
+            ports[name] = Arrived(given if repeat == 1 else np.repeat(given, repeat, axis=2))
+        self._neurons.advance(0, n, self._first, ports, {"s": self._out[:, :n]})
+        self._first += n
+        registers.count_events(n, self._out, self._fired)
+        self._lost += self._neurons.counts()
+        self._neurons.lost[:] = 0
 
 
 class Walker:
@@ -44,23 +90,28 @@ class Walker:
 
     steps : all that is done. inputs, outputs : where the payloads of a block are. fired, lost, named : counts of all
     populations one after another, and under which names they are told: (population, clipped payloads, where in `fired`).
+    own : populations that are neither lanes nor kernels.
     """
 
     def __init__(
         self, arena: Arena, steps: Sequence[Step], inputs: Arrays, outputs: Arrays, fired: NDArray[np.int64],
-        lost: NDArray[np.int64], named: Sequence[tuple[str, str, slice]],
+        lost: NDArray[np.int64], named: Sequence[tuple[str, str, slice]], own: Sequence[Own],
     ) -> None:  # fmt: skip
         self._lock, self._steps, self._inputs, self._outputs = arena.lock, steps, inputs, outputs
-        self._fired, self._lost, self._named = fired, lost, named
+        self._fired, self._lost, self._named, self._own = fired, lost, named, own
+        #: Whether it remembers anything: tokens are then the steps of one sample.
+        self.remembers = any(registry.get_model(one.population.model).memories for one in own)
 
     def __call__(
-        self, inputs: Mapping[str, NDArray[Any]], tokens: int, block: int = TOKENS
+        self, inputs: Mapping[str, NDArray[Any]], tokens: int, state: RunState, block: int = TOKENS
     ) -> tuple[dict[str, NDArray[np.int32]], RunActivity]:
-        """Payloads (tokens, size) of all inputs to those of the outputs, and the counts."""
+        """Payloads (tokens, size) of all inputs to those of the outputs, and the counts; `state` becomes what is left."""
         found = {name: np.empty((tokens, array.shape[1]), np.int32) for name, array in self._outputs.items()}
         block = min(block, TOKENS)
         with self._lock:
             self._fired[:], self._lost[:] = 0, 0
+            for one in self._own:
+                one.begin(state.neurons[one.population.name], state.step + 1)
             for begin in range(0, tokens, block):
                 n = min(block, tokens - begin)
                 for name, array in self._inputs.items():
@@ -69,13 +120,16 @@ class Walker:
                     step(n)
                 for name, array in self._outputs.items():
                     found[name][begin : begin + n] = array[:n]
+            for one in self._own:
+                state.neurons[one.population.name] = one.left()
             return found, self._activity(tokens)
 
     def _activity(self, tokens: int) -> RunActivity:
         fired, saturated = self._fired.copy(), dict[str, int]()
         for (name, sent, _), (_, states, payloads) in zip(self._named, self._lost.tolist(), strict=True):
             saturated |= {at: count for at, count in ((name, states), (sent, payloads)) if count}
-        return RunActivity(tokens, 1, {name: {"s": fired[span]} for name, _, span in self._named}, saturated, {})
+        wrapped = {name: int(count) for (name, _, _), count in zip(self._named, self._lost[:, 0], strict=True) if count}
+        return RunActivity(tokens, 1, {name: {"s": fired[span]} for name, _, span in self._named}, saturated, wrapped)
 
 
 class Making:
@@ -93,6 +147,7 @@ class Making:
         self._spans = {name: slice(*ends[i : i + 2]) for i, name in enumerate(self._order)}
         self._fired, self._lost = np.zeros(ends[-1], np.int64), np.zeros((len(ends) - 1, 3), np.int64)
         self._feeds = {name: self._feeds_of(name) for name in self._order if name not in lanes}
+        self._own: list[Own] = []
         layout = Slots(TOKENS)
         slots = self._slots(layout, sizes)
         memory = arena.of(layout)
@@ -106,7 +161,7 @@ class Making:
         )
         populations = self._network.populations
         named = [(name, registry.sent_name(populations[name]), self._spans[name]) for name in self._order]
-        return Walker(arena, steps, inputs, outputs, self._fired, self._lost, named)
+        return Walker(arena, steps, inputs, outputs, self._fired, self._lost, named, self._own)
 
     def _feeds_of(self, name: str) -> dict[str, Feed]:
         into, ports = self._network.into(name), registry.input_ports(self._network.populations[name])
@@ -152,6 +207,12 @@ class Making:
                 inputs.append(self._arrays[name, port])
                 places.append(place(population.model, port))
                 steps.append(self._brought(found, inputs[-1]))
+        if population.model not in REGISTERS:
+            ports = {
+                port: (array, *place[:2]) for port, array, place in zip(self._feeds[name], inputs, places, strict=True)
+            }
+            self._own.append(Own(population, ports, out, fired, lost))
+            return [*steps, self._own[-1]]
         run, *own = prepared(population)
         given = tuple(inputs), np.array(places, np.int64), *own, out, fired, lost
         return [*steps, lambda n: run(0, n, *given)]

@@ -94,7 +94,7 @@ class Made(NamedTuple):
     unit: Unit
 
 
-class Kept(NamedTuple):
+class Remembered(NamedTuple):
     """How keys and values are kept on the chip: positions at most, and bits."""
 
     context: int
@@ -117,7 +117,7 @@ class ToLower(NamedTuple):
     wanted: Sequence[Made]
     aligned: Callable[[int, Unit], Signal]
     by_position: Callable[[str, Mapping[str, Attr], int, Unit], Signal]
-    kept: Kept
+    kept: Remembered
 
 
 class Lowered(NamedTuple):
