@@ -25,7 +25,7 @@ from simulators.fast.feeds import Added, Feed, Gathered, Summed, Taken, feed
 from simulators.fast.kernels import feeds
 from simulators.fast.links import exact_sums
 from simulators.fast.memory import Arena, Slot, Slots, array_of
-from simulators.fast.registers import REGISTERS, place, prepared
+from simulators.fast.registers import INT64_MAX, REGISTERS, place, prepared
 from simulators.fast.wiring import Wiring
 
 #: Tokens of a block: a product wants many, the cache few.
@@ -80,7 +80,7 @@ class Own:
             ports[name] = Arrived(given if repeat == 1 else np.repeat(given, repeat, axis=2))
         self._neurons.advance(0, n, self._first, ports, {"s": self._out[:, :n]})
         self._first += n
-        registers.count_events(n, self._out, self._fired)
+        feeds.count_events(n, self._out, self._fired)
         self._lost += self._neurons.counts()
         self._neurons.lost[:] = 0
 
@@ -197,24 +197,24 @@ class Making:
         if name in self._lanes:
             source = self._arrays[self._network.into(name)[0].source, ""]
             return [_lane(self._lanes[name], source, self._arrays[name, "a"], out, fired, lost)]
-        steps, inputs, places = list[Step](), list[NDArray[Any]](), list[tuple[int, int, int]]()
+        steps, ports = list[Step](), dict[str, tuple[NDArray[Any], int, int]]()
+        largest = dict[str, int]()
         for port, found in self._feeds[name].items():
             if isinstance(found, Taken):
-                inputs.append(self._arrays[found.source, ""])
-                largest = registry.largest_payload(self._network.populations[found.source])
-                places.append(place(population.model, port, found.first, found.repeat, largest))
+                ports[port] = self._arrays[found.source, ""], found.first, found.repeat
+                largest[port] = registry.largest_payload(self._network.populations[found.source])
             else:
-                inputs.append(self._arrays[name, port])
-                places.append(place(population.model, port))
-                steps.append(self._brought(found, inputs[-1]))
+                ports[port] = self._arrays[name, port], 0, 1
+                steps.append(self._brought(found, self._arrays[name, port]))
         if population.model not in REGISTERS:
-            ports = {
-                port: (array, *place[:2]) for port, array, place in zip(self._feeds[name], inputs, places, strict=True)
-            }
             self._own.append(Own(population, ports, out, fired, lost))
             return [*steps, self._own[-1]]
+        places = [
+            place(population.model, port, first, repeat, largest.get(port, INT64_MAX))
+            for port, (_, first, repeat) in ports.items()
+        ]
         run, *own = prepared(population)
-        given = tuple(inputs), np.array(places, np.int64), *own, out, fired, lost
+        given = tuple(array for array, *_ in ports.values()), np.array(places, np.int64), *own, out, fired, lost
         return [*steps, lambda n: run(0, n, *given)]
 
     def _brought(self, found: Gathered | Summed | Added, to: NDArray[Any]) -> Step:
