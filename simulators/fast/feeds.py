@@ -3,7 +3,7 @@
 | what leads to a port | feed |
 |---|---|
 | one `Direct`, or one synapse of weight 1 a neuron | `Taken`: elements of the payload itself, each `repeat` times |
-| the same in any other order | `Gathered`: elements by index |
+| one synapse a neuron at most | `Gathered`: elements by index, weighed |
 | weights of 1 from equal blocks, each to one neuron | `Summed`: the sums of the blocks |
 | anything else | `Added`: exact sums of all projections |
 """
@@ -30,10 +30,11 @@ class Taken(NamedTuple):
 
 
 class Gathered(NamedTuple):
-    """Neuron i gets element ``order[i]``."""
+    """Neuron i gets ``weight[i]`` times element ``order[i]``."""
 
     source: str
     order: NDArray[np.int32]
+    weight: NDArray[np.int32]
 
 
 class Summed(NamedTuple):
@@ -58,33 +59,30 @@ def feed(into: Sequence[Projection]) -> Feed:
         return Added(into)
     if p.synapse.wire:
         return Taken(p.source, 0, 1)
-    found = _ones(p)
-    if found is None:
+    if not _few(p):
         return Added(into)
-    row, column = found
-    rows, columns = p.synapse.rows, p.synapse.columns
-    neurons = np.arange(rows)
-    if row.size == rows and np.array_equal(np.sort(row), neurons):
-        index = column[np.argsort(row)]
-        repeat = _run(index)
-        if np.array_equal(index, index[0] + neurons // repeat) and not rows % repeat:
-            return Taken(p.source, int(index[0]), repeat)
-        return Gathered(p.source, index.astype(np.int32))
+    coo = p.synapse.coo()
+    rows, columns, ones = p.synapse.rows, p.synapse.columns, bool((coo.weight == 1).all())
+    if np.unique(coo.row).size == coo.row.size:
+        order, weight = np.zeros((2, rows), np.int32)
+        order[coo.row], weight[coo.row] = coo.column, coo.weight
+        repeat = _run(order)
+        runs = not rows % repeat and np.array_equal(order, order[0] + np.arange(rows) // repeat)
+        if ones and coo.row.size == rows and runs:
+            return Taken(p.source, int(order[0]), repeat)
+        return Gathered(p.source, order, weight)
     axons = np.arange(columns)
-    every = row.size == columns and not columns % rows and np.array_equal(np.sort(column), axons)
-    if every and np.array_equal(row[np.argsort(column)], axons // (columns // rows)):
+    every = ones and not columns % rows and np.array_equal(np.sort(coo.column), axons)
+    if every and np.array_equal(coo.row[np.argsort(coo.column)], axons // (columns // rows)):
         return Summed(p.source)
     return Added(into)
 
 
-def _ones(p: Projection) -> tuple[Ints, Ints] | None:
-    """(row, column) of the synapses where there are not many and each weighs 1."""
+def _few(p: Projection) -> bool:
+    """Whether its synapses are few enough to look at each."""
     synapse = p.synapse
-    few = isinstance(synapse, Sparse) or (isinstance(synapse, Dense) and 1 in (synapse.rows, synapse.columns))
-    if not few or synapse.weight.size > max(synapse.rows, synapse.columns) or not (synapse.weight == 1).all():
-        return None
-    coo = synapse.coo()
-    return coo.row, coo.column
+    kind = isinstance(synapse, Sparse) or (isinstance(synapse, Dense) and 1 in (synapse.rows, synapse.columns))
+    return kind and synapse.weight.size <= max(synapse.rows, synapse.columns)
 
 
 def _run(index: Ints) -> int:

@@ -24,7 +24,7 @@ from neurodeploy.neurons.model import Values
 from simulators.fast.kernels import graded, resonators
 from simulators.fast.kernels import leaky as leaky_kernels
 from simulators.fast.ports import ExactPort, Port
-from simulators.fast.registers import REGISTERS, one_to_one, prepared
+from simulators.fast.registers import REGISTERS, place, prepared
 
 #: Inputs and states up to here keep every exact sum of `neurons.leaky` within 32 bits: |u| stays below 2**24, since a
 #: larger current is turned back by 2**24, and the bias is below 2**30.
@@ -227,7 +227,8 @@ class Registers(Neurons):
     def __init__(self, population: Population, state: Values) -> None:
         super().__init__(population, state)
         self.run, *self.given = prepared(population)
-        self.places, self.fired = one_to_one(len(self.model.ports)), np.zeros(self.size, np.int64)
+        self.places = np.array([place(population.model, port) for port in self.model.ports])
+        self.fired = np.zeros(self.size, np.int64)
 
     def advance(self, start: int, stop: int, first: int, ports: Ports, outputs: Arrays) -> None:
         arrived = tuple(ports[name].arrived for name in self.model.ports)

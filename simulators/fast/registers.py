@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.ir.fixedpoint import Ints, signed_max
+from neurodeploy.ir.fixedpoint import STATE_BITS, Ints, signed_max
 from neurodeploy.ir.population import Population
 from neurodeploy.neurons import registry
 from neurodeploy.neurons.graded_root import TABLE
+from neurodeploy.neurons.graded_rotation import FACTOR_BITS
 from neurodeploy.neurons.model import Values
+from neurodeploy.neurons.registers import REGISTER_BITS
 from simulators.fast.kernels import registers
 
+INT64_MAX = 2**63 - 1
 Rows = Callable[[Values], tuple[Ints, ...]]
 Numbers = Callable[[Values], tuple[int, ...]]
 
 
 class Register(NamedTuple):
     """How a model is compiled. params, reals : rows of one value, or one a neuron, integers and real numbers; numbers :
-    those of all neurons together."""
+    those of all neurons together; held : bits in which what arrives at its ports is held."""
 
     run: Any
     params: Rows
     numbers: Numbers
     reals: Rows = lambda p: ()
+    held: Mapping[str, int] = MappingProxyType({})
 
 
 class Prepared(NamedTuple):
@@ -74,6 +79,12 @@ REGISTERS: Mapping[str, Register] = {
     "graded_product": _requantised(registers.product, _states),
     "graded_curve": _requantised(registers.curve, _pieces),
     "graded_gate": _requantised(registers.gate, _pieces),
+    "graded_winner": _requantised(registers.winner, lambda p: (int(p["winners"].item()), *_pieces(p))),
+    "graded_rotation": Register(
+        registers.rotation, lambda p: (p["pre_shift"], p["a_exp"], p["b_exp"], p["c_bias"]),
+        lambda p: (*_states(p), signed_max(FACTOR_BITS)), lambda p: (_factor(p), p["offset"]),
+        {"a": STATE_BITS, "b": STATE_BITS, "d": FACTOR_BITS},
+    ),
 }  # fmt: skip
 
 
@@ -88,6 +99,7 @@ def prepared(population: Population) -> Prepared:
     return Prepared(kernel.run, params, reals, np.array(kernel.numbers(p), np.int64))
 
 
-def one_to_one(ports: int) -> NDArray[np.int64]:
-    """`places` of ports of which neuron i reads element i, of any width."""
-    return np.array([(0, 1, 1)] * ports, np.int64)
+def place(model: str, port: str, first: int = 0, repeat: int = 1, largest: int = INT64_MAX) -> tuple[int, int, int]:
+    """A row of `places`: where a port finds what arrives, none of it larger than `largest`."""
+    most = signed_max(REGISTERS[model].held.get(port, REGISTER_BITS))
+    return first, repeat, most if largest > most else 0

@@ -22,10 +22,10 @@ from neurodeploy.neurons import registry
 from neurodeploy.neurons.model import Values
 from simulators.fast.attention import neurons
 from simulators.fast.feeds import Added, Feed, Gathered, Summed, Taken, feed
-from simulators.fast.kernels import registers
+from simulators.fast.kernels import feeds
 from simulators.fast.links import exact_sums
 from simulators.fast.memory import Arena, Slot, Slots, array_of
-from simulators.fast.registers import REGISTERS, prepared
+from simulators.fast.registers import INT64_MAX, REGISTERS, place, prepared
 from simulators.fast.wiring import Wiring
 
 #: Tokens of a block: a product wants many, the cache few.
@@ -80,7 +80,7 @@ class Own:
             ports[name] = Arrived(given if repeat == 1 else np.repeat(given, repeat, axis=2))
         self._neurons.advance(0, n, self._first, ports, {"s": self._out[:, :n]})
         self._first += n
-        registers.count_events(n, self._out, self._fired)
+        feeds.count_events(n, self._out, self._fired)
         self._lost += self._neurons.counts()
         self._neurons.lost[:] = 0
 
@@ -177,7 +177,7 @@ class Making:
                 brought = {(name, "a"): layout.slot(self._lanes[name].columns, np.int16)}
             else:
                 brought = {
-                    (name, port): layout.slot(sizes[name], np.int32 if isinstance(found, Gathered) else np.int64)
+                    (name, port): layout.slot(sizes[name], np.int64)
                     for port, found in self._feeds[name].items()
                     if not isinstance(found, Taken)
                 }
@@ -193,28 +193,28 @@ class Making:
         population, out = self._network.populations[name], self._arrays[name, ""]
         fired, lost = self._fired[self._spans[name]], self._lost[number]
         if population.model == INPUT:
-            return [lambda n: registers.count_events(n, out, fired)]
+            return [lambda n: feeds.count_events(n, out, fired)]
         if name in self._lanes:
             source = self._arrays[self._network.into(name)[0].source, ""]
             return [_lane(self._lanes[name], source, self._arrays[name, "a"], out, fired, lost)]
-        steps, inputs, places = list[Step](), list[NDArray[Any]](), list[tuple[int, int, bool]]()
+        steps, ports = list[Step](), dict[str, tuple[NDArray[Any], int, int]]()
+        largest = dict[str, int]()
         for port, found in self._feeds[name].items():
             if isinstance(found, Taken):
-                inputs.append(self._arrays[found.source, ""])
-                wide = registry.largest_payload(self._network.populations[found.source]) > registers.REGISTER
-                places.append((found.first, found.repeat, wide))
+                ports[port] = self._arrays[found.source, ""], found.first, found.repeat
+                largest[port] = registry.largest_payload(self._network.populations[found.source])
             else:
-                inputs.append(self._arrays[name, port])
-                places.append((0, 1, True))
-                steps.append(self._brought(found, inputs[-1]))
+                ports[port] = self._arrays[name, port], 0, 1
+                steps.append(self._brought(found, self._arrays[name, port]))
         if population.model not in REGISTERS:
-            ports = {
-                port: (array, *place[:2]) for port, array, place in zip(self._feeds[name], inputs, places, strict=True)
-            }
             self._own.append(Own(population, ports, out, fired, lost))
             return [*steps, self._own[-1]]
+        places = [
+            place(population.model, port, first, repeat, largest.get(port, INT64_MAX))
+            for port, (_, first, repeat) in ports.items()
+        ]
         run, *own = prepared(population)
-        given = tuple(inputs), np.array(places, np.int64), *own, out, fired, lost
+        given = tuple(array for array, *_ in ports.values()), np.array(places, np.int64), *own, out, fired, lost
         return [*steps, lambda n: run(0, n, *given)]
 
     def _brought(self, found: Gathered | Summed | Added, to: NDArray[Any]) -> Step:
@@ -223,8 +223,8 @@ class Making:
             return lambda n: _add(n, terms, to[0, :n])
         source = self._arrays[found.source, ""]
         if isinstance(found, Gathered):
-            return lambda n: registers.gathered(n, source, found.order, to)
-        return lambda n: registers.block_sums(n, source, to)
+            return lambda n: feeds.gathered(n, source, found.order, found.weight, to)
+        return lambda n: feeds.block_sums(n, source, to)
 
 
 def _lane(lane: Any, source: NDArray[Any], narrow: NDArray[Any], out: NDArray[Any], fired: Ints, lost: Ints) -> Step:
@@ -232,7 +232,7 @@ def _lane(lane: Any, source: NDArray[Any], narrow: NDArray[Any], out: NDArray[An
     messages = slice(lane.columns, lane.columns + lane.rows)
 
     def step(n: int) -> None:
-        registers.narrowed(n, source, narrow)
+        feeds.narrowed(n, source, narrow)
         found = lane.run(narrow[:n], flat[: n * lane.rows], bounds, 1.0)
         np.add(fired, found[messages], out=fired)
         lost[1:] += found[-3:-1]

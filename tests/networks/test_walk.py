@@ -28,7 +28,7 @@ Array = NDArray[Any]
 #: Ranges of parameters that leave payloads to see: all of a parameter's own otherwise.
 LIVELY = {
     "pre_shift": (0, 40), "offset": (-99, 99), "a_exp": (0, 9), "b_exp": (0, 9), "shift": (0, 30), "acc_shift": (0, 12),
-    "bias": (0, 9999), "state_bits": (20, 24), "out_bits": (6, 24),
+    "bias": (0, 9999), "c_bias": (0, 9999), "winners": (1, 9), "state_bits": (20, 24), "out_bits": (6, 24),
 }  # fmt: skip
 
 
@@ -62,6 +62,8 @@ def between(rng: np.random.Generator, a: int, b: int) -> Synapse:
         start = int(rng.integers(0, a - b + 1))
         kinds.append(ones(b, a, np.arange(b), start + np.arange(b)))
         kinds.append(ones(b, a, np.arange(b), rng.permutation(a)[:b]))
+        some, weights = max(1, b - 1), rng.integers(-1, 2, max(1, b - 1)).astype(np.int8)
+        kinds.append(build.sparse_from_coo(b, a, rng.permutation(b)[:some], rng.permutation(a)[:some], weights))
     if a == b:
         kinds.append(Direct(a))
     if not b % a:
@@ -180,7 +182,9 @@ def test_how_ports_are_fed() -> None:
     assert of(ones(3, 9, np.arange(3), 4 + np.arange(3))) == Taken("a", 4, 1)
     order = np.array([0, 0, 1, 2, 2, 2])
     assert of(ones(6, 3, np.arange(6), order)).order.tolist() == order.tolist()
-    assert isinstance(of(ones(4, 9, np.arange(4), np.array([3, 2, 1, 0]))), Gathered)
+    turned = of(build.sparse_from_coo(4, 9, np.array([3, 1, 0]), np.array([5, 2, 8]), np.array([-1, 1, 0], np.int8)))
+    assert isinstance(turned, Gathered)
+    assert (turned.order.tolist(), turned.weight.tolist()) == ([8, 2, 0, 5], [0, 1, 0, -1])
     for other in (
         of(Dense(np.full((1, 9), 2, np.int8))), of(Dense(np.ones((2, 2), np.int8))),
         of(ones(2, 4, np.array([0, 1, 0, 1]), np.arange(4))), of(ones(2, 5, np.array([0, 0, 1, 1]), np.arange(4))),

@@ -8,7 +8,7 @@
 | `finish` | sums to what is pending: shift, wrap, count |
 | `products` | digits, patches and their inverse around an exact matrix product |
 | `leaky`, `graded`, `resonators` | neurons |
-| `registers` | neurons without state that multiply, and how payloads reach them in a walk |
+| `registers`, `feeds` | neurons without state that multiply, and how payloads reach them |
 | `lane` | payloads to digits, and sums to graded outputs, of one population after one `Dense` |
 
 Every loop adds exact integers, so the order of additions never matters. A *frame* is one step of one sample; frames

@@ -1,11 +1,11 @@
-"""Neurons without state that compute in registers of 32 bits, and how payloads reach them: `neurodeploy.neurons.registers`
-and the models that `simulators.fast.registers` names.
+"""Neurons without state that compute in registers of 32 bits (`neurodeploy.neurons.registers`), those that
+`simulators.fast.registers` names.
 
-All have the signature ``kernel(start, stop, inputs, places, params, reals, numbers, out, fired, lost)``: for each port int32
-or int64 (samples, steps.., width) of what arrives and a row (first, repeat, wide) of `places`; neuron i of a port gets
-element ``first + i // repeat``, which may leave 32 bits where `wide`. params, reals : int64 and float64, a row for each
-parameter in the order of `simulators.fast.registers`, of each neuron. numbers : of all neurons together. out : int32
-payloads. `fired` += how often a neuron's payload was not zero, `lost` += (wrapped, saturated, saturated payloads).
+All have the signature ``kernel(start, stop, inputs, places, params, reals, numbers, out, fired, lost)``: for each port
+int32 or int64 (samples, steps.., width) of what arrives and a row of `places` (`kernels.feeds`). params, reals : int64 and
+float64, a row for each parameter in the order of `simulators.fast.registers`, of each neuron. numbers : of all neurons
+together. out : int32 payloads. `fired` += how often a neuron's payload was not zero, `lost` += (wrapped, saturated,
+saturated payloads).
 
 A row of neurons at a time, in loops that the compiler turns into vectors on any processor: registers are int32, whose
 products are exact in 64 bits, and the second product, of 32 by 15 bits, is one of real numbers, which hold it exactly (as
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from neurodeploy.machine.jit import jit
+from simulators.fast.kernels.feeds import kept, take, take_sums
 
 #: Largest magnitude of a register.
 REGISTER = 2**31 - 1
@@ -29,48 +30,6 @@ REGISTER = 2**31 - 1
 def rounded(x: Any, shift: Any) -> Any:
     """`round_shift` of an int64."""
     return (x + ((np.int64(1) << shift) >> 1)) >> shift
-
-
-@jit
-def kept(x: Any, most: Any) -> Any:
-    """Clipped to -most..most."""
-    return min(max(x, -most), most)
-
-
-@jit
-def take(source: Any, s: int, t: int, places: Any, port: int, row: Any) -> Any:
-    """What arrives at a port in one step, in registers; how many did not fit."""
-    first, repeat, size, lost = places[port, 0], places[port, 1], row.shape[0], np.int64(0)
-    if repeat > 1:
-        for g in range(size // repeat):
-            x = np.int64(source[s, t, first + g])
-            held = kept(x, REGISTER)
-            lost += repeat * np.int64(held != x)
-            row[g * repeat : (g + 1) * repeat] = np.int32(held)
-        return lost
-    given = source[s, t, first : first + size]
-    if places[port, 2] == 0:
-        for i in range(size):
-            row[i] = given[i]
-        return lost
-    for i in range(size):
-        x = np.int64(given[i])
-        held = kept(x, REGISTER)
-        lost += np.int64(held != x)
-        row[i] = held
-    return lost
-
-
-@jit
-def take_sums(source: Any, s: int, t: int, places: Any, row: Any) -> None:
-    """What arrives at the first port in one step, as it is."""
-    first, repeat, size = places[0, 0], places[0, 1], row.shape[0]
-    for g in range(size // repeat if repeat > 1 else 0):
-        row[g * repeat : (g + 1) * repeat] = np.int64(source[s, t, first + g])
-    if repeat == 1:
-        given = source[s, t, first : first + size]
-        for i in range(size):
-            row[i] = given[i]
 
 
 @jit
@@ -149,7 +108,7 @@ def affine(
     fired += out.shape[0] * (stop - start)
     for s in range(out.shape[0]):
         for t in range(start, stop):
-            take_sums(inputs[0], s, t, places, row)
+            take_sums(inputs[0], s, t, places, 0, row)
             states = np.int64(0)
             for i in range(row.shape[0]):
                 x = (row[i] + offset[i]) >> numbers[0]
@@ -203,7 +162,7 @@ def root(
     fired += out.shape[0] * (stop - start)
     for s in range(out.shape[0]):
         for t in range(start, stop):
-            take_sums(inputs[0], s, t, places, row)
+            take_sums(inputs[0], s, t, places, 0, row)
             for i in range(row.shape[0]):
                 exact = row[i] + params[0, i]
                 x = kept(exact, REGISTER)
@@ -272,38 +231,47 @@ def gate(
 
 
 @jit
-def block_sums(stop: int, source: Any, out: Any) -> None:
-    """Sums of equal blocks of neurons: source (1, steps.., width) to out (1, steps.., blocks) int64."""
-    length = source.shape[2] // out.shape[2]
-    for t in range(stop):
-        for g in range(out.shape[2]):
-            total = np.int64(0)
-            for x in source[0, t, g * length : (g + 1) * length]:
-                total += np.int64(x)
-            out[0, t, g] = total
+def winner(
+    start: int, stop: int, inputs: Any, places: Any, params: Any, reals: Any, numbers: Any, out: Any, fired: Any,
+    lost: Any,
+) -> None:  # fmt: skip
+    """As `curve`, and nothing where the sum at b is too large. numbers : one more before those of `curve`: how many win."""
+    size = out.shape[2]
+    a, ahead, table = np.empty(size, np.int32), np.empty(size, np.int64), numbers[4:]
+    row, rest = np.empty(size, np.int64), np.empty(size, np.int64)
+    fired += out.shape[0] * (stop - start)
+    for s in range(out.shape[0]):
+        for t in range(start, stop):
+            lost[1] += take(inputs[0], s, t, places, 0, a)
+            take_sums(inputs[1], s, t, places, 1, ahead)
+            lost[1] += pieces(a, table, numbers[3], rest, row)
+            requantise(row, params, reals, numbers[1:], out[s, t], fired, lost)
+            for i in range(size):
+                if ahead[i] >= numbers[0] and out[s, t, i] != 0:
+                    out[s, t, i] = 0
+                    fired[i] -= 1
 
 
 @jit
-def gathered(stop: int, source: Any, index: Any, out: Any) -> None:
-    """out[.., i] = source[.., index[i]]."""
-    for t in range(stop):
-        for i in range(index.shape[0]):
-            out[0, t, i] = source[0, t, index[i]]
-
-
-@jit
-def narrowed(stop: int, source: Any, out: Any) -> None:
-    """Payloads (1, steps.., width) to int16 (steps.., width), which holds them."""
-    for t in range(stop):
-        given, row = source[0, t], out[t]
-        for i in range(row.shape[0]):
-            row[i] = given[i]
-
-
-@jit
-def count_events(stop: int, payload: Any, fired: Any) -> None:
-    """`fired` += how often each neuron of (1, steps.., width) sent what is not zero."""
-    for t in range(stop):
-        row = payload[0, t]
-        for i in range(row.shape[0]):
-            fired[i] += np.int64(row[i] != 0)
+def rotation(
+    start: int, stop: int, inputs: Any, places: Any, params: Any, reals: Any, numbers: Any, out: Any, fired: Any,
+    lost: Any,
+) -> None:  # fmt: skip
+    """params : of `requantise`, a_exp, b_exp, c_bias; numbers : those of it, the largest cosine."""
+    size, a_exp, b_exp, bias = out.shape[2], params[1], params[2], params[3]
+    a, b, d = np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int32)
+    row = np.empty(size, np.int64)
+    fired += out.shape[0] * (stop - start)
+    for s in range(out.shape[0]):
+        for t in range(start, stop):
+            lost[1] += take(inputs[0], s, t, places, 0, a) + take(inputs[1], s, t, places, 1, b)
+            lost[1] += take(inputs[3], s, t, places, 3, d)
+            take_sums(inputs[2], s, t, places, 2, row)
+            beyond = np.int64(0)
+            for i in range(size):
+                exact = row[i] + bias[i]
+                c = kept(exact, numbers[2])
+                beyond += np.int64(c != exact)
+                row[i] = ((np.int64(a[i]) * c) << a_exp[i]) + ((np.int64(b[i]) * np.int64(d[i])) << b_exp[i])
+            lost[1] += beyond
+            requantise(row, params, reals, numbers, out[s, t], fired, lost)
