@@ -22,7 +22,7 @@ from neurodeploy.ir.program import Program
 from neurodeploy.ir.segments import Decode, Encode, HostStep
 from neurodeploy.neurons.registry import get_model, payload_bits
 from neurodeploy.ops import OPERATIONS, lookup
-from neurodeploy.ops.host.lowering import Kept, Measured
+from neurodeploy.ops.host.lowering import Measured, Remembered
 
 #: Which experts a token meets is left to the host.
 ROUTES = "moe_route"
@@ -65,7 +65,7 @@ def lower_hollow(program: Program) -> Program:
         for step in program.host
     )  # fmt: skip
     measured = {op.path: _one(op, program) for op in program.operations if _may_be(op)}
-    made = lower(replace(program, host=host), Ones(program), measured, Kept(0, 0))
+    made = lower(replace(program, host=host), Ones(program), measured, Remembered(0, 0))
     if "lowered" not in made.conversion:
         return made
     populations = {

@@ -9,12 +9,11 @@ What an operation gives is made in the units in which it is read:
 
 - A linear layer alone: its payloads. The operation's population takes the place of the layer's input population.
 - Operations on the chip: 24 bits, and a power of two for each channel, `HEADROOM` above what calibration saw there. What
-goes
-  only into a sum has the units of the sum; a linear layer's rows are scaled to them by their own multipliers.
+  goes only into a sum has the units of the sum; a linear layer's rows are scaled to them by their own multipliers.
 - The host, or several of these: 24 bits and one unit, rescaled for a linear layer by a population of its own::
 
-    x_j = saturate(round_shift(s_j * multiplier_j, shift_j), bits)      multiplier_j * 2**-shift_j = unit of s_j / unit of
-    x_j
+    x_j = saturate(round_shift(s_j * multiplier_j, shift_j), bits)
+    multiplier_j * 2**-shift_j = unit of s_j / unit of x_j
 
 What the host still reads is decoded, nothing else.
 """
@@ -27,7 +26,8 @@ from functools import partial
 
 import numpy as np
 
-from neurodeploy.ir.fixedpoint import SCALE_MIN, STATE_BITS, STATE_MAX, Dyadic, Ints, multiply_shift
+from neurodeploy.conversion.units import ratio_of, units_of
+from neurodeploy.ir.fixedpoint import STATE_BITS, Dyadic, Ints, multiply_shift
 from neurodeploy.ir.graph import Attr, HostOp, ModelInfo, WeightStore
 from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.program import Program
@@ -35,10 +35,8 @@ from neurodeploy.ir.segments import Decode, Encode, HostStep
 from neurodeploy.neurons.graded_attention import FULL
 from neurodeploy.neurons.registry import payload_bits
 from neurodeploy.ops import lookup
-from neurodeploy.ops.host.lowering import HEADROOM, Floats, Made, Measured, Remembered, Signal, ToLower, Unit
+from neurodeploy.ops.host.lowering import Floats, Made, Measured, Remembered, Signal, ToLower, Unit
 
-#: A channel that calibration hardly saw has a unit of at most 2**-this of the largest.
-FAINTEST = 16
 #: Operations whose neurons add and shift: what they make has units that are powers of two.
 BY_SHIFTS = ("add", "moe_combine")
 
@@ -54,13 +52,6 @@ def lower(program: Program, weights: WeightStore, measured: Mapping[str, Measure
     if apart:
         return lower(program, weights, {path: found for path, found in measured.items() if path not in apart}, kept)
     return lowering.program()
-
-
-def units_of(peak: Floats, *, flat: bool) -> Unit:
-    """Units of 24 bits that hold `HEADROOM` times these magnitudes: one for all channels where `flat`."""
-    largest = max(float(peak.max(initial=0.0)), SCALE_MIN * STATE_MAX)
-    range_ = np.full(peak.size, largest) if flat else np.maximum(peak, largest * 2.0**-FAINTEST)
-    return Unit.of_logs(np.ceil(np.log2(range_ * HEADROOM / STATE_MAX)).astype(np.int64), STATE_BITS)
 
 
 class _Lowering:
@@ -212,7 +203,7 @@ class _Lowering:
         if own and signal.size == signal.population.size:
             return self._scaled_rows(value, signal, steps, wanted)
         found = Made(f"{op.path}.{number}", Unit.of_logs(wanted, STATE_BITS))
-        _, _, coarser = _ratio(steps, wanted)
+        _, _, coarser = ratio_of(steps, wanted)
         found = found._replace(unit=Unit.of_logs(wanted + coarser, STATE_BITS))
         return self._rescaled(signal, found, None)
 
@@ -233,7 +224,7 @@ class _Lowering:
         """The rows of a linear layer with the units `wanted`, or coarser ones where a multiplier is not so large."""
         old = signal.population
         factor = np.ldexp(np.asarray(old.params["multiplier"], np.float64), -np.asarray(old.params["shift"], np.int64))
-        multiplier, shift, coarser = _ratio(steps * factor, wanted)
+        multiplier, shift, coarser = ratio_of(steps * factor, wanted)
         params = {**old.params, "multiplier": multiplier, "shift": shift, "out_bits": STATE_BITS}
         population = replace(old, params=params)
         self.populations[old.name] = population
@@ -301,10 +292,3 @@ def _told(step: HostStep) -> list[object]:
         if isinstance(step, Encode)
         else ["decode", step.population, *step.values]
     )
-
-
-def _ratio(steps: Floats, wanted: Ints) -> tuple[Ints, Ints, Ints]:
-    """Multiplier and shift from these units to powers of two, and by how many bits these must be coarser."""
-    multiplier, shift = multiply_shift(np.ldexp(steps, -wanted))
-    coarser = np.maximum(-shift, 0)
-    return multiplier, (shift + coarser).astype(np.uint8), coarser
