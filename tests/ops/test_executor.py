@@ -304,6 +304,8 @@ CASES = {
     "activation": (op("activation", act="gelu_tanh"), Work(3 * 64 * (EXP + 8), 8 * 3 * 64)),
     "add": (op("add"), Work(3 * 64, 12 * 3 * 64)),
     "estimate": (op("estimate", what="recurrence", flops=7, bytes=11), Work(3 * 7, 3 * 11)),
+    "rope_angles": (op("rope_angles", ("e",), inv_freq=(1.0,)), Work(0, 8 * 3 * 2)),
+    "position_factor": (op("position_factor", ("e",), scale=0.1, floor_scale=8), Work(0, 4 * 3 * 2)),
     "moe_route": (op("moe_route", ("e",), top_k=1), Work(3 * (2 + EXP + 2), 8 * 3 * 2)),
     "moe_dispatch": (op("moe_dispatch", ("x", "x"), ("x", "e")), Work(3 * 64, 8 * 3 * 64 + 4 * 3 * 2)),
     "moe_combine": (op("moe_combine", inputs=("e", "x", "x")), Work(3 * 64, 12 * 3 * 64 + 4 * 3 * 2)),
