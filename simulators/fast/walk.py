@@ -23,7 +23,7 @@ from neurodeploy.neurons.model import Values
 from simulators.fast.attention import neurons
 from simulators.fast.feeds import Added, Feed, Gathered, Summed, Taken, feed
 from simulators.fast.kernels import feeds
-from simulators.fast.links import exact_sums
+from simulators.fast.links import INT32_END, exact_sums
 from simulators.fast.memory import Arena, Slot, Slots, array_of
 from simulators.fast.registers import INT64_MAX, REGISTERS, place, prepared
 from simulators.fast.wiring import Wiring
@@ -36,17 +36,20 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 def walkable(network: Network, lanes: Mapping[str, Any]) -> bool:
-    """Whether nothing in it lasts longer than a step but what a population remembers."""
+    """Whether nothing in it lasts longer than a step but what a population remembers, and nothing can wrap."""
     own = [p for p in network.populations.values() if p.model != INPUT]
-    known = all(p.name in lanes or p.model in REGISTERS or _plain(p) for p in own)
+    known = all(p.name in lanes or p.model in REGISTERS or _plain(network, p) for p in own)
     return bool(own) and known and not any(p.latency for p in network.projections)
 
 
-def _plain(population: Population) -> bool:
-    """Whether it has exact ports and sends on one."""
-    model = registry.get_model(population.model)
-    kept = set(model.state) <= set(model.memories)
-    return kept and model.outputs == ("s",) and all(port.exact for port in model.ports.values())
+def _plain(network: Network, population: Population) -> bool:
+    """Whether it sends on one port, and no sum that reaches it can wrap."""
+    model, sums = registry.get_model(population.model), dict.fromkeys(registry.input_ports(population), 0)
+    for p in network.into(population.name):
+        most = p.largest_arrival(registry.largest_payload(network.populations[p.source]))
+        sums[p.target_port] += most if most < 1 << (p.wrap_bits - 1) else INT32_END
+    fits = all(model.ports[port].exact or most < INT32_END for port, most in sums.items())
+    return fits and set(model.state) <= set(model.memories) and model.outputs == ("s",)
 
 
 class Arrived(NamedTuple):

@@ -133,6 +133,22 @@ def test_what_a_walk_is(monkeypatch: pytest.MonkeyPatch) -> None:
     assert called == ["auto"]
 
 
+@pytest.mark.parametrize(("bits", "walked"), [(16, True), (32, False)])
+def test_ports_that_wrap_are_walked_where_nothing_can(bits: int, walked: bool) -> None:
+    """A comparison of two values each, as experts are chosen; a convolution keeps 24 bits of a sum."""
+    pairs = build.sparse_from_coo(3, 4, np.tile(np.arange(3), 2), np.array([0, 1, 2, 1, 2, 3]), np.repeat([1, -1], 3))
+    pixels = build.conv(np.ones((1, 1, 1, 1), int), (4, 1, 1), (1, 1), (0, 0), (1, 1))
+    payload = np.random.default_rng(0).integers(-(2 ** (bits - 1)) + 1, 2 ** (bits - 1), (2, 9, 4))
+    for synapse in (pairs, pixels):
+        populations = {
+            "in": Population("in", (4, 1, 1), INPUT, {"bits": bits}),
+            "out": Population("out", (synapse.rows, 1, 1), "threshold", {"vth": 0}),
+        }
+        made = Network("n", populations, (Projection("p", "in", "out", synapse, graded=True, instant=True),), ("out",))
+        same_result(FastRunner().run(made, {"in": payload}, 9), ReferenceRunner().run(made, {"in": payload}, 9))
+        assert walks.walkable(made, {}) == walked
+
+
 def test_more_tokens_than_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
     """A last block that is not full, and none at all; the memory of a block is the next one's."""
     for seed in (3, 4, 5):
