@@ -2,9 +2,12 @@
 
     python scripts/fuzz_programs.py [--seeds 2400] [--from 0] [--jobs 1]
 
-Each seed is a program of `tests.hybrid.random_programs`: two or three random networks (populations in time with delays,
-stretches within a step) with host operations between them. Reference = fast = fast in three parts with populations on the
-host = partitioned over a random cut: outputs, everything that can be probed, states and counts.
+Each seed is two programs. The first is one of `tests.hybrid.random_programs`: two or three random networks (populations in
+time with delays, stretches within a step) with host operations between them. Reference = fast = fast in three parts with
+populations on the host = partitioned over a random cut: outputs, everything that can be probed, states and counts.
+
+The second is a model of `tests.hybrid.random_blocks` with its norms, gates, curves and sums on the chip, as conversion puts
+them there. Reference = fast = fast token by token = the reference in two parts = partitioned: logits, events and clips.
 """
 
 from __future__ import annotations
@@ -21,11 +24,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 def tried(seed: int) -> tuple[int, str]:
     import torch
 
-    from tests.hybrid.test_random_programs import check
+    from tests.hybrid import test_random_blocks, test_random_programs
 
     torch.set_num_threads(1)
     try:
-        check(seed)
+        test_random_programs.check(seed)
+        test_random_blocks.check(seed)
     except Exception:
         return seed, traceback.format_exc(limit=-3)
     return seed, ""

@@ -27,7 +27,7 @@ from functools import partial
 
 import numpy as np
 
-from neurodeploy.ir.fixedpoint import SCALE_MIN, STATE_BITS, STATE_MAX, Ints, multiply_shift
+from neurodeploy.ir.fixedpoint import SCALE_MIN, STATE_BITS, STATE_MAX, Dyadic, Ints, multiply_shift
 from neurodeploy.ir.graph import Attr, HostOp, ModelInfo, WeightStore
 from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.program import Program
@@ -39,6 +39,8 @@ from neurodeploy.ops.host.lowering import HEADROOM, Floats, Kept, Made, Measured
 
 #: A channel that calibration hardly saw has a unit of at most 2**-this of the largest.
 FAINTEST = 16
+#: Operations whose neurons add and shift: what they make has units that are powers of two.
+BY_SHIFTS = ("add", "moe_combine")
 
 
 def lower(program: Program, weights: WeightStore, measured: Mapping[str, Measured], kept: Kept) -> Program:
@@ -87,6 +89,8 @@ class _Lowering:
             if step.value not in self.moved or not self._feed(step):
                 self.host.append(step)
         elif not self._lower(step):
+            for value in step.inputs:
+                self._returned(value)
             self.host.append(step)
 
     def _decode(self, step: Decode) -> None:
@@ -103,7 +107,7 @@ class _Lowering:
             return False
         before = list(self.host), dict(self.populations), list(self.projections), dict(self.signals), dict(self.units)
         inputs = [self._signal(name, measured.inputs[i]) for i, name in enumerate(op.inputs)]
-        wanted = [self._wanted(name, peak) for name, peak in zip(op.outputs, measured.outputs, strict=True)]
+        wanted = [self._wanted(op, *each) for each in zip(op.outputs, measured.outputs, strict=True)]
         aligned = partial(self._aligned, op)
         made = how(ToLower(op, inputs, self.weights, measured, wanted, aligned, self._by_position, self.kept))
         if made is None:
@@ -137,15 +141,28 @@ class _Lowering:
             self.signals[value] = Signal(population, 0, peak.size, unit)
         return self.signals[value]
 
+    def _returned(self, value: str) -> None:
+        """What was made for the chip alone, in units of its own for each channel, is decoded after all where the operation
+        that reads it stays on the host."""
+        signal = self.signals.get(value)
+        if signal is not None and value in self.moved and signal.unit.exponent is not None:
+            coarsest = int(signal.unit.exponent.max())
+            scale = Dyadic(signal.unit.scale.mantissa, signal.unit.scale.exponent + coarsest)
+            flat = self._rescaled(signal, Made(f"{value}.returned", Unit(scale, STATE_BITS)), None)
+            self.host.append(Decode(flat.population.name, scale, (value,)))
+            self.signals[value] = flat
+
     def _told(self, signal: Signal) -> Signal:
         """A signal of a whole population, whose units the program is to know."""
         self.units[signal.population.name] = signal.unit
         return signal
 
-    def _wanted(self, value: str, peak: Floats) -> Made:
-        """Name and units of what is to be made for those who read a value."""
+    def _wanted(self, maker: HostOp, value: str, peak: Floats) -> Made:
+        """Name and units of what `maker` is to make for those who read a value."""
         readers = self.readers.get(value, [])
         step = readers[0] if len(readers) == 1 else None
+        if isinstance(step, Encode) and maker.op in BY_SHIFTS:  # rescaled for the layer
+            return Made(value, units_of(peak, flat=True))
         if isinstance(step, Encode):
             return Made(step.population, self._code(step))
         ops = [step for step in readers if isinstance(step, HostOp) and self._may_lower(step)]

@@ -134,6 +134,20 @@ def print_demo(found: Mapping[str, Any], console: Console) -> None:
     say(console, found["generate"]["prompt"] + found["generate"]["text"])
     console.rule("report", align="left", style="dim")
     print_paths(found["report"], console)
+    console.rule("with --on-chip block", align="left", style="dim")
+    say(console, found["block"]["generate"]["prompt"] + found["block"]["generate"]["text"])
+    rows = [
+        [
+            name, f"{row['crossings']:.4g}", units.count(row["cores"]), units.si(row["joules_chip"], "J"),
+            units.si(row["joules_wall"], "J"), units.si(row["seconds"], "s"),
+            f"{row['bits_per_byte_change']:+.3%}", units.percent(row["top1_agreement"]),
+        ]
+        for name, row in found["compared"].items()
+    ]  # fmt: skip
+    columns = ["Crossings a token>", "Cores>", "Chip>", "Wall>", "Time>", "Bits a byte>", "Same token>"]
+    show_table(console, ["On the chip", *columns], rows)
+    for name, row in found["compared"].items():
+        say(console, f"the host computes with {name}: {', '.join(row['host'])}", "dim")
 
 
 #: Who prints what a verb returns.

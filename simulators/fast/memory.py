@@ -19,7 +19,7 @@ class Slot(NamedTuple):
     kind: Any
 
 
-class Layout:
+class Slots:
     """Where arrays lie that are not all there at the same time: the first gap that is wide enough."""
 
     def __init__(self, steps: int) -> None:
@@ -48,7 +48,7 @@ class Arena:
         self.lock = threading.Lock()
         self._memory = np.empty(0, np.uint8)
 
-    def of(self, layout: Layout) -> NDArray[np.uint8]:
+    def of(self, layout: Slots) -> NDArray[np.uint8]:
         """Enough for this layout. What was given out before stays valid."""
         if self._memory.size < layout.size:
             self._memory = room(layout.size)

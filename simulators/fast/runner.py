@@ -29,7 +29,7 @@ from simulators.fast.neurons import Neurons
 from simulators.fast.plan import Part, Plan
 from simulators.fast.ports import ExactPort, Port
 from simulators.fast.traffic import Traffic
-from simulators.fast.walk import TOKENS, Walk
+from simulators.fast.walk import TOKENS, Walker
 
 PATHS = ("auto", "events", "gemm")
 #: Values of the widest population and of all populations that a block of steps holds, and steps of a block at most.
@@ -68,7 +68,7 @@ class FastRunner:
         block = min(self.steps or self._block(network, plan.parts, task.samples), max(1, steps))
         return _Run(network, plan, task, steps, block, probes, self.path).result()
 
-    def _walked(self, walk: Walk, task: Task, steps: int) -> RunResult:
+    def _walked(self, walk: Walker, task: Task, steps: int) -> RunResult:
         """Every step of every sample is a token."""
         flat = {name: array.reshape(-1, array.shape[2]) for name, array in task.inputs.items()}
         found, activity = walk(flat, task.samples * steps, self.steps or TOKENS)

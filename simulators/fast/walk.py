@@ -21,7 +21,7 @@ from neurodeploy.neurons import registry
 from simulators.fast.feeds import Added, Feed, Gathered, Summed, Taken, feed
 from simulators.fast.kernels import registers
 from simulators.fast.links import exact_sums
-from simulators.fast.memory import Arena, Layout, Slot, array_of
+from simulators.fast.memory import Arena, Slot, Slots, array_of
 from simulators.fast.registers import REGISTERS, prepared
 from simulators.fast.wiring import Wiring
 
@@ -39,7 +39,7 @@ def walkable(network: Network, lanes: Mapping[str, Any]) -> bool:
     return bool(own) and known and not any(p.latency for p in network.projections)
 
 
-class Walk:
+class Walker:
     """A network that is `walkable`, ready to be walked. It holds nothing of the network itself.
 
     steps : all that is done. inputs, outputs : where the payloads of a block are. fired, lost, named : counts of all
@@ -93,12 +93,12 @@ class Making:
         self._spans = {name: slice(*ends[i : i + 2]) for i, name in enumerate(self._order)}
         self._fired, self._lost = np.zeros(ends[-1], np.int64), np.zeros((len(ends) - 1, 3), np.int64)
         self._feeds = {name: self._feeds_of(name) for name in self._order if name not in lanes}
-        layout = Layout(TOKENS)
+        layout = Slots(TOKENS)
         slots = self._slots(layout, sizes)
         memory = arena.of(layout)
         self._arrays = {key: array_of(memory, slot, TOKENS) for key, slot in slots.items()}
 
-    def walk(self, arena: Arena) -> Walk:
+    def walk(self, arena: Arena) -> Walker:
         steps = [step for i, name in enumerate(self._order) for step in self._steps(i, name)]
         inputs, outputs = (
             {name: self._arrays[name, ""][0] for name in names}
@@ -106,13 +106,13 @@ class Making:
         )
         populations = self._network.populations
         named = [(name, registry.sent_name(populations[name]), self._spans[name]) for name in self._order]
-        return Walk(arena, steps, inputs, outputs, self._fired, self._lost, named)
+        return Walker(arena, steps, inputs, outputs, self._fired, self._lost, named)
 
     def _feeds_of(self, name: str) -> dict[str, Feed]:
         into, ports = self._network.into(name), registry.input_ports(self._network.populations[name])
         return {port: feed([p for p in into if p.target_port == port]) for port in ports}
 
-    def _slots(self, layout: Layout, sizes: Mapping[str, int]) -> dict[tuple[str, str], Slot]:
+    def _slots(self, layout: Slots, sizes: Mapping[str, int]) -> dict[tuple[str, str], Slot]:
         """Places of payloads (population, ""), and of what is brought to a port (population, port). They are given up after
         the last population that reads them."""
         last = {p.source: name for name in self._order for p in self._network.into(name)}
@@ -142,17 +142,18 @@ class Making:
         if name in self._lanes:
             source = self._arrays[self._network.into(name)[0].source, ""]
             return [_lane(self._lanes[name], source, self._arrays[name, "a"], out, fired, lost)]
-        steps, inputs, places = list[Step](), list[NDArray[Any]](), list[tuple[int, int]]()
+        steps, inputs, places = list[Step](), list[NDArray[Any]](), list[tuple[int, int, bool]]()
         for port, found in self._feeds[name].items():
             if isinstance(found, Taken):
                 inputs.append(self._arrays[found.source, ""])
-                places.append((found.first, found.repeat))
+                wide = registry.largest_payload(self._network.populations[found.source]) > registers.REGISTER
+                places.append((found.first, found.repeat, wide))
             else:
                 inputs.append(self._arrays[name, port])
-                places.append((0, 1))
+                places.append((0, 1, True))
                 steps.append(self._brought(found, inputs[-1]))
-        run, params, numbers = prepared(population)
-        given = tuple(inputs), np.array(places, np.int64), params, numbers, out, fired, lost
+        run, *own = prepared(population)
+        given = tuple(inputs), np.array(places, np.int64), *own, out, fired, lost
         return [*steps, lambda n: run(0, n, *given)]
 
     def _brought(self, found: Gathered | Summed | Added, to: NDArray[Any]) -> Step:

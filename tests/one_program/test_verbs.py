@@ -1,4 +1,5 @@
-"""All verbs over a language model, a spiking network, both with a part on the host, and a model without weights.
+"""All verbs over a language model, a spiking network, both with a part on the host, a model without weights, and a language
+model whose blocks are on the chip.
 
 The steps of a kind follow one another as a user types them, and each test looks at what all kinds have in common. What a
 kind cannot do, it refuses by name: `REFUSED`.
@@ -25,21 +26,22 @@ ISLAND = "layers.1.mlp.down_proj"
 
 @dataclass(frozen=True)
 class Kind:
-    """What the verbs of a kind are given beside the bundle; `on_host` names what `pin` leaves to the host. A `model` that is
-    a bundle was made in Python, and is copied."""
+    """What the verbs of a kind are given beside the bundle; `on_host` names what `pin` leaves to the host, `export` what is
+    written. A `model` that is a bundle was made in Python, and is copied."""
 
     model: Path
     convert: list[str] = field(default_factory=list)
     given: list[str] = field(default_factory=list)
     energy: list[str] = field(default_factory=list)
     on_host: str = ""
+    export: str = "out.nir"
 
 
 KINDS = (
     "language model", "spiking network", "host operations in time", "partly on the host", "spiking, partly on the host",
-    "without weights",
+    "without weights", "blocks on the chip",
 )  # fmt: skip
-TEXT, SPIKES, HYBRID, MIXED, SPIKES_MIXED, HOLLOW = KINDS
+TEXT, SPIKES, HYBRID, MIXED, SPIKES_MIXED, HOLLOW, BLOCK = KINDS
 #: What every report holds, of whatever is mapped.
 SECTIONS = {"model", "run", "map", "explain", "traffic", "energy", "populations", "projections", "conversion"}
 SECTIONS |= {"neurobench", "provenance"}
@@ -74,6 +76,7 @@ def world(
         MIXED: Kind(llama, **model, on_host=ISLAND),
         SPIKES_MIXED: Kind(files.plain, **spiking, on_host="hidden"),
         HOLLOW: Kind(folder / "hollow" / "config.json", **model),
+        BLOCK: Kind(llama, **{**model, "convert": [*quick, "--on-chip", "block"]}, export="out.parts"),
     }
 
 
@@ -210,8 +213,9 @@ def test_verify_executes_the_mapping(kind: str, session: Session, cli: Cli) -> N
 
 @kinds("export")
 def test_export(kind: str, session: Session, cli: Cli, tmp_path: Path) -> None:
-    session.ask(cli, "export", kind, "--out", tmp_path / "out.nir")
-    assert (tmp_path / "out.nir").stat().st_size > 0
+    out = tmp_path / session.world[kind].export
+    found = session.ask(cli, "export", kind, "--out", out)
+    assert found["bytes"] > 0 and out.exists()
 
 
 @kinds("verify")
@@ -222,14 +226,29 @@ def test_verbs_that_read_leave_the_bundle_alone(kind: str, session: Session, cli
     with unchanged(session.bundle(kind)):
         for verb, options in {
             "run": given.given, "eval": given.given, "energy": [*given.given, *given.energy], "explain": [],
-            "verify": [], "report": [*given.given, *out], "export": ["--out", tmp_path / "x.nir"],
+            "verify": [], "report": [*given.given, *out], "export": ["--out", tmp_path / given.export],
         }.items():  # fmt: skip
             if (verb, kind) not in REFUSED:
                 session.ask(cli, verb, kind, *options)
     open_bundle(session.bundle(kind))
 
 
-@kinds("fit")
+def test_blocks_cross_less(session: Session, cli: Cli) -> None:
+    """Of the same model: nothing of the block is left to the host but positions and attention, and the host waits less."""
+    left = {}
+    for kind in (TEXT, BLOCK):
+        rows = session.ask(cli, "explain", kind)
+        left[kind] = {row["op"] for row in rows if row["device"] == "host"}
+    assert left[BLOCK] == {"embedding", "rope", "attention"} < left[TEXT]
+    given = session.world[TEXT]
+    seconds = [
+        session.ask(cli, "energy", kind, *given.given, *given.energy)["generate"]["seconds_split"]["host link latency"]
+        for kind in (TEXT, BLOCK)
+    ]
+    assert seconds[1] < seconds[0]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != BLOCK])
 def test_fit(kind: str, session: Session, cli: Cli) -> None:
     """Of the bundle."""
     found = session.ask(cli, "fit", kind, "--system", "oheo-gulch")

@@ -1,14 +1,15 @@
 """Neurons without state that compute in registers of 32 bits, and how payloads reach them: `neurodeploy.neurons.registers`
 and the models that `simulators.fast.registers` names.
 
-All have the signature ``kernel(start, stop, inputs, places, params, numbers, out, fired, lost)``: for each port int32 or
-int64 (samples, steps.., width) of what arrives and a row (first, repeat) of `places`; neuron i of a port gets element
-``first + i // repeat``. params : int64, a row for each parameter in the order of `simulators.fast.registers`, of each
-neuron. numbers : of all neurons together. out : int32 payloads. `fired` += how often a neuron's payload was not zero,
-`lost` += (wrapped, saturated, saturated payloads).
+All have the signature ``kernel(start, stop, inputs, places, params, reals, numbers, out, fired, lost)``: for each port int32
+or int64 (samples, steps.., width) of what arrives and a row (first, repeat, wide) of `places`; neuron i of a port gets
+element ``first + i // repeat``, which may leave 32 bits where `wide`. params, reals : int64 and float64, a row for each
+parameter in the order of `simulators.fast.registers`, of each neuron. numbers : of all neurons together. out : int32
+payloads. `fired` += how often a neuron's payload was not zero, `lost` += (wrapped, saturated, saturated payloads).
 
-A row at a time, in loops that the compiler turns into vectors; what is rare (a payload of zero) is looked for where there is
-one.
+A row of neurons at a time, in loops that the compiler turns into vectors on any processor: registers are int32, whose
+products are exact in 64 bits, and the second product, of 32 by 15 bits, is one of real numbers, which hold it exactly (as
+in `kernels.lane`). What is rare, a payload of zero, is looked for where there is one.
 """
 
 from __future__ import annotations
@@ -25,208 +26,249 @@ REGISTER = 2**31 - 1
 
 
 @jit
-def take(source: Any, s: int, t: int, places: Any, port: int, row: Any) -> None:
-    """What arrives at a port in one step, as int64."""
-    first, repeat, size = places[port, 0], places[port, 1], row.shape[0]
+def rounded(x: Any, shift: Any) -> Any:
+    """`round_shift` of an int64."""
+    return (x + ((np.int64(1) << shift) >> 1)) >> shift
+
+
+@jit
+def kept(x: Any, most: Any) -> Any:
+    """Clipped to -most..most."""
+    return min(max(x, -most), most)
+
+
+@jit
+def take(source: Any, s: int, t: int, places: Any, port: int, row: Any) -> Any:
+    """What arrives at a port in one step, in registers; how many did not fit."""
+    first, repeat, size, lost = places[port, 0], places[port, 1], row.shape[0], np.int64(0)
+    if repeat > 1:
+        for g in range(size // repeat):
+            x = np.int64(source[s, t, first + g])
+            held = kept(x, REGISTER)
+            lost += repeat * np.int64(held != x)
+            row[g * repeat : (g + 1) * repeat] = np.int32(held)
+        return lost
+    given = source[s, t, first : first + size]
+    if places[port, 2] == 0:
+        for i in range(size):
+            row[i] = given[i]
+        return lost
+    for i in range(size):
+        x = np.int64(given[i])
+        held = kept(x, REGISTER)
+        lost += np.int64(held != x)
+        row[i] = held
+    return lost
+
+
+@jit
+def take_sums(source: Any, s: int, t: int, places: Any, row: Any) -> None:
+    """What arrives at the first port in one step, as it is."""
+    first, repeat, size = places[0, 0], places[0, 1], row.shape[0]
+    for g in range(size // repeat if repeat > 1 else 0):
+        row[g * repeat : (g + 1) * repeat] = np.int64(source[s, t, first + g])
     if repeat == 1:
         given = source[s, t, first : first + size]
         for i in range(size):
             row[i] = given[i]
-    else:
-        for g in range(size // repeat):
-            row[g * repeat : (g + 1) * repeat] = np.int64(source[s, t, first + g])
 
 
 @jit
-def clip(row: Any, most: int) -> Any:
-    """Clip to -most..most in place; how many were beyond."""
-    lost = np.int64(0)
-    for i in range(row.shape[0]):
-        kept = min(max(row[i], -most), most)
-        lost += np.int64(kept != row[i])
-        row[i] = kept
-    return lost
+def silent_ones(out: Any, fired: Any) -> None:
+    """Take back what `fired` has counted of the payloads that are zero."""
+    for i in range(out.shape[0]):
+        fired[i] -= np.int64(out[i] == 0)
 
 
 @jit
 def send(row: Any, most: int, out: Any, fired: Any) -> Any:
     """Payloads, clipped; `fired` has counted all of them before. How many were clipped."""
-    lost = clip(row, most)
-    silent = False
+    lost, silent = np.int64(0), False
     for i in range(row.shape[0]):
-        silent |= row[i] == 0
-        out[i] = row[i]
+        y = kept(row[i], most)
+        lost += np.int64(y != row[i])
+        silent |= y == 0
+        out[i] = y
     if silent:
-        for i in range(row.shape[0]):
-            fired[i] -= np.int64(row[i] == 0)
+        silent_ones(out, fired)
     return lost
 
 
 @jit
-def shifted(row: Any, half: Any, shift: Any) -> None:
-    """`round_shift` in place; half : ``2**(shift - 1)``, 0 where the shift is."""
+def requantise(row: Any, params: Any, reals: Any, numbers: Any, out: Any, fired: Any, lost: Any) -> None:
+    """`neurons.registers.requantised` of exact results. params : shift before the state; reals : ``multiplier / 2**shift``,
+    offset; numbers : largest state, largest payload."""
+    shift, factor, offset = params[0], reals[0], reals[1]
+    most, top = numbers[0], np.float64(numbers[1])
+    states, payloads, silent = np.int64(0), np.int64(0), False
     for i in range(row.shape[0]):
-        row[i] = (row[i] + half[i]) >> shift[i]
+        x = rounded(row[i], shift[i])
+        v = kept(x, most)
+        states += np.int64(v != x)
+        y = np.floor(np.float64(np.int32(v)) * factor[i] + 0.5) + offset[i]
+        z = kept(y, top)
+        payloads += np.int64(z != y)
+        silent |= z == 0.0
+        out[i] = np.int32(z)
+    lost[1] += states
+    lost[2] += payloads
+    if silent:
+        silent_ones(out, fired)
 
 
 @jit
-def requantise(row: Any, params: Any, numbers: Any, out: Any, fired: Any, lost: Any) -> None:
-    """`neurons.registers.requantised`. params : half and shift before the state, multiplier, half, shift, offset; numbers :
-    largest state, largest payload."""
-    shifted(row, params[0], params[1])
-    lost[1] += clip(row, numbers[0])
-    multiplier, half, shift, offset = params[2], params[3], params[4], params[5]
-    for i in range(row.shape[0]):
-        row[i] = ((row[i] * multiplier[i] + half[i]) >> shift[i]) + offset[i]
-    lost[2] += send(row, numbers[1], out, fired)
-
-
-@jit
-def pieces(row: Any, table: Any, width: int) -> Any:
-    """`neurons.graded_curve.piecewise` in place, held; how many results were beyond a register."""
-    last = table.shape[0] - 2
+def pieces(row: Any, table: Any, width: int, rest: Any, out: Any) -> Any:
+    """`neurons.graded_curve.piecewise` of registers, held, as int64 in `out`; how many results were beyond a register.
+    rest : room for as many int64."""
+    last = np.int64(table.shape[0] - 2)
     middle = np.int64((table.shape[0] - 1) // 2) << width
-    half = np.int64(1) << (width - 1) if width > 0 else np.int64(0)
+    lost = np.int64(0)
     for i in range(row.shape[0]):
-        a = row[i] + middle
-        n = min(max(a >> width, 0), last)
-        row[i] = table[n] + (((table[n + 1] - table[n]) * (a - (n << width)) + half) >> width)
-    return clip(row, REGISTER)
+        a = np.int64(row[i]) + middle
+        n = min(max(a >> width, np.int64(0)), last)
+        rest[i] = a - (n << width)
+        out[i] = n
+    for i in range(row.shape[0]):
+        n = np.uint64(out[i])
+        start = table[n]
+        x = start + rounded((table[n + np.uint64(1)] - start) * rest[i], width)
+        f = kept(x, REGISTER)
+        lost += np.int64(f != x)
+        out[i] = f
+    return lost
 
 
 @jit
 def affine(
-    start: int, stop: int, inputs: Any, places: Any, params: Any, numbers: Any, out: Any, fired: Any, lost: Any
-) -> None:
-    """params : offset, multiplier, half, shift; numbers : shift of the sum, largest state, largest payload."""
-    offset, multiplier, half, shift = params[0], params[1], params[2], params[3]
-    row = np.empty(out.shape[2], np.int64)
+    start: int, stop: int, inputs: Any, places: Any, params: Any, reals: Any, numbers: Any, out: Any, fired: Any,
+    lost: Any,
+) -> None:  # fmt: skip
+    """The sum need not fit a register. params : offset; reals : ``multiplier / 2**shift``; numbers : shift of the sum,
+    largest state, largest payload."""
+    row, offset, factor, most = np.empty(out.shape[2], np.int64), params[0], reals[0], numbers[1]
     fired += out.shape[0] * (stop - start)
     for s in range(out.shape[0]):
         for t in range(start, stop):
-            take(inputs[0], s, t, places, 0, row)
+            take_sums(inputs[0], s, t, places, row)
+            states = np.int64(0)
             for i in range(row.shape[0]):
-                row[i] = (row[i] + offset[i]) >> numbers[0]
-            lost[1] += clip(row, numbers[1])
-            for i in range(row.shape[0]):
-                row[i] = (row[i] * multiplier[i] + half[i]) >> shift[i]
+                x = (row[i] + offset[i]) >> numbers[0]
+                v = kept(x, most)
+                states += np.int64(v != x)
+                row[i] = np.int64(np.floor(np.float64(np.int32(v)) * factor[i] + 0.5))
+            lost[1] += states
             lost[2] += send(row, numbers[2], out[s, t], fired)
 
 
 @jit
 def summed(
-    start: int, stop: int, inputs: Any, places: Any, params: Any, numbers: Any, out: Any, fired: Any, lost: Any
-) -> None:
-    """params : a_exp, b_exp, half, shift; numbers : largest payload."""
-    row, other = np.empty(out.shape[2], np.int64), np.empty(out.shape[2], np.int64)
-    a_exp, b_exp = params[0], params[1]
+    start: int, stop: int, inputs: Any, places: Any, params: Any, reals: Any, numbers: Any, out: Any, fired: Any,
+    lost: Any,
+) -> None:  # fmt: skip
+    """params : a_exp, b_exp, shift; numbers : largest payload."""
+    a, b = np.empty(out.shape[2], np.int32), np.empty(out.shape[2], np.int32)
+    row, a_exp, b_exp, shift = np.empty(out.shape[2], np.int64), params[0], params[1], params[2]
     fired += out.shape[0] * (stop - start)
     for s in range(out.shape[0]):
         for t in range(start, stop):
-            take(inputs[0], s, t, places, 0, row)
-            take(inputs[1], s, t, places, 1, other)
-            lost[1] += clip(row, REGISTER) + clip(other, REGISTER)
+            lost[1] += take(inputs[0], s, t, places, 0, a) + take(inputs[1], s, t, places, 1, b)
             for i in range(row.shape[0]):
-                row[i] = (row[i] << a_exp[i]) + (other[i] << b_exp[i])
-            shifted(row, params[2], params[3])
+                row[i] = rounded((np.int64(a[i]) << a_exp[i]) + (np.int64(b[i]) << b_exp[i]), shift[i])
             lost[2] += send(row, numbers[0], out[s, t], fired)
 
 
 @jit
 def square(
-    start: int, stop: int, inputs: Any, places: Any, params: Any, numbers: Any, out: Any, fired: Any, lost: Any
-) -> None:
-    """params : half, shift; numbers : largest payload."""
-    row = np.empty(out.shape[2], np.int64)
+    start: int, stop: int, inputs: Any, places: Any, params: Any, reals: Any, numbers: Any, out: Any, fired: Any,
+    lost: Any,
+) -> None:  # fmt: skip
+    """params : shift; numbers : largest payload."""
+    a, row, shift = np.empty(out.shape[2], np.int32), np.empty(out.shape[2], np.int64), params[0]
     fired += out.shape[0] * (stop - start)
     for s in range(out.shape[0]):
         for t in range(start, stop):
-            take(inputs[0], s, t, places, 0, row)
-            lost[1] += clip(row, REGISTER)
+            lost[1] += take(inputs[0], s, t, places, 0, a)
             for i in range(row.shape[0]):
-                row[i] *= row[i]
-            shifted(row, params[0], params[1])
+                row[i] = rounded(np.int64(a[i]) * np.int64(a[i]), shift[i])
             lost[2] += send(row, numbers[0], out[s, t], fired)
 
 
 @jit
 def root(
-    start: int, stop: int, inputs: Any, places: Any, params: Any, numbers: Any, out: Any, fired: Any, lost: Any
-) -> None:
-    """params : bias; numbers : the table."""
+    start: int, stop: int, inputs: Any, places: Any, params: Any, reals: Any, numbers: Any, out: Any, fired: Any,
+    lost: Any,
+) -> None:  # fmt: skip
+    """The sum need not fit a register before the bias. params : bias; numbers : the table."""
     row = np.empty(out.shape[2], np.int64)
     fired += out.shape[0] * (stop - start)
     for s in range(out.shape[0]):
         for t in range(start, stop):
-            take(inputs[0], s, t, places, 0, row)
+            take_sums(inputs[0], s, t, places, row)
             for i in range(row.shape[0]):
-                row[i] += params[0, i]
-            lost[1] += clip(row, REGISTER)
-            for i in range(row.shape[0]):
-                x = row[i]
+                exact = row[i] + params[0, i]
+                x = kept(exact, REGISTER)
+                lost[1] += np.int64(x != exact) + np.int64(x < 0)
                 if x <= 0:
-                    lost[1] += np.int64(x < 0)
                     fired[i] -= 1
                     out[s, t, i] = 0
                     continue
                 _, bits = math.frexp(np.float64(x))
                 c = (32 - np.int64(bits)) // 2
                 m = x << (2 * c)
-                first = numbers[(m >> 24) - 64]
-                rest = (np.int64(3) << 30) - (((m >> 2) * (first * first)) >> 30)
-                shift = 16 - c
-                half = np.int64(1) << (shift - 1) if shift > 0 else np.int64(0)
-                out[s, t, i] = (((first * rest) >> 16) + half) >> shift
+                near = numbers[(m >> 24) - 64]
+                rest = (np.int64(3) << 30) - (((m >> 2) * (near * near)) >> 30)
+                out[s, t, i] = rounded((near * rest) >> 16, 16 - c)
 
 
 @jit
 def product(
-    start: int, stop: int, inputs: Any, places: Any, params: Any, numbers: Any, out: Any, fired: Any, lost: Any
-) -> None:
-    """params, numbers : of `requantise`."""
-    row, other = np.empty(out.shape[2], np.int64), np.empty(out.shape[2], np.int64)
+    start: int, stop: int, inputs: Any, places: Any, params: Any, reals: Any, numbers: Any, out: Any, fired: Any,
+    lost: Any,
+) -> None:  # fmt: skip
+    """params, reals, numbers : of `requantise`."""
+    a, b = np.empty(out.shape[2], np.int32), np.empty(out.shape[2], np.int32)
+    row = np.empty(out.shape[2], np.int64)
     fired += out.shape[0] * (stop - start)
     for s in range(out.shape[0]):
         for t in range(start, stop):
-            take(inputs[0], s, t, places, 0, row)
-            take(inputs[1], s, t, places, 1, other)
-            lost[1] += clip(row, REGISTER) + clip(other, REGISTER)
+            lost[1] += take(inputs[0], s, t, places, 0, a) + take(inputs[1], s, t, places, 1, b)
             for i in range(row.shape[0]):
-                row[i] *= other[i]
-            requantise(row, params, numbers, out[s, t], fired, lost)
+                row[i] = np.int64(a[i]) * np.int64(b[i])
+            requantise(row, params, reals, numbers, out[s, t], fired, lost)
 
 
 @jit
 def curve(
-    start: int, stop: int, inputs: Any, places: Any, params: Any, numbers: Any, out: Any, fired: Any, lost: Any
-) -> None:
-    """params : of `requantise`; numbers : those of it, the width of a piece, the table."""
-    row, table = np.empty(out.shape[2], np.int64), numbers[3:]
+    start: int, stop: int, inputs: Any, places: Any, params: Any, reals: Any, numbers: Any, out: Any, fired: Any,
+    lost: Any,
+) -> None:  # fmt: skip
+    """params, reals : of `requantise`; numbers : those of it, the width of a piece, the table."""
+    a, table = np.empty(out.shape[2], np.int32), numbers[3:]
+    row, rest = np.empty(out.shape[2], np.int64), np.empty(out.shape[2], np.int64)
     fired += out.shape[0] * (stop - start)
     for s in range(out.shape[0]):
         for t in range(start, stop):
-            take(inputs[0], s, t, places, 0, row)
-            lost[1] += clip(row, REGISTER)
-            lost[1] += pieces(row, table, numbers[2])
-            requantise(row, params, numbers, out[s, t], fired, lost)
+            lost[1] += take(inputs[0], s, t, places, 0, a)
+            lost[1] += pieces(a, table, numbers[2], rest, row)
+            requantise(row, params, reals, numbers, out[s, t], fired, lost)
 
 
 @jit
 def gate(
-    start: int, stop: int, inputs: Any, places: Any, params: Any, numbers: Any, out: Any, fired: Any, lost: Any
-) -> None:
+    start: int, stop: int, inputs: Any, places: Any, params: Any, reals: Any, numbers: Any, out: Any, fired: Any,
+    lost: Any,
+) -> None:  # fmt: skip
     """As `curve`, times the second input."""
-    row, other, table = np.empty(out.shape[2], np.int64), np.empty(out.shape[2], np.int64), numbers[3:]
+    a, b, table = np.empty(out.shape[2], np.int32), np.empty(out.shape[2], np.int32), numbers[3:]
+    row, rest = np.empty(out.shape[2], np.int64), np.empty(out.shape[2], np.int64)
     fired += out.shape[0] * (stop - start)
     for s in range(out.shape[0]):
         for t in range(start, stop):
-            take(inputs[0], s, t, places, 0, row)
-            take(inputs[1], s, t, places, 1, other)
-            lost[1] += clip(row, REGISTER) + clip(other, REGISTER)
-            lost[1] += pieces(row, table, numbers[2])
+            lost[1] += take(inputs[0], s, t, places, 0, a) + take(inputs[1], s, t, places, 1, b)
+            lost[1] += pieces(a, table, numbers[2], rest, row)
             for i in range(row.shape[0]):
-                row[i] *= other[i]
-            requantise(row, params, numbers, out[s, t], fired, lost)
+                row[i] = np.int64(np.int32(row[i])) * np.int64(b[i])
+            requantise(row, params, reals, numbers, out[s, t], fired, lost)
 
 
 @jit
