@@ -35,7 +35,7 @@ class Ones:
 
     def __init__(self, program: Program) -> None:
         self.shapes: dict[str, tuple[int, ...]] = {}
-        for op in program.operations:
+        for op in filter(_may_be, program.operations):
             known = {**asdict(program.info), "size": program.sizes[op.outputs[0]], **op.attrs}
             for role, name in op.weights.items():
                 self.shapes[name] = tuple(int(str(known[part])) for part in OPERATIONS[op.op].tensors[role])

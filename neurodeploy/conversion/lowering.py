@@ -26,6 +26,7 @@ from functools import partial
 
 import numpy as np
 
+from neurodeploy.conversion import record
 from neurodeploy.conversion.units import ratio_of, units_of
 from neurodeploy.ir.fixedpoint import STATE_BITS, Dyadic, Ints, multiply_shift
 from neurodeploy.ir.graph import Attr, HostOp, ModelInfo, WeightStore
@@ -109,20 +110,13 @@ class _Lowering:
         for population in made.populations:
             self.populations[population.name] = population
         self.projections += made.projections
-        self.done.append(self._record(op, before[1]))
+        self.done.append(record.lowered(op, before[1], self.populations))
         for value, signal in zip(op.outputs, made.outputs, strict=True):
             self.signals[value] = self._told(signal)
             self.moved.add(value)
             if signal.unit.exponent is None:
                 self.host.append(Decode(signal.population.name, signal.unit.scale, (value,)))
         return True
-
-    def _record(self, op: HostOp, before: Mapping[str, Population]) -> dict[str, object]:
-        """The operation and the populations that it has become: new ones, or in the place of an input."""
-        new = [name for name, p in self.populations.items() if before.get(name) is not p and p.model != INPUT]
-        own = [name for name in new if name not in before or before[name].model == INPUT]
-        ends = {"path": op.path, "op": op.op, "inputs": list(op.inputs), "outputs": list(op.outputs)}
-        return {**ends, "attrs": dict(op.attrs), "layer": op.layer, "populations": own}
 
     def _signal(self, value: str, peak: Floats) -> Signal:
         """A value on the chip: the host encodes it where it is not there."""
@@ -266,7 +260,7 @@ class _Lowering:
         )
         border = {step.population for step in host if isinstance(step, Encode | Decode)}
         units = {name: unit for name, unit in self.units.items() if name in self.populations and name not in border}
-        told = {"lowered": self.done, "host": [_told(step) for step in self.given.host]}
+        told = {"lowered": self.done, "host": [record.told(step) for step in self.given.host]}
         return replace(
             self.given, network=network, host=tuple(host), units=units, sizes=self.sizes, info=self._info(),
             conversion={**self.given.conversion, **told},
@@ -281,14 +275,3 @@ class _Lowering:
         ]
         info = self.given.info
         return replace(info, max_positions=min([info.max_positions, *most]))
-
-
-def _told(step: HostStep) -> list[object]:
-    """A step of the host before lowering, for `conversion.raising`."""
-    if isinstance(step, HostOp):
-        return ["op", step.path]
-    return (
-        ["encode", step.population, step.value]
-        if isinstance(step, Encode)
-        else ["decode", step.population, *step.values]
-    )
