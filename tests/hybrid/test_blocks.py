@@ -34,8 +34,8 @@ from tests.networks.equality import same_result
 FAMILIES = ("llama", "gemma3", "llama4", "qwen3", "gpt2")
 TOKENS = np.random.default_rng(7).integers(3, 256, 40)
 REAL = ("smollm2-135m", "gemma3-270m")
-#: What reads the first block.
-NEXT = "layers.1.input_layernorm"
+#: What reads the norm behind the first block: it stands for the head.
+NEXT = "layers.1.self_attn.q_proj"
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def test_two_threads_give_the_bits_of_one(folder: Path, monkeypatch: pytest.Monk
 @pytest.mark.real
 @pytest.mark.parametrize("name", REAL)
 def test_a_block_of_a_real_model(name: str) -> None:
-    """Its first, and the norm that reads it; the first token, which has massive activations, included."""
+    """Its first, and a matrix behind it; the first token, which has massive activations, included."""
     path = resolve(name)
     graph = read_graph(path)
     last = next(i for i, op in enumerate(graph.ops) if op.path == NEXT)
