@@ -100,7 +100,9 @@ def sizes(bundle: Any, counts: Any) -> list[str]:
     populations = bundle.program.network.populations
     bits = [(row["events"], payload_bits(populations[row["source"]])) for row in found if row["synops"]]
     events = sum(count for count, _ in bits)
-    stored = {site["path"]: site.get("bits_a_weight", site["weight_bits"]) for site in bundle.program.conversion["sites"]}
+    stored = {
+        site["path"]: site.get("bits_a_weight", site["weight_bits"]) for site in bundle.program.conversion["sites"]
+    }
     weights = [
         (part.rows * layer.source.size, stored[part.path])
         for layer in linear_layers(bundle.program)
