@@ -51,7 +51,7 @@ def program_to_json(program: Program, known: Known) -> tuple[dict[str, Any], dic
     network, arrays = network_to_json(program.network, known)
     value: dict[str, Any] = {
         "contract": CONTRACT,
-        "info": asdict(program.info),
+        "info": _without_nothing(asdict(program.info)),
         "input": program.input,
         "output": program.output,
         "sizes": dict(program.sizes),
@@ -61,6 +61,11 @@ def program_to_json(program: Program, known: Known) -> tuple[dict[str, Any], dic
     if program.units:
         value["units"] = units_to_json(program.units, arrays)
     return value, arrays
+
+
+def _without_nothing(info: dict[str, Any]) -> dict[str, Any]:
+    """A model without a prefix says nothing of one."""
+    return {key: value for key, value in info.items() if key != "prefix" or value}
 
 
 def _step(row: Row) -> HostStep:
@@ -98,12 +103,14 @@ def _info(row: Row, least: int) -> ModelInfo:
     sizes: dict[str, Any] = {key: integer(row, key, *between) for key, between in limits.items()}
     names: dict[str, Any] = {key: text(row, key) for key in ("name", "family", "source", "licence")}
     ends = tuple(as_integer(token, "eos_tokens") for token in items(row, "eos_tokens"))
+    before = items(row, "prefix") if "prefix" in row else []
     return ModelInfo(
         **names,
         **sizes,
         bos_token=index(row, "bos_token"),
         eos_tokens=ends,
         tied_embeddings=bool(get(row, "tied_embeddings")),
+        prefix=tuple(as_integer(token, "prefix", 0, max(0, sizes["vocab_size"] - 1)) for token in before),
     )
 
 

@@ -137,19 +137,17 @@ Dt = Annotated[float | None, typer.Option(help="Spiking networks: seconds of a t
 Preset = Annotated[
     str | None,
     typer.Option(
-        help="default, w4, keep, graded-14, graded-12, graded-8, naive or quick (default: default).",
+        help="default, w4, keep, a12, a8, graded-14, graded-12, graded-8, naive or quick (default: default).",
         rich_help_panel=TEXT_MODELS,
         show_default="default",
     ),
 ]
-PayloadBits = Annotated[
-    int | None, typer.Option(help="Width of an event: 16, 14, 12 or 8.", rich_help_panel=TEXT_MODELS)
-]
+PayloadBits = Annotated[int | None, typer.Option(help="Width of an event: 8 to 16.", rich_help_panel=TEXT_MODELS)]
 Rounding = Annotated[
     str | None, typer.Option(help="Of weights: gptq (compensated) or nearest.", rich_help_panel=TEXT_MODELS)
 ]
 InputRange = Annotated[
-    str | None, typer.Option(help="Of events: absmax, percentile or mse.", rich_help_panel=TEXT_MODELS)
+    str | None, typer.Option(help="Of events: absmax, percentile, mse or axon.", rich_help_panel=TEXT_MODELS)
 ]
 CalibrationTokens = Annotated[
     int | None, typer.Option(help="Tokens read from the text, at least 16.", rich_help_panel=TEXT_MODELS)

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from neurodeploy.conversion.by_row import ByRow, Form
-from neurodeploy.conversion.codes import InputCode, InputMoments, choose_code
+from neurodeploy.conversion.codes import AxonCodes, InputCode, InputMoments, choose_code
 from neurodeploy.conversion.groups import GroupGrid, InGroups
 from neurodeploy.conversion.keep import OfFile, kept_grid
-from neurodeploy.conversion.presets import Preset
+from neurodeploy.conversion.presets import PAYLOAD_BITS, Preset
 from neurodeploy.conversion.rounding import Block, compensation
 from neurodeploy.errors import ModelError
 from neurodeploy.ir.fixedpoint import (
@@ -85,13 +85,16 @@ class LayerBuilder:
         preset: Preset,
         weights: WeightStore,
         grid: GroupGrid | None = None,
+        code: InputCode | None = None,
     ) -> None:
-        self.moments, self.sample, self.preset, self.weights, self.grid = moments, sample, preset, weights, grid
+        """`code` of the input, where it is not chosen by the preset's ranges."""
+        self.moments, self.sample, self.preset, self.weights = moments, sample, preset, weights
+        self.grid, self.code = grid, code
 
     def build(self, name: str, projections: Sequence[Projection]) -> tuple[LinearLayer, list[SiteRecord]]:
         first = projections[0]
         rows, columns = sum(p.out_features for p in projections), first.in_features
-        code = choose_code(self.moments.channel_range(self.preset), self.preset)
+        code = self.code or choose_code(self.moments.channel_range(self.preset), self.preset)
         form = self._form(projections, (rows, columns))
         peak, scales = self._ranges(projections, form)
         output_scale, acc_shift = self._output(first.path, code, peak, scales, form.exact)
@@ -202,6 +205,24 @@ class LayerBuilder:
             code.scale.value, int(np.count_nonzero(code.axon_shift)), self.moments.tokens,
             sqnr_db(totals[0], totals[1]), sqnr_db(totals[2], totals[3]),
         )  # fmt: skip
+
+
+def site_code(
+    inputs: Sequence[torch.Tensor], projections: Sequence[Projection], preset: Preset, weights: WeightStore
+) -> tuple[Preset, InputCode | None]:
+    """For ranges by "axon": the code of these inputs, and the preset with as many bits as they need; else no code."""
+    if preset.input_range != "axon":
+        return preset, None
+    power = torch.zeros(projections[0].in_features, dtype=torch.float64)
+    for projection in projections:
+        for start, stop in chunks(projection.out_features):
+            power += torch.from_numpy(weights.get(projection.weight, start, stop)).square_().sum(dim=0)
+    codes = AxonCodes(inputs, power)
+    for bits in range(preset.payload_bits, PAYLOAD_BITS[-1] + 1):
+        code, error = codes.best(bits)
+        if error <= preset.site_error:
+            break
+    return replace(preset, payload_bits=bits), code
 
 
 def chunks(rows: int) -> list[tuple[int, int]]:

@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass, replace
 from neurodeploy.errors import UserError
 from neurodeploy.neurons.graded_attention import SLOTS_MAX
 
-PAYLOAD_BITS = (8, 12, 14, 16)
+PAYLOAD_BITS = tuple(range(8, 17))
 ROUNDINGS = ("gptq", "nearest")
 #: What of a model is on the chip: static projections; everything that can be but attention; attention too.
 ON_CHIP = ("projections", "block", "all")
 #: Bits of a key or value that is kept on the chip.
 KV_BITS = (8, 16)
-RANGES = ("absmax", "percentile", "mse")
+RANGES = ("absmax", "percentile", "mse", "axon")
 WEIGHTS = ("rows", "groups", "file")
 #: Width of a stored weight of other forms than "rows": the least, and the most.
 BITS = {"groups": 4, "file": 8}
@@ -30,13 +30,18 @@ class Preset:
         ("groups", `bits`); the integers and constants of a quantised file, unchanged ("file", `keep`)
     body_bits, all_bits : of "groups", mean bits a weight at most, without the head and with it, constants included
     rounding : "gptq" compensates the error of each rounded column in the columns after it; "nearest" does not
-    input_range : how the range of an input is chosen: its largest magnitude ("absmax"), a percentile, or least square error
+    input_range : how the range of an input is chosen: its largest magnitude ("absmax"), a percentile, or least square error;
+        "axon" gives each axon an exponent of its own, by the error on tokens that its range was not measured on
     percentile : for input_range "percentile", in percent
     headroom : the range is widened by this factor, for texts that calibration has not seen
     wide_fraction : at most this share of an island's axons may carry the exponent 8 (0 turns wide axons off)
     output_headroom : the 24-bit output range over the largest output that calibration saw
     calibration_tokens, window : how much text is read, in windows of so many tokens
     damping : share of itself that each diagonal element of the second moment grows by before the inversion (gptq)
+    site_error : with input_range "axon", payloads of a site get more bits, up to 16, until their error at its output is at
+        most this share of the signal, squared; 1 leaves `payload_bits`
+    prefix : the token that begins a text stands before every text as a constant: its keys and values are of float
+    balance : columns of weights are made equal in size where a norm before them can take the factor
     on_chip : "projections" puts linear layers on the chip; "block" every operation between them that has a lowering, but
         attention; "all" attention too, with keys and values as memory of the chip
     context, kv_bits : of "all": positions that a layer remembers at most, and the width of a key or value
@@ -60,6 +65,9 @@ class Preset:
     damping: float = 0.01
     gptq_columns: int = 2048
     on_chip: str = "projections"
+    site_error: float = 1.0
+    prefix: bool = False
+    balance: bool = False
     context: int = 2048
     kv_bits: int = 16
 
@@ -76,6 +84,7 @@ class Preset:
             ("context", 1 <= self.context <= SLOTS_MAX, f"choose 1 to {SLOTS_MAX} positions"),
             ("kv_bits", self.kv_bits in KV_BITS, f"choose one of {KV_BITS}"),
             ("input_range", self.input_range in RANGES, f"choose one of {RANGES}"),
+            ("site_error", 0.0 < self.site_error <= 1.0, "choose a share in (0, 1]"),
             ("percentile", 50.0 < self.percentile <= 100.0, "choose a value in (50, 100]"),
             ("headroom", 1.0 <= self.headroom <= 16.0, "choose a factor in [1, 16]"),
             ("wide_fraction", 0.0 <= self.wide_fraction <= 0.5, "choose a share in [0, 0.5]"),
@@ -104,6 +113,8 @@ PRESETS: Mapping[str, Preset] = {
         Preset("graded-14", payload_bits=14),
         Preset("graded-12", payload_bits=12),
         Preset("graded-8", payload_bits=8),
+        Preset("a12", payload_bits=12, input_range="axon", prefix=True, balance=True),
+        Preset("a8", payload_bits=8, input_range="axon", site_error=2.5e-4, prefix=True, balance=True),
         Preset("naive", rounding="nearest", headroom=1.0, wide_fraction=0.0),
         Preset("w4", weight_bits=4, weights="groups"),
         Preset("keep", weights="file"),

@@ -20,7 +20,7 @@ from neurodeploy.conversion.bits import planned
 from neurodeploy.conversion.codes import InputMoments
 from neurodeploy.conversion.groups import GroupGrid
 from neurodeploy.conversion.keep import need_grid
-from neurodeploy.conversion.layers import LayerBuilder, check_range, chunks
+from neurodeploy.conversion.layers import LayerBuilder, check_range, chunks, site_code
 from neurodeploy.conversion.lowering import lower
 from neurodeploy.conversion.presets import Preset
 from neurodeploy.errors import UserError
@@ -82,7 +82,7 @@ class _Calibration:
             graph.ops, graph.weights, sizes, keep_weights=False, input=graph.input, output=graph.output
         )
         pieces = [tokens[start : start + preset.window] for start in range(0, tokens.size, preset.window)]
-        self.windows = [_Window({graph.input: torch.from_numpy(piece)}, State()) for piece in pieces]
+        self.windows = [_Window({graph.input: torch.from_numpy(piece)}, self.executor.begin()) for piece in pieces]
         self.borrowed: dict[str, int] = {}
         last: dict[str, int] = {}
         self.units = group_projections(graph)
@@ -229,13 +229,14 @@ def _mean_bits(graph: Graph, bits: dict[str, float]) -> dict[str, float]:
 
 def _convert_group(run: _Calibration, projections: list[Projection]) -> tuple[LinearLayer, list[dict[str, Any]]]:
     preset = run.preset
-    moments = InputMoments(projections[0].in_features, preset.gptq_columns)
     inputs = run.inputs(projections[0].input)
+    preset, code = site_code(inputs, projections, preset, run.graph.weights)
+    moments = InputMoments(projections[0].in_features, preset.gptq_columns)
     for x in inputs:
         check_range(x, projections[0].path, "input", LARGEST_INPUT)
         moments.add(x, moments=preset.rounding == "gptq")
     step = max(1, sum(x.shape[0] for x in inputs) // SAMPLE_TOKENS)
     sample = torch.cat([x[::step] for x in inputs])[:SAMPLE_TOKENS].clone()
-    builder = LayerBuilder(moments, sample, preset, run.graph.weights, run.grids.get(projections[0].path))
+    builder = LayerBuilder(moments, sample, preset, run.graph.weights, run.grids.get(projections[0].path), code)
     layer, sites = builder.build(island_name([p.path for p in projections]), projections)
     return layer, [asdict(site) for site in sites]

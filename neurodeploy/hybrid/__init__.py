@@ -84,7 +84,7 @@ class Hybrid(Executor):
     def forward_hidden(
         self, tokens: ArrayLike, state: State | None = None, capture: Capture | None = None
     ) -> torch.Tensor:
-        state = State() if state is None else state
+        state = self.begin(state)
         ticks = np.asarray(tokens).size
         self._pass = Pass({}, ticks, state.chip, (state,))
         hidden = super().forward_hidden(tokens, state, capture or self.watch)
@@ -113,7 +113,7 @@ class Hybrid(Executor):
             fix = "give the network of the program that the hybrid was made of"
             raise UserError("ND3281", network.name, "is not the network of this program", fix)
         samples = next((len(array) for array in inputs.values()), state.samples if state else 1) or 1
-        states = [State() for _ in range(samples)]
+        states = [self.begin() for _ in range(samples)]
         if state is not None:  # a state is not changed by who continues it
             states = [deepcopy(one) for one in state.host if isinstance(one, State)]
         now = self._pass = Pass(inputs, steps, state, states, probes, streamed=True)

@@ -98,7 +98,8 @@ Op = Projection | HostOp
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What a reader of a report wants to know of the model, and what a generator needs."""
+    """What a reader of a report wants to know of the model, and what a generator needs. prefix : tokens that have been read
+    before every text (`conversion.prefix`)."""
 
     name: str
     family: str
@@ -111,6 +112,7 @@ class ModelInfo:
     bos_token: int | None = None
     eos_tokens: tuple[int, ...] = ()
     tied_embeddings: bool = False
+    prefix: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

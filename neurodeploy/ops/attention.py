@@ -7,6 +7,9 @@
 `heads` query heads share `kv_heads` of keys and values (Ainslie et al. 2023, arXiv 2305.13245). Key j is visible to
 query i if j <= i and (`window` is None or i - j < window) and (`chunk` is None or i // chunk == j // chunk).
 
+Tokens that stand before every text (`conversion.prefix`) are constants: the tensors `PREFIX`, (prefix, kv_heads, head_dim)
+each, which a new cache begins with.
+
 On the CPU (numba, float32) it is batch invariant (see `host.kernels`). Keys are stored transposed, (kv_head, head_dim,
 position): a score row is then ``scores[j] += q[d] * key[d][j]``, one head dimension after the other, vectorised over
 positions j. Values are (kv_head, position, head_dim): the context is ``out[d] += p[j] * value[j][d]``, one key after the
@@ -36,6 +39,8 @@ from neurodeploy.ops.host.remembering import lower
 
 #: Attributes that describe the cache.
 KEEPS = ("kv_heads", "head_dim", "window", "chunk")
+#: Roles of the constant keys and values, and how many numbers each has by its sides.
+PREFIX = ("prefix_key", "prefix_value")
 #: Queries per block of work: the unit that threads share out.
 BLOCK = 32
 #: Score elements that exist at a time on a torch device: 256 MiB of float32 over all heads.
@@ -180,6 +185,14 @@ def attend(call: Call) -> tuple[Tensor, KVCache]:
     return q, cache
 
 
+def begin(call: Call) -> None:
+    """A cache that holds the prefix."""
+    kv_heads, dim, window, chunk = (call.attrs[key] for key in KEEPS)
+    cache = call.state.cache(call.op.path, kv_heads, dim, window, chunk, call.device)
+    key, value = (call.weight(role) for role in PREFIX)
+    cache.append(key, value)
+
+
 def on_cpu(call: Call) -> Tensor:
     q, cache = attend(call)
     q = q.contiguous()
@@ -259,5 +272,7 @@ OPERATION = Operation(
         **dict.fromkeys(("heads", "kv_heads", "head_dim"), checks.natural), "scale": checks.number,
         **dict.fromkeys(("window", "chunk"), checks.natural_or_none),
     },
-    fits=fits, keeps=KEEPS, rows=lambda path, inputs, outputs: ([TOKENS] * 3, [TOKENS]), lowering=lower, attends=True,
+    optional={"prefix": checks.natural}, tensors=dict.fromkeys(PREFIX, ("prefix", "kv_heads", "head_dim")), bare=True,
+    fits=fits, keeps=KEEPS, begin=begin, rows=lambda path, inputs, outputs: ([TOKENS] * 3, [TOKENS]), lowering=lower,
+    attends=True,
 )  # fmt: skip

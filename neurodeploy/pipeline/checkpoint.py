@@ -15,7 +15,7 @@ import numpy as np
 from neurodeploy.errors import Interrupted, ModelError
 from neurodeploy.pipeline.counts import size_of
 from neurodeploy.pipeline.session import Progress
-from neurodeploy.pipeline.texts import encode_text
+from neurodeploy.pipeline.texts import after_prefix, encode_text
 from neurodeploy.version import __version__
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ def convert_checkpoint(
     from neurodeploy.bundle import BundleWriter
     from neurodeploy.bundle.files import canonical, digest
     from neurodeploy.bundle.folders import refuse_others
+    from neurodeploy.conversion.balance import balanced
+    from neurodeploy.conversion.prefix import first_token, with_prefix
     from neurodeploy.conversion.presets import get_preset
     from neurodeploy.conversion.quantize import group_projections, quantize
     from neurodeploy.frontends.families import read_graph
@@ -65,6 +67,11 @@ def convert_checkpoint(
     read = [{"name": f.name, "size": f.stat().st_size, "sha256": digest(f)} for f in files]
     key = stage_digest(__version__, canonical(chosen.to_json()), canonical(read), tokens, arithmetic())
     of = sum(isinstance(unit, list) for unit in group_projections(graph))
+    if chosen.balance:
+        graph = balanced(graph)
+    if chosen.prefix:
+        graph = with_prefix(graph, [first_token(graph.info)])
+        tokens = after_prefix(graph.info, tokens)
     with _interrupted(writer := BundleWriter(out, key), of), writer:
         program = quantize(graph, tokens, chosen, progress, writer.add_layer)
         calibrated = {"text": text_file.name, "sha256": digest(text_file), "tokens": int(tokens.size)}

@@ -21,7 +21,7 @@ from neurodeploy.pipeline.reference import against, misread, read_reference
 from neurodeploy.pipeline.session import STREAM, TEXT, Progress, executed, kept_as, suited
 from neurodeploy.pipeline.stepping import run_kept
 from neurodeploy.pipeline.streams import fed, lengthened
-from neurodeploy.pipeline.texts import encode_text, float_model, hybrid, tokenizer_of, window_of
+from neurodeploy.pipeline.texts import after_prefix, encode_text, float_model, hybrid, tokenizer_of, window_of
 from neurodeploy.storage.numpy_files import header_of, mapped
 from neurodeploy.storage.stage_files import StageFiles, digest
 from neurodeploy.version import __version__
@@ -79,7 +79,7 @@ def _text(
     from neurodeploy.machine.arithmetic import arithmetic
 
     tokenizer = tokenizer_of(opened)
-    tokens = encode_text(tokenizer, read_text(text), max_tokens)
+    tokens = after_prefix(opened.program.info, encode_text(tokenizer, read_text(text), max_tokens))
     chip = hybrid(opened, runner)
     drift = Drift(opened, chip)
     models: dict[str, Any] = {"float": float_model(opened, source)} if with_float else {}

@@ -17,7 +17,7 @@ from neurodeploy.ir.run import RunState
 from neurodeploy.ops.host.kvcache import State
 from neurodeploy.pipeline.keeping import Pace
 from neurodeploy.pipeline.session import executed
-from neurodeploy.pipeline.texts import encode_text, float_model, hybrid, open_model
+from neurodeploy.pipeline.texts import after_prefix, encode_text, float_model, hybrid, open_model
 
 
 def generate(
@@ -55,7 +55,7 @@ def generate(
     if checkpoint is not None:
         check_place(Path(checkpoint))
     if resume is None:
-        said = _Said(opened, encode_text(tokenizer, prompt or ""), seed or 0)
+        said = _Said(opened, [*info.prefix, *after_prefix(info, encode_text(tokenizer, prompt or ""))], seed or 0)
     else:
         said = _Said.resumed(opened, Path(resume))
     before, random, shown = list(said.tokens), said.random.bit_generator.state, ""
@@ -78,6 +78,7 @@ def generate(
         "end_tokens": tokenizer.eos or info.eos_tokens, "max_positions": info.max_positions,
     }  # fmt: skip
     model = hybrid(opened, runner)
+    said.state = model.begin(said.state)
     fed = before[said.state.position :]
     try:
         done = continue_prompt(model, fed, tokens, on_token=on_token, random=said.random, state=said.state, **settings)
@@ -91,7 +92,7 @@ def generate(
     if checkpoint is not None:
         said.keep(Path(checkpoint))
     found: dict[str, Any] = {
-        "prompt": tokenizer.decode(before) if prompt is None else prompt,
+        "prompt": tokenizer.decode(before[len(info.prefix) :]) if prompt is None else prompt,
         "text": text_of(done.tokens),
         "tokens": list(done.tokens),
         "margins": list(done.margins),
@@ -102,7 +103,10 @@ def generate(
         "saturations": model.take_counts().saturations,
     }
     if compare_float:
-        other = continue_prompt(float_model(opened), before, tokens, random=_drawing(random), **settings)
+        real = float_model(opened)
+        other = continue_prompt(
+            real, before[len(info.prefix) :], tokens, random=_drawing(random), state=real.begin(), **settings
+        )
         pairs = zip(done.tokens, other.tokens, strict=False)
         part = next((i for i, (a, b) in enumerate(pairs) if a != b), None)
         found["float"] = {

@@ -25,7 +25,7 @@ from neurodeploy.pipeline.hollow import assumed_counts, told
 from neurodeploy.pipeline.session import STREAM, TEXT, Progress, read_mapping, suited
 from neurodeploy.pipeline.stepping import advance
 from neurodeploy.pipeline.streams import fed
-from neurodeploy.pipeline.texts import encode_text, hybrid, tokenizer_of
+from neurodeploy.pipeline.texts import after_prefix, encode_text, hybrid, tokenizer_of
 
 #: Priced where the user names no text: enough to be typical, short enough to take a second.
 DEFAULT_PROMPT_TOKENS = 128
@@ -125,8 +125,9 @@ def _generated(
     from neurodeploy.generation import check_positions, generate
 
     tokenizer = tokenizer_of(opened)
-    prompt = encode_text(tokenizer, text, prompt_tokens)
-    check_positions("energy", len(prompt), tokens, opened.program.info.max_positions)
+    info = opened.program.info
+    prompt = after_prefix(info, encode_text(tokenizer, text, prompt_tokens))
+    check_positions("energy", len(info.prefix) + len(prompt), tokens, info.max_positions)
     model = hybrid(opened, runner)
     taken: list[ActivityCounts] = []
     # The last token is chosen and not fed back: `tokens` are.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,12 @@ from neurodeploy.bundle.files import digest, read_json
 from neurodeploy.errors import InternalError, UserError
 from neurodeploy.frontends.text import read_text
 from neurodeploy.frontends.tokenizer import Tokenizer, open_tokenizer
+from neurodeploy.ir.graph import Graph, ModelInfo
 from neurodeploy.pipeline.counts import left_to_host
 from neurodeploy.pipeline.hollow import refuse_hollow
 from neurodeploy.pipeline.session import Progress, runner_of
+
+Tokens = TypeVar("Tokens", list[int], NDArray[np.int64])
 
 if TYPE_CHECKING:  # both load torch, which spiking networks do without
     from neurodeploy.hybrid import Hybrid
@@ -68,8 +71,22 @@ def float_model(bundle: Bundle, source: str | Path | None = None) -> Executor:
         if not file.is_file() or file.stat().st_size != entry["size"] or digest(file) != entry["sha256"]:
             raise UserError("ND1108", file, "is not the file that was converted", fix)
     graph = read_graph(path)
+    if bundle.program.info.prefix:
+        graph = _begun(graph, bundle)
     sizes = {name: population.size for name, population in graph.populations.items()}
     return Executor(graph.ops, graph.weights, sizes, input=graph.input, output=graph.output)
+
+
+def _begun(graph: Graph, bundle: Bundle) -> Graph:
+    """The float model with the prefix of the bundle."""
+    from neurodeploy.conversion.prefix import holding
+    from neurodeploy.ops.attention import PREFIX
+
+    host, keeping = bundle.host_weights, [op for op in bundle.program.operations if op.attrs.get("prefix")]
+    if host is None:
+        raise InternalError("ND9011", bundle.path, "has no host weights")
+    arrays = {name: host.get(name) for op in keeping for role, name in op.weights.items() if role in PREFIX}
+    return holding(graph, arrays, bundle.program.info.prefix)
 
 
 def encode_text(tokenizer: Tokenizer, text: str, most: int | None = None) -> list[int]:
@@ -85,6 +102,7 @@ def encode_text(tokenizer: Tokenizer, text: str, most: int | None = None) -> lis
 def windows(bundle: Bundle, text: str | Path, most: int, progress: Progress | None) -> Iterator[NDArray[np.int64]]:
     """The tokens of a text, at most so many, window by window."""
     tokens, window = encode_text(tokenizer_of(bundle), read_text(text), most), window_of(bundle)
+    tokens = after_prefix(bundle.program.info, tokens)
     for start in range(0, len(tokens), window):
         if progress:
             progress("run", start, len(tokens))
@@ -94,4 +112,11 @@ def windows(bundle: Bundle, text: str | Path, most: int, progress: Progress | No
 
 
 def window_of(bundle: Bundle) -> int:
-    return min(WINDOW, bundle.program.info.max_positions)
+    info = bundle.program.info
+    return min(WINDOW, info.max_positions - len(info.prefix))
+
+
+def after_prefix(info: ModelInfo, tokens: Tokens) -> Tokens:
+    """The tokens without those that stand before every text anyway."""
+    before = len(info.prefix)
+    return tokens[before:] if before and tuple(tokens[:before]) == info.prefix else tokens

@@ -12,6 +12,8 @@ int8, and three digit planes cover all::
     plane 0: lo - 128 of narrow axons; plane 1: hi of narrow, lo - 128 of wide axons; plane 2: hi of wide axons alone
     offset_i = bias_i + 128 * sum_{narrow} w_ij + 128 * 256 * sum_{wide} w_ij
 
+Other exponents are for narrow payloads alone: raised, they still have 16 bits, and the products see them so.
+
 Payloads of 8 bits or fewer need a single plane. The planes are stacked and multiplied in one call per block of neurons, so
 that the sums are still in the cache when the neuron update reads them.
 """
@@ -45,6 +47,8 @@ from simulators.products.pairs import FEW, SUMS_PAST, multiply, padded, room
 SUMS_PER_BLOCK = 1 << 18
 #: Work of one element in units of a multiply-add of `machine.threads`: what a second thread is worth.
 WORK_FIRE, WORK_DIGITS = 3, 3
+#: Exponents of the axons of a layer whose few wide ones have a product of their own.
+WIDE = {0, 8}
 #: What tells a kernel the type of its sums, and that there are no digits yet.
 NARROW_SUMS, WIDE_SUMS, NOTHING = np.zeros(1, np.int32), np.zeros(1, np.int64), np.zeros((0, 0), np.int16)
 
@@ -74,6 +78,10 @@ class Lane:
         self.weight = np.asarray(projection.synapse.weight)
         self.rows, self.columns = self.weight.shape
         exponent = np.zeros(self.columns, np.uint8) if projection.axon_exp is None else projection.axon_exp
+        #: Exponents that are not those of wide axons: payloads are raised before anything else.
+        self._raised = None if set(np.unique(exponent)) <= WIDE else exponent.astype(np.int16)
+        if self._raised is not None:
+            bits, exponent = bits + int(exponent.max()), np.zeros(self.columns, np.uint8)
         self._is_wide = np.ascontiguousarray(exponent > 0)
         self._wide = np.flatnonzero(self._is_wide)
         self._wide_weight = np.ascontiguousarray(self.weight[:, self._wide])
@@ -104,9 +112,10 @@ class Lane:
         if network.populations[name].model != "graded_affine" or len(into) != 1:
             return None
         p = into[0]
-        exponents = set() if p.axon_exp is None else set(np.unique(p.axon_exp).tolist())
+        exponents = {0} if p.axon_exp is None else set(np.unique(p.axon_exp).tolist())
         bits = registry.largest_payload(network.populations[p.source]).bit_length() + 1
-        fits = p.synapse.weight.dtype == np.int8 and exponents <= {0, 8} and bits <= 16
+        narrow = p.synapse.kind == "dense" and bits + max(exponents) <= 16
+        fits = p.synapse.weight.dtype == np.int8 and (exponents <= WIDE or narrow) and bits <= 16
         if p.synapse.kind not in ("dense", "grouped") or not fits or p.latency or not p.graded or p.weight_exp:
             return None
         params = registry.prepared_params(network.populations[name])
@@ -121,6 +130,8 @@ class Lane:
         bounds : numbers of neurons; the outputs between two of them are an array (tokens, neurons), one after another.
         Returns the events by axon, the messages by neuron, states and outputs that were clipped, and a 0.
         """
+        if self._raised is not None:
+            payload = payload << self._raised
         tokens, columns = payload.shape
         product = self._product(tokens)
         own = product.multiply is multiply

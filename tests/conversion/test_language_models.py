@@ -125,8 +125,9 @@ def test_range_rules(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "change", "says"),
     [
-        ("default", {"payload_bits": 13}, ""), ("default", {"weight_bits": 9}, ""), ("default", {"rounding": "up"}, ""),
+        ("default", {"payload_bits": 17}, ""), ("default", {"weight_bits": 9}, ""), ("default", {"rounding": "up"}, ""),
         ("default", {"headroom": 0.5}, ""), ("default", {"input_range": "x"}, ""), ("best", {}, "graded-12"),
+        ("default", {"site_error": 0.0}, ""),
     ],
 )  # fmt: skip
 def test_impossible_choices_are_refused(name: str, change: dict[str, object], says: str) -> None:
@@ -169,7 +170,7 @@ def test_the_default_beats_the_naive_trial_and_more_bits_beat_fewer(graphs: dict
     assert sqnr(graph, "default", weight_bits=4) < default - 6
 
 
-@pytest.mark.parametrize("input_range", ["percentile", "mse"])
+@pytest.mark.parametrize("input_range", ["percentile", "mse", "axon"])
 def test_other_ranges_run(graphs: dict[str, Graph], input_range: str) -> None:
     assert sqnr(graphs["llama"], "default", input_range=input_range) > 20
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from simulators.fast.runner import FastRunner
 from simulators.products import pairs, tiles
 from simulators.products.choice import PRODUCTS, Product
 from simulators.reference import ReferenceRunner
-from tests.layers import make_island, payload_for, run_layer
+from tests.layers import make_island, network_of, payload_for, run_layer
 from tests.networks.equality import same_result
 from tests.networks.random_networks import all_probes, random_network
 from tests.simulators.test_bits import same
@@ -108,6 +109,24 @@ def test_the_whole_runner_with_each_product(
         for tokens in (1, 9):
             payload = payload_for(island, tokens)
             same(run_layer(ReferenceRunner(), island, payload), run_layer(FastRunner(), island, payload))
+
+
+@pytest.mark.parametrize("product", HERE)
+@pytest.mark.parametrize(("bits", "most"), [(8, 8), (12, 4), (10, 3)])
+def test_every_axon_with_an_exponent_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, product: Product, bits: int, most: int
+) -> None:
+    """Narrow payloads that have 16 bits once they are raised take the lane, to the last bit and count."""
+    monkeypatch.setattr(lane, "choose", lambda *_: product)
+    island = make_island(30, 2500, bits=bits, bias=True, acc_shift=10, extreme=True)
+    exponents = np.random.default_rng(1).integers(0, most + 1, 2500).astype(np.uint8)
+    exponents[0] = most
+    island = replace(island, synapses=replace(island.synapses, axon_exp=exponents, block_sums=None))
+    assert lane.Lane.of(network_of(island), island.name, lane.Room()) is not None
+    for tokens in (1, 9):
+        payload = payload_for(island, tokens)
+        payload[0, :2] = 2 ** (bits - 1) - 1, 1 - 2 ** (bits - 1)
+        same(run_layer(ReferenceRunner(), island, payload), run_layer(FastRunner(), island, payload))
 
 
 @pytest.mark.parametrize("product", HERE)

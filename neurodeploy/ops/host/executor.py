@@ -57,6 +57,7 @@ class Executor:
 
     Attributes
     ----------
+    prefix : tokens that have been read before every text.
     work : flops and bytes of all host operations and float projections since it was made, or since it was set to
         ``Work(0, 0)``; what handlers do is not in it.
     """
@@ -84,6 +85,9 @@ class Executor:
         self._dead = self._last_uses()
         hosts = [op for op in self.ops if isinstance(op, HostOp) and self.input in op.inputs]
         tables = [op.weights["weight"] for op in hosts if "weight" in op.weights]
+        #: What puts constants into the caches of a new sequence, and of how many tokens.
+        self._beginning = [op for op in self.ops if isinstance(op, HostOp) and op.attrs.get("prefix")]
+        self.prefix = int(str(self._beginning[0].attrs["prefix"])) if self._beginning else 0
         self._vocabulary = weights.shape(tables[0])[0] if tables else None
 
     # -- whole sequences ------------------------------------------------------------------------------------------
@@ -102,7 +106,7 @@ class Executor:
 
     def forward_hidden(self, tokens: ArrayLike, state: State | None = None, capture: Capture | None = None) -> Tensor:
         """The input (T, hidden) of the operation that computes the logits: everything before the head."""
-        state = State() if state is None else state
+        state = self.begin(state)
         ids = self._token_ids(tokens)
         values: dict[str, Tensor] = {self.input: ids}
         for index, op in enumerate(self.ops):
@@ -119,6 +123,17 @@ class Executor:
     def hidden(self, values: Values) -> Tensor:
         """What the head reads, of all that was computed."""
         return values[self.head_input]
+
+    def begin(self, state: State | None = None) -> State:
+        """A sequence, a new one without `state`: at position 0 it gets what stands before every text (`Operation.begin`)."""
+        state = State() if state is None else state
+        if self.prefix and state.position == 0:
+            for op in self._beginning:
+                begin = lookup(op).begin
+                if begin is not None:
+                    begin(Call(op, [], self.weights, state, self.device))
+            state.position = self.prefix
+        return state
 
     def head(self, hidden: Tensor, capture: Capture | None = None) -> Tensor:
         """Logits (rows, vocab) of rows of `forward_hidden`."""

@@ -114,6 +114,7 @@ class Operation:
     tensors : shapes by role, each number named: an attribute, a field of `ModelInfo`, or "size", the neurons of the output.
         bare : all of them may be left out.
     keeps : the attributes that describe the cache which it keeps of a sequence, as `KVCache` takes them; none keeps nothing.
+        begin : puts into it what stands before every text, where the attribute "prefix" says that something does.
     rows : the rows of inputs and outputs. experts : the inputs or outputs that have the rows of one expert each.
     """
 
@@ -127,6 +128,7 @@ class Operation:
     tensors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     bare: bool = False
     keeps: tuple[str, ...] = ()
+    begin: Callable[[Call], None] | None = None
     rows: Rows = same_rows
     experts: Callable[[HostOp], tuple[str, ...]] = lambda op: ()
     lowering: Callable[[ToLower], Lowered | None] | None = None

@@ -31,11 +31,12 @@ FAINTEST, LEAST_PEAK = 2.0**-10, 2.0**-60
 
 
 def lower(asked: ToLower) -> Lowered | None:
-    """None where units are beyond a multiplier, or both a window and chunks hide keys."""
+    """None where units are beyond a multiplier, or both a window and chunks hide keys, or constants stand before every text:
+    the memory of a chip begins empty."""
     op, attrs = asked.op, cast(Attrs, asked.op.attrs)
     heads, kv_heads, dim, window, chunk = (attrs[key] for key in ("heads", "kv_heads", "head_dim", "window", "chunk"))
     q, k, v = asked.inputs
-    if window and chunk:
+    if (window and chunk) or attrs.get("prefix"):
         return None
     seen: Any = [peak.reshape(-1, dim) for peak in asked.measured.inputs]
     limit = signed_max(asked.kept.bits)
