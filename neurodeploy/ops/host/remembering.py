@@ -8,7 +8,7 @@ channel; that of a key is in the query, so that a score is a sum of products of 
     q'_hid = q_hid * unit of k_d * scale * log2(e) 2**8 * 2**shift_h,     k'_jd = k_jd / unit of k_d
 
 with the largest shift for which a head's queries fit 16 bits. Ranges are calibrated to `HEADROOM` times the largest that was
-seen, and what exceeds them is clipped and counted.
+seen, those of narrow keys and values to `NARROW_HEADROOM`, and what exceeds them is clipped and counted.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from neurodeploy.neurons.graded_attention import CHUNK, FRACTION_BITS, FULL, QUE
 from neurodeploy.ops.host.checks import Attrs
 from neurodeploy.ops.host.lowering import Lowered, Signal, ToLower, requantise
 
-#: Range of keys, values and queries over the largest that calibration saw; the least range of a channel beside the largest,
-#: and of all.
-HEADROOM, FAINTEST, LEAST_PEAK = 1.25, 2.0**-10, 2.0**-60
+#: Range of queries, keys and values over the largest that calibration saw, where bits are plenty, and where they are few.
+HEADROOM, NARROW_HEADROOM, PLENTY = 2.0, 1.25, 12
+#: The least range of a channel beside the largest, and of all.
+FAINTEST, LEAST_PEAK = 2.0**-10, 2.0**-60
 
 
 def lower(asked: ToLower) -> Lowered | None:
@@ -39,7 +40,8 @@ def lower(asked: ToLower) -> Lowered | None:
         return None
     seen: Any = [peak.reshape(-1, dim) for peak in asked.measured.inputs]
     limit = signed_max(asked.kept.bits)
-    key, value = (np.maximum(x, x.max() * FAINTEST + LEAST_PEAK) * HEADROOM / limit for x in seen[1:])
+    room = HEADROOM if asked.kept.bits >= PLENTY else NARROW_HEADROOM
+    key, value = (np.maximum(x, x.max() * FAINTEST + LEAST_PEAK) * room / limit for x in seen[1:])
     keys, values = (np.repeat(x, heads // kv_heads, axis=0) for x in (key, value))  # (heads, dim): of each query head
     factors = keys * (float(attrs["scale"]) * math.log2(math.e) * 2.0**FRACTION_BITS)
     most = np.maximum((seen[0] * np.abs(factors)).max(axis=1, keepdims=True), LEAST_PEAK) * HEADROOM
