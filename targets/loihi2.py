@@ -142,6 +142,12 @@ SUPPORTS = Supports(
         "lif": Ability(_LIF),
         **dict.fromkeys(("lif_reset", "lif_refractory", "lif_subtract", "cuba", "threshold"), _LIKE_LIF),
     },
+    hypothetical={
+        "graded_attention": Ability(
+            f"{_BRIEF}: neuron programs; rows of synapses are imprinted by the learning engine",
+            "hypothetical: nobody has published attention, or a memory of keys and values, on Loihi 2",
+        )
+    },
     program=Ability(f"{_BRIEF}: neurons are programs in microcode with additions, shifts, products and comparisons"),
     synapses={
         "list": Ability(f"{_BRIEF}: sparse and dense lists of synapses"),

@@ -73,7 +73,8 @@ class Supports:
     """What of a model a chip has: what is not found here is refused (`neurodeploy.flow.support`).
 
     neurons : models that its own circuit computes, or that cost as much.
-    program : how it computes every other model; None: it has these alone. without : models that its programs cannot
+    program : how it computes every other model; None: it has these alone. hypothetical : of these, what nobody has shown
+        on it. without : models that its programs cannot
         compute, with the reason.
     synapses : ways of keeping weights (`Synapse.kept`): "list", "kernel", "wire".
     """
@@ -82,10 +83,13 @@ class Supports:
     program: Ability | None
     synapses: Mapping[str, Ability]
     without: Mapping[str, str] = field(default_factory=dict)
+    hypothetical: Mapping[str, Ability] = field(default_factory=dict)
 
     def neuron(self, model: str) -> Ability | None:
         """How it computes a neuron model, None where it cannot."""
-        return None if model in self.without else self.neurons.get(model, self.program)
+        if model in self.without:
+            return None
+        return self.neurons.get(model, self.program and self.hypothetical.get(model, self.program))
 
 
 @dataclass(frozen=True, slots=True)
