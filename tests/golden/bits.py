@@ -6,6 +6,8 @@
 - ``islands/N``: random islands, whose payloads are extreme in one of three.
 - ``demo``: the embedded model, converted with the preset "default" from 512 tokens, over 200 tokens of its held-out text
   and, token by token, 24 more: weights of its islands; payloads in, integers out and counts of each.
+- ``block/demo``: the same with its blocks on the chip, over 40 tokens and 5 more: payloads in and out of each segment, and
+  its counts.
 - ``smollm2/TEXT``: SmolLM2-135M likewise, 2048 tokens of calibration, over 128 tokens of a text.
 """
 
@@ -141,14 +143,15 @@ def island_bits(seed: int, runner: str) -> Any:
     return run.seen["i"]
 
 
-@lru_cache(maxsize=1)
-def model(name: str) -> tuple[Program, WeightStore, Any]:
+@lru_cache(maxsize=2)
+def model(name: str, on_chip: str = "projections") -> tuple[Program, WeightStore, Any]:
     text, tokens = (CALIBRATION, 512) if name == "demo" else (DEFAULT_CALIBRATION, 2048)
     path = resolve(name)
     graph = read_graph(path)
     tokenizer = read_tokenizer(path, graph.info.vocab_size)
     known = np.array(tokenizer.encode(text.read_text(encoding="utf-8")[: 64 * tokens], bos=tokenizer.adds_bos)[:tokens])
-    preset = get_preset("default", calibration_tokens=tokens, window=min(512, graph.info.max_positions))
+    window = min(512, graph.info.max_positions)
+    preset = get_preset("default", calibration_tokens=tokens, window=window, on_chip=on_chip)
     return quantize(graph, known, preset), graph.weights, tokenizer
 
 
@@ -162,6 +165,35 @@ def model_bits(name: str, text: Path, tokens: int, alone: int, runner: str) -> A
     for at in range(tokens, tokens + alone):
         hybrid.forward(ids[at : at + 1], state)
     return {"weights": weights_of(program), **{name: digest(" ".join(seen)) for name, seen in run.seen.items()}}
+
+
+class Segments(Recorder):
+    """Keeps digests of what passes each segment, of however many populations."""
+
+    def run(self, network: Network, inputs: Any, steps: int, **rest: Any) -> RunResult:
+        result = self.inner.run(network, inputs, steps, **rest)
+        done = result.activity
+        lost = {name: count for name, count in (done.saturated | done.wrapped).items() if count}
+        outputs = {name: result.outputs[name].astype(np.int64) for name in network.outputs}
+        given = {name: np.asarray(inputs[name], np.int64) for name in network.inputs}
+        self.seen[network.name] += [digest(given), digest(outputs), digest({"fired": done.fired, "lost": lost})]
+        return result
+
+
+def block_bits(runner: str) -> Any:
+    """40 tokens at once, then 5 token by token; "partitioned": at most 50 rows a shard."""
+    program, weights, tokenizer = model("demo", "block")
+    ids = np.array(tokenizer.encode(TEXT.read_text(encoding="utf-8")[:1000], bos=tokenizer.adds_bos))
+    system = get_system("kapoho-point")
+    inner: Any = get_runner("fast" if runner == "fast" else "reference")
+    if runner == "partitioned":
+        inner = PartitionedRunner(map_model(program, system, Options(max_rows=50)), system.chip)
+    run, state = Segments(inner), State()
+    hybrid = Hybrid(program, weights, run)
+    hybrid.forward(ids[:40], state)
+    for at in range(40, 45):
+        hybrid.forward(ids[at : at + 1], state)
+    return {name: digest(" ".join(seen)) for name, seen in run.seen.items()}
 
 
 def weights_of(program: Program) -> str:
@@ -185,6 +217,7 @@ def _cases() -> dict[str, Case]:
     made = {name: case(network_bits, name, variants=RUNNERS) for name in NETS}
     made |= {f"islands/{seed}": case(island_bits, seed, variants=RUNNERS) for seed in range(ISLANDS)}
     made["demo"] = case(model_bits, "demo", TEXT, 200, 24, variants=RUNNERS, float=True)
+    made["block/demo"] = case(block_bits, variants=RUNNERS, float=True)
     for text in ("shakespeare", "britannica"):
         path = cache_folder() / "texts" / f"{text}.txt"
         made[f"smollm2/{text}"] = case(

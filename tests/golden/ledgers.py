@@ -1,6 +1,7 @@
 """Golden ledgers: the count and the joules of every entry, and the seconds.
 
 - ``demo``: the embedded model as in `bits.py` on Kapoho Point, a prefill of 128 tokens and 8 that are generated.
+- ``block/demo``: the same with its blocks on the chip.
 - ``gpt2``: two layers without weights on Alia Point; one of two inputs of each island is not zero in half of 100 tokens; a
   matrix is left to the host. The chips' static power is that of all of the system.
 - ``random/N`` and ``digits/examples``: networks of `networks.py` on their mappings.
@@ -47,8 +48,8 @@ def entries(ledger: dict[str, Any]) -> dict[str, Any]:
     return found | ({"first token": ledger["first_token_seconds"]} if ledger["first_token_seconds"] else {})
 
 
-def demo() -> dict[str, Any]:
-    program, weights, tokenizer = model("demo")
+def demo(on_chip: str) -> dict[str, Any]:
+    program, weights, tokenizer = model("demo", on_chip)
     system = get_system("kapoho-point")
     mapping = map_model(program, system, Options(max_rows=50))
     hybrid, taken = Hybrid(program, weights, get_runner("fast")), list[ActivityCounts]()
@@ -102,7 +103,8 @@ def flat(value: Any, at: str = "") -> dict[str, float | str]:
 
 
 CASES = {
-    "demo": case(demo, float=True),
+    "demo": case(demo, "projections", float=True),
+    "block/demo": case(demo, "block", float=True),
     "gpt2": case(gpt2),
     **{name: case(network, name) for name in NETWORKS},
     "fit/gpt2": case(fit, "gpt2", "kapoho-point"),

@@ -4,6 +4,7 @@
 - ``models/NAME``: hollow programs in the shapes of `benchmarks/mapper_models.py` on Hala Point at 8 bits, at most two layers
   and the vocabulary of each; "whole": all layers.
 - ``models/640 x 8192``: one matrix and its transpose, whose columns are cut; ``networks/640 x 8192``: the same as a network.
+- ``block/demo``: the embedded model as in `bits.py`, its blocks on the chip.
 - ``networks/NAME``: those of `benchmarks/network_mapping_cases.py`.
 """
 
@@ -24,6 +25,7 @@ from partitioner.mapper import map_model
 from partitioner.nets.traffic import traffic
 from partitioner.options import Options
 from targets.systems import get_system
+from tests.golden.bits import model
 from tests.golden.networks import RANDOM, mapped, net
 from tests.golden.store import Case, case
 from tests.islands import hollow_island, hollow_program
@@ -90,6 +92,7 @@ def _cases() -> dict[str, Case]:
     for name in MODELS:
         made[f"models/{name}"] = case(of_model, name, 2)
         made[f"models/{name}, whole"] = case(of_model, name, None, real=True)
+    made["block/demo"] = case(lambda: of_program(model("demo", "block")[0]), float=True)
     made["models/gpt2, traffic"] = case(of_model, "gpt2", 2, Options(objective="traffic"))
     made["models/640 x 8192"] = case(lambda: of_program(matrix_and_transpose()))
     made["networks/640 x 8192"] = case(of_network, lambda: layers(8192, 640, 8192), "hala-point")
