@@ -125,7 +125,8 @@ def raised(program: Program) -> Program:
     ops = {op.path: op for op in program.operations}
     for row in told:
         ends = tuple(row["inputs"]), tuple(row["outputs"])
-        ops[row["path"]] = HostOp(row["path"], row["op"], *ends, row["attrs"], {}, row["layer"])
+        attrs = {key: tuple(value) if isinstance(value, list) else value for key, value in row["attrs"].items()}
+        ops[row["path"]] = HostOp(row["path"], row["op"], *ends, attrs, {}, row["layer"])
     host = list[HostStep]()
     populations = dict[str, Population]()
     for kind, name, *values in cast(Sequence[Sequence[str]], program.conversion["host"]):
