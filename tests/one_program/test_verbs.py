@@ -248,7 +248,7 @@ def test_blocks_cross_less(session: Session, cli: Cli) -> None:
     assert seconds[1] < seconds[0]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS])
+@pytest.mark.parametrize("kind", KINDS)
 def test_fit(kind: str, session: Session, cli: Cli) -> None:
     """Of the bundle."""
     found = session.ask(cli, "fit", kind, "--system", "oheo-gulch")
