@@ -20,7 +20,7 @@ from neurodeploy.conversion.groups import GroupGrid, relative_error
 from neurodeploy.ir.graph import Projection, WeightStore
 
 #: From few bits a weight to many.
-GRIDS = (GroupGrid(4, 64), GroupGrid(4, 32), GroupGrid(5, 64), GroupGrid(5, 32), GroupGrid(6, 64), GroupGrid(8, 0))
+GRIDS = (GroupGrid(4, 32), GroupGrid(5, 64), GroupGrid(5, 32), GroupGrid(6, 64), GroupGrid(8, 0))
 #: Of projections by their role, how much their relative error counts; 1 for others.
 MINDS: Mapping[str, float] = {}
 #: Rows of a matrix that stand for all of it.
