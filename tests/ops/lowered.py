@@ -17,7 +17,7 @@ from neurodeploy.ir.payloads import Unit
 from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ops import lookup
 from neurodeploy.ops.host.kvcache import State
-from neurodeploy.ops.host.lowering import Kept, Made, Measured, Signal, ToLower
+from neurodeploy.ops.host.lowering import Remembered, Made, Measured, Signal, ToLower
 from simulators.reference import ReferenceRunner
 from tests.ops.conftest import compute
 
@@ -72,7 +72,7 @@ def run_lowered(
     lowering = lookup(op).lowering
     assert lowering is not None
     aligned = lambda number, unit: signals[number]  # noqa: E731
-    made = lowering(ToLower(op, signals, store, seen, wanted, aligned, by_position, Kept(16, 16)))
+    made = lowering(ToLower(op, signals, store, seen, wanted, aligned, by_position, Remembered(16, 16)))
     assert made is not None
     populations |= {population.name: population for population in made.populations}
     network = Network(

@@ -173,7 +173,7 @@ CALLS: dict[str, tuple[str, str, str | Callable[[World], list[str]]]] = {
     "calibration too short": ("ND1102", "5 tokens", _calibrated("s.txt", b"short")),
     # presets
     "unknown preset": ("ND1101", "graded-12", "convert MODEL --out OLDER --preset best"),
-    "payload of 9 bits": ("ND1101", "payload_bits = 9", "convert MODEL --out OLDER --payload-bits 9"),
+    "payload of 7 bits": ("ND1101", "payload_bits = 7", "convert MODEL --out OLDER --payload-bits 7"),
     "weights of 9 bits": ("ND1101", "weight_bits = 9", "convert MODEL --out OLDER --weight-bits 9"),
     "weights of 1 bit": ("ND1101", "weight_bits = 1", "convert MODEL --out OLDER --weight-bits 1"),
     "unknown rounding": ("ND1101", "'gptq'", "convert MODEL --out OLDER --rounding up"),
