@@ -17,7 +17,7 @@ from neurodeploy.ir.payloads import Unit
 from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ops import lookup
 from neurodeploy.ops.host.kvcache import State
-from neurodeploy.ops.host.lowering import Remembered, Made, Measured, Signal, ToLower
+from neurodeploy.ops.host.lowering import Made, Measured, Remembered, Signal, ToLower
 from simulators.reference import ReferenceRunner
 from tests.ops.conftest import compute
 
