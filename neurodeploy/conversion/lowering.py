@@ -38,9 +38,6 @@ from neurodeploy.neurons.registry import payload_bits
 from neurodeploy.ops import lookup
 from neurodeploy.ops.host.lowering import Floats, Made, Measured, Remembered, Signal, ToLower, Unit
 
-#: Operations whose neurons add and shift: what they make has units that are powers of two.
-BY_SHIFTS = ("add", "moe_combine")
-
 
 def lower(program: Program, weights: WeightStore, measured: Mapping[str, Measured], kept: Remembered) -> Program:
     """The program with every operation of `measured` on the chip that can be there; attention keeps what `kept` says."""
@@ -148,7 +145,7 @@ class _Lowering:
         """Name and units of what `maker` is to make for those who read a value."""
         readers = self.readers.get(value, [])
         step = readers[0] if len(readers) == 1 else None
-        if isinstance(step, Encode) and maker.op in BY_SHIFTS:  # rescaled for the layer
+        if isinstance(step, Encode) and lookup(maker).shifts:  # rescaled for the layer
             return Made(value, units_of(peak, flat=True))
         if isinstance(step, Encode):
             return Made(step.population, self._code(step))

@@ -112,16 +112,20 @@ class _Calibration:
             self._lend_tokens(op)
 
     def _measure(self, op: HostOp) -> Measured:
-        def peaks(names: tuple[str, ...]) -> list[NDArray[np.float64]]:
-            values = [torch.cat(self.inputs(name)).abs() for name in names]
-            return [(x.amax(dim=0) if len(x) else x.new_zeros(x.shape[1])).double().numpy() for x in values]
+        def peak(name: str) -> NDArray[np.float64]:
+            """Window by window: no copy of a value of all windows is made."""
+            found = torch.zeros(self.graph.populations[name].size)
+            for x in self.inputs(name):
+                if len(x):
+                    found = torch.maximum(found, x.abs().amax(dim=0))
+            return found.double().numpy()
 
         first = self.graph.populations[op.inputs[0]].size
         group = int(str(op.attrs.get("group", first)))
         squares = [
             x.double().square().reshape(-1, group).sum(dim=1).amax() for x in self.inputs(op.inputs[0]) if len(x)
         ]
-        return Measured(peaks(op.inputs), peaks(op.outputs), float(torch.stack(squares).amax()))
+        return Measured([*map(peak, op.inputs)], [*map(peak, op.outputs)], float(torch.stack(squares).amax()))
 
     def _lend_tokens(self, op: HostOp) -> None:
         """Append further tokens, scaled by the expert's own score, to the input of experts that few tokens chose."""

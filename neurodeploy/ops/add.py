@@ -70,5 +70,5 @@ OPERATION = Operation(
         "the residual stream stays in float on the host, where its other operand is",
         ON_CHIP.format("one neuron a value, with an exponent for each channel"),
     ),
-    fits=checks.two_to_one, lowering=lower,
+    fits=checks.two_to_one, lowering=lower, shifts=True,
 )  # fmt: skip

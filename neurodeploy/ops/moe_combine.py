@@ -66,5 +66,5 @@ OPERATION = Operation(
         "adds the outputs of the experts that a token was given to, which are in float on the host",
         ON_CHIP.format("one neuron a value, to which all experts send in the same units"),
     ),
-    fits=fits, rows=rows, experts=lambda op: op.inputs[1:], lowering=lower,
+    fits=fits, rows=rows, experts=lambda op: op.inputs[1:], lowering=lower, shifts=True,
 )  # fmt: skip

@@ -111,6 +111,7 @@ class Operation:
     lowering : the populations that do it on the chip (`lowering.py`), None where these numbers cannot be done there.
     attends : lowered only where attention is on the chip: elsewhere its inputs would leave the chip a second time.
     flat : on the chip its inputs have one unit for all neurons.
+    shifts : on the chip its neurons add and shift, and never multiply: what they make has units that are powers of two.
     attrs, optional : what the value of an attribute must be, by name. fits : (attributes, neurons of the inputs, neurons of
         the outputs) -> whether they go together.
     tensors : shapes by role, each number named: an attribute, a field of `ModelInfo`, or "size", the neurons of the output.
@@ -136,6 +137,7 @@ class Operation:
     lowering: Callable[[ToLower], Lowered | None] | None = None
     attends: bool = False
     flat: bool = False
+    shifts: bool = False
 
     def kernel(self, device: str) -> Run:
         return self.on_cpu if device == "cpu" else self.on_torch
