@@ -14,6 +14,8 @@ ROUNDINGS = ("gptq", "nearest")
 ON_CHIP = ("projections", "block", "all")
 #: Bits of a key or value that is kept on the chip.
 KV_BITS = (8, 16)
+#: Fields that only attention on the chip reads.
+OF_ATTENTION = ("context", "kv_bits")
 RANGES = ("absmax", "percentile", "mse", "axon")
 WEIGHTS = ("rows", "groups", "file")
 #: Width of a stored weight of other forms than "rows": the least, and the most.
@@ -128,4 +130,11 @@ def get_preset(name: str, **changes: object) -> Preset:
     if name not in PRESETS:
         raise UserError("ND1101", name, "is not a preset", f"choose one of {', '.join(PRESETS)}")
     given = {key: value for key, value in changes.items() if value is not None}
-    return replace(PRESETS[name], **given) if given else PRESETS[name]  # type: ignore[arg-type]
+    chosen = replace(PRESETS[name], **given) if given else PRESETS[name]  # type: ignore[arg-type]
+    for field in OF_ATTENTION:
+        if field in given and chosen.on_chip != "all":
+            problem = f"{field} says nothing where attention is on the host (on_chip = {chosen.on_chip})"
+            raise UserError(
+                "ND1101", f"preset {name}", problem, "leave it out, or put attention on the chip: on_chip = all"
+            )
+    return chosen

@@ -174,6 +174,7 @@ CALLS: dict[str, tuple[str, str, str | Callable[[World], list[str]]]] = {
     # presets
     "unknown preset": ("ND1101", "graded-12", "convert MODEL --out OLDER --preset best"),
     "payload of 7 bits": ("ND1101", "payload_bits = 7", "convert MODEL --out OLDER --payload-bits 7"),
+    "context without attention": ("ND1101", "context says nothing", "convert MODEL --out OLDER --context 100"),
     "weights of 9 bits": ("ND1101", "weight_bits = 9", "convert MODEL --out OLDER --weight-bits 9"),
     "weights of 1 bit": ("ND1101", "weight_bits = 1", "convert MODEL --out OLDER --weight-bits 1"),
     "unknown rounding": ("ND1101", "'gptq'", "convert MODEL --out OLDER --rounding up"),
