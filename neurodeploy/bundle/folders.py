@@ -115,6 +115,8 @@ def folder_aside(path: Path, *inside: str, key: str | None = None, keep: Keep | 
                 sweep(path)
                 raise
             _remove([work, *made])
+            if isinstance(error, BundleError) and error.code == "ND5004":  # what is in the folder has no name for users
+                raise BundleError(error.code, path, error.problem, error.fix) from None
             raise
     sweep(path)
 
