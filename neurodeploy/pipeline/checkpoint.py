@@ -60,7 +60,8 @@ def convert_checkpoint(
     if tokenizer.kind.startswith("bytes"):
         warnings.append(f"{path} has no tokenizer: texts are read as bytes, which only suits byte-level models")
         text = _ascii(text, graph.info.vocab_size)
-    chosen = replace(chosen, window=min(chosen.window, graph.info.max_positions))
+    before = [first_token(graph.info)] if chosen.prefix else []
+    chosen = replace(chosen, window=min(chosen.window, graph.info.max_positions - len(before)))
     tokens = np.asarray(encode_text(tokenizer, text, chosen.calibration_tokens), np.int64)
     files = [Path(name) for name in graph.weights.files()]
     files += [path / "config.json"] if path.is_dir() else []
@@ -69,8 +70,8 @@ def convert_checkpoint(
     of = sum(isinstance(unit, list) for unit in group_projections(graph))
     if chosen.balance:
         graph = balanced(graph)
-    if chosen.prefix:
-        graph = with_prefix(graph, [first_token(graph.info)])
+    if before:
+        graph = with_prefix(graph, before)
         tokens = after_prefix(graph.info, tokens)
     with _interrupted(writer := BundleWriter(out, key), of), writer:
         program = quantize(graph, tokens, chosen, progress, writer.add_layer)

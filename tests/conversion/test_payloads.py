@@ -177,7 +177,9 @@ def uneven(folder: Path, out: Path) -> Path:
     return out
 
 
-def test_uneven_columns_cost_nothing_once_balanced(folders: dict[str, Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("on_chip", ["projections", "block"])
+def test_uneven_columns_cost_nothing_once_balanced(on_chip: str, folders: dict[str, Path], tmp_path: Path) -> None:
+    """Also where the norm that takes their size is on the chip."""
     even, other = read_graph(folders["llama"]), read_graph(uneven(folders["llama"], tmp_path / "uneven"))
     assert balanced(even) is even
     real = executor(even).forward(TOKENS)
@@ -186,7 +188,8 @@ def test_uneven_columns_cost_nothing_once_balanced(folders: dict[str, Path], tmp
     )
 
     def error(graph: Graph) -> float:
-        program = quantize(graph, TOKENS, get_preset("a12", calibration_tokens=96))
+        program = quantize(graph, TOKENS, get_preset("a12", calibration_tokens=96, on_chip=on_chip))
+        assert ("rmsnorm" in {op.op for op in program.operations}) == (on_chip == "projections")
         found = Hybrid(program, graph.weights, get_runner("fast")).forward(TOKENS)
         return float((found - real).square().mean() / real.square().mean())
 
