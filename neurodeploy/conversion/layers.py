@@ -19,6 +19,7 @@ from neurodeploy.conversion.groups import GroupGrid, InGroups
 from neurodeploy.conversion.keep import OfFile, kept_grid
 from neurodeploy.conversion.presets import PAYLOAD_BITS, Preset
 from neurodeploy.conversion.rounding import Block, compensation
+from neurodeploy.conversion.sparse import Sparse
 from neurodeploy.errors import ModelError
 from neurodeploy.ir.fixedpoint import (
     ACC_SHIFT_END,
@@ -86,10 +87,11 @@ class LayerBuilder:
         weights: WeightStore,
         grid: GroupGrid | None = None,
         code: InputCode | None = None,
+        sparse: Sparse | None = None,
     ) -> None:
-        """`code` of the input, where it is not chosen by the preset's ranges."""
+        """`code` of the input, where it is not chosen by the preset's ranges; `sparse`: not all of it is sent."""
         self.moments, self.sample, self.preset, self.weights = moments, sample, preset, weights
-        self.grid, self.code = grid, code
+        self.grid, self.code, self.sparse = grid, code, sparse
 
     def build(self, name: str, projections: Sequence[Projection]) -> tuple[LinearLayer, list[SiteRecord]]:
         first = projections[0]
@@ -123,7 +125,7 @@ class LayerBuilder:
             name, form.synapse(), {**params, "bias": bias} if bias.any() else params, scales=(code.scale, output_scale),
             values=(first.input, tuple(projection.output for projection in projections)),
             payload_bits=self.preset.payload_bits, weight_bits=form.weight_bits, axon_exp=code.axon_shift,
-            sections=sections, layer=first.layer, expert=first.expert,
+            chosen=self._chosen(code), sections=sections, layer=first.layer, expert=first.expert,
         )  # fmt: skip
         return layer, records
 
@@ -142,6 +144,17 @@ class LayerBuilder:
             return InGroups(shape, self.grid, power, blocks)
         return ByRow(shape, self.preset.weight_bits if self.grid is None else self.grid.bits, power, blocks)
 
+    def _chosen(self, code: InputCode) -> dict[str, int | Ints]:
+        """Which payloads are sent, as parameters of the input."""
+        if self.sparse is not None:
+            return {"vth": self.sparse.payloads(code.steps())}
+        n, m = self.preset.choice or (1, 1)
+        return {"keep": n, "of": m} if n < m else {}
+
+    def _used(self, part: torch.Tensor) -> torch.Tensor:
+        """Rows of weights as they are to be rounded."""
+        return part if self.sparse is None else self.sparse.weights(part)
+
     def _kept(self, projections: Sequence[Projection]) -> list[bool]:
         """Whose integers are those of the file."""
         wanted = self.preset.weights == "file"
@@ -159,7 +172,7 @@ class LayerBuilder:
                     out += torch.from_numpy(bias[start:stop])
                 check_range(out, projection.path, "output", LARGEST_OUTPUT)
                 peaks.append(out.abs().amax(dim=0) if out.shape[0] else torch.zeros(stop - start))
-                scales.append(form.units(projection, first + start, part))
+                scales.append(form.units(projection, first + start, self._used(part)))
             first += projection.out_features
         return torch.cat(peaks), torch.cat(scales)
 
@@ -187,11 +200,12 @@ class LayerBuilder:
         """Round one projection's weights and measure what is lost, weights alone and with the input code."""
         steps = torch.from_numpy(code.steps())
         limit = signed_max(self.preset.payload_bits)
-        coded = (self.sample / steps).round_().clamp_(-limit, limit).mul_(steps)
+        sent = self.sample if self.sparse is None else self.sparse.coded(self.sample)
+        coded = (sent / steps).round_().clamp_(-limit, limit).mul_(steps)
         totals = np.zeros(4)
         for start, stop in chunks(projection.out_features):
             part = torch.from_numpy(self.weights.get(projection.weight, start, stop))
-            real = form.rounded(projection, first + start, part, unit[start:stop])
+            real = form.rounded(projection, first + start, self._used(part), unit[start:stop])
             wanted = self.sample @ part.T
             totals += (
                 float(part.square().sum()),

@@ -23,6 +23,8 @@ from neurodeploy.conversion.keep import need_grid
 from neurodeploy.conversion.layers import LayerBuilder, check_range, chunks, site_code
 from neurodeploy.conversion.lowering import lower
 from neurodeploy.conversion.presets import Preset
+from neurodeploy.conversion.sparse import Sparse, Threshold
+from neurodeploy.conversion.thresholds import thresholds
 from neurodeploy.errors import UserError
 from neurodeploy.ir.copies import island_name
 from neurodeploy.ir.graph import Graph, HostOp, Projection
@@ -96,6 +98,10 @@ class _Calibration:
             for op in unit if isinstance(unit, list) else [unit]:
                 last.update(dict.fromkeys(op.inputs, index))
         self.last = last
+        self.thresholds = dict[str, Threshold]()
+        if preset.events < 1:
+            layers = [unit for unit in self.units if isinstance(unit, list)]
+            self.thresholds = thresholds(graph, layers, tokens, preset.window, preset.events)
         #: What was seen of the operations that the preset puts on the chip, by path.
         self.measured: dict[str, Measured] = {}
 
@@ -235,12 +241,16 @@ def _convert_group(run: _Calibration, projections: list[Projection]) -> tuple[Li
     preset = run.preset
     inputs = run.inputs(projections[0].input)
     preset, code = site_code(inputs, projections, preset, run.graph.weights)
-    moments = InputMoments(projections[0].in_features, preset.gptq_columns)
+    moments, sparse = InputMoments(projections[0].in_features, preset.gptq_columns), None
+    chosen = run.thresholds.get(projections[0].input)
     for x in inputs:
         check_range(x, projections[0].path, "input", LARGEST_INPUT)
-        moments.add(x, moments=preset.rounding == "gptq")
+        moments.add(x, moments=preset.rounding == "gptq" and chosen is None)
+    if chosen is not None:
+        sparse = Sparse(chosen, inputs, preset.gptq_columns)
+        moments.blocks = sparse.blocks
     step = max(1, sum(x.shape[0] for x in inputs) // SAMPLE_TOKENS)
     sample = torch.cat([x[::step] for x in inputs])[:SAMPLE_TOKENS].clone()
-    builder = LayerBuilder(moments, sample, preset, run.graph.weights, run.grids.get(projections[0].path), code)
+    builder = LayerBuilder(moments, sample, preset, run.graph.weights, run.grids.get(projections[0].path), code, sparse)
     layer, sites = builder.build(island_name([p.path for p in projections]), projections)
     return layer, [asdict(site) for site in sites]
