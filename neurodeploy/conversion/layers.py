@@ -35,6 +35,7 @@ from neurodeploy.ir.fixedpoint import (
 )
 from neurodeploy.ir.graph import Projection, WeightStore
 from neurodeploy.ir.population import Section
+from neurodeploy.neurons.graded_choice import choose
 from neurodeploy.synapses.linear import LinearLayer, linear_layer
 
 #: Rows converted at a time: bounds memory for vocabulary-sized projections.
@@ -46,7 +47,7 @@ LARGEST_OUTPUT = 2.0**100
 @dataclass(frozen=True, slots=True)
 class SiteRecord:
     """What the conversion of one projection did, for the metadata and the report. bits_a_weight : with the constants that
-    weights share."""
+    weights share. sent : share of the payloads of calibration tokens that are sent."""
 
     path: str
     payload_bits: int
@@ -58,6 +59,7 @@ class SiteRecord:
     calibration_tokens: int
     weight_sqnr_db: float | None
     output_sqnr_db: float | None
+    sent: float = 1.0
 
 
 def sqnr_db(signal: float, noise: float) -> float | None:
@@ -151,6 +153,13 @@ class LayerBuilder:
         n, m = self.preset.choice or (1, 1)
         return {"keep": n, "of": m} if n < m else {}
 
+    def _sent(self, x: torch.Tensor) -> torch.Tensor:
+        """What is sent of inputs (tokens, columns)."""
+        if self.sparse is not None:
+            return self.sparse.coded(x)
+        n, m = self.preset.choice or (1, 1)
+        return x if n == m else torch.from_numpy(choose(x.numpy(), n, m))
+
     def _used(self, part: torch.Tensor) -> torch.Tensor:
         """Rows of weights as they are to be rounded."""
         return part if self.sparse is None else self.sparse.weights(part)
@@ -200,7 +209,8 @@ class LayerBuilder:
         """Round one projection's weights and measure what is lost, weights alone and with the input code."""
         steps = torch.from_numpy(code.steps())
         limit = signed_max(self.preset.payload_bits)
-        sent = self.sample if self.sparse is None else self.sparse.coded(self.sample)
+        sent = self._sent(self.sample)
+        share = float((sent != 0).sum()) / max(1, int((self.sample != 0).sum()))
         coded = (sent / steps).round_().clamp_(-limit, limit).mul_(steps)
         totals = np.zeros(4)
         for start, stop in chunks(projection.out_features):
@@ -217,7 +227,7 @@ class LayerBuilder:
         return SiteRecord(
             projection.path, self.preset.payload_bits, form.weight_bits, method, bits,
             code.scale.value, int(np.count_nonzero(code.axon_shift)), self.moments.tokens,
-            sqnr_db(totals[0], totals[1]), sqnr_db(totals[2], totals[3]),
+            sqnr_db(totals[0], totals[1]), sqnr_db(totals[2], totals[3]), share,
         )  # fmt: skip
 
 

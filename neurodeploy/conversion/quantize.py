@@ -7,7 +7,7 @@ calibrated on what the float model really feeds it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
@@ -213,12 +213,15 @@ def quantize(
             run.drop_dead(index)
     if progress:
         progress("convert", len(run.units), len(run.units))
+    bits = {site["path"]: site["bits_a_weight"] for site in records}
+    body = [p for p in graph.projections() if p.output != graph.output]
     conversion: dict[str, Any] = {
         "preset": preset.to_json(),
         "calibration_tokens": int(tokens.size),
         "borrowed_expert_inputs": run.borrowed,
         "sites": records,
-        "bits_a_weight": _mean_bits(graph, {site["path"]: site["bits_a_weight"] for site in records}),
+        "bits_a_weight": {"body": _mean(body, bits), "with_head": _mean(graph.projections(), bits)},
+        "synaptic_events_sent": _mean(graph.projections(), {site["path"]: site["sent"] for site in records}),
     }
     sizes = {name: population.size for name, population in graph.populations.items()}
     program = program_of_layers(graph.info, items, sizes, graph.input, graph.output, conversion)
@@ -227,14 +230,10 @@ def quantize(
     return program
 
 
-def _mean_bits(graph: Graph, bits: dict[str, float]) -> dict[str, float]:
-    """Of all weights on the chip, without the head ("body") and with it, constants that they share included."""
-    every = [(p, p.out_features * p.in_features) for p in graph.projections()]
-    body = [(p, size) for p, size in every if p.output != graph.output]
-    means = {}
-    for name, part in (("body", body), ("with_head", every)):
-        means[name] = sum(size * bits[p.path] for p, size in part) / max(1, sum(size for _, size in part))
-    return means
+def _mean(projections: Sequence[Projection], of: Mapping[str, float]) -> float:
+    """Over all weights of these, of what is said of each projection."""
+    sizes = [p.out_features * p.in_features for p in projections]
+    return sum(size * of[p.path] for p, size in zip(projections, sizes, strict=True)) / max(1, sum(sizes))
 
 
 def _convert_group(run: _Calibration, projections: list[Projection]) -> tuple[LinearLayer, list[dict[str, Any]]]:

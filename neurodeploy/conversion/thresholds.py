@@ -118,7 +118,7 @@ def _sensed(
         read.clear()
         with torch.enable_grad():
             hidden = executor.forward_hidden(tokens[start : start + window])
-            slope = torch.cat([_slope(executor, rows, generator) for rows in hidden.detach().split(HEAD_ROWS)])
+            slope = torch.cat([_slope(executor, rows, generator) for rows in torch.split(hidden.detach(), HEAD_ROWS)])
             if not bool(torch.isfinite(slope).all()):
                 problem, fix = "has logits that are not finite", "check the checkpoint in its own framework"
                 raise ModelError("ND1103", graph.info.name, problem, fix)

@@ -45,7 +45,7 @@ def choose(x: Ints, keep: int, of: int) -> Ints:
     found = np.zeros_like(x)
     for first in range(0, x.shape[-1], of):
         part = x[..., first : first + of]
-        order = np.argsort(-np.abs(part.astype(np.int64)), axis=-1, kind="stable")[..., :keep]
+        order = np.argsort(-np.abs(part), axis=-1, kind="stable")[..., :keep]
         chosen = np.take_along_axis(part, order, axis=-1)
         np.put_along_axis(found[..., first : first + of], order, chosen, axis=-1)
     return found
